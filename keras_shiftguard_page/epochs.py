@@ -82,6 +82,9 @@ def _causes(
         ends = [finding.get("until") for _, finding in members]
         costs = [finding["cost"] for _, finding in members if finding["cost"] is not None]
         figure = f"{points(-max(costs))} points" if costs else ""
+        elsewhere = any(f == family and a != FIRST_EPOCH for _, a, f in grouped)
+        if against == FIRST_EPOCH and elsewhere:
+            figure = ""  # the cost against training stands in another row
         if None not in ends:
             figure = f"until epoch {max(ends)}"
         cells = _cells(numbers, members)

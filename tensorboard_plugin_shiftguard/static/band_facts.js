@@ -58,10 +58,9 @@ function gapOf({ cost, cost_interval: ends }) {
 }
 
 /** How much training and target differ, without and with augmentation. */
-function leftOf([[what, before], [other, now]]) {
+function leftOf([[, before], [, now]]) {
   const value = `${number(before, 2)} \u2192 ${number(now, 2)}`;
-  const which = what === other ? what : `${what}, then ${other}`;
-  return fact(value, `largest difference without and with augmentation (${which})`, "left");
+  return fact(value, "largest difference without and with augmentation", "left");
 }
 
 function dateOf({ kind, since, until, made, about }, last) {

@@ -164,6 +164,22 @@ def test_every_kind_of_finding_has_something_to_do(kind):
     assert said(report(replace(DARKER, kind=kind))).band.advice
 
 
+def test_a_cause_has_one_cost_and_one_that_is_over_has_none():
+    first = replace(DARKER, against="the first epoch", cost=0.165, cost_interval=(0.14, 0.19))
+    over = replace(NOISIER, until=8)
+
+    def row(finding):
+        keys = {"stream": finding.stream, "against": finding.against, "feature": finding.feature}
+        return {**keys, "effect": [2.0], "mean": [0.1], "against_mean": [0.3]}
+
+    found = (DARKER, first, over)
+    epochs = {"numbers": [9], "logs": {}, "features": [row(each) for each in found]}
+    parts = {"report": report(*found).to_dict(), "epochs": epochs}
+    heat = assemble(plain(parts)).sections[0].charts[0]
+    figures = [each.figure for each in heat.rows]
+    assert figures == ["\N{MINUS SIGN}6.1 points", "", "until epoch 8"]
+
+
 def test_a_corrected_run_is_not_shown_as_a_mismatch():
     parts = {"diagnosis": {"train": diagnosis().to_dict()}, "corrected": ["train"]}
     band = assemble(plain(parts)).band
