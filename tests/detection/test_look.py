@@ -95,7 +95,7 @@ def test_a_new_class_mix_is_a_label_shift_and_what_follows_from_it_is_not_repeat
     assert result.findings[0].kind == "label" and result.findings[0].family == "label"
     assert "class 0 " in result.findings[0].explanation
     assert "class 3 4" in result.findings[0].explanation
-    assert "follows from it" in result.findings[0].explanation
+    assert "follow from" in result.findings[0].explanation
     assert [f.kind for f in result.findings] == ["label"]
 
 
