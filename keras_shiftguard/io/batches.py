@@ -169,7 +169,7 @@ def without_pandas(data: Any) -> Any:
         if values.dtype == object and {each.kind for each in dtypes} <= set("biuf"):
             values = data.to_numpy(dtype="float64", na_value=np.nan)
         elif values.dtype == object and values.ndim == 2:
-            text = [str(name) for name, each in dtypes.items() if each.kind not in "biuf"]
+            text = [str(name) for name, each in data.dtypes.items() if each.kind not in "biuf"]
             raise BadInputError(
                 f"The columns of a table must hold numbers: encode the others, or leave them out "
                 f'with table.select_dtypes("number"). Received, without numbers: {text[:5]}'

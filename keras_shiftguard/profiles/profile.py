@@ -13,7 +13,7 @@ from keras_shiftguard.profiles.outputs import OutputSummary
 from keras_shiftguard.profiles.summary import InputSummary
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True, repr=False, eq=False)
 class InputProfile:
     """Profile of one stream of data: a summary of each input, of the labels and of outputs.
 

@@ -35,7 +35,7 @@ def test_every_sample_is_looked_at_and_labels_are_counted(photos):
     assert got.labels.are_classes
     height, width = x.shape[1:3]
     words = f"<InputProfile of 70 samples ('input': images of {height} x {width}, 3 channels)>"
-    assert repr(got) == words
+    assert repr(got) == words and got != profile(x)
     np.testing.assert_array_equal(got.labels.counts[:4], np.bincount(y))
     np.testing.assert_array_equal(got.labels.by_class.count[:4, 0], np.bincount(y))
     assert profile(x).labels.num_samples == 0
