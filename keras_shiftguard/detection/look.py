@@ -176,15 +176,16 @@ def _label_tests(
         tests.add_classes(
             "labels", "labels", "labels", now.counts, before.counts, shares, "label", "label"
         )
+    elif now.targets.names and now.targets.names == before.targets.names:
+        # Whole numbers may be the targets of a regression, such as ages.
+        tests.add_features(
+            "labels", "labels", "labels", now.targets, before.targets, shares, "label", "label"
+        )
     elif now.are_classes != before.are_classes:
         classes, numbers = tests.names if now.are_classes else tests.names[::-1]
         tests.notes.append(
             f"labels are class ids in {stream_name(classes)} and numbers in "
             f"{stream_name(numbers)}: not compared"
-        )
-    else:
-        tests.add_features(
-            "labels", "labels", "labels", now.targets, before.targets, shares, "label", "label"
         )
 
 
