@@ -301,7 +301,7 @@ class Run:
             return
         self.costs.update(self._probe.streams, self.epoch + 1, is_last=True)
         self.shift.ask(comes_again=False)
-        self.log.write_report(self.epoch, self.shift.report)
+        self.log.write_report(self.epoch, self.shift.report or report)
         self.shift.act(in_fit=False)
 
     def recalibrate(self, judge: bool) -> str:

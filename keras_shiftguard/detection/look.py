@@ -18,7 +18,7 @@ from keras_shiftguard.detection.labels.moved_with_mix import Movement, movement_
 from keras_shiftguard.detection.selection import reported_findings
 from keras_shiftguard.detection.sentences import stream_name
 from keras_shiftguard.detection.two_sample.multiplicity import LEVEL_SHARES, Family, global_p, holm
-from keras_shiftguard.profiles import InputProfile, InputSummary
+from keras_shiftguard.profiles import InputProfile, InputSummary, LabelSummary
 
 # Part of the level that the test of concept shift gets, if both streams have class labels.
 CONCEPT_SHARE = 0.08
@@ -176,7 +176,7 @@ def _label_tests(
         tests.add_classes(
             "labels", "labels", "labels", now.counts, before.counts, shares, "label", "label"
         )
-    elif now.are_classes != before.are_classes:
+    elif now.are_classes != before.are_classes and not _may_be_targets(now, before):
         classes, numbers = tests.names if now.are_classes else tests.names[::-1]
         tests.notes.append(
             f"labels are class ids in {stream_name(classes)} and numbers in "
@@ -186,6 +186,15 @@ def _label_tests(
         tests.add_features(
             "labels", "labels", "labels", now.targets, before.targets, shares, "label", "label"
         )
+
+
+def _may_be_targets(now: LabelSummary, before: LabelSummary) -> bool:
+    """Whether the class ids of one stream may be targets of a regression, such as ages.
+
+    Two ids are classes, and the numbers of the other stream are smoothed or mixed labels.
+    """
+    ids = now if now.are_classes else before
+    return now.width == before.width == 1 and int((ids.counts > 0).sum()) > 2
 
 
 def _output_tests(

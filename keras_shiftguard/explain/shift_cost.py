@@ -222,7 +222,7 @@ def cost_of_step(
         return None
     shape = (-1, 1, 1) if channels_first else (-1,)
     scale, offset = step.scale.reshape(shape), step.offset.reshape(shape)
-    undone = ((images - offset) / scale).astype(images.dtype)
+    undone = ((images - offset) / scale).astype("float32")
     if step.swapped:
         undone = np.flip(undone, 1 if channels_first else 3)
     right = predict([images]) == labels

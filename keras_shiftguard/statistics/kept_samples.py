@@ -67,7 +67,7 @@ class KeptSamples:
             return
         is_row = self.spec.layout == "features"
         if is_row:  # the length of a sequence is known only now
-            self.capacity = self._capacity(prod(map(int, x.shape[1:])))
+            self.capacity = self._capacity(prod(int(side) for side in x.shape[1:] if side))
         first, self._seen = self._seen, self._seen + x.shape[0]
         filled = sum(len(images) for images, _, _ in self._parts)
         self._batches += 1

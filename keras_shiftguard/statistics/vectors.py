@@ -66,7 +66,7 @@ def columns(x: Any, spec: InputSpec) -> Any:
     padded with NaN can be used. The result is NaN for a column without a finite value.
     """
     x = ops.cast(x, "float32")
-    if len(x.shape) == 2:
+    if len(x.shape) == 2 and not spec.series:
         return x
     x = ops.reshape(x, (ops.shape(x)[0], -1, spec.channels))
     mean = _finite_mean(x)

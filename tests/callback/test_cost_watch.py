@@ -179,7 +179,7 @@ def test_early_stopping_leaves_no_finding_open(digits):
         on_epoch_end=lambda epoch, logs: setattr(stop.model, "stop_training", True)
     )
     labels = np.arange(len(train[1])) % 10  # nothing can be learnt, so no cost is measured
-    fit_table(guard, (train[0], labels), (x + 0.1, labels[: len(y)]), 5, [stop])
+    fit_table(guard, (train[0], labels), (0.8 * x, labels[: len(y)]), 5, [stop])
     assert guard.report.findings and not any(f.is_question for f in guard.report.findings)
 
 
