@@ -48,5 +48,4 @@ def test_the_state_of_a_guard_is_counted():
         x = np.zeros((4, side, side, 3), "float32")
         stream.update({"input": keras.ops.convert_to_tensor(x)}, x)
         sizes.append(growth["state_bytes"](stream))
-    # The images that are kept, and one more band of the Haar pyramid with its histogram.
-    assert 4 * 4 * 3 * (16**2 - 8**2) <= sizes[1] - sizes[0] < 2**16
+    assert sizes[1] - sizes[0] >= 4 * 4 * 3 * (16**2 - 8**2)  # the images that are kept

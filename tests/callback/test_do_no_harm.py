@@ -33,7 +33,7 @@ class MeanOfX(keras.metrics.Mean):
 
 
 class OnBatch(keras.callbacks.Callback):
-    """Trains on further batches between the epochs and within one."""
+    """Trains on a further batch before and after each epoch."""
 
     def _train(self, *args):
         x = np.random.default_rng(2).random((8, 12, 12, 3)).astype("float32")
@@ -165,6 +165,7 @@ def test_training_is_bit_for_bit_the_same(case, mode, data):
 
 
 @pytest.mark.thorough
+@pytest.mark.filterwarnings("ignore")  # of Dynamo
 @pytest.mark.skipif(BACKEND != "torch", reason="of PyTorch")
 def test_torch_compile_meets_nothing_of_the_guard(data, monkeypatch):
     """Dynamo traces the step, and the backend `eager` runs it: generating code takes minutes."""
