@@ -75,8 +75,8 @@ class Transform(NamedTuple):
         """
         scale, offset, gain, bias = np.broadcast_arrays(self.scale, self.offset, gain, bias)
         order = list(self.permutation or range(len(scale)))
-        both = scale * gain[order], scale * bias[order] + offset
-        return Transform(self.permutation, *(tuple(v.tolist()) for v in both))
+        gain, bias = scale * gain[order], scale * bias[order] + offset
+        return Transform(self.permutation, tuple(gain.tolist()), tuple(bias.tolist()))
 
 
 AS_FED = Transform(None, (1.0,), (0.0,))
