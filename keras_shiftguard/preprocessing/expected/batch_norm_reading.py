@@ -52,7 +52,7 @@ class Reading:
         swap_sigmas: How much better the pixel order of `best` fits than the reversed order, in
             standard errors; 0 if the difference cannot be measured.
         num_images: Number of images that were used.
-        dropped: Hypotheses that were ruled out early, each with its misfit on half of the
+        dropped: Hypotheses that were ruled out early, each with its misfit on a part of the
             images and two layers.
         low_contrast: Index in `scores` of the images as fed, but with less contrast. None if no
             hypothesis makes the pixel values smaller.
@@ -216,16 +216,19 @@ def _shortlist(
     hypotheses: list[Hypothesis],
     known: InputConvention | None,
 ) -> tuple[list[Hypothesis], tuple[tuple[Hypothesis, float], ...]]:
-    """Compares all modes on half of the images and two layers, and drops most of them.
+    """Compares all modes on half of the images, but at most 8, and drops most of them.
+
+    Two layers are compared.
 
     Returns:
         The hypotheses of the two best modes, of the known mode and of the images
         as fed; and the dropped hypotheses with their misfits.
     """
-    half = {key: value[::2] for key, value in inputs.items()}
+    step = max(2, len(inputs[name]) // (MAX_IMAGES // 2))
+    part = {key: value[::step] for key, value in inputs.items()}
     # A swap changes the misfit less than a wrong mode does, so it is compared later.
     unswapped = [h for h in hypotheses if not h.swap]
-    misfit = evidence.score(half, [h.transform for h in unswapped], name, axis, depth=2).misfit
+    misfit = evidence.score(part, [h.transform for h in unswapped], name, axis, depth=2).misfit
     ranked: list[tuple[str, bool]] = []
     for i in np.argsort(misfit):
         if unswapped[i].kind not in ranked:

@@ -19,7 +19,9 @@ from keras_shiftguard.preprocessing.expected.batch_norm_reading import compared_
 from keras_shiftguard.preprocessing.expected.hypotheses import hypotheses_for
 from keras_shiftguard.preprocessing.limits import (
     BRIGHT,
+    BRIGHTEST,
     DARK,
+    DARKEST,
     MAX_CLEAR_FIT,
     MIN_IMAGES,
     MIN_LEVELS_SPAN,
@@ -27,8 +29,6 @@ from keras_shiftguard.preprocessing.limits import (
     MIN_MODE_SIGMAS,
 )
 from keras_shiftguard.profiles import InputSummary
-
-DARKEST, BRIGHTEST = 0.01, 0.99  # quantiles that become black and white
 
 
 @dataclass(frozen=True)
