@@ -81,6 +81,10 @@ def _right_mode(case: Case, suspicion: Suspicion) -> Verdict | None:
             if levelled is None:
                 return acquitted_by_trial(case, evidence)
             evidence = (levelled.in_words(), *evidence)
+        doubt = _doubt_about_paleness(reading, index)
+        if doubt:
+            fed = ordered(case.observation.convention, UNKNOWN)
+            return Verdict("unknown", UNKNOWN, fed, (*doubt, *evidence))
     order = order_for(case, expected)
     observed = as_observed(case.observation.convention, expected, order.swap)
     evidence = (*order.evidence, *evidence) if order.swap else (*evidence, *order.evidence)
@@ -132,7 +136,8 @@ def _wrong_mode(case: Case, suspicion: Suspicion) -> Verdict | None:
         fed = reading.as_fed
         to_fed = reading.scores.gap(fed, reading.best)
         near = to_fed[0] < MIN_MODE_GAP or to_fed[1] < MIN_MODE_SIGMAS
-        if near and by_trial < 1 and reading.scores.misfit[fed] < MAX_FAIR_FIT:
+        fits = reading.scores.misfit[fed] < MAX_FAIR_FIT and not _doubt_about_paleness(reading, fed)
+        if near and by_trial < 1 and fits:
             right, _ = both_conventions(reading.hypotheses[fed], observation.convention)
             return Verdict("ok", right, right, evidence)
     is_odd = could_be_the_subject(case.summary, observed, expected)
@@ -227,6 +232,17 @@ def _doubt_about_contrast(case: Case, suspicion: Suspicion) -> tuple[str, ...]:
     return (
         "The training images may have been paler or smoother than these: as fed, but with half of "
         f"their contrast, they have a misfit of {misfit:.2f}.",
+    )
+
+
+def _doubt_about_paleness(reading: Reading, index: int) -> tuple[str, ...]:
+    """Returns a sentence if gray images may as well be wrong, for paler training images."""
+    misfit = reading.paler_rival_of(index)
+    if misfit is None:
+        return ()
+    return (
+        "The model may as well expect numbers twice as large, if its training images were paler "
+        f"than these: with half of their contrast, they then have a misfit of {misfit:.2f}.",
     )
 
 

@@ -37,7 +37,7 @@ class Candidate:
         best: Whether this convention was chosen. The same convention with red and blue
             swapped may have a lower misfit.
         rough: Whether the convention was ruled out early. Its misfit was then measured with only
-            half of the images and the first two layers.
+            a part of the images and the first two layers.
     """
 
     name: str

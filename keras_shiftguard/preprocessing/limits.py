@@ -49,7 +49,9 @@ MIN_CERTAINTY_WIDE_GAP = 0.5  # likewise, if the gap of batch norm is twice `MIN
 # Grey levels that ordinary photos reach in both directions. A collection that does not (all
 # pale, all dark, low in contrast) looks as if it were in a neighbouring convention.
 DARK, BRIGHT = 64.0, 191.0
-MIN_LEVELS_SPAN = 16.0  # grey levels; noise and compression fill a smaller span
+# The levels of unusual images (not tuned): the quantiles that become black and white, and the grey
+# levels that must lie between them, because noise and compression fill a smaller span.
+DARKEST, BRIGHTEST, MIN_LEVELS_SPAN = 0.01, 0.99, 16.0
 # Contrast, as a share of that of the images as fed, that the training images may have had: that of
 # a collection that just spans `DARK` to `BRIGHT`.
 LOW_CONTRAST = (BRIGHT - DARK) / 255

@@ -168,6 +168,33 @@ def test_pale_training_images_look_like_smaller_numbers(expected, low, sigmas, t
         assert not verdict.expected.is_known and "paler or smoother" in verdict.evidence[0]
 
 
+@pytest.mark.parametrize(
+    ("fits", "rival", "sigmas", "status"),
+    [
+        ({FED: 0.1}, 0.1 * np.exp(0.31), 9.0, "ok"),
+        ({FED: 0.1}, 0.1 * np.exp(0.29), 9.0, "unknown"),
+        ({FED: 0.1}, 0.1 * np.exp(0.31), 2.9, "unknown"),
+        # Likewise if the images as fed fit nearly as well as in the best mode.
+        ({FED: 0.12, TF: 0.1}, 0.5, 9.0, "ok"),
+        ({FED: 0.12, TF: 0.1}, 0.12, 9.0, "unknown"),
+    ],
+)
+def test_gray_training_images_may_have_been_paler(fits, rival, sigmas, status):
+    gray = InputConvention("unit", "gray")
+    best = TF if TF in fits else FED
+    reading = reading_of(fits, best, gray, channels=1)
+    scores = scores_of(np.append(np.exp(reading.scores.misfit), rival), 9.0)
+    gap = np.log(rival / fits[FED])
+    scores._resampled[:, -1] = (
+        scores._resampled[:, reading.as_fed] + gap + np.tile([1.0, -1.0], 10) * gap / sigmas
+    )
+    reading = dataclasses.replace(reading, scores=scores, paler_rival=len(reading.hypotheses))
+    verdict = decide(case(reading, gray))
+    assert verdict.status == status, verdict
+    if status == "unknown" and best == FED:
+        assert "numbers twice as large" in verdict.evidence[0]
+
+
 def test_what_an_unknown_verdict_names():
     # The expected mode is certain, the observed convention is not.
     named = decide(case(reading_of({TF: 0.2, FED: 0.8}, TF), certainty=0.3))

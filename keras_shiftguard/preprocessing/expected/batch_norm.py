@@ -66,6 +66,18 @@ class Transform(NamedTuple):
         )
         return x * scale + offset
 
+    def after(self, gain: Any, bias: Any) -> "Transform":
+        """Returns the map that applies `x * gain + bias` to the images as fed, and then this map.
+
+        Args:
+            gain: Factor for each channel as fed, or one for all.
+            bias: Offset for each channel as fed, or one for all.
+        """
+        scale, offset, gain, bias = np.broadcast_arrays(self.scale, self.offset, gain, bias)
+        order = list(self.permutation or range(len(scale)))
+        gain, bias = scale * gain[order], scale * bias[order] + offset
+        return Transform(self.permutation, tuple(gain.tolist()), tuple(bias.tolist()))
+
 
 AS_FED = Transform(None, (1.0,), (0.0,))
 

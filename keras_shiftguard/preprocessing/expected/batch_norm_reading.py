@@ -12,9 +12,15 @@ from typing import Any
 
 import numpy as np
 
+from keras_shiftguard.conventions import MODES
 from keras_shiftguard.instrument.layer_calls import NotReachedError
 from keras_shiftguard.preprocessing.correction.convention import InputConvention
-from keras_shiftguard.preprocessing.expected.batch_norm import BatchNormEvidence, Transform
+from keras_shiftguard.preprocessing.expected.batch_norm import (
+    AS_FED,
+    BatchNormEvidence,
+    Transform,
+)
+from keras_shiftguard.preprocessing.expected.batch_norm_order import settle_order
 from keras_shiftguard.preprocessing.expected.batch_norm_scores import Scores
 from keras_shiftguard.preprocessing.expected.hypotheses import Hypothesis, hypotheses_for
 from keras_shiftguard.preprocessing.limits import (
@@ -28,8 +34,6 @@ from keras_shiftguard.profiles import InputSummary
 
 MAX_IMAGES = 16  # images that are compared; `read_batch_norm` uses more if they are small
 MAX_VALUES = MAX_IMAGES * 320 * 320 * 3  # values of all of them; fewer large images are used
-# The first layers alone decide against a swap if it fits worse by this many standard errors.
-MIN_SIGMAS_ALONE = 3.0
 # Moving statistics are used only if their `Scores.progress` is at least this number. With 64 images
 # of handwritten digits, the measured progress is right to within 0.1.
 MIN_PROGRESS = 0.75
@@ -48,10 +52,12 @@ class Reading:
         swap_sigmas: How much better the pixel order of `best` fits than the reversed order, in
             standard errors; 0 if the difference cannot be measured.
         num_images: Number of images that were used.
-        dropped: Hypotheses that were ruled out early, each with its misfit on half of the
+        dropped: Hypotheses that were ruled out early, each with its misfit on a part of the
             images and two layers.
         low_contrast: Index in `scores` of the images as fed, but with less contrast. None if no
             hypothesis makes the pixel values smaller.
+        paler_rival: Index in `scores` of gray images in a mode with larger numbers than as fed, but
+            with less contrast. None if there is no such mode, or if the images are in colour.
     """
 
     hypotheses: tuple[Hypothesis, ...]
@@ -62,6 +68,7 @@ class Reading:
     num_images: int
     dropped: tuple[tuple[Hypothesis, float], ...] = ()
     low_contrast: int | None = None
+    paler_rival: int | None = None
 
     @property
     def choice(self) -> Hypothesis:
@@ -96,6 +103,18 @@ class Reading:
         is_clear = gap > MIN_MODE_GAP and sigmas > MIN_MODE_SIGMAS
         return None if is_clear else self.misfit(self.low_contrast)
 
+    def paler_rival_of(self, index: int) -> float | None:
+        """Returns the misfit of `paler_rival`, if it fits about as well as a hypothesis, or better.
+
+        Gray images are seldom photos, but faces, digits or scans. If those of the training had half
+        the contrast of these, the numbers of a mode twice as large fit as well as those as fed.
+        """
+        if self.paler_rival is None:
+            return None
+        gap, sigmas = self.scores.gap(self.paler_rival, index)
+        is_clear = gap > MIN_MODE_GAP and sigmas > MIN_MODE_SIGMAS
+        return None if is_clear else self.misfit(self.paler_rival)
+
 
 def read_batch_norm(
     evidence: BatchNormEvidence,
@@ -126,6 +145,7 @@ def read_batch_norm(
     axis = 1 if summary.layout == "channels_first" else -1
     some, num_images = compared_images(inputs, name)
     hypotheses = hypotheses_for(observed, summary, known)
+    larger = [h for h in hypotheses if _grows(h)] if summary.num_channels == 1 else []
     try:
         hypotheses, dropped = _shortlist(evidence, some, name, axis, hypotheses, known)
         runs: dict[Transform, dict[int, Any]] = {}
@@ -140,7 +160,9 @@ def read_batch_norm(
         transforms = [h.transform for h in hypotheses]
         low_contrast = len(transforms) if any(map(_shrinks, hypotheses)) else None
         if low_contrast is not None:
-            transforms.append(_less_contrast(observed, summary.num_channels))
+            transforms.append(AS_FED.after(*_less_contrast(observed, summary.num_channels)))
+        paler_rival = len(transforms) if larger else None
+        transforms += [h.transform.after(*_less_contrast(observed, 1)) for h in larger[:1]]
         scores = evidence.score(some, transforms, name, axis, runs=runs)
     except NotReachedError as error:
         return f"Batch norm could not be compared: {error}."
@@ -155,9 +177,17 @@ def read_batch_norm(
             f"Batch norm has come only {100 * progress:.0f} % of the way from untrained to what "
             "it is fed now, so it remembers no other convention yet."
         )
-    best, sigmas = _settle_order(evidence, some, name, axis, hypotheses, scores, known, as_fed)
+    best, sigmas = settle_order(evidence, some, name, axis, hypotheses, scores, known, as_fed)
     return Reading(
-        tuple(hypotheses), scores, as_fed, best, sigmas, num_images, dropped, low_contrast
+        tuple(hypotheses),
+        scores,
+        as_fed,
+        best,
+        sigmas,
+        num_images,
+        dropped,
+        low_contrast,
+        paler_rival,
     )
 
 
@@ -186,16 +216,19 @@ def _shortlist(
     hypotheses: list[Hypothesis],
     known: InputConvention | None,
 ) -> tuple[list[Hypothesis], tuple[tuple[Hypothesis, float], ...]]:
-    """Compares all modes on half of the images and two layers, and drops most of them.
+    """Compares all modes on half of the images, but at most 8, and drops most of them.
+
+    Two layers are compared.
 
     Returns:
         The hypotheses of the two best modes, of the known mode and of the images
         as fed; and the dropped hypotheses with their misfits.
     """
-    half = {key: value[::2] for key, value in inputs.items()}
+    step = max(2, len(inputs[name]) // (MAX_IMAGES // 2))
+    part = {key: value[::step] for key, value in inputs.items()}
     # A swap changes the misfit less than a wrong mode does, so it is compared later.
     unswapped = [h for h in hypotheses if not h.swap]
-    misfit = evidence.score(half, [h.transform for h in unswapped], name, axis, depth=2).misfit
+    misfit = evidence.score(part, [h.transform for h in unswapped], name, axis, depth=2).misfit
     ranked: list[tuple[str, bool]] = []
     for i in np.argsort(misfit):
         if unswapped[i].kind not in ranked:
@@ -212,96 +245,23 @@ def _shortlist(
     return remaining, dropped
 
 
-def _settle_order(
-    evidence: BatchNormEvidence,
-    inputs: Mapping[str, np.ndarray],
-    name: str,
-    axis: int,
-    hypotheses: list[Hypothesis],
-    scores: Scores,
-    known: InputConvention | None,
-    as_fed: int,
-) -> tuple[int, float]:
-    """Returns the index of the best hypothesis, and its `Reading.swap_sigmas`."""
-    best = int(np.argmin(scores.misfit[: len(hypotheses)]))
-    chosen = hypotheses[best]
-    partner = _partner(hypotheses, best, known)
-    if partner is None:
-        return best, 0.0
-    twins = chosen.means is not None and hypotheses[partner].means != chosen.means
-    _, sigmas = scores.gap(partner, best)
-    # Twins differ in the order of both the pixels and the means. The first layers cannot
-    # distinguish twins reliably, so only the deep layers decide between them.
-    total = 0.0 if twins else sigmas
-    if not twins and best == as_fed and sigmas > MIN_SIGMAS_ALONE:
-        return best, total
-    pair = [hypotheses[i].transform for i in (best, partner)]
-    try:
-        excitement = evidence.excitement(inputs, pair, name, axis)
-    except Exception:  # a later layer may fail although the first ones ran
-        excitement = None
-    if excitement is not None:
-        total += _paired_sigmas(excitement[0] - excitement[1])
-    if total < 0:
-        best, partner, total = partner, best, -total
-    if total < 1 and twins:
-        best = _default_twin(hypotheses, (best, partner), as_fed)
-    return best, total
-
-
-def _partner(hypotheses: list[Hypothesis], index: int, known: InputConvention | None) -> int | None:
-    """Returns the index of the same hypothesis with reversed pixels; None if there is none.
-
-    The per-channel means of the returned hypothesis are reversed as well if the model's structure
-    does not determine their order.
-    """
-    given = hypotheses[index]
-    if given.means is None or known is not None:
-        means = given.means
-    else:
-        means = "bgr" if given.means == "rgb" else "rgb"
-    for i, other in enumerate(hypotheses):
-        same = (other.mode, other.means, other.inverted) == (given.mode, means, given.inverted)
-        if same and other.swap != given.swap:
-            return i
-    return None
-
-
-def _default_twin(hypotheses: list[Hypothesis], pair: tuple[int, int], as_fed: int) -> int:
-    """Returns the index of the twin to assume if both fit equally well.
-
-    If one twin leaves the images as fed, that twin is assumed. Otherwise it is the twin whose means
-    are in the usual order of the mode.
-    """
-    if as_fed in pair:
-        return as_fed
-    order = "bgr" if hypotheses[pair[0]].mode == "caffe" else "rgb"
-    return pair[0] if hypotheses[pair[0]].means == order else pair[1]
-
-
 def _shrinks(hypothesis: Hypothesis) -> bool:
     """Whether a hypothesis makes the numbers smaller than as fed, by less than `FAR_FACTOR`."""
     scale = np.abs(hypothesis.transform.scale)
     return bool(np.all(scale < 0.99) and np.all(scale > 1 / FAR_FACTOR))
 
 
-def _less_contrast(observed: InputConvention, channels: int) -> Transform:
-    """Returns the map from the images as fed to the same images with less contrast."""
+def _grows(hypothesis: Hypothesis) -> bool:
+    """Whether a named mode makes the numbers larger than as fed, by less than `FAR_FACTOR`."""
+    scale = np.asarray(hypothesis.transform.scale)
+    return hypothesis.mode in MODES and bool(np.all((scale > 1.01) & (scale < FAR_FACTOR)))
+
+
+def _less_contrast(observed: InputConvention, channels: int) -> tuple[np.ndarray, np.ndarray]:
+    """Returns gain and bias of each channel that give the images as fed less contrast."""
     gray = np.asarray(observed.offset) + 127.5 * np.asarray(observed.scale)
-    gray = np.broadcast_to(gray, channels)
-    return Transform(None, (LOW_CONTRAST,) * channels, tuple(((1 - LOW_CONTRAST) * gray).tolist()))
-
-
-def _paired_sigmas(difference: np.ndarray) -> float:
-    """Returns the mean of `difference` in standard errors; 0 if all differences are tiny.
-
-    Args:
-        difference: One number for each image, `(images,)`.
-    """
-    n = len(difference)
-    if n < 2 or np.max(np.abs(difference)) < 1e-3:
-        return 0.0
-    return float(difference.mean() / (difference.std(ddof=1) / np.sqrt(n) + 1e-9))
+    gain = np.full(channels, LOW_CONTRAST)
+    return gain, (1 - LOW_CONTRAST) * np.broadcast_to(gray, channels)
 
 
 def _finite(images: np.ndarray) -> np.ndarray:

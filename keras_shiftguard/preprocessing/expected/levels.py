@@ -14,12 +14,14 @@ import numpy as np
 
 from keras_shiftguard.conventions import MODES
 from keras_shiftguard.preprocessing.correction.convention import InputConvention
-from keras_shiftguard.preprocessing.expected.batch_norm import BatchNormEvidence, Transform
+from keras_shiftguard.preprocessing.expected.batch_norm import BatchNormEvidence
 from keras_shiftguard.preprocessing.expected.batch_norm_reading import compared_images
 from keras_shiftguard.preprocessing.expected.hypotheses import hypotheses_for
 from keras_shiftguard.preprocessing.limits import (
     BRIGHT,
+    BRIGHTEST,
     DARK,
+    DARKEST,
     MAX_CLEAR_FIT,
     MIN_IMAGES,
     MIN_LEVELS_SPAN,
@@ -27,8 +29,6 @@ from keras_shiftguard.preprocessing.limits import (
     MIN_MODE_SIGMAS,
 )
 from keras_shiftguard.profiles import InputSummary
-
-DARKEST, BRIGHTEST = 0.01, 0.99  # quantiles that become black and white
 
 
 @dataclass(frozen=True)
@@ -100,13 +100,8 @@ class Levels:
         correction = self._correction()
         if correction is None:
             return None
-        gain, bias = correction
         hypotheses = [h for h in hypotheses_for(self._observed, self._summary, None) if not h.swap]
-        transforms = []
-        for hypothesis in hypotheses:
-            scale, offset = (np.broadcast_to(v, 3) for v in hypothesis.transform[1:])
-            both = scale * gain, scale * bias + offset
-            transforms.append(Transform(None, *(tuple(v.tolist()) for v in both)))
+        transforms = [h.transform.after(*correction) for h in hypotheses]
         axis = 1 if self._summary.layout == "channels_first" else -1
         some, num_images = compared_images(self._inputs, self._name)
         scores = self._evidence.score(some, transforms, self._name, axis)

@@ -7,15 +7,16 @@ from keras import layers, ops
 from numpy_reference import summarise
 
 from keras_shiftguard.preprocessing.correction.convention import InputConvention
-from keras_shiftguard.preprocessing.expected.batch_norm import BatchNormEvidence
-from keras_shiftguard.preprocessing.expected.batch_norm_reading import (
+from keras_shiftguard.preprocessing.expected.batch_norm import AS_FED, BatchNormEvidence
+from keras_shiftguard.preprocessing.expected.batch_norm_order import (
     _default_twin,
     _paired_sigmas,
     _partner,
-    read_batch_norm,
 )
+from keras_shiftguard.preprocessing.expected.batch_norm_reading import read_batch_norm
 from keras_shiftguard.preprocessing.expected.hypotheses import hypotheses_for
 from keras_shiftguard.preprocessing.expected.levels import Levels
+from keras_shiftguard.preprocessing.limits import LOW_CONTRAST
 
 UNIT = InputConvention("unit", "unknown")
 
@@ -30,13 +31,14 @@ def pictures(n, size=32, seed=0):
 class Network(keras.Model):
     """Returns a model whose moving statistics are a share of the way to those of [0, 1] images."""
 
-    def __init__(self, share=1.0, fails=False):
+    def __init__(self, share=1.0, fails=False, channels=3):
         super().__init__()
         keras.utils.set_random_seed(0)
         self.conv, self.norm = layers.Conv2D(8, 3, use_bias=False), layers.BatchNormalization()
         self.fails = False
-        self(pictures(2) / 255)
-        features = ops.convert_to_numpy(self.conv(pictures(64) / 255)).reshape(-1, 8)
+        images = pictures(64)[..., :channels] / 255
+        self(images[:2])
+        features = ops.convert_to_numpy(self.conv(images)).reshape(-1, 8)
         self.norm.moving_mean.assign(share * features.mean(axis=0))
         self.norm.moving_variance.assign(1 - share + share * features.var(axis=0))
         self.fails = fails
@@ -180,3 +182,20 @@ def test_levels_make_odd_images_ordinary(odd, is_clear):
         if fit is not None:
             assert fit.is_clear == (mode == "unit") and fit.num_images == 32
             assert (fit.misfit < fit.rival) == (mode == "unit")
+
+
+def test_gray_images_have_a_paler_rival_with_larger_numbers():
+    network = Network(channels=1)
+    raw = pictures(32, seed=1)[..., :1]
+    found = {}
+    for mode in ("raw", "unit", "tf"):
+        gray = InputConvention(mode, "gray")
+        found[mode] = read(network, gray.from_raw(raw), gray)
+    assert found["raw"].paler_rival is found["tf"].paler_rival is None
+    rival = InputConvention("tf", "gray").from_raw(127.5 + (raw - 127.5) * LOW_CONTRAST)
+    scores = BatchNormEvidence(network).score({"input": rival}, [AS_FED])
+    reading = found["unit"]
+    assert reading.misfit(reading.paler_rival) == pytest.approx(np.exp(scores.misfit[0]), rel=1e-3)
+    # This network was trained on images with the contrast of these.
+    assert reading.paler_rival_of(reading.as_fed) is None
+    assert read(Network(), pictures(32, seed=1) / 255).paler_rival is None
