@@ -43,7 +43,7 @@ from keras_shiftguard.preprocessing.diagnose import diagnose
 from keras_shiftguard.preprocessing.diagnosis import Diagnosis
 from keras_shiftguard.profiles import InputProfile
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 __all__ = [
     "AccuracyEstimate",

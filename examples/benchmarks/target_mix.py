@@ -13,7 +13,7 @@ and the largest in brackets.
     predicted   the shares of the predicted classes
     em, sure    `em` if the mean confidence on the target is at least 0.97 times that on 200
                 held-out samples of the source, else `source`: the earlier rule of `"auto"`
-    auto        `target_mix`, the rule of `"auto"`
+    auto        likewise, but `target_mix` in place of `em`: the rule of `"auto"`
 """
 
 import argparse
@@ -64,8 +64,8 @@ def estimates(p, source, confidence):
     """Returns the mix of the target by rule; `confidence` is that on the source."""
     sure = p.max(axis=1).mean() >= CLEAR * confidence
     em, predicted = em_mix(p, source), class_shares(p.argmax(axis=1), 10)
-    auto = target_mix(p, source, source, sure)
-    return dict(zip(RULES, (source, em, predicted, em if sure else source, auto), strict=True))
+    found = (em, target_mix(p, source, source)) if sure else (source, source)
+    return dict(zip(RULES, (source, em, predicted, *found), strict=True))
 
 
 def main():

@@ -168,8 +168,8 @@ class _Meter:
             float(np.mean(np.abs(new[0] - old[0]) / std)),
             float(np.exp(np.mean(np.log(growth)))),
         )
-        pairs = (list(zip(variables, values, strict=True)) for values in (old, new))
-        return change, *pairs
+        before, after = (list(zip(variables, values, strict=True)) for values in (old, new))
+        return change, before, after
 
 
 def _chunks(data: Any, max_samples: int) -> Iterator[Any]:

@@ -20,8 +20,8 @@ FIRST_STAGE = 0.25  # share of the training before AdaMatch starts
 # With a lower accuracy on labelled source, labels are ambiguous or not learned yet: AdaMatch is
 # switched off.
 MIN_SOURCE_ACCURACY = 0.8
-# If the confidence on the target is at least this share of that on the source, the class mix is
-# estimated by expectation-maximisation, which assumes that nothing but the mix has changed.
+# The class mix of the target is estimated only if the confidence there is at least this share of
+# that on the source. With less confidence, a different mix of predictions may be a mistake.
 CLEAR = 0.97
 MIN_ACCURACY_DROP = 0.02  # a smaller drop of source accuracy is ignored
 # A collapse: the entropy of the mean prediction fell below this share of that of the first stage.
@@ -101,16 +101,18 @@ class AutoGuard:
             return
         self.kept = [ops.convert_to_numpy(v) for v in self.model.base.variables]
         self.first = evidence
-        only_mix = evidence.confidence >= CLEAR * evidence.source_confidence
-        mix = target_mix(probabilities, self.prior, self.source_mix, only_mix)
+        mix = self.source_mix
+        if evidence.confidence >= CLEAR * evidence.source_confidence:
+            mix = target_mix(probabilities, self.prior, self.source_mix)
         if mix is not self.source_mix:
             k = int(np.abs(mix - self.source_mix).argmax())
             self.record_action(
                 evidence.epoch,
                 "classes aligned to their estimated shares in the target",
-                "the predicted shares differ from those of the source by more than the expected "
-                f"mistakes explain; class {k} is estimated at {mix[k]:.1%}, and is "
-                f"{self.source_mix[k]:.1%} of the source",
+                f"the model is as confident there ({evidence.confidence:.1%}) as on the source "
+                f"({evidence.source_confidence:.1%}), and its mistakes cannot explain the other "
+                f"mix: class {k} is estimated at {mix[k]:.1%}, and is {self.source_mix[k]:.1%} of "
+                "the source",
             )
         ratio = np.where(self.source_mix > 0, mix / np.maximum(self.source_mix, 1e-6), 1.0)
         self.model.methods[0].mix_ratio.assign(ratio.astype("float32"))

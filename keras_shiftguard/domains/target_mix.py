@@ -1,10 +1,12 @@
 """The class mix of the target, estimated from predictions. NumPy only.
 
-A wrong mix does more harm than that of the source, so the estimate moves away from the source only
-as far as the predictions support. If a share `e` of the predictions is wrong, the true shares of
-the classes differ from the predicted shares by at most `e` (total variation distance). This holds
-whatever has changed between the domains. `e` is not known: it is estimated from the confidence of
-the predictions, plus the sampling error of the predicted shares.
+A wrong mix does more harm than that of the source, so the mix of the source is kept unless the
+predictions contradict it. If a share `e` of the predictions is wrong, the true shares of the
+classes differ from the predicted shares by at most `e` (total variation distance), whatever has
+changed between the domains. `e` is not known: it is estimated from the confidence of the
+predictions, plus the sampling error of the predicted shares. A network that is too sure of itself
+makes it too small, so `AutoGuard` asks for an estimate only where the confidence on the target is
+about that on the source.
 """
 
 import numpy as np
@@ -20,23 +22,17 @@ def class_shares(
     return np.asarray(counts / max(counts.sum(), 1e-12))
 
 
-def target_mix(
-    probabilities: np.ndarray, prior: np.ndarray, source_mix: np.ndarray, only_mix: bool
-) -> np.ndarray:
+def target_mix(probabilities: np.ndarray, prior: np.ndarray, source_mix: np.ndarray) -> np.ndarray:
     """Returns the estimated class shares of the target, `(classes,)`.
 
-    If the expected mistakes explain why the predicted shares differ from those of the source, it
-    is `source_mix` itself. If not, the estimate lies on the line from the predicted shares to a
-    goal, as near to the goal as the mistakes allow. The goal is `em_mix` if only the mix of the
-    classes has changed, and otherwise `source_mix`.
+    It is `source_mix` itself if the expected mistakes explain why the predicted shares differ from
+    those of the source, and else `em_mix`.
 
     Args:
         probabilities: Class probabilities of target samples, `(samples, classes)`.
         prior: Class shares that the model has learnt, `(classes,)`. Each sample of the source
             counts with its weight in the loss.
         source_mix: Class shares of the source, `(classes,)`.
-        only_mix: Whether the model is about as confident on the target as on the source, so that
-            probably nothing but the mix has changed.
     """
     samples, classes = probabilities.shape
     predicted = class_shares(probabilities.argmax(axis=1), classes)
@@ -44,12 +40,9 @@ def target_mix(
     # The mean absolute error of a share is `sqrt(2 / pi)` standard errors; half of their sum is
     # their total variation distance.
     sampling = np.sqrt(2 / np.pi * predicted * (1 - predicted) / samples).sum() / 2
-    allowed = expected_mistakes + sampling
-    if distance(source_mix, predicted) <= allowed:
+    if distance(source_mix, predicted) <= expected_mistakes + sampling:
         return source_mix
-    goal = em_mix(probabilities, prior) if only_mix else source_mix
-    step = min(1.0, allowed / max(distance(goal, predicted), 1e-12))
-    return np.asarray(predicted + step * (goal - predicted))
+    return em_mix(probabilities, prior)
 
 
 def distance(mix: np.ndarray, other: np.ndarray) -> float:

@@ -63,12 +63,13 @@ def test_a_confident_model_sees_another_mix():
 @pytest.mark.parametrize(
     ("shares", "source_confidence", "ratio"),
     [
-        # A fifth of the predictions is expected to be wrong, and only a tenth differs.
-        ((60, 40), 0.98, 1.0),
-        # Likewise; expectation-maximisation alone would find a share of 67 %.
+        # A fifth of the predictions is expected to be wrong, and only a tenth differs:
+        # expectation-maximisation alone would find a share of 67 %.
         ((60, 40), 0.80, 1.0),
-        # Predicted are 95 %, of which the mistakes explain 20 % and the sampling error 2 %.
-        ((95, 5), 0.98, 1.47),
+        # As sure as on the source, and far more differs than the mistakes explain.
+        ((95, 5), 0.80, 2.0),
+        # Less sure than on the source: what has changed besides the mix is not known.
+        ((95, 5), 0.98, 1.0),
     ],
 )
 def test_an_unsure_model_sees_only_the_change_that_is_not_its_mistake(
