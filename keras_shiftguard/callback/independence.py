@@ -38,10 +38,21 @@ class Independence:
                 samples are kept.
         """
         said = self.declared.get(name)
+        repeated = stream.repeated_batches.share if stream is not None else 0.0
         if said is None:
             share = 1.0 if stream is None else self._share(name, stream)
+            if share >= 1 and repeated:
+                number = max(round((1 - repeated) * profile.num_samples), 1)
+                self.notes[name] = (
+                    f"some batches of {stream_name(name)} came twice in one pass, as Keras takes "
+                    f"them from a generator: its {profile.num_samples:,} samples count as "
+                    f"{number:,}. Arrays or a dataset give each sample once"
+                )
+                return replace(profile, distinct_samples=number)
             if share >= 1:
+                self.notes.pop(name, None)
                 return profile
+            share *= 1 - repeated
         else:
             share = said if isinstance(said, float) else said / max(profile.num_samples, 1)
         number = max(round(min(share, 1.0) * profile.num_samples), 1)

@@ -124,7 +124,8 @@ def all_batches(data: Any, batch_size: int = BATCH_SIZE, name: str = "data") -> 
             f"`{name}` has no end, and it is read as a whole. Pass a part of it, such as "
             f"dataset.take(100). Received: {type(data).__name__}"
         )
-    shapes = [getattr(part, "shape", ()) for part in data] if isinstance(data, list) else []
+    parts = data if isinstance(data, list) else []
+    shapes: list[tuple[int, ...]] = [getattr(part, "shape", ()) for part in parts]
     if len(shapes) > MAX_INPUTS and all(len(s) == 3 and s[-1] in (3, 4) for s in shapes):
         raise BadInputError(
             f"`{name}` is a list, and a list is taken for several inputs. Stack images with "

@@ -240,8 +240,10 @@ class Diagnosis(AsPage):
                 fed = "; ".join(f"{n!r}: {in_words(d.observed)}" for n, d in self.by_input.items())
                 return f"Preprocessing: the model is being trained here, on {fed}."
             if self.status == "ok":
-                number = len(self.by_input)
-                return f"Preprocessing is right: each of {number} inputs is fed what it expects."
+                return (
+                    f"Preprocessing is right: each of {len(self.by_input)} inputs is fed what it "
+                    "expects."
+                )
             where = f" at input {_worst_name(self.by_input)!r}"
         if self.status == "mismatch" and self.garbled:
             return f"Preprocessing mismatch{where}: the model is fed {self.garbled}."

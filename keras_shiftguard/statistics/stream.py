@@ -14,6 +14,7 @@ from keras_shiftguard.statistics.classes import width_of
 from keras_shiftguard.statistics.kept_samples import KeptSamples
 from keras_shiftguard.statistics.labels import LabelSketch
 from keras_shiftguard.statistics.padding import Padding
+from keras_shiftguard.statistics.repeated_batches import RepeatedBatches
 from keras_shiftguard.statistics.schedule import ROWS
 from keras_shiftguard.statistics.sketch import Sketch
 
@@ -50,6 +51,7 @@ class Stream:
         self._new_correction = correction
         self.user_metrics = list(metrics)
         self._padding = Padding()
+        self.repeated_batches = RepeatedBatches()  # of the present pass; not of training
         self._is_empty = True  # no sample since the latest `drain` or `restart`
 
     def build(self, specs: Sequence[InputSpec]) -> None:
@@ -106,6 +108,8 @@ class Stream:
             for name, samples in self.buffers.items():
                 if name in fed:
                     samples.update(fed[name], labels)
+            if self.stream != "train" and fed:
+                self.repeated_batches.add(next(iter(fed.values())))
             self._measure(inputs, y, rows)
         self._step += 1
 
@@ -128,6 +132,7 @@ class Stream:
         if not self._is_empty:
             self.drain()
         self.profile = InputProfile()
+        self.repeated_batches = RepeatedBatches()
         self.measure_every(self.stride)
 
     def measure_every(self, stride: int) -> None:

@@ -294,6 +294,31 @@ def test_frames_of_clips_are_not_counted_as_samples(train, declared):
     assert p[0] >= p[1]
 
 
+def test_batches_that_a_generator_gives_twice_count_once(train):
+    """In the second pass over a validation generator, Keras takes some batches again."""
+    x, y = images(7, 80)
+
+    def batches():
+        while True:
+            for start in range(0, 80, 20):
+                yield x[start : start + 20], y[start : start + 20]
+
+    counted = []
+
+    class Count(keras.callbacks.Callback):
+        def on_test_end(self, logs=None):
+            profile = guard.profiles["validation"]
+            counted.append((profile.num_samples, profile.distinct_samples))
+
+    guard = sg.ShiftGuard(verbose=0, on_shift="ignore")
+    model = keras.Sequential([keras.layers.Flatten(), keras.layers.Dense(4)])
+    model.compile("sgd", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    options = {"validation_data": batches(), "validation_steps": 4, "epochs": 2, "verbose": 0}
+    model.fit(*train, callbacks=[guard, Count()], **options)
+    assert counted[0] == (80, 0) and counted[1][0] == 80 and 0 < counted[1][1] < 80
+    assert "came twice in one pass" in str(guard.report)
+
+
 def test_stop_ends_training_after_the_epoch_and_keeps_the_weights(train, val):
     guard = sg.ShiftGuard(verbose=0, on_shift="stop", tolerance=None)
     with pytest.warns(ShiftWarning, match="Training stops after this epoch"):

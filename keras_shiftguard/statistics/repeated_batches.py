@@ -1,0 +1,38 @@
+"""`RepeatedBatches`: the share of a pass in batches that came before in the same pass.
+
+With a Python generator as validation data, Keras takes one or more batches again in each pass after
+the first. A sample that comes twice is no second witness, so the tests must count it once.
+"""
+
+from typing import Any
+
+import numpy as np
+from keras import ops
+
+from keras_shiftguard.statistics.state import on_host
+
+MAX_VALUES = 512  # of a batch, spread evenly over it, that are compared
+
+
+class RepeatedBatches:
+    """Recognises the batches of a pass that came before, by some of their values."""
+
+    def __init__(self) -> None:
+        self._seen: set[int] = set()  # hashes, which are the same within one process
+        self._samples = 0
+        self._repeated = 0  # of these samples, those of repeated batches
+
+    def add(self, x: Any) -> None:
+        """Adds the tensor of one input, `(samples, ...)`, on the host or on a device."""
+        size = int(np.prod(x.shape))
+        values = on_host(ops.reshape(x, (-1,))[:: -(-size // MAX_VALUES)])
+        key = hash((size, values.tobytes()))
+        self._samples += int(x.shape[0])
+        if key in self._seen:
+            self._repeated += int(x.shape[0])
+        self._seen.add(key)
+
+    @property
+    def share(self) -> float:
+        """The share of the samples that are in repeated batches, in [0, 1)."""
+        return self._repeated / max(self._samples, 1)
