@@ -25,7 +25,8 @@ DARKER = (
 )
 MIX = (
     "Validation labels have another mix than in training: class 5 31.5 % against 10.6 %, class 0 "
-    "1.66 % against 10 %; 40 % of them would have to change; the other differences follow from it"
+    "1.66 % against 10 %; 40 % of the validation labels would have to be of another class to match "
+    "training; the other differences follow from it"
 )
 
 
@@ -53,7 +54,9 @@ def diagnosis(**more):
         "expected": convention("tf"),
         "observed": convention("unit"),
         "advice": "x = x * 2.0 - 1.0",
-        "evidence": ["Over 16 images the first batch-norm layers fit best if fed tf."],
+        "evidence": [
+            "The model's first batch-norm layers remember how its training images were prepared."
+        ],
         "num_samples": 16,
         **more,
     }
