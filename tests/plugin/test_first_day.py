@@ -54,7 +54,7 @@ def diagnosis(**more):
         "expected": convention("tf"),
         "observed": convention("unit"),
         "advice": "x = x * 2.0 - 1.0",
-        "evidence": [
+        "evidence": ["The first batch-norm layers remember how training images were prepared."],
             "The model's first batch-norm layers remember how its training images were prepared."
         ],
         "num_samples": 16,
