@@ -99,7 +99,7 @@ def test_class_mixes_name_the_classes_that_changed_most():
     low, high = [20, 30, 40, 30], [400, 300, 500, 400]
     many = compare_frequencies(np.array([*high, 50, *low]), np.array([*low, 50, *high]))
     sentence = sentences.classes_differ("tokens", many, *MORE)
-    assert sentence.count("value ") == 3 and " and 5 more; " in sentence
+    assert sentence.count(" against ") == 3 and " and 5 more; " in sentence
 
 
 def test_classes_that_look_different():

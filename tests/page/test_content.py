@@ -177,7 +177,7 @@ def test_a_cause_has_one_cost_and_one_that_is_over_has_none():
     parts = {"report": report(*found).to_dict(), "epochs": epochs}
     heat = assemble(plain(parts)).sections[0].charts[0]
     figures = [each.figure for each in heat.rows]
-    assert figures == ["\N{MINUS SIGN}6.1 points", "", "until epoch 8"]
+    assert figures == ["6.1 points lost", "", "until epoch 8"]
 
 
 def test_a_corrected_run_is_not_shown_as_a_mismatch():
