@@ -78,14 +78,13 @@ def _causes(
             grouped.setdefault(key, []).append((each, finding))
     rows = []
     for (name, against, family), members in list(grouped.items())[:MAX_CAUSES]:
+        if against == FIRST_EPOCH and any(f == family and a != FIRST_EPOCH for _, a, f in grouped):
+            continue  # it has a row against training
         is_alarm = any(finding["matters"] for _, finding in members)
         ends = [finding.get("until") for _, finding in members]
         over = [end for end in ends if end is not None]
         costs = [finding["cost"] for _, finding in members if finding["cost"] is not None]
         figure = f"{points(max(costs))} points lost" if costs else ""
-        elsewhere = any(f == family and a != FIRST_EPOCH for _, a, f in grouped)
-        if against == FIRST_EPOCH and elsewhere:
-            figure = ""  # the cost against training stands in another row
         if len(over) == len(ends):
             figure = f"until epoch {max(over)}"
         cells = _cells(numbers, members)

@@ -74,7 +74,10 @@ def _alarm(alarms: list[Any], report: Mapping[str, Any], adapts: bool) -> Band:
     else:
         size = f"{number(worst['effect_size'])} ({interval(worst['interval'], number)})"
         facts.append(Fact("cost unknown", f"not measured; the effect size is {size}"))
-    others = len(alarms) - 1
+    # What differs from training as well as from the first epoch is one finding.
+    told = {(f["stream"], f["family"]) for f in alarms if f["against"] != FIRST_EPOCH}
+    repeated = [f for f in alarms if f["against"] == FIRST_EPOCH]
+    others = len(alarms) - 1 - sum((f["stream"], f["family"]) in told for f in repeated)
     more = f"{others} other finding{'s' * (others > 1)} as well" if others else "no other finding"
     text = _said(same)
     since = first_epoch(same)
@@ -85,7 +88,8 @@ def _alarm(alarms: list[Any], report: Mapping[str, Any], adapts: bool) -> Band:
         return Band(LOOK, f"{text[:-1]}, {when}.", tuple(facts), past_todo(until))
     if since is not None:
         facts.append(Fact(f"differs since epoch {since}", more))
-    rate = f"a false alarm in at most 1 report of {round(1 / report['alpha'])}"
+    judged = "report" if since is None else "fit"
+    rate = f"at most 1 {judged} in {round(1 / report['alpha'])} has a false alarm"
     facts.append(Fact("beyond chance", rate))
     urgent = worst["cost"] is not None or worst["kind"] == "preprocessing"
     advice = _advice(worst, adapts, changed_in(worst, alarms))

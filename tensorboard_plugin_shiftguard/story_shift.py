@@ -186,7 +186,7 @@ def _adapted(
         result = "augmentation has not made up for it so far"
     answer = adaptation_answer(state)
     if answer and answer["word"] == NOT_KNOWN:
-        why = [f"Whether accuracy gained by the adaptation is not known. {answer['what']}", *why]
+        why = [f"Whether the adaptation raised accuracy is not known. {answer['what']}", *why]
     elif answer:
         why = [f"Did the adaptation help? {answer['word']}. {answer['what']}", *why]
     if common["cost"] is None and common["pair"].startswith("target/"):

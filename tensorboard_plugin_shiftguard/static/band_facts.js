@@ -23,19 +23,20 @@ function rangeOf(ends) {
   return ends?.every(Number.isFinite) ? `, ${points(ends[0])} to ${points(ends[1])}` : "";
 }
 
-function costOf({ kind, cost, cost_interval: ends, cost_words: words, about }, urgent) {
+function costOf({ kind, cost, cost_interval: ends, cost_words: words, about: cause }, urgent) {
   if (Number.isFinite(cost)) {
     // An uncertain cost is not shown as the large number.
     if (words === "not clear")
       return fact("cost not clear", `about ${points(cost)} points, but it may be 0${rangeOf(ends)}`, "cost");
     const note = `of accuracy${rangeOf(ends)}`;
-    const value = cost > 0 ? `${points(cost)} points lost` : "no points lost";
+    const about = words?.startsWith("estimated") ? "about " : "";
+    const value = cost > 0 ? `${about}${points(cost)} points lost` : "no points lost";
     return fact(value, words ? `${note}; ${words}` : note, "cost");
   }
   if (kind === "corrected")
     return fact("no cost in fit", "the cost in plain predict is not measured", "cost");
   if (!urgent) return null;
-  const how = about?.[0] === "preprocessing" ? "; sg.explain_gap(model, labelled_data) measures it" : "";
+  const how = cause?.[0] === "preprocessing" ? "; sg.explain_gap(model, labelled_data) measures it" : "";
   return fact("cost unknown", `accuracy lost: not measured${how}`, "cost");
 }
 
@@ -50,10 +51,10 @@ function healthOf(story, { features, tolerance, flag }, t) {
       fact("no cost", "nothing differs that could cost accuracy", "cost"),
       fact(value, "beyond chance", "health"),
     ];
-  const lost = cost > 0 ? `${points(cost)} points of accuracy${rangeOf(ends)}` : "no accuracy";
-  const allowed = `; ${points(tolerance)} would be tolerated`;
-  const note = Number.isFinite(cost) ? `costs ${lost}${allowed}` : "too little to matter, or as intended";
-  return [fact(value, note, "health")];
+  if (!Number.isFinite(cost)) return [fact(value, "too little to matter, or as intended", "health")];
+  const lost = cost > 0 ? `${points(cost)} points lost` : "no cost found";
+  const allowed = `of accuracy${rangeOf(ends)}; ${points(tolerance)} would be tolerated`;
+  return [fact(lost, allowed, "cost"), fact(value, "beyond chance", "health")];
 }
 
 /** For a run that has only an accuracy gap, which chance explains. */

@@ -94,7 +94,7 @@ export function costsOf(overview, rows, t) {
       told.add(cost);
       return { text: points(cost), strong: true };
     }
-    if (level === FOUND) return { text: "cost unknown", strong: false };
+    if (level === FOUND) return { text: "not measured", strong: false };
     if (level === UNCLEAR) return { text: `${points(cost)}, unclear`, strong: false };
     if (level === ALONG) return { text: row.inside ? "" : "goes along", strong: false };
     if (level === EXPECTED) return { text: "expected", strong: false };

@@ -17,7 +17,7 @@ export function palette() {
   const style = getComputedStyle(document.documentElement);
   const read = (name) => style.getPropertyValue(`--${name}`).trim();
   const names =
-    "text muted line surface act look corrected action focus quiet tolerated along unclear " +
+    "text muted line surface act look corrected fine action focus quiet tolerated along unclear " +
     "h1 h2 h3 h4 e1 e2 e3 e4";
   return Object.fromEntries(names.split(" ").map((name) => [name, read(name)]));
 }
@@ -37,7 +37,7 @@ export function colourOf(theme, { level, effect, cost }) {
 export function markOf(events, state) {
   const has = (kind) => events.some((event) => event.kind === kind);
   if (!has("preprocessing") && !has("finding")) return has("action") ? "action" : "note";
-  return ["act", "look", "corrected"].includes(state) ? state : "look";
+  return ["act", "look", "corrected", "fine"].includes(state) ? state : "look";
 }
 
 function shape(context, kind, x, y, size) {

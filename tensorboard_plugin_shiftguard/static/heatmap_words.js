@@ -40,7 +40,7 @@ export function cellInWords({ overview }, rows, { row, t }, marks) {
 
 function levelInWords({ level, cost }) {
   if (level === FOUND)
-    return cost === null ? "shifted, cost unknown" : `costs ${points(cost)} points of accuracy`;
+    return cost === null ? "shifted, cost not measured" : `costs ${points(cost)} points of accuracy`;
   if (level === UNCLEAR) return `may cost ${points(cost)} points of accuracy, which is not clear`;
   if (level === ALONG) return "goes along with a stronger finding";
   if (level === EXPECTED) return "expected, training is augmented";
@@ -114,7 +114,7 @@ export function drawLegend(node, overview, rows, marks) {
     priced && key("unclear", "cost not clear"),
     priced && scale(["h1", "h2", "h3", "h4"], [least, "2", "4", "6 points lost and more"]),
     found && unpriced && [
-      el("span", null, "cost unknown, effect:"),
+      el("span", null, "cost not measured, effect:"),
       scale(["e1", "e2", "e3", "e4"], ["0.1", "0.5", "1", "2 and more"]),
     ],
   );

@@ -159,7 +159,9 @@ def test_the_headline_of_an_adapted_run_says_what_is_left(now, words, short):
     assert told["what"] == f"Target images are much darker than training images; {words}"
     assert (told["kind"], told["short"]) == ("look", short)
     assert told["left"] == [["noise in flat regions", 5.8], ["noise", now]]
-    assert told["todo"] and told["why"][0].startswith("Whether accuracy gained by the adaptation")
+    assert told["todo"] and told["why"][0].startswith(
+        "Whether the adaptation raised accuracy is not known."
+    )
 
 
 def test_what_is_left_is_told_of_the_attribute_that_the_headline_names():
@@ -229,7 +231,7 @@ def test_without_adaptation_there_is_no_answer():
 
 def test_the_band_of_an_adapted_run_says_whether_it_helped_and_what_is_still_lost():
     told = told_of(DARKER, adapts=True, worth=ALONE, num_samples={"target": 297})
-    assert " is not known. The accuracy on the target is 84 %" in told["why"][0]
+    assert "raised accuracy is not known. The accuracy on the target is 84 %" in told["why"][0]
     assert told["todo"].startswith("Fit once more without adapt=")
     assert (told["cost"], told["cost_words"]) == (pytest.approx(0.12), "estimated on the target")
     assert told["cost_interval"] == pytest.approx([0.08, 0.16])
@@ -271,7 +273,8 @@ def test_a_small_cost_is_fine(monitor, rng):
     cost = Cost(0.002, (-0.004, 0.008), 500)
     monitor.price(*PAIR, dict.fromkeys(monitor.pairs[0].findings, cost), 0.01)
     told = story(state_of(monitor))
-    assert (told["kind"], told["cost_words"]) == ("fine", "within tolerance")
+    assert (told["kind"], told["cost_words"], told["since"]) == ("fine", "within tolerance", 2)
+    assert told["what"].endswith(" than training samples; its cost is within tolerance.")
 
 
 def test_a_class_mix_is_named_by_its_classes(monitor, rng):
