@@ -78,7 +78,9 @@ def _causes(
             grouped.setdefault(key, []).append((each, finding))
     rows = []
     for (name, against, family), members in list(grouped.items())[:MAX_CAUSES]:
-        if against == FIRST_EPOCH and any(f == family and a != FIRST_EPOCH for _, a, f in grouped):
+        if against == FIRST_EPOCH and any(
+            (n, f) == (name, family) and a != FIRST_EPOCH for n, a, f in grouped
+        ):
             continue  # it has a row against training
         is_alarm = any(finding["matters"] for _, finding in members)
         ends = [finding.get("until") for _, finding in members]

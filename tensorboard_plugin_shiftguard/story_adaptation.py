@@ -37,8 +37,8 @@ def adaptation_answer(
     kind, word = ANSWERS[worth.get("answer") or "unknown"]
     what, todo, code = _said(worth, has_target)
     largest = state.get("left") or {}
-    shown = left or [largest.get("before"), largest.get("now")]
-    facts = [*_accuracies(worth), _difference(*shown), _date(state)]
+    before, now = left or (largest.get("before"), largest.get("now"))
+    facts = [*_accuracies(worth), _difference(before, now), _date(state)]
     return {
         "kind": kind,
         "word": word,
