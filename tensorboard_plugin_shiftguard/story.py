@@ -105,10 +105,13 @@ def _nothing(state: Mapping[str, Any], report: Mapping[str, Any] | None) -> dict
         pair = (worst["stream"] or "", worst["against"] or "")
         lost = "its cost is within tolerance" if (worst["cost"] or 0.0) > 0 else "no cost was found"
         what = f"{headline([worst], pair)[0][:-1]}; {lost}."
+        most = max(end or 0.0 for end in worst["cost_interval"] or [0.0])
+        more = "Nothing now. More labelled validation samples would tell the cost more exactly."
         return told(
             FINE,
             short="fine",
             what=what,
+            todo=more if most > tolerance_of(state) else None,
             since=worst["since"],
             cost=worst["cost"],
             cost_interval=worst["cost_interval"],
