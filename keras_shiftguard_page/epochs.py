@@ -78,15 +78,17 @@ def _causes(
             grouped.setdefault(key, []).append((each, finding))
     rows = []
     for (name, against, family), members in list(grouped.items())[:MAX_CAUSES]:
+        if against == FIRST_EPOCH and any(
+            (n, f) == (name, family) and a != FIRST_EPOCH for n, a, f in grouped
+        ):
+            continue  # it has a row against training
         is_alarm = any(finding["matters"] for _, finding in members)
         ends = [finding.get("until") for _, finding in members]
+        over = [end for end in ends if end is not None]
         costs = [finding["cost"] for _, finding in members if finding["cost"] is not None]
-        figure = f"{points(-max(costs))} points" if costs else ""
-        elsewhere = any(f == family and a != FIRST_EPOCH for _, a, f in grouped)
-        if against == FIRST_EPOCH and elsewhere:
-            figure = ""  # the cost against training stands in another row
-        if None not in ends:
-            figure = f"until epoch {max(ends)}"
+        figure = f"{points(max(costs))} points lost" if costs else ""
+        if len(over) == len(ends):
+            figure = f"until epoch {max(over)}"
         cells = _cells(numbers, members)
         below = f"{stream(name)} against {stream(against)}"
         cause = members[0][0]["feature"] if family == "other" else family.capitalize()

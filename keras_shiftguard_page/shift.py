@@ -17,6 +17,8 @@ from keras_shiftguard_page.words import (
 from tensorboard_plugin_shiftguard.metadata import FIRST_EPOCH
 from tensorboard_plugin_shiftguard.story_sentences import headline
 from tensorboard_plugin_shiftguard.story_shift import (
+    augmenting,
+    changed_in,
     epochs_in_words,
     first_epoch,
     foremost,
@@ -26,7 +28,7 @@ from tensorboard_plugin_shiftguard.words import CAN_BE_AUGMENTED
 
 MAX_FINDINGS = 60  # rows of the table
 # Fields of a finding that the report of a comparison, or an older log, lacks.
-ABSENT = {"sentence": None, "difference": None, "classes": [], "until": None}
+ABSENT: dict[str, Any] = {"sentence": None, "difference": None, "classes": [], "until": None}
 UNDECIDED = ("nothing was compared", "nothing could be measured", "too few samples")
 
 
@@ -72,7 +74,10 @@ def _alarm(alarms: list[Any], report: Mapping[str, Any], adapts: bool) -> Band:
     else:
         size = f"{number(worst['effect_size'])} ({interval(worst['interval'], number)})"
         facts.append(Fact("cost unknown", f"not measured; the effect size is {size}"))
-    others = len(alarms) - 1
+    # What differs from training as well as from the first epoch is one finding.
+    told = {(f["stream"], f["family"]) for f in alarms if f["against"] != FIRST_EPOCH}
+    repeated = [f for f in alarms if f["against"] == FIRST_EPOCH]
+    others = len(alarms) - 1 - sum((f["stream"], f["family"]) in told for f in repeated)
     more = f"{others} other finding{'s' * (others > 1)} as well" if others else "no other finding"
     text = _said(same)
     since = first_epoch(same)
@@ -83,10 +88,12 @@ def _alarm(alarms: list[Any], report: Mapping[str, Any], adapts: bool) -> Band:
         return Band(LOOK, f"{text[:-1]}, {when}.", tuple(facts), past_todo(until))
     if since is not None:
         facts.append(Fact(f"differs since epoch {since}", more))
-    rate = f"a false alarm in at most 1 report of {round(1 / report['alpha'])}"
+    judged = "report" if since is None else "fit"
+    rate = f"at most 1 {judged} in {round(1 / report['alpha'])} has a false alarm"
     facts.append(Fact("beyond chance", rate))
     urgent = worst["cost"] is not None or worst["kind"] == "preprocessing"
-    return Band(ACT if urgent else LOOK, text, tuple(facts), *_advice(worst, adapts))
+    advice = _advice(worst, adapts, changed_in(worst, alarms))
+    return Band(ACT if urgent else LOOK, text, tuple(facts), *advice)
 
 
 def _said(findings: list[Any]) -> str:
@@ -107,16 +114,20 @@ def _quiet(findings: list[Any], report: Mapping[str, Any], adapts: bool) -> Band
     first = questions[0]
     since = first["since"]
     dates = [] if since is None else [Fact(f"differs since epoch {since}", "")]
-    if first["cost_words"]:
+    if not first["is_question"]:
         cost = Fact("cost not clear", signed(first["cost_words"].removeprefix("cost unclear: ")))
-        return Band(LOOK, _said([first]), (cost, *dates), *_advice(first, adapts))
+        advice = _advice(first, adapts, changed_in(first, findings))
+        return Band(LOOK, _said([first]), (cost, *dates), *advice)
     why = "augmentation of training may explain it, or the model has learnt too little to show it"
     facts = (Fact("cost not known yet", why), *dates)
     return Band(LOOK, _said([first]), facts, "Wait for the next epochs: they show which.")
 
 
-def _advice(finding: Mapping[str, Any], adapts: bool) -> tuple[str, str]:
-    """Returns what to do about a finding, in words and as a line of Python."""
+def _advice(finding: Mapping[str, Any], adapts: bool, changed: int | None) -> tuple[str, str]:
+    """Returns what to do about a finding, in words and as a line of Python.
+
+    `changed` is the epoch in which the stream itself changed; None if it did not.
+    """
     where, kind = finding["stream"], finding["kind"]
     if kind == "preprocessing":
         return (
@@ -134,7 +145,7 @@ def _advice(finding: Mapping[str, Any], adapts: bool) -> tuple[str, str]:
         return "Training is being adapted: see below whether it helped.", ""
     if finding["family"] in CAN_BE_AUGMENTED:
         target = "" if where == "validation" else f"target_data={_name(where)}_images, "
-        return "Train on what the model will meet:", f'ShiftGuard({target}adapt="augmentation")'
+        return augmenting(where, changed), f'ShiftGuard({target}adapt="augmentation")'
     return "Compare how the two were collected and prepared.", ""
 
 

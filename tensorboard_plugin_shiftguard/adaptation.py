@@ -11,6 +11,7 @@ from tensorboard_plugin_shiftguard.run_log import RunReader
 from tensorboard_plugin_shiftguard.words import attribute_in_words
 
 MAX_BYTES = 900_000  # of all curves as JSON
+DIFFERENCES = ("shift", "shift_before")  # curves of attributes, with and without augmentation
 
 
 def adaptation(run: RunReader) -> dict[str, Any]:
@@ -19,7 +20,10 @@ def adaptation(run: RunReader) -> dict[str, Any]:
     for name, points in run.adaptation().items():
         steps = np.array([point.step for point in points], np.int64)
         chosen = last_in_column(steps, columns([steps]))
-        curve = [[points[i].step, _value(points[i].value)] for i in chosen if i >= 0]
+        # The log holds how far training lies above the target; the tab shows the target's side, as
+        # in the heatmap.
+        sign = -1 if name.partition("/")[0] in DIFFERENCES else 1
+        curve = [[points[i].step, _value(points[i].value, sign)] for i in chosen if i >= 0]
         series.append([checks.name(_shown(name)), curve])
     return {"series": dict(fitting(series, MAX_BYTES)), "problems": run.problems}
 
@@ -27,8 +31,8 @@ def adaptation(run: RunReader) -> dict[str, Any]:
 def _shown(name: str) -> str:
     """Returns the name of a curve, with the attribute that it is about in plain words."""
     kind, _, about = name.partition("/")
-    return f"{kind}/{attribute_in_words(about)}" if kind in ("shift", "shift_before") else name
+    return f"{kind}/{attribute_in_words(about)}" if kind in DIFFERENCES else name
 
 
-def _value(value: Any) -> float | None:
-    return rounded(value) if checks.number(value) is not None else None
+def _value(value: Any, sign: int) -> float | None:
+    return rounded(sign * value) if checks.number(value) is not None else None

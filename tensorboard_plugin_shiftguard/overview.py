@@ -87,7 +87,7 @@ def overview(run: RunReader, chosen: int | None = None) -> dict[str, Any]:
         "run": run.name,
         "state": state,
         "story": told,
-        "adaptation": adaptation_answer(state),
+        "adaptation": adaptation_answer(state, told["left"]),
         "causes": {key: cause._asdict() for key, cause in CAUSES.items()},
         "updated": points[-1].wall if points else None,
         # A diagnosis before the first comparison also writes a point, so there may be more points

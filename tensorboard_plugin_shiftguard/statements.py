@@ -57,10 +57,14 @@ def _attribute(value: Any) -> list[Any] | None:
     return None if None in found else [attribute_in_words(found[0]), found[1]]
 
 
-def _estimate(value: Any) -> list[Any] | None:
-    """Checks a list of an accuracy and the ends of its interval."""
-    found = vector(3)(value)
-    return None if found is None or None in found else found
+def _numbers(length: int) -> checks.Check:
+    """Returns a check for a list of `length` numbers, none of which may be missing."""
+
+    def check(value: Any) -> list[Any] | None:
+        found = vector(length)(value)
+        return None if found is None or None in found else found
+
+    return check
 
 
 # The check of each field of each kind of record.
@@ -129,12 +133,12 @@ _STATE = record(
         before=_plain,
         after=_plain,
         answer=checks.one_of("yes", "no", "same", "unknown"),
-        now=_estimate,
-        earlier=_estimate,
+        now=_numbers(3),
+        earlier=_numbers(3),
         source=number,
         saw_target=flag,
     ),
-    left=record(before=_attribute, now=_attribute),
+    left=record(before=_attribute, now=_attribute, by_name=mapping(_numbers(2), MAX_SERIES)),
     tolerance=number,
     collecting=mapping(vector(2), MAX_STREAMS),
     num_samples=mapping(number, MAX_STREAMS),

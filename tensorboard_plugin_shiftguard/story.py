@@ -101,12 +101,18 @@ def _nothing(state: Mapping[str, Any], report: Mapping[str, Any] | None) -> dict
         return told(WAITING, short="nothing judged yet", what=finished(what), todo=todo, why=notes)
     harmless = [f for f in (report or {}).get("findings") or [] if f["harmless"]]
     if harmless:
-        what = "The streams differ, but not in a way that costs accuracy."
         worst = max(harmless, key=lambda finding: finding["cost"] or 0.0)
+        pair = (worst["stream"] or "", worst["against"] or "")
+        lost = "its cost is within tolerance" if (worst["cost"] or 0.0) > 0 else "no cost was found"
+        what = f"{headline([worst], pair)[0][:-1]}; {lost}."
+        most = max(end or 0.0 for end in worst["cost_interval"] or [0.0])
+        more = "Nothing now. More labelled validation samples would tell the cost more exactly."
         return told(
             FINE,
             short="fine",
             what=what,
+            todo=more if most > tolerance_of(state) else None,
+            since=worst["since"],
             cost=worst["cost"],
             cost_interval=worst["cost_interval"],
             cost_words="within tolerance",

@@ -5,18 +5,21 @@ from typing import Any
 
 from tensorboard_plugin_shiftguard.story_parts import ACT, FINE, LOOK, points
 
+NOT_KNOWN = "Not known"
 # The answers that a log may contain, each as a kind of story and in a word.
 ANSWERS = {
     "yes": (FINE, "Yes"),
     "no": (ACT, "No, it did harm"),
     "same": (LOOK, "No difference shown"),
-    "unknown": (LOOK, "Not known"),
+    "unknown": (LOOK, NOT_KNOWN),
 }
 ESTIMATE = "print(sg.estimate_accuracy(model, target, reference=(x_val, y_val)))"
 Answer = dict[str, Any]
 
 
-def adaptation_answer(state: Mapping[str, Any] | None) -> Answer | None:
+def adaptation_answer(
+    state: Mapping[str, Any] | None, left: list[list[Any]] | None = None
+) -> Answer | None:
     """Returns whether the adaptation of a run helped, as JSON; None without an adaptation.
 
     The result has `kind`, `word`, `what` (the answer as a sentence), `facts` (figures, each with
@@ -24,6 +27,8 @@ def adaptation_answer(state: Mapping[str, Any] | None) -> Answer | None:
 
     Args:
         state: A state from `statements.read_state`, or the same keys of a page's data.
+        left: Name and size of a difference without and with augmentation, as in the story. Defaults
+            to the largest differences in the state.
     """
     if not state or not state.get("adapts"):
         return None
@@ -31,7 +36,9 @@ def adaptation_answer(state: Mapping[str, Any] | None) -> Answer | None:
     has_target = "target" in (state.get("num_samples") or {})
     kind, word = ANSWERS[worth.get("answer") or "unknown"]
     what, todo, code = _said(worth, has_target)
-    facts = [*_accuracies(worth), _difference(state.get("left") or {}), _date(state)]
+    largest = state.get("left") or {}
+    before, now = left or (largest.get("before"), largest.get("now"))
+    facts = [*_accuracies(worth), _difference(before, now), _date(state)]
     return {
         "kind": kind,
         "word": word,
@@ -71,22 +78,23 @@ def _accuracies(worth: Mapping[str, Any]) -> list[list[str]]:
     now, earlier, source = worth.get("now"), worth.get("earlier"), worth.get("source")
     facts = []
     if now:
-        usual = "" if source is None else f"; {_percent(source)} on labelled source data"
+        usual = "" if source is None else f"; {_percent(source)} on labelled validation data"
         facts.append([_percent(now[0]), f"estimated on the target, {_ends(now)}{usual}"])
     if earlier:
         facts.append([_percent(earlier[0]), f"estimated before adaptation, {_ends(earlier)}"])
     return facts
 
 
-def _difference(left: Mapping[str, Any]) -> list[str] | None:
+def _difference(before: list[Any] | None, now: list[Any] | None) -> list[str] | None:
     """Returns how much training and target differ, without and with augmentation, as a fact."""
-    before, now = left.get("before"), left.get("now")
     if not before or not now:
         return None
-    which = before[0] if before[0] == now[0] else f"{before[0]}, then {now[0]}"
+    which = f"difference in {before[0]}"
+    if before[0] != now[0]:
+        which = f"largest difference, in {before[0]} and then in {now[0]}"
     return [
         f"{before[1]:.2g} \N{RIGHTWARDS ARROW} {now[1]:.2g}",
-        f"largest difference without and with augmentation ({which})",
+        f"{which}: standard deviations, without and with augmentation",
     ]
 
 

@@ -5,6 +5,7 @@ from typing import Any
 
 from tensorboard_plugin_shiftguard.answers import rounded
 from tensorboard_plugin_shiftguard.story_parts import ACT, FINE, LOOK, POINT, points, told
+from tensorboard_plugin_shiftguard.story_sentences import finished
 
 GAP_CAUSES = {
     "preprocessing": "wrong preprocessing",
@@ -24,7 +25,6 @@ def gap_story(gap: Mapping[str, Any]) -> dict[str, Any]:
         "cost_interval": gap["interval"],
         "cost_words": "estimated" if gap["estimated"] else "",
         "made": gap.get("made"),
-        "why": [gap["headline"]] if gap["headline"] else [],
     }
     if gap["doubt"] and not gap["beyond_sampling"]:
         what = f"It is not known whether there is a gap, without labels: {gap['doubt']}"
@@ -43,7 +43,8 @@ def gap_story(gap: Mapping[str, Any]) -> dict[str, Any]:
     because = GAP_CAUSES.get(lead["cause"], lead["cause"])
     return told(
         ACT,
-        short=f"{100 * size:.0f} points lost: {because}",
+        short=f"{points(size)} points lost, {points(lead['points'])} by {because}",
+        why=[f"What is wrong: {finished(lead['detail'])}"] if lead["detail"] else [],
         what=f"{what}, {points(lead['points'])} of them because of {because}.",
         about=["gap", lead["cause"]],
         todo=f"Repair {because}:" if lead["repair"] else f"Look into the cause, {because}.",

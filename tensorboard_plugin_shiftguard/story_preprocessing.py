@@ -61,8 +61,8 @@ def correction(wrong: Mapping[str, Any], corrected: Mapping[str, int]) -> dict[s
         since=since,
         about=["preprocessing", "preprocessing"],
         why=diagnosis["evidence"][:3],
-        todo="Leave the input of fit as it is. Plain predict is not corrected: after fit, keep the "
-        "fix with",
+        todo="Leave the input of fit as it is. After fit, put the correction into the model, so "
+        "that plain predict gets it too:",
         code="model = guard.diagnosis.apply(model)",
     )
 

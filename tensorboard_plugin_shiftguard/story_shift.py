@@ -3,11 +3,11 @@
 from collections.abc import Mapping
 from typing import Any
 
-from tensorboard_plugin_shiftguard.metadata import CLOSED
-from tensorboard_plugin_shiftguard.story_adaptation import adaptation_answer
+from tensorboard_plugin_shiftguard.metadata import CLOSED, FIRST_EPOCH
+from tensorboard_plugin_shiftguard.story_adaptation import NOT_KNOWN, adaptation_answer
 from tensorboard_plugin_shiftguard.story_parts import ACT, LOOK, told
 from tensorboard_plugin_shiftguard.story_sentences import finished, headline
-from tensorboard_plugin_shiftguard.words import ATTRIBUTES, CAN_BE_AUGMENTED
+from tensorboard_plugin_shiftguard.words import ATTRIBUTES, CAN_BE_AUGMENTED, attribute_in_words
 
 # Pairs of streams in order of priority. The first one explains the validation accuracy, which the
 # user sees.
@@ -31,8 +31,9 @@ def shift(alarms: list[Mapping[str, Any]], state: Mapping[str, Any]) -> dict[str
     }
     why = [finished(f["explanation"]) for f in same[:3] if f["explanation"]]
     if state.get("adapts") and _can_be_augmented(lead):
-        return _adapted(state, kind, what, short, why, **common)
-    todo, code, otherwise = _step(lead)
+        return _adapted(state, lead, kind, what, short, why, **common)
+    findings = (state.get("report") or {}).get("findings") or []
+    todo, code, otherwise = _step(lead, changed_in(lead, findings))
     return told(
         kind,
         short=short,
@@ -107,10 +108,38 @@ def _can_be_augmented(finding: Mapping[str, Any]) -> bool:
     return on_images and (finding["kind"], finding["against"]) == ("covariate", "train")
 
 
-def _step(lead: Mapping[str, Any]) -> tuple[str | None, str | None, list[str]]:
+def changed_in(lead: Mapping[str, Any], findings: list[Mapping[str, Any]]) -> int | None:
+    """Returns the epoch in which the stream itself changed; None if it did not.
+
+    A stream that differs from its own first epoch changed in the middle of the fit.
+    """
+    own = [
+        finding
+        for finding in findings
+        if (finding["stream"], finding["against"]) == (lead["stream"], FIRST_EPOCH)
+        and finding["until"] is None
+        and not (finding["negligible"] or finding["acknowledged"])
+    ]
+    return first_epoch(own)
+
+
+def augmenting(stream: str, changed: int | None) -> str:
+    """Returns what to do about a difference that augmentation can imitate, before a line of Python.
+
+    `changed` is the epoch in which the stream itself changed, see `changed_in`.
+    """
+    name = "the target" if stream == "target" else stream
+    augment = f"let augmentation make training look like {name}:"
+    if changed is None:
+        return f"L{augment[1:]}"
+    look = f"First find out what changed in the {stream} pipeline at epoch {changed}"
+    return f"{look}. If {name} is right as it is, {augment}"
+
+
+def _step(lead: Mapping[str, Any], changed: int | None) -> tuple[str | None, str | None, list[str]]:
     """Returns what to do about a shift, a line of Python, and sentences on the alternative.
 
-    The first two are None if the tab's usual advice applies.
+    The first two are None if the tab's usual advice applies. `changed` is as in `augmenting`.
     """
     if lead["kind"] == "label":
         if lead["stream"] == "validation":
@@ -124,7 +153,7 @@ def _step(lead: Mapping[str, Any]) -> tuple[str | None, str | None, list[str]]:
     name = "the target" if stream == "target" else stream
     target = "target_data=target, " if stream == "target" else ""
     return (
-        f"Let augmentation make training look like {name}:",
+        augmenting(stream, changed),
         f'guard = sg.ShiftGuard({target}adapt="augmentation")',
         [f"If the mistake is in {name}, repair {name} instead."],
     )
@@ -132,6 +161,7 @@ def _step(lead: Mapping[str, Any]) -> tuple[str | None, str | None, list[str]]:
 
 def _adapted(
     state: Mapping[str, Any],
+    lead: Mapping[str, Any],
     kind: str,
     what: str,
     short: str,
@@ -140,8 +170,8 @@ def _adapted(
 ) -> dict[str, Any]:
     """Returns the story of a shift that augmentation of training makes up for, or tries to.
 
-    `what` is the headline on the shift, `short` its short form, `why` sentences on it, and
-    `common` further parts of the story.
+    `lead` is the finding that the headline names, `what` is that headline, `short` its short form,
+    `why` sentences on it, and `common` further parts of the story.
     """
     left = state.get("left") or {}
     before, now = left.get("before"), left.get("now")
@@ -150,11 +180,14 @@ def _adapted(
     elif now[1] < CLOSED:
         result, short = "augmentation makes training look alike", f"{short}; made up for"
     elif now[1] < 0.9 * before[1]:
-        result, short = "augmentation closes part of the gap", f"{short}; partly made up for"
+        result = "augmentation makes up for a part of it"
+        short = f"{short}; partly made up for"
     else:
-        result = "augmentation has not closed the gap so far"
+        result = "augmentation has not made up for it so far"
     answer = adaptation_answer(state)
-    if answer:
+    if answer and answer["word"] == NOT_KNOWN:
+        why = [f"Whether the adaptation raised accuracy is not known. {answer['what']}", *why]
+    elif answer:
         why = [f"Did the adaptation help? {answer['word']}. {answer['what']}", *why]
     if common["cost"] is None and common["pair"].startswith("target/"):
         common |= _estimated_cost(state.get("worth") or {})
@@ -165,9 +198,22 @@ def _adapted(
         todo=answer and answer["todo"],
         code=answer and answer["code"],
         why=why,
-        left=[before, now] if before and now else None,
+        left=_left_of(lead, left),
         **common,
     )
+
+
+def _left_of(lead: Mapping[str, Any], left: Mapping[str, Any]) -> list[list[Any]] | None:
+    """Returns the difference that a finding names, without and with augmentation.
+
+    If the log does not contain it, returns the largest difference of each. None without both.
+    """
+    attribute = (lead["feature"] or "").rpartition("/")[2]
+    pair = (left.get("by_name") or {}).get(attribute)
+    if pair:
+        return [[attribute_in_words(attribute), size] for size in pair]
+    before, now = left.get("before"), left.get("now")
+    return [before, now] if before and now else None
 
 
 def _estimated_cost(worth: Mapping[str, Any]) -> dict[str, Any]:

@@ -120,7 +120,9 @@ def diagnosis():
         "observed": convention("unit", 1 / 255, 0.0),
         "fix": {"scale": [2.0], "offset": [-1.0], "permutation": None},
         "advice": "x = x * 2.0 - 1.0",
-        "evidence": ["Over 16 images the first batch-norm layers fit best if fed tf."],
+        "evidence": [
+            "The model's first batch-norm layers remember how its training images were prepared."
+        ],
         "architecture": None,
         "hints": [],
         "by_input": {},

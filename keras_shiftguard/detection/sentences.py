@@ -139,8 +139,9 @@ def classes_differ(what: str, test: FrequencyTest, stream: str, against: str) ->
     shares = f": {some_of(words, len(changed))}" if changed else ""
     return (
         f"{stream_name(stream).capitalize()} {what} have another mix than in "
-        f"{stream_name(against)}{shares}; {percent(test.total_variation)} of them would have to "
-        f"change, effect size {test.effect_size:.2g} (Cohen's w)"
+        f"{stream_name(against)}{shares}; {percent(test.total_variation)} of the "
+        f"{stream_name(stream)} {what} would have to be of another {noun} to match "
+        f"{stream_name(against)}, effect size {test.effect_size:.2g} (Cohen's w)"
     )
 
 

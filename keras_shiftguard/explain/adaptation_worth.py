@@ -165,8 +165,8 @@ def _line(
     said = f"accuracy on target data is estimated at {_percent(now)}"
     if before is None or (before.value is None and before.reason != METHODS_DISAGREE):
         line = (
-            f"A{said[1:]}, and is {100 * now.reference_accuracy:.0f} % on labelled source data; no "
-            "model without adaptation is there to compare with."
+            f"A{said[1:]}, and is {100 * now.reference_accuracy:.0f} % on labelled validation "
+            "data; no model without adaptation is there to compare with."
         )
         return f"{line} {CAUTION}" if saw_target else line, "unknown"
     if before.value is None:

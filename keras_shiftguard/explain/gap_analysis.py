@@ -259,6 +259,7 @@ class GapAnalysis:
         if self.reference.top5 is not None and self.samples.labels is not None:
             ours = predictions.top5(self.samples.labels)
             notes.append(
-                f"Top-5 accuracy {100 * ours:.1f} % against {100 * self.reference.top5:.1f} %."
+                f"Top-5 accuracy is {100 * ours:.1f} % before any repair; "
+                f"{100 * self.reference.top5:.1f} % is expected."
             )
         return notes

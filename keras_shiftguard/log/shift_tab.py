@@ -190,7 +190,8 @@ class ShiftEvents:
         self._state["adapts_since"] = self._state["adapts_since"] or since
         before, now = (_largest(curves or {}, kind) for kind in ("shift_before/", "shift/"))
         if before and now:
-            self._state["left"] = {"before": before, "now": now}
+            by_name = _by_attribute(curves or {})
+            self._state["left"] = {"before": before, "now": now, "by_name": by_name}
         self.write_events(step, events)
         self._write_state(step)
 
@@ -256,6 +257,17 @@ def _largest(curves: Mapping[str, float], prefix: str) -> list[Any] | None:
     sizes = {k.removeprefix(prefix): abs(v) for k, v in curves.items() if k.startswith(prefix)}
     finite = {name: size for name, size in sizes.items() if math.isfinite(size)}
     return [name := max(finite, key=finite.__getitem__), finite[name]] if finite else None
+
+
+def _by_attribute(curves: Mapping[str, float]) -> dict[str, list[float]]:
+    """Returns the absolute difference of each attribute, without and with augmentation."""
+    found = {}
+    for key, before in curves.items():
+        prefix, _, name = key.partition("/")
+        pair = [abs(before), abs(curves.get(f"shift/{name}", math.nan))]
+        if prefix == "shift_before" and all(map(math.isfinite, pair)):
+            found[name] = pair
+    return found
 
 
 def _single(value: Any) -> float | None:

@@ -173,7 +173,7 @@ def _memory_in_words(reading: Reading, best: int) -> str:
     swapped = " with red and blue swapped" if choice.swap else ""
     number = f"{reading.num_images} image{'s' if reading.num_images != 1 else ''}"
     return (
-        f"Over {number} the first batch-norm layers fit best if the model "
-        f"is fed {as_convention(choice, 'unknown')}{swapped}: misfit {misfits[0]:.2f}, as fed "
-        f"{misfits[1]:.2f}, next convention {misfits[2]:.2f}."
+        "The model's first batch-norm layers remember how its training images were prepared: "
+        f"{as_convention(choice, 'unknown')}{swapped} fits best (misfit {misfits[0]:.2f}, as fed "
+        f"{misfits[1]:.2f}, next best {misfits[2]:.2f}; {number})."
     )

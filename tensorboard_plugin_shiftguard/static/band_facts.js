@@ -2,7 +2,7 @@
 
 import { fact } from "./answer.js";
 import { count, date, number, streamName } from "./format.js";
-import { points } from "./groups.js";
+import { UNCLEAR, cellOf, points } from "./groups.js";
 
 const DIFFERS = 9; // flags of an alarm, and of a reported difference
 
@@ -11,8 +11,8 @@ export function factsOf(story, overview, t) {
   const urgent = story.kind === "act" || story.kind === "look";
   const calm = story.kind === "fine" || story.kind === "waiting";
   return [
-    story.kind === "fine" ? healthOf(story, overview, t) : costOf(story, urgent),
-    dateOf(story, overview.state?.step),
+    ...(story.kind === "fine" ? healthOf(story, overview, t) : [costOf(story, urgent)]),
+    dateOf(story, overview, t),
     story.left && leftOf(story.left),
     urgent && certaintyOf(story, overview.state?.alpha),
     calm && samplesOf(overview.state?.report?.num_samples ?? {}),
@@ -23,31 +23,40 @@ function rangeOf(ends) {
   return ends?.every(Number.isFinite) ? `, ${points(ends[0])} to ${points(ends[1])}` : "";
 }
 
-function costOf({ kind, cost, cost_interval: ends, cost_words: words }, urgent) {
+function costOf({ kind, cost, cost_interval: ends, cost_words: words, about: cause }, urgent) {
   if (Number.isFinite(cost)) {
     // An uncertain cost is not shown as the large number.
     if (words === "not clear")
       return fact("cost not clear", `about ${points(cost)} points, but it may be 0${rangeOf(ends)}`, "cost");
     const note = `of accuracy${rangeOf(ends)}`;
-    const value = cost > 0 ? `${points(cost)} points lost` : "no points lost";
+    const about = words?.startsWith("estimated") ? "about " : "";
+    const value = cost > 0 ? `${about}${points(cost)} points lost` : "no points lost";
     return fact(value, words ? `${note}; ${words}` : note, "cost");
   }
   if (kind === "corrected")
-    return fact("no cost in fit", "the model gets what it expects; in plain predict it does not", "cost");
-  return urgent && fact("cost unknown", "accuracy lost: not measured", "cost");
+    return fact("no cost in fit", "the cost in plain predict is not measured", "cost");
+  if (!urgent) return null;
+  const how = cause?.[0] === "preprocessing" ? "; sg.explain_gap(model, labelled_data) measures it" : "";
+  return fact("cost unknown", `accuracy lost: not measured${how}`, "cost");
 }
 
-/** For a run in which nothing is wrong: how many features differ, and their cost. */
+/** For a run in which nothing is wrong: its cost, and how many features differ. */
 function healthOf(story, { features, tolerance, flag }, t) {
   const { cost, cost_interval: ends } = story;
-  if (!features.length) return gapOf(story);
+  if (!features.length) return [gapOf(story)];
   const differing = features.filter((_, i) => flag(i, t) & DIFFERS).length;
   const value = `${differing} of ${count(features.length, "feature")} ${differing === 1 ? "differs" : "differ"}`;
-  if (!differing) return fact(value, "beyond chance", "health");
-  const lost = cost > 0 ? `${points(cost)} points of accuracy${rangeOf(ends)}` : "no accuracy";
-  const allowed = `; ${points(tolerance)} would be tolerated`;
-  const note = Number.isFinite(cost) ? `costs ${lost}${allowed}` : "too little to matter, or as intended";
-  return fact(value, note, "health");
+  if (!differing)
+    return [
+      fact("no cost", "nothing differs that could cost accuracy", "cost"),
+      fact(value, "beyond chance", "health"),
+    ];
+  if (!Number.isFinite(cost)) return [fact(value, "too little to matter, or as intended", "health")];
+  const lost = cost > 0 ? `${points(cost)} points lost` : "no cost found";
+  const allowed = `${points(tolerance)} would be tolerated`;
+  // The interval may reach beyond the tolerance: few samples exclude no cost.
+  const wide = ends?.[1] > tolerance ? `but it may be up to ${points(ends[1])} points` : "";
+  return [fact(lost, [wide, allowed].filter(Boolean).join("; "), "cost"), fact(value, "beyond chance", "health")];
 }
 
 /** For a run that has only an accuracy gap, which chance explains. */
@@ -58,29 +67,46 @@ function gapOf({ cost, cost_interval: ends }) {
 }
 
 /** How much training and target differ, without and with augmentation. */
-function leftOf([[, before], [, now]]) {
+function leftOf([[name, before], [other, now]]) {
   const value = `${number(before, 2)} \u2192 ${number(now, 2)}`;
-  return fact(value, "largest difference without and with augmentation", "left");
+  const what = name === other ? `difference in ${name}` : "largest difference";
+  return fact(value, `${what}: standard deviations, without and with augmentation`, "left");
 }
 
-function dateOf({ kind, since, until, made, about }, last) {
-  if (Number.isFinite(made)) return fact(`measured ${date(made)}`, "once, by explain_gap", "since");
+function dateOf(story, overview, t) {
+  const { kind, since, until, made, about } = story;
+  if (Number.isFinite(made))
+    return fact("since: not known", `measured once, by explain_gap, on ${date(made)}`, "since");
   if (!since) return null;
   if (until) {
     const value = since < until ? `epochs ${since} to ${until}` : `epoch ${until}`;
     return fact(`${value} only`, `no difference since epoch ${until + 1}`, "since");
   }
+  const last = overview.state?.step;
   const of = Number.isFinite(last) ? `of ${Math.max(last + 1, since)}` : "";
   if (kind === "corrected")
     return fact(`corrected since epoch ${since}`, "the data itself is wrong from the first batch on", "since");
   const wrong = about?.[0] === "preprocessing" && about[1] === "preprocessing" && kind === "act";
-  return fact(`${wrong ? "wrong" : "differs"} since epoch ${since}`, of, "since");
+  const from = story.cost_words === "not clear" ? unclearSince(overview, t) : null;
+  const note = from > since ? `${of}; may cost accuracy since epoch ${from}` : of;
+  return fact(`${wrong ? "wrong" : "differs"} since epoch ${since}`, note, "since");
 }
 
-function certaintyOf({ pair, made }, alpha) {
+/** The epoch from which on, up to column `t`, the heatmap has a cost that is not clear. */
+function unclearSince(overview, t) {
+  const members = overview.features.map(({ name }, i) => ({ name, i })).filter(({ name }) => overview.costs[name]);
+  if (!members.length) return null;
+  let first = null;
+  for (let at = t; at >= 0 && cellOf(overview, { members }, at).level === UNCLEAR; at--) first = at;
+  return first === null ? null : overview.steps[first] + 1;
+}
+
+function certaintyOf({ pair, made, about, cost_words: words }, alpha) {
   if (made) return fact("beyond chance", "the interval of the cost lies above 0", "chance");
   if (!pair || !(alpha > 0)) return null;
-  const note = `at most 1 fit in ${Math.round(1 / alpha)} has a false alarm`;
+  const rate = `at most 1 fit in ${Math.round(1 / alpha)} has a false alarm`;
+  const who = about?.[0] === "label" ? "the classes differ" : "the data differ";
+  const note = words === "not clear" ? `${who} beyond chance; what that costs is not clear` : rate;
   return fact("beyond chance", note, "chance");
 }
 

@@ -29,7 +29,7 @@ export function createGap({ failed, found }) {
       if (key !== wanted) return;
       const before = shown;
       shown = gap;
-      draw(gap);
+      draw(gap, model.overview.story?.code);
       if (Boolean(before) !== Boolean(gap)) found();
     } catch (error) {
       if (error?.name === "AbortError" || key !== wanted) return;
@@ -37,11 +37,12 @@ export function createGap({ failed, found }) {
     }
   }
 
-  function draw(gap) {
-    const text = JSON.stringify(gap);
+  /** Draws the table, and the repairs except the line `said`, which the band shows. */
+  function draw(gap, said) {
+    const text = JSON.stringify([gap, said]);
     if (text === drawn) return;
     drawn = text;
-    fill(body, gap && [headline(gap), waterfall(gap), repairs(gap), notes(gap)]);
+    fill(body, gap && [headline(gap), waterfall(gap), notes(gap), repairs(gap, said)]);
   }
 
   return {
@@ -73,7 +74,7 @@ function headline(gap) {
     { class: "detailhead" },
     badge(kind, word),
     el("span", null, gap.headline ?? ""),
-    el("span", { class: "quiet" }, Number.isFinite(gap.made) && `measured ${date(gap.made)}`),
+    el("span", { class: "quiet" }, Number.isFinite(gap.made) && date(gap.made)),
   );
 }
 
@@ -102,9 +103,9 @@ function waterfall(gap) {
   ];
   return table(
     "Points of accuracy that each cause takes, with 95 % intervals",
-    ["Cause", "From the reference down to what was measured", "Points", "What was found"],
+    ["Accuracy or cause", "From the expected accuracy down to the measured one", "Points", "What was found"],
     [
-      total(gap.reference ?? "reference", gap.reference_accuracy),
+      total(`expected: ${gap.reference ?? "reference"}`, gap.reference_accuracy),
       ...found.map(([row, from, to]) => [
         row.cause,
         place(from, to, row.points < 0 ? "gain" : (row.kind ?? "removed")),
@@ -116,11 +117,11 @@ function waterfall(gap) {
   );
 }
 
-function repairs({ rows, estimated }) {
+function repairs({ rows, estimated }, said) {
   // Without labels, the points of a wrong input that makes the model surer are negative.
   const isWrong = (row) => row.points > 0 || (estimated && row.kind === "removed");
   const lines = [...new Set(rows.filter((r) => r.repair && isWrong(r)).map((r) => r.repair))];
-  return lines.map((line) => {
+  return lines.filter((line) => line !== said).map((line) => {
     const of = rows.filter((row) => row.repair === line).map((row) => row.cause);
     return [
       el("h3", null, `To repair ${of.join(" and ")}`),

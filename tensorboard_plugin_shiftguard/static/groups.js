@@ -92,10 +92,10 @@ export function costsOf(overview, rows, t) {
     if (level === FOUND && cost !== null) {
       if (told.has(cost) && !row.inside) return { text: "in the above", strong: false };
       told.add(cost);
-      return { text: points(-cost), strong: true };
+      return { text: points(cost), strong: true };
     }
-    if (level === FOUND) return { text: "cost unknown", strong: false };
-    if (level === UNCLEAR) return { text: `${points(-cost)}, unclear`, strong: false };
+    if (level === FOUND) return { text: "not measured", strong: false };
+    if (level === UNCLEAR) return { text: `${points(cost)}, unclear`, strong: false };
     if (level === ALONG) return { text: row.inside ? "" : "goes along", strong: false };
     if (level === EXPECTED) return { text: "expected", strong: false };
     if (level === TOLERATED) return { text: "tolerated", strong: false };

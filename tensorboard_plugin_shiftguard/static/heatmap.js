@@ -10,7 +10,7 @@ import { el, foldedTable, say, visible } from "./dom.js";
 import { count } from "./format.js";
 import { cellOf, costsOf, groupRows } from "./groups.js";
 import { HEAD, ROW, drawFrames, drawRows } from "./heatmap_draw.js";
-import { cellInWords, drawLegend, heatmapInWords, heatmapTable } from "./heatmap_words.js";
+import { alikeInWords, cellInWords, drawLegend, heatmapInWords, heatmapTable } from "./heatmap_words.js";
 import { pairKey } from "./rows.js";
 
 const TITLE = "What differs between the streams, epoch by epoch";
@@ -35,6 +35,7 @@ export function createHeatmap({ state }) {
   const readout = el("p", { class: "readout", "aria-live": "polite", "data-testid": "readout" });
   const title = el("h2", { id: "heat-title" }, TITLE);
   const legend = el("div", { class: "legend" });
+  const alike = el("p", { class: "quiet", "data-testid": "alike" });
   const list = foldedTable("The heatmap as a table", () => model?.overview && heatmapTable(model));
   const keys =
     "Click a name, or press Space, to unfold its features. Click a cell, or use the arrow keys " +
@@ -43,6 +44,7 @@ export function createHeatmap({ state }) {
     "section",
     { class: "heat", "aria-labelledby": "heat-title" },
     el("div", { class: "head" }, title, legend),
+    alike,
     readout,
     scroller,
     el("p", { id: "heat-keys", class: "quiet keys" }, keys),
@@ -120,7 +122,9 @@ export function createHeatmap({ state }) {
       if (t >= 0) marks.set(t, [...(marks.get(t) ?? []), event]);
     }
     say(title, overview.state?.left ? BEFORE : TITLE);
-    drawLegend(legend, overview, model.rows);
+    say(alike, alikeInWords(overview));
+    alike.hidden = !alike.textContent;
+    drawLegend(legend, overview, model.rows, [...marks.values()]);
     canvas.setAttribute("aria-label", visible(heatmapInWords(overview, rows, model.column)));
     const size = `${count(rows.length, "row")} by ${count(overview.steps.length, "epoch")}`;
     scroller.setAttribute("aria-label", `Heatmap of ${size}`);

@@ -17,7 +17,7 @@ export function palette() {
   const style = getComputedStyle(document.documentElement);
   const read = (name) => style.getPropertyValue(`--${name}`).trim();
   const names =
-    "text muted line surface act look action mismatch focus quiet tolerated along unclear " +
+    "text muted line surface act look corrected fine action focus quiet tolerated along unclear " +
     "h1 h2 h3 h4 e1 e2 e3 e4";
   return Object.fromEntries(names.split(" ").map((name) => [name, read(name)]));
 }
@@ -33,21 +33,32 @@ export function colourOf(theme, { level, effect, cost }) {
   return level === TOLERATED || level === EXPECTED ? theme.tolerated : theme.quiet;
 }
 
+/** The mark of events at an epoch: what was found has the shape and colour of the run's state. */
+export function markOf(events, state) {
+  const has = (kind) => events.some((event) => event.kind === kind);
+  if (!has("preprocessing") && !has("finding")) return has("action") ? "action" : "note";
+  return ["act", "look", "corrected", "fine"].includes(state) ? state : "look";
+}
+
 function shape(context, kind, x, y, size) {
   const r = size / 2;
   context.beginPath();
-  if (kind === "finding") {
+  if (kind === "act") {
     context.moveTo(x, y - r);
     context.lineTo(x + r, y + r);
     context.lineTo(x - r, y + r);
     context.closePath();
-  } else if (kind === "action") {
+  } else if (kind === "look") {
     context.moveTo(x, y - r);
     context.lineTo(x + r, y);
     context.lineTo(x, y + r);
     context.lineTo(x - r, y);
     context.closePath();
-  } else if (kind === "preprocessing") context.rect(x - r, y - r, size, size);
+  } else if (kind === "corrected") {
+    context.moveTo(x - r, y);
+    context.lineTo(x - r / 4, y + r * 0.7);
+    context.lineTo(x + r, y - r * 0.8);
+  } else if (kind === "action") context.rect(x - r, y - r, size, size);
   else context.arc(x, y, r * 0.8, 0, 7);
 }
 
@@ -137,7 +148,7 @@ function drawHead(context, view, theme) {
   context.fillStyle = theme.muted;
   context.fillText("epoch", 18, 13);
   context.textAlign = "right";
-  context.fillText("points", axis.width - 4, 13);
+  context.fillText("points lost", axis.width - 4, 13);
   context.textAlign = "center";
   const every = apart(axis.cell);
   overview.steps.forEach((step, t) => {
@@ -147,14 +158,13 @@ function drawHead(context, view, theme) {
   });
   context.textAlign = "left";
   for (const [t, events] of marks) {
-    const kind =
-      ["preprocessing", "action", "finding", "note"].find((k) =>
-        events.some((e) => e.kind === k),
-      ) ?? "note";
-    const colours = { preprocessing: theme.mismatch, action: theme.action, finding: theme.act };
-    context.fillStyle = colours[kind] ?? theme.muted;
+    const kind = markOf(events, overview.story?.kind);
+    context.fillStyle = theme[kind] ?? theme.muted;
+    context.strokeStyle = context.fillStyle;
+    context.lineWidth = 2;
     shape(context, kind, axis.middle(t), 26, Math.max(7, Math.min(9, axis.cell + 4)));
-    context.fill();
+    if (kind === "corrected") context.stroke();
+    else context.fill();
   }
 }
 

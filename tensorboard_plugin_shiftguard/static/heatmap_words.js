@@ -1,20 +1,23 @@
 /* Texts of the heatmap: description of a cell and of the whole, legend, table. */
 
 import { el, fill, table } from "./dom.js";
-import { count, effect, epoch } from "./format.js";
+import { count, effect, epoch, streamName } from "./format.js";
 import {
   ALONG,
   EXPECTED,
   FOUND,
+  NOTHING,
   TOLERATED,
   UNCLEAR,
   cellOf,
   points,
   titleOf,
 } from "./groups.js";
-import { badge, featureKind } from "./icons.js";
+import { markOf } from "./heatmap_draw.js";
+import { badge, featureKind, icon } from "./icons.js";
 
 const MOST_IN_TABLE = 100;
+const MARKS = { action: "augmentation changed", note: "note" };
 
 /** Describes the cell `{row, t}`; row -1 is the line of events. */
 export function cellInWords({ overview }, rows, { row, t }, marks) {
@@ -29,6 +32,7 @@ export function cellInWords({ overview }, rows, { row, t }, marks) {
   const cell = cellOf(overview, rows[row], t);
   const name = titleOf(overview, rows[row], t);
   if (cell.level < 0) return `${name}, ${when}: not measured`;
+  if (cell.level === NOTHING) return `${name}, ${when}: nothing found`;
   const { label } = cell.member.record;
   const which = label && label.toLowerCase() !== name.toLowerCase() ? ` (${label})` : "";
   return `${name}, ${when}: ${levelInWords(cell)}; effect ${effect(cell.effect)}${which}`;
@@ -36,7 +40,7 @@ export function cellInWords({ overview }, rows, { row, t }, marks) {
 
 function levelInWords({ level, cost }) {
   if (level === FOUND)
-    return cost === null ? "shifted, cost unknown" : `costs ${points(cost)} points of accuracy`;
+    return cost === null ? "shifted, cost not measured" : `costs ${points(cost)} points of accuracy`;
   if (level === UNCLEAR) return `may cost ${points(cost)} points of accuracy, which is not clear`;
   if (level === ALONG) return "goes along with a stronger finding";
   if (level === EXPECTED) return "expected, training is augmented";
@@ -44,7 +48,18 @@ function levelInWords({ level, cost }) {
     return cost > 0
       ? `differs; costs ${points(cost)} points of accuracy, within tolerance`
       : "differs, within tolerance";
-  return "nothing found";
+  return "";
+}
+
+/** Why nothing differs although the input is wrong; an empty text where that is not so. */
+export function alikeInWords({ state, pair }) {
+  const names = (pair ?? "").split("/");
+  const both = names.map((name) => state?.diagnosis?.[name]);
+  if (both.length !== 2 || both.some((one) => one?.status !== "mismatch")) return "";
+  if (both[0].advice !== both[1].advice) return "";
+  const [first, second] = names.map(streamName).reverse();
+  const text = `${first} and ${second} are wrong alike, so they do not differ.`;
+  return text[0].toUpperCase() + text.slice(1);
 }
 
 /** Describes the whole heatmap in a few sentences. */
@@ -79,7 +94,7 @@ export function heatmapTable({ overview, rows, column, step }) {
 }
 
 /** The legend: costs where this pair of streams has any, else effects. */
-export function drawLegend(node, overview, rows) {
+export function drawLegend(node, overview, rows, marks) {
   const least = String(Number((100 * overview.tolerance).toPrecision(3)));
   const priced = Object.keys(overview.costs).length > 0;
   const found = rows.some(({ record }) => record.alarm || record.since);
@@ -89,15 +104,17 @@ export function drawLegend(node, overview, rows) {
   const key = (style, text) =>
     el("span", { class: "key" }, el("i", { class: `swatch ${style}` }), text);
   const scale = (styles, texts) => styles.map((style, k) => key(style, texts[k]));
+  const kinds = new Set(marks.map((events) => markOf(events, overview.story?.kind)));
   fill(
     node,
+    [...kinds].sort().map((kind) => el("span", { class: "key" }, icon(kind, 10), ` ${MARKS[kind] ?? "found"}`)),
     key("quiet", "nothing found"),
     key("tolerated", "differs, within tolerance"),
     key("along", "goes along with a finding"),
     priced && key("unclear", "cost not clear"),
     priced && scale(["h1", "h2", "h3", "h4"], [least, "2", "4", "6 points lost and more"]),
     found && unpriced && [
-      el("span", null, "cost unknown, effect:"),
+      el("span", null, "cost not measured, effect:"),
       scale(["e1", "e2", "e3", "e4"], ["0.1", "0.5", "1", "2 and more"]),
     ],
   );

@@ -7,7 +7,7 @@ const SHAPES = {
   mismatch: { tag: "path", d: "M2 2h12v12H2Z" },
   differs: { tag: "path", d: "M8 3 14 13.4H2Z", open: true },
   expected: { tag: "path", d: "M8 1 15 8 8 15 1 8Z", open: true },
-  action: { tag: "path", d: "M8 1 15 8 8 15 1 8Z" },
+  action: { tag: "path", d: "M2 2h12v12H2Z" },
   negligible: { tag: "circle", cx: 8, cy: 8, r: 5.6, open: true },
   steady: { tag: "circle", cx: 8, cy: 8, r: 6 },
   collecting: { tag: "path", d: "M8 2a6 6 0 1 1-6 6", open: true },

@@ -92,13 +92,14 @@ def test_class_mixes_name_the_classes_that_changed_most():
     sentence = sentences.classes_differ("labels", few, *MORE)
     assert sentence.startswith(
         "Validation labels have another mix than in training: class 0 90 % against 50 %, "
-        "class 1 10 % against 50 %; 40 % of them would have to change, effect size "
+        "class 1 10 % against 50 %; 40 % of the validation labels would have to be of another "
+        "class to match training, effect size "
     )
     assert sentence.endswith(" (Cohen's w)")
     low, high = [20, 30, 40, 30], [400, 300, 500, 400]
     many = compare_frequencies(np.array([*high, 50, *low]), np.array([*low, 50, *high]))
     sentence = sentences.classes_differ("tokens", many, *MORE)
-    assert sentence.count("value ") == 3 and " and 5 more; " in sentence
+    assert sentence.count(" against ") == 3 and " and 5 more; " in sentence
 
 
 def test_classes_that_look_different():

@@ -191,7 +191,8 @@ def test_the_largest_difference_before_and_after_the_adaptation_is_kept(tmp_path
     _, points = read_run(tmp_path)["shiftguard/state"]
     assert json.loads(points[0])["left"] is None
     left = json.loads(points[1])["left"]
-    assert left == {"before": ["contrast", 6.1], "now": ["noise", 0.2]}
+    by_name = {"noise": [5.8, 0.2], "contrast": [6.1, 0.1]}
+    assert left == {"before": ["contrast", 6.1], "now": ["noise", 0.2], "by_name": by_name}
 
 
 def test_a_resumed_fit_has_its_own_tolerance(tmp_path):

@@ -85,7 +85,7 @@ def test_the_figures_stand_in_the_band_and_in_the_table():
         "beyond chance",
     ]
     assert content.band.facts[1].meaning == "no other finding"
-    assert content.band.facts[2].meaning == "a false alarm in at most 1 report of 20"
+    assert content.band.facts[2].meaning == "at most 1 fit in 20 has a false alarm"
     [table] = content.sections[0].tables
     assert table.rows[0][1:] == (
         "brightness",
@@ -140,6 +140,7 @@ def test_validation_against_training_comes_before_a_costlier_first_epoch():
     """The Shift tab names the same pair first, so that both say the same cost."""
     other = replace(DARKER, against="the first epoch", cost=0.165, cost_interval=(0.14, 0.19))
     assert said(report(other, DARKER)).band.facts[0].figure == "6.1 points lost"
+    assert said(report(other, DARKER)).band.facts[1].meaning == "no other finding"
     assert said(report(other)).band.facts[0].figure == "16.5 points lost"
 
 
@@ -177,7 +178,7 @@ def test_a_cause_has_one_cost_and_one_that_is_over_has_none():
     parts = {"report": report(*found).to_dict(), "epochs": epochs}
     heat = assemble(plain(parts)).sections[0].charts[0]
     figures = [each.figure for each in heat.rows]
-    assert figures == ["\N{MINUS SIGN}6.1 points", "", "until epoch 8"]
+    assert figures == ["6.1 points lost", "until epoch 8"]
 
 
 def test_a_corrected_run_is_not_shown_as_a_mismatch():

@@ -262,6 +262,15 @@ def test_adaptation_is_there_or_it_is_not(tab):
     assert tab.ask("adaptation", run="pairs/shiftguard")["series"] == {}
 
 
+def test_a_difference_has_the_sign_of_the_target_as_in_the_heatmap(tmp_path):
+    with RawLog(tmp_path / "shiftguard") as log:
+        log.scalar("shiftguard/adaptation/shift/brightness", 1.6, 1)
+        log.add("shiftguard/events", as_json([{"kind": "note", "step": 0, "text": "on"}]), 0)
+    with opened(tmp_path) as tab:
+        series = tab.ask("adaptation", run="shiftguard")["series"]
+    assert series == {"shift/brightness": [[0, pytest.approx(-1.6)]]}
+
+
 def test_many_events_end_with_the_latest(tmp_path):
     with RawLog(tmp_path / "shiftguard") as log:
         for step in range(20):

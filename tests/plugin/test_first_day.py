@@ -25,7 +25,8 @@ DARKER = (
 )
 MIX = (
     "Validation labels have another mix than in training: class 5 31.5 % against 10.6 %, class 0 "
-    "1.66 % against 10 %; 40 % of them would have to change; the other differences follow from it"
+    "1.66 % against 10 %; 40 % of the validation labels would have to be of another class to match "
+    "training; the other differences follow from it"
 )
 
 
@@ -53,7 +54,7 @@ def diagnosis(**more):
         "expected": convention("tf"),
         "observed": convention("unit"),
         "advice": "x = x * 2.0 - 1.0",
-        "evidence": ["Over 16 images the first batch-norm layers fit best if fed tf."],
+        "evidence": ["The first batch-norm layers remember how training images were prepared."],
         "num_samples": 16,
         **more,
     }
@@ -163,10 +164,11 @@ def test_what_is_corrected_is_not_red_and_not_corrected_twice(opened):
     page = tab.frame.locator("main").inner_text()
     assert "x * 2.0 - 1.0" not in page and "guard.diagnosis.apply(model)" in page
     facts = tab("verdict").locator("dl").inner_text()
-    assert "no cost in fit" in facts
+    assert "no cost in fit\nthe cost in plain predict is not measured" in facts
     assert "corrected since epoch 1" in facts and "wrong from the first batch on" in facts
     wrong = opened("wrong")
     assert "wrong since epoch 1" in wrong("verdict").inner_text()
+    assert "sg.explain_gap(model, labelled_data) measures it" in wrong("cost").inner_text()
     assert wrong("verdict").get_attribute("data-kind") == "act"
     assert "x * 2.0 - 1.0" in wrong("todo").inner_text()
 
@@ -202,6 +204,7 @@ def test_the_headline_is_that_of_the_chosen_epoch(opened):
     early.eventually(lambda: "looks like training" in headline.inner_text())
     assert f"as known at epoch {FAULT - 1}" in early("past").inner_text()
     assert early("health").inner_text() == "0 of 4 features differ\nbeyond chance"
+    assert early("cost").inner_text() == "no cost\nnothing differs that could cost accuracy"
     early("now").click()
     early.eventually(lambda: "darker" in headline.inner_text())
 
@@ -255,8 +258,10 @@ def test_a_run_with_only_a_gap_says_so(opened):
     assert "21.0 points lower than it should be" in shown and "wrong preprocessing" in shown
     assert "judged" not in shown and "x = x * 2" in tab("todo").inner_text()
     assert shown.startswith("Act") and "21.0 points lost" in shown
-    assert re.search(r"measured \d+ \w+ 20\d\d", shown) and "once, by explain_gap" in shown
-    assert "21 points lost" in tab.run("gap").inner_text()
+    assert re.search(r"since: not known\nmeasured once, by explain_gap, on \d+ \w+ 20\d\d", shown)
+    assert "21.0 points lost, 15.0 by wrong preprocessing" in tab.run("gap").inner_text()
+    everything = tab.frame.locator("main").inner_text()
+    assert everything.count("x = x * 2") == everything.count("2,000 samples") == 1
     assert "at an unknown time" not in shown
 
 

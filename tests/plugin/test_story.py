@@ -149,8 +149,8 @@ def test_there_is_one_thing_to_do_about_darker_images():
     ("now", "words", "short"),
     [
         (0.2, "augmentation makes training look alike.", "much darker; made up for"),
-        (3.0, "augmentation closes part of the gap.", "much darker; partly made up for"),
-        (5.7, "augmentation has not closed the gap so far.", "much darker"),
+        (3.0, "augmentation makes up for a part of it.", "much darker; partly made up for"),
+        (5.7, "augmentation has not made up for it so far.", "much darker"),
     ],
 )
 def test_the_headline_of_an_adapted_run_says_what_is_left(now, words, short):
@@ -159,7 +159,29 @@ def test_the_headline_of_an_adapted_run_says_what_is_left(now, words, short):
     assert told["what"] == f"Target images are much darker than training images; {words}"
     assert (told["kind"], told["short"]) == ("look", short)
     assert told["left"] == [["noise in flat regions", 5.8], ["noise", now]]
-    assert told["todo"] and told["why"][0].startswith("Did the adaptation help? Not known.")
+    assert told["todo"] and told["why"][0].startswith(
+        "Whether the adaptation raised accuracy is not known."
+    )
+
+
+def test_what_is_left_is_told_of_the_attribute_that_the_headline_names():
+    left = {"before": ["noise_flat", 9.2], "now": ["noise", 1.7]}
+    told = told_of(DARKER, adapts=True, left={**left, "by_name": {"brightness": [5.7, 1.6]}})
+    assert told["left"] == [["brightness", 5.7], ["brightness", 1.6]]
+    [fact] = adaptation_answer(_STATE({"v": 1, "adapts": True}), told["left"])["facts"]
+    assert fact[0] == "5.7 \u2192 1.6" and fact[1].startswith("difference in brightness: standard")
+
+
+def test_a_stream_that_changed_in_the_middle_of_the_fit_is_looked_at_first():
+    one = {**DARKER, "stream": "validation", "cost": 0.06, "cost_interval": [0.04, 0.08]}
+    changed = {**one, "against": "the first epoch", "since": 4}
+    told = told_of({**one, "since": 4}, changed)
+    assert told["todo"] == (
+        "First find out what changed in the validation pipeline at epoch 4. If validation is right "
+        "as it is, let augmentation make training look like validation:"
+    )
+    told = told_of({**one, "since": 4}, {**changed, "until": 6})
+    assert told["todo"] == "Let augmentation make training look like validation:"
 
 
 def test_augmentation_towards_validation_is_judged_by_its_accuracy():
@@ -209,7 +231,7 @@ def test_without_adaptation_there_is_no_answer():
 
 def test_the_band_of_an_adapted_run_says_whether_it_helped_and_what_is_still_lost():
     told = told_of(DARKER, adapts=True, worth=ALONE, num_samples={"target": 297})
-    assert told["why"][0].startswith("Did the adaptation help? Not known. The accuracy on the")
+    assert "raised accuracy is not known. The accuracy on the target is 84 %" in told["why"][0]
     assert told["todo"].startswith("Fit once more without adapt=")
     assert (told["cost"], told["cost_words"]) == (pytest.approx(0.12), "estimated on the target")
     assert told["cost_interval"] == pytest.approx([0.08, 0.16])
@@ -251,7 +273,8 @@ def test_a_small_cost_is_fine(monitor, rng):
     cost = Cost(0.002, (-0.004, 0.008), 500)
     monitor.price(*PAIR, dict.fromkeys(monitor.pairs[0].findings, cost), 0.01)
     told = story(state_of(monitor))
-    assert (told["kind"], told["cost_words"]) == ("fine", "within tolerance")
+    assert (told["kind"], told["cost_words"], told["since"]) == ("fine", "within tolerance", 2)
+    assert told["what"].endswith(" than training samples; its cost is within tolerance.")
 
 
 def test_a_class_mix_is_named_by_its_classes(monitor, rng):
@@ -310,6 +333,8 @@ def test_a_gap_tells_its_largest_cause():
         "preprocessing."
     )
     assert told["todo"] == "Repair wrong preprocessing:"
+    assert told["short"] == "21.0 points lost, 15.0 by wrong preprocessing"
+    assert told["why"] == ["What is wrong: fed unit, expects tf."]
 
 
 def test_a_gap_within_sampling_is_fine_and_one_without_a_cause_is_to_be_looked_at():
