@@ -52,7 +52,14 @@ def write(path: str | PathLike[str], tree: Mapping[str, Any]) -> None:
         path: Path of the file.
         tree: The parts of a profile, or any other mapping of names to summaries, arrays,
             plain values, and mappings or sequences of these.
+
+    Raises:
+        FileNotFoundError: if the directory of the file does not exist.
     """
+    if not Path(path).parent.is_dir():
+        raise FileNotFoundError(
+            f"There is no directory {Path(path).parent} to save {Path(path).name} in: make it."
+        )
     packing = _Packing()
     header = {"schema_version": SCHEMA_VERSION, "profile": packing.pack(tree)}
     arrays = packing.arrays

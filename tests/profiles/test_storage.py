@@ -167,9 +167,11 @@ def test_pickles_are_not_opened(tmp_path):
         InputProfile.load(path)
 
 
-def test_a_missing_file_is_python_s_own_error(tmp_path):
+def test_a_missing_file_is_python_s_own_error(profile, tmp_path):
     with pytest.raises(FileNotFoundError):
         InputProfile.load(tmp_path / "nothing")
+    with pytest.raises(FileNotFoundError, match="no directory .*missing to save a.profile"):
+        profile.save(tmp_path / "missing" / "a.profile")
 
 
 def npz(path, **arrays):
