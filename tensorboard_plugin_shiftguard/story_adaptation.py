@@ -52,7 +52,7 @@ def adaptation_answer(
 def _said(worth: Mapping[str, Any], has_target: bool) -> tuple[str, str, str | None]:
     """Returns the answer as a sentence, the next step, and a line of Python for it."""
     now, earlier, answer = worth.get("now"), worth.get("earlier"), worth.get("answer")
-    again = "Fit once more without adapt=, and compare the two estimates:"
+    again = "Fit once more without adapt=, and compare what this line prints for both models:"
     if not worth.get("after"):
         what = "No accuracy on the target was estimated so far."
         if has_target:

@@ -47,7 +47,9 @@ def gap_story(gap: Mapping[str, Any]) -> dict[str, Any]:
         why=[f"What is wrong: {finished(lead['detail'])}"] if lead["detail"] else [],
         what=f"{what}, {points(lead['points'])} of them because of {because}.",
         about=["gap", lead["cause"]],
-        todo=f"Repair {because}:" if lead["repair"] else f"Look into the cause, {because}.",
+        todo=f"Repair {because} where the data are prepared:"
+        if lead["repair"]
+        else f"Look into the cause, {because}.",
         code=lead["repair"] or None,
         **common,
     )

@@ -332,7 +332,7 @@ def test_a_gap_tells_its_largest_cause():
         "Accuracy is 21.0 points lower than it should be, 15.0 of them because of wrong "
         "preprocessing."
     )
-    assert told["todo"] == "Repair wrong preprocessing:"
+    assert told["todo"] == "Repair wrong preprocessing where the data are prepared:"
     assert told["short"] == "21.0 points lost, 15.0 by wrong preprocessing"
     assert told["why"] == ["What is wrong: fed unit, expects tf."]
 
