@@ -131,7 +131,7 @@ def test_another_mode(fits, more, certainty, status):
     if status == "mismatch":
         assert (verdict.expected.mode, verdict.observed.mode) == ("tf", "unit")
         best, fed = fits[TF], fits[FED]
-        text = f"misfit {best:.2f}, as fed {fed:.2f}, next best {min(fed, 1.0):.2f}."
+        text = f"misfit {best:.2f}, as fed {fed:.2f}, next best {min(fed, 1.0):.2f};"
         assert text in verdict.evidence[0] and verdict.evidence[1] == "It was seen."
     if status == "ok":
         assert verdict.expected == verdict.observed == InputConvention("unit", "rgb")
@@ -262,7 +262,7 @@ def test_pale_and_dark_images_are_right_if_batch_norm_knows_them_without_palenes
     if status == "ok":
         assert verdict.expected == verdict.observed == InputConvention("unit", "rgb")
         assert (
-            "fit batch norm best as fed: misfit 0.30, next best 0.90" in verdict.evidence[0]
+            "fit batch norm best as fed: misfit 0.30, next convention 0.90" in verdict.evidence[0]
         )
 
 
