@@ -19,6 +19,7 @@ def test_all_is_every_public_name_sorted():
     assert sorted(sg.__all__) == list(sg.__all__) == public
 
 
+@pytest.mark.thorough
 def test_the_import_does_not_import_what_only_some_runs_need():
     code = (
         "import sys, keras\n"

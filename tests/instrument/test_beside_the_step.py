@@ -105,7 +105,9 @@ def test_after_an_interrupted_fit_the_next_one_is_not_measured(data):
     assert not hasattr(model.train_function, "shiftguard_probe")
 
 
-@pytest.mark.parametrize("repair", ["on_mismatch", "adapt"])
+@pytest.mark.parametrize(
+    "repair", ["on_mismatch", pytest.param("adapt", marks=pytest.mark.thorough)]
+)
 def test_after_an_interrupted_fit_the_next_one_is_not_repaired(data, repair):
     """Neither corrected nor augmented, although the wrapper of the dead run is still there."""
     plain, model = network(), network()

@@ -121,6 +121,7 @@ def test_the_corrected_images_stand_beside_those_that_were_fed(tmp_path, rng):
     assert "corrected, as the model sees them" in (tmp_path / "shift.html").read_text("utf-8")
 
 
+@pytest.mark.thorough
 def test_channels_first_images_are_turned(tmp_path, rng):
     x, y = images(rng)
     fit(tmp_path, x.transpose(0, 3, 1, 2).copy(), y, log_samples=2, layout="channels_first")

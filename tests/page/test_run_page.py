@@ -58,6 +58,7 @@ def crashing_fit(guard, epoch):
     guard.detach()  # closes the log, which a process does at its end
 
 
+@pytest.mark.thorough
 @pytest.mark.backend
 def test_each_epoch_is_in_the_page_and_a_resumed_fit_goes_on(tmp_path):
     fit(quiet(tmp_path), 0, 2, darker)

@@ -82,6 +82,7 @@ def test_knows_inverted_digits(trained):
         assert np.allclose(diagnosis.fix(images), form(expected)[5::26], atol=0.15)
 
 
+@pytest.mark.thorough
 def test_uses_the_weights_of_before_training(trained):
     expected, model = trained
     evidence = BatchNormEvidence(model)
