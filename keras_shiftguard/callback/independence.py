@@ -38,38 +38,18 @@ class Independence:
                 samples are kept.
         """
         said = self.declared.get(name)
-        repeated = stream.repeated_batches.share if stream is not None else 0.0
-        if said is None:
-            share = 1.0 if stream is None else self._share(name, stream)
-            if share >= 1 and repeated:
-                number = max(round((1 - repeated) * profile.num_samples), 1)
-                self.notes[name] = (
-                    f"some batches of {stream_name(name)} came twice in one pass, as Keras takes "
-                    f"them from a generator: its {profile.num_samples:,} samples count as "
-                    f"{number:,}. Arrays or a dataset give each sample once"
-                )
-                return replace(profile, distinct_samples=number)
-            if share >= 1:
-                self.notes.pop(name, None)
-                return profile
-            share *= 1 - repeated
-        else:
+        if said is not None:
             share = said if isinstance(said, float) else said / max(profile.num_samples, 1)
-        number = max(round(min(share, 1.0) * profile.num_samples), 1)
-        if said is None:
-            images = stream is not None and bool(stream.kept_samples)
-            noun, example = ("images", "frames of a clip are")
-            if not images:
-                noun, example = ("samples", "overlapping windows of a series are")
-            alike = f"are nearly the same, as {example}"
-            if not profile.labels.are_classes:  # then an order by class looks the same
-                sort = "files in the order of their classes" if images else "sorted rows"
-                alike = f"are alike, as {example}, or {sort}"
-            self.notes[name] = (
-                f"neighbouring {noun} of {stream_name(name)} {alike}: its "
-                f"{profile.num_samples:,} {noun} count as {number:,}. If they are independent, "
-                f"pass ShiftGuard(distinct_samples={{{name!r}: 1.0}})"
-            )
+            return replace(profile, distinct_samples=_number(share, profile))
+        self.notes.pop(name, None)
+        if stream is None:
+            return profile
+        share, repeated = self._share(name, stream), stream.repeated_batches.share
+        if share >= 1 and not repeated:
+            return profile
+        number = _number(share * (1 - repeated), profile)
+        tell = _of_neighbours if share < 1 else _of_repeated_batches
+        self.notes[name] = tell(name, profile, stream, number)
         return replace(profile, distinct_samples=number)
 
     def _share(self, name: str, stream: Stream) -> float:
@@ -93,3 +73,33 @@ class Independence:
         # With several inputs, only samples that are in the buffers of all inputs are left.
         positions = kept.positions if len(kept.positions) == len(images) else None
         return independent_share(images, labels, first, positions)
+
+
+def _number(share: float, profile: InputProfile) -> int:
+    """Returns this share of the samples as a number, at least 1."""
+    return max(round(min(share, 1.0) * profile.num_samples), 1)
+
+
+def _of_neighbours(name: str, profile: InputProfile, stream: Stream, number: int) -> str:
+    """Returns the sentence that neighbouring samples are alike and count as `number`."""
+    noun, example = "samples", "overlapping windows of a series are"
+    if stream.kept_samples:
+        noun, example = "images", "frames of a clip are"
+    alike = f"are nearly the same, as {example}"
+    if not profile.labels.are_classes:  # then an order by class looks the same
+        sort = "files in the order of their classes" if stream.kept_samples else "sorted rows"
+        alike = f"are alike, as {example}, or {sort}"
+    return (
+        f"neighbouring {noun} of {stream_name(name)} {alike}: its {profile.num_samples:,} {noun} "
+        f"count as {number:,}. If they are independent, pass "
+        f"ShiftGuard(distinct_samples={{{name!r}: 1.0}})"
+    )
+
+
+def _of_repeated_batches(name: str, profile: InputProfile, stream: Stream, number: int) -> str:
+    """Returns the sentence that batches came twice in a pass and the samples count as `number`."""
+    return (
+        f"some batches of {stream_name(name)} came twice in one pass, as Keras takes them from a "
+        f"generator: its {profile.num_samples:,} samples count as {number:,}. Arrays or a dataset "
+        "give each sample once"
+    )

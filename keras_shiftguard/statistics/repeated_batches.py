@@ -9,8 +9,6 @@ from typing import Any
 import numpy as np
 from keras import ops
 
-from keras_shiftguard.statistics.state import on_host
-
 MAX_VALUES = 512  # of a batch, spread evenly over it, that are compared
 
 
@@ -23,9 +21,15 @@ class RepeatedBatches:
         self._repeated = 0  # of these samples, those of repeated batches
 
     def add(self, x: Any) -> None:
-        """Adds the tensor of one input, `(samples, ...)`, on the host or on a device."""
+        """Adds the tensor of one input, `(samples, ...)`, on the host or on a device.
+
+        A batch that JAX spreads over several processes is passed over: to compare it, the processes
+        would have to wait for each other.
+        """
+        if not getattr(x, "is_fully_addressable", True):
+            return
         size = int(np.prod(x.shape))
-        values = on_host(ops.reshape(x, (-1,))[:: -(-size // MAX_VALUES)])
+        values = ops.convert_to_numpy(ops.reshape(x, (-1,))[:: -(-size // MAX_VALUES)])
         key = hash((size, values.tobytes()))
         self._samples += int(x.shape[0])
         if key in self._seen:
