@@ -15,7 +15,7 @@ class ShiftReport(AsPage):
     """Report on shift between streams: what differs, how certainly, and since when.
 
     `str(report)` is a text for people: the verdict, then at most five findings,
-    worst first.
+    worst first, then the notes.
 
     Args:
         findings: The findings, the most severe first (`finding.by_severity`).
