@@ -1,4 +1,4 @@
-"""The text of a report: the verdict, then at most five findings, then the notes."""
+"""The text of a report: a verdict in one line, then at most five findings, then the notes."""
 
 from collections.abc import Mapping, Sequence
 
