@@ -90,8 +90,8 @@ def looks_augmented(
             `same_samples.randomised` is True for two of its epochs.
 
     Returns:
-        The evidence. Differences of the features that it names are intended,
-        those of others are not.
+        The evidence. Differences of the features that it names are intended;
+        differences of other features are not.
     """
     a, b = train.features, validation.features
     if not train.is_image or a.names != b.names or a.counts.shape[1] != NUM_BINS:
