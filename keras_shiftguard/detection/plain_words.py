@@ -87,7 +87,7 @@ class Difference(NamedTuple):
 def difference(finding: Finding) -> Difference | None:
     """Returns the parts of the sentence on a finding; None if it cannot be split like this.
 
-    Sentences on the features of images, columns and outputs can be split (covariate findings).
+    Covariate findings on features can be split: attributes of images, columns and outputs.
     """
     parts = _present(finding)
     return (
