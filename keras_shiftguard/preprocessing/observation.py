@@ -19,7 +19,7 @@ from keras_shiftguard.profiles import InputSummary
 
 MIN_GRID_SHARE = 0.9  # share of values that must lie on a grid; for random values it is 0.04
 MIN_OTHER_VALUES = 0.05  # share of values that must differ from the two commonest ones
-MIN_LEVELS = 3  # gray levels that the values must span; fewer lie on any grid
+MIN_LEVELS = 3  # gray levels that the values must span; fewer levels lie on any grid
 MAX_GAP = 3.0  # gray levels by which the extremes may miss black or white
 # Gray levels by which single values may exceed black and white, as they do after bicubic or Lanczos
 # filters, or augmentation.
@@ -106,7 +106,8 @@ def _from_grid(summary: InputSummary, range_sentence: str) -> Observation | None
         if 255 * _coverage(_lattice_form(name, summary), summary) >= MIN_LEVELS:
             shares[name] = share
     if "tf" in shares and "unit" in shares:
-        # All values of the [-1, 1] grid lie on the [0, 1] grid, but only half in the reverse case.
+        # All values of the [-1, 1] grid lie on the [0, 1] grid, but only half of the values of the
+        # [0, 1] grid lie on the [-1, 1] grid.
         shares.pop("unit")
     if len(shares) != 1:
         return None
