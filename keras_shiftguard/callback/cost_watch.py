@@ -41,8 +41,8 @@ class CostWatch:
 
     A measurement runs the model on the kept samples, at most 1024. Measurements are made after the
     epoch of a new finding, then 1, 2, 3, 4, 8, 16, ... epochs later, and after the last epoch,
-    because the cost can rise while the model learns. As long as the model has learnt too little to lose
-    accuracy, the cost is measured after every epoch.
+    because the cost can rise while the model learns. As long as the model has learnt too little to
+    lose accuracy, the cost is measured after every epoch.
 
     Args:
         model: The model that is trained.

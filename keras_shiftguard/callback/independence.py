@@ -17,7 +17,7 @@ class Independence:
     Args:
         declared: The user's values by stream: a number of samples, or the independent share of
             the samples, in (0, 1]. For other streams, the share is estimated: neighbouring
-            samples that are nearly the same count less.
+            samples that are nearly the same count less, and so do batches that came twice.
 
     Attributes:
         notes: A sentence by stream, for streams whose estimated share is below 1.

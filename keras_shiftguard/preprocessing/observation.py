@@ -4,7 +4,8 @@ Two properties of the values identify the convention. The first property is the 
 convention with `mean` and `std` (of pixels in 0..1), black is `-mean / std` and white is `(1 -
 mean) / std`, which may differ by channel. The second property is the grid: the values of 8-bit
 images are `1 / (255 std)` apart, unless the images were resized in floating point. If neither
-property is clear, as for a dark or pale data set, the convention is "unknown".
+property is clear, as for a dark or pale data set, the convention is "unknown", or a custom one is
+fitted to the extremes with a low certainty.
 """
 
 from dataclasses import dataclass
@@ -32,9 +33,8 @@ class Observation:
 
     Args:
         convention: The observed convention; mode `"unknown"` if it cannot be identified. For
-            `"torch"` and `"caffe"`, the channel order is the order in which the means were
-            subtracted. For the other modes, the channel order is `"unknown"` (`"gray"` for one
-            channel).
+            `"torch"`, `"caffe"` and two steps with one of them, the channel order is the order in
+            which the means were subtracted. Otherwise it is `"unknown"` (`"gray"` for one channel).
         kind: A special case: `"nonfinite"`, `"constant"`,
             `"per_image_standardised"` or `"scaled_twice"`; else None.
         certainty: How certain the convention is, from 0 to 1.

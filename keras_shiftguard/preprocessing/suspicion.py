@@ -92,7 +92,7 @@ def suspicion_of(case: Case) -> Suspicion | None:
 
 
 def memory_is_of_the_feed(case: Case) -> bool:
-    """Whether batch norm clearly fits the images as fed better than the structure's convention."""
+    """Whether the images as fed clearly fit batch norm better than in the expected convention."""
     reading, expected = case.reading, case.structure.convention
     if isinstance(reading, str) or same_numbers(
         as_observed(case.observation.convention, expected, swap=False), expected

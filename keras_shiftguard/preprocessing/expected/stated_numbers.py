@@ -98,7 +98,7 @@ def _numbers(values: Mapping[str, Any], *names: str) -> np.ndarray | None:
 
 
 def _check_scale(mean: np.ndarray, std: np.ndarray) -> None:
-    """Checks that means and deviations fit together, are on one scale, and no deviation is 0."""
+    """Checks that means and deviations fit together, on one scale, and deviations are above 0."""
     received = f"Received: mean={mean.tolist()}, std={std.tolist()}"
     if std.min() <= 0:
         raise BadInputError(f"`std` in `expects` must be above 0. {received}")
