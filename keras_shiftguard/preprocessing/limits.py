@@ -34,7 +34,7 @@ TRIAL_TEMPERATURE = 0.1  # of the softmax over cosine similarities
 MIN_TOLD_APART = 0.5
 MIN_TRIAL_SIGMAS = 3.0  # the fix must help by more, if the trial is one of two witnesses
 MIN_TRIAL_SIGMAS_SUPPORTED = 2.0  # likewise, if batch norm agrees
-# Likewise, if the network ends in a classifier of the user, and the two conventions are close. With
+# Likewise, if the network ends in a classifier of the user and the two conventions are close. With
 # a classifier trained on a frozen backbone, a wrong fix to the close convention reached 2.9.
 MIN_HEAD_SIGMAS = 3.5
 MIN_HELP_SIGMAS = 1.0  # a fix that helps by more is offered, if the other two witnesses agree
