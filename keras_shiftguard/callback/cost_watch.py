@@ -39,10 +39,10 @@ SEARCHES = keras.backend.backend() != "jax"
 class CostWatch:
     """Measures the cost of the findings on validation, in accuracy, with the present weights.
 
-    A measurement runs the model on some hundred images. Measurements are made after the epoch of a
-    new finding, then 1, 2, 3, 4, 8, 16, ... epochs later, and after the last epoch, because the
-    cost can rise while the model learns. As long as the model has learnt too little to lose
-    accuracy, the cost is measured after every epoch.
+    A measurement runs the model on the kept samples, at most 1024. Measurements are made after the
+    epoch of a new finding, then 1, 2, 3, 4, 8, 16, ... epochs later, and after the last epoch,
+    because the cost can rise while the model learns. As long as the model has learnt too little to
+    lose accuracy, the cost is measured after every epoch.
 
     Args:
         model: The model that is trained.
@@ -62,7 +62,7 @@ class CostWatch:
         self._measured: dict[str, ShiftCost] = {}  # by the other stream
         # By the other stream and the feature: how images are mirrored, e.g. "upside down".
         self._mirrored: dict[tuple[str, str], str] = {}
-        # Costs by accuracy that an interrupted fit measured, by the other stream.
+        # `ShiftCost.by_accuracy` of an interrupted fit, by the other stream.
         self._rough: dict[str, Cost | None] = {}
         self.was_trained = _num_steps(model) > 0
         self._has_failed = False
@@ -125,7 +125,7 @@ class CostWatch:
         if current is None or not self._can_run():
             return
         if not _represents(current.labels, pair.current.labels):
-            return  # the first samples of a sorted pass whose length was unknown
+            return  # only the first samples of a sorted pass of unknown length were kept
         self._sync()
         self._priced[pair.against] = features, epoch if is_new else since
         ((name, kept),) = streams["validation"].buffers.items()
@@ -188,7 +188,7 @@ class CostWatch:
             right = predict([images]) == current.labels
             costs["labels"] = cost_of_mix(right, current.labels, *counts)
         elif labels is not None:
-            costs["labels"] = None  # wrong labels, once taken for another class mix
+            costs["labels"] = None  # wrong labels; earlier epochs took them for another class mix
         share = min(pair.current.distinct_share, pair.reference.distinct_share)
         self._shift.price(
             pair.stream,

@@ -66,7 +66,8 @@ class ShiftGuard(keras.callbacks.Callback):
     each batch outside the training step, without changing the model or the data. From the first
     batches it judges whether the preprocessing is the one that the model was trained with. This
     check needs no labels and no reference data. Training is not changed: the weights are bit for
-    bit the same as without the callback, unless `on_mismatch="fix"` or `adapt` changes the input.
+    bit the same as without the callback, unless `on_mismatch="fix"` or `adapt` changes the input or
+    the moving statistics of batch norm.
 
     Args:
         reference: Data that training and validation are compared with, in addition to the
@@ -235,8 +236,8 @@ class ShiftGuard(keras.callbacks.Callback):
     ) -> "ShiftGuard":
         """Accepts a known shift: the shift stays in the report, but raises no alarm.
 
-        Call this method before `fit`. The shift then changes neither `shift` and `val_shift` in
-        `logs`, nor does it trigger `on_shift`.
+        Call this method before `fit`. The shift then does not change `shift` and `val_shift` in
+        `logs`, and does not trigger `on_shift`.
 
         Args:
             what: A finding's `.feature` (`"input/brightness"`, `"labels"`), the part
@@ -435,7 +436,7 @@ class ShiftGuard(keras.callbacks.Callback):
             say(text)
 
     def _expect_progress_bar(self) -> None:
-        """Records that Keras draws its progress bar next, and does not end the bar's line."""
+        """Records that Keras now draws its progress bar and leaves the line of the bar open."""
         if (self.params or {}).get("verbose") in (1, "auto"):
             mark_line(is_open=True)
 

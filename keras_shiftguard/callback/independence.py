@@ -17,7 +17,7 @@ class Independence:
     Args:
         declared: The user's values by stream: a number of samples, or the independent share of
             the samples, in (0, 1]. For other streams, the share is estimated: neighbouring
-            samples that are nearly the same count less.
+            samples that are nearly the same count less, and so do batches that came twice.
 
     Attributes:
         notes: A sentence by stream, for streams whose estimated share is below 1.
@@ -86,7 +86,7 @@ def _of_neighbours(name: str, profile: InputProfile, stream: Stream, number: int
     if stream.kept_samples:
         noun, example = "images", "frames of a clip are"
     alike = f"are nearly the same, as {example}"
-    if not profile.labels.are_classes:  # then an order by class looks the same
+    if not profile.labels.are_classes:  # so sorted samples would look the same
         sort = "files in the order of their classes" if stream.kept_samples else "sorted rows"
         alike = f"are alike, as {example}, or {sort}"
     return (

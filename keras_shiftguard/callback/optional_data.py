@@ -37,7 +37,7 @@ class OptionalData:
         return self.data is not None and not self.lost
 
     def whole(self) -> Any:
-        """Returns the data for the one reader that reads all of the data, before any other reader.
+        """Returns the data for the first reader, which reads all of it.
 
         A generator can be read only once, so its first batches are kept for the other readers.
         """

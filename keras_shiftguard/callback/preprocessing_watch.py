@@ -16,9 +16,9 @@ from keras_shiftguard.preprocessing.verdict import judge
 from keras_shiftguard.statistics.kept_samples import FIRST_SAMPLES
 from keras_shiftguard.statistics.stream import Stream
 
-# Numbers of batches after which a stream is checked, until the diagnosis is final. A check takes a
-# few forward passes through the first layers. Usually the first check is enough; later checks are
-# needed if batches are small.
+# Numbers of batches after which a stream is checked, until the diagnosis is final. A check runs
+# some images through the first layers, and often through the whole network. Usually the first check
+# is enough; later checks are needed if batches are small.
 CHECK_AFTER_BATCHES = (1, 2, 4, 8, 16)
 # With fewer photos, the convention is recognised correctly in only 9 of 10 cases.
 MIN_SAMPLES_TO_CHECK = 8

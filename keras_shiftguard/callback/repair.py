@@ -1,4 +1,4 @@
-"""`Repair`: augmentation of training batches, and batch-norm statistics after the last epoch."""
+"""`Repair`: augmentation of training batches, and adaptation of batch norm after the last epoch."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any

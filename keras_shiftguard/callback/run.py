@@ -144,8 +144,8 @@ class Run:
     def complete_history(self) -> None:
         """Adds NaN to Keras's `history` for the epochs since a failure.
 
-        All lists of `history` then have the same length. The logs of these epochs get no NaN,
-        because `EarlyStopping` would count NaN as an epoch without improvement.
+        The lists of the guard are then as long as those of Keras. The logs of these epochs get no
+        NaN, because `EarlyStopping` would count NaN as an epoch without improvement.
         """
         history = getattr(getattr(self.model, "history", None), "history", None)
         if not isinstance(history, dict):
@@ -210,7 +210,7 @@ class Run:
         if self._probe is not None:
             self._probe.stop_measuring()
             if self.training:  # the next validation must be corrected like training
-                with suppress(Exception):  # a second failure
+                with suppress(Exception):  # a second failure is ignored
                     self._correct_validation()
 
     def count(self, name: str, batch: int) -> None:
@@ -286,7 +286,7 @@ class Run:
         return self.verdict()
 
     def settle(self) -> None:
-        """Decides the open findings when training ended before its last epoch.
+        """Decides the open findings (see `ShiftWatch.ask`) if training ended before its last epoch.
 
         Callbacks such as `EarlyStopping` end training after the guard has compared the streams. No
         later epoch then decides these findings.

@@ -73,7 +73,7 @@ class ShiftWatch:
         self.has_target = target
         self.independence = Independence(distinct_samples or {})
         endless = self.independence.declared.get("train")
-        # A number of training samples means that the epochs do not repeat the same ones.
+        # A number of training samples means that the epochs do not repeat the same samples.
         self.distinct_samples = endless if isinstance(endless, int) else None
         self.report: ShiftReport | None = None
         self._first: dict[str, InputProfile] = {}  # first pass over each stream

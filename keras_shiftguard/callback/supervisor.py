@@ -25,8 +25,8 @@ class Supervisor:
     `on_mismatch="raise"`, are raised.
 
     Attributes:
-        run: The latest run, even if it has ended; None before the first run, and if a run could not
-            be created.
+        run: The latest run, even if it has ended; None before the first run, and after an
+            unexpected failure to create a run.
         has_failed: Whether watching the latest run failed.
     """
 

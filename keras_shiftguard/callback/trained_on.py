@@ -18,7 +18,7 @@ def trained_on(
 
     The statistics of a stream are those of the data before any correction. An input that was
     corrected is therefore measured again, on the images that the stream has kept of its latest
-    pass: at most `kept_samples.MAX_SAMPLES`, and fewer large ones.
+    pass: at most `kept_samples.MAX_SAMPLES`, and fewer if the images are large.
 
     Args:
         profile: Profile of a pass over training, before any correction.

@@ -89,7 +89,7 @@ def gap_between(reference: np.ndarray, current: np.ndarray) -> Cost:
     """Returns the difference of the accuracies of two sets of samples, as a rough cost.
 
     It is an upper bound of the cost if the reference is training data without augmentation, which
-    the model may know by heart. The arguments are 1 where a prediction is right, else 0.
+    the model may have memorised. The arguments are 1 where a prediction is right, else 0.
     """
     sizes = len(reference), len(current)
     value = float(reference.mean() - current.mean())

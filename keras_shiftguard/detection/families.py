@@ -50,7 +50,7 @@ class CollectedTests:
     _short: set[str] = field(default_factory=set)  # streams with a note on too few samples
 
     def note_too_few(self, what: str, n: float, m: float, needed: int) -> bool:
-        """Whether a stream has fewer samples than needed; if so, adds a note.
+        """Whether a stream has fewer samples than needed; adds a note on it, at most once.
 
         Args:
             what: Name of what cannot be tested.

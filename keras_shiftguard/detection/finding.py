@@ -55,7 +55,7 @@ class Finding:
             unknown; the effect size then decides whether the finding is an alarm.
         cost_interval: 95 % interval of the cost; None without a cost.
         harmless: Whether the cost is known, and is within the tolerance or not surely above
-            0. Never true for another preprocessing step.
+            0. Never true for a difference in preprocessing.
         cost_words: The cost in words; empty without a cost.
         is_question: Whether the finding is no alarm yet, because augmentation could explain
             it, or because the model has learnt too little to show its cost.
@@ -98,7 +98,7 @@ class Finding:
     def with_cost(self, cost: Cost | None, tolerance: float) -> "Finding":
         """Returns the finding with its cost, which decides whether it is an alarm.
 
-        A finding of another preprocessing step is never harmless: nobody intends such a step.
+        A difference in preprocessing is never harmless, because it is never intended.
 
         Args:
             cost: The cost; None if unknown.
@@ -155,11 +155,10 @@ def kinds_of(findings: Iterable[Finding]) -> tuple[str, ...]:
 
 
 def by_severity(findings: list[Finding]) -> tuple[Finding, ...]:
-    """Sorts findings: those that matter first, then those on inputs and labels, then by effect.
+    """Sorts findings: those that matter first, and those that are over after those that last.
 
-    Findings that are over come after those that last. Findings on a model's outputs come after
-    those on inputs and labels, because outputs move when inputs do. The largest effect is first;
-    equal effects are sorted by p-value.
+    Findings on a model's outputs then come after those on inputs and labels, because outputs move
+    when inputs do. The largest effect is first; equal effects are sorted by p-value.
     """
 
     def rank(finding: Finding) -> tuple[bool, bool, bool, float, float]:

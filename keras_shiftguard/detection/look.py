@@ -191,7 +191,8 @@ def _label_tests(
 def _may_be_targets(now: LabelSummary, before: LabelSummary) -> bool:
     """Whether the class ids of one stream may be targets of a regression, such as ages.
 
-    Two ids are classes, and the numbers of the other stream are smoothed or mixed labels.
+    If there are only two ids, they are classes, and the numbers of the other stream are smoothed or
+    mixed labels.
     """
     ids = now if now.are_classes else before
     return now.width == before.width == 1 and int((ids.counts > 0).sum()) > 2

@@ -168,7 +168,7 @@ class ShiftMonitor:
         self._pairs[stream, against].findings[finding.feature] = finding
 
     def ask(self, stream: str, against: str, is_open: Callable[[Finding], bool]) -> None:
-        """Marks the findings of a pair for which `is_open` is true as questions, the others not."""
+        """Sets `is_question` of each finding of a pair to the result of `is_open`."""
         pair = self._pairs.get((stream, against), Pair(stream, against))
         for feature, finding in pair.findings.items():
             pair.findings[feature] = replace(finding, is_question=is_open(finding))

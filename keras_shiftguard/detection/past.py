@@ -1,9 +1,10 @@
 """Past findings: differences that were found in earlier epochs, and that a later look excludes.
 
 A finding is never removed during a fit, so the report has to say that it is over: "in epochs 1 to
-3 only". It is over if a later look shows no difference even at the level of a single test, and if
-the effect that was found lies outside of the later interval. It then stays over until it is found
-again. That a later look does not find it is not enough, because later looks have a lower level.
+3 only". It is over if a later look (comparison) shows no difference at the level of a single test,
+or a negligible one, and if the effect that was found lies outside of the later interval. It then
+stays over until it is found again. It is not enough that a later look does not find the difference,
+because later looks have a lower level.
 """
 
 from collections.abc import Iterable, Mapping
@@ -11,7 +12,7 @@ from dataclasses import replace
 
 from keras_shiftguard.detection.finding import NEGLIGIBLE, Finding
 
-LEVEL = 0.05  # of a single test
+LEVEL = 0.05  # significance level of a single test
 
 
 def with_past(

@@ -39,8 +39,8 @@ DIRECTION = {
 PAST = {"are": "were", "vary": "varied", "have": "had", "seem": "seemed"}
 # The end of a first sentence: a full stop or a semicolon after a word, not after an initial.
 SENTENCE_END = re.compile(r"(?<=[a-z\d)]{2})[.;] (?=[A-Z\d])")
-# |effect sizes|, in standard deviations between samples, for the word before an adjective. Cohen
-# calls 0.2 small and 0.8 large.
+# |Effect sizes|, in standard deviations between samples: "slightly" is said below SLIGHT, "much"
+# from LARGE on. Cohen calls 0.2 small and 0.8 large.
 SLIGHT, LARGE = 0.4, 1.5
 
 
@@ -69,7 +69,7 @@ def plain_difference(finding: Finding) -> str:
 
 
 class Difference(NamedTuple):
-    """The four parts of the sentence on a difference, so that one sentence can join several.
+    """The four parts of the sentence on a difference, so that a sentence can join differences.
 
     Args:
         who: What differs: `"Validation images"`.
@@ -87,7 +87,7 @@ class Difference(NamedTuple):
 def difference(finding: Finding) -> Difference | None:
     """Returns the parts of the sentence on a finding; None if it cannot be split like this.
 
-    It can for covariate findings on features: attributes of images, columns and outputs.
+    Covariate findings on features can be split: attributes of images, columns and outputs.
     """
     parts = _present(finding)
     return (

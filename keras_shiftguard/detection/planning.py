@@ -30,7 +30,7 @@ def samples_for(effect_size: float, level: float, num_tests: int = TYPICAL_FEATU
     (128, 795)
     """
     normal = NormalDist()
-    # The quantile is that of the lower tail: 1 minus a tiny level is rounded to 1, which has none.
+    # The lower quantile is used, since 1 minus a tiny level is rounded to 1, which has no quantile.
     num_standard_errors = normal.inv_cdf(POWER) - normal.inv_cdf(max(level / num_tests / 2, 1e-300))
     return max(MIN_SAMPLES, math.ceil(2 * (num_standard_errors / effect_size) ** 2))
 

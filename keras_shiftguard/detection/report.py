@@ -14,8 +14,8 @@ from keras_shiftguard.io.as_page import AsPage
 class ShiftReport(AsPage):
     """Report on shift between streams: what differs, how certainly, and since when.
 
-    `str(report)` is a text for people: the verdict, then at most five findings,
-    worst first.
+    `str(report)` is a text for people: a line that says whether anything shifted, then at
+    most five findings, worst first, then the notes.
 
     Args:
         findings: The findings, the most severe first (`finding.by_severity`).

@@ -1,4 +1,4 @@
-"""The text of a report: the verdict, then at most five findings."""
+"""The text of a report: a verdict in one line, then at most five findings, then the notes."""
 
 from collections.abc import Mapping, Sequence
 
@@ -42,7 +42,7 @@ def in_words(
 
 
 def in_a_sentence(finding: Finding) -> str:
-    """Returns the sentence of a finding, with its epoch and, if it raises no alarm, the reason."""
+    """Returns the sentence of a finding, with its epoch, and its cost or why it is no alarm."""
     text = finding.explanation.rstrip(".") + when(finding)
     if finding.acknowledged:
         text += f" (acknowledged: {finding.acknowledged})"
@@ -100,7 +100,7 @@ def verdict(
 
 
 def _kind_name(kind: str, findings: Sequence[Finding]) -> str:
-    """Returns the name of a kind in the verdict, with "possibly" if every finding has doubts."""
+    """Returns the name of a kind in the verdict, with "possibly" if all its findings say so."""
     sentences = [f.explanation for f in findings if f.matters and f.kind == kind]
     in_doubt = kind == "label" and all(POSSIBLY in sentence for sentence in sentences)
     return POSSIBLY if in_doubt else KIND_NAMES[kind]

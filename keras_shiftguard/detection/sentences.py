@@ -120,7 +120,7 @@ def missing_differs(what: str, here: float, there: float, stream: str, against: 
     """Returns the sentence for streams whose shares of missing or non-finite values differ.
 
     `what` has a capital letter, since it begins the sentence. `here` and `there` are the shares
-    of the samples of `stream` and of `against` in which it is missing, in [0, 1].
+    of the samples of `stream` and of `against` in which `what` is missing, in [0, 1].
     """
     return (
         f"{what} is missing or not finite in {percent(here)} of {stream_name(stream)} samples "

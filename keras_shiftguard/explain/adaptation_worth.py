@@ -26,7 +26,8 @@ from keras_shiftguard.instrument.undisturbed import undisturbed
 from keras_shiftguard.io.batches import named_inputs
 
 LARGE = 0.8  # an effect size in standard deviations between samples; Cohen calls 0.8 large
-FEW = 64  # target samples; with fewer, nothing is called likely or unlikely
+# Target samples; with fewer, a difference does not make help likely, nor its absence unlikely.
+FEW = 64
 MAX_SAMPLES = 256  # of the target, and of the labelled source, for one estimate
 # An estimate runs the model on the labelled source and its corrupted copies, about this many times
 # in total. No estimate is made if these runs would take longer than both `MAX_SECONDS` and the

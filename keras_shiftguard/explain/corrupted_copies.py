@@ -9,7 +9,7 @@ from keras_shiftguard.adaptation.augmentation.bank import Bank
 from keras_shiftguard.explain.style_search import Style
 from keras_shiftguard.statistics.batch import spec_for
 
-# Operations of the bank, and their strengths. Each operation is a family; `estimate_accuracy` finds
+# Operations of `Bank`, and their strengths. Each operation is a family; `estimate_accuracy` finds
 # its error on one family after calibrating on all others.
 OPERATIONS = (
     *("darker", "brighter", "less_contrast", "more_contrast", "gamma_up", "gamma_down", "haze"),

@@ -159,7 +159,7 @@ def balanced(
         number: Number of all samples.
 
     Returns:
-        The samples in random order; `MAX_RECALIBRATION_SAMPLES` explains their number.
+        The samples in random order; for their number see `MAX_RECALIBRATION_SAMPLES`.
     """
     chosen: np.ndarray | None = None
     parts: dict[str, list[np.ndarray]] = {}

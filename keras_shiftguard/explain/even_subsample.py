@@ -18,7 +18,7 @@ class EvenSubsample:
 
     def __init__(self, limit: int | None, stop: bool) -> None:
         self.limit, self.stop = limit, stop
-        # Number of samples added, number of samples kept, and stride: one of `stride` is kept.
+        # Number of samples added, number kept, and stride: one of every `stride` samples is kept.
         self.seen, self.count, self.stride = 0, 0, 1
         self.inputs: dict[str, list[np.ndarray]] = {}
         self.labels: list[np.ndarray] | None = []

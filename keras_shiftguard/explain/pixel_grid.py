@@ -24,7 +24,7 @@ class Grid:
     """The grid of the pixel values of a convention.
 
     Args:
-        steps: Names of the preprocessing steps: one such as `("unit",)`, or two if
+        steps: Names of the preprocessing steps: one, as in `("unit",)`, or two if
             images were preprocessed twice.
         convention: The convention that turns raw pixels into the values of the grid.
     """

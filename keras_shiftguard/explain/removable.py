@@ -165,8 +165,8 @@ def _with_size(
 ) -> Views:
     """Returns the views with resolution and crop as a further cause, if they differ.
 
-    Resolution and crop are a cause if the samples do not have the native size, or if they differ
-    from the files that are read at the native size.
+    Resolution and crop are a cause if the samples do not have the native size, or if the samples
+    differ from their files read at the native size.
     """
     samples = views.samples
     size = facts.native_size or reference.size(facts.channels_first)

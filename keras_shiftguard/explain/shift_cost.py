@@ -162,7 +162,7 @@ class ShiftCost:
             return self.by_accuracy
         cost, explained, is_replayed = found
         if is_replayed and self.replay.operation in GEOMETRY and not is_unaugmented:
-            # The operation may only repeat the crops, turns and borders of augmentation.
+            # What looks like the operation may be the crops, turns and borders of augmentation.
             return self.by_accuracy
         if gap is not None and (is_unaugmented or not is_replayed):
             # The model may have memorised training images, so the gap is an upper bound of the

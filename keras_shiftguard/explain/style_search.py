@@ -1,7 +1,8 @@
 """`StyleSearch`: search for the operation that makes images look like another set of images.
 
-The search tries the operations of the augmentation bank on the images. After each operation, it
-compares the mean image attributes with the wanted mean attributes. No labels are used.
+The search tries the operations of the augmentation bank (`augmentation/bank.py`) on the images.
+After each operation, it compares the mean image attributes with the wanted mean attributes. No
+labels are used.
 """
 
 from dataclasses import dataclass

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 SMOOTHING = 0.02  # entropic regularisation of the optimal transport, as a cost
-ROUNDS = 200  # of its Sinkhorn iterations
+ROUNDS = 200  # number of Sinkhorn iterations of the optimal transport
 NORM = 4  # the exponent of MaNo
 
 

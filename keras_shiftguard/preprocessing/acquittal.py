@@ -1,4 +1,4 @@
-"""Acquittal by the trial, for images that no convention fits well enough to decide."""
+"""Verdict "ok" from the trial alone (`witnesses/trial.py`), if other evidence cannot decide."""
 
 from keras_shiftguard.conventions import MODES
 from keras_shiftguard.preprocessing.case import Case, Verdict
@@ -15,11 +15,11 @@ from keras_shiftguard.preprocessing.witnesses.trial import Preference
 
 
 def acquitted_by_trial(case: Case, evidence: tuple[str, ...]) -> Verdict | None:
-    """Returns "ok" if the trial is clearly worse in every other mode, else None.
+    """Returns "ok" if the network scores clearly worse in every other mode, else None.
 
     The test requires three channels, images in a named mode, trained weights, and a network that
-    distinguishes the images. If batch norm fits the images as fed badly, the test proves nothing:
-    garbled images can be worse in every other mode as well.
+    distinguishes the images. The result is also None if the images as fed have a high misfit to
+    batch norm: garbled images can score worse in every other mode as well.
     """
     fed, reading = ordered(case.observation.convention, RAW), case.reading
     if case.summary.num_channels != 3 or case.structure.fresh or fed.mode not in MODES:
@@ -29,8 +29,8 @@ def acquitted_by_trial(case: Case, evidence: tuple[str, ...]) -> Verdict | None:
     rivals = [InputConvention(mode, fed.channel_order) for mode in MODES if mode != fed.mode]
     maps = [case.transform_between(fed, rival) for rival in rivals]
     if isinstance(reading, str) and fed.mode in ("raw", "caffe"):
-        # Without normalisation, many networks distinguish images better, the larger the numbers
-        # are. So the numbers as fed must also be better than larger ones.
+        # Many networks without normalisation distinguish images better, the larger the pixel
+        # values are. So values `FAR_FACTOR` times as large must also score worse.
         maps.append(Transform(None, (FAR_FACTOR,) * 3, (0.0,) * 3))
     worst: Preference | None = None
     for rival in maps:

@@ -24,7 +24,7 @@ class Case:
         trusted: Whether the convention of `structure` is known and applies to these weights.
             The convention does not apply to a network that is trained from scratch, unless the
             convention is stated.
-        scratch: Whether the network is trained from scratch, now or in an earlier fit.
+        scratch: Whether the network was trained from scratch, in this fit or an earlier one.
         reading: What the model expects, according to its batch norm; or a sentence that
             says why this is not known.
         stated: Whether the user, a profile or a preprocessor states what the model expects.
@@ -33,8 +33,8 @@ class Case:
         learnt: The convention that the network was fed when its training from scratch began, in
             this program; None if not known.
         trial: The trial of fixes on the network; None if the network cannot be run.
-        levels: The correction of the images' levels, to compare with batch norm; None without a
-            reading.
+        levels: The correction of the images' levels, to compare with batch norm; None if the
+            network cannot be run.
     """
 
     observation: Observation
@@ -55,7 +55,7 @@ class Case:
         return self.structure.architecture or "The network"
 
     def said(self, convention: InputConvention) -> str:
-        """Returns a clause that says that the network, or its own layers, expect a convention."""
+        """Returns a clause: the network, or its own layers, are made for the given convention."""
         if self.structure.architecture is None and self.structure.speaks:
             return f"the model's own layers are made for {convention}"
         return f"{self.name} is published for {convention}"
@@ -73,7 +73,7 @@ class Case:
             observed: Suspected convention of the images.
             expected: Suspected convention that the network expects.
             than: Another suspected convention of the images. The trial compares the fix for
-                `observed` with the fix for `than`; with None, it compares with the images as fed.
+                `observed` with the fix for `than`; if None, with the images as fed.
             limit: Largest number of images to use.
         """
         other = AS_FED if than is None else self.transform_between(than, expected)
@@ -93,8 +93,8 @@ class Case:
     def fits_levelled(self) -> LevelledFit | None:
         """Returns the fit of the images as fed after a correction of their levels, if it is clear.
 
-        The result is None if batch norm fits the uncorrected images well in some convention: the
-        training images were then like these, and not like ordinary photos.
+        For levels see `Levels`. The result is None if batch norm fits the uncorrected images well
+        in some convention: the training images were then like these, and not like ordinary photos.
         """
         reading = self.reading
         if self.levels is None or isinstance(reading, str):

@@ -75,7 +75,8 @@ def order_for(case: Case, expected: InputConvention, fixed: bool = False) -> Ord
     if memory > -MIN_LIKELY_SWAP_SIGMAS and not case.structure.fresh:
         trial = _try_swap(case, expected, fixed)
     helps = trial.sigmas if trial is not None and trial.can_tell else None
-    # Logits that do not tell the images apart can veto a mismatch, but are no evidence against it.
+    # If the logits do not distinguish the images, they can prevent a mismatch (`helps`), but do not
+    # make a swap less likely (`seen`).
     seen = helps
     if trial is not None and trial.can_tell and not trial.head_tells:
         seen = trial.without_head().sigmas

@@ -104,7 +104,7 @@ def _wrong_mode(case: Case, suspicion: Suspicion) -> Verdict | None:
     else:
         trial = case.try_fix(observed, expected)
     if trial is not None and not trial.head_tells and not are_near(observed, expected):
-        trial = trial.without_head()  # no classifier learns from features of such input
+        trial = trial.without_head()  # no classifier learns from input of so wrong a scale
     by_trial = _trial_says(trial, memory)
     doubt: tuple[str, ...] = ()
     if memory == 1 and by_trial < 1 and (doubt := _doubt_about_contrast(case, suspicion)):
@@ -169,11 +169,11 @@ def _wrong_mode(case: Case, suspicion: Suspicion) -> Verdict | None:
 
 
 def _head_agrees(case: Case, suspicion: Suspicion, trial: Preference | None, by_trial: int) -> bool:
-    """Whether the trial permits a mismatch, given the user's own classifier; True without one.
+    """Whether the trial permits a mismatch; True without a trial or a classifier of the user.
 
     A classifier on a frozen backbone may have learnt another input than the backbone, and batch
-    norm only shows the input of the backbone. So if the two conventions are close, the fix must
-    clearly help in the trial.
+    norm only shows the input of the backbone. So if the observed and the expected convention are
+    close, the fix must clearly help in the trial.
     """
     if case.structure.head != "own" or trial is None:
         return True
@@ -201,7 +201,7 @@ def _is_proven(case: Case, suspicion: Suspicion, trial: Preference | None) -> bo
     return gap > MIN_OBVIOUS_GAP
 
 
-# --- the witnesses: 1 is for the suspicion, -1 is against it, 0 cannot tell --------------------
+# --- the witnesses: 1 supports the suspicion, -1 contradicts it, 0 decides nothing -------------
 
 
 def _memory_says(case: Case, suspicion: Suspicion) -> int:
@@ -236,7 +236,7 @@ def _doubt_about_contrast(case: Case, suspicion: Suspicion) -> tuple[str, ...]:
 
 
 def _doubt_about_paleness(reading: Reading, index: int) -> tuple[str, ...]:
-    """Returns a sentence if gray images may as well be wrong, for paler training images."""
+    """Returns a sentence if the model may as well expect gray images with larger numbers."""
     misfit = reading.paler_rival_of(index)
     if misfit is None:
         return ()

@@ -36,8 +36,8 @@ def diagnose(model: Any, data: Any, expects: Any = None, max_samples: int = 256)
     """Checks whether `model` is fed what it was trained on.
 
     The check needs no labels and no reference data. The expected preprocessing follows from the
-    structure and the batch-norm statistics of the model, and the actual preprocessing from the
-    images. If `data` has labels, the labels are checked as well.
+    structure of the model, its batch-norm statistics and its features of the images. The actual
+    preprocessing follows from the pixel values. If `data` has labels, they are checked as well.
 
     Args:
         model: A built `keras.Model`, a KerasHub task or backbone, or the path of a saved model. If
@@ -79,7 +79,7 @@ def diagnose_loaded(
     max_samples: int = 256,
     path: str | PathLike[str] | None = None,
 ) -> Diagnosis:
-    """Does the same as `diagnose` for a model that is in memory, and was loaded from `path`."""
+    """Does the same as `diagnose` for a model in memory; `path` is its saved file, if any."""
     if not isinstance(model, keras.Model):
         raise BadInputError(
             "`model` must be a keras.Model, or the path of a saved one. Received: "
@@ -130,7 +130,7 @@ def _word(
     """
     if expects is not None:
         return for_model(stated_conventions(expects), model), speaker_of(expects)
-    if converts:  # an attached profile may be that of the data behind the preprocessor
+    if converts:  # an attached profile may describe data behind the preprocessor
         return {None: RAW}, SPEAKER
     attached = {} if path is None else attached_conventions(path, model)
     if path is not None and attached:
@@ -149,7 +149,7 @@ def _load(path: str | PathLike[str]) -> keras.Model:
         raise BadInputError(f"There is no saved model at {str(path)!r}.")
     try:
         return keras.saving.load_model(path)
-    except Exception:  # perhaps of a custom loss or metric, which is not needed
+    except Exception:  # perhaps because of a custom loss or metric, which is not needed
         try:
             return keras.saving.load_model(path, compile=False)
         except Exception as error:

@@ -29,8 +29,8 @@ class Garbling:
         images: The repaired images in the convention and layout of the input, float32.
         advice: A line of Python that undoes the garbling, or a comment that says what to change.
         sentence: The evidence, with numbers.
-        is_plain: Whether the images alone are clear evidence. For hue they are not: channels that
-            do not vary together may just be unusual colours.
+        is_plain: Whether the images alone are clear evidence. For HSV they are not: in images of
+            unusual colours, the channels may not vary together either.
     """
 
     what: str
@@ -66,8 +66,8 @@ def _of_layout(x: np.ndarray, channels_first: bool) -> Garbling | None:
     """Returns a suspected wrong memory layout, or None. `x` has the channels last."""
     n, height, width, _ = x.shape
     planes = np.ascontiguousarray(np.moveaxis(x, -1, 1))
-    # The repaired images, if the memory of `x` was written with the channels first; then those of
-    # the reverse case.
+    # `as_first` has the repaired images if the memory of `x` was written with the channels first,
+    # `as_last` if it was written with the channels last.
     as_first = np.moveaxis(np.ascontiguousarray(x).reshape(n, 3, height, width), 1, -1)
     as_last = planes.reshape(n, height, width, 3)
     first, last = "channels-first", "channels-last"

@@ -11,7 +11,7 @@ from keras_shiftguard.preprocessing.witnesses.trial import Preference
 
 @dataclass(frozen=True)
 class Garbled:
-    """Result of the check for garbled images. The images give the suspicion, the trial the proof.
+    """Result of the check for garbled images. Images raise a suspicion; the trial can prove it.
 
     Args:
         garbling: The suspected garbling; None if there is none.

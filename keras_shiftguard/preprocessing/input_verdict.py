@@ -150,8 +150,8 @@ def _trial(
     """Returns the trial of fixes on one input.
 
     The logits of a published head are not compared, because the head learnt the same input as its
-    network. At the start of a fit, the logits of a fresh head and the labels are left out, because
-    the head has learnt nothing yet.
+    network. At the start of a fit, a fresh head has learnt nothing yet, so neither its logits nor
+    the labels are used.
     """
     axis = 1 if summary.layout == "channels_first" else -1
     with_head = structure.head == "own" or (structure.head == "fresh" and not training)
@@ -180,7 +180,8 @@ def _try_garbling(
     if structure.fresh:
         return Garbled(garbling)
     as_fed = np.asarray(samples[name])[: len(garbling.images)]
-    # Images that differ as fed may be equal after the repair (the hue of black pixels).
+    # Images that differ as fed may be equal after the repair, such as black images that only differ
+    # in hue.
     both = np.intersect1d(distinct_images(as_fed), distinct_images(garbling.images))
     some = {key: np.asarray(x)[both] for key, x in samples.items()}
     before, after = (
@@ -201,7 +202,7 @@ def _swap_hint(verdict: Verdict) -> Hint:
 
 
 def _layers_hint(expected: InputConvention, observed: InputConvention) -> tuple[Hint, ...]:
-    """Returns a hint if a network's own layers are made for another input than it is trained on."""
+    """Returns a hint if the layers of a network are made for another input than it is fed."""
     if observed.mode in (expected.mode, "unknown"):
         return ()
     sentence = (

@@ -1,8 +1,9 @@
 """Limits (thresholds) of the verdict, in one place, with their sources.
 
 Misfits are logarithms (lower is better), gaps are differences of two misfits, and sigmas are
-standard errors. `examples/benchmarks/verdicts.py` and `preprocessing.py` measure how well the
-limits work, on other networks and draws than they were chosen on.
+standard errors. `conviction.py` explains the witnesses: batch norm, the trial and the feed.
+`examples/benchmarks/verdicts.py` and `preprocessing.py` measure how well the limits work, with
+other networks and other draws of photos than those that the limits were chosen on.
 """
 
 import numpy as np
@@ -15,12 +16,12 @@ MAX_GOOD_FIT = np.log(0.26)  # largest misfit of a good fit; blurred or hazy ima
 # `MAX_GOOD_FIT`, and by a wider gap.
 MAX_INVERTED_FIT, MIN_INVERTED_GAP = np.log(0.2), 2.0
 MAX_FAIR_FIT = np.log(0.35)  # images like those of the training fit at least this well
-MAX_CLEAR_FIT = np.log(0.5)  # likewise, if every other mode fits worse by the limits below
-MIN_MODE_GAP, MIN_MODE_SIGMAS = 0.3, 3.0  # by which another mode must fit better
+MAX_CLEAR_FIT = np.log(0.5)  # likewise, if every other mode fits worse by the next two limits
+MIN_MODE_GAP, MIN_MODE_SIGMAS = 0.3, 3.0  # one mode must fit better than another by both
 # Gap by which the expected mode must fit better for the fix to be offered, if the trial cannot
 # tell. Only raw pixels in place of small numbers, and the reverse, give such a gap.
 MIN_OBVIOUS_GAP = np.log(5.0)
-MIN_SWAP_GAP, MIN_SWAP_SIGMAS = 0.08, 4.0  # by which swapped channels must fit better
+MIN_SWAP_GAP, MIN_SWAP_SIGMAS = 0.08, 4.0  # swapped channels must fit better by both
 MIN_LIKELY_SWAP_SIGMAS = 2.0  # above it a swap is likely, but not yet a mismatch
 
 # --- the trial (chosen on Lite0, torchvision's MobileNetV2 and small networks) --------------
@@ -31,13 +32,13 @@ TRIAL_TEMPERATURE = 0.1  # of the softmax over cosine similarities
 # How well a network must tell the images apart, from 0 (chance) to 1 (perfect), for the trial to
 # count. Tiles of one picture and untrained networks stay below.
 MIN_TOLD_APART = 0.5
-MIN_TRIAL_SIGMAS = 3.0  # by which the fix must help, if the trial is one of two witnesses
+MIN_TRIAL_SIGMAS = 3.0  # the fix must help by more, if the trial is one of two witnesses
 MIN_TRIAL_SIGMAS_SUPPORTED = 2.0  # likewise, if batch norm agrees
-# Likewise, if the network ends in a classifier of the user, and the two conventions are close. With
+# Likewise, if the network ends in a classifier of the user and the two conventions are close. With
 # a classifier trained on a frozen backbone, a wrong fix to the close convention reached 2.9.
 MIN_HEAD_SIGMAS = 3.5
-MIN_HELP_SIGMAS = 1.0  # by which the fix must help to be offered, if the other two witnesses agree
-MIN_ACQUITTAL_SIGMAS = 2.0  # by which every other mode must be worse than the images as fed
+MIN_HELP_SIGMAS = 1.0  # a fix that helps by more is offered, if the other two witnesses agree
+MIN_ACQUITTAL_SIGMAS = 2.0  # for "ok" by the trial alone, other modes must score worse by more
 # The trial stops after so many distinct images if the fix helps by `CLEAR_SIGMAS`, or does harm by
 # `MIN_ACQUITTAL_SIGMAS`.
 FIRST_IMAGES, CLEAR_SIGMAS = 16, 4.5
@@ -49,25 +50,25 @@ MIN_CERTAINTY_WIDE_GAP = 0.5  # likewise, if the gap of batch norm is twice `MIN
 # Grey levels that ordinary photos reach in both directions. A collection that does not (all
 # pale, all dark, low in contrast) looks as if it were in a neighbouring convention.
 DARK, BRIGHT = 64.0, 191.0
-# The levels of unusual images (not tuned): the quantiles that become black and white, and the grey
-# levels that must lie between them, because noise and compression fill a smaller span.
+# Limits of `levels.py` (not tuned): the quantiles that become black and white, and the number of
+# grey levels that must lie between them. Noise and compression alone fill a smaller span.
 DARKEST, BRIGHTEST, MIN_LEVELS_SPAN = 0.01, 0.99, 16.0
-# Contrast, as a share of that of the images as fed, that the training images may have had: that of
-# a collection that just spans `DARK` to `BRIGHT`.
+# Contrast that the training images may have had, as a share of the contrast of the images as fed.
+# It is the contrast of a collection that just spans `DARK` to `BRIGHT`.
 LOW_CONTRAST = (BRIGHT - DARK) / 255
 # If two conventions differ by this factor, pale or dark images cannot explain the difference.
 FAR_FACTOR = 10.0
 MAX_OUTSIDE = 0.1  # how far augmentation may take values out of 0..255, as a share of that range
 # Augmented images fit a stated convention if 98 % of their values span at least this share of its
-# 0..255. Images in [0, 1] span at most half of [-1, 1].
+# range. So images in [0, 1], which span at most half of [-1, 1], do not fit [-1, 1].
 MIN_STATED_SPAN = 0.6
 MIN_SPAN_FROM_BLACK = 1 / 16  # likewise, of dark images, whose darkest value is black
-MAX_EXTREME_OUTSIDE = 0.5  # how far single values may lie outside of a stated convention
+MAX_EXTREME_OUTSIDE = 0.5  # how far single values may exceed a stated range, as a share of it
 
-# --- garbled images (chosen on photos of 224 and 32 pixels; those of CIFAR agree) ---------------
+# --- garbled images (chosen on photos of 224 and 32 pixels; CIFAR photos agree) ------------------
 
-# Roughness of the images repaired / as fed, in the worse of the two directions: up to 0.7 if they
-# are garbled, 1 for images of noise such as radar, and 1.5 or more for other images.
+# Roughness of the repaired images divided by that of the images as fed, in the worse of the two
+# directions: up to 0.7 if the images are garbled, 1 for noise such as radar, else 1.5 or more.
 MAX_LAYOUT_ROUGHNESS = 0.8
 MAX_CHROMA_SPREAD = 0.45  # deviation of chroma / luma: about 0.2; of colours about 1
 MAX_CHROMA_MEAN_ERROR = 12.0  # grey levels between mean chroma and 128

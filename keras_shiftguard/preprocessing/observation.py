@@ -4,7 +4,8 @@ Two properties of the values identify the convention. The first property is the 
 convention with `mean` and `std` (of pixels in 0..1), black is `-mean / std` and white is `(1 -
 mean) / std`, which may differ by channel. The second property is the grid: the values of 8-bit
 images are `1 / (255 std)` apart, unless the images were resized in floating point. If neither
-property is clear, as for a dark or pale data set, the convention is "unknown".
+property is clear, as for a dark or pale data set, the convention is "unknown", or a custom one is
+fitted to the extremes with a low certainty.
 """
 
 from dataclasses import dataclass
@@ -19,7 +20,7 @@ from keras_shiftguard.profiles import InputSummary
 
 MIN_GRID_SHARE = 0.9  # share of values that must lie on a grid; for random values it is 0.04
 MIN_OTHER_VALUES = 0.05  # share of values that must differ from the two commonest ones
-MIN_LEVELS = 3  # gray levels that the values must span; fewer lie on any grid
+MIN_LEVELS = 3  # gray levels that the values must span; fewer levels lie on any grid
 MAX_GAP = 3.0  # gray levels by which the extremes may miss black or white
 # Gray levels by which single values may exceed black and white, as they do after bicubic or Lanczos
 # filters, or augmentation.
@@ -32,9 +33,8 @@ class Observation:
 
     Args:
         convention: The observed convention; mode `"unknown"` if it cannot be identified. For
-            `"torch"` and `"caffe"`, the channel order is the order in which the means were
-            subtracted. For the other modes, the channel order is `"unknown"` (`"gray"` for one
-            channel).
+            `"torch"`, `"caffe"` and two steps with one of them, the channel order is the order in
+            which the means were subtracted. Otherwise it is `"unknown"` (`"gray"` for one channel).
         kind: A special case: `"nonfinite"`, `"constant"`,
             `"per_image_standardised"` or `"scaled_twice"`; else None.
         certainty: How certain the convention is, from 0 to 1.
@@ -106,7 +106,8 @@ def _from_grid(summary: InputSummary, range_sentence: str) -> Observation | None
         if 255 * _coverage(_lattice_form(name, summary), summary) >= MIN_LEVELS:
             shares[name] = share
     if "tf" in shares and "unit" in shares:
-        # All values of the [-1, 1] grid lie on the [0, 1] grid, but only half in the reverse case.
+        # All values of the [-1, 1] grid lie on the [0, 1] grid, but only half of the values of the
+        # [0, 1] grid lie on the [-1, 1] grid.
         shares.pop("unit")
     if len(shares) != 1:
         return None

@@ -85,14 +85,14 @@ def suspicion_of(case: Case) -> Suspicion | None:
         orders = {fed.channel_order, expected.channel_order}
         is_weak = abs(reading.swap_sigmas) < MIN_LIKELY_SWAP_SIGMAS
         if is_weak and hypothesis.means is None and orders <= {"rgb", "bgr"}:
-            # Batch norm cannot tell the order, so it is the usual one of networks. The images are
-            # in the order in which their means were subtracted.
+            # Batch norm cannot tell the order, so the model is assumed to expect RGB. The images
+            # are in the order in which their means were subtracted.
             expected, observed = as_convention(hypothesis, "rgb"), fed
     return Suspicion(expected, observed, best, (_memory_in_words(reading, best), *published))
 
 
 def memory_is_of_the_feed(case: Case) -> bool:
-    """Whether batch norm clearly fits the images as fed better than the structure's convention."""
+    """Whether the images as fed clearly fit batch norm better than in the expected convention."""
     reading, expected = case.reading, case.structure.convention
     if isinstance(reading, str) or same_numbers(
         as_observed(case.observation.convention, expected, swap=False), expected

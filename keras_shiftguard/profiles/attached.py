@@ -74,7 +74,7 @@ def attach(path: str | PathLike[str], tree: Mapping[str, Any]) -> None:
         (path / FILE).parent.mkdir(exist_ok=True)
         storage.write(path / FILE, tree)
         return
-    path = path.resolve()  # a link stays a link
+    path = path.resolve()  # so that the file is replaced, and not a symbolic link to it
     profile = path.with_name(f".{path.name}.{os.getpid()}.profile")
     copy = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:

@@ -20,8 +20,8 @@ from keras_shiftguard.profiles.moments import Moments
 
 NUM_DIRECTIONS = 48  # number of random projections of a sample
 NUM_WAVES = 2 * NUM_DIRECTIONS  # a cosine and a sine for each direction
-# Bandwidths of the kernel, in the unit of the projections. They range from images in 0..1 that
-# hardly differ to images in 0..255. The two-sample test chooses one of them.
+# Bandwidths of the kernel, in the unit of the projections. The smallest suits images in 0..1 that
+# hardly differ, the largest images in 0..255. The two-sample test chooses one of them.
 BANDWIDTHS = tuple(4.0**k for k in range(-3, 5))
 
 

@@ -33,8 +33,8 @@ class FeatureTable:
     Args:
         names: Names of the `k` features, such as `"brightness"`.
         num_samples: Number of samples measured. It may be smaller than the number in the
-            stream: of a long pass, costly features are measured only on samples that are
-            evenly spread over it.
+            stream: in a long pass, costly features are measured only on some samples,
+            evenly spread over the pass.
         moments: Moments of each feature over the samples where it is finite,
             `(k,)`.
         counts: Histograms, `(k, num_bins(k))`, int64: on the bins of `grid.py`, or

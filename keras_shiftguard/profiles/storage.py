@@ -29,7 +29,8 @@ from keras_shiftguard.profiles.summary import InputSummary
 SCHEMA_VERSION = 2  # 1 was never released
 SUMMARIES = (FeatureTable, InputSummary, LabelSummary, MeanEmbedding, Moments, OutputSummary)
 TYPES = {kind.__name__: kind for kind in SUMMARIES}
-# Largest size of all arrays in memory. One input takes a few hundred kilobytes to a few megabytes.
+# Largest total size of the arrays in memory. One input takes a few hundred kilobytes to a few
+# megabytes.
 MAX_BYTES = 256 * 2**20
 MAX_HEADER_BYTES = 8 * 2**20  # largest JSON header; parsed, it takes 20 times as much memory
 # In the header, a list that begins with one of these refers to an array, or to one half of an array

@@ -40,7 +40,8 @@ class InputSummary:
         largest_size: Largest `(height, width)` seen; `(0, 0)` for features.
         features: Features of each sample. Of images: the attributes of
             `statistics/attributes.py`, such as brightness and noise. Otherwise: the
-            columns, `"0"`, `"1"`, ...
+            columns, `"0"`, `"1"`, ..., and the further features of series
+            (`statistics/vectors.py`) or of token ids (`statistics/tokens.py`).
         embedding: Mean embedding of the samples: of images as thumbnails of 8 x 8
             pixels, of columns after `asinh`.
         tokens: For integer input of two dimensions, how often each value

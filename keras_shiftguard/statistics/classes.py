@@ -85,7 +85,7 @@ def is_mixture(y: Any, width: int) -> Any:
 
     In labels of MixUp and CutMix, two classes have a share. In smoothed labels, all classes but one
     have the same share, so the second largest share is not above the third. With two columns, a
-    label is a mixture if its larger share is below `MAX_MIXED_SHARE`, where no smoothing leads.
+    label is a mixture if its larger share is below `MAX_MIXED_SHARE`; usual smoothing leaves more.
 
     Args:
         y: `(samples,)` or `(samples, width)`.

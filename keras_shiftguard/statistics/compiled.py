@@ -143,7 +143,7 @@ def _jax_options() -> dict[str, Any]:
     arguments: dict[str, Any] = {"compiler_options": JAX_OPTIONS}
     try:
         jax.jit(lambda x: x + 1, **arguments)(0)
-    except Exception:  # an older JAX without the argument, or another one without an option
+    except Exception:  # a JAX version without the argument, or without one of the options
         return {}
     return arguments
 
@@ -161,7 +161,7 @@ class _TensorFlowUpdate:
     def __init__(self, changes: Callable[..., Any]) -> None:
         self._changes = changes
         self._functions: dict[Hashable, Any] = {}
-        # By argument and rank. Only above rank 2: the number of columns of rank 2 stays fixed.
+        # Shape by argument and rank, above rank 2 only: the number of columns at rank 2 is fixed.
         self._shapes: dict[tuple[int, int], list[int | None]] = {}
 
     def __call__(self, variables: Sequence[keras.Variable], *tensors: Any) -> Any:

@@ -22,9 +22,9 @@ GOLDEN = (np.sqrt(5) - 1) / 2
 class Fingerprint:
     """Accumulates the moments of two projections of each sample.
 
-    The first projection is the mean of the sample's values. The second projection is the product of
-    the values with a fixed pattern. Unlike the mean, the second projection changes if the values
-    are mirrored, shifted or reordered. The moments do not depend on the order of the samples.
+    The first projection is the mean of the sample's values. The second projection is the dot
+    product of the values and a fixed pattern. Unlike the mean, it changes if the values are
+    mirrored, shifted or reordered. The moments do not depend on the order of the samples.
     """
 
     def __init__(self, state: State) -> None:

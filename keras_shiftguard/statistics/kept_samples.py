@@ -21,8 +21,8 @@ CROP = 256
 class KeptSamples:
     """Buffer of samples: those of the first batches, then a few of each measured batch.
 
-    The samples are images, or rows: samples of a table, token ids or sequences. Rows are kept whole
-    and ids keep their dtype; what is said of images below holds for rows otherwise.
+    The samples are images, or rows: samples of a table, token ids or sequences. Rows are kept
+    whole, and ids keep their dtype. Apart from that, rows are treated like images.
 
     The preprocessing diagnosis needs images early, and it needs whole images, because batch norm
     depends on spatial structure. Later checks need images of the whole pass. The images are copied
@@ -42,9 +42,10 @@ class KeptSamples:
         self.capacity = self._capacity(self.height * self.width * spec.channels)
         self.measured: int | None = None  # batches that the images are spread over
         self._batches = 0  # number of these batches so far
-        # Images, their labels, and their positions among all samples since the buffer was empty.
+        # Images, their labels, and their positions among the samples of all measured batches since
+        # the buffer was last emptied.
         self._parts: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
-        self._seen = 0  # number of these samples
+        self._seen = 0  # number of samples of these batches
         self.is_whole = True  # False once an image is only a part of a sample: a frame or a crop
         self._is_held = False  # whether no image is added
 
@@ -113,7 +114,7 @@ class KeptSamples:
         """Returns `(images, labels)` on the host; an unknown label is -1.
 
         Images of another size than the first are left out, so that the images form one array,
-        `(images, ...)` float32, in the layout of the input.
+        `(images, ...)`, in the layout of the input: float32, or the dtype of ids.
         """
         same = self._of_first_size()
         if not same:
@@ -122,7 +123,7 @@ class KeptSamples:
 
     @property
     def positions(self) -> np.ndarray:
-        """The positions of the images that `read` returns, among all samples of the stream."""
+        """Positions of the images that `read` returns, among the samples of measured batches."""
         return np.concatenate([np.zeros(0, int), *(part[2] for part in self._of_first_size())])
 
     def _of_first_size(self) -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]:

@@ -15,7 +15,7 @@ from keras_shiftguard.statistics.state import State
 # Rounding in float32 stays below 1e-3. Of evenly distributed values, 4 % are as near.
 TOLERANCE = 0.02
 # The grid is a property of the pipeline, not of single images, so a few images of each batch
-# are enough. Comparing all images with seven grids would slow the step down.
+# are enough. Comparing all images with seven grids would slow the training down.
 SAMPLES_PER_BATCH = 16
 
 

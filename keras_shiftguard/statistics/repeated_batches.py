@@ -1,7 +1,7 @@
-"""`RepeatedBatches`: the share of a pass in batches that came before in the same pass.
+"""`RepeatedBatches`: the share of a pass over the data in batches seen earlier in that pass.
 
-With a Python generator as validation data, Keras takes one or more batches again in each pass after
-the first. A sample that comes twice is no second witness, so the tests must count it once.
+With a Python generator as validation data, Keras takes one or more batches twice in each pass after
+the first. A sample that comes twice adds no evidence, so the tests must count it once.
 """
 
 from typing import Any
@@ -23,7 +23,7 @@ class RepeatedBatches:
     def add(self, x: Any) -> None:
         """Adds the tensor of one input, `(samples, ...)`, on the host or on a device.
 
-        A batch that JAX spreads over several processes is passed over: to compare it, the processes
+        A batch that JAX spreads over several processes is skipped: to compare it, the processes
         would have to wait for each other.
         """
         if not getattr(x, "is_fully_addressable", True):

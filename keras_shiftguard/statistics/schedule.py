@@ -1,8 +1,9 @@
-"""`stride_for`: the rule that selects the steps of a pass to measure; it never depends on time.
+"""`stride_for`: the rule that selects the steps to measure; it never depends on time.
 
-Every step counts its samples and labels, and adds them to the fingerprint of the pass. All other
-statistics are measured at every k-th step, spread evenly over the pass, since the samples of a
-pass may be sorted.
+A pass is one run over the data of a stream, such as the training data of an epoch. At every step,
+the samples and labels are counted, and the samples are added to the fingerprint of the pass. All
+other statistics are measured at every k-th step, spread evenly over the pass, since the samples of
+a pass may be sorted.
 """
 
 # Features and embeddings are measured on at most the first ROWS samples of a batch, and on about

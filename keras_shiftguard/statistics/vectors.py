@@ -15,7 +15,7 @@ from keras_shiftguard.statistics.batch import InputSpec
 
 THUMBNAIL = 8  # pixels a side
 MIN_UNKNOWN_SIDE = 32  # pixels; an axis of no fixed size is padded to at least this size
-MAX_SERIES = 16  # more columns of a series are measured by their mean over time alone
+MAX_SERIES = 16  # a series of more columns is described by their means over time alone
 OVER_TIME = ("spread", "step", "trend")  # numbers that describe a column of a series
 MAX_CHANNELS_IN_PRODUCT = 4  # with more channels, one large matrix product is too slow
 

@@ -2,9 +2,9 @@
 
 Augmentation spreads features: an attribute varies more among augmented images than among
 plain ones, around nearly the same centre. A shift moves the centre. Some augmentations move
-the centre as well: a rotation or zoom resamples and so blurs, shifted images have new borders,
-noise adds noise. Such a move cannot be distinguished from a shift until it is known that training
-is randomised, which the second epoch shows (`same_samples.randomised`).
+the centre as well: rotation and zoom blur, because they resample; shifted images have new borders;
+added noise raises the noise attributes. Such a move cannot be distinguished from a shift until it
+is known that training is randomised, which the second epoch shows (`same_samples.randomised`).
 """
 
 from dataclasses import dataclass
@@ -90,8 +90,8 @@ def looks_augmented(
             `same_samples.randomised` is True for two of its epochs.
 
     Returns:
-        The evidence. Differences of the features that it names are intended,
-        those of others are not.
+        The evidence. Differences of the features that it names are intended;
+        differences of other features are not.
     """
     a, b = train.features, validation.features
     if not train.is_image or a.names != b.names or a.counts.shape[1] != NUM_BINS:
@@ -135,7 +135,7 @@ def may_be(finding: Finding) -> bool:
 
 
 def is_small(finding: Finding) -> bool:
-    """Whether a finding is a small covariate shift, which may wait until its cost is known."""
+    """Whether a finding is a small covariate shift: its alarm may wait until its cost is known."""
     return finding.kind == "covariate" and abs(finding.effect_size) < MAX_MOVE
 
 

@@ -1,8 +1,8 @@
 """Detection of swapped red and blue channels between two streams.
 
 A swap exchanges the distributions of two channels and leaves the third unchanged. A change of
-colour does not: it would have to turn the red of one stream into the blue of the other, and
-the blue into the red, at every quantile.
+colour hardly ever does so: it would have to turn the red of one stream into the blue of the other,
+and the blue into the red, at every quantile.
 """
 
 from typing import NamedTuple, Self
@@ -27,10 +27,10 @@ class Levels(NamedTuple):
     """Location and spread of the values of each channel.
 
     Args:
-        mean: Mean, `(channels,)`, as are `std`, `low` and `high`.
-        std: Standard deviation of the pixels.
-        low: Smallest value.
-        high: Largest value.
+        mean: Mean, `(channels,)`.
+        std: Standard deviation of the pixels, `(channels,)`.
+        low: Smallest value, `(channels,)`.
+        high: Largest value, `(channels,)`.
         quantiles: The `QUANTILES`, `(channels, len(QUANTILES))`.
     """
 

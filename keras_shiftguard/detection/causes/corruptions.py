@@ -2,11 +2,12 @@
 
 Three numbers describe how an attribute moves between two streams. Its effect is the difference of
 the means, divided by the standard deviation over samples. Its amount is the same difference in the
-attribute's own unit. Its spread is the log ratio of the standard deviations. How noise, blur, snow
-and so on move the attributes was learnt from synthetic
-corruptions (`tools/shift_signatures.py`). The result, in `signatures.json`, is a linear score for
-each kind of corruption. The vector of all moves is first scaled to about unit size, so that its
-direction decides. Tiny moves stay small.
+attribute's own unit. Its spread is the log ratio of the standard deviations.
+
+A linear classifier, learnt from synthetic corruptions such as noise, blur and snow
+(`tools/shift_signatures.py`), gives each kind of corruption a score; its weights are in
+`signatures.json`. The vector of all moves is first scaled to about unit size, so that its direction
+decides. Tiny moves stay small.
 
 A cause interprets a shift that a test has found. It is never evidence that there is a shift.
 """

@@ -6,7 +6,7 @@ The tests assume independent samples. Ten frames of one clip count as about one 
 import numpy as np
 
 SIDE = 16  # pixels a side of the reduced images that are compared
-MIN_PAIRS = 20  # of neighbours, and of distant images, of the same class
+MIN_PAIRS = 20  # needed pairs of neighbours, and of distant images; each pair is of one class
 # Neighbours count as dependent if the distance between them is smaller by at least this share than
 # the distance between distant images of the same class.
 MIN_NEARER = 0.3

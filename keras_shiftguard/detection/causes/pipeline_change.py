@@ -37,7 +37,7 @@ DRASTIC = 20.0
 LOOSE = (0.6, 0.5, 0.9, 0.15)
 TIGHT = (0.08, 0.08, 0.12, 0.05)
 SIGMAS = 4.0  # number of standard errors that are added to the first three limits
-MAX_NOISE = 0.25  # largest number that is added
+MAX_NOISE = 0.25  # largest amount that is added to a limit
 # Each form maps the values back to raw pixels, which span some part of 0..255. A form is plausible
 # if that part is at least this share of the largest part under any form.
 MIN_RELATIVE_SPAN = 0.7
@@ -171,7 +171,7 @@ def _fitted(
 
     `before` and `after` are the levels of `reference` and `current`.
     """
-    # From here on, both are raw pixels.
+    # From here on, `before` and `after` are levels of raw pixels.
     before = before.mapped(1 / source.scale, -source.offset / source.scale)
     after = after.mapped(1 / target.scale, -target.offset / target.scale)
     drastic = not 1 / DRASTIC < float((target.scale / source.scale).mean()) < DRASTIC

@@ -16,10 +16,9 @@ from keras_shiftguard.detection.two_sample.tail_probabilities import (
 )
 from keras_shiftguard.profiles import InputProfile, InputSummary, LabelSummary
 
-# Largest rounding error of float32 sums around a pivot. ROUNDING is relative to the standard
-# deviation over samples. The error is at most 1e-7 sqrt(128) = 1.1e-6, because the sums are read
-# and reset every 128 batches; the rest is a margin. VALUE_ROUNDING is
-# relative to the values.
+# Largest rounding errors of float32 sums around a pivot. ROUNDING is relative to the standard
+# deviation over samples: the error is at most 1e-7 sqrt(128) = 1.1e-6, because the sums are read
+# and reset every 128 batches, and the rest is a margin. VALUE_ROUNDING is relative to the values.
 ROUNDING = 3e-6
 VALUE_ROUNDING = 5e-7
 MAX_DRAW_ERRORS = 3.0  # largest difference of two draws of one distribution, in standard errors

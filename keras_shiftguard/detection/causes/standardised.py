@@ -1,8 +1,8 @@
 """Detection of a scaler that only one of two streams went through.
 
-A scaler such as scikit-learn's `StandardScaler` is fitted on training, and gives each of its
-columns the mean 0 and the standard deviation 1. If the other stream did not go through it, its
-columns have other means and deviations, each its own.
+A scaler such as scikit-learn's `StandardScaler` is fitted on training data, and gives each of their
+columns the mean 0 and the standard deviation 1. In a stream that did not go through it, each column
+has another mean and another deviation.
 """
 
 import numpy as np
@@ -19,8 +19,8 @@ SIGMAS = 4.0  # number of standard errors that are added to NEAR
 FAR_MEAN, FAR_WIDTH = 5.0, float(np.log(3))
 MIN_ROWS = 20  # samples that each stream must have
 MIN_COLUMNS = 3  # standardised columns; one or two may be so by chance
-# Smallest share of the columns that are standardised in one stream, and of those the smallest share
-# that are not in the other. One-hot columns are often left as they are.
+# At least MIN_STANDARDISED of the columns are standardised in one stream (one-hot columns are often
+# left as they are), and at least MIN_OTHERS of these columns are not standardised in the other.
 MIN_STANDARDISED, MIN_OTHERS = 0.3, 0.6
 
 

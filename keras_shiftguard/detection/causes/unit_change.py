@@ -1,7 +1,7 @@
 """Detection of columns in another unit: one known factor for all, such as 1000 or 255.
 
-Any other factor may have another cause, such as a louder recording; it is left to the other
-tests.
+Any other factor is left to the other tests, because it may have another cause, such as a louder
+recording.
 """
 
 import numpy as np
@@ -14,7 +14,7 @@ from keras_shiftguard.profiles import InputSummary
 # deviations), and the logarithms of the standard deviations.
 MAX_LEVEL_ERROR, MAX_WIDTH_ERROR = 0.08, 0.08
 SIGMAS = 4.0  # number of standard errors that are added to these limits
-MAX_NOISE = 0.25  # largest number that is added
+MAX_NOISE = 0.25  # largest amount that is added to a limit
 MIN_ROWS = 20  # samples that each stream must have
 MIN_AGREEING_COLUMNS = 0.8  # share of the columns that the factor must explain
 # Factors between common units: thousandths, percent, bytes, seconds.

@@ -8,7 +8,8 @@ from keras_shiftguard.detection.labels.concept import MIN_CLASSES
 from keras_shiftguard.detection.two_sample.tail_probabilities import Floats, gamma_sf
 from keras_shiftguard.profiles import LabelSummary
 
-# Samples of a class in each stream. Few are enough, since one test combines all classes.
+# Smallest number of samples of a class in each stream. It is low, since one test combines all
+# classes.
 MIN_SAMPLES = 8
 
 

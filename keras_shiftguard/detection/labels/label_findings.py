@@ -129,7 +129,7 @@ def without_effects_of_class_mix(
 def with_doubt(
     findings: list[Finding], current: LabelSummary, reference: LabelSummary, shares: Shares
 ) -> list[Finding]:
-    """Returns the findings; one of label shift changes if relabelled samples may explain it.
+    """Returns the findings; changes the one of label shift if relabelled samples may explain it.
 
     Relabelling samples changes the class mix as well, but it does not move the samples. If the
     samples did not move as the new mix predicts, the finding says so, and its kind becomes
@@ -164,7 +164,7 @@ def with_estimated_mix(
 
     Args:
         findings: The findings on the unlabelled stream.
-        current: Outputs on it.
+        current: Outputs on the unlabelled stream.
         reference: Outputs on the labelled stream.
         moved: Function of the estimated frequencies and their standard errors. It returns the
             movement of the samples, or None if that is not known.

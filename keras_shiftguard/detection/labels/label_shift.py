@@ -9,8 +9,7 @@ If the classifier confuses classes, this plain solution is noisy. The point esti
 shrunk towards the frequencies of the labelled stream (the source). It is shrunk more if the noise
 in `A` and `q` is large relative to the variance of the frequencies' change from source to target.
 Maximum likelihood estimates that variance. The interval is that of the plain solution. So it is
-wide, but not wrong, for
-a classifier that cannot separate the classes.
+wide, but not wrong, for a classifier that cannot separate the classes.
 
 Reference: Lipton, Wang and Smola, "Detecting and Correcting for Label Shift
 with Black Box Predictors", ICML 2018; Azizzadenesheli et al., "Regularized
@@ -42,8 +41,8 @@ class LabelShift:
     Args:
         frequencies: Estimate, `(classes,)`; not negative, sums to 1.
         lower: Lower end of a 95 % interval of each, `(classes,)`.
-        upper: Upper end. The interval is `[0, 1]` if the labelled stream lacks a class,
-            or if nothing distinguishes it from others.
+        upper: Upper end. The interval is `[0, 1]` for a class that the labelled stream lacks,
+            or that the classifier cannot distinguish from others.
         identified: Whether the classifier separates the classes of the labelled stream well enough
             for their intervals to be informative. Classes that the stream lacks are ignored.
     """
@@ -59,7 +58,7 @@ def estimate(source: OutputSummary, target_predicted: ArrayLike) -> LabelShift:
 
     Args:
         source: Outputs on a labelled stream, of which `confusion` is used. The model
-            must not have been trained on it: on training data it errs less.
+            must not have been trained on this stream: it errs less on training data.
         target_predicted: How often each class was predicted in the target,
             `(classes,)`, by the same model with the same weights.
 

@@ -43,8 +43,8 @@ def movement(
 
     Returns:
         The result; None without moments by class, if several classes share their moments, if the
-        reference has fewer than `MIN_SAMPLES` samples of a class of `current`, or if all its
-        samples are equal along a projection.
+        reference has fewer than `MIN_SAMPLES` samples of a class of `current`, or if all samples
+        of the reference are equal along a projection.
     """
     now, before = current.by_class, reference.by_class
     n, m = now.count[:, :1] * shares[0], before.count[:, :1] * shares[1]
@@ -68,7 +68,7 @@ def movement_of_unlabelled(
     """Does the same as `movement` for a stream without labels, whose class mix is estimated.
 
     Args:
-        current: Moments of the random projections of all its samples, `(directions,)`.
+        current: Moments of the random projections of all samples of the stream, `(directions,)`.
         reference: Labels of the stream it is compared with.
         frequencies: Estimated class mix, `(classes,)`.
         errors: Standard errors of the frequencies, `(classes,)`.

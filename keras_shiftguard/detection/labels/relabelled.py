@@ -36,8 +36,8 @@ CHANCE_SHARE = 0.25
 MAX_JOINT_MOVE, MAX_JOINT_LOG_RATIO = 0.1, 0.15
 MAX_RIGHT_SHARE = 0.85  # with more correct labels, the few wrong ones are not reported
 MIN_RENAMED_SHARE = 0.5  # part of the classes that must look like another class
-# Number of different classes that the classes must look like, as a share of their number: if names
-# were exchanged, hardly any two classes look like the same one.
+# Smallest number of different classes in `Relabelling.looks_like`, as a share of its length: if
+# names were exchanged, hardly any two classes look like the same one.
 MIN_DIFFERENT_SHARE = 0.8
 
 

@@ -50,7 +50,7 @@ class FeatureTests:
     """Results of the tests of `k` features, in the order of the table.
 
     Args:
-        effect_size: Signed effect size, `(k,)`, as are the others. Location: Cohen's
+        effect_size: Signed effect size; all arrays are `(k,)`. Location: Cohen's
             d, or its analogue in ranks if that is larger (heavy tails). Spread and
             shape: difference of the mean rank polynomials, which are in standard
             deviations as well.
@@ -275,8 +275,8 @@ def _values(bins: int) -> Floats:
 def _resolved(a: FeatureTable, b: FeatureTable) -> np.ndarray:
     """Whether each histogram is fine enough: it gives about the variance of the moments, `(k,)`.
 
-    It is computed from both streams together, so that the choice of the test does not
-    depend on its outcome. The variances may differ by a factor of 2 (e^0.7) on the fine grid, and
+    Both variances are of both streams together, so that the choice of the test does not
+    depend on its outcome. They may differ by a factor of 2 (e^0.7) on the fine grid, and
     of 3 (e^1.1) on the coarse one.
     """
     both = a.moments + b.moments

@@ -6,10 +6,10 @@ import numpy as np
 
 from keras_shiftguard.preprocessing.correction.convention import InputConvention, affine_between
 
-# Module and mode of the `preprocess_input` of an architecture, by the beginning of its
-# name; the longest beginning wins. Functions that do not change their input (EfficientNet,
-# MobileNetV3, ConvNeXt) are left out. MobileNetV3 has the entry None, because otherwise the entry
-# of MobileNet would apply to it.
+# Module and mode of the `preprocess_input` of an architecture, by the beginning of the
+# architecture's name; the longest matching beginning wins. Functions that do not change their input
+# (EfficientNet, MobileNetV3, ConvNeXt) are left out. MobileNetV3 has the entry None, because
+# otherwise the entry of MobileNet would apply to it.
 MODULES = {
     "DenseNet": ("densenet", "torch"),
     "InceptionResNetV2": ("inception_resnet_v2", "tf"),

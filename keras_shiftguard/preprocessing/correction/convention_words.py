@@ -1,4 +1,4 @@
-"""Phrases for input conventions, for the headline of the diagnosis."""
+"""Phrases for input conventions, for the text of the diagnosis."""
 
 from collections.abc import Iterator
 

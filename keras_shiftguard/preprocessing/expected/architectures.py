@@ -13,7 +13,7 @@ class Architecture(NamedTuple):
 
     Args:
         name: Name of the network in `keras.applications`.
-        family: Networks of one family share their preprocessing.
+        family: Name of the family; the networks of one family share their preprocessing.
         mode: What the network's first convolution must receive: a mode of
             `keras_shiftguard.conventions.MODES`, or `"tf128"`: raw / 128 - 1, one grey level away
             from `"tf"` at white.
@@ -84,10 +84,10 @@ _FAMILIES: dict[str, tuple[str, str, tuple[str, ...]]] = {
 }
 
 # name, family, native size, top-1, top-5.
-# Accuracies: keras.io/api/applications, "Available models" (source:
-# keras-team/keras-io, templates/api/applications/index.md). MobileNetV3: the
-# docstring of keras.applications.MobileNetV3Large, which gives no top-5; nor
-# does keras.io for ConvNeXt. Sizes: the defaults of keras.applications.
+# The accuracies are from keras.io/api/applications, "Available models" (source:
+# keras-team/keras-io, templates/api/applications/index.md), which gives no top-5 for ConvNeXt.
+# Those of MobileNetV3 are from the docstring of keras.applications.MobileNetV3Large, which gives
+# no top-5. The sizes are the defaults of keras.applications.
 _ROWS: tuple[tuple[str, str, int, float | None, float | None], ...] = (
     ("VGG16", "VGG", 224, 0.713, 0.901),
     ("VGG19", "VGG", 224, 0.713, 0.900),

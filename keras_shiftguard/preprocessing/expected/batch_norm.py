@@ -10,8 +10,8 @@ of its input. These statistics allow two measurements, both without labels:
   The square root of the divergence is averaged over channels, so that a few extreme channels do not
   dominate.
 - The excitement. The deep features of images that a network recognises are further from the moving
-  mean. So the excitement distinguishes RGB from BGR even where the first layers cannot: `torch` and
-  `caffe` subtract per-channel means, which removes the colour cast.
+  mean than those of other images. So the excitement distinguishes RGB from BGR even where the first
+  layers cannot: `torch` and `caffe` subtract per-channel means, which removes the colour cast.
 
 Deep layers are not used for the misfit, because their statistics depend on the
 subject of the images.
@@ -37,7 +37,7 @@ MAX_LAYERS = 3  # how many of the first trained batch-norm layers are compared
 # If a model is larger than `MAX_BYTES`, only the weights up to the compared layers are copied, and
 # deep layers are not used.
 MAX_BYTES = 500 * 2**20
-MIN_LAYERS_FOR_DEEP = 12  # trained batch-norm layers from which the second half counts as deep
+MIN_LAYERS_FOR_DEEP = 12  # from this number on, the later half of the trained layers is deep
 # Added to each squared distance, in units of the moving variance, before its logarithm is
 # taken, because smaller distances are noise.
 MIN_EXCITEMENT = 1e-3

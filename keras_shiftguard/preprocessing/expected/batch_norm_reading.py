@@ -33,7 +33,7 @@ from keras_shiftguard.preprocessing.limits import (
 from keras_shiftguard.profiles import InputSummary
 
 MAX_IMAGES = 16  # images that are compared; `read_batch_norm` uses more if they are small
-MAX_VALUES = MAX_IMAGES * 320 * 320 * 3  # values of all of them; fewer large images are used
+MAX_VALUES = MAX_IMAGES * 320 * 320 * 3  # of all compared images; so fewer large images are used
 # Moving statistics are used only if their `Scores.progress` is at least this number. With 64 images
 # of handwritten digits, the measured progress is right to within 0.1.
 MIN_PROGRESS = 0.75
@@ -56,8 +56,8 @@ class Reading:
             images and two layers.
         low_contrast: Index in `scores` of the images as fed, but with less contrast. None if no
             hypothesis makes the pixel values smaller.
-        paler_rival: Index in `scores` of gray images in a mode with larger numbers than as fed, but
-            with less contrast. None if there is no such mode, or if the images are in colour.
+        paler_rival: Index in `scores` of gray images with less contrast, in a mode with larger
+            numbers than as fed. None if there is no such mode, or if the images are in colour.
     """
 
     hypotheses: tuple[Hypothesis, ...]
@@ -92,8 +92,8 @@ class Reading:
     def without_contrast(self, index: int) -> float | None:
         """Returns the misfit of the images as fed with less contrast, if it explains a hypothesis.
 
-        The first filters mostly respond to edges. Their responses are halved by training images
-        with less contrast, and equally by pixel values of half the size. So low contrast explains a
+        The first filters mostly respond to edges. Training images with half the contrast halve
+        their responses, and so do pixel values of half the size. So low contrast explains a
         hypothesis that makes the pixel values smaller, unless this hypothesis fits clearly better
         than images with less contrast. For other hypotheses the method returns None.
         """
@@ -106,8 +106,9 @@ class Reading:
     def paler_rival_of(self, index: int) -> float | None:
         """Returns the misfit of `paler_rival`, if it fits about as well as a hypothesis, or better.
 
-        Gray images are seldom photos, but faces, digits or scans. If those of the training had half
-        the contrast of these, the numbers of a mode twice as large fit as well as those as fed.
+        Gray images are seldom photos; often they are faces, digits or scans. If the training images
+        had half the contrast of these images, a mode with numbers twice as large fits as well as
+        the mode as fed.
         """
         if self.paler_rival is None:
             return None
@@ -216,9 +217,9 @@ def _shortlist(
     hypotheses: list[Hypothesis],
     known: InputConvention | None,
 ) -> tuple[list[Hypothesis], tuple[tuple[Hypothesis, float], ...]]:
-    """Compares all modes on half of the images, but at most 8, and drops most of them.
+    """Compares all modes on a part of the images and two layers, and drops most of the modes.
 
-    Two layers are compared.
+    The part is every second image, or about 8 images if there are more than 16.
 
     Returns:
         The hypotheses of the two best modes, of the known mode and of the images

@@ -40,7 +40,7 @@ class Scores:
         return gap, gap / spread if spread > 1e-9 else 0.0
 
     def progress(self, candidate: int) -> float | None:
-        """Returns how far training has moved the moving statistics to those of these images.
+        """Returns how far the moving statistics have moved towards the statistics of these images.
 
         Moving statistics start at mean 0 and variance 1. Every training step
         moves them by a fixed share of the remaining distance to the statistics

@@ -72,8 +72,8 @@ def probes(channels: int, integers: bool = False) -> dict[str, np.ndarray]:
         integers: Whether the model accepts integers; only the range 0..255 is then used.
 
     Returns:
-        For each range `(channels + 3, channels)` float64: the smallest value in
-        all channels, the same with the largest value in one channel, and the
+        For each range `(channels + 3, channels)` float64: a row with the smallest value in all
+        channels; for each channel, the same row with the largest value in that channel; and the
         `HELD_OUT` values.
     """
     found = {}

@@ -19,7 +19,8 @@ def invert(fronts: list[Front], wanted: InputConvention) -> tuple[InputConventio
         applies whose range contains the values of images in the returned convention.
 
     Raises:
-        FrontError: If not exactly one of the fronts gives an answer.
+        FrontError: If no front or several fronts give an answer, or if the channels of the input
+            would be neither RGB nor BGR.
     """
     answers = []
     for front in fronts:

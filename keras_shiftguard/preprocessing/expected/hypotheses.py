@@ -96,8 +96,8 @@ def hypotheses_for(
         offset = np.broadcast_to(np.asarray(known.offset), channels)
         add("custom", known.channel_order if np.ptp(offset) else None, scale, offset)
     elif channels != 3:
-        # Standardised with the mean and deviation of the data set, as is usual for MNIST. With
-        # three channels, such a convention is almost the same as "torch".
+        # The images are standardised with the mean and deviation of the data set, as is usual for
+        # MNIST. With three channels, such a convention is almost the same as "torch".
         raw_mean = (summary.mean - fed_offset) / fed_scale
         raw_std = np.maximum(summary.std / np.abs(fed_scale), 1e-6)
         add("custom", None, 1 / raw_std, -raw_mean / raw_std)

@@ -35,7 +35,7 @@ def as_convention(hypothesis: Hypothesis, order: str) -> InputConvention:
 
 
 def candidate_in_words(hypothesis: Hypothesis) -> str:
-    """Returns a short name for charts: the convention, "as fed", a swap and an inversion."""
+    """Returns a short name for charts, such as "tf ([-1, 1]), red and blue swapped"."""
     name = str(as_convention(hypothesis, "unknown"))
     name += " as fed" if hypothesis.mode == "as fed" else ""
     name += ", red and blue swapped" if hypothesis.swap else ""

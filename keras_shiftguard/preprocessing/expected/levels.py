@@ -1,4 +1,4 @@
-"""Levels: whether batch norm knows the images as fed, once their levels are those of photos.
+"""Levels: tests whether images as fed fit batch norm once their levels are those of photos.
 
 Batch norm stores statistics of ordinary images. A collection that is pale, dark, hazy or tinted
 fits these statistics badly in every convention, also in the right one. Photo editors correct such

@@ -62,7 +62,7 @@ def _end_of_front(steps: list[Step], position: int) -> int | None:
 
 
 def _input_of(front: Front) -> InputConvention | None:
-    """Returns the named convention that a front turns into another; None if no such one exists."""
+    """Returns the named convention that a front turns into another one; None if there is none."""
     scale, offset = np.asarray(front.scale), np.asarray(front.offset)
     in_order = front.channels == 1 or front.permutation == tuple(range(front.channels))
     if in_order and np.allclose(scale, scale[0]) and np.allclose(offset, offset[0], atol=1e-6):

@@ -90,7 +90,7 @@ def attached_conventions(
         found = {name: each for name, each in stated.items() if name in {None, *shapes}}
         check_inputs(found, {spec.name: spec.channels for spec in images})
     except BadInputError:
-        # A profile of tables, of images with other channels, or whose convention does not show.
+        # The profile is of tables or of images with other channels, or shows no convention.
         return {}
     return found
 

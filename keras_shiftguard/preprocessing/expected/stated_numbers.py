@@ -46,8 +46,9 @@ def of_mapping(values: Mapping[str, Any]) -> InputConvention:
         std = np.ones_like(mean) if std is None else std
         _check_scale(mean, std)
         mean, std = np.broadcast_arrays(mean, std)
-        # A mean above 1 belongs to pixels in 0..255, any other mean to pixels in [0, 1]. With
-        # `do_rescale=False`, pixels in [0, 1] are in this range from the beginning.
+        # A mean above 1 belongs to pixels in 0..255, and so does a deviation above 1 if all means
+        # are 0. Other numbers belong to pixels in [0, 1]. With `do_rescale=False`, pixels in [0, 1]
+        # are in this range from the beginning.
         if mean.max() > 1 or (not mean.any() and std.max() > 1):
             factor, shift = 1.0, 0.0
         elif rescales is False:
@@ -97,7 +98,7 @@ def _numbers(values: Mapping[str, Any], *names: str) -> np.ndarray | None:
 
 
 def _check_scale(mean: np.ndarray, std: np.ndarray) -> None:
-    """Checks that means and deviations fit together, are on one scale and not 0."""
+    """Checks that means and deviations fit together, on one scale, and deviations are above 0."""
     received = f"Received: mean={mean.tolist()}, std={std.tolist()}"
     if std.min() <= 0:
         raise BadInputError(f"`std` in `expects` must be above 0. {received}")

@@ -81,7 +81,7 @@ def _of_mapping(values: Mapping[str, Any]) -> StatedResize | None:
     if size is None:
         return None
     interpolation = values.get("interpolation") or PILLOW_FILTERS.get(values.get("resample", -1))
-    # Pillow's filters always average; both projects resize with Pillow.
+    # timm and Hugging Face resize with Pillow, whose filters always average, except "nearest".
     antialias = True if pillow and interpolation != "nearest" else None
     crops = True if values.get("crop_pct") or values.get("do_center_crop") else None
     return StatedResize(size, str(interpolation or ""), antialias, crops)

@@ -225,7 +225,7 @@ def _family(match: Recognition) -> str:
 
 
 def _stem_conventions(network: Architecture) -> list[InputConvention]:
-    """Returns the exact convention of the first convolution, then a different documented one."""
+    """Returns the convention of the first convolution, then the documented one if it differs."""
     if network.mode == "tf128":
         exact = InputConvention("custom", network.order, (1 / 128,) * 3, (-1.0,) * 3)
         return [exact, InputConvention("tf", network.order)]

@@ -1,4 +1,4 @@
-"""Signs of training in the weights of a model: fresh or trained, and the kind of its classifier."""
+"""Signs of training in the weights of a model, and the kind of its classifier."""
 
 from typing import Any
 

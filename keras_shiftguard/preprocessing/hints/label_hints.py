@@ -1,6 +1,6 @@
-"""Hints from labels: checks whether the labels number the classes as the model does. NumPy only.
+"""Hints from labels: checks whether the labels number the classes as the model does.
 
-Three problems are checked: the labels lie outside of the model's classes, they
+Three problems are checked, with NumPy only: the labels lie outside of the model's classes, they
 are shifted by one (a background class, or counting from one), or the classes
 are in another order. A bad model and wrongly preprocessed input also cause a low accuracy, so each
 check needs more evidence than a low accuracy.

@@ -19,11 +19,11 @@ def is_filled(summary: InputSummary, observed: InputConvention) -> bool:
 def shows_its_convention(
     summary: InputSummary, observed: InputConvention, expected: InputConvention
 ) -> bool:
-    """Whether the values prove that these are no pale or dark images in the expected convention.
+    """Whether the values rule out pale or dark images in the expected convention.
 
     Values from 0.06 to 1 may be ordinary images in [0, 1], or pale images in [-1, 1]. The values
-    prove it if they leave the expected range. They also prove it if they reach the black or white
-    of the observed convention, and this black or white has another value in the expected
+    rule out the latter if they leave the expected range. They also do so if they reach the black or
+    white of the observed convention, and this black or white has another value in the expected
     convention.
     """
     low, high = summary.minimum, summary.maximum

@@ -192,7 +192,7 @@ class Trial:
         return _preference(other._seen_in(AS_FED, n), self._seen_in(AS_FED, n), n)
 
     def _compare(self, fix: Transform, than: Transform, n: int) -> Preference:
-        """Returns how much higher the scores of the first `n` images are with `fix`."""
+        """Returns how much higher the scores of the first `n` images are with `fix` than `than`."""
         return _preference(self._seen_in(than, n), self._seen_in(fix, n), n)
 
     def _seen_in(self, transform: Transform, n: int) -> "_Seen | None":
