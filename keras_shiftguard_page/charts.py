@@ -42,7 +42,7 @@ class Rows:
 
 
 def bars(title: str, rows: Sequence[tuple[str, float, str, bool]]) -> Rows:
-    """Returns bars from 0.
+    """Returns a chart of bars that begin at 0.
 
     Args:
         title: What is shown.
@@ -158,7 +158,7 @@ def lines(
     Args:
         title: What is shown.
         epochs: The epochs.
-        curves: `(name, look, values)` of each curve; an unknown value is None.
+        curves: `(name, CSS class, values)` of each curve; an unknown value is None.
     """
     known = [value for _, _, values in curves for value in values if value is not None]
     if not known:

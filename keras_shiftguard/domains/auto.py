@@ -20,11 +20,11 @@ FIRST_STAGE = 0.25  # share of the training before AdaMatch starts
 # With a lower accuracy on labelled source, labels are ambiguous or not learned yet: AdaMatch is
 # switched off.
 MIN_SOURCE_ACCURACY = 0.8
-# The class mix of the target is estimated only if the confidence there is at least this share of
-# that on the source. With less confidence, a different mix of predictions may be a mistake.
+# The class mix of the target is estimated only if the mean confidence on the target is at least
+# this share of that on the source. With less, a different mix of predictions may be a mistake.
 CLEAR = 0.97
 MIN_ACCURACY_DROP = 0.02  # a smaller drop of source accuracy is ignored
-# A collapse: the entropy of the mean prediction fell below this share of that of the first stage.
+# A collapse: the entropy of the mean prediction fell below this share of its first-stage value.
 COLLAPSE = 0.5
 
 
@@ -35,8 +35,8 @@ class AutoGuard:
         model: The `DomainAdaptationModel`.
         labels: Class ids of samples that are trained on, `(samples,)`, for the class shares. Do
             not pass those of validation, which may have another mix.
-        record_action: A function that records an action; its arguments are the number of
-            the epoch, see `Action`, the action and its reason.
+        record_action: A function that records an action. Its arguments are the fields of
+            `Action`: the epoch, the action and the reason.
         weights: The weight of each of these samples in the loss, `(samples,)`; None for equal
             weights. A sample counts with its weight in the class shares that the model learns.
     """

@@ -19,7 +19,7 @@ from keras_shiftguard.instrument.layer_calls import as_called, no_gradients, rep
 # compilation takes as long as about two such passes. A compiled pass of a small network takes a
 # tenth of the time.
 MAX_UNCOMPILED = 2
-MIN_FEATURES = 32  # without a classifier, outputs `(n, d)` are features from this many columns on
+MIN_FEATURES = 32  # without a classifier, outputs with at least this many columns are features
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,7 @@ class FeatureReader:
 
     @property
     def has_one_layer(self) -> bool:
-        """Whether only one layer has weights; the features, its input, are then the images."""
+        """Whether only one layer has weights. Its input, the features, is then the image itself."""
         return len(self._weighted_layers()) == 1
 
     def _weighted_layers(self) -> list[Any]:

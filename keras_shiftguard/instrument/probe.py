@@ -130,7 +130,7 @@ class Probe:
             is_active = self._active == stream
             if is_active:
                 self._active = None  # measures one call
-            # If the fit was interrupted after `begin_batch`, this is the first call of a later fit.
+            # True in the first call of a later fit, if a fit was interrupted after `begin_batch`.
             is_later = getattr(self.model, "history", None) is not self._history
             is_idle = self.has_failed and not self._changes_input
             if not is_active or is_later or is_idle:

@@ -1,7 +1,7 @@
-"""Findings as the Shift tab and the page of a run read them: those of the report, with classes.
+"""Findings of a report in the form that the Shift tab and the page of a run read.
 
-Tab and page join the parts of several findings to one headline ("darker and noisier"), and name
-the classes of a label shift. With the parts in the log, they need not parse sentences.
+The tab and the page join the parts of several findings to one headline ("darker and noisier"), and
+name the classes of a label shift. The log holds parts and classes, so that no sentence is parsed.
 """
 
 from collections.abc import Sequence

@@ -56,12 +56,12 @@ class _AttributesModel(keras.Model):
 def _shared_model(
     names: tuple[str, ...], fill_mode: str, fill_value: float, spec: InputSpec
 ) -> _AttributesModel:
-    """Returns the model for such a bank, which is compiled once for the process."""
+    """Returns the model of a bank without a pool, which later rehearsals use again."""
     return _AttributesModel(Bank(names, spec.layout, fill_mode, fill_value), spec, None)
 
 
 class Rehearsal:
-    """Function that measures the attributes of images under candidate strengths, on the host.
+    """Function that measures the attributes of images augmented with candidate strengths.
 
     Args:
         bank: The operations.
