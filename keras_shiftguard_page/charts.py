@@ -46,7 +46,8 @@ def bars(title: str, rows: Sequence[tuple[str, float, str, bool]]) -> Rows:
 
     Args:
         title: What is shown.
-        rows: `(name, value, figure, chosen)` of each bar; a value below 0 is drawn as 0.
+        rows: `(name, value, figure, whether it is highlighted)` of each bar. `figure` is the value
+            as text. A value below 0 is drawn as 0.
     """
     longest = max((value for _, value, _, _ in rows), default=0.0) or 1.0
     return Rows(

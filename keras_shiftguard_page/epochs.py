@@ -99,7 +99,7 @@ def _causes(
 def _cells(
     numbers: list[int], members: list[tuple[Mapping[str, Any], Mapping[str, Any]]]
 ) -> list[Cell]:
-    """Returns the cells of a cause: the largest effect among its features found by that epoch."""
+    """Returns the cells of a cause: the largest effect of its features that are found by then."""
     cells = []
     step = -(-len(numbers) // MAX_CELLS)
     for start in range(0, len(numbers), step):

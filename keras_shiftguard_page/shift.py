@@ -97,7 +97,7 @@ def _alarm(alarms: list[Any], report: Mapping[str, Any], adapts: bool) -> Band:
 
 
 def _said(findings: list[Any]) -> str:
-    """Returns the sentence on findings of one pair of streams, the first one first."""
+    """Returns the headline of findings of one pair of streams, as a sentence."""
     first = findings[0]
     return sentence(headline(findings, (first["stream"], first["against"]))[0])
 

@@ -27,7 +27,7 @@ from keras_differences import judge, read_allowed, read_results, table, tell, wi
 
 ROOT = Path(__file__).parents[1]
 BACKENDS = ("tensorflow", "jax", "torch")
-# A file is taken if one of these is in it; `run_layer_test` calls `fit`.
+# A file is run if its text has one of these; `run_layer_test` calls `fit`.
 CALLS = (".fit(", ".evaluate(", ".predict(", "run_layer_test(")
 # These need weights from the internet, or several processes; or they have thousands of tests, of
 # which a handful call `fit`.

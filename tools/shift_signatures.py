@@ -3,7 +3,7 @@
 Run this tool when an attribute or a corruption changes or is added. It learns from handwritten
 digits and from half of the photos, which `learnt_from` in
 `examples/benchmarks/corruptions/clean_images.py` selects. `examples/benchmarks/detection_causes.py`
-scores the other half. All corruptions are those of `own_corruptions.py` in the same folder.
+scores the other half. The corruptions are those of `own_corruptions.py` beside `clean_images.py`.
 
     python tools/shift_signatures.py [--measured FILE.npz] [--check]
 
@@ -71,7 +71,7 @@ _STEPS: dict = {}
 
 
 def data_sets(rng) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-    """Returns the images of each data set, and the id of each image's photo or digit."""
+    """Returns the images of each data set, and the photo id or digit class of each image."""
     sets = {f"photos{s}": random_crops(learnt_from(), 16, s, rng) for s in (224, 128, 64, 32)}
     digits, labels = digits_and_labels()
     chosen = rng.choice(len(digits), 800, replace=False)

@@ -21,8 +21,8 @@ class AdaMatch(keras.layers.Layer):
     at least `CONFIDENCE` times the mean confidence on the source. The loss is multiplied by
     `1/2 - cos(min(pi, 2 pi p)) / 2`, where `p` is the elapsed share of the training after `start`.
 
-    `PairModel` computes the source part of AdaMatch: the loss of its weak and strong view, and
-    the random interpolation of the logits. The paper adds the losses of the two views;
+    `PairModel` computes the source part of AdaMatch: the loss of the weak and strong views of the
+    source, and the random interpolation of the logits. The paper adds the losses of the two views;
     `PairModel` averages them. So this loss is halved too, and only the scale of the total
     differs from the paper.
 

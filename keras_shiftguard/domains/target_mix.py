@@ -37,8 +37,8 @@ def target_mix(probabilities: np.ndarray, prior: np.ndarray, source_mix: np.ndar
     samples, classes = probabilities.shape
     predicted = class_shares(probabilities.argmax(axis=1), classes)
     expected_mistakes = 1 - probabilities.max(axis=1).mean()
-    # The mean absolute error of a share is `sqrt(2 / pi)` standard errors; half of their sum is
-    # their total variation distance.
+    # The mean absolute error of a share is `sqrt(2 / pi)` standard errors. Half of the sum of these
+    # errors is the mean total variation distance.
     sampling = np.sqrt(2 / np.pi * predicted * (1 - predicted) / samples).sum() / 2
     if distance(source_mix, predicted) <= expected_mistakes + sampling:
         return source_mix

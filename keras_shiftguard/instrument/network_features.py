@@ -28,7 +28,7 @@ class Features:
 
     Args:
         penultimate: `(n, d)` float64: input of the last layer, averaged over space or tokens.
-            Without a classifier, the last of the widest maps, or the output of the network.
+            Without a classifier, the last of the widest feature maps, or the network's output.
         logits: `(n, classes)` float64: output of the classifier before the softmax; None
             without a classifier.
     """
@@ -103,7 +103,7 @@ class FeatureReader:
         return values, int(rank)
 
     def _features(self, inputs: Mapping[str, Any]) -> tuple[Any, int]:
-        """Does the same as `_pass`, operation by operation."""
+        """Returns what `_pass` returns, without counting; TensorFlow may compile this method."""
         received, outputs = self._run(inputs, self._layers or [])
         if not self._layers:
             return _averaged(keras.tree.flatten(outputs)[0], -1), 2

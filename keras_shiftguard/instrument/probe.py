@@ -112,7 +112,7 @@ class Probe:
         self._unwrap(lambda probe: not probe.attached)
 
     def _unwrap(self, is_done: Callable[["Probe"], bool]) -> None:
-        """Removes the outermost wrappers of the model's functions while their probe is done."""
+        """Removes wrappers, the outermost first, until `is_done` is false for the probe of one."""
         for name in FUNCTIONS.values():
             function = getattr(self.model, name)
             while (probe := _probe_of(function)) is not None and is_done(probe):

@@ -121,7 +121,7 @@ class TensorFlowSteps:
                 options = tf.data.Options()  # a batch is prepared only when it is requested
                 options.experimental_optimization.inject_prefetch = False
                 feed = iter(batches.with_options(options))
-            except Exception as error:  # of several replicas
+            except Exception as error:  # with several replicas
                 self._fail(error)
             self._feed = iterator, feed
         return self._feed[1]

@@ -108,7 +108,7 @@ def batches(data: Any, batch_size: int = BATCH_SIZE, name: str = "data") -> Iter
 
 
 def all_batches(data: Any, batch_size: int = BATCH_SIZE, name: str = "data") -> Iterator[Batch]:
-    """Yields the batches of `batches`, of data that is read as a whole.
+    """Yields the same as `batches`, for a caller that reads all of the data.
 
     Args:
         data: Any data that `batches` takes.

@@ -222,7 +222,7 @@ class RunWriter:
 
         Args:
             step: Epoch, counted from 0.
-            worth: A dict of the key `"before"`, with the sentence from before the adaptation, or
+            worth: `{"before": sentence}` with the sentence from before the adaptation, or
                 `Worth.to_dict()`. Keys that were written earlier are kept.
         """
 

@@ -250,9 +250,9 @@ def _as_event(finding: Finding) -> dict[str, Any]:
 
 
 def _largest(curves: Mapping[str, float], prefix: str) -> list[Any] | None:
-    """Returns the name without `prefix`, and the absolute value, of the largest curve value.
+    """Returns `[name, size]` of the number with a prefix that has the largest absolute value.
 
-    Only finite values whose name has the prefix count; None if there are none.
+    The name is without the prefix. Returns None if no number with the prefix is finite.
     """
     sizes = {k.removeprefix(prefix): abs(v) for k, v in curves.items() if k.startswith(prefix)}
     finite = {name: size for name, size in sizes.items() if math.isfinite(size)}

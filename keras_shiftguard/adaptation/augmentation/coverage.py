@@ -24,9 +24,9 @@ LOG_ATTRIBUTES = (
 )
 SPREAD_WEIGHT = 0.25  # weight of differences of standard deviations; that of means is 1
 MIN_SAMPLES = 20  # an attribute is ignored if fewer samples of a stream have it
-# An attribute is shifted if its means differ by more than both of these, in standard deviations
-# and in standard errors. With five standard errors, 0.2 % of the trainings have a false alarm if
-# thirty attributes are tested a hundred times in each.
+# An attribute is shifted if its means differ by more than `MIN_EFFECT` standard deviations and by
+# more than `MIN_STANDARD_ERRORS` standard errors. With five standard errors, 0.2 % of the trainings
+# have a false alarm if thirty attributes are tested a hundred times in each.
 MIN_EFFECT = 0.2
 MIN_STANDARD_ERRORS = 5.0
 

@@ -1,8 +1,8 @@
 """`Rehearsal`: a measurement of how candidate strengths change the image attributes.
 
 The change depends on the images: noise changes flat drawings much more than photos
-of grass. So it is measured on the first images of the user, with the same operations
-that augment training. The strengths are an input of the compiled function, one
+of grass. So it is measured on the first training images, with the same operations that
+augment training. The strengths are an input of the compiled function, one
 vector for each image, so many candidates are measured in one call.
 """
 
@@ -19,7 +19,7 @@ from keras_shiftguard.adaptation.augmentation.draws import Draws, fixed_seed
 from keras_shiftguard.statistics.attributes import attributes, names
 from keras_shiftguard.statistics.batch import InputSpec
 
-ROWS_PER_CALL = 512  # augmented images in one call; fewer of large images
+ROWS_PER_CALL = 512  # augmented images in one call; fewer if they are large
 SEED = 20  # fixed, so that measurements of different epochs can be compared
 MAX_IMAGES = 96  # images on which each candidate is measured; fewer if they are large
 # Largest number of values (pixels times channels) in all measured images together. At least 8
