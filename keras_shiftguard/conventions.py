@@ -5,9 +5,9 @@ and one offset for each channel: `x = raw * scale + offset`. The numbers are
 those of `keras.applications.imagenet_utils.preprocess_input`, in R, G, B order;
 for a tensor in B, G, R order the tuples are reversed.
 
-A `Form` is the result of one convention, or of two applied in a row, which
-happens by mistake (divided by 255 twice, the mean subtracted twice). If one data
-set comes in two forms, `change_in_words` names the difference.
+A `Form` is the result of one convention, or of two that were applied in a row by
+mistake (divided by 255 twice, the mean subtracted twice). If one data set comes in
+two forms, `change_in_words` names the difference.
 """
 
 from dataclasses import dataclass

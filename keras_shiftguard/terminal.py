@@ -22,7 +22,7 @@ def end_line() -> None:
 
 
 def say(text: str) -> None:
-    """Prints a text on a new line; an output that takes no text is no reason to end a fit."""
+    """Prints a text on a new line; raises nothing if the output is closed."""
     end_line()
     _print(text)
 

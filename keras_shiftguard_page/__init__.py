@@ -14,8 +14,8 @@ flows one way:
     diagnosis    `Diagnosis.to_dict()` by stream
     corrected    names of the streams whose input is corrected inside the fit
     epochs       the measurements of each epoch, see `epochs.py`
-    adaptation   a report on the repairs: `headline`, `events`, and the sentences `before` and
-                 `after` on whether adaptation is worth it
+    adaptation   a report on the repairs: `headline`, `events`, `since` (the first adapted epoch),
+                 `before` (whether adaptation is likely to help), and `Worth.to_dict()`
     gap          `GapReport.to_dict()`
     estimate     `AccuracyEstimate.to_dict()`
     pictures     images of the streams, see `pictures.py`

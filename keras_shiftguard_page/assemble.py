@@ -46,7 +46,7 @@ def assemble(parts: Mapping[str, Any], folder: Path | None = None) -> Content:
 
     Args:
         parts: The data; see the docstring of the package.
-        folder: The log directory that pictures are read from; None shows none.
+        folder: The log directory that pictures are read from; None shows no pictures.
 
     Raises:
         MalformedData: If the data does not have the form that the library writes.
@@ -67,7 +67,7 @@ def _assemble(parts: Mapping[str, Any], folder: Path | None) -> Content:
         found.append(about_gap(parts["gap"]))
     if parts.get("estimate") is not None:
         found.append(about_estimate(parts["estimate"]))
-    # Of several verdicts that are fine, the one on the data says the most, which is not the first.
+    # If all verdicts are fine, the last one is shown: it says more than that on the preprocessing.
     bands = [part.band for part in found]
     if all(band.state == FINE for band in bands):
         bands.reverse()

@@ -42,11 +42,12 @@ class Rows:
 
 
 def bars(title: str, rows: Sequence[tuple[str, float, str, bool]]) -> Rows:
-    """Returns bars from 0.
+    """Returns a chart of bars that begin at 0.
 
     Args:
         title: What is shown.
-        rows: `(name, value, figure, chosen)` of each bar; a value below 0 is drawn as 0.
+        rows: `(name, value, figure, whether it is highlighted)` of each bar. `figure` is the value
+            as text. A value below 0 is drawn as 0.
     """
     longest = max((value for _, value, _, _ in rows), default=0.0) or 1.0
     return Rows(
@@ -158,7 +159,7 @@ def lines(
     Args:
         title: What is shown.
         epochs: The epochs.
-        curves: `(name, look, values)` of each curve; an unknown value is None.
+        curves: `(name, CSS class, values)` of each curve; an unknown value is None.
     """
     known = [value for _, _, values in curves for value in values if value is not None]
     if not known:

@@ -17,7 +17,7 @@ STEPS = (0.2, 0.5, 1.0, 2.0)  # effect sizes from which a cell is darker (Cohen:
 MAX_CAUSES = 10
 MAX_CURVES = 3  # features whose means are drawn
 MAX_CELLS = 100  # of a row; with more epochs, a cell stands for several
-LOOKS = {"train": "train", "validation": "current"}  # of curves; the others look alike
+LOOKS = {"train": "train", "validation": "current"}  # CSS classes; other streams get "other"
 OURS = ("shift", "val_shift")  # the logs that the guard adds
 
 
@@ -41,7 +41,7 @@ def about_epochs(epochs: Mapping[str, Any], report: Mapping[str, Any] | None) ->
 
 
 def _metric(epochs: Mapping[str, Any]) -> tuple[Lines, ...]:
-    """Returns the curves of one metric of the user: an accuracy if there is one, else the loss."""
+    """Returns the curves of one metric: an accuracy, else the loss, else the first metric."""
     logs = epochs["logs"]
     own = [name for name in logs if not name.startswith("val_") and name not in OURS]
     accuracy = [name for name in own if "acc" in name.lower()]
@@ -81,7 +81,7 @@ def _causes(
         if against == FIRST_EPOCH and any(
             (n, f) == (name, family) and a != FIRST_EPOCH for n, a, f in grouped
         ):
-            continue  # it has a row against training
+            continue  # the cause has a row against another stream
         is_alarm = any(finding["matters"] for _, finding in members)
         ends = [finding.get("until") for _, finding in members]
         over = [end for end in ends if end is not None]
@@ -99,7 +99,7 @@ def _causes(
 def _cells(
     numbers: list[int], members: list[tuple[Mapping[str, Any], Mapping[str, Any]]]
 ) -> list[Cell]:
-    """Returns the cells of a cause: the largest effect among its features found by that epoch."""
+    """Returns the cells of a cause: the largest effect of its features that are found by then."""
     cells = []
     step = -(-len(numbers) // MAX_CELLS)
     for start in range(0, len(numbers), step):

@@ -1,7 +1,7 @@
 """The section with pictures: small versions of some images of each stream.
 
-The part `pictures` of the data is the entry of one look in the index that
-`keras_shiftguard.log.pictures` writes. The page embeds the PNG files of the log directory.
+The part `pictures` of the data is the entry of one look (a comparison of the streams) in the index
+that `keras_shiftguard.log.pictures` writes. The page embeds the PNG files of the log directory.
 """
 
 import base64
@@ -74,10 +74,7 @@ def _row(row: Mapping[str, Any], folder: Path, budget: int) -> Row:
 
 
 def _read(folder: Path, file: str) -> bytes | None:
-    """Returns the bytes of a PNG file inside a folder; None for any other file.
-
-    A file that cannot be read leaves the page without that picture.
-    """
+    """Returns the bytes of a PNG file inside a folder; None for any other or unreadable file."""
     inside = PurePosixPath(file)
     if inside.is_absolute() or inside.suffix != ".png":
         return None

@@ -30,7 +30,7 @@ def page(parts: Mapping[str, Any], folder: Path | None = None) -> str:
 
     Args:
         parts: The data; see the docstring of the package.
-        folder: The log directory that pictures are read from; None shows none.
+        folder: The log directory that pictures are read from; None shows no pictures.
 
     Raises:
         MalformedData: If the data does not have the form that the library writes.

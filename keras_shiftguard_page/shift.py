@@ -63,7 +63,7 @@ def about_shift(report: Mapping[str, Any], adapts: bool = False) -> Part:
 def _alarm(alarms: list[Any], report: Mapping[str, Any], adapts: bool) -> Band:
     """Returns the band of a report with alarms: the sentence and the figures of the worst one.
 
-    Which alarm is the worst, and the sentence, are those of the Shift tab.
+    The Shift tab chooses the same alarm and shows the same sentence.
     """
     lasting = [finding for finding in alarms if finding["until"] is None]
     worst, *_ = same = foremost(lasting or alarms)
@@ -74,7 +74,7 @@ def _alarm(alarms: list[Any], report: Mapping[str, Any], adapts: bool) -> Band:
     else:
         size = f"{number(worst['effect_size'])} ({interval(worst['interval'], number)})"
         facts.append(Fact("cost unknown", f"not measured; the effect size is {size}"))
-    # What differs from training as well as from the first epoch is one finding.
+    # If the same cause differs from training and from the first epoch, it counts as one finding.
     told = {(f["stream"], f["family"]) for f in alarms if f["against"] != FIRST_EPOCH}
     repeated = [f for f in alarms if f["against"] == FIRST_EPOCH]
     others = len(alarms) - 1 - sum((f["stream"], f["family"]) in told for f in repeated)
@@ -97,7 +97,7 @@ def _alarm(alarms: list[Any], report: Mapping[str, Any], adapts: bool) -> Band:
 
 
 def _said(findings: list[Any]) -> str:
-    """Returns the sentence on findings of one pair of streams, the first one first."""
+    """Returns the headline of findings of one pair of streams, as a sentence."""
     first = findings[0]
     return sentence(headline(findings, (first["stream"], first["against"]))[0])
 

@@ -34,7 +34,7 @@ def interval(ends: Sequence[Any] | None, form: Any = points) -> str:
 
 
 def p_value(value: Any) -> str:
-    """Formats a p-value; one too small to print becomes "< 1e-300", never 0."""
+    """Formats a p-value; up to 1e-300 it is "< 1e-300", never 0."""
     if value is None:
         return ""
     return "< 1e\N{MINUS SIGN}300" if float(value) <= 1e-300 else signed(f"{float(value):.1g}")

@@ -1,7 +1,7 @@
 """Writes or checks the structural signatures in `preprocessing/expected/architectures.py`.
 
 The tool builds each network of `keras.applications` without weights and takes the fingerprints
-of its trunk. It is needed when Keras changes a network or adds one.
+of its trunk, the network without its top. Run it when Keras changes a network or adds one.
 
     python tools/architecture_signatures.py            # writes
     python tools/architecture_signatures.py --check    # exit status 1 if any differs

@@ -13,7 +13,7 @@ from fnmatch import fnmatch
 from pathlib import Path
 
 ALLOWED = Path(__file__).with_name("keras_tests.toml")
-# The first words of the warnings of a guard that gave up.
+# The first words of the warnings of a guard that stopped measuring.
 GAVE_UP = ("ShiftGuard cannot measure", "ShiftGuard stopped watching")
 
 

@@ -1,7 +1,7 @@
 """Runs Keras's own tests without a guard and with one in every `fit`, `evaluate` and `predict`.
 
     python tools/keras_tests.py --backend jax  # as `make test-keras BACKEND=jax`
-    python tools/keras_tests.py --sample       # a minute of it, on TensorFlow unless one is named
+    python tools/keras_tests.py --sample       # takes a minute, on TensorFlow by default
     python tools/keras_tests.py callbacks trainers/trainer_test.py --guards adapt
 
 A test that passes without a guard must pass with one. The guard must count every sample, or warn
@@ -27,10 +27,10 @@ from keras_differences import judge, read_allowed, read_results, table, tell, wi
 
 ROOT = Path(__file__).parents[1]
 BACKENDS = ("tensorflow", "jax", "torch")
-# A file is taken if one of these is in it; `run_layer_test` calls `fit`.
+# A file is run if its text has one of these; `run_layer_test` calls `fit`.
 CALLS = (".fit(", ".evaluate(", ".predict(", "run_layer_test(")
-# These need weights from the network, or several processes; or they have thousands of tests, of
-# which a handful calls `fit`.
+# These need weights from the internet, or several processes; or they have thousands of tests, of
+# which a handful call `fit`.
 LEFT_OUT = ("applications/", "backend/jax/jax_multi_process_distribution_test.py", "ops/")
 # Words in files for several devices, and in files that set the number of devices.
 DEVICES = ("multi_device", "device_count", "set_logical_device_configuration")
@@ -58,7 +58,7 @@ SAMPLE = [
     )
 ]
 INI = "[pytest]\naddopts =\nconsider_namespace_packages = false\n"
-# `conftest.py` of Keras is not in its wheel. This holds the names that test files import from it.
+# Keras's `conftest.py` is not in its wheel. `CONFTEST` has the names that test files import.
 CONFTEST = """
 import keras, pytest
 def skip_if_backend(given, reason):

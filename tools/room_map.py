@@ -66,7 +66,7 @@ def floors(arrows: dict[str, set[str]]) -> dict[str, int]:
 
 
 def table() -> str:
-    """Returns a Markdown table with a line for each room, the lowest first."""
+    """Returns a Markdown table with a line for each room, in the order of `floors`."""
     lines = rooms()
     height = floors(imports(set(lines)))
     ordered = sorted(lines, key=lambda name: (height[name], name))

@@ -1,15 +1,15 @@
-"""Learns the signatures in keras_shiftguard/detection/causes/signatures.json.
+"""Fits the classifier of corruptions, keras_shiftguard/detection/causes/signatures.json.
 
 Run this tool when an attribute or a corruption changes or is added. It learns from handwritten
 digits and from half of the photos, which `learnt_from` in
 `examples/benchmarks/corruptions/clean_images.py` selects. `examples/benchmarks/detection_causes.py`
-scores the other half. All corruptions are those of `own_corruptions.py` in the same folder.
+scores the other half. The corruptions are those of `own_corruptions.py` beside `clean_images.py`.
 
     python tools/shift_signatures.py [--measured FILE.npz] [--check]
 
-`--measured` saves the measured attributes (a quarter of an hour on one core), so that a second
-call only fits. `--check` also prints a cross-validation: the share of right families if a data
-set, or a corruption function, is left out of the fit.
+`--measured` saves the attributes, which take a quarter of an hour to measure on one core, so that
+a second call only fits. `--check` also prints a cross-validation: the share of examples whose
+family is right if their data set, or their corruption function, is left out of the fit.
 """
 
 import argparse
@@ -37,7 +37,7 @@ STRENGTHS = np.linspace(0, 1, 7)
 NUM_IMAGES = 32
 DIGITS = {32: 28, 64: 56}  # height of the image: height of the digit in it, in pixels
 RESIZED_SETS = 6  # for every way to resize
-SOFT = "bilinear"  # a second clean set; compared with it, aliasing is stronger than with bicubic
+SOFT = "bilinear"  # a second clean set; aliased images differ more from it than from bicubic
 PENALTY = 1e-4
 CONTENT = 3.0  # weight of shifts in content alone, since a wrong name is worse than no name
 
@@ -71,7 +71,7 @@ _STEPS: dict = {}
 
 
 def data_sets(rng) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-    """Returns the images of each data set, and the id of each image's photo or digit."""
+    """Returns the images of each data set, and the photo id or digit class of each image."""
     sets = {f"photos{s}": random_crops(learnt_from(), 16, s, rng) for s in (224, 128, 64, 32)}
     digits, labels = digits_and_labels()
     chosen = rng.choice(len(digits), 800, replace=False)
@@ -150,7 +150,7 @@ class Examples:
             of = values[f"{data}/of"]
             for key in (k for k in values if k.startswith(data) and k.count("/") == 4):
                 _, family, kind, function, _ = key.split("/")
-                # Also compared with a part of the photos or digits, since content may differ too.
+                # Some references hold only a part of the photos or digits: content may differ too.
                 for part in (clean[data], *(clean[data][_some(of, rng, s)] for s in (0.6, 0.3))):
                     self.add(part, values[key], f"{family}/{kind}", function, data)
                 if kind in RESIZING.get(family, ()) or function == "nearest_enlarged":
@@ -217,7 +217,7 @@ def fit(x: np.ndarray, y: np.ndarray, kinds: int, families: np.ndarray) -> np.nd
 
 
 def left_out(examples: Examples, groups: np.ndarray) -> dict[str, float]:
-    """Returns the share of right families by family; each group is left out of its own fit."""
+    """Returns, by family, the share of examples that a fit without their group gets right."""
     family_of = np.array([k.split("/")[0] for k in examples.kinds])
     right = np.zeros(len(groups), bool)
     for group in set(groups):

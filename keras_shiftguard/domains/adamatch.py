@@ -13,26 +13,26 @@ EPSILON = 1e-6
 
 
 class AdaMatch(keras.layers.Layer):
-    """The cross-entropy of strong views of the target, with labels from the weak views.
+    """The cross-entropy of strongly augmented target samples, labelled by their weak views.
 
-    The class probabilities of the weak view are rescaled so that their mean over the batch
-    is that of the source (distribution alignment). A sample counts only if its largest
-    rescaled probability is at least `CONFIDENCE` times the mean confidence on the source. The
-    loss is multiplied by `1/2 - cos(min(pi, 2 pi p)) / 2`, where `p` is the elapsed share of
-    the training after `start`.
+    The strong and the weak view of a sample are two augmentations of it, see `Views`. The class
+    probabilities of the weak view are rescaled so that their mean over the batch is that of the
+    source (distribution alignment). A sample counts only if its largest rescaled probability is
+    at least `CONFIDENCE` times the mean confidence on the source. The loss is multiplied by
+    `1/2 - cos(min(pi, 2 pi p)) / 2`, where `p` is the elapsed share of the training after `start`.
 
-    `PairModel` computes the source part of AdaMatch: the loss of its weak and strong view, and
-    the random interpolation of the logits. The paper adds the losses of the two views;
+    `PairModel` computes the source part of AdaMatch: the loss of the weak and strong views of the
+    source, and the random interpolation of the logits. The paper adds the losses of the two views;
     `PairModel` averages them. So this loss is halved too, and only the scale of the total
     differs from the paper.
 
     The formulas are those of the paper. The authors' code differs from them: it takes the class
     with the largest rescaled probability as the label, uses moving averages instead of means over
-    the batch, and gives the target twice this weight beside the source. The user sets the learning
-    rate, the weight decay, the batch (in the paper, three target samples for each source sample)
-    and the moving average of the weights (`use_ema=True` of the optimizer). `Views` says how the
-    augmentation differs. Without batch norm, interpolation has no effect, because the logits are
-    the same with and without the target (except for dropout).
+    the batch, and gives the target loss twice the weight that it has here. The user sets the
+    learning rate, the weight decay, the batch (in the paper, three target samples for each source
+    sample) and the moving average of the weights (`use_ema=True` of the optimizer). The docstring
+    of `Views` lists how the augmentation differs. Without batch norm, interpolation has no effect,
+    because the logits are the same with and without the target (except for dropout).
 
     Args:
         num_classes: Number of classes.

@@ -36,8 +36,8 @@ class DomainAdversarial(keras.layers.Layer):
         num_classes: Number of classes for CDAN, whose head gets the outer product of
             features and class probabilities. 0 for DANN, whose head gets the features.
         units: Numbers of units of the hidden layers of the head.
-        entropy: CDAN+E: weights each sample by `1 + exp(-entropy)` of its class
-            probabilities, so that samples with a clear class count more.
+        entropy: Whether to weight each sample by `1 + exp(-H)` (CDAN+E), where `H` is the
+            entropy of its class probabilities. Samples with a clear class then count more.
 
     Reference: Ganin et al., "Domain-Adversarial Training of Neural Networks", JMLR 17 (2016),
     eq. 9 and section 5.2.2; Long et al., "Conditional Adversarial Domain Adaptation", NeurIPS

@@ -28,7 +28,7 @@ def check_streams(source: Any, target: Any, labels: Any, num_classes: int) -> li
         num_classes: Number of classes of the model; 0 for regression.
 
     Returns:
-        Remarks for the user about problems with which training is possible.
+        Remarks for the user about problems that do not prevent the training.
 
     Raises:
         BadInputError: If the streams cannot be aligned. The message says how to fix

@@ -3,8 +3,8 @@
 `method="auto"` trains in two stages. The first trains on the augmented source alone. In the
 second, AdaMatch also trains the model on its own predictions for the target. AdaMatch gains most
 if these predictions are mostly right, and does harm if they are not. So the weights of the first
-stage are saved, and each measurement of the second is compared with the first. No labels of the
-target are used.
+stage are saved, and each measurement in the second stage is compared with that at the end of the
+first. No labels of the target are used.
 """
 
 from collections.abc import Callable
@@ -17,14 +17,14 @@ from keras_shiftguard.domains.evidence import Evidence
 from keras_shiftguard.domains.target_mix import class_shares, target_mix
 
 FIRST_STAGE = 0.25  # share of the training before AdaMatch starts
-# With a lower accuracy on labelled source, labels are ambiguous or not learned yet: AdaMatch is
-# switched off.
+# With a lower accuracy on labelled source, the labels are ambiguous or not learned yet, and
+# AdaMatch is switched off.
 MIN_SOURCE_ACCURACY = 0.8
-# The class mix of the target is estimated only if the confidence there is at least this share of
-# that on the source. With less confidence, a different mix of predictions may be a mistake.
+# The class mix of the target is estimated only if the mean confidence on the target is at least
+# this share of that on the source. With less, a different mix of predictions may be a mistake.
 CLEAR = 0.97
 MIN_ACCURACY_DROP = 0.02  # a smaller drop of source accuracy is ignored
-# A collapse: the entropy of the mean prediction fell below this share of that of the first stage.
+# A collapse: the entropy of the mean prediction fell below this share of its first-stage value.
 COLLAPSE = 0.5
 
 
@@ -35,8 +35,8 @@ class AutoGuard:
         model: The `DomainAdaptationModel`.
         labels: Class ids of samples that are trained on, `(samples,)`, for the class shares. Do
             not pass those of validation, which may have another mix.
-        record_action: A function that records an action; its arguments are the number of
-            the epoch, see `Action`, the action and its reason.
+        record_action: A function that records an action. Its arguments are the fields of
+            `Action`: the epoch, the action and the reason.
         weights: The weight of each of these samples in the loss, `(samples,)`; None for equal
             weights. A sample counts with its weight in the class shares that the model learns.
     """
@@ -50,7 +50,7 @@ class AutoGuard:
     ) -> None:
         self.model = model
         self.source_mix = class_shares(labels, model.num_classes)
-        # The class shares that the model learns, and which its predictions imply.
+        # The class shares that the model learns, and that its probabilities assume.
         self.prior = class_shares(labels, model.num_classes, weights)
         self.record_action = record_action
         self.kept: list[np.ndarray] | None = None  # the weights of the first stage

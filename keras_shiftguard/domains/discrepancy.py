@@ -72,7 +72,7 @@ def mmd(source: Any, target: Any) -> Any:
     """
     n, m = (ops.cast(ops.shape(x)[0], "float32") for x in (source, target))
     both = ops.concatenate([source, target], axis=0)
-    # Distances do not change if all features are shifted, and lose fewer digits near 0.
+    # Subtracting the mean changes no distance. Near 0, the distances lose fewer digits.
     both = both - ops.stop_gradient(ops.mean(both, axis=0, keepdims=True))
     distances = squared_distances(both, both)
     scale = ops.stop_gradient(ops.sum(distances) / ((n + m) * (n + m - 1.0))) + EPSILON

@@ -110,9 +110,9 @@ def _structure(model: keras.Model) -> Any:
 def _candidates(model: keras.Model) -> dict[str, Any]:
     """Returns the outputs of the possible feature layers by name, in the order of the calls.
 
-    `layer.output` would be that of the layer's first call. It belongs to another graph if the layer
-    is shared with another model, and also if layers were added to a sequential model one by one, as
-    `load_model` does.
+    `layer.output` would be the output of the layer's first call. That call belongs to another graph
+    if the layer is shared with another model, and also if layers were added to a sequential model
+    one by one, as `load_model` does.
     """
     found: dict[str, Any] = {}
     for call in calls(model):
@@ -124,7 +124,7 @@ def _candidates(model: keras.Model) -> dict[str, Any]:
 
 
 def _head(model: keras.Model) -> tuple[keras.layers.Layer, list[Any]]:
-    """Returns the head, the last layer that has weights except `LAYERS_AFTER_HEAD`; its inputs."""
+    """Returns the last layer with weights that may be the head, and its input tensors."""
     for call in reversed(list(calls(model))):
         layer = call.operation
         if getattr(layer, "weights", ()) and type(layer).__name__ not in LAYERS_AFTER_HEAD:

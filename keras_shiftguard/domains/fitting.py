@@ -95,7 +95,7 @@ def train(
     weights = _loss_weights(*source_samples[1:], kwargs.get("class_weight"))
     trained = from_all((to_numpy(source_samples[1]), weights))
     judges = bool(model.verbose) and is_held_out and bool(model.num_classes)
-    judges = judges and not has_several_processes()  # a process alone cannot copy the weights
+    judges = judges and not has_several_processes()  # one process cannot copy the weights
     target_x = from_all(target_samples[0])
     watch = AdaptationWatch(model, (x, y), target_x, epochs, trained, keeps=judges)
     model.judging = Outcome(model, watch) if judges else None
@@ -155,7 +155,7 @@ def _join_source(x: Any, y: Any, weight: Any) -> Any:
 
 
 def _split_validation(source: Any, share: float) -> tuple[Any, Any]:
-    """Returns training and validation arrays: the last `share` of the samples validates."""
+    """Returns training and validation arrays; the last `share` of the samples is validation."""
     if not is_arrays(source):
         raise BadInputError("`validation_split` is for arrays only: pass `validation_data`.")
     cut = int(np.floor(num_samples(source) * (1 - share)))

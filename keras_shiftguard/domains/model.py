@@ -40,7 +40,7 @@ class DomainAdaptationModel(PairModel):
         feature_layer: Name of the layer whose output `"dann"`, `"cdan"`, `"mmd"` and
             `"coral"` align. Defaults to the layer before the last one with weights.
         method: One of these, or a tuple of them, whose losses are added. They follow the papers
-            below; the class of each method names its differences.
+            below; the class of each method lists how it differs from its paper.
 
             - `"dann"`: a domain head learns to tell the domains apart by their features,
               and its reversed gradient makes them alike.
@@ -49,8 +49,8 @@ class DomainAdaptationModel(PairModel):
             - `"coral"`: the difference of the feature covariances is minimised (Deep CORAL).
             - `"adamatch"`: strongly augmented target samples get the labels that the model
               gives to weakly augmented ones, with aligned class shares.
-            - `"augmentation"`: the source is trained on the weak and strong views of AdaMatch;
-              the target has no loss.
+            - `"augmentation"`: the source is trained on weakly and strongly augmented samples,
+              as in AdaMatch; the target has no loss.
 
             Or `"auto"`: a first stage with `"augmentation"`, then AdaMatch. If measurements
             without target labels show that AdaMatch does harm, the weights of the first
@@ -60,13 +60,13 @@ class DomainAdaptationModel(PairModel):
             reversed gradient.
         units: Numbers of units of the hidden layers of the domain head.
         entropy: Whether `"cdan"` weights samples by how clear their class is (CDAN+E).
-        augmentation: Layer that gives the strong view of a batch of inputs, called with
-            `training=True`. If None, the methods that need a strong view use a built-in
-            augmentation for images, vectors and signals. With any other method, a layer
-            given here makes the source train on its strong views as well.
-        verbose: 0 is silent; 1 prints what is done and why. It also prints before training whether
-            adaptation is likely to help, and after it, if there is `validation_data`, the estimated
-            accuracy on the target.
+        augmentation: Layer that augments a batch of inputs strongly, called with
+            `training=True`. If None, the methods that need strong augmentation use a built-in
+            one for images, vectors and signals. With any other method, a layer given here
+            makes the source train on strongly augmented samples as well.
+        verbose: 0 is silent; 1 prints what is done and why. Before training, 1 also prints whether
+            adaptation is likely to help. After training, if there is `validation_data`, it also
+            prints the estimated accuracy on the target.
 
     Attributes:
         adapted_model: The plain model, compiled with the same loss and metrics. It
@@ -219,7 +219,7 @@ class DomainAdaptationModel(PairModel):
         )
 
     def judge(self) -> str:
-        """Estimates the accuracy on the target during a fit; returns `outcome`, "" if unknown."""
+        """Returns `outcome`, which it first renews if a fit is running; "" if it is unknown."""
         if self.judging is not None:
             self.outcome = self.judging.worth().line
         return self.outcome

@@ -1,4 +1,4 @@
-"""Statements before and after the fit of a `DomainAdaptationModel`, on whether it is worth it."""
+"""Statements before and after the fit of a `DomainAdaptationModel` on whether adaptation helps."""
 
 from typing import Any
 
@@ -18,7 +18,7 @@ from keras_shiftguard.instrument.processes import has_several_processes
 
 
 def expectation(source: Any, target: Any) -> str:
-    """Returns the line before training, see `expected_worth`; "" if the domains are not comparable.
+    """Returns the statement before training, see `expected_worth`; "" if there is none.
 
     `source` and `target` are inputs of samples, as NumPy arrays.
     """
@@ -39,7 +39,7 @@ def expectation(source: Any, target: Any) -> str:
 class Outcome:
     """The statement after training: estimated accuracies on the target, in one line.
 
-    They are those of the present weights and of earlier weights, if such were kept.
+    The accuracies are those with the present weights and, if earlier weights were kept, with those.
 
     Args:
         model: The `DomainAdaptationModel`.
@@ -51,7 +51,7 @@ class Outcome:
         self._weights, self._worth = "", Worth("")
 
     def worth(self) -> Worth:
-        """Returns the answer for the present weights, see `measured_worth`."""
+        """Returns the statement for the present weights, see `measured_worth`."""
         weights = fingerprint(self.model.base)
         if weights != self._weights:
             self._weights, self._worth = weights, self._measure()

@@ -145,7 +145,7 @@ class PairModel(keras.Model):
         return {k: value for k, value in logs.items() if k not in [metric.name for metric in own]}
 
     def interpolated(self, outputs: Any, x: Any, seed: Any) -> Any:
-        """Returns a random mixture of two outputs for the source: with and without the target.
+        """Returns a random mixture of the source outputs with and without the target in the batch.
 
         In `outputs`, batch norm normalised source and target together. Here the source `x` runs
         alone, and the moving averages of batch norm are restored. Each logit is mixed with a

@@ -14,8 +14,9 @@ import numpy as np
 from keras_shiftguard.errors import BadInputError
 from keras_shiftguard.io.batches import SOURCE, TARGET, Batch, batches, is_arrays
 
-# Keras fetches two batches of a dataset before training. Those of a one-shot source are cached.
-# If more than this number is fetched, training has begun, and the cache is dropped.
+# Keras fetches two batches of a dataset before training. If the source is one-shot (an iterator),
+# they are cached. If more than this number is fetched, training has begun, and the cache is
+# dropped.
 MAX_PREFETCHED = 16
 MAX_CACHED_BATCHES = 4096  # batches of a one-shot target that are cached to repeat it
 
@@ -29,9 +30,9 @@ class Pairs(keras.utils.PyDataset):
         source: `(x, y)` or `(x, y, sample_weight)`, in any form that `fit` accepts.
         target: The target, in any form that `fit` accepts; labels are ignored.
         batch_size: Batch size for source and target arrays.
-        shuffle: Whether source arrays and indexed source datasets are shuffled in
-            each epoch.
-        steps: Number of batches in an epoch; required for a one-shot source.
+        shuffle: Whether to shuffle source arrays in each epoch, and the batches of a source
+            `PyDataset` if `steps` is None.
+        steps: Number of batches in an epoch; required if the source is an iterator.
         seed: Seed of the shuffling.
 
     Raises:

@@ -63,7 +63,7 @@ class AlignmentReport:
         """Whether the domains are close or came closer; None if this cannot be judged.
 
         They are close if the proxy A-distance of their features is at most 0.5. They came
-        closer if it is less than 0.8 times its largest value so far.
+        closer if that distance is less than 0.8 times its largest value so far.
         """
         if len(self.looks) < 2 or not self.aligns or self.strength == 0:
             return None

@@ -1,11 +1,11 @@
 """The class mix of the target, estimated from predictions. NumPy only.
 
-A wrong mix does more harm than that of the source, so the mix of the source is kept unless the
-predictions contradict it. If a share `e` of the predictions is wrong, the true shares of the
+A wrong mix does more harm than the mix of the source, so that is kept unless the predictions
+contradict it. If a share `e` of the predictions is wrong, the true shares of the
 classes differ from the predicted shares by at most `e` (total variation distance), whatever has
 changed between the domains. `e` is not known: it is estimated from the confidence of the
-predictions, plus the sampling error of the predicted shares. A network that is too sure of itself
-makes it too small, so `AutoGuard` asks for an estimate only where the confidence on the target is
+predictions, plus the sampling error of the predicted shares. If a network is too confident, this
+estimate is too small. So `AutoGuard` estimates the mix only if the confidence on the target is
 about that on the source.
 """
 
@@ -25,8 +25,8 @@ def class_shares(
 def target_mix(probabilities: np.ndarray, prior: np.ndarray, source_mix: np.ndarray) -> np.ndarray:
     """Returns the estimated class shares of the target, `(classes,)`.
 
-    It is `source_mix` itself if the expected mistakes explain why the predicted shares differ from
-    those of the source, and else `em_mix`.
+    The result is `source_mix` itself if the expected mistakes explain why the predicted shares
+    differ from those of the source, and else the result of `em_mix`.
 
     Args:
         probabilities: Class probabilities of target samples, `(samples, classes)`.
@@ -37,8 +37,8 @@ def target_mix(probabilities: np.ndarray, prior: np.ndarray, source_mix: np.ndar
     samples, classes = probabilities.shape
     predicted = class_shares(probabilities.argmax(axis=1), classes)
     expected_mistakes = 1 - probabilities.max(axis=1).mean()
-    # The mean absolute error of a share is `sqrt(2 / pi)` standard errors; half of their sum is
-    # their total variation distance.
+    # The mean absolute error of a share is `sqrt(2 / pi)` standard errors. Half of the sum of these
+    # errors is the mean total variation distance.
     sampling = np.sqrt(2 / np.pi * predicted * (1 - predicted) / samples).sum() / 2
     if distance(source_mix, predicted) <= expected_mistakes + sampling:
         return source_mix
@@ -53,9 +53,9 @@ def distance(mix: np.ndarray, other: np.ndarray) -> float:
 def em_mix(probabilities: np.ndarray, prior: np.ndarray) -> np.ndarray:
     """Returns the class shares of the target by expectation-maximisation, `(classes,)`.
 
-    This is right only if the probabilities are right for each mix. If the inputs have changed as
-    well, it may be far off: on digits with less contrast, of which 90 % are predicted right, one
-    class got an estimated share of 56 % instead of 10 %.
+    The estimate is right only if the probabilities, rescaled to a mix, are right for that mix. If
+    the inputs have changed as well, it may be far off: on digits with less contrast, of which 90 %
+    are predicted right, one class got an estimated share of 56 % instead of 10 %.
 
     Args:
         probabilities: Class probabilities of target samples, `(samples, classes)`.

@@ -38,9 +38,9 @@ class Views(keras.layers.Layer):
     - Signals (3D, `(samples, time, channels)`): the strong view has a gain, a drift, noise and
       a shift in time.
 
-    The paper mirrors images in the weak view, and learns the strengths of the strong view
-    (CTAugment). Images are not mirrored here, because some have another class then (digits, text),
-    and the strengths are fixed.
+    The paper of AdaMatch mirrors images in the weak view, and learns the strengths of the strong
+    view (CTAugment). Here images are not mirrored, because mirrored digits or text may have another
+    class, and the strengths are fixed.
 
     For vectors and signals, the weak view is the sample itself. If the user gives a layer, it
     makes the strong view of every input, and the weak view is the sample itself.

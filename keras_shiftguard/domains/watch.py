@@ -18,8 +18,8 @@ CHUNK = 512  # samples in one call of the model
 # A training with fewer than twice this many epochs is measured after each epoch. A longer training
 # is measured after every second, third, ... epoch.
 MAX_MEASUREMENTS = 15
-# Weights from before training are kept, to compare the adapted ones with, if their accuracy on the
-# source is at least this far above guessing, as a share of the way from guessing to 100 %.
+# Weights from before training are kept for comparison with the adapted weights if their accuracy on
+# the source is at least this far above guessing, as a share of the way from guessing to 100 %.
 KNOWS_TASK = 0.5
 
 
@@ -37,7 +37,7 @@ class AdaptationWatch(keras.callbacks.Callback):
         target: Inputs of the target samples that are measured.
         epochs: Numbers of finished epochs at the beginning and at the end of this fit.
         trained: For "auto": labels of samples that are trained on, and their weights in the loss
-            or None. None if the samples of `source` are trained on.
+            (None for equal weights). Defaults to the labels of `source`, with equal weights.
         keeps: Whether to keep the weights from before training, if they solve the task already.
     """
 

@@ -1,8 +1,8 @@
 """Access to private attributes of Keras, for which Keras has no public function.
 
 A minor release of Keras may drop any of these attributes. If one is missing, the functions here
-return None, an empty list or False: a diagnosis then finds less but does not fail. The test
-`tests/instrument/test_keras_private.py` fails.
+return None, an empty list or False: a diagnosis then finds less but does not fail. Only the test
+`tests/instrument/test_keras_private.py` fails then.
 """
 
 from typing import Any

@@ -18,7 +18,7 @@ class NotReachedError(RuntimeError):
 
 
 class _AllRecorded(BaseException):
-    """Raised to end a forward pass early; no `Exception`, so that no layer catches it."""
+    """Raised to end a forward pass early; not an `Exception`, so that no layer catches it."""
 
 
 @contextmanager

@@ -19,7 +19,7 @@ from keras_shiftguard.instrument.layer_calls import as_called, no_gradients, rep
 # compilation takes as long as about two such passes. A compiled pass of a small network takes a
 # tenth of the time.
 MAX_UNCOMPILED = 2
-MIN_FEATURES = 32  # without a classifier, outputs `(n, d)` are features from this many columns on
+MIN_FEATURES = 32  # without a classifier, outputs with at least this many columns are features
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class Features:
 
     Args:
         penultimate: `(n, d)` float64: input of the last layer, averaged over space or tokens.
-            Without a classifier, the last of the widest maps, or the output of the network.
+            Without a classifier, the last of the widest feature maps, or the network's output.
         logits: `(n, classes)` float64: output of the classifier before the softmax; None
             without a classifier.
     """
@@ -78,7 +78,7 @@ class FeatureReader:
 
     @property
     def has_one_layer(self) -> bool:
-        """Whether only one layer has weights; the features, its input, are then the images."""
+        """Whether only one layer has weights. Its input, the features, is then the image itself."""
         return len(self._weighted_layers()) == 1
 
     def _weighted_layers(self) -> list[Any]:
@@ -103,7 +103,7 @@ class FeatureReader:
         return values, int(rank)
 
     def _features(self, inputs: Mapping[str, Any]) -> tuple[Any, int]:
-        """Does the same as `_pass`, operation by operation."""
+        """Returns what `_pass` returns, without counting; TensorFlow may compile this method."""
         received, outputs = self._run(inputs, self._layers or [])
         if not self._layers:
             return _averaged(keras.tree.flatten(outputs)[0], -1), 2

@@ -112,7 +112,7 @@ class Probe:
         self._unwrap(lambda probe: not probe.attached)
 
     def _unwrap(self, is_done: Callable[["Probe"], bool]) -> None:
-        """Removes the outermost wrappers of the model's functions while their probe is done."""
+        """Removes wrappers, the outermost first, until `is_done` is false for the probe of one."""
         for name in FUNCTIONS.values():
             function = getattr(self.model, name)
             while (probe := _probe_of(function)) is not None and is_done(probe):
@@ -130,7 +130,7 @@ class Probe:
             is_active = self._active == stream
             if is_active:
                 self._active = None  # measures one call
-            # If the fit was interrupted after `begin_batch`, this is the first call of a later fit.
+            # True in the first call of a later fit, if a fit was interrupted after `begin_batch`.
             is_later = getattr(self.model, "history", None) is not self._history
             is_idle = self.has_failed and not self._changes_input
             if not is_active or is_later or is_idle:

@@ -15,7 +15,7 @@ from keras_shiftguard.errors import ShiftWarning
 
 Prepare = Callable[[Any], Any]  # takes a batch, and returns the batch to use in its place
 
-# By function of Keras, and by the shapes and dtypes of a batch: the function of one batch.
+# Compiled functions of one batch, by Keras's function and by the shapes and dtypes of the batch.
 _compiled: WeakKeyDictionary[Any, dict[str, Any]] = WeakKeyDictionary()
 
 
@@ -50,7 +50,7 @@ class TensorFlowSteps:
     def __init__(self, model: keras.Model, fail: Callable[[Exception], None]) -> None:
         self._model = model
         self._fail = fail
-        self._feed: tuple[Any, Any] | None = None  # an iterator, and that of its prepared batches
+        self._feed: tuple[Any, Any] | None = None  # an iterator, and one over its prepared batches
         # The latest function, specs and dtypes, and their step: nearly all batches are alike.
         self._latest: tuple[Any, Any, Any, Any] = (None, None, None, None)
 
@@ -121,7 +121,7 @@ class TensorFlowSteps:
                 options = tf.data.Options()  # a batch is prepared only when it is requested
                 options.experimental_optimization.inject_prefetch = False
                 feed = iter(batches.with_options(options))
-            except Exception as error:  # of several replicas
+            except Exception as error:  # with several replicas
                 self._fail(error)
             self._feed = iterator, feed
         return self._feed[1]

@@ -7,7 +7,7 @@ from keras_shiftguard.io.json_files import plain, replace_file
 
 
 class AsPage:
-    """Base class of results that can be shown as a page. A subclass says which data it shows."""
+    """Base class of results that can be shown as a page. Subclasses define `_page_parts`."""
 
     def _page_parts(self) -> dict[str, Any]:
         """Returns the data of the page, see `keras_shiftguard_page`."""

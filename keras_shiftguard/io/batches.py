@@ -11,7 +11,7 @@ import numpy as np
 
 from keras_shiftguard.errors import BadInputError, warn
 
-MAX_INPUTS = 8  # a list of more arrays shaped like images holds single images, not inputs
+MAX_INPUTS = 8  # if a list has more arrays shaped like images, each is an image, not an input
 BATCH_SIZE = 32  # samples in a batch of arrays, unless the caller passes another number
 PATIENCE = 60  # seconds of reading after which data of unknown length gets a warning
 
@@ -108,7 +108,7 @@ def batches(data: Any, batch_size: int = BATCH_SIZE, name: str = "data") -> Iter
 
 
 def all_batches(data: Any, batch_size: int = BATCH_SIZE, name: str = "data") -> Iterator[Batch]:
-    """Yields the batches of `batches`, of data that is read as a whole.
+    """Yields the same as `batches`, for a caller that reads all of the data.
 
     Args:
         data: Any data that `batches` takes.
@@ -116,7 +116,7 @@ def all_batches(data: Any, batch_size: int = BATCH_SIZE, name: str = "data") -> 
         name: Name of the argument that `data` is, for error messages.
 
     Raises:
-        BadInputError: If `data` says that it has no end, or is a list of single images.
+        BadInputError: If `data` is known to have no end, or is a list of single images.
     """
     data = _made(data)
     if _is_endless(data):
@@ -151,9 +151,9 @@ def _made(data: Any) -> Any:
 
 
 def _is_endless(data: Any) -> bool:
-    """Whether `data` says that it has no end, as the result of `tf.data.Dataset.repeat()` does.
+    """Whether `data` is known to have no end, as the result of `tf.data.Dataset.repeat()` is.
 
-    A generator without an end does not say so.
+    Whether a generator has an end is not known.
     """
     if isinstance(data, keras.utils.PyDataset):
         return data.num_batches is None

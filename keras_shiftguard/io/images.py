@@ -142,7 +142,7 @@ def _in_eight_bits(image: "Image.Image") -> "Image.Image":
     Pillow itself would cut 16-bit pixels off at 255, which makes nearly all of them white.
 
     Raises:
-        ValueError: If the pixels are floating point numbers, whose range no file states.
+        ValueError: If the pixels are floating point numbers, whose range is not in the file.
     """
     from PIL import Image
 
@@ -191,8 +191,8 @@ def read_array(path: Path, max_samples: int) -> np.ndarray:
     if x.dtype.kind not in "biuf":
         raise BadInputError(f"{path} must hold real numbers. Received dtype {x.dtype}.")
     images = np.asarray(x[_spread(range(len(x)), max_samples)])
-    # Backends take neither another byte order than the machine's, nor numbers of 64 bits or more
-    # that are unsigned or beyond double precision.
+    # Backends do not take `uint64`, numbers of more than 64 bits, or a byte order other than the
+    # machine's.
     dtype = images.dtype.newbyteorder("=")
     if dtype.itemsize > 8 or dtype == np.uint64:
         dtype = np.dtype("float64")

@@ -14,8 +14,8 @@ from typing import IO, Any
 import numpy as np
 
 DTYPE_KINDS = "biufU"  # booleans, whole numbers, real numbers and texts
-# Arrays in a file, which bounds the work on a hostile file. The state of a guard has some 90 for
-# each input of the model.
+# Largest number of arrays in a file, to bound the work on a hostile file. The state of a guard has
+# some 90 arrays for each input of the model.
 MAX_MEMBERS = 32_768
 COMPRESSIONS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 
@@ -90,7 +90,7 @@ def _header(member: IO[bytes], name: str) -> tuple[tuple[int, ...], bool, np.dty
 
 
 def _read(member: IO[bytes], name: str, size: int) -> np.ndarray:
-    """Reads one array, if its header agrees with `size`: its bytes in the zip directory."""
+    """Reads one array, if its header agrees with its `size` in bytes in the zip directory."""
     shape, fortran_order, dtype = _header(member, name)
     if dtype.kind not in DTYPE_KINDS:
         raise ValueError(f"array {name!r} is of dtype {dtype}; allow_pickle is off")

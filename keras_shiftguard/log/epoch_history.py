@@ -126,7 +126,7 @@ def _number(value: Any) -> float | None:
 
 
 def _look(pair: Pair) -> Look:
-    """Returns the latest look at a pair; of too many features, those with findings come first."""
+    """Returns the latest `Look` at a pair; of too many features, those with findings are kept."""
     tested = {finding.feature: finding for finding in pair.latest.tested}
     tested |= {name: f for name, f in pair.findings.items() if name not in tested}
     names = sorted(tested, key=lambda name: name not in pair.findings)[:MAX_FEATURES]

@@ -36,7 +36,7 @@ _file_numbers = itertools.count()
 
 
 class EventWriter:
-    """Writes the event file of one run, which is the directory `<log_dir>/shiftguard`.
+    """Writes the event file of one run of TensorBoard, the directory `<log_dir>/shiftguard`.
 
     TensorBoard shows scalars in its tabs Scalars and Time Series, histograms in
     Histograms and Distributions, and texts in Text. The run has its own directory

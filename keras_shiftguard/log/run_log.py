@@ -218,12 +218,12 @@ class RunWriter:
         self._try(write)
 
     def write_worth(self, step: int, worth: Mapping[str, Any]) -> None:
-        """Writes whether adaptation is worth it, see `adaptation_worth.py`.
+        """Writes whether adaptation helps, see `adaptation_worth.py`.
 
         Args:
             step: Epoch, counted from 0.
-            worth: `"before"`, the sentence from before the adaptation, or `Worth.to_dict()`. What
-                was written earlier is kept.
+            worth: `{"before": sentence}` with the sentence from before the adaptation, or
+                `Worth.to_dict()`. Keys that were written earlier are kept.
         """
 
         def write(_: "EventWriter") -> None:

@@ -21,11 +21,11 @@ MAX_EVENTS = 30  # of the adaptation
 
 
 class RunPage:
-    """Writes the page `shift.html`, and `shift.json`, the data of `keras-shiftguard report`.
+    """Writes the page `shift.html`, and its data, which `keras-shiftguard report` reads.
 
-    A fit that crashes leaves the page of its latest comparison. If the page cannot be made, a
-    warning says so and no page is written any more. If a file cannot be written, `OSError` is
-    raised.
+    The data is in `shift.json`. A fit that crashes leaves the page of its latest comparison. If the
+    page cannot be made, a warning says so and no page is written any more. If a file cannot be
+    written, `OSError` is raised.
 
     Args:
         log_dir: The directory of the files.
@@ -86,7 +86,7 @@ class RunPage:
         self._write()
 
     def write_worth(self, worth: Mapping[str, Any]) -> None:
-        """Writes the page with the answer whether adaptation is worth it, see `RunWriter`."""
+        """Writes the page with the answer whether adaptation helps, see `RunWriter`."""
         self._parts["adaptation"] = self._adaptation() | dict(worth)
         self._write()
 

@@ -1,6 +1,6 @@
 """Writer of the log that the Shift tab of TensorBoard shows.
 
-Each comparison of the streams (usually one an epoch) adds a number of bytes that does not grow
+Each comparison of the streams (usually one per epoch) adds a number of bytes that does not grow
 during training: a row of numbers for each feature of each pair of streams, a histogram of 32 bins
 for each feature and stream (`shift_tab_series.py`), and the state as JSON.
 The format is in `tensorboard_plugin_shiftguard/metadata.py`.
@@ -196,7 +196,7 @@ class ShiftEvents:
         self._write_state(step)
 
     def write_worth(self, step: int, worth: Mapping[str, Any]) -> None:
-        """Writes whether adaptation is worth it, see `RunWriter`."""
+        """Writes whether adaptation helps, see `RunWriter`."""
         self._state["worth"] = {**self._state["worth"], **worth}
         self._state["adapts"] = True
         self._write_state(step)
@@ -226,7 +226,7 @@ class ShiftEvents:
 
     def _write_state(self, step: int) -> None:
         """Writes the state as JSON, without details if it would be too long."""
-        # The tab shows only these tags, so not the series of an earlier fit in this directory.
+        # The tab shows only these tags, and so no series of an earlier fit in this directory.
         tags = self._series.tags
         state = {**self._state, "tags": tags, "step": int(step), "looks": self._num_comparisons}
         text = _packed(state)
@@ -250,9 +250,9 @@ def _as_event(finding: Finding) -> dict[str, Any]:
 
 
 def _largest(curves: Mapping[str, float], prefix: str) -> list[Any] | None:
-    """Returns the name without `prefix`, and the absolute value, of the largest such number.
+    """Returns `[name, size]` of the number with a prefix that has the largest absolute value.
 
-    Returns None if no finite number has a name with this prefix.
+    The name is without the prefix. Returns None if no number with the prefix is finite.
     """
     sizes = {k.removeprefix(prefix): abs(v) for k, v in curves.items() if k.startswith(prefix)}
     finite = {name: size for name, size in sizes.items() if math.isfinite(size)}

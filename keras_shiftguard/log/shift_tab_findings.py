@@ -1,7 +1,7 @@
-"""Findings as the Shift tab and the page of a run read them: those of the report, with classes.
+"""Findings of a report in the form that the Shift tab and the page of a run read.
 
-Tab and page join the parts of several findings to one headline ("darker and noisier"), and name
-the classes of a label shift. With the parts in the log, they need not parse sentences.
+The tab and the page join the parts of several findings to one headline ("darker and noisier"), and
+name the classes of a label shift. The log holds parts and classes, so that no sentence is parsed.
 """
 
 from collections.abc import Sequence
@@ -30,14 +30,14 @@ def logged_report(
     findings = content["findings"][:limit]
     for finding in findings:
         pair = by_streams.get((finding["stream"], finding["against"]))
-        # Of a finding that is over, the latest shares show nothing.
+        # The latest shares show nothing about a finding that is over.
         is_mix = finding["feature"] == "labels" and finding["until"] is None
         finding["classes"] = _classes(pair) if pair and is_mix else []
     return {**content, "findings": findings, "more": more}
 
 
 def _classes(pair: Pair) -> list[list[Any]]:
-    """Returns `[class, share here, share there]` of the classes whose shares changed most."""
+    """Returns `[class, share, reference share]` of the classes whose shares changed most."""
     here, there = pair.current.labels.counts, pair.reference.labels.counts
     if len(here) != len(there):
         return []

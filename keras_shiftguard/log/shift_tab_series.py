@@ -40,7 +40,7 @@ from tensorboard_plugin_shiftguard.metadata import (
 )
 
 FEATURES_PER_EVENT = 16  # features whose histograms are written as one tensor
-# The edges of a histogram are renewed if a larger share of a stream's samples lies outside of them.
+# The edges of a histogram are renewed if more than this share of a stream's samples lies outside.
 MAX_SHARE_OUTSIDE = 0.03
 
 

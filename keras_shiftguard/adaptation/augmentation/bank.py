@@ -2,7 +2,7 @@
 
 The order is that of a camera: geometry, exchange with target images, light,
 optics, sensor, compression; erasing comes last. Operations that no sample of the
-batch uses are skipped, so a training step pays only for the active ones.
+batch uses are skipped, so they cost a training step no time.
 """
 
 from collections.abc import Callable
@@ -61,7 +61,7 @@ class Bank:
     def apply(
         self, x: Any, strengths: Any, low: Any, high: Any, seed: GivenSeed, pool: Any = None
     ) -> Any:
-        """Augments a batch; with all strengths at zero, its values are unchanged.
+        """Augments a batch of images; if all strengths are zero, the values are unchanged.
 
         Args:
             x: Images of any numeric dtype, 4D. Floats keep their dtype, integers
@@ -145,7 +145,7 @@ class Bank:
         """Runs the operations on channels-last images in which black is 0 and white is 1.
 
         `pool` has the scale of `x`. `fill` is the value that `"constant"` fills in,
-        `(channels,)`, and `bounds` the smallest and the largest value that each image may
+        `(channels,)`. `bounds` are the smallest and the largest value that each image may
         get, `(samples, 1, 1, 1)` each. For the other arguments see `apply_levels`.
         """
         limits = np.asarray([OPERATIONS[name].limit for name in self.names], "float32")

@@ -23,7 +23,7 @@ from keras_shiftguard.adaptation.augmentation.coverage import MIN_SAMPLES, Cover
 from keras_shiftguard.detection.labels.label_shift import onto_simplex
 from keras_shiftguard.profiles import FeatureTable, Moments
 
-MAX_CLASSES = 20  # with more classes, some mix fits almost any thirty attribute means
+MAX_CLASSES = 20  # with more, some class mix fits almost any means of the thirty attributes
 # Tolerated difference of a class mean between the domains, in `unit`s. Its square is added to the
 # squared standard error.
 MEAN_SLACK = 0.03
@@ -170,10 +170,9 @@ def match_class_mix(
         classes: Attributes of training by class; None if they are not known.
 
     Returns:
-        The reweighted attributes; `train` itself if `classes` is None, if no attribute is
-        shifted, if the estimated mix does not explain the target better, or if more than
-        `MAX_UNEXPLAINED` of the attributes stay shifted, so that the estimate cannot be
-        trusted.
+        The reweighted attributes. `train` itself is returned if `classes` is None, if no
+        attribute is shifted, if the estimated mix does not explain the target better, or if
+        more than the share `MAX_UNEXPLAINED` of the attributes stays shifted.
     """
     coverage = Coverage.between(train, target)
     if classes is None or not coverage.shifted.any():

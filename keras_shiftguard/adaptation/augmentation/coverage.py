@@ -2,8 +2,8 @@
 
 The target is covered if each image attribute has the same mean and the same
 standard deviation in the target and in augmented training. Differences of means
-are compressed (`asinh`), so that a corruption that moves one attribute by twenty
-standard deviations does not hide the other thirty.
+are compressed (`asinh`). Otherwise a corruption that moves one attribute by twenty
+standard deviations would hide the differences of all other attributes.
 """
 
 from dataclasses import dataclass
@@ -23,10 +23,10 @@ LOG_ATTRIBUTES = (
     *("blockiness", "border_spread", "band_1", "band_2", "band_3", "band_4", "entropy"),
 )
 SPREAD_WEIGHT = 0.25  # weight of differences of standard deviations; that of means is 1
-MIN_SAMPLES = 20  # with the attribute, in each stream; otherwise the attribute is ignored
-# An attribute is shifted if its means differ by more than both of these, in standard deviations
-# and in standard errors. With five standard errors, 0.2 % of the trainings have a false alarm if
-# thirty attributes are tested a hundred times in each.
+MIN_SAMPLES = 20  # an attribute is ignored if fewer samples of a stream have it
+# An attribute is shifted if its means differ by more than `MIN_EFFECT` standard deviations and by
+# more than `MIN_STANDARD_ERRORS` standard errors. With five standard errors, 0.2 % of the trainings
+# have a false alarm if thirty attributes are tested a hundred times in each.
 MIN_EFFECT = 0.2
 MIN_STANDARD_ERRORS = 5.0
 
@@ -74,7 +74,7 @@ class Coverage:
 
     @property
     def shifted(self) -> np.ndarray:
-        """Whether the means of each attribute differ by more than both limits, `(attributes,)`."""
+        """Whether each attribute is shifted, see `MIN_EFFECT`, `(attributes,)` bool."""
         difference = np.abs(self.target - self.train)
         is_significant = difference > MIN_STANDARD_ERRORS * self.error
         return np.asarray(is_significant & (difference > MIN_EFFECT * self.unit))

@@ -130,7 +130,7 @@ def add_noise(x: Any, level: Level, seed: GivenSeed) -> Any:
 
 
 def add_impulses(x: Any, share: Any, seed: GivenSeed) -> Any:
-    """Sets a random `share` of the values, `(samples,)`: half of them to 0, half to 1."""
+    """Sets a random share of the values, half to 0 and half to 1; `share` is `(samples,)`."""
     u = keras.random.uniform(ops.shape(x), seed=seed, dtype="float32")
     half = ops.reshape(share, (-1, 1, 1, 1)) / 2
     return ops.where(u < half, 0.0, ops.where(u > 1 - half, 1.0, x))
@@ -175,7 +175,7 @@ def _cosines(length: Any) -> tuple[Any, Any]:
     """
     at = ops.cast(ops.arange(length), "float32")
     block = ops.floor(at / BLOCK)
-    # Used in two ways: the place of a column in its block, and the frequency of a row.
+    # It serves as the place of each column in its block, and as the frequency of each row.
     position = at - BLOCK * block
     size = ops.minimum(float(BLOCK), ops.cast(length, "float32") - BLOCK * block)
     wave = ops.cos(np.pi * (2 * position[None, :] + 1) * position[:, None] / (2 * size[:, None]))

@@ -129,7 +129,7 @@ class Draws:
             self.names.index(o.opposite) if o.opposite in self.names else i
             for i, o in enumerate(table)
         ]
-        # For each operation: the lower and the higher index of it and its opposite.
+        # For each operation: the lower and the higher of its own index and its opposite's.
         both = np.stack([np.arange(num_operations), np.asarray(partner, "int64")]).astype("int32")
         former, latter = both.min(axis=0), both.max(axis=0)
         # The same random number decides for both operations of a pair.

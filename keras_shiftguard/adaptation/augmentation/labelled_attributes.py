@@ -32,8 +32,8 @@ class LabelledAttributes:
         width = len(names(spec)) + 1  # the last column is the class
         self.rows = self.state.add("rows", (MAX_SAMPLES, width), fill=-1.0)
         self.filled = self.state.add("filled", ())
-        # On PyTorch: whether the buffer is full. It avoids reading `filled`, which would wait for
-        # the device, in later steps.
+        # On PyTorch: whether the buffer is full. Later steps check this flag, because reading
+        # `filled` would wait for the device.
         self.done = False
 
     def update(self, x: Any, y: Any) -> None:

@@ -225,7 +225,7 @@ def as_vector(strengths: Mapping[str, float], names: Sequence[str]) -> np.ndarra
 
 
 def _is_range(value: Any) -> bool:
-    """Whether a value is a pair of numbers, or of vectors of them, the first below the second."""
+    """Whether a value is a pair of numbers or of vectors, the first below the second."""
     return np.shape(value)[:1] == (2,) and bool(np.all(np.less(*value)))
 
 

@@ -1,8 +1,8 @@
 """`Rehearsal`: a measurement of how candidate strengths change the image attributes.
 
 The change depends on the images: noise changes flat drawings much more than photos
-of grass. So it is measured on the first images of the user, with the same operations
-that augment training. The strengths are an input of the compiled function, one
+of grass. So it is measured on the first training images, with the same operations that
+augment training. The strengths are an input of the compiled function, one
 vector for each image, so many candidates are measured in one call.
 """
 
@@ -19,7 +19,7 @@ from keras_shiftguard.adaptation.augmentation.draws import Draws, fixed_seed
 from keras_shiftguard.statistics.attributes import attributes, names
 from keras_shiftguard.statistics.batch import InputSpec
 
-ROWS_PER_CALL = 512  # augmented images in one call; fewer of large images
+ROWS_PER_CALL = 512  # augmented images in one call; fewer if they are large
 SEED = 20  # fixed, so that measurements of different epochs can be compared
 MAX_IMAGES = 96  # images on which each candidate is measured; fewer if they are large
 # Largest number of values (pixels times channels) in all measured images together. At least 8
@@ -56,12 +56,12 @@ class _AttributesModel(keras.Model):
 def _shared_model(
     names: tuple[str, ...], fill_mode: str, fill_value: float, spec: InputSpec
 ) -> _AttributesModel:
-    """Returns the model for such a bank, which is compiled once for the process."""
+    """Returns the model of a bank without a pool, which later rehearsals use again."""
     return _AttributesModel(Bank(names, spec.layout, fill_mode, fill_value), spec, None)
 
 
 class Rehearsal:
-    """Function that measures the attributes of images under candidate strengths, on the host.
+    """Function that measures the attributes of images augmented with candidate strengths.
 
     Args:
         bank: The operations.

@@ -75,7 +75,7 @@ class StrengthSearch:
             if not len(tried):
                 return plan
             loss = self.losses(tried)
-            # Adding an operation costs `entry_cost` times its effort; removing it returns that.
+            # Adding an operation costs `entry_cost` times its effort. Removing it gains as much.
             added = (tried > 0) @ efforts - (plan > 0) @ efforts
             gain = current - loss - entry_cost * added
             best = int(np.argmax(gain))

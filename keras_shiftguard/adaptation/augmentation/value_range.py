@@ -13,9 +13,9 @@ MIN_LATTICE_SHARE = 0.99
 def value_range(train: InputSummary, target: InputSummary) -> tuple[np.ndarray, np.ndarray]:
     """Returns the values of black and white in each channel, each `(channels,)`.
 
-    If the training data follow an 8-bit convention, it defines them. Else they are the
-    smallest and the largest value in training and target together; a channel whose values
-    are all equal gets 0 and 1.
+    If the training data follow an 8-bit convention, the convention defines black and white.
+    Else they are the smallest and the largest value in training and target together; a
+    channel whose values are all equal gets 0 and 1.
     """
     channels = train.num_channels
     low, high = np.minimum(train.minimum, target.minimum), np.maximum(train.maximum, target.maximum)
