@@ -161,7 +161,7 @@ def _split_validation(source: Any, share: float) -> tuple[Any, Any]:
     cut = int(np.floor(num_samples(source) * (1 - share)))
 
     def part(section: slice) -> Any:
-        return keras.tree.map_structure(lambda a: a[section], source)
+        return keras.tree.map_structure(lambda a: None if a is None else a[section], source)
 
     return part(slice(0, cut)), part(slice(cut, None))
 

@@ -156,3 +156,11 @@ def test_labels_of_the_target_are_said_to_be_left_out(capsys):
     model.compile("sgd", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
     model.fit(X, Y, target_data=(X, Y), verbose=0)
     assert "holds labels: they are left out" in capsys.readouterr().out
+
+
+def test_a_split_of_weighted_samples_without_labels():
+    model = DomainAdaptationModel(network(), verbose=0)
+    model.compile("sgd", "sparse_categorical_crossentropy")
+    weights = np.ones(64, "float32")
+    with pytest.raises(BadInputError, match="no labels"):
+        model.fit(X, sample_weight=weights, validation_split=0.25, target_data=X, verbose=0)
