@@ -46,9 +46,12 @@ def pytest_collection_finish():
 
 def pytest_collection_modifyitems(items):
     """Marks docstring examples to run on every backend, and moves long files to the front."""
+    traced = os.environ["KERAS_BACKEND"] == "tensorflow"
     for item in items:
         if isinstance(item, pytest.DoctestItem):
             item.add_marker("backend")
+        if traced and item.get_closest_marker("slow_on_tensorflow"):
+            item.add_marker("thorough")
     items.sort(key=lambda item: item.path.stem not in LONG)
 
 
@@ -56,10 +59,10 @@ def pytest_collection_modifyitems(items):
 def leave_alone_what_was_made():
     """After each file, takes its remaining objects out of garbage collection.
 
-    TensorFlow keeps most of them alive anyway.
+    TensorFlow keeps most of them alive anyway. Collecting the others would take up to 24 s a
+    file, since TensorFlow searches all its functions for each one that goes.
     """
     yield
-    gc.collect()
     gc.freeze()
 
 

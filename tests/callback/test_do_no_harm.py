@@ -187,6 +187,7 @@ def test_torch_compile_meets_nothing_of_the_guard(data, monkeypatch):
     assert traced[0] and guard.profiles["train"].num_samples == 60
 
 
+@pytest.mark.slow_on_tensorflow
 def test_no_global_random_state_is_consumed(data):
     def draws(guard):
         train(sequential, data, [] if guard is None else [guard])

@@ -11,6 +11,8 @@ import keras_shiftguard as sg
 from keras_shiftguard.errors import ShiftWarning
 from keras_shiftguard.terminal import say
 
+pytestmark = pytest.mark.eager
+
 BAR = re.compile(r"[█━]")  # a character of Keras's progress bar
 
 

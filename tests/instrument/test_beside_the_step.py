@@ -140,6 +140,7 @@ class InterruptBefore(keras.callbacks.Callback):
             raise Interrupt
 
 
+@pytest.mark.slow_on_tensorflow
 def test_a_fit_interrupted_before_a_step_leaves_the_next_fit_alone(data):
     model, guard = network(), sg.ShiftGuard(verbose=0, on_mismatch="fix")
     with pytest.raises(Interrupt):
@@ -151,6 +152,7 @@ def test_a_fit_interrupted_before_a_step_leaves_the_next_fit_alone(data):
     assert stream.drain().num_samples == 0
 
 
+@pytest.mark.slow_on_tensorflow
 def test_two_guards_unwind_in_any_order(data):
     model, first, second = network(), sg.ShiftGuard(verbose=0), sg.ShiftGuard(verbose=0)
     with pytest.warns(sg.ShiftWarning, match="not attached"):
@@ -159,6 +161,7 @@ def test_two_guards_unwind_in_any_order(data):
     assert not hasattr(model.train_function, "shiftguard_probe")
 
 
+@pytest.mark.slow_on_tensorflow
 def test_a_guard_that_is_not_in_a_list(data):
     """Keras then ends batches in other threads, while the next ones run."""
     plain, model, guard = network(), network(), sg.ShiftGuard(verbose=0, on_shift="ignore")
@@ -203,6 +206,7 @@ def test_predictions_are_watched_and_compared_with_the_reference(data, capsys):
     assert "prediction" in capsys.readouterr().out
 
 
+@pytest.mark.slow_on_tensorflow
 def test_predict_inside_of_a_fit_is_no_part_of_it(data):
     guard = sg.ShiftGuard(verbose=0)
     fit(network(), data, guard, During(lambda model: model.predict(data[0], verbose=0)))
@@ -210,6 +214,7 @@ def test_predict_inside_of_a_fit_is_no_part_of_it(data):
     assert "prediction" not in guard.profiles
 
 
+@pytest.mark.slow_on_tensorflow
 def test_an_evaluation_just_before_a_step_does_not_hide_its_batch(data):
     class Nosy(keras.callbacks.Callback):
         def on_train_batch_begin(self, batch, logs=None):
@@ -370,6 +375,7 @@ def test_inputs_without_labels_are_corrected(data):
     np.testing.assert_allclose(found, model.predict(data[0] * 2, verbose=0), rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.slow_on_tensorflow
 def test_what_a_callback_evaluates_after_data_of_unknown_length_is_not_validation(data):
     """Keras does not tell that the last call of a generator's pass got no batch."""
     x, y = data
@@ -455,6 +461,7 @@ def test_batches_of_another_form_are_left_to_the_model(data):
     assert np.isfinite(history["loss"]).all()
 
 
+@pytest.mark.slow_on_tensorflow
 def test_images_and_videos_of_one_size_are_measured_in_one_process(rng):
     for shape in ((8, 8, 3), (2, 8, 8, 3)):
         x = rng.random((40, *shape)).astype("float32")

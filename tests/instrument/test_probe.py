@@ -209,6 +209,7 @@ def test_two_guards_at_once(data):
     assert not {"train_step", "test_step"} & set(vars(model))
 
 
+@pytest.mark.slow_on_tensorflow
 def test_a_users_own_metric_is_measured_the_same_way(data):
     class MeanOfX(keras.metrics.Mean):
         def update_state(self, x):
@@ -307,6 +308,7 @@ def test_tokens_and_strings_are_left_alone():
     assert guard.profiles["train"].num_samples == 40
 
 
+@pytest.mark.slow_on_tensorflow
 def test_the_state_is_gone_afterwards(data):
     x, y = data
     model = compiled(sequential())

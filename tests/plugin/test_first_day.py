@@ -285,6 +285,7 @@ def test_the_readout_is_on_the_screen(opened, size):
     assert box["y"] >= 0 and box["y"] + box["height"] <= height
 
 
+@pytest.mark.thorough
 def test_the_scalars_tab_has_two_cards_whose_steps_are_epochs(opened, address):
     tab = opened("fit")
     asked = f"{address}data/plugin/scalars"
@@ -296,6 +297,7 @@ def test_the_scalars_tab_has_two_cards_whose_steps_are_epochs(opened, address):
     assert json.dumps(tags)
 
 
+@pytest.mark.thorough
 def test_no_name_of_the_log_is_on_the_screen(opened):
     tab = opened("darker")
     tab("heatmap").focus()
@@ -307,6 +309,7 @@ def test_no_name_of_the_log_is_on_the_screen(opened):
     assert "finest detail (2 pixels)" in page
 
 
+@pytest.mark.thorough
 def test_one_click_leads_to_the_glossary(opened):
     tab = opened("darker")
     tab("to-glossary").click()
