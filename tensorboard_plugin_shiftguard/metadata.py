@@ -14,7 +14,7 @@ GAP_SCHEMA = 1
 # Logs of version 0.1 lack these fields of the state, so a reader must not require them:
 #   tolerance  the share of accuracy that a difference may cost; null if every significant
 #              difference is an alarm
-#   left       the attribute that differs most between training and target, before and with
+#   left       the attribute that differs most between training and target, without and with
 #              augmentation, and the sizes of all differences, in standard deviations between
 #              samples: `{"before": [name, size], "now": [name, size], "by_name": {name: [size
 #              before, size now]}}`

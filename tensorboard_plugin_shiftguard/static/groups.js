@@ -65,7 +65,7 @@ function levelOf(flag, cost, tolerance) {
   return cost !== null && cost > tolerance ? UNCLEAR : TOLERATED;
 }
 
-/** The strongest cell of a row from column `from` to before `to`, which are drawn as one cell. */
+/** The strongest cell of a row in columns `from` to `to - 1`, which are drawn as one. */
 export function strongestOf(overview, row, from, to) {
   let best = cellOf(overview, row, from);
   for (let t = from + 1; t < to; t++) {

@@ -1,4 +1,4 @@
-/* Icons of states. Each state has a shape, a word and a colour, so that colour is never needed. */
+/* Icons of states. A state has a shape, a word and a colour; the colour is never the only sign. */
 
 import { el, svg } from "./dom.js";
 

@@ -1,4 +1,4 @@
-/* Ranges of values on one axis: that of 0 to 255 in each convention, and that of the data. */
+/* Ranges of values on one axis: the range of 0 to 255 in each convention, and that of the data. */
 
 import { fill, svg } from "./dom.js";
 import { number } from "./format.js";

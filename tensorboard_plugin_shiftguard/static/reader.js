@@ -12,7 +12,7 @@ const readable = (run) => run.name.replace(/\/shiftguard$/, "").replace(/^shiftg
 export function createReader({ state }) {
   const overviews = new Map(); // id of a run -> its overview
   const failures = new Map(); // id of a run -> error message
-  const read = new Map(); // id of a run -> when its overview was read, and its `markOf` then
+  const read = new Map(); // id of a run -> `markOf` and time when its overview was read
   let usual = null; // id of the run that is shown while the user has chosen none
   const known = { runs: [], more: 0, others: 0, overviews, failures };
 

@@ -105,7 +105,7 @@ def test_harm_takes_the_first_stage_back(harm, reason):
 
 
 def test_the_source_mix_is_that_of_training_and_not_of_validation(rng, monkeypatch):
-    """The target's mix is divided by the source mix; that of validation would spoil alignment."""
+    """The target's mix is divided by the source mix; the mix of validation would be wrong here."""
     x, _, target = two_domains(rng, 80, 40)
     y = np.arange(80) % 4 // 3  # a quarter of class 1
     mixes = []

@@ -109,7 +109,7 @@ def test_after_an_interrupted_fit_the_next_one_is_not_measured(data):
     "repair", ["on_mismatch", pytest.param("adapt", marks=pytest.mark.thorough)]
 )
 def test_after_an_interrupted_fit_the_next_one_is_not_repaired(data, repair):
-    """Its input is neither corrected nor augmented, although the old wrapper is still there."""
+    """The next fit neither corrects nor augments its input, although the old wrapper is there."""
     plain, model = network(), network()
     guard = sg.ShiftGuard(verbose=0, **{repair: {"on_mismatch": "fix", "adapt": True}[repair]})
 
@@ -398,7 +398,7 @@ def test_what_a_callback_evaluates_after_data_of_unknown_length_is_not_validatio
 
 @pytest.mark.skipif(BACKEND != "tensorflow", reason="elsewhere Keras passes the batches themselves")
 def test_functions_that_users_made_get_every_batch(data):
-    """One takes two batches in a call, to accumulate gradients; one wraps Keras's function."""
+    """One takes two batches in a call, to accumulate gradients; another wraps Keras's function."""
     import tensorflow as tf
 
     calls = []

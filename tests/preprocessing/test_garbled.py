@@ -136,7 +136,7 @@ def test_images_that_are_equal_after_the_repair_are_tried_once():
 
 @pytest.mark.parametrize("bias", [0.0, 0.1])
 def test_random_or_linear_weights_prove_nothing(bias):
-    """Random colours look like HSV, and the pixels of two images differ more after its repair."""
+    """Random colours look like HSV, and converted to RGB, the pixels of two images differ more."""
     random = np.random.default_rng(0)
     images = np.kron(random.integers(0, 256, (16, 4, 4, 3)), np.ones((1, 8, 8, 1)))
     last = keras.layers.Dense(1, bias_initializer=keras.initializers.Constant(bias))

@@ -313,7 +313,7 @@ def test_swapped_channels(fits, more, trial, status):
 @pytest.mark.parametrize(
     ("features", "logits", "head_tells", "status", "is_possible"),
     [
-        (1.0, -1.0, False, "unknown", True),  # logits that tell no images apart prove no "ok"
+        (1.0, -1.0, False, "unknown", True),  # logits that tell no images apart prove nothing
         (1.0, -1.0, True, "ok", True),
         (-1.0, -1.0, False, "ok", True),
         (9.0, -1.0, False, "unknown", True),  # but they can prevent a mismatch

@@ -1,4 +1,4 @@
-"""Passes over the same samples, or over all but a few of them, differ from another draw."""
+"""Passes over the same samples, or all but a few, are distinguished from another draw."""
 
 from dataclasses import replace
 from functools import cache
