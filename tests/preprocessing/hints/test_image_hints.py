@@ -85,7 +85,7 @@ def test_photos_as_taken_get_no_hint(sources):
 @pytest.mark.thorough
 @pytest.mark.parametrize("linear", [False, True])
 def test_a_resize_without_antialiasing(sources, linear):
-    """Reduced by 4.7, nine of ten sets get it; by 2, half of those with nearest neighbour."""
+    """Reduced by 4.7, nine of ten sets get the hint; by 2, half with nearest neighbour."""
     assert rates(without_antialiasing(sources, 96, linear), 60)["no_antialiasing"] >= 0.8
     milder = rates(without_antialiasing(sources, 200, linear), 60).get("no_antialiasing", 0)
     assert milder >= (0.0 if linear else 0.3)
