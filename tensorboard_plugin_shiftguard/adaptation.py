@@ -20,8 +20,8 @@ def adaptation(run: RunReader) -> dict[str, Any]:
     for name, points in run.adaptation().items():
         steps = np.array([point.step for point in points], np.int64)
         chosen = last_in_column(steps, columns([steps]))
-        # The log holds how far training lies above the target; the tab shows the target's side, as
-        # in the heatmap.
+        # The log holds training minus target. The tab shows target minus training, as the heatmap
+        # does.
         sign = -1 if name.partition("/")[0] in DIFFERENCES else 1
         curve = [[points[i].step, _value(points[i].value, sign)] for i in chosen if i >= 0]
         series.append([checks.name(_shown(name)), curve])

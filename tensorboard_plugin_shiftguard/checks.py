@@ -119,7 +119,7 @@ def mapping(check: Check, max_items: int) -> Check:
 
 
 def record(**fields: Check) -> Check:
-    """Returns a check for an object with these fields: drops others; missing ones become None."""
+    """Returns a check for an object: drops other fields, and checks a missing field as None."""
 
     def checked(value: Any) -> dict[str, Any] | None:
         if not isinstance(value, dict):

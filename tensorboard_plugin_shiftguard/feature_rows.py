@@ -91,8 +91,9 @@ def rows_of(found: list[Table]) -> tuple[list[Row], int]:
 def severity(row: Row) -> tuple[bool, bool, bool, float]:
     """Returns a sort key.
 
-    Alarms come first, reported ones before others; then features whose shift is neither
-    expected nor negligible; then large effects. Unknown effects come last.
+    Alarms come first, the reported ones before the others. Next come features whose shift is
+    neither expected nor negligible. Equals are sorted by the size of the effect, unknown effects
+    last.
     """
     size = abs(float(row.last[EFFECT]))
     alarm, is_minor = row.flags & ALARM, bool(row.flags & (EXPECTED | NEGLIGIBLE))

@@ -12,18 +12,21 @@ SCHEMA = 1
 GAP_SCHEMA = 1
 
 # Logs of version 0.1 lack these fields of the state, so a reader must not require them:
-#   tolerance  the share of accuracy that a difference may cost; null if any is an alarm
-#   left       how far augmentation moved training towards the target: `{"before": [name, size],
-#              "now": [name, size]}`, of the attribute that differed most before and the one that
-#              differs most now, in standard deviations between samples
+#   tolerance  the share of accuracy that a difference may cost; null if every significant
+#              difference is an alarm
+#   left       the attribute that differs most between training and target, without and with
+#              augmentation, and the sizes of all differences, in standard deviations between
+#              samples: `{"before": [name, size], "now": [name, size], "by_name": {name: [size
+#              before, size now]}}`
 #   adapts_since  the first epoch that is adapted
 #   worth      whether adaptation is worth it, see `Worth` in `keras_shiftguard`: `{"before": text,
 #              "after": text, "answer": word, "now": [accuracy, low, high], "earlier": the same,
 #              "source": accuracy, "saw_target": bool}`
 # They also lack these fields of a finding in the report:
 #   sentence    the finding without its numbers
-#   difference  the same in parts, so that one sentence can join several: `{"who": "Validation
-#               images", "verb": "are", "how": "darker", "whom": "than training images"}`, or null
+#   difference  `sentence` in parts, so that one sentence can join several findings: `{"who":
+#               "Validation images", "verb": "are", "how": "darker", "whom": "than training
+#               images"}`, or null
 #   classes     `[class, share in the stream, share in the other]` of the most changed classes
 #   until       the last epoch in which the streams differed; null while the difference lasts
 

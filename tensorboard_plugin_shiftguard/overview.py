@@ -42,7 +42,7 @@ from tensorboard_plugin_shiftguard.words import CAUSES
 
 MAX_FEATURE_BYTES = 450_000  # of the list of features as JSON
 DEFAULT_PAIR = ("validation", "train")
-NO_INPUTS = {"labels", "outputs", "predictions", "augmentation"}  # as the source of a feature
+NO_INPUTS = {"labels", "outputs", "predictions", "augmentation"}  # sources that are no inputs
 # Bytes of one feature at one step: two for the effect and half a byte for the flags, as base64.
 CELL_BYTES = 2.5 * 4 / 3
 
@@ -132,8 +132,8 @@ def _choose(
 ) -> int:
     """Returns the index of the pair to show.
 
-    `shifted` is the number of alarms with a large effect in each pair, `chosen` is the index that
-    the user chose, and `told` is the pair that the story describes, as "validation/train".
+    `shifted` is the number of alarms in each pair whose effect is not small, `chosen` is the index
+    that the user chose, and `told` is the pair that the story describes, as "validation/train".
     """
     if chosen is None:
         about = [f"{stream}/{against}" for stream, against in pairs]

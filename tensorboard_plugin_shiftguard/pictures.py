@@ -28,7 +28,7 @@ PROBLEM = f"{PICTURES}/{PICTURE_LIST}"  # the list of pictures, and its name in 
 
 
 def _in_place(check: Check, max_items: int) -> Check:
-    """Returns a check for a list: drops bad items; good items get their index as `"place"`."""
+    """Returns a check for a list. Bad items are dropped; others get their index as `"place"`."""
 
     def checked(value: Any) -> list[Any]:
         found = map(check, value[:max_items] if isinstance(value, list) else [])

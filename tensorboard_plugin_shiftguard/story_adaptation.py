@@ -26,7 +26,7 @@ def adaptation_answer(
     its meaning), `todo` and `code`.
 
     Args:
-        state: A state from `statements.read_state`, or the same keys of a page's data.
+        state: A state from `statements.read_state`, or a mapping with some of its keys.
         left: Name and size of a difference without and with augmentation, as in the story. Defaults
             to the largest differences in the state.
     """

@@ -46,7 +46,7 @@ def shift(alarms: list[Mapping[str, Any]], state: Mapping[str, Any]) -> dict[str
 
 
 def past_shift(alarms: list[Mapping[str, Any]]) -> dict[str, Any]:
-    """Returns the story of shifts that are over: later epochs exclude them."""
+    """Returns the story of shifts that are over: the tests of later epochs exclude them."""
     lead, *_ = same = foremost(alarms)
     pair = (lead["stream"], lead["against"])
     what, short = headline(same, pair)
@@ -124,9 +124,10 @@ def changed_in(lead: Mapping[str, Any], findings: list[Mapping[str, Any]]) -> in
 
 
 def augmenting(stream: str, changed: int | None) -> str:
-    """Returns what to do about a difference that augmentation can imitate, before a line of Python.
+    """Returns what to do about a difference that augmentation can imitate.
 
-    `changed` is the epoch in which the stream itself changed, see `changed_in`.
+    A line of Python follows the text. `changed` is the epoch in which the stream itself changed,
+    see `changed_in`.
     """
     name = "the target" if stream == "target" else stream
     augment = f"let augmentation make training look like {name}:"
@@ -168,10 +169,10 @@ def _adapted(
     why: list[str],
     **common: Any,
 ) -> dict[str, Any]:
-    """Returns the story of a shift that augmentation of training makes up for, or tries to.
+    """Returns the story of a shift that augmentation of training is to make up for.
 
-    `lead` is the finding that the headline names, `what` is that headline, `short` its short form,
-    `why` sentences on it, and `common` further parts of the story.
+    `lead` is the finding that the headline names, `what` is that headline, `short` is its short
+    form, `why` has sentences on the finding, and `common` has further parts of the story.
     """
     left = state.get("left") or {}
     before, now = left.get("before"), left.get("now")
@@ -206,7 +207,8 @@ def _adapted(
 def _left_of(lead: Mapping[str, Any], left: Mapping[str, Any]) -> list[list[Any]] | None:
     """Returns the difference that a finding names, without and with augmentation.
 
-    If the log does not contain it, returns the largest difference of each. None without both.
+    If the log does not contain this difference, returns the largest difference without and the
+    largest with augmentation; None if one of the two is unknown.
     """
     attribute = (lead["feature"] or "").rpartition("/")[2]
     pair = (left.get("by_name") or {}).get(attribute)

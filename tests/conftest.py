@@ -1,4 +1,4 @@
-"""Fixtures for the tests of several rooms: a random generator, a few images, and a browser."""
+"""Fixtures for the tests of several folders: a random generator, a few images, and a browser."""
 
 import numpy as np
 import pytest

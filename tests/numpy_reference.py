@@ -83,7 +83,7 @@ def summarise(x: np.ndarray, layout: str = "channels_last") -> InputSummary:
 
 
 def fingerprint(values: np.ndarray) -> Moments:
-    """Returns moments over `(samples, values)`: of means and of products with the fixed pattern."""
+    """Returns moments of the mean of each row, and of its product with the fixed pattern."""
     fraction = (np.arange(values.shape[1]) * (np.sqrt(5) - 1) / 2) % 1
     pattern = (fraction - 0.5) * np.sqrt(12)
     size = np.sqrt(values.shape[1])

@@ -1,4 +1,4 @@
-"""Imports go one way: a lower room never imports a higher one, and no files import in a circle."""
+"""Imports go one way: no room (subpackage) imports a higher one, no files import in a circle."""
 
 import ast
 from pathlib import Path

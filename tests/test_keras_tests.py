@@ -1,4 +1,4 @@
-"""The comparison of `make test-keras` can fail."""
+"""The comparison of `make test-keras` fails where it must."""
 
 import json
 import sys
@@ -16,7 +16,7 @@ TEST = "trainers/trainer_test.py::TestTrainer::test_fit"
 
 
 def result(outcome="passed", message="", calls=1, **changes):
-    """A result as `tools/guarded_fits.py` writes it, by default of a fit that was all counted."""
+    """A result of `tools/guarded_fits.py`, by default of a fit whose samples were all counted."""
     call = {"method": "fit", "guarded": True, "warnings": [], "raised": False}
     call |= {"batches": 2, "counted": 64, "expected": 64, **changes}
     return {"outcome": outcome, "message": message, "calls": [call] * calls}
@@ -86,7 +86,7 @@ def test_what_fails_without_a_guard_is_named_and_not_counted():
     assert found.is_good and found.failed_plain == {TEST: "no network"}
     entry = Allowed(TEST, "3 != 2", "a reason that holds where the test passes")
     assert judged({}, [entry], plain={TEST: result("failed", "no network")}).is_good
-    # Nothing to watch where no method is called.
+    # A test that calls no watched method has nothing to compare.
     assert judged({}, plain={TEST: result(calls=0)}).is_good
 
 

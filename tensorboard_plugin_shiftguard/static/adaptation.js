@@ -1,4 +1,4 @@
-/* Charts of the adaptation over time, beside the shift that drives it. */
+/* The adaptation: whether it helped, and charts over the epochs. */
 
 import { answerBox } from "./answer.js";
 import { api } from "./api.js";
@@ -32,7 +32,7 @@ function charts(series) {
   const before = largestFirst(under("shift_before/"));
   const order = before.map(([name]) => name);
   const place = ([name]) => order.indexOf(name) + 1 || order.length + 1;
-  // The same features in the same order, so that the two charts can be compared.
+  // Both charts show the same features in the same order, so that they can be compared.
   const left = before.length
     ? under("shift/").sort((a, b) => place(a) - place(b))
     : largestFirst(under("shift/"));

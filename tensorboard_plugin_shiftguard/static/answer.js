@@ -1,4 +1,4 @@
-/* Parts of an answer, in the band and in the parts below it: figures, and what to do. */
+/* Parts of an answer: figures, and what to do. The band and the parts below it show answers. */
 
 import { code, el } from "./dom.js";
 import { icon } from "./icons.js";

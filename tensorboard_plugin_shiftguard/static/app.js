@@ -21,7 +21,7 @@ class App {
     this.state = early.state;
     this.reader = early.reader;
     this.early = early.read;
-    this.turn = 0; // counts lists, so that views can tell old from new
+    this.turn = 0; // number of the list of features, by which views recognise a new list
     this.asked = 0; // counts requests, so that late answers are dropped
     this.stale = false; // whether a request was skipped while the page was hidden
     this.listing = { rows: [], total: 0 };
@@ -74,7 +74,7 @@ class App {
   }
 
   shown() {
-    this.state.save(); // while another tab of TensorBoard was shown, the address held its state
+    this.state.save(); // the address held the state of the tab that was shown before
     if (!this.stale) return;
     this.stale = false;
     this.refresh("shown");
@@ -209,7 +209,7 @@ class App {
     for (const view of this.views) this.tell(view, model, changed);
   }
 
-  /** Runs a view; an error in it does not stop the others. */
+  /** Updates a view; an error in one view does not stop the others. */
   tell(view, model, changed) {
     try {
       view.update(model, changed);

@@ -1,9 +1,9 @@
 /* The horizontal axis of epochs that the accuracy chart and the heatmap share. */
 
-const NAMES = 0.27; // share of the width for names, and its limit
-const MOST_NAMES = 250; // pixels
+const NAMES = 0.27; // share of the width for names
+const MOST_NAMES = 250; // pixels that names take at most
 const COSTS = 104; // pixels for the numbers at the right
-const NARROW = 560;
+const NARROW = 560; // pixels; below this width, names and numbers get other shares
 
 /** Where columns lie in a width: names at the left, cells, numbers at the right. */
 export function axisOf(width, columns) {
@@ -12,7 +12,7 @@ export function axisOf(width, columns) {
   const right = narrow ? 58 : COSTS;
   const room = Math.max(20, width - left - right);
   const cell = room / Math.max(1, columns);
-  // Where there are more epochs than pixels, the strongest of a few is drawn.
+  // If an epoch has less than two pixels, a few epochs share a cell, which shows the strongest.
   const group = cell < 2 ? Math.ceil(2 / cell) : 1;
   return {
     width,

@@ -1,4 +1,4 @@
-/* The band: what is wrong, since when, what it costs, what to do. */
+/* The band at the top of the tab: what is wrong, since when, what it costs, what to do. */
 
 import { toDo } from "./answer.js";
 import { api } from "./api.js";
@@ -16,7 +16,7 @@ const STATES = {
   waiting: "Waiting",
 };
 const MOST_KEPT = 64; // stories of earlier epochs
-const PAUSE = 120; // milliseconds before an earlier epoch is asked for
+const PAUSE = 120; // milliseconds before the story of an earlier epoch is requested
 
 export function createBand({ state, refresh, failed, explain }) {
   const mark = el("span", { class: "statemark" });
@@ -173,7 +173,7 @@ export function createBand({ state, refresh, failed, explain }) {
 
 const keptInWords = ({ kept, looks }) => `${kept} of ${count(looks, "point")} kept`;
 
-/** The line to paste, or a sentence on what to do. */
+/** What to do: a sentence, and the line to paste if there is one; null if nothing is known. */
 function step(story) {
   const [kind, family] = story.about ?? [];
   const usual = story.about && (KINDS[kind] ?? FAMILIES[family] ?? OTHER).todo;
@@ -194,7 +194,7 @@ function reasonsOf(story, notes) {
   return [...story.why.slice(1), cause, unpriced, ...notes].filter(Boolean);
 }
 
-/** The streams that are still too small to judge: "target: 40 of 200 samples". */
+/** The streams that are still too small to judge: "collecting target: 40 of 200 samples". */
 function waiting(collecting) {
   return Object.entries(collecting ?? {}).map(([stream, [n, of]]) =>
     el(

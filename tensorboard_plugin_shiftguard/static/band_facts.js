@@ -54,7 +54,7 @@ function healthOf(story, { features, tolerance, flag }, t) {
   if (!Number.isFinite(cost)) return [fact(value, "too little to matter, or as intended", "health")];
   const lost = cost > 0 ? `${points(cost)} points lost` : "no cost found";
   const allowed = `${points(tolerance)} would be tolerated`;
-  // The interval may reach beyond the tolerance: few samples exclude no cost.
+  // With few samples, the interval may reach beyond the tolerance.
   const wide = ends?.[1] > tolerance ? `but it may be up to ${points(ends[1])} points` : "";
   return [fact(lost, [wide, allowed].filter(Boolean).join("; "), "cost"), fact(value, "beyond chance", "health")];
 }
@@ -92,7 +92,7 @@ function dateOf(story, overview, t) {
   return fact(`${wrong ? "wrong" : "differs"} since epoch ${since}`, note, "since");
 }
 
-/** The epoch from which on, up to column `t`, the heatmap has a cost that is not clear. */
+/** The first epoch of the stretch up to column `t` in which the cost is not clear; null if none. */
 function unclearSince(overview, t) {
   const members = overview.features.map(({ name }, i) => ({ name, i })).filter(({ name }) => overview.costs[name]);
   if (!members.length) return null;

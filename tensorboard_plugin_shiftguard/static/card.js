@@ -1,4 +1,4 @@
-/* The card of a feature: state, effect, its line over the epochs, two distributions. */
+/* The card of a feature: state, effect, effect over the epochs, two distributions. */
 
 import { button, el, fill, shorten, svg, visible } from "./dom.js";
 import { bounds, effect, number, sinceInWords } from "./format.js";
@@ -71,7 +71,7 @@ function sparkline(row, model) {
   );
 }
 
-/** Reference filled, current as an outline, on the same bins. */
+/** A small histogram: the reference filled, the current stream outlined, on the same bins. */
 export function miniHistogram(found) {
   const label = found ? "Distribution: reference filled, current outlined" : "No distribution";
   const frame = (...children) =>

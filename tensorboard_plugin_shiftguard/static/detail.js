@@ -21,25 +21,25 @@ const COARSE =
   "These values lie closer together than the bins that they were counted in: " +
   "trust the means more than the picture.";
 const FEW_BINS = 3; // too few to tell two distributions apart
-const VISIBLE = 0.005; // share of a stream
+const VISIBLE = 0.005; // share of a stream above which a bin counts as used
 const MOST_KEPT = 16; // answers kept in memory
-const ASKS = ["rows", "feature", "run", "pair", "overlay"]; // may need another answer
+const ASKS = ["rows", "feature", "run", "pair", "overlay"]; // changes that may need a request
 const REDRAWS = ["measure", "log", "hiddenStreams"];
 
 export function createDetail({ state, failed }) {
   const kept = new Map(); // question -> answer of the server
   let model = null;
   let answers = new Map(); // id of a run -> data of the feature in it
-  let feature = null; // that of the first run
-  let data = null; // the same, laid out for drawing
+  let feature = null; // data of the feature in the first run
+  let data = null; // these data, laid out for drawing
   let index = 0; // of the step that is shown
-  let wanted = "";
+  let wanted = ""; // key of the answers that are requested or shown
   let about = ""; // run and feature that `wanted` is about
   let problem = null;
   let saves = []; // buttons that need a distribution
   let aborter = new AbortController();
 
-  // The step of the slider, also while another feature is being fetched.
+  // The steps of the slider, also while another feature is being fetched.
   let steps = [];
 
   const toStep = (at) => {

@@ -6,7 +6,7 @@
  */
 
 const SVG = "http://www.w3.org/2000/svg";
-// Control, zero-width and bidirectional characters, lone surrogates, and tags.
+// Control, zero-width and bidirectional characters, lone surrogates, and Unicode tag characters.
 const HIDDEN =
   /[\u0000-\u001f\u007f-\u009f\u00ad\u061c\u115f\u1160\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\u3164\ufeff\ufff9-\ufffb]|[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]|\udb40[\udc00-\udfff]/g;
 
@@ -31,7 +31,7 @@ function make(node, attributes, children) {
     if (value === null || value === undefined || value === false) continue;
     if (name.startsWith("on")) node.addEventListener(name.slice(2), value);
     else if (name === "class") node.setAttribute("class", value);
-    // Only these attributes are not escaped, because programs read their values.
+    // The values of these attributes are not escaped, because programs read them.
     else if (name === "data-feature" || name === "data-run" || name === "value")
       node.setAttribute(name, value);
     else node.setAttribute(name, value === true ? "" : visible(value));
@@ -87,7 +87,7 @@ export function foldedTable(title, build) {
   return { node, update: show };
 }
 
-/** `rows` of texts or elements under `head`; the first column names the row. */
+/** A table: `rows` of texts or elements under `head`; the first column names the row. */
 export function table(caption, head, rows) {
   const line = (cells) =>
     el(

@@ -67,7 +67,7 @@ const STYLE = [
   "font-weight",
 ];
 
-/** A drawing as a file of its own: colours are written into it. */
+/** Returns an SVG drawing as the text of a file, with the colours of the page written into it. */
 export function asSvg(node, title) {
   const copy = node.cloneNode(true);
   const originals = [node, ...node.querySelectorAll("*")];

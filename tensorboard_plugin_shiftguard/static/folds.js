@@ -1,10 +1,10 @@
-/* The parts below the screen, folded until they are asked for. */
+/* The parts below the screen, folded until the user unfolds them. */
 
 import { el, fill, say } from "./dom.js";
 
 /**
- * A part with a title that unfolds `views`. A view is only updated while it can be seen;
- * when the part is unfolded, it is told that everything changed.
+ * A part with a title that unfolds `views`. The views are updated only while the part is
+ * unfolded. When the part is unfolded, they are updated as if everything had changed.
  *
  * Args: `digest(model)` returns the text beside the title; null hides the part.
  */

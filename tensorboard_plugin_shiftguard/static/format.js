@@ -70,7 +70,7 @@ export function date(seconds) {
   return new Date(1000 * seconds).toLocaleString("en-GB", form);
 }
 
-/** "1 run", "2 runs". */
+/** A number with its noun: "1 run", "2 runs". */
 export function count(n, one, many = one + "s") {
   return `${n.toLocaleString("en")} ${n === 1 ? one : many}`;
 }

@@ -118,7 +118,7 @@ function waterfall(gap) {
 }
 
 function repairs({ rows, estimated }, said) {
-  // Without labels, the points of a wrong input that makes the model surer are negative.
+  // Without labels, a wrong input that makes the model more confident gets negative points.
   const isWrong = (row) => row.points > 0 || (estimated && row.kind === "removed");
   const lines = [...new Set(rows.filter((r) => r.repair && isWrong(r)).map((r) => r.repair))];
   return lines.filter((line) => line !== said).map((line) => {

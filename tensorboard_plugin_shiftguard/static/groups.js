@@ -1,4 +1,4 @@
-/* The rows of the heatmap: what may differ, grouped by cause, and what a cell of it says. */
+/* The rows of the heatmap, which are features grouped by cause, and the content of its cells. */
 
 // Levels of a cell. UNCLEAR: the estimated cost is above the tolerance, but the true cost may be 0.
 export const [NOTHING, TOLERATED, EXPECTED, ALONG, UNCLEAR, FOUND] = [0, 1, 2, 3, 4, 5];
@@ -65,7 +65,7 @@ function levelOf(flag, cost, tolerance) {
   return cost !== null && cost > tolerance ? UNCLEAR : TOLERATED;
 }
 
-/** The strongest cell of a row from column `from` up to `to`, for columns that share a pixel. */
+/** The strongest cell of a row in columns `from` to `to - 1`, which are drawn as one. */
 export function strongestOf(overview, row, from, to) {
   let best = cellOf(overview, row, from);
   for (let t = from + 1; t < to; t++) {
@@ -84,7 +84,7 @@ export function titleOf(overview, row, t) {
   return at.effect < 0 ? cause.lower : cause.higher;
 }
 
-/** The text to the right of each row at column `t`: the cost, shown once if rows share it. */
+/** The text right of each row at column `t`: its state, or a cost, shown once if rows share it. */
 export function costsOf(overview, rows, t) {
   const told = new Set();
   return rows.map((row) => {
@@ -105,7 +105,7 @@ export function costsOf(overview, rows, t) {
 
 /** A share of accuracy as points, with its sign. */
 export function points(share) {
-  // Not `toFixed` alone: 0.1035 is 10.4 points, as Python prints it.
+  // Not `toFixed` alone: 0.1035 must give 10.4, as `points` of story_parts.py does.
   const text = (Math.round(Math.abs(share) * 1000) / 10).toFixed(1);
   return `${share < 0 && Number(text) ? "\u2212" : ""}${text}`;
 }

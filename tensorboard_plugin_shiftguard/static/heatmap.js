@@ -1,4 +1,4 @@
-/* The heatmap: what differs, by epochs, grouped by cause and coloured by cost.
+/* The heatmap: what differs at each epoch, grouped by cause and coloured by cost.
  *
  * The heatmap is a canvas, since a thousand features by hundreds of epochs are too many
  * for elements. A text above it describes the cell at the pointer or the keyboard cursor, and
@@ -55,7 +55,7 @@ export function createHeatmap({ state }) {
   let axis = null; // where the columns lie
   let rows = []; // causes, and the features of unfolded ones
   let marks = new Map(); // column -> events
-  let cursor = null; // the cell under the pointer or the keys
+  let cursor = null; // the cell under the pointer or the keyboard cursor
   let frame = 0;
   let prepared = 0; // counts the versions of the data
   let drawn = ""; // what `still` shows
@@ -109,7 +109,7 @@ export function createHeatmap({ state }) {
     drawFrames(context, { axis, scroll, height, chosen: { row, t }, cursor });
   }
 
-  /** Draws the parts that do not change with the epoch or the pointer. */
+  /** Prepares the rows, the marks, the titles and the legend. */
   function prepare() {
     const { overview } = model;
     prepared++;
@@ -154,7 +154,7 @@ export function createHeatmap({ state }) {
     state.set(changes);
   }
 
-  /** Unfolds the features of a cause, or folds them; a row inside folds those around it. */
+  /** Unfolds the features of a cause, or folds them; the row of a feature folds its cause. */
   function unfold({ group, folds, inside }) {
     if (!folds && !inside) return;
     const { unfolded } = state.get();

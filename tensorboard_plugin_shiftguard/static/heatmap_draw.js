@@ -1,16 +1,16 @@
-/* Drawing the heatmap: only the rows in view, in one canvas. */
+/* Drawing of the heatmap on a canvas; only the rows in view are drawn. */
 
 import { apart } from "./axis.js";
 import { shorten } from "./dom.js";
 import { ALONG, EXPECTED, FOUND, TOLERATED, UNCLEAR, strongestOf, titleOf } from "./groups.js";
 
 export const ROW = 28; // pixels
-export const HEAD = 36; // the line of epochs and the line of events
+export const HEAD = 36; // pixels of the line of epochs and the line of events together
 
 const FONT = "13px Roboto, 'Helvetica Neue', Arial, sans-serif";
 const SMALL = "12px Roboto, 'Helvetica Neue', Arial, sans-serif";
-const COSTS = [0.02, 0.04, 0.06]; // where the colours of a cost begin, after the first
-const EFFECTS = [0.5, 1, 2]; // the same for the effect, where no cost is known
+const COSTS = [0.02, 0.04, 0.06]; // costs at which the second to fourth colour begin
+const EFFECTS = [0.5, 1, 2]; // the same for effects, which are coloured where no cost is known
 
 /** Colours of the page, for the canvas. */
 export function palette() {
@@ -22,7 +22,7 @@ export function palette() {
   return Object.fromEntries(names.split(" ").map((name) => [name, read(name)]));
 }
 
-/** The colour of a cell: cost if it is known, else evidence; grey within the tolerance. */
+/** The colour of a cell: by cost if it is known, else by effect; grey within the tolerance. */
 export function colourOf(theme, { level, effect, cost }) {
   if (level === FOUND && cost !== null)
     return theme[`h${1 + COSTS.filter((bound) => cost >= bound).length}`];
@@ -33,7 +33,7 @@ export function colourOf(theme, { level, effect, cost }) {
   return level === TOLERATED || level === EXPECTED ? theme.tolerated : theme.quiet;
 }
 
-/** The mark of events at an epoch: what was found has the shape and colour of the run's state. */
+/** The mark of events at an epoch: a finding has the shape and colour of the run's state. */
 export function markOf(events, state) {
   const has = (kind) => events.some((event) => event.kind === kind);
   if (!has("preprocessing") && !has("finding")) return has("action") ? "action" : "note";

@@ -51,7 +51,7 @@ function levelInWords({ level, cost }) {
   return "";
 }
 
-/** Why nothing differs although the input is wrong; an empty text where that is not so. */
+/** The sentence that both streams are prepared wrongly in the same way; "" if they are not. */
 export function alikeInWords({ state, pair }) {
   const names = (pair ?? "").split("/");
   const both = names.map((name) => state?.diagnosis?.[name]);
@@ -93,7 +93,7 @@ export function heatmapTable({ overview, rows, column, step }) {
   );
 }
 
-/** The legend: costs where this pair of streams has any, else effects. */
+/** The legend: costs if this pair of streams has any; effects if an alarm has no cost. */
 export function drawLegend(node, overview, rows, marks) {
   const least = String(Number((100 * overview.tolerance).toPrecision(3)));
   const priced = Object.keys(overview.costs).length > 0;

@@ -12,7 +12,7 @@ import { classEdges, cumulative, densities, keepSpan, stepPath, usedSpan } from 
 
 const [TOP, RIGHT, LEFT] = [10, 10, 48];
 const PLOT = 190; // pixels, of the distributions
-const STRIP = 58; // pixels, of what each bin contributes
+const STRIP = 58; // pixels, of the differences of the bins
 const FOOT = 34;
 const SMALLEST = 1e-4; // share below which the logarithmic axis ends
 
@@ -28,7 +28,7 @@ export function createHistogram() {
 
   const redraw = onWidth(holder, (width) => data && width && paint(width));
 
-  /** Heights to draw of a stream's shares: density or share so far. */
+  /** The heights to draw for a stream's shares: densities or cumulative shares. */
   function heights(shares) {
     if (!shares) return null;
     return data.measure === "cumulative" ? cumulative(shares) : densities(data.edges, shares);
@@ -156,7 +156,7 @@ export function createHistogram() {
     step: show,
     draw(next, at) {
       data = { ...next, edges: next.edges ?? classEdges(next.classes.length) };
-      // Over all epochs, so that the bars below keep their scale as well.
+      // The largest difference of all epochs, so that the bars below keep their scale as well.
       data.reach = Math.max(
         0,
         ...next.stepNumbers.map((_, t) =>
@@ -174,7 +174,7 @@ export function binName({ edges, classes }, i) {
   return classes ? classes[i] : `${number(edges[i])} to ${number(edges[i + 1])}`;
 }
 
-/** Share of each bin now, less its share in the reference; null without both. */
+/** Share of each bin now, minus its share in the reference; null if one of them is missing. */
 export function differences({ streams }, at) {
   const current = streams.find((stream) => stream.role === "current");
   const reference = streams.find((stream) => stream.role === "reference");

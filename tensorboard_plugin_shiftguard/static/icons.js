@@ -1,4 +1,4 @@
-/* Icons of states. Each state has a shape, a word and a colour; any one is enough. */
+/* Icons of states. A state has a shape, a word and a colour; the colour is never the only sign. */
 
 import { el, svg } from "./dom.js";
 
@@ -58,7 +58,7 @@ export function badge(kind, word = WORDS[kind] ?? kind) {
 }
 
 // A feature without an alarm may still have shifted together with a reported one. Beyond
-// these limits it is certain enough that "no shift" would be wrong.
+// these limits, "no shift" would be wrong.
 const CERTAIN = -6; // log10 of the p-value
 const MATTERS = 0.1; // effect size
 

@@ -142,7 +142,7 @@ export function createLines({ height = 150, choose = null } = {}) {
   };
 }
 
-/** Bands as closed areas, one for each stretch without gaps. */
+/** The path of a band: a closed area for each stretch without gaps. */
 function bandPath(band, x, y) {
   let path = "";
   let stretch = [];

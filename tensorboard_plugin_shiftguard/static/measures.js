@@ -1,4 +1,4 @@
-/* What Keras logged as measures to draw, and the accuracy without the shift. */
+/* The measures to draw, from what Keras logged, and the accuracy without the shift. */
 
 /** The measures that are drawn: `{key, title, train, validation}`, accuracy first. */
 export function measuresOf(series) {

@@ -8,7 +8,7 @@ import { findingOf } from "./words.js";
 
 const MOST_EPOCHS = 100; // in a table; the JSON has them all
 
-/** Shares of each bin at one step, their difference and its part of the total. */
+/** A table of the shares of each bin at one step, their difference, and its part of the total. */
 export function binTable(data, index) {
   if (!data) return null;
   const shift = differences(data, index);

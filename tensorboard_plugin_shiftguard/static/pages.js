@@ -1,4 +1,4 @@
-/* Pages without data: loading, no data, an error. */
+/* Pages that are shown in place of data: loading, no data, an error. */
 
 import { button, code, el, fill } from "./dom.js";
 import { count } from "./format.js";

@@ -185,7 +185,7 @@ function conventions(expected, observed) {
   );
 }
 
-/** Channels in the order of the tensor: a letter each, coloured as well. */
+/** The channels in the order of the tensor, each as a coloured letter. */
 function order(channels) {
   if (!["rgb", "bgr"].includes(channels)) return channels === "gray" ? "gray" : "not known";
   return el(

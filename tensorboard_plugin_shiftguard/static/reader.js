@@ -12,7 +12,7 @@ const readable = (run) => run.name.replace(/\/shiftguard$/, "").replace(/^shiftg
 export function createReader({ state }) {
   const overviews = new Map(); // id of a run -> its overview
   const failures = new Map(); // id of a run -> error message
-  const read = new Map(); // id of a run -> entry of `/runs` at that time, and the time
+  const read = new Map(); // id of a run -> `markOf` and time when its overview was read
   let usual = null; // id of the run that is shown while the user has chosen none
   const known = { runs: [], more: 0, others: 0, overviews, failures };
 
@@ -46,7 +46,7 @@ export function createReader({ state }) {
     return [first, second].filter(Boolean);
   }
 
-  /** The index of a pair; the index of the same pair may differ between runs. */
+  /** Requests an overview for a pair; the index of the same pair may differ between runs. */
   async function ask(id, pair) {
     const place = (pairs) => (pairs ?? []).findIndex((one) => pairKey(one) === pair);
     const guess = pair ? place(overviews.get(id)?.pairs) : -1;
@@ -56,7 +56,7 @@ export function createReader({ state }) {
     return readOverview(await api.overview(id, index));
   }
 
-  /** The entry of a run in `/runs`, which changes with every comparison. */
+  /** Whether the overview that was read of a run is still up to date. */
   function unchanged(id, pair) {
     const { mark, time } = read.get(id) ?? {};
     const old = performance.now() - time > OLD;
@@ -64,13 +64,14 @@ export function createReader({ state }) {
     return mark !== undefined && mark === markOf(id) && !old && !other && overviews.has(id);
   }
 
+  /** The entry of a run in `/runs`, which changes with every comparison. */
   function markOf(id) {
     const run = known.runs.find((one) => one.id === id);
     const { updated, looks, last_step: last, kind, short } = run ?? {};
     return updated ? JSON.stringify([updated, looks, last, kind, short]) : undefined;
   }
 
-  /** The overview of a run, for the pair if it has it; null if it cannot be read. */
+  /** The overview of a run, for `pair` if the run has this pair; null if it cannot be read. */
   async function readRun(id, pair, glance = false) {
     if (glance && unchanged(id, pair)) return overviews.get(id);
     try {

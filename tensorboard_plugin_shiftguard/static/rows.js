@@ -1,4 +1,4 @@
-/* The list of features: filter and order. */
+/* An overview, laid out for the views, and its list of features: filter and order. */
 
 import { unpack } from "./api.js";
 
@@ -10,7 +10,7 @@ export function readOverview(raw) {
   const steps = raw.steps ?? [];
   const features = (raw.features ?? []).map((feature) => ({
     ...feature,
-    along: (feature.flags & 9) === 1, // an alarm that a reported one explains
+    along: (feature.flags & 9) === 1, // an alarm that a reported alarm explains
     found: Boolean(feature.flags & 8),
   }));
   const effects = unpack(raw.effects, 2);

@@ -5,7 +5,7 @@ import { ago } from "./format.js";
 import { icon } from "./icons.js";
 
 const MOST_LISTED = 100;
-const SEARCHED = 8; // runs from which on there is a search
+const SEARCHED = 8; // a longer list has a search
 
 export function createRuns(state) {
   const search = el("input", {

@@ -1,4 +1,4 @@
-/* Scales: conversion of numbers to positions and colours. */
+/* Scales: conversion of numbers to positions, and the round numbers of an axis. */
 
 /** Linear scale that maps `[a, b]` to `[from, to]`. */
 export function linear([a, b], [from, to]) {

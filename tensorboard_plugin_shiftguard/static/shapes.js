@@ -1,6 +1,6 @@
-/* Distributions as paths: shared bins, density rather than counts. */
+/* Distributions and lines as SVG paths. */
 
-/** Share of each bin for one unit of width; 0 for bins of no width. */
+/** Share of each bin per unit of width; 0 for bins of no width. */
 export function densities(edges, shares) {
   return shares.map((share, i) => {
     const width = edges[i + 1] - edges[i];
@@ -14,7 +14,7 @@ export function cumulative(shares) {
   return shares.map((share) => (sum += Math.max(0, share)));
 }
 
-/** Steps over the bins. With `base`, closed down to it, for a filled area. */
+/** The path of steps over the bins. With `base`, it is closed down to `base`, as a filled area. */
 export function stepPath(edges, heights, x, y, base = null) {
   const place = (value) => Math.round(value * 100) / 100;
   let path = "";

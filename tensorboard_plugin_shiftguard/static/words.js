@@ -76,7 +76,7 @@ function found(record, finding, threshold) {
   return { means, todo: [kind?.todo ?? family?.todo ?? OTHER.todo] };
 }
 
-/** The p-value of the latest comparison, with a note on what it does not account for. */
+/** The p-value of the latest comparison, with a note that it is not corrected for other tests. */
 function chance({ log10_p: log10 }) {
   if (log10 === null || log10 === undefined) return [];
   return [

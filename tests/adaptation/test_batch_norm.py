@@ -1,4 +1,4 @@
-"""`adapt_batch_norm` takes the target's statistics, can undo it, and skips frozen layers."""
+"""`adapt_batch_norm` takes the target's statistics, can be undone, and skips frozen layers."""
 
 import keras
 import numpy as np

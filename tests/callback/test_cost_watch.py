@@ -19,7 +19,7 @@ from keras_shiftguard.statistics.stream import Stream
 
 @pytest.fixture(scope="module")
 def digits():
-    """Training and validation, 16 x 16, with labels."""
+    """Training and validation images of digits, 16 x 16, with labels."""
     x, y = load_digits(return_X_y=True)
     order = np.random.default_rng(0).permutation(len(x))
     x = (x[order] / 16).reshape(-1, 8, 8, 1).repeat(2, axis=1).repeat(2, axis=2).astype("float32")
@@ -150,7 +150,7 @@ def test_a_shift_of_a_table_is_told_with_its_cost(digits):
 
 
 def test_another_class_mix_of_a_table_that_costs_nothing_is_no_alarm(digits):
-    """Training on as many samples of each class, on purpose, as of the rare ones."""
+    """Training is balanced on purpose; in validation, five of the ten classes are rare."""
     train, (x, y) = digits
     kept = (y > 4) | (np.arange(len(y)) % 5 == 0)
     guard = sg.ShiftGuard(verbose=0)  # a warning would be an error here
@@ -172,7 +172,7 @@ def test_whole_targets_of_a_regression_are_no_classes():
 
 
 def test_early_stopping_leaves_no_finding_open(digits):
-    """It ends training after the guard has looked, so no later epoch can tell."""
+    """The fit ends after the last comparison of the guard, so no later epoch settles a question."""
     train, (x, y) = digits
     guard = sg.ShiftGuard(verbose=0, on_shift="ignore")
     stop = keras.callbacks.LambdaCallback(
@@ -248,7 +248,7 @@ def test_a_reference_with_another_name_of_the_input():
 
 
 def test_wrong_labels_lose_the_cost_of_another_mix():
-    """An earlier look, at fewer samples, took them for label shift."""
+    """An earlier comparison, of fewer samples, took the wrong labels for label shift."""
     train, validation = levels(0), levels(1)
     shift = ShiftWatch(0.05, "ignore")
     shift.compare({"train": sg.profile(train), "validation": sg.profile(validation)}, 1)

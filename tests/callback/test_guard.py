@@ -154,7 +154,7 @@ class Fail(keras.callbacks.Callback):
 @pytest.mark.parametrize("fails", [False, True])
 @pytest.mark.filterwarnings("ignore::keras_shiftguard.ShiftWarning")
 def test_the_first_validation_is_corrected_like_training(fails, raw, labels):
-    """Else the checkpoint of the best epoch would be chosen on another input than trained on."""
+    """Otherwise, the best epoch would be chosen by its loss on input that training does not get."""
     model, guard = Pooled(), watching(on_mismatch="fix", verbose=0)
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     model.compile(keras.optimizers.SGD(0.0), loss)

@@ -120,7 +120,7 @@ def test_another_class_mix_is_label_shift(train, val):
 def test_early_stopping_can_monitor_it(train, val):
     stop = keras.callbacks.EarlyStopping("val_shift", mode="min", patience=0)
     history = fit(quiet(), train, (val[0] * 0.5, val[1]), 5, [stop]).history
-    assert len(history["loss"]) == 2  # it does not get better
+    assert len(history["loss"]) == 2  # `val_shift` does not get lower
 
 
 @pytest.mark.thorough

@@ -89,7 +89,7 @@ def test_a_warning_stands_on_a_line_of_its_own_and_is_not_repeated(images, capsy
     assert sum(each.category is ShiftWarning for each in warned) == 1
     out = capsys.readouterr().out
     assert "255 times" not in out  # the warning has said it
-    # After the bar of the last batch its line ends, before the warning; then the bar comes again.
+    # The line ends after the bar of the last batch. The warning follows, and then the bar again.
     assert re.search(r"━[^\n]*loss[^\n]*\n[^\n]*val_loss", out)
     assert out.splitlines()[-1].endswith("The numbers: print(guard.report)")
 
@@ -104,7 +104,7 @@ def test_what_was_ignored_is_listed_at_the_end(images, capsys):
 
 
 def test_characters_that_the_output_does_not_take_are_replaced(monkeypatch):
-    """A name or path of the user may hold any, and a log file may be in ASCII."""
+    """A name or path of the user may hold any character, and a log file may be in ASCII."""
     output = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
     with monkeypatch.context() as patched:
         patched.setattr("sys.stdout", output)
@@ -113,7 +113,7 @@ def test_characters_that_the_output_does_not_take_are_replaced(monkeypatch):
 
 
 def test_a_closed_output_does_not_end_a_fit(images, monkeypatch):
-    """A service may have none."""
+    """A service may have no output."""
     x, y = images
     output = io.StringIO()
     output.close()

@@ -42,7 +42,7 @@ def test_augmentation_in_validation_has_the_p_value_of_its_labels():
 
 
 def test_a_drawn_validation_of_two_classes_is_not_called_augmented():
-    """Two draws have the same class counts in one epoch of a few."""
+    """In a few epochs, two draws may have the same class counts by chance."""
     guard = watch()
     for epoch, classes in ((1, 2), (2, 2), (3, 3), (4, 2)):
         drawn = stream(images(epoch, 100), classes)
@@ -81,7 +81,7 @@ def test_soft_labels_in_both_streams_are_no_augmentation():
     guard = watch()
     guard.compare({"train": train, "validation": sg.profile((noisy, soft))}, 1)
     assert guard._augmented(train, sg.profile((noisy, soft)))[0] == set()
-    # Against labels that are not mixed, they are MixUp.
+    # If the labels of validation are not mixed, those of training are MixUp.
     assert "input/noise" in guard._augmented(train, stream(noisy))[0]
 
 

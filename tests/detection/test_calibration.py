@@ -30,7 +30,7 @@ def test_fits_without_shift_rarely_alarm(fresh):
     draw = source("gauss", rng)
     only = _bandwidth(draw(500))
     alarms = sum(one_fit(draw, rng, 2, fresh, only)[0] for _ in range(6))
-    assert alarms <= 2  # at 5 %: a chance of 2e-3 to be above
+    assert alarms <= 2  # the chance of more is 2e-3 at a rate of 5 %
 
 
 def test_a_fit_with_a_shift_does_alarm():

@@ -47,7 +47,7 @@ def test_what_excuses_an_alarm():
     sure = Cost(0.09, (0.05, 0.13), 500, is_rough=True)
     assert finding(expected=True).with_cost(sure, 0.01).matters
     assert not finding(is_question=True).matters
-    # A question waits for one of two reasons, and the words hold for both.
+    # A finding is a question for one of two reasons, and the sentence names both.
     said = in_a_sentence(finding(is_question=True))
     assert "augmentation of training may explain it, or the model has learnt too little" in said
 
@@ -60,7 +60,7 @@ def test_the_intervals_hold_what_they_say():
         before = rng.random(300) < 0.8
         after = np.where(rng.random(300) < 0.1, rng.random(300) < 0.4, before)
         low, high = cost_of(before, after).interval
-        holds[0] += low < 0.04 < high  # a tenth of the images has .4 in place of .8
+        holds[0] += low < 0.04 < high  # a tenth of the images has accuracy .4 in place of .8
         low, high = gap_between(before, rng.random(200) < 0.7).interval
         holds[1] += low < 0.1 < high
     assert np.all(holds / 400 > 0.93)

@@ -307,7 +307,7 @@ def test_a_part_of_the_level_is_reserved_for_concept_shift():
     result = compare_profiles(*streams)
     (found,) = (f for f in result.findings if f.kind == "concept")
     assert found.feature == "labels/concept" and result.p_value < 0.01
-    # Its level is the share `CONCEPT_SHARE` of the whole.
+    # The level of this test is `CONCEPT_SHARE` times the level of the comparison.
     p = found.p_value
     assert any(
         f.kind == "concept"
@@ -330,7 +330,7 @@ def test_an_input_may_be_named_like_something_of_ours():
 
 
 def flat_images(number, flat):
-    """Returns a profile of images, all of them flat or none."""
+    """Returns a profile of images, which are either all flat or all not flat."""
     made = columns(number, 1)
     deviations = np.zeros(number) if flat else RNG.uniform(1, 2, number)
     return with_input(

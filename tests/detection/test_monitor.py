@@ -125,7 +125,7 @@ def test_a_known_shift_raises_no_alarm_and_stays_visible():
     assert monitor.severity("validation") == 0
     assert [f.acknowledged for f in monitor.report().findings] == ["a new sensor"]
     assert "input/1" in monitor.pairs[0].expected  # as the tab draws it
-    val[:, 2] += 1  # another one is an alarm all the same
+    val[:, 2] += 1  # another finding is an alarm all the same
     found = monitor.compare("validation", "train", stream(val), train, epoch=2)
     assert [f.feature for f in found if f.matters] == ["input/2"]
 
@@ -179,7 +179,7 @@ def test_what_a_restored_monitor_knows():
     assert [pair.looks for pair in second.pairs] == [1]
     assert second.pairs[0].expected == {"input/1"} and not second.add(of("input/nan"))
     assert second.pairs[0].significant == first.pairs[0].significant != set()
-    # A pass over the same samples is no second look; one over others is.
+    # A pass over the same samples is no second look; a pass over other samples is.
     second.compare("validation", "train", stream(val), train, epoch=2)
     assert second.pairs[0].looks == 1
     second.compare("validation", "train", stream(val + 1), train, epoch=3)

@@ -37,7 +37,7 @@ def test_an_order_by_class_is_no_dependence():
     labels = np.repeat(np.arange(4), 100)
     x = scenes(rng, 4)[labels] + scenes(rng, 400)
     assert independent_share(x, labels) == 1.0
-    assert independent_share(x, None) < 1.0  # nothing tells it from clips without labels
+    assert independent_share(x, None) < 1.0  # without labels, the order looks like clips
 
 
 def test_too_few_images_tell_nothing():

@@ -109,5 +109,5 @@ def test_the_notebook_shows_what_str_says_and_escapes_it():
     shown = report._repr_html_()
     document = unescape(re.search(r'srcdoc="([^"]*)"', shown)[1])
     assert "A &lt; b &amp; c." in document and "<script" not in document
-    # What a viewer shows that drops frames.
+    # A viewer that drops frames shows the text inside the `iframe` element.
     assert unescape(shown.split(">", 1)[1].removesuffix("</iframe>")) == str(report)

@@ -50,7 +50,7 @@ def test_two_numbers_are_told_apart():
     assert sentences.two_numbers(0.5, 0.6) == ("0.5", "0.6")
     assert sentences.two_numbers(0.501, 0.502) == ("0.501", "0.502")
     assert sentences.two_numbers(0.5, 0.5) == ("0.5", "0.5")
-    assert sentences.two_numbers(1.0, 1 + 1e-9) == ("1", "1")  # digits end somewhere
+    assert sentences.two_numbers(1.0, 1 + 1e-9) == ("1", "1")  # the number of digits is limited
 
 
 def test_location():

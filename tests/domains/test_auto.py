@@ -63,12 +63,13 @@ def test_a_confident_model_sees_another_mix():
 @pytest.mark.parametrize(
     ("shares", "source_confidence", "ratio"),
     [
-        # A fifth of the predictions is expected to be wrong, and only a tenth differs:
-        # expectation-maximisation alone would find a share of 67 %.
+        # A fifth of the predictions is expected to be wrong, and only a tenth differs from the
+        # source: expectation-maximisation alone would find a share of 67 %.
         ((60, 40), 0.80, 1.0),
-        # As sure as on the source, and far more differs than the mistakes explain.
+        # The model is as confident as on the source, and far more predictions differ than its
+        # mistakes explain.
         ((95, 5), 0.80, 2.0),
-        # Less sure than on the source: what has changed besides the mix is not known.
+        # The model is less confident than on the source, so not only the mix has changed.
         ((95, 5), 0.98, 1.0),
     ],
 )
@@ -104,7 +105,7 @@ def test_harm_takes_the_first_stage_back(harm, reason):
 
 
 def test_the_source_mix_is_that_of_training_and_not_of_validation(rng, monkeypatch):
-    """The estimated mix is divided by it, so the mix of validation would spoil the alignment."""
+    """The target's mix is divided by the source mix; the mix of validation would be wrong here."""
     x, _, target = two_domains(rng, 80, 40)
     y = np.arange(80) % 4 // 3  # a quarter of class 1
     mixes = []
@@ -151,7 +152,7 @@ def test_the_last_epoch_is_measured():
 
 @pytest.mark.backend
 def test_the_first_stage_is_saved_when_it_ends(rng):
-    """Also in the middle of an epoch, and if the whole training is one epoch."""
+    """It may end in the middle of an epoch, and the whole training may be one epoch."""
     x, y, target = two_domains(rng, 128, 128)
     model = DomainAdaptationModel(network(), "features", "auto", verbose=0)
     model.compile(keras.optimizers.SGD(0.02), keras.losses.SparseCategoricalCrossentropy(True))

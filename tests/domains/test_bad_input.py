@@ -140,7 +140,7 @@ def test_the_default_split_is_named(capsys):
     layers = [Dense(3, name="features"), Dense(2), keras.layers.Softmax()]
     activated = keras.Sequential([keras.Input((2,)), *layers])
     assert Split(activated).name == "features"
-    # The layers of a second model, and of one that grows layer by layer, as a loaded one does.
+    # The layers in a second model, and in one that grows layer by layer, as a loaded model does.
     assert Split(keras.Sequential([keras.Input((2,)), *layers]), "features").name == "features"
     grown = keras.Sequential([keras.Input((2,))])
     for layer in (Dense(4), Dense(3, name="features"), Dense(2), keras.layers.Softmax()):

@@ -109,7 +109,7 @@ def test_batch_norm_remembers_one_pass_only(rng):
         model.fit(*(x, y), target_data=target, epochs=1, batch_size=32, shuffle=False, verbose=0)
         moved[method] = norm.moving_mean.numpy()
     assert np.abs(moved["mmd"]).max() > 1e-4
-    # The same samples twice have the same mean, and so one step moves the average as far.
+    # The same samples twice have the same mean, so both methods move the average equally far.
     np.testing.assert_allclose(moved["augmentation"], moved["mmd"], atol=1e-6)
 
 
@@ -129,6 +129,6 @@ def test_half_precision_scales_the_loss(rng):
     assert isinstance(model.optimizer, keras.optimizers.LossScaleOptimizer)
     moved = 0.0
     for a, b in zip(*weights, strict=True):
-        np.testing.assert_allclose(a, b, atol=5e-3)  # forgotten scaling is a factor of 2**15
+        np.testing.assert_allclose(a, b, atol=5e-3)  # a forgotten loss scale is a factor of 2**15
         moved = max(moved, float(np.abs(a).max()))
     assert moved > 0.01

@@ -27,7 +27,7 @@ def tensor(array):
 
 @pytest.mark.parametrize("classes", [70, 80])
 def test_random_projections_keep_the_products_of_the_multilinear_map(classes):
-    """Long et al. (2018), theorem 2: `<f, f'> <p, p'>` on average, also for two sizes of 70."""
+    """Long et al. (2018), theorem 2: on average `<f, f'> <p, p'>`, also if both sizes are 70."""
     width = 70
     assert width * classes > MAX_PRODUCT
     layer = DomainAdversarial(classes, (4,))

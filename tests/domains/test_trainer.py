@@ -170,7 +170,7 @@ def test_the_guard_sees_source_and_target_apart(rng, tmp_path):
 
 
 class Batches(keras.utils.PyDataset):
-    """Batches of 16 of arrays."""
+    """Batches of 16 samples from arrays."""
 
     def __init__(self, *arrays):
         super().__init__()

@@ -105,7 +105,7 @@ def test_bad_arguments(model, digits):
 def test_optimal_transport():
     certain = np.eye(3)[[0, 0, 1, 2]]
     assert np.isclose(transported(certain, np.array([0.5, 0.25, 0.25])), 1.0, atol=0.01)
-    # Two samples of class 0 must go to the others, which they are not.
+    # No label is 0, so the two samples that are predicted as class 0 are wrong.
     shares = np.array([0.0, 0.5, 0.5])
     assert np.isclose(transported(np.eye(3)[[0, 0, 1, 2]], shares), 0.5, atol=0.05)
     rng = np.random.default_rng(0)

@@ -35,7 +35,7 @@ def test_right_data_has_no_gap(model, reference):
     assert rows_of(report).keys() == {"unexplained"}
     assert not report.beyond_sampling
     assert 0.85 < report.accuracy < 1
-    # Wrong pixels make this model surer of itself: without labels that is no all-clear.
+    # Wrong pixels make this model more confident, so the estimate alone cannot exclude a gap.
     unlabelled = sg.explain_gap(model, gap_cases.photos(600)[0] * 255, reference)
     assert unlabelled.accuracy > 0.95 and not unlabelled.beyond_sampling
     assert "Unclear whether there is a gap" in str(unlabelled)

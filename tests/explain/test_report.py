@@ -54,7 +54,7 @@ def test_an_estimate_of_no_gap_under_a_shift_is_unclear():
     found = report(rows, interval=(-0.01, 0.01), estimated=True, doubt=shift)
     assert str(found).startswith("Unclear whether there is a gap") and shift in str(found)
     assert found.to_dict()["doubt"] == shift
-    # A wrong input that makes the model surer of itself is to be repaired all the same.
+    # A wrong input must be repaired even if it makes the model more confident.
     wrong = row("preprocessing", -0.2, repair="x = x / 255")
     assert "To repair preprocessing: x = x / 255" in str(replace(found, rows=(wrong, *rows)))
 

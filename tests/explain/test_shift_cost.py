@@ -176,7 +176,7 @@ def test_mirroring_follows_the_layout_of_the_images(first):
 
 
 def test_a_model_that_was_trained_before_knows_its_images_by_heart():
-    """The difference of the accuracies is then no cost, only an upper bound of it."""
+    """The difference of the accuracies is then only an upper bound of the cost."""
     labels = np.arange(400) % 2
     images = np.zeros((400, 8, 8, 1), "float32")
 

@@ -28,7 +28,8 @@ def new_model(optimizer="adam"):
         ]
     )
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-    # Eager because tracing a step takes seconds, and running it milliseconds. JAX has to compile.
+    # Eager, because tracing a step takes seconds and running one takes milliseconds. JAX compiles
+    # in any case.
     model.compile(optimizer, loss, run_eagerly=BACKEND == "tensorflow")
     return model
 

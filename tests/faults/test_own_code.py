@@ -20,7 +20,7 @@ pytestmark = pytest.mark.eager
 
 
 class Stop(keras.callbacks.Callback):
-    """Ends the fit at one hook of the second epoch, or of the fit if it is called only once."""
+    """Ends the fit at one hook: in the second epoch, or at the only call in the fit."""
 
     def __init__(self, hook, how):
         super().__init__()
@@ -112,7 +112,7 @@ def test_an_interrupt_inside_the_guard(tmp_path):
         run(model, [guard])
     guard.detach()
     plain = new_model()
-    run(plain, [], epochs=1, validation_data=None)  # it ended in the middle of the first epoch
+    run(plain, [], epochs=1, validation_data=None)  # the other fit ended within the first epoch
     assert same(numbers(model), numbers(plain))
     assert len(records(tmp_path)) >= 1
 
@@ -156,7 +156,7 @@ class Sum(keras.metrics.Mean):
 
 @pytest.mark.backend
 def test_a_statistic_of_the_user_fails_in_an_update(unwatched):
-    """Only this statistic is left out; a half of an epoch would look like a shift."""
+    """Only this statistic is left out, because its values of half an epoch would look shifted."""
     guard = quiet(on_shift="warn", statistics=[Sum(4, name="mine")])
     weights, warned = watched(guard)
     assert same(weights, unwatched)
@@ -184,7 +184,7 @@ class SwitchOn(keras.callbacks.Callback):
 @pytest.mark.to_the_bit
 @pytest.mark.parametrize("hook", ["result", "update"])
 def test_a_correction_goes_on_after_a_failure_of_the_guard(hook, monkeypatch):
-    """Else the network would get another input from one batch to the next."""
+    """Otherwise, the input of the network would change from one batch to the next."""
     x = np.random.default_rng(1).random((64, 8, 8, 3)).astype("float32")
 
     def new():
@@ -232,7 +232,7 @@ def test_the_history_stays_a_table_after_a_failure():
 
 @pytest.mark.backend
 def test_labels_of_parts_of_a_sample_are_left_out(rng):
-    """Of a sequence, each step may have a label of its own."""
+    """Each step of a sequence may have a label of its own."""
     steps = keras.Input((6, 4))
     outputs = keras.ops.reshape(keras.layers.Dense(3)(steps), (-1, 3))
     model = keras.Model(steps, outputs)
@@ -270,7 +270,7 @@ def test_the_users_settings_of_numpy_are_not_those_of_the_guard(unwatched):
 
 @pytest.mark.backend
 def test_an_epoch_that_a_callback_cuts_short_is_no_shift():
-    """Its samples may be sorted: the first batches then have other classes than a whole epoch."""
+    """The samples may be sorted by class, so the first batches lack classes of a whole epoch."""
 
     class StopWithin(keras.callbacks.Callback):
         def on_epoch_begin(self, epoch, logs=None):

@@ -71,7 +71,7 @@ def scrambled(choices, data, most):
     """Returns the bytes with up to `most` of them changed, or cut off."""
     data = bytearray(data)
     for _ in range(choices.below(most + 1)):
-        if not data:  # at the end of the choices bytes are taken away
+        if not data:  # after the last choice, `chunk` is empty, which removes bytes
             break
         at = choices.below(len(data))
         what = choices.below(4)

@@ -136,7 +136,7 @@ def _records(choices):
 
 
 def _damage(choices, event):
-    """Changes one thing about an event, so that it is still an event."""
+    """Changes one thing about an event; the result is still an event."""
     if not event.summary.value:
         event.step = choices.pick((-1, 2**63 - 1, 0, 10**12))
         return

@@ -33,7 +33,7 @@ def real():
 
 
 def one_profile(data):
-    """Reads the bytes as a profile, and uses the profile, or as the state of a guard.
+    """Reads the bytes as a profile, which is then used, or as the state of a guard.
 
     Returns whether the header was read.
     """

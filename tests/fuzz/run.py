@@ -2,8 +2,8 @@
 
     python tests/fuzz/run.py events --inputs 1000000
 
-Atheris 3 runs on Python 3.11: `pip install atheris`. A crash, more than ten seconds or
-more than 2 GB for one input ends it, and leaves the input in a file.
+Atheris 3 runs on Python 3.11: `pip install atheris`. The run ends at a crash, or if one input takes
+more than ten seconds or 2 GB. That input is left in a file.
 """
 
 import argparse
@@ -21,7 +21,7 @@ WATCHED = [
     *("keras_shiftguard.io.npz", "keras_shiftguard.io.images", "keras_shiftguard.profiles"),
     *("keras_shiftguard_cli.reading", "tensorboard_plugin_shiftguard"),
 ]
-SHARED_MEMORY = "/dev/shm"  # files of one input, where there is such a place
+SHARED_MEMORY = "/dev/shm"  # for the files of an input, if this folder exists
 
 
 def main():

@@ -75,7 +75,7 @@ def test_the_state_of_the_model_is_its_own_during_a_fit(data):
 
 
 def test_a_step_made_anew_in_mid_fit_goes_on_being_counted(data):
-    """Keras's own docs advise this after layers were unfrozen."""
+    """Keras's own docs advise to make a new step after layers were unfrozen."""
     guard = sg.ShiftGuard(verbose=0)
     fit(network(), data, guard, During(lambda model: model.make_train_function(force=True)))
     assert guard.profiles["train"].num_samples == 80
@@ -109,7 +109,7 @@ def test_after_an_interrupted_fit_the_next_one_is_not_measured(data):
     "repair", ["on_mismatch", pytest.param("adapt", marks=pytest.mark.thorough)]
 )
 def test_after_an_interrupted_fit_the_next_one_is_not_repaired(data, repair):
-    """Neither corrected nor augmented, although the wrapper of the dead run is still there."""
+    """The next fit neither corrects nor augments its input, although the old wrapper is there."""
     plain, model = network(), network()
     guard = sg.ShiftGuard(verbose=0, **{repair: {"on_mismatch": "fix", "adapt": True}[repair]})
 
@@ -404,7 +404,7 @@ def test_what_a_callback_evaluates_after_data_of_unknown_length_is_not_validatio
 
 @pytest.mark.skipif(BACKEND != "tensorflow", reason="elsewhere Keras passes the batches themselves")
 def test_functions_that_users_made_get_every_batch(data):
-    """One takes two batches in a call, as for accumulated gradients; one wraps that of Keras."""
+    """One takes two batches in a call, to accumulate gradients; another wraps Keras's function."""
     import tensorflow as tf
 
     calls = []

@@ -134,7 +134,7 @@ def test_batches_of_another_size_are_measured_in_a_later_fit(data):
     model = compiled(network())
     fit(model, data, quiet())
     guard = fit(model, data, quiet(), batch_size=7)
-    # A trained model is diagnosed after some batches, up to which the sums are read apart.
+    # A trained model is diagnosed after some batches, whose sums are read separately.
     assert_same_profiles(guard, fit(compiled(network()), data, quiet(), batch_size=7), rtol=1e-5)
 
 
@@ -158,7 +158,7 @@ def test_what_one_fit_corrects_the_next_does_not(data):
 
     class SwitchOn(keras.callbacks.Callback):
         def on_epoch_begin(self, epoch, logs=None):
-            if not epoch:  # in which the guard judges an untrained model, and corrects nothing
+            if not epoch:  # the guard judges an untrained model and corrects nothing
                 return
             for name in ("train", "validation"):
                 for correction in guard._run.stream(name).corrections.values():
@@ -306,7 +306,7 @@ def test_a_guarded_evaluate_inside_a_guarded_fit(data):
         warnings.simplefilter("error", ShiftWarning)
         model.fit(*data, epochs=3, callbacks=[Nosy(), guard], verbose=0)
     assert counted == [40, 40, 40]
-    # The guard of the fit goes on: also the third pass is the latest one, of the same samples.
+    # The guard of the fit goes on: its latest pass is the third one, over the same samples.
     assert guard._run._passes["train"].repeats and guard.profiles["train"].num_samples == 40
 
 

@@ -26,7 +26,7 @@ def test_off_on_and_off_again(layout, permutation, rng):
     correction.switch_on(permutation, SCALE, OFFSET)
     layer = InputCorrection(SCALE, OFFSET, permutation, layout)
     np.testing.assert_allclose(corrected(correction, x), ops.convert_to_numpy(layer(x)), rtol=1e-6)
-    correction.switch_on(None, SCALE, OFFSET)  # another one in its place
+    correction.switch_on(None, SCALE, OFFSET)  # another correction in place of the first
     wanted = ops.convert_to_numpy(InputCorrection(SCALE, OFFSET, None, layout)(x))
     np.testing.assert_allclose(corrected(correction, x), wanted, rtol=1e-6)
     correction.switch_off()

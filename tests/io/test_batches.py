@@ -26,7 +26,7 @@ class Pairs(keras.utils.PyDataset):
 
 
 class Numbered(keras.utils.PyDataset):
-    """Tells its length by `num_batches`, as Keras asks for."""
+    """Has its length in `num_batches`, as Keras asks for."""
 
     num_batches = 5
 

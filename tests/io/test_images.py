@@ -182,7 +182,7 @@ def test_pickled_labels_are_refused(tmp_path):
 
 
 def test_labels_that_are_more_than_the_images_are_refused(tmp_path):
-    """Two samples of 40 labels would match two samples of 20 images, but not be theirs."""
+    """Ten of 40 labels would be as many as ten of 20 images, but belong to other images."""
     np.savez(tmp_path / "a.npz", x=np.zeros((20, 4, 4, 3)), y=np.arange(40))
     with pytest.raises(BadInputError, match="holds 20 images and 40 labels"):
         read_labels(tmp_path / "a.npz", 10)

@@ -65,7 +65,7 @@ def read_back(log_dir):
 
 
 def test_tensorboard_finds_every_series_in_its_own_run(log_dir):
-    """Only the user's own metrics are scalars: the features would be a hundred cards."""
+    """Only the user's own metrics are scalars: features as scalars would fill a hundred cards."""
     found = read_back(log_dir)
     expected = {"shiftguard|scalars|shiftguard/train/my_metric"}
     expected |= {"shiftguard|scalars|shiftguard/shift", "shiftguard|text|shiftguard/verdict"}

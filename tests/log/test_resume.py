@@ -101,7 +101,7 @@ def test_a_state_that_is_missing_or_damaged_costs_a_warning(tmp_path):
 
 @pytest.fixture(scope="module")
 def repeated(tmp_path_factory):
-    """A log whose third epoch had dark validation images and was repeated without."""
+    """A log whose third epoch had dark validation images and was repeated without them."""
     log_dir = tmp_path_factory.mktemp("logs")
     first = fit(quiet(log_dir), 0, 3, lambda epoch: 0.6 if epoch == 2 else 1.0)
     assert first.report.shifted

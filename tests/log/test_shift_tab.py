@@ -83,7 +83,7 @@ def test_scores_are_those_of_the_tests(run):
             column = name.removeprefix("input/")
             expected = [here.mean(column), here.std(column), there.mean(column), there.std(column)]
             assert by_name[name][5:9] == pytest.approx(expected, rel=1e-5)
-            assert np.isnan(by_name[name][9])  # nobody measured what it costs
+            assert np.isnan(by_name[name][9])  # its cost was not measured
 
 
 def test_an_alarm_is_flagged_from_the_step_that_found_it(run):
@@ -351,13 +351,13 @@ def test_curves_hold_what_keras_logged_and_single_numbers_only(tmp_path):
 
 @pytest.mark.parametrize(("cost", "flags"), [(0.05, ALARM | REPORTED), (0.001, REPORTED)])
 def test_what_goes_along_with_a_tolerated_finding_is_no_alarm(tmp_path, cost, flags):
-    """Column 2 is column 1 once more, and is not reported if a cause explains both."""
+    """Column 2 is significant too, but has the same cause as column 1 and is not reported."""
     rng = np.random.default_rng(0)
     monitor = ShiftMonitor(0.05, [PAIR])
     both = streams(rng, shift=3)
     monitor.compare(*PAIR, both["validation"], both["train"], 1)
     found = monitor.pairs[0]
-    found.significant |= {"input/2"}  # as it differs in the same way
+    found.significant |= {"input/2"}  # as if it differed in the same way
     measured = Cost(cost, (cost / 2, 2 * cost), 500)
     monitor.price(*PAIR, dict.fromkeys(found.findings, measured), tolerance=0.01)
     with EventWriter(tmp_path) as writer:

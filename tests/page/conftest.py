@@ -21,7 +21,7 @@ class Opened:
     def audit(self):
         """Returns every problem that axe-core finds, contrast among them, one line each.
 
-        The page forbids all scripts, so the test has to go around that.
+        The page forbids all scripts, so axe-core is run by `evaluate`.
         """
         self.page.evaluate(AXE.read_text(encoding="utf-8") + "; 0")
         found = self.page.evaluate("axe.run(document).then(r => r.violations)")

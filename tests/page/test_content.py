@@ -132,7 +132,7 @@ def test_an_alarm_whose_cost_is_not_known_is_to_be_looked_at():
     band = said(report(unknown)).band
     assert band.state == "look" and band.facts[0].figure == "cost unknown"
     assert "the effect size is \N{MINUS SIGN}1.4" in band.facts[0].meaning
-    # Nobody intends another preprocessing step, whatever it costs.
+    # Another preprocessing step is always a mistake, whatever it costs.
     assert said(report(replace(unknown, kind="preprocessing"))).band.state == "act"
 
 
@@ -185,7 +185,7 @@ def test_a_corrected_run_is_not_shown_as_a_mismatch():
     parts = {"diagnosis": {"train": diagnosis().to_dict()}, "corrected": ["train"]}
     band = assemble(plain(parts)).band
     assert band.state == "corrected" and band.code == "model = guard.diagnosis.apply(model)"
-    assert "x * 2.0" not in page(plain(parts))  # which would correct it twice
+    assert "x * 2.0" not in page(plain(parts))  # this line would correct the input twice
     assert band.facts[-1].figure == "no cost in fit"
     parts["diagnosis"]["validation"] = diagnosis().to_dict()
     assert assemble(plain(parts)).band.state == "act"
@@ -219,7 +219,7 @@ def test_a_page_is_written_or_returned(result, tmp_path):
     assert text.startswith("<!doctype html>")
     assert result.to_html(tmp_path / "new" / "page.html") is None
     assert (tmp_path / "new" / "page.html").read_text(encoding="utf-8") == text
-    # From the data alone, as another process reads it.
+    # The page can be made from the data alone, as another process reads them.
     assert page(json.loads(json.dumps(plain(result._page_parts()), allow_nan=False))) == text
     for name in ("src", "href", "action"):
         assert not re.search(rf"\s{name}\s*=", text)
@@ -281,4 +281,4 @@ def test_a_hostile_file_is_bad_input_and_no_crash(case, tmp_path, capsys):
 def test_data_of_another_form_is_said_to_be_malformed():
     with pytest.raises(MalformedData, match="not as expected"):
         page({"report": {"findings": 3}})
-    assert not issubclass(MalformedData, BadInputError)  # the page knows nothing of the library
+    assert not issubclass(MalformedData, BadInputError)  # the page does not import the library

@@ -87,7 +87,7 @@ def test_it_prints_in_light_colours_on_paper(opened, run_page, tmp_path):
     shown.emulate_media(media="print")
     assert shown.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
     wide = "[...document.querySelectorAll('.wide')].every(e => e.scrollWidth <= e.clientWidth)"
-    shown.set_viewport_size({"width": 720, "height": 1000})  # of a sheet between its margins
+    shown.set_viewport_size({"width": 720, "height": 1000})  # a sheet between its margins
     assert shown.evaluate(wide)
     printed = shown.pdf(path=tmp_path / "page.pdf", format="A4")
     assert printed.startswith(b"%PDF") and 1 <= printed.count(b"/Type /Page\n") <= 4

@@ -116,7 +116,7 @@ def test_the_corrected_images_stand_beside_those_that_were_fed(tmp_path, rng):
     rows = {row["what"]: row for row in look["rows"] if row["stream"] == "train"}
     assert rows["fed"]["range"] == [0.0, 1.0] and rows["corrected"]["range"] == [-1.0, 1.0]
     for fed, corrected in zip(*(rows[w]["pictures"] for w in ("fed", "corrected")), strict=True):
-        # The fix maps [0, 1] to [-1, 1], so they look alike, and so they should.
+        # The fix maps [0, 1] to [-1, 1], and each is drawn over its own range, so both look alike.
         assert np.allclose(pixels(tmp_path, fed), pixels(tmp_path, corrected), atol=1.01)
     assert "corrected, as the model sees them" in (tmp_path / "shift.html").read_text("utf-8")
 

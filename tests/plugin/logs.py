@@ -106,7 +106,7 @@ def histograms_content(names=("a", "b"), streams=("train", "validation"), **more
 
 
 def histograms(*features):
-    """For each feature, a list of the first filled bin of each stream (None: absent)."""
+    """A tensor of histograms. Each feature is a list: each stream's first filled bin, or None."""
     tensor = np.full((len(features), 33 + 32 * len(features[0])), -1, np.int16)
     tensor[:, :33] = MIDDLE + np.arange(33)
     for row, streams in zip(tensor, features, strict=True):

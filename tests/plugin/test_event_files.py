@@ -27,7 +27,7 @@ def scrambled(data, rng, letters, count):
 
 
 def damage(event, rng):
-    """Changes one thing about an event, so that it is still an event."""
+    """Changes one thing about an event; the result is still an event."""
     value = event.summary.value[0]
     tensor, plugin = value.tensor, value.metadata.plugin_data
     kind = rng.randrange(9)

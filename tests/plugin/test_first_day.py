@@ -61,7 +61,7 @@ def diagnosis(**more):
 
 
 def write_shift(run_dir, one, flags):
-    """A run in which one finding appears at epoch `FAULT`; `flags` of each of `NAMES` from then."""
+    """A run in which one finding appears at epoch `FAULT`; from then on, `NAMES` have `flags`."""
     none = {"verdict": {"shift": "ShiftGuard: no shift found"}, "report": report()}
     found = {"verdict": {"shift": "ShiftGuard: shift found"}, "report": report(one)}
     with RawLog(run_dir) as log:

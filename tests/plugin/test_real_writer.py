@@ -50,7 +50,7 @@ def in_both(reference, current, name):
 
 @pytest.mark.parametrize("kind", PROVIDERS)
 def test_a_second_fit_in_the_same_directory_keeps_its_own_names(tmp_path, kind):
-    """TensorBoard keeps the description of the first fit, which would swap the rows."""
+    """TensorBoard keeps the description of the first fit, by which rows would get wrong names."""
     write_fit(tmp_path, shift=3.0, against="reference", num_features=3, epochs=4)
     write_fit(tmp_path, shift=3.0)
     write_fit(tmp_path, shift=0.0, epochs=2)

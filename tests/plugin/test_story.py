@@ -1,4 +1,4 @@
-"""The story of a run, told from what the guard really writes."""
+"""The story of a run, made from what the guard really writes."""
 
 import json
 from dataclasses import replace

@@ -79,7 +79,7 @@ def test_several_inputs_are_judged_one_by_one(trained, raw_images):
     )
     for fed, status in ((raw_images / 127.5 - 1.0, "ok"), (raw_images, "unknown")):
         diagnosis = sg.diagnose(twice, {"left": raw_images / 127.5 - 1.0, "right": fed})
-        # The network reads the left input first: only of that its batch norm can tell.
+        # The network reads the left input first, so its batch norm can judge only this input.
         found = {name: d.status for name, d in diagnosis.by_input.items()}
         assert found == {"left": "ok", "right": status} and diagnosis.status == status
     said = sg.diagnose(twice, {"left": raw_images, "right": fed}, expects={"left": "tf"})

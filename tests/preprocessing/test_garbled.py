@@ -77,7 +77,7 @@ def test_the_advice_is_a_line_that_works(what):
 )
 def test_pictures_are_not_garbled(images):
     found = find_garbling(images, InputConvention("raw"))
-    noise = images.shape == (8, 32, 32, 3)  # has no layout, but no colours either
+    noise = images.shape == (8, 32, 32, 3)  # noise has no layout and no colours
     assert found is None or (noise and found.what.startswith("HSV"))
 
 
@@ -136,7 +136,7 @@ def test_images_that_are_equal_after_the_repair_are_tried_once():
 
 @pytest.mark.parametrize("bias", [0.0, 0.1])
 def test_random_or_linear_weights_prove_nothing(bias):
-    """Images of random colours look like HSV; as pixels, they look more different as RGB."""
+    """Random colours look like HSV, and converted to RGB, the pixels of two images differ more."""
     random = np.random.default_rng(0)
     images = np.kron(random.integers(0, 256, (16, 4, 4, 3)), np.ones((1, 8, 8, 1)))
     last = keras.layers.Dense(1, bias_initializer=keras.initializers.Constant(bias))

@@ -1,4 +1,7 @@
-"""Each rule of the verdict is tested on both sides of each of its limits."""
+"""Each rule of the verdict is tested on both sides of each of its limits.
+
+A trial measures whether a network recognises its images better with a fix than as fed.
+"""
 
 import dataclasses
 
@@ -106,7 +109,7 @@ FED, TF = key("unit"), key("tf")
         # The best hypothesis must fit well.
         ({TF: 0.25, FED: 0.8}, {}, 0.97, "mismatch"),
         ({TF: 0.27, FED: 0.8}, {}, 0.97, "unknown"),
-        # It must fit better than the images as fed by a third.
+        # It must fit a third better than the images as fed.
         ({TF: 0.2, FED: 0.2 * np.exp(0.31)}, {}, 0.97, "mismatch"),
         ({TF: 0.2, FED: 0.2 * np.exp(0.29)}, {}, 0.97, "ok"),
         ({TF: 0.25, FED: 0.25 * np.exp(0.29)}, {}, 0.97, "ok"),
@@ -217,7 +220,7 @@ def test_what_an_unknown_verdict_names():
         (0.34, 0.35, 9.0, "ok"),  # a fair fit needs no gap
         (0.36, 1.0, 9.0, "ok"),
         (0.49, 1.0, 9.0, "ok"),
-        (0.51, 1.0, 9.0, "unknown"),  # not even clear
+        (0.51, 1.0, 9.0, "unknown"),  # no clear fit
         (0.49, 0.49 * np.exp(0.31), 9.0, "ok"),
         (0.49, 0.49 * np.exp(0.29), 9.0, "unknown"),  # the gap is too small
         (0.49, 1.0, 3.1, "ok"),
@@ -241,11 +244,11 @@ ODD_RIGHT, ODD_OTHER = {FED: 0.6}, {TF: 0.3, FED: 0.6}
         (ODD_OTHER, Levelled(0.3, 0.3 * np.exp(0.29)), None, "unknown"),
         (ODD_OTHER, Levelled(sigmas=2.9), None, "unknown"),
         (ODD_OTHER, Levelled(num_images=3), None, "unknown"),
-        # If batch norm fits in another convention as it is, the training images were not ordinary.
+        # If the images fit well in another convention without a correction, they may be wrong.
         ({TF: 0.27, FED: 0.6}, Levelled(), None, "ok"),
         ({TF: 0.25, FED: 0.6}, Levelled(), Said(-0.1), "unknown"),
         ({TF: 0.25, FED: 0.6}, Levelled(), Said(2.1), "mismatch"),
-        # The trial may object.
+        # The trial may prevent an "ok".
         (ODD_OTHER, Levelled(), Said(2.9), "ok"),
         (ODD_OTHER, Levelled(), Said(3.1), "unknown"),
     ],
@@ -282,7 +285,7 @@ SWAPPED = key("unit", swap=True)
         ({SWAPPED: 0.2, FED: 0.3}, {"swap_sigmas": 9.0}, 1.9, "unknown"),
         ({SWAPPED: 0.2, FED: 0.3}, {"swap_sigmas": 9.0}, -0.1, "ok"),
         ({SWAPPED: 0.2, FED: 0.3}, {"swap_sigmas": 4.1}, 2.1, "mismatch"),
-        # A swap needs two witnesses. The trial is one; here batch norm is not sure enough.
+        # A swap needs two kinds of evidence. One is the trial; here batch norm is too uncertain.
         ({SWAPPED: 0.2, FED: 0.3}, {"swap_sigmas": 3.9}, 9.0, "unknown"),
         ({SWAPPED: 0.2, FED: 0.3}, {"swap_sigmas": 2.1}, None, "unknown"),
         ({SWAPPED: 0.34, FED: 0.5}, {"swap_sigmas": 9.0}, 2.1, "mismatch"),
@@ -310,7 +313,7 @@ def test_swapped_channels(fits, more, trial, status):
 @pytest.mark.parametrize(
     ("features", "logits", "head_tells", "status", "is_possible"),
     [
-        (1.0, -1.0, False, "unknown", True),  # logits that tell no images apart acquit nobody
+        (1.0, -1.0, False, "unknown", True),  # logits that tell no images apart prove nothing
         (1.0, -1.0, True, "ok", True),
         (-1.0, -1.0, False, "ok", True),
         (9.0, -1.0, False, "unknown", True),  # but they can prevent a mismatch
@@ -333,7 +336,7 @@ def test_the_fix_of_a_mode_takes_the_order_that_the_means_name(trial, order):
     reading = reading_of({swapped: 0.2, key("caffe", means="bgr"): 9.0}, swapped, observed)
 
     class Orders(Said):
-        """The fix of the mode helps; that of the order as well does a little harm."""
+        """The fix of the mode helps; a fix of the order in addition does a little harm."""
 
         def of(self, fix, than=None, limit=32):
             scales = fix.scale[0], 1.0 if than is None else than.scale[0]
@@ -401,7 +404,7 @@ def test_features_and_logits_must_both_be_worse_in_every_other_mode(logits, stat
 
 @pytest.mark.parametrize(("misfit", "status"), [(0.49, "ok"), (0.51, "unknown")])
 def test_images_unlike_those_of_the_training_are_not_right(misfit, status):
-    # Garbled images can be worse in every other mode, too.
+    # Garbled images, too, can have worse scores in every other mode.
     rival = misfit * np.exp(0.29)
     reading = reading_of({FED: misfit, TF: rival}, FED)
     assert decide(case(reading, trial=Said(-9.0))).status == status
@@ -447,8 +450,8 @@ def published(mode, order="rgb", **more):
         ("tf", 0.97, Said(3.1, told_apart=0.49), "unknown"),
         ("tf", 0.97, Said(3.1, num_images=15), "unknown"),
         ("tf", 0.97, Said(9.0, num_images=7), "unknown"),
-        ("tf", 0.89, Said(9.0), "unknown"),  # the feed must be sure as well
-        ("tf", 0.97, Said(-2.1), "ok"),  # the network sees worse in every other mode
+        ("tf", 0.89, Said(9.0), "unknown"),  # the observed convention must be certain as well
+        ("tf", 0.97, Said(-2.1), "ok"),  # the scores of the trial are worse in every other mode
         ("tf", 0.97, Said(-1.9), "unknown"),
     ],
 )
@@ -509,13 +512,13 @@ MUTE = {"logits": -2.0, "head_tells": False}
         # A head that cannot decide blocks the verdict, unless the values have a different scale.
         ("own", UNIT, 3.6, {"told_apart": 0.4}, "unknown"),
         ("own", InputConvention("raw", "unknown"), 3.6, {"told_apart": 0.4}, "mismatch"),
-        # Logits that cannot tell images apart do not save values of a different scale.
+        # Logits of a head that cannot tell images apart do not prevent a mismatch of scale.
         ("own", InputConvention("raw", "unknown"), 9.0, {"logits": -2.0}, "unknown"),
         ("own", InputConvention("raw", "unknown"), 9.0, MUTE, "mismatch"),
         ("own", UNIT, 9.0, MUTE, "unknown"),
         ("own", InputConvention("raw", "unknown"), 1.9, {}, "unknown"),
         ("own", InputConvention("raw", "unknown"), 2.1, {}, "mismatch"),
-        # Labels that become more probable are surer.
+        # Labels that become more probable are stronger evidence.
         ("own", UNIT, 1.9, {"by_labels": True}, "unknown"),
         ("own", UNIT, 2.1, {"by_labels": True}, "mismatch"),
         ("own", UNIT, 2.1, {"by_labels": True, "told_apart": 0.4}, "mismatch"),
@@ -542,7 +545,7 @@ def test_hazy_images_in_the_published_convention():
 
 
 def test_a_convention_that_was_fitted_to_dark_images_convicts_nobody():
-    # Dark images in [-1, 1], to which a scale and an offset were fitted; and others outside of it.
+    # A scale and an offset were fitted: to dark images in [-1, 1], and to images outside of it.
     for factor, status in ((0.1, "unknown"), (3.0, "mismatch")):
         images = RAW / 127.5 * factor - 1
         fitted = InputConvention("custom", "unknown", (factor / 127.5,) * 3, (-1.0,) * 3)
@@ -570,7 +573,7 @@ RAW_KEY = key("raw")
     ("fits", "more", "expected"),
     [
         ({RAW_KEY: 0.2, TF: 0.5, FED: 0.9}, {}, "raw"),
-        # Unless batch norm is sure of the other mode, the published one is the suspect.
+        # Unless batch norm is certain of the other mode, the published one is expected.
         ({RAW_KEY: 0.2, TF: 0.2 * np.exp(0.29), FED: 0.9}, {}, "tf"),
         ({RAW_KEY: 0.2, TF: 0.34, FED: 0.9}, {"sigmas": 2.9}, "tf"),
         ({RAW_KEY: 0.2, TF: 0.34, FED: 0.9}, {"num_images": 3}, "tf"),
@@ -654,7 +657,7 @@ def test_the_trial_may_object_to_the_layers_of_an_unknown_network(name, trial, s
 
 @pytest.mark.parametrize(("share", "status"), [(0.21, "ok"), (0.19, "unknown")])
 def test_values_in_a_corner_of_a_stated_range_confirm_nothing(share, status):
-    """Dark images in [0, 1] lie within a convention such as CLIP's, in a small part of it."""
+    """Dark images in [0, 1] fill a small part of the range of a convention such as CLIP's."""
     expected = InputConvention("custom", "rgb", (0.01,) * 3, (-1.0,) * 3)
     images = np.linspace(-0.5, -0.5 + 2.55 * share, 600).reshape(50, 2, 2, 3)
     structure = dataclasses.replace(published("raw"), convention=expected, inner=expected)

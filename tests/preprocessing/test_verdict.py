@@ -91,7 +91,7 @@ def test_a_network_trained_from_scratch_is_never_fed_wrongly():
     found = judge(model, {"input": images}, profile(images), training=True)
     assert found.status == "ok" and "scratch" in found.evidence[0] and found.trained_here
     assert str(found) == "Preprocessing: the model is being trained here, on unit ([0, 1])."
-    # Once it is trained, its structure still shows nothing, but the program knows its first input.
+    # After training, the structure still shows nothing, but the program knows the first input.
     assert judge(model, {"input": images}, profile(images)).status == "ok"
 
 

@@ -283,7 +283,7 @@ def test_a_profile_that_does_not_tell_is_passed_over(saved, tmp_path):
 
 
 def test_a_profile_of_images_with_other_channels_is_passed_over(saved):
-    far = photos() * [257.0, 400.0, 600.0] + 3.0  # from every named convention, by channel
+    far = photos() * [257.0, 400.0, 600.0] + 3.0  # in each channel, far from every named convention
     profile(far.astype("float32")).attach(saved)
     gray = keras.Sequential([keras.Input((32, 32, 1)), layers.Conv2D(4, 3)])
     guard = sg.ShiftGuard(reference=saved, on_shift="ignore", verbose=0)

@@ -72,7 +72,7 @@ def test_an_input_whose_name_is_a_path_within_another(profile, tmp_path):
 
 
 def test_the_state_of_a_guard_on_fifty_inputs_is_read_back(tmp_path):
-    """It holds some 90 arrays for each input."""
+    """The state holds some 90 arrays for each input."""
     write(tmp_path / "state", {"many": {str(i): np.full(1, i) for i in range(4500)}})
     assert len(read(tmp_path / "state")["many"]) == 4500
 

@@ -62,7 +62,7 @@ def test_a_pure_mix_is_explained_and_estimated(digits, train):
     x, y = mixed_target(digits)
     target = features(x)
     before = Coverage.between(table, target)
-    assert before.shifted.sum() >= 3  # without the mix, augmentation would be called for
+    assert before.shifted.sum() >= 3  # if the mix is ignored, augmentation seems needed
     assert not Coverage.between(match_class_mix(table, target, classes), target).shifted.any()
     mix, gain = classes.estimate_mix(target, before.unit)
     truth = np.bincount(y, minlength=10) / len(y)

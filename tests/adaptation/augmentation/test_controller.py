@@ -16,7 +16,7 @@ RESPONSE = np.array([[-6, 0, 0, 0], [6, 0, 0, 0], [0, -0.5, -8, -2], [0, 0.5, 1,
 
 
 def rehearse(strengths):
-    """Simulated means and standard deviations of the attributes, as of `Rehearsal`."""
+    """Simulated means and standard deviations of the attributes, like those of `Rehearsal`."""
     s = np.atleast_2d(strengths)
     moved = np.tanh(s) / np.tanh(1) @ RESPONSE
     return moved, np.ones_like(moved)

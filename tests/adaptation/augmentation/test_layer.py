@@ -118,7 +118,7 @@ def test_in_a_compiled_step_strengths_change_without_a_new_trace(images):
     model.compile(keras.optimizers.SGD(0.0), "mse", jit_compile=keras.backend.backend() == "jax")
 
     def loss():
-        model.reset_metrics()  # Keras 3.13 returns the mean of all steps since
+        model.reset_metrics()  # Keras 3.13 returns the mean of all steps since the last reset
         return float(np.max(model.train_on_batch(images, images)))
 
     assert loss() == 0.0

@@ -59,7 +59,7 @@ def test_known_augmentation_explains_what_it_moves_by_nature():
     train = of(augmented(layers.RandomTranslation(0.1, 0.1, seed=0), digits(0)))
     found = looks_augmented(train, of(digits(1)), certain=True)
     assert {"object_x", "noise", "border_level"} <= set(found.expected)
-    # But it does not darken.
+    # But translation does not darken.
     dark = of(augmented(layers.RandomTranslation(0.1, 0.1, seed=0), digits(0)) - 0.2)
     assert "brightness" not in looks_augmented(dark, of(digits(1)), certain=True).expected
 

@@ -209,7 +209,8 @@ def test_the_attributes_that_carry_a_cause():
     names = ("contrast", "noise", "colour_balance_0", "colour_balance_1", "sharpness")
     effect = np.array([1.0, -0.5, 0.3, -0.9, 0.05])
     moved = corruptions.Moves(names, effect, np.zeros(5), np.zeros(5))
-    # Effect, amount and spread of each, then the tint: that of the channel that moved most.
+    # Effects, amounts and spreads of the five attributes, then the tint, which is the share of
+    # the channel that moved most.
     shares = np.zeros(16)
     shares[[0, 5, 10]] = 0.1, 0.1, 0.1
     shares[[1, 6, 11]] = 0.5, -0.3, 0.0

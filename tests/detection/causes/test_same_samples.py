@@ -1,4 +1,4 @@
-"""Passes over the same samples, all of them or all but a few, are told from another draw."""
+"""Passes over the same samples, or all but a few, are distinguished from another draw."""
 
 from dataclasses import replace
 from functools import cache
@@ -48,7 +48,7 @@ def test_a_shuffled_pass_is_the_same(scale):
 def test_another_draw_is_not_the_same():
     (x, y), (other, _) = world(0), world(1)
     assert not same_samples(in_batches(x * 255, y), in_batches(other * 255, y))
-    # Not even where one sample in fifty differs.
+    # One differing sample in fifty is enough.
     mixed = x.copy()
     mixed[1::50] = other[1::50]
     assert not same_samples(in_batches(x * 255, y), in_batches(mixed * 255, y))
@@ -133,7 +133,7 @@ def test_empty_profiles_are_not_the_same():
 
 
 def test_the_chance_of_the_same_labels():
-    """Half a million divisions at random, counted."""
+    """The formula agrees with a count over half a million random divisions."""
     rng = np.random.default_rng(0)
     first = rng.hypergeometric(12, 8, 10, 500_000)
     labels = LabelSummary(10, 10, np.array([6, 4]))

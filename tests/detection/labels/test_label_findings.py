@@ -147,7 +147,7 @@ def test_the_interval_of_an_estimated_mix_holds_the_truth(classes, accuracy):
         inside.append(label.interval[0] <= truth <= label.interval[1])
         widths.append(np.diff(label.interval))
     assert np.mean(inside) >= 0.92  # three standard errors below .98
-    assert np.median(widths) < 0.7  # and it is informative
+    assert np.median(widths) < 0.7  # the intervals are narrow enough to be of use
 
 
 def test_predictions_that_no_mix_explains_are_unchanged():

@@ -91,7 +91,8 @@ def test_hypergeometric_tails_of_many_at_once():
 
 
 def test_hypergeometric_tails_of_millions_and_more_take_bounded_memory():
-    # The first is a sum around the mean; the second, too long for a sum, a normal variable.
+    # The first tail is summed around the mean. The second is too long for a sum, and is that of a
+    # normal variable.
     millions, more = (1_000_700, 2_000_000, 2_000_000, 4_000_000), (2**49 + 2**26, *[2**50] * 2)
     tracemalloc.start()
     lower, upper = hypergeometric_tails(*zip(millions, (*more, 2**51), strict=True))

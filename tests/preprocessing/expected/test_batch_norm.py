@@ -61,7 +61,7 @@ def test_knows_what_a_small_network_was_trained_on(trained, fed):
     expected, model = trained
     images = form(fed)[5::26]  # 64 digits
     diagnosis = judge(model, {"input": images}, profile(images))
-    # The user's own head must agree before a mismatch is told, and on 64 digits it cannot tell.
+    # A mismatch needs the agreement of the user's own head, and 64 digits may be too few for it.
     wrong = ("mismatch", "unknown")
     assert diagnosis.status in (("ok",) if fed == expected else wrong), diagnosis.evidence
     assert diagnosis.expected.mode == expected

@@ -73,7 +73,7 @@ def test_how_many_images_are_used(n, size, used):
 def test_the_best_mode_and_what_was_ruled_out():
     reading = read(Network(), pictures(32, seed=1).astype("float32"), InputConvention("raw"))
     assert (reading.choice.mode, reading.hypotheses[reading.as_fed].mode) == ("unit", "raw")
-    # The two best modes and the images as fed are compared in full, the rest is dropped early.
+    # The two best modes and the images as fed are compared in full. The rest is dropped early.
     followed = {h.mode for h in reading.hypotheses}
     assert len(followed) == 3 and {"unit", "raw"} < followed
     assert {h.mode for h, _ in reading.dropped} == {
@@ -137,7 +137,8 @@ def test_the_partner_has_swapped_pixels():
         assert found == at["caffe", not swap, "bgr"]
     gray = hypotheses_for(InputConvention("unit", "gray"), summarise(pictures(2)[..., :1]), None)
     assert _partner(gray, 0, None) is None
-    # Without evidence the default is as fed, or as networks of that mode are trained.
+    # Without evidence, the default is the hypothesis "as fed", if it is one of the pair, else the
+    # order in which networks of that mode are trained.
     twins = at["caffe", False, "bgr"], at["caffe", True, "rgb"]
     for pair in (twins, twins[::-1]):
         assert _default_twin(hypotheses, pair, as_fed=twins[1]) == twins[1]

@@ -38,7 +38,7 @@ def mean_and_std(x):
     )
 
 
-# Each front, the convention that it gives, and the convention that must go in for that.
+# Each front, the convention of its output, and the convention that its input must then have.
 @pytest.mark.parametrize(
     "build, wanted, expected",
     [

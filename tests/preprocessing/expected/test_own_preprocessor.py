@@ -83,7 +83,7 @@ def test_a_backbone_has_the_published_convention_of_keras_hub_as_its_suspect():
     assert sg.diagnose(vgg, torch).status == "ok"
     caffe = sg.diagnose(vgg, InputConvention("caffe", "bgr").from_raw(RAW))
     assert (caffe.status, caffe.expected.mode) == ("unknown", "torch")
-    # Under a new classifier as well; its weights are still those of KerasHub.
+    # The verdict is the same under a new classifier: the weights below are still KerasHub's.
     pool, dense = keras.layers.GlobalAveragePooling2D(), keras.layers.Dense(3)
     outer = keras.Sequential([keras.Input((64, 64, 3)), vgg, pool, dense])
     assert sg.diagnose(outer, torch).status == "ok"

@@ -85,7 +85,7 @@ def test_photos_as_taken_get_no_hint(sources):
 @pytest.mark.thorough
 @pytest.mark.parametrize("linear", [False, True])
 def test_a_resize_without_antialiasing(sources, linear):
-    """By 4.7 it is found in nine of ten sets; by 2 only nearest neighbour, in half of them."""
+    """Reduced by 4.7, nine of ten sets get the hint; by 2, half with nearest neighbour."""
     assert rates(without_antialiasing(sources, 96, linear), 60)["no_antialiasing"] >= 0.8
     milder = rates(without_antialiasing(sources, 200, linear), 60).get("no_antialiasing", 0)
     assert milder >= (0.0 if linear else 0.3)
@@ -104,7 +104,7 @@ def test_enlarged_photos(sources, small):
 
 @pytest.mark.thorough
 def test_squashed_photos(sources):
-    """Three fifths of the height, stretched to all of it, are found in half of the sets."""
+    """Crops of three fifths of the height, stretched to squares, are found in half of the sets."""
     wide = sources[:, 90:358]
     found = rates(resized(wide, 224, FILTERS.BICUBIC), 60)
     assert found.get("squashed", 0) >= 0.4, found

@@ -59,7 +59,7 @@ def test_it_keeps_silent_where_it_cannot_tell(read):
 
 @pytest.mark.thorough
 def test_a_trained_head_has_a_say():
-    """The head was trained on [0, 1], over features that see better in [-1, 1]."""
+    """The head was trained on [0, 1], but its features recognise images better in [-1, 1]."""
     unit = InputConvention("unit")
     base = lite0.build(include_top=False, pooling="avg", size=160)
     parts = np.concatenate([RAW[:, t : t + 160, t : t + 160] for t in (0, 20, 40, 60)])
@@ -79,8 +79,8 @@ def test_a_trained_head_has_a_say():
 
 
 def test_a_classifier_of_two_classes_cannot_tell_images_apart():
-    # In [0, 1] it gives one answer to all images. In [-1, 1] it has two answers, and the views of
-    # an image may differ in them, which its score takes for blindness.
+    # In [0, 1] the classifier gives the same answer to all images. In [-1, 1] it gives two answers,
+    # and the two views of an image may get different ones, which lowers the score.
     random = np.random.default_rng(0)
     raw = np.kron(random.integers(0, 256, (16, 4, 4, 3)), np.ones((1, 8, 8, 1)))
     model = keras.Sequential(
@@ -147,7 +147,7 @@ def test_second_views():
     photo = RAW[:2] / 255
     view = second_view(photo)
     assert view.shape == photo.shape and not np.allclose(view, photo)
-    assert np.array_equal(view[1], second_view(photo[1:])[0])  # whatever else is drawn
+    assert np.array_equal(view[1], second_view(photo[1:])[0])  # whatever the other images are
     assert view.min() >= photo.min() - 1e-6 and view.max() <= photo.max() + 1e-6
     small = np.arange(2 * 8 * 8 * 1, dtype="float32").reshape(2, 8, 8, 1)
     moved = second_view(small)
