@@ -42,10 +42,9 @@ class KeptSamples:
         self.capacity = self._capacity(self.height * self.width * spec.channels)
         self.measured: int | None = None  # batches that the images are spread over
         self._batches = 0  # number of these batches so far
-        # Images, their labels, and their positions among the samples of all measured batches since
-        # the buffer was last emptied.
+        # Images, their labels, and their positions in the stream since the buffer was last emptied.
         self._parts: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
-        self._seen = 0  # number of samples of these batches
+        self._seen = 0  # number of samples of all batches since then
         self.is_whole = True  # False once an image is only a part of a sample: a frame or a crop
         self._is_held = False  # whether no image is added
 
@@ -83,6 +82,10 @@ class KeptSamples:
         ids = host_class_ids(on_host(y[:room])) if width_of(y) else None
         labels = np.full(len(images), -1) if ids is None else np.maximum(ids, -1)
         self._parts.append((images, labels, first + np.arange(len(images))))
+
+    def pass_over(self, num_samples: int) -> None:
+        """Counts the samples of a batch that is not measured, so that positions stay true."""
+        self._seen += num_samples
 
     def _as_rows(self, x: Any) -> np.ndarray:
         """Returns rows on the host: whole numbers in their dtype, others as float32."""
@@ -123,7 +126,7 @@ class KeptSamples:
 
     @property
     def positions(self) -> np.ndarray:
-        """Positions of the images that `read` returns, among the samples of measured batches."""
+        """Positions of the images that `read` returns, in the stream."""
         return np.concatenate([np.zeros(0, int), *(part[2] for part in self._of_first_size())])
 
     def _of_first_size(self) -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]:

@@ -111,6 +111,10 @@ class Stream:
             if self.stream != "train" and fed:
                 self.repeated_batches.add(next(iter(fed.values())))
             self._measure(inputs, y, rows)
+        else:
+            for name, samples in self.buffers.items():
+                if name in fed:
+                    samples.pass_over(fed[name].shape[0])
         self._step += 1
 
     def _measure(self, inputs: Mapping[str, Any], y: Any, rows: Any) -> None:

@@ -37,12 +37,15 @@ def test_every_kth_step():
     stream, step = stream_and_step()
     for stride in (1, 3, 4):
         stream.restart()
+        stream.forget_samples()
         stream.measure_every(stride)
         profile, table = run(stream, step, 10)
         measured = np.arange(0, 10, stride)
         assert table.num_samples == 32 * len(measured)  # 32 rows of each
         assert table.mean("0") == pytest.approx(measured.mean(), rel=1e-6)
         assert profile.inputs["input"].embedding.count == 32 * len(measured)
+        kept = stream.buffers["input"].positions
+        assert set(kept // 40) == set(measured) and len(set(kept)) == len(kept)
         assert profile.labels.by_class.count[:, 0].sum() == 32 * len(measured)
         # The moments of the pixels use all samples of these steps, the counts those of all steps.
         summary = profile.inputs["input"]
