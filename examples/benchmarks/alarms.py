@@ -410,7 +410,7 @@ def auroc(rows):
 
 
 def summary(rows):
-    """Prints the table, over all shifts and over those that no constant was chosen on."""
+    """Prints the table, over all shifts and over those on which no constant was chosen."""
     right = [row for row in rows if not row["shift"]]
     shifted = [row for row in rows if row["shift"]]
     numbers = {name: i for i, name in enumerate([*SHIFTS, *LABEL_FAULTS])}

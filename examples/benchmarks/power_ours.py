@@ -128,7 +128,7 @@ class Assembler:
 
 
 def check(cache, samples, assembler, n=300):
-    """Returns how far an assembled profile is from `profile`, on a mixed draw."""
+    """Checks on a mixed draw that an assembled profile is close to that of `profile`."""
     model = keras.models.load_model(cache / "model.keras")
     model = keras.Model(model.inputs, model.outputs[0])
     shift = shifts.all_shifts()["gn/medium/0.5"]
@@ -184,7 +184,7 @@ def run(cache, draws, null_draws, first_draw=0):
 
 
 def _decide(assembler, reference, version, index):
-    """Returns {method: {n: [smallest p-value, alarm]}} of one draw."""
+    """Returns {method: {n: [smallest p-value, alarm, ...]}} of one draw."""
     found = {ONE_LOOK: {}, MATTERS: {}, OUTPUTS_ONLY: {}, IN_FIT: {}}
     names = {"stream": "current", "against": "reference", "level": LEVEL}
     seen_by_peers = replace(reference, inputs={})
