@@ -166,7 +166,7 @@ def _torch_weights() -> dict[str, np.ndarray]:
 
 
 class _Tensor:
-    """A view of a storage, whose bytes come later in the file."""
+    """Place of a tensor in a storage. The bytes of the storage come later in the file."""
 
     def __init__(
         self, key: str, offset: int, shape: tuple[int, ...], strides: tuple[int, ...]

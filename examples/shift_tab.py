@@ -7,8 +7,8 @@
 - `darker`: as `healthy`, but from epoch 4 on a gamma darkens the validation images: gray becomes
   nearly black.
 - `labels`: as `healthy`, but validation holds mostly the digits 3 and 5.
-- `adapted`: training digits and an unlabelled target from a worse camera, dark and noisy, with
-  `adapt=True`: augmentation makes training look like the target.
+- `adapted`: as `healthy`, with an unlabelled target from a worse camera, dark and noisy. With
+  `adapt=True`, augmentation makes training look like the target.
 - `mismatch`: a network with ImageNet weights that expects [-1, 1] and is fed [0, 1].
 - `fixed`: as `mismatch`, with `on_mismatch="fix"`: the guard corrects the input inside `fit`.
 - `gap`: no guard, only `explain_gap` for a network whose images come from another place.
@@ -128,7 +128,7 @@ def fit_adapted(log_dir, epochs):
 
 
 def fit_photos(log_dir, epochs, on_mismatch="warn"):
-    """Runs a network with ImageNet weights on twenty photos prepared for another network."""
+    """Runs a fit of a network with ImageNet weights on photos prepared for another network."""
     keras.utils.set_random_seed(0)
     images, labels = imagenet_photos(128)
     model = lite0.build(size=128)

@@ -4,8 +4,7 @@
 
 The table has the means over seeds by kind of target, and the figure for each of the four aims of
 `adapt=True`, with its range over seeds. Only kinds and seeds that every policy has are counted in
-the aims. If an
-oracle was trained with fewer seeds, its mean is used for all seeds.
+the aims. If an oracle was trained with fewer seeds, its mean is used for all seeds.
 """
 
 import json

@@ -36,7 +36,7 @@ class Task:
 
 
 def split(x, y, target, target_y, seed, network, epochs, batch=64, cut=None):
-    """Returns the task with 90 % of the source for training and 60 % of the target.
+    """Returns a task: 90 % of the source are for training, and 60 % of the target for adaptation.
 
     `cut` is `(number, share)`: `number` target classes are drawn at random, and of their samples
     only this share is kept.
@@ -92,7 +92,7 @@ def half_size(x):
 
 
 def two_halves(x, y, seed, size=None):
-    """Returns two disjoint random halves of a collection; with `size`, each has so many samples."""
+    """Returns two disjoint random halves of a collection, or parts of `size` samples each."""
     order = np.random.default_rng([seed, 1]).permutation(len(x))
     size = size or len(x) // 2
     a, b = order[:size], order[size : 2 * size]

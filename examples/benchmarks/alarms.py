@@ -9,8 +9,8 @@ twenty labelled photos, or on scikit-learn's digits. In right pipelines, validat
 without augmentation, so every alarm is false. In the other pipelines, validation is changed. The
 true loss of accuracy by this change is measured on thousands of other images (397 other digits)
 that the guard does not see. Constants of the package were chosen on the shifts with an even number
-in the list. The other shifts are also counted alone. With `--on-shift stop`, an alarm ends its fit,
-and the fits that ended early are counted.
+in the list, so the other shifts also have a column of their own. With `--on-shift stop`, an alarm
+ends its fit, and the fits that ended early are counted.
 """
 
 import argparse
@@ -410,7 +410,7 @@ def auroc(rows):
 
 
 def summary(rows):
-    """Prints the table, over all shifts and over those that no constant was chosen on."""
+    """Prints the table, over all shifts and over those on which no constant was chosen."""
     right = [row for row in rows if not row["shift"]]
     shifted = [row for row in rows if row["shift"]]
     numbers = {name: i for i, name in enumerate([*SHIFTS, *LABEL_FAULTS])}

@@ -93,7 +93,11 @@ def what_the_layers_make(model: keras.Model) -> np.ndarray:
 
 
 def cases(name: str, ways: tuple[str, ...] = WAYS) -> Iterator[Case]:
-    """Yields each way to use a network: its name, the model, its front, and the expected input."""
+    """Yields each way to use a network: a `Case`.
+
+    A case has the name of the way, the model, what the model itself does to an image before the
+    network, the right input of the network for `RAW`, and the network's name.
+    """
     build = getattr(keras.applications, name)
     preprocess = preprocess_input(name)
     target = np.asarray(preprocess(RAW.copy()))

@@ -109,7 +109,10 @@ def profile(x, labels=None, only=None):
 
 
 def real(name):
-    """Returns random pixels of real images as columns: discrete, many zeros, dependent."""
+    """Returns random pixels of real images as columns, which are discrete and depend on each other.
+
+    Many values are 0.
+    """
     if name == "fashion":
         from fashion import fashion_mnist
 

@@ -7,12 +7,13 @@ authors, from which no signature was learnt. The data are made once, in two step
     python examples/benchmarks/detection_causes.py \
         CLEAN.npz CORRUPTED.npz [--draws 20] [--reference 100] [--current 40]
 
-Every draw takes `--reference` clean images and `--current` corrupted ones; no photo is in both.
-The data set `photos` has other crops of the same photos, like a large and mixed stream. In `apart`,
-the two sides are disjoint halves of the photos, so that the content shifts as well. In `half`, only
-half of the current images are corrupted. After these results, the script prints those of crops that
-were shrunk with and without antialiasing, and last the families that are named if only the content
-shifts. None of these photos, and nothing of Fashion-MNIST, was used to learn the signatures.
+Every draw takes `--reference` clean images and `--current` corrupted ones; no image is in both. In
+the data set `photos`, the two sides are different crops of the same photos, as in a large and mixed
+stream. In `apart`, the two sides are disjoint halves of the photos, so that the content shifts as
+well. In `half`, only half of the current images are corrupted. Then the script prints the results
+for crops that were shrunk with and without antialiasing, and last the families that are named if
+only the content shifts. None of these photos, and nothing of Fashion-MNIST, was used to learn the
+signatures.
 """
 
 import argparse
@@ -97,7 +98,10 @@ def families_named(clean, corrupted, data, kind, severity, photo_ids, options, r
 
 
 def content_alone(clean, photo_ids, rng, draws=200):
-    """Returns the share of each family that is named if 4 photos are compared with the others."""
+    """Returns how often each family is named, as a share, in comparisons of 4 photos with the rest.
+
+    Nothing is corrupted, so only the content of the photos differs.
+    """
     named = []
     for _ in range(draws):
         few = np.isin(photo_ids, rng.permutation(photo_ids.max() + 1)[:4])
@@ -107,7 +111,7 @@ def content_alone(clean, photo_ids, rng, draws=200):
 
 
 def resizing(rng, options):
-    """Prints by size in how many % of the draws another resize filter is named `resolution`."""
+    """Prints for each size the share of draws, in %, in which a resize filter is named rightly."""
     print("\nphotos shrunk to that many pixels: named resolution, in % of the draws")
     print(" " * 52 + "".join(f"{side:6}" for side in SIDES))
     pools = {

@@ -6,10 +6,10 @@ The data are standard normal columns, d = 32 and 2048, with n = 100 to 10,000 sa
 The reference has 10,000 samples (ours, alibi-detect's KS) or 1,000 (the rest, whose
 permutations cost (n + m)^2). Each case runs in a process of its own with one thread. Printed
 are the CPU milliseconds (the median of 5 after a warm-up), the KiB of the arrays that are kept for
-the reference, and the MiB by which the process grew. Cases that take seconds are run once
-(frouros: also only n = 100). Our check is run in two ways: profile against profile, as in a fit;
-and samples to verdict, with sketching. For our check, the KiB are those of the saved file, which
-holds everything.
+the reference, and the MiB by which the process grew. Cases that take seconds are run once (frouros
+only at d = 32 and n = 100). Our check is run in two ways. "Profiles" compares two finished
+profiles, as in a fit. "Samples" also makes the profile of the samples. For our check, the KiB are
+those of the saved reference profile, which holds everything that a check needs.
 """
 
 import argparse
@@ -28,7 +28,7 @@ SIZES = (100, 1000, 10_000)
 
 
 def is_run(name, d, n):
-    """Returns whether a case is run: permutation tests up to n = 1000, frouros up to n = 100."""
+    """Returns whether a case is run: most peers to n = 1000, frouros only at n = 100 and d = 32."""
     if name in ("alibi KS", *OURS):
         return True
     return n <= 100 and d == 32 if name == "frouros MMD" else n <= 1000

@@ -159,7 +159,7 @@ def right_but_augmented(data, rng, start):
 
 
 def changed(change):
-    """Applies `change` to validation from epoch `start` on."""
+    """Returns a fault: `change` is applied to validation from epoch `start` on."""
 
     def fault(data, rng, start):
         x, y, vx, vy = samples(data, rng)

@@ -3,10 +3,11 @@
     python examples/benchmarks/detection_power.py --cache DIR [--draws 20]
 
 The benchmark is "Failing Loudly" on Fashion-MNIST (`shifts.py` has the protocol). All methods
-see the same unlabelled samples. Alpha is .05 for each method, and the first table checks that
-no method exceeds it. `peers/setup` makes the environment of the peers. Results are kept in DIR, and
-another run continues from there. Use `--only ours` after a change of our code, and `--only tables`
-to print the results. Run all methods with at least 20 draws before quoting a figure.
+see the same unlabelled samples. Alpha is .05 for each method, and the first table shows whether
+the false-alarm rate of a method is higher. `peers/setup` makes the environment of the peers
+(other libraries). Results are kept in DIR, and another run continues from there. Use `--only ours`
+after a change of our code, and `--only tables` to print the results. Run all methods with at least
+20 draws before quoting a figure.
 """
 
 import argparse

@@ -83,7 +83,7 @@ def planted(number, cache, only):
 
 
 def planted_data(subject, plant, seed):
-    """Returns `(x, y)` as the faulty pipeline feeds them, and the raw images of the scene."""
+    """Returns two pairs of images and labels: as the faulty pipeline feeds them, and raw."""
     rng = np.random.default_rng(1000 + seed)
     which = np.arange(len(subject.images))
     if subject.number < len(which):

@@ -1,4 +1,7 @@
-"""Planted causes of an accuracy gap, for right data; an oracle can remove them again exactly."""
+"""Planted causes of an accuracy gap, for data that are right otherwise.
+
+An oracle can undo the causes in `EXACT` exactly.
+"""
 
 from dataclasses import dataclass, field
 
@@ -96,7 +99,7 @@ def _in_range(images, kind):
 
 
 def _small(image, filter_):
-    """Shrinks images to 3/7 of their size without antialiasing, and enlarges them again."""
+    """Shrinks an image to 3/7 of its size without antialiasing, and enlarges it again."""
     side = image.shape[0]
     kind = {"nearest": Image.Resampling.NEAREST, "bilinear": Image.Resampling.BILINEAR}[filter_]
     small = Image.fromarray(image[..., 0] if image.shape[-1] == 1 else image)

@@ -33,7 +33,7 @@ def right(images):
 
 
 def build(name, cache):
-    """Returns `"photos"`, `"fashion"` or `"digits"`; trained models are saved in `cache`."""
+    """Returns the subject `"photos"`, `"fashion"` or `"digits"`; `cache` keeps trained models."""
     if name == "photos":
         images, labels = photos.imagenet_photos()
         order = np.argsort([str(label) for label in labels], kind="stable")  # folder order

@@ -3,10 +3,10 @@
     python examples/benchmarks/fit_cost.py --backends tensorflow jax torch
 
 A small network is trained on 10 batches of 64 images of 32x32 pixels, with 5 batches of
-validation. Each fit has a new model: the first fit of a process, further fits, and then a fit of
-20 epochs. Processes with and without the guard alternate. Then `sg.profile` measures 1,000 images
-of 28x28 pixels, first and again. Printed are CPU seconds of the process with all its threads, as
-medians over the rounds.
+validation. Each fit has a new model: the first fit of a process and two more fits, of one epoch
+each, and then a fit of 20 epochs. Processes with and without the guard alternate. Then `sg.profile`
+measures 1,000 images of 28x28 pixels twice. Printed are CPU seconds of the process with all its
+threads, as medians over the rounds.
 """
 
 import argparse

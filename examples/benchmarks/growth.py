@@ -35,7 +35,7 @@ BATCH, STEPS = 32, 8
 
 
 def made(size=32, channels=3, features=0, classes=10):
-    """Returns the smallest network for the data, and one batch for each of two streams."""
+    """Returns the smallest network for the data, and one batch of samples and labels."""
     import keras
     import numpy as np
 
@@ -58,7 +58,7 @@ def timed_guard(log_dir):
     import keras_shiftguard as sg
 
     class Timed(sg.ShiftGuard):
-        """A guard that records the time of each end of an epoch, and its bytes of state and log."""
+        """A guard that records its time at the end of each epoch, its state bytes and log bytes."""
 
         ends, state, written = (), 0, ()
 

@@ -171,7 +171,10 @@ def apart(one, other):
 
 
 def same_picture(one, other):
-    """Returns whether the tab shows the same, with each step once; effects to a hundredth."""
+    """Returns whether the tab shows the same of both runs, and each step once.
+
+    The tab rounds effects to a hundredth, so smaller differences do not count.
+    """
     steps = list(range(EPOCHS))
     in_place = one["steps"] == other["steps"] == steps and other["kept"] == other["looks"] == EPOCHS
     same = all(

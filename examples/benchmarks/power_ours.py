@@ -1,11 +1,13 @@
-"""keras_shiftguard on the draws of `shifts.py`: one look, and a look at every doubling.
+"""Detection by keras_shiftguard on the draws of `shifts.py`.
 
-`detection_power.py` calls this script. The expensive numbers of a sample (image attributes,
-thumbnail, the model's outputs and features) are the same in every draw. So the package's functions
-compute these numbers once for each image and corruption. The package's sketches turn the numbers
-of a draw into a profile, which `detection.look.compare_profiles` and
-`detection.monitor.ShiftMonitor` test. `check` compares such a profile with
-`profile(images, model=...)`.
+A draw is tested in two ways: by one comparison at each sample size, and as in a fit, by a
+comparison at every doubling of the size. `detection_power.py` calls this script.
+
+The expensive numbers of a sample (image attributes, thumbnail, the model's outputs and features)
+are the same in every draw. So the package's functions compute these numbers once for each image and
+corruption. The package's sketches turn the numbers of a draw into a profile, which
+`detection.look.compare_profiles` and `detection.monitor.ShiftMonitor` test. `check` compares such a
+profile with `profile(images, model=...)`.
 """
 
 import hashlib
@@ -33,7 +35,7 @@ from keras_shiftguard.statistics.vectors import thumbnail
 
 LEVEL = 0.05
 CHUNK = 1000
-# The sample sizes at which the in-fit monitor tests: every doubling, and the sizes of the table.
+# The sample sizes at which the in-fit monitor tests: every doubling of 10, and all samples.
 LOOKS = (10, 20, 40, 80, 160, 320, 640, 1280, 2560, 5120, 10_000)
 ONE_LOOK, IN_FIT = "ours, one look", "ours, in fit"
 MATTERS = "ours, one look, not negligible"
@@ -126,7 +128,7 @@ class Assembler:
 
 
 def check(cache, samples, assembler, n=300):
-    """Returns how far an assembled profile is from `profile`, on a mixed draw."""
+    """Checks on a mixed draw that an assembled profile is close to that of `profile`."""
     model = keras.models.load_model(cache / "model.keras")
     model = keras.Model(model.inputs, model.outputs[0])
     shift = shifts.all_shifts()["gn/medium/0.5"]
@@ -182,7 +184,7 @@ def run(cache, draws, null_draws, first_draw=0):
 
 
 def _decide(assembler, reference, version, index):
-    """Returns {method: {n: [smallest p-value, alarm]}} of one draw."""
+    """Returns {method: {n: [smallest p-value, alarm, ...]}} of one draw."""
     found = {ONE_LOOK: {}, MATTERS: {}, OUTPUTS_ONLY: {}, IN_FIT: {}}
     names = {"stream": "current", "against": "reference", "level": LEVEL}
     seen_by_peers = replace(reference, inputs={})

@@ -189,7 +189,7 @@ def _difference(results, peers, method):
 
 
 def _equal_power(results, reference):
-    """Prints how many times as many samples the in-fit test needs for the power of another test."""
+    """Prints which multiple of n the in-fit test needs for the power of another test."""
     method = "ours, in fit"
     draws = sorted(set(results.draws(reference)) & set(results.draws(method)))
     looks = results.sizes(method)

@@ -85,7 +85,7 @@ def _signature(image: np.ndarray) -> tuple[float, ...]:
 
 
 class Network:
-    """One folded network, and the profile of each photo in each convention."""
+    """One folded network, with its batch-norm evidence."""
 
     def __init__(self, expected: InputConvention) -> None:
         self.expected = expected

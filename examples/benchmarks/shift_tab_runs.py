@@ -1,11 +1,11 @@
-"""Writes runs of any size for the Shift tab, in seconds, with the real writer.
+"""Writes runs of any size for the Shift tab, without a fit, with the package's own writer.
 
     python examples/benchmarks/shift_tab_runs.py logs/tab --features 1000 --epochs 200 --runs 4
     tensorboard --logdir logs/tab
 
-The data are random numbers, 300 samples an epoch. Column 1 of validation drifts away slowly,
-column 3 jumps half-way, column 5 spreads, and the classes 0 and 1 become rare. `--adaptation`
-adds what a fit with `adapt=True` would write.
+The data are random numbers, 300 samples an epoch. In validation, the mean of column 1 drifts
+slowly, the mean of column 3 jumps after half of the epochs, column 5 varies more, and the classes 0
+and 1 are rare. `--adaptation` adds what a fit with `adapt=True` would write.
 """
 
 import argparse

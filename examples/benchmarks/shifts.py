@@ -80,7 +80,7 @@ def draw(shift, number, labels, size=SIZES[-1]):
 
     Args:
         shift: A `Shift`.
-        number: Number of the draw. The samples depend only on it.
+        number: Number of the draw, which seeds all random choices.
         labels: Labels of the held-out images, `(NUM_HELD_OUT,)`.
         size: Number of samples wanted.
 
@@ -124,7 +124,7 @@ def corrupt(images, corruption):
 
 
 def _transformed(image, settings, rng):
-    """Returns a random affine map about the centre, as Keras's ImageDataGenerator draws it."""
+    """Returns the image after a random affine map, as Keras's ImageDataGenerator draws it."""
     from scipy.ndimage import affine_transform
 
     rotation, shift, shear, zoom, horizontal, vertical = settings

@@ -26,7 +26,7 @@ def parse():
 
 
 def compiled(update, variables):
-    """Returns `update` as a step of the backend would run it; it assigns to `variables`."""
+    """Returns `update`, which assigns to `variables`, as a step of the backend would run it."""
     import keras
 
     if keras.backend.backend() == "tensorflow":

@@ -40,7 +40,7 @@ def versions(x, rng):
     yield x * (rng.random(x.shape) > 0.3)  # missing pixels
     yield 1.6 * x + rng.normal(0, 0.4, x.shape)
     yield 0.9 * np.roll(x.reshape(-1, 8, 8), 1, axis=2).reshape(-1, 64)
-    yield x * np.exp(rng.normal(0, 0.5, 64)) + rng.normal(0, 0.2, 64)  # each pixel a sensor
+    yield x * np.exp(rng.normal(0, 0.5, 64)) + rng.normal(0, 0.2, 64)  # a gain for each pixel
 
 
 def with_one(x):
@@ -61,7 +61,7 @@ def trained(x, y):
 
 
 def estimates(p, source, confidence):
-    """Returns the mix of the target by rule; `confidence` is that on the source."""
+    """Returns the estimated mix by rule; `confidence` is the mean on held-out source samples."""
     sure = p.max(axis=1).mean() >= CLEAR * confidence
     em, predicted = em_mix(p, source), class_shares(p.argmax(axis=1), 10)
     found = (em, target_mix(p, source, source)) if sure else (source, source)

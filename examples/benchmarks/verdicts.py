@@ -3,14 +3,16 @@
     python examples/benchmarks/verdicts.py --loaders ../shared/wild
     python examples/benchmarks/verdicts.py --networks lite0 lite0_folded --draws 4
 
-Every network is fed photos in ten conventions (five modes, RGB and BGR), and photos that look odd
-but are right: with a colour cast, pale, dark, low in contrast. Every verdict comes from `judge`,
-the function behind `diagnose` and `ShiftGuard`, on draws of 8 and of 32 photos. The mode and the
-channel order are counted apart. The loaders are modules with `build()`, `SIZE` and `TRUE`, beside
-a `common.py` with `photos(size)` and `fold_batch_norm(model)`. Without loaders only EfficientNet-
-Lite0 is judged. Every module in the folder with a line that begins with `SIZE, TRUE` is a loader.
-To save time, each photo runs only once in each convention. This is exact: in inference the effect
-of a photo on features and batch norm does not depend on the rest of its batch.
+Every network is fed photos in ten conventions (five modes, RGB and BGR), photos that look odd but
+are right (with a colour cast, pale, dark, low in contrast, gray), and garbled photos. Every verdict
+comes from `judge`, the function behind `diagnose` and `ShiftGuard`, on draws of 8 and of 32 photos.
+Wrong modes and wrong channel orders are counted separately. Without `--loaders`, only
+EfficientNet-Lite0 is judged. To save time, each photo runs only once in each convention. This is
+exact: in inference the effect of a photo on features and batch norm does not depend on the rest of
+its batch.
+
+A loader is a module in the folder with `build()`, `HAS_BN`, and a line that begins with
+`SIZE, TRUE`. The folder also has a `common.py` with `photos(size)` and `fold_batch_norm(model)`.
 """
 
 import argparse
@@ -65,7 +67,7 @@ class RememberingReader(FeatureReader):
 
 
 def load(name: str) -> tuple[keras.Model, int, InputConvention, bool]:
-    """Returns a network, the side of its images, what it expects, and whether it has batch norm."""
+    """Returns a network, its image side, what it expects, and whether batch norm is in front."""
     if name not in OWN:
         module = importlib.import_module(name)
         front = module.HAS_BN and not name.startswith("dinov2")

@@ -1,4 +1,4 @@
-"""JAX: `keras.distribution` over four devices gives the counts of one device.
+"""JAX: `keras.distribution` over four devices gives the same counts as one device.
 
     python examples/distribution/jax_devices.py [workflow ...]
 

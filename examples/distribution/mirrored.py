@@ -1,4 +1,4 @@
-"""TensorFlow: `tf.distribute.MirroredStrategy` on two devices gives the counts of one device.
+"""TensorFlow: `tf.distribute.MirroredStrategy` on two devices counts the same as on one.
 
     python examples/distribution/mirrored.py [workflow ...]
 

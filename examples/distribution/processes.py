@@ -12,8 +12,8 @@ from pathlib import Path
 def in_processes(script, arguments=(), count=2, seconds=590, grace=10):
     """Runs `python script RANK PORT arguments...` for each rank.
 
-    If one process has ended, another may wait for it for ever. So there is a time limit, and after
-    a failure the other processes have `grace` seconds to end.
+    If one process has ended, another may wait for it for ever. So all processes end after `seconds`
+    at the latest, and after the failure of one the others have `grace` seconds to end.
 
     Returns:
         The output of each process, and the exit status of each; None for a process

@@ -1,4 +1,4 @@
-"""The data file that all methods share, made once in the cache folder.
+"""The data files that all methods share, made once in the cache folder.
 
 model.keras             a small CNN, trained on 20,000 images
 images-<corruption>.npy the 50,000 held-out images, float32, one file each

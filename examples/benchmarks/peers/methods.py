@@ -1,5 +1,6 @@
-"""The peers' detectors, each with its best documented setting, for an environment of their own.
+"""The detectors of alibi-detect, torchdrift and frouros (the peers), in their own environment.
 
+Each detector has its best documented setting.
 A method is a function of the reference that returns a check. A check takes test samples and
 returns (p-value, alarm), where `alarm` is the library's own decision at p < .05. Bandwidths are
 medians of distances. By default alibi-detect takes the median over the reference, and torchdrift
@@ -145,7 +146,7 @@ PEERS = {
     "alibi classifier, softmax": Peer(classifier, "softmax", 1000),
     "alibi classifier, penultimate": Peer(classifier, "penultimate", 1000),
     "alibi classifier 10k, penultimate": Peer(classifier, "penultimate", 10_000, 100, 10_000),
-    # These three use `permutations.faster()`.
+    # These MMD tests compute their permutations together: see `permutations.py`.
     "alibi MMD, penultimate": Peer(partial(mmd, fast=True), "penultimate", 1000),
     "torchdrift MMD, penultimate": Peer(torchdrift_mmd, "penultimate", 1000),
     "alibi MMD, softmax": Peer(partial(mmd, fast=True), "softmax", 1000),

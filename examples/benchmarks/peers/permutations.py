@@ -93,7 +93,7 @@ def frouros_permutation(X, Y, statistic, statistical_args, num_permutations, **k
 
 
 def faster():
-    """Replaces the functions of the libraries by the three functions above."""
+    """Replaces the functions of torchdrift and frouros by the two functions above."""
     import frouros.callbacks.batch.permutation_test as frouros
     import torchdrift.detectors.mmd as torchdrift
 

@@ -31,7 +31,7 @@ def parse():
 
 
 def cases(args):
-    """Yields (shift, number of the draw): the shifts of one draw together, no shift first."""
+    """Yields (shift, number of the draw), all shifts of a draw together and `NO_SHIFT` first."""
     every = shifts.all_shifts()
     for number in range(args.first_draw, max(args.draws, args.null_draws)):
         if number < args.null_draws:
