@@ -13,22 +13,33 @@ from tensorboard_plugin_shiftguard.statements import words_of
 
 MAX_BYTES = 900_000  # of all curves as JSON
 
-_LOGS = checks.mapping(checks.number, MAX_CURVES)
-
 
 def curves(run: RunReader) -> dict[str, Any]:
     """Returns the curves of a run by name, each as a list of `[step, value]` at up to 250 steps."""
-    points = run.points([CURVES_TAG])[CURVES_TAG]
+    series = numbers_by_epoch(run, CURVES_TAG, MAX_CURVES)
+    return {"series": dict(fitting(list(series.items()), MAX_BYTES)), "problems": run.problems}
+
+
+def numbers_by_epoch(run: RunReader, tag: str, limit: int) -> dict[str, list[list[float | None]]]:
+    """Returns numbers that were logged together, by name: `[step, value]` at up to 250 steps.
+
+    Args:
+        run: The run.
+        tag: Tag of the series. Each point is a JSON object that maps names to numbers.
+        limit: Largest number of names in a point.
+    """
+    logged = checks.mapping(checks.number, limit)
+    points = run.points([tag])[tag]
     steps = np.array([point.step for point in points], np.int64)
     series: dict[str, list[list[float | None]]] = {}
     for i in last_in_column(steps, columns([steps])):
         if i < 0:
             continue
         try:
-            found = _LOGS(checks.parsed(words_of(points[i].value)))
+            found = logged(checks.parsed(words_of(points[i].value)))
         except Unreadable as error:
-            run.add_problem(CURVES_TAG, f"at step {points[i].step} {error.message}")
+            run.add_problem(tag, f"at step {points[i].step} {error.message}")
             continue
         for name, value in found.items():
             series.setdefault(name, []).append([points[i].step, rounded(value)])
-    return {"series": dict(fitting(list(series.items()), MAX_BYTES)), "problems": run.problems}
+    return series

@@ -36,7 +36,14 @@ STATE_TAG = f"{TAG_PREFIX}state"
 EVENTS_TAG = f"{TAG_PREFIX}events"
 GAP_TAG = f"{TAG_PREFIX}gap"
 CURVES_TAG = f"{TAG_PREFIX}curves"  # what Keras logged at each epoch, such as accuracy
-ADAPTATION_PREFIX = f"{TAG_PREFIX}adaptation/"
+ADAPTATION_PREFIX = f"{TAG_PREFIX}adaptation/"  # scalars, such as the strength of an operation
+# Numbers of an adaptation that are too many for the Scalars tab, at each epoch, by names such as
+# `shift_before/brightness`. Logs of version 0.1 hold them as scalars. The kinds are: how far
+# training is from the target in each attribute, without and with augmentation, and the estimated
+# share of each class.
+ADAPTATION_TAG = f"{TAG_PREFIX}adaptation"
+GAP_KINDS = ("shift_before", "shift")
+TAB_ONLY = (*GAP_KINDS, "class_frequency")
 # The kinds of numeric series. In a tag the kind follows `TAG_PREFIX`.
 SCORES, HISTOGRAMS, CLASSES = "scores", "histograms", "classes"
 # The stream that later epochs are compared with when there is no other reference.
@@ -78,6 +85,7 @@ MAX_STREAMS = 16  # in a run
 MAX_FINDINGS = 20  # in the report
 MAX_NAME = 200  # characters of a name
 MAX_CURVES = 32  # numbers of one epoch, such as accuracy and loss
+MAX_ADAPTATION = 256  # numbers of one epoch of an adaptation
 MAX_SENTENCE = 2000  # characters of a text
 MAX_JSON_BYTES = 65_536  # of a state, of the events of a step, or of a gap table
 MAX_PICTURE_EPOCHS = 8  # whose pictures are shown

@@ -19,7 +19,7 @@ from keras_shiftguard.io.json_files import write_json
 from keras_shiftguard.log.pictures import PictureLog, PictureRow
 from keras_shiftguard.log.resume import read_epoch_state, write_epoch_state
 from keras_shiftguard.profiles import InputProfile
-from tensorboard_plugin_shiftguard.metadata import ADAPTATION_PREFIX, TAG_PREFIX
+from tensorboard_plugin_shiftguard.metadata import ADAPTATION_PREFIX, TAB_ONLY, TAG_PREFIX
 
 if TYPE_CHECKING:
     from keras_shiftguard.log.event_writer import EventWriter
@@ -209,7 +209,8 @@ class RunWriter:
             if state:
                 write_json(writer.log_dir, "adaptation.json", state)
             for name, value in curves.items():
-                writer.write_scalar(f"{ADAPTATION_PREFIX}{name}", value, step + 1)
+                if name.partition("/")[0] not in TAB_ONLY:
+                    writer.write_scalar(f"{ADAPTATION_PREFIX}{name}", value, step + 1)
             if self._tab is not None:
                 self._tab.write_adaptation(step, headline, events, curves, since)
             if self._page is not None:

@@ -22,11 +22,14 @@ from keras_shiftguard.log.shift_tab_findings import logged_report
 from keras_shiftguard.log.shift_tab_series import ShiftSeries
 from keras_shiftguard.profiles import InputProfile
 from tensorboard_plugin_shiftguard.metadata import (
+    ADAPTATION_TAG,
     CURVES_TAG,
     EVENTS_TAG,
+    MAX_ADAPTATION,
     MAX_CURVES,
     SCHEMA,
     STATE_TAG,
+    TAB_ONLY,
 )
 
 # Both are below the limits of the reader, `MAX_SENTENCE` and `MAX_JSON_BYTES`.
@@ -192,6 +195,8 @@ class ShiftEvents:
         if before and now:
             by_name = _by_attribute(curves or {})
             self._state["left"] = {"before": before, "now": now, "by_name": by_name}
+        if many := _finite(curves or {}, TAB_ONLY):
+            self._writer.write_data(ADAPTATION_TAG, _packed(many), step, {"v": SCHEMA})
         self.write_events(step, events)
         self._write_state(step)
 
@@ -257,6 +262,13 @@ def _largest(curves: Mapping[str, float], prefix: str) -> list[Any] | None:
     sizes = {k.removeprefix(prefix): abs(v) for k, v in curves.items() if k.startswith(prefix)}
     finite = {name: size for name, size in sizes.items() if math.isfinite(size)}
     return [name := max(finite, key=finite.__getitem__), finite[name]] if finite else None
+
+
+def _finite(curves: Mapping[str, float], kinds: Sequence[str]) -> dict[str, float]:
+    """Returns the finite numbers of some kinds, at most `MAX_ADAPTATION`."""
+    chosen = {k: float(v) for k, v in curves.items() if k.partition("/")[0] in kinds}
+    finite = [(name, value) for name, value in chosen.items() if math.isfinite(value)]
+    return dict(finite[:MAX_ADAPTATION])
 
 
 def _by_attribute(curves: Mapping[str, float]) -> dict[str, list[float]]:

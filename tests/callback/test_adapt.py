@@ -11,6 +11,7 @@ import keras
 import numpy as np
 import pytest
 from keras import layers
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 import keras_shiftguard as sg
 from keras_shiftguard.callback import repair
@@ -99,6 +100,10 @@ def test_a_dark_target_darkens_training_and_not_validation(data, tmp_path, capsy
     )
     state = json.loads((tmp_path / "adaptation.json").read_text())
     assert max(state["inputs"]["input"]["strengths"]) > 0.2
+    # The Scalars tab has a card for each operation that is used, and none for each attribute.
+    cards = EventAccumulator(str(tmp_path / "shiftguard")).Reload().Tags()["tensors"]
+    cards = {tag for tag in cards if tag.startswith("shiftguard/adaptation/")}
+    assert cards == {"shiftguard/adaptation/strength/darker"}
 
 
 @pytest.mark.thorough

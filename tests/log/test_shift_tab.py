@@ -193,6 +193,9 @@ def test_the_largest_difference_before_and_after_the_adaptation_is_kept(tmp_path
     left = json.loads(points[1])["left"]
     by_name = {"noise": [5.8, 0.2], "contrast": [6.1, 0.1]}
     assert left == {"before": ["contrast", 6.1], "now": ["noise", 0.2], "by_name": by_name}
+    _, gaps = read_run(tmp_path)["shiftguard/adaptation"]
+    del curves["strength/noise"], curves["shift/odd"]
+    assert {step: json.loads(text) for step, text in gaps.items()} == {1: curves}
 
 
 def test_a_resumed_fit_has_its_own_tolerance(tmp_path):

@@ -264,11 +264,13 @@ def test_adaptation_is_there_or_it_is_not(tab):
 
 def test_a_difference_has_the_sign_of_the_target_as_in_the_heatmap(tmp_path):
     with RawLog(tmp_path / "shiftguard") as log:
-        log.scalar("shiftguard/adaptation/shift/brightness", 1.6, 1)
+        log.scalar("shiftguard/adaptation/shift/brightness", 1.6, 1)  # as version 0.1 wrote it
+        log.add("shiftguard/adaptation", as_json({"shift_before/contrast": 2.5}), 0, {"v": 1})
         log.add("shiftguard/events", as_json([{"kind": "note", "step": 0, "text": "on"}]), 0)
     with opened(tmp_path) as tab:
         series = tab.ask("adaptation", run="shiftguard")["series"]
-    assert series == {"shift/brightness": [[0, pytest.approx(-1.6)]]}
+    expected = {"shift/brightness": -1.6, "shift_before/contrast": -2.5}
+    assert series == {name: [[0, pytest.approx(value)]] for name, value in expected.items()}
 
 
 def test_many_events_end_with_the_latest(tmp_path):
