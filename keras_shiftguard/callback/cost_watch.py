@@ -125,7 +125,7 @@ class CostWatch:
         if current is None or not self._can_run():
             return
         if not _represents(current.labels, pair.current.labels):
-            return  # only the first samples of a sorted pass of unknown length were kept
+            return  # only the first samples of a sorted pass were kept so far
         self._sync()
         self._priced[pair.against] = features, epoch if is_new else since
         ((name, kept),) = streams["validation"].buffers.items()
