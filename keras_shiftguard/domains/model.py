@@ -32,15 +32,15 @@ class DomainAdaptationModel(PairModel):
     The wrapper is used like the model that it wraps: `compile`, `fit`, `evaluate`,
     `predict`, `save`. It trains the weights of `model` itself, which is available as
     `adapted_model`. Each batch of `fit` holds samples of both domains. The loss of the method is
-    added to the loss of the task: from the first step on, except with `"auto"`. (`"augmentation"`
-    adds none.)
+    added to the loss of the task from the first step on (with `"auto"`, from the second stage on;
+    `"augmentation"` adds none).
 
     Args:
         model: A functional or sequential model with one output, compiled or not.
         feature_layer: Name of the layer whose output `"dann"`, `"cdan"`, `"mmd"` and
-            `"coral"` align. Defaults to the layer before the last one with weights.
-        method: One of these, or a tuple of them, whose losses are added. They follow the papers
-            below; the class of each method lists how it differs from its paper.
+            `"coral"` align. Defaults to the layer that feeds the last layer with weights.
+        method: One of these, or a tuple of them, whose losses are added. The methods follow the
+            papers below; the class of each method lists how it differs from its paper.
 
             - `"dann"`: a domain head learns to tell the domains apart by their features,
               and its reversed gradient makes them alike.

@@ -196,7 +196,7 @@ class Probe:
                 return data
             x = with_replaced_tensors(x, changed, self.names)
             return x if others is None else (x, *others)
-        except ShiftWarning:  # Python turns warnings into errors
+        except ShiftWarning:  # if Python is set to turn warnings into errors
             raise
         except Exception as error:  # a failure of the guard must never end a fit
             self._fail(error)

@@ -51,7 +51,7 @@ class TensorFlowSteps:
         self._model = model
         self._fail = fail
         self._feed: tuple[Any, Any] | None = None  # an iterator, and one over its prepared batches
-        # The latest function, specs and dtypes, and their step: nearly all batches are alike.
+        # Cache of the latest function, specs, dtypes and compiled step: most batches are alike.
         self._latest: tuple[Any, Any, Any, Any] = (None, None, None, None)
 
     def run(self, function: Callable[[Any], Any], iterator: Any, prepare: Prepare) -> Any:
@@ -94,7 +94,7 @@ class TensorFlowSteps:
         """Returns `prepare(data)`; the parts of several replicas are prepared as one batch."""
         try:
             return _on_all_replicas(self._model.distribute_strategy, data, prepare)
-        except ShiftWarning:  # Python turns warnings into errors
+        except ShiftWarning:  # if Python is set to turn warnings into errors
             raise
         except Exception as error:
             self._fail(error)

@@ -71,7 +71,8 @@ class PictureLog:
     """Writes pictures at each look, and deletes all but those of the last `MAX_LOOKS` looks.
 
     The range of values from black to white is chosen from the first images of an input, and kept
-    for all streams and looks. So a stream with darker images looks darker.
+    for all streams and looks. So a stream with darker images looks darker. Corrected images have a
+    range of their own.
 
     Args:
         log_dir: The log directory.
@@ -153,7 +154,7 @@ def as_picture(image: np.ndarray, low: float, high: float) -> np.ndarray:
 
 
 def range_of(images: np.ndarray) -> tuple[float, float]:
-    """Returns the values that become black and white: a usual range, or else that of the images."""
+    """Returns the values drawn black and white: a usual range, or else the range of the images."""
     finite = images[np.isfinite(images)]
     if not finite.size:
         return RANGES[0]

@@ -101,9 +101,9 @@ class Draws:
         The level is relative to the operation's `limit`. A share `CLEAN_SHARE` of the
         samples gets the level 0. Each of the others gets a random share of the full
         strength, the same share for all operations: if the target is dark and noisy,
-        strongly augmented samples are dark and noisy, too. Then each level varies by up to
-        `JITTER`. Of two opposite operations a sample gets one, with probabilities in
-        proportion to their strengths.
+        strongly augmented samples are dark and noisy, too. In addition, each level varies at
+        random by up to `JITTER`. Of two opposite operations a sample gets one, with
+        probabilities in proportion to their strengths.
 
         Args:
             strengths: `(operations,)` or `(samples, operations)`, in [0, 1].
