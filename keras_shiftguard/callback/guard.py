@@ -199,10 +199,10 @@ class ShiftGuard(keras.callbacks.Callback):
         self.log_samples = log_samples
         self.attach_to = attach_to
         self._acknowledged: list[Acknowledgement] = []
-        self._known: dict[str, InputProfile] = {}  # of "reference" and "target", if given
+        self._known: dict[str, InputProfile] = {}  # of the reference and the target, if given
         self._repair = Repair(self.adapt, target)
         self._supervisor = Supervisor()
-        self._thread = get_ident()  # of the run
+        self._thread = get_ident()  # the thread that began the run
         self._ended: deque[tuple[str, int]] = deque()  # ended batches that are not counted yet
         self._loaded: dict[str, Any] | None = None  # result of `load_state`, until a fit uses it
 
@@ -304,7 +304,7 @@ class ShiftGuard(keras.callbacks.Callback):
         self._supervisor.detach()
 
     def set_params(self, params: dict[str, Any] | None) -> None:
-        if params is not None and params is self.params:  # Keras calls this twice in one run
+        if params is not None and params is self.params:  # the second call in one run
             raise BadInputError(
                 "The same ShiftGuard is in `callbacks` twice. Pass it once, or make a second "
                 "ShiftGuard with other options."

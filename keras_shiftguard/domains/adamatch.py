@@ -8,7 +8,7 @@ from keras import ops
 
 from keras_shiftguard.domains.pair import Pair
 
-CONFIDENCE = 0.9  # the threshold, in units of the mean confidence on the source
+CONFIDENCE = 0.9  # threshold of target samples, in units of the mean confidence on the source
 EPSILON = 1e-6
 
 

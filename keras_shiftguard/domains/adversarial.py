@@ -12,7 +12,7 @@ from keras import ops
 from keras_shiftguard.domains.pair import Pair
 from keras_shiftguard.domains.reversal import reverse
 
-RAMP_STEEPNESS = 10.0  # of the sigmoid by which the reversed gradient rises
+RAMP_STEEPNESS = 10.0  # steepness of the sigmoid by which the reversed gradient rises
 # An outer product of features and class probabilities wider than `MAX_PRODUCT` is replaced by a
 # random projection of width `PROJECTION`: Long et al. (2018), section 3.2.
 MAX_PRODUCT, PROJECTION = 4096, 1024

@@ -123,7 +123,7 @@ class DomainAdaptationModel(PairModel):
         self.looks: list[Evidence] = []
         self.actions: list[Action] = []
         self.expected = self.outcome = ""  # of the latest fit, see `AlignmentReport`
-        self.judging: Outcome | None = None  # during a fit
+        self.judging: Outcome | None = None  # set during a fit
         self.num_classes = max(self.split.num_outputs, 2)
         self.methods = make_methods(
             names, self.split.width, self.num_classes, self.units, self.entropy
@@ -288,6 +288,6 @@ class DomainAdaptationModel(PairModel):
             config[part] = keras.saving.deserialize_keras_object(
                 config[part], custom_objects=custom_objects
             )
-        loaded = cls(**config, verbose=0)  # without the message on the feature layer
+        loaded = cls(**config, verbose=0)  # prints no message on the feature layer
         loaded.verbose = verbose
         return loaded

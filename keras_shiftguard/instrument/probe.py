@@ -129,7 +129,7 @@ class Probe:
             *others, batches = arguments
             is_active = self._active == stream
             if is_active:
-                self._active = None  # measures one call
+                self._active = None  # only one call is measured
             # True in the first call of a later fit, if a fit was interrupted after `begin_batch`.
             is_later = getattr(self.model, "history", None) is not self._history
             is_idle = self.has_failed and not self._changes_input
@@ -142,7 +142,7 @@ class Probe:
                 return self._observed(data, stream, ())
 
             if keras.backend.backend() == "tensorflow":
-                if isinstance(batches, list):  # of `predict`
+                if isinstance(batches, list):  # as in `predict`
                     taken = [self._steps.prepared(data, observed) for data in batches]
                     return function(*others, taken)
                 return self._steps.run(function, batches, observed)

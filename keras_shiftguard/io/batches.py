@@ -157,7 +157,7 @@ def _is_endless(data: Any) -> bool:
     """
     if isinstance(data, keras.utils.PyDataset):
         return data.num_batches is None
-    cardinality = getattr(data, "cardinality", None)  # of a tf.data.Dataset
+    cardinality = getattr(data, "cardinality", None)  # a method of tf.data.Dataset
     return callable(cardinality) and int(cardinality()) == -1
 
 

@@ -13,7 +13,7 @@ from typing import Any
 from keras_shiftguard.errors import BadInputError, warn
 from keras_shiftguard.profiles import storage
 
-NUM_RETAINED = 2  # state files
+NUM_RETAINED = 2  # number of state files that are kept
 FILE_NAME = re.compile(r"guard-state-(\d+)\.npz")
 
 

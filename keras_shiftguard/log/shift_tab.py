@@ -235,7 +235,7 @@ class ShiftEvents:
         tags = self._series.tags
         state = {**self._state, "tags": tags, "step": int(step), "looks": self._num_comparisons}
         text = _packed(state)
-        if len(text) > MAX_BYTES:  # many inputs, each with a diagnosis
+        if len(text) > MAX_BYTES:  # possible if each of many inputs has a diagnosis
             shortened = {k: {**d, "by_input": {}} for k, d in state["diagnosis"].items()}
             text = _packed({**state, "diagnosis": shortened})
         if len(text) > MAX_BYTES:

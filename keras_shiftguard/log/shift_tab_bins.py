@@ -17,7 +17,7 @@ from keras_shiftguard.profiles.features import COARSENING, NUM_COARSE_BINS
 from keras_shiftguard.profiles.grid import BINS_PER_SIGN
 from tensorboard_plugin_shiftguard.metadata import MAX_CLASSES
 
-BINS = 32  # of a picture, in which the histograms of all streams are drawn together
+BINS = 32  # bins of a picture, in which the histograms of all streams are drawn together
 TAIL = 0.005  # share of a stream's samples that may lie beyond either end of the picture
 MARGIN = 0.05  # width added at each end, as a share of the range of the samples
 

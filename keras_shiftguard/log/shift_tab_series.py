@@ -85,7 +85,7 @@ class ShiftSeries:
     def __init__(self, writer: EventWriter) -> None:
         self._writer = writer
         self.tags: list[str] = []
-        self._streams: list[str] = []  # in their order in histograms and class counts
+        self._streams: list[str] = []  # names, in the order of histograms and class counts
         self._scores: dict[tuple[str, str], Rows] = {}
         self._histograms = Rows(FEATURES_PER_EVENT, MAX_FEATURES)
         self._edges: dict[str, np.ndarray] = {}
