@@ -119,7 +119,8 @@ class Draws:
         strengths = ops.ones_like(jitter) * strengths
         levels = ops.minimum(strengths * jitter, 1.0)
         if not whole:
-            u = (self["progress"] - CLEAN_SHARE) / (1.0 - CLEAN_SHARE)  # below 0 for unchanged samples
+            # `u` is below 0 for the samples that stay unchanged.
+            u = (self["progress"] - CLEAN_SHARE) / (1.0 - CLEAN_SHARE)
             progress = ops.where(u < 0, 0.0, ops.minimum(MIN_PROGRESS + u, 1.0))
             levels = levels * progress[:, None]
         # Everything below is calculated for all operations at once, so that augmentation adds only
