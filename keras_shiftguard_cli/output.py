@@ -29,7 +29,7 @@ class Command(click.Command):
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         try:
             return super().parse_args(ctx, args)
-        except click.UsageError as error:  # click's parser does not set the command
+        except click.UsageError as error:  # click's parser raises errors without a context
             error.ctx = error.ctx or ctx
             raise
 

@@ -130,7 +130,7 @@ def _members(path: str) -> set[str]:
 
 
 def size_in_profile(path: str) -> tuple[int, int] | None:
-    """Returns `(height, width)` of the images of a profile; None without a profile or one size."""
+    """Returns `(height, width)` of a profile's images; None for other files, or if sizes differ."""
     from keras_shiftguard.profiles import InputProfile
 
     if not is_profile(path):

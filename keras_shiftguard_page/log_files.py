@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-MAX_BYTES = 20_000_000  # of a file; the library writes some 100 kB
+MAX_BYTES = 20_000_000  # largest size of a file; the library writes some 100 kB
 # Data of the pages of a fit, an evaluation and a prediction. The first file that exists is read.
 PAGES = ("shift.json", "shift-evaluation.json", "shift-prediction.json")
 GAP = "gap.json"  # the file that `GapReport.write` writes

@@ -74,7 +74,7 @@ def _row(row: Mapping[str, Any], folder: Path, budget: int) -> Row:
 
 
 def _read(folder: Path, file: str) -> bytes | None:
-    """Returns the bytes of a PNG file inside a folder; None if it is no such file or unreadable."""
+    """Returns the bytes of a PNG file inside a folder; None if there is no such usable file."""
     inside = PurePosixPath(file)
     if inside.is_absolute() or inside.suffix != ".png":
         return None

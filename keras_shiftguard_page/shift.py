@@ -150,7 +150,7 @@ def _advice(finding: Mapping[str, Any], adapts: bool, changed: int | None) -> tu
 
 
 def _name(name: str) -> str:
-    """Returns the name of a stream as a part of Python code."""
+    """Returns the name of a stream for use in Python code; "current" if it is no identifier."""
     return name if name.isidentifier() and name.isascii() else "current"
 
 

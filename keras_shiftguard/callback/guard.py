@@ -82,8 +82,8 @@ class ShiftGuard(keras.callbacks.Callback):
             batch norm to those of `target_data` after the fit. A tuple asks for both.
         on_mismatch: What to do when the preprocessing is not the one that the model
             was trained with. `"warn"` warns once. `"raise"` raises a `PreprocessingMismatchError`
-            at once. `"fix"` corrects the training input for the rest of the fit, and corrects the
-            validation input according to its own diagnosis. `"ignore"` does nothing.
+            at once. `"fix"` corrects the input of each stream, according to its own diagnosis, for
+            the rest of the fit, evaluation or prediction. `"ignore"` does nothing.
         on_shift: What to do when a stream differs significantly from another (see
             `alpha`) and the difference costs accuracy (see `tolerance`). `"warn"` warns. `"raise"`
             raises a `ShiftDetectedError` at the end of the epoch. `"stop"` stops training after the
@@ -132,8 +132,8 @@ class ShiftGuard(keras.callbacks.Callback):
             profile of the data passed to the guard.
 
     Raises:
-        BadInputError: for an argument that cannot be used, and before training
-            starts for a `log_dir` that cannot be written.
+        BadInputError: for an argument that cannot be used. A `log_dir` that cannot be
+            written raises this error before training starts.
         ShiftGuardError: before training starts, if the training step cannot be
             wrapped; the message says what to do.
 
@@ -223,12 +223,12 @@ class ShiftGuard(keras.callbacks.Callback):
 
     @property
     def augmentation(self) -> StepAugmentation | None:
-        """The augmentation of training batches; None without `adapt="augmentation"`."""
+        """The augmentation of training batches in the latest fit; None if there was none."""
         return self._repair.augmentation
 
     @property
     def batch_norm(self) -> BatchNormAdaptation | None:
-        """The change of batch norm after the latest fit; None without `adapt="batch_norm"`."""
+        """The change of batch norm after the latest fit; None if there was none."""
         return self._repair.batch_norm
 
     def acknowledge(
@@ -249,7 +249,7 @@ class ShiftGuard(keras.callbacks.Callback):
             The guard.
 
         Raises:
-            BadInputError: if `what` is not a text, or there is no such stream.
+            BadInputError: if `what` is empty or not a text, or there is no such stream.
 
         Example:
 
@@ -276,7 +276,7 @@ class ShiftGuard(keras.callbacks.Callback):
             path: Path of the state file.
 
         Raises:
-            BadInputError: before the first epoch of a fit.
+            BadInputError: if the guard has not been used yet.
         """
         if self._run is None:
             raise BadInputError("There is no state to save before the first epoch of a fit.")

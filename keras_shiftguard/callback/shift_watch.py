@@ -39,7 +39,8 @@ class ShiftWatch:
     Args:
         alpha: Probability that the whole fit raises an alarm if nothing shifted.
         on_shift: `"warn"`, `"raise"`, `"stop"` or `"ignore"`.
-        tolerance: The share of accuracy that a shift may cost before it is an alarm.
+        tolerance: The share of accuracy that a shift may cost before it is an alarm; None if costs
+            do not matter.
         reference: Profile of the reference data, or None.
         target: Whether the streams are compared with a target.
         distinct_samples: How many independent samples the streams have, see `Independence`.

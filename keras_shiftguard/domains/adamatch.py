@@ -23,8 +23,8 @@ class AdaMatch(keras.layers.Layer):
 
     `PairModel` computes the source part of AdaMatch: the loss of the weak and strong views of the
     source, and the random interpolation of the logits. The paper adds the losses of the two views;
-    `PairModel` averages them. So this loss is halved too, and only the scale of the total
-    differs from the paper.
+    `PairModel` averages them. So the loss of this layer is halved too, and only the scale of the
+    total differs from the paper.
 
     The formulas are those of the paper. The authors' code differs from them: it takes the class
     with the largest rescaled probability as the label, uses moving averages instead of means over
@@ -59,7 +59,7 @@ class AdaMatch(keras.layers.Layer):
         self.share_tracker = keras.metrics.Mean(name="pseudo_labelled")
 
     def loss(self, pair: Pair, progress: Any, strength: Any) -> Any:
-        """Returns the loss; `pair` has a strong view."""
+        """Returns the loss; `pair` must have a strong view."""
         labels = self.labels(pair)
         confidence = ops.mean(ops.max(pair.probabilities, axis=1))
         is_sure = ops.cast(ops.max(labels, axis=1) >= CONFIDENCE * confidence, "float32")

@@ -22,9 +22,9 @@ EPSILON = 1e-6
 class DomainAdversarial(keras.layers.Layer):
     """A domain head behind a gradient reversal, and its loss.
 
-    The head learns at full speed from the first step on. Only the reversed gradient is
-    multiplied, by `strength * (2 / (1 + exp(-10 p)) - 1)`, where `p` is the share of the
-    training that is over.
+    The gradient of the head itself is not scaled. The reversed gradient is multiplied by
+    `strength * (2 / (1 + exp(-10 p)) - 1)`, where `p` is the share of the training that is
+    over.
 
     CDAN follows the authors' code. The class probabilities in the product with the features get no
     gradient. The weights of CDAN+E are divided by their sum in each domain, so they do not change

@@ -29,7 +29,7 @@ COLLAPSE = 0.5
 
 
 class AutoGuard:
-    """Saves the weights of the first stage, and restores them if the second seems to do harm.
+    """Saves the weights of the first stage; restores them if the second stage seems to do harm.
 
     Args:
         model: The `DomainAdaptationModel`.
@@ -57,7 +57,7 @@ class AutoGuard:
         self.first: Evidence | None = None
 
     def look(self, evidence: Evidence, probabilities: np.ndarray, held_out: int) -> None:
-        """Ends the first stage in time; in the second, restores the weights if AdaMatch does harm.
+        """Ends the first stage, or restores its weights if a measurement shows harm.
 
         Args:
             evidence: The measurement.

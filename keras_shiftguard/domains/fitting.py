@@ -140,7 +140,7 @@ class _Repeatable:
 
 
 def _join_source(x: Any, y: Any, weight: Any) -> Any:
-    """Returns the source as `(x, y)` or `(x, y, weight)`; a source that yields labels stays one."""
+    """Returns the source as `(x, y)` or `(x, y, weight)`, or as one object that yields labels."""
     if x is None:
         raise BadInputError("`fit` needs a source: fit(x, y, target_data=...)")
     if callable(x) and not hasattr(x, "__iter__") and not isinstance(x, keras.utils.PyDataset):

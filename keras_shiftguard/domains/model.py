@@ -177,8 +177,8 @@ class DomainAdaptationModel(PairModel):
             AdaMatch `pseudo_labelled`, the share of the target that is trained on.
 
         Raises:
-            BadInputError: If the two domains cannot be aligned, before training
-                starts. The message says how to fix it.
+            BadInputError: Before training starts, if the data, the model or its loss cannot
+                be used.
         """
         self._compile_if_needed()
         self._read_loss()
@@ -219,7 +219,7 @@ class DomainAdaptationModel(PairModel):
         )
 
     def judge(self) -> str:
-        """Returns `outcome`, which it first renews if a fit is running; "" if it is unknown."""
+        """Returns `outcome`, measured anew while a fit is running; "" if it is unknown."""
         if self.judging is not None:
             self.outcome = self.judging.worth().line
         return self.outcome

@@ -180,7 +180,7 @@ def _told_to_classify(model: keras.Model) -> bool | None:
 
 
 def fingerprint(model: keras.Model) -> str:
-    """Returns a hash of the weights. Outputs are comparable only if their weights are equal."""
+    """Returns a hash of the weights. Outputs are comparable if they come from equal weights."""
     digest = hashlib.sha256()
     for weight in model.weights:
         digest.update(np.ascontiguousarray(keras.ops.convert_to_numpy(weight)).tobytes())

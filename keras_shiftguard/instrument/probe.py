@@ -162,7 +162,7 @@ class Probe:
         return measured
 
     def _observed(self, data: Any, stream: str, state: Any) -> Any:
-        """Measures one batch; returns it corrected and augmented, if that is on.
+        """Measures one batch; returns it, with the correction and augmentation that are on.
 
         Args:
             data: The batch: `x`, `(x,)`, `(x, y)` or `(x, y, sample_weight)`.
@@ -226,7 +226,7 @@ class Probe:
         return bool(augments or any(each.is_on for each in corrections))
 
     def _changed(self, stream: Stream, name: str, tensor: Any, y: Any) -> Any:
-        """Returns one input of a batch, augmented and corrected if that is on."""
+        """Returns one input of a batch, with the augmentation and correction that are on."""
         if self.augmentation is not None and stream is self.streams["train"]:
             # Only after the measurement, because the statistics must describe the unchanged data.
             tensor = self.augmentation.apply(name, tensor, y)

@@ -40,7 +40,8 @@ class EventWriter:
 
     TensorBoard shows scalars in its tabs Scalars and Time Series, histograms in
     Histograms and Distributions, and texts in Text. The event file has a directory of its
-    own, because TensorBoard may miss points if two files of one directory grow in turn.
+    own, because TensorBoard may miss points if two files in one directory are open for
+    writing at the same time.
 
     All methods that write raise `OSError` if writing fails.
 

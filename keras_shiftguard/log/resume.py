@@ -1,8 +1,8 @@
 """State files of a guard, one for each epoch, from which an interrupted fit is resumed.
 
-A resumed fit repeats the epoch in which the fit was killed. It also repeats the epoch before that
-one if the weights after it were not saved yet. So the last two state files are retained, and the
-resumed fit reads the file for its first epoch.
+A resumed fit repeats the epoch in which the fit was killed. If the weights at the end of the
+previous epoch were not saved yet, the resumed fit repeats that epoch as well. So the last two state
+files are retained, and the resumed fit reads the file for its first epoch.
 """
 
 import re

@@ -22,7 +22,7 @@ Level = Callable[[str], Any]  # from an operation's name to its levels, `(sample
 
 
 class GivenSeed(keras.random.SeedGenerator):
-    """A seed generator without state, for `ops.cond`: it always returns one given seed."""
+    """A seed generator without state, for use in `ops.cond`; it always returns one given seed."""
 
     def __init__(self, seed: Any) -> None:
         self.seed = seed
@@ -130,7 +130,7 @@ class Draws:
             self.names.index(o.opposite) if o.opposite in self.names else i
             for i, o in enumerate(table)
         ]
-        # For each operation: the lower and the higher of its own index and its opposite's.
+        # For each operation, the lower and the higher index of the operation and its opposite.
         both = np.stack([np.arange(num_operations), np.asarray(partner, "int64")]).astype("int32")
         former, latter = both.min(axis=0), both.max(axis=0)
         # The same random number decides for both operations of a pair.
