@@ -365,7 +365,8 @@ class Run:
         """Corrects validation in the same way as training, until validation is diagnosed."""
         train, validation = self.stream("train"), self.stream("validation")
         if "train" in self.preprocessing.corrected and not validation.is_built:
-            # Its shapes may be unknown until its first batch, which must be corrected as well.
+            # Otherwise the shapes of validation stay unknown until its first batch, which must be
+            # corrected as well.
             validation.build([sketch.spec for sketch in train.sketches.values()])
         self.preprocessing.correct_like(validation, train)
 

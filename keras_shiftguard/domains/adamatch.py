@@ -40,7 +40,7 @@ class AdaMatch(keras.layers.Layer):
 
     Attributes:
         mix_ratio: Variable, the class shares that the target is aligned to, divided by those
-            of the source, `(classes,)`; ones in the paper.
+            of the source, `(classes,)`; all 1 in the paper.
 
     Reference: Berthelot et al., "AdaMatch: A Unified Approach to Semi-Supervised Learning and
     Domain Adaptation", ICLR 2022, section 3.

@@ -109,7 +109,7 @@ def measure_evidence(
         source: Features `(samples, features)` and class probabilities `(samples,
             classes)` of the source.
         labels: Class ids of the source, `(samples,)`; None for regression.
-        target: Features and class probabilities of the target, likewise.
+        target: Features and class probabilities of the target, in the same form.
     """
     features, p = source
     target_features, target_p = target
