@@ -16,7 +16,7 @@ MAX_SHOWN = 3  # largest number of alarms that are listed
 
 
 def preprocessing_line(diagnosis: Diagnosis | None) -> str:
-    """Returns the verdict on preprocessing in one line; "" for a mismatch.
+    """Returns the verdict on preprocessing in one line; "" for a mismatch or without a diagnosis.
 
     A mismatch has a warning of its own, except with `on_mismatch="ignore"`.
 
@@ -34,7 +34,7 @@ def preprocessing_line(diagnosis: Diagnosis | None) -> str:
 
 
 def shift_lines(report: ShiftReport | None, untold: Sequence[Finding] = ()) -> str:
-    """Returns the verdict on shift in one line, and lists the alarms that had no warning.
+    """Returns the verdict on shift in one line, and a line for each of the worst untold alarms.
 
     Args:
         report: The latest report; None if there is none.

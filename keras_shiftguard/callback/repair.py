@@ -68,7 +68,7 @@ class Repair:
     def use(self, augmentation: StepAugmentation | None) -> None:
         """Begins a new fit with `augmentation`, or without augmentation if it is None.
 
-        The augmentation starts with the strengths of the last fit, if the last fit had the same
+        The augmentation starts with the strengths of the previous fit, if that fit had the same
         inputs.
         """
         last = self.augmentation

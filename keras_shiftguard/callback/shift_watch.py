@@ -25,7 +25,7 @@ from keras_shiftguard.errors import ShiftDetectedError, warn
 from keras_shiftguard.profiles import InputProfile, OutputSummary
 from tensorboard_plugin_shiftguard.metadata import FIRST_EPOCH
 
-SHARE_OF_ALPHA = 0.1  # part of the false-alarm rate for "augmentation is on in validation"
+SHARE_OF_ALPHA = 0.1  # share of `alpha` for the finding that augmentation is on in validation
 # Attributes of `ShiftWatch` that are saved with its state.
 VISITS = ("is_first_visit", "is_unaugmented", "is_augmented", "is_too_early")
 
@@ -39,7 +39,8 @@ class ShiftWatch:
     Args:
         alpha: Probability that the whole fit raises an alarm if nothing shifted.
         on_shift: `"warn"`, `"raise"`, `"stop"` or `"ignore"`.
-        tolerance: The share of accuracy that a shift may cost before it is an alarm.
+        tolerance: The share of accuracy that a shift may cost before it is an alarm; None if costs
+            do not matter.
         reference: Profile of the reference data, or None.
         target: Whether the streams are compared with a target.
         distinct_samples: How many independent samples the streams have, see `Independence`.
@@ -334,8 +335,8 @@ class ShiftWatch:
 
         Different samples may have the same class counts by chance, more often if there are few
         classes. The probability of such a coincidence is the p-value, and the finding is reported
-        only if it is small. A pass with other counts shows that the passes do not repeat the same
-        samples.
+        only if this p-value is small. A pass with other counts shows that the passes do not repeat
+        the same samples.
         """
         first, latest = self._first.get("validation"), passes.get("validation")
         if first is None or latest is None or first is latest or self._same_labels == 0:

@@ -50,7 +50,7 @@ class ModelOutputs:
             raise BadInputError(f"`model` must be a keras.Model. Received: {type(model).__name__}")
         self.feature_layer = feature_layer
         self._model = model
-        self._network: Any = model  # returns the outputs, and activations if there is a layer
+        self._network: Any = model  # returns outputs; with a feature layer, activations as well
         self.width = _width(model)
         dimension = 0
         if feature_layer is not None:
@@ -61,8 +61,8 @@ class ModelOutputs:
             self._network = keras.Model(inputs, outputs, name="shiftguard_features")
             dimension = layer.output.shape[-1]
         arguments = (self.width, is_classifier(model), feature_layer or "", dimension or 0)
-        self.sketch = OutputSketch(*arguments)  # of `update`
-        self.predicted = OutputSketch(*arguments)  # of `predict`
+        self.sketch = OutputSketch(*arguments)  # filled by `update`
+        self.predicted = OutputSketch(*arguments)  # filled by `predict`
         self._forward: Any = None  # the compiled network, only on JAX
 
     def update(self, x: Any, y: Any = None, state: Sequence[Any] = ()) -> None:
@@ -111,7 +111,7 @@ class ModelOutputs:
         """
         try:
             results = predict_batch(self._network, x)
-        except Exception as error:  # of any type, from any layer
+        except Exception as error:  # a layer may raise any type
             shapes = keras.tree.map_structure(lambda part: tuple(part.shape), x)
             # Removes the colour codes. The first paragraph of Keras's message names the layer; the
             # second paragraph states the cause.
@@ -180,7 +180,7 @@ def _told_to_classify(model: keras.Model) -> bool | None:
 
 
 def fingerprint(model: keras.Model) -> str:
-    """Returns a hash of the weights. Only outputs with equal hashes are comparable."""
+    """Returns a hash of the weights. Outputs are comparable if they come from equal weights."""
     digest = hashlib.sha256()
     for weight in model.weights:
         digest.update(np.ascontiguousarray(keras.ops.convert_to_numpy(weight)).tobytes())
