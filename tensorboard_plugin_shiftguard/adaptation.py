@@ -39,7 +39,7 @@ def _value(value: Any) -> float | None:
 
 
 def _signed(name: str, curve: list[list[Any]]) -> list[list[Any]]:
-    """Returns the gap of an attribute as target minus training, as the heatmap shows it.
+    """Returns the curve of an attribute's gap as target minus training, as in the heatmap.
 
     The log holds training minus target. Other curves are returned as they are.
     """

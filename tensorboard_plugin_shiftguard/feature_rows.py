@@ -36,7 +36,7 @@ def alarming(values: np.ndarray) -> np.ndarray:
 
 
 class Row:
-    """One feature of the chosen pair of streams: a row of one of its tables.
+    """One feature of the chosen pair of streams: a row of one of the pair's tables.
 
     Args:
         table: The table.
@@ -138,6 +138,6 @@ def matrix_of(rows: list[Row], found: list[Table], shown: np.ndarray) -> dict[st
     return {
         "steps": shown.tolist(),
         "effects": base64.b64encode(hundredths.tobytes()).decode(),
-        # A byte holds the flags of two cells, the first in its lower half.
+        # A byte holds two sets of four flags, the first in its lower half.
         "flags": base64.b64encode((flag[::2] | flag[1::2] << 4).tobytes()).decode(),
     }

@@ -104,7 +104,7 @@ export function createDetail({ state, failed }) {
     return kept.get(key);
   }
 
-  /** Fetches the chosen run first, then the run that is drawn over it. */
+  /** Fetches the feature of the chosen run first, then that of the run that is drawn over it. */
   async function load(now) {
     const late = () => wanted !== now;
     const { selected, overviews, state: chosen } = model;

@@ -1,6 +1,6 @@
 /* The measures to draw, from what Keras logged, and the accuracy without the shift. */
 
-/** The measures that are drawn: `{key, title, train, validation}`, accuracy first. */
+/** The measures to draw, at most one besides the loss: accuracy, or else the first one logged. */
 export function measuresOf(series) {
   const names = Object.keys(series);
   const pairs = names

@@ -54,7 +54,7 @@ export function usedSpan(edges, lists) {
   return low < high ? [low, high] : [edges[0], edges[edges.length - 1]];
 }
 
-/** The bins that lie within a span. */
+/** The bins that overlap a span. */
 export function keepSpan(edges, heights, [low, high]) {
   const first = Math.max(
     0,
