@@ -72,7 +72,7 @@ def table(x):
 
 
 def embedding(x, only=None):
-    """Returns a `MeanEmbedding` of `(n, d)` numbers; `only` keeps one bandwidth, to save time."""
+    """Returns a `MeanEmbedding` of `(n, d)` numbers; `only` is the index of a single bandwidth."""
     projections = np.arcsinh(x) @ directions(x.shape[1]).astype("float64")
     mean = np.zeros((len(BANDWIDTHS), NUM_WAVES))
     comoment = np.zeros((len(BANDWIDTHS), NUM_WAVES, NUM_WAVES))
@@ -228,7 +228,7 @@ STREAMS = {"train": 500, "validation": 200, "reference": 500, "target": 200}
 
 
 def one_fit(draw, rng, epochs, fresh, only):
-    """Returns whether a fit without shift ever raised an alarm, and the CPU seconds per look."""
+    """Returns whether a fit without shift ever raised an alarm, and CPU seconds a comparison."""
 
     def streams():
         return {name: profile(draw(n), rng.integers(0, 10, n), only) for name, n in STREAMS.items()}
@@ -267,7 +267,10 @@ def fit(args):
 
 
 def _bandwidth(x):
-    """Returns the bandwidth that the test chooses, which in practice is the same in all draws."""
+    """Returns the index of the bandwidth that the test chooses, in practice the same in all draws.
+
+    With one bandwidth, the other draws take less time.
+    """
     half = len(x) // 2
     test = compare_embeddings(embedding(x[:half]), embedding(x[half:]))
     return BANDWIDTHS.index(test.bandwidth)

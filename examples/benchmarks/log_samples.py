@@ -2,10 +2,10 @@
 
     python examples/benchmarks/log_samples.py --side 224 --epochs 5
 
-The script runs a real fit on random images, 512 for training and 256 for validation. It times the
-two calls that `log_samples` adds to a look: choosing the images, and writing them. The first look
-measures the images of both streams. Later looks measure only the training images, because their
-order changes in each epoch.
+A look is the comparison after an epoch. The script runs a real fit on random images, 512 for
+training and 256 for validation. It times the two calls that `log_samples` adds to a look: choosing
+the images, and writing them. The first look measures the images of both streams. Later looks
+measure only the training images, because their order changes in each epoch.
 """
 
 import argparse

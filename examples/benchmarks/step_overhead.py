@@ -18,7 +18,7 @@ printed undivided.
 
 The guard measures closely only every k-th step of such an epoch (`stride_for`), and a round is
 shorter than an epoch. So a round times measured steps and other steps separately, and adds up the
-times in the proportion of an epoch. The guard's first look (the verdict) comes before the rounds
+times in the proportion of an epoch. The guard's check of the preprocessing comes before the rounds
 and is part of the time of the first step.
 """
 

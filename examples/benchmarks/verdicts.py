@@ -4,8 +4,9 @@
     python examples/benchmarks/verdicts.py --networks lite0 lite0_folded --draws 4
 
 Every network is fed photos in ten conventions (five modes, RGB and BGR), photos that look odd but
-are right (with a colour cast, pale, dark, low in contrast, gray), and garbled photos. Every verdict
-comes from `judge`, the function behind `diagnose` and `ShiftGuard`, on draws of 8 and of 32 photos.
+are right (with a colour cast, pale, dark, low in contrast, gray), and garbled photos (in a wrong
+memory layout or colour space). Every verdict comes from `judge`, the function behind `diagnose` and
+`ShiftGuard`, on draws of 8 and of 32 photos.
 Wrong modes and wrong channel orders are counted separately. Without `--loaders`, only
 EfficientNet-Lite0 is judged. To save time, each photo runs only once in each convention. This is
 exact: in inference the effect of a photo on features and batch norm does not depend on the rest of
@@ -67,7 +68,10 @@ class RememberingReader(FeatureReader):
 
 
 def load(name: str) -> tuple[keras.Model, int, InputConvention, bool]:
-    """Returns a network, its image side, what it expects, and whether batch norm is in front."""
+    """Returns a network, its image side, what it expects, and whether it has batch norm in front.
+
+    "In front" means near the input of the network.
+    """
     if name not in OWN:
         module = importlib.import_module(name)
         front = module.HAS_BN and not name.startswith("dinov2")
@@ -173,8 +177,8 @@ def garbled_feeds(raw: np.ndarray) -> dict[str, np.ndarray]:
 class Table:
     """Verdicts of one network, counted by the kind of the feed and the number of photos.
 
-    `front` is whether the network has batch norm in front. `predictions` is the cost of `diagnose`
-    as a multiple of one `predict`.
+    `front` is whether the network has batch norm near its input. `predictions` is the cost of
+    `diagnose` as a multiple of one `predict`.
     """
 
     def __init__(self, name: str, true: str, front: bool) -> None:

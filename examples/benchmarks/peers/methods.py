@@ -102,20 +102,6 @@ def torchdrift_mmd(reference):
     return check
 
 
-def torchdrift_mmd_gamma(reference):
-    """Uses torchdrift's fast path: `fit(n_test=)` fits a gamma to the null once."""
-    import torch
-    from torchdrift.detectors import KernelMMDDriftDetector
-
-    def check(x):
-        detector = KernelMMDDriftDetector()
-        detector.fit(torch.from_numpy(reference), n_test=len(x))
-        p = float(detector.compute_p_value(torch.from_numpy(x)))
-        return p, p < LEVEL
-
-    return check
-
-
 def frouros_mmd(reference):
     from frouros.callbacks import PermutationTestDistanceBased
     from frouros.detectors.data_drift import MMD
