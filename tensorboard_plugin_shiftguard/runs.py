@@ -37,7 +37,7 @@ def version() -> str:
 
 
 def list_runs(log: Log, version: str) -> dict[str, Any]:
-    """Returns the runs that have data of this plugin by name, each with its state in few words."""
+    """Returns the runs that have data of this plugin, sorted by name, each with its state."""
     found = all_runs(log)
     num_all = len(log.run_names())
     shown = found[:MAX_RUNS]

@@ -8,8 +8,9 @@
 p-values up to u, divided by u: 1 is exact, less is conservative, and `!` marks shares that are
 above u by more than 2.6 standard errors. `classes` does the same for the test of whether the labels
 belong to the samples. `fit` compares four streams of 40 features after every epoch, with the same
-samples in each epoch and with fresh samples. It prints how many fits ever raise an alarm; alarms of
-negligible size count. If 5 % of fits raise an alarm (alpha = 0.05), the 95 % quantile is 33 of 500.
+samples in each epoch, and with fresh samples of training and validation. It prints how many fits
+ever raise an alarm; alarms of negligible size count. If 5 % of fits raise an alarm (alpha = 0.05),
+the 95 % quantile is 33 of 500.
 """
 
 import argparse
@@ -269,7 +270,7 @@ def fit(args):
 def _bandwidth(x):
     """Returns the index of the bandwidth that the test chooses, in practice the same in all draws.
 
-    With one bandwidth, the other draws take less time.
+    Later draws compute only this bandwidth, to save time.
     """
     half = len(x) // 2
     test = compare_embeddings(embedding(x[:half]), embedding(x[half:]))

@@ -51,7 +51,7 @@ class App {
     body.replaceChildren(main);
   }
 
-  /** Redraws an accuracy gap that appeared or disappeared; unfolds it without features. */
+  /** Redraws after a gap appeared or disappeared; unfolds it in a run without features. */
   showGap(gap) {
     const { open } = this.state.get();
     if (gap.table() && !this.listing.total && !open.includes("gap"))
