@@ -56,7 +56,7 @@ def feed(folder: Path, shuffle: bool, seed: int) -> keras.utils.PyDataset:
         # Keras 3 keeps the old tutorials' class `ImageDataGenerator` only under this name.
         from tensorflow.keras.preprocessing.image import ImageDataGenerator
 
-        with contextlib.redirect_stdout(io.StringIO()):  # "Found 100 images ..."
+        with contextlib.redirect_stdout(io.StringIO()):  # hides "Found 100 images ..."
             return ImageDataGenerator(rescale=1 / 255).flow_from_directory(
                 str(folder),
                 target_size=(SIZE, SIZE),

@@ -89,7 +89,7 @@ def rows_of(found: list[Table]) -> tuple[list[Row], int]:
 
 
 def severity(row: Row) -> tuple[bool, bool, bool, float]:
-    """Returns a sort key.
+    """Returns a sort key that puts the most severe feature first.
 
     Alarms come first, the reported ones before the others. Next come features whose shift is
     neither expected nor negligible. Equals are sorted by the size of the effect, unknown effects

@@ -140,7 +140,10 @@ def resized_digits(data: str, side: int, rng) -> dict[str, np.ndarray]:
 
 
 class Examples:
-    """The training examples: moves of the attributes, with their cause; tiny moves are left out."""
+    """The training examples: how the attributes differ between two sets of images, and the cause.
+
+    Tiny differences are left out.
+    """
 
     def __init__(self, values: dict[str, np.ndarray], rng) -> None:
         self.moves, self.kind, self.function, self.data = [], [], [], []

@@ -29,7 +29,7 @@ import keras_shiftguard as sg
 from keras_shiftguard.adaptation.augmentation.layer import AdaptiveAugmentation
 from keras_shiftguard.adaptation.batch_norm import adapt_batch_norm
 
-UNLABELLED = 0.6  # share of the target
+UNLABELLED = 0.6  # share of the target that training may use
 FIXED_STRENGTH = 0.15
 FIXED = ("none", "randaugment", "augmix", "fixed")
 POLICIES = (*FIXED, "oracle", "adaptive")

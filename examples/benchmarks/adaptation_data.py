@@ -76,7 +76,7 @@ def mnist():
 
 @functools.cache
 def uci(side, frame):
-    """Returns the 1,797 UCI digits, resized to `side` pixels with a black `frame`, and classes."""
+    """Returns the 1,797 UCI digits, at `side` pixels plus a black `frame`, and their classes."""
     from sklearn.datasets import load_digits
 
     small = load_digits()
@@ -228,7 +228,7 @@ def cancer_split(seed):
 
 
 def noisy_table(seed):
-    """Synthetic table, a quarter of its labels wrong; the target has another class mix and mean."""
+    """Synthetic table with a quarter of wrong labels; the target has another class mix and mean."""
     rng = np.random.default_rng([seed, 7])
     weights = np.random.default_rng(7).normal(size=20)
 

@@ -56,7 +56,7 @@ def moments(x):
 
 
 def table(x):
-    """Returns a `FeatureTable` of `(n, k)` finite numbers, on the fixed grid."""
+    """Returns a `FeatureTable` of `(n, k)` finite numbers, on the package's grid of bins."""
     n, k = x.shape
     size, magnitude = num_bins(k), np.abs(x)
     if not size:

@@ -238,7 +238,7 @@ def network(data):
 
 
 def run(data, name, seed, start):
-    """Returns the findings that matter after one fit."""
+    """Returns the alarms (findings with `matters`) after one fit."""
     keras.utils.set_random_seed(seed)
     rng = np.random.default_rng([seed, start])
     arguments, keywords = FAULTS[name][0](data, rng, start)

@@ -48,7 +48,7 @@ def images(number, side, rng):
 
 
 def fit(log_dir, side, epochs, log_samples):
-    """Runs the fit."""
+    """Runs a fit whose guard keeps `log_samples` images in `log_dir`."""
     rng = np.random.default_rng(0)
     x, y = images(768, side, rng), rng.integers(0, 4, 768)
     model = keras.Sequential([keras.Input((side, side, 3)), keras.layers.GlobalAveragePooling2D()])

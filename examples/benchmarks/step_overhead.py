@@ -94,7 +94,7 @@ class Variant:
         import keras_shiftguard as sg
 
         self.name, self.x, self.y, self.step = name, x, y, 0
-        self.epoch = IMAGES_PER_EPOCH // len(x)  # steps
+        self.epoch = IMAGES_PER_EPOCH // len(x)  # steps in an epoch
         keras.utils.set_random_seed(0)
         self.model = build(model_name)
         self.numpy = NumpyMeasure() if name == "numpy" else None

@@ -1,16 +1,16 @@
 """Preprocessing verdict benchmark on networks of other authors, on which nothing was tuned.
 
     python examples/benchmarks/verdicts.py --loaders ../shared/wild
-    python examples/benchmarks/verdicts.py --networks lite0 lite0_folded --draws 4
+    python examples/benchmarks/verdicts.py --networks lite0 lite0_unit --draws 4
 
 Every network is fed photos in ten conventions (five modes, RGB and BGR), photos that look odd but
 are right (with a colour cast, pale, dark, low in contrast, gray), and garbled photos (in a wrong
 memory layout or colour space). Every verdict comes from `judge`, the function behind `diagnose` and
 `ShiftGuard`, on draws of 8 and of 32 photos.
-Wrong modes and wrong channel orders are counted separately. Without `--loaders`, only
-EfficientNet-Lite0 is judged. To save time, each photo runs only once in each convention. This is
-exact: in inference the effect of a photo on features and batch norm does not depend on the rest of
-its batch.
+Wrong modes and wrong channel orders are counted separately. Without `--loaders`, only forms of
+EfficientNet-Lite0 can be judged, and `lite0_folded` cannot. To save time, each photo runs only once
+in each convention. This is exact: in inference the effect of a photo on features and batch norm
+does not depend on the rest of its batch.
 
 A loader is a module in the folder with `build()`, `HAS_BN`, and a line that begins with
 `SIZE, TRUE`. The folder also has a `common.py` with `photos(size)` and `fold_batch_norm(model)`.
@@ -126,7 +126,7 @@ def loaders_in(folder: Path) -> list[str]:
 
 
 def all_photos(size: int | tuple[int, int]) -> np.ndarray:
-    """Returns ordinary photos, 0..255, of one side, or of a height and a width."""
+    """Returns ordinary photos, 0..255; `size` is their side, or their height and width."""
     if not isinstance(size, int):
         height, width = size
         raw = all_photos(max(size))

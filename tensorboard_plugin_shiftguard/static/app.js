@@ -109,7 +109,7 @@ class App {
     }
   }
 
-  /** Requests the overview of the chosen run, then that of the second run; draws each at once. */
+  /** Requests the chosen run's overview, then that of the second run; draws each on arrival. */
   async readOverviews(late, glance) {
     const { known } = this.reader;
     const [focus, ...others] = this.reader.selected();

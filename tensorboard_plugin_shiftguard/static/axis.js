@@ -33,7 +33,10 @@ export function axisOf(width, columns) {
   };
 }
 
-/** The tick interval in epochs at which the numbers of epochs `cell` pixels wide do not touch. */
+/**
+ * The tick interval in epochs, so large that the numbers at the ticks do not touch. `cell` is the
+ * width of an epoch in pixels.
+ */
 export function apart(cell) {
   const least = Math.max(1, Math.ceil(34 / cell));
   return [1, 2, 5, 10, 20, 25, 50, 100, 200, 250].find((n) => n >= least) ?? least;

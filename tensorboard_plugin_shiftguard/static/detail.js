@@ -31,7 +31,7 @@ export function createDetail({ state, failed }) {
   let model = null;
   let answers = new Map(); // id of a run -> data of the feature in it
   let feature = null; // data of the feature in the first run
-  let data = null; // these data, laid out for drawing
+  let data = null; // `feature`, laid out for drawing
   let index = 0; // of the step that is shown
   let wanted = ""; // key of the answers that are requested or shown
   let about = ""; // run and feature that `wanted` is about

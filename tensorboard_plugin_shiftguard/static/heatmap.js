@@ -59,7 +59,7 @@ export function createHeatmap({ state }) {
   let cursor = null; // the cell under the pointer or the keyboard cursor
   let frame = 0;
   let prepared = 0; // counts the versions of the data
-  let drawn = ""; // what `still` shows
+  let drawn = ""; // key of what `still` shows
   const still = el("canvas"); // the rows, without the frames
 
   const redraw = () => {

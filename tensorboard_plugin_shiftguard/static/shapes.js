@@ -8,7 +8,7 @@ export function densities(edges, shares) {
   });
 }
 
-/** Share up to the end of each bin. */
+/** Cumulative share at the end of each bin. */
 export function cumulative(shares) {
   let sum = 0;
   return shares.map((share) => (sum += Math.max(0, share)));

@@ -17,7 +17,7 @@ const DEFAULTS = {
   run: null, // id; null: the newest
   pair: null, // "validation/train"; null: the pair that the server chooses
   feature: null, // null: the most severe
-  epoch: null, // step; null: the latest, and follow it
+  epoch: null, // step; null: the latest, also after new data
   open: [], // parts below the heatmap that are unfolded
   unfolded: [], // causes whose features are listed
   curve: "accuracy", // or "loss"

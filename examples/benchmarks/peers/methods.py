@@ -22,10 +22,10 @@ PERMUTATIONS = 100
 
 @dataclass(frozen=True)
 class Peer:
-    """One row of the table.
+    """One detector of a peer, a row of the power table.
 
     Args:
-        make: Function of the reference that returns the check, test -> (p-value, alarm).
+        make: Function that takes the reference samples and returns a check.
         features: `"softmax"` or `"penultimate"`.
         reference: Number of samples in the reference.
         smallest, largest: Smallest and largest size of the test set at which the peer is run.
