@@ -1,7 +1,7 @@
 """The tasks of `adaptation.py`: a labelled source and an unlabelled target, most from real data.
 
-Source and target share no image or row. They are two collections, or two disjoint parts of one.
-60 % of the target are for adaptation and 40 % for the test.
+Source and target share no image or row. They are two collections, two disjoint parts of one, or two
+synthetic samples. 60 % of the target are for adaptation and 40 % for the test.
 """
 
 import functools
