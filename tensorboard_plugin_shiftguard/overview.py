@@ -42,7 +42,8 @@ from tensorboard_plugin_shiftguard.words import CAUSES
 
 MAX_FEATURE_BYTES = 450_000  # of the list of features as JSON
 DEFAULT_PAIR = ("validation", "train")
-NO_INPUTS = {"labels", "outputs", "predictions", "augmentation"}  # sources that are no inputs
+# The first parts of names of features that do not belong to an input.
+NO_INPUTS = {"labels", "outputs", "predictions", "augmentation"}
 # Bytes of one feature at one step: two for the effect and half a byte for the flags, as base64.
 CELL_BYTES = 2.5 * 4 / 3
 
@@ -52,8 +53,9 @@ def overview(run: RunReader, chosen: int | None = None) -> dict[str, Any]:
 
     Args:
         run: The run.
-        chosen: Index of the pair of streams. Defaults to the pair that the story describes or, if
-            there is none, to the pair with the most alarms whose latest effect is not small.
+        chosen: Index of the pair of streams. Defaults to the pair that the story (the headline of
+            the tab) describes or, if there is none, to the pair with the most alarms whose latest
+            effect is not small.
 
     Raises:
         NotHere: If there is no such pair, or no data so far.

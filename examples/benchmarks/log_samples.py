@@ -2,10 +2,10 @@
 
     python examples/benchmarks/log_samples.py --side 224 --epochs 5
 
-The script runs a real fit on random images, 512 for training and 256 for validation. It times the
-two calls that `log_samples` adds to a look: choosing the images, and writing them. The first look
-measures the images of both streams. Later looks measure only the training images, because their
-order changes in each epoch.
+A look is the comparison after an epoch. The script runs a real fit on random images, 512 for
+training and 256 for validation. It times the two calls that `log_samples` adds to a look: choosing
+the images, and writing them. The first look measures the images of both streams. Later looks
+measure only the training images, because their order changes in each epoch.
 """
 
 import argparse
@@ -48,7 +48,7 @@ def images(number, side, rng):
 
 
 def fit(log_dir, side, epochs, log_samples):
-    """Runs the fit."""
+    """Runs a fit whose guard keeps `log_samples` images in `log_dir`."""
     rng = np.random.default_rng(0)
     x, y = images(768, side, rng), rng.integers(0, 4, 768)
     model = keras.Sequential([keras.Input((side, side, 3)), keras.layers.GlobalAveragePooling2D()])

@@ -1,6 +1,9 @@
 /* The measures to draw, from what Keras logged, and the accuracy without the shift. */
 
-/** The measures that are drawn: `{key, title, train, validation}`, accuracy first. */
+/**
+ * The measures to draw, `{key, title, train, validation, accuracy}`: accuracy, or else the first
+ * measure that is not the loss; then the loss.
+ */
 export function measuresOf(series) {
   const names = Object.keys(series);
   const pairs = names
