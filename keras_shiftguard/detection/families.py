@@ -15,8 +15,9 @@ from tensorboard_plugin_shiftguard.metadata import FIRST_EPOCH
 
 TOO_FEW = "not enough samples yet"  # beginning of a note
 MAX_NAMED = 5  # largest number of features or columns that a note names
-# (current, reference): the number of distinct samples divided by the number of samples counted.
-# Copies of a sample add no evidence, so tests count distinct samples.
+# A share for the current stream and one for the reference: the number of distinct samples divided
+# by the number of samples counted. Copies of a sample add no evidence, so tests count distinct
+# samples.
 Shares = tuple[float, float]
 
 
@@ -50,7 +51,7 @@ class CollectedTests:
     _short: set[str] = field(default_factory=set)  # streams with a note on too few samples
 
     def note_too_few(self, what: str, n: float, m: float, needed: int) -> bool:
-        """Whether a stream has fewer samples than needed; adds a note on it, at most once.
+        """Whether a stream has fewer samples than needed; adds at most one note on each stream.
 
         Args:
             what: Name of what cannot be tested.
@@ -137,7 +138,7 @@ class CollectedTests:
     ) -> None:
         """Adds a test of the share of samples with a value that is not finite.
 
-        If the input has columns, a test of each column is added as well.
+        If both streams have the same columns, a test of each column is added as well.
 
         The arguments are those of `add_features`.
         """

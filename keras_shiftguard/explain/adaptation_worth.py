@@ -26,7 +26,8 @@ from keras_shiftguard.instrument.undisturbed import undisturbed
 from keras_shiftguard.io.batches import named_inputs
 
 LARGE = 0.8  # an effect size in standard deviations between samples; Cohen calls 0.8 large
-# Target samples; with fewer, a difference does not make help likely, nor its absence unlikely.
+# With fewer target samples, the line before the fit says neither that adaptation is likely to help
+# because a difference was found, nor that it is unlikely to help because none was found.
 FEW = 64
 MAX_SAMPLES = 256  # of the target, and of the labelled source, for one estimate
 # An estimate runs the model on the labelled source and its corrupted copies, about this many times
@@ -106,7 +107,7 @@ class Worth(NamedTuple):
         answer: `"yes"`, `"no"` if it did harm, `"same"` if the estimates do not differ, or
             `"unknown"`.
         now: The estimated accuracy on the target, and its interval; None if not known.
-        earlier: The same before adaptation.
+        earlier: The same for an earlier state of the model.
         source: The accuracy on labelled source data; None if not known.
         saw_target: Whether the model was trained on target samples, so that the estimates may be
             too high.

@@ -39,7 +39,8 @@ class AccuracyEstimate(AsPage):
             corruptions that were left out of the calibration, the sampling error, and the
             disagreement of the methods.
         reference_accuracy: The accuracy on the labelled reference.
-        by_method: Estimate of each method by its name: `"ATC"`, `"DoC"`, `"COT"`, and
+        by_method: Estimate of each method by its name: `"ATC"` (threshold of the confidence),
+            `"DoC"` (difference of the confidences), `"COT"` (optimal transport), and
             `"regression"`, which combines the scores of these methods with other scores.
         num_samples: Number of samples without labels.
         alpha: The interval holds the accuracy with probability 1 - alpha.

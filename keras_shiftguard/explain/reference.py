@@ -31,7 +31,7 @@ class Reference:
         name: Description of the reference for the report.
         accuracy: The accuracy; None if the user gave no reference and none is published.
         num_samples: Number of samples that the accuracy was measured on; 0 if the user gave a
-            number.
+            number, or if there is no accuracy.
         counts: Number of samples of each class `(classes,)`, or None.
         by_class: Accuracy of each class `(classes,)`, NaN for classes without samples; or
             None.
@@ -74,7 +74,7 @@ class Reference:
         return other is not None and np.array_equal(other, labels)
 
     def size(self, channels_first: bool) -> tuple[int, int] | None:
-        """Returns the height and width of the images; None without images."""
+        """Returns the height and width of the images in `samples`; None without images."""
         if self.samples is None:
             return None
         shape = next(iter(self.samples.inputs.values())).shape
@@ -89,7 +89,7 @@ def resolve_reference(
     """Returns the `Reference` for the user's argument, see `explain_gap`.
 
     Raises:
-        BadInputError: if the argument gives no accuracy.
+        BadInputError: if an argument other than None gives no accuracy.
     """
     if reference is None:
         if facts.is_published:

@@ -72,8 +72,8 @@ def read_samples(
     Args:
         data: See `explain_gap`.
         facts: Facts about the model.
-        size: Height and width at which a directory is read if the model accepts any size; None if
-            not known.
+        size: Height and width at which a directory is read if the native size of the model is not
+            known; or None.
         max_samples: Largest number of samples, evenly spread over the data (from a generator, the
             first samples). None reads as many samples as fit into `MAX_BYTES`, and from a generator
             at most `MAX_GENERATOR_SAMPLES`.

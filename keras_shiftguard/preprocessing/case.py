@@ -32,7 +32,7 @@ class Case:
         begins: Whether this fit starts to train the network from its initial weights.
         learnt: The convention that the network was fed when its training from scratch began, in
             this program; None if not known.
-        trial: The trial of fixes on the network; None if the network cannot be run.
+        trial: The trial of fixes (`witnesses/trial.py`); None if the network cannot be run.
         levels: The correction of the images' levels, to compare with batch norm; None if the
             network cannot be run.
     """

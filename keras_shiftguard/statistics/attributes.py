@@ -32,7 +32,7 @@ def names(spec: InputSpec) -> tuple[str, ...]:
     """Returns the names of the attributes of an input, in the order of `attributes`.
 
     - `brightness`: mean luma, in the input's units; `contrast`: log of the
-      luma's standard deviation, which is the unit of all attributes below.
+      luma's standard deviation. For the attributes below, this deviation is the unit of the luma.
     - `colour_balance_0`, ...: how far the mean of a channel lies from the mean
       luma (two to four channels). `saturation`: log of the chroma's deviation.
     - `band_1` (finest, 2 pixels) to `band_4`: log share of the variance in an

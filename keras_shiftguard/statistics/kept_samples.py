@@ -40,11 +40,11 @@ class KeptSamples:
         self.height, self.width = (CROP if side is None else side for side in spec.size)
         self._max_samples = max_samples
         self.capacity = self._capacity(self.height * self.width * spec.channels)
-        self.measured: int | None = None  # batches that the images are spread over
+        self.measured: int | None = None  # number of batches that the images are spread over
         self._batches = 0  # number of these batches so far
         # Images, their labels, and their positions in the stream since the buffer was last emptied.
         self._parts: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
-        self._seen = 0  # number of samples of all batches since then
+        self._seen = 0  # number of samples since the buffer was last emptied
         self.is_whole = True  # False once an image is only a part of a sample: a frame or a crop
         self._is_held = False  # whether no image is added
 

@@ -49,7 +49,7 @@ class LabelSketch:
         self.class_count = self.details.add("class_count", (MAX_CLASSES_EMBEDDED,))
         self.class_first = self.details.add("class_first", shape)
         self.class_second = self.details.add("class_second", shape)
-        self.width = 0  # columns of the labels, once known
+        self.width = 0  # number of columns of the labels; 0 until it is known
 
     def update(self, y: Any, rows: Any = None) -> None:
         """Counts the classes of the first `rows` samples of a batch; None counts all samples."""

@@ -20,7 +20,7 @@ from keras_shiftguard.statistics.sketch import Sketch
 
 
 class Stream:
-    """The sketches, kept images and corrections of one stream.
+    """The sketches, kept samples and corrections of one stream.
 
     `update` is called for each batch, before the compiled step and outside it. `drain` and
     `restart` read and reset the statistics.

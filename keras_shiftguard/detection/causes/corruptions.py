@@ -51,7 +51,7 @@ class Cause:
         family: `"brightness"`, `"contrast"` (haze too), `"blur"`, `"noise"`,
             `"compression"`, `"resolution"` (another resize filter too), `"colour"`,
             `"weather"`, `"geometry"`, or `"other"` where none is clear.
-        features: Names of the attributes that are evidence for it, the strongest first.
+        features: Names of the attributes that are evidence for the family, the strongest first.
         confidence: Probability of the family by the classifier, in [0, 1].
         sentence: One sentence with the evidence and its numbers.
     """
@@ -185,8 +185,8 @@ def _moves_in_words(moved: Moves, features: tuple[str, ...]) -> str:
 def _unit(table: FeatureTable, name: str) -> float:
     """Returns the unit of an attribute: the mean contrast for brightness, else 1.
 
-    Brightness is the only attribute in the input's units. If no contrast was measured, its unit
-    is its own standard deviation.
+    Brightness is the only attribute in the input's units. If the contrast of no image could be
+    measured, the unit of brightness is the standard deviation of brightness.
     """
     if name != "brightness" or "contrast" not in table.names:
         return 1.0

@@ -18,7 +18,7 @@ class ClassMovement:
     """The difference of the class means between two streams, with its test.
 
     Args:
-        ids: Ids of the `k` classes with `MIN_SAMPLES` samples in both streams.
+        ids: Ids of the `k` classes with at least `MIN_SAMPLES` samples in both streams.
         before: In the reference: mean and variance of each class along each of `d`
             directions, `(k, d)`, and its number of samples, `(k, 1)`.
         after: The same in the current stream.

@@ -86,8 +86,9 @@ def find_relabelling(
             number of samples counted, since copies of a sample add no evidence.
 
     Returns:
-        How the labels differ; None if no class moved significantly, if too few
-        classes have enough samples, or if wrong labels do not explain the movement.
+        How the labels differ; None if the movement of the classes is small or not
+        significant, if too few classes have enough samples, or if wrong labels do not
+        explain the movement.
     """
     classes = compare_classes(reference, current, shares)
     if classes is None or classes.moved < MIN_EFFECT**2 or classes.p_value > level:

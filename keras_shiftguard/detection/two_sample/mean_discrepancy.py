@@ -48,7 +48,7 @@ class EmbeddingTest:
             about Cohen's d, and not negative.
         interval: Approximate 95 % interval of the effect size.
         p_value: P-value; never 0; 1 if nothing could be tested.
-        bandwidth: The chosen bandwidth, in units of the projections; 0 for none.
+        bandwidth: The chosen bandwidth, in units of the projections; 0 if nothing was tested.
         tested: Whether there were enough samples and any variation.
     """
 

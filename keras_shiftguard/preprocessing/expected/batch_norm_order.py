@@ -81,7 +81,7 @@ def _default_twin(hypotheses: list[Hypothesis], pair: tuple[int, int], as_fed: i
 
 
 def _paired_sigmas(difference: np.ndarray) -> float:
-    """Returns the mean of `difference` in standard errors; 0 if all differences are tiny.
+    """Returns the mean of `difference` in standard errors; 0 if all are tiny, or for one image.
 
     Args:
         difference: One number for each image, `(images,)`.

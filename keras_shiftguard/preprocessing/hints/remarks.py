@@ -105,7 +105,8 @@ def _transposed(p: np.ndarray, p_transposed: np.ndarray, ids: np.ndarray | None)
 def _predict(model: keras.Model, samples: Mapping[str, np.ndarray]) -> np.ndarray | None:
     """Returns class probabilities, `(n, classes)`.
 
-    The result is None if the output is not one matrix, or the model is no classifier.
+    The result is None if the output is not one matrix, if the model is no classifier, or if it
+    cannot be called on the samples.
     """
     size = len(next(iter(samples.values())))
     outputs = []
