@@ -24,8 +24,9 @@ def explain_gap(
     """Explains why a classifier is less accurate on `data` than it should be.
 
     The accuracy is measured with every combination of the removable causes removed from the data.
-    So the part of the gap that each cause explains does not depend on an order of the causes. Preprocessing, channel order, resolution and crop, and class frequencies are removed
-    exactly. Covariate and concept shift are estimated from the gap that is left, and the rest is
+    So the part of the gap that each cause explains does not depend on an order of the causes.
+    Preprocessing, channel order, resolution and crop, and class frequencies are removed exactly.
+    Covariate and concept shift are estimated from the gap that is left, and the rest is
     `"unexplained"`. The model is not changed.
 
     Args:
