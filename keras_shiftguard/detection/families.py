@@ -145,7 +145,8 @@ class CollectedTests:
         a, b = current.nonfinite_samples, reference.nonfinite_samples
         n, m = current.num_samples, reference.num_samples
         names, p_values = [source], [np.ones(1)]
-        # For each of `names`: the share of samples in which it is missing, (current, reference).
+        # For each of `names`: the shares of the samples of the current stream and of the reference
+        # in which it is missing.
         missing_shares = [(a / max(n, 1), b / max(m, 1))]
         if a + b and min(n * shares[0], m * shares[1]) >= 1:
             distinct_a, distinct_n = a * shares[0], n * shares[0]

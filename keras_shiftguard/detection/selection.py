@@ -9,7 +9,7 @@ from keras_shiftguard.detection.finding import Finding, by_severity
 from keras_shiftguard.detection.two_sample.multiplicity import Family
 from keras_shiftguard.profiles import InputProfile
 
-MAX_PER_SOURCE = 3  # findings on an input, the labels or the outputs; as many on missing values
+MAX_PER_SOURCE = 3  # most findings on an input, on its missing values, on labels or outputs
 # The attribute that is reported first, by the family of the cause that is named.
 MAIN_ATTRIBUTE = {
     "brightness": "brightness",

@@ -29,7 +29,7 @@ LARGE = 0.8  # an effect size in standard deviations between samples; Cohen call
 # With fewer target samples, the line before the fit says neither that adaptation is likely to help
 # because a difference was found, nor that it is unlikely to help because none was found.
 FEW = 64
-MAX_SAMPLES = 256  # of the target, and of the labelled source, for one estimate
+MAX_SAMPLES = 256  # target samples, and labelled source samples, for one estimate
 # An estimate runs the model on the labelled source and its corrupted copies, about this many times
 # in total. No estimate is made if these runs would take longer than both `MAX_SECONDS` and the
 # share `MAX_SHARE` of the training time.
@@ -232,7 +232,7 @@ def bounded_estimate(
     try:
         target, x, y = (_few(part) for part in (target, x, y))
         with undisturbed(model):
-            model.predict(x, batch_size=CHUNK, verbose=0)  # compiles
+            model.predict(x, batch_size=CHUNK, verbose=0)  # compiles, which is not timed
             start = time.perf_counter()
             model.predict(x, batch_size=CHUNK, verbose=0)
             cost = PREDICTIONS * (time.perf_counter() - start)

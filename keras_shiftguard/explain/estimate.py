@@ -23,7 +23,8 @@ from keras_shiftguard.statistics.classes import host_probabilities
 MAX_REFERENCE = 512  # labelled samples that are corrupted
 MIN_REFERENCE = 50  # labelled samples; with fewer, no value is given
 PENALTY = 1.0  # of the ridge regression, for standardised scores
-MAX_DISAGREEMENT = 0.15  # between regression and optimal transport; above it, no value is given
+# No value is given if regression and optimal transport differ by more than this.
+MAX_DISAGREEMENT = 0.15
 # A value of `AccuracyEstimate.reason`.
 METHODS_DISAGREE = "The methods disagree: label some of the samples."
 FEATURES = ("ATC", "DoC", "COT", "entropy", "MaNo", "shares")

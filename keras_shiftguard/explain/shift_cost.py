@@ -37,7 +37,7 @@ LOSSLESS = frozenset(
 MIN_UNDONE_LIGHT = 0.5
 ENOUGH = 0.85  # from this share of the change on, no other group of operations is tried
 MARGIN = 0.05  # undoing is preferred if it explains at most this share less than replaying
-MIN_SAMPLES = 100  # labelled images
+MIN_SAMPLES = 100  # labelled images that a measurement needs
 # Smallest accuracy at which the cost is measured. On this scale, 0 is the accuracy of always
 # predicting the commonest class, and 1 is perfect. A model that has learnt nothing yet has no
 # accuracy to lose.

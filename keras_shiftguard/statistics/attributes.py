@@ -188,8 +188,8 @@ def _octave_bands(luma: Any, spec: InputSpec) -> list[Any]:
             bands.append(ops.full_like(bands[0], -np.inf))  # too small to be halved again
             continue
         coarse = _pool(luma, 2)
-        # The variance lost by averaging. The difference is exact, because an odd last row or column
-        # is left out of both terms. 1e-4 keeps the logarithm finite.
+        # `lost` is the variance that averaging removes. It is exact, because an odd last row or
+        # column is left out of both terms. 1e-4 keeps the logarithm finite.
         height, width = ops.shape(coarse)[1:3]
         even = luma[:, : 2 * height, : 2 * width]
         lost = _mean(ops.square(even)) - _mean(ops.square(coarse))

@@ -11,8 +11,8 @@ from keras_shiftguard.statistics.state import on_host
 from keras_shiftguard.statistics.vectors import middle_frame
 
 FIRST_SAMPLES = 32  # images of the first batches, for the diagnosis of the preprocessing
-MAX_SAMPLES = 1024  # images in a buffer
-MAX_BYTES = 64 * 2**20  # of a buffer; it may be larger only to hold 4 images
+MAX_SAMPLES = 1024  # largest number of images in a buffer
+MAX_BYTES = 64 * 2**20  # largest size of a buffer, unless 4 images need more
 # Images without a fixed size are cropped to their middle, at most this many pixels a side. The crop
 # is enough for early batch-norm layers and for the spectrum, which are local.
 CROP = 256

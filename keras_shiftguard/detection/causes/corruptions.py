@@ -125,7 +125,7 @@ def name_cause(reference: FeatureTable, current: FeatureTable) -> Cause:
         return Cause(OTHER, (), 0.0, "No attributes of images were measured.")
     moved = moves(reference, current, signatures.features)
     vector = moved.vector(signatures.scale)
-    probabilities = _softmax(signatures.weights @ vector + signatures.bias)  # of the kinds
+    probabilities = _softmax(signatures.weights @ vector + signatures.bias)  # by kind
     families = np.asarray(signatures.families)
     by_family = {
         f: float(probabilities[families == f].sum()) for f in dict.fromkeys(families.tolist())

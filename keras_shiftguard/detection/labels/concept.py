@@ -88,7 +88,7 @@ def find_changed_classes(
         for s, k in ((reference, n), (current, m))
     )
     delta = current.by_class.mean[ids] - reference.by_class.mean[ids]
-    error = var_n / n + var_m / m  # squared, (classes, directions)
+    error = var_n / n + var_m / m  # squared standard error, (classes, directions)
     delta = delta - _contrast(delta, reference.by_class.mean[ids])
     # The common change, for each class: the median change of the other classes.
     all_but_one = [np.delete(np.arange(len(ids)), c) for c in range(len(ids))]

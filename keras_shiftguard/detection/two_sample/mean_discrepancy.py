@@ -27,7 +27,7 @@ import numpy as np
 from keras_shiftguard.detection.two_sample.tail_probabilities import log_gamma, share_sf
 from keras_shiftguard.profiles.embedding import BANDWIDTHS, MeanEmbedding
 
-MIN_SAMPLES = 20  # in each stream; with fewer, no embedding is tested
+MIN_SAMPLES = 20  # samples of each stream; with fewer, no embedding is tested
 # Bandwidth in units of the root mean square distance between the projections of two samples. At
 # twice that distance, the sines are nearly linear and the cosines nearly quadratic in the
 # projections; finer shifts are left to the small ridge.

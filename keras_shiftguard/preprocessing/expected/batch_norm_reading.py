@@ -33,7 +33,7 @@ from keras_shiftguard.preprocessing.limits import (
 from keras_shiftguard.profiles import InputSummary
 
 MAX_IMAGES = 16  # images that are compared; `read_batch_norm` uses more if they are small
-MAX_VALUES = MAX_IMAGES * 320 * 320 * 3  # of all compared images; so fewer large images are used
+MAX_VALUES = MAX_IMAGES * 320 * 320 * 3  # in all compared images together
 # Moving statistics are used only if their `Scores.progress` is at least this number. With 64 images
 # of handwritten digits, the measured progress is right to within 0.1.
 MIN_PROGRESS = 0.75

@@ -7,7 +7,7 @@ from keras import layers, ops
 
 from keras_shiftguard.instrument.graph import sublayers, walk
 
-PUBLISHED_CLASSES = (1000, 1001, 21841, 21843)  # of ImageNet, with and without background
+PUBLISHED_CLASSES = (1000, 1001, 21841, 21843)  # of ImageNet, with or without a background class
 
 
 def is_fresh(network_layers: tuple[Any, ...]) -> bool:

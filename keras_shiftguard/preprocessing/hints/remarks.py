@@ -22,7 +22,7 @@ from keras_shiftguard.statistics.classes import host_class_ids, host_probabiliti
 MAX_UNLABELLED, MAX_LABELLED = 16, 256
 MIN_IMAGES = 16  # with fewer, there are no hints from predictions
 BATCH_SIZE = 32
-MAX_P_VALUE = 1e-3  # of the sign test
+MAX_P_VALUE = 1e-3  # largest p-value of the sign test for a hint
 
 
 def remarks_of_images(
