@@ -105,7 +105,7 @@ def sentence_of(finding: Finding) -> str:
 
 
 def _present(finding: Finding) -> Difference | None:
-    """Returns the parts of the sentence on a finding, in the present tense."""
+    """Returns the parts of the sentence on a finding, in the present tense; None if it has none."""
     if finding.kind != "covariate":
         return None
     if _is_about_images(finding):

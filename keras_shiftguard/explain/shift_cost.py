@@ -210,7 +210,9 @@ class ShiftCost:
 def cost_of_step(
     predict: Predict, current: Labelled, step: Explanation, channels_first: bool
 ) -> Cost | None:
-    """Returns the cost of a preprocessing step that only `current` has, by undoing it exactly.
+    """Returns the cost of a preprocessing step that only `current` has, by undoing the step.
+
+    The result is None if there are fewer than `MIN_SAMPLES` images.
 
     Args:
         predict: Runs the model in inference mode.

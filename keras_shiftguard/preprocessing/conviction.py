@@ -64,7 +64,7 @@ def from_witnesses(case: Case) -> Verdict | None:
 
 
 def _right_mode(case: Case, suspicion: Suspicion) -> Verdict | None:
-    """Decides on images in the expected mode, where only the channel order may be wrong."""
+    """Decides on images in the expected mode; only their channel order may be wrong."""
     reading, expected = case.reading, suspicion.expected
     evidence = (*suspicion.evidence, *case.observation.evidence)
     if isinstance(reading, Reading) and not _is_published(case):

@@ -2,8 +2,8 @@
 
 Misfits are logarithms (lower is better), gaps are differences of two misfits, and sigmas are
 standard errors. `conviction.py` explains the witnesses: batch norm, the trial and the feed.
-`examples/benchmarks/verdicts.py` and `preprocessing.py` measure how well the limits work, with
-other networks and other draws of photos than those that the limits were chosen on.
+The benchmarks `verdicts.py` and `preprocessing.py` in `examples/benchmarks` measure how well the
+limits work, with other networks and other draws of photos than those that they were chosen on.
 """
 
 import numpy as np
@@ -50,7 +50,7 @@ MIN_CERTAINTY_WIDE_GAP = 0.5  # likewise, if the gap of batch norm is twice `MIN
 # Grey levels that ordinary photos reach in both directions. A collection that does not (all
 # pale, all dark, low in contrast) looks as if it were in a neighbouring convention.
 DARK, BRIGHT = 64.0, 191.0
-# Limits of `levels.py` (not tuned): the quantiles that become black and white, and the number of
+# Limits of `Levels` (not tuned): the quantiles that become black and white, and the number of
 # grey levels that must lie between them. Noise and compression alone fill a smaller span.
 DARKEST, BRIGHTEST, MIN_LEVELS_SPAN = 0.01, 0.99, 16.0
 # Contrast that the training images may have had, as a share of the contrast of the images as fed.

@@ -72,7 +72,7 @@ class InputSummary:
     def num_measured(self) -> int:
         """Number of samples that the statistics of the pixels were measured on.
 
-        They are measured on a part of a long or repeated pass. `num_samples`,
+        In a long or repeated pass, these are only a part of the samples. `num_samples`,
         `nonfinite_samples`, the sizes and the fingerprint cover every sample.
         """
         return int(self.sample_mean.count)

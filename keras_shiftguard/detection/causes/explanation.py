@@ -12,8 +12,8 @@ class Explanation:
     """A preprocessing step that was done in only one of two streams.
 
     Args:
-        name: Name of the difference: `"not rescaled"`, `"rescaled twice"`,
-            `"channels swapped"`, ...
+        name: Name of the difference, such as `"not rescaled"`, `"rescaled twice"` or
+            `"channels swapped"`.
         sentence: One sentence with numbers.
         scale: Scale of each channel, `current = reference * scale + offset`,
             `(channels,)`, in the channel order of `current`.

@@ -104,7 +104,7 @@ class Reading:
         return None if is_clear else self.misfit(self.low_contrast)
 
     def paler_rival_of(self, index: int) -> float | None:
-        """Returns the misfit of `paler_rival`, if it fits about as well as a hypothesis, or better.
+        """Returns the misfit of `paler_rival`; None if it fits clearly worse than a hypothesis.
 
         Gray images are seldom photos; often they are faces, digits or scans. If the training images
         had half the contrast of these images, a mode with numbers twice as large fits as well as

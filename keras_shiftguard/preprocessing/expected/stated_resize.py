@@ -72,7 +72,7 @@ def stated_resize(expects: Any) -> StatedResize | None:
 
 
 def _of_mapping(values: Mapping[str, Any]) -> StatedResize | None:
-    """Returns the resizing of a mapping as timm or Hugging Face write it."""
+    """Returns the resizing that a mapping of timm or Hugging Face states; None if there is none."""
     if not values.get("do_resize", True) and not values.get("do_center_crop"):
         return None
     pillow = "resample" in values or "crop_pct" in values
