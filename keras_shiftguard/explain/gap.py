@@ -57,8 +57,8 @@ def explain_gap(
             with all removable causes removed.
         groups: Number or name of the group of each sample of `data`, if samples of one group
             depend on each other: the clip of a frame, the patient of a tile. The bootstrap then
-            draws whole groups for the intervals. For a generator, `groups` may end with the last
-            sample that is read.
+            draws whole groups for the intervals. For a generator, `groups` needs entries only up
+            to the last sample that is read.
         max_samples: Largest number of samples to evaluate. The samples are evenly spread over the
             data; from a generator, the first samples are taken.
 

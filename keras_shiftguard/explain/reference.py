@@ -68,7 +68,7 @@ class Reference:
         """Whether the reference has the same labels in the same order.
 
         If the labels are the same, the reference most likely has the same samples in another form.
-        If it has other samples, the paired interval of the gap is still valid.
+        If it has other samples, the interval of the gap from paired samples is still valid.
         """
         other = None if self.samples is None else self.samples.labels
         return other is not None and np.array_equal(other, labels)

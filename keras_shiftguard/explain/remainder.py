@@ -65,7 +65,7 @@ class Remainder:
         mix: Class frequencies of the reference if label shift is a cause, else None.
         reference: What the accuracy is compared with.
         score: Function from predictions to the score of each sample, `(samples,)`.
-        left: The part of the gap that is left to explain, with draws.
+        left: The part of the gap that is left to explain, with bootstrap draws.
         progress: Counts evaluations of the model.
     """
 
@@ -183,7 +183,7 @@ class Remainder:
     ) -> tuple[tuple[str, ...], np.ndarray]:
         """Returns names and values `(samples, attributes)` of the image attributes.
 
-        Both are empty without labels or with several inputs.
+        Both are empty without labels, without images, or with several inputs.
         """
         if self.labels is None or len(self.views.samples.inputs) != 1:
             return (), np.zeros((0, 0))

@@ -284,7 +284,7 @@ def _style(
 def cost_of_mix(
     right: np.ndarray, labels: np.ndarray, before: np.ndarray, now: np.ndarray
 ) -> Cost | None:
-    """Returns the cost of other class frequencies.
+    """Returns the cost of class frequencies that differ from those of the reference.
 
     The cost is the accuracy with the class frequencies of the reference, minus the accuracy with
     the class frequencies of the samples.

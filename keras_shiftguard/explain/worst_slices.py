@@ -1,4 +1,4 @@
-"""`worst_fifth`: the fifth of the images (darkest, noisiest, ...) with clearly lower accuracy."""
+"""`worst_fifth`: the fifth of the images, such as the darkest, with clearly lower accuracy."""
 
 from collections.abc import Iterable
 

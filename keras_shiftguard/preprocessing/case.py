@@ -55,7 +55,7 @@ class Case:
         return self.structure.architecture or "The network"
 
     def said(self, convention: InputConvention) -> str:
-        """Returns a clause: the network, or its own layers, are made for the given convention."""
+        """Returns a clause that says that the network, or its layers, are made for a convention."""
         if self.structure.architecture is None and self.structure.speaks:
             return f"the model's own layers are made for {convention}"
         return f"{self.name} is published for {convention}"

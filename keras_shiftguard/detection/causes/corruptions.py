@@ -1,8 +1,8 @@
 """Classification of a shift of images into families of corruption.
 
-Three numbers describe how an attribute moves between two streams. Its effect is the difference of
-the means, divided by the standard deviation over samples. Its amount is the same difference in the
-attribute's own unit. Its spread is the log ratio of the standard deviations.
+Three numbers describe how an attribute moves between two streams. The effect is the difference of
+the means, divided by the standard deviation over samples. The amount is the same difference in the
+attribute's own unit. The spread is the log ratio of the standard deviations.
 
 A linear classifier, learnt from synthetic corruptions such as noise, blur and snow
 (`tools/shift_signatures.py`), gives each kind of corruption a score; its weights are in

@@ -129,7 +129,7 @@ def explain(
 
 
 def _best(reference: InputSummary, current: InputSummary) -> _Match | None:
-    """Returns the preferred map that fits; None if none does, or none is needed."""
+    """Returns the preferred map that fits; None if no map fits, or if no map is needed."""
     before, after = Levels.of(reference), Levels.of(current)
     noise = _noise(reference, current)
     misfit_without_map = _misfit(before, after, TIGHT, noise)

@@ -137,7 +137,7 @@ def redrawn(first: InputProfile, second: InputProfile) -> tuple[str, ...]:
         second: Profile of a later pass over the same samples.
 
     Returns:
-        The features that moved by less than `MAX_REDRAWN`, and the inputs for which all did.
+        The features that moved by less than `MAX_REDRAWN`, and the inputs whose features all did.
         Empty without labels of two or more classes, if the labels belong to other samples, or if
         no sample changed. A few samples may be left out, such as the last batch of a shuffled pass.
     """

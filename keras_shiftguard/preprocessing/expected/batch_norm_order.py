@@ -69,7 +69,7 @@ def _partner(hypotheses: list[Hypothesis], index: int, known: InputConvention | 
 
 
 def _default_twin(hypotheses: list[Hypothesis], pair: tuple[int, int], as_fed: int) -> int:
-    """Returns the index of the twin to assume if both fit equally well.
+    """Returns the index of the twin (see `settle_order`) to assume if both fit equally well.
 
     If one twin leaves the images as fed, that twin is assumed. Otherwise it is the twin whose means
     are in the usual order of the mode.

@@ -45,7 +45,7 @@ class Reading:
 
     Args:
         hypotheses: The hypotheses that were compared on all images and layers.
-        scores: Misfits of the hypotheses, and of images with less contrast (see below).
+        scores: Misfits of the hypotheses, of `low_contrast` and of `paler_rival`.
         as_fed: Index of the hypothesis that leaves the images as fed.
         best: Index of the chosen hypothesis: the one with the lowest misfit, or its twin in
             the other channel order if the deep layers prefer the twin.
