@@ -33,7 +33,7 @@ TRIAL_TEMPERATURE = 0.1  # of the softmax over cosine similarities
 # count. Tiles of one picture and untrained networks stay below.
 MIN_TOLD_APART = 0.5
 MIN_TRIAL_SIGMAS = 3.0  # the fix must help by more, if batch norm does not support it
-MIN_TRIAL_SIGMAS_SUPPORTED = 2.0  # likewise, if batch norm (or a plain garbling) supports it
+MIN_TRIAL_SIGMAS_SUPPORTED = 2.0  # likewise, if batch norm or clearly garbled images support it
 # Likewise, if the network ends in a classifier of the user and the two conventions are close. With
 # a classifier trained on a frozen backbone, a wrong fix to the close convention reached 2.9.
 MIN_HEAD_SIGMAS = 3.5

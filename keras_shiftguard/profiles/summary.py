@@ -38,8 +38,8 @@ class InputSummary:
         lattice_values: How many values were compared with the grids.
         smallest_size: Smallest `(height, width)` seen; `(0, 0)` for features.
         largest_size: Largest `(height, width)` seen; `(0, 0)` for features.
-        features: Features of each sample. Of images: the attributes of
-            `statistics/attributes.py`, such as brightness and noise. Otherwise: the
+        features: Features of each sample: for images, the attributes of
+            `statistics/attributes.py`, such as brightness and noise; otherwise the
             columns, `"0"`, `"1"`, ..., and the further features of series
             (`statistics/vectors.py`) or of token ids (`statistics/tokens.py`).
         embedding: Mean embedding of the samples: of images as thumbnails of 8 x 8

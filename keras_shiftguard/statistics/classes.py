@@ -85,7 +85,8 @@ def is_mixture(y: Any, width: int) -> Any:
 
     In labels of MixUp and CutMix, two classes have a share. In smoothed labels, all classes but one
     have the same share, so the second largest share is not above the third. With two columns, a
-    label is a mixture if its larger share is below `MAX_MIXED_SHARE`, as smoothing hardly makes it.
+    label is a mixture if its larger share is below `MAX_MIXED_SHARE`. Usual label smoothing leaves
+    the larger share above this limit.
 
     Args:
         y: `(samples,)` or `(samples, width)`.

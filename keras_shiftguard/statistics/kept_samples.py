@@ -58,7 +58,7 @@ class KeptSamples:
         self.measured = measured or None
 
     def _capacity(self, numbers: int) -> int:
-        """Returns how many samples of so many numbers the buffer holds."""
+        """Returns how many samples of `numbers` values each the buffer holds."""
         return int(np.clip(MAX_BYTES // max(4 * numbers, 1), 4, self._max_samples))
 
     def update(self, x: Any, y: Any = None) -> None:
