@@ -215,7 +215,7 @@ def bounded_estimate(
 ) -> AccuracyEstimate | None:
     """Returns an estimate from a few hundred samples; None if it cannot be made or costs too much.
 
-    Any failure only causes a warning, because the function runs within a fit.
+    A failure causes at most a warning, because the function runs within a fit.
 
     Args:
         model: The model.
