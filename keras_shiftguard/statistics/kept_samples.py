@@ -11,8 +11,8 @@ from keras_shiftguard.statistics.state import on_host
 from keras_shiftguard.statistics.vectors import middle_frame
 
 FIRST_SAMPLES = 32  # images of the first batches, for the diagnosis of the preprocessing
-MAX_SAMPLES = 1024  # images in a buffer
-MAX_BYTES = 64 * 2**20  # of a buffer; it may be larger only to hold 4 images
+MAX_SAMPLES = 1024  # largest number of images in a buffer
+MAX_BYTES = 64 * 2**20  # largest size of a buffer, unless 4 images need more
 # Images of a batch that are kept at least in a pass of unknown length: two are neighbours, which
 # show whether the samples of a stream depend on each other.
 MIN_PER_BATCH = 2
@@ -44,13 +44,13 @@ class KeptSamples:
         self.height, self.width = (CROP if side is None else side for side in spec.size)
         self._max_samples = max_samples
         self.capacity = self._capacity(self.height * self.width * spec.channels)
-        self.measured: int | None = None  # batches that the images are spread over
+        self.measured: int | None = None  # number of batches that the images are spread over
         self._batches = 0  # number of these batches so far
         # In a pass of unknown length, this many images are kept of every `_every`-th batch.
         self._per_batch, self._every = self.capacity, 1
         # Images, their labels, and their positions in the stream since the buffer was last emptied.
         self._parts: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
-        self._seen = 0  # number of samples of all batches since then
+        self._seen = 0  # number of samples since the buffer was last emptied
         self.is_whole = True  # False once an image is only a part of a sample: a frame or a crop
         self._is_held = False  # whether no image is added
 
@@ -63,7 +63,7 @@ class KeptSamples:
         self.measured = measured or None
 
     def _capacity(self, numbers: int) -> int:
-        """Returns how many samples of so many numbers the buffer holds."""
+        """Returns how many samples of `numbers` values each the buffer holds."""
         return int(np.clip(MAX_BYTES // max(4 * numbers, 1), 4, self._max_samples))
 
     def update(self, x: Any, y: Any = None) -> None:

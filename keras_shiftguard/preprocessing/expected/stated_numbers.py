@@ -47,8 +47,8 @@ def of_mapping(values: Mapping[str, Any]) -> InputConvention:
         _check_scale(mean, std)
         mean, std = np.broadcast_arrays(mean, std)
         # A mean above 1 belongs to pixels in 0..255, and so does a deviation above 1 if all means
-        # are 0. Other numbers belong to pixels in [0, 1]. With `do_rescale=False`, pixels in [0, 1]
-        # are in this range from the beginning.
+        # are 0. Other numbers belong to pixels in [0, 1]. With `do_rescale=False`, the pixels
+        # are in [0, 1] from the beginning.
         if mean.max() > 1 or (not mean.any() and std.max() > 1):
             factor, shift = 1.0, 0.0
         elif rescales is False:
