@@ -26,9 +26,9 @@ from keras_shiftguard.callback.sample_pictures import SamplePictures
 from keras_shiftguard.log.pictures import PictureLog
 
 
-def timed(owner, name, seconds):
+def timed(module, name, seconds):
     """Replaces a method by one that appends its wall and CPU time to `seconds`."""
-    method = getattr(owner, name)
+    method = getattr(module, name)
 
     @wraps(method)
     def measured(*arguments, **named):
@@ -37,7 +37,7 @@ def timed(owner, name, seconds):
         seconds.append((time.perf_counter() - wall, time.process_time() - cpu))
         return result
 
-    setattr(owner, name, measured)
+    setattr(module, name, measured)
 
 
 def images(number, side, rng):

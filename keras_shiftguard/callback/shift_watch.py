@@ -78,7 +78,7 @@ class ShiftWatch:
         self.distinct_samples = endless if isinstance(endless, int) else None
         self.report: ShiftReport | None = None
         self._first: dict[str, InputProfile] = {}  # first pass over each stream
-        self._told: set[tuple[str, str, str]] = set()  # alarms that `act` has handled
+        self._handled: set[tuple[str, str, str]] = set()  # alarms that `act` has handled
         self._notes_of_passes: list[str] = []
         # Number of passes over validation with the class counts of the first pass. After a pass
         # with other counts, this number stays 0.
@@ -230,7 +230,7 @@ class ShiftWatch:
             "training": self._training.tree(),
             "augmentation": self._augmentation,
             "monitor": self._monitor.state(),
-            "told": [list(key) for key in sorted(self._told)],
+            "told": [list(key) for key in sorted(self._handled)],
             "same_labels": self._same_labels,
             "visits": {name: getattr(self, name) for name in VISITS},
         }
@@ -241,7 +241,7 @@ class ShiftWatch:
         self._training = InputProfile(**state["training"])
         self._augmentation = state["augmentation"]
         self._monitor.restore(state["monitor"])
-        self._told = {(str(a), str(b), str(c)) for a, b, c in state.get("told", ())}
+        self._handled = {(str(a), str(b), str(c)) for a, b, c in state.get("told", ())}
         self._same_labels = int(state.get("same_labels", 1))
         visits = state.get("visits", {})
         for name in VISITS:
@@ -264,8 +264,8 @@ class ShiftWatch:
         if self.report is None:
             return False
         by_key = {(f.stream, f.against, f.feature): f for f in self.report.findings if f.matters}
-        alarms = [finding for key, finding in by_key.items() if key not in self._told]
-        self._told |= by_key.keys()
+        alarms = [finding for key, finding in by_key.items() if key not in self._handled]
+        self._handled |= by_key.keys()
         if not alarms or self.on_shift == "ignore":
             return False
         if self.on_shift == "raise":
@@ -280,7 +280,7 @@ class ShiftWatch:
         return stops
 
     @property
-    def untold(self) -> list[Finding]:
+    def unhandled(self) -> list[Finding]:
         """The alarms without a warning: all with `on_shift="ignore"`, else none."""
         findings = () if self.report is None else self.report.findings
         return [] if self.on_shift != "ignore" else [f for f in findings if f.matters]

@@ -28,7 +28,7 @@ from keras_shiftguard.io.batches import named_inputs
 LARGE = 0.8  # an effect size in standard deviations between samples; Cohen calls 0.8 large
 # With fewer target samples, the line before the fit says neither that adaptation is likely to help
 # because a difference was found, nor that it is unlikely to help because none was found.
-FEW = 64
+MIN_TARGET = 64
 MAX_SAMPLES = 256  # target samples, and labelled source samples, for one estimate
 # An estimate runs the model on the labelled source and its corrupted copies, about this many times
 # in total. No estimate is made if these runs would take longer than both `MAX_SECONDS` and the
@@ -74,7 +74,7 @@ def expected_worth(
     inputs = [f for f in real if f.feature.split("/")[0].split(" ")[0] not in MODEL_FEATURES]
     moved = [f for f in inputs if f.kind in ("covariate", "preprocessing")]
     if not moved:
-        if num_target < FEW:
+        if num_target < MIN_TARGET:
             return f"Whether adaptation can help is not known: {num_target} samples are too few."
         data = "the target" if name == "target" else name
         return (
@@ -94,7 +94,9 @@ def expected_worth(
             f"Adaptation is unlikely to help: {difference}, but no augmentation was found that "
             f"closes this gap ({num_target:,} samples)."
         )
-    likely = " images " in difference and abs(worst.effect_size) >= LARGE and num_target >= FEW
+    likely = (
+        " images " in difference and abs(worst.effect_size) >= LARGE and num_target >= MIN_TARGET
+    )
     says = "is likely to" if likely else "may"
     return f"Adaptation {says} help: {difference} ({num_target:,} samples)."
 

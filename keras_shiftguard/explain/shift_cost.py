@@ -35,7 +35,7 @@ LOSSLESS = frozenset(
     ("levels", "darker", "brighter", "less_contrast", "more_contrast", "gamma_up", "gamma_down")
 )
 MIN_UNDONE_LIGHT = 0.5
-ENOUGH = 0.85  # from this share of the change on, no other group of operations is tried
+SUFFICIENT_SHARE = 0.85  # from this share of the change on, no other group of operations is tried
 MARGIN = 0.05  # undoing is preferred if it explains at most this share less than replaying
 MIN_SAMPLES = 100  # labelled images that a measurement needs
 # Smallest accuracy at which the cost is measured. On this scale, 0 is the accuracy of always
@@ -95,7 +95,7 @@ class ShiftCost:
         levels = None
         if self.reference is not None:
             levels = match_levels(images, other.images, self._moved, self._unit)
-        if levels is not None and levels.explained >= ENOUGH:
+        if levels is not None and levels.explained >= SUFFICIENT_SHARE:
             return levels
         style = _style(images, other.images, self._moved, self._unit)
         return style if levels is None or style.explained >= levels.explained else levels
@@ -272,7 +272,7 @@ def _style(
     The values of black and white are taken from both sets of images. For `moved` and `unit` see
     `ShiftCost`.
     """
-    search = StyleSearch(images, (LIGHT, DETAIL, GEOMETRY), ENOUGH, others)
+    search = StyleSearch(images, (LIGHT, DETAIL, GEOMETRY), SUFFICIENT_SHARE, others)
     style = None
     if search.spec is not None:
         wanted = np.array([moved.get(name, np.nan) for name in search.names])

@@ -153,16 +153,16 @@ def is_classifier(model: keras.Model, width: int | None = None) -> bool:
         model: The model.
         width: The number of columns of the model's output; None to read the number from the model.
     """
-    told = _told_to_classify(model)
-    return (width or _width(model)) > 1 if told is None else told
+    declared = _declared_classifier(model)
+    return (width or _width(model)) > 1 if declared is None else declared
 
 
 def predicts_numbers(model: keras.Model) -> bool:
     """Whether the model is surely a regression, so that whole labels are no class ids."""
-    return _told_to_classify(model) is False
+    return _declared_classifier(model) is False
 
 
-def _told_to_classify(model: keras.Model) -> bool | None:
+def _declared_classifier(model: keras.Model) -> bool | None:
     """Whether the last layer or the loss makes the model a classifier; None if neither tells."""
     last: Any = model
     while isinstance(last, keras.Model) and (inner := sublayers(last)):

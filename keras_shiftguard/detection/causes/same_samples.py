@@ -94,8 +94,8 @@ def randomised(first: InputProfile, second: InputProfile) -> bool:
     pairs = [(first.inputs[name], second.inputs[name]) for name in first.inputs]
     unshifted = all(_of_one_distribution(one, other) for one, other in pairs)
     # An input whose samples all have a missing value has no fingerprint, so it shows nothing.
-    told = [pair for pair in pairs if np.all([each.fingerprint.count > 0 for each in pair])]
-    return unshifted and any(not _same_input(one, other) for one, other in told)
+    counted = [pair for pair in pairs if np.all([each.fingerprint.count > 0 for each in pair])]
+    return unshifted and any(not _same_input(one, other) for one, other in counted)
 
 
 def chance_of_same_labels(labels: LabelSummary, passes: int, share: float = 1.0) -> float:

@@ -32,8 +32,8 @@ def of_mapping(values: Mapping[str, Any]) -> InputConvention:
     if normalises is False:
         mean = std = None
     if mean is None and std is None:
-        told = (rescales, normalises, values.get("rescale_factor"), values.get(SWITCHES[2]))
-        if normalises or all(each is None for each in told):
+        stated = (rescales, normalises, values.get("rescale_factor"), values.get(SWITCHES[2]))
+        if normalises or all(each is None for each in stated):
             raise BadInputError(
                 "`expects` must hold the mean and std that images are normalised with, or "
                 f"do_normalize=False. Received: {dict(values)!r}"
