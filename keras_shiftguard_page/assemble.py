@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from keras_shiftguard_page.content import FINE, LOOK, STATES, Band, Part, Section
+from keras_shiftguard_page.content import ACT, FINE, LOOK, STATES, Band, Part, Section
 from keras_shiftguard_page.epochs import about_epochs
 from keras_shiftguard_page.estimate import about_estimate
 from keras_shiftguard_page.gap import about_gap
@@ -59,10 +59,14 @@ def assemble(parts: Mapping[str, Any], folder: Path | None = None) -> Content:
 
 def _assemble(parts: Mapping[str, Any], folder: Path | None) -> Content:
     found: list[Part] = []
+    cause = ""  # of an adaptation
     if parts.get("diagnosis"):
         found.append(about_preprocessing(parts["diagnosis"], parts.get("corrected") or ()))
     if parts.get("report") is not None:
-        found.append(about_shift(parts["report"], bool(parts.get("adaptation"))))
+        last = next(reversed((parts.get("epochs") or {}).get("numbers") or []), None)
+        shift = about_shift(parts["report"], bool(parts.get("adaptation")), last)
+        cause = shift.band.headline if shift.band.state in (ACT, LOOK) else ""
+        found.append(shift)
     if parts.get("gap") is not None:
         found.append(about_gap(parts["gap"]))
     if parts.get("estimate") is not None:
@@ -81,7 +85,7 @@ def _assemble(parts: Mapping[str, Any], folder: Path | None) -> Content:
     sections += [section for part in found for section in part.sections]
     if parts.get("adaptation"):
         samples = (parts.get("report") or {}).get("num_samples") or {}
-        sections.append(_adaptation(parts["adaptation"], samples))
+        sections.append(_adaptation(parts["adaptation"], samples, cause))
     return Content(
         str(parts.get("title") or "Shift"),
         str(parts.get("written") or ""),
@@ -91,14 +95,14 @@ def _assemble(parts: Mapping[str, Any], folder: Path | None) -> Content:
     )
 
 
-def _adaptation(adaptation: Mapping[str, Any], samples: Mapping[str, Any]) -> Section:
+def _adaptation(adaptation: Mapping[str, Any], samples: Mapping[str, Any], cause: str) -> Section:
     state = {"adapts": True, "worth": adaptation, "num_samples": samples}
-    answer = adaptation_answer({**state, "adapts_since": adaptation.get("since")})
+    answer = adaptation_answer({**state, "adapts_since": adaptation.get("since")}, cause)
     codes: tuple[tuple[str, str], ...] = ()
     said = []
     if answer is not None:
         figures = [f"{figure} {meaning}".strip() for figure, meaning in answer["facts"]]
-        said = [f"{answer['word']}: {answer['what']}", "; ".join(figures)]
+        said = [answer["lead"], f"{answer['word']}: {answer['what']}", "; ".join(figures)]
         if answer["code"]:
             codes = ((answer["todo"], answer["code"]),)
         else:

@@ -12,6 +12,7 @@ from keras_shiftguard_page.charts import Cell, Heat, HeatRow, Lines, lines
 from keras_shiftguard_page.content import Section
 from keras_shiftguard_page.words import number, points, stream
 from tensorboard_plugin_shiftguard.metadata import FIRST_EPOCH
+from tensorboard_plugin_shiftguard.words import described
 
 STEPS = (0.2, 0.5, 1.0, 2.0)  # effect sizes from which a cell is darker (Cohen: 0.2 is small)
 MAX_CAUSES = 10
@@ -63,7 +64,7 @@ def _means(numbers: list[int], members: list[Any]) -> tuple[Lines, ...]:
             means.setdefault(each["against"], each["against_mean"])
     known = {name: values for name, values in means.items() if any(v is not None for v in values)}
     curves = [(stream(name), LOOKS.get(name, "other"), known[name]) for name in sorted(known)]
-    return lines(f"Mean of {members[0]['feature']}", numbers, curves)
+    return lines(f"Mean of {described(members[0]['feature'])[1]}", numbers, curves)
 
 
 def _causes(

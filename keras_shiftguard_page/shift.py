@@ -10,18 +10,20 @@ from keras_shiftguard_page.words import (
     p_value,
     points,
     sentence,
-    signed,
     stream,
     without_name,
 )
 from tensorboard_plugin_shiftguard.metadata import FIRST_EPOCH
-from tensorboard_plugin_shiftguard.story_sentences import headline
+from tensorboard_plugin_shiftguard.story_sentences import explained, headline
 from tensorboard_plugin_shiftguard.story_shift import (
+    COST_UNCLEAR,
     augmenting,
     changed_in,
+    doubt,
     epochs_in_words,
     first_epoch,
     foremost,
+    next_step,
     past_todo,
 )
 from tensorboard_plugin_shiftguard.words import CAN_BE_AUGMENTED
@@ -32,19 +34,21 @@ ABSENT: dict[str, Any] = {"sentence": None, "difference": None, "classes": [], "
 UNDECIDED = ("nothing was compared", "nothing could be measured", "too few samples")
 
 
-def about_shift(report: Mapping[str, Any], adapts: bool = False) -> Part:
+def about_shift(report: Mapping[str, Any], adapts: bool = False, last: int | None = None) -> Part:
     """Returns the content for `ShiftReport.to_dict()`.
 
     Args:
         report: The report.
         adapts: Whether training is being adapted already.
+        last: The latest epoch; None outside of a fit.
     """
     findings = [{**ABSENT, **finding} for finding in report["findings"]]
     for finding in findings:
         older = (finding.get("plain") or "").partition(": ")[0]  # in older logs
         finding["sentence"] = finding["sentence"] or older
     alarms = [finding for finding in findings if finding["matters"]]
-    band = _alarm(alarms, report, adapts) if alarms else _quiet(findings, report, adapts)
+    of = "" if last is None else f"of {last}"
+    band = _alarm(alarms, report, adapts, of) if alarms else _quiet(findings, report, adapts, of)
     rows = [_row(finding) for finding in findings]
     columns = "What differs|Cause|Epochs|Cost in points|Effect size|p-value|Verdict"
     right = "Epochs|Cost in points|Effect size|p-value"
@@ -60,10 +64,10 @@ def about_shift(report: Mapping[str, Any], adapts: bool = False) -> Part:
     return Part(band, sections)
 
 
-def _alarm(alarms: list[Any], report: Mapping[str, Any], adapts: bool) -> Band:
+def _alarm(alarms: list[Any], report: Mapping[str, Any], adapts: bool, of: str) -> Band:
     """Returns the band of a report with alarms: the sentence and the figures of the worst one.
 
-    Which alarm is the worst, and the sentence, are those of the Shift tab.
+    Which alarm is the worst, and the sentences, are those of the Shift tab.
     """
     lasting = [finding for finding in alarms if finding["until"] is None]
     worst, *_ = same = foremost(lasting or alarms)
@@ -78,22 +82,27 @@ def _alarm(alarms: list[Any], report: Mapping[str, Any], adapts: bool) -> Band:
     told = {(f["stream"], f["family"]) for f in alarms if f["against"] != FIRST_EPOCH}
     repeated = [f for f in alarms if f["against"] == FIRST_EPOCH]
     others = len(alarms) - 1 - sum((f["stream"], f["family"]) in told for f in repeated)
-    more = f"{others} other finding{'s' * (others > 1)} as well" if others else "no other finding"
-    text = _said(same)
+    more = f"{others} other finding{'s' * (others > 1)}, in the table below" if others else ""
+    more = "; ".join(part for part in (of, more) if part)
+    text, because = _said(same), sentence(explained(worst))
     since = first_epoch(same)
     if not lasting:
         until = max(finding["until"] for finding in same)
         when = epochs_in_words(since, until)
         facts.append(Fact(when.removeprefix("in "), more))
-        return Band(LOOK, f"{text[:-1]}, {when}.", tuple(facts), past_todo(until))
+        return Band(LOOK, f"{text[:-1]}, {when}.", tuple(facts), past_todo(until), because=because)
     if since is not None:
         facts.append(Fact(f"differs since epoch {since}", more))
-    judged = "report" if since is None else "fit"
-    rate = f"at most 1 {judged} in {round(1 / report['alpha'])} has a false alarm"
-    facts.append(Fact("beyond chance", rate))
+    facts.append(_certainty(report, since))
     urgent = worst["cost"] is not None or worst["kind"] == "preprocessing"
     advice = _advice(worst, adapts, changed_in(worst, alarms))
-    return Band(ACT if urgent else LOOK, text, tuple(facts), *advice)
+    return Band(ACT if urgent else LOOK, text, tuple(facts), *advice, because)
+
+
+def _certainty(report: Mapping[str, Any], since: int | None) -> Fact:
+    judged = "report" if since is None else "fit"
+    rate = f"at most 1 {judged} in {round(1 / report['alpha'])} has a false alarm"
+    return Fact("beyond chance", rate)
 
 
 def _said(findings: list[Any]) -> str:
@@ -102,7 +111,7 @@ def _said(findings: list[Any]) -> str:
     return sentence(headline(findings, (first["stream"], first["against"]))[0])
 
 
-def _quiet(findings: list[Any], report: Mapping[str, Any], adapts: bool) -> Band:
+def _quiet(findings: list[Any], report: Mapping[str, Any], adapts: bool, of: str) -> Band:
     """Returns the band of a report without alarms."""
     text = without_name(report["headline"], "ShiftGuard: ")
     if any(word in text.lower() for word in UNDECIDED):
@@ -113,14 +122,22 @@ def _quiet(findings: list[Any], report: Mapping[str, Any], adapts: bool) -> Band
         return Band(FINE, text, advice="Nothing to do.")
     first = questions[0]
     since = first["since"]
-    dates = [] if since is None else [Fact(f"differs since epoch {since}", "")]
+    dates = [] if since is None else [Fact(f"differs since epoch {since}", of)]
     if not first["is_question"]:
-        cost = Fact("cost not clear", signed(first["cost_words"].removeprefix("cost unclear: ")))
+        facts = (_unclear(first), *dates, _certainty(report, since))
         advice = _advice(first, adapts, changed_in(first, findings))
-        return Band(LOOK, _said([first]), (cost, *dates), *advice)
+        text = f"{_said([first])[:-1]}; {COST_UNCLEAR}."
+        return Band(LOOK, text, facts, *advice, doubt(first))
     why = "augmentation of training may explain it, or the model has learnt too little to show it"
     facts = (Fact("cost not known yet", why), *dates)
     return Band(LOOK, _said([first]), facts, "Wait for the next epochs: they show which.")
+
+
+def _unclear(finding: Mapping[str, Any]) -> Fact:
+    """Returns the ends of an unclear cost, without the part below 0, which would be a gain."""
+    low, high = finding["cost_interval"] or (0.0, finding["cost"])
+    least = points(low) if low > 0 else "0"
+    return Fact("cost unclear", f"between {least} and {points(high)} points of accuracy")
 
 
 def _advice(finding: Mapping[str, Any], adapts: bool, changed: int | None) -> tuple[str, str]:
@@ -134,6 +151,10 @@ def _advice(finding: Mapping[str, Any], adapts: bool, changed: int | None) -> tu
             f"Find the step that only one of the two goes through; this checks {stream(where)}:",
             f"print(keras_shiftguard.diagnose(model, {_name(where)}_images))",
         )
+    adapted = adapts and finding["family"] in CAN_BE_AUGMENTED
+    todo, code, _ = next_step(finding, changed)  # that of the Shift tab
+    if todo and code and not adapted:
+        return todo, code
     if kind == "label":
         return (
             "Check how both were sampled. If the new class shares are right, acknowledge them:",
@@ -141,11 +162,11 @@ def _advice(finding: Mapping[str, Any], adapts: bool, changed: int | None) -> tu
         )
     if kind == "concept":
         return "Look at images of the classes named, and at who labelled them.", ""
-    if finding["family"] in CAN_BE_AUGMENTED and adapts:
+    if adapted:
         return "Training is being adapted: see below whether it helped.", ""
     if finding["family"] in CAN_BE_AUGMENTED:
-        target = "" if where == "validation" else f"target_data={_name(where)}_images, "
-        return augmenting(where, changed), f'ShiftGuard({target}adapt="augmentation")'
+        target = f"target_data={_name(where)}_images, "
+        return augmenting(where, changed), f'guard = sg.ShiftGuard({target}adapt="augmentation")'
     return "Compare how the two were collected and prepared.", ""
 
 
@@ -162,7 +183,7 @@ def _row(finding: Mapping[str, Any]) -> tuple[str, ...]:
     epochs = "" if finding["since"] is None else f"since {finding['since']}"
     if finding["until"] is not None:
         epochs = f"{finding['since']} to {finding['until']}"
-    said = sentence(finding["explanation"])
+    said = sentence(explained(finding))
     return said, finding["family"], epochs, cost, size, p_value(finding["p_value"]), _why(finding)
 
 

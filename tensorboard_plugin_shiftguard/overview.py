@@ -87,7 +87,7 @@ def overview(run: RunReader, chosen: int | None = None) -> dict[str, Any]:
         "run": run.name,
         "state": state,
         "story": told,
-        "adaptation": adaptation_answer(state, told["left"]),
+        "adaptation": adaptation_answer(state, _covariate(told), told["left"]),
         "causes": {key: cause._asdict() for key, cause in CAUSES.items()},
         "updated": points[-1].wall if points else None,
         # A diagnosis before the first comparison also writes a point, so there may be more points
@@ -112,6 +112,12 @@ def overview(run: RunReader, chosen: int | None = None) -> dict[str, Any]:
     max_columns = int(room / CELL_BYTES / max(len(rows), 1))
     shown = columns([table.steps for table in found], min(max_columns, MAX_COLUMNS))
     return answer | matrix_of(rows, found, shown) | {"costs": costs_of(rows, shown)}
+
+
+def _covariate(told: dict[str, Any]) -> str:
+    """Returns the headline of a story about other inputs; "" of another story."""
+    is_covariate = (told["about"] or [""])[0] == "covariate"
+    return str(told["what"]) if is_covariate else ""
 
 
 def story_at(run: RunReader, step: int) -> dict[str, Any]:
