@@ -53,7 +53,11 @@ def _band(name: str, diagnosis: Mapping[str, Any], corrected: Collection[str]) -
         return Band(
             CORRECTED,
             f"Corrected inside fit: {text[:1].lower()}{text[1:]}",
-            (*facts, Fact("nothing lost in fit", "what plain predict loses is not measured")),
+            (
+                *facts,
+                Fact("nothing lost in fit", "what plain predict loses is not measured"),
+                Fact("wrong since epoch 1", "the data itself, from the first batch on"),
+            ),
             KEEP,
             "model = guard.diagnosis.apply(model)",
             RESULT,

@@ -14,6 +14,7 @@ from keras_shiftguard_page.words import (
     without_name,
 )
 from tensorboard_plugin_shiftguard.metadata import FIRST_EPOCH
+from tensorboard_plugin_shiftguard.story_adaptation import adaptation_answer, estimated_cost
 from tensorboard_plugin_shiftguard.story_sentences import explained, headline
 from tensorboard_plugin_shiftguard.story_shift import (
     COST_UNCLEAR,
@@ -26,7 +27,7 @@ from tensorboard_plugin_shiftguard.story_shift import (
     next_step,
     past_todo,
 )
-from tensorboard_plugin_shiftguard.words import CAN_BE_AUGMENTED
+from tensorboard_plugin_shiftguard.words import CAN_BE_AUGMENTED, in_plain_words
 
 MAX_FINDINGS = 60  # rows of the table
 # Fields of a finding that the report of a comparison, or an older log, lacks.
@@ -34,21 +35,24 @@ ABSENT: dict[str, Any] = {"sentence": None, "difference": None, "classes": [], "
 UNDECIDED = ("nothing was compared", "nothing could be measured", "too few samples")
 
 
-def about_shift(report: Mapping[str, Any], adapts: bool = False, last: int | None = None) -> Part:
+def about_shift(
+    report: Mapping[str, Any], adapted: Mapping[str, Any] | None = None, last: int | None = None
+) -> Part:
     """Returns the content for `ShiftReport.to_dict()`.
 
     Args:
         report: The report.
-        adapts: Whether training is being adapted already.
+        adapted: The state of the adaptation, see `adaptation_answer`; None without one.
         last: The latest epoch; None outside of a fit.
     """
     findings = [{**ABSENT, **finding} for finding in report["findings"]]
     for finding in findings:
         older = (finding.get("plain") or "").partition(": ")[0]  # in older logs
         finding["sentence"] = finding["sentence"] or older
+        finding["explanation"] = in_plain_words(finding["explanation"] or "")
     alarms = [finding for finding in findings if finding["matters"]]
     of = "" if last is None else f"of {last}"
-    band = _alarm(alarms, report, adapts, of) if alarms else _quiet(findings, report, adapts, of)
+    band = _alarm(alarms, report, adapted, of) if alarms else _quiet(findings, report, adapted, of)
     rows = [_row(finding) for finding in findings]
     columns = "What differs|Cause|Epochs|Cost in points|Effect size|p-value|Verdict"
     right = "Epochs|Cost in points|Effect size|p-value"
@@ -64,7 +68,9 @@ def about_shift(report: Mapping[str, Any], adapts: bool = False, last: int | Non
     return Part(band, sections)
 
 
-def _alarm(alarms: list[Any], report: Mapping[str, Any], adapts: bool, of: str) -> Band:
+def _alarm(
+    alarms: list[Any], report: Mapping[str, Any], adapted: Mapping[str, Any] | None, of: str
+) -> Band:
     """Returns the band of a report with alarms: the sentence and the figures of the worst one.
 
     Which alarm is the worst, and the sentences, are those of the Shift tab.
@@ -72,9 +78,12 @@ def _alarm(alarms: list[Any], report: Mapping[str, Any], adapts: bool, of: str) 
     lasting = [finding for finding in alarms if finding["until"] is None]
     worst, *_ = same = foremost(lasting or alarms)
     facts = []
+    estimate = estimated_cost((adapted or {}).get("worth") or {})
     if worst["cost"] is not None:
         lost = f"of accuracy, {interval(worst['cost_interval'])}"
         facts.append(Fact(f"{points(worst['cost'])} points lost", lost))
+    elif estimate and worst["stream"] == "target":
+        facts.append(Fact(*estimate))
     else:
         size = f"{number(worst['effect_size'])} ({interval(worst['interval'], number)})"
         facts.append(Fact("cost unknown", f"not measured; the effect size is {size}"))
@@ -95,7 +104,7 @@ def _alarm(alarms: list[Any], report: Mapping[str, Any], adapts: bool, of: str) 
         facts.append(Fact(f"differs since epoch {since}", more))
     facts.append(_certainty(report, since))
     urgent = worst["cost"] is not None or worst["kind"] == "preprocessing"
-    advice = _advice(worst, adapts, changed_in(worst, alarms))
+    advice = _advice(worst, adapted, changed_in(worst, alarms))
     return Band(ACT if urgent else LOOK, text, tuple(facts), *advice, because)
 
 
@@ -111,13 +120,15 @@ def _said(findings: list[Any]) -> str:
     return sentence(headline(findings, (first["stream"], first["against"]))[0])
 
 
-def _quiet(findings: list[Any], report: Mapping[str, Any], adapts: bool, of: str) -> Band:
+def _quiet(
+    findings: list[Any], report: Mapping[str, Any], adapted: Mapping[str, Any] | None, of: str
+) -> Band:
     """Returns the band of a report without alarms."""
     text = without_name(report["headline"], "ShiftGuard: ")
     if any(word in text.lower() for word in UNDECIDED):
         return Band(LOOK, text)
     lasting = [finding for finding in findings if finding["until"] is None]
-    questions = [f for f in lasting if f["is_question"] or "unclear" in f["cost_words"]]
+    questions = [f for f in lasting if f["is_question"] or is_cost_unclear(f)]
     if not questions:
         return Band(FINE, text, advice="Nothing to do.")
     first = questions[0]
@@ -125,12 +136,17 @@ def _quiet(findings: list[Any], report: Mapping[str, Any], adapts: bool, of: str
     dates = [] if since is None else [Fact(f"differs since epoch {since}", of)]
     if not first["is_question"]:
         facts = (_unclear(first), *dates, _certainty(report, since))
-        advice = _advice(first, adapts, changed_in(first, findings))
+        advice = _advice(first, adapted, changed_in(first, findings))
         text = f"{_said([first])[:-1]}; {COST_UNCLEAR}."
         return Band(LOOK, text, facts, *advice, doubt(first))
     why = "augmentation of training may explain it, or the model has learnt too little to show it"
     facts = (Fact("cost not known yet", why), *dates)
     return Band(LOOK, _said([first]), facts, "Wait for the next epochs: they show which.")
+
+
+def is_cost_unclear(finding: Mapping[str, Any]) -> bool:
+    """Whether the cost of a finding may be 0, and may be above the tolerance."""
+    return bool(finding["harmless"]) and "unclear" in finding["cost_words"]
 
 
 def _unclear(finding: Mapping[str, Any]) -> Fact:
@@ -140,7 +156,9 @@ def _unclear(finding: Mapping[str, Any]) -> Fact:
     return Fact("cost unclear", f"between {least} and {points(high)} points of accuracy")
 
 
-def _advice(finding: Mapping[str, Any], adapts: bool, changed: int | None) -> tuple[str, str]:
+def _advice(
+    finding: Mapping[str, Any], adapted: Mapping[str, Any] | None, changed: int | None
+) -> tuple[str, str]:
     """Returns what to do about a finding, in words and as a line of Python.
 
     `changed` is the epoch in which the stream itself changed; None if it did not.
@@ -151,9 +169,12 @@ def _advice(finding: Mapping[str, Any], adapts: bool, changed: int | None) -> tu
             f"Find the step that only one of the two goes through; this checks {stream(where)}:",
             f"print(keras_shiftguard.diagnose(model, {_name(where)}_images))",
         )
-    adapted = adapts and finding["family"] in CAN_BE_AUGMENTED
-    todo, code, _ = next_step(finding, changed)  # that of the Shift tab
-    if todo and code and not adapted:
+    # The steps of the Shift tab.
+    answer = adaptation_answer(adapted) if finding["family"] in CAN_BE_AUGMENTED else None
+    if answer:
+        return answer["todo"], answer["code"] or ""
+    todo, code, _ = next_step(finding, changed)
+    if todo and code:
         return todo, code
     if kind == "label":
         return (
@@ -162,8 +183,6 @@ def _advice(finding: Mapping[str, Any], adapts: bool, changed: int | None) -> tu
         )
     if kind == "concept":
         return "Look at images of the classes named, and at who labelled them.", ""
-    if adapted:
-        return "Training is being adapted: see below whether it helped.", ""
     if finding["family"] in CAN_BE_AUGMENTED:
         target = f"target_data={_name(where)}_images, "
         return augmenting(where, changed), f'guard = sg.ShiftGuard({target}adapt="augmentation")'

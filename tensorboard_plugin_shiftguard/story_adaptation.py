@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from tensorboard_plugin_shiftguard.story_parts import ACT, FINE, LOOK, points
+from tensorboard_plugin_shiftguard.words import attribute_in_words
 
 NOT_KNOWN = "Not known"
 # The answers that a log may contain, each as a kind of story and in a word.
@@ -39,7 +40,7 @@ def adaptation_answer(
     what, todo, code = _said(worth, has_target)
     largest = state.get("left") or {}
     before, now = left or (largest.get("before"), largest.get("now"))
-    facts = [_cost(worth), *_accuracies(worth), _difference(before, now), _date(state)]
+    facts = [estimated_cost(worth), *_accuracies(worth), _difference(before, now), _date(state)]
     return {
         "kind": kind,
         "lead": _lead(state, cause, before, now),
@@ -49,6 +50,21 @@ def adaptation_answer(
         "todo": todo,
         "code": code,
     }
+
+
+def left_of(lead: Mapping[str, Any], left: Mapping[str, Any]) -> list[list[Any]] | None:
+    """Returns the difference that a finding names, without and with augmentation.
+
+    If the log does not contain it, returns that of the attribute that differed most; None if the
+    log does not contain both sizes of it.
+    """
+    sizes = {attribute_in_words(name): p for name, p in (left.get("by_name") or {}).items()}
+    before, now = left.get("before"), left.get("now")
+    own = attribute_in_words((lead["feature"] or "").rpartition("/")[2])
+    for name in (own, before[0] if before else None):
+        if sizes.get(name):
+            return [[name, size] for size in sizes[name]]
+    return [before, now] if before and now and before[0] == now[0] else None
 
 
 def _lead(
@@ -97,7 +113,7 @@ def _said(worth: Mapping[str, Any], has_target: bool) -> tuple[str, str, str | N
     return worth["after"], again, ESTIMATE
 
 
-def _cost(worth: Mapping[str, Any]) -> list[str] | None:
+def estimated_cost(worth: Mapping[str, Any]) -> list[str] | None:
     """Returns the accuracy that is lost on the target, as a fact."""
     now, source = worth.get("now"), worth.get("source")
     if not now or source is None:
@@ -126,7 +142,7 @@ def _difference(before: list[Any] | None, now: list[Any] | None) -> list[str] | 
         return None
     return [
         f"{before[1]:.2g} \N{RIGHTWARDS ARROW} {now[1]:.2g}",
-        f"difference in {before[0]}: standard deviations, without and with augmentation",
+        f"difference in {before[0]} in standard deviations, without and with augmentation",
     ]
 
 

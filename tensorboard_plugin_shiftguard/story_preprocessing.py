@@ -15,8 +15,8 @@ MODES = {
     "caffe": "0 to 255 minus ImageNet's mean",
 }
 RESULT = (
-    "Inside fit the input is corrected, so nothing is lost. "
-    "Plain model.predict is not corrected; what it loses is not measured."
+    "Inside fit the input is corrected, so nothing is lost there. "
+    "Plain model.predict is not corrected."
 )
 KEEP = (
     "Leave the input of fit as it is. After fit, put the correction into the model, so that plain "

@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from tensorboard_plugin_shiftguard.metadata import CLOSED, FIRST_EPOCH
-from tensorboard_plugin_shiftguard.story_adaptation import NOT_KNOWN, adaptation_answer
+from tensorboard_plugin_shiftguard.story_adaptation import NOT_KNOWN, adaptation_answer, left_of
 from tensorboard_plugin_shiftguard.story_parts import ACT, LOOK, told
 from tensorboard_plugin_shiftguard.story_sentences import explained, headline
-from tensorboard_plugin_shiftguard.words import ATTRIBUTES, CAN_BE_AUGMENTED, attribute_in_words
+from tensorboard_plugin_shiftguard.words import ATTRIBUTES, CAN_BE_AUGMENTED
 
 COST_UNCLEAR = "what that costs is unclear"  # the end of a headline
 # Pairs of streams in order of priority. The first one explains the validation accuracy, which the
@@ -220,24 +220,9 @@ def _adapted(
         todo=answer and answer["todo"],
         code=answer and answer["code"],
         why=why,
-        left=_left_of(lead, left),
+        left=left_of(lead, left),
         **common,
     )
-
-
-def _left_of(lead: Mapping[str, Any], left: Mapping[str, Any]) -> list[list[Any]] | None:
-    """Returns the difference that a finding names, without and with augmentation.
-
-    If the log does not contain it, returns that of the attribute that differed most; None if the
-    log does not contain both sizes of it.
-    """
-    sizes = {attribute_in_words(name): p for name, p in (left.get("by_name") or {}).items()}
-    before, now = left.get("before"), left.get("now")
-    own = attribute_in_words((lead["feature"] or "").rpartition("/")[2])
-    for name in (own, before[0] if before else None):
-        if sizes.get(name):
-            return [[name, size] for size in sizes[name]]
-    return [before, now] if before and now and before[0] == now[0] else None
 
 
 def _estimated_cost(worth: Mapping[str, Any]) -> dict[str, Any]:

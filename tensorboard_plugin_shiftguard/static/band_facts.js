@@ -77,7 +77,7 @@ function gapOf({ cost, cost_interval: ends }) {
 function leftOf([[name, before], [other, now]]) {
   const value = `${number(before, 2)} \u2192 ${number(now, 2)}`;
   const what = name === other ? `difference in ${name}` : "largest difference";
-  return fact(value, `${what}: standard deviations, without and with augmentation`, "left");
+  return fact(value, `${what} in standard deviations, without and with augmentation`, "left");
 }
 
 function dateOf(story, overview) {

@@ -99,9 +99,9 @@ export function costsOf(overview, rows, t) {
     }
     if (level === FOUND && inAll !== null) {
       if (row.inside) return { text: "", strong: false };
-      const first = !told.size;
+      const text = told.has(inAll) ? "in the above" : `${points(inAll)} estimated`;
       told.add(inAll);
-      return { text: first ? `${points(inAll)} estimated` : "in the above", strong: first };
+      return { text, strong: false };
     }
     if (level === FOUND) return { text: "not measured", strong: false };
     if (level === UNCLEAR) return { text: "unclear", strong: false };

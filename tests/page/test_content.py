@@ -150,7 +150,7 @@ def test_a_fit_that_is_adapted_is_not_told_to_adapt():
     assert "adapt=" in assemble(plain(parts)).band.code
     parts["adaptation"] = {"headline": "Training is augmented: noise 0.17.", "events": []}
     band = assemble(plain(parts)).band
-    assert band.code == "" and "see below whether it helped" in band.advice
+    assert band.code == "" and "with that of a fit without adaptation" in band.advice
     worth = {"after": "It helped.", "answer": "yes", "now": [0.84, 0.8, 0.88]}
     parts["adaptation"] |= {**worth, "earlier": [0.6, 0.5, 0.7], "since": 2}
     section = assemble(plain(parts)).sections[-1]
@@ -181,6 +181,9 @@ def test_a_cause_has_one_cost_and_one_that_is_over_has_none():
     heat = assemble(plain(parts)).sections[0].charts[0]
     figures = [each.figure for each in heat.rows]
     assert figures == ["6.1 points lost", "until epoch 8"]
+    parts["report"] = report(UNCLEAR).to_dict()
+    heat = assemble(plain(parts)).sections[0].charts[0]
+    assert [(each.figure, each.state) for each in heat.rows] == [("cost unclear", "unclear")]
 
 
 def test_a_corrected_run_is_not_shown_as_a_mismatch():
@@ -188,7 +191,7 @@ def test_a_corrected_run_is_not_shown_as_a_mismatch():
     band = assemble(plain(parts)).band
     assert band.state == "corrected" and band.code == "model = guard.diagnosis.apply(model)"
     assert "x * 2.0" not in page(plain(parts))  # which would correct it twice
-    assert band.facts[-1].figure == "nothing lost in fit"
+    assert "nothing lost in fit" in [fact.figure for fact in band.facts]
     parts["diagnosis"]["validation"] = diagnosis().to_dict()
     assert assemble(plain(parts)).band.state == "act"
 

@@ -237,7 +237,7 @@ def test_adaptation_shows_the_largest_shift_and_says_whether_it_helped(opened):
     assert "Expected in epoch 1: Adaptation is likely to help: noise." in lines
     assert "Accuracy on validation went from 0.5 to 0.7" in said
     titles = tab("adaptation").locator("h3").all_inner_texts()
-    assert "The shift without augmentation, largest first" in titles
+    assert "Target minus training in standard deviations, without augmentation" in titles
     keys = tab("adaptation").locator(".chartcell").first.locator("ul.keys li")
     assert keys.all_inner_texts()[:2] == ["noise in flat regions", "brightness"]
     events = tab.fold("log").inner_text()

@@ -169,7 +169,9 @@ def test_what_is_left_is_told_of_the_attribute_that_the_headline_names():
     told = told_of(DARKER, adapts=True, left={**left, "by_name": {"brightness": [5.7, 1.6]}})
     assert told["left"] == [["brightness", 5.7], ["brightness", 1.6]]
     [fact] = adaptation_answer(_STATE({"v": 1, "adapts": True}), "", told["left"])["facts"]
-    assert fact[0] == "5.7 \u2192 1.6" and fact[1].startswith("difference in brightness: standard")
+    assert fact[0] == "5.7 \u2192 1.6" and fact[1].startswith(
+        "difference in brightness in standard"
+    )
 
 
 def test_a_stream_that_changed_in_the_middle_of_the_fit_is_looked_at_first():
