@@ -37,6 +37,7 @@ from tensorboard_plugin_shiftguard.run_log import RunReader
 from tensorboard_plugin_shiftguard.statements import latest_events, latest_state, state_at
 from tensorboard_plugin_shiftguard.story import story
 from tensorboard_plugin_shiftguard.story_adaptation import adaptation_answer
+from tensorboard_plugin_shiftguard.story_sentences import explained
 from tensorboard_plugin_shiftguard.tables import Head, Table, heads, tables
 from tensorboard_plugin_shiftguard.words import CAUSES
 
@@ -65,6 +66,8 @@ def overview(run: RunReader, chosen: int | None = None) -> dict[str, Any]:
     shifted = [sum(_shifted(last.get(head.tag)) for head in series) for series in pairs.values()]
     state, points = latest_state(run)
     told = story(state, latest_gap(run))
+    for finding in ((state or {}).get("report") or {}).get("findings") or []:
+        finding["explanation"] = finding["explanation"] and explained(finding)  # as in the story
     index = _choose(list(pairs), shifted, chosen, told["pair"])
     # A whole series is read only if its last point is usable. All tags are read in one request.
     usable = [head for head in list(pairs.values())[index] if head.tag in last] if pairs else []

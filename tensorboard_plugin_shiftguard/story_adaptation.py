@@ -61,7 +61,7 @@ def left_of(lead: Mapping[str, Any], left: Mapping[str, Any]) -> list[list[Any]]
     sizes = {attribute_in_words(name): p for name, p in (left.get("by_name") or {}).items()}
     before, now = left.get("before"), left.get("now")
     own = attribute_in_words((lead["feature"] or "").rpartition("/")[2])
-    for name in (own, before[0] if before else None):
+    for name in (own, before[0] if before else ""):
         if sizes.get(name):
             return [[name, size] for size in sizes[name]]
     return [before, now] if before and now and before[0] == now[0] else None

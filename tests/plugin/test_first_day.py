@@ -310,6 +310,9 @@ def test_no_name_of_the_log_is_on_the_screen(opened):
     page = tab.frame.locator("main").inner_text()
     assert not [name for name in ("band_1", "noise_flat", "input/") if name in page]
     assert "finest detail (2 pixels)" in page
+    tab.card("input/brightness").click()  # one size of a difference, here as in the band
+    tab.eventually(lambda: "effect size \u22123.9;" in tab("detail").inner_text())
+    assert "3.6" not in tab("detail").inner_text()
 
 
 def test_one_click_leads_to_the_glossary(opened):
