@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from keras_shiftguard_page.content import FINE, LOOK, STATES, Band, Part, Section
+from keras_shiftguard_page.content import ACT, FINE, LOOK, STATES, Band, Part, Section
 from keras_shiftguard_page.epochs import about_epochs
 from keras_shiftguard_page.estimate import about_estimate
 from keras_shiftguard_page.gap import about_gap
@@ -14,6 +14,7 @@ from keras_shiftguard_page.preprocessing import about_preprocessing
 from keras_shiftguard_page.shift import about_shift
 from keras_shiftguard_page.words import sentence
 from tensorboard_plugin_shiftguard.story_adaptation import adaptation_answer
+from tensorboard_plugin_shiftguard.words import in_plain_words
 
 MAX_EVENTS = 30
 
@@ -59,10 +60,15 @@ def assemble(parts: Mapping[str, Any], folder: Path | None = None) -> Content:
 
 def _assemble(parts: Mapping[str, Any], folder: Path | None) -> Content:
     found: list[Part] = []
+    cause = ""  # of an adaptation
+    adapted = _adapted(parts["adaptation"], parts) if parts.get("adaptation") else None
     if parts.get("diagnosis"):
         found.append(about_preprocessing(parts["diagnosis"], parts.get("corrected") or ()))
     if parts.get("report") is not None:
-        found.append(about_shift(parts["report"], bool(parts.get("adaptation"))))
+        last = next(reversed((parts.get("epochs") or {}).get("numbers") or []), None)
+        shift = about_shift(parts["report"], adapted, last)
+        cause = shift.band.headline if shift.band.state in (ACT, LOOK) else ""
+        found.append(shift)
     if parts.get("gap") is not None:
         found.append(about_gap(parts["gap"]))
     if parts.get("estimate") is not None:
@@ -80,9 +86,8 @@ def _assemble(parts: Mapping[str, Any], folder: Path | None) -> Content:
     # Below the curves and pictures of the fit, the most urgent sections come first.
     found.sort(key=lambda part: STATES.index(part.band.state))
     sections += [section for part in found for section in part.sections]
-    if parts.get("adaptation"):
-        samples = (parts.get("report") or {}).get("num_samples") or {}
-        sections.append(_adaptation(parts["adaptation"], samples))
+    if adapted:
+        sections.append(_adaptation(adapted, parts["adaptation"], cause))
     return Content(
         str(parts.get("title") or "Shift"),
         str(parts.get("written") or ""),
@@ -92,14 +97,23 @@ def _assemble(parts: Mapping[str, Any], folder: Path | None) -> Content:
     )
 
 
-def _adaptation(adaptation: Mapping[str, Any], samples: Mapping[str, Any]) -> Section:
-    state = {"adapts": True, "worth": adaptation, "num_samples": samples}
-    answer = adaptation_answer({**state, "adapts_since": adaptation.get("since")})
+def _adapted(adaptation: Mapping[str, Any], parts: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns the state of an adaptation as `adaptation_answer` takes it."""
+    return {
+        "adapts": True,
+        "adapts_since": adaptation.get("since"),
+        "worth": adaptation,
+        "num_samples": (parts.get("report") or {}).get("num_samples") or {},
+    }
+
+
+def _adaptation(state: Mapping[str, Any], adaptation: Mapping[str, Any], cause: str) -> Section:
+    answer = adaptation_answer(state, cause)
     codes: tuple[tuple[str, str], ...] = ()
     said = []
     if answer is not None:
         figures = [f"{figure} {meaning}".strip() for figure, meaning in answer["facts"]]
-        said = [f"{answer['word']}: {answer['what']}", "; ".join(figures)]
+        said = [answer["lead"], f"{answer['word']}: {answer['what']}", "; ".join(figures)]
         if answer["code"]:
             codes = ((answer["todo"], answer["code"]),)
         else:
@@ -109,6 +123,6 @@ def _adaptation(adaptation: Mapping[str, Any], samples: Mapping[str, Any]) -> Se
     return Section(
         "Did the adaptation help?",
         answer["word"] if answer else "",
-        sentences=tuple(sentence(text) for text in texts if text),
+        sentences=tuple(sentence(in_plain_words(text)) for text in texts if text),
         codes=codes,
     )

@@ -201,13 +201,16 @@ class Cell(NamedTuple):
 
 
 class HeatRow(NamedTuple):
-    """A row of the heatmap: one cause over the epochs."""
+    """A row of the heatmap: one cause over the epochs.
+
+    Its state is `"alarm"`, `"unclear"` (the cost is unclear) or `"calm"`.
+    """
 
     name: str
     below: str
     cells: list[Cell]
     figure: str
-    is_alarm: bool
+    state: str
 
 
 @dataclass(frozen=True)

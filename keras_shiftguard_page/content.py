@@ -32,6 +32,7 @@ class Band:
     Args:
         state: `"act"`, `"corrected"`, `"look"` or `"fine"`.
         headline: The verdict in one sentence.
+        because: The finding in full, with its numbers; may be empty.
         facts: Its figures.
         advice: What to do, in words; may be empty.
         code: A line of Python to paste; may be empty.
@@ -42,6 +43,7 @@ class Band:
     facts: tuple[Fact, ...] = ()
     advice: str = ""
     code: str = ""
+    because: str = ""
 
 
 @dataclass(frozen=True)

@@ -11,8 +11,10 @@ from typing import Any
 
 from keras_shiftguard_page.charts import Cell, Heat, HeatRow, Lines, lines
 from keras_shiftguard_page.content import Section
+from keras_shiftguard_page.shift import is_cost_unclear
 from keras_shiftguard_page.words import number, points, stream
 from tensorboard_plugin_shiftguard.metadata import FIRST_EPOCH
+from tensorboard_plugin_shiftguard.words import described
 
 STEPS = (0.2, 0.5, 1.0, 2.0)  # effect sizes from which a cell is darker (Cohen: 0.2 is small)
 MAX_CAUSES = 10
@@ -64,7 +66,7 @@ def _means(numbers: list[int], members: list[Any]) -> tuple[Lines, ...]:
             means.setdefault(each["against"], each["against_mean"])
     known = {name: values for name, values in means.items() if any(v is not None for v in values)}
     curves = [(stream(name), LOOKS.get(name, "other"), known[name]) for name in sorted(known)]
-    return lines(f"Mean of {members[0]['feature']}", numbers, curves)
+    return lines(f"Mean of {described(members[0]['feature'])[1]}", numbers, curves)
 
 
 def _causes(
@@ -82,18 +84,24 @@ def _causes(
         if against == FIRST_EPOCH and any(
             (n, f) == (name, family) and a != FIRST_EPOCH for n, a, f in grouped
         ):
-            continue  # the cause has a row against another stream
-        is_alarm = any(finding["matters"] for _, finding in members)
+            continue  # it has a row against training
+        found = [finding for _, finding in members]
+        is_unclear = any(is_cost_unclear(finding) for finding in found)
+        is_alarm = any(finding["matters"] for finding in found)
+        state = "alarm" if is_alarm else "unclear" if is_unclear else "calm"
         ends = [finding.get("until") for _, finding in members]
         over = [end for end in ends if end is not None]
-        costs = [finding["cost"] for _, finding in members if finding["cost"] is not None]
-        figure = f"{points(max(costs))} points lost" if costs else ""
+        costs = [finding["cost"] for finding in found if finding["cost"] is not None]
+        figure = f"{points(max(0.0, *costs))} points lost" if costs else ""
+        figure = "cost unclear" if state == "unclear" else figure
         if len(over) == len(ends):
             figure = f"until epoch {max(over)}"
         cells = _cells(numbers, members)
         below = f"{stream(name)} against {stream(against)}"
-        cause = members[0][0]["feature"] if family == "other" else family.capitalize()
-        rows.append(HeatRow(cause, below, cells, figure, is_alarm))
+        is_named = family not in ("other", "label")
+        cause = family if is_named else described(members[0][0]["feature"])[1]
+        cause = f"{cause[:1].upper()}{cause[1:]}"
+        rows.append(HeatRow(cause, below, cells, figure, state))
     return rows
 
 

@@ -17,6 +17,7 @@ from keras_shiftguard_page.content import (
     table,
 )
 from keras_shiftguard_page.words import number, sentence, stream, without_name
+from tensorboard_plugin_shiftguard.story_preprocessing import KEEP, RESULT
 
 PREFIXES = ("Preprocessing mismatch: ", "Preprocessing unknown: ", "Preprocessing is right: ")
 MAX_CANDIDATES = 12
@@ -52,17 +53,22 @@ def _band(name: str, diagnosis: Mapping[str, Any], corrected: Collection[str]) -
         return Band(
             CORRECTED,
             f"Corrected inside fit: {text[:1].lower()}{text[1:]}",
-            (*facts, Fact("no cost in fit", "the model gets what it expects")),
-            "Plain model.predict is uncorrected. Keep the correction:",
+            (
+                *facts,
+                Fact("nothing lost in fit", "what plain predict loses is not measured"),
+                Fact("wrong since epoch 1", "the data itself, from the first batch on"),
+            ),
+            KEEP,
             "model = guard.diagnosis.apply(model)",
+            RESULT,
         )
     if status == "mismatch":
         advice = "Do this to the images before the model sees them:"
         nothing = "No layer could undo this. Look at how the images are read."
         code = diagnosis["advice"]
         if name:  # the stream of a run
-            cost = "cost not measured; keras_shiftguard.explain_gap measures it"
-            facts.append(Fact("since the first epoch", cost))
+            cost = "not measured; sg.explain_gap(model, labelled_data) measures it"
+            facts += [Fact("cost unknown", cost), Fact("wrong since epoch 1", "")]
         return Band(ACT, text, tuple(facts), advice if code else nothing, code)
     if status == "unknown":
         return Band(LOOK, sentence(diagnosis["headline"]), tuple(facts), diagnosis["advice"])

@@ -10,21 +10,24 @@ from keras_shiftguard_page.words import (
     p_value,
     points,
     sentence,
-    signed,
     stream,
     without_name,
 )
 from tensorboard_plugin_shiftguard.metadata import FIRST_EPOCH
-from tensorboard_plugin_shiftguard.story_sentences import headline
+from tensorboard_plugin_shiftguard.story_adaptation import adaptation_answer, estimated_cost
+from tensorboard_plugin_shiftguard.story_sentences import explained, headline
 from tensorboard_plugin_shiftguard.story_shift import (
+    COST_UNCLEAR,
     augmenting,
     changed_in,
+    doubt,
     epochs_in_words,
     first_epoch,
     foremost,
+    next_step,
     past_todo,
 )
-from tensorboard_plugin_shiftguard.words import CAN_BE_AUGMENTED
+from tensorboard_plugin_shiftguard.words import CAN_BE_AUGMENTED, in_plain_words
 
 MAX_FINDINGS = 60  # rows of the table
 # Default values of fields that findings of older logs, or those of `compare`, may lack.
@@ -32,19 +35,24 @@ ABSENT: dict[str, Any] = {"sentence": None, "difference": None, "classes": [], "
 UNDECIDED = ("nothing was compared", "nothing could be measured", "too few samples")
 
 
-def about_shift(report: Mapping[str, Any], adapts: bool = False) -> Part:
+def about_shift(
+    report: Mapping[str, Any], adapted: Mapping[str, Any] | None = None, last: int | None = None
+) -> Part:
     """Returns the content for `ShiftReport.to_dict()`.
 
     Args:
         report: The report.
-        adapts: Whether training is being adapted already.
+        adapted: The state of the adaptation, see `adaptation_answer`; None without one.
+        last: The latest epoch; None outside of a fit.
     """
     findings = [{**ABSENT, **finding} for finding in report["findings"]]
     for finding in findings:
         older = (finding.get("plain") or "").partition(": ")[0]  # in older logs
         finding["sentence"] = finding["sentence"] or older
+        finding["explanation"] = in_plain_words(finding["explanation"] or "")
     alarms = [finding for finding in findings if finding["matters"]]
-    band = _alarm(alarms, report, adapts) if alarms else _quiet(findings, report, adapts)
+    of = "" if last is None else f"of {last}"
+    band = _alarm(alarms, report, adapted, of) if alarms else _quiet(findings, report, adapted, of)
     rows = [_row(finding) for finding in findings]
     columns = "What differs|Cause|Epochs|Cost in points|Effect size|p-value|Verdict"
     right = "Epochs|Cost in points|Effect size|p-value"
@@ -60,17 +68,22 @@ def about_shift(report: Mapping[str, Any], adapts: bool = False) -> Part:
     return Part(band, sections)
 
 
-def _alarm(alarms: list[Any], report: Mapping[str, Any], adapts: bool) -> Band:
+def _alarm(
+    alarms: list[Any], report: Mapping[str, Any], adapted: Mapping[str, Any] | None, of: str
+) -> Band:
     """Returns the band of a report with alarms: the sentence and the figures of the worst one.
 
-    The Shift tab chooses the same alarm and shows the same sentence.
+    Which alarm is the worst, and the sentences, are those of the Shift tab.
     """
     lasting = [finding for finding in alarms if finding["until"] is None]
     worst, *_ = same = foremost(lasting or alarms)
     facts = []
+    estimate = estimated_cost((adapted or {}).get("worth") or {})
     if worst["cost"] is not None:
         lost = f"of accuracy, {interval(worst['cost_interval'])}"
         facts.append(Fact(f"{points(worst['cost'])} points lost", lost))
+    elif estimate and worst["stream"] == "target":
+        facts.append(Fact(*estimate))
     else:
         size = f"{number(worst['effect_size'])} ({interval(worst['interval'], number)})"
         facts.append(Fact("cost unknown", f"not measured; the effect size is {size}"))
@@ -78,22 +91,27 @@ def _alarm(alarms: list[Any], report: Mapping[str, Any], adapts: bool) -> Band:
     told = {(f["stream"], f["family"]) for f in alarms if f["against"] != FIRST_EPOCH}
     repeated = [f for f in alarms if f["against"] == FIRST_EPOCH]
     others = len(alarms) - 1 - sum((f["stream"], f["family"]) in told for f in repeated)
-    more = f"{others} other finding{'s' * (others > 1)} as well" if others else "no other finding"
-    text = _said(same)
+    more = f"{others} other finding{'s' * (others > 1)}, in the table below" if others else ""
+    more = "; ".join(part for part in (of, more) if part)
+    text, because = _said(same), sentence(explained(worst))
     since = first_epoch(same)
     if not lasting:
         until = max(finding["until"] for finding in same)
         when = epochs_in_words(since, until)
         facts.append(Fact(when.removeprefix("in "), more))
-        return Band(LOOK, f"{text[:-1]}, {when}.", tuple(facts), past_todo(until))
+        return Band(LOOK, f"{text[:-1]}, {when}.", tuple(facts), past_todo(until), because=because)
     if since is not None:
         facts.append(Fact(f"differs since epoch {since}", more))
+    facts.append(_certainty(report, since))
+    urgent = worst["cost"] is not None or worst["kind"] == "preprocessing"
+    advice = _advice(worst, adapted, changed_in(worst, alarms))
+    return Band(ACT if urgent else LOOK, text, tuple(facts), *advice, because)
+
+
+def _certainty(report: Mapping[str, Any], since: int | None) -> Fact:
     judged = "report" if since is None else "fit"
     rate = f"at most 1 {judged} in {round(1 / report['alpha'])} has a false alarm"
-    facts.append(Fact("beyond chance", rate))
-    urgent = worst["cost"] is not None or worst["kind"] == "preprocessing"
-    advice = _advice(worst, adapts, changed_in(worst, alarms))
-    return Band(ACT if urgent else LOOK, text, tuple(facts), *advice)
+    return Fact("beyond chance", rate)
 
 
 def _said(findings: list[Any]) -> str:
@@ -102,28 +120,45 @@ def _said(findings: list[Any]) -> str:
     return sentence(headline(findings, (first["stream"], first["against"]))[0])
 
 
-def _quiet(findings: list[Any], report: Mapping[str, Any], adapts: bool) -> Band:
+def _quiet(
+    findings: list[Any], report: Mapping[str, Any], adapted: Mapping[str, Any] | None, of: str
+) -> Band:
     """Returns the band of a report without alarms."""
     text = without_name(report["headline"], "ShiftGuard: ")
     if any(word in text.lower() for word in UNDECIDED):
         return Band(LOOK, text)
     lasting = [finding for finding in findings if finding["until"] is None]
-    questions = [f for f in lasting if f["is_question"] or "unclear" in f["cost_words"]]
+    questions = [f for f in lasting if f["is_question"] or is_cost_unclear(f)]
     if not questions:
         return Band(FINE, text, advice="Nothing to do.")
     first = questions[0]
     since = first["since"]
-    dates = [] if since is None else [Fact(f"differs since epoch {since}", "")]
+    dates = [] if since is None else [Fact(f"differs since epoch {since}", of)]
     if not first["is_question"]:
-        cost = Fact("cost not clear", signed(first["cost_words"].removeprefix("cost unclear: ")))
-        advice = _advice(first, adapts, changed_in(first, findings))
-        return Band(LOOK, _said([first]), (cost, *dates), *advice)
+        facts = (_unclear(first), *dates, _certainty(report, since))
+        advice = _advice(first, adapted, changed_in(first, findings))
+        text = f"{_said([first])[:-1]}; {COST_UNCLEAR}."
+        return Band(LOOK, text, facts, *advice, doubt(first))
     why = "augmentation of training may explain it, or the model has learnt too little to show it"
     facts = (Fact("cost not known yet", why), *dates)
     return Band(LOOK, _said([first]), facts, "Wait for the next epochs: they show which.")
 
 
-def _advice(finding: Mapping[str, Any], adapts: bool, changed: int | None) -> tuple[str, str]:
+def is_cost_unclear(finding: Mapping[str, Any]) -> bool:
+    """Whether the cost of a finding may be 0, and may be above the tolerance."""
+    return bool(finding["harmless"]) and "unclear" in finding["cost_words"]
+
+
+def _unclear(finding: Mapping[str, Any]) -> Fact:
+    """Returns the ends of an unclear cost, without the part below 0, which would be a gain."""
+    low, high = finding["cost_interval"] or (0.0, finding["cost"])
+    least = points(low) if low > 0 else "0"
+    return Fact("cost unclear", f"between {least} and {points(high)} points of accuracy")
+
+
+def _advice(
+    finding: Mapping[str, Any], adapted: Mapping[str, Any] | None, changed: int | None
+) -> tuple[str, str]:
     """Returns what to do about a finding, in words and as a line of Python.
 
     `changed` is the epoch in which the stream itself changed; None if it did not.
@@ -134,6 +169,13 @@ def _advice(finding: Mapping[str, Any], adapts: bool, changed: int | None) -> tu
             f"Find the step that only one of the two goes through; this checks {stream(where)}:",
             f"print(keras_shiftguard.diagnose(model, {_name(where)}_images))",
         )
+    # The steps of the Shift tab.
+    answer = adaptation_answer(adapted) if finding["family"] in CAN_BE_AUGMENTED else None
+    if answer:
+        return answer["todo"], answer["code"] or ""
+    todo, code, _ = next_step(finding, changed)
+    if todo and code:
+        return todo, code
     if kind == "label":
         return (
             "Check how both were sampled. If the new class shares are right, acknowledge them:",
@@ -141,11 +183,9 @@ def _advice(finding: Mapping[str, Any], adapts: bool, changed: int | None) -> tu
         )
     if kind == "concept":
         return "Look at images of the classes named, and at who labelled them.", ""
-    if finding["family"] in CAN_BE_AUGMENTED and adapts:
-        return "Training is being adapted: see below whether it helped.", ""
     if finding["family"] in CAN_BE_AUGMENTED:
-        target = "" if where == "validation" else f"target_data={_name(where)}_images, "
-        return augmenting(where, changed), f'ShiftGuard({target}adapt="augmentation")'
+        target = f"target_data={_name(where)}_images, "
+        return augmenting(where, changed), f'guard = sg.ShiftGuard({target}adapt="augmentation")'
     return "Compare how the two were collected and prepared.", ""
 
 
@@ -162,7 +202,7 @@ def _row(finding: Mapping[str, Any]) -> tuple[str, ...]:
     epochs = "" if finding["since"] is None else f"since {finding['since']}"
     if finding["until"] is not None:
         epochs = f"{finding['since']} to {finding['until']}"
-    said = sentence(finding["explanation"])
+    said = sentence(explained(finding))
     return said, finding["family"], epochs, cost, size, p_value(finding["p_value"]), _why(finding)
 
 

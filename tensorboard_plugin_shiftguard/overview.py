@@ -37,6 +37,7 @@ from tensorboard_plugin_shiftguard.run_log import RunReader
 from tensorboard_plugin_shiftguard.statements import latest_events, latest_state, state_at
 from tensorboard_plugin_shiftguard.story import story
 from tensorboard_plugin_shiftguard.story_adaptation import adaptation_answer
+from tensorboard_plugin_shiftguard.story_sentences import explained
 from tensorboard_plugin_shiftguard.tables import Head, Table, heads, tables
 from tensorboard_plugin_shiftguard.words import CAUSES
 
@@ -67,6 +68,8 @@ def overview(run: RunReader, chosen: int | None = None) -> dict[str, Any]:
     shifted = [sum(_shifted(last.get(head.tag)) for head in series) for series in pairs.values()]
     state, points = latest_state(run)
     told = story(state, latest_gap(run))
+    for finding in ((state or {}).get("report") or {}).get("findings") or []:
+        finding["explanation"] = finding["explanation"] and explained(finding)  # as in the story
     index = _choose(list(pairs), shifted, chosen, told["pair"])
     # A whole series is read only if its last point is usable. All tags are read in one request.
     usable = [head for head in list(pairs.values())[index] if head.tag in last] if pairs else []
@@ -89,7 +92,7 @@ def overview(run: RunReader, chosen: int | None = None) -> dict[str, Any]:
         "run": run.name,
         "state": state,
         "story": told,
-        "adaptation": adaptation_answer(state, told["left"]),
+        "adaptation": adaptation_answer(state, _covariate(told), told["left"]),
         "causes": {key: cause._asdict() for key, cause in CAUSES.items()},
         "updated": points[-1].wall if points else None,
         # A diagnosis before the first comparison also writes a point, so there may be more points
@@ -114,6 +117,12 @@ def overview(run: RunReader, chosen: int | None = None) -> dict[str, Any]:
     max_columns = int(room / CELL_BYTES / max(len(rows), 1))
     shown = columns([table.steps for table in found], min(max_columns, MAX_COLUMNS))
     return answer | matrix_of(rows, found, shown) | {"costs": costs_of(rows, shown)}
+
+
+def _covariate(told: dict[str, Any]) -> str:
+    """Returns the headline of a story about other inputs; "" of another story."""
+    is_covariate = (told["about"] or [""])[0] == "covariate"
+    return str(told["what"]) if is_covariate else ""
 
 
 def story_at(run: RunReader, step: int) -> dict[str, Any]:

@@ -11,8 +11,8 @@ from typing import Any
 from tensorboard_plugin_shiftguard.story_gap import gap_story
 from tensorboard_plugin_shiftguard.story_parts import FINE, LOOK, TOLERANCE, WAITING, told
 from tensorboard_plugin_shiftguard.story_preprocessing import correction, mismatch
-from tensorboard_plugin_shiftguard.story_sentences import capital, finished, headline
-from tensorboard_plugin_shiftguard.story_shift import past_shift, shift
+from tensorboard_plugin_shiftguard.story_sentences import capital, explained, finished, headline
+from tensorboard_plugin_shiftguard.story_shift import most_lost, past_shift, shift
 
 
 def story(state: Mapping[str, Any] | None, gap: Mapping[str, Any] | None = None) -> dict[str, Any]:
@@ -41,7 +41,7 @@ def story(state: Mapping[str, Any] | None, gap: Mapping[str, Any] | None = None)
     if questions:
         return _question(questions)
     tolerance = tolerance_of(state)
-    unclear = [f for f in findings if f["harmless"] and (f["cost"] or 0.0) > tolerance]
+    unclear = [f for f in findings if f["harmless"] and most_lost(f) > tolerance]
     if unclear:
         return shift(unclear, state or {})
     if alarms:
@@ -85,7 +85,7 @@ def _question(questions: list[Mapping[str, Any]]) -> dict[str, Any]:
         since=lead["since"],
         about=[lead["kind"], lead["family"]],
         pair=f"{pair[0]}/{pair[1]}",
-        why=[finished(lead["explanation"] or "")],
+        why=[explained(lead)],
         todo="Wait for the next epochs: they show whether it is augmentation or costs accuracy.",
     )
 
@@ -105,18 +105,15 @@ def _nothing(state: Mapping[str, Any], report: Mapping[str, Any] | None) -> dict
         pair = (worst["stream"] or "", worst["against"] or "")
         lost = "its cost is within tolerance" if (worst["cost"] or 0.0) > 0 else "no cost was found"
         what = f"{headline([worst], pair)[0][:-1]}; {lost}."
-        most = max(end or 0.0 for end in worst["cost_interval"] or [0.0])
-        more = "Nothing now. More labelled validation samples would tell the cost more exactly."
         return told(
             FINE,
             short="fine",
             what=what,
-            todo=more if most > tolerance_of(state) else None,
             since=worst["since"],
             cost=worst["cost"],
             cost_interval=worst["cost_interval"],
             cost_words="within tolerance",
-            why=[finished(f["explanation"]) for f in harmless[:3] if f["explanation"]],
+            why=[explained(f) for f in harmless[:3] if f["explanation"]],
         )
     streams = (report or {}).get("num_samples") or {}
     is_pair = {"validation", "train"} <= streams.keys()

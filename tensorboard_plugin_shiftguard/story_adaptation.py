@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from tensorboard_plugin_shiftguard.story_parts import ACT, FINE, LOOK, points
+from tensorboard_plugin_shiftguard.words import attribute_in_words
 
 NOT_KNOWN = "Not known"
 # The answers that a log may contain, each as a kind of story and in a word.
@@ -18,15 +19,16 @@ Answer = dict[str, Any]
 
 
 def adaptation_answer(
-    state: Mapping[str, Any] | None, left: list[list[Any]] | None = None
+    state: Mapping[str, Any] | None, cause: str = "", left: list[list[Any]] | None = None
 ) -> Answer | None:
     """Returns whether the adaptation of a run helped, as JSON; None without an adaptation.
 
-    The result has `kind`, `word`, `what` (the answer as a sentence), `facts` (figures, each with
-    its meaning), `todo` and `code`.
+    The result has `kind`, `lead` (since when and why the run is adapted, and what is lost), `word`,
+    `what` (the answer as a sentence), `facts` (figures, each with its meaning), `todo` and `code`.
 
     Args:
-        state: A state from `statements.read_state`, or a mapping with some of its keys.
+        state: A state from `statements.read_state`, or the same keys of a page's data.
+        cause: The headline on the difference that the adaptation answers; "" if there is none.
         left: Name and size of a difference without and with augmentation, as in the story. Defaults
             to the largest differences in the state.
     """
@@ -38,15 +40,53 @@ def adaptation_answer(
     what, todo, code = _said(worth, has_target)
     largest = state.get("left") or {}
     before, now = left or (largest.get("before"), largest.get("now"))
-    facts = [*_accuracies(worth), _difference(before, now), _date(state)]
+    facts = [estimated_cost(worth), *_accuracies(worth), _difference(before, now), _date(state)]
     return {
         "kind": kind,
+        "lead": _lead(state, cause, before, now),
         "word": word,
         "what": what,
         "facts": [fact for fact in facts if fact],
         "todo": todo,
         "code": code,
     }
+
+
+def left_of(lead: Mapping[str, Any], left: Mapping[str, Any]) -> list[list[Any]] | None:
+    """Returns the difference that a finding names, without and with augmentation.
+
+    If the log does not contain it, returns that of the attribute that differed most; None if the
+    log does not contain both sizes of it.
+    """
+    sizes = {attribute_in_words(name): p for name, p in (left.get("by_name") or {}).items()}
+    before, now = left.get("before"), left.get("now")
+    own = attribute_in_words((lead["feature"] or "").rpartition("/")[2])
+    for name in (own, before[0] if before else ""):
+        if sizes.get(name):
+            return [[name, size] for size in sizes[name]]
+    return [before, now] if before and now and before[0] == now[0] else None
+
+
+def _lead(
+    state: Mapping[str, Any], cause: str, before: list[Any] | None, now: list[Any] | None
+) -> str:
+    """Returns since when and why a run is adapted, and what is lost, in one sentence."""
+    since, worth = state.get("adapts_since"), state.get("worth") or {}
+    said = f"Since epoch {since} training is adapted" if since else "Training is adapted"
+    # A headline may end with what became of the difference.
+    because = cause.partition("; ")[0].removesuffix(".")
+    said += because and f", because {because[0].lower()}{because[1:]}"
+    difference = _difference(before, now)
+    said += f" ({before[0]}: {difference[0]} standard deviations)" if before and difference else ""
+    estimate, source = worth.get("now"), worth.get("source")
+    if not estimate:
+        return f"{said}; the accuracy on the target is not estimated."
+    said += f"; the accuracy on the target is estimated at {_percent(estimate[0])}"
+    if source is None:
+        return f"{said}."
+    size = f"about {points(abs(source - estimate[0]))} points"
+    side = "below" if source > estimate[0] else "above"
+    return f"{said}, {size} {side} the {_percent(source)} on validation."
 
 
 def _said(worth: Mapping[str, Any], has_target: bool) -> tuple[str, str, str | None]:
@@ -73,6 +113,17 @@ def _said(worth: Mapping[str, Any], has_target: bool) -> tuple[str, str, str | N
     return worth["after"], again, ESTIMATE
 
 
+def estimated_cost(worth: Mapping[str, Any]) -> list[str] | None:
+    """Returns the accuracy that is lost on the target, as a fact."""
+    now, source = worth.get("now"), worth.get("source")
+    if not now or source is None:
+        return None
+    lost, low, high = (source - now[i] for i in (0, 2, 1))
+    figure = f"about {points(lost)} points lost" if lost > 0 else "no points lost"
+    ends = f"{points(low)} to {points(high)}"
+    return [figure, f"of accuracy, {ends}; estimated on the target"]
+
+
 def _accuracies(worth: Mapping[str, Any]) -> list[list[str]]:
     """Returns the estimated accuracies on the target as facts."""
     now, earlier, source = worth.get("now"), worth.get("earlier"), worth.get("source")
@@ -87,14 +138,11 @@ def _accuracies(worth: Mapping[str, Any]) -> list[list[str]]:
 
 def _difference(before: list[Any] | None, now: list[Any] | None) -> list[str] | None:
     """Returns how much training and target differ, without and with augmentation, as a fact."""
-    if not before or not now:
+    if not before or not now or before[0] != now[0]:
         return None
-    which = f"difference in {before[0]}"
-    if before[0] != now[0]:
-        which = f"largest difference, in {before[0]} and then in {now[0]}"
     return [
         f"{before[1]:.2g} \N{RIGHTWARDS ARROW} {now[1]:.2g}",
-        f"{which}: standard deviations, without and with augmentation",
+        f"difference in {before[0]} in standard deviations, without and with augmentation",
     ]
 
 

@@ -14,6 +14,14 @@ MODES = {
     "torch": "0 to 1 with ImageNet's mean and deviation",
     "caffe": "0 to 255 minus ImageNet's mean",
 }
+RESULT = (
+    "Inside fit the input is corrected, so nothing is lost there. "
+    "Plain model.predict is not corrected."
+)
+KEEP = (
+    "Leave the input of fit as it is. After fit, put the correction into the model, so that plain "
+    "predict gets it too:"
+)
 
 
 def mismatch(wrong: Mapping[str, Any], gap: Mapping[str, Any] | None) -> dict[str, Any]:
@@ -60,9 +68,8 @@ def correction(wrong: Mapping[str, Any], corrected: Mapping[str, int]) -> dict[s
         what=what,
         since=since,
         about=["preprocessing", "preprocessing"],
-        why=diagnosis["evidence"][:3],
-        todo="Leave the input of fit as it is. After fit, put the correction into the model, so "
-        "that plain predict gets it too:",
+        why=[RESULT, *diagnosis["evidence"][:3]],
+        todo=KEEP,
         code="model = guard.diagnosis.apply(model)",
     )
 

@@ -1,11 +1,13 @@
 """The headline on the findings of a run, and a short form of it for the list of runs."""
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
 from tensorboard_plugin_shiftguard.words import listed, stream_name
 
 MAX_PREDICATES = 3  # in the headline
+_OTHER_SIZES = re.compile(r" \(effect size [-+]?[\d.e+]+\)")
 
 
 def headline(told: list[Mapping[str, Any]], pair: tuple[str, str]) -> tuple[str, str]:
@@ -24,6 +26,29 @@ def headline(told: list[Mapping[str, Any]], pair: tuple[str, str]) -> tuple[str,
     short_words = ", ".join(words)
     is_state = parts["verb"] in ("are", "were")
     return text, short_words if is_state else f"{parts['verb']} {short_words}"
+
+
+def explained(finding: Mapping[str, Any]) -> str:
+    """Returns the explanation of a finding with one number for how much its feature differs.
+
+    The number gets its sign. The explanation repeats the feature in what its cause was recognised
+    by, in another unit; this is left out.
+
+    >>> text = "Images are brighter, effect size 4.7. Points to brightness: brightness +0.4 "
+    >>> text += "(effect size +4.4), contrast x 0.77 (effect size -1.8)"
+    >>> explained({"feature": "input/brightness", "effect_size": 4.74, "explanation": text})
+    'Images are brighter, effect size 4.7. Points to brightness: contrast x 0.77.'
+    """
+    text, size = finished(finding["explanation"] or ""), finding["effect_size"] or 0.0
+    if size < 0:
+        text = text.replace(f"effect size {-size:.2g}", f"effect size \N{MINUS SIGN}{-size:.2g}", 1)
+    said, lead, cause = text.partition(". Points to ")
+    if not lead:
+        return text
+    name, _, evidence = _OTHER_SIZES.sub("", cause.removesuffix(".")).partition(": ")
+    own = (finding["feature"] or "").rpartition("/")[2].replace("_", " ")
+    parts = [part for part in evidence.split(", ") if part and not part.startswith(f"{own} ")]
+    return f"{said}{lead}{name}{': ' if parts else ''}{', '.join(parts)}."
 
 
 def _parts(finding: Mapping[str, Any]) -> Mapping[str, str] | None:

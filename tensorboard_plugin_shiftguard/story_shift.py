@@ -4,11 +4,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from tensorboard_plugin_shiftguard.metadata import CLOSED, FIRST_EPOCH
-from tensorboard_plugin_shiftguard.story_adaptation import NOT_KNOWN, adaptation_answer
+from tensorboard_plugin_shiftguard.story_adaptation import NOT_KNOWN, adaptation_answer, left_of
 from tensorboard_plugin_shiftguard.story_parts import ACT, LOOK, told
-from tensorboard_plugin_shiftguard.story_sentences import finished, headline
-from tensorboard_plugin_shiftguard.words import ATTRIBUTES, CAN_BE_AUGMENTED, attribute_in_words
+from tensorboard_plugin_shiftguard.story_sentences import explained, headline
+from tensorboard_plugin_shiftguard.words import ATTRIBUTES, CAN_BE_AUGMENTED
 
+COST_UNCLEAR = "what that costs is unclear"  # the end of a headline
 # Pairs of streams in order of priority. The first one explains the validation accuracy, which the
 # user sees.
 PAIRS = (("validation", "train"), ("target", "train"), ("target", "validation"))
@@ -19,21 +20,24 @@ def shift(alarms: list[Mapping[str, Any]], state: Mapping[str, Any]) -> dict[str
     lead, *_ = same = foremost(alarms)
     pair = (lead["stream"], lead["against"])
     what, short = headline(same, pair)
+    why = [explained(f) for f in same[:3] if f["explanation"]]
     sure = lead["cost"] is not None and not lead["harmless"]
     kind = ACT if sure or lead["kind"] == "preprocessing" else LOOK
     common = {
         "since": first_epoch(same),
         "cost": lead["cost"],
         "cost_interval": lead["cost_interval"],
-        "cost_words": "not clear" if lead["harmless"] else None,
+        "cost_words": "unclear" if lead["harmless"] else None,
         "about": [lead["kind"], lead["family"]],
         "pair": f"{pair[0]}/{pair[1]}",
     }
-    why = [finished(f["explanation"]) for f in same[:3] if f["explanation"]]
     if state.get("adapts") and _can_be_augmented(lead):
         return _adapted(state, lead, kind, what, short, why, **common)
     findings = (state.get("report") or {}).get("findings") or []
-    todo, code, otherwise = _step(lead, changed_in(lead, findings))
+    if lead["harmless"]:
+        what, short = f"{what[:-1]}; {COST_UNCLEAR}.", f"{short}; cost unclear"
+        why = [doubt(lead), *why]
+    todo, code, otherwise = next_step(lead, changed_in(lead, findings))
     return told(
         kind,
         short=short,
@@ -62,7 +66,7 @@ def past_shift(alarms: list[Mapping[str, Any]]) -> dict[str, Any]:
         cost_words="in those epochs",
         about=[lead["kind"], lead["family"]],
         pair=f"{pair[0]}/{pair[1]}",
-        why=[finished(f["explanation"]) for f in same[:3] if f["explanation"]],
+        why=[explained(f) for f in same[:3] if f["explanation"]],
         todo=past_todo(until),
     )
 
@@ -71,6 +75,22 @@ def past_todo(until: int) -> str:
     """Returns what to do about a shift that is over."""
     change = f"find out what changed in epoch {until + 1}"
     return f"Nothing now. If the data should be the same in every epoch, {change}."
+
+
+def most_lost(finding: Mapping[str, Any]) -> float:
+    """Returns the upper end of the interval of a cost; the cost itself if it has no interval."""
+    ends = [end for end in [finding["cost"], *(finding["cost_interval"] or [])] if end is not None]
+    return max(ends, default=0.0)
+
+
+def doubt(finding: Mapping[str, Any]) -> str:
+    """Returns the sentence on a difference whose cost is unclear, with the samples that it needs.
+
+    >>> doubt({"cost_words": "cost unclear: ...; about 2,000 labelled samples would tell"})
+    'The difference is certain, its cost is not: about 2,000 labelled samples would tell.'
+    """
+    needed = (finding["cost_words"] or "").partition("; ")[2]
+    return f"The difference is certain, its cost is not{needed and f': {needed}'}."
 
 
 def foremost(findings: list[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
@@ -137,7 +157,9 @@ def augmenting(stream: str, changed: int | None) -> str:
     return f"{look}. If {name} is right as it is, {augment}"
 
 
-def _step(lead: Mapping[str, Any], changed: int | None) -> tuple[str | None, str | None, list[str]]:
+def next_step(
+    lead: Mapping[str, Any], changed: int | None
+) -> tuple[str | None, str | None, list[str]]:
     """Returns what to do about a shift, a line of Python, and sentences on the alternative.
 
     The first two are None if the tab's usual advice applies. `changed` is as in `augmenting`.
@@ -199,23 +221,9 @@ def _adapted(
         todo=answer and answer["todo"],
         code=answer and answer["code"],
         why=why,
-        left=_left_of(lead, left),
+        left=left_of(lead, left),
         **common,
     )
-
-
-def _left_of(lead: Mapping[str, Any], left: Mapping[str, Any]) -> list[list[Any]] | None:
-    """Returns the difference that a finding names, without and with augmentation.
-
-    If the log does not contain this difference, returns the largest difference without and the
-    largest with augmentation; None if one of the two is unknown.
-    """
-    attribute = (lead["feature"] or "").rpartition("/")[2]
-    pair = (left.get("by_name") or {}).get(attribute)
-    if pair:
-        return [[attribute_in_words(attribute), size] for size in pair]
-    before, now = left.get("before"), left.get("now")
-    return [before, now] if before and now else None
 
 
 def _estimated_cost(worth: Mapping[str, Any]) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 SIGMAS = 1.96  # standard errors to each side, for an interval of 95 %
+FINEST = 0.001  # the smallest distance of a cost from the tolerance that a sample size is told for
 
 
 @dataclass(frozen=True)
@@ -51,6 +52,18 @@ class Cost:
         """Whether the value is above `tolerance`, and its whole interval above 0."""
         return self.value > tolerance and self.interval[0] > 0
 
+    def _needed(self, tolerance: float) -> float:
+        """Returns the number of samples whose interval would exclude 0, or what is not tolerated.
+
+        Half of the error needs four times the samples.
+        """
+        low, high = self.interval
+        if self.value > tolerance:
+            error, margin = self.value - low, self.value
+        else:
+            error, margin = high - self.value, max(tolerance - self.value, FINEST)
+        return self.num_samples * (max(error, 0.0) / margin) ** 2
+
     def in_words(self, tolerance: float) -> str:
         """Returns the cost in points of accuracy, as the end of a sentence."""
         low, high = (100 * bound for bound in self.interval)
@@ -58,11 +71,11 @@ class Cost:
             return (
                 f"costs about {100 * self.value:.1f} points of accuracy ({low:.1f} to {high:.1f})"
             )
-        if self.value > tolerance:
-            needed = self.num_samples * (max(self.value - self.interval[0], 0.0) / self.value) ** 2
+        if self.interval[1] > tolerance:
             return (
                 f"cost unclear: {100 * self.value:.1f} points of accuracy ({low:.1f} to "
-                f"{high:.1f}); about {_rounded(needed)} labelled samples would tell"
+                f"{high:.1f}); about {_rounded(self._needed(tolerance))} labelled samples would "
+                "tell"
             )
         if high <= 0:
             return "costs no accuracy"

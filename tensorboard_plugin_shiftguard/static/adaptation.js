@@ -45,8 +45,8 @@ function charts(series) {
       single("alignment_strength", "strength"),
       { floor: 0, include: [0] },
     ],
-    ["The shift without augmentation, largest first", before, { include: [0] }],
-    ["What is left of it with augmentation", left, { include: [0] }],
+    ["Target minus training in standard deviations, without augmentation", before, { include: [0] }],
+    ["The same with augmentation", left, { include: [0] }],
     ["Alignment loss", single("alignment_loss", "alignment loss"), { floor: 0, include: [0] }],
     [
       "Domain accuracy",

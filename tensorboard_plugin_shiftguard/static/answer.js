@@ -1,7 +1,7 @@
 /* Parts of an answer: figures, and what to do. The band and the parts below it show answers. */
 
 import { code, el } from "./dom.js";
-import { icon } from "./icons.js";
+import { STATES, badge, icon } from "./icons.js";
 import { copyButton } from "./pages.js";
 
 /** A figure with its meaning under it. */
@@ -28,11 +28,13 @@ export function toDo(text, line) {
   ];
 }
 
-/** A question with its answer, in the colour of the answer's kind. */
-export function answerBox(question, { kind, word, what, facts, todo, code: line }) {
+/** A question with its answer, in the colour of the answer's kind, under a lead that can stand alone. */
+export function answerBox(question, { kind, lead, word, what, facts, todo, code: line }) {
   return el(
     "div",
     { class: "headband answer", "data-kind": kind },
+    el("p", { class: "statemark" }, badge(kind, STATES[kind])),
+    el("p", { class: "lead" }, lead),
     el("h3", null, question),
     el("p", { class: "word" }, icon(kind, 16), el("strong", null, word)),
     el("p", null, what),

@@ -6,15 +6,8 @@ import { factsOf } from "./band_facts.js";
 import { FAMILIES, KINDS, OTHER } from "./causes.js";
 import { button, el, fill, say } from "./dom.js";
 import { ago, count, epoch, pairInWords, streamName } from "./format.js";
-import { badge, icon } from "./icons.js";
+import { STATES, badge, icon } from "./icons.js";
 
-const STATES = {
-  act: "Act",
-  look: "Look",
-  corrected: "Corrected",
-  fine: "Fine",
-  waiting: "Waiting",
-};
 const MOST_KEPT = 64; // stories of earlier epochs
 const PAUSE = 120; // milliseconds before the story of an earlier epoch is requested
 

@@ -2,7 +2,7 @@
 
 import { fact } from "./answer.js";
 import { count, date, number, streamName } from "./format.js";
-import { UNCLEAR, cellOf, points } from "./groups.js";
+import { points } from "./groups.js";
 
 const DIFFERS = 9; // flags of an alarm, and of a reported difference
 
@@ -11,8 +11,8 @@ export function factsOf(story, overview, t) {
   const urgent = story.kind === "act" || story.kind === "look";
   const calm = story.kind === "fine" || story.kind === "waiting";
   return [
-    ...(story.kind === "fine" ? healthOf(story, overview, t) : [costOf(story, urgent)]),
-    dateOf(story, overview, t),
+    ...(story.kind === "fine" ? healthOf(story, overview, t) : [costOf(story, urgent, overview)]),
+    dateOf(story, overview),
     story.left && leftOf(story.left),
     urgent && certaintyOf(story, overview.state?.alpha),
     calm && samplesOf(overview.state?.report?.num_samples ?? {}),
@@ -23,18 +23,24 @@ function rangeOf(ends) {
   return ends?.every(Number.isFinite) ? `, ${points(ends[0])} to ${points(ends[1])}` : "";
 }
 
-function costOf({ kind, cost, cost_interval: ends, cost_words: words, about: cause }, urgent) {
+/** The ends of an unclear cost, without the part below 0, which would be a gain. */
+function betweenOf(cost, ends, tolerance) {
+  const [low, high] = ends?.every(Number.isFinite) ? ends : [0, cost];
+  const least = low > 0 ? points(low) : "0";
+  return `between ${least} and ${points(high)} points of accuracy; ${points(tolerance)} would be tolerated`;
+}
+
+function costOf({ kind, cost, cost_interval: ends, cost_words: words, about: cause }, urgent, { tolerance }) {
   if (Number.isFinite(cost)) {
     // An uncertain cost is not shown as the large number.
-    if (words === "not clear")
-      return fact("cost not clear", `about ${points(cost)} points, but it may be 0${rangeOf(ends)}`, "cost");
+    if (words === "unclear") return fact("cost unclear", betweenOf(cost, ends, tolerance), "cost");
     const note = `of accuracy${rangeOf(ends)}`;
     const about = words?.startsWith("estimated") ? "about " : "";
     const value = cost > 0 ? `${about}${points(cost)} points lost` : "no points lost";
     return fact(value, words ? `${note}; ${words}` : note, "cost");
   }
   if (kind === "corrected")
-    return fact("no cost in fit", "the cost in plain predict is not measured", "cost");
+    return fact("nothing lost in fit", "what plain predict loses is not measured", "cost");
   if (!urgent) return null;
   const how = cause?.[0] === "preprocessing" ? "; sg.explain_gap(model, labelled_data) measures it" : "";
   return fact("cost unknown", `accuracy lost: not measured${how}`, "cost");
@@ -53,10 +59,11 @@ function healthOf(story, { features, tolerance, flag }, t) {
     ];
   if (!Number.isFinite(cost)) return [fact(value, "too little to matter, or as intended", "health")];
   const lost = cost > 0 ? `${points(cost)} points lost` : "no cost found";
-  const allowed = `${points(tolerance)} would be tolerated`;
-  // With few samples, the interval may reach beyond the tolerance.
-  const wide = ends?.[1] > tolerance ? `but it may be up to ${points(ends[1])} points` : "";
-  return [fact(lost, [wide, allowed].filter(Boolean).join("; "), "cost"), fact(value, "beyond chance", "health")];
+  const most = ends?.[1] > 0 ? `at most ${points(ends[1])}; ` : "";
+  return [
+    fact(lost, `${most}${points(tolerance)} would be tolerated`, "cost"),
+    fact(value, "beyond chance", "health"),
+  ];
 }
 
 /** For a run that has only an accuracy gap, which chance explains. */
@@ -70,10 +77,10 @@ function gapOf({ cost, cost_interval: ends }) {
 function leftOf([[name, before], [other, now]]) {
   const value = `${number(before, 2)} \u2192 ${number(now, 2)}`;
   const what = name === other ? `difference in ${name}` : "largest difference";
-  return fact(value, `${what}: standard deviations, without and with augmentation`, "left");
+  return fact(value, `${what} in standard deviations, without and with augmentation`, "left");
 }
 
-function dateOf(story, overview, t) {
+function dateOf(story, overview) {
   const { kind, since, until, made, about } = story;
   if (Number.isFinite(made))
     return fact("since: not known", `measured once, by explain_gap, on ${date(made)}`, "since");
@@ -87,18 +94,7 @@ function dateOf(story, overview, t) {
   if (kind === "corrected")
     return fact(`corrected since epoch ${since}`, "the data itself is wrong from the first batch on", "since");
   const wrong = about?.[0] === "preprocessing" && about[1] === "preprocessing" && kind === "act";
-  const from = story.cost_words === "not clear" ? unclearSince(overview, t) : null;
-  const note = from > since ? `${of}; may cost accuracy since epoch ${from}` : of;
-  return fact(`${wrong ? "wrong" : "differs"} since epoch ${since}`, note, "since");
-}
-
-/** The first epoch of the stretch up to column `t` in which the cost is not clear; null if none. */
-function unclearSince(overview, t) {
-  const members = overview.features.map(({ name }, i) => ({ name, i })).filter(({ name }) => overview.costs[name]);
-  if (!members.length) return null;
-  let first = null;
-  for (let at = t; at >= 0 && cellOf(overview, { members }, at).level === UNCLEAR; at--) first = at;
-  return first === null ? null : overview.steps[first] + 1;
+  return fact(`${wrong ? "wrong" : "differs"} since epoch ${since}`, of, "since");
 }
 
 function certaintyOf({ pair, made, about, cost_words: words }, alpha) {
@@ -106,8 +102,7 @@ function certaintyOf({ pair, made, about, cost_words: words }, alpha) {
   if (!pair || !(alpha > 0)) return null;
   const rate = `at most 1 fit in ${Math.round(1 / alpha)} has a false alarm`;
   const who = about?.[0] === "label" ? "the classes differ" : "the data differ";
-  const note = words === "not clear" ? `${who} beyond chance; what that costs is not clear` : rate;
-  return fact("beyond chance", note, "chance");
+  return fact("beyond chance", words === "unclear" ? `${who}; ${rate}` : rate, "chance");
 }
 
 function samplesOf(numSamples) {

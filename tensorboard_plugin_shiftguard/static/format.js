@@ -13,13 +13,11 @@ export function number(value, digits = 3) {
   return minus(String(Number(value.toPrecision(digits))));
 }
 
-/** An effect size with its sign: two decimals below 10, one below 100, none above. */
+/** An effect size with its sign and two digits, as in the sentences of the log. */
 export function effect(value) {
   if (value === null || value === undefined || !Number.isFinite(value)) return "unknown";
-  const size = Math.abs(value);
-  const text =
-    size >= 100 ? Math.round(size).toLocaleString("en") : size.toFixed(size >= 10 ? 1 : 2);
-  return (value < 0 && Number(text) !== 0 ? MINUS : "+") + text;
+  const text = number(Number(Math.abs(value).toFixed(2)), 2);
+  return (value < 0 && text !== "0" ? MINUS : "+") + text;
 }
 
 /** An interval as "+0.10 to +0.20"; an empty text if there is none. */

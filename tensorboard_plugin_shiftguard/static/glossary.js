@@ -4,7 +4,7 @@ import { el } from "./dom.js";
 
 const WORDS = [
   ["Act", "Something is wrong, and it costs accuracy, or surely will: do what the band says."],
-  ["Look", "The data differ; what that costs is not known. Look at the samples before you act."],
+  ["Look", "The data differ; what that costs is unclear. Look at the samples before you act."],
   ["Corrected", "The input is prepared wrongly, and the guard corrects it inside fit."],
   ["Fine", "Nothing differs in a way that costs accuracy."],
   ["Waiting", "There are too few samples, or nothing to compare with, so nothing is judged yet."],
@@ -14,6 +14,11 @@ const WORDS = [
     "The points of accuracy that are lost to a difference, measured with the present model on " +
       "labelled images. The two numbers beside it are a 95 % interval. Causes that were measured " +
       "together share one cost.",
+  ],
+  [
+    "Cost unclear",
+    "The difference is certain. The interval of its cost contains 0, and costs above the " +
+      "tolerance; more labelled samples make it narrower.",
   ],
   [
     "Beyond chance",

@@ -1,6 +1,6 @@
 /* The rows of the heatmap, which are features grouped by cause, and the content of its cells. */
 
-// Levels of a cell. UNCLEAR: the estimated cost is above the tolerance, but the true cost may be 0.
+// Levels of a cell. UNCLEAR: the cost may be 0, and may be above the tolerance.
 export const [NOTHING, TOLERATED, EXPECTED, ALONG, UNCLEAR, FOUND] = [0, 1, 2, 3, 4, 5];
 const FLAGS = { alarm: 1, expected: 2, reported: 8 };
 
@@ -47,7 +47,9 @@ export function cellOf(overview, { members }, t) {
     const effect = overview.effect(member.i, t);
     if (Number.isNaN(effect)) continue;
     const cost = overview.costs[member.name]?.[t] ?? null;
-    const level = levelOf(overview.flag(member.i, t), cost, overview.tolerance);
+    // The log holds the interval of the latest epoch only.
+    const most = cost === null ? NaN : cost + (overview.doubts.get(member.name) ?? 0);
+    const level = levelOf(overview.flag(member.i, t), most, overview.tolerance);
     const stronger =
       level > best.level ||
       (level === best.level &&
@@ -58,11 +60,11 @@ export function cellOf(overview, { members }, t) {
   return best;
 }
 
-function levelOf(flag, cost, tolerance) {
+function levelOf(flag, most, tolerance) {
   if (flag & FLAGS.alarm) return flag & FLAGS.reported ? FOUND : ALONG;
   if (flag & FLAGS.expected) return EXPECTED;
   if (!(flag & FLAGS.reported)) return NOTHING;
-  return cost !== null && cost > tolerance ? UNCLEAR : TOLERATED;
+  return most > tolerance ? UNCLEAR : TOLERATED;
 }
 
 /** The strongest cell of a row in columns `from` to `to - 1`, which are drawn as one. */
@@ -87,6 +89,7 @@ export function titleOf(overview, row, t) {
 /** The text right of each row at column `t`: its state, or a cost, shown once if rows share it. */
 export function costsOf(overview, rows, t) {
   const told = new Set();
+  const inAll = estimateOf(overview, t);
   return rows.map((row) => {
     const { level, cost } = cellOf(overview, row, t);
     if (level === FOUND && cost !== null) {
@@ -94,13 +97,25 @@ export function costsOf(overview, rows, t) {
       told.add(cost);
       return { text: points(cost), strong: true };
     }
+    if (level === FOUND && inAll !== null) {
+      if (row.inside) return { text: "", strong: false };
+      const text = told.has(inAll) ? "in the above" : `${points(inAll)} estimated`;
+      told.add(inAll);
+      return { text, strong: false };
+    }
     if (level === FOUND) return { text: "not measured", strong: false };
-    if (level === UNCLEAR) return { text: `${points(cost)}, unclear`, strong: false };
+    if (level === UNCLEAR) return { text: "unclear", strong: false };
     if (level === ALONG) return { text: row.inside ? "" : "goes along", strong: false };
     if (level === EXPECTED) return { text: "expected", strong: false };
     if (level === TOLERATED) return { text: "tolerated", strong: false };
     return { text: "", strong: false };
   });
+}
+
+/** The estimated cost of all differences at the latest column `t`; null where there is none. */
+export function estimateOf({ story, pair, steps }, t) {
+  const told = story?.cost_words?.startsWith("estimated") && story.pair === pair;
+  return told && t === steps.length - 1 && Number.isFinite(story.cost) ? story.cost : null;
 }
 
 /** A share of accuracy as points, with its sign. */

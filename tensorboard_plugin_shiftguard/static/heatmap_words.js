@@ -10,6 +10,7 @@ import {
   TOLERATED,
   UNCLEAR,
   cellOf,
+  estimateOf,
   points,
   titleOf,
 } from "./groups.js";
@@ -35,13 +36,18 @@ export function cellInWords({ overview }, rows, { row, t }, marks) {
   if (cell.level === NOTHING) return `${name}, ${when}: nothing found`;
   const { label } = cell.member.record;
   const which = label && label.toLowerCase() !== name.toLowerCase() ? ` (${label})` : "";
-  return `${name}, ${when}: ${levelInWords(cell)}; effect ${effect(cell.effect)}${which}`;
+  const said = `${name}, ${when}: ${levelInWords(cell, estimateOf(overview, t))}`;
+  // The band has the size of this difference, in the unit of the adaptation.
+  if (overview.story?.left?.[0][0] === label) return said;
+  return `${said}; effect size ${effect(cell.effect)}${which}`;
 }
 
-function levelInWords({ level, cost }) {
+function levelInWords({ level, cost }, inAll) {
+  if (level === FOUND && cost === null && inAll !== null)
+    return `shifted; ${points(inAll)} points of accuracy lost in all, estimated`;
   if (level === FOUND)
     return cost === null ? "shifted, cost not measured" : `costs ${points(cost)} points of accuracy`;
-  if (level === UNCLEAR) return `may cost ${points(cost)} points of accuracy, which is not clear`;
+  if (level === UNCLEAR) return "differs, its cost is unclear";
   if (level === ALONG) return "goes along with a stronger finding";
   if (level === EXPECTED) return "expected, training is augmented";
   if (level === TOLERATED)
@@ -58,8 +64,7 @@ export function alikeInWords({ state, pair }) {
   if (both.length !== 2 || both.some((one) => one?.status !== "mismatch")) return "";
   if (both[0].advice !== both[1].advice) return "";
   const [first, second] = names.map(streamName).reverse();
-  const text = `${first} and ${second} are wrong alike, so they do not differ.`;
-  return text[0].toUpperCase() + text.slice(1);
+  return `This compares ${second} with ${first}. Both are wrong alike, so nothing differs here.`;
 }
 
 /** Describes the whole heatmap in a few sentences. */
@@ -111,10 +116,10 @@ export function drawLegend(node, overview, rows, marks) {
     key("quiet", "nothing found"),
     key("tolerated", "differs, within tolerance"),
     key("along", "goes along with a finding"),
-    priced && key("unclear", "cost not clear"),
+    priced && key("unclear", "cost unclear"),
     priced && scale(["h1", "h2", "h3", "h4"], [least, "2", "4", "6 points lost and more"]),
     found && unpriced && [
-      el("span", null, "cost not measured, effect:"),
+      el("span", null, overview.story?.left ? "effect size:" : "cost not measured, effect size:"),
       scale(["e1", "e2", "e3", "e4"], ["0.1", "0.5", "1", "2 and more"]),
     ],
   );

@@ -8,6 +8,7 @@ const SHAPES = {
   differs: { tag: "path", d: "M8 3 14 13.4H2Z", open: true },
   expected: { tag: "path", d: "M8 1 15 8 8 15 1 8Z", open: true },
   action: { tag: "path", d: "M2 2h12v12H2Z" },
+  unclear: { tag: "path", d: "M8 1 15 8 8 15 1 8Z" },
   negligible: { tag: "circle", cx: 8, cy: 8, r: 5.6, open: true },
   steady: { tag: "circle", cx: 8, cy: 8, r: 6 },
   collecting: { tag: "path", d: "M8 2a6 6 0 1 1-6 6", open: true },
@@ -23,6 +24,15 @@ const SHAPES = {
   note: { tag: "path", d: "M3 4h10M3 8h10M3 12h6", open: true },
 };
 
+/** The word of each state of a run. */
+export const STATES = {
+  act: "Act",
+  look: "Look",
+  corrected: "Corrected",
+  fine: "Fine",
+  waiting: "Waiting",
+};
+
 const WORDS = {
   alarm: "shifted",
   mismatch: "mismatch",
@@ -30,6 +40,7 @@ const WORDS = {
   along: "goes along",
   expected: "expected",
   negligible: "within tolerance",
+  unclear: "cost unclear",
   steady: "no shift",
   collecting: "collecting",
   unknown: "not known",
@@ -69,6 +80,7 @@ export function featureKind(record) {
   if (record.along) return "along";
   if (record.expected) return "expected";
   if (record.effect === null) return "unknown";
+  if (record.unclear) return "unclear";
   if (record.negligible || record.found) return "negligible";
   const certain = record.log10_p !== null && record.log10_p < CERTAIN;
   return certain && Math.abs(record.effect) >= MATTERS ? "differs" : "steady";

@@ -5,13 +5,27 @@ import { unpack } from "./api.js";
 const UNKNOWN = -32768;
 const TOLERANCE = 0.01; // of accuracy, for logs of version 0.1, which do not contain it
 
+/** What the cost of each feature may be above its estimate, from the latest findings, by name. */
+function doubtsOf({ state, pairs, pair }) {
+  const shown = pairs?.[pair] && pairKey(pairs[pair]);
+  const harmless = (state?.report?.findings ?? []).filter(
+    (one) => one?.harmless && pairKey(one) === shown && one.cost_interval?.every(Number.isFinite),
+  );
+  return new Map(harmless.map(({ feature, cost, cost_interval: [, high] }) => [feature, high - cost]));
+}
+
 /** An overview with its packed numbers laid out and its names indexed. */
 export function readOverview(raw) {
   const steps = raw.steps ?? [];
+  const tolerance = raw.state?.tolerance ?? TOLERANCE;
+  const doubts = doubtsOf(raw);
   const features = (raw.features ?? []).map((feature) => ({
     ...feature,
     along: (feature.flags & 9) === 1, // an alarm that a reported alarm explains
     found: Boolean(feature.flags & 8),
+    unclear:
+      (feature.flags & 9) === 8 &&
+      raw.costs?.[feature.name]?.at(-1) + doubts.get(feature.name) > tolerance,
   }));
   const effects = unpack(raw.effects, 2);
   const flags = unpack(raw.flags, 1);
@@ -30,7 +44,8 @@ export function readOverview(raw) {
     costs: raw.costs ?? {},
     problems: raw.problems ?? [],
     state: raw.state ?? null,
-    tolerance: raw.state?.tolerance ?? TOLERANCE,
+    tolerance,
+    doubts,
     pictures: raw.pictures ?? [],
     index: new Map(features.map((feature, i) => [feature.name, i])),
     /** Effect of feature `i` at column `t`; NaN where it is not known. */

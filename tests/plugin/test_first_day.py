@@ -164,7 +164,8 @@ def test_what_is_corrected_is_not_red_and_not_corrected_twice(opened):
     page = tab.frame.locator("main").inner_text()
     assert "x * 2.0 - 1.0" not in page and "guard.diagnosis.apply(model)" in page
     facts = tab("verdict").locator("dl").inner_text()
-    assert "no cost in fit\nthe cost in plain predict is not measured" in facts
+    assert "nothing lost in fit\nwhat plain predict loses is not measured" in facts
+    assert "Plain model.predict is not corrected" in tab("foremost").inner_text()
     assert "corrected since epoch 1" in facts and "wrong from the first batch on" in facts
     wrong = opened("wrong")
     assert "wrong since epoch 1" in wrong("verdict").inner_text()
@@ -227,7 +228,8 @@ def test_adaptation_shows_the_largest_shift_and_says_whether_it_helped(opened):
     tab("helped").wait_for()
     said = tab("helped").inner_text()
     lines = [line for line in said.splitlines() if line]
-    assert lines[:2] == ["Did it help?", "Yes"]
+    assert lines[0] == "Fine" and lines[1].startswith("Since epoch 2 training is adapted")
+    assert lines[2:4] == ["Did it help?", "Yes"]
     assert "The accuracy on the target is 84 % by estimate; it was 60 % before." in lines
     assert "estimated on the target, 80.0 to 88.0" in lines
     assert "5.8 \u2192 0.7" in lines and "adapted since epoch 2" in lines
@@ -235,7 +237,7 @@ def test_adaptation_shows_the_largest_shift_and_says_whether_it_helped(opened):
     assert "Expected in epoch 1: Adaptation is likely to help: noise." in lines
     assert "Accuracy on validation went from 0.5 to 0.7" in said
     titles = tab("adaptation").locator("h3").all_inner_texts()
-    assert "The shift without augmentation, largest first" in titles
+    assert "Target minus training in standard deviations, without augmentation" in titles
     keys = tab("adaptation").locator(".chartcell").first.locator("ul.keys li")
     assert keys.all_inner_texts()[:2] == ["noise in flat regions", "brightness"]
     events = tab.fold("log").inner_text()
@@ -246,7 +248,10 @@ def test_adaptation_shows_the_largest_shift_and_says_whether_it_helped(opened):
 def test_the_verdict_keeps_its_cause_and_its_date(opened):
     tab = opened("darker")
     shown = tab("verdict").inner_text()
-    assert "Points to brightness: brightness -0.37" in shown
+    assert "Points to brightness." in shown and "effect size \u22123.9;" in shown
+    assert (
+        "3.6" not in shown and "effect size \u22123.9 (brightness)" in tab("readout").inner_text()
+    )
     assert f"differs since epoch {FAULT}" in shown
     assert "6.1 points lost" in shown and "4.4 to 7.9" in shown
 
@@ -307,6 +312,9 @@ def test_no_name_of_the_log_is_on_the_screen(opened):
     page = tab.frame.locator("main").inner_text()
     assert not [name for name in ("band_1", "noise_flat", "input/") if name in page]
     assert "finest detail (2 pixels)" in page
+    tab.card("input/brightness").click()  # one size of a difference, here as in the band
+    tab.eventually(lambda: "effect size \u22123.9;" in tab("detail").inner_text())
+    assert "3.6" not in tab("detail").inner_text()
 
 
 @pytest.mark.thorough
