@@ -12,6 +12,7 @@ from keras_shiftguard_page.charts import Cell, Heat, HeatRow, Lines, lines
 from keras_shiftguard_page.content import Section
 from keras_shiftguard_page.words import number, points, stream
 from tensorboard_plugin_shiftguard.metadata import FIRST_EPOCH
+from tensorboard_plugin_shiftguard.words import CAUSES, described
 
 STEPS = (0.2, 0.5, 1.0, 2.0)  # effect sizes from which a cell is darker (Cohen: 0.2 is small)
 MAX_CAUSES = 10
@@ -33,8 +34,7 @@ def about_epochs(epochs: Mapping[str, Any], report: Mapping[str, Any] | None) ->
     charts: list[Any] = [*_metric(epochs)]
     rows = _causes(numbers, features, findings)
     if rows:
-        title = "How much each cause differs, by epoch (effect size, once it is significant)"
-        charts.append(Heat(title, rows, numbers[0], numbers[-1]))
+        charts.append(Heat("How much each cause differs, by epoch", rows, numbers[0], numbers[-1]))
     for name in list(dict.fromkeys(each["feature"] for each in features))[:MAX_CURVES]:
         charts += _means(numbers, [each for each in features if each["feature"] == name])
     return [Section("Epoch by epoch", f"{numbers[-1]} epochs so far", charts=tuple(charts))]
@@ -63,7 +63,7 @@ def _means(numbers: list[int], members: list[Any]) -> tuple[Lines, ...]:
             means.setdefault(each["against"], each["against_mean"])
     known = {name: values for name, values in means.items() if any(v is not None for v in values)}
     curves = [(stream(name), LOOKS.get(name, "other"), known[name]) for name in sorted(known)]
-    return lines(f"Mean of {members[0]['feature']}", numbers, curves)
+    return lines(f"Mean of {described(members[0]['feature'])[1]}", numbers, curves)
 
 
 def _causes(
@@ -74,14 +74,13 @@ def _causes(
     for each in features:
         finding = findings.get((each["stream"], each["against"], each["feature"]))
         if finding is not None:
-            key = (each["stream"], each["against"], finding["family"])
+            key = (each["stream"], each["against"], described(each["feature"])[0])
             grouped.setdefault(key, []).append((each, finding))
+    told = {(name, cause) for name, against, cause in grouped if against != FIRST_EPOCH}
+    shown = [key for key in grouped if key[1] != FIRST_EPOCH or (key[0], key[2]) not in told]
     rows = []
-    for (name, against, family), members in list(grouped.items())[:MAX_CAUSES]:
-        if against == FIRST_EPOCH and any(
-            (n, f) == (name, family) and a != FIRST_EPOCH for n, a, f in grouped
-        ):
-            continue  # the cause has a row against another stream
+    for name, against, cause in shown[:MAX_CAUSES]:
+        members = grouped[name, against, cause]
         is_alarm = any(finding["matters"] for _, finding in members)
         ends = [finding.get("until") for _, finding in members]
         over = [end for end in ends if end is not None]
@@ -89,11 +88,21 @@ def _causes(
         figure = f"{points(max(costs))} points lost" if costs else ""
         if len(over) == len(ends):
             figure = f"until epoch {max(over)}"
-        cells = _cells(numbers, members)
         below = f"{stream(name)} against {stream(against)}"
-        cause = members[0][0]["feature"] if family == "other" else family.capitalize()
-        rows.append(HeatRow(cause, below, cells, figure, is_alarm))
+        title = _title(cause, [finding for _, finding in members])
+        rows.append(HeatRow(title, below, _cells(numbers, members), figure, is_alarm))
     return rows
+
+
+def _title(cause: str, findings: list[Mapping[str, Any]]) -> str:
+    """Returns the name of a cause as in the Shift tab: "Darker" if that was found."""
+    words = CAUSES.get(cause)
+    if words is None:
+        return described(findings[0]["feature"])[1]
+    for finding in findings:
+        if words.main and finding["feature"].endswith(f"/{words.main}"):
+            return words.lower if (finding["effect_size"] or 0.0) < 0 else words.higher
+    return words.name
 
 
 def _cells(

@@ -1,5 +1,7 @@
 /* The measures to draw, from what Keras logged, and the accuracy without the shift. */
 
+import { isOwnAlarm } from "./flags.js";
+
 /** The measures that are drawn: `{key, title, train, validation}`, accuracy first. */
 export function measuresOf(series) {
   const names = Object.keys(series);
@@ -32,7 +34,7 @@ export function withoutShift({ accuracy, validation }, { pair, costs, steps, ind
   for (const [name, line] of Object.entries(costs)) {
     const i = index.get(name);
     line.forEach((cost, t) => {
-      const sure = (flag(i, t) & 9) === 9; // an alarm of its own
+      const sure = isOwnAlarm(flag(i, t));
       if (sure && cost > (lost.get(steps[t]) ?? 0)) lost.set(steps[t], cost);
     });
   }
