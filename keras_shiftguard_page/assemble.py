@@ -14,6 +14,7 @@ from keras_shiftguard_page.preprocessing import about_preprocessing
 from keras_shiftguard_page.shift import about_shift
 from keras_shiftguard_page.words import sentence
 from tensorboard_plugin_shiftguard.story_adaptation import adaptation_answer
+from tensorboard_plugin_shiftguard.words import in_plain_words
 
 MAX_EVENTS = 30
 
@@ -108,6 +109,6 @@ def _adaptation(adaptation: Mapping[str, Any], samples: Mapping[str, Any]) -> Se
     return Section(
         "Did the adaptation help?",
         answer["word"] if answer else "",
-        sentences=tuple(sentence(text) for text in texts if text),
+        sentences=tuple(sentence(in_plain_words(text)) for text in texts if text),
         codes=codes,
     )

@@ -169,8 +169,12 @@ def test_the_epochs_have_the_words_of_the_tab_and_a_row_for_each_cause():
     known = {"effect": [0.0, 1.4], "mean": [0.1, 0.2], "against_mean": [0.1, 0.1]}
     features = [{**each.to_dict(), **known} for each in found]
     parts = {"report": report(*found).to_dict()}
-    parts["epochs"] = {"numbers": [1, 2], "logs": {}, "features": features}
-    heat, *means = assemble(plain(parts)).sections[0].charts
+    logs = {"categorical_accuracy": [0.5, 0.6]}
+    parts["epochs"] = {"numbers": [1, 2], "logs": logs, "features": features}
+    action = "noise widened: the target's noise_flat lies 5.8 standard deviations above training's"
+    parts["adaptation"] = {"headline": "Training is augmented", "events": [action]}
+    metric, heat, *means = assemble(plain(parts)).sections[0].charts
+    assert metric.title == "Categorical accuracy"
     names = ["Darker", "Noise", *(f"column {column}" for column in range(8))]
     assert [row.name for row in heat.rows] == names
     assert {row.below for row in heat.rows} == {"validation against training"}
@@ -178,9 +182,12 @@ def test_the_epochs_have_the_words_of_the_tab_and_a_row_for_each_cause():
         "Mean of brightness",
         "Mean of noise in flat regions",
     ]
+    features[0]["feature"] = "right/brightness"
+    means = assemble(plain(parts)).sections[0].charts[2:]
+    assert means[0].title == "Mean of brightness of right"
     text = page(plain(parts))
     assert "The colour is the effect size" in text
-    assert "input/" not in text and "noise_flat" not in text
+    assert "input/" not in text and "noise_flat" not in text and "noise in flat regions" in text
 
 
 def test_a_long_text_is_cut_after_a_sentence():
