@@ -35,7 +35,7 @@ def adapt(name, source, target):
     alone.fit(x, y, batch_size=64, epochs=EPOCHS, verbose=0)
 
     # This model wraps the network. Its `fit` takes the target as well, and never uses labels of
-    # the target. The result, `adapted_model`, is the plain network again.
+    # the target. The result, `adapted_model`, is the plain network with adapted weights.
     model = sg.DomainAdaptationModel(lenet(), method="auto", verbose=0)
     model.compile("adam", alone.loss, metrics=["accuracy"])
     model.fit(x, y, target_data=unlabelled, batch_size=64, epochs=EPOCHS, verbose=0)

@@ -14,7 +14,10 @@ SIZE, BATCH = 128, 20
 
 
 def cut_photos(folder: Path, seed: int, train_crops: int, validation_crops: int) -> None:
-    """Writes `folder/{train,validation}/<photo>/<n>.png`, crops of opposite halves."""
+    """Writes crops of the photos as `folder/{train,validation}/<photo>/<n>.png`.
+
+    Training crops come from one half of each photo, and validation crops from its other half.
+    """
     rng = np.random.default_rng(seed)
     shutil.rmtree(folder, ignore_errors=True)
     for number, file in enumerate(photos.imagenet_files()):
@@ -53,7 +56,7 @@ def feed(folder: Path, shuffle: bool, seed: int) -> keras.utils.PyDataset:
         # Keras 3 keeps the old tutorials' class `ImageDataGenerator` only under this name.
         from tensorflow.keras.preprocessing.image import ImageDataGenerator
 
-        with contextlib.redirect_stdout(io.StringIO()):  # "Found 100 images ..."
+        with contextlib.redirect_stdout(io.StringIO()):  # hides "Found 100 images ..."
             return ImageDataGenerator(rescale=1 / 255).flow_from_directory(
                 str(folder),
                 target_size=(SIZE, SIZE),

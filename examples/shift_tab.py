@@ -143,7 +143,10 @@ def fit_photos(log_dir, epochs, on_mismatch="warn"):
 
 
 def explain(log_dir, epochs):
-    """Writes only the table of an accuracy gap with two causes: noise, and 0..255 for [-1, 1]."""
+    """Writes only the table of an accuracy gap with two causes: noise, and 0..255 as input.
+
+    The network was trained on [-1, 1].
+    """
     keras.utils.set_random_seed(0)
     x, y = digits()
     x = 2 * x - 1

@@ -21,8 +21,8 @@ from keras_shiftguard.errors import (
 try:
     import keras  # noqa: F401
 except ModuleNotFoundError as error:
-    # Keras imports the backend that KERAS_BACKEND names. If that is not installed, Python's error
-    # does not say what to install.
+    # Keras imports the backend that KERAS_BACKEND names. If this backend is not installed, Python's
+    # error does not say what to install.
     if (error.name or "").split(".")[0] in ("tensorflow", "jax", "torch"):
         raise NoBackendError(str(error.name).split(".")[0]) from error
     raise

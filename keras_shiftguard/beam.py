@@ -65,7 +65,7 @@ class MeasureBatch(beam.DoFn):
     """Measures a list of samples; yields one `InputProfile` of all of them."""
 
     def setup(self) -> None:
-        # A `Measurement` compiles its updates once, so all batches of a worker share it.
+        # A `Measurement` compiles its updates once, so a worker uses the same one for all batches.
         self._measurement = Measurement()
 
     def process(self, samples: Sequence[Any]) -> Iterator[InputProfile]:

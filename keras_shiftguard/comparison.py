@@ -27,8 +27,8 @@ def compare(
     """Checks whether and how `current` differs from `reference`.
 
     Args:
-        reference: An `InputProfile`, the path of a saved one, or data in any
-            form that `fit` accepts (labels included, if there are any).
+        reference: An `InputProfile`, the path of a saved one or of a saved model that holds
+            one, or data in any form that `fit` accepts (labels included, if there are any).
         current: The stream to compare with it, in the same forms.
         alpha: Probability of a false alarm, over all tests together, if nothing differs.
         tolerance: The share of accuracy that a shift may cost before it is an alarm; 0.01 is one
@@ -40,8 +40,8 @@ def compare(
         A `ShiftReport`, with `.shifted`, `.kinds` and `.findings`; `str()` is the verdict.
 
     Raises:
-        BadInputError: If there is nothing to compare, a file is not a profile, or
-            `alpha` or `tolerance` is not between 0 and 1.
+        BadInputError: If there is nothing to compare, a file holds no profile, or
+            `alpha` or `tolerance` is out of range.
 
     Example:
 
@@ -78,12 +78,13 @@ def as_profile(value: Any, name: str, inputs: Sequence[str] = ()) -> InputProfil
     """Returns an argument as a profile: unchanged, loaded from its path, or measured.
 
     Args:
-        value: An `InputProfile`, the path of a saved one, or data.
+        value: An `InputProfile`, the path of a saved one or of a saved model that holds one, or
+            data.
         name: Name of the argument, for error messages.
         inputs: Names of the inputs, for data that holds them as a list.
 
     Raises:
-        BadInputError: If the profile is empty, the path is not a profile file, or the data
+        BadInputError: If the profile is empty, the path is not that of a profile, or the data
             cannot be measured.
     """
     if isinstance(value, InputProfile):
@@ -124,7 +125,7 @@ def check_tolerance(tolerance: float | None) -> None:
 
 
 def _measured_cost(before: InputProfile, after: InputProfile) -> Cost | None:
-    """Returns the loss of measured accuracy; None unless both measured it with the same weights."""
+    """Returns the loss of accuracy; None unless both profiles measured it with the same weights."""
     one, other = before.outputs, after.outputs
     if not one.weights or one.weights != other.weights:
         return None

@@ -195,7 +195,7 @@ def forms(channels: int) -> tuple[Form, ...]:
 
 
 def change_in_words(reference: Form, current: Form) -> str:
-    """Returns a name for what was done to `current` and not to `reference`."""
+    """Returns a phrase for how `current` was preprocessed differently from `reference`."""
     before, after = reference.steps, current.steps
     if after[: len(before)] == before and len(after) > len(before):
         extra = after[-1]

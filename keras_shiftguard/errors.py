@@ -24,7 +24,7 @@ class BadInputError(ShiftGuardError, ValueError):
 
 
 class NoBackendError(ShiftGuardError, ImportError):
-    """Keras finds no backend to run on.
+    """The backend that Keras is set to run on is not installed.
 
     Args:
         missing: Package of the backend that Keras tried to import, such as `"tensorflow"`.

@@ -6,7 +6,9 @@ bar. Keras draws the bar again on the next line.
 
 import sys
 
-_open_lines: list[bool] = []  # one entry while the line is open: a process has one terminal
+# Holds one `True` while a progress bar has left the line open. The list is global, because all
+# guards of a process write to the same terminal.
+_open_lines: list[bool] = []
 
 
 def mark_line(is_open: bool) -> None:

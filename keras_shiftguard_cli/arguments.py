@@ -41,7 +41,7 @@ as_json = click.option(
 def reading_options(max_samples: int) -> Callable[[Any], Any]:
     """Returns a decorator that adds the options for how the user's pipeline reads DATA.
 
-    The command gets them as one `pipeline`.
+    The command gets the values of these options as one argument, `pipeline`.
     """
     options = (
         click.option(

@@ -35,8 +35,8 @@ def compare(a: str, b: str, alpha: float, pipeline: Pipeline, as_json: bool) -> 
 
     A is the reference and B the data that may have shifted. Each is a profile, a saved model that
     a profile is attached to, a directory of images, one image, or a .npy or .npz array.
-    --max-samples, --rescale, --bgr and --size apply to images and arrays, not to profiles; image
-    files get the size of the images of a profile.
+    --max-samples, --rescale, --bgr and --size apply to images and arrays, not to profiles. Without
+    --size, image files are resized to the size of a profile's images.
 
     \b
       keras-shiftguard compare train.profile new/

@@ -17,7 +17,7 @@ def pictures(count: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
     """
     rng = np.random.default_rng(seed)
     labels = rng.integers(0, len(CLASSES), count)
-    # Squares of random brightness, blurred.
+    # The background is made of squares of random brightness, which are then blurred.
     background = rng.uniform(30, 225, (count, 4, 4, 1)).repeat(8, 1).repeat(8, 2) * EVENING
     for axis in (1, 2):
         background = np.mean([np.roll(background, shift, axis) for shift in range(-4, 5)], axis=0)

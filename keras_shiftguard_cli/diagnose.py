@@ -21,10 +21,9 @@ from keras_shiftguard_cli.reading import Pipeline, check_exists, check_model_fil
 def diagnose(model: str, data: str, expects: str | None, pipeline: Pipeline, as_json: bool) -> int:
     """Check the input of a model: what it expects, what it gets, and how to fix it.
 
-    MODEL is a .keras or .h5 file. If a profile of its training data is attached to it, that says
-    what the model expects. DATA is a directory of images (sub-folders are walked),
-    one image, or a .npy or .npz array of shape (images, height, width, channels). No labels
-    are needed.
+    MODEL is a .keras or .h5 file. If a profile of its training data is attached to it, the profile
+    says what the model expects. DATA is a directory of images (with its sub-folders), one image,
+    or a .npy or .npz array of shape (images, height, width, channels). No labels are needed.
 
     Image files are resized and fed as R, G, B, 0..255. Add what your own pipeline does with the
     options below, so that the verdict is about your pipeline:

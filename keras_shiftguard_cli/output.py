@@ -10,7 +10,8 @@ from typing import Any, TypeVar
 
 import click
 
-# Exit statuses. FOUND: a mismatch, a shift or a gap was found.
+# Exit statuses. FOUND: a mismatch, a shift or a gap was found. `demo` returns FOUND if the verdict
+# does not name the mistake.
 OK, FOUND, BAD_INPUT = 0, 1, 2
 
 Item = TypeVar("Item")
@@ -28,7 +29,7 @@ class Command(click.Command):
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         try:
             return super().parse_args(ctx, args)
-        except click.UsageError as error:  # click's parser does not set the command
+        except click.UsageError as error:  # click's parser raises errors without a context
             error.ctx = error.ctx or ctx
             raise
 
@@ -38,7 +39,7 @@ class Command(click.Command):
 
 
 def start_library() -> None:
-    """Imports Keras and the library, which takes seconds: a terminal shows a note meanwhile."""
+    """Imports Keras and the library, which takes seconds. Meanwhile a terminal shows a note."""
     note = "Starting Keras ..." if sys.stderr.isatty() else ""
     click.echo(note, nl=False, err=True)
     try:
@@ -83,7 +84,7 @@ def echo(result: Any) -> None:
     try:
         click.echo(result)
     except BrokenPipeError:
-        # Python flushes standard output again at its end.
+        # Python flushes standard output once more when it exits, which would raise the error again.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 

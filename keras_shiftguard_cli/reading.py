@@ -45,7 +45,7 @@ class Pipeline:
             model: The model; None if there is none.
 
         Returns:
-            `(images, ...)`, in the layout of the model's input.
+            `(images, ...)`: image files in the layout of the model's input, arrays as saved.
         """
         import numpy as np
 
@@ -121,7 +121,7 @@ def is_model(path: str) -> bool:
 
 
 def _members(path: str) -> set[str]:
-    """Returns the names of the members of a zip file; none if it is damaged, or no zip file."""
+    """Returns the names of the members of a zip file; the set is empty for any other file."""
     try:
         with zipfile.ZipFile(path) as archive:
             return set(archive.namelist())
@@ -130,7 +130,7 @@ def _members(path: str) -> set[str]:
 
 
 def size_in_profile(path: str) -> tuple[int, int] | None:
-    """Returns `(height, width)` of a profile's images; None without a profile or a common size."""
+    """Returns `(height, width)` of a profile's images; None for other files, or if sizes differ."""
     from keras_shiftguard.profiles import InputProfile
 
     if not is_profile(path):

@@ -20,9 +20,10 @@ from keras_shiftguard_cli.output import FOUND, OK, BadInput, Command, echo
 def report(log_dir: Path, output: Path | None, as_json: bool) -> int:
     """Write one HTML page about a run, to send or to print.
 
-    LOG_DIR is the `log_dir` of a ShiftGuard. The guard writes the page itself after each epoch;
-    this command makes it again, of an older log or with the result of `explain_gap` in it, and
-    does not start Keras. The page opens from a disk and loads nothing from the network.
+    LOG_DIR is the `log_dir` of a ShiftGuard. The guard itself writes the page after each epoch.
+    This command makes the page again, for example from an older log, or to add the result of
+    `explain_gap`. It does not start Keras. The page can be opened from a disk and loads nothing
+    from the network.
 
     \b
       keras-shiftguard report logs/run1

@@ -8,7 +8,7 @@ from typing import Any, ClassVar, NamedTuple
 from keras_shiftguard_page.words import number
 
 WIDTH, HEIGHT = 800, 120  # of the curves, in units of the SVG, which is stretched to fit
-MARGIN = 0.06  # above the highest point and below the lowest
+MARGIN = 0.06  # empty share of the height above the highest point, and below the lowest
 
 
 class Mark(NamedTuple):
@@ -46,8 +46,8 @@ def bars(title: str, rows: Sequence[tuple[str, float, str, bool]]) -> Rows:
 
     Args:
         title: What is shown.
-        rows: `(name, value, figure, whether it is highlighted)` of each bar. `figure` is the value
-            as text. A value below 0 is drawn as 0.
+        rows: `(name, value, figure, is_highlighted)` of each bar. `figure` is the value as text. A
+            value below 0 is drawn as 0.
     """
     longest = max((value for _, value, _, _ in rows), default=0.0) or 1.0
     return Rows(
@@ -89,7 +89,7 @@ def waterfall(
 def ranges(
     title: str, rows: Sequence[tuple[str, float, str]], ends: Sequence[float] | None
 ) -> Rows:
-    """Returns rows with a point each, on one axis, with one interval drawn behind all points.
+    """Returns rows with one point each, on one axis; an interval is drawn behind all points.
 
     Args:
         title: What is shown.
@@ -154,7 +154,7 @@ class Lines:
 def lines(
     title: str, epochs: Sequence[int], curves: Sequence[tuple[str, str, Sequence[Any]]]
 ) -> tuple[Lines, ...]:
-    """Returns a chart of curves over the epochs; an empty tuple if no value is known.
+    """Returns a chart of curves over the epochs, in a tuple; an empty one if no value is known.
 
     Args:
         title: What is shown.

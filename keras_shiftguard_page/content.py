@@ -97,7 +97,7 @@ def table(
     limit: int = 100,
     more: int = 0,
 ) -> tuple[Table, ...]:
-    """Returns a table with at most `limit` rows; no table without rows.
+    """Returns a table with at most `limit` rows, in a tuple; an empty tuple if there are no rows.
 
     Args:
         columns: The headings, separated by `|`.

@@ -1,8 +1,9 @@
 """The section on the epochs of a fit: curves of a metric and of means, and a heatmap of causes.
 
 The part `epochs` of the data holds `numbers` (the epochs, counted from 1), `logs` (a list for
-each of Keras's logs, by name), and `features`: for each one `stream`, `against`, `feature`, and
-the lists `effect`, `mean` and `against_mean`. A list has a value for each epoch, or None.
+each of Keras's logs, by name), and `features`, a list of dicts. Each dict has the texts `stream`,
+`against` and `feature`, and the lists `effect`, `mean` and `against_mean`. All lists of numbers
+have one value for each epoch; an unknown value is None.
 """
 
 from collections.abc import Mapping
@@ -17,13 +18,13 @@ from tensorboard_plugin_shiftguard.words import CAUSES, count_inputs, described
 STEPS = (0.2, 0.5, 1.0, 2.0)  # effect sizes from which a cell is darker (Cohen: 0.2 is small)
 MAX_CAUSES = 10
 MAX_CURVES = 3  # features whose means are drawn
-MAX_CELLS = 100  # of a row; with more epochs, a cell stands for several
+MAX_CELLS = 100  # cells in a row; with more epochs, each cell shows several epochs
 LOOKS = {"train": "train", "validation": "current"}  # CSS classes; other streams get "other"
 OURS = ("shift", "val_shift")  # the logs that the guard adds
 
 
 def about_epochs(epochs: Mapping[str, Any], report: Mapping[str, Any] | None) -> list[Section]:
-    """Returns the section on the epochs of a fit; none before the first epoch has ended."""
+    """Returns a list with the section on the epochs; empty before the first epoch has ended."""
     numbers, features = epochs["numbers"], epochs["features"]
     if not numbers:
         return []
@@ -57,7 +58,7 @@ def _metric(epochs: Mapping[str, Any]) -> tuple[Lines, ...]:
 
 
 def _means(title: str, numbers: list[int], members: list[Any]) -> tuple[Lines, ...]:
-    """Returns the means of a feature in each stream, from its entries for all pairs."""
+    """Returns a chart of the means of a feature in each stream, from its entries for all pairs."""
     means: dict[str, list[Any]] = {}
     for each in members:
         means.setdefault(each["stream"], each["mean"])
@@ -114,7 +115,10 @@ def _title(cause: str, findings: list[Mapping[str, Any]], inputs: int) -> str:
 def _cells(
     numbers: list[int], members: list[tuple[Mapping[str, Any], Mapping[str, Any]]]
 ) -> list[Cell]:
-    """Returns the cells of a cause: the largest effect of its features that are found by then."""
+    """Returns the cells of a cause.
+
+    Each shows the largest effect size in its epochs, over the features found by then.
+    """
     cells = []
     step = -(-len(numbers) // MAX_CELLS)
     for start in range(0, len(numbers), step):

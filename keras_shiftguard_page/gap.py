@@ -15,7 +15,8 @@ def about_gap(gap: Mapping[str, Any]) -> Part:
     rows = gap["rows"]
     repairs: dict[str, list[str]] = {}
     for row in rows:
-        # Without labels, a wrong input that makes the model more confident has negative points.
+        # Without labels, the accuracy is estimated from the model's confidence. So a wrong input
+        # that makes the model more confident has negative points.
         is_wrong = row["points"] > 0 or (gap["estimated"] and row["kind"] == "removed")
         if row["repair"] and is_wrong:
             repairs.setdefault(row["repair"], []).append(row["cause"])

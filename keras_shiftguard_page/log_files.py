@@ -5,10 +5,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-MAX_BYTES = 20_000_000  # of a file; the library writes some 100 kB
-# The pages of a fit, an evaluation and a prediction. The first one that exists is read.
+MAX_BYTES = 20_000_000  # largest size of a file; the library writes some 100 kB
+# Data of the pages of a fit, an evaluation and a prediction. The first file that exists is read.
 PAGES = ("shift.json", "shift-evaluation.json", "shift-prediction.json")
-GAP = "gap.json"  # what `GapReport.write` writes
+GAP = "gap.json"  # the file that `GapReport.write` writes
 
 
 class UnreadableLog(ValueError):
@@ -19,7 +19,7 @@ def read_parts(log_dir: Path) -> dict[str, Any]:
     """Returns the data for the page of a log directory; see the docstring of the package.
 
     Raises:
-        UnreadableLog: If the directory has no data, or damaged data.
+        UnreadableLog: If `log_dir` is no directory, or has no data or damaged data.
     """
     if not log_dir.is_dir():
         raise UnreadableLog(f"{log_dir} is not a directory.")

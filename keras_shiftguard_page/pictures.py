@@ -13,7 +13,7 @@ from keras_shiftguard_page.content import Section
 from keras_shiftguard_page.words import number, stream
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
-MAX_BYTES = 270_000  # of all pictures of a page
+MAX_BYTES = 270_000  # size of all PNG files of a page
 WORDS = {
     "fed": "as fed",
     "corrected": "corrected, as the model sees them",
@@ -74,7 +74,7 @@ def _row(row: Mapping[str, Any], folder: Path, budget: int) -> Row:
 
 
 def _read(folder: Path, file: str) -> bytes | None:
-    """Returns the bytes of a PNG file inside a folder; None for any other or unreadable file."""
+    """Returns the bytes of a PNG file inside a folder; None if there is no such usable file."""
     inside = PurePosixPath(file)
     if inside.is_absolute() or inside.suffix != ".png":
         return None

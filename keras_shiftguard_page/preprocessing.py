@@ -27,7 +27,7 @@ def about_preprocessing(diagnoses: Mapping[str, Any], corrected: Collection[str]
     """Returns the content for the diagnoses of several streams.
 
     Args:
-        diagnoses: `Diagnosis.to_dict()` by stream; the stream "" stands for all data.
+        diagnoses: `Diagnosis.to_dict()` by stream; the name "" if the data is not that of a run.
         corrected: The streams whose input is corrected inside the fit.
     """
     bands = {name: _band(name, each, corrected) for name, each in diagnoses.items()}

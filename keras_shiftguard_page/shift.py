@@ -27,7 +27,7 @@ from tensorboard_plugin_shiftguard.story_shift import (
 from tensorboard_plugin_shiftguard.words import CAN_BE_AUGMENTED
 
 MAX_FINDINGS = 60  # rows of the table
-# Fields of a finding that the report of a comparison, or an older log, lacks.
+# Default values of fields that findings of older logs, or those of `compare`, may lack.
 ABSENT: dict[str, Any] = {"sentence": None, "difference": None, "classes": [], "until": None}
 UNDECIDED = ("nothing was compared", "nothing could be measured", "too few samples")
 
@@ -74,7 +74,7 @@ def _alarm(alarms: list[Any], report: Mapping[str, Any], adapts: bool) -> Band:
     else:
         size = f"{number(worst['effect_size'])} ({interval(worst['interval'], number)})"
         facts.append(Fact("cost unknown", f"not measured; the effect size is {size}"))
-    # If the same cause differs from training and from the first epoch, it counts as one finding.
+    # A cause that is found both against training and against the first epoch counts once.
     told = {(f["stream"], f["family"]) for f in alarms if f["against"] != FIRST_EPOCH}
     repeated = [f for f in alarms if f["against"] == FIRST_EPOCH]
     others = len(alarms) - 1 - sum((f["stream"], f["family"]) in told for f in repeated)
@@ -150,7 +150,7 @@ def _advice(finding: Mapping[str, Any], adapts: bool, changed: int | None) -> tu
 
 
 def _name(name: str) -> str:
-    """Returns the name of a stream as a part of Python code."""
+    """Returns the name of a stream for use in Python code; "current" if it is no identifier."""
     return name if name.isidentifier() and name.isascii() else "current"
 
 

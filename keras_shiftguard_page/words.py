@@ -19,12 +19,12 @@ def number(value: Any, digits: int = 2) -> str:
 
 
 def points(share: Any) -> str:
-    """Formats a share of 1 as points: 0.061 as 6.1."""
+    """Formats a share as percentage points: 0.061 becomes "6.1"; None becomes ""."""
     return "" if share is None else signed(f"{100 * float(share) + 0.0:.1f}".replace("-0.0", "0.0"))
 
 
 def percent(share: Any) -> str:
-    """Formats a share of 1: 0.842 as 84.2 %."""
+    """Formats a share as a percentage: 0.842 becomes "84.2 %"; None becomes ""."""
     return "" if share is None else f"{points(share)} %"
 
 
@@ -34,14 +34,14 @@ def interval(ends: Sequence[Any] | None, form: Any = points) -> str:
 
 
 def p_value(value: Any) -> str:
-    """Formats a p-value; up to 1e-300 it is "< 1e-300", never 0."""
+    """Formats a p-value; 1e-300 and less become "< 1e-300", and None becomes ""."""
     if value is None:
         return ""
     return "< 1e\N{MINUS SIGN}300" if float(value) <= 1e-300 else signed(f"{float(value):.1g}")
 
 
 def stream(name: str) -> str:
-    """Returns the name of a stream in a sentence."""
+    """Returns the name of a stream as sentences use it."""
     return "training" if name == "train" else name
 
 

@@ -16,7 +16,7 @@ MAX_BYTES = 900_000  # of all curves as JSON
 
 
 def adaptation(run: RunReader) -> dict[str, Any]:
-    """Returns the curves of a run, each as a list of `[step, value]` at up to 250 steps."""
+    """Returns the curves of a run's adaptation, each `[step, value]` at up to 250 steps."""
     series: list[list[Any]] = []
     for name, points in run.adaptation().items():
         steps = np.array([point.step for point in points], np.int64)
@@ -39,7 +39,7 @@ def _value(value: Any) -> float | None:
 
 
 def _signed(name: str, curve: list[list[Any]]) -> list[list[Any]]:
-    """Returns the gap of an attribute as target minus training, as the heatmap shows it.
+    """Returns the curve of an attribute's gap as target minus training, as in the heatmap.
 
     The log holds training minus target. Other curves are returned as they are.
     """

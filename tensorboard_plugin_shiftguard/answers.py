@@ -28,7 +28,7 @@ class BadQuery(ShiftError):
 
 
 class NotHere(ShiftError):
-    """The run or feature does not exist, or has no data so far."""
+    """What the request names, such as a run or a picture, does not exist or has no data so far."""
 
     status = 404
 

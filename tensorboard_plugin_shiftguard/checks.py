@@ -21,8 +21,8 @@ def parsed(raw: bytes, max_bytes: int = MAX_JSON_BYTES) -> Any:
     """Returns the parsed JSON, with None for NaN and infinity.
 
     Raises:
-        Unreadable: If `raw` is too large or is not JSON. The message is the end of a sentence that
-            begins with the tag.
+        Unreadable: If `raw` is too large or is not JSON. The message is a predicate about the tag,
+            such as "holds a text that is not JSON".
     """
     if len(raw) > max_bytes:
         raise Unreadable(f"holds a text larger than {max_bytes:,} bytes")
@@ -108,7 +108,10 @@ def vector(length: int | None = None, max_length: int = 64) -> Check:
 
 
 def mapping(check: Check, max_items: int) -> Check:
-    """Returns a check for an object with any names; values that fail `check` are left out."""
+    """Returns a check for an object with any names, cut to `max_items`.
+
+    Values that fail `check` are left out.
+    """
 
     def checked(value: Any) -> dict[str, Any]:
         pairs = list(value.items())[:max_items] if isinstance(value, dict) else []

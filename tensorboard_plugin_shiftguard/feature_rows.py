@@ -36,7 +36,7 @@ def alarming(values: np.ndarray) -> np.ndarray:
 
 
 class Row:
-    """One feature of the chosen pair of streams: a row of one of its tables.
+    """One feature of the chosen pair of streams: a row of one of the pair's tables.
 
     Args:
         table: The table.
@@ -89,7 +89,7 @@ def rows_of(found: list[Table]) -> tuple[list[Row], int]:
 
 
 def severity(row: Row) -> tuple[bool, bool, bool, float]:
-    """Returns a sort key.
+    """Returns a sort key that puts the most severe feature first.
 
     Alarms come first, the reported ones before the others. Next come features whose shift is
     neither expected nor negligible. Equals are sorted by the size of the effect, unknown effects
@@ -138,6 +138,6 @@ def matrix_of(rows: list[Row], found: list[Table], shown: np.ndarray) -> dict[st
     return {
         "steps": shown.tolist(),
         "effects": base64.b64encode(hundredths.tobytes()).decode(),
-        # A byte holds the flags of two cells, the first in its lower half.
+        # A byte holds two sets of four flags, the first in its lower half.
         "flags": base64.b64encode((flag[::2] | flag[1::2] << 4).tobytes()).decode(),
     }

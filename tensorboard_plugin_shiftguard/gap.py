@@ -68,8 +68,7 @@ def read_gap(text: bytes) -> dict[str, Any]:
     """Returns the table in a JSON text, with every field checked.
 
     Raises:
-        Unreadable: If the text is not such a table. The message is the end of a sentence that
-            begins with the tag.
+        Unreadable: If the text is not such a table. The message is a predicate about the tag.
     """
     content = _GAP(checks.parsed(text))
     if content is None:

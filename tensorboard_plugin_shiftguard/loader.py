@@ -12,8 +12,8 @@ from tensorboard.util import tb_logging
 
 from tensorboard_plugin_shiftguard.metadata import PLUGIN_NAME
 
-# By default, TensorBoard's two readers keep only 100 and 10 points of a tag, and neither keeps
-# the first epoch.
+# By default, TensorBoard's data server keeps 100 points of a tag and its Python reader keeps 10.
+# Both drop points at random, except the last one, so the first epoch may be dropped too.
 KEPT_POINTS = 1000
 
 _logger = tb_logging.get_logger()

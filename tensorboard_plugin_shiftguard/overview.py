@@ -51,8 +51,9 @@ def overview(run: RunReader, chosen: int | None = None) -> dict[str, Any]:
 
     Args:
         run: The run.
-        chosen: Index of the pair of streams. Defaults to the pair that the story describes or, if
-            there is none, to the pair with the most alarms whose latest effect is not small.
+        chosen: Index of the pair of streams. Defaults to the pair that the story (the headline of
+            the tab) describes or, if there is none, to the pair with the most alarms whose latest
+            effect is not small.
 
     Raises:
         NotHere: If there is no such pair, or no data so far.

@@ -24,7 +24,7 @@ from tensorboard_plugin_shiftguard.metadata import (
 from tensorboard_plugin_shiftguard.run_log import RunReader
 
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
-PROBLEM = f"{PICTURES}/{PICTURE_LIST}"  # the list of pictures, and its name in problems
+PROBLEM = f"{PICTURES}/{PICTURE_LIST}"  # path of the list of pictures, and its name in problems
 
 
 def _in_place(check: Check, max_items: int) -> Check:
@@ -105,11 +105,13 @@ def _listed(run: RunReader) -> list[dict[str, Any]]:
 
 
 def _read(run: RunReader, file: str, max_bytes: int) -> bytes | None:
-    """Returns the content of a file of a run; None if it does not exist or cannot be read.
+    """Returns the content of a file of a run.
+
+    Returns None if the file does not exist, cannot be read or is outside of the log directory.
 
     Raises:
-        Unreadable: If the file is larger than `max_bytes`. The message is the end of a sentence
-            whose subject is the file.
+        Unreadable: If the file is larger than `max_bytes`. The message is a predicate about the
+            file.
     """
     if run.folder is None:
         return None

@@ -54,7 +54,7 @@ class Log:
     def folder(self, run: str) -> tuple[Path, Path] | None:
         """Returns the log directory and the folder of a run in it, with all links followed.
 
-        Returns None if the log is on another machine, or the folder is not in the log directory.
+        Returns None if the log directory is not known or is a URL, or if it has no such folder.
         """
         if not self._logdir or "://" in self._logdir:
             return None
@@ -91,7 +91,10 @@ class Log:
             _give_up(error)
 
     def scalar_tags(self, run: str, prefix: str) -> list[str]:
-        """Returns the tags of a run's scalar series that begin with `prefix`, sorted."""
+        """Returns the tags of a run's scalar series that begin with `prefix`, sorted.
+
+        Returns an empty list if TensorBoard cannot list the series.
+        """
         try:
             found = self._listed("list_scalars", "scalars", run).get(run, {})
         except _BAD_DATA:
@@ -125,8 +128,8 @@ class Log:
             runs: Names of runs.
             tags: The tags to read of each run.
             max_points: Largest number of points that are read of each tag.
-            on_problem: Called for each tag that cannot be read, with the run, the tag
-                and the rest of the sentence "it ...". Such a tag is left out.
+            on_problem: Called for each tag that cannot be read, with the run, the tag and the
+                problem as a predicate, such as "has no data so far". Such a tag is left out.
         """
         answer: dict[str, dict[str, list[Any]]] = {run: {} for run in runs}
 
@@ -145,8 +148,8 @@ class Log:
                 for run in runs:
                     answer[run].update(found.get(run, {}))
                 return
-            # Halves need fewer requests than single tags; a request to the data server takes
-            # 40 ms.
+            # With few bad tags, halves need fewer requests than single tags. A request to the data
+            # server takes 40 ms.
             if len(runs) > 1:
                 ask(runs[::2], tags)
                 ask(runs[1::2], tags)
@@ -180,7 +183,7 @@ class Log:
 
 
 def _what_failed(error: Exception) -> str:
-    """Returns the rest of the sentence "it ..." about a tag for which TensorBoard failed.
+    """Returns the problem of a tag for which TensorBoard failed, as a predicate.
 
     Raises:
         ShiftError: If the cause of the error is not the tag.

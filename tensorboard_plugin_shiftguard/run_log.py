@@ -9,9 +9,9 @@ from tensorboard_plugin_shiftguard.metadata import ADAPTATION_PREFIX, PLUGIN_NAM
 from tensorboard_plugin_shiftguard.points import Point, in_order
 from tensorboard_plugin_shiftguard.reading import Log
 
-MAX_POINTS = 4000  # of a tag; by default, TensorBoard keeps 1,000
+MAX_POINTS = 4000  # read of a tag; TensorBoard keeps 1,000 or what its user asked for
 MAX_PROBLEMS = 30  # of a run
-MAX_TAGS = 256  # of a kind
+MAX_TAGS = 256  # of a kind of series: scores, histograms or classes
 MAX_ADAPTATION_TAGS = 64
 
 
@@ -36,7 +36,7 @@ class RunReader:
 
     @property
     def folder(self) -> tuple[Path, Path] | None:
-        """The log directory and the folder of this run; None if the log is on another machine."""
+        """The log directory and the folder of this run in it; None as in `Log.folder`."""
         return self._log.folder(self.name)
 
     def add_problem(self, tag: str, what: str) -> None:
@@ -44,14 +44,14 @@ class RunReader:
 
         Args:
             tag: The tag.
-            what: The rest of a sentence that begins with "it", without the full stop.
+            what: What is wrong, as a predicate without a full stop, such as "has no data so far".
         """
         sentence = f"{tag[:200]} is not shown in full: it {what}."
         if sentence not in self.problems and len(self.problems) < MAX_PROBLEMS:
             self.problems.append(sentence)
 
     def tags(self, kind: str, only: Collection[str] | None = None) -> list[str]:
-        """Returns the tags of a kind, sorted by their number.
+        """Returns at most `MAX_TAGS` tags of a kind, sorted by their number.
 
         Args:
             kind: `"scores"`, `"histograms"` or `"classes"`.

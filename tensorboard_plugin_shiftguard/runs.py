@@ -37,7 +37,7 @@ def version() -> str:
 
 
 def list_runs(log: Log, version: str) -> dict[str, Any]:
-    """Returns the runs that have data of this plugin, sorted by name, each with a short story."""
+    """Returns the runs that have data of this plugin, sorted by name, each with its state."""
     found = all_runs(log)
     num_all = len(log.run_names())
     shown = found[:MAX_RUNS]
@@ -57,7 +57,7 @@ def list_runs(log: Log, version: str) -> dict[str, Any]:
 def _entry(run: str, point: Point | None, gap_point: Point | None) -> dict[str, Any]:
     """Returns a run as JSON.
 
-    `point` and `gap_point` are the last points of its state and of its accuracy gap.
+    `point` and `gap_point` are the last points of the run's state and of its accuracy gap.
     """
     state = gap = None
     # The overview of the run shows what is unreadable.

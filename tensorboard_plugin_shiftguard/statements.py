@@ -174,8 +174,7 @@ def read_state(point: Point) -> dict[str, Any]:
     """Returns the state that a point of the state series holds, with every field checked.
 
     Raises:
-        Unreadable: If the point is not such a state. The message is the end of a sentence that
-            begins with the tag.
+        Unreadable: If the point is not such a state. The message is a predicate about the tag.
     """
     content = checks.parsed(words_of(point.value))
     state = _STATE(content)
@@ -191,7 +190,7 @@ def read_state(point: Point) -> dict[str, Any]:
 
 
 def _other_schema(state: dict[str, Any]) -> str:
-    """Returns the rest of the sentence "it ..." about a state in another version of the format."""
+    """Returns the problem of a state in another version of the format, as a predicate."""
     version = state["version"] or "an unknown version"
     return (
         f"has layout {state['v']}, written by keras-shiftguard {version}; "

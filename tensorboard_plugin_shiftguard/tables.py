@@ -79,7 +79,7 @@ class Table:
 
 
 def heads(run: RunReader, kind: str) -> list[Head]:
-    """Returns the descriptions of all series of a kind, without unreadable ones.
+    """Returns the descriptions of the latest fit's series of a kind, without unreadable ones.
 
     Each unreadable description is noted in `run.problems`.
     """

@@ -94,6 +94,7 @@ _WHOLES = {
 }
 
 
+# The first parts of names of features that do not belong to an input.
 _NO_INPUTS = {"labels", "outputs", "predictions", "augmentation"}
 
 

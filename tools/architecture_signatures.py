@@ -1,7 +1,8 @@
 """Writes or checks the structural signatures in `preprocessing/expected/architectures.py`.
 
-The tool builds each network of `keras.applications` without weights and takes the fingerprints
-of its trunk, the network without its top. Run it when Keras changes a network or adds one.
+The tool builds each network of `keras.applications` without weights and takes fingerprints of its
+trunk (the network without its top), which make up its signature. Run the tool when Keras changes a
+network or adds one.
 
     python tools/architecture_signatures.py            # writes
     python tools/architecture_signatures.py --check    # exit status 1 if any differs

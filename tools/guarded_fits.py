@@ -1,7 +1,7 @@
 """A pytest plugin that puts a `ShiftGuard` into every `fit`, `evaluate` and `predict`.
 
-`tools/keras_tests.py` loads it. It writes a line of JSON to `--results` when a test begins. When
-the test ends, it writes another, with the outcome and the number of counted samples of each call:
+`tools/keras_tests.py` loads the plugin. The plugin writes a line of JSON to `--results` when a test
+begins, and another when the test ends, with the outcome and the counted samples of each call:
 
     {"test": ..., "outcome": "passed", "seconds": ..., "message": "", "calls": [{"method": "fit",
      "guarded": true, "batches": 2, "counted": 64, "expected": 64, "warnings": [], ...}]}
@@ -105,7 +105,8 @@ def _guarded(original, method, guards):
         except TypeError:
             return original(self, *args, **kwargs)
         callbacks = bound.arguments.get("callbacks")
-        # `fit` calls `evaluate` with its own `CallbackList`. One made by a test is not changed.
+        # `fit` calls `evaluate` with its own `CallbackList`, which has the guard already. The list
+        # that a test made is not changed.
         ready = isinstance(callbacks, keras.callbacks.CallbackList)
         if ready and any(isinstance(each, CountedGuard) for each in callbacks.callbacks):
             return original(self, *args, **kwargs)

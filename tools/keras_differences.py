@@ -1,7 +1,7 @@
 """Comparison of the results of Keras's own tests without and with a guard.
 
-`tools/keras_tests.py` runs the tests, and `tools/guarded_fits.py` writes a line for each. The
-list of the allowed differences is `tools/keras_tests.toml`.
+`tools/keras_tests.py` runs the tests, and `tools/guarded_fits.py` writes their results. The list
+of the allowed differences is `tools/keras_tests.toml`.
 """
 
 import contextlib

@@ -27,7 +27,7 @@ from keras_differences import judge, read_allowed, read_results, table, tell, wi
 
 ROOT = Path(__file__).parents[1]
 BACKENDS = ("tensorflow", "jax", "torch")
-# A file is run if its text has one of these; `run_layer_test` calls `fit`.
+# By default, a file is run if its text has one of these; `run_layer_test` calls `fit`.
 CALLS = (".fit(", ".evaluate(", ".predict(", "run_layer_test(")
 # These need weights from the internet, or several processes; or they have thousands of tests, of
 # which a handful call `fit`.
@@ -67,7 +67,10 @@ def skip_if_backend(given, reason):
 
 
 def chosen_files(source, wanted):
-    """Returns the test files that call the three methods, in the named folders and files."""
+    """Returns the test files of the folders and files `wanted`.
+
+    If `wanted` is empty, returns the files that have one of `CALLS`, except those in `LEFT_OUT`.
+    """
     files = []
     for path in sorted(source.rglob("*_test.py")):
         name = path.relative_to(source).as_posix()

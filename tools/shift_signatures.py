@@ -3,7 +3,7 @@
 Run this tool when an attribute or a corruption changes or is added. It learns from handwritten
 digits and from half of the photos, which `learnt_from` in
 `examples/benchmarks/corruptions/clean_images.py` selects. `examples/benchmarks/detection_causes.py`
-scores the other half. The corruptions are those of `own_corruptions.py` beside `clean_images.py`.
+tests on the other half. The corruptions are those of `own_corruptions.py` beside `clean_images.py`.
 
     python tools/shift_signatures.py [--measured FILE.npz] [--check]
 
@@ -36,7 +36,7 @@ FEATURES = names(InputSpec("image", "channels_last", 3, (None, None)))
 STRENGTHS = np.linspace(0, 1, 7)
 NUM_IMAGES = 32
 DIGITS = {32: 28, 64: 56}  # height of the image: height of the digit in it, in pixels
-RESIZED_SETS = 6  # for every way to resize
+RESIZED_SETS = 6  # for every way to resize photos; twice as many for digits
 SOFT = "bilinear"  # a second clean set; aliased images differ more from it than from bicubic
 PENALTY = 1e-4
 CONTENT = 3.0  # weight of shifts in content alone, since a wrong name is worse than no name
@@ -140,7 +140,10 @@ def resized_digits(data: str, side: int, rng) -> dict[str, np.ndarray]:
 
 
 class Examples:
-    """The training examples: moves of the attributes, with their cause; tiny moves are left out."""
+    """The training examples: how the attributes differ between two sets of images, and the cause.
+
+    Tiny differences are left out.
+    """
 
     def __init__(self, values: dict[str, np.ndarray], rng) -> None:
         self.moves, self.kind, self.function, self.data = [], [], [], []

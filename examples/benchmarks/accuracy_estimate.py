@@ -4,7 +4,7 @@
 
 The model is a small CNN. There are 1,000 labelled reference images, and 1,000 unlabelled images
 under each shift. The shifts are those of `alarms.py` and harsher ones. Where `estimate_accuracy`
-gives no answer, the error of its method ATC counts.
+gives no answer, the error of its method ATC (average thresholded confidence) counts in its place.
 """
 
 import argparse

@@ -30,7 +30,7 @@ from selection_scores import unlabelled_scores
 
 from keras_shiftguard.domains.model import DomainAdaptationModel
 
-if keras.backend.backend() == "jax":  # the same steps are compiled for each seed
+if keras.backend.backend() == "jax":  # the cache saves compiling the same steps for each seed
     import jax
 
     jax.config.update("jax_compilation_cache_dir", f"{tempfile.gettempdir()}/shiftguard_jax")

@@ -12,7 +12,7 @@ the same number of epochs. The policies that know no target are trained once for
 `none`, Keras's `RandAugment` and `AugMix`, and `fixed`, which is every operation of our own bank
 at the same moderate strength. `adaptive` is ShiftGuard(adapt=True). `adaptive+bn` is the network
 of `adaptive` after its batch norm took the target's statistics, and `none+bn` is the network of
-`none` after the same step. `oracle` is trained on the corruption itself, with labels. The
+`none` after the same step. `oracle` is trained on labelled images with the same corruption. The
 accuracy is that of the last epoch; nothing is chosen by target labels. Rows that the results file
 already holds are not computed again.
 """
@@ -29,7 +29,7 @@ import keras_shiftguard as sg
 from keras_shiftguard.adaptation.augmentation.layer import AdaptiveAugmentation
 from keras_shiftguard.adaptation.batch_norm import adapt_batch_norm
 
-UNLABELLED = 0.6  # share of the target
+UNLABELLED = 0.6  # share of the target that training may use
 FIXED_STRENGTH = 0.15
 FIXED = ("none", "randaugment", "augmix", "fixed")
 POLICIES = (*FIXED, "oracle", "adaptive")
@@ -116,7 +116,7 @@ class Comparison:
         return {**key, "epochs": self.epochs}
 
     def target(self, kind):
-        """Returns the target of one kind; on `clean`, which has no shift, no policy may lose."""
+        """Returns the target of one kind; `clean` has no corruption."""
         return unit(self.data["target" if kind == "clean" else f"target/{kind}"])
 
     def clean(self, net):

@@ -18,7 +18,7 @@ import numpy as np
 
 from keras_shiftguard.adaptation.augmentation.layer import AdaptiveAugmentation
 
-STEPS = 10  # in a round
+STEPS = 10  # calls in a round
 
 
 def pairs():

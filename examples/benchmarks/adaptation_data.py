@@ -1,7 +1,7 @@
-"""The tasks of `adaptation.py`: a labelled source and an unlabelled target, from real data.
+"""The tasks of `adaptation.py`: a labelled source and an unlabelled target, most from real data.
 
-Source and target share no image or row. In the pairs of digits, source and target are two
-collections. 60 % of the target are for adaptation and 40 % for the test.
+Source and target share no image or row. They are two collections, two disjoint parts of one, or two
+synthetic samples. 60 % of the target are for adaptation and 40 % for the test.
 """
 
 import functools
@@ -76,7 +76,7 @@ def mnist():
 
 @functools.cache
 def uci(side, frame):
-    """Returns the 1,797 UCI digits, resized to `side` pixels with a black `frame`."""
+    """Returns the 1,797 UCI digits, at `side` pixels plus a black `frame`, and their classes."""
     from sklearn.datasets import load_digits
 
     small = load_digits()
@@ -215,7 +215,7 @@ def photo_task(seed):
 
 
 def cancer_split(seed):
-    """Breast cancer (Wisconsin): the target has the larger half of `mean texture`."""
+    """Breast cancer (Wisconsin): the target is the half with the larger `mean texture`."""
     from sklearn.datasets import load_breast_cancer
 
     data = load_breast_cancer()
@@ -228,7 +228,7 @@ def cancer_split(seed):
 
 
 def noisy_table(seed):
-    """Synthetic table, a quarter of its labels wrong; the target has another class mix and mean."""
+    """Synthetic table with a quarter of wrong labels; the target has another class mix and mean."""
     rng = np.random.default_rng([seed, 7])
     weights = np.random.default_rng(7).normal(size=20)
 

@@ -300,7 +300,7 @@ class Training(keras.utils.PyDataset):
 
 
 class Alarms(keras.callbacks.Callback):
-    """Remembers whether the guard's report had an alarm after any epoch."""
+    """Callback that notes whether the guard's report had an alarm after any epoch."""
 
     def __init__(self, guard):
         super().__init__()

@@ -54,7 +54,7 @@ def preprocess_input(name: str) -> Callable[..., object]:
     for module in modules.values():
         if getattr(module, name, None) is build:
             return module.preprocess_input
-    # MobileNetV3 is not exported from its own module.
+    # Keras does not export MobileNetV3 from the module that has its `preprocess_input`.
     return modules["mobilenet_v3"].preprocess_input
 
 

@@ -8,8 +8,9 @@
 p-values up to u, divided by u: 1 is exact, less is conservative, and `!` marks shares that are
 above u by more than 2.6 standard errors. `classes` does the same for the test of whether the labels
 belong to the samples. `fit` compares four streams of 40 features after every epoch, with the same
-samples in each epoch and with fresh samples. It prints how many fits ever raise an alarm; alarms of
-negligible size count. If 5 % of fits raise an alarm (alpha = 0.05), the 95 % quantile is 33 of 500.
+samples in each epoch, and with fresh samples of training and validation. It prints how many fits
+ever raise an alarm; alarms of negligible size count. If 5 % of fits raise an alarm (alpha = 0.05),
+the 95 % quantile is 33 of 500.
 """
 
 import argparse
@@ -55,7 +56,7 @@ def moments(x):
 
 
 def table(x):
-    """Returns a `FeatureTable` of `(n, k)` finite numbers, on the fixed grid."""
+    """Returns a `FeatureTable` of `(n, k)` finite numbers, on the package's grid of bins."""
     n, k = x.shape
     size, magnitude = num_bins(k), np.abs(x)
     if not size:
@@ -72,7 +73,7 @@ def table(x):
 
 
 def embedding(x, only=None):
-    """Returns a `MeanEmbedding` of `(n, d)` numbers; `only` keeps one bandwidth, to save time."""
+    """Returns a `MeanEmbedding` of `(n, d)` numbers; `only` is the index of a single bandwidth."""
     projections = np.arcsinh(x) @ directions(x.shape[1]).astype("float64")
     mean = np.zeros((len(BANDWIDTHS), NUM_WAVES))
     comoment = np.zeros((len(BANDWIDTHS), NUM_WAVES, NUM_WAVES))
@@ -228,7 +229,7 @@ STREAMS = {"train": 500, "validation": 200, "reference": 500, "target": 200}
 
 
 def one_fit(draw, rng, epochs, fresh, only):
-    """Returns whether a fit without shift ever raised an alarm, and the CPU seconds per look."""
+    """Returns whether a fit without shift ever raised an alarm, and CPU seconds a comparison."""
 
     def streams():
         return {name: profile(draw(n), rng.integers(0, 10, n), only) for name, n in STREAMS.items()}
@@ -267,7 +268,10 @@ def fit(args):
 
 
 def _bandwidth(x):
-    """Returns the bandwidth that the test chooses, which in practice is the same in all draws."""
+    """Returns the index of the bandwidth that the test chooses, in practice the same in all draws.
+
+    Later draws compute only this bandwidth, to save time.
+    """
     half = len(x) // 2
     test = compare_embeddings(embedding(x[:half]), embedding(x[half:]))
     return BANDWIDTHS.index(test.bandwidth)

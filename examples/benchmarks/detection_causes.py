@@ -1,8 +1,8 @@
 r"""Cause naming benchmark: does the named family fit the corruption that was applied?
 
 The corruptions are those of `imagecorruptions` (15 kinds, severities 1 to 5), a package of other
-authors, from which no signature was learnt. The data are made once, in two steps: see
-`corruptions/clean_images.py` and `corruptions/corrupt.py`.
+authors, on which the classifier of corruptions was not trained. The data are made once, in two
+steps: see `corruptions/clean_images.py` and `corruptions/corrupt.py`.
 
     python examples/benchmarks/detection_causes.py \
         CLEAN.npz CORRUPTED.npz [--draws 20] [--reference 100] [--current 40]
@@ -12,8 +12,7 @@ the data set `photos`, the two sides are different crops of the same photos, as 
 stream. In `apart`, the two sides are disjoint halves of the photos, so that the content shifts as
 well. In `half`, only half of the current images are corrupted. Then the script prints the results
 for crops that were shrunk with and without antialiasing, and last the families that are named if
-only the content shifts. None of these photos, and nothing of Fashion-MNIST, was used to learn the
-signatures.
+only the content shifts. The classifier was trained neither on these photos nor on Fashion-MNIST.
 """
 
 import argparse

@@ -1,4 +1,4 @@
-"""Cost of a check: CPU time and stored bytes of keras_shiftguard and its peers.
+"""Cost of a check: CPU time and stored bytes of keras_shiftguard and other libraries (peers).
 
     python examples/benchmarks/detection_cost.py --cache DIR
 

@@ -5,10 +5,9 @@
 Each run draws new samples, trains a small network for three epochs with ShiftGuard and reads
 `guard.report`. Photos are random crops of the twenty labelled photos that come with foolbox,
 five classes of four photos each, resized. Fashion is Fashion-MNIST. "found" means that the
-report has a finding that matters. "named" means that the first finding of the report says what is
-wrong. "since" holds the epochs in which this finding began. Faults marked "from epoch 2" start in
-epoch 2. Right pipelines are the same runs without a fault: any finding that matters is a false
-alarm.
+report has an alarm (a finding with `matters`). "named" means that the first alarm says what is
+wrong. "since" holds the epochs in which this alarm began. Faults marked "from epoch 2" start in
+epoch 2. Right pipelines are the same runs without a fault, so any alarm is false.
 """
 
 import argparse
@@ -144,8 +143,8 @@ def samples(data, rng):
     return x / 255.0, y, vx / 255.0, vy
 
 
-# Each function of a fault returns (training data, keyword arguments of `fit`). `start` is the first
-# epoch with the fault.
+# Each function in `FAULTS` returns the positional and the keyword arguments of `fit`. `start` is
+# the first epoch with the fault; a fault that cannot begin later ignores it.
 
 
 def right(data, rng, start):
@@ -239,7 +238,7 @@ def network(data):
 
 
 def run(data, name, seed, start):
-    """Returns the findings that matter after one fit."""
+    """Returns the alarms (findings with `matters`) after one fit."""
     keras.utils.set_random_seed(seed)
     rng = np.random.default_rng([seed, start])
     arguments, keywords = FAULTS[name][0](data, rng, start)

@@ -3,7 +3,7 @@
     python examples/benchmarks/explain.py planted [--combinations 36] [--cache DIR]
     python examples/benchmarks/explain.py no-gap [--draws 200] [--cache DIR]
 
-`planted` draws one to three causes by seed and puts them into right data. It checks whether the
+`planted` draws one to three causes by seed and puts them into correct data. It checks whether the
 table holds each planted cause, whether it holds other causes, and whether the rows add up. For a
 cause that can be removed exactly, it checks whether the interval covers the Shapley share of an
 oracle. The oracle knows the planted causes, and measures on the whole pool from which the samples

@@ -30,7 +30,8 @@ NAMES = {
 class Plant:
     """A set of planted causes: the variant of each, by the name of the cause.
 
-    The cause `scene` changes the files. The causes `size`, `order` and `range` change the pipeline.
+    The cause `scene` changes the files, `labels` the labels, and `classes` the frequencies of the
+    classes. The causes `size`, `order` and `range` change the pipeline.
     """
 
     kinds: dict[str, str] = field(default_factory=dict)

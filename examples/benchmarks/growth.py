@@ -250,7 +250,7 @@ def counts(args):
     watched.build([spec_for("input", (None, 1), "channels_last")])
     passes.start(watched, batches)
     for batch in range(batches):
-        watched.update_state({"input": tensor}, tensor, labels)
+        watched.update({"input": tensor}, tensor, labels)
         passes.advance(batch)
         if passes.must_drain:
             passes.drain(watched)

@@ -153,7 +153,7 @@ def shown(log_dir):
 
 
 def apart(one, other):
-    """Returns whether everything except sums is equal, and the largest difference of sums."""
+    """Returns whether findings and counts are equal, and the largest relative change of a sum."""
     findings = [
         [(f["feature"], f["stream"], f["against"], f["since"], f["kind"]) for f in found]
         for found in (one["report"]["findings"], other["report"]["findings"])

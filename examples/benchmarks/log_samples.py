@@ -2,10 +2,10 @@
 
     python examples/benchmarks/log_samples.py --side 224 --epochs 5
 
-The script runs a real fit on random images, 512 for training and 256 for validation. It times the
-two calls that `log_samples` adds to a look: choosing the images, and writing them. The first look
-measures the images of both streams. Later looks measure only the training images, because their
-order changes in each epoch.
+A look is the comparison after an epoch. The script runs a real fit on random images, 512 for
+training and 256 for validation. It times the two calls that `log_samples` adds to a look: choosing
+the images, and writing them. The first look measures the images of both streams. Later looks
+measure only the training images, because their order changes in each epoch.
 """
 
 import argparse
@@ -26,9 +26,9 @@ from keras_shiftguard.callback.sample_pictures import SamplePictures
 from keras_shiftguard.log.pictures import PictureLog
 
 
-def timed(owner, name, seconds):
+def timed(module, name, seconds):
     """Replaces a method by one that appends its wall and CPU time to `seconds`."""
-    method = getattr(owner, name)
+    method = getattr(module, name)
 
     @wraps(method)
     def measured(*arguments, **named):
@@ -37,7 +37,7 @@ def timed(owner, name, seconds):
         seconds.append((time.perf_counter() - wall, time.process_time() - cpu))
         return result
 
-    setattr(owner, name, measured)
+    setattr(module, name, measured)
 
 
 def images(number, side, rng):
@@ -48,7 +48,7 @@ def images(number, side, rng):
 
 
 def fit(log_dir, side, epochs, log_samples):
-    """Runs the fit."""
+    """Runs a fit whose guard keeps `log_samples` images in `log_dir`."""
     rng = np.random.default_rng(0)
     x, y = images(768, side, rng), rng.integers(0, 4, 768)
     model = keras.Sequential([keras.Input((side, side, 3)), keras.layers.GlobalAveragePooling2D()])

@@ -50,10 +50,10 @@ from photos import imagenet_photos
 from keras_shiftguard.domains.target_mix import em_mix
 
 SIZE = 224
-NUM_IMAGES = {"dinov2": 160, "lite0": 400}  # of each collection; DINOv2 is slow without a GPU
+NUM_IMAGES = {"dinov2": 160, "lite0": 400}  # images of a collection; DINOv2 is slow without GPU
 TORCH_MEAN, TORCH_STD = (123.675, 116.28, 103.53), (58.395, 57.12, 57.375)
-KEPT = 0.1  # of the samples of a rare class
-ROUNDS = 10  # of `mix_aware`
+KEPT = 0.1  # share of the samples of a rare class
+ROUNDS = 10  # iterations of `mix_aware`
 DRAWS = 3
 METHODS = ("origin", "source mean", "mix-aware")
 MIXES = ("same", "moved")
@@ -222,7 +222,7 @@ def softmax(z):
 
 
 def mix_aware(head, source, y, target):
-    """Moves the target's features by the difference of means that the mix does not explain."""
+    """Removes from the target's features the shift of their mean that the mix does not explain."""
     classes = np.unique(y)
     means = np.stack([source[y == k].mean(axis=0) for k in classes])
     source_mix = np.asarray([(y == k).mean() for k in classes])

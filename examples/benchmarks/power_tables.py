@@ -22,9 +22,9 @@ KINDS = {"gn": "noise", "img": "image", "ko": "knock-out", "img+ko": "both"}
 class Results:
     """Alarms by method, shift, draw and n.
 
-    `adjusted` holds corrected thresholds for p-values. A method gets one for each size at which it
-    raises more false alarms than alpha allows (beyond chance). With the threshold, its rate of
-    false alarms on the draws without a shift is the allowed one.
+    `adjusted` holds corrected thresholds for p-values. A method gets one for each size with a
+    false-alarm rate above alpha, if this rate or its rate over all sizes is above alpha beyond
+    chance. With the threshold, its rate on the draws without a shift is alpha.
     """
 
     def __init__(self, cache):
@@ -43,7 +43,7 @@ class Results:
                 self.alarms[row["method"], row["shift"]][row["draw"]] = found
                 self.p_values[row["method"], row["shift"]][row["draw"]] = values
         self.methods = list(dict.fromkeys(method for method, _ in self.alarms))
-        self.code = " and ".join(sorted(set(code.values())))  # several: run ours again
+        self.code = " and ".join(sorted(set(code.values())))  # if several: run ours again
         self.adjusted = {}
 
     def adjust(self):
@@ -65,7 +65,7 @@ class Results:
                             self.alarms[method, shift][draw][n] = 0
 
     def draws(self, method):
-        """Returns the draws that hold every shift."""
+        """Returns the numbers of the draws in which the method has a result for every shift."""
         sets = [set(self.alarms[method, shift]) for shift in shifts.all_shifts()]
         return sorted(set.intersection(*sets))
 

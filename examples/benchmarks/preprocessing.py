@@ -11,8 +11,9 @@ changed (folded) for every convention in turn (examples/lite0.py), so one networ
 The photos are the twenty labelled ones of foolbox, and those of scikit-image and scikit-learn.
 Every verdict comes from `judge`, the function behind `diagnose` and `ShiftGuard`, on draws of a
 fixed seed. The thresholds were chosen on draws of other seeds. To save time, each photo runs only
-once through each layer for each hypothesis, and the result is cached. This is exact, because the
-effect of an image on batch norm does not depend on the rest of its batch.
+once through each layer for each hypothesis (a convention that the network may expect), and the
+result is cached. This is exact, because the effect of an image on batch norm does not depend on the
+rest of its batch.
 
 Intervals are Clopper-Pearson, 95 %. The draws of one command share twenty photos, so they are
 less independent than the intervals assume.

@@ -173,7 +173,7 @@ def choices(records, score):
         varies = np.ptp(values) > 0 and np.ptp(accuracy) > 0
         # A score that is the same for all candidates orders none of them.
         correlations.append(spearmanr(values, accuracy).statistic if varies else 0.0)
-        chosen = accuracy[values == values.max()].mean()  # of ties, the mean
+        chosen = accuracy[values == values.max()].mean()  # the mean over ties
         losses.append(100 * (accuracy.max() - chosen))
     return correlations, losses
 

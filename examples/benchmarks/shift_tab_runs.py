@@ -39,7 +39,7 @@ def moments(x):
 
 
 def table(x):
-    """Returns a feature table of the columns of `x`, on the grid for their number."""
+    """Returns a feature table of the columns of `x`, on the package's grid of bins."""
     bins = num_bins(x.shape[1])
     step = np.floor(np.log(np.maximum(np.abs(x), SMALLEST / 2) / SMALLEST) / LOG_GAMMA)
     step, middle = np.clip(step, -1, BINS_PER_SIGN - 1) + 1, BINS_PER_SIGN

@@ -1,30 +1,27 @@
-"""Overhead of a training step: with the guard, compared with the same step without it.
+"""Overhead of long epochs: steps of `model.fit` with the guard, compared with those without it.
 
     python examples/benchmarks/step_overhead.py --backend tensorflow --model small_cnn
 
-Four copies of one model take turns, a few steps each, for several rounds, in a new order every
-round. So other work on the machine slows all of them alike.
+Copies of one model are trained at the same time, each by `fit` in a thread of its own, and only one
+of them runs at any time: they take turns of a few steps each, in a new order every round. So other
+work on the machine slows all of them alike.
 
-    plain         model.train_on_batch
-    guard         the same with ShiftGuard attached
+    plain         model.fit
+    guard         the same with ShiftGuard
     tensorboard   the same with keras.callbacks.TensorBoard(histogram_freq=1)
-    numpy         the same with a copy of each batch measured in NumPy
 
-Printed is the ratio to `plain` within a round, as the median over the rounds with a 95 % bootstrap
-interval, in wall and in CPU seconds. An interval that contains the aim is called "not resolved".
-The time that a callback takes at the end of an epoch is divided by the number of steps in an epoch
-of 50,000 images (as many as CIFAR-10 has), and added to the time of a step. This time is also
-printed undivided.
-
-The guard measures closely only every k-th step of such an epoch (`stride_for`), and a round is
-shorter than an epoch. So a round times measured steps and other steps separately, and adds up the
-times in the proportion of an epoch. The guard's first look (the verdict) comes before the rounds
-and is part of the time of the first step.
+`fit` is told that an epoch has as many steps as 50,000 images need, so the guard measures as often
+as in such an epoch. The first `--skip` steps, which compile and in which the guard gives its
+verdict, are not timed. Printed is the ratio to `plain` within a round, as the median over the
+rounds with a 95 % bootstrap interval, in wall and in CPU seconds. An interval that contains the aim
+is called "not resolved". The time that a callback takes at the end of an epoch is divided by the
+number of steps of the epoch, and added to the time of a step.
 """
 
 import argparse
 import os
 import tempfile
+import threading
 import time
 
 import numpy as np
@@ -41,12 +38,8 @@ def parse():
     parser.add_argument("--batch", type=int, help="batch size; default by model")
     parser.add_argument("--rounds", type=int, default=15)
     parser.add_argument("--steps", type=int, default=8, help="steps of each variant in a round")
-    parser.add_argument("--variants", default="plain,guard,tensorboard,numpy")
-    parser.add_argument(
-        "--check-transfers",
-        action="store_true",
-        help="JAX: run steps under jax.transfer_guard('disallow') (means most on a GPU)",
-    )
+    parser.add_argument("--skip", type=int, default=20, help="steps before the first round")
+    parser.add_argument("--variants", default="plain,guard,tensorboard")
     return parser.parse_args()
 
 
@@ -54,6 +47,7 @@ def build(name):
     import keras
     from keras import layers
 
+    keras.utils.set_random_seed(0)
     if name == "resnet50":
         model = keras.applications.ResNet50(weights=None)
     else:  # the network of Keras's CIFAR-10 example
@@ -75,83 +69,89 @@ def build(name):
     return model
 
 
-class NumpyMeasure:
-    """A hand-written alternative to the guard: it measures every batch on the host."""
-
-    def measure(self, x):
-        copy = np.array(x, copy=True)
-        flat = copy.reshape(-1, copy.shape[-1])
-        self.found = flat.mean(0), flat.std(0), flat.min(0), flat.max(0), np.isfinite(flat).sum()
-        self.histograms = [np.histogram(column, bins=256) for column in flat.T]
-
-
 class Variant:
-    """One copy of the model with its callback, run step by step."""
+    """One copy of the model that is trained by `fit` in a thread, some steps at a time."""
 
-    def __init__(self, name, model_name, x, y, log_dir):
+    def __init__(self, name, model_name, data, log_dir):
+        import keras
+
+        self.name, self.left, self.end = name, 0, (0.0, 0.0)
+        self._may_run, self._has_run = threading.Semaphore(0), threading.Semaphore(0)
+        self._is_last = False
+        model, variant = build(model_name), self
+
+        class Turns(keras.callbacks.Callback):
+            def on_train_batch_end(self, batch, logs=None):
+                variant.left -= 1
+                if not variant.left:
+                    variant._pause()
+                    self.model.stop_training = variant._is_last
+
+            def on_epoch_end(self, epoch, logs=None):
+                variant.end = np.subtract(now(), variant._start)
+
+        class Start(keras.callbacks.Callback):
+            def on_epoch_end(self, epoch, logs=None):
+                variant._start = now()
+
+        callbacks = [Start(), *self._callbacks(log_dir), Turns()]
+        self._thread = threading.Thread(target=self._fit, args=(model, data, callbacks))
+        self._thread.start()
+
+    def _callbacks(self, log_dir):
         import keras
 
         import keras_shiftguard as sg
 
-        self.name, self.x, self.y, self.step = name, x, y, 0
-        self.epoch = IMAGES_PER_EPOCH // len(x)  # steps
-        keras.utils.set_random_seed(0)
-        self.model = build(model_name)
-        self.numpy = NumpyMeasure() if name == "numpy" else None
-        self.model.train_on_batch(x, y)  # builds the optimizer
-        self.callback = None
-        if name == "guard":
-            self.callback = sg.ShiftGuard(on_mismatch="ignore", verbose=0)
-        elif name == "tensorboard":
-            self.callback = keras.callbacks.TensorBoard(log_dir, histogram_freq=1)
-        if self.callback is not None:
-            self.callback.set_params({"epochs": 1, "steps": self.epoch, "verbose": 0})
-            self.callback.set_model(self.model)
-            self.callback.on_train_begin()
-            self.callback.on_epoch_begin(0)
-        start = time.perf_counter()
-        self.run(1)
-        self.first = time.perf_counter() - start
-        self.run(2)
+        return {
+            "plain": lambda: [],
+            "guard": lambda: [sg.ShiftGuard(on_mismatch="ignore", verbose=0)],
+            "tensorboard": lambda: [keras.callbacks.TensorBoard(log_dir, histogram_freq=1)],
+        }[self.name]()
+
+    def _fit(self, model, data, callbacks):
+        self._may_run.acquire()
+        model.fit(data, callbacks=callbacks, verbose=0)
+        self._has_run.release()
+
+    def _pause(self):
+        self._has_run.release()
+        self._may_run.acquire()
 
     def run(self, steps):
-        for _ in range(steps):
-            if self.callback is not None:
-                self.callback.on_train_batch_begin(self.step)
-            if self.numpy is not None:
-                self.numpy.measure(self.x)
-            logs = self.model.train_on_batch(self.x, self.y, return_dict=True)
-            if self.callback is not None:
-                self.callback.on_train_batch_end(self.step, logs)
-            self.step += 1
+        """Trains for some steps; returns their `(wall, CPU)` seconds."""
+        start, self.left = now(), steps
+        self._may_run.release()
+        self._has_run.acquire()
+        return np.subtract(now(), start)
 
-    def timed(self, steps):
-        """Returns the mean `(wall, cpu)` seconds of a step."""
-        if self.name != "guard":
-            return self._timed(steps)
-        from keras_shiftguard.statistics.schedule import stride_for
+    def finish(self):
+        """Ends the epoch and the fit; `end` then holds the time of the callbacks in it."""
+        self._is_last, self.left = True, -1
+        self._may_run.release()
+        self._thread.join()
 
-        stream, stride = self.callback._run.stream("train"), stride_for(self.epoch)
-        times = []
-        for every in (10**9, 1):
-            _ = self.callback.model  # on JAX: brings the variables up to date
-            stream.measure_every(every)
-            self.run(1)  # the first step is always measured, so it is not timed
-            times.append(self._timed(steps))
-        self.kinds = np.asarray(times)
-        return (self.kinds[0] * (stride - 1) + self.kinds[1]) / stride
 
-    def _timed(self, steps):
-        wall, cpu = time.perf_counter(), time.process_time()
-        self.run(steps)
-        return np.divide((time.perf_counter() - wall, time.process_time() - cpu), steps)
+def now():
+    return time.perf_counter(), time.process_time()
 
-    def end_epoch(self):
-        """Ends an epoch, once a round, because callbacks also work at the end of an epoch."""
-        if self.callback is not None:
-            self.callback.on_epoch_end(0, {})
-            self.callback.on_epoch_begin(0)
-            self.step = 0
+
+def batches(batch, size):
+    """A dataset of as many batches as 50,000 images need; all are the same arrays."""
+    import keras
+
+    rng = np.random.default_rng(0)
+    x = (rng.random((batch, size, size, 3)) * 255).astype("float32")
+    y = rng.integers(0, 10, batch)
+
+    class Batches(keras.utils.PyDataset):
+        def __len__(self):
+            return IMAGES_PER_EPOCH // batch
+
+        def __getitem__(self, index):
+            return x + np.float32(index % 256) / 256, y  # not the same samples again and again
+
+    return Batches()
 
 
 def interval(ratios, rng):
@@ -159,7 +159,7 @@ def interval(ratios, rng):
     return np.median(ratios), *np.quantile(medians, [0.025, 0.975])
 
 
-def report(name, times, ends, target, rng):
+def report(name, times, end, target, rng):
     for kind, column in (("wall", 0), ("cpu", 1)):
         ratios = times[name][:, column] / times["plain"][:, column]
         middle, low, high = interval(ratios, rng)
@@ -170,27 +170,8 @@ def report(name, times, ends, target, rng):
             verdict = "above" if low - 1 > target else verdict
             line += f"   target {100 * target:.0f} %: {verdict}"
         print(line)
-    ms = 1000 * np.median(times[name][:, 0])
-    print(f"{'':12} {ms:.1f} ms a step; end of an epoch {1000 * np.median(ends[name]):.1f} ms")
-
-
-def check_transfers(x, y, model_name):
-    import jax
-
-    variant = Variant("guard", model_name, x, y, None)
-    model = variant.model
-    data = jax.device_put((x, y))
-    state = model._get_jax_state(
-        trainable_variables=True,
-        non_trainable_variables=True,
-        optimizer_variables=True,
-        metrics_variables=True,
-    )
-    with jax.transfer_guard("disallow"):
-        for _ in range(3):
-            logs, state = model.train_function(state, iter([data]))
-            jax.block_until_ready(logs)
-    print(f"three guarded steps under jax.transfer_guard('disallow') on {jax.devices()[0]}: passed")
+    mean = 1000 * times[name].mean(axis=0)
+    print(f"{'':12} {mean[0]:.1f} ms a step, {mean[1]:.1f} ms cpu; end of an epoch {end[0]:.2f} s")
 
 
 def main():
@@ -200,54 +181,37 @@ def main():
     rng = np.random.default_rng(0)
     batch = args.batch or BATCHES[args.model]
     size = 224 if args.model == "resnet50" else 32
-    x = (rng.random((batch, size, size, 3)) * 255).astype("float32")
-    y = rng.integers(0, 10, batch)
-    if args.check_transfers:
-        return check_transfers(x, y, args.model)
     names = args.variants.split(",")
     if args.backend != "tensorflow" and "tensorboard" in names:
         names.remove("tensorboard")  # keras.callbacks.TensorBoard needs TensorFlow
+    epoch = IMAGES_PER_EPOCH // batch
+    if args.skip + args.rounds * args.steps >= epoch:
+        raise SystemExit(f"skip + rounds x steps must be below the {epoch} steps of an epoch")
     print(
         f"{args.model}, batch {batch}, {size}x{size}, {args.backend}, {args.rounds} rounds of "
         f"{args.steps} steps; load {os.getloadavg()[0]:.1f} at the start"
     )
     with tempfile.TemporaryDirectory() as log_dir:
-        variants = {name: Variant(name, args.model, x, y, log_dir) for name in names}
+        data = batches(batch, size)
+        variants = {name: Variant(name, args.model, data, log_dir) for name in names}
+        first = {name: variant.run(args.skip)[0] for name, variant in variants.items()}
         print(
-            "first step, compilation included: "
-            + ", ".join(f"{v.name} {v.first:.2f} s" for v in variants.values())
+            f"first {args.skip} steps, compilation included: "
+            + ", ".join(f"{name} {wall:.2f} s" for name, wall in first.items())
         )
         times = {name: [] for name in names}
-        ends = {name: [] for name in names}
-        kinds = []
-        for number in range(args.rounds):
+        for _ in range(args.rounds):
             for name in rng.permutation(names):
-                spent = variants[name].timed(args.steps)
-                if name == "guard":
-                    kinds.append(variants[name].kinds)
-                wall, cpu = time.perf_counter(), time.process_time()
-                variants[name].end_epoch()
-                end = time.perf_counter() - wall, time.process_time() - cpu
-                ends[name].append(end[0])
-                times[name].append(spent + np.divide(end, IMAGES_PER_EPOCH // batch))
-            print(f"\rround {number + 1} of {args.rounds}", end="", flush=True)
-    times = {name: np.asarray(values) for name, values in times.items()}
-    print(f"\rload {os.getloadavg()[0]:.1f} at the end   ")
-    print(
-        f"{'plain':12} {1000 * np.median(times['plain'][:, 0]):.1f} ms a step wall, "
-        f"{1000 * np.median(times['plain'][:, 1]):.1f} ms cpu"
-    )
-    if kinds:
-        from keras_shiftguard.statistics.schedule import stride_for
-
-        light, close = 1000 * np.median(np.asarray(kinds), axis=0)
-        print(
-            f"{'guard':12} every {stride_for(IMAGES_PER_EPOCH // batch)}. step looks closely: "
-            f"{close[0]:.1f} ms wall, {close[1]:.1f} ms cpu; the others {light[0]:.1f} and "
-            f"{light[1]:.1f} ms"
-        )
+                times[name].append(variants[name].run(args.steps) / args.steps)
+        for variant in variants.values():
+            variant.finish()
+    ends = {name: variant.end for name, variant in variants.items()}
+    times = {name: np.asarray(rows) + ends[name] / epoch for name, rows in times.items()}
+    print(f"load {os.getloadavg()[0]:.1f} at the end")
+    mean = 1000 * times["plain"].mean(axis=0)
+    print(f"{'plain':12} {mean[0]:.1f} ms a step wall, {mean[1]:.1f} ms cpu")
     for name in names[1:]:
-        report(name, times, ends, TARGETS[args.model], rng)
+        report(name, times, ends[name], TARGETS[args.model], rng)
 
 
 if __name__ == "__main__":

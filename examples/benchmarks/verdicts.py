@@ -1,15 +1,16 @@
 """Preprocessing verdict benchmark on networks of other authors, on which nothing was tuned.
 
     python examples/benchmarks/verdicts.py --loaders ../shared/wild
-    python examples/benchmarks/verdicts.py --networks lite0 lite0_folded --draws 4
+    python examples/benchmarks/verdicts.py --networks lite0 lite0_unit --draws 4
 
 Every network is fed photos in ten conventions (five modes, RGB and BGR), photos that look odd but
-are right (with a colour cast, pale, dark, low in contrast, gray), and garbled photos. Every verdict
-comes from `judge`, the function behind `diagnose` and `ShiftGuard`, on draws of 8 and of 32 photos.
-Wrong modes and wrong channel orders are counted separately. Without `--loaders`, only
-EfficientNet-Lite0 is judged. To save time, each photo runs only once in each convention. This is
-exact: in inference the effect of a photo on features and batch norm does not depend on the rest of
-its batch.
+are right (with a colour cast, pale, dark, low in contrast, gray), and garbled photos (in a wrong
+memory layout or colour space). Every verdict comes from `judge`, the function behind `diagnose` and
+`ShiftGuard`, on draws of 8 and of 32 photos.
+Wrong modes and wrong channel orders are counted separately. Without `--loaders`, only forms of
+EfficientNet-Lite0 can be judged, and `lite0_folded` cannot. To save time, each photo runs only once
+in each convention. This is exact: in inference the effect of a photo on features and batch norm
+does not depend on the rest of its batch.
 
 A loader is a module in the folder with `build()`, `HAS_BN`, and a line that begins with
 `SIZE, TRUE`. The folder also has a `common.py` with `photos(size)` and `fold_batch_norm(model)`.
@@ -67,7 +68,10 @@ class RememberingReader(FeatureReader):
 
 
 def load(name: str) -> tuple[keras.Model, int, InputConvention, bool]:
-    """Returns a network, its image side, what it expects, and whether batch norm is in front."""
+    """Returns a network, its image side, what it expects, and whether it has batch norm in front.
+
+    "In front" means near the input of the network.
+    """
     if name not in OWN:
         module = importlib.import_module(name)
         front = module.HAS_BN and not name.startswith("dinov2")
@@ -122,7 +126,7 @@ def loaders_in(folder: Path) -> list[str]:
 
 
 def all_photos(size: int | tuple[int, int]) -> np.ndarray:
-    """Returns ordinary photos, 0..255, of one side, or of a height and a width."""
+    """Returns ordinary photos, 0..255; `size` is their side, or their height and width."""
     if not isinstance(size, int):
         height, width = size
         raw = all_photos(max(size))
@@ -173,8 +177,8 @@ def garbled_feeds(raw: np.ndarray) -> dict[str, np.ndarray]:
 class Table:
     """Verdicts of one network, counted by the kind of the feed and the number of photos.
 
-    `front` is whether the network has batch norm in front. `predictions` is the cost of `diagnose`
-    as a multiple of one `predict`.
+    `front` is whether the network has batch norm near its input. `predictions` is the cost of
+    `diagnose` as a multiple of one `predict`.
     """
 
     def __init__(self, name: str, true: str, front: bool) -> None:

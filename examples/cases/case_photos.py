@@ -24,7 +24,7 @@ def raw_folder():
 def right(convention):
     """Returns photos and labels: the middle 87.5 %, bicubic, 224 x 224, in the given convention."""
     images, labels = photos.imagenet_photos()
-    order = np.argsort([str(label) for label in labels], kind="stable")  # folder order
+    order = np.argsort([str(label) for label in labels], kind="stable")  # as the class folders
     return convention.from_raw(images[order]), labels[order]
 
 

@@ -2,8 +2,8 @@
 
 The weights were trained and measured at 299 x 299. The thread fed 224 x 224, and a maintainer
 who fed larger images measured 76.3 %. Here a network that was trained at 224 x 224 is fed two
-sizes. 168 x 168 has the same ratio as in the thread, and costs nothing on the twenty photos.
-112 x 112 does cost accuracy.
+sizes. 168 x 168 has the same ratio to the training size as in the thread, and costs nothing on the
+twenty photos. 112 x 112 does cost accuracy.
 """
 
 from functools import partial

@@ -2,8 +2,8 @@
 
     python examples/distribution/jax_devices.py [workflow ...]
 
-The devices are four parts of this machine's CPU. `ModelParallel` uses them two by two, and also
-spreads the weights of one layer.
+The devices are four parts of this machine's CPU. `ModelParallel` arranges them as 2 x 2: it splits
+each batch in two, and also the weights of one layer. The workflows are the fits of `workload.py`.
 """
 
 import os

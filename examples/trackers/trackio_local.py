@@ -15,6 +15,7 @@ scans = 1 - x[1000:], y[1000:]  # black on white, where training has white on bl
 
 trackio.init(project="digits", embed=False)  # stays local; with `space_id`, it goes to a Space
 log = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: trackio.log(logs, epoch))
-watch = [sg.ShiftGuard(log_dir="logs/trackio"), log]  # the guard comes first
+# The guard comes first, because it adds its values to the logs that the next callback reads.
+watch = [sg.ShiftGuard(log_dir="logs/trackio"), log]
 model.fit(x[:1000], y[:1000], validation_data=scans, epochs=3, callbacks=watch)
 trackio.finish()

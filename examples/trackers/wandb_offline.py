@@ -17,7 +17,8 @@ model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
 scans = 1 - x[1000:], y[1000:]  # black on white, where training has white on black
 
 with wandb.init(project="digits", mode="offline") as run:  # without `mode`: online
-    watch = [sg.ShiftGuard(log_dir="logs/wandb"), WandbMetricsLogger()]  # guard first
+    # The guard comes first, because it adds its values to the logs that the next callback reads.
+    watch = [sg.ShiftGuard(log_dir="logs/wandb"), WandbMetricsLogger()]
     model.fit(x[:1000], y[:1000], validation_data=scans, epochs=3, callbacks=watch)
     report = wandb.Artifact("shift", type="report")
     for pattern in ("*.html", "*.json"):

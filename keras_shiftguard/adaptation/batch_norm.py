@@ -1,10 +1,10 @@
 """AdaBN: recalibration of the moving statistics of batch norm on target data.
 
 A batch-norm layer normalises with the mean and variance that its input had in
-training. These are wrong for a target that looks different. Those of the target
-can be measured without labels: Li et al., "Revisiting Batch Normalization for
-Practical Domain Adaptation", 2016. With few target samples (n), the estimate is
-noisy. So the statistics of training count as `prior_samples` (N) samples:
+training. These statistics are wrong for a target that looks different. The target's
+own statistics can be measured without labels: Li et al., "Revisiting Batch
+Normalization for Practical Domain Adaptation", 2016. With few target samples (n),
+the estimate is noisy. So the statistics of training count as `prior_samples` (N) samples:
 `N / (N + n) * source + n / (N + n) * target`, as in Schneider et al., "Improving
 robustness against common corruptions by covariate shift adaptation", NeurIPS
 2020, equation 1.

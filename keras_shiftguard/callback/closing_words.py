@@ -16,7 +16,7 @@ MAX_SHOWN = 3  # largest number of alarms that are listed
 
 
 def preprocessing_line(diagnosis: Diagnosis | None) -> str:
-    """Returns the verdict on preprocessing in one line; "" for a mismatch.
+    """Returns the verdict on preprocessing in one line; "" for a mismatch or without a diagnosis.
 
     A mismatch has a warning of its own, except with `on_mismatch="ignore"`.
 
@@ -33,18 +33,18 @@ def preprocessing_line(diagnosis: Diagnosis | None) -> str:
     return line
 
 
-def shift_lines(report: ShiftReport | None, untold: Sequence[Finding] = ()) -> str:
-    """Returns the verdict on shift in one line, and lists the alarms that had no warning.
+def shift_lines(report: ShiftReport | None, unhandled: Sequence[Finding] = ()) -> str:
+    """Returns the verdict on shift in one line, and a line for each of the worst unhandled alarms.
 
     Args:
         report: The latest report; None if there is none.
-        untold: Alarms that had no warning, the most severe first.
+        unhandled: Alarms that had no warning, the most severe first.
     """
     if report is None:
         return ""
     line = verdict(report.findings, report.notes, report.alpha, report.num_samples)
     if report.shifted:
-        lines = [f"  - {plain_sentence(finding)}" for finding in untold[:MAX_SHOWN]]
+        lines = [f"  - {plain_sentence(finding)}" for finding in unhandled[:MAX_SHOWN]]
         return "\n".join([f"{line}. The numbers: print(guard.report)", *lines])
     if report.findings:
         return f"{line}. Differences without an alarm: print(guard.report)"

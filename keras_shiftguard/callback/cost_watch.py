@@ -29,7 +29,8 @@ from keras_shiftguard.instrument.undisturbed import undisturbed
 from keras_shiftguard.profiles import InputProfile, LabelSummary
 from keras_shiftguard.statistics.stream import Stream
 
-MIN_P_OF_MIX = 1e-3  # below it, the class mix of the kept samples counts as different
+# With a smaller p-value, the kept samples count as having another class mix than their stream.
+MIN_P_OF_MIX = 1e-3
 FIRST_EPOCHS = 4  # the cost of new findings is measured after each of this many epochs
 # Whether to search for an operation that explains the difference. JAX would compile the operations
 # for minutes, so on JAX only the accuracies are compared.
@@ -39,10 +40,10 @@ SEARCHES = keras.backend.backend() != "jax"
 class CostWatch:
     """Measures the cost of the findings on validation, in accuracy, with the present weights.
 
-    A measurement runs the model on the kept samples, at most 1024. Measurements are made after the
-    epoch of a new finding, then 1, 2, 3, 4, 8, 16, ... epochs later, and after the last epoch,
-    because the cost can rise while the model learns. As long as the model has learnt too little to
-    lose accuracy, the cost is measured after every epoch.
+    A measurement runs the model on the validation samples that the guard keeps, at most 1024.
+    Measurements are made after the epoch of a new finding, then 1, 2, 3, 4, 8, 16, ... epochs
+    later, and after the last epoch, because the cost can rise while the model learns. As long as
+    the model has learnt too little to lose accuracy, the cost is measured after every epoch.
 
     Args:
         model: The model that is trained.
@@ -59,7 +60,8 @@ class CostWatch:
         # By the stream that validation is compared with: the features with a cost, and the epoch of
         # their first measurement.
         self._priced: dict[str, tuple[frozenset[str], int]] = {}
-        self._measured: dict[str, ShiftCost] = {}  # by the other stream
+        # The latest measurement, by the stream that validation is compared with ("other stream").
+        self._measured: dict[str, ShiftCost] = {}
         # By the other stream and the feature: how images are mirrored, e.g. "upside down".
         self._mirrored: dict[tuple[str, str], str] = {}
         # `ShiftCost.by_accuracy` of an interrupted fit, by the other stream.
@@ -118,14 +120,14 @@ class CostWatch:
         if not (is_new or is_due or self._shift.is_too_early):
             return
         # If the streams are corrected in different ways, the correction of each stream is applied
-        # to its images before the measurement. The difference between corrected images was not
-        # measured, so nothing is undone or replayed.
+        # to its images before the measurement. How corrected images differ was not measured. So no
+        # operation that explains the difference is searched, and no preprocessing step is undone.
         apart = _correction(streams["train"]) != _correction(streams["validation"])
         current = _labelled(streams["validation"], corrected=apart)
         if current is None or not self._can_run():
             return
         if not _represents(current.labels, pair.current.labels):
-            return  # only the first samples of a sorted pass of unknown length were kept
+            return  # only the first samples of a sorted pass were kept so far
         self._sync()
         self._priced[pair.against] = features, epoch if is_new else since
         ((name, kept),) = streams["validation"].buffers.items()
@@ -188,7 +190,7 @@ class CostWatch:
             right = predict([images]) == current.labels
             costs["labels"] = cost_of_mix(right, current.labels, *counts)
         elif labels is not None:
-            costs["labels"] = None  # wrong labels; earlier epochs took them for another class mix
+            costs["labels"] = None  # the labels are wrong: a cost of the class mix is dropped
         share = min(pair.current.distinct_share, pair.reference.distinct_share)
         self._shift.price(
             pair.stream,

@@ -82,8 +82,8 @@ class ShiftGuard(keras.callbacks.Callback):
             batch norm to those of `target_data` after the fit. A tuple asks for both.
         on_mismatch: What to do when the preprocessing is not the one that the model
             was trained with. `"warn"` warns once. `"raise"` raises a `PreprocessingMismatchError`
-            at once. `"fix"` corrects the training input for the rest of the fit, and corrects the
-            validation input according to its own diagnosis. `"ignore"` does nothing.
+            at once. `"fix"` corrects the input of each stream, according to its own diagnosis, for
+            the rest of the fit, evaluation or prediction. `"ignore"` does nothing.
         on_shift: What to do when a stream differs significantly from another (see
             `alpha`) and the difference costs accuracy (see `tolerance`). `"warn"` warns. `"raise"`
             raises a `ShiftDetectedError` at the end of the epoch. `"stop"` stops training after the
@@ -132,8 +132,8 @@ class ShiftGuard(keras.callbacks.Callback):
             profile of the data passed to the guard.
 
     Raises:
-        BadInputError: for an argument that cannot be used, and before training
-            starts for a `log_dir` that cannot be written.
+        BadInputError: for an argument that cannot be used. A `log_dir` that cannot be
+            written raises this error before training starts.
         ShiftGuardError: before training starts, if the training step cannot be
             wrapped; the message says what to do.
 
@@ -199,10 +199,10 @@ class ShiftGuard(keras.callbacks.Callback):
         self.log_samples = log_samples
         self.attach_to = attach_to
         self._acknowledged: list[Acknowledgement] = []
-        self._known: dict[str, InputProfile] = {}  # of "reference" and "target", if given
+        self._known: dict[str, InputProfile] = {}  # of the reference and the target, if given
         self._repair = Repair(self.adapt, target)
         self._supervisor = Supervisor()
-        self._thread = get_ident()  # of the run
+        self._thread = get_ident()  # the thread that began the run
         self._ended: deque[tuple[str, int]] = deque()  # ended batches that are not counted yet
         self._loaded: dict[str, Any] | None = None  # result of `load_state`, until a fit uses it
 
@@ -223,12 +223,12 @@ class ShiftGuard(keras.callbacks.Callback):
 
     @property
     def augmentation(self) -> StepAugmentation | None:
-        """The augmentation of training batches; None without `adapt="augmentation"`."""
+        """The augmentation of training batches in the latest fit; None if there was none."""
         return self._repair.augmentation
 
     @property
     def batch_norm(self) -> BatchNormAdaptation | None:
-        """The change of batch norm after the latest fit; None without `adapt="batch_norm"`."""
+        """The change of batch norm after the latest fit; None if there was none."""
         return self._repair.batch_norm
 
     def acknowledge(
@@ -249,7 +249,7 @@ class ShiftGuard(keras.callbacks.Callback):
             The guard.
 
         Raises:
-            BadInputError: if `what` is not a text, or there is no such stream.
+            BadInputError: if `what` is empty or not a text, or there is no such stream.
 
         Example:
 
@@ -276,7 +276,7 @@ class ShiftGuard(keras.callbacks.Callback):
             path: Path of the state file.
 
         Raises:
-            BadInputError: before the first epoch of a fit.
+            BadInputError: if the guard has not been used yet.
         """
         if self._run is None:
             raise BadInputError("There is no state to save before the first epoch of a fit.")
@@ -304,7 +304,7 @@ class ShiftGuard(keras.callbacks.Callback):
         self._supervisor.detach()
 
     def set_params(self, params: dict[str, Any] | None) -> None:
-        if params is not None and params is self.params:  # Keras calls this twice in one run
+        if params is not None and params is self.params:  # the second call in one run
             raise BadInputError(
                 "The same ShiftGuard is in `callbacks` twice. Pass it once, or make a second "
                 "ShiftGuard with other options."

@@ -86,7 +86,7 @@ def _of_neighbours(name: str, profile: InputProfile, stream: Stream, number: int
     if stream.kept_samples:
         noun, example = "images", "frames of a clip are"
     alike = f"are nearly the same, as {example}"
-    if not profile.labels.are_classes:  # so sorted samples would look the same
+    if not profile.labels.are_classes:  # without classes, sorted samples cannot be recognised
         sort = "files in the order of their classes" if stream.kept_samples else "sorted rows"
         alike = f"are alike, as {example}, or {sort}"
     return (

@@ -10,6 +10,7 @@ from keras_shiftguard.adaptation.augmentation.in_step import POOL_SIZE, StepAugm
 from keras_shiftguard.adaptation.batch_norm import adapt_batch_norm
 from keras_shiftguard.adaptation.batch_norm_report import BatchNormAdaptation
 from keras_shiftguard.callback.optional_data import OptionalData
+from keras_shiftguard.detection.attribute_words import LABELS
 from keras_shiftguard.detection.report import ShiftReport
 from keras_shiftguard.domains.model import DomainAdaptationModel
 from keras_shiftguard.explain.adaptation_worth import (
@@ -68,7 +69,7 @@ class Repair:
     def use(self, augmentation: StepAugmentation | None) -> None:
         """Begins a new fit with `augmentation`, or without augmentation if it is None.
 
-        The augmentation starts with the strengths of the last fit, if the last fit had the same
+        The augmentation starts with the strengths of the previous fit, if that fit had the same
         inputs.
         """
         last = self.augmentation
@@ -233,10 +234,11 @@ def _in_a_line(changes: Sequence[Change], gaps: Mapping[str, float]) -> str:
     ]
     widest = max(gaps, key=lambda name: abs(gaps[name]), default="")
     left = abs(gaps.get(widest, 0.0))
-    result = "which closes the gap to the target"
+    result = ", which closes the gap to the target"
     if left >= CLOSED:
-        result = f"the widest gap left is {left:.1f} standard deviations ({widest})"
-    return f"ShiftGuard: augmentation {', '.join(parts)}; {result}."
+        attribute = LABELS.get(widest.rpartition("/")[2], widest)
+        result = f"; the widest gap left is {left:.1f} standard deviations ({attribute})"
+    return f"ShiftGuard: augmentation {', '.join(parts)}{result}."
 
 
 def log_alignment(model: keras.Model, log: RunWriter, step: int, logs: dict[str, Any]) -> None:

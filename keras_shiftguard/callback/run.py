@@ -138,14 +138,14 @@ class Run:
 
     @property
     def _has_failed(self) -> bool:
-        """Whether a batch could not be measured. Such an incomplete pass must not be compared."""
+        """Whether a batch could not be measured. The pass is then incomplete and not compared."""
         return self._probe is not None and self._probe.has_failed
 
     def complete_history(self) -> None:
         """Adds NaN to Keras's `history` for the epochs since a failure.
 
-        The lists of the guard are then as long as those of Keras. The logs of these epochs get no
-        NaN, because `EarlyStopping` would count NaN as an epoch without improvement.
+        So the guard's lists in `history` are as long as those of Keras. The `logs` of these epochs
+        get no NaN, because `EarlyStopping` would count NaN as an epoch without improvement.
         """
         history = getattr(getattr(self.model, "history", None), "history", None)
         if not isinstance(history, dict):
@@ -183,7 +183,7 @@ class Run:
         self._start_pass("prediction")
 
     def finish_prediction(self) -> str:
-        """Finishes the pass over the data of `model.predict`; returns the verdict."""
+        """Finishes the pass of `model.predict`; returns the verdict, or "" after a failure."""
         if self._has_failed:
             return ""
         self._finish_pass("prediction")
@@ -276,7 +276,7 @@ class Run:
             self.log.write_epoch_state(self.epoch + 1, self.state())
 
     def finish_validation(self) -> str:
-        """Finishes a pass over validation; returns the verdict, or "" within a fit."""
+        """Finishes a validation pass; returns the verdict, or "" in a fit or after a failure."""
         if not self._has_failed:
             self._finish_pass("validation")
         if self.training or self._has_failed:
@@ -334,10 +334,10 @@ class Run:
     def attach_profile(self, path: str | PathLike[str]) -> str:
         """Attaches the profile of training to a saved model; returns a message for the user.
 
-        The attached profile describes the input that the model was trained on. If most batches were
-        corrected, this is the profile after the correction. If a mismatch was not corrected in most
-        batches, no profile is attached, because it would state the wrong preprocessing to the users
-        of the model.
+        The attached profile describes the input that the model was trained on, so it is measured
+        after a correction. No profile is attached if fewer than half of the batches were corrected,
+        or if a mismatch was not corrected at all: it would state the wrong preprocessing to the
+        users of the model.
         """
         if not is_first_process():
             return ""
@@ -365,7 +365,8 @@ class Run:
         """Corrects validation in the same way as training, until validation is diagnosed."""
         train, validation = self.stream("train"), self.stream("validation")
         if "train" in self.preprocessing.corrected and not validation.is_built:
-            # Its shapes may be unknown until its first batch, which must be corrected as well.
+            # Otherwise the shapes of validation stay unknown until its first batch, which must be
+            # corrected as well.
             validation.build([sketch.spec for sketch in train.sketches.values()])
         self.preprocessing.correct_like(validation, train)
 
@@ -375,7 +376,7 @@ class Run:
             steps = (self.run_key or {}).get("steps")
         self._passes[name].start(stream, steps)
         if not self.preprocessing.is_settled(name):
-            stream.measure_every(1)  # the diagnosis needs the first samples, in a few batches
+            stream.measure_every(1)  # the diagnosis needs many samples from the first batches
 
     def _finish_pass(self, name: str) -> None:
         counter, stream = self._passes[name], self.stream(name)
@@ -444,7 +445,7 @@ class Run:
         corrected = self.preprocessing.corrected if self.kind != "prediction" else set()
         lines = [
             preprocessing_line(self.diagnosis if self.preprocessing.sees_images else None),
-            shift_lines(self.shift.report, self.shift.untold),
+            shift_lines(self.shift.report, self.shift.unhandled),
             correction_line(corrected),
         ]
         return "\n".join(line for line in lines if line)

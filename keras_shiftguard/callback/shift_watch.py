@@ -25,7 +25,7 @@ from keras_shiftguard.errors import ShiftDetectedError, warn
 from keras_shiftguard.profiles import InputProfile, OutputSummary
 from tensorboard_plugin_shiftguard.metadata import FIRST_EPOCH
 
-SHARE_OF_ALPHA = 0.1  # part of the false-alarm rate for "augmentation is on in validation"
+SHARE_OF_ALPHA = 0.1  # share of `alpha` for the finding that augmentation is on in validation
 # Attributes of `ShiftWatch` that are saved with its state.
 VISITS = ("is_first_visit", "is_unaugmented", "is_augmented", "is_too_early")
 
@@ -39,7 +39,8 @@ class ShiftWatch:
     Args:
         alpha: Probability that the whole fit raises an alarm if nothing shifted.
         on_shift: `"warn"`, `"raise"`, `"stop"` or `"ignore"`.
-        tolerance: The share of accuracy that a shift may cost before it is an alarm.
+        tolerance: The share of accuracy that a shift may cost before it is an alarm; None if costs
+            do not matter.
         reference: Profile of the reference data, or None.
         target: Whether the streams are compared with a target.
         distinct_samples: How many independent samples the streams have, see `Independence`.
@@ -77,7 +78,7 @@ class ShiftWatch:
         self.distinct_samples = endless if isinstance(endless, int) else None
         self.report: ShiftReport | None = None
         self._first: dict[str, InputProfile] = {}  # first pass over each stream
-        self._told: set[tuple[str, str, str]] = set()  # alarms that `act` has handled
+        self._handled: set[tuple[str, str, str]] = set()  # alarms that `act` has handled
         self._notes_of_passes: list[str] = []
         # Number of passes over validation with the class counts of the first pass. After a pass
         # with other counts, this number stays 0.
@@ -229,7 +230,7 @@ class ShiftWatch:
             "training": self._training.tree(),
             "augmentation": self._augmentation,
             "monitor": self._monitor.state(),
-            "told": [list(key) for key in sorted(self._told)],
+            "told": [list(key) for key in sorted(self._handled)],
             "same_labels": self._same_labels,
             "visits": {name: getattr(self, name) for name in VISITS},
         }
@@ -240,7 +241,7 @@ class ShiftWatch:
         self._training = InputProfile(**state["training"])
         self._augmentation = state["augmentation"]
         self._monitor.restore(state["monitor"])
-        self._told = {(str(a), str(b), str(c)) for a, b, c in state.get("told", ())}
+        self._handled = {(str(a), str(b), str(c)) for a, b, c in state.get("told", ())}
         self._same_labels = int(state.get("same_labels", 1))
         visits = state.get("visits", {})
         for name in VISITS:
@@ -263,8 +264,8 @@ class ShiftWatch:
         if self.report is None:
             return False
         by_key = {(f.stream, f.against, f.feature): f for f in self.report.findings if f.matters}
-        alarms = [finding for key, finding in by_key.items() if key not in self._told]
-        self._told |= by_key.keys()
+        alarms = [finding for key, finding in by_key.items() if key not in self._handled]
+        self._handled |= by_key.keys()
         if not alarms or self.on_shift == "ignore":
             return False
         if self.on_shift == "raise":
@@ -279,7 +280,7 @@ class ShiftWatch:
         return stops
 
     @property
-    def untold(self) -> list[Finding]:
+    def unhandled(self) -> list[Finding]:
         """The alarms without a warning: all with `on_shift="ignore"`, else none."""
         findings = () if self.report is None else self.report.findings
         return [] if self.on_shift != "ignore" else [f for f in findings if f.matters]
@@ -334,8 +335,8 @@ class ShiftWatch:
 
         Different samples may have the same class counts by chance, more often if there are few
         classes. The probability of such a coincidence is the p-value, and the finding is reported
-        only if it is small. A pass with other counts shows that the passes do not repeat the same
-        samples.
+        only if this p-value is small. A pass with other counts shows that the passes do not repeat
+        the same samples.
         """
         first, latest = self._first.get("validation"), passes.get("validation")
         if first is None or latest is None or first is latest or self._same_labels == 0:

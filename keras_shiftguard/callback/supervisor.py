@@ -33,7 +33,7 @@ class Supervisor:
     def __init__(self) -> None:
         self.run: Run | None = None
         self.has_failed = False
-        self._run_key: object = None  # of the latest run, even if it could not be created
+        self._run_key: object = None  # key of the latest run, even if the run was not created
 
     def begin(self, new_run: Callable[[], Run], run_key: object) -> None:
         """Begins to watch a run, in place of the latest one.

@@ -27,8 +27,8 @@ def trained_on(
         data_format: Data format of the images.
 
     Raises:
-        BadInputError: If an input is a mismatch that was not corrected, or if only parts of its
-            samples were kept, such as single frames of videos.
+        BadInputError: If an input has a mismatch that was not corrected, or if no whole samples
+            of a corrected input were kept, for example only single frames of videos.
     """
     corrected = [name for name, each in stream.corrections.items() if each.is_on]
     for name in stream.kept_samples:

@@ -7,7 +7,8 @@
   `certain_difference.py` finds what needs no test.
 - `monitor.py` makes all comparisons of a whole fit, at one false-alarm rate.
 - `finding.py` and `report.py` hold the result: `Finding` and `ShiftReport`; `sentences.py`,
-  `attribute_words.py` and `report_words.py` hold their texts.
+  `attribute_words.py`, `plain_words.py` and `report_words.py` hold their texts. `cost.py` holds the
+  accuracy that a difference costs.
 - `acknowledged.py` marks shifts that the user accepts; `planning.py` says how many samples a
   test needs.
 """

@@ -29,6 +29,6 @@ class Acknowledgement:
 
 
 def acknowledged(finding: Finding, known: Iterable[Acknowledgement]) -> Finding:
-    """Returns the finding, marked with the reason of the first rule that applies to it."""
+    """Returns the finding, marked with the reason of the first rule that applies, if one does."""
     reason = next((each.reason or "known" for each in known if each.covers(finding)), "")
     return replace(finding, acknowledged=reason) if reason else finding

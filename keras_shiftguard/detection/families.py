@@ -15,8 +15,9 @@ from tensorboard_plugin_shiftguard.metadata import FIRST_EPOCH
 
 TOO_FEW = "not enough samples yet"  # beginning of a note
 MAX_NAMED = 5  # largest number of features or columns that a note names
-# (current, reference): the number of distinct samples divided by the number of samples counted.
-# Copies of a sample add no evidence, so tests count distinct samples.
+# A share for the current stream and one for the reference: the number of distinct samples divided
+# by the number of samples counted. Copies of a sample add no evidence, so tests count distinct
+# samples.
 Shares = tuple[float, float]
 
 
@@ -50,7 +51,7 @@ class CollectedTests:
     _short: set[str] = field(default_factory=set)  # streams with a note on too few samples
 
     def note_too_few(self, what: str, n: float, m: float, needed: int) -> bool:
-        """Whether a stream has fewer samples than needed; adds a note on it, at most once.
+        """Whether a stream has fewer samples than needed; adds at most one note on each stream.
 
         Args:
             what: Name of what cannot be tested.
@@ -137,14 +138,15 @@ class CollectedTests:
     ) -> None:
         """Adds a test of the share of samples with a value that is not finite.
 
-        If the input has columns, a test of each column is added as well.
+        If both streams have the same columns, a test of each column is added as well.
 
         The arguments are those of `add_features`.
         """
         a, b = current.nonfinite_samples, reference.nonfinite_samples
         n, m = current.num_samples, reference.num_samples
         names, p_values = [source], [np.ones(1)]
-        # For each of `names`: the share of samples in which it is missing, (current, reference).
+        # For each of `names`: the shares of the samples of the current stream and of the reference
+        # in which it is missing.
         missing_shares = [(a / max(n, 1), b / max(m, 1))]
         if a + b and min(n * shares[0], m * shares[1]) >= 1:
             distinct_a, distinct_n = a * shares[0], n * shares[0]

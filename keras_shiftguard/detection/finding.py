@@ -40,13 +40,13 @@ class Finding:
             d) unless `explanation` says otherwise; for frequencies Cohen's w, which
             is not negative.
         interval: 95 % interval of the effect size.
-        p_value: P-value, not corrected for the number of features and of looks;
-            never 0.
+        p_value: P-value, not corrected for the number of features and of
+            comparisons during a fit; never 0.
         stream: Name of the stream that differs, e.g. `"validation"`.
         against: Name of the stream it is compared with, e.g. `"train"`.
         since: First epoch, counted from 1, in which it was found; None outside
             of a fit.
-        explanation: One sentence with its numbers.
+        explanation: One or two sentences with numbers.
         expected: Whether the difference is intended (augmentation).
         negligible: Whether the effect is too small to matter.
         acknowledged: Why the difference is accepted, see `ShiftReport.acknowledge`;

@@ -30,11 +30,11 @@ class Comparison:
 
     Args:
         findings: The findings to report. They are significant after correction over all
-            tests of the comparison.
+            tests of the comparison, except for another shape of an input, which is certain.
         notes: Sentences on what could not be tested, and why.
         p_value: P-value of "nothing differs", over all tests; never 0.
-        families: All tests that were made, significant or not.
-        significant: Features that differ significantly and matter, reported or not.
+        families: All tests that were made, significant or not, except that of concept shift.
+        significant: Features that matter and differ significantly in `families`, reported or not.
     """
 
     findings: list[Finding] = field(default_factory=list)
@@ -45,7 +45,7 @@ class Comparison:
 
     @property
     def tested(self) -> list[Finding]:
-        """The findings of all tests of this comparison, significant or not, for plots."""
+        """The findings of all tests in `families`, significant or not, for plots."""
         return [finding for family in self.families for finding in family.all_findings()]
 
 
@@ -70,7 +70,7 @@ def compare_profiles(
             have them, made with the same weights.
 
     Returns:
-        Findings, notes and the global p-value.
+        The findings, with notes, tests and p-value.
     """
     reference, current = _with_sources(reference), _with_sources(current)
     tests = CollectedTests(StreamNames(stream, against))

@@ -1,10 +1,10 @@
 """Past findings: differences that were found in earlier epochs, and that a later look excludes.
 
-A finding is never removed during a fit, so the report has to say that it is over: "in epochs 1 to
-3 only". It is over if a later look (comparison) shows no difference at the level of a single test,
-or a negligible one, and if the effect that was found lies outside of the later interval. It then
-stays over until it is found again. It is not enough that a later look does not find the difference,
-because later looks have a lower level.
+A finding is never removed during a fit, so the report has to say that the difference is over: "in
+epochs 1 to 3 only". A difference is over if a later look (comparison) shows no difference at the
+level of a single test, or a negligible one, and if the effect that was found lies outside of the
+later look's interval. The finding then stays over until it is found again. It is not enough that a
+later look does not find the difference, because later looks have a lower level.
 """
 
 from collections.abc import Iterable, Mapping
@@ -21,7 +21,7 @@ def with_past(
     tested: Iterable[Finding],
     last: int | None,
 ) -> dict[str, Finding]:
-    """Returns the findings of a pair of streams with `until` set for those that are over.
+    """Returns the findings of a pair of streams; `until` is set for those that are over, else None.
 
     Args:
         findings: The findings so far, by feature.

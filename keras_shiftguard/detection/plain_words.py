@@ -69,7 +69,7 @@ def plain_difference(finding: Finding) -> str:
 
 
 class Difference(NamedTuple):
-    """The four parts of the sentence on a difference, so that a sentence can join differences.
+    """The four parts of a sentence on a difference; one sentence can join several differences.
 
     Args:
         who: What differs: `"Validation images"`.
@@ -96,7 +96,7 @@ def difference(finding: Finding) -> Difference | None:
 
 
 def sentence_of(finding: Finding) -> str:
-    """Returns a finding as a sentence without its numbers."""
+    """Returns a finding as a sentence without the numbers of its test."""
     if parts := difference(finding):
         return " ".join(parts)
     first = SENTENCE_END.split(finding.explanation)[0]
@@ -105,7 +105,7 @@ def sentence_of(finding: Finding) -> str:
 
 
 def _present(finding: Finding) -> Difference | None:
-    """Returns the parts of the sentence on a finding, in the present tense."""
+    """Returns the parts of the sentence on a finding, in the present tense; None if it has none."""
     if finding.kind != "covariate":
         return None
     if _is_about_images(finding):
@@ -169,7 +169,7 @@ def _degree(effect: float) -> str:
 
 
 def _cost(finding: Finding) -> str:
-    """Returns the cost of a finding, as the end of its sentence; empty if unknown."""
+    """Returns the cost of a finding, as the end of its sentence; empty if unknown or a question."""
     if finding.cost is None or finding.is_question:
         return ""
     if finding.cost <= 0:

@@ -57,8 +57,8 @@ class ShiftReport(AsPage):
     def to_dict(self) -> dict[str, Any]:
         """Returns the report as plain Python values, for JSON.
 
-        Each finding also has `matters`, its `sentence` without numbers, and the `difference`, which
-        is that sentence in parts, or None.
+        Each finding also has `matters`, its `sentence` (without the numbers of the test), and the
+        `difference`, which is that sentence in parts, or None.
         """
         findings = [_as_dict(finding) for finding in self.findings]
         return {

@@ -24,7 +24,7 @@ def in_words(
     alpha: float = 0.05,
     num_samples: Mapping[str, int] | None = None,
 ) -> str:
-    """Returns the text of a report: the verdict, findings (one sentence each), and notes.
+    """Returns the text of a report: the verdict, findings (one line each), and notes.
 
     Args:
         findings: Findings, sorted by severity.

@@ -9,7 +9,7 @@ from keras_shiftguard.detection.finding import Finding, by_severity
 from keras_shiftguard.detection.two_sample.multiplicity import Family
 from keras_shiftguard.profiles import InputProfile
 
-MAX_PER_SOURCE = 3  # largest number of findings reported on one input (or the labels, ...)
+MAX_PER_SOURCE = 3  # most findings on an input, on its missing values, on labels or outputs
 # The attribute that is reported first, by the family of the cause that is named.
 MAIN_ATTRIBUTE = {
     "brightness": "brightness",
@@ -37,7 +37,7 @@ def reported_findings(
         names: Names of the two streams.
 
     Returns:
-        The findings to report, with the causes in their explanations.
+        The findings to report. The first one on an input also names its cause, if it is known.
     """
     chosen: list[Finding] = []
     for source in dict.fromkeys(family.source for family, _ in found):

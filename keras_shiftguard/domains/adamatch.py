@@ -8,7 +8,7 @@ from keras import ops
 
 from keras_shiftguard.domains.pair import Pair
 
-CONFIDENCE = 0.9  # the threshold, in units of the mean confidence on the source
+CONFIDENCE = 0.9  # threshold of target samples, in units of the mean confidence on the source
 EPSILON = 1e-6
 
 
@@ -23,8 +23,8 @@ class AdaMatch(keras.layers.Layer):
 
     `PairModel` computes the source part of AdaMatch: the loss of the weak and strong views of the
     source, and the random interpolation of the logits. The paper adds the losses of the two views;
-    `PairModel` averages them. So this loss is halved too, and only the scale of the total
-    differs from the paper.
+    `PairModel` averages them. So the loss of this layer is halved too, and only the scale of the
+    total differs from the paper.
 
     The formulas are those of the paper. The authors' code differs from them: it takes the class
     with the largest rescaled probability as the label, uses moving averages instead of means over
@@ -40,7 +40,7 @@ class AdaMatch(keras.layers.Layer):
 
     Attributes:
         mix_ratio: Variable, the class shares that the target is aligned to, divided by those
-            of the source, `(classes,)`; ones in the paper.
+            of the source, `(classes,)`; all 1 in the paper.
 
     Reference: Berthelot et al., "AdaMatch: A Unified Approach to Semi-Supervised Learning and
     Domain Adaptation", ICLR 2022, section 3.
@@ -59,7 +59,7 @@ class AdaMatch(keras.layers.Layer):
         self.share_tracker = keras.metrics.Mean(name="pseudo_labelled")
 
     def loss(self, pair: Pair, progress: Any, strength: Any) -> Any:
-        """Returns the loss; `pair` has a strong view."""
+        """Returns the loss; `pair` must have a strong view."""
         labels = self.labels(pair)
         confidence = ops.mean(ops.max(pair.probabilities, axis=1))
         is_sure = ops.cast(ops.max(labels, axis=1) >= CONFIDENCE * confidence, "float32")

@@ -12,7 +12,7 @@ from keras import ops
 from keras_shiftguard.domains.pair import Pair
 from keras_shiftguard.domains.reversal import reverse
 
-RAMP_STEEPNESS = 10.0  # of the sigmoid by which the reversed gradient rises
+RAMP_STEEPNESS = 10.0  # steepness of the sigmoid by which the reversed gradient rises
 # An outer product of features and class probabilities wider than `MAX_PRODUCT` is replaced by a
 # random projection of width `PROJECTION`: Long et al. (2018), section 3.2.
 MAX_PRODUCT, PROJECTION = 4096, 1024
@@ -22,9 +22,9 @@ EPSILON = 1e-6
 class DomainAdversarial(keras.layers.Layer):
     """A domain head behind a gradient reversal, and its loss.
 
-    The head learns at full speed from the first step on. Only the reversed gradient is
-    multiplied, by `strength * (2 / (1 + exp(-10 p)) - 1)`, where `p` is the share of the
-    training that is over.
+    The gradient of the head itself is not scaled. The reversed gradient is multiplied by
+    `strength * (2 / (1 + exp(-10 p)) - 1)`, where `p` is the share of the training that is
+    over.
 
     CDAN follows the authors' code. The class probabilities in the product with the features get no
     gradient. The weights of CDAN+E are divided by their sum in each domain, so they do not change

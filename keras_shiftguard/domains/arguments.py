@@ -23,7 +23,7 @@ def check_streams(source: Any, target: Any, labels: Any, num_classes: int) -> li
 
     Args:
         source: The first samples of the source, as the model gets them.
-        target: The first samples of the target, likewise.
+        target: The first samples of the target, as the model gets them.
         labels: Labels of these source samples, or None.
         num_classes: Number of classes of the model; 0 for regression.
 

@@ -21,7 +21,7 @@ FIRST_STAGE = 0.25  # share of the training before AdaMatch starts
 # AdaMatch is switched off.
 MIN_SOURCE_ACCURACY = 0.8
 # The class mix of the target is estimated only if the mean confidence on the target is at least
-# this share of that on the source. With less, a different mix of predictions may be a mistake.
+# this share of that on the source. If it is lower, mistakes may be why another mix is predicted.
 CLEAR = 0.97
 MIN_ACCURACY_DROP = 0.02  # a smaller drop of source accuracy is ignored
 # A collapse: the entropy of the mean prediction fell below this share of its first-stage value.
@@ -29,7 +29,7 @@ COLLAPSE = 0.5
 
 
 class AutoGuard:
-    """Saves the weights of the first stage, and restores them if the second seems to do harm.
+    """Saves the weights of the first stage; restores them if the second stage seems to do harm.
 
     Args:
         model: The `DomainAdaptationModel`.
@@ -57,7 +57,7 @@ class AutoGuard:
         self.first: Evidence | None = None
 
     def look(self, evidence: Evidence, probabilities: np.ndarray, held_out: int) -> None:
-        """Ends the first stage when it is over; in the second, restores the weights after harm.
+        """Ends the first stage, or restores its weights if a measurement shows harm.
 
         Args:
             evidence: The measurement.

@@ -72,7 +72,7 @@ def mmd(source: Any, target: Any) -> Any:
     """
     n, m = (ops.cast(ops.shape(x)[0], "float32") for x in (source, target))
     both = ops.concatenate([source, target], axis=0)
-    # Subtracting the mean changes no distance. Near 0, the distances lose fewer digits.
+    # Subtracting the mean changes no distance, but rounding errors are smaller near 0.
     both = both - ops.stop_gradient(ops.mean(both, axis=0, keepdims=True))
     distances = squared_distances(both, both)
     scale = ops.stop_gradient(ops.sum(distances) / ((n + m) * (n + m - 1.0))) + EPSILON
@@ -81,7 +81,7 @@ def mmd(source: Any, target: Any) -> Any:
     size = ops.shape(source)[0]
 
     def within(part: Any, samples: Any) -> Any:
-        # Without the pairs of a sample with itself.
+        # The pairs of a sample with itself are left out.
         others = ops.sum(part) - ops.sum(ops.diagonal(part))
         return others / ops.maximum(samples * (samples - 1.0), 1.0)
 

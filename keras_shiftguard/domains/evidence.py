@@ -18,7 +18,7 @@ class Evidence:
     Args:
         epoch: Number of finished epochs; 0 before training.
         distance: Proxy A-distance of the features, from 0 (a linear rule cannot
-            tell the domains apart) to 2 (it always can).
+            tell the domains apart) to 2 (it always can); NaN if a feature is not finite.
         source_accuracy: Accuracy on labelled source samples; NaN for regression.
         source_confidence: Largest class probability of a source sample, averaged over the
             samples; NaN for regression.
@@ -109,7 +109,7 @@ def measure_evidence(
         source: Features `(samples, features)` and class probabilities `(samples,
             classes)` of the source.
         labels: Class ids of the source, `(samples,)`; None for regression.
-        target: Features and class probabilities of the target, likewise.
+        target: Features and class probabilities of the target, in the same form.
     """
     features, p = source
     target_features, target_p = target

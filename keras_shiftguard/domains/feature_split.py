@@ -28,7 +28,7 @@ class Split:
 
     Raises:
         BadInputError: If the model cannot be split at this layer. The message lists
-            the layers where it can be split.
+            the layers where it can be split, if there are any.
     """
 
     def __init__(self, model: keras.Model, feature_layer: str | None = None) -> None:

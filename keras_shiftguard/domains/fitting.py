@@ -71,7 +71,7 @@ def train(
         if num_samples(held_out[0]) >= MIN_TARGET_SAMPLES:  # fewer cannot be measured
             measured, is_held_out = held_out, True
     epochs = kwargs.get("initial_epoch", 0), kwargs.get("epochs", 1)
-    seed = int(np.random.randint(2**31))  # follows keras.utils.set_random_seed
+    seed = int(np.random.randint(2**31))  # keras.utils.set_random_seed makes it repeatable
     seed = int(from_all(np.asarray([seed]))[0])  # the seed of the first process, for all
     pairs = Pairs(
         source,
@@ -95,7 +95,7 @@ def train(
     weights = _loss_weights(*source_samples[1:], kwargs.get("class_weight"))
     trained = from_all((to_numpy(source_samples[1]), weights))
     judges = bool(model.verbose) and is_held_out and bool(model.num_classes)
-    judges = judges and not has_several_processes()  # one process cannot copy the weights
+    judges = judges and not has_several_processes()  # one of several cannot copy all weights
     target_x = from_all(target_samples[0])
     watch = AdaptationWatch(model, (x, y), target_x, epochs, trained, keeps=judges)
     model.judging = Outcome(model, watch) if judges else None
@@ -140,7 +140,7 @@ class _Repeatable:
 
 
 def _join_source(x: Any, y: Any, weight: Any) -> Any:
-    """Returns the source as `(x, y)` or `(x, y, weight)`; as `x` if that yields the labels."""
+    """Returns the source as `(x, y)` or `(x, y, weight)`, or as one object that yields labels."""
     if x is None:
         raise BadInputError("`fit` needs a source: fit(x, y, target_data=...)")
     if callable(x) and not hasattr(x, "__iter__") and not isinstance(x, keras.utils.PyDataset):

@@ -32,15 +32,15 @@ class DomainAdaptationModel(PairModel):
     The wrapper is used like the model that it wraps: `compile`, `fit`, `evaluate`,
     `predict`, `save`. It trains the weights of `model` itself, which is available as
     `adapted_model`. Each batch of `fit` holds samples of both domains. The loss of the method is
-    added to the loss of the task: from the first step on, except with `"auto"`. (`"augmentation"`
-    adds none.)
+    added to the loss of the task from the first step on (with `"auto"`, from the second stage on;
+    `"augmentation"` adds none).
 
     Args:
         model: A functional or sequential model with one output, compiled or not.
         feature_layer: Name of the layer whose output `"dann"`, `"cdan"`, `"mmd"` and
-            `"coral"` align. Defaults to the layer before the last one with weights.
-        method: One of these, or a tuple of them, whose losses are added. They follow the papers
-            below; the class of each method lists how it differs from its paper.
+            `"coral"` align. Defaults to the layer that feeds the last layer with weights.
+        method: One of these, or a tuple of them, whose losses are added. The methods follow the
+            papers below; the class of each method lists how it differs from its paper.
 
             - `"dann"`: a domain head learns to tell the domains apart by their features,
               and its reversed gradient makes them alike.
@@ -123,7 +123,7 @@ class DomainAdaptationModel(PairModel):
         self.looks: list[Evidence] = []
         self.actions: list[Action] = []
         self.expected = self.outcome = ""  # of the latest fit, see `AlignmentReport`
-        self.judging: Outcome | None = None  # during a fit
+        self.judging: Outcome | None = None  # set during a fit
         self.num_classes = max(self.split.num_outputs, 2)
         self.methods = make_methods(
             names, self.split.width, self.num_classes, self.units, self.entropy
@@ -177,8 +177,8 @@ class DomainAdaptationModel(PairModel):
             AdaMatch `pseudo_labelled`, the share of the target that is trained on.
 
         Raises:
-            BadInputError: If the two domains cannot be aligned, before training
-                starts. The message says how to fix it.
+            BadInputError: Before training starts, if the data, the model or its loss cannot
+                be used.
         """
         self._compile_if_needed()
         self._read_loss()
@@ -219,7 +219,7 @@ class DomainAdaptationModel(PairModel):
         )
 
     def judge(self) -> str:
-        """Returns `outcome`, which it first renews if a fit is running; "" if it is unknown."""
+        """Returns `outcome`, measured anew while a fit is running; "" if it is unknown."""
         if self.judging is not None:
             self.outcome = self.judging.worth().line
         return self.outcome
@@ -288,6 +288,6 @@ class DomainAdaptationModel(PairModel):
             config[part] = keras.saving.deserialize_keras_object(
                 config[part], custom_objects=custom_objects
             )
-        loaded = cls(**config, verbose=0)  # without the message on the feature layer
+        loaded = cls(**config, verbose=0)  # prints no message on the feature layer
         loaded.verbose = verbose
         return loaded

@@ -39,7 +39,8 @@ def expectation(source: Any, target: Any) -> str:
 class Outcome:
     """The statement after training: estimated accuracies on the target, in one line.
 
-    The accuracies are those with the present weights and, if earlier weights were kept, with those.
+    The accuracy is estimated with the present weights and, if earlier weights were kept, also with
+    the earlier weights.
 
     Args:
         model: The `DomainAdaptationModel`.

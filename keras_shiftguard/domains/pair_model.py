@@ -190,7 +190,7 @@ class PairModel(keras.Model):
 
 
 def _logits(p: Any) -> Any:
-    """Returns logits of class probabilities, or of one column, the probability of a class."""
+    """Returns logits of class probabilities; a single column is the probability of one class."""
     p = ops.cast(p, "float32")
     log_p = ops.log(ops.maximum(p, SMALLEST_PROBABILITY))
     if p.shape[1] > 1:

@@ -15,8 +15,8 @@ from keras_shiftguard.errors import BadInputError
 from keras_shiftguard.io.batches import SOURCE, TARGET, Batch, batches, is_arrays
 
 # Keras fetches two batches of a dataset before training. If the source is one-shot (an iterator),
-# they are cached. If more than this number is fetched, training has begun, and the cache is
-# dropped.
+# they are cached. If more than `MAX_PREFETCHED` batches are fetched, training has begun, and the
+# cache is dropped.
 MAX_PREFETCHED = 16
 MAX_CACHED_BATCHES = 4096  # batches of a one-shot target that are cached to repeat it
 
@@ -32,7 +32,7 @@ class Pairs(keras.utils.PyDataset):
         batch_size: Batch size for source and target arrays.
         shuffle: Whether to shuffle source arrays in each epoch, and the batches of a source
             `PyDataset` if `steps` is None.
-        steps: Number of batches in an epoch; required if the source is an iterator.
+        steps: Number of batches in an epoch; required if the source is an iterator or endless.
         seed: Seed of the shuffling.
 
     Raises:

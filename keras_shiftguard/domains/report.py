@@ -38,11 +38,11 @@ class AlignmentReport:
         looks: The measurements: one before training and one after each epoch (less
             often in long trainings).
         actions: The changes that were made during training.
-        strength: Weight of the methods at the end.
-        expected: The statement before training on whether adaptation is likely to help; "" if
-            there was none.
-        outcome: The statement after training on the estimated accuracy on the target; "" if there
-            was none.
+        strength: The `strength` of the methods when the report is made; 0 if they are switched off.
+        expected: A sentence from before the training, which says whether adaptation is likely to
+            help; "" if there is none.
+        outcome: A sentence from after the training, with the estimated accuracy on the target; ""
+            if there is none.
     """
 
     method: str
@@ -83,8 +83,8 @@ class AlignmentReport:
             logs: The logs of Keras for this epoch.
 
         Returns:
-            A headline, the actions of the epoch as events (with those from before
-            training in epoch 1), and a value for each curve.
+            A headline, the actions of the epoch as events (in epoch 1, also those from
+            before training), and a value for each curve.
         """
         events = [
             {"kind": "action", "stream": "target", "text": a.what, "reason": a.reason}
@@ -133,7 +133,7 @@ class AlignmentReport:
             f"{first.domain_accuracy:.0%} before training (50% is guessing; proxy A-distance "
             f"{last.distance:.2f}, was {first.distance:.2f}, of at most 2).",
         ]
-        if last.source_accuracy == last.source_accuracy:  # not NaN, as for regression
+        if last.source_accuracy == last.source_accuracy:  # False for NaN, the value in regression
             lines.append(
                 f"  Accuracy on labelled source is {last.source_accuracy:.1%}. In the target the "
                 f"model's mean confidence is {last.confidence:.0%}. These numbers use no labels of "

@@ -11,8 +11,9 @@ from keras_shiftguard.errors import BadInputError
 def reverse(x: Any, strength: Any) -> Any:
     """Returns `x`; its gradient is multiplied by `-strength`.
 
-    `x - constant` is exactly zero, so finite values stay the same bit for bit in every
-    precision. `(1 + s) * stop_gradient(x) - s * x` would round them. Infinity becomes NaN.
+    The code adds a multiple of `x - stop_gradient(x)`, which is exactly zero. So finite values
+    stay the same bit for bit in every precision; `(1 + s) * stop_gradient(x) - s * x` would
+    round them. Infinity becomes NaN.
 
     Args:
         x: A floating-point tensor of any shape.

@@ -1,7 +1,7 @@
 """The class mix of the target, estimated from predictions. NumPy only.
 
-A wrong mix does more harm than the mix of the source, so that is kept unless the predictions
-contradict it. If a share `e` of the predictions is wrong, the true shares of the
+A wrong mix does more harm than the mix of the source, so the mix of the source is kept unless the
+predictions contradict it. If a share `e` of the predictions is wrong, the true shares of the
 classes differ from the predicted shares by at most `e` (total variation distance), whatever has
 changed between the domains. `e` is not known: it is estimated from the confidence of the
 predictions, plus the sampling error of the predicted shares. If a network is too confident, this
@@ -53,9 +53,10 @@ def distance(mix: np.ndarray, other: np.ndarray) -> float:
 def em_mix(probabilities: np.ndarray, prior: np.ndarray) -> np.ndarray:
     """Returns the class shares of the target by expectation-maximisation, `(classes,)`.
 
-    The estimate is right only if the probabilities, rescaled to a mix, are right for that mix. If
-    the inputs have changed as well, it may be far off: on digits with less contrast, of which 90 %
-    are predicted right, one class got an estimated share of 56 % instead of 10 %.
+    The estimate is right only if the class probabilities, rescaled to the mix of the target, are
+    right on the target. If the inputs have changed as well, the estimate may be far off: on digits
+    with less contrast, of which 90 % are predicted right, one class got an estimated share of 56 %
+    instead of 10 %.
 
     Args:
         probabilities: Class probabilities of target samples, `(samples, classes)`.

@@ -33,8 +33,8 @@ class Views(keras.layers.Layer):
 
     - Images (4D): the weak view has small shifts. The strong view also has random rotation,
       shear, zoom, light, contrast, colour, noise and one erased rectangle.
-    - Vectors (2D): the strong view has a common gain, noise, and values of another sample of
-      the same domain.
+    - Vectors (2D): the strong view has one gain for all values, noise, and values of another
+      sample of the same domain.
     - Signals (3D, `(samples, time, channels)`): the strong view has a gain, a drift, noise and
       a shift in time.
 
@@ -130,7 +130,7 @@ def check_views(inputs: Any) -> None:
 
 
 def image_views(x: Any, low: Any, high: Any, seed: GivenSeed, choice: GivenSeed) -> tuple[Any, Any]:
-    """Returns the weak and the strong view of images, from one pass of the augmentation.
+    """Returns the weak and the strong view of images, from one call of the augmentation.
 
     Args:
         x: Images, `(samples, height, width, channels)`, or channels first.

@@ -124,7 +124,7 @@ class AdaptationWatch(keras.callbacks.Callback):
         self.measured = epoch
 
     def look(self, epoch: int) -> Evidence:
-        """Measures the model in or after an epoch, and passes the result to the guard of "auto".
+        """Measures the model in or after an epoch; an `AutoGuard`, if any, acts on the result.
 
         Args:
             epoch: Number of the epoch, counted from 1; 0 before training.

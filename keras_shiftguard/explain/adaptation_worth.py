@@ -26,9 +26,10 @@ from keras_shiftguard.instrument.undisturbed import undisturbed
 from keras_shiftguard.io.batches import named_inputs
 
 LARGE = 0.8  # an effect size in standard deviations between samples; Cohen calls 0.8 large
-# Target samples; with fewer, a difference does not make help likely, nor its absence unlikely.
-FEW = 64
-MAX_SAMPLES = 256  # of the target, and of the labelled source, for one estimate
+# With fewer target samples, the line before the fit says neither that adaptation is likely to help
+# because a difference was found, nor that it is unlikely to help because none was found.
+MIN_TARGET = 64
+MAX_SAMPLES = 256  # target samples, and labelled source samples, for one estimate
 # An estimate runs the model on the labelled source and its corrupted copies, about this many times
 # in total. No estimate is made if these runs would take longer than both `MAX_SECONDS` and the
 # share `MAX_SHARE` of the training time.
@@ -73,7 +74,7 @@ def expected_worth(
     inputs = [f for f in real if f.feature.split("/")[0].split(" ")[0] not in MODEL_FEATURES]
     moved = [f for f in inputs if f.kind in ("covariate", "preprocessing")]
     if not moved:
-        if num_target < FEW:
+        if num_target < MIN_TARGET:
             return f"Whether adaptation can help is not known: {num_target} samples are too few."
         data = "the target" if name == "target" else name
         return (
@@ -93,7 +94,9 @@ def expected_worth(
             f"Adaptation is unlikely to help: {difference}, but no augmentation was found that "
             f"closes this gap ({num_target:,} samples)."
         )
-    likely = " images " in difference and abs(worst.effect_size) >= LARGE and num_target >= FEW
+    likely = (
+        " images " in difference and abs(worst.effect_size) >= LARGE and num_target >= MIN_TARGET
+    )
     says = "is likely to" if likely else "may"
     return f"Adaptation {says} help: {difference} ({num_target:,} samples)."
 
@@ -106,7 +109,7 @@ class Worth(NamedTuple):
         answer: `"yes"`, `"no"` if it did harm, `"same"` if the estimates do not differ, or
             `"unknown"`.
         now: The estimated accuracy on the target, and its interval; None if not known.
-        earlier: The same before adaptation.
+        earlier: The same for an earlier state of the model.
         source: The accuracy on labelled source data; None if not known.
         saw_target: Whether the model was trained on target samples, so that the estimates may be
             too high.
@@ -214,7 +217,7 @@ def bounded_estimate(
 ) -> AccuracyEstimate | None:
     """Returns an estimate from a few hundred samples; None if it cannot be made or costs too much.
 
-    Any failure only causes a warning, because the function runs within a fit.
+    A failure causes at most a warning, because the function runs within a fit.
 
     Args:
         model: The model.
@@ -231,7 +234,7 @@ def bounded_estimate(
     try:
         target, x, y = (_few(part) for part in (target, x, y))
         with undisturbed(model):
-            model.predict(x, batch_size=CHUNK, verbose=0)  # compiles
+            model.predict(x, batch_size=CHUNK, verbose=0)  # compiles, which is not timed
             start = time.perf_counter()
             model.predict(x, batch_size=CHUNK, verbose=0)
             cost = PREDICTIONS * (time.perf_counter() - start)

@@ -44,8 +44,8 @@ class ConceptShift:
 
         Args:
             before: Accuracy of each class in the reference, `(classes,)`.
-            now: Accuracy of each class in the data, `(..., classes)`, with all exact causes
-                removed.
+            now: Accuracy of each class in the data, `(..., classes)`, after all causes that can be
+                removed exactly (`removal.py`) were removed.
             shares: Share of the samples in each class, `(classes,)`, which is the weight of the
                 class's loss.
             left: The part of the gap that is left to explain, `(...)`; the result is at most

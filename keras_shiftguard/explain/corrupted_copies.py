@@ -25,7 +25,7 @@ SEED = 23
 def corrupted_copies(samples: np.ndarray) -> Iterator[tuple[str, np.ndarray]]:
     """Yields corrupted copies of samples, each with the name of its family.
 
-    It yields nothing for samples of integers that are not images.
+    It yields nothing for integers, unless they are images of at least 8 pixels a side.
 
     Args:
         samples: `(samples, ...)`. Images are 4D, in the layout of Keras.

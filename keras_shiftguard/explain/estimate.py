@@ -23,7 +23,8 @@ from keras_shiftguard.statistics.classes import host_probabilities
 MAX_REFERENCE = 512  # labelled samples that are corrupted
 MIN_REFERENCE = 50  # labelled samples; with fewer, no value is given
 PENALTY = 1.0  # of the ridge regression, for standardised scores
-MAX_DISAGREEMENT = 0.15  # between regression and optimal transport; above it, no value is given
+# No value is given if regression and optimal transport differ by more than this.
+MAX_DISAGREEMENT = 0.15
 # A value of `AccuracyEstimate.reason`.
 METHODS_DISAGREE = "The methods disagree: label some of the samples."
 FEATURES = ("ATC", "DoC", "COT", "entropy", "MaNo", "shares")
@@ -39,7 +40,8 @@ class AccuracyEstimate(AsPage):
             corruptions that were left out of the calibration, the sampling error, and the
             disagreement of the methods.
         reference_accuracy: The accuracy on the labelled reference.
-        by_method: Estimate of each method by its name: `"ATC"`, `"DoC"`, `"COT"`, and
+        by_method: Estimate of each method by its name: `"ATC"` (threshold of the confidence),
+            `"DoC"` (difference of the confidences), `"COT"` (optimal transport), and
             `"regression"`, which combines the scores of these methods with other scores.
         num_samples: Number of samples without labels.
         alpha: The interval holds the accuracy with probability 1 - alpha.

@@ -4,14 +4,15 @@ import numpy as np
 
 from keras_shiftguard.errors import BadInputError
 
-MAX_BYTES = 2 << 30  # of all samples in memory
+MAX_BYTES = 2 << 30  # largest size of the kept samples in memory
 
 
 class EvenSubsample:
     """An evenly spread subsample of a stream of unknown length, in bounded memory.
 
     Args:
-        limit: Largest number of samples; None for as many as fit into `MAX_BYTES`.
+        limit: Largest number of kept samples; None for as many as fit into `MAX_BYTES`, which
+            bounds the number in any case.
         stop: Whether to stop at the limit. Otherwise the whole stream is read, and every
             second sample is dropped whenever there are more than `limit`.
     """

@@ -23,10 +23,10 @@ def explain_gap(
 ) -> GapReport:
     """Explains why a classifier is less accurate on `data` than it should be.
 
-    For every combination of causes, these causes are removed from the data and the accuracy is
-    measured again. So the part of the gap that each cause explains does not depend on an order of
-    the causes. Preprocessing, channel order, resolution and crop, and class frequencies are removed
-    exactly. Covariate and concept shift are estimated from the gap that is left, and the rest is
+    The accuracy is measured with every combination of the removable causes removed from the data.
+    So the part of the gap that each cause explains does not depend on an order of the causes.
+    Preprocessing, channel order, resolution and crop, and class frequencies are removed exactly.
+    Covariate and concept shift are estimated from the gap that is left, and the rest is
     `"unexplained"`. The model is not changed.
 
     Args:
@@ -34,7 +34,7 @@ def explain_gap(
         data: The evaluation set, exactly as the model is fed it.
             - `(x, y)`, or anything that `fit` takes with labels. The data is read once and held in
               memory. If the data is larger than 2 GiB, only an evenly spread part of it is held.
-              From a generator, at most 10,000 samples are read.
+              From a generator, at most 10,000 samples are read by default.
             - A directory of raw images in class folders. The images are read as
               `keras.utils.image_dataset_from_directory` reads them: stretched bilinearly to the
               native size of the model, with channels R, G, B from 0 to 255.
@@ -57,17 +57,18 @@ def explain_gap(
             with all removable causes removed.
         groups: Number or name of the group of each sample of `data`, if samples of one group
             depend on each other: the clip of a frame, the patient of a tile. The bootstrap then
-            draws whole groups for the intervals. For a generator, `groups` may end with the last
-            sample that is read.
+            draws whole groups for the intervals. For a generator, `groups` needs entries only up
+            to the last sample that is read.
         max_samples: Largest number of samples to evaluate. The samples are evenly spread over the
-        data; from a generator, the first samples are taken.
+            data; from a generator, the first samples are taken.
 
     Returns:
         A `GapReport`; `print` it.
 
     Raises:
         BadInputError: if `model` is not a classifier, the data does not fit the model, the
-            reference has no accuracy, or `groups` does not have one entry for each sample.
+            reference has no accuracy, `groups` does not have one entry for each sample, or
+            `max_samples` is not a positive integer.
 
     Example:
 

@@ -73,7 +73,8 @@ class GapAnalysis:
     def report(self) -> GapReport:
         """Returns the report: exact causes, estimated causes, and the unexplained rest."""
         causes = [*self.views.causes, *([self.shift] if self.shift else [])]
-        progress = Progress(2 ** len(self.views.causes) + 2)
+        # One evaluation for each set of causes, two repairs, and one of the restyled reference.
+        progress = Progress(2 ** len(self.views.causes) + 3)
         predictions = self._predict_each_set(progress)
         scores = np.stack([self._score(each) for each in predictions])
         by_set = self._accuracies_by_set(scores)
@@ -106,6 +107,7 @@ class GapAnalysis:
                 )
             )
             left = left.minus(estimate.points)
+        progress.finish()
         rows.sort(key=lambda row: -row.points)
         gap = float(target.point) - measured
         rest = gap - sum(row.points for row in rows)

@@ -42,7 +42,8 @@ def open_folder(path: Path, num_classes: int) -> Folder:
     """Lists the image files of a directory without reading them.
 
     With one folder for each class, the class id of a folder is its position in
-    alphabetical order, as in Keras. Otherwise the names of the folders must be class ids.
+    alphabetical order, as in Keras. Otherwise the names of the folders must be class ids. If no
+    folder holds an image, the images of the directory itself are listed, without classes.
     An empty folder counts as a class, as in Keras, if the number of all folders is the number of
     classes; otherwise empty folders are ignored. Folders whose names begin with a dot are always
     ignored.

@@ -14,11 +14,12 @@ class Progress:
     """Counts evaluations of the model, and shows them on an interactive terminal.
 
     Args:
-        total: Number of evaluations.
+        total: The largest possible number of evaluations.
     """
 
     def __init__(self, total: int) -> None:
         shown = sys.stderr.isatty() and keras.config.is_interactive_logging_enabled()
+        self._total = total
         self._bar = keras.utils.Progbar(total, unit_name="evaluation") if shown else None
 
     def each(self, items: Iterable[Item]) -> Iterator[Item]:
@@ -33,3 +34,9 @@ class Progress:
             # `Progbar` prints to stdout, which is reserved for the report.
             with contextlib.redirect_stdout(sys.stderr):
                 self._bar.add(1)
+
+    def finish(self) -> None:
+        """Ends the bar, which is then full, since some evaluations may not have been needed."""
+        if self._bar is not None:
+            with contextlib.redirect_stdout(sys.stderr):
+                self._bar.update(self._total, finalize=True)

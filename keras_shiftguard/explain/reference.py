@@ -20,7 +20,7 @@ from keras_shiftguard.instrument.model_outputs import fingerprint
 from keras_shiftguard.profiles import InputProfile
 
 PUBLISHED = "published"
-IMAGENET_SAMPLES = 50_000  # of the validation set, 50 of each class
+IMAGENET_SAMPLES = 50_000  # images of the validation set, 50 of each class
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class Reference:
         name: Description of the reference for the report.
         accuracy: The accuracy; None if the user gave no reference and none is published.
         num_samples: Number of samples that the accuracy was measured on; 0 if the user gave a
-            number.
+            number, or if there is no accuracy.
         counts: Number of samples of each class `(classes,)`, or None.
         by_class: Accuracy of each class `(classes,)`, NaN for classes without samples; or
             None.
@@ -68,13 +68,13 @@ class Reference:
         """Whether the reference has the same labels in the same order.
 
         If the labels are the same, the reference most likely has the same samples in another form.
-        If it has other samples, the paired interval of the gap is still valid.
+        If it has other samples, the interval of the gap from paired samples is still valid.
         """
         other = None if self.samples is None else self.samples.labels
         return other is not None and np.array_equal(other, labels)
 
     def size(self, channels_first: bool) -> tuple[int, int] | None:
-        """Returns the height and width of the images; None without images."""
+        """Returns the height and width of the images in `samples`; None without images."""
         if self.samples is None:
             return None
         shape = next(iter(self.samples.inputs.values())).shape
@@ -89,7 +89,7 @@ def resolve_reference(
     """Returns the `Reference` for the user's argument, see `explain_gap`.
 
     Raises:
-        BadInputError: if the argument gives no accuracy.
+        BadInputError: if an argument other than None gives no accuracy.
     """
     if reference is None:
         if facts.is_published:

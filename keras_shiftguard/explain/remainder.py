@@ -32,7 +32,7 @@ from keras_shiftguard.instrument.measure import profile_of
 from keras_shiftguard.profiles import InputProfile
 
 LEVEL = 0.01  # significance level of the comparison with the reference
-LEVEL_FAMILIES = ("brightness", "contrast", "colour")  # causes that restoring the levels repairs
+LEVEL_FAMILIES = ("brightness", "contrast", "colour")  # causes that a repair of levels removes
 ADAPT_LINE = "callbacks=[keras_shiftguard.ShiftGuard(target_data=x, adapt=True)]"
 LOWER_PERCENTILE = 2.5  # an estimate is used only if this percentile of its draws is above 0
 
@@ -65,7 +65,7 @@ class Remainder:
         mix: Class frequencies of the reference if label shift is a cause, else None.
         reference: What the accuracy is compared with.
         score: Function from predictions to the score of each sample, `(samples,)`.
-        left: The part of the gap that is left to explain, with draws.
+        left: The part of the gap that is left to explain, with bootstrap draws.
         progress: Counts evaluations of the model.
     """
 
@@ -112,9 +112,10 @@ class Remainder:
         return self.views.chunks(self.views.all_removed)
 
     def largest_difference(self) -> Finding | None:
-        """Returns the largest difference between the data and the reference that matters.
+        """Returns the largest covariate or preprocessing shift of the data against the reference.
 
-        All exact causes are removed from the data. None is returned if no difference is found.
+        All exact causes are removed from the data. The result is None if no such shift matters, or
+        if the reference has no profile.
         """
         if self.reference.profile is None:
             return None
@@ -182,7 +183,7 @@ class Remainder:
     ) -> tuple[tuple[str, ...], np.ndarray]:
         """Returns names and values `(samples, attributes)` of the image attributes.
 
-        Both are empty without labels or with several inputs.
+        Both are empty without labels, without images, or with several inputs.
         """
         if self.labels is None or len(self.views.samples.inputs) != 1:
             return (), np.zeros((0, 0))

@@ -37,7 +37,7 @@ REPORTED_HINTS = ("labels_shifted", "labels_other_order", "transposed")
 def find_removable(
     model: keras.Model, samples: Samples, facts: ModelFacts, reference: Reference
 ) -> Views:
-    """Finds the causes that can be removed exactly; returns the `Views` without these causes."""
+    """Finds the causes that can be removed exactly; returns the `Views` that remove them."""
     which = spread(len(samples), MAX_SAMPLES_TO_DIAGNOSE)
     some = {name: value[which] for name, value in samples.inputs.items()}
     labels = None if samples.labels is None else samples.labels[which]

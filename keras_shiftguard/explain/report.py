@@ -17,7 +17,7 @@ COVARIATE_SHIFT = "covariate shift"
 CONCEPT_SHIFT = "concept shift"
 UNEXPLAINED = "unexplained"
 
-MAX_LINES = 10  # of the printed report
+MAX_LINES = 10  # largest number of lines of the printed report
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class GapRow:
         cause: `"preprocessing"`, `"channel order"`, `"resolution and crop"`,
             `"label shift"`, `"covariate shift"`, `"concept shift"` or
             `"unexplained"`.
-        points: The part of the gap that the cause explains, as a share of 1: 0.05 is five points.
+        points: The part of the gap that the cause explains: 0.05 is five points of accuracy.
         interval: 95 % bootstrap interval of `points`.
         accuracy: The accuracy with only this cause removed. If the cause is not removed exactly,
             `accuracy` is the measured accuracy plus `points`.
@@ -130,7 +130,7 @@ class GapReport(AsPage):
     def __str__(self) -> str:
         repairs: dict[str, list[str]] = {}
         for row in self.rows:
-            # Without labels, the points of a wrong input that makes the model surer are negative.
+            # Without labels, a mistake that makes the model more confident has negative points.
             if row.repair and (row.points > 0 or (self.estimated and row.kind == "removed")):
                 repairs.setdefault(row.repair, []).append(row.cause)
         fixes = [f"  To repair {' and '.join(causes)}: {line}" for line, causes in repairs.items()]

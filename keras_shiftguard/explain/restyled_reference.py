@@ -1,10 +1,10 @@
 """Estimates the cost of a covariate shift by applying the same change to the reference.
 
 No repair of the data restores details that blur or noise have destroyed. So the reference images
-are changed instead, by one operation of the augmentation bank (`augmentation/bank.py`), such as
-blur. The operation and its strength are chosen, without labels, so that the image attributes of the
-reference come closest to those of the data. The accuracy that the reference then loses is the
-estimate.
+are changed instead, by one operation of the augmentation bank (`adaptation/augmentation/bank.py`),
+such as blur. The operation and its strength are chosen, without labels, so that the image
+attributes of the reference come closest to those of the data. The accuracy that the reference then
+loses is the estimate.
 """
 
 from dataclasses import dataclass

@@ -72,8 +72,8 @@ def read_samples(
     Args:
         data: See `explain_gap`.
         facts: Facts about the model.
-        size: Height and width at which a directory is read if the model accepts any size; None if
-            not known.
+        size: Height and width at which a directory is read if the native size of the model is not
+            known; or None.
         max_samples: Largest number of samples, evenly spread over the data (from a generator, the
             first samples). None reads as many samples as fit into `MAX_BYTES`, and from a generator
             at most `MAX_GENERATOR_SAMPLES`.
@@ -194,7 +194,7 @@ def class_ids(y: Any, num_classes: int) -> np.ndarray | None:
     ids = host_class_ids(labels)
     if ids is None:
         rows = labels.reshape(len(labels), -1)
-        if labels.dtype.kind == "f" and rows.shape[1] == 1:  # shows a fraction, NaN or infinity
+        if labels.dtype.kind == "f" and rows.shape[1] == 1:  # the message shows such a number
             is_whole = np.isfinite(rows[:, 0]) & (rows[:, 0] == np.floor(rows[:, 0]))
             rows = rows if is_whole.all() else rows[~is_whole]
         raise BadInputError(

@@ -4,7 +4,8 @@ The image attributes show, without labels, which operation makes the difference.
 difference is measured in one of three ways:
 
 - Undo the operation on validation images. This is exact if the operation loses nothing (gain,
-  gamma, shifts by whole pixels), or if the training images have it (noise that validation lacks).
+  gamma, shifts by whole pixels), or if undoing adds what only the training images have, such as
+  noise.
 - Otherwise replay the operation on training images: the accuracy on them then drops as much as the
   accuracy on validation.
 - If no single operation explains the difference, compare the accuracy on training images that
@@ -34,9 +35,9 @@ LOSSLESS = frozenset(
     ("levels", "darker", "brighter", "less_contrast", "more_contrast", "gamma_up", "gamma_down")
 )
 MIN_UNDONE_LIGHT = 0.5
-ENOUGH = 0.85  # from this share of the change on, no other group of operations is tried
+SUFFICIENT_SHARE = 0.85  # from this share of the change on, no other group of operations is tried
 MARGIN = 0.05  # undoing is preferred if it explains at most this share less than replaying
-MIN_SAMPLES = 100  # labelled images
+MIN_SAMPLES = 100  # labelled images that a measurement needs
 # Smallest accuracy at which the cost is measured. On this scale, 0 is the accuracy of always
 # predicting the commonest class, and 1 is perfect. A model that has learnt nothing yet has no
 # accuracy to lose.
@@ -94,7 +95,7 @@ class ShiftCost:
         levels = None
         if self.reference is not None:
             levels = match_levels(images, other.images, self._moved, self._unit)
-        if levels is not None and levels.explained >= ENOUGH:
+        if levels is not None and levels.explained >= SUFFICIENT_SHARE:
             return levels
         style = _style(images, other.images, self._moved, self._unit)
         return style if levels is None or style.explained >= levels.explained else levels
@@ -134,7 +135,7 @@ class ShiftCost:
             is_unaugmented: Whether the training images are known to be the same in every epoch.
             details: Whether to search for an operation that explains the difference. If False,
                 only the accuracies are compared.
-            was_trained: Whether the model was trained before the first visit, so that it may have
+            was_trained: Whether the model had also been trained earlier, so that it may have
                 memorised the images. The difference of the accuracies is then an upper bound of the
                 cost, and is used only if it is not surely above 0.
         """
@@ -147,8 +148,8 @@ class ShiftCost:
             before = predict([reference.images]) == reference.labels
             rate, gap = max(rate, float(before.mean())), gap_between(before, right)
         commonest = float(np.bincount(labels).max() / len(labels))
-        # A visit counts as the first visit if the model had learnt too little at the visit before:
-        # the model had then memorised nothing.
+        # If the model had learnt too little at the previous measurement, it had memorised no image.
+        # So it counts as having seen the images only once.
         was_trained &= not self.is_too_early
         is_first_visit |= self.is_too_early
         self.is_too_early = rate < commonest + MIN_LEARNT * (1 - commonest)
@@ -209,7 +210,9 @@ class ShiftCost:
 def cost_of_step(
     predict: Predict, current: Labelled, step: Explanation, channels_first: bool
 ) -> Cost | None:
-    """Returns the cost of a preprocessing step that only `current` has, by undoing it exactly.
+    """Returns the cost of a preprocessing step that only `current` has, by undoing the step.
+
+    The result is None if there are fewer than `MIN_SAMPLES` images.
 
     Args:
         predict: Runs the model in inference mode.
@@ -269,7 +272,7 @@ def _style(
     The values of black and white are taken from both sets of images. For `moved` and `unit` see
     `ShiftCost`.
     """
-    search = StyleSearch(images, (LIGHT, DETAIL, GEOMETRY), ENOUGH, others)
+    search = StyleSearch(images, (LIGHT, DETAIL, GEOMETRY), SUFFICIENT_SHARE, others)
     style = None
     if search.spec is not None:
         wanted = np.array([moved.get(name, np.nan) for name in search.names])
@@ -281,7 +284,7 @@ def _style(
 def cost_of_mix(
     right: np.ndarray, labels: np.ndarray, before: np.ndarray, now: np.ndarray
 ) -> Cost | None:
-    """Returns the cost of other class frequencies.
+    """Returns the cost of class frequencies that differ from those of the reference.
 
     The cost is the accuracy with the class frequencies of the reference, minus the accuracy with
     the class frequencies of the samples.

@@ -1,6 +1,6 @@
 """`StyleSearch`: search for the operation that makes images look like another set of images.
 
-The search tries the operations of the augmentation bank (`augmentation/bank.py`) on the images.
+The search tries operations of the augmentation bank (`adaptation/augmentation/bank.py`) on images.
 After each operation, it compares the mean image attributes with the wanted mean attributes. No
 labels are used.
 """

@@ -1,4 +1,4 @@
-"""`worst_fifth`: the fifth of the images (darkest, noisiest, ...) with clearly lower accuracy."""
+"""`worst_fifth`: the fifth of the images, such as the darkest, with clearly lower accuracy."""
 
 from collections.abc import Iterable
 
@@ -30,8 +30,8 @@ def attributes_of(chunks: Iterable[np.ndarray]) -> tuple[tuple[str, ...], np.nda
     """Returns the names of the image attributes, and their values `(samples, attributes)`.
 
     Args:
-        chunks: Images in chunks, in Keras's data format. If the arrays are not images,
-            both results are empty.
+        chunks: Images in chunks, in Keras's data format. If the arrays are not images
+            of at least 8 pixels a side, both results are empty.
     """
     found: tuple[str, ...] = ()
     rows = []

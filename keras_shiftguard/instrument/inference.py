@@ -18,7 +18,7 @@ def predicted_classes(model: keras.Model, name: str, chunks: Iterable[Any]) -> n
     Args:
         model: A classifier with one input. It is not changed: no function is compiled for it.
         name: Name of the model's input.
-        chunks: The samples in chunks.
+        chunks: Arrays of samples, `(samples, ...)` each.
 
     Raises:
         Exception: any error that the model's own `call` raises.

@@ -106,7 +106,7 @@ def profile_of(
     Args:
         stream: Pairs of a dict of tensors by input name, and labels or None.
         details: Whether to measure features and embeddings of each sample. If False, only pixel
-            statistics are measured, and `diagnose` needs no others.
+            statistics are measured, which are all that `diagnose` needs.
         data_format: `"channels_last"` or `"channels_first"`; None for Keras's default.
 
     Raises:
@@ -134,7 +134,7 @@ def profile_of(
 class Measurement:
     """Measurement of batches outside of training.
 
-    A sketch is created for each input at its first batch.
+    A `Sketch`, the running statistics of one input, is created for each input at its first batch.
 
     Args:
         details: Whether to measure features and embeddings of each sample.

@@ -50,7 +50,7 @@ class ModelOutputs:
             raise BadInputError(f"`model` must be a keras.Model. Received: {type(model).__name__}")
         self.feature_layer = feature_layer
         self._model = model
-        self._network: Any = model  # returns the outputs, and activations if there is a layer
+        self._network: Any = model  # returns outputs; with a feature layer, activations as well
         self.width = _width(model)
         dimension = 0
         if feature_layer is not None:
@@ -61,8 +61,8 @@ class ModelOutputs:
             self._network = keras.Model(inputs, outputs, name="shiftguard_features")
             dimension = layer.output.shape[-1]
         arguments = (self.width, is_classifier(model), feature_layer or "", dimension or 0)
-        self.sketch = OutputSketch(*arguments)  # of `update`
-        self.predicted = OutputSketch(*arguments)  # of `predict`
+        self.sketch = OutputSketch(*arguments)  # filled by `update`
+        self.predicted = OutputSketch(*arguments)  # filled by `predict`
         self._forward: Any = None  # the compiled network, only on JAX
 
     def update(self, x: Any, y: Any = None, state: Sequence[Any] = ()) -> None:
@@ -111,7 +111,7 @@ class ModelOutputs:
         """
         try:
             results = predict_batch(self._network, x)
-        except Exception as error:  # of any type, from any layer
+        except Exception as error:  # a layer may raise any type
             shapes = keras.tree.map_structure(lambda part: tuple(part.shape), x)
             # Removes the colour codes. The first paragraph of Keras's message names the layer; the
             # second paragraph states the cause.
@@ -153,16 +153,16 @@ def is_classifier(model: keras.Model, width: int | None = None) -> bool:
         model: The model.
         width: The number of columns of the model's output; None to read the number from the model.
     """
-    told = _told_to_classify(model)
-    return (width or _width(model)) > 1 if told is None else told
+    declared = _declared_classifier(model)
+    return (width or _width(model)) > 1 if declared is None else declared
 
 
 def predicts_numbers(model: keras.Model) -> bool:
     """Whether the model is surely a regression, so that whole labels are no class ids."""
-    return _told_to_classify(model) is False
+    return _declared_classifier(model) is False
 
 
-def _told_to_classify(model: keras.Model) -> bool | None:
+def _declared_classifier(model: keras.Model) -> bool | None:
     """Whether the last layer or the loss makes the model a classifier; None if neither tells."""
     last: Any = model
     while isinstance(last, keras.Model) and (inner := sublayers(last)):
@@ -180,7 +180,7 @@ def _told_to_classify(model: keras.Model) -> bool | None:
 
 
 def fingerprint(model: keras.Model) -> str:
-    """Returns a hash of the weights. Only outputs with equal hashes are comparable."""
+    """Returns a hash of the weights. Outputs are comparable if they come from equal weights."""
     digest = hashlib.sha256()
     for weight in model.weights:
         digest.update(np.ascontiguousarray(keras.ops.convert_to_numpy(weight)).tobytes())

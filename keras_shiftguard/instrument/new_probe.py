@@ -1,4 +1,4 @@
-"""Makes the probe of a run, with empty statistics for each stream of its data."""
+"""Makes the `Probe` of a run, with empty statistics for each stream of its data."""
 
 from collections.abc import Sequence
 from typing import Any

@@ -129,7 +129,7 @@ class Probe:
             *others, batches = arguments
             is_active = self._active == stream
             if is_active:
-                self._active = None  # measures one call
+                self._active = None  # only one call is measured
             # True in the first call of a later fit, if a fit was interrupted after `begin_batch`.
             is_later = getattr(self.model, "history", None) is not self._history
             is_idle = self.has_failed and not self._changes_input
@@ -142,7 +142,7 @@ class Probe:
                 return self._observed(data, stream, ())
 
             if keras.backend.backend() == "tensorflow":
-                if isinstance(batches, list):  # of `predict`
+                if isinstance(batches, list):  # as in `predict`
                     taken = [self._steps.prepared(data, observed) for data in batches]
                     return function(*others, taken)
                 return self._steps.run(function, batches, observed)
@@ -162,7 +162,7 @@ class Probe:
         return measured
 
     def _observed(self, data: Any, stream: str, state: Any) -> Any:
-        """Measures one batch; returns it corrected and augmented, if that is on.
+        """Measures one batch; returns it, with the correction and augmentation that are on.
 
         Args:
             data: The batch: `x`, `(x,)`, `(x, y)` or `(x, y, sample_weight)`.
@@ -196,7 +196,7 @@ class Probe:
                 return data
             x = with_replaced_tensors(x, changed, self.names)
             return x if others is None else (x, *others)
-        except ShiftWarning:  # Python turns warnings into errors
+        except ShiftWarning:  # if Python is set to turn warnings into errors
             raise
         except Exception as error:  # a failure of the guard must never end a fit
             self._fail(error)
@@ -226,7 +226,7 @@ class Probe:
         return bool(augments or any(each.is_on for each in corrections))
 
     def _changed(self, stream: Stream, name: str, tensor: Any, y: Any) -> Any:
-        """Returns one input of a batch, augmented and corrected if that is on."""
+        """Returns one input of a batch, with the augmentation and correction that are on."""
         if self.augmentation is not None and stream is self.streams["train"]:
             # Only after the measurement, because the statistics must describe the unchanged data.
             tensor = self.augmentation.apply(name, tensor, y)

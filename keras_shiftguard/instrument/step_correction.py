@@ -20,7 +20,7 @@ class StepCorrection:
     def __init__(self, spec: InputSpec) -> None:
         self._channels_first = spec.layout == "channels_first"
         self.is_on = False
-        # What the correction does, to compare it with that of another stream; None if it is off.
+        # What the correction does, for comparison with other streams' corrections; None if off.
         self.key: tuple[Any, ...] | None = None
         self._reverses = False
         self._gain: Any = None

@@ -50,8 +50,9 @@ class TensorFlowSteps:
     def __init__(self, model: keras.Model, fail: Callable[[Exception], None]) -> None:
         self._model = model
         self._fail = fail
-        self._feed: tuple[Any, Any] | None = None  # an iterator, and one over its prepared batches
-        # The latest function, specs and dtypes, and their step: nearly all batches are alike.
+        # An iterator of Keras, and the iterator over its prepared batches.
+        self._feed: tuple[Any, Any] | None = None
+        # Cache of the latest function, specs, dtypes and compiled step: most batches are alike.
         self._latest: tuple[Any, Any, Any, Any] = (None, None, None, None)
 
     def run(self, function: Callable[[Any], Any], iterator: Any, prepare: Prepare) -> Any:
@@ -71,7 +72,7 @@ class TensorFlowSteps:
         Raises:
             StopIteration: if the iterator has no more batches.
         """
-        if not hasattr(iterator, "element_spec"):  # a Python iterator, of `train_on_batch`
+        if not hasattr(iterator, "element_spec"):  # a Python iterator, as in `train_on_batch`
             return function(map(prepare, iterator))
         if hasattr(function, "shiftguard_probe"):
             return function(Batches(self._prepared(iterator, prepare), iterator.element_spec))
@@ -94,7 +95,7 @@ class TensorFlowSteps:
         """Returns `prepare(data)`; the parts of several replicas are prepared as one batch."""
         try:
             return _on_all_replicas(self._model.distribute_strategy, data, prepare)
-        except ShiftWarning:  # Python turns warnings into errors
+        except ShiftWarning:  # if Python is set to turn warnings into errors
             raise
         except Exception as error:
             self._fail(error)
@@ -121,7 +122,7 @@ class TensorFlowSteps:
                 options = tf.data.Options()  # a batch is prepared only when it is requested
                 options.experimental_optimization.inject_prefetch = False
                 feed = iter(batches.with_options(options))
-            except Exception as error:  # with several replicas
+            except Exception as error:  # raised with several replicas
                 self._fail(error)
             self._feed = iterator, feed
         return self._feed[1]

@@ -35,7 +35,10 @@ def same_random_numbers() -> Iterator[None]:
 
 
 def same_torch_numbers() -> AbstractContextManager[Any]:
-    """Returns a context after which PyTorch's generators are as before, if it is imported."""
+    """Returns a context after which PyTorch's generators, of CPU and current GPU, are as before.
+
+    The context does nothing if PyTorch is not imported.
+    """
     torch = sys.modules.get("torch")
     if torch is None:
         return nullcontext()

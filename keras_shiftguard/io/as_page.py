@@ -16,8 +16,8 @@ class AsPage:
     def to_html(self, path: str | PathLike[str] | None = None) -> str | None:
         """Returns or writes one self-contained HTML page, to send or to print.
 
-        The page opens from a file and loads nothing from the network. Names of features, classes
-        and layers are shown as plain text, even if they contain HTML.
+        The page can be opened from a file and loads nothing from the network. Names of features,
+        classes and layers are shown as plain text, even if they contain HTML.
 
         Args:
             path: The file to write; None returns the page as text.

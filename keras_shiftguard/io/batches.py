@@ -32,12 +32,12 @@ def named_inputs(x: Any, names: Sequence[str] = ()) -> dict[str, Any]:
 
     Args:
         x: A tensor, or a list, tuple or dict of tensors.
-        names: Names for the members of a list. If their number differs, the names
-            are `input_0`, `input_1` and so on.
+        names: Names for the members of a list. If there are more or fewer names than
+            members, the names are `input_0`, `input_1` and so on.
 
     Returns:
-        `{"input": x}` for a single tensor; for a dict, its own keys. Members that
-        are None are left out.
+        `{"input": x}` for a single tensor, also in a list; a dict keeps its own keys.
+        Members that are None are left out.
 
     Example:
 
@@ -157,7 +157,7 @@ def _is_endless(data: Any) -> bool:
     """
     if isinstance(data, keras.utils.PyDataset):
         return data.num_batches is None
-    cardinality = getattr(data, "cardinality", None)  # of a tf.data.Dataset
+    cardinality = getattr(data, "cardinality", None)  # a method of tf.data.Dataset
     return callable(cardinality) and int(cardinality()) == -1
 
 
@@ -166,7 +166,7 @@ def without_pandas(data: Any) -> Any:
     if hasattr(data, "iloc") and hasattr(data, "to_numpy"):
         values = data.to_numpy()
         dtypes = [data.dtype] if hasattr(data, "dtype") else data.dtypes
-        # Numbers of several dtypes, or numbers of which some are missing.
+        # The numbers have several dtypes, or some are missing.
         if values.dtype == object and {each.kind for each in dtypes} <= set("biuf"):
             values = data.to_numpy(dtype="float64", na_value=np.nan)
         elif values.dtype == object and values.ndim == 2:

@@ -105,7 +105,7 @@ def image_files(path: Path) -> list[Path]:
 
 
 class UnreadableImage(BadInputError):
-    """Raised for a file that is damaged, is not an image, or is far too large."""
+    """Raised for a file that `open_image` cannot read, such as a damaged one."""
 
 
 def open_image(file: Path, channels: int) -> "Image.Image":
@@ -166,7 +166,8 @@ def read_array(path: Path, max_samples: int) -> np.ndarray:
         max_samples: The largest number of images, spread evenly over the file.
 
     Returns:
-        `(images, height, width, channels)` in the saved dtype.
+        `(images, height, width, channels)` in the saved dtype; float64 if backends do not
+        take that dtype.
 
     Raises:
         BadInputError: If the file cannot be read or holds no batch of images.

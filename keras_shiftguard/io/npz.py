@@ -1,8 +1,8 @@
 """Reader of `.npz` files from untrusted sources.
 
 A zip file of a few kilobytes can unpack to gigabytes. So an array is created only if its
-size in the zip directory agrees with its header, and all sizes together are below a limit.
-Nothing is unpickled.
+size in the zip file's table of contents agrees with its header, and all sizes together are
+below a limit. Nothing is unpickled.
 """
 
 import zipfile
@@ -90,7 +90,7 @@ def _header(member: IO[bytes], name: str) -> tuple[tuple[int, ...], bool, np.dty
 
 
 def _read(member: IO[bytes], name: str, size: int) -> np.ndarray:
-    """Reads one array, if its header agrees with its `size` in bytes in the zip directory."""
+    """Reads one array, if its header agrees with its `size` in bytes in the table of contents."""
     shape, fortran_order, dtype = _header(member, name)
     if dtype.kind not in DTYPE_KINDS:
         raise ValueError(f"array {name!r} is of dtype {dtype}; allow_pickle is off")

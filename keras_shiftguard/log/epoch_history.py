@@ -56,7 +56,7 @@ class EpochHistory:
         Args:
             epoch: The epoch, counted from 1.
             logs: Keras's logs.
-            pairs: The pairs of streams that were compared so far, with every test.
+            pairs: The pairs of streams that were compared so far, with the results of all tests.
         """
         self.epochs.append(epoch)
         numbers = {name: _number(value) for name, value in logs.items()}
@@ -98,7 +98,7 @@ class EpochHistory:
 
         Args:
             part: The result of `part` in that fit.
-            before: Epochs before this one are taken from `part`; counted from 1.
+            before: The epoch, counted from 1, before which epochs are taken from `part`.
         """
         for i, epoch in enumerate(part["numbers"]):
             if epoch >= before:
@@ -126,7 +126,10 @@ def _number(value: Any) -> float | None:
 
 
 def _look(pair: Pair) -> Look:
-    """Returns the latest `Look` at a pair; of too many features, those with findings are kept."""
+    """Returns the latest numbers of a pair, for at most `MAX_FEATURES` features.
+
+    If there are more features, those with findings come first.
+    """
     tested = {finding.feature: finding for finding in pair.latest.tested}
     tested |= {name: f for name, f in pair.findings.items() if name not in tested}
     names = sorted(tested, key=lambda name: name not in pair.findings)[:MAX_FEATURES]

@@ -30,17 +30,18 @@ from keras_shiftguard.io.json_files import plain
 from keras_shiftguard.profiles import NUM_BINS, InputProfile, InputSummary, bin_edges
 from tensorboard_plugin_shiftguard.metadata import PLUGIN_NAME, RUN_NAME, TAG_PREFIX
 
-MAX_BUCKETS = 64  # of one histogram; this bounds the size of the log
+MAX_BUCKETS = 64  # largest number of buckets of a histogram; this bounds the size of the log
 
 _file_numbers = itertools.count()
 
 
 class EventWriter:
-    """Writes the event file of one run of TensorBoard, the directory `<log_dir>/shiftguard`.
+    """Writes an event file in `<log_dir>/shiftguard`, which TensorBoard shows as one run.
 
     TensorBoard shows scalars in its tabs Scalars and Time Series, histograms in
-    Histograms and Distributions, and texts in Text. The run has its own directory
-    because two open event files in one directory lose data.
+    Histograms and Distributions, and texts in Text. The event file has a directory of its
+    own, because TensorBoard may miss points if two files in one directory are open for
+    writing at the same time.
 
     All methods that write raise `OSError` if writing fails.
 
@@ -135,8 +136,8 @@ class EventWriter:
             tag: Name of the series.
             data: Numbers, or a UTF-8 text.
             step: Position on the horizontal axis.
-            content: The description of the series, at most 256 KB as JSON.
-                TensorBoard keeps only the description in the first point.
+            content: The description of the series, at most 256 KB as JSON. Only that of the
+                first point is written, because TensorBoard ignores later ones.
         """
         metadata = summary_pb2.SummaryMetadata(
             plugin_data=summary_pb2.SummaryMetadata.PluginData(
@@ -148,8 +149,9 @@ class EventWriter:
         self._add(tag, tensor, metadata, summary_pb2.DATA_CLASS_TENSOR, step)
 
     def write_profile(self, stream: str, profile: InputProfile, step: int) -> None:
-        """Writes the user's own metrics as scalars, and a histogram for each channel.
+        """Writes the user's own metrics as scalars, and histograms of the values of each input.
 
+        There is a histogram for each channel, or one for all channels together, as in the profile.
         The features of the profile are in the Shift tab only: as scalars they would fill the
         Scalars tab with a hundred cards for each run.
 
@@ -204,8 +206,9 @@ class EventWriter:
 def histogram_buckets(summary: InputSummary, row: int) -> np.ndarray:
     """Returns one row of a quantile sketch as buckets of a TensorBoard histogram.
 
-    There are at most `MAX_BUCKETS` buckets of about equal width over the range of
-    the values. Their edges are edges of the sketch, so the counts stay exact.
+    There are at most `MAX_BUCKETS` buckets of about equal width. The inner edges are edges
+    of the sketch, so the counts are exact. The outermost edges are set to the smallest and
+    the largest value.
 
     Args:
         summary: The summary that holds the sketch.

@@ -30,7 +30,7 @@ from tensorboard_plugin_shiftguard.metadata import (
     RUN_NAME,
 )
 
-# Folders of the pictures of a fit, an evaluation and a prediction. The Shift tab shows the first.
+# Folders of pictures by kind of run. The Shift tab shows only the pictures of a fit.
 FOLDERS = {
     "train": f"{RUN_NAME}/{PICTURES}",
     "validation": f"{RUN_NAME}/{PICTURES}-evaluation",
@@ -71,7 +71,8 @@ class PictureLog:
     """Writes pictures at each look, and deletes all but those of the last `MAX_LOOKS` looks.
 
     The range of values from black to white is chosen from the first images of an input, and kept
-    for all streams and looks. So a stream with darker images looks darker.
+    for all streams and looks. So a stream with darker images looks darker. Corrected images have a
+    range of their own.
 
     Args:
         log_dir: The log directory.
@@ -132,7 +133,7 @@ class PictureLog:
 
 
 def as_picture(image: np.ndarray, low: float, high: float) -> np.ndarray:
-    """Returns an image as a picture, `(height, width, 1 or 3)` uint8, of bounded size.
+    """Returns an image as a picture, `(height, width, 1 or 3)` uint8, with sides up to `MAX_SIDE`.
 
     Args:
         image: `(height, width, channels)`. The first three channels are shown, or only the
@@ -153,7 +154,7 @@ def as_picture(image: np.ndarray, low: float, high: float) -> np.ndarray:
 
 
 def range_of(images: np.ndarray) -> tuple[float, float]:
-    """Returns the values that become black and white: a usual range, or else that of the images."""
+    """Returns the values that become black and white: a usual range, or else the images' own."""
     finite = images[np.isfinite(images)]
     if not finite.size:
         return RANGES[0]

@@ -1,8 +1,8 @@
 """State files of a guard, one for each epoch, from which an interrupted fit is resumed.
 
-A resumed fit repeats the epoch in which the fit was killed, and also the epoch before if its
-weights were not saved yet. So the last two state files are retained, and the resumed fit
-reads the file for its first epoch.
+A resumed fit repeats the epoch in which the fit was killed. If the weights at the end of the
+previous epoch were not saved yet, the resumed fit repeats that epoch as well. So the last two state
+files are retained, and the resumed fit reads the file for its first epoch.
 """
 
 import re
@@ -13,7 +13,7 @@ from typing import Any
 from keras_shiftguard.errors import BadInputError, warn
 from keras_shiftguard.profiles import storage
 
-NUM_RETAINED = 2  # state files
+NUM_RETAINED = 2  # number of state files that are kept
 FILE_NAME = re.compile(r"guard-state-(\d+)\.npz")
 
 
@@ -60,8 +60,8 @@ def read_epoch_state(log_dir: str | PathLike[str], epoch: int) -> dict[str, Any]
     """Returns the state of an epoch, or else, with a warning, that of the epoch before.
 
     The state of the epoch itself is missing if the guard runs after the callback that
-    saves the weights, and the fit was killed between the two. Returns None if neither
-    state can be read, with a warning if a file is damaged.
+    saves the weights, and the fit was killed between these two callbacks. Returns None if
+    neither state can be read, with a warning if a file is damaged.
 
     Args:
         log_dir: The directory of the files.

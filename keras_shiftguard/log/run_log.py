@@ -1,7 +1,8 @@
 """Writer of all files that a run leaves in `log_dir`. If writing fails, training goes on.
 
-The Shift tab's own series have the epoch counted from 0 as their step. What TensorBoard shows in
-its other tabs (scalars, histograms, texts) has the epoch counted from 1, as Keras prints it.
+The step of the Shift tab's own series is the epoch, counted from 0. The step of what TensorBoard
+shows in its other tabs (scalars, histograms, texts) is the epoch counted from 1, as Keras prints
+it. Histograms and the user's metrics may count training batches instead, see `write_profiles`.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -31,14 +32,14 @@ class RunWriter:
     """Writes TensorBoard events, JSON files, state files and a page to `log_dir`.
 
     If a write fails, for example because the disk is full, the writer warns once and
-    writes nothing more. Where several processes train one model, only the first one
+    writes nothing more. If several processes train one model, only the first process
     writes; all of them can read the state of an earlier run.
 
     Args:
         log_dir: The directory to write to; None writes nothing.
         kind: `"train"` for a fit, `"validation"` for an evaluation, else `"prediction"`.
         tolerance: The share of accuracy that a shift may cost before it is an alarm; None if
-            every shift is one.
+            every shift is an alarm.
 
     Raises:
         BadInputError: If nothing can be written there.
@@ -154,7 +155,7 @@ class RunWriter:
 
         Args:
             step: Epoch, counted from 0.
-            pairs: The pairs of streams that were compared, with every test.
+            pairs: The pairs of streams that were compared, with the results of all tests.
             profiles: The latest profile of each stream.
             report: The findings so far.
             new: The findings that this comparison added.
@@ -223,8 +224,9 @@ class RunWriter:
 
         Args:
             step: Epoch, counted from 0.
-            worth: `{"before": sentence}` with the sentence from before the adaptation, or
-                `Worth.to_dict()`. Keys that were written earlier are kept.
+            worth: Before the adaptation, `{"before": sentence}`, which says whether adaptation is
+                likely to help; after it, `Worth.to_dict()`. Keys that were written earlier are
+                kept.
         """
 
         def write(_: "EventWriter") -> None:
@@ -242,8 +244,8 @@ class RunWriter:
     def read_epoch_state(self, epoch: int) -> dict[str, Any] | None:
         """Returns the guard's state at the start of an epoch, as an earlier fit wrote it.
 
-        If there is none, the state of the epoch before is returned; None if that is missing
-        too. See `resume.py`.
+        If there is none, the state of the epoch before is returned. The result is None if that
+        is missing too, or without a log directory. See `resume.py`.
         """
         return None if self.log_dir is None else read_epoch_state(self.log_dir, epoch)
 

@@ -1,4 +1,4 @@
-"""`RunPage`: the page about a run, `shift.html`, rewritten at each comparison of the streams."""
+"""`RunPage`: the page about a run, `shift.html`, rewritten whenever the run has new results."""
 
 import json
 import time
@@ -14,18 +14,18 @@ from keras_shiftguard.io.json_files import plain, replace_file
 from keras_shiftguard.log.epoch_history import EpochHistory
 from keras_shiftguard.log.shift_tab_findings import logged_report
 
-# Names of the files by kind of run. So an evaluation does not replace the page of the fit.
+# Names of the files by kind of run, so that an evaluation does not replace the page of the fit.
 FILES = {"train": "shift", "validation": "shift-evaluation", "prediction": "shift-prediction"}
-MAX_LISTED = 100  # findings of a report
-MAX_EVENTS = 30  # of the adaptation
+MAX_LISTED = 100  # findings on the page
+MAX_EVENTS = 30  # latest events of the adaptation on the page
 
 
 class RunPage:
-    """Writes the page `shift.html`, and its data, which `keras-shiftguard report` reads.
+    """Writes the page `shift.html` and its data, `shift.json`, for `keras-shiftguard report`.
 
-    The data is in `shift.json`. A fit that crashes leaves the page of its latest comparison. If the
-    page cannot be made, a warning says so and no page is written any more. If a file cannot be
-    written, `OSError` is raised.
+    Pages of evaluations and predictions have other names, see `FILES`. A fit that crashes leaves
+    its latest page. If the page cannot be made, a warning says so and no page is written any more.
+    If a file cannot be written, `OSError` is raised.
 
     Args:
         log_dir: The directory of the files.
@@ -60,7 +60,7 @@ class RunPage:
 
         Args:
             step: Epoch, counted from 0.
-            pairs: The pairs of streams that were compared, with every test.
+            pairs: The pairs of streams that were compared, with the results of all tests.
             report: The findings so far.
             logs: Keras's logs of the epoch; None outside of a fit.
         """

@@ -32,7 +32,7 @@ from tensorboard_plugin_shiftguard.metadata import (
     TAB_ONLY,
 )
 
-# Both are below the limits of the reader, `MAX_SENTENCE` and `MAX_JSON_BYTES`.
+# Limits of the writer. They are below those of the reader, `MAX_SENTENCE` and `MAX_JSON_BYTES`.
 MAX_TEXT = 1000  # characters of one sentence
 MAX_BYTES = 60_000  # size of one JSON text
 SEVERITIES = ("shift", "val_shift")  # names that the guard itself adds to Keras's logs
@@ -46,7 +46,7 @@ class ShiftEvents:
         version: The version of this package. A reader that is too old for the log
             shows it to the user.
         tolerance: The share of accuracy that a shift may cost before it is an alarm; None if
-            every shift is one.
+            every shift is an alarm.
     """
 
     def __init__(
@@ -81,8 +81,8 @@ class ShiftEvents:
     def restore(self, state: Mapping[str, Any], step: int) -> None:
         """Continues the series of an interrupted fit.
 
-        The series keep their tags, so that the tab shows one run. Events of later
-        steps, which an earlier fit may have written, are replaced.
+        The series keep their tags, so that the tab shows one run. Events that the interrupted
+        fit wrote at `step` and later are dropped.
 
         Args:
             state: The result of `state` in that fit.
@@ -91,8 +91,8 @@ class ShiftEvents:
         self._state |= {**json.loads(state["said"]), "tolerance": self._state["tolerance"]}
         self._num_comparisons = state["looks"]
         self._series.restore(state)
-        # An empty point makes TensorBoard drop the later events. The other series get a point
-        # at every comparison, which does the same for them.
+        # An empty point makes TensorBoard drop the later events. The next point of each other
+        # series does the same for that series.
         self._writer.write_data(EVENTS_TAG, _packed([]), step, {"v": SCHEMA})
 
     def write_comparison(
@@ -107,7 +107,7 @@ class ShiftEvents:
 
         Args:
             step: Epoch, counted from 0.
-            pairs: The pairs of streams that were compared, with every test.
+            pairs: The pairs of streams that were compared, with the results of all tests.
             profiles: The latest profile of each stream.
             report: The findings so far.
             new: The findings that this comparison added.
@@ -133,7 +133,7 @@ class ShiftEvents:
 
         Args:
             step: Epoch, counted from 0.
-            stream: `"train"` or `"validation"`.
+            stream: Name of the stream.
             headline: The verdict in one sentence.
             diagnosis: `Diagnosis.to_dict()`.
         """
@@ -186,7 +186,7 @@ class ShiftEvents:
             headline: The state of the adaptation in one sentence.
             events: The changes and their reasons, see `write_events`.
             curves: The numbers of this epoch, as in `RunWriter.write_adaptation`.
-            since: The first epoch that is adapted, likewise.
+            since: The first epoch that is adapted, as in `RunWriter.write_adaptation`.
         """
         self._state["verdict"]["adaptation"] = headline
         self._state["adapts"] = True
@@ -231,11 +231,11 @@ class ShiftEvents:
 
     def _write_state(self, step: int) -> None:
         """Writes the state as JSON, without details if it would be too long."""
-        # The tab shows only these tags, and so no series of an earlier fit in this directory.
+        # The tab shows only these tags, so it shows no series of an earlier fit in this directory.
         tags = self._series.tags
         state = {**self._state, "tags": tags, "step": int(step), "looks": self._num_comparisons}
         text = _packed(state)
-        if len(text) > MAX_BYTES:  # many inputs, each with a diagnosis
+        if len(text) > MAX_BYTES:  # possible if each of many inputs has a diagnosis
             shortened = {k: {**d, "by_input": {}} for k, d in state["diagnosis"].items()}
             text = _packed({**state, "diagnosis": shortened})
         if len(text) > MAX_BYTES:
@@ -255,7 +255,7 @@ def _as_event(finding: Finding) -> dict[str, Any]:
 
 
 def _largest(curves: Mapping[str, float], prefix: str) -> list[Any] | None:
-    """Returns `[name, size]` of the number with a prefix that has the largest absolute value.
+    """Returns `[name, size]` of the largest absolute value among the numbers with a prefix.
 
     The name is without the prefix. Returns None if no number with the prefix is finite.
     """
@@ -265,14 +265,14 @@ def _largest(curves: Mapping[str, float], prefix: str) -> list[Any] | None:
 
 
 def _finite(curves: Mapping[str, float], kinds: Sequence[str]) -> dict[str, float]:
-    """Returns the finite numbers of some kinds, at most `MAX_ADAPTATION`."""
+    """Returns at most `MAX_ADAPTATION` finite numbers whose names begin with one of `kinds`."""
     chosen = {k: float(v) for k, v in curves.items() if k.partition("/")[0] in kinds}
     finite = [(name, value) for name, value in chosen.items() if math.isfinite(value)]
     return dict(finite[:MAX_ADAPTATION])
 
 
 def _by_attribute(curves: Mapping[str, float]) -> dict[str, list[float]]:
-    """Returns the absolute difference of each attribute, without and with augmentation."""
+    """Returns how far training is from the target, by attribute: without and with augmentation."""
     found = {}
     for key, before in curves.items():
         prefix, _, name = key.partition("/")

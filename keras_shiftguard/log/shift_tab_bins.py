@@ -1,9 +1,9 @@
 """Histograms for the Shift tab: a few bins that all streams share.
 
-The histograms of a profile have about 2,800 bins on a fixed grid. A picture needs only 32 bins.
-Their edges are edges of the grid, as evenly spaced as the grid allows, over the range of nearly
-all samples of all streams. Edges are stored as indexes into the grid, so that pictures made
-separately can be drawn over each other.
+The histograms of a profile are on a fixed grid of about 2,800 bins, or on a coarse grid that joins
+several of these bins to one. A picture needs only 32 bins. Their edges are edges of the grid, as
+evenly spaced as the grid allows, over the range of nearly all samples of all streams. Edges are
+stored as indexes into the fine grid, so that pictures made separately can be drawn over each other.
 """
 
 from collections.abc import Mapping, Sequence
@@ -17,7 +17,7 @@ from keras_shiftguard.profiles.features import COARSENING, NUM_COARSE_BINS
 from keras_shiftguard.profiles.grid import BINS_PER_SIGN
 from tensorboard_plugin_shiftguard.metadata import MAX_CLASSES
 
-BINS = 32  # of a picture, in which the histograms of all streams are drawn together
+BINS = 32  # bins of a picture, in which the histograms of all streams are drawn together
 TAIL = 0.005  # share of a stream's samples that may lie beyond either end of the picture
 MARGIN = 0.05  # width added at each end, as a share of the range of the samples
 

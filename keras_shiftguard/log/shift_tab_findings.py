@@ -1,7 +1,8 @@
 """Findings of a report in the form that the Shift tab and the page of a run read.
 
 The tab and the page join the parts of several findings to one headline ("darker and noisier"), and
-name the classes of a label shift. The log holds parts and classes, so that no sentence is parsed.
+name the classes of a label shift. The log holds these parts and classes, so that neither reader has
+to parse a sentence.
 """
 
 from collections.abc import Sequence
@@ -17,7 +18,7 @@ from tensorboard_plugin_shiftguard.metadata import MAX_FINDINGS
 def logged_report(
     report: ShiftReport, pairs: Sequence[Pair], limit: int = MAX_FINDINGS
 ) -> dict[str, Any]:
-    """Returns a report as plain values: the worst findings, and the number of the others.
+    """Returns a report as plain values, with its worst findings and the number of the others.
 
     Args:
         report: The report.

@@ -46,7 +46,7 @@ MAX_SHARE_OUTSIDE = 0.03
 
 @dataclass
 class Rows:
-    """The names of the rows of a series, in parts that never change once written.
+    """The names of the rows of a series, in parts that do not change after they are written.
 
     Each part is written under its own tag. TensorBoard keeps the first description of
     a tag and ignores later ones, so names that appear later need a new tag. For the
@@ -85,7 +85,7 @@ class ShiftSeries:
     def __init__(self, writer: EventWriter) -> None:
         self._writer = writer
         self.tags: list[str] = []
-        self._streams: list[str] = []  # in their order in histograms and class counts
+        self._streams: list[str] = []  # names, in the order of histograms and class counts
         self._scores: dict[tuple[str, str], Rows] = {}
         self._histograms = Rows(FEATURES_PER_EVENT, MAX_FEATURES)
         self._edges: dict[str, np.ndarray] = {}
@@ -121,10 +121,10 @@ class ShiftSeries:
 
         Args:
             step: Epoch, counted from 0.
-            pairs: The pairs of streams that were compared, with every test.
+            pairs: The pairs of streams that were compared, with the results of all tests.
             profiles: The latest profile of each stream.
         """
-        # The streams are fixed at the first comparison. Validation may come only after it.
+        # The streams are fixed at the first comparison, and validation may get its data later.
         self._streams = self._streams or list(dict.fromkeys(["train", "validation", *profiles]))
         for pair in pairs:
             self._write_scores(step, pair)

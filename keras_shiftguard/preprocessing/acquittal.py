@@ -15,7 +15,7 @@ from keras_shiftguard.preprocessing.witnesses.trial import Preference
 
 
 def acquitted_by_trial(case: Case, evidence: tuple[str, ...]) -> Verdict | None:
-    """Returns "ok" if the network scores clearly worse in every other mode, else None.
+    """Returns "ok" if every other mode scores clearly worse in the trial than as fed, else None.
 
     The test requires three channels, images in a named mode, trained weights, and a network that
     distinguishes the images. The result is also None if the images as fed have a high misfit to

@@ -32,7 +32,7 @@ class Case:
         begins: Whether this fit starts to train the network from its initial weights.
         learnt: The convention that the network was fed when its training from scratch began, in
             this program; None if not known.
-        trial: The trial of fixes on the network; None if the network cannot be run.
+        trial: The trial of fixes (`witnesses/trial.py`); None if the network cannot be run.
         levels: The correction of the images' levels, to compare with batch norm; None if the
             network cannot be run.
     """
@@ -55,7 +55,7 @@ class Case:
         return self.structure.architecture or "The network"
 
     def said(self, convention: InputConvention) -> str:
-        """Returns a clause: the network, or its own layers, are made for the given convention."""
+        """Returns a clause that says that the network, or its layers, are made for a convention."""
         if self.structure.architecture is None and self.structure.speaks:
             return f"the model's own layers are made for {convention}"
         return f"{self.name} is published for {convention}"

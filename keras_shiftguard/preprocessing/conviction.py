@@ -64,7 +64,7 @@ def from_witnesses(case: Case) -> Verdict | None:
 
 
 def _right_mode(case: Case, suspicion: Suspicion) -> Verdict | None:
-    """Decides on images in the expected mode, where only the channel order may be wrong."""
+    """Decides on images in the expected mode; only their channel order may be wrong."""
     reading, expected = case.reading, suspicion.expected
     evidence = (*suspicion.evidence, *case.observation.evidence)
     if isinstance(reading, Reading) and not _is_published(case):
@@ -104,7 +104,7 @@ def _wrong_mode(case: Case, suspicion: Suspicion) -> Verdict | None:
     else:
         trial = case.try_fix(observed, expected)
     if trial is not None and not trial.head_tells and not are_near(observed, expected):
-        trial = trial.without_head()  # no classifier learns from input of so wrong a scale
+        trial = trial.without_head()  # no classifier learns from input so far out of scale
     by_trial = _trial_says(trial, memory)
     doubt: tuple[str, ...] = ()
     if memory == 1 and by_trial < 1 and (doubt := _doubt_about_contrast(case, suspicion)):

@@ -57,8 +57,9 @@ def diagnose(model: Any, data: Any, expects: Any = None, max_samples: int = 256)
         A `Diagnosis`; `print` it.
 
     Raises:
-        BadInputError: If `data` is empty or does not fit the model, or if `expects` cannot
-            be read.
+        BadInputError: If `model` is neither a Keras model nor the path of one, if `data` is
+            empty or does not fit the model, if `expects` cannot be read, or if `max_samples` is
+            not a positive integer.
 
     Example:
 

@@ -2,8 +2,8 @@
 
 Misfits are logarithms (lower is better), gaps are differences of two misfits, and sigmas are
 standard errors. `conviction.py` explains the witnesses: batch norm, the trial and the feed.
-`examples/benchmarks/verdicts.py` and `preprocessing.py` measure how well the limits work, with
-other networks and other draws of photos than those that the limits were chosen on.
+The benchmarks `verdicts.py` and `preprocessing.py` in `examples/benchmarks` measure how well the
+limits work, with other networks and other draws of photos than those that they were chosen on.
 """
 
 import numpy as np
@@ -26,14 +26,14 @@ MIN_LIKELY_SWAP_SIGMAS = 2.0  # above it a swap is likely, but not yet a mismatc
 
 # --- the trial (chosen on Lite0, torchvision's MobileNetV2 and small networks) --------------
 
-MIN_TRIAL_IMAGES, MAX_TRIAL_IMAGES = 8, 32  # distinct images
+MIN_TRIAL_IMAGES, MAX_TRIAL_IMAGES = 8, 32  # numbers of distinct images
 MIN_IMAGES_ALONE = 16  # with fewer images, the trial can only support batch norm
 TRIAL_TEMPERATURE = 0.1  # of the softmax over cosine similarities
 # How well a network must tell the images apart, from 0 (chance) to 1 (perfect), for the trial to
 # count. Tiles of one picture and untrained networks stay below.
 MIN_TOLD_APART = 0.5
-MIN_TRIAL_SIGMAS = 3.0  # the fix must help by more, if the trial is one of two witnesses
-MIN_TRIAL_SIGMAS_SUPPORTED = 2.0  # likewise, if batch norm agrees
+MIN_TRIAL_SIGMAS = 3.0  # the fix must help by more, if batch norm does not support it
+MIN_TRIAL_SIGMAS_SUPPORTED = 2.0  # likewise, if batch norm or clearly garbled images support it
 # Likewise, if the network ends in a classifier of the user and the two conventions are close. With
 # a classifier trained on a frozen backbone, a wrong fix to the close convention reached 2.9.
 MIN_HEAD_SIGMAS = 3.5
@@ -50,7 +50,7 @@ MIN_CERTAINTY_WIDE_GAP = 0.5  # likewise, if the gap of batch norm is twice `MIN
 # Grey levels that ordinary photos reach in both directions. A collection that does not (all
 # pale, all dark, low in contrast) looks as if it were in a neighbouring convention.
 DARK, BRIGHT = 64.0, 191.0
-# Limits of `levels.py` (not tuned): the quantiles that become black and white, and the number of
+# Limits of `Levels` (not tuned): the quantiles that become black and white, and the number of
 # grey levels that must lie between them. Noise and compression alone fill a smaller span.
 DARKEST, BRIGHTEST, MIN_LEVELS_SPAN = 0.01, 0.99, 16.0
 # Contrast that the training images may have had, as a share of the contrast of the images as fed.
@@ -70,6 +70,6 @@ MAX_EXTREME_OUTSIDE = 0.5  # how far single values may exceed a stated range, as
 # Roughness of the repaired images divided by that of the images as fed, in the worse of the two
 # directions: up to 0.7 if the images are garbled, 1 for noise such as radar, else 1.5 or more.
 MAX_LAYOUT_ROUGHNESS = 0.8
-MAX_CHROMA_SPREAD = 0.45  # deviation of chroma / luma: about 0.2; of colours about 1
-MAX_CHROMA_MEAN_ERROR = 12.0  # grey levels between mean chroma and 128
-MAX_HUE_CORRELATION = 0.45  # hue and other channels: about 0; colours: above 0.85
+MAX_CHROMA_SPREAD = 0.45  # deviation of chroma divided by that of luma is about 0.2; of colours 1
+MAX_CHROMA_MEAN_ERROR = 12.0  # largest distance of mean chroma from 128, in grey levels
+MAX_HUE_CORRELATION = 0.45  # hue has about 0 with other channels; colours have above 0.85

@@ -35,7 +35,7 @@ from keras_shiftguard.profiles import InputSummary
 
 
 def decide(case: Case) -> Verdict:
-    """Returns the verdict of the first rule that applies."""
+    """Returns the verdict of the first rule that does not return None; "unknown" if all do."""
     guesses = (_trained_from_scratch, _from_layers, from_witnesses)
     for rule in (_broken, *((_from_statement, _from_word) if case.stated else guesses)):
         verdict = rule(case)

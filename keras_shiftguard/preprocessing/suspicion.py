@@ -47,7 +47,7 @@ class Suspicion:
 
 
 def suspicion_of(case: Case) -> Suspicion | None:
-    """Returns the suspicion from batch norm or, without batch norm, from the architecture."""
+    """Returns the suspicion from batch norm, else from the architecture; None without both."""
     prior = case.structure.convention if case.trusted else None
     reading, fed = case.reading, case.observation.convention
     if isinstance(reading, str):

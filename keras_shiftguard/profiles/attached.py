@@ -18,8 +18,8 @@ from keras_shiftguard.errors import BadInputError
 from keras_shiftguard.io.npz import COMPRESSIONS
 from keras_shiftguard.profiles import storage
 
-MEMBER = "keras_shiftguard/train.profile"  # of a .keras file
-FILE = Path("assets.extra") / "keras_shiftguard.profile"  # of a SavedModel
+MEMBER = "keras_shiftguard/train.profile"  # name of the member in a .keras file
+FILE = Path("assets.extra") / "keras_shiftguard.profile"  # path in a SavedModel
 OF_KERAS = ("config.json", "metadata.json")  # members by which a .keras file is recognised
 
 

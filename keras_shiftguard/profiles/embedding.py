@@ -53,7 +53,7 @@ class MeanEmbedding:
 
     Args:
         dimension: Dimension of the vectors that were projected; 0 if empty.
-        count: Number of samples, without those with a value that is not finite.
+        count: Number of samples, without those with a value that is not finite or too large.
         mean: Mean of each feature, `(len(BANDWIDTHS), NUM_WAVES)`.
         comoment: Sum over samples of the outer product of the deviation from `mean`
             with itself, `(len(BANDWIDTHS), NUM_WAVES, NUM_WAVES)`.

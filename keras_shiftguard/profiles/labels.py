@@ -17,7 +17,7 @@ MIN_MIXED_SHARE = 0.05  # the samples count as mixed if a larger share of labels
 
 @dataclass(frozen=True)
 class LabelSummary:
-    """Class frequencies of labels, or moments of regression targets.
+    """Class frequencies of labels, and moments of labels as regression targets.
 
     Both are measured, because only the data show whether labels are classes.
     `statistics/classes.py` defines which labels are class ids.

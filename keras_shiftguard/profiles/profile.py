@@ -117,7 +117,7 @@ class InputProfile:
             path: Path of a `.keras` file, or the directory of a SavedModel.
 
         Raises:
-            BadInputError: if the profile is empty, or `path` is no saved model.
+            BadInputError: if the profile is empty, or `path` is no saved model or a damaged one.
             OSError: if the file cannot be written.
         """
         if not self.inputs:

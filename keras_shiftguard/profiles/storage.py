@@ -56,6 +56,7 @@ def write(path: str | PathLike[str], tree: Mapping[str, Any]) -> None:
 
     Raises:
         FileNotFoundError: if the directory of the file does not exist.
+        OSError: if the file cannot be written.
     """
     if not Path(path).parent.is_dir():
         raise FileNotFoundError(

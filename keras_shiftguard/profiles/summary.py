@@ -38,8 +38,8 @@ class InputSummary:
         lattice_values: How many values were compared with the grids.
         smallest_size: Smallest `(height, width)` seen; `(0, 0)` for features.
         largest_size: Largest `(height, width)` seen; `(0, 0)` for features.
-        features: Features of each sample. Of images: the attributes of
-            `statistics/attributes.py`, such as brightness and noise. Otherwise: the
+        features: Features of each sample: for images, the attributes of
+            `statistics/attributes.py`, such as brightness and noise; otherwise the
             columns, `"0"`, `"1"`, ..., and the further features of series
             (`statistics/vectors.py`) or of token ids (`statistics/tokens.py`).
         embedding: Mean embedding of the samples: of images as thumbnails of 8 x 8
@@ -72,7 +72,7 @@ class InputSummary:
     def num_measured(self) -> int:
         """Number of samples that the statistics of the pixels were measured on.
 
-        They are measured on a part of a long or repeated pass. `num_samples`,
+        In a long or repeated pass, these are only a part of the samples. `num_samples`,
         `nonfinite_samples`, the sizes and the fingerprint cover every sample.
         """
         return int(self.sample_mean.count)

@@ -3,7 +3,7 @@
 The statistics are updated outside the training step, so that the step is compiled in the same way
 as without them.
 
-Each statistic is a small class, in a file of its own, with three methods:
+Each statistic of an input is a small class, in a file of its own, with three methods:
 
 - `__init__` creates the variables that the statistic needs, in a `State` (`state.py`);
 - `update` adds one batch to these variables, with `keras.ops`;
@@ -12,11 +12,12 @@ Each statistic is a small class, in a file of its own, with three methods:
 
 The argument of `update` depends on the statistic. Statistics of all pixels (`moments.py`,
 `extremes.py`) take a `Batch`, statistics of sampled pixels (`quantiles.py`, `lattice.py`) take
-`SampledPixels`, and other statistics (`counts.py`, `fingerprint.py`, `details.py` and the files
-that it uses) take the tensor itself. The sketches that also work alone have `drain`, which reads
-and resets their variables: `FeatureSketch`, `EmbeddingSketch`, `LabelSketch`, `OutputSketch` and
-`Sketch`. `sketch.py` combines all statistics of one input, and `stream.py` those of all inputs and
-the labels.
+`SampledPixels`, `FeatureSketch` and `EmbeddingSketch` take numbers computed for each sample, and
+other statistics (`counts.py`, `fingerprint.py`, `tokens.py`, `details.py`) take the tensor itself.
+The sketches that also work alone have `drain`, which reads and resets their variables.
+`FeatureSketch` and `EmbeddingSketch` have `read` as well; `LabelSketch`, `OutputSketch` and
+`Sketch` have only `drain`. `sketch.py` combines all statistics of one input, and `stream.py` those
+of all inputs and the labels.
 
 Several statistics use these files: `classes.py` reads labels as class ids and outputs as
 probabilities; `compiled.py` turns updates into pure functions, which TensorFlow

@@ -32,7 +32,7 @@ def names(spec: InputSpec) -> tuple[str, ...]:
     """Returns the names of the attributes of an input, in the order of `attributes`.
 
     - `brightness`: mean luma, in the input's units; `contrast`: log of the
-      luma's standard deviation, which is the unit of all attributes below.
+      luma's standard deviation. For the attributes below, this deviation is the unit of the luma.
     - `colour_balance_0`, ...: how far the mean of a channel lies from the mean
       luma (two to four channels). `saturation`: log of the chroma's deviation.
     - `band_1` (finest, 2 pixels) to `band_4`: log share of the variance in an
@@ -188,8 +188,8 @@ def _octave_bands(luma: Any, spec: InputSpec) -> list[Any]:
             bands.append(ops.full_like(bands[0], -np.inf))  # too small to be halved again
             continue
         coarse = _pool(luma, 2)
-        # The variance lost by averaging. The difference is exact, because an odd last row or column
-        # is left out of both terms. 1e-4 keeps the logarithm finite.
+        # `lost` is the variance that averaging removes. It is exact, because an odd last row or
+        # column is left out of both terms. 1e-4 keeps the logarithm finite.
         height, width = ops.shape(coarse)[1:3]
         even = luma[:, : 2 * height, : 2 * width]
         lost = _mean(ops.square(even)) - _mean(ops.square(coarse))

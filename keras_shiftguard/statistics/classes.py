@@ -40,7 +40,7 @@ def width_of(y: Any) -> int:
 
 
 def warn_of_text(y: Any) -> None:
-    """Warns that labels are not checked if they are text, such as names of classes."""
+    """Warns if labels are text, such as names of classes, because they are then not checked."""
     dtype = getattr(y, "dtype", None)
     if getattr(dtype, "kind", "") in tuple("OSUT") or "string" in str(dtype):
         warn(
@@ -85,7 +85,8 @@ def is_mixture(y: Any, width: int) -> Any:
 
     In labels of MixUp and CutMix, two classes have a share. In smoothed labels, all classes but one
     have the same share, so the second largest share is not above the third. With two columns, a
-    label is a mixture if its larger share is below `MAX_MIXED_SHARE`; usual smoothing leaves more.
+    label is a mixture if its larger share is below `MAX_MIXED_SHARE`. Usual label smoothing leaves
+    the larger share above this limit.
 
     Args:
         y: `(samples,)` or `(samples, width)`.

@@ -85,7 +85,7 @@ def projected(x: Any) -> Any:
     return ops.stack([ops.mean(values, axis=1), ops.sum(values * pattern, axis=1) / root], axis=1)
 
 
-@lru_cache(maxsize=4)  # PyTorch, which compiles nothing, needs it again for every batch
+@lru_cache(maxsize=4)  # PyTorch, which compiles nothing, needs the pattern for every batch
 def _known_pattern(size: int) -> np.ndarray:
     """Returns `_pattern` of the first `size` positions, float32."""
     pattern: np.ndarray = _pattern(np.arange(size, dtype="float64"), np).astype("float32")

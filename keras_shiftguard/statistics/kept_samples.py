@@ -11,8 +11,11 @@ from keras_shiftguard.statistics.state import on_host
 from keras_shiftguard.statistics.vectors import middle_frame
 
 FIRST_SAMPLES = 32  # images of the first batches, for the diagnosis of the preprocessing
-MAX_SAMPLES = 1024  # images in a buffer
-MAX_BYTES = 64 * 2**20  # of a buffer; it may be larger only to hold 4 images
+MAX_SAMPLES = 1024  # largest number of images in a buffer
+MAX_BYTES = 64 * 2**20  # largest size of a buffer, unless 4 images need more
+# Images of a batch that are kept at least in a pass of unknown length: two are neighbours, which
+# show whether the samples of a stream depend on each other.
+MIN_PER_BATCH = 2
 # Images without a fixed size are cropped to their middle, at most this many pixels a side. The crop
 # is enough for early batch-norm layers and for the spectrum, which are local.
 CROP = 256
@@ -25,9 +28,10 @@ class KeptSamples:
     whole, and ids keep their dtype. Apart from that, rows are treated like images.
 
     The preprocessing diagnosis needs images early, and it needs whole images, because batch norm
-    depends on spatial structure. Later checks need images of the whole pass. The images are copied
-    to the host, as they were fed. For a video or a volume, the middle frame is stored. If the
-    buffer is full, nothing is copied.
+    depends on spatial structure. Later checks need images of the whole pass. If the length of the
+    pass is unknown, the buffer is thinned each time it is full: fewer images of each batch are
+    kept, then fewer batches. The images are copied to the host, as they were fed. For a video or a
+    volume, the middle frame is stored.
 
     Args:
         spec: Specification of the input.
@@ -40,11 +44,13 @@ class KeptSamples:
         self.height, self.width = (CROP if side is None else side for side in spec.size)
         self._max_samples = max_samples
         self.capacity = self._capacity(self.height * self.width * spec.channels)
-        self.measured: int | None = None  # batches that the images are spread over
+        self.measured: int | None = None  # number of batches that the images are spread over
         self._batches = 0  # number of these batches so far
+        # In a pass of unknown length, this many images are kept of every `_every`-th batch.
+        self._per_batch, self._every = self.capacity, 1
         # Images, their labels, and their positions in the stream since the buffer was last emptied.
         self._parts: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
-        self._seen = 0  # number of samples of all batches since then
+        self._seen = 0  # number of samples since the buffer was last emptied
         self.is_whole = True  # False once an image is only a part of a sample: a frame or a crop
         self._is_held = False  # whether no image is added
 
@@ -52,13 +58,12 @@ class KeptSamples:
         """Spreads the images over a pass.
 
         Args:
-            measured: Number of measured batches of the pass. None if the number is unknown; the
-                first measured batches then fill the buffer.
+            measured: Number of measured batches of the pass; None if the number is unknown.
         """
         self.measured = measured or None
 
     def _capacity(self, numbers: int) -> int:
-        """Returns how many samples of so many numbers the buffer holds."""
+        """Returns how many samples of `numbers` values each the buffer holds."""
         return int(np.clip(MAX_BYTES // max(4 * numbers, 1), 4, self._max_samples))
 
     def update(self, x: Any, y: Any = None) -> None:
@@ -69,19 +74,48 @@ class KeptSamples:
         if is_row:  # the length of a sequence is known only now
             self.capacity = self._capacity(prod(int(side) for side in x.shape[1:] if side))
         first, self._seen = self._seen, self._seen + x.shape[0]
-        filled = sum(len(images) for images, _, _ in self._parts)
         self._batches += 1
-        # The number of due images is rounded for all batches so far together, not for each batch.
-        # So images of the last batches are also kept, which have the last classes of a sorted pass.
-        share = 1.0 if self.measured is None else min(self._batches / self.measured, 1.0)
-        due = FIRST_SAMPLES + int(np.ceil((self.capacity - FIRST_SAMPLES) * share))
-        room = min(self.capacity, max(due, FIRST_SAMPLES)) - filled
+        room = self._room_of_unknown(x.shape[0]) if self.measured is None else self._room()
         if room <= 0 or not x.shape[0]:
             return
         images = self._as_rows(x[:room]) if is_row else self._as_images(x[:room])
         ids = host_class_ids(on_host(y[:room])) if width_of(y) else None
         labels = np.full(len(images), -1) if ids is None else np.maximum(ids, -1)
         self._parts.append((images, labels, first + np.arange(len(images))))
+
+    @property
+    def _filled(self) -> int:
+        return sum(len(images) for images, _, _ in self._parts)
+
+    def _room(self) -> int:
+        """Returns how many images of this batch are due, in a pass of known length."""
+        # The number of due images is rounded for all batches so far together, not for each batch.
+        # So images of the last batches are also kept, which have the last classes of a sorted pass.
+        share = min(self._batches / (self.measured or 1), 1.0)
+        due = FIRST_SAMPLES + int(np.ceil((self.capacity - FIRST_SAMPLES) * share))
+        return min(self.capacity, max(due, FIRST_SAMPLES)) - self._filled
+
+    def _room_of_unknown(self, size: int) -> int:
+        """Returns how many of a batch of `size` images are due, after thinning a full buffer."""
+        if not self._parts:
+            self._per_batch = min(self.capacity, max(size, MIN_PER_BATCH))
+        while (self._batches - 1) % self._every == 0:
+            room = min(size, self._per_batch)
+            if self._filled + room <= self.capacity:
+                return room
+            if self._per_batch > MIN_PER_BATCH:
+                self._per_batch = self._per_batch * 3 // 4
+                # Copies, because a slice would keep the whole array in memory.
+                self._parts = [
+                    (x[: self._per_batch].copy(), y[: self._per_batch], at[: self._per_batch])
+                    for x, y, at in self._parts
+                ]
+            elif len(self._parts) > 1:
+                self._every *= 2
+                self._parts = self._parts[::2]
+            else:
+                break
+        return 0
 
     def pass_over(self, num_samples: int) -> None:
         """Counts the samples of a batch that is not measured, so that positions stay true."""
@@ -112,6 +146,7 @@ class KeptSamples:
         self._is_held = False
         self._parts.clear()
         self._seen = self._batches = 0
+        self._per_batch, self._every = self.capacity, 1
 
     def read(self) -> tuple[np.ndarray, np.ndarray]:
         """Returns `(images, labels)` on the host; an unknown label is -1.

@@ -49,10 +49,13 @@ class LabelSketch:
         self.class_count = self.details.add("class_count", (MAX_CLASSES_EMBEDDED,))
         self.class_first = self.details.add("class_first", shape)
         self.class_second = self.details.add("class_second", shape)
-        self.width = 0  # columns of the labels, once known
+        self.width = 0  # number of columns of the labels; 0 until it is known
 
     def update(self, y: Any, rows: Any = None) -> None:
-        """Counts the classes of the first `rows` samples of a batch; None counts all samples."""
+        """Counts the classes of the first `rows` samples of a batch; None counts all samples.
+
+        Labels with another number of columns than the first ones are left out.
+        """
         width = width_of(y)
         if width and self.width in (0, width):  # labels of another width are not comparable
             self.width = width

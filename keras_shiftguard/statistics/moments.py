@@ -28,7 +28,7 @@ class Moments:
         self.pivot = state.add("pivot", channels)
         self.count = state.add("count", channels)  # number of samples with a finite value
         self.first = state.add("first", channels)  # sum of the samples' means of `x - pivot`
-        self.second = state.add("second", channels)  # and of their means of `(x - pivot)**2`
+        self.second = state.add("second", channels)  # sum of the samples' means of `(x - pivot)**2`
         # The same sums of the mean and the standard deviation of each sample.
         self.sample_pivot = state.add("sample_pivot", (2,))
         self.sample_count = state.add("sample_count", (2,))

@@ -1,4 +1,4 @@
-"""`RepeatedBatches`: the share of a pass over the data in batches seen earlier in that pass.
+"""`RepeatedBatches`: how many samples of a pass come in batches that came earlier in that pass.
 
 With a Python generator as validation data, Keras takes one or more batches twice in each pass after
 the first. A sample that comes twice adds no evidence, so the tests must count it once.
@@ -9,16 +9,16 @@ from typing import Any
 import numpy as np
 from keras import ops
 
-MAX_VALUES = 512  # of a batch, spread evenly over it, that are compared
+MAX_VALUES = 512  # largest number of values of a batch that are compared, evenly spread over it
 
 
 class RepeatedBatches:
-    """Recognises the batches of a pass that came before, by some of their values."""
+    """Recognises batches that came earlier in the same pass, by some of their values."""
 
     def __init__(self) -> None:
-        self._seen: set[int] = set()  # hashes, which are the same within one process
+        self._seen: set[int] = set()  # hashes of the batches; comparable within one process only
         self._samples = 0
-        self._repeated = 0  # of these samples, those of repeated batches
+        self._repeated = 0  # number of samples in repeated batches
 
     def add(self, x: Any) -> None:
         """Adds the tensor of one input, `(samples, ...)`, on the host or on a device.

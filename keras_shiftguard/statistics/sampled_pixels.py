@@ -21,8 +21,8 @@ class SampledPixels:
 
     Attributes:
         values: Values of the pixels, `(samples, at most 256, channels)`, float32.
-        finite: Whether each value is finite and not padding, bool, shaped like `values`; None if
-            all values are.
+        finite: Whether each value is finite and not padding, bool, shaped like `values`; None for
+            integers without padding, which all are.
 
     Args:
         x: The tensor of the input.

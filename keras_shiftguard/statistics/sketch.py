@@ -77,7 +77,7 @@ class Sketch:
             rows: Number of samples, if the rows after them are padding; None for all.
             details: Largest number of samples of the batch that are added to the sampled pixels,
                 the features and the embedding, which cost more than the moments; None for all.
-                With 0, only the sampled pixels are added.
+                With 0, the features and the embedding are left out, and nothing else is limited.
 
         Returns:
             Projections and weights of these samples, see `EmbeddingSketch.update`;

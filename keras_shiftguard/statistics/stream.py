@@ -20,7 +20,7 @@ from keras_shiftguard.statistics.sketch import Sketch
 
 
 class Stream:
-    """The sketches, kept images and corrections of one stream.
+    """The sketches, kept samples and corrections of one stream.
 
     `update` is called for each batch, before the compiled step and outside it. `drain` and
     `restart` read and reset the statistics.
@@ -51,7 +51,7 @@ class Stream:
         self._new_correction = correction
         self.user_metrics = list(metrics)
         self._padding = Padding()
-        self.repeated_batches = RepeatedBatches()  # of the present pass; not of training
+        self.repeated_batches = RepeatedBatches()  # of the present pass; empty for training
         self._is_empty = True  # no sample since the latest `drain` or `restart`
 
     def build(self, specs: Sequence[InputSpec]) -> None:

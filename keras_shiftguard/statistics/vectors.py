@@ -27,7 +27,7 @@ def dimension_of(spec: InputSpec) -> int:
 
 
 def column_names(spec: InputSpec) -> tuple[str, ...]:
-    """Returns the names of the numbers that `columns` returns: `"0"`, ... `"trend_0"`, ..."""
+    """Returns the names of the numbers that `columns` returns, such as `"0"` and `"trend_0"`."""
     numbers = tuple(map(str, range(spec.channels)))
     if not _has_time(spec):
         return numbers

@@ -32,7 +32,8 @@ function charts(series) {
   const before = largestFirst(under("shift_before/"));
   const order = before.map(([name]) => name);
   const place = ([name]) => order.indexOf(name) + 1 || order.length + 1;
-  // Both charts show the same features in the same order, so that they can be compared.
+  // The charts of the shift without and with augmentation have the same order of attributes, so
+  // that they can be compared.
   const left = before.length
     ? under("shift/").sort((a, b) => place(a) - place(b))
     : largestFirst(under("shift/"));

@@ -116,7 +116,7 @@ export function pictureAddress(run, epoch, row, number) {
   return `./picture?${new URLSearchParams({ run, epoch, row, number })}`;
 }
 
-/** Numbers of a base64 text: `Int16Array` in hundredths, or `Uint8Array`. */
+/** Numbers of a base64 text: `Uint8Array` for one byte each, else `Int16Array`. */
 export function unpack(text, bytesEach) {
   const raw = atob(text ?? "");
   if (bytesEach === 1) {

@@ -51,7 +51,7 @@ class App {
     body.replaceChildren(main);
   }
 
-  /** Shows the accuracy gap of a run; unfolds it if the run has no features. */
+  /** Redraws after a gap appeared or disappeared; unfolds it in a run without features. */
   showGap(gap) {
     const { open } = this.state.get();
     if (gap.table() && !this.listing.total && !open.includes("gap"))
@@ -74,7 +74,7 @@ class App {
   }
 
   shown() {
-    this.state.save(); // the address held the state of the tab that was shown before
+    this.state.save(); // the URL lacks the position while another tab of TensorBoard is shown
     if (!this.stale) return;
     this.stale = false;
     this.refresh("shown");
@@ -109,7 +109,7 @@ class App {
     }
   }
 
-  /** Draws the first run as soon as it has arrived, and the others later. */
+  /** Requests the chosen run's overview, then that of the second run; draws each on arrival. */
   async readOverviews(late, glance) {
     const { known } = this.reader;
     const [focus, ...others] = this.reader.selected();

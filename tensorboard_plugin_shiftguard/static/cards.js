@@ -4,8 +4,8 @@ import { api } from "./api.js";
 import { createCard } from "./card.js";
 import { el, say } from "./dom.js";
 
-const NARROWEST = 17; // rem, of one card
-const TALLEST = 9.5; // rem, of one card with its gap
+const NARROWEST = 17; // rem, the least width of a card
+const TALLEST = 9.5; // rem, the height of a card and the gap below it
 const GAP = 0.75; // rem
 const AROUND = 1; // rows of cards kept beyond the view
 const MAX_NAMES_ASKED = 32; // names in one request

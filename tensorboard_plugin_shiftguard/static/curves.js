@@ -12,8 +12,8 @@ import { linePath } from "./shapes.js";
 const HEIGHT = 150;
 const [TOP, BOTTOM] = [8, 8];
 const MAX_TABLE_EPOCHS = 50; // in the table
-const LONG = 8; // from this number of epochs on, the first ones do not set the scale
-const WARM_UP = 1 / 8; // share of the epochs that then do not set it
+const LONG = 8; // from this number of epochs on, the scale ignores the first epochs
+const WARM_UP = 1 / 8; // the share of epochs that the scale ignores
 
 export function createCurves({ state, failed }) {
   const title = el("h2", { id: "curves-title" }, "Accuracy");

@@ -31,7 +31,7 @@ export function createDetail({ state, failed }) {
   let model = null;
   let answers = new Map(); // id of a run -> data of the feature in it
   let feature = null; // data of the feature in the first run
-  let data = null; // these data, laid out for drawing
+  let data = null; // `feature`, laid out for drawing
   let index = 0; // of the step that is shown
   let wanted = ""; // key of the answers that are requested or shown
   let about = ""; // run and feature that `wanted` is about
@@ -104,7 +104,7 @@ export function createDetail({ state, failed }) {
     return kept.get(key);
   }
 
-  /** Fetches the chosen run first, then the run that is drawn over it. */
+  /** Fetches the feature of the chosen run first, then that of the run that is drawn over it. */
   async function load(now) {
     const late = () => wanted !== now;
     const { selected, overviews, state: chosen } = model;

@@ -66,8 +66,8 @@ export function otherStreams(feature, pair) {
 }
 
 /**
- * The stream of a second run on the bins of the first. A bin's share is spread
- * evenly over its width; classes are matched by name.
+ * The stream of a second run on the bins of the first run; null if the second run lacks it.
+ * A bin's share is spread evenly over its width; classes are matched by name.
  */
 export function overlayOf(feature, other, pair, runName) {
   const steps = other?.streams?.[pair?.stream];

@@ -64,7 +64,7 @@ export function fill(node, ...children) {
   return node;
 }
 
-/** Changes a text only if it differs, so that nothing is read out twice. */
+/** Changes a text only if it differs, so that a screen reader does not read it twice. */
 export function say(node, text) {
   const shown = visible(text);
   if (node.textContent !== shown) node.textContent = shown;

@@ -32,7 +32,7 @@ const cell = (value) => {
   return /[",\n\r]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe;
 };
 
-/** Returns CSV with the shares of each stream at each epoch, one line for each bin. */
+/** Returns CSV with the shares of each drawn stream at each epoch, one line for each bin. */
 export function asCsv(data) {
   const lines = [["feature", "epoch", "stream", "bin", "lower", "upper", "share"]];
   data.stepNumbers.forEach((step, t) => {

@@ -1,4 +1,4 @@
-/* The parts below the screen, folded until the user unfolds them. */
+/* The parts below the heatmap, folded until the user unfolds them. */
 
 import { el, fill, say } from "./dom.js";
 

@@ -22,7 +22,7 @@ export function effect(value) {
   return (value < 0 && Number(text) !== 0 ? MINUS : "+") + text;
 }
 
-/** An interval; an empty text if there is none. */
+/** An interval as "+0.10 to +0.20"; an empty text if there is none. */
 export function interval(lower, upper) {
   if (!Number.isFinite(lower) || !Number.isFinite(upper) || lower === null || upper === null) {
     return "";
@@ -30,7 +30,7 @@ export function interval(lower, upper) {
   return `${effect(lower)} to ${effect(upper)}`;
 }
 
-/** An interval in a shorter format. */
+/** An interval as "[0.10, 0.20]"; an empty text if there is none. */
 export function bounds(lower, upper) {
   const known = [lower, upper].every((value) => Number.isFinite(value) && value !== null);
   return known
@@ -38,7 +38,7 @@ export function bounds(lower, upper) {
     : "";
 }
 
-/** A share of one, in percent. */
+/** A share between 0 and 1 in percent: 0.123 as "12.3 %"; "none" if it is not known. */
 export function percent(share, digits = 1) {
   if (share === null || share === undefined || !Number.isFinite(share)) return "none";
   const points = share * 100;

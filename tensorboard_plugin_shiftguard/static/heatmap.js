@@ -1,4 +1,5 @@
-/* The heatmap: what differs at each epoch, grouped by cause and coloured by cost.
+/* The heatmap: what differs at each epoch, grouped by cause. The colour is the cost or, where no
+ * cost is known, the effect size.
  *
  * The heatmap is a canvas, since a thousand features by hundreds of epochs are too many
  * for elements. A text above it describes the cell at the pointer or the keyboard cursor, and
@@ -58,7 +59,7 @@ export function createHeatmap({ state }) {
   let cursor = null; // the cell under the pointer or the keyboard cursor
   let frame = 0;
   let prepared = 0; // counts the versions of the data
-  let drawn = ""; // what `still` shows
+  let drawn = ""; // key of what `still` shows
   const still = el("canvas"); // the rows, without the frames
 
   const redraw = () => {
@@ -92,7 +93,7 @@ export function createHeatmap({ state }) {
     axis = axisOf(width, overview.steps.length);
     const scroll = scroller.scrollTop;
     const { row, t } = chosen();
-    // The rows are drawn once for each epoch; the pointer only moves the frames.
+    // The rows are drawn again only if `key` changes. The pointer moves the frames alone.
     const key = JSON.stringify([prepared, scroll, width, height, density, row, t]);
     if (key !== drawn) {
       drawn = key;

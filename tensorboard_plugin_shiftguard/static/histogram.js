@@ -174,7 +174,7 @@ export function binName({ edges, classes }, i) {
   return classes ? classes[i] : `${number(edges[i])} to ${number(edges[i + 1])}`;
 }
 
-/** Share of each bin now, minus its share in the reference; null if one of them is missing. */
+/** Share of each bin now minus its share in the reference; null if either stream is missing. */
 export function differences({ streams }, at) {
   const current = streams.find((stream) => stream.role === "current");
   const reference = streams.find((stream) => stream.role === "reference");
@@ -196,7 +196,7 @@ function inWords(data, at, shift) {
   );
 }
 
-/** Total variation distance: half the sum of all absolute differences. */
+/** A sentence with the total variation distance: half the sum of all absolute differences. */
 function moved(shift) {
   if (!shift) return "There is nothing to compare with at this epoch.";
   const share = shift.reduce((sum, value) => sum + Math.abs(value), 0) / 2;

@@ -2,7 +2,7 @@
  *
  * TensorBoard documents none of these interfaces, so every function of this file may
  * fail, and the tab must still work. Without a theme, the tab follows the system;
- * without an address bar, it stores its position in localStorage.
+ * without an address bar, its position is in sessionStorage only.
  */
 
 const PLUGIN = "shiftguard";
@@ -47,7 +47,7 @@ export function readAddress() {
   return found;
 }
 
-/** Writes the keys to the address, but only while it is the address of this tab. */
+/** Writes the keys to the address, but only while TensorBoard shows this tab. */
 export function writeAddress(values) {
   attempt(() => {
     const kept = parts().filter((part) => !ours(part));
@@ -69,7 +69,7 @@ export function watchAddress(changed) {
   );
 }
 
-/** Calls `reloaded()` when TensorBoard reloads, by hand or automatically. */
+/** Calls `reloaded()` when TensorBoard reloads its data, by hand or automatically. */
 export function watchReload(reloaded) {
   attempt(() => {
     if (window.parent === window) return;

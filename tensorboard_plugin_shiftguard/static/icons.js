@@ -77,7 +77,7 @@ export function featureKind(record) {
 /** Dash patterns of four runs, whose lines also differ in colour. */
 export const RUN_DASHES = ["", "6 3", "2 2.5", "8 3 2 3"];
 
-/** A short piece of a run's line, as the key to charts that draw it. */
+/** A short piece of a run's line, for the legend of a chart. */
 export function runMark(i) {
   return svg(
     "svg",

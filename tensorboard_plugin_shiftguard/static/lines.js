@@ -48,8 +48,9 @@ export function epochAxis(x, [low, high], bottom) {
 }
 
 /**
- * `chart.draw({series, label, include, threshold, marks})`; a series is
- * `{points: [[step, value]], band: [[step, low, high]], run, style}`.
+ * A line chart, drawn by `chart.draw({series, label, include, floor, threshold, marks})`. A series
+ * is `{points: [[step, value]], band: [[step, low, high]], run, style}`. A click calls
+ * `choose(step)`.
  */
 export function createLines({ height = 150, choose = null } = {}) {
   const node = svg("svg", { class: "chart lines", role: "img", height });

@@ -2,7 +2,10 @@
 
 import { isOwnAlarm } from "./flags.js";
 
-/** The measures that are drawn: `{key, title, train, validation}`, accuracy first. */
+/**
+ * The measures to draw, `{key, title, train, validation, accuracy}`: accuracy, or else the first
+ * measure that is not the loss; then the loss.
+ */
 export function measuresOf(series) {
   const names = Object.keys(series);
   const pairs = names

@@ -13,7 +13,8 @@ export function misfits(candidates) {
     .sort((a, b) => a.misfit - b.misfit)
     .slice(0, MAX_CONVENTIONS);
   if (!known.length) return null;
-  // Candidates that were ruled out early may have a large misfit, and do not set the scale.
+  // Candidates that were ruled out early may have a large misfit. The scale ignores them, except
+  // the convention that is fed.
   const near = known.filter((one) => !one.rough || one.fed);
   const most = Math.max(...(near.length ? near : known).map((one) => one.misfit)) || 1;
   return el(

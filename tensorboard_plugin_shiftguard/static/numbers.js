@@ -52,7 +52,7 @@ export function epochTable(feature, label, overview) {
   );
 }
 
-/** All data of a feature at one step, as JSON. */
+/** The data of a feature as JSON: the shares at one step, and the effects at all epochs. */
 export function asJson({ selected, overview, feature: name }, feature, data, index) {
   const step = feature?.steps[index];
   const shares = (data?.streams ?? []).map(({ name, steps, fixed }) => [

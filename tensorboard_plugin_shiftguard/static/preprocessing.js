@@ -23,7 +23,7 @@ const MODES = {
   unknown: "not known",
 };
 
-/** Whether the input was judged: tables and texts have no pixels. */
+/** Whether the input was judged; tables and texts are not, because they have no pixels. */
 function seen(one) {
   return one.status !== "unknown" || one.num_samples || one.value_range || one.candidates?.length;
 }

@@ -3,8 +3,8 @@
 import { api } from "./api.js";
 import { pairKey, readOverview } from "./rows.js";
 
-const OLD = 60000; // milliseconds after which an overview is read in any case
-const EMPTY_TRIES = [600, 1200, 2400]; // milliseconds, while TensorBoard reads its logs
+const OLD = 60000; // milliseconds after which an overview is read again in any case
+const EMPTY_TRIES = [600, 1200, 2400]; // milliseconds before an empty list is requested again
 
 const pause = (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds));
 const readable = (run) => run.name.replace(/\/shiftguard$/, "").replace(/^shiftguard$/, ".");
@@ -94,7 +94,7 @@ export function createReader({ state }) {
   return { known, selected, readRuns, readRun };
 }
 
-/** A key that differs if two overviews differ. */
+/** A key that changes when an overview of `runs` gets new data, another pair or a new problem. */
 export function fingerprint(overviews, runs) {
   return JSON.stringify(
     runs.map(({ id }) => {

@@ -18,12 +18,12 @@ import { createPreprocessing, preprocessingInWords } from "./preprocessing.js";
 import { createRuns } from "./runs.js";
 import { createToolbar } from "./toolbar.js";
 
-// The changes that a part is notified of when it is unfolded: all.
+// The changes that a part is notified of when it is unfolded, so that it draws everything.
 const ALL = ["run", "data", "others", "rows", "feature", "epoch", "pair", "overlay"];
 
 /**
- * Builds all views. `shared` goes to each of them; `explain` leads to the glossary, and
- * `showGap` is called when a run has an accuracy gap, or no longer has one.
+ * Builds all views. `shared` holds the arguments that most of them take. `explain` leads to the
+ * glossary, and `showGap` is called when an accuracy gap appears or disappears.
  */
 export function createScreen(shared, { explain, showGap }) {
   const { state } = shared;

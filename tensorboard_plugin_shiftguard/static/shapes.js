@@ -8,7 +8,7 @@ export function densities(edges, shares) {
   });
 }
 
-/** Share up to the end of each bin. */
+/** Cumulative share at the end of each bin. */
 export function cumulative(shares) {
   let sum = 0;
   return shares.map((share) => (sum += Math.max(0, share)));
@@ -54,7 +54,7 @@ export function usedSpan(edges, lists) {
   return low < high ? [low, high] : [edges[0], edges[edges.length - 1]];
 }
 
-/** The bins that lie within a span. */
+/** The bins that overlap a span. */
 export function keepSpan(edges, heights, [low, high]) {
   const first = Math.max(
     0,

@@ -1,24 +1,24 @@
-/* The state of the page: the choices of the user, which survive a reload.
+/* The state of the page: the choices of the user. All but the search text survive a reload.
  *
- * The position (run, pair, feature, epoch, open parts) is in the address, so that links carry it,
- * and in sessionStorage for when the address belongs to another tab. Preferences are in
- * localStorage. The position is not stored there, since the same address may later show other
- * runs.
+ * The position (run, pair, feature, epoch, open parts) is in the URL of TensorBoard, so that links
+ * carry it. It is also in sessionStorage, because the URL lacks it while another tab of TensorBoard
+ * is shown. Preferences are in localStorage, but the position is not: TensorBoard may later show
+ * other runs at the same host and port.
  */
 
 import { readAddress, watchAddress, writeAddress } from "./host.js";
 
 const KEY = "shiftguard";
-const SHARED = ["run", "pair", "feature", "epoch", "open"]; // in a link
-const LIKED = ["pins", "sort", "live", "measure", "log", "hiddenStreams", "curve"]; // for good
-const KEPT = [...SHARED, "onlyShifted", "overlay", "unfolded"]; // until the window is closed
+const SHARED = ["run", "pair", "feature", "epoch", "open"]; // the position, in a link
+const LIKED = ["pins", "sort", "live", "measure", "log", "hiddenStreams", "curve"]; // preferences
+const KEPT = [...SHARED, "onlyShifted", "overlay", "unfolded"]; // until the browser tab is closed
 
 const DEFAULTS = {
   run: null, // id; null: the newest
   pair: null, // "validation/train"; null: the pair that the server chooses
   feature: null, // null: the most severe
-  epoch: null, // step; null: the latest, and follow it
-  open: [], // parts below the screen that are unfolded
+  epoch: null, // step; null: the latest, also after new data
+  open: [], // parts below the heatmap that are unfolded
   unfolded: [], // causes whose features are listed
   curve: "accuracy", // or "loss"
   pins: [], // feature names
@@ -68,7 +68,7 @@ function toStorage(storage, keys, state) {
       JSON.stringify(Object.fromEntries(keys.map((key) => [key, state[key]]))),
     );
   } catch {
-    // Private windows may refuse the storage; the address still keeps the position.
+    // Private windows may refuse the storage; the URL still keeps the position.
   }
 }
 
@@ -79,7 +79,7 @@ const forNow = () => window.sessionStorage;
 /** The store of all choices: `get()`, `set(changes)`, `listen(f)`. */
 export function createState() {
   const linked = fromAddress();
-  // A link holds a whole position, which is not mixed with the last one.
+  // A link holds a whole position, which is not mixed with the position in sessionStorage.
   const kept = fromStorage(forNow, KEPT);
   if (Object.keys(linked).length) for (const key of SHARED) delete kept[key];
   let state = { ...DEFAULTS, ...fromStorage(forGood, LIKED), ...kept, ...linked };

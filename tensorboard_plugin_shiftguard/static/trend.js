@@ -22,7 +22,7 @@ export function createTrend({ choose }) {
   const keys = el("ul", { class: "keys" });
   const node = el("div", null, el("h3", null, "Effect size"), keys, chart.node);
 
-  /** `answers` has the data of the feature, by the id of the run. */
+  /** Draws the lines; `answers` maps the id of a run to the data of the feature in it. */
   function draw(model, answers, pair) {
     const runs = model.selected.map((run, k) => {
       const answer = answers.get(run.id);

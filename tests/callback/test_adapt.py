@@ -14,6 +14,7 @@ from keras import layers
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 import keras_shiftguard as sg
+from keras_shiftguard.adaptation.augmentation.controller import Change
 from keras_shiftguard.callback import repair
 
 pytestmark = pytest.mark.backend
@@ -104,6 +105,17 @@ def test_a_dark_target_darkens_training_and_not_validation(data, tmp_path, capsy
     cards = EventAccumulator(str(tmp_path / "shiftguard")).Reload().Tags()["tensors"]
     cards = {tag for tag in cards if tag.startswith("shiftguard/adaptation/")}
     assert cards == {"shiftguard/adaptation/strength/darker"}
+
+
+def test_the_changes_of_an_epoch_are_one_sentence():
+    changes = [Change("noise", 0.1, 0.17, "noise_flat lies 5.8 above"), Change("blur", 0.2, 0, "")]
+    line = "ShiftGuard: augmentation noise raised to 0.17, blur lowered to 0"
+    closed = repair._in_a_line(changes, {"noise_flat": 0.1})
+    assert closed == f"{line}, which closes the gap to the target."
+    left = repair._in_a_line(changes, {"input/noise_flat": -0.9, "contrast": 0.1})
+    assert (
+        left == f"{line}; the widest gap left is 0.9 standard deviations (noise in flat regions)."
+    )
 
 
 @pytest.mark.thorough

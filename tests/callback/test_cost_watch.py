@@ -301,7 +301,7 @@ def test_a_second_fit_is_no_first_visit(digits):
 
 
 def test_the_first_classes_of_a_sorted_validation_are_not_priced():
-    """If the length of a pass is unknown, only its first images are kept."""
+    """A look in the middle of a pass has only the first images."""
     labels = sg.profile((levels(0)[0], np.arange(300) % 4)).labels
     assert _represents(np.arange(200) % 4, labels)
     assert not _represents(np.arange(200) // 80, labels)

@@ -138,6 +138,7 @@ def test_two_replicas_are_one():
     )
 
 
+@pytest.mark.backend
 def test_the_guard_sees_source_and_target_apart(rng, tmp_path):
     x, y = rng.normal(size=(96, 4)).astype("float32"), rng.integers(0, 2, 96)
     target = x[:64] + 2

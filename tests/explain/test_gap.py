@@ -1,5 +1,9 @@
 """`explain_gap` on a model with known weights and data with known causes of a gap."""
 
+import io
+import re
+import sys
+
 import gap_cases
 import keras
 import numpy as np
@@ -30,8 +34,14 @@ def rows_of(report):
     return {row.cause: row for row in report.rows}
 
 
-def test_right_data_has_no_gap(model, reference):
+def test_right_data_has_no_gap(model, reference, monkeypatch):
+    terminal = io.StringIO()
+    terminal.isatty = lambda: True
+    monkeypatch.setattr(sys, "stderr", terminal)
     report = sg.explain_gap(model, gap_cases.photos(600), reference)
+    shown = re.findall(r"(\d+)/(\d+)", terminal.getvalue())
+    assert shown and shown[-1][0] == shown[-1][1]  # the bar ends full
+    assert all(int(done) <= int(total) for done, total in shown)
     assert rows_of(report).keys() == {"unexplained"}
     assert not report.beyond_sampling
     assert 0.85 < report.accuracy < 1

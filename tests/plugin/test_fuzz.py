@@ -31,7 +31,7 @@ ROUTES = (
     *("pictures", "picture"),
 )
 # The same examples in every run, so that a failure can be reproduced.
-FEW = {"deadline": None, "derandomize": True, "database": None}
+FIXED = {"deadline": None, "derandomize": True, "database": None}
 
 
 @pytest.fixture(scope="module")
@@ -65,13 +65,13 @@ arguments = st.dictionaries(
 )
 
 
-@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture], **FEW)
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture], **FIXED)
 @given(route=st.sampled_from(ROUTES), arguments=arguments)
 def test_any_question(tab, route, arguments):
     check(tab.get(route, **arguments))
 
 
-@settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture], **FEW)
+@settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture], **FIXED)
 @given(route=st.sampled_from(ROUTES), query=st.binary(max_size=60))
 def test_any_bytes_as_a_question(tab, route, query):
     query = "".join(f"%{byte:02x}" if byte > 126 or byte < 33 else chr(byte) for byte in query)
@@ -244,7 +244,7 @@ def empty_tab():
 @settings(
     max_examples=200,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
-    **FEW,
+    **FIXED,
 )
 @given(series=series, scalars=curves)
 def test_any_log(empty_tab, series, scalars):

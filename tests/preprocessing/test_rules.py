@@ -52,7 +52,7 @@ def reading_of(fits, best, observed=UNIT, sigmas=9.0, swap_sigmas=0.0, num_image
     return Reading(tuple(hypotheses), scores, as_fed, keys.index(best), swap_sigmas, num_images)
 
 
-class Said:
+class TrialOf:
     """A stub of the trial with the same preference for every fix."""
 
     def __init__(
@@ -152,8 +152,8 @@ TF_FED = InputConvention("tf", "unknown")
         ("unit", 0.2 * np.exp(0.31), 9.0, None, "mismatch"),
         ("unit", 0.2 * np.exp(0.31), 2.9, None, "unknown"),
         # The trial tells them apart.
-        ("unit", 0.2, 9.0, Said(2.1), "mismatch"),
-        ("unit", 0.2, 9.0, Said(1.9), "unknown"),
+        ("unit", 0.2, 9.0, TrialOf(2.1), "mismatch"),
+        ("unit", 0.2, 9.0, TrialOf(1.9), "unknown"),
         # Contrast cannot explain larger numbers, nor much smaller ones.
         ("torch", 0.2, 9.0, None, "mismatch"),
     ],
@@ -246,11 +246,11 @@ ODD_RIGHT, ODD_OTHER = {FED: 0.6}, {TF: 0.3, FED: 0.6}
         (ODD_OTHER, Levelled(num_images=3), None, "unknown"),
         # If the images fit well in another convention without a correction, they may be wrong.
         ({TF: 0.27, FED: 0.6}, Levelled(), None, "ok"),
-        ({TF: 0.25, FED: 0.6}, Levelled(), Said(-0.1), "unknown"),
-        ({TF: 0.25, FED: 0.6}, Levelled(), Said(2.1), "mismatch"),
+        ({TF: 0.25, FED: 0.6}, Levelled(), TrialOf(-0.1), "unknown"),
+        ({TF: 0.25, FED: 0.6}, Levelled(), TrialOf(2.1), "mismatch"),
         # The trial may prevent an "ok".
-        (ODD_OTHER, Levelled(), Said(2.9), "ok"),
-        (ODD_OTHER, Levelled(), Said(3.1), "unknown"),
+        (ODD_OTHER, Levelled(), TrialOf(2.9), "ok"),
+        (ODD_OTHER, Levelled(), TrialOf(3.1), "unknown"),
     ],
 )
 def test_pale_and_dark_images_are_right_if_batch_norm_knows_them_without_paleness(
@@ -298,7 +298,7 @@ SWAPPED = key("unit", swap=True)
     ],
 )
 def test_swapped_channels(fits, more, trial, status):
-    trial = None if trial is None else Said(trial)
+    trial = None if trial is None else TrialOf(trial)
     verdict = decide(case(reading_of(fits, SWAPPED, **more), trial=trial))
     assert verdict.status == status, verdict
     orders = verdict.expected.channel_order, verdict.observed.channel_order
@@ -324,7 +324,7 @@ def test_a_swap_and_a_head_that_tells_no_images_apart(
     features, logits, head_tells, status, is_possible
 ):
     reading = reading_of({SWAPPED: 0.2, FED: 0.3}, SWAPPED, swap_sigmas=9.0)
-    trial = Said(features, logits=logits, head_tells=head_tells)
+    trial = TrialOf(features, logits=logits, head_tells=head_tells)
     verdict = decide(case(reading, trial=trial))
     assert (verdict.status, verdict.swap_is_possible) == (status, is_possible)
 
@@ -335,12 +335,12 @@ def test_the_fix_of_a_mode_takes_the_order_that_the_means_name(trial, order):
     swapped = key("tf", swap=True)
     reading = reading_of({swapped: 0.2, key("caffe", means="bgr"): 9.0}, swapped, observed)
 
-    class Orders(Said):
+    class Orders(TrialOf):
         """The fix of the mode helps; a fix of the order in addition does a little harm."""
 
         def of(self, fix, than=None, limit=32):
             scales = fix.scale[0], 1.0 if than is None else than.scale[0]
-            return Said(trial).answer if scales[0] == scales[1] else self.answer
+            return TrialOf(trial).answer if scales[0] == scales[1] else self.answer
 
     found = case(reading, observed, images=observed.from_raw(RAW), trial=Orders(9.0))
     verdict = decide(found)
@@ -362,7 +362,7 @@ def test_networks_are_assumed_to_take_rgb(swap_sigmas, orders):
 def test_means_in_the_published_order_are_not_swapped():
     observed, structure = InputConvention("torch", "bgr"), published("caffe", "bgr")
     images = observed.from_raw(RAW)
-    verdict = decide(case("None.", observed, 0.97, structure, images, trial=Said(9.0)))
+    verdict = decide(case("None.", observed, 0.97, structure, images, trial=TrialOf(9.0)))
     assert verdict.status == "mismatch"
     assert verdict.expected.channel_order == verdict.observed.channel_order == "bgr"
 
@@ -378,7 +378,7 @@ def test_twins_take_the_trial():
     ):
         reading = reading_of({own: 0.2, twin: 0.2}, best, observed, swap_sigmas=sigmas)
         images = observed.from_raw(RAW)
-        found = decide(case(reading, observed, images=images, trial=Said(trial)))
+        found = decide(case(reading, observed, images=images, trial=TrialOf(trial)))
         assert found.status == status, found
 
 
@@ -396,7 +396,7 @@ def test_inverted_gray_must_fit_well_and_nothing_else(misfit, gap, status):
 
 @pytest.mark.parametrize(("logits", "status"), [(-2.1, "ok"), (-1.9, "unknown")])
 def test_features_and_logits_must_both_be_worse_in_every_other_mode(logits, status):
-    verdict = decide(case("There is no batch norm.", trial=Said(-9.0, logits=logits)))
+    verdict = decide(case("There is no batch norm.", trial=TrialOf(-9.0, logits=logits)))
     assert verdict.status == status
     if status == "ok":
         assert "in every other mode, by 2.1 standard errors" in verdict.evidence[0]
@@ -407,7 +407,7 @@ def test_images_unlike_those_of_the_training_are_not_right(misfit, status):
     # Garbled images, too, can have worse scores in every other mode.
     rival = misfit * np.exp(0.29)
     reading = reading_of({FED: misfit, TF: rival}, FED)
-    assert decide(case(reading, trial=Said(-9.0))).status == status
+    assert decide(case(reading, trial=TrialOf(-9.0))).status == status
 
 
 @pytest.mark.parametrize(
@@ -415,10 +415,10 @@ def test_images_unlike_those_of_the_training_are_not_right(misfit, status):
     [("raw", -2.1, "ok"), ("raw", -1.9, "unknown"), ("caffe", -1.9, "unknown"), ("tf", 0.0, "ok")],
 )
 def test_without_batch_norm_larger_numbers_must_be_worse_as_well(mode, larger, status):
-    class Grows(Said):
+    class Grows(TrialOf):
         def of(self, fix, than=None, limit=32):
             is_larger = fix.offset == (0.0,) * 3 and fix.scale[0] == 10
-            return Said(larger).answer if is_larger else self.answer
+            return TrialOf(larger).answer if is_larger else self.answer
 
     fed = InputConvention(mode, "bgr" if mode == "caffe" else "unknown")
     found = case("None.", fed, images=fed.from_raw(RAW), trial=Grows(-9.0))
@@ -445,14 +445,19 @@ def published(mode, order="rgb", **more):
     [
         ("unit", 0.3, None, "ok"),
         ("tf", 0.97, None, "unknown"),  # the structure alone is no proof of a mismatch
-        ("tf", 0.97, Said(3.1), "mismatch"),
-        ("tf", 0.97, Said(2.9), "unknown"),
-        ("tf", 0.97, Said(3.1, told_apart=0.49), "unknown"),
-        ("tf", 0.97, Said(3.1, num_images=15), "unknown"),
-        ("tf", 0.97, Said(9.0, num_images=7), "unknown"),
-        ("tf", 0.89, Said(9.0), "unknown"),  # the observed convention must be certain as well
-        ("tf", 0.97, Said(-2.1), "ok"),  # the scores of the trial are worse in every other mode
-        ("tf", 0.97, Said(-1.9), "unknown"),
+        ("tf", 0.97, TrialOf(3.1), "mismatch"),
+        ("tf", 0.97, TrialOf(2.9), "unknown"),
+        ("tf", 0.97, TrialOf(3.1, told_apart=0.49), "unknown"),
+        ("tf", 0.97, TrialOf(3.1, num_images=15), "unknown"),
+        ("tf", 0.97, TrialOf(9.0, num_images=7), "unknown"),
+        ("tf", 0.89, TrialOf(9.0), "unknown"),  # the observed convention must be certain as well
+        (
+            "tf",
+            0.97,
+            TrialOf(-2.1),
+            "ok",
+        ),  # the scores of the trial are worse in every other mode
+        ("tf", 0.97, TrialOf(-1.9), "unknown"),
     ],
 )
 def test_the_structure_names_the_suspect(expected, certainty, trial, status):
@@ -470,7 +475,7 @@ def test_the_structure_names_the_suspect(expected, certainty, trial, status):
 
 def test_untrained_weights_confirm_nothing():
     fresh = published("tf", fresh=True)
-    verdict = decide(case("None.", UNIT, 0.97, fresh, RAW / 255, trial=Said(9.0)))
+    verdict = decide(case("None.", UNIT, 0.97, fresh, RAW / 255, trial=TrialOf(9.0)))
     assert verdict.status == "unknown" and "untrained" in verdict.evidence[0]
     scratch = decide(case("None.", UNIT, 0.97, fresh, scratch=True))
     assert scratch.status == "unknown" and "trained from scratch" in scratch.evidence[0]
@@ -492,11 +497,11 @@ def test_what_a_network_learnt_here_is_right_and_nothing_else_is_wrong(learnt, s
 def test_pale_images_are_not_convicted():
     pale = (135 + RAW * (120 / 255)) / 255
     for images, status in ((RAW / 255, "mismatch"), (pale, "unknown")):
-        found = case("None.", UNIT, 0.99, published("tf"), images, trial=Said(9.0))
+        found = case("None.", UNIT, 0.99, published("tf"), images, trial=TrialOf(9.0))
         assert decide(found).status == status
     # Paleness does not explain a factor of 127.
     raw = InputConvention("raw", "unknown")
-    found = case("None.", raw, 0.99, published("tf"), pale * 255, trial=Said(9.0))
+    found = case("None.", raw, 0.99, published("tf"), pale * 255, trial=TrialOf(9.0))
     assert decide(found).status == "mismatch"
 
 
@@ -528,7 +533,7 @@ def test_a_trained_head_must_agree(head, observed, sigmas, more, status):
     fed = key(observed.mode)
     reading = reading_of({TF: 0.2, fed: 0.8}, TF, observed)
     structure = dataclasses.replace(NOTHING, head=head)
-    found = case(reading, observed, structure=structure, trial=Said(sigmas, **more))
+    found = case(reading, observed, structure=structure, trial=TrialOf(sigmas, **more))
     assert decide(found).status == status
 
 
@@ -540,7 +545,7 @@ def test_hazy_images_in_the_published_convention():
         ("raw", 0.97, 0.3, "unknown"),
     ):
         reading = reading_of({TF: fit, FED: 0.8}, TF)
-        found = case(reading, UNIT, certainty, published(mode), hazy, trial=Said(3.9))
+        found = case(reading, UNIT, certainty, published(mode), hazy, trial=TrialOf(3.9))
         assert decide(found).status == status
 
 
@@ -550,14 +555,18 @@ def test_a_convention_that_was_fitted_to_dark_images_convicts_nobody():
         images = RAW / 127.5 * factor - 1
         fitted = InputConvention("custom", "unknown", (factor / 127.5,) * 3, (-1.0,) * 3)
         reading = reading_of({TF: 0.1, key("as fed"): 0.9}, TF, fitted)
-        found = case(reading, fitted, 0.6, images=images, trial=Said(9.0))
+        found = case(reading, fitted, 0.6, images=images, trial=TrialOf(9.0))
         assert decide(found).status == status
 
 
 def test_the_order_that_the_means_name():
     observed = InputConvention("caffe", "rgb")
     images = observed.from_raw(RAW)
-    for trial, status in ((None, "unknown"), (Said(3.1), "mismatch"), (Said(-0.1), "ok")):
+    for trial, status in (
+        (None, "unknown"),
+        (TrialOf(3.1), "mismatch"),
+        (TrialOf(-0.1), "ok"),
+    ):
         structure = published("caffe", "bgr")
         verdict = decide(case("None.", observed, 0.97, structure, images, trial=trial))
         assert verdict.status == status and any("in RGB order" in s for s in verdict.evidence)
@@ -591,7 +600,7 @@ def test_weights_that_were_trained_on_another_convention(fits, more, expected):
 def test_the_trial_decides_between_two_suspects():
     fits = {RAW_KEY: 0.2, TF: 0.2 * np.exp(0.29), FED: 0.9}
     for sigmas, expected in ((0.1, "raw"), (-0.1, "tf")):
-        found = case(reading_of(fits, RAW_KEY), UNIT, 0.97, published("tf"), trial=Said(sigmas))
+        found = case(reading_of(fits, RAW_KEY), UNIT, 0.97, published("tf"), trial=TrialOf(sigmas))
         assert decide(found).expected.mode == expected
 
 
@@ -639,12 +648,12 @@ def test_batch_norm_may_contradict_the_layers_but_not_the_user():
     ("name", "trial", "status"),
     [
         (None, None, "mismatch"),
-        (None, Said(9.0), "mismatch"),
-        (None, Said(-1.9), "mismatch"),
-        (None, Said(-2.1, told_apart=0.4), "mismatch"),
+        (None, TrialOf(9.0), "mismatch"),
+        (None, TrialOf(-1.9), "mismatch"),
+        (None, TrialOf(-2.1, told_apart=0.4), "mismatch"),
         # A network of the user's own may have been trained on what it is fed.
-        (None, Said(-2.1), "unknown"),
-        ("ANet", Said(-2.1), "mismatch"),
+        (None, TrialOf(-2.1), "unknown"),
+        ("ANet", TrialOf(-2.1), "mismatch"),
     ],
 )
 def test_the_trial_may_object_to_the_layers_of_an_unknown_network(name, trial, status):

@@ -46,9 +46,15 @@ def test_the_end_of_a_pass_has_its_part():
     assert np.bincount(positions[FIRST_SAMPLES + 3 :] // 20, minlength=50)[2:].max() <= 2
 
 
-def test_a_buffer_fills_from_the_beginning_if_the_length_of_the_pass_is_unknown():
-    positions, _ = kept_of(batches=6, measured=None)
-    np.testing.assert_array_equal(positions, np.arange(64))
+@pytest.mark.parametrize("batch", [1, 20, 200])
+def test_a_pass_of_unknown_length_is_kept_evenly(batch):
+    np.testing.assert_array_equal(kept_of(1, None, batch=batch)[0], np.arange(min(batch, 64)))
+    positions, _ = kept_of(batches=100, measured=None, batch=batch)
+    assert (24 if batch == 1 else 48) <= len(positions) <= 64
+    quarters = np.bincount(positions * 4 // (100 * batch), minlength=4)
+    assert quarters.max() <= 1.6 * quarters.min()
+    if batch > 1:
+        assert (np.diff(positions) == 1).sum() >= len(positions) // 2 - 1  # pairs of neighbours
 
 
 def test_a_short_pass_is_kept_whole():

@@ -2,10 +2,11 @@
 
     python examples/benchmarks/corruptions/clean_images.py CLEAN.npz
 
-Photos are random crops of 50 to 100 % of the shorter side, resized to 224 x 224 with bicubic. Half
-of the photos (`held_out`) are scored, and `tools/shift_signatures.py` learns from the other half.
-Fashion-MNIST comes at 32 pixels (padded) and at 64 (bicubic to 56, padded), with three equal
-channels. No signature is learnt from it.
+Photos are random crops of 50 to 100 % of the shorter side, resized to 224 x 224 with bicubic. They
+come from half of the photos (`held_out`), on which `detection_causes.py` tests the classifier of
+corruptions; `tools/shift_signatures.py` trains the classifier on the other half. Fashion-MNIST
+comes at 32 pixels (padded) and at 64 (bicubic to 56, padded), with three equal channels. The
+classifier is not trained on Fashion-MNIST.
 """
 
 import sys
@@ -18,7 +19,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 from fashion import fashion_mnist
 from photos import _package, imagenet_files
 
-# The ordinary photographs among the pictures of scikit-image and scikit-learn.
+# The ordinary photographs among the pictures of scikit-image.
 NATURAL = (
     "astronaut.png brick.png camera.png chelsea.png clock_motion.png coffee.png coins.png "
     "grass.png gravel.png motorcycle_left.png rocket.jpg"
@@ -33,7 +34,7 @@ def photo_files() -> list[Path]:
 
 
 def held_out() -> list[Path]:
-    """Returns the photos that are scored; no signature is learnt from them."""
+    """Returns the photos for the test of the classifier, which is not trained on them."""
     return photo_files()[1::2]
 
 

@@ -1,6 +1,6 @@
-"""Our own image corruptions, from which the signatures of causes are learnt.
+"""Our own image corruptions, on which the classifier of corruptions is trained.
 
-Our corruptions cover the families of `imagecorruptions`, the package that is used for scoring, but
+Our corruptions cover the families of `imagecorruptions`, the package that is used for the test, but
 share no code, no constants and no textures with that package. Most families have members that the
 package lacks. `strength` in [0, 1] goes from barely visible to extreme. Details are random for
 each image. Images are float arrays `(h, w, 3)` in 0..255; results may leave that range.
@@ -18,7 +18,7 @@ Corruption = Callable[[Image3, float, np.random.Generator], Image3]
 
 
 def between(low: float, high: float, strength: float) -> float:
-    """Returns the geometric interpolation for `strength` in [0, 1]."""
+    """Returns the geometric interpolation from `low` to `high` for `strength` in [0, 1]."""
     return float(low * (high / low) ** strength)
 
 
@@ -234,7 +234,7 @@ def even_haze(x, s, rng):
 
 
 def drifting_haze(x, s, rng):
-    """Fog: white of uneven thickness."""
+    """Fog: a white layer of uneven thickness."""
     cloud = one_over_f(x.shape[:2], rng.uniform(1.0, 2.8), rng)[..., None]
     share, thinnest = between(0.25, 0.9, s), rng.uniform(0.0, 0.6)
     return x * (1 - share) + 255 * share * (thinnest + (1 - thinnest) * cloud)
@@ -310,7 +310,7 @@ def wobble(x, s, rng):
 
 
 def jitter(x, s, rng):
-    """Every pixel is taken from a place nearby; nothing is blurred."""
+    """Every pixel is taken from a place nearby, without an extra blur."""
     reach = between(0.5, 3.5, s)
     scale = rng.uniform(0.0, 0.9)
     dx, dy = (reach * smooth_field(x.shape[:2], scale, rng) for _ in range(2))

@@ -1,7 +1,7 @@
 """The data files that all methods share, made once in the cache folder.
 
 model.keras             a small CNN, trained on 20,000 images
-images-<corruption>.npy the 50,000 held-out images, float32, one file each
+images-<corruption>.npy the 50,000 held-out images, float32, with this corruption
 features.npz            labels; for each corruption the model's softmax
                         outputs and its penultimate features
 """

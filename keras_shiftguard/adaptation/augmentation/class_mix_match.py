@@ -84,9 +84,9 @@ class ClassAttributes:
             like: Attributes of training as measured.
 
         Returns:
-            Attributes with the names of `like`. Their sample counts are effective ones: with
-            so many samples, the mean would have the same standard error. They are at most
-            the counts in `like`.
+            Attributes with the names of `like`. Their counts are effective sample sizes: a
+            plain mean of so many samples would have the same standard error. The counts are
+            at most those in `like`.
         """
         p = frequencies[:, None] * (self.count > 0)
         p = p / np.maximum(p.sum(axis=0), 1e-12)

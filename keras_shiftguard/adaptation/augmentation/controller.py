@@ -118,7 +118,7 @@ class AugmentationController:
         return found
 
     def _measure_gaps(self, coverage: Coverage, rehearse: Rehearse) -> None:
-        """Computes `gaps` with the current strengths."""
+        """Computes `gaps` with the current strengths, and `gaps_before` without augmentation."""
         moved = np.zeros(len(coverage.names))
         if self.strengths.any():
             means, _ = rehearse(np.stack([np.zeros_like(self.strengths), self.strengths]))

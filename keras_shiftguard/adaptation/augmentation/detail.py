@@ -175,7 +175,7 @@ def _cosines(length: Any) -> tuple[Any, Any]:
     """
     at = ops.cast(ops.arange(length), "float32")
     block = ops.floor(at / BLOCK)
-    # It serves as the place of each column in its block, and as the frequency of each row.
+    # `position` is the place of each column in its block, and also the frequency of each row.
     position = at - BLOCK * block
     size = ops.minimum(float(BLOCK), ops.cast(length, "float32") - BLOCK * block)
     wave = ops.cos(np.pi * (2 * position[None, :] + 1) * position[:, None] / (2 * size[:, None]))

@@ -22,7 +22,7 @@ Level = Callable[[str], Any]  # from an operation's name to its levels, `(sample
 
 
 class GivenSeed(keras.random.SeedGenerator):
-    """A seed generator without state, for `ops.cond`: it always returns one given seed."""
+    """A seed generator without state, for use in `ops.cond`; it always returns one given seed."""
 
     def __init__(self, seed: Any) -> None:
         self.seed = seed
@@ -101,9 +101,9 @@ class Draws:
         The level is relative to the operation's `limit`. A share `CLEAN_SHARE` of the
         samples gets the level 0. Each of the others gets a random share of the full
         strength, the same share for all operations: if the target is dark and noisy,
-        strongly augmented samples are dark and noisy, too. Then each level varies by up to
-        `JITTER`. Of two opposite operations a sample gets one, with probabilities in
-        proportion to their strengths.
+        strongly augmented samples are dark and noisy, too. In addition, each level varies at
+        random by up to `JITTER`. Of two opposite operations a sample gets one, with
+        probabilities in proportion to their strengths.
 
         Args:
             strengths: `(operations,)` or `(samples, operations)`, in [0, 1].
@@ -119,7 +119,8 @@ class Draws:
         strengths = ops.ones_like(jitter) * strengths
         levels = ops.minimum(strengths * jitter, 1.0)
         if not whole:
-            u = (self["progress"] - CLEAN_SHARE) / (1.0 - CLEAN_SHARE)  # below 0: unchanged
+            # `u` is below 0 for the samples that stay unchanged.
+            u = (self["progress"] - CLEAN_SHARE) / (1.0 - CLEAN_SHARE)
             progress = ops.where(u < 0, 0.0, ops.minimum(MIN_PROGRESS + u, 1.0))
             levels = levels * progress[:, None]
         # Everything below is calculated for all operations at once, so that augmentation adds only
@@ -129,7 +130,7 @@ class Draws:
             self.names.index(o.opposite) if o.opposite in self.names else i
             for i, o in enumerate(table)
         ]
-        # For each operation: the lower and the higher of its own index and its opposite's.
+        # For each operation, the lower and the higher index of the operation and its opposite.
         both = np.stack([np.arange(num_operations), np.asarray(partner, "int64")]).astype("int32")
         former, latter = both.min(axis=0), both.max(axis=0)
         # The same random number decides for both operations of a pair.

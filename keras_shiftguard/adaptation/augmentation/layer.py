@@ -53,9 +53,9 @@ class AdaptiveAugmentation(keras.layers.Layer):
 
     Raises:
         BadInputError: For an unknown operation or `fill_mode`, or a `value_range`
-            whose black is not below its white. When the layer is built: if the
-            number of channels is unknown, or `pool_size` is set and the size of the
-            images is unknown.
+            whose black is not below its white. The error is also raised when the
+            layer is built with an unknown number of channels, or with `pool_size`
+            and an unknown size of the images.
 
     Example:
 

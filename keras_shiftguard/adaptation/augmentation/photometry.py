@@ -25,7 +25,7 @@ def adjust_saturation_and_hue(x: Any, level: Level) -> Any:
     gray = ops.mean(x[..., :3], axis=-1, keepdims=True)
     chroma = x[..., :3] - gray
     angle = _per_sample(level("hue") * (2 * np.pi))
-    # The hue is a rotation around the gray axis, on which all channels are equal.
+    # A change of hue is a rotation around the gray axis, on which all channels are equal.
     across = ops.roll(chroma, 1, axis=-1) - ops.roll(chroma, -1, axis=-1)
     turned = ops.cos(angle) * chroma + ops.sin(angle) * across / np.sqrt(3)
     factor = 1.0 + level("more_saturation") - level("less_saturation")

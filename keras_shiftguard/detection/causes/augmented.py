@@ -17,8 +17,8 @@ from keras_shiftguard.profiles import NUM_BINS, FeatureTable, InputSummary, bin_
 # A feature is wider if the log ratio of its spreads, training to validation, is above
 # log(MIN_SPREAD_RATIO) by more than SIGMAS standard errors.
 MIN_SPREAD_RATIO, SIGMAS = 1.05, 4.0
-MAX_CENTRE_MOVE = 0.25  # largest move of its centre, in units of its spread in validation
-MIN_WIDER_FEATURES = 2  # wider features needed; also at least twice the number of narrower ones
+MAX_CENTRE_MOVE = 0.25  # largest move of a wider feature's centre, in spreads of validation
+MIN_WIDER_FEATURES = 2  # needed wider features; they must be twice as many as the narrower ones
 MIN_SAMPLES = 50  # samples of each stream in which a feature must have a value
 # Attributes whose mean is moved by random rotation, zoom, shift, crop, noise or erasing.
 MOVED_BY_AUGMENTATION = (
@@ -135,7 +135,7 @@ def may_be(finding: Finding) -> bool:
 
 
 def is_small(finding: Finding) -> bool:
-    """Whether a finding is a small covariate shift: its alarm may wait until its cost is known."""
+    """Whether a finding is a covariate shift so small that its alarm can wait for its cost."""
     return finding.kind == "covariate" and abs(finding.effect_size) < MAX_MOVE
 
 

@@ -75,7 +75,8 @@ def channels_swapped(reference: Levels, current: Levels, error: float) -> bool:
             streams, in the unit of the levels.
 
     Returns:
-        Whether they are swapped; False if red and blue are too similar to decide.
+        Whether they are swapped; False if red and blue are too similar to decide, or if there are
+        not three channels.
     """
     if len(reference.mean) != 3:
         return False

@@ -1,8 +1,8 @@
 """Classification of a shift of images into families of corruption.
 
-Three numbers describe how an attribute moves between two streams. Its effect is the difference of
-the means, divided by the standard deviation over samples. Its amount is the same difference in the
-attribute's own unit. Its spread is the log ratio of the standard deviations.
+Three numbers describe how an attribute moves between two streams. The effect is the difference of
+the means, divided by the standard deviation over samples. The amount is the same difference in the
+attribute's own unit. The spread is the log ratio of the standard deviations.
 
 A linear classifier, learnt from synthetic corruptions such as noise, blur and snow
 (`tools/shift_signatures.py`), gives each kind of corruption a score; its weights are in
@@ -51,7 +51,7 @@ class Cause:
         family: `"brightness"`, `"contrast"` (haze too), `"blur"`, `"noise"`,
             `"compression"`, `"resolution"` (another resize filter too), `"colour"`,
             `"weather"`, `"geometry"`, or `"other"` where none is clear.
-        features: Names of the attributes that are evidence for it, the strongest first.
+        features: Names of the attributes that are evidence for the family, the strongest first.
         confidence: Probability of the family by the classifier, in [0, 1].
         sentence: One sentence with the evidence and its numbers.
     """
@@ -125,7 +125,7 @@ def name_cause(reference: FeatureTable, current: FeatureTable) -> Cause:
         return Cause(OTHER, (), 0.0, "No attributes of images were measured.")
     moved = moves(reference, current, signatures.features)
     vector = moved.vector(signatures.scale)
-    probabilities = _softmax(signatures.weights @ vector + signatures.bias)  # of the kinds
+    probabilities = _softmax(signatures.weights @ vector + signatures.bias)  # by kind
     families = np.asarray(signatures.families)
     by_family = {
         f: float(probabilities[families == f].sum()) for f in dict.fromkeys(families.tolist())
@@ -185,8 +185,8 @@ def _moves_in_words(moved: Moves, features: tuple[str, ...]) -> str:
 def _unit(table: FeatureTable, name: str) -> float:
     """Returns the unit of an attribute: the mean contrast for brightness, else 1.
 
-    Brightness is the only attribute in the input's units. If no contrast was measured, its unit
-    is its own standard deviation.
+    Brightness is the only attribute in the input's units. If the contrast of no image could be
+    measured, the unit of brightness is the standard deviation of brightness.
     """
     if name != "brightness" or "contrast" not in table.names:
         return 1.0

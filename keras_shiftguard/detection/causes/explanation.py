@@ -12,8 +12,8 @@ class Explanation:
     """A preprocessing step that was done in only one of two streams.
 
     Args:
-        name: Name of the difference: `"not rescaled"`, `"rescaled twice"`,
-            `"channels swapped"`, ...
+        name: Name of the difference, such as `"not rescaled"`, `"rescaled twice"` or
+            `"channels swapped"`.
         sentence: One sentence with numbers.
         scale: Scale of each channel, `current = reference * scale + offset`,
             `(channels,)`, in the channel order of `current`.
@@ -22,7 +22,7 @@ class Explanation:
         effect_size: For images: largest difference of a channel's mean or standard
             deviation, divided by the standard deviation of the samples' means. For
             columns: largest difference of a column's mean, divided by the column's
-            standard deviation. The divisors are those of the reference. Not signed.
+            standard deviation. The divisors are those of the reference. Not negative.
         fix: A line of Python that turns `x` of `current` into the form of the
             reference, in the layout of the input.
     """
@@ -78,5 +78,5 @@ def span_of(summary: InputSummary) -> str:
 
 
 def listed(values: np.ndarray) -> str:
-    """Formats numbers with three digits, separated by commas."""
+    """Formats numbers with at most three digits, separated by commas."""
     return ", ".join(f"{v:.3g}" for v in values)

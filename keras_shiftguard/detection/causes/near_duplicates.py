@@ -1,6 +1,6 @@
 """Recognition of dependent samples: frames of a clip or windows of a series, one after another.
 
-The tests assume independent samples. Ten frames of one clip count as about one sample.
+The tests assume independent samples. Ten frames of one clip hold about as much evidence as one.
 """
 
 import numpy as np

@@ -102,8 +102,9 @@ def explain(
         against: Name of `reference` in the sentence.
 
     Returns:
-        The explanation; None if no known map explains the difference, or if
-        there is no difference.
+        The explanation; None if no known map explains the difference, if there is no
+        difference, if the layouts or numbers of channels differ, or if a channel has no finite
+        value.
     """
     if (reference.layout, reference.num_channels) != (current.layout, current.num_channels):
         return None
@@ -128,7 +129,7 @@ def explain(
 
 
 def _best(reference: InputSummary, current: InputSummary) -> _Match | None:
-    """Returns the preferred map that fits; None if none does, or none is needed."""
+    """Returns the preferred map that fits; None if no map fits, or if no map is needed."""
     before, after = Levels.of(reference), Levels.of(current)
     noise = _noise(reference, current)
     misfit_without_map = _misfit(before, after, TIGHT, noise)
@@ -223,8 +224,8 @@ def _misfit(
 def _noise(reference: InputSummary, current: InputSummary) -> tuple[float, float]:
     """Returns the standard errors of two differences between streams of these sizes.
 
-    The first is that of the difference of means, in standard deviations of the pixels, the
-    second that of the difference of the logarithms of standard deviations.
+    The first difference is that of the means, in standard deviations of the pixels. The second is
+    that of the logarithms of the standard deviations.
     """
     parts = [(s, max(float(s.std.mean()), 1e-30)) for s in (reference, current)]
     mean = sum(float(s.sample_mean.std) ** 2 / std**2 / s.num_measured for s, std in parts)
@@ -274,8 +275,8 @@ def _fix(match: _Match, layout: str) -> str:
 def _effect(reference: InputSummary, current: InputSummary) -> float:
     """Returns the largest difference between the streams in a channel's mean or deviation.
 
-    The unit is the standard deviation of the samples' means in the reference; if these hardly
-    vary, a thousandth of the pixels' standard deviation.
+    The unit is the standard deviation of the samples' means in the reference, or a thousandth of
+    the pixels' standard deviation if the means hardly vary.
     """
     spread = max(float(reference.sample_mean.std), 1e-3 * float(reference.std.max()), 1e-30)
     apart = np.abs([current.mean - reference.mean, current.std - reference.std])

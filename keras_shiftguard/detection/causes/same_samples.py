@@ -45,9 +45,9 @@ def same_samples(first: InputProfile, second: InputProfile) -> bool:
 def nearly_same(first: InputProfile, second: InputProfile) -> bool:
     """Whether two passes went over the same samples, except for a few that were left out.
 
-    A shuffled pass that drops its last batch leaves out other samples each time. Their number is
-    estimated from the class labels. The fingerprints of such passes differ far less than those of
-    passes with redrawn augmentation.
+    A shuffled pass that drops its last batch leaves out other samples each time. The number of
+    these samples is estimated from the class labels. The fingerprints of such passes differ far
+    less than those of passes with redrawn augmentation.
     """
     if same_samples(first, second):
         return True
@@ -81,7 +81,8 @@ def randomised(first: InputProfile, second: InputProfile) -> bool:
         second: Profile of another pass.
 
     Returns:
-        Whether the inputs are randomised; False without labels, or with a single class.
+        Whether the inputs are randomised; False without class labels, with a single class, or if
+        the two passes have other inputs or class counts.
     """
     labels = first.labels
     if not (labels.are_classes and second.labels.are_classes):
@@ -93,8 +94,8 @@ def randomised(first: InputProfile, second: InputProfile) -> bool:
     pairs = [(first.inputs[name], second.inputs[name]) for name in first.inputs]
     unshifted = all(_of_one_distribution(one, other) for one, other in pairs)
     # An input whose samples all have a missing value has no fingerprint, so it shows nothing.
-    told = [pair for pair in pairs if np.all([each.fingerprint.count > 0 for each in pair])]
-    return unshifted and any(not _same_input(one, other) for one, other in told)
+    counted = [pair for pair in pairs if np.all([each.fingerprint.count > 0 for each in pair])]
+    return unshifted and any(not _same_input(one, other) for one, other in counted)
 
 
 def chance_of_same_labels(labels: LabelSummary, passes: int, share: float = 1.0) -> float:
@@ -136,9 +137,9 @@ def redrawn(first: InputProfile, second: InputProfile) -> tuple[str, ...]:
         second: Profile of a later pass over the same samples.
 
     Returns:
-        The features that moved by less than `MAX_REDRAWN`, and the inputs for which all did.
-        Empty if the labels belong to other samples, or if no sample changed. A few samples may
-        be left out, such as the last batch of a shuffled pass.
+        The features that moved by less than `MAX_REDRAWN`, and the inputs whose features all did.
+        Empty without labels of two or more classes, if the labels belong to other samples, or if
+        no sample changed. A few samples may be left out, such as the last batch of a shuffled pass.
     """
     one, other = first.labels, second.labels
     if not (one.are_classes and other.are_classes) or (one.counts > 0).sum() < 2:

@@ -13,12 +13,12 @@ from keras_shiftguard.profiles import InputSummary
 
 NEAR = 0.05  # largest distance of a standardised column's mean and log deviation from 0
 SIGMAS = 4.0  # number of standard errors that are added to NEAR
-# A column is not standardised if its mean, or the logarithm of its standard deviation, is farther
-# than this from 0. A drift moves the columns less, or all by the same factor: the logarithms must
-# also span FAR_WIDTH.
+# A column is not standardised if its mean is farther than FAR_MEAN from 0, or the logarithm of its
+# standard deviation farther than FAR_WIDTH. Over all columns that are not standardised, these
+# logarithms must also span more than FAR_WIDTH. They do not if one factor explains the difference.
 FAR_MEAN, FAR_WIDTH = 5.0, float(np.log(3))
 MIN_ROWS = 20  # samples that each stream must have
-MIN_COLUMNS = 3  # standardised columns; one or two may be so by chance
+MIN_COLUMNS = 3  # needed standardised columns; one or two may be standardised by chance
 # At least MIN_STANDARDISED of the columns are standardised in one stream (one-hot columns are often
 # left as they are), and at least MIN_OTHERS of these columns are not standardised in the other.
 MIN_STANDARDISED, MIN_OTHERS = 0.3, 0.6
@@ -61,7 +61,11 @@ def explain_scaler(
 
 
 def _standardised(scaled: InputSummary, other: InputSummary, used: np.ndarray) -> np.ndarray:
-    """Returns which columns of `scaled` are standardised, `(columns,)`; none if `other`'s are."""
+    """Returns which columns of `scaled` are standardised, `(columns,)`.
+
+    All are False if `scaled` has too few standardised columns, if too many of these columns are
+    standardised in `other` as well, or if one factor could explain the difference of the streams.
+    """
     limit = NEAR + SIGMAS / np.sqrt(scaled.num_measured)
     near = used & (np.abs(scaled.mean) < limit) & (np.abs(_width(scaled)) < limit)
     width = _width(other)

@@ -18,7 +18,7 @@ class ClassMovement:
     """The difference of the class means between two streams, with its test.
 
     Args:
-        ids: Ids of the `k` classes with `MIN_SAMPLES` samples in both streams.
+        ids: Ids of the `k` classes with at least `MIN_SAMPLES` samples in both streams.
         before: In the reference: mean and variance of each class along each of `d`
             directions, `(k, d)`, and its number of samples, `(k, 1)`.
         after: The same in the current stream.
@@ -60,7 +60,7 @@ def compare_classes(
         np.maximum(s.by_class.std[ids] ** 2 * k / (k - 1), 1e-30)
         for s, k in ((reference, n), (current, m))
     )
-    error = var_n / n + var_m / m  # squared, (classes, directions)
+    error = var_n / n + var_m / m  # squared standard error, (classes, directions)
     delta = after - before
     pooled = (var_n * (n - 1) + var_m * (m - 1)) / (n + m - 2)
     welch_degrees = error**2 / (var_n**2 / n**2 / (n - 1) + var_m**2 / m**2 / (m - 1))

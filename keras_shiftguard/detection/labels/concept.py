@@ -1,8 +1,8 @@
 """Detection of concept shift: some classes changed while the others did not.
 
-Each class is compared with itself: random projections of its samples in one stream against
-those in the other. If all classes moved by a common change of level and contrast, it is a
-covariate shift: the inputs changed, and the labels still follow from them. If some classes
+Each class is compared with itself: the random projections of its samples in one stream with those
+in the other. If all classes moved by a common change of level and contrast, the shift is called
+covariate: the inputs changed, and the labels still follow from them. If some classes
 moved beyond such a change while the rest did not, their labels have another meaning, or their
 samples are collected in another way. This is an operational definition, because concept shift
 cannot be distinguished from covariate shift in general. If every class moved in its own way
@@ -19,7 +19,7 @@ import numpy as np
 from keras_shiftguard.detection.two_sample.tail_probabilities import student_t_sf
 from keras_shiftguard.profiles import LabelSummary
 
-MIN_SAMPLES = 20  # of a class in each stream, for the class to be compared
+MIN_SAMPLES = 20  # samples that a class must have in each stream to be compared
 # Number of classes that must be compared, since each is compared with the median of the others.
 MIN_CLASSES = 3
 MAX_MOVED_SHARE = 0.5  # if a larger share of the classes moved, it is covariate shift
@@ -88,7 +88,7 @@ def find_changed_classes(
         for s, k in ((reference, n), (current, m))
     )
     delta = current.by_class.mean[ids] - reference.by_class.mean[ids]
-    error = var_n / n + var_m / m  # squared, (classes, directions)
+    error = var_n / n + var_m / m  # squared standard error, (classes, directions)
     delta = delta - _contrast(delta, reference.by_class.mean[ids])
     # The common change, for each class: the median change of the other classes.
     all_but_one = [np.delete(np.arange(len(ids)), c) for c in range(len(ids))]

@@ -175,7 +175,7 @@ def with_estimated_mix(
     shift = estimate(reference, current.predicted)
     before = reference.confusion.sum(axis=1) / reference.confusion.sum()
     effect = _cohens_w(shift.frequencies - before, before)
-    # The interval of the effect: the effects of the smallest and of the largest change of the
+    # The ends of the effect's interval belong to the smallest and to the largest change of the
     # frequencies within their intervals.
     nearest = np.clip(before, shift.lower, shift.upper) - before
     farthest = np.maximum(shift.upper - before, before - shift.lower)

@@ -24,7 +24,7 @@ from numpy.typing import ArrayLike
 from keras_shiftguard.errors import BadInputError
 from keras_shiftguard.profiles import OutputSummary
 
-Z = 1.96  # for an interval of 95 %
+Z = 1.96  # standard errors to each side, for an interval of 95 %
 # Added to the number of samples of a class, spread evenly over all predictions, because a
 # confusion that did not occur in ten samples is not impossible.
 PSEUDO_COUNT = 1.0
@@ -40,11 +40,11 @@ class LabelShift:
 
     Args:
         frequencies: Estimate, `(classes,)`; not negative, sums to 1.
-        lower: Lower end of a 95 % interval of each, `(classes,)`.
+        lower: Lower end of the 95 % interval of each frequency, `(classes,)`.
         upper: Upper end. The interval is `[0, 1]` for a class that the labelled stream lacks,
             or that the classifier cannot distinguish from others.
         identified: Whether the classifier separates the classes of the labelled stream well enough
-            for their intervals to be informative. Classes that the stream lacks are ignored.
+            for their intervals to be informative. Classes that this stream lacks are ignored.
     """
 
     frequencies: np.ndarray

@@ -12,8 +12,9 @@ import numpy as np
 from keras_shiftguard.profiles import LabelSummary, Moments
 
 MIN_SAMPLES = 2  # smallest number of samples of a class in the reference
-# A movement is ruled out if the mean differs from it by more standard errors than this: along the
-# projection with the largest predicted movement, or along any projection.
+# A movement is ruled out if the mean of all samples differs from it by more than SIGMAS standard
+# errors along the projection with the largest predicted movement, or by more than SIGMAS_OF_ANY
+# along any projection.
 SIGMAS, SIGMAS_OF_ANY = 3.0, 4.0
 
 

@@ -6,8 +6,8 @@ are recognised, by the means of each class along random projections:
 
 - renamed: every class looks like another class of the reference (ids shifted by one, another
   order);
-- wrong at random: every class moved towards the mean of all classes, by the same share. That is
-  the share of labels that were replaced by random ones.
+- wrong at random: every class moved towards the mean of all classes, by the same share. This share
+  of the labels was replaced by random ones.
 
 A change of the samples (darker, mirrored, blurred) is neither of these: it moves all samples
 together, or moves the classes to where no class was. `concept.py` finds the case of a few
@@ -86,8 +86,9 @@ def find_relabelling(
             number of samples counted, since copies of a sample add no evidence.
 
     Returns:
-        How the labels differ; None if no class moved significantly, if too few
-        classes have enough samples, or if wrong labels do not explain the movement.
+        How the labels differ; None if the movement of the classes is small or not
+        significant, if too few classes have enough samples, or if wrong labels do not
+        explain the movement.
     """
     classes = compare_classes(reference, current, shares)
     if classes is None or classes.moved < MIN_EFFECT**2 or classes.p_value > level:

@@ -19,7 +19,7 @@ import numpy as np
 from keras_shiftguard.detection.two_sample.hypergeometric import hypergeometric_two_sided
 from keras_shiftguard.detection.two_sample.tail_probabilities import Floats, gamma_sf
 
-MIN_SAMPLES = 10  # in each stream; with fewer, no mix is tested
+MIN_SAMPLES = 10  # samples of each stream; with fewer, no mix is tested
 MIN_EXPECTED_COUNT = 2.0  # a class is rare if the smaller stream is expected to hold fewer of it
 # Rare classes are pooled if the smaller stream is expected to hold fewer pairs of samples of the
 # same rare class than this.
@@ -123,9 +123,9 @@ def samples_needed(test: FrequencyTest) -> tuple[int, bool] | None:
 
     Returns:
         The number of samples, and whether both streams need that number (True) or only
-        the smaller one (False). None if there are enough, if there are fewer than
-        `MIN_CLASSES_TO_NOTE` classes (whose mix needs no more samples than other tests),
-        or if a shift of the mix is already clear.
+        the smaller one (False). None if nothing was tested, if there are enough, if there
+        are fewer than `MIN_CLASSES_TO_NOTE` classes (whose mix needs no more samples than
+        other tests), or if a shift of the mix is already clear.
     """
     if not test.tested or test.num_classes < MIN_CLASSES_TO_NOTE or test.p_value < 1e-3:
         return None

@@ -27,7 +27,7 @@ import numpy as np
 from keras_shiftguard.detection.two_sample.tail_probabilities import log_gamma, share_sf
 from keras_shiftguard.profiles.embedding import BANDWIDTHS, MeanEmbedding
 
-MIN_SAMPLES = 20  # in each stream; with fewer, no embedding is tested
+MIN_SAMPLES = 20  # samples of each stream; with fewer, no embedding is tested
 # Bandwidth in units of the root mean square distance between the projections of two samples. At
 # twice that distance, the sines are nearly linear and the cosines nearly quadratic in the
 # projections; finer shifts are left to the small ridge.
@@ -48,7 +48,7 @@ class EmbeddingTest:
             about Cohen's d, and not negative.
         interval: Approximate 95 % interval of the effect size.
         p_value: P-value; never 0; 1 if nothing could be tested.
-        bandwidth: The chosen bandwidth, in units of the projections; 0 for none.
+        bandwidth: The chosen bandwidth, in units of the projections; 0 if nothing was tested.
         tested: Whether there were enough samples and any variation.
     """
 

@@ -1,9 +1,9 @@
 """Multiple testing: one false-alarm rate for all tests of a comparison.
 
-Tests come in families (the features of an input, its embedding, the labels). Each family gets
-a share of the rate, which is divided among its members. The weighted Holm procedure decides
-which members differ. The global p-value, of "nothing differs", combines the tests of a family
-by Simes' method and the families by Cauchy's combination. That has more power than the smallest
+Tests come in families (the features of an input, its embedding, the labels). Each family gets a
+share of the rate, which is divided among its members. The weighted Holm procedure decides which
+members differ. The global p-value, of "nothing differs", combines the tests of a family by Simes'
+method and the families by Cauchy's combination. This combination has more power than the smallest
 p-value if several families each differ a little, and it is valid under the strong dependence of
 tests on the same samples (measured in `examples/benchmarks/detection_calibration.py`).
 

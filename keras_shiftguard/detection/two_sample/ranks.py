@@ -35,7 +35,7 @@ from keras_shiftguard.detection.two_sample.tail_probabilities import (
 from keras_shiftguard.profiles import BINS_PER_SIGN, NUM_BINS, FeatureTable, bin_values
 from keras_shiftguard.profiles.features import COARSE_PER_SIGN, COARSENING, NUM_COARSE_BINS
 
-MIN_SAMPLES = 10  # in each stream; with fewer, no feature is tested
+MIN_SAMPLES = 10  # samples of each stream; with fewer, no feature is tested
 # A feature with only two values is tested exactly if a stream has fewer samples than this.
 MAX_SAMPLES_EXACT = 200
 # P-values are interpolated by a polynomial of INTERPOLATION_DEGREE, if at least

@@ -23,7 +23,7 @@ MODULES = {
     "VGG19": ("vgg19", "caffe"),
     "Xception": ("xception", "tf"),
 }
-PREPROCESS_INPUT_ORDER = {"caffe": "bgr", "torch": "rgb", "tf": "rgb"}  # by mode
+PREPROCESS_INPUT_ORDER = {"caffe": "bgr", "torch": "rgb", "tf": "rgb"}  # of the result, by mode
 # Largest error of the result in grey levels. The error comes from rounding the numbers in the line.
 # Named conventions are known exactly. Fitted conventions are not, so their numbers may be rounded
 # more.

@@ -34,8 +34,8 @@ def apply_correction(
         file loads with Keras alone (a subclassed model also needs its own class).
 
     Raises:
-        BadInputError: If an input that the fix names does not exist, or the
-            model cannot be called on a symbolic input.
+        BadInputError: If a fix cannot be assigned to an input, or if the model
+            cannot be called on a symbolic input.
     """
     template = _inputs_of(model, fix)
     tensors = keras.tree.flatten(template)

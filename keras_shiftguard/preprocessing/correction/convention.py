@@ -20,7 +20,7 @@ class InputConvention:
     Every convention is affine: `x = raw * scale + offset` for each channel.
 
     Args:
-        mode: The names of Keras: `"tf"` ([-1, 1]), `"torch"` ([0, 1], ImageNet mean and standard
+        mode: One of Keras's names `"tf"` ([-1, 1]), `"torch"` ([0, 1], ImageNet mean and standard
             deviation) and `"caffe"` (0..255 minus the ImageNet mean), plus `"unit"` ([0, 1]),
             `"raw"` (0..255), `"custom"` (see `scale` and `offset`) and `"unknown"`.
         channel_order: `"rgb"`, `"bgr"`, `"gray"` or `"unknown"`.

@@ -20,7 +20,7 @@ def in_words(convention: InputConvention) -> str:
 
 
 def difference_in_words(expected: InputConvention, observed: InputConvention) -> str:
-    """Returns one sentence about what the model is fed and what it expects instead."""
+    """Returns what the model is fed and what it expects instead, in one or two sentences."""
     if not observed.is_known:
         more = f", but it expects {in_words(expected)}" if expected.is_known else ""
         return f"what the model is fed fits nothing known{more}."

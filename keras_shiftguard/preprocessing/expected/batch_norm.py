@@ -208,7 +208,7 @@ class BatchNormEvidence:
         Returns:
             `(candidates, images)`: mean over channels of the log of the mean
             squared distance from the moving mean, in units of the moving variance.
-            None if there are too few batch-norm layers.
+            None if there are too few batch-norm layers, or if the model calls no deep one.
         """
         if not self.deep:
             return None

@@ -69,7 +69,7 @@ def _partner(hypotheses: list[Hypothesis], index: int, known: InputConvention | 
 
 
 def _default_twin(hypotheses: list[Hypothesis], pair: tuple[int, int], as_fed: int) -> int:
-    """Returns the index of the twin to assume if both fit equally well.
+    """Returns the index of the twin (see `settle_order`) to assume if both fit equally well.
 
     If one twin leaves the images as fed, that twin is assumed. Otherwise it is the twin whose means
     are in the usual order of the mode.
@@ -81,7 +81,7 @@ def _default_twin(hypotheses: list[Hypothesis], pair: tuple[int, int], as_fed: i
 
 
 def _paired_sigmas(difference: np.ndarray) -> float:
-    """Returns the mean of `difference` in standard errors; 0 if all differences are tiny.
+    """Returns the mean of `difference` in standard errors; 0 if all are tiny, or for one image.
 
     Args:
         difference: One number for each image, `(images,)`.

@@ -33,7 +33,7 @@ from keras_shiftguard.preprocessing.limits import (
 from keras_shiftguard.profiles import InputSummary
 
 MAX_IMAGES = 16  # images that are compared; `read_batch_norm` uses more if they are small
-MAX_VALUES = MAX_IMAGES * 320 * 320 * 3  # of all compared images; so fewer large images are used
+MAX_VALUES = MAX_IMAGES * 320 * 320 * 3  # in all compared images together
 # Moving statistics are used only if their `Scores.progress` is at least this number. With 64 images
 # of handwritten digits, the measured progress is right to within 0.1.
 MIN_PROGRESS = 0.75
@@ -45,7 +45,7 @@ class Reading:
 
     Args:
         hypotheses: The hypotheses that were compared on all images and layers.
-        scores: Their misfits.
+        scores: Misfits of the hypotheses, of `low_contrast` and of `paler_rival`.
         as_fed: Index of the hypothesis that leaves the images as fed.
         best: Index of the chosen hypothesis: the one with the lowest misfit, or its twin in
             the other channel order if the deep layers prefer the twin.
@@ -104,7 +104,7 @@ class Reading:
         return None if is_clear else self.misfit(self.low_contrast)
 
     def paler_rival_of(self, index: int) -> float | None:
-        """Returns the misfit of `paler_rival`, if it fits about as well as a hypothesis, or better.
+        """Returns the misfit of `paler_rival`; None if it fits clearly worse than a hypothesis.
 
         Gray images are seldom photos; often they are faces, digits or scans. If the training images
         had half the contrast of these images, a mode with numbers twice as large fits as well as

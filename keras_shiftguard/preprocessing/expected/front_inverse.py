@@ -15,8 +15,8 @@ def invert(fronts: list[Front], wanted: InputConvention) -> tuple[InputConventio
         wanted: A known convention with the channel order `"rgb"` or `"bgr"`.
 
     Returns:
-        The convention of the input, and the front that applies to it. Of several fronts, the one
-        applies whose range contains the values of images in the returned convention.
+        The convention of the input, and the front that applies to it. Of several fronts, the
+        front applies whose range contains the values of images in the returned convention.
 
     Raises:
         FrontError: If no front or several fronts give an answer, or if the channels of the input

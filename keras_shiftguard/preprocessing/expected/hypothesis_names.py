@@ -15,7 +15,7 @@ from keras_shiftguard.preprocessing.correction.convention import InputConvention
 from keras_shiftguard.preprocessing.expected.hypotheses import Hypothesis
 
 REVERSED = {"rgb": "bgr", "bgr": "rgb"}
-MAX_DIFFERENCE = 0.01  # of scales: relative; of offsets: share of the range of the values
+MAX_DIFFERENCE = 0.01  # relative for scales; for offsets, as a share of the range of the values
 
 
 def as_convention(hypothesis: Hypothesis, order: str) -> InputConvention:

@@ -32,8 +32,8 @@ def of_mapping(values: Mapping[str, Any]) -> InputConvention:
     if normalises is False:
         mean = std = None
     if mean is None and std is None:
-        told = (rescales, normalises, values.get("rescale_factor"), values.get(SWITCHES[2]))
-        if normalises or all(each is None for each in told):
+        stated = (rescales, normalises, values.get("rescale_factor"), values.get(SWITCHES[2]))
+        if normalises or all(each is None for each in stated):
             raise BadInputError(
                 "`expects` must hold the mean and std that images are normalised with, or "
                 f"do_normalize=False. Received: {dict(values)!r}"
@@ -47,8 +47,8 @@ def of_mapping(values: Mapping[str, Any]) -> InputConvention:
         _check_scale(mean, std)
         mean, std = np.broadcast_arrays(mean, std)
         # A mean above 1 belongs to pixels in 0..255, and so does a deviation above 1 if all means
-        # are 0. Other numbers belong to pixels in [0, 1]. With `do_rescale=False`, pixels in [0, 1]
-        # are in this range from the beginning.
+        # are 0. Other numbers belong to pixels in [0, 1]. With `do_rescale=False`, the pixels
+        # are in [0, 1] from the beginning.
         if mean.max() > 1 or (not mean.any() and std.max() > 1):
             factor, shift = 1.0, 0.0
         elif rescales is False:

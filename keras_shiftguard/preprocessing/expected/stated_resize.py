@@ -6,11 +6,14 @@ KerasHub, timm and Hugging Face state the resizing together with mean and deviat
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from os import PathLike
 from pathlib import Path
 from typing import Any
 
 # Numbers of Pillow's filters in a `preprocessor_config.json`.
 PILLOW_FILTERS = {0: "nearest", 1: "lanczos3", 2: "bilinear", 3: "bicubic", 4: "box", 5: "hamming"}
+# Filters of `keras.ops.image.resize`.
+KERAS_FILTERS = ("nearest", "bilinear", "bicubic", "lanczos3", "lanczos5")
 
 
 @dataclass(frozen=True)
@@ -21,24 +24,25 @@ class StatedResize:
         size: Height and width in pixels; None if not stated.
         interpolation: Name of the filter, such as `"bilinear"`; "" if not stated.
         antialias: Whether the filter averages when it makes images smaller; None if not stated.
-        crops: Whether the aspect ratio is kept by cropping or padding; None if not stated.
+        aspect: How the aspect ratio is kept: `"crop"`, `"pad"`, or "" if it is not kept, or if
+            nothing is stated.
     """
 
     size: tuple[int, int] | None = None
     interpolation: str = ""
     antialias: bool | None = None
-    crops: bool | None = None
+    aspect: str = ""
 
     @property
     def code(self) -> str:
-        """A line of Python that resizes in this way."""
+        """A line of Python that resizes in this way; Keras lacks two of the filters of Pillow."""
         arguments = [f"x, {self.size}"]
-        if self.interpolation not in ("", "bilinear"):
+        if self.interpolation in KERAS_FILTERS and self.interpolation != "bilinear":
             arguments.append(f"interpolation={self.interpolation!r}")
         if self.antialias:
             arguments.append("antialias=True")
-        if self.crops:
-            arguments.append("crop_to_aspect_ratio=True")
+        if self.aspect:
+            arguments.append(f"{self.aspect}_to_aspect_ratio=True")
         return f"x = keras.ops.image.resize({', '.join(arguments)})"
 
 
@@ -48,7 +52,7 @@ def stated_resize(expects: Any) -> StatedResize | None:
     For `expects` see `stated.stated_conventions`. The result is also None for a file that cannot be
     read.
     """
-    if isinstance(expects, (str, Path)) and Path(expects).suffix == ".json":
+    if isinstance(expects, (str, PathLike)) and Path(expects).suffix == ".json":
         try:
             expects = json.loads(Path(expects).read_text())
         except (OSError, ValueError):
@@ -59,20 +63,20 @@ def stated_resize(expects: Any) -> StatedResize | None:
     if not hasattr(converter, "scale") or not hasattr(converter, "offset"):
         return None
     size = _size(getattr(converter, "image_size", None))
-    keeps = [
-        getattr(converter, name, None) for name in ("crop_to_aspect_ratio", "pad_to_aspect_ratio")
+    aspects = [
+        name for name in ("crop", "pad") if getattr(converter, f"{name}_to_aspect_ratio", False)
     ]
     found = StatedResize(
         size,
         str(getattr(converter, "interpolation", None) or ""),
         getattr(converter, "antialias", None),
-        None if keeps == [None, None] else any(keeps),
+        "".join(aspects[:1]),
     )
     return found if size else None
 
 
 def _of_mapping(values: Mapping[str, Any]) -> StatedResize | None:
-    """Returns the resizing of a mapping as timm or Hugging Face write it."""
+    """Returns the resizing that a mapping of timm or Hugging Face states; None if there is none."""
     if not values.get("do_resize", True) and not values.get("do_center_crop"):
         return None
     pillow = "resample" in values or "crop_pct" in values
@@ -83,8 +87,8 @@ def _of_mapping(values: Mapping[str, Any]) -> StatedResize | None:
     interpolation = values.get("interpolation") or PILLOW_FILTERS.get(values.get("resample", -1))
     # timm and Hugging Face resize with Pillow, whose filters always average, except "nearest".
     antialias = True if pillow and interpolation != "nearest" else None
-    crops = True if values.get("crop_pct") or values.get("do_center_crop") else None
-    return StatedResize(size, str(interpolation or ""), antialias, crops)
+    aspect = "crop" if values.get("crop_pct") or values.get("do_center_crop") else ""
+    return StatedResize(size, str(interpolation or ""), antialias, aspect)
 
 
 def _size(value: Any) -> tuple[int, int] | None:

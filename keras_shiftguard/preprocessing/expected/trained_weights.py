@@ -7,11 +7,11 @@ from keras import layers, ops
 
 from keras_shiftguard.instrument.graph import sublayers, walk
 
-PUBLISHED_CLASSES = (1000, 1001, 21841, 21843)  # of ImageNet, with and without background
+PUBLISHED_CLASSES = (1000, 1001, 21841, 21843)  # of ImageNet, with or without a background class
 
 
 def is_fresh(network_layers: tuple[Any, ...]) -> bool:
-    """Whether moving statistics or, without batch norm, biases have their initial values."""
+    """Whether all moving statistics (without batch norm: all biases) have their initial values."""
     norms = [layer for layer in network_layers if _has_statistics(layer)]
     if norms:
         return all(

@@ -8,9 +8,9 @@ import numpy as np
 from keras_shiftguard.preprocessing.correction.convention import InputConvention
 from keras_shiftguard.preprocessing.hints.hint import Hint
 
-MIN_GRAY_CORRELATION = 0.9999  # between channels; JPEG colour noise stays below
-MIN_GRAY_SHARE = 0.9  # of the images
-MIN_FRAMED_SHARE = 0.25  # of the images
+MIN_GRAY_CORRELATION = 0.9999  # between channels; it is lower in gray images with colour noise
+MIN_GRAY_SHARE = 0.9  # share of the images that must be gray
+MIN_FRAMED_SHARE = 0.25  # share of the images that must have bars
 MIN_BAR_SHARE = 0.03  # width of each of two opposite bars, as a share of the side of the image
 MIN_BACKGROUND_SHARE = 0.4  # share of the pixels that must be at the bright end
 MAX_GLYPH_SIDE = 64  # pixels; digits and glyphs are small, pages of text are not

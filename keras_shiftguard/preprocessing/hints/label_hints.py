@@ -108,7 +108,7 @@ def _shifted(ids: np.ndarray, predicted: np.ndarray) -> LabelFinding | None:
         without_shift = max(accuracy, float(opposite.mean()))
         if for_it < MIN_CLASSES or repaired < max(0.3, 3 * without_shift):
             continue
-        if p_value >= 20 * MAX_P_VALUE:  # seven classes of seven pass; the other limits are strict
+        if p_value >= 20 * MAX_P_VALUE:  # seven of seven classes pass this test
             continue
         reason = (
             "The model seems to have a background class in front"

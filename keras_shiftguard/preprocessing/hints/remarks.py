@@ -22,7 +22,7 @@ from keras_shiftguard.statistics.classes import host_class_ids, host_probabiliti
 MAX_UNLABELLED, MAX_LABELLED = 16, 256
 MIN_IMAGES = 16  # with fewer, there are no hints from predictions
 BATCH_SIZE = 32
-MAX_P_VALUE = 1e-3  # of the sign test
+MAX_P_VALUE = 1e-3  # largest p-value of the sign test for a hint
 
 
 def remarks_of_images(
@@ -105,7 +105,8 @@ def _transposed(p: np.ndarray, p_transposed: np.ndarray, ids: np.ndarray | None)
 def _predict(model: keras.Model, samples: Mapping[str, np.ndarray]) -> np.ndarray | None:
     """Returns class probabilities, `(n, classes)`.
 
-    The result is None if the output is not one matrix, or the model is no classifier.
+    The result is None if the output is not one matrix, if the model is no classifier, or if it
+    cannot be called on the samples.
     """
     size = len(next(iter(samples.values())))
     outputs = []

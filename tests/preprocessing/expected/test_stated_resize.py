@@ -31,8 +31,8 @@ TIMM = {
 @pytest.mark.parametrize(
     "stated, expected",
     [
-        (HUGGING_FACE, StatedResize((224, 224), "bicubic", True, True)),
-        (TIMM, StatedResize((240, 240), "bicubic", True, True)),
+        (HUGGING_FACE, StatedResize((224, 224), "bicubic", True, "crop")),
+        (TIMM, StatedResize((240, 240), "bicubic", True, "crop")),
         (
             {"size": 384, "resample": 2, "do_rescale": True},
             StatedResize((384, 384), "bilinear", True),
@@ -56,6 +56,19 @@ def test_a_config_file_and_a_converter_are_read(tmp_path):
     converter = keras_hub.layers.ImageConverter(image_size=(96, 128), interpolation="bicubic")
     found = stated_resize(converter)
     assert (found.size, found.interpolation) == ((96, 128), "bicubic")
+    padded = keras_hub.layers.ImageConverter(image_size=(96, 128), pad_to_aspect_ratio=True)
+    assert stated_resize(padded).aspect == "pad"
+
+
+@pytest.mark.parametrize("interpolation", ["bicubic", "bilinear", "hamming"])  # Keras lacks one
+@pytest.mark.parametrize("aspect", ["crop", "pad", ""])
+def test_the_line_that_is_offered_runs(interpolation, aspect):
+    x = keras.ops.ones((1, 8, 12, 3))
+    line = StatedResize((4, 6), interpolation, True, aspect).code
+    names = {"keras": keras, "x": x}
+    exec(line, names)
+    assert names["x"].shape == (1, 4, 6, 3)
+    assert (f"{aspect}_to_aspect_ratio=True" in line) == bool(aspect)
 
 
 def network(side):
