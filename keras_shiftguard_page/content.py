@@ -9,8 +9,6 @@ ACT, CORRECTED, LOOK, FINE = "act", "corrected", "look", "fine"
 STATES = (ACT, CORRECTED, LOOK, FINE)
 STATE_WORDS = {ACT: "Act", CORRECTED: "Corrected", LOOK: "Look", FINE: "Fine"}
 
-MAX_SENTENCE = 600  # characters of a sentence; longer ones are cut
-
 
 @dataclass(frozen=True)
 class Fact:
@@ -75,7 +73,6 @@ class Section:
         sentences: Sentences, as a list.
         codes: `(purpose, line of Python to paste)` of each repair.
         pictures: Rows of pictures, see `pictures.py`.
-        folded: Whether the section is closed at first. In print it is open.
     """
 
     title: str
@@ -85,7 +82,6 @@ class Section:
     sentences: tuple[str, ...] = ()
     codes: tuple[tuple[str, str], ...] = ()
     pictures: tuple[Any, ...] = ()
-    folded: bool = False
 
 
 @dataclass(frozen=True)

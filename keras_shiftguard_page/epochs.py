@@ -14,7 +14,7 @@ from keras_shiftguard_page.content import Section
 from keras_shiftguard_page.shift import is_cost_unclear
 from keras_shiftguard_page.words import number, points, stream
 from tensorboard_plugin_shiftguard.metadata import FIRST_EPOCH
-from tensorboard_plugin_shiftguard.words import described
+from tensorboard_plugin_shiftguard.words import CAUSES, count_inputs, described
 
 STEPS = (0.2, 0.5, 1.0, 2.0)  # effect sizes from which a cell is darker (Cohen: 0.2 is small)
 MAX_CAUSES = 10
@@ -34,12 +34,13 @@ def about_epochs(epochs: Mapping[str, Any], report: Mapping[str, Any] | None) ->
         for each in (report or {}).get("findings", [])
     }
     charts: list[Any] = [*_metric(epochs)]
-    rows = _causes(numbers, features, findings)
+    inputs = count_inputs(each["feature"] for each in features)
+    rows = _causes(numbers, features, findings, inputs)
     if rows:
-        title = "How much each cause differs, by epoch (effect size, once it is significant)"
-        charts.append(Heat(title, rows, numbers[0], numbers[-1]))
+        charts.append(Heat("How much each cause differs, by epoch", rows, numbers[0], numbers[-1]))
     for name in list(dict.fromkeys(each["feature"] for each in features))[:MAX_CURVES]:
-        charts += _means(numbers, [each for each in features if each["feature"] == name])
+        members = [each for each in features if each["feature"] == name]
+        charts += _means(f"Mean of {described(name, inputs)[1]}", numbers, members)
     return [Section("Epoch by epoch", f"{numbers[-1]} epochs so far", charts=tuple(charts))]
 
 
@@ -54,10 +55,10 @@ def _metric(epochs: Mapping[str, Any]) -> tuple[Lines, ...]:
     curves = [("training", "train", logs[name])]
     if f"val_{name}" in logs:
         curves.append(("validation", "current", logs[f"val_{name}"]))
-    return lines(name.capitalize(), epochs["numbers"], curves)
+    return lines(name.replace("_", " ").capitalize(), epochs["numbers"], curves)
 
 
-def _means(numbers: list[int], members: list[Any]) -> tuple[Lines, ...]:
+def _means(title: str, numbers: list[int], members: list[Any]) -> tuple[Lines, ...]:
     """Returns a chart of the means of a feature in each stream, from its entries for all pairs."""
     means: dict[str, list[Any]] = {}
     for each in members:
@@ -66,43 +67,53 @@ def _means(numbers: list[int], members: list[Any]) -> tuple[Lines, ...]:
             means.setdefault(each["against"], each["against_mean"])
     known = {name: values for name, values in means.items() if any(v is not None for v in values)}
     curves = [(stream(name), LOOKS.get(name, "other"), known[name]) for name in sorted(known)]
-    return lines(f"Mean of {described(members[0]['feature'])[1]}", numbers, curves)
+    return lines(title, numbers, curves)
 
 
 def _causes(
-    numbers: list[int], features: list[Any], findings: Mapping[Any, Mapping[str, Any]]
+    numbers: list[int],
+    features: list[Any],
+    findings: Mapping[Any, Mapping[str, Any]],
+    inputs: int,
 ) -> list[HeatRow]:
     """Returns a row of the heatmap for each cause in each pair of streams, at most `MAX_CAUSES`."""
     grouped: dict[tuple[str, str, str], list[tuple[Mapping[str, Any], Mapping[str, Any]]]] = {}
     for each in features:
         finding = findings.get((each["stream"], each["against"], each["feature"]))
         if finding is not None:
-            key = (each["stream"], each["against"], finding["family"])
+            key = (each["stream"], each["against"], described(each["feature"])[0])
             grouped.setdefault(key, []).append((each, finding))
+    told = {(name, cause) for name, against, cause in grouped if against != FIRST_EPOCH}
+    shown = [key for key in grouped if key[1] != FIRST_EPOCH or (key[0], key[2]) not in told]
     rows = []
-    for (name, against, family), members in list(grouped.items())[:MAX_CAUSES]:
-        if against == FIRST_EPOCH and any(
-            (n, f) == (name, family) and a != FIRST_EPOCH for n, a, f in grouped
-        ):
-            continue  # it has a row against training
+    for name, against, cause in shown[:MAX_CAUSES]:
+        members = grouped[name, against, cause]
         found = [finding for _, finding in members]
         is_unclear = any(is_cost_unclear(finding) for finding in found)
         is_alarm = any(finding["matters"] for finding in found)
         state = "alarm" if is_alarm else "unclear" if is_unclear else "calm"
-        ends = [finding.get("until") for _, finding in members]
+        ends = [finding.get("until") for finding in found]
         over = [end for end in ends if end is not None]
         costs = [finding["cost"] for finding in found if finding["cost"] is not None]
         figure = f"{points(max(0.0, *costs))} points lost" if costs else ""
         figure = "cost unclear" if state == "unclear" else figure
         if len(over) == len(ends):
             figure = f"until epoch {max(over)}"
-        cells = _cells(numbers, members)
         below = f"{stream(name)} against {stream(against)}"
-        is_named = family not in ("other", "label")
-        cause = family if is_named else described(members[0][0]["feature"])[1]
-        cause = f"{cause[:1].upper()}{cause[1:]}"
-        rows.append(HeatRow(cause, below, cells, figure, state))
+        cells = _cells(numbers, members)
+        rows.append(HeatRow(_title(cause, found, inputs), below, cells, figure, state))
     return rows
+
+
+def _title(cause: str, findings: list[Mapping[str, Any]], inputs: int) -> str:
+    """Returns the name of a cause as in the Shift tab: "Darker" if that was found."""
+    words = CAUSES.get(cause)
+    if words is None:
+        return described(findings[0]["feature"], inputs)[1]
+    for finding in findings:
+        if words.main and finding["feature"].endswith(f"/{words.main}"):
+            return words.lower if (finding["effect_size"] or 0.0) < 0 else words.higher
+    return words.name
 
 
 def _cells(

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from keras_shiftguard_page.content import MAX_SENTENCE
+from tensorboard_plugin_shiftguard.metadata import MAX_SENTENCE
 
 MINUS, RANGE = "\N{MINUS SIGN}", " to "
 
@@ -46,9 +46,11 @@ def stream(name: str) -> str:
 
 
 def sentence(text: Any) -> str:
-    """Returns a text as a sentence of bounded length, with a capital letter and a full stop."""
+    """Returns a text with a capital letter and a full stop; a long one is cut after a sentence."""
     text = " ".join(str(text).split())
-    text = text if len(text) <= MAX_SENTENCE else text[: MAX_SENTENCE - 3].rstrip() + "..."
+    if len(text) > MAX_SENTENCE:
+        head, _, rest = text[:MAX_SENTENCE].rpartition(". ")
+        text = head or f"{rest[:-3]}..."
     end = "" if not text or text[-1] in ".!?:" else "."
     return text[:1].upper() + text[1:] + end
 

@@ -39,12 +39,10 @@ from tensorboard_plugin_shiftguard.story import story
 from tensorboard_plugin_shiftguard.story_adaptation import adaptation_answer
 from tensorboard_plugin_shiftguard.story_sentences import explained
 from tensorboard_plugin_shiftguard.tables import Head, Table, heads, tables
-from tensorboard_plugin_shiftguard.words import CAUSES
+from tensorboard_plugin_shiftguard.words import CAUSES, count_inputs
 
 MAX_FEATURE_BYTES = 450_000  # of the list of features as JSON
 DEFAULT_PAIR = ("validation", "train")
-# The first parts of names of features that do not belong to an input.
-NO_INPUTS = {"labels", "outputs", "predictions", "augmentation"}
 # Bytes of one feature at one step: two for the effect and half a byte for the flags, as base64.
 CELL_BYTES = 2.5 * 4 / 3
 
@@ -85,7 +83,7 @@ def overview(run: RunReader, chosen: int | None = None) -> dict[str, Any]:
 
     rows = sorted(rows, key=severity)[:MAX_FEATURES]
     kinds = kinds_of(run)
-    inputs = len({row.name.split("/")[0] for row in rows} - NO_INPUTS) or 1
+    inputs = count_inputs(row.name for row in rows)
     entries = fitting([row.entry(kinds, inputs) for row in rows], MAX_FEATURE_BYTES)
     rows = rows[: len(entries)]
     answer = {

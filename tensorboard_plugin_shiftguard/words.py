@@ -5,6 +5,7 @@ The log uses the package's names of features: `input/band_1`, `input/3`, `labels
 """
 
 import re
+from collections.abc import Iterable
 from typing import NamedTuple
 
 MAX_SOURCE = 40  # characters of the name of an input
@@ -91,6 +92,19 @@ _WHOLES = {
     "predictions": ("outputs", "predicted classes"),
     "augmentation": ("pipeline", "random augmentation"),
 }
+
+
+# The first parts of names of features that do not belong to an input.
+_NO_INPUTS = {"labels", "outputs", "predictions", "augmentation"}
+
+
+def count_inputs(features: Iterable[str]) -> int:
+    """Returns the number of inputs of the model that features come from; at least 1.
+
+    >>> count_inputs(["left/noise", "left/contrast", "right/noise", "labels"])
+    2
+    """
+    return len({feature.split("/")[0] for feature in features} - _NO_INPUTS) or 1
 
 
 def described(feature: str, inputs: int = 1) -> tuple[str, str]:

@@ -58,7 +58,8 @@ def test_wandb_keeps_the_curves_and_the_report(tmp_path):
     run("wandb_offline", tmp_path)
     (log,) = (tmp_path / "wandb").glob("offline-run-*/run-*.wandb")
     kept = log.read_bytes()
-    for name in (b"epoch/val_shift", b"epoch/shift", b"epoch/val_loss", b"report.json"):
+    curves = (b"epoch/val_shift", b"epoch/shift", b"epoch/val_loss")
+    for name in (*curves, b"report.json", b"shift.html"):
         assert name in kept
 
 
@@ -78,4 +79,6 @@ def test_a_recipe_is_short_and_on_the_page(path):
     assert len(text.splitlines()) < 30
     assert ast.get_docstring(ast.parse(text))
     page = RECIPES.parents[1] / "docs" / "experiment-trackers.md"
-    assert f"examples/trackers/{path.name}" in page.read_text()
+    _, below = page.read_text().split(f"examples/trackers/{path.name}")
+    shown = below.partition("```python\n")[2].partition("```")[0]
+    assert shown.count("\n") > 3 and shown in text

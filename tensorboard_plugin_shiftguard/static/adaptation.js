@@ -7,8 +7,8 @@ import { el, fill, foldedTable, table } from "./dom.js";
 import { number } from "./format.js";
 import { createLines } from "./lines.js";
 
-const MOST_LINES = 4;
-const MOST_EPOCHS = 50; // in a table
+const MAX_LINES = 4;
+const MAX_TABLE_EPOCHS = 50; // in a table
 
 /** The state of the adaptation in a few words; null if there is none. */
 export function adaptationInWords({ overview }) {
@@ -37,7 +37,7 @@ function charts(series) {
   const left = before.length
     ? under("shift/").sort((a, b) => place(a) - place(b))
     : largestFirst(under("shift/"));
-  const most = ofClasses.length > MOST_LINES ? ", those that moved most" : "";
+  const most = ofClasses.length > MAX_LINES ? ", those that moved most" : "";
   return [
     ["Strength of augmentation", largestAtLast(under("strength/")), { floor: 0, include: [0] }],
     [
@@ -146,7 +146,7 @@ export function createAdaptation({ failed }) {
     fill(
       grid,
       found.map(([title, lines, options]) => {
-        const shown = lines.slice(0, MOST_LINES);
+        const shown = lines.slice(0, MAX_LINES);
         const chart = createLines({ height: 150 });
         cursors.push(chart);
         const last = shown
@@ -196,13 +196,13 @@ function numbers(title, lines) {
   const steps = [...new Set(lines.flatMap(([, points]) => points.map(([step]) => step)))].sort(
     (a, b) => a - b,
   );
-  const maps = lines.slice(0, MOST_LINES).map(([label, points]) => [label, new Map(points)]);
-  const cut = steps.length > MOST_EPOCHS ? `, the latest ${MOST_EPOCHS} epochs` : "";
+  const maps = lines.slice(0, MAX_LINES).map(([label, points]) => [label, new Map(points)]);
+  const cut = steps.length > MAX_TABLE_EPOCHS ? `, the latest ${MAX_TABLE_EPOCHS} epochs` : "";
   return table(
     title + cut,
     ["Epoch", ...maps.map(([label]) => label)],
     steps
-      .slice(-MOST_EPOCHS)
+      .slice(-MAX_TABLE_EPOCHS)
       .map((step) => [step + 1, ...maps.map(([, at]) => number(at.get(step)))]),
   );
 }

@@ -1,7 +1,7 @@
 /* The horizontal axis of epochs that the accuracy chart and the heatmap share. */
 
 const NAMES = 0.27; // share of the width for names
-const MOST_NAMES = 250; // pixels that names take at most
+const MAX_NAME_WIDTH = 250; // pixels
 const COSTS = 104; // pixels for the numbers at the right
 const NARROW = 560; // pixels; below this width, names and numbers get other shares
 
@@ -11,7 +11,7 @@ const NARROW = 560; // pixels; below this width, names and numbers get other sha
  */
 export function axisOf(width, columns) {
   const narrow = width < NARROW;
-  const left = Math.round(narrow ? width * 0.36 : Math.min(MOST_NAMES, width * NAMES));
+  const left = Math.round(narrow ? width * 0.36 : Math.min(MAX_NAME_WIDTH, width * NAMES));
   const right = narrow ? 58 : COSTS;
   const room = Math.max(20, width - left - right);
   const cell = room / Math.max(1, columns);

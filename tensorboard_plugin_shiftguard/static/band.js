@@ -8,7 +8,7 @@ import { button, el, fill, say } from "./dom.js";
 import { ago, count, epoch, pairInWords, streamName } from "./format.js";
 import { STATES, badge, icon } from "./icons.js";
 
-const MOST_KEPT = 64; // stories of earlier epochs
+const MAX_STORIES = 64; // stories of earlier epochs
 const PAUSE = 120; // milliseconds before the story of an earlier epoch is requested
 
 export function createBand({ state, refresh, failed, explain }) {
@@ -81,7 +81,7 @@ export function createBand({ state, refresh, failed, explain }) {
     try {
       const { story } = await api.story(run, step);
       stories.set(key, story);
-      if (stories.size > MOST_KEPT) stories.delete(stories.keys().next().value);
+      if (stories.size > MAX_STORIES) stories.delete(stories.keys().next().value);
       draw();
     } catch (error) {
       failed(error);

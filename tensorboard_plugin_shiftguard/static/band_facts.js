@@ -1,10 +1,11 @@
 /* The facts of the band: cost, date and certainty; for a fine run, the features and samples. */
 
 import { fact } from "./answer.js";
+import { FLAGS } from "./flags.js";
 import { count, date, number, streamName } from "./format.js";
 import { points } from "./groups.js";
 
-const DIFFERS = 9; // flags of an alarm, and of a reported difference
+const DIFFERS = FLAGS.alarm | FLAGS.reported;
 
 /** Cost, date and certainty at column `t`, each as a number with a note under it. */
 export function factsOf(story, overview, t) {

@@ -7,7 +7,7 @@ import { extent, linear } from "./scales.js";
 import { classEdges, densities, keepSpan, linePath, stepPath, usedSpan } from "./shapes.js";
 
 const [WIDTH, HEIGHT] = [120, 40];
-const MOST_POINTS = 120;
+const MAX_POINTS = 120;
 
 /** Returns the last state of a feature as a sentence for screen readers. */
 function spoken(row) {
@@ -28,7 +28,7 @@ function sparkline(row, model) {
     const i = overview?.index.get(row.name);
     // For a run without this pair, the server returns another pair, which is not drawn.
     if (i === undefined || overview.pair !== model.overview.pair) return;
-    const every = Math.ceil(overview.steps.length / MOST_POINTS);
+    const every = Math.ceil(overview.steps.length / MAX_POINTS);
     const points = [];
     overview.steps.forEach((step, t) => {
       if (t % every && t !== overview.steps.length - 1) return;

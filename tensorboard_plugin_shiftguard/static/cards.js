@@ -8,8 +8,8 @@ const NARROWEST = 17; // rem, the least width of a card
 const TALLEST = 9.5; // rem, the height of a card and the gap below it
 const GAP = 0.75; // rem
 const AROUND = 1; // rows of cards kept beyond the view
-const MOST_AT_ONCE = 32; // names in one request
-const MOST_CARDS = 60;
+const MAX_NAMES_ASKED = 32; // names in one request
+const MAX_CARDS = 60;
 
 export function createCards({ state, failed }) {
   const list = el("ul", { class: "cardlist" });
@@ -65,8 +65,8 @@ export function createCards({ state, failed }) {
     waiting = new Set();
     const { signal } = aborter;
     const { id } = model.selected[0];
-    for (let i = 0; i < names.length; i += MOST_AT_ONCE) {
-      const part = names.slice(i, i + MOST_AT_ONCE);
+    for (let i = 0; i < names.length; i += MAX_NAMES_ASKED) {
+      const part = names.slice(i, i + MAX_NAMES_ASKED);
       try {
         const answer = await api.cards(id, model.overview.pairIndex, part, { signal });
         if (signal.aborted) return;
@@ -105,7 +105,7 @@ export function createCards({ state, failed }) {
     const first = Math.max(0, Math.floor(scroller.scrollTop / stepY) - AROUND) * columns;
     const beyond =
       (Math.ceil((scroller.scrollTop + scroller.clientHeight) / stepY) + AROUND) * columns;
-    const last = Math.min(rows.length, beyond, first + MOST_CARDS);
+    const last = Math.min(rows.length, beyond, first + MAX_CARDS);
     const wanted = new Set(rows.slice(first, last).map((row) => row.name));
     for (const [name, card] of cards) {
       // A card with the focus stays; otherwise the keyboard focus would be lost.

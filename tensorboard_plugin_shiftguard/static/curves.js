@@ -11,7 +11,7 @@ import { linePath } from "./shapes.js";
 
 const HEIGHT = 150;
 const [TOP, BOTTOM] = [8, 8];
-const MOST_EPOCHS = 50; // in the table
+const MAX_TABLE_EPOCHS = 50; // in the table
 const LONG = 8; // from this number of epochs on, the scale ignores the first epochs
 const WARM_UP = 1 / 8; // the share of epochs that the scale ignores
 
@@ -190,8 +190,8 @@ export function createCurves({ state, failed }) {
 
   function asTable() {
     const val = new Map(measure.validation ?? []);
-    const rows = measure.train.slice(-MOST_EPOCHS);
-    const cut = rows.length < measure.train.length ? `, the latest ${MOST_EPOCHS} epochs` : "";
+    const rows = measure.train.slice(-MAX_TABLE_EPOCHS);
+    const cut = rows.length < measure.train.length ? `, the latest ${MAX_TABLE_EPOCHS} epochs` : "";
     return table(
       measure.title + cut,
       ["Epoch", "Training", "Validation"],

@@ -20,9 +20,9 @@ import { createTrend } from "./trend.js";
 const COARSE =
   "These values lie closer together than the bins that they were counted in: " +
   "trust the means more than the picture.";
-const FEW_BINS = 3; // too few to tell two distributions apart
+const MAX_COARSE_BINS = 3; // too few to tell two distributions apart
 const VISIBLE = 0.005; // share of a stream above which a bin counts as used
-const MOST_KEPT = 16; // answers kept in memory
+const MAX_ANSWERS_KEPT = 16; // answers kept in memory
 const ASKS = ["rows", "feature", "run", "pair", "overlay"]; // changes that may need a request
 const REDRAWS = ["measure", "log", "hiddenStreams"];
 
@@ -99,7 +99,7 @@ export function createDetail({ state, failed }) {
       const answer = api.feature(id, model.feature, { signal: aborter.signal });
       kept.set(key, answer);
       answer.catch(() => kept.delete(key));
-      if (kept.size > MOST_KEPT) kept.delete(kept.keys().next().value);
+      if (kept.size > MAX_ANSWERS_KEPT) kept.delete(kept.keys().next().value);
     }
     return kept.get(key);
   }
@@ -176,7 +176,7 @@ export function createDetail({ state, failed }) {
     const used = drawn.flatMap(({ steps, fixed }) =>
       (steps[fixed ?? index] ?? []).flatMap((share, i) => (share > VISIBLE ? [i] : [])),
     );
-    return used.length > 0 && new Set(used).size <= FEW_BINS;
+    return used.length > 0 && new Set(used).size <= MAX_COARSE_BINS;
   }
 
   function stepIndex() {

@@ -63,8 +63,11 @@ export function createGap({ failed, found }) {
 const questionOf = ({ selected, overview }) => JSON.stringify([selected[0].id, overview.updated]);
 
 /** The gap in a few words; null without a gap. */
-export const gapInWords = (gap) =>
-  gap && `${points(gap.reference_accuracy - gap.accuracy)} points lower than it should be`;
+export function gapInWords(gap) {
+  if (!gap) return null;
+  if (!gap.beyond_sampling) return gap.doubt ? "not known" : "no gap beyond chance";
+  return `${points(gap.reference_accuracy - gap.accuracy)} points lower than it should be`;
+}
 
 function headline(gap) {
   const unknown = gap.doubt ? ["look", "Look"] : ["fine", "Fine"];

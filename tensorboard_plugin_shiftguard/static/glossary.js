@@ -50,9 +50,14 @@ const WORDS = [
   ],
   ["Expected", "Training is augmented at random, so it is meant to vary more than validation."],
   [
-    "Effect",
+    "Effect size",
     "How far two streams lie apart, in standard deviations between samples (Cohen's d). For " +
-      "class shares it is Cohen's w. Below 0.1 is next to nothing, 0.5 is clear, 1 is large.",
+      "class shares it is Cohen's w. Below 0.1 it is too small to matter; sentences say " +
+      "\u201cslightly\u201d below 0.4 and \u201cmuch\u201d from 1.5 on.",
+  ],
+  [
+    "p-value",
+    "How probable a difference of this size or more would be if the streams did not differ.",
   ],
   [
     "Stream",
@@ -62,6 +67,29 @@ const WORDS = [
   [
     "Validation without the shift, estimated",
     "The accuracy of validation plus what the shift costs. It is what you may win back.",
+  ],
+  [
+    "Accuracy gap",
+    "The accuracy that was expected minus the accuracy that was measured. sg.explain_gap says " +
+      "how many points each cause takes.",
+  ],
+  [
+    "Augmentation",
+    "Random changes of training images, so that the network learns to ignore such changes.",
+  ],
+  [
+    "Adaptation",
+    "Training changes so that the model works on the target as well: by augmentation, or by " +
+      "aligning what the network computes from both. ShiftGuard(adapt=) turns it on.",
+  ],
+  [
+    "Convention",
+    "How pixels become network input: a scale, an offset and the order of the colour channels.",
+  ],
+  [
+    "Misfit",
+    "How far the statistics of a batch are from those that batch normalisation kept from " +
+      "training, if the input is read in one convention. 0 is a perfect fit.",
   ],
   [
     "Wrong preprocessing",

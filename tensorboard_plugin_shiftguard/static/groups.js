@@ -1,8 +1,9 @@
 /* The rows of the heatmap, which are features grouped by cause, and the content of its cells. */
 
+import { FLAGS } from "./flags.js";
+
 // Levels of a cell. UNCLEAR: the cost may be 0, and may be above the tolerance.
 export const [NOTHING, TOLERATED, EXPECTED, ALONG, UNCLEAR, FOUND] = [0, 1, 2, 3, 4, 5];
-const FLAGS = { alarm: 1, expected: 2, reported: 8 };
 
 /**
  * Groups features by cause, in the order of the features. A group has `members`, features

@@ -126,7 +126,6 @@ export function createHeatmap({ state }) {
     say(alike, alikeInWords(overview));
     alike.hidden = !alike.textContent;
     drawLegend(legend, overview, model.rows, [...marks.values()]);
-    canvas.setAttribute("aria-label", visible(heatmapInWords(overview, rows, model.column)));
     const size = `${count(rows.length, "row")} by ${count(overview.steps.length, "epoch")}`;
     scroller.setAttribute("aria-label", `Heatmap of ${size}`);
   }
@@ -239,6 +238,7 @@ export function createHeatmap({ state }) {
       if (!["rows", "feature", "epoch", "unfolded"].some((key) => changed.has(key))) return;
       if (changed.has("feature") && !cursor) reveal(chosen().row);
       tell(cursor ?? chosen());
+      canvas.setAttribute("aria-label", visible(heatmapInWords(model.overview, rows, model.column)));
       list.update();
       redraw();
     },

@@ -17,7 +17,7 @@ import {
 import { markOf } from "./heatmap_draw.js";
 import { badge, featureKind, icon } from "./icons.js";
 
-const MOST_IN_TABLE = 100;
+const MAX_TABLE_ROWS = 100;
 const MARKS = { action: "augmentation changed", note: "note" };
 
 /** Describes the cell `{row, t}`; row -1 is the line of events. */
@@ -80,7 +80,7 @@ export function heatmapInWords(overview, rows, column) {
 }
 
 export function heatmapTable({ overview, rows, column, step }) {
-  const shown = rows.slice(0, MOST_IN_TABLE);
+  const shown = rows.slice(0, MAX_TABLE_ROWS);
   const cut = rows.length > shown.length ? ` (the first ${shown.length} of ${rows.length})` : "";
   return table(
     `Features at ${epoch(step)}; effects in standard deviations between samples${cut}`,

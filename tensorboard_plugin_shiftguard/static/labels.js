@@ -6,7 +6,7 @@ import { el, fill, table } from "./dom.js";
 import { epoch, percent, streamName } from "./format.js";
 
 const LABELS = "labels";
-const MOST = 20; // classes
+const MAX_CLASSES_SHOWN = 20; // classes
 
 export function createLabels({ failed }) {
   const node = el("div", { class: "labels", "data-testid": "labels" });
@@ -44,8 +44,8 @@ export function createLabels({ failed }) {
       .map((name, i) => [name, there[i], here[i]])
       .filter(([, a, b]) => a || b)
       .sort((a, b) => Math.abs(b[2] - b[1]) - Math.abs(a[2] - a[1]));
-    const shown = order.slice(0, MOST);
-    const cut = shown.length < order.length ? `, the ${MOST} that changed most` : "";
+    const shown = order.slice(0, MAX_CLASSES_SHOWN);
+    const cut = shown.length < order.length ? `, the ${MAX_CLASSES_SHOWN} that changed most` : "";
     return fill(
       node,
       table(

@@ -10,7 +10,7 @@ const KINDS = {
   action: ["action", "action"],
   note: ["note", "note"],
 };
-const MOST = 30; // shown at first; the rest on demand
+const MAX_EVENTS_AT_FIRST = 30; // shown at first; the rest on demand
 
 export function createLog({ state }) {
   const list = el("ol", { class: "events", reversed: true });
@@ -68,8 +68,8 @@ export function createLog({ state }) {
 
   function draw() {
     const events = [...model.overview.events].sort((a, b) => b.step - a.step);
-    fill(list, events.slice(0, all ? 500 : MOST).map(line));
-    more.hidden = all || events.length <= MOST;
+    fill(list, events.slice(0, all ? 500 : MAX_EVENTS_AT_FIRST).map(line));
+    more.hidden = all || events.length <= MAX_EVENTS_AT_FIRST;
   }
 
   return {

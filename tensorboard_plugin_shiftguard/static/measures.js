@@ -1,5 +1,7 @@
 /* The measures to draw, from what Keras logged, and the accuracy without the shift. */
 
+import { isOwnAlarm } from "./flags.js";
+
 /**
  * The measures to draw, `{key, title, train, validation, accuracy}`: accuracy, or else the first
  * measure that is not the loss; then the loss.
@@ -35,7 +37,7 @@ export function withoutShift({ accuracy, validation }, { pair, costs, steps, ind
   for (const [name, line] of Object.entries(costs)) {
     const i = index.get(name);
     line.forEach((cost, t) => {
-      const sure = (flag(i, t) & 9) === 9; // an alarm of its own
+      const sure = isOwnAlarm(flag(i, t));
       if (sure && cost > (lost.get(steps[t]) ?? 0)) lost.set(steps[t], cost);
     });
   }

@@ -4,14 +4,14 @@ import { el, shorten, table } from "./dom.js";
 import { number } from "./format.js";
 import { badge } from "./icons.js";
 
-const MOST = 12;
+const MAX_CONVENTIONS = 12;
 
 /** Candidates of a diagnosis as a table with bars; null if there are none. */
 export function misfits(candidates) {
   const known = (candidates ?? [])
     .filter((one) => Number.isFinite(one?.misfit))
     .sort((a, b) => a.misfit - b.misfit)
-    .slice(0, MOST);
+    .slice(0, MAX_CONVENTIONS);
   if (!known.length) return null;
   // Candidates that were ruled out early may have a large misfit. The scale ignores them, except
   // the convention that is fed.

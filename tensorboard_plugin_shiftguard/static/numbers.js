@@ -2,11 +2,12 @@
 
 import { shownPair, scoresOf } from "./distribution.js";
 import { table } from "./dom.js";
+import { FLAGS, goesAlong, isOwnAlarm } from "./flags.js";
 import { effect, epoch, interval, percent, streamName } from "./format.js";
 import { binName, differences } from "./histogram.js";
 import { findingOf } from "./words.js";
 
-const MOST_EPOCHS = 100; // in a table; the JSON has them all
+const MAX_TABLE_EPOCHS = 100; // in a table; the JSON has them all
 
 /** A table of the shares of each bin at one step, their difference, and its part of the total. */
 export function binTable(data, index) {
@@ -31,10 +32,14 @@ export function binTable(data, index) {
 export function epochTable(feature, label, overview) {
   const scores = scoresOf(feature, shownPair(overview));
   if (!scores) return null;
-  const cut = Math.max(0, feature.steps.length - MOST_EPOCHS);
-  const state = (flag) => (flag & 1 ? (flag & 8 ? "shifted" : "goes along") : flag & 2 ? "expected" : "no alarm");
+  const cut = Math.max(0, feature.steps.length - MAX_TABLE_EPOCHS);
+  const state = (flag) => {
+    if (isOwnAlarm(flag)) return "shifted";
+    if (goesAlong(flag)) return "goes along";
+    return flag & FLAGS.expected ? "expected" : "no alarm";
+  };
   return table(
-    `Effect size of ${label}${cut ? `, the latest ${MOST_EPOCHS} epochs` : ""}`,
+    `Effect size of ${label}${cut ? `, the latest ${MAX_TABLE_EPOCHS} epochs` : ""}`,
     ["Epoch", "Effect", "95 % interval", "State"],
     feature.steps
       .slice(cut)

@@ -1,6 +1,7 @@
 /* An overview, laid out for the views, and its list of features: filter and order. */
 
 import { unpack } from "./api.js";
+import { FLAGS, goesAlong } from "./flags.js";
 
 const UNKNOWN = -32768;
 const TOLERANCE = 0.01; // of accuracy, for logs of version 0.1, which do not contain it
@@ -21,10 +22,11 @@ export function readOverview(raw) {
   const doubts = doubtsOf(raw);
   const features = (raw.features ?? []).map((feature) => ({
     ...feature,
-    along: (feature.flags & 9) === 1, // an alarm that a reported alarm explains
-    found: Boolean(feature.flags & 8),
+    along: goesAlong(feature.flags),
+    found: Boolean(feature.flags & FLAGS.reported),
     unclear:
-      (feature.flags & 9) === 8 &&
+      (feature.flags & FLAGS.reported) > 0 &&
+      !(feature.flags & FLAGS.alarm) &&
       raw.costs?.[feature.name]?.at(-1) + doubts.get(feature.name) > tolerance,
   }));
   const effects = unpack(raw.effects, 2);
@@ -53,7 +55,7 @@ export function readOverview(raw) {
       const packed = effects[i * width + t];
       return packed === undefined || packed === UNKNOWN ? NaN : packed / 100;
     },
-    /** Flags of feature `i` at column `t`: 1 shifted, 2 expected, 4 negligible, 8 reported. */
+    /** Flags of feature `i` at column `t`, see `FLAGS`. */
     flag: (i, t) => flagAt(flags, i * width + t, whole),
   };
 }

@@ -4,7 +4,7 @@ import { button, el, fill, say, visible } from "./dom.js";
 import { ago } from "./format.js";
 import { icon } from "./icons.js";
 
-const MOST_LISTED = 100;
+const MAX_RUNS = 100;
 const SEARCHED = 8; // a longer list has a search
 
 export function createRuns(state) {
@@ -36,7 +36,7 @@ export function createRuns(state) {
   function draw() {
     const wanted = search.value.trim().toLowerCase();
     const found = model.runs.filter((run) => run.name.toLowerCase().includes(wanted));
-    const shown = found.slice(0, MOST_LISTED);
+    const shown = found.slice(0, MAX_RUNS);
     const nodes = shown.map((run) => {
       const one = item(run);
       one.update(run, run.id === model.selected[0]?.id);

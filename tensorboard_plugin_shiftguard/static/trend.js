@@ -2,6 +2,7 @@
 
 import { scoresOf } from "./distribution.js";
 import { el, fill } from "./dom.js";
+import { isOwnAlarm } from "./flags.js";
 import { badge, runMark } from "./icons.js";
 import { createLines } from "./lines.js";
 
@@ -41,7 +42,7 @@ export function createTrend({ choose }) {
     fill(keys, runs.map(key));
     const [first] = runs;
     steps = first.steps;
-    const alarms = steps.filter((_, t) => (first.scores?.flags?.[t] & 9) === 9);
+    const alarms = steps.filter((_, t) => isOwnAlarm(first.scores?.flags?.[t]));
     const threshold = model.overview.threshold ?? 0.1;
     const since = alarms.length ? `shifted since epoch ${alarms[0] + 1}` : "never shifted";
     chart.draw({

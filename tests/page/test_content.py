@@ -17,6 +17,7 @@ from keras_shiftguard.io.json_files import plain
 from keras_shiftguard_cli import main
 from keras_shiftguard_page import page
 from keras_shiftguard_page.assemble import MalformedData, assemble
+from keras_shiftguard_page.words import sentence
 
 HARMLESS = replace(DARKER, cost=0.0, harmless=True, cost_words="costs no accuracy")
 UNCLEAR = replace(DARKER, harmless=True, cost_words="cost unclear: 6.1 points")
@@ -160,6 +161,41 @@ def test_a_fit_that_is_adapted_is_not_told_to_adapt():
         "Yes: The accuracy on the target is 84 % by estimate; it was 60 % before."
     )
     assert "adapted since epoch 2" in section.sentences[2]
+
+
+def test_the_epochs_have_the_words_of_the_tab_and_a_row_for_each_cause():
+    """A cause that was found against training as well takes no place for the first epoch."""
+    columns = [replace(DARKER, feature=f"input/{column}") for column in range(12)]
+    found = [DARKER, replace(NOISIER, feature="input/noise_flat"), *columns]
+    found = [*(replace(each, against="the first epoch") for each in found[:2]), *found]
+    known = {"effect": [0.0, 1.4], "mean": [0.1, 0.2], "against_mean": [0.1, 0.1]}
+    features = [{**each.to_dict(), **known} for each in found]
+    parts = {"report": report(*found).to_dict()}
+    logs = {"categorical_accuracy": [0.5, 0.6]}
+    parts["epochs"] = {"numbers": [1, 2], "logs": logs, "features": features}
+    action = "noise widened: the target's noise_flat lies 5.8 standard deviations above training's"
+    parts["adaptation"] = {"headline": "Training is augmented", "events": [action]}
+    metric, heat, *means = assemble(plain(parts)).sections[0].charts
+    assert metric.title == "Categorical accuracy"
+    names = ["Darker", "Noise", *(f"column {column}" for column in range(8))]
+    assert [row.name for row in heat.rows] == names
+    assert {row.below for row in heat.rows} == {"validation against training"}
+    assert [chart.title for chart in means][:2] == [
+        "Mean of brightness",
+        "Mean of noise in flat regions",
+    ]
+    features[0]["feature"] = "right/brightness"
+    means = assemble(plain(parts)).sections[0].charts[2:]
+    assert means[0].title == "Mean of brightness of right"
+    text = page(plain(parts))
+    assert "The colour is the effect size" in text
+    assert "input/" not in text and "noise_flat" not in text and "noise in flat regions" in text
+
+
+def test_a_long_text_is_cut_after_a_sentence():
+    said = 100 * "Validation images are darker than training images. "
+    assert len(sentence(said)) > 1900 and sentence(said).endswith("than training images.")
+    assert sentence(said[:700]).count("images") == said[:700].count("images")
 
 
 @pytest.mark.parametrize("kind", KIND_NAMES)

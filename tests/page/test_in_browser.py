@@ -13,6 +13,7 @@ from plugin.test_hostile import NASTY
 import keras_shiftguard as sg
 from keras_shiftguard.io.json_files import plain
 from keras_shiftguard_page import page
+from tensorboard_plugin_shiftguard.words import ATTRIBUTES
 
 LIMIT = 500_000  # bytes
 
@@ -69,7 +70,11 @@ def test_the_page_of_a_fit_says_what_is_wrong(opened, run_page):
     assert "darker than training images" in shown.locator(".band h2").inner_text()
     assert shown.locator("header b").inner_text() == "night <b>shift"
     assert shown.locator("svg.curve").count() >= 2  # the accuracy, and the mean brightness
-    assert shown.locator("svg.cells rect").count() == 3  # an epoch each
+    assert shown.locator("svg.cells").first.locator("rect").count() == 3  # an epoch each
+    assert "Darker" in shown.locator("section").first.inner_text()
+    everything = shown.locator("main").inner_text()
+    names = [name for name in ATTRIBUTES if "_" in name]
+    assert not [name for name in ("input/", *names) if name in everything]
 
 
 def test_no_script_can_run(browser, tmp_path):

@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 from plugin.browser import tensorboard
 from plugin.logs import RawLog, as_json, scores, scores_content, state, write_small_run
-from plugin.test_gap import REPORT
+from plugin.test_gap import REPORT, ROWS
 from plugin.test_picture_routes import write_pictures
 
 import keras_shiftguard as sg
+from keras_shiftguard.explain.report import GapReport
 
 pytestmark = pytest.mark.eager
 
@@ -60,13 +61,13 @@ def diagnosis(**more):
     }
 
 
-def write_shift(run_dir, one, flags):
-    """A run in which one finding appears at epoch `FAULT`; from then on, `NAMES` have `flags`."""
+def write_shift(run_dir, one, flags, fault=FAULT):
+    """A run in which one finding appears at epoch `fault`; from then on, `NAMES` have `flags`."""
     none = {"verdict": {"shift": "ShiftGuard: no shift found"}, "report": report()}
     found = {"verdict": {"shift": "ShiftGuard: shift found"}, "report": report(one)}
     with RawLog(run_dir) as log:
         for step in range(EPOCHS):
-            shifted = step + 1 >= FAULT
+            shifted = step + 1 >= fault
             effects = [-3.9, 2.0, 1.0, 0.9] if shifted else [0.0] * 4
             values = scores(*effects, flags=flags if shifted else [0] * 4)
             cost = np.full((4, 1), np.nan, np.float32)
@@ -126,12 +127,15 @@ def log_dir(tmp_path_factory):
             log.add("shiftguard/state", state(0, diagnosis=both, **more), 0)
     darker = finding("input/brightness", DARKER, cost=0.061, cost_interval=[0.044, 0.079])
     write_shift(path / "darker" / "shiftguard", darker, [ALARM, ALONG, ALONG, 0])
+    healthy = path / "healthy" / "shiftguard"
+    write_shift(healthy, darker, [ALARM, ALONG, ALONG, 0], fault=EPOCHS + 1)
     shares = [["5", 0.315, 0.106], ["0", 0.0166, 0.1]]
     labels = finding("labels", MIX, kind="label", family="label", classes=shares)
     write_shift(path / "labels" / "shiftguard", labels, [ALONG, ALONG, ALONG, ALARM])
     write_adaptation(path / "adapted" / "shiftguard")
     write_pictures(path / "pictures")
     REPORT.write(path / "gap")
+    GapReport(ROWS[2:], 0.83, 0.81, (-0.05, 0.01), "published", 50).write(path / "chance")
     fit(path / "fit")
     return path
 
@@ -190,6 +194,31 @@ def test_a_refresh_keeps_the_run(open_at, address, log_dir):
     assert current.get_attribute("data-run") == "darker/shiftguard"
 
 
+@pytest.mark.thorough
+def test_a_live_tab_shows_a_new_run_and_keeps_the_run_and_the_epoch(opened, log_dir):
+    tab = opened("darker", link=f"&p.shiftguard.epoch={FAULT - 1}")
+    tab("past").wait_for()
+    assert tab("live").get_attribute("aria-checked") == "false"
+    tab("live").click()
+    tab.eventually(lambda: tab("live").get_attribute("aria-checked") == "true")
+    write_small_run(log_dir / "live" / "shiftguard")
+    tab.eventually(lambda: tab.run("live").count() == 1, seconds=60)
+    assert tab.run("darker").get_attribute("aria-current") == "true"
+    assert f"as known at epoch {FAULT - 1}" in tab("past").inner_text()
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize("dark", ["false", "true"])
+@pytest.mark.parametrize("run", ["fixed", "labels", "adapted", "gap", "healthy"])
+def test_axe_finds_nothing_serious(opened, run, dark):
+    tab = opened(run, query=f"darkMode={dark}")
+    parts = tab.frame.locator("details.fold:visible")
+    for part in parts.evaluate_all("(all) => all.map((one) => one.dataset.testid)"):
+        tab.fold(part.removeprefix("fold-"))
+    tab.page.wait_for_timeout(500)
+    assert tab.audit() == []
+
+
 def refreshed(tab):
     tab("verdict").get_by_role("button", name="Refresh").click()
     tab.page.wait_for_timeout(500)
@@ -206,8 +235,11 @@ def test_the_headline_is_that_of_the_chosen_epoch(opened):
     assert f"as known at epoch {FAULT - 1}" in early("past").inner_text()
     assert early("health").inner_text() == "0 of 4 features differ\nbeyond chance"
     assert early("cost").inner_text() == "no cost\nnothing differs that could cost accuracy"
+    drawing = early("heatmap").locator("canvas")
+    assert "nothing found at the shown epoch" in drawing.get_attribute("aria-label")
     early("now").click()
     early.eventually(lambda: "darker" in headline.inner_text())
+    assert "found at the shown epoch: Darker" in drawing.get_attribute("aria-label")
 
 
 def test_what_follows_from_the_labels_is_not_called_shifted(opened):
@@ -268,6 +300,13 @@ def test_a_run_with_only_a_gap_says_so(opened):
     everything = tab.frame.locator("main").inner_text()
     assert everything.count("x = x * 2") == everything.count("2,000 samples") == 1
     assert "at an unknown time" not in shown
+    assert "points lower than it should be" in tab("fold-gap").inner_text()
+
+
+@pytest.mark.thorough
+def test_a_gap_within_chance_is_not_said_to_be_lower(opened):
+    tab = opened("chance")
+    tab.eventually(lambda: "no gap beyond chance" in tab("fold-gap").inner_text())
 
 
 @pytest.mark.parametrize(

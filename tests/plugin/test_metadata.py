@@ -66,6 +66,13 @@ def test_the_scale_of_shares_is_a_number_of_one_file():
     assert [path.name for path in files if scale in path.read_text()] == ["metadata.py"]
 
 
+def test_the_tab_has_the_flags_of_the_format():
+    text = (PLUGIN / "static" / "flags.js").read_text(encoding="utf-8")
+    names = ("ALARM", "EXPECTED", "NEGLIGIBLE", "REPORTED")
+    known = ", ".join(f"{name.lower()}: {getattr(metadata, name)}" for name in names)
+    assert f"FLAGS = {{ {known} }};" in text
+
+
 def test_the_writer_stays_below_the_limits_of_the_reader():
     assert shift_tab.MAX_TEXT <= metadata.MAX_SENTENCE
     assert shift_tab.MAX_BYTES <= metadata.MAX_JSON_BYTES
