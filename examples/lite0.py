@@ -185,7 +185,7 @@ class _Tensor:
 
 
 class _Restricted(pickle.Unpickler):
-    """Unpickler for the tensors of a legacy torch file; it refuses every other name."""
+    """Unpickler for a legacy torch file: it loads what tensors need, and refuses all else."""
 
     def __init__(self, file: Any) -> None:
         super().__init__(file)

@@ -18,7 +18,7 @@ GAP_SCHEMA = 1
 #              augmentation, and the sizes of all differences, in standard deviations between
 #              samples: `{"before": [name, size], "now": [name, size], "by_name": {name: [size
 #              before, size now]}}`
-#   adapts_since  the first epoch that is adapted
+#   adapts_since  the first epoch that was trained with adaptation
 #   worth      whether adaptation is worth it, see `Worth` in `keras_shiftguard`: `{"before": text,
 #              "after": text, "answer": word, "now": [accuracy, low, high], "earlier": the same,
 #              "source": accuracy, "saw_target": bool}`
@@ -58,10 +58,10 @@ CURRENT, REFERENCE = slice(5, 7), slice(7, 9)
 COST = 9
 NUM_COLUMNS = 10
 NUM_COLUMNS_WITHOUT_COST = 9
-# Bits of the column `FLAGS`. `ALARM`: the shift is significant and not expected. `EXPECTED`: the
-# difference is intended (augmentation). `NEGLIGIBLE`: the effect is too small to matter.
-# `REPORTED`: the report has a sentence on the feature. A feature with `ALARM` but not `REPORTED`
-# has the same cause as a reported feature, and is no finding of its own.
+# Bits of the column `FLAGS`. `ALARM`: the shift is an alarm (`Finding.matters`), not expected, and
+# still lasts. `EXPECTED`: the difference is intended (augmentation). `NEGLIGIBLE`: the effect is
+# too small to matter. `REPORTED`: the report has a sentence on the feature. A feature with `ALARM`
+# but not `REPORTED` has the same cause as a reported feature, and is no finding of its own.
 ALARM, EXPECTED, NEGLIGIBLE, REPORTED = 1, 2, 4, 8
 
 # The folder of the pictures that `log_samples=` keeps, beside the event file; the list in it; the

@@ -6,6 +6,9 @@ r"""Augmentation benchmark: does `adapt=True` close the accuracy gap to a corrup
         [--kinds held-out | fog ...]
     python examples/benchmarks/adaptation_augmentation_table.py RESULTS.jsonl
 
+`OLD` is the Python 3.8 environment that `adaptation_augmentation_data.py` describes. `--kinds
+held-out` takes the kinds of corruption that were not used while the operations were developed.
+
 A small ResNet learns images (32 x 32, gray) and is scored on 40 % of a corrupted target
 (imagecorruptions, severity 3). The other 60 % are the unlabelled target. All policies train for
 the same number of epochs. The policies that know no target are trained once for each seed:
@@ -13,8 +16,9 @@ the same number of epochs. The policies that know no target are trained once for
 at the same moderate strength. `adaptive` is ShiftGuard(adapt=True). `adaptive+bn` is the network
 of `adaptive` after its batch norm took the target's statistics, and `none+bn` is the network of
 `none` after the same step. `oracle` is trained on labelled images with the same corruption. The
-accuracy is that of the last epoch; nothing is chosen by target labels. Rows that the results file
-already holds are not computed again.
+accuracy is that of the last epoch; nothing is chosen by target labels. A policy is skipped
+if the results file holds its rows. The policies that know no target are skipped together, if all
+their rows are there.
 """
 
 import argparse

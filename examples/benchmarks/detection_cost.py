@@ -3,13 +3,13 @@
     python examples/benchmarks/detection_cost.py --cache DIR
 
 The data are standard normal columns, d = 32 and 2048, with n = 100 to 10,000 samples to check.
-The reference has 10,000 samples (ours, alibi-detect's KS) or 1,000 (the rest, whose
-permutations cost (n + m)^2). Each case runs in a process of its own with one thread. Printed
+The reference has m = 10,000 samples (ours, alibi-detect's KS) or 1,000 (the rest; the permutations
+of LSDD and MMD cost (n + m)^2). Each case runs in a process of its own with one thread. Printed
 are the CPU milliseconds (the median of 5 after a warm-up), the KiB of the arrays that are kept for
-the reference, and the MiB by which the process grew. Cases that take seconds are run once (frouros
-only at d = 32 and n = 100). Our check is run in two ways. "Profiles" compares two finished
-profiles, as in a fit. "Samples" also makes the profile of the samples. For our check, the KiB are
-those of the saved reference profile, which holds everything that a check needs.
+the reference, and the MiB by which the process grew. The cases of MMD take seconds and are run
+once; frouros is run only at d = 32 and n = 100. Our check is run in two ways. "Profiles" compares
+two finished profiles, as in a fit. "Samples" also makes the profile of the samples. For our check,
+the KiB are those of the saved reference profile, which holds everything that a check needs.
 """
 
 import argparse
@@ -35,7 +35,7 @@ def is_run(name, d, n):
 
 
 def ours(args):
-    """Runs one case of our check in its own process."""
+    """Runs one case of our check in this process, which was started for it; prints JSON."""
     import tempfile
 
     import numpy as np

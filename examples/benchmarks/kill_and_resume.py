@@ -7,9 +7,9 @@ runs once undisturbed. Then, for each point, the fit is killed with SIGKILL up t
 second after a step, and started again. The step and the delay are drawn by seed. At every other
 point Keras's `BackupAndRestore` restores the weights; at the rest, the user's own checkpoint and
 `initial_epoch=` do. `log_dir` holds the guard's state file. The output says how many runs end with
-the same findings, counts and epochs as the undisturbed run, how far sums differ, and how many runs
-show the same in the Shift tab, with each step once. The order of the data is a function of the
-epoch, so a resumed fit sees the same batches.
+the same findings, counts and epochs as the undisturbed run, how far the statistics of the input
+differ, and how many runs look the same in the Shift tab, with each epoch once. The order of the
+data is a function of the epoch, so a resumed fit sees the same batches.
 
 Each fit runs in a new process, forked from a process that has only imported the packages. So the
 imports, half of the time of a point, are done once, and an earlier fit leaves nothing in memory.
@@ -153,7 +153,10 @@ def shown(log_dir):
 
 
 def apart(one, other):
-    """Returns whether findings and counts are equal, and the largest relative change of a sum."""
+    """Returns whether findings and counts are equal, and the largest change of a statistic.
+
+    The change is relative if the statistic is above 1.
+    """
     findings = [
         [(f["feature"], f["stream"], f["against"], f["since"], f["kind"]) for f in found]
         for found in (one["report"]["findings"], other["report"]["findings"])
@@ -171,7 +174,7 @@ def apart(one, other):
 
 
 def same_picture(one, other):
-    """Returns whether the tab shows the same of both runs, and each step once.
+    """Returns whether the tab shows the same for both runs, with one step for each epoch.
 
     The tab rounds effects to a hundredth, so smaller differences do not count.
     """
@@ -211,8 +214,8 @@ def main():
         print(f"  killed after step {step}: {answer} answer, {drawn} picture", flush=True)
     print(
         f"killed at {arguments.points} points of {EPOCHS * STEPS} steps: {same} runs end with the "
-        f"findings, epochs and counts of the undisturbed one, sums within {worst:.1g}; the tab "
-        f"shows each step once, and the same, in {shown_right}"
+        f"findings, epochs and counts of the undisturbed one, statistics within {worst:.1g}; the "
+        f"tab shows each epoch once, and the same, in {shown_right}"
     )
 
 

@@ -1,21 +1,22 @@
-"""Overhead of long epochs: steps of `model.fit` with the guard, compared with those without it.
+"""Overhead of the guard in long epochs: steps of `model.fit` with it and without it.
 
     python examples/benchmarks/step_overhead.py --backend tensorflow --model small_cnn
 
-Copies of one model are trained at the same time, each by `fit` in a thread of its own, and only one
-of them runs at any time: they take turns of a few steps each, in a new order every round. So other
-work on the machine slows all of them alike.
+Copies of one model are trained in turns: each has a `fit` of its own, in its own thread, and runs a
+few steps while the others wait. The order is new in every round. So other work on the machine slows
+all of them alike.
 
     plain         model.fit
     guard         the same with ShiftGuard
     tensorboard   the same with keras.callbacks.TensorBoard(histogram_freq=1)
 
 `fit` is told that an epoch has as many steps as 50,000 images need, so the guard measures as often
-as in such an epoch. The first `--skip` steps, which compile and in which the guard gives its
-verdict, are not timed. Printed is the ratio to `plain` within a round, as the median over the
-rounds with a 95 % bootstrap interval, in wall and in CPU seconds. An interval that contains the aim
-is called "not resolved". The time that a callback takes at the end of an epoch is divided by the
-number of steps of the epoch, and added to the time of a step.
+as in such an epoch. In the first `--skip` steps, the model is compiled and the guard gives its
+verdict; their time is printed, but is not part of the ratios. Printed is the ratio to `plain`
+within a round, as the median over the rounds with a 95 % bootstrap interval, in wall and in CPU
+seconds. An interval that contains the aim is called "not resolved". The time that a callback takes
+at the end of an epoch is divided by the number of steps of the epoch, and added to the time of a
+step.
 """
 
 import argparse
@@ -126,7 +127,7 @@ class Variant:
         return np.subtract(now(), start)
 
     def finish(self):
-        """Ends the epoch and the fit; `end` then holds the time of the callbacks in it."""
+        """Ends the fit; `end` then holds the time of the callbacks at the end of the epoch."""
         self._is_last, self.left = True, -1
         self._may_run.release()
         self._thread.join()
@@ -137,7 +138,7 @@ def now():
 
 
 def batches(batch, size):
-    """A dataset of as many batches as 50,000 images need; all are the same arrays."""
+    """A dataset of as many batches as 50,000 images need: one batch, slightly changed each time."""
     import keras
 
     rng = np.random.default_rng(0)

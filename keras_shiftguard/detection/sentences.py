@@ -79,7 +79,8 @@ def feature_differs(
         a, b = two_numbers(current.mean(name), reference.mean(name))
         words = LABELS.get(name, label) if what.startswith("images") else label
         lower, higher = ADJECTIVES.get(name, (f"lower in {words}", f"higher in {words}"))
-        if name == "length" and "0" in current.names:  # of a short text, or of an integer table
+        if name == "length" and "0" in current.names:
+            # `length` beside columns: the samples are short texts, or rows of integers.
             lower, higher = (f"with {how} entries that are not 0" for how in ("fewer", "more"))
             label = "number"
         more = higher if current.mean(name) > reference.mean(name) else lower

@@ -39,17 +39,17 @@ class ConceptShift:
     ) -> np.ndarray:
         """Returns the part of the gap that concept shift explains.
 
-        In the shapes, `...` stands for the axis `draws` of bootstrap draws; for the samples
-        themselves, it stands for no axis.
+        In the shapes, `...` is empty for the measured accuracies, and `draws` for their bootstrap
+        draws.
 
         Args:
             before: Accuracy of each class in the reference, `(classes,)`.
             now: Accuracy of each class in the data, `(..., classes)`, after all causes that can be
                 removed exactly (`removal.py`) were removed.
-            shares: Share of the samples in each class, `(classes,)`, which is the weight of the
-                class's loss.
+            shares: Share of the samples in each class, `(classes,)`, which weighs the accuracy that
+                the class lost.
             left: The part of the gap that is left to explain, `(...)`; the result is at most
-                `left`.
+                `left`, or 0 if `left` is negative.
         """
         if self.wrong_labels:
             return np.maximum(left, 0.0)

@@ -1,4 +1,4 @@
-"""Corrupted copies of labelled samples, on which scores are calibrated to accuracies."""
+"""Corrupted copies of labelled samples: they show how accurate a model is at a given confidence."""
 
 from collections.abc import Iterator
 

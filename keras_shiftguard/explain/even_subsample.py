@@ -13,8 +13,9 @@ class EvenSubsample:
     Args:
         limit: Largest number of kept samples; None for as many as fit into `MAX_BYTES`, which
             bounds the number in any case.
-        stop: Whether to stop at the limit. Otherwise the whole stream is read, and every
-            second sample is dropped whenever there are more than `limit`.
+        stop: Whether to stop at the limit; the subsample is then the first samples of the stream.
+            Otherwise the whole stream is read, and every second sample is dropped whenever there
+            are more than `limit`.
     """
 
     def __init__(self, limit: int | None, stop: bool) -> None:

@@ -32,8 +32,8 @@ REGRESSION_LOSSES = (
 class ModelOutputs:
     """Accumulates statistics of a model's outputs in inference mode.
 
-    `update` adds batches of validation during a fit; `predict` adds batches outside of a fit. Each
-    of the two methods has its own sketch.
+    `update` adds batches of validation inside the test step; `predict` adds batches outside of any
+    step, such as those of the target after an epoch. Each method has its own sketch.
 
     Args:
         model: A built model with one output.
@@ -158,7 +158,7 @@ def is_classifier(model: keras.Model, width: int | None = None) -> bool:
 
 
 def predicts_numbers(model: keras.Model) -> bool:
-    """Whether the model is surely a regression, so that whole labels are no class ids."""
+    """Whether the model is surely a regression, whose whole-number labels are no class ids."""
     return _declared_classifier(model) is False
 
 

@@ -29,8 +29,9 @@ class Order:
         swap: Whether red and blue are probably swapped.
         is_certain: Whether `swap` is certain. Only a certain swap is a mismatch.
         evidence: Sentences with numbers.
-        swap_is_possible: Whether one source of evidence suggests a swap that is not proven.
-        is_proven: Whether the trial or a statement shows that swapping red and blue helps.
+        swap_is_possible: Whether at least one source of evidence suggests a swap that is not
+        certain. is_proven: Whether the swap is certain because of the trial, or because of a stated
+            convention and the order of the subtracted means.
     """
 
     swap: bool
@@ -44,9 +45,9 @@ def order_for(case: Case, expected: InputConvention, fixed: bool = False) -> Ord
     """Decides the channel order of images that should be in the convention `expected`.
 
     There are three sources of evidence: batch norm, the trial, and the order of the subtracted
-    per-channel means. A swap is certain if two of them show it and none contradicts it. Batch norm
-    alone is not enough, because a colour cast looks like a swap. If the convention is stated, the
-    order of the subtracted means is enough.
+    per-channel means. A swap is certain if two of them show it and neither batch norm nor the trial
+    contradicts it. Batch norm alone is not enough, because a colour cast looks like a swap. If the
+    convention is stated, the order of the subtracted means is enough.
 
     Args:
         case: What is known about the input.
@@ -75,8 +76,8 @@ def order_for(case: Case, expected: InputConvention, fixed: bool = False) -> Ord
     if memory > -MIN_LIKELY_SWAP_SIGMAS and not case.structure.fresh:
         trial = _try_swap(case, expected, fixed)
     helps = trial.sigmas if trial is not None and trial.can_tell else None
-    # If the logits do not distinguish the images, they can prevent a mismatch (`helps`), but do not
-    # make a swap less likely (`seen`).
+    # `helps` contains the logits, and can contradict a certain swap. `seen` decides whether a swap
+    # is likely, and leaves out logits that do not distinguish the images.
     seen = helps
     if trial is not None and trial.can_tell and not trial.head_tells:
         seen = trial.without_head().sigmas

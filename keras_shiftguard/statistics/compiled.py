@@ -161,7 +161,8 @@ class _TensorFlowUpdate:
     def __init__(self, changes: Callable[..., Any]) -> None:
         self._changes = changes
         self._functions: dict[Hashable, Any] = {}
-        # Shape by argument and rank, above rank 2 only: the number of columns at rank 2 is fixed.
+        # For each argument and rank above 2, the shape so far, with None for each dimension that
+        # has varied. Tensors of rank 2 are left out: they have a fixed number of columns.
         self._shapes: dict[tuple[int, int], list[int | None]] = {}
 
     def __call__(self, variables: Sequence[keras.Variable], *tensors: Any) -> Any:

@@ -1,4 +1,4 @@
-"""`Rehearsal`: a measurement of how candidate strengths change the image attributes.
+"""`Rehearsal`: tries strengths of the augmentations, and measures the image attributes they give.
 
 The change depends on the images: noise changes flat drawings much more than photos
 of grass. So it is measured on the first training images, with the same operations that
@@ -56,7 +56,7 @@ class _AttributesModel(keras.Model):
 def _shared_model(
     names: tuple[str, ...], fill_mode: str, fill_value: float, spec: InputSpec
 ) -> _AttributesModel:
-    """Returns the model of a bank without a pool, which later rehearsals use again."""
+    """Returns the model of a bank that needs no target images; later rehearsals use it again."""
     return _AttributesModel(Bank(names, spec.layout, fill_mode, fill_value), spec, None)
 
 
@@ -67,7 +67,8 @@ class Rehearsal:
         bank: The operations.
         spec: The image input.
         images: Images of training as the model gets them, 4D.
-        pool: Images of the target as the model gets them, 4D; or None.
+        pool: Images of the target as the model gets them, 4D, from which some operations copy
+            colours; or None.
     """
 
     def __init__(

@@ -46,8 +46,8 @@ class InputCorrection(keras.layers.Layer):
         **kwargs: Any,
     ) -> None:
         kwargs.setdefault("trainable", False)
-        # The layer keeps float32 under a mixed policy, because half precision would round 0..255
-        # pixels, and autocast would round them before `call` receives them.
+        # The layer keeps float32 under a mixed policy, because half precision would round its
+        # results and the fractional pixels of resized images; autocast would do so before `call`.
         kwargs.setdefault("dtype", "float32")
         super().__init__(autocast=False, **kwargs)
         self.scale = _plain(scale)

@@ -11,12 +11,12 @@ def invert(fronts: list[Front], wanted: InputConvention) -> tuple[InputConventio
     """Returns what must go into a model so that `wanted` comes out of its front.
 
     Args:
-        fronts: The possible fronts of the model, from `fit`.
+        fronts: The possible fronts of the model, from `front.fit`.
         wanted: A known convention with the channel order `"rgb"` or `"bgr"`.
 
     Returns:
-        The convention of the input, and the front that applies to it. Of several fronts, the
-        front applies whose range contains the values of images in the returned convention.
+        The convention of the input, and the front that applies to it. Each front gives its own
+        convention; the front applies if its range contains the values of images in its convention.
 
     Raises:
         FrontError: If no front or several fronts give an answer, or if the channels of the input
@@ -92,8 +92,8 @@ def named(
 def is_usual(front: Front) -> bool:
     """Whether a front only multiplies, or applies one or two named conventions to raw images.
 
-    Any other front, such as a `Normalization` that was adapted to a data set, belongs to weights
-    that were trained on the output of this front.
+    With any other front, such as a `Normalization` that was adapted to a data set, the layers
+    behind it were presumably trained on its output.
     """
     multiplies = not np.any(front.offset) and np.ptp(front.scale) == 0
     return bool(multiplies) or any(_from_raw(front))
