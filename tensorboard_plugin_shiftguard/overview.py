@@ -118,9 +118,12 @@ def overview(run: RunReader, chosen: int | None = None) -> dict[str, Any]:
 
 
 def _covariate(told: dict[str, Any]) -> str:
-    """Returns the headline of a story about other inputs; "" of another story."""
-    is_covariate = (told["about"] or [""])[0] == "covariate"
-    return str(told["what"]) if is_covariate else ""
+    """Returns the headline of a story about other inputs, with its date; "" of another story."""
+    if (told["about"] or [""])[0] != "covariate":
+        return ""
+    what, separator, outcome = str(told["what"]).partition("; ")
+    since = f" since epoch {told['since']}" if told["since"] else ""
+    return f"{what.removesuffix('.')}{since}{separator}{outcome}"
 
 
 def story_at(run: RunReader, step: int) -> dict[str, Any]:

@@ -56,7 +56,9 @@ def test_a_config_file_and_a_converter_are_read(tmp_path):
     converter = keras_hub.layers.ImageConverter(image_size=(96, 128), interpolation="bicubic")
     found = stated_resize(converter)
     assert (found.size, found.interpolation) == ((96, 128), "bicubic")
-    padded = keras_hub.layers.ImageConverter(image_size=(96, 128), pad_to_aspect_ratio=True)
+    padded = keras_hub.layers.ImageConverter(
+        image_size=(96, 128), crop_to_aspect_ratio=False, pad_to_aspect_ratio=True
+    )
     assert stated_resize(padded).aspect == "pad"
 
 
