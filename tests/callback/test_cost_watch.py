@@ -149,6 +149,7 @@ def test_a_shift_of_a_table_is_told_with_its_cost(digits):
     assert guard.report.findings[0].cost > 0.2
 
 
+@pytest.mark.thorough
 def test_another_class_mix_of_a_table_that_costs_nothing_is_no_alarm(digits):
     """Training is balanced on purpose; in validation, five of the ten classes are rare."""
     train, (x, y) = digits

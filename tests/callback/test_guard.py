@@ -151,7 +151,7 @@ class Fail(keras.callbacks.Callback):
             self.guard._supervisor.call(lambda run: 1 / 0)
 
 
-@pytest.mark.parametrize("fails", [False, True])
+@pytest.mark.parametrize("fails", [pytest.param(False, marks=pytest.mark.slow_on_tensorflow), True])
 @pytest.mark.filterwarnings("ignore::keras_shiftguard.ShiftWarning")
 def test_the_first_validation_is_corrected_like_training(fails, raw, labels):
     """Otherwise, the best epoch would be chosen by its loss on input that training does not get."""

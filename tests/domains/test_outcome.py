@@ -86,6 +86,7 @@ def test_silence_says_and_measures_nothing_and_trains_the_same(rng, capsys):
         np.testing.assert_array_equal(a, b)
 
 
+@pytest.mark.thorough
 def test_without_labelled_validation_nothing_is_said_at_the_end(rng, capsys):
     model = fitted(rng, validate=False)
     assert model.expected and model.outcome == ""

@@ -87,7 +87,7 @@ def assert_measured(profile, x, name="input"):
     "build",
     [
         functional,
-        OwnStep,
+        pytest.param(OwnStep, marks=pytest.mark.slow_on_tensorflow),
         *(pytest.param(each, marks=pytest.mark.thorough) for each in (sequential, Subclassed)),
     ],
 )

@@ -81,6 +81,7 @@ def test_the_seeds_of_layers_are_restored():
 
 
 @pytest.mark.to_the_bit
+@pytest.mark.slow_on_tensorflow
 def test_a_network_that_draws_in_inference_trains_as_without_a_guard():
     plain = trained(compiled(AlwaysNoisy()))
     assert same(plain, trained(compiled(AlwaysNoisy()), quiet(target_data=X)))

@@ -53,6 +53,7 @@ def test_another_guard_goes_on_where_the_first_one_ended(tmp_path):
     assert names == ["guard-state-2.npz", "guard-state-3.npz"]
 
 
+@pytest.mark.thorough
 def test_a_state_that_a_fit_does_not_use_is_named(tmp_path):
     fit(quiet(), 0, 1, lambda epoch: 1.0).save_state(tmp_path / "state")
     with pytest.warns(sg.ShiftWarning, match="does not use the state"):
