@@ -50,8 +50,7 @@ def compiled_once(update: Callable[..., Any], state: State, key: Hashable, *tens
     """Calls `update(*tensors)` through a function that is compiled once for the process.
 
     Without compilation, the hundreds of operations of an update take ten times as long on
-    TensorFlow, and JAX would compile each operation separately. On PyTorch nothing is compiled, and
-    `update` is called directly.
+    TensorFlow, and JAX would compile each operation separately. On PyTorch nothing is compiled.
 
     Args:
         update: Function that reads and assigns variables of `state`, and no others.
@@ -64,7 +63,7 @@ def compiled_once(update: Callable[..., Any], state: State, key: Hashable, *tens
         The result of `update`: a structure of tensors, or None.
     """
     if keras.backend.backend() == "torch":
-        return update(*tensors)
+        return _in_one_thread(update, *tensors)
     with _lock:  # two models may be evaluated in two threads
         if key not in _updates:
             _updates[key] = _compiled(update, state.variables)
@@ -73,6 +72,24 @@ def compiled_once(update: Callable[..., Any], state: State, key: Hashable, *tens
         _updates.move_to_end(key)
         compiled = _updates[key]
     return compiled(state.variables, *tensors)
+
+
+def _in_one_thread(update: Callable[..., Any], *tensors: Any) -> Any:
+    """Returns `update(*tensors)`, computed by PyTorch in one thread of the CPU.
+
+    An update has hundreds of short operations. With several threads, PyTorch waits for all of them
+    after each operation. If other processes use the cores as well, that takes ten times as long.
+    """
+    import torch
+
+    threads = torch.get_num_threads()
+    if threads == 1:
+        return update(*tensors)
+    torch.set_num_threads(1)
+    try:
+        return update(*tensors)
+    finally:
+        torch.set_num_threads(threads)
 
 
 class CompiledUpdate:
