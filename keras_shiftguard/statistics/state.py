@@ -1,5 +1,7 @@
 """`State`: the variables in which a statistic accumulates, and how the host reads them."""
 
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import keras
@@ -10,8 +12,8 @@ from keras import ops
 class State:
     """Named float32 variables that are read and reset together.
 
-    Batches are measured outside of the step. So in the scope of a TensorFlow strategy, all replicas
-    have the same values, and the values of the first replica are read.
+    Batches are measured outside of the step, once for all replicas. So the variables are no
+    variables of a TensorFlow strategy, also if they are created in its scope.
 
     Args:
         prefix: Prefix of the names of the variables.
@@ -25,15 +27,19 @@ class State:
 
     def add(self, name: str, shape: tuple[int, ...], fill: float = 0.0) -> keras.Variable:
         """Creates a variable with the value `fill`, which `reset` assigns again."""
-        variable = keras.Variable(
-            initializer=np.full(shape, fill, dtype="float32"),
-            dtype="float32",
-            trainable=False,
-            autocast=False,
-            aggregation="only_first_replica",
-            synchronization="on_read",
-            name=f"{self._prefix}_{name}",
-        )
+
+        def create() -> keras.Variable:
+            return keras.Variable(
+                initializer=np.full(shape, fill, dtype="float32"),
+                dtype="float32",
+                trainable=False,
+                autocast=False,
+                aggregation="only_first_replica",
+                synchronization="on_read",
+                name=f"{self._prefix}_{name}",
+            )
+
+        variable = _outside_of_strategies(create)
         self._variables[name] = (variable, fill)
         return variable
 
@@ -55,6 +61,20 @@ class State:
             if key not in self._filled:
                 self._filled[key] = ops.full(*key, dtype="float32")
             variable.assign(self._filled[key])
+
+
+def _outside_of_strategies(create: Callable[[], keras.Variable]) -> keras.Variable:
+    """Returns `create()`, called outside of the scope of any TensorFlow strategy.
+
+    TensorFlow has no public way to leave a scope, but a scope belongs to a thread.
+    """
+    if keras.backend.backend() == "tensorflow":
+        import tensorflow as tf
+
+        if tf.distribute.has_strategy():
+            with ThreadPoolExecutor(1) as other_thread:
+                return other_thread.submit(create).result()
+    return create()
 
 
 def assign(variable: keras.Variable, value: Any) -> None:

@@ -111,3 +111,12 @@ def test_two_threads_may_measure_at_once(monkeypatch):
             assert [set(call.result()) for call in calls] == [{0}, {1}, {2}, {3}]
     finally:
         sys.setswitchinterval(interval)
+
+
+def test_a_variable_belongs_to_no_strategy():
+    """In the scope of a strategy, counts of a second evaluation were too small."""
+    import tensorflow as tf
+
+    with tf.distribute.MirroredStrategy(["CPU:0"]).scope():
+        variable = State("test").add("count", (2,))
+    assert not isinstance(variable.value, tf.distribute.DistributedValues)
