@@ -34,8 +34,6 @@ class State:
                 dtype="float32",
                 trainable=False,
                 autocast=False,
-                aggregation="only_first_replica",
-                synchronization="on_read",
                 name=f"{self._prefix}_{name}",
             )
 

@@ -61,6 +61,7 @@ class _InputAugmentation:
         self.bank = Bank(names, spec.layout)
         self.controller = AugmentationController(names)
         self.first_images = KeptSamples(spec, MAX_IMAGES)
+        self.first_images.spread(1)  # the first batches fill it, and then nothing is copied
         self.labelled = LabelledAttributes(spec)
         self.state = State("shiftguard_augmentation")
         self.strengths = self.state.add("strengths", (len(names),))
