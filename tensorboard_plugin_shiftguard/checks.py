@@ -54,7 +54,7 @@ sentence = text()
 
 
 def number(value: Any) -> float | int | None:
-    """Accepts a finite number and keeps its type, int or float."""
+    """Returns a finite number unchanged; None for other values and for ints over `MAX_INTEGER`."""
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return None
     if isinstance(value, int):
@@ -63,7 +63,7 @@ def number(value: Any) -> float | int | None:
 
 
 def whole(value: Any) -> int | None:
-    """Accepts a whole number from 0."""
+    """Returns a whole number from 0 to `MAX_INTEGER` unchanged; None for every other value."""
     if isinstance(value, bool) or not isinstance(value, int):
         return None
     return value if 0 <= value <= MAX_INTEGER else None
@@ -75,7 +75,7 @@ def flag(value: Any) -> bool:
 
 
 def one_of(*choices: str) -> Check:
-    """Returns a check for one of a few words."""
+    """Returns a check that accepts only the words `choices`."""
     return lambda value: value if isinstance(value, str) and value in choices else None
 
 
@@ -108,9 +108,9 @@ def vector(length: int | None = None, max_length: int = 64) -> Check:
 
 
 def mapping(check: Check, max_items: int) -> Check:
-    """Returns a check for an object with any names, cut to `max_items`.
+    """Returns a check for a JSON object with any field names, cut to `max_items` fields.
 
-    Values that fail `check` are left out.
+    Fields whose values fail `check` are left out.
     """
 
     def checked(value: Any) -> dict[str, Any]:
@@ -122,7 +122,10 @@ def mapping(check: Check, max_items: int) -> Check:
 
 
 def record(**fields: Check) -> Check:
-    """Returns a check for an object: drops other fields, and checks a missing field as None."""
+    """Returns a check for a JSON object with the given fields.
+
+    The check drops all other fields, and treats a missing field as None.
+    """
 
     def checked(value: Any) -> dict[str, Any] | None:
         if not isinstance(value, dict):

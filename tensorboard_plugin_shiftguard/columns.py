@@ -8,7 +8,7 @@ MAX_COLUMNS = 250
 
 
 def columns(steps: Iterable[np.ndarray], max_columns: int = MAX_COLUMNS) -> np.ndarray:
-    """Returns the steps to show: all of them, or a selection from the first to the last.
+    """Returns the steps to show: all, or an even selection with the first and the last step.
 
     Args:
         steps: The steps of each series, `(t,)`, ascending.

@@ -21,12 +21,12 @@ def curves(run: RunReader) -> dict[str, Any]:
 
 
 def numbers_by_epoch(run: RunReader, tag: str, limit: int) -> dict[str, list[list[float | None]]]:
-    """Returns numbers that were logged together, by name: `[step, value]` at up to 250 steps.
+    """Returns the numbers of a series by name, each as `[step, value]` at up to 250 steps.
 
     Args:
         run: The run.
         tag: Tag of the series. Each point is a JSON object that maps names to numbers.
-        limit: Largest number of names in a point.
+        limit: Largest number of names that are read of a point.
     """
     logged = checks.mapping(checks.number, limit)
     points = run.points([tag])[tag]

@@ -1,4 +1,8 @@
-"""The responses of `/cards` and `/feature`: distributions of many features, or of one over time."""
+"""The responses of `/cards` and `/feature`.
+
+`/cards` returns the distributions of several features at one step, and `/feature` returns the
+distributions and scores of one feature at many steps.
+"""
 
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -22,8 +26,8 @@ from tensorboard_plugin_shiftguard.run_log import MAX_POINTS, RunReader
 from tensorboard_plugin_shiftguard.tables import Head, Table, flags_of, heads, tables
 
 MAX_CARDS = 32  # in one answer
-NUM_BINS = 40  # of the picture of one feature over time
-MAX_FEATURE_BYTES = 850_000  # of that picture as JSON
+NUM_BINS = 40  # of each distribution in the answer to `/feature`
+MAX_FEATURE_BYTES = 850_000  # of this answer as JSON
 
 
 def cards(
@@ -58,7 +62,8 @@ def cards(
             answer[name] = _card(table, row, step, (stream, stream), against_first=True)
         else:
             answer[name] = _card(table, row, step, (stream, against))
-    # The pair is named because indexes may have changed since the overview was sent.
+    # The answer names the streams because the index of the pair may have changed since the
+    # overview was sent.
     return {"stream": stream, "against": against, "cards": answer, "problems": run.problems}
 
 
@@ -67,7 +72,8 @@ def feature(run: RunReader, name: str) -> dict[str, Any]:
 
     Raises:
         NotHere: If the run has no such feature.
-        Unreadable: If none of its data can be used.
+        Unreadable: If no data of the feature can be used, or if the feature is not found and some
+            tags of the run cannot be read.
     """
     where = _places(run, [name]).get(name)
     scored = [head for head in heads(run, SCORES) if name in head.names]
@@ -96,7 +102,7 @@ def feature(run: RunReader, name: str) -> dict[str, Any]:
 
 
 def _places(run: RunReader, names: Iterable[str]) -> dict[str, tuple[Head, int]]:
-    """Returns, for each feature, the series and the row that hold its distribution."""
+    """Returns the series and the row that hold the distribution of each feature, by its name."""
     wanted = set(names)
     where: dict[str, tuple[Head, int]] = {}
     for head in [*heads(run, HISTOGRAMS), *heads(run, CLASSES)]:
@@ -119,7 +125,7 @@ def _card(
     from the step that is shown.
 
     Returns:
-        None if neither stream has a distribution.
+        None if the step has no distribution that can be shown.
     """
     # Number of points up to the step that is shown.
     num_points = len(table.steps) if step is None else np.searchsorted(table.steps, step, "right")
@@ -197,7 +203,7 @@ def _rounded_shares(shares: np.ndarray | None) -> list[float] | None:
 
 
 def _max_columns(table: Table | None, pairs: int) -> int:
-    """Returns how many columns fit into `MAX_FEATURE_BYTES`.
+    """Returns how many columns fit into `MAX_FEATURE_BYTES`, at most `MAX_COLUMNS`.
 
     `pairs` is the number of pairs of streams that have scores.
     """

@@ -1,4 +1,4 @@
-"""The features of an overview: each feature as JSON, and all scores by step, packed."""
+"""The features of an overview: each feature as JSON, and its effects and flags at each step."""
 
 import base64
 from collections.abc import Mapping
@@ -25,7 +25,7 @@ from tensorboard_plugin_shiftguard.tables import Table, flags_of
 from tensorboard_plugin_shiftguard.words import described
 
 UNKNOWN_EFFECT = -32768  # stands for an unknown effect size in the packed effects
-OWN_ALARM = ALARM | REPORTED  # flags of an alarm that no stronger finding explains
+OWN_ALARM = ALARM | REPORTED  # the flags of an alarm that the report names
 MAX_PRICED = 64  # features whose costs are sent
 MAX_COST_BYTES = 100_000  # of these costs as JSON
 
@@ -92,8 +92,8 @@ def severity(row: Row) -> tuple[bool, bool, bool, float]:
     """Returns a sort key that puts the most severe feature first.
 
     Alarms come first, the reported ones before the others. Next come features whose shift is
-    neither expected nor negligible. Equals are sorted by the size of the effect, unknown effects
-    last.
+    neither expected nor negligible. Within each of these groups, the largest effect comes first and
+    unknown effects come last.
     """
     size = abs(float(row.last[EFFECT]))
     alarm, is_minor = row.flags & ALARM, bool(row.flags & (EXPECTED | NEGLIGIBLE))
@@ -117,7 +117,7 @@ def costs_of(rows: list[Row], shown: np.ndarray) -> dict[str, list[float | None]
 def matrix_of(rows: list[Row], found: list[Table], shown: np.ndarray) -> dict[str, Any]:
     """Returns effects and flags of all features at the steps `shown`, packed as base64.
 
-    An effect is an int16, in hundredths.
+    An effect is stored in hundredths as int16, and the flags of a feature take four bits.
     """
     by_tag = {}
     for table in found:

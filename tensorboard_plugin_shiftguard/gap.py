@@ -13,7 +13,7 @@ from tensorboard_plugin_shiftguard.statements import words_of
 MAX_ROWS = 20
 MAX_NOTES = 20
 
-# The check of each field of a row, and of the table.
+# The checks of a row and of the whole table.
 _ROW = record(
     cause=name,
     points=number,

@@ -15,19 +15,20 @@ GAP_SCHEMA = 1
 #   tolerance  the share of accuracy that a difference may cost; null if every significant
 #              difference is an alarm
 #   left       the attribute that differs most between training and target, without and with
-#              augmentation, and the sizes of all differences, in standard deviations between
+#              augmentation, and the sizes of all such differences, in standard deviations between
 #              samples: `{"before": [name, size], "now": [name, size], "by_name": {name: [size
-#              before, size now]}}`
+#              without augmentation, size with it]}}`
 #   adapts_since  the first epoch that was trained with adaptation
 #   worth      whether adaptation is worth it, see `Worth` in `keras_shiftguard`: `{"before": text,
-#              "after": text, "answer": word, "now": [accuracy, low, high], "earlier": the same,
-#              "source": accuracy, "saw_target": bool}`
+#              "after": text, "answer": word, "now": [accuracy, low, high], "earlier": [accuracy,
+#              low, high], "source": accuracy, "saw_target": bool}`
 # They also lack these fields of a finding in the report:
 #   sentence    the finding without its numbers
 #   difference  `sentence` in parts, so that one sentence can join several findings: `{"who":
 #               "Validation images", "verb": "are", "how": "darker", "whom": "than training
 #               images"}`, or null
-#   classes     `[class, share in the stream, share in the other]` of the most changed classes
+#   classes     `[class, share in the stream, share in the other]` for each of the classes whose
+#               shares differ most
 #   until       the last epoch in which the streams differed; null while the difference lasts
 
 # Tags.
@@ -37,10 +38,10 @@ EVENTS_TAG = f"{TAG_PREFIX}events"
 GAP_TAG = f"{TAG_PREFIX}gap"
 CURVES_TAG = f"{TAG_PREFIX}curves"  # what Keras logged at each epoch, such as accuracy
 ADAPTATION_PREFIX = f"{TAG_PREFIX}adaptation/"  # scalars, such as the strength of an operation
-# Numbers of an adaptation that are too many for the Scalars tab, at each epoch, by names such as
-# `shift_before/brightness`. Logs of version 0.1 hold them as scalars. The kinds are: how far
-# training is from the target in each attribute, without and with augmentation, and the estimated
-# share of each class.
+# The tag of those numbers of an adaptation that are too many for the Scalars tab. Each point maps
+# names such as `shift_before/brightness` to numbers. Logs of version 0.1 hold these numbers as
+# scalars. `TAB_ONLY` has their kinds: how far training is from the target in each attribute,
+# without augmentation and with it, and the estimated share of each class.
 ADAPTATION_TAG = f"{TAG_PREFIX}adaptation"
 GAP_KINDS = ("shift_before", "shift")
 TAB_ONLY = (*GAP_KINDS, "class_frequency")
@@ -52,7 +53,7 @@ FIRST_EPOCH = "the first epoch"
 # Columns of a score tensor, which has a row for each feature: the effect size, the ends of its
 # interval, the decimal logarithm of the p-value, and flags. `CURRENT` and `REFERENCE` are the
 # mean and the standard deviation in each of the two streams. `COST` is the share of accuracy that
-# the finding costs. Logs of version 0.1 lack it; a reader treats it as unknown.
+# the finding costs. Logs of version 0.1 lack this column; a reader then treats costs as unknown.
 EFFECT, LOWER, UPPER, LOG10_P, FLAGS = range(5)
 CURRENT, REFERENCE = slice(5, 7), slice(7, 9)
 COST = 9
@@ -64,9 +65,9 @@ NUM_COLUMNS_WITHOUT_COST = 9
 # but not `REPORTED` has the same cause as a reported feature, and is no finding of its own.
 ALARM, EXPECTED, NEGLIGIBLE, REPORTED = 1, 2, 4, 8
 
-# The folder of the pictures that `log_samples=` keeps, beside the event file; the list in it; the
-# version of the list; and the place of one picture, a PNG file. Epochs count from 1, rows of the
-# list and pictures in a row from 0.
+# The pictures that `ShiftGuard(log_samples=...)` writes: their folder beside the event file, the
+# list of pictures in this folder, the version of this list, and the path of one picture. Epochs are
+# counted from 1. Rows of the list, and pictures in a row, are counted from 0.
 PICTURES, PICTURE_LIST = "samples", "index.json"
 PICTURE_SCHEMA = 1
 PICTURE_FILE = "epoch-{epoch}/{row}-{number}.png"
@@ -88,7 +89,7 @@ MAX_CURVES = 32  # numbers of one epoch, such as accuracy and loss
 MAX_ADAPTATION = 256  # numbers of one epoch of an adaptation
 MAX_SENTENCE = 2000  # characters of a text
 MAX_JSON_BYTES = 65_536  # of a state, of the events of a step, or of a gap table
-MAX_PICTURE_EPOCHS = 8  # whose pictures are shown
+MAX_PICTURE_EPOCHS = 8  # the latest epochs, whose pictures are shown
 MAX_PICTURE_ROWS = 64  # of an epoch: one for each kind of pictures of each input and stream
 MAX_PICTURES = 64  # in a row
 MAX_PICTURE_BYTES = 65_536  # of a picture; the pixels of the largest take 12,288 bytes

@@ -1,4 +1,4 @@
-"""The answers to `/pictures` and `/picture`: images of the data that `log_samples=` keeps.
+"""The answers to `/pictures` and `/picture`: images that `ShiftGuard(log_samples=...)` writes.
 
 A request names a picture by numbers, and the path of the picture is made from these numbers. So no
 path comes from a request or from a log. A file is read only if it lies inside TensorBoard's log
@@ -37,7 +37,7 @@ def _in_place(check: Check, max_items: int) -> Check:
     return checked
 
 
-# The check of each field of the list.
+# The checks of a picture, a row, an epoch and the whole list.
 _PICTURE = record(label=whole, distance=number)
 _ROW = record(
     stream=name,
@@ -50,7 +50,9 @@ _LIST = record(v=whole, looks=items(_EPOCH, 1000))
 
 
 def pictures(run: RunReader) -> dict[str, Any]:
-    """Returns the lists of a run's pictures, one for each epoch with pictures, the oldest first.
+    """Returns the lists of a run's pictures, one for each of the latest epochs with pictures.
+
+    The oldest epoch comes first.
 
     Each item of `"epochs"` has the `"epoch"`, counted from 1, and its `"rows"`. A row has its
     `"place"`, `"stream"`, `"input"`, `"what"` and `"pictures"`. A picture has its `"place"`, and a
@@ -60,7 +62,7 @@ def pictures(run: RunReader) -> dict[str, Any]:
 
 
 def epochs_with_pictures(run: RunReader) -> list[int]:
-    """Returns the epochs of which there are pictures, counted from 1, ascending."""
+    """Returns the latest epochs that have pictures, counted from 1, ascending."""
     return [each["epoch"] for each in _listed(run)]
 
 

@@ -103,7 +103,7 @@ class ShiftPlugin(base_plugin.TBPlugin):
 
 
 def _app(answer: Callable[[Request], Any]) -> WsgiApp:
-    """Returns a WSGI application that accepts GET and HEAD only and answers every error."""
+    """Returns a WSGI application that accepts only GET and HEAD, and turns errors into JSON."""
 
     def reply(request: Request) -> Any:
         if request.method not in METHODS:

@@ -26,7 +26,7 @@ class Point:
 def in_order(data: Iterable[Any], field: str, first: int = 0) -> list[Point]:
     """Returns the points sorted by step, with one point for each step.
 
-    A training that was restarted in the same directory writes its steps again.
+    If training is started again in the same directory, it writes the same steps again.
     TensorBoard's data server then drops the older points, but its Python reader
     keeps them. This function drops them in both cases.
 

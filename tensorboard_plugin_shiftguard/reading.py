@@ -28,7 +28,7 @@ class Log:
         data: TensorBoard's data provider; None if TensorBoard has none.
         context: TensorBoard's context of the request.
         experiment: TensorBoard's experiment id of the request.
-        multiplexer: TensorBoard's Python reader, from which `data` comes; None if it
+        multiplexer: TensorBoard's Python reader, from which `data` comes; None if `data`
             comes from the data server.
         logdir: The directory that TensorBoard reads, as its user wrote it; may be empty.
 
@@ -102,7 +102,10 @@ class Log:
         return sorted(tag for tag in found if tag.startswith(prefix))
 
     def last_points(self, runs: Sequence[str], tag: str) -> dict[str, Point]:
-        """Returns the last point of a tensor series of each run, in one request."""
+        """Returns the last point of a tensor series in each run; a run without a point is left out.
+
+        All runs are read in one request, which is split only after an error.
+        """
 
         def ignore_problem(run: str, tag: str, what: str) -> None:
             pass  # the overview of the run shows the problem
@@ -134,7 +137,7 @@ class Log:
         answer: dict[str, dict[str, list[Any]]] = {run: {} for run in runs}
 
         def ask(runs: list[str], tags: list[str]) -> None:
-            """Adds the data to `answer` by one request; after a failure, by two of half size."""
+            """Adds data to `answer` by one request; after an error, by two of half the size."""
             try:
                 found = getattr(self._data, method)(
                     **self._asked,
@@ -148,8 +151,8 @@ class Log:
                 for run in runs:
                     answer[run].update(found.get(run, {}))
                 return
-            # With few bad tags, halves need fewer requests than single tags. A request to the data
-            # server takes 40 ms.
+            # If few tags are bad, halving takes fewer requests than one request for each tag. A
+            # request to the data server takes 40 ms.
             if len(runs) > 1:
                 ask(runs[::2], tags)
                 ask(runs[1::2], tags)
@@ -183,7 +186,7 @@ class Log:
 
 
 def _what_failed(error: Exception) -> str:
-    """Returns the problem of a tag for which TensorBoard failed, as a predicate.
+    """Returns why TensorBoard cannot read a tag, as a predicate such as "has no data so far".
 
     Raises:
         ShiftError: If the cause of the error is not the tag.

@@ -9,7 +9,7 @@ from tensorboard_plugin_shiftguard.metadata import ADAPTATION_PREFIX, PLUGIN_NAM
 from tensorboard_plugin_shiftguard.points import Point, in_order
 from tensorboard_plugin_shiftguard.reading import Log
 
-MAX_POINTS = 4000  # read of a tag; TensorBoard keeps 1,000 or what its user asked for
+MAX_POINTS = 4000  # of a tag; by default, TensorBoard keeps only `KEPT_POINTS` in `loader.py`
 MAX_PROBLEMS = 30  # of a run
 MAX_TAGS = 256  # of a kind of series: scores, histograms or classes
 MAX_ADAPTATION_TAGS = 64
@@ -36,7 +36,7 @@ class RunReader:
 
     @property
     def folder(self) -> tuple[Path, Path] | None:
-        """The log directory and the folder of this run in it; None as in `Log.folder`."""
+        """The log directory and the folder of this run in it, or None; see `Log.folder`."""
         return self._log.folder(self.name)
 
     def add_problem(self, tag: str, what: str) -> None:

@@ -67,7 +67,7 @@ def _numbers(length: int) -> checks.Check:
     return check
 
 
-# The check of each field of each kind of record.
+# The checks of the records in the log, and of their parts.
 _FINDING = record(
     feature=name,
     kind=name,
@@ -199,13 +199,13 @@ def _other_schema(state: dict[str, Any]) -> str:
 
 
 def latest_state(run: RunReader) -> tuple[dict[str, Any] | None, list[Point]]:
-    """Returns the latest state and all points of its series; a missing or bad state is None."""
+    """Returns the latest state, None if it is missing or bad, and all points of its series."""
     points = run.points([STATE_TAG])[STATE_TAG]
     return state_at(run, points[-1].step) if points else None, points
 
 
 def state_at(run: RunReader, step: int) -> dict[str, Any] | None:
-    """Returns the state as it was at a step; None if there was none, or it is unreadable."""
+    """Returns the state as it was at a step; None if it is missing or unreadable."""
     points = [point for point in run.points([STATE_TAG])[STATE_TAG] if point.step <= step]
     try:
         return read_state(points[-1]) if points else None

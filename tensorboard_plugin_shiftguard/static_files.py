@@ -8,7 +8,7 @@ from typing import Any
 from tensorboard.backend import http_util
 from werkzeug import Request
 
-# Not taken from `mimetypes`: on Windows it may call JavaScript modules plain text.
+# The types do not come from `mimetypes`, which may return "text/plain" for JavaScript on Windows.
 CONTENT_TYPES = {
     ".js": "text/javascript",
     ".css": "text/css",

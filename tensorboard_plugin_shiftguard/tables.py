@@ -36,7 +36,7 @@ class Head:
 
     Args:
         tag: The tag of the series.
-        names: The features, one for each row of the tensor; a single one for class counts.
+        names: The features, one for each row of the tensor. Class counts have a single feature.
         pair: For scores: the stream, and the stream that it is compared with.
         negligible: For scores: the effect size below which a shift is negligible.
         total: For scores: the number of features that were measured.
@@ -79,9 +79,9 @@ class Table:
 
 
 def heads(run: RunReader, kind: str) -> list[Head]:
-    """Returns the descriptions of the latest fit's series of a kind, without unreadable ones.
+    """Returns the descriptions of all series of a kind that the latest fit wrote.
 
-    Each unreadable description is noted in `run.problems`.
+    Unreadable descriptions are left out and noted in `run.problems`.
     """
     parse = {SCORES: _scores, HISTOGRAMS: _histograms, CLASSES: _classes}[kind]
     found = []
@@ -209,7 +209,8 @@ def _names(value: Any, max_names: int) -> tuple[str, ...]:
     """Returns a list of names as a tuple.
 
     Raises:
-        Unreadable: If a single name is wrong, because each name belongs to a row.
+        Unreadable: If the value is not a list of 1 to `max_names` names. A wrong name cannot be
+            left out, because each name belongs to a row.
     """
     found = checks.items(checks.name, max_names + 1)(value)
     if not isinstance(value, list) or not 1 <= len(found) == len(value) <= max_names:
@@ -222,12 +223,16 @@ def _edge_list(value: Any) -> np.ndarray:
 
     Args:
         value: The grid as JSON, with `"smallest"`, `"gamma"` and `"bins_per_sign"`.
+
+    Raises:
+        Unreadable: If the grid is not usable.
     """
     grid = checks.record(smallest=checks.number, gamma=checks.number, bins_per_sign=checks.whole)(
         value
     )
     if grid and None not in grid.values():
-        # An edge is stored as its index in the grid, as int16, which limits the grid.
+        # The log stores an edge as its index in the grid. The index is an int16, so the grid cannot
+        # be larger.
         if grid["smallest"] > 0 and 1 < grid["gamma"] <= 100 and 1 <= grid["bins_per_sign"] < 16383:
             with np.errstate(over="ignore"):
                 powers = float(grid["gamma"]) ** np.arange(grid["bins_per_sign"] + 1)

@@ -1,7 +1,7 @@
 """Names of features in plain words, and the cause that each feature is grouped under.
 
-The log uses the package's names of features: `input/band_1`, `input/3`, `labels`. The tab shows
-"finest detail (2 pixels)", "column 3", "class shares" in their place.
+The log contains the package's names of features: `input/band_1`, `input/3`, `labels`. In their
+place, the tab shows "finest detail (2 pixels)", "column 3" and "class shares".
 """
 
 import re
@@ -82,7 +82,7 @@ ATTRIBUTES = {
     "object_size": ("object", "size of the object"),
 }
 
-# Families of findings that augmentation inside the step can imitate.
+# Families of findings that augmentation of the training images can imitate.
 CAN_BE_AUGMENTED = frozenset(
     "brightness contrast blur noise compression resolution colour geometry".split()
 )
@@ -94,7 +94,7 @@ _WHOLES = {
 }
 
 
-# The first parts of names of features that do not belong to an input.
+# First parts of the names of those features that do not belong to an input.
 _NO_INPUTS = {"labels", "outputs", "predictions", "augmentation"}
 
 
@@ -176,7 +176,7 @@ def _column(name: str) -> str:
 
 
 def listed(words: list[str]) -> str:
-    """Returns words as a list in a sentence.
+    """Returns words joined by commas and "and", for use in a sentence.
 
     >>> listed(["darker", "noisier", "blurrier"])
     'darker, noisier and blurrier'
@@ -185,5 +185,5 @@ def listed(words: list[str]) -> str:
 
 
 def stream_name(stream: str) -> str:
-    """Returns the name of a stream in a sentence."""
+    """Returns the name of a stream for use in a sentence."""
     return "training" if stream == "train" else stream

@@ -7,7 +7,7 @@ from plugin.browser import FLAGS, chromium
 
 @pytest.fixture
 def rng():
-    """A seeded generator of its own for each test."""
+    """A new random generator with the same seed for each test."""
     return np.random.default_rng(0)
 
 
@@ -23,8 +23,8 @@ def raw_images(rng):
 def browser():
     """A real Chromium for the tests of a file.
 
-    It closes after the tests of the file, because a worker can run only one Playwright at a time,
-    and no other event loop with it.
+    It closes after the tests of the file, because a pytest worker can run only one Playwright at a
+    time, and no event loop of another library beside it.
     """
     playwright = pytest.importorskip("playwright.sync_api")
     path = chromium()

@@ -10,7 +10,7 @@ import { createLines } from "./lines.js";
 const MAX_LINES = 4;
 const MAX_TABLE_EPOCHS = 50; // in a table
 
-/** The state of the adaptation in a few words; null if there is none. */
+/** The state of the adaptation in a few words; null if it is not known. */
 export function adaptationInWords({ overview }) {
   if (!overview?.state) return null;
   const said = overview.state.verdict?.adaptation;
@@ -21,7 +21,7 @@ const first = (points) => Math.abs(points.find(([, value]) => Number.isFinite(va
 const latest = (points) => points?.findLast(([, value]) => Number.isFinite(value))?.[1] ?? NaN;
 const largestFirst = (lines) => [...lines].sort((a, b) => first(b[1]) - first(a[1]));
 
-/** Returns the charts that have data: `[title, [[label, points]], options]`. */
+/** Returns the charts that have data, each as `[title, [[label, points]], options]`. */
 function charts(series) {
   const under = (prefix) =>
     Object.entries(series)
@@ -60,7 +60,7 @@ function charts(series) {
 const largestAtLast = (lines) =>
   [...lines].sort((a, b) => Math.abs(latest(b[1])) - Math.abs(latest(a[1])));
 
-/** What else is known of the adaptation, in sentences. */
+/** Sentences on what was expected, on the domain accuracy and on the validation accuracy. */
 function remarks(series, curves, worth) {
   const said = worth?.before ? [`Expected in epoch 1: ${worth.before}`] : [];
   const domain = series.domain_accuracy;

@@ -1,4 +1,4 @@
-/* Parts of an answer: figures, and what to do. The band and the parts below it show answers. */
+/* Elements of the band and of the parts below it: figures, advice, a question with its answer. */
 
 import { code, el } from "./dom.js";
 import { STATES, badge, icon } from "./icons.js";
@@ -28,7 +28,7 @@ export function toDo(text, line) {
   ];
 }
 
-/** A question with its answer, in the colour of the answer's kind, under a lead that can stand alone. */
+/** A box with the sentence `lead`, a question and its answer, in the color of the answer's kind. */
 export function answerBox(question, { kind, lead, word, what, facts, todo, code: line }) {
   return el(
     "div",

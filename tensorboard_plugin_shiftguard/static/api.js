@@ -1,4 +1,4 @@
-/* Requests to the server, only at addresses relative to the page.
+/* Requests to the server. All addresses are relative to the page.
  *
  * TensorBoard reads its logs while the page is shown, so data that are not read yet
  * look like missing data. TensorBoard may also be restarted at any time. Therefore a
@@ -6,8 +6,8 @@
  * dropped.
  */
 
-const PAUSES = [400, 1000, 2000]; // milliseconds before asking again
-const PATIENCE = 20000; // milliseconds for one answer
+const PAUSES = [400, 1000, 2000]; // milliseconds before each retry
+const PATIENCE = 20000; // milliseconds after which a request without a response has failed
 
 /** An error with a sentence for the user. `offline`: the server did not answer. */
 export class ApiError extends Error {
@@ -116,7 +116,7 @@ export function pictureAddress(run, epoch, row, number) {
   return `./picture?${new URLSearchParams({ run, epoch, row, number })}`;
 }
 
-/** Numbers of a base64 text: `Uint8Array` for one byte each, else `Int16Array`. */
+/** Unpacks the numbers in a base64 text: `Uint8Array` for one byte each, else `Int16Array`. */
 export function unpack(text, bytesEach) {
   const raw = atob(text ?? "");
   if (bytesEach === 1) {

@@ -21,7 +21,7 @@ class App {
     this.state = early.state;
     this.reader = early.reader;
     this.early = early.read;
-    this.turn = 0; // number of the list of features, by which views recognise a new list
+    this.turn = 0; // counts the lists of features, so that views notice a new list
     this.asked = 0; // counts requests, so that late answers are dropped
     this.stale = false; // whether a request was skipped while the page was hidden
     this.listing = { rows: [], total: 0 };
@@ -51,7 +51,7 @@ class App {
     body.replaceChildren(main);
   }
 
-  /** Redraws after a gap appeared or disappeared; unfolds it in a run without features. */
+  /** Redraws after a gap appeared or disappeared; without features, unfolds the part of the gap. */
   showGap(gap) {
     const { open } = this.state.get();
     if (gap.table() && !this.listing.total && !open.includes("gap"))
@@ -59,7 +59,7 @@ class App {
     this.draw(new Set(["gap"]));
   }
 
-  /** Unfolds the glossary and moves there. */
+  /** Unfolds the glossary and scrolls to it. */
   explain() {
     const { open } = this.state.get();
     if (!open.includes("glossary")) this.state.set({ open: [...open, "glossary"] });
@@ -184,7 +184,7 @@ class App {
     };
   }
 
-  /** The chosen feature if any run has one of that name; else the most severe. */
+  /** The chosen feature `name` if any run has this feature; else the most severe feature. */
   feature(overview, name) {
     if (!overview) return null;
     const overviews = [...this.reader.known.overviews.values()];

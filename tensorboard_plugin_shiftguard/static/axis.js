@@ -3,7 +3,7 @@
 const NAMES = 0.27; // share of the width for names
 const MAX_NAME_WIDTH = 250; // pixels
 const COSTS = 104; // pixels for the numbers at the right
-const NARROW = 560; // pixels; below this width, names and numbers get other shares
+const NARROW = 560; // pixels; below this width, names and numbers get other widths
 
 /**
  * The layout of a chart `width` pixels wide: names at the left, one column for each epoch,

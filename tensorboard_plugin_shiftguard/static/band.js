@@ -59,7 +59,7 @@ export function createBand({ state, refresh, failed, explain }) {
     why,
     problems,
   );
-  const stories = new Map(); // question -> answer
+  const stories = new Map(); // key of a run and a step -> story
   let model = null;
   let drawn = "";
   let timer = 0;
@@ -166,7 +166,7 @@ export function createBand({ state, refresh, failed, explain }) {
 
 const keptInWords = ({ kept, looks }) => `${kept} of ${count(looks, "point")} kept`;
 
-/** What to do: a sentence, and the line to paste if there is one; null if nothing is known. */
+/** What to do: a sentence, and the line to paste if there is one; null without any advice. */
 function step(story) {
   const [kind, family] = story.about ?? [];
   const usual = story.about && (KINDS[kind] ?? FAMILIES[family] ?? OTHER).todo;

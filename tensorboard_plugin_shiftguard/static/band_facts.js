@@ -7,7 +7,7 @@ import { points } from "./groups.js";
 
 const DIFFERS = FLAGS.alarm | FLAGS.reported;
 
-/** Cost, date and certainty at column `t`, each as a number with a note under it. */
+/** The facts at column `t` of the heatmap, each as a figure with a note under it. */
 export function factsOf(story, overview, t) {
   const urgent = story.kind === "act" || story.kind === "look";
   const calm = story.kind === "fine" || story.kind === "waiting";
@@ -67,7 +67,7 @@ function healthOf(story, { features, tolerance, flag }, t) {
   ];
 }
 
-/** For a run that has only an accuracy gap, which chance explains. */
+/** For a run that has only an accuracy gap which chance may explain: the size of the gap. */
 function gapOf({ cost, cost_interval: ends }) {
   if (!Number.isFinite(cost)) return null;
   const value = `${points(Math.abs(cost))} points ${cost < 0 ? "above" : "below"}`;

@@ -9,7 +9,7 @@ import { classEdges, densities, keepSpan, linePath, stepPath, usedSpan } from ".
 const [WIDTH, HEIGHT] = [120, 40];
 const MAX_POINTS = 120;
 
-/** Returns the last state of a feature as a sentence for screen readers. */
+/** Returns the latest effect and means of a feature as a text for screen readers. */
 function spoken(row) {
   const { record } = row;
   const [now, before] = [record.current?.[0], record.reference?.[0]];

@@ -1,4 +1,4 @@
-/* The list of features as cards; only those in view are in the page. */
+/* The list of features as cards; the page contains only the cards in view or close to it. */
 
 import { api } from "./api.js";
 import { createCard } from "./card.js";
@@ -7,7 +7,7 @@ import { el, say } from "./dom.js";
 const NARROWEST = 17; // rem, the least width of a card
 const TALLEST = 9.5; // rem, the height of a card and the gap below it
 const GAP = 0.75; // rem
-const AROUND = 1; // rows of cards kept beyond the view
+const AROUND = 1; // rows of cards that are kept above and below the view
 const MAX_NAMES_ASKED = 32; // names in one request
 const MAX_CARDS = 60;
 
@@ -156,7 +156,7 @@ export function createCards({ state, failed }) {
       if (now !== source || changed.has("data")) {
         aborter.abort();
         aborter = new AbortController();
-        // Another run or pair clears the drawings; else the old ones stay until new data arrive.
+        // Another run or pair clears the drawings. Otherwise they stay until new data arrive.
         if (now !== source) scroller.scrollTop = 0;
         if (now !== source) for (const card of cards.values()) card.draw(undefined);
         source = now;

@@ -81,7 +81,7 @@ export function createCurves({ state, failed }) {
     steps = overview.steps.length ? overview.steps : [...new Set(all.map(([step]) => step))];
     axis = axisOf(width, steps.length);
     const estimate = withoutShift(measure, overview);
-    // The first epochs of a training would set the scale, and later changes would be invisible.
+    // The large changes of the first epochs would set the scale, and hide the later changes.
     const start = steps.length < LONG ? -1 : steps[Math.ceil(steps.length * WARM_UP)];
     const [low, high] = extent(
       [...all, ...estimate].filter(([step]) => step >= start).map(([, value]) => value),

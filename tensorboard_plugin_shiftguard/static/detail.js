@@ -1,4 +1,4 @@
-/* One feature in full: distributions, epochs, meaning, numbers.
+/* The view of one feature: its distributions, effects, meaning and numbers.
  *
  * The data of a feature are fetched once; changing the epoch needs no request.
  */
@@ -27,7 +27,7 @@ const ASKS = ["rows", "feature", "run", "pair", "overlay"]; // changes that may 
 const REDRAWS = ["measure", "log", "hiddenStreams"];
 
 export function createDetail({ state, failed }) {
-  const kept = new Map(); // question -> answer of the server
+  const kept = new Map(); // key of a request -> promise of the answer
   let model = null;
   let answers = new Map(); // id of a run -> data of the feature in it
   let feature = null; // data of the feature in the first run
@@ -39,7 +39,7 @@ export function createDetail({ state, failed }) {
   let saves = []; // buttons that need a distribution
   let aborter = new AbortController();
 
-  // The steps of the slider, also while another feature is being fetched.
+  // The steps of the slider. They stay while another feature is being fetched.
   let steps = [];
 
   const toStep = (at) => {

@@ -9,7 +9,7 @@ const MEASURES = [
   ["cumulative", "Cumulative"],
 ];
 
-/** A sample of a mark for the legend. */
+/** A small drawing of a stream's area or outline, for the legend. */
 function swatch(stream) {
   return svg(
     "svg",

@@ -1,8 +1,8 @@
-/* Conversion of the answer about a feature to the data of the charts. */
+/* Converts the answer to `/feature` to the data that the charts draw. */
 
 import { pairKey } from "./rows.js";
 
-const FIRST_EPOCH = "the first epoch"; // of the same stream
+const FIRST_EPOCH = "the first epoch"; // the reference is the first epoch of the same stream
 const ORDER = ["reference", "train", "validation", "target"];
 
 /** The pair that an overview shows, as `{stream, against}`. */

@@ -112,7 +112,7 @@ export function table(caption, head, rows) {
   );
 }
 
-/** A button with an action. */
+/** A button; a click calls `action`. */
 export function button(label, action, attributes) {
   return el("button", { type: "button", onclick: action, ...attributes }, label);
 }

@@ -3,7 +3,7 @@
 import { createReader } from "./reader.js";
 import { createState } from "./state.js";
 
-/** Starts the first requests; returns state, reader, and a promise `read` of the overview. */
+/** Starts the first requests. The promise `read` tells whether their data have arrived. */
 export function begin() {
   const state = createState();
   const reader = createReader({ state });

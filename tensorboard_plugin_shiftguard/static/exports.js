@@ -24,7 +24,7 @@ export function fileName(parts, ending) {
   return `${plain.filter(Boolean).join("_").slice(0, 100) || "shift"}.${ending}`;
 }
 
-// Spreadsheets execute a cell that begins like a formula.
+// Spreadsheets execute a cell that begins like a formula, so such a cell gets an apostrophe.
 const cell = (value) => {
   if (typeof value === "number") return String(value);
   const text = String(value ?? "");
@@ -67,7 +67,7 @@ const STYLE = [
   "font-weight",
 ];
 
-/** Returns an SVG drawing as the text of a file, with the colours of the page written into it. */
+/** Returns an SVG drawing as the text of a file, with the colors of the page written into it. */
 export function asSvg(node, title) {
   const copy = node.cloneNode(true);
   const originals = [node, ...node.querySelectorAll("*")];

@@ -2,7 +2,7 @@
 
 const MINUS = "\u2212";
 
-/** A number with useful digits only: 0.00012 as 1.2e-4, 1234.5 as 1,235. */
+/** A number as a short text: 0.00012 as 1.2e-4, 1234.5 as 1,235. */
 export function number(value, digits = 3) {
   if (value === null || value === undefined || !Number.isFinite(value)) return "unknown";
   const size = Math.abs(value);
@@ -51,7 +51,7 @@ export function pValue(log10) {
   return log10 < -3 ? `1e${Math.round(log10)}` : (10 ** log10).toPrecision(2);
 }
 
-/** How long ago, for a time in seconds since 1970. */
+/** A time in seconds since 1970 as a text such as "5 min ago". */
 export function ago(seconds, now = Date.now() / 1000) {
   if (!Number.isFinite(seconds) || seconds === null) return "at an unknown time";
   const past = Math.max(0, now - seconds);
@@ -84,7 +84,7 @@ export function pairInWords(pair) {
   return `${streamName(pair.slice(0, at))} against ${streamName(pair.slice(at + 1))}`;
 }
 
-/** Epochs are counted from 1 on the screen and from 0 in the log. */
+/** A step as "epoch 1": epochs are counted from 1 on the screen and from 0 in the log. */
 export function epoch(step) {
   return `epoch ${step + 1}`;
 }

@@ -1,4 +1,4 @@
-/* The words of this tab, each with what it means. */
+/* The words of this tab, each with its meaning. */
 
 import { el } from "./dom.js";
 

@@ -48,7 +48,7 @@ export function cellOf(overview, { members }, t) {
     const effect = overview.effect(member.i, t);
     if (Number.isNaN(effect)) continue;
     const cost = overview.costs[member.name]?.[t] ?? null;
-    // The log holds the interval of the latest epoch only.
+    // The log holds the interval of the latest epoch only, so it is used for every epoch.
     const most = cost === null ? NaN : cost + (overview.doubts.get(member.name) ?? 0);
     const level = levelOf(overview.flag(member.i, t), most, overview.tolerance);
     const stronger =
@@ -113,15 +113,15 @@ export function costsOf(overview, rows, t) {
   });
 }
 
-/** The estimated cost of all differences at the latest column `t`; null where there is none. */
+/** The estimated cost of all differences together; null unless `t` is the latest column. */
 export function estimateOf({ story, pair, steps }, t) {
   const told = story?.cost_words?.startsWith("estimated") && story.pair === pair;
   return told && t === steps.length - 1 && Number.isFinite(story.cost) ? story.cost : null;
 }
 
-/** A share of accuracy as points, with its sign. */
+/** A share of accuracy as points, with a minus sign if it is negative. */
 export function points(share) {
-  // Not `toFixed` alone: 0.1035 must give 10.4, as `points` of story_parts.py does.
+  // `toFixed` alone would make 10.3 of 0.1035, but `points` in story_parts.py makes 10.4.
   const text = (Math.round(Math.abs(share) * 1000) / 10).toFixed(1);
   return `${share < 0 && Number(text) ? "\u2212" : ""}${text}`;
 }

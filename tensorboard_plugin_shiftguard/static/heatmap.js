@@ -1,5 +1,5 @@
-/* The heatmap: what differs at each epoch, grouped by cause. The colour is the cost or, where no
- * cost is known, the effect size.
+/* The heatmap: what differs at each epoch, grouped by cause. The color of a cell shows the cost or,
+ * where no cost is known, the effect size.
  *
  * The heatmap is a canvas, since a thousand features by hundreds of epochs are too many
  * for elements. A text above it describes the cell at the pointer or the keyboard cursor, and
@@ -93,7 +93,7 @@ export function createHeatmap({ state }) {
     axis = axisOf(width, overview.steps.length);
     const scroll = scroller.scrollTop;
     const { row, t } = chosen();
-    // The rows are drawn again only if `key` changes. The pointer moves the frames alone.
+    // The rows are drawn again only if `key` changes. The pointer moves only the frames.
     const key = JSON.stringify([prepared, scroll, width, height, density, row, t]);
     if (key !== drawn) {
       drawn = key;
@@ -117,7 +117,7 @@ export function createHeatmap({ state }) {
     rows = groupRows(overview, model.rows, model.state.unfolded);
     marks = new Map();
     for (const event of overview.events) {
-      // Findings of other pairs are not marked here; notes are in the log.
+      // Notes, and events of other pairs, are not marked here; the list of events shows them.
       if (event.kind === "note" || (event.against && pairKey(event) !== overview.pair)) continue;
       const t = overview.steps.findLastIndex((step) => step <= event.step);
       if (t >= 0) marks.set(t, [...(marks.get(t) ?? []), event]);

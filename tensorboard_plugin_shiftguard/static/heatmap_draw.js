@@ -9,10 +9,10 @@ export const HEAD = 36; // pixels of the line of epochs and the line of events t
 
 const FONT = "13px Roboto, 'Helvetica Neue', Arial, sans-serif";
 const SMALL = "12px Roboto, 'Helvetica Neue', Arial, sans-serif";
-const COSTS = [0.02, 0.04, 0.06]; // costs at which the second to fourth colour begin
-const EFFECTS = [0.5, 1, 2]; // the same for effects, which are coloured where no cost is known
+const COSTS = [0.02, 0.04, 0.06]; // costs at which the second to fourth color begin
+const EFFECTS = [0.5, 1, 2]; // the same for effects, which set the color if no cost is known
 
-/** Colours of the page, for the canvas. */
+/** Colors of the page, for the canvas. */
 export function palette() {
   const style = getComputedStyle(document.documentElement);
   const read = (name) => style.getPropertyValue(`--${name}`).trim();
@@ -22,7 +22,7 @@ export function palette() {
   return Object.fromEntries(names.split(" ").map((name) => [name, read(name)]));
 }
 
-/** The colour of a cell: by cost if it is known, else by effect; grey within the tolerance. */
+/** The color of a cell: by cost if it is known, else by effect; gray within the tolerance. */
 export function colourOf(theme, { level, effect, cost }) {
   if (level === FOUND && cost !== null)
     return theme[`h${1 + COSTS.filter((bound) => cost >= bound).length}`];
@@ -33,7 +33,7 @@ export function colourOf(theme, { level, effect, cost }) {
   return level === TOLERATED || level === EXPECTED ? theme.tolerated : theme.quiet;
 }
 
-/** The mark of events at an epoch: a finding has the shape and colour of the run's state. */
+/** The mark of events at an epoch: a finding has the shape and color of the run's state. */
 export function markOf(events, state) {
   const has = (kind) => events.some((event) => event.kind === kind);
   if (!has("preprocessing") && !has("finding")) return has("action") ? "action" : "note";
@@ -94,7 +94,7 @@ function drawName(context, view, theme, row, top, chosen) {
     context.fillText(note, end, middle + 4);
 }
 
-/** Shortens a name to the available width. It is cut in its middle, because its end says more. */
+/** Cuts a name in its middle, so that it fits into `room` pixels and keeps its end. */
 function fitted(context, name, room) {
   const text = shorten(name, 80);
   if (context.measureText(text).width <= room) return text;
@@ -184,7 +184,7 @@ export function drawRows(context, view) {
   drawHead(context, view, theme);
 }
 
-/** Draws frames around the chosen cell and the cell at the pointer; each `{row, t}` or null. */
+/** Draws frames around the cells `chosen` and `cursor`, each `{row, t}`; `cursor` may be null. */
 export function drawFrames(context, { axis, scroll, height, chosen, cursor }) {
   const theme = palette();
   const frame = (cell, colour) => {

@@ -1,4 +1,4 @@
-/* Texts of the heatmap: description of a cell and of the whole, legend, table. */
+/* Texts of the heatmap: descriptions of a cell and of the whole heatmap, its legend and table. */
 
 import { el, fill, table } from "./dom.js";
 import { count, effect, epoch, streamName } from "./format.js";
@@ -37,7 +37,7 @@ export function cellInWords({ overview }, rows, { row, t }, marks) {
   const { label } = cell.member.record;
   const which = label && label.toLowerCase() !== name.toLowerCase() ? ` (${label})` : "";
   const said = `${name}, ${when}: ${levelInWords(cell, estimateOf(overview, t))}`;
-  // The band has the size of this difference, in the unit of the adaptation.
+  // The band shows the size of this difference already, in another unit.
   if (overview.story?.left?.[0][0] === label) return said;
   return `${said}; effect size ${effect(cell.effect)}${which}`;
 }

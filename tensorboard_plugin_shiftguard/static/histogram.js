@@ -14,7 +14,9 @@ const [TOP, RIGHT, LEFT] = [10, 10, 48];
 const PLOT = 190; // pixels, of the distributions
 const STRIP = 58; // pixels, of the differences of the bins
 const FOOT = 34;
-const SMALLEST = 1e-4; // smallest share on a logarithmic axis; for densities, that share in the narrowest bin
+// The smallest share on a logarithmic axis. An axis of densities begins at this share in the
+// narrowest bin.
+const SMALLEST = 1e-4;
 
 export function createHistogram() {
   const height = TOP + PLOT + FOOT + STRIP + 8;

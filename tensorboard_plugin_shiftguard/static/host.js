@@ -86,7 +86,7 @@ export function watchReload(reloaded) {
   });
 }
 
-/** Whether anyone can see this page: TensorBoard hides the tabs not chosen. */
+/** Whether the user can see this page: TensorBoard hides all tabs except the chosen one. */
 export function isShown() {
   if (document.visibilityState === "hidden") return false;
   return attempt(() => {
@@ -105,7 +105,7 @@ export function watchShown(shown) {
   window.addEventListener("resize", tell);
 }
 
-/** Copies a text; without access to the clipboard, uses a selection. */
+/** Copies a text; without access to the clipboard, copies it from a hidden text area. */
 export async function copyText(text) {
   try {
     await navigator.clipboard.writeText(text);

@@ -1,4 +1,4 @@
-/* Icons of states. A state has a shape, a word and a colour; the colour is never the only sign. */
+/* Icons of states. A state has a shape, a word and a color; the color is never the only sign. */
 
 import { el, svg } from "./dom.js";
 
@@ -63,7 +63,7 @@ export function icon(kind, size = 12) {
   );
 }
 
-/** Shape and word; the colour comes from the style sheet. */
+/** Shape and word; the color comes from the style sheet. */
 export function badge(kind, word = WORDS[kind] ?? kind) {
   return el("span", { class: `badge ${kind}` }, icon(kind), el("span", null, word));
 }
@@ -86,7 +86,7 @@ export function featureKind(record) {
   return certain && Math.abs(record.effect) >= MATTERS ? "differs" : "steady";
 }
 
-/** Dash patterns of four runs, whose lines also differ in colour. */
+/** Dash patterns of four runs, whose lines also differ in color. */
 export const RUN_DASHES = ["", "6 3", "2 2.5", "8 3 2 3"];
 
 /** A short piece of a run's line, for the legend of a chart. */

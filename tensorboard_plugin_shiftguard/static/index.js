@@ -6,7 +6,7 @@
 
 const STYLES = ["shiftguard.css", "views.css"];
 
-/** Loads the style sheets; an unstyled page is better than none. */
+/** Loads the style sheets; if this fails, the page is shown without them. */
 function addStyles() {
   const loaded = (name) =>
     new Promise((resolve) => {
@@ -44,7 +44,7 @@ export async function render() {
     host.watchTheme((dark) => {
       const root = document.documentElement;
       root.dataset.theme = dark ? "dark" : "light";
-      // Without this colour, the frame is white until the style sheet has loaded.
+      // Without this color, the frame is white until the style sheet has loaded.
       root.style.background = dark ? "#26282b" : "#f8f9fa";
       window.dispatchEvent(new Event("shiftguard-theme"));
     });

@@ -1,4 +1,4 @@
-/* The class shares of the two streams that are compared, most changed first. */
+/* The class shares of the two streams that are compared; the largest change comes first. */
 
 import { api } from "./api.js";
 import { shownPair } from "./distribution.js";
@@ -6,7 +6,7 @@ import { el, fill, table } from "./dom.js";
 import { epoch, percent, streamName } from "./format.js";
 
 const LABELS = "labels";
-const MAX_CLASSES_SHOWN = 20; // classes
+const MAX_CLASSES_SHOWN = 20;
 
 export function createLabels({ failed }) {
   const node = el("div", { class: "labels", "data-testid": "labels" });

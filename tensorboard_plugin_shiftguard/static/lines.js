@@ -8,7 +8,7 @@ import { linePath } from "./shapes.js";
 
 const [TOP, RIGHT, BOTTOM, LEFT] = [8, 10, 22, 44];
 
-/** Calls `draw(width)` now and whenever the width of `node` has changed. */
+/** Calls `draw(width)` whenever the width of `node` has changed; returns a function that draws. */
 export function onWidth(node, draw) {
   let last = 0;
   new ResizeObserver(() => {
@@ -50,7 +50,7 @@ export function epochAxis(x, [low, high], bottom) {
 /**
  * A line chart, drawn by `chart.draw({series, label, include, floor, threshold, marks})`. A series
  * is `{points: [[step, value]], band: [[step, low, high]], run, style}`. A click calls
- * `choose(step)`.
+ * `choose(step)`; the step may lie between two epochs.
  */
 export function createLines({ height = 150, choose = null } = {}) {
   const node = svg("svg", { class: "chart lines", role: "img", height });

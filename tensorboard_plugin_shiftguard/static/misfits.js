@@ -1,4 +1,7 @@
-/* Bars of the misfit of each convention with the model; shorter is better. */
+/* Bars that show how far the input is from the model's statistics, if it is read in each convention.
+ *
+ * A convention is a scale, an offset and an order of the channels. A shorter bar is a better fit.
+ */
 
 import { el, shorten, table } from "./dom.js";
 import { number } from "./format.js";

@@ -9,7 +9,7 @@ import { findingOf } from "./words.js";
 
 const MAX_TABLE_EPOCHS = 100; // in a table; the JSON has them all
 
-/** A table of the shares of each bin at one step, their difference, and its part of the total. */
+/** A table of each bin at one step: the shares, their difference, its part of all differences. */
 export function binTable(data, index) {
   if (!data) return null;
   const shift = differences(data, index);

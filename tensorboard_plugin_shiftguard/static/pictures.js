@@ -1,4 +1,4 @@
-/* Images of each stream at the chosen epoch, as `log_samples=` keeps them. */
+/* Images of each stream at the chosen epoch, which `ShiftGuard(log_samples=...)` writes. */
 
 import { api, pictureAddress } from "./api.js";
 import { shownPair } from "./distribution.js";

@@ -1,4 +1,6 @@
-/* The convention that the model expects, the one it is fed, and the line that repairs it. */
+/* The convention of pixels that the model expects, the one it is fed, and the line of Python that
+ * repairs the input.
+ */
 
 import { badge, icon } from "./icons.js";
 import { code, el, fill, svg, table, visible } from "./dom.js";
@@ -171,7 +173,7 @@ function one({ streams, input, diagnosis }, corrected) {
   );
 }
 
-/** Expected and fed mode and channel order, as a table; the drawing is below the table. */
+/** A table of the expected and the fed mode and channel order. */
 function conventions(expected, observed) {
   const row = (name, convention) => [
     name,
@@ -185,7 +187,7 @@ function conventions(expected, observed) {
   );
 }
 
-/** The channels in the order of the tensor, each as a coloured letter. */
+/** The channels in the order of the tensor, each as a colored letter. */
 function order(channels) {
   if (!["rgb", "bgr"].includes(channels)) return channels === "gray" ? "gray" : "not known";
   return el(

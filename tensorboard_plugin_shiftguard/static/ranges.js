@@ -1,4 +1,4 @@
-/* Ranges of values on one axis: what 0 to 255 becomes in a convention, and the data's range. */
+/* Ranges of values on one axis: the range that a convention makes of 0 to 255, and the data's. */
 
 import { fill, svg } from "./dom.js";
 import { number } from "./format.js";
@@ -7,7 +7,7 @@ import { extent, linear, ticks } from "./scales.js";
 const ROW = 20;
 const [TOP, RIGHT, LEFT] = [6, 64, 92];
 
-/** One bar for a convention, or one for each channel if they differ; then one for data `seen`. */
+/** A bar for a convention, or one for each channel if they differ; then one for the data's range. */
 export function rangesOf(name, convention, seen = null) {
   const rows = [];
   const { scale, offset, channel_order: order } = convention ?? {};

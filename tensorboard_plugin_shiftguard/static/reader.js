@@ -16,7 +16,7 @@ export function createReader({ state }) {
   let usual = null; // id of the run that is shown while the user has chosen none
   const known = { runs: [], more: 0, others: 0, overviews, failures };
 
-  /** Requests the list of runs, a few times if it is empty. */
+  /** Requests the list of runs. If `patient`, requests an empty list a few times again. */
   async function readRuns(late, patient) {
     let answer = await api.runs();
     // The list lacks runs that TensorBoard has not read yet.
@@ -35,8 +35,8 @@ export function createReader({ state }) {
   function selected() {
     const byId = new Map(known.runs.map((run) => [run.id, run]));
     const { run, overlay } = state.get();
-    // The page must not switch between two fits that write by turns, nor to a fit that
-    // begins while the user looks at another one.
+    // The newest run is chosen only once: the page must not switch between two fits that write at
+    // the same time, nor to a fit that begins while the user looks at another one.
     if (!byId.has(usual)) {
       const newest = (a, b) => (b.updated ?? 0) - (a.updated ?? 0);
       usual = [...known.runs].sort(newest)[0]?.id ?? null;
@@ -64,7 +64,7 @@ export function createReader({ state }) {
     return mark !== undefined && mark === markOf(id) && !old && !other && overviews.has(id);
   }
 
-  /** The entry of a run in `/runs`, which changes with every comparison. */
+  /** A key from the entry of a run in `/runs`; it changes with every comparison. */
   function markOf(id) {
     const run = known.runs.find((one) => one.id === id);
     const { updated, looks, last_step: last, kind, short } = run ?? {};

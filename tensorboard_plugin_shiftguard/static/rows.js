@@ -1,4 +1,4 @@
-/* An overview, laid out for the views, and its list of features: filter and order. */
+/* Prepares an overview for the views, and filters and sorts its list of features. */
 
 import { unpack } from "./api.js";
 import { FLAGS, goesAlong } from "./flags.js";
@@ -6,7 +6,7 @@ import { FLAGS, goesAlong } from "./flags.js";
 const UNKNOWN = -32768;
 const TOLERANCE = 0.01; // of accuracy, for logs of version 0.1, which do not contain it
 
-/** What the cost of each feature may be above its estimate, from the latest findings, by name. */
+/** How far costs may lie above their estimates, by feature, from the latest harmless findings. */
 function doubtsOf({ state, pairs, pair }) {
   const shown = pairs?.[pair] && pairKey(pairs[pair]);
   const harmless = (state?.report?.findings ?? []).filter(
@@ -15,7 +15,7 @@ function doubtsOf({ state, pairs, pair }) {
   return new Map(harmless.map(({ feature, cost, cost_interval: [, high] }) => [feature, high - cost]));
 }
 
-/** An overview with its packed numbers laid out and its names indexed. */
+/** An overview with an index of its features, and functions that read its packed numbers. */
 export function readOverview(raw) {
   const steps = raw.steps ?? [];
   const tolerance = raw.state?.tolerance ?? TOLERANCE;
@@ -60,7 +60,7 @@ export function readOverview(raw) {
   };
 }
 
-/** Unpacks flags: two in a byte, the first in the lower half, or one in a byte. */
+/** The flags at `place`. A byte has the flags of one place if `whole`, else of two places. */
 function flagAt(flags, place, whole) {
   if (whole) return flags[place] ?? 0;
   return ((flags[place >> 1] ?? 0) >> (4 * (place & 1))) & 15;
@@ -69,7 +69,7 @@ function flagAt(flags, place, whole) {
 /** "stream/against", as the server names a pair. */
 export const pairKey = (pair) => `${pair.stream}/${pair.against}`;
 
-/** A test of names, from a text: a part of the name, or a pattern between slashes. */
+/** A test of names. The query is a part of the name, or a pattern between slashes. */
 export function matcher(query) {
   const text = query.trim();
   if (!text) return { test: () => true };
@@ -105,7 +105,7 @@ export function listRows(overview, { query, onlyShifted, sort, pins }) {
   return { rows: [...first, ...rest], total: rows.length, problem };
 }
 
-/** The change of the effect between the last two steps; -1 if not known. */
+/** The change between the last two known effects; -1 if there are fewer. */
 function lastChange(overview, i) {
   let last = NaN;
   for (let t = overview.steps.length - 1; t >= 0; t--) {

@@ -5,7 +5,7 @@ import { ago } from "./format.js";
 import { icon } from "./icons.js";
 
 const MAX_RUNS = 100;
-const SEARCHED = 8; // a longer list has a search
+const SEARCHED = 8; // a longer list has a search field
 
 export function createRuns(state) {
   const search = el("input", {

@@ -22,7 +22,7 @@ import { createToolbar } from "./toolbar.js";
 const ALL = ["run", "data", "others", "rows", "feature", "epoch", "pair", "overlay"];
 
 /**
- * Builds all views. `shared` holds the arguments that most of them take. `explain` leads to the
+ * Builds all views. `shared` holds the arguments that most of them take. `explain` opens the
  * glossary, and `showGap` is called when an accuracy gap appears or disappears.
  */
 export function createScreen(shared, { explain, showGap }) {

@@ -1,9 +1,9 @@
 /* The state of the page: the choices of the user. All but the search text survive a reload.
  *
- * The position (run, pair, feature, epoch, open parts) is in the URL of TensorBoard, so that links
- * carry it. It is also in sessionStorage, because the URL lacks it while another tab of TensorBoard
- * is shown. Preferences are in localStorage, but the position is not: TensorBoard may later show
- * other runs at the same host and port.
+ * The position (run, pair, feature, epoch, open parts) is in the URL of TensorBoard, so that a link
+ * contains it. It is also in sessionStorage, because the URL lacks it while another tab of
+ * TensorBoard is shown. Preferences are in localStorage, but the position is not: TensorBoard may
+ * later show other runs at the same host and port.
  */
 
 import { readAddress, watchAddress, writeAddress } from "./host.js";
@@ -103,7 +103,7 @@ export function createState() {
     clearTimeout(timer);
     timer = setTimeout(write, 200);
   };
-  // Saves preferences that were changed right before the page is closed.
+  // Saves choices that were changed right before the page is closed.
   window.addEventListener("pagehide", () => timer && write());
 
   const set = (changes) => {

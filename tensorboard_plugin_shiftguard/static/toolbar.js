@@ -1,4 +1,4 @@
-/* The toolbar: pair of streams, and filter and order of the features. */
+/* The toolbar: the choice of the pair of streams, and the filter and order of the features. */
 
 import { el, fill, say, visible } from "./dom.js";
 import { count, streamName } from "./format.js";

@@ -6,7 +6,7 @@ import { isOwnAlarm } from "./flags.js";
 import { badge, runMark } from "./icons.js";
 import { createLines } from "./lines.js";
 
-/** The place in `steps` that is nearest to a value. */
+/** The index of the step that is nearest to a value. */
 function nearest(steps, value) {
   const closer = (best, step, t) =>
     Math.abs(step - value) < Math.abs(steps[best] - value) ? t : best;

@@ -101,7 +101,7 @@ def test_a_dark_target_darkens_training_and_not_validation(data, tmp_path, capsy
     )
     state = json.loads((tmp_path / "adaptation.json").read_text())
     assert max(state["inputs"]["input"]["strengths"]) > 0.2
-    # The Scalars tab has a card for each operation that is used, and none for each attribute.
+    # The Scalars tab has a card for each operation that is used, but no cards for attributes.
     cards = EventAccumulator(str(tmp_path / "shiftguard")).Reload().Tags()["tensors"]
     cards = {tag for tag in cards if tag.startswith("shiftguard/adaptation/")}
     assert cards == {"shiftguard/adaptation/strength/darker"}

@@ -173,7 +173,7 @@ def test_whole_targets_of_a_regression_are_no_classes():
 
 
 def test_early_stopping_leaves_no_finding_open(digits):
-    """The fit ends after the last comparison of the guard, so no later epoch settles a question."""
+    """The fit stops after the guard's comparison, so no later epoch can decide an open finding."""
     train, (x, y) = digits
     guard = sg.ShiftGuard(verbose=0, on_shift="ignore")
     stop = keras.callbacks.LambdaCallback(
@@ -223,7 +223,7 @@ CONCEPT = Finding(
 
 
 def priced(train, validation, reference=None, corrections=()):
-    """Returns the watch after one epoch."""
+    """Returns the watches of the costs and of the shifts after one epoch."""
     shift = ShiftWatch(0.05, "ignore", reference=reference)
     shift.compare({"train": sg.profile(train), "validation": sg.profile(validation)}, 1)
     for pair in shift.pairs:
@@ -236,7 +236,7 @@ def priced(train, validation, reference=None, corrections=()):
 
 def test_each_stream_is_priced_with_its_own_correction():
     (x, y), (other, z) = levels(0), levels(1)
-    training = (x - 0.1) / 0.3, y  # what the correction of training undoes
+    training = (x - 0.1) / 0.3, y  # the correction of the training stream undoes this
     watch, shift = priced(training, (other, z), corrections={"train": ([0.3], [0.1])})
     assert any(f.kind == "covariate" for f in shift.report.findings)
     assert watch._measured["train"].by_accuracy.value == 0
@@ -249,7 +249,7 @@ def test_a_reference_with_another_name_of_the_input():
 
 
 def test_wrong_labels_lose_the_cost_of_another_mix():
-    """An earlier comparison, of fewer samples, took the wrong labels for label shift."""
+    """An earlier comparison, with fewer samples, took the wrong labels for label shift."""
     train, validation = levels(0), levels(1)
     shift = ShiftWatch(0.05, "ignore")
     shift.compare({"train": sg.profile(train), "validation": sg.profile(validation)}, 1)
@@ -302,7 +302,7 @@ def test_a_second_fit_is_no_first_visit(digits):
 
 
 def test_the_first_classes_of_a_sorted_validation_are_not_priced():
-    """A look in the middle of a pass has only the first images."""
+    """A comparison in the middle of a validation has only the first images."""
     labels = sg.profile((levels(0)[0], np.arange(300) % 4)).labels
     assert _represents(np.arange(200) % 4, labels)
     assert not _represents(np.arange(200) // 80, labels)
@@ -311,7 +311,7 @@ def test_the_first_classes_of_a_sorted_validation_are_not_priced():
 @pytest.mark.thorough
 def test_frames_of_clips_make_a_cost_less_sure():
     (x, y), (other, z) = levels(0), levels(1)
-    wrong = np.where(np.arange(300) % 10 == 0, 1 - z, z)  # a tenth of validation is lost
+    wrong = np.where(np.arange(300) % 10 == 0, 1 - z, z)  # a tenth of the labels are wrong
     found = []
     for number in (0, 30):
         shift = ShiftWatch(0.05, "ignore")

@@ -165,10 +165,10 @@ def test_training_is_bit_for_bit_the_same(case, mode, data):
 
 
 @pytest.mark.thorough
-@pytest.mark.filterwarnings("ignore")  # of Dynamo
+@pytest.mark.filterwarnings("ignore")  # Dynamo warns
 @pytest.mark.skipif(BACKEND != "torch", reason="of PyTorch")
 def test_torch_compile_meets_nothing_of_the_guard(data, monkeypatch):
-    """Dynamo traces the step, and the backend `eager` runs it: generating code takes minutes."""
+    """The backend `eager` runs the step that Dynamo traced: generating code would take minutes."""
     import torch
     from torch._dynamo.utils import counters
 

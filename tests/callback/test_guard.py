@@ -111,7 +111,7 @@ def test_fix_corrects_training_and_validation(raw, labels, capsys):
     model, guard = transferred(), watching(on_mismatch="fix")
     val = raw[::-1]
     history = fit(model, guard, raw / 255, labels, validation_data=(val / 255, labels)).history
-    # Validation in the fit had the corrected input, from the first batch on.
+    # In the fit, the input of validation was corrected from the first batch on.
     right = model.evaluate(val / 127.5 - 1, labels, batch_size=8, verbose=0)
     wrong = model.evaluate(val / 255, labels, batch_size=8, verbose=0)
     assert history["val_loss"][-1] == pytest.approx(right[0], rel=1e-4)
@@ -140,7 +140,7 @@ class Pooled(keras.Model):
 
 
 class Fail(keras.callbacks.Callback):
-    """Makes the guard fail once training is corrected, or before its first comparison."""
+    """Makes the guard fail after the second training batch, before it compares streams."""
 
     def __init__(self, guard):
         super().__init__()
@@ -154,7 +154,7 @@ class Fail(keras.callbacks.Callback):
 @pytest.mark.parametrize("fails", [pytest.param(False, marks=pytest.mark.slow_on_tensorflow), True])
 @pytest.mark.filterwarnings("ignore::keras_shiftguard.ShiftWarning")
 def test_the_first_validation_is_corrected_like_training(fails, raw, labels):
-    """Otherwise, the best epoch would be chosen by its loss on input that training does not get."""
+    """Without this, the best epoch would be chosen by a loss on another input than in training."""
     model, guard = Pooled(), watching(on_mismatch="fix", verbose=0)
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     model.compile(keras.optimizers.SGD(0.0), loss)

@@ -69,7 +69,7 @@ OTHERS = {
     "own": lambda d: Own(),
 }
 if importlib.util.find_spec("tensorflow") is None:
-    del OTHERS["TensorBoard"]  # Keras's own needs it on every backend
+    del OTHERS["TensorBoard"]  # Keras's callback needs TensorFlow on every backend
 
 
 def run(names, folder, guard=None, place=0):

@@ -12,13 +12,13 @@ from keras_shiftguard.errors import ShiftDetectedError, ShiftWarning
 
 pytestmark = pytest.mark.eager
 
-# Marks the tests that depend on the step of the backend. The others test what follows from its
-# numbers.
+# Marks the tests that depend on the training step of the backend. The others test only what the
+# guard concludes from the statistics.
 backend = pytest.mark.backend
 
 
 def images(seed, n, classes=4):
-    """Returns images of a bright square on a noisy ground, at a position that is the class."""
+    """Returns noisy images with a bright square, whose position is the class, and the classes."""
     rng = np.random.default_rng(seed)
     y = rng.integers(0, classes, n)
     x = 60 + 25 * rng.normal(size=(n, 1, 1, 1)) + 12 * rng.normal(size=(n, 16, 16, 3))
@@ -295,7 +295,7 @@ def test_frames_of_clips_are_not_counted_as_samples(train, declared):
 
 
 def test_batches_that_a_generator_gives_twice_count_once(train):
-    """In the second pass over a validation generator, Keras takes some batches again."""
+    """In the second validation, Keras gets some batches of the generator twice."""
     x, y = images(7, 80)
 
     def batches():

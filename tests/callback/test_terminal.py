@@ -1,4 +1,4 @@
-"""The terminal output of a guard in a real fit: few lines, no repetition, no text after a bar."""
+"""The terminal output of a guard in a fit: few lines, none twice, none behind a progress bar."""
 
 import io
 import re
@@ -40,7 +40,7 @@ def lines_of(capsys):
 
 
 def own_lines(lines):
-    """The lines that are not Keras's."""
+    """Returns the lines that Keras did not print."""
     return [line for line in lines if not BAR.search(line) and not line.startswith("Epoch")]
 
 
@@ -88,7 +88,7 @@ def test_a_warning_stands_on_a_line_of_its_own_and_is_not_repeated(images, capsy
         )
     assert sum(each.category is ShiftWarning for each in warned) == 1
     out = capsys.readouterr().out
-    assert "255 times" not in out  # the warning has said it
+    assert "255 times" not in out  # the warning says it already
     # The line ends after the bar of the last batch. The warning follows, and then the bar again.
     assert re.search(r"━[^\n]*loss[^\n]*\n[^\n]*val_loss", out)
     assert out.splitlines()[-1].endswith("The numbers: print(guard.report)")
@@ -113,7 +113,7 @@ def test_characters_that_the_output_does_not_take_are_replaced(monkeypatch):
 
 
 def test_a_closed_output_does_not_end_a_fit(images, monkeypatch):
-    """A service may have no output."""
+    """A service may run without a standard output."""
     x, y = images
     output = io.StringIO()
     output.close()

@@ -81,7 +81,7 @@ def test_soft_labels_in_both_streams_are_no_augmentation():
     guard = watch()
     guard.compare({"train": train, "validation": sg.profile((noisy, soft))}, 1)
     assert guard._augmented(train, sg.profile((noisy, soft)))[0] == set()
-    # If the labels of validation are not mixed, those of training are MixUp.
+    # If the labels of validation are not mixed, those of training were mixed by MixUp.
     assert "input/noise" in guard._augmented(train, stream(noisy))[0]
 
 

@@ -11,7 +11,7 @@ from keras_shiftguard_cli import main
 
 @pytest.fixture(scope="session")
 def model_file(tmp_path_factory, folder):
-    """A MobileNetV2 with random weights, whose batch norm remembers the pictures in [-1, 1]."""
+    """A MobileNetV2 with random weights and the batch norm statistics of pictures in [-1, 1]."""
     keras.utils.set_random_seed(0)
     model = keras.applications.MobileNetV2(weights=None, input_shape=(96, 96, 3), alpha=0.35)
     pictures = [Image.open(path).resize((96, 96)) for path in sorted(folder.rglob("*.png"))]
@@ -37,7 +37,7 @@ def folder(tmp_path_factory):
 
 @pytest.fixture
 def run(capsys):
-    """Runs the command; returns exit status, standard output, standard error."""
+    """A function that runs the command and returns its exit status, output and error output."""
 
     def run(*arguments):
         status = main([str(argument) for argument in arguments])

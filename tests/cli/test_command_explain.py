@@ -10,7 +10,7 @@ from PIL import Image
 
 @pytest.fixture(scope="module")
 def by_brightness(tmp_path_factory):
-    """A classifier of dark and light images in [0, 1], and forty images as files and arrays."""
+    """A folder with a classifier of dark and light images in [0, 1], and forty 8-bit images."""
     root = tmp_path_factory.mktemp("brightness")
     model = keras.Sequential([keras.Input((16, 16, 3)), keras.layers.GlobalAveragePooling2D()])
     model.add(keras.layers.Dense(1, activation="sigmoid"))

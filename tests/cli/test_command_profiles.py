@@ -61,7 +61,7 @@ def test_compare_profiles_and_data(run, tmp_path):
     dark = light[150:] * 0.6
     for name, x in (("light", light[:150]), ("more", light[150:]), ("dark", dark)):
         np.save(tmp_path / f"{name}.npy", x.astype("float32"))
-    reference = tmp_path / "light.npz"  # a profile is recognised by its content
+    reference = tmp_path / "light.npz"  # a profile is recognized by its content
     assert run("profile", tmp_path / "light.npy", "-o", reference)[0] == 0
     status, out, _ = run("compare", reference, tmp_path / "more.npy")
     assert status == 0 and "no shift" in out

@@ -1,4 +1,4 @@
-"""`keras-shiftguard report`: the page of a log directory, without starting Keras."""
+"""`keras-shiftguard report`, which writes the page of a log directory without importing Keras."""
 
 import json
 import os

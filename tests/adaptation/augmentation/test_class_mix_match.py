@@ -46,7 +46,7 @@ def features(x):
 
 
 def mixed_target(digits, frequent=FREQUENT):
-    """Returns images not used in training, with all but the frequent classes cut to a tenth."""
+    """Returns images not used in training, with a tenth of each class that is not frequent."""
     x, y = digits[0][2500:], digits[1][2500:]
     stays = np.isin(y, frequent) | (np.random.default_rng(0).random(len(y)) < 0.1)
     return x[stays], y[stays]
@@ -77,7 +77,7 @@ def test_a_corruption_beside_a_mix_stays(digits, train, corrupted):
     plain = Coverage.between(table, features(corrupted(digits[0][2500:])))
     target = features(corrupted(mixed_target(digits)[0]))
     left = Coverage.between(match_class_mix(table, target, classes), target)
-    # The shift that is left is that of the corruption alone.
+    # After the match of the class mix, only the shift by the corruption is left.
     zeros = np.zeros(len(plain.names))
     known = plain.shifted & np.isfinite(left.gaps(zeros))
     assert known.any() and left.shifted[known].mean() > 0.8
@@ -107,7 +107,8 @@ def test_the_augmentation_follows_the_corruption_and_not_the_mix(digits):
     assert not any(with_labels.strengths.values())
     assert without.strengths["darker"] > 0.1  # ones and sevens have little ink
     with_labels.update(train, both)
-    assert abs(with_labels.strengths["noise"] - 0.1) < 0.03  # 0.1 of the limit 0.5 is the true 0.05
+    # `noisy` adds noise of 0.05, which is 0.1 of the largest noise, 0.5.
+    assert abs(with_labels.strengths["noise"] - 0.1) < 0.03
     assert with_labels.strengths["darker"] == 0
 
 

@@ -1,4 +1,4 @@
-"""The controller with simulated attributes, given in closed form. NumPy only."""
+"""`AugmentationController` with attributes that a formula simulates, in NumPy alone."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""The augmentation loop with real operations: it finds and imitates a planted corruption."""
+"""`StepAugmentation` with real operations: it finds and imitates a planted corruption."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""`AdaptiveAugmentation`: identity, reproducibility, range, layout, serialisation."""
+"""`AdaptiveAugmentation`: identity, reproducibility, range, layout, serialization."""
 
 import keras
 import numpy as np
@@ -50,9 +50,9 @@ def test_every_operation_does_something_and_stays_in_range(images):
         layer.set_strengths({name: 0.7})
         y = augmented(layer, images)
         assert np.isfinite(y).all() and y.min() >= 0 and y.max() <= 1, name
+        # About half of the images stay unchanged, so only the largest change is checked.
         changed = [float(np.abs(a - b).max()) for a, b in zip(y, images, strict=True)]
         assert max(changed) > 0.01, name
-        # Half of the images pass unchanged, each as a whole.
         assert len(y) == 8 and set(layer.get_strengths()) == set(layer.bank.names)
 
 
@@ -80,7 +80,7 @@ def test_it_leaves_the_random_numbers_of_the_model_alone(images):
 
 
 def test_the_range_of_the_images_does_not_matter(images):
-    """Raw, unit and standardised images give the same results."""
+    """Raw, unit and standardized images give the same results."""
     strengths = {"noise": 0.3, "darker": 0.3, "blur": 0.5, "rotation": 0.3, "blocking": 0.2}
     outcomes = []
     for scale, offset in ((1.0, 0.0), (255.0, 0.0), (2.0, -1.0), (4.4, -2.1)):
@@ -108,7 +108,7 @@ def test_both_layouts_give_the_same(images):
 @pytest.mark.thorough
 @pytest.mark.backend
 def test_in_a_compiled_step_strengths_change_without_a_new_trace(images):
-    """At zero strength the layer is exact, and equal seeds give equal results."""
+    """At zero strength the layer returns its input, and equal seeds give equal results."""
     layer = made(operations=["brighter", "zoom_in", "blur", "impulse", "noise"])
     unit = keras.layers.DepthwiseConv2D(1, depthwise_initializer="ones", use_bias=False)
     model = keras.Sequential([keras.Input(images.shape[1:]), layer, unit])

@@ -1,4 +1,4 @@
-"""Augmentation of training is recognised, and a shift is not taken for augmentation."""
+"""Augmentation of training is recognized, and a shift is not taken for augmentation."""
 
 from functools import cache
 
@@ -39,7 +39,7 @@ def test_spread_around_the_same_centre_is_recognised():
     assert "brightness" in found.features
     assert found.wider > 1.5
     assert "around the same centre" in found.sentence
-    assert not looks_augmented(of(digits(1)), of(train))  # exchanged
+    assert not looks_augmented(of(digits(1)), of(train))  # with the streams exchanged
 
 
 @pytest.mark.thorough

@@ -1,4 +1,4 @@
-"""Swapped red and blue are distinguished from changes of colour or light, and from chance."""
+"""Swapped red and blue are distinguished from changes of color or light, and from chance."""
 
 import numpy as np
 import pytest
@@ -28,11 +28,11 @@ PHOTOS = levels(110.0, 115.0, 90.0)
         (levels(90.0, 115.0, 110.0), 0.5, True),
         (levels(92.0, 116.0, 108.0), 0.5, True),  # other photos
         (levels(90.0, 115.0, 110.0), 6.5, True),
-        (levels(90.0, 115.0, 110.0), 6.7, False),  # 40 are within six standard errors
+        (levels(90.0, 115.0, 110.0), 6.7, False),  # red minus blue moves by 40, less than 6 x 6.7
         (PHOTOS, 0.5, False),
         (levels(130.0, 135.0, 110.0), 0.5, False),  # lighter
-        (levels(100.0, 115.0, 100.0), 0.5, False),  # less colour
-        (levels(95.0, 115.0, 100.0), 0.5, False),  # a colour cast, about half way to a swap
+        (levels(100.0, 115.0, 100.0), 0.5, False),  # less color
+        (levels(95.0, 115.0, 100.0), 0.5, False),  # a color cast, more than half way to a swap
         (levels(90.0, 160.0, 110.0), 0.5, False),  # another green
         (levels(90.0, 115.0, 110.0, spread=90.0), 0.5, False),  # another contrast
     ],
@@ -66,7 +66,7 @@ def balance(red, blue, n=200, std=1.0, names=("colour_balance_0", "colour_balanc
         (balance(0.4, -0.4), False),
         (balance(0.0, 0.0), False),
         (balance(-0.4, -0.4), False),  # only one of the two changed its sign
-        (balance(-0.4, 0.4, n=20), False),  # 2 x 0.8^2 / (1/200 + 1/20) = 23
+        (balance(-0.4, 0.4, n=20), False),  # 2 x 0.8^2 / (1/200 + 1/20) < `MIN_BALANCE_MOVE`
         (balance(-0.1, 0.9), False),
         (balance(-0.4, 0.4, names=("colour_balance_0", "colour_balance_1")), False),
     ],

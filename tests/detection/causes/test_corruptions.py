@@ -1,4 +1,4 @@
-"""The family of corruption that explains how image attributes moved."""
+"""`name_cause` names the family of corruption that explains how image attributes moved."""
 
 import json
 
@@ -52,7 +52,10 @@ TYPICAL = {
 
 
 def table(shifts=None, names=FEATURES, n=200, scale=1.0):
-    """Returns a table of `n` samples, whose means differ by `shifts` from typical photos."""
+    """Returns a table of `n` photos with typical attributes, except for `shifts` of their means.
+
+    `scale` is the size of one gray level in the input.
+    """
     shifts = shifts or {}
     known = [TYPICAL.get(name, (0.0, 0.3)) for name in names]
     mean = np.array([m + shifts.get(f, 0.0) for f, (m, _) in zip(names, known, strict=True)])
@@ -98,8 +101,8 @@ def test_names_the_family(family):
 
 
 def test_aliasing_is_named_in_the_sentence():
-    # How the attributes of held-out photos move if they are shrunk to 64 pixels with nearest
-    # instead of bilinear.
+    # How the attributes of held-out photos move if nearest-neighbor resampling replaces bilinear
+    # resampling when the photos are shrunk to 64 pixels.
     moved = {
         **{"contrast": 0.15, "band_1": 0.87, "band_3": -0.17, "band_4": -0.15},
         **{"spectral_slope": -0.33, "sharpness": 0.48, "edge_density": 0.15, "noise": 0.87},
@@ -209,12 +212,12 @@ def test_the_attributes_that_carry_a_cause():
     names = ("contrast", "noise", "colour_balance_0", "colour_balance_1", "sharpness")
     effect = np.array([1.0, -0.5, 0.3, -0.9, 0.05])
     moved = corruptions.Moves(names, effect, np.zeros(5), np.zeros(5))
-    # Effects, amounts and spreads of the five attributes, then the tint, which is the share of
-    # the channel that moved most.
+    # The shares of the effects, amounts and spreads of the five attributes, and then of the tint,
+    # which belongs to the channel that moved most.
     shares = np.zeros(16)
     shares[[0, 5, 10]] = 0.1, 0.1, 0.1
     shares[[1, 6, 11]] = 0.5, -0.3, 0.0
-    shares[4] = 0.9  # hardly moved
+    shares[4] = 0.9  # an attribute that hardly moved
     assert corruptions._carriers(moved, shares) == ("contrast", "noise")
     shares[15] = 0.25
     assert corruptions._carriers(moved, shares) == ("contrast", "colour_balance_1", "noise")
