@@ -101,7 +101,10 @@ def squared_distances(a: Any, b: Any) -> Any:
 
 
 def coral(source: Any, target: Any) -> Any:
-    """Returns `|Cs - Ct|^2 / (4 d^2)`, with the covariances of both batches of `d` features.
+    """Returns the distance of Deep CORAL between the covariances of two batches.
+
+    The distance is `|Cs - Ct|^2 / (4 d^2)`, where `Cs` and `Ct` are the covariance matrices of the
+    `d` features.
 
     Args:
         source: Features, `(samples, features)`, float32.
@@ -122,7 +125,7 @@ def _has_pairs(n: Any, m: Any) -> Any:
 
 
 def _covariance(x: Any) -> Any:
-    """Returns the unbiased covariance, `(features, features)`."""
+    """Returns the unbiased covariance matrix of features, `(features, features)`."""
     centred = x - ops.mean(x, axis=0, keepdims=True)
     samples = ops.cast(ops.shape(x)[0], "float32")
     return ops.matmul(ops.transpose(centred), centred) / ops.maximum(samples - 1.0, 1.0)

@@ -1,4 +1,4 @@
-"""Statements before and after the fit of a `DomainAdaptationModel` on whether adaptation helps."""
+"""Statements on whether domain adaptation is likely to help, and after the fit, whether it did."""
 
 from typing import Any
 

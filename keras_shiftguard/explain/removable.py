@@ -56,7 +56,7 @@ def _preprocessing(
 ) -> tuple[dict[str, InputCorrection], list[Removable], list[str]]:
     """Returns the corrections by input name, the causes that they remove, and notes.
 
-    `some` has some of the samples. `paired` says whether the reference most likely has the same
+    `some` holds some of the samples. `paired` is whether the reference most likely has the same
     samples.
     """
     by_input = diagnosis.by_input or {next(iter(some)): diagnosis}

@@ -1,9 +1,8 @@
 """`Views`: the evaluation samples with any set of exact causes removed.
 
 An exact cause is one whose effect can be removed from the samples exactly.
-Preprocessing and channel order are corrected on the samples. To remove resolution, crop and filter,
-the raw files are read at the native size of the model, and preprocessed in the same way as the
-samples.
+Preprocessing and channel order are corrected on the samples. To remove resolution and crop, the raw
+files are read at the native size of the model, and preprocessed in the same way as the samples.
 """
 
 from collections.abc import Iterator, Mapping
@@ -28,7 +27,7 @@ class RawFeed:
         offset: Summand of each channel `(channels,)`.
         flipped: Whether blue is the first channel.
         channels_first: Whether the input has the channels first.
-        crop: Size of the central part that is read, see `native_image`.
+        crop: Relative size of the central part that is read, see `native_image`.
     """
 
     size: tuple[int, int]
