@@ -109,7 +109,7 @@ def _check_input(name: str, source: np.ndarray, target: np.ndarray) -> None:
     # The largest absolute values, without the most extreme 0.1 %.
     largest = [float(np.percentile(np.abs(a.astype("float64")), 99.9)) for a in (source, target)]
     low, high = sorted(max(value, 1e-9) for value in largest)
-    if low <= 4 and high / low > MIN_RANGE_RATIO:  # standardised images rarely exceed 4
+    if low <= 4 and high / low > MIN_RANGE_RATIO:  # standardized images rarely exceed 4
         bigger = "the source" if largest[0] > largest[1] else "`target_data`"
         factor = "/ 255" if largest[1] > largest[0] else "* 255"
         raise BadInputError(

@@ -45,8 +45,8 @@ class DomainAdaptationModel(PairModel):
             - `"dann"`: a domain head learns to tell the domains apart by their features,
               and its reversed gradient makes them alike.
             - `"cdan"`: as `"dann"`, with a head that also gets the class probabilities.
-            - `"mmd"`: the maximum mean discrepancy of the features is minimised (DAN).
-            - `"coral"`: the difference of the feature covariances is minimised (Deep CORAL).
+            - `"mmd"`: the maximum mean discrepancy of the features is minimized (DAN).
+            - `"coral"`: the difference of the feature covariances is minimized (Deep CORAL).
             - `"adamatch"`: strongly augmented target samples get the labels that the model
               gives to weakly augmented ones, with aligned class shares.
             - `"augmentation"`: the source is trained on weakly and strongly augmented samples,

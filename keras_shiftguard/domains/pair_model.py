@@ -147,7 +147,7 @@ class PairModel(keras.Model):
     def interpolated(self, outputs: Any, x: Any, seed: Any) -> Any:
         """Returns a random mixture of the source outputs with and without the target in the batch.
 
-        In `outputs`, batch norm normalised source and target together. Here the network runs on
+        In `outputs`, batch norm normalized source and target together. Here the network runs on
         the source `x` alone, and then the moving averages of batch norm are restored. Each logit
         has its own mixing share, uniform in [0, 1]. For a model that ends in a softmax, logarithms
         of the probabilities take the place of the logits, which are not known. Reference:

@@ -76,7 +76,7 @@ class AlignmentReport:
     def epoch_summary(
         self, epoch: int, logs: Mapping[str, Any]
     ) -> tuple[str, list[dict[str, Any]], dict[str, float]]:
-        """Summarises one epoch for the Shift tab.
+        """Summarizes one epoch for the Shift tab.
 
         Args:
             epoch: Number of the epoch, counted from 1.

@@ -51,7 +51,7 @@ def distance(mix: np.ndarray, other: np.ndarray) -> float:
 
 
 def em_mix(probabilities: np.ndarray, prior: np.ndarray) -> np.ndarray:
-    """Returns the class shares of the target by expectation-maximisation, `(classes,)`.
+    """Returns the class shares of the target by expectation-maximization, `(classes,)`.
 
     The estimate is right only if the class probabilities, rescaled to the mix of the target, are
     right on the target. If the inputs have changed as well, the estimate may be far off: on digits

@@ -1,6 +1,6 @@
 """`LevelMatch`: the gain and offset that give images the levels of other images.
 
-Dimming, another exposure and a colour cast multiply and shift the values, so a gain and an offset
+Dimming, another exposure and a color cast multiply and shift the values, so a gain and an offset
 undo them exactly. The image attributes show, without labels, whether a gain and an offset explain a
 difference.
 """

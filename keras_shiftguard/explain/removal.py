@@ -113,7 +113,7 @@ def apply_fix(x: np.ndarray, fix: InputCorrection, values: bool, order: bool) ->
     Args:
         x: A batch of images.
         fix: The correction.
-        values: Whether to apply the scale and offset of `fix`. Each colour gets its own scale and
+        values: Whether to apply the scale and offset of `fix`. Each color gets its own scale and
             offset, even if the order of the channels is not corrected.
         order: Whether to apply the channel order of `fix`.
     """

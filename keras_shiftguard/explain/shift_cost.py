@@ -10,7 +10,7 @@ difference is measured in one of three ways:
   accuracy on validation.
 - If no single operation explains the difference, compare the accuracy on training images that
   the model saw only once with that on validation. Without the difference, and before the model
-  memorises training images, both accuracies are the same.
+  memorizes training images, both accuracies are the same.
 """
 
 from collections.abc import Callable
@@ -136,7 +136,7 @@ class ShiftCost:
             details: Whether to search for an operation that explains the difference. If False,
                 only the accuracies are compared.
             was_trained: Whether the model had also been trained earlier, so that it may have
-                memorised the images. The difference of the accuracies is then an upper bound of the
+                memorized the images. The difference of the accuracies is then an upper bound of the
                 cost, and is used only if it is not surely above 0.
         """
         images, labels, reference = self.current.images, self.current.labels, self.reference
@@ -148,7 +148,7 @@ class ShiftCost:
             before = predict([reference.images]) == reference.labels
             rate, gap = max(rate, float(before.mean())), gap_between(before, right)
         commonest = float(np.bincount(labels).max() / len(labels))
-        # If the model had learned too little at the last measurement, it had memorised no image.
+        # If the model had learned too little at the last measurement, it had memorized no image.
         # So it counts as having seen the images only once.
         was_trained &= not self.is_too_early
         is_first_visit |= self.is_too_early
@@ -166,7 +166,7 @@ class ShiftCost:
             # What looks like the operation may be the crops, turns and borders of augmentation.
             return self.by_accuracy
         if gap is not None and (is_unaugmented or not is_replayed):
-            # The model may have memorised training images, so the gap is an upper bound of the
+            # The model may have memorized training images, so the gap is an upper bound of the
             # cost. This does not hold if augmentation makes these images harder.
             if cost.value > gap.interval[1]:
                 return gap

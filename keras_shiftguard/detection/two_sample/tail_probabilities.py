@@ -177,7 +177,7 @@ def student_t_sf(t: ArrayLike, degrees: ArrayLike) -> Floats:
 
 
 def _incomplete_beta(a: Floats, b: float, x: Floats) -> Floats:
-    """Returns the regularised incomplete beta function I_x(a, b), by Lentz's continued fraction."""
+    """Returns the regularized incomplete beta function I_x(a, b), by Lentz's continued fraction."""
     swap = x > (a + 1) / (a + b + 2)
     p, q = np.where(swap, b, a), np.where(swap, a, b)
     y = np.where(swap, 1 - x, x)
