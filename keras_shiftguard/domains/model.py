@@ -55,8 +55,8 @@ class DomainAdaptationModel(PairModel):
             Or `"auto"`: a first stage with `"augmentation"`, then AdaMatch. If measurements
             without target labels show that AdaMatch does harm, the weights of the first
             stage are restored.
-        strength: Weight of the method. 0 switches the method off, and `fit` then trains exactly as
-            that of the plain model does. For `"dann"` and `"cdan"`, `strength` is the largest
+        strength: Weight of the method. 0 switches the method off, and the training is then that of
+            the plain model, bit for bit. For `"dann"` and `"cdan"`, `strength` is the largest
             factor of the reversed gradient.
         units: Numbers of units of the hidden layers of the domain head.
         entropy: Whether `"cdan"` weights samples by how clear their class is (CDAN+E).

@@ -1,4 +1,4 @@
-"""Statements on whether domain adaptation is likely to help, and after the fit, whether it did."""
+"""Statements about a domain adaptation: whether it is likely to help, and whether it helped."""
 
 from typing import Any
 

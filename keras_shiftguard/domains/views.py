@@ -29,7 +29,7 @@ DRIFT, SHIFT = 0.3, 0.1  # a linear drift over a signal; a shift in time, as a s
 
 
 class Views(keras.layers.Layer):
-    """Weak and strong views of the inputs of a model.
+    """Layer that returns a weak and a strong view of the inputs of a model.
 
     - Images (4D): the weak view has small shifts. The strong view also has random rotation,
       shear, zoom, light, contrast, color, noise and one erased rectangle.

@@ -27,6 +27,7 @@ PENALTY = 1.0  # penalty of the ridge regression, for standardized scores
 MAX_DISAGREEMENT = 0.15
 # A value of `AccuracyEstimate.reason`.
 METHODS_DISAGREE = "The methods disagree: label some of the samples."
+# Scores from which the regression predicts the accuracy, see `scores`.
 FEATURES = ("ATC", "DoC", "COT", "entropy", "MaNo", "shares")
 
 

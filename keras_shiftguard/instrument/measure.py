@@ -32,7 +32,7 @@ def profile(
     feature_layer: str | None = None,
     distinct_samples: int | float | None = None,
 ) -> InputProfile:
-    """Measures a stream of data in one pass and constant memory.
+    """Measures the statistics of data, in one pass and with constant memory.
 
     Args:
         data: Finite data in any form that `fit` accepts, see `io.batches.batches`. Labels are

@@ -74,7 +74,7 @@ class ShiftEvents:
         self._series = ShiftSeries(writer)
 
     def state(self) -> dict[str, Any]:
-        """Returns the state for `restore`, as `profiles.storage` stores it."""
+        """Returns the state for `restore`, in a form that `profiles.storage` can store."""
         text = json.dumps(plain(self._state), allow_nan=False)
         return {"said": text, "looks": self._num_comparisons, **self._series.state()}
 

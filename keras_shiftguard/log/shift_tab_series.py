@@ -92,7 +92,7 @@ class ShiftSeries:
         self._classes: dict[str, np.ndarray] = {}
 
     def state(self) -> dict[str, Any]:
-        """Returns the state for `restore`, as `profiles.storage` stores it."""
+        """Returns the state for `restore`, in a form that `profiles.storage` can store."""
         edges = list(self._edges.values())
         return {
             "tags": self.tags,

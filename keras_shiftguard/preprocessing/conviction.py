@@ -236,7 +236,7 @@ def _doubt_about_contrast(case: Case, suspicion: Suspicion) -> tuple[str, ...]:
 
 
 def _doubt_about_paleness(reading: Reading, index: int) -> tuple[str, ...]:
-    """Returns a sentence if the model may as well expect larger, paler numbers, else ()."""
+    """Returns a sentence if the model may expect paler images with larger numbers, else ()."""
     misfit = reading.paler_rival_of(index)
     if misfit is None:
         return ()
