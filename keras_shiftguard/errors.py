@@ -44,7 +44,7 @@ class PreprocessingMismatchError(ShiftGuardError):
     """The input is preprocessed differently from the model's training data.
 
     Raised by `ShiftGuard(on_mismatch="raise")`. The attribute `.diagnosis` holds
-    the verdict.
+    the `Diagnosis`.
     """
 
     def __init__(self, diagnosis: Any) -> None:
@@ -53,7 +53,7 @@ class PreprocessingMismatchError(ShiftGuardError):
 
 
 class ShiftDetectedError(ShiftGuardError):
-    """A stream of data differs significantly from another.
+    """A stream of data differs significantly from the stream it was compared with.
 
     Raised by `ShiftGuard(on_shift="raise")`. The attribute `.report` holds the
     report.
@@ -65,7 +65,7 @@ class ShiftDetectedError(ShiftGuardError):
 
 
 class ShiftWarning(UserWarning):
-    """Warning of a problem in the data, or of a failure of the guard; training goes on."""
+    """Warning of a problem in the data, or of a failure of this package; training goes on."""
 
 
 def warn(message: str) -> None:

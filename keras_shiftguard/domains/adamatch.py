@@ -13,7 +13,7 @@ EPSILON = 1e-6
 
 
 class AdaMatch(keras.layers.Layer):
-    """The cross-entropy of strongly augmented target samples, labelled by their weak views.
+    """Loss of AdaMatch: cross-entropy of strong views of the target, labelled by the weak views.
 
     The strong and the weak view of a sample are two augmentations of it, see `Views`. The class
     probabilities of the weak view are rescaled so that their mean over the batch is that of the

@@ -95,7 +95,7 @@ class DomainAdversarial(keras.layers.Layer):
         return self.logit(x)[:, 0]
 
     def loss(self, pair: Pair, progress: Any, strength: Any) -> Any:
-        """Returns the cross-entropy of the head: the sum of its means over both domains."""
+        """Returns the cross-entropy of the head: its mean on the source plus that on the target."""
         reversal = strength * (2.0 / (1.0 + ops.exp(-RAMP_STEEPNESS * progress)) - 1.0)
         source = self(pair.features, pair.probabilities, reversal)
         target = self(pair.target_features, pair.target_probabilities, reversal)

@@ -10,8 +10,8 @@ from keras_shiftguard.errors import BadInputError
 from keras_shiftguard.io.batches import named_inputs, to_numpy
 from keras_shiftguard.statistics.classes import host_class_ids
 
-MIN_TARGET_SAMPLES = 8  # with fewer, there is an error
-RECOMMENDED_TARGET_SAMPLES = 64  # with fewer, there is a remark
+MIN_TARGET_SAMPLES = 8  # with fewer samples, `fit` raises an error
+RECOMMENDED_TARGET_SAMPLES = 64  # with fewer samples, `fit` prints a remark
 # If the largest values of the images of two domains differ by more than this factor, and the
 # smaller one is at most 4, one domain is assumed to have the range 0..1 or -1..1, and the other
 # 0..255.
@@ -61,7 +61,7 @@ def check_streams(source: Any, target: Any, labels: Any, num_classes: int) -> li
 
 
 def check_labels(labels: np.ndarray, num_classes: int) -> None:
-    """Raises a BadInputError for labels of a single class, or of classes the model lacks."""
+    """Raises a BadInputError if labels are not classes of the model, or all of one class."""
     ids = host_class_ids(labels)
     if ids is None or ids.min() < 0 or ids.max() >= num_classes:
         is_number = labels.dtype.kind in "biuf"
@@ -109,7 +109,7 @@ def _check_input(name: str, source: np.ndarray, target: np.ndarray) -> None:
     # The largest absolute values, without the most extreme 0.1 %.
     largest = [float(np.percentile(np.abs(a.astype("float64")), 99.9)) for a in (source, target)]
     low, high = sorted(max(value, 1e-9) for value in largest)
-    if low <= 4 and high / low > MIN_RANGE_RATIO:  # standardised images rarely exceed 4
+    if low <= 4 and high / low > MIN_RANGE_RATIO:  # standardized images rarely exceed 4
         bigger = "the source" if largest[0] > largest[1] else "`target_data`"
         factor = "/ 255" if largest[1] > largest[0] else "* 255"
         raise BadInputError(
@@ -121,7 +121,7 @@ def _check_input(name: str, source: np.ndarray, target: np.ndarray) -> None:
 
 
 def has_labels(data: Any) -> bool:
-    """Returns whether target data contain labels; False if that is unknown before reading."""
+    """Returns whether target data contain labels; False if only reading them would show it."""
     if isinstance(data, tuple):
         return len(data) > 1 and data[1] is not None
     spec = getattr(data, "element_spec", None)
@@ -136,7 +136,7 @@ def num_samples(value: Any) -> int:
 def check_options(
     names: tuple[str, ...], strength: float, entropy: bool, units: Any, augmentation: Any
 ) -> None:
-    """Checks the options of the methods `names`; raises a BadInputError."""
+    """Raises a BadInputError if an option is invalid, or does not fit the methods `names`."""
     if not isinstance(units, (list, tuple)) or not all(isinstance(n, int) and n > 0 for n in units):
         raise BadInputError(
             f"`units` must be a tuple of positive integers, such as (100,). Received: {units!r}"

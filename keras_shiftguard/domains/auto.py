@@ -21,7 +21,8 @@ FIRST_STAGE = 0.25  # share of the training before AdaMatch starts
 # AdaMatch is switched off.
 MIN_SOURCE_ACCURACY = 0.8
 # The class mix of the target is estimated only if the mean confidence on the target is at least
-# this share of that on the source. If it is lower, mistakes may be why another mix is predicted.
+# this share of that on the source. If it is lower, the predicted mix may differ from that of the
+# source only because predictions are wrong.
 CLEAR = 0.97
 MIN_ACCURACY_DROP = 0.02  # a smaller drop of source accuracy is ignored
 # A collapse: the entropy of the mean prediction fell below this share of its first-stage value.

@@ -19,7 +19,7 @@ EPSILON = 1e-6  # avoids a division by zero
 
 
 class MaximumMeanDiscrepancy(keras.layers.Layer):
-    """The squared maximum mean discrepancy of the features, with several kernels at once.
+    """Loss of DAN: the squared maximum mean discrepancy of the features, with several kernels.
 
     It differs from the paper in these points. All kernels have the same weight, while the paper
     learns the weights. The kernels are the five of the authors' code, around the mean squared
@@ -37,11 +37,11 @@ class MaximumMeanDiscrepancy(keras.layers.Layer):
 
 
 class CorrelationAlignment(keras.layers.Layer):
-    """The squared distance of the covariances of the features.
+    """Loss of Deep CORAL: the squared distance between the covariances of the features.
 
     The paper aligns the outputs of the last layer, and chooses the weight for each task so that
-    both losses are about equal in the end. Here the features before the last layer are aligned,
-    as by the other methods, and the weight is `CORAL_WEIGHT * strength`.
+    the loss of the task and this loss are about equal in the end. Here the features before the last
+    layer are aligned, as by the other methods, and the weight is `CORAL_WEIGHT * strength`.
 
     Reference: Sun and Saenko, "Deep CORAL: Correlation Alignment for Deep Domain Adaptation",
     ECCV workshops 2016.
@@ -101,7 +101,10 @@ def squared_distances(a: Any, b: Any) -> Any:
 
 
 def coral(source: Any, target: Any) -> Any:
-    """Returns `|Cs - Ct|^2 / (4 d^2)`, with the covariances of both batches of `d` features.
+    """Returns the distance of Deep CORAL between the covariances of two batches.
+
+    The distance is `|Cs - Ct|^2 / (4 d^2)`, where `Cs` and `Ct` are the covariance matrices of the
+    `d` features.
 
     Args:
         source: Features, `(samples, features)`, float32.
@@ -122,7 +125,7 @@ def _has_pairs(n: Any, m: Any) -> Any:
 
 
 def _covariance(x: Any) -> Any:
-    """Returns the unbiased covariance, `(features, features)`."""
+    """Returns the unbiased covariance matrix of features, `(features, features)`."""
     centred = x - ops.mean(x, axis=0, keepdims=True)
     samples = ops.cast(ops.shape(x)[0], "float32")
     return ops.matmul(ops.transpose(centred), centred) / ops.maximum(samples - 1.0, 1.0)

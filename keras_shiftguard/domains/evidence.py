@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-RIDGE = 1e-2  # added to the variance of each feature, in units of their mean variance
+RIDGE = 1e-2  # added to the variance of each feature, in units of the mean of these variances
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ from keras_shiftguard.instrument.processes import from_all, has_several_processe
 from keras_shiftguard.io.batches import batches, is_arrays, to_numpy
 from keras_shiftguard.statistics.classes import host_class_ids
 
-MAX_SAMPLES = 512  # samples of each domain that are measured
+MAX_SAMPLES = 512  # largest number of samples of each domain that are measured
 
 
 def train(
@@ -72,7 +72,7 @@ def train(
             measured, is_held_out = held_out, True
     epochs = kwargs.get("initial_epoch", 0), kwargs.get("epochs", 1)
     seed = int(np.random.randint(2**31))  # keras.utils.set_random_seed makes it repeatable
-    seed = int(from_all(np.asarray([seed]))[0])  # the seed of the first process, for all
+    seed = int(from_all(np.asarray([seed]))[0])  # all processes use the seed of the first
     pairs = Pairs(
         source,
         target,
@@ -95,7 +95,8 @@ def train(
     weights = _loss_weights(*source_samples[1:], kwargs.get("class_weight"))
     trained = from_all((to_numpy(source_samples[1]), weights))
     judges = bool(model.verbose) and is_held_out and bool(model.num_classes)
-    judges = judges and not has_several_processes()  # one of several cannot copy all weights
+    # One of several processes cannot copy all weights.
+    judges = judges and not has_several_processes()
     target_x = from_all(target_samples[0])
     watch = AdaptationWatch(model, (x, y), target_x, epochs, trained, keeps=judges)
     model.judging = Outcome(model, watch) if judges else None
@@ -130,7 +131,7 @@ def _concatenated(*parts: Any) -> np.ndarray:
 
 
 class _Repeatable:
-    """Iterable over a function that returns a generator: each pass calls the function again."""
+    """Iterable whose every iteration calls a function that returns a new generator of batches."""
 
     def __init__(self, make: Callable[[], Any]) -> None:
         self.make = make

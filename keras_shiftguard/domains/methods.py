@@ -38,7 +38,7 @@ def method_names(method: Any) -> tuple[str, ...]:
 def make_methods(
     names: tuple[str, ...], width: int, num_classes: int, units: tuple[int, ...], entropy: bool
 ) -> list[Any]:
-    """Returns a built layer for each method, with a method `loss(pair, progress, strength)`.
+    """Returns a built layer for each method; `layer.loss(pair, progress, strength)` is its loss.
 
     Args:
         names: See `method_names`. `"augmentation"` has no loss of its own.

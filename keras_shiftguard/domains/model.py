@@ -45,8 +45,8 @@ class DomainAdaptationModel(PairModel):
             - `"dann"`: a domain head learns to tell the domains apart by their features,
               and its reversed gradient makes them alike.
             - `"cdan"`: as `"dann"`, with a head that also gets the class probabilities.
-            - `"mmd"`: the maximum mean discrepancy of the features is minimised (DAN).
-            - `"coral"`: the difference of the feature covariances is minimised (Deep CORAL).
+            - `"mmd"`: the maximum mean discrepancy of the features is minimized (DAN).
+            - `"coral"`: the difference of the feature covariances is minimized (Deep CORAL).
             - `"adamatch"`: strongly augmented target samples get the labels that the model
               gives to weakly augmented ones, with aligned class shares.
             - `"augmentation"`: the source is trained on weakly and strongly augmented samples,
@@ -55,15 +55,15 @@ class DomainAdaptationModel(PairModel):
             Or `"auto"`: a first stage with `"augmentation"`, then AdaMatch. If measurements
             without target labels show that AdaMatch does harm, the weights of the first
             stage are restored.
-        strength: Weight of the method. 0 switches it off, and `fit` is that of the plain
-            model, bit for bit. For `"dann"` and `"cdan"` it is the largest factor of the
-            reversed gradient.
+        strength: Weight of the method. 0 switches the method off, and the training is then that of
+            the plain model, bit for bit. For `"dann"` and `"cdan"`, `strength` is the largest
+            factor of the reversed gradient.
         units: Numbers of units of the hidden layers of the domain head.
         entropy: Whether `"cdan"` weights samples by how clear their class is (CDAN+E).
         augmentation: Layer that augments a batch of inputs strongly, called with
             `training=True`. If None, the methods that need strong augmentation use a built-in
-            one for images, vectors and signals. With any other method, a layer given here
-            makes the source train on strongly augmented samples as well.
+            one for images, vectors and signals. With any other method, if a layer is given, the
+            source is also trained on strongly augmented samples.
         verbose: 0 is silent; 1 prints what is done and why. Before training, 1 also prints whether
             adaptation is likely to help. After training, if there is `validation_data`, it also
             prints the estimated accuracy on the target.
@@ -256,7 +256,7 @@ class DomainAdaptationModel(PairModel):
         self.compile_from_config(self.base.get_compile_config())
 
     def _read_loss(self) -> None:
-        """Sets `num_classes`, to 0 if the compiled loss is for regression; checks the methods."""
+        """Sets `num_classes` (0 if the loss is for regression); checks that the methods suit it."""
         self.num_classes = max(self.split.num_outputs, 2) if is_classifier(self) else 0
         wrong = [name for name in self.method_names if name in NEED_CLASSES]
         if not self.num_classes and wrong:

@@ -1,4 +1,4 @@
-"""Statements before and after the fit of a `DomainAdaptationModel` on whether adaptation helps."""
+"""Statements about a domain adaptation: whether it is likely to help, and whether it helped."""
 
 from typing import Any
 

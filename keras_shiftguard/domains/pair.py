@@ -11,7 +11,7 @@ from keras import ops
 
 @dataclass(frozen=True)
 class Pair:
-    """The outputs of a network for both domains in one training step, for the methods.
+    """The outputs of a network for both domains in one training step; the input of the losses.
 
     Args:
         features: Features of the source, `(samples, features)`, float32.

@@ -77,7 +77,7 @@ class PairModel(keras.Model):
         return task_loss + alignment, answers[:n]
 
     def train_step(self, *arguments: Any) -> Any:
-        """Trains on one batch, the last argument. JAX passes its state as the first argument."""
+        """Trains on a batch: the last argument. On JAX, the first argument is the state."""
         data = keras.utils.unpack_x_y_sample_weight(arguments[-1])
         if not is_pair(data[0]):
             return super().train_step(*arguments)
@@ -147,11 +147,11 @@ class PairModel(keras.Model):
     def interpolated(self, outputs: Any, x: Any, seed: Any) -> Any:
         """Returns a random mixture of the source outputs with and without the target in the batch.
 
-        In `outputs`, batch norm normalised source and target together. Here the source `x` runs
-        alone, and the moving averages of batch norm are restored. Each logit is mixed with a
-        share of its own, uniform in [0, 1]. For a model that ends in a softmax, logarithms of the
-        probabilities take the place of the logits, which are not known. Reference: Berthelot et
-        al. (2022), section 3.1.
+        In `outputs`, batch norm normalized source and target together. Here the network runs on
+        the source `x` alone, and then the moving averages of batch norm are restored. Each logit
+        has its own mixing share, uniform in [0, 1]. For a model that ends in a softmax, logarithms
+        of the probabilities take the place of the logits, which are not known. Reference:
+        Berthelot et al. (2022), section 3.1.
         """
         variables = self.split.memory
         before = [ops.copy(v.value) for v in variables]

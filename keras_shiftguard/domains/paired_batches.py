@@ -105,7 +105,7 @@ def endless_batches(target: Any, batch_size: int, rng: np.random.Generator) -> I
     Args:
         target: The target, in any form that `fit` accepts; labels are ignored.
         batch_size: Batch size for arrays.
-        rng: Random numbers to shuffle arrays.
+        rng: Random generator that shuffles arrays.
 
     Raises:
         BadInputError: For an empty target, or an iterator of `MAX_CACHED_BATCHES` batches

@@ -6,7 +6,7 @@ from typing import Any
 
 from keras_shiftguard.domains.evidence import Evidence
 
-MAX_CURVES = 20  # largest number of classes whose estimated share is drawn
+MAX_CURVES = 20  # the estimated shares of at most this many classes are drawn
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,7 @@ class AlignmentReport:
     def epoch_summary(
         self, epoch: int, logs: Mapping[str, Any]
     ) -> tuple[str, list[dict[str, Any]], dict[str, float]]:
-        """Summarises one epoch for the Shift tab.
+        """Summarizes one epoch for the Shift tab.
 
         Args:
             epoch: Number of the epoch, counted from 1.

@@ -31,8 +31,8 @@ class GradientReversal(keras.layers.Layer):
     to make that impossible.
 
     Args:
-        strength: Factor of the reversed gradient, at least 0. It is the variable
-            `self.strength`, which can be assigned at any time, also while a
+        strength: Factor of the reversed gradient, at least 0. The layer keeps it in the
+            variable `self.strength`, which can be assigned at any time, also while a
             compiled `fit` runs.
 
     Call arguments:

@@ -1,4 +1,4 @@
-"""The class mix of the target, estimated from predictions. NumPy only.
+"""The class mix (share of each class) of the target, estimated from predictions. NumPy only.
 
 A wrong mix does more harm than the mix of the source, so the mix of the source is kept unless the
 predictions contradict it. If a share `e` of the predictions is wrong, the true shares of the
@@ -17,7 +17,7 @@ EM_ROUNDS = 30
 def class_shares(
     labels: np.ndarray, num_classes: int, weights: np.ndarray | None = None
 ) -> np.ndarray:
-    """Returns the share of each class in the samples, or in their weights, `(classes,)`."""
+    """Returns the share of each class, `(classes,)`; samples count with their weights, if given."""
     counts = np.bincount(labels, weights, minlength=num_classes)
     return np.asarray(counts / max(counts.sum(), 1e-12))
 
@@ -30,7 +30,7 @@ def target_mix(probabilities: np.ndarray, prior: np.ndarray, source_mix: np.ndar
 
     Args:
         probabilities: Class probabilities of target samples, `(samples, classes)`.
-        prior: Class shares that the model has learnt, `(classes,)`. Each sample of the source
+        prior: Class shares that the model has learned, `(classes,)`. Each sample of the source
             counts with its weight in the loss.
         source_mix: Class shares of the source, `(classes,)`.
     """
@@ -51,7 +51,7 @@ def distance(mix: np.ndarray, other: np.ndarray) -> float:
 
 
 def em_mix(probabilities: np.ndarray, prior: np.ndarray) -> np.ndarray:
-    """Returns the class shares of the target by expectation-maximisation, `(classes,)`.
+    """Returns the class shares of the target by expectation-maximization, `(classes,)`.
 
     The estimate is right only if the class probabilities, rescaled to the mix of the target, are
     right on the target. If the inputs have changed as well, the estimate may be far off: on digits
@@ -60,7 +60,7 @@ def em_mix(probabilities: np.ndarray, prior: np.ndarray) -> np.ndarray:
 
     Args:
         probabilities: Class probabilities of target samples, `(samples, classes)`.
-        prior: Class shares that the model has learnt, `(classes,)`.
+        prior: Class shares that the model has learned, `(classes,)`.
 
     Reference: Saerens, Latinne and Decaestecker, "Adjusting the Outputs of a Classifier to New
     a Priori Probabilities", Neural Computation 14 (2002).

@@ -29,10 +29,10 @@ DRIFT, SHIFT = 0.3, 0.1  # a linear drift over a signal; a shift in time, as a s
 
 
 class Views(keras.layers.Layer):
-    """Weak and strong views of the inputs of a model.
+    """Layer that returns a weak and a strong view of the inputs of a model.
 
     - Images (4D): the weak view has small shifts. The strong view also has random rotation,
-      shear, zoom, light, contrast, colour, noise and one erased rectangle.
+      shear, zoom, light, contrast, color, noise and one erased rectangle.
     - Vectors (2D): the strong view has one gain for all values, noise, and values of another
       sample of the same domain.
     - Signals (3D, `(samples, time, channels)`): the strong view has a gain, a drift, noise and

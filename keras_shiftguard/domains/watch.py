@@ -31,7 +31,7 @@ class AdaptationWatch(keras.callbacks.Callback):
     first stage ends, which may be in the middle of an epoch.
 
     Args:
-        model: The `DomainAdaptationModel`; its `looks` get the measurements.
+        model: The `DomainAdaptationModel`; the measurements are added to its list `looks`.
         source: Inputs and labels of the source samples that are measured, preferably
             samples that are not trained on.
         target: Inputs of the target samples that are measured.
@@ -102,12 +102,12 @@ class AdaptationWatch(keras.callbacks.Callback):
 
     @property
     def seconds(self) -> float:
-        """How long the training took so far."""
+        """Seconds since this callback was created, just before training."""
         return time.perf_counter() - self._began
 
     @property
     def earlier(self) -> tuple[list[np.ndarray] | None, str]:
-        """Weights to compare the adapted ones with, or None, and when the model had them."""
+        """Earlier weights of the model (None if not kept), and a phrase for when it had them."""
         if self.kept is None and self.guard is not None:
             return self.guard.kept, "after the first stage"
         return self.kept, "before adaptation"

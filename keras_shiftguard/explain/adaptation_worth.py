@@ -26,8 +26,8 @@ from keras_shiftguard.instrument.undisturbed import undisturbed
 from keras_shiftguard.io.batches import named_inputs
 
 LARGE = 0.8  # an effect size in standard deviations between samples; Cohen calls 0.8 large
-# With fewer target samples, the line before the fit says neither that adaptation is likely to help
-# because a difference was found, nor that it is unlikely to help because none was found.
+# With fewer target samples, the line before the fit never says "likely". If no difference was
+# found, it says that the answer is not known, instead of "unlikely".
 MIN_TARGET = 64
 MAX_SAMPLES = 256  # target samples, and labelled source samples, for one estimate
 # An estimate runs the model on the labelled source and its corrupted copies, about this many times
@@ -243,7 +243,7 @@ def bounded_estimate(
             if cost > max(MAX_SECONDS, MAX_SHARE * seconds):
                 return None
             return estimate_accuracy(model, target, (x, y))
-    except BadInputError:  # no classifier, or another model that cannot be estimated
+    except BadInputError:  # for example, the model is not a classifier
         return None
     except Exception as error:
         failure = error

@@ -1,9 +1,8 @@
 """Bootstrap of accuracies, and confidence intervals of accuracies and their differences.
 
 An accuracy is the mean of the scores of the samples; a score is 1 if the model is right, else 0.
-With label shift removed, an accuracy is the mean of the accuracies of the classes, weighted with
-the class frequencies of the reference. The bootstrap draws the same samples for every cause of the
-gap.
+With label shift removed, an accuracy is the mean of the accuracies of the classes, weighted by
+the class frequencies of the reference. Each draw holds the same samples for every cause of the gap.
 """
 
 from collections.abc import Iterator
@@ -197,9 +196,9 @@ def difference(
 
     Args:
         first: A share.
-        first_number: Number of samples of `first`; 0 if it is exact.
+        first_number: Number of samples that `first` was counted in; 0 if `first` is exact.
         second: Another share.
-        second_number: Number of samples of `second`; 0 if it is exact.
+        second_number: Number of samples that `second` was counted in; 0 if `second` is exact.
     """
     low1, high1 = wilson(first, first_number) if first_number else (first, first)
     low2, high2 = wilson(second, second_number) if second_number else (second, second)

@@ -1,8 +1,8 @@
 """Concept shift as a cause: the samples of some classes look different, those of others do not.
 
 `detection.labels.concept` uses the same definition. Labels that no longer belong to their samples
-count as concept shift as well. Both data and reference must have labels. Concept shift explains as
-many points of the gap as the changed classes lost beyond what the other classes lost.
+count as concept shift as well. Both data and reference must have labels. Concept shift explains the
+part of the gap that arises because the changed classes lost more accuracy than the others.
 """
 
 from dataclasses import dataclass
@@ -75,7 +75,8 @@ def find_concept_shift(
     Args:
         reference: Labels of the reference.
         current: Labels of the data.
-        share: Number of independent samples (groups) of the data divided by the number of samples.
+        share: Number of independent samples, or of groups of samples, in the data, divided by the
+            number of samples.
     """
     wrong = find_relabelling(reference, current, LEVEL, (1.0, share))
     if wrong is not None:

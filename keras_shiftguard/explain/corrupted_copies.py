@@ -9,8 +9,8 @@ from keras_shiftguard.adaptation.augmentation.bank import Bank
 from keras_shiftguard.explain.style_search import Style
 from keras_shiftguard.statistics.batch import spec_for
 
-# Operations of `Bank`, and their strengths. Each operation is a family; `estimate_accuracy` finds
-# its error on one family after calibrating on all others.
+# Operations of `Bank`, and their strengths. Each operation is one family of corruptions:
+# `estimate_accuracy` measures its error on each family after calibrating on all others.
 OPERATIONS = (
     *("darker", "brighter", "less_contrast", "more_contrast", "gamma_up", "gamma_down", "haze"),
     *("blur", "motion_blur", "noise", "impulse", "resolution", "blocking"),
@@ -51,7 +51,7 @@ def _of_images(images: np.ndarray) -> Iterator[tuple[str, np.ndarray]]:
 
 def _of_numbers(x: np.ndarray) -> Iterator[tuple[str, np.ndarray]]:
     rng = np.random.default_rng(SEED)
-    finite = np.isfinite(x)  # a model may take missing values
+    finite = np.isfinite(x)  # missing values may be NaN
     number = np.maximum(finite.sum(axis=0, keepdims=True), 1)
     mean = np.where(finite, x, 0.0).sum(axis=0, keepdims=True) / number
     squares = np.where(finite, x - mean, 0.0) ** 2

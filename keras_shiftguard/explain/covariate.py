@@ -1,4 +1,4 @@
-"""Covariate shift as a cause: the accuracy that repairs without labels regain.
+"""Covariate shift as a cause: the accuracy regained by repairs that need no labels.
 
 Covariate shift cannot be removed exactly, since the images without the shift are not
 known. Two repairs are tried on the samples: one sets the mean and deviation of each channel to

@@ -11,11 +11,11 @@ class EvenSubsample:
     """An evenly spread subsample of a stream of unknown length, in bounded memory.
 
     Args:
-        limit: Largest number of kept samples; None for as many as fit into `MAX_BYTES`, which
-            bounds the number in any case.
+        limit: Largest number of kept samples; None keeps as many as fit into `MAX_BYTES`. With a
+            number, the samples must fit into `MAX_BYTES` as well.
         stop: Whether to stop at the limit; the subsample is then the first samples of the stream.
-            Otherwise the whole stream is read, and every second sample is dropped whenever there
-            are more than `limit`.
+            Otherwise the whole stream is read, and every second sample is dropped whenever more
+            than `limit` are held.
     """
 
     def __init__(self, limit: int | None, stop: bool) -> None:

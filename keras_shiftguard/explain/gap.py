@@ -39,9 +39,9 @@ def explain_gap(
               `keras.utils.image_dataset_from_directory` reads them: stretched bilinearly to the
               native size of the model, with channels R, G, B from 0 to 255.
             - `(directory, pipeline)`: raw images and their preprocessing, so that
-              resolution, crop and filter can be checked. The pipeline is either a function of one
-              raw image `(height, width, channels)`, uint8, that returns the image as fed, or data
-              that contains the files of the directory in order, as
+              resolution, crop and resizing filter can be checked. The pipeline is either a
+              function of one raw image `(height, width, channels)`, uint8, that returns the image
+              as fed, or data that contains the files of the directory in order, as
               `image_dataset_from_directory(shuffle=False)` does.
 
             If the data has no labels, the accuracy is estimated, and the report says so.

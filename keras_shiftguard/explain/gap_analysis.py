@@ -73,7 +73,8 @@ class GapAnalysis:
     def report(self) -> GapReport:
         """Returns the report: exact causes, estimated causes, and the unexplained rest."""
         causes = [*self.views.causes, *([self.shift] if self.shift else [])]
-        # One evaluation for each set of causes, two repairs, and one of the restyled reference.
+        # One evaluation for each set of causes, one for each of two repairs, and one for the
+        # restyled reference.
         progress = Progress(2 ** len(self.views.causes) + 3)
         predictions = self._predict_each_set(progress)
         scores = np.stack([self._score(each) for each in predictions])
@@ -204,7 +205,7 @@ class GapAnalysis:
         ]
 
     def _paired_scores(self) -> np.ndarray | None:
-        """Returns the scores of the reference; None unless it has the labels of the samples."""
+        """Returns the scores of the reference; None unless its labels are those of the samples."""
         labels, predictions = self.samples.labels, self.reference.predictions
         if labels is None or predictions is None or not self.reference.has_labels(labels):
             return None

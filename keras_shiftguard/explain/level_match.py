@@ -1,6 +1,6 @@
 """`LevelMatch`: the gain and offset that give images the levels of other images.
 
-Dimming, another exposure and a colour cast multiply and shift the values, so a gain and an offset
+Dimming, another exposure and a color cast multiply and shift the values, so a gain and an offset
 undo them exactly. The image attributes show, without labels, whether a gain and an offset explain a
 difference.
 """
@@ -76,7 +76,7 @@ def match_levels(
     usable = np.isfinite(wanted) & (units > 0)
 
     def distance(move: np.ndarray) -> float:
-        """Mean square of arcsinh(difference / unit) after a move; arcsinh damps large values."""
+        """Mean square of arcsinh((wanted - move) / unit); arcsinh damps large differences."""
         left = (wanted - move)[usable] / units[usable]
         return float((np.arcsinh(left) ** 2).mean()) if usable.any() else 0.0
 

@@ -28,8 +28,8 @@ class ModelFacts:
         channels: Number of channels of the first image input; 3 if the number is not fixed, or if
             there is no image input.
         channels_first: Whether images have the channels first.
-        architecture: The recognised network of `keras.applications`; None if no network is
-            recognised.
+        architecture: The recognized network of `keras.applications`; None if no network is
+            recognized.
     """
 
     num_classes: int

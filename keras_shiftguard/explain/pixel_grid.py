@@ -14,8 +14,8 @@ from keras_shiftguard.preprocessing.correction.convention import InputConvention
 
 MAX_VALUES = 200_000  # values to test; if there are more, only every k-th pixel is tested
 MIN_SHARE_ON_GRID = 0.98  # share of the values that must lie on the grid
-MIN_LEVELS = 10  # grey levels that must occur, of 256; fewer can lie on a wrong grid
-MAX_ROUNDING = 0.02  # how far a value may lie from the grid, in grey levels
+MIN_LEVELS = 10  # gray levels that must occur, of 256; fewer can lie on a wrong grid
+MAX_ROUNDING = 0.02  # how far a value may lie from the grid, in gray levels
 MAX_ROUNDING_OF_TWO_STEPS = 0.1  # the same limit after two steps, which lose more digits
 
 

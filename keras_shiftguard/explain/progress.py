@@ -36,7 +36,7 @@ class Progress:
                 self._bar.add(1)
 
     def finish(self) -> None:
-        """Ends the bar, which is then full, since some evaluations may not have been needed."""
+        """Fills and ends the bar; some of the expected evaluations may not have been needed."""
         if self._bar is not None:
             with contextlib.redirect_stdout(sys.stderr):
                 self._bar.update(self._total, finalize=True)

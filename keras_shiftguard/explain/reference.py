@@ -65,10 +65,10 @@ class Reference:
         return Mix(self.counts / total, 0 if published else int(total))
 
     def has_labels(self, labels: np.ndarray) -> bool:
-        """Whether the reference has the same labels in the same order.
+        """Whether the labels of the reference are `labels`, in the same order.
 
-        If the labels are the same, the reference most likely has the same samples in another form.
-        If it has other samples, the interval of the gap from paired samples is still valid.
+        The reference then most likely has the same samples in another form. Even if it has other
+        samples, the interval of the gap from paired samples is valid.
         """
         other = None if self.samples is None else self.samples.labels
         return other is not None and np.array_equal(other, labels)

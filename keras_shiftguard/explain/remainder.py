@@ -59,7 +59,7 @@ class Remainder:
 
     Args:
         model: The classifier.
-        views: The samples with exact causes removed.
+        views: The samples with any set of exact causes removed.
         predictions: Predictions for the samples with all exact causes removed.
         resampling: The bootstrap of the samples.
         mix: Class frequencies of the reference if label shift is a cause, else None.
@@ -108,7 +108,7 @@ class Remainder:
                 yield estimate
 
     def _inputs(self) -> Iterator[dict[str, np.ndarray]]:
-        """Returns the samples with all exact causes removed: chunks, each a dict by input name."""
+        """Yields the samples with all exact causes removed, in chunks: dicts by input name."""
         return self.views.chunks(self.views.all_removed)
 
     def largest_difference(self) -> Finding | None:

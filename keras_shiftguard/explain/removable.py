@@ -29,7 +29,7 @@ MAX_FILES_TO_READ = 32  # files that show how raw images are preprocessed
 # absolute correlation is at least this number, the sign of the correlation shows whether red and
 # blue are swapped in one version.
 MIN_ORDER_CORRELATION = 0.5
-MAX_SAME_DISTANCE = 3.0  # root mean square in grey levels; images that are nearer look the same
+MAX_SAME_DISTANCE = 3.0  # root mean square in gray levels; images that are nearer look the same
 # Hints of the diagnosis that become notes of the report. Only the first such hint is shown.
 REPORTED_HINTS = ("labels_shifted", "labels_other_order", "transposed")
 
@@ -56,7 +56,7 @@ def _preprocessing(
 ) -> tuple[dict[str, InputCorrection], list[Removable], list[str]]:
     """Returns the corrections by input name, the causes that they remove, and notes.
 
-    `some` has some of the samples. `paired` says whether the reference most likely has the same
+    `some` holds some of the samples. `paired` is whether the reference most likely has the same
     samples.
     """
     by_input = diagnosis.by_input or {next(iter(some)): diagnosis}
@@ -193,7 +193,7 @@ def _with_size(
 
 
 def _distance(samples: Samples, feed: RawFeed, size: tuple[int, int], crop: float) -> float:
-    """Returns the root mean square distance, in grey levels, of the samples from their files.
+    """Returns the root mean square distance, in gray levels, of the samples from their files.
 
     `size` and `crop` say how the files are read, see `native_image`.
     """
@@ -221,7 +221,7 @@ def _find_feed(
     if channels == 3:
         raw_balance, fed_balance = (v[:, 0] - v[:, 2] for v in (raw, fed))
         correlation = _correlation(raw_balance, fed_balance)
-        # If the images differ by less than a grey level in colour, the order cannot be found.
+        # If the images differ by less than a gray level in color, the order cannot be found.
         if abs(correlation) < MIN_ORDER_CORRELATION and float(np.std(raw_balance)) > 1:
             return "Resolution and crop: the files and the samples do not show the same images."
         flipped = correlation < 0

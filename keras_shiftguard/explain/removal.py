@@ -1,9 +1,8 @@
 """`Views`: the evaluation samples with any set of exact causes removed.
 
 An exact cause is one whose effect can be removed from the samples exactly.
-Preprocessing and channel order are corrected on the samples. To remove resolution, crop and filter,
-the raw files are read at the native size of the model, and preprocessed in the same way as the
-samples.
+Preprocessing and channel order are corrected on the samples. To remove resolution and crop, the raw
+files are read at the native size of the model, and preprocessed in the same way as the samples.
 """
 
 from collections.abc import Iterator, Mapping
@@ -28,7 +27,7 @@ class RawFeed:
         offset: Summand of each channel `(channels,)`.
         flipped: Whether blue is the first channel.
         channels_first: Whether the input has the channels first.
-        crop: Size of the central part that is read, see `native_image`.
+        crop: Relative size of the central part that is read, see `native_image`.
     """
 
     size: tuple[int, int]
@@ -114,7 +113,7 @@ def apply_fix(x: np.ndarray, fix: InputCorrection, values: bool, order: bool) ->
     Args:
         x: A batch of images.
         fix: The correction.
-        values: Whether to apply the scale and offset of `fix`. Each colour gets its own scale and
+        values: Whether to apply the scale and offset of `fix`. Each color gets its own scale and
             offset, even if the order of the channels is not corrected.
         order: Whether to apply the channel order of `fix`.
     """

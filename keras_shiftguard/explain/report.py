@@ -65,8 +65,8 @@ class GapReport(AsPage):
         estimated: Whether the data had no labels, so that the accuracy is an estimate from the
             confidence of the model.
         notes: Causes that could not be checked, and other observations.
-        doubt: A sentence on what may make an estimated gap of zero wrong: a wrong preprocessing,
-            or the largest difference between the data and the reference; else empty.
+        doubt: If an estimated gap of zero may be wrong, a sentence that says why: a wrong
+            preprocessing, or the largest difference between the data and the reference. Else empty.
     """
 
     rows: tuple[GapRow, ...]

@@ -194,7 +194,7 @@ def class_ids(y: Any, num_classes: int) -> np.ndarray | None:
     ids = host_class_ids(labels)
     if ids is None:
         rows = labels.reshape(len(labels), -1)
-        if labels.dtype.kind == "f" and rows.shape[1] == 1:  # the message shows such a number
+        if labels.dtype.kind == "f" and rows.shape[1] == 1:  # the message shows a fraction, if any
             is_whole = np.isfinite(rows[:, 0]) & (rows[:, 0] == np.floor(rows[:, 0]))
             rows = rows if is_whole.all() else rows[~is_whole]
         raise BadInputError(

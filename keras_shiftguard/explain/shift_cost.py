@@ -1,4 +1,4 @@
-"""`ShiftCost`: the accuracy that a difference between images costs, from labelled images.
+"""`ShiftCost`: the accuracy that a difference between images costs, measured on labelled images.
 
 The image attributes show, without labels, which operation makes the difference. The cost of the
 difference is measured in one of three ways:
@@ -10,7 +10,7 @@ difference is measured in one of three ways:
   accuracy on validation.
 - If no single operation explains the difference, compare the accuracy on training images that
   the model saw only once with that on validation. Without the difference, and before the model
-  memorises training images, both accuracies are the same.
+  memorizes training images, both accuracies are the same.
 """
 
 from collections.abc import Callable
@@ -35,11 +35,11 @@ LOSSLESS = frozenset(
     ("levels", "darker", "brighter", "less_contrast", "more_contrast", "gamma_up", "gamma_down")
 )
 MIN_UNDONE_LIGHT = 0.5
-SUFFICIENT_SHARE = 0.85  # from this share of the change on, no other group of operations is tried
+SUFFICIENT_SHARE = 0.85  # if an operation explains this share, no other group of them is tried
 MARGIN = 0.05  # undoing is preferred if it explains at most this share less than replaying
 MIN_SAMPLES = 100  # labelled images that a measurement needs
 # Smallest accuracy at which the cost is measured. On this scale, 0 is the accuracy of always
-# predicting the commonest class, and 1 is perfect. A model that has learnt nothing yet has no
+# predicting the commonest class, and 1 is perfect. A model that has learned nothing yet has no
 # accuracy to lose.
 MIN_LEARNT = 0.3
 NO_STYLE = Style("", 0.0, 0.0, Bank(()), np.zeros(0), np.zeros(0))
@@ -73,7 +73,7 @@ class ShiftCost:
         by_accuracy: Rough cost of any difference: the accuracy on the reference minus that on
             `current`. The value is updated while the model has seen the training images only once;
             later it is updated only if the new value is not above 0. None if it was not measured.
-        is_too_early: Whether the model has so far learnt too little for a cost to be measured.
+        is_too_early: Whether the model has so far learned too little for a cost to be measured.
     """
 
     def __init__(
@@ -136,7 +136,7 @@ class ShiftCost:
             details: Whether to search for an operation that explains the difference. If False,
                 only the accuracies are compared.
             was_trained: Whether the model had also been trained earlier, so that it may have
-                memorised the images. The difference of the accuracies is then an upper bound of the
+                memorized the images. The difference of the accuracies is then an upper bound of the
                 cost, and is used only if it is not surely above 0.
         """
         images, labels, reference = self.current.images, self.current.labels, self.reference
@@ -148,7 +148,7 @@ class ShiftCost:
             before = predict([reference.images]) == reference.labels
             rate, gap = max(rate, float(before.mean())), gap_between(before, right)
         commonest = float(np.bincount(labels).max() / len(labels))
-        # If the model had learnt too little at the previous measurement, it had memorised no image.
+        # If the model had learned too little at the last measurement, it had memorized no image.
         # So it counts as having seen the images only once.
         was_trained &= not self.is_too_early
         is_first_visit |= self.is_too_early
@@ -166,7 +166,7 @@ class ShiftCost:
             # What looks like the operation may be the crops, turns and borders of augmentation.
             return self.by_accuracy
         if gap is not None and (is_unaugmented or not is_replayed):
-            # The model may have memorised training images, so the gap is an upper bound of the
+            # The model may have memorized training images, so the gap is an upper bound of the
             # cost. This does not hold if augmentation makes these images harder.
             if cost.value > gap.interval[1]:
                 return gap
@@ -233,7 +233,7 @@ def cost_of_step(
 
 
 def mirrored(predict: Predict, current: Labelled, channels_first: bool) -> tuple[str, Cost] | None:
-    """Returns the way images are mirrored or turned, and its cost; None without a sure cost.
+    """Returns how images seem to be mirrored or turned, and the cost; None if no cost is sure.
 
     Mirroring hardly changes the image attributes, but it changes the appearance of the classes.
 
@@ -267,7 +267,7 @@ def _style(
 ) -> Style:
     """Returns the operation that comes nearest to a wanted change of the image attributes.
 
-    If no operation makes such a change, it returns `NO_STYLE`, which explains nothing.
+    If no operation makes such a change, the result is `NO_STYLE`, which explains nothing.
 
     The values of black and white are taken from both sets of images. For `moved` and `unit` see
     `ShiftCost`.

@@ -43,7 +43,7 @@ class Style:
 
     Args:
         operation: Name of the operation in the bank.
-        strength: In (0, 1].
+        strength: Strength of the operation, in (0, 1].
         explained: Share of the wanted change of the attributes that the operation makes; 1 is
             the whole change.
         bank: The bank that has the operation.
@@ -60,7 +60,7 @@ class Style:
 
     @property
     def words(self) -> str:
-        """A verb phrase with the amount: "blurs (sigma 0.02 of the side)"."""
+        """Description of the operation and its amount: "blurs (sigma 0.02 of the side)"."""
         operation = OPERATIONS[self.operation]
         return f"{operation.words} ({operation.unit.format(operation.limit * self.strength)})"
 
@@ -114,11 +114,11 @@ class StyleSearch:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Names of the attributes, in the order of `moved` and `unit`."""
+        """Names of the attributes, in the order of the arguments of `find`."""
         return self._rehearsal(self._groups[0]).names
 
     def find(self, moved: np.ndarray, unit: np.ndarray) -> Style | None:
-        """Returns the operation whose effect is nearest to a change of the mean attributes.
+        """Returns the operation whose effect is nearest to the wanted change of the attributes.
 
         Args:
             moved: The wanted change of the mean of each attribute, `(attributes,)`; NaN where the

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-SMOOTHING = 0.02  # entropic regularisation of the optimal transport, as a cost
+SMOOTHING = 0.02  # entropic regularization of the optimal transport, in units of probability
 ROUNDS = 200  # number of Sinkhorn iterations of the optimal transport
 NORM = 4  # the exponent of MaNo
 

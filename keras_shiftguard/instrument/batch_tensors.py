@@ -14,7 +14,7 @@ def is_dense(x: Any) -> bool:
 
 
 def why_not_measured(x: Any) -> str:
-    """Returns a phrase that says why `x` is not measured in a fit; "" if it is."""
+    """Returns a phrase that says why `x` is not measured in a fit; "" if `x` is measured."""
     if why := why_not_dense(x):
         return why
     if not is_numeric(x) or not hasattr(x, "shape"):

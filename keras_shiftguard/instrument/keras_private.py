@@ -7,9 +7,9 @@ return None, an empty list or False: a diagnosis then finds less but does not fa
 
 from typing import Any
 
-HISTORY = "_keras_history"  # of a symbolic tensor: operation, node_index, tensor_index
-INBOUND_NODES = "_inbound_nodes"  # of a layer or operation: its calls on symbolic tensors
-CALL_HAS_TRAINING = "_call_has_training_arg"  # of a layer: a bool
+HISTORY = "_keras_history"  # symbolic tensors have it: operation, node_index, tensor_index
+INBOUND_NODES = "_inbound_nodes"  # layers and operations have it: calls on symbolic tensors
+CALL_HAS_TRAINING = "_call_has_training_arg"  # layers have it: a bool
 
 
 def history_of(tensor: Any) -> Any | None:

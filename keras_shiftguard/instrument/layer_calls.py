@@ -59,7 +59,7 @@ def no_gradients() -> AbstractContextManager[Any]:
 
 @contextmanager
 def recorded(layers: list[Any], found: dict[int, Any]) -> Iterator[None]:
-    """Context that records the inputs of layers in a forward pass.
+    """Context that records channel means of the inputs of batch-norm layers in a forward pass.
 
     The context ends the pass as soon as all these layers have been called.
 
@@ -77,7 +77,7 @@ def recorded(layers: list[Any], found: dict[int, Any]) -> Iterator[None]:
 
 
 def _recorder(layer: Any, call: Any, found: dict[int, Any], num_layers: int) -> Any:
-    """Returns a replacement for `call` that records the first input of `layer` in `found`.
+    """Returns a replacement for `call` that records means of the first input of `layer` in `found`.
 
     The replacement ends the forward pass when `found` has `num_layers` entries.
     """

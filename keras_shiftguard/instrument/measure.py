@@ -19,8 +19,8 @@ from keras_shiftguard.statistics.labels import LabelSketch
 from keras_shiftguard.statistics.padding import Padding
 from keras_shiftguard.statistics.sketch import Sketch
 
-# The statistics count samples in float32, which is exact up to 2**24. So the count of this many
-# batches is exact if each has at most 262,144 samples.
+# The statistics are read and reset after this many batches. They count samples in float32, which is
+# exact up to 2**24. So the count is exact if each batch has at most 262,144 samples.
 BATCHES_PER_DRAIN = 64
 # Number of samples measured at a time, so that memory stays constant for batches of any size.
 CHUNK = 256
@@ -32,7 +32,7 @@ def profile(
     feature_layer: str | None = None,
     distinct_samples: int | float | None = None,
 ) -> InputProfile:
-    """Measures a stream of data in one pass and constant memory.
+    """Measures the statistics of data, in one pass and with constant memory.
 
     Args:
         data: Finite data in any form that `fit` accepts, see `io.batches.batches`. Labels are
@@ -146,7 +146,7 @@ class Measurement:
         self._data_format = data_format or keras.config.image_data_format()
         self.sketches: dict[str, Sketch] = {}
         self.labels = LabelSketch()
-        self.left_out: dict[str, str] = {}  # by input, a phrase that says why
+        self.left_out: dict[str, str] = {}  # by input name, why the input is not measured
         self._padding = Padding()
         self._num_batches = 0
 

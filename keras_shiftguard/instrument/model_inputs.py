@@ -7,7 +7,7 @@ import keras
 from keras_shiftguard.instrument.graph import walk
 from keras_shiftguard.statistics.batch import InputSpec, spec_for
 
-IMAGE_CHANNELS = (1, 3, 4)  # of gray, RGB and RGBA images
+IMAGE_CHANNELS = (1, 3, 4)  # numbers of channels of gray, RGB and RGBA images
 
 
 def input_shapes(model: keras.Model) -> dict[str, tuple[int | None, ...]]:
@@ -39,7 +39,7 @@ def input_shapes(model: keras.Model) -> dict[str, tuple[int | None, ...]]:
 
 
 def specs_of(shapes: Mapping[str, tuple[int | None, ...]], model: keras.Model) -> list[InputSpec]:
-    """Returns the specifications of the inputs of these shapes, without unsupported shapes."""
+    """Returns the specifications of inputs with these shapes; unsupported shapes are left out."""
     data_format = image_data_format(model)
     specs = [spec_for(name, shape, data_format) for name, shape in shapes.items()]
     return [spec for spec in specs if spec is not None]

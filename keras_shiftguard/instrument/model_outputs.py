@@ -92,11 +92,11 @@ class ModelOutputs:
             return self._network(x, training=False)
 
     def drain(self, weights: str) -> OutputSummary:
-        """Returns what `update` added since the last call; see `OutputSketch.drain`."""
+        """Returns the statistics of what `update` added since the last call of `drain`."""
         return self.sketch.drain(weights)
 
     def drain_predicted(self, weights: str) -> OutputSummary:
-        """Returns what `predict` added since the last call; see `OutputSketch.drain`."""
+        """Returns the statistics of what `predict` added since the last call of this method."""
         return self.predicted.drain(weights)
 
     def predict(self, x: Any, y: Any = None) -> None:
@@ -113,7 +113,7 @@ class ModelOutputs:
             results = predict_batch(self._network, x)
         except Exception as error:  # a layer may raise any type
             shapes = keras.tree.map_structure(lambda part: tuple(part.shape), x)
-            # Removes the colour codes. The first paragraph of Keras's message names the layer; the
+            # Removes the color codes. The first paragraph of Keras's message names the layer; the
             # second paragraph states the cause.
             paragraphs = re.sub(r"\x1b\[\d*m", "", str(error)).strip().split("\n\n")
             raise BadInputError(
@@ -158,7 +158,7 @@ def is_classifier(model: keras.Model, width: int | None = None) -> bool:
 
 
 def predicts_numbers(model: keras.Model) -> bool:
-    """Whether the model is surely a regression, whose whole-number labels are no class ids."""
+    """Whether the model is surely a regression, so that whole-number labels are not class ids."""
     return _declared_classifier(model) is False
 
 

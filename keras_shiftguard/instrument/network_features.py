@@ -48,7 +48,7 @@ class FeatureReader:
 
     def __init__(self, model: keras.Model) -> None:
         self._model = model
-        # The layer that receives the features; empty if the outputs are the features.
+        # The layer that receives the features, in a list; [] if the outputs are the features.
         self._layers: list[Any] | None = None
         self._passes = 0
         self._compiled: Callable[..., Any] | None = None
@@ -111,7 +111,7 @@ class FeatureReader:
         return values, rank
 
     def _run(self, inputs: Mapping[str, Any], layers: list[Any]) -> tuple[list[Any], Any]:
-        """Returns the inputs of the layers as `(layer, values, rank)`, and the outputs."""
+        """Returns the averaged inputs of layers as `(layer, values, rank)`, and the outputs."""
         found: list[tuple[Any, Any, int]] = []
         with (
             replaced_calls([(layer, _recorder(layer, layer.call, found)) for layer in layers]),
@@ -145,7 +145,7 @@ def _chosen(found: list[tuple[Any, Any, int]], outputs: Any) -> list[Any]:
 def _recorder(
     layer: Any, call: Callable[..., Any], found: list[tuple[Any, Any, int]]
 ) -> Callable[..., Any]:
-    """Returns a replacement for `call` that adds the first input of `layer` to `found`."""
+    """Returns a replacement for `call` that adds the averaged input of `layer` to `found`."""
 
     def record(inputs: Any, *args: Any, **kwargs: Any) -> Any:
         shape = getattr(inputs, "shape", ())

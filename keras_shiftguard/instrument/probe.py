@@ -1,11 +1,11 @@
-"""`Probe`: measures each batch of a model beside the compiled step, before the step gets it.
+"""`Probe`: measures each batch of a model outside of the compiled step, before the step gets it.
 
 `fit`, `evaluate` and `predict` read `model.train_function`, `model.test_function` and
 `model.predict_function` anew at every batch, and pass the raw batch to them from Python. So the
 probe replaces each of these functions with a wrapper. The wrapper measures each batch, corrects and
 augments the batch if correction and augmentation are on, and passes it to the original function.
 The probe adds no variables and no metrics to the model, and the model's step is compiled in the
-same way as without a guard.
+same way as without `ShiftGuard`.
 """
 
 from collections.abc import Callable, Sequence
@@ -112,7 +112,7 @@ class Probe:
         self._unwrap(lambda probe: not probe.attached)
 
     def _unwrap(self, is_done: Callable[["Probe"], bool]) -> None:
-        """Removes wrappers, the outermost first, until `is_done` is false for the probe of one."""
+        """Removes wrappers, the outermost first, up to the first one whose probe is not done."""
         for name in FUNCTIONS.values():
             function = getattr(self.model, name)
             while (probe := _probe_of(function)) is not None and is_done(probe):
@@ -233,7 +233,7 @@ class Probe:
         return stream.corrected(name, tensor)
 
     def _build(self, stream: Stream, inputs: dict[str, Any]) -> None:
-        """Creates the variables from the first batch, if the shapes were not known before."""
+        """Creates the variables of the statistics, for the shapes of the first batch."""
         shapes = {name: (None, *tensor.shape[1:]) for name, tensor in inputs.items()}
         specs = specs_of(shapes, self.model)
         stream.build(specs)

@@ -1,8 +1,8 @@
 """`TensorFlowSteps`: takes batches from the data iterator, and runs a model's step on them.
 
 Keras passes the iterator of a `tf.data.Dataset` to `model.train_function`, whose graph takes the
-batches from it. To measure or change a batch outside of this graph, `TensorFlowSteps` first takes
-the batch from the iterator, and then calls Keras's own function on this batch.
+batches from the iterator. To measure or change a batch outside of this graph, `TensorFlowSteps`
+takes the batch from the iterator first, and then calls Keras's own function on this batch.
 """
 
 from collections.abc import Callable, Iterator
@@ -198,7 +198,7 @@ def _on_all_replicas(strategy: Any, data: Any, prepare: Prepare) -> Any:
 
 
 def _joined(parts: Any) -> Any:
-    """Returns the parts of all replicas as one tensor; the first one if they are no tensors."""
+    """Returns the parts of all replicas as one tensor; the first part if they are no batches."""
     import tensorflow as tf
 
     if isinstance(parts[0], tf.SparseTensor):

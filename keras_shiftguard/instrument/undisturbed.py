@@ -1,7 +1,7 @@
-"""Contexts that undo the side effects of a guard's computations on the training.
+"""Contexts that keep the computations of `ShiftGuard` from changing the training.
 
-A fit with a guard must draw the same random numbers as a fit without a guard. But data that the
-guard reads may be shuffled with a global random generator. A new pass over a PyTorch `DataLoader`
+A fit with `ShiftGuard` must draw the same random numbers as a fit without it. But the data that it
+reads may be shuffled with a global random generator. A new pass over a PyTorch `DataLoader`
 always draws from PyTorch's generator, and so does `model.predict` on PyTorch. Shuffling and dropout
 in training use the same generator.
 """

@@ -63,10 +63,10 @@ def batches(data: Any, batch_size: int = BATCH_SIZE, name: str = "data") -> Iter
             `(x, y, w)`; a list or dict is a multi-input `x`); or a
             `tf.data.Dataset`, `keras.utils.PyDataset`, torch `DataLoader` or
             generator that yields batches of such tuples; or a function without
-            arguments that returns any of these. Tables and columns of pandas are arrays.
+            arguments that returns any of these. Tables and columns of pandas count as arrays.
         batch_size: Number of samples in a batch of arrays. All other data is batched
             already.
-        name: Name of the argument that `data` is, for error messages.
+        name: Name that error messages use for `data`.
 
     Raises:
         BadInputError: If `data` is none of these, or arrays differ in length.
@@ -113,7 +113,7 @@ def all_batches(data: Any, batch_size: int = BATCH_SIZE, name: str = "data") -> 
     Args:
         data: Any data that `batches` takes.
         batch_size: Number of samples in a batch of arrays.
-        name: Name of the argument that `data` is, for error messages.
+        name: Name that error and warning messages use for `data`.
 
     Raises:
         BadInputError: If `data` is known to have no end, or is a list of single images.

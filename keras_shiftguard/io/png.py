@@ -6,7 +6,7 @@ import zlib
 import numpy as np
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
-COLOUR_TYPES = {1: 0, 3: 2}  # PNG colour type by number of channels
+COLOUR_TYPES = {1: 0, 3: 2}  # PNG color type by number of channels
 SUB = 1  # the PNG filter that stores the difference to the pixel on the left
 
 

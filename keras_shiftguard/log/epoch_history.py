@@ -12,8 +12,9 @@ from keras_shiftguard.log.shift_tab_bins import tables
 from keras_shiftguard.profiles import InputProfile
 from tensorboard_plugin_shiftguard.metadata import MAX_FEATURES
 
-MAX_SHOWN = 12  # features on the page, the worst findings first
-# Epochs on the page. If there are more, evenly spaced ones are chosen, which include the latest.
+MAX_SHOWN = 12  # largest number of features on the page; the worst findings are shown
+# Largest number of epochs on the page. If there are more, evenly spaced ones are chosen, which
+# include the latest.
 MAX_EPOCHS = 200
 
 Key = tuple[str, str]  # a stream, and the stream it is compared with

@@ -136,8 +136,8 @@ class EventWriter:
             tag: Name of the series.
             data: Numbers, or a UTF-8 text.
             step: Position on the horizontal axis.
-            content: The description of the series, at most 256 KB as JSON. Only that of the
-                first point is written, because TensorBoard ignores later ones.
+            content: The description of the series, at most 256 KB as JSON. It is written only
+                with the first point, because TensorBoard ignores later descriptions.
         """
         metadata = summary_pb2.SummaryMetadata(
             plugin_data=summary_pb2.SummaryMetadata.PluginData(

@@ -36,8 +36,8 @@ FOLDERS = {
     "validation": f"{RUN_NAME}/{PICTURES}-evaluation",
     "prediction": f"{RUN_NAME}/{PICTURES}-prediction",
 }
-MAX_LOOKS = 3  # looks whose pictures are kept
-MAX_SIDE = 64  # pixels of a picture; larger images are reduced by averaging
+MAX_LOOKS = 3  # number of looks whose pictures are kept
+MAX_SIDE = 64  # largest side of a picture in pixels; larger images are reduced by averaging
 RANGES = ((0.0, 1.0), (-1.0, 1.0), (0.0, 255.0))  # usual ranges of the values of images
 # Images have a usual range if their values span at least the share MIN_SPAN of it, and exceed
 # either end by at most the share SLACK.

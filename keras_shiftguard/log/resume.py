@@ -1,4 +1,4 @@
-"""State files of a guard, one for each epoch, from which an interrupted fit is resumed.
+"""State files of a `ShiftGuard`, one for each epoch, from which an interrupted fit is resumed.
 
 A resumed fit repeats the epoch in which the fit was killed. If the weights at the end of the
 previous epoch were not saved yet, the resumed fit repeats that epoch as well. So the last two state

@@ -38,8 +38,8 @@ class RunWriter:
     Args:
         log_dir: The directory to write to; None writes nothing.
         kind: `"train"` for a fit, `"validation"` for an evaluation, else `"prediction"`.
-        tolerance: The share of accuracy that a shift may cost before it is an alarm; None if
-            every shift is an alarm.
+        tolerance: The share of accuracy that a shift may cost before the shift is an alarm; None
+            if every shift is an alarm.
 
     Raises:
         BadInputError: If nothing can be written there.
@@ -238,14 +238,14 @@ class RunWriter:
         self._try(write)
 
     def write_epoch_state(self, epoch: int, state: dict[str, Any]) -> None:
-        """Writes the guard's state at the start of an epoch, counted from 0."""
+        """Writes the state of `ShiftGuard` at the start of an epoch, counted from 0."""
         self._try(lambda writer: write_epoch_state(writer.log_dir, epoch, state))
 
     def read_epoch_state(self, epoch: int) -> dict[str, Any] | None:
-        """Returns the guard's state at the start of an epoch, as an earlier fit wrote it.
+        """Returns the state of `ShiftGuard` at the start of an epoch, as an earlier fit wrote it.
 
-        If there is none, the state of the epoch before is returned. The result is None if that
-        is missing too, or without a log directory. See `resume.py`.
+        If this state is missing, the state of the epoch before is returned. The result is None if
+        both are missing, or if there is no log directory. See `resume.py`.
         """
         return None if self.log_dir is None else read_epoch_state(self.log_dir, epoch)
 
@@ -265,8 +265,8 @@ class RunWriter:
 
         def write(writer: "EventWriter") -> None:
             if purge:
-                # Not from `epoch` on: the scalars of the epoch before have this step, since they
-                # count from 1. The tab's own series are written again at this step.
+                # The points at step `epoch` stay: among them are the scalars of the epoch before,
+                # which count from 1. The tab's own series are written again at this step.
                 writer.purge(epoch + 1)
             if state is not None and self._tab is not None:
                 self._tab.restore(state, epoch)

@@ -44,9 +44,9 @@ class ShiftEvents:
     Args:
         writer: The writer of the event file.
         version: The version of this package. A reader that is too old for the log
-            shows it to the user.
-        tolerance: The share of accuracy that a shift may cost before it is an alarm; None if
-            every shift is an alarm.
+            shows this version to the user.
+        tolerance: The share of accuracy that a shift may cost before the shift is an alarm; None
+            if every shift is an alarm.
     """
 
     def __init__(
@@ -74,7 +74,7 @@ class ShiftEvents:
         self._series = ShiftSeries(writer)
 
     def state(self) -> dict[str, Any]:
-        """Returns the state for `restore`, as `profiles.storage` stores it."""
+        """Returns the state for `restore`, in a form that `profiles.storage` can store."""
         text = json.dumps(plain(self._state), allow_nan=False)
         return {"json": text, "looks": self._num_comparisons, **self._series.state()}
 
@@ -230,7 +230,7 @@ class ShiftEvents:
         self._writer.write_data(EVENTS_TAG, text, step, {"v": SCHEMA})
 
     def _write_state(self, step: int) -> None:
-        """Writes the state as JSON, without details if it would be too long."""
+        """Writes the state as JSON; details are left out if the text would be too long."""
         # The tab shows only these tags, so it shows no series of an earlier fit in this directory.
         tags = self._series.tags
         state = {**self._state, "tags": tags, "step": int(step), "looks": self._num_comparisons}

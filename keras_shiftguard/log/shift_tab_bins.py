@@ -1,9 +1,9 @@
 """Histograms for the Shift tab: a few bins that all streams share.
 
 The histograms of a profile are on a fixed grid of about 2,800 bins, or on a coarse grid that joins
-several of these bins to one. A picture needs only 32 bins. Their edges are edges of the grid, as
+several of these bins to one. The tab draws only 32 bins. Their edges are edges of the grid, as
 evenly spaced as the grid allows, over the range of nearly all samples of all streams. Edges are
-stored as indexes into the fine grid, so that pictures made separately can be drawn over each other.
+stored as indexes into the fine grid, so that separate histograms can be drawn over each other.
 """
 
 from collections.abc import Mapping, Sequence
@@ -17,8 +17,8 @@ from keras_shiftguard.profiles.features import COARSENING, NUM_COARSE_BINS
 from keras_shiftguard.profiles.grid import BINS_PER_SIGN
 from tensorboard_plugin_shiftguard.metadata import MAX_CLASSES
 
-BINS = 32  # bins of a picture, in which the histograms of all streams are drawn together
-TAIL = 0.005  # share of a stream's samples that may lie beyond either end of the picture
+BINS = 32  # number of bins that are drawn; all streams share them
+TAIL = 0.005  # share of a stream's samples that may lie beyond either end of these bins
 MARGIN = 0.05  # width added at each end, as a share of the range of the samples
 
 
@@ -46,7 +46,7 @@ def class_counts(profile: InputProfile) -> dict[str, np.ndarray]:
 
 
 def shared_bins(rows: Sequence[np.ndarray]) -> np.ndarray:
-    """Returns the edges for one picture of several histograms.
+    """Returns the edges of the bins in which several histograms are drawn together.
 
     Args:
         rows: The histogram of each stream: counts on the fine or the coarse grid, `(k,)`.
@@ -98,7 +98,7 @@ def shares(row: np.ndarray, edges: np.ndarray) -> np.ndarray:
 def shown_classes(counts: Mapping[str, np.ndarray]) -> np.ndarray:
     """Returns the ids of the classes that get their own bar.
 
-    These are all classes that occur, or the `MAX_CLASSES - 1` most frequent ones.
+    These are all classes that occur, or the `MAX_CLASSES - 1` most frequent ones if more occur.
 
     Args:
         counts: Class counts of each stream, `(classes,)`. Every stream has the same weight.

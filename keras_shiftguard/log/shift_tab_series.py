@@ -92,7 +92,7 @@ class ShiftSeries:
         self._classes: dict[str, np.ndarray] = {}
 
     def state(self) -> dict[str, Any]:
-        """Returns the state for `restore`, as `profiles.storage` stores it."""
+        """Returns the state for `restore`, in a form that `profiles.storage` can store."""
         edges = list(self._edges.values())
         return {
             "tags": self.tags,
@@ -124,7 +124,8 @@ class ShiftSeries:
             pairs: The pairs of streams that were compared, with the results of all tests.
             profiles: The latest profile of each stream.
         """
-        # The streams are fixed at the first comparison, and validation may get its data later.
+        # The streams are fixed at the first comparison. Validation is always one of them, because
+        # it may get its data later.
         self._streams = self._streams or list(dict.fromkeys(["train", "validation", *profiles]))
         for pair in pairs:
             self._write_scores(step, pair)

@@ -1,4 +1,7 @@
-"""Verdict "ok" from the trial alone (`witnesses/trial.py`), if other evidence cannot decide."""
+"""Verdict "ok" from the trial alone (`witnesses/trial.py`), if other evidence cannot decide.
+
+The trial measures whether the network distinguishes the images better in another convention.
+"""
 
 from keras_shiftguard.conventions import MODES
 from keras_shiftguard.preprocessing.case import Case, Verdict
@@ -15,7 +18,10 @@ from keras_shiftguard.preprocessing.witnesses.trial import Preference
 
 
 def acquitted_by_trial(case: Case, evidence: tuple[str, ...]) -> Verdict | None:
-    """Returns "ok" if every other mode scores clearly worse in the trial than as fed, else None.
+    """Returns "ok" if every other mode scores clearly worse in the trial than the mode as fed.
+
+    Otherwise the result is None.
+
 
     The test requires three channels, images in a named mode, trained weights, and a network that
     distinguishes the images. The result is also None if the images as fed have a high misfit to
@@ -29,8 +35,8 @@ def acquitted_by_trial(case: Case, evidence: tuple[str, ...]) -> Verdict | None:
     rivals = [InputConvention(mode, fed.channel_order) for mode in MODES if mode != fed.mode]
     maps = [case.transform_between(fed, rival) for rival in rivals]
     if isinstance(reading, str) and fed.mode in ("raw", "caffe"):
-        # Many networks without normalisation distinguish images better, the larger the pixel
-        # values are. So values `FAR_FACTOR` times as large must also score worse.
+        # In many networks without normalization, larger pixel values make images easier to
+        # distinguish. So values `FAR_FACTOR` times as large must also score worse.
         maps.append(Transform(None, (FAR_FACTOR,) * 3, (0.0,) * 3))
     worst: Preference | None = None
     for rival in maps:

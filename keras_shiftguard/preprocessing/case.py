@@ -33,8 +33,8 @@ class Case:
         learnt: The convention that the network was fed when its training from scratch began, in
             this program; None if not known.
         trial: The trial of fixes (`witnesses/trial.py`); None if the network cannot be run.
-        levels: The correction of the images' levels, to compare with batch norm; None if the
-            network cannot be run.
+        levels: Corrects the levels of the images and compares the result with batch norm; None if
+            the network cannot be run.
     """
 
     observation: Observation
@@ -51,7 +51,7 @@ class Case:
 
     @property
     def name(self) -> str:
-        """The name of the recognised network, as the beginning of a sentence."""
+        """The name of the recognized network, as the beginning of a sentence."""
         return self.structure.architecture or "The network"
 
     def made_for(self, convention: InputConvention) -> str:
@@ -118,7 +118,7 @@ class Case:
 
 @dataclass(frozen=True)
 class Verdict:
-    """The result for one input: some fields of `Diagnosis`, and two more.
+    """The result for one input: some fields of `Diagnosis`, and the two fields below.
 
     Args:
         swap_is_possible: Whether a swap of red and blue is suspected but not proven.

@@ -30,7 +30,8 @@ class Order:
         is_certain: Whether `swap` is certain. Only a certain swap is a mismatch.
         evidence: Sentences with numbers.
         swap_is_possible: Whether at least one source of evidence suggests a swap that is not
-        certain. is_proven: Whether the swap is certain because of the trial, or because of a stated
+            certain.
+        is_proven: Whether the swap is certain because of the trial, or because of a stated
             convention and the order of the subtracted means.
     """
 
@@ -44,10 +45,10 @@ class Order:
 def order_for(case: Case, expected: InputConvention, fixed: bool = False) -> Order:
     """Decides the channel order of images that should be in the convention `expected`.
 
-    There are three sources of evidence: batch norm, the trial, and the order of the subtracted
-    per-channel means. A swap is certain if two of them show it and neither batch norm nor the trial
-    contradicts it. Batch norm alone is not enough, because a colour cast looks like a swap. If the
-    convention is stated, the order of the subtracted means is enough.
+    There are three sources of evidence: batch norm, the trial (`witnesses/trial.py`), and the order
+    of the subtracted per-channel means. A swap is certain if two of them show it and neither batch
+    norm nor the trial contradicts it. Batch norm alone is not enough, because a color cast looks
+    like a swap. If the convention is stated, the order of the subtracted means is enough.
 
     Args:
         case: What is known about the input.
@@ -76,8 +77,8 @@ def order_for(case: Case, expected: InputConvention, fixed: bool = False) -> Ord
     if memory > -MIN_LIKELY_SWAP_SIGMAS and not case.structure.fresh:
         trial = _try_swap(case, expected, fixed)
     helps = trial.sigmas if trial is not None and trial.can_tell else None
-    # `helps` contains the logits, and can contradict a certain swap. `seen` decides whether a swap
-    # is likely, and leaves out logits that do not distinguish the images.
+    # `helps` is computed with the logits, and can contradict a certain swap. `seen` decides whether
+    # a swap is likely. It is computed without the logits if they do not distinguish the images.
     seen = helps
     if trial is not None and trial.can_tell and not trial.head_tells:
         seen = trial.without_head().sigmas
@@ -155,7 +156,7 @@ def _memory(case: Case, expected: InputConvention) -> float:
     same_means = [i for i in others if reading.hypotheses[i].means == choice.means] or others
     gap, _ = reading.scores.gap(same_means[0], reading.best)
     sigmas = reading.swap_sigmas
-    if gap < MIN_SWAP_GAP and choice.means is None:  # small gap: suspected at most, never certain
+    if gap < MIN_SWAP_GAP and choice.means is None:  # with a small gap, a swap is never certain
         sigmas = min(sigmas, MIN_SWAP_SIGMAS)
     return sigmas if choice.swap else -sigmas
 

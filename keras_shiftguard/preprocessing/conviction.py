@@ -171,9 +171,9 @@ def _wrong_mode(case: Case, suspicion: Suspicion) -> Verdict | None:
 def _head_agrees(case: Case, suspicion: Suspicion, trial: Preference | None, by_trial: int) -> bool:
     """Whether the trial permits a mismatch; True without a trial or a classifier of the user.
 
-    A classifier on a frozen backbone may have learnt another input than the backbone, and batch
-    norm only shows the input of the backbone. So if the observed and the expected convention are
-    close, the fix must clearly help in the trial.
+    A classifier on a frozen backbone may have been trained on another input than the backbone, and
+    batch norm only shows the input of the backbone. So if the observed and the expected convention
+    are close, the fix must clearly help in the trial.
     """
     if case.structure.head != "own" or trial is None:
         return True
@@ -222,7 +222,7 @@ def _memory_says(case: Case, suspicion: Suspicion) -> int:
 
 
 def _doubt_about_contrast(case: Case, suspicion: Suspicion) -> tuple[str, ...]:
-    """Returns a sentence if less contrast in the training images explains the suspicion."""
+    """Returns a sentence if less contrast in training images explains the suspicion, else ()."""
     reading, index = case.reading, suspicion.index
     misfit = None
     if isinstance(reading, Reading) and index is not None:
@@ -236,7 +236,7 @@ def _doubt_about_contrast(case: Case, suspicion: Suspicion) -> tuple[str, ...]:
 
 
 def _doubt_about_paleness(reading: Reading, index: int) -> tuple[str, ...]:
-    """Returns a sentence if the model may as well expect gray images with larger numbers."""
+    """Returns a sentence if the model may expect paler images with larger numbers, else ()."""
     misfit = reading.paler_rival_of(index)
     if misfit is None:
         return ()

@@ -38,12 +38,12 @@ def log_gamma(x: ArrayLike) -> Floats:
 
 
 def weighted_chi2_sf(weights: ArrayLike, x: ArrayLike, degrees: ArrayLike = 1.0) -> Floats:
-    """Returns P(sum of weights * chi2 > x), for independent chi2.
+    """Returns P(sum of weights * chi2 > x), for independent chi2 variables.
 
     Args:
-        weights: Weights, not negative, `(k,)` or `(n, k)`. Those of 0 are ignored.
+        weights: Weights, not negative, `(k,)` or `(n, k)`. Weights of 0 are ignored.
         x: Values, `()` or `(n,)`.
-        degrees: Degrees of freedom of each chi2, broadcast to `weights`.
+        degrees: Degrees of freedom of each chi2 variable, broadcast to `weights`.
 
     Returns:
         Probabilities, shaped like `x`, in `[SMALLEST_P, 1]`; 1 if all weights are 0
@@ -155,21 +155,21 @@ def _saddle(w: Floats, k: Floats, x: Floats, positive: bool) -> Floats:
 
 
 def gamma_sf(x: ArrayLike, shape: ArrayLike) -> Floats:
-    """Returns P(gamma of that shape and scale 1 > x), elementwise."""
+    """Returns P(gamma variable with the given shape and scale 1 > x), elementwise."""
     x, shape = np.broadcast_arrays(np.asarray(x, "float64"), np.asarray(shape, "float64"))
     flat = weighted_chi2_sf(np.full((x.size, 1), 0.5), x.ravel(), 2 * shape.reshape(-1, 1))
     return flat.reshape(x.shape)
 
 
 def normal_sf(z: ArrayLike) -> Floats:
-    """Returns P(standard normal > z), elementwise."""
+    """Returns P(standard normal variable > z), elementwise."""
     z = np.asarray(z, "float64")
     both = gamma_sf(z**2 / 2, 0.5) / 2  # z**2 is chi2 with one degree of freedom
     return np.maximum(np.where(z >= 0, both, 1 - both), SMALLEST_P)
 
 
 def student_t_sf(t: ArrayLike, degrees: ArrayLike) -> Floats:
-    """Returns P(Student's t > t), elementwise."""
+    """Returns P(variable with Student's t distribution > t), elementwise."""
     t, degrees = np.broadcast_arrays(np.asarray(t, "float64"), np.asarray(degrees, "float64"))
     x = degrees / (degrees + np.minimum(np.abs(t), 1e150) ** 2)
     both = _incomplete_beta(degrees / 2, 0.5, x) / 2
@@ -177,7 +177,7 @@ def student_t_sf(t: ArrayLike, degrees: ArrayLike) -> Floats:
 
 
 def _incomplete_beta(a: Floats, b: float, x: Floats) -> Floats:
-    """Returns the regularised incomplete beta function I_x(a, b), by Lentz's continued fraction."""
+    """Returns the regularized incomplete beta function I_x(a, b), by Lentz's continued fraction."""
     swap = x > (a + 1) / (a + b + 2)
     p, q = np.where(swap, b, a), np.where(swap, a, b)
     y = np.where(swap, 1 - x, x)

@@ -23,8 +23,9 @@ MODULES = {
     "VGG19": ("vgg19", "caffe"),
     "Xception": ("xception", "tf"),
 }
-PREPROCESS_INPUT_ORDER = {"caffe": "bgr", "torch": "rgb", "tf": "rgb"}  # of the result, by mode
-# Largest error of the result in grey levels. The error comes from rounding the numbers in the line.
+# Channel order of the result of `preprocess_input`, by mode.
+PREPROCESS_INPUT_ORDER = {"caffe": "bgr", "torch": "rgb", "tf": "rgb"}
+# Largest error of the result in gray levels. The error comes from rounding the numbers in the line.
 # Named conventions are known exactly. Fitted conventions are not, so their numbers may be rounded
 # more.
 MAX_ERROR, MAX_ERROR_FITTED = 2e-4, 0.01
@@ -71,7 +72,7 @@ def advice_line(
             return f"x = keras.applications.{name}.preprocess_input({inner}{arguments})"
     permutation, scale, offset = affine_between(observed, expected)
     pixels = "x" if permutation is None else swapped
-    # One grey level of raw pixels is `expected.scale` in the result.
+    # One gray level of raw pixels is `expected.scale` in the result.
     max_error = max_levels * float(np.max(np.abs(expected.scale or 1.0)))
     line = _affine(pixels, scale, offset, max_error, max_levels, channels_last)
     return "" if line == "x" else f"x = {line}"
@@ -112,7 +113,7 @@ def _affine(
     """Returns the shortest Python expression for `x * scale + offset`.
 
     Scale and offset have one number for all channels, or one number for each channel. `max_error`
-    is the largest allowed error of the result; `max_levels` is this error in grey levels of raw
+    is the largest allowed error of the result; `max_levels` is this error in gray levels of raw
     pixels.
     """
     gain, bias = np.asarray(scale), np.asarray(offset)

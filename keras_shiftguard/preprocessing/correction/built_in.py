@@ -19,7 +19,7 @@ from keras_shiftguard.preprocessing.correction.layer import InputCorrection
 def apply_correction(
     model: keras.Model, fix: InputCorrection | Mapping[str, InputCorrection]
 ) -> keras.Model:
-    """Returns a model with `fix` in front that shares the weights of `model`.
+    """Returns a model that corrects its input with `fix` and then runs `model`.
 
     The result takes images as they were fed to `model`, of any numeric dtype.
     If `model` was compiled, the result is compiled as well, with a fresh optimizer.
@@ -30,8 +30,8 @@ def apply_correction(
             several inputs, by name.
 
     Returns:
-        A functional `keras.Model` that contains `model` as one layer. Its `.keras`
-        file loads with Keras alone (a subclassed model also needs its own class).
+        A functional `keras.Model` that contains `model` as one layer and shares its weights. Its
+        `.keras` file loads with Keras alone (a subclassed model also needs its own class).
 
     Raises:
         BadInputError: If a fix cannot be assigned to an input, or if the model

@@ -68,7 +68,7 @@ class InputConvention:
             if self.channel_order == "bgr":
                 scale, offset = scale[::-1], offset[::-1]
             elif self.channel_order == "gray":
-                # The only channel gets the mean of the numbers of the three colours.
+                # The only channel gets the mean of the numbers of the three colors.
                 scale, offset = (float(np.mean(scale)),), (float(np.mean(offset)),)
             elif self.channel_order == "unknown" and np.ptp(scale) == np.ptp(offset) == 0:
                 scale, offset = scale[:1], offset[:1]  # fits any number of channels
@@ -81,7 +81,7 @@ class InputConvention:
         return self.mode != "unknown"
 
     def from_raw(self, raw: np.ndarray) -> np.ndarray:
-        """Returns raw RGB images in this convention.
+        """Returns raw RGB images converted to this convention.
 
         Args:
             raw: Pixels in 0..255, channels last.
@@ -138,7 +138,7 @@ UNKNOWN, RAW = InputConvention("unknown", "unknown"), InputConvention("raw", "rg
 
 
 def _checked_numbers(scale: Any, offset: Any) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Returns scale and offset as tuples of equal length; else raises `BadInputError`."""
+    """Returns scale and offset as tuples of equal length; raises `BadInputError` if invalid."""
     try:
         pair = np.broadcast_arrays(
             *(np.atleast_1d(np.asarray(v, "float64")) for v in (scale, offset))

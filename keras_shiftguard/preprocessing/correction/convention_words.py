@@ -7,7 +7,7 @@ import numpy as np
 from keras_shiftguard.conventions import MODES, WORDS, forms
 from keras_shiftguard.preprocessing.correction.convention import InputConvention
 
-NAME_TOLERANCE = 0.02  # relative difference up to which a fitted convention gets a name
+NAME_TOLERANCE = 0.02  # a convention that differs from a known mistake by less gets its name
 
 
 def in_words(convention: InputConvention) -> str:
