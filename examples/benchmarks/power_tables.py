@@ -79,7 +79,10 @@ class Results:
         return np.mean(table, axis=1) if table else None
 
     def too_many(self, method):
-        """Returns whether the rate over all sizes is above alpha; sizes of a draw are dependent."""
+        """Returns whether the false-alarm rate over all sizes is above alpha beyond chance.
+
+        The standard error is taken over draws, because the sizes of one draw depend on each other.
+        """
         rates = [np.mean(list(found.values())) for found in self.alarms[method, "none"].values()]
         if len(rates) < 20:
             return False
