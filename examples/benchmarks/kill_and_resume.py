@@ -12,7 +12,8 @@ differ, and how many runs look the same in the Shift tab, with each epoch once. 
 data is a function of the epoch, so a resumed fit sees the same batches.
 
 Each fit runs in a new process, forked from a process that has only imported the packages. So the
-imports, half of the time of a point, are done once, and an earlier fit leaves nothing in memory.
+imports, which would take half of the time of a point, are done once, and an earlier fit leaves
+nothing in memory.
 """
 
 import argparse

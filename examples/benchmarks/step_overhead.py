@@ -138,7 +138,7 @@ def now():
 
 
 def batches(batch, size):
-    """A dataset of as many batches as 50,000 images need: one batch, slightly changed each time."""
+    """Returns as many batches as 50,000 images need: one batch, slightly changed each time."""
     import keras
 
     rng = np.random.default_rng(0)
