@@ -22,9 +22,9 @@ KINDS = {"gn": "noise", "img": "image", "ko": "knock-out", "img+ko": "both"}
 class Results:
     """Alarms by method, shift, draw and n.
 
-    `adjusted` holds corrected thresholds for p-values. A method gets one for each size with a
-    false-alarm rate above alpha, if this rate or its rate over all sizes is above alpha beyond
-    chance. With the threshold, its rate on the draws without a shift is alpha.
+    `adjusted` holds corrected thresholds for p-values, by method and size. A method gets one at each
+    size where its false-alarm rate is above alpha, if this rate or its rate over all sizes is above
+    alpha beyond chance. With the threshold, its rate on the draws without a shift is alpha.
     """
 
     def __init__(self, cache):
