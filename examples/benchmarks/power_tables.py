@@ -22,7 +22,7 @@ KINDS = {"gn": "noise", "img": "image", "ko": "knock-out", "img+ko": "both"}
 class Results:
     """Alarms by method, shift, draw and n.
 
-    `adjusted` holds corrected thresholds for p-values, by method and size. A method gets one at each
+    `adjusted` holds corrected p-value thresholds by method and size. A method gets one at each
     size where its false-alarm rate is above alpha, if this rate or its rate over all sizes is above
     alpha beyond chance. With the threshold, its rate on the draws without a shift is alpha.
     """
