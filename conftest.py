@@ -21,7 +21,7 @@ LONG = (
 
 
 class SkippedFile(pytest.File):
-    """A file that is skipped without importing it."""
+    """Test file that is skipped without being imported."""
 
     def collect(self):
         pytest.skip("Apache Beam is not installed", allow_module_level=True)
@@ -45,7 +45,11 @@ def pytest_collection_finish():
 
 
 def pytest_collection_modifyitems(items):
-    """Marks docstring examples to run on every backend, and moves long files to the front."""
+    """Adds markers to the tests, and moves long files to the front.
+
+    Docstring examples run on every backend. Tests that are slow on TensorFlow count as thorough
+    there.
+    """
     traced = os.environ["KERAS_BACKEND"] == "tensorflow"
     for item in items:
         if isinstance(item, pytest.DoctestItem):
@@ -60,7 +64,7 @@ def leave_alone_what_was_made():
     """After each file, takes its remaining objects out of garbage collection.
 
     TensorFlow keeps most of them alive anyway. Collecting the others would take up to 24 s a
-    file, since TensorFlow searches all its functions for each one that goes.
+    file, since TensorFlow searches all its functions for each one that is deleted.
     """
     yield
     gc.freeze()

@@ -19,7 +19,7 @@ EPOCHS, TRAIN = (2, 500) if SMALL else (12, 2500)
 
 
 def worse_camera(images):
-    """Adds noise, as in too little light."""
+    """Adds noise, as a camera does in too little light."""
     noise = np.random.default_rng(0).normal(0, 0.3, images.shape)
     return np.clip(images + noise, 0, 1).astype("float32")
 

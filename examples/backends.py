@@ -1,7 +1,7 @@
 """The same guard on each backend, with that backend's own kind of input pipeline.
 
     python examples/backends.py               # every backend that is installed
-    python examples/backends.py jax           # one
+    python examples/backends.py jax           # one of them
 
 Keras reads `KERAS_BACKEND` once, when it is imported, so each backend runs in a process of its
 own.

@@ -53,7 +53,7 @@ METHODS = {
 
 
 def run(task_name, method, seed):
-    """Returns the record of one training."""
+    """Trains a network for one task by one method; returns the record with its accuracies."""
     task = TASKS[task_name](seed)
     keras.utils.set_random_seed(seed)
     model = task.network()

@@ -12,13 +12,13 @@ held-out` takes the kinds of corruption that were not used while the operations 
 A small ResNet learns images (32 x 32, gray) and is scored on 40 % of a corrupted target
 (imagecorruptions, severity 3). The other 60 % are the unlabelled target. All policies train for
 the same number of epochs. The policies that know no target are trained once for each seed:
-`none`, Keras's `RandAugment` and `AugMix`, and `fixed`, which is every operation of our own bank
-at the same moderate strength. `adaptive` is ShiftGuard(adapt=True). `adaptive+bn` is the network
-of `adaptive` after its batch norm took the target's statistics, and `none+bn` is the network of
-`none` after the same step. `oracle` is trained on labelled images with the same corruption. The
-accuracy is that of the last epoch; nothing is chosen by target labels. A policy is skipped
-if the results file holds its rows. The policies that know no target are skipped together, if all
-their rows are there.
+`none`, Keras's `RandAugment` and `AugMix`, and `fixed`, which applies every operation of
+`AdaptiveAugmentation` at the same moderate strength. `adaptive` is ShiftGuard(adapt=True).
+`adaptive+bn` is the network of `adaptive` after its batch norm took the target's statistics, and
+`none+bn` is the network of `none` after the same step. `oracle` is trained on labelled images with
+the same corruption. The accuracy is that of the last epoch; nothing is chosen by target labels. A
+policy is skipped if the results file holds its rows. The policies that know no target are skipped
+together, if all their rows are there.
 """
 
 import argparse

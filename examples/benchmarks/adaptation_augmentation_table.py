@@ -4,9 +4,9 @@
 
 The table has the means over seeds by kind of target. Below it are the figures for the four aims of
 `adapt=True`: points above the best fixed policy, the share of the accuracy gap that is closed,
-points on clean images, and the kinds on which it is at least as good as the best fixed policy. The
-first three have their range over seeds. Only kinds and seeds that every policy has are counted. If
-an oracle was trained with fewer seeds, its mean is used for all seeds.
+points on clean images, and the kinds on which `adapt=True` is at least as good as the best fixed
+policy. The first three figures have their range over seeds. Only kinds and seeds that every policy
+has are counted. If an oracle was trained with fewer seeds, its mean is used for all seeds.
 """
 
 import json
@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 
 # Kinds of Fashion-MNIST that were not used while the bank of operations and its controller were
-# developed. Of the digits, no kind was used.
+# developed. No kind of the digits was used.
 HELD_OUT = (
     *("brightness", "contrast", "elastic_transform", "pixelate", "jpeg_compression"),
     *("speckle_noise", "gaussian_blur", "spatter"),

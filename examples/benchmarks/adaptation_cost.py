@@ -2,7 +2,7 @@
 
     python examples/benchmarks/adaptation_cost.py
 
-The network is the larger convolutional one of `adaptation_data.py`. A step has 100 images of the
+The network is the larger CNN of `adaptation_data.py`. A step has 100 images of the
 source and 100 of the target; the plain step has 200 of the source. AdaMatch sees two views of each
 image. All kinds of step alternate in one process, so other work on the machine slows all of them
 alike. The result is the median, over the rounds, of the CPU seconds of a step divided by those of

@@ -1,7 +1,7 @@
 """The tasks of `adaptation.py`: a labelled source and an unlabelled target, most from real data.
 
-Source and target share no image or row. They are two collections, two disjoint parts of one, or two
-synthetic samples. 60 % of the target are for adaptation and 40 % for the test.
+Source and target share no image or row. They are two collections, two disjoint parts of one
+collection, or two synthetic data sets. 60 % of the target are for adaptation and 40 % for the test.
 """
 
 import functools
@@ -175,7 +175,7 @@ def fashion_inverted(seed):
 
 @functools.cache
 def photo_features():
-    """Returns features of EfficientNet-Lite0 for parts of twenty photos; they are cached in a file.
+    """Returns features of EfficientNet-Lite0 for parts of twenty photos, cached in a file.
 
     Returns:
         The features of each part as it is, the features of a darker and noisier version of the

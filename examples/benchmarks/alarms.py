@@ -118,7 +118,8 @@ SHIFTS = {
 }
 
 
-# --- faults of labels and class mix of validation: functions of images and one-hot labels
+# --- faults of labels and class mix of validation: functions of images, one-hot labels and random
+# numbers
 
 
 def wrong_labels(share):
@@ -300,7 +301,7 @@ class Training(keras.utils.PyDataset):
 
 
 class Alarms(keras.callbacks.Callback):
-    """Callback that notes whether the guard's report had an alarm after any epoch."""
+    """Callback that records whether the guard's report had an alarm after any epoch."""
 
     def __init__(self, guard):
         super().__init__()

@@ -5,10 +5,10 @@
 
 The script prints a row for each network and the number of right answers, and exits with status 1
 if any answer is wrong. The networks are built without weights, so the answer must come from the
-structure. The right answer comes from Keras, not from the package's own table: after the model's
-own preprocessing, the input in the named convention must equal
+structure. The right answer comes from Keras, not from the package's own table: if the raw image is
+converted to the named convention, and then preprocessed by the model itself, the result must equal
 `keras.applications.<module>.preprocess_input` of the raw image. (With
-`include_preprocessing=False` it must equal the output of the omitted layers for the raw image.)
+`include_preprocessing=False`, it must equal the output of the omitted layers for the raw image.)
 Mode, order and the network's name must all be right.
 """
 
@@ -93,7 +93,7 @@ def what_the_layers_make(model: keras.Model) -> np.ndarray:
 
 
 def cases(name: str, ways: tuple[str, ...] = WAYS) -> Iterator[Case]:
-    """Yields each way to use a network: a `Case`.
+    """Yields a `Case` for each way to use a network.
 
     A case has the name of the way, the model, what the model itself does to an image before the
     network, the right input of the network for `RAW`, and the network's name.

@@ -177,7 +177,7 @@ def single(args):
 
 
 def classes(args):
-    """Runs `classes`: labels of equally frequent classes that are independent of the samples."""
+    """Runs the command `classes`, with labels that are independent of the samples."""
     rng = np.random.default_rng(args.seed)
     print(f"{'source':>10} {'k':>3} {'n':>6} {'m':>6}" + "".join(f"{u:>9g}" for u in LEVELS))
     for name in args.sources or SOURCES:

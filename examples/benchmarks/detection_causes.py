@@ -76,7 +76,7 @@ def middle(images: np.ndarray) -> np.ndarray:
 
 
 def families_named(clean, corrupted, data, kind, severity, photo_ids, options, rng):
-    """Returns the family that is named in each of the draws."""
+    """Returns the family of causes that is named in each draw."""
     name, _, how = data.partition("/")
     values, index = corrupted[f"{name}/{kind}/{severity}"], corrupted[f"{name}/{kind}/{severity}/i"]
     named = []

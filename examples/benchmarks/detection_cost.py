@@ -3,13 +3,14 @@
     python examples/benchmarks/detection_cost.py --cache DIR
 
 The data are standard normal columns, d = 32 and 2048, with n = 100 to 10,000 samples to check.
-The reference has m = 10,000 samples (ours, alibi-detect's KS) or 1,000 (the rest; the permutations
-of LSDD and MMD cost (n + m)^2). Each case runs in a process of its own with one thread. Printed
-are the CPU milliseconds (the median of 5 after a warm-up), the KiB of the arrays that are kept for
-the reference, and the MiB by which the process grew. The cases of MMD take seconds and are run
-once; frouros is run only at d = 32 and n = 100. Our check is run in two ways. "Profiles" compares
-two finished profiles, as in a fit. "Samples" also makes the profile of the samples. For our check,
-the KiB are those of the saved reference profile, which holds everything that a check needs.
+The reference has m = 10,000 samples for our check and alibi-detect's KS, and 1,000 for the other
+peers, because the permutations of LSDD and MMD cost (n + m)^2. Each case runs in a process of its
+own with one thread. The script prints the CPU milliseconds (the median of 5 after a warm-up), the
+KiB of the arrays that are kept for the reference, and the MiB by which the process grew. The cases
+of MMD take seconds and are run once; frouros is run only at d = 32 and n = 100. Our check is run in
+two ways. "Profiles" compares two finished profiles, as in a fit. "Samples" also makes the profile
+of the samples. For our check, the KiB are those of the saved reference profile, which holds
+everything that a check needs.
 """
 
 import argparse

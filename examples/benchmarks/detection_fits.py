@@ -2,8 +2,8 @@
 
     python examples/benchmarks/detection_fits.py --runs 50
 
-Each run draws training, validation, reference and target samples from one source at random, and
-trains a small network with ShiftGuard, which compares the streams at every epoch. In half of the
+Each run draws training, validation, reference and target samples from one data set at random, and
+trains a small network with ShiftGuard, which compares the streams after every epoch. In half of the
 runs, the network is larger and has no dropout, so that training may end at 100 % accuracy. Any
 finding counts as an alarm, negligible or not.
 """

@@ -56,7 +56,7 @@ class Photos:
 
 
 class Fashion:
-    """Fashion-MNIST, 28 x 28, enlarged to 40 x 40 as a model with a fixed input size needs it."""
+    """Fashion-MNIST, 28 x 28, enlarged to 40 x 40 so that a resize filter is used."""
 
     shape, classes = (40, 40, 1), 10
 

@@ -7,7 +7,7 @@ see the same unlabelled samples. Alpha is .05 for each method, and the first tab
 the false-alarm rate of a method is higher. `peers/setup` makes the environment of the peers
 (other libraries). Results are kept in DIR, and another run continues from there. Use `--only ours`
 after a change of our code, and `--only tables` to print the results. Run all methods with at least
-20 draws before quoting a figure.
+20 draws before you quote a figure.
 """
 
 import argparse

@@ -4,9 +4,10 @@
 
 A small network is trained on 4,000 MNIST images for eight epochs, with 1,000 for validation. From
 epoch 5 on, validation is darker, noisier or of lower contrast. The fits are made twice: with the
-rule of `statistics/schedule.py`, and with every pass (one run through the data) measured as closely
-as the first one. The table says in how many draws the change was found at all, in which epoch on
-average, and in how many fits anything was reported before the change.
+rule of `statistics/schedule.py`, which measures fewer steps in a repeated pass (one run through the
+data), and with every pass measured as closely as the first one. The table says in how many draws
+the change was found at all, in which epoch on average, and in how many fits anything was reported
+before the change.
 """
 
 import argparse

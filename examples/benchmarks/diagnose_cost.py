@@ -1,4 +1,4 @@
-"""Cost of `diagnose` on 32 images, beside one `model.predict` on them.
+"""Cost of `diagnose` on 32 images, compared with one `model.predict` on them.
 
     python examples/benchmarks/diagnose_cost.py --backend tensorflow
 

@@ -1,4 +1,4 @@
-"""Endless generator: checks the counts, the memory and the speed of one long fit.
+"""Endless generator: the counts, the memory and the speed of one long fit.
 
     python examples/benchmarks/endless.py --steps 70000
 

@@ -28,7 +28,7 @@ NAMES = {
 
 @dataclass(frozen=True)
 class Plant:
-    """A set of planted causes: the variant of each, by the name of the cause.
+    """Set of planted causes: `kinds` maps the name of each cause to its variant.
 
     The cause `scene` changes the files, `labels` the labels, and `classes` the frequencies of the
     classes. The causes `size`, `order` and `range` change the pipeline.
@@ -40,7 +40,7 @@ class Plant:
         return _scene(images, self.kinds.get("scene"))
 
     def fed(self, images, without=()):
-        """Returns raw images as the faulty pipeline feeds them, except for the causes `without`."""
+        """Returns raw images as the faulty pipeline feeds them, but without some causes."""
         kinds = {cause: kind for cause, kind in self.kinds.items() if cause not in without}
         if "size" in kinds:
             images = np.stack([_small(image, kinds["size"]) for image in images])

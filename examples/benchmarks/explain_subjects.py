@@ -36,7 +36,7 @@ def build(name, cache):
     """Returns the subject `"photos"`, `"fashion"` or `"digits"`; `cache` keeps trained models."""
     if name == "photos":
         images, labels = photos.imagenet_photos()
-        order = np.argsort([str(label) for label in labels], kind="stable")  # as the class folders
+        order = np.argsort([str(label) for label in labels], kind="stable")  # like class folders
         images, labels = images[order], labels[order]
         return Subject(name, lite0.build(), images, labels, (right(images), labels), 20)
     if name == "fashion":

@@ -5,8 +5,8 @@
 A small network is trained on 10 batches of 64 images of 32x32 pixels, with 5 batches of
 validation. Each fit has a new model: the first fit of a process and two more fits, of one epoch
 each, and then a fit of 20 epochs. Processes with and without the guard alternate. Then `sg.profile`
-measures 1,000 images of 28x28 pixels twice. Printed are CPU seconds of the process with all its
-threads, as medians over the rounds.
+measures 1,000 images of 28x28 pixels twice. The script prints the CPU seconds of the process with
+all its threads, as medians over the rounds.
 """
 
 import argparse

@@ -5,12 +5,12 @@
     python examples/benchmarks/growth.py fits --fits 50
     python examples/benchmarks/growth.py counts
 
-`table`: one quantity grows at a time, and each value has a process of its own. Printed are the CPU
-time that the guard adds to a step, the time of the guard at the end of an epoch, the bytes of the
-guard's state, and the bytes of events of one more epoch. `epochs` and `fits`: the memory of the
-process along one long fit, and over many fits, each with the guard and without it. `counts`: more
-values than float32 and int32 can count. The networks are as small as possible, so that their own
-cost hides nothing.
+`table`: one quantity grows at a time, and each value has a process of its own. The script prints
+the CPU time that the guard adds to a step, the time of the guard at the end of an epoch, the bytes
+of the guard's state, and the bytes of events of one more epoch. `epochs` and `fits`: the memory of
+the process along one long fit, and over many fits, each with the guard and without it. `counts`:
+more samples than float32 and int32 can count. The networks are as small as possible, so that their
+own cost does not hide that of the guard.
 """
 
 import argparse

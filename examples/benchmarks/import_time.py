@@ -5,7 +5,7 @@
 The figures are medians of several fresh processes for each backend, in CPU time, which varies less
 than wall time on a shared machine. Each process imports Keras, and then this package with all its
 modules. One uncounted process runs first, so that all files have been read once. `--slowest 10`
-lists the modules of this package that take most time to import.
+lists the modules of this package that take the most time to import.
 """
 
 import argparse

@@ -5,14 +5,15 @@
 A fit on UCI digits (scikit-learn), whose validation turns darker in the third of five epochs,
 runs once undisturbed. Then, for each point, the fit is killed with SIGKILL up to a fifth of a
 second after a step, and started again. The step and the delay are drawn by seed. At every other
-point Keras's `BackupAndRestore` restores the weights; at the rest, the user's own checkpoint and
+point Keras's `BackupAndRestore` restores the weights. At the others, the user's own checkpoint and
 `initial_epoch=` do. `log_dir` holds the guard's state file. The output says how many runs end with
 the same findings, counts and epochs as the undisturbed run, how far the statistics of the input
 differ, and how many runs look the same in the Shift tab, with each epoch once. The order of the
 data is a function of the epoch, so a resumed fit sees the same batches.
 
 Each fit runs in a new process, forked from a process that has only imported the packages. So the
-imports, half of the time of a point, are done once, and an earlier fit leaves nothing in memory.
+imports, which would take half of the time of a point, are done once, and an earlier fit leaves
+nothing in memory.
 """
 
 import argparse

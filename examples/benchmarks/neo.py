@@ -1,4 +1,4 @@
-"""NEO benchmark: what does it gain to re-centre the features of an unlabelled target?
+"""NEO benchmark: how much accuracy does re-centring the features of an unlabelled target gain?
 
     WILD=FOLDER python examples/benchmarks/neo.py --loaders ../shared/wild --features CACHE
     python examples/benchmarks/neo.py --subjects lite0-photos cnn-mnist --save RESULTS.json

@@ -44,7 +44,10 @@ SPEC = InputSpec("input", "channels_last", 1, (28, 28))
 
 
 def code_version(rooms):
-    """Returns a digest of the code in some subpackages; results of other code are not reused."""
+    """Returns a digest of the package's files that match the patterns `rooms`.
+
+    Results of code with another digest are not reused.
+    """
     root = Path(keras_shiftguard.__file__).parent
     files = sorted(path for room in rooms for path in root.glob(f"{room}"))
     return hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()[:12]

@@ -22,9 +22,9 @@ KINDS = {"gn": "noise", "img": "image", "ko": "knock-out", "img+ko": "both"}
 class Results:
     """Alarms by method, shift, draw and n.
 
-    `adjusted` holds corrected thresholds for p-values. A method gets one for each size with a
-    false-alarm rate above alpha, if this rate or its rate over all sizes is above alpha beyond
-    chance. With the threshold, its rate on the draws without a shift is alpha.
+    `adjusted` holds corrected p-value thresholds by method and size. A method gets one at each
+    size where its false-alarm rate is above alpha, if this rate or its rate over all sizes is above
+    alpha beyond chance. With the threshold, its rate on the draws without a shift is alpha.
     """
 
     def __init__(self, cache):
@@ -79,7 +79,10 @@ class Results:
         return np.mean(table, axis=1) if table else None
 
     def too_many(self, method):
-        """Returns whether the rate over all sizes is above alpha; sizes of a draw are dependent."""
+        """Returns whether the false-alarm rate over all sizes is above alpha beyond chance.
+
+        The standard error is taken over draws, because the sizes of one draw depend on each other.
+        """
         rates = [np.mean(list(found.values())) for found in self.alarms[method, "none"].values()]
         if len(rates) < 20:
             return False

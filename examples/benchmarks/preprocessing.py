@@ -76,7 +76,7 @@ class Remembering(BatchNormEvidence):
 
 
 def _signature(image: np.ndarray) -> tuple[float, ...]:
-    """Returns a key that differs between photos and hypotheses, but not by float32 rounding."""
+    """Returns a key that tells photos and hypotheses apart, and ignores float32 rounding."""
     image = image[::5, ::5].astype("float64")
     half = len(image) // 2
     quarters = image[:half, :half], image[half:, :half], image[:half, half:], image[half:, half:]

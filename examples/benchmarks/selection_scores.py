@@ -5,11 +5,11 @@
     python examples/benchmarks/selection_scores.py --show RESULTS.json
 
 Every method is trained on every task of `adaptation_data.py` that is named, and its model is a
-candidate after each quarter of the epochs. Printed for each score are the rank correlation with the
-accuracy on the held-out target, over the candidates of one task and seed, and the accuracy that is
-lost when the candidate with the highest score is taken instead of the best one. Both figures are
-also printed for a choice among the methods after their last epoch. Results are added to the file
-that `--save` names, and trainings that the file already holds are skipped.
+candidate after each quarter of the epochs. For each score, the script prints the rank correlation
+with the accuracy on the held-out target, over the candidates of one task and seed, and the accuracy
+that is lost if the candidate with the highest score is taken instead of the best one. Both figures
+are also printed for a choice among the methods after their last epoch. Results are added to the
+file that `--save` names, and trainings that the file already holds are skipped.
 """
 
 import argparse
@@ -42,9 +42,10 @@ SCORES = {
 def unlabelled_scores(model, task):
     """Returns scores by which a model could be chosen without labels of the target, by name.
 
-    For each of `SCORES`, higher is better. Three more values are no scores: `shares` is the total
-    variation distance between the predicted class mix of the target and that of the source, and the
-    other two are the mean of the largest probability in each domain.
+    For each of `SCORES`, higher is better. Three more values are no scores. `shares` is the total
+    variation distance between the predicted class mix of the target and the class mix of the
+    source. `confidence` and `source confidence` are the mean of the largest probability, on the
+    target and on held-out source.
     """
     p = softmax(model.predict(task.target[0], verbose=0).astype("float64"))
     held_out = softmax(model.predict(task.validation[0], verbose=0).astype("float64"))

@@ -3,7 +3,7 @@
     python examples/benchmarks/shift_tab_runs.py logs/tab --features 1000 --epochs 200 --runs 4
     python examples/benchmarks/shift_tab_browser.py logs/tab
 
-Printed are:
+The script prints:
 
 - the time from the click on the tab to the first paint (the band, and the heatmap with its rows)
 - the time from the click to the accuracy curves

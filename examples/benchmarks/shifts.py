@@ -1,8 +1,8 @@
 """The shifts of "Failing Loudly" on Fashion-MNIST, without the adversarial ones.
 
-Rabanser, Guennemann, Lipton, "Failing Loudly: An Empirical Study of Methods for
-Detecting Dataset Shift", NeurIPS 2019 (arXiv 1810.11953), implemented from the paper and its
-published settings:
+They are implemented from the paper (Rabanser, Guennemann, Lipton, "Failing Loudly: An Empirical
+Study of Methods for Detecting Dataset Shift", NeurIPS 2019, arXiv 1810.11953) and its published
+settings:
 
     gn/<strength>/<share>     Gaussian noise of sigma 1, 10, 100 (of 255), clipped
     img/<strength>/<share>    random rotation (10, 40, 90 degrees), shift (.05, .2,

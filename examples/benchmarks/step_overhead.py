@@ -10,13 +10,13 @@ all of them alike.
     guard         the same with ShiftGuard
     tensorboard   the same with keras.callbacks.TensorBoard(histogram_freq=1)
 
-`fit` is told that an epoch has as many steps as 50,000 images need, so the guard measures as often
-as in such an epoch. In the first `--skip` steps, the model is compiled and the guard gives its
-verdict; their time is printed, but is not part of the ratios. Printed is the ratio to `plain`
-within a round, as the median over the rounds with a 95 % bootstrap interval, in wall and in CPU
-seconds. An interval that contains the aim is called "not resolved". The time that a callback takes
-at the end of an epoch is divided by the number of steps of the epoch, and added to the time of a
-step.
+The data set has as many batches as 50,000 images need, so the guard measures as often as in an
+epoch of that length. In the first `--skip` steps, the model is compiled and the guard gives its
+verdict; their time is printed, but is not part of the ratios. The script prints the ratio to
+`plain` within a round, as the median over the rounds with a 95 % bootstrap interval, for wall time
+and CPU time. An interval that contains the aim is called "not resolved". The time that a callback
+takes at the end of an epoch is divided by the number of steps of the epoch, and added to the time
+of a step.
 """
 
 import argparse
@@ -138,7 +138,7 @@ def now():
 
 
 def batches(batch, size):
-    """A dataset of as many batches as 50,000 images need: one batch, slightly changed each time."""
+    """Returns as many batches as 50,000 images need: one batch, slightly changed each time."""
     import keras
 
     rng = np.random.default_rng(0)

@@ -4,16 +4,16 @@
     python examples/benchmarks/target_mix.py --draws 1
 
 A softmax regression is trained on 700 of the 1,797 UCI digits. The target is the last 897 digits,
-in ten versions (with less contrast, with noise, ...) and with four mixes of classes. Printed is the
-total variation distance between the estimated and the true mix: the mean over versions and draws,
-and the largest in brackets.
+in ten versions (with less contrast, with noise, ...) and with four mixes of classes. The script
+prints the total variation distance between the estimated and the true mix: the mean over versions
+and draws, and the largest in brackets.
 
     source      the mix of the source, which AdaMatch aligns to as published
     em          expectation-maximisation (Saerens et al. 2002)
     predicted   the shares of the predicted classes
     em, sure    `em` if the mean confidence on the target is at least 0.97 times that on 200
                 held-out samples of the source, else `source`: the earlier rule of `"auto"`
-    auto        likewise, but `target_mix` in place of `em`: the rule of `"auto"`
+    auto        as `em, sure`, with `target_mix` in place of `em`: the rule of `"auto"`
 """
 
 import argparse

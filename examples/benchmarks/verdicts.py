@@ -6,11 +6,10 @@
 Every network is fed photos in ten conventions (five modes, RGB and BGR), photos that look odd but
 are right (with a colour cast, pale, dark, low in contrast, gray), and garbled photos (in a wrong
 memory layout or colour space). Every verdict comes from `judge`, the function behind `diagnose` and
-`ShiftGuard`, on draws of 8 and of 32 photos.
-Wrong modes and wrong channel orders are counted separately. Without `--loaders`, only forms of
-EfficientNet-Lite0 can be judged, and `lite0_folded` cannot. To save time, each photo runs only once
-in each convention. This is exact: in inference the effect of a photo on features and batch norm
-does not depend on the rest of its batch.
+`ShiftGuard`, on draws of 8 and of 32 photos. Wrong modes and wrong channel orders are counted
+separately. Without `--loaders`, only the variants of EfficientNet-Lite0 can be judged, except for
+`lite0_folded`. To save time, each photo runs only once in each convention. This is exact: in
+inference the effect of a photo on features and batch norm does not depend on the rest of its batch.
 
 A loader is a module in the folder with `build()`, `HAS_BN`, and a line that begins with
 `SIZE, TRUE`. The folder also has a `common.py` with `photos(size)` and `fold_batch_norm(model)`.

@@ -22,13 +22,17 @@ def raw_folder():
 
 
 def right(convention):
-    """Returns photos and labels: the middle 87.5 %, bicubic, 224 x 224, in the given convention."""
+    """Returns the photos as the network must get them, and their labels.
+
+    The middle 87.5 % of each photo is resized to 224 x 224 pixels (bicubic), and converted to the
+    given convention.
+    """
     images, labels = photos.imagenet_photos()
-    order = np.argsort([str(label) for label in labels], kind="stable")  # as the class folders
+    order = np.argsort([str(label) for label in labels], kind="stable")  # like class folders
     return convention.from_raw(images[order]), labels[order]
 
 
 def answer(thread, question, report):
-    """Prints the case: question, thread and report."""
+    """Prints question, thread and report, and checks that the rows add up to the gap."""
     print(f"{question}\n{thread}\n\n{report}\n")
     assert abs(sum(row.points for row in report.rows) - report.gap) < 1e-9

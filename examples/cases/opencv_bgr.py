@@ -1,4 +1,4 @@
-"""OpenCV images straight into MobileNetV2: B, G, R from 0 to 255 (keras issue 13293).
+"""OpenCV images fed straight into MobileNetV2: B, G, R from 0 to 255 (keras issue 13293).
 
 The thread says "The accuracy is incredibly low (close to 0 % correct)" and asks whether "keras
 trained mobilenetv2 properly". The network was trained properly.

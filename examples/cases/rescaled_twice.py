@@ -1,7 +1,7 @@
 """Rescaled twice: `preprocess_input`, then `rescale=1./255` (keras issue 13517).
 
-The data generator of the thread has both steps. `ImageDataGenerator` applies the function first
-and the factor afterwards, so the network sees nearly uniform gray.
+The data generator of the thread has both steps. `ImageDataGenerator` applies
+`preprocess_input` first and the factor afterwards, so the network sees nearly uniform gray.
 """
 
 import case_photos

@@ -2,11 +2,11 @@
 
     python examples/benchmarks/corruptions/clean_images.py CLEAN.npz
 
-Photos are random crops of 50 to 100 % of the shorter side, resized to 224 x 224 with bicubic. They
-come from half of the photos (`held_out`), on which `detection_causes.py` tests the classifier of
-corruptions; `tools/shift_signatures.py` trains the classifier on the other half. Fashion-MNIST
-comes at 32 pixels (padded) and at 64 (bicubic to 56, padded), with three equal channels. The
-classifier is not trained on Fashion-MNIST.
+Photos are random square crops, resized to 224 x 224 with bicubic. The side of a crop is 50 to 100 %
+of the shorter side of its photo. The crops come from half of the photos (`held_out`), on which
+`detection_causes.py` tests the classifier of corruptions; `tools/shift_signatures.py` trains the
+classifier on the other half. Fashion-MNIST comes at 32 pixels (padded) and at 64 (bicubic to 56,
+padded), with three equal channels. The classifier is not trained on Fashion-MNIST.
 """
 
 import sys

@@ -8,9 +8,8 @@ r"""Step 2 of the corruption data: corrupted images, made in an environment of i
 `imagecorruptions` (Michaelis et al., "Benchmarking Robustness in Object Detection", 2019, after
 Hendrycks and Dietterich, ICLR 2019) does not work with NumPy after 1.23. For each data set, kind
 and severity, the script writes n corrupted images and the indices of their clean ones. Whole
-images are corrupted. Of images with more than 128 pixels a side the middle 128 are kept, because
-the attributes are measured on these pixels. The script takes about 25 minutes on one core for
-n = 50.
+images are corrupted. Only the middle 128 x 128 pixels of larger images are kept, because the
+attributes are measured on these pixels. The script takes about 25 minutes on one core for n = 50.
 """
 
 import sys

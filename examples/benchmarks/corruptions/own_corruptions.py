@@ -110,7 +110,7 @@ def radial_blur(x, s, rng):
 
 
 def frosted_blur(x, s, rng):
-    """Image seen through rippled glass: blurred, pixels scattered, and blurred again."""
+    """Blurs the image, scatters its pixels, and blurs it again, as rippled glass does."""
     soft, reach = between(0.5, 1.5, s), between(0.8, 4, s)
     x = ndimage.gaussian_filter(x, (soft, soft, 0))
     offsets = [rng.uniform(-reach, reach, x.shape[:2]) for _ in range(2)]
@@ -127,7 +127,7 @@ def jpeg(x, s, rng):
 
 
 def block_transform(x, s, rng):
-    """Cosine coefficients in 8 x 8 blocks, all rounded with the same coarse step."""
+    """Rounds the cosine coefficients of 8 x 8 blocks, all with the same coarse step."""
     from scipy.fft import dctn, idctn
 
     h, w = (n // 8 * 8 for n in x.shape[:2])
@@ -234,14 +234,14 @@ def even_haze(x, s, rng):
 
 
 def drifting_haze(x, s, rng):
-    """Fog: a white layer of uneven thickness."""
+    """Adds fog: a white layer of uneven thickness."""
     cloud = one_over_f(x.shape[:2], rng.uniform(1.0, 2.8), rng)[..., None]
     share, thinnest = between(0.25, 0.9, s), rng.uniform(0.0, 0.6)
     return x * (1 - share) + 255 * share * (thinnest + (1 - thinnest) * cloud)
 
 
 def fog_added(x, s, rng):
-    """Fog that is brighter than the scene, with the exposure set for the fog."""
+    """Adds fog that is brighter than the scene, with the exposure set for the fog."""
     cloud = one_over_f(x.shape[:2], rng.uniform(1.0, 2.8), rng)[..., None]
     thickness, brightest = between(0.6, 4.0, s), max(x.max(), 1.0)
     return (x / 255 + thickness * cloud) * brightest / (brightest / 255 + thickness)
@@ -279,7 +279,7 @@ def rain(x, s, rng):
 
 
 def ice(x, s, rng):
-    """Ice on the window: bluish crystals, bright and with sharp ridges, over a dimmed scene."""
+    """Adds ice on a window: bright bluish crystals with sharp ridges, over a dimmed scene."""
     shape = x.shape[:2]
     crystal = np.zeros(shape)
     for scale in (1.0, 2.0, 4.0, 9.0):
@@ -310,7 +310,7 @@ def wobble(x, s, rng):
 
 
 def jitter(x, s, rng):
-    """Every pixel is taken from a place nearby, without an extra blur."""
+    """Takes every pixel from a place nearby, without an extra blur."""
     reach = between(0.5, 3.5, s)
     scale = rng.uniform(0.0, 0.9)
     dx, dy = (reach * smooth_field(x.shape[:2], scale, rng) for _ in range(2))

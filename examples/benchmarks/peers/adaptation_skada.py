@@ -3,7 +3,7 @@
     pip install --target DIR --no-deps skada==0.6.0 skorch tabulate POT
     PYTHONPATH=DIR KERAS_BACKEND=torch python examples/benchmarks/peers/adaptation_skada.py
 
-Both train on the tasks of `../adaptation.py` whose network is made of dense layers. skada's own
+Both methods train on tasks of `../adaptation.py` whose network is made of dense layers. skada's own
 head ends in a softmax over one unit, which is always 1. So skada gets our head: 100 units and a
 sigmoid. The reversed gradient of skada has the strength 1 from the first step on. In our method
 this strength rises to 1, as published. So our method is also run with the strength 1 from the first

@@ -39,7 +39,7 @@ def main():
     rng = np.random.default_rng(0)
     reference = rng.standard_normal((size, args.d)).astype("float32")
     x = rng.standard_normal((args.n, args.d)).astype("float32")
-    # This run takes the imports and the one-time compilation, which are no cost of the check.
+    # This first run does the imports and the one-time compilation, which do not count as its cost.
     make(reference[:200])(x[:50])
     print(json.dumps(measure(lambda: make(reference), x, args.repeats)))
 

@@ -1,10 +1,10 @@
 """The detectors of alibi-detect, torchdrift and frouros (the peers), in their own environment.
 
-Each detector has its best documented setting.
-A method is a function of the reference that returns a check. A check takes test samples and
-returns (p-value, alarm), where `alarm` is the library's own decision at p < .05. Bandwidths are
-medians of distances. By default alibi-detect takes the median over the reference, and torchdrift
-the median over both samples. frouros is given the median over the reference.
+Each detector has its best documented setting. A method is a function of the reference that returns
+a check. A check takes test samples and returns (p-value, alarm), where `alarm` is the library's own
+decision at p < .05. Bandwidths are medians of distances. By default alibi-detect takes the median
+over the reference, and torchdrift the median over both samples. frouros is given the median over
+the reference.
 """
 
 import logging

@@ -1,4 +1,4 @@
-"""The peers on the draws of `shifts.py`, run in the peers' environment.
+"""Detection by the peers (other libraries) on the draws of `shifts.py`, in their environment.
 
     DIR/peers/bin/python examples/benchmarks/peers/power.py --cache DIR --draws 20
 

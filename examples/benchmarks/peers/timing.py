@@ -1,4 +1,4 @@
-"""CPU seconds, bytes and memory of a check, measured alike for ours and for the peers."""
+"""CPU seconds, bytes and memory of a check, measured alike for our check and for the peers."""
 
 import resource
 import time
