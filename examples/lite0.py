@@ -49,7 +49,7 @@ def build(
 
     Args:
         folded_to: The convention that the returned network expects at its
-            input. None keeps its own, `(raw - 127) / 128` in RGB.
+            input. None means the convention of Lite0, `(raw - 127) / 128` in RGB.
         include_top: Whether to keep the 1000-class softmax.
         pooling: `"avg"` or None, for `include_top=False`.
         size: Height and width of the input; None leaves them open.
@@ -65,7 +65,7 @@ def build(
 
 
 def fold(conv: Any, batch_norm: Any, trained: InputConvention, wanted: InputConvention) -> None:
-    """Changes a first convolution that was trained on one convention so that it expects another.
+    """Changes the weights of a first convolution so that it expects another input convention.
 
     A constant added to every input of a convolution without bias adds a constant
     to every output. The moving mean of the batch norm that follows absorbs this constant.

@@ -11,7 +11,7 @@
   `adapt=True`, augmentation makes training look like the target.
 - `mismatch`: a network with ImageNet weights that expects [-1, 1] and is fed [0, 1].
 - `fixed`: as `mismatch`, with `on_mismatch="fix"`: the guard corrects the input inside `fit`.
-- `gap`: no guard, only `explain_gap` for a network whose images come from another place.
+- `gap`: no guard, only `explain_gap` for a network whose images are noisy and wrongly scaled.
 """
 
 import argparse
@@ -56,7 +56,7 @@ def badly_seen(images, rng, noise=0.05):
 
 
 class Validation(keras.utils.PyDataset):
-    """Batches of validation images; `faulty` makes the images darker."""
+    """Batches of validation images, which are darker while `faulty` is true."""
 
     def __init__(self, x, y):
         super().__init__()

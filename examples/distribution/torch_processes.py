@@ -1,7 +1,7 @@
 """PyTorch: `DistributedDataParallel` in two processes, as the Keras guide does it.
 
     python examples/distribution/torch_processes.py control   whether Keras's fit trains one model
-    python examples/distribution/torch_processes.py           a loop of one's own, profiled
+    python examples/distribution/torch_processes.py           a custom training loop, profiled
 
 The loop is that of https://keras.io/guides/distributed_training_with_torch/. It has no `fit`,
 so it has no callback. Each process therefore profiles its own shard of the data. Afterwards the

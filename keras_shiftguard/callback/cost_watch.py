@@ -1,4 +1,4 @@
-"""`CostWatch`: measures, during a fit, the accuracy that shifts of validation cost."""
+"""`CostWatch`: measures, during a fit, how much accuracy the shifts of validation cost."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -120,8 +120,8 @@ class CostWatch:
         if not (is_new or is_due or self._shift.is_too_early):
             return
         # If the streams are corrected in different ways, the correction of each stream is applied
-        # to its images before the measurement. How corrected images differ was not measured. So no
-        # operation that explains the difference is searched, and no preprocessing step is undone.
+        # to its images before the measurement. The difference of the corrected images is not known.
+        # So no operation that explains it is searched, and no preprocessing step is undone.
         apart = _correction(streams["train"]) != _correction(streams["validation"])
         current = _labelled(streams["validation"], corrected=apart)
         if current is None or not self._can_run():
@@ -287,7 +287,7 @@ def _step(pair: Pair, name: str) -> Explanation | None:
 
 
 def _moves(pair: Pair, name: str) -> tuple[dict[str, float], dict[str, float]]:
-    """Returns the reference mean minus the current mean, and the current deviation, by name."""
+    """Returns reference mean minus current mean, and the current standard deviation, by feature."""
     now, before = (_table(profile, name) for profile in (pair.current, pair.reference))
     moved = {key: before[key][0] - now[key][0] for key in now.keys() & before.keys()}
     return moved, {key: now[key][1] for key in moved}

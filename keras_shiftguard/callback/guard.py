@@ -76,8 +76,8 @@ class ShiftGuard(keras.callbacks.Callback):
             model also states which input the model expects.
         target_data: Unlabelled data from where the model will be used (the target), in any form
             that `fit` accepts. The target is compared with training and validation.
-        adapt: What to repair. `"augmentation"` (or `True`) augments the training batches until the
-            training data covers the target, or the validation data if there is no target.
+        adapt: What to repair. `"augmentation"` (or `True`) augments the training batches until they
+            look like the target data, or like the validation data if there is no target.
             Validation batches are never augmented. `"batch_norm"` sets the moving statistics of
             batch norm to those of `target_data` after the fit. A tuple asks for both.
         on_mismatch: What to do when the preprocessing is not the one that the model
@@ -105,17 +105,17 @@ class ShiftGuard(keras.callbacks.Callback):
         alpha: Probability that a fit without any shift raises an alarm, over
             all epochs, features and streams together.
         tolerance: The share of accuracy that a shift may cost before it is an alarm; 0.01 is
-            one point. For a classifier, the accuracy that shifts of validation cost is measured
-            after the epoch, on up to 1024 labelled samples. If no cost can be measured, or if
-            `tolerance` is None, every significant difference that is not small is an alarm.
+            one point. For a classifier, the guard measures after the epoch how much accuracy the
+            shifts of validation cost, on up to 1024 labeled samples. If no cost can be measured, or
+            if `tolerance` is None, every significant difference that is not small is an alarm.
         update_freq: When to write to `log_dir`: `"epoch"`, or a number of training
             batches after which profiles are written.
         log_dir: Directory for TensorBoard; None writes nothing.
         log_samples: How many images of each stream are written to `log_dir` after each epoch:
-            some images as the model is fed them, the same images corrected if a correction is on,
-            and the most unusual images. Only the images of the last three epochs are kept. The
-            directory then contains images of your data: consider whom the images show before you
-            share the directory. 0 writes none.
+            some images as your pipeline delivers them, the same images after the correction if
+            there is one, and the most unusual images. Only the images of the last three epochs are
+            kept. The directory then contains images of your data: consider whom the images show
+            before you share the directory. 0 writes none.
         attach_to: Path of a saved model, such as that of a `ModelCheckpoint`, to which the profile
             of training is attached at the end of the fit. `diagnose` and `compare` then read the
             profile from the saved model. If the fit corrected the input, the profile is that of the
@@ -404,7 +404,7 @@ class ShiftGuard(keras.callbacks.Callback):
         self._supervisor.begin_batch(stream)
 
     def _end_batch(self, stream: str, batch: int) -> None:
-        """Counts a batch that has ended, or leaves that to the thread of the run.
+        """Counts a batch that has ended; in another thread, only adds it to the batches to count.
 
         On JAX and PyTorch, Keras calls the end of a batch in other threads, while the next batch
         runs, if `callbacks` is a single callback and not a list.

@@ -34,18 +34,18 @@ class Finding:
         family: The cause in one word: `"brightness"`, `"contrast"`, `"blur"`,
             `"noise"`, `"compression"`, `"resolution"`, `"colour"`,
             `"weather"`, `"geometry"`, `"label"`, `"concept"`, `"relabelled"`,
-            `"preprocessing"`, `"augmentation"`, `"missing"`; `"other"` where none is
-            named.
-        effect_size: Signed, in standard deviations between samples (Cohen's
-            d) unless `explanation` says otherwise; for frequencies Cohen's w, which
-            is not negative.
+            `"preprocessing"`, `"augmentation"`, `"missing"`; `"other"` if no
+            cause is named.
+        effect_size: Signed size of the difference, in standard deviations between
+            samples (Cohen's d) unless `explanation` says otherwise; for frequencies
+            Cohen's w, which is not negative.
         interval: 95 % interval of the effect size.
         p_value: P-value, not corrected for the number of features and of
             comparisons during a fit; never 0.
         stream: Name of the stream that differs, e.g. `"validation"`.
         against: Name of the stream it is compared with, e.g. `"train"`.
-        since: First epoch, counted from 1, in which it was found; None outside
-            of a fit.
+        since: First epoch, counted from 1, in which the difference was found; None
+            outside of a fit.
         explanation: One or two sentences with numbers.
         expected: Whether the difference is intended (augmentation).
         negligible: Whether the effect is too small to matter.

@@ -59,7 +59,7 @@ OPERATIONS = {
         Operation("elastic", 0.3, "shifts span {:.2g} of the height", "deforms", effort=2),
         Operation("flip_horizontal", 1.0, "{:.2g} of images", "mirrors", asked_only=True),
         Operation("flip_vertical", 1.0, "{:.2g} of images", "flips upside down", asked_only=True),
-        # exchange with images of the target
+        # properties taken from images of the target
         Operation("fourier", 1.0, "share {:.2g}", "takes the target's low frequencies", pool=True),
         Operation("histogram", 1.0, "share {:.2g}", "takes the target's histogram", pool=True),
         # light and colour

@@ -18,7 +18,7 @@ from keras_shiftguard.profiles import NUM_BINS, FeatureTable, InputSummary, bin_
 # log(MIN_SPREAD_RATIO) by more than SIGMAS standard errors.
 MIN_SPREAD_RATIO, SIGMAS = 1.05, 4.0
 MAX_CENTRE_MOVE = 0.25  # largest move of a wider feature's centre, in spreads of validation
-MIN_WIDER_FEATURES = 2  # needed wider features; they must be twice as many as the narrower ones
+MIN_WIDER_FEATURES = 2  # smallest number of wider features, and their ratio to narrower ones
 MIN_SAMPLES = 50  # samples of each stream in which a feature must have a value
 # Attributes whose mean is moved by random rotation, zoom, shift, crop, noise or erasing.
 MOVED_BY_AUGMENTATION = (
@@ -34,8 +34,8 @@ MAX_MOVE = 2.0
 # Attributes that padding with black moves by any amount.
 MOVED_BY_PADDING = ("border_level", "border_spread", "background", "shadows", "highlights")
 MAX_ANY_MOVE = 0.5  # augmentation can explain a smaller move of any attribute
-# Lower end, centre and upper end of a feature. The spread is the distance of the ends, so the tails
-# do not influence it.
+# Lower end, centre and upper end of a feature. The spread is the distance between the ends, so the
+# tails do not influence it.
 QUANTILES = (0.1, 0.5, 0.9)
 
 
@@ -86,8 +86,8 @@ def looks_augmented(
     Args:
         train: Summary of an input in training.
         validation: Summary of the same input in validation.
-        certain: Whether training is known to be augmented, because
-            `same_samples.randomised` is True for two of its epochs.
+        certain: Whether training is known to be augmented, from its epochs
+            (`same_samples.randomised`) or from mixed labels.
 
     Returns:
         The evidence. Differences of the features that it names are intended;

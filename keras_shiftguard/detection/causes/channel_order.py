@@ -75,7 +75,7 @@ def channels_swapped(reference: Levels, current: Levels, error: float) -> bool:
             streams, in the unit of the levels.
 
     Returns:
-        Whether they are swapped; False if red and blue are too similar to decide, or if there are
+        Whether red and blue are swapped; False if they are too similar to decide, or if there are
         not three channels.
     """
     if len(reference.mean) != 3:
@@ -98,7 +98,7 @@ def channels_swapped(reference: Levels, current: Levels, error: float) -> bool:
 def balance_swapped(reference: FeatureTable, current: FeatureTable) -> bool:
     """Whether the colour balances of red and blue are exchanged between the streams.
 
-    This has more power than `channels_swapped`, since the spread of the balances between
+    This test has more power than `channels_swapped`, since the spread of the balances between
     samples is known, but it is not valid after a step that treats the channels differently.
     """
     names = ("colour_balance_0", "colour_balance_2")

@@ -50,7 +50,7 @@ class Cause:
     Args:
         family: `"brightness"`, `"contrast"` (haze too), `"blur"`, `"noise"`,
             `"compression"`, `"resolution"` (another resize filter too), `"colour"`,
-            `"weather"`, `"geometry"`, or `"other"` where none is clear.
+            `"weather"`, `"geometry"`, or `"other"` if no cause is clear.
         features: Names of the attributes that are evidence for the family, the strongest first.
         confidence: Probability of the family by the classifier, in [0, 1].
         sentence: One sentence with the evidence and its numbers.
@@ -118,7 +118,7 @@ def name_cause(reference: FeatureTable, current: FeatureTable) -> Cause:
         current: Attributes of the images that were found to differ.
 
     Returns:
-        The cause; of family `"other"` if none is clear or the input is no image.
+        The cause; its family is `"other"` if no cause is clear or the input is no image.
     """
     signatures = _signatures()
     if not set(signatures.features) & set(reference.names) & set(current.names):

@@ -1,12 +1,13 @@
 """Recognition of dependent samples: frames of a clip or windows of a series, one after another.
 
-The tests assume independent samples. Ten frames of one clip hold about as much evidence as one.
+The tests assume independent samples. But ten frames of one clip hold about as much evidence as one
+frame.
 """
 
 import numpy as np
 
 SIDE = 16  # pixels a side of the reduced images that are compared
-MIN_PAIRS = 20  # needed pairs of neighbours, and of distant images; each pair is of one class
+MIN_PAIRS = 20  # smallest number of near pairs and of distant pairs; each pair is of one class
 # Neighbours count as dependent if the distance between them is smaller by at least this share than
 # the distance between distant images of the same class.
 MIN_NEARER = 0.3
@@ -48,7 +49,7 @@ def independent_share(
         return 1.0
     distances = [((x[start] - x[start + lag]) ** 2).mean() for start, lag in pairs]
     if not distances[1]:
-        return 1.0  # all images are identical, so nothing tells neighbours from the others
+        return 1.0  # all images are identical, so neighbors are no more alike than others
     nearer = 1 - distances[0] / distances[1]
     if nearer < MIN_NEARER:
         return 1.0
@@ -57,7 +58,7 @@ def independent_share(
 
 
 def _reduced(images: np.ndarray) -> np.ndarray:
-    """Returns images reduced to `SIDE` pixels a side, as rows; takes channels last."""
+    """Returns channels-last images as rows, each reduced to `SIDE` pixels a side."""
     height, width = images.shape[1:3]
     rows, columns = (
         np.linspace(0, side - 1, min(side, SIDE)).round().astype(int) for side in (height, width)

@@ -18,7 +18,7 @@ SIGMAS = 4.0  # number of standard errors that are added to NEAR
 # logarithms must also span more than FAR_WIDTH. They do not if one factor explains the difference.
 FAR_MEAN, FAR_WIDTH = 5.0, float(np.log(3))
 MIN_ROWS = 20  # samples that each stream must have
-MIN_COLUMNS = 3  # needed standardised columns; one or two may be standardised by chance
+MIN_COLUMNS = 3  # standardized columns that a stream must have; one or two may be chance
 # At least MIN_STANDARDISED of the columns are standardised in one stream (one-hot columns are often
 # left as they are), and at least MIN_OTHERS of these columns are not standardised in the other.
 MIN_STANDARDISED, MIN_OTHERS = 0.3, 0.6

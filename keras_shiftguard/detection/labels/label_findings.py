@@ -129,7 +129,7 @@ def without_effects_of_class_mix(
 def with_doubt(
     findings: list[Finding], current: LabelSummary, reference: LabelSummary, shares: Shares
 ) -> list[Finding]:
-    """Returns the findings; changes the one of label shift if relabelled samples may explain it.
+    """Returns the findings; changes that of label shift if relabeled samples may explain the mix.
 
     Relabelling samples changes the class mix as well, but it does not move the samples. If the
     samples did not move as the new mix predicts, the finding says so, and its kind becomes

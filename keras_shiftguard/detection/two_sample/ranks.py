@@ -182,7 +182,7 @@ def _tails(usable: np.ndarray, statistic: Floats) -> Floats:
         if len(interpolated) < MIN_FEATURES_TO_INTERPOLATE:
             interpolated = interpolated[:0]
         else:
-            # The logarithm of the p-value is smooth down to 0 as a function of the square root.
+            # As a function of the root of the statistic, the log p-value is smooth down to 0.
             end = float(np.sqrt(MAX_INTERPOLATED * weights.max()))
             smooth = Chebyshev.interpolate(
                 _log_tail, INTERPOLATION_DEGREE, (0, end), args=(weights,)
