@@ -8,7 +8,7 @@ in the file can run.
 so that one set of real weights can stand for networks that were trained on any input convention.
 Inside the image the fold is exact. At the border the folded network does what a network trained
 on that convention would do: Keras pads with zeros in the network's own input space, so the bottom
-row and the right column of the first feature map see a border of another colour than Lite0 saw in
+row and the right column of the first feature map see a border of another color than Lite0 saw in
 training. On the twenty photos this border changes no top-1 or top-5 prediction, and it changes the
 mean probability of the true class by less than 0.007.
 """

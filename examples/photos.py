@@ -1,6 +1,6 @@
 """Real photographs for the examples, tests and benchmarks.
 
-This package ships no picture. The photos come with the wheels of foolbox (twenty labelled
+This package ships no picture. The photos come with the wheels of foolbox (twenty labeled
 ImageNet photos), scikit-image and scikit-learn.
 """
 

@@ -5,7 +5,7 @@
 
 The loop is that of https://keras.io/guides/distributed_training_with_torch/. It has no `fit`,
 so it has no callback. Each process therefore profiles its own shard of the data. Afterwards the
-profiles are added up, and one verdict is read from the sum.
+profiles are added up, and the sum is compared with the target.
 """
 
 import os
@@ -38,7 +38,7 @@ def worker(rank, port, control):
         return
     shard = torch.utils.data.Subset(
         torch.utils.data.TensorDataset(torch.from_numpy(x), torch.from_numpy(y)),
-        range(rank, len(x), 2),  # as DistributedSampler splits, without repeated rows
+        range(rank, len(x), 2),  # the split of DistributedSampler, without repeated rows
     )
     loader = torch.utils.data.DataLoader(shard, batch_size=8)
     ddp = torch.nn.parallel.DistributedDataParallel(model)

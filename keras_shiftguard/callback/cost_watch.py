@@ -43,7 +43,7 @@ class CostWatch:
     A measurement runs the model on the validation samples that the guard keeps, at most 1024.
     Measurements are made after the epoch of a new finding, then 1, 2, 3, 4, 8, 16, ... epochs
     later, and after the last epoch, because the cost can rise while the model learns. As long as
-    the model has learnt too little to lose accuracy, the cost is measured after every epoch.
+    the model has learned too little to lose accuracy, the cost is measured after every epoch.
 
     Args:
         model: The model that is trained.
@@ -52,7 +52,7 @@ class CostWatch:
 
     Attributes:
         was_trained: Whether the model was trained before this fit. The model may then have
-            memorised the training images before the first epoch.
+            memorized the training images before the first epoch.
     """
 
     def __init__(self, model: keras.Model, shift: ShiftWatch, sync: Callable[[], None]) -> None:
@@ -236,7 +236,7 @@ class CostWatch:
 
 
 def _labelled(stream: Stream, corrected: bool = False) -> Labelled | None:
-    """Returns the kept, labelled images or rows of a stream.
+    """Returns the kept, labeled images or rows of a stream.
 
     Returns None if there are no labels, if there are several inputs, or if only parts of the
     samples are kept (a frame of a video, a crop of a large image). For a part of a sample, the

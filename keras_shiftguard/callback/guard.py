@@ -74,7 +74,7 @@ class ShiftGuard(keras.callbacks.Callback):
             comparison with each other. Pass an `InputProfile`, the path of a saved profile, the
             path of a saved model with an attached profile, or data. The profile attached to a saved
             model also states which input the model expects.
-        target_data: Unlabelled data from where the model will be used (the target), in any form
+        target_data: Unlabeled data from where the model will be used (the target), in any form
             that `fit` accepts. The target is compared with training and validation.
         adapt: What to repair. `"augmentation"` (or `True`) augments the training batches until they
             look like the target data, or like the validation data if there is no target.
@@ -100,7 +100,7 @@ class ShiftGuard(keras.callbacks.Callback):
             training. It says that the epochs of training do not repeat the same samples. Tests then
             use the training samples of all epochs, up to this number. A dict by stream (`"train"`,
             `"validation"`, `"target"`, `"reference"`) has numbers, or shares in (0, 1], such as
-            1/10 for clips of ten frames. Without a number, nearly identical neighbouring samples
+            1/10 for clips of ten frames. Without a number, nearly identical neighboring samples
             count less, and the report says so.
         alpha: Probability that a fit without any shift raises an alarm, over
             all epochs, features and streams together.

@@ -1,4 +1,4 @@
-"""`Cost`: the accuracy that a difference costs, and whether that is an alarm."""
+"""`Cost`: the accuracy that a difference costs, and whether the cost is an alarm."""
 
 from dataclasses import dataclass, replace
 

@@ -58,7 +58,7 @@ class Finding:
             0. Never true for a difference in preprocessing.
         cost_words: The cost in words; empty without a cost.
         is_question: Whether the finding is no alarm yet, because augmentation could explain
-            it, or because the model has learnt too little to show its cost.
+            it, or because the model has learned too little to show its cost.
         is_rough: Whether augmentation of one stream could explain the cost as well.
         until: Last epoch in which the streams differed, if a later epoch excludes the
             difference, see `detection/past.py`; None while it lasts, and outside of a fit.

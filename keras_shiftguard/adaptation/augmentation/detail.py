@@ -185,7 +185,7 @@ def _cosines(length: Any) -> tuple[Any, Any]:
 
 
 def erase(x: Any, side: Any, draws: Draws) -> Any:
-    """Covers a random rectangle with the mean colour of the image.
+    """Covers a random rectangle with the mean color of the image.
 
     Args:
         x: Images.

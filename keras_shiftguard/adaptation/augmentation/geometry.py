@@ -35,7 +35,7 @@ def transform(
     height, width = ops.shape(x)[1:3]
     h, w = (ops.cast(side, "float32") for side in (height, width))
     # The map leads from a pixel of the result to a position in `x`. Both are relative to the
-    # centre.
+    # center.
     dy = ops.cast(ops.arange(height), "float32") - (h - 1) / 2
     dx = ops.cast(ops.arange(width), "float32") - (w - 1) / 2
     dy, dx = dy[None, :, None], dx[None, None, :]

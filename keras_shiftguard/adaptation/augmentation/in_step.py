@@ -133,7 +133,7 @@ class StepAugmentation:
     Args:
         operations: Names of the operations that may be used. None means all
             operations that cannot make a label wrong.
-        pool: Unlabelled images of the target by the name of the input, on the
+        pool: Unlabeled images of the target by the name of the input, on the
             scale and in the layout of the model's input. Images of another size
             than the input are not used.
         seed: The seed of the random numbers.

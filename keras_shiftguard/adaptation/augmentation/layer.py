@@ -156,7 +156,7 @@ class AdaptiveAugmentation(keras.layers.Layer):
         return {name: float(v) for name, v in zip(self.bank.names, values, strict=True)}
 
     def set_pool(self, images: Any) -> None:
-        """Stores `pool_size` unlabelled images of the target.
+        """Stores `pool_size` unlabeled images of the target.
 
         Args:
             images: `(images, ...)`, in the layout and on the scale of the inputs. If there

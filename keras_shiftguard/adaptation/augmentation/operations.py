@@ -62,7 +62,7 @@ OPERATIONS = {
         # properties taken from images of the target
         Operation("fourier", 1.0, "share {:.2g}", "takes the target's low frequencies", pool=True),
         Operation("histogram", 1.0, "share {:.2g}", "takes the target's histogram", pool=True),
-        # light and colour
+        # light and color
         Operation("darker", 0.6, "{:.2g} of the range", "darkens", "brighter"),
         Operation("brighter", 0.6, "{:.2g} of the range", "brightens", "darker"),
         Operation("less_contrast", 2.0, "by exp {:.2g}", "lowers the contrast", "more_contrast"),

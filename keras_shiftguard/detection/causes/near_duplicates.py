@@ -8,7 +8,7 @@ import numpy as np
 
 SIDE = 16  # pixels a side of the reduced images that are compared
 MIN_PAIRS = 20  # smallest number of near pairs and of distant pairs; each pair is of one class
-# Neighbours count as dependent if the distance between them is smaller by at least this share than
+# Neighbors count as dependent if the distance between them is smaller by at least this share than
 # the distance between distant images of the same class.
 MIN_NEARER = 0.3
 
@@ -21,7 +21,7 @@ def independent_share(
 ) -> float:
     """Estimates the share of a stream's samples that are independent, in [0, 1].
 
-    Distances between neighbours are compared with those between distant images. Both images of a
+    Distances between neighbors are compared with those between distant images. Both images of a
     pair have the same class, so a stream that is merely sorted by class is not called dependent.
 
     Args:
@@ -30,7 +30,7 @@ def independent_share(
         labels: Class ids, `(samples,)`, or None.
         first: Whether the channels come first.
         positions: Positions of the images in the stream, `(samples,)`. Only images at consecutive
-            positions are neighbours. None if no image of the stream is left out.
+            positions are neighbors. None if no image of the stream is left out.
     """
     n = len(images)
     are_ids = images.ndim == 2 and images.dtype.kind in "iu"
@@ -53,7 +53,7 @@ def independent_share(
     nearer = 1 - distances[0] / distances[1]
     if nearer < MIN_NEARER:
         return 1.0
-    # Effective sample size of a series with this correlation of neighbours, as a share.
+    # Effective sample size of a series with this correlation of neighbors, as a share.
     return float((1 - nearer) / (1 + nearer))
 
 

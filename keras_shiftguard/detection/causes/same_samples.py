@@ -69,12 +69,12 @@ def nearly_same(first: InputProfile, second: InputProfile) -> bool:
 
 
 def randomised(first: InputProfile, second: InputProfile) -> bool:
-    """Whether two passes went over the same samples, but randomised them, as augmentation does.
+    """Whether two passes went over the same samples, but randomized them, as augmentation does.
 
     Two passes with exactly the same number of samples of each class are taken for the
     same samples. That is wrong if a stream draws from each class in turn. It may also be wrong by
     chance, with the probability that `chance_of_same_labels` returns. A permanent change between
-    the passes is not called randomised: the passes must look like two draws of one distribution.
+    the passes is not called randomized: the passes must look like two draws of one distribution.
 
     Args:
         first: Profile of one pass, with class labels.

@@ -25,7 +25,7 @@ MIN_CLASSES = 3
 MAX_MOVED_SHARE = 0.5  # if a larger share of the classes moved, the shift is called covariate
 MIN_EFFECT = 0.2  # smallest `ClassShift.effect_size` of a class that is reported
 MIN_EXCESS = 3.0  # smallest ratio of that effect size to the median of all classes
-# If a part p of a class is mirrored (or otherwise randomised) in the reference only, the variance
+# If a part p of a class is mirrored (or otherwise randomized) in the reference only, the variance
 # there is larger than in `current` by (1 - p) / p times the squared difference of the means. The
 # limits are about this factor for p = 0.65 and 0.35; training mirrors half of the images.
 HALF_RANDOMISED_SLOPES = (0.5, 1.9)
@@ -143,7 +143,7 @@ def _contrast(delta: np.ndarray, mean: np.ndarray) -> np.ndarray:
 def _half_randomised(
     squared_move: np.ndarray, variance_growth: np.ndarray, variance: np.ndarray
 ) -> np.ndarray:
-    """Whether each class looks as if half of it were randomised in the reference, `(classes,)`.
+    """Whether each class looks as if half of it were randomized in the reference, `(classes,)`.
 
     The arguments are `(classes, directions)`.
 

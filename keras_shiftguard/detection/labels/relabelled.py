@@ -2,7 +2,7 @@
 
 If the labels of a stream are wrong and its samples are unchanged, all samples together look like
 those of the reference, but the samples of a class look like those of other classes. Two such cases
-are recognised, by the means of each class along random projections:
+are recognized, by the means of each class along random projections:
 
 - renamed: every class looks like another class of the reference (ids shifted by one, another
   order);
