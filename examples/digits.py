@@ -33,7 +33,7 @@ def uci():
 
 
 def network(seed=0, batch_norm=False):
-    """Returns a small compiled convolutional network; its last but one layer is `"features"`."""
+    """Returns a small compiled convolutional network; `"features"` is its second-to-last layer."""
     keras.utils.set_random_seed(seed)
     layers = keras.layers
     model = keras.Sequential(

@@ -1,4 +1,4 @@
-"""Reference profile: training data are profiled once, and the data of each day compared with it.
+"""Reference profile: profile the training data once, and compare each day's data with it.
 
     python examples/reference_profile.py
 

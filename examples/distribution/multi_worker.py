@@ -4,7 +4,8 @@
     python examples/distribution/multi_worker.py           a custom training loop, profiled
 
 Keras's `fit` fails here, and without `fit` there is no callback. Each worker therefore profiles
-the rows that it gets. Afterwards the profiles are added up, and the sum is compared with the target.
+the rows that it gets. Afterwards the profiles are added up, and the sum is compared with the
+target.
 """
 
 import json

@@ -1,4 +1,4 @@
-"""`CostWatch`: measures, during a fit, how much accuracy the shifts of validation cost."""
+"""`CostWatch`: measures, during a fit, how much accuracy is lost by shifts of validation."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace

@@ -210,7 +210,7 @@ class AdaptiveAugmentation(keras.layers.Layer):
 
 
 def as_vector(strengths: Mapping[str, float], names: Sequence[str]) -> np.ndarray:
-    """Returns strengths in the order of `names`, `(operations,)`; 0 if none is given.
+    """Returns strengths in the order of `names`, `(operations,)`; 0 where none is given.
 
     Raises:
         BadInputError: For an unknown operation or a strength outside [0, 1].

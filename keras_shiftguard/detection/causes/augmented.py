@@ -18,7 +18,8 @@ from keras_shiftguard.profiles import NUM_BINS, FeatureTable, InputSummary, bin_
 # log(MIN_SPREAD_RATIO) by more than SIGMAS standard errors.
 MIN_SPREAD_RATIO, SIGMAS = 1.05, 4.0
 MAX_CENTRE_MOVE = 0.25  # largest move of a wider feature's center, in spreads of validation
-MIN_WIDER_FEATURES = 2  # smallest number of wider features, and their ratio to narrower ones
+# Smallest number of wider features. They must also be at least twice as many as the narrower ones.
+MIN_WIDER_FEATURES = 2
 MIN_SAMPLES = 50  # samples of each stream in which a feature must have a value
 # Attributes whose mean is moved by random rotation, zoom, shift, crop, noise or erasing.
 MOVED_BY_AUGMENTATION = (
