@@ -1,4 +1,4 @@
-"""Trackio: one line logs the curves of the shift, beside loss and accuracy."""
+"""Trackio: one line logs the curves of `shift` and `val_shift`, beside loss and accuracy."""
 
 import keras
 import trackio

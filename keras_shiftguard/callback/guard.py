@@ -96,12 +96,12 @@ class ShiftGuard(keras.callbacks.Callback):
         expects: The preprocessing that the model's input must receive, if you know it. The data is
             then compared with this preprocessing, and nothing is guessed. See `diagnose` for the
             accepted forms.
-        distinct_samples: How many independent samples a stream really has. A single number is for
-            training. It says that the epochs of training do not repeat the same samples. Tests then
-            use the training samples of all epochs, up to this number. A dict by stream (`"train"`,
-            `"validation"`, `"target"`, `"reference"`) has numbers, or shares in (0, 1], such as
-            1/10 for clips of ten frames. Without a number, nearly identical neighboring samples
-            count less, and the report says so.
+        distinct_samples: How many independent samples a stream really has: a number, or a share in
+            (0, 1], such as 1/10 for clips of ten frames. A single value is for training; a dict has
+            values by stream (`"train"`, `"validation"`, `"target"`, `"reference"`). A number for
+            training also means that its epochs do not repeat the same samples. Tests then use the
+            training samples of all epochs, up to this number. Without a value, nearly identical
+            neighboring samples count less, and the report says so.
         alpha: Probability that a fit without any shift raises an alarm, over
             all epochs, features and streams together.
         tolerance: The share of accuracy that a shift may cost before it is an alarm; 0.01 is
