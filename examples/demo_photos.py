@@ -53,7 +53,7 @@ def _halves(size: tuple[int, int]) -> list[tuple[int, int, int, int]]:
 def feed(folder: Path, shuffle: bool, seed: int) -> keras.utils.PyDataset:
     """Returns batches of RGB images in [0, 1]: the scaling of the tutorial, not of the model."""
     if keras.backend.backend() == "tensorflow":
-        # Keras 3 keeps the old tutorials' class `ImageDataGenerator` only under this name.
+        # Keras 3 has the class `ImageDataGenerator` of old tutorials only in this module.
         from tensorflow.keras.preprocessing.image import ImageDataGenerator
 
         with contextlib.redirect_stdout(io.StringIO()):  # hides "Found 100 images ..."
@@ -69,7 +69,7 @@ def feed(folder: Path, shuffle: bool, seed: int) -> keras.utils.PyDataset:
 
 
 class UnitImages(keras.utils.PyDataset):
-    """The same batches without `ImageDataGenerator`, which only the TensorFlow backend has."""
+    """Batches like those of `ImageDataGenerator`, which only the TensorFlow backend has."""
 
     def __init__(self, folder: Path, shuffle: bool, seed: int) -> None:
         super().__init__()

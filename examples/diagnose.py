@@ -24,7 +24,7 @@ if SMALL:
 images = photos.astype("float32") / 255
 
 # No labels are needed. What the model expects is read from its structure and its batch
-# normalisation; what it is fed is read from the images.
+# normalization; what it is fed is read from the images.
 diagnosis = sg.diagnose(model, images)
 print(diagnosis)
 

@@ -20,7 +20,7 @@ def mnist(shuffled=True):
 def uci():
     """Returns images `(1797, 28, 28, 1)`, float32 in [0, 1], and their classes.
 
-    The 8 x 8 images are enlarged to MNIST's 20 x 20 and padded with MNIST's border.
+    The 8 x 8 images are enlarged to 20 x 20 and padded to 28 x 28, like the digits of MNIST.
     """
     from sklearn.datasets import load_digits
 
@@ -33,7 +33,7 @@ def uci():
 
 
 def network(seed=0, batch_norm=False):
-    """Returns a small compiled convolutional network; its layer before the last is `"features"`."""
+    """Returns a small compiled convolutional network; `"features"` is its second-to-last layer."""
     keras.utils.set_random_seed(seed)
     layers = keras.layers
     model = keras.Sequential(

@@ -20,11 +20,11 @@ x, y = mnist()
 model = network(batch_norm=True)
 model.fit(x[:TRAIN], y[:TRAIN], epochs=EPOCHS, verbose=0)
 
-# The reference is labelled data from the laboratory that the network did not see. A profile that
-# was made with the model and the labels (a file without images) can take the place of these data.
+# The reference is labeled data of the laboratory that were not used in training. A profile that was
+# made with the model and the labels (a file without images) can take the place of these data.
 reference = (x[2500:3700], y[2500:3700])
 
-# The data of the office. All of its faults are put in here, so the true causes are known.
+# The data of the office. This script makes all of the faults, so the true causes are known.
 images, labels = x[3700:], y[3700:]
 rng = np.random.default_rng(0)
 keep = rng.random(len(labels)) < np.where(np.isin(labels, (0, 1, 6)), 0.15, 1.0)

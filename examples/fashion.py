@@ -1,4 +1,4 @@
-"""Fashion-MNIST: 70,000 labelled images, from Debian's package `dataset-fashion-mnist`."""
+"""Fashion-MNIST: 70,000 labeled images, from Debian's package `dataset-fashion-mnist`."""
 
 import gzip
 from pathlib import Path

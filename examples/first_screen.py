@@ -1,4 +1,4 @@
-"""The model and the photos for the README's first code, with wrong scaling and noisy validation.
+"""The model and photos of the README's first example, with wrong scaling and noisy validation.
 
 `tools/page_outputs.py` runs the README with this model and these photos. The network expects
 B, G, R, 0..255 minus the mean (see `demo.py`) and is fed RGB in [0, 1]. Noise is added to the
@@ -27,7 +27,7 @@ with tempfile.TemporaryDirectory() as folder:
 
 
 class Batches(keras.utils.PyDataset):
-    """Batches of twenty photos."""
+    """Batches of twenty training photos."""
 
     def __len__(self) -> int:
         return len(parts["train"][0]) // 20

@@ -8,7 +8,7 @@ in the file can run.
 so that one set of real weights can stand for networks that were trained on any input convention.
 Inside the image the fold is exact. At the border the folded network does what a network trained
 on that convention would do: Keras pads with zeros in the network's own input space, so the bottom
-row and the right column of the first feature map see a border of another colour than Lite0 saw in
+row and the right column of the first feature map see a border of another color than Lite0 saw in
 training. On the twenty photos this border changes no top-1 or top-5 prediction, and it changes the
 mean probability of the true class by less than 0.007.
 """
@@ -49,7 +49,7 @@ def build(
 
     Args:
         folded_to: The convention that the returned network expects at its
-            input. None keeps its own, `(raw - 127) / 128` in RGB.
+            input. None means the convention of Lite0, `(raw - 127) / 128` in RGB.
         include_top: Whether to keep the 1000-class softmax.
         pooling: `"avg"` or None, for `include_top=False`.
         size: Height and width of the input; None leaves them open.
@@ -65,7 +65,7 @@ def build(
 
 
 def fold(conv: Any, batch_norm: Any, trained: InputConvention, wanted: InputConvention) -> None:
-    """Changes a first convolution that was trained on one convention so that it expects another.
+    """Changes the weights of a first convolution so that it expects another input convention.
 
     A constant added to every input of a convolution without bias adds a constant
     to every output. The moving mean of the batch norm that follows absorbs this constant.

@@ -1,6 +1,6 @@
 """Real photographs for the examples, tests and benchmarks.
 
-This package ships no picture. The photos come with the wheels of foolbox (twenty labelled
+This package ships no picture. The photos come with the wheels of foolbox (twenty labeled
 ImageNet photos), scikit-image and scikit-learn.
 """
 
@@ -21,12 +21,12 @@ NAMES = {"ihc": "immunohistochemistry", "hubble_deep_field": "hubble"}
 
 
 def imagenet_files() -> list[Path]:
-    """Returns the paths of the twenty ImageNet photos; the class is the last part of the name."""
+    """Returns the paths of the twenty ImageNet photos; a file name ends with the class id."""
     return sorted(_package("foolbox", "data").glob("imagenet_*.jpg"))
 
 
 def imagenet_photos(size: int = 224, crop: float = 0.875) -> tuple[np.ndarray, np.ndarray]:
-    """Returns the photos as for evaluating a network: the middle `crop`, resized with bicubic.
+    """Returns the photos, cropped and resized as for the evaluation of an ImageNet network.
 
     Returns:
         `(images, labels)`: uint8 of shape `(20, size, size, 3)`, RGB, and the
@@ -56,7 +56,10 @@ def full_photos() -> list[np.ndarray]:
 
 
 def square(image: Image.Image, size: int, crop: float = 1.0) -> np.ndarray:
-    """Returns the middle `crop` of the shorter side, as RGB `(size, size, 3)` uint8."""
+    """Returns the middle square of an image as RGB uint8, `(size, size, 3)`.
+
+    The side of the square is the share `crop` of the shorter side of the image.
+    """
     width, height = image.size
     side = min(width, height) * crop
     box = ((width - side) / 2, (height - side) / 2, (width + side) / 2, (height + side) / 2)

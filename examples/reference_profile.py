@@ -1,9 +1,9 @@
-"""Reference profile: training data are profiled once, and every day is compared with the profile.
+"""Reference profile: profile the training data once, and compare each day's data with it.
 
     python examples/reference_profile.py
 
-There are three unlabelled days of an office that reads digits: a normal day, a day on which the
-scanner is too dark, and a day with the digits of other writers.
+An office reads digits, without labels. The three days are a normal day, a day on which the scanner
+is too dark, and a day with the digits of other writers.
 """
 
 import sys

@@ -1,8 +1,8 @@
-"""A model file with an attached profile, by which `diagnose` finds wrong input in serving.
+"""A model file with an attached profile, from which `diagnose` detects wrong input in serving.
 
     python examples/remember.py
 
-A network for digits is trained on images in [-1, 1]. It has no batch normalisation, so its weights
+A network for digits is trained on images in [-1, 1]. It has no batch normalization, so its weights
 do not reveal this range. `ShiftGuard(attach_to=)` attaches the profile of the training data to the
 model file. In serving, the model is fed 0..255. `diagnose` reads the profile and names the mistake.
 """

@@ -1,4 +1,4 @@
-"""Seven real fits to look at in TensorBoard's Shift tab.
+"""Seven runs to view in the Shift tab of TensorBoard.
 
     python examples/shift_tab.py logs/shift_tab
     tensorboard --logdir logs/shift_tab
@@ -7,11 +7,11 @@
 - `darker`: as `healthy`, but from epoch 4 on a gamma darkens the validation images: gray becomes
   nearly black.
 - `labels`: as `healthy`, but validation holds mostly the digits 3 and 5.
-- `adapted`: as `healthy`, with an unlabelled target from a worse camera, dark and noisy. With
+- `adapted`: as `healthy`, with an unlabeled target from a worse camera, dark and noisy. With
   `adapt=True`, augmentation makes training look like the target.
 - `mismatch`: a network with ImageNet weights that expects [-1, 1] and is fed [0, 1].
 - `fixed`: as `mismatch`, with `on_mismatch="fix"`: the guard corrects the input inside `fit`.
-- `gap`: no guard, only `explain_gap` for a network whose images come from another place.
+- `gap`: no guard, only `explain_gap` for a network whose images are noisy and wrongly scaled.
 """
 
 import argparse
@@ -56,7 +56,7 @@ def badly_seen(images, rng, noise=0.05):
 
 
 class Validation(keras.utils.PyDataset):
-    """Batches of validation images; `faulty` makes the images darker."""
+    """Batches of validation images, which are darker while `faulty` is true."""
 
     def __init__(self, x, y):
         super().__init__()
@@ -114,7 +114,7 @@ def fit_digits(log_dir, epochs, fault=False, frequent=()):
 
 
 def fit_adapted(log_dir, epochs):
-    """Runs a fit whose augmentation follows an unlabelled, darker target."""
+    """Runs a fit whose augmentation follows an unlabeled, darker target."""
     keras.utils.set_random_seed(0)
     x, y = digits()
     target = badly_seen(x[1500:], np.random.default_rng(1))

@@ -2,8 +2,8 @@
 
     python examples/tabular.py
 
-The data are thirty measurements of 569 biopsies (Wisconsin, in scikit-learn). The second hospital
-exports areas in square centimetres, while the first hospital used square millimetres.
+The data are thirty measurements of each of 569 biopsies (Wisconsin, in scikit-learn). The second
+hospital exports areas in square centimeters, while the first hospital used square millimeters.
 """
 
 import sys

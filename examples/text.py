@@ -1,4 +1,4 @@
-"""Text as token ids: a server that does not convert words to lower case before the look-up.
+"""Text as token ids: a server looks up the ids of words without converting them to lower case.
 
     python examples/text.py
 

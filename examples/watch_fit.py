@@ -50,7 +50,7 @@ def watch(name, *data, **more):
     guard = sg.ShiftGuard(verbose=0)
     fit = network().fit(*data, epochs=EPOCHS, callbacks=[guard], verbose=0, **more)
     print(f"{name}: validation accuracy {fit.history['val_accuracy'][-1]:.1%}.\n{guard.report}")
-    # The largest effect of the alarms in validation, in standard deviations; 0 without an alarm.
+    # `val_shift` is the largest effect of an alarm on validation, in standard deviations, or 0.
     print(f"val_shift by epoch: {[round(value, 2) for value in fit.history['val_shift']]}\n")
 
 

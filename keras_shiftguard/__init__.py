@@ -1,4 +1,4 @@
-"""Explains why a Keras model is less accurate than it should be, and repairs the cause.
+"""Tools that find out why a Keras model is less accurate than it should be, and repair the cause.
 
 import keras_shiftguard as sg
 

@@ -113,7 +113,7 @@ def check_alpha(alpha: float) -> None:
 
 
 def check_tolerance(tolerance: float | None) -> None:
-    """Raises `BadInputError` unless `tolerance` is None or a share of accuracy."""
+    """Raises `BadInputError` unless `tolerance` is None or a number from 0 to below 1."""
     if tolerance is None:
         return
     is_number = isinstance(tolerance, (int, float)) and not isinstance(tolerance, bool)

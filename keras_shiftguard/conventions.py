@@ -160,7 +160,8 @@ def compose(steps: tuple[str, ...], order: str = "", channels: int = 3) -> Form:
     Args:
         steps: Keys of `MODES`.
         order: `"bgr"` reverses the numbers of the channels.
-        channels: Number of channels. If it is not 3, each gets the mean of the three numbers.
+        channels: Number of channels. If there are not three channels, each channel gets the mean
+            of the three numbers.
     """
     scale, offset = np.ones(3), np.zeros(3)
     for step in steps:

@@ -35,5 +35,5 @@ for name in sys.argv[1:] or WORKFLOWS:
     keras.distribution.set_distribution(None)
     one = WORKFLOWS[name]()
     for how in (data_parallel, model_parallel):
-        keras.distribution.set_distribution(how())  # set before any model is made, and kept
+        keras.distribution.set_distribution(how())  # before a model is made
         print(f"{how.__name__}, {name}: {agree(one, WORKFLOWS[name]())}", flush=True)

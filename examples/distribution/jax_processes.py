@@ -2,9 +2,9 @@
 
     python examples/distribution/jax_processes.py [workflow ...]
 
-Each process has its own half of every batch. Both guards measure the whole batches, so they hold
-the same numbers and the same verdict. Only the first process writes the log. The workflows are the
-fits of `workload.py`.
+Each process has its own half of every batch. Both guards measure the whole batches, so their
+numbers and their verdicts are the same. Only the first process writes the log. The workflows are
+the fits of `workload.py`.
 """
 
 import os

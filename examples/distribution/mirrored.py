@@ -3,8 +3,8 @@
     python examples/distribution/mirrored.py [workflow ...]
 
 The devices are two logical ones on this machine's CPU. The workflows are the fits of `workload.py`.
-`count` is fed 49 rows in batches of 16, so the last batch has one row: one replica gets this row,
-and the other gets nothing.
+The workflow `count` is fed 49 rows in batches of 16, so the last batch has one row: one replica
+gets this row, and the other gets nothing.
 """
 
 import os

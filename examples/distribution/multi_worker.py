@@ -1,10 +1,11 @@
 """TensorFlow: `MultiWorkerMirroredStrategy` in two processes, with a loop instead of `fit`.
 
     python examples/distribution/multi_worker.py control   whether Keras's own fit works
-    python examples/distribution/multi_worker.py           a loop of one's own, profiled
+    python examples/distribution/multi_worker.py           a custom training loop, profiled
 
 Keras's `fit` fails here, and without `fit` there is no callback. Each worker therefore profiles
-the rows that it gets. Afterwards the profiles are added up, and one verdict is read from the sum.
+the rows that it gets. Afterwards the profiles are added up, and the sum is compared with the
+target.
 """
 
 import json

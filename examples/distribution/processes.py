@@ -12,8 +12,8 @@ from pathlib import Path
 def in_processes(script, arguments=(), count=2, seconds=590, grace=10):
     """Runs `python script RANK PORT arguments...` for each rank.
 
-    If one process has ended, another may wait for it for ever. So all processes end after `seconds`
-    at the latest, and after the failure of one the others have `grace` seconds to end.
+    A process may wait forever for another process that has ended. So all processes are killed after
+    `seconds`, or `grace` seconds after one of them failed.
 
     Returns:
         The output of each process, and the exit status of each; None for a process
@@ -50,7 +50,7 @@ def in_processes(script, arguments=(), count=2, seconds=590, grace=10):
 
 
 def last_line(text):
-    """Returns the last line that the example printed itself, or the last error."""
+    """Returns the last line that the example itself printed; else the last error or line."""
     lines = [line for line in text.splitlines() if line.strip()]
     ours = [line for line in lines if line.startswith(("worker ", "process ", "a plain fit"))]
     errors = [line for line in lines if "Error: " in line[:40]]

@@ -1,11 +1,11 @@
 """PyTorch: `DistributedDataParallel` in two processes, as the Keras guide does it.
 
     python examples/distribution/torch_processes.py control   whether Keras's fit trains one model
-    python examples/distribution/torch_processes.py           a loop of one's own, profiled
+    python examples/distribution/torch_processes.py           a custom training loop, profiled
 
 The loop is that of https://keras.io/guides/distributed_training_with_torch/. It has no `fit`,
 so it has no callback. Each process therefore profiles its own shard of the data. Afterwards the
-profiles are added up, and one verdict is read from the sum.
+profiles are added up, and the sum is compared with the target.
 """
 
 import os
@@ -38,7 +38,7 @@ def worker(rank, port, control):
         return
     shard = torch.utils.data.Subset(
         torch.utils.data.TensorDataset(torch.from_numpy(x), torch.from_numpy(y)),
-        range(rank, len(x), 2),  # as DistributedSampler splits, without repeated rows
+        range(rank, len(x), 2),  # the split of DistributedSampler, without repeated rows
     )
     loader = torch.utils.data.DataLoader(shard, batch_size=8)
     ddp = torch.nn.parallel.DistributedDataParallel(model)

@@ -17,7 +17,7 @@ from digits import mnist
 
 import keras_shiftguard as sg
 
-BATCH = 16  # samples in a step; a single process feeds all of them
+BATCH = 16  # samples that one process feeds in a training step
 ROWS = int(os.environ.get("ROWS", 48))  # training samples; 48 are three full batches
 
 
@@ -120,7 +120,7 @@ def monitor(scope=nullcontext, share=lambda part: part, rows=ROWS):
 
 
 def fix(scope=nullcontext, share=lambda part: part, rows=ROWS):
-    """Runs a fit on 0..255 with a network for [0, 1]; the guard corrects the input."""
+    """Runs a fit on pixels in 0..255 with a network for [0, 1]; the guard corrects the input."""
     (x, y), (xv, yv), _ = digits(rows)
     with scope():
         model = network(pretrained=True)
@@ -156,7 +156,7 @@ def adversarial(scope=nullcontext, share=lambda part: part, rows=ROWS):
     (batch,) = share((target[:16],))
     model.fit(
         *share(train),
-        target_data=lambda: iter([batch]),  # the same images in each step, in one order
+        target_data=lambda: iter([batch]),  # the same images in the same order in each step
         batch_size=BATCH,
         epochs=2,
         shuffle=False,
@@ -169,7 +169,7 @@ def adversarial(scope=nullcontext, share=lambda part: part, rows=ROWS):
 
 
 def merged(folder, rows):
-    """Adds up the saved profiles, and compares the sum with one pass and with the target."""
+    """Adds up the saved profiles; compares the sum with a profile of all rows and the target."""
     train, _, target = digits(rows)
     whole = sum(map(sg.InputProfile.load, sorted(folder.glob("*.profile"))), sg.InputProfile())
     one, many = arrays_of(sg.profile(train)), arrays_of(whole)

@@ -1,4 +1,4 @@
-"""MLflow: `autolog` logs the curves of the shift, and `log_artifact` stores the report."""
+"""MLflow: `autolog` logs `shift` and `val_shift`, and `log_artifact` stores the report."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Weights & Biases: its Keras callback logs the curves, and an artifact holds the report."""
+"""Weights & Biases: its callback logs `shift` and `val_shift`, and an artifact holds the report."""
 
 from pathlib import Path
 

@@ -1,1 +1,1 @@
-"""Repair: augmentation towards a target, and batch norm on target data."""
+"""Adaptation to target data: augmentation of training, and recalibration of batch norm."""

@@ -1,6 +1,6 @@
 """AdaBN: recalibration of the moving statistics of batch norm on target data.
 
-A batch-norm layer normalises with the mean and variance that its input had in
+A batch-norm layer normalizes with the mean and variance that its input had in
 training. These statistics are wrong for a target that looks different. The target's
 own statistics can be measured without labels: Li et al., "Revisiting Batch
 Normalization for Practical Domain Adaptation", 2016. With few target samples (n),
@@ -25,7 +25,7 @@ from keras_shiftguard.io.batches import first_batches, to_numpy
 
 PRIOR_SAMPLES = 16  # the default of `prior_samples`
 MAX_SAMPLES = 4096  # the default of `max_samples`
-BATCH_SIZE = 128  # samples that are normalised together
+BATCH_SIZE = 128  # samples that are normalized together
 MIN_SAMPLES = 2  # needed for a variance
 
 
@@ -37,7 +37,7 @@ def adapt_batch_norm(
 ) -> BatchNormAdaptation:
     """Recalibrates the moving statistics of batch norm on target data.
 
-    During the measurement, the layers normalise with the statistics of each
+    During the measurement, the layers normalize with the statistics of each
     target batch, as in training mode. So every layer is measured on the adapted
     output of the layers before it. Dropout and augmentation are off.
     Frozen layers (`trainable=False`, set on the layer or on an outer layer) keep
@@ -110,7 +110,7 @@ def adapt_batch_norm(
 class _Meter:
     """A replacement for the `call` of one batch-norm layer.
 
-    It normalises with the statistics of the batch, and accumulates them.
+    It normalizes with the statistics of the batch, and accumulates them.
     """
 
     def __init__(self, layer: Any) -> None:

@@ -17,7 +17,7 @@ class LayerChange:
             deviations.
         scale: Geometric mean over channels of the new standard deviation divided by
             the old one.
-        reason: Why the layer was not changed; empty if it was.
+        reason: Why the layer was not changed; empty for a changed layer.
     """
 
     layer: str

@@ -75,7 +75,7 @@ def check_attach_to(attach_to: Any) -> None:
     The file need not exist yet, because the fit may write it.
 
     Raises:
-        BadInputError: if it cannot.
+        BadInputError: if it is not None and cannot be such a path.
     """
     check_path("attach_to", attach_to)
     if attach_to is None:
@@ -98,7 +98,7 @@ def check_statistics(statistics: Any) -> None:
     """Checks that all `statistics` are Keras metrics.
 
     Raises:
-        BadInputError: if one is not.
+        BadInputError: if `statistics` is no sequence, or if a member is no metric.
     """
     if not isinstance(statistics, Sequence):
         raise BadInputError(

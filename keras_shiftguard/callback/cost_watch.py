@@ -1,4 +1,4 @@
-"""`CostWatch`: measures, during a fit, the accuracy that shifts of validation cost."""
+"""`CostWatch`: measures, during a fit, how much accuracy is lost by shifts of validation."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -43,7 +43,7 @@ class CostWatch:
     A measurement runs the model on the validation samples that the guard keeps, at most 1024.
     Measurements are made after the epoch of a new finding, then 1, 2, 3, 4, 8, 16, ... epochs
     later, and after the last epoch, because the cost can rise while the model learns. As long as
-    the model has learnt too little to lose accuracy, the cost is measured after every epoch.
+    the model has learned too little to lose accuracy, the cost is measured after every epoch.
 
     Args:
         model: The model that is trained.
@@ -52,7 +52,7 @@ class CostWatch:
 
     Attributes:
         was_trained: Whether the model was trained before this fit. The model may then have
-            memorised the training images before the first epoch.
+            memorized the training images before the first epoch.
     """
 
     def __init__(self, model: keras.Model, shift: ShiftWatch, sync: Callable[[], None]) -> None:
@@ -120,8 +120,8 @@ class CostWatch:
         if not (is_new or is_due or self._shift.is_too_early):
             return
         # If the streams are corrected in different ways, the correction of each stream is applied
-        # to its images before the measurement. How corrected images differ was not measured. So no
-        # operation that explains the difference is searched, and no preprocessing step is undone.
+        # to its images before the measurement. The difference of the corrected images is not known.
+        # So no operation that explains it is searched, and no preprocessing step is undone.
         apart = _correction(streams["train"]) != _correction(streams["validation"])
         current = _labelled(streams["validation"], corrected=apart)
         if current is None or not self._can_run():
@@ -236,7 +236,7 @@ class CostWatch:
 
 
 def _labelled(stream: Stream, corrected: bool = False) -> Labelled | None:
-    """Returns the kept, labelled images or rows of a stream.
+    """Returns the kept, labeled images or rows of a stream.
 
     Returns None if there are no labels, if there are several inputs, or if only parts of the
     samples are kept (a frame of a video, a crop of a large image). For a part of a sample, the
@@ -287,7 +287,7 @@ def _step(pair: Pair, name: str) -> Explanation | None:
 
 
 def _moves(pair: Pair, name: str) -> tuple[dict[str, float], dict[str, float]]:
-    """Returns the reference mean minus the current mean, and the current deviation, by name."""
+    """Returns reference mean minus current mean, and the current standard deviation, by feature."""
     now, before = (_table(profile, name) for profile in (pair.current, pair.reference))
     moved = {key: before[key][0] - now[key][0] for key in now.keys() & before.keys()}
     return moved, {key: now[key][1] for key in moved}

@@ -74,10 +74,10 @@ class ShiftGuard(keras.callbacks.Callback):
             comparison with each other. Pass an `InputProfile`, the path of a saved profile, the
             path of a saved model with an attached profile, or data. The profile attached to a saved
             model also states which input the model expects.
-        target_data: Unlabelled data from where the model will be used (the target), in any form
+        target_data: Unlabeled data from where the model will be used (the target), in any form
             that `fit` accepts. The target is compared with training and validation.
-        adapt: What to repair. `"augmentation"` (or `True`) augments the training batches until the
-            training data covers the target, or the validation data if there is no target.
+        adapt: What to repair. `"augmentation"` (or `True`) augments the training batches until they
+            look like the target data, or like the validation data if there is no target.
             Validation batches are never augmented. `"batch_norm"` sets the moving statistics of
             batch norm to those of `target_data` after the fit. A tuple asks for both.
         on_mismatch: What to do when the preprocessing is not the one that the model
@@ -96,26 +96,26 @@ class ShiftGuard(keras.callbacks.Callback):
         expects: The preprocessing that the model's input must receive, if you know it. The data is
             then compared with this preprocessing, and nothing is guessed. See `diagnose` for the
             accepted forms.
-        distinct_samples: How many independent samples a stream really has. A single number is for
-            training. It says that the epochs of training do not repeat the same samples. Tests then
-            use the training samples of all epochs, up to this number. A dict by stream (`"train"`,
-            `"validation"`, `"target"`, `"reference"`) has numbers, or shares in (0, 1], such as
-            1/10 for clips of ten frames. Without a number, nearly identical neighbouring samples
-            count less, and the report says so.
+        distinct_samples: How many independent samples a stream really has: a number, or a share in
+            (0, 1], such as 1/10 for clips of ten frames. A single value is for training; a dict has
+            values by stream (`"train"`, `"validation"`, `"target"`, `"reference"`). A number for
+            training also means that its epochs do not repeat the same samples. Tests then use the
+            training samples of all epochs, up to this number. Without a value, nearly identical
+            neighboring samples count less, and the report says so.
         alpha: Probability that a fit without any shift raises an alarm, over
             all epochs, features and streams together.
         tolerance: The share of accuracy that a shift may cost before it is an alarm; 0.01 is
-            one point. For a classifier, the accuracy that shifts of validation cost is measured
-            after the epoch, on up to 1024 labelled samples. If no cost can be measured, or if
-            `tolerance` is None, every significant difference that is not small is an alarm.
+            one point. For a classifier, the guard measures after the epoch how much accuracy is
+            lost by shifts of validation, on up to 1024 labeled samples. If no cost can be measured,
+            or if `tolerance` is None, every significant difference that is not small is an alarm.
         update_freq: When to write to `log_dir`: `"epoch"`, or a number of training
             batches after which profiles are written.
         log_dir: Directory for TensorBoard; None writes nothing.
         log_samples: How many images of each stream are written to `log_dir` after each epoch:
-            some images as the model is fed them, the same images corrected if a correction is on,
-            and the most unusual images. Only the images of the last three epochs are kept. The
-            directory then contains images of your data: consider whom the images show before you
-            share the directory. 0 writes none.
+            some images as your pipeline delivers them, the same images after the correction if
+            there is one, and the most unusual images. Only the images of the last three epochs are
+            kept. The directory then contains images of your data: consider whom the images show
+            before you share the directory. 0 writes none.
         attach_to: Path of a saved model, such as that of a `ModelCheckpoint`, to which the profile
             of training is attached at the end of the fit. `diagnose` and `compare` then read the
             profile from the saved model. If the fit corrected the input, the profile is that of the
@@ -404,7 +404,7 @@ class ShiftGuard(keras.callbacks.Callback):
         self._supervisor.begin_batch(stream)
 
     def _end_batch(self, stream: str, batch: int) -> None:
-        """Counts a batch that has ended, or leaves that to the thread of the run.
+        """Counts a batch that has ended; in another thread, only adds it to the batches to count.
 
         On JAX and PyTorch, Keras calls the end of a batch in other threads, while the next batch
         runs, if `callbacks` is a single callback and not a list.

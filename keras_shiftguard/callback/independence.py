@@ -16,7 +16,7 @@ class Independence:
 
     Args:
         declared: The user's values by stream: a number of samples, or the independent share of
-            the samples, in (0, 1]. For other streams, the share is estimated: neighbouring
+            the samples, in (0, 1]. For other streams, the share is estimated: neighboring
             samples that are nearly the same count less, and so do batches that came twice.
 
     Attributes:
@@ -83,12 +83,12 @@ def _number(share: float, profile: InputProfile) -> int:
 
 
 def _of_neighbours(name: str, profile: InputProfile, stream: Stream, number: int) -> str:
-    """Returns the sentence that neighbouring samples are alike and count as `number`."""
+    """Returns the sentence that neighboring samples are alike and count as `number`."""
     noun, example = "samples", "overlapping windows of a series are"
     if stream.kept_samples:
         noun, example = "images", "frames of a clip are"
     alike = f"are nearly the same, as {example}"
-    if not profile.labels.are_classes:  # without classes, sorted samples cannot be recognised
+    if not profile.labels.are_classes:  # without classes, sorted samples cannot be recognized
         sort = "files in the order of their classes" if stream.kept_samples else "sorted rows"
         alike = f"are alike, as {example}, or {sort}"
     return (

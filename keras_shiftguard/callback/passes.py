@@ -24,7 +24,7 @@ class PassCounter:
         position: Index of the latest batch in the present pass; -1 before the first.
         latest: Profile of the latest pass with new samples.
         repeats: Whether the latest pass repeated the samples of the pass in `latest`.
-        stride: In the present pass, every `stride`-th step is measured.
+        stride: Interval of the measurements: every `stride`-th step of the pass is measured.
     """
 
     def __init__(self) -> None:

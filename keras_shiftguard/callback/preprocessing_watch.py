@@ -20,7 +20,7 @@ from keras_shiftguard.statistics.stream import Stream
 # some images through the first layers, and often through the whole network. Usually the first check
 # is enough; later checks are needed if batches are small.
 CHECK_AFTER_BATCHES = (1, 2, 4, 8, 16)
-# With fewer photos, the convention is recognised correctly in only 9 of 10 cases.
+# With fewer photos, the convention is recognized correctly in only 9 of 10 cases.
 MIN_SAMPLES_TO_CHECK = 8
 
 

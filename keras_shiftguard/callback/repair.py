@@ -32,7 +32,7 @@ class Repair:
 
     Args:
         adapt: The repairs to make: `"augmentation"`, `"batch_norm"`, both or none.
-        target: Unlabelled data of the target, if there is any.
+        target: Unlabeled data of the target, if there is any.
 
     Attributes:
         augmentation: The augmentation of the latest fit; None if there was none.
@@ -117,7 +117,7 @@ class Repair:
 
         Args:
             model: The model.
-            validation: The stream of validation, whose labelled images are the reference.
+            validation: The stream of validation, whose labeled images are the reference.
             seconds: How long the training took.
         """
         images, labels = validation.samples()

@@ -335,9 +335,9 @@ class Run:
         """Attaches the profile of training to a saved model; returns a message for the user.
 
         The attached profile describes the input that the model was trained on, so it is measured
-        after a correction. No profile is attached if fewer than half of the batches were corrected,
-        or if a mismatch was not corrected at all: it would state the wrong preprocessing to the
-        users of the model.
+        after a correction. No profile is attached if a mismatch was not corrected, or if it was
+        corrected in fewer than half of the batches: the profile would state the wrong preprocessing
+        to the users of the model.
         """
         if not is_first_process():
             return ""

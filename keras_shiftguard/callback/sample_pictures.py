@@ -27,7 +27,8 @@ class SamplePictures:
     standard deviations.
 
     Args:
-        number: Largest number of images of each stream and kind; 0 for none.
+        number: Largest number of images in each row; a row holds the images of one input of one
+            stream: as fed, corrected or unusual. 0 for none.
     """
 
     def __init__(self, number: int) -> None:
@@ -95,7 +96,7 @@ class SamplePictures:
     def _distances(
         self, key: tuple[str, str], images: np.ndarray, spec: InputSpec, usual: FeatureTable
     ) -> np.ndarray:
-        """Returns the distance of each image from the usual mean, `(images,)`.
+        """Returns the distance of each image from the mean of `usual`, `(images,)`.
 
         The result is empty if no attribute can be compared.
 

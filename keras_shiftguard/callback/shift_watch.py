@@ -50,7 +50,7 @@ class ShiftWatch:
     Attributes:
         report: The latest report; None before the first comparison.
         is_first_visit: Whether training has had only one pass so far, without MixUp or CutMix.
-        is_too_early: Whether the model has learnt too little for shifts to cost accuracy.
+        is_too_early: Whether the model has learned too little for shifts to cost accuracy.
         is_unaugmented: Whether the latest pass over training had the same unchanged samples as the
             first pass, except for a few samples that were left out.
         is_augmented: Whether the latest pass over training shows augmentation: the pass had
@@ -180,7 +180,7 @@ class ShiftWatch:
         A finding is open (a "question") if augmentation of training could explain the finding and
         its cost is not certain. The finding is no longer open after a second pass over the same
         samples shows that training is not augmented. If no second pass follows, the cost decides
-        whether the finding is an alarm. While the model has learnt too little for shifts to cost
+        whether the finding is an alarm. While the model has learned too little for shifts to cost
         accuracy, small findings are open as well.
 
         Costs are measured for validation only. So for training compared with the reference,

@@ -22,7 +22,7 @@ class TargetOutputs:
     Args:
         outputs: Statistics of the outputs. This class adds the outputs on the target; the
             test step adds those on validation.
-        target: Unlabelled data of the target.
+        target: Unlabeled data of the target.
 
     Raises:
         BadInputError: if the model does not accept the target.

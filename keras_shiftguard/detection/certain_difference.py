@@ -13,7 +13,7 @@ from keras_shiftguard.profiles import InputSummary
 def certain_difference(
     names: StreamNames, name: str, now: InputSummary, before: InputSummary, shares: Shares
 ) -> Finding | None:
-    """Returns a finding on a property that all samples of one stream have, and the other lacks.
+    """Returns a finding on a property that only one of the two streams has, in all its samples.
 
     The result is None if there is no such property. The effect size is that of the shares 1 and
     0, in standard deviations between samples, as for missing values. The p-value is the

@@ -1,11 +1,12 @@
-"""`Cost`: the accuracy that a difference costs, and whether that is an alarm."""
+"""`Cost`: the accuracy that a difference costs, and whether the cost is an alarm."""
 
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 SIGMAS = 1.96  # standard errors to each side, for an interval of 95 %
-FINEST = 0.001  # the smallest distance of a cost from the tolerance that a sample size is told for
+# Smallest distance of a cost from the tolerance, in the formula for the number of samples needed.
+FINEST = 0.001
 
 
 @dataclass(frozen=True)
@@ -16,7 +17,7 @@ class Cost:
         value: The share of accuracy that is lost: 0.02 is two points. Below 0 if the model does
             better with the difference than without it.
         interval: 95 % interval of the value.
-        num_samples: Number of labelled samples that it was measured on.
+        num_samples: Number of labeled samples on which the cost was measured.
         is_rough: Whether the cost is only the difference of the accuracies of the two streams.
             Augmentation of one stream changes this difference as well.
     """
@@ -53,9 +54,10 @@ class Cost:
         return self.value > tolerance and self.interval[0] > 0
 
     def _needed(self, tolerance: float) -> float:
-        """Returns the number of samples whose interval would exclude 0, or what is not tolerated.
+        """Returns the number of samples with which an unclear cost would become clear.
 
-        Half of the error needs four times the samples.
+        If the value is above `tolerance`, the interval must be above 0; else it must be below
+        `tolerance`. Half of the error needs four times the samples.
         """
         low, high = self.interval
         if self.value > tolerance:
@@ -101,8 +103,9 @@ def cost_of(before: np.ndarray, after: np.ndarray) -> Cost:
 def gap_between(reference: np.ndarray, current: np.ndarray) -> Cost:
     """Returns the difference of the accuracies of two sets of samples, as a rough cost.
 
-    It is an upper bound of the cost if the reference is training data without augmentation, which
-    the model may have memorised. The arguments are 1 where a prediction is right, else 0.
+    The difference is an upper bound of the cost if the reference is training data without
+    augmentation, which the model may have memorized. The arguments are 1 where a prediction is
+    right, else 0.
     """
     sizes = len(reference), len(current)
     value = float(reference.mean() - current.mean())

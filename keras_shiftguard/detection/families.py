@@ -54,7 +54,7 @@ class CollectedTests:
         """Whether a stream has fewer samples than needed; adds at most one note on each stream.
 
         Args:
-            what: Name of what cannot be tested.
+            what: Noun for what cannot be tested.
             n: Number of distinct samples of the current stream.
             m: Number of distinct samples of the reference.
             needed: Number of distinct samples that each stream needs.
@@ -146,7 +146,7 @@ class CollectedTests:
         n, m = current.num_samples, reference.num_samples
         names, p_values = [source], [np.ones(1)]
         # For each of `names`: the shares of the samples of the current stream and of the reference
-        # in which it is missing.
+        # that have a missing value.
         missing_shares = [(a / max(n, 1), b / max(m, 1))]
         if a + b and min(n * shares[0], m * shares[1]) >= 1:
             distinct_a, distinct_n = a * shares[0], n * shares[0]

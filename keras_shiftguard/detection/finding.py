@@ -34,18 +34,18 @@ class Finding:
         family: The cause in one word: `"brightness"`, `"contrast"`, `"blur"`,
             `"noise"`, `"compression"`, `"resolution"`, `"colour"`,
             `"weather"`, `"geometry"`, `"label"`, `"concept"`, `"relabelled"`,
-            `"preprocessing"`, `"augmentation"`, `"missing"`; `"other"` where none is
-            named.
-        effect_size: Signed, in standard deviations between samples (Cohen's
-            d) unless `explanation` says otherwise; for frequencies Cohen's w, which
-            is not negative.
+            `"preprocessing"`, `"augmentation"`, `"missing"`; `"other"` if no
+            cause is named.
+        effect_size: Signed size of the difference, in standard deviations between
+            samples (Cohen's d) unless `explanation` says otherwise; for frequencies
+            Cohen's w, which is not negative.
         interval: 95 % interval of the effect size.
         p_value: P-value, not corrected for the number of features and of
             comparisons during a fit; never 0.
         stream: Name of the stream that differs, e.g. `"validation"`.
         against: Name of the stream it is compared with, e.g. `"train"`.
-        since: First epoch, counted from 1, in which it was found; None outside
-            of a fit.
+        since: First epoch, counted from 1, in which the difference was found; None
+            outside of a fit.
         explanation: One or two sentences with numbers.
         expected: Whether the difference is intended (augmentation).
         negligible: Whether the effect is too small to matter.
@@ -58,7 +58,7 @@ class Finding:
             0. Never true for a difference in preprocessing.
         cost_words: The cost in words; empty without a cost.
         is_question: Whether the finding is no alarm yet, because augmentation could explain
-            it, or because the model has learnt too little to show its cost.
+            it, or because the model has learned too little to show its cost.
         is_rough: Whether augmentation of one stream could explain the cost as well.
         until: Last epoch in which the streams differed, if a later epoch excludes the
             difference, see `detection/past.py`; None while it lasts, and outside of a fit.

@@ -20,7 +20,7 @@ from keras_shiftguard.detection.sentences import stream_name
 from keras_shiftguard.detection.two_sample.multiplicity import LEVEL_SHARES, Family, global_p, holm
 from keras_shiftguard.profiles import InputProfile, InputSummary, LabelSummary
 
-# Part of the level that the test of concept shift gets, if both streams have class labels.
+# Part of the level for the tests of concept shift and wrong labels, if both streams have classes.
 CONCEPT_SHARE = 0.08
 
 
@@ -30,11 +30,12 @@ class Comparison:
 
     Args:
         findings: The findings to report. They are significant after correction over all
-            tests of the comparison, except for another shape of an input, which is certain.
+            tests of the comparison, except for those of `certain_difference.py`.
         notes: Sentences on what could not be tested, and why.
         p_value: P-value of "nothing differs", over all tests; never 0.
         families: All tests that were made, significant or not, except that of concept shift.
-        significant: Features that matter and differ significantly in `families`, reported or not.
+        significant: Features whose difference in `families` is significant and not negligible,
+            reported or not.
     """
 
     findings: list[Finding] = field(default_factory=list)

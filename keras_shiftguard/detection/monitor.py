@@ -1,6 +1,6 @@
 """Sequential monitoring: all comparisons ("looks") of one fit, at one false-alarm rate.
 
-This works by alpha spending. Each pair of streams gets an equal share of the rate `alpha`. The
+The method is alpha spending. Each pair of streams gets an equal share of the rate `alpha`. The
 first look at a pair uses half of its share, and look k > 1 uses `1 / (2 k (k - 1))` of the share.
 These parts add up to at most the share, however long the fit is. By the union bound, the
 probability that any look ever raises a false alarm is at most `alpha`, for any dependence between
@@ -41,7 +41,7 @@ class Pair:
         current: Profile of `stream` at the latest look.
         reference: Profile of `against` at the latest look.
         findings: Findings reported so far, by feature.
-        significant: All features that ever differed significantly and mattered.
+        significant: All features whose difference was ever significant and not negligible.
         expected: Features that are intended to differ or whose shift is acknowledged.
         latest: Result of the latest look, with all its tests.
         epoch: Epoch of the latest look, counted from 1; None outside of a fit.
@@ -174,7 +174,7 @@ class ShiftMonitor:
             pair.findings[feature] = replace(finding, is_question=is_open(finding))
 
     def add(self, finding: Finding) -> bool:
-        """Adds a finding that needs no test; returns whether its feature had no such finding."""
+        """Adds a finding that needs no test; returns whether it is the first on its feature."""
         new = finding.feature not in self._certain
         self._certain.setdefault(finding.feature, finding)
         return new

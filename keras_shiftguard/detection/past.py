@@ -27,7 +27,7 @@ def with_past(
         findings: The findings so far, by feature.
         found: The findings of the latest look.
         tested: All tests of the latest look, significant or not.
-        last: Epoch of the look before, counted from 1; None outside of a fit.
+        last: Epoch of the previous look, counted from 1; None outside of a fit.
     """
     again = {finding.feature for finding in found}
     tests = {test.feature: test for test in tested}

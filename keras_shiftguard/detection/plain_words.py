@@ -20,7 +20,7 @@ FAMILY_ADJECTIVES = {
     "resolution": ("coarser", "finer"),
 }
 # For families without an adjective: the words after "seem", and the preposition before the images
-# that are compared with.
+# of the other stream.
 FAMILY_DIFFERENCES = {
     "colour": ("to differ in colour", "from"),
     "weather": ("covered, as by snow, rain or dirt,", "unlike"),
@@ -39,8 +39,8 @@ DIRECTION = {
 PAST = {"are": "were", "vary": "varied", "have": "had", "seem": "seemed"}
 # The end of a first sentence: a full stop or a semicolon after a word, not after an initial.
 SENTENCE_END = re.compile(r"(?<=[a-z\d)]{2})[.;] (?=[A-Z\d])")
-# |Effect sizes|, in standard deviations between samples: "slightly" is said below SLIGHT, "much"
-# from LARGE on. Cohen calls 0.2 small and 0.8 large.
+# |Effect sizes|, in standard deviations between samples: a sentence has "slightly" below SLIGHT,
+# and "much" from LARGE on. Cohen calls 0.2 small and 0.8 large.
 SLIGHT, LARGE = 0.4, 1.5
 
 
@@ -169,7 +169,7 @@ def _degree(effect: float) -> str:
 
 
 def _cost(finding: Finding) -> str:
-    """Returns the cost of a finding, as the end of its sentence; empty if unknown or a question."""
+    """Returns the cost as the end of a sentence; empty if unknown, or if `is_question` is true."""
     if finding.cost is None or finding.is_question:
         return ""
     if finding.cost <= 0:

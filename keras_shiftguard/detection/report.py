@@ -31,12 +31,12 @@ class ShiftReport(AsPage):
 
     @property
     def shifted(self) -> bool:
-        """Whether anything differs that matters."""
+        """Whether any finding is an alarm (`Finding.matters`)."""
         return any(finding.matters for finding in self.findings)
 
     @property
     def kinds(self) -> tuple[str, ...]:
-        """Kinds of the shifts that matter, each once, the worst first."""
+        """Kinds of the alarms, each once, the worst first."""
         return kinds_of(self.findings)
 
     def acknowledge(

@@ -9,7 +9,7 @@ from keras_shiftguard.detection.finding import Finding, by_severity
 from keras_shiftguard.detection.two_sample.multiplicity import Family
 from keras_shiftguard.profiles import InputProfile
 
-MAX_PER_SOURCE = 3  # most findings on an input, on its missing values, on labels or outputs
+MAX_PER_SOURCE = 3  # largest number of findings on an input, its missing values, labels or outputs
 # The attribute that is reported first, by the family of the cause that is named.
 MAIN_ATTRIBUTE = {
     "brightness": "brightness",
@@ -105,7 +105,7 @@ def _input_findings(
 
 
 def _strongest(findings: list[Finding], max_findings: int = MAX_PER_SOURCE) -> list[Finding]:
-    """Returns the first `max_findings` findings; the last of them says how many others differ."""
+    """Returns the first `max_findings` findings; the last says how many other features differ."""
     strongest, num_others = findings[:max_findings], len(findings) - max_findings
     if num_others > 0:
         others = "feature differs" if num_others == 1 else "features differ"

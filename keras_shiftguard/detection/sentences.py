@@ -1,7 +1,7 @@
 """Explanations of findings: one sentence, with its numbers, for each kind of difference.
 
-In all functions, `stream` is the name of the stream that differs and `against` that of the stream
-it is compared with. `what` is a noun for what differs, such as `"images"`, `"outputs"`,
+In all functions, `stream` is the name of the stream that differs, and `against` the name of the
+stream that it is compared with. `what` is a noun for what differs, such as `"images"`, `"outputs"`,
 `"labels"` or `"tokens"`, and `effect` an effect size.
 """
 

@@ -1,7 +1,7 @@
 """`Bank`: applies all augmentation operations to a batch of images.
 
-The order is that of a camera: geometry, exchange with target images, light,
-optics, sensor, compression; erasing comes last. Operations that no sample of the
+The order is that of a camera: geometry, spectrum and histogram of target images,
+light, optics, sensor, compression; erasing comes last. Operations that no sample of the
 batch uses are skipped, so they cost a training step no time.
 """
 
@@ -99,8 +99,8 @@ class Bank:
     ) -> Any:
         """Augments images with a level for each sample and operation.
 
-        `x` is float32. `levels` are those of `Draws.levels`, `(samples, operations)`, made
-        from `draws`. The other arguments and the result are those of `apply`.
+        `x` is float32. `levels` is a result of `draws.levels`, `(samples, operations)`. The
+        other arguments and the result are those of `apply`.
         """
         images = ops.transpose(x, (0, 2, 3, 1)) if self.channels_first else x
         shape = ops.shape(images)

@@ -138,7 +138,7 @@ class ClassAttributes:
 
 
 def _nearest_mixture(means: np.ndarray, target: np.ndarray, start: np.ndarray) -> np.ndarray:
-    """Returns the class mix `p` that minimises `|p @ means - target|`.
+    """Returns the class mix `p` that minimizes `|p @ means - target|`.
 
     The method is accelerated projected gradient descent.
 

@@ -99,7 +99,7 @@ class AugmentationController:
         return changes
 
     def _is_outdated(self, gaps: np.ndarray) -> bool:
-        """Whether a gap differs by over `REPLAN_GAP` from that for which the plan was made."""
+        """Whether a gap has changed by more than `REPLAN_GAP` since the plan was made."""
         if self._planned_for is None:
             return True
         return bool(np.nanmax(np.abs(gaps - self._planned_for)) > REPLAN_GAP)

@@ -68,7 +68,8 @@ class Coverage:
     def unit(self) -> np.ndarray:
         """The unit of the gaps: pooled standard deviation, with a minimum, `(attributes,)`."""
         pooled = np.sqrt((self.train_std**2 + self.target_std**2) / 2)
-        # Brightness has the unknown unit of the input, so no minimum suits it.
+        # The unit of brightness is that of the input and is not known, so no minimum suits it. The
+        # number 1e-9 only prevents a division by zero.
         floors = {"brightness": 1e-9, **dict.fromkeys(LOG_ATTRIBUTES, MIN_LOG_UNIT)}
         return np.maximum(pooled, [floors.get(name, MIN_UNIT) for name in self.names])
 
@@ -91,10 +92,11 @@ class Coverage:
         return np.asarray((self.train + moved - self.target) / self.unit)
 
     def loss(self, moved: np.ndarray, widened: np.ndarray) -> np.ndarray:
-        """Returns how far augmented training is from the target, `(...,)`; 0 if it is covered.
+        """Returns the distance of augmented training from the target, `(...,)`.
 
-        It is the mean over attributes of a sum: the square of the compressed gap between
-        the means, and the weighted square of the log ratio of the standard deviations.
+        The distance is 0 if the target is covered. It is the mean over attributes of a sum: the
+        square of the compressed gap between the means, and the weighted square of the log ratio
+        of the standard deviations.
 
         Args:
             moved: Changes of the means by the augmentation, `(..., attributes)`;

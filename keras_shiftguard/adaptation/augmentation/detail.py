@@ -50,7 +50,7 @@ def motion_blur(x: Any, length: Any, draws: Draws) -> Any:
 
     Args:
         x: Images.
-        length: Length of the average, `(samples,)`, as a share of the side.
+        length: Number of averaged pixels, `(samples,)`, as a share of the side.
         draws: The random numbers that choose the direction.
     """
     along_rows = draws["side"] < 0.5
@@ -120,7 +120,7 @@ def add_noise(x: Any, level: Level, seed: GivenSeed) -> Any:
     """Adds Gaussian noise.
 
     Its standard deviation is the level of `"noise"` plus the level of `"speckle"` times
-    the value.
+    the value of the pixel.
     """
     shape = ops.shape(x)
     flat = ops.reshape(x, (shape[0], -1))  # one row for each sample
@@ -185,7 +185,7 @@ def _cosines(length: Any) -> tuple[Any, Any]:
 
 
 def erase(x: Any, side: Any, draws: Draws) -> Any:
-    """Covers a random rectangle with the mean colour of the image.
+    """Covers a random rectangle with the mean color of the image.
 
     Args:
         x: Images.

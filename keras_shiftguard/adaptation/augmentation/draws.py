@@ -14,7 +14,7 @@ from keras import ops
 from keras_shiftguard.adaptation.augmentation.operations import OPERATIONS
 
 CLEAN_SHARE = 0.5  # share of samples left unchanged, so that the model learns plain images too
-MIN_PROGRESS = 0.3  # smallest share of the full strength for the other samples
+MIN_PROGRESS = 0.3  # smallest share of the full strength for an augmented sample
 GRID_SIZE = 6  # grid points of a smooth random field along a side
 JITTER = 0.25  # largest random change of a level, as a share of its strength
 
@@ -107,7 +107,7 @@ class Draws:
 
         Args:
             strengths: `(operations,)` or `(samples, operations)`, in [0, 1].
-            whole: Whether all samples get the full strength.
+            whole: Whether all samples get the full strength, varied only by `JITTER`.
 
         Returns:
             `(samples, operations)`, in [0, 1]; in [-1, 1] for signed operations.

@@ -1,7 +1,7 @@
 """Geometric operations: rotation, shift, shear, zoom, crop, flip and elastic deformation.
 
-All operations are combined into one map of coordinates, so each image is resampled
-only once, bilinearly. Pixels are gathered by index, because `ops.image.affine_transform`
+`transform` combines these operations into one map of coordinates, so each image is
+resampled only once, bilinearly. Pixels are gathered by index, because `ops.image.affine_transform`
 does not compile under XLA on TensorFlow.
 """
 
@@ -35,7 +35,7 @@ def transform(
     height, width = ops.shape(x)[1:3]
     h, w = (ops.cast(side, "float32") for side in (height, width))
     # The map leads from a pixel of the result to a position in `x`. Both are relative to the
-    # centre.
+    # center.
     dy = ops.cast(ops.arange(height), "float32") - (h - 1) / 2
     dx = ops.cast(ops.arange(width), "float32") - (w - 1) / 2
     dy, dx = dy[None, :, None], dx[None, None, :]
@@ -118,8 +118,8 @@ def sample(x: Any, at_y: Any, at_x: Any, fill_mode: str, fill_value: Any) -> Any
     top, left = ops.floor(at_y), ops.floor(at_x)
     down, right = (at_y - top)[..., None], (at_x - left)[..., None]
 
-    # Pairs of an index and whether it is outside: for the upper and lower row, then for the left
-    # and right column.
+    # Pairs of an index inside the image and whether the position is outside: for the upper and the
+    # lower row, then for the left and the right column.
     rows, columns = (
         [(_inside(at + k, side, fill_mode), _outside(at + k, side)) for k in (0, 1)]
         for at, side in ((top, height), (left, width))
@@ -148,7 +148,7 @@ def _outside(at: Any, length: Any) -> Any:
 
 
 def _inside(at: Any, length: Any, fill_mode: str) -> Any:
-    """Returns the pixel indices of positions along an axis; those outside the image move inside."""
+    """Returns pixel indices of positions along an axis; maps outer positions by `fill_mode`."""
     n = ops.cast(length, "float32")
     if fill_mode == "wrap":
         at = at - n * ops.floor(at / n)

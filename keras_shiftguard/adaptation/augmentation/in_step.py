@@ -34,7 +34,7 @@ POOL_SIZE = 32  # images of the target in the pool
 
 
 class _InputAugmentation:
-    """The augmentation of one image input, with the variables that the step uses.
+    """The augmentation of one image input, with the variables that the training step uses.
 
     Args:
         spec: The image input.
@@ -61,7 +61,7 @@ class _InputAugmentation:
         self.bank = Bank(names, spec.layout)
         self.controller = AugmentationController(names)
         self.first_images = KeptSamples(spec, MAX_IMAGES)
-        self.first_images.spread(1)  # the first batches fill it, and then nothing is copied
+        self.first_images.spread(1)  # images of later batches are not copied
         self.labelled = LabelledAttributes(spec)
         self.state = State("shiftguard_augmentation")
         self.strengths = self.state.add("strengths", (len(names),))
@@ -133,7 +133,7 @@ class StepAugmentation:
     Args:
         operations: Names of the operations that may be used. None means all
             operations that cannot make a label wrong.
-        pool: Unlabelled images of the target by the name of the input, on the
+        pool: Unlabeled images of the target by the name of the input, on the
             scale and in the layout of the model's input. Images of another size
             than the input are not used.
         seed: The seed of the random numbers.

@@ -19,8 +19,8 @@ MAX_SAMPLES = 4096
 class LabelledAttributes:
     """A buffer of the attributes and the classes of the first training images.
 
-    From the buffer, the attributes can be computed for another mix of classes. From the
-    moments of the whole stream, they cannot. Once the buffer is full, no more images are measured.
+    The attributes for another mix of classes can be computed from the buffer, but not from the
+    moments of the whole stream. Once the buffer is full, no more images are measured.
 
     Args:
         spec: The image input.

@@ -1,4 +1,4 @@
-"""`AdaptiveAugmentation`: an augmentation layer for images whose strengths are weights."""
+"""`AdaptiveAugmentation`: an image augmentation layer that stores its strengths as weights."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -19,7 +19,7 @@ class AdaptiveAugmentation(keras.layers.Layer):
 
     All strengths are zero at first, and at zero the layer returns its input
     unchanged. The strengths are weights: they can be set at any time, by hand or
-    by an `AugmentationController`, without tracing a compiled step again. Half of
+    by an `AugmentationController`, without a new compilation of the training step. Half of
     the samples stay as they are. Each of the others gets a random share of the
     full strength, the same share for all operations. In inference the layer does
     nothing.
@@ -108,7 +108,7 @@ class AdaptiveAugmentation(keras.layers.Layer):
             )
         names = select_operations(self.operations, channels, self.pool_size > 0)
         self.bank = Bank(names, self.data_format, self.fill_mode, self.fill_value)
-        # Without `value_range`, black is above white until `call` has seen the first images.
+        # Without `value_range`, black is above white until the first training batch.
         low, high = (np.inf, -np.inf) if self.value_range is None else self.value_range
         self.strengths = self._state("strengths", np.zeros(len(names)))
         self.low = self._state("low", np.broadcast_to(low, (channels,)))
@@ -156,7 +156,7 @@ class AdaptiveAugmentation(keras.layers.Layer):
         return {name: float(v) for name, v in zip(self.bank.names, values, strict=True)}
 
     def set_pool(self, images: Any) -> None:
-        """Stores `pool_size` unlabelled images of the target.
+        """Stores `pool_size` unlabeled images of the target.
 
         Args:
             images: `(images, ...)`, in the layout and on the scale of the inputs. If there
@@ -210,7 +210,7 @@ class AdaptiveAugmentation(keras.layers.Layer):
 
 
 def as_vector(strengths: Mapping[str, float], names: Sequence[str]) -> np.ndarray:
-    """Returns strengths in the order of `names`, `(operations,)`; 0 for those not given.
+    """Returns strengths in the order of `names`, `(operations,)`; 0 where none is given.
 
     Raises:
         BadInputError: For an unknown operation or a strength outside [0, 1].

@@ -59,10 +59,10 @@ OPERATIONS = {
         Operation("elastic", 0.3, "shifts span {:.2g} of the height", "deforms", effort=2),
         Operation("flip_horizontal", 1.0, "{:.2g} of images", "mirrors", asked_only=True),
         Operation("flip_vertical", 1.0, "{:.2g} of images", "flips upside down", asked_only=True),
-        # exchange with images of the target
+        # properties taken from images of the target
         Operation("fourier", 1.0, "share {:.2g}", "takes the target's low frequencies", pool=True),
         Operation("histogram", 1.0, "share {:.2g}", "takes the target's histogram", pool=True),
-        # light and colour
+        # light and color
         Operation("darker", 0.6, "{:.2g} of the range", "darkens", "brighter"),
         Operation("brighter", 0.6, "{:.2g} of the range", "brightens", "darker"),
         Operation("less_contrast", 2.0, "by exp {:.2g}", "lowers the contrast", "more_contrast"),

@@ -1,8 +1,8 @@
-"""`Rehearsal`: tries strengths of the augmentations, and measures the image attributes they give.
+"""`Rehearsal`: measures the image attributes that candidate strengths of augmentation produce.
 
-The change depends on the images: noise changes flat drawings much more than photos
-of grass. So it is measured on the first training images, with the same operations that
-augment training. The strengths are an input of the compiled function, one
+The effect of an operation depends on the images: noise changes flat drawings much more
+than photos of grass. So the effect is measured on the first training images, with the
+same operations that augment training. The strengths are an input of the compiled function, one
 vector for each image, so many candidates are measured in one call.
 """
 
@@ -33,7 +33,7 @@ class _AttributesModel(keras.Model):
     def __init__(self, bank: Bank, spec: InputSpec, pool: np.ndarray | None) -> None:
         super().__init__(dtype="float32", name="tried")
         self.bank, self.spec = bank, spec
-        # Variables, so that a new range does not require a new compilation.
+        # The range is stored in variables, so that a new range does not require a new compilation.
         self.low, self.high = (
             self.add_weight(name=n, shape=(spec.channels,), initializer="zeros", trainable=False)
             for n in ("low", "high")
@@ -56,7 +56,7 @@ class _AttributesModel(keras.Model):
 def _shared_model(
     names: tuple[str, ...], fill_mode: str, fill_value: float, spec: InputSpec
 ) -> _AttributesModel:
-    """Returns the model of a bank that needs no target images; later rehearsals use it again."""
+    """Returns the model of a bank without target images, from a cache after the first call."""
     return _AttributesModel(Bank(names, spec.layout, fill_mode, fill_value), spec, None)
 
 
@@ -67,8 +67,8 @@ class Rehearsal:
         bank: The operations.
         spec: The image input.
         images: Images of training as the model gets them, 4D.
-        pool: Images of the target as the model gets them, 4D, from which some operations copy
-            colours; or None.
+        pool: Images of the target as the model gets them, 4D, for the operations that copy
+            properties of target images; or None.
     """
 
     def __init__(

@@ -13,7 +13,7 @@ FINE_GRID = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.65, 0.8, 1.0)
 SHORTLIST_SIZE = 8  # operations that are searched on the fine grid
 FACTORS = (0.8, 0.9, 1.1, 1.25)  # factors that are tried on an active strength, to tune it
 REDUCTIONS = (1.0, 0.75, 0.5)  # factors tried on the other strengths when an operation is added
-MAX_ACTIVE = 5  # operations whose strength is above 0 at the same time
+MAX_ACTIVE = 5  # largest number of operations with a strength above 0
 MAX_ROUNDS = 16  # rounds of one search; each adds, removes or tunes at most one operation
 # Smallest decreases of the loss, as shares of the loss without augmentation: to add an operation
 # (times its effort), and to change a strength.

@@ -67,7 +67,7 @@ def match_histogram(x: Any, pool: Any, amount: Any) -> Any:
         Images of the shape of `x`.
     """
     own, target = _quantiles(x), _quantiles(pool)
-    y = target[:, :1]  # the result: the lowest quantile plus one ramp between each two quantiles
+    y = target[:, :1]  # the result: the lowest quantile plus a ramp for each interval of quantiles
     for k in range(QUANTILES - 1):
         low, high = own[:, k : k + 1], own[:, k + 1 : k + 2]
         rise = target[:, k + 1 : k + 2] - target[:, k : k + 1]

@@ -1,12 +1,12 @@
-"""The values of black and white in images, between which augmentation stays."""
+"""Estimation of the values of black and white, the limits of augmented images."""
 
 import numpy as np
 
 from keras_shiftguard.conventions import LATTICES, MODES
 from keras_shiftguard.profiles import InputSummary
 
-# The data follow a preprocessing convention if more than this share of their values are whole
-# pixel values 0..255, converted by it.
+# The data follow a preprocessing convention if more than this share of their values are the results
+# of the convention for the whole pixel values 0..255.
 MIN_LATTICE_SHARE = 0.99
 
 

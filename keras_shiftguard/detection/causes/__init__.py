@@ -1,1 +1,1 @@
-"""Recognition of why inputs differ: a corruption, a changed pipeline or unit, augmentation."""
+"""Causes of a difference of inputs: a corruption, a changed pipeline or unit, augmentation."""

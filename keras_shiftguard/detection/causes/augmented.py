@@ -1,10 +1,10 @@
 """Recognition of augmentation as the reason why training differs from validation.
 
 Augmentation spreads features: an attribute varies more among augmented images than among
-plain ones, around nearly the same centre. A shift moves the centre. Some augmentations move
-the centre as well: rotation and zoom blur, because they resample; shifted images have new borders;
+plain ones, around nearly the same center. A shift moves the center. Some augmentations move
+the center as well: rotation and zoom blur, because they resample; shifted images have new borders;
 added noise raises the noise attributes. Such a move cannot be distinguished from a shift until it
-is known that training is randomised, which the second epoch shows (`same_samples.randomised`).
+is known that training is randomized, which the second epoch shows (`same_samples.randomised`).
 """
 
 from dataclasses import dataclass
@@ -17,8 +17,9 @@ from keras_shiftguard.profiles import NUM_BINS, FeatureTable, InputSummary, bin_
 # A feature is wider if the log ratio of its spreads, training to validation, is above
 # log(MIN_SPREAD_RATIO) by more than SIGMAS standard errors.
 MIN_SPREAD_RATIO, SIGMAS = 1.05, 4.0
-MAX_CENTRE_MOVE = 0.25  # largest move of a wider feature's centre, in spreads of validation
-MIN_WIDER_FEATURES = 2  # needed wider features; they must be twice as many as the narrower ones
+MAX_CENTRE_MOVE = 0.25  # largest move of a wider feature's center, in spreads of validation
+# Smallest number of wider features. They must also be at least twice as many as the narrower ones.
+MIN_WIDER_FEATURES = 2
 MIN_SAMPLES = 50  # samples of each stream in which a feature must have a value
 # Attributes whose mean is moved by random rotation, zoom, shift, crop, noise or erasing.
 MOVED_BY_AUGMENTATION = (
@@ -34,8 +35,8 @@ MAX_MOVE = 2.0
 # Attributes that padding with black moves by any amount.
 MOVED_BY_PADDING = ("border_level", "border_spread", "background", "shadows", "highlights")
 MAX_ANY_MOVE = 0.5  # augmentation can explain a smaller move of any attribute
-# Lower end, centre and upper end of a feature. The spread is the distance of the ends, so the tails
-# do not influence it.
+# Lower end, center and upper end of a feature. The spread is the distance between the ends, so the
+# tails do not influence it.
 QUANTILES = (0.1, 0.5, 0.9)
 
 
@@ -45,9 +46,9 @@ class Augmentation:
 
     Args:
         features: Names of the features that are spread wider in training, around
-            nearly the same centre.
+            nearly the same center.
         moved: Names of the other features whose mean moved no farther than
-            augmentation can move it; empty unless training is known to be randomised.
+            augmentation can move it; empty unless training is known to be randomized.
         wider: Largest ratio of the spread in training to that in validation, among
             `features`; 1 if there are none.
     """
@@ -86,8 +87,8 @@ def looks_augmented(
     Args:
         train: Summary of an input in training.
         validation: Summary of the same input in validation.
-        certain: Whether training is known to be augmented, because
-            `same_samples.randomised` is True for two of its epochs.
+        certain: Whether training is known to be augmented, from its epochs
+            (`same_samples.randomised`) or from mixed labels.
 
     Returns:
         The evidence. Differences of the features that it names are intended;
@@ -135,7 +136,7 @@ def may_be(finding: Finding) -> bool:
 
 
 def is_small(finding: Finding) -> bool:
-    """Whether a finding is a covariate shift so small that its alarm can wait for its cost."""
+    """Whether a covariate shift is so small that no alarm is needed until its cost is known."""
     return finding.kind == "covariate" and abs(finding.effect_size) < MAX_MOVE
 
 

@@ -1,7 +1,7 @@
 """Detection of swapped red and blue channels between two streams.
 
 A swap exchanges the distributions of two channels and leaves the third unchanged. A change of
-colour hardly ever does so: it would have to turn the red of one stream into the blue of the other,
+color hardly ever does so: it would have to turn the red of one stream into the blue of the other,
 and the blue into the red, at every quantile.
 """
 
@@ -17,7 +17,7 @@ QUANTILES = (0.05, 0.15, 0.25, 0.35, 0.5, 0.65, 0.75, 0.85, 0.95)
 # means is used, which is about as large.
 MIN_GAP_MOVE = 6.0
 MAX_REMAINING = 0.35  # largest part of a difference that may remain after the swap is undone
-# Limits for the sum of two squared z-scores of colour balances, which is chi2 with 2 degrees of
+# Limits for the sum of two squared z-scores of color balances, which is chi2 with 2 degrees of
 # freedom if nothing differs. With the channels as they are, the sum must be above 40 (p < 1e-8).
 # After the swap is undone, it must be below 14 (p = .001) or below a tenth of the first sum.
 MIN_BALANCE_MOVE, MAX_BALANCE_LEFT, MAX_BALANCE_REMAINING = 40.0, 14.0, 0.1
@@ -75,7 +75,7 @@ def channels_swapped(reference: Levels, current: Levels, error: float) -> bool:
             streams, in the unit of the levels.
 
     Returns:
-        Whether they are swapped; False if red and blue are too similar to decide, or if there are
+        Whether red and blue are swapped; False if they are too similar to decide, or if there are
         not three channels.
     """
     if len(reference.mean) != 3:
@@ -96,9 +96,9 @@ def channels_swapped(reference: Levels, current: Levels, error: float) -> bool:
 
 
 def balance_swapped(reference: FeatureTable, current: FeatureTable) -> bool:
-    """Whether the colour balances of red and blue are exchanged between the streams.
+    """Whether the color balances of red and blue are exchanged between the streams.
 
-    This has more power than `channels_swapped`, since the spread of the balances between
+    This test has more power than `channels_swapped`, since the spread of the balances between
     samples is known, but it is not valid after a step that treats the channels differently.
     """
     names = ("colour_balance_0", "colour_balance_2")

@@ -4,10 +4,10 @@ Three numbers describe how an attribute moves between two streams. The effect is
 the means, divided by the standard deviation over samples. The amount is the same difference in the
 attribute's own unit. The spread is the log ratio of the standard deviations.
 
-A linear classifier, learnt from synthetic corruptions such as noise, blur and snow
+A linear classifier, learned from synthetic corruptions such as noise, blur and snow
 (`tools/shift_signatures.py`), gives each kind of corruption a score; its weights are in
-`signatures.json`. The vector of all moves is first scaled to about unit size, so that its direction
-decides. Tiny moves stay small.
+`signatures.json`. The vector of all moves is first scaled to about unit size, so the scores depend
+mainly on its direction. A tiny vector stays small.
 
 A cause interprets a shift that a test has found. It is never evidence that there is a shift.
 """
@@ -28,7 +28,7 @@ MIN_CONFIDENCE = 0.5  # with less, no cause is named
 MAX_FEATURES = 3  # largest number of attributes that a sentence names
 # Added to standard deviations, in the unit of the attribute, because they may be nearly 0.
 MIN_SPREAD = 0.03
-COLOUR = "colour_balance_"  # prefix of the names of the colour balances; a channel index follows
+COLOUR = "colour_balance_"  # prefix of the names of the color balances; a channel index follows
 
 # What a sentence adds for a kind of corruption that is more specific than its family.
 KIND_DESCRIPTIONS = {
@@ -50,7 +50,7 @@ class Cause:
     Args:
         family: `"brightness"`, `"contrast"` (haze too), `"blur"`, `"noise"`,
             `"compression"`, `"resolution"` (another resize filter too), `"colour"`,
-            `"weather"`, `"geometry"`, or `"other"` where none is clear.
+            `"weather"`, `"geometry"`, or `"other"` if no cause is clear.
         features: Names of the attributes that are evidence for the family, the strongest first.
         confidence: Probability of the family by the classifier, in [0, 1].
         sentence: One sentence with the evidence and its numbers.
@@ -118,7 +118,7 @@ def name_cause(reference: FeatureTable, current: FeatureTable) -> Cause:
         current: Attributes of the images that were found to differ.
 
     Returns:
-        The cause; of family `"other"` if none is clear or the input is no image.
+        The cause; its family is `"other"` if no cause is clear or the input is no image.
     """
     signatures = _signatures()
     if not set(signatures.features) & set(reference.names) & set(current.names):
@@ -203,7 +203,7 @@ def _softmax(scores: np.ndarray) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Signatures:
-    """The learnt scores of the kinds of corruption.
+    """The learned scores of the kinds of corruption.
 
     Args:
         features: Names of the `k` attributes.

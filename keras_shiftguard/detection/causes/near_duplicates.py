@@ -1,13 +1,14 @@
 """Recognition of dependent samples: frames of a clip or windows of a series, one after another.
 
-The tests assume independent samples. Ten frames of one clip hold about as much evidence as one.
+The tests assume independent samples. But ten frames of one clip hold about as much evidence as one
+frame.
 """
 
 import numpy as np
 
 SIDE = 16  # pixels a side of the reduced images that are compared
-MIN_PAIRS = 20  # needed pairs of neighbours, and of distant images; each pair is of one class
-# Neighbours count as dependent if the distance between them is smaller by at least this share than
+MIN_PAIRS = 20  # smallest number of near pairs and of distant pairs; each pair is of one class
+# Neighbors count as dependent if the distance between them is smaller by at least this share than
 # the distance between distant images of the same class.
 MIN_NEARER = 0.3
 
@@ -20,7 +21,7 @@ def independent_share(
 ) -> float:
     """Estimates the share of a stream's samples that are independent, in [0, 1].
 
-    Distances between neighbours are compared with those between distant images. Both images of a
+    Distances between neighbors are compared with those between distant images. Both images of a
     pair have the same class, so a stream that is merely sorted by class is not called dependent.
 
     Args:
@@ -29,7 +30,7 @@ def independent_share(
         labels: Class ids, `(samples,)`, or None.
         first: Whether the channels come first.
         positions: Positions of the images in the stream, `(samples,)`. Only images at consecutive
-            positions are neighbours. None if no image of the stream is left out.
+            positions are neighbors. None if no image of the stream is left out.
     """
     n = len(images)
     are_ids = images.ndim == 2 and images.dtype.kind in "iu"
@@ -48,16 +49,16 @@ def independent_share(
         return 1.0
     distances = [((x[start] - x[start + lag]) ** 2).mean() for start, lag in pairs]
     if not distances[1]:
-        return 1.0  # all images are identical, so nothing tells neighbours from the others
+        return 1.0  # all images are identical, so neighbors are no more alike than others
     nearer = 1 - distances[0] / distances[1]
     if nearer < MIN_NEARER:
         return 1.0
-    # Effective sample size of a series with this correlation of neighbours, as a share.
+    # Effective sample size of a series with this correlation of neighbors, as a share.
     return float((1 - nearer) / (1 + nearer))
 
 
 def _reduced(images: np.ndarray) -> np.ndarray:
-    """Returns images reduced to `SIDE` pixels a side, as rows; takes channels last."""
+    """Returns channels-last images as rows, each reduced to `SIDE` pixels a side."""
     height, width = images.shape[1:3]
     rows, columns = (
         np.linspace(0, side - 1, min(side, SIDE)).round().astype(int) for side in (height, width)

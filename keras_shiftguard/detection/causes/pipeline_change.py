@@ -78,7 +78,7 @@ class _Match:
     def preference(self) -> tuple[int, int, float, float]:
         """Sort key of maps that fit; the smallest key is preferred.
 
-        In this order, the key prefers fewer steps, a mere swap, forms under which the reference
+        In this order, the key prefers fewer steps, only a swap, forms under which the reference
         spans more of 0..255, and a closer fit, with a small penalty for a swap.
         """
         two_steps = self.source.has_two_steps + self.target.has_two_steps
@@ -184,9 +184,9 @@ def _fitted(
         swapped |= balance_swapped(reference.features, current.features)
     misfit = _misfit(before, after_reversed if swapped else after, limits, noise)
     if "" != source.order != target.order != "" and not swapped:
-        # Both forms have an offset and a scale of their own for each channel, one form in RGB order
-        # and the other in BGR order (the values of black and white show which). So the channels
-        # were swapped after the step, unless the map with a swap fits much worse.
+        # In both forms the numbers of the channels differ, in one form in RGB order and in the
+        # other in BGR order (the values of black and white show the order). So the channels were
+        # swapped after the step, unless the map with a swap fits much worse.
         misfit_if_swapped = _misfit(before, after_reversed, limits, noise)
         if misfit_if_swapped <= misfit + 0.5:
             swapped, misfit = True, misfit_if_swapped

@@ -69,20 +69,20 @@ def nearly_same(first: InputProfile, second: InputProfile) -> bool:
 
 
 def randomised(first: InputProfile, second: InputProfile) -> bool:
-    """Whether two passes went over the same samples, but randomised them, as augmentation does.
+    """Whether two passes went over the same samples, but randomized them, as augmentation does.
 
     Two passes with exactly the same number of samples of each class are taken for the
     same samples. That is wrong if a stream draws from each class in turn. It may also be wrong by
     chance, with the probability that `chance_of_same_labels` returns. A permanent change between
-    the passes is not called randomised: the passes must look like two draws of one distribution.
+    the passes is not called randomized: the passes must look like two draws of one distribution.
 
     Args:
         first: Profile of one pass, with class labels.
         second: Profile of another pass.
 
     Returns:
-        Whether the inputs are randomised; False without class labels, with a single class, or if
-        the two passes have other inputs or class counts.
+        Whether the inputs are randomized; False without class labels, with a single class, or if
+        the two passes have different inputs or different class counts.
     """
     labels = first.labels
     if not (labels.are_classes and second.labels.are_classes):
@@ -137,7 +137,7 @@ def redrawn(first: InputProfile, second: InputProfile) -> tuple[str, ...]:
         second: Profile of a later pass over the same samples.
 
     Returns:
-        The features that moved by less than `MAX_REDRAWN`, and the inputs whose features all did.
+        The features that moved by less than `MAX_REDRAWN`, and the inputs with only such features.
         Empty without labels of two or more classes, if the labels belong to other samples, or if
         no sample changed. A few samples may be left out, such as the last batch of a shuffled pass.
     """

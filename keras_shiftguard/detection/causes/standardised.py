@@ -11,16 +11,16 @@ from keras_shiftguard.detection.causes.explanation import Explanation, span_of
 from keras_shiftguard.detection.sentences import stream_name
 from keras_shiftguard.profiles import InputSummary
 
-NEAR = 0.05  # largest distance of a standardised column's mean and log deviation from 0
+NEAR = 0.05  # largest distance of a standardized column's mean and log deviation from 0
 SIGMAS = 4.0  # number of standard errors that are added to NEAR
-# A column is not standardised if its mean is farther than FAR_MEAN from 0, or the logarithm of its
-# standard deviation farther than FAR_WIDTH. Over all columns that are not standardised, these
+# A column is not standardized if its mean is farther than FAR_MEAN from 0, or the logarithm of its
+# standard deviation farther than FAR_WIDTH. Over all columns that are not standardized, these
 # logarithms must also span more than FAR_WIDTH. They do not if one factor explains the difference.
 FAR_MEAN, FAR_WIDTH = 5.0, float(np.log(3))
 MIN_ROWS = 20  # samples that each stream must have
-MIN_COLUMNS = 3  # needed standardised columns; one or two may be standardised by chance
-# At least MIN_STANDARDISED of the columns are standardised in one stream (one-hot columns are often
-# left as they are), and at least MIN_OTHERS of these columns are not standardised in the other.
+MIN_COLUMNS = 3  # standardized columns that a stream must have; one or two may be chance
+# At least MIN_STANDARDISED of the columns are standardized in one stream (one-hot columns are often
+# left as they are), and at least MIN_OTHERS of these columns are not standardized in the other.
 MIN_STANDARDISED, MIN_OTHERS = 0.3, 0.6
 
 
@@ -61,10 +61,10 @@ def explain_scaler(
 
 
 def _standardised(scaled: InputSummary, other: InputSummary, used: np.ndarray) -> np.ndarray:
-    """Returns which columns of `scaled` are standardised, `(columns,)`.
+    """Returns which columns of `scaled` are standardized, `(columns,)`.
 
-    All are False if `scaled` has too few standardised columns, if too many of these columns are
-    standardised in `other` as well, or if one factor could explain the difference of the streams.
+    All are False if `scaled` has too few standardized columns, if too many of these columns are
+    standardized in `other` as well, or if one factor could explain the difference of the streams.
     """
     limit = NEAR + SIGMAS / np.sqrt(scaled.num_measured)
     near = used & (np.abs(scaled.mean) < limit) & (np.abs(_width(scaled)) < limit)

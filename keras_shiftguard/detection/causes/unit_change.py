@@ -1,4 +1,4 @@
-"""Detection of columns in another unit: one known factor for all, such as 1000 or 255.
+"""Detection of columns in another unit: one known factor for all columns, such as 1000 or 255.
 
 Any other factor is left to the other tests, because it may have another cause, such as a louder
 recording.

@@ -1,4 +1,4 @@
-"""Test of class means along random projections: whether any class moved between two streams."""
+"""Test of class means along random projections: whether any class differs between two streams."""
 
 from dataclasses import dataclass
 

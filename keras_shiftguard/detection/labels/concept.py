@@ -22,10 +22,10 @@ from keras_shiftguard.profiles import LabelSummary
 MIN_SAMPLES = 20  # samples that a class must have in each stream to be compared
 # Number of classes that must be compared, since each is compared with the median of the others.
 MIN_CLASSES = 3
-MAX_MOVED_SHARE = 0.5  # if a larger share of the classes moved, it is covariate shift
+MAX_MOVED_SHARE = 0.5  # if a larger share of the classes moved, the shift is called covariate
 MIN_EFFECT = 0.2  # smallest `ClassShift.effect_size` of a class that is reported
 MIN_EXCESS = 3.0  # smallest ratio of that effect size to the median of all classes
-# If a part p of a class is mirrored (or otherwise randomised) in the reference only, the variance
+# If a part p of a class is mirrored (or otherwise randomized) in the reference only, the variance
 # there is larger than in `current` by (1 - p) / p times the squared difference of the means. The
 # limits are about this factor for p = 0.65 and 0.35; training mirrors half of the images.
 HALF_RANDOMISED_SLOPES = (0.5, 1.9)
@@ -64,7 +64,7 @@ def find_changed_classes(
     Args:
         reference: Labels of one stream, with the moments of the classes.
         current: Labels of the other stream.
-        level: Probability of any finding if no class changed by itself.
+        level: Probability of any finding if all classes changed alike.
         shares: `(reference, current)`: the number of distinct samples divided by the
             number of samples counted, since copies of a sample add no evidence.
 
@@ -125,8 +125,8 @@ def find_changed_classes(
 def _contrast(delta: np.ndarray, mean: np.ndarray) -> np.ndarray:
     """Returns the part of `delta` that a common change of contrast explains.
 
-    Such a change multiplies all means by one factor. It is estimated by a weighted median
-    of the ratios, which ignores classes that moved by themselves if they are a minority.
+    Such a change multiplies all means by one factor. The factor is estimated by a weighted
+    median of the ratios, which ignores classes that moved otherwise if they are a minority.
 
     Args:
         delta: Difference of the class means, `(classes, directions)`.
@@ -143,7 +143,7 @@ def _contrast(delta: np.ndarray, mean: np.ndarray) -> np.ndarray:
 def _half_randomised(
     squared_move: np.ndarray, variance_growth: np.ndarray, variance: np.ndarray
 ) -> np.ndarray:
-    """Whether each class looks as if half of it were randomised in the reference, `(classes,)`.
+    """Whether each class looks as if half of it were randomized in the reference, `(classes,)`.
 
     The arguments are `(classes, directions)`.
 

@@ -29,7 +29,7 @@ from keras_shiftguard.profiles.labels import MAX_CLASSES_EMBEDDED
 
 # Largest ratio of an effect to Cohen's w of the mix that explains it; above 1, as w is estimated.
 MAX_EFFECT_RATIO = 1.25
-POSSIBLY = "possibly label shift"  # used if relabelled samples are not ruled out
+POSSIBLY = "possibly label shift"  # used if relabeled samples are not ruled out
 MIN_P_UNCHANGED = 0.01  # with a smaller p-value, the classes count as changed
 RELABELLED = "relabelled"  # family of the findings on wrong labels
 RELABELLING_SHARE = 0.25  # part of the level of `concept_finding` for the test for wrong labels
@@ -129,9 +129,9 @@ def without_effects_of_class_mix(
 def with_doubt(
     findings: list[Finding], current: LabelSummary, reference: LabelSummary, shares: Shares
 ) -> list[Finding]:
-    """Returns the findings; changes the one of label shift if relabelled samples may explain it.
+    """Returns the findings; changes that of label shift if relabeled samples may explain the mix.
 
-    Relabelling samples changes the class mix as well, but it does not move the samples. If the
+    Relabeling samples changes the class mix as well, but it does not move the samples. If the
     samples did not move as the new mix predicts, the finding says so, and its kind becomes
     `"concept"`. If there are too few samples to decide, the finding says so, and its kind stays.
     """
@@ -156,16 +156,16 @@ def with_estimated_mix(
     reference: OutputSummary,
     moved: Callable[[np.ndarray, np.ndarray], Movement | None] = lambda *_: None,
 ) -> list[Finding]:
-    """Replaces covariate findings on an unlabelled stream by label shift, if it explains them all.
+    """Replaces covariate findings on an unlabeled stream by label shift, if it explains them all.
 
     The class frequencies are estimated from the predictions and the confusion matrix on the
-    labelled stream. All covariate findings follow from the mix if no feature moved by more than the
+    labeled stream. All covariate findings follow from the mix if no feature moved by more than the
     new mix can move it, and if the mean of all samples is where the mix predicts it.
 
     Args:
-        findings: The findings on the unlabelled stream.
-        current: Outputs on the unlabelled stream.
-        reference: Outputs on the labelled stream.
+        findings: The findings on the unlabeled stream.
+        current: Outputs on the unlabeled stream.
+        reference: Outputs on the labeled stream.
         moved: Function of the estimated frequencies and their standard errors. It returns the
             movement of the samples, or None if that is not known.
     """

@@ -1,12 +1,12 @@
 """Label shift estimation: the class frequencies of a stream without labels.
 
-This is black-box shift estimation. A classifier's confusion matrix is known from a labelled
+This is black-box shift estimation. A classifier's confusion matrix is known from a labeled
 stream. If nothing but the class frequencies changed, the predictions on another stream give
 its frequencies: with `A[j, i]` the share of class `i` that is predicted as `j`, and `q` the
 predicted shares of the target, its class frequencies `p` solve `A p = q`.
 
 If the classifier confuses classes, this plain solution is noisy. The point estimate is therefore
-shrunk towards the frequencies of the labelled stream (the source). It is shrunk more if the noise
+shrunk towards the frequencies of the labeled stream (the source). It is shrunk more if the noise
 in `A` and `q` is large relative to the variance of the frequencies' change from source to target.
 Maximum likelihood estimates that variance. The interval is that of the plain solution. So it is
 wide, but not wrong, for a classifier that cannot separate the classes.
@@ -36,14 +36,14 @@ CANDIDATE_DEVIATIONS = np.concatenate([[0.0], np.logspace(-4, 0, 33)])
 
 @dataclass(frozen=True)
 class LabelShift:
-    """Estimated class frequencies of an unlabelled stream.
+    """Estimated class frequencies of an unlabeled stream.
 
     Args:
         frequencies: Estimate, `(classes,)`; not negative, sums to 1.
         lower: Lower end of the 95 % interval of each frequency, `(classes,)`.
-        upper: Upper end. The interval is `[0, 1]` for a class that the labelled stream lacks,
+        upper: Upper end. The interval is `[0, 1]` for a class that the labeled stream lacks,
             or that the classifier cannot distinguish from others.
-        identified: Whether the classifier separates the classes of the labelled stream well enough
+        identified: Whether the classifier separates the classes of the labeled stream well enough
             for their intervals to be informative. Classes that this stream lacks are ignored.
     """
 
@@ -57,7 +57,7 @@ def estimate(source: OutputSummary, target_predicted: ArrayLike) -> LabelShift:
     """Estimates class frequencies from the predictions of a classifier.
 
     Args:
-        source: Outputs on a labelled stream, of which `confusion` is used. The model
+        source: Outputs on a labeled stream, of which `confusion` is used. The model
             must not have been trained on this stream: it errs less on training data.
         target_predicted: How often each class was predicted in the target,
             `(classes,)`, by the same model with the same weights.

@@ -1,4 +1,4 @@
-"""Test that tells label shift from relabelled samples: do the samples move with the class mix?
+"""Test to distinguish label shift from relabeled samples: did the samples move with the mix?
 
 Label shift leaves every class as it was. So the mean of all samples moves to the mean of the class
 means of the reference, weighted by the new class mix. If samples only got other labels, the class
@@ -66,7 +66,7 @@ def movement_of_unlabelled(
     errors: np.ndarray,
     shares: tuple[float, float] = (1.0, 1.0),
 ) -> Movement | None:
-    """Does the same as `movement` for a stream without labels, whose class mix is estimated.
+    """Compares the means as `movement` does, for a stream without labels and an estimated mix.
 
     Args:
         current: Moments of the random projections of all samples of the stream, `(directions,)`.
@@ -96,7 +96,7 @@ def _judged(
     m: np.ndarray,
     n: float,
 ) -> Movement | None:
-    """Tests the movement, most strictly along the projection with the largest predicted one.
+    """Tests the movement, most strictly along the projection that should move most.
 
     Args:
         moved: Movement of the mean of all samples, `(directions,)`.

@@ -2,7 +2,7 @@
 
 If the labels of a stream are wrong and its samples are unchanged, all samples together look like
 those of the reference, but the samples of a class look like those of other classes. Two such cases
-are recognised, by the means of each class along random projections:
+are recognized, by the means of each class along random projections:
 
 - renamed: every class looks like another class of the reference (ids shifted by one, another
   order);
@@ -37,7 +37,7 @@ MAX_JOINT_MOVE, MAX_JOINT_LOG_RATIO = 0.1, 0.15
 MAX_RIGHT_SHARE = 0.85  # with more correct labels, the few wrong ones are not reported
 MIN_RENAMED_SHARE = 0.5  # part of the classes that must look like another class
 # Smallest number of different classes in `Relabelling.looks_like`, as a share of its length: if
-# names were exchanged, hardly any two classes look like the same one.
+# names were exchanged, hardly any two classes look like the same class.
 MIN_DIFFERENT_SHARE = 0.8
 
 

@@ -3,9 +3,9 @@
 The statistic is Pearson's chi2 of the 2 x k table, with a bounded weight for classes so rare
 that the smaller stream is expected to hold less than one sample of them. Its null distribution is
 approximated by a shifted gamma distribution with the mean, the variance and nearly the skewness
-of the statistic when the samples are divided at random. That is accurate even for 10,000
-classes and 20 samples. If hardly any two samples are of the same rare class, rare classes with
-similar totals are pooled. A table of two classes is tested exactly.
+of the statistic when the samples are divided at random. The approximation is accurate even
+for 10,000 classes and 20 samples. If hardly any two samples are of the same rare class, rare
+classes with similar totals are pooled. A table of two classes is tested exactly.
 
 Reference: Cohen, "Statistical Power Analysis", 1988 (effect size w); Haldane,
 "The mean and variance of chi2 when used as a test of homogeneity, when
@@ -20,7 +20,7 @@ from keras_shiftguard.detection.two_sample.hypergeometric import hypergeometric_
 from keras_shiftguard.detection.two_sample.tail_probabilities import Floats, gamma_sf
 
 MIN_SAMPLES = 10  # samples of each stream; with fewer, no mix is tested
-MIN_EXPECTED_COUNT = 2.0  # a class is rare if the smaller stream is expected to hold fewer of it
+MIN_EXPECTED_COUNT = 2.0  # a class is rare if the smaller stream should hold fewer samples of it
 # Rare classes are pooled if the smaller stream is expected to hold fewer pairs of samples of the
 # same rare class than this.
 MIN_EXPECTED_PAIRS = 10.0
@@ -123,7 +123,7 @@ def samples_needed(test: FrequencyTest) -> tuple[int, bool] | None:
 
     Returns:
         The number of samples, and whether both streams need that number (True) or only
-        the smaller one (False). None if nothing was tested, if there are enough, if there
+        the smaller one (False). None if nothing was tested, if the samples suffice, if there
         are fewer than `MIN_CLASSES_TO_NOTE` classes (whose mix needs no more samples than
         other tests), or if a shift of the mix is already clear.
     """
@@ -160,7 +160,7 @@ def cannot_judge(what: str, streams: tuple[str, str], test: FrequencyTest) -> st
 
 
 def _rounded(number: int) -> int:
-    """Rounds an estimate up to two digits, since the others would be false precision."""
+    """Rounds an estimate upward to two digits; more digits would be false precision."""
     unit = 10 ** max(len(str(number)) - 2, 0)
     return -(-number // unit) * unit
 
@@ -178,7 +178,7 @@ def _pooled(a: Floats, b: Floats, n: float, m: float) -> tuple[Floats, Floats]:
     pairs = float((share[rare] ** 2).sum()) * smaller**2 / 2
     if rare.any() and pairs < MIN_EXPECTED_PAIRS:
         # So few pairs are no evidence, but new or vanished classes are. So the rare classes with
-        # about the same total are pooled to one cell. Each other class has a cell of its own.
+        # about the same total are pooled in one cell. Each other class has a cell of its own.
         cell = np.where(rare, np.floor(np.log2(np.maximum(both, 1))), 1000 + np.arange(len(both)))
         _, cell_index = np.unique(cell, return_inverse=True)
         a, b = (np.bincount(cell_index, x).astype("float64") for x in (a, b))

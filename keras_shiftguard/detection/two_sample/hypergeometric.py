@@ -60,7 +60,7 @@ def hypergeometric_tails(
 def _hypergeometric(
     drawn: Floats, size: Floats, marked: Floats, total: Floats, low: Floats, high: Floats
 ) -> tuple[Floats, Floats]:
-    """Returns both tails, `(n,)` each, from ratios of neighbouring probabilities.
+    """Returns both tails, `(n,)` each, from ratios of neighboring probabilities.
 
     The arguments are `(n, 1)`: those of `hypergeometric_tails`, and the smallest (`low`) and
     the largest (`high`) number of marked samples that is summed over.

@@ -1,8 +1,8 @@
-"""Two-sample test of mean embeddings: regularised maximum mean discrepancy.
+"""Two-sample test of mean embeddings: regularized maximum mean discrepancy.
 
 The distance of two means of random Fourier features is the maximum mean discrepancy (MMD). Its
 square has little power along directions in which the features vary little, so it is spectrally
-regularised: the squared difference along each principal direction of the pooled covariance is
+regularized: the squared difference along each principal direction of the pooled covariance is
 divided by its variance plus a ridge, as in the kernel Fisher discriminant. The statistics of two
 ridges are added, each in units of its own noise: the large ridge is sensitive to diffuse shifts (a
 new class mix), the small one to fine shifts (a rotation).

@@ -42,7 +42,7 @@ class Family:
         source: Name of what was tested: an input, `"labels"`, `"outputs"`.
         p_values: P-value of each test (member) of the family, `(k,)`, at least one.
         finding: Function that makes the finding of member number i, from 0.
-        num_constant: How many members, the last ones, are constant and cannot differ.
+        num_constant: Number of members at the end that are constant and cannot differ.
             They count in the correction, but have no finding.
     """
 
@@ -93,7 +93,7 @@ def global_p(families: Sequence[Floats], shares: Floats) -> float:
         return 1.0
     shares = shares / shares.sum()
     p = np.array([simes(p) for p in families])
-    # P-values are limited, because one of 1 (of a discrete test) would outweigh all others.
+    # P-values are limited, because a p-value of 1 (of a discrete test) would outweigh all others.
     score = float(shares @ (1 / np.tan(np.pi * np.clip(p, SMALLEST_P, MAX_COMBINED_P))))
     combined = float(np.arctan2(1.0, score)) / np.pi
     return float(np.clip(combined, SMALLEST_P, 1.0))

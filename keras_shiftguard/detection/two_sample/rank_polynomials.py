@@ -45,7 +45,7 @@ def components(ca: Floats, cb: Floats, n: Floats, m: Floats) -> tuple[Floats, Fl
         m: Sums of `cb`, `(k,)`.
 
     Returns:
-        Three arrays `(k, DEGREE)`: the standardised components; the same after the
+        Three arrays `(k, DEGREE)`: the standardized components; the same after the
         skewness of their null distribution is removed; and whether their null
         distribution is nearly normal.
     """
@@ -86,7 +86,7 @@ def _dot(a: Floats, b: Floats) -> Floats:
 
 
 def _without_skewness(z: Floats, skewness: Floats) -> Floats:
-    """Transforms the longer tail of standardised sums `(k,)` to that of a normal distribution."""
+    """Transforms the longer tail of standardized sums `(k,)` to that of a normal distribution."""
     in_longer_tail = (z * skewness > 0) & (np.abs(skewness) > 1e-6)
     third = np.where(in_longer_tail, skewness, 1.0) / 3
     return np.where(in_longer_tail, np.log1p(np.maximum(third * z, 0)) / third, z)

@@ -51,7 +51,7 @@ class FeatureTests:
 
     Args:
         effect_size: Signed effect size; all arrays are `(k,)`. Location: Cohen's
-            d, or its analogue in ranks if that is larger (heavy tails). Spread and
+            d, or its analog in ranks if that is larger (heavy tails). Spread and
             shape: difference of the mean rank polynomials, which are in standard
             deviations as well.
         lower: Lower end of the 95 % interval of the effect size.
@@ -145,7 +145,7 @@ def compare_missing(
 
 
 def _rank_tests(ca: Floats, cb: Floats) -> tuple[Floats, Floats]:
-    """Returns p-values `(k,)` and standardised components `(k, DEGREE)`.
+    """Returns p-values `(k,)` and standardized components `(k, DEGREE)`.
 
     `ca` and `cb` are histograms of the current stream and of the reference, `(k, bins)`.
     """
@@ -182,7 +182,7 @@ def _tails(usable: np.ndarray, statistic: Floats) -> Floats:
         if len(interpolated) < MIN_FEATURES_TO_INTERPOLATE:
             interpolated = interpolated[:0]
         else:
-            # The logarithm of the p-value is smooth down to 0 as a function of the square root.
+            # As a function of the root of the statistic, the log p-value is smooth down to 0.
             end = float(np.sqrt(MAX_INTERPOLATED * weights.max()))
             smooth = Chebyshev.interpolate(
                 _log_tail, INTERPOLATION_DEGREE, (0, end), args=(weights,)
