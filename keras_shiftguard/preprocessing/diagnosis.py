@@ -25,14 +25,14 @@ MAX_LINE_LENGTH = 240  # characters of one line of the printed verdict
 
 @dataclass(frozen=True)
 class Candidate:
-    """One convention that the model may expect, compared with its batch norm.
+    """One convention that the model may expect, compared with the model's batch norm.
 
     Args:
         name: The convention in words, such as `"tf ([-1, 1]), red and blue swapped"`.
         misfit: Distance between the moving statistics of the first batch-norm layers and
             the statistics of the images in this convention: mean over channels of the
             square root of the Kullback-Leibler divergence. Lower is likelier.
-        swap: Whether red and blue would have to be swapped in the images as fed.
+        swap: Whether the images as fed have red and blue the other way round than this convention.
         fed: Whether the images are fed in this convention.
         best: Whether this convention was chosen. The same convention with red and blue
             swapped may have a lower misfit.

@@ -15,8 +15,8 @@ class Architecture(NamedTuple):
         name: Name of the network in `keras.applications`.
         family: Name of the family; the networks of one family share their preprocessing.
         mode: What the network's first convolution must receive: a mode of
-            `keras_shiftguard.conventions.MODES`, or `"tf128"`: raw / 128 - 1, one grey level away
-            from `"tf"` at white.
+            `keras_shiftguard.conventions.MODES`, or `"tf128"`, which is raw / 128 - 1. At
+            white, `"tf128"` differs from `"tf"` by one gray level.
         order: Channel order that the first convolution must receive: `"rgb"` or `"bgr"`.
         inside: Class names of the network's own preprocessing layers, in call order. These layers
             turn raw RGB 0..255 into what the first convolution must receive. Empty if the user must

@@ -1,4 +1,4 @@
-"""Batch-norm evidence: compares images with those that a network was trained on.
+"""Batch-norm evidence: how images differ from those that a network was trained on.
 
 In training, a batch-norm layer stores the moving mean and variance of each channel
 of its input. These statistics allow two measurements, both without labels:
@@ -38,10 +38,10 @@ MAX_LAYERS = 3  # how many of the first trained batch-norm layers are compared
 # deep layers are not used.
 MAX_BYTES = 500 * 2**20
 MIN_LAYERS_FOR_DEEP = 12  # from this number on, the later half of the trained layers is deep
-# Added to each squared distance, in units of the moving variance, before its logarithm is
-# taken, because smaller distances are noise.
+# This number is added to each squared distance (in units of the moving variance) before the
+# logarithm is taken, because smaller distances are noise.
 MIN_EXCITEMENT = 1e-3
-# Smallest variance (with epsilon) of a channel that is compared, in epsilons of its layer.
+# A channel is compared only if its moving variance plus epsilon is above this multiple of epsilon.
 MIN_VARIANCE_IN_EPSILONS = 1.5
 
 
@@ -85,8 +85,8 @@ AS_FED = Transform(None, (1.0,), (0.0,))
 class BatchNormEvidence:
     """Batch-norm evidence of a model: its moving statistics, and a copy of its weights.
 
-    The copied weights serve to compute the statistics of other images. The weights are copied once,
-    when the object is created. So during a fit, the evidence is that of the model before training.
+    The copied weights are used to compute the statistics of images. The weights are copied once,
+    when the object is created. So if the model is trained later, the evidence does not change.
 
     Args:
         model: A built model. It is not changed.
@@ -208,7 +208,7 @@ class BatchNormEvidence:
         Returns:
             `(candidates, images)`: mean over channels of the log of the mean
             squared distance from the moving mean, in units of the moving variance.
-            None if there are too few batch-norm layers, or if the model calls no deep one.
+            None if there are too few batch-norm layers, or if the model calls no deep layer.
         """
         if not self.deep:
             return None
@@ -246,7 +246,7 @@ class BatchNormEvidence:
 
 
 def _mixes_or_normalises(layer: Any) -> bool:
-    """Whether a layer is attention or normalises each sample, which removes the pixels' scale."""
+    """Whether a layer is attention or normalizes each sample. Both hide the scale of the pixels."""
     per_sample = (keras.layers.LayerNormalization, keras.layers.GroupNormalization)
     return isinstance(layer, per_sample) or "Attention" in type(layer).__name__
 

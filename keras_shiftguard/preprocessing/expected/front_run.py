@@ -175,7 +175,7 @@ def _declared_inputs(model: Any) -> tuple[Any, Any]:
 def _sizes(shape: Any, axis: int, inner_shape: Any) -> Iterator[list[int]]:
     """Yields image shapes to try: a small one, then the declared one.
 
-    The shapes have no batch axis, and 0 for the number of channels.
+    The shapes have no batch axis, and their number of channels is 0.
 
     `shape` and `axis` are the declared shape of the input and its channel axis. For
     `inner_shape` see `run_model`.
@@ -225,7 +225,7 @@ def _reason(error: Exception | None) -> str:
 def _channel_axis(shape: tuple[int | None, ...], channels_first: bool) -> int:
     """Returns the channel axis of an input.
 
-    `channels_first` is the layout at the backbone. The layout of the input may differ.
+    `channels_first` is whether the backbone has its channels first. The input may differ.
     """
     return len(shape) - (3 if channels_first and shape[-1] not in (1, 3, 4) else 1)
 

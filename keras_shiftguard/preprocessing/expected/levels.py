@@ -1,4 +1,4 @@
-"""Levels: tests whether images as fed fit batch norm once their levels are those of photos.
+"""Levels: tests whether images as fed fit batch norm after a correction of their levels.
 
 Batch norm stores statistics of ordinary images. A collection that is pale, dark, hazy or tinted
 fits these statistics badly in every convention, also in the right one. Photo editors correct such
@@ -49,7 +49,7 @@ class LevelledFit:
 
     @property
     def is_clear(self) -> bool:
-        """Whether the convention as fed fits, and clearly better than every other mode."""
+        """Whether the convention as fed fits well, and clearly better than all other modes fit."""
         return bool(
             self.num_images >= MIN_IMAGES
             and np.log(self.misfit) < MAX_CLEAR_FIT
@@ -113,7 +113,7 @@ class Levels:
         return LevelledFit(float(misfits[fed]), float(misfits[rival]), sigmas, num_images)
 
     def _correction(self) -> tuple[np.ndarray, np.ndarray] | None:
-        """Returns gain and bias of each channel, to apply to the images as fed, or None."""
+        """Returns gain and bias of each channel for the images as fed; for None see `fit`."""
         if self._summary.num_channels != 3 or self._observed.mode not in MODES:
             return None
         scale, offset = (

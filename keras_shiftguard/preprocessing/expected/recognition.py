@@ -73,7 +73,7 @@ class Recognition:
 
 
 def recognise(model: Any) -> list[Recognition]:
-    """Returns every known network in `model`: itself, part of its graph, or nested at any depth."""
+    """Returns every known network in `model`: as a whole, as a part of its graph, or nested."""
     found = _recognise_graph(model) if has_graph(model) else []
     seen = {id(r.stem) for r in found}
     # Nested models are searched separately. Models inside custom layers or subclassed models are

@@ -38,8 +38,8 @@ class StructuralExpectation:
             variances are 1. In a network without batch normalisation, all biases are 0.
         head: The kind of classifier at the end of the model: `"none"` without a classifier;
             `"fresh"` if its biases are all 0; `"published"` if it has as many classes as ImageNet,
-            and so was published with the network; else `"own"`. An own head was trained by the
-            user, maybe on other input than the network in front of it.
+            and so was probably published with the network; else `"own"`. The user trained a head
+            of the kind `"own"`, maybe on other input than the network was trained on.
         trainable: Whether the network has trainable weights.
         speaks: Whether preprocessing layers inside the model show what its input must
             receive: the layers turn a named convention into the published one. If no network is
@@ -141,7 +141,7 @@ def _for_input(
 
 
 def _expect(model: Any, match: Recognition, position: int, name: str) -> StructuralExpectation:
-    """Returns what an input must receive for one recognised network to get what it expects."""
+    """Returns what an input must receive so that one recognized network gets what it expects."""
     network = match.candidates[0]
     evidence = [_sentence(match)]
     is_cut = match.convolutions < match.signature.convolutions
