@@ -77,7 +77,7 @@ def _of_layout(x: np.ndarray, channels_first: bool) -> Garbling | None:
         (as_first, first, last, f"{front}.reshape(-1, 3, {height}, {width}).transpose(0, 2, 3, 1)"),
         (as_last, last, first, f"{front}.transpose(0, 3, 1, 2).reshape(-1, {height}, {width}, 3)"),
     ):
-        ratio = (_roughness(undone) / _roughness(x)).max(axis=0)  # in the worse direction
+        ratio = (_roughness(undone) / _roughness(x)).max(axis=0)  # the worse of the two directions
         if np.median(ratio) < MAX_LAYOUT_ROUGHNESS and np.mean(ratio < 1) > 0.75:
             share = f"{100 * np.median(ratio):.0f} %"
             return Garbling(
@@ -139,8 +139,8 @@ def _as_fed(images: np.ndarray, channels_first: bool) -> np.ndarray:
 def _roughness(x: np.ndarray) -> np.ndarray:
     """Returns the mean difference of neighbouring pixels, down and across, `(2, n)`.
 
-    The difference is not divided by the contrast. A wrong layout mixes the channels, which raises
-    the contrast if the channels differ much, as in a retina scan, which is red all over.
+    The difference is not divided by the contrast, because a wrong layout can raise the contrast: it
+    mixes the channels, and these may differ much, as in a retina scan, which is red all over.
     """
     down = np.abs(np.diff(x, axis=1)).mean(axis=(1, 2, 3))
     across = np.abs(np.diff(x, axis=2)).mean(axis=(1, 2, 3))
@@ -161,7 +161,7 @@ def _from_hue(raw: np.ndarray) -> np.ndarray:
     hue_end = 180.0 if raw[..., 0].max() <= 180 else 255.0
     sixth = np.clip(raw[..., 0] / hue_end, 0, 1) * 6
     saturation, value = np.clip(raw[..., 1] / 255, 0, 1), raw[..., 2]
-    # The further the hue is from a colour, the lower is this colour, in proportion to saturation.
+    # Each color is lowered in proportion to the saturation and to its distance from the hue.
     colours = []
     for shift in (5, 3, 1):
         k = (shift + sixth) % 6

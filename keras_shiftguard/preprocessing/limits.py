@@ -16,7 +16,7 @@ MAX_GOOD_FIT = np.log(0.26)  # largest misfit of a good fit; blurred or hazy ima
 # `MAX_GOOD_FIT`, and by a wider gap.
 MAX_INVERTED_FIT, MIN_INVERTED_GAP = np.log(0.2), 2.0
 MAX_FAIR_FIT = np.log(0.35)  # images like those of the training fit at least this well
-MAX_CLEAR_FIT = np.log(0.5)  # likewise, if every other mode fits worse by the next two limits
+MAX_CLEAR_FIT = np.log(0.5)  # is enough if every other mode fits worse by the next two limits
 MIN_MODE_GAP, MIN_MODE_SIGMAS = 0.3, 3.0  # one mode must fit better than another by both
 # Gap by which the expected mode must fit better for the fix to be offered, if the trial cannot
 # tell. Only raw pixels in place of small numbers, and the reverse, give such a gap.
@@ -45,8 +45,8 @@ FIRST_IMAGES, CLEAR_SIGMAS = 16, 4.5
 
 # --- the feed: the images as fed ------------------------------------------------------------
 
-MIN_CERTAINTY = 0.9  # of the observation, for a sure convention of the feed
-MIN_CERTAINTY_WIDE_GAP = 0.5  # likewise, if the gap of batch norm is twice `MIN_MODE_GAP`
+MIN_CERTAINTY = 0.9  # from this certainty on, the observed convention is sure
+MIN_CERTAINTY_WIDE_GAP = 0.5  # is enough if the gap of batch norm is twice `MIN_MODE_GAP`
 # Grey levels that ordinary photos reach in both directions. A collection that does not (all
 # pale, all dark, low in contrast) looks as if it were in a neighbouring convention.
 DARK, BRIGHT = 64.0, 191.0
@@ -70,6 +70,6 @@ MAX_EXTREME_OUTSIDE = 0.5  # how far single values may exceed a stated range, as
 # Roughness of the repaired images divided by that of the images as fed, in the worse of the two
 # directions: up to 0.7 if the images are garbled, 1 for noise such as radar, else 1.5 or more.
 MAX_LAYOUT_ROUGHNESS = 0.8
-MAX_CHROMA_SPREAD = 0.45  # deviation of chroma divided by that of luma is about 0.2; of colours 1
+MAX_CHROMA_SPREAD = 0.45  # deviation divided by that of channel 1: chroma 0.2, colors 1
 MAX_CHROMA_MEAN_ERROR = 12.0  # largest distance of mean chroma from 128, in grey levels
-MAX_HUE_CORRELATION = 0.45  # hue has about 0 with other channels; colours have above 0.85
+MAX_HUE_CORRELATION = 0.45  # about 0 between hue and other channels, above 0.85 between colors

@@ -42,7 +42,7 @@ def has_profile(path: str | PathLike[str]) -> bool:
 
 
 def _members(path: Path) -> set[str]:
-    """Returns the names of the members of a zip file; none if it is damaged, or no zip file."""
+    """Returns the names of the members of a zip file; none if it is damaged or no zip file."""
     if not zipfile.is_zipfile(path):
         return set()
     try:

@@ -57,7 +57,7 @@ class Reading:
         low_contrast: Index in `scores` of the images as fed, but with less contrast. None if no
             hypothesis makes the pixel values smaller.
         paler_rival: Index in `scores` of gray images with less contrast, in a mode with larger
-            numbers than the mode as fed. None if there is no such mode, or if the images are in colour.
+            numbers than the mode as fed. None if there is no such mode, or for color images.
     """
 
     hypotheses: tuple[Hypothesis, ...]
@@ -104,7 +104,7 @@ class Reading:
         return None if is_clear else self.misfit(self.low_contrast)
 
     def paler_rival_of(self, index: int) -> float | None:
-        """Returns the misfit of `paler_rival`; None if it fits clearly worse than hypothesis `index`.
+        """Returns the misfit of `paler_rival`; None if it is clearly worse than that at `index`.
 
         Gray images are seldom photos; often they are faces, digits or scans. If the training images
         had half the contrast of the images as fed, then a mode with numbers twice as large fits as

@@ -170,7 +170,7 @@ def _explains(front: Front, x: np.ndarray, y: np.ndarray) -> bool:
 
 
 def _precision(dtype: Any) -> float:
-    """Returns the relative rounding error of a 16-bit dtype; for others, 8 times that of float32."""
+    """Returns the relative rounding error of a 16-bit dtype; else 8 times that of float32."""
     # NumPy's finfo does not know bfloat16, which comes as a named extension type.
     return {"float16": 2**-10, "bfloat16": 2**-7}.get(str(dtype), 2**-23 * 8)
 

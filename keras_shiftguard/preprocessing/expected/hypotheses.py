@@ -16,8 +16,8 @@ class Hypothesis:
 
     Args:
         mode: Mode of the convention; `"custom"` if scale and offset follow from the structure of
-            the model, or from the mean and deviation of the data. `"as fed"` is the convention of the images as
-            fed, if no other hypothesis leaves the images unchanged.
+            the model, or from the mean and deviation of the data. `"as fed"` is the convention of
+            the images as fed, if no other hypothesis leaves the images unchanged.
         swap: Whether the channels of the images as fed must be reversed.
         means: The order of the per-channel means at the model's input: `"rgb"` or
             `"bgr"`; None if all channels have the same mean.

@@ -67,7 +67,7 @@ class LevelledFit:
 
 
 class Levels:
-    """Correction of the levels of images. The network first runs when `fit` is called.
+    """Correction of the levels of images. The network does not run before `fit` is called.
 
     Args:
         evidence: The model's batch norm.

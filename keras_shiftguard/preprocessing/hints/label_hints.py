@@ -1,4 +1,4 @@
-"""Hints from labels: checks whether the labels number the classes as the model does.
+"""Hints from labels: checks whether the labels use the class numbers of the model.
 
 Three problems are checked, with NumPy only: the labels lie outside of the model's classes, they
 are shifted by one (a background class, or counting from one), or the classes
@@ -151,7 +151,7 @@ def _other_order(ids: np.ndarray, predicted: np.ndarray, p: np.ndarray) -> Label
     pairs = float(np.bincount(ids, minlength=classes) @ np.bincount(predicted, minlength=classes))
     at_chance = _binomial_tail(hits, n, pairs / n**2) > 0.01
     at_chance &= _ranks_are_random(rank)
-    # Even a model with half the accuracy that its confidence suggests would have more hits.
+    # Null hypothesis: the accuracy is at least half of the mean confidence.
     p_value = 1 - _binomial_tail(hits + 1, n, confidence / 2)
     # A model that predicts only a few classes is broken or gets wrong input.
     num_predicted = _effective_number(predicted)
@@ -178,7 +178,7 @@ def _ranks_are_random(rank: np.ndarray) -> bool:
 def _consistent_mapping(
     ids: np.ndarray, predicted: np.ndarray, rank: np.ndarray
 ) -> tuple[float, int, int] | None:
-    """Tests whether classes were renamed: most samples of a class are predicted as another one.
+    """Tests whether classes were renamed: most samples of a class are predicted as one other.
 
     Args:
         ids: Class ids of the labels, `(n,)`.

@@ -110,7 +110,7 @@ class Preference:
 
 
 class Trial:
-    """Trial of fixes on some images. The network first runs when a fix is tried.
+    """Trial of fixes on some images. The network does not run before a fix is tried.
 
     Features are cached, so that the network runs on each batch only once for each fix.
 
@@ -192,7 +192,7 @@ class Trial:
         return _preference(other._seen_in(AS_FED, n), self._seen_in(AS_FED, n), n)
 
     def _compare(self, fix: Transform, than: Transform, n: int) -> Preference:
-        """Returns how much higher the scores of the first `n` images are with `fix` than `than`."""
+        """Returns how much higher the first `n` images score with `fix` than with `than`."""
         return _preference(self._seen_in(than, n), self._seen_in(fix, n), n)
 
     def _seen_in(self, transform: Transform, n: int) -> "_Seen | None":
@@ -272,9 +272,9 @@ def _preference(before: _Seen | None, after: _Seen | None, n: int) -> Preference
     if before.by_logits is None or after.by_logits is None:
         return Preference(of_features, told_apart, n)
     of_logits = _sigmas(after.by_logits - before.by_logits)
-    # The cosine of two pairs of logits is mostly near 1 or -1. A wrong match then lowers the score
-    # so much that equal logits for all images can score higher than logits that distinguish the
-    # images.
+    # With two classes, the cosine similarity of the logits of two images is mostly near 1 or -1. A
+    # wrong match then lowers the score so much that equal logits for all images can score higher
+    # than logits that distinguish the images.
     head_tells = _told_apart(before.by_logits, after.by_logits) >= MIN_TOLD_APART
     sigmas = min(of_features, of_logits)
     return Preference(sigmas, told_apart, n, False, of_features, of_logits, head_tells)
