@@ -29,7 +29,7 @@ def adaptation(run: RunReader) -> dict[str, Any]:
 
 
 def _shown(name: str) -> str:
-    """Returns the name of a curve, with the attribute that it is about in plain words."""
+    """Returns the name of a curve; the name of an attribute in it is put into plain words."""
     kind, _, about = name.partition("/")
     return f"{kind}/{attribute_in_words(about)}" if kind in GAP_KINDS else name
 

@@ -243,7 +243,7 @@ def _texture(luma: Any) -> list[Any]:
 
 
 def _eigenvalue_difference(xx: Any, yy: Any, xy: Any) -> Any:
-    """Returns the difference of the eigenvalues of a structure tensor: 0 without a direction."""
+    """Returns the difference of a structure tensor's eigenvalues: 0 if no direction dominates."""
     return ops.sqrt(ops.square(xx - yy) + 4.0 * ops.square(xy))
 
 
