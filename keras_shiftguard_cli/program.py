@@ -55,7 +55,7 @@ def program() -> None:
       keras-shiftguard explain model.keras labelled/   explain an accuracy gap
       keras-shiftguard report logs/run1                write one page about a run
 
-    `keras-shiftguard COMMAND --help` explains each.
+    `keras-shiftguard COMMAND --help` explains a command.
     """
 
 

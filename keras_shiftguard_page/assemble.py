@@ -73,8 +73,8 @@ def _assemble(parts: Mapping[str, Any], folder: Path | None) -> Content:
         found.append(about_gap(parts["gap"]))
     if parts.get("estimate") is not None:
         found.append(about_estimate(parts["estimate"]))
-    # If all verdicts are fine, the last one is shown. It says more than the first one, which is about
-    # the preprocessing.
+    # If all verdicts are fine, the last one is shown. It says more than the first one, which is
+    # about the preprocessing.
     bands = [part.band for part in found]
     if all(band.state == FINE for band in bands):
         bands.reverse()

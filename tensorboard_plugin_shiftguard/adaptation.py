@@ -16,7 +16,7 @@ MAX_BYTES = 900_000  # of all curves as JSON
 
 
 def adaptation(run: RunReader) -> dict[str, Any]:
-    """Returns the curves of a run's adaptation, each `[step, value]` at up to 250 steps."""
+    """Returns the curves of a run's adaptation: `[step, value]` pairs at up to 250 steps."""
     series: list[list[Any]] = []
     for name, points in run.adaptation().items():
         steps = np.array([point.step for point in points], np.int64)

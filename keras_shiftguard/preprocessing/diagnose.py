@@ -36,7 +36,7 @@ def diagnose(model: Any, data: Any, expects: Any = None, max_samples: int = 256)
     """Checks whether `model` is fed what it was trained on.
 
     The check needs no labels and no reference data. It finds the expected preprocessing in the
-    structure of the model, in its batch-norm statistics and in the features that it computes of the
+    structure of the model, in its batch-norm statistics and in the model's features of the
     images. It finds the actual preprocessing in the pixel values. If `data` has labels, they are
     checked as well.
 
@@ -52,7 +52,7 @@ def diagnose(model: Any, data: Any, expects: Any = None, max_samples: int = 256)
             `InputConvention`, a KerasHub image converter or preprocessor, a mapping with mean and
             std in the format of timm, torchvision or Hugging Face, the path of a
             `preprocessor_config.json`, an `InputProfile` or its path, or a dict that maps the names
-            of inputs to these.
+            of inputs to such values.
         max_samples: Largest number of samples to use.
 
     Returns:

@@ -39,8 +39,8 @@ MIN_TRIAL_SIGMAS_SUPPORTED = 2.0  # likewise, if batch norm or clearly garbled i
 MIN_HEAD_SIGMAS = 3.5
 MIN_HELP_SIGMAS = 1.0  # a fix that helps by more is offered, if the other two witnesses agree
 MIN_ACQUITTAL_SIGMAS = 2.0  # for "ok" by the trial alone, other modes must score worse by more
-# The trial stops after so many distinct images if the fix helps by `CLEAR_SIGMAS`, or does harm by
-# `MIN_ACQUITTAL_SIGMAS`.
+# The trial stops after `FIRST_IMAGES` distinct images if the fix helps by `CLEAR_SIGMAS`, or does
+# harm by `MIN_ACQUITTAL_SIGMAS`.
 FIRST_IMAGES, CLEAR_SIGMAS = 16, 4.5
 
 # --- the feed: the images as fed ------------------------------------------------------------
@@ -62,7 +62,7 @@ MAX_OUTSIDE = 0.1  # how far augmentation may take values out of 0..255, as a sh
 # Augmented images fit a stated convention if 98 % of their values span at least this share of its
 # range. So images in [0, 1], which span at most half of [-1, 1], do not fit [-1, 1].
 MIN_STATED_SPAN = 0.6
-MIN_SPAN_FROM_BLACK = 1 / 16  # likewise, of dark images, whose darkest value is black
+MIN_SPAN_FROM_BLACK = 1 / 16  # the same share for dark images, whose darkest value is black
 MAX_EXTREME_OUTSIDE = 0.5  # how far single values may exceed a stated range, as a share of it
 
 # --- garbled images (chosen on photos of 224 and 32 pixels; CIFAR photos agree) ------------------

@@ -31,7 +31,7 @@ def check_summary(summary: Any) -> None:
         summary: One of the summary dataclasses of this package.
 
     Raises:
-        ValueError: if a part is invalid. The message says which, and what is expected.
+        ValueError: if a part is invalid. The message names the part and says what is expected.
     """
     _CHECKS[type(summary)](summary)
 

@@ -30,8 +30,8 @@ BANDWIDTHS = tuple(4.0**k for k in range(-3, 5))
 def directions(dimension: int) -> np.ndarray:
     """Returns fixed random directions, `(dimension, NUM_DIRECTIONS)`, float32.
 
-    They are scaled so that the projections of two samples differ about as much as
-    one coordinate does.
+    They are scaled so that the projections of two samples differ about as much as one
+    coordinate of the samples differs.
     """
     rng = np.random.default_rng([dimension, 20_261_124])
     matrix = rng.standard_normal((dimension, NUM_DIRECTIONS)) / np.sqrt(dimension)

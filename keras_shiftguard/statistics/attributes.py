@@ -286,7 +286,7 @@ def _levels(luma: Any) -> list[Any]:
     )
     grid = luma[:, ::row_stride, ::column_stride]
     grid = ops.reshape(grid, (ops.shape(luma)[0], -1))
-    # Level 0 holds all values below -2 standard deviations, the last level all above +2.
+    # Level 0 is for all values below -2 standard deviations, the last level for all above +2.
     level = ops.floor((grid + 2.0) * ((ENTROPY_LEVELS - 2) / 4.0)) + 1.0
     # NaN becomes level 0, because the result of casting it depends on the device. Such a
     # sample has no attributes anyway.

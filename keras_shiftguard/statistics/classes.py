@@ -73,7 +73,7 @@ def class_ids(y: Any, width: int) -> tuple[Any, Any]:
     else:
         fits = True
         if keras.backend.standardize_dtype(y.dtype) == "int64":
-            # Checked before the cast to 32 bits, which would turn larger ids into other classes.
+            # The check comes before the cast to 32 bits, which turns larger ids into other classes.
             fits = ops.logical_and(y >= 0, y <= LARGEST_INT32)
         y = ops.cast(y, "int32")
         valid = ops.logical_and(fits, y >= 0)

@@ -105,7 +105,7 @@ class KeptSamples:
                 return room
             if self._per_batch > MIN_PER_BATCH:
                 self._per_batch = self._per_batch * 3 // 4
-                # Copies, because a slice would keep the whole array in memory.
+                # The slices are copied, because a slice keeps the whole array in memory.
                 self._parts = [
                     (x[: self._per_batch].copy(), y[: self._per_batch], at[: self._per_batch])
                     for x, y, at in self._parts

@@ -1,6 +1,6 @@
 """Samples as short vectors, for the mean embedding: thumbnails of images, or columns.
 
-The mean over time tells little of a series. So three more numbers describe each column:
+The mean over time tells little about a series. So three more numbers describe each column:
 `spread` (standard deviation over time), `step` (mean absolute change from one time to the next) and
 `trend` (mean of the second half minus mean of the first half). They show series that were
 normalised one by one, sampled at another rate, or reversed.

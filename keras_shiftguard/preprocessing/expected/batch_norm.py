@@ -10,8 +10,9 @@ of its input. These statistics allow two measurements, both without labels:
   The square root of the divergence is averaged over channels, so that a few extreme channels do not
   dominate.
 - The excitement. The deep features of images that a network recognises are further from the moving
-  mean than those of other images. So the excitement distinguishes RGB from BGR even where the first
-  layers cannot: `torch` and `caffe` subtract per-channel means, which removes the colour cast.
+  mean than those of other images. So the excitement distinguishes RGB from BGR. The first layers
+  cannot do so in `torch` and `caffe`: both subtract per-channel means, which removes the color
+  cast.
 
 Deep layers are not used for the misfit, because their statistics depend on the
 subject of the images.
@@ -37,7 +38,7 @@ MAX_LAYERS = 3  # how many of the first trained batch-norm layers are compared
 # If a model is larger than `MAX_BYTES`, only the weights up to the compared layers are copied, and
 # deep layers are not used.
 MAX_BYTES = 500 * 2**20
-MIN_LAYERS_FOR_DEEP = 12  # from this number on, the later half of the trained layers is deep
+MIN_LAYERS_FOR_DEEP = 12  # with this many trained layers or more, the later half is deep
 # This number is added to each squared distance (in units of the moving variance) before the
 # logarithm is taken, because smaller distances are noise.
 MIN_EXCITEMENT = 1e-3

@@ -90,7 +90,7 @@ class Reading:
         return min(others, key=lambda i: self.scores.misfit[i])
 
     def without_contrast(self, index: int) -> float | None:
-        """Returns the misfit of low contrast; None if that does not explain a hypothesis.
+        """Returns the misfit of `low_contrast`; None if it does not explain hypothesis `index`.
 
         The first filters mostly respond to edges. Training images with half the contrast halve
         their responses, and so do pixel values of half the size. So low contrast explains a

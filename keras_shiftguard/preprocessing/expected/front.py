@@ -65,7 +65,7 @@ class Front:
 
 
 def probes(channels: int, integers: bool = False) -> dict[str, np.ndarray]:
-    """Returns the values of the constant images to run, by range.
+    """Returns the values of the constant images that the model is run on, by range.
 
     Args:
         channels: Number of input channels.

@@ -73,8 +73,8 @@ def named(
 ) -> InputConvention:
     """Returns the convention with this scale and offset: a named mode if the mode is close to it.
 
-    Scales must agree within 0.1 % (or the rounding of half precision), offsets
-    within half a grey level of 0..255.
+    Scales must agree within 0.1 % (or the rounding of half precision), and offsets must agree
+    within half a gray level of 0..255.
     """
     tolerance = max(1e-3, 2 * precision)
     for mode in MODES:

@@ -225,7 +225,7 @@ def _reason(error: Exception | None) -> str:
 def _channel_axis(shape: tuple[int | None, ...], channels_first: bool) -> int:
     """Returns the channel axis of an input.
 
-    `channels_first` is whether the backbone has its channels first. The input may differ.
+    `channels_first` is whether the backbone takes the channels first. The input may differ.
     """
     return len(shape) - (3 if channels_first and shape[-1] not in (1, 3, 4) else 1)
 

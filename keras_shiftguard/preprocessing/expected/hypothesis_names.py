@@ -24,7 +24,7 @@ def as_convention(hypothesis: Hypothesis, order: str) -> InputConvention:
 
     Args:
         hypothesis: The hypothesis.
-        order: Channel order. Not used for one channel, or if the mode is a named one whose
+        order: Channel order. It is ignored for one channel, and for a named mode whose
             per-channel means determine the order.
     """
     if len(hypothesis.scale) == 1:

@@ -33,7 +33,7 @@ from keras_shiftguard.profiles import InputSummary
 
 @dataclass(frozen=True)
 class LevelledFit:
-    """How well batch norm fits the images as fed after a correction of their levels.
+    """Fit of the images to batch norm after a correction of their levels, by convention.
 
     Args:
         misfit: Misfit of the convention as fed.

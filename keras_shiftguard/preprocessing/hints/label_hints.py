@@ -16,8 +16,8 @@ from keras_shiftguard.statistics.classes import host_class_ids
 # Largest p-value for which another order is reported; the limit for a shift is 20 times as large.
 # The limit is small because a false alarm is worse than a missed problem.
 MAX_P_VALUE = 1e-3
-MIN_CONFIDENCE = 0.5  # mean confidence of the model; below it, no other order is reported
-MIN_CLASSES = 6  # classes that must support a shift, or be predicted for another order
+MIN_CONFIDENCE = 0.5  # below this mean confidence, another order is never reported
+MIN_CLASSES = 6  # this many classes must support a shift, or be predicted for another order
 
 
 @dataclass(frozen=True)
@@ -178,7 +178,7 @@ def _ranks_are_random(rank: np.ndarray) -> bool:
 def _consistent_mapping(
     ids: np.ndarray, predicted: np.ndarray, rank: np.ndarray
 ) -> tuple[float, int, int] | None:
-    """Tests whether classes were renamed: most samples of a class are predicted as one other.
+    """Tests whether classes were renamed: most samples of a class are predicted as another one.
 
     Args:
         ids: Class ids of the labels, `(n,)`.

@@ -50,7 +50,7 @@ class Scores(NamedTuple):
 
 
 def resampling_hints(gray: np.ndarray) -> list[Hint]:
-    """Returns the hints for gray images without borders, `(n, height, width)`, in any scale."""
+    """Returns the hints for gray images without borders, `(n, height, width)`, of any range."""
     if len(gray) < MIN_IMAGES or min(gray.shape[1:]) < MIN_SIDE:
         return []
     s = scores(gray)
