@@ -215,7 +215,7 @@ class HeatRow(NamedTuple):
 
 @dataclass(frozen=True)
 class Heat:
-    """A heatmap of causes by epochs, coloured by effect size.
+    """A heatmap of causes by epochs, colored by effect size.
 
     Args:
         title: What is shown.

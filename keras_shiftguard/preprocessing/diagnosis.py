@@ -61,11 +61,11 @@ class Diagnosis(AsPage):
             `"mismatch"`. Also None if no layer can correct the input, or if the fix is not known to
             help.
         advice: A line of Python that corrects the images `x`, as `fix` does. With several inputs, a
-            comment says which input `x` is. If each image was standardised by itself, `x` is
+            comment says which input `x` is. If each image was standardized by itself, `x` is
             the raw pixels instead. If no input takes images, `advice` is a sentence that says
             what is needed for a verdict.
         evidence: Plain sentences with numbers, the strongest first.
-        architecture: The recognised `keras.applications` name, if any.
+        architecture: The recognized `keras.applications` name, if any.
         hints: Other possible problems of the images or labels.
         by_input: The diagnosis of each image input by name, if there are several. The
             other fields are then those of the worst input.
@@ -73,7 +73,7 @@ class Diagnosis(AsPage):
         value_range: Smallest and largest finite value that was fed.
         candidates: How well each convention fits the batch norm, the likeliest
             first; empty if batch norm could not be compared.
-        garbled: What is wrong with the memory layout or colour space of the images, such as
+        garbled: What is wrong with the memory layout or color space of the images, such as
             "channels-first memory that was read as channels-last". Empty if nothing is
             proven to be wrong.
         trained_here: Whether the fit trains a network from its initial weights. Such a network

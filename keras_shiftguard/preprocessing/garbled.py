@@ -1,7 +1,7 @@
-"""Garbled images: a wrong memory layout or colour space, which no scale and offset can correct.
+"""Garbled images: a wrong memory layout or color space, which no scale and offset can correct.
 
-The images themselves show such an error. In a wrong layout, neighbouring pixels differ more than in
-a normal picture. In a wrong colour space, the channels do not vary together as red, green and blue
+The images themselves show such an error. In a wrong layout, neighboring pixels differ more than in
+a normal picture. In a wrong color space, the channels do not vary together as red, green and blue
 do.
 """
 
@@ -30,7 +30,7 @@ class Garbling:
         advice: A line of Python that undoes the garbling, or a comment that says what to change.
         sentence: The evidence, with numbers.
         is_plain: Whether the images alone are clear evidence. For HSV they are not: in images of
-            unusual colours, the channels may not vary together either.
+            unusual colors, the channels may not vary together either.
     """
 
     what: str
@@ -49,7 +49,7 @@ def find_garbling(
 
     Args:
         images: `(n, height, width, 3)`, or `(n, 3, height, width)` if `channels_first`.
-        observed: The convention of the images. Colour spaces are checked only if the convention is
+        observed: The convention of the images. Color spaces are checked only if the convention is
             known.
         channels_first: Whether the input takes the channels first.
     """
@@ -90,7 +90,7 @@ def _of_layout(x: np.ndarray, channels_first: bool) -> Garbling | None:
 
 
 def _of_colours(x: np.ndarray, observed: InputConvention, channels_first: bool) -> Garbling | None:
-    """Returns a suspected colour space other than RGB, or None. `x` has the channels last."""
+    """Returns a suspected color space other than RGB, or None. `x` has the channels last."""
     if not observed.is_known:
         return None
     scale, offset = np.asarray(observed.scale), np.asarray(observed.offset)
@@ -137,7 +137,7 @@ def _as_fed(images: np.ndarray, channels_first: bool) -> np.ndarray:
 
 
 def _roughness(x: np.ndarray) -> np.ndarray:
-    """Returns the mean difference of neighbouring pixels, down and across, `(2, n)`.
+    """Returns the mean difference of neighboring pixels, down and across, `(2, n)`.
 
     The difference is not divided by the contrast, because a wrong layout can raise the contrast: it
     mixes the channels, and these may differ much, as in a retina scan, which is red all over.
@@ -161,7 +161,7 @@ def _from_hue(raw: np.ndarray) -> np.ndarray:
     hue_end = 180.0 if raw[..., 0].max() <= 180 else 255.0
     sixth = np.clip(raw[..., 0] / hue_end, 0, 1) * 6
     saturation, value = np.clip(raw[..., 1] / 255, 0, 1), raw[..., 2]
-    # Each color is lowered in proportion to the saturation and to its distance from the hue.
+    # A color is lowered by a share that grows with its distance from the hue and with saturation.
     colours = []
     for shift in (5, 3, 1):
         k = (shift + sixth) % 6

@@ -170,7 +170,7 @@ def _try_garbling(
 ) -> Garbled:
     """Returns how images seem to be garbled, with the trial of the repaired images.
 
-    For untrained weights there is no trial, because such weights have not learnt what images look
+    For untrained weights there is no trial, because such weights have not learned what images look
     like.
     """
     first = summary.layout == "channels_first"

@@ -47,11 +47,11 @@ FIRST_IMAGES, CLEAR_SIGMAS = 16, 4.5
 
 MIN_CERTAINTY = 0.9  # from this certainty on, the observed convention is sure
 MIN_CERTAINTY_WIDE_GAP = 0.5  # is enough if the gap of batch norm is twice `MIN_MODE_GAP`
-# Grey levels that ordinary photos reach in both directions. A collection that does not (all
-# pale, all dark, low in contrast) looks as if it were in a neighbouring convention.
+# Gray levels that ordinary photos reach in both directions. A collection that does not (all
+# pale, all dark, low in contrast) looks as if it were in a neighboring convention.
 DARK, BRIGHT = 64.0, 191.0
 # Limits of `Levels` (not tuned): the quantiles that become black and white, and the number of
-# grey levels that must lie between them. Noise and compression alone fill a smaller span.
+# gray levels that must lie between them. Noise and compression alone fill a smaller span.
 DARKEST, BRIGHTEST, MIN_LEVELS_SPAN = 0.01, 0.99, 16.0
 # Contrast that the training images may have had, as a share of the contrast of the images as fed.
 # It is the contrast of a collection that just spans `DARK` to `BRIGHT`.
@@ -71,5 +71,5 @@ MAX_EXTREME_OUTSIDE = 0.5  # how far single values may exceed a stated range, as
 # directions: up to 0.7 if the images are garbled, 1 for noise such as radar, else 1.5 or more.
 MAX_LAYOUT_ROUGHNESS = 0.8
 MAX_CHROMA_SPREAD = 0.45  # deviation divided by that of channel 1: chroma 0.2, colors 1
-MAX_CHROMA_MEAN_ERROR = 12.0  # largest distance of mean chroma from 128, in grey levels
+MAX_CHROMA_MEAN_ERROR = 12.0  # largest distance of mean chroma from 128, in gray levels
 MAX_HUE_CORRELATION = 0.45  # about 0 between hue and other channels, above 0.85 between colors

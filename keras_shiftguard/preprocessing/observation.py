@@ -203,7 +203,7 @@ def _fitted(summary: InputSummary, range_sentence: str) -> Observation:
     custom = InputConvention("custom", order, tuple(scale.tolist()), tuple(offset.tolist()))
     mean, std = summary.mean, summary.std
     # A scale and an offset can be fitted to any dark or pale images. The fit is only
-    # plausible if mean and deviation are those of standardised data.
+    # plausible if mean and deviation are those of standardized data.
     standardised = np.all(np.abs(mean) < 0.5) and np.all(np.abs(std - 1) < 0.4)
     like = (
         "standardised with the mean and deviation of a data set"

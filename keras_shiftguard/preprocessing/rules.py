@@ -49,7 +49,7 @@ def decide(case: Case) -> Verdict:
 
 
 def _broken(case: Case) -> Verdict | None:
-    """Decides on non-finite or constant values, and on images that were standardised one by one."""
+    """Decides on non-finite or constant values, and on images that were standardized one by one."""
     kind, evidence = case.observation.kind, case.observation.evidence
     expected = case.structure.convention if case.trusted else UNKNOWN
     if kind == "nonfinite":
@@ -63,7 +63,7 @@ def _broken(case: Case) -> Verdict | None:
 
 
 def _from_statement(case: Case) -> Verdict | None:
-    """Decides on a stated convention without a name, which `observe` cannot recognise.
+    """Decides on a stated convention without a name, which `observe` cannot recognize.
 
     The verdict is "ok" if the values come from pixels in 0..255 and span enough of that range.
     The values must also reach black or white, unless the observed convention is uncertain.
@@ -103,7 +103,7 @@ def _from_layers(case: Case) -> Verdict | None:
     """Decides from the model's own layers, if they show what the model's input must receive.
 
     The rule returns None if batch norm clearly fits the images as fed: the weights were then
-    trained on another input than these layers are made for. A network that is not recognised may
+    trained on another input than these layers are made for. A network that is not recognized may
     have been trained on other input from the beginning. So for such a network, the trial can turn a
     mismatch into "unknown".
     """

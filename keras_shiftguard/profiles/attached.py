@@ -20,7 +20,7 @@ from keras_shiftguard.profiles import storage
 
 MEMBER = "keras_shiftguard/train.profile"  # name of the member in a .keras file
 FILE = Path("assets.extra") / "keras_shiftguard.profile"  # path in a SavedModel
-OF_KERAS = ("config.json", "metadata.json")  # members by which a .keras file is recognised
+OF_KERAS = ("config.json", "metadata.json")  # members by which a .keras file is recognized
 
 
 def is_model(path: str | PathLike[str]) -> bool:

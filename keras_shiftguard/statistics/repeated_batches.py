@@ -13,7 +13,7 @@ MAX_VALUES = 512  # largest number of values of a batch that are compared, evenl
 
 
 class RepeatedBatches:
-    """Recognises batches that came earlier in the same pass, by some of their values."""
+    """Recognizes batches that came earlier in the same pass, by some of their values."""
 
     def __init__(self) -> None:
         self._seen: set[int] = set()  # hashes of the batches; comparable within one process only

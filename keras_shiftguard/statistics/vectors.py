@@ -3,7 +3,7 @@
 The mean over time tells little about a series. So three more numbers describe each column:
 `spread` (standard deviation over time), `step` (mean absolute change from one time to the next) and
 `trend` (mean of the second half minus mean of the first half). They show series that were
-normalised one by one, sampled at another rate, or reversed.
+normalized one by one, sampled at another rate, or reversed.
 """
 
 from typing import Any
@@ -72,7 +72,7 @@ def columns(x: Any, spec: InputSpec) -> Any:
     mean = _finite_mean(x)
     if not _has_time(spec):
         return mean
-    # Centred on the mean, because float32 cancels far from zero.
+    # Centered on the mean, because float32 cancels far from zero.
     x = x - mean[:, None]
     half = ops.shape(x)[1] // 2
     spread = ops.sqrt(_finite_mean(ops.square(x)))

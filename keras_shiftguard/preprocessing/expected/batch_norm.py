@@ -9,7 +9,7 @@ of its input. These statistics allow two measurements, both without labels:
   - 1)` with mean `m0` and variance `v0` of the batch, moving mean `m1` and moving variance `v1`.
   The square root of the divergence is averaged over channels, so that a few extreme channels do not
   dominate.
-- The excitement. The deep features of images that a network recognises are further from the moving
+- The excitement. The deep features of images that a network recognizes are further from the moving
   mean than those of other images. So the excitement distinguishes RGB from BGR. The first layers
   cannot do so in `torch` and `caffe`: both subtract per-channel means, which removes the color
   cast.

@@ -1,6 +1,6 @@
 """Front of a model: the computation between its input and its backbone, fitted as an affine map.
 
-The backbone is the recognised network, from its first convolution on. The front is measured rather
+The backbone is the recognized network, from its first convolution on. The front is measured rather
 than read from the configuration of the layers: the model is run on constant images of known values,
 and the input of the backbone is recorded. Then `y[c] = x[permutation[c]] * scale[c] + offset[c]` is
 fitted, and the fit is checked on values that were not used for it. So a `Rescaling`, a `Lambda`, an

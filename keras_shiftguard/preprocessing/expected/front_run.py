@@ -216,7 +216,7 @@ def _record_input(run: Callable[[list[Any]], Any], feeds: list[Any], stop: Any) 
 
 
 def _reason(error: Exception | None) -> str:
-    """Returns the first line of an error message without the preamble and colours of Keras."""
+    """Returns the first line of an error message without the preamble and colors of Keras."""
     lines = re.sub(r"\x1b\[\d*m", "", str(error)).splitlines()
     lines = [x for x in lines if x.strip() and not x.startswith("Exception encountered")]
     return f"{type(error).__name__}: {lines[0][:160] if lines else ''}"

@@ -91,7 +91,7 @@ class Levels:
     def fit(self) -> LevelledFit | None:
         """Returns the fit of the corrected images.
 
-        The result is None if the images are not in colour or in no named convention, if they reach
+        The result is None if the images are not in color or in no named convention, if they reach
         dark and bright values in every channel, as ordinary photos do, or if they hardly vary.
 
         Raises:

@@ -1,4 +1,4 @@
-"""Preprocessing layers of an unrecognised network, which show what its input must receive.
+"""Preprocessing layers of an unrecognized network, which show what its input must receive.
 
 If the layers in front of the first weights turn one named convention into another, as
 `Rescaling(1 / 255)` turns 0..255 into [0, 1], the input must receive the first convention. Other

@@ -2,7 +2,7 @@
 
 KerasHub tasks have a preprocessor, which converts the data passed to `fit`, `evaluate` and
 `predict`. Models of kimm and keras-cv-attention-models only name a mode, and the user must
-preprocess. All these models are recognised by their attributes; none of these packages is imported.
+preprocess. All these models are recognized by their attributes; none of these packages is imported.
 """
 
 import sys
@@ -81,7 +81,7 @@ def with_weights_of_keras_hub(
 ) -> list[StructuralExpectation]:
     """Returns the expectations, with the conventions of KerasHub's weights instead of Keras's.
 
-    If the model is not a KerasHub model but contains one, only the expectations of recognised
+    If the model is not a KerasHub model but contains one, only the expectations of recognized
     networks are changed. Such an expectation becomes unknown if layers in front of the network
     change the convention, or if the convention of KerasHub's weights is not known.
     """

@@ -231,7 +231,7 @@ def _may_be_augmented(observed: Observation) -> bool:
     """Whether a fitted convention may be a named convention of images that were augmented.
 
     A scale and an offset can be fitted to the extremes of any images. Such a fit shows the
-    convention only if the images are standardised, or if the fit is far from all named conventions.
+    convention only if the images are standardized, or if the fit is far from all named conventions.
     """
     fitted = observed.convention
     if fitted.mode != "custom" or observed.certainty >= MIN_CERTAINTY_WIDE_GAP:

@@ -96,7 +96,7 @@ def _shifted(ids: np.ndarray, predicted: np.ndarray) -> LabelFinding | None:
     right = predicted == ids
     accuracy = float(right.mean())
     for offset in (1, -1):
-        # Neighbouring classes (ages, ratings) are confused in both directions, but a shift
+        # Neighboring classes (ages, ratings) are confused in both directions, but a shift
         # has one direction.
         moved, opposite = predicted == ids + offset, predicted == ids - offset
         repaired = float(moved.mean())

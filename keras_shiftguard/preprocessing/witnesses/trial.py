@@ -1,4 +1,4 @@
-"""Trial of a fix: tests whether a network recognises its images better with the fix.
+"""Trial of a fix: tests whether a network recognizes its images better with the fix.
 
 If the input is right, a network gives similar features to two views of one photo, and different
 features to different photos. So the trial computes the features of two views of each image, once as
@@ -8,8 +8,8 @@ probability of its own second view. The result is the mean difference of the sco
 errors over the images. "Sees better" means that the network reaches a higher score.
 
 The trial needs no labels, no batch norm and no training data. It tests one suspected fix; a search
-over many fixes would be wrong too often. If the images have labels that the network has learnt, the
-score is the log probability of the labels instead: the fix must make the labels more probable.
+over many fixes would be wrong too often. If the images have labels that the network has learned,
+the score is the log probability of the labels instead: the fix must make the labels more probable.
 
 Reference:
     van den Oord, Li, Vinyals (2018), Representation Learning with Contrastive Predictive Coding
@@ -47,7 +47,7 @@ class Preference:
         sigmas: The mean difference of the scores in standard errors over the images; below 0 if the
             scores are higher without the fix. The score is the InfoNCE of the features. If the
             logits of a classifier are compared as well, `sigmas` is the smaller of the two
-            differences. If the network has learnt the labels, the score is their log probability.
+            differences. If the network has learned the labels, the score is their log probability.
         told_apart: How well the network distinguishes the images, with or without the fix,
             whichever is better: 0 is chance, 1 is perfect.
         num_images: Number of distinct images.
@@ -122,8 +122,8 @@ class Trial:
         with_head: Whether the logits of the classifier, if there is one, are compared as well. The
             comparison is useful because a head on a frozen backbone may have been trained with an
             input that the backbone does not expect.
-        labels: Labels of the images, if any, see `host_class_ids`. If the classifier has learnt the
-            labels, their log probabilities are the scores.
+        labels: Labels of the images, if any, see `host_class_ids`. If the classifier has learned
+            the labels, their log probabilities are the scores.
     """
 
     def __init__(
@@ -297,7 +297,7 @@ def _log_softmax(x: np.ndarray) -> np.ndarray:
 
 
 def info_nce(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """Returns how well each image's second view is recognised among the second views of all images.
+    """Returns how well each image's second view is recognized among the second views of all images.
 
     Args:
         first: Features of the first views, `(n, d)`.
