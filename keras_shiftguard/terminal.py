@@ -24,7 +24,7 @@ def end_line() -> None:
 
 
 def say(text: str) -> None:
-    """Prints a text on a new line; raises nothing if the output is closed."""
+    """Prints a text on a new line; does nothing if the output is closed."""
     end_line()
     _print(text)
 

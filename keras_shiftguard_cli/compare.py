@@ -33,8 +33,8 @@ from keras_shiftguard_cli.reading import (
 def compare(a: str, b: str, alpha: float, pipeline: Pipeline, as_json: bool) -> int:
     """Report what shifted from A to B.
 
-    A is the reference and B the data that may have shifted. Each is a profile, a saved model that
-    a profile is attached to, a directory of images, one image, or a .npy or .npz array.
+    A is the reference, and B is the data that may have shifted. Each is a profile, a saved model
+    that a profile is attached to, a directory of images, one image, or a .npy or .npz array.
     --max-samples, --rescale, --bgr and --size apply to images and arrays, not to profiles. Without
     --size, image files are resized to the size of a profile's images.
 

@@ -101,7 +101,7 @@ def demo(output: str, as_json: bool) -> int:
 
 
 def _network(num_classes: int) -> "keras.Model":
-    """Returns a compiled network of three convolutions with batch normalisation."""
+    """Returns a compiled network of three convolutions with batch normalization."""
     import keras
 
     keras.utils.set_random_seed(0)

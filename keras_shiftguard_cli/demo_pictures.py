@@ -1,4 +1,4 @@
-"""Generated pictures for the demo: coloured shapes on a blurred background in evening light."""
+"""Generated pictures for the demo: colored shapes on a blurred background in evening light."""
 
 import numpy as np
 

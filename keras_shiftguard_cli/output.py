@@ -24,7 +24,7 @@ class BadInput(click.ClickException):
 
 
 class Command(click.Command):
-    """A command whose usage line begins with a small letter, as its error messages do."""
+    """A command whose usage line begins with a lower-case letter, as its error messages do."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         try:

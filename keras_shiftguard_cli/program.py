@@ -55,7 +55,7 @@ def program() -> None:
       keras-shiftguard explain model.keras labelled/   explain an accuracy gap
       keras-shiftguard report logs/run1                write one page about a run
 
-    `keras-shiftguard COMMAND --help` explains each.
+    `keras-shiftguard COMMAND --help` explains a command.
     """
 
 
@@ -95,7 +95,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         except OSError as error:  # such as a full disk, or a path without permission
             click.echo(f"error: {error}", err=True)
             status = BAD_INPUT
-        except Exception as error:  # Python would exit with status 1, "something was found"
+        except Exception as error:  # uncaught, it gives status 1: "something was found"
             from keras_shiftguard.errors import ShiftGuardError
 
             if isinstance(error, ShiftGuardError):

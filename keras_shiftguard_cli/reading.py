@@ -45,7 +45,7 @@ class Pipeline:
             model: The model; None if there is none.
 
         Returns:
-            `(images, ...)`: image files in the layout of the model's input, arrays as saved.
+            `(images, ...)`, in the layout of the model's input; arrays keep their saved layout.
         """
         import numpy as np
 
@@ -176,8 +176,8 @@ def in_chunks(x: "np.ndarray", label: str) -> Iterator[Any]:
 def _input_shape(model: "keras.Model | None") -> tuple[tuple[int, int] | None, int | None, bool]:
     """Returns `((height, width), channels, channels_first)` of the model's input.
 
-    The size or the number of channels is None if the model leaves it open. Both are None without
-    a model.
+    The size or the number of channels is None if the model does not fix it. Both are None
+    without a model.
     """
     if model is None:
         return None, None, False

@@ -28,7 +28,7 @@ class Content:
     """The content of a page.
 
     Args:
-        title: The name of the run, or of the judged object.
+        title: The name of the run; without a run, a heading such as "Preprocessing".
         aside: When the data was written, and after how many epochs.
         band: The verdict.
         others: The verdicts of the other parts, except those whose state is `"fine"`.
@@ -60,7 +60,7 @@ def assemble(parts: Mapping[str, Any], folder: Path | None = None) -> Content:
 
 def _assemble(parts: Mapping[str, Any], folder: Path | None) -> Content:
     found: list[Part] = []
-    cause = ""  # of an adaptation
+    cause = ""  # the shift that an adaptation is for
     adapted = _adapted(parts["adaptation"], parts) if parts.get("adaptation") else None
     if parts.get("diagnosis"):
         found.append(about_preprocessing(parts["diagnosis"], parts.get("corrected") or ()))
@@ -73,8 +73,8 @@ def _assemble(parts: Mapping[str, Any], folder: Path | None) -> Content:
         found.append(about_gap(parts["gap"]))
     if parts.get("estimate") is not None:
         found.append(about_estimate(parts["estimate"]))
-    # If all verdicts are fine, the last one is shown, because it says more than the first one, on
-    # the preprocessing.
+    # If all verdicts are fine, the last one is shown. It says more than the first one, which is
+    # about the preprocessing.
     bands = [part.band for part in found]
     if all(band.state == FINE for band in bands):
         bands.reverse()

@@ -154,7 +154,7 @@ class Lines:
 def lines(
     title: str, epochs: Sequence[int], curves: Sequence[tuple[str, str, Sequence[Any]]]
 ) -> tuple[Lines, ...]:
-    """Returns a chart of curves over the epochs, in a tuple; an empty one if no value is known.
+    """Returns a chart of curves over the epochs, in a tuple; an empty tuple if no value is known.
 
     Args:
         title: What is shown.
@@ -215,7 +215,7 @@ class HeatRow(NamedTuple):
 
 @dataclass(frozen=True)
 class Heat:
-    """A heatmap of causes by epochs, coloured by effect size.
+    """A heatmap of causes by epochs, colored by effect size.
 
     Args:
         title: What is shown.

@@ -59,7 +59,10 @@ def _metric(epochs: Mapping[str, Any]) -> tuple[Lines, ...]:
 
 
 def _means(title: str, numbers: list[int], members: list[Any]) -> tuple[Lines, ...]:
-    """Returns a chart of the means of a feature in each stream, from its entries for all pairs."""
+    """Returns a chart of the means of one feature in each stream.
+
+    `members` are the entries of the feature for all pairs of streams.
+    """
     means: dict[str, list[Any]] = {}
     for each in members:
         means.setdefault(each["stream"], each["mean"])
@@ -106,7 +109,7 @@ def _causes(
 
 
 def _title(cause: str, findings: list[Mapping[str, Any]], inputs: int) -> str:
-    """Returns the name of a cause as in the Shift tab: "Darker" if that was found."""
+    """Returns the name of a cause as the Shift tab shows it, such as "Darker"."""
     words = CAUSES.get(cause)
     if words is None:
         return described(findings[0]["feature"], inputs)[1]
@@ -121,7 +124,7 @@ def _cells(
 ) -> list[Cell]:
     """Returns the cells of a cause.
 
-    Each shows the largest effect size in its epochs, over the features found by then.
+    A cell shows the largest effect size in its epochs, over all features that were found by then.
     """
     cells = []
     step = -(-len(numbers) // MAX_CELLS)

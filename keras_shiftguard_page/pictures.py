@@ -43,7 +43,7 @@ class Row(NamedTuple):
 
 
 def about_pictures(pictures: Mapping[str, Any], folder: Path | None) -> list[Section]:
-    """Returns the section with the pictures; an empty list without a folder or a picture."""
+    """Returns a list with the section; an empty list if there is no folder or no picture."""
     if folder is None:
         return []
     budget = MAX_BYTES // max(len(pictures["rows"]), 1)

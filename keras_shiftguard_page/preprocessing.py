@@ -28,7 +28,7 @@ def about_preprocessing(diagnoses: Mapping[str, Any], corrected: Collection[str]
     """Returns the content for the diagnoses of several streams.
 
     Args:
-        diagnoses: `Diagnosis.to_dict()` by stream; the name "" if the data is not that of a run.
+        diagnoses: `Diagnosis.to_dict()` by stream; outside of a run, the name of the stream is "".
         corrected: The streams whose input is corrected inside the fit.
     """
     bands = {name: _band(name, each, corrected) for name, each in diagnoses.items()}

@@ -42,7 +42,7 @@ def about_shift(
 
     Args:
         report: The report.
-        adapted: The state of the adaptation, see `adaptation_answer`; None without one.
+        adapted: The state of the adaptation, see `adaptation_answer`; None if there is none.
         last: The latest epoch; None outside of a fit.
     """
     findings = [{**ABSENT, **finding} for finding in report["findings"]]
@@ -71,9 +71,9 @@ def about_shift(
 def _alarm(
     alarms: list[Any], report: Mapping[str, Any], adapted: Mapping[str, Any] | None, of: str
 ) -> Band:
-    """Returns the band of a report with alarms: the sentence and the figures of the worst one.
+    """Returns the band of a report with alarms: the sentence and the figures of the worst alarm.
 
-    Which alarm is the worst, and the sentences, are those of the Shift tab.
+    The worst alarm is chosen as in the Shift tab, and the sentences are the same.
     """
     lasting = [finding for finding in alarms if finding["until"] is None]
     worst, *_ = same = foremost(lasting or alarms)
@@ -169,7 +169,7 @@ def _advice(
             f"Find the step that only one of the two goes through; this checks {stream(where)}:",
             f"print(keras_shiftguard.diagnose(model, {_name(where)}_images))",
         )
-    # The steps of the Shift tab.
+    # The same steps as in the Shift tab.
     answer = adaptation_answer(adapted) if finding["family"] in CAN_BE_AUGMENTED else None
     if answer:
         return answer["todo"], answer["code"] or ""

@@ -46,7 +46,7 @@ def stream(name: str) -> str:
 
 
 def sentence(text: Any) -> str:
-    """Returns a text with a capital letter and a full stop; a long one is cut after a sentence."""
+    """Returns a text as a sentence, with capital letter and period; cuts a long text."""
     text = " ".join(str(text).split())
     if len(text) > MAX_SENTENCE:
         head, _, rest = text[:MAX_SENTENCE].rpartition(". ")

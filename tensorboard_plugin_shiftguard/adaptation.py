@@ -16,7 +16,7 @@ MAX_BYTES = 900_000  # of all curves as JSON
 
 
 def adaptation(run: RunReader) -> dict[str, Any]:
-    """Returns the curves of a run's adaptation, each `[step, value]` at up to 250 steps."""
+    """Returns the curves of a run's adaptation: `[step, value]` pairs at up to 250 steps."""
     series: list[list[Any]] = []
     for name, points in run.adaptation().items():
         steps = np.array([point.step for point in points], np.int64)
@@ -29,7 +29,7 @@ def adaptation(run: RunReader) -> dict[str, Any]:
 
 
 def _shown(name: str) -> str:
-    """Returns the name of a curve, with the attribute that it is about in plain words."""
+    """Returns the name of a curve; the name of an attribute in it is put into plain words."""
     kind, _, about = name.partition("/")
     return f"{kind}/{attribute_in_words(about)}" if kind in GAP_KINDS else name
 

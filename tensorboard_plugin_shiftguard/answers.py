@@ -28,7 +28,7 @@ class BadQuery(ShiftError):
 
 
 class NotHere(ShiftError):
-    """What the request names, such as a run or a picture, does not exist or has no data so far."""
+    """The requested run, picture or other data does not exist, or is still empty."""
 
     status = 404
 
@@ -84,6 +84,6 @@ def fitting(items: list[Any], budget: int) -> list[Any]:
 
 def rounded(value: Any) -> float | None:
     """Returns a number rounded to five significant digits; None if it is not finite."""
-    # Checked after rounding, which can turn the largest finite numbers into infinity.
+    # The check comes after rounding, which can turn the largest finite numbers into infinity.
     number = float(f"{float(value):.5g}")
     return number if math.isfinite(number) else None

@@ -35,22 +35,24 @@ BATCH_SIZE = 32
 def diagnose(model: Any, data: Any, expects: Any = None, max_samples: int = 256) -> Diagnosis:
     """Checks whether `model` is fed what it was trained on.
 
-    The check needs no labels and no reference data. The expected preprocessing follows from the
-    structure of the model, its batch-norm statistics and its features of the images. The actual
-    preprocessing follows from the pixel values. If `data` has labels, they are checked as well.
+    The check needs no labels and no reference data. It finds the expected preprocessing in the
+    structure of the model, in its batch-norm statistics and in the model's features of the
+    images. It finds the actual preprocessing in the pixel values. If `data` has labels, they are
+    checked as well.
 
     Args:
         model: A built `keras.Model`, a KerasHub task or backbone, or the path of a saved model. If
             a profile is attached to the file (`InputProfile.attach`), the profile states what the
             model expects. For a task with a preprocessor, `data` is the input of its `predict`.
-        data: Images exactly as the model would be fed them, in any form that
+        data: Images exactly as they would be fed to the model, in any form that
             `fit` accepts (arrays, tensors, `tf.data.Dataset`, `PyDataset`, torch
             `DataLoader`, generator; a tuple is `(x, y)` or `(x, y, w)`).
-        expects: The preprocessing that the model's input must receive, if you know it; nothing is
-            then guessed. Pass a mode (`"tf"`, `"torch"`, `"caffe"`, `"unit"`, `"raw"`), an
+        expects: The preprocessing that the model expects, if you know it. The check then does not
+            guess. Pass a mode (`"tf"`, `"torch"`, `"caffe"`, `"unit"`, `"raw"`), an
             `InputConvention`, a KerasHub image converter or preprocessor, a mapping with mean and
-            std as timm, torchvision or Hugging Face write it, the path of a
-            `preprocessor_config.json`, an `InputProfile` or its path, or a dict of these by input.
+            std in the format of timm, torchvision or Hugging Face, the path of a
+            `preprocessor_config.json`, an `InputProfile` or its path, or a dict that maps the names
+            of inputs to such values.
         max_samples: Largest number of samples to use.
 
     Returns:
@@ -131,7 +133,7 @@ def _word(
     """
     if expects is not None:
         return for_model(stated_conventions(expects), model), speaker_of(expects)
-    if converts:  # an attached profile may describe data behind the preprocessor
+    if converts:  # an attached profile may describe the preprocessor's output
         return {None: RAW}, SPEAKER
     attached = {} if path is None else attached_conventions(path, model)
     if path is not None and attached:

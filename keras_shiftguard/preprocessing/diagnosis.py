@@ -25,14 +25,14 @@ MAX_LINE_LENGTH = 240  # characters of one line of the printed verdict
 
 @dataclass(frozen=True)
 class Candidate:
-    """One convention that the model may expect, compared with its batch norm.
+    """One convention that the model may expect, compared with the model's batch norm.
 
     Args:
         name: The convention in words, such as `"tf ([-1, 1]), red and blue swapped"`.
         misfit: Distance between the moving statistics of the first batch-norm layers and
             the statistics of the images in this convention: mean over channels of the
             square root of the Kullback-Leibler divergence. Lower is likelier.
-        swap: Whether red and blue would have to be swapped in the images as fed.
+        swap: Whether this convention has red and blue swapped, compared with the images as fed.
         fed: Whether the images are fed in this convention.
         best: Whether this convention was chosen. The same convention with red and blue
             swapped may have a lower misfit.
@@ -61,11 +61,11 @@ class Diagnosis(AsPage):
             `"mismatch"`. Also None if no layer can correct the input, or if the fix is not known to
             help.
         advice: A line of Python that corrects the images `x`, as `fix` does. With several inputs, a
-            comment says which input `x` is. If each image was standardised by itself, the line is
-            for the raw pixels instead. If no input takes images, `advice` is a sentence that says
+            comment says which input `x` is. If each image was standardized by itself, `x` is
+            the raw pixels instead. If no input takes images, `advice` is a sentence that says
             what is needed for a verdict.
         evidence: Plain sentences with numbers, the strongest first.
-        architecture: The recognised `keras.applications` name, if any.
+        architecture: The recognized `keras.applications` name, if any.
         hints: Other possible problems of the images or labels.
         by_input: The diagnosis of each image input by name, if there are several. The
             other fields are then those of the worst input.
@@ -73,7 +73,7 @@ class Diagnosis(AsPage):
         value_range: Smallest and largest finite value that was fed.
         candidates: How well each convention fits the batch norm, the likeliest
             first; empty if batch norm could not be compared.
-        garbled: What is wrong with the memory layout or colour space of the images, such as
+        garbled: What is wrong with the memory layout or color space of the images, such as
             "channels-first memory that was read as channels-last". Empty if nothing is
             proven to be wrong.
         trained_here: Whether the fit trains a network from its initial weights. Such a network
@@ -83,7 +83,7 @@ class Diagnosis(AsPage):
     status: str
     expected: InputConvention
     observed: InputConvention
-    # Not compared: the fix follows from the conventions, and a layer equals only itself.
+    # `==` ignores the fix: it follows from the conventions, and a layer equals only itself.
     fix: "InputCorrection | None" = field(default=None, compare=False)
     advice: str = ""
     evidence: tuple[str, ...] = ()
@@ -92,7 +92,7 @@ class Diagnosis(AsPage):
     by_input: "Mapping[str, Diagnosis]" = field(default_factory=dict, hash=False)
     num_samples: int = 0
     value_range: tuple[float, float] | None = None
-    # Not compared: these numbers are for charts and not part of the verdict.
+    # `==` ignores the candidates: these numbers are for charts and not part of the verdict.
     candidates: tuple[Candidate, ...] = field(default=(), compare=False)
     trained_here: bool = False
     garbled: str = ""

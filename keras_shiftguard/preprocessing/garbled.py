@@ -1,7 +1,7 @@
-"""Garbled images: a wrong memory layout or colour space, which no scale and offset can correct.
+"""Garbled images: a wrong memory layout or color space, which no scale and offset can correct.
 
-The images themselves show such an error. In a wrong layout, neighbouring pixels differ more than in
-a normal picture. In a wrong colour space, the channels do not vary together as red, green and blue
+The images themselves show such an error. In a wrong layout, neighboring pixels differ more than in
+a normal picture. In a wrong color space, the channels do not vary together as red, green and blue
 do.
 """
 
@@ -30,7 +30,7 @@ class Garbling:
         advice: A line of Python that undoes the garbling, or a comment that says what to change.
         sentence: The evidence, with numbers.
         is_plain: Whether the images alone are clear evidence. For HSV they are not: in images of
-            unusual colours, the channels may not vary together either.
+            unusual colors, the channels may not vary together either.
     """
 
     what: str
@@ -49,7 +49,7 @@ def find_garbling(
 
     Args:
         images: `(n, height, width, 3)`, or `(n, 3, height, width)` if `channels_first`.
-        observed: The convention of the images. Colour spaces are checked only if the convention is
+        observed: The convention of the images. Color spaces are checked only if the convention is
             known.
         channels_first: Whether the input takes the channels first.
     """
@@ -77,7 +77,7 @@ def _of_layout(x: np.ndarray, channels_first: bool) -> Garbling | None:
         (as_first, first, last, f"{front}.reshape(-1, 3, {height}, {width}).transpose(0, 2, 3, 1)"),
         (as_last, last, first, f"{front}.transpose(0, 3, 1, 2).reshape(-1, {height}, {width}, 3)"),
     ):
-        ratio = (_roughness(undone) / _roughness(x)).max(axis=0)  # in the worse direction
+        ratio = (_roughness(undone) / _roughness(x)).max(axis=0)  # the worse of the two directions
         if np.median(ratio) < MAX_LAYOUT_ROUGHNESS and np.mean(ratio < 1) > 0.75:
             share = f"{100 * np.median(ratio):.0f} %"
             return Garbling(
@@ -90,7 +90,7 @@ def _of_layout(x: np.ndarray, channels_first: bool) -> Garbling | None:
 
 
 def _of_colours(x: np.ndarray, observed: InputConvention, channels_first: bool) -> Garbling | None:
-    """Returns a suspected colour space other than RGB, or None. `x` has the channels last."""
+    """Returns a suspected color space other than RGB, or None. `x` has the channels last."""
     if not observed.is_known:
         return None
     scale, offset = np.asarray(observed.scale), np.asarray(observed.offset)
@@ -137,10 +137,10 @@ def _as_fed(images: np.ndarray, channels_first: bool) -> np.ndarray:
 
 
 def _roughness(x: np.ndarray) -> np.ndarray:
-    """Returns the mean difference of neighbouring pixels, down and across, `(2, n)`.
+    """Returns the mean difference of neighboring pixels, down and across, `(2, n)`.
 
-    The difference is not divided by the contrast. A wrong layout mixes the channels, which raises
-    the contrast if the channels differ much, as in a retina scan, which is red all over.
+    The difference is not divided by the contrast, because a wrong layout can raise the contrast: it
+    mixes the channels, and these may differ much, as in a retina scan, which is red all over.
     """
     down = np.abs(np.diff(x, axis=1)).mean(axis=(1, 2, 3))
     across = np.abs(np.diff(x, axis=2)).mean(axis=(1, 2, 3))
@@ -161,7 +161,7 @@ def _from_hue(raw: np.ndarray) -> np.ndarray:
     hue_end = 180.0 if raw[..., 0].max() <= 180 else 255.0
     sixth = np.clip(raw[..., 0] / hue_end, 0, 1) * 6
     saturation, value = np.clip(raw[..., 1] / 255, 0, 1), raw[..., 2]
-    # The further the hue is from a colour, the lower is this colour, in proportion to saturation.
+    # A color is lowered by a share that grows with its distance from the hue and with saturation.
     colours = []
     for shift in (5, 3, 1):
         k = (shift + sixth) % 6

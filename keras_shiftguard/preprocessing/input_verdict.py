@@ -32,9 +32,9 @@ from keras_shiftguard.preprocessing.witnesses.trial import Trial, distinct_image
 from keras_shiftguard.profiles import InputSummary
 
 # Networks whose training from scratch was observed. Such a network learns the convention that it is
-# fed. So the published convention of its architecture does not apply, not even when its weights
-# look trained later. The value for a network is a dict by input: the named convention of the
-# training stream when training began.
+# fed. So the published convention of its architecture does not apply, even if its weights look
+# trained later. The value for a network maps the name of an input to the named convention that its
+# training stream had when training began.
 _from_scratch: "weakref.WeakKeyDictionary[keras.Model, dict[str, InputConvention]]" = (
     weakref.WeakKeyDictionary()
 )
@@ -149,9 +149,9 @@ def _trial(
 ) -> Trial:
     """Returns the trial of fixes on one input.
 
-    The logits of a published head are not compared, because the head learnt the same input as its
-    network. At the start of a fit, a fresh head has learnt nothing yet, so neither its logits nor
-    the labels are used.
+    The logits of a published head are not compared, because the head was trained on the same input
+    as the network. At the start of a fit, a fresh head has learned nothing yet, so neither its
+    logits nor the labels are used.
     """
     axis = 1 if summary.layout == "channels_first" else -1
     with_head = structure.head == "own" or (structure.head == "fresh" and not training)
@@ -170,7 +170,7 @@ def _try_garbling(
 ) -> Garbled:
     """Returns how images seem to be garbled, with the trial of the repaired images.
 
-    For untrained weights there is no trial, because such weights have not learnt what images look
+    For untrained weights there is no trial, because such weights have not learned what images look
     like.
     """
     first = summary.layout == "channels_first"
@@ -202,7 +202,7 @@ def _swap_hint(verdict: Verdict) -> Hint:
 
 
 def _layers_hint(expected: InputConvention, observed: InputConvention) -> tuple[Hint, ...]:
-    """Returns a hint if the layers of a network are made for another input than it is fed."""
+    """Returns a hint if a network's layers are made for another input than the network is fed."""
     if observed.mode in (expected.mode, "unknown"):
         return ()
     sentence = (

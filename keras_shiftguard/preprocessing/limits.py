@@ -16,7 +16,7 @@ MAX_GOOD_FIT = np.log(0.26)  # largest misfit of a good fit; blurred or hazy ima
 # `MAX_GOOD_FIT`, and by a wider gap.
 MAX_INVERTED_FIT, MIN_INVERTED_GAP = np.log(0.2), 2.0
 MAX_FAIR_FIT = np.log(0.35)  # images like those of the training fit at least this well
-MAX_CLEAR_FIT = np.log(0.5)  # likewise, if every other mode fits worse by the next two limits
+MAX_CLEAR_FIT = np.log(0.5)  # is enough if every other mode fits worse by the next two limits
 MIN_MODE_GAP, MIN_MODE_SIGMAS = 0.3, 3.0  # one mode must fit better than another by both
 # Gap by which the expected mode must fit better for the fix to be offered, if the trial cannot
 # tell. Only raw pixels in place of small numbers, and the reverse, give such a gap.
@@ -39,19 +39,19 @@ MIN_TRIAL_SIGMAS_SUPPORTED = 2.0  # likewise, if batch norm or clearly garbled i
 MIN_HEAD_SIGMAS = 3.5
 MIN_HELP_SIGMAS = 1.0  # a fix that helps by more is offered, if the other two witnesses agree
 MIN_ACQUITTAL_SIGMAS = 2.0  # for "ok" by the trial alone, other modes must score worse by more
-# The trial stops after so many distinct images if the fix helps by `CLEAR_SIGMAS`, or does harm by
-# `MIN_ACQUITTAL_SIGMAS`.
+# The trial stops after `FIRST_IMAGES` distinct images if the fix helps by `CLEAR_SIGMAS`, or does
+# harm by `MIN_ACQUITTAL_SIGMAS`.
 FIRST_IMAGES, CLEAR_SIGMAS = 16, 4.5
 
 # --- the feed: the images as fed ------------------------------------------------------------
 
-MIN_CERTAINTY = 0.9  # of the observation, for a sure convention of the feed
-MIN_CERTAINTY_WIDE_GAP = 0.5  # likewise, if the gap of batch norm is twice `MIN_MODE_GAP`
-# Grey levels that ordinary photos reach in both directions. A collection that does not (all
-# pale, all dark, low in contrast) looks as if it were in a neighbouring convention.
+MIN_CERTAINTY = 0.9  # from this certainty on, the observed convention is sure
+MIN_CERTAINTY_WIDE_GAP = 0.5  # is enough if the gap of batch norm is twice `MIN_MODE_GAP`
+# Gray levels that ordinary photos reach in both directions. A collection that does not (all
+# pale, all dark, low in contrast) looks as if it were in a neighboring convention.
 DARK, BRIGHT = 64.0, 191.0
 # Limits of `Levels` (not tuned): the quantiles that become black and white, and the number of
-# grey levels that must lie between them. Noise and compression alone fill a smaller span.
+# gray levels that must lie between them. Noise and compression alone fill a smaller span.
 DARKEST, BRIGHTEST, MIN_LEVELS_SPAN = 0.01, 0.99, 16.0
 # Contrast that the training images may have had, as a share of the contrast of the images as fed.
 # It is the contrast of a collection that just spans `DARK` to `BRIGHT`.
@@ -62,7 +62,7 @@ MAX_OUTSIDE = 0.1  # how far augmentation may take values out of 0..255, as a sh
 # Augmented images fit a stated convention if 98 % of their values span at least this share of its
 # range. So images in [0, 1], which span at most half of [-1, 1], do not fit [-1, 1].
 MIN_STATED_SPAN = 0.6
-MIN_SPAN_FROM_BLACK = 1 / 16  # likewise, of dark images, whose darkest value is black
+MIN_SPAN_FROM_BLACK = 1 / 16  # the same share for dark images, whose darkest value is black
 MAX_EXTREME_OUTSIDE = 0.5  # how far single values may exceed a stated range, as a share of it
 
 # --- garbled images (chosen on photos of 224 and 32 pixels; CIFAR photos agree) ------------------
@@ -70,6 +70,6 @@ MAX_EXTREME_OUTSIDE = 0.5  # how far single values may exceed a stated range, as
 # Roughness of the repaired images divided by that of the images as fed, in the worse of the two
 # directions: up to 0.7 if the images are garbled, 1 for noise such as radar, else 1.5 or more.
 MAX_LAYOUT_ROUGHNESS = 0.8
-MAX_CHROMA_SPREAD = 0.45  # deviation of chroma divided by that of luma is about 0.2; of colours 1
-MAX_CHROMA_MEAN_ERROR = 12.0  # largest distance of mean chroma from 128, in grey levels
-MAX_HUE_CORRELATION = 0.45  # hue has about 0 with other channels; colours have above 0.85
+MAX_CHROMA_SPREAD = 0.45  # deviation divided by that of channel 1: chroma 0.2, colors 1
+MAX_CHROMA_MEAN_ERROR = 12.0  # largest distance of mean chroma from 128, in gray levels
+MAX_HUE_CORRELATION = 0.45  # about 0 between hue and other channels, above 0.85 between colors

@@ -203,7 +203,7 @@ def _fitted(summary: InputSummary, range_sentence: str) -> Observation:
     custom = InputConvention("custom", order, tuple(scale.tolist()), tuple(offset.tolist()))
     mean, std = summary.mean, summary.std
     # A scale and an offset can be fitted to any dark or pale images. The fit is only
-    # plausible if mean and deviation are those of standardised data.
+    # plausible if mean and deviation are those of standardized data.
     standardised = np.all(np.abs(mean) < 0.5) and np.all(np.abs(std - 1) < 0.4)
     like = (
         "standardised with the mean and deviation of a data set"
@@ -254,7 +254,10 @@ def _is_typical(form: Form, summary: InputSummary) -> bool:
 
 
 def hits_an_end(form: Form, summary: InputSummary) -> bool:
-    """Whether every channel reaches black, or every channel white, in this form."""
+    """Whether all channels reach black, or all channels reach white, in this form.
+
+    The values must also span more than 64 gray levels.
+    """
     raw = form.to_raw(np.stack([summary.minimum, summary.maximum]))
     black, white = np.all(np.abs(raw[0]) < MAX_GAP), np.all(np.abs(raw[1] - 255) < MAX_GAP)
     return bool((black or white) and np.ptp(raw) > 64)

@@ -35,7 +35,7 @@ from keras_shiftguard.profiles import InputSummary
 
 
 def decide(case: Case) -> Verdict:
-    """Returns the verdict of the first rule that does not return None; "unknown" if all do."""
+    """Returns the verdict of the first rule that gives one; "unknown" if no rule gives one."""
     guesses = (_trained_from_scratch, _from_layers, from_witnesses)
     for rule in (_broken, *((_from_statement, _from_word) if case.stated else guesses)):
         verdict = rule(case)
@@ -49,7 +49,7 @@ def decide(case: Case) -> Verdict:
 
 
 def _broken(case: Case) -> Verdict | None:
-    """Decides on non-finite or constant values, and on images that were standardised one by one."""
+    """Decides on non-finite or constant values, and on images that were standardized one by one."""
     kind, evidence = case.observation.kind, case.observation.evidence
     expected = case.structure.convention if case.trusted else UNKNOWN
     if kind == "nonfinite":
@@ -63,7 +63,7 @@ def _broken(case: Case) -> Verdict | None:
 
 
 def _from_statement(case: Case) -> Verdict | None:
-    """Decides on a stated convention without a name, which `observe` cannot recognise.
+    """Decides on a stated convention without a name, which `observe` cannot recognize.
 
     The verdict is "ok" if the values come from pixels in 0..255 and span enough of that range.
     The values must also reach black or white, unless the observed convention is uncertain.
@@ -100,10 +100,10 @@ def _trained_from_scratch(case: Case) -> Verdict | None:
 
 
 def _from_layers(case: Case) -> Verdict | None:
-    """Decides by the model's own layers, if they show what the model's input must receive.
+    """Decides from the model's own layers, if they show what the model's input must receive.
 
     The rule returns None if batch norm clearly fits the images as fed: the weights were then
-    trained on another input than these layers are made for. A network that is not recognised may
+    trained on another input than these layers are made for. A network that is not recognized may
     have been trained on other input from the beginning. So for such a network, the trial can turn a
     mismatch into "unknown".
     """
@@ -121,7 +121,7 @@ def _from_layers(case: Case) -> Verdict | None:
 
 
 def _from_word(case: Case) -> Verdict | None:
-    """Decides by a statement, or by layers inside the model."""
+    """Decides from a statement, or from layers inside the model."""
     if not case.trusted:
         return None
     if not case.observation.convention.is_known:
@@ -154,8 +154,8 @@ def _fits_the_word(case: Case) -> Verdict | None:
     """Decides on images of uncertain convention that fit the expected convention.
 
     Resizing with a sharp filter and changes of brightness take single values out of the range.
-    Dark collections do not reach white, but their black has the right value. A right value of white
-    alone is not enough: white is 1 both in [0, 1] and in [-1, 1].
+    Dark collections do not reach white, but their black has the right value. Pale collections whose
+    white has the right value are not decided: white is 1 both in [0, 1] and in [-1, 1].
     """
     expected, observation = case.structure.convention, case.observation
     if observation.kind is not None or observation.certainty >= MIN_CERTAINTY_WIDE_GAP:

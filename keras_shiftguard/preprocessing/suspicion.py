@@ -47,7 +47,7 @@ class Suspicion:
 
 
 def suspicion_of(case: Case) -> Suspicion | None:
-    """Returns the suspicion from batch norm, else from the architecture; None without both."""
+    """Returns the suspicion from batch norm, else from the architecture; None if neither exists."""
     prior = case.structure.convention if case.trusted else None
     reading, fed = case.reading, case.observation.convention
     if isinstance(reading, str):
@@ -92,7 +92,7 @@ def suspicion_of(case: Case) -> Suspicion | None:
 
 
 def memory_is_of_the_feed(case: Case) -> bool:
-    """Whether the images as fed clearly fit batch norm better than in the expected convention."""
+    """Whether the images fit batch norm clearly better as fed than in the expected convention."""
     reading, expected = case.reading, case.structure.convention
     if isinstance(reading, str) or same_numbers(
         as_observed(case.observation.convention, expected, swap=False), expected

@@ -1,4 +1,4 @@
-"""Profiles of streams of data: mergeable summaries of inputs, labels and outputs. NumPy only.
+"""Profiles of streams of data: mergeable summaries of inputs, labels and outputs, in NumPy.
 
 An `InputProfile` holds one `InputSummary` for each input tensor, a summary of the labels and,
 if a model was run, a summary of its outputs. Summaries can be added: the sum of two is the

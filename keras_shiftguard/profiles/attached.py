@@ -20,7 +20,7 @@ from keras_shiftguard.profiles import storage
 
 MEMBER = "keras_shiftguard/train.profile"  # name of the member in a .keras file
 FILE = Path("assets.extra") / "keras_shiftguard.profile"  # path in a SavedModel
-OF_KERAS = ("config.json", "metadata.json")  # members by which a .keras file is recognised
+OF_KERAS = ("config.json", "metadata.json")  # members by which a .keras file is recognized
 
 
 def is_model(path: str | PathLike[str]) -> bool:
@@ -42,7 +42,7 @@ def has_profile(path: str | PathLike[str]) -> bool:
 
 
 def _members(path: Path) -> set[str]:
-    """Returns the names of the members of a zip file; none if it is damaged, or no zip file."""
+    """Returns the names of the members of a zip file; none if it is damaged or no zip file."""
     if not zipfile.is_zipfile(path):
         return set()
     try:

@@ -31,7 +31,7 @@ def check_summary(summary: Any) -> None:
         summary: One of the summary dataclasses of this package.
 
     Raises:
-        ValueError: if a part is invalid. The message says which, and what is expected.
+        ValueError: if a part is invalid. The message names the part and says what is expected.
     """
     _CHECKS[type(summary)](summary)
 
@@ -48,14 +48,14 @@ def _require(valid: bool, rule: str, value: Any) -> None:
 
 
 def _check_counts(summary: Any, *names: str) -> None:
-    """Checks that the attributes of these names are counts."""
+    """Checks that the attributes with these names are counts."""
     for name in names:
         value = getattr(summary, name)
         _require(is_count(value), f"{name} must be {A_COUNT}", value)
 
 
 def _check_at_most(summary: Any, total_name: str, **counts: Any) -> None:
-    """Checks that no count exceeds its total, because other code subtracts it from the total.
+    """Checks that no count exceeds its total: other code subtracts the count from the total.
 
     Args:
         summary: The summary.

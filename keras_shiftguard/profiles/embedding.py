@@ -6,7 +6,7 @@ The mean of these numbers over a stream is its embedding. The distance of two me
 mean discrepancy, and the covariance gives its null distribution. The directions depend only on the
 number of values in a sample, so that profiles made separately can be compared.
 
-Reference: Rahimi and Recht, "Random Features for Large-Scale Kernel Machines",
+References: Rahimi and Recht, "Random Features for Large-Scale Kernel Machines",
 NeurIPS 2007; Gretton et al., "A Kernel Two-Sample Test", JMLR 2012.
 """
 
@@ -20,8 +20,9 @@ from keras_shiftguard.profiles.moments import Moments
 
 NUM_DIRECTIONS = 48  # number of random projections of a sample
 NUM_WAVES = 2 * NUM_DIRECTIONS  # a cosine and a sine for each direction
-# Bandwidths of the kernel, in the unit of the projections. The smallest suits images in 0..1 that
-# hardly differ, the largest images in 0..255. The two-sample test chooses one of them.
+# Bandwidths of the kernel, in the unit of the projections. The smallest bandwidth suits images
+# in 0..1 that hardly differ, and the largest suits images in 0..255. The two-sample test chooses
+# one bandwidth.
 BANDWIDTHS = tuple(4.0**k for k in range(-3, 5))
 
 
@@ -29,8 +30,8 @@ BANDWIDTHS = tuple(4.0**k for k in range(-3, 5))
 def directions(dimension: int) -> np.ndarray:
     """Returns fixed random directions, `(dimension, NUM_DIRECTIONS)`, float32.
 
-    They are scaled so that the projections of two samples differ about as much as
-    one coordinate does.
+    They are scaled so that the projections of two samples differ about as much as one
+    coordinate of the samples differs.
     """
     rng = np.random.default_rng([dimension, 20_261_124])
     matrix = rng.standard_normal((dimension, NUM_DIRECTIONS)) / np.sqrt(dimension)
@@ -53,7 +54,7 @@ class MeanEmbedding:
 
     Args:
         dimension: Dimension of the vectors that were projected; 0 if empty.
-        count: Number of samples, without those with a value that is not finite or too large.
+        count: Number of samples; a sample with a non-finite or too large value does not count.
         mean: Mean of each feature, `(len(BANDWIDTHS), NUM_WAVES)`.
         comoment: Sum over samples of the outer product of the deviation from `mean`
             with itself, `(len(BANDWIDTHS), NUM_WAVES, NUM_WAVES)`.

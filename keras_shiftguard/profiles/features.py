@@ -10,8 +10,9 @@ from keras_shiftguard.errors import BadInputError
 from keras_shiftguard.profiles.grid import BINS_PER_SIGN, NUM_BINS
 from keras_shiftguard.profiles.moments import Moments
 
-# Up to FINE_FEATURES features have histograms on the full grid. Up to COARSE_FEATURES features have
-# bins that are COARSENING times as wide, to save memory. More features have only moments.
+# A table of up to FINE_FEATURES features has histograms on the full grid. A table of up to
+# COARSE_FEATURES features has bins that are COARSENING times as wide, to save memory. A larger
+# table has only moments.
 FINE_FEATURES = 64
 COARSE_FEATURES = 4096
 COARSENING = 47  # leaves 61 bins instead of 2,793; the edges of a bin differ by a factor of 2.5

@@ -10,7 +10,7 @@ compared.
 import numpy as np
 
 RELATIVE_ACCURACY = 0.01
-SMALLEST, LARGEST = 1e-6, 1e6  # |x| below SMALLEST counts as 0, above LARGEST as LARGEST
+SMALLEST, LARGEST = 1e-6, 1e6  # a smaller |x| counts as 0, a larger one as LARGEST
 # Ratio of the two edges of a bin.
 GAMMA = (1 + 0.99 * RELATIVE_ACCURACY) / (1 - 0.99 * RELATIVE_ACCURACY)
 LOG_GAMMA = float(np.log(GAMMA))

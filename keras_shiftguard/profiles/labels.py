@@ -49,7 +49,7 @@ class LabelSummary:
 
     @property
     def are_mixed(self) -> bool:
-        """Whether samples are mixed, as MixUp and CutMix do; a few mixtures are ignored."""
+        """Whether samples were mixed, as by MixUp or CutMix; a few mixtures are ignored."""
         return self.num_mixed > MIN_MIXED_SHARE * max(self.num_samples, 1)
 
     @property

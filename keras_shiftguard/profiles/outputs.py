@@ -25,10 +25,10 @@ class OutputSummary:
             `"entropy"` (nats), and for up to `MAX_CLASSES_IN_CONFUSION` classes
             `"probability/<class>"`; for regression the outputs themselves.
         predicted: How often each class was predicted, `(num_classes,)`.
-        confusion: Counts of (label, prediction) of labelled samples,
+        confusion: Counts of (label, prediction) of labeled samples,
             `(num_classes, num_classes)`; `(0, 0)` if there are more than
             `MAX_CLASSES_IN_CONFUSION` classes.
-        labelled: Number of labelled samples of each class, `(num_classes,)`; empty if there
+        labelled: Number of labeled samples of each class, `(num_classes,)`; empty if there
             is a confusion matrix.
         right: Number of these samples that were predicted correctly, `(num_classes,)`; empty
             if there is a confusion matrix.
@@ -53,18 +53,18 @@ class OutputSummary:
 
     @property
     def accuracy(self) -> float:
-        """Accuracy on the labelled samples, in [0, 1]; NaN if there are none."""
+        """Accuracy on the labeled samples, in [0, 1]; NaN if there are none."""
         total = self.labelled_by_class.sum()
         return float(self.right_by_class.sum() / total) if total else float("nan")
 
     @property
     def labelled_by_class(self) -> np.ndarray:
-        """Number of labelled samples of each class; empty if they were not counted."""
+        """Number of labeled samples of each class; empty if they were not counted."""
         return self.confusion.sum(axis=1) if self.confusion.size else self.labelled
 
     @property
     def right_by_class(self) -> np.ndarray:
-        """Number of labelled samples of each class that were predicted correctly."""
+        """Number of labeled samples of each class that were predicted correctly."""
         return np.diagonal(self.confusion) if self.confusion.size else self.right
 
     def __add__(self, other: "OutputSummary") -> "OutputSummary":

@@ -26,7 +26,7 @@ class InputProfile:
         labels: Summary of the labels.
         outputs: Summary of a model's outputs on the samples, if a model was run.
         distinct_samples: How many different samples the stream has, if fewer than
-            were seen (an epoch repeats the samples of the one before); 0 means that
+            were seen (an epoch repeats the samples of the epoch before); 0 means that
             all were different. Tests count no more samples than this.
     """
 
@@ -68,7 +68,7 @@ class InputProfile:
         return {**named, **self.values}
 
     def __repr__(self) -> str:
-        """What was measured, in a line: the numbers would fill many screens."""
+        """Returns what was measured, in one line, because the numbers would fill many screens."""
         inputs = "; ".join(f"{name!r}: {each.in_words()}" for name, each in self.inputs.items())
         return f"<InputProfile of {self.num_samples:,} samples ({inputs or 'no input'})>"
 

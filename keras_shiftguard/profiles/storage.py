@@ -32,9 +32,9 @@ TYPES = {kind.__name__: kind for kind in SUMMARIES}
 # Largest total size of the arrays in memory. One input takes a few hundred kilobytes to a few
 # megabytes.
 MAX_BYTES = 256 * 2**20
-MAX_HEADER_BYTES = 8 * 2**20  # largest JSON header; parsed, it takes 20 times as much memory
-# In the header, a list that begins with one of these refers to an array, or to one half of an array
-# of symmetric matrices.
+MAX_HEADER_BYTES = 8 * 2**20  # of the JSON header; parsing it takes 20 times as much memory
+# In the header, a list that begins with one of these texts refers to an array, or to one half of an
+# array of symmetric matrices.
 ARRAY, TRIANGLE = "=array", "=triangle"
 
 

@@ -42,8 +42,8 @@ class InputSummary:
             `statistics/attributes.py`, such as brightness and noise; otherwise the
             columns, `"0"`, `"1"`, ..., and the further features of series
             (`statistics/vectors.py`) or of token ids (`statistics/tokens.py`).
-        embedding: Mean embedding of the samples: of images as thumbnails of 8 x 8
-            pixels, of columns after `asinh`.
+        embedding: Mean embedding of the samples. Images are first reduced to 8 x 8
+            pixels, and `asinh` is applied to columns.
         tokens: For integer input of two dimensions, how often each value
             occurred, by value modulo `TOKEN_BUCKETS`; `(0,)` otherwise.
         fingerprint: Moments of two projections of each sample, `(2,)`, see
@@ -113,14 +113,14 @@ class InputSummary:
     def quantile(self, q: float, channel: int | None = None) -> float:
         """Returns the `q`-quantile of the pixels; NaN if none were counted.
 
-        The error is at most 1 % of the value (1e-6 around zero). Far from zero that
-        is coarse: at mean / std = 1e4, one percent of the value is a hundred
+        The error is at most 1 % of the value (1e-6 around zero). Far from zero, this
+        error is large: at mean / std = 1e4, one percent of the value is a hundred
         standard deviations, and only the moments and the extremes are precise.
 
         Args:
             q: Probability, in [0, 1].
             channel: Index of the channel; None for all channels together. With more than
-                four channels it is ignored, because there is one histogram for all channels.
+                four channels the index is ignored, because all channels share one histogram.
 
         Raises:
             BadInputError: if `q` is not in [0, 1].

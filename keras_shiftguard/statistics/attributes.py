@@ -3,7 +3,7 @@
 All attributes except `brightness` and `contrast` stay the same if all channels are multiplied by
 one positive scale and shifted by one offset: raw 0..255, [0, 1] and [-1, 1] images give the same
 values. Quantities that vary by factors are given as logarithms. Some attributes are undefined for a
-flat image: for example, colour is measured in units of the contrast, which is then zero. Such an
+flat image: for example, color is measured in units of the contrast, which is then zero. Such an
 attribute is infinite, and an infinite value counts as missing.
 
 Only the middle of an image is measured, at most `CROP` pixels a side. The middle starts at a
@@ -43,15 +43,15 @@ def names(spec: InputSpec) -> tuple[str, ...]:
       pixels (Immerkaer 1996); `noise_flat`: the same in the flattest cells;
       `noise_kurtosis`: log kurtosis of the residual, high for impulse noise.
     - `blockiness`: log ratio of the mean step at the borders of 8 x 8 blocks to
-      the mean of all steps. `equal_neighbours`: share of neighbouring pixels
+      the mean of all steps. `equal_neighbours`: share of neighboring pixels
       that are equal; `equal_runs`: share of pixels that equal their right or
-      their lower neighbour, but not both; high if the image was enlarged by
+      their lower neighbor, but not both; high if the image was enlarged by
       repeating pixels.
     - `anisotropy`: how much the gradients of the image share one direction;
       `coherence`: how much the gradients within a cell share one direction. Both are in [0, 1].
     - `border_level`, `border_spread` (log): mean and deviation of the outermost pixels;
       `background`: share of pixels within 0.25 of `border_level`.
-    - `object_x`, `object_y`, `object_size`: centre and size, as a part of the
+    - `object_x`, `object_y`, `object_size`: center and size, as a part of the
       image, of the region that differs from the border: a proxy for the object.
     - `skewness` of the luma; `highlights`, `shadows`: share of pixels within
       0.05 of the brightest and of the darkest one; `entropy`: of the luma, in nats.
@@ -92,9 +92,9 @@ def attributes(x: Any, spec: InputSpec) -> Any:
         float32, `(samples, len(names(spec)))`; not finite where undefined.
     """
     planes = _planes(x, spec)
-    # The luma is centred before it is squared, because float32 cancels far from zero. Each
-    # plane is first centred on its corner pixel, so that a flat image stays exactly flat, no matter
-    # how a compiler rounds the mean of the planes.
+    # The luma is centered before it is squared, because float32 cancels far from zero. Each
+    # plane is first centered on its corner pixel, so that a flat image stays exactly flat, no
+    # matter how a compiler rounds the mean of the planes.
     corners = [plane[:, :1, :1] for plane in planes]
     luma = sum(p - c for p, c in zip(planes, corners, strict=True)) / len(planes)
     offset = _mean(luma)
@@ -166,7 +166,7 @@ def _pool(values: Any, size: int) -> Any:
 
 
 def _colour(planes: list[Any], mean: Any, variance: Any) -> list[Any]:
-    """Returns the colour balance of each channel, and the saturation."""
+    """Returns the color balance of each channel, and the saturation."""
     means, seconds = [], []
     for plane in planes:
         plane = plane - mean[:, None, None]
@@ -243,7 +243,7 @@ def _texture(luma: Any) -> list[Any]:
 
 
 def _eigenvalue_difference(xx: Any, yy: Any, xy: Any) -> Any:
-    """Returns the difference of the eigenvalues of a structure tensor: 0 without a direction."""
+    """Returns the difference of a structure tensor's eigenvalues: 0 if no direction dominates."""
     return ops.sqrt(ops.square(xx - yy) + 4.0 * ops.square(xy))
 
 
@@ -286,7 +286,7 @@ def _levels(luma: Any) -> list[Any]:
     )
     grid = luma[:, ::row_stride, ::column_stride]
     grid = ops.reshape(grid, (ops.shape(luma)[0], -1))
-    # Level 0 holds all values below -2 standard deviations, the last level all above +2.
+    # Level 0 is for all values below -2 standard deviations, the last level for all above +2.
     level = ops.floor((grid + 2.0) * ((ENTROPY_LEVELS - 2) / 4.0)) + 1.0
     # NaN becomes level 0, because the result of casting it depends on the device. Such a
     # sample has no attributes anyway.

@@ -40,7 +40,7 @@ def width_of(y: Any) -> int:
 
 
 def warn_of_text(y: Any) -> None:
-    """Warns if labels are text, such as names of classes, because they are then not checked."""
+    """Warns if labels are text, such as names of classes, because text is not checked."""
     dtype = getattr(y, "dtype", None)
     if getattr(dtype, "kind", "") in tuple("OSUT") or "string" in str(dtype):
         warn(
@@ -73,7 +73,7 @@ def class_ids(y: Any, width: int) -> tuple[Any, Any]:
     else:
         fits = True
         if keras.backend.standardize_dtype(y.dtype) == "int64":
-            # Checked before the cast to 32 bits, which would turn larger ids into other classes.
+            # The check comes before the cast to 32 bits, which turns larger ids into other classes.
             fits = ops.logical_and(y >= 0, y <= LARGEST_INT32)
         y = ops.cast(y, "int32")
         valid = ops.logical_and(fits, y >= 0)
@@ -126,7 +126,7 @@ def host_class_ids(labels: Any) -> np.ndarray | None:
 
 
 def are_probabilities(outputs: Any) -> Any:
-    """Returns whether a batch of outputs is read as probabilities, a boolean scalar tensor.
+    """Returns whether a batch of outputs is read as probabilities, as a boolean scalar tensor.
 
     Outputs are read as probabilities if all of them lie in [0, 1] and every row sums to 1, both
     within `PROBABILITY_TOLERANCE`. The rows of a single column need not sum to 1. Rows with

@@ -203,7 +203,7 @@ class _TensorFlowUpdate:
         return result
 
     def _function(self, run: Any, held: Sequence[Any], tensors: Sequence[Any]) -> Any:
-        """Returns `run` as a TensorFlow function for tensors of these shapes and dtypes."""
+        """Returns `run` as a TensorFlow function for the shapes and dtypes of `tensors`."""
         import tensorflow as tf
 
         specs = tuple(self._spec(i, tensor) for i, tensor in enumerate(tensors))

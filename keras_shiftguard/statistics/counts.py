@@ -13,7 +13,7 @@ from keras_shiftguard.statistics.state import State
 class Counts:
     """Counts the samples of every batch; tracks the sizes of the images.
 
-    float32 counts exactly up to 2**24 samples. The host drains the counts long before that.
+    float32 counts exactly up to 2**24 samples. The host reads and resets the counts earlier.
     """
 
     def __init__(self, spec: InputSpec, state: State) -> None:

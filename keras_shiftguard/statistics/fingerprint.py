@@ -1,7 +1,7 @@
 """`Fingerprint`: two numbers per sample, which show whether a pass repeats an earlier pass.
 
-This is the only statistic of the values to which every sample of every batch is added. All other
-statistics are measured on a part of a long or repeated pass, see `schedule.py`.
+Every sample of every batch is added to the fingerprint. All other statistics of the values are
+measured on a part of a long or repeated pass, see `schedule.py`.
 """
 
 from collections.abc import Mapping

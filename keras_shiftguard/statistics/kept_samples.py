@@ -13,7 +13,7 @@ from keras_shiftguard.statistics.vectors import middle_frame
 FIRST_SAMPLES = 32  # images of the first batches, for the diagnosis of the preprocessing
 MAX_SAMPLES = 1024  # largest number of images in a buffer
 MAX_BYTES = 64 * 2**20  # largest size of a buffer, unless 4 images need more
-# Images of a batch that are kept at least in a pass of unknown length: two are neighbours, which
+# In a pass of unknown length, at least this many images of a batch are kept. Two neighboring images
 # show whether the samples of a stream depend on each other.
 MIN_PER_BATCH = 2
 # Images without a fixed size are cropped to their middle, at most this many pixels a side. The crop
@@ -44,7 +44,7 @@ class KeptSamples:
         self.height, self.width = (CROP if side is None else side for side in spec.size)
         self._max_samples = max_samples
         self.capacity = self._capacity(self.height * self.width * spec.channels)
-        self.measured: int | None = None  # number of batches that the images are spread over
+        self.measured: int | None = None  # batches that the images are spread over; None: unknown
         self._batches = 0  # number of these batches so far
         # In a pass of unknown length, this many images are kept of every `_every`-th batch.
         self._per_batch, self._every = self.capacity, 1
@@ -52,7 +52,7 @@ class KeptSamples:
         self._parts: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
         self._seen = 0  # number of samples since the buffer was last emptied
         self.is_whole = True  # False once an image is only a part of a sample: a frame or a crop
-        self._is_held = False  # whether no image is added
+        self._is_held = False  # True while no more images are added
 
     def spread(self, measured: int | None) -> None:
         """Spreads the images over a pass.
@@ -90,7 +90,7 @@ class KeptSamples:
     def _room(self) -> int:
         """Returns how many images of this batch are due, in a pass of known length."""
         # The number of due images is rounded for all batches so far together, not for each batch.
-        # So images of the last batches are also kept, which have the last classes of a sorted pass.
+        # So images of the last batches are kept as well: a sorted pass ends with its last classes.
         share = min(self._batches / (self.measured or 1), 1.0)
         due = FIRST_SAMPLES + int(np.ceil((self.capacity - FIRST_SAMPLES) * share))
         return min(self.capacity, max(due, FIRST_SAMPLES)) - self._filled
@@ -105,7 +105,7 @@ class KeptSamples:
                 return room
             if self._per_batch > MIN_PER_BATCH:
                 self._per_batch = self._per_batch * 3 // 4
-                # Copies, because a slice would keep the whole array in memory.
+                # The slices are copied, because a slice keeps the whole array in memory.
                 self._parts = [
                     (x[: self._per_batch].copy(), y[: self._per_batch], at[: self._per_batch])
                     for x, y, at in self._parts
@@ -118,7 +118,7 @@ class KeptSamples:
         return 0
 
     def pass_over(self, num_samples: int) -> None:
-        """Counts the samples of a batch that is not measured, so that positions stay true."""
+        """Counts the samples of a batch that is not measured, so that positions stay correct."""
         self._seen += num_samples
 
     def _as_rows(self, x: Any) -> np.ndarray:

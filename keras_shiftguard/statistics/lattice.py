@@ -49,7 +49,7 @@ class Lattice:
         for factor, shift in zip(self.factors, self.shifts, strict=True):
             raw = x * ops.convert_to_tensor(factor) + ops.convert_to_tensor(shift)
             near = ops.abs(raw - ops.round(raw)) < TOLERANCE
-            # One comparison for -0.5 < raw < 255.5.
+            # The second condition is -0.5 < raw < 255.5, in one comparison.
             hit = ops.logical_and(near, ops.abs(raw - 127.5) < 128.0)
             hit = hit if finite is None else ops.logical_and(hit, finite)
             hits.append(ops.sum(ops.cast(hit, "float32")))

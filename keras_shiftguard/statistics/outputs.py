@@ -38,8 +38,8 @@ class OutputSketch:
         self.features = FeatureSketch(names, self.state, prefix="outputs")
         self.predicted = self.state.add("predicted", (self.num_classes,))
         self.confusion = self.state.add("confusion", (size * size,))
-        # If there are too many classes for a confusion matrix: by class, the number of samples
-        # with a label, and of right predictions.
+        # By class: the number of labeled samples, and of right predictions. Both are counted only
+        # if there are too many classes for a confusion matrix.
         counted = 0 if size else self.num_classes
         self.labelled = self.state.add("labelled", (counted,))
         self.right = self.state.add("right", (counted,))

@@ -17,8 +17,9 @@ MAX_ROWS = 4  # if there are more channels, all share one row, so that memory st
 class Quantiles:
     """Counts sampled pixels in bins whose edges grow geometrically on both sides of zero.
 
-    The relative accuracy is 1 % for magnitudes from 1e-6 to 1e6, and so the same in 0..255, [0, 1]
-    and [-1, 1]. The range need not be known in advance, and separate sketches can be added.
+    The relative accuracy is 1 % for magnitudes from 1e-6 to 1e6, so it is the same for pixels in
+    0..255, [0, 1] and [-1, 1]. The range need not be known in advance, and separate sketches can be
+    added.
 
     Reference: Masson, Rim and Lee, "DDSketch", VLDB 2019, section 2.
     """

@@ -1,4 +1,4 @@
-"""`RepeatedBatches`: how many samples of a pass come in batches that came earlier in that pass.
+"""`RepeatedBatches`: the share of the samples of a pass that are in repeated batches.
 
 With a Python generator as validation data, Keras takes one or more batches twice in each pass after
 the first. A sample that comes twice adds no evidence, so the tests must count it once.
@@ -13,7 +13,7 @@ MAX_VALUES = 512  # largest number of values of a batch that are compared, evenl
 
 
 class RepeatedBatches:
-    """Recognises batches that came earlier in the same pass, by some of their values."""
+    """Recognizes batches that came earlier in the same pass, by some of their values."""
 
     def __init__(self) -> None:
         self._seen: set[int] = set()  # hashes of the batches; comparable within one process only

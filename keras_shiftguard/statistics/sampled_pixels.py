@@ -8,8 +8,8 @@ from keras import ops
 
 from keras_shiftguard.statistics.batch import InputSpec, pixels_of, pixels_per_sample, row_mask
 
-# Largest numbers of pixels that are used. All images of more than 256 pixels have the same weight,
-# and the cost of a step is bounded.
+# Largest numbers of pixels that are used. With these limits, all images of more than 256 pixels
+# have the same weight, and the cost of a step is bounded.
 PIXELS_PER_SAMPLE = 256
 PIXELS_PER_BATCH = 64 * PIXELS_PER_SAMPLE
 
@@ -22,7 +22,7 @@ class SampledPixels:
     Attributes:
         values: Values of the pixels, `(samples, at most 256, channels)`, float32.
         finite: Whether each value is finite and not padding, bool, shaped like `values`; None for
-            integers without padding, which all are.
+            integers without padding, because all of these are finite.
 
     Args:
         x: The tensor of the input.
@@ -50,7 +50,7 @@ class SampledPixels:
             self.finite = ops.logical_and(finite, is_sample)
 
     def mean(self) -> Any:
-        """Returns the mean of the finite values of each channel, `(channels,)`; 0 without any."""
+        """Returns the mean of the finite values of each channel, `(channels,)`; 0 if none are."""
         if self.finite is None:
             return ops.mean(self.values, axis=(0, 1))
         total = ops.sum(ops.where(self.finite, self.values, 0.0), axis=(0, 1))

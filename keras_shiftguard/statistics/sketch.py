@@ -41,7 +41,7 @@ class Sketch:
 
     def __init__(self, spec: InputSpec) -> None:
         self.spec = spec
-        # Key of the cached functions, which inputs that differ only in name share.
+        # Key of the cached functions. Inputs that differ only in name share these functions.
         self._kind = replace(spec, name="")
         self.state = State("shiftguard")
         self.counted = (Counts(spec, self.state), Fingerprint(self.state))

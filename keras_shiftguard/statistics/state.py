@@ -12,8 +12,8 @@ from keras import ops
 class State:
     """Named float32 variables that are read and reset together.
 
-    Batches are measured outside of the step, once for all replicas. So the variables are no
-    variables of a TensorFlow strategy, also if they are created in its scope.
+    Batches are measured outside of the step, once for all replicas. So the variables do not
+    belong to a TensorFlow strategy, even if they are created in its scope.
 
     Args:
         prefix: Prefix of the names of the variables.
@@ -22,7 +22,7 @@ class State:
     def __init__(self, prefix: str) -> None:
         self._prefix = prefix
         self._variables: dict[str, tuple[keras.Variable, float]] = {}
-        # The values that `reset` assigns, as tensors: making them anew takes most of its time.
+        # The values that `reset` assigns, as tensors. To create them anew would make `reset` slow.
         self._filled: dict[tuple[tuple[int, ...], float], Any] = {}
 
     def add(self, name: str, shape: tuple[int, ...], fill: float = 0.0) -> keras.Variable:

@@ -46,12 +46,12 @@ class Stream:
         self.stride = 1  # every `stride`-th step is measured
         self._step = 0  # number of steps since the latest `measure_every`
         self.kept_samples: dict[str, KeptSamples] = {}  # of images
-        self.kept_rows: dict[str, KeptSamples] = {}  # of the only input, if it has no images
+        self.kept_rows: dict[str, KeptSamples] = {}  # of the only input, if it is not of images
         self.corrections: dict[str, Any] = {}
         self._new_correction = correction
         self.user_metrics = list(metrics)
         self._padding = Padding()
-        self.repeated_batches = RepeatedBatches()  # of the present pass; empty for training
+        self.repeated_batches = RepeatedBatches()  # of the current pass; empty for training
         self._is_empty = True  # no sample since the latest `drain` or `restart`
 
     def build(self, specs: Sequence[InputSpec]) -> None:
@@ -79,7 +79,7 @@ class Stream:
         for metric in tuple(self.user_metrics):
             try:
                 metric.update_state(x)
-            except Exception as error:  # of the user's own code
+            except Exception as error:  # the user's own code may raise anything
                 self.user_metrics.remove(metric)
                 warn(
                     f"ShiftGuard leaves out the statistic {metric.name!r} of {self.stream}, which "
@@ -93,7 +93,7 @@ class Stream:
         self._is_empty = False
         sizes = {x.shape[0] for x in inputs.values()}
         if width_of(y) and len(sizes | {y.shape[0], None}) > 2:  # TensorFlow may not know a size
-            y = None  # labels of parts of a sample, such as of the steps of a sequence
+            y = None  # these are labels of parts of a sample, such as the steps of a sequence
         fed, labels = inputs, y
         if keras.backend.backend() == "torch":  # one copy to the device, not one in each operation
             inputs = {name: keras.ops.convert_to_tensor(x) for name, x in inputs.items()}

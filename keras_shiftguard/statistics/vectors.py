@@ -1,9 +1,9 @@
 """Samples as short vectors, for the mean embedding: thumbnails of images, or columns.
 
-The mean over time tells little of a series. So three more numbers describe each column of it:
+The mean over time tells little about a series. So three more numbers describe each column:
 `spread` (standard deviation over time), `step` (mean absolute change from one time to the next) and
 `trend` (mean of the second half minus mean of the first half). They show series that were
-normalised one by one, sampled at another rate, or reversed.
+normalized one by one, sampled at another rate, or reversed.
 """
 
 from typing import Any
@@ -15,7 +15,7 @@ from keras_shiftguard.statistics.batch import InputSpec
 
 THUMBNAIL = 8  # pixels a side
 MIN_UNKNOWN_SIDE = 32  # pixels; an axis of no fixed size is padded to at least this size
-MAX_SERIES = 16  # a series of more columns is described by their means over time alone
+MAX_SERIES = 16  # of a series with more columns, only the means over time are used
 OVER_TIME = ("spread", "step", "trend")  # numbers that describe a column of a series
 MAX_CHANNELS_IN_PRODUCT = 4  # with more channels, one large matrix product is too slow
 
@@ -72,7 +72,7 @@ def columns(x: Any, spec: InputSpec) -> Any:
     mean = _finite_mean(x)
     if not _has_time(spec):
         return mean
-    # Centred on the mean, because float32 cancels far from zero.
+    # Centered on the mean, because float32 cancels far from zero.
     x = x - mean[:, None]
     half = ops.shape(x)[1] // 2
     spread = ops.sqrt(_finite_mean(ops.square(x)))
@@ -88,7 +88,7 @@ def _has_time(spec: InputSpec) -> bool:
 def _finite_mean(x: Any, empty: float = float("nan")) -> Any:
     """Returns the mean over time of the finite values, `(samples, channels)`.
 
-    Where no value is finite, it is `empty`.
+    The result is `empty` where no value is finite.
     """
     finite = ops.isfinite(x)
     number = ops.sum(ops.cast(finite, "float32"), axis=1)

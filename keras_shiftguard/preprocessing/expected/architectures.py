@@ -15,14 +15,14 @@ class Architecture(NamedTuple):
         name: Name of the network in `keras.applications`.
         family: Name of the family; the networks of one family share their preprocessing.
         mode: What the network's first convolution must receive: a mode of
-            `keras_shiftguard.conventions.MODES`, or `"tf128"`: raw / 128 - 1, one grey level away
-            from `"tf"` at white.
+            `keras_shiftguard.conventions.MODES`, or `"tf128"`, which is raw / 128 - 1. At
+            white, `"tf128"` differs from `"tf"` by one gray level.
         order: Channel order that the first convolution must receive: `"rgb"` or `"bgr"`.
         inside: Class names of the network's own preprocessing layers, in call order. These layers
             turn raw RGB 0..255 into what the first convolution must receive. Empty if the user must
             preprocess.
         size: Native height and width.
-        top1: Published ImageNet accuracy, single crop at the native size.
+        top1: Published ImageNet accuracy, with a single crop at the native size.
         top5: Published top-5 accuracy; None if none is published.
     """
 
@@ -86,8 +86,8 @@ _FAMILIES: dict[str, tuple[str, str, tuple[str, ...]]] = {
 # name, family, native size, top-1, top-5.
 # The accuracies are from keras.io/api/applications, "Available models" (source:
 # keras-team/keras-io, templates/api/applications/index.md), which gives no top-5 for ConvNeXt.
-# Those of MobileNetV3 are from the docstring of keras.applications.MobileNetV3Large, which gives
-# no top-5. The sizes are the defaults of keras.applications.
+# The accuracies of MobileNetV3 are from the docstring of MobileNetV3Large, which gives no top-5
+# either. The sizes are the defaults of keras.applications.
 _ROWS: tuple[tuple[str, str, int, float | None, float | None], ...] = (
     ("VGG16", "VGG", 224, 0.713, 0.901),
     ("VGG19", "VGG", 224, 0.713, 0.900),

@@ -1,4 +1,4 @@
-"""Batch-norm evidence: compares images with those that a network was trained on.
+"""Batch-norm evidence: how images differ from those that a network was trained on.
 
 In training, a batch-norm layer stores the moving mean and variance of each channel
 of its input. These statistics allow two measurements, both without labels:
@@ -9,9 +9,10 @@ of its input. These statistics allow two measurements, both without labels:
   - 1)` with mean `m0` and variance `v0` of the batch, moving mean `m1` and moving variance `v1`.
   The square root of the divergence is averaged over channels, so that a few extreme channels do not
   dominate.
-- The excitement. The deep features of images that a network recognises are further from the moving
-  mean than those of other images. So the excitement distinguishes RGB from BGR even where the first
-  layers cannot: `torch` and `caffe` subtract per-channel means, which removes the colour cast.
+- The excitement. The deep features of images that a network recognizes are further from the moving
+  mean than those of other images. So the excitement distinguishes RGB from BGR. The first layers
+  cannot do so in `torch` and `caffe`: both subtract per-channel means, which removes the color
+  cast.
 
 Deep layers are not used for the misfit, because their statistics depend on the
 subject of the images.
@@ -37,11 +38,11 @@ MAX_LAYERS = 3  # how many of the first trained batch-norm layers are compared
 # If a model is larger than `MAX_BYTES`, only the weights up to the compared layers are copied, and
 # deep layers are not used.
 MAX_BYTES = 500 * 2**20
-MIN_LAYERS_FOR_DEEP = 12  # from this number on, the later half of the trained layers is deep
-# Added to each squared distance, in units of the moving variance, before its logarithm is
-# taken, because smaller distances are noise.
+MIN_LAYERS_FOR_DEEP = 12  # with this many trained layers or more, the later half is deep
+# This number is added to each squared distance (in units of the moving variance) before the
+# logarithm is taken, because smaller distances are noise.
 MIN_EXCITEMENT = 1e-3
-# Smallest variance (with epsilon) of a channel that is compared, in epsilons of its layer.
+# A channel is compared only if its moving variance plus epsilon is above this multiple of epsilon.
 MIN_VARIANCE_IN_EPSILONS = 1.5
 
 
@@ -85,8 +86,8 @@ AS_FED = Transform(None, (1.0,), (0.0,))
 class BatchNormEvidence:
     """Batch-norm evidence of a model: its moving statistics, and a copy of its weights.
 
-    The copied weights serve to compute the statistics of other images. The weights are copied once,
-    when the object is created. So during a fit, the evidence is that of the model before training.
+    The copied weights are used to compute the statistics of images. The weights are copied once,
+    when the object is created. So if the model is trained later, the evidence does not change.
 
     Args:
         model: A built model. It is not changed.
@@ -208,7 +209,7 @@ class BatchNormEvidence:
         Returns:
             `(candidates, images)`: mean over channels of the log of the mean
             squared distance from the moving mean, in units of the moving variance.
-            None if there are too few batch-norm layers, or if the model calls no deep one.
+            None if there are too few batch-norm layers, or if the model calls no deep layer.
         """
         if not self.deep:
             return None
@@ -246,7 +247,7 @@ class BatchNormEvidence:
 
 
 def _mixes_or_normalises(layer: Any) -> bool:
-    """Whether a layer is attention or normalises each sample, which removes the pixels' scale."""
+    """Whether a layer is attention or normalizes each sample. Both hide the scale of the pixels."""
     per_sample = (keras.layers.LayerNormalization, keras.layers.GroupNormalization)
     return isinstance(layer, per_sample) or "Attention" in type(layer).__name__
 

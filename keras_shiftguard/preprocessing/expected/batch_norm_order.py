@@ -51,7 +51,7 @@ def settle_order(
 
 
 def _partner(hypotheses: list[Hypothesis], index: int, known: InputConvention | None) -> int | None:
-    """Returns the index of the same hypothesis with reversed pixels; None if there is none.
+    """Returns the index of the same hypothesis in the other pixel order; None if there is none.
 
     The per-channel means of the returned hypothesis are reversed as well if the model's structure
     does not determine their order.
@@ -81,7 +81,7 @@ def _default_twin(hypotheses: list[Hypothesis], pair: tuple[int, int], as_fed: i
 
 
 def _paired_sigmas(difference: np.ndarray) -> float:
-    """Returns the mean of `difference` in standard errors; 0 if all are tiny, or for one image.
+    """Returns the mean of `difference` in standard errors; 0 for one image or tiny numbers.
 
     Args:
         difference: One number for each image, `(images,)`.

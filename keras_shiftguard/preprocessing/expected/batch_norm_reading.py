@@ -1,4 +1,4 @@
-"""Batch-norm reading: finds the convention of the images that fits a model's batch norm best.
+"""Batch-norm reading: the convention of the images that fits a model's batch norm best.
 
 A hypothesis is a convention that the model may expect, together with the map from the images as fed
 to this convention. With three channels, a hypothesis has two channel orders: the order of the
@@ -33,7 +33,7 @@ from keras_shiftguard.preprocessing.limits import (
 from keras_shiftguard.profiles import InputSummary
 
 MAX_IMAGES = 16  # images that are compared; `read_batch_norm` uses more if they are small
-MAX_VALUES = MAX_IMAGES * 320 * 320 * 3  # in all compared images together
+MAX_VALUES = MAX_IMAGES * 320 * 320 * 3  # largest number of values in all compared images
 # Moving statistics are used only if their `Scores.progress` is at least this number. With 64 images
 # of handwritten digits, the measured progress is right to within 0.1.
 MIN_PROGRESS = 0.75
@@ -57,7 +57,7 @@ class Reading:
         low_contrast: Index in `scores` of the images as fed, but with less contrast. None if no
             hypothesis makes the pixel values smaller.
         paler_rival: Index in `scores` of gray images with less contrast, in a mode with larger
-            numbers than as fed. None if there is no such mode, or if the images are in colour.
+            numbers than the mode as fed. None if there is no such mode, or for color images.
     """
 
     hypotheses: tuple[Hypothesis, ...]
@@ -90,7 +90,7 @@ class Reading:
         return min(others, key=lambda i: self.scores.misfit[i])
 
     def without_contrast(self, index: int) -> float | None:
-        """Returns the misfit of the images as fed with less contrast, if it explains a hypothesis.
+        """Returns the misfit of `low_contrast`; None if it does not explain hypothesis `index`.
 
         The first filters mostly respond to edges. Training images with half the contrast halve
         their responses, and so do pixel values of half the size. So low contrast explains a
@@ -104,11 +104,11 @@ class Reading:
         return None if is_clear else self.misfit(self.low_contrast)
 
     def paler_rival_of(self, index: int) -> float | None:
-        """Returns the misfit of `paler_rival`; None if it fits clearly worse than a hypothesis.
+        """Returns the misfit of `paler_rival`; None if it is clearly worse than that at `index`.
 
         Gray images are seldom photos; often they are faces, digits or scans. If the training images
-        had half the contrast of these images, a mode with numbers twice as large fits as well as
-        the mode as fed.
+        had half the contrast of the images as fed, then a mode with numbers twice as large fits as
+        well as the mode as fed.
         """
         if self.paler_rival is None:
             return None
@@ -227,7 +227,7 @@ def _shortlist(
     """
     step = max(2, len(inputs[name]) // (MAX_IMAGES // 2))
     part = {key: value[::step] for key, value in inputs.items()}
-    # A swap changes the misfit less than a wrong mode does, so it is compared later.
+    # A swap changes the misfit less than a wrong mode does, so swaps are compared later.
     unswapped = [h for h in hypotheses if not h.swap]
     misfit = evidence.score(part, [h.transform for h in unswapped], name, axis, depth=2).misfit
     ranked: list[tuple[str, bool]] = []
@@ -247,13 +247,13 @@ def _shortlist(
 
 
 def _shrinks(hypothesis: Hypothesis) -> bool:
-    """Whether a hypothesis makes the numbers smaller than as fed, by less than `FAR_FACTOR`."""
+    """Whether a hypothesis makes the pixel values smaller, by a factor below `FAR_FACTOR`."""
     scale = np.abs(hypothesis.transform.scale)
     return bool(np.all(scale < 0.99) and np.all(scale > 1 / FAR_FACTOR))
 
 
 def _grows(hypothesis: Hypothesis) -> bool:
-    """Whether a named mode makes the numbers larger than as fed, by less than `FAR_FACTOR`."""
+    """Whether a named mode makes the pixel values larger, by a factor below `FAR_FACTOR`."""
     scale = np.asarray(hypothesis.transform.scale)
     return hypothesis.mode in MODES and bool(np.all((scale > 1.01) & (scale < FAR_FACTOR)))
 

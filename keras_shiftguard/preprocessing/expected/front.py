@@ -1,6 +1,6 @@
 """Front of a model: the computation between its input and its backbone, fitted as an affine map.
 
-The backbone is the recognised network, from its first convolution on. The front is measured rather
+The backbone is the recognized network, from its first convolution on. The front is measured rather
 than read from the configuration of the layers: the model is run on constant images of known values,
 and the input of the backbone is recorded. Then `y[c] = x[permutation[c]] * scale[c] + offset[c]` is
 fitted, and the fit is checked on values that were not used for it. So a `Rescaling`, a `Lambda`, an
@@ -65,7 +65,7 @@ class Front:
 
 
 def probes(channels: int, integers: bool = False) -> dict[str, np.ndarray]:
-    """Returns the values of the constant images to run, by range.
+    """Returns the values of the constant images that the model is run on, by range.
 
     Args:
         channels: Number of input channels.
@@ -170,13 +170,13 @@ def _explains(front: Front, x: np.ndarray, y: np.ndarray) -> bool:
 
 
 def _precision(dtype: Any) -> float:
-    """Returns the relative rounding error of half precision, or 8 times that of float32."""
+    """Returns the relative rounding error of a 16-bit dtype; else 8 times that of float32."""
     # NumPy's finfo does not know bfloat16, which comes as a named extension type.
     return {"float16": 2**-10, "bfloat16": 2**-7}.get(str(dtype), 2**-23 * 8)
 
 
 def run_layers(layers: list[Any], channels_first: bool = False) -> list[Front]:
-    """Returns the fronts of a chain of layers on three channels, as `fit` does."""
+    """Returns the fronts of a chain of layers that takes three channels; see `fit`."""
     x = probes(3)
     y = {}
     for name, pixels in x.items():

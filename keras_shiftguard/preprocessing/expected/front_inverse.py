@@ -16,7 +16,7 @@ def invert(fronts: list[Front], wanted: InputConvention) -> tuple[InputConventio
 
     Returns:
         The convention of the input, and the front that applies to it. Each front gives its own
-        convention; the front applies if its range contains the values of images in its convention.
+        convention; the front applies if its range contains the values of images in that convention.
 
     Raises:
         FrontError: If no front or several fronts give an answer, or if the channels of the input
@@ -55,7 +55,7 @@ def _invert_one(front: Front, wanted: InputConvention) -> InputConvention:
     if sorted(front.permutation) != list(range(front.channels)):
         raise FrontError("it does not use each channel once")
     back = np.argsort(front.permutation)  # the output channel of each input channel
-    # The colour of each input channel: 0 is red.
+    # The color of each input channel: 0 is red, 1 green, 2 blue.
     colours = back if wanted.channel_order == "rgb" else len(back) - 1 - back
     orders = {(0, 1, 2): "rgb", (2, 1, 0): "bgr"}
     if tuple(colours) not in orders:
@@ -71,10 +71,10 @@ def _invert_one(front: Front, wanted: InputConvention) -> InputConvention:
 def named(
     scale: tuple[float, ...], offset: tuple[float, ...], order: str, precision: float = 0.0
 ) -> InputConvention:
-    """Returns the convention with these numbers, as a named mode if its numbers are close.
+    """Returns the convention with this scale and offset: a named mode if the mode is close to it.
 
-    Scales must agree within 0.1 % (or the rounding of half precision), offsets
-    within half a grey level of 0..255.
+    Scales must agree within 0.1 % (or the rounding of half precision), and offsets must agree
+    within half a gray level of 0..255.
     """
     tolerance = max(1e-3, 2 * precision)
     for mode in MODES:
@@ -90,7 +90,7 @@ def named(
 
 
 def is_usual(front: Front) -> bool:
-    """Whether a front only multiplies, or applies one or two named conventions to raw images.
+    """Whether a front only multiplies by one number, or applies one or two named conventions.
 
     With any other front, such as a `Normalization` that was adapted to a data set, the layers
     behind it were presumably trained on its output.

@@ -175,7 +175,7 @@ def _declared_inputs(model: Any) -> tuple[Any, Any]:
 def _sizes(shape: Any, axis: int, inner_shape: Any) -> Iterator[list[int]]:
     """Yields image shapes to try: a small one, then the declared one.
 
-    The shapes have no batch axis, and 0 for the number of channels.
+    The shapes have no batch axis, and their number of channels is 0.
 
     `shape` and `axis` are the declared shape of the input and its channel axis. For
     `inner_shape` see `run_model`.
@@ -216,7 +216,7 @@ def _record_input(run: Callable[[list[Any]], Any], feeds: list[Any], stop: Any) 
 
 
 def _reason(error: Exception | None) -> str:
-    """Returns the first line of an error message without the preamble and colours of Keras."""
+    """Returns the first line of an error message without the preamble and colors of Keras."""
     lines = re.sub(r"\x1b\[\d*m", "", str(error)).splitlines()
     lines = [x for x in lines if x.strip() and not x.startswith("Exception encountered")]
     return f"{type(error).__name__}: {lines[0][:160] if lines else ''}"
@@ -225,7 +225,7 @@ def _reason(error: Exception | None) -> str:
 def _channel_axis(shape: tuple[int | None, ...], channels_first: bool) -> int:
     """Returns the channel axis of an input.
 
-    `channels_first` is the layout at the backbone. The layout of the input may differ.
+    `channels_first` is whether the backbone takes the channels first. The input may differ.
     """
     return len(shape) - (3 if channels_first and shape[-1] not in (1, 3, 4) else 1)
 

@@ -15,9 +15,9 @@ class Hypothesis:
     """A convention that the model may expect.
 
     Args:
-        mode: Mode of the convention; `"custom"` for numbers from the structure of the model, or
-            from the mean and deviation of the data. `"as fed"` is the convention of the images as
-            fed, if no other hypothesis leaves the images unchanged.
+        mode: Mode of the convention; `"custom"` if scale and offset follow from the structure of
+            the model, or from the mean and deviation of the data. `"as fed"` is the convention of
+            the images as fed, if no other hypothesis leaves the images unchanged.
         swap: Whether the channels of the images as fed must be reversed.
         means: The order of the per-channel means at the model's input: `"rgb"` or
             `"bgr"`; None if all channels have the same mean.
@@ -69,8 +69,8 @@ def hypotheses_for(
     def add(mode: str, means: str | None, scale: np.ndarray, offset: np.ndarray) -> None:
         """Adds the hypotheses of one convention.
 
-        Images with three channels are tried as fed and swapped, images with one channel as fed and
-        inverted.
+        Images with three channels are tried as fed and with swapped channels. Images with one
+        channel are tried as fed and inverted.
         """
         for swap in (False, True) if channels == 3 else (False,):
             for inverted in (False, True) if channels == 1 else (False,):
@@ -96,8 +96,8 @@ def hypotheses_for(
         offset = np.broadcast_to(np.asarray(known.offset), channels)
         add("custom", known.channel_order if np.ptp(offset) else None, scale, offset)
     elif channels != 3:
-        # The images are standardised with the mean and deviation of the data set, as is usual for
-        # MNIST. With three channels, such a convention is almost the same as "torch".
+        # The model may expect images standardized with the mean and deviation of the data set, as
+        # is usual for MNIST. With three channels, this convention is almost the same as "torch".
         raw_mean = (summary.mean - fed_offset) / fed_scale
         raw_std = np.maximum(summary.std / np.abs(fed_scale), 1e-6)
         add("custom", None, 1 / raw_std, -raw_mean / raw_std)

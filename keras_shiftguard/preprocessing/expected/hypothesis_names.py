@@ -15,15 +15,16 @@ from keras_shiftguard.preprocessing.correction.convention import InputConvention
 from keras_shiftguard.preprocessing.expected.hypotheses import Hypothesis
 
 REVERSED = {"rgb": "bgr", "bgr": "rgb"}
-MAX_DIFFERENCE = 0.01  # relative for scales; for offsets, as a share of the range of the values
+# Largest difference of equal conventions: relative for scales, a share of the range for offsets.
+MAX_DIFFERENCE = 0.01
 
 
 def as_convention(hypothesis: Hypothesis, order: str) -> InputConvention:
-    """Returns the expected convention if the hypothesis is right.
+    """Returns the convention that the model expects if the hypothesis is right.
 
     Args:
         hypothesis: The hypothesis.
-        order: Channel order. Not used for one channel, or if the mode is a named one whose
+        order: Channel order. It is ignored for one channel, and for a named mode whose
             per-channel means determine the order.
     """
     if len(hypothesis.scale) == 1:
@@ -45,7 +46,7 @@ def candidate_in_words(hypothesis: Hypothesis) -> str:
 def both_conventions(
     hypothesis: Hypothesis, observed: InputConvention
 ) -> tuple[InputConvention, InputConvention]:
-    """Returns the expected and the observed convention, if the hypothesis is right."""
+    """Returns what the model expects and what it is fed if the hypothesis is right."""
     order = hypothesis.means or "rgb"
     if hypothesis.means is None and observed.channel_order in REVERSED:
         # The per-channel means that were subtracted show the channel order of the images,
@@ -72,7 +73,7 @@ def as_observed(
 ) -> InputConvention:
     """Returns the observed convention with the channel order of the expected one.
 
-    With `swap`, it gets the reverse order.
+    With `swap`, the order is reversed.
     """
     order = expected.channel_order
     order = REVERSED.get(order, order) if swap else order

@@ -1,4 +1,4 @@
-"""Levels: tests whether images as fed fit batch norm once their levels are those of photos.
+"""Levels: tests whether images as fed fit batch norm after a correction of their levels.
 
 Batch norm stores statistics of ordinary images. A collection that is pale, dark, hazy or tinted
 fits these statistics badly in every convention, also in the right one. Photo editors correct such
@@ -33,7 +33,7 @@ from keras_shiftguard.profiles import InputSummary
 
 @dataclass(frozen=True)
 class LevelledFit:
-    """How well batch norm fits the images as fed after a correction of their levels.
+    """Fit of the images to batch norm after a correction of their levels, by convention.
 
     Args:
         misfit: Misfit of the convention as fed.
@@ -49,7 +49,7 @@ class LevelledFit:
 
     @property
     def is_clear(self) -> bool:
-        """Whether the convention as fed fits, and clearly better than every other mode."""
+        """Whether the convention as fed fits well, and clearly better than all other modes fit."""
         return bool(
             self.num_images >= MIN_IMAGES
             and np.log(self.misfit) < MAX_CLEAR_FIT
@@ -67,7 +67,7 @@ class LevelledFit:
 
 
 class Levels:
-    """Correction of the levels of images. The network first runs when `fit` is called.
+    """Correction of the levels of images. The network does not run before `fit` is called.
 
     Args:
         evidence: The model's batch norm.
@@ -91,7 +91,7 @@ class Levels:
     def fit(self) -> LevelledFit | None:
         """Returns the fit of the corrected images.
 
-        The result is None if the images are not in colour or in no named convention, if they reach
+        The result is None if the images are not in color or in no named convention, if they reach
         dark and bright values in every channel, as ordinary photos do, or if they hardly vary.
 
         Raises:
@@ -113,7 +113,7 @@ class Levels:
         return LevelledFit(float(misfits[fed]), float(misfits[rival]), sigmas, num_images)
 
     def _correction(self) -> tuple[np.ndarray, np.ndarray] | None:
-        """Returns gain and bias of each channel, to apply to the images as fed, or None."""
+        """Returns gain and bias of each channel for the images as fed; for None see `fit`."""
         if self._summary.num_channels != 3 or self._observed.mode not in MODES:
             return None
         scale, offset = (

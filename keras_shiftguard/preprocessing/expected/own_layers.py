@@ -1,4 +1,4 @@
-"""Preprocessing layers of an unrecognised network, which show what its input must receive.
+"""Preprocessing layers of an unrecognized network, which show what its input must receive.
 
 If the layers in front of the first weights turn one named convention into another, as
 `Rescaling(1 / 255)` turns 0..255 into [0, 1], the input must receive the first convention. Other
@@ -46,7 +46,7 @@ def before_own_layers(model: Any, position: int) -> tuple[InputConvention, Front
 def _end_of_front(steps: list[Step], position: int) -> int | None:
     """Returns the index of the step at which the preprocessing of an input ends.
 
-    This is the first step behind the input that has weights or reshapes the images. The weights of
+    This is the first step after the input that has weights or reshapes the images. The weights of
     a `Normalization` do not count, because they are constants. Returns None if there is no such
     step, or if other inputs feed this step too.
     """
@@ -62,7 +62,7 @@ def _end_of_front(steps: list[Step], position: int) -> int | None:
 
 
 def _input_of(front: Front) -> InputConvention | None:
-    """Returns the named convention that a front turns into another one; None if there is none."""
+    """Returns the named convention that a front turns into another named one; else None."""
     scale, offset = np.asarray(front.scale), np.asarray(front.offset)
     in_order = front.channels == 1 or front.permutation == tuple(range(front.channels))
     if in_order and np.allclose(scale, scale[0]) and np.allclose(offset, offset[0], atol=1e-6):

@@ -1,8 +1,8 @@
-"""The preprocessor of a model, which states what the network behind the preprocessor must receive.
+"""The own preprocessor of a model: it states what the network after the preprocessor expects.
 
 KerasHub tasks have a preprocessor, which converts the data passed to `fit`, `evaluate` and
 `predict`. Models of kimm and keras-cv-attention-models only name a mode, and the user must
-preprocess. All these models are recognised by their attributes; none of these packages is imported.
+preprocess. All these models are recognized by their attributes; none of these packages is imported.
 """
 
 import sys
@@ -64,7 +64,7 @@ def after_preprocessor(model: Any) -> InputConvention | None:
 
 
 def published_by_keras_hub(model: Any) -> InputConvention | None:
-    """Returns the convention of KerasHub's weights for this family; None if it is not known.
+    """Returns the convention of KerasHub's weights for the model's family; None if not known.
 
     The model is a KerasHub model, or contains one.
     """
@@ -81,9 +81,9 @@ def with_weights_of_keras_hub(
 ) -> list[StructuralExpectation]:
     """Returns the expectations, with the conventions of KerasHub's weights instead of Keras's.
 
-    If the model is not a KerasHub model but contains one, only the expectations of recognised
+    If the model is not a KerasHub model but contains one, only the expectations of recognized
     networks are changed. Such an expectation becomes unknown if layers in front of the network
-    change the convention.
+    change the convention, or if the convention of KerasHub's weights is not known.
     """
     is_whole = is_of_keras_hub(model)
     if not is_whole and not contains_keras_hub(model):
@@ -117,7 +117,7 @@ def contains_keras_hub(model: Any) -> bool:
 
 
 def is_of_keras_hub(model: Any) -> bool:
-    """Whether KerasHub defines the class of the model."""
+    """Whether KerasHub defines the class of the model or one of its base classes."""
     return any(cls.__module__.split(".")[0] == "keras_hub" for cls in type(model).__mro__)
 
 

@@ -1,10 +1,10 @@
 """Recognition of the networks of `keras.applications` in a model, by the structure of its graph.
 
 Every step of the graph gets a fingerprint, which covers everything between the image and this step:
-each convolution, normalisation, pooling and merge, and the connections between them. Names, image
+each convolution, normalization, pooling and merge, and the connections between them. Names, image
 sizes, weights and later steps do not count. `architectures.py` has two fingerprints of each
 network: that of the last step of its trunk, and that of the first merge after half of its
-convolutions. A network is recognised if some step of the graph has one of the two fingerprints. One
+convolutions. A network is recognized if some step of the graph has one of the two fingerprints. One
 different kernel size, stride or bias before the step changes the fingerprint, so networks that are
 only similar do not match. A different number of filters changes the fingerprint as well, except for
 a variant (`Signature.variant`). At least `MIN_CONVOLUTIONS` convolutions must agree.
@@ -73,7 +73,7 @@ class Recognition:
 
 
 def recognise(model: Any) -> list[Recognition]:
-    """Returns every known network in `model`: itself, part of its graph, or nested at any depth."""
+    """Returns every known network in `model`: as a whole, as a part of its graph, or nested."""
     found = _recognise_graph(model) if has_graph(model) else []
     seen = {id(r.stem) for r in found}
     # Nested models are searched separately. Models inside custom layers or subclassed models are

@@ -1,4 +1,4 @@
-"""Stated conventions: the reader of `expects=`, in the formats that projects use.
+"""Stated conventions: reads the argument `expects` in the formats of several projects.
 
 The formats are Keras's modes, the mean and deviation of timm, torchvision and Hugging Face,
 KerasHub's image converters, and profiles of earlier data. None of these projects is imported.
@@ -144,12 +144,12 @@ def check_inputs(stated: Mapping[str | None, InputConvention], channels: Mapping
 
 
 def for_channels(convention: InputConvention, channels: int) -> InputConvention:
-    """Returns a stated convention for an input with that many channels.
+    """Returns a stated convention for an input with the given number of channels.
 
     A single number for all channels is repeated for each of them.
 
     Raises:
-        BadInputError: If the number of means differs from the number of channels.
+        BadInputError: If the convention has several means, but not one for each channel.
     """
     numbers = len(convention.scale or ())
     if convention.mode in MODES and channels in (1, 3):
@@ -188,7 +188,7 @@ def _is_one_convention(mapping: Mapping[Any, Any]) -> bool:
 
 
 def _of_file(path: Path) -> dict[str | None, InputConvention]:
-    """Returns the statement in a JSON file or in a profile."""
+    """Returns the conventions that a JSON file or a profile states."""
     if not path.is_file() and not is_model(path):
         raise BadInputError(f"`expects` must be {FORMS}. Received: {str(path)!r}, which is no file")
     if path.suffix != ".json":
@@ -231,7 +231,7 @@ def _may_be_augmented(observed: Observation) -> bool:
     """Whether a fitted convention may be a named convention of images that were augmented.
 
     A scale and an offset can be fitted to the extremes of any images. Such a fit shows the
-    convention only if the images are standardised, or if the fit is far from all named conventions.
+    convention only if the images are standardized, or if the fit is far from all named conventions.
     """
     fitted = observed.convention
     if fitted.mode != "custom" or observed.certainty >= MIN_CERTAINTY_WIDE_GAP:

@@ -1,7 +1,7 @@
-"""Stated numbers: mean and deviation, or scale and offset, as a convention.
+"""Stated numbers: turns a mean and deviation, or a scale and offset, into a convention.
 
-timm, torchvision and Hugging Face write a mean and a deviation, KerasHub's image converters a scale
-and an offset.
+timm, torchvision and Hugging Face state a mean and a deviation. KerasHub's image converters state a
+scale and an offset.
 """
 
 from collections.abc import Mapping
@@ -22,7 +22,7 @@ TOLERANCE = 2e-3  # largest difference to the numbers of a named mode, as a shar
 
 
 def of_mapping(values: Mapping[str, Any]) -> InputConvention:
-    """Returns the convention of a mapping as timm, torchvision or Hugging Face write it."""
+    """Returns the convention of a mapping in the format of timm, torchvision or Hugging Face."""
     mean, std = (
         _numbers(values, *(name for name in names if values.get(name) is not None))
         for names in (("mean", "image_mean"), ("std", "image_std"))
@@ -98,7 +98,7 @@ def _numbers(values: Mapping[str, Any], *names: str) -> np.ndarray | None:
 
 
 def _check_scale(mean: np.ndarray, std: np.ndarray) -> None:
-    """Checks that means and deviations fit together, on one scale, and deviations are above 0."""
+    """Checks that mean and std have fitting lengths and the same scale, and that std is above 0."""
     received = f"Received: mean={mean.tolist()}, std={std.tolist()}"
     if std.min() <= 0:
         raise BadInputError(f"`std` in `expects` must be above 0. {received}")

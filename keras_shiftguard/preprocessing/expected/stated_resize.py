@@ -35,7 +35,7 @@ class StatedResize:
 
     @property
     def code(self) -> str:
-        """A line of Python that resizes in this way; Keras lacks two of the filters of Pillow."""
+        """A line of Python that resizes in this way, or bilinearly if Keras lacks the filter."""
         arguments = [f"x, {self.size}"]
         if self.interpolation in KERAS_FILTERS and self.interpolation != "bilinear":
             arguments.append(f"interpolation={self.interpolation!r}")

@@ -28,22 +28,22 @@ class StructuralExpectation:
         name: `"input"` for a model with one input, else the input layer's name.
         convention: What the input tensor must receive; mode `"unknown"` if
             the structure does not tell.
-        inner: What the recognised network inside the model must receive. `inner` differs from
+        inner: What the recognized network inside the model must receive. `inner` differs from
             `convention` if the model preprocesses its input.
-        architecture: Name of the recognised network in `keras.applications`; None if no single
-            network is recognised.
+        architecture: Name of the recognized network in `keras.applications`; None if no single
+            network is recognized.
         native_size: Height and width of the images that the network was published with.
         published_top1: Published ImageNet accuracy of the network at that size.
         fresh: Whether the network's weights look untrained: all moving means are 0 and all moving
-            variances are 1. In a network without batch normalisation, all biases are 0.
+            variances are 1. In a network without batch normalization, all biases are 0.
         head: The kind of classifier at the end of the model: `"none"` without a classifier;
             `"fresh"` if its biases are all 0; `"published"` if it has as many classes as ImageNet,
-            and so was published with the network; else `"own"`. An own head was trained by the
-            user, maybe on other input than the network in front of it.
+            and so was probably published with the network; else `"own"`. The user trained a head
+            of the kind `"own"`, maybe on other input than the network was trained on.
         trainable: Whether the network has trainable weights.
         speaks: Whether preprocessing layers inside the model show what its input must
             receive: the layers turn a named convention into the published one. If no network is
-            recognised, they turn a named convention into another named one.
+            recognized, they turn a named convention into another named one.
         evidence: Plain sentences with numbers.
     """
 
@@ -64,7 +64,7 @@ class StructuralExpectation:
 def expect_from_structure(model: Any) -> tuple[StructuralExpectation, ...]:
     """Returns what each image input of a model must receive, read from its structure.
 
-    The function recognises the networks of `keras.applications` anywhere in the
+    The function recognizes the networks of `keras.applications` anywhere in the
     model, and includes all preprocessing that the model does in front of them. The
     conventions do not depend on the weights of these networks, and the networks are
     not run.
@@ -143,7 +143,7 @@ def _for_input(
 
 
 def _expect(model: Any, match: Recognition, position: int, name: str) -> StructuralExpectation:
-    """Returns what an input must receive for one recognised network to get what it expects."""
+    """Returns what an input must receive so that one recognized network gets what it expects."""
     network = match.candidates[0]
     evidence = [_sentence(match)]
     is_cut = match.convolutions < match.signature.convolutions
@@ -206,7 +206,7 @@ def _expect(model: Any, match: Recognition, position: int, name: str) -> Structu
 
 
 def _sentence(match: Recognition) -> str:
-    """Returns the sentence that says which network was recognised, and how much of it."""
+    """Returns the sentence that says which network was recognized, and how much of it."""
     count, total = match.convolutions, match.signature.convolutions
     all_of = f"All {count}" if count == total else f"The first {count} of {total}"
     text = f"{all_of} convolutions agree with {match.signature.name} of keras.applications"

@@ -8,7 +8,7 @@ import numpy as np
 from keras_shiftguard.preprocessing.correction.convention import InputConvention
 from keras_shiftguard.preprocessing.hints.hint import Hint
 
-MIN_GRAY_CORRELATION = 0.9999  # between channels; it is lower in gray images with colour noise
+MIN_GRAY_CORRELATION = 0.9999  # between channels; it is lower in gray images with color noise
 MIN_GRAY_SHARE = 0.9  # share of the images that must be gray
 MIN_FRAMED_SHARE = 0.25  # share of the images that must have bars
 MIN_BAR_SHARE = 0.03  # width of each of two opposite bars, as a share of the side of the image
@@ -26,7 +26,7 @@ def nonfinite_hints(images: np.ndarray) -> tuple[list[Hint], np.ndarray]:
 
 
 def constant_hints(images: np.ndarray) -> tuple[list[Hint], np.ndarray]:
-    """Returns the hints (one or none), and the images that are not one flat colour."""
+    """Returns the hints (one or none), and the images that are not one flat color."""
     flat = (images == images[:, :1, :1]).all(axis=(1, 2, 3))
     if not flat.any() or images.shape[1] * images.shape[2] == 1:
         return [], images

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from keras_shiftguard.preprocessing.expected.structure import StructuralExpectation
 
 MAX_IMAGES = 256
-MAX_IMAGES_FOR_MEDIANS = 32  # for the slower checks, evenly spread over all images
+MAX_IMAGES_FOR_MEDIANS = 32  # the slower checks use this many images, spread evenly
 
 
 def hints_for(
@@ -39,7 +39,7 @@ def hints_for(
     Args:
         images: `(n, height, width, channels)`, exactly as fed. The first
             `MAX_IMAGES` are used.
-        summary: The profile of the whole stream, for its image sizes.
+        summary: The profile of the whole stream; its image sizes are used.
         expectation: What the structure of the network expects; None if unknown.
         observed: The convention of the images; mode `"unknown"` if it is not known.
     """

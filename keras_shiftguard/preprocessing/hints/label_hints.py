@@ -1,4 +1,4 @@
-"""Hints from labels: checks whether the labels number the classes as the model does.
+"""Hints from labels: checks whether the labels use the class numbers of the model.
 
 Three problems are checked, with NumPy only: the labels lie outside of the model's classes, they
 are shifted by one (a background class, or counting from one), or the classes
@@ -16,8 +16,8 @@ from keras_shiftguard.statistics.classes import host_class_ids
 # Largest p-value for which another order is reported; the limit for a shift is 20 times as large.
 # The limit is small because a false alarm is worse than a missed problem.
 MAX_P_VALUE = 1e-3
-MIN_CONFIDENCE = 0.5  # mean confidence of the model; below it, no other order is reported
-MIN_CLASSES = 6  # classes that must support a shift, or be predicted for another order
+MIN_CONFIDENCE = 0.5  # below this mean confidence, another order is never reported
+MIN_CLASSES = 6  # this many classes must support a shift, or be predicted for another order
 
 
 @dataclass(frozen=True)
@@ -96,7 +96,7 @@ def _shifted(ids: np.ndarray, predicted: np.ndarray) -> LabelFinding | None:
     right = predicted == ids
     accuracy = float(right.mean())
     for offset in (1, -1):
-        # Neighbouring classes (ages, ratings) are confused in both directions, but a shift
+        # Neighboring classes (ages, ratings) are confused in both directions, but a shift
         # has one direction.
         moved, opposite = predicted == ids + offset, predicted == ids - offset
         repaired = float(moved.mean())
@@ -151,7 +151,7 @@ def _other_order(ids: np.ndarray, predicted: np.ndarray, p: np.ndarray) -> Label
     pairs = float(np.bincount(ids, minlength=classes) @ np.bincount(predicted, minlength=classes))
     at_chance = _binomial_tail(hits, n, pairs / n**2) > 0.01
     at_chance &= _ranks_are_random(rank)
-    # Even a model with half the accuracy that its confidence suggests would have more hits.
+    # Null hypothesis: the accuracy is at least half of the mean confidence.
     p_value = 1 - _binomial_tail(hits + 1, n, confidence / 2)
     # A model that predicts only a few classes is broken or gets wrong input.
     num_predicted = _effective_number(predicted)

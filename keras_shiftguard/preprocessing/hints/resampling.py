@@ -30,7 +30,7 @@ class Scores(NamedTuple):
     """Medians over the images of a set.
 
     Args:
-        repeated: Share of rows, or of columns, that equal their neighbour: the smaller of the two
+        repeated: Share of rows, or of columns, that equal their neighbor: the smaller of the two
             shares.
         fine: log10 of the ratio of the power at the finest scales to that at
             middle scales, plus `detail`.
@@ -50,7 +50,7 @@ class Scores(NamedTuple):
 
 
 def resampling_hints(gray: np.ndarray) -> list[Hint]:
-    """Returns the hints for gray images without borders, `(n, height, width)`, in any scale."""
+    """Returns the hints for gray images without borders, `(n, height, width)`, of any range."""
     if len(gray) < MIN_IMAGES or min(gray.shape[1:]) < MIN_SIDE:
         return []
     s = scores(gray)

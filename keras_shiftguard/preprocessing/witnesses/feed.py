@@ -22,9 +22,9 @@ def shows_its_convention(
     """Whether the values rule out pale or dark images in the expected convention.
 
     Values from 0.06 to 1 may be ordinary images in [0, 1], or pale images in [-1, 1]. The values
-    rule out the latter if they leave the expected range. They also do so if they reach the black or
-    white of the observed convention, and this black or white has another value in the expected
-    convention.
+    rule out pale images if they leave the expected range. They also do so if they reach the
+    black or white of the observed convention, and this black or white has another value in the
+    expected convention.
     """
     low, high = summary.minimum, summary.maximum
     scale, offset = np.asarray(expected.scale), np.asarray(expected.offset)

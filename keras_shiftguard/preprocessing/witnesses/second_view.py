@@ -32,7 +32,7 @@ def second_view(images: np.ndarray) -> np.ndarray:
 
 
 def _along(image: np.ndarray, place: float, axis: int) -> np.ndarray:
-    """Returns a crop of the image along one axis, stretched to the full length (linear)."""
+    """Returns a crop of the image along one axis, stretched linearly to the full length."""
     length = image.shape[axis]
     start = place * (1 - CROP) * length
     at = np.clip(start + (np.arange(length) + 0.5) * CROP - 0.5, 0, length - 1)

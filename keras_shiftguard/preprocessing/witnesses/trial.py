@@ -1,4 +1,4 @@
-"""Trial of a fix: tests whether a network recognises its images better with the fix.
+"""Trial of a fix: tests whether a network recognizes its images better with the fix.
 
 If the input is right, a network gives similar features to two views of one photo, and different
 features to different photos. So the trial computes the features of two views of each image, once as
@@ -8,8 +8,8 @@ probability of its own second view. The result is the mean difference of the sco
 errors over the images. "Sees better" means that the network reaches a higher score.
 
 The trial needs no labels, no batch norm and no training data. It tests one suspected fix; a search
-over many fixes would be wrong too often. If the images have labels that the network has learnt, the
-score is the log probability of the labels instead: the fix must make the labels more probable.
+over many fixes would be wrong too often. If the images have labels that the network has learned,
+the score is the log probability of the labels instead: the fix must make the labels more probable.
 
 Reference:
     van den Oord, Li, Vinyals (2018), Representation Learning with Contrastive Predictive Coding
@@ -47,7 +47,7 @@ class Preference:
         sigmas: The mean difference of the scores in standard errors over the images; below 0 if the
             scores are higher without the fix. The score is the InfoNCE of the features. If the
             logits of a classifier are compared as well, `sigmas` is the smaller of the two
-            differences. If the network has learnt the labels, the score is their log probability.
+            differences. If the network has learned the labels, the score is their log probability.
         told_apart: How well the network distinguishes the images, with or without the fix,
             whichever is better: 0 is chance, 1 is perfect.
         num_images: Number of distinct images.
@@ -110,7 +110,7 @@ class Preference:
 
 
 class Trial:
-    """Trial of fixes on some images. The network first runs when a fix is tried.
+    """Trial of fixes on some images. The network does not run before a fix is tried.
 
     Features are cached, so that the network runs on each batch only once for each fix.
 
@@ -122,8 +122,8 @@ class Trial:
         with_head: Whether the logits of the classifier, if there is one, are compared as well. The
             comparison is useful because a head on a frozen backbone may have been trained with an
             input that the backbone does not expect.
-        labels: Labels of the images, if any, see `host_class_ids`. If the classifier has learnt the
-            labels, their log probabilities are the scores.
+        labels: Labels of the images, if any, see `host_class_ids`. If the classifier has learned
+            the labels, their log probabilities are the scores.
     """
 
     def __init__(
@@ -192,7 +192,7 @@ class Trial:
         return _preference(other._seen_in(AS_FED, n), self._seen_in(AS_FED, n), n)
 
     def _compare(self, fix: Transform, than: Transform, n: int) -> Preference:
-        """Returns how much higher the scores of the first `n` images are with `fix` than `than`."""
+        """Returns how much higher the first `n` images score with `fix` than with `than`."""
         return _preference(self._seen_in(than, n), self._seen_in(fix, n), n)
 
     def _seen_in(self, transform: Transform, n: int) -> "_Seen | None":
@@ -272,9 +272,9 @@ def _preference(before: _Seen | None, after: _Seen | None, n: int) -> Preference
     if before.by_logits is None or after.by_logits is None:
         return Preference(of_features, told_apart, n)
     of_logits = _sigmas(after.by_logits - before.by_logits)
-    # The cosine of two pairs of logits is mostly near 1 or -1. A wrong match then lowers the score
-    # so much that equal logits for all images can score higher than logits that distinguish the
-    # images.
+    # With two classes, the cosine similarity of the logits of two images is mostly near 1 or -1. A
+    # wrong match then lowers the score so much that equal logits for all images can score higher
+    # than logits that distinguish the images.
     head_tells = _told_apart(before.by_logits, after.by_logits) >= MIN_TOLD_APART
     sigmas = min(of_features, of_logits)
     return Preference(sigmas, told_apart, n, False, of_features, of_logits, head_tells)
@@ -297,7 +297,7 @@ def _log_softmax(x: np.ndarray) -> np.ndarray:
 
 
 def info_nce(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """Returns how well each image's second view is recognised among the second views of all images.
+    """Returns how well each image's second view is recognized among the second views of all images.
 
     Args:
         first: Features of the first views, `(n, d)`.
