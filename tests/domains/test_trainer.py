@@ -1,4 +1,4 @@
-"""The options of `fit` with `DomainAdaptationModel`; mostly on TensorFlow, to save time."""
+"""The options of `fit` with `DomainAdaptationModel`. Few tests run on all backends."""
 
 import os
 import subprocess
@@ -34,7 +34,7 @@ def weights(model):
 
 @pytest.mark.thorough
 def test_compiled_all_at_once(rng):
-    # Without views: XLA draws other random numbers.
+    # These methods use no random views, because XLA draws other random numbers.
     plain, _ = fitted(rng, ("dann", "mmd"), epochs=2, shuffle=False)
     rng = np.random.default_rng(0)
     packed = {"jit_compile": True, "steps_per_execution": 2}
