@@ -1,7 +1,7 @@
 """Injected faults of the guard itself.
 
-Training is not changed, there is one warning, and the log stays as written so far. Every test
-is a row of docs/faults.md.
+A fault gives one warning, and changes neither the training nor what the log already holds. Every
+test belongs to a row of docs/faults.md.
 """
 
 import warnings
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.eager
 
 
 class Subclassed(keras.Model):
-    """A model that Keras builds in the first step, where the guard then builds its statistics."""
+    """A model that Keras builds in the first step, so the guard builds its statistics there."""
 
     def __init__(self):
         super().__init__()

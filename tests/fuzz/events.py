@@ -1,4 +1,4 @@
-"""The reader of event files, on any bytes, with the real code of TensorBoard and of the tab."""
+"""The reader of event files, on any bytes, with the code of TensorBoard and of the Shift tab."""
 
 import json
 import logging
@@ -118,7 +118,7 @@ def _ask(log, which, place):
 
 
 def _records(choices):
-    """Returns up to eight of the real records, up to four of them changed."""
+    """Returns the version, the state and up to seven other real records, some of them damaged."""
     start, state, *others = real()
     records = [state, *(choices.pick(others) for _ in range(choices.below(8)))]
     for _ in range(choices.below(5)):
