@@ -182,7 +182,7 @@ def test_pickled_labels_are_refused(tmp_path):
 
 
 def test_labels_that_are_more_than_the_images_are_refused(tmp_path):
-    """Ten labels, evenly spread over 40, would not belong to ten images, evenly spread over 20."""
+    """Ten evenly chosen labels of 40 do not belong to ten evenly chosen images of 20."""
     np.savez(tmp_path / "a.npz", x=np.zeros((20, 4, 4, 3)), y=np.arange(40))
     with pytest.raises(BadInputError, match="holds 20 images and 40 labels"):
         read_labels(tmp_path / "a.npz", 10)
