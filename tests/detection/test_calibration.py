@@ -1,6 +1,6 @@
 """False-alarm rates of one comparison and of a whole fit.
 
-`benchmarks/detection_calibration.py` measures them with more draws.
+`examples/benchmarks/detection_calibration.py` measures them with more draws.
 """
 
 import numpy as np

@@ -1,4 +1,4 @@
-"""Errors for models, arguments and data that cannot be adapted, raised before training."""
+"""Errors before training: models, arguments and data that domain adaptation cannot use."""
 
 import keras
 import numpy as np

@@ -95,7 +95,7 @@ def test_augmentation_of_ones_own_is_saved(rng, tmp_path):
 
 @pytest.mark.thorough
 def test_batch_norm_remembers_one_pass_only(rng):
-    """The second forward pass of AdaMatch, over the source only, keeps the moving averages."""
+    """The second forward pass of AdaMatch (source only) does not change the moving averages."""
     x, y, target = two_domains(rng, 32, 32)
     moved = {}
     for method in ("augmentation", "mmd"):

@@ -27,9 +27,9 @@ def tensor(array):
 
 @pytest.mark.parametrize("classes", [70, 80])
 def test_random_projections_keep_the_products_of_the_multilinear_map(classes):
-    """Long et al. (2018), theorem 2: the product is `<f, f'> <p, p'>` on average.
+    """Long et al. (2018), theorem 2: projections have the product `<f, f'> <p, p'>` on average.
 
-    With 70 classes, both have the same size, but their random matrices must differ.
+    With 70 classes, features and probabilities have equal sizes, but their matrices must differ.
     """
     width = 70
     assert width * classes > MAX_PRODUCT
@@ -96,7 +96,7 @@ def test_a_strong_view_that_is_surely_wrong_counts_fully():
 
 @pytest.mark.parametrize("activation", ["softmax", None, "sigmoid"])
 def test_interpolated_answers_are_of_the_same_kind(rng, activation):
-    """Berthelot et al. (2022), section 3.1. Interpolated probabilities still add up to 1."""
+    """Berthelot et al. (2022), section 3.1. Probabilities are interpolated by their logits."""
     inputs = keras.Input((3,))
     features = keras.layers.Dense(4, name="features")(inputs)
     normalised = keras.layers.BatchNormalization(scale=False)(features)

@@ -1,6 +1,6 @@
 """One training step of each method, against the same step written in NumPy.
 
-So the loss, the reversed gradient and the new weights are the same on every backend.
+This shows that loss, reversed gradient and new weights are the same on every backend.
 """
 
 import keras
@@ -69,7 +69,7 @@ class NumpyStep:
         return self.frozen.setdefault(name, value)
 
     def task(self, weights):
-        """Returns the loss without the domain head: cross-entropy plus the terms of the method."""
+        """Returns the loss without the domain head: cross-entropy plus terms of the method."""
         features, p = network(weights, self.x)
         target_features, target_p = network(weights, self.target)
         loss = cross_entropy(p, self.y).mean()

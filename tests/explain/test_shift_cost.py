@@ -48,7 +48,7 @@ def table(x):
 
 
 def measured(model, digits, change, first=False):
-    """Returns the cost of a change, the accuracy it costs on other digits, and the `ShiftCost`."""
+    """Returns the estimated cost of a change, its cost on other digits, and the `ShiftCost`."""
     (x, y), (vx, vy), (ox, oy) = digits
 
     def predict(chunks):

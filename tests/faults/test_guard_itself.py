@@ -70,7 +70,7 @@ def test_the_guard_cannot_be_set_up(fails, subclassed, monkeypatch):
 
 @pytest.mark.backend
 def test_a_guard_that_cannot_begin_says_so_once(monkeypatch, unwatched):
-    """If the guard cannot begin, the validation in the fit is not taken for an evaluation."""
+    """If the guard cannot begin, it does not take the validation of the fit for an evaluation."""
 
     def explode(*args, **kwargs):
         raise MemoryError("no room for a copy of the weights")

@@ -1,7 +1,7 @@
 """Injected faults of the user's own code, and of memory.
 
-The guard changes neither the training nor what the log already holds. It warns once if it fails
-itself. Every test belongs to a row of docs/faults.md.
+The guard changes neither the training nor what the log already holds. If the guard itself fails,
+it warns once. Every test belongs to a row of docs/faults.md.
 """
 
 import signal
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.eager
 
 
 class Stop(keras.callbacks.Callback):
-    """Ends the fit at one hook: in the second epoch, or at a hook that is called only once."""
+    """A callback that ends the fit at one hook: at its only call, or in the second epoch."""
 
     def __init__(self, hook, how):
         super().__init__()
@@ -184,7 +184,7 @@ class SwitchOn(keras.callbacks.Callback):
 @pytest.mark.to_the_bit
 @pytest.mark.parametrize("hook", ["result", "update"])
 def test_a_correction_goes_on_after_a_failure_of_the_guard(hook, monkeypatch):
-    """If it stopped, the input of the network would change from one batch to the next."""
+    """If the correction stopped, the input of the network would change between two batches."""
     x = np.random.default_rng(1).random((64, 8, 8, 3)).astype("float32")
 
     def new():

@@ -94,7 +94,7 @@ def one_log(data, folder):
 
 
 def _ask(log, which, place):
-    """Sends one request. An error with a sentence for the user is no bug, but a status 503 is."""
+    """Sends one request. An error with a sentence for the user is no bug. A status 503 is a bug."""
     name = ("input/0", "input", "labels")[place]
     questions = (
         lambda run: overview(run),

@@ -77,7 +77,7 @@ def built(choices, as_state):
     """Returns a damaged copy of a real file: values, shapes and types change, parts are missing."""
     text, arrays, members = real()
     header, arrays = json.loads(text), dict(arrays)
-    # Costly parts are mostly left out, so that they get their defaults.
+    # Costly parts are mostly left out. The reader then uses their defaults.
     parts = choices.below(256)
     for number, part in enumerate(("labels", "outputs")):
         if parts >> 3 == number:

@@ -42,7 +42,7 @@ def fit(model, data, *callbacks, **more):
 
 
 class During(keras.callbacks.Callback):
-    """Calls a function with the model at one batch of the fit."""
+    """A callback that calls a function with the model after one batch of the fit."""
 
     def __init__(self, function, batch=2):
         super().__init__()
@@ -133,7 +133,7 @@ def test_after_an_interrupted_fit_the_next_one_is_not_repaired(data, repair):
 
 
 class InterruptBefore(keras.callbacks.Callback):
-    """Ends the fit after the guard has begun a batch, and before the step gets it."""
+    """A callback that ends the fit after the guard began a batch, and before the step gets it."""
 
     def on_train_batch_begin(self, batch, logs=None):
         if batch == 2:
@@ -311,7 +311,7 @@ def test_inputs_inside_a_nested_input_are_named_once(data):
 
 
 class WithoutLayers(keras.Model):
-    """Stands for a `Trainer` that is a plain `Layer`: it has no `.layers`."""
+    """A model without `.layers`, like a `Trainer` that is a plain `Layer`."""
 
     def __init__(self):
         super().__init__()

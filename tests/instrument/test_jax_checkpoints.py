@@ -18,7 +18,7 @@ pytestmark = [
 
 
 class Interrupt(keras.callbacks.Callback):
-    """Interrupts the fit as Ctrl-C does, in the middle of an epoch."""
+    """A callback that interrupts the fit as Ctrl-C does, in the middle of an epoch."""
 
     def __init__(self, epoch):
         super().__init__()

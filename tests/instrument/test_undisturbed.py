@@ -1,4 +1,4 @@
-"""The predictions and the data that the guard adds to a fit leave no trace in the training."""
+"""The guard's own predictions, and its reads of target data, do not change the training."""
 
 import random
 import sys

@@ -43,7 +43,7 @@ def test_another_guard_goes_on_where_the_first_one_ended(tmp_path):
         return 0.6 if epoch else 1.0
 
     whole = fit(quiet(tmp_path / "whole"), 0, 3, darker)
-    assert {f.since for f in whole.report.findings} == {2}  # found in epoch 2, kept since
+    assert {f.since for f in whole.report.findings} == {2}  # found in epoch 2; the date is kept
     fit(quiet(tmp_path / "parts"), 0, 2, darker)
     parts = fit(quiet(tmp_path / "parts"), 2, 3, darker)
     assert parts.report == whole.report

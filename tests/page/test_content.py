@@ -164,7 +164,7 @@ def test_a_fit_that_is_adapted_is_not_told_to_adapt():
 
 
 def test_the_epochs_have_the_words_of_the_tab_and_a_row_for_each_cause():
-    """A cause that is found against training gets no second row for the first epoch."""
+    """A cause found against training gets no second row for the comparison with epoch 1."""
     columns = [replace(DARKER, feature=f"input/{column}") for column in range(12)]
     found = [DARKER, replace(NOISIER, feature="input/noise_flat"), *columns]
     found = [*(replace(each, against="the first epoch") for each in found[:2]), *found]

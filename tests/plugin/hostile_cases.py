@@ -1,4 +1,4 @@
-"""Bad content of a log, and the problem that is shown for each."""
+"""Hostile contents of a log, and the problem that the Shift tab shows for each."""
 
 import numpy as np
 from plugin.logs import GRID, as_json, histograms, histograms_content, scores, scores_content, state

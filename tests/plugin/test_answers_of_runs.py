@@ -29,7 +29,7 @@ def tab(request, tmp_path_factory):
     write_many_pairs(path / "pairs" / "shiftguard")
     write_restarted(path / "restarted" / "shiftguard")
     with opened(path, request.param, ready=False) as tab:
-        # The data server reads run by run.
+        # The data server reads one run after the other, so not all runs appear at once.
         tab.patient(want=lambda a: (len(a["runs"]), a["other_runs"]) == (4, 1))
         yield tab
 
@@ -108,7 +108,7 @@ def test_overview_of_a_run(tab):
         "negligible": False,
         "current": [1.0, 2.0],
         "reference": [3.0, 4.0],
-        "since": 2,  # step 1, counted from 1
+        "since": 2,  # the epoch of step 1
     }
     second = answer["features"][1]
     assert (second["name"], second["alarm"], second["negligible"]) == ("b", False, True)

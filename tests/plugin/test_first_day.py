@@ -62,7 +62,7 @@ def diagnosis(**more):
 
 
 def write_shift(run_dir, one, flags, fault=FAULT):
-    """Writes a run with one finding from epoch `fault` on, from which `NAMES` have `flags`."""
+    """Writes a run with one finding, and with `flags` for `NAMES`, both from epoch `fault` on."""
     none = {"verdict": {"shift": "ShiftGuard: no shift found"}, "report": report()}
     found = {"verdict": {"shift": "ShiftGuard: shift found"}, "report": report(one)}
     with RawLog(run_dir) as log:

@@ -144,7 +144,7 @@ def test_the_chance_of_the_same_labels():
 
 
 def test_a_table_with_a_hole_in_every_row_is_not_called_randomised():
-    """Only samples without missing values have a fingerprint."""
+    """A sample with a missing value has no fingerprint by which passes could be compared."""
     x = np.random.default_rng(0).normal(size=(200, 3)).astype("float32")
     x[:, 1] = np.nan
     y = np.arange(200) % 5

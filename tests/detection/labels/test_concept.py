@@ -1,4 +1,4 @@
-"""Wrong labels are found, and classes that changed, unless all changed in the same way."""
+"""Detection of wrong labels, and of classes that changed in another way than the others."""
 
 from functools import cache
 
@@ -86,7 +86,7 @@ def test_what_happens_to_all_classes_is_not_concept_shift(change, seed):
 
 @pytest.mark.parametrize("seed", [0, 1, 2])
 def test_mirrored_training_is_no_concept_shift(seed):
-    # Horizontal flips of the training images change some digits more than others: here, 2 and 5.
+    # Flips change some digits more than others, so only half of the twos and fives are mirrored.
     (x, y), current = digits(seed)
     mirrored = x.reshape(-1, 8, 8)[:, :, ::-1].reshape(len(x), -1)
     rng = np.random.default_rng(seed)

@@ -60,7 +60,7 @@ def test_nothing_is_known_of_classes_that_are_in_one_stream_only(halves):
 
 def test_copies_do_not_make_classes_differ(halves):
     reference, (x, y) = halves
-    # Six samples of each class, copied a hundred times. Their means differ from those of the class.
+    # Six samples of each class, copied a hundred times. Their mean differs from that of the class.
     few = np.concatenate([np.flatnonzero(y == c)[:6] for c in range(10)])
     copies = labels(np.tile(x[few], (100, 1)), np.tile(y[few], 100))
     assert not classes_unchanged(copies, labels(*reference), ALL)

@@ -106,8 +106,8 @@ def test_hypergeometric_tails_of_millions_and_more_take_bounded_memory():
 
 
 def test_the_share_of_a_random_direction():
-    # The squared share of one coordinate has a beta distribution. In many dimensions, a weighted
-    # share has nearly the distribution of a weighted chi2.
+    # One coordinate's share of the squared length has a beta distribution. In many dimensions, a
+    # weighted share times their number is nearly a weighted chi2 variable.
     for x in (0.05, 0.3, 0.9):
         exact = stats.beta(0.5, 4.5).sf(x)
         assert share_sf([1.0], 10, x) == pytest.approx(exact, rel=1e-3, abs=0)
