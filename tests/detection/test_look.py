@@ -226,7 +226,7 @@ def test_holm_simes_and_the_combination():
 
 
 def answers(rng, labels, accuracy=0.8, labelled=True):
-    """Returns outputs of a three-class classifier that guesses a share `1 - accuracy` of classes."""
+    """Returns outputs of a three-class classifier that guesses for `1 - accuracy` of samples."""
     predicted = rng.integers(0, 3, len(labels))
     predicted = np.where(rng.random(len(labels)) < accuracy, labels, predicted)
     confusion = np.zeros((3, 3), "int64")
