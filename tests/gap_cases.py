@@ -7,7 +7,7 @@ SIDE = 16
 
 
 def classifier():
-    """Three classes by hand: dark (0), reddish (1), greenish (2); takes [0, 1]."""
+    """Returns a classifier of images in [0, 1]: dark (0), reddish (1) and greenish (2)."""
     inputs = keras.Input((SIDE, SIDE, 3))
     pooled = keras.layers.GlobalAveragePooling2D()(inputs)
     outputs = keras.layers.Dense(3, "softmax", name="head")(pooled)
@@ -18,7 +18,7 @@ def classifier():
 
 
 def photos(number, seed=0, shares=(1 / 3, 1 / 3, 1 / 3)):
-    """Noisy images in [0, 1] and their classes; the dark ones are the hardest."""
+    """Returns noisy images in [0, 1] and their classes. The dark images are the hardest."""
     rng = np.random.default_rng(seed)
     y = rng.choice(3, number, p=shares)
     colour = np.asarray([[0.22, 0.2, 0.2], [0.6, 0.4, 0.35], [0.4, 0.6, 0.35]])[y]

@@ -1,4 +1,4 @@
-"""The statistics of the step in plain NumPy: the reference values of the tests."""
+"""The statistics that the guard measures, in NumPy, as reference values for the tests."""
 
 import numpy as np
 
@@ -25,7 +25,7 @@ def moments(values: np.ndarray) -> Moments:
 
 
 def sampled_positions(num_pixels: int, pixels_per_sample: int = 256) -> np.ndarray:
-    """Returns the positions of the pixels of each sample that the sketches use."""
+    """Returns the positions of the pixels, in each sample, that are counted in histograms."""
     if num_pixels <= pixels_per_sample:
         return np.arange(num_pixels)
     golden = (np.sqrt(5) - 1) / 2
@@ -33,7 +33,10 @@ def sampled_positions(num_pixels: int, pixels_per_sample: int = 256) -> np.ndarr
 
 
 def lattice_hits(pixels: np.ndarray) -> np.ndarray:
-    """Counts the `pixels` `(..., channels)` on each grid; -1 for a grid that does not apply."""
+    """Counts the values of `pixels`, `(..., channels)`, on the 8-bit grid of each convention.
+
+    A grid that needs three channels gets -1 for another number of channels.
+    """
     hits = []
     for mode, order in LATTICES.values():
         scale, offset = (np.asarray(v) for v in MODES[mode])
@@ -51,7 +54,7 @@ def lattice_hits(pixels: np.ndarray) -> np.ndarray:
 
 
 def summarise(x: np.ndarray, layout: str = "channels_last") -> InputSummary:
-    """Returns all statistics, in float64, of finite input."""
+    """Returns all statistics of finite input, computed in float64."""
     x = np.asarray(x)
     pixels = x.reshape(len(x), -1, x.shape[-1]).astype("float64")
     positions = sampled_positions(pixels.shape[1])
@@ -117,7 +120,10 @@ def feature_table(values: np.ndarray, names) -> FeatureTable:
 
 
 def thumbnail(x: np.ndarray) -> np.ndarray:
-    """Returns means of areas, `(samples, 192)` for RGB: pixels are cut in 8 x 8, then joined."""
+    """Returns the means of 8 x 8 areas of each image, `(samples, 192)` for RGB.
+
+    Each pixel is first repeated 8 x 8 times, so that 8 x 8 areas divide images of any size.
+    """
     fine = np.repeat(np.repeat(np.asarray(x, "float64"), 8, axis=1), 8, axis=2)
     n, height, width, channels = x.shape
     blocks = fine.reshape(n, 8, height, 8, width, channels)

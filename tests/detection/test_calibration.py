@@ -1,4 +1,7 @@
-"""False-alarm rates of one comparison and of a whole fit; the benchmark has the full numbers."""
+"""False-alarm rates of one comparison and of a whole fit.
+
+`examples/benchmarks/detection_calibration.py` measures them with more draws.
+"""
 
 import numpy as np
 import pytest
@@ -30,7 +33,7 @@ def test_fits_without_shift_rarely_alarm(fresh):
     draw = source("gauss", rng)
     only = _bandwidth(draw(500))
     alarms = sum(one_fit(draw, rng, 2, fresh, only)[0] for _ in range(6))
-    assert alarms <= 2  # the chance of more is 2e-3 at a rate of 5 %
+    assert alarms <= 2  # at a rate of 5 %, the chance of three or more is 2e-3
 
 
 def test_a_fit_with_a_shift_does_alarm():
@@ -39,7 +42,7 @@ def test_a_fit_with_a_shift_does_alarm():
     turns = iter(range(100))
 
     def shifting(n):
-        # The second stream that is drawn is validation.
+        # The second call draws the validation samples.
         return draw(n) + 0.6 * (next(turns) == 1)
 
     assert one_fit(shifting, rng, 2, False, _bandwidth(draw(500)))[0]

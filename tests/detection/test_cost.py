@@ -1,4 +1,4 @@
-"""The cost of a difference: its interval, and when it is an alarm."""
+"""The cost of a difference, its interval, and its effect on alarms."""
 
 import json
 
@@ -25,7 +25,7 @@ def finding(**more):
         (Cost(0.002, (-0.004, 0.008), 500), False, "costs 0.2 points of accuracy (up to 0.8)"),
         (Cost(0.009, (0.001, 0.02), 500), False, "cost unclear: 0.9 points of accuracy (0.1 to"),
         (Cost(-0.02, (-0.04, -0.001), 500), False, "costs no accuracy"),
-        # Half of the error needs four times the samples.
+        # A standard error half as large needs four times the samples.
         (Cost(0.02, (-0.02, 0.06), 500), False, "cost unclear: 2.0 points of accuracy (-2.0 to"),
         (Cost(0.02, (-0.02, 0.06), 500), False, "about 2,000 labelled samples would tell"),
         (Cost(-0.01, (-0.05, 0.03), 500), False, "about 2,000 labelled samples would tell"),
@@ -42,14 +42,14 @@ def test_what_a_cost_makes_of_a_finding(cost, matters, words):
 
 def test_what_excuses_an_alarm():
     costly = finding(expected=True).with_cost(Cost(0.06, (0.04, 0.08), 500), 0.01)
-    assert costly.matters  # augmentation does not cost accuracy
+    assert costly.matters  # an expected difference is an alarm if it costs accuracy
     rough = Cost(0.04, (0.005, 0.075), 500, is_rough=True)
     assert finding().with_cost(rough, 0.01).matters
     assert not finding(expected=True).with_cost(rough, 0.01).matters
     sure = Cost(0.09, (0.05, 0.13), 500, is_rough=True)
     assert finding(expected=True).with_cost(sure, 0.01).matters
     assert not finding(is_question=True).matters
-    # A finding is a question for one of two reasons, and the sentence names both.
+    # A finding is no alarm yet (`is_question`) for one of two reasons. The sentence names both.
     said = in_a_sentence(finding(is_question=True))
     assert "augmentation of training may explain it, or the model has learnt too little" in said
 

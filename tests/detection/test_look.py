@@ -1,4 +1,4 @@
-"""One comparison of two profiles: findings, notes, the global p-value, and the corrections."""
+"""One comparison of two profiles: findings, notes, and p-values corrected for many tests."""
 
 from dataclasses import replace
 
@@ -100,7 +100,7 @@ def test_a_new_class_mix_is_a_label_shift_and_what_follows_from_it_is_not_repeat
 
 
 def with_classes(x, labels):
-    """Returns a profile with the moments of the projections by class."""
+    """Returns a profile with the moments of each class along the random projections."""
     from keras_shiftguard.profiles.embedding import directions
 
     made = profile(x, labels)
@@ -205,7 +205,7 @@ def test_copies_are_counted_once_where_the_shapes_differ():
         compare_profiles(*pair).findings[0]
         for pair in ((reference, current), (columns(4, 3), columns(6, 5)))
     )
-    assert copied.p_value == once.p_value == pytest.approx(2 / 210)  # of 210 ways to divide ten
+    assert copied.p_value == once.p_value == pytest.approx(2 / 210)  # 2 of 210 splits into 4 and 6
 
 
 def test_empty_profiles_and_embeddings_are_no_error():
@@ -226,7 +226,7 @@ def test_holm_simes_and_the_combination():
 
 
 def answers(rng, labels, accuracy=0.8, labelled=True):
-    """Returns the outputs of a classifier of three classes with this accuracy."""
+    """Returns outputs of a three-class classifier that guesses for `1 - accuracy` of samples."""
     predicted = rng.integers(0, 3, len(labels))
     predicted = np.where(rng.random(len(labels)) < accuracy, labels, predicted)
     confusion = np.zeros((3, 3), "int64")
@@ -307,7 +307,7 @@ def test_a_part_of_the_level_is_reserved_for_concept_shift():
     result = compare_profiles(*streams)
     (found,) = (f for f in result.findings if f.kind == "concept")
     assert found.feature == "labels/concept" and result.p_value < 0.01
-    # The level of this test is `CONCEPT_SHARE` times the level of the comparison.
+    # The test for concept shift gets `CONCEPT_SHARE` times the level of the comparison.
     p = found.p_value
     assert any(
         f.kind == "concept"
@@ -330,7 +330,7 @@ def test_an_input_may_be_named_like_something_of_ours():
 
 
 def flat_images(number, flat):
-    """Returns a profile of images, which are either all flat or all not flat."""
+    """Returns a profile of images that are all flat (one value each) or all not flat."""
     made = columns(number, 1)
     deviations = np.zeros(number) if flat else RNG.uniform(1, 2, number)
     return with_input(
@@ -365,7 +365,7 @@ def test_empty_texts_are_not_missing_groups():
 
 
 def relabelled(n, share, labels):
-    """Returns samples of ten classes, of which a part of class 3 is called class 7."""
+    """Returns a profile of ten classes in which a share of class 3 is labelled as class 7."""
     centres = np.random.default_rng(0).normal(0, 1, (10, 6))
     x = centres[labels] + RNG.normal(size=(n, 6))
     return with_classes(x, np.where((labels == 3) & (RNG.random(n) < share), 7, labels))
@@ -379,7 +379,7 @@ def test_relabelled_samples_are_no_label_shift():
     assert found.explanation.endswith("possibly relabelled") and "class 7" in found.explanation
     text = in_words(result.findings)
     assert "concept shift" in text and "label shift" not in text
-    # A class mix that changes the same frequencies moves the samples.
+    # A new class mix with the same frequencies also moves the samples, so it is label shift.
     mix = np.full(10, 0.1) + 0.06 * (np.arange(10) == 7) - 0.06 * (np.arange(10) == 3)
     result = compare_profiles(reference, relabelled(4000, 0, RNG.choice(10, 4000, p=mix)))
     assert "label shift" in in_words(result.findings)

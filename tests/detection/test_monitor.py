@@ -1,4 +1,4 @@
-"""Sequential monitoring: the false-alarm rate of all looks, and the findings of a fit."""
+"""Sequential monitoring: the false-alarm rate of all comparisons, and the findings of a fit."""
 
 import dataclasses
 
@@ -76,7 +76,7 @@ def test_a_shift_that_a_later_look_excludes_is_over_until_it_comes_back():
         return next(f.until for f in report.findings if f.feature == "input/2")
 
     assert [ended(epoch, 1.0) for epoch in (1, 2)] == [None, None]
-    assert ended(3, 0.9, number=30) is None  # not found again, but not excluded either
+    assert ended(3, 0.9, number=30) is None  # 30 samples neither show nor exclude it
     assert [ended(4, 0.0), ended(5, 0.0)] == [3, 3]
     assert "in epochs 1 to 3 only" in str(monitor.report())
     assert "shift found in earlier epochs only" in monitor.report().to_dict()["headline"]
@@ -105,7 +105,7 @@ def test_many_looks_at_fresh_samples_keep_the_rate():
         for epoch in range(1, 9):
             monitor.compare("validation", "train", stream(rng.standard_t(2, (60, 8))), train, epoch)
         alarms += bool(monitor.report().findings)
-    assert alarms <= 8  # the chance of more is 1 % at a rate of 5 %
+    assert alarms <= 8  # at a rate of 5 %, the chance of more than 8 is 0.3 %
 
 
 def test_a_pair_that_was_not_declared_is_an_error():
@@ -124,8 +124,8 @@ def test_a_known_shift_raises_no_alarm_and_stays_visible():
     assert new.feature == "input/1" and not new.matters
     assert monitor.severity("validation") == 0
     assert [f.acknowledged for f in monitor.report().findings] == ["a new sensor"]
-    assert "input/1" in monitor.pairs[0].expected  # as the tab draws it
-    val[:, 2] += 1  # another finding is an alarm all the same
+    assert "input/1" in monitor.pairs[0].expected  # the Shift tab reads this set
+    val[:, 2] += 1  # another finding is still an alarm
     found = monitor.compare("validation", "train", stream(val), train, epoch=2)
     assert [f.feature for f in found if f.matters] == ["input/2"]
 
@@ -159,7 +159,7 @@ def test_an_input_as_a_whole_is_expected_where_all_its_parts_are():
     assert marked(by_feature(of("input"), *parts), expected) == {"input/brightness"}
     expected |= {"input/contrast"}
     assert marked(by_feature(of("input"), *parts), expected) == expected
-    # A negligible part does not matter.
+    # A negligible part is ignored.
     small = of("input/contrast", negligible=True)
     assert "input" in marked(by_feature(of("input"), small), {"input"})
     assert marked(by_feature(of("input", "preprocessing")), {"input"}) == set()
@@ -179,7 +179,7 @@ def test_what_a_restored_monitor_knows():
     assert [pair.looks for pair in second.pairs] == [1]
     assert second.pairs[0].expected == {"input/1"} and not second.add(of("input/nan"))
     assert second.pairs[0].significant == first.pairs[0].significant != set()
-    # A pass over the same samples is no second look; a pass over other samples is.
+    # A pass over the same samples is not counted as a new look. A pass over other samples is.
     second.compare("validation", "train", stream(val), train, epoch=2)
     assert second.pairs[0].looks == 1
     second.compare("validation", "train", stream(val + 1), train, epoch=3)

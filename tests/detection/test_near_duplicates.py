@@ -1,4 +1,4 @@
-"""Dependent samples: frames of a clip count less, and samples in the order of classes do not."""
+"""Frames of one video clip count as fewer samples; samples sorted by class count in full."""
 
 import numpy as np
 import pytest
@@ -7,7 +7,7 @@ from keras_shiftguard.detection.causes.near_duplicates import independent_share
 
 
 def scenes(rng, n):
-    """Returns unlike images: coarse random patterns."""
+    """Returns images that differ from each other: coarse random patterns."""
     return rng.normal(size=(n, 8, 8, 3)).repeat(2, axis=1).repeat(2, axis=2)
 
 
@@ -37,7 +37,7 @@ def test_an_order_by_class_is_no_dependence():
     labels = np.repeat(np.arange(4), 100)
     x = scenes(rng, 4)[labels] + scenes(rng, 400)
     assert independent_share(x, labels) == 1.0
-    assert independent_share(x, None) < 1.0  # without labels, the order looks like clips
+    assert independent_share(x, None) < 1.0  # without labels, a class looks like a clip
 
 
 def test_too_few_images_tell_nothing():
@@ -59,7 +59,7 @@ def test_infinite_pixels_are_left_out():
 
 
 def test_only_images_next_to_each_other_are_neighbours():
-    """Clips of ten frames: every second clip is kept, with its first two frames."""
+    """Of clips of ten frames, only the first two frames of every second clip are measured."""
     rng = np.random.default_rng(0)
     clips = scenes(rng, 120).repeat(2, axis=0)
     frames = clips + 0.2 * rng.normal(size=clips.shape)
@@ -75,8 +75,8 @@ def test_overlapping_windows_count_less_and_rows_of_a_table_do_not():
         series[i] += 0.9 * series[i - 1]
     windows = np.stack([series[i : i + 24] for i in range(500)])
     assert independent_share(windows, None) < 0.2
-    assert independent_share(windows[:, :, None], None) < 0.2  # the same as sequences
-    assert independent_share(windows, None, positions=3 * np.arange(500)) == 1.0  # no neighbours
+    assert independent_share(windows[:, :, None], None) < 0.2  # the same windows as sequences
+    assert independent_share(windows, None, positions=3 * np.arange(500)) == 1.0  # no neighbors
     rows = rng.normal(size=(500, 3)) * [1, 1000, 1e-3]
     assert independent_share(rows, None) == 1.0
-    assert independent_share(np.arange(500)[:, None].repeat(3, axis=1), None) == 1.0  # ids
+    assert independent_share(np.arange(500)[:, None].repeat(3, axis=1), None) == 1.0  # row numbers

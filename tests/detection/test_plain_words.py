@@ -1,4 +1,4 @@
-"""`plain_sentence`: a finding for people who do not know the attributes."""
+"""`plain_sentence`: a finding in words for people who do not know the measured attributes."""
 
 from dataclasses import replace
 

@@ -15,7 +15,7 @@ NAMES = StreamNames("validation", "train")
 
 
 def images(shifts=None):
-    """Returns a profile of one input, without extremes, so that no rescaling explains anything."""
+    """Returns a profile of one input without minimum and maximum, so that no rescaling is found."""
     nothing = Moments.empty(3)
     summary = InputSummary(
         *("channels_last", 200, 0, nothing, np.full(3, np.inf), np.full(3, -np.inf)),
@@ -26,7 +26,7 @@ def images(shifts=None):
 
 
 def found(*effects, role="features", source="input", negligible=False, names=None):
-    """Returns findings of one family, one for each effect."""
+    """Returns pairs of a family of tests and a finding, one for each effect size."""
     family = Family(role, source, np.full(len(effects), 1e-9), lambda i: None)
     names = names or [f"{source}/{i}" for i in range(len(effects))]
     made = [
@@ -61,7 +61,7 @@ def test_the_main_attribute_of_a_cause_comes_first():
     assert picked[0].family == "brightness"
     text = "input/brightness differs; 1 more feature differs. P"
     assert picked[0].explanation.startswith(text)
-    # A finding that does not matter comes after one that does.
+    # A negligible finding comes after one that matters.
     (family, small) = features[1]
     picked = chosen(
         [features[0], (family, replace(small, negligible=True))],

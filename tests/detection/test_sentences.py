@@ -1,4 +1,4 @@
-"""The complete sentences of all kinds of findings."""
+"""The sentences of all kinds of findings."""
 
 import math
 

@@ -13,7 +13,7 @@ from keras_shiftguard.domains.evidence import Evidence
 from keras_shiftguard.domains.model import DomainAdaptationModel
 from keras_shiftguard.domains.watch import AdaptationWatch
 
-CLASSES = np.repeat([0, 1], [60, 40])  # of the target, as the first stage predicts them
+CLASSES = np.repeat([0, 1], [60, 40])  # predicted for the target in the first stage
 
 
 class Case:
@@ -63,11 +63,11 @@ def test_a_confident_model_sees_another_mix():
 @pytest.mark.parametrize(
     ("shares", "source_confidence", "ratio"),
     [
-        # A fifth of the predictions is expected to be wrong, and only a tenth differs from the
-        # source: expectation-maximisation alone would find a share of 67 %.
+        # A fifth of the predictions is expected to be wrong, and the predicted mix differs by only
+        # a tenth from the source: expectation-maximisation alone would find a share of 67 %.
         ((60, 40), 0.80, 1.0),
-        # The model is as confident as on the source, and far more predictions differ than its
-        # mistakes explain.
+        # The model is as confident as on the source, and its mistakes explain only a small part of
+        # the difference of the predicted mix.
         ((95, 5), 0.80, 2.0),
         # The model is less confident than on the source, so not only the mix has changed.
         ((95, 5), 0.98, 1.0),
@@ -105,9 +105,9 @@ def test_harm_takes_the_first_stage_back(harm, reason):
 
 
 def test_the_source_mix_is_that_of_training_and_not_of_validation(rng, monkeypatch):
-    """The target's mix is divided by the source mix; the mix of validation would be wrong here."""
+    """The target's class mix is divided by that of training data, not of validation data."""
     x, _, target = two_domains(rng, 80, 40)
-    y = np.arange(80) % 4 // 3  # a quarter of class 1
+    y = np.arange(80) % 4 // 3  # a quarter of the samples is of class 1
     mixes = []
 
     class Watched(AutoGuard):
@@ -152,7 +152,7 @@ def test_the_last_epoch_is_measured():
 
 @pytest.mark.backend
 def test_the_first_stage_is_saved_when_it_ends(rng):
-    """It may end in the middle of an epoch, and the whole training may be one epoch."""
+    """The first stage may end in mid-epoch, and the whole training may be one epoch."""
     x, y, target = two_domains(rng, 128, 128)
     model = DomainAdaptationModel(network(), "features", "auto", verbose=0)
     model.compile(keras.optimizers.SGD(0.02), keras.losses.SparseCategoricalCrossentropy(True))

@@ -1,4 +1,4 @@
-"""Errors for models, arguments and data that cannot be aligned, raised before training."""
+"""Errors before training: models, arguments and data that domain adaptation cannot use."""
 
 import keras
 import numpy as np
@@ -140,7 +140,8 @@ def test_the_default_split_is_named(capsys):
     layers = [Dense(3, name="features"), Dense(2), keras.layers.Softmax()]
     activated = keras.Sequential([keras.Input((2,)), *layers])
     assert Split(activated).name == "features"
-    # The layers in a second model, and in one that grows layer by layer, as a loaded model does.
+    # The same layers in a second model, and in a model to which layers are added one by one, as
+    # Keras does when it loads a model.
     assert Split(keras.Sequential([keras.Input((2,)), *layers]), "features").name == "features"
     grown = keras.Sequential([keras.Input((2,))])
     for layer in (Dense(4), Dense(3, name="features"), Dense(2), keras.layers.Softmax()):

@@ -1,4 +1,4 @@
-"""Measurements without target labels, and the report on them."""
+"""Measurements of an adaptation without target labels, and the report on them."""
 
 import numpy as np
 
@@ -27,7 +27,7 @@ def test_the_rule_for_many_features_is_the_same(rng):
     ridged = cov + RIDGE * np.trace(cov) / 90 * np.eye(90)
     expected = np.linalg.solve(ridged, b.mean(axis=0) - a.mean(axis=0))
     np.testing.assert_allclose(_linear_rule(a, b)[0], expected, rtol=1e-8)
-    # A covariance of these features would need 320 GB.
+    # A covariance matrix of these features would need 320 GB.
     wide = rng.normal(size=(16, 200_000)).astype("float32")
     assert 0 <= proxy_a_distance(wide, wide[::-1]) <= 2
 

@@ -39,7 +39,7 @@ def test_switched_off_is_plain_training_bit_for_bit(rng):
     assert str(model.alignment).startswith("Nothing has been aligned")
 
 
-SLOW = pytest.mark.thorough  # `make test` runs two of them, `make test-all` every one
+SLOW = pytest.mark.thorough  # `make test` runs two of the methods, `make test-all` all
 EVERY = [
     "auto",
     "dann",
@@ -95,7 +95,7 @@ def test_augmentation_of_ones_own_is_saved(rng, tmp_path):
 
 @pytest.mark.thorough
 def test_batch_norm_remembers_one_pass_only(rng):
-    """The second pass of AdaMatch, over the source alone, leaves the moving averages alone."""
+    """The second forward pass of AdaMatch (source only) does not change the moving averages."""
     x, y, target = two_domains(rng, 32, 32)
     moved = {}
     for method in ("augmentation", "mmd"):
@@ -129,6 +129,6 @@ def test_half_precision_scales_the_loss(rng):
     assert isinstance(model.optimizer, keras.optimizers.LossScaleOptimizer)
     moved = 0.0
     for a, b in zip(*weights, strict=True):
-        np.testing.assert_allclose(a, b, atol=5e-3)  # a forgotten loss scale is a factor of 2**15
+        np.testing.assert_allclose(a, b, atol=5e-3)  # without the loss scale: a factor of 2**15
         moved = max(moved, float(np.abs(a).max()))
     assert moved > 0.01

@@ -1,4 +1,4 @@
-"""The lines before and after the fit of a `DomainAdaptationModel`, on whether it is worth it."""
+"""The lines before and after the fit of a `DomainAdaptationModel` that say whether it helps."""
 
 import keras
 import numpy as np
@@ -38,7 +38,7 @@ def test_a_trained_model_is_compared_with_itself_before(rng, capsys):
     model = fitted(rng)
     said = capsys.readouterr().out
     assert said.startswith("Adaptation may help: ") and "(120 samples)." in said.splitlines()[0]
-    # An epoch with a small learning rate changes nothing that could be estimated.
+    # One epoch with a small learning rate changes the accuracy too little to be seen.
     assert "Accuracy on target data is estimated at" in said
     assert model.outcome in said and model.alignment.outcome == model.outcome
     assert said.count("estimated at") == 1 and "before adaptation." in model.outcome

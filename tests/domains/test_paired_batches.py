@@ -1,4 +1,4 @@
-"""Paired batches of sources and targets of any form and size."""
+"""Batches that pair source and target samples, from data of any form and size."""
 
 import keras
 import numpy as np

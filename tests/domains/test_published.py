@@ -1,4 +1,4 @@
-"""Parts of the methods against the published formulas, written in NumPy."""
+"""Parts of the adaptation methods, compared with the published formulas in NumPy."""
 
 import keras
 import numpy as np
@@ -27,7 +27,10 @@ def tensor(array):
 
 @pytest.mark.parametrize("classes", [70, 80])
 def test_random_projections_keep_the_products_of_the_multilinear_map(classes):
-    """Long et al. (2018), theorem 2: on average `<f, f'> <p, p'>`, also if both sizes are 70."""
+    """Long et al. (2018), theorem 2: projections have the product `<f, f'> <p, p'>` on average.
+
+    With 70 classes, features and probabilities have equal sizes, but their matrices must differ.
+    """
     width = 70
     assert width * classes > MAX_PRODUCT
     layer = DomainAdversarial(classes, (4,))
@@ -35,7 +38,7 @@ def test_random_projections_keep_the_products_of_the_multilinear_map(classes):
     features, probabilities = np.eye(width)[0], np.eye(classes)[0]
     a, b = (as_array(projection.value) for projection in layer.projections)
     projected = (features @ a) * (probabilities @ b) / np.sqrt(a.shape[1])
-    assert projected @ projected == pytest.approx(1.0, abs=0.4)  # 3 for two equal matrices
+    assert projected @ projected == pytest.approx(1.0, abs=0.4)  # two equal matrices would give 3
 
 
 def numpy_mmd(a, b):
@@ -75,7 +78,7 @@ def test_logarithms_of_probabilities_do_not_underflow():
 
 
 def test_a_strong_view_that_is_surely_wrong_counts_fully():
-    """Berthelot et al. (2022): the cross-entropy of the logits, here about 45."""
+    """Berthelot et al. (2022): the loss is the cross-entropy of the logits, here about 43."""
     p = np.array([[0.95, 0.05], [0.05, 0.95]])
     strong = np.array([[0.0, 30.0], [60.0, 0.0]])
     pair = Pair(
@@ -93,7 +96,7 @@ def test_a_strong_view_that_is_surely_wrong_counts_fully():
 
 @pytest.mark.parametrize("activation", ["softmax", None, "sigmoid"])
 def test_interpolated_answers_are_of_the_same_kind(rng, activation):
-    """Berthelot et al. (2022), section 3.1; probabilities stay probabilities."""
+    """Berthelot et al. (2022), section 3.1. Probabilities are interpolated by their logits."""
     inputs = keras.Input((3,))
     features = keras.layers.Dense(4, name="features")(inputs)
     normalised = keras.layers.BatchNormalization(scale=False)(features)

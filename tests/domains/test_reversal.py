@@ -1,4 +1,4 @@
-"""`GradientReversal`: exact values and reversed gradients, in every precision."""
+"""`GradientReversal`: unchanged values and reversed gradients, in every precision."""
 
 import keras
 import numpy as np

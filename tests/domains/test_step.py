@@ -1,6 +1,6 @@
 """One training step of each method, against the same step written in NumPy.
 
-So the loss, the reversed gradient and the new weights are the same on every backend.
+This shows that loss, reversed gradient and new weights are the same on every backend.
 """
 
 import keras
@@ -53,9 +53,9 @@ def numpy_mmd(a, b):
 
 
 class NumpyStep:
-    """The losses of a step, as functions of the weights of the network and of the head."""
+    """The losses of a step, as functions of the weights of the network and of the domain head."""
 
-    frozen: dict = {}  # constants for the gradient: the values of the first call
+    frozen: dict = {}  # values of the first call, constants for the gradient
 
     def __init__(self, method, x, target, y):
         self.names = method["method"] if isinstance(method["method"], tuple) else (
@@ -69,7 +69,7 @@ class NumpyStep:
         return self.frozen.setdefault(name, value)
 
     def task(self, weights):
-        """Returns the cross-entropy on the source, plus the smooth terms of the method."""
+        """Returns the loss without the domain head: cross-entropy plus terms of the method."""
         features, p = network(weights, self.x)
         target_features, target_p = network(weights, self.target)
         loss = cross_entropy(p, self.y).mean()
@@ -92,7 +92,7 @@ class NumpyStep:
         return loss
 
     def domain(self, weights, head):
-        """Returns the loss of the domain head; 0 without one."""
+        """Returns the loss of the domain head."""
         losses = []
         for x, sign, name in ((self.x, 1, "p"), (self.target, -1, "target_p")):
             seen, p = network(weights, x)

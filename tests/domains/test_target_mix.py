@@ -1,4 +1,4 @@
-"""The class mix of the target, on real digits that a linear model was trained on."""
+"""Estimates of the target's class mix, from a linear model's predictions for real digits."""
 
 import numpy as np
 import pytest
@@ -13,7 +13,7 @@ def softmax(z):
 
 
 class Digits:
-    """900 digits of training, the other 897 for a target, and a softmax regression."""
+    """900 digits for training, the other 897 for a target, and a softmax regression."""
 
     def __init__(self):
         digits = load_digits()
@@ -38,7 +38,7 @@ def digits():
 def test_less_contrast_is_no_other_mix(digits):
     p = digits.probabilities(0.3 + 0.4 * digits.x)
     assert (p.argmax(axis=1) == digits.y).mean() > 0.9
-    assert em_mix(p, digits.mix).max() > 0.5  # of ten classes with equal shares
+    assert em_mix(p, digits.mix).max() > 0.5  # wrong: the shares are about equal
     assert target_mix(p, digits.mix, digits.mix) is digits.mix
 
 
@@ -52,7 +52,7 @@ def test_five_classes_that_the_target_lacks(digits):
 
 def test_expectation_maximisation_for_predictions_that_overlap(rng):
     y = np.repeat([0, 1], [9000, 1000])
-    x = rng.normal(size=10000) + 2.0 * y  # log-odds of equal shares: 2 x - 2
+    x = rng.normal(size=10000) + 2.0 * y  # for equal class shares, the log-odds are 2 x - 2
     p = 1 / (1 + np.exp(-np.outer(2 * x - 2, [-1, 1])))
     assert abs(p.mean(axis=0)[1] - 0.1) > 0.05  # the mean prediction is far off
     np.testing.assert_allclose(em_mix(p, np.array([0.5, 0.5])), [0.9, 0.1], atol=0.02)

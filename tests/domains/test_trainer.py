@@ -1,4 +1,4 @@
-"""The options of `fit` with `DomainAdaptationModel`; mostly on TensorFlow, to save time."""
+"""The options of `fit` with `DomainAdaptationModel`. Most tests run on one backend only."""
 
 import os
 import subprocess
@@ -34,7 +34,7 @@ def weights(model):
 
 @pytest.mark.thorough
 def test_compiled_all_at_once(rng):
-    # Without views: XLA draws other random numbers.
+    # These methods use no random views, because XLA draws other random numbers.
     plain, _ = fitted(rng, ("dann", "mmd"), epochs=2, shuffle=False)
     rng = np.random.default_rng(0)
     packed = {"jit_compile": True, "steps_per_execution": 2}
@@ -159,7 +159,7 @@ def test_the_guard_sees_source_and_target_apart(rng, tmp_path):
     assert (profiles["train"].num_samples, profiles["target"].num_samples) == (96, 64)
     assert profiles["train"].inputs["input"].mean == pytest.approx(x.mean(axis=0), abs=1e-4)
     assert ("target", "train") in {(f.stream, f.against) for f in guard.report.findings}
-    # The curves of the alignment in the Shift tab.
+    # The log holds the curves of the alignment for the Shift tab.
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
     log = EventAccumulator(str(tmp_path / "shiftguard")).Reload()

@@ -1,4 +1,4 @@
-"""Weak and strong views of images, vectors and signals."""
+"""Weak and strong views (augmented copies) of images, vectors and signals."""
 
 import keras
 import numpy as np
@@ -37,7 +37,7 @@ def test_the_perturbation_follows_the_scale_of_each_feature(rng, shape):
     assert np.isfinite(strong).all() and 0.2 < np.abs(strong - x).mean() < 1.5
     _, scaled = views_of(x * scale)
     np.testing.assert_allclose(scaled / scale, strong, atol=2e-3)
-    # A seed gives the same views, another one gives others.
+    # The same seed gives the same views, and another seed gives other views.
     np.testing.assert_array_equal(views_of(x)[1], strong)
     assert np.abs(views_of(x, seed=2)[1] - strong).mean() > 0.1
 

@@ -1,4 +1,4 @@
-"""The lines on whether an adaptation is worth it: one before it, one after it."""
+"""The lines that say, before and after an adaptation, whether it helps."""
 
 from dataclasses import replace
 

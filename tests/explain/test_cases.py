@@ -1,4 +1,4 @@
-"""Each script in examples/cases prints the cause of the problem in its public thread."""
+"""Each script in examples/cases prints the cause of the problem that its GitHub thread reports."""
 
 import runpy
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The accuracy without labels, on digits and numbers whose labels the test knows."""
+"""Estimates of accuracy without labels, on digits and a table whose labels the test knows."""
 
 import json
 
@@ -14,7 +14,7 @@ from keras_shiftguard.explain.unlabelled_scores import ReferenceScores, scores, 
 
 @pytest.fixture(scope="module")
 def digits():
-    """Reference and other digits, 8 x 8, each with labels."""
+    """Training, reference and other digits, 8 x 8, each with labels."""
     x, y = load_digits(return_X_y=True)
     order = np.random.default_rng(0).permutation(len(x))
     x = (x[order] / 16).reshape(-1, 8, 8, 1).astype("float32")
@@ -123,5 +123,5 @@ def test_missing_values_stay_where_they_are():
     x = np.random.default_rng(0).normal(size=(100, 3))
     x[:7, 0] = np.nan
     for family, copy in corrupted_copies(x):
-        lost = family == "lost" and not np.isnan(copy[:, 0]).any()  # the whole column
+        lost = family == "lost" and not np.isnan(copy[:, 0]).any()  # the mean fills the column
         assert lost or np.array_equal(np.isnan(copy), np.isnan(x))

@@ -40,7 +40,7 @@ def test_right_data_has_no_gap(model, reference, monkeypatch):
     monkeypatch.setattr(sys, "stderr", terminal)
     report = sg.explain_gap(model, gap_cases.photos(600), reference)
     shown = re.findall(r"(\d+)/(\d+)", terminal.getvalue())
-    assert shown and shown[-1][0] == shown[-1][1]  # the bar ends full
+    assert shown and shown[-1][0] == shown[-1][1]  # the progress bar ends full
     assert all(int(done) <= int(total) for done, total in shown)
     assert rows_of(report).keys() == {"unexplained"}
     assert not report.beyond_sampling
@@ -209,7 +209,7 @@ def test_no_model_is_refused():
 
 @pytest.mark.thorough
 def test_groups_widen_the_intervals(model, reference):
-    """Copies of a sample tell nothing new."""
+    """Copies of a sample add no evidence."""
     x, y = gap_cases.photos(60, seed=3)
     copies = x.repeat(8, axis=0), y.repeat(8)
     groups = [f"clip {i}" for i in np.arange(60).repeat(8)]
@@ -236,7 +236,7 @@ def test_groups_widen_the_intervals(model, reference):
     ],
 )
 def test_groups_are_those_of_the_samples_that_were_read(monkeypatch, model, read, limit):
-    """Of a generator the first 50 are read; of a dataset every second, because 80 are too many."""
+    """The first 50 samples of a generator are read, but every second sample of a dataset."""
     x, y = gap_cases.photos(80)
     if limit != "max_samples":
         number = 50 * x[0].nbytes if limit == "MAX_BYTES" else 50
@@ -264,7 +264,7 @@ def test_logits_are_told_from_probabilities_over_all_chunks():
 
 
 def test_the_class_mix_of_groups_is_that_of_as_many_samples():
-    """Twenty clips of ten frames have another mix than the reference by chance."""
+    """The class mix of twenty clips, of ten frames each, differs from the reference by chance."""
     labels = np.repeat(np.array([0] * 13 + [1] * 7), 10)
     reference = Reference("the reference", 0.9, 1000, counts=np.array([500, 500]))
     assert find_label_shift(labels, reference)[0] is not None

@@ -1,4 +1,4 @@
-"""`match_levels`: the gain and offset that undo another exposure, and the share they explain."""
+"""`match_levels`: gain and offset that undo another exposure, and the share they explain of it."""
 
 import keras
 import numpy as np
@@ -26,7 +26,7 @@ def in_layout(x):
 
 
 def moves(x, other):
-    """Returns arguments of `match_levels`: the wanted moves of the attributes and their units."""
+    """Returns the wanted changes and the standard deviations of the image attributes."""
     tables = []
     for images in (x, other):
         features = profile(in_layout(images)).inputs["input"].features

@@ -1,4 +1,4 @@
-"""The convention is found from the grid of 8-bit pixels, also in dark images."""
+"""The preprocessing convention is found from the grid of 8-bit pixels, also in dark images."""
 
 from itertools import product
 

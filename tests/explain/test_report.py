@@ -99,7 +99,7 @@ def test_the_dict_is_plain():
 def test_a_directory_gets_the_table_and_json(tmp_path):
     found = report([row("preprocessing", 0.1), row("unexplained", 0.01, "rest")])
     found.write(tmp_path)
-    found.write(tmp_path)  # a second one is no error
+    found.write(tmp_path)  # writing twice is no error
     written = json.loads((tmp_path / "gap.json").read_text())
     assert written == json.loads(json.dumps(found.to_dict()))
     assert len(list((tmp_path / "shiftguard").iterdir())) == 2

@@ -48,7 +48,7 @@ def table(x):
 
 
 def measured(model, digits, change, first=False):
-    """Returns the cost of a change of validation, the loss on other digits, and the `ShiftCost`."""
+    """Returns the estimated cost of a change, its cost on other digits, and the `ShiftCost`."""
     (x, y), (vx, vy), (ox, oy) = digits
 
     def predict(chunks):
@@ -84,7 +84,7 @@ def test_what_no_operation_explains_is_told_by_the_accuracies(model, digits):
     cost, lost, found = measured(model, digits, lambda x: np.roll(x, 3, 2), first=True)
     assert cost.is_rough and abs(cost.value - lost) < 0.05  # some overfitting adds to the cost
     later = found.on(found.current)
-    assert later.by_accuracy == cost  # the result of the first visit is kept
+    assert later.by_accuracy == cost  # the cost measured in the first epoch is kept
 
     def predict(chunks):
         return predicted_classes(model, "input", chunks)
@@ -145,7 +145,7 @@ def test_a_single_column_is_read_as_logits_or_probabilities_for_all_samples():
     for chunks in ([outputs], np.split(outputs, 3)):
         assert np.array_equal(predicted_classes(model, "input", chunks), outputs[:, 0] > 0)
     probabilities = np.abs(outputs) / 2
-    probabilities[0] = np.nan  # tells nothing about the others
+    probabilities[0] = np.nan  # does not decide for the other samples
     found = predicted_classes(model, "input", [probabilities])
     assert np.array_equal(found, probabilities[:, 0] > 0.5)
 
@@ -176,7 +176,7 @@ def test_mirroring_follows_the_layout_of_the_images(first):
 
 
 def test_a_model_that_was_trained_before_knows_its_images_by_heart():
-    """The difference of the accuracies is then only an upper bound of the cost."""
+    """For such a model, the difference of the accuracies is only an upper bound of the cost."""
     labels = np.arange(400) % 2
     images = np.zeros((400, 8, 8, 1), "float32")
 

@@ -8,7 +8,7 @@ from faults.fits import new_model, numbers, run
 
 @pytest.fixture(autouse=True)
 def handle_ctrl_c():
-    """Handles Ctrl-C, which a process ignores if a shell started it in the background."""
+    """Makes Ctrl-C raise `KeyboardInterrupt`, even if a shell runs the tests in the background."""
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     signal.signal(signal.SIGINT, before)

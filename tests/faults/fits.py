@@ -28,8 +28,8 @@ def new_model(optimizer="adam"):
         ]
     )
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-    # Eager, because tracing a step takes seconds and running one takes milliseconds. JAX compiles
-    # in any case.
+    # TensorFlow runs eagerly, because tracing a step takes seconds and running it takes
+    # milliseconds. JAX always compiles.
     model.compile(optimizer, loss, run_eagerly=BACKEND == "tensorflow")
     return model
 
@@ -53,7 +53,7 @@ def same(one, other):
 
 
 def watched(*callbacks, x=X):
-    """Fits with some callbacks; returns the final numbers and the warnings of the guard."""
+    """Fits a new model; returns its final numbers and the warnings of the guard."""
     model = new_model()
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
@@ -66,7 +66,7 @@ def quiet(**arguments):
 
 
 class After(keras.callbacks.Callback):
-    """Calls a function once, after the first epoch. It stands behind the guard."""
+    """A callback, listed after the guard, that calls a function after the first epoch."""
 
     def __init__(self, action):
         super().__init__()

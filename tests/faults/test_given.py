@@ -1,7 +1,7 @@
 """Injected faults of the reference and target data.
 
-Training is not changed, there is one warning, and the log stays as written so far. Every test
-is a row of docs/faults.md.
+A fault gives one warning, and changes neither the training nor what the log already holds. Every
+test belongs to a row of docs/faults.md.
 """
 
 import zipfile
@@ -52,7 +52,7 @@ def test_the_profile_attached_to_the_reference_is_damaged(tmp_path, unwatched):
 
 
 class Failing(keras.utils.PyDataset):
-    """A target of three batches whose source fails after some reads."""
+    """Target data of three batches, which fail after `good` reads."""
 
     def __init__(self, good):
         super().__init__()
@@ -69,7 +69,7 @@ class Failing(keras.utils.PyDataset):
 
 
 @pytest.mark.thorough
-# The target fails while it is measured, in its first prediction, and in the second epoch.
+# The target fails while it is measured, in its first prediction, or in the second epoch.
 @pytest.mark.backend
 @pytest.mark.to_the_bit
 @pytest.mark.parametrize("good", [2, 3, 8])

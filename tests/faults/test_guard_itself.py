@@ -1,7 +1,7 @@
 """Injected faults of the guard itself.
 
-Training is not changed, there is one warning, and the log stays as written so far. Every test
-is a row of docs/faults.md.
+A fault gives one warning, and changes neither the training nor what the log already holds. Every
+test belongs to a row of docs/faults.md.
 """
 
 import warnings
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.eager
 
 
 class Subclassed(keras.Model):
-    """A model that Keras builds in the first step, where the guard then builds its statistics."""
+    """A model that Keras builds in the first step, so the guard builds its statistics there."""
 
     def __init__(self):
         super().__init__()
@@ -70,7 +70,7 @@ def test_the_guard_cannot_be_set_up(fails, subclassed, monkeypatch):
 
 @pytest.mark.backend
 def test_a_guard_that_cannot_begin_says_so_once(monkeypatch, unwatched):
-    """If the guard cannot begin, the validation in the fit is not taken for an evaluation."""
+    """If the guard cannot begin, it does not take the validation of the fit for an evaluation."""
 
     def explode(*args, **kwargs):
         raise MemoryError("no room for a copy of the weights")

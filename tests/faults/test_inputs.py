@@ -1,7 +1,7 @@
 """Injected faults of the training data.
 
-Training is not changed, there is one warning, and the log stays as written so far. Every test
-is a row of docs/faults.md.
+A fault gives at most one warning, and changes neither the training nor what the log already
+holds. Every test belongs to a row of docs/faults.md.
 """
 
 import warnings

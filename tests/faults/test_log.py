@@ -1,7 +1,7 @@
 """Injected faults of the log.
 
-Training is not changed, there is one warning, and the log stays as written so far. Every test
-is a row of docs/faults.md.
+A fault changes neither the training nor what the log already holds. It gives one warning, or an
+error if the log cannot be opened. Every test belongs to a row of docs/faults.md.
 """
 
 import json
@@ -47,7 +47,7 @@ def small_disk(tmp_path):
 def check_log(log_dir, before, warned, weights, unwatched, guard, words="cannot write"):
     assert same(weights, unwatched)
     assert len(warned) == 1 and words in warned[0]
-    assert guard.profiles["train"].num_samples == len(X)  # the guard went on
+    assert guard.profiles["train"].num_samples == len(X)  # the guard kept measuring
     if before is not None:
         assert len(before) > 10 and records(log_dir)[: len(before)] == before
         assert json.loads((log_dir / "report.json").read_text())["shifted"] is False
@@ -71,7 +71,7 @@ def test_the_disk_is_full(small_disk, unwatched):
 
 @pytest.mark.thorough
 def test_no_file_may_grow(tmp_path, unwatched):
-    """A limit on file sizes, which needs no mount: a record is cut off in the middle."""
+    """A limit on file sizes, which needs no root, cuts off a record in the middle."""
     before, (soft, hard) = [], resource.getrlimit(resource.RLIMIT_FSIZE)
 
     def limit():

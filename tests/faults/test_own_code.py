@@ -1,7 +1,7 @@
 """Injected faults of the user's own code, and of memory.
 
-Training is not changed, there is one warning, and the log stays as written so far. Every test
-is a row of docs/faults.md.
+The guard changes neither the training nor what the log already holds. If the guard itself fails,
+it warns once. Every test belongs to a row of docs/faults.md.
 """
 
 import signal
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.eager
 
 
 class Stop(keras.callbacks.Callback):
-    """Ends the fit at one hook: in the second epoch, or at the only call in the fit."""
+    """A callback that ends the fit at one hook: at its only call, or in the second epoch."""
 
     def __init__(self, hook, how):
         super().__init__()
@@ -156,7 +156,7 @@ class Sum(keras.metrics.Mean):
 
 @pytest.mark.backend
 def test_a_statistic_of_the_user_fails_in_an_update(unwatched):
-    """Only this statistic is left out, because its values of half an epoch would look shifted."""
+    """Only this statistic is left out, because its values from half an epoch could look shifted."""
     guard = quiet(on_shift="warn", statistics=[Sum(4, name="mine")])
     weights, warned = watched(guard)
     assert same(weights, unwatched)
@@ -167,7 +167,7 @@ def test_a_statistic_of_the_user_fails_in_an_update(unwatched):
 
 
 class SwitchOn(keras.callbacks.Callback):
-    """Doubles the input of a stream before the first batch, as a correction of the guard would."""
+    """Doubles the training input from the first batch on, with a correction of the guard."""
 
     def __init__(self, guard):
         super().__init__()
@@ -184,7 +184,7 @@ class SwitchOn(keras.callbacks.Callback):
 @pytest.mark.to_the_bit
 @pytest.mark.parametrize("hook", ["result", "update"])
 def test_a_correction_goes_on_after_a_failure_of_the_guard(hook, monkeypatch):
-    """Otherwise, the input of the network would change from one batch to the next."""
+    """If the correction stopped, the input of the network would change between two batches."""
     x = np.random.default_rng(1).random((64, 8, 8, 3)).astype("float32")
 
     def new():
@@ -270,7 +270,7 @@ def test_the_users_settings_of_numpy_are_not_those_of_the_guard(unwatched):
 
 @pytest.mark.backend
 def test_an_epoch_that_a_callback_cuts_short_is_no_shift():
-    """The samples may be sorted by class, so the first batches lack classes of a whole epoch."""
+    """If samples are sorted by class, the first batches of an epoch lack some classes."""
 
     class StopWithin(keras.callbacks.Callback):
         def on_epoch_begin(self, epoch, logs=None):

@@ -4,7 +4,7 @@ import json
 import math
 from copy import deepcopy
 
-# Values that no valid file holds: other types, limits of types, words with a special meaning.
+# Values that a reader may not expect: other types, limits of types, words with a special meaning.
 STRANGE = (
     *(None, True, False, 0, 1, -1, 3, 2**31, 2**53, 2**63, 10**30, -(2**63)),
     *(0.5, -0.0, 1e308, -1e308, math.nan, math.inf, -math.inf),
@@ -68,10 +68,10 @@ def damaged(choices, tree, times):
 
 
 def scrambled(choices, data, most):
-    """Returns the bytes with up to `most` of them changed, or cut off."""
+    """Returns the bytes after up to `most` changes, each of which changes or removes some bytes."""
     data = bytearray(data)
     for _ in range(choices.below(most + 1)):
-        if not data:  # after the last choice, `chunk` is empty, which removes bytes
+        if not data:  # all were removed: a `chunk` may be empty
             break
         at = choices.below(len(data))
         what = choices.below(4)

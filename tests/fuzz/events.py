@@ -1,4 +1,4 @@
-"""The reader of event files, on any bytes, with the real code of TensorBoard and of the tab."""
+"""The reader of event files, on any bytes, with the code of TensorBoard and of the Shift tab."""
 
 import json
 import logging
@@ -94,7 +94,7 @@ def one_log(data, folder):
 
 
 def _ask(log, which, place):
-    """Sends one request. An error with a sentence for the user is no bug, but a status 503 is."""
+    """Sends one request. An error with a sentence for the user is no bug. A status 503 is a bug."""
     name = ("input/0", "input", "labels")[place]
     questions = (
         lambda run: overview(run),
@@ -118,7 +118,7 @@ def _ask(log, which, place):
 
 
 def _records(choices):
-    """Returns up to eight of the real records, up to four of them changed."""
+    """Returns the version, the state and up to seven other real records, some of them damaged."""
     start, state, *others = real()
     records = [state, *(choices.pick(others) for _ in range(choices.below(8)))]
     for _ in range(choices.below(5)):

@@ -16,7 +16,7 @@ NAMES = ("a.png", "b.jpg", "c.gif", "d.bmp", "e.tiff", "f.webp", "g.ppm", "sub/h
 
 @cache
 def real():
-    """The bytes of real images, by name."""
+    """Returns the bytes of the real images, sorted by file name."""
     suffixes = (".png", ".jpg", ".gif", ".bmp", ".tiff", ".webp", ".ppm")
     files = sorted(path for path in REAL.iterdir() if path.suffix in suffixes)
     return [path.read_bytes() for path in files]
@@ -39,7 +39,7 @@ def one_directory(data, folder):
             (place / choices.pick(NAMES)).write_bytes(content)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ShiftWarning)
-        warnings.simplefilter("ignore", UserWarning)  # Pillow's, of damaged metadata
+        warnings.simplefilter("ignore", UserWarning)  # Pillow warns of damaged metadata
         try:
             images = read_images(place, (6, 5), choices.pick((3, 1)), 8)
         except BadInputError:

@@ -17,7 +17,7 @@ REAL = Path(__file__).parent / "real"
 
 @cache
 def real():
-    """The members of a real `.keras` file, and a real `.h5` file."""
+    """Returns the members of a real `.keras` file, and the bytes of a real `.h5` file."""
     with zipfile.ZipFile(REAL / "model.keras") as archive:
         members = {name: archive.read(name) for name in archive.namelist()}
     return members, (REAL / "model.h5").read_bytes()
@@ -35,7 +35,7 @@ def one_model(data, folder):
         path.write_bytes(_archive(choices))
     is_profile(str(path))
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # Keras's
+        warnings.simplefilter("ignore")  # from Keras
         try:
             _input_shape(load_model(str(path)))
         except BadInput:
@@ -52,7 +52,7 @@ def _archive(choices):
     if choices.below(3) == 1:
         name = choices.pick(sorted(members))
         members[name] = scrambled(choices, members[name], 6)
-    if choices.below(8) == 1:  # not 0, which is the answer after the last byte
+    if choices.below(8) == 1:  # not 0, which `below` returns after the last byte
         members.pop(choices.pick(sorted(members)))
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w") as archive:

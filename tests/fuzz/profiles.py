@@ -25,7 +25,7 @@ ARRAYS = ("x.npz", "x.npy")
 
 @cache
 def real():
-    """Header and arrays of a real profile, and the arrays as they stand in its file."""
+    """Returns the header and the arrays of a real profile, and the bytes of each array."""
     with np.load(REAL / "small.profile") as file:
         arrays = dict(file)
     header = arrays.pop("header").tobytes()
@@ -33,7 +33,7 @@ def real():
 
 
 def one_profile(data):
-    """Reads the bytes as a profile, which is then used, or as the state of a guard.
+    """Reads the bytes as a profile and uses it, or reads them as the state of a guard.
 
     Returns whether the header was read.
     """
@@ -53,7 +53,7 @@ def one_profile(data):
         return not str(error).partition(">")[2].startswith(" is not a readable profile")
     except FileNotFoundError:
         return False
-    # The comparison of two embeddings takes as long as reading a hundred profiles.
+    # Few profiles are compared, because a comparison takes as long as reading a hundred.
     use(profile, thoroughly=choices.below(64) == 0)
     return True
 
@@ -74,15 +74,15 @@ def use(profile, thoroughly):
 
 
 def built(choices, as_state):
-    """Returns a damaged copy of a real file: other numbers, shapes, types, parts lost or moved."""
+    """Returns a damaged copy of a real file: values, shapes and types change, parts are missing."""
     text, arrays, members = real()
     header, arrays = json.loads(text), dict(arrays)
-    # Costly parts are mostly left out, so that they get their defaults.
+    # Costly parts are mostly left out. The reader then uses their defaults.
     parts = choices.below(256)
     for number, part in enumerate(("labels", "outputs")):
         if parts >> 3 == number:
             continue
-        # Array fields get their defaults, which belong to a profile without classes.
+        # Array fields are left out. Their defaults belong to a profile without classes.
         kept = header["profile"][part]
         kept = {k: v for k, v in kept.items() if not isinstance(v, (dict, list))}
         header["profile"][part] = {**kept, "num_classes": 0} if part == "outputs" else kept
@@ -102,7 +102,7 @@ def built(choices, as_state):
     content = {name: members[name] for name in arrays}
     for _ in range(choices.pick((0, 0, 0, 1, 1, 2, 3)) if arrays else 0):
         name = choices.pick(sorted(arrays))
-        with np.errstate(all="ignore"):  # of numbers that do not fit their type
+        with np.errstate(all="ignore"):  # numbers may not fit the new type
             arrays[name] = _other(choices, arrays[name])
         content[name] = _npy(arrays[name])
     content["header"] = _npy(np.frombuffer(json.dumps(header).encode(), np.uint8))
@@ -184,6 +184,6 @@ def _arrays(choices, suffix):
         for _ in range(1 + choices.below(3)):
             name = choices.pick(("x.npy", "images.npy", "y.npy", "../x.npy", "arr_0.npy"))
             with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # a name twice
+                warnings.simplefilter("ignore")  # zipfile warns if a name is there twice
                 archive.writestr(name, array)
     return scrambled(choices, file.getvalue(), choices.pick((0, 0, 4)))

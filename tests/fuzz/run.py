@@ -33,14 +33,14 @@ def main():
     import atheris  # not needed to run the corpus
 
     if arguments.reader == "events":
-        sys.modules["tensorflow"] = None  # neither the tab nor TensorBoard need it
+        sys.modules["tensorflow"] = None  # neither the tab nor TensorBoard needs it
     place = SHARED_MEMORY if os.path.isdir(SHARED_MEMORY) else None
     folder = Path(tempfile.mkdtemp(dir=place))
     with atheris.instrument_imports(include=WATCHED):
         from fuzz.readers import reader
 
         read = reader(arguments.reader, folder)
-        # Imports at the first use take seconds, so the corpus runs once before.
+        # Imports at the first use take seconds, so the corpus is read once before the fuzzing.
         for path in sorted((HERE / "corpus" / arguments.reader).iterdir()):
             read(path.read_bytes())
     count, past, start = 0, 0, time.monotonic()
@@ -56,7 +56,7 @@ def main():
                 flush=True,
             )
 
-    # libFuzzer writes what it finds to the first folder.
+    # libFuzzer writes new inputs to the first folder.
     grown = folder / "grown"
     grown.mkdir()
     options = [f"-runs={arguments.inputs}", "-timeout=10", "-rss_limit_mb=2048", "-max_len=4096"]

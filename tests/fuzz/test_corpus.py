@@ -24,7 +24,7 @@ CHECKED = {"profile": 0.5, "array": 0.05, "events": 0.5, "images": 0.3, "model":
 
 
 def ready(name, folder):
-    """Returns the reader with a time limit; its first inputs, which import modules, are read."""
+    """Returns the reader with a time limit, after three inputs that make it import its modules."""
     read = reader(name, folder)
     for first in range(3):
         read(bytes([first, 0, 0]))

@@ -1,4 +1,4 @@
-"""The guard measures outside the step: it adds no state to the model."""
+"""The guard measures outside of the training step, and adds no state to the model."""
 
 import functools
 import warnings
@@ -42,7 +42,7 @@ def fit(model, data, *callbacks, **more):
 
 
 class During(keras.callbacks.Callback):
-    """Calls a function with the model at one batch of the fit."""
+    """A callback that calls a function with the model after one batch of the fit."""
 
     def __init__(self, function, batch=2):
         super().__init__()
@@ -98,7 +98,7 @@ def test_after_an_interrupted_fit_the_next_one_is_not_measured(data):
     assert stream.profile.num_samples == 3 * 16
     fit(model, data)
     assert stream.drain().num_samples == 0
-    # A guard of a later fit takes the place of the one that was left behind.
+    # The guard of a later fit replaces the guard that the interrupted fit left on the model.
     other = sg.ShiftGuard(verbose=0)
     fit(model, data, other)
     assert other.profiles["train"].num_samples == 80
@@ -109,7 +109,7 @@ def test_after_an_interrupted_fit_the_next_one_is_not_measured(data):
     "repair", ["on_mismatch", pytest.param("adapt", marks=pytest.mark.thorough)]
 )
 def test_after_an_interrupted_fit_the_next_one_is_not_repaired(data, repair):
-    """The next fit neither corrects nor augments its input, although the old wrapper is there."""
+    """The next fit neither corrects nor augments its input, although its step is still wrapped."""
     plain, model = network(), network()
     guard = sg.ShiftGuard(verbose=0, **{repair: {"on_mismatch": "fix", "adapt": True}[repair]})
 
@@ -133,7 +133,7 @@ def test_after_an_interrupted_fit_the_next_one_is_not_repaired(data, repair):
 
 
 class InterruptBefore(keras.callbacks.Callback):
-    """Ends the fit after the guard has begun a batch, and before the step gets it."""
+    """A callback that ends the fit after the guard began a batch, and before the step gets it."""
 
     def on_train_batch_begin(self, batch, logs=None):
         if batch == 2:
@@ -163,7 +163,7 @@ def test_two_guards_unwind_in_any_order(data):
 
 @pytest.mark.slow_on_tensorflow
 def test_a_guard_that_is_not_in_a_list(data):
-    """Keras then ends batches in other threads, while the next ones run."""
+    """Without a list, Keras ends batches in other threads while the next batches run."""
     plain, model, guard = network(), network(), sg.ShiftGuard(verbose=0, on_shift="ignore")
     more = {"batch_size": 4, "validation_data": data, "shuffle": False, "verbose": 0}
     plain.fit(*data, **more)
@@ -223,7 +223,7 @@ def test_an_evaluation_just_before_a_step_does_not_hide_its_batch(data):
     guard = sg.ShiftGuard(verbose=0)
     fit(network(), data, guard, Nosy(), epochs=2, validation_data=data)
     assert guard.profiles["train"].num_samples == 80
-    assert guard._run._passes["train"].repeats  # so the second pass had the same 80
+    assert guard._run._passes["train"].repeats  # the second epoch had the same 80
 
 
 def two_inputs():
@@ -311,7 +311,7 @@ def test_inputs_inside_a_nested_input_are_named_once(data):
 
 
 class WithoutLayers(keras.Model):
-    """Stands for a `Trainer` that is a plain `Layer`: it has no `.layers`."""
+    """A model without `.layers`, like a `Trainer` that is a plain `Layer`."""
 
     def __init__(self):
         super().__init__()
@@ -334,7 +334,7 @@ def test_a_model_without_layers_is_measured(data):
 
 
 class Unlabelled(keras.Model):
-    """Learns without labels, as an autoencoder does."""
+    """A model that learns without labels, as an autoencoder does."""
 
     def __init__(self):
         super().__init__()
@@ -348,7 +348,7 @@ class Unlabelled(keras.Model):
 
 
 class SwitchOn(keras.callbacks.Callback):
-    """Corrects the input of a stream before its first batch."""
+    """Switches on a correction of the input of a stream before each batch."""
 
     def __init__(self, guard, stream):
         super().__init__()
@@ -377,7 +377,7 @@ def test_inputs_without_labels_are_corrected(data):
 
 @pytest.mark.slow_on_tensorflow
 def test_what_a_callback_evaluates_after_data_of_unknown_length_is_not_validation(data):
-    """Keras does not tell that the last call of a generator's pass got no batch."""
+    """When a generator ends, Keras does not say that the last call got no batch."""
     x, y = data
 
     def batches():
@@ -404,7 +404,7 @@ def test_what_a_callback_evaluates_after_data_of_unknown_length_is_not_validatio
 
 @pytest.mark.skipif(BACKEND != "tensorflow", reason="elsewhere Keras passes the batches themselves")
 def test_functions_that_users_made_get_every_batch(data):
-    """One takes two batches in a call, to accumulate gradients; another wraps Keras's function."""
+    """One function takes two batches in a call, and another wraps the function of Keras."""
     import tensorflow as tf
 
     calls = []

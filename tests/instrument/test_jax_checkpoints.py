@@ -1,4 +1,4 @@
-"""On JAX, Orbax checkpoints of a guarded fit and Flax NNX work as without a guard."""
+"""On JAX, a guard changes neither Orbax checkpoints nor fits with Flax NNX."""
 
 import os
 import subprocess
@@ -18,7 +18,7 @@ pytestmark = [
 
 
 class Interrupt(keras.callbacks.Callback):
-    """Interrupts the fit as Ctrl-C does, in the middle of an epoch."""
+    """A callback that interrupts the fit as Ctrl-C does, in the middle of an epoch."""
 
     def __init__(self, epoch):
         super().__init__()
@@ -58,7 +58,7 @@ def interrupted_and_resumed(directory, guards):
     save = keras.callbacks.OrbaxCheckpoint(str(directory), save_on_background=False)
     with pytest.raises(KeyboardInterrupt):
         model.fit(x, y, epochs=4, callbacks=[save, Interrupt(2), *guards], **data)
-    model.get_state_tree()  # raised after Ctrl-C when variables of the guard were on the model
+    model.get_state_tree()  # after Ctrl-C, variables of a guard would raise an error here
     restored = keras.saving.load_model(str(directory))
     restored.fit(x, y, initial_epoch=2, epochs=4, callbacks=list(guards), **data)
     return restored

@@ -67,7 +67,7 @@ def test_parts_add_up_to_one_pass(photos):
 
 
 def test_profiles_made_apart_compare(photos):
-    """Embeddings of separate profiles have the same coordinates."""
+    """Embeddings of separate profiles use the same random projections, so they can be compared."""
     x = photos[0]
     same, other = profile(x).inputs["input"], profile(x[::-1] * 0.5).inputs["input"]
     again = profile(x[::-1].copy()).inputs["input"]

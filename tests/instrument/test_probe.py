@@ -1,4 +1,4 @@
-"""The probe measures the same numbers however the model is built, fed and run."""
+"""The guard measures the same numbers however the model is built, fed and run."""
 
 import keras
 import numpy as np
@@ -35,7 +35,7 @@ class Subclassed(keras.Model):
 
 
 class OwnStep(Subclassed):
-    """A model that overrides the step and calls super, as is common."""
+    """A model that overrides `train_step` and calls `super`, as is common."""
 
     def train_step(self, *args):
         return super().train_step(*args)
@@ -169,7 +169,7 @@ def test_channels_first(data):
     x, y = np.ascontiguousarray(np.moveaxis(data[0], -1, 1)), data[1]
     keras.config.set_image_data_format("channels_first")
     try:
-        # TensorFlow has no such convolution on the CPU.
+        # TensorFlow has no channels-first convolution on the CPU.
         conv = [] if BACKEND == "tensorflow" else [layers.Conv2D(4, 3)]
         inputs = [keras.Input((3, SIZE, SIZE))]
         model = keras.Sequential([*inputs, *conv, layers.Flatten(), layers.Dense(3)])
@@ -225,7 +225,7 @@ def test_a_users_own_metric_is_measured_the_same_way(data):
 
 @pytest.mark.thorough
 def test_many_batches_are_drained_before_counts_stop(data, monkeypatch):
-    """Draining in mid-epoch loses nothing."""
+    """Reading the sums from the device in the middle of an epoch (draining) loses nothing."""
     monkeypatch.setattr("keras_shiftguard.callback.passes.BATCHES_PER_DRAIN", 3)
     x, y = data
     guard = watched(compiled(sequential()), x, y, batch_size=4, epochs=2)

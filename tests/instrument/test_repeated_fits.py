@@ -17,7 +17,7 @@ SIZE = 6
 
 
 class Traces(layers.Layer):
-    """Counts how often a step is traced through it."""
+    """A layer that counts how often a step is traced."""
 
     number = 0
 
@@ -30,7 +30,7 @@ class Traces(layers.Layer):
 
 
 class Scaled(layers.Layer):
-    """Multiplies by a Python number, which a trace holds as a constant."""
+    """A layer that multiplies by a Python number, which a traced step holds as a constant."""
 
     factor = 1.0
 
@@ -102,7 +102,7 @@ def test_a_step_is_compiled_once_for_all_fits(data):
     for _ in range(3):
         fit(model, data, quiet())
     assert Traces.number == traced
-    fit(model, data, quiet(on_mismatch="fix"))  # another step
+    fit(model, data, quiet(on_mismatch="fix"))  # needs another step
     traced = Traces.number
     for mode in ("warn", "fix"):
         fit(model, data, quiet(on_mismatch=mode))
@@ -134,7 +134,8 @@ def test_batches_of_another_size_are_measured_in_a_later_fit(data):
     model = compiled(network())
     fit(model, data, quiet())
     guard = fit(model, data, quiet(), batch_size=7)
-    # A trained model is diagnosed after some batches, whose sums are read separately.
+    # A trained model is diagnosed after some batches. Their sums are read separately, so the sums
+    # of the epoch are rounded differently.
     assert_same_profiles(guard, fit(compiled(network()), data, quiet(), batch_size=7), rtol=1e-5)
 
 
@@ -210,7 +211,7 @@ def test_compile_begins_anew(data):
 @pytest.mark.thorough
 @pytest.mark.skipif(BACKEND == "jax", reason="jax.jit keeps its first trace, asked or not")
 def test_a_step_that_a_callback_has_compiled_in_between_stays(data):
-    """Users do this to unfreeze layers in the middle of a fit."""
+    """Users compile the step again to unfreeze layers in the middle of a fit."""
 
     class Change(keras.callbacks.Callback):
         def on_epoch_begin(self, epoch, logs=None):
@@ -279,7 +280,7 @@ def test_what_was_interrupted_is_not_served_to_a_guard_that_asks_for_more(data):
 @pytest.mark.thorough
 @pytest.mark.backend
 def test_evaluate_after_a_fit_that_was_interrupted_and_the_reverse(data):
-    """Keras compiles the step for validation before it calls the first hook."""
+    """Keras makes the step for validation before it calls the first hook of a callback."""
     x, y = data
     model = compiled(network())
     with pytest.raises(KeyboardInterrupt):

@@ -1,4 +1,4 @@
-"""The merged measurements of several TensorFlow replicas are those of one device."""
+"""The merged measurements of several TensorFlow replicas equal those of one device."""
 
 import os
 import subprocess
@@ -20,7 +20,7 @@ x, y = np.random.default_rng(0).random((49, 12, 12, 3)).astype("float32"), np.ze
 with strategy.scope():
     model = test_probe.compiled(test_probe.sequential(), jit_compile=False)
 """
-# The last of the batches of 16 holds only the 49th sample, so one replica gets an empty batch.
+# With batches of 16, the last one holds only the 49th sample, so one replica gets an empty batch.
 # (Keras's own convolution fails on an empty batch.)
 REPLICAS = """
 with strategy.scope():

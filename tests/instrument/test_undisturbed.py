@@ -1,4 +1,4 @@
-"""What the guard runs and reads besides the training leaves no trace in the training."""
+"""The guard's own predictions, and its reads of target data, do not change the training."""
 
 import random
 import sys
@@ -18,7 +18,7 @@ X, Y = RNG.random((48, 6)).astype("float32"), RNG.integers(0, 3, 48)
 
 
 class AlwaysNoisy(layers.Layer):
-    """Draws random numbers in inference as well, as for Monte-Carlo dropout."""
+    """A layer that draws random numbers in inference too, as in Monte Carlo dropout."""
 
     def __init__(self):
         super().__init__()
@@ -88,7 +88,7 @@ def test_a_network_that_draws_in_inference_trains_as_without_a_guard():
 
 
 def test_a_target_that_draws_random_numbers_changes_no_training():
-    """Training draws from the same generators: from Python's, NumPy's or PyTorch's."""
+    """Training may draw from the same generators of Python, NumPy or PyTorch."""
 
     class Target(keras.utils.PyDataset):
         def __len__(self):

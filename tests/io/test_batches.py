@@ -26,7 +26,7 @@ class Pairs(keras.utils.PyDataset):
 
 
 class Numbered(keras.utils.PyDataset):
-    """Has its length in `num_batches`, as Keras asks for."""
+    """A dataset that has its length in `num_batches`, as Keras requires."""
 
     num_batches = 5
 
@@ -39,14 +39,14 @@ class Endless(Numbered):
 
 
 class Lists(Pairs):
-    """Gives lists, which `fit` reads as it reads tuples."""
+    """A dataset that gives lists, which `fit` reads like tuples."""
 
     def __getitem__(self, index):
         return list(super().__getitem__(index))
 
 
 class Flow:
-    """Iterates without end, as the flows of the legacy ImageDataGenerator do."""
+    """A sequence that iterates without end, as the flows of the legacy ImageDataGenerator do."""
 
     def __len__(self):
         return 5
@@ -113,7 +113,7 @@ def test_several_inputs(x):
 
 def test_tables_and_columns_of_pandas_are_arrays():
     pandas = pytest.importorskip("pandas")
-    index = np.linspace(0, 1, 50)  # labels of rows, by which nothing is selected
+    index = np.linspace(0, 1, 50)  # row labels, which must select nothing
     table = pandas.DataFrame({"a": W, "b": Y, "c": Y > 0}, index=index)
     inputs, labels = first_samples((table, table["b"]), 50)
     np.testing.assert_allclose(inputs["input"], np.stack([W, Y, Y > 0], axis=1))

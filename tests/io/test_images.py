@@ -1,4 +1,4 @@
-"""Image files and array files, good and bad."""
+"""Reading of image files and array files, valid and damaged."""
 
 import numpy as np
 import pytest
@@ -10,7 +10,7 @@ from keras_shiftguard.io.images import read_array, read_images, read_labels
 
 @pytest.fixture
 def folder(tmp_path, raw_images):
-    """Two classes of eight PNG files each, and files that are no images."""
+    """Two classes of eight PNG files each, and a file that is no image."""
     for i, pixels in enumerate(raw_images):
         path = tmp_path / "photos" / ("cat" if i % 2 else "dog") / f"{i:02d}.png"
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -182,7 +182,7 @@ def test_pickled_labels_are_refused(tmp_path):
 
 
 def test_labels_that_are_more_than_the_images_are_refused(tmp_path):
-    """Ten of 40 labels would be as many as ten of 20 images, but belong to other images."""
+    """Ten evenly chosen labels of 40 do not belong to ten evenly chosen images of 20."""
     np.savez(tmp_path / "a.npz", x=np.zeros((20, 4, 4, 3)), y=np.arange(40))
     with pytest.raises(BadInputError, match="holds 20 images and 40 labels"):
         read_labels(tmp_path / "a.npz", 10)

@@ -60,12 +60,12 @@ def run_python(code, *args):
 
 
 def read_back(log_dir):
-    """`{"run|plugin|tag": [[step, value], ...]}`, by TensorBoard's multiplexer."""
+    """Returns `{"run|plugin|tag": [[step, value], ...]}`, as TensorBoard's multiplexer reads it."""
     return json.loads(run_python(READ_BACK, log_dir))
 
 
 def test_tensorboard_finds_every_series_in_its_own_run(log_dir):
-    """Only the user's own metrics are scalars: features as scalars would fill a hundred cards."""
+    """Only the shift and the user's metrics are scalars: features would fill a hundred cards."""
     found = read_back(log_dir)
     expected = {"shiftguard|scalars|shiftguard/train/my_metric"}
     expected |= {"shiftguard|scalars|shiftguard/shift", "shiftguard|text|shiftguard/verdict"}
@@ -96,7 +96,7 @@ def test_text_keeps_its_lines_and_is_no_markdown(log_dir):
 
 
 def test_the_data_provider_of_the_server_sees_all_three(log_dir):
-    # Data providers list series by data class, so one without a class never appears.
+    # Data providers list series by data class, so a series without a class never appears.
     code = """
         import sys
         sys.modules["tensorflow"] = None

@@ -1,4 +1,4 @@
-"""An interrupted fit goes on with the state of its guard."""
+"""A resumed fit continues with the saved state of its guard."""
 
 import keras
 import numpy as np
@@ -43,7 +43,7 @@ def test_another_guard_goes_on_where_the_first_one_ended(tmp_path):
         return 0.6 if epoch else 1.0
 
     whole = fit(quiet(tmp_path / "whole"), 0, 3, darker)
-    assert {f.since for f in whole.report.findings} == {2}  # found in epoch 2, kept since
+    assert {f.since for f in whole.report.findings} == {2}  # found in epoch 2; the date is kept
     fit(quiet(tmp_path / "parts"), 0, 2, darker)
     parts = fit(quiet(tmp_path / "parts"), 2, 3, darker)
     assert parts.report == whole.report
@@ -128,7 +128,7 @@ def test_the_tab_shows_each_epoch_once_and_nothing_of_what_was_repeated(repeated
 def test_tensorboard_keeps_each_epoch_of_a_curve_once(repeated):
     with data_of(repeated, "python") as (_, multiplexer):
         points = multiplexer.Tensors("shiftguard", "shiftguard/val_shift")
-    assert [point.step for point in points] == [1, 2, 3]  # as Keras prints epochs
+    assert [point.step for point in points] == [1, 2, 3]  # counted from 1, as Keras prints epochs
     with opened(repeated) as tab:
         series = tab.ask("curves", run="shiftguard")["series"]
     assert [step for step, _ in series["val_loss"]] == [0, 1, 2]
@@ -153,7 +153,7 @@ def test_a_correction_is_on_from_the_first_batch(tmp_path, raw_images):
         guard = sg.ShiftGuard(on_mismatch="fix", expects="tf", log_dir=tmp_path, verbose=0)
 
         def record(batch, logs):
-            _ = guard.model  # on JAX, updates the variables
+            _ = guard.model  # on JAX, this updates the variables
             fixed = guard._run.stream("train").corrected("input", keras.ops.convert_to_tensor(x))
             seen.append(float(keras.ops.convert_to_numpy(fixed).min()))
 

@@ -289,7 +289,7 @@ def test_wide_tables_are_drawn_on_the_coarse_grid(tmp_path):
     assert (drawn.sum(axis=2) > 0.9 * SHARE_SCALE).all()
 
 
-# --- the pictures -----------------------------------------------------------------
+# --- bins and bars of the charts --------------------------------------------------
 
 
 def histogram(values):
@@ -360,7 +360,7 @@ def test_what_goes_along_with_a_tolerated_finding_is_no_alarm(tmp_path, cost, fl
     both = streams(rng, shift=3)
     monitor.compare(*PAIR, both["validation"], both["train"], 1)
     found = monitor.pairs[0]
-    found.significant |= {"input/2"}  # as if it differed in the same way
+    found.significant |= {"input/2"}  # as if a test had found column 2 as well
     measured = Cost(cost, (cost / 2, 2 * cost), 500)
     monitor.price(*PAIR, dict.fromkeys(found.findings, measured), tolerance=0.01)
     with EventWriter(tmp_path) as writer:

@@ -1,4 +1,4 @@
-"""Files opened in a real Chromium from the disk."""
+"""A fixture that opens files from the disk in a real Chromium."""
 
 import pytest
 from plugin.browser import AXE, PATIENCE
@@ -19,7 +19,7 @@ class Opened:
         self.page.goto(path.as_uri())
 
     def audit(self):
-        """Returns every problem that axe-core finds, contrast among them, one line each.
+        """Returns every problem that axe-core finds, low contrast included, one line each.
 
         The page forbids all scripts, so axe-core is run by `evaluate`.
         """

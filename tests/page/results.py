@@ -1,4 +1,4 @@
-"""Results of each kind, as the library makes them, and the data of a large run."""
+"""Example results of each kind, as the library makes them, and the page of a large run."""
 
 from dataclasses import replace
 
@@ -67,7 +67,7 @@ def estimate(value=0.61, high=0.67):
 
 
 def write_large_run(log_dir, rng, num_features=1000, epochs=200):
-    """Writes the page of a fit with many features and epochs, all of which differ."""
+    """Writes the page of a fit with many epochs and many features, which all differ."""
     monitor = ShiftMonitor(0.05, [("validation", "train")])
     profiles = streams(rng, 2.0, num_features)
     current = profiles["validation"]

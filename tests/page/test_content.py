@@ -134,7 +134,7 @@ def test_an_alarm_whose_cost_is_not_known_is_to_be_looked_at():
     band = said(report(unknown)).band
     assert band.state == "look" and band.facts[0].figure == "cost unknown"
     assert "the effect size is \N{MINUS SIGN}1.4" in band.facts[0].meaning
-    # Another preprocessing step is always a mistake, whatever it costs.
+    # A difference in preprocessing is always a mistake, whatever it costs.
     assert said(report(replace(unknown, kind="preprocessing"))).band.state == "act"
 
 
@@ -164,7 +164,7 @@ def test_a_fit_that_is_adapted_is_not_told_to_adapt():
 
 
 def test_the_epochs_have_the_words_of_the_tab_and_a_row_for_each_cause():
-    """A cause that was found against training as well takes no place for the first epoch."""
+    """A cause found against training gets no second row for the comparison with epoch 1."""
     columns = [replace(DARKER, feature=f"input/{column}") for column in range(12)]
     found = [DARKER, replace(NOISIER, feature="input/noise_flat"), *columns]
     found = [*(replace(each, against="the first epoch") for each in found[:2]), *found]
@@ -226,7 +226,7 @@ def test_a_corrected_run_is_not_shown_as_a_mismatch():
     parts = {"diagnosis": {"train": diagnosis().to_dict()}, "corrected": ["train"]}
     band = assemble(plain(parts)).band
     assert band.state == "corrected" and band.code == "model = guard.diagnosis.apply(model)"
-    assert "x * 2.0" not in page(plain(parts))  # which would correct it twice
+    assert "x * 2.0" not in page(plain(parts))  # this line would correct the input twice
     assert "nothing lost in fit" in [fact.figure for fact in band.facts]
     parts["diagnosis"]["validation"] = diagnosis().to_dict()
     assert assemble(plain(parts)).band.state == "act"
@@ -260,7 +260,7 @@ def test_a_page_is_written_or_returned(result, tmp_path):
     assert text.startswith("<!doctype html>")
     assert result.to_html(tmp_path / "new" / "page.html") is None
     assert (tmp_path / "new" / "page.html").read_text(encoding="utf-8") == text
-    # The page can be made from the data alone, as another process reads them.
+    # The page can be made from the JSON data alone, as in another process.
     assert page(json.loads(json.dumps(plain(result._page_parts()), allow_nan=False))) == text
     for name in ("src", "href", "action"):
         assert not re.search(rf"\s{name}\s*=", text)
@@ -297,7 +297,7 @@ def test_hostile_names_stay_text(kind, text):
 
 
 class Taken:
-    """Stands for a log, and keeps the texts that a hostile case would write to it."""
+    """A stand-in for a log, which keeps the texts that a hostile case would write."""
 
     def __init__(self):
         self.texts = []

@@ -70,7 +70,7 @@ def test_the_page_of_a_fit_says_what_is_wrong(opened, run_page):
     assert "darker than training images" in shown.locator(".band h2").inner_text()
     assert shown.locator("header b").inner_text() == "night <b>shift"
     assert shown.locator("svg.curve").count() >= 2  # the accuracy, and the mean brightness
-    assert shown.locator("svg.cells").first.locator("rect").count() == 3  # an epoch each
+    assert shown.locator("svg.cells").first.locator("rect").count() == 3  # one for each epoch
     assert "Darker" in shown.locator("section").first.inner_text()
     everything = shown.locator("main").inner_text()
     names = [name for name in ATTRIBUTES if "_" in name]
@@ -92,7 +92,7 @@ def test_it_prints_in_light_colours_on_paper(opened, run_page, tmp_path):
     shown.emulate_media(media="print")
     assert shown.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
     wide = "[...document.querySelectorAll('.wide')].every(e => e.scrollWidth <= e.clientWidth)"
-    shown.set_viewport_size({"width": 720, "height": 1000})  # a sheet between its margins
+    shown.set_viewport_size({"width": 720, "height": 1000})  # a printed sheet without its margins
     assert shown.evaluate(wide)
     printed = shown.pdf(path=tmp_path / "page.pdf", format="A4")
     assert printed.startswith(b"%PDF") and 1 <= printed.count(b"/Type /Page\n") <= 4

@@ -1,4 +1,4 @@
-"""The pictures of `log_samples=`: the choice of images, their gray levels, the number of files."""
+"""The images that `log_samples=` stores: their choice, their range, and the number of files."""
 
 import io
 import json
@@ -116,7 +116,7 @@ def test_the_corrected_images_stand_beside_those_that_were_fed(tmp_path, rng):
     rows = {row["what"]: row for row in look["rows"] if row["stream"] == "train"}
     assert rows["fed"]["range"] == [0.0, 1.0] and rows["corrected"]["range"] == [-1.0, 1.0]
     for fed, corrected in zip(*(rows[w]["pictures"] for w in ("fed", "corrected")), strict=True):
-        # The fix maps [0, 1] to [-1, 1], and each is drawn over its own range, so both look alike.
+        # The fix maps [0, 1] to [-1, 1]. Each is drawn over its own range, so both look alike.
         assert np.allclose(pixels(tmp_path, fed), pixels(tmp_path, corrected), atol=1.01)
     assert "corrected, as the model sees them" in (tmp_path / "shift.html").read_text("utf-8")
 
@@ -139,7 +139,7 @@ def test_only_the_last_looks_stay(tmp_path, rng):
     named = {p["file"] for k in index_of(tmp_path) for r in k["rows"] for p in r["pictures"]}
     there = {p.relative_to(tmp_path).as_posix() for p in tmp_path.rglob("*.png")}
     assert named == there
-    guard = fit(tmp_path, x, y, epochs=1, log_samples=2)  # another fit: its pictures alone
+    guard = fit(tmp_path, x, y, epochs=1, log_samples=2)  # a new fit keeps only its own images
     assert [look["epoch"] for look in index_of(tmp_path)] == [1]
     guard.model.evaluate(x, y, callbacks=[guard], verbose=0)
     assert [look["epoch"] for look in index_of(tmp_path)] == [1]

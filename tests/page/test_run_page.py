@@ -1,4 +1,4 @@
-"""The page that the guard writes: at each look, after a crash, in a resumed fit, on a full disk."""
+"""The page that the guard writes: after each epoch, before a crash, and in a resumed fit."""
 
 import json
 import os
@@ -33,7 +33,7 @@ def darker(epoch):
 
 
 class Crash(keras.callbacks.Callback):
-    """Raises an error in the middle of an epoch, counted from 0."""
+    """A callback that raises an error in the middle of an epoch, counted from 0."""
 
     def __init__(self, epoch):
         super().__init__()
@@ -55,7 +55,7 @@ def crashing_fit(guard, epoch):
     callbacks = [guard, Crash(epoch)]
     with pytest.raises(MemoryError):
         model.fit(*data(), validation_data=data(0.5), epochs=4, callbacks=callbacks, verbose=0)
-    guard.detach()  # closes the log, which a process does at its end
+    guard.detach()  # closes the log, as the end of the process would
 
 
 @pytest.mark.thorough
@@ -74,9 +74,9 @@ def test_each_epoch_is_in_the_page_and_a_resumed_fit_goes_on(tmp_path):
         if each["feature"] == "input/brightness" and each["against"] == "train"
     )
     first, *later = zip(brightness["mean"], brightness["against_mean"], strict=True)
-    assert first == (None, None)  # not found then, and so not in the page that was read back
+    assert first == (None, None)  # not found then, so not in the page of the first fit
     assert [mean / other for mean, other in later] == pytest.approx([0.5, 0.5], rel=1e-3)
-    assert main(["report", str(tmp_path)]) == 1  # made again without the guard
+    assert main(["report", str(tmp_path)]) == 1  # writes the page again, without the guard
 
 
 def test_what_was_found_later_is_shown_from_the_first_epoch_on(rng):

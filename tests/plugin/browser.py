@@ -1,4 +1,4 @@
-"""A TensorBoard server and a real Chromium for tests of the page."""
+"""A TensorBoard server and a real Chromium for tests of the Shift tab."""
 
 import os
 import re
@@ -19,7 +19,7 @@ PATIENCE = 60_000  # milliseconds; test machines may be busy
 
 
 def chromium():
-    """Returns the path of Chromium. Without one, tests are skipped, unless one is required."""
+    """Returns the path of Chromium. Without it, the test is skipped, or fails if it is required."""
     path = shutil.which("chromium") or shutil.which("chromium-browser")
     if path is None and os.environ.get("SHIFTGUARD_REQUIRE_BROWSER"):
         pytest.fail("Chromium is missing: apt-get install chromium")
@@ -32,7 +32,7 @@ def chromium():
 def tensorboard(log_dir, *options):
     """Starts TensorBoard on a free port of this machine; yields its address."""
     code = "from tensorboard.main import run_main; run_main()"
-    # Without TensorFlow, as on a machine that has only JAX or PyTorch.
+    # TensorFlow cannot be imported, as on a machine that has only JAX or PyTorch.
     code = f"import sys; sys.modules['tensorflow'] = None; {code}"
     arguments = ["--logdir", str(log_dir), "--host", "127.0.0.1", "--port", "0", *options]
     server = subprocess.Popen(
@@ -82,7 +82,7 @@ class Tab:
         self.frame = self.page.frame_locator("iframe[src*='name=shiftguard']")
 
     def _heard(self, message):
-        # TensorBoard's own fonts are not found under a path prefix.
+        # Only errors of the Shift tab count: under a prefix, TensorBoard does not find its fonts.
         if message.type == "error" and "shiftguard" in message.location.get("url", "shiftguard"):
             self.errors.append(message.text)
 
@@ -99,7 +99,7 @@ class Tab:
         return self.frame.locator(f"[data-testid=card][data-feature='{feature}']")
 
     def fold(self, key):
-        """Unfolds a part below the screen, and returns it."""
+        """Unfolds a folded part of the tab, and returns the part."""
         part = self(f"fold-{key}")
         part.wait_for()
         if part.get_attribute("open") is None:

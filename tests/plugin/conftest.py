@@ -1,4 +1,4 @@
-"""The Shift tab opened in a real Chromium."""
+"""A fixture that opens the Shift tab in a real Chromium."""
 
 import pytest
 from plugin.browser import Tab
@@ -6,7 +6,7 @@ from plugin.browser import Tab
 
 @pytest.fixture
 def open_at(browser):
-    """Opens the tab at an address, and checks after the test that the console has no error."""
+    """Opens the tab; checks after the test for console errors and requests to other hosts."""
     opened = []
 
     def open_at(address, query="", width=1400, link="", height=1000):

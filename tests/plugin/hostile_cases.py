@@ -1,4 +1,4 @@
-"""Bad content of a log, and the problem that is shown for each."""
+"""Hostile contents of a log, and the problem that the Shift tab shows for each."""
 
 import numpy as np
 from plugin.logs import GRID, as_json, histograms, histograms_content, scores, scores_content, state
@@ -11,15 +11,15 @@ DEEP = b"[" * 60_000
 
 
 def proto(dtype, shape, **fields):
-    """A tensor whose fields may contradict each other."""
+    """Returns a tensor whose fields may contradict each other."""
     tensor = tensor_pb2.TensorProto(dtype=dtype, **fields)
     for size in shape:
         tensor.tensor_shape.dim.add(size=size)
     return tensor
 
 
-# Each case adds something bad to a good run, and has the text of the problem that is
-# shown (None: nothing has to be shown, but nothing may break).
+# Each case has a function that adds bad content to a good run, and the text of the problem that
+# the tab must show. With None, the tab need not show a problem, but must not break.
 CASES = {
     "scores float64": (
         lambda log: log.add(BAD_SCORES, scores(1, 2).astype(float), 0, scores_content()),

@@ -31,7 +31,7 @@ PROVIDERS = ("data server", "python")
 
 
 class RawLog:
-    """Writes any event, also events that the real writer never writes."""
+    """A writer of any events, even of those that the real writer never writes."""
 
     def __init__(self, run_dir):
         run_dir.mkdir(parents=True, exist_ok=True)
@@ -62,7 +62,7 @@ class RawLog:
         data_class=summary_pb2.DATA_CLASS_TENSOR,
         wall_time=1e9,
     ):
-        """`value`: bytes, an array, a `TensorProto`, or None for no tensor at all."""
+        """Writes a point. `value` is bytes, an array, a `TensorProto`, or None for no tensor."""
         summary = summary_pb2.Summary.Value(tag=tag)
         if value is not None:
             proto = hasattr(value, "SerializeToString")
@@ -91,7 +91,7 @@ def scores_content(names=("a", "b"), pair=("validation", "train"), **more):
 
 
 def scores(*effects, flags=()):
-    """One row for each effect, with an interval around it."""
+    """Returns one row for each effect size, with an interval around it."""
     rows = np.full((len(effects), 9), np.nan, np.float32)
     rows[:, 0] = effects
     rows[:, 1], rows[:, 2], rows[:, 3] = rows[:, 0] - 0.5, rows[:, 0] + 0.5, -3
@@ -106,7 +106,7 @@ def histograms_content(names=("a", "b"), streams=("train", "validation"), **more
 
 
 def histograms(*features):
-    """A tensor of histograms. Each feature is a list: each stream's first filled bin, or None."""
+    """Returns histograms. A feature is a list of each stream's first filled bin, or None."""
     tensor = np.full((len(features), 33 + 32 * len(features[0])), -1, np.int16)
     tensor[:, :33] = MIDDLE + np.arange(33)
     for row, streams in zip(tensor, features, strict=True):
@@ -126,7 +126,7 @@ def state(step=0, **more):
 
 
 def write_small_run(run_dir, steps=range(3)):
-    """Feature `a` shifts from the second step on, `b` does not."""
+    """Writes a run in which feature `a` shifts from the second step on, and `b` does not."""
     with RawLog(run_dir) as log:
         for step in steps:
             log.add("shiftguard/state", state(step), step)
@@ -156,7 +156,7 @@ def write_small_run(run_dir, steps=range(3)):
 
 @contextmanager
 def data_of(log_dir, kind):
-    """Yields a data provider that has read the log, and its multiplexer or None."""
+    """Yields a data provider that reads the log, and its multiplexer or None."""
     if kind == "python":
         multiplexer = EventMultiplexer(tensor_size_guidance={"shiftguard": 1000, "scalars": 1000})
         multiplexer.AddRunsFromDirectory(str(log_dir))
@@ -199,7 +199,7 @@ class Tab:
         return self.client.get(self.root + route, query_string=arguments)
 
     def ask(self, route, **arguments):
-        """Returns the JSON of a response that must be good."""
+        """Returns the JSON of a response whose status must be 200."""
         answer = self.get(route, **arguments)
         assert answer.status_code == 200, answer.text
         return strict_json(answer.text)
@@ -217,7 +217,7 @@ class Tab:
 
 @contextmanager
 def opened(log_dir, kind="python", ready=True, **options):
-    """A `Tab` on a log directory."""
+    """Yields a `Tab` on a log directory."""
     with data_of(log_dir, kind) as (data, multiplexer):
         tab = Tab(data, multiplexer, **{"logdir": str(log_dir), **options})
         if ready:

@@ -1,4 +1,4 @@
-"""Answers about a log, from both of TensorBoard's readers."""
+"""Answers of the Shift tab about a log, read with both of TensorBoard's readers."""
 
 import numpy as np
 import pytest
@@ -29,13 +29,13 @@ def tab(request, tmp_path_factory):
     write_many_pairs(path / "pairs" / "shiftguard")
     write_restarted(path / "restarted" / "shiftguard")
     with opened(path, request.param, ready=False) as tab:
-        # The data server reads run by run.
+        # The data server reads one run after the other, so not all runs appear at once.
         tab.patient(want=lambda a: (len(a["runs"]), a["other_runs"]) == (4, 1))
         yield tab
 
 
 def write_many_pairs(run_dir):
-    """Three pairs; the features of one came in two parts, the second later."""
+    """Writes three pairs of streams. One pair has a second series of features that starts late."""
     with RawLog(run_dir) as log:
         for step in range(2, 6):
             for pair, effect in (("validation", 0.1), ("target", 0.3)):
@@ -55,7 +55,7 @@ def write_many_pairs(run_dir):
 
 
 def write_restarted(run_dir):
-    """A training of nine epochs, then another one of three in the same directory."""
+    """Writes a training of nine epochs, then one of three epochs to the same directory."""
     for epochs, effect in ((9, 1.0), (3, 2.0)):
         with RawLog(run_dir) as log:
             for step in range(epochs):
@@ -108,7 +108,7 @@ def test_overview_of_a_run(tab):
         "negligible": False,
         "current": [1.0, 2.0],
         "reference": [3.0, 4.0],
-        "since": 2,  # step 1
+        "since": 2,  # the epoch of step 1
     }
     second = answer["features"][1]
     assert (second["name"], second["alarm"], second["negligible"]) == ("b", False, True)
@@ -130,7 +130,7 @@ def test_the_pair_with_the_most_alarms_is_shown_first_and_parts_are_joined(tab):
         ("validation", "train"): 0,
     }
     assert answer["pairs"][answer["pair"]]["stream"] == "target"
-    # Order: alarms, unexpected effects, expected effects, unknown effects.
+    # Order: alarms, features that are not expected to differ (unknown effects last), expected ones.
     assert [f["name"] for f in answer["features"]] == ["b", "a", "unknown", "late"]
     assert answer["omitted"] == 3
     effects, _ = unpacked(answer)
@@ -141,7 +141,7 @@ def test_the_pair_with_the_most_alarms_is_shown_first_and_parts_are_joined(tab):
 
 
 def test_an_alarm_that_has_passed_does_not_choose_the_pair(tmp_path):
-    """A finding stays, but the pair that is shifted now is shown first."""
+    """The finding is still counted, but the pair that is shifted now is shown first."""
     with RawLog(tmp_path / "shiftguard") as log:
         for pair, effects in (("target", (0.01, 0.02)), ("validation", (0, 0.8))):
             content = scores_content(pair=[pair, "train"])
@@ -221,7 +221,7 @@ def test_one_feature_over_all_steps(tab):
         assert (np.sum(rows, axis=1) > 0.97).all()
     middle = (np.array(answer["edges"][1:]) + answer["edges"][:-1]) / 2
     means = np.array(answer["streams"]["validation"]) @ middle
-    assert (np.diff(means) > 0).all()  # it shifts at every step
+    assert (np.diff(means) > 0).all()  # the mean rises at every step
     assert answer["scores"] == [
         {
             "stream": "validation",

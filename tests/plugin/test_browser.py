@@ -1,4 +1,4 @@
-"""The tab in a real Chromium, with the log of a real fit."""
+"""The Shift tab in a real Chromium, with the logs of real fits."""
 
 import json
 import re
@@ -12,7 +12,7 @@ from plugin.test_gap import REPORT
 from keras_shiftguard.errors import ShiftWarning
 from keras_shiftguard.explain.report import GapReport, GapRow
 
-# `make test` has the browser tests of test_first_day.py, whose logs need no fit.
+# `make test` runs the browser tests of test_first_day.py, whose logs are faster to write.
 pytestmark = pytest.mark.thorough
 EPOCHS = 6
 SHIFTED = "input/brightness"
@@ -55,12 +55,12 @@ def open_tab(open_at, address):
 
 @pytest.fixture
 def tab(open_tab):
-    """The run and the pair with the planted shift, chosen as a deep link chooses them."""
+    """The tab, opened by a deep link to the run and the pair with the planted shift."""
     return with_cards(open_tab(link=LINK))
 
 
 def with_cards(tab):
-    """Waits until the cards are there."""
+    """Waits until the card of the shifted feature is shown, and returns the tab."""
     tab.card(SHIFTED).wait_for()
     return tab
 
@@ -116,7 +116,7 @@ def test_a_second_run_lies_over_the_first(tab):
 
 
 def test_the_heatmap_reads_by_keyboard(tab):
-    tab("histogram").wait_for()  # keys before the data are there move nothing
+    tab("histogram").wait_for()  # before the data arrive, keys do nothing
     tab("heatmap").focus()
     tab.page.keyboard.press("ArrowDown")
     tab.page.keyboard.press("ArrowLeft")
@@ -150,7 +150,7 @@ def test_a_reload_keeps_the_position(tab):
     tab("slider").focus()
     tab.page.keyboard.press("Home")
     tab.eventually(is_there)
-    tab.eventually(lambda: "epoch=1" in tab.page.url)  # the address follows a little later
+    tab.eventually(lambda: "epoch=1" in tab.page.url)  # the address changes a little later
     tab.page.reload()
     tab("histogram").wait_for()
     tab.eventually(is_there)
@@ -239,7 +239,7 @@ def test_an_empty_directory_says_how_to_fill_it(open_tab, tmp_path):
 
 
 def test_an_accuracy_gap_is_a_waterfall(open_tab, tmp_path):
-    """The steps go from the reference to the measured accuracy without a gap."""
+    """Each bar begins where the one before it ends, from reference to measured accuracy."""
     evil = GapRow("label shift", 0.05, (0.0, 0.1), 0.65, "removed", "<script>alert(1)</script>")
     rows = (*REPORT.rows[:2], evil, *REPORT.rows[2:])
     GapReport(rows, 0.6, 0.86, (0.2, 0.3), "the reference data", 2000).write(tmp_path)
@@ -250,7 +250,7 @@ def test_an_accuracy_gap_is_a_waterfall(open_tab, tmp_path):
         for row in rows:
             assert row.cause in shown and f"{100 * row.points:.1f}" in shown
         assert "<script>alert(1)</script>" in shown
-        assert "x = x * 2" in tab("todo").inner_text()  # the line to paste, once, in the band
+        assert "x = x * 2" in tab("todo").inner_text()  # the line to paste
         bars = "[...document.querySelectorAll('.gap-fill')].map(b => b.getBoundingClientRect())"
         ends = tab.evaluate(f"{bars}.map(b => [b.left, b.right])")
         assert len(ends) == len(rows) + 2

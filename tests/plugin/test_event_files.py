@@ -19,7 +19,7 @@ QUESTIONS = (
 
 
 def scrambled(data, rng, letters, count):
-    """Replaces some bytes by others."""
+    """Returns the data with up to `count` bytes replaced by random ones from `letters`."""
     data = bytearray(data)
     for _ in range(count if data else 0):
         data[rng.randrange(len(data))] = rng.choice(letters)
@@ -75,7 +75,7 @@ def test_damaged_events_are_left_out_or_told(log_dir, kind, caplog):
     with opened(log_dir, kind, ready=False) as tab:
         runs = tab.patient(want=lambda answer: len(answer["runs"]) > RUNS - 3)["runs"]
         shown = 0
-        # Each request takes the data server 40 ms.
+        # Each request takes the data server 40 ms, so only four of its runs are tested.
         for run in runs if kind == "python" else runs[:4]:
             for route, arguments in QUESTIONS:
                 answer = tab.get(route, run=run["id"], **arguments)

@@ -1,4 +1,4 @@
-"""Regression tests of the problems of a first user of the tab, in a real Chromium."""
+"""Regression tests for problems that a first user had with the Shift tab, in a real Chromium."""
 
 import json
 import re
@@ -32,7 +32,7 @@ MIX = (
 
 
 def finding(feature, text, **more):
-    """A finding as the guard writes it."""
+    """Returns a finding as the guard logs it."""
     parts = {"who": "Validation images", "verb": "are", "how": "darker"}
     parts |= {"whom": "than training images"}
     common = {"difference": None if feature == "labels" else parts}
@@ -62,7 +62,7 @@ def diagnosis(**more):
 
 
 def write_shift(run_dir, one, flags, fault=FAULT):
-    """A run in which one finding appears at epoch `fault`; from then on, `NAMES` have `flags`."""
+    """Writes a run with one finding, and with `flags` for `NAMES`, both from epoch `fault` on."""
     none = {"verdict": {"shift": "ShiftGuard: no shift found"}, "report": report()}
     found = {"verdict": {"shift": "ShiftGuard: shift found"}, "report": report(one)}
     with RawLog(run_dir) as log:
@@ -103,7 +103,7 @@ def write_adaptation(run_dir):
 
 
 def fit(log_dir):
-    """A real fit of two epochs."""
+    """Runs a real fit of two epochs."""
     rng = np.random.default_rng(0)
     x, y = rng.random((64, 16, 16, 3)).astype("float32"), rng.integers(0, 2, 64)
     model = keras.Sequential(
@@ -351,7 +351,7 @@ def test_no_name_of_the_log_is_on_the_screen(opened):
     page = tab.frame.locator("main").inner_text()
     assert not [name for name in ("band_1", "noise_flat", "input/") if name in page]
     assert "finest detail (2 pixels)" in page
-    tab.card("input/brightness").click()  # one size of a difference, here as in the band
+    tab.card("input/brightness").click()  # the card has the effect size of the band
     tab.eventually(lambda: "effect size \u22123.9;" in tab("detail").inner_text())
     assert "3.6" not in tab("detail").inner_text()
 

@@ -18,7 +18,7 @@ THREE = np.array([0.5, 2.0, 4.0])
         (2, -1, "x * 2 - 1"),
         (0.3, 0.25, "x * 0.3 + 0.25"),
         (1, 103.5, "x + 103.5"),
-        (1, 0.02, "x"),  # less than a ten-thousandth of the range of 8 bits
+        (1, 0.02, "x"),  # the offset is below a ten-thousandth of 255
     ],
 )
 def test_one_number_for_all_channels(scale, offset, line):

@@ -1,4 +1,4 @@
-"""Known preprocessing steps are named, with a line that undoes them; scene changes are not."""
+"""Known preprocessing steps are named, with the line that undoes them; changed scenes are not."""
 
 import dataclasses
 from functools import cache
@@ -69,7 +69,7 @@ def of(x):
     ],
 )
 def test_a_known_step_is_named_and_undone(reference, current, name):
-    # The same images twice, so that only the step differs.
+    # Both profiles are of the same images, so only the preprocessing differs.
     found = explain(summary(reference, 0), summary(current, 0))
     assert found is not None
     assert found.name.split(", ")[0] == name
@@ -155,7 +155,7 @@ def test_a_scaler_that_only_one_stream_went_through():
     np.testing.assert_allclose(undone.mean(axis=0), 0, atol=1e-3)
     back = explain(of(y), of(scaled), stream="validation", against="train")
     assert "those of training are not" in back.sentence
-    drift = of(scaled + 0.7), of(scaled * 1.6), of(4 * scaled)  # no pipeline gives these
+    drift = of(scaled + 0.7), of(scaled * 1.6), of(4 * scaled)  # no scaler gives these values
     assert all(explain(of(scaled), each) is None for each in drift)
 
 
@@ -168,7 +168,7 @@ def test_columns_in_another_unit():
     np.testing.assert_array_equal(found.scale, np.full(5, 1000.0))
     assert found.fix == "x = x / 1000"
     assert explain(of(x), of(y)) is None
-    assert explain(of(x), of(y * 1.3)) is None  # louder, not another unit
+    assert explain(of(x), of(y * 1.3)) is None  # a factor of 1.3 is no change of unit
     assert explain(of(x), of(y * np.array([1000, 1, 1, 1, 1]))) is None
 
 

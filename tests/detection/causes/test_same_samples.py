@@ -1,4 +1,4 @@
-"""Passes over the same samples, or all but a few, are distinguished from another draw."""
+"""Two passes over (nearly) the same samples are distinguished from passes over other samples."""
 
 from dataclasses import replace
 from functools import cache
@@ -25,7 +25,7 @@ def world(seed, n=300, shape=(6, 6, 3)):
     rng = np.random.default_rng(seed)
     smooth = rng.random((n, 3, 3, shape[-1])).repeat(2, 1).repeat(2, 2)
     x = smooth * 0.8 + 0.2 * rng.random((n, *shape))
-    x[::10] = 0.7 + 1e-4 * x[::10]  # nearly flat: their deviation is mostly rounding
+    x[::10] = 0.7 + 1e-4 * x[::10]  # nearly flat: their deviation is mostly rounding error
     return x.astype("float32"), np.arange(n) % 5
 
 
@@ -48,7 +48,7 @@ def test_a_shuffled_pass_is_the_same(scale):
 def test_another_draw_is_not_the_same():
     (x, y), (other, _) = world(0), world(1)
     assert not same_samples(in_batches(x * 255, y), in_batches(other * 255, y))
-    # One differing sample in fifty is enough.
+    # One different sample in fifty is detected.
     mixed = x.copy()
     mixed[1::50] = other[1::50]
     assert not same_samples(in_batches(x * 255, y), in_batches(mixed * 255, y))
@@ -85,7 +85,7 @@ def test_augmented_passes_are_randomised(augment):
 
 
 def measured_in_part(x, y, step, seed=None):
-    """Returns a pass of which only every `step`-th sample was measured, as in a long fit."""
+    """Returns the profile of a pass with only every `step`-th sample measured, as in long fits."""
     order = np.arange(len(x)) if seed is None else np.random.default_rng(seed).permutation(len(x))
     whole, part = in_batches(x[order], y[order]), in_batches(x[order[::step]], y[order[::step]])
     ((name, counted),), (measured,) = whole.inputs.items(), part.inputs.values()
@@ -133,7 +133,7 @@ def test_empty_profiles_are_not_the_same():
 
 
 def test_the_chance_of_the_same_labels():
-    """The formula agrees with a count over half a million random divisions."""
+    """The formula agrees with a simulation of half a million random draws."""
     rng = np.random.default_rng(0)
     first = rng.hypergeometric(12, 8, 10, 500_000)
     labels = LabelSummary(10, 10, np.array([6, 4]))
@@ -144,7 +144,7 @@ def test_the_chance_of_the_same_labels():
 
 
 def test_a_table_with_a_hole_in_every_row_is_not_called_randomised():
-    """Only samples without missing values have a fingerprint."""
+    """A sample with a missing value has no fingerprint by which passes could be compared."""
     x = np.random.default_rng(0).normal(size=(200, 3)).astype("float32")
     x[:, 1] = np.nan
     y = np.arange(200) % 5

@@ -1,4 +1,4 @@
-"""Changed classes are found, unless all classes changed in the same way. So are wrong labels."""
+"""Detection of wrong labels, and of classes that changed in another way than the others."""
 
 from functools import cache
 
@@ -86,14 +86,14 @@ def test_what_happens_to_all_classes_is_not_concept_shift(change, seed):
 
 @pytest.mark.parametrize("seed", [0, 1, 2])
 def test_mirrored_training_is_no_concept_shift(seed):
-    # Only some digits look the same when mirrored.
+    # Flips change some digits more than others, so only half of the twos and fives are mirrored.
     (x, y), current = digits(seed)
     mirrored = x.reshape(-1, 8, 8)[:, :, ::-1].reshape(len(x), -1)
     rng = np.random.default_rng(seed)
     odd = np.isin(y, [2, 5]) & (rng.random(len(y)) < 0.5)
     reference = labels(np.where(odd[:, None], mirrored, x), y)
     assert find_changed_classes(reference, labels(*current), 0.05) == []
-    # Mirrored digits in validation that training did not have are found.
+    # Digits that are mirrored only in validation are found.
     assert find_changed_classes(labels(*current), reference, 0.05)
 
 
@@ -141,7 +141,7 @@ def test_other_samples_are_not_wrong_labels(change, seed):
 
 @pytest.mark.parametrize("kind", ["standard_normal", "standard_exponential"])
 def test_wrong_labels_are_not_found_by_chance(kind, monkeypatch):
-    # Only the test decides, without the condition that wrong labels explain its result.
+    # Only the p-value decides: the condition that wrong labels explain the result is switched off.
     monkeypatch.setattr(relabelled, "MIN_EFFECT", np.nan)
     for name in ("MAX_UNEXPLAINED", "MAX_RIGHT_SHARE"):
         monkeypatch.setattr(relabelled, name, np.inf)
@@ -154,7 +154,7 @@ def test_wrong_labels_are_not_found_by_chance(kind, monkeypatch):
             y = rng.integers(0, 5, n)
             streams.append(labels(getattr(rng, kind)((n, 6)) + y[:, None], y))
         found.append(find_relabelling(*streams, level=0.3))
-    # The 97.5 % quantile of 150 draws at 30 % is 56; every p is corrected for 240 tests.
+    # At a rate of 30 %, 97.5 % of such experiments have at most 56 findings in 150 draws.
     assert 0 < sum(result is not None for result in found) <= 56
 
 
@@ -168,7 +168,7 @@ def test_false_alarms_stay_below_the_level(kind):
             y = rng.integers(0, 8, n)
             streams.append(labels(getattr(rng, kind)((n, 6)) + y[:, None], y))
         alarms += bool(find_changed_classes(*streams, level=0.2))
-    assert alarms <= 28  # the 97.5 % quantile of 100 draws at 20 %
+    assert alarms <= 28  # the 97.5 % quantile for 100 draws at a rate of 20 %
 
 
 def test_nothing_is_found_in_too_few_samples_classes_or_labels():

@@ -1,4 +1,4 @@
-"""Findings that a new class mix explains are removed, and no others."""
+"""Only findings that a new class mix explains are removed."""
 
 from dataclasses import replace
 
@@ -46,7 +46,7 @@ def test_another_mix_of_the_same_classes(halves):
     dark = labels(x * 0.6, y)
     assert not classes_unchanged(dark, labels(*reference), ALL)
     assert not classes_unchanged(labels(*reference), dark, ALL)
-    # One class of ten that looks different is enough.
+    # One class of ten that looks different is detected.
     upside_down = np.where((y == 7)[:, None], x[:, ::-1], x)
     assert not classes_unchanged(labels(upside_down, y), labels(*reference), ALL)
 
@@ -60,7 +60,7 @@ def test_nothing_is_known_of_classes_that_are_in_one_stream_only(halves):
 
 def test_copies_do_not_make_classes_differ(halves):
     reference, (x, y) = halves
-    # A hundred copies of six samples of each class, whose means differ from the rest.
+    # Six samples of each class, copied a hundred times. Their mean differs from that of the class.
     few = np.concatenate([np.flatnonzero(y == c)[:6] for c in range(10)])
     copies = labels(np.tile(x[few], (100, 1)), np.tile(y[few], 100))
     assert not classes_unchanged(copies, labels(*reference), ALL)
@@ -86,7 +86,7 @@ def test_without_a_mix_that_matters_nothing_is_left_out(halves):
     reference, small = labels(x, y), of("input/a", 0.1)
     for mix in (
         of("labels", 0.8, "label", negligible=True),
-        of("labels", 0.8, "covariate"),  # the numbers of a regression
+        of("labels", 0.8, "covariate"),  # labels of a regression
         of("predictions", 0.8, "label"),
     ):
         assert without_effects_of_class_mix([mix, small], current, reference, ALL) == [mix, small]
@@ -96,7 +96,7 @@ def test_without_a_mix_that_matters_nothing_is_left_out(halves):
 
 
 def outputs(shares, n=1000, accuracy=0.9, confusion=True):
-    """Returns a classifier's outputs for classes of these shares."""
+    """Returns a classifier's outputs on a stream with these class frequencies."""
     k = len(shares)
     answers = np.full((k, k), (1 - accuracy) / (k - 1))
     np.fill_diagonal(answers, accuracy)
@@ -146,7 +146,7 @@ def test_the_interval_of_an_estimated_mix_holds_the_truth(classes, accuracy):
         assert label.interval[0] <= label.effect_size <= label.interval[1]
         inside.append(label.interval[0] <= truth <= label.interval[1])
         widths.append(np.diff(label.interval))
-    assert np.mean(inside) >= 0.92  # three standard errors below .98
+    assert np.mean(inside) >= 0.92  # three standard errors below a coverage of 0.98
     assert np.median(widths) < 0.7  # the intervals are narrow enough to be of use
 
 
@@ -156,7 +156,7 @@ def test_predictions_that_no_mix_explains_are_unchanged():
     def unchanged(found, current=current, reference=reference):
         return with_estimated_mix(found, current, reference) == found
 
-    assert unchanged([seen, of("input/a", -0.9)])  # moved by more than the mix can
+    assert unchanged([seen, of("input/a", -0.9)])  # a larger effect than the class mix can have
     assert not unchanged([seen, of("input/a", -0.9, negligible=True)])
     assert unchanged([of("input/a", 0.3)])
     assert unchanged([of("predictions", 0.35, negligible=True)])
@@ -165,13 +165,13 @@ def test_predictions_that_no_mix_explains_are_unchanged():
     assert unchanged([seen], reference=outputs(EVEN, confusion=False))
     # The predictions of a classifier that guesses do not determine the class mix.
     assert unchanged([seen], reference=outputs(EVEN, accuracy=0.25))
-    # A class that the labelled stream lacks must not give an infinite effect.
+    # A class that the reference lacks must not give an infinite effect.
     three = outputs((0.3, 0.3, 0.4, 0.0))
     assert np.isfinite(with_estimated_mix([seen], current, three)[0].effect_size)
 
 
 def test_classes_that_share_their_moments_are_not_named_for_sure():
-    """Class 130 is stored as class 2."""
+    """The moments of class 130 are stored with those of class 2, which is 130 modulo 128."""
     x, y = load_digits(return_X_y=True)
     moved = np.where((y == 2)[:, None], x[:, ::-1], x)
 

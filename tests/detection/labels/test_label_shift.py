@@ -1,4 +1,4 @@
-"""Intervals of estimated class frequencies hold the truth, even for a bad classifier."""
+"""Intervals of estimated class frequencies contain the true ones, even for a bad classifier."""
 
 import numpy as np
 import pytest
@@ -16,7 +16,7 @@ def outputs(confusion):
 
 
 def simulate(rng, classes, accuracy, n, m):
-    """Returns a confusion matrix, predictions on a shifted target, and its true frequencies."""
+    """Returns a confusion matrix, predictions on a shifted target, and the target's class mix."""
     answers = np.full((classes, classes), (1 - accuracy) / max(classes - 1, 1))
     np.fill_diagonal(answers, accuracy)
     answers = answers * rng.uniform(0.5, 1.5, answers.shape)
@@ -44,7 +44,7 @@ def test_coverage(classes, accuracy, n, m):
         naive = np.abs(predicted / m - truth).sum()
         better.append(naive - np.abs(found.frequencies - truth).sum())
         assert found.identified or accuracy < 0.5
-    # 60 draws of 2 correlated or 10 classes: three standard errors.
+    # Three standard errors below 95 %, with `classes / 2` independent frequencies in each draw.
     assert np.mean(inside) > 0.95 - 3 * np.sqrt(0.05 * 0.95 / 60 / (classes / 2))
     if accuracy >= 0.5:
         assert np.mean(better) > 0
@@ -58,7 +58,7 @@ def test_a_real_classifier_on_another_class_mix():
     model = LogisticRegression(C=1e-4, max_iter=200).fit(x[train], y[train])
     confusion = np.zeros((10, 10))
     np.add.at(confusion, (y[held], model.predict(x[held])), 1)
-    # The target has only every fifth of the fours and nines.
+    # The target keeps about a fifth of the fours and nines.
     target = rest[(~np.isin(y[rest], [4, 9])) | (rng.random(len(rest)) < 0.2)]
     predicted = np.bincount(model.predict(x[target]), minlength=10)
     truth = np.bincount(y[target], minlength=10) / len(target)
@@ -79,7 +79,7 @@ def test_a_classifier_that_guesses_identifies_nothing():
     np.testing.assert_array_equal(found.lower, np.zeros(4))
     np.testing.assert_array_equal(found.upper, np.ones(4))
     assert found.frequencies.sum() == pytest.approx(1)
-    np.testing.assert_allclose(found.frequencies, 0.25, atol=0.05)  # unchanged
+    np.testing.assert_allclose(found.frequencies, 0.25, atol=0.05)  # as in the labelled data
 
 
 def test_without_shift_nothing_is_changed():

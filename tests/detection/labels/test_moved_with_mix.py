@@ -1,4 +1,4 @@
-"""Whether samples moved as a class mix says."""
+"""Whether the samples moved as a new class mix predicts."""
 
 import numpy as np
 

@@ -45,7 +45,7 @@ def test_the_interval_is_as_wide_as_that_of_cohens_d():
 
 @pytest.mark.parametrize("moved", [-2.0, 0.0, 2.0])
 def test_if_nearly_all_values_are_equal_the_others_are_ranked_on_their_own(moved):
-    # One in two hundred values is not zero in both streams; only those values differ.
+    # In each stream, one value in two hundred is not zero. Only these values differ.
     rng = np.random.default_rng(1)
     a, b = np.zeros((6000, 1)), np.zeros((12000, 1))
     a[:30, 0] = rng.normal(5 + moved, 1, 30)
@@ -95,7 +95,7 @@ def test_ties_are_exact_where_few_samples_differ_from_the_mode():
     a[:6] = 1
     found = compared(a, b)
     _, fisher = stats.fisher_exact([[6, 24], [0, 60]])
-    # Ours is twice the smaller tail, at most twice Fisher's p-value.
+    # Our p-value is twice the smaller tail, which is at most twice Fisher's p-value.
     assert fisher <= found.p_value[0] * 1.001 and found.p_value[0] <= 2.001 * fisher
 
 

@@ -50,7 +50,7 @@ def test_weighted_chi2_against_simulation(weights):
 
 
 def test_the_far_tail_of_two_weights_against_the_exact_exponential():
-    # Pairs of equal weights are exponentials: P has a closed form.
+    # Each pair of equal weights gives an exponential variable, so the tail has a closed form.
     a, b, x = 2.0, 0.5, np.array([5.0, 50.0, 500.0])
     exact = (a * np.exp(-x / (2 * a)) - b * np.exp(-x / (2 * b))) / (a - b)
     np.testing.assert_allclose(weighted_chi2_sf([a, a, b, b], x), exact, rtol=1e-6)
@@ -91,8 +91,8 @@ def test_hypergeometric_tails_of_many_at_once():
 
 
 def test_hypergeometric_tails_of_millions_and_more_take_bounded_memory():
-    # The first tail is summed around the mean. The second is too long for a sum, and is that of a
-    # normal variable.
+    # The first tail is summed around the mean. The second has too many terms for a sum, so the
+    # normal distribution is used.
     millions, more = (1_000_700, 2_000_000, 2_000_000, 4_000_000), (2**49 + 2**26, *[2**50] * 2)
     tracemalloc.start()
     lower, upper = hypergeometric_tails(*zip(millions, (*more, 2**51), strict=True))
@@ -106,7 +106,8 @@ def test_hypergeometric_tails_of_millions_and_more_take_bounded_memory():
 
 
 def test_the_share_of_a_random_direction():
-    # The share of one coordinate is a beta variable; with many dimensions it is a chi2.
+    # One coordinate's share of the squared length has a beta distribution. In many dimensions, a
+    # weighted share times their number is nearly a weighted chi2 variable.
     for x in (0.05, 0.3, 0.9):
         exact = stats.beta(0.5, 4.5).sf(x)
         assert share_sf([1.0], 10, x) == pytest.approx(exact, rel=1e-3, abs=0)

@@ -2,8 +2,8 @@
 
 python tests/fuzz/real/make.py
 
-The models are written by the oldest Keras that is allowed, 3.13: newer ones read them too,
-but not the other way round.
+Run it with Keras 3.13, the oldest version that is allowed: newer versions read its models, but it
+may not read theirs.
 """
 
 import os
@@ -30,7 +30,7 @@ def write_profile():
     model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(3, activation="softmax")])
     whole = sg.profile((x, np.arange(40) % 3), model=model)
     summary = whole.inputs["input"]
-    # Nine tenths of the file, as noise; zeros are small.
+    # These numbers would be nine tenths of the file. Zeros compress well.
     embedding = replace(summary.embedding, comoment=0 * summary.embedding.comoment)
     inputs = {"input": replace(summary, embedding=embedding)}
     replace(whole, inputs=inputs).save(HERE / "small.profile")
