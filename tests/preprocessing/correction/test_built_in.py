@@ -1,4 +1,4 @@
-"""The model with the fix in front gives the same numbers, and loads without this package."""
+"""A model with a built-in fix predicts as on corrected images, and loads without this package."""
 
 import json
 import os
@@ -90,7 +90,7 @@ def test_predictions_are_those_on_corrected_images(make):
     model = make()
     wrong = model.predict(images(), verbose=0)
     reference = model.predict(fixed(images()), verbose=0)
-    assert np.abs(wrong - reference).max() > 1e-3  # the fix matters
+    assert np.abs(wrong - reference).max() > 1e-3  # the fix changes the predictions
     corrected = apply_correction(model, FIX)
     close(corrected, images(), reference)
     # The weights are shared, none are added, and the model itself is unchanged.

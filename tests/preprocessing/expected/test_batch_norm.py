@@ -15,7 +15,7 @@ FORMS = {
     "raw": (1.0, 0.0),
     "unit": (1 / 255, 0.0),
     "tf": (1 / 127.5, -1.0),
-    "custom": (1 / 255 / 0.3081, -0.1307 / 0.3081),  # standardised
+    "custom": (1 / 255 / 0.3081, -0.1307 / 0.3081),  # standardized
 }
 DIGITS = mnist_data()[0].reshape(-1, 28, 28, 1).astype("float32")[::3]
 LABELS = mnist_data()[1][::3]
@@ -61,7 +61,7 @@ def test_knows_what_a_small_network_was_trained_on(trained, fed):
     expected, model = trained
     images = form(fed)[5::26]  # 64 digits
     diagnosis = judge(model, {"input": images}, profile(images))
-    # A mismatch needs the agreement of the user's own head, and 64 digits may be too few for it.
+    # A mismatch also needs evidence from the model's own classifier. 64 digits may be too few.
     wrong = ("mismatch", "unknown")
     assert diagnosis.status in (("ok",) if fed == expected else wrong), diagnosis.evidence
     assert diagnosis.expected.mode == expected
@@ -74,7 +74,7 @@ def test_knows_inverted_digits(trained):
     expected, model = trained
     images = form(expected, 255 - DIGITS)[5::26]
     diagnosis = judge(model, {"input": images}, profile(images))
-    if expected == "custom":  # both inverted and fitted, which is too uncertain for a mismatch
+    if expected == "custom":  # inverted images and fitted numbers are too uncertain
         assert diagnosis.status == "unknown"
         return
     assert diagnosis.status in ("mismatch", "unknown") and diagnosis.expected.mode == expected
@@ -102,7 +102,7 @@ def test_leaves_no_trace(trained):
     kept = [dict(vars(layer)) for layer in model.layers]
     evidence = BatchNormEvidence(model)
     evidence.score({"input": images}, [AS_FED, Transform(None, (2.0,), (0.0,))])
-    with pytest.raises(Exception):  # noqa: B017 - each backend raises another one
+    with pytest.raises(Exception):  # noqa: B017 - each backend raises another type
         evidence.score({"input": images[..., :1, :]}, [Transform((0, 1), (1.0,), (0.0,))])
     assert all("call" not in vars(layer) for layer in model.layers)
     assert [set(vars(layer)) for layer in model.layers] == [set(k) for k in kept]
@@ -126,7 +126,7 @@ def test_finds_batch_norm_in_nested_and_subclassed_models(trained):
             super().__init__()
             self.backbone = inside
 
-        def call(self, inputs):  # takes no `training`
+        def call(self, inputs):  # has no argument `training`
             return self.backbone(inputs)
 
     images = form("unit")[:8]
