@@ -15,7 +15,7 @@ WHERE = {"epoch": 3, "row": 0, "number": 0}
 
 
 def write_pictures(log_dir, epochs=(2, 3)):
-    """Writes a run with validation images: in each epoch, four as fed, four corrected, one unusual."""
+    """Writes a run with validation images: four as fed, four corrected, one unusual, per epoch."""
     write_small_run(log_dir / "shiftguard")
     log = PictureLog(log_dir)
     for epoch in epochs:

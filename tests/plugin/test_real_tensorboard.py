@@ -25,7 +25,7 @@ RUN = "long/shiftguard"
 
 @pytest.fixture(scope="module")
 def log_dir(tmp_path_factory):
-    """Writes a log of a thousand epochs, in which the effect size of `a` is a tenth of the epoch."""
+    """Writes a log of a thousand epochs; the effect size of `a` is a tenth of the epoch."""
     path = tmp_path_factory.mktemp("logs")
     with RawLog(path / "long" / "shiftguard") as log:
         for step in range(EPOCHS):

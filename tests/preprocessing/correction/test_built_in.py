@@ -162,7 +162,7 @@ def test_several_inputs():
     close(corrected, fed, reference)
     close(corrected, dict(zip(("left", "right", "extra"), fed, strict=True)), reference)
     assert corrected.output_names == ["a", "b"]
-    # Only one input has a fix; it is named by its number, as in data without names.
+    # Only one input has a fix. Its name is its number, as for data without names.
     only = apply_correction(model, {"input_1": fix_right})
     close(only, fed, model([fed[0], fixed(fed[1], fix_right), fed[2]]))
 

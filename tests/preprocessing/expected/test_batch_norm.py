@@ -61,7 +61,7 @@ def test_knows_what_a_small_network_was_trained_on(trained, fed):
     expected, model = trained
     images = form(fed)[5::26]  # 64 digits
     diagnosis = judge(model, {"input": images}, profile(images))
-    # A mismatch also needs evidence from the model's own classifier. 64 digits may be too few.
+    # A mismatch needs the agreement of the user's own head, and 64 digits may be too few for it.
     wrong = ("mismatch", "unknown")
     assert diagnosis.status in (("ok",) if fed == expected else wrong), diagnosis.evidence
     assert diagnosis.expected.mode == expected
@@ -74,7 +74,7 @@ def test_knows_inverted_digits(trained):
     expected, model = trained
     images = form(expected, 255 - DIGITS)[5::26]
     diagnosis = judge(model, {"input": images}, profile(images))
-    if expected == "custom":  # inverted images and fitted numbers are too uncertain
+    if expected == "custom":  # both inverted and fitted, which is too uncertain for a mismatch
         assert diagnosis.status == "unknown"
         return
     assert diagnosis.status in ("mismatch", "unknown") and diagnosis.expected.mode == expected
