@@ -59,41 +59,41 @@ def test_every_image_attribute_has_a_name_and_a_cause():
 
 
 def test_no_shift_is_fine(monitor, rng):
-    told = story(state_of(compared(monitor, rng)))
-    assert (told["kind"], told["what"]) == ("fine", "Validation looks like training.")
+    summary = story(state_of(compared(monitor, rng)))
+    assert (summary["kind"], summary["what"]) == ("fine", "Validation looks like training.")
 
 
 @pytest.mark.parametrize("statuses", [("ok",), ("ok", "unknown"), ("unknown",)])
 def test_preprocessing_is_called_right_only_where_it_was_judged(monitor, rng, statuses):
     judged = {f"stream {i}": {"status": status} for i, status in enumerate(statuses)}
-    told = story(state_of(compared(monitor, rng), diagnosis=judged))
-    assert told["kind"] == "fine"
-    assert ("prepared as the model expects" in told["what"]) == (statuses == ("ok",))
+    summary = story(state_of(compared(monitor, rng), diagnosis=judged))
+    assert summary["kind"] == "fine"
+    assert ("prepared as the model expects" in summary["what"]) == (statuses == ("ok",))
 
 
 def test_a_shift_without_a_cost_is_to_be_looked_at(monitor, rng):
-    told = story(state_of(compared(monitor, rng, shift=2)))
-    assert (told["kind"], told["since"], told["cost"]) == ("look", 2, None)
-    assert told["what"] == "Validation samples are higher in column 1 than training samples."
-    assert told["short"] == "higher in column 1"
-    [why] = told["why"]
-    assert why.startswith(told["what"].split(" than")[0]) and "effect size" in why
+    summary = story(state_of(compared(monitor, rng, shift=2)))
+    assert (summary["kind"], summary["since"], summary["cost"]) == ("look", 2, None)
+    assert summary["what"] == "Validation samples are higher in column 1 than training samples."
+    assert summary["short"] == "higher in column 1"
+    [why] = summary["why"]
+    assert why.startswith(summary["what"].split(" than")[0]) and "effect size" in why
 
 
 def test_a_shift_that_is_over_is_told_in_the_past_tense(rng):
     monitor = ShiftMonitor(0.05, [PAIR])
     for epoch in range(1, 6):
         compared(monitor, rng, shift=2.0 * (epoch < 4), epoch=epoch)
-    told = story(state_of(monitor))
-    assert (told["kind"], told["since"], told["until"]) == ("look", 1, 3)
-    assert told["what"] == (
+    summary = story(state_of(monitor))
+    assert (summary["kind"], summary["since"], summary["until"]) == ("look", 1, 3)
+    assert summary["what"] == (
         "Validation samples were higher in column 1 than training samples, in epochs 1 to 3 only."
     )
-    assert told["short"] == "higher in column 1, until epoch 3"
-    assert told["todo"].startswith("Nothing now.") and told["todo"].endswith("in epoch 4.")
+    assert summary["short"] == "higher in column 1, until epoch 3"
+    assert summary["todo"].startswith("Nothing now.") and summary["todo"].endswith("in epoch 4.")
     lasting = {**DARKER, "effect_size": -0.5}  # a lasting finding comes first
     over = {**DARKER, "until": 3, "cost": 0.2, "cost_interval": [0.1, 0.3]}
-    assert told_of(over, lasting)["until"] is None
+    assert story_of(over, lasting)["until"] is None
 
 
 def without_options(state):
@@ -104,8 +104,11 @@ def without_options(state):
 
 
 def test_a_log_of_version_0_1_is_told_without_its_numbers(monitor, rng):
-    told = story(without_options(state_of(compared(monitor, rng, shift=2))))
-    assert (told["kind"], told["what"]) == ("look", "Validation samples are higher in column 1.")
+    summary = story(without_options(state_of(compared(monitor, rng, shift=2))))
+    assert (summary["kind"], summary["what"]) == (
+        "look",
+        "Validation samples are higher in column 1.",
+    )
     mix = story(without_options(state_of(compared(monitor, rng, classes=(2, 3)))))
     assert mix["what"] and "%" not in mix["what"]
 
@@ -131,18 +134,18 @@ DARKER = {
 }
 
 
-def told_of(*findings, **more):
+def story_of(*findings, **more):
     report = {"num_samples": {"train": 1000, "target": 297}, "findings": list(findings)}
     return story(_STATE({"v": 1, "report": report, **more}))
 
 
 def test_there_is_one_thing_to_do_about_darker_images():
-    told = told_of({**DARKER, "cost": 0.06, "cost_interval": [0.04, 0.08]})
-    assert told["kind"] == "act" and told["short"] == "much darker"
-    assert told["todo"] == "Let augmentation make training look like the target:"
-    assert told["code"] == 'guard = sg.ShiftGuard(target_data=target, adapt="augmentation")'
-    assert " or " not in told["todo"]
-    assert any("the mistake is in the target" in reason for reason in told["why"])
+    summary = story_of({**DARKER, "cost": 0.06, "cost_interval": [0.04, 0.08]})
+    assert summary["kind"] == "act" and summary["short"] == "much darker"
+    assert summary["todo"] == "Let augmentation make training look like the target:"
+    assert summary["code"] == 'guard = sg.ShiftGuard(target_data=target, adapt="augmentation")'
+    assert " or " not in summary["todo"]
+    assert any("the mistake is in the target" in reason for reason in summary["why"])
 
 
 @pytest.mark.parametrize(
@@ -155,20 +158,20 @@ def test_there_is_one_thing_to_do_about_darker_images():
 )
 def test_the_headline_of_an_adapted_run_says_what_is_left(now, words, short):
     left = {"before": ["noise_flat", 5.8], "now": ["noise", now]}
-    told = told_of(DARKER, adapts=True, left=left)
-    assert told["what"] == f"Target images are much darker than training images; {words}"
-    assert (told["kind"], told["short"]) == ("look", short)
-    assert told["left"] is None  # the two sizes belong to two features
-    assert told["todo"] and told["why"][0].startswith(
+    summary = story_of(DARKER, adapts=True, left=left)
+    assert summary["what"] == f"Target images are much darker than training images; {words}"
+    assert (summary["kind"], summary["short"]) == ("look", short)
+    assert summary["left"] is None  # the two sizes belong to two features
+    assert summary["todo"] and summary["why"][0].startswith(
         "Whether the adaptation raised accuracy is not known."
     )
 
 
 def test_what_is_left_is_told_of_the_attribute_that_the_headline_names():
     left = {"before": ["noise_flat", 9.2], "now": ["noise", 1.7]}
-    told = told_of(DARKER, adapts=True, left={**left, "by_name": {"brightness": [5.7, 1.6]}})
-    assert told["left"] == [["brightness", 5.7], ["brightness", 1.6]]
-    [fact] = adaptation_answer(_STATE({"v": 1, "adapts": True}), "", told["left"])["facts"]
+    summary = story_of(DARKER, adapts=True, left={**left, "by_name": {"brightness": [5.7, 1.6]}})
+    assert summary["left"] == [["brightness", 5.7], ["brightness", 1.6]]
+    [fact] = adaptation_answer(_STATE({"v": 1, "adapts": True}), "", summary["left"])["facts"]
     assert fact[0] == "5.7 \u2192 1.6" and fact[1].startswith(
         "difference in brightness in standard"
     )
@@ -177,21 +180,21 @@ def test_what_is_left_is_told_of_the_attribute_that_the_headline_names():
 def test_a_stream_that_changed_in_the_middle_of_the_fit_is_looked_at_first():
     one = {**DARKER, "stream": "validation", "cost": 0.06, "cost_interval": [0.04, 0.08]}
     changed = {**one, "against": "the first epoch", "since": 4}
-    told = told_of({**one, "since": 4}, changed)
-    assert told["todo"] == (
+    summary = story_of({**one, "since": 4}, changed)
+    assert summary["todo"] == (
         "First find out what changed in the validation pipeline at epoch 4. If validation is right "
         "as it is, let augmentation make training look like validation:"
     )
-    told = told_of({**one, "since": 4}, {**changed, "until": 6})
-    assert told["todo"] == "Let augmentation make training look like validation:"
+    summary = story_of({**one, "since": 4}, {**changed, "until": 6})
+    assert summary["todo"] == "Let augmentation make training look like validation:"
 
 
 def test_augmentation_towards_validation_is_judged_by_its_accuracy():
     """A cost that is surely above 0 stays urgent, even if adaptation is on."""
     one = {**DARKER, "stream": "validation", "cost": 0.06, "cost_interval": [0.04, 0.08]}
-    told = told_of(one, adapts=True, left={"before": ["noise", 5.8], "now": ["noise", 0.2]})
-    assert (told["kind"], told["code"], told["cost"]) == ("act", None, 0.06)
-    assert "Compare the validation accuracy" in told["todo"]
+    summary = story_of(one, adapts=True, left={"before": ["noise", 5.8], "now": ["noise", 0.2]})
+    assert (summary["kind"], summary["code"], summary["cost"]) == ("act", None, 0.06)
+    assert "Compare the validation accuracy" in summary["todo"]
 
 
 AFTER = {"before": "It may help.", "after": "It helped: ...", "answer": "yes", "source": 0.96}
@@ -248,30 +251,33 @@ def test_without_adaptation_there_is_no_answer():
 
 
 def test_the_band_of_an_adapted_run_says_whether_it_helped_and_what_is_still_lost():
-    told = told_of(DARKER, adapts=True, worth=ALONE, num_samples={"target": 297})
-    assert "raised accuracy is not known. The accuracy on the target is 84 %" in told["why"][0]
-    assert told["todo"].startswith("Fit once more without adapt=")
-    assert (told["cost"], told["cost_words"]) == (pytest.approx(0.12), "estimated on the target")
-    assert told["cost_interval"] == pytest.approx([0.08, 0.16])
+    summary = story_of(DARKER, adapts=True, worth=ALONE, num_samples={"target": 297})
+    assert "raised accuracy is not known. The accuracy on the target is 84 %" in summary["why"][0]
+    assert summary["todo"].startswith("Fit once more without adapt=")
+    assert (summary["cost"], summary["cost_words"]) == (
+        pytest.approx(0.12),
+        "estimated on the target",
+    )
+    assert summary["cost_interval"] == pytest.approx([0.08, 0.16])
 
 
 def test_of_an_adapted_run_without_numbers_only_the_adaptation_is_told():
     for left in (None, {"before": ["noise"], "now": 3}, {"before": None, "now": None}):
-        told = told_of(DARKER, adapts=True, left=left)
-        assert told["what"].endswith("; adaptation is on.") and told["left"] is None
+        summary = story_of(DARKER, adapts=True, left=left)
+        assert summary["what"].endswith("; adaptation is on.") and summary["left"] is None
 
 
 def test_findings_of_one_kind_are_told_in_one_sentence():
     noisier = {**DARKER, "feature": "input/noise", "family": "noise"}
     noisier["difference"] = {**DARKER["difference"], "how": "noisier"}
     other = {**DARKER, "difference": {**DARKER["difference"], "verb": "vary", "how": "more in hue"}}
-    told = told_of(DARKER, noisier, other)
-    assert told["what"] == "Target images are much darker and noisier than training images."
+    summary = story_of(DARKER, noisier, other)
+    assert summary["what"] == "Target images are much darker and noisier than training images."
     damaged = {**DARKER, "difference": {**DARKER["difference"], "how": None}}
-    assert told_of(DARKER, damaged)["short"] == "much darker"
-    told = told_of(other)
-    assert told["what"] == "Target images vary more in hue than training images."
-    assert told["short"] == "vary more in hue"
+    assert story_of(DARKER, damaged)["short"] == "much darker"
+    summary = story_of(other)
+    assert summary["what"] == "Target images vary more in hue than training images."
+    assert summary["short"] == "vary more in hue"
 
 
 @pytest.mark.parametrize(
@@ -281,9 +287,9 @@ def test_a_cost_decides(monitor, rng, low, kind, words):
     compared(monitor, rng, shift=2)
     cost = Cost(0.04, (low, 0.08 - low), 500)
     monitor.price(*PAIR, dict.fromkeys(monitor.pairs[0].findings, cost), 0.01)
-    told = story(state_of(monitor))
-    assert (told["kind"], told["cost"], told["cost_words"]) == (kind, 0.04, words)
-    assert told["cost_interval"] == pytest.approx([low, 0.08 - low])
+    summary = story(state_of(monitor))
+    assert (summary["kind"], summary["cost"], summary["cost_words"]) == (kind, 0.04, words)
+    assert summary["cost_interval"] == pytest.approx([low, 0.08 - low])
 
 
 def test_a_small_estimate_whose_interval_exceeds_the_tolerance_is_to_be_looked_at(monitor, rng):
@@ -291,11 +297,11 @@ def test_a_small_estimate_whose_interval_exceeds_the_tolerance_is_to_be_looked_a
     cost = Cost(-0.006, (-0.139, 0.127), 241, is_rough=True)
     monitor.price(*PAIR, dict.fromkeys(monitor.pairs[0].findings, cost), 0.01)
     assert not monitor.report().shifted
-    told = story(state_of(monitor))
-    assert (told["kind"], told["cost_words"], told["since"]) == ("look", "unclear", 2)
-    assert told["what"].endswith(" than training; what that costs is unclear.")
-    assert told["short"].endswith("; cost unclear") and "stratify" in told["code"]
-    assert told["why"][0] == (
+    summary = story(state_of(monitor))
+    assert (summary["kind"], summary["cost_words"], summary["since"]) == ("look", "unclear", 2)
+    assert summary["what"].endswith(" than training; what that costs is unclear.")
+    assert summary["short"].endswith("; cost unclear") and "stratify" in summary["code"]
+    assert summary["why"][0] == (
         "The difference is certain, its cost is not: about 17,000 labelled samples would tell."
     )
 
@@ -304,23 +310,27 @@ def test_a_small_cost_is_fine(monitor, rng):
     compared(monitor, rng, shift=2)
     cost = Cost(0.002, (-0.004, 0.008), 500)
     monitor.price(*PAIR, dict.fromkeys(monitor.pairs[0].findings, cost), 0.01)
-    told = story(state_of(monitor))
-    assert (told["kind"], told["cost_words"], told["since"]) == ("fine", "within tolerance", 2)
-    assert told["what"].endswith(" than training samples; its cost is within tolerance.")
+    summary = story(state_of(monitor))
+    assert (summary["kind"], summary["cost_words"], summary["since"]) == (
+        "fine",
+        "within tolerance",
+        2,
+    )
+    assert summary["what"].endswith(" than training samples; its cost is within tolerance.")
 
 
 def test_a_class_mix_is_named_by_its_classes(monitor, rng):
-    told = story(state_of(compared(monitor, rng, classes=(2, 3))))
-    assert told["short"].startswith("more of class") and told["about"] == ["label", "label"]
-    assert told["what"].endswith("than training.") and "stratify" in told["code"]
+    summary = story(state_of(compared(monitor, rng, classes=(2, 3))))
+    assert summary["short"].startswith("more of class") and summary["about"] == ["label", "label"]
+    assert summary["what"].endswith("than training.") and "stratify" in summary["code"]
 
 
 def test_a_question_waits_for_augmentation_or_for_the_cost(monitor, rng):
     compared(monitor, rng, shift=2)
-    monitor.ask(*PAIR, lambda finding: True)
-    told = story(state_of(monitor))
-    assert told["what"].endswith("than training samples; whether it harms is not known yet.")
-    assert "whether it is augmentation or costs accuracy" in told["todo"]
+    monitor.mark_open(*PAIR, lambda finding: True)
+    summary = story(state_of(monitor))
+    assert summary["what"].endswith("than training samples; whether it harms is not known yet.")
+    assert "whether it is augmentation or costs accuracy" in summary["todo"]
 
 
 def test_whether_a_finding_matters_is_what_the_package_says(monitor, rng):
@@ -348,25 +358,25 @@ def mismatch(**more):
 @pytest.mark.parametrize("corrected", [{}, {"train": 1}, {"train": 1, "validation": 2}])
 def test_wrong_preprocessing_is_open_until_every_stream_is_corrected(corrected):
     both = {"train": mismatch(), "validation": mismatch()}
-    told = story(_STATE({"v": 1, "diagnosis": both, "corrected": corrected}))
+    summary = story(_STATE({"v": 1, "diagnosis": both, "corrected": corrected}))
     if len(corrected) == 2:
-        assert (told["kind"], told["since"]) == ("corrected", 1)
-        assert told["code"] == "model = guard.diagnosis.apply(model)"
+        assert (summary["kind"], summary["since"]) == ("corrected", 1)
+        assert summary["code"] == "model = guard.diagnosis.apply(model)"
     else:
-        assert told["kind"] == "act" and told["code"] == "x = x * 2.0 - 1.0"
-        assert "\u22121 to 1" in told["what"] and told["short"] == "wrong scale"
+        assert summary["kind"] == "act" and summary["code"] == "x = x * 2.0 - 1.0"
+        assert "\u22121 to 1" in summary["what"] and summary["short"] == "wrong scale"
 
 
 def test_a_gap_tells_its_largest_cause():
-    told = story(None, {**gap_of(REPORT), "made": 1e9})
-    assert (told["kind"], told["code"], told["made"]) == ("act", "x = x * 2", 1e9)
-    assert told["what"] == (
+    summary = story(None, {**gap_of(REPORT), "made": 1e9})
+    assert (summary["kind"], summary["code"], summary["made"]) == ("act", "x = x * 2", 1e9)
+    assert summary["what"] == (
         "Accuracy is 21.0 points lower than it should be, 15.0 of them because of wrong "
         "preprocessing."
     )
-    assert told["todo"] == "Repair wrong preprocessing where the data are prepared:"
-    assert told["short"] == "21.0 points lost, 15.0 by wrong preprocessing"
-    assert told["why"] == ["What is wrong: fed unit, expects tf."]
+    assert summary["todo"] == "Repair wrong preprocessing where the data are prepared:"
+    assert summary["short"] == "21.0 points lost, 15.0 by wrong preprocessing"
+    assert summary["why"] == ["What is wrong: fed unit, expects tf."]
 
 
 def test_a_gap_within_sampling_is_fine_and_one_without_a_cause_is_to_be_looked_at():
