@@ -110,15 +110,15 @@ def _adapted(adaptation: Mapping[str, Any], parts: Mapping[str, Any]) -> dict[st
 def _adaptation(state: Mapping[str, Any], adaptation: Mapping[str, Any], cause: str) -> Section:
     answer = adaptation_answer(state, cause)
     codes: tuple[tuple[str, str], ...] = ()
-    said = []
+    answered = []
     if answer is not None:
         figures = [f"{figure} {meaning}".strip() for figure, meaning in answer["facts"]]
-        said = [answer["lead"], f"{answer['word']}: {answer['what']}", "; ".join(figures)]
+        answered = [answer["lead"], f"{answer['word']}: {answer['what']}", "; ".join(figures)]
         if answer["code"]:
             codes = ((answer["todo"], answer["code"]),)
         else:
-            said.append(answer["todo"])
-    texts = [*said, adaptation.get("before"), adaptation["headline"]]
+            answered.append(answer["todo"])
+    texts = [*answered, adaptation.get("before"), adaptation["headline"]]
     texts += adaptation["events"][-MAX_EVENTS:]
     return Section(
         "Did the adaptation help?",

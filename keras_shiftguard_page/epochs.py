@@ -83,8 +83,8 @@ def _causes(
         if finding is not None:
             key = (each["stream"], each["against"], described(each["feature"])[0])
             grouped.setdefault(key, []).append((each, finding))
-    told = {(name, cause) for name, against, cause in grouped if against != FIRST_EPOCH}
-    shown = [key for key in grouped if key[1] != FIRST_EPOCH or (key[0], key[2]) not in told]
+    in_fit = {(name, cause) for name, against, cause in grouped if against != FIRST_EPOCH}
+    shown = [key for key in grouped if key[1] != FIRST_EPOCH or (key[0], key[2]) not in in_fit]
     rows = []
     for name, against, cause in shown[:MAX_CAUSES]:
         members = grouped[name, against, cause]

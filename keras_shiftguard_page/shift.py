@@ -88,9 +88,9 @@ def _alarm(
         size = f"{number(worst['effect_size'])} ({interval(worst['interval'], number)})"
         facts.append(Fact("cost unknown", f"not measured; the effect size is {size}"))
     # A cause that is found both against training and against the first epoch counts once.
-    told = {(f["stream"], f["family"]) for f in alarms if f["against"] != FIRST_EPOCH}
+    described = {(f["stream"], f["family"]) for f in alarms if f["against"] != FIRST_EPOCH}
     repeated = [f for f in alarms if f["against"] == FIRST_EPOCH]
-    others = len(alarms) - 1 - sum((f["stream"], f["family"]) in told for f in repeated)
+    others = len(alarms) - 1 - sum((f["stream"], f["family"]) in described for f in repeated)
     more = f"{others} other finding{'s' * (others > 1)}, in the table below" if others else ""
     more = "; ".join(part for part in (of, more) if part)
     text, because = _said(same), sentence(explained(worst))
@@ -202,8 +202,8 @@ def _row(finding: Mapping[str, Any]) -> tuple[str, ...]:
     epochs = "" if finding["since"] is None else f"since {finding['since']}"
     if finding["until"] is not None:
         epochs = f"{finding['since']} to {finding['until']}"
-    said = sentence(explained(finding))
-    return said, finding["family"], epochs, cost, size, p_value(finding["p_value"]), _why(finding)
+    text = sentence(explained(finding))
+    return text, finding["family"], epochs, cost, size, p_value(finding["p_value"]), _why(finding)
 
 
 def _why(finding: Mapping[str, Any]) -> str:

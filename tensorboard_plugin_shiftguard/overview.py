@@ -65,10 +65,10 @@ def overview(run: RunReader, chosen: int | None = None) -> dict[str, Any]:
     alarms = [sum(_alarms(last.get(head.tag)) for head in series) for series in pairs.values()]
     shifted = [sum(_shifted(last.get(head.tag)) for head in series) for series in pairs.values()]
     state, points = latest_state(run)
-    told = story(state, latest_gap(run))
+    summary = story(state, latest_gap(run))
     for finding in ((state or {}).get("report") or {}).get("findings") or []:
         finding["explanation"] = finding["explanation"] and explained(finding)  # as in the story
-    index = _choose(list(pairs), shifted, chosen, told["pair"])
+    index = _choose(list(pairs), shifted, chosen, summary["pair"])
     # A whole series is read only if its last point is usable. All tags are read in one request.
     usable = [head for head in list(pairs.values())[index] if head.tag in last] if pairs else []
     run.points([STATE_TAG, EVENTS_TAG, *(head.tag for head in usable)])
@@ -89,8 +89,8 @@ def overview(run: RunReader, chosen: int | None = None) -> dict[str, Any]:
     answer = {
         "run": run.name,
         "state": state,
-        "story": told,
-        "adaptation": adaptation_answer(state, _covariate(told), told["left"]),
+        "story": summary,
+        "adaptation": adaptation_answer(state, _covariate(summary), summary["left"]),
         "causes": {key: cause._asdict() for key, cause in CAUSES.items()},
         "updated": points[-1].wall if points else None,
         # A diagnosis before the first comparison also writes a point, so there may be more points
@@ -117,12 +117,12 @@ def overview(run: RunReader, chosen: int | None = None) -> dict[str, Any]:
     return answer | matrix_of(rows, found, shown) | {"costs": costs_of(rows, shown)}
 
 
-def _covariate(told: dict[str, Any]) -> str:
-    """Returns the headline of a story about other inputs, with its date; "" of another story."""
-    if (told["about"] or [""])[0] != "covariate":
+def _covariate(summary: dict[str, Any]) -> str:
+    """Returns the headline of a story about a covariate shift, with its epoch; otherwise ""."""
+    if (summary["about"] or [""])[0] != "covariate":
         return ""
-    what, separator, outcome = str(told["what"]).partition("; ")
-    since = f" since epoch {told['since']}" if told["since"] else ""
+    what, separator, outcome = str(summary["what"]).partition("; ")
+    since = f" since epoch {summary['since']}" if summary["since"] else ""
     return f"{what.removesuffix('.')}{since}{separator}{outcome}"
 
 
@@ -140,17 +140,17 @@ def pairs_of(run: RunReader) -> dict[tuple[str, str], list[Head]]:
 
 
 def _choose(
-    pairs: list[tuple[str, str]], shifted: list[int], chosen: int | None, told: str | None
+    pairs: list[tuple[str, str]], shifted: list[int], chosen: int | None, in_story: str | None
 ) -> int:
     """Returns the index of the pair to show.
 
     `shifted` is the number of alarms in each pair whose effect is not small, `chosen` is the index
-    that the user chose, and `told` is the pair that the story describes, as "validation/train".
+    that the user chose, and `in_story` is the pair that the story describes, as "validation/train".
     """
     if chosen is None:
         about = [f"{stream}/{against}" for stream, against in pairs]
-        if told in about:
-            return about.index(told)
+        if in_story in about:
+            return about.index(in_story)
         numbers = range(len(pairs))
         return max(numbers, key=lambda i: (shifted[i], pairs[i] == DEFAULT_PAIR, -i), default=0)
     if chosen >= len(pairs):

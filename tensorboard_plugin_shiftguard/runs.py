@@ -65,7 +65,7 @@ def _entry(run: str, point: Point | None, gap_point: Point | None) -> dict[str, 
         state = read_state(point) if point else None
     with suppress(Unreadable):
         gap = gap_at(gap_point) if gap_point else None
-    told = story(state, gap)
+    summary = story(state, gap)
     last = point or gap_point
     return {
         "id": run,
@@ -73,6 +73,6 @@ def _entry(run: str, point: Point | None, gap_point: Point | None) -> dict[str, 
         "updated": last.wall if last else None,
         "last_step": point.step if point else None,
         "looks": state["looks"] if state else None,
-        "kind": told["kind"],
-        "short": told["short"],
+        "kind": summary["kind"],
+        "short": summary["short"],
     }

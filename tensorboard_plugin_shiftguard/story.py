@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from tensorboard_plugin_shiftguard.story_gap import gap_story
-from tensorboard_plugin_shiftguard.story_parts import FINE, LOOK, TOLERANCE, WAITING, told
+from tensorboard_plugin_shiftguard.story_parts import FINE, LOOK, TOLERANCE, WAITING, new_story
 from tensorboard_plugin_shiftguard.story_preprocessing import correction, mismatch
 from tensorboard_plugin_shiftguard.story_sentences import capital, explained, finished, headline
 from tensorboard_plugin_shiftguard.story_shift import most_lost, past_shift, shift
@@ -78,7 +78,7 @@ def _question(questions: list[Mapping[str, Any]]) -> dict[str, Any]:
     lead = questions[0]
     pair = (lead["stream"], lead["against"])
     what, short = headline(questions, pair)
-    return told(
+    return new_story(
         LOOK,
         short=f"perhaps {short}",
         what=f"{what[:-1]}; whether it harms is not known yet.",
@@ -92,20 +92,22 @@ def _question(questions: list[Mapping[str, Any]]) -> dict[str, Any]:
 
 def _nothing(state: Mapping[str, Any], report: Mapping[str, Any] | None) -> dict[str, Any]:
     """Returns the story of a run in which nothing is wrong, or nothing can be said so far."""
-    said = ((state.get("verdict") or {}).get("shift") or "").removeprefix("ShiftGuard: ")
-    if "no shift" not in said.lower():
-        what = capital(said.split(" (")[0]) or "Nothing has been compared so far"
+    verdict = ((state.get("verdict") or {}).get("shift") or "").removeprefix("ShiftGuard: ")
+    if "no shift" not in verdict.lower():
+        what = capital(verdict.split(" (")[0]) or "Nothing has been compared so far"
         waiting = state.get("collecting")
         todo = "Wait: the samples are being collected." if waiting else None
         notes = [finished(capital(note)) for note in (report or {}).get("notes") or []]
-        return told(WAITING, short="nothing judged yet", what=finished(what), todo=todo, why=notes)
+        return new_story(
+            WAITING, short="nothing judged yet", what=finished(what), todo=todo, why=notes
+        )
     harmless = [f for f in (report or {}).get("findings") or [] if f["harmless"]]
     if harmless:
         worst = max(harmless, key=lambda finding: finding["cost"] or 0.0)
         pair = (worst["stream"] or "", worst["against"] or "")
         lost = "its cost is within tolerance" if (worst["cost"] or 0.0) > 0 else "no cost was found"
         what = f"{headline([worst], pair)[0][:-1]}; {lost}."
-        return told(
+        return new_story(
             FINE,
             short="fine",
             what=what,
@@ -120,4 +122,4 @@ def _nothing(state: Mapping[str, Any], report: Mapping[str, Any] | None) -> dict
     what = "Validation looks like training" if is_pair else "No shift was found"
     judged = {diagnosis["status"] for diagnosis in (state.get("diagnosis") or {}).values()}
     what += ", and the images are prepared as the model expects." if judged == {"ok"} else "."
-    return told(FINE, short="fine", what=what)
+    return new_story(FINE, short="fine", what=what)

@@ -28,7 +28,7 @@ def adaptation_answer(
 
     Args:
         state: A state from `statements.read_state`, or the same keys of a page's data.
-        cause: The headline on the difference that the adaptation answers; "" if there is none.
+        cause: The headline on the difference that adaptation is meant to reduce, or "".
         left: Name and size of a difference without and with augmentation, as in the story. Defaults
             to the largest differences in the state.
     """
@@ -55,8 +55,8 @@ def adaptation_answer(
 def left_of(lead: Mapping[str, Any], left: Mapping[str, Any]) -> list[list[Any]] | None:
     """Returns the difference that a finding names, without and with augmentation.
 
-    If the log does not contain it, returns that of the attribute that differed most; None if the
-    log does not contain both sizes of it.
+    If the log does not contain this difference, returns the one of the attribute that differed
+    most. Returns None if the log lacks one of the two sizes.
     """
     sizes = {attribute_in_words(name): p for name, p in (left.get("by_name") or {}).items()}
     before, now = left.get("before"), left.get("now")
@@ -72,21 +72,23 @@ def _lead(
 ) -> str:
     """Returns since when and why a run is adapted, and what is lost, in one sentence."""
     since, worth = state.get("adapts_since"), state.get("worth") or {}
-    said = f"Since epoch {since} training is adapted" if since else "Training is adapted"
+    sentence = f"Since epoch {since} training is adapted" if since else "Training is adapted"
     # A headline may end with what became of the difference.
     because = cause.partition("; ")[0].removesuffix(".")
-    said += because and f", because {because[0].lower()}{because[1:]}"
+    sentence += because and f", because {because[0].lower()}{because[1:]}"
     difference = _difference(before, now)
-    said += f" ({before[0]}: {difference[0]} standard deviations)" if before and difference else ""
+    sentence += (
+        f" ({before[0]}: {difference[0]} standard deviations)" if before and difference else ""
+    )
     estimate, source = worth.get("now"), worth.get("source")
     if not estimate:
-        return f"{said}; the accuracy on the target is not estimated."
-    said += f"; the accuracy on the target is estimated at {_percent(estimate[0])}"
+        return f"{sentence}; the accuracy on the target is not estimated."
+    sentence += f"; the accuracy on the target is estimated at {_percent(estimate[0])}"
     if source is None:
-        return f"{said}."
+        return f"{sentence}."
     size = f"about {points(abs(source - estimate[0]))} points"
     side = "below" if source > estimate[0] else "above"
-    return f"{said}, {size} {side} the {_percent(source)} on validation."
+    return f"{sentence}, {size} {side} the {_percent(source)} on validation."
 
 
 def _said(worth: Mapping[str, Any], has_target: bool) -> tuple[str, str, str | None]:

@@ -23,7 +23,7 @@ def points(share: float) -> str:
     return f"{math.copysign(math.floor(abs(share) * 1000 + 0.5) / 10, share):.1f}"
 
 
-def told(kind: str, **parts: Any) -> dict[str, Any]:
+def new_story(kind: str, **parts: Any) -> dict[str, Any]:
     """Returns a story as JSON, in which parts that are not given are empty."""
     blank: dict[str, Any] = {
         "short": "",

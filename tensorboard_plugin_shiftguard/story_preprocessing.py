@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from tensorboard_plugin_shiftguard.story_parts import ACT, CORRECTED, told
+from tensorboard_plugin_shiftguard.story_parts import ACT, CORRECTED, new_story
 from tensorboard_plugin_shiftguard.story_sentences import capital
 from tensorboard_plugin_shiftguard.words import listed, stream_name
 
@@ -51,18 +51,18 @@ def mismatch(wrong: Mapping[str, Any], gap: Mapping[str, Any] | None) -> dict[st
     todo = "Change the input in this way, in your pipeline:"
     advice = diagnosis["advice"]
     why = diagnosis["evidence"][:3]
-    return told(ACT, **found, why=why, todo=todo if advice else None, code=advice)
+    return new_story(ACT, **found, why=why, todo=todo if advice else None, code=advice)
 
 
 def correction(wrong: Mapping[str, Any], corrected: Mapping[str, int]) -> dict[str, Any]:
-    """Returns the story of wrong preprocessing that the guard corrects inside the step."""
+    """Returns the story of wrong preprocessing that the guard corrects inside `fit`."""
     streams, diagnosis = _streams(wrong)
     fed, expected = ((diagnosis[key] or {}).get("mode") for key in ("observed", "expected"))
     what = f"The wrong preprocessing of {streams[0].lower() + streams[1:]} is corrected inside fit."
     if fed != expected and fed in MODES and expected in MODES:
         what = f"{what[:-1]}: {MODES[fed]} is turned into {MODES[expected]}."
     since = min(corrected.values())
-    return told(
+    return new_story(
         CORRECTED,
         short=f"corrected since epoch {since}",
         what=what,

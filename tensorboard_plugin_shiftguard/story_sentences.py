@@ -10,16 +10,16 @@ MAX_PREDICATES = 3  # in the headline
 _OTHER_SIZES = re.compile(r" \(effect size [-+]?[\d.e+]+\)")
 
 
-def headline(told: list[Mapping[str, Any]], pair: tuple[str, str]) -> tuple[str, str]:
+def headline(findings: list[Mapping[str, Any]], pair: tuple[str, str]) -> tuple[str, str]:
     """Returns the headline on the findings of a pair, and a short form of it."""
-    lead = told[0]
+    lead = findings[0]
     if lead["kind"] == "label" and lead["classes"]:
         return _on_classes(lead["classes"], pair)
     parts = _parts(lead)
     if parts is None:
         short = {"preprocessing": "other preprocessing", "label": "other class shares"}
         return finished(_sentence(lead)), short.get(lead["kind"] or "", "differs")
-    alike = [each for each in map(_parts, told) if each and _same(each, parts)]
+    alike = [each for each in map(_parts, findings) if each and _same(each, parts)]
     words = list(dict.fromkeys(each["how"] for each in alike))[:MAX_PREDICATES]
     text = f"{parts['who']} {parts['verb']} {listed(words)} {parts['whom']}."
     # "are darker and noisier" in short is "darker, noisier"; "vary more in contrast" stays.
@@ -31,8 +31,8 @@ def headline(told: list[Mapping[str, Any]], pair: tuple[str, str]) -> tuple[str,
 def explained(finding: Mapping[str, Any]) -> str:
     """Returns the explanation of a finding with one number for how much its feature differs.
 
-    The number gets its sign. The explanation repeats the feature in what its cause was recognised
-    by, in another unit; this is left out.
+    The effect size gets its sign. The list of evidence for the cause repeats the feature in another
+    unit; this repetition is removed.
 
     >>> text = "Images are brighter, effect size 4.7. Points to brightness: brightness +0.4 "
     >>> text += "(effect size +4.4), contrast x 0.77 (effect size -1.8)"
@@ -42,17 +42,17 @@ def explained(finding: Mapping[str, Any]) -> str:
     text, size = finished(finding["explanation"] or ""), finding["effect_size"] or 0.0
     if size < 0:
         text = text.replace(f"effect size {-size:.2g}", f"effect size \N{MINUS SIGN}{-size:.2g}", 1)
-    said, lead, cause = text.partition(". Points to ")
+    sentence, lead, cause = text.partition(". Points to ")
     if not lead:
         return text
     name, _, evidence = _OTHER_SIZES.sub("", cause.removesuffix(".")).partition(": ")
     own = (finding["feature"] or "").rpartition("/")[2].replace("_", " ")
     parts = [part for part in evidence.split(", ") if part and not part.startswith(f"{own} ")]
-    return f"{said}{lead}{name}{': ' if parts else ''}{', '.join(parts)}."
+    return f"{sentence}{lead}{name}{': ' if parts else ''}{', '.join(parts)}."
 
 
 def _parts(finding: Mapping[str, Any]) -> Mapping[str, str] | None:
-    """Returns the sentence of a finding in parts; None if one of them is missing."""
+    """Returns the parts of the sentence of a finding; None if a part is missing."""
     parts: Mapping[str, str] | None = finding["difference"]
     return parts if parts and all(parts.values()) else None
 

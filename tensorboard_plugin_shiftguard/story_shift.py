@@ -5,7 +5,7 @@ from typing import Any
 
 from tensorboard_plugin_shiftguard.metadata import CLOSED, FIRST_EPOCH
 from tensorboard_plugin_shiftguard.story_adaptation import NOT_KNOWN, adaptation_answer, left_of
-from tensorboard_plugin_shiftguard.story_parts import ACT, LOOK, told
+from tensorboard_plugin_shiftguard.story_parts import ACT, LOOK, new_story
 from tensorboard_plugin_shiftguard.story_sentences import explained, headline
 from tensorboard_plugin_shiftguard.words import ATTRIBUTES, CAN_BE_AUGMENTED
 
@@ -38,7 +38,7 @@ def shift(alarms: list[Mapping[str, Any]], state: Mapping[str, Any]) -> dict[str
         what, short = f"{what[:-1]}; {COST_UNCLEAR}.", f"{short}; cost unclear"
         why = [doubt(lead), *why]
     todo, code, otherwise = next_step(lead, changed_in(lead, findings))
-    return told(
+    return new_story(
         kind,
         short=short,
         what=what,
@@ -50,12 +50,12 @@ def shift(alarms: list[Mapping[str, Any]], state: Mapping[str, Any]) -> dict[str
 
 
 def past_shift(alarms: list[Mapping[str, Any]]) -> dict[str, Any]:
-    """Returns the story of shifts that are over: the tests of later epochs exclude them."""
+    """Returns the story of shifts that are over: the tests of later epochs rule them out."""
     lead, *_ = same = foremost(alarms)
     pair = (lead["stream"], lead["against"])
     what, short = headline(same, pair)
     since, until = first_epoch(same), max(f["until"] for f in same)
-    return told(
+    return new_story(
         LOOK,
         short=f"{short}, until epoch {until}",
         what=f"{what[:-1]}, {epochs_in_words(since, until)}.",
@@ -84,7 +84,7 @@ def most_lost(finding: Mapping[str, Any]) -> float:
 
 
 def doubt(finding: Mapping[str, Any]) -> str:
-    """Returns the sentence on a difference whose cost is unclear, with the samples that it needs.
+    """Returns a sentence on a difference of unclear cost, with the sample size that would tell.
 
     >>> doubt({"cost_words": "cost unclear: ...; about 2,000 labelled samples would tell"})
     'The difference is certain, its cost is not: about 2,000 labelled samples would tell.'
@@ -162,7 +162,8 @@ def next_step(
 ) -> tuple[str | None, str | None, list[str]]:
     """Returns what to do about a shift, a line of Python, and sentences on the alternative.
 
-    The first two are None if the tab's usual advice applies. `changed` is as in `augmenting`.
+    The first two are None if the tab's usual advice applies. `changed` is the argument of
+    `augmenting` with the same name.
     """
     if lead["kind"] == "label":
         if lead["stream"] == "validation":
@@ -214,7 +215,7 @@ def _adapted(
         why = [f"Did the adaptation help? {answer['word']}. {answer['what']}", *why]
     if common["cost"] is None and common["pair"].startswith("target/"):
         common |= _estimated_cost(state.get("worth") or {})
-    return told(
+    return new_story(
         kind,
         short=short,
         what=f"{what[:-1]}; {result}.",

@@ -37,9 +37,11 @@ class Independence:
             stream: The stream, whose kept samples are searched for near duplicates; None if no
                 samples are kept.
         """
-        said = self.declared.get(name)
-        if said is not None:
-            share = said if isinstance(said, float) else said / max(profile.num_samples, 1)
+        declared = self.declared.get(name)
+        if declared is not None:
+            share = (
+                declared if isinstance(declared, float) else declared / max(profile.num_samples, 1)
+            )
             return replace(profile, distinct_samples=_number(share, profile))
         self.notes.pop(name, None)
         if stream is None:

@@ -300,7 +300,7 @@ class Run:
         if not any(finding.is_question for finding in report.findings):
             return
         self.costs.update(self._probe.streams, self.epoch + 1, is_last=True)
-        self.shift.ask(comes_again=False)
+        self.shift.mark_open(comes_again=False)
         self.log.write_report(self.epoch, self.shift.report or report)
         self.shift.act(in_fit=False)
 
@@ -412,7 +412,7 @@ class Run:
         new = self.shift.compare(streams, epoch)
         if epoch is not None and self._probe is not None:
             self.costs.update(self._probe.streams, epoch, self._is_last)
-            self.shift.ask(not self._is_last)
+            self.shift.mark_open(not self._is_last)
         severities = {"shift": self.shift.severity("train")}
         if "validation" in streams:
             severities["val_shift"] = self.shift.severity("validation")

@@ -174,7 +174,7 @@ class ShiftWatch:
         """Replaces the finding on the same feature by `finding`, which is better explained."""
         self._monitor.replace(finding.stream, finding.against, finding)
 
-    def ask(self, comes_again: bool) -> None:
+    def mark_open(self, comes_again: bool) -> None:
         """Marks findings on training and another stream as open; open findings raise no alarm.
 
         A finding is open (a "question") if augmentation of training could explain the finding and
@@ -193,7 +193,7 @@ class ShiftWatch:
         """
         can_wait = comes_again if self.is_first_visit else not self.is_unaugmented
         can_wait = can_wait and self.distinct_samples is None
-        self._monitor.ask(
+        self._monitor.mark_open(
             "validation",
             "train",
             lambda finding: (
@@ -206,7 +206,7 @@ class ShiftWatch:
         pairs = [("train", "reference")]
         pairs += [("target", "train")] if "validation" in self._first else []
         for pair in pairs:
-            self._monitor.ask(*pair, lambda finding: may_wait and may_be(finding))
+            self._monitor.mark_open(*pair, lambda finding: may_wait and may_be(finding))
         self.report = self._monitor.report(self._notes_of_passes)
 
     @property
@@ -230,7 +230,7 @@ class ShiftWatch:
             "training": self._training.tree(),
             "augmentation": self._augmentation,
             "monitor": self._monitor.state(),
-            "told": [list(key) for key in sorted(self._handled)],
+            "handled": [list(key) for key in sorted(self._handled)],
             "same_labels": self._same_labels,
             "visits": {name: getattr(self, name) for name in VISITS},
         }
@@ -241,7 +241,7 @@ class ShiftWatch:
         self._training = InputProfile(**state["training"])
         self._augmentation = state["augmentation"]
         self._monitor.restore(state["monitor"])
-        self._handled = {(str(a), str(b), str(c)) for a, b, c in state.get("told", ())}
+        self._handled = {(str(a), str(b), str(c)) for a, b, c in state.get("handled", ())}
         self._same_labels = int(state.get("same_labels", 1))
         visits = state.get("visits", {})
         for name in VISITS:

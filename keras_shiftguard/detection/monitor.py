@@ -167,7 +167,7 @@ class ShiftMonitor:
         """Replaces the finding on a feature by `finding`, which has a better explanation."""
         self._pairs[stream, against].findings[finding.feature] = finding
 
-    def ask(self, stream: str, against: str, is_open: Callable[[Finding], bool]) -> None:
+    def mark_open(self, stream: str, against: str, is_open: Callable[[Finding], bool]) -> None:
         """Sets `is_question` of each finding of a pair to the result of `is_open`."""
         pair = self._pairs.get((stream, against), Pair(stream, against))
         for feature, finding in pair.findings.items():

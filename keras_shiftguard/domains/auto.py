@@ -56,7 +56,7 @@ class AutoGuard:
         self.kept: list[np.ndarray] | None = None  # the weights of the first stage
         self.first: Evidence | None = None
 
-    def look(self, evidence: Evidence, probabilities: np.ndarray, held_out: int) -> None:
+    def check(self, evidence: Evidence, probabilities: np.ndarray, held_out: int) -> None:
         """Ends the first stage, or restores its weights if a measurement shows harm.
 
         Args:

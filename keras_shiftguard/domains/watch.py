@@ -89,7 +89,7 @@ class AdaptationWatch(keras.callbacks.Callback):
         self.steps_done = self.steps_before + batch + 1
         if self.steps_done >= self.first_stage:
             self.first_stage = float("inf")
-            self.look(self.finished + 1)
+            self.evaluate(self.finished + 1)
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         self.finished = epoch + 1
@@ -120,10 +120,10 @@ class AdaptationWatch(keras.callbacks.Callback):
 
     def measure(self, epoch: int) -> None:
         """Measures the model after `epoch` epochs, and adds the result to its `looks`."""
-        self.domain_model.looks.append(self.look(epoch))
+        self.domain_model.looks.append(self.evaluate(epoch))
         self.measured = epoch
 
-    def look(self, epoch: int) -> Evidence:
+    def evaluate(self, epoch: int) -> Evidence:
         """Measures the model in or after an epoch; an `AutoGuard`, if any, acts on the result.
 
         Args:
@@ -133,7 +133,7 @@ class AdaptationWatch(keras.callbacks.Callback):
         source, target = self.predict(self.inputs), self.predict(self.target)
         evidence = measure_evidence(epoch, source, self.labels, target)
         if self.guard is not None:
-            self.guard.look(evidence, target[1], len(source[1]))
+            self.guard.check(evidence, target[1], len(source[1]))
         return evidence
 
     def record_action(self, epoch: int, what: str, reason: str) -> None:

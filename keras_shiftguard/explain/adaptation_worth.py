@@ -166,17 +166,19 @@ def _line(
         if now.reason != METHODS_DISAGREE:
             return "", "unknown"
         return "Whether it helped is not known: the estimation methods disagree.", "unknown"
-    said = f"accuracy on target data is estimated at {_percent(now)}"
+    accuracy = f"accuracy on target data is estimated at {_percent(now)}"
     if before is None or (before.value is None and before.reason != METHODS_DISAGREE):
         line = (
-            f"A{said[1:]}, and is {100 * now.reference_accuracy:.0f} % on labelled validation "
+            f"A{accuracy[1:]}, and is {100 * now.reference_accuracy:.0f} % on labelled validation "
             "data; no model without adaptation is there to compare with."
         )
         return f"{line} {CAUTION}" if saw_target else line, "unknown"
     if before.value is None:
-        line = f"Whether it helped is not known: {said}; {when}, the estimation methods disagree."
+        line = (
+            f"Whether it helped is not known: {accuracy}; {when}, the estimation methods disagree."
+        )
         return line, "unknown"
-    both = f"{said}, {_percent(before)} {when}"
+    both = f"{accuracy}, {_percent(before)} {when}"
     if _learned(now, before):
         line = (
             f"It is not known whether adaptation or training alone did it: {both}, and accuracy on "

@@ -63,14 +63,14 @@ class AccuracyEstimate(AsPage):
 
     def __str__(self) -> str:
         reference = f"{100 * self.reference_accuracy:.1f} % on the reference"
-        said = ", ".join(f"{name} {100 * value:.1f} %" for name, value in self.by_method.items())
-        said = f"\n  By method: {said}." if said else ""
+        values = ", ".join(f"{name} {100 * value:.1f} %" for name, value in self.by_method.items())
+        by_method = f"\n  By method: {values}." if values else ""
         if self.value is None or self.interval is None:
-            return f"Accuracy without labels: not known ({reference}). {self.reason}{said}"
+            return f"Accuracy without labels: not known ({reference}). {self.reason}{by_method}"
         low, high = (100 * end for end in self.interval)
         return (
             f"Accuracy without labels: about {100 * self.value:.1f} % ({low:.1f} to {high:.1f}, "
-            f"{self.num_samples:,} samples; {reference}).{said}"
+            f"{self.num_samples:,} samples; {reference}).{by_method}"
         )
 
     def _page_parts(self) -> dict[str, Any]:
@@ -167,8 +167,8 @@ def _calibrated(
     few, truth = Samples(chosen, labels[which], form=reference.form), labels[which]
     clean = _predict(model, few)
     against = ReferenceScores.of(clean, truth)
-    said = scores(probabilities, against)
-    by_method = {name: _share(said[name]) for name in ("ATC", "DoC", "COT")}
+    estimates = scores(probabilities, against)
+    by_method = {name: _share(estimates[name]) for name in ("ATC", "DoC", "COT")}
     whole = float((_predict(model, reference).argmax(axis=1) == labels).mean())
 
     def unknown(reason: str) -> AccuracyEstimate:
@@ -190,7 +190,7 @@ def _calibrated(
     names, features, target = np.array(families), np.array(rows), np.array(accuracies)
     # Only a part of the reference is corrupted, and its accuracy differs from that of the whole.
     drawn = whole - against.accuracy
-    value = _share(_ridge(features, target, np.array([_row(said)]))[0] + drawn)
+    value = _share(_ridge(features, target, np.array([_row(estimates)]))[0] + drawn)
     by_method["regression"] = value
     errors = np.concatenate(
         [

@@ -76,7 +76,7 @@ class ShiftEvents:
     def state(self) -> dict[str, Any]:
         """Returns the state for `restore`, as `profiles.storage` stores it."""
         text = json.dumps(plain(self._state), allow_nan=False)
-        return {"said": text, "looks": self._num_comparisons, **self._series.state()}
+        return {"json": text, "looks": self._num_comparisons, **self._series.state()}
 
     def restore(self, state: Mapping[str, Any], step: int) -> None:
         """Continues the series of an interrupted fit.
@@ -88,7 +88,7 @@ class ShiftEvents:
             state: The result of `state` in that fit.
             step: The first step that is written now.
         """
-        self._state |= {**json.loads(state["said"]), "tolerance": self._state["tolerance"]}
+        self._state |= {**json.loads(state["json"]), "tolerance": self._state["tolerance"]}
         self._num_comparisons = state["looks"]
         self._series.restore(state)
         # An empty point makes TensorBoard drop the later events. The next point of each other

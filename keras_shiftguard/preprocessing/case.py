@@ -54,7 +54,7 @@ class Case:
         """The name of the recognised network, as the beginning of a sentence."""
         return self.structure.architecture or "The network"
 
-    def said(self, convention: InputConvention) -> str:
+    def made_for(self, convention: InputConvention) -> str:
         """Returns a clause that says that the network, or its layers, are made for a convention."""
         if self.structure.architecture is None and self.structure.speaks:
             return f"the model's own layers are made for {convention}"

@@ -159,8 +159,8 @@ def _wrong_mode(case: Case, suspicion: Suspicion) -> Verdict | None:
             return acquitted
     if case.trusted and same_numbers(suspicion.expected, case.structure.convention):
         weights = "look untrained" if case.structure.fresh else "do not confirm it"
-        said = case.said(expected)
-        text = f"{said[0].upper()}{said[1:]}; these weights {weights}."
+        sentence = case.made_for(expected)
+        text = f"{sentence[0].upper()}{sentence[1:]}; these weights {weights}."
         evidence = (text, *evidence)
     elif memory < 1 or trial is None:
         if isinstance(reading, Reading) and (doubt or not is_known_well(reading)):

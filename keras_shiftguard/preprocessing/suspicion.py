@@ -67,9 +67,9 @@ def suspicion_of(case: Case) -> Suspicion | None:
                 trained_on = as_convention(reading.choice, "unknown")
                 gap, _ = reading.scores.gap(of_prior, best)
                 text = (
-                    f"The structure and the weights disagree: {case.said(prior)}, but the batch "
-                    f"norm fits images in {trained_on} better: the misfit is {np.exp(gap):.1f} "
-                    "times smaller."
+                    f"The structure and the weights disagree: {case.made_for(prior)}, but the "
+                    f"batch norm fits images in {trained_on} better: the misfit is "
+                    f"{np.exp(gap):.1f} times smaller."
                 )
                 published = (text, *published)
             elif _published_is_likelier(case, reading, of_prior):

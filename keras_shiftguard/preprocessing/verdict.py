@@ -78,10 +78,10 @@ def judge(
     for name, summary in profile.inputs.items():
         if summary.is_image and name in samples:
             structure = by_name.get(name) or StructuralExpectation(0, name, UNKNOWN, UNKNOWN)
-            said = stated.get(name) or stated.get(None)
-            if said is not None:
-                said = for_channels(said, summary.num_channels)
-                structure = _as_stated(structure, said, speaker)
+            expects = stated.get(name) or stated.get(None)
+            if expects is not None:
+                expects = for_channels(expects, summary.num_channels)
+                structure = _as_stated(structure, expects, speaker)
             found[name] = judge_input(
                 model if runs else None,
                 read,
@@ -93,7 +93,7 @@ def judge(
                 training,
                 validates,
                 evidence if runs else None,
-                bool(said),
+                bool(expects),
             )
             hints = found[name].hints
             hints += tuple(resize_hints(resize, summary, hints))
@@ -121,7 +121,7 @@ def _as_stated(
     structure: StructuralExpectation, convention: InputConvention, speaker: str
 ) -> StructuralExpectation:
     """Returns the expectation with the stated convention in place of the structure's convention."""
-    said = f"{speaker} that the model expects {convention}."
+    sentence = f"{speaker} that the model expects {convention}."
     published = structure.convention
     others: tuple[str, ...] = ()
     if published.is_known and published != convention:
@@ -129,4 +129,4 @@ def _as_stated(
         if structure.architecture is None and structure.speaks:
             name, way = "The model's own layers", "are made for"
         others = (f"{name} {way} {published}, which does not count here.",)
-    return replace(structure, convention=convention, fresh=False, evidence=(said, *others))
+    return replace(structure, convention=convention, fresh=False, evidence=(sentence, *others))

@@ -61,7 +61,7 @@ def test_an_unaugmented_reference_does_not_accuse_augmented_training():
     for epoch in (1, 2, 3):
         augmented = stream(images(epoch, gain=0.4))
         guard.compare({"train": augmented, "validation": PLAIN}, epoch)
-        guard.ask(comes_again=epoch < 3)
+        guard.mark_open(comes_again=epoch < 3)
         told = [f for f in guard.report.findings if f.against == "reference"]
         assert told and not any(f.matters for f in told)
 
@@ -71,7 +71,7 @@ def test_unaugmented_training_that_differs_from_the_reference_is_told():
         guard = watch(reference=PLAIN)
         for epoch in range(1, last + 1):
             guard.compare({"train": stream(images(0, noise=0.02))}, epoch)
-            guard.ask(comes_again=epoch < last)
+            guard.mark_open(comes_again=epoch < last)
         assert any(f.against == "reference" and f.matters for f in guard.report.findings)
 
 

@@ -35,7 +35,7 @@ class Case:
             confidence=float(p.max(axis=1).mean()),
             shares=p.mean(axis=0),
         )
-        self.guard.look(evidence, p, 500)
+        self.guard.check(evidence, p, 500)
 
     @property
     def mix_ratio(self):
@@ -143,7 +143,7 @@ def test_the_last_epoch_is_measured():
     for epochs, last in ((31, [28, 30, 31]), (15, [12, 14, 15])):  # as planned, or stopped early
         model = SimpleNamespace(num_classes=0, method="mmd", looks=[])
         watch = AdaptationWatch(model, (None, None), None, (0, 31))
-        watch.look = lambda epoch: epoch
+        watch.evaluate = lambda epoch: epoch
         for epoch in range(epochs):
             watch.on_epoch_end(epoch)
         watch.on_train_end()

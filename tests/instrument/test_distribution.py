@@ -46,26 +46,31 @@ def test_a_process_that_waits_for_one_that_failed_is_ended(tmp_path):
 
 
 def test_jax_four_devices():
-    said = run("jax_devices.py", "count", backend="jax")
-    assert "data_parallel, count: 3822 counts the same" in said
-    assert "model_parallel, count: 3822 counts the same" in said
+    output = run("jax_devices.py", "count", backend="jax")
+    assert "data_parallel, count: 3822 counts the same" in output
+    assert "model_parallel, count: 3822 counts the same" in output
 
 
 def test_jax_two_processes_one_writer():
-    said = run("jax_processes.py", "count", "adversarial", backend="jax")
+    output = run("jax_processes.py", "count", "adversarial", backend="jax")
     for rank in (0, 1):
-        assert f"process {rank} of 2, count: 3822 counts the same" in said
-        assert f"process {rank} of 2, adversarial: 3821 counts the same" in said
-    assert "log files: 1" in said
+        assert f"process {rank} of 2, count: 3822 counts the same" in output
+        assert f"process {rank} of 2, adversarial: 3821 counts the same" in output
+    assert "log files: 1" in output
+
+
+def test_tensorflow_two_replicas():
+    output = run("mirrored.py", "count", backend="tensorflow")
+    assert "MirroredStrategy, count: 3822 counts the same" in output
 
 
 def test_tensorflow_two_workers_each_with_a_profile():
-    said = run("multi_worker.py", backend="tensorflow")
-    assert "worker 0: 25 rows" in said and "worker 1: 24 rows" in said
-    assert "merged: 3819 counts the same" in said and "images are darker" in said
+    output = run("multi_worker.py", backend="tensorflow")
+    assert "worker 0: 25 rows" in output and "worker 1: 24 rows" in output
+    assert "merged: 3819 counts the same" in output and "images are darker" in output
 
 
 def test_torch_two_processes_each_with_a_profile():
-    said = run("torch_processes.py", backend="torch")
-    assert "process 0: 25 rows, 25 answers" in said and "process 1: 24 rows" in said
-    assert "merged: 3819 counts the same" in said and "images are darker" in said
+    output = run("torch_processes.py", backend="torch")
+    assert "process 0: 25 rows, 25 answers" in output and "process 1: 24 rows" in output
+    assert "merged: 3819 counts the same" in output and "images are darker" in output

@@ -123,8 +123,10 @@ def _for_input(
         own = before_own_layers(model, position) if has_graph(model) and not nested else None
         if own is not None:
             convention, front = own
-            said = f"The model's own layers compute {front}: its input must receive {convention}."
-            answer = replace(answer, convention=convention, speaks=True, evidence=(said,))
+            sentence = (
+                f"The model's own layers compute {front}: its input must receive {convention}."
+            )
+            answer = replace(answer, convention=convention, speaks=True, evidence=(sentence,))
         return replace(
             answer,
             fresh=can_tell(every_layer) and is_fresh(every_layer),
