@@ -17,8 +17,9 @@ FORMS = {
     "tf": (1 / 127.5, -1.0),
     "custom": (1 / 255 / 0.3081, -0.1307 / 0.3081),  # standardized
 }
-# The verdict by what the network was trained on and what it is fed. A mismatch needs the agreement
-# of the user's own head, for which 64 digits are often too few; no such case may be "ok".
+# The verdict for each convention in training and each convention as fed. A mismatch needs the
+# agreement of the network's own classifier, for which 64 digits are often too few. Then the verdict
+# must be "unknown".
 STATUS = {
     **{(expected, fed): "unknown" for expected in FORMS for fed in FORMS},
     **{(mode, mode): "ok" for mode in FORMS},
