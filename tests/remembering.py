@@ -1,10 +1,10 @@
-"""Gives a network with random weights a batch-norm memory, as if it had been trained on images."""
+"""Gives a network with random weights the batch-norm statistics of images, as after training."""
 
 import keras
 
 
 def remember(network, images):
-    """Returns a copy of the network whose batch norm remembers these images."""
+    """Returns a copy of the network whose batch norm has the statistics of these images."""
     copy = keras.models.clone_model(network)
     copy.set_weights(network.get_weights())
     norms = [a for a in copy.layers if isinstance(a, keras.layers.BatchNormalization)]

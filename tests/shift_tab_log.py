@@ -1,4 +1,4 @@
-"""Streams for the log of the Shift tab, and the log read back."""
+"""Helpers for tests of the Shift tab's log: profiles to be logged, and a reader of the log."""
 
 import json
 from dataclasses import replace
@@ -15,7 +15,7 @@ FEATURES = 4
 
 
 def numbers(x, labels=()):
-    """The profile of a table `(samples, columns)`."""
+    """Returns the profile of a table `(samples, columns)`."""
     names = [str(i) for i in range(x.shape[1])]
     summary = replace(summarise(x, layout="features"), features=feature_table(x, names))
     counts = np.bincount(np.asarray(labels, int), minlength=MAX_CLASSES)
@@ -25,7 +25,7 @@ def numbers(x, labels=()):
 
 
 def streams(rng, shift, num_features=FEATURES):
-    """Training and a smaller validation, whose column 1 is `shift` larger."""
+    """Returns profiles of training and of validation, whose column 1 is larger by `shift`."""
     found = {}
     for name, number in (("train", 400), ("validation", 200)):
         x = rng.normal(size=(number, num_features))
@@ -36,7 +36,7 @@ def streams(rng, shift, num_features=FEATURES):
 
 
 def read_run(log_dir):
-    """`{tag: (content, {step: value})}` of the data that only the tab reads."""
+    """Reads the data that only the tab reads, as `{tag: (content, {step: value})}`."""
     found = {}
     for path in sorted((log_dir / "shiftguard").iterdir()):
         for event in EventFileLoader(str(path)).Load():

@@ -1,4 +1,4 @@
-"""Profiles made by Apache Beam on several processes are those of one pass over the data."""
+"""Profiles that Apache Beam makes in several processes equal the profile of one pass over data."""
 
 import subprocess
 import sys
@@ -128,7 +128,7 @@ sys.exit(pytest.main(sys.argv[1:]))
 
 @pytest.mark.thorough
 def test_pytest_collects_the_package_without_beam():
-    """`beam.py` is left out, and the module beside it is collected."""
+    """Pytest skips `beam.py` and collects the other modules."""
     files = ["keras_shiftguard/beam.py", "keras_shiftguard/explain/shapley.py"]
     done = subprocess.run(
         [sys.executable, "-c", WITHOUT_BEAM, "--collect-only", "-q", "--doctest-modules", *files],

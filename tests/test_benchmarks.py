@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 ROOT = Path(__file__).parents[1]
-# Peers and other people's corruptions live in environments of their own.
+# Scripts in subfolders are left out, because some of them need environments of their own.
 SCRIPTS = sorted(
     path.relative_to(ROOT).as_posix()
     for folder in ("examples/benchmarks", "tools")
@@ -21,7 +21,8 @@ SCRIPTS = sorted(
 
 @pytest.mark.parametrize("script", SCRIPTS)
 def test_it_finds_what_it_imports_and_says_how_it_is_used(script, monkeypatch, capsys):
-    # The tests see examples/ and tests/ and may have imported from there; a reader has not.
+    # In tests, examples/ and tests/ are on `sys.path`, and modules of them may be imported already.
+    # For a user, they are not.
     for name, module in list(sys.modules.items()):
         file = getattr(module, "__file__", None) or ""
         if Path(file).parent.is_relative_to(ROOT / "examples"):

@@ -97,7 +97,7 @@ def test_what_cannot_be_compared_says_so(reference, value, words):
 
 
 def table(seed, shift=0.0):
-    """Keras feeds structured data as a dict of columns of one dimension."""
+    """Returns a table as Keras feeds structured data: a dict of one-dimensional columns."""
     rng = np.random.default_rng(seed)
     return {"age": rng.normal(size=300) + shift, "member": rng.normal(size=300) > shift}
 

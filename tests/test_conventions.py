@@ -1,4 +1,4 @@
-"""The forms of images: their number, their maps, and the names of their differences."""
+"""Forms of images (what one or two preprocessing steps make of pixels), and their differences."""
 
 from itertools import product
 
@@ -18,12 +18,13 @@ def form(*steps, order=None, channels=3):
 
 
 def test_which_forms_there_are():
-    # Of three channels: 5 conventions and 16 pairs of steps, those with a mean in either order
-    # (2 and 12 of them), and Keras's own caffe-twice, which reverses the channels each time.
+    # Three channels have 5 conventions and 16 pairs of steps. Those with a mean exist in a second
+    # channel order (2 and 12 more). Keras's own "caffe" applied twice reverses the channels each
+    # time (1 more).
     assert len(forms(3)) == 5 + 16 + 2 + 12 + 1
     assert len(forms(1)) == 5 + 16
     assert {f.order for f in forms(1)} == {""}
-    # No mean is known for a channel that is no colour.
+    # No mean is known for a channel that is no color.
     assert len(forms(5)) == 3 + 4
     assert all(f.scale.shape == f.offset.shape == (5,) for f in forms(5))
 
@@ -72,7 +73,7 @@ def test_the_span_of_values_in_a_form(mode):
 
     low, high = np.full(3, 20.0), np.full(3, 173.0)
     assert span(low, high) == pytest.approx(0.6)
-    # The span is that of all channels together; rounding may leave 0..255 by two levels.
+    # The span covers all channels together. Rounding may take values out of 0..255 by two levels.
     assert span(np.array([0.0, 51, 51]), np.array([51.0, 51, 102])) == pytest.approx(0.4)
     assert span(np.full(3, -1.9), np.full(3, 256.9)) > 1
     assert span(np.full(3, -2.1), np.full(3, 200.0)) == 0
@@ -110,7 +111,7 @@ def test_one_step_more_or_less(mode):
         (("torch",), ("torch", "unit"), "divided by 255 once more"),
         (("caffe",), ("caffe", "tf"), "scaled from 0..255 to -1..1 once more"),
         (("tf",), ("tf", "caffe"), "reduced by the ImageNet mean once more"),
-        # ToTensor without Normalize.
+        # In torchvision: ToTensor without Normalize.
         (("torch",), ("unit",), "not normalised"),
         (
             ("unit",),

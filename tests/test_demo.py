@@ -1,4 +1,4 @@
-"""The demo on fewer crops: same code, same claims."""
+"""The demo makes the same claims when it runs on fewer crops."""
 
 import contextlib
 import io
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.thorough
 
 @pytest.fixture(scope="module")
 def small(tmp_path_factory):
-    """Exit status, what was printed, and the log directory."""
+    """Runs the demo; returns its exit status, its output and the folder of its photos and logs."""
     root = tmp_path_factory.mktemp("demo")
     options = ["--epochs", "3", "--train-crops", "3", "--validation-crops", "1"]
     places = ["--work-dir", str(root / "photos"), "--log-dir", str(root / "logs")]
@@ -81,7 +81,7 @@ def test_the_log_holds_curves_histograms_and_the_verdict(small):
 
 
 def test_crops_of_train_and_validation_never_overlap(tmp_path, monkeypatch):
-    """Each half is painted in a colour of its own: no crop may hold both."""
+    """The halves of each picture have different colors, and no crop may hold both colors."""
     picture = np.zeros((90, 60, 3), "uint8")
     picture[:45, :, 0], picture[45:, :, 2] = 255, 255
     Image.fromarray(picture).save(tmp_path / "tall.png")

@@ -32,7 +32,7 @@ README = (ROOT / "README.md").read_text()
 
 
 def name_of(page):
-    """The path of a page from the root of the repository."""
+    """Returns the path of a page from the root of the repository."""
     return page.relative_to(ROOT).as_posix()
 
 
@@ -170,7 +170,7 @@ def trees_of_the_package():
 
 
 def families_in_the_code():
-    """Every value of `Finding.family`: what is learnt, passed, assigned or a default."""
+    """Returns each value of `Finding.family` in signatures, arguments, assignments and defaults."""
     learnt = (ROOT / "keras_shiftguard/detection/causes/signatures.json").read_text()
     given = [ast.Constant(kind["family"]) for kind in json.loads(learnt)["kinds"]]
     for node in (node for tree in trees_of_the_package() for node in ast.walk(tree)):
@@ -190,7 +190,7 @@ def families_in_the_code():
 
 
 def hints_in_the_code():
-    """Every value of `Hint.name`."""
+    """Returns every value of `Hint.name`."""
     found = set()
     for node in (node for tree in trees_of_the_package() for node in ast.walk(tree)):
         if isinstance(node, ast.Call) and node.args and isinstance(node.args[0], ast.Constant):
@@ -202,7 +202,7 @@ def hints_in_the_code():
 
 
 def causes_of_a_gap():
-    """Every value of `GapRow.cause`: the strings that `explain/report.py` names at its top."""
+    """Returns every value of `GapRow.cause`: the string constants of `explain/report.py`."""
     top = ast.parse((ROOT / "keras_shiftguard/explain/report.py").read_text()).body
     values = [
         node.value.value for node in top if type(getattr(node, "value", None)) is ast.Constant

@@ -1,4 +1,4 @@
-"""Every example runs from top to bottom, in a small setting, and ends with its result."""
+"""Every example runs from top to bottom, with `--small`, and ends with its result."""
 
 import ast
 import runpy
@@ -12,7 +12,7 @@ import pytest
 from nbclient import NotebookClient
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
-# The beginning of the last line of each example with `--small`, without its result.
+# A text in the last lines that each example prints with `--small`.
 SCRIPTS = {
     "adapt_augmentation": "accuracy on clean digits: ",
     "adapt_digits": "% adapted without labels",
@@ -25,7 +25,8 @@ SCRIPTS = {
     "text": "Current samples are",
     "watch_fit": "val_shift by epoch: [0.0]",
 }
-# These need more packages and data, have a test of their own, or are imported by other examples.
+# These are not run here: they need more packages or data, have a test of their own, or are imported
+# by other examples.
 OTHERS = {
     "demo",
     "demo_photos",
@@ -39,7 +40,7 @@ OTHERS = {
 
 
 def run(name, monkeypatch, capsys, *arguments):
-    """Runs an example in this process, where Keras is imported; returns its output."""
+    """Runs an example in this process, where Keras is imported, and checks its last lines."""
     monkeypatch.setattr(sys, "argv", [str(EXAMPLES / f"{name}.py"), *arguments, "--small"])
     monkeypatch.syspath_prepend(EXAMPLES)
     with warnings.catch_warnings():

@@ -8,8 +8,8 @@ import pytest
 PACKAGE = "keras_shiftguard"
 ROOT = Path(__file__).parents[1] / PACKAGE
 
-# From the ground up. A room may import rooms below it, and itself; rooms of one floor do
-# not import each other.
+# The floors of rooms, from the lowest to the highest. A room may import rooms of lower floors, and
+# itself. Rooms of one floor do not import each other.
 FLOORS = (
     ("terminal",),
     ("errors", "conventions"),
@@ -25,7 +25,7 @@ FLOORS = (
     ("__init__", "__main__"),
 )
 FLOOR = {room: number for number, floor in enumerate(FLOORS) for room in floor}
-# Rooms and files that run where no backend is installed, such as in a reader's own scripts.
+# Rooms and files that must also work where no backend is installed.
 WITHOUT_KERAS = (
     *("terminal", "errors", "conventions", "profiles", "detection"),
     *("io.as_page", "io.images", "io.json_files", "io.npz"),
@@ -37,7 +37,7 @@ BACKENDS = {"keras", "tensorflow", "jax", "torch"}
 
 
 def modules_of(root):
-    """Every module of the tree at `root`, by its dotted name."""
+    """Maps the dotted name of every module under `root` to its file."""
     found = {}
     for path in sorted(root.rglob("*.py")):
         parts = [PACKAGE, *path.relative_to(root).with_suffix("").parts]
@@ -46,13 +46,13 @@ def modules_of(root):
 
 
 def room_of(module):
-    """`keras_shiftguard.preprocessing.rules` lies in `preprocessing`."""
+    """Returns the room of a module: `preprocessing` for `keras_shiftguard.preprocessing.rules`."""
     parts = module.split(".")
     return parts[1] if len(parts) > 1 else "__init__"
 
 
 def imported(path, module, known):
-    """Line and absolute name of every module that a file imports, wherever in its text."""
+    """Yields the line and the absolute name of every module that a file imports anywhere."""
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
             yield from ((node.lineno, alias.name) for alias in node.names)
@@ -70,7 +70,7 @@ def imported(path, module, known):
 
 
 def violations(root):
-    """One sentence for each import that breaks a rule, in the tree at `root`."""
+    """Returns one sentence for each import under `root` that breaks a rule."""
     known = modules_of(root)
     found, arrows = [], {}
     for module, path in known.items():

@@ -1,4 +1,4 @@
-"""The comparison of `make test-keras` fails where it must."""
+"""`make test-keras` fails if a guard changes the results of Keras's own tests."""
 
 import json
 import sys
@@ -16,7 +16,7 @@ TEST = "trainers/trainer_test.py::TestTrainer::test_fit"
 
 
 def result(outcome="passed", message="", calls=1, **changes):
-    """A result of `tools/guarded_fits.py`, by default of a fit whose samples were all counted."""
+    """Returns a result of `tools/guarded_fits.py`; by default, a fit counted all samples."""
     call = {"method": "fit", "guarded": True, "warnings": [], "raised": False}
     call |= {"batches": 2, "counted": 64, "expected": 64, **changes}
     return {"outcome": outcome, "message": message, "calls": [call] * calls}
@@ -72,7 +72,7 @@ def test_an_allowed_difference_that_does_not_occur_is_stale():
     [entry] = entries = [Allowed(TEST, "", "once true")]
     found = judged({TEST: result()}, entries)
     assert found.stale == [f"{TEST}: once true"] and not found.is_good
-    # An entry for another backend or another guard is not stale either.
+    # An entry for another backend or another guard is not stale.
     assert judged({TEST: result()}, [Allowed(TEST, "", "", backends=("torch",))]).is_good
     assert judged({TEST: result()}, [Allowed(TEST, "", "", guards=("adapt",))]).is_good
     gone = Allowed("gone_test.py::test", "", "renamed by Keras")

@@ -1,4 +1,4 @@
-"""The guide pages show what their code prints: each is run from top to bottom."""
+"""The guide pages show what their code prints: each page is run from top to bottom."""
 
 import importlib.util
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The commands that contributors, hooks and CI run are the same ones, over all of the code."""
+"""Contributors, hooks and CI run the same commands on all of the code."""
 
 import re
 import tomllib

@@ -1,4 +1,4 @@
-"""The recipes for experiment trackers run offline, and each tracker keeps what it was given."""
+"""The recipes for experiment trackers run offline, and each tracker stores the guard's results."""
 
 import ast
 import json

@@ -36,7 +36,7 @@ TABLE = ROOM / "architectures.py"
 BEGIN, END = "# <signatures>\n", "# </signatures>\n"
 # Families of which half a trunk is no evidence: half of a VGG is just a chain of 3x3 convolutions.
 WHOLE_ONLY = ("VGG",)
-# Networks that Keras builds in several forms, with the arguments. NASNet wires its cells
+# Other forms in which Keras builds networks, with the arguments for them. NASNet wires its cells
 # differently if it does not know the size of the image.
 VARIANTS: list[tuple[str, str, dict[str, object]]] = [
     ("MobileNet", "width", {}),
@@ -111,7 +111,7 @@ def main() -> int:
         return 1
     signatures = sign_all(args.only)
     if args.check:
-        # Networks that share the first half are known only after all are built.
+        # `half_shared_with` is not compared, because it is complete only if all networks are built.
         known_signatures = [s._replace(half_shared_with=()) for s in SIGNATURES]
         wrong = [s for s in signatures if s._replace(half_shared_with=()) not in known_signatures]
         print(f"{len(signatures) - len(wrong)} of {len(signatures)} signatures agree", wrong or "")

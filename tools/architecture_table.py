@@ -34,7 +34,7 @@ def table() -> str:
 
 
 def _module() -> ModuleType:
-    """Returns `architectures.py` as a module; importing the package would start Keras."""
+    """Returns `architectures.py` as a module, without its package, whose import starts Keras."""
     spec = importlib.util.spec_from_file_location("architectures_alone", SOURCE)
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)

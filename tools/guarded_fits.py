@@ -34,7 +34,7 @@ STREAMS = {"fit": "train", "evaluate": "validation", "predict": "prediction"}
 
 
 class CountedGuard(keras_shiftguard.ShiftGuard):
-    """A guard that counts the batches which Keras reports in the latest pass."""
+    """A guard that counts the batches of the latest pass over the data."""
 
     def __init__(self, method, **arguments):
         super().__init__(**arguments)
@@ -63,9 +63,10 @@ class CountedGuard(keras_shiftguard.ShiftGuard):
 
 
 class Notes:
-    """Notes on the guarded calls of the present test.
+    """Notes on the calls of the current test.
 
-    `calls` has one entry for each call. `open` has those still running, the outermost first.
+    `calls` has one entry for each call. `open` has the entries of the guarded calls that are still
+    running, the outermost first.
     """
 
     def __init__(self):
@@ -105,8 +106,8 @@ def _guarded(original, method, guards):
         except TypeError:
             return original(self, *args, **kwargs)
         callbacks = bound.arguments.get("callbacks")
-        # `fit` calls `evaluate` with its own `CallbackList`, which has the guard already. The list
-        # that a test made is not changed.
+        # `fit` calls `evaluate` with its own `CallbackList`, which has the guard already. A
+        # `CallbackList` that a test made is not changed.
         ready = isinstance(callbacks, keras.callbacks.CallbackList)
         if ready and any(isinstance(each, CountedGuard) for each in callbacks.callbacks):
             return original(self, *args, **kwargs)

@@ -1,4 +1,4 @@
-"""Comparison of the results of Keras's own tests without and with a guard.
+"""Compares the results of Keras's own tests without and with a guard.
 
 `tools/keras_tests.py` runs the tests, and `tools/guarded_fits.py` writes their results. The list
 of the allowed differences is `tools/keras_tests.toml`.
@@ -13,7 +13,7 @@ from fnmatch import fnmatch
 from pathlib import Path
 
 ALLOWED = Path(__file__).with_name("keras_tests.toml")
-# The first words of the warnings of a guard that stopped measuring.
+# A warning that begins with one of these texts says that the guard stopped measuring.
 GAVE_UP = ("ShiftGuard cannot measure", "ShiftGuard stopped watching")
 
 

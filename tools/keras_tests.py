@@ -35,8 +35,9 @@ LEFT_OUT = ("applications/", "backend/jax/jax_multi_process_distribution_test.py
 # Words in files for several devices, and in files that set the number of devices.
 DEVICES = ("multi_device", "device_count", "set_logical_device_configuration")
 FILES_PER_PROCESS = 10
-# Compiling takes nearly all of the time; in PyTorch it takes half a minute for each test. On JAX
-# and PyTorch a guard is not part of the compiled code. TORCHDYNAMO_DISABLE=0 compiles anyway.
+# On JAX and PyTorch a guard is not part of the compiled code, and compiling would take nearly all
+# of the time (on PyTorch, half a minute for each test). So JAX optimizes less, and PyTorch does not
+# compile, unless TORCHDYNAMO_DISABLE=0 is set.
 ENVIRONMENT = {
     "tensorflow": {"TF_CPP_MIN_LOG_LEVEL": "3"},
     "jax": {"OMP_NUM_THREADS": "1", "XLA_FLAGS": "--xla_backend_optimization_level=0"},
@@ -134,7 +135,7 @@ def run(source, files, backend, guards, folder, only, limit):
             if outcome:
                 print(f"    pytest {outcome} outside of tests: {' '.join(files)}", flush=True)
             return found
-        # This test ended the process; the next process runs those after it.
+        # The test in progress ended the process. The next process runs the tests after it.
         with results.open("a") as file:
             for test in in_progress:
                 message = f"{outcome or 'crashed'}, see {folder}/{guards}.log"
@@ -164,7 +165,7 @@ def watched(command, environment, folder, results, limit):
             if process.poll() is None:
                 os.killpg(process.pid, signal.SIGKILL)
                 process.wait()
-    # 0 to 5 are pytest's own: tests failed, none were selected, and the like.
+    # 0 to 5 are exit statuses of pytest: tests failed, none were selected, and the like.
     return "" if 0 <= process.returncode <= 5 else f"ended with status {process.returncode}"
 
 

@@ -28,7 +28,7 @@ import pytest
 
 assert keras.__version__
 ROOT = Path(__file__).resolve().parents[1]
-# Most changes of type hints and decorators have no effect on the results.
+# Mutants of type hints and decorators are left out: most have no effect on the results.
 LEFT_OUT = ("ReplaceBinaryOperator_BitOr", "RemoveDecorator")
 
 

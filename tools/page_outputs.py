@@ -26,7 +26,7 @@ from typing import Any
 
 ROOT = Path(__file__).parents[1]
 WIDTH = 76  # characters of a line of output that fit beside the navigation of a page
-TOLERANCE = 0.05  # relative, of numbers
+TOLERANCE = 0.05  # relative difference that numbers may have
 NUMBER = re.compile(r"\d[\d,]*(?:\.\d+)?(?:e[-+]?\d+)?")
 SETUP = re.compile(r"<!-- run first\n(.*?)-->", re.DOTALL)
 END = "<!-- run no further -->"

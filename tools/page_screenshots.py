@@ -3,7 +3,7 @@
     python examples/shift_tab.py logs/shift_tab
     python tools/page_screenshots.py logs/shift_tab
 
-The page is that of the run `darker` of `examples/shift_tab.py`, made again from its log.
+The page is that of the run `darker` of `examples/shift_tab.py`; the tool makes it from the log.
 """
 
 # ruff: noqa: E402 (the path of the tests is added first)

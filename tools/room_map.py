@@ -2,8 +2,8 @@
 
     python tools/room_map.py --write  # docs/where-changes-go.md and docs/images/rooms.svg
 
-The line of a room is the first line of its docstring. An arrow leads from a room to a room that
-imports it, as data flows. An arrow that other arrows imply is left out: `callback` imports
+The table shows the first line of the docstring of each room. In the picture, an arrow leads from a
+room to a room that imports it. An arrow that other arrows imply is left out: `callback` imports
 `profiles`, but also `log`, which imports `profiles`.
 """
 
@@ -119,7 +119,7 @@ def written(page: str) -> str:
 
 
 def main() -> None:
-    """Runs the command."""
+    """Writes the page and the picture, or prints the table."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--write", action="store_true", help="write the page and the picture")
     if parser.parse_args().write:

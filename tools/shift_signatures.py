@@ -37,7 +37,7 @@ STRENGTHS = np.linspace(0, 1, 7)
 NUM_IMAGES = 32
 DIGITS = {32: 28, 64: 56}  # height of the image: height of the digit in it, in pixels
 RESIZED_SETS = 6  # for every way to resize photos; twice as many for digits
-SOFT = "bilinear"  # a second clean set; aliased images differ more from it than from bicubic
+SOFT = "bilinear"  # a second clean set; aliased images differ more from it than from a bicubic set
 PENALTY = 1e-4
 CONTENT = 3.0  # weight of shifts in content alone, since a wrong name is worse than no name
 
@@ -190,13 +190,13 @@ class Examples:
 
 
 def _some(of: np.ndarray, rng, share: float) -> np.ndarray:
-    """Returns which samples belong to a random part of the photos or digits, bool `(n,)`."""
+    """Returns which samples belong to a random part of the photos or classes, bool `(n,)`."""
     kinds = np.unique(of)
     return np.isin(of, rng.choice(kinds, max(int(share * len(kinds)), 1), replace=False))
 
 
 def fit(x: np.ndarray, y: np.ndarray, kinds: int, families: np.ndarray) -> np.ndarray:
-    """Fits a multinomial logistic regression, weights `(kinds, features + 1)`.
+    """Fits a multinomial logistic regression; returns its weights `(kinds, features + 1)`.
 
     Each family has the same total weight, except `"other"`, which has `CONTENT` times as much.
     """

@@ -19,7 +19,8 @@ sys.path.insert(0, str(ROOT / "tests"))
 from playwright.sync_api import sync_playwright
 from plugin.browser import FLAGS, Tab, chromium, tensorboard
 
-# Name of the picture: (run, part that is unfolded, test ids of the elements; "" for `first_parts`).
+# Name of a picture: (run, section to unfold, test ids of the elements to take). Without test ids,
+# `first_parts` takes the picture.
 VIEWS = {
     "tab": ("darker", "", ""),
     "mismatch": ("mismatch", "", "verdict"),
@@ -32,8 +33,8 @@ VIEWS = {
     "gap": ("gap", "gap", "verdict fold-gap"),
 }
 SETTLED = 2500  # milliseconds until everything is drawn
-ROWS = 5  # of the heatmap, in the picture of the band, the chart and the heatmap
-ROW, HEAD, EDGE = 28, 36, 12  # pixels of a row and of the head of the heatmap, and of the margin
+ROWS = 5  # rows of the heatmap in the picture that `first_parts` takes
+ROW, HEAD, EDGE = 28, 36, 12  # pixels: height of a row, height of the heatmap's head, margin
 
 
 def opened(browser, address, run, part, theme, height):
@@ -47,7 +48,7 @@ def opened(browser, address, run, part, theme, height):
 
 
 def first_parts(tab, path):
-    """Takes the band, the chart and the first rows of the heatmap, without the list of runs."""
+    """Takes a picture of the verdict, chart and first rows of the heatmap, without the runs."""
     band, heat = tab("verdict").bounding_box(), tab("heatmap").bounding_box()
     bottom = heat["y"] + HEAD + ROWS * ROW
     clip = {"x": band["x"] - EDGE, "y": band["y"] - EDGE, "width": band["width"] + 2 * EDGE}
@@ -55,7 +56,7 @@ def first_parts(tab, path):
 
 
 def elements(tab, testids, path):
-    """Takes the elements and what is between them."""
+    """Takes a picture of the elements and of what is between them."""
     boxes = [tab(testid).bounding_box() for testid in testids]
     left, top = (min(box[side] for box in boxes) - EDGE for side in "xy")
     right = max(box["x"] + box["width"] for box in boxes) + EDGE
@@ -86,7 +87,7 @@ def main():
             for name, (run, part, taken) in VIEWS.items():
                 if run not in runs:
                     continue
-                height = 2400 if part else 1000  # a part is taken whole
+                height = 2400 if part else 1000  # a section is shown in full
                 tab = opened(browser, address, run, part, theme, height)
                 path = args.out / f"shift-{name}-{theme}.png"
                 if taken:

@@ -1,4 +1,4 @@
-"""Any request about any log gets a known status and a sentence."""
+"""Fuzz tests: any request about any log is answered, with data or with an error message."""
 
 import copy
 from types import SimpleNamespace
@@ -43,7 +43,7 @@ def tab(tmp_path_factory):
 
 
 def check(answer):
-    """Status 503 is a failure of the plugin here, because the data can be read."""
+    """Checks an answer. Status 503 is not allowed, because the data can be read here."""
     assert answer.status_code in {200, 400, 404, 422}, answer.text
     assert answer.content_type == "application/json"
     body = strict_json(answer.text)
@@ -79,7 +79,7 @@ def test_any_bytes_as_a_question(tab, route, query):
 
 
 class FakeData:
-    """A data provider with one run of any content."""
+    """A data provider with one run, whose series the test chooses."""
 
     def __init__(self, series, scalars):
         self.series, self.scalars = series, scalars
@@ -124,7 +124,7 @@ json_values = st.recursive(
 
 @st.composite
 def damaged(draw, good):
-    """Good JSON with up to three values replaced anywhere, or bytes that are no JSON."""
+    """Draws valid JSON with up to three values replaced at random places, or random bytes."""
     if draw(st.integers(0, 9)) == 0:
         return draw(st.binary(max_size=40))
     value = {"all": copy.deepcopy(good)}
@@ -140,7 +140,7 @@ def damaged(draw, good):
 
 
 def points(good):
-    """Points, some of them good and some of any type and shape."""
+    """Generates points of a series, with valid arrays and with arrays of other types and shapes."""
     numbers = st_numpy.arrays(
         st.sampled_from([np.float32, np.int16, np.float64, np.bool_, np.complex64]),
         st.sampled_from([good.shape, (), (0,), (1, 9), good.shape[::-1]]),
@@ -154,7 +154,7 @@ def points(good):
 
 
 def words(good):
-    """A text tensor with damaged JSON."""
+    """Generates points that hold JSON text, which may be damaged."""
     value = damaged(good).map(lambda text: np.array(text, object))
     datum = st.builds(
         provider.TensorDatum, step=st.integers(0, 3), wall_time=st.floats(), numpy=value

@@ -1,4 +1,4 @@
-"""The table of `explain_gap` in the tab, also without any other data in the run."""
+"""The Shift tab shows the table of `explain_gap`, even if the run has no other data."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""A damaged or hostile series gets a sentence and hides no other series."""
+"""The Shift tab reports a damaged or hostile series in a sentence, and shows all other series."""
 
 import json
 
@@ -34,7 +34,7 @@ NASTY = [
 
 
 def write(log_dir, case):
-    """A good run with one bad thing in it."""
+    """Writes a valid run, and the bad data of one case into it."""
     with RawLog(log_dir / case / "shiftguard") as log:
         log.add("shiftguard/state", state(0), 0)
         log.add("shiftguard/scores/validation-train/0", scores(1, 2), 0, scores_content())
@@ -42,8 +42,8 @@ def write(log_dir, case):
         CASES[case][0](log)
 
 
-# Each request takes the data server 40 ms, so only the cases that the two readers may
-# read differently are tested with both.
+# TensorBoard has two readers of logs (`PROVIDERS`). They are both tested only with the cases that
+# they may read differently, because each request takes the data server 40 ms.
 BOTH = ("scores", "tensor", "no ", "scalar", "bars int32", "state of", "state deep", "steps")
 PAIRS = [
     (kind, case)
@@ -159,7 +159,7 @@ def test_a_file_that_ends_early_or_is_none(tmp_path, kind):
     with opened(tmp_path, kind, ready=False) as tab:
         runs = tab.patient(want=lambda answer: len(answer["runs"]) == 3)["runs"]
         looks = {run["name"]: run["looks"] for run in runs}
-        # The data server does not check the checksum of a record.
+        # The data server does not check the checksum of a record, so `looks` may be None.
         assert (looks["whole"], looks["cut"], looks["flipped"] or 2) == (3, 2, 2)
         for name in ("noise", "empty"):
             assert tab.get("overview", run=f"{name}/shiftguard").status_code == 404
@@ -171,7 +171,7 @@ def test_the_cases_are_written_as_json_that_is_bad():
 
 
 def test_many_runs_with_a_bad_state_cost_few_questions(tmp_path, monkeypatch):
-    """Few requests are needed, because each takes the data server 40 ms."""
+    """The plugin must send few requests, because each takes the data server 40 ms."""
     for number in range(64):
         with RawLog(tmp_path / f"{number:02d}" / "shiftguard") as log:
             bad = proto(types_pb2.DT_FLOAT, [3], tensor_content=b"1234567")

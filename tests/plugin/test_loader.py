@@ -1,4 +1,4 @@
-"""The entry point never stops or slows TensorBoard, and imports no large package."""
+"""The plugin's entry point never stops or slows TensorBoard, and imports no large package."""
 
 import argparse
 import ast
@@ -32,7 +32,7 @@ def test_the_entry_point_is_the_loader():
 
 
 def test_import_is_light():
-    """Measures in a new process what TensorBoard does with the entry point."""
+    """Measures in a new process how long the import takes and which packages it loads."""
     code = """
 import sys, time
 import tensorboard.default
@@ -47,7 +47,7 @@ new = {name.split(".")[0] for name in set(sys.modules) - before}
 heavy = {"keras", "tensorflow", "jax", "torch", "keras_shiftguard"} & new
 print(took, *heavy)
 """
-    # Best of three, because another process may use the processor.
+    # The best of up to three runs counts, because another process may use the processor.
     best = 1.0
     for _ in range(3):
         ran = subprocess.run(

@@ -1,4 +1,4 @@
-"""The log format has one definition, in a file without imports."""
+"""The log format is defined once, in a module that imports nothing."""
 
 import ast
 import subprocess
@@ -30,7 +30,7 @@ def constants(tree):
 
 
 def defined_again(folders):
-    """Lists the constants of the format that another file of the folders assigns."""
+    """Lists the constants of the format that a file other than `metadata.py` assigns."""
     return [
         (path.name, name)
         for folder in folders
@@ -98,7 +98,7 @@ print(*sorted(set(sys.modules) - before))
 
 
 def arrows(folder):
-    """Returns the files of the folder that each file imports, at any place in its text."""
+    """Maps each module of a folder to the modules of the folder that it imports anywhere."""
     known = {f"{PLUGIN.name}.{path.stem}": path for path in folder.glob("*.py")}
     return {
         module: {name for _, name in imported(path, module, known) if name in known}

@@ -1,4 +1,4 @@
-"""Checks, columns, bins and other helpers of the answers."""
+"""Helper functions of the plugin's answers: checks of values, columns, bins and rounding."""
 
 import numpy as np
 import pytest
@@ -106,7 +106,7 @@ def drawing(values, streams=("train", "validation")):
 
 def test_bins_of_no_width_are_dropped():
     values = histograms([0, None])
-    values[0, 10:33] = values[0, 10]  # nine bins, the rest without width
+    values[0, 10:33] = values[0, 10]  # ten bins, the rest without width
     picture = drawing(values)
     assert len(picture.edges) == 11
     np.testing.assert_allclose(picture.shares("train"), [0.5, 0.5] + [0] * 8, atol=1e-3)

@@ -1,4 +1,4 @@
-"""The plugin's answers with pictures of `log_samples=`, and the files that it refuses to send."""
+"""Pictures of `log_samples=`: which files the plugin sends, and which it refuses to send."""
 
 import json
 
@@ -15,7 +15,7 @@ WHERE = {"epoch": 3, "row": 0, "number": 0}
 
 
 def write_pictures(log_dir, epochs=(2, 3)):
-    """Writes a run with four images of validation at each epoch: as fed, corrected, and unusual."""
+    """Writes a run with validation images: four as fed, four corrected, one unusual, per epoch."""
     write_small_run(log_dir / "shiftguard")
     log = PictureLog(log_dir)
     for epoch in epochs:
@@ -74,7 +74,7 @@ def test_a_log_that_is_not_on_this_machine_has_no_pictures(log_dir, logdir):
 
 @pytest.fixture
 def first(tmp_path):
-    """A log directory of the test's own, with one run."""
+    """Returns the directory of a run, in a log directory that only this test uses."""
     write_pictures(tmp_path / "logs" / "first")
     return tmp_path / "logs" / "first"
 

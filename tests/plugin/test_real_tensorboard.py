@@ -1,4 +1,4 @@
-"""A TensorBoard as a user starts it, once with each of its two readers."""
+"""A real TensorBoard process shows the tab, with each of TensorBoard's two readers of logs."""
 
 import json
 import time
@@ -25,7 +25,7 @@ RUN = "long/shiftguard"
 
 @pytest.fixture(scope="module")
 def log_dir(tmp_path_factory):
-    """A thousand epochs; the effect of `a` is a tenth of the epoch."""
+    """Writes a log of a thousand epochs; the effect size of `a` is a tenth of the epoch."""
     path = tmp_path_factory.mktemp("logs")
     with RawLog(path / "long" / "shiftguard") as log:
         for step in range(EPOCHS):
@@ -61,7 +61,7 @@ def last_step(ask):
 
 
 def patiently(question, seconds=60):
-    """Repeats a request until the server has read the directory."""
+    """Repeats a question until the answer is true; fails after `seconds`."""
     end = time.monotonic() + seconds
     while not question():
         assert time.monotonic() < end
@@ -81,7 +81,7 @@ def test_a_thousand_epochs_stay_a_thousand_points_and_the_first_survives(ask):
     assert (len(steps), steps[0], steps[-1]) == (250, 0, EPOCHS - 1)
     effects, _ = unpacked(answer)
     assert answer["features"][0]["name"] == "a"
-    # Each column is one step, so no step is lost.
+    # Each column shows the values of its own step.
     np.testing.assert_allclose(effects[0], np.array(steps) / 10)
 
     answer = ask("plugin/shiftguard/feature", run=RUN, name="a")

@@ -1,4 +1,4 @@
-"""The real writer and the plugin together."""
+"""The plugin reads the logs that `keras_shiftguard` writes."""
 
 import numpy as np
 import pytest
@@ -30,7 +30,7 @@ def test_what_the_real_writer_writes_is_read(tmp_path):
 
 
 def write_fit(log_dir, shift, against="train", num_features=4, epochs=3, initial_epoch=0):
-    """Writes the log of a separate fit that compares one pair."""
+    """Writes the log of a separate fit that compares one pair of streams."""
     rng = np.random.default_rng(epochs)
     pair = ("validation", against)
     monitor = ShiftMonitor(0.05, [pair])
@@ -50,7 +50,7 @@ def in_both(reference, current, name):
 
 @pytest.mark.parametrize("kind", PROVIDERS)
 def test_a_second_fit_in_the_same_directory_keeps_its_own_names(tmp_path, kind):
-    """TensorBoard keeps the description of the first fit, by which rows would get wrong names."""
+    """TensorBoard keeps the first fit's names of the rows, which are wrong for the second fit."""
     write_fit(tmp_path, shift=3.0, against="reference", num_features=3, epochs=4)
     write_fit(tmp_path, shift=3.0)
     write_fit(tmp_path, shift=0.0, epochs=2)
@@ -73,7 +73,7 @@ def test_a_second_fit_in_the_same_directory_keeps_its_own_names(tmp_path, kind):
 
 
 def test_a_fit_of_the_same_layout_goes_on_with_its_series(tmp_path):
-    """The order of features is that of the data, with and without a shift."""
+    """The features have the order of the data, with and without a shift."""
     write_fit(tmp_path, shift=3.0)
     write_fit(tmp_path, shift=0.0, initial_epoch=3, epochs=5)
     with opened(tmp_path) as tab:

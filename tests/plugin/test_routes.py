@@ -1,4 +1,4 @@
-"""Routes, methods, headers, and requests that are refused."""
+"""HTTP routes of the plugin: methods, headers, and requests that are refused."""
 
 import pytest
 from plugin.logs import opened, write_small_run

@@ -1,4 +1,4 @@
-"""An answer stays below a megabyte for any size of log."""
+"""Each answer of the plugin stays below a megabyte, however large the log is."""
 
 import numpy as np
 import pytest
@@ -46,7 +46,7 @@ def tab(tmp_path_factory, effects):
 
 
 def write_long_names(run_dir):
-    """Names of the maximal length, in characters that take six bytes in JSON."""
+    """Writes a run with very long names, in characters that take six bytes in JSON."""
     with RawLog(run_dir) as log:
         for part in range(4):
             names = [f"{part}{i:02d}" + "\u4e2d" * 200 for i in range(50)]
@@ -85,7 +85,7 @@ def test_overview_keeps_every_feature_and_as_many_steps_as_fit(tab, effects):
     shown, flags = unpacked(answer)
     row = [NAMES.index(feature["name"]) for feature in answer["features"]]
     np.testing.assert_allclose(shown, effects[answer["steps"]][:, row].T, atol=0.0051)
-    # Steps are left out, but no alarm is lost.
+    # Steps are left out, but each feature with an alarm still shows one.
     alarms = (np.abs(effects) > 2).sum(axis=0)[row]
     assert ((flags.sum(axis=1) > 0) == (alarms > 0)).all()
 
@@ -106,6 +106,6 @@ def test_long_names_cost_features_not_the_answer(tab):
     answer = sized(tab.get("overview", run="names/shiftguard"))
     assert 250 < len(answer["features"]) < 800
     assert answer["omitted"] == 800 - len(answer["features"])
-    assert answer["features"][0]["effect"] == 49  # the most severe are kept
+    assert answer["features"][0]["effect"] == 49  # the largest effects are kept
     sized(tab.get("feature", run="names/shiftguard", name="labels"))
     sized(tab.get("cards", run="names/shiftguard", pair=0, name=["labels"] * 32))

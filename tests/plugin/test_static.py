@@ -1,4 +1,4 @@
-"""The JavaScript of the tab never turns a text into markup or code."""
+"""The JavaScript of the Shift tab never turns a text into markup or code."""
 
 import re
 from pathlib import Path

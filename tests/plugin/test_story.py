@@ -1,4 +1,4 @@
-"""The story of a run, made from what the guard really writes."""
+"""The story of a run (what is wrong and what to do), made from the state in its log."""
 
 import json
 from dataclasses import replace
@@ -91,13 +91,13 @@ def test_a_shift_that_is_over_is_told_in_the_past_tense(rng):
     )
     assert summary["short"] == "higher in column 1, until epoch 3"
     assert summary["todo"].startswith("Nothing now.") and summary["todo"].endswith("in epoch 4.")
-    lasting = {**DARKER, "effect_size": -0.5}  # one that lasts comes first
+    lasting = {**DARKER, "effect_size": -0.5}  # a lasting finding comes first
     over = {**DARKER, "until": 3, "cost": 0.2, "cost_interval": [0.1, 0.3]}
     assert story_of(over, lasting)["until"] is None
 
 
 def without_options(state):
-    """Returns a state as in logs of version 0.1, whose findings lack the parts of a sentence."""
+    """Returns the state without the fields that logs of version 0.1 lack."""
     for each in state["report"]["findings"]:
         each |= {"sentence": None, "difference": None, "classes": []}
     return state | {"tolerance": None, "left": None}
@@ -115,7 +115,7 @@ def test_a_log_of_version_0_1_is_told_without_its_numbers(monitor, rng):
 
 @pytest.mark.parametrize(("tolerance", "kind"), [(0.06, "fine"), (0.01, "look"), (None, "look")])
 def test_the_tolerance_of_the_log_decides_what_is_to_be_looked_at(monitor, rng, tolerance, kind):
-    """A cost of two points, which may be 0 and may be five points."""
+    """The cost is two points of accuracy, with an interval from -1 to 5 points."""
     compared(monitor, rng, shift=2)
     cost = Cost(0.02, (-0.01, 0.05), 500)
     monitor.price(*PAIR, dict.fromkeys(monitor.pairs[0].findings, cost), tolerance or 0.01)
@@ -161,7 +161,7 @@ def test_the_headline_of_an_adapted_run_says_what_is_left(now, words, short):
     summary = story_of(DARKER, adapts=True, left=left)
     assert summary["what"] == f"Target images are much darker than training images; {words}"
     assert (summary["kind"], summary["short"]) == ("look", short)
-    assert summary["left"] is None  # the two sizes are not of one feature
+    assert summary["left"] is None  # the two sizes belong to two features
     assert summary["todo"] and summary["why"][0].startswith(
         "Whether the adaptation raised accuracy is not known."
     )
@@ -190,7 +190,7 @@ def test_a_stream_that_changed_in_the_middle_of_the_fit_is_looked_at_first():
 
 
 def test_augmentation_towards_validation_is_judged_by_its_accuracy():
-    """A cost that is surely above 0 stays urgent, also if an adaptation is on."""
+    """A cost that is surely above 0 stays urgent, even if adaptation is on."""
     one = {**DARKER, "stream": "validation", "cost": 0.06, "cost_interval": [0.04, 0.08]}
     summary = story_of(one, adapts=True, left={"before": ["noise", 5.8], "now": ["noise", 0.2]})
     assert (summary["kind"], summary["code"], summary["cost"]) == ("act", None, 0.06)

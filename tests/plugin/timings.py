@@ -3,8 +3,8 @@
     python examples/benchmarks/shift_tab_runs.py logs/tab --features 1000 --epochs 200 --runs 4
     PYTHONPATH=tests python tests/plugin/timings.py logs/tab
 
-The best of five, in one process without a network; the data server is a process
-of its own. Bytes are before compression.
+Each time is the best of five requests. The plugin runs in this process, without a network; the data
+server runs in a process of its own. Bytes are counted before compression.
 """
 
 import sys

@@ -21,7 +21,7 @@ def model():
 
 @pytest.fixture(scope="module")
 def trained(model):
-    """The same network after it has seen images in [-1, 1]."""
+    """Returns a copy of the network with the batch-norm memory of images in [-1, 1]."""
     coarse = np.random.default_rng(1).integers(0, 256, (16, 4, 4, 3))
     return remember(model, np.kron(coarse, np.ones((1, 8, 8, 1))) / 127.5 - 1.0)
 
@@ -79,7 +79,7 @@ def test_several_inputs_are_judged_one_by_one(trained, raw_images):
     )
     for fed, status in ((raw_images / 127.5 - 1.0, "ok"), (raw_images, "unknown")):
         diagnosis = sg.diagnose(twice, {"left": raw_images / 127.5 - 1.0, "right": fed})
-        # The network reads the left input first, so its batch norm can judge only this input.
+        # The network reads the left input first, so its batch norm can judge only the left input.
         found = {name: d.status for name, d in diagnosis.by_input.items()}
         assert found == {"left": "ok", "right": status} and diagnosis.status == status
     said = sg.diagnose(twice, {"left": raw_images, "right": fed}, expects={"left": "tf"})
@@ -105,7 +105,7 @@ def test_any_number_of_channels(channels, rng):
     model.compile("sgd", "mse")
     coarse = np.kron(rng.integers(0, 256, (48, 4, 4, channels)), np.ones((1, 8, 8, 1)))
     raw = np.clip(coarse + rng.normal(0, 8, coarse.shape), 0, 255).round().astype("float32")
-    # Its batch norm has the moving statistics of images in [0, 1].
+    # The batch norm of the model gets the moving statistics of images in [0, 1].
     features = keras.ops.convert_to_numpy(conv(raw / 255))
     norm.moving_mean.assign(features.mean(axis=(0, 1, 2)))
     norm.moving_variance.assign(features.var(axis=(0, 1, 2)))
@@ -125,7 +125,7 @@ def test_any_number_of_channels(channels, rng):
 
 @pytest.mark.parametrize("transposed", [False, True])
 def test_a_model_with_the_channels_first(raw_images, transposed):
-    """The layout is that of the model's layers, not the default of Keras."""
+    """The layout of the channels is that of the model's layers, not the default of Keras."""
     images = keras.Input((32, 32, 3) if transposed else (3, 32, 32))
     x = layers.Permute((3, 1, 2))(images) if transposed else images
     x = layers.Conv2D(4, 3, data_format="channels_first")(x)

@@ -117,7 +117,7 @@ def test_never_more_than_five_lines(make, hints, evidence):
     assert all(len(line) <= MAX_LINE_LENGTH for line in lines)
     assert sum("Also worth a look" in line for line in lines) == bool(hints)
     if hints:
-        assert HINT.sentence in lines[-1]  # the most certain of them
+        assert HINT.sentence in lines[-1]  # the most certain hint
 
 
 def test_the_line_to_paste_is_never_cut():

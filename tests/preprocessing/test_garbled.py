@@ -1,4 +1,4 @@
-"""Images in a wrong memory layout or colour space, and pictures that only look unusual."""
+"""Images in a wrong memory layout or color space, and pictures that only look unusual."""
 
 from types import SimpleNamespace
 
@@ -41,7 +41,7 @@ def test_what_was_done_is_named_and_undone(what, mode):
     fed = convention.from_raw(GARBLED[what])
     found = find_garbling(fed, convention)
     assert found.what.startswith(what)
-    # Conversions of 8-bit images round.
+    # Conversions of 8-bit images round the values.
     error = np.abs(found.images - convention.from_raw(RAW)) / convention.scale[0]
     assert np.median(error) < 3 and np.quantile(error, 0.95) < 12
     first = find_garbling(np.moveaxis(fed, -1, 1), convention, channels_first=True)
@@ -77,12 +77,12 @@ def test_the_advice_is_a_line_that_works(what):
 )
 def test_pictures_are_not_garbled(images):
     found = find_garbling(images, InputConvention("raw"))
-    noise = images.shape == (8, 32, 32, 3)  # noise has no layout and no colours
+    noise = images.shape == (8, 32, 32, 3)  # noise has no layout and no colors
     assert found is None or (noise and found.what.startswith("HSV"))
 
 
 def smooth_and_red():
-    """Images like retina scans: soft, and red all over."""
+    """Returns images like retina scans: soft, and red all over."""
     coarse = np.random.default_rng(0).integers(190, 230, (8, 4, 4)).astype("uint8")
     soft = [
         np.asarray(Image.fromarray(x).resize((64, 64), Image.Resampling.BICUBIC)) for x in coarse
@@ -91,7 +91,7 @@ def smooth_and_red():
 
 
 def speckle(tint):
-    """Images like radar or ultrasound: neighbouring pixels differ as much as any others."""
+    """Returns images like radar or ultrasound: pixels differ as much nearby as far apart."""
     random = np.random.default_rng(0)
     gray = random.gamma(4, 25, (8, 64, 64, 1)) + tint * random.normal(size=(8, 64, 64, 3))
     return np.round(np.clip(np.broadcast_to(gray, (8, 64, 64, 3)), 0, 255))
@@ -136,7 +136,7 @@ def test_images_that_are_equal_after_the_repair_are_tried_once():
 
 @pytest.mark.parametrize("bias", [0.0, 0.1])
 def test_random_or_linear_weights_prove_nothing(bias):
-    """Random colours look like HSV, and converted to RGB, the pixels of two images differ more."""
+    """Random colors look like HSV, and after conversion to RGB two images differ more."""
     random = np.random.default_rng(0)
     images = np.kron(random.integers(0, 256, (16, 4, 4, 3)), np.ones((1, 8, 8, 1)))
     last = keras.layers.Dense(1, bias_initializer=keras.initializers.Constant(bias))

@@ -1,4 +1,4 @@
-"""The observed convention of real photos, from their profile, in every convention."""
+"""The convention of images is found from their profile: real photos in every convention."""
 
 import numpy as np
 import pytest
@@ -108,7 +108,7 @@ def test_channels_that_are_no_colours(channels):
     assert twice.kind == "scaled_twice" and np.allclose(twice.convention.scale, 1 / 255**2)
     again = observe(summarise(x / 127.5**2 - 1 / 127.5 - 1))
     assert again.kind == "scaled_twice"
-    # The mean of ImageNet is known for colours only, so a scale and an offset are fitted.
+    # The mean of ImageNet is known for colors only, so a scale and an offset are fitted.
     odd = observe(summarise(x / 58 - 2.1)).convention
     assert odd.mode == "custom" and len(odd.scale) == channels
 
@@ -118,7 +118,7 @@ def test_names_images_standardised_one_by_one(raw):
     x = (x - x.mean((1, 2, 3), keepdims=True)) / x.std((1, 2, 3), keepdims=True)
     found = observe(summarise(x))
     assert found.kind == "per_image_standardised" and not found.convention.is_known
-    # If all are standardised together, each image has its own mean and deviation.
+    # If all images are standardized together, each image has its own mean and deviation.
     assert observe(summarise((raw - raw.mean()) / raw.std())).kind is None
 
 

@@ -1,6 +1,7 @@
 """Each rule of the verdict is tested on both sides of each of its limits.
 
-A trial measures whether a network recognises its images better with a fix than as fed.
+A trial measures whether a network recognizes its images better with a fix than as fed. A reading
+(`Reading`) is the comparison of many hypotheses about the input with the batch norm of a network.
 """
 
 import dataclasses
@@ -26,7 +27,7 @@ NOTHING = StructuralExpectation(0, "input", UNKNOWN, UNKNOWN)
 
 
 def scores_of(misfit, sigmas):
-    """Scores with given misfits, and a given number of standard errors for each gap."""
+    """Returns scores with given misfits, and a given number of standard errors for each gap."""
     scores = object.__new__(Scores)
     scores.misfit = np.log(misfit)
     wave = np.tile([1.0, -1.0], 10)[:, None]
@@ -40,7 +41,7 @@ def key(mode, swap=False, means=None, inverted=False):
 
 
 def reading_of(fits, best, observed=UNIT, sigmas=9.0, swap_sigmas=0.0, num_images=12, channels=3):
-    """Returns a reading. `fits` has the misfits by `key` of a hypothesis; the others have 1."""
+    """Returns a reading. `fits` maps the `key` of hypotheses to misfits; all others have 1."""
     images = RAW[..., :channels] * observed.scale[0] + observed.offset[0]
     hypotheses = hypotheses_for(observed, summarise(images), None)
     keys = [key(h.mode, h.swap, h.means, h.inverted) for h in hypotheses]
@@ -69,7 +70,7 @@ class TrialOf:
 
 
 class Levelled:
-    """A stub of the correction of levels."""
+    """A stub of `Levels`, which corrects pale, dark or tinted images."""
 
     def __init__(self, misfit=0.3, rival=0.9, sigmas=9.0, num_images=12):
         self.found = LevelledFit(misfit, rival, sigmas, num_images)
@@ -146,12 +147,12 @@ TF_FED = InputConvention("tf", "unknown")
 @pytest.mark.parametrize(
     ("expected", "low", "sigmas", "trial", "status"),
     [
-        # Training images of half the contrast look like numbers of half the size.
+        # Training images of half the contrast look like images with numbers of half the size.
         ("unit", 0.2, 9.0, None, "unknown"),
         ("unit", 0.2 * np.exp(0.29), 9.0, None, "unknown"),
         ("unit", 0.2 * np.exp(0.31), 9.0, None, "mismatch"),
         ("unit", 0.2 * np.exp(0.31), 2.9, None, "unknown"),
-        # The trial tells them apart.
+        # The trial decides between these two explanations.
         ("unit", 0.2, 9.0, TrialOf(2.1), "mismatch"),
         ("unit", 0.2, 9.0, TrialOf(1.9), "unknown"),
         # Contrast cannot explain larger numbers, nor much smaller ones.
@@ -177,7 +178,7 @@ def test_pale_training_images_look_like_smaller_numbers(expected, low, sigmas, t
         ({FED: 0.1}, 0.1 * np.exp(0.31), 9.0, "ok"),
         ({FED: 0.1}, 0.1 * np.exp(0.29), 9.0, "unknown"),
         ({FED: 0.1}, 0.1 * np.exp(0.31), 2.9, "unknown"),
-        # Likewise if the images as fed fit nearly as well as in the best mode.
+        # The same holds if the images as fed fit nearly as well as in the best mode.
         ({FED: 0.12, TF: 0.1}, 0.5, 9.0, "ok"),
         ({FED: 0.12, TF: 0.1}, 0.12, 9.0, "unknown"),
     ],
@@ -280,7 +281,7 @@ SWAPPED = key("unit", swap=True)
 @pytest.mark.parametrize(
     ("fits", "more", "trial", "status"),
     [
-        # Batch norm alone is no proof of a swap, because a colour cast looks the same.
+        # Batch norm alone is no proof of a swap, because a color cast looks the same.
         ({SWAPPED: 0.2, FED: 0.3}, {"swap_sigmas": 9.0}, None, "unknown"),
         ({SWAPPED: 0.2, FED: 0.3}, {"swap_sigmas": 9.0}, 1.9, "unknown"),
         ({SWAPPED: 0.2, FED: 0.3}, {"swap_sigmas": 9.0}, -0.1, "ok"),
@@ -336,7 +337,7 @@ def test_the_fix_of_a_mode_takes_the_order_that_the_means_name(trial, order):
     reading = reading_of({swapped: 0.2, key("caffe", means="bgr"): 9.0}, swapped, observed)
 
     class Orders(TrialOf):
-        """The fix of the mode helps; a fix of the order in addition does a little harm."""
+        """The fix of the mode helps; another order of the channels does a little harm."""
 
         def of(self, fix, than=None, limit=32):
             scales = fix.scale[0], 1.0 if than is None else than.scale[0]
@@ -368,7 +369,7 @@ def test_means_in_the_published_order_are_not_swapped():
 
 
 def test_twins_take_the_trial():
-    # If means and pixels are reversed together, the first layers cannot tell.
+    # If means and pixels are reversed together, the first layers cannot tell the difference.
     observed = InputConvention("caffe", "rgb")
     own, twin = key("caffe", means="rgb"), key("caffe", True, "bgr")
     for best, sigmas, trial, status in (
@@ -514,10 +515,11 @@ MUTE = {"logits": -2.0, "head_tells": False}
         ("published", UNIT, 1.6, {}, "mismatch"),
         ("own", UNIT, 3.4, {}, "unknown"),
         ("own", UNIT, 3.6, {}, "mismatch"),
-        # A head that cannot decide blocks the verdict, unless the values have a different scale.
+        # A classifier (head) that cannot tell images apart prevents a mismatch, unless the values
+        # have a different scale.
         ("own", UNIT, 3.6, {"told_apart": 0.4}, "unknown"),
         ("own", InputConvention("raw", "unknown"), 3.6, {"told_apart": 0.4}, "mismatch"),
-        # Logits of a head that cannot tell images apart do not prevent a mismatch of scale.
+        # Logits that cannot tell images apart do not prevent a mismatch of scale.
         ("own", InputConvention("raw", "unknown"), 9.0, {"logits": -2.0}, "unknown"),
         ("own", InputConvention("raw", "unknown"), 9.0, MUTE, "mismatch"),
         ("own", UNIT, 9.0, MUTE, "unknown"),
@@ -550,7 +552,7 @@ def test_hazy_images_in_the_published_convention():
 
 
 def test_a_convention_that_was_fitted_to_dark_images_convicts_nobody():
-    # A scale and an offset were fitted: to dark images in [-1, 1], and to images outside of it.
+    # A scale and an offset were fitted to dark images in [-1, 1], and to images outside of [-1, 1].
     for factor, status in ((0.1, "unknown"), (3.0, "mismatch")):
         images = RAW / 127.5 * factor - 1
         fitted = InputConvention("custom", "unknown", (factor / 127.5,) * 3, (-1.0,) * 3)
@@ -582,7 +584,7 @@ RAW_KEY = key("raw")
     ("fits", "more", "expected"),
     [
         ({RAW_KEY: 0.2, TF: 0.5, FED: 0.9}, {}, "raw"),
-        # Unless batch norm is certain of the other mode, the published one is expected.
+        # The published mode is expected, unless batch norm is certain of the other mode.
         ({RAW_KEY: 0.2, TF: 0.2 * np.exp(0.29), FED: 0.9}, {}, "tf"),
         ({RAW_KEY: 0.2, TF: 0.34, FED: 0.9}, {"sigmas": 2.9}, "tf"),
         ({RAW_KEY: 0.2, TF: 0.34, FED: 0.9}, {"num_images": 3}, "tf"),
@@ -594,7 +596,7 @@ def test_weights_that_were_trained_on_another_convention(fits, more, expected):
     text = "fits images in raw (0..255) better: the misfit is 2.5 times smaller."
     assert any(text in sentence for sentence in verdict.evidence) == (expected == "raw")
     assert verdict.status == ("mismatch" if expected == "raw" else "unknown")
-    assert not (verdict.status == "mismatch" and verdict.is_proven)  # no trial: no fix
+    assert not (verdict.status == "mismatch" and verdict.is_proven)  # no fix without a trial
 
 
 def test_the_trial_decides_between_two_suspects():
@@ -677,7 +679,7 @@ def test_values_in_a_corner_of_a_stated_range_confirm_nothing(share, status):
 @pytest.mark.parametrize(("edge", "status"), [(1.09, "unknown"), (1.11, "mismatch")])
 @pytest.mark.parametrize("low", [False, True])
 def test_how_far_outside_values_may_lie(edge, status, low):
-    # Augmentation can take the values out of 0..255 by a tenth.
+    # Augmentation can move values out of the expected range, by a tenth of the range.
     images = np.full((10, 10, 10, 3), 0.4 if low else 0.6)
     images[:, 0] = 1 - edge if low else edge
     observed = InputConvention("custom", "unknown", (0.01,) * 3, (0.0,) * 3)
@@ -689,12 +691,12 @@ def test_how_far_outside_values_may_lie(edge, status, low):
     ("low", "high", "certainty", "status"),
     [
         (-0.05, 0.65, 0.3, "ok"),
-        (-0.05, 0.53, 0.3, "unknown"),  # [0, 1] images fill half of [-1, 1]
+        (-0.05, 0.53, 0.3, "unknown"),  # the values fill too little of [0, 1]
         (0.05, 0.9, 0.3, "unknown"),  # neither black nor white
         (-0.09, 1.09, 0.3, "ok"),
         (-0.2, 1.0, 0.3, "mismatch"),  # more than 5 % are far outside
         (0.0, 1.0, 0.49, "ok"),
-        (0.0, 1.0, 0.51, "unknown"),  # it is probably in another convention
+        (0.0, 1.0, 0.51, "unknown"),  # probably another convention
     ],
 )
 @pytest.mark.parametrize("who", ["stated", "layers"])
@@ -705,7 +707,7 @@ def test_augmented_images_fill_the_stated_range(who, low, high, certainty, statu
     found = case("None.", observed, certainty, structure, images, stated=who == "stated")
     assert decide(found).status == status
     for value, rest in ((-0.49, "ok"), (-0.51, "unknown")) if status == "ok" else ():
-        images[0, 0, 0] = value  # a single pixel may lie further outside
+        images[0, 0, 0] = value  # one pixel may lie further outside
         found = case("None.", observed, certainty, structure, images, stated=who == "stated")
         assert decide(found).status == rest
 
@@ -713,9 +715,9 @@ def test_augmented_images_fill_the_stated_range(who, low, high, certainty, statu
 @pytest.mark.parametrize(
     ("expected", "low", "by_grid", "status"),
     [
-        ("tf", 0.06, False, "unknown"),  # may be pale images in [-1, 1]
-        ("tf", 0.005, False, "mismatch"),  # black of [0, 1]
-        ("tf", 0.06, True, "mismatch"),  # the 8-bit grid of [0, 1]
+        ("tf", 0.06, False, "unknown"),  # they may be pale images in [-1, 1]
+        ("tf", 0.005, False, "mismatch"),  # they reach black of [0, 1]
+        ("tf", 0.06, True, "mismatch"),  # they lie on the 8-bit grid of [0, 1]
         ("raw", 0.06, False, "mismatch"),  # no paleness explains a factor of 255
     ],
 )
@@ -733,8 +735,8 @@ def test_a_word_does_not_convict_pale_images(who, expected, low, by_grid, status
     ("low", "high", "status"),
     [
         (0.0, 0.08, "ok"),
-        (0.0, 0.05, "unknown"),  # too little to tell dark images from other numbers
-        (0.02, 0.5, "unknown"),  # black has another value
+        (0.0, 0.05, "unknown"),  # the span is too small to tell dark images from other numbers
+        (0.02, 0.5, "unknown"),  # the darkest value is not black
         (0.5, 1.0, "unknown"),  # white is 1 in [-1, 1] as well
     ],
 )

@@ -89,7 +89,8 @@ def test_a_network_trained_from_scratch_is_never_fed_wrongly():
     found = judge(model, {"input": images}, profile(images), training=True)
     assert found.status == "ok" and "scratch" in found.evidence[0] and found.trained_here
     assert str(found) == "Preprocessing: the model is being trained here, on unit ([0, 1])."
-    # After training, the structure still shows nothing, but the program knows the first input.
+    # After training, the structure still shows nothing, but the program has kept the first input's
+    # convention.
     assert judge(model, {"input": images}, profile(images)).status == "ok"
 
 
@@ -100,7 +101,7 @@ def test_any_network_may_be_trained_here():
     found = judge(model, {"input": images}, profile(images), training=True)
     assert found.status == "ok" and found.trained_here and found.observed.mode == "tf"
     model.layers[-1].bias.assign([0.1, -0.1])  # trained before
-    # Its first input is known as long as the program runs. Another input is no proven mismatch.
+    # While the program runs, it knows the first input. Another input is no proven mismatch.
     now = judge(model, {"input": images}, profile(images), training=True)
     assert now.status == "ok" and now.expected.mode == "tf"
     raw = imagenet_photos(96)[0]
@@ -155,7 +156,7 @@ def test_all_candidates_are_listed_the_likeliest_first(network):
     assert best.name.startswith("caffe") and best.misfit < 0.3
     (fed,) = (candidate for candidate in found if candidate.fed)
     assert fed.name == "unit ([0, 1])" and fed.misfit > 2 * best.misfit
-    # First those that were compared on all images, then those that were ruled out early.
+    # Candidates that were compared on all images come before those that were ruled out early.
     ranks = [(other.rough, other.misfit) for other in others]
     assert ranks == sorted(ranks) and {rough for rough, _ in ranks} == {False, True}
     assert any(c.swap and c.name.endswith("red and blue swapped") for c in found)

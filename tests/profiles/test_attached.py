@@ -1,4 +1,4 @@
-"""A profile attached to a saved model: Keras loads the model as before, and we read the profile."""
+"""Profiles attached to saved models: Keras loads the model, and this package reads the profile."""
 
 import os
 import stat
@@ -255,7 +255,7 @@ def test_a_damaged_zip_file_is_a_clear_error(tmp_path):
         archive.writestr("config.json", "{}")
     content = bytearray(path.read_bytes())
     at = content.rindex(b"PK\x01\x02")
-    content[at : at + 2] = b"??"  # of the central directory
+    content[at : at + 2] = b"??"  # damages the central directory
     path.write_bytes(content)
     with pytest.raises(sg.BadInputError, match="is not a readable profile"):
         sg.InputProfile.load(path)
@@ -268,11 +268,11 @@ def test_a_profile_that_does_not_tell_is_passed_over(saved, tmp_path):
     profile((photos() / 255 * gain + level).astype("float32")).attach(saved)  # augmented
     found = diagnose(saved, photos() / 255)
     assert found.status == "unknown" and not found.expected.is_known
-    images = photos() + np.random.default_rng(0).normal(size=(16, 32, 32, 3))  # some are black
+    images = photos() + np.random.default_rng(0).normal(size=(16, 32, 32, 3))  # no image is flat
     images -= images.mean((1, 2, 3), keepdims=True)
     images /= images.std((1, 2, 3), keepdims=True)
     images = images.astype("float32")
-    profile(images).attach(saved)  # standardised one by one
+    profile(images).attach(saved)  # standardized one by one
     assert diagnose(saved, images).status == "unknown"
     table = keras.Sequential([keras.Input((3,)), layers.Dense(1)])
     table.save(tmp_path / "table.keras")
@@ -307,7 +307,7 @@ def test_a_reference_says_what_the_model_expects(saved):
 
 
 def test_a_converter_of_the_model_counts_more_than_a_reference(saved):
-    """The profile may be that of the images before the model converts them."""
+    """The profile may describe the images before the model converts them."""
     profile(photos()).attach(saved)
     model = keras.saving.load_model(saved)
     converter = SimpleNamespace(scale=1 / 127.5, offset=-1.0)

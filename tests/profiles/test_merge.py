@@ -22,7 +22,7 @@ CENTRES = {"zero": 0.0, "far": 1e4}
 
 
 def assert_equal(a, b, path=""):
-    """Compares numbers within float64 rounding, and everything else exactly."""
+    """Compares arrays within float64 rounding, and everything else exactly."""
     if dataclasses.is_dataclass(a):
         for field in dataclasses.fields(a):
             assert_equal(getattr(a, field.name), getattr(b, field.name), f"{path}/{field.name}")
@@ -116,7 +116,7 @@ def test_distinct_samples_add_up(rng):
 
 
 def test_directions_never_change():
-    """The directions are fixed for ever, so that old profiles can still be compared."""
+    """The directions of the projections never change, so old profiles can still be compared."""
     matrix = directions(3)
     assert matrix.dtype == "float32" and matrix.shape == (3, NUM_DIRECTIONS)
     np.testing.assert_allclose(matrix[:, 0], FIRST_DIRECTION, rtol=1e-6)

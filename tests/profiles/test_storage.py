@@ -1,4 +1,4 @@
-"""Profile files: a saved profile is read back exactly, and other files are refused."""
+"""Profile files: a saved profile is read back, and damaged or other files are refused."""
 
 import contextlib
 import dataclasses
@@ -55,7 +55,7 @@ def assert_same(a, b, path=""):
 
 
 def test_round_trip(profile, tmp_path):
-    profile.save(tmp_path / "a.profile")  # any suffix
+    profile.save(tmp_path / "a.profile")  # any suffix is allowed
     assert [p.name for p in tmp_path.iterdir()] == ["a.profile"]
     loaded = InputProfile.load(tmp_path / "a.profile")
     assert_same(loaded, profile)
@@ -72,7 +72,7 @@ def test_an_input_whose_name_is_a_path_within_another(profile, tmp_path):
 
 
 def test_the_state_of_a_guard_on_fifty_inputs_is_read_back(tmp_path):
-    """The state holds some 90 arrays for each input."""
+    """The state of a guard holds some 90 arrays for each input of the model."""
     write(tmp_path / "state", {"many": {str(i): np.full(1, i) for i in range(4500)}})
     assert len(read(tmp_path / "state")["many"]) == 4500
 

@@ -1,4 +1,4 @@
-"""Profiles that earlier releases wrote are readable by every later one."""
+"""Every release can read the profiles that earlier releases wrote."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Image attributes: compared with NumPy, and with changes that they are meant to measure."""
+"""Image attributes equal their definitions in NumPy, and notice the changes that they measure."""
 
 from functools import lru_cache
 
@@ -23,7 +23,7 @@ def spec_of(shape, layout=CHANNELS_LAST, dynamic=False):
 
 
 def measured(x, layout=CHANNELS_LAST, dynamic=False, compile=False):
-    """Returns `{name: (samples,)}`. TensorFlow compiles only if `compile`; it takes a second."""
+    """Returns `{name: (samples,)}`. TensorFlow compiles only if `compile`, as it takes a second."""
     x = np.asarray(x)
     spec = spec_of(x.shape, layout, dynamic)
     values = ops.convert_to_numpy(step_of(spec, x.dtype, compile)(ops.convert_to_tensor(x)))
@@ -160,7 +160,7 @@ def test_equals_numpy(shape):
     for name in got:
         if np.isfinite(want[name]).all():
             np.testing.assert_allclose(got[name], want[name], rtol=2e-3, atol=2e-3, err_msg=name)
-        else:  # 8 x 8 pixels have no border of blocks
+        else:  # an image of 8 x 8 pixels is one block
             assert name == "blockiness" and not np.isfinite(got[name]).any()
 
 
@@ -208,7 +208,7 @@ def noisy(x):
 
 
 def in_blocks(x):
-    """Makes 8 x 8 blocks visible, as JPEG does, which preserves the mean of a block best."""
+    """Makes 8 x 8 blocks visible, as JPEG does: it preserves the mean of a block best."""
     n, h, w, c = x.shape
     means = x.reshape(n, h // 8, 8, w // 8, 8, c).mean((2, 4), keepdims=True)
     blocks = means + 0.3 * (x.reshape(n, h // 8, 8, w // 8, 8, c) - means)

@@ -82,7 +82,7 @@ def test_probabilities_on_the_host():
     p = host_probabilities(logits)
     wanted = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
     np.testing.assert_allclose(p, wanted, rtol=1e-5)
-    # Probabilities are returned as they are, also if rounded to half precision.
+    # Probabilities are returned as they are, even if they were rounded to half precision.
     np.testing.assert_array_equal(host_probabilities(p), p)
     half = p.astype("float16")
     np.testing.assert_array_equal(host_probabilities(half), half.astype("float64"))

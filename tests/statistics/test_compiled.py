@@ -1,4 +1,4 @@
-"""On TensorFlow the statistics are compiled once for all models, and measure the same."""
+"""TensorFlow compiles the statistics once for all models, without a change of the results."""
 
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -114,7 +114,7 @@ def test_two_threads_may_measure_at_once(monkeypatch):
 
 
 def test_a_variable_belongs_to_no_strategy():
-    """In the scope of a strategy, counts of a second evaluation were too small."""
+    """If the strategy owned the variables, the counts of a second evaluation would be too small."""
     import tensorflow as tf
 
     with tf.distribute.MirroredStrategy(["CPU:0"]).scope():

@@ -1,4 +1,4 @@
-"""Feature sketches equal NumPy after every batch, in every range."""
+"""Feature sketches (moments and histograms of columns) equal NumPy, in every range of values."""
 
 import numpy as np
 import numpy_reference
@@ -43,7 +43,7 @@ def test_every_prefix_equals_numpy_also_far_from_zero():
 def test_missing_values_are_counted_and_left_out():
     x = np.random.default_rng(1).normal(3, 1, (40, 4)).astype("float32")
     x[:, 1] = np.nan
-    x[:20, 2] = np.inf  # the whole first batch: its pivot has to wait
+    x[:20, 2] = np.inf  # the whole first batch, so the pivot comes later
     x[5, 3] = -np.inf
     sketch = FeatureSketch(named(x))
     for part in (x[:20], x[20:]):

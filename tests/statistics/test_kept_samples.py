@@ -12,7 +12,7 @@ pytestmark = [pytest.mark.backend, pytest.mark.each_backend]
 
 
 def numbered(start, number, side=8):
-    """Returns images whose value is their position in the pass, and the same as labels."""
+    """Returns images whose pixels are their position in the pass, and these positions."""
     position = np.arange(start, start + number)
     return np.broadcast_to(position[:, None, None, None], (number, side, side, 1)), position
 
@@ -35,12 +35,12 @@ def test_the_first_images_come_at_once_and_the_others_from_the_whole_pass():
     np.testing.assert_array_equal(labels, positions % 7)
     assert len(positions) == 64
     batches = positions[FIRST_SAMPLES:] // 20
-    assert np.bincount(batches).max() <= 2  # of each batch a few, not the beginning only
+    assert np.bincount(batches).max() <= 2  # few images of each batch
     assert batches.max() >= 16
 
 
 def test_the_end_of_a_pass_has_its_part():
-    """About one image is due per batch of 50; two per batch would fill the buffer after 26."""
+    """Each of the 50 batches gives about one image; with two, the buffer would be full early."""
     positions, _ = kept_of(batches=50, measured=50, max_samples=84)
     assert len(positions) == 84 and positions.max() // 20 == 49
     assert np.bincount(positions[FIRST_SAMPLES + 3 :] // 20, minlength=50)[2:].max() <= 2
@@ -70,7 +70,7 @@ def test_large_images_are_fewer():
 
 
 def test_images_of_several_inputs_are_of_the_same_samples():
-    """Each input has a batch of another size, which its buffer leaves out."""
+    """Each input has one batch with images of another size, which its buffer leaves out."""
     stream = Stream("test")
     stream.build([spec_for(name, (None, None, None, 1), "channels_last") for name in "ab"])
     for i, sides in enumerate([(8, 12), (9, 12), (8, 12), (8, 13)]):
@@ -89,7 +89,7 @@ def test_images_of_several_inputs_are_of_the_same_samples():
 
 
 def test_parts_of_samples_are_marked():
-    """The model was fed whole samples, not a frame of a video or a crop of a large image."""
+    """A frame of a video and a crop of a large image are not the whole sample that was fed."""
     for shape, spec_shape, whole in (
         ((4, 8, 8, 1), (None, 8, 8, 1), True),
         ((4, 5, 8, 8, 1), (None, 5, 8, 8, 1), False),

@@ -1,4 +1,4 @@
-"""Label sketches of ids, one-hot rows, soft labels, numbers and things that are no labels."""
+"""Label sketches count ids, one-hot rows, soft labels and numbers, and skip other things."""
 
 import numpy as np
 import pytest

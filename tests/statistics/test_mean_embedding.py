@@ -1,4 +1,4 @@
-"""Thumbnails and random Fourier features, compared with float64."""
+"""Thumbnails and random Fourier features equal NumPy in float64."""
 
 import keras
 import numpy as np

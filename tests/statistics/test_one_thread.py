@@ -1,4 +1,4 @@
-"""On PyTorch an update runs in one thread of the CPU, and the number of threads is as before."""
+"""On PyTorch an update runs in one CPU thread; afterwards the number of threads is as before."""
 
 import keras
 import pytest

@@ -1,4 +1,4 @@
-"""A long or repeated pass is measured at every k-th step, and counted at all steps."""
+"""A long or repeated pass over data is measured at every k-th step, and counted at all steps."""
 
 import numpy as np
 import pytest
@@ -12,7 +12,7 @@ pytestmark = [pytest.mark.backend, pytest.mark.each_backend]
 
 
 def stream_and_step(stride=1):
-    """Returns a stream of columns, and its update."""
+    """Returns a stream of a table with two columns, and a function that feeds it a batch."""
     stream = Stream("test")
     stream.measure_every(stride)  # before the variables exist
     stream.build([spec_for("input", (None, 2), "channels_last", "float32")])
@@ -24,7 +24,7 @@ def stream_and_step(stride=1):
 
 
 def run(stream, step, steps, batch=40):
-    """Feeds the number of each step; returns the profile and the measured feature."""
+    """Feeds batches filled with the step number; returns the profile and its feature table."""
     for i in range(steps):
         x = np.full((batch, 2), i, "float32")
         step(ops.convert_to_tensor(x), ops.convert_to_tensor(np.full(batch, i % 3, "int32")))
@@ -41,7 +41,7 @@ def test_every_kth_step():
         stream.measure_every(stride)
         profile, table = run(stream, step, 10)
         measured = np.arange(0, 10, stride)
-        assert table.num_samples == 32 * len(measured)  # 32 rows of each
+        assert table.num_samples == 32 * len(measured)  # 32 rows of each batch
         assert table.mean("0") == pytest.approx(measured.mean(), rel=1e-6)
         assert profile.inputs["input"].embedding.count == 32 * len(measured)
         kept = stream.buffers["input"].positions

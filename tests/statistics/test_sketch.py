@@ -1,4 +1,4 @@
-"""Sketches of parts, merged, equal one pass and NumPy, after every batch."""
+"""Sketches of an input: merged parts equal one pass over the data, and equal NumPy."""
 
 import dataclasses
 
@@ -96,7 +96,7 @@ def test_channels_first_sees_the_same_numbers():
     add(last, ops.convert_to_tensor(x))
     add(first, ops.convert_to_tensor(np.ascontiguousarray(np.moveaxis(x, -1, 1))))
     want = last.drain()
-    # The fingerprint recognises a repeated pass of one stream; it is not compared across layouts.
+    # The fingerprint recognizes a repeated pass of one stream; it is not compared across layouts.
     same = {"layout": "channels_last", "fingerprint": want.fingerprint}
     assert_same(dataclasses.replace(first.drain(), **same), want)
 
@@ -167,8 +167,8 @@ def test_quantiles_far_from_zero_are_as_coarse_as_stated():
     sketch = sketch_of(x)
     add(sketch, ops.convert_to_tensor(x))
     got = sketch.drain()
-    assert abs(got.quantile(0.5) - 1e4) <= 100  # 1 % of the value ...
-    assert abs(got.mean[0] - x.astype("float64").mean()) < 1e-3  # ... the moments stay sharp
+    assert abs(got.quantile(0.5) - 1e4) <= 100  # within 1 % of the value
+    assert abs(got.mean[0] - x.astype("float64").mean()) < 1e-3  # the mean is finer
     assert got.std[0] == pytest.approx(x.astype("float64").std(), rel=1e-3)
 
 
@@ -209,7 +209,7 @@ def test_unknown_image_sizes_in_a_compiled_function():
 
 @pytest.mark.parametrize("shape", [(5,), (4, 3, 3)])
 def test_a_value_is_sampled_once_where_the_batch_size_is_not_known(shape):
-    """In a fit the batch size is unknown, and TensorFlow did not infer the number of pixels."""
+    """With an unknown batch size, as in a fit, TensorFlow does not infer the number of values."""
     x = np.random.default_rng(0).normal(size=(6, *shape)).astype("float32")
     sketch = sketch_of(x)
     step = lambda batch: sketch.measure(batch, details=0)  # noqa: E731

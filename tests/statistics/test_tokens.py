@@ -1,4 +1,4 @@
-"""Token sketches: frequencies, lengths and groups of integer ids."""
+"""Token sketches measure the frequencies and groups of integer ids, and the lengths of texts."""
 
 import keras
 import numpy as np

@@ -32,7 +32,7 @@ def check(expected, observed, architecture=None, levels=1e-3):
     x = observed.from_raw(RAW)
     before = x.copy()
     wanted = np.asarray(layer_between(observed, expected, "channels_last")(before))
-    unit = np.max(np.abs(expected.scale))  # one grey level
+    unit = np.max(np.abs(expected.scale))  # one gray level
     assert np.abs(paste(line, x) - wanted).max() < levels * unit, line
     assert (line == "") == (np.abs(wanted - before).max() < 1e-6 * unit)
     return line
@@ -42,7 +42,7 @@ def check(expected, observed, architecture=None, levels=1e-3):
 @pytest.mark.parametrize("expected", TEN, ids=str)
 def test_every_pair_of_conventions(expected, observed):
     check(expected, observed)
-    # With a known architecture the line is shorter, and has the same result.
+    # With a known architecture the line may be shorter, but has the same result.
     for architecture in ("ResNet50", "MobileNetV2", "DenseNet121", "EfficientNetB0"):
         check(expected, observed, architecture)
 
@@ -61,7 +61,7 @@ def test_the_lines_a_person_would_write():
     assert check(raw, convention("raw", "bgr")) == "x = x[..., ::-1]"
     assert check(tf, convention("unit")) == "x = x * 2.0 - 1.0"
     assert check(convention("unit"), raw) == "x = x / 255.0"
-    # The architecture's own function would be wrong here.
+    # The `preprocess_input` of ResNet50 would be wrong here.
     unusual = check(convention("unit"), raw, "ResNet50")
     assert unusual == "x = x / 255.0"
 
@@ -121,7 +121,7 @@ def test_nothing_is_advised_where_nothing_is_known():
 def test_modules_are_those_of_keras(architecture):
     found = _module(architecture)
     raw = RAW.astype("float32")
-    if found is None:  # its `preprocess_input` leaves everything as it is
+    if found is None:  # its `preprocess_input` changes nothing
         start = max((s for s in MODULES if architecture.startswith(s)), default="", key=len)
         assert start == "MobileNetV3" or "Efficient" in architecture or "ConvNeXt" in architecture
         return

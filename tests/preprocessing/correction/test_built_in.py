@@ -1,4 +1,4 @@
-"""The model with the fix in front gives the same numbers, and loads without this package."""
+"""A model with a built-in fix predicts as on corrected images, and loads without this package."""
 
 import json
 import os
@@ -90,7 +90,7 @@ def test_predictions_are_those_on_corrected_images(make):
     model = make()
     wrong = model.predict(images(), verbose=0)
     reference = model.predict(fixed(images()), verbose=0)
-    assert np.abs(wrong - reference).max() > 1e-3  # the fix matters
+    assert np.abs(wrong - reference).max() > 1e-3  # the fix changes the predictions
     corrected = apply_correction(model, FIX)
     close(corrected, images(), reference)
     # The weights are shared, none are added, and the model itself is unchanged.
@@ -162,7 +162,7 @@ def test_several_inputs():
     close(corrected, fed, reference)
     close(corrected, dict(zip(("left", "right", "extra"), fed, strict=True)), reference)
     assert corrected.output_names == ["a", "b"]
-    # Only one input has a fix; it is named by its number, as in data without names.
+    # Only one input has a fix. Its name is its number, as for data without names.
     only = apply_correction(model, {"input_1": fix_right})
     close(only, fed, model([fed[0], fixed(fed[1], fix_right), fed[2]]))
 

@@ -1,4 +1,4 @@
-"""Conventions in words: by their name, as a known mistake, or by their numbers."""
+"""Conventions in words: by name, as a known mistake, or by scale and offset."""
 
 import pytest
 
@@ -48,7 +48,7 @@ def test_known_mistakes(convention, words):
 
 
 def test_how_close_a_known_mistake_must_be():
-    # The tolerance is two hundredths of the scale, and of the range.
+    # The tolerance of the scale is 2 %; that of the offset is 2 % of the range of the values.
     assert mistake_in_words(custom(TWICE * 1.019)) and not mistake_in_words(custom(TWICE * 1.021))
     near = 0.02 / 255
     assert mistake_in_words(custom(TWICE, near * 0.99))

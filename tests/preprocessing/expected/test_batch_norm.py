@@ -15,10 +15,11 @@ FORMS = {
     "raw": (1.0, 0.0),
     "unit": (1 / 255, 0.0),
     "tf": (1 / 127.5, -1.0),
-    "custom": (1 / 255 / 0.3081, -0.1307 / 0.3081),  # standardised
+    "custom": (1 / 255 / 0.3081, -0.1307 / 0.3081),  # standardized
 }
-# The verdict by what the network was trained on and what it is fed. A mismatch needs the agreement
-# of the user's own head, for which 64 digits are often too few; no such case may be "ok".
+# The verdict for each convention in training and each convention as fed. A mismatch needs the
+# agreement of the network's own classifier, for which 64 digits are often too few. Then the verdict
+# must be "unknown".
 STATUS = {
     **{(expected, fed): "unknown" for expected in FORMS for fed in FORMS},
     **{(mode, mode): "ok" for mode in FORMS},
@@ -103,7 +104,7 @@ def test_leaves_no_trace(trained):
     kept = [dict(vars(layer)) for layer in model.layers]
     evidence = BatchNormEvidence(model)
     evidence.score({"input": images}, [AS_FED, Transform(None, (2.0,), (0.0,))])
-    with pytest.raises(Exception):  # noqa: B017 - each backend raises another one
+    with pytest.raises(Exception):  # noqa: B017 - each backend raises another type
         evidence.score({"input": images[..., :1, :]}, [Transform((0, 1), (1.0,), (0.0,))])
     assert all("call" not in vars(layer) for layer in model.layers)
     assert [set(vars(layer)) for layer in model.layers] == [set(k) for k in kept]
@@ -127,7 +128,7 @@ def test_finds_batch_norm_in_nested_and_subclassed_models(trained):
             super().__init__()
             self.backbone = inside
 
-        def call(self, inputs):  # takes no `training`
+        def call(self, inputs):  # has no argument `training`
             return self.backbone(inputs)
 
     images = form("unit")[:8]

@@ -1,4 +1,4 @@
-"""The reading of batch norm: number of images, best mode and channel order."""
+"""What batch norm tells about the input: number of images used, best mode and channel order."""
 
 import keras
 import numpy as np
@@ -29,7 +29,7 @@ def pictures(n, size=32, seed=0):
 
 
 class Network(keras.Model):
-    """Returns a model whose moving statistics are a share of the way to those of [0, 1] images."""
+    """A model whose moving statistics have gone a `share` of the way to those of [0, 1] images."""
 
     def __init__(self, share=1.0, fails=False, channels=3):
         super().__init__()
@@ -73,7 +73,7 @@ def test_how_many_images_are_used(n, size, used):
 def test_the_best_mode_and_what_was_ruled_out():
     reading = read(Network(), pictures(32, seed=1).astype("float32"), InputConvention("raw"))
     assert (reading.choice.mode, reading.hypotheses[reading.as_fed].mode) == ("unit", "raw")
-    # The two best modes and the images as fed are compared in full. The rest is dropped early.
+    # The two best modes and the mode as fed are compared in full. The others are dropped early.
     followed = {h.mode for h in reading.hypotheses}
     assert len(followed) == 3 and {"unit", "raw"} < followed
     assert {h.mode for h, _ in reading.dropped} == {
@@ -130,15 +130,15 @@ def test_the_partner_has_swapped_pixels():
     caffe = InputConvention("caffe", "bgr")
     for swap in (False, True):
         assert _partner(hypotheses, at["tf", swap, None], None) == at["tf", not swap, None]
-        # Without a structure, the means may be in reversed order as well.
+        # If the architecture is not known, the ImageNet means may be in reversed order as well.
         found = _partner(hypotheses, at["caffe", swap, "rgb"], None)
         assert found == at["caffe", not swap, "bgr"]
         found = _partner(hypotheses, at["caffe", swap, "bgr"], caffe)
         assert found == at["caffe", not swap, "bgr"]
     gray = hypotheses_for(InputConvention("unit", "gray"), summarise(pictures(2)[..., :1]), None)
     assert _partner(gray, 0, None) is None
-    # Without evidence, the default is the hypothesis "as fed", if it is one of the pair, else the
-    # order in which networks of that mode are trained.
+    # Without evidence, the default is the hypothesis "as fed" if it is one of the pair. Else it is
+    # the hypothesis with the channel order in which networks of that mode are trained.
     twins = at["caffe", False, "bgr"], at["caffe", True, "rgb"]
     for pair in (twins, twins[::-1]):
         assert _default_twin(hypotheses, pair, as_fed=twins[1]) == twins[1]
@@ -154,7 +154,7 @@ def test_sigmas_of_a_paired_difference():
     assert _paired_sigmas(difference) == pytest.approx(wanted, rel=1e-6)
     assert _paired_sigmas(-difference) == pytest.approx(-wanted, rel=1e-6)
     assert _paired_sigmas(difference[:1]) == 0
-    assert _paired_sigmas(difference / 1000) == 0  # rounding
+    assert _paired_sigmas(difference / 1000) == 0  # counts as rounding error
 
 
 CAST = np.array([0.5, 1.0, 0.8])
@@ -197,6 +197,6 @@ def test_gray_images_have_a_paler_rival_with_larger_numbers():
     scores = BatchNormEvidence(network).score({"input": rival}, [AS_FED])
     reading = found["unit"]
     assert reading.misfit(reading.paler_rival) == pytest.approx(np.exp(scores.misfit[0]), rel=1e-3)
-    # This network was trained on images with the contrast of these.
+    # The network was trained on images of this contrast, so the paler rival fits clearly worse.
     assert reading.paler_rival_of(reading.as_fed) is None
     assert read(Network(), pictures(32, seed=1) / 255).paler_rival is None

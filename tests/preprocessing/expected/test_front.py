@@ -1,4 +1,4 @@
-"""The front of a network is measured by running it, and inverted."""
+"""The front of a network (all before its first convolution) is measured by running it."""
 
 import keras
 import numpy as np
@@ -18,14 +18,14 @@ SHAPE = (40, 48, 3)
 
 
 class Halve(layers.Layer):
-    """A custom layer of a user."""
+    """A user's own layer."""
 
     def call(self, x):
         return x * 0.5 - 1
 
 
 def front_of(build, shape=SHAPE, **kwargs):
-    """Returns the fronts of a model `build(images) -> convolution`, measured by running it."""
+    """Returns the measured fronts of a model in which `build` makes all before a convolution."""
     images = keras.Input(shape, **kwargs)
     stem = layers.Conv2D(4, 3)
     model = keras.Model(images, stem(build(images)))
@@ -38,7 +38,7 @@ def mean_and_std(x):
     )
 
 
-# Each front, the convention of its output, and the convention that its input must then have.
+# Each case: a front, the convention of its output, and the convention that its input must have.
 @pytest.mark.parametrize(
     "build, wanted, expected",
     [
@@ -139,7 +139,7 @@ def test_nothing_after_the_stop_is_run():
     assert not ran
     assert "call" not in vars(stem)
     model(np.zeros((1, *SHAPE), "float32"))
-    assert ran  # and the layer works as before
+    assert ran  # the layer works as before
 
 
 def test_what_the_users_code_raises_becomes_a_reason():

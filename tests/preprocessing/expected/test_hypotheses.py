@@ -1,4 +1,4 @@
-"""Hypotheses about a model's input: maps from what is fed to each convention."""
+"""Hypotheses about a model's input: each maps the images as fed to one convention."""
 
 import numpy as np
 
@@ -22,7 +22,7 @@ def test_each_gives_the_pixels_in_its_convention():
         ours = [h for h in found if h.mode == mode]
         orders = {h.means for h in ours}
         assert orders == ({None} if np.ptp(offset) == 0 else {"rgb", "bgr"}), mode
-        assert len(ours) == 2 * len(orders)  # each with red and blue as fed, and swapped
+        assert len(ours) == 2 * len(orders)  # with red and blue as fed, and swapped
         for h in ours:
             step = -1 if h.means == "bgr" else 1
             pixels = RAW[..., ::-1] if h.swap else RAW

@@ -61,13 +61,13 @@ def test_names_in_a_chart():
 @pytest.mark.parametrize(
     ("mode", "wanted", "observed", "expected", "fed"),
     [
-        # No order is known, so it is RGB, which networks are mostly trained on.
+        # No channel order is known, so RGB is assumed, on which most networks are trained.
         ("tf", {}, UNIT, ("tf", "rgb"), ("unit", "rgb")),
         ("tf", {"swap": True}, UNIT, ("tf", "rgb"), ("unit", "bgr")),
         ("caffe", {"means": "bgr"}, UNIT, ("caffe", "bgr"), ("unit", "bgr")),
         ("caffe", {"means": "bgr", "swap": True}, UNIT, ("caffe", "bgr"), ("unit", "rgb")),
         ("torch", {"means": "rgb", "swap": True}, UNIT, ("torch", "rgb"), ("unit", "bgr")),
-        # The means tell the order of the fed images, and thereby the expected one.
+        # The means tell the order of the fed images, and thereby the expected order.
         ("tf", {}, InputConvention("caffe", "bgr"), ("tf", "bgr"), ("caffe", "bgr")),
         ("tf", {"swap": True}, InputConvention("caffe", "bgr"), ("tf", "rgb"), ("caffe", "bgr")),
         ("tf", {"swap": True}, InputConvention("torch", "rgb"), ("tf", "bgr"), ("torch", "rgb")),
@@ -114,7 +114,7 @@ def test_an_observation_gets_its_order_from_what_is_expected():
     assert as_observed(unknown, UNIT_RGB, swap=True) is unknown
     custom = InputConvention("custom", "unknown", (0.1,) * 3, (0.0,) * 3)
     assert as_observed(custom, UNIT_RGB, True) == replace(custom, channel_order="bgr")
-    # Without a swap.
+    # `ordered` assumes that no channels are swapped.
     assert ordered(UNIT, UNIT_BGR) == UNIT_BGR
     assert ordered(UNIT_RGB, UNIT_BGR) == UNIT_RGB
     assert ordered(UNIT, unknown) == UNIT

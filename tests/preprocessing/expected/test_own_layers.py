@@ -1,4 +1,4 @@
-"""Preprocessing layers in front of a network that is not recognised: what input they expect."""
+"""Preprocessing layers in front of a network that is not recognized: what input they expect."""
 
 import keras
 import numpy as np
@@ -20,7 +20,7 @@ VARIANCE = [s**2 for s in IMAGENET_STD]
 def network(*front, channels=3, body=None):
     """Returns a small network with these layers in front of its first weights."""
     keras.utils.set_random_seed(0)
-    ones = {"bias_initializer": "ones"}  # as if it were trained
+    ones = {"bias_initializer": "ones"}  # nonzero, as after training
     body = body or [layers.Conv2D(4, 3, **ones), layers.GlobalAveragePooling2D()]
     return keras.Sequential(
         [keras.Input((64, 64, channels)), *front, *body, layers.Dense(3, **ones)]
@@ -83,7 +83,7 @@ def test_a_gray_image_that_is_only_repeated_says_nothing():
 
 
 class Drawing(layers.Layer):
-    """Draws a random number in each call, in inference too."""
+    """A layer that draws a random number in each call, in inference too."""
 
     def __init__(self):
         super().__init__()
@@ -121,7 +121,7 @@ def test_the_verdict_of_a_tutorial_model():
     wrong = sg.diagnose(model, RAW / 255)
     assert (wrong.status, wrong.expected.mode, wrong.observed.mode) == ("mismatch", "raw", "unit")
     assert wrong.advice == "x = x * 255.0"
-    # A statement of the user comes before the layers.
+    # What the user states in `expects=` has priority over the layers.
     said = sg.diagnose(model, RAW / 255, expects="unit")
     assert said.status == "ok"
     assert "The model's own layers are made for raw (0..255), RGB, which does not" in str(

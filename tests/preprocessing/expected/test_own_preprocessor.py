@@ -1,4 +1,4 @@
-"""Models with their own preprocessor: real ones of KerasHub, and attributes of other packages."""
+"""Models with their own preprocessor: models of KerasHub, and imitations of other packages."""
 
 from types import SimpleNamespace
 
@@ -15,13 +15,13 @@ from keras_shiftguard.preprocessing.expected.own_preprocessor import (
     published_by_keras_hub,
 )
 
-keras_hub = pytest.importorskip("keras_hub")  # `scripts/setup test` brings it
+keras_hub = pytest.importorskip("keras_hub")  # `scripts/setup test` installs it
 RAW = imagenet_photos(64)[0].round()
-SHUFFLED = "ignore:.shuffle=True. was passed:UserWarning"  # KerasHub's own datasets
+SHUFFLED = "ignore:.shuffle=True. was passed:UserWarning"  # KerasHub makes datasets of the arrays
 
 
 def vit(scale=1 / 127.5, offset=-1.0):
-    """Returns a small task, as its constructors make it."""
+    """Returns a small KerasHub image classifier with its preprocessor."""
     backbone = keras_hub.models.ViTBackbone(
         image_shape=(32, 32, 3),
         patch_size=8,
@@ -83,7 +83,7 @@ def test_a_backbone_has_the_published_convention_of_keras_hub_as_its_suspect():
     assert sg.diagnose(vgg, torch).status == "ok"
     caffe = sg.diagnose(vgg, InputConvention("caffe", "bgr").from_raw(RAW))
     assert (caffe.status, caffe.expected.mode) == ("unknown", "torch")
-    # The verdict is the same under a new classifier: the weights below are still KerasHub's.
+    # The verdict stays the same with a new classifier on top of the backbone.
     pool, dense = keras.layers.GlobalAveragePooling2D(), keras.layers.Dense(3)
     outer = keras.Sequential([keras.Input((64, 64, 3)), vgg, pool, dense])
     assert sg.diagnose(outer, torch).status == "ok"
@@ -94,14 +94,14 @@ def test_a_backbone_has_the_published_convention_of_keras_hub_as_its_suspect():
 
 
 class Kimm:
-    """The attributes of a model of kimm."""
+    """An object with the attributes of a model of kimm."""
 
     def __init__(self, mode, inside=False):
         self.preprocessing_mode, self.include_preprocessing = mode, inside
 
 
 class Attention:
-    """The attributes of a model of keras-cv-attention-models."""
+    """An object with the attribute of a model of keras-cv-attention-models."""
 
     def __init__(self, mode):
         self.rescale_mode = mode
@@ -116,7 +116,7 @@ MEAN, STD = [123.675, 116.28, 103.53], [58.395, 57.12, 57.375]
         (Kimm("imagenet"), "torch"),
         (Kimm("0_1"), "unit"),
         (Kimm("-1_1"), "tf"),
-        (Kimm("imagenet", inside=True), None),  # its layers say so themselves
+        (Kimm("imagenet", inside=True), None),  # its own layers convert the images
         (Kimm("of tomorrow"), None),
         (Attention("torch"), "torch"),
         (Attention("raw01"), "unit"),

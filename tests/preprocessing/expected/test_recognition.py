@@ -1,4 +1,4 @@
-"""Networks are recognised from their structure, and similar networks are not."""
+"""Networks of `keras.applications` are recognized by their structure; similar networks are not."""
 
 import inspect
 
@@ -10,7 +10,7 @@ from keras_shiftguard.preprocessing.expected.architectures import ARCHITECTURES,
 from keras_shiftguard.preprocessing.expected.recognition import MIN_CONVOLUTIONS, recognise
 
 applications = keras.applications
-# These are quick to build; examples/benchmarks/architecture_cases.py has all.
+# These are quick to build; examples/benchmarks/architecture_cases.py checks all networks.
 SMALL = [
     "ConvNeXtTiny",
     "DenseNet121",
@@ -136,7 +136,7 @@ def test_encoder_of_a_segmentation_network():
 
 
 def changed(number, **changes):
-    """Returns MobileNetV2 with one change, in the `number`-th layer that it applies to."""
+    """Returns MobileNetV2 with other settings in one layer: the `number`-th that has them."""
     base = trunk("MobileNetV2")
     fitting = [la for la in base.layers if set(changes) <= set(la.get_config())]
     target = fitting[number].name
@@ -226,8 +226,8 @@ def autoencoder():
 
 @pytest.mark.thorough
 def test_the_lookalike_of_resnet50_is_close():
-    # The same builder with Keras's own numbers is recognised. So the networks below are
-    # not recognised because of the one thing in which they differ.
+    # With the numbers of Keras, these builders make recognized networks. So if a variant of them
+    # is not recognized in the next test, the reason is the one change in it.
     (match,) = recognise(resnet50_like())
     assert match.candidates[0].name == "ResNet50"
     (match,) = recognise(vgg_like(VGG16))
@@ -267,6 +267,6 @@ def test_unrelated_networks_are_not_recognised(build):
 
 
 def test_a_match_is_long():
-    # The rule: the whole trunk, or at least half of it and MIN_CONVOLUTIONS.
+    # A match is the whole trunk, or at least half of it with MIN_CONVOLUTIONS convolutions or more.
     for signature in SIGNATURES:
         assert signature.convolutions > MIN_CONVOLUTIONS

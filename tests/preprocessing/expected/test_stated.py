@@ -61,7 +61,7 @@ FORMS = {
 
 
 def photos(size=64, number=12):
-    """Returns crops of two photos, raw RGB, that reach from black to white."""
+    """Returns raw RGB crops of two photos, whose values reach from 0 to 255."""
     rng = np.random.default_rng(0)
     crops = []
     for i in range(number):
@@ -203,7 +203,7 @@ def test_other_json_and_means_that_do_not_fit_the_channels(tmp_path):
 
 
 CONVENTIONS = ["tf", "torch", "unit", "raw", CLIP]
-QUICK = [("tf", "tf"), ("torch", "raw"), (CLIP, "unit")]  # the other pairs only in `make test-all`
+QUICK = [("tf", "tf"), ("torch", "raw"), (CLIP, "unit")]  # others run only in `make test-all`
 PAIRS = [
     pytest.param(value, fed, marks=() if (value, fed) in QUICK else pytest.mark.thorough)
     for value in CONVENTIONS
@@ -213,10 +213,10 @@ PAIRS = [
 
 @pytest.mark.parametrize(("value", "fed"), PAIRS, ids=str)
 def test_a_network_without_batch_norm_has_a_verdict(value, fed):
-    """Without batch norm the network is no evidence, so the verdict rests on `expects=`."""
+    """Without batch norm the network gives no evidence, so the verdict rests on `expects=`."""
     (as_fed,), (expected,) = stated_conventions(fed).values(), stated_conventions(value).values()
     found = diagnose(network(), as_fed.from_raw(photos()), expects=value)
-    # The numbers of a convention without a name can be compared, but not recognised for sure.
+    # Images in a convention without a name cannot be recognized for sure.
     wrong = ("mismatch", "unknown") if fed is CLIP else ("mismatch",)
     assert found.status in (("ok",) if fed == value else wrong), str(found)
     assert found.expected == expected

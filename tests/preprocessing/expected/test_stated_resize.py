@@ -1,4 +1,4 @@
-"""The resizing that a converter states, and hints if the images were resized in another way."""
+"""The resizing that `expects=` states, and hints if the images were resized in another way."""
 
 import json
 
@@ -62,7 +62,7 @@ def test_a_config_file_and_a_converter_are_read(tmp_path):
     assert stated_resize(padded).aspect == "pad"
 
 
-@pytest.mark.parametrize("interpolation", ["bicubic", "bilinear", "hamming"])  # Keras lacks one
+@pytest.mark.parametrize("interpolation", ["bicubic", "bilinear", "hamming"])  # not all in Keras
 @pytest.mark.parametrize("aspect", ["crop", "pad", ""])
 def test_the_line_that_is_offered_runs(interpolation, aspect):
     x = keras.ops.ones((1, 8, 12, 3))
@@ -79,7 +79,7 @@ def network(side):
 
 
 def photos(side, order):
-    """Photo-like textures of 256 pixels, enlarged or reduced to another side."""
+    """Returns photo-like textures of 256 by 256 pixels, enlarged or reduced to `side`."""
     draw = np.random.default_rng(0)
     x = ndimage.gaussian_filter(draw.uniform(0, 1, (8, 256, 256, 3)), (0, 2, 2, 0))
     x = (x - x.min()) / np.ptp(x)

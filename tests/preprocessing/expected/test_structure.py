@@ -1,4 +1,4 @@
-"""What a model's input tensor must receive is found for all the ways of building models."""
+"""The convention that a model's input expects is found for all the ways of building models."""
 
 import random
 import time
@@ -18,7 +18,7 @@ SHAPE = (96, 96, 3)
 
 @pytest.fixture(scope="module")
 def base():
-    """Returns MobileNetV2 in its published width, without its head; it expects `tf`."""
+    """Returns MobileNetV2 in its published width, without its classifier; it expects `tf`."""
     return keras.applications.MobileNetV2(
         weights=None, include_top=False, input_shape=SHAPE, pooling="avg"
     )
@@ -40,7 +40,7 @@ def one(model):
     return answer
 
 
-# Ways that need no second build of the network, for networks that are slow to build.
+# Ways that build the network only once, for networks that are slow to build.
 ONE_BUILD = ("functional", "sequential", "subclassed", "flattened", "input_shape")
 NETWORKS = {
     "MobileNet": WAYS,
@@ -59,7 +59,7 @@ def test_every_way_of_use(name):
     # answers come from Keras's own `preprocess_input`.
     found = [(case[0], check(case)) for case in cases(name, NETWORKS[name])]
     assert [f for f in found if f[1]] == []
-    assert len(found) == len(NETWORKS[name]) - (name == "MobileNet")  # no include_preprocessing
+    assert len(found) == len(NETWORKS[name]) - (name == "MobileNet")  # has no include_preprocessing
     keras.utils.clear_session()
 
 
@@ -117,14 +117,14 @@ def test_a_front_adapted_to_a_data_set_leaves_no_suspect(base):
     answer = one(keras.Model(images, base(front(images))))
     assert (answer.convention.is_known, answer.speaks) == (False, False)
     assert answer.architecture == one(base).architecture and "No usual" in answer.evidence[-1]
-    # x / 128 - 1 is so close to x / 127.5 - 1 that the input is raw all the same.
+    # x / 128 - 1 is so close to x / 127.5 - 1 that raw images are still expected.
     close = one(keras.Model(images, base(images / 128 - 1)))
     assert np.allclose(close.convention.scale, 1, rtol=0.01) and close.convention.is_known
 
 
 @pytest.mark.thorough
 def test_documented_range_of_efficientnetv2_s_is_accepted():
-    # The model computes x / 128 - 1, and [-1, 1] is documented: one grey level apart at white.
+    # The model computes x / 128 - 1, but [-1, 1] is documented. At white they differ by one level.
     build = keras.applications.EfficientNetV2S
     bare = build(weights=None, include_top=False, include_preprocessing=False)
     assert one(bare).convention == TF
@@ -329,7 +329,7 @@ class Plain(keras.Model):
 
 
 class Biased(layers.Layer):
-    """A layer whose `bias` is no number."""
+    """A layer whose `bias` cannot be converted to numbers."""
 
     @property
     def bias(self):
@@ -350,7 +350,7 @@ class Biased(layers.Layer):
 )
 def test_attributes_of_the_users_own_do_no_harm(name, value, fresh):
     model = Plain(name, value)
-    model.inputs = 3  # no list of tensors, as Keras has it
+    model.inputs = 3  # in Keras, this is a list of tensors
     model(np.zeros((1, 8, 8, 3), "float32"))
     answer = one(model)
     assert answer.name == "input" and not answer.convention.is_known
@@ -383,7 +383,7 @@ def test_channels_first(name):
         keras.config.set_image_data_format("channels_last")
 
 
-# --- harm and cost -----------------------------------------------------------------------
+# --- side effects and time -----------------------------------------------------------------------
 
 
 @pytest.mark.backend
@@ -424,7 +424,7 @@ def test_quick_on_resnet50():
     images = keras.Input((224, 224, 3))
     base = keras.applications.ResNet50(weights=None, include_top=False)
     model = keras.Model(images, base(keras.applications.resnet.preprocess_input(images)))
-    expect_from_structure(model)  # warm
+    expect_from_structure(model)  # warm-up
     start = time.perf_counter()
     assert one(model).convention == RAW
     assert time.perf_counter() - start < 1.0

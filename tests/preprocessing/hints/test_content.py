@@ -1,4 +1,4 @@
-"""Bars at the edges of images: letterboxes, and images that only look like one."""
+"""Bars at the edges of images: letterboxes, and images that only look letterboxed."""
 
 import numpy as np
 import pytest

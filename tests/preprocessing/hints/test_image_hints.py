@@ -1,4 +1,4 @@
-"""Hints on real photos: how often each is given rightly, and how often wrongly."""
+"""Hints on real photos: how often each hint is right, and how often it is a false alarm."""
 
 from collections import Counter
 
@@ -36,7 +36,7 @@ def resized(images, size, method):
 
 
 def without_antialiasing(images, size, linear):
-    """Resizes as `tf.image.resize` and `image_dataset_from_directory` do by default."""
+    """Resizes linearly, as `tf.image.resize` does by default, or to the nearest neighbor."""
     n = images.shape[1]
     at = np.clip((np.arange(size) + 0.5) * n / size - 0.5, 0, n - 1)
     if not linear:
@@ -49,7 +49,7 @@ def without_antialiasing(images, size, linear):
 
 
 def rates(images, draws=100, size=8, seed=0):
-    """Returns the share of random sets in which each hint is given."""
+    """Returns the share of random sets of images in which each hint is given."""
     rng = np.random.default_rng(seed)
     found = Counter()
     summary = summarise(images[:1])
@@ -68,9 +68,9 @@ def test_properly_resized_photos_get_no_hint(sources, method, size):
     images = resized(sources, size, FILTERS[method])
     for part in (images, images[:20], images[20:]):  # all, ImageNet, odd
         found = rates(part, draws=50)
-        # Most of the odd photos may be gray, so that this hint is right.
+        # The odd photos of a set may be mostly gray. This hint is right then.
         found.pop("gray_copied", None)
-        # BOX is at the limit, as the sharpest method that still averages.
+        # BOX may get more hints, because it is the sharpest method that still averages pixels.
         limit = 0.1 if method == "BOX" else 0.02
         assert max(found.values(), default=0) <= limit, found
 
@@ -85,7 +85,7 @@ def test_photos_as_taken_get_no_hint(sources):
 @pytest.mark.thorough
 @pytest.mark.parametrize("linear", [False, True])
 def test_a_resize_without_antialiasing(sources, linear):
-    """Reduced by 4.7, nine of ten sets get the hint; by 2, half with nearest neighbour."""
+    """Most sets that are reduced 4.7 times get the hint; of sets reduced 2.2 times, fewer do."""
     assert rates(without_antialiasing(sources, 96, linear), 60)["no_antialiasing"] >= 0.8
     milder = rates(without_antialiasing(sources, 200, linear), 60).get("no_antialiasing", 0)
     assert milder >= (0.0 if linear else 0.3)
@@ -104,7 +104,7 @@ def test_enlarged_photos(sources, small):
 
 @pytest.mark.thorough
 def test_squashed_photos(sources):
-    """Crops of three fifths of the height, stretched to squares, are found in half of the sets."""
+    """Crops of 60 % of the height, stretched to squares, get the hint in many sets."""
     wide = sources[:, 90:358]
     found = rates(resized(wide, 224, FILTERS.BICUBIC), 60)
     assert found.get("squashed", 0) >= 0.4, found
@@ -186,7 +186,7 @@ def test_inverted_digits():
     assert inverted.certainty <= 0.5 and "MNIST" in inverted.sentence
     unit = InputConvention("unit", "gray")
     assert "inverted" in hints((255 - digits) / 255, observed=unit)
-    # A page of text is no digit.
+    # A page of text does not count as a digit.
     page = np.repeat(digits, 20, axis=1).repeat(20, axis=2)
     assert "inverted" not in hints(255 - page, observed=gray)
 

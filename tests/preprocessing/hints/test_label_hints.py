@@ -16,16 +16,16 @@ def classifier(rng, n, classes, accuracy, confidence=None, errors="mixed", per_c
     labels = rng.choice(pool, n)
     confused_with = rng.permutation(classes)
     wrong = {
-        # half of the errors fall on one similar class each, as real ones do
+        # half of the errors go to one class that is similar to the right one, as in real networks
         "mixed": np.where(rng.random(n) < 0.5, confused_with[labels], rng.integers(0, classes, n)),
-        # the errors are neighbouring classes on both sides, as with ages or ratings
+        # the errors go to the next class on either side, as with ages or ratings
         "neighbour": np.clip(labels + rng.choice([-1, 1], n), 0, classes - 1),
-        # the predictions are always the same few, as of a broken or wrongly fed model
+        # the errors go to the same three classes, as of a broken or wrongly fed model
         "collapsed": rng.choice(confused_with[:3], n),
     }[errors]
     predicted = np.where(rng.random(n) < accuracy, labels, wrong)
     p = rng.random((n, classes)) ** 3
-    # In errors the right class is often among the likelier ones.
+    # The right class often has a high probability, even if the prediction is wrong.
     near = rng.random(n) < (0.0 if errors == "collapsed" else 0.7)
     p[near, labels[near]] = np.quantile(p[near], 0.9, axis=1) if near.any() else 0
     p /= p.sum(axis=1, keepdims=True)
@@ -141,7 +141,7 @@ def test_real_outputs(lite):
 
 @pytest.mark.thorough
 def test_real_outputs_of_a_wrongly_fed_network(lite):
-    """On [0, 1], [-1, 1], BGR and negatives accuracy is bad, but the labels are right."""
+    """On wrong scales, BGR, negatives and flipped images accuracy is bad; the labels are right."""
     _, labels, model, images = lite
     raw = images.astype("float32")
     feeds = [raw / 255, raw / 127.5 - 1, raw[..., ::-1], raw - 120, 255 - raw, raw[:, ::-1]]

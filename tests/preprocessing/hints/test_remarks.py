@@ -1,4 +1,4 @@
-"""Hints from the predictions of a real network about images and labels."""
+"""Hints about images and labels that follow from the predictions of a network."""
 
 import keras
 import lite0

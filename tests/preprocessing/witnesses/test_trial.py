@@ -1,4 +1,4 @@
-"""The trial on real weights, and the cases in which it must give no answer."""
+"""The trial of a fix on real weights, and the cases in which it must give no answer."""
 
 import keras
 import lite0
@@ -47,7 +47,7 @@ def test_it_keeps_silent_where_it_cannot_tell(read):
     few = Trial(read, {"input": np.concatenate([tf[:7]] * 3)}, "input")
     answer = few.of(fix(TF, InputConvention("unit")))
     assert answer.num_images == 7 and not answer.can_tell and "too few" in answer.in_words()
-    # Parts of one smooth picture look alike.
+    # Images that are nearly equal cannot be told apart.
     ramp = (
         np.linspace(0, 1, 224)[None, :, None, None]
         * np.linspace(0.99, 1.0, 12)[:, None, None, None]
@@ -59,7 +59,7 @@ def test_it_keeps_silent_where_it_cannot_tell(read):
 
 @pytest.mark.thorough
 def test_a_trained_head_has_a_say():
-    """The head was trained on [0, 1], but its features recognise images better in [-1, 1]."""
+    """The classifier learned from [0, 1], but the network below it works better on [-1, 1]."""
     unit = InputConvention("unit")
     base = lite0.build(include_top=False, pooling="avg", size=160)
     parts = np.concatenate([RAW[:, t : t + 160, t : t + 160] for t in (0, 20, 40, 60)])
@@ -99,7 +99,7 @@ def test_a_classifier_of_two_classes_cannot_tell_images_apart():
 
 @pytest.mark.thorough
 def test_labels_decide_if_they_were_learnt(read):
-    """The labels of ImageNet were learnt. Other labels were not, and must be ignored."""
+    """The network has learned the labels of ImageNet. Other labels must be ignored."""
     labels = imagenet_photos()[1]
     unit = InputConvention("unit")
     fed = {"input": unit.from_raw(RAW)}
@@ -147,7 +147,7 @@ def test_second_views():
     photo = RAW[:2] / 255
     view = second_view(photo)
     assert view.shape == photo.shape and not np.allclose(view, photo)
-    assert np.array_equal(view[1], second_view(photo[1:])[0])  # whatever the other images are
+    assert np.array_equal(view[1], second_view(photo[1:])[0])  # independent of other images
     assert view.min() >= photo.min() - 1e-6 and view.max() <= photo.max() + 1e-6
     small = np.arange(2 * 8 * 8 * 1, dtype="float32").reshape(2, 8, 8, 1)
     moved = second_view(small)
