@@ -1,7 +1,8 @@
 """The section with pictures: small versions of some images of each stream.
 
-The part `pictures` of the data is the entry of one look (a comparison of the streams) in the index
-that `keras_shiftguard.log.pictures` writes. The page embeds the PNG files of the log directory.
+`keras_shiftguard.log.pictures` writes the pictures as PNG files, and a file `index.json` that lists
+them. This list has an entry for each of the last comparisons of the streams. The section shows one
+entry: the argument `pictures` of `about_pictures`. The page embeds the PNG files.
 """
 
 import base64
@@ -51,7 +52,8 @@ def about_pictures(pictures: Mapping[str, Any], folder: Path | None) -> list[Sec
     if not rows:
         return []
     title = f"What the model saw in epoch {int(pictures['epoch'])}"
-    return [Section(title, "images of your data: think of whom they show", pictures=tuple(rows))]
+    note = "images of your data: check whom they show before you share this page"
+    return [Section(title, note, pictures=tuple(rows))]
 
 
 def _row(row: Mapping[str, Any], folder: Path, budget: int) -> Row:

@@ -44,7 +44,7 @@ def test_ci_runs_the_commands_of_the_makefile():
     assert "make test\n" in (ROOT / ".ci" / "run").read_text()
 
 
-def test_the_page_of_rooms_is_that_of_the_code(monkeypatch):
+def test_the_page_of_rooms_is_up_to_date(monkeypatch):
     monkeypatch.syspath_prepend(ROOT / "tools")
     import room_map
 

@@ -149,7 +149,8 @@ def expected(draws: int, seed: int) -> None:
     rng = np.random.default_rng(seed)
     chosen = {n: [rng.choice(20, n, replace=False) for _ in range(draws)] for n in (8, 4)}
     feeds = [Feed(raw, c) for c in (CONVENTIONS[0], CONVENTIONS[1])]
-    print("Fed raw RGB or raw BGR in turn; right: the expected mode, and whether to swap.")
+    print("Each model is fed raw RGB and raw BGR in turn. A verdict counts as right if it names")
+    print("the expected and the fed mode, and says whether red and blue are swapped.")
     print(f"{'model expects':12} {'8 photos':>32} {'4 photos':>32}")
     total: Counter = Counter()
     for convention in progress(CONVENTIONS, "network"):

@@ -11,8 +11,11 @@ separately. Without `--loaders`, only the variants of EfficientNet-Lite0 can be 
 `lite0_folded`. To save time, each photo runs only once in each convention. This is exact: in
 inference the effect of a photo on features and batch norm does not depend on the rest of its batch.
 
-A loader is a module in the folder with `build()`, `HAS_BN`, and a line that begins with
-`SIZE, TRUE`. The folder also has a `common.py` with `photos(size)` and `fold_batch_norm(model)`.
+A loader is a module in the folder. It defines `build()`, which returns the network, `HAS_BN`
+(whether the network has batch norm), `SIZE` (the side of its images) and `TRUE` (the arguments of
+the `InputConvention` that the network expects). Loaders are recognized by a line that begins with
+`SIZE, TRUE`, such as `SIZE, TRUE = 224, ("torch", "rgb")`. The folder also has a `common.py` with
+`photos(size)` and `fold_batch_norm(model)`.
 """
 
 import argparse
@@ -203,7 +206,7 @@ class Table:
         counts["mode convicted"] += convicts_mode
         counts["order convicted"] += convicts_order and not convicts_mode
         hinted = any(h.name == "channel_order" for h in found.hints)
-        counts["swap told"] += hinted or (convicts_order and not convicts_mode)
+        counts["swap named"] += hinted or (convicts_order and not convicts_mode)
         named = found.expected.mode == true.mode
         counts["expected named"] += named
         counts["expected wrong"] += (
@@ -213,7 +216,7 @@ class Table:
         counts["fixed right"] += (
             convicts_mode and named and found.observed.mode == fed.mode and found.fix is not None
         )
-        counts["garbled told"] += bool(found.garbled)
+        counts["garbled named"] += bool(found.garbled)
         counts["garbled hinted"] += any(h.name == "garbled" for h in found.hints)
 
 
@@ -299,29 +302,41 @@ def summary(tables: list[Table]) -> None:
 
     right = over(tables, ("right", "odd"))
     print(f"\n{len(tables)} networks, {len(front)} of them with batch norm in front")
-    rows = [("right input told 'mismatch': mode", share(right["mode convicted"], right["n"]))]
-    rows.append(("right input told 'mismatch': order", share(right["order convicted"], right["n"])))
+    rows = [
+        ("right input called 'mismatch' of the mode", share(right["mode convicted"], right["n"]))
+    ]
+    rows.append(
+        (
+            "right input called 'mismatch' of the channel order",
+            share(right["order convicted"], right["n"]),
+        )
+    )
     for words, chosen in (("batch norm in front", front), ("else", rest)):
         wrong, large = over(chosen, ("wrong",)), over(chosen, ("wrong",), " 32")
         swapped = over(chosen, ("swapped",))
-        told = swapped["swap told"]
         garbled = over(chosen, ("garbled",))
-        named = garbled["garbled told"] + garbled["garbled hinted"]
+        named = garbled["garbled named"] + garbled["garbled hinted"]
         ok = over(chosen, ("right", "odd"))
         rows += [
-            (f"wrong mode told 'ok', {words}", share(wrong["ok"], wrong["n"])),
+            (f"wrong mode called 'ok', {words}", share(wrong["ok"], wrong["n"])),
             (
-                f"wrong mode with the right fix, 32, {words}",
+                f"wrong mode with the right fix, 32 photos, {words}",
                 share(large["fixed right"], large["n"]),
             ),
-            (f"swapped channels named or hinted, {words}", share(told, swapped["n"])),
-            (f"garbled told or hinted, {words}", share(named, garbled["n"])),
-            (f"garbled told 'ok', {words}", share(garbled["ok"], garbled["n"])),
-            (f"right input told 'ok', {words}", share(ok["ok"], ok["n"])),
+            (
+                f"swapped channels named or hinted, {words}",
+                share(swapped["swap named"], swapped["n"]),
+            ),
+            (f"garbled photos named or hinted, {words}", share(named, garbled["n"])),
+            (f"garbled photos called 'ok', {words}", share(garbled["ok"], garbled["n"])),
+            (f"right input called 'ok', {words}", share(ok["ok"], ok["n"])),
         ]
     every = over(front + rest, ("right", "wrong", "swapped", "odd"))
     rows.append(
-        ("expected named wrongly, and not 'unknown'", share(every["expected wrong"], every["n"]))
+        (
+            "wrong expected mode in a verdict other than 'unknown'",
+            share(every["expected wrong"], every["n"]),
+        )
     )
     costs = [t.predictions for t in tables if t.predictions == t.predictions]
     if costs:
@@ -329,7 +344,7 @@ def summary(tables: list[Table]) -> None:
             ("diagnose, in predictions of the 32 photos", f"{min(costs):.1f} to {max(costs):.1f}")
         )
     for words, value in rows:
-        print(f"  {words:58s}{value}")
+        print(f"  {words:64s}{value}")
 
 
 def saved(path: Path) -> list[Table]:

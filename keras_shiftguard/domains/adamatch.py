@@ -22,7 +22,8 @@ class AdaMatch(keras.layers.Layer):
     `1/2 - cos(min(pi, 2 pi p)) / 2`, where `p` is the elapsed share of the training after `start`.
 
     `PairModel` computes the source part of AdaMatch: the loss of the weak and strong views of the
-    source, and the random interpolation of the logits. The paper adds the losses of the two views;
+    source, and the random interpolation between two kinds of source logits: those of a batch with
+    the target, and those of a batch without it. The paper adds the losses of the two views;
     `PairModel` averages them. So the loss of this layer is halved too, and only the scale of the
     total differs from the paper.
 

@@ -66,15 +66,15 @@ class GapAnalysis:
         self.notes = [*views.notes, *notes, *reference.notes]
         if groups is not None:
             self.notes.append(
-                f"Intervals are those of drawing {int(groups.max()) + 1:,} groups, not "
+                f"The intervals come from a bootstrap of {int(groups.max()) + 1:,} groups, not of "
                 f"{len(samples):,} samples."
             )
 
     def report(self) -> GapReport:
         """Returns the report: exact causes, estimated causes, and the unexplained rest."""
         causes = [*self.views.causes, *([self.shift] if self.shift else [])]
-        # One evaluation for each set of causes, one for each of two repairs, and one for the
-        # restyled reference.
+        # One evaluation for each set of causes, two for the repairs of covariate shift (levels and
+        # batch norm), and one for the reference images in the style of the data.
         progress = Progress(2 ** len(self.views.causes) + 3)
         predictions = self._predict_each_set(progress)
         scores = np.stack([self._score(each) for each in predictions])

@@ -85,10 +85,14 @@ def _preprocessing(
 def _as_the_reference(
     diagnosis: Diagnosis, some: dict[str, np.ndarray], reference: Reference, paired: bool
 ) -> tuple[dict[str, InputCorrection], str, str]:
-    """Returns the correction to the reference's preprocessing, its description and its code.
+    """Returns a correction that gives the samples the preprocessing of the reference.
 
-    This correction is used if the model does not show which preprocessing it expects. All three
-    results are empty if no correction is found. For the arguments see `_preprocessing`.
+    The correction is used if the model does not show which preprocessing it expects. For the
+    arguments see `_preprocessing`.
+
+    Returns:
+        The correction by input name, its description, and its code as a line of Python. All three
+        are empty if no correction is found.
     """
     assert reference.profile is not None
     name, x = next(iter(some.items()))
@@ -119,9 +123,10 @@ def _by_grid(
     now: InputSummary,
     paired: bool,
 ) -> tuple[dict[str, InputCorrection], str, str]:
-    """Returns the same three results as `_as_the_reference`, from the grids of 8-bit pixels.
+    """Returns the same three results as `_as_the_reference`, from the spacing of pixel values.
 
-    The grids can be compared even if the content of the images has changed.
+    Values of 8-bit images are `k * scale + offset` with an integer `k` (a grid, see `Grid`). Scale
+    and offset can be compared even if the content of the images has changed.
 
     `before` is the profile of the input in the reference, `now` that of the samples `x`.
     """
@@ -186,7 +191,7 @@ def _with_size(
         return views
     detail = f"fed {fed_size[0]} x {fed_size[1]}"
     detail += f", native {size[0]} x {size[1]}" if fed_size != size else ""
-    detail += "; removed with the aspect kept, antialiased bicubic"
+    detail += "; files read again: aspect ratio kept, antialiased bicubic"
     detail += f", middle {100 * crop:.3g} %" if crop < 1 else ""
     cause = Removable(SIZE, detail, native_line(size, crop))
     return replace(views, raw=replace(feed, crop=crop), causes=(*views.causes, cause))
@@ -211,7 +216,10 @@ def _find_feed(
     """Returns how raw pixels become model input, or a sentence on why this is not known."""
     channels, channels_first = facts.channels, facts.channels_first
     if channels not in (1, 3):
-        return "Resolution and crop: image files are read with 1 or 3 channels."
+        return (
+            "Resolution and crop: not checked, because image files have 1 or 3 channels, and the "
+            f"model takes {channels}."
+        )
     which = spread(len(samples), MAX_FILES_TO_READ)
     # Means over the pixels of each image, (images, channels).
     raw = _files(samples, which, size, channels).mean(axis=(1, 2), dtype="float64")
@@ -221,7 +229,8 @@ def _find_feed(
     if channels == 3:
         raw_balance, fed_balance = (v[:, 0] - v[:, 2] for v in (raw, fed))
         correlation = _correlation(raw_balance, fed_balance)
-        # If the images differ by less than a gray level in color, the order cannot be found.
+        # If all files have nearly the same color, the correlation is mostly noise. So a weak
+        # correlation then does not show that the files and the samples are other images.
         if abs(correlation) < MIN_ORDER_CORRELATION and float(np.std(raw_balance)) > 1:
             return "Resolution and crop: the files and the samples do not show the same images."
         flipped = correlation < 0

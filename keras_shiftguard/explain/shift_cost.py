@@ -4,8 +4,8 @@ The image attributes show, without labels, which operation makes the difference.
 difference is measured in one of three ways:
 
 - Undo the operation on validation images. This is exact if the operation loses nothing (gain,
-  gamma, shifts by whole pixels), or if undoing adds what only the training images have, such as
-  noise.
+  gamma, shifts by whole pixels). It is also exact if validation images only lack something that
+  training images have, such as noise: to undo this, noise is added to the validation images.
 - Otherwise replay the operation on training images: the accuracy on them then drops as much as the
   accuracy on validation.
 - If no single operation explains the difference, compare the accuracy on training images that
@@ -35,7 +35,9 @@ LOSSLESS = frozenset(
     ("levels", "darker", "brighter", "less_contrast", "more_contrast", "gamma_up", "gamma_down")
 )
 MIN_UNDONE_LIGHT = 0.5
-SUFFICIENT_SHARE = 0.85  # if an operation explains this share, no other group of them is tried
+# If a gain and an offset, or the operations tried so far, explain this share of the attributes'
+# change, the remaining groups of operations (`LIGHT`, `DETAIL`, `GEOMETRY`) are not tried.
+SUFFICIENT_SHARE = 0.85
 MARGIN = 0.05  # undoing is preferred if it explains at most this share less than replaying
 MIN_SAMPLES = 100  # labelled images that a measurement needs
 # Smallest accuracy at which the cost is measured. On this scale, 0 is the accuracy of always
@@ -175,7 +177,8 @@ class ShiftCost:
         if rough is not None and rough.is_sure and rough.value > cost.interval[1]:
             return rough  # more is lost than the operation explains
         if explained < MIN_UNDONE and not is_replayed and cost.value <= 0:
-            return rough  # the accuracy may be lower only because the operation fits poorly
+            # Undoing did not raise the accuracy, perhaps only because the operation fits poorly.
+            return rough
         return cost
 
     def _explained(

@@ -89,8 +89,9 @@ class KeptSamples:
 
     def _room(self) -> int:
         """Returns how many images of this batch are due, in a pass of known length."""
-        # The number of due images is rounded for all batches so far together, not for each batch.
-        # So images of the last batches are kept as well: a sorted pass ends with its last classes.
+        # `due` is the number of images that are due from all batches so far, rounded up. If each
+        # batch were rounded up by itself, the buffer could be full before the last batches, and the
+        # last classes of a sorted pass would be missing.
         share = min(self._batches / (self.measured or 1), 1.0)
         due = FIRST_SAMPLES + int(np.ceil((self.capacity - FIRST_SAMPLES) * share))
         return min(self.capacity, max(due, FIRST_SAMPLES)) - self._filled

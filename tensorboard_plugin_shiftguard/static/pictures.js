@@ -62,7 +62,7 @@ export function createPictures({ state, failed }) {
     fill(
       note,
       found
-        ? "Images of your data: think of whom they show before you share them."
+        ? "Images of your data: check whom they show before you share them."
         : `There are no pictures of epoch ${epoch}: the guard keeps those of its last epochs, ${kept}.`,
     );
     const places = [pair?.stream, pair?.against];

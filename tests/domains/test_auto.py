@@ -121,7 +121,8 @@ def test_the_source_mix_is_that_of_training_and_not_of_validation(rng, monkeypat
     validation = x[:40], np.arange(40) % 2
     weighted = {"validation_data": validation, "class_weight": {0: 1.0, 1: 3.0}}
     model.fit(x, y, target_data=target, verbose=0, **weighted)
-    # Class weights change the mix that the predictions imply, but not the mix of the samples.
+    # Class weights change the class shares that the model learns (`prior`), but not the class
+    # shares of the samples (`source_mix`).
     np.testing.assert_allclose(mixes, [[0.75, 0.25], [0.5, 0.5]])
 
 

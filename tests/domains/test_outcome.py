@@ -1,4 +1,4 @@
-"""The lines before and after the fit of a `DomainAdaptationModel` that say whether it helps."""
+"""The messages of `DomainAdaptationModel.fit` that say whether adaptation may help or helped."""
 
 import keras
 import numpy as np

@@ -218,7 +218,7 @@ def test_groups_widen_the_intervals(model, reference):
     grouped = sg.explain_gap(model, copies, reference, groups=groups)
     widths = [report.interval[1] - report.interval[0] for report in (alone, counted, grouped)]
     assert widths[1] < 0.6 * widths[0] and 0.7 * widths[0] < widths[2] < 1.4 * widths[0]
-    assert grouped.gap == counted.gap and "drawing 60 groups" in str(grouped)
+    assert grouped.gap == counted.gap and "bootstrap of 60 groups" in str(grouped)
     half = sg.explain_gap(model, copies, reference, groups=groups, max_samples=240)
     assert half.num_samples == 240
     with pytest.raises(sg.BadInputError, match="one entry for each sample"):
@@ -252,7 +252,7 @@ def test_groups_are_those_of_the_samples_that_were_read(monkeypatch, model, read
         return sg.explain_gap(model, data, 0.9, groups=groups, max_samples=max_samples)
 
     n = is_read.sum()
-    assert f"drawing {n} groups, not {n} samples" in str(explain(groups))
+    assert f"bootstrap of {n} groups, not of {n} samples" in str(explain(groups))
     with pytest.raises(sg.BadInputError, match="one entry for each sample"):
         explain(groups[: n - 1])
 

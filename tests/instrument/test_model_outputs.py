@@ -96,7 +96,7 @@ def test_fingerprint_follows_the_weights(data):
     assert fingerprint(model) != before
 
 
-def test_what_cannot_be_asked_says_so(data):
+def test_model_or_layer_that_cannot_be_measured_is_an_error(data):
     with pytest.raises(sg.BadInputError, match="keras.Model"):
         sg.profile(data, model="model.keras")
     with pytest.raises(sg.BadInputError, match="pass the model"):

@@ -121,6 +121,7 @@ def index(hypotheses, mode, swap, means=None):
 
 
 def test_the_partner_has_swapped_pixels():
+    """The partner of a hypothesis is the same hypothesis in the other channel order of pixels."""
     hypotheses = hypotheses_for(UNIT, summarise(pictures(2) / 255), None)
     at = {
         (mode, swap, means): index(hypotheses, mode, swap, means)
@@ -137,8 +138,9 @@ def test_the_partner_has_swapped_pixels():
         assert found == at["caffe", not swap, "bgr"]
     gray = hypotheses_for(InputConvention("unit", "gray"), summarise(pictures(2)[..., :1]), None)
     assert _partner(gray, 0, None) is None
-    # Without evidence, the default is the hypothesis "as fed" if it is one of the pair. Else it is
-    # the hypothesis with the channel order in which networks of that mode are trained.
+    # Twins are two hypotheses that differ in the channel order of both the pixels and the means.
+    # `_default_twin` chooses one if both fit equally well: the twin that leaves the images as fed,
+    # or, if neither does, the twin whose means are in the usual order of the mode.
     twins = at["caffe", False, "bgr"], at["caffe", True, "rgb"]
     for pair in (twins, twins[::-1]):
         assert _default_twin(hypotheses, pair, as_fed=twins[1]) == twins[1]
@@ -186,6 +188,7 @@ def test_levels_make_odd_images_ordinary(odd, is_clear):
 
 
 def test_gray_images_have_a_paler_rival_with_larger_numbers():
+    """The paler rival is the fed images with less contrast, in a mode with larger numbers."""
     network = Network(channels=1)
     raw = pictures(32, seed=1)[..., :1]
     found = {}
@@ -197,6 +200,7 @@ def test_gray_images_have_a_paler_rival_with_larger_numbers():
     scores = BatchNormEvidence(network).score({"input": rival}, [AS_FED])
     reading = found["unit"]
     assert reading.misfit(reading.paler_rival) == pytest.approx(np.exp(scores.misfit[0]), rel=1e-3)
-    # The network was trained on images of this contrast, so the paler rival fits clearly worse.
+    # The network was trained on images with the full contrast of `raw`, so the paler rival fits
+    # clearly worse than the images as fed.
     assert reading.paler_rival_of(reading.as_fed) is None
     assert read(Network(), pictures(32, seed=1) / 255).paler_rival is None
