@@ -264,7 +264,7 @@ def _feed_says(case: Case, suspicion: Suspicion) -> int:
     if could_be_the_subject(case.summary, *conventions):
         return -1
     by_range = not observation.by_grid and not _is_inverted(case, suspicion)
-    if by_range and not shows_its_convention(case.summary, *conventions):
+    if by_range and not shows_its_convention(case.summary, *conventions, observation.is_fitted):
         return -1
     if observation.certainty >= MIN_CERTAINTY:
         return 1

@@ -48,6 +48,12 @@ class Observation:
     evidence: tuple[str, ...]
     by_grid: bool = False
 
+    @property
+    def is_fitted(self) -> bool:
+        """Whether the convention was fitted to the extremes, because no named steps lead to them."""
+        is_named = self.convention.mode != "custom" or self.kind == "scaled_twice"
+        return not (is_named or self.by_grid)
+
 
 def observe(summary: InputSummary) -> Observation:
     """Returns the convention that one input was fed in, according to its profile."""

@@ -142,7 +142,9 @@ def _from_word(case: Case) -> Verdict | None:
         )
     is_far = not are_near(observed, expected)
     # The range of pale images in [-1, 1] can be that of images in [0, 1].
-    is_shown = observation.by_grid or shows_its_convention(case.summary, observed, expected)
+    is_shown = observation.by_grid or shows_its_convention(
+        case.summary, observed, expected, observation.is_fitted
+    )
     is_sure = observation.certainty >= MIN_CERTAINTY and (is_far or is_shown)
     is_sure = is_sure or (observation.certainty >= MIN_CERTAINTY_WIDE_GAP and is_far)
     if is_sure or _outside(case.summary, expected):

@@ -17,7 +17,10 @@ def is_filled(summary: InputSummary, observed: InputConvention) -> bool:
 
 
 def shows_its_convention(
-    summary: InputSummary, observed: InputConvention, expected: InputConvention
+    summary: InputSummary,
+    observed: InputConvention,
+    expected: InputConvention,
+    is_fitted: bool,
 ) -> bool:
     """Whether the values rule out pale or dark images in the expected convention.
 
@@ -25,12 +28,19 @@ def shows_its_convention(
     rule out pale images if they leave the expected range. They also do so if they reach the
     black or white of the observed convention, and this black or white has another value in the
     expected convention.
+
+    Args:
+        summary: Statistics of the images as fed.
+        observed: The convention that the images seem to be in.
+        expected: The convention that the model expects.
+        is_fitted: Whether `observed` was fitted to the smallest and the largest value, so that
+            images of any kind reach its black and white.
     """
     low, high = summary.minimum, summary.maximum
     scale, offset = np.asarray(expected.scale), np.asarray(expected.offset)
     if not Form(("expected",), "", scale, offset).holds(low, high):
         return True
-    if observed.mode == "custom":  # a fit to these extremes proves nothing
+    if is_fitted:
         return False
     own_scale, own_offset = np.asarray(observed.scale), np.asarray(observed.offset)
     for end, found in ((0.0, low), (255.0, high)):
