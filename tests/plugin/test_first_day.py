@@ -280,7 +280,7 @@ def test_adaptation_shows_the_largest_shift_and_says_whether_it_helped(opened):
 def test_the_verdict_keeps_its_cause_and_its_date(opened):
     tab = opened("darker")
     shown = tab("verdict").inner_text()
-    assert "Points to brightness." in shown and "effect size \u22123.9;" in shown
+    assert "The cause is probably brightness." in shown and "effect size \u22123.9;" in shown
     assert (
         "3.6" not in shown and "effect size \u22123.9 (brightness)" in tab("readout").inner_text()
     )
