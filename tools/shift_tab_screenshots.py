@@ -35,7 +35,7 @@ VIEWS = {
 SETTLED = 2500  # milliseconds until everything is drawn
 ROWS = 5  # of the heatmap, in the picture of the band, the chart and the heatmap
 # The picture for the README has no chart and fewer rows, so that it fits on the first screen.
-SHORT_ROWS, SHORT_WIDTH = 3, 1290
+SHORT_ROWS, SHORT_WIDTH = 2, 1290
 ROW, HEAD, EDGE = 28, 36, 12  # pixels of a row and of the head of the heatmap, and of the margin
 
 
