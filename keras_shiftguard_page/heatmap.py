@@ -100,11 +100,12 @@ def cells(numbers: list[int], members: list[Member], tolerance: float) -> list[C
             for i in chosen
             if (state := _state(each, finding, numbers[i], i, tolerance)) is not None
         ]
-        found.append(_cell(numbers[start], max(states, default=None)))
+        strongest = max(states, key=lambda state: state[:3], default=None)
+        found.append(_cell(numbers[start], strongest))
     return found
 
 
-State = tuple[int, float, float, float | None]  # level, cost or -1, effect size, cost
+State = tuple[int, float, float, float | None]  # level, cost (-1: not known), effect size, cost
 
 
 def _state(
