@@ -54,7 +54,7 @@ def test_lines_that_a_page_leaves_out_are_marked():
     today = tool.renewed(page)
     assert "\n    [...]\n      third line: 0.97\n    [...]\n\nThe rest.\n" in today
     assert tool.agrees(page, today)
-    changed = page.replace("third line", "third limb")
+    changed = page.replace("third line: 0.96", "third limb: 0.96")
     assert not tool.agrees(changed, tool.renewed(changed))
 
 
