@@ -2,24 +2,26 @@
 
 The part `epochs` of the data holds `numbers` (the epochs, counted from 1), `logs` (a list for
 each of Keras's logs, by name), and `features`, a list of dicts. Each dict has the texts `stream`,
-`against` and `feature`, and the lists `effect`, `mean` and `against_mean`. All lists of numbers
-have one value for each epoch; an unknown value is None.
+`against` and `feature`, and the lists `effect`, `mean`, `against_mean`, `flags` and `cost`. All
+lists of numbers have one value for each epoch; an unknown value is None. `tolerance` is that of the
+guard. Pages of older versions have neither `flags` nor `cost` nor `tolerance`.
 """
 
 from collections.abc import Mapping
 from typing import Any
 
-from keras_shiftguard_page.charts import Cell, Heat, HeatRow, Lines, lines
+from keras_shiftguard_page.charts import Lines, lines
 from keras_shiftguard_page.content import Section
+from keras_shiftguard_page.heatmap import Heat, HeatRow, cells
 from keras_shiftguard_page.shift import is_cost_unclear
-from keras_shiftguard_page.words import number, points, stream
+from keras_shiftguard_page.words import points, stream
 from tensorboard_plugin_shiftguard.metadata import FIRST_EPOCH
+from tensorboard_plugin_shiftguard.story_parts import TOLERANCE
 from tensorboard_plugin_shiftguard.words import CAUSES, count_inputs, described
 
-STEPS = (0.2, 0.5, 1.0, 2.0)  # effect sizes from which a cell is darker (Cohen: 0.2 is small)
+TITLE = "What differs between the streams, epoch by epoch"
 MAX_CAUSES = 10
 MAX_CURVES = 3  # features whose means are drawn
-MAX_CELLS = 100  # cells in a row; with more epochs, each cell shows several epochs
 LOOKS = {"train": "train", "validation": "current"}  # CSS classes; other streams get "other"
 OURS = ("shift", "val_shift")  # the logs that the guard adds
 
@@ -35,9 +37,11 @@ def about_epochs(epochs: Mapping[str, Any], report: Mapping[str, Any] | None) ->
     }
     charts: list[Any] = [*_metric(epochs)]
     inputs = count_inputs(each["feature"] for each in features)
-    rows = _causes(numbers, features, findings, inputs)
+    given = epochs.get("tolerance")
+    tolerance = TOLERANCE if given is None else float(given)
+    rows = _causes(numbers, features, findings, inputs, tolerance)
     if rows:
-        charts.append(Heat("How much each cause differs, by epoch", rows, numbers[0], numbers[-1]))
+        charts.append(Heat(TITLE, rows, numbers[0], numbers[-1], tolerance))
     for name in list(dict.fromkeys(each["feature"] for each in features))[:MAX_CURVES]:
         members = [each for each in features if each["feature"] == name]
         charts += _means(f"Mean of {described(name, inputs)[1]}", numbers, members)
@@ -78,6 +82,7 @@ def _causes(
     features: list[Any],
     findings: Mapping[Any, Mapping[str, Any]],
     inputs: int,
+    tolerance: float,
 ) -> list[HeatRow]:
     """Returns a row of the heatmap for each cause in each pair of streams, at most `MAX_CAUSES`."""
     grouped: dict[tuple[str, str, str], list[tuple[Mapping[str, Any], Mapping[str, Any]]]] = {}
@@ -103,8 +108,8 @@ def _causes(
         if len(over) == len(ends):
             figure = f"until epoch {max(over)}"
         below = f"{stream(name)} against {stream(against)}"
-        cells = _cells(numbers, members)
-        rows.append(HeatRow(_title(cause, found, inputs), below, cells, figure, state))
+        row = cells(numbers, members, tolerance)
+        rows.append(HeatRow(_title(cause, found, inputs), below, row, figure, state))
     return rows
 
 
@@ -117,26 +122,3 @@ def _title(cause: str, findings: list[Mapping[str, Any]], inputs: int) -> str:
         if words.main and finding["feature"].endswith(f"/{words.main}"):
             return words.lower if (finding["effect_size"] or 0.0) < 0 else words.higher
     return words.name
-
-
-def _cells(
-    numbers: list[int], members: list[tuple[Mapping[str, Any], Mapping[str, Any]]]
-) -> list[Cell]:
-    """Returns the cells of a cause.
-
-    A cell shows the largest effect size in its epochs, over all features that were found by then.
-    """
-    cells = []
-    step = -(-len(numbers) // MAX_CELLS)
-    for start in range(0, len(numbers), step):
-        chosen = range(start, min(start + step, len(numbers)))
-        effects = [
-            abs(each["effect"][i])
-            for each, finding in members
-            for i in chosen
-            if each["effect"][i] is not None and numbers[i] >= (finding["since"] or 0)
-        ]
-        largest = max(effects, default=0.0)
-        text = f"epoch {numbers[start]}: " + (number(largest) if effects else "not found")
-        cells.append(Cell(sum(largest >= limit for limit in STEPS), text))
-    return cells

@@ -109,8 +109,8 @@ def _alarm(
 
 
 def _certainty(report: Mapping[str, Any], since: int | None) -> Fact:
-    judged = "report" if since is None else "fit"
-    rate = f"at most 1 {judged} in {round(1 / report['alpha'])} has a false alarm"
+    judged = "reports" if since is None else "fits"
+    rate = f"false-alarm rate: at most 1 in {round(1 / report['alpha'])} {judged}"
     return Fact("beyond chance", rate)
 
 

@@ -7,6 +7,7 @@ from typing import Any
 from tensorboard_plugin_shiftguard.words import listed, stream_name
 
 MAX_PREDICATES = 3  # in the headline
+_CHANGE = re.compile(r"(.+) (x |[-+])([\d.e+-]+)")  # of an attribute, in the evidence for a cause
 _OTHER_SIZES = re.compile(r" \(effect size [-+]?[\d.e+]+\)")
 
 
@@ -31,13 +32,13 @@ def headline(findings: list[Mapping[str, Any]], pair: tuple[str, str]) -> tuple[
 def explained(finding: Mapping[str, Any]) -> str:
     """Returns the explanation of a finding with one number for how much its feature differs.
 
-    The effect size gets its sign. The list of evidence for the cause repeats the feature in another
-    unit; this repetition is removed.
+    The effect size gets its sign. The evidence for the cause is put into words, without the feature
+    itself, which it repeats in another unit.
 
     >>> text = "Images are brighter, effect size 4.7. Points to brightness: brightness +0.4 "
     >>> text += "(effect size +4.4), contrast x 0.77 (effect size -1.8)"
-    >>> explained({"feature": "input/brightness", "effect_size": 4.74, "explanation": text})
-    'Images are brighter, effect size 4.7. Points to brightness: contrast x 0.77.'
+    >>> explained({"feature": "input/brightness", "effect_size": 4.74, "explanation": text})[38:]
+    'The cause is probably brightness, because contrast is 0.77 times as large.'
     """
     text, size = finished(finding["explanation"] or ""), finding["effect_size"] or 0.0
     if size < 0:
@@ -48,7 +49,23 @@ def explained(finding: Mapping[str, Any]) -> str:
     name, _, evidence = _OTHER_SIZES.sub("", cause.removesuffix(".")).partition(": ")
     own = (finding["feature"] or "").rpartition("/")[2].replace("_", " ")
     parts = [part for part in evidence.split(", ") if part and not part.startswith(f"{own} ")]
-    return f"{sentence}{lead}{name}{': ' if parts else ''}{', '.join(parts)}."
+    because = f", because {listed([*map(_in_words, parts)])}" if parts else ""
+    return f"{sentence}. The cause is probably {name}{because}."
+
+
+def _in_words(change: str) -> str:
+    """Returns how an attribute changed, in words.
+
+    >>> _in_words("edge sharpness x 1.9"), _in_words("brightness -0.37")
+    ('edge sharpness is 1.9 times as large', 'brightness is lower by 0.37')
+    """
+    found = _CHANGE.fullmatch(change)
+    if found is None:
+        return change
+    attribute, how, amount = found.groups()
+    if how == "x ":
+        return f"{attribute} is {amount} times as large"
+    return f"{attribute} is {'lower' if how == '-' else 'higher'} by {amount}"
 
 
 def _parts(finding: Mapping[str, Any]) -> Mapping[str, str] | None:

@@ -47,6 +47,17 @@ def test_a_page_is_written_anew_with_what_follows_it():
     assert "\n    3 of 200, 0.97\n\nThe rest.\n" in today and "nothing" not in today
 
 
+def test_lines_that_a_page_leaves_out_are_marked():
+    code = "print('first, and more\\nsecond\\n  third line: 0.97\\nfourth')"
+    page = PAGE.replace('print(f"{x} of 200, 0.97")', code)
+    page = page.replace("    3 of 200, 0.96\n", "    [...]\n      third line: 0.96\n    [...]\n")
+    today = tool.renewed(page)
+    assert "\n    [...]\n      third line: 0.97\n    [...]\n\nThe rest.\n" in today
+    assert tool.agrees(page, today)
+    changed = page.replace("third line: 0.96", "third limb: 0.96")
+    assert not tool.agrees(changed, tool.renewed(changed))
+
+
 def test_what_follows_the_end_is_not_run():
     page = f"{PAGE}<!-- run no further -->\n```python\nunknown\n```\n"
     assert tool.renewed(page).endswith("```python\nunknown\n```\n")

@@ -7,7 +7,8 @@ A page is run if it has a comment `<!-- run first`. The comment holds set-up cod
 and images that the reader already has. Then the blocks run from top to bottom: `python` blocks,
 each with the indented block below it as its output, and `console` blocks, with the commands after
 `$`. Blocks after a comment `<!-- run no further -->` do not run, because they use names that the
-page does not define. `tests/test_pages.py` runs every page and compares. Numbers may differ by
+page does not define. A line `[...]` in an output stands for lines that the page leaves out.
+`tests/test_pages.py` runs every page and compares. Numbers may differ by
 5 %, words not at all.
 """
 
@@ -30,6 +31,8 @@ TOLERANCE = 0.05  # relative difference that numbers may have
 NUMBER = re.compile(r"\d[\d,]*(?:\.\d+)?(?:e[-+]?\d+)?")
 SETUP = re.compile(r"<!-- run first\n(.*?)-->", re.DOTALL)
 END = "<!-- run no further -->"
+CUT = "[...]"
+BEGINNING = 12  # characters of a line by which it is found again; they should hold no numbers
 BLOCK = re.compile(
     r"^```python\n(?P<code>.*?)^```\n(?:\n(?P<printed>(?: {4}[^\n]*\n|\n(?= {4}))+))?"
     r"|^```console\n(?P<session>.*?)^```\n",
@@ -77,8 +80,23 @@ def _renewed_block(block: re.Match[str], names: dict[str, Any]) -> str:
     printed = _printed(block["code"], names)
     if block["printed"] is None:
         return block[0]
-    shown = "".join(f"    {line}".rstrip() + "\n" for line in _wrapped(printed.strip()))
+    kept = printed.strip()
+    if CUT in block["printed"]:
+        kept = _shortened(kept, [line.strip() for line in block["printed"].splitlines()])
+    shown = "".join(f"    {line}".rstrip() + "\n" for line in _wrapped(kept))
     return f"```python\n{block['code']}```\n\n{shown}"
+
+
+def _shortened(printed: str, shown: list[str]) -> str:
+    """Returns an output with a mark for the lines whose beginning the page does not show."""
+    beginnings = [line[:BEGINNING] for line in shown if line and line != CUT]
+    lines: list[str] = []
+    for line in printed.splitlines():
+        if line.strip()[:BEGINNING] in beginnings:
+            lines.append(line)
+        elif lines[-1:] != [CUT]:
+            lines.append(CUT)
+    return "\n".join(lines)
 
 
 def _printed(code: str, names: dict[str, Any]) -> str:

@@ -23,6 +23,7 @@ from plugin.browser import FLAGS, Tab, chromium, tensorboard
 # `first_parts` takes the picture.
 VIEWS = {
     "tab": ("darker", "", ""),
+    "short": ("darker", "", ""),
     "mismatch": ("mismatch", "", "verdict"),
     "fixed": ("fixed", "", "verdict"),
     "labels": ("labels", "", "verdict"),
@@ -34,23 +35,25 @@ VIEWS = {
 }
 SETTLED = 2500  # milliseconds until everything is drawn
 ROWS = 5  # rows of the heatmap in the picture that `first_parts` takes
+# The picture for the README has no chart and fewer rows, so that it fits on the first screen.
+SHORT_ROWS, SHORT_WIDTH = 2, 1290
 ROW, HEAD, EDGE = 28, 36, 12  # pixels: height of a row, height of the heatmap's head, margin
 
 
-def opened(browser, address, run, part, theme, height):
+def opened(browser, address, run, part, theme, height, width=1366):
     """Returns the tab showing a run, after everything is drawn."""
     query = f"darkMode={str(theme == 'dark').lower()}"
     link = f"run={run}%2Fshiftguard" + (f"&p.shiftguard.open={part}" if part else "")
-    tab = Tab(browser, address, query, width=1366, height=height, link=link)
+    tab = Tab(browser, address, query, width=width, height=height, link=link)
     tab.run(run).wait_for()
     tab.page.wait_for_timeout(SETTLED)
     return tab
 
 
-def first_parts(tab, path):
+def first_parts(tab, path, rows=ROWS):
     """Takes a picture of the verdict, chart and first rows of the heatmap, without the runs."""
     band, heat = tab("verdict").bounding_box(), tab("heatmap").bounding_box()
-    bottom = heat["y"] + HEAD + ROWS * ROW
+    bottom = heat["y"] + HEAD + rows * ROW
     clip = {"x": band["x"] - EDGE, "y": band["y"] - EDGE, "width": band["width"] + 2 * EDGE}
     tab.page.screenshot(path=path, clip={**clip, "height": bottom - clip["y"]})
 
@@ -88,10 +91,15 @@ def main():
                 if run not in runs:
                     continue
                 height = 2400 if part else 1000  # a section is shown in full
-                tab = opened(browser, address, run, part, theme, height)
+                is_short = name == "short"
+                width = SHORT_WIDTH if is_short else 1366
+                tab = opened(browser, address, run, part, theme, height, width)
                 path = args.out / f"shift-{name}-{theme}.png"
                 if taken:
                     elements(tab, taken.split(), path)
+                elif is_short:
+                    tab.evaluate("document.querySelector('[data-testid=curves]').remove()")
+                    first_parts(tab, path, SHORT_ROWS)
                 else:
                     first_parts(tab, path)
                 tab.close()

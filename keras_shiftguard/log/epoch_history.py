@@ -1,4 +1,4 @@
-"""`EpochHistory`: logs, effect sizes and means of each epoch of a fit, for the page of the run."""
+"""`EpochHistory`: logs and numbers of the features in each epoch of a fit, for its page."""
 
 from collections.abc import Mapping, Sequence
 from itertools import islice
@@ -9,6 +9,7 @@ import numpy as np
 from keras_shiftguard.detection.finding import Finding
 from keras_shiftguard.detection.monitor import Pair
 from keras_shiftguard.log.shift_tab_bins import tables
+from keras_shiftguard.log.shift_tab_findings import flags_and_cost
 from keras_shiftguard.profiles import InputProfile
 from tensorboard_plugin_shiftguard.metadata import MAX_FEATURES
 
@@ -16,35 +17,37 @@ MAX_SHOWN = 12  # largest number of features on the page; the worst findings are
 # Largest number of epochs on the page. If there are more, evenly spaced ones are chosen, which
 # include the latest.
 MAX_EPOCHS = 200
+# The numbers of a feature in an epoch: effect size, mean of the stream, mean of the stream it is
+# compared with, flags as in the log of the Shift tab, and the cost that was known in that epoch.
+COLUMNS = ("effect", "mean", "against_mean", "flags", "cost")
 
 Key = tuple[str, str]  # a stream, and the stream it is compared with
 
 
 class Look(NamedTuple):
-    """Effect sizes and means of the features of a pair of streams in one epoch.
+    """Numbers of the features of a pair of streams in one epoch.
 
     Args:
         names: Names of the features.
-        values: Effect size, mean of the stream, and mean of the stream it is compared with,
-            `(features, 3)` float32; NaN if not known.
+        values: The numbers, `(features, len(COLUMNS))` float32; NaN if not known.
     """
 
     names: tuple[str, ...]
     values: np.ndarray
 
     def of(self, feature: str) -> np.ndarray:
-        """Returns the row of a feature, `(3,)`; NaN if it was not measured."""
+        """Returns the row of a feature, `(len(COLUMNS),)`; NaN if it was not measured."""
         if feature not in self.names:
-            return np.full(3, np.nan, "float32")
+            return np.full(len(COLUMNS), np.nan, "float32")
         row: np.ndarray = self.values[self.names.index(feature)]
         return row
 
 
-NOTHING = Look((), np.zeros((0, 3), "float32"))
+NOTHING = Look((), np.zeros((0, len(COLUMNS)), "float32"))
 
 
 class EpochHistory:
-    """Keras's logs, and the effect sizes and means of the features, for each epoch of a fit."""
+    """Keras's logs, and the numbers of the features, for each epoch of a fit."""
 
     def __init__(self) -> None:
         self.epochs: list[int] = []  # counted from 1
@@ -78,18 +81,11 @@ class EpochHistory:
         for finding in islice(findings, MAX_SHOWN):
             key = (finding.stream, finding.against)
             rows = [look.get(key, NOTHING).of(finding.feature) for look in looks]
-            effect, mean, against_mean = np.reshape(rows, (-1, 3)).T
-            if not np.isnan(effect).all():
-                features.append(
-                    {
-                        "stream": finding.stream,
-                        "against": finding.against,
-                        "feature": finding.feature,
-                        "effect": _rounded(effect),
-                        "mean": _rounded(mean),
-                        "against_mean": _rounded(against_mean),
-                    }
-                )
+            columns = np.reshape(rows, (-1, len(COLUMNS))).T
+            if not np.isnan(columns[0]).all():
+                named = {"stream": finding.stream, "against": finding.against}
+                numbers = {name: _rounded(c) for name, c in zip(COLUMNS, columns, strict=True)}
+                features.append({**named, "feature": finding.feature, **numbers})
         names = dict.fromkeys(name for i in chosen for name in self._logs[i])
         logs = {n: _rounded([self._logs[i].get(n, np.nan) for i in chosen]) for n in names}
         return {"numbers": [self.epochs[i] for i in chosen], "logs": logs, "features": features}
@@ -109,7 +105,7 @@ class EpochHistory:
             self._logs.append({n: np.nan if v is None else float(v) for n, v in logs.items()})
             rows: dict[Key, dict[str, list[float]]] = {}
             for each in part["features"]:
-                row = [each[name][i] for name in ("effect", "mean", "against_mean")]
+                row = [each[name][i] for name in COLUMNS]
                 rows.setdefault((each["stream"], each["against"]), {})[each["feature"]] = [
                     np.nan if value is None else value for value in row
                 ]
@@ -135,11 +131,11 @@ def _look(pair: Pair) -> Look:
     tested |= {name: f for name, f in pair.findings.items() if name not in tested}
     names = sorted(tested, key=lambda name: name not in pair.findings)[:MAX_FEATURES]
     now, before = _means(pair.current), _means(pair.reference)
-    rows = [
-        (tested[name].effect_size, now.get(name, np.nan), before.get(name, np.nan))
-        for name in names
-    ]
-    return Look(tuple(names), np.array(rows, "float32").reshape(-1, 3))
+    rows = []
+    for name in names:
+        means = now.get(name, np.nan), before.get(name, np.nan)
+        rows.append((tested[name].effect_size, *means, *flags_and_cost(tested[name], pair)))
+    return Look(tuple(names), np.array(rows, "float32").reshape(-1, len(COLUMNS)))
 
 
 def _means(profile: InputProfile) -> dict[str, float]:

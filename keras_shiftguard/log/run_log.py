@@ -63,7 +63,7 @@ class RunWriter:
 
             self.writer = event_writer.EventWriter(log_dir)
             self._tab = shift_tab.ShiftEvents(self.writer, _version(), tolerance)
-            self._page = run_page.RunPage(log_dir, kind)
+            self._page = run_page.RunPage(log_dir, kind, tolerance)
             self._pictures = PictureLog(log_dir, kind)
 
     def write_profiles(self, profiles: Mapping[str, InputProfile], step: int) -> None:

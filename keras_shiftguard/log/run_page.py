@@ -30,13 +30,21 @@ class RunPage:
     Args:
         log_dir: The directory of the files.
         kind: `"train"` for a fit, `"validation"` for an evaluation, else `"prediction"`.
+        tolerance: The share of accuracy that a shift may cost before the shift is an alarm; None
+            if every shift is an alarm.
     """
 
-    def __init__(self, log_dir: str | PathLike[str], kind: str = "train") -> None:
+    def __init__(
+        self,
+        log_dir: str | PathLike[str],
+        kind: str = "train",
+        tolerance: float | None = 0.01,
+    ) -> None:
         self._json = Path(log_dir) / f"{FILES[kind]}.json"
         self._html = self._json.with_suffix(".html")
         self._history = EpochHistory()
         self._parts: dict[str, Any] = {"title": Path(log_dir).resolve().name}
+        self._tolerance = tolerance
         self._has_failed = False
 
     def write_diagnosis(self, diagnoses: Mapping[str, Any]) -> None:
@@ -67,7 +75,8 @@ class RunPage:
         self._parts["report"] = logged_report(report, pairs, MAX_LISTED)
         if logs is not None:
             self._history.add(step + 1, logs, pairs)
-            self._parts["epochs"] = self._history.part(report.findings)
+            part = self._history.part(report.findings)
+            self._parts["epochs"] = {**part, "tolerance": self._tolerance}
         self._write()
 
     def keep_pictures(self, look: Mapping[str, Any]) -> None:

@@ -8,11 +8,18 @@ to parse a sentence.
 from collections.abc import Sequence
 from typing import Any
 
+from keras_shiftguard.detection.finding import Finding
 from keras_shiftguard.detection.monitor import Pair
 from keras_shiftguard.detection.report import ShiftReport
 from keras_shiftguard.detection.sentences import MAX_CLASSES_NAMED
 from keras_shiftguard.detection.two_sample.frequencies import compare_frequencies
-from tensorboard_plugin_shiftguard.metadata import MAX_FINDINGS
+from tensorboard_plugin_shiftguard.metadata import (
+    ALARM,
+    EXPECTED,
+    MAX_FINDINGS,
+    NEGLIGIBLE,
+    REPORTED,
+)
 
 
 def logged_report(
@@ -35,6 +42,28 @@ def logged_report(
         is_mix = finding["feature"] == "labels" and finding["until"] is None
         finding["classes"] = _classes(pair) if pair and is_mix else []
     return {**content, "findings": findings, "more": more}
+
+
+def flags_and_cost(tested: Finding, pair: Pair) -> tuple[int, float]:
+    """Returns the flags of a feature, see `metadata`, and its cost; NaN if that is not known.
+
+    Args:
+        tested: The latest test of the feature.
+        pair: The pair of streams.
+    """
+    name = tested.feature
+    finding = pair.findings.get(name, tested)
+    expected = finding.expected or name in pair.expected
+    # A significant feature without a finding of its own has the same cause as a finding. So it is
+    # an alarm only if a finding of the pair matters.
+    lasting = [f for f in pair.findings.values() if f.until is None]
+    along = name in pair.significant and any(f.matters for f in lasting)
+    reported = name in pair.findings and finding.until is None
+    alarm = (reported or along) and finding.matters and finding.until is None
+    flags = ALARM * (alarm and not expected) + EXPECTED * expected
+    flags += NEGLIGIBLE * finding.negligible + REPORTED * reported
+    is_over = finding.until is not None
+    return flags, float("nan") if finding.cost is None or is_over else finding.cost
 
 
 def _classes(pair: Pair) -> list[list[Any]]:

@@ -24,9 +24,9 @@ from keras_shiftguard.log.shift_tab_bins import (
     shown_classes,
     tables,
 )
+from keras_shiftguard.log.shift_tab_findings import flags_and_cost
 from keras_shiftguard.profiles import FeatureTable, InputProfile
 from keras_shiftguard.profiles.grid import BINS_PER_SIGN, GAMMA, SMALLEST
-from tensorboard_plugin_shiftguard import metadata
 from tensorboard_plugin_shiftguard.metadata import (
     CLASSES,
     HISTOGRAMS,
@@ -249,17 +249,7 @@ def _score(
         both: Feature tables of the current stream and of the reference, see `tables`.
     """
     name = tested.feature
-    finding = pair.findings.get(name, tested)
-    expected = finding.expected or name in pair.expected
-    # A significant feature without a finding of its own has the same cause as a finding. So it is
-    # an alarm only if a finding of the pair matters.
-    lasting = [f for f in pair.findings.values() if f.until is None]
-    along = name in pair.significant and any(f.matters for f in lasting)
-    reported = name in pair.findings and finding.until is None
-    alarm = (reported or along) and finding.matters and finding.until is None
-    flags = metadata.ALARM * (alarm and not expected)
-    flags += metadata.EXPECTED * expected + metadata.NEGLIGIBLE * finding.negligible
-    flags += metadata.REPORTED * reported
+    flags, cost = flags_and_cost(tested, pair)
     moments = []
     for sources in both:
         values = [np.nan, np.nan]
@@ -269,5 +259,4 @@ def _score(
                 values = [table.mean(column), table.std(column)]
         moments += values
     low, high = tested.interval
-    cost = np.nan if finding.cost is None or finding.until is not None else finding.cost
     return [tested.effect_size, low, high, float(np.log10(tested.p_value)), flags, *moments, cost]

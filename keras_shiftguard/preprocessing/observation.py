@@ -50,7 +50,7 @@ class Observation:
 
     @property
     def is_fitted(self) -> bool:
-        """Whether the convention was fitted to the extremes, because no named steps lead to them."""
+        """Whether the convention is a fit to the extremes; no named steps lead to them."""
         is_named = self.convention.mode != "custom" or self.kind == "scaled_twice"
         return not (is_named or self.by_grid)
 

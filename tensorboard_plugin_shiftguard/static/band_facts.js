@@ -101,7 +101,7 @@ function dateOf(story, overview) {
 function certaintyOf({ pair, made, about, cost_words: words }, alpha) {
   if (made) return fact("beyond chance", "the interval of the cost lies above 0", "chance");
   if (!pair || !(alpha > 0)) return null;
-  const rate = `at most 1 fit in ${Math.round(1 / alpha)} has a false alarm`;
+  const rate = `false-alarm rate: at most 1 in ${Math.round(1 / alpha)} fits`;
   const who = about?.[0] === "label" ? "the classes differ" : "the data differ";
   return fact("beyond chance", words === "unclear" ? `${who}; ${rate}` : rate, "chance");
 }

@@ -133,7 +133,7 @@ export function createCurves({ state, failed }) {
           : null,
       ),
       cursor,
-      ends(y, estimate),
+      ends(estimate),
     );
     const shown = [["training", "train"]];
     if (measure.validation) shown.push(["validation", "validation"]);
@@ -154,19 +154,18 @@ export function createCurves({ state, failed }) {
     show();
   }
 
-  /** The latest numbers, right of the chart. */
-  function ends(y, estimate) {
+  /** The latest numbers, right of the chart, each under its name. */
+  function ends(estimate) {
+    const { train, validation } = measure;
     const rows = [
-      [measure.validation?.at(-1)?.[1] ?? measure.train.at(-1)?.[1], "endvalue", ""],
-      [estimate.at(-1)?.[1], "tick", "without it "],
+      [(validation ?? train).at(-1)?.[1], "endvalue", validation ? "validation" : "training"],
+      [estimate.at(-1)?.[1], "tick", "without the shift"],
     ].filter(([value]) => Number.isFinite(value));
-    return rows.map(([value, style, note], k) =>
-      svg(
-        "text",
-        { class: style, x: axis.width - 4, y: HEIGHT / 2 + 18 * k, "text-anchor": "end" },
-        `${note}${number(value)}`,
-      ),
-    );
+    const at = (k) => ({ x: axis.width - 4, y: HEIGHT / 2 - 12 + 18 * k, "text-anchor": "end" });
+    return rows.map(([value, style, name], k) => [
+      svg("text", { class: "tick", ...at(2 * k) }, name),
+      svg("text", { class: style, ...at(2 * k + 1) }, number(value)),
+    ]);
   }
 
   const placeOf = (step) =>

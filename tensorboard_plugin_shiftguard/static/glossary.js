@@ -17,13 +17,14 @@ const WORDS = [
   ],
   [
     "Cost unclear",
-    "The difference is certain. The interval of its cost contains 0, and costs above the " +
-      "tolerance; more labelled samples make it narrower.",
+    "The difference is certain, but its cost may be 0 and may also be above the tolerance. More " +
+      "labelled samples would show which.",
   ],
   [
     "Beyond chance",
-    "The test that found it raises a false alarm in at most that many fits, however many epochs " +
-      "and features it looks at.",
+    "The difference is too large to be chance. If nothing differed, at most 1 in 20 fits would " +
+      "raise any alarm, over all its epochs and features. This false-alarm rate is " +
+      "ShiftGuard(alpha=0.05), the default; the band shows the rate of this run.",
   ],
   [
     "Within tolerance",
@@ -32,8 +33,8 @@ const WORDS = [
   ],
   [
     "Made up for",
-    "Augmentation changes the training images until they look like the target. The difference of " +
-      "the data stays; what the model is trained on no longer differs.",
+    "Augmentation changes the training images so that they look like the target. The model then " +
+      "trains on images that no longer differ from the target. The stored data still differ.",
   ],
   [
     "Unusual image",
@@ -42,11 +43,13 @@ const WORDS = [
   ],
   [
     "Goes along",
-    "It differs as well, and a stronger finding explains it. It is not reported a second time.",
+    "This feature differs too, but a stronger finding has the same cause. It is no finding of its " +
+      "own: if you repair the stronger finding, this difference should disappear as well.",
   ],
   [
     "In epochs 1 to 3 only",
-    "It was found, and a later epoch excludes it. That it is not found again would not be enough.",
+    "The difference was found in epoch 1 and is over: the samples of epoch 4 show that it is no " +
+      "longer there. If an epoch only fails to show a difference, it counts as lasting.",
   ],
   ["Expected", "Training is augmented at random, so it is meant to vary more than validation."],
   [

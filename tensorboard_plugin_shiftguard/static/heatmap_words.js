@@ -64,7 +64,10 @@ export function alikeInWords({ state, pair }) {
   if (both.length !== 2 || both.some((one) => one?.status !== "mismatch")) return "";
   if (both[0].advice !== both[1].advice) return "";
   const [first, second] = names.map(streamName).reverse();
-  return `This compares ${second} with ${first}. Both are wrong alike, so nothing differs here.`;
+  return (
+    `This compares ${second} with ${first}. Both are prepared wrongly in the same way, so that ` +
+    "mistake does not show here."
+  );
 }
 
 /** Describes the whole heatmap in a few sentences. */

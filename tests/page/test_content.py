@@ -86,7 +86,7 @@ def test_the_figures_stand_in_the_band_and_in_the_table():
         "beyond chance",
     ]
     assert content.band.facts[1].meaning == ""
-    assert content.band.facts[2].meaning == "at most 1 fit in 20 has a false alarm"
+    assert content.band.facts[2].meaning == "false-alarm rate: at most 1 in 20 fits"
     [table] = content.sections[0].tables
     assert table.rows[0][1:] == (
         "brightness",
@@ -188,7 +188,6 @@ def test_the_epochs_have_the_words_of_the_tab_and_a_row_for_each_cause():
     means = assemble(plain(parts)).sections[0].charts[2:]
     assert means[0].title == "Mean of brightness of right"
     text = page(plain(parts))
-    assert "The colour is the effect size" in text
     assert "input/" not in text and "noise_flat" not in text and "noise in flat regions" in text
 
 

@@ -18,6 +18,7 @@ from keras_shiftguard.detection.monitor import ShiftMonitor
 from keras_shiftguard.log.epoch_history import EpochHistory
 from keras_shiftguard.log.run_page import RunPage
 from keras_shiftguard_cli import main
+from tensorboard_plugin_shiftguard.metadata import ALARM, REPORTED
 
 pytestmark = pytest.mark.eager
 
@@ -90,6 +91,8 @@ def test_what_was_found_later_is_shown_from_the_first_epoch_on(rng):
     [feature] = history.part([finding])["features"]
     assert [round(value) for value in feature["mean"]] == [0, 0, 2]
     assert [abs(value) < 0.3 for value in feature["effect"]] == [True, True, False]
+    assert [int(value) for value in feature["flags"]] == [0, 0, ALARM | REPORTED]
+    assert feature["cost"] == [None] * 3
 
 
 def test_what_a_callback_logs_that_is_no_number_is_left_out():

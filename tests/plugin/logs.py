@@ -125,11 +125,11 @@ def state(step=0, **more):
     return as_json({**content, "num_samples": {"train": 300}, **more})
 
 
-def write_small_run(run_dir, steps=range(3)):
+def write_small_run(run_dir, steps=range(3), wall_time=1e9):
     """Writes a run in which feature `a` shifts from the second step on, and `b` does not."""
     with RawLog(run_dir) as log:
         for step in steps:
-            log.add("shiftguard/state", state(step), step)
+            log.add("shiftguard/state", state(step), step, wall_time=wall_time)
             values = scores(0.5 * step, 0.05, flags=(9 * (step > 0), 4))
             log.add("shiftguard/scores/validation-train/0", values, step, scores_content())
             log.add(

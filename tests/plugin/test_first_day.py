@@ -2,6 +2,7 @@
 
 import json
 import re
+import time
 import warnings
 
 import keras
@@ -13,7 +14,7 @@ from plugin.test_gap import REPORT, ROWS
 from plugin.test_picture_routes import write_pictures
 
 import keras_shiftguard as sg
-from keras_shiftguard.explain.report import GapReport
+from keras_shiftguard.explain.report import GapReport, GapRow
 
 pytestmark = pytest.mark.eager
 
@@ -136,6 +137,10 @@ def log_dir(tmp_path_factory):
     write_pictures(path / "pictures")
     REPORT.write(path / "gap")
     GapReport(ROWS[2:], 0.83, 0.81, (-0.05, 0.01), "published", 50).write(path / "chance")
+    detail = "the reference loses 4.1 if one darkens it; " * 8 + "the end"
+    gain = GapRow("label shift", -0.2, (-0.25, -0.15), 0.4, "removed")  # up to 5/4 of the expected
+    dark = GapRow("covariate shift", 0.4, (0.35, 0.45), 1.0, "estimated", detail, "x = x * 2.1")
+    GapReport((gain, dark), 0.6, 0.8, (0.15, 0.25), "published", 500).write(path / "long")
     fit(path / "fit")
     return path
 
@@ -185,7 +190,7 @@ def test_a_refresh_keeps_the_run(open_at, address, log_dir):
     current.wait_for()
     before = current.get_attribute("data-run")
     for number in range(5):
-        write_small_run(log_dir / f"later{number}" / "shiftguard")
+        write_small_run(log_dir / f"later{number}" / "shiftguard", wall_time=time.time())
     tab.eventually(lambda: refreshed(tab).run("later4").count() == 1)
     assert current.get_attribute("data-run") == before
     tab.run("darker").click()
@@ -280,7 +285,7 @@ def test_adaptation_shows_the_largest_shift_and_says_whether_it_helped(opened):
 def test_the_verdict_keeps_its_cause_and_its_date(opened):
     tab = opened("darker")
     shown = tab("verdict").inner_text()
-    assert "Points to brightness." in shown and "effect size \u22123.9;" in shown
+    assert "The cause is probably brightness." in shown and "effect size \u22123.9;" in shown
     assert (
         "3.6" not in shown and "effect size \u22123.9 (brightness)" in tab("readout").inner_text()
     )
@@ -301,6 +306,21 @@ def test_a_run_with_only_a_gap_says_so(opened):
     assert everything.count("x = x * 2") == everything.count("2,000 samples") == 1
     assert "at an unknown time" not in shown
     assert "points lower than it should be" in tab("fold-gap").inner_text()
+    names = tab("run-picker").locator(".runname").all_inner_texts()
+    assert names == sorted(names)  # its place is that of its name, not the last one
+
+
+def test_a_gap_is_told_in_full_and_its_bars_end_in_their_cells(opened):
+    tab = opened("long")
+    tab("gap").wait_for()
+    assert "the end." in tab("foremost").inner_text()
+    assert "the end" in tab("gap").inner_text()
+    sides = "[...document.querySelectorAll('.%s')].map(e => e.getBoundingClientRect())"
+    sides += ".map(box => [box.left, box.right])"
+    bars, cells = (tab.evaluate(sides % name) for name in ("gap-fill", "gap-room"))
+    assert len(bars) == len(cells) == 4
+    for (left, right), (start, end) in zip(bars, cells, strict=True):
+        assert start - 3 < left < right < end + 3  # pixels
 
 
 @pytest.mark.thorough

@@ -60,11 +60,10 @@ def test_odd_but_right_photos_are_no_mismatch(network):
 
 
 @pytest.mark.thorough
-@pytest.mark.parametrize(
-    "twice", ["RAW / np.float32(255**2)", "RAW / np.float32(127.5**2) - 1.008"]
-)
-def test_names_and_repairs_what_was_scaled_twice(network, twice):
-    images = eval(twice)
+@pytest.mark.parametrize("mode", ["unit", "tf", "caffe"])
+def test_names_and_repairs_what_was_scaled_twice(network, mode):
+    once = InputConvention(mode)
+    images = once.from_raw(once.from_raw(RAW))
     found = verdict_on(network, images)
     assert (found.status, found.expected) == ("mismatch", CAFFE)
     # The fix divides by about 1e-5, which makes the precision of float32 visible.

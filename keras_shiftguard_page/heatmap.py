@@ -1,0 +1,167 @@
+"""The heatmap of causes by epochs, with the colours and the words of the Shift tab.
+
+The rules are those of `groups.js`, `heatmap_draw.js` and `heatmap_words.js` in
+`tensorboard_plugin_shiftguard/static`; a test compares them.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, NamedTuple
+
+from keras_shiftguard_page.words import number, points
+from tensorboard_plugin_shiftguard.metadata import ALARM, EXPECTED, REPORTED
+from tensorboard_plugin_shiftguard.story_parts import TOLERANCE
+from tensorboard_plugin_shiftguard.story_shift import most_lost
+
+COSTS = (0.02, 0.04, 0.06)  # costs at which the second to fourth colour begin
+EFFECTS = (0.5, 1.0, 2.0)  # the same for effect sizes, which set the colour if no cost is known
+MAX_CELLS = 100  # cells in a row; with more epochs, each cell shows several epochs
+# The looks of a cell (its CSS classes), from the weakest to the strongest, with their words in the
+# legend. A cell that is found has the look h1 to h4 by its cost or, without one, e1 to e4.
+NOTHING, TOLERATED, EXPECTED_LOOK, ALONG, UNCLEAR, FOUND = range(6)
+QUIET_LOOKS = ("quiet", "tolerated", "tolerated", "along", "unclear")
+LEGEND = {
+    "quiet": "nothing found",
+    "tolerated": "differs, within tolerance",
+    "along": "goes along with a finding",
+    "unclear": "cost unclear",
+}
+UNPRICED = "cost not measured, effect size:"
+
+
+class Cell(NamedTuple):
+    """A cell: its look (a CSS class), and its text."""
+
+    look: str
+    text: str
+
+
+class HeatRow(NamedTuple):
+    """A row of the heatmap: one cause over the epochs.
+
+    Its state is `"alarm"`, `"unclear"` (the cost is unclear) or `"calm"`.
+    """
+
+    name: str
+    below: str
+    cells: list[Cell]
+    figure: str
+    state: str
+
+
+@dataclass(frozen=True)
+class Heat:
+    """A heatmap of causes by epochs, coloured by cost.
+
+    Args:
+        title: What is shown.
+        rows: The causes.
+        first: The first epoch.
+        last: The last epoch.
+        tolerance: The share of accuracy that a difference may cost before it is an alarm.
+    """
+
+    title: str
+    rows: list[HeatRow]
+    first: int
+    last: int
+    tolerance: float = TOLERANCE
+    kind: ClassVar[str] = "heat"
+
+    @property
+    def legend(self) -> list[tuple[str, str]]:
+        """The looks that occur, each with its words; a text without a colour has the look ""."""
+        looks = {cell.look for row in self.rows for cell in row.cells}
+        keys = [(look, words) for look, words in LEGEND.items() if look in looks]
+        if any(look.startswith("h") for look in looks):
+            least = f"{100 * self.tolerance:.3g}"
+            words = (least, *(f"{100 * cost:.0f}" for cost in COSTS))
+            keys += [(f"h{i}", text) for i, text in enumerate(words, 1)]
+            keys[-1] = ("h4", f"{words[-1]} points lost and more")
+        if any(look.startswith("e") for look in looks):
+            words = ("0.1", *(f"{effect:g}" for effect in EFFECTS))
+            keys += [("", UNPRICED), *((f"e{i}", text) for i, text in enumerate(words, 1))]
+            keys[-1] = ("e4", f"{words[-1]} and more")
+        return keys
+
+
+Member = tuple[Mapping[str, Any], Mapping[str, Any]]  # a feature's numbers, and its finding
+
+
+def cells(numbers: list[int], members: list[Member], tolerance: float) -> list[Cell]:
+    """Returns the cells of a cause; each shows the strongest difference in its epochs."""
+    step = -(-len(numbers) // MAX_CELLS)
+    found = []
+    for start in range(0, len(numbers), step):
+        chosen = range(start, min(start + step, len(numbers)))
+        states = [
+            state
+            for each, finding in members
+            for i in chosen
+            if (state := _state(each, finding, numbers[i], i, tolerance)) is not None
+        ]
+        strongest = max(states, key=lambda state: state[:3], default=None)
+        found.append(_cell(numbers[start], strongest))
+    return found
+
+
+State = tuple[int, float, float, float | None]  # level, cost (-1: not known), effect size, cost
+
+
+def _state(
+    each: Mapping[str, Any], finding: Mapping[str, Any], epoch: int, i: int, tolerance: float
+) -> State | None:
+    """Returns how strongly a feature differs in epoch number `i`; None if it is not known."""
+    effect = each["effect"][i]
+    if effect is None:
+        return None
+    flags, cost = _known(each, finding, epoch, i)
+    effect, level = abs(effect), NOTHING
+    if flags & ALARM:
+        level = FOUND if flags & REPORTED else ALONG
+    elif flags & EXPECTED:
+        level = EXPECTED_LOOK
+    elif flags & REPORTED:
+        # The page has the interval of the latest epoch only, so it is used for every epoch.
+        beyond = most_lost(finding) - (finding["cost"] or 0.0) if finding["harmless"] else 0.0
+        is_unclear = cost is not None and finding["harmless"] and cost + beyond > tolerance
+        level = UNCLEAR if is_unclear else TOLERATED
+    return level, -1.0 if cost is None else cost, effect, cost
+
+
+def _known(
+    each: Mapping[str, Any], finding: Mapping[str, Any], epoch: int, i: int
+) -> tuple[int, float | None]:
+    """Returns the flags and the cost of a feature as they were known in an epoch."""
+    if "flags" in each:
+        return int(each["flags"][i] or 0), each["cost"][i]
+    # Pages of older versions hold only the latest state.
+    until = finding.get("until")
+    if epoch < (finding["since"] or 0) or (until is not None and epoch > until):
+        return 0, None
+    kinds = ALARM * bool(finding["matters"]) + EXPECTED * bool(finding["expected"])
+    return REPORTED + kinds, finding["cost"]
+
+
+def _cell(epoch: int, state: State | None) -> Cell:
+    if state is None:
+        return Cell("none", f"epoch {epoch}: not measured")
+    level, _, effect, cost = state
+    size = f"; effect size {number(effect)}"
+    lost = "" if cost is None else f"costs {points(cost)} points of accuracy"
+    if level == NOTHING:
+        return Cell("quiet", f"epoch {epoch}: nothing found")
+    if level == FOUND and cost is not None:
+        return Cell(f"h{1 + sum(cost >= limit for limit in COSTS)}", f"epoch {epoch}: {lost}{size}")
+    if level == FOUND:
+        look = f"e{1 + sum(effect >= limit for limit in EFFECTS)}"
+        return Cell(look, f"epoch {epoch}: shifted, cost not measured{size}")
+    words = {
+        TOLERATED: f"differs; {lost}, within tolerance"
+        if cost is not None and cost > 0
+        else "differs, within tolerance",
+        EXPECTED_LOOK: "expected, training is augmented",
+        ALONG: "goes along with a stronger finding",
+        UNCLEAR: "differs, its cost is unclear",
+    }
+    return Cell(QUIET_LOOKS[level], f"epoch {epoch}: {words[level]}{size}")
