@@ -35,7 +35,12 @@ def test_lint_tools_are_pinned_in_one_place():
 
 
 def test_ci_runs_the_commands_of_the_makefile():
-    jobs = yaml.safe_load((ROOT / ".github/workflows/ci.yml").read_text())["jobs"]
+    workflow = yaml.safe_load((ROOT / ".github/workflows/ci.yml").read_text())
+    jobs, events = workflow["jobs"], workflow[True]  # YAML reads `on` as True
+    assert {"push", "pull_request", "schedule"} <= set(events)
+    assert "github.event_name" in workflow["concurrency"]["group"]
+    assert all("schedule" in jobs[name]["if"] for name in ("test-all", "keras", "newest"))
+    assert [name for name in jobs if jobs[name].get("continue-on-error")] == ["newest"]
     commands = [step.get("run", "") for job in jobs.values() for step in job["steps"]]
     makefile = (ROOT / "Makefile").read_text()
     targets = {m for line in commands for m in re.findall(r"make ([\w-]+)", line)}

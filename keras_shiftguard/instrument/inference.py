@@ -8,6 +8,7 @@ import numpy as np
 from keras import ops
 
 from keras_shiftguard.instrument.layer_calls import as_called, no_gradients
+from keras_shiftguard.statistics.classes import probabilities
 
 BATCH = 128
 
@@ -30,9 +31,5 @@ def predicted_classes(model: keras.Model, name: str, chunks: Iterable[Any]) -> n
                 inputs = as_called(model, {name: chunk[start : start + BATCH]})
                 outputs = ops.convert_to_numpy(ops.stop_gradient(model(inputs, training=False)))
             found.append(outputs)
-    outputs = np.concatenate(found)
-    if outputs.shape[1] > 1:
-        return outputs.argmax(axis=1)
-    # One column: the probability of the second class if none is outside [0, 1], else its logit.
-    limit = 0.0 if np.any((outputs < 0) | (outputs > 1)) else 0.5
-    return (outputs[:, 0] > limit).astype(int)
+    # Whether a single column holds probabilities or logits is decided on all samples together.
+    return ops.convert_to_numpy(probabilities(np.concatenate(found))).argmax(axis=1)

@@ -148,6 +148,8 @@ def test_a_single_column_is_read_as_logits_or_probabilities_for_all_samples():
     probabilities[0] = np.nan  # does not decide for the other samples
     found = predicted_classes(model, "input", [probabilities])
     assert np.array_equal(found, probabilities[:, 0] > 0.5)
+    rounded = np.array([[1.0005], [0.3], [0.6]], "float32")  # probabilities, within the tolerance
+    assert predicted_classes(model, "input", [rounded]).tolist() == [1, 0, 1]
 
 
 def test_more_classes_than_are_counted_apart():
