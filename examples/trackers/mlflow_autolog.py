@@ -8,6 +8,7 @@ from sklearn.datasets import load_digits
 
 import keras_shiftguard as sg
 
+keras.utils.set_random_seed(0)
 x, y = load_digits(return_X_y=True)
 x = x.reshape(-1, 8, 8, 1) / 16
 layers = [keras.layers.Flatten(), keras.layers.Dense(10, activation="softmax")]

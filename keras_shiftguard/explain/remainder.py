@@ -175,7 +175,7 @@ class Remainder:
             np.clip(estimate.draws, 0.0, np.maximum(self.left.draws, 0.0)),
         )
         self.left = self.left.minus(points)
-        line = "" if best is None else _repair_line(best[0], before, now)
+        line = ADAPT_LINE if best is None else _repair_line(best[0], before, now)
         return Estimate(COVARIATE_SHIFT, points, "; ".join(filter(None, parts)), line)
 
     def _attributes(
