@@ -9,6 +9,7 @@ import pytest
 from keras import layers
 
 import keras_shiftguard as sg
+from keras_shiftguard.statistics.schedule import stride_for
 
 pytestmark = [pytest.mark.backend, pytest.mark.each_backend, pytest.mark.eager]
 
@@ -196,13 +197,22 @@ def test_a_network_trained_from_scratch_is_not_accused(raw, labels):
 @pytest.mark.thorough
 @pytest.mark.filterwarnings("ignore::keras_shiftguard.ShiftWarning")
 def test_the_verdict_comes_within_sixteen_batches(model, raw, labels):
-    guard, seen = watching(verbose=0), []
-    x, y = np.concatenate([raw] * 4) / 255, np.concatenate([labels] * 4)
-    look = keras.callbacks.LambdaCallback(
-        on_train_batch_end=lambda batch, logs: seen.append(guard.diagnosis is not None)
-    )
-    model.fit(x, y, batch_size=1, callbacks=[guard, look], verbose=0)
+    """Also in a long pass, of which only every eighth step is measured after the verdict."""
+    guard, seen, kept = watching(verbose=0), [], []
+    x, y = np.concatenate([raw] * 64) / 255, np.concatenate([labels] * 64)
+
+    def look(batch, logs):
+        seen.append(guard.diagnosis is not None)
+        (buffer,) = guard._run.stream("train").buffers.values()
+        kept.append(len(buffer.positions))
+        model.stop_training = seen[-1] or batch == 31
+
+    callbacks = [guard, keras.callbacks.LambdaCallback(on_train_batch_end=look)]
+    model.fit(x, y, batch_size=1, callbacks=callbacks, verbose=0)
     assert seen.index(True) < 16
+    assert guard.diagnosis.status == "mismatch"
+    # If only every eighth batch were measured, the verdict would rest on two images.
+    assert kept == list(range(1, len(seen) + 1)) and stride_for(len(x)) == 8
 
 
 @pytest.mark.filterwarnings("ignore::keras_shiftguard.ShiftWarning")
