@@ -1,4 +1,4 @@
-"""Kill and resume: does a fit that is killed at any step end with the same findings?
+"""Kill and resume: does a fit that is killed at any step end with the same findings and weights?
 
     python examples/benchmarks/kill_and_resume.py --points 50
 
@@ -8,8 +8,9 @@ second after a step, and started again. The step and the delay are drawn by seed
 point Keras's `BackupAndRestore` restores the weights. At the others, the user's own checkpoint and
 `initial_epoch=` do. `log_dir` holds the guard's state file. The output says how many runs end with
 the same findings, counts and epochs as the undisturbed run, how far the statistics of the input
-differ, and how many runs look the same in the Shift tab, with each epoch once. The order of the
-data is a function of the epoch, so a resumed fit sees the same batches.
+differ, and how many runs look the same in the Shift tab, with each epoch once. It also says how
+many runs end with the weights and the optimizer state of an undisturbed fit without the guard, bit
+for bit. The order of the data is a function of the epoch, so a resumed fit sees the same batches.
 
 Each fit runs in a new process, forked from a process that has only imported the packages. So the
 imports, which would take half of the time of a point, are done once, and an earlier fit leaves
@@ -34,7 +35,7 @@ DARKER_FROM = 2
 RUN = "shiftguard"
 
 
-def worker(folder: Path, own_checkpoint: bool, parent: Connection):
+def worker(folder: Path, own_checkpoint: bool, guarded: bool, parent: Connection):
     """Runs one fit, and reports each step after it is done."""
     import keras
     import numpy as np
@@ -102,22 +103,26 @@ def worker(folder: Path, own_checkpoint: bool, parent: Connection):
         validation_data=validation,
         epochs=EPOCHS,
         initial_epoch=first,
-        callbacks=[Clock(), guard, saver],
+        callbacks=[Clock(), *([guard] if guarded else []), saver],
         shuffle=False,
         verbose=0,
     )
-    features = {name: profile.features for name, profile in guard.profiles.items()}
-    found = {"report": guard.report.to_dict(), "features": features}
+    variables = [*model.weights, *model.optimizer.variables]
+    found = {"weights": [keras.ops.convert_to_numpy(v).tobytes().hex() for v in variables]}
+    if guarded:
+        found["features"] = {name: profile.features for name, profile in guard.profiles.items()}
+        found["report"] = guard.report.to_dict()
     (folder / "found.json").write_text(json.dumps(found))
 
 
-def run(folder, own_checkpoint=False, kill_after=None, delay=0.0):
-    """Runs a fit to its end, and kills it once if `kill_after` is given; returns its findings."""
+def run(folder, own_checkpoint=False, kill_after=None, delay=0.0, guarded=True):
+    """Runs a fit to its end, and kills it once if `kill_after` is given; returns its results."""
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["keras_shiftguard", "sklearn.datasets"])
     while True:
         ours, theirs = context.Pipe(duplex=False)
-        process = context.Process(target=worker, args=(folder, own_checkpoint, theirs))
+        arguments = (folder, own_checkpoint, guarded, theirs)
+        process = context.Process(target=worker, args=arguments)
         process.start()
         theirs.close()  # so that `recv` ends when the process ends
         try:
@@ -188,10 +193,16 @@ def same_picture(one, other):
 
 
 def compare(points, seed=0):
-    """Kills and resumes a fit at each point; yields `(step, same, gap, picture, log_dir)`."""
+    """Kills and resumes a fit at each point.
+
+    Yields `(step, same, gap, picture, weights, log_dir)`: `weights` is whether the weights and the
+    optimizer state are those of an undisturbed fit without the guard.
+    """
     import numpy as np
 
     rng = np.random.default_rng(seed)
+    with tempfile.TemporaryDirectory() as folder:
+        plain = run(Path(folder), guarded=False)["weights"]
     with tempfile.TemporaryDirectory() as folder:
         whole = run(Path(folder))
         picture = shown(Path(folder) / "logs")
@@ -201,22 +212,28 @@ def compare(points, seed=0):
         with tempfile.TemporaryDirectory() as folder:
             found = run(Path(folder), point % 2 == 1, int(step), rng.uniform(0, 0.2))
             logs = Path(folder) / "logs"
-            yield int(step), *apart(whole, found), same_picture(picture, shown(logs)), logs
+            same_weights = found["weights"] == plain
+            shown_alike = same_picture(picture, shown(logs))
+            yield int(step), *apart(whole, found), shown_alike, same_weights, logs
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--points", type=int, default=50)
     arguments = parser.parse_args()
-    same, worst, shown_right = 0, 0.0, 0
-    for step, equal, gap, picture, _ in compare(arguments.points):
+    same, worst, shown_right, trained_alike = 0, 0.0, 0, 0
+    for step, equal, gap, picture, weights, _ in compare(arguments.points):
         same, worst, shown_right = same + equal, max(worst, gap), shown_right + picture
+        trained_alike += weights
         answer, drawn = ("the same" if right else "another" for right in (equal, picture))
-        print(f"  killed after step {step}: {answer} answer, {drawn} picture", flush=True)
+        trained = "the same" if weights else "other"
+        line = f"  killed after step {step}: {answer} answer, {drawn} picture, {trained} weights"
+        print(line, flush=True)
     print(
         f"killed at {arguments.points} points of {EPOCHS * STEPS} steps: {same} runs end with the "
         f"findings, epochs and counts of the undisturbed one, statistics within {worst:.1g}; the "
-        f"tab shows each epoch once, and the same, in {shown_right}"
+        f"tab shows each epoch once, and the same, in {shown_right}; {trained_alike} end with the "
+        "weights of an undisturbed fit without the guard, bit for bit"
     )
 
 

@@ -2,8 +2,10 @@
 
     python examples/benchmarks/statistics_cost.py --backend tensorflow --model small_cnn
 
-For comparison, the script also times a compiled call that does nothing, and a minimal pass over
-all pixels, which computes their extremes, their sums and the sums of their squares.
+Each row is the time beyond that of a compiled call that does nothing, which is printed first. For
+comparison, the script also times the cheapest computation over all pixels: their extremes, their
+sums and the sums of their squares. The last two rows are whole steps: the parts above, and the
+labels.
 """
 
 import argparse
@@ -58,7 +60,7 @@ def timed(run, x, calls):
 
 
 def show(name, wall, cpu):
-    print(f"  {name:38} {wall:6.2f} ms wall {cpu:6.2f} ms cpu", flush=True)
+    print(f"  {name:41} {wall:6.2f} ms wall {cpu:6.2f} ms cpu", flush=True)
 
 
 def main():
@@ -72,11 +74,13 @@ def main():
     from keras_shiftguard.statistics.kept_samples import KeptSamples
     from keras_shiftguard.statistics.schedule import ROWS
     from keras_shiftguard.statistics.sketch import Sketch
+    from keras_shiftguard.statistics.stream import Stream
 
     rng = np.random.default_rng(0)
     shape = SHAPES[args.model]
     x = ops.convert_to_tensor((rng.random(shape) * 255).astype("float32"))
     sketch = Sketch(spec_for("input", (None, *shape[1:]), "channels_last"))
+    labels = ops.convert_to_tensor(np.arange(shape[0]) % 10)
     state = keras.Variable(np.zeros((4, shape[0], 64 * shape[-1]), "float32"))
 
     def least(x):
@@ -88,21 +92,48 @@ def main():
 
     every, some = sketch.state.variables, sketch.measured_state.variables
     parts = {
-        "nothing": (lambda x: state.assign(state.value), [state]),
-        "the least of every pixel": (least, [state]),
-        "count and fingerprint, at every step": (sketch.count, every),
-        "pixels, at every k-th step": (lambda x: sketch.measure(x, details=0), some),
-        "pixels and samples, at every k-th step": (lambda x: sketch.measure(x, details=ROWS), some),
+        "cheapest computation over every pixel": (least, [state]),
+        "every step: counts and fingerprint": (sketch.count, every),
+        "close look: every pixel": (lambda x: sketch.measure(x, details=0), some),
+        "close look: every pixel, 32 samples": (lambda x: sketch.measure(x, details=ROWS), some),
     }
     print(f"{args.backend}, a batch of {shape}, {args.calls} calls; load {os.getloadavg()[0]:.1f}")
+    empty = timed(compiled(lambda x: state.assign(state.value), [state]), x, args.calls)
+    show("an empty call", *empty)
     for name, (update, variables) in parts.items():
-        show(name, *timed(compiled(update, variables), x, args.calls))
+        show(name, *timed(compiled(update, variables), x, args.calls) - empty)
     # A pass of `calls` measured steps fills the buffer; three steps come before the timing.
-    buffer, labels = KeptSamples(sketch.spec), ops.convert_to_tensor(np.arange(shape[0]) % 10)
+    buffer = KeptSamples(sketch.spec)
     buffer.spread(args.calls + 3)
-    name = "images to the host, at every k-th step"
+    name = "close look: the kept sample, to the host"
     show(name, *timed(lambda x: buffer.update(x, labels), x, args.calls))
-    print(f"  kept after this pass: {len(buffer.positions)} images")
+    for name, stride in {
+        "whole step without a close look": 10**9,
+        "whole step with one": 1,
+    }.items():
+        stream = Stream("train")
+        stream.build([sketch.spec])
+        stream.measure_every(stride)
+        stream.spread_samples((args.calls + 3) if stride == 1 else 1)
+        show(name, *timed(whole(stream, labels), x, args.calls))
+    kept = buffer.read()[0]
+    print(f"  kept after this pass: {len(kept)} images, {kept.nbytes / 2**20:.1f} MiB")
+
+
+def whole(stream, labels):
+    """Returns a function that measures a batch as the guard does in a fit."""
+    import keras
+
+    variables = [v for sketch in stream.sketches.values() for v in sketch.measured_state.variables]
+
+    def run(x):
+        stream.update({"input": x}, x, labels)
+        if keras.backend.backend() == "jax":  # otherwise JAX would still be computing
+            import jax
+
+            jax.block_until_ready([v.value for v in variables])
+
+    return run
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ import time
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext, suppress
 from dataclasses import replace
+from functools import partial
 from os import PathLike
 from typing import Any
 
@@ -82,7 +83,7 @@ class Run:
         self.training = kind == "train"
         self.preprocessing = preprocessing
         self.shift = shift
-        self.costs = CostWatch(model, shift, self._sync)
+        self.costs = CostWatch(model, shift, partial(_sync, model))  # no reference back to the run
         self.pictures = SamplePictures(log_samples)
         self.repair = repair
         self.log = log
@@ -327,7 +328,7 @@ class Run:
         return "\n".join(line for line in lines if line)
 
     def _estimate(self) -> AccuracyEstimate | None:
-        self._sync()
+        _sync(self.model)
         seconds = time.perf_counter() - self._began
         return self.repair.estimate(self.model, self.stream("validation"), seconds)
 
@@ -500,7 +501,7 @@ class Run:
         """Diagnoses a stream; acts on a final diagnosis, and then returns True."""
         watch, stream = self.preprocessing, self.stream(name)
         if stream.kept_samples:  # without images, the check does not run the model
-            self._sync()
+            _sync(self.model)
         with undisturbed(self.model) if stream.kept_samples else nullcontext():
             is_final = watch.check(self.model, stream, self._passes[name].batches, final)
         if not is_final:
@@ -512,7 +513,8 @@ class Run:
             self.log.write_correction(name, self.epoch)
         return True
 
-    def _sync(self) -> None:
-        """On JAX, copies the present weights from the step to the variables of the model."""
-        if keras.backend.backend() == "jax":
-            self.model.jax_state_sync()
+
+def _sync(model: keras.Model) -> None:
+    """On JAX, copies the present weights from the step to the variables of the model."""
+    if keras.backend.backend() == "jax":
+        model.jax_state_sync()

@@ -10,6 +10,7 @@ same way as without `ShiftGuard`.
 
 from collections.abc import Callable, Sequence
 from typing import Any
+from weakref import WeakMethod
 
 import keras
 
@@ -63,7 +64,10 @@ class Probe:
         self._active: str | None = None  # the stream that is measured now
         self._history: Any = None  # `model.history` when the latest batch began
         self.has_failed = False  # if True, nothing is measured any more
-        self._steps = TensorFlowSteps(model, self._fail)
+        # A weak reference: in a reference cycle, only Python's garbage collector would free the
+        # kept images of an old guard, and until then they would add up over many fits.
+        fail = WeakMethod(self._fail)
+        self._steps = TensorFlowSteps(model, lambda error: fail()(error))  # type: ignore[misc]
         self._unmeasured = UnmeasuredInputs()
 
     def attach(self, run_key: object = None) -> None:

@@ -23,7 +23,8 @@ def stride_for(steps: int | None, batch_size: int | None = None, repeats: bool =
     """Returns the stride between measured steps, so that a pass is sampled evenly.
 
     Args:
-        steps: Number of steps of the pass. None if unknown; every step is then measured.
+        steps: Number of steps of the pass. None if unknown; every step is then measured. In a fit
+            this happens in the first pass of a stream at most.
         batch_size: Number of samples of a step on each replica. If None, at least `ROWS`
             are assumed.
         repeats: Whether the latest passes went over the same samples.

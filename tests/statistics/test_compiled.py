@@ -13,7 +13,8 @@ from keras_shiftguard.statistics import attributes, compiled
 from keras_shiftguard.statistics.state import State
 
 pytestmark = pytest.mark.skipif(
-    keras.backend.backend() != "tensorflow", reason="other backends cache nothing"
+    keras.backend.backend() != "tensorflow",
+    reason="test_compiled_on_jax.py is for JAX; PyTorch compiles nothing",
 )
 
 

@@ -1,8 +1,14 @@
-"""On JAX, the statistics are compiled with options that halve the time, if JAX accepts them."""
+"""On JAX, statistics are compiled once, with options that halve the time if JAX accepts them."""
+
+import re
 
 import keras
+import numpy as np
 import pytest
+from keras import layers
 
+import keras_shiftguard as sg
+from keras_shiftguard.comparison import CHUNK
 from keras_shiftguard.statistics import compiled
 from keras_shiftguard.statistics.state import State
 
@@ -48,3 +54,52 @@ def test_without_the_options_it_compiles_as_usual(monkeypatch):
 def test_the_flags_of_the_user_stay(monkeypatch):
     monkeypatch.setenv("XLA_FLAGS", "--xla_backend_optimization_level=3")
     assert compiled._jax_options() == {}
+
+
+@pytest.fixture
+def compilations(caplog):
+    """A function that calls a function, and returns the names of what JAX compiles meanwhile."""
+    import jax
+
+    def names(function):
+        caplog.clear()
+        with jax.log_compiles():
+            function()
+        found = [re.match(r"Compiling (?:jit\()?(\w+)", r.getMessage()) for r in caplog.records]
+        return [match[1] for match in found if match]
+
+    return names
+
+
+def fit(x, *guards):
+    model = keras.Sequential([keras.Input(x.shape[1:]), layers.Flatten(), layers.Dense(2)])
+    model.compile("sgd", "mse")
+    y = np.arange(2.0 * len(x)).reshape(-1, 2)
+    model.fit(x, y, 8, validation_data=(x, y), callbacks=list(guards), verbose=0)
+
+
+def guarded(x):
+    fit(x, sg.ShiftGuard(verbose=0, on_mismatch="ignore", on_shift="ignore"))
+
+
+STATISTIC = "changes"  # name of the functions that `compiled` compiles
+
+
+def test_the_next_model_and_a_short_last_batch_compile_no_statistic_again(rng, compilations):
+    x = rng.random((20, 9, 14, 3)).astype("float32")  # a size that no other test has
+    first = compilations(lambda: guarded(x[:16]))
+    assert first.count(STATISTIC) == 4  # images and labels: at every step, and at measured steps
+    assert compilations(lambda: guarded(x[:16])) == compilations(lambda: fit(x[:16]))
+    # The last batch of 4 samples is padded to 8; only the padding is compiled, and only once.
+    assert STATISTIC not in compilations(lambda: guarded(x))
+    assert compilations(lambda: guarded(x)) == compilations(lambda: fit(x))
+
+
+def test_profile_after_compare_compiles_nothing(rng, compilations):
+    one, other = (rng.random((CHUNK + more, 3, 5, 3)) for more in (9, 4))
+    first = compilations(
+        lambda: sg.compare(one, other)
+    )  # the last batches, 9 and 4 samples, are padded
+    assert first.count(STATISTIC) == 2
+    assert compilations(lambda: sg.profile(one * 2)) == []
+    assert compilations(lambda: sg.compare(other, one)) == []
