@@ -1,5 +1,6 @@
 """The response of `/overview`: the state of a run, and the effect size of each feature by step."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -84,7 +85,9 @@ def overview(run: RunReader, chosen: int | None = None) -> dict[str, Any]:
     rows = sorted(rows, key=severity)[:MAX_FEATURES]
     kinds = kinds_of(run)
     inputs = count_inputs(row.name for row in rows)
-    entries = fitting([row.entry(kinds, inputs) for row in rows], MAX_FEATURE_BYTES)
+    latest = _findings(state, list(pairs)[index] if pairs else None)
+    every = [row.entry(kinds, inputs, latest.get(row.name)) for row in rows]
+    entries = fitting(every, MAX_FEATURE_BYTES)
     rows = rows[: len(entries)]
     answer = {
         "run": run.name,
@@ -115,6 +118,14 @@ def overview(run: RunReader, chosen: int | None = None) -> dict[str, Any]:
     max_columns = int(room / CELL_BYTES / max(len(rows), 1))
     shown = columns([table.steps for table in found], min(max_columns, MAX_COLUMNS))
     return answer | matrix_of(rows, found, shown) | {"costs": costs_of(rows, shown)}
+
+
+def _findings(
+    state: Mapping[str, Any] | None, pair: tuple[str, str] | None
+) -> dict[str, Mapping[str, Any]]:
+    """Returns the findings of a pair of streams in the latest report, by feature."""
+    found = ((state or {}).get("report") or {}).get("findings") or []
+    return {f["feature"]: f for f in found if (f["stream"], f["against"]) == pair and f["feature"]}
 
 
 def _covariate(summary: dict[str, Any]) -> str:

@@ -21,6 +21,7 @@ pytestmark = pytest.mark.eager
 EPOCHS, FAULT = 6, 4  # FAULT: the first epoch with a shift, counted from 1
 NAMES = ["input/brightness", "input/noise_flat", "input/band_1", "labels"]
 ALARM, ALONG = 9, 1  # flags of a reported alarm, and of an alarm with the same cause as another
+CALM = 8  # flags of a reported difference whose cost is within tolerance
 DARKER = (
     "Validation images are darker: mean brightness 0.18 against 0.31 in training, effect size 3.9; "
     "2 more features differ. Points to brightness: brightness -0.37 (effect size -3.6)"
@@ -62,17 +63,22 @@ def diagnosis(**more):
     }
 
 
-def write_shift(run_dir, one, flags, fault=FAULT):
-    """Writes a run with one finding, and with `flags` for `NAMES`, both from epoch `fault` on."""
+def write_shift(run_dir, one, flags, fault=FAULT, first=None):
+    """Writes a run with one finding, and with `flags` for `NAMES`, both from epoch `fault` on.
+
+    In the epoch `fault` itself, the flags are `first`, if they are given.
+    """
     none = {"verdict": {"shift": "ShiftGuard: no shift found"}, "report": report()}
     found = {"verdict": {"shift": "ShiftGuard: shift found"}, "report": report(one)}
     with RawLog(run_dir) as log:
         for step in range(EPOCHS):
             shifted = step + 1 >= fault
             effects = [-3.9, 2.0, 1.0, 0.9] if shifted else [0.0] * 4
-            values = scores(*effects, flags=flags if shifted else [0] * 4)
+            now = (first if first and step + 1 == fault else flags) if shifted else [0] * 4
+            values = scores(*effects, flags=now)
             cost = np.full((4, 1), np.nan, np.float32)
-            cost[[flag == ALARM and shifted for flag in flags]] = one.get("cost") or np.nan
+            cost[[flag == ALARM for flag in now]] = one.get("cost") or np.nan
+            cost[[flag == CALM for flag in now]] = 0.002
             content = scores_content(names=NAMES, cost=True)
             log.add("shiftguard/scores/v-t/0", np.hstack([values, cost]), step, content)
             log.add("shiftguard/state", state(step, **(found if shifted else none)), step)
@@ -128,6 +134,13 @@ def log_dir(tmp_path_factory):
             log.add("shiftguard/state", state(0, diagnosis=both, **more), 0)
     darker = finding("input/brightness", DARKER, cost=0.061, cost_interval=[0.044, 0.079])
     write_shift(path / "darker" / "shiftguard", darker, [ALARM, ALONG, ALONG, 0])
+    write_shift(
+        path / "calm" / "shiftguard", darker, [ALARM, ALONG, ALONG, 0], first=[CALM, 0, 0, 0]
+    )
+    with RawLog(path / "calm" / "shiftguard") as log:
+        event = {"kind": "finding", "step": FAULT - 1, "stream": "validation", "against": "train"}
+        event |= {"feature": NAMES[0], "text": DARKER}
+        log.add("shiftguard/events", as_json([event]), FAULT - 1, {"v": 1})
     healthy = path / "healthy" / "shiftguard"
     write_shift(healthy, darker, [ALARM, ALONG, ALONG, 0], fault=EPOCHS + 1)
     shares = [["5", 0.315, 0.106], ["0", 0.0166, 0.1]]
@@ -291,6 +304,28 @@ def test_the_verdict_keeps_its_cause_and_its_date(opened):
     )
     assert f"differs since epoch {FAULT}" in shown
     assert "6.1 points lost" in shown and "4.4 to 7.9" in shown
+
+
+def test_a_difference_begins_in_one_epoch_wherever_it_is_told(opened):
+    """In its first epoch the difference costs less than is tolerated, so it is no alarm there."""
+    tab = opened("calm")
+    tab.fold("distributions")
+    tab.card(NAMES[0]).wait_for()
+    assert f"differs since epoch {FAULT}" in tab("verdict").inner_text()
+    assert f"since epoch {FAULT}" in tab.card(NAMES[0]).inner_text()
+    tab.card(NAMES[0]).get_by_role("button").first.click()
+    detail = tab("detail")
+    detail.wait_for()
+    tab.eventually(lambda: f"since epoch {FAULT}" in detail.locator(".detailhead").inner_text())
+    trend = detail.locator("[aria-label*='over the epochs, with its']")
+    assert f"found since epoch {FAULT}." in trend.get_attribute("aria-label")
+    table = tab.frame.locator("details", has_text="The heatmap as a table").last
+    table.locator("summary").click()
+    assert f"since epoch {FAULT}" in table.inner_text()
+    everything = tab.frame.locator("body").inner_text()
+    assert f"epoch {FAULT + 1}" not in everything
+    # The cell of that epoch is gray, and so is its mark.
+    assert "found, no alarm yet" in tab.frame.locator(".legend").inner_text()
 
 
 def test_a_run_with_only_a_gap_says_so(opened):
