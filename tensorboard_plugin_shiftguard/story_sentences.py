@@ -4,6 +4,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from tensorboard_plugin_shiftguard.attribute_words import LABELS
 from tensorboard_plugin_shiftguard.words import listed, stream_name
 
 MAX_PREDICATES = 3  # in the headline
@@ -47,7 +48,8 @@ def explained(finding: Mapping[str, Any]) -> str:
     if not lead:
         return text
     name, _, evidence = _OTHER_SIZES.sub("", cause.removesuffix(".")).partition(": ")
-    own = (finding["feature"] or "").rpartition("/")[2].replace("_", " ")
+    own = (finding["feature"] or "").rpartition("/")[2]
+    own = LABELS.get(own, own)
     parts = [part for part in evidence.split(", ") if part and not part.startswith(f"{own} ")]
     because = f", because {listed([*map(_in_words, parts)])}" if parts else ""
     return f"{sentence}. The cause is probably {name}{because}."

@@ -14,13 +14,17 @@ from plugin.test_gap import REPORT, ROWS
 from plugin.test_picture_routes import write_pictures
 
 import keras_shiftguard as sg
+from keras_shiftguard.detection.attribute_words import LABELS, heading
+from keras_shiftguard.detection.sentences import feature_differs
 from keras_shiftguard.explain.report import GapReport, GapRow
+from keras_shiftguard.profiles import FeatureTable, Moments
 
 pytestmark = pytest.mark.eager
 
 EPOCHS, FAULT = 6, 4  # FAULT: the first epoch with a shift, counted from 1
 NAMES = ["input/brightness", "input/noise_flat", "input/band_1", "labels"]
 ALARM, ALONG = 9, 1  # flags of a reported alarm, and of an alarm with the same cause as another
+INNER = ("noise_flat", "band_1", "shadows")  # attributes whose internal names are no plain words
 CALM = 8  # flags of a reported difference whose cost is within tolerance
 DARKER = (
     "Validation images are darker: mean brightness 0.18 against 0.31 in training, effect size 3.9; "
@@ -141,6 +145,16 @@ def log_dir(tmp_path_factory):
         event = {"kind": "finding", "step": FAULT - 1, "stream": "validation", "against": "train"}
         event |= {"feature": NAMES[0], "text": DARKER}
         log.add("shiftguard/events", as_json([event]), FAULT - 1, {"v": 1})
+    for k, attribute in enumerate(INNER):
+        tables = []
+        for mean in (0.5, 0.2):
+            moments = Moments(np.array([500.0]), np.array([mean]), np.array([5.0]))
+            tables.append(FeatureTable((attribute,), 500, moments))
+        text = feature_differs(attribute, "images", "location", 2.0, *tables, "validation", "train")
+        parts = {"who": "Validation images", "verb": "are", "whom": "than training images"}
+        parts["how"] = f"higher in {LABELS[attribute]}"
+        lead = finding(f"input/{attribute}", text, difference=parts, effect_size=2.0)
+        write_shift(path / f"lead{k}" / "shiftguard", lead, [ALARM, ALONG, ALONG, 0])
     healthy = path / "healthy" / "shiftguard"
     write_shift(healthy, darker, [ALARM, ALONG, ALONG, 0], fault=EPOCHS + 1)
     shares = [["5", 0.315, 0.106], ["0", 0.0166, 0.1]]
@@ -406,6 +420,14 @@ def test_no_name_of_the_log_is_on_the_screen(opened):
     page = tab.frame.locator("main").inner_text()
     assert not [name for name in ("band_1", "noise_flat", "input/") if name in page]
     assert "finest detail (2 pixels)" in page
+    for k, attribute in enumerate(INNER):
+        lead = opened(f"lead{k}")
+        words = heading(LABELS[attribute])
+        assert f"mean {words}" in lead("verdict").inner_text()
+        lead.fold("distributions")
+        lead.card(NAMES[0]).wait_for()
+        page = lead.frame.locator("main").inner_text()
+        assert attribute.replace("_", " ") not in page.replace(words, "")
     tab.card("input/brightness").click()  # the card has the effect size of the band
     tab.eventually(lambda: "effect size \u22123.9;" in tab("detail").inner_text())
     assert "3.6" not in tab("detail").inner_text()
