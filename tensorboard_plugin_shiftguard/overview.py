@@ -38,7 +38,7 @@ from tensorboard_plugin_shiftguard.run_log import RunReader
 from tensorboard_plugin_shiftguard.statements import latest_events, latest_state, state_at
 from tensorboard_plugin_shiftguard.story import story
 from tensorboard_plugin_shiftguard.story_adaptation import adaptation_answer
-from tensorboard_plugin_shiftguard.story_sentences import explained
+from tensorboard_plugin_shiftguard.story_sentences import told
 from tensorboard_plugin_shiftguard.tables import Head, Table, heads, tables
 from tensorboard_plugin_shiftguard.words import CAUSES, count_inputs
 
@@ -68,7 +68,7 @@ def overview(run: RunReader, chosen: int | None = None) -> dict[str, Any]:
     state, points = latest_state(run)
     summary = story(state, latest_gap(run))
     for finding in ((state or {}).get("report") or {}).get("findings") or []:
-        finding["explanation"] = finding["explanation"] and explained(finding)  # as in the story
+        finding["explanation"] = finding["explanation"] and told(finding)  # as in the story
     index = _choose(list(pairs), shifted, chosen, summary["pair"])
     # A whole series is read only if its last point is usable. All tags are read in one request.
     usable = [head for head in list(pairs.values())[index] if head.tag in last] if pairs else []

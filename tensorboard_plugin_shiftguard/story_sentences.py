@@ -9,6 +9,7 @@ from tensorboard_plugin_shiftguard.words import listed, stream_name
 
 MAX_PREDICATES = 3  # in the headline
 _CHANGE = re.compile(r"(.+) (x |[-+])([\d.e+-]+)")  # of an attribute, in the evidence for a cause
+_OTHERS = re.compile(r"; \d+ more features? differs?\b")
 _OTHER_SIZES = re.compile(r" \(effect size [-+]?[\d.e+]+\)")
 
 
@@ -53,6 +54,18 @@ def explained(finding: Mapping[str, Any]) -> str:
     parts = [part for part in evidence.split(", ") if part and not part.startswith(f"{own} ")]
     because = f", because {listed([*map(_in_words, parts)])}" if parts else ""
     return f"{sentence}. The cause is probably {name}{because}."
+
+
+def told(finding: Mapping[str, Any]) -> str:
+    """Returns the explanation of a finding, without the number of other features that differ.
+
+    The tab shows the number of features that go along with a finding. The number in the explanation
+    is another one: it is that of the finding's first epoch, and only of its own input.
+
+    >>> told({"feature": "3", "effect_size": 1.0, "explanation": "Higher; 2 more features differ"})
+    'Higher.'
+    """
+    return _OTHERS.sub("", explained(finding))
 
 
 def _in_words(change: str) -> str:

@@ -61,7 +61,10 @@ def diagnosis(**more):
         "expected": convention("tf"),
         "observed": convention("unit"),
         "advice": "x = x * 2.0 - 1.0",
-        "evidence": ["The first batch-norm layers remember how training images were prepared."],
+        "evidence": [
+            "The model's first batch-norm layers remember how its training images were prepared: "
+            "tf ([-1, 1]) fits best (misfit 0.11, as fed 0.53, next best scale 0.53; 16 images)."
+        ],
         "num_samples": 16,
         **more,
     }
@@ -136,6 +139,9 @@ def log_dir(tmp_path_factory):
         with RawLog(path / name / "shiftguard") as log:
             both = {"train": diagnosis(), "validation": diagnosis()}
             log.add("shiftguard/state", state(0, diagnosis=both, **more), 0)
+            for step in range(16):  # training begins far below its later values
+                curves = {"accuracy": min(0.31 + 0.3 * step, 0.99), "val_accuracy": 0.9}
+                log.add("shiftguard/curves", as_json(curves), step, {"v": 1})
     darker = finding("input/brightness", DARKER, cost=0.061, cost_interval=[0.044, 0.079])
     write_shift(path / "darker" / "shiftguard", darker, [ALARM, ALONG, ALONG, 0])
     write_shift(
@@ -208,6 +214,24 @@ def test_what_is_corrected_is_not_red_and_not_corrected_twice(opened):
     assert "sg.explain_gap(model, labelled_data) measures it" in wrong("cost").inner_text()
     assert wrong("verdict").get_attribute("data-kind") == "act"
     assert "x * 2.0 - 1.0" in wrong("todo").inner_text()
+
+
+def test_the_first_screen_of_a_mismatch_has_no_jargon_and_its_section_has_the_numbers(opened):
+    tab = opened("wrong")
+    first = tab("verdict").inner_text()
+    assert "images were prepared: \u22121 to 1 fits best." in first
+    assert "misfit" not in first and "tf" not in first.split()
+    assert "misfit 0.11" in tab.fold("preprocessing").inner_text()
+    # The same mark for the same state: that of "Act" and that of "mismatch".
+    marks = ("verdict", "run-picker", "fold-preprocessing")
+    shapes = [tab(each).locator("svg.act, svg.mismatch").first.inner_html() for each in marks]
+    assert len(set(shapes)) == 1
+
+
+def test_what_lies_beyond_the_scale_of_the_curves_is_marked(opened):
+    chart = opened("wrong")("curves-chart")
+    chart.locator(".offscale").wait_for()
+    assert chart.locator(".offscale").all_text_contents() == ["\u2193 training began at 0.31"]
 
 
 @pytest.mark.thorough
@@ -312,7 +336,8 @@ def test_adaptation_shows_the_largest_shift_and_says_whether_it_helped(opened):
 def test_the_verdict_keeps_its_cause_and_its_date(opened):
     tab = opened("darker")
     shown = tab("verdict").inner_text()
-    assert "The cause is probably brightness." in shown and "effect size \u22123.9;" in shown
+    assert "more features" not in shown  # the section of the features says how many go along
+    assert "The cause is probably brightness." in shown and "effect size \u22123.9." in shown
     assert (
         "3.6" not in shown and "effect size \u22123.9 (brightness)" in tab("readout").inner_text()
     )
@@ -429,7 +454,7 @@ def test_no_name_of_the_log_is_on_the_screen(opened):
         page = lead.frame.locator("main").inner_text()
         assert attribute.replace("_", " ") not in page.replace(words, "")
     tab.card("input/brightness").click()  # the card has the effect size of the band
-    tab.eventually(lambda: "effect size \u22123.9;" in tab("detail").inner_text())
+    tab.eventually(lambda: "effect size \u22123.9." in tab("detail").inner_text())
     assert "3.6" not in tab("detail").inner_text()
 
 

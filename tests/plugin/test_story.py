@@ -15,6 +15,7 @@ from keras_shiftguard.detection.monitor import ShiftMonitor
 from keras_shiftguard.explain.report import GapReport
 from keras_shiftguard.io.json_files import plain
 from keras_shiftguard.log.shift_tab_findings import logged_report
+from keras_shiftguard.preprocessing.correction.convention import InputConvention
 from keras_shiftguard.statistics import attributes
 from keras_shiftguard.statistics.batch import InputSpec
 from tensorboard_plugin_shiftguard import words
@@ -22,6 +23,7 @@ from tensorboard_plugin_shiftguard.gap import read_gap
 from tensorboard_plugin_shiftguard.statements import _STATE
 from tensorboard_plugin_shiftguard.story import matters, story
 from tensorboard_plugin_shiftguard.story_adaptation import adaptation_answer
+from tensorboard_plugin_shiftguard.story_preprocessing import MODES, plainly
 from tensorboard_plugin_shiftguard.words import ATTRIBUTES, CAUSES, described, in_plain_words
 
 PAIR = ("validation", "train")
@@ -66,6 +68,12 @@ def test_the_glossary_of_the_tab_explains_every_attribute_of_images():
     texts = re.sub(r'"\s*\+\s*"', "", code).lower()
     names = {label for _, label in ATTRIBUTES.values()} | {words.described("labels")[1]}
     assert [name for name in names if name not in texts] == []
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_a_mode_is_told_as_the_range_of_its_values(mode):
+    text = plainly(f"{InputConvention(mode, 'rgb')} fits best (misfit 0.1, as fed 0.5; 16 images).")
+    assert text == f"{MODES[mode]}, RGB fits best."
 
 
 def test_no_shift_is_fine(monitor, rng):
