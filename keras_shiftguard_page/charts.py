@@ -135,14 +135,14 @@ class Lines:
 
     Args:
         title: What is shown.
-        span: The smallest and the largest value, as text.
+        ticks: The values of the grid lines from top to bottom, as text.
         lines: The curves.
         first: The first epoch.
         last: The last epoch.
     """
 
     title: str
-    span: str
+    ticks: tuple[str, ...]
     lines: list[Line]
     first: int
     last: int
@@ -165,7 +165,10 @@ def lines(
     if not known:
         return ()
     low, high = min(known), max(known)
-    span = (high - low) or 1.0
+    if low == high:
+        room = 0.05 * (abs(low) or 1.0)
+        low, high = low - room, high + room
+    span = high - low
     places = [(i + 0.5) * WIDTH / len(epochs) for i in range(len(epochs))]
 
     def path(values: Sequence[Any]) -> str:
@@ -189,5 +192,5 @@ def lines(
         for name, look, values in curves
         if any(value is not None for value in values)
     ]
-    ends = f"{number(low, 3)} to {number(high, 3)}"
-    return (Lines(title, ends, drawn, epochs[0], epochs[-1]),)
+    ticks = tuple(number(value, 3) for value in (high, (low + high) / 2, low))
+    return (Lines(title, ticks, drawn, epochs[0], epochs[-1]),)

@@ -1,6 +1,7 @@
 """The page content for a `Diagnosis`."""
 
 from collections.abc import Collection, Mapping
+from dataclasses import replace
 from typing import Any
 
 from keras_shiftguard_page.charts import bars
@@ -17,7 +18,13 @@ from keras_shiftguard_page.content import (
     table,
 )
 from keras_shiftguard_page.words import number, sentence, stream, without_name
-from tensorboard_plugin_shiftguard.story_preprocessing import KEEP, RESULT
+from tensorboard_plugin_shiftguard.story_preprocessing import (
+    KEEP,
+    RESULT,
+    correction_in_words,
+    mismatch_in_words,
+    plainly,
+)
 
 PREFIXES = ("Preprocessing mismatch: ", "Preprocessing unknown: ", "Preprocessing is right: ")
 MAX_CANDIDATES = 12
@@ -33,6 +40,11 @@ def about_preprocessing(diagnoses: Mapping[str, Any], corrected: Collection[str]
     """
     bands = {name: _band(name, each, corrected) for name, each in diagnoses.items()}
     worst = min(bands.values(), key=lambda band: STATES.index(band.state))
+    wrong = {n: d for n, d in diagnoses.items() if bands[n].state == worst.state}
+    if worst.state == CORRECTED:
+        worst = replace(worst, headline=correction_in_words(wrong))
+    elif worst.state == ACT and (told := mismatch_in_words(wrong)):
+        worst = replace(worst, headline=told[0])  # in the words of the Shift tab
     # Streams with the same headline share a section.
     alike: dict[str, list[str]] = {}
     for name, each in diagnoses.items():
@@ -45,14 +57,14 @@ def _band(name: str, diagnosis: Mapping[str, Any], corrected: Collection[str]) -
     status, text = diagnosis["status"], without_name(diagnosis["headline"], *PREFIXES)
     where = f"{stream(name)}, " if name else ""
     facts = [
-        Fact(diagnosis[key]["words"], f"{where}{meaning}")
+        Fact(plainly(diagnosis[key]["words"]), f"{where}{meaning}")
         for key, meaning in (("expected", "what the model expects"), ("observed", "what it is fed"))
         if diagnosis[key]["mode"] != "unknown"
     ]
     if status == "mismatch" and name in corrected:
         return Band(
             CORRECTED,
-            f"Corrected inside fit: {text[:1].lower()}{text[1:]}",
+            text,
             (
                 *facts,
                 Fact("nothing lost in fit", "what plain predict loses is not measured"),

@@ -49,12 +49,25 @@ class Row:
         self.name = table.head.names[row]
         self.last = table.values[-1, row]
         self.flags = int(flags[-1, row])
-        alarms = np.flatnonzero((flags[:, row] & OWN_ALARM) == OWN_ALARM)
-        self.since = int(table.steps[alarms[0]]) if len(alarms) else None
+        self.alarmed = bool(((flags[:, row] & OWN_ALARM) == OWN_ALARM).any())
+        reported = table.steps[(flags[:, row] & REPORTED) > 0]
+        # Epochs are counted from 1.
+        self.reported_since = int(reported[0]) + 1 if self.alarmed else None
 
-    def entry(self, kinds: Mapping[str, str], inputs: int) -> dict[str, Any]:
-        """Returns the feature as JSON; see `kinds_of` and `described` for the arguments."""
+    def entry(
+        self, kinds: Mapping[str, str], inputs: int, finding: Mapping[str, Any] | None = None
+    ) -> dict[str, Any]:
+        """Returns the feature as JSON.
+
+        Args:
+            kinds: The kind of each feature, see `kinds_of`.
+            inputs: Number of inputs of the model, see `described`.
+            finding: The finding on the feature in the latest report, if there is one. Its epochs
+                are those of the story, which begin before the first alarm if the cost of the
+                difference was within tolerance at first.
+        """
         cause, label = described(self.name, inputs)
+        since = (finding or {}).get("since")
         return {
             "name": self.name,
             "label": label,
@@ -70,8 +83,9 @@ class Row:
             "negligible": bool(self.flags & NEGLIGIBLE),
             "current": [rounded(value) for value in self.last[CURRENT]],
             "reference": [rounded(value) for value in self.last[REFERENCE]],
-            # Epochs are counted from 1.
-            "since": None if self.since is None else self.since + 1,
+            "alarmed": self.alarmed,
+            "since": self.reported_since if since is None else since,
+            "until": (finding or {}).get("until"),
         }
 
 

@@ -1,5 +1,6 @@
 """The response of `/overview`: the state of a run, and the effect size of each feature by step."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -37,7 +38,7 @@ from tensorboard_plugin_shiftguard.run_log import RunReader
 from tensorboard_plugin_shiftguard.statements import latest_events, latest_state, state_at
 from tensorboard_plugin_shiftguard.story import story
 from tensorboard_plugin_shiftguard.story_adaptation import adaptation_answer
-from tensorboard_plugin_shiftguard.story_sentences import explained
+from tensorboard_plugin_shiftguard.story_sentences import told
 from tensorboard_plugin_shiftguard.tables import Head, Table, heads, tables
 from tensorboard_plugin_shiftguard.words import CAUSES, count_inputs
 
@@ -67,7 +68,7 @@ def overview(run: RunReader, chosen: int | None = None) -> dict[str, Any]:
     state, points = latest_state(run)
     summary = story(state, latest_gap(run))
     for finding in ((state or {}).get("report") or {}).get("findings") or []:
-        finding["explanation"] = finding["explanation"] and explained(finding)  # as in the story
+        finding["explanation"] = finding["explanation"] and told(finding)  # as in the story
     index = _choose(list(pairs), shifted, chosen, summary["pair"])
     # A whole series is read only if its last point is usable. All tags are read in one request.
     usable = [head for head in list(pairs.values())[index] if head.tag in last] if pairs else []
@@ -84,7 +85,9 @@ def overview(run: RunReader, chosen: int | None = None) -> dict[str, Any]:
     rows = sorted(rows, key=severity)[:MAX_FEATURES]
     kinds = kinds_of(run)
     inputs = count_inputs(row.name for row in rows)
-    entries = fitting([row.entry(kinds, inputs) for row in rows], MAX_FEATURE_BYTES)
+    latest = _findings(state, list(pairs)[index] if pairs else None)
+    every = [row.entry(kinds, inputs, latest.get(row.name)) for row in rows]
+    entries = fitting(every, MAX_FEATURE_BYTES)
     rows = rows[: len(entries)]
     answer = {
         "run": run.name,
@@ -115,6 +118,14 @@ def overview(run: RunReader, chosen: int | None = None) -> dict[str, Any]:
     max_columns = int(room / CELL_BYTES / max(len(rows), 1))
     shown = columns([table.steps for table in found], min(max_columns, MAX_COLUMNS))
     return answer | matrix_of(rows, found, shown) | {"costs": costs_of(rows, shown)}
+
+
+def _findings(
+    state: Mapping[str, Any] | None, pair: tuple[str, str] | None
+) -> dict[str, Mapping[str, Any]]:
+    """Returns the findings of a pair of streams in the latest report, by feature."""
+    found = ((state or {}).get("report") or {}).get("findings") or []
+    return {f["feature"]: f for f in found if (f["stream"], f["against"]) == pair and f["feature"]}
 
 
 def _covariate(summary: dict[str, Any]) -> str:

@@ -11,7 +11,7 @@ from typing import Any
 from tensorboard_plugin_shiftguard.story_gap import gap_story
 from tensorboard_plugin_shiftguard.story_parts import FINE, LOOK, TOLERANCE, WAITING, new_story
 from tensorboard_plugin_shiftguard.story_preprocessing import correction, mismatch
-from tensorboard_plugin_shiftguard.story_sentences import capital, explained, finished, headline
+from tensorboard_plugin_shiftguard.story_sentences import capital, finished, headline, told
 from tensorboard_plugin_shiftguard.story_shift import most_lost, past_shift, shift
 
 
@@ -85,7 +85,7 @@ def _question(questions: list[Mapping[str, Any]]) -> dict[str, Any]:
         since=lead["since"],
         about=[lead["kind"], lead["family"]],
         pair=f"{pair[0]}/{pair[1]}",
-        why=[explained(lead)],
+        why=[told(lead)],
         todo="Wait for the next epochs: they show whether it is augmentation or costs accuracy.",
     )
 
@@ -115,7 +115,7 @@ def _nothing(state: Mapping[str, Any], report: Mapping[str, Any] | None) -> dict
             cost=worst["cost"],
             cost_interval=worst["cost_interval"],
             cost_words="within tolerance",
-            why=[explained(f) for f in harmless[:3] if f["explanation"]],
+            why=[told(f) for f in harmless[:3] if f["explanation"]],
         )
     streams = (report or {}).get("num_samples") or {}
     is_pair = {"validation", "train"} <= streams.keys()

@@ -4,10 +4,12 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from tensorboard_plugin_shiftguard.attribute_words import LABELS
 from tensorboard_plugin_shiftguard.words import listed, stream_name
 
 MAX_PREDICATES = 3  # in the headline
 _CHANGE = re.compile(r"(.+) (x |[-+])([\d.e+-]+)")  # of an attribute, in the evidence for a cause
+_OTHERS = re.compile(r"; \d+ more features? differs?\b")
 _OTHER_SIZES = re.compile(r" \(effect size [-+]?[\d.e+]+\)")
 
 
@@ -47,10 +49,23 @@ def explained(finding: Mapping[str, Any]) -> str:
     if not lead:
         return text
     name, _, evidence = _OTHER_SIZES.sub("", cause.removesuffix(".")).partition(": ")
-    own = (finding["feature"] or "").rpartition("/")[2].replace("_", " ")
+    own = (finding["feature"] or "").rpartition("/")[2]
+    own = LABELS.get(own, own)
     parts = [part for part in evidence.split(", ") if part and not part.startswith(f"{own} ")]
     because = f", because {listed([*map(_in_words, parts)])}" if parts else ""
     return f"{sentence}. The cause is probably {name}{because}."
+
+
+def told(finding: Mapping[str, Any]) -> str:
+    """Returns the explanation of a finding, without the number of other features that differ.
+
+    The tab shows the number of features that go along with a finding. The number in the explanation
+    is another one: it is that of the finding's first epoch, and only of its own input.
+
+    >>> told({"feature": "3", "effect_size": 1.0, "explanation": "Higher; 2 more features differ"})
+    'Higher.'
+    """
+    return _OTHERS.sub("", explained(finding))
 
 
 def _in_words(change: str) -> str:

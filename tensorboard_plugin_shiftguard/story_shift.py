@@ -6,7 +6,7 @@ from typing import Any
 from tensorboard_plugin_shiftguard.metadata import CLOSED, FIRST_EPOCH
 from tensorboard_plugin_shiftguard.story_adaptation import NOT_KNOWN, adaptation_answer, left_of
 from tensorboard_plugin_shiftguard.story_parts import ACT, LOOK, new_story
-from tensorboard_plugin_shiftguard.story_sentences import explained, headline
+from tensorboard_plugin_shiftguard.story_sentences import headline, told
 from tensorboard_plugin_shiftguard.words import ATTRIBUTES, CAN_BE_AUGMENTED
 
 COST_UNCLEAR = "what that costs is unclear"  # the end of a headline
@@ -20,7 +20,7 @@ def shift(alarms: list[Mapping[str, Any]], state: Mapping[str, Any]) -> dict[str
     lead, *_ = same = foremost(alarms)
     pair = (lead["stream"], lead["against"])
     what, short = headline(same, pair)
-    why = [explained(f) for f in same[:3] if f["explanation"]]
+    why = [told(f) for f in same[:3] if f["explanation"]]
     sure = lead["cost"] is not None and not lead["harmless"]
     kind = ACT if sure or lead["kind"] == "preprocessing" else LOOK
     common = {
@@ -66,7 +66,7 @@ def past_shift(alarms: list[Mapping[str, Any]]) -> dict[str, Any]:
         cost_words="in those epochs",
         about=[lead["kind"], lead["family"]],
         pair=f"{pair[0]}/{pair[1]}",
-        why=[explained(f) for f in same[:3] if f["explanation"]],
+        why=[told(f) for f in same[:3] if f["explanation"]],
         todo=past_todo(until),
     )
 

@@ -8,6 +8,8 @@ import re
 from collections.abc import Iterable
 from typing import NamedTuple
 
+from tensorboard_plugin_shiftguard.attribute_words import LABELS, heading
+
 MAX_SOURCE = 40  # characters of the name of an input
 
 
@@ -46,40 +48,24 @@ CAUSES = {
     "pipeline": Cause("Preprocessing"),
 }
 
-# Cause and name of each image attribute (`keras_shiftguard/statistics/attributes.py`).
+# The image attributes of each cause (`keras_shiftguard/statistics/attributes.py`).
+_ATTRIBUTES_BY_CAUSE = {
+    "brightness": "brightness highlights shadows skewness",
+    "contrast": "contrast",
+    "colour": "colour_balance_0 colour_balance_1 colour_balance_2 colour_balance_3 saturation",
+    "detail": "band_1 band_2 band_3 band_4 spectral_slope sharpness edge_density",
+    "noise": "noise noise_flat noise_kurtosis",
+    "compression": "blockiness",
+    "levels": "equal_neighbours equal_runs entropy",
+    "structure": "anisotropy coherence",
+    "frame": "border_level border_spread background",
+    "object": "object_x object_y object_size",
+}
+# Cause and name of each image attribute.
 ATTRIBUTES = {
-    "brightness": ("brightness", "brightness"),
-    "highlights": ("brightness", "share of the brightest pixels"),
-    "shadows": ("brightness", "share of the darkest pixels"),
-    "skewness": ("brightness", "balance of bright and dark"),
-    "contrast": ("contrast", "contrast"),
-    "colour_balance_0": ("colour", "balance of the first channel"),
-    "colour_balance_1": ("colour", "balance of the second channel"),
-    "colour_balance_2": ("colour", "balance of the third channel"),
-    "colour_balance_3": ("colour", "balance of the fourth channel"),
-    "saturation": ("colour", "colourfulness"),
-    "band_1": ("detail", "finest detail (2 pixels)"),
-    "band_2": ("detail", "fine detail (4 pixels)"),
-    "band_3": ("detail", "medium detail (8 pixels)"),
-    "band_4": ("detail", "coarse detail (16 pixels)"),
-    "spectral_slope": ("detail", "growth of detail with scale"),
-    "sharpness": ("detail", "sharpness of edges"),
-    "edge_density": ("detail", "share of edges"),
-    "noise": ("noise", "noise"),
-    "noise_flat": ("noise", "noise in flat regions"),
-    "noise_kurtosis": ("noise", "spikes in the noise"),
-    "blockiness": ("compression", "blocks of 8 pixels"),
-    "equal_neighbours": ("levels", "equal neighbouring pixels"),
-    "equal_runs": ("levels", "runs of equal pixels"),
-    "entropy": ("levels", "variety of gray levels"),
-    "anisotropy": ("structure", "common direction of edges"),
-    "coherence": ("structure", "straightness of edges"),
-    "border_level": ("frame", "level of the border"),
-    "border_spread": ("frame", "variation along the border"),
-    "background": ("frame", "share of background"),
-    "object_x": ("object", "horizontal position"),
-    "object_y": ("object", "vertical position"),
-    "object_size": ("object", "size of the object"),
+    name: (cause, heading(LABELS[name]))
+    for cause, names in _ATTRIBUTES_BY_CAUSE.items()
+    for name in names.split()
 }
 
 # Families of findings that augmentation of the training images can imitate.
@@ -156,7 +142,10 @@ def attribute_in_words(name: str) -> str:
     return described(f"{source or 'input'}/{attribute}", 2 if source else 1)[1]
 
 
-_NAMES = re.compile(rf"\b({'|'.join(name for name in ATTRIBUTES if '_' in name)})\b")
+# In the sentences of older logs, names have spaces: "mean noise flat 0.3".
+_NAMES = re.compile(
+    rf"\b({'|'.join(name.replace('_', '[_ ]') for name in ATTRIBUTES if '_' in name)})\b"
+)
 _PROBABILITY = re.compile(r"\bprobability/(\d+)\b")
 
 
@@ -166,7 +155,7 @@ def in_plain_words(text: str) -> str:
     >>> in_plain_words("the target's noise_flat lies above; lower in probability/3")
     "the target's noise in flat regions lies above; lower in the probability of class 3"
     """
-    text = _NAMES.sub(lambda found: ATTRIBUTES[found[0]][1], text)
+    text = _NAMES.sub(lambda found: ATTRIBUTES[found[0].replace(" ", "_")][1], text)
     return _PROBABILITY.sub(r"the probability of class \1", text)
 
 

@@ -19,14 +19,17 @@ sys.path.insert(0, str(ROOT / "tests"))
 from playwright.sync_api import sync_playwright
 from plugin.browser import FLAGS, Tab, chromium, tensorboard
 
+WINDOW = "window"  # in place of test ids: the whole window, with the list of runs
 # Name of a picture: (run, section to unfold, test ids of the elements to take). Without test ids,
 # `first_parts` takes the picture.
 VIEWS = {
+    "window": ("darker", "", WINDOW),
     "tab": ("darker", "", ""),
     "short": ("darker", "", ""),
     "mismatch": ("mismatch", "", "verdict"),
     "fixed": ("fixed", "", "verdict"),
     "labels": ("labels", "", "verdict"),
+    "healthy": ("healthy", "", "verdict"),
     "pictures": ("darker", "pictures", "fold-pictures"),
     "distributions": ("darker", "distributions", "fold-distributions"),
     "preprocessing": ("mismatch", "preprocessing", "fold-preprocessing"),
@@ -34,6 +37,7 @@ VIEWS = {
     "gap": ("gap", "gap", "verdict fold-gap"),
 }
 SETTLED = 2500  # milliseconds until everything is drawn
+TALL = 3600  # pixels: a window in which an unfolded section is shown in full
 ROWS = 5  # rows of the heatmap in the picture that `first_parts` takes
 # The picture for the README has no chart and fewer rows, so that it fits on the first screen.
 SHORT_ROWS, SHORT_WIDTH = 2, 1290
@@ -64,6 +68,8 @@ def elements(tab, testids, path):
     left, top = (min(box[side] for box in boxes) - EDGE for side in "xy")
     right = max(box["x"] + box["width"] for box in boxes) + EDGE
     bottom = max(box["y"] + box["height"] for box in boxes) + EDGE
+    # Playwright cuts what is below the window, without a word.
+    assert bottom <= tab.page.viewport_size["height"], f"{path}: the window is too low"
     clip = {"x": left, "y": top, "width": right - left, "height": bottom - top}
     tab.page.screenshot(path=path, clip=clip)
 
@@ -90,12 +96,14 @@ def main():
             for name, (run, part, taken) in VIEWS.items():
                 if run not in runs:
                     continue
-                height = 2400 if part else 1000  # a section is shown in full
+                height = TALL if part else 1000
                 is_short = name == "short"
                 width = SHORT_WIDTH if is_short else 1366
                 tab = opened(browser, address, run, part, theme, height, width)
                 path = args.out / f"shift-{name}-{theme}.png"
-                if taken:
+                if taken == WINDOW:
+                    tab.page.screenshot(path=path)
+                elif taken:
                     elements(tab, taken.split(), path)
                 elif is_short:
                     tab.evaluate("document.querySelector('[data-testid=curves]').remove()")

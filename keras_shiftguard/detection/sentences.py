@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from keras_shiftguard.detection.attribute_words import ADJECTIVES, LABELS
+from keras_shiftguard.detection.attribute_words import ADJECTIVES, LABELS, heading
 from keras_shiftguard.detection.two_sample.frequencies import FrequencyTest
 from keras_shiftguard.profiles import FeatureTable
 
@@ -70,21 +70,21 @@ def feature_differs(
     """
     subject = f"{stream_name(stream).capitalize()} {what}"
     against = stream_name(against)
-    label = _label(name)
+    label = LABELS.get(name) if what.startswith("images") else None
+    label = label or _label(name)
     size = f"effect size {abs(effect):.2g}"
     # With heavy tails, the effect size is that of the ranks, whose sign may differ from that of the
     # difference of the means.
     same_sign = effect * (current.mean(name) - reference.mean(name)) >= 0
     if dominant == "location" and same_sign:
         a, b = two_numbers(current.mean(name), reference.mean(name))
-        words = LABELS.get(name, label) if what.startswith("images") else label
-        lower, higher = ADJECTIVES.get(name, (f"lower in {words}", f"higher in {words}"))
+        lower, higher = ADJECTIVES.get(name, (f"lower in {label}", f"higher in {label}"))
         if name == "length" and "0" in current.names:
             # `length` beside columns: the samples are short texts, or rows of integers.
             lower, higher = (f"with {how} entries that are not 0" for how in ("fewer", "more"))
             label = "number"
         more = higher if current.mean(name) > reference.mean(name) else lower
-        return f"{subject} are {more}: mean {label} {a} against {b} in {against}, {size}"
+        return f"{subject} are {more}: mean {heading(label)} {a} against {b} in {against}, {size}"
     spread, other = current.std(name), reference.std(name)
     a, b = two_numbers(spread, other)
     if dominant == "spread":

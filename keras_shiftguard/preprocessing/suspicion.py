@@ -175,5 +175,5 @@ def _memory_in_words(reading: Reading, best: int) -> str:
     return (
         "The model's first batch-norm layers remember how its training images were prepared: "
         f"{as_convention(choice, 'unknown')}{swapped} fits best (misfit {misfits[0]:.2f}, as fed "
-        f"{misfits[1]:.2f}, next best {misfits[2]:.2f}; {number})."
+        f"{misfits[1]:.2f}, next best scale {misfits[2]:.2f}; {number})."
     )

@@ -132,6 +132,7 @@ export function createCurves({ state, failed }) {
             })
           : null,
       ),
+      offScale(scale),
       cursor,
       ends(estimate),
     );
@@ -152,6 +153,30 @@ export function createCurves({ state, failed }) {
       ),
     );
     show();
+  }
+
+  /** The first values that lie beyond the scale, with an arrow at the edge that they are beyond. */
+  function offScale(scale) {
+    const lines = [
+      ["training", measure.train],
+      ["validation", measure.validation ?? []],
+    ];
+    const beyond = lines.flatMap(([name, points]) => {
+      const [point] = points.filter(([, value]) => Number.isFinite(value));
+      const y = point && scale(point[1]);
+      return point && (y < 0 || y > HEIGHT) ? [{ name, point, below: y > HEIGHT }] : [];
+    });
+    return beyond.map(({ name, point: [step, value], below }, k) =>
+      svg(
+        "text",
+        {
+          class: "tick offscale",
+          x: axis.middle(placeOf(step)) + 6,
+          y: below ? HEIGHT - 6 - 16 * (beyond.length - 1 - k) : 14 + 16 * k,
+        },
+        `${below ? "\u2193" : "\u2191"} ${name} began at ${number(value)}`,
+      ),
+    );
   }
 
   /** The latest numbers, right of the chart, each under its name. */

@@ -89,10 +89,11 @@ export function epoch(step) {
   return `epoch ${step + 1}`;
 }
 
-/** The epoch in which the alarm on a feature began, also if it has ended; "" if there was none. */
-export function sinceInWords({ alarm, since }) {
+/** The epochs in which a feature differs or differed; "" if no difference was found. */
+export function sinceInWords({ alarm, found, since, until }) {
   if (!since) return "";
-  return alarm ? `since epoch ${since}` : `an alarm in epoch ${since}, none now`;
+  if (until) return since < until ? `in epochs ${since} to ${until} only` : `in epoch ${until} only`;
+  return alarm || found ? `since epoch ${since}` : `an alarm in epoch ${since}, none now`;
 }
 
 function minus(text) {

@@ -105,22 +105,63 @@ const WORDS = [
     "Concept shift",
     "Some classes look different and the others do not: the same name may stand for something else.",
   ],
-  ["Noise, spikes in the noise", "Grain in the images; spikes are single wrong pixels."],
+];
+
+// What is measured of an image: the names of features on cards and in sentences.
+const ATTRIBUTES = [
+  ["Brightness", "The mean of all pixels of an image."],
+  ["Contrast", "How much the pixels of an image vary, on a logarithmic scale."],
+  ["Saturation", "How far the colours are from gray, relative to the contrast."],
   [
-    "Fine detail",
-    "How much of an image changes from pixel to pixel. Blur takes it away, a bad resize adds it.",
+    "Balance of the first channel, balance of the second channel, balance of the third channel, " +
+      "balance of the fourth channel",
+    "How far the mean of the channel lies from the mean brightness, relative to the contrast.",
   ],
   [
-    "Gray levels",
-    "Equal neighbouring pixels show that there are few gray levels, or that an image was enlarged.",
+    "Finest detail (2 pixels), fine detail (4 pixels), medium detail (8 pixels), coarse detail " +
+      "(16 pixels)",
+    "How much an image varies at that distance. Blur takes fine detail away, a bad resize adds it.",
   ],
+  ["Growth of detail with scale", "How fast the variation grows from fine to coarse detail."],
+  ["Edge sharpness", "How steep the edges are."],
+  ["Share of edges", "The share of pixels with a steep step beside them."],
+  [
+    "Noise, noise in flat regions",
+    "Grain: what is left of the pixels after smoothing, in the whole image and in its smooth regions.",
+  ],
+  ["Spikiness of noise", "Low for even grain, high for single dead pixels."],
+  ["Blockiness", "The size of the steps at the borders of the 8 x 8 blocks of JPEG."],
+  [
+    "Share of equal neighbours, share of runs of equal pixels",
+    "How many pixels equal their neighbours; many do in enlarged, drawn and compressed images.",
+  ],
+  ["Variety of gray levels", "High if an image has pixels of every brightness."],
+  [
+    "Share of brightest pixels, share of darkest pixels",
+    "How many pixels are nearly white, and how many are nearly black.",
+  ],
+  ["Balance of bright and dark", "Above 0 if a few pixels are much brighter than the rest."],
+  [
+    "Common direction of edges, straightness of edges",
+    "How far all edges, and edges that lie close together, share one direction.",
+  ],
+  [
+    "Level of the border, variation along the border, share of background",
+    "The outermost pixels, which show padding and frames, and how many pixels look like them.",
+  ],
+  [
+    "Horizontal position of the object, vertical position of the object, size of the object",
+    "Of the region that differs from the border; no object is recognised.",
+  ],
+  ["Class shares", "How often each class comes."],
+  ["Content as a whole", "All features together, if no single one stands out."],
 ];
 
 export function createGlossary() {
   const node = el(
     "dl",
     { class: "glossary", "data-testid": "glossary" },
-    WORDS.map(([word, meaning]) => [el("dt", null, word), el("dd", null, meaning)]),
+    [...WORDS, ...ATTRIBUTES].map(([word, meaning]) => [el("dt", null, word), el("dd", null, meaning)]),
   );
   return { node, update() {} };
 }

@@ -9,6 +9,7 @@
 import { axisOf } from "./axis.js";
 import { el, foldedTable, say, visible } from "./dom.js";
 import { count } from "./format.js";
+import { FLAGS } from "./flags.js";
 import { cellOf, costsOf, groupRows } from "./groups.js";
 import { HEAD, ROW, drawFrames, drawRows } from "./heatmap_draw.js";
 import { alikeInWords, cellInWords, drawLegend, heatmapInWords, heatmapTable } from "./heatmap_words.js";
@@ -120,7 +121,10 @@ export function createHeatmap({ state }) {
       // Notes, and events of other pairs, are not marked here; the list of events shows them.
       if (event.kind === "note" || (event.against && pairKey(event) !== overview.pair)) continue;
       const t = overview.steps.findLastIndex((step) => step <= event.step);
-      if (t >= 0) marks.set(t, [...(marks.get(t) ?? []), event]);
+      if (t < 0) continue;
+      const i = event.kind === "finding" ? overview.index.get(event.feature) : undefined;
+      const calm = i !== undefined && !(overview.flag(i, t) & FLAGS.alarm);
+      marks.set(t, [...(marks.get(t) ?? []), { ...event, calm }]);
     }
     say(title, overview.state?.left ? BEFORE : TITLE);
     say(alike, alikeInWords(overview));

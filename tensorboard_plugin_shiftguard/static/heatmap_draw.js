@@ -33,10 +33,14 @@ export function colourOf(theme, { level, effect, cost }) {
   return level === TOLERATED || level === EXPECTED ? theme.tolerated : theme.quiet;
 }
 
-/** The mark of events at an epoch: a finding has the shape and color of the run's state. */
+/**
+ * The mark of events at an epoch: a finding has the shape and color of the run's state, and a
+ * finding that is no alarm in its first epoch has a gray ring, as its cells are gray, too.
+ */
 export function markOf(events, state) {
   const has = (kind) => events.some((event) => event.kind === kind);
   if (!has("preprocessing") && !has("finding")) return has("action") ? "action" : "note";
+  if (events.every(({ kind, calm }) => calm || kind === "action")) return "negligible";
   return ["act", "look", "corrected", "fine"].includes(state) ? state : "look";
 }
 
@@ -163,7 +167,7 @@ function drawHead(context, view, theme) {
     context.strokeStyle = context.fillStyle;
     context.lineWidth = 2;
     shape(context, kind, axis.middle(t), 26, Math.max(7, Math.min(9, axis.cell + 4)));
-    if (kind === "corrected") context.stroke();
+    if (kind === "corrected" || kind === "negligible") context.stroke();
     else context.fill();
   }
 }

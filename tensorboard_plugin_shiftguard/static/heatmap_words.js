@@ -1,7 +1,7 @@
 /* Texts of the heatmap: descriptions of a cell and of the whole heatmap, its legend and table. */
 
 import { el, fill, table } from "./dom.js";
-import { count, effect, epoch, streamName } from "./format.js";
+import { count, effect, epoch, sinceInWords, streamName } from "./format.js";
 import {
   ALONG,
   EXPECTED,
@@ -18,7 +18,7 @@ import { markOf } from "./heatmap_draw.js";
 import { badge, featureKind, icon } from "./icons.js";
 
 const MAX_TABLE_ROWS = 100;
-const MARKS = { action: "augmentation changed", note: "note" };
+const MARKS = { action: "augmentation changed", negligible: "found, no alarm yet", note: "note" };
 
 /** Describes the cell `{row, t}`; row -1 is the line of events. */
 export function cellInWords({ overview }, rows, { row, t }, marks) {
@@ -87,7 +87,7 @@ export function heatmapTable({ overview, rows, column, step }) {
   const cut = rows.length > shown.length ? ` (the first ${shown.length} of ${rows.length})` : "";
   return table(
     `Features at ${epoch(step)}; effects in standard deviations between samples${cut}`,
-    ["Feature", "State", "Effect", "Cost in points", "Found since"],
+    ["Feature", "State", "Effect", "Cost in points", "Found"],
     shown.map((row) => {
       const cell = cellOf(overview, { members: [row] }, column);
       return [
@@ -95,7 +95,7 @@ export function heatmapTable({ overview, rows, column, step }) {
         badge(featureKind(row.record)),
         effect(cell.effect),
         cell.cost === null ? "" : points(cell.cost),
-        row.record.since ? `epoch ${row.record.since}` : "never",
+        sinceInWords(row.record) || "never",
       ];
     }),
   );
@@ -105,9 +105,9 @@ export function heatmapTable({ overview, rows, column, step }) {
 export function drawLegend(node, overview, rows, marks) {
   const least = String(Number((100 * overview.tolerance).toPrecision(3)));
   const priced = Object.keys(overview.costs).length > 0;
-  const found = rows.some(({ record }) => record.alarm || record.since);
+  const found = rows.some(({ record }) => record.alarmed);
   const unpriced = rows.some(
-    ({ record, name }) => (record.alarm || record.since) && !overview.costs[name],
+    ({ record, name }) => record.alarmed && !overview.costs[name],
   );
   const key = (style, text) =>
     el("span", { class: "key" }, el("i", { class: `swatch ${style}` }), text);

@@ -4,7 +4,7 @@ import { el, svg } from "./dom.js";
 
 const SHAPES = {
   alarm: { tag: "path", d: "M8 1.8 15 14.2H1Z" },
-  mismatch: { tag: "path", d: "M2 2h12v12H2Z" },
+  mismatch: { tag: "path", d: "M8 1.8 15 14.2H1Z" },
   differs: { tag: "path", d: "M8 3 14 13.4H2Z", open: true },
   expected: { tag: "path", d: "M8 1 15 8 8 15 1 8Z", open: true },
   action: { tag: "path", d: "M2 2h12v12H2Z" },

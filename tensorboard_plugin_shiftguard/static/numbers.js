@@ -36,7 +36,8 @@ export function epochTable(feature, label, overview) {
   const state = (flag) => {
     if (isOwnAlarm(flag)) return "shifted";
     if (goesAlong(flag)) return "goes along";
-    return flag & FLAGS.expected ? "expected" : "no alarm";
+    if (flag & FLAGS.expected) return "expected";
+    return flag & FLAGS.reported ? "differs, no alarm" : "no alarm";
   };
   return table(
     `Effect size of ${label}${cut ? `, the latest ${MAX_TABLE_EPOCHS} epochs` : ""}`,

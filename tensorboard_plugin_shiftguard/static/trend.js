@@ -2,7 +2,7 @@
 
 import { scoresOf } from "./distribution.js";
 import { el, fill } from "./dom.js";
-import { isOwnAlarm } from "./flags.js";
+import { sinceInWords } from "./format.js";
 import { badge, runMark } from "./icons.js";
 import { createLines } from "./lines.js";
 
@@ -42,17 +42,19 @@ export function createTrend({ choose }) {
     fill(keys, runs.map(key));
     const [first] = runs;
     steps = first.steps;
-    const alarms = steps.filter((_, t) => isOwnAlarm(first.scores?.flags?.[t]));
+    const { features, index } = model.overview;
+    const record = features[index.get(model.feature)] ?? {};
+    const begin = record.since ? steps.find((step) => step >= record.since - 1) : undefined;
     const threshold = model.overview.threshold ?? 0.1;
-    const since = alarms.length ? `shifted since epoch ${alarms[0] + 1}` : "never shifted";
+    const when = sinceInWords(record);
     chart.draw({
       series: runs.filter(({ scores }) => scores).map(asSeries),
       threshold,
       include: [-2 * threshold, 2 * threshold],
-      marks: alarms.slice(0, 1),
+      marks: begin === undefined ? [] : [begin],
       label:
         `Effect size of ${model.label} over the epochs, with its 95 percent interval; ` +
-        `${since}. The numbers are in a table below.`,
+        `${when ? `found ${when}` : "nothing found"}. The numbers are in a table below.`,
     });
   }
 

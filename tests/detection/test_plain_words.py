@@ -44,7 +44,7 @@ NOISE = Finding(
         ),
         (
             {"family": "other", "feature": "input/entropy"},
-            "much higher in the entropy of brightness",
+            "much higher in the variety of gray levels",
         ),
         ({"against": "the first epoch"}, "noisier than those of the first epoch"),
         (

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from keras_shiftguard.detection import sentences
+from keras_shiftguard.detection.attribute_words import LABELS, heading
 from keras_shiftguard.detection.two_sample.frequencies import compare_frequencies
 from keras_shiftguard.profiles import FeatureTable, Moments
 
@@ -74,6 +75,23 @@ def test_spread_and_shape():
         "Target images have another distribution of contrast than training: mean 0.5 against "
         "0.4, standard deviation 0.1 against 0.3, effect size 1.2"
     )
+
+
+@pytest.mark.parametrize("dominant", ["location", "spread", "shape"])
+@pytest.mark.parametrize("name", LABELS)
+def test_no_attribute_of_images_has_its_internal_name(name, dominant):
+    text = differs(name, dominant, (0.2, 0.1), (0.5, 0.1))
+    label = heading(LABELS[name])
+    assert label in text
+    assert "_" not in text
+    if name not in label:  # such as `noise`, which is a plain word itself
+        assert name.replace("_", " ") not in text.replace(label, "")
+    assert dominant != "location" or f"mean {label} 0.2 against 0.5" in text
+
+
+def test_a_column_that_is_called_like_an_attribute_keeps_its_name():
+    text = differs("shadows", "location", (0.2, 0.1), (0.5, 0.1), what="samples")
+    assert text.startswith("Target samples are lower in shadows: mean shadows 0.2")
 
 
 def test_the_whole_and_what_is_missing():

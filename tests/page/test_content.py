@@ -17,6 +17,7 @@ from keras_shiftguard.io.json_files import plain
 from keras_shiftguard_cli import main
 from keras_shiftguard_page import page
 from keras_shiftguard_page.assemble import MalformedData, assemble
+from keras_shiftguard_page.charts import lines
 from keras_shiftguard_page.words import sentence
 
 HARMLESS = replace(DARKER, cost=0.0, harmless=True, cost_words="costs no accuracy")
@@ -49,7 +50,7 @@ def said(result):
         (
             diagnosis(),
             "act",
-            "The model is fed unit ([0, 1]), RGB, but expects tf ([-1, 1]), RGB.",
+            "Images are fed as 0 to 1; the model expects \u22121 to 1.",
             "x = x * 2.0 - 1.0",
         ),
         (diagnosis("ok"), "fine", "Preprocessing is right: the model is fed what it expects", ""),
@@ -322,3 +323,10 @@ def test_data_of_another_form_is_said_to_be_malformed():
     with pytest.raises(MalformedData, match="not as expected"):
         page({"report": {"findings": 3}})
     assert not issubclass(MalformedData, BadInputError)  # the page does not import the library
+
+
+def test_the_grid_lines_of_curves_have_values():
+    [chart] = lines("Accuracy", [1, 2], [("training", "train", [0.5, 0.9])])
+    assert chart.ticks == ("0.9", "0.7", "0.5")
+    [chart] = lines("Accuracy", [1], [("training", "train", [0.8])])
+    assert chart.ticks == ("0.84", "0.8", "0.76")  # one value lies in the middle

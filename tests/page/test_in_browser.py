@@ -66,7 +66,7 @@ def test_axe_finds_nothing_and_nothing_is_asked_for(opened, run_page, tmp_path, 
 
 def test_the_page_of_a_fit_says_what_is_wrong(opened, run_page):
     shown = opened(run_page).page
-    assert shown.locator("h1").inner_text().startswith("The model is fed unit ([0, 1]), RGB")
+    assert shown.locator("h1").inner_text().startswith("Training and validation images are fed as")
     assert "darker than training images" in shown.locator(".band h2").inner_text()
     assert shown.locator("header b").inner_text() == "night <b>shift"
     assert shown.locator("svg.curve").count() >= 2  # the accuracy, and the mean brightness

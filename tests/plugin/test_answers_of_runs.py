@@ -108,7 +108,9 @@ def test_overview_of_a_run(tab):
         "negligible": False,
         "current": [1.0, 2.0],
         "reference": [3.0, 4.0],
+        "alarmed": True,
         "since": 2,  # the epoch of step 1
+        "until": None,
     }
     second = answer["features"][1]
     assert (second["name"], second["alarm"], second["negligible"]) == ("b", False, True)

@@ -14,13 +14,18 @@ from plugin.test_gap import REPORT, ROWS
 from plugin.test_picture_routes import write_pictures
 
 import keras_shiftguard as sg
+from keras_shiftguard.detection.attribute_words import LABELS, heading
+from keras_shiftguard.detection.sentences import feature_differs
 from keras_shiftguard.explain.report import GapReport, GapRow
+from keras_shiftguard.profiles import FeatureTable, Moments
 
 pytestmark = pytest.mark.eager
 
 EPOCHS, FAULT = 6, 4  # FAULT: the first epoch with a shift, counted from 1
 NAMES = ["input/brightness", "input/noise_flat", "input/band_1", "labels"]
 ALARM, ALONG = 9, 1  # flags of a reported alarm, and of an alarm with the same cause as another
+INNER = ("noise_flat", "band_1", "shadows")  # attributes whose internal names are no plain words
+CALM = 8  # flags of a reported difference whose cost is within tolerance
 DARKER = (
     "Validation images are darker: mean brightness 0.18 against 0.31 in training, effect size 3.9; "
     "2 more features differ. Points to brightness: brightness -0.37 (effect size -3.6)"
@@ -56,23 +61,31 @@ def diagnosis(**more):
         "expected": convention("tf"),
         "observed": convention("unit"),
         "advice": "x = x * 2.0 - 1.0",
-        "evidence": ["The first batch-norm layers remember how training images were prepared."],
+        "evidence": [
+            "The model's first batch-norm layers remember how its training images were prepared: "
+            "tf ([-1, 1]) fits best (misfit 0.11, as fed 0.53, next best scale 0.53; 16 images)."
+        ],
         "num_samples": 16,
         **more,
     }
 
 
-def write_shift(run_dir, one, flags, fault=FAULT):
-    """Writes a run with one finding, and with `flags` for `NAMES`, both from epoch `fault` on."""
+def write_shift(run_dir, one, flags, fault=FAULT, first=None):
+    """Writes a run with one finding, and with `flags` for `NAMES`, both from epoch `fault` on.
+
+    In the epoch `fault` itself, the flags are `first`, if they are given.
+    """
     none = {"verdict": {"shift": "ShiftGuard: no shift found"}, "report": report()}
     found = {"verdict": {"shift": "ShiftGuard: shift found"}, "report": report(one)}
     with RawLog(run_dir) as log:
         for step in range(EPOCHS):
             shifted = step + 1 >= fault
             effects = [-3.9, 2.0, 1.0, 0.9] if shifted else [0.0] * 4
-            values = scores(*effects, flags=flags if shifted else [0] * 4)
+            now = (first if first and step + 1 == fault else flags) if shifted else [0] * 4
+            values = scores(*effects, flags=now)
             cost = np.full((4, 1), np.nan, np.float32)
-            cost[[flag == ALARM and shifted for flag in flags]] = one.get("cost") or np.nan
+            cost[[flag == ALARM for flag in now]] = one.get("cost") or np.nan
+            cost[[flag == CALM for flag in now]] = 0.002
             content = scores_content(names=NAMES, cost=True)
             log.add("shiftguard/scores/v-t/0", np.hstack([values, cost]), step, content)
             log.add("shiftguard/state", state(step, **(found if shifted else none)), step)
@@ -126,8 +139,28 @@ def log_dir(tmp_path_factory):
         with RawLog(path / name / "shiftguard") as log:
             both = {"train": diagnosis(), "validation": diagnosis()}
             log.add("shiftguard/state", state(0, diagnosis=both, **more), 0)
+            for step in range(16):  # training begins far below its later values
+                curves = {"accuracy": min(0.31 + 0.3 * step, 0.99), "val_accuracy": 0.9}
+                log.add("shiftguard/curves", as_json(curves), step, {"v": 1})
     darker = finding("input/brightness", DARKER, cost=0.061, cost_interval=[0.044, 0.079])
     write_shift(path / "darker" / "shiftguard", darker, [ALARM, ALONG, ALONG, 0])
+    write_shift(
+        path / "calm" / "shiftguard", darker, [ALARM, ALONG, ALONG, 0], first=[CALM, 0, 0, 0]
+    )
+    with RawLog(path / "calm" / "shiftguard") as log:
+        event = {"kind": "finding", "step": FAULT - 1, "stream": "validation", "against": "train"}
+        event |= {"feature": NAMES[0], "text": DARKER}
+        log.add("shiftguard/events", as_json([event]), FAULT - 1, {"v": 1})
+    for k, attribute in enumerate(INNER):
+        tables = []
+        for mean in (0.5, 0.2):
+            moments = Moments(np.array([500.0]), np.array([mean]), np.array([5.0]))
+            tables.append(FeatureTable((attribute,), 500, moments))
+        text = feature_differs(attribute, "images", "location", 2.0, *tables, "validation", "train")
+        parts = {"who": "Validation images", "verb": "are", "whom": "than training images"}
+        parts["how"] = f"higher in {LABELS[attribute]}"
+        lead = finding(f"input/{attribute}", text, difference=parts, effect_size=2.0)
+        write_shift(path / f"lead{k}" / "shiftguard", lead, [ALARM, ALONG, ALONG, 0])
     healthy = path / "healthy" / "shiftguard"
     write_shift(healthy, darker, [ALARM, ALONG, ALONG, 0], fault=EPOCHS + 1)
     shares = [["5", 0.315, 0.106], ["0", 0.0166, 0.1]]
@@ -181,6 +214,24 @@ def test_what_is_corrected_is_not_red_and_not_corrected_twice(opened):
     assert "sg.explain_gap(model, labelled_data) measures it" in wrong("cost").inner_text()
     assert wrong("verdict").get_attribute("data-kind") == "act"
     assert "x * 2.0 - 1.0" in wrong("todo").inner_text()
+
+
+def test_the_first_screen_of_a_mismatch_has_no_jargon_and_its_section_has_the_numbers(opened):
+    tab = opened("wrong")
+    first = tab("verdict").inner_text()
+    assert "images were prepared: \u22121 to 1 fits best." in first
+    assert "misfit" not in first and "tf" not in first.split()
+    assert "misfit 0.11" in tab.fold("preprocessing").inner_text()
+    # The same mark for the same state: that of "Act" and that of "mismatch".
+    marks = ("verdict", "run-picker", "fold-preprocessing")
+    shapes = [tab(each).locator("svg.act, svg.mismatch").first.inner_html() for each in marks]
+    assert len(set(shapes)) == 1
+
+
+def test_what_lies_beyond_the_scale_of_the_curves_is_marked(opened):
+    chart = opened("wrong")("curves-chart")
+    chart.locator(".offscale").wait_for()
+    assert chart.locator(".offscale").all_text_contents() == ["\u2193 training began at 0.31"]
 
 
 @pytest.mark.thorough
@@ -285,12 +336,35 @@ def test_adaptation_shows_the_largest_shift_and_says_whether_it_helped(opened):
 def test_the_verdict_keeps_its_cause_and_its_date(opened):
     tab = opened("darker")
     shown = tab("verdict").inner_text()
-    assert "The cause is probably brightness." in shown and "effect size \u22123.9;" in shown
+    assert "more features" not in shown  # the section of the features says how many go along
+    assert "The cause is probably brightness." in shown and "effect size \u22123.9." in shown
     assert (
         "3.6" not in shown and "effect size \u22123.9 (brightness)" in tab("readout").inner_text()
     )
     assert f"differs since epoch {FAULT}" in shown
     assert "6.1 points lost" in shown and "4.4 to 7.9" in shown
+
+
+def test_a_difference_begins_in_one_epoch_wherever_it_is_told(opened):
+    """In its first epoch the difference costs less than is tolerated, so it is no alarm there."""
+    tab = opened("calm")
+    tab.fold("distributions")
+    tab.card(NAMES[0]).wait_for()
+    assert f"differs since epoch {FAULT}" in tab("verdict").inner_text()
+    assert f"since epoch {FAULT}" in tab.card(NAMES[0]).inner_text()
+    tab.card(NAMES[0]).get_by_role("button").first.click()
+    detail = tab("detail")
+    detail.wait_for()
+    tab.eventually(lambda: f"since epoch {FAULT}" in detail.locator(".detailhead").inner_text())
+    trend = detail.locator("[aria-label*='over the epochs, with its']")
+    assert f"found since epoch {FAULT}." in trend.get_attribute("aria-label")
+    table = tab.frame.locator("details", has_text="The heatmap as a table").last
+    table.locator("summary").click()
+    assert f"since epoch {FAULT}" in table.inner_text()
+    everything = tab.frame.locator("body").inner_text()
+    assert f"epoch {FAULT + 1}" not in everything
+    # The cell of that epoch is gray, and so is its mark.
+    assert "found, no alarm yet" in tab.frame.locator(".legend").inner_text()
 
 
 def test_a_run_with_only_a_gap_says_so(opened):
@@ -371,8 +445,16 @@ def test_no_name_of_the_log_is_on_the_screen(opened):
     page = tab.frame.locator("main").inner_text()
     assert not [name for name in ("band_1", "noise_flat", "input/") if name in page]
     assert "finest detail (2 pixels)" in page
+    for k, attribute in enumerate(INNER):
+        lead = opened(f"lead{k}")
+        words = heading(LABELS[attribute])
+        assert f"mean {words}" in lead("verdict").inner_text()
+        lead.fold("distributions")
+        lead.card(NAMES[0]).wait_for()
+        page = lead.frame.locator("main").inner_text()
+        assert attribute.replace("_", " ") not in page.replace(words, "")
     tab.card("input/brightness").click()  # the card has the effect size of the band
-    tab.eventually(lambda: "effect size \u22123.9;" in tab("detail").inner_text())
+    tab.eventually(lambda: "effect size \u22123.9." in tab("detail").inner_text())
     assert "3.6" not in tab("detail").inner_text()
 
 

@@ -1,7 +1,9 @@
 """The story of a run (what is wrong and what to do), made from the state in its log."""
 
 import json
+import re
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from plugin.test_gap import REPORT, ROWS
@@ -13,12 +15,15 @@ from keras_shiftguard.detection.monitor import ShiftMonitor
 from keras_shiftguard.explain.report import GapReport
 from keras_shiftguard.io.json_files import plain
 from keras_shiftguard.log.shift_tab_findings import logged_report
+from keras_shiftguard.preprocessing.correction.convention import InputConvention
 from keras_shiftguard.statistics import attributes
 from keras_shiftguard.statistics.batch import InputSpec
+from tensorboard_plugin_shiftguard import words
 from tensorboard_plugin_shiftguard.gap import read_gap
 from tensorboard_plugin_shiftguard.statements import _STATE
 from tensorboard_plugin_shiftguard.story import matters, story
 from tensorboard_plugin_shiftguard.story_adaptation import adaptation_answer
+from tensorboard_plugin_shiftguard.story_preprocessing import MODES, plainly
 from tensorboard_plugin_shiftguard.words import ATTRIBUTES, CAUSES, described, in_plain_words
 
 PAIR = ("validation", "train")
@@ -56,6 +61,19 @@ def test_every_image_attribute_has_a_name_and_a_cause():
         cause, label = described(f"input/{name}")
         assert cause in CAUSES and "_" not in label
     assert {cause.main for cause in CAUSES.values()} - {""} <= set(ATTRIBUTES)
+
+
+def test_the_glossary_of_the_tab_explains_every_attribute_of_images():
+    code = (Path(words.__file__).parent / "static" / "glossary.js").read_text()
+    texts = re.sub(r'"\s*\+\s*"', "", code).lower()
+    names = {label for _, label in ATTRIBUTES.values()} | {words.described("labels")[1]}
+    assert [name for name in names if name not in texts] == []
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_a_mode_is_told_as_the_range_of_its_values(mode):
+    text = plainly(f"{InputConvention(mode, 'rgb')} fits best (misfit 0.1, as fed 0.5; 16 images).")
+    assert text == f"{MODES[mode]}, RGB fits best."
 
 
 def test_no_shift_is_fine(monitor, rng):

@@ -135,7 +135,7 @@ def test_another_mode(fits, more, certainty, status):
     if status == "mismatch":
         assert (verdict.expected.mode, verdict.observed.mode) == ("tf", "unit")
         best, fed = fits[TF], fits[FED]
-        text = f"misfit {best:.2f}, as fed {fed:.2f}, next best {min(fed, 1.0):.2f};"
+        text = f"misfit {best:.2f}, as fed {fed:.2f}, next best scale {min(fed, 1.0):.2f};"
         assert text in verdict.evidence[0] and verdict.evidence[1] == "It was seen."
     if status == "ok":
         assert verdict.expected == verdict.observed == InputConvention("unit", "rgb")

@@ -6,6 +6,7 @@ import numpy as np
 
 from keras_shiftguard.adaptation.augmentation.coverage import Coverage
 from keras_shiftguard.adaptation.augmentation.operations import OPERATIONS
+from keras_shiftguard.detection.attribute_words import LABELS, heading
 
 # Strengths that are tried: the coarse ones for all operations, then the fine ones for a shortlist.
 COARSE_GRID = (0.15, 0.4, 0.8)
@@ -149,9 +150,10 @@ class StrengthSearch:
             growth = np.where(self.coverage.shifted, growth, -1.0)
             widest = int(np.argmax(growth))
             attribute = self.coverage.names[widest]
+            label = heading(LABELS.get(attribute.rpartition("/")[2], attribute))
             side = "above" if before[widest] < 0 else "below"
             found[names[k]] = (
-                f"the target's {attribute} lies {abs(before[widest]):.1f} standard deviations "
+                f"the target's {label} lies {abs(before[widest]):.1f} standard deviations "
                 f"{side} training's; {abs(gaps[0][widest]):.1f} remain with all chosen "
                 f"operations, {abs(gaps[row][widest]):.1f} without {names[k]}"
             )

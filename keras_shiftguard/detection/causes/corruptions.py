@@ -176,7 +176,7 @@ def _moves_in_words(moved: Moves, features: tuple[str, ...]) -> str:
     for name in features:
         at = moved.names.index(name)
         amount, effect = moved.amount[at], moved.effect[at]
-        label = LABELS.get(name, f"channel {name.removeprefix(COLOUR)} against the others")
+        label = LABELS.get(name, f"the balance of channel {name.removeprefix(COLOUR)}")
         how = f"x {np.exp(amount):.2g}" if name in LOGARITHMS else f"{amount:+.2g}"
         parts.append(f"{label} {how} (effect size {effect:+.1f})")
     return ", ".join(parts)
