@@ -287,7 +287,7 @@ class Run:
         return self.verdict()
 
     def settle(self) -> None:
-        """Decides the open findings (see `ShiftWatch.ask`) if training ended before its last epoch.
+        """Decides the open findings (see `ShiftWatch.mark_open`) if training ended before its last epoch.
 
         Callbacks such as `EarlyStopping` end training after the guard has compared the streams. No
         later epoch then decides these findings.
