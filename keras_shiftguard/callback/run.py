@@ -287,8 +287,9 @@ class Run:
         return self.verdict()
 
     def settle(self) -> None:
-        """Decides the open findings (see `ShiftWatch.mark_open`) if training ended before its last epoch.
+        """Decides the open findings if training ended before its last epoch.
 
+        Open findings are those that `ShiftWatch.mark_open` marked.
         Callbacks such as `EarlyStopping` end training after the guard has compared the streams. No
         later epoch then decides these findings.
 

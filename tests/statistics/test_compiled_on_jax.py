@@ -1,6 +1,7 @@
 """On JAX, statistics are compiled once, with options that halve the time if JAX accepts them."""
 
 import re
+from collections import OrderedDict
 
 import keras
 import numpy as np
@@ -57,9 +58,14 @@ def test_the_flags_of_the_user_stay(monkeypatch):
 
 
 @pytest.fixture
-def compilations(caplog):
-    """A function that calls a function, and returns the names of what JAX compiles meanwhile."""
+def compilations(caplog, monkeypatch):
+    """A function that calls a function, and returns the names of what JAX compiles meanwhile.
+
+    Statistics that earlier tests compiled are forgotten, so that the counts do not depend on them.
+    """
     import jax
+
+    monkeypatch.setattr(compiled, "_updates", OrderedDict())
 
     def names(function):
         caplog.clear()
