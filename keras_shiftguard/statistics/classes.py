@@ -17,7 +17,6 @@ from keras_shiftguard.errors import warn
 from keras_shiftguard.statistics.batch import why_not_dense
 
 LARGEST_ID = 2**24  # beyond it, float32 does not represent every whole number
-LARGEST_INT32 = 2**31 - 1
 SHARES_TOLERANCE = 0.01  # how far the sum of a row of shares may be from 1
 MIN_SECOND_SHARE = 1e-3  # smallest lead of a mixture's second largest share over the third
 MAX_MIXED_SHARE = 0.8  # largest share in a mixture of two classes, if there are only two
@@ -74,9 +73,9 @@ def class_ids(y: Any, width: int) -> tuple[Any, Any]:
         fits = True
         if keras.backend.standardize_dtype(y.dtype) == "int64":
             # The check comes before the cast to 32 bits, which turns larger ids into other classes.
-            fits = ops.logical_and(y >= 0, y <= LARGEST_INT32)
+            fits = ops.logical_and(y >= 0, y < LARGEST_ID)
         y = ops.cast(y, "int32")
-        valid = ops.logical_and(fits, y >= 0)
+        valid = ops.logical_and(fits, ops.logical_and(y >= 0, y < LARGEST_ID))
     return ops.cast(ops.where(valid, y, 0), "int32"), ops.cast(valid, "float32")
 
 
@@ -103,7 +102,7 @@ def is_mixture(y: Any, width: int) -> Any:
 def host_class_ids(labels: Any) -> np.ndarray | None:
     """Returns the class ids of labels on the host; None if some label is not a class.
 
-    The rules are those of `class_ids`, but labels of `LARGEST_ID` or more are never classes.
+    The rules are those of `class_ids`.
 
     Args:
         labels: A NumPy array, `(samples,)` or `(samples, columns)`.

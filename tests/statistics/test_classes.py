@@ -55,6 +55,8 @@ def test_a_row_that_is_not_finite_does_not_change_how_the_others_are_read():
         ([[0.2, 0.2], [1.0, 0.0]], None),
         ([[2.0, -1.0]], None),
         ([True, False], [1, 0]),
+        ([2**24 - 1, 1], [2**24 - 1, 1]),
+        ([2**24, 1], None),
     ],
 )
 def test_labels_are_read_alike_in_the_step_and_on_the_host(labels, wanted):
@@ -105,7 +107,7 @@ def test_large_ids_are_no_other_classes():
     """Cut to 32 bits, 2 ** 32 + 3 would be class 3. JAX has no int64 by default."""
     if keras.backend.backend() == "jax":
         pytest.skip("cuts the labels before they come to us")
-    y = ops.convert_to_tensor(np.array([2**32 + 3, 2**31, 3 - 2**32, 3, 2**31 - 1]))
+    y = ops.convert_to_tensor(np.array([2**32 + 3, 2**31, 3 - 2**32, 2**24, 3, 2**24 - 1]))
     ids, valid = (ops.convert_to_numpy(part) for part in class_ids(y, 1))
-    np.testing.assert_array_equal(valid, [0, 0, 0, 1, 1])
-    np.testing.assert_array_equal(ids[3:], [3, 2**31 - 1])
+    np.testing.assert_array_equal(valid, [0, 0, 0, 0, 1, 1])
+    np.testing.assert_array_equal(ids[4:], [3, 2**24 - 1])
