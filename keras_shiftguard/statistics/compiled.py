@@ -12,6 +12,7 @@ from threading import Lock
 from typing import Any
 
 import keras
+import numpy as np
 
 from keras_shiftguard.statistics.state import State
 
@@ -72,6 +73,32 @@ def compiled_once(update: Callable[..., Any], state: State, key: Hashable, *tens
         _updates.move_to_end(key)
         compiled = _updates[key]
     return compiled(state.variables, *tensors)
+
+
+def drained(state: State) -> dict[str, np.ndarray]:
+    """Returns the values of a state, as `State.read` does, and resets the state.
+
+    On TensorFlow, one compiled function does both. To read and assign some forty variables one by
+    one takes 5 ms, at the end of each pass over the data.
+    """
+    if keras.backend.backend() != "tensorflow":
+        values = state.read()
+        state.reset()
+        return values
+
+    first_values = state.first_values
+
+    def take() -> list[Any]:
+        values = [variable.value for variable in state.variables]
+        for variable, (_, shape, fill) in zip(state.variables, first_values, strict=True):
+            variable.assign(keras.ops.full(shape, fill, dtype="float32"))
+        return values
+
+    taken = compiled_once(take, state, ("drained", first_values))
+    return {
+        name: np.asarray(keras.ops.convert_to_numpy(value), dtype="float64")
+        for (name, _, _), value in zip(first_values, taken, strict=True)
+    }
 
 
 def _in_one_thread(update: Callable[..., Any], *tensors: Any) -> Any:

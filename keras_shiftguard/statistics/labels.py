@@ -10,7 +10,7 @@ from keras_shiftguard.profiles.embedding import NUM_DIRECTIONS
 from keras_shiftguard.profiles.labels import MAX_CLASSES, MAX_CLASSES_EMBEDDED
 from keras_shiftguard.statistics.batch import row_mask
 from keras_shiftguard.statistics.classes import class_ids, is_mixture, width_of
-from keras_shiftguard.statistics.compiled import compiled_once
+from keras_shiftguard.statistics.compiled import compiled_once, drained
 from keras_shiftguard.statistics.features import FeatureSketch
 from keras_shiftguard.statistics.moments import moments_from_sums
 from keras_shiftguard.statistics.state import State
@@ -111,14 +111,9 @@ class LabelSketch:
         self.class_first.assign(self.class_first + first)
         self.class_second.assign(self.class_second + second)
 
-    def reset(self) -> None:
-        self.state.reset()
-        self.details.reset()
-
     def drain(self) -> LabelSummary:
         """Returns the summary since the last call, and resets the state. Runs on the host."""
-        values = {**self.state.read(), **self.details.read()}
-        self.reset()
+        values = {**drained(self.state), **drained(self.details)}
         if not values["num_samples"]:
             return LabelSummary()
         count = np.broadcast_to(values["class_count"][:, None], values["class_first"].shape)

@@ -8,7 +8,7 @@ from keras import ops
 from keras_shiftguard.profiles import OutputSummary
 from keras_shiftguard.profiles.outputs import MAX_CLASSES_IN_CONFUSION
 from keras_shiftguard.statistics.classes import class_ids, probabilities, width_of
-from keras_shiftguard.statistics.compiled import compiled_once
+from keras_shiftguard.statistics.compiled import compiled_once, drained
 from keras_shiftguard.statistics.features import FeatureSketch
 from keras_shiftguard.statistics.mean_embedding import EmbeddingSketch
 from keras_shiftguard.statistics.state import State
@@ -99,8 +99,7 @@ class OutputSketch:
             weights: A text that identifies the model's weights. Only summaries with the
                 same text are compared.
         """
-        values = self.state.read()
-        self.state.reset()
+        values = drained(self.state)
         size = int(np.sqrt(len(values["confusion"])))
         embedding = {}
         if self.embedding is not None:

@@ -7,7 +7,7 @@ from keras import ops
 
 from keras_shiftguard.profiles import InputSummary
 from keras_shiftguard.statistics.batch import Batch, InputSpec
-from keras_shiftguard.statistics.compiled import compiled_once
+from keras_shiftguard.statistics.compiled import compiled_once, drained
 from keras_shiftguard.statistics.counts import Counts
 from keras_shiftguard.statistics.details import Details
 from keras_shiftguard.statistics.extremes import Extremes
@@ -103,18 +103,13 @@ class Sketch:
             sampled.update(pixels)
         return (None, None) if details == 0 else self.details.update(x, rows)
 
-    def reset(self) -> None:
-        self.state.reset()
-        self.measured_state.reset()
-
     def drain(self) -> InputSummary:
         """Returns the summary since the last call, and resets the state. Runs on the host."""
-        values, measured = self.state.read(), self.measured_state.read()
+        values, measured = drained(self.state), drained(self.measured_state)
         fields: dict[str, Any] = {"layout": self.spec.layout}
         for counted in self.counted:
             fields.update(counted.read(values))
         for statistic in self.pixel_statistics + self.sampled_statistics:
             fields.update(statistic.read(measured))
         fields.update(self.details.read(measured))
-        self.reset()
         return InputSummary(**fields)

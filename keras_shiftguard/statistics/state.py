@@ -45,6 +45,14 @@ class State:
     def variables(self) -> list[keras.Variable]:
         return [variable for variable, _ in self._variables.values()]
 
+    @property
+    def first_values(self) -> tuple[tuple[str, tuple[int, ...], float], ...]:
+        """Name, shape and first value of each variable."""
+        return tuple(
+            (name, tuple(variable.shape), fill)
+            for name, (variable, fill) in self._variables.items()
+        )
+
     def read(self) -> dict[str, np.ndarray]:
         """Returns the values by name, copied to the host as float64."""
         return {name: read(variable) for name, (variable, _) in self._variables.items()}
