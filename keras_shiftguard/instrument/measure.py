@@ -147,7 +147,7 @@ class Measurement:
         self.sketches: dict[str, Sketch] = {}
         self.labels = LabelSketch()
         self.left_out: dict[str, str] = {}  # by input name, why the input is not measured
-        self._padding = Padding()
+        self._padding = Padding(to_powers_of_two=True)
         self._num_batches = 0
 
     def add(self, inputs: Mapping[str, Any], y: Any) -> None:

@@ -15,9 +15,14 @@ class Padding:
     JAX compiles a function again for every shape of its arguments, and the last batch of a pass
     is usually shorter than the others. The added rows repeat the last sample. The statistics get
     the number of samples as an argument, and leave the added rows out.
+
+    Args:
+        to_powers_of_two: Whether to pad further, up to the next power of two. Data sets of various
+            sizes, such as folders of photos, then share a few compiled functions.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, to_powers_of_two: bool = False) -> None:
+        self._to_powers_of_two = to_powers_of_two
         self.size = 0
 
     def __call__(
@@ -36,7 +41,8 @@ class Padding:
         if keras.backend.backend() != "jax" or not inputs:
             return dict(inputs), y, None
         samples = next(iter(inputs.values())).shape[0]
-        self.size = max(self.size, samples)
+        wanted = 1 << (samples - 1).bit_length() if self._to_powers_of_two else samples
+        self.size = max(self.size, wanted)
         padded = {name: _padded(x, self.size) for name, x in inputs.items()}
         return padded, _padded(y, self.size) if width_of(y) else y, np.int32(samples)
 

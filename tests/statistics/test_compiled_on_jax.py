@@ -109,3 +109,11 @@ def test_profile_after_compare_compiles_nothing(rng, compilations):
     assert first.count(STATISTIC) == 2
     assert compilations(lambda: sg.profile(one * 2)) == []
     assert compilations(lambda: sg.compare(other, one)) == []
+
+
+def test_profiles_of_a_few_samples_share_a_compiled_statistic(rng, compilations):
+    photos = rng.random((60, 11, 6, 3))  # a size that no other test has
+    first = compilations(lambda: sg.profile(photos[:40]))
+    assert first.count(STATISTIC) == 2
+    assert STATISTIC not in compilations(lambda: sg.profile(photos[:51]))
+    assert STATISTIC not in compilations(lambda: sg.profile(photos))
