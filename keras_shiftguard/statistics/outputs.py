@@ -7,10 +7,12 @@ from keras import ops
 
 from keras_shiftguard.profiles import OutputSummary
 from keras_shiftguard.profiles.outputs import MAX_CLASSES_IN_CONFUSION
+from keras_shiftguard.statistics.batch import row_mask
 from keras_shiftguard.statistics.classes import class_ids, probabilities, width_of
 from keras_shiftguard.statistics.compiled import compiled_once, drained
 from keras_shiftguard.statistics.features import FeatureSketch
 from keras_shiftguard.statistics.mean_embedding import EmbeddingSketch
+from keras_shiftguard.statistics.padding import Padding
 from keras_shiftguard.statistics.state import State
 
 
@@ -44,6 +46,7 @@ class OutputSketch:
         self.labelled = self.state.add("labelled", (counted,))
         self.right = self.state.add("right", (counted,))
         self.embedding = EmbeddingSketch(dimension, self.state) if layer else None
+        self._padding = Padding()
 
     def update(self, outputs: Any, activations: Any = None, y: Any = None) -> None:
         """Adds one batch.
@@ -54,15 +57,19 @@ class OutputSketch:
             y: Labels, if there are any.
         """
         key = ("outputs", self.num_classes, self.width, bool(self.layer), self.dimension)
-        labels = y if width_of(y) else None
-        compiled_once(self._update, self.state, key, outputs, activations, labels)
+        tensors = {"outputs": outputs}
+        if activations is not None:
+            tensors["activations"] = activations
+        padded, labels, rows = self._padding(tensors, y if width_of(y) else None)
+        arguments = (padded["outputs"], padded.get("activations"), labels, rows)
+        compiled_once(self._update, self.state, key, *arguments)
 
-    def _update(self, outputs: Any, activations: Any, y: Any) -> None:
+    def _update(self, outputs: Any, activations: Any, y: Any, rows: Any) -> None:
         outputs = ops.cast(outputs, "float32")
         if self.embedding is not None and activations is not None:
-            self.embedding.update(pooled(activations))
+            self.embedding.update(pooled(activations), rows)
         if not self.num_classes:
-            self.features.update(outputs)
+            self.features.update(outputs, rows)
             return
         p = probabilities(outputs)
         confidence = ops.max(p, axis=1)
@@ -71,8 +78,10 @@ class OutputSketch:
         size = int(np.sqrt(self.confusion.shape[0]))
         if size:
             columns.append(p)
-        self.features.update(ops.concatenate(columns, axis=1))
+        self.features.update(ops.concatenate(columns, axis=1), rows)
         finite = ops.cast(ops.all(ops.isfinite(p), axis=1), "float32")
+        if rows is not None:
+            finite = finite * row_mask(p, rows)[:, 0]
         predicted = ops.cast(ops.argmax(p, axis=1), "int32")
         counted = ops.segment_sum(finite, predicted, num_segments=self.num_classes)
         self.predicted.assign(self.predicted + counted)

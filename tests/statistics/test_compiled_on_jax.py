@@ -9,8 +9,11 @@ import pytest
 from keras import layers
 
 import keras_shiftguard as sg
+from keras_shiftguard.adaptation.augmentation.in_step import StepAugmentation
 from keras_shiftguard.comparison import CHUNK
 from keras_shiftguard.statistics import compiled
+from keras_shiftguard.statistics.batch import InputSpec
+from keras_shiftguard.statistics.outputs import OutputSketch
 from keras_shiftguard.statistics.state import State
 
 pytestmark = [
@@ -117,3 +120,30 @@ def test_profiles_of_a_few_samples_share_a_compiled_statistic(rng, compilations)
     assert first.count(STATISTIC) == 2
     assert STATISTIC not in compilations(lambda: sg.profile(photos[:51]))
     assert STATISTIC not in compilations(lambda: sg.profile(photos))
+
+
+def test_statistics_of_outputs_do_not_compile_again_for_a_short_batch(rng, compilations):
+    outputs, y = rng.random((21, 5)).astype("float32"), rng.integers(0, 5, 21)
+    sketch = OutputSketch(5, classes=True)
+    first = compilations(lambda: sketch.update(outputs[:13], y=y[:13]))
+    assert first.count(STATISTIC) == 1
+    assert STATISTIC not in compilations(lambda: sketch.update(outputs[13:], y=y[13:]))
+    found = sketch.drain("weights")
+    predicted = outputs.argmax(axis=1)
+    assert found.predicted.tolist() == np.bincount(predicted, minlength=5).tolist()
+    assert found.confusion.sum() == 21
+    assert np.trace(found.confusion) == (predicted == y).sum()
+    assert found.features.num_samples == 21
+
+
+def test_augmentation_does_not_compile_again_for_a_short_batch(rng, compilations):
+    x, y = rng.random((21, 9, 10, 3)).astype("float32"), rng.integers(0, 5, 21)
+    augmentation = StepAugmentation()
+    augmentation.build([InputSpec("input", "channels_last", 3, (9, 10))])
+    first = compilations(lambda: augmentation.apply("input", x[:13], y[:13]))
+    assert first.count(STATISTIC) == 1
+    shorter = []
+    again = compilations(lambda: shorter.append(augmentation.apply("input", x[13:], y[13:])))
+    assert STATISTIC not in again
+    np.testing.assert_allclose(shorter[0], x[13:])  # the strengths are 0
+    assert augmentation.inputs["input"].labelled.read()[1].tolist() == y.tolist()

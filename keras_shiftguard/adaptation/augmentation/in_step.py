@@ -28,6 +28,7 @@ from keras_shiftguard.statistics.batch import InputSpec
 from keras_shiftguard.statistics.classes import width_of
 from keras_shiftguard.statistics.compiled import CompiledUpdate
 from keras_shiftguard.statistics.kept_samples import KeptSamples
+from keras_shiftguard.statistics.padding import Padding
 from keras_shiftguard.statistics.state import State, assign
 
 POOL_SIZE = 32  # images of the target in the pool
@@ -76,14 +77,18 @@ class _InputAugmentation:
             assign(self.pool, self.target_images)
         variables = [*self.state.variables, *self.labelled.state.variables, generator.state]
         self._augment = CompiledUpdate(self._augmented, variables)
+        self._padding = Padding()
 
     def apply(self, x: Any, y: Any) -> Any:
         """Returns the augmented batch `x`; ignores labels `y` of an unusable shape or dtype."""
         self.first_images.update(x)
-        return self._augment(x, y if width_of(y) else None)
+        padded, y, rows = self._padding({"x": x}, y if width_of(y) else None)
+        augmented = self._augment(padded["x"], y, rows)
+        is_padded = rows is not None and augmented.shape[0] != x.shape[0]
+        return augmented[: x.shape[0]] if is_padded else augmented
 
-    def _augmented(self, x: Any, y: Any) -> Any:
-        self.labelled.update(x, y)
+    def _augmented(self, x: Any, y: Any, rows: Any) -> Any:
+        self.labelled.update(x, y, rows)
         seed = drawn_seed(self.generator)
         pool = None if self.pool is None else self.pool.value
         strengths, low, high = (v.value for v in (self.strengths, self.low, self.high))

@@ -36,17 +36,18 @@ class LabelledAttributes:
         # `filled` would wait for the device.
         self.done = False
 
-    def update(self, x: Any, y: Any) -> None:
+    def update(self, x: Any, y: Any, rows: Any = None) -> None:
         """Adds samples of a batch until the buffer is full.
 
         Args:
             x: The batch of images.
             y: The labels of the batch. Nothing is added if they are None.
+            rows: Number of samples, if the rows after them are padding; None for all.
         """
         width = width_of(y)
         if not width or (self.done and keras.backend.backend() == "torch"):
             return
-        filled, count = self.filled.value, ops.shape(x)[0]
+        filled, count = self.filled.value, ops.shape(x)[0] if rows is None else rows
 
         def merged() -> Any:
             ids, valid = class_ids(y, width)
