@@ -11,17 +11,20 @@ all of them alike.
     tensorboard   the same with keras.callbacks.TensorBoard(histogram_freq=1)
 
 The data set has as many batches as 50,000 images need, so the guard measures as often as in the
-first epoch over that many images. If the rounds need more steps than an epoch has, the same models
-are trained by further fits, with new guards, and the rounds of all fits are pooled. In the first
-`--skip` steps of a fit, the model is compiled and the guard gives its verdict; their time is
-printed, but is not part of the ratios.
+first epoch over that many images. In the first `--skip` steps of a fit, the model is compiled and
+the guard gives its verdict; their time is printed, but is not part of the ratios.
+
+Two copies of a model differ in speed although they do the same: on PyTorch the second of two plain
+copies was once 5 % slower. So the rounds are divided among several fits, and the variants change
+their copies from fit to fit. As many fits as there are copies form a cycle, in which each variant
+is trained once on each copy.
 
 The script prints two ratios to `plain`, for wall time and CPU time, each with a 95 % bootstrap
-interval: the median of the ratios within a round, and the ratio of the means over all timed steps.
-The median is steadier, but it leaves out rare expensive steps, such as the close looks in a long
-epoch (for ResNet50, one in 48 steps). An interval that contains the aim is called "not resolved".
-The time that a callback takes at the end of an epoch is divided by the number of steps of the
-epoch, and added to the time of a step.
+interval over the cycles: the median of the ratios within a round, and the ratio of the means over
+all timed steps. The median is steadier, but it leaves out rare expensive steps, such as the close
+looks in a long epoch (for ResNet50, one in 48 steps). An interval that contains the aim is called
+"not resolved". The time that a callback takes at the end of an epoch is divided by the number of
+steps of the epoch, and added to the time of a step.
 """
 
 import argparse
@@ -42,7 +45,8 @@ def parse():
     parser.add_argument("--backend", default="tensorflow", choices=["tensorflow", "jax", "torch"])
     parser.add_argument("--model", default="small_cnn", choices=list(TARGETS))
     parser.add_argument("--batch", type=int, help="batch size; default by model")
-    parser.add_argument("--rounds", type=int, default=15)
+    parser.add_argument("--rounds", type=int, default=3, help="rounds of each fit")
+    parser.add_argument("--cycles", type=int, default=6, help="see above")
     parser.add_argument("--steps", type=int, default=8, help="steps of each variant in a round")
     parser.add_argument(
         "--skip", type=int, default=20, help="steps before the first round of a fit"
@@ -77,44 +81,44 @@ def build(name):
     return model
 
 
-class Variant:
+class Copy:
     """One copy of the model that is trained by `fit` in a thread, some steps at a time.
 
     Attributes:
         end: `(wall, CPU)` seconds that the callbacks took at the end of the latest epoch.
     """
 
-    def __init__(self, name, model_name, data, log_dir):
-        self.name, self.left, self.end = name, 0, (0.0, 0.0)
+    def __init__(self, model_name, data, log_dir):
+        self.left, self.end = 0, (0.0, 0.0)
         self._model, self._data, self._log_dir = build(model_name), data, log_dir
 
-    def begin(self):
-        """Begins a fit of one epoch, with new callbacks; `run` then trains."""
+    def begin(self, variant):
+        """Begins a fit of one epoch with the callbacks of a variant; `run` then trains."""
         import keras
 
         self._may_run, self._has_run = threading.Semaphore(0), threading.Semaphore(0)
         self._is_last = False
-        variant = self
+        copy = self
 
         class Turns(keras.callbacks.Callback):
             def on_train_batch_end(self, batch, logs=None):
-                variant.left -= 1
-                if not variant.left:
-                    variant._pause()
-                    self.model.stop_training = variant._is_last
+                copy.left -= 1
+                if not copy.left:
+                    copy._pause()
+                    self.model.stop_training = copy._is_last
 
             def on_epoch_end(self, epoch, logs=None):
-                variant.end = np.subtract(now(), variant._start)
+                copy.end = np.subtract(now(), copy._start)
 
         class Start(keras.callbacks.Callback):
             def on_epoch_end(self, epoch, logs=None):
-                variant._start = now()
+                copy._start = now()
 
-        callbacks = [Start(), *self._callbacks(self._log_dir), Turns()]
+        callbacks = [Start(), *self._callbacks(variant), Turns()]
         self._thread = threading.Thread(target=self._fit, args=(callbacks,))
         self._thread.start()
 
-    def _callbacks(self, log_dir):
+    def _callbacks(self, variant):
         import keras
 
         import keras_shiftguard as sg
@@ -122,8 +126,8 @@ class Variant:
         return {
             "plain": lambda: [],
             "guard": lambda: [sg.ShiftGuard(on_mismatch="ignore", verbose=0)],
-            "tensorboard": lambda: [keras.callbacks.TensorBoard(log_dir, histogram_freq=1)],
-        }[self.name]()
+            "tensorboard": lambda: [keras.callbacks.TensorBoard(self._log_dir, histogram_freq=1)],
+        }[variant]()
 
     def _fit(self, callbacks):
         self._may_run.acquire()
@@ -171,10 +175,16 @@ def batches(batch, size):
 
 
 def ratios(times, plain, rng):
-    """Returns two ratios to `plain` by name, each as `(value, low, high)`."""
+    """Returns two ratios to `plain` by name, each as `(value, low, high)`.
+
+    Args:
+        times: Seconds of a step, `(cycles, rounds)`.
+        plain: The same without a callback.
+        rng: Source of the random numbers.
+    """
     drawn = rng.integers(0, len(times), (2000, len(times)))
-    medians = np.median((times / plain)[drawn], axis=1)
-    means = times[drawn].sum(axis=1) / plain[drawn].sum(axis=1)
+    medians = np.median((times / plain)[drawn].reshape(len(drawn), -1), axis=1)
+    means = times[drawn].sum(axis=(1, 2)) / plain[drawn].sum(axis=(1, 2))
     return {
         "median": (np.median(times / plain), *np.quantile(medians, [0.025, 0.975])),
         "mean": (times.sum() / plain.sum(), *np.quantile(means, [0.025, 0.975])),
@@ -183,7 +193,7 @@ def ratios(times, plain, rng):
 
 def report(name, times, end, target, rng):
     for kind, column in (("wall", 0), ("cpu", 1)):
-        found = ratios(times[name][:, column], times["plain"][:, column], rng)
+        found = ratios(times[name][..., column], times["plain"][..., column], rng)
         for which, (ratio, low, high) in found.items():
             line = f"{name:12} {kind:4} {which:6} {100 * (ratio - 1):+6.2f} %  "
             line += f"[{100 * (low - 1):+.2f}, {100 * (high - 1):+.2f}]"
@@ -192,7 +202,7 @@ def report(name, times, end, target, rng):
                 verdict = "above" if low - 1 > target else verdict
                 line += f"   target {100 * target:.0f} %: {verdict}"
             print(line)
-    mean = 1000 * times[name].mean(axis=0)
+    mean = 1000 * times[name].mean(axis=(0, 1))
     print(f"{'':12} {mean[0]:.1f} ms a step, {mean[1]:.1f} ms cpu; end of an epoch {end[0]:.2f} s")
 
 
@@ -207,37 +217,40 @@ def main():
     if args.backend != "tensorflow" and "tensorboard" in names:
         names.remove("tensorboard")  # keras.callbacks.TensorBoard needs TensorFlow
     epoch = IMAGES_PER_EPOCH // batch
-    per_fit = (epoch - args.skip - 1) // args.steps  # rounds
-    if per_fit < 1:
-        raise SystemExit(f"skip + steps must be below the {epoch} steps of an epoch")
+    if args.skip + args.rounds * args.steps >= epoch:
+        raise SystemExit(f"skip + rounds * steps must be below the {epoch} steps of an epoch")
     print(
-        f"{args.model}, batch {batch}, {size}x{size}, {args.backend}, {args.rounds} rounds of "
-        f"{args.steps} steps; load {os.getloadavg()[0]:.1f} at the start"
+        f"{args.model}, batch {batch}, {size}x{size}, {args.backend}, {args.cycles} cycles of "
+        f"{len(names)} fits, {args.rounds} rounds of {args.steps} steps in each; load "
+        f"{os.getloadavg()[0]:.1f} at the start"
     )
+    times, ends = {name: [] for name in names}, {name: [] for name in names}
     with tempfile.TemporaryDirectory() as log_dir:
         data = batches(batch, size)
-        variants = {name: Variant(name, args.model, data, log_dir) for name in names}
-        times, ends = {name: [] for name in names}, {name: [] for name in names}
-        for done in range(0, args.rounds, per_fit):
+        copies = [Copy(args.model, data, log_dir) for _ in names]
+        for fit in range(args.cycles * len(names)):
+            shift = fit % len(names)
+            chosen = dict(zip(names, copies[shift:] + copies[:shift], strict=True))
             first = {}
-            for name, variant in variants.items():
-                variant.begin()
-                first[name] = variant.run(args.skip)[0]
-            print(
-                f"first {args.skip} steps, compilation included: "
-                + ", ".join(f"{name} {wall:.2f} s" for name, wall in first.items()),
-                flush=True,
-            )
-            for _ in range(min(per_fit, args.rounds - done)):
+            for name in rng.permutation(names):
+                chosen[name].begin(name)
+                first[name] = chosen[name].run(args.skip)[0]
+            if fit < len(names):
+                seconds = ", ".join(f"{name} {first[name]:.2f} s" for name in names)
+                print(f"first {args.skip} steps, compilation included: {seconds}", flush=True)
+            for _ in range(args.rounds):
                 for name in rng.permutation(names):
-                    times[name].append(variants[name].run(args.steps) / args.steps)
-            for name, variant in variants.items():
-                variant.finish()
-                ends[name].append(variant.end)
+                    times[name].append(chosen[name].run(args.steps) / args.steps)
+            for name, copy in chosen.items():
+                copy.finish()
+                ends[name].append(copy.end)
     ends = {name: np.mean(rows, axis=0) for name, rows in ends.items()}
-    times = {name: np.asarray(rows) + ends[name] / epoch for name, rows in times.items()}
+    times = {
+        name: np.reshape(rows, (args.cycles, -1, 2)) + ends[name] / epoch
+        for name, rows in times.items()
+    }
     print(f"load {os.getloadavg()[0]:.1f} at the end")
-    mean = 1000 * times["plain"].mean(axis=0)
+    mean = 1000 * times["plain"].mean(axis=(0, 1))
     print(f"{'plain':12} {mean[0]:.1f} ms a step wall, {mean[1]:.1f} ms cpu")
     for name in names[1:]:
         report(name, times, ends[name], TARGETS[args.model], rng)
