@@ -18,8 +18,10 @@ from keras_shiftguard.statistics.stream import Stream
 
 # Numbers of batches after which a stream is checked, until the diagnosis is final. A check runs
 # some images through the first layers, and often through the whole network. Usually the first check
-# is enough; later checks are needed if batches are small.
+# is enough; later checks are needed if batches are small. A later check needs `MORE_SAMPLES` times
+# the samples of the check before, or as many as a check uses at most.
 CHECK_AFTER_BATCHES = (1, 2, 4, 8, 16)
+MORE_SAMPLES = 4
 # With fewer photos, the convention is recognized correctly in only 9 of 10 cases.
 MIN_SAMPLES_TO_CHECK = 8
 
@@ -54,6 +56,7 @@ class PreprocessingWatch:
         self.sees_images = False  # whether any input has images; else there is nothing to check
         self._settled: set[str] = set()  # names of the streams whose diagnosis is final
         self._checked_at: dict[str, int] = {}  # number of batches at the latest check
+        self._judged: dict[str, int] = {}  # number of samples in the latest check
         self._evidence = BatchNormEvidence(model) if model.built else None
         self._structures = expect_from_structure(model) if model.built else None
 
@@ -94,6 +97,10 @@ class PreprocessingWatch:
             return False
         if samples and not num_samples:  # image inputs, but no image so far
             return False
+        wanted = min(MORE_SAMPLES * self._judged.get(name, 0), FIRST_SAMPLES)
+        if num_samples < wanted and not is_last:
+            return False
+        self._judged[name] = num_samples
         diagnosis = judge(
             model,
             samples,

@@ -74,11 +74,11 @@ def judge_input(
         levels = Levels(evidence, samples, name, observation.convention, summary)
         reading = read_batch_norm(evidence, samples, name, observation.convention, summary, known)
     trial = None
+    garbled = NOT_GARBLED
     if model is not None:
         trial = _trial(read, samples, name, summary, structure, labels, training)
-    garbled = NOT_GARBLED
-    if model is not None and not scratch:
-        garbled = _try_garbling(read, samples, name, summary, structure, observation)
+        if not scratch:
+            garbled = _try_garbling(trial, read, samples, name, summary, structure, observation)
         if garbled.is_proven:
             trial = None  # a trial on garbled images proves nothing
     case = Case(
@@ -161,6 +161,7 @@ def _trial(
 
 
 def _try_garbling(
+    trial: Trial,
     read: FeatureReader,
     samples: Mapping[str, np.ndarray],
     name: str,
@@ -188,6 +189,8 @@ def _try_garbling(
         _trial(read, {**some, name: images[both]}, name, summary, structure, None, False)
         for images in (as_fed, garbling.images)
     )
+    if np.array_equal(both, trial.chosen):
+        before = trial  # of the same images, whose features may be needed again
     try:
         return Garbled(garbling, after.against(before))
     except Exception:  # the user's own `call` may raise anything

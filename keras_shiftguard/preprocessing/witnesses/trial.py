@@ -138,7 +138,7 @@ class Trial:
         self._read = read
         self._name, self._axis = name, axis
         self._with_head = with_head
-        chosen = distinct_images(np.asarray(inputs[name]))
+        self.chosen = chosen = distinct_images(np.asarray(inputs[name]))  # indices of the images
         self.num_images = len(chosen)
         self._others = {
             key: np.asarray(value)[chosen] for key, value in inputs.items() if key != name
