@@ -2,6 +2,7 @@
 
 import json
 import warnings
+from dataclasses import replace
 
 import keras
 import numpy as np
@@ -214,6 +215,21 @@ def test_the_verdict_comes_within_sixteen_batches(model, raw, labels):
     assert guard.diagnosis.status == "mismatch"
     # If only every eighth batch were measured, the verdict would rest on two images.
     assert kept == list(range(1, len(seen) + 1)) and stride_for(len(x)) == 8
+
+
+def test_an_open_verdict_is_asked_again_only_with_four_times_the_images(model, rng, monkeypatch):
+    from keras_shiftguard.callback import preprocessing_watch
+
+    plain, asked = preprocessing_watch.judge, []
+
+    def judge(model, samples, *args, **kwargs):
+        asked.append(len(next(iter(samples.values()))))
+        return replace(plain(model, samples, *args, **kwargs), status="unknown")
+
+    monkeypatch.setattr(preprocessing_watch, "judge", judge)
+    x = rng.random((64, 32, 32, 3)).astype("float32")
+    fit(model, sg.ShiftGuard(verbose=0), x, np.arange(64) % 2, batch_size=4)
+    assert asked == [8, 32]
 
 
 @pytest.mark.filterwarnings("ignore::keras_shiftguard.ShiftWarning")
