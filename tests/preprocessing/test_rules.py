@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from numpy_reference import summarise
 
+from keras_shiftguard.preprocessing import suspicion
 from keras_shiftguard.preprocessing.case import Case
 from keras_shiftguard.preprocessing.correction.convention import UNKNOWN, InputConvention
 from keras_shiftguard.preprocessing.expected.batch_norm_reading import Reading
@@ -769,3 +770,11 @@ def test_broken_input():
     assert status("per_image_standardised", published("tf", speaks=True)) == "mismatch"
     assert status("per_image_standardised", published("tf")) == "unknown"
     assert status("per_image_standardised", NOTHING) == "unknown"
+
+
+def test_batch_norm_fits_best_only_what_it_fits_best():
+    fits = {key("unit"): 0.5, key("tf"): 0.8}
+    for best, words in (("unit", "fits best (misfit 0.50"), ("tf", "is possible, though another")):
+        reading = reading_of(fits, key(best))
+        index = reading.best
+        assert words in suspicion._memory_in_words(reading, index)
