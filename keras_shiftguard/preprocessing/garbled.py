@@ -5,7 +5,7 @@ a normal picture. In a wrong color space, the channels do not vary together as r
 do.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -31,6 +31,8 @@ class Garbling:
         sentence: The evidence, with numbers.
         is_plain: Whether the images alone are clear evidence. For HSV they are not: in images of
             unusual colors, the channels may not vary together either.
+        roughness: For a layout, the difference of neighboring pixels after the repair, divided by
+            that before.
     """
 
     what: str
@@ -38,6 +40,7 @@ class Garbling:
     advice: str
     sentence: str
     is_plain: bool = True
+    roughness: float = 1.0
 
 
 def find_garbling(
@@ -59,7 +62,14 @@ def find_garbling(
     pictures = np.moveaxis(x, 1, -1) if channels_first else x
     if min(pictures.shape[1:3]) < 16 or not np.isfinite(pictures).all():
         return None
-    return _of_layout(pictures, channels_first) or _of_colours(pictures, observed, channels_first)
+    layouts = (
+        _of_layout(pictures, channels_first),
+        _of_raw_layout(pictures, observed, channels_first),
+    )
+    found = [layout for layout in layouts if layout is not None]
+    if found:
+        return min(found, key=lambda layout: layout.roughness)
+    return _of_colours(pictures, observed, channels_first)
 
 
 def _of_layout(x: np.ndarray, channels_first: bool) -> Garbling | None:
@@ -77,16 +87,37 @@ def _of_layout(x: np.ndarray, channels_first: bool) -> Garbling | None:
         (as_first, first, last, f"{front}.reshape(-1, 3, {height}, {width}).transpose(0, 2, 3, 1)"),
         (as_last, last, first, f"{front}.transpose(0, 3, 1, 2).reshape(-1, {height}, {width}, 3)"),
     ):
-        ratio = (_roughness(undone) / _roughness(x)).max(axis=0)  # the worse of the two directions
-        if np.median(ratio) < MAX_LAYOUT_ROUGHNESS and np.mean(ratio < 1) > 0.75:
-            share = f"{100 * np.median(ratio):.0f} %"
+        ratios = _roughness(undone) / _roughness(x)
+        worse = np.median(ratios.max(axis=0))  # of the two directions
+        if worse < MAX_LAYOUT_ROUGHNESS and np.mean(np.log(ratios).mean(axis=0) < 0) > 0.75:
+            share = f"{100 * worse:.0f} %"
             return Garbling(
                 f"{written} memory that was read as {read}",
                 _as_fed(undone, channels_first),
                 f"x = {line}{back}",
                 f"Read as {written} memory, neighbouring pixels differ {share} as much.",
+                roughness=float(worse),
             )
     return None
+
+
+def _of_raw_layout(
+    x: np.ndarray, observed: InputConvention, channels_first: bool
+) -> Garbling | None:
+    """Returns a suspected wrong layout of images from which the means were subtracted later.
+
+    Every channel then has a mean of its own, which makes the repaired images rough.
+    """
+    if not observed.is_known or len({*observed.scale}) == len({*observed.offset}) == 1:
+        return None
+    scale, offset = np.asarray(observed.scale), np.asarray(observed.offset)
+    found = _of_layout(((x - offset) / scale).astype("float32"), channels_first)
+    if found is None:
+        return None
+    axis = (1, 3, 1, 1) if channels_first else (1, 1, 1, 3)
+    images = found.images * scale.reshape(axis) + offset.reshape(axis)
+    advice = f"{found.advice}  # in front of the normalisation"
+    return replace(found, images=images.astype("float32"), advice=advice)
 
 
 def _of_colours(x: np.ndarray, observed: InputConvention, channels_first: bool) -> Garbling | None:

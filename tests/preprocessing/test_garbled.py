@@ -15,6 +15,7 @@ from keras_shiftguard.instrument.network_features import FeatureReader
 from keras_shiftguard.preprocessing.expected.structure import StructuralExpectation
 from keras_shiftguard.preprocessing.garbled import find_garbling
 from keras_shiftguard.preprocessing.input_verdict import _try_garbling
+from keras_shiftguard.preprocessing.witnesses.trial import Trial
 
 RAW = np.round(imagenet_photos(96)[0])
 N, SIDE = RAW.shape[:2]
@@ -35,7 +36,7 @@ GARBLED = {
 
 
 @pytest.mark.parametrize("what", GARBLED)
-@pytest.mark.parametrize("mode", ["raw", "tf"])
+@pytest.mark.parametrize("mode", ["raw", "tf", "torch", "caffe"])
 def test_what_was_done_is_named_and_undone(what, mode):
     convention = InputConvention(mode)
     fed = convention.from_raw(GARBLED[what])
@@ -130,7 +131,9 @@ def test_images_that_are_equal_after_the_repair_are_tried_once():
     known = SimpleNamespace(convention=InputConvention("raw"))
     structure = StructuralExpectation(0, "input", known.convention, known.convention)
     layout = SimpleNamespace(layout="channels_last")
-    found = _try_garbling(FeatureReader(network), {"input": fed}, "input", layout, structure, known)
+    read = FeatureReader(network)
+    trial = Trial(read, {"input": fed}, "input")
+    found = _try_garbling(trial, read, {"input": fed}, "input", layout, structure, known)
     assert found.garbling.what.startswith("HSV") and found.trial.num_images == N + 1
 
 
