@@ -232,7 +232,7 @@ def _two_steps(summary: InputSummary) -> InputConvention | None:
     low, high = summary.minimum, summary.maximum
     best: tuple[float, Form] | None = None
     for form in forms(summary.num_channels):
-        if not form.has_two_steps or form.order == "mixed" or not form.holds(low, high):
+        if not form.has_two_steps or not form.holds(low, high):
             continue
         coverage = form.coverage(low, high)
         if coverage >= 0.5 and (best is None or coverage > best[0] + 1e-6):
@@ -240,7 +240,9 @@ def _two_steps(summary: InputSummary) -> InputConvention | None:
     if best is None:
         return None
     form = best[1]
-    order = "gray" if summary.num_channels == 1 else form.order or "unknown"
+    # In the order "mixed", the channels were reversed twice, and all orders have the same numbers.
+    order = form.order if form.order in ("rgb", "bgr") else "unknown"
+    order = "gray" if summary.num_channels == 1 else order
     return InputConvention("custom", order, tuple(form.scale.tolist()), tuple(form.offset.tolist()))
 
 

@@ -4,6 +4,7 @@ import keras
 import lite0
 import numpy as np
 import pytest
+from keras.applications.imagenet_utils import preprocess_input
 from numpy_reference import profile
 from photos import imagenet_photos, odd_photos
 
@@ -68,6 +69,18 @@ def test_names_and_repairs_what_was_scaled_twice(network, mode):
     assert (found.status, found.expected) == ("mismatch", CAFFE)
     # The fix divides by about 1e-5, which makes the precision of float32 visible.
     assert np.allclose(found.fix(images), CAFFE.from_raw(RAW), atol=0.6)
+
+
+@pytest.mark.parametrize("order", ["rgb", "bgr"])
+def test_names_and_repairs_preprocess_input_that_was_called_twice(network, order):
+    """In the mode "caffe", `preprocess_input` reverses the channels; two calls restore them."""
+    images = RAW if order == "rgb" else RAW[..., ::-1]
+    for _ in range(2):
+        images = preprocess_input(np.array(images), data_format="channels_last", mode="caffe")
+    found = verdict_on(network, images)
+    assert (found.status, found.expected) == ("mismatch", CAFFE)
+    assert "reduced by the ImageNet mean twice" in str(found)
+    assert np.allclose(found.fix(images), CAFFE.from_raw(RAW), atol=0.1)
 
 
 @pytest.mark.thorough

@@ -62,7 +62,7 @@ def _known_mistakes() -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
     A mistake is two steps in a row, or one step on pixels of another range.
     """
     for form in forms(3):
-        if form.has_two_steps and form.order != "mixed":
+        if form.has_two_steps:
             first, second = (WORDS[step].step.replace("-1..1", "[-1, 1]") for step in form.steps)
             text = f"{first} twice" if first == second else f"{first}, then {second} once more"
             yield f"0..255 {text}", form.scale, form.offset
