@@ -37,6 +37,13 @@ TIMM = {
             {"size": 384, "resample": 2, "do_rescale": True},
             StatedResize((384, 384), "bilinear", True),
         ),
+        ({"pretrained_cfg": TIMM}, StatedResize((240, 240), "bicubic", True, "crop")),
+        ({**TIMM, "crop_mode": "squash"}, StatedResize((240, 240), "bicubic", True)),
+        (
+            {"class_name": "C", "config": {"scale": 1, "offset": 0, "image_size": [96, 64]}},
+            StatedResize((96, 64)),
+        ),
+        ({"size": 384, "resample": [2], "mean": [0.5]}, StatedResize((384, 384), "", True)),
         ({"size": 384, "do_resize": False, "mean": [0.5]}, None),
         ({"mean": [0.5], "std": [0.5]}, None),
         ({"size": "large", "mean": [0.5]}, None),
