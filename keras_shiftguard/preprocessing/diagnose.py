@@ -1,5 +1,6 @@
 """`diagnose`: checks a model and its input once, without training."""
 
+from dataclasses import replace
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from keras_shiftguard.preprocessing.expected.own_preprocessor import (
     SPEAKER,
     after_preprocessor,
     converts_by_itself,
+    rescales_by_itself,
 )
 from keras_shiftguard.preprocessing.expected.stated import (
     attached_conventions,
@@ -50,9 +52,10 @@ def diagnose(model: Any, data: Any, expects: Any = None, max_samples: int = 256)
         expects: The preprocessing that the model expects, if you know it. The check then does not
             guess. Pass a mode (`"tf"`, `"torch"`, `"caffe"`, `"unit"`, `"raw"`), an
             `InputConvention`, a KerasHub image converter or preprocessor, a mapping with mean and
-            std in the format of timm, torchvision or Hugging Face, the path of a
-            `preprocessor_config.json`, an `InputProfile` or its path, or a dict that maps the names
-            of inputs to such values.
+            std in the format of timm, torchvision or Hugging Face, the path of a configuration file
+            (`preprocessor_config.json` of Hugging Face, `config.json` of timm,
+            `image_converter.json` of KerasHub), an `InputProfile` or its path, or a dict that maps
+            the names of inputs to such values.
         max_samples: Largest number of samples to use.
 
     Returns:
@@ -100,8 +103,10 @@ def diagnose_loaded(
     warn_of_text(labels)
     if len(shapes) == 1 and len(samples) == 1:
         samples = dict(zip(shapes, samples.values(), strict=True))
-    for name, shape in shapes.items():
-        # The preprocessor of the model, if any, resizes the images itself.
+    # The preprocessor of the model, if any, resizes the images, and makes inputs that `data` lacks.
+    given = [name for name in shapes if name in samples] if converts else []
+    for name in given or shapes:
+        shape = shapes[name]
         _check_fits(name, (None,) * len(shape) if converts else shape, samples)
     size = len(next(iter(samples.values())))
     chunks = (
@@ -112,7 +117,7 @@ def diagnose_loaded(
     images = {name: s.num_channels for name, s in measured.inputs.items() if s.is_image}
     check_inputs(stated, images)
     resize = None if converts else stated_resize(expects)
-    return judge(
+    found = judge(
         model,
         samples,
         measured,
@@ -122,6 +127,24 @@ def diagnose_loaded(
         resize=resize,
         runs=not converts,
     )
+    only_resizes = expects is None and converts and not rescales_by_itself(model)
+    return _without_accusation(found) if only_resizes else found
+
+
+def _without_accusation(diagnosis: Diagnosis) -> Diagnosis:
+    """Returns "unknown" in place of a mismatch, for a model whose preprocessor only resizes.
+
+    Such a preprocessor is made for raw images, but the model may have been trained on others.
+    """
+    if diagnosis.by_input:
+        return Diagnosis.worst(
+            {name: _without_accusation(each) for name, each in diagnosis.by_input.items()}
+        )
+    if diagnosis.status != "mismatch" or not diagnosis.observed.is_known:
+        return diagnosis
+    text = "The model's own preprocessor only resizes, so it does not show what the model expects."
+    evidence = (text, *diagnosis.evidence[1:])
+    return replace(diagnosis, status="unknown", fix=None, advice="", evidence=evidence)
 
 
 def _word(

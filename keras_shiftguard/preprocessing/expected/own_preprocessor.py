@@ -49,10 +49,17 @@ def converts_by_itself(model: Any) -> bool:
     return _converter(model) is not None
 
 
+def rescales_by_itself(model: Any) -> bool:
+    """Whether `predict` and `fit` of the model rescale their input, and not only resize it."""
+    return converts_by_itself(model) and after_preprocessor(model) is not None
+
+
 def after_preprocessor(model: Any) -> InputConvention | None:
     """Returns the convention that the model's own preprocessor states; None without one."""
     converter = _converter(model)
     if converter is not None:
+        if converter.scale is None and converter.offset is None:
+            return None  # it only resizes
         try:
             return stated_conventions(converter)[None]
         except BadInputError:  # another kind of converter, which states no numbers for channels

@@ -52,6 +52,31 @@ def test_a_task_is_given_raw_images_of_any_size():
         found.apply(task)
 
 
+@pytest.mark.filterwarnings(SHUFFLED)
+def test_a_preprocessor_that_only_resizes_accuses_nobody():
+    """The network may have been trained on images that were scaled before."""
+    task = vit(scale=None, offset=None)
+    task.compile("sgd", "sparse_categorical_crossentropy")
+    assert sg.diagnose(task, RAW).status == "ok"
+    found = sg.diagnose(task, RAW / 255)
+    assert found.status == "unknown" and "only resizes" in str(found)
+    guard = sg.ShiftGuard(on_mismatch="raise", verbose=0)
+    task.fit(RAW / 255, np.arange(20) % 3, verbose=0, callbacks=[guard])
+    assert guard.diagnosis.trained_here
+
+
+def test_inputs_that_the_preprocessor_makes_need_not_be_in_the_data():
+    image, mask = keras.Input((64, 64, 3), name="images"), keras.Input((8,), name="padding_mask")
+    flat = keras.layers.Concatenate()([keras.layers.Flatten()(image), mask])
+    model = keras.Model({"images": image, "padding_mask": mask}, keras.layers.Dense(2)(flat))
+    converter = SimpleNamespace(scale=1 / 255, offset=None)
+    model.preprocessor = SimpleNamespace(image_converter=converter)
+    data = {"images": RAW / 255, "prompts": np.array(["what is this?"] * len(RAW))}
+    assert sg.diagnose(model, data).status == "mismatch"
+    with pytest.raises(sg.BadInputError, match="which `data` lacks"):
+        sg.diagnose(model, {"pictures": RAW, "prompts": data["prompts"]})
+
+
 @pytest.mark.backend
 @pytest.mark.filterwarnings(SHUFFLED)
 def test_in_a_fit_the_guard_sees_what_the_converter_makes():
