@@ -45,8 +45,8 @@ from keras_shiftguard.preprocessing.correction.convention import InputConvention
 from keras_shiftguard.preprocessing.diagnosis import Diagnosis
 from keras_shiftguard.preprocessing.expected.own_preprocessor import SPEAKER as OWN_PREPROCESSOR
 from keras_shiftguard.preprocessing.expected.own_preprocessor import (
-    after_preprocessor,
     rescales_by_itself,
+    word_of,
 )
 from keras_shiftguard.preprocessing.expected.stated import (
     attached_conventions,
@@ -504,5 +504,4 @@ class ShiftGuard(keras.callbacks.Callback):
                 attached = attached_conventions(self.reference, self.model)
             if attached:
                 return attached, speaker_of(self.reference)
-        own = after_preprocessor(self.model)
-        return {} if own is None else {None: own}, OWN_PREPROCESSOR
+        return word_of(self.model), OWN_PREPROCESSOR

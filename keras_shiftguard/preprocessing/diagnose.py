@@ -15,10 +15,11 @@ from keras_shiftguard.io.batches import first_samples
 from keras_shiftguard.preprocessing.correction.convention import RAW, InputConvention
 from keras_shiftguard.preprocessing.diagnosis import Diagnosis
 from keras_shiftguard.preprocessing.expected.own_preprocessor import (
+    IMAGES,
     SPEAKER,
-    after_preprocessor,
     converts_by_itself,
     rescales_by_itself,
+    word_of,
 )
 from keras_shiftguard.preprocessing.expected.stated import (
     attached_conventions,
@@ -103,10 +104,13 @@ def diagnose_loaded(
     warn_of_text(labels)
     if len(shapes) == 1 and len(samples) == 1:
         samples = dict(zip(shapes, samples.values(), strict=True))
-    # The preprocessor of the model, if any, resizes the images, and makes inputs that `data` lacks.
-    given = [name for name in shapes if name in samples] if converts else []
-    for name in given or shapes:
-        shape = shapes[name]
+    if converts and len(shapes) > 1 and IMAGES in shapes:
+        # The preprocessor converts only the images, and makes other inputs that `data` may lack.
+        images_only = samples.get(IMAGES, samples.get("input"))
+        if images_only is not None:
+            shapes, samples = {IMAGES: shapes[IMAGES]}, {IMAGES: images_only}
+    for name, shape in shapes.items():
+        # The preprocessor of the model, if any, resizes the images itself.
         _check_fits(name, (None,) * len(shape) if converts else shape, samples)
     size = len(next(iter(samples.values())))
     chunks = (
@@ -161,8 +165,7 @@ def _word(
     attached = {} if path is None else attached_conventions(path, model)
     if path is not None and attached:
         return attached, speaker_of(path)
-    own = after_preprocessor(model)
-    return {} if own is None else {None: own}, SPEAKER
+    return word_of(model), SPEAKER
 
 
 def _load(path: str | PathLike[str]) -> keras.Model:

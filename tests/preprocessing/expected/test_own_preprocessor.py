@@ -13,6 +13,7 @@ from keras_shiftguard.preprocessing.expected.own_preprocessor import (
     after_preprocessor,
     converts_by_itself,
     published_by_keras_hub,
+    word_of,
 )
 
 keras_hub = pytest.importorskip("keras_hub")  # `scripts/setup test` installs it
@@ -65,14 +66,20 @@ def test_a_preprocessor_that_only_resizes_accuses_nobody():
     assert guard.diagnosis.trained_here
 
 
-def test_inputs_that_the_preprocessor_makes_need_not_be_in_the_data():
-    image, mask = keras.Input((64, 64, 3), name="images"), keras.Input((8,), name="padding_mask")
-    flat = keras.layers.Concatenate()([keras.layers.Flatten()(image), mask])
-    model = keras.Model({"images": image, "padding_mask": mask}, keras.layers.Dense(2)(flat))
+def test_only_the_images_of_several_inputs_are_converted():
+    """Masks look like images, and inputs that the preprocessor makes need not be in the data."""
+    image, mask = keras.Input((64, 64, 3), name="images"), keras.Input((64, 64, 1), name="masks")
+    both = keras.layers.Concatenate()([image, mask])
+    output = keras.layers.Dense(2)(keras.layers.GlobalAveragePooling2D()(both))
+    model = keras.Model({"images": image, "masks": mask}, output)
     converter = SimpleNamespace(scale=1 / 255, offset=None)
     model.preprocessor = SimpleNamespace(image_converter=converter)
+    masks = (RAW[..., :1] > 99).astype("float32")
+    assert sg.diagnose(model, {"images": RAW, "masks": masks}).status == "ok"
     data = {"images": RAW / 255, "prompts": np.array(["what is this?"] * len(RAW))}
     assert sg.diagnose(model, data).status == "mismatch"
+    assert sg.diagnose(model, RAW).status == "ok"
+    assert word_of(model) == {"images": InputConvention("unit")}
     with pytest.raises(sg.BadInputError, match="which `data` lacks"):
         sg.diagnose(model, {"pictures": RAW, "prompts": data["prompts"]})
 
