@@ -9,6 +9,8 @@ from scipy import ndimage
 
 import keras_shiftguard as sg
 from keras_shiftguard.preprocessing.expected.stated_resize import StatedResize, stated_resize
+from keras_shiftguard.preprocessing.hints.hint import Hint
+from keras_shiftguard.preprocessing.hints.resize_hints import resize_hints
 
 HUGGING_FACE = {
     "do_resize": True,
@@ -113,3 +115,13 @@ def test_another_filter_is_a_hint():
     stated = {**UNIT, "size": 512, "resample": 2}
     assert "bilinear" in hints(stated, 512, order=0)["stated_filter"]
     assert "stated_filter" not in hints(stated, 512, order=1)
+
+
+@pytest.mark.parametrize("interpolation", ["bilinear", "nearest"])
+def test_the_stated_filter_is_not_called_wrong(interpolation):
+    """KerasHub's converters do not antialias, so images without antialiasing are right."""
+    stated = StatedResize((8, 8), interpolation, antialias=False)
+    hint = Hint("no_antialiasing", "Try antialias=True.", 0.5)
+    (summary,) = sg.profile(np.zeros((4, 8, 8, 3), "float32")).inputs.values()
+    assert resize_hints(stated, summary, [hint]) == ()
+    assert resize_hints(StatedResize((8, 8)), summary, [hint]) == (hint,)
