@@ -81,8 +81,8 @@ def word_of(model: Any) -> dict[str | None, InputConvention]:
     own = after_preprocessor(model)
     if own is None:
         return {}
-    several = converts_by_itself(model) and len(shapes := input_shapes(model)) > 1
-    return {IMAGES if several and IMAGES in shapes else None: own}
+    shapes = input_shapes(model) if converts_by_itself(model) else {}
+    return {IMAGES if len(shapes) > 1 and IMAGES in shapes else None: own}
 
 
 def published_by_keras_hub(model: Any) -> InputConvention | None:
