@@ -25,9 +25,6 @@ MAX_GAP = 3.0  # gray levels by which the extremes may miss black or white
 # Gray levels by which single values may exceed black and white, as they do after bicubic or Lanczos
 # filters, or augmentation.
 MAX_EXCESS = 64.0
-# Standard deviation, in gray levels, that images must have to count as scaled twice. Noise in parts
-# of images that were scaled once (random erasing) fills the range of images that were scaled twice.
-MIN_DEVIATION = 12.0
 
 
 @dataclass(frozen=True)
@@ -213,7 +210,7 @@ def _fitted(summary: InputSummary, range_sentence: str) -> Observation:
     mean, std = summary.mean, summary.std
     # A scale and an offset can be fitted to any dark or pale images. The fit is only
     # plausible if mean and deviation are those of standardized data.
-    standardised = _is_standardised(summary)
+    standardised = np.all(np.abs(mean) < 0.5) and np.all(np.abs(std - 1) < 0.4)
     like = (
         "standardised with the mean and deviation of a data set"
         if standardised
@@ -230,16 +227,12 @@ def _two_steps(summary: InputSummary) -> InputConvention | None:
     """Returns the convention that results from two named steps in a row; None if none fits.
 
     If several conventions fit, the function returns the one whose range the values fill best. The
-    values must fill at least half of the range, not only with some of them.
+    values must fill at least half of the range.
     """
-    if _is_standardised(summary):
-        return None
     low, high = summary.minimum, summary.maximum
     best: tuple[float, Form] | None = None
     for form in forms(summary.num_channels):
         if not form.has_two_steps or form.order == "mixed" or not form.holds(low, high):
-            continue
-        if np.median(summary.std / form.scale) < MIN_DEVIATION:
             continue
         coverage = form.coverage(low, high)
         if coverage >= 0.5 and (best is None or coverage > best[0] + 1e-6):
@@ -249,12 +242,6 @@ def _two_steps(summary: InputSummary) -> InputConvention | None:
     form = best[1]
     order = "gray" if summary.num_channels == 1 else form.order or "unknown"
     return InputConvention("custom", order, tuple(form.scale.tolist()), tuple(form.offset.tolist()))
-
-
-def _is_standardised(summary: InputSummary) -> bool:
-    """Whether the mean of each channel is about 0 and its standard deviation about 1."""
-    mean, std = summary.mean, summary.std
-    return bool(np.all(np.abs(mean) < 0.5) and np.all(np.abs(std - 1) < 0.4))
 
 
 def _is_typical(form: Form, summary: InputSummary) -> bool:

@@ -96,14 +96,6 @@ def test_names_what_was_scaled_twice(raw, scale, offset):
     assert np.allclose(found.convention.offset, offset, atol=scale)
 
 
-@pytest.mark.parametrize("mode", ["unit", "tf", "torch"])
-def test_patches_of_noise_are_not_images_that_were_scaled_twice(raw, mode):
-    """Random erasing fills a part of each image, here a ninth, with normal noise."""
-    x = InputConvention(mode).from_raw(raw)
-    x[:, 32:64, 32:64] = np.random.default_rng(0).normal(size=(20, 32, 32, 3))
-    assert observe(summarise(x)).kind is None
-
-
 @pytest.mark.parametrize("channels", [2, 4, 13])
 def test_channels_that_are_no_colours(channels):
     x = np.random.default_rng(0).integers(0, 256, (20, 16, 16, channels)).astype("float64")
