@@ -45,8 +45,8 @@ from keras_shiftguard.preprocessing.correction.convention import InputConvention
 from keras_shiftguard.preprocessing.diagnosis import Diagnosis
 from keras_shiftguard.preprocessing.expected.own_preprocessor import SPEAKER as OWN_PREPROCESSOR
 from keras_shiftguard.preprocessing.expected.own_preprocessor import (
-    after_preprocessor,
-    converts_by_itself,
+    rescales_by_itself,
+    word_of,
 )
 from keras_shiftguard.preprocessing.expected.stated import (
     attached_conventions,
@@ -219,7 +219,7 @@ class ShiftGuard(keras.callbacks.Callback):
     @property
     def profiles(self) -> dict[str, InputProfile]:
         """The profiles by name: the latest pass over each stream, the reference and the target."""
-        return {} if self._run is None else self._run.profiles
+        return {} if self._run is None else self._run.marked_profiles()
 
     @property
     def augmentation(self) -> StepAugmentation | None:
@@ -497,12 +497,11 @@ class ShiftGuard(keras.callbacks.Callback):
             return for_model(self._stated, self.model), self._speaker
         reference = self._optional_data["reference"]
         is_path = isinstance(self.reference, (str, PathLike))
-        # If the model converts its images, the attached profile may describe unconverted images.
-        if is_path and reference.is_there and not converts_by_itself(self.model):
+        # If the model rescales its images, the attached profile may describe unscaled images.
+        if is_path and reference.is_there and not rescales_by_itself(self.model):
             attached: dict[str | None, InputConvention] = {}
             with reference.reading():
                 attached = attached_conventions(self.reference, self.model)
             if attached:
                 return attached, speaker_of(self.reference)
-        own = after_preprocessor(self.model)
-        return {} if own is None else {None: own}, OWN_PREPROCESSOR
+        return word_of(self.model), OWN_PREPROCESSOR

@@ -333,6 +333,29 @@ class Run:
         seconds = time.perf_counter() - self._began
         return self.repair.estimate(self.model, self.stream("validation"), seconds)
 
+    def marked_profiles(self) -> dict[str, InputProfile]:
+        """Returns the profiles for the user.
+
+        If the input of training is a mismatch, `InputProfile.attach` refuses the profile of
+        training, because it describes the images before a correction.
+        """
+        diagnosis = self.diagnosis
+        if self.kind != "train" or "train" not in self.profiles or diagnosis is None:
+            return self.profiles
+        if diagnosis.status != "mismatch":
+            return self.profiles
+        if "train" in self.preprocessing.corrected:
+            state = "This profile describes the images before they were corrected inside the fit"
+            way_out = "Use ShiftGuard(attach_to=path)"
+        else:
+            state = "Training was fed what the model does not expect"
+            way_out = "Apply the fix in the input pipeline and train again"
+        refusal = (
+            f"{state}, so the profile is not attached. {way_out}, or attach the profile to the "
+            "saved file of `guard.diagnosis.apply(model)`."
+        )
+        return {**self.profiles, "train": replace(self.profiles["train"], refusal=refusal)}
+
     def attach_profile(self, path: str | PathLike[str]) -> str:
         """Attaches the profile of training to a saved model; returns a message for the user.
 

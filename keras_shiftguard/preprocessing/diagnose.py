@@ -1,5 +1,6 @@
 """`diagnose`: checks a model and its input once, without training."""
 
+from dataclasses import replace
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -14,9 +15,11 @@ from keras_shiftguard.io.batches import first_samples
 from keras_shiftguard.preprocessing.correction.convention import RAW, InputConvention
 from keras_shiftguard.preprocessing.diagnosis import Diagnosis
 from keras_shiftguard.preprocessing.expected.own_preprocessor import (
+    IMAGES,
     SPEAKER,
-    after_preprocessor,
     converts_by_itself,
+    rescales_by_itself,
+    word_of,
 )
 from keras_shiftguard.preprocessing.expected.stated import (
     attached_conventions,
@@ -50,9 +53,10 @@ def diagnose(model: Any, data: Any, expects: Any = None, max_samples: int = 256)
         expects: The preprocessing that the model expects, if you know it. The check then does not
             guess. Pass a mode (`"tf"`, `"torch"`, `"caffe"`, `"unit"`, `"raw"`), an
             `InputConvention`, a KerasHub image converter or preprocessor, a mapping with mean and
-            std in the format of timm, torchvision or Hugging Face, the path of a
-            `preprocessor_config.json`, an `InputProfile` or its path, or a dict that maps the names
-            of inputs to such values.
+            std in the format of timm, torchvision or Hugging Face, the path of a configuration file
+            (`preprocessor_config.json` of Hugging Face, `config.json` of timm,
+            `image_converter.json` of KerasHub), an `InputProfile` or its path, or a dict that maps
+            the names of inputs to such values.
         max_samples: Largest number of samples to use.
 
     Returns:
@@ -100,6 +104,11 @@ def diagnose_loaded(
     warn_of_text(labels)
     if len(shapes) == 1 and len(samples) == 1:
         samples = dict(zip(shapes, samples.values(), strict=True))
+    if converts and len(shapes) > 1 and IMAGES in shapes:
+        # The preprocessor converts only the images, and makes other inputs that `data` may lack.
+        images_only = samples.get(IMAGES, samples.get("input"))
+        if images_only is not None:
+            shapes, samples = {IMAGES: shapes[IMAGES]}, {IMAGES: images_only}
     for name, shape in shapes.items():
         # The preprocessor of the model, if any, resizes the images itself.
         _check_fits(name, (None,) * len(shape) if converts else shape, samples)
@@ -112,7 +121,7 @@ def diagnose_loaded(
     images = {name: s.num_channels for name, s in measured.inputs.items() if s.is_image}
     check_inputs(stated, images)
     resize = None if converts else stated_resize(expects)
-    return judge(
+    found = judge(
         model,
         samples,
         measured,
@@ -122,6 +131,24 @@ def diagnose_loaded(
         resize=resize,
         runs=not converts,
     )
+    only_resizes = expects is None and converts and not rescales_by_itself(model)
+    return _without_accusation(found) if only_resizes else found
+
+
+def _without_accusation(diagnosis: Diagnosis) -> Diagnosis:
+    """Returns "unknown" in place of a mismatch, for a model whose preprocessor only resizes.
+
+    Such a preprocessor is made for raw images, but the model may have been trained on others.
+    """
+    if diagnosis.by_input:
+        return Diagnosis.worst(
+            {name: _without_accusation(each) for name, each in diagnosis.by_input.items()}
+        )
+    if diagnosis.status != "mismatch" or not diagnosis.observed.is_known:
+        return diagnosis
+    text = "The model's own preprocessor only resizes, so it does not show what the model expects."
+    evidence = (text, *diagnosis.evidence[1:])
+    return replace(diagnosis, status="unknown", fix=None, advice="", evidence=evidence)
 
 
 def _word(
@@ -138,8 +165,7 @@ def _word(
     attached = {} if path is None else attached_conventions(path, model)
     if path is not None and attached:
         return attached, speaker_of(path)
-    own = after_preprocessor(model)
-    return {} if own is None else {None: own}, SPEAKER
+    return word_of(model), SPEAKER
 
 
 def _load(path: str | PathLike[str]) -> keras.Model:

@@ -95,8 +95,7 @@ def judge(
                 evidence if runs else None,
                 bool(expects),
             )
-            hints = found[name].hints
-            hints += tuple(resize_hints(resize, summary, hints))
+            hints = resize_hints(resize, summary, found[name].hints)
             found[name] = replace(found[name], hints=hints)
     if not found:
         text = (

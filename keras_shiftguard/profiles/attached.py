@@ -5,6 +5,7 @@ loads without this package.
 """
 
 import io
+import json
 import os
 import shutil
 import zipfile
@@ -20,6 +21,7 @@ from keras_shiftguard.profiles import storage
 
 MEMBER = "keras_shiftguard/train.profile"  # name of the member in a .keras file
 FILE = Path("assets.extra") / "keras_shiftguard.profile"  # path in a SavedModel
+CORRECTED = "_corrected"  # end of the name of a model that corrects its input
 OF_KERAS = ("config.json", "metadata.json")  # members by which a .keras file is recognized
 
 
@@ -39,6 +41,16 @@ def has_profile(path: str | PathLike[str]) -> bool:
     if path.is_dir():
         return (path / FILE).is_file()
     return MEMBER in _members(path)
+
+
+def is_corrected(path: str | PathLike[str]) -> bool:
+    """Whether a `.keras` file holds the model of `Diagnosis.apply`, which corrects its input."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            name = json.loads(archive.read("config.json"))["config"]["name"]
+    except Exception:  # a SavedModel, or a damaged file
+        return False
+    return str(name).endswith(CORRECTED)
 
 
 def _members(path: Path) -> set[str]:

@@ -28,6 +28,8 @@ class InputProfile:
         distinct_samples: How many different samples the stream has, if fewer than
             were seen (an epoch repeats the samples of the epoch before); 0 means that
             all were different. Tests count no more samples than this.
+        refusal: Why the profile does not describe what the model was trained on, if so; `attach`
+            then refuses it. It is not stored.
     """
 
     inputs: Mapping[str, InputSummary] = field(default_factory=dict)
@@ -35,6 +37,7 @@ class InputProfile:
     labels: LabelSummary = field(default_factory=LabelSummary)
     outputs: OutputSummary = field(default_factory=OutputSummary)
     distinct_samples: int = 0
+    refusal: str = ""
 
     def with_values(self, values: Mapping[str, float]) -> "InputProfile":
         """Returns the profile with the results of the user's own metrics."""
@@ -84,6 +87,7 @@ class InputProfile:
             self.labels + other.labels,
             self.outputs + other.outputs,
             sum(distinct) if repeats else 0,
+            self.refusal or other.refusal,
         )
 
     def save(self, path: str | PathLike[str]) -> None:
@@ -117,11 +121,14 @@ class InputProfile:
             path: Path of a `.keras` file, or the directory of a SavedModel.
 
         Raises:
-            BadInputError: if the profile is empty, or `path` is no saved model or a damaged one.
+            BadInputError: if the profile is empty, if it is that of an uncorrected mismatch, or if
+                `path` is no saved model or a damaged one.
             OSError: if the file cannot be written.
         """
         if not self.inputs:
             raise BadInputError("An empty profile cannot be attached: nothing was measured.")
+        if self.refusal and not attached.is_corrected(path):
+            raise BadInputError(self.refusal)
         attached.attach(path, self.tree())
 
     @classmethod
@@ -137,7 +144,7 @@ class InputProfile:
             FileNotFoundError: if there is no such file.
         """
         tree = attached.read(path) if attached.is_model(path) else storage.read(path)
-        if not tree.keys() <= {f.name for f in fields(cls)}:
+        if not tree.keys() <= cls().tree().keys():
             raise BadInputError(f"{path} is not the file of a profile. It holds {sorted(tree)}.")
         profile = cls(**tree)
         profile._check(path)
@@ -162,4 +169,4 @@ class InputProfile:
 
     def tree(self) -> dict[str, Any]:
         """Returns the parts by name, for `storage`; `InputProfile(**tree)` restores them."""
-        return {f.name: getattr(self, f.name) for f in fields(self)}
+        return {f.name: getattr(self, f.name) for f in fields(self) if f.name != "refusal"}

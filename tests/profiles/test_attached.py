@@ -158,6 +158,21 @@ def test_after_a_correction_the_profile_after_it_is_attached(tmp_path, capsys):
     assert not sg.compare(path, right).shifted
 
 
+@pytest.mark.filterwarnings("ignore:.train. Preprocessing mismatch")
+@pytest.mark.parametrize("on_mismatch", ["warn", "fix"])
+def test_by_hand_a_mismatch_is_attached_to_the_corrected_model_only(saved, on_mismatch):
+    model, x = network(), photos() / 255
+    guard = sg.ShiftGuard(expects="tf", on_mismatch=on_mismatch, verbose=0)
+    model.fit(x, np.zeros(16), callbacks=[guard], verbose=0)
+    with pytest.raises(BadInputError, match="so the profile is not attached"):
+        guard.profiles["train"].attach(saved)
+    assert not has_profile(saved)
+    guard.diagnosis.apply(model).save(saved)
+    guard.profiles["train"].attach(saved)
+    assert InputProfile.load(saved).num_samples == 16
+    assert diagnose(saved, x).status == "ok"
+
+
 def test_only_the_corrected_input_is_measured_again(tmp_path):
     image, table = keras.Input((32, 32, 3), name="image"), keras.Input((2,), name="table")
     both = layers.Concatenate()([layers.Flatten()(image), table])
@@ -280,6 +295,15 @@ def test_a_profile_that_does_not_tell_is_passed_over(saved, tmp_path):
     assert diagnose(tmp_path / "table.keras", np.ones((8, 3), "float32")).status == "unknown"
     with pytest.raises(BadInputError, match="does not show how"):
         diagnose(network(), photos(), expects=profile(images))
+
+
+def test_a_profile_of_pale_images_accuses_nobody(saved):
+    """The values of pale images in [-1, 1] look like ordinary images in [0, 1]."""
+    pale = (photos() * 0.45 + 140) / 127.5 - 1
+    profile(pale).attach(saved)
+    assert diagnose(saved, photos() / 127.5 - 1).status != "mismatch"
+    with pytest.raises(BadInputError, match="may as well be pale images"):
+        sg.ShiftGuard(expects=saved)
 
 
 def test_a_profile_of_images_with_other_channels_is_passed_over(saved):

@@ -14,6 +14,7 @@ from keras import ops
 
 from keras_shiftguard.errors import BadInputError, ShiftWarning
 from keras_shiftguard.preprocessing.correction.layer import InputCorrection
+from keras_shiftguard.profiles.attached import CORRECTED
 
 
 def apply_correction(
@@ -62,7 +63,7 @@ def apply_correction(
     result = keras.Model(
         keras.tree.pack_sequence_as(template, inputs),
         _named_as_before(model, outputs),
-        name=f"{model.name}_corrected",
+        name=f"{model.name}{CORRECTED}",
     )
     if getattr(model, "compiled", False):
         _compile_alike(result, model)

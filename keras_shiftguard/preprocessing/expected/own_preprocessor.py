@@ -14,10 +14,12 @@ import numpy as np
 
 from keras_shiftguard.errors import BadInputError
 from keras_shiftguard.instrument.graph import nested_models
+from keras_shiftguard.instrument.model_inputs import input_shapes
 from keras_shiftguard.preprocessing.correction.convention import UNKNOWN, InputConvention
 from keras_shiftguard.preprocessing.expected.stated import stated_conventions
 from keras_shiftguard.preprocessing.expected.structure import StructuralExpectation
 
+IMAGES = "images"  # KerasHub's name of the input that a converter prepares, if there are several
 SPEAKER = "The model's own preprocessor says"
 # What `preprocessing_mode` (kimm) and `rescale_mode` (keras-cv-attention-models) mean.
 MODES_OF_OTHERS = {
@@ -49,10 +51,17 @@ def converts_by_itself(model: Any) -> bool:
     return _converter(model) is not None
 
 
+def rescales_by_itself(model: Any) -> bool:
+    """Whether `predict` and `fit` of the model rescale their input, and not only resize it."""
+    return converts_by_itself(model) and after_preprocessor(model) is not None
+
+
 def after_preprocessor(model: Any) -> InputConvention | None:
     """Returns the convention that the model's own preprocessor states; None without one."""
     converter = _converter(model)
     if converter is not None:
+        if converter.scale is None and converter.offset is None:
+            return None  # it only resizes
         try:
             return stated_conventions(converter)[None]
         except BadInputError:  # another kind of converter, which states no numbers for channels
@@ -61,6 +70,19 @@ def after_preprocessor(model: Any) -> InputConvention | None:
     if mode is None and not getattr(model, "include_preprocessing", True):
         mode = getattr(model, "preprocessing_mode", None)
     return _named(mode)
+
+
+def word_of(model: Any) -> dict[str | None, InputConvention]:
+    """Returns what the model's own preprocessor states, by input; {} without one.
+
+    In a model with several inputs, KerasHub's preprocessors convert only the images. Its other
+    inputs, such as masks, may look like images.
+    """
+    own = after_preprocessor(model)
+    if own is None:
+        return {}
+    shapes = input_shapes(model) if converts_by_itself(model) else {}
+    return {IMAGES if len(shapes) > 1 and IMAGES in shapes else None: own}
 
 
 def published_by_keras_hub(model: Any) -> InputConvention | None:

@@ -17,20 +17,22 @@ from keras_shiftguard.preprocessing.correction.convention import InputConvention
 from keras_shiftguard.preprocessing.expected.stated_numbers import (
     NUMBERS,
     SWITCHES,
+    is_one_convention,
     of_converter,
     of_mapping,
+    section_of,
 )
 from keras_shiftguard.preprocessing.limits import MIN_CERTAINTY_WIDE_GAP
 from keras_shiftguard.preprocessing.observation import Observation, observe
-from keras_shiftguard.preprocessing.witnesses.feed import are_near
-from keras_shiftguard.profiles import InputProfile
+from keras_shiftguard.preprocessing.witnesses.feed import are_near, shows_its_convention
+from keras_shiftguard.profiles import InputProfile, InputSummary
 from keras_shiftguard.profiles.attached import has_profile, is_model
 
 FORMS = (
     "a mode ('tf', 'torch', 'caffe', 'unit' or 'raw'), an InputConvention, a KerasHub image "
     "converter or preprocessor, a mapping with mean and std (or image_mean and image_std), the "
-    "path of a preprocessor_config.json, an InputProfile, the path of one, or a dict of these by "
-    "input"
+    "path of a configuration of timm, Hugging Face or KerasHub (.json), an InputProfile, the path "
+    "of one, or a dict of these by input"
 )
 UNIFORM = ("raw", "unit", "tf")  # modes with the same numbers for all channels
 
@@ -51,7 +53,9 @@ def stated_conventions(expects: Any) -> dict[str | None, InputConvention]:
         return {}
     if isinstance(expects, InputProfile):
         return _of_profile(expects)
-    if isinstance(expects, Mapping) and not _is_one_convention(expects):
+    if isinstance(expects, Mapping):
+        expects = section_of(expects)
+    if isinstance(expects, Mapping) and not is_one_convention(expects):
         if not expects or not all(isinstance(name, str) for name in expects):
             raise _unreadable(expects)
         found: dict[str | None, InputConvention] = {}
@@ -183,13 +187,13 @@ def _convention(value: Any) -> InputConvention:
     raise _unreadable(value)
 
 
-def _is_one_convention(mapping: Mapping[Any, Any]) -> bool:
-    return any(key in mapping for key in (*NUMBERS, *SWITCHES))
-
-
 def _of_file(path: Path) -> dict[str | None, InputConvention]:
     """Returns the conventions that a JSON file or a profile states."""
-    if not path.is_file() and not is_model(path):
+    try:
+        exists = path.is_file() or is_model(path)
+    except (OSError, ValueError):  # a text that cannot be a path, such as the content of a file
+        exists = False
+    if not exists:
         raise BadInputError(f"`expects` must be {FORMS}. Received: {str(path)!r}, which is no file")
     if path.suffix != ".json":
         return _of_profile(InputProfile.load(path))
@@ -197,12 +201,13 @@ def _of_file(path: Path) -> dict[str | None, InputConvention]:
         content = json.loads(path.read_text())
     except (ValueError, OSError) as error:
         raise BadInputError(f"{path} cannot be read as JSON: {error}") from error
-    if not isinstance(content, dict) or not _is_one_convention(content):
+    section = section_of(content) if isinstance(content, dict) else {}
+    if not is_one_convention(section):
         raise BadInputError(
             f"{path} does not say how images are normalised: it has none of "
-            f"{', '.join((*NUMBERS, *SWITCHES))}."
+            f"{', '.join((*NUMBERS, *SWITCHES))}, and no scale and offset."
         )
-    return {None: of_mapping(content)}
+    return {None: of_mapping(section)}
 
 
 def _of_profile(profile: InputProfile) -> dict[str | None, InputConvention]:
@@ -212,10 +217,14 @@ def _of_profile(profile: InputProfile) -> dict[str | None, InputConvention]:
         observed = observe(summary)
         if not summary.is_image:
             continue
+        images = f"its images ({name!r})"
+        text = f"The profile in `expects` does not show how {images} were preprocessed."
         if not observed.convention.is_known or _may_be_augmented(observed):
+            raise BadInputError(f"{text} {observed.evidence[0]}")
+        if _may_be_pale(observed, summary):
             raise BadInputError(
-                f"The profile in `expects` does not show how its images ({name!r}) were "
-                f"preprocessed. {observed.evidence[0]}"
+                f"{text} They seem to be {observed.convention}, but may as well be pale images in "
+                "another convention."
             )
         order = observed.convention.channel_order
         if observed.convention.mode in MODES and order == "unknown":
@@ -237,6 +246,22 @@ def _may_be_augmented(observed: Observation) -> bool:
     if fitted.mode != "custom" or observed.certainty >= MIN_CERTAINTY_WIDE_GAP:
         return False
     return any(are_near(fitted, InputConvention(mode, "unknown")) for mode in UNIFORM)
+
+
+def _may_be_pale(observed: Observation, summary: InputSummary) -> bool:
+    """Whether the images may be pale or dark ones in a near convention.
+
+    Values from 0.06 to 1 may be ordinary images in [0, 1], or pale images in [-1, 1].
+    """
+    mode = observed.convention.mode
+    if observed.by_grid or mode not in UNIFORM:
+        return False
+    others = [InputConvention(each, "unknown") for each in UNIFORM if each != mode]
+    return any(
+        are_near(observed.convention, other)
+        and not shows_its_convention(summary, observed.convention, other, observed.is_fitted)
+        for other in others
+    )
 
 
 def _unreadable(value: Any) -> BadInputError:

@@ -5,6 +5,7 @@ scale and an offset.
 """
 
 from collections.abc import Mapping
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -18,11 +19,38 @@ NUMBERS = ("mean", "std", "image_mean", "image_std", "rescale_factor")
 SWITCHES = ("do_rescale", "do_normalize", "do_flip_channel_order")
 # Hugging Face's names of the switch that subtracts 1 after rescaling, for [-1, 1].
 OFFSETS = ("rescale_offset", "offset")
+# Numbers in the configuration of a KerasHub image converter.
+OF_CONVERTER = {"scale", "offset"}
+# Keys under which the configuration files of timm, Hugging Face and KerasHub nest these numbers.
+SECTIONS = ("pretrained_cfg", "image_processor", "image_converter")
 TOLERANCE = 2e-3  # largest difference to the numbers of a named mode, as a share of the range
 
 
+def section_of(values: Mapping[Any, Any]) -> Mapping[Any, Any]:
+    """Returns the part of a configuration that has the numbers; without sections, all of it.
+
+    A `config.json` of timm has a section with the numbers, and so has a `processor_config.json` of
+    Hugging Face. Keras stores an object as its `class_name` and its `config`.
+    """
+    inner = values.get("config") if "class_name" in values else None
+    for section in (inner, *(values.get(name) for name in SECTIONS)):
+        if isinstance(section, Mapping):
+            return section_of(section)
+    return values
+
+
+def is_one_convention(values: Mapping[Any, Any]) -> bool:
+    """Whether a mapping has numbers of one convention, and is not a dict by input."""
+    return OF_CONVERTER <= values.keys() or any(key in values for key in (*NUMBERS, *SWITCHES))
+
+
 def of_mapping(values: Mapping[str, Any]) -> InputConvention:
-    """Returns the convention of a mapping in the format of timm, torchvision or Hugging Face."""
+    """Returns the convention of a mapping as timm, torchvision, Hugging Face or Keras write it.
+
+    The mapping has no sections, see `section_of`.
+    """
+    if OF_CONVERTER <= values.keys():
+        return of_converter(SimpleNamespace(scale=values["scale"], offset=values["offset"]))
     mean, std = (
         _numbers(values, *(name for name in names if values.get(name) is not None))
         for names in (("mean", "image_mean"), ("std", "image_std"))

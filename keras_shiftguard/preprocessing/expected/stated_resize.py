@@ -8,7 +8,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
+
+from keras_shiftguard.preprocessing.expected.stated_numbers import OF_CONVERTER, section_of
 
 # Numbers of Pillow's filters in a `preprocessor_config.json`.
 PILLOW_FILTERS = {0: "nearest", 1: "lanczos3", 2: "bilinear", 3: "bicubic", 4: "box", 5: "hamming"}
@@ -58,7 +61,10 @@ def stated_resize(expects: Any) -> StatedResize | None:
         except (OSError, ValueError):
             return None
     if isinstance(expects, Mapping):
-        return _of_mapping(expects)
+        expects = section_of(expects)
+        if not OF_CONVERTER <= expects.keys():
+            return _of_mapping(expects)
+        expects = SimpleNamespace(**{str(name): value for name, value in expects.items()})
     converter = getattr(expects, "image_converter", expects)
     if not hasattr(converter, "scale") or not hasattr(converter, "offset"):
         return None
@@ -84,10 +90,13 @@ def _of_mapping(values: Mapping[str, Any]) -> StatedResize | None:
     size = size or _size(values.get("size")) or _size(values.get("input_size"))
     if size is None:
         return None
-    interpolation = values.get("interpolation") or PILLOW_FILTERS.get(values.get("resample", -1))
+    number = values.get("resample")
+    of_number = PILLOW_FILTERS.get(number) if isinstance(number, int) else None
+    interpolation = values.get("interpolation") or of_number
     # timm and Hugging Face resize with Pillow, whose filters always average, except "nearest".
     antialias = True if pillow and interpolation != "nearest" else None
-    aspect = "crop" if values.get("crop_pct") or values.get("do_center_crop") else ""
+    crops = values.get("crop_pct") and values.get("crop_mode") in (None, "center")
+    aspect = "crop" if crops or values.get("do_center_crop") else ""
     return StatedResize(size, str(interpolation or ""), antialias, aspect)
 
 

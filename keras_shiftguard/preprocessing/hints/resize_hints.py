@@ -13,16 +13,23 @@ UNFILTERED = ("nearest_enlarged", "no_antialiasing")
 
 def resize_hints(
     stated: StatedResize | None, summary: InputSummary, seen: Iterable[Hint]
-) -> list[Hint]:
-    """Returns hints on differences between the images as fed and the stated resizing.
+) -> tuple[Hint, ...]:
+    """Returns the hints, with those on differences to the stated resizing.
+
+    Hints against a filter that is stated are left out.
 
     Args:
         stated: The stated resizing, or None.
         summary: Profile of the images.
         seen: The hints from the images themselves.
     """
+    seen = tuple(seen)
     if stated is None or stated.size is None or not summary.is_image or not summary.num_samples:
-        return []
+        return seen
+    if stated.interpolation == "nearest":
+        seen = tuple(hint for hint in seen if hint.name not in UNFILTERED)
+    elif stated.antialias is False:
+        seen = tuple(hint for hint in seen if hint.name != "no_antialiasing")
     found = []
     names = {hint.name: hint for hint in seen}
     want = f"{stated.size[0]} by {stated.size[1]}"
@@ -44,4 +51,4 @@ def resize_hints(
             f"`{stated.code}`."
         )
         found.append(Hint("stated_crop", text, names["squashed"].certainty))
-    return found
+    return (*seen, *found)

@@ -13,6 +13,7 @@ from keras_shiftguard.preprocessing.expected.own_preprocessor import (
     after_preprocessor,
     converts_by_itself,
     published_by_keras_hub,
+    word_of,
 )
 
 keras_hub = pytest.importorskip("keras_hub")  # `scripts/setup test` installs it
@@ -50,6 +51,37 @@ def test_a_task_is_given_raw_images_of_any_size():
     assert np.allclose(fixed, task.predict(RAW, verbose=0), atol=1e-4)
     with pytest.raises(sg.ShiftGuardError, match=r"Change the data instead: x = x \* 255"):
         found.apply(task)
+
+
+@pytest.mark.filterwarnings(SHUFFLED)
+def test_a_preprocessor_that_only_resizes_accuses_nobody():
+    """The network may have been trained on images that were scaled before."""
+    task = vit(scale=None, offset=None)
+    task.compile("sgd", "sparse_categorical_crossentropy")
+    assert sg.diagnose(task, RAW).status == "ok"
+    found = sg.diagnose(task, RAW / 255)
+    assert found.status == "unknown" and "only resizes" in str(found)
+    guard = sg.ShiftGuard(on_mismatch="raise", verbose=0)
+    task.fit(RAW / 255, np.arange(20) % 3, verbose=0, callbacks=[guard])
+    assert guard.diagnosis.trained_here
+
+
+def test_only_the_images_of_several_inputs_are_converted():
+    """Masks look like images, and inputs that the preprocessor makes need not be in the data."""
+    image, mask = keras.Input((64, 64, 3), name="images"), keras.Input((64, 64, 1), name="masks")
+    both = keras.layers.Concatenate()([image, mask])
+    output = keras.layers.Dense(2)(keras.layers.GlobalAveragePooling2D()(both))
+    model = keras.Model({"images": image, "masks": mask}, output)
+    converter = SimpleNamespace(scale=1 / 255, offset=None)
+    model.preprocessor = SimpleNamespace(image_converter=converter)
+    masks = (RAW[..., :1] > 99).astype("float32")
+    assert sg.diagnose(model, {"images": RAW, "masks": masks}).status == "ok"
+    data = {"images": RAW / 255, "prompts": np.array(["what is this?"] * len(RAW))}
+    assert sg.diagnose(model, data).status == "mismatch"
+    assert sg.diagnose(model, RAW).status == "ok"
+    assert word_of(model) == {"images": InputConvention("unit")}
+    with pytest.raises(sg.BadInputError, match="which `data` lacks"):
+        sg.diagnose(model, {"pictures": RAW, "prompts": data["prompts"]})
 
 
 @pytest.mark.backend

@@ -49,6 +49,31 @@ FORMS = {
         "bgr",
     ),
     "hf bgr": ({"do_rescale": True, "do_flip_channel_order": True}, "unit", "bgr"),
+    "timm config.json": (
+        {"architecture": "resnet50", "pretrained_cfg": {**IMAGENET, "crop_pct": 0.95}},
+        "torch",
+        "rgb",
+    ),
+    "hf processor_config.json": ({"image_processor": CLIP}, "custom", "rgb"),
+    "keras layer": (
+        {"class_name": "Rescaling", "config": {"name": "r", "scale": 1 / 127.5, "offset": -1}},
+        "tf",
+        "rgb",
+    ),
+    "keras_hub preprocessor.json": (
+        {
+            "class_name": "ViTImageClassifierPreprocessor",
+            "config": {
+                "name": "p",
+                "image_converter": {
+                    "class_name": "ViTImageConverter",
+                    "config": {"image_size": [224, 224], "scale": 1 / 255, "offset": None},
+                },
+            },
+        },
+        "unit",
+        "rgb",
+    ),
     "one number": (InputConvention("custom", "rgb", 1 / 100, -1), "custom", "rgb"),
     "lists": (InputConvention("custom", "rgb", [0.01] * 3, [-1.0]), "custom", "rgb"),
     "converter": (SimpleNamespace(scale=1 / 127.5, offset=-1), "tf", "rgb"),
@@ -116,6 +141,8 @@ def test_files_and_profiles(tmp_path):
     (tmp_path / "preprocessor_config.json").write_text(json.dumps(CLIP))
     from_file = stated_conventions(str(tmp_path / "preprocessor_config.json"))
     assert from_file == stated_conventions(CLIP)
+    (tmp_path / "config.json").write_text(json.dumps({"pretrained_cfg": IMAGENET}))
+    assert stated_conventions(tmp_path / "config.json")[None] == InputConvention("torch")
     of_photos = profile((photos() / 127.5 - 1).astype("float32"))
     of_photos.save(tmp_path / "train.profile")
     for value in (of_photos, tmp_path / "train.profile"):
@@ -150,6 +177,9 @@ def test_a_dict_by_input():
         ({"do_rescale": "no"}, "`do_rescale` in `expects` must be True or False"),
         (SimpleNamespace(scale=[0.5, 0.5], offset=[1.0] * 3), "one for each channel"),
         (SimpleNamespace(scale=0.0, offset=0.0), "must not be 0"),
+        (json.dumps([CLIP] * 9), "which is no file"),  # the content of a file, not its path
+        ("torch\0", "which is no file"),
+        ({"scale": "x", "offset": 0}, "must not be 0"),
     ],
 )
 def test_what_makes_no_sense_is_said_before_training(value, message):

@@ -9,6 +9,8 @@ from scipy import ndimage
 
 import keras_shiftguard as sg
 from keras_shiftguard.preprocessing.expected.stated_resize import StatedResize, stated_resize
+from keras_shiftguard.preprocessing.hints.hint import Hint
+from keras_shiftguard.preprocessing.hints.resize_hints import resize_hints
 
 HUGGING_FACE = {
     "do_resize": True,
@@ -37,6 +39,13 @@ TIMM = {
             {"size": 384, "resample": 2, "do_rescale": True},
             StatedResize((384, 384), "bilinear", True),
         ),
+        ({"pretrained_cfg": TIMM}, StatedResize((240, 240), "bicubic", True, "crop")),
+        ({**TIMM, "crop_mode": "squash"}, StatedResize((240, 240), "bicubic", True)),
+        (
+            {"class_name": "C", "config": {"scale": 1, "offset": 0, "image_size": [96, 64]}},
+            StatedResize((96, 64)),
+        ),
+        ({"size": 384, "resample": [2], "mean": [0.5]}, StatedResize((384, 384), "", True)),
         ({"size": 384, "do_resize": False, "mean": [0.5]}, None),
         ({"mean": [0.5], "std": [0.5]}, None),
         ({"size": "large", "mean": [0.5]}, None),
@@ -106,3 +115,13 @@ def test_another_filter_is_a_hint():
     stated = {**UNIT, "size": 512, "resample": 2}
     assert "bilinear" in hints(stated, 512, order=0)["stated_filter"]
     assert "stated_filter" not in hints(stated, 512, order=1)
+
+
+@pytest.mark.parametrize("interpolation", ["bilinear", "nearest"])
+def test_the_stated_filter_is_not_called_wrong(interpolation):
+    """KerasHub's converters do not antialias, so images without antialiasing are right."""
+    stated = StatedResize((8, 8), interpolation, antialias=False)
+    hint = Hint("no_antialiasing", "Try antialias=True.", 0.5)
+    (summary,) = sg.profile(np.zeros((4, 8, 8, 3), "float32")).inputs.values()
+    assert resize_hints(stated, summary, [hint]) == ()
+    assert resize_hints(StatedResize((8, 8)), summary, [hint]) == (hint,)
