@@ -108,9 +108,11 @@ def _of_raw_layout(
 
     Every channel then has a mean of its own, which makes the repaired images rough.
     """
-    if not observed.is_known or len({*observed.scale}) == len({*observed.offset}) == 1:
+    if not observed.is_known:
         return None
     scale, offset = np.asarray(observed.scale), np.asarray(observed.offset)
+    if np.ptp(scale) == np.ptp(offset) == 0:
+        return None
     found = _of_layout(((x - offset) / scale).astype("float32"), channels_first)
     if found is None:
         return None
