@@ -8,12 +8,12 @@ first. No labels of the target are used.
 """
 
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 from keras import ops
 
 from keras_shiftguard.domains.evidence import Evidence
+from keras_shiftguard.domains.pair_model import PairModel
 from keras_shiftguard.domains.target_mix import class_shares, target_mix
 
 FIRST_STAGE = 0.25  # share of the training before AdaMatch starts
@@ -44,7 +44,7 @@ class AutoGuard:
 
     def __init__(
         self,
-        model: Any,
+        model: PairModel,
         labels: np.ndarray,
         record_action: Callable[[int, str, str], None],
         weights: np.ndarray | None = None,

@@ -13,6 +13,7 @@ from keras_shiftguard.domains.arguments import (
     num_samples,
 )
 from keras_shiftguard.domains.outcome import Outcome, expectation
+from keras_shiftguard.domains.pair_model import PairModel
 from keras_shiftguard.domains.paired_batches import Pairs, is_one_shot
 from keras_shiftguard.domains.watch import AdaptationWatch
 from keras_shiftguard.errors import BadInputError
@@ -24,7 +25,7 @@ MAX_SAMPLES = 512  # largest number of samples of each domain that are measured
 
 
 def train(
-    model: Any,
+    model: PairModel,
     plain_fit: Callable[..., Any],
     x: Any,
     y: Any,

@@ -10,6 +10,7 @@ from keras import ops
 from keras_shiftguard.domains.auto import FIRST_STAGE, AutoGuard
 from keras_shiftguard.domains.evidence import Evidence, measure_evidence
 from keras_shiftguard.domains.pair import flat
+from keras_shiftguard.domains.pair_model import PairModel
 from keras_shiftguard.domains.report import Action
 from keras_shiftguard.io.batches import to_numpy
 from keras_shiftguard.statistics.classes import host_class_ids
@@ -43,7 +44,7 @@ class AdaptationWatch(keras.callbacks.Callback):
 
     def __init__(
         self,
-        model: Any,
+        model: PairModel,
         source: tuple[Any, Any],
         target: Any,
         epochs: tuple[int, int],
