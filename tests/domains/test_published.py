@@ -44,7 +44,7 @@ def test_random_projections_keep_the_products_of_the_multilinear_map(rng, classe
     x = (f @ a) * (p @ b) / np.sqrt(1024)
     hidden, logit = (d.get_weights() for d in (layer.hidden[0], layer.logit))
     expected = np.maximum(x @ hidden[0] + hidden[1], 0) @ logit[0] + logit[1]
-    found = as_array(layer(tensor(f), tensor(p), 1.0))
+    found = as_array(layer(tensor(f), tensor(p), tensor(1.0)))
     np.testing.assert_allclose(found, expected[:, 0], rtol=1e-3, atol=1e-4)
 
 
