@@ -50,3 +50,68 @@ def test_the_state_of_a_guard_is_counted():
         stream.update({"input": keras.ops.convert_to_tensor(x)}, x)
         sizes.append(growth["state_bytes"](stream))
     assert sizes[1] - sizes[0] >= 4 * 4 * 3 * (16**2 - 8**2)  # the images that are kept
+
+
+def records_of_adaptation(names):
+    methods = ("source", "augmentation", "dann", "mmd", "adamatch", "adamatch+mmd", "auto")
+    return [
+        {"task": "moons", "method": method, "seed": 0, "accuracy": 0.5, "seconds": 1.0}
+        for method in methods
+    ]
+
+
+def records_of_selection(names):
+    return [
+        {"task": task, "method": method, "seed": 0, "quarter": names["QUARTERS"]}
+        | {"accuracy": i / 10, "scores": dict.fromkeys(names["SCORES"], i)}
+        for task in ("signal-gain", "digit-sensors")
+        for i, method in enumerate(names["METHODS"])
+    ]
+
+
+def records_of_neo(names):
+    accuracies = dict.fromkeys(("before", *names["METHODS"]), 0.5)
+    return [
+        {"subject": "cnn-mnist", "corruption": name, "mix": mix, "draw": 0} | accuracies
+        for name in names["CORRUPTIONS"]
+        for mix in names["MIXES"]
+    ]
+
+
+@pytest.fixture
+def names_of(monkeypatch):
+    """A function that imports a benchmark and returns its names and their values."""
+    monkeypatch.syspath_prepend(str(ROOT / "examples/benchmarks"))
+    monkeypatch.setattr(os, "environ", os.environ.copy())
+    return lambda script: runpy.run_path(str(ROOT / f"examples/benchmarks/{script}.py"))
+
+
+def headers(lines):
+    """Returns the first line of each Markdown table in lines of text."""
+    return [a for a, b in zip(lines, lines[1:], strict=False) if b.startswith("|---")]
+
+
+@pytest.mark.parametrize(
+    ("script", "records"),
+    [
+        ("adaptation", records_of_adaptation),
+        ("selection_scores", records_of_selection),
+        ("neo", records_of_neo),
+    ],
+)
+def test_the_page_of_adaptation_has_the_tables_of_the_commands(script, records, names_of, capsys):
+    names = names_of(script)
+    names["tables"](records(names))
+    printed = headers(capsys.readouterr().out.splitlines())
+    if script == "selection_scores":
+        printed = printed[1:]  # the accuracies of the models that it trains are not on the page
+    page = (ROOT / "docs/benchmarks/adaptation.md").read_text().splitlines()
+    assert printed and set(printed) <= set(page)
+
+
+def test_the_page_of_augmentation_has_the_table_of_the_command(names_of, capsys):
+    names = names_of("adaptation_augmentation_table")
+    row = {"kind": "frost", "seed": 0, "accuracy": 0.5, "clean": 0.9}
+    names["Table"]([{"policy": policy, **row} for policy in names["ORDER"]]).show()
+    (printed,) = headers(capsys.readouterr().out.splitlines())
+    assert printed in (ROOT / "docs/benchmarks/augmentation.md").read_text().splitlines()

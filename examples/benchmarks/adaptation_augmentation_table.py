@@ -80,10 +80,10 @@ class Table:
         return np.array([np.mean([values[policy, k, s] for k in kinds]) for s in self.seeds])
 
     def show(self):
-        print(f"{'target':18}" + "".join(f"{policy:>13}" for policy in self.policies))
+        print("| target | " + " | ".join(self.policies) + " |")
+        print("|---" * (1 + len(self.policies)) + "|")
         for kind in self.kinds:
-            means = "".join(f"{self.mean(policy, kind):13.1f}" for policy in self.policies)
-            print(f"{kind:18}{means}")
+            print(row(kind, [self.mean(policy, kind) for policy in self.policies]))
 
     def judge(self, title, kinds):
         kinds = self.common(kinds)
@@ -91,9 +91,9 @@ class Table:
             return
         print(f"\n{title}: {len(kinds)} kinds, seeds {self.seeds}")
         score = {p: self.by_seed(p, kinds, self.accuracy) for p in self.policies}
-        print(f"{'mean':18}" + "".join(f"{score[p].mean():13.1f}" for p in self.policies))
+        print(row("mean", [score[p].mean() for p in self.policies]))
         clean = {p: self.by_seed(p, kinds, self.clean) for p in self.policies}
-        print(f"{'clean test':18}" + "".join(f"{clean[p].mean():13.1f}" for p in self.policies))
+        print(row("clean test images", [clean[p].mean() for p in self.policies]))
         fixed = [p for p in FIXED if p in self.policies]
         best = max(fixed, key=lambda p: score[p].mean())
         for policy in ("adaptive", "adaptive+bn"):
@@ -114,6 +114,10 @@ class Table:
             print(f"without shift, seeds {seeds}: clean {spread(np.array(change))} points")
 
 
+def row(name, values):
+    return f"| {name} | " + " | ".join(f"{value:.1f}" for value in values) + " |"
+
+
 def spread(values):
     each = f" [{values.min():+.1f}, {values.max():+.1f}]" if len(values) > 1 else ""
     return f"{values.mean():+.1f}{each}"
@@ -125,7 +129,8 @@ def main(path):
         for epochs in sorted({row["epochs"] for row in rows if row["data"] == data}):
             chosen = [r for r in rows if r["data"] == data and r["epochs"] == epochs]
             table = Table(chosen)
-            print(f"\n{data}: accuracy in %, last of {epochs} epochs, mean of seeds {table.seeds}")
+            of = f"last of {epochs} epochs, mean of seeds {table.seeds}"
+            print(f"\n{data}: accuracy in %, {of}\n")
             table.show()
             held = [k for k in table.kinds if data != "fashion" or k in HELD_OUT]
             table.judge("held out", held)

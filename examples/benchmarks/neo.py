@@ -277,18 +277,18 @@ def by_task(records, method, minus=None):
 
 def tables(records):
     subjects = [s for s in SUBJECTS if any(r["subject"] == s for r in records)]
-    for method in ("before", *METHODS):
-        first = method == "before"
-        found = by_task(records, method, None if first else "before")
-        print(f"\n{method}: " + ("accuracy, %" if first else "gain in points"))
-        print("| subject | mix | " + " | ".join(CORRUPTIONS) + " |")
-        print("|---|---" + "|---" * len(CORRUPTIONS) + "|")
-        for subject in subjects:
-            for mix in MIXES:
+    print("| subject | classes | method | " + " | ".join(CORRUPTIONS) + " |")
+    print("|---|---|---" + "|---" * len(CORRUPTIONS) + "|")
+    for subject in subjects:
+        for mix in MIXES:
+            for method in ("before", *METHODS):  # accuracies in %, then gains in points
+                first = method == "before"
+                found = by_task(records, method, None if first else "before")
                 means = [found[subject, mix, name].mean() for name in CORRUPTIONS]
                 cells = [f"{m:.1f}" if first else f"{m:+.1f}" for m in means]
-                print(f"| {subject} | {mix} | " + " | ".join(cells) + " |")
-    print("\n| method | mix | tasks | mean gain | worst task | worst draw | tasks below -1 |")
+                print(f"| {subject} | {mix} | {method} | " + " | ".join(cells) + " |")
+    lost = "tasks that lose more than a point"
+    print(f"\n| method | classes | tasks | mean gain | worst task | worst draw | {lost} |")
     print("|---|---|---|---|---|---|---|")
     for method in METHODS:
         for mixes in (("same",), ("moved",), MIXES):

@@ -5,11 +5,11 @@
     python examples/benchmarks/selection_scores.py --show RESULTS.json
 
 Every method is trained on every task of `adaptation_data.py` that is named, and its model is a
-candidate after each quarter of the epochs. For each score, the script prints the rank correlation
-with the accuracy on the held-out target, over the candidates of one task and seed, and the accuracy
-that is lost if the candidate with the highest score is taken instead of the best one. Both figures
-are also printed for a choice among the methods after their last epoch. Results are added to the
-file that `--save` names, and trainings that the file already holds are skipped.
+candidate after each quarter of the epochs. For each score and task, the script prints the rank
+correlation with the accuracy on the held-out target, over the candidates of one seed, and the
+points of accuracy that are lost if the candidate with the highest score is taken instead of the
+best one. Both figures are means over the seeds. Results are added to the file that `--save` names,
+and trainings that the file already holds are skipped.
 """
 
 import argparse
@@ -158,12 +158,12 @@ def train(task_name, method, seed):
 
 
 def choices(records, score):
-    """Returns rank correlations and losses of accuracy, in points, for each task and seed."""
+    """Returns rank correlations and losses of accuracy, in points, for each seed of one task."""
     from scipy.stats import spearmanr
 
     groups = {}
     for record in records:
-        groups.setdefault((record["task"], record["seed"]), []).append(record)
+        groups.setdefault(record["seed"], []).append(record)
     correlations, losses = [], []
     for group in groups.values():
         accuracy = np.asarray([record["accuracy"] for record in group])
@@ -183,21 +183,23 @@ def tables(records):
     last = [record for record in records if record["quarter"] == QUARTERS]
     print("| task | seeds | " + " | ".join(METHODS) + " |")
     print("|---|---" + "|---" * len(METHODS) + "|")
-    for task in dict.fromkeys(r["task"] for r in records):
+    tasks = list(dict.fromkeys(r["task"] for r in records))
+    for task in tasks:
         cells = []
         for method in METHODS:
             found = [r["accuracy"] for r in last if (r["task"], r["method"]) == (task, method)]
             cells.append(f"{np.mean(found):.3f}" if found else "")
         seeds = len({r["seed"] for r in records if r["task"] == task})
         print(f"| {task} | {seeds} | " + " | ".join(cells) + " |")
-    print("\n| score | among | rank correlation (worst) | points lost (worst) |")
-    print("|---|---|---|---|")
-    for among, chosen in (("all candidates", records), ("methods", last)):
-        for score in (*SCORES, None):
-            correlations, losses = choices(chosen, score)
-            rank = f"{np.mean(correlations):+.2f} ({min(correlations):+.2f})" if score else ""
-            name = SCORES[score] if score else "none: one at random"
-            print(f"| {name} | {among} | {rank} | {np.mean(losses):.1f} ({max(losses):.1f}) |")
+    print("\n| score |" + "".join(f" {t}: rank correlation | points lost |" for t in tasks))
+    print("|---" + "|---|---" * len(tasks) + "|")
+    for score in (*SCORES, None):
+        row = f"| {SCORES[score] if score else 'one candidate at random'} |"
+        for task in tasks:
+            correlations, losses = choices([r for r in records if r["task"] == task], score)
+            rank = f"{np.mean(correlations):.2f}" if score else ""
+            row += f" {rank} | {np.mean(losses):.1f} |"
+        print(row)
 
 
 def read(path):

@@ -21,7 +21,7 @@ from keras_shiftguard.adaptation.batch_norm_report import BatchNormAdaptation, L
 from keras_shiftguard.errors import BadInputError
 from keras_shiftguard.instrument.graph import walk
 from keras_shiftguard.instrument.layer_calls import replaced_calls
-from keras_shiftguard.io.batches import first_batches, to_numpy
+from keras_shiftguard.io.batches import first_batches, num_samples, to_numpy
 
 PRIOR_SAMPLES = 16  # the default of `prior_samples`
 MAX_SAMPLES = 4096  # the default of `max_samples`
@@ -83,7 +83,7 @@ def adapt_batch_norm(
     with replaced_calls((meter.layer, meter) for meter in meters):
         for x in _chunks(data, max_samples):
             model(x, training=False)
-            samples += _length(x)
+            samples += num_samples(x)
     if samples < MIN_SAMPLES:
         raise BadInputError(
             f"Statistics need at least {MIN_SAMPLES} target samples. Received: {samples}"
@@ -185,19 +185,15 @@ def _chunks(data: Any, max_samples: int) -> Iterator[Any]:
         if pending is not None:
             host = keras.tree.map_structure(lambda a, b: np.concatenate([a, b]), pending, host)
         pending = host
-        while _length(pending) >= BATCH_SIZE and left > 0:
+        while num_samples(pending) >= BATCH_SIZE and left > 0:
             size = min(BATCH_SIZE, left)
             yield _rows(pending, 0, size)
             left -= size
             pending = _rows(pending, size, None)
-    rest = 0 if pending is None else min(_length(pending), left)
+    rest = 0 if pending is None else min(num_samples(pending), left)
     if rest >= MIN_SAMPLES and (rest >= BATCH_SIZE // 4 or left == max_samples):
         yield _rows(pending, 0, rest)
 
 
 def _rows(x: Any, start: int, stop: int | None) -> Any:
     return keras.tree.map_structure(lambda value: value[start:stop], x)
-
-
-def _length(x: Any) -> int:
-    return len(keras.tree.flatten(x)[0])

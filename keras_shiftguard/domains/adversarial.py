@@ -24,13 +24,15 @@ class DomainAdversarial(keras.layers.Layer):
 
     The gradient of the head itself is not scaled. The reversed gradient is multiplied by
     `strength * (2 / (1 + exp(-10 p)) - 1)`, where `p` is the share of the training that is
-    over.
+    over. The losses of the two domains are added, as in the equations of both papers. The authors'
+    code of CDAN takes their mean, so its reversed gradient is half as strong.
 
-    CDAN follows the authors' code. The class probabilities in the product with the features get no
-    gradient. The weights of CDAN+E are divided by their sum in each domain, so they do not change
-    the scale of the loss. A reversed gradient flows through the entropy, so the network also learns
-    to be sure of the class of samples whose domain the head gets wrong. The head of the paper has
-    two hidden layers of 1024 units with dropout; here it has one of 100, see `units`.
+    In these points, CDAN follows the authors' code. The class probabilities in the product with the
+    features get no gradient. The weights of CDAN+E are divided by their sum in each domain, so they
+    do not change the scale of the loss. A reversed gradient flows through the entropy, so the
+    network also learns to be sure of the class of samples whose domain the head gets wrong. The
+    head of the paper has two hidden layers of 1024 units with dropout; here it has one of 100, see
+    `units`.
 
     Args:
         num_classes: Number of classes for CDAN, whose head gets the outer product of

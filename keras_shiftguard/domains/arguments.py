@@ -128,11 +128,6 @@ def has_labels(data: Any) -> bool:
     return isinstance(spec, tuple) and len(spec) > 1
 
 
-def num_samples(value: Any) -> int:
-    """Returns the number of samples in a structure of arrays."""
-    return len(keras.tree.flatten(value)[0])
-
-
 def check_options(
     names: tuple[str, ...], strength: float, entropy: bool, units: Any, augmentation: Any
 ) -> None:

@@ -8,12 +8,12 @@ first. No labels of the target are used.
 """
 
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 from keras import ops
 
 from keras_shiftguard.domains.evidence import Evidence
+from keras_shiftguard.domains.pair_model import PairModel
 from keras_shiftguard.domains.target_mix import class_shares, target_mix
 
 FIRST_STAGE = 0.25  # share of the training before AdaMatch starts
@@ -44,7 +44,7 @@ class AutoGuard:
 
     def __init__(
         self,
-        model: Any,
+        model: PairModel,
         labels: np.ndarray,
         record_action: Callable[[int, str, str], None],
         weights: np.ndarray | None = None,
@@ -67,18 +67,18 @@ class AutoGuard:
         """
         if self.model.current_strength == 0:
             return
-        if self.kept is None:
+        if self.kept is None or self.first is None:
             if self.progress() >= FIRST_STAGE:
                 self.begin(evidence, probabilities)
             return
-        reason = self.harm(evidence, held_out)
+        reason = self.harm(self.first, evidence, held_out)
         if reason:
             for variable, value in zip(self.model.base.variables, self.kept, strict=True):
                 variable.assign(value)
             self.model.set_strength(0.0)
             self.record_action(
                 evidence.epoch,
-                "consistency switched off, and the weights from before it restored",
+                f"consistency switched off, and the weights from epoch {self.first.epoch} restored",
                 reason,
             )
 
@@ -118,10 +118,8 @@ class AutoGuard:
         ratio = np.where(self.source_mix > 0, mix / np.maximum(self.source_mix, 1e-6), 1.0)
         self.model.methods[0].mix_ratio.assign(ratio.astype("float32"))
 
-    def harm(self, now: Evidence, held_out: int) -> str:
+    def harm(self, first: Evidence, now: Evidence, held_out: int) -> str:
         """Returns the reason why the second stage seems to do harm; "" if it does not."""
-        first = self.first
-        assert first is not None
         best = first.source_accuracy
         error = np.sqrt(max(best * (1 - best), 1e-4) / held_out)
         if now.source_accuracy < best - max(MIN_ACCURACY_DROP, 2 * error):

@@ -21,9 +21,10 @@ EPSILON = 1e-6  # avoids a division by zero
 class MaximumMeanDiscrepancy(keras.layers.Layer):
     """Loss of DAN: the squared maximum mean discrepancy of the features, with several kernels.
 
-    It differs from the paper in these points. All kernels have the same weight, while the paper
-    learns the weights. The kernels are the five of the authors' code, around the mean squared
-    distance of the batch; the paper has 33, around the median of the training data. The estimate
+    It differs from the paper in these points. All kernels have the same weight, and the weights sum
+    to 1; the paper learns the weights. The kernels are the five of the authors' code, around the
+    mean squared distance of the batch; the paper has 33, around the median of the training data.
+    The authors' code adds the kernels, so its loss is that of `strength=5` here. The estimate
     uses all pairs of samples in a batch: it has less noise than that of the paper, which uses each
     sample once to be faster on large batches. One layer is aligned, not the last three.
 

@@ -6,25 +6,21 @@ from typing import Any
 import keras
 import numpy as np
 
-from keras_shiftguard.domains.arguments import (
-    MIN_TARGET_SAMPLES,
-    check_streams,
-    has_labels,
-    num_samples,
-)
+from keras_shiftguard.domains.arguments import MIN_TARGET_SAMPLES, check_streams, has_labels
 from keras_shiftguard.domains.outcome import Outcome, expectation
+from keras_shiftguard.domains.pair_model import PairModel
 from keras_shiftguard.domains.paired_batches import Pairs, is_one_shot
 from keras_shiftguard.domains.watch import AdaptationWatch
 from keras_shiftguard.errors import BadInputError
 from keras_shiftguard.instrument.processes import from_all, has_several_processes
-from keras_shiftguard.io.batches import batches, is_arrays, to_numpy
+from keras_shiftguard.io.batches import batches, is_arrays, num_samples, to_numpy
 from keras_shiftguard.statistics.classes import host_class_ids
 
 MAX_SAMPLES = 512  # largest number of samples of each domain that are measured
 
 
 def train(
-    model: Any,
+    model: PairModel,
     plain_fit: Callable[..., Any],
     x: Any,
     y: Any,

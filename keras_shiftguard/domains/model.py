@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from typing import Any, Self
 
 import keras
-from keras import ops
 
 from keras_shiftguard.domains.arguments import check_options
 from keras_shiftguard.domains.evidence import Evidence
@@ -223,15 +222,6 @@ class DomainAdaptationModel(PairModel):
         if self.judging is not None:
             self.outcome = self.judging.worth().line
         return self.outcome
-
-    @property
-    def current_strength(self) -> float:
-        """Weight of the methods: the argument `strength`, unless it was changed in training."""
-        return float(ops.convert_to_numpy(self.strength))
-
-    def set_strength(self, strength: float) -> None:
-        """Sets `current_strength`, also during training."""
-        self.strength.assign(float(strength))
 
     def say(self, message: str) -> None:
         """Prints a message if `verbose` is set, in the first of several processes only."""

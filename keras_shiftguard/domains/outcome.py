@@ -5,6 +5,8 @@ from typing import Any
 from keras import ops
 
 from keras_shiftguard.detection.look import compare_profiles
+from keras_shiftguard.domains.pair_model import PairModel
+from keras_shiftguard.domains.watch import AdaptationWatch
 from keras_shiftguard.errors import BadInputError, warn
 from keras_shiftguard.explain.adaptation_worth import (
     Worth,
@@ -12,6 +14,7 @@ from keras_shiftguard.explain.adaptation_worth import (
     expected_worth,
     measured_worth,
 )
+from keras_shiftguard.explain.estimate import AccuracyEstimate
 from keras_shiftguard.instrument.measure import profile
 from keras_shiftguard.instrument.model_outputs import fingerprint
 from keras_shiftguard.instrument.processes import has_several_processes
@@ -47,7 +50,7 @@ class Outcome:
         watch: Its `AdaptationWatch`, which holds the samples and the earlier weights.
     """
 
-    def __init__(self, model: Any, watch: Any) -> None:
+    def __init__(self, model: PairModel, watch: AdaptationWatch) -> None:
         self.model, self.watch = model, watch
         self._weights, self._worth = "", Worth("")
 
@@ -74,7 +77,7 @@ class Outcome:
             _assign(variables, present)
         return measured_worth(now, before, when, saw_target=True)
 
-    def _estimate(self) -> Any:
+    def _estimate(self) -> AccuracyEstimate | None:
         watch = self.watch
         reference = (watch.inputs, watch.labels)
         return bounded_estimate(self.model, watch.target, reference, watch.seconds)

@@ -9,8 +9,11 @@ from typing import Any
 import keras
 from keras import ops
 
+from keras_shiftguard.domains.adamatch import AdaMatch
+from keras_shiftguard.domains.evidence import Evidence
 from keras_shiftguard.domains.feature_split import Split
 from keras_shiftguard.domains.pair import Pair, first, flat, joined, repeated
+from keras_shiftguard.domains.report import Action
 from keras_shiftguard.domains.views import Views
 from keras_shiftguard.io.batches import SOURCE, TARGET, is_pair
 from keras_shiftguard.statistics.classes import (
@@ -35,6 +38,9 @@ class PairModel(keras.Model):
         steps_done: Variable, the number of training steps on pairs so far.
         steps: Variable, the number of training steps on pairs in the whole training.
         num_classes: Number of classes; 0 for regression.
+        method: The argument `method`: a name, or a tuple of names.
+        looks: The measurements of both domains so far.
+        actions: The changes during training so far.
     """
 
     base: keras.Model
@@ -45,6 +51,9 @@ class PairModel(keras.Model):
     steps_done: Any
     steps: Any
     num_classes: int
+    method: str | tuple[str, ...]
+    looks: list[Evidence]
+    actions: list[Action]
     alignment_tracker: keras.metrics.Mean
 
     def loss_of(self, x: Any, y: Any, sample_weight: Any) -> tuple[Any, Any]:
@@ -56,7 +65,8 @@ class PairModel(keras.Model):
         features, outputs = self.split.features_and_outputs(joined(views), training=True)
         starts = [view * (n + m) for view in range(len(views))]
         answers = joined([outputs[at : at + n] for at in starts])  # source outputs, view by view
-        if self.views and self.split.memory:
+        is_adamatch = any(isinstance(method, AdaMatch) for method in self.methods)
+        if is_adamatch and self.views and self.split.memory:
             alone = joined([first(view, n) for view in views])
             answers = self.interpolated(answers, alone, self.views.generator)
         task_loss = self.compute_loss(
@@ -177,6 +187,15 @@ class PairModel(keras.Model):
     def probabilities(self, outputs: Any) -> Any:
         """Returns class probabilities, float32, of logits or probabilities; None for regression."""
         return probabilities(ops.cast(outputs, "float32")) if self.num_classes else None
+
+    @property
+    def current_strength(self) -> float:
+        """Weight of the methods: the argument `strength`, unless it was changed in training."""
+        return float(ops.convert_to_numpy(self.strength))
+
+    def set_strength(self, strength: float) -> None:
+        """Sets `current_strength`, also during training."""
+        self.strength.assign(float(strength))
 
     def call(self, inputs: Any, training: bool | None = None) -> Any:
         # Keras builds the model with a pair; only the training step uses the target.

@@ -12,7 +12,7 @@ import keras
 import numpy as np
 
 from keras_shiftguard.errors import BadInputError
-from keras_shiftguard.io.batches import SOURCE, TARGET, Batch, batches, is_arrays
+from keras_shiftguard.io.batches import SOURCE, TARGET, Batch, batches, is_arrays, num_samples
 
 # Keras fetches two batches of a dataset before training. If the source is one-shot (an iterator),
 # they are cached. If more than `MAX_PREFETCHED` batches are fetched, training has begun, and the
@@ -143,7 +143,7 @@ def is_one_shot(data: Any) -> bool:
 
 def _shuffled_batches(x: Any, batch_size: int, rng: np.random.Generator) -> Iterator[Any]:
     """Yields full batches of arrays without end, in a new order in each pass."""
-    total = len(keras.tree.flatten(x)[0])
+    total = num_samples(x)
     size = min(batch_size, total)
     order = rng.permutation(total)
     while True:
@@ -172,7 +172,7 @@ def _make_source(
     previous epoch ended, instead of starting the source again.
     """
     if is_arrays(source):
-        total = len(keras.tree.flatten(source)[0])
+        total = num_samples(source)
 
         def array_batches() -> Iterator[Batch]:
             while True:

@@ -105,22 +105,6 @@ class AlignmentReport:
         curves |= {f"class_frequency/{k}": float(share) for k, share in enumerate(shares)}
         return self._headline(), events, curves
 
-    def to_dict(self) -> dict[str, Any]:
-        """Returns the report as plain values for JSON."""
-        return {
-            "method": self.method,
-            "feature_layer": self.feature_layer,
-            "works": self.works,
-            "strength": self.strength,
-            "expected": self.expected,
-            "outcome": self.outcome,
-            "distance": [look.distance for look in self.looks],
-            "source_accuracy": [look.source_accuracy for look in self.looks],
-            "confidence": [look.confidence for look in self.looks],
-            "class_frequencies": [look.shares.tolist() for look in self.looks],
-            "actions": [vars(action) for action in self.actions],
-        }
-
     def __str__(self) -> str:
         if not self.looks:
             return "Nothing has been aligned yet: call `fit` with `target_data=`."

@@ -10,8 +10,9 @@ from keras import ops
 from keras_shiftguard.domains.auto import FIRST_STAGE, AutoGuard
 from keras_shiftguard.domains.evidence import Evidence, measure_evidence
 from keras_shiftguard.domains.pair import flat
+from keras_shiftguard.domains.pair_model import PairModel
 from keras_shiftguard.domains.report import Action
-from keras_shiftguard.io.batches import to_numpy
+from keras_shiftguard.io.batches import num_samples, to_numpy
 from keras_shiftguard.statistics.classes import host_class_ids
 
 CHUNK = 512  # samples in one call of the model
@@ -43,7 +44,7 @@ class AdaptationWatch(keras.callbacks.Callback):
 
     def __init__(
         self,
-        model: Any,
+        model: PairModel,
         source: tuple[Any, Any],
         target: Any,
         epochs: tuple[int, int],
@@ -151,7 +152,7 @@ class AdaptationWatch(keras.callbacks.Callback):
         """
         model = self.domain_model
         features, outputs = [], []
-        for start in range(0, len(keras.tree.flatten(x)[0]), CHUNK):
+        for start in range(0, num_samples(x), CHUNK):
             part = keras.tree.map_structure(lambda a: a[start : start + CHUNK], x)  # noqa: B023
             f, out = model.split.features_and_outputs(part, training=False)
             p = out if self.labels is None else model.probabilities(out)

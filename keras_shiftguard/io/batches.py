@@ -22,6 +22,11 @@ SOURCE, TARGET = "shiftguard_source", "shiftguard_target"
 Batch = tuple[Any, Any, Any]
 
 
+def num_samples(x: Any) -> int:
+    """Returns the number of samples in an array, or in a structure of arrays."""
+    return len(keras.tree.flatten(x)[0])
+
+
 def is_pair(x: Any) -> bool:
     """Whether `x` is a pair: a batch of the source and a batch of the target."""
     return isinstance(x, dict) and SOURCE in x and TARGET in x

@@ -100,6 +100,7 @@ def test_harm_takes_the_first_stage_back(harm, reason):
     assert case.model.current_strength == 1  # the same predictions as before are no harm
     case.look(0.6, **harm)
     assert case.model.current_strength == 0 and reason in case.actions[-1][2]
+    assert case.actions[-1][1].endswith("the weights from epoch 2 restored")
     for a, b in zip(case.model.base.get_weights(), before, strict=True):
         np.testing.assert_array_equal(a, b)
 

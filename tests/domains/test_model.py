@@ -9,6 +9,7 @@ from adaptation_models import network, two_domains
 from keras import ops
 
 from keras_shiftguard.domains.model import DomainAdaptationModel
+from keras_shiftguard.domains.pair_model import PairModel
 
 pytestmark = pytest.mark.backend
 LOSS = keras.losses.SparseCategoricalCrossentropy
@@ -74,7 +75,8 @@ def test_fit_evaluate_predict_save(rng, tmp_path, method):
     again = keras.models.load_model(tmp_path / "whole.keras")
     np.testing.assert_allclose(again.predict(x, verbose=0), answers, atol=1e-6)
     assert again.method == method and again.compiled
-    assert float(ops.convert_to_numpy(again.steps_done)) == 8
+    done, total = (float(ops.convert_to_numpy(v)) for v in (again.steps_done, again.steps))
+    assert done == total == 8  # the schedules of the methods have reached their end
     plain.save(tmp_path / "plain.keras")
     with zipfile.ZipFile(tmp_path / "plain.keras") as file:
         assert b"shiftguard" not in file.read("config.json")
@@ -94,23 +96,34 @@ def test_augmentation_of_ones_own_is_saved(rng, tmp_path):
 
 
 @pytest.mark.thorough
-def test_batch_norm_remembers_one_pass_only(rng):
-    """The second forward pass of AdaMatch (source only) does not change the moving averages."""
+def test_batch_norm_remembers_one_pass_only(rng, monkeypatch):
+    """The second forward pass of AdaMatch (source only) does not change the moving averages.
+
+    Only AdaMatch has this second pass.
+    """
     x, y, target = two_domains(rng, 32, 32)
+    passes = []
+    interpolated = PairModel.interpolated
+
+    def counted(model, *args):
+        passes.append(model.method)
+        return interpolated(model, *args)
+
+    monkeypatch.setattr(PairModel, "interpolated", counted)
     moved = {}
-    for method in ("augmentation", "mmd"):
+    for method in ("adamatch", "augmentation", "mmd"):
         keras.utils.set_random_seed(0)
         inputs = keras.Input((2,))
         features = keras.layers.Dense(4, name="features")(inputs)
         norm = keras.layers.BatchNormalization(name="norm")
         base = keras.Model(inputs, keras.layers.Dense(2)(norm(features)))
-        same = keras.layers.Identity() if method == "augmentation" else None
-        model = wrapped(method, base, "sgd", augmentation=same)
+        model = wrapped(method, base, "sgd", augmentation=keras.layers.Identity())
         model.fit(*(x, y), target_data=target, epochs=1, batch_size=32, shuffle=False, verbose=0)
         moved[method] = norm.moving_mean.numpy()
     assert np.abs(moved["mmd"]).max() > 1e-4
-    # The same samples twice have the same mean, so both methods move the average equally far.
-    np.testing.assert_allclose(moved["augmentation"], moved["mmd"], atol=1e-6)
+    # One step from the same weights moves the average equally far with each method.
+    np.testing.assert_allclose(moved["adamatch"], moved["mmd"], atol=1e-6)
+    assert set(passes) == {"adamatch"}
 
 
 @pytest.mark.thorough

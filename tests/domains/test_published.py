@@ -7,8 +7,8 @@ from adaptation_models import as_array
 from keras import ops
 
 from keras_shiftguard.domains.adamatch import AdaMatch
-from keras_shiftguard.domains.adversarial import MAX_PRODUCT, DomainAdversarial
-from keras_shiftguard.domains.discrepancy import BANDWIDTHS, coral, mmd
+from keras_shiftguard.domains.adversarial import DomainAdversarial
+from keras_shiftguard.domains.discrepancy import coral, mmd
 from keras_shiftguard.domains.model import DomainAdaptationModel
 from keras_shiftguard.domains.pair import Pair
 from keras_shiftguard.statistics.classes import log_probabilities
@@ -26,26 +26,44 @@ def tensor(array):
 
 
 @pytest.mark.parametrize("classes", [70, 80])
-def test_random_projections_keep_the_products_of_the_multilinear_map(classes):
+def test_random_projections_keep_the_products_of_the_multilinear_map(rng, classes):
     """Long et al. (2018), theorem 2: projections have the product `<f, f'> <p, p'>` on average.
 
     With 70 classes, features and probabilities have equal sizes, but their matrices must differ.
     """
     width = 70
-    assert width * classes > MAX_PRODUCT
     layer = DomainAdversarial(classes, (4,))
     layer.build((None, width))
     features, probabilities = np.eye(width)[0], np.eye(classes)[0]
     a, b = (as_array(projection.value) for projection in layer.projections)
-    projected = (features @ a) * (probabilities @ b) / np.sqrt(a.shape[1])
+    assert a.shape == (70, 1024) and b.shape == (classes, 1024)
+    projected = (features @ a) * (probabilities @ b) / np.sqrt(1024)
     assert projected @ projected == pytest.approx(1.0, abs=0.4)  # two equal matrices would give 3
+    # The head gets this projection (equation 6).
+    f, p = rng.normal(size=(6, width)), softmax(rng.normal(size=(6, classes)))
+    x = (f @ a) * (p @ b) / np.sqrt(1024)
+    hidden, logit = (d.get_weights() for d in (layer.hidden[0], layer.logit))
+    expected = np.maximum(x @ hidden[0] + hidden[1], 0) @ logit[0] + logit[1]
+    found = as_array(layer(tensor(f), tensor(p), tensor(1.0)))
+    np.testing.assert_allclose(found, expected[:, 0], rtol=1e-3, atol=1e-4)
+
+
+def test_products_of_up_to_4096_values_are_not_projected():
+    for width, values in ((64, 4096), (65, 1024)):
+        layer = DomainAdversarial(64, (4,))
+        layer.build((None, width))
+        assert layer.hidden[0].kernel.shape[0] == values
 
 
 def numpy_mmd(a, b):
+    """Returns the discrepancy with the kernels of the authors' code, which are added there.
+
+    There, a kernel is `exp(-d / width)`, and the widths are 1/4 to 4 times the mean of `d`.
+    """
     both = np.concatenate([a, b]).astype("float64")
     d2 = ((both[:, None] - both[None]) ** 2).sum(-1)
-    scale = d2.sum() / (len(both) * (len(both) - 1))
-    k = np.mean([np.exp(-d2 / (2 * width * scale)) for width in BANDWIDTHS], axis=0)
+    width = d2.sum() / (len(both) ** 2 - len(both)) / 2 ** (5 // 2)
+    k = sum(np.exp(-d2 / (width * 2**i)) for i in range(5)) / 5
     n, m = len(a), len(b)
     own, other = k[:n, :n], k[n:, n:]
     within = (own.sum() - n) / (n * (n - 1)) + (other.sum() - m) / (m * (m - 1))

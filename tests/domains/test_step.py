@@ -7,13 +7,14 @@ import keras
 import numpy as np
 import pytest
 
-from keras_shiftguard.domains.adamatch import CONFIDENCE
-from keras_shiftguard.domains.discrepancy import BANDWIDTHS, CORAL_WEIGHT
 from keras_shiftguard.domains.model import DomainAdaptationModel
 from keras_shiftguard.io.batches import SOURCE, TARGET
 
 pytestmark = [pytest.mark.backend, pytest.mark.each_backend]
 RATE, PROGRESS, STRONG = 0.1, 0.4, 1.7
+# Constants of the methods, written out here, so that a change in the package is noticed.
+CONFIDENCE, CORAL_WEIGHT = 0.9, 100
+BANDWIDTHS = (1 / 8, 1 / 4, 1 / 2, 1, 2)
 METHODS = {
     "dann": {"method": "dann"},
     "cdan": {"method": "cdan"},
