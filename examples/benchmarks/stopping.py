@@ -77,14 +77,9 @@ def main():
             keras.backend.clear_session()
             ended += epochs < options.epochs
             kept += same
-            words = (
-                f"{report.findings[0].feature}: {report.findings[0].cost_words}"
-                if (report.findings)
-                else ""
-            )
-            print(
-                f"{pipeline:18}{fault:20}{epochs} of {options.epochs} epochs  {words}", flush=True
-            )
+            words = "".join(f"{f.feature}: {f.cost_words}" for f in report.findings[:1])
+            said = f"{epochs} of {options.epochs} epochs  {words}"
+            print(f"{pipeline:18}{fault:20}{said}", flush=True)
         seconds = time.process_time() - start
         number = len(groups[group])
         summary.append(
