@@ -296,15 +296,14 @@ class ShiftWatch:
         return [] if self.on_shift != "ignore" else [f for f in findings if f.matters]
 
     def _gross_pairs(self) -> set[tuple[str, str]]:
-        """Returns the pairs of streams where a gross difference stands beside another border."""
-        found = set()
-        for pair in self._monitor.pairs:
-            if not any(may_be(f) and not may_be(f, True) for f in pair.findings.values()):
-                continue  # no finding that only padding explains
-            tests = (test for test in pair.latest.tested if test.feature in pair.significant)
-            if any(map(is_gross, tests)):
-                found.add((pair.stream, pair.against))
-        return found
+        """Returns the pairs of streams with a gross difference, reported or not."""
+        return {
+            (pair.stream, pair.against)
+            for pair in self._monitor.pairs
+            if any(
+                is_gross(test) and test.feature in pair.significant for test in pair.latest.tested
+            )
+        }
 
     def _evidence(self, latest: InputProfile) -> InputProfile:
         """Returns the training profile to test.
