@@ -8,12 +8,7 @@ import numpy as np
 
 from keras_shiftguard.callback.independence import Independence
 from keras_shiftguard.detection.acknowledged import Acknowledgement
-from keras_shiftguard.detection.causes.augmented import (
-    is_gross,
-    is_small,
-    looks_augmented,
-    may_be,
-)
+from keras_shiftguard.detection.causes.augmented import is_small, looks_augmented, may_be
 from keras_shiftguard.detection.causes.same_samples import (
     chance_of_same_labels,
     nearly_same,
@@ -198,13 +193,11 @@ class ShiftWatch:
         """
         can_wait = comes_again if self.is_first_visit else not self.is_unaugmented
         can_wait = can_wait and self.distinct_samples is None
-        gross = self._gross_pairs()
-        beside_gross = ("validation", "train") in gross
         self._monitor.mark_open(
             "validation",
             "train",
             lambda finding: (
-                (can_wait and _is_open(finding) and may_be(finding, beside_gross))
+                (can_wait and _is_open(finding) and may_be(finding))
                 or (comes_again and self.is_too_early and is_small(finding))
             ),
         )
@@ -213,10 +206,7 @@ class ShiftWatch:
         pairs = [("train", "reference")]
         pairs += [("target", "train")] if "validation" in self._first else []
         for pair in pairs:
-            beside_gross = pair in gross
-            self._monitor.mark_open(
-                *pair, lambda f, gross=beside_gross: may_wait and may_be(f, gross)
-            )
+            self._monitor.mark_open(*pair, lambda finding: may_wait and may_be(finding))
         self.report = self._monitor.report(self._notes_of_passes)
 
     @property
@@ -294,16 +284,6 @@ class ShiftWatch:
         """The alarms without a warning: all with `on_shift="ignore"`, else none."""
         findings = () if self.report is None else self.report.findings
         return [] if self.on_shift != "ignore" else [f for f in findings if f.matters]
-
-    def _gross_pairs(self) -> set[tuple[str, str]]:
-        """Returns the pairs of streams with a gross difference, reported or not."""
-        return {
-            (pair.stream, pair.against)
-            for pair in self._monitor.pairs
-            if any(
-                is_gross(test) and test.feature in pair.significant for test in pair.latest.tested
-            )
-        }
 
     def _evidence(self, latest: InputProfile) -> InputProfile:
         """Returns the training profile to test.

@@ -124,29 +124,15 @@ def looks_augmented(
     )
 
 
-def may_be(finding: Finding, beside_gross: bool = False) -> bool:
-    """Whether augmentation of training can explain a finding on validation.
-
-    Args:
-        finding: The finding.
-        beside_gross: Whether the streams also have a gross difference, see `is_gross`. Padding is
-            then no explanation of another border.
-    """
+def may_be(finding: Finding) -> bool:
+    """Whether augmentation of training can explain a finding on validation."""
     name = finding.feature.rpartition("/")[2]
     is_whole = "/" not in finding.feature and finding.family == "other"
     size = abs(finding.effect_size)
     moves = is_whole or name in MOVED_BY_AUGMENTATION or size < MAX_ANY_MOVE
     if finding.kind == "concept":  # classes whose images look different
         return finding.family == "concept"
-    is_padding = name in MOVED_BY_PADDING and not beside_gross
-    return finding.kind == "covariate" and moves and (size < MAX_MOVE or is_padding)
-
-
-def is_gross(finding: Finding) -> bool:
-    """Whether no augmentation moves this attribute at all, and it moved as far as `MAX_MOVE`."""
-    name = finding.feature.rpartition("/")[2]
-    moves = "/" not in finding.feature or name in MOVED_BY_AUGMENTATION
-    return finding.kind == "covariate" and not moves and abs(finding.effect_size) >= MAX_MOVE
+    return finding.kind == "covariate" and moves and (size < MAX_MOVE or name in MOVED_BY_PADDING)
 
 
 def is_small(finding: Finding) -> bool:

@@ -89,5 +89,3 @@ def test_what_may_be_augmentation(feature, kind, family, effect, question, waits
         feature, kind, family, effect, (effect, effect), 1e-6, "validation", "train", 1, "It is so"
     )
     assert (may_be(finding), is_small(finding)) == (question, waits)
-    is_padding = feature == "input/border_level"
-    assert may_be(finding, beside_gross=True) == (question and not is_padding)
