@@ -5,6 +5,8 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from keras_shiftguard.detection.cost import SIGMAS, Cost
 from keras_shiftguard.detection.finding import by_severity
 from keras_shiftguard.detection.look import compare_profiles
@@ -66,6 +68,8 @@ def compare(
         found = [f.with_cost(cost, tolerance) if f.kind in costly else f for f in found]
         if any(f.cost is not None for f in found):
             notes = [*notes, WHOLE_COST]
+    if found and (told := _without_labels(before, after)):
+        notes = [*notes, told]
     return ShiftReport(
         findings=by_severity(list(found)),
         notes=tuple(notes),
@@ -122,6 +126,23 @@ def check_tolerance(tolerance: float | None) -> None:
             "`tolerance` is the share of accuracy that a shift may cost: a number from 0 to below "
             f"1 (0.01 is one point), or None. Received: tolerance={tolerance!r}"
         )
+
+
+def _without_labels(before: InputProfile, after: InputProfile) -> str:
+    """Returns a sentence on the accuracy of `after`, if only `before` has labels; else ""."""
+    one, other = before.outputs, after.outputs
+    names = one.features.names, other.features.names
+    if not one.weights or one.weights != other.weights or np.isfinite(other.accuracy):
+        return ""
+    if not np.isfinite(one.accuracy) or not all("confidence" in each for each in names):
+        return ""
+    moved = other.features.mean("confidence") - one.features.mean("confidence")
+    about = 100 * min(max(one.accuracy + moved, 0.0), 1.0)
+    return (
+        "current has no labels, so the cost is unknown. By the mean confidence (DoC), the accuracy "
+        f"is about {about:.1f} % there, against {100 * one.accuracy:.1f} % on the reference; this "
+        "may be far off. estimate_accuracy, with labelled data as reference, also gives an interval"
+    )
 
 
 def _measured_cost(before: InputProfile, after: InputProfile) -> Cost | None:

@@ -144,3 +144,7 @@ def test_the_cost_of_two_accuracies_is_noted_as_such():
     clips = sg.compare(before, dataclasses.replace(after, distinct_samples=40)).findings[0]
     low, high = report.findings[0].cost_interval
     assert np.ptp(clips.cost_interval) == pytest.approx((high - low) * 10**0.5)
+    # Without labels there is no cost, and the note tells the estimate by the mean confidence.
+    unlabelled = sg.compare(before, sg.profile(x + 1, model=model))
+    assert all(f.cost is None for f in unlabelled.findings)
+    assert "By the mean confidence" in str(unlabelled) and "mean confidence" not in str(report)

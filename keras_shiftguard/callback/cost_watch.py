@@ -151,6 +151,7 @@ class CostWatch:
             for f in findings
             if f.family == "concept" or (pair.against, f.feature) in self._mirrored
         ]
+        share = min(pair.current.distinct_share, pair.reference.distinct_share)
         costs: dict[str, Cost | None] = {}
         if covariate or concept:
             known = self._measured.get(pair.against)
@@ -178,9 +179,10 @@ class CostWatch:
             self._shift.is_too_early = cost.is_too_early
             costs |= dict.fromkeys(covariate, found) | dict.fromkeys(concept, cost.by_accuracy)
             is_rough = found is None or (found.is_rough and found.value > 0)
-            if is_image and (concept or is_rough):
+            if is_image and (concept or is_rough) and not cost.is_too_early:
                 found_mirrored = mirrored(predict, current, first)
-                costs |= self._mirroring(pair, [*concept, *covariate], found_mirrored)
+                if found_mirrored and _explains(found_mirrored[1].of_dependent(share), cost):
+                    costs |= self._mirroring(pair, [*concept, *covariate], found_mirrored)
         step = _step(pair, name) if source in pair.findings and not apart else None
         if step is not None:
             costs[source] = cost_of_step(predict, current, step, first)
@@ -191,7 +193,6 @@ class CostWatch:
             costs["labels"] = cost_of_mix(right, current.labels, *counts)
         elif labels is not None:
             costs["labels"] = None  # the labels are wrong: a cost of the class mix is dropped
-        share = min(pair.current.distinct_share, pair.reference.distinct_share)
         self._shift.price(
             pair.stream,
             pair.against,
@@ -202,9 +203,9 @@ class CostWatch:
         )
 
     def _mirroring(
-        self, pair: Pair, features: list[str], found: tuple[str, Cost] | None
+        self, pair: Pair, features: list[str], found: tuple[str, Cost]
     ) -> dict[str, Cost | None]:
-        """Returns the cost of mirrored images for each of `features`; empty if none are mirrored.
+        """Returns the cost of mirrored images for each of `features`.
 
         The finding with the largest effect then names the mirroring as its explanation.
 
@@ -213,8 +214,6 @@ class CostWatch:
             features: The features that mirroring may explain.
             found: Result of `mirrored`.
         """
-        if found is None:
-            return {}
         how, cost = found
         first = max(features, key=lambda name: abs(pair.findings[name].effect_size))
         self._mirrored[pair.against, first] = how
@@ -263,6 +262,13 @@ def _represents(ids: np.ndarray, labels: LabelSummary) -> bool:
         return True
     counts = np.bincount(ids % len(labels.counts), minlength=len(labels.counts))
     return compare_frequencies(counts, labels.counts).p_value > MIN_P_OF_MIX
+
+
+def _explains(mirroring: Cost, measured: ShiftCost) -> bool:
+    """Whether mirroring surely costs accuracy, and no less than the two accuracies differ by."""
+    rough = measured.by_accuracy
+    is_more = rough is not None and rough.is_sure and rough.value > mirroring.interval[1]
+    return mirroring.is_sure and not is_more
 
 
 def _num_steps(model: keras.Model) -> int:

@@ -29,6 +29,7 @@ MAX_DISAGREEMENT = 0.15
 METHODS_DISAGREE = "The methods disagree: label some of the samples."
 # Scores from which the regression predicts the accuracy, see `scores`.
 FEATURES = ("ATC", "DoC", "COT", "entropy", "MaNo", "shares")
+MANO = FEATURES.index("MaNo")
 
 
 @dataclass(frozen=True)
@@ -42,8 +43,8 @@ class AccuracyEstimate(AsPage):
             disagreement of the methods.
         reference_accuracy: The accuracy on the labelled reference.
         by_method: Estimate of each method by its name: `"ATC"` (threshold of the confidence),
-            `"DoC"` (difference of the confidences), `"COT"` (optimal transport), and
-            `"regression"`, which combines the scores of these methods with other scores.
+            `"DoC"` (difference of the confidences), `"COT"` (optimal transport), `"MaNo"` (matrix
+            norm, calibrated on the corruptions), and `"regression"`, which combines these scores.
         num_samples: Number of samples without labels.
         alpha: The interval holds the accuracy with probability 1 - alpha.
         reason: Why there is no value; empty if there is one.
@@ -192,7 +193,8 @@ def _calibrated(
     # Only a part of the reference is corrupted, and its accuracy differs from that of the whole.
     drawn = whole - against.accuracy
     value = _share(_ridge(features, target, np.array([_row(estimates)]))[0] + drawn)
-    by_method["regression"] = value
+    mano = _ridge(features[:, [MANO]], target, np.array([_row(estimates)])[:, [MANO]])
+    by_method |= {"MaNo": _share(mano[0] + drawn), "regression": value}
     errors = np.concatenate(
         [
             _ridge(features[names != out], target[names != out], features[names == out])

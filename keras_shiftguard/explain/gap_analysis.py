@@ -32,7 +32,8 @@ SEED = 21
 LARGE = 0.8  # an effect of at least this size is large (Cohen)
 OVERFITTING = (
     "data does not differ from the reference in anything that was measured. If the model was "
-    "trained on the reference, the rest is overfitting: pass held-out data as `reference`."
+    "trained on the reference, the unexplained {points:.1f} points ({low:.1f} to {high:.1f}) are "
+    "overfitting: pass held-out data as `reference`."
 )
 
 
@@ -150,7 +151,10 @@ class GapAnalysis:
                 return plain_sentence(found)
         if labels is not None and is_gap and self.reference.profile is not None:
             if float(np.percentile(left.draws, 2.5)) > 0 and remainder.largest_difference() is None:
-                return f"{'Apart from these causes, the' if causes else 'The'} {OVERFITTING}"
+                lead = "Apart from these causes, the" if causes else "The"
+                low, high = (100 * end for end in interval(left.draws))
+                told = OVERFITTING.format(points=100 * float(left.point), low=low, high=high)
+                return f"{lead} {told}"
         return ""
 
     def _predict_each_set(self, progress: Progress) -> list[Predictions]:

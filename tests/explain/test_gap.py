@@ -90,7 +90,8 @@ def test_a_gap_between_alike_data_points_to_overfitting():
     model.fit(x[:100], y[:100], epochs=40, verbose=0)
     report = sg.explain_gap(model, (x[100:1100], y[100:1100]), reference=(x[:100], y[:100]))
     assert report.gap > 0.2 and report.beyond_sampling
-    assert any("overfitting" in note for note in report.notes)
+    (note,) = (note for note in report.notes if "overfitting" in note)
+    assert f"{100 * report.rows[-1].points:.1f} points" in note
     held_out = sg.explain_gap(model, (x[100:1100], y[100:1100]), reference=(x[1100:], y[1100:]))
     assert not any("overfitting" in note for note in held_out.notes)
 
