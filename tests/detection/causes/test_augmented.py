@@ -73,11 +73,12 @@ def test_what_has_no_attributes_is_never_augmented():
     ("feature", "kind", "family", "effect", "question", "waits"),
     [
         ("input/noise", "covariate", "noise", 1.9, True, True),
-        ("input/noise", "covariate", "noise", -2.1, False, False),
+        ("input/noise", "covariate", "noise", -2.1, True, False),
         ("input/border_level", "covariate", "other", 3.0, True, False),  # padding with black
         ("input/brightness", "covariate", "brightness", 0.6, False, True),
         ("input/brightness", "covariate", "brightness", -0.4, True, True),
         ("input", "covariate", "other", 1.0, True, True),
+        ("input", "covariate", "other", 2.1, False, False),
         ("labels/concept", "concept", "concept", 1.0, True, False),
         ("labels/concept", "concept", "relabelled", 1.0, False, False),
         ("labels", "label", "label", 0.3, False, False),
