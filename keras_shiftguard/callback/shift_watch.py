@@ -10,8 +10,10 @@ from keras_shiftguard.callback.independence import Independence
 from keras_shiftguard.detection.acknowledged import Acknowledgement
 from keras_shiftguard.detection.causes.augmented import is_small, looks_augmented, may_be
 from keras_shiftguard.detection.causes.same_samples import (
+    MAX_LEFT_OUT_ERRORS,
+    MAX_NEAR_ERRORS,
     chance_of_same_labels,
-    nearly_same,
+    left_out_errors,
     randomised,
     redrawn,
 )
@@ -27,7 +29,10 @@ from tensorboard_plugin_shiftguard.metadata import FIRST_EPOCH
 
 SHARE_OF_ALPHA = 0.1  # share of `alpha` for the finding that augmentation is on in validation
 # Attributes of `ShiftWatch` that are saved with its state.
-VISITS = ("is_first_visit", "is_unaugmented", "is_augmented", "is_too_early")
+VISITS = (
+    *("is_first_visit", "is_unaugmented", "is_augmented", "is_too_early"),
+    *("was_near", "was_redrawn"),
+)
 
 
 class ShiftWatch:
@@ -53,6 +58,9 @@ class ShiftWatch:
         is_too_early: Whether the model has learned too little for shifts to cost accuracy.
         is_unaugmented: Whether the latest pass over training had the same unchanged samples as the
             first pass, except for a few samples that were left out.
+        was_near: Whether the latest pass over training was as near to the first pass as passes
+            without augmentation are.
+        was_redrawn: Whether some pass over training surely had changed samples.
         is_augmented: Whether the latest pass over training shows augmentation: the pass had
             randomly changed versions of the first pass's samples, or labels that are mixtures.
     """
@@ -86,6 +94,8 @@ class ShiftWatch:
         self.is_first_visit = True
         self.is_unaugmented = False
         self.is_augmented = False
+        self.was_near = False
+        self.was_redrawn = False
         self.is_too_early = False
         self._augmentation = ""  # sentence on the augmentation of training, once found
         self._training = InputProfile()  # sum of several epochs, only with `distinct_samples`
@@ -140,7 +150,7 @@ class ShiftWatch:
             seen_once = self._first["train"] is latest["train"]
             self.is_first_visit = seen_once and not latest["train"].labels.are_mixed
             if not seen_once:
-                self.is_unaugmented = nearly_same(self._first["train"], latest["train"])
+                self._look_for_redrawn(left_out_errors(self._first["train"], latest["train"]))
             redraws = not seen_once and randomised(self._first["train"], latest["train"])
             self.is_augmented = redraws or latest["train"].labels.are_mixed
         if "validation" in streams and "train" in streams:
@@ -164,6 +174,13 @@ class ShiftWatch:
         self.report = self._monitor.report(self._notes_of_passes)
         return new
 
+    def _look_for_redrawn(self, errors: float) -> None:
+        """Sets whether training is unaugmented, from the `left_out_errors` of its latest pass."""
+        was_near, self.was_near = self.was_near, errors < MAX_NEAR_ERRORS
+        self.was_redrawn = self.was_redrawn or MAX_LEFT_OUT_ERRORS < errors < np.inf
+        is_near_again = was_near and self.was_near and not self.was_redrawn
+        self.is_unaugmented = errors == 0 or is_near_again
+
     def price(self, stream: str, against: str, costs: Mapping[str, Cost | None]) -> None:
         """Sets the costs of findings, by feature, and updates the report."""
         if self.tolerance is not None:
@@ -186,7 +203,8 @@ class ShiftWatch:
         Costs are measured for validation only. So for training compared with the reference,
         findings that augmentation could explain are open in the first pass. In later passes they
         are open only if `is_augmented` is true. The same rule applies to the target compared with
-        training, if there is validation.
+        training, if there is validation. Augmentation that draws once for a batch also makes
+        epochs of training differ a little.
 
         Args:
             comes_again: Whether another epoch follows.
@@ -207,6 +225,12 @@ class ShiftWatch:
         pairs += [("target", "train")] if "validation" in self._first else []
         for pair in pairs:
             self._monitor.mark_open(*pair, lambda finding: may_wait and may_be(finding))
+        is_redrawn = self.is_augmented or self.was_redrawn or bool(self._augmentation)
+        self._monitor.mark_open(
+            "train",
+            FIRST_EPOCH,
+            lambda finding: is_redrawn and is_small(finding) and may_be(finding),
+        )
         self.report = self._monitor.report(self._notes_of_passes)
 
     @property

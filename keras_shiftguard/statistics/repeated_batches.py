@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 from keras import ops
 
-# Number of values of a batch that are compared, at random places. At even distances, all of them may
-# lie in the same column of pixels, such as that of a black border.
+# Number of values of a batch that are compared, at random places. At even distances, all of them
+# may lie in the same column of pixels, such as that of a black border.
 NUM_VALUES = 512
 
 

@@ -26,9 +26,11 @@ MAX_DRAW_ERRORS = 3.0  # largest difference of two draws of one distribution, in
 # independent draws are this close with a probability of 0.011. The standard deviations have a
 # limit of their own, see `_same_input`.
 MAX_SAME_ERRORS = 0.02
-# Largest share of the samples that a pass may leave out; and largest difference of the means,
-# divided by the standard error expected when that share is left out.
-MAX_SHARE_LEFT_OUT, MAX_LEFT_OUT_ERRORS = 0.03, 4.0
+MAX_SHARE_LEFT_OUT = 0.03  # largest share of the samples that a pass may leave out
+# Differences of passes from which samples were left out, see `left_out_errors`. A single difference
+# above the larger limit proves that samples were changed. Two differences in a row below the
+# smaller one show that they were not: one alone may be chance, if a crop changes little.
+MAX_LEFT_OUT_ERRORS, MAX_NEAR_ERRORS = 4.0, 2.5
 MAX_LEFT_OUT = 0.1  # largest sum of the differences of the class shares of two passes
 MAX_REDRAWN = 0.5  # largest move of a mean by redrawn augmentation, in standard deviations
 
@@ -42,30 +44,35 @@ def same_samples(first: InputProfile, second: InputProfile) -> bool:
     return all(_same_input(first.inputs[name], second.inputs[name]) for name in first.inputs)
 
 
-def nearly_same(first: InputProfile, second: InputProfile) -> bool:
-    """Whether two passes went over the same samples, except for a few that were left out.
+def left_out_errors(first: InputProfile, second: InputProfile) -> float:
+    """Returns how far two passes differ, if each may have left out a few samples.
 
     A shuffled pass that drops its last batch leaves out other samples each time. The number of
-    these samples is estimated from the class labels. The fingerprints of such passes differ far
-    less than those of passes with redrawn augmentation.
+    these samples is estimated from the class labels.
+
+    Returns:
+        The largest difference of the fingerprints' means, in the standard errors that are expected
+        from the samples that were left out: 0 for the same samples, up to about
+        `MAX_LEFT_OUT_ERRORS` if only samples were left out, more if the samples were changed, and
+        infinity if the passes cannot be compared.
     """
     if same_samples(first, second):
-        return True
+        return 0.0
     one, other = first.labels, second.labels
     if not (one.are_classes and other.are_classes) or first.num_samples != second.num_samples:
-        return False
+        return np.inf
     left_out = max(float(np.abs(one.counts - other.counts).sum()), 1.0) / first.num_samples
     if left_out > MAX_SHARE_LEFT_OUT or set(first.inputs) != set(second.inputs):
-        return False
+        return np.inf
+    errors = [0.0]
     for name in first.inputs:
         before, now = first.inputs[name].fingerprint, second.inputs[name].fingerprint
         if not np.all(before.count) or not np.array_equal(before.count, now.count):
-            return False
+            return np.inf
         error = np.maximum(before.std, now.std) / np.sqrt(before.count)
         moved = np.abs(before.mean - now.mean) / np.maximum(error, 1e-30)
-        if moved.max() > MAX_LEFT_OUT_ERRORS * np.sqrt(2 * left_out):
-            return False
-    return True
+        errors.append(float(moved.max() / np.sqrt(2 * left_out)))
+    return max(errors)
 
 
 def randomised(first: InputProfile, second: InputProfile) -> bool:

@@ -9,8 +9,10 @@ from keras import layers, ops
 
 from keras_shiftguard import profile
 from keras_shiftguard.detection.causes.same_samples import (
+    MAX_LEFT_OUT_ERRORS,
+    MAX_NEAR_ERRORS,
     chance_of_same_labels,
-    nearly_same,
+    left_out_errors,
     randomised,
     redrawn,
     same_samples,
@@ -177,14 +179,15 @@ def one_gain_for_a_batch(x, rng):
 @pytest.mark.thorough
 def test_a_few_samples_may_be_left_out(data):
     one, other = pass_over(data, 1), pass_over(data, 2)
-    assert not same_samples(one, other) and nearly_same(one, other)
-    assert nearly_same(one, one)
-    assert not nearly_same(one, pass_over(data, 2, mirrored))
-    assert not nearly_same(pass_over(data, 1, mirrored), pass_over(data, 2, mirrored))
+    assert not same_samples(one, other) and left_out_errors(one, other) < MAX_NEAR_ERRORS
+    assert left_out_errors(one, one) == 0
+    assert left_out_errors(one, pass_over(data, 2, mirrored)) > MAX_LEFT_OUT_ERRORS
+    changed = left_out_errors(pass_over(data, 1, mirrored), pass_over(data, 2, mirrored))
+    assert changed > MAX_LEFT_OUT_ERRORS
     rng = np.random.default_rng(3)
     others = rng.random((1000, 12, 12, 1)), rng.integers(0, 5, 1000)
-    assert not nearly_same(one, profile(others))
-    assert not nearly_same(one, profile(data[0][:900]))
+    assert left_out_errors(one, profile(others)) == np.inf
+    assert left_out_errors(one, profile(data[0][:900])) == np.inf
 
 
 def test_augmentation_that_is_drawn_for_a_whole_batch(data):
