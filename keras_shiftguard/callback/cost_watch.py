@@ -180,7 +180,7 @@ class CostWatch:
             costs |= dict.fromkeys(covariate, found) | dict.fromkeys(concept, cost.by_accuracy)
             is_rough = found is None or (found.is_rough and found.value > 0)
             if is_image and (concept or is_rough) and not cost.is_too_early:
-                found_mirrored = mirrored(predict, current, first)
+                found_mirrored = mirrored(predict, current, cost.reference, first)
                 if found_mirrored and _explains(found_mirrored[1].of_dependent(share), cost):
                     costs |= self._mirroring(pair, [*concept, *covariate], found_mirrored)
         step = _step(pair, name) if source in pair.findings and not apart else None

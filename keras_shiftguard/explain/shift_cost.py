@@ -235,20 +235,43 @@ def cost_of_step(
     return cost_of(predict([np.ascontiguousarray(undone)]) == labels, right)
 
 
-def mirrored(predict: Predict, current: Labelled, channels_first: bool) -> tuple[str, Cost] | None:
+def mirrored(
+    predict: Predict, current: Labelled, reference: Labelled | None, channels_first: bool
+) -> tuple[str, Cost] | None:
     """Returns how images seem to be mirrored or turned, and the cost; None if no cost is sure.
 
-    Mirroring hardly changes the image attributes, but it changes the appearance of the classes.
+    Mirroring hardly changes the image attributes, but it changes the appearance of the classes. If
+    the images of the reference lose no accuracy when they are mirrored in the same way, as after
+    training with random flips, the other images are not mirrored.
 
     Args:
         predict: Runs the model in inference mode.
         current: Labelled images, 4D.
+        reference: Labelled images that are known to be as in training; None if there are none.
         channels_first: Whether the channels are the second axis.
     """
-    images, labels = current.images, current.labels
-    if len(labels) < MIN_SAMPLES:
+    if len(current.labels) < MIN_SAMPLES:
         return None
-    first = 2 if channels_first else 1
+    first = 2 if channels_first else 1  # the axis of the rows
+    right = predict([current.images]) == current.labels
+    found = {
+        name: cost_of(predict([flipped]) == current.labels, right)
+        for name, flipped in _flipped(current.images, first).items()
+    }
+    name = max(found, key=lambda way: found[way].value)
+    if not found[name].is_sure:
+        return None
+    if reference is not None and len(reference.labels) >= MIN_SAMPLES:
+        flipped = _flipped(reference.images, first)[name]
+        right = predict([reference.images]) == reference.labels
+        lost = cost_of(right, predict([flipped]) == reference.labels)
+        if lost.interval[1] < found[name].interval[0]:
+            return None
+    return name, found[name]
+
+
+def _flipped(images: np.ndarray, first: int) -> dict[str, np.ndarray]:
+    """Returns images mirrored and turned in each way, by the name of the way."""
     ways = {
         "mirrored left to right": np.flip(images, first + 1),
         "upside down": np.flip(images, first),
@@ -256,13 +279,7 @@ def mirrored(predict: Predict, current: Labelled, channels_first: bool) -> tuple
     }
     if images.shape[first] == images.shape[first + 1]:
         ways["transposed (rows and columns exchanged)"] = np.swapaxes(images, first, first + 1)
-    right = predict([images]) == labels
-    found = {
-        name: cost_of(predict([np.ascontiguousarray(x)]) == labels, right)
-        for name, x in ways.items()
-    }
-    name = max(found, key=lambda way: found[way].value)
-    return (name, found[name]) if found[name].is_sure else None
+    return {name: np.ascontiguousarray(way) for name, way in ways.items()}
 
 
 def _style(

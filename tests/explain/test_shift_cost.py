@@ -173,8 +173,12 @@ def test_mirroring_follows_the_layout_of_the_images(first):
         x = x if not first else np.moveaxis(x, 1, -1)
         return (x[:, :, :4].mean((1, 2, 3)) < x[:, :, 4:].mean((1, 2, 3))).astype(int)
 
-    how, cost = mirrored(predict, Labelled(x, labels), first)
+    how, cost = mirrored(predict, Labelled(x, labels), None, first)
     assert how == "mirrored left to right" and cost.value == 1
+    # Images of training are right as they are, unless they do not depend on their direction.
+    right, flipped = Labelled(x, 1 - labels), Labelled(x, labels)
+    assert mirrored(predict, flipped, right, first) is not None
+    assert mirrored(predict, flipped, Labelled(0 * x, 0 * labels), first) is None
 
 
 def test_a_model_that_was_trained_before_knows_its_images_by_heart():
