@@ -113,13 +113,18 @@ def _of_raw_layout(
     scale, offset = np.asarray(observed.scale), np.asarray(observed.offset)
     if np.ptp(scale) == np.ptp(offset) == 0:
         return None
-    found = _of_layout(((x - offset) / scale).astype("float32"), channels_first)
-    if found is None:
-        return None
-    axis = (1, 3, 1, 1) if channels_first else (1, 1, 1, 3)
-    images = found.images * scale.reshape(axis) + offset.reshape(axis)
-    advice = f"{found.advice}  # in front of the normalisation"
-    return replace(found, images=images.astype("float32"), advice=advice)
+    raw = ((x - offset) / scale).astype("float32")
+    shape = (1, 3, 1, 1) if channels_first else (1, 1, 1, 3)
+    found = []
+    # `preprocess_input` also reverses the channels before it subtracts the means in BGR order.
+    for step in (1, -1) if observed.channel_order == "bgr" else (1,):
+        layout = _of_layout(raw[..., ::step], channels_first)
+        if layout is not None:
+            images = layout.images[:, ::step] if channels_first else layout.images[..., ::step]
+            images = images * scale.reshape(shape) + offset.reshape(shape)
+            advice = f"{layout.advice}  # in front of the normalisation"
+            found.append(replace(layout, images=images.astype("float32"), advice=advice))
+    return min(found, key=lambda layout: layout.roughness, default=None)
 
 
 def _of_colours(x: np.ndarray, observed: InputConvention, channels_first: bool) -> Garbling | None:

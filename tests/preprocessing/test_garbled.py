@@ -51,6 +51,18 @@ def test_what_was_done_is_named_and_undone(what, mode):
 
 
 @pytest.mark.parametrize("what", list(GARBLED)[:2])
+def test_a_layout_is_found_behind_preprocess_input(what):
+    """In the mode "caffe", it reverses the channels and then subtracts the means."""
+    caffe = InputConvention("caffe", "bgr")
+    fed = caffe.from_raw(GARBLED[what])
+    found = find_garbling(fed, caffe)
+    assert found.what.startswith(what)
+    assert np.allclose(found.images, caffe.from_raw(RAW), atol=1e-3)
+    first = find_garbling(np.moveaxis(fed, -1, 1), caffe, channels_first=True)
+    assert np.allclose(np.moveaxis(first.images, 1, -1), found.images, atol=1e-3)
+
+
+@pytest.mark.parametrize("what", list(GARBLED)[:2])
 def test_the_advice_is_a_line_that_works(what):
     scope = {"x": GARBLED[what]}
     exec(find_garbling(GARBLED[what], InputConvention("raw")).advice, scope)
