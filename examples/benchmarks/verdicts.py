@@ -241,8 +241,10 @@ def repairs(found, images: np.ndarray, right: np.ndarray) -> bool:
     return bool(np.abs(fixed - right).max() <= 0.02 * np.ptp(right))
 
 
-def judge_network(name: str, draws: int) -> Table:
+def judge_network(name: str, draws: int, states: bool = False) -> Table:
+    """Judges a network on all feeds; with `states` its convention is stated, as by `expects=`."""
     model, size, true, front = load(name)
+    stated = {None: true} if states else None
     table = Table(name, short(true), front)
     raw = np.round(all_photos(size))
     evidence = Remembering(model)
@@ -258,7 +260,8 @@ def judge_network(name: str, draws: int) -> Table:
         for n, groups in chosen:
             for group in groups:
                 profile = reduce(add, (profiles[i] for i in group))
-                found = judge(model, {"input": images[group]}, profile, evidence=evidence)
+                samples = {"input": images[group]}
+                found = judge(model, samples, profile, evidence=evidence, stated=stated)
                 good = None if right is None else right[group]
                 table.add(f"{kind} {n}", fed, true, found, images[group], good)
                 verdict = f"{found.status} {short(found.expected)} <- {short(found.observed)}"
@@ -395,6 +398,9 @@ def main() -> None:
     parser.add_argument("--loaders", type=Path, help="folder of the loaders")
     parser.add_argument("--networks", nargs="+", help="default: all that can be loaded")
     parser.add_argument("--draws", type=int, default=2, help="draws of 8 and of 32 photos each")
+    parser.add_argument(
+        "--stated", action="store_true", help="say what each network expects, as by `expects=`"
+    )
     parser.add_argument("--save", type=Path, help="JSON file for the counts")
     parser.add_argument("--add", type=Path, nargs="+", default=[], help="files of --save to add")
     arguments = parser.parse_args()
@@ -407,7 +413,7 @@ def main() -> None:
     if arguments.add and not arguments.networks:
         names = []
     for name in names:
-        table = judge_network(name, arguments.draws)
+        table = judge_network(name, arguments.draws, arguments.stated)
         tables.append(table)
         print(f"\n{name}, trained on {table.true}")
         for kind, counts in table.counts.items():
