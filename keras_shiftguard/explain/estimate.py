@@ -23,8 +23,8 @@ from keras_shiftguard.statistics.classes import host_probabilities
 MAX_REFERENCE = 512  # largest number of labelled samples that are corrupted
 MIN_REFERENCE = 50  # with fewer labelled samples, no value is given
 PENALTY = 1.0  # penalty of the ridge regression, for standardized scores
-# No value is given if regression and optimal transport differ by more than this. The interval always
-# holds both estimates. The limit was chosen on corrupted photos.
+# No value is given if regression and optimal transport differ by more than this. The interval
+# always holds both estimates. The limit was chosen on corrupted photos.
 MAX_DISAGREEMENT = 0.25
 # A value of `AccuracyEstimate.reason`.
 METHODS_DISAGREE = "The methods disagree: label some of the samples."
