@@ -19,6 +19,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -203,6 +204,9 @@ def main():
         help="folder for the results; if some are there, these tests do not run again",
     )
     parser.add_argument("--limit", type=int, default=300, help="seconds for one test")
+    parser.add_argument(
+        "--side-by-side", type=int, default=1, help="backends at a time; about 1 GB each"
+    )
     arguments = parser.parse_args()
     only, wanted = arguments.only, arguments.files
     backends, guards = arguments.backend or BACKENDS, arguments.guards or ["guard", "adapt"]
@@ -215,8 +219,14 @@ def main():
         parser.error(f"no test files in {source} are named {' '.join(wanted)}")
     rows, good = [], True
     folder = (arguments.keep or Path(tempfile.mkdtemp(prefix="keras-tests-"))).resolve()
-    for backend in backends:
-        plain, guarded = results_of(backend, guards, source, files, folder, only, arguments.limit)
+
+    def results(backend):
+        return results_of(backend, guards, source, files, folder, only, arguments.limit)
+
+    # The tests run in processes of their own, so the backends can run side by side.
+    with ThreadPoolExecutor(arguments.side_by_side) as pool:
+        found = list(pool.map(results, backends))
+    for backend, (plain, guarded) in zip(backends, found, strict=True):
         for each in guards:
             complete = not wanted and only is None
             judgement = judge(plain, guarded[each], read_allowed(), backend, each, complete)
