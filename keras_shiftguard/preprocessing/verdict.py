@@ -14,7 +14,7 @@ from keras_shiftguard.instrument.network_features import FeatureReader
 from keras_shiftguard.preprocessing.correction.convention import UNKNOWN, InputConvention
 from keras_shiftguard.preprocessing.diagnosis import Diagnosis
 from keras_shiftguard.preprocessing.expected.batch_norm import BatchNormEvidence
-from keras_shiftguard.preprocessing.expected.own_preprocessor import with_weights_of_keras_hub
+from keras_shiftguard.preprocessing.expected.own_preprocessor import with_weights_of_others
 from keras_shiftguard.preprocessing.expected.stated import for_channels
 from keras_shiftguard.preprocessing.expected.stated_resize import StatedResize
 from keras_shiftguard.preprocessing.expected.structure import (
@@ -71,7 +71,7 @@ def judge(
         evidence = BatchNormEvidence(model)
     if structures is None:
         structures = expect_from_structure(model)
-    structures = with_weights_of_keras_hub(model, structures)
+    structures = with_weights_of_others(model, structures)
     by_name = {s.name: s for s in structures}
     read = FeatureReader(model)
     found: dict[str, Diagnosis] = {}

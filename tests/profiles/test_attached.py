@@ -2,6 +2,9 @@
 
 import os
 import stat
+import subprocess
+import sys
+import time
 import zipfile
 from types import SimpleNamespace
 
@@ -240,6 +243,45 @@ def test_a_damaged_model_is_named_and_left_alone(saved):
         profile(photos()).attach(saved)
     assert saved.read_bytes() == content
     assert [path.name for path in saved.parent.iterdir()] == ["model.keras"]
+
+
+# Attaches two profiles in turn, for ever, and says when it begins.
+ATTACHING = """
+import sys
+from keras_shiftguard import InputProfile
+path, *profiles = sys.argv[1:]
+profiles = [InputProfile.load(profile) for profile in profiles]
+print("begins", flush=True)
+while True:
+    for each in profiles:
+        each.attach(path)
+"""
+
+
+@pytest.mark.thorough
+def test_a_kill_leaves_the_model_whole(saved, tmp_path):
+    before = keras.saving.load_model(saved).get_weights()
+    with zipfile.ZipFile(saved, "a") as archive:  # a large file takes longer to write
+        archive.writestr("assets/large", np.random.default_rng(0).bytes(20_000_000))
+    profiles = [tmp_path / "raw", tmp_path / "unit"]
+    profile(photos()).save(profiles[0])
+    profile(photos() / 255).save(profiles[1])
+    profile(photos()).attach(saved)
+    during = 0
+    for delay in np.random.default_rng(1).uniform(0.02, 0.4, 3):
+        command = [sys.executable, "-c", ATTACHING, str(saved), *map(str, profiles)]
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        assert process.stdout.readline() == "begins\n"
+        time.sleep(delay)
+        process.kill()
+        process.communicate()
+        during += any(tmp_path.glob(f".model.keras.{process.pid}.*"))
+        with zipfile.ZipFile(saved) as archive:
+            assert archive.testzip() is None
+        assert InputProfile.load(saved).inputs["input"].maximum.max() in (1, 255)
+        for one, other in zip(before, keras.saving.load_model(saved).get_weights(), strict=True):
+            np.testing.assert_array_equal(one, other)
+    assert during, "no kill came while a profile was being attached"
 
 
 def test_a_profile_does_not_replace_a_model(saved):

@@ -1,7 +1,8 @@
 """The own preprocessor of a model: it states what the network after the preprocessor expects.
 
 KerasHub tasks have a preprocessor, which converts the data passed to `fit`, `evaluate` and
-`predict`. Models of kimm and keras-cv-attention-models only name a mode, and the user must
+`predict`. Models of kimm convert by layers of their own, and name the mode of these layers; without
+such layers they name none. Models of keras-cv-attention-models only name a mode, and the user must
 preprocess. All these models are recognized by their attributes; none of these packages is imported.
 """
 
@@ -21,11 +22,8 @@ from keras_shiftguard.preprocessing.expected.structure import StructuralExpectat
 
 IMAGES = "images"  # KerasHub's name of the input that a converter prepares, if there are several
 SPEAKER = "The model's own preprocessor says"
-# What `preprocessing_mode` (kimm) and `rescale_mode` (keras-cv-attention-models) mean.
-MODES_OF_OTHERS = {
-    "imagenet": "torch",
-    "0_1": "unit",
-    "-1_1": "tf",
+# What `rescale_mode` of keras-cv-attention-models means.
+RESCALE_MODES = {
     "tf": "tf",
     "torch": "torch",
     "raw": "raw",
@@ -36,6 +34,19 @@ CLIP = {
     "std": (0.26862954, 0.26130258, 0.27577711),
 }
 TF128 = {"mean": (128.0,) * 3, "std": (128.0,) * 3}
+# What `preprocessing_mode` of kimm can be if the layers of a model convert 0..255 by themselves.
+# Without such layers it is False. Source: `build_preprocessing` in kimm's `base_model.py`.
+KIMM_MODES = ("imagenet", "0_1", "-1_1")
+# The conventions of kimm's weights by the class or its base class; all others are "torch".
+KIMM_FAMILIES: dict[str, Any] = {
+    "MobileNetV3": None,  # some are "torch", others "unit"
+    "MobileViT": "unit",
+    "MobileViTV2": "unit",
+    "VisionTransformer": "tf",
+    "Xception": "tf",
+}
+# Packages whose networks have structures of `keras.applications`, but weights of their own.
+PACKAGES = {"keras_hub": "KerasHub", "kimm": "kimm"}
 # KerasHub's families whose presets all share one convention (`ImageConverter` of each preset).
 # KerasHub's VGG has the structure of the VGG of keras.applications, but other weights.
 KERAS_HUB_FAMILIES: dict[str, Any] = {
@@ -66,10 +77,9 @@ def after_preprocessor(model: Any) -> InputConvention | None:
             return stated_conventions(converter)[None]
         except BadInputError:  # another kind of converter, which states no numbers for channels
             return None
-    mode = getattr(model, "rescale_mode", None)
-    if mode is None and not getattr(model, "include_preprocessing", True):
-        mode = getattr(model, "preprocessing_mode", None)
-    return _named(mode)
+    if getattr(model, "preprocessing_mode", None) in KIMM_MODES:
+        return InputConvention("raw", "rgb")
+    return _named(getattr(model, "rescale_mode", None))
 
 
 def word_of(model: Any) -> dict[str | None, InputConvention]:
@@ -85,46 +95,57 @@ def word_of(model: Any) -> dict[str | None, InputConvention]:
     return {IMAGES if len(shapes) > 1 and IMAGES in shapes else None: own}
 
 
-def published_by_keras_hub(model: Any) -> InputConvention | None:
-    """Returns the convention of KerasHub's weights for the model's family; None if not known.
+def published_elsewhere(model: Any) -> InputConvention | None:
+    """Returns the convention of the weights that KerasHub or kimm publish for the model's family.
 
-    The model is a KerasHub model, or contains one.
+    The model is of one of the two packages, or contains such a model. The result is None if the
+    family has several conventions, or if its convention is not known.
     """
     for each in (model, getattr(model, "backbone", None), *nested_models(model)):
-        if is_of_keras_hub(each):
-            family = KERAS_HUB_FAMILIES.get(type(each).__name__)
-            if family is not None:
-                return stated_conventions(family)[None]
+        package, names = package_of(each), [cls.__name__ for cls in type(each).__mro__]
+        if package == "keras_hub":
+            family = KERAS_HUB_FAMILIES.get(names[0])
+        elif package == "kimm":
+            family = next((KIMM_FAMILIES[name] for name in names if name in KIMM_FAMILIES), "torch")
+        else:
+            continue
+        if family is not None:
+            return stated_conventions(family)[None]
     return None
 
 
-def with_weights_of_keras_hub(
+def with_weights_of_others(
     model: Any, structures: Sequence[StructuralExpectation]
 ) -> list[StructuralExpectation]:
-    """Returns the expectations, with the conventions of KerasHub's weights instead of Keras's.
+    """Returns the expectations, with the conventions of KerasHub's or kimm's weights.
 
-    If the model is not a KerasHub model but contains one, only the expectations of recognized
+    Without this function they would be those of the weights of `keras.applications`. If the model
+    is not of such a package but contains one that is, only the expectations of recognized
     networks are changed. Such an expectation becomes unknown if layers in front of the network
-    change the convention, or if the convention of KerasHub's weights is not known.
+    change the convention, or if the convention of the weights is not known.
     """
-    is_whole = is_of_keras_hub(model)
-    if not is_whole and not contains_keras_hub(model):
+    package, is_whole = package_of(model), True
+    if package is None and PACKAGES.keys() & sys.modules.keys():
+        package, is_whole = next(filter(None, map(package_of, nested_models(model))), None), False
+    if package is None:
         return list(structures)
-    published = published_by_keras_hub(model)
+    published = published_elsewhere(model)
+    converts = getattr(model, "preprocessing_mode", None) in KIMM_MODES
     found = []
     for structure in structures:
         is_recognised = structure.inner.is_known
         if not is_recognised and (structure.speaks or not is_whole):
             found.append(structure)
             continue
-        text = "KerasHub has several conventions for this structure."
+        text = f"{PACKAGES[package]} has several conventions for this structure."
         convention = UNKNOWN
         if published is not None and (is_whole or structure.convention == structure.inner):
-            text, convention = f"KerasHub's weights of this family want {published}.", published
+            text = f"{PACKAGES[package]}'s weights of this family want {published}."
+            convention = published
         found.append(
             replace(
                 structure,
-                convention=convention,
+                convention=InputConvention("raw", "rgb") if converts else convention,
                 inner=convention,
                 speaks=structure.speaks and is_whole,
                 evidence=(text,),
@@ -133,14 +154,10 @@ def with_weights_of_keras_hub(
     return found
 
 
-def contains_keras_hub(model: Any) -> bool:
-    """Whether the model contains a model of KerasHub, such as a backbone under a new classifier."""
-    return "keras_hub" in sys.modules and any(map(is_of_keras_hub, nested_models(model)))
-
-
-def is_of_keras_hub(model: Any) -> bool:
-    """Whether KerasHub defines the class of the model or one of its base classes."""
-    return any(cls.__module__.split(".")[0] == "keras_hub" for cls in type(model).__mro__)
+def package_of(model: Any) -> str | None:
+    """Returns which of `PACKAGES` defines the class of the model, or one of its base classes."""
+    packages = (cls.__module__.split(".")[0] for cls in type(model).__mro__)
+    return next((package for package in packages if package in PACKAGES), None)
 
 
 def _converter(model: Any) -> Any | None:
@@ -161,5 +178,5 @@ def _named(mode: Any) -> InputConvention | None:
             return stated_conventions(TF128)[None]
     except (BadInputError, TypeError, ValueError):
         return None
-    name = MODES_OF_OTHERS.get(mode) if isinstance(mode, str) else None
+    name = RESCALE_MODES.get(mode) if isinstance(mode, str) else None
     return None if name is None else InputConvention(name, "rgb")

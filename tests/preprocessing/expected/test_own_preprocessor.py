@@ -1,4 +1,4 @@
-"""Models with their own preprocessor: models of KerasHub, and imitations of other packages."""
+"""Models with their own preprocessor: models of KerasHub and kimm, and imitations."""
 
 from types import SimpleNamespace
 
@@ -12,11 +12,12 @@ from keras_shiftguard import InputConvention
 from keras_shiftguard.preprocessing.expected.own_preprocessor import (
     after_preprocessor,
     converts_by_itself,
-    published_by_keras_hub,
+    published_elsewhere,
     word_of,
 )
 
-keras_hub = pytest.importorskip("keras_hub")  # `scripts/setup test` installs it
+keras_hub = pytest.importorskip("keras_hub")  # `scripts/setup test` installs both
+kimm = pytest.importorskip("kimm")
 RAW = imagenet_photos(64)[0].round()
 SHUFFLED = "ignore:.shuffle=True. was passed:UserWarning"  # KerasHub makes datasets of the arrays
 
@@ -110,7 +111,7 @@ def test_a_backbone_has_the_published_convention_of_keras_hub_as_its_suspect():
         image_shape=(64, 64, 3),
     )
     assert not converts_by_itself(vgg) and after_preprocessor(vgg) is None
-    assert published_by_keras_hub(vgg) == InputConvention("torch")
+    assert published_elsewhere(vgg) == InputConvention("torch")
     torch = InputConvention("torch").from_raw(RAW)
     assert sg.diagnose(vgg, torch).status == "ok"
     caffe = sg.diagnose(vgg, InputConvention("caffe", "bgr").from_raw(RAW))
@@ -125,11 +126,45 @@ def test_a_backbone_has_the_published_convention_of_keras_hub_as_its_suspect():
     assert not sg.diagnose(scaled, torch).expected.is_known
 
 
-class Kimm:
-    """An object with the attributes of a model of kimm."""
+def mobile_net(inside, **options):
+    """Returns a small untrained network of kimm; its weights of ImageNet expect "torch"."""
+    return kimm.models.MobileNetV2W050(
+        weights=None, input_shape=[64, 64, 3], include_preprocessing=inside, **options
+    )
 
-    def __init__(self, mode, inside=False):
-        self.preprocessing_mode, self.include_preprocessing = mode, inside
+
+def test_a_network_of_kimm_that_converts_by_itself(tmp_path):
+    model = mobile_net(inside=True)
+    assert model.preprocessing_mode == "imagenet"
+    model.save(tmp_path / "kimm.keras")
+    names = {type(model).__name__: type(model)}
+    loaded = keras.saving.load_model(tmp_path / "kimm.keras", custom_objects=names)
+    for each in (model, loaded):
+        assert sg.diagnose(each, RAW).status == "ok"
+        twice = sg.diagnose(each, InputConvention("torch").from_raw(RAW))
+        assert (twice.status, twice.expected.mode) == ("mismatch", "raw")
+
+
+def test_weights_of_kimm_want_other_input_than_those_of_keras():
+    model = mobile_net(inside=False)
+    assert model.preprocessing_mode is False and after_preprocessor(model) is None
+    assert published_elsewhere(model) == InputConvention("torch")
+    assert sg.diagnose(model, InputConvention("torch").from_raw(RAW)).expected.mode == "torch"
+    body = mobile_net(inside=False, include_top=False, pooling="avg")
+    outer = keras.Sequential([keras.Input((64, 64, 3)), body, keras.layers.Dense(3)])
+    assert sg.diagnose(outer, InputConvention("torch").from_raw(RAW)).expected.mode == "torch"
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")  # of kimm and Keras
+@pytest.mark.parametrize(
+    ("family", "mode"),
+    [("VisionTransformerTiny16", "tf"), ("MobileViTXXS", "unit"), ("LCNet035", None)],
+)
+def test_families_of_kimm(family, mode):
+    network = getattr(kimm.models, family)
+    model = network(weights=None, input_shape=[64, 64, 3], include_preprocessing=False)
+    found = published_elsewhere(model)
+    assert (found.mode if found else None) == mode
 
 
 class Attention:
@@ -145,11 +180,9 @@ MEAN, STD = [123.675, 116.28, 103.53], [58.395, 57.12, 57.375]
 @pytest.mark.parametrize(
     ("model", "mode"),
     [
-        (Kimm("imagenet"), "torch"),
-        (Kimm("0_1"), "unit"),
-        (Kimm("-1_1"), "tf"),
-        (Kimm("imagenet", inside=True), None),  # its own layers convert the images
-        (Kimm("of tomorrow"), None),
+        (SimpleNamespace(preprocessing_mode="-1_1"), "raw"),  # its own layers convert the images
+        (SimpleNamespace(preprocessing_mode="of tomorrow"), None),
+        (SimpleNamespace(preprocessing_mode=False), None),
         (Attention("torch"), "torch"),
         (Attention("raw01"), "unit"),
         (Attention("raw"), "raw"),
@@ -159,7 +192,7 @@ MEAN, STD = [123.675, 116.28, 103.53], [58.395, 57.12, 57.375]
         (Attention((MEAN, [0, 0, 0])), None),
         (object(), None),
     ],
-    ids=[str(i) for i in range(13)],
+    ids=[str(i) for i in range(11)],
 )
 def test_modes_of_other_packages(model, mode):
     found = after_preprocessor(model)
