@@ -7,10 +7,11 @@ Every network is fed photos in ten conventions (five modes, RGB and BGR), photos
 are right (with a colour cast, pale, dark, low in contrast, gray), garbled photos (in a wrong memory
 layout or colour space), and photos that were scaled twice. Every verdict comes from `judge`, the
 function behind `diagnose` and `ShiftGuard`, on draws of 8 and of 32 photos. Wrong modes and wrong
-channel orders are counted separately. Without `--loaders`, only the variants of EfficientNet-Lite0
-can be judged, except for `lite0_folded`, whose batch norm is folded by the `common.py` of the
-loaders. To save time, each photo runs only once in each convention. This is exact: in inference the
-effect of a photo on features and batch norm does not depend on the rest of its batch.
+channel orders are counted separately. Without `--loaders`, only the networks of
+`verdict_networks.py` can be judged, except for `lite0_folded`, whose batch norm is folded by the
+`common.py` of the loaders. To save time, each photo runs only once in each convention. This is
+exact: in inference the effect of a photo on features and batch norm does not depend on the rest of
+its batch.
 
 A loader is a module in the folder. It defines `build()`, which returns the network, `HAS_BN`
 (whether the network has batch norm), `SIZE` (the side of its images) and `TRUE` (the arguments of
@@ -20,7 +21,6 @@ the `InputConvention` that the network expects). Loaders are recognized by a lin
 """
 
 import argparse
-import importlib
 import json
 import sys
 import time
@@ -35,9 +35,9 @@ from PIL import Image
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 sys.path.insert(0, str(Path(__file__).parent))
-import lite0
 import photos as own_photos
 from preprocessing import CONVENTIONS, Remembering, _signature, short
+from verdict_networks import OWN, load
 
 from keras_shiftguard import InputConvention, diagnose
 from keras_shiftguard.instrument.measure import profile_of
@@ -45,7 +45,6 @@ from keras_shiftguard.instrument.network_features import FeatureReader, Features
 from keras_shiftguard.preprocessing import verdict as verdict_module
 from keras_shiftguard.preprocessing.verdict import judge
 
-OWN = ["lite0", "lite0_unit", "lite0_caffe", "lite0_folded", "lite0_head_unit", "lite0_head_2"]
 SEED = 50261
 
 
@@ -68,58 +67,6 @@ class RememberingReader(FeatureReader):
         rows = [self.known[key] for key in keys]
         logits = None if rows[0][1] is None else np.stack([row[1] for row in rows])
         return Features(np.stack([row[0] for row in rows]), logits)
-
-
-def load(name: str) -> tuple[keras.Model, int, InputConvention, bool]:
-    """Returns a network, its image side, what it expects, and whether it has batch norm in front.
-
-    "In front" means near the input of the network.
-    """
-    if name not in OWN:
-        module = importlib.import_module(name)
-        front = module.HAS_BN and not name.startswith("dinov2")
-        mode, order, *numbers = module.TRUE
-        scale_and_offset = [tuple(np.ravel(number).tolist()) for number in numbers]
-        return module.build(), module.SIZE, InputConvention(mode, order, *scale_and_offset), front
-    tf = InputConvention("tf")
-    if name == "lite0":
-        return lite0.build(), 224, tf, True
-    if name in ("lite0_unit", "lite0_caffe"):
-        mode = name.split("_")[1]
-        true = InputConvention(mode, "bgr" if mode == "caffe" else "rgb")
-        return lite0.build(true), 224, true, True
-    if name == "lite0_folded":
-        from common import fold_batch_norm
-
-        return fold_batch_norm(lite0.build()), 224, tf, False
-    classes = 2 if name.endswith("_2") else 30
-    return head_on_frozen(classes), 160, InputConvention("unit"), True
-
-
-def head_on_frozen(classes: int) -> keras.Model:
-    """Returns Lite0, which expects [-1, 1], under a head that was trained on [0, 1]."""
-    base = lite0.build(include_top=False, pooling="avg", size=160)
-    x, y = parts_of_photos(classes, seed=1)
-    features = base.predict(x / 255, verbose=0)
-    head = keras.Sequential(
-        [keras.Input(features.shape[1:]), keras.layers.Dense(classes, activation="softmax")]
-    )
-    head.compile(keras.optimizers.Adam(1e-2), "sparse_categorical_crossentropy")
-    head.fit(features, y, epochs=60, verbose=0)
-    return keras.Model(base.input, head(base.output))
-
-
-def parts_of_photos(classes: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Returns random parts of the labelled photos, `(n, 160, 160, 3)`, and their class ids."""
-    raw = own_photos.imagenet_photos()[0]
-    random = np.random.default_rng(seed)
-    x, y = [], []
-    for i, photo in enumerate(raw):
-        for _ in range(12):
-            top, left = random.integers(0, 64, 2)
-            x.append(photo[top : top + 160, left : left + 160])
-            y.append(i % classes)
-    return np.stack(x).astype("float32"), np.asarray(y)
 
 
 def loaders_in(folder: Path) -> list[str]:
