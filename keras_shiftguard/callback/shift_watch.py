@@ -198,7 +198,8 @@ class ShiftWatch:
         its cost is not certain. The finding is no longer open after a second pass over the same
         samples shows that training is not augmented. If no second pass follows, the cost decides
         whether the finding is an alarm. While the model has learned too little for shifts to cost
-        accuracy, small findings are open as well.
+        accuracy, small findings are open as well; after the last epoch only if training is
+        augmented.
 
         Costs are measured for validation only. So for training compared with the reference,
         findings that augmentation could explain are open in the first pass. In later passes they
@@ -211,12 +212,14 @@ class ShiftWatch:
         """
         can_wait = comes_again if self.is_first_visit else not self.is_unaugmented
         can_wait = can_wait and self.distinct_samples is None
+        learns_on = comes_again or self.is_augmented or self.was_redrawn
+        cost_may_come = self.is_first_visit and self.tolerance is not None
         self._monitor.mark_open(
             "validation",
             "train",
             lambda finding: (
-                (can_wait and _is_open(finding) and may_be(finding))
-                or (comes_again and self.is_too_early and is_small(finding))
+                (can_wait and _is_open(finding) and may_be(finding, cost_may_come))
+                or (learns_on and self.is_too_early and is_small(finding))
             ),
         )
         may_wait = comes_again if self.is_first_visit else self.is_augmented

@@ -73,8 +73,9 @@ class ShiftCost:
 
     Attributes:
         by_accuracy: Rough cost of any difference: the accuracy on the reference minus that on
-            `current`. The value is updated while the model has seen the training images only once;
-            later it is updated only if the new value is not above 0. None if it was not measured.
+            `current`. The value is updated while the model has seen the training images only once.
+            Later it is updated only if the new value is smaller, or not above 0: images that were
+            memorized can only make the difference larger. None if it was not measured.
         is_too_early: Whether the model has so far learned too little for a cost to be measured.
     """
 
@@ -158,7 +159,7 @@ class ShiftCost:
         if self.is_too_early:
             return None
         is_honest = is_first_visit and (not was_trained or gap is None or gap.interval[0] <= 0)
-        if gap is not None and (is_honest or gap.value <= 0):
+        if gap is not None and (is_honest or gap.value <= 0 or self._is_less_than_before(gap)):
             self.by_accuracy = gap
         found = self._explained(predict, right, before) if details else None
         if found is None:
@@ -180,6 +181,9 @@ class ShiftCost:
             # Undoing did not raise the accuracy, perhaps only because the operation fits poorly.
             return rough
         return cost
+
+    def _is_less_than_before(self, gap: Cost) -> bool:
+        return self.by_accuracy is not None and gap.value < self.by_accuracy.value
 
     def _explained(
         self, predict: Predict, right: np.ndarray, before: np.ndarray | None
@@ -240,9 +244,9 @@ def mirrored(
 ) -> tuple[str, Cost] | None:
     """Returns how images seem to be mirrored or turned, and the cost; None if no cost is sure.
 
-    Mirroring hardly changes the image attributes, but it changes the appearance of the classes. If
-    the images of the reference lose no accuracy when they are mirrored in the same way, as after
-    training with random flips, the other images are not mirrored.
+    Mirroring hardly changes the image attributes, but it changes the appearance of the classes. The
+    images of the reference must surely lose accuracy when they are mirrored in the same way. After
+    training with random flips they lose none, so the other images are not called mirrored.
 
     Args:
         predict: Runs the model in inference mode.
@@ -265,7 +269,7 @@ def mirrored(
         flipped = _flipped(reference.images, first)[name]
         right = predict([reference.images]) == reference.labels
         lost = cost_of(right, predict([flipped]) == reference.labels)
-        if lost.interval[1] < found[name].interval[0]:
+        if not lost.is_sure:
             return None
     return name, found[name]
 

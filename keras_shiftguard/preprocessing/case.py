@@ -107,6 +107,25 @@ class Case:
             return None
         return fit if fit is not None and fit.is_clear else None
 
+    def try_swap_after_levels(
+        self, observed: InputConvention, expected: InputConvention
+    ) -> Preference | None:
+        """Returns the trial of a fix on images with corrected levels; None if they need none.
+
+        For levels see `Levels`. The trial compares the corrected images with the fix and without.
+
+        Args:
+            observed: Suspected convention of the images.
+            expected: Suspected convention that the network expects.
+        """
+        correction = None if self.levels is None else self.levels.correction()
+        if correction is None:
+            return None
+        fix = self.transform_between(observed, expected)
+        channels = self.summary.num_channels
+        as_fed = Transform(None, (1.0,) * channels, (0.0,) * channels)
+        return self.try_transform(fix.after(*correction), as_fed.after(*correction))
+
     def transform_between(self, observed: InputConvention, expected: InputConvention) -> Transform:
         """Returns the map of the images from one convention to another."""
         permutation, scale, offset = affine_between(observed, expected)

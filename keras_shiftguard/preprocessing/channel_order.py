@@ -10,6 +10,7 @@ from keras_shiftguard.preprocessing.expected.hypothesis_names import as_observed
 from keras_shiftguard.preprocessing.limits import (
     FIRST_IMAGES,
     MAX_FAIR_FIT,
+    MIN_HELP_SIGMAS,
     MIN_IMAGES,
     MIN_IMAGES_ALONE,
     MIN_LIKELY_SWAP_SIGMAS,
@@ -94,6 +95,8 @@ def order_for(case: Case, expected: InputConvention, fixed: bool = False) -> Ord
     vetoed = memory < -MIN_LIKELY_SWAP_SIGMAS or (helps is not None and helps < 0)
     if case.stated and by_feed:  # the statement and the subtracted means agree
         return Order(True, True, tuple(sentences), is_proven=True)
+    if sure >= 2 and not vetoed and not by_feed and _may_be_a_cast(case, expected, sentences):
+        vetoed = True
     if sure >= 2 and not vetoed:
         return Order(True, True, tuple(sentences), is_proven=by_trial)
     possible = (
@@ -122,6 +125,23 @@ def order_for(case: Case, expected: InputConvention, fixed: bool = False) -> Ord
         )
         return Order(expected.channel_order == "bgr", False, tuple(sentences))
     return Order(likely, False, tuple(sentences), swap_is_possible=possible)
+
+
+def _may_be_a_cast(case: Case, expected: InputConvention, sentences: list[str]) -> bool:
+    """Whether a color cast explains what looks like a swap; adds a sentence if so.
+
+    Batch norm and the trial may both prefer a swap because it tones the cast down. If the swap is
+    real, it also helps after the levels of the images were corrected.
+    """
+    swapped = as_observed(case.observation.convention, expected, swap=True)
+    trial = case.try_swap_after_levels(swapped, expected)
+    if trial is None or not trial.can_tell or trial.sigmas > MIN_HELP_SIGMAS:
+        return False
+    sentences.append(
+        "These images are unusually pale, dark or tinted. With the levels of ordinary photos, the "
+        "network does not see better if red and blue are exchanged."
+    )
+    return True
 
 
 def is_about(hypothesis: Hypothesis, convention: InputConvention) -> bool:

@@ -179,6 +179,9 @@ def test_mirroring_follows_the_layout_of_the_images(first):
     right, flipped = Labelled(x, 1 - labels), Labelled(x, labels)
     assert mirrored(predict, flipped, right, first) is not None
     assert mirrored(predict, flipped, Labelled(0 * x, 0 * labels), first) is None
+    # Those of a training with random flips: half of them gain what the other half loses.
+    half = np.where(np.arange(200) % 4 < 2, labels, 1 - labels)
+    assert mirrored(predict, flipped, Labelled(x, half), first) is None
 
 
 def test_a_model_that_was_trained_before_knows_its_images_by_heart():
@@ -198,3 +201,24 @@ def test_a_model_that_was_trained_before_knows_its_images_by_heart():
     assert measured(0.9, False).value == pytest.approx(0.1)
     assert measured(0.9, True) is None
     assert measured(0.995, True).value == pytest.approx(0.005)
+
+
+def test_a_rough_cost_falls_with_the_difference_of_the_accuracies():
+    """Images that were memorized only widen it, so a smaller difference is nearer to the truth."""
+    labels = np.arange(400) % 2
+    current = Labelled(np.zeros((400, 8, 8, 1), "float32"), labels)
+    cost = ShiftCost(current, Labelled(current.images.copy(), labels), {}, {})
+
+    def measured(lost):
+        def predict(chunks):
+            wrong = np.arange(400) < round(400 * lost)
+            return np.where(wrong & (chunks[0] is current.images), 1 - labels, labels)
+
+        return cost.measure(predict, is_first_visit=first, details=False).value
+
+    first = True
+    assert measured(0.1) == pytest.approx(0.1)
+    first = False
+    assert measured(0.2) == pytest.approx(0.1)
+    assert measured(0.04) == pytest.approx(0.04)
+    assert measured(0.1) == pytest.approx(0.04)

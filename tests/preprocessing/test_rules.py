@@ -79,6 +79,9 @@ class Levelled:
     def fit(self):
         return self.found
 
+    def correction(self):
+        return np.array([2.0, 1, 1]), np.zeros(3)
+
 
 def case(reading, observed=UNIT, certainty=0.97, structure=NOTHING, images=None, **more):
     channels = 1 if observed.channel_order == "gray" else 3
@@ -310,6 +313,24 @@ def test_swapped_channels(fits, more, trial, status):
         assert orders == ("rgb", "bgr") and verdict.is_proven
         assert f"swapped ({more['swap_sigmas']:.1f} standard errors" in verdict.evidence[0]
         assert "exchanged the network sees better" in verdict.evidence[1]
+
+
+@pytest.mark.parametrize(
+    ("after_levels", "status"), [(1.1, "mismatch"), (0.9, "unknown"), (-3.0, "unknown")]
+)
+def test_a_color_cast_is_no_swap(after_levels, status):
+    """A swap also helps after the levels are corrected; otherwise a cast explains it."""
+
+    class Trials(TrialOf):
+        def of(self, fix, than=None, limit=32):
+            corrected = 2.0 in than.scale and 2.0 in fix.scale
+            return TrialOf(after_levels).answer if corrected else self.answer
+
+    reading = reading_of({SWAPPED: 0.2, FED: 0.3}, SWAPPED, swap_sigmas=13.0)
+    verdict = decide(case(reading, trial=Trials(3.3), levels=Levelled()))
+    assert verdict.status == status, verdict
+    text = "the network does not see better if red and blue are exchanged"
+    assert any(text in sentence for sentence in verdict.evidence) == (status == "unknown")
 
 
 @pytest.mark.parametrize(

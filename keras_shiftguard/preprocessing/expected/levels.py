@@ -97,7 +97,7 @@ class Levels:
         Raises:
             Exception: Any error that the user's own `call` raises.
         """
-        correction = self._correction()
+        correction = self.correction()
         if correction is None:
             return None
         hypotheses = [h for h in hypotheses_for(self._observed, self._summary, None) if not h.swap]
@@ -112,7 +112,7 @@ class Levels:
         misfits = np.exp(scores.misfit)
         return LevelledFit(float(misfits[fed]), float(misfits[rival]), sigmas, num_images)
 
-    def _correction(self) -> tuple[np.ndarray, np.ndarray] | None:
+    def correction(self) -> tuple[np.ndarray, np.ndarray] | None:
         """Returns gain and bias of each channel for the images as fed; for None see `fit`."""
         if self._summary.num_channels != 3 or self._observed.mode not in MODES:
             return None

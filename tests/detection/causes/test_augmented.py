@@ -90,3 +90,13 @@ def test_what_may_be_augmentation(feature, kind, family, effect, question, waits
         feature, kind, family, effect, (effect, effect), 1e-6, "validation", "train", 1, "It is so"
     )
     assert (may_be(finding), is_small(finding)) == (question, waits)
+
+
+@pytest.mark.parametrize(("effect", "question"), [(3.9, True), (-3.9, True), (4.1, False)])
+def test_a_brightness_is_a_question_only_until_its_cost_may_be_known(effect, question):
+    interval = (effect, effect)
+    finding = Finding(
+        *("input/brightness", "covariate", "brightness", effect, interval, 1e-6),
+        *("validation", "train", 1, "It is so"),
+    )
+    assert may_be(finding, cost_may_come=True) == question and not may_be(finding)
