@@ -88,15 +88,15 @@ def from_scratch(convention: InputConvention, is_mobile_net: bool) -> keras.Mode
     keras.utils.set_random_seed(0)
     raw = own_photos.imagenet_photos()[0]
     if is_mobile_net:
-        model = keras.applications.MobileNetV2((None, None, 3), 0.35, weights=None, classes=20)
+        body = keras.applications.MobileNetV2((None, None, 3), 0.35, False, None, pooling="avg")
     else:
-        model = keras.Sequential([keras.Input((None, None, 3))])
+        body = keras.Sequential([keras.Input((None, None, 3))])
         for width in (16, 32, 64, 64):
-            model.add(layers.Conv2D(width, 3, strides=2, padding="same", use_bias=False))
-            model.add(layers.BatchNormalization())
-            model.add(layers.ReLU())
-        model.add(layers.GlobalAveragePooling2D())
-        model.add(layers.Dense(20, activation="softmax"))
+            body.add(layers.Conv2D(width, 3, strides=2, padding="same", use_bias=False))
+            body.add(layers.BatchNormalization())
+            body.add(layers.ReLU())
+        body.add(layers.GlobalAveragePooling2D())
+    model = keras.Model(body.input, layers.Dense(20, activation="softmax")(body.output))
     model.compile(keras.optimizers.Adam(3e-3), "sparse_categorical_crossentropy")
     random = np.random.default_rng(0)
     for _ in range(STEPS):
