@@ -96,7 +96,7 @@ def from_scratch(convention: InputConvention, is_mobile_net: bool) -> keras.Mode
             body.add(layers.BatchNormalization())
             body.add(layers.ReLU())
         body.add(layers.GlobalAveragePooling2D())
-    model = keras.Model(body.input, layers.Dense(20, activation="softmax")(body.output))
+    model = keras.Model(body.inputs, layers.Dense(20, activation="softmax")(body.outputs[0]))
     model.compile(keras.optimizers.Adam(3e-3), "sparse_categorical_crossentropy")
     random = np.random.default_rng(0)
     for _ in range(STEPS):
