@@ -26,6 +26,7 @@ from keras_shiftguard.preprocessing.limits import (
     MIN_LIKELY_SWAP_SIGMAS,
     MIN_MODE_GAP,
     MIN_MODE_SIGMAS,
+    MIN_TRIAL_SIGMAS_SUPPORTED,
 )
 
 
@@ -74,6 +75,8 @@ def suspicion_of(case: Case) -> Suspicion | None:
                 published = (text, *published)
             elif _published_is_likelier(case, reading, of_prior):
                 best = of_prior
+    else:
+        best = _settled_by_trial(case, reading)
     hypothesis = reading.hypotheses[best]
     if not (prior and is_about(hypothesis, prior)):
         best = _with_usual_means(reading, best)
@@ -134,6 +137,26 @@ def _published_is_likelier(case: Case, reading: Reading, of_prior: int) -> bool:
     if trial is not None and trial.can_tell:
         return trial.sigmas < 0
     return bool(reading.scores.misfit[of_prior] < MAX_FAIR_FIT)
+
+
+def _settled_by_trial(case: Case, reading: Reading) -> int:
+    """Returns the index of the hypothesis to suspect: the best one, or its closest rival.
+
+    If two modes fit batch norm about equally well, and the images are fed in neither, the mode in
+    which the network clearly sees better is suspected.
+    """
+    best = reading.best
+    rival, fed = reading.rival(best), reading.hypotheses[reading.as_fed].mode
+    if fed in (reading.hypotheses[best].mode, reading.hypotheses[rival].mode):
+        return best
+    gap, sigmas = reading.scores.gap(rival, best)
+    if gap > MIN_MODE_GAP and sigmas > MIN_MODE_SIGMAS:
+        return best
+    trial = case.try_transform(
+        reading.hypotheses[rival].transform, reading.hypotheses[best].transform
+    )
+    is_clear = trial is not None and trial.can_tell and trial.sigmas > MIN_TRIAL_SIGMAS_SUPPORTED
+    return rival if is_clear else best
 
 
 def _best_about(reading: Reading, convention: InputConvention) -> int | None:

@@ -145,6 +145,31 @@ def test_another_mode(fits, more, certainty, status):
         assert verdict.expected == verdict.observed == InputConvention("unit", "rgb")
 
 
+TORCH = key("torch", means="rgb")
+
+
+@pytest.mark.parametrize(
+    ("rival", "sees_better", "expected"),
+    [
+        (0.2 * np.exp(0.29), 2.1, "torch"),
+        (0.2 * np.exp(0.29), 1.9, "tf"),
+        (0.2 * np.exp(0.31), 2.1, "tf"),  # batch norm is clear enough by itself
+    ],
+)
+def test_the_trial_decides_between_two_modes_that_fit_alike(rival, sees_better, expected):
+    class Trials(TrialOf):
+        """The fix helps; the images in the rival mode are seen better than in the best one."""
+
+        def of(self, fix, than=None, limit=32):
+            both = fix.scale[0] != 1 and than.scale[0] != 1
+            return TrialOf(sees_better).answer if both else self.answer
+
+    raw = InputConvention("raw", "unknown")
+    reading = reading_of({TF: 0.2, TORCH: rival, key("raw"): 9.0}, TF, observed=raw)
+    verdict = decide(case(reading, raw, images=RAW, trial=Trials(9.0)))
+    assert (verdict.status, verdict.expected.mode) == ("mismatch", expected), verdict
+
+
 TF_FED = InputConvention("tf", "unknown")
 
 
