@@ -64,6 +64,7 @@ class ModelOutputs:
         self.sketch = OutputSketch(*arguments)  # filled by `update`
         self.predicted = OutputSketch(*arguments)  # filled by `predict`
         self._forward: Any = None  # the compiled network, only on JAX
+        self._rows = 0  # of the largest batch so far, only on JAX
 
     def update(self, x: Any, y: Any = None, state: Sequence[Any] = ()) -> None:
         """Runs the model on one batch, with its present weights, and adds the outputs.
@@ -83,7 +84,29 @@ class ModelOutputs:
             import jax
 
             self._forward = jax.jit(self._stateless_call)
-        self._add(self.sketch, self._forward(state[0], state[1], x), y)
+        padded, rows = self._padded(x)
+        results = self._forward(state[0], state[1], padded)
+        if padded is not x:
+            results = keras.tree.map_structure(lambda result: result[:rows], results)
+        self._add(self.sketch, results, y)
+
+    def _padded(self, x: Any) -> tuple[Any, int]:
+        """Repeats the last sample up to the rows of earlier batches; returns the rows of `x` too.
+
+        So JAX does not compile the network again for a short last batch. In inference mode the
+        outputs of a sample do not depend on the other samples.
+        """
+        leaves = keras.tree.flatten(x)
+        rows = int(leaves[0].shape[0])
+        missing = self._rows - rows
+        self._rows = max(self._rows, rows)
+        is_dense = all(isinstance(leaf, (np.ndarray, _jax_array())) for leaf in leaves)
+        if missing <= 0 or not is_dense or keras.distribution.distribution() is not None:
+            return x, rows
+        ops = keras.ops
+        return keras.tree.map_structure(
+            lambda leaf: ops.concatenate([leaf, ops.repeat(leaf[-1:], missing, axis=0)]), x
+        ), rows
 
     def _stateless_call(self, trainable: Any, others: Any, x: Any) -> Any:
         """Runs the network with these values of its variables."""
@@ -128,6 +151,12 @@ class ModelOutputs:
         if activations is not None:
             activations = keras.ops.convert_to_tensor(activations)
         sketch.update(outputs, activations, y)
+
+
+def _jax_array() -> Any:
+    import jax
+
+    return jax.Array
 
 
 def predict_batch(model: keras.Model, x: Any) -> Any:

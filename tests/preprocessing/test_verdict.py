@@ -56,7 +56,10 @@ def test_says_ok_to_what_is_right(network):
 def test_odd_but_right_photos_are_no_mismatch(network):
     odd = np.stack(list(odd_photos().values()))
     gray = np.repeat(RAW.mean(-1, keepdims=True), 3, axis=-1).round()
-    for raw in (odd[:8], odd[8:16], RAW * 0.1, np.round(RAW * 0.2), 100 + 0.3 * RAW, gray):
+    sky = np.round(0.6 * RAW + 0.4 * np.array([110.0, 160, 235]))
+    casts = [np.round(RAW * cast) for cast in ([0.6, 1, 1], [1, 1, 0.5])]
+    dark = RAW * 0.1, np.round(RAW * 0.2)
+    for raw in (odd[:8], odd[8:16], *dark, 100 + 0.3 * RAW, gray, sky, *casts):
         assert verdict_on(network, CAFFE.from_raw(raw)).status != "mismatch"
 
 

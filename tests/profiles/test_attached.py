@@ -16,6 +16,7 @@ from skimage.data import astronaut
 
 import keras_shiftguard as sg
 from keras_shiftguard import BadInputError, InputProfile, ShiftWarning, diagnose, profile
+from keras_shiftguard.profiles import storage
 from keras_shiftguard.profiles.attached import MEMBER, has_profile
 
 
@@ -98,6 +99,31 @@ def test_a_broken_or_hostile_member_is_a_clear_error(saved):
         archive.writestr(MEMBER, bytes(1000))
     with pytest.raises(BadInputError, match="too large to read"):
         InputProfile.load(saved)
+    network().save(saved)
+    with zipfile.ZipFile(saved, "a", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
+        with archive.open(MEMBER, "w", force_zip64=True) as member:  # a small file of zeros
+            for _ in range(storage.MAX_BYTES // 2**20 + 1):
+                member.write(bytes(2**20))
+    with pytest.raises(BadInputError, match="too large to read"):
+        InputProfile.load(saved)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no limit on file sizes")
+def test_a_full_disk_leaves_the_old_file(saved):
+    """A limit on file sizes stops the copy of the model in the middle, as a full disk does."""
+    import resource
+
+    before = saved.read_bytes()
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    for size in (len(before) // 2, len(before) + 1000):
+        resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+        try:
+            with pytest.raises(OSError):
+                profile(photos()).attach(saved)
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        assert saved.read_bytes() == before
+        assert [path.name for path in saved.parent.iterdir()] == ["model.keras"]
 
 
 @pytest.mark.thorough
@@ -337,6 +363,30 @@ def test_a_profile_that_does_not_tell_is_passed_over(saved, tmp_path):
     assert diagnose(tmp_path / "table.keras", np.ones((8, 3), "float32")).status == "unknown"
     with pytest.raises(BadInputError, match="does not show how"):
         diagnose(network(), photos(), expects=profile(images))
+
+
+def test_whose_word_counts(saved):
+    """The user's word, then the attached profile, then the model's own layers or attribute."""
+    images = keras.Input((32, 32, 3))
+    x = layers.Conv2D(4, 3)(layers.Rescaling(1 / 127.5, -1)(images))
+    model = keras.Model(images, layers.Dense(2)(layers.Flatten()(x)))
+    model.save(saved)
+    assert diagnose(saved, photos()).expected.mode == "raw"
+    profile(photos() / 255).attach(saved)
+    assert diagnose(saved, photos()).expected.mode == "unit"
+    assert diagnose(saved, photos(), expects="tf").expected.mode == "tf"
+    model.rescale_mode = "torch"  # as in keras-cv-attention-models
+    assert diagnose(model, photos()).expected.mode == "torch"
+    guard = sg.ShiftGuard(reference=saved, on_shift="ignore", on_mismatch="ignore", verbose=0)
+    model.predict(photos(), callbacks=[guard], verbose=0)
+    assert guard.diagnosis.expected.mode == "unit"
+
+
+def test_a_model_file_states_what_another_model_expects(saved):
+    profile(photos() / 127.5 - 1).attach(saved)
+    found = diagnose(network(), photos(), expects=saved)
+    assert (found.status, found.expected.mode) == ("mismatch", "tf")
+    assert diagnose(network(), photos() / 127.5 - 1, expects=saved).status == "ok"
 
 
 def test_a_profile_of_pale_images_accuses_nobody(saved):

@@ -104,6 +104,25 @@ def test_the_next_model_and_a_short_last_batch_compile_no_statistic_again(rng, c
     assert compilations(lambda: guarded(x)) == compilations(lambda: fit(x))
 
 
+def test_the_network_does_not_compile_again_for_a_short_batch(rng, compilations):
+    x = rng.random((20, 4)).astype("float32")
+    inputs = keras.Input((4,))
+    hidden = layers.Dense(3, name="features")(inputs)
+    model = keras.Model(inputs, layers.Dense(2, "softmax")(hidden))
+    model.compile("sgd", "sparse_categorical_crossentropy")
+    y = np.arange(20) % 2
+    options = {"on_mismatch": "ignore", "on_shift": "ignore", "verbose": 0}
+    guard = sg.ShiftGuard(target_data=x[:8], feature_layer="features", **options)
+
+    def run():
+        model.fit(x, y, 8, validation_data=(x, y), epochs=2, callbacks=[guard], verbose=0)
+
+    assert compilations(run).count("_stateless_call") == 1
+    outputs = guard.profiles["validation"].outputs
+    assert outputs.features.num_samples == 20  # each once, and none of the padding
+    assert outputs.confusion.sum() == outputs.predicted.sum() == 20
+
+
 def test_profile_after_compare_compiles_nothing(rng, compilations):
     one, other = (rng.random((CHUNK + more, 3, 5, 3)) for more in (9, 4))
     first = compilations(

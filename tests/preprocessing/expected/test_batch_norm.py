@@ -141,6 +141,33 @@ def test_finds_batch_norm_in_nested_and_subclassed_models(trained):
         assert np.allclose(found, want, atol=1e-5)
 
 
+@pytest.mark.parametrize("kind", ["attention", "layer norm"])
+def test_batch_norm_behind_attention_is_refused(kind):
+    """Attention and layer norm leave nothing of the pixels' scale for a batch norm behind them."""
+
+    def network(front):
+        images = keras.Input((28, 28, 3))
+        x = keras.layers.BatchNormalization()(images) if front else images
+        x = keras.layers.Reshape((16, 8))(keras.layers.Conv2D(8, 7, strides=7)(x))
+        if kind == "attention":
+            x = keras.layers.MultiHeadAttention(1, 8)(x, x)
+        else:
+            x = keras.layers.LayerNormalization()(x)
+        x = keras.layers.BatchNormalization()(x)
+        model = keras.Model(images, keras.layers.Dense(3)(keras.layers.Flatten()(x)))
+        for layer in model.layers:
+            if isinstance(layer, keras.layers.BatchNormalization):
+                layer.moving_mean.assign(layer.moving_mean + 1)
+        return model
+
+    images = np.repeat(form("raw", DIGITS[:16]), 3, axis=-1)
+    behind = BatchNormEvidence(network(front=False))
+    assert not behind.available and "stands behind" in behind.reason
+    found = judge(network(front=False), {"input": images}, profile(images))
+    assert found.status == "unknown" and not found.expected.is_known
+    assert len(BatchNormEvidence(network(front=True)).layers) >= 1
+
+
 def test_untrained_batch_norm_is_no_evidence():
     fresh = BatchNormEvidence(small_network())
     assert not fresh.available and "untrained" in fresh.reason

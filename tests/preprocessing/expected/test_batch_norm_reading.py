@@ -54,6 +54,17 @@ def read(network, images, observed=UNIT, known=None):
     return read_batch_norm(evidence, {"input": images}, "input", observed, summarise(images), known)
 
 
+def test_a_channel_without_variance_is_left_out():
+    """A dead channel, or one whose variance was lost in 8-bit storage, fits no images."""
+    network, images = Network(), (pictures(32) / 255).astype("float32")
+    whole = read(network, images)
+    network.norm.moving_variance.assign([0.0, *([1.0] * 7)] * network.norm.moving_variance)
+    network.norm.moving_mean.assign(network.norm.moving_mean + np.array([50.0] + [0.0] * 7))
+    reading = read(network, images)
+    assert reading.choice.mode == whole.choice.mode == "unit"
+    assert reading.misfit(reading.best) < 0.2
+
+
 @pytest.mark.parametrize(
     ("n", "size", "used"),
     [
