@@ -360,7 +360,7 @@ def test_a_difference_begins_in_one_epoch_wherever_it_is_told(opened):
     assert f"found since epoch {FAULT}." in trend.get_attribute("aria-label")
     table = tab.frame.locator("details", has_text="The heatmap as a table").last
     table.locator("summary").click()
-    assert f"since epoch {FAULT}" in table.inner_text()
+    tab.eventually(lambda: f"since epoch {FAULT}" in table.inner_text())
     everything = tab.frame.locator("body").inner_text()
     assert f"epoch {FAULT + 1}" not in everything
     # The cell of that epoch is gray, and so is its mark.

@@ -2,12 +2,14 @@
 
 from pathlib import Path
 
+import keras
 import numpy as np
 import pytest
 
 import keras_shiftguard as sg
 
 STORED = sorted((Path(__file__).parent / "stored").glob("*.profile"))
+MODELS = sorted((Path(__file__).parent / "stored").glob("*.keras"))
 IMAGES = (np.arange(8 * 8 * 8 * 3).reshape(8, 8, 8, 3) * 37 % 256).astype("uint8")
 
 
@@ -24,7 +26,16 @@ def test_it_says_the_same_as_a_profile_made_today(path, tmp_path):
     assert sg.InputProfile.load(tmp_path / "again.profile").num_samples == 8
 
 
-def test_this_release_has_stored_one():
-    assert sg.__version__ in [path.stem for path in STORED], (
-        "store sg.profile((IMAGES, np.arange(8) % 3)) as tests/profiles/stored/<version>.profile"
-    )
+@pytest.mark.parametrize("path", MODELS, ids=lambda path: path.stem)
+def test_a_model_remembers_what_an_earlier_release_attached(path):
+    assert keras.saving.load_model(path).count_params() == 579
+    assert sg.InputProfile.load(path).num_samples == 8
+    right, wrong = sg.diagnose(path, IMAGES / 255), sg.diagnose(path, IMAGES)
+    assert (right.status, wrong.status, wrong.expected.mode) == ("ok", "mismatch", "unit")
+
+
+def test_this_release_has_stored_one_of_each():
+    text = "store sg.profile((IMAGES, np.arange(8) % 3)) as tests/profiles/stored/<version>.profile"
+    text += ", and a model with sg.profile((IMAGES / 255, ...)) attached as <version>.keras"
+    assert sg.__version__ in [path.stem for path in STORED], text
+    assert sg.__version__ in [path.stem for path in MODELS], text

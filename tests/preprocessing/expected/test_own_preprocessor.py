@@ -1,5 +1,7 @@
 """Models with their own preprocessor: models of KerasHub and kimm, and imitations."""
 
+import subprocess
+import sys
 from types import SimpleNamespace
 
 import keras
@@ -49,7 +51,8 @@ def test_a_task_is_given_raw_images_of_any_size():
     assert "own preprocessor says" in found.evidence[0]
     # The fix goes in front of the preprocessor.
     fixed = task.predict(np.asarray(found.fix(RAW / 255)), verbose=0)
-    assert np.allclose(fixed, task.predict(RAW, verbose=0), atol=1e-4)
+    right = task.predict(RAW.astype("float32"), verbose=0)  # Grain resizes integers to integers
+    assert np.allclose(fixed, right, atol=1e-4)
     with pytest.raises(sg.ShiftGuardError, match=r"Change the data instead: x = x \* 255"):
         found.apply(task)
 
@@ -204,6 +207,32 @@ def test_a_model_of_another_package_is_judged_by_its_word():
     model.rescale_mode = "torch"
     found = sg.diagnose(model, RAW / 255)
     assert found.status == "mismatch" and found.expected.mode == "torch"
+
+
+def test_the_families_of_keras_hub():
+    """Families whose presets share one convention are known; others have several."""
+    shape = {"image_shape": (32, 32, 3), "patch_size": 8, "num_layers": 1, "num_heads": 2}
+    encoder = {**shape, "hidden_dim": 16, "intermediate_dim": 16}
+    models = keras_hub.models
+    clip = published_elsewhere(models.CLIPVisionEncoder(**encoder))
+    assert clip.mode == "custom" and clip.scale[0] == pytest.approx(1 / 255 / 0.26862954)
+    assert published_elsewhere(models.SigLIPVisionEncoder(**encoder)) == InputConvention("tf")
+    vit = models.ViTBackbone(**shape, hidden_dim=16, mlp_dim=32)
+    assert published_elsewhere(vit) == InputConvention("tf")
+    dense_net = models.DenseNetBackbone(stackwise_num_repeats=[1, 1], image_shape=(32, 32, 3))
+    assert published_elsewhere(dense_net) is None
+    assert sg.diagnose(vit, RAW[:, :32, :32]).status != "mismatch"  # the family only suspects
+
+
+def test_no_package_of_networks_is_imported():
+    code = (
+        "import sys, keras, keras_shiftguard as sg\n"
+        "model = keras.Sequential([keras.Input((8, 8, 3)), keras.layers.Conv2D(2, 3)])\n"
+        "sg.diagnose(model, keras.random.uniform((8, 8, 8, 3)))\n"
+        "few = {'keras_hub', 'kimm', 'keras_cv_attention_models', 'timm', 'transformers'}\n"
+        "assert not few & set(sys.modules)\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
 
 
 def test_another_kind_of_converter_states_nothing():
