@@ -150,7 +150,7 @@ class ShiftWatch:
             seen_once = self._first["train"] is latest["train"]
             self.is_first_visit = seen_once and not latest["train"].labels.are_mixed
             if not seen_once:
-                self._look_for_redrawn(left_out_errors(self._first["train"], latest["train"]))
+                self._look_for_redrawn(*left_out_errors(self._first["train"], latest["train"]))
             redraws = not seen_once and randomised(self._first["train"], latest["train"])
             self.is_augmented = redraws or latest["train"].labels.are_mixed
         if "validation" in streams and "train" in streams:
@@ -174,10 +174,10 @@ class ShiftWatch:
         self.report = self._monitor.report(self._notes_of_passes)
         return new
 
-    def _look_for_redrawn(self, errors: float) -> None:
+    def _look_for_redrawn(self, errors: float, least: float) -> None:
         """Sets whether training is unaugmented, from the `left_out_errors` of its latest pass."""
         was_near, self.was_near = self.was_near, errors < MAX_NEAR_ERRORS
-        self.was_redrawn = self.was_redrawn or MAX_LEFT_OUT_ERRORS < errors < np.inf
+        self.was_redrawn = self.was_redrawn or MAX_LEFT_OUT_ERRORS < least < np.inf
         is_near_again = was_near and self.was_near and not self.was_redrawn
         self.is_unaugmented = errors == 0 or is_near_again
 

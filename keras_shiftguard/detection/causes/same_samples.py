@@ -28,8 +28,9 @@ MAX_DRAW_ERRORS = 3.0  # largest difference of two draws of one distribution, in
 MAX_SAME_ERRORS = 0.02
 MAX_SHARE_LEFT_OUT = 0.03  # largest share of the samples that a pass may leave out
 # Differences of passes from which samples were left out, see `left_out_errors`. A single difference
-# above the larger limit proves that samples were changed. Two differences in a row below the
-# smaller one show that they were not: one alone may be chance, if a crop changes little.
+# above the larger limit, if as many samples as possible were left out, proves that samples changed.
+# Two differences in a row below the smaller limit, with the estimated number of samples left out,
+# show that they did not: one alone may be chance, if a crop changes little.
 MAX_LEFT_OUT_ERRORS, MAX_NEAR_ERRORS = 4.0, 2.5
 MAX_LEFT_OUT = 0.1  # largest sum of the differences of the class shares of two passes
 MAX_REDRAWN = 0.5  # largest move of a mean by redrawn augmentation, in standard deviations
@@ -44,35 +45,43 @@ def same_samples(first: InputProfile, second: InputProfile) -> bool:
     return all(_same_input(first.inputs[name], second.inputs[name]) for name in first.inputs)
 
 
-def left_out_errors(first: InputProfile, second: InputProfile) -> float:
+def left_out_errors(first: InputProfile, second: InputProfile) -> tuple[float, float]:
     """Returns how far two passes differ, if each may have left out a few samples.
 
     A shuffled pass that drops its last batch leaves out other samples each time. The number of
-    these samples is estimated from the class labels.
+    these samples is estimated from the class labels: if each pass leaves out k samples of C
+    classes at random, the expected sum of (difference of the counts)^2 / (share of the class) is
+    2 k (C - 1). With few classes the estimate is rough, so a second number does without it.
 
     Returns:
-        The largest difference of the fingerprints' means, in the standard errors that are expected
-        from the samples that were left out: 0 for the same samples, up to about
-        `MAX_LEFT_OUT_ERRORS` if only samples were left out, more if the samples were changed, and
-        infinity if the passes cannot be compared.
+        The largest difference of the fingerprints' means in the standard errors that are expected
+        from the samples that were left out: for their estimated number, and for the largest number
+        that is accepted, `MAX_SHARE_LEFT_OUT`. Both are 0 for the same samples, and infinity if
+        the passes cannot be compared.
     """
     if same_samples(first, second):
-        return 0.0
+        return 0.0, 0.0
     one, other = first.labels, second.labels
     if not (one.are_classes and other.are_classes) or first.num_samples != second.num_samples:
-        return np.inf
-    left_out = max(float(np.abs(one.counts - other.counts).sum()), 1.0) / first.num_samples
-    if left_out > MAX_SHARE_LEFT_OUT or set(first.inputs) != set(second.inputs):
-        return np.inf
+        return np.inf, np.inf
+    differences = (one.counts - other.counts).astype("float64")
+    seen = one.counts + other.counts > 0
+    shares = (one.counts + other.counts)[seen] / (2 * first.num_samples)
+    estimate = float((differences[seen] ** 2 / shares).sum()) / (2 * max(seen.sum() - 1, 1))
+    left_out = max(estimate, 1.0) / first.num_samples
+    is_far = np.abs(differences).sum() / first.num_samples > MAX_SHARE_LEFT_OUT
+    if is_far or set(first.inputs) != set(second.inputs):
+        return np.inf, np.inf
     errors = [0.0]
     for name in first.inputs:
         before, now = first.inputs[name].fingerprint, second.inputs[name].fingerprint
         if not np.all(before.count) or not np.array_equal(before.count, now.count):
-            return np.inf
+            return np.inf, np.inf
         error = np.maximum(before.std, now.std) / np.sqrt(before.count)
         moved = np.abs(before.mean - now.mean) / np.maximum(error, 1e-30)
-        errors.append(float(moved.max() / np.sqrt(2 * left_out)))
-    return max(errors)
+        errors.append(float(moved.max() / np.sqrt(2)))
+    largest = max(errors)
+    return largest / np.sqrt(left_out), largest / np.sqrt(MAX_SHARE_LEFT_OUT)
 
 
 def randomised(first: InputProfile, second: InputProfile) -> bool:

@@ -179,15 +179,26 @@ def one_gain_for_a_batch(x, rng):
 @pytest.mark.thorough
 def test_a_few_samples_may_be_left_out(data):
     one, other = pass_over(data, 1), pass_over(data, 2)
-    assert not same_samples(one, other) and left_out_errors(one, other) < MAX_NEAR_ERRORS
-    assert left_out_errors(one, one) == 0
-    assert left_out_errors(one, pass_over(data, 2, mirrored)) > MAX_LEFT_OUT_ERRORS
+    assert not same_samples(one, other) and left_out_errors(one, other)[0] < MAX_NEAR_ERRORS
+    assert left_out_errors(one, one) == (0, 0)
+    assert left_out_errors(one, pass_over(data, 2, mirrored))[1] > MAX_LEFT_OUT_ERRORS
     changed = left_out_errors(pass_over(data, 1, mirrored), pass_over(data, 2, mirrored))
-    assert changed > MAX_LEFT_OUT_ERRORS
+    assert changed[1] > MAX_LEFT_OUT_ERRORS
     rng = np.random.default_rng(3)
     others = rng.random((1000, 12, 12, 1)), rng.integers(0, 5, 1000)
-    assert left_out_errors(one, profile(others)) == np.inf
-    assert left_out_errors(one, profile(data[0][:900])) == np.inf
+    assert left_out_errors(one, profile(others)) == (np.inf, np.inf)
+    assert left_out_errors(one, profile(data[0][:900])) == (np.inf, np.inf)
+
+
+@pytest.mark.parametrize("classes", [2, 5])
+def test_a_pass_over_few_classes_is_not_called_changed(classes):
+    """The class counts tell little about how many samples were left out."""
+    rng = np.random.default_rng(0)
+    data = rng.random((1008, 12, 12, 1)).astype("float32"), np.arange(1008) % classes
+    one, *others = (pass_over(data, seed) for seed in range(12))
+    likely, least = np.transpose([left_out_errors(one, other) for other in others])
+    assert least.max() < MAX_LEFT_OUT_ERRORS
+    assert (likely < MAX_NEAR_ERRORS).sum() >= 3
 
 
 def test_augmentation_that_is_drawn_for_a_whole_batch(data):
