@@ -117,15 +117,15 @@ def test_one_near_pass_does_not_show_that_training_is_unaugmented():
     """The crops of small images may differ by chance as little as passes that leave out samples."""
     guard = watch()
     for errors, unaugmented in ((1.0, False), (2.0, True), (3.0, False), (1.0, False), (0.5, True)):
-        guard._look_for_redrawn(errors)
+        guard._look_for_redrawn(errors, errors)
         assert guard.is_unaugmented == unaugmented
     for errors in (4.5, 1.0, 1.0):  # one pass that surely differs outweighs the others
-        guard._look_for_redrawn(errors)
+        guard._look_for_redrawn(errors, errors)
         assert not guard.is_unaugmented
-    guard._look_for_redrawn(0.0)
+    guard._look_for_redrawn(0.0, 0.0)
     assert guard.is_unaugmented
     other = watch()
-    other._look_for_redrawn(np.inf)  # passes that cannot be compared prove nothing
+    other._look_for_redrawn(np.inf, np.inf)  # passes that cannot be compared prove nothing
     assert not other.was_redrawn and not other.is_unaugmented
 
 

@@ -221,7 +221,8 @@ def test_the_first_screen_of_a_mismatch_has_no_jargon_and_its_section_has_the_nu
     first = tab("verdict").inner_text()
     assert "images were prepared: \u22121 to 1 fits best." in first
     assert "misfit" not in first and "tf" not in first.split()
-    assert "misfit 0.11" in tab.fold("preprocessing").inner_text()
+    section = tab.fold("preprocessing")
+    tab.eventually(lambda: "misfit 0.11" in section.inner_text())
     # The same mark for the same state: that of "Act" and that of "mismatch".
     marks = ("verdict", "run-picker", "fold-preprocessing")
     shapes = [tab(each).locator("svg.act, svg.mismatch").first.inner_html() for each in marks]
