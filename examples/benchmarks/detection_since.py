@@ -3,11 +3,11 @@
     python examples/benchmarks/detection_since.py --draws 4
 
 A small network is trained on 4,000 MNIST images for eight epochs, with 1,000 for validation. From
-epoch 5 on, validation is darker, noisier or of lower contrast. The fits are made twice: with the
-rule of `statistics/schedule.py`, which measures fewer steps in a repeated pass (one run through the
-data), and with every pass measured as closely as the first one. The table says in how many draws
-the change was found at all, in which epoch on average, and in how many fits anything was reported
-before the change.
+epoch 5 on, validation is darker, noisier or of lower contrast. The fits are made three times: with
+the rule of `statistics/schedule.py`, which measures a part of the samples, and fewer steps in a
+repeated pass (one run through the data); with every pass measured as closely as the first one; and
+with every sample of every pass measured. The table says in how many draws the change was found at
+all, in which epoch on average, and in how many fits anything was reported before the change.
 """
 
 import argparse
@@ -23,10 +23,18 @@ import keras
 import numpy as np
 
 import keras_shiftguard as sg
-from keras_shiftguard.statistics import schedule
+from keras_shiftguard.statistics import schedule, stream
 
 CHANGED_AT = 5  # epoch, counted from 1
 EPOCHS = 8
+EVERY = 10**6  # more samples than any pass has
+# By rule: the measured rows of a batch, the measured samples of a pass, and the factor by which
+# fewer steps of a repeated pass are measured.
+RULES = {
+    "the rule": (schedule.ROWS, schedule.SAMPLES_PER_PASS, schedule.REPEATED),
+    "every pass alike": (schedule.ROWS, schedule.SAMPLES_PER_PASS, 1),
+    "every sample": (EVERY, EVERY, 1),
+}
 
 
 def darker(x, amount, rng):
@@ -113,10 +121,10 @@ def main():
     x = x.reshape(-1, 28, 28, 1).astype("float32")
     print(f"| change in epoch {CHANGED_AT} | rule | found | first epoch | before the change |")
     print("|---|---|---|---|---|")
-    fixed = schedule.REPEATED
     for name, change in CHANGES.items():
-        for rule, repeated in (("a part of repeated passes", fixed), ("every pass alike", 1)):
-            schedule.REPEATED = repeated
+        for rule, (rows, samples, repeated) in RULES.items():
+            schedule.ROWS = stream.ROWS = rows
+            schedule.SAMPLES_PER_PASS, schedule.REPEATED = samples, repeated
             found = [fit(x, y, change, seed) for seed in range(args.draws)]
             after = [min(s) for s in found if s and min(s) >= CHANGED_AT]
             early = sum(bool(s) and min(s) < CHANGED_AT for s in found)

@@ -7,7 +7,8 @@ The expensive numbers of a sample (image attributes, thumbnail, the model's outp
 are the same in every draw. So the package's functions compute these numbers once for each image and
 corruption. The package's sketches turn the numbers of a draw into a profile, which
 `detection.look.compare_profiles` and `detection.monitor.ShiftMonitor` test. `check` compares such a
-profile with `profile(images, model=...)`.
+profile with `profile(images, model=...)`. These rows measure every sample. The row `BY_RULE` is made
+by a `Stream` that gets the samples in batches of `BATCH`, and measures as many as in a fit.
 """
 
 import hashlib
@@ -30,7 +31,9 @@ from keras_shiftguard.profiles import InputProfile
 from keras_shiftguard.statistics import attributes
 from keras_shiftguard.statistics.batch import InputSpec
 from keras_shiftguard.statistics.outputs import OutputSketch
+from keras_shiftguard.statistics.schedule import stride_for
 from keras_shiftguard.statistics.sketch import Sketch
+from keras_shiftguard.statistics.stream import Stream
 from keras_shiftguard.statistics.vectors import thumbnail
 
 LEVEL = 0.05
@@ -40,6 +43,8 @@ LOOKS = (10, 20, 40, 80, 160, 320, 640, 1280, 2560, 5120, 10_000)
 ONE_LOOK, IN_FIT = "ours, one look", "ours, in fit"
 MATTERS = "ours, one look, not negligible"
 OUTPUTS_ONLY = "ours, outputs only"  # what the peers see: no image attributes
+BY_RULE = "ours, one look, measured as in a fit"
+BATCH = 128
 SPEC = InputSpec("input", "channels_last", 1, (28, 28))
 
 
@@ -120,6 +125,20 @@ class Assembler:
         )
         return InputProfile({"input": self.sketch.drain()}, outputs=self.outputs.drain("model"))
 
+    def by_rule(self, version, index):
+        """Returns the profile of a first pass over these images in a fit with batches of `BATCH`."""
+        s, stream = self.samples, Stream("validation")
+        stream.build([SPEC])
+        stream.measure_every(stride_for(-(-len(index) // BATCH), BATCH))
+        for i in range(0, len(index), BATCH):
+            pixels = s.pixels(version[i : i + BATCH], index[i : i + BATCH])
+            stream.update({"input": ops.convert_to_tensor(pixels)}, pixels)
+        self.outputs.update(
+            ops.convert_to_tensor(s.softmax[version, index]),
+            ops.convert_to_tensor(s.penultimate[version, index]),
+        )
+        return replace(stream.drain(), outputs=self.outputs.drain("model"))
+
     def prefixes(self, version, index, sizes):
         """Returns the profile of the first n samples, for each n of ascending `sizes`."""
         total, last = None, 0
@@ -174,9 +193,11 @@ def run(cache, draws, null_draws, first_draw=0):
             for shift in wanted:
                 index, test, corrupted = shifts.draw(shift, number, samples.labels)
                 if reference is None:
-                    reference = assembler.profile(np.zeros(len(index), int), index)
+                    clean = np.zeros(len(index), int)
+                    reference = assembler.profile(clean, index)
+                    measured = assembler.by_rule(clean, index)
                 v = np.where(corrupted, shifts.CORRUPTIONS.index(shift.corruption), 0)
-                for method, found in _decide(assembler, reference, v, test).items():
+                for method, found in _decide(assembler, reference, measured, v, test).items():
                     row = {"method": method, "shift": shift.name, "draw": number}
                     file.write(json.dumps({**row, "found": found, "code": version}) + "\n")
                 file.flush()
@@ -186,9 +207,12 @@ def run(cache, draws, null_draws, first_draw=0):
     return version
 
 
-def _decide(assembler, reference, version, index):
-    """Returns {method: {n: [smallest p-value, alarm, ...]}} of one draw."""
-    found = {ONE_LOOK: {}, MATTERS: {}, OUTPUTS_ONLY: {}, IN_FIT: {}}
+def _decide(assembler, reference, measured, version, index):
+    """Returns {method: {n: [smallest p-value, alarm, ...]}} of one draw.
+
+    `measured` is the profile of the reference by the rule of a fit.
+    """
+    found = {ONE_LOOK: {}, BY_RULE: {}, MATTERS: {}, OUTPUTS_ONLY: {}, IN_FIT: {}}
     names = {"stream": "current", "against": "reference", "level": LEVEL}
     seen_by_peers = replace(reference, inputs={})
     monitor = ShiftMonitor(LEVEL, [("current", "reference")])
@@ -202,6 +226,8 @@ def _decide(assembler, reference, version, index):
             found[MATTERS][n] = [p, int(any(finding.matters for finding in seen))]
             look = compare_profiles(seen_by_peers, replace(current, inputs={}), **names)
             found[OUTPUTS_ONLY][n] = [look.p_value, int(bool(look.findings))]
+            look = compare_profiles(measured, assembler.by_rule(version[:n], index[:n]), **names)
+            found[BY_RULE][n] = [look.p_value, int(bool(look.findings))]
         if n in LOOKS:
             monitor.compare("current", "reference", current, reference)
             alarmed = alarmed or bool(monitor.report().findings)
