@@ -7,8 +7,8 @@ The expensive numbers of a sample (image attributes, thumbnail, the model's outp
 are the same in every draw. So the package's functions compute these numbers once for each image and
 corruption. The package's sketches turn the numbers of a draw into a profile, which
 `detection.look.compare_profiles` and `detection.monitor.ShiftMonitor` test. `check` compares such a
-profile with `profile(images, model=...)`. These rows measure every sample. The row `BY_RULE` is made
-by a `Stream` that gets the samples in batches of `BATCH`, and measures as many as in a fit.
+profile with `profile(images, model=...)`. These rows measure every sample. The row `BY_RULE` is
+made by a `Stream` that gets the samples in batches of `BATCH`, and measures as many as in a fit.
 """
 
 import hashlib
@@ -126,7 +126,7 @@ class Assembler:
         return InputProfile({"input": self.sketch.drain()}, outputs=self.outputs.drain("model"))
 
     def by_rule(self, version, index):
-        """Returns the profile of a first pass over these images in a fit with batches of `BATCH`."""
+        """Returns the profile of these images as of the first pass of a fit."""
         s, stream = self.samples, Stream("validation")
         stream.build([SPEC])
         stream.measure_every(stride_for(-(-len(index) // BATCH), BATCH))
