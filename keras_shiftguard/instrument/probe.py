@@ -20,6 +20,7 @@ from keras_shiftguard.instrument.batch_tensors import (
     is_dense,
     with_replaced_tensors,
 )
+from keras_shiftguard.instrument.keras_run import KerasRun
 from keras_shiftguard.instrument.layer_calls import no_gradients
 from keras_shiftguard.instrument.model_inputs import specs_of
 from keras_shiftguard.instrument.model_outputs import ModelOutputs
@@ -62,7 +63,7 @@ class Probe:
         self.run_key: object = None
         self.attached = False
         self._active: str | None = None  # the stream that is measured now
-        self._history: Any = None  # `model.history` when the latest batch began
+        self._run = KerasRun()  # in which the latest batch began
         self.has_failed = False  # if True, nothing is measured any more
         # A weak reference: in a reference cycle, only Python's garbage collector would free the
         # kept images of an old guard, and until then they would add up over many fits.
@@ -94,7 +95,7 @@ class Probe:
         if self.attached and function is not None and self not in _probes(function):
             setattr(self.model, FUNCTIONS[stream], self._wrapped(function, stream))
         self._active = stream
-        self._history = getattr(self.model, "history", None)
+        self._run = KerasRun()
 
     def end_batch(self) -> None:
         """Stops measuring until `begin_batch`: batches in between belong to other runs.
@@ -134,10 +135,11 @@ class Probe:
             is_active = self._active == stream
             if is_active:
                 self._active = None  # only one call is measured
-            # True in the first call of a later fit, if a fit was interrupted after `begin_batch`.
-            is_later = getattr(self.model, "history", None) is not self._history
+            # The first call of a later run is not measured, if a run was interrupted after
+            # `begin_batch`.
+            is_active = is_active and self._run.is_in_progress()
             is_idle = self.has_failed and not self._changes_input
-            if not is_active or is_later or is_idle:
+            if not is_active or is_idle:
                 if isinstance(batches, Batches):  # prepared by another guard
                     return self._steps.run(function, batches, lambda data: data)
                 return function(*arguments)

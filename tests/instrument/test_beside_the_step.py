@@ -139,6 +139,8 @@ class InterruptBefore(keras.callbacks.Callback):
         if batch == 2:
             raise Interrupt
 
+    on_test_batch_begin = on_predict_batch_begin = on_train_batch_begin
+
 
 @pytest.mark.slow_on_tensorflow
 def test_a_fit_interrupted_before_a_step_leaves_the_next_fit_alone(data):
@@ -149,6 +151,37 @@ def test_a_fit_interrupted_before_a_step_leaves_the_next_fit_alone(data):
     stream.drain()
     assert stream.profile.num_samples == 2 * 16
     fit(model, data)
+    assert stream.drain().num_samples == 0
+
+
+@pytest.mark.parametrize("is_caught", [True, False], ids=["forgotten", "traceback is kept"])
+@pytest.mark.parametrize("run", ["evaluate", "predict"])
+def test_a_run_interrupted_before_a_step_leaves_the_next_one_alone(data, run, is_caught):
+    """As in a notebook, where the traceback of the last exception keeps the dead run alive."""
+    model, guard = network(), sg.ShiftGuard(verbose=0, on_mismatch="fix")
+    more = {"batch_size": 16, "verbose": 0}
+    x = data[:1] if run == "predict" else data
+    kept = []
+    try:
+        getattr(model, run)(*x, callbacks=[guard, InterruptBefore()], **more)
+    except Interrupt as error:
+        kept += [error] * (not is_caught)
+    stream = guard._run.stream({"evaluate": "validation"}.get(run, "prediction"))
+    stream.drain()
+    assert stream.profile.num_samples == 2 * 16
+    getattr(model, run)(*x, **more)
+    model.fit(*data, validation_data=data, **more)
+    model.test_on_batch(*data)
+    assert stream.drain().num_samples == 0
+
+
+def test_a_loop_of_ones_own_after_an_interrupted_fit_is_not_measured(data):
+    model, guard = network(), sg.ShiftGuard(verbose=0, on_mismatch="fix")
+    with pytest.raises(Interrupt):
+        fit(model, data, guard, InterruptBefore())
+    stream = guard._run.stream("train")
+    stream.drain()
+    model.train_on_batch(*data)
     assert stream.drain().num_samples == 0
 
 

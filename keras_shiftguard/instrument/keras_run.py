@@ -1,0 +1,57 @@
+"""`KerasRun`: the call of `fit`, `evaluate` or `predict` that is in progress.
+
+Keras tells a callback that a batch begins, and then calls the model's function on the batch. If an
+exception comes in between, the next call of the function belongs to a later run, which may have no
+`ShiftGuard`. Keras gives a run no identity that both calls could compare, so Python's stack is used:
+both have the same frame of Keras's trainer below them.
+"""
+
+import sys
+from collections.abc import Iterator
+from types import FrameType
+from typing import Any
+from weakref import ref
+
+RUNS = ("fit", "evaluate", "predict")
+TRAINERS, CALLBACKS = "keras.src.backend.", "keras.src.callbacks.callback_list"
+
+
+class KerasRun:
+    """The innermost run that was in progress when this object was created.
+
+    Outside of a run of Keras, as in a user's own training loop, the run is None.
+    """
+
+    def __init__(self) -> None:
+        # The frame itself would keep the user's data alive. The address of a frame is its
+        # identity as long as the frame lives, and with it its list of callbacks.
+        self._frame: int | None = None
+        self._callbacks: Any = None
+        for frame in _frames():
+            if self._callbacks is None and _is_in(frame, CALLBACKS):
+                self._callbacks = ref(frame.f_locals["self"])
+            if _is_run(frame):
+                self._frame = id(frame)
+                break
+
+    def is_in_progress(self) -> bool:
+        """Whether the caller belongs to this run."""
+        if self._callbacks is not None and self._callbacks() is None:
+            return False
+        return self._frame == next((id(frame) for frame in _frames() if _is_run(frame)), None)
+
+
+def _frames() -> Iterator[FrameType]:
+    """Yields the frames of the caller's stack, the innermost first."""
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None:
+        yield frame
+        frame = frame.f_back
+
+
+def _is_run(frame: FrameType) -> bool:
+    return frame.f_code.co_name in RUNS and _is_in(frame, TRAINERS)
+
+
+def _is_in(frame: FrameType, module: str) -> bool:
+    return str(frame.f_globals.get("__name__", "")).startswith(module)
