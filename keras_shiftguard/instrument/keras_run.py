@@ -2,8 +2,8 @@
 
 Keras tells a callback that a batch begins, and then calls the model's function on the batch. If an
 exception comes in between, the next call of the function belongs to a later run, which may have no
-`ShiftGuard`. Keras gives a run no identity that both calls could compare, so Python's stack is used:
-both have the same frame of Keras's trainer below them.
+`ShiftGuard`. Keras gives a run no identity that the callback and the function could compare. So
+both look at Python's stack, where the same frame of Keras's trainer is below both of them.
 """
 
 import sys
