@@ -51,11 +51,12 @@ def parse():
     parser.add_argument(
         "--skip", type=int, default=20, help="steps before the first round of a fit"
     )
+    parser.add_argument("--steps-per-execution", type=int, default=1, help="for `compile`")
     parser.add_argument("--variants", default="plain,guard,tensorboard")
     return parser.parse_args()
 
 
-def build(name):
+def build(name, steps_per_execution):
     import keras
     from keras import layers
 
@@ -77,7 +78,12 @@ def build(name):
                 layers.Dense(10, activation="softmax"),
             ]
         )
-    model.compile("sgd", "sparse_categorical_crossentropy", metrics=["accuracy"])
+    model.compile(
+        "sgd",
+        "sparse_categorical_crossentropy",
+        metrics=["accuracy"],
+        steps_per_execution=steps_per_execution,
+    )
     return model
 
 
@@ -88,9 +94,9 @@ class Copy:
         end: `(wall, CPU)` seconds that the callbacks took at the end of the latest epoch.
     """
 
-    def __init__(self, model_name, data, log_dir):
+    def __init__(self, model, data, log_dir):
         self.left, self.end = 0, (0.0, 0.0)
-        self._model, self._data, self._log_dir = build(model_name), data, log_dir
+        self._model, self._data, self._log_dir = model, data, log_dir
 
     def begin(self, variant):
         """Begins a fit of one epoch with the callbacks of a variant; `run` then trains."""
@@ -217,18 +223,20 @@ def main():
     names = args.variants.split(",")
     if args.backend != "tensorflow" and "tensorboard" in names:
         names.remove("tensorboard")  # keras.callbacks.TensorBoard needs TensorFlow
-    epoch = IMAGES_PER_EPOCH // batch
+    epoch = IMAGES_PER_EPOCH // batch // args.steps_per_execution
     if args.skip + args.rounds * args.steps >= epoch:
         raise SystemExit(f"skip + rounds * steps must be below the {epoch} steps of an epoch")
     print(
-        f"{args.model}, batch {batch}, {size}x{size}, {args.backend}, {args.cycles} cycles of "
+        f"{args.model}, batch {batch}, {size}x{size}, {args.backend}, steps per execution "
+        f"{args.steps_per_execution}, {args.cycles} cycles of "
         f"{len(names)} fits, {args.rounds} rounds of {args.steps} steps in each; load "
         f"{os.getloadavg()[0]:.1f} at the start"
     )
     times, ends = {name: [] for name in names}, {name: [] for name in names}
     with tempfile.TemporaryDirectory() as log_dir:
         data = batches(batch, size)
-        copies = [Copy(args.model, data, log_dir) for _ in names]
+        models = [build(args.model, args.steps_per_execution) for _ in names]
+        copies = [Copy(model, data, log_dir) for model in models]
         for fit in range(args.cycles * len(names)):
             shift = fit % len(names)
             chosen = dict(zip(names, copies[shift:] + copies[:shift], strict=True))

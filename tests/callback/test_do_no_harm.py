@@ -6,8 +6,12 @@ checks that first.
 """
 
 import functools
+import os
 import random
+import subprocess
+import sys
 import zipfile
+from pathlib import Path
 
 import h5py
 import keras
@@ -62,6 +66,53 @@ class Subclassed(keras.Model):
 class OwnStep(Subclassed):
     def train_step(self, *args):
         return super().train_step(*args)
+
+
+class WholeStep(Subclassed):
+    """A model whose training step is the user's from beginning to end, as in Keras's guides."""
+
+    if BACKEND == "jax":
+
+        def train_step(self, state, data):
+            import jax
+
+            trainable, non_trainable, optimizer, metrics = state
+            x, y = data[:2]
+
+            def loss_of(trainable):
+                y_pred, others = self.stateless_call(trainable, non_trainable, x, training=True)
+                return self.loss(y, y_pred), others
+
+            (loss, non_trainable), gradients = jax.value_and_grad(loss_of, has_aux=True)(trainable)
+            trainable, optimizer = self.optimizer.stateless_apply(optimizer, gradients, trainable)
+            return {"loss": loss}, (trainable, non_trainable, optimizer, metrics)
+
+    elif BACKEND == "tensorflow":
+
+        def train_step(self, data):
+            import tensorflow as tf
+
+            x, y = data[:2]
+            with tf.GradientTape() as tape:
+                y_pred = self(x, training=True)
+                loss = self.compute_loss(x, y, y_pred)
+            gradients = tape.gradient(loss, self.trainable_variables)
+            self.optimizer.apply(gradients, self.trainable_variables)
+            return self.compute_metrics(x, y, y_pred)
+
+    else:
+
+        def train_step(self, data):
+            import torch
+
+            x, y = data[:2]
+            self.zero_grad()
+            loss = self.loss(y, self(x, training=True))
+            loss.backward()
+            with torch.no_grad():
+                values = [v.value.grad for v in self.trainable_weights]
+                self.optimizer.apply(values, self.trainable_weights)
+            return {"loss": loss}
 
 
 class OwnFunction(Subclassed):
@@ -125,6 +176,7 @@ CASES = {
     "steps_per_execution": dict(build=sequential, steps_per_execution=3),
     "eager": dict(build=sequential, run_eagerly=True),
     "own step": dict(build=OwnStep),
+    "whole step": dict(build=WholeStep),
     "own function": dict(build=OwnFunction),
     "train_on_batch": dict(build=sequential, callbacks=[OnBatch]),
     "two guards": dict(build=sequential),
@@ -164,6 +216,30 @@ def test_training_is_bit_for_bit_the_same(case, mode, data):
         assert same(first, guarded)
     else:
         pytest.skip("two runs without the guard do not agree either")
+
+
+DEVICES = """
+import keras, numpy as np, test_do_no_harm as t
+keras.distribution.set_distribution(keras.distribution.DataParallel())
+assert len(keras.distribution.list_devices()) == 4
+rng = np.random.default_rng(0)
+data = rng.random((64, 12, 12, 3)).astype("float32"), rng.integers(0, 3, 64)
+first, second = (t.train(t.sequential, data) for _ in range(2))
+guard = t.ShiftGuard(on_mismatch="ignore", on_shift="ignore", verbose=0)
+guarded = t.train(t.sequential, data, [guard])
+assert guard.profiles["train"].num_samples == 64 and guard.profiles["validation"].num_samples == 20
+assert t.same(first, second), "two runs without the guard do not agree either"
+assert t.same(first, guarded)
+"""
+
+
+@pytest.mark.thorough
+@pytest.mark.skipif(BACKEND != "jax", reason="Keras distributes on JAX")
+def test_training_on_four_devices_is_bit_for_bit_the_same():
+    flags = os.environ.get("XLA_FLAGS", "") + " --xla_force_host_platform_device_count=4"
+    folders = os.pathsep.join(map(str, (Path(__file__).parent, *Path(__file__).parents[1:3])))
+    environment = {**os.environ, "XLA_FLAGS": flags, "PYTHONPATH": folders}
+    subprocess.run([sys.executable, "-c", DEVICES], check=True, env=environment, timeout=300)
 
 
 @pytest.fixture(scope="module")

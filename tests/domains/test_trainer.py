@@ -139,6 +139,28 @@ def test_two_replicas_are_one():
 
 
 @pytest.mark.backend
+@pytest.mark.thorough
+@pytest.mark.to_the_bit
+@pytest.mark.parametrize("method", ["dann", "adamatch", "auto"])
+def test_the_guard_changes_no_bit_of_a_compiled_step(rng, method):
+    x, y, target = two_domains(rng)
+
+    def trained(*guards):
+        keras.utils.set_random_seed(1)
+        built = DomainAdaptationModel(network(), "features", method, verbose=0)
+        built.compile("adam", LOSS(from_logits=True))
+        more = {"validation_data": (x[:20], y[:20]), "epochs": 3, "batch_size": 16, "verbose": 0}
+        built.fit(x, y, target_data=target, callbacks=[*guards], **more)
+        return [*built.get_weights(), *(v.numpy() for v in built.optimizer.variables)]
+
+    guard = ShiftGuard(target_data=target, on_mismatch="ignore", on_shift="ignore", verbose=0)
+    first, second, guarded = trained(), trained(), trained(guard)
+    assert guard.profiles["train"].num_samples == len(x)
+    assert all(map(np.array_equal, first, second)), "two runs without the guard do not agree"
+    assert len(first) == len(guarded) and all(map(np.array_equal, first, guarded))
+
+
+@pytest.mark.backend
 def test_the_guard_sees_source_and_target_apart(rng, tmp_path):
     x, y = rng.normal(size=(96, 4)).astype("float32"), rng.integers(0, 2, 96)
     target = x[:64] + 2

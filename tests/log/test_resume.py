@@ -170,6 +170,7 @@ def test_a_correction_is_on_from_the_first_batch(tmp_path, raw_images):
     assert again.diagnosis == first.diagnosis
 
 
+@backend
 @pytest.mark.thorough
 @pytest.mark.to_the_bit
 def test_killed_by_another_process():
