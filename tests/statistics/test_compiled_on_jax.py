@@ -133,6 +133,23 @@ def test_profile_after_compare_compiles_nothing(rng, compilations):
     assert compilations(lambda: sg.compare(other, one)) == []
 
 
+def test_a_diagnosis_and_an_explained_gap_compile_no_statistic_again(rng, compilations):
+    """`diagnose` leaves out the features, so it has functions of its own: for counts, for values."""
+    one, other = (rng.random((CHUNK + more, 4, 6, 3)).astype("float32") for more in (9, 4))
+
+    def network():
+        return keras.Sequential([keras.Input((4, 6, 3)), layers.Flatten(), layers.Dense(2)])
+
+    first = compilations(lambda: sg.diagnose(network(), one))
+    assert first.count(STATISTIC) == 2, first
+    assert STATISTIC not in compilations(lambda: sg.diagnose(network(), other))
+    y = np.arange(CHUNK) % 2
+    a, b = (one[:CHUNK], y), (other[:CHUNK], y)
+    sg.explain_gap(network(), a, b)
+    assert STATISTIC not in compilations(lambda: sg.explain_gap(network(), b, a))
+    assert STATISTIC not in compilations(lambda: sg.compare(one, other))
+
+
 def test_profiles_of_a_few_samples_share_a_compiled_statistic(rng, compilations):
     photos = rng.random((60, 11, 6, 3))  # a size that no other test has
     first = compilations(lambda: sg.profile(photos[:40]))
