@@ -74,7 +74,8 @@ class FeatureReader:
         if not isinstance(layer, keras.layers.Dense) or rank != 2:
             return Features(features, None)
         kernel, bias = (_numbers(v) for v in (layer.kernel, layer.bias))
-        return Features(features, features @ kernel + bias)
+        with np.errstate(over="ignore", invalid="ignore"):  # if the training has diverged
+            return Features(features, features @ kernel + bias)
 
     @property
     def has_one_layer(self) -> bool:

@@ -1,6 +1,5 @@
 """The verdict of a run is the same whether a part of the samples or all of them are measured."""
 
-import keras
 import lite0
 import numpy as np
 import pytest

@@ -321,6 +321,18 @@ def test_sparse_ragged_and_text_inputs_are_named_in_one_warning(data):
         sg.profile({"ragged": batch["ragged"]} for batch in batches)
 
 
+@pytest.mark.skipif(BACKEND == "torch", reason="Keras has no sparse tensors on PyTorch")
+def test_a_sparse_input_is_named_in_a_warning(data):
+    sparse = pytest.importorskip("scipy.sparse")
+    x = sparse.random(80, 30, 0.1, "csr", dtype="float32", random_state=0)
+    model = keras.Sequential([keras.Input((30,), sparse=True), keras.layers.Dense(2)])
+    model.compile("sgd", "mse")
+    guard = sg.ShiftGuard(verbose=0)
+    with pytest.warns(sg.ShiftWarning, match="it is sparse") as warned:
+        model.fit(x, np.zeros((80, 2)), 16, epochs=2, callbacks=[guard], verbose=0)
+    assert sum(w.category is sg.ShiftWarning for w in warned) == 1
+
+
 def test_warnings_that_python_turns_into_errors_say_what_they_said(data):
     x = {"image": data[0][:, :8, :8], "other": data[1][:, None] > 0}
     with warnings.catch_warnings():

@@ -134,7 +134,7 @@ def test_profile_after_compare_compiles_nothing(rng, compilations):
 
 
 def test_a_diagnosis_and_an_explained_gap_compile_no_statistic_again(rng, compilations):
-    """`diagnose` leaves out the features, so it has functions of its own: for counts, for values."""
+    """`diagnose` leaves out the features, so it has functions of its own."""
     one, other = (rng.random((CHUNK + more, 4, 6, 3)).astype("float32") for more in (9, 4))
 
     def network():
