@@ -15,7 +15,13 @@ from keras import layers
 from keras_shiftguard import InputConvention
 
 LITE0 = ["lite0", "lite0_unit", "lite0_caffe", "lite0_folded", "lite0_head_unit", "lite0_head_2"]
-SCRATCH = ["scratch_unit", "scratch_torch", "scratch_raw", "scratch_mobilenet_unit"]
+SCRATCH = [
+    "scratch_unit",
+    "scratch_torch",
+    "scratch_raw",
+    "scratch_mobilenet_unit",
+    "scratch_mobilenet_settled_unit",
+]
 OWN = [*LITE0, *SCRATCH]
 STEPS = 600  # of 32 images: the default momentum of batch norm, .99, has then converged by 99.8 %
 
@@ -44,7 +50,7 @@ def load(name: str) -> tuple[keras.Model, int, InputConvention, bool]:
         return fold_batch_norm(lite0.build()), 224, tf, False
     if name in SCRATCH:
         true = InputConvention(name.split("_")[-1])
-        return from_scratch(true, "mobilenet" in name), 160, true, True
+        return from_scratch(true, "mobilenet" in name, "settled" in name), 160, true, True
     classes = 2 if name.endswith("_2") else 30
     return head_on_frozen(classes), 160, InputConvention("unit"), True
 
@@ -75,7 +81,9 @@ def parts_of_photos(classes: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
     return np.stack(x).astype("float32"), np.asarray(y)
 
 
-def from_scratch(convention: InputConvention, is_mobile_net: bool) -> keras.Model:
+def from_scratch(
+    convention: InputConvention, is_mobile_net: bool, settled: bool = False
+) -> keras.Model:
     """Returns a network that was trained from random weights on images in a convention.
 
     It tells the twenty labelled photos apart, by parts of 96 x 96 pixels, mirrored or not.
@@ -84,11 +92,15 @@ def from_scratch(convention: InputConvention, is_mobile_net: bool) -> keras.Mode
         convention: What the network is fed.
         is_mobile_net: A MobileNetV2 of keras.applications, whose batch norm (momentum .999) has
             converged by 45 % after `STEPS`; else four convolutions with batch norm.
+        settled: Whether the momentum is .994 instead, so that 97 % have converged.
     """
     keras.utils.set_random_seed(0)
     raw = own_photos.imagenet_photos()[0]
     if is_mobile_net:
         body = keras.applications.MobileNetV2((None, None, 3), 0.35, False, None, pooling="avg")
+        for layer in body.layers:
+            if settled and isinstance(layer, layers.BatchNormalization):
+                layer.momentum = 0.994
     else:
         body = keras.Sequential([keras.Input((None, None, 3))])
         for width in (16, 32, 64, 64):
