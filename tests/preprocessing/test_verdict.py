@@ -9,6 +9,7 @@ from numpy_reference import profile
 from photos import imagenet_photos, odd_photos
 
 from keras_shiftguard.preprocessing.correction.convention import InputConvention
+from keras_shiftguard.preprocessing.diagnose import diagnose
 from keras_shiftguard.preprocessing.expected.batch_norm import BatchNormEvidence
 from keras_shiftguard.preprocessing.verdict import judge
 
@@ -218,3 +219,23 @@ def test_a_network_trained_on_smooth_images_is_not_accused(sees_brightness, stat
     found = judge(model, {"input": fed}, profile(fed))
     assert found.status == status, found.evidence
     assert found.expected.mode == ("unit" if sees_brightness else "unknown")
+
+
+@pytest.mark.thorough
+@pytest.mark.eager
+def test_foreign_weights_in_a_published_structure_convict_nobody():
+    """As those of a VGG16 that others trained on another input: the structure alone suspects."""
+    keras.utils.set_random_seed(0)
+    options = {"weights": None, "include_top": False, "pooling": "avg"}
+    model = keras.applications.VGG16(input_shape=(96, 96, 3), **options)
+    rng = np.random.default_rng(0)
+    for weight in model.weights:
+        if weight.name == "bias":  # so that the weights do not look untrained
+            weight.assign(rng.normal(0, 0.1, weight.shape))
+    photos = RAW[:, ::2, ::2][:, :96, :96]
+    for mode in ("torch", "unit", "raw"):
+        found = diagnose(model, InputConvention(mode).from_raw(photos))
+        assert found.status == "unknown" and found.fix is None, found
+        assert found.evidence[0].startswith("VGG16 is published for caffe")
+        assert "these weights do not confirm it" in found.evidence[0]
+    assert diagnose(model, CAFFE.from_raw(photos)).status == "ok"

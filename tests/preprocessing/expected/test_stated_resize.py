@@ -125,3 +125,14 @@ def test_the_stated_filter_is_not_called_wrong(interpolation):
     (summary,) = sg.profile(np.zeros((4, 8, 8, 3), "float32")).inputs.values()
     assert resize_hints(stated, summary, [hint]) == ()
     assert resize_hints(StatedResize((8, 8)), summary, [hint]) == (hint,)
+
+
+def test_squashed_images_are_a_hint_if_the_aspect_ratio_is_stated():
+    (summary,) = sg.profile(np.zeros((4, 224, 224, 3), "float32")).inputs.values()
+    squashed = Hint("squashed", "These images seem narrower than they were.", 0.4)
+    crop = resize_hints(StatedResize((224, 224), "bicubic", True, "crop"), summary, [squashed])
+    assert [hint.name for hint in crop] == ["squashed", "stated_crop"]
+    assert "keeps the aspect ratio" in crop[1].sentence
+    assert "crop_to_aspect_ratio=True" in crop[1].sentence
+    stretched = resize_hints(StatedResize((224, 224), "bicubic", True), summary, [squashed])
+    assert stretched == (squashed,)
