@@ -3,8 +3,9 @@
 `tools/keras_tests.py` loads the plugin. The plugin writes a line of JSON to `--results` when a test
 begins, and another when the test ends, with the outcome and the counted samples of each call:
 
-    {"test": ..., "outcome": "passed", "seconds": ..., "message": "", "calls": [{"method": "fit",
-     "guarded": true, "batches": 2, "counted": 64, "expected": 64, "warnings": [], ...}]}
+    {"test": ..., "outcome": "passed", "seconds": ..., "cpu": ..., "message": "",
+     "calls": [{"method": "fit", "guarded": true, "batches": 2, "counted": 64, "expected": 64,
+                "warnings": [], ...}]}
 
 With `--guards plain` no guard is put in, and only the calls are noted.
 """
@@ -193,7 +194,7 @@ def _write(config, line):
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_protocol(item):
     """Runs one test and writes its outcome."""
-    name, start = name_of(item), time.monotonic()
+    name, start, cpu = name_of(item), time.monotonic(), time.process_time()
     NOTES.__init__()
     item.phases = []
     _write(item.config, {"test": name, "outcome": "began"})
@@ -202,7 +203,8 @@ def pytest_runtest_protocol(item):
     message = _message(bad[0]) if bad and bad[0].outcome == "failed" else ""
     outcome = bad[0].outcome if bad else "passed"
     seconds = round(time.monotonic() - start, 2)
-    line = {"test": name, "outcome": outcome, "seconds": seconds, "message": message}
+    cpu = round(time.process_time() - cpu, 2)
+    line = {"test": name, "outcome": outcome, "seconds": seconds, "cpu": cpu, "message": message}
     _write(item.config, {**line, "calls": NOTES.calls})
     return result
 
