@@ -199,18 +199,20 @@ def ratios(times, plain, rng):
 
 
 def report(name, times, end, target, rng):
-    for kind, column in (("wall", 0), ("cpu", 1)):
-        found = ratios(times[name][..., column], times["plain"][..., column], rng)
-        for which, (ratio, low, high) in found.items():
-            line = f"{name:12} {kind:4} {which:6} {100 * (ratio - 1):+6.2f} %  "
-            line += f"[{100 * (low - 1):+.2f}, {100 * (high - 1):+.2f}]"
+    """Prints the rows of a variant in the table of ratios."""
+    for kind, column in (("wall", 0), ("CPU", 1)):
+        seconds, plain = times[name][..., column], times["plain"][..., column]
+        for which, (ratio, low, high) in ratios(seconds, plain, rng).items():
+            verdict = ""
             if name == "guard":
                 verdict = "within" if high - 1 <= target else "not resolved"
                 verdict = "above" if low - 1 > target else verdict
-                line += f"   target {100 * target:.0f} %: {verdict}"
-            print(line)
-    mean = 1000 * times[name].mean(axis=(0, 1))
-    print(f"{'':12} {mean[0]:.1f} ms a step, {mean[1]:.1f} ms cpu; end of an epoch {end[0]:.2f} s")
+                verdict += f" ({100 * target:.0f} %)"
+            percent = [f"{100 * (value - 1):+.2f}" for value in (ratio, low, high)]
+            interval = f"[{percent[1]}, {percent[2]}]"
+            ms, at_end = 1000 * seconds.mean(), f"{end[column]:.2f}"
+            cells = (name, kind, f"{ms:.1f}", which, percent[0], interval, at_end, verdict)
+            print("| " + " | ".join(cells) + " |")
 
 
 def main():
@@ -259,8 +261,10 @@ def main():
         for name, rows in times.items()
     }
     print(f"load {os.getloadavg()[0]:.1f} at the end")
-    mean = 1000 * times["plain"].mean(axis=(0, 1))
-    print(f"{'plain':12} {mean[0]:.1f} ms a step wall, {mean[1]:.1f} ms cpu")
+    wall, cpu = 1000 * times["plain"].mean(axis=(0, 1))
+    print("\n| | time | ms a step | ratio | added, % | 95 % | s at the end of an epoch | aim |")
+    print("|---|---|---|---|---|---|---|---|")
+    print(f"| plain | wall | {wall:.1f} | | | | | |\n| plain | CPU | {cpu:.1f} | | | | | |")
     for name in names[1:]:
         report(name, times, ends[name], TARGETS[args.model], rng)
 
