@@ -28,7 +28,7 @@ class KerasRun:
         self._frame: int | None = None
         self._callbacks: Any = None
         for frame in _frames():
-            if self._callbacks is None and _is_in(frame, CALLBACKS):
+            if _is_in(frame, CALLBACKS):  # the last one is that of the run itself
                 self._callbacks = ref(frame.f_locals["self"])
             if _is_run(frame):
                 self._frame = id(frame)
@@ -38,7 +38,12 @@ class KerasRun:
         """Whether the caller belongs to this run."""
         if self._callbacks is not None and self._callbacks() is None:
             return False
-        return self._frame == next((id(frame) for frame in _frames() if _is_run(frame)), None)
+        for frame in _frames():
+            if _is_run(frame):
+                return self._frame == id(frame)
+            if frame.f_code.co_name.endswith("_on_batch") and _is_in(frame, TRAINERS):
+                break  # not called by a run of Keras itself
+        return self._frame is None
 
 
 def _frames() -> Iterator[FrameType]:

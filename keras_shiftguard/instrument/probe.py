@@ -132,12 +132,11 @@ class Probe:
             # The last argument holds the batches: a list on PyTorch and in `predict`, else an
             # iterator.
             *others, batches = arguments
-            is_active = self._active == stream
+            # Another run may call the function first: one within a callback, or a later one, if
+            # this run was interrupted after `begin_batch`.
+            is_active = self._active == stream and self._run.is_in_progress()
             if is_active:
                 self._active = None  # only one call is measured
-            # The first call of a later run is not measured, if a run was interrupted after
-            # `begin_batch`.
-            is_active = is_active and self._run.is_in_progress()
             is_idle = self.has_failed and not self._changes_input
             if not is_active or is_idle:
                 if isinstance(batches, Batches):  # prepared by another guard

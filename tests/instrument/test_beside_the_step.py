@@ -175,6 +175,35 @@ def test_a_run_interrupted_before_a_step_leaves_the_next_one_alone(data, run, is
     assert stream.drain().num_samples == 0
 
 
+class Nested(keras.callbacks.Callback):
+    """Runs the same model on other data between the guard's begin of a batch and the step."""
+
+    def __init__(self, run):
+        super().__init__()
+        self.run, self.is_inside = run, False
+
+    def on_train_batch_begin(self, batch, logs=None):
+        if not self.is_inside:
+            self.is_inside = True
+            self.run(self.model)
+            self.is_inside = False
+
+    on_test_batch_begin = on_train_batch_begin
+
+
+@pytest.mark.parametrize("run", ["evaluate", "test_on_batch"])
+def test_a_run_within_a_batch_is_not_measured_in_its_place(data, run):
+    guard = sg.ShiftGuard(verbose=0, on_mismatch="ignore")
+    other = data[0][:16] + 3, data[1][:16]
+    nested = Nested(lambda model: getattr(model, run)(*other, **more[run]))
+    more = {"evaluate": {"verbose": 0}, "test_on_batch": {}}
+    model = network()
+    model.evaluate(*data, batch_size=16, callbacks=[guard, nested], verbose=0)
+    found = guard.profiles["validation"]
+    assert found.num_samples == 80
+    assert found.inputs["input"].maximum.max() <= data[0].max()
+
+
 def test_a_loop_of_ones_own_after_an_interrupted_fit_is_not_measured(data):
     model, guard = network(), sg.ShiftGuard(verbose=0, on_mismatch="fix")
     with pytest.raises(Interrupt):
