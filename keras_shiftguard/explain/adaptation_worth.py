@@ -20,10 +20,11 @@ from keras_shiftguard.explain.estimate import (
     AccuracyEstimate,
     estimate_accuracy,
 )
-from keras_shiftguard.explain.samples import CHUNK, spread
+from keras_shiftguard.explain.samples import CHUNK
 from keras_shiftguard.instrument.processes import has_several_processes
 from keras_shiftguard.instrument.undisturbed import undisturbed
 from keras_shiftguard.io.batches import named_inputs
+from keras_shiftguard.statistics.spread import spread
 
 LARGE = 0.8  # an effect size in standard deviations between samples; Cohen calls 0.8 large
 # With fewer target samples, the line before the fit never says "likely". If no difference was

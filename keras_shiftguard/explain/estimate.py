@@ -14,11 +14,12 @@ from keras_shiftguard.errors import BadInputError
 from keras_shiftguard.explain.corrupted_copies import corrupted_copies
 from keras_shiftguard.explain.model_facts import ModelFacts, read_model_facts
 from keras_shiftguard.explain.reference import Reference, resolve_reference
-from keras_shiftguard.explain.samples import CHUNK, Samples, read_samples, spread
+from keras_shiftguard.explain.samples import CHUNK, Samples, read_samples
 from keras_shiftguard.explain.unlabelled_scores import ReferenceScores, scores
 from keras_shiftguard.io.as_page import AsPage
 from keras_shiftguard.profiles import InputProfile
 from keras_shiftguard.statistics.classes import host_probabilities
+from keras_shiftguard.statistics.spread import spread
 
 MAX_REFERENCE = 512  # largest number of labelled samples that are corrupted
 MIN_REFERENCE = 50  # with fewer labelled samples, no value is given

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 import keras
 import numpy as np
 
-from keras_shiftguard.explain.samples import spread
 from keras_shiftguard.explain.worst_slices import attributes_of, moments
+from keras_shiftguard.statistics.spread import spread
 
 MAX_SAMPLES_TO_FIT = 96  # images on which the attributes are compared
 CHUNK = 256

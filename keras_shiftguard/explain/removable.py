@@ -14,7 +14,7 @@ from keras_shiftguard.explain.pixel_grid import find_grid
 from keras_shiftguard.explain.reference import Reference
 from keras_shiftguard.explain.removal import RawFeed, Removable, Views, changes_values
 from keras_shiftguard.explain.report import CHANNEL_ORDER, PREPROCESSING, SIZE
-from keras_shiftguard.explain.samples import Samples, spread
+from keras_shiftguard.explain.samples import Samples
 from keras_shiftguard.instrument.measure import profile_of
 from keras_shiftguard.preprocessing.correction.convention import layer_between
 from keras_shiftguard.preprocessing.correction.convention_words import in_words
@@ -22,6 +22,7 @@ from keras_shiftguard.preprocessing.correction.layer import InputCorrection
 from keras_shiftguard.preprocessing.diagnose import diagnose
 from keras_shiftguard.preprocessing.diagnosis import Diagnosis
 from keras_shiftguard.profiles import InputSummary
+from keras_shiftguard.statistics.spread import spread
 
 MAX_SAMPLES_TO_DIAGNOSE = 256
 MAX_FILES_TO_READ = 32  # files that show how raw images are preprocessed

@@ -13,8 +13,8 @@ import keras
 import numpy as np
 
 from keras_shiftguard.explain.predictions import Predictions, predict
-from keras_shiftguard.explain.samples import spread
 from keras_shiftguard.explain.style_search import StyleSearch
+from keras_shiftguard.statistics.spread import spread
 
 # Share of the distance between the mean attributes of reference and data that the operation must
 # remove.

@@ -21,6 +21,7 @@ from keras_shiftguard.io.batches import (
     without_pandas,
 )
 from keras_shiftguard.statistics.classes import host_class_ids
+from keras_shiftguard.statistics.spread import spread
 
 MAX_GENERATOR_SAMPLES = 10_000  # read from a generator by default, because it may never end
 CHUNK = 128  # samples that are processed at once
@@ -207,10 +208,3 @@ def class_ids(y: Any, num_classes: int) -> np.ndarray | None:
             f"Received: labels from {ids.min()} to {ids.max()}"
         )
     return ids
-
-
-def spread(number: int, at_most: int | None) -> np.ndarray:
-    """Returns at most `at_most` positions out of `number`, evenly spread."""
-    if at_most is None or number <= at_most:
-        return np.arange(number)
-    return np.arange(at_most) * number // at_most

@@ -15,8 +15,8 @@ from keras_shiftguard.adaptation.augmentation.bank import Bank
 from keras_shiftguard.adaptation.augmentation.draws import Draws, fixed_seed
 from keras_shiftguard.adaptation.augmentation.operations import OPERATIONS
 from keras_shiftguard.adaptation.augmentation.rehearsal import Rehearsal
-from keras_shiftguard.explain.samples import spread
 from keras_shiftguard.statistics.batch import InputSpec, spec_for
+from keras_shiftguard.statistics.spread import spread
 
 LIGHT = (
     *("darker", "brighter", "less_contrast", "more_contrast", "gamma_up", "gamma_down", "haze"),

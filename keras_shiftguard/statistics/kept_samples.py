@@ -7,6 +7,7 @@ import numpy as np
 
 from keras_shiftguard.statistics.batch import InputSpec
 from keras_shiftguard.statistics.classes import host_class_ids, width_of
+from keras_shiftguard.statistics.spread import spread_pairs, taken
 from keras_shiftguard.statistics.state import on_host
 from keras_shiftguard.statistics.vectors import middle_frame
 
@@ -78,10 +79,13 @@ class KeptSamples:
         room = self._room_of_unknown(x.shape[0]) if self.measured is None else self._room()
         if room <= 0 or not x.shape[0]:
             return
-        images = self._as_rows(x[:room]) if is_row else self._as_images(x[:room])
-        ids = host_class_ids(on_host(y[:room])) if width_of(y) else None
+        # Neighbors show whether the samples depend on each other, as the frames of a clip do.
+        chosen = spread_pairs(x.shape[0], room)
+        x = taken(x, chosen)
+        images = self._as_rows(x) if is_row else self._as_images(x)
+        ids = host_class_ids(on_host(taken(y, chosen))) if width_of(y) else None
         labels = np.full(len(images), -1) if ids is None else np.maximum(ids, -1)
-        self._parts.append((images, labels, first + np.arange(len(images))))
+        self._parts.append((images, labels, first + chosen))
 
     @property
     def _filled(self) -> int:
@@ -106,10 +110,9 @@ class KeptSamples:
                 return room
             if self._per_batch > MIN_PER_BATCH:
                 self._per_batch = self._per_batch * 3 // 4
-                # The slices are copied, because a slice keeps the whole array in memory.
                 self._parts = [
-                    (x[: self._per_batch].copy(), y[: self._per_batch], at[: self._per_batch])
-                    for x, y, at in self._parts
+                    tuple(part[spread_pairs(len(part), self._per_batch)] for part in parts)
+                    for parts in self._parts
                 ]
             elif len(self._parts) > 1:
                 self._every *= 2

@@ -16,6 +16,7 @@ from keras_shiftguard.statistics.lattice import Lattice
 from keras_shiftguard.statistics.moments import Moments
 from keras_shiftguard.statistics.quantiles import Quantiles
 from keras_shiftguard.statistics.sampled_pixels import SampledPixels
+from keras_shiftguard.statistics.spread import spread_rows
 from keras_shiftguard.statistics.state import State
 
 
@@ -77,6 +78,7 @@ class Sketch:
             rows: Number of samples, if the rows after them are padding; None for all.
             details: Largest number of samples of the batch that are added to the sampled pixels,
                 the features and the embedding, which cost more than the moments; None for all.
+                They are evenly spread over the batch.
                 With 0, the features and the embedding are left out, and nothing else is limited.
 
         Returns:
@@ -96,7 +98,7 @@ class Sketch:
         for statistic in self.pixel_statistics:
             statistic.update(batch)
         if details:
-            x = x[:details]
+            x = spread_rows(x, details, rows)
             rows = None if rows is None else ops.minimum(rows, details)
         pixels = SampledPixels(x, self.spec, rows)
         for sampled in self.sampled_statistics:

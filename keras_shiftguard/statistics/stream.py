@@ -124,8 +124,7 @@ class Stream:
                 continue
             projections, weight = sketch.measure(inputs[name], rows, ROWS)
             if i == 0 and self.labels is not None and width_of(y):
-                measured = None if rows is None else np.minimum(rows, np.int32(ROWS))
-                self.labels.measure(y[:ROWS], projections, weight, measured)
+                self.labels.measure(y, projections, weight, rows, ROWS)
 
     def corrected(self, name: str, tensor: Any) -> Any:
         """Returns the tensor with the correction of its input applied, if there is one."""
@@ -143,7 +142,7 @@ class Stream:
         """Measures the next step and then every `stride`-th step; other steps are only counted.
 
         At a measured step, the moments and extremes use all samples of the batch, and the other
-        statistics at most `ROWS` samples.
+        statistics at most `ROWS` samples, evenly spread over the batch.
         """
         self.stride, self._step = stride, 0
 

@@ -6,6 +6,7 @@ from keras import ops
 
 from keras_shiftguard.statistics.batch import spec_for
 from keras_shiftguard.statistics.kept_samples import FIRST_SAMPLES, KeptSamples
+from keras_shiftguard.statistics.spread import spread_pairs
 from keras_shiftguard.statistics.stream import Stream
 
 pytestmark = [pytest.mark.backend, pytest.mark.each_backend]
@@ -31,7 +32,8 @@ def kept_of(batches, measured, max_samples=64, batch=20):
 
 def test_the_first_images_come_at_once_and_the_others_from_the_whole_pass():
     positions, labels = kept_of(batches=40, measured=40)
-    np.testing.assert_array_equal(positions[:FIRST_SAMPLES], np.arange(FIRST_SAMPLES))
+    np.testing.assert_array_equal(positions[:20], np.arange(20))
+    assert np.bincount(positions[:FIRST_SAMPLES] // 20).tolist() == [20, FIRST_SAMPLES - 20]
     np.testing.assert_array_equal(labels, positions % 7)
     assert len(positions) == 64
     batches = positions[FIRST_SAMPLES:] // 20
@@ -48,7 +50,9 @@ def test_the_end_of_a_pass_has_its_part():
 
 @pytest.mark.parametrize("batch", [1, 20, 200])
 def test_a_pass_of_unknown_length_is_kept_evenly(batch):
-    np.testing.assert_array_equal(kept_of(1, None, batch=batch)[0], np.arange(min(batch, 64)))
+    first = kept_of(1, None, batch=batch)[0]
+    np.testing.assert_array_equal(first, spread_pairs(batch, 64))
+    assert batch < 200 or first.tolist()[:4] == [0, 1, 6, 7] and first.max() == 193
     positions, _ = kept_of(batches=100, measured=None, batch=batch)
     assert (24 if batch == 1 else 48) <= len(positions) <= 64
     quarters = np.bincount(positions * 4 // (100 * batch), minlength=4)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from keras import ops
 
-from keras_shiftguard.statistics.batch import spec_for
+from keras_shiftguard.statistics.batch import InputSpec, spec_for
 from keras_shiftguard.statistics.schedule import REPEATED, SAMPLES_PER_PASS, stride_for
 from keras_shiftguard.statistics.stream import Stream
 
@@ -86,3 +86,25 @@ def test_a_repeated_pass_is_measured_less_often_but_over_its_whole_length():
 
 def test_every_step_is_measured_if_their_number_is_unknown():
     assert stride_for(None, 128) == stride_for(0) == 1
+
+
+@pytest.mark.parametrize("size", [500, 63])
+def test_the_measured_samples_of_a_batch_are_spread_over_it(size):
+    """A validation set may be sorted by class, and be a single batch."""
+    stream = Stream("validation")
+    stream.build([InputSpec("input", "features", channels=1)])
+    labels = np.arange(size) * 5 // size
+    for y in (labels, labels[: size // 2]):  # JAX pads the second batch
+        x = (1000 * y[:, None] + np.arange(len(y))[:, None]).astype("float32")
+        stream.update({"input": ops.convert_to_tensor(x)}, x, ops.convert_to_tensor(y))
+        rows = min(32, len(y))
+        positions = np.arange(rows) * len(y) // rows
+        found = stream.drain()
+        table = found.inputs["input"].features
+        assert table.num_samples == rows
+        assert table.mean("0") == pytest.approx(x[positions].mean(), rel=1e-4)
+        by_class = found.labels.by_class.count[:5, 0]
+        np.testing.assert_array_equal(by_class, np.bincount(y[positions], minlength=5))
+    kept, ids = stream.buffers["input"].read()
+    assert set(ids) == set(range(5))
+    np.testing.assert_array_equal(kept[:, 0] // 1000, ids)
