@@ -69,11 +69,8 @@ def _right_mode(case: Case, suspicion: Suspicion) -> Verdict | None:
     evidence = (*suspicion.evidence, *case.observation.evidence)
     if isinstance(reading, Reading) and not _is_published(case):
         index = reading.as_fed if suspicion.index is None else suspicion.index
-        gap, sigmas = reading.scores.gap(reading.rival(index), index)
-        is_clear = (
-            reading.scores.misfit[index] < MAX_CLEAR_FIT
-            and gap > MIN_MODE_GAP
-            and sigmas > MIN_MODE_SIGMAS
+        is_clear = reading.scores.misfit[index] < MAX_CLEAR_FIT and _is_far_from_rivals(
+            reading, index
         )
         if reading.scores.misfit[index] > MAX_FAIR_FIT and not is_clear:
             # No convention fits well, so it proves nothing that the images as fed fit best.
@@ -212,13 +209,21 @@ def _memory_says(case: Case, suspicion: Suspicion) -> int:
     if is_better(reading, reading.as_fed, index):
         return -1
     gap, sigmas = reading.scores.gap(reading.as_fed, index)
-    inverted = reading.hypotheses[index].inverted
-    is_sure = (
-        reading.scores.misfit[index] < (MAX_INVERTED_FIT if inverted else MAX_GOOD_FIT)
-        and gap > (MIN_INVERTED_GAP if inverted else MIN_MODE_GAP)
-        and sigmas > MIN_MODE_SIGMAS
-    )
+    if reading.hypotheses[index].inverted:
+        max_fit, min_gap = MAX_INVERTED_FIT, MIN_INVERTED_GAP
+    elif gap > MIN_OBVIOUS_GAP and _is_far_from_rivals(reading, index):
+        # A network that has trained for a short time fits its own images no better.
+        max_fit, min_gap = MAX_CLEAR_FIT, MIN_OBVIOUS_GAP
+    else:
+        max_fit, min_gap = MAX_GOOD_FIT, MIN_MODE_GAP
+    is_sure = reading.scores.misfit[index] < max_fit and gap > min_gap and sigmas > MIN_MODE_SIGMAS
     return int(is_sure)
+
+
+def _is_far_from_rivals(reading: Reading, index: int) -> bool:
+    """Whether a mode clearly fits batch norm better than each other mode."""
+    gap, sigmas = reading.scores.gap(reading.rival(index), index)
+    return bool(gap > MIN_MODE_GAP and sigmas > MIN_MODE_SIGMAS)
 
 
 def _doubt_about_contrast(case: Case, suspicion: Suspicion) -> tuple[str, ...]:

@@ -16,7 +16,9 @@ MAX_GOOD_FIT = np.log(0.26)  # largest misfit of a good fit; blurred or hazy ima
 # `MAX_GOOD_FIT`, and by a wider gap.
 MAX_INVERTED_FIT, MIN_INVERTED_GAP = np.log(0.2), 2.0
 MAX_FAIR_FIT = np.log(0.35)  # images like those of the training fit at least this well
-MAX_CLEAR_FIT = np.log(0.5)  # is enough if every other mode fits worse by the next two limits
+# Is enough if every other mode fits worse by the next two limits (and for a mismatch, if the images
+# as fed fit worse by `MIN_OBVIOUS_GAP`).
+MAX_CLEAR_FIT = np.log(0.5)
 MIN_MODE_GAP, MIN_MODE_SIGMAS = 0.3, 3.0  # one mode must fit better than another by both
 # Gap by which the expected mode must fit better for the fix to be offered, if the trial cannot
 # tell. Only raw pixels in place of small numbers, and the reverse, give such a gap.
