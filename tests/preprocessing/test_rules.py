@@ -459,17 +459,12 @@ def test_images_unlike_those_of_the_training_are_not_right(misfit, status):
 
 
 @pytest.mark.parametrize(
-    ("mode", "larger", "status"),
-    [("raw", -2.1, "ok"), ("raw", -1.9, "unknown"), ("caffe", -1.9, "unknown"), ("tf", 0.0, "ok")],
+    ("mode", "status"), [("raw", "unknown"), ("caffe", "unknown"), ("tf", "ok"), ("unit", "ok")]
 )
-def test_without_batch_norm_larger_numbers_must_be_worse_as_well(mode, larger, status):
-    class Grows(TrialOf):
-        def of(self, fix, than=None, limit=32):
-            is_larger = fix.offset == (0.0,) * 3 and fix.scale[0] == 10
-            return TrialOf(larger).answer if is_larger else self.answer
-
+def test_without_batch_norm_large_numbers_are_not_right_because_they_score_best(mode, status):
+    """DINOv2, trained on small numbers, once scored best with those of caffe."""
     fed = InputConvention(mode, "bgr" if mode == "caffe" else "unknown")
-    found = case("None.", fed, images=fed.from_raw(RAW), trial=Grows(-9.0))
+    found = case("None.", fed, images=fed.from_raw(RAW), trial=TrialOf(-9.0))
     assert decide(found).status == status
 
 
