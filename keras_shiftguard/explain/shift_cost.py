@@ -159,7 +159,9 @@ class ShiftCost:
         if self.is_too_early:
             return None
         is_honest = is_first_visit and (not was_trained or gap is None or gap.interval[0] <= 0)
-        if gap is not None and (is_honest or gap.value <= 0 or self._is_less_than_before(gap)):
+        # Without augmentation, the gap is an upper bound, so one that may be 0 proves no harm.
+        is_small = gap is not None and (gap.value <= 0 or (is_unaugmented and gap.interval[0] <= 0))
+        if gap is not None and (is_honest or is_small or self._is_less_than_before(gap)):
             self.by_accuracy = gap
         found = self._explained(predict, right, before) if details else None
         if found is None:
@@ -328,7 +330,9 @@ def cost_of_mix(
     if len(labels) < MIN_SAMPLES or np.any((there > 0) & (here == 0)):
         return None
     weights = np.where(here > 0, there / np.where(here > 0, here, 1), 0)[labels % width]
-    gains = (weights / max(weights.mean(), 1e-12) - 1) * right
+    weights = weights / max(weights.mean(), 1e-12)
+    # The weights have a mean of 1, so a constant taken off `right` changes the error alone.
+    gains = (weights - 1) * (right - (weights * right).mean())
     error = float(gains.std(ddof=1) / np.sqrt(len(gains)))
     value = float(gains.mean())
     return Cost(value, (value - SIGMAS * error, value + SIGMAS * error), len(gains))

@@ -7,7 +7,7 @@ import numpy as np
 
 from keras_shiftguard.statistics.batch import InputSpec
 from keras_shiftguard.statistics.classes import host_class_ids, width_of
-from keras_shiftguard.statistics.spread import spread_pairs, taken
+from keras_shiftguard.statistics.spread import spread_groups, taken
 from keras_shiftguard.statistics.state import on_host
 from keras_shiftguard.statistics.vectors import middle_frame
 
@@ -80,7 +80,7 @@ class KeptSamples:
         if room <= 0 or not x.shape[0]:
             return
         # Neighbors show whether the samples depend on each other, as the frames of a clip do.
-        chosen = spread_pairs(x.shape[0], room)
+        chosen = spread_groups(x.shape[0], room)
         x = taken(x, chosen)
         images = self._as_rows(x) if is_row else self._as_images(x)
         ids = host_class_ids(on_host(taken(y, chosen))) if width_of(y) else None
@@ -111,7 +111,7 @@ class KeptSamples:
             if self._per_batch > MIN_PER_BATCH:
                 self._per_batch = self._per_batch * 3 // 4
                 self._parts = [
-                    tuple(part[spread_pairs(len(part), self._per_batch)] for part in parts)
+                    tuple(part[spread_groups(len(part), self._per_batch)] for part in parts)
                     for parts in self._parts
                 ]
             elif len(self._parts) > 1:

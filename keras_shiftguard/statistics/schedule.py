@@ -6,7 +6,7 @@ other statistics are measured at every k-th step, spread evenly over the pass, s
 a pass may be sorted.
 """
 
-# Features and embeddings are measured on at most the first ROWS samples of a batch, and on about
+# Features and embeddings are measured on at most ROWS samples of a batch, and on about
 # SAMPLES_PER_PASS samples of a pass. This bounds the cost of a step and of a pass. The mean of
 # 4,096 samples has a standard error of 1.6 % of the standard deviation; finer differences are
 # negligible.

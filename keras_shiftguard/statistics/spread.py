@@ -1,6 +1,9 @@
 """Evenly spread samples: a part of a batch or of a data set, from its beginning to its end.
 
-The first samples alone would not do, because validation sets are often sorted by class.
+The first samples alone would not do, because validation sets are often sorted by class. Nor would
+every k-th sample, because files are often interleaved: with two classes in turns, every second
+sample is of one class. So the data is divided into equal parts, and from each part one sample is
+taken, at a place that differs from part to part.
 """
 
 from typing import Any
@@ -10,19 +13,33 @@ import numpy as np
 from keras import ops
 
 
+PLACES = 64  # number of places within a part
+
+
 def spread(number: int, at_most: int | None) -> np.ndarray:
-    """Returns at most `at_most` positions out of `number`, evenly spread."""
+    """Returns at most `at_most` positions out of `number`, evenly spread, in ascending order."""
     if at_most is None or number <= at_most:
         return np.arange(number)
-    return np.arange(at_most) * number // at_most
+    return _places(at_most) * number // (at_most * PLACES)
 
 
-def spread_pairs(number: int, at_most: int) -> np.ndarray:
-    """Returns at most `at_most` positions out of `number`: evenly spread pairs of neighbors."""
+def _places(parts: int) -> np.ndarray:
+    """Returns a place in each of some parts, in units of `1 / PLACES` of a part."""
+    part = np.arange(parts)
+    golden = 0.5 * (5**0.5 - 1)  # its multiples have no period
+    return np.asarray(part * PLACES + (PLACES * (part * golden % 1)).astype(int))
+
+
+def spread_groups(number: int, at_most: int) -> np.ndarray:
+    """Returns at most `at_most` positions out of `number`: evenly spread groups of neighbors.
+
+    A group has four neighbors, or fewer if `at_most` could not be reached with four.
+    """
     if number <= at_most:
         return np.arange(number)
-    first = 2 * spread(number // 2, -(-at_most // 2))
-    return np.stack([first, first + 1], axis=1).ravel()[:at_most]
+    size = next(s for s in (4, 2, 1) if s <= at_most and number // s >= -(-at_most // s))
+    first = size * spread(number // size, -(-at_most // size))
+    return (first[:, None] + np.arange(size)).ravel()[:at_most]
 
 
 def spread_rows(x: Any, at_most: int, rows: Any = None) -> Any:
@@ -40,8 +57,8 @@ def spread_rows(x: Any, at_most: int, rows: Any = None) -> Any:
     number = ops.shape(x)[0] if rows is None else rows
     if isinstance(number, int):
         return ops.take(x, spread(number, at_most), axis=0)
-    positions = np.arange(at_most, dtype="int32")
-    positions = positions * ops.maximum(ops.cast(number, "int32"), at_most) // at_most
+    number_or_more = ops.maximum(ops.cast(number, "int32"), at_most)
+    positions = _places(at_most).astype("int32") * number_or_more // (at_most * PLACES)
     if size is None:  # on TensorFlow, a batch of any size
         positions = positions[: ops.minimum(number, at_most)]
     return ops.take(x, positions, axis=0)

@@ -6,6 +6,7 @@ from keras import ops
 
 from keras_shiftguard.statistics.batch import InputSpec, spec_for
 from keras_shiftguard.statistics.schedule import REPEATED, SAMPLES_PER_PASS, stride_for
+from keras_shiftguard.statistics.spread import spread
 from keras_shiftguard.statistics.stream import Stream
 
 pytestmark = [pytest.mark.backend, pytest.mark.each_backend]
@@ -88,23 +89,26 @@ def test_every_step_is_measured_if_their_number_is_unknown():
     assert stride_for(None, 128) == stride_for(0) == 1
 
 
-@pytest.mark.parametrize("size", [500, 63])
-def test_the_measured_samples_of_a_batch_are_spread_over_it(size):
-    """A validation set may be sorted by class, and be a single batch."""
+@pytest.mark.parametrize("order", ["sorted", "in turns"])
+@pytest.mark.parametrize("size", [500, 64, 63])
+def test_the_measured_samples_of_a_batch_are_spread_over_it(size, order):
+    """A validation set may be sorted by class and be a single batch, or be made of two files."""
     stream = Stream("validation")
     stream.build([InputSpec("input", "features", channels=1)])
-    labels = np.arange(size) * 5 // size
+    labels = np.arange(size) * 5 // size if order == "sorted" else np.arange(size) % 2
     for y in (labels, labels[: size // 2]):  # JAX pads the second batch
         x = (1000 * y[:, None] + np.arange(len(y))[:, None]).astype("float32")
         stream.update({"input": ops.convert_to_tensor(x)}, x, ops.convert_to_tensor(y))
         rows = min(32, len(y))
-        positions = np.arange(rows) * len(y) // rows
+        positions = spread(len(y), rows)
         found = stream.drain()
         table = found.inputs["input"].features
         assert table.num_samples == rows
         assert table.mean("0") == pytest.approx(x[positions].mean(), rel=1e-4)
         by_class = found.labels.by_class.count[:5, 0]
         np.testing.assert_array_equal(by_class, np.bincount(y[positions], minlength=5))
+        share = np.bincount(y[positions], minlength=5) / rows - np.bincount(y, minlength=5) / len(y)
+        assert np.abs(share).max() < 0.12
     kept, ids = stream.buffers["input"].read()
-    assert set(ids) == set(range(5))
+    assert set(ids) == set(labels)
     np.testing.assert_array_equal(kept[:, 0] // 1000, ids)
