@@ -12,7 +12,6 @@ import keras
 import numpy as np
 from keras import ops
 
-
 PLACES = 64  # number of places within a part
 
 
