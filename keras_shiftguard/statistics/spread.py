@@ -19,14 +19,19 @@ def spread(number: int, at_most: int | None) -> np.ndarray:
     """Returns at most `at_most` positions out of `number`, evenly spread, in ascending order."""
     if at_most is None or number <= at_most:
         return np.arange(number)
-    return _places(at_most) * number // (at_most * PLACES)
+    places = np.arange(at_most) * PLACES
+    if number >= 2 * at_most:
+        places += _offsets(at_most)
+    return places * number // (at_most * PLACES)
 
 
-def _places(parts: int) -> np.ndarray:
-    """Returns a place in each of some parts, in units of `1 / PLACES` of a part."""
-    part = np.arange(parts)
+def _offsets(parts: int) -> np.ndarray:
+    """Returns an offset within each of some parts, in units of `1 / PLACES` of a part.
+
+    If a part has two samples or more, no sample is taken twice.
+    """
     golden = 0.5 * (5**0.5 - 1)  # its multiples have no period
-    return np.asarray(part * PLACES + (PLACES * (part * golden % 1)).astype(int))
+    return np.asarray(PLACES * (np.arange(parts) * golden % 1), dtype=int)
 
 
 def spread_groups(number: int, at_most: int) -> np.ndarray:
@@ -56,8 +61,10 @@ def spread_rows(x: Any, at_most: int, rows: Any = None) -> Any:
     number = ops.shape(x)[0] if rows is None else rows
     if isinstance(number, int):
         return ops.take(x, spread(number, at_most), axis=0)
-    number_or_more = ops.maximum(ops.cast(number, "int32"), at_most)
-    positions = _places(at_most).astype("int32") * number_or_more // (at_most * PLACES)
+    number = ops.cast(number, "int32")
+    offsets = _offsets(at_most).astype("int32") * ops.cast(number >= 2 * at_most, "int32")
+    places = np.arange(at_most, dtype="int32") * PLACES + offsets
+    positions = places * ops.maximum(number, at_most) // (at_most * PLACES)
     if size is None:  # on TensorFlow, a batch of any size
         positions = positions[: ops.minimum(number, at_most)]
     return ops.take(x, positions, axis=0)

@@ -6,7 +6,7 @@ from keras import ops
 
 from keras_shiftguard.statistics.batch import InputSpec, spec_for
 from keras_shiftguard.statistics.schedule import REPEATED, SAMPLES_PER_PASS, stride_for
-from keras_shiftguard.statistics.spread import spread
+from keras_shiftguard.statistics.spread import spread, spread_groups
 from keras_shiftguard.statistics.stream import Stream
 
 pytestmark = [pytest.mark.backend, pytest.mark.each_backend]
@@ -90,7 +90,7 @@ def test_every_step_is_measured_if_their_number_is_unknown():
 
 
 @pytest.mark.parametrize("order", ["sorted", "in turns"])
-@pytest.mark.parametrize("size", [500, 64, 63])
+@pytest.mark.parametrize("size", [500, 64, 40])
 def test_the_measured_samples_of_a_batch_are_spread_over_it(size, order):
     """A validation set may be sorted by class and be a single batch, or be made of two files."""
     stream = Stream("validation")
@@ -112,3 +112,12 @@ def test_the_measured_samples_of_a_batch_are_spread_over_it(size, order):
     kept, ids = stream.buffers["input"].read()
     assert set(ids) == set(labels)
     np.testing.assert_array_equal(kept[:, 0] // 1000, ids)
+
+
+@pytest.mark.parametrize("chosen", [spread, spread_groups])
+@pytest.mark.parametrize("at_most", [1, 3, 4, 32, 64])
+def test_no_sample_is_chosen_twice(chosen, at_most):
+    for number in range(1, 4 * at_most + 3):
+        positions = chosen(number, at_most)
+        assert np.all(np.diff(positions) > 0) and np.all(positions < number)
+        assert min(number, at_most) - 3 <= len(positions) <= at_most
