@@ -76,7 +76,7 @@ def timed_guard(log_dir):
 def state_bytes(stream):
     """Returns the bytes of the statistics of a stream, and of the images that it keeps."""
     sketches, labels = stream.sketches.values(), stream.labels
-    states = [state for s in sketches for state in (s.state, s.measured_state)]
+    states = [state for s in sketches for state in (s.state, s.pixel_state, s.sample_state)]
     values = [v for state in (*states, labels.state, labels.details) for v in state.variables]
     kept = [buffer.read()[0] for buffer in stream.kept_samples.values()]
     return 4 * sum(math.prod(each.shape) for each in (*values, *kept))

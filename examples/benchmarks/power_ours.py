@@ -31,7 +31,7 @@ from keras_shiftguard.profiles import InputProfile
 from keras_shiftguard.statistics import attributes
 from keras_shiftguard.statistics.batch import InputSpec
 from keras_shiftguard.statistics.outputs import OutputSketch
-from keras_shiftguard.statistics.schedule import stride_for
+from keras_shiftguard.statistics.schedule import samples_per_step, stride_for
 from keras_shiftguard.statistics.sketch import Sketch
 from keras_shiftguard.statistics.stream import Stream
 from keras_shiftguard.statistics.vectors import thumbnail
@@ -116,7 +116,7 @@ class Assembler:
         s, details = self.samples, self.sketch.details
         pixels = ops.convert_to_tensor(s.pixels(version, index))
         self.sketch.count(pixels)
-        self.sketch.measure(pixels, details=0)
+        self.sketch.measure(pixels, details=False)
         details.features.update(ops.convert_to_tensor(s.attributes[version, index]))
         details.embedding.update(ops.convert_to_tensor(s.thumbnails[version, index]))
         self.outputs.update(
@@ -129,7 +129,9 @@ class Assembler:
         """Returns the profile of these images as of the first pass of a fit."""
         s, stream = self.samples, Stream("validation")
         stream.build([SPEC])
-        stream.measure_every(stride_for(-(-len(index) // BATCH), BATCH))
+        steps = -(-len(index) // BATCH)
+        stride = stride_for(steps, BATCH)
+        stream.measure_every(stride, samples_per_step(steps, stride, is_first=True))
         for i in range(0, len(index), BATCH):
             pixels = s.pixels(version[i : i + BATCH], index[i : i + BATCH])
             stream.update({"input": ops.convert_to_tensor(pixels)}, pixels)

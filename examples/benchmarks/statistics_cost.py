@@ -90,18 +90,19 @@ def main():
         found += [ops.sum(values, axis=1) for values in (deviation, ops.square(deviation))]
         state.assign(ops.stack(found))
 
-    every, some = sketch.state.variables, sketch.measured_state.variables
+    every, some = sketch.state.variables, sketch.sample_state.variables
     parts = {
         "cheapest computation over every pixel": (least, [state]),
         "every step: counts and fingerprint": (sketch.count, every),
-        "close look: every pixel": (lambda x: sketch.measure(x, details=0), some),
-        "close look: every pixel, 32 samples": (lambda x: sketch.measure(x, details=ROWS), some),
     }
     print(f"{args.backend}, a batch of {shape}, {args.calls} calls; load {os.getloadavg()[0]:.1f}")
     empty = timed(compiled(lambda x: state.assign(state.value), [state]), x, args.calls)
     show("an empty call", *empty)
     for name, (update, variables) in parts.items():
         show(name, *timed(compiled(update, variables), x, args.calls) - empty)
+    for samples in (ROWS, shape[0]):  # later passes, and the first one
+        looked = finished(lambda x, n=samples: sketch.measure(x, at_most=n), some)
+        show(f"close look: every pixel, {samples} samples", *timed(looked, x, args.calls))
     # A pass of `calls` measured steps fills the buffer; three steps come before the timing.
     buffer = KeptSamples(sketch.spec)
     buffer.spread(args.calls + 3)
@@ -122,12 +123,16 @@ def main():
 
 def whole(stream, labels):
     """Returns a function that measures a batch as the guard does in a fit."""
+    variables = [v for sketch in stream.sketches.values() for v in sketch.sample_state.variables]
+    return finished(lambda x: stream.update({"input": x}, x, labels), variables)
+
+
+def finished(update, variables):
+    """Returns `update`, which assigns to `variables`, as a function that waits for the result."""
     import keras
 
-    variables = [v for sketch in stream.sketches.values() for v in sketch.measured_state.variables]
-
     def run(x):
-        stream.update({"input": x}, x, labels)
+        update(x)
         if keras.backend.backend() == "jax":  # otherwise JAX would still be computing
             import jax
 

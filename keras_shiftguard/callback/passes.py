@@ -8,7 +8,7 @@ from typing import Any
 
 from keras_shiftguard.detection.causes.same_samples import same_samples
 from keras_shiftguard.profiles import InputProfile
-from keras_shiftguard.statistics.schedule import stride_for
+from keras_shiftguard.statistics.schedule import ROWS, samples_per_step, stride_for
 from keras_shiftguard.statistics.stream import Stream
 
 # The step counts samples in float32, which is exact up to 2**24. A drain after this many batches
@@ -25,6 +25,7 @@ class PassCounter:
         latest: Profile of the latest pass with new samples.
         repeats: Whether the latest pass repeated the samples of the pass in `latest`.
         stride: Interval of the measurements: every `stride`-th step of the pass is measured.
+        per_batch: Largest number of samples of such a step whose attributes are measured.
     """
 
     def __init__(self) -> None:
@@ -32,7 +33,7 @@ class PassCounter:
         self.position = -1
         self.latest = InputProfile()
         self.repeats = False
-        self.stride = 1
+        self.stride, self.per_batch = 1, ROWS
         self._expected: int | None = None  # number of batches of the present pass
         self._new = 0  # number of batches that the latest `advance` counted
         self._undrained = 0  # number of batches since the latest drain
@@ -49,7 +50,9 @@ class PassCounter:
         batch_size = stream.profile.num_samples // last_steps if last_steps else None
         steps = self._expected = last_steps or steps
         self.stride = stride_for(steps, batch_size or None, self.repeats)
-        stream.measure_every(self.stride)
+        is_first = not self.latest.num_samples
+        self.per_batch = samples_per_step(steps, self.stride, is_first)
+        stream.measure_every(self.stride, self.per_batch)
         # If the passes repeat, the kept images are still samples of the new pass, and further
         # images would be copies of them. If the fit was resumed, no images are kept yet.
         if not self.repeats or not stream.has_samples:

@@ -25,6 +25,7 @@ from keras_shiftguard.callback.target_outputs import TargetOutputs, new_target_o
 from keras_shiftguard.callback.trained_on import trained_on
 from keras_shiftguard.errors import BadInputError, warn
 from keras_shiftguard.explain.estimate import AccuracyEstimate
+from keras_shiftguard.instrument.keras_private import validation_steps
 from keras_shiftguard.instrument.model_inputs import image_data_format, input_shapes, specs_of
 from keras_shiftguard.instrument.model_outputs import predicts_numbers
 from keras_shiftguard.instrument.new_probe import new_probe
@@ -236,7 +237,7 @@ class Run:
             return
         self._drain(name)
         if must_check and self._check_preprocessing(name):
-            self.stream(name).measure_every(counter.stride)
+            self.stream(name).measure_every(counter.stride, counter.per_batch)
         if must_write:
             self._write_profiles()
 
@@ -399,9 +400,13 @@ class Run:
         stream, steps = self.stream(name), None
         if name == self.kind:
             steps = (self.run_key or {}).get("steps")
-        self._passes[name].start(stream, steps)
+        elif name == "validation":
+            steps = validation_steps(self.model)
+        counter = self._passes[name]
+        counter.start(stream, steps)
         if not self.preprocessing.is_settled(name):
-            stream.measure_every(1)  # the diagnosis needs many samples from the first batches
+            # The diagnosis needs many samples from the first batches.
+            stream.measure_every(1, counter.per_batch)
 
     def _finish_pass(self, name: str) -> None:
         counter, stream = self._passes[name], self.stream(name)

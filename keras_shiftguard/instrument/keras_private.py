@@ -10,6 +10,7 @@ from typing import Any
 HISTORY = "_keras_history"  # symbolic tensors have it: operation, node_index, tensor_index
 INBOUND_NODES = "_inbound_nodes"  # layers and operations have it: calls on symbolic tensors
 CALL_HAS_TRAINING = "_call_has_training_arg"  # layers have it: a bool
+VALIDATION = "_eval_epoch_iterator"  # models have it in a `fit` with validation data
 
 
 def history_of(tensor: Any) -> Any | None:
@@ -26,3 +27,9 @@ def inbound_nodes(operation: Any) -> list[Any]:
 def call_takes_training(layer: Any) -> bool:
     """Returns whether the `call` of a layer has an argument `training`."""
     return bool(getattr(layer, CALL_HAS_TRAINING, False))
+
+
+def validation_steps(model: Any) -> int | None:
+    """Returns the number of validation batches of the running `fit`; None if it is unknown."""
+    steps = getattr(getattr(model, VALIDATION, None), "num_batches", None)
+    return int(steps) if steps else None

@@ -201,10 +201,10 @@ class Measurement:
             self.labels.update(y, rows)
         for name, x in tensors.items():
             self.sketches[name].count(x, rows)
-            number = None if self.details else 0
-            projections, weight = self.sketches[name].measure(x, rows, number)
+            parts = self.sketches[name].measure(x, rows, details=self.details)
             if self.details and y is not None and name == next(iter(self.sketches)):
-                self.labels.measure(y, projections, weight, rows)
+                for part in parts:
+                    self.labels.measure(y, *part)
 
     def drain(self) -> InputProfile:
         """Returns the profile of all samples since the last call."""

@@ -13,7 +13,6 @@ from keras_shiftguard.statistics.classes import class_ids, is_mixture, width_of
 from keras_shiftguard.statistics.compiled import compiled_once, drained
 from keras_shiftguard.statistics.features import FeatureSketch
 from keras_shiftguard.statistics.moments import moments_from_sums
-from keras_shiftguard.statistics.spread import spread_rows
 from keras_shiftguard.statistics.state import State
 
 # Largest number of label columns that are measured as numbers. Variables are created for this many
@@ -76,7 +75,7 @@ class LabelSketch:
         self.counts.assign(self.counts + counted)
 
     def measure(
-        self, y: Any, projections: Any, weight: Any, rows: Any = None, at_most: int | None = None
+        self, y: Any, projections: Any, weight: Any, positions: Any = None, rows: Any = None
     ) -> None:
         """Adds samples to the statistics that cost more: targets, and projections by class.
 
@@ -84,22 +83,16 @@ class LabelSketch:
             y: Labels of the batch, `(samples,)` or `(samples, columns)`.
             projections: Random projections of the measured samples, `(measured, NUM_DIRECTIONS)`.
             weight: 1.0 for a sample with finite projections, else 0.0, `(measured, 1)`.
-            rows: Number of samples, if the rows after them are padding; None for all.
-            at_most: Number of evenly spread samples that were measured, if the batch has more; None
-                for all.
+            positions: Positions of these samples in the batch; None for all.
+            rows: Number of measured samples, if the rows after them are padding; None for all.
         """
-
-        def update(y: Any, projections: Any, weight: Any, rows: Any) -> None:
-            if at_most is not None:
-                y = spread_rows(y, at_most, rows)
-                rows = None if rows is None else ops.minimum(rows, at_most)
-            self._measure(y, projections, weight, rows)
-
         if (width := width_of(y)) and self.width in (0, width):
-            key = ("labels", at_most)
-            compiled_once(update, self.details, key, y, projections, weight, rows)
+            tensors = (y, projections, weight, positions, rows)
+            compiled_once(self._measure, self.details, "labels", *tensors)
 
-    def _measure(self, y: Any, projections: Any, weight: Any, rows: Any) -> None:
+    def _measure(self, y: Any, projections: Any, weight: Any, positions: Any, rows: Any) -> None:
+        if positions is not None:
+            y = ops.take(y, positions, axis=0)
         width = width_of(y)
         if width <= MAX_TARGETS:
             numbers = ops.cast(ops.reshape(y, (-1, width)), "float32")

@@ -1,4 +1,4 @@
-"""`stride_for`: the rule that selects the steps to measure; it never depends on time.
+"""The rule that selects the steps and samples to measure; it never depends on time.
 
 A pass is one run over the data of a stream, such as the training data of an epoch. At every step,
 the samples and labels are counted, and the samples are added to the fingerprint of the pass. All
@@ -6,10 +6,11 @@ other statistics are measured at every k-th step, spread evenly over the pass, s
 a pass may be sorted.
 """
 
-# Features and embeddings are measured on at most ROWS samples of a batch, and on about
-# SAMPLES_PER_PASS samples of a pass. This bounds the cost of a step and of a pass. The mean of
-# 4,096 samples has a standard error of 1.6 % of the standard deviation; finer differences are
-# negligible.
+# Features and embeddings are measured on about SAMPLES_PER_PASS samples of a pass. This bounds the
+# cost of a pass. The mean of 4,096 samples has a standard error of 1.6 % of the standard deviation;
+# finer differences are negligible. The first pass of a stream is measured whole up to this number
+# of samples. Later passes, and passes of unknown length, are measured on at most ROWS samples of a
+# batch. This bounds the cost of a step.
 ROWS = 32
 SAMPLES_PER_PASS = 4096
 # A stream that repeats its samples brings no new evidence after its first pass. So in later passes,
@@ -39,3 +40,21 @@ def stride_for(steps: int | None, batch_size: int | None = None, repeats: bool =
     measured = min(batch_size or ROWS, ROWS)
     stride = max(1, (steps or 0) * measured // SAMPLES_PER_PASS)
     return stride * REPEATED if repeats else stride
+
+
+def samples_per_step(steps: int | None, stride: int, is_first: bool) -> int:
+    """Returns the largest number of samples of a measured step whose attributes are measured.
+
+    Args:
+        steps: Number of steps of the pass; None if unknown.
+        stride: Stride between the measured steps.
+        is_first: Whether this is the first pass of the stream.
+
+    Example:
+
+    >>> samples_per_step(10, 1, is_first=True), samples_per_step(10, 1, is_first=False)
+    (409, 32)
+    """
+    if not is_first or not steps:
+        return ROWS
+    return max(ROWS, SAMPLES_PER_PASS // -(-steps // stride))

@@ -1,7 +1,7 @@
 """`Sketch`: all statistics of one input."""
 
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from keras import ops
 
@@ -16,8 +16,25 @@ from keras_shiftguard.statistics.lattice import Lattice
 from keras_shiftguard.statistics.moments import Moments
 from keras_shiftguard.statistics.quantiles import Quantiles
 from keras_shiftguard.statistics.sampled_pixels import SampledPixels
-from keras_shiftguard.statistics.spread import spread_rows
+from keras_shiftguard.statistics.spread import spread_parts
 from keras_shiftguard.statistics.state import State
+
+
+class Part(NamedTuple):
+    """Some measured samples of a batch.
+
+    Attributes:
+        projections: Their random projections, see `EmbeddingSketch.update`; None if features and
+            embeddings are not measured.
+        weight: 1.0 for a sample with finite projections, else 0.0; None as above.
+        positions: Their positions in the batch; None for all samples.
+        rows: Number of samples, if the rows after them are padding; None for all.
+    """
+
+    projections: Any
+    weight: Any
+    positions: Any
+    rows: Any
 
 
 class Sketch:
@@ -46,16 +63,17 @@ class Sketch:
         self._kind = replace(spec, name="")
         self.state = State("shiftguard")
         self.counted = (Counts(spec, self.state), Fingerprint(self.state))
-        # The measured statistics have a state of their own, so that a step that is only counted
-        # does not use the variables of that state.
-        self.measured_state = State("shiftguard_measured")
-        self.moments = Moments(spec, self.measured_state)
-        self.pixel_statistics = (self.moments, Extremes(spec, self.measured_state))
+        # Each of the three updates has a state of its own: the variables of another one would only
+        # be passed through its compiled function.
+        self.pixel_state = State("shiftguard_measured")
+        self.moments = Moments(spec, self.pixel_state)
+        self.pixel_statistics = (self.moments, Extremes(spec, self.pixel_state))
+        self.sample_state = State("shiftguard_measured")
         self.sampled_statistics = (
-            Quantiles(spec, self.measured_state),
-            Lattice(spec, self.measured_state),
+            Quantiles(spec, self.sample_state),
+            Lattice(spec, self.sample_state),
         )
-        self.details = Details(spec, self.measured_state)
+        self.details = Details(spec, self.sample_state)
 
     def count(self, x: Any, rows: Any = None) -> None:
         """Adds every sample of a batch to the counts and the fingerprint.
@@ -70,48 +88,56 @@ class Sketch:
         for statistic in self.counted:
             statistic.update(x, rows)
 
-    def measure(self, x: Any, rows: Any = None, details: int | None = None) -> tuple[Any, Any]:
+    def measure(
+        self, x: Any, rows: Any = None, at_most: int | None = None, details: bool = True
+    ) -> list[Part]:
         """Adds a batch to all statistics of the values.
 
         Args:
             x: The tensor of the input.
             rows: Number of samples, if the rows after them are padding; None for all.
-            details: Largest number of samples of the batch that are added to the sampled pixels,
+            at_most: Largest number of samples of the batch that are added to the sampled pixels,
                 the features and the embedding, which cost more than the moments; None for all.
                 They are evenly spread over the batch.
-                With 0, the features and the embedding are left out, and nothing else is limited.
+            details: Whether to measure features and embeddings.
 
         Returns:
-            Projections and weights of these samples, see `EmbeddingSketch.update`;
-            `(None, None)` if `details` is 0.
+            These samples, in one part or, if `at_most` is a number, in parts of equal size.
         """
+        compiled_once(self._measure_pixels, self.pixel_state, ("pixels", self._kind), x, rows)
 
-        def update(x: Any, rows: Any) -> tuple[Any, Any]:
-            return self._measure(x, rows, details)
+        def update(x: Any, positions: Any, rows: Any) -> tuple[Any, Any]:
+            return self._measure_samples(x, positions, rows, details)
 
-        key = ("measured", self._kind, details)
-        measured: tuple[Any, Any] = compiled_once(update, self.measured_state, key, x, rows)
-        return measured
+        parts = [(None, rows)] if at_most is None else spread_parts(x.shape[0], at_most, rows)
+        key = ("samples", self._kind, details)
+        return [
+            Part(*compiled_once(update, self.sample_state, key, x, *part), *part) for part in parts
+        ]
 
-    def _measure(self, x: Any, rows: Any, details: int | None) -> tuple[Any, Any]:
+    def _measure_pixels(self, x: Any, rows: Any) -> None:
         batch = Batch(x, self.spec, self.moments.pivot_for(x, self.spec), rows)
         for statistic in self.pixel_statistics:
             statistic.update(batch)
-        if details:
-            x = spread_rows(x, details, rows)
-            rows = None if rows is None else ops.minimum(rows, details)
+
+    def _measure_samples(self, x: Any, positions: Any, rows: Any, details: bool) -> tuple[Any, Any]:
+        if positions is not None:
+            x = ops.take(x, positions, axis=0)
         pixels = SampledPixels(x, self.spec, rows)
         for sampled in self.sampled_statistics:
             sampled.update(pixels)
-        return (None, None) if details == 0 else self.details.update(x, rows)
+        return self.details.update(x, rows) if details else (None, None)
 
     def drain(self) -> InputSummary:
         """Returns the summary since the last call, and resets the state. Runs on the host."""
-        values, measured = drained(self.state), drained(self.measured_state)
+        values = drained(self.state)
+        of_pixels, of_samples = drained(self.pixel_state), drained(self.sample_state)
         fields: dict[str, Any] = {"layout": self.spec.layout}
         for counted in self.counted:
             fields.update(counted.read(values))
-        for statistic in self.pixel_statistics + self.sampled_statistics:
-            fields.update(statistic.read(measured))
-        fields.update(self.details.read(measured))
+        for statistic in self.pixel_statistics:
+            fields.update(statistic.read(of_pixels))
+        for sampled in self.sampled_statistics:
+            fields.update(sampled.read(of_samples))
+        fields.update(self.details.read(of_samples))
         return InputSummary(**fields)

@@ -2,8 +2,7 @@
 
 The first samples alone would not do, because validation sets are often sorted by class. Nor would
 every k-th sample, because files are often interleaved: with two classes in turns, every second
-sample is of one class. So the data is divided into equal parts, and from each part one sample is
-taken, at a place that differs from part to part.
+sample is of one class. So the distances between the samples vary, without a period.
 """
 
 from typing import Any
@@ -12,26 +11,16 @@ import keras
 import numpy as np
 from keras import ops
 
-PLACES = 64  # number of places within a part
+GOLDEN = 0.5 * (5**0.5 - 1)  # fractional parts of its multiples are even, and have no period
+PART = 32  # number of samples that are measured at a time
 
 
 def spread(number: int, at_most: int | None) -> np.ndarray:
     """Returns at most `at_most` positions out of `number`, evenly spread, in ascending order."""
     if at_most is None or number <= at_most:
         return np.arange(number)
-    places = np.arange(at_most) * PLACES
-    if number >= 2 * at_most:
-        places += _offsets(at_most)
-    return places * number // (at_most * PLACES)
-
-
-def _offsets(parts: int) -> np.ndarray:
-    """Returns an offset within each of some parts, in units of `1 / PLACES` of a part.
-
-    If a part has two samples or more, no sample is taken twice.
-    """
-    golden = 0.5 * (5**0.5 - 1)  # its multiples have no period
-    return np.asarray(PLACES * (np.arange(parts) * golden % 1), dtype=int)
+    ranks = np.argsort(np.arange(number) * GOLDEN % 1, kind="stable")
+    return np.sort(ranks[:at_most])
 
 
 def spread_groups(number: int, at_most: int) -> np.ndarray:
@@ -46,28 +35,28 @@ def spread_groups(number: int, at_most: int) -> np.ndarray:
     return (first[:, None] + np.arange(size)).ravel()[:at_most]
 
 
-def spread_rows(x: Any, at_most: int, rows: Any = None) -> Any:
-    """Returns at most `at_most` samples of a tensor, evenly spread. Works in compiled functions.
+def spread_parts(size: int, at_most: int, rows: Any = None) -> list[tuple[np.ndarray, Any]]:
+    """Returns evenly spread positions of a batch, in parts of `PART` samples.
+
+    Each part has the same size on JAX, which compiles a function for each size: positions are
+    repeated at its end.
 
     Args:
-        x: A tensor, `(samples, ...)`.
+        size: Number of samples of the batch, with padding.
         at_most: Largest number of samples.
-        rows: Number of samples, if the rows after them are padding; None for all. If there are
-            fewer than `at_most`, padding follows them in the result as well.
+        rows: Number of samples, if the rows after them are padding; None for all.
+
+    Returns:
+        For each part its positions, and the number of different ones (None for all).
     """
-    size = x.shape[0]
-    if size is not None and size <= at_most:
-        return x
-    number = ops.shape(x)[0] if rows is None else rows
-    if isinstance(number, int):
-        return ops.take(x, spread(number, at_most), axis=0)
-    number = ops.cast(number, "int32")
-    offsets = _offsets(at_most).astype("int32") * ops.cast(number >= 2 * at_most, "int32")
-    places = np.arange(at_most, dtype="int32") * PLACES + offsets
-    positions = places * ops.maximum(number, at_most) // (at_most * PLACES)
-    if size is None:  # on TensorFlow, a batch of any size
-        positions = positions[: ops.minimum(number, at_most)]
-    return ops.take(x, positions, axis=0)
+    chosen = spread(size if rows is None else min(int(rows), size), at_most).astype("int32")
+    if rows is None:
+        return [(chosen[start : start + PART], None) for start in range(0, len(chosen), PART)]
+    length = min(size, PART)
+    parts = [chosen[start : start + length] for start in range(0, len(chosen), length)]
+    return [
+        (np.pad(part, (0, length - len(part)), mode="edge"), np.int32(len(part))) for part in parts
+    ]
 
 
 def taken(x: Any, positions: np.ndarray) -> Any:

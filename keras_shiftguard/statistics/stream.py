@@ -44,6 +44,7 @@ class Stream:
         self.sketches: dict[str, Sketch] = {}
         self.labels: LabelSketch | None = None
         self.stride = 1  # every `stride`-th step is measured
+        self._per_batch = ROWS  # largest number of samples of a step whose attributes are measured
         self._step = 0  # number of steps since the latest `measure_every`
         self.kept_samples: dict[str, KeptSamples] = {}  # of images
         self.kept_rows: dict[str, KeptSamples] = {}  # of the only input, if it is not of images
@@ -122,9 +123,10 @@ class Stream:
         for i, (name, sketch) in enumerate(self.sketches.items()):
             if name not in inputs:
                 continue
-            projections, weight = sketch.measure(inputs[name], rows, ROWS)
+            parts = sketch.measure(inputs[name], rows, self._per_batch)
             if i == 0 and self.labels is not None and width_of(y):
-                self.labels.measure(y, projections, weight, rows, ROWS)
+                for part in parts:
+                    self.labels.measure(y, *part)
 
     def corrected(self, name: str, tensor: Any) -> Any:
         """Returns the tensor with the correction of its input applied, if there is one."""
@@ -136,15 +138,15 @@ class Stream:
             self.drain()
         self.profile = InputProfile()
         self.repeated_batches = RepeatedBatches()
-        self.measure_every(self.stride)
+        self.measure_every(self.stride, self._per_batch)
 
-    def measure_every(self, stride: int) -> None:
+    def measure_every(self, stride: int, per_batch: int = ROWS) -> None:
         """Measures the next step and then every `stride`-th step; other steps are only counted.
 
         At a measured step, the moments and extremes use all samples of the batch, and the other
-        statistics at most `ROWS` samples, evenly spread over the batch.
+        statistics at most `per_batch` samples, evenly spread over the batch.
         """
-        self.stride, self._step = stride, 0
+        self.stride, self._per_batch, self._step = stride, per_batch, 0
 
     def forget_samples(self) -> None:
         """Empties the buffers of samples, so that they fill again."""

@@ -36,6 +36,7 @@ def test_the_verdict_on_the_first_batches(name, network, monkeypatch):
     def verdict(rows):
         for module in (schedule, stream):
             monkeypatch.setattr(module, "ROWS", rows)
+        monkeypatch.setattr(schedule, "SAMPLES_PER_PASS", rows)
         guard = sg.ShiftGuard(on_mismatch="ignore", on_shift="ignore", verbose=0)
         network.evaluate(images, np.zeros(20), 20, callbacks=[guard], verbose=0)
         return guard.diagnosis

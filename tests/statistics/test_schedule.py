@@ -5,7 +5,13 @@ import pytest
 from keras import ops
 
 from keras_shiftguard.statistics.batch import InputSpec, spec_for
-from keras_shiftguard.statistics.schedule import REPEATED, SAMPLES_PER_PASS, stride_for
+from keras_shiftguard.statistics.schedule import (
+    REPEATED,
+    ROWS,
+    SAMPLES_PER_PASS,
+    samples_per_step,
+    stride_for,
+)
 from keras_shiftguard.statistics.spread import spread, spread_groups
 from keras_shiftguard.statistics.stream import Stream
 
@@ -89,8 +95,20 @@ def test_every_step_is_measured_if_their_number_is_unknown():
     assert stride_for(None, 128) == stride_for(0) == 1
 
 
+@pytest.mark.parametrize("steps", [1, 3, 32, 128, 390, 5005])
+@pytest.mark.parametrize("batch", [8, 128, 4096])
+def test_the_first_pass_is_measured_whole_up_to_4096_samples(steps, batch):
+    stride = stride_for(steps, batch)
+    per_step = min(batch, samples_per_step(steps, stride, is_first=True))
+    measured = -(-steps // stride) * per_step
+    assert measured >= min(steps * batch, SAMPLES_PER_PASS * 0.99)
+    assert measured == steps * batch or measured < 2 * SAMPLES_PER_PASS
+    assert samples_per_step(steps, stride, is_first=False) == ROWS
+    assert samples_per_step(None, 1, is_first=True) == ROWS
+
+
 @pytest.mark.parametrize("order", ["sorted", "in turns"])
-@pytest.mark.parametrize("size", [500, 64, 40])
+@pytest.mark.parametrize("size", [500, 64, 55, 40])
 def test_the_measured_samples_of_a_batch_are_spread_over_it(size, order):
     """A validation set may be sorted by class and be a single batch, or be made of two files."""
     stream = Stream("validation")
@@ -112,6 +130,34 @@ def test_the_measured_samples_of_a_batch_are_spread_over_it(size, order):
     kept, ids = stream.buffers["input"].read()
     assert set(ids) == set(labels)
     np.testing.assert_array_equal(kept[:, 0] // 1000, ids)
+
+
+@pytest.mark.parametrize("at_most", [8, 32, 409])
+def test_any_order_of_classes_keeps_its_shares(at_most):
+    for number in [*range(at_most + 1, 4 * at_most, 3), 5000]:
+        chosen, ids = spread(number, at_most), np.arange(number)
+        for y in (ids % 2, ids % 3, ids // 4 % 2, ids * 2 // number, ids * 5 // number):
+            expected = at_most * np.bincount(y) / number
+            excess = np.bincount(y[chosen], minlength=len(expected)) - expected
+            assert np.abs(excess).max() <= max(2.5, 0.15 * at_most), (number, y[:9])
+
+
+@pytest.mark.parametrize("at_most", [32, 100, 500])
+@pytest.mark.parametrize("size", [20, 50, 128, 512])
+def test_a_part_larger_than_32_samples_is_measured_in_parts(size, at_most):
+    stream, step = stream_and_step()
+    stream.measure_every(1, at_most)
+    for number in (size, size // 2):  # JAX pads the second batch
+        x = np.arange(number, dtype="float32").repeat(2).reshape(-1, 2)
+        y = np.arange(number) % 3
+        step(ops.convert_to_tensor(x), ops.convert_to_tensor(y))
+        stream.drain()
+    chosen = [spread(number, at_most) for number in (size, size // 2)]
+    table = stream.profile.inputs["input"].features
+    assert table.num_samples == sum(map(len, chosen))
+    assert table.mean("0") == pytest.approx(np.concatenate(chosen).mean(), rel=1e-5)
+    by_class = stream.profile.labels.by_class.count[:3, 0]
+    np.testing.assert_array_equal(by_class, np.bincount(np.concatenate(chosen) % 3))
 
 
 @pytest.mark.parametrize("chosen", [spread, spread_groups])

@@ -27,7 +27,7 @@ def sketch_of(x, layout="channels_last"):
 def add(sketch, x):
     """Adds a batch to all statistics but the details."""
     sketch.count(x)
-    sketch.measure(x, details=0)
+    sketch.measure(x, details=False)
 
 
 def assert_same(got: InputSummary, want: InputSummary, rtol=1e-5):
@@ -176,7 +176,10 @@ def test_state_does_not_grow_with_the_number_of_channels_beyond_a_row_each():
     wide = sketch_of(np.zeros((2, 4, 4, 64), "float32"))
     narrow = sketch_of(np.zeros((2, 4, 4, 4), "float32"))
     size = [
-        sum(int(np.prod(v.shape)) for v in (*s.state.variables, *s.measured_state.variables))
+        sum(
+            int(np.prod(v.shape))
+            for v in (*s.state.variables, *s.pixel_state.variables, *s.sample_state.variables)
+        )
         for s in (wide, narrow)
     ]
     assert size[0] < size[1]
@@ -212,7 +215,7 @@ def test_a_value_is_sampled_once_where_the_batch_size_is_not_known(shape):
     """With an unknown batch size, as in a fit, TensorFlow does not infer the number of values."""
     x = np.random.default_rng(0).normal(size=(6, *shape)).astype("float32")
     sketch = sketch_of(x)
-    step = lambda batch: sketch.measure(batch, details=0)  # noqa: E731
+    step = lambda batch: sketch.measure(batch, details=False)  # noqa: E731
     if keras.backend.backend() == "tensorflow":
         import tensorflow as tf
 
