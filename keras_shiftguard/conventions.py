@@ -134,14 +134,15 @@ class Form:
         """Returns the raw pixel values of a tensor in this form, channels last."""
         return np.asarray((x - self.offset) / self.scale)
 
-    def holds(self, low: np.ndarray, high: np.ndarray) -> bool:
+    def holds(self, low: np.ndarray, high: np.ndarray, slack: float = ROUNDING) -> bool:
         """Returns whether these values can come from pixels in 0..255 by this form.
 
         Args:
             low: Smallest value of each channel, `(channels,)`.
             high: Largest value of each channel, `(channels,)`.
+            slack: Gray levels by which the pixels may exceed 0..255.
         """
-        inside = self.to_raw(low).min() >= -ROUNDING and self.to_raw(high).max() <= 255 + ROUNDING
+        inside = self.to_raw(low).min() >= -slack and self.to_raw(high).max() <= 255 + slack
         return bool(inside)
 
     def coverage(self, low: np.ndarray, high: np.ndarray) -> float:

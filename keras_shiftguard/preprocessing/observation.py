@@ -22,6 +22,7 @@ MIN_GRID_SHARE = 0.9  # share of values that must lie on a grid; for random valu
 MIN_OTHER_VALUES = 0.05  # share of values that must differ from the two commonest ones
 MIN_LEVELS = 3  # gray levels that the values must span; fewer levels lie on any grid
 MAX_GAP = 3.0  # gray levels by which the extremes may miss black or white
+MIN_RAW_SPAN = 8.0  # gray levels that 99 % of the values of raw images must span
 # Gray levels by which single values may exceed black and white, as they do after bicubic or Lanczos
 # filters, or augmentation.
 MAX_EXCESS = 64.0
@@ -106,10 +107,13 @@ def _from_grid(summary: InputSummary, range_sentence: str) -> Observation | None
     shares: dict[str, float] = {}
     for name in LATTICES:
         share = summary.lattice_share(name)
+        form = _lattice_form(name, summary)
+        if not form.holds(summary.minimum, summary.maximum, MAX_EXCESS):
+            continue  # such as whole numbers of 12 bits
         # The two commonest values do not count: they may lie on the grid by chance.
         if not np.isfinite(share) or (share - common) / (1 - common) < MIN_GRID_SHARE:
             continue
-        if 255 * _coverage(_lattice_form(name, summary), summary) >= MIN_LEVELS:
+        if 255 * _coverage(form, summary) >= MIN_LEVELS:
             shares[name] = share
     if "tf" in shares and "unit" in shares:
         # All values of the [-1, 1] grid lie on the [0, 1] grid, but only half of the values of the
@@ -145,6 +149,8 @@ def _from_range(summary: InputSummary, range_sentence: str) -> Observation:
     channels = summary.num_channels
     low, high = summary.minimum, summary.maximum
     single = [form for form in forms(channels) if not form.has_two_steps]
+    if not _can_be_raw(summary):
+        single = [form for form in single if form.steps[0] != "raw"]
     fitting = [form for form in single if form.holds(low, high) and _is_typical(form, summary)]
     modes = {form.steps[0] for form in fitting}
     if "unit" in modes:
@@ -178,7 +184,7 @@ def _exceeding(single: list[Form], summary: InputSummary) -> Form | None:
     Returns None if there is no such form, or more than one.
     """
     ends = np.stack([summary.minimum, summary.maximum])
-    most = np.asarray([[summary.quantile(0.05)], [summary.quantile(0.95)]])
+    most = summary.channel_quantiles(0.05, 0.95)
     found = []
     for form in single:
         low, high = form.to_raw(ends)
@@ -259,6 +265,16 @@ def _is_typical(form: Form, summary: InputSummary) -> bool:
         and (raw[0].min() < 30 or raw[1].max() > 225)
         and (form.steps[0] != "tf" or summary.quantile(0.02) < -MAX_OUTSIDE)
     )
+
+
+def _can_be_raw(summary: InputSummary) -> bool:
+    """Whether the values are whole numbers, or not nearly all close to each other.
+
+    One broken pixel can stretch the range of standardized values to that of raw images.
+    """
+    if summary.lattice_share("raw") >= MIN_GRID_SHARE:
+        return True
+    return bool(np.ptp(summary.channel_quantiles(0.005, 0.995)) >= MIN_RAW_SPAN)
 
 
 def hits_an_end(form: Form, summary: InputSummary) -> bool:

@@ -146,7 +146,11 @@ def _from_word(case: Case) -> Verdict | None:
         case.summary, observed, expected, observation.is_fitted
     )
     is_sure = observation.certainty >= MIN_CERTAINTY and (is_far or is_shown)
-    is_sure = is_sure or (observation.certainty >= MIN_CERTAINTY_WIDE_GAP and is_far)
+    # A single broken pixel can widen a fitted range, but not narrow it.
+    is_narrower = np.all(np.abs(observed.scale) < np.abs(expected.scale))
+    could_be_one_pixel = observation.is_fitted and not is_narrower
+    is_clear = observation.certainty >= MIN_CERTAINTY_WIDE_GAP and not could_be_one_pixel
+    is_sure = is_sure or (is_clear and is_far)
     if is_sure or _outside(case.summary, expected):
         return Verdict("mismatch", expected, observed, evidence)
     return _fits_the_word(case) or Verdict("unknown", expected, observed, evidence)
@@ -186,8 +190,8 @@ def _outside(summary: InputSummary, expected: InputConvention) -> bool:
 
 
 def _as_raw(summary: InputSummary, expected: InputConvention, *shares: float) -> np.ndarray:
-    """Returns quantiles of all values as raw pixels, `(shares, channels of the convention)`."""
-    values = np.asarray([[summary.quantile(share)] for share in shares])
+    """Returns quantiles of the values as raw pixels, `(shares, channels)`."""
+    values = summary.channel_quantiles(*shares)
     return np.asarray((values - np.asarray(expected.offset)) / np.asarray(expected.scale))
 
 

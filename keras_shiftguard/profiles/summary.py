@@ -136,6 +136,11 @@ class InputSummary:
         index = int(np.searchsorted(np.cumsum(counts), rank, side="right"))
         return float(bin_values()[min(index, NUM_BINS - 1)])
 
+    def channel_quantiles(self, *shares: float) -> np.ndarray:
+        """Returns `quantile(share, channel)` for all channels, `(shares, channels)`."""
+        channels = range(self.num_channels)
+        return np.asarray([[self.quantile(share, c) for c in channels] for share in shares])
+
     def __add__(self, other: "InputSummary") -> "InputSummary":
         for what in ("layout", "num_channels"):
             ours, theirs = getattr(self, what), getattr(other, what)

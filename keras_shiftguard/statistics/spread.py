@@ -12,7 +12,10 @@ import numpy as np
 from keras import ops
 
 GOLDEN = 0.5 * (5**0.5 - 1)  # fractional parts of its multiples are even, and have no period
-PART = 32  # number of samples that are measured at a time
+# Number of samples that are measured at a time, so that the memory is bounded; fewer on JAX, where
+# each part is padded to the same size.
+PART = 128
+PADDED_PART = 32
 
 
 def spread(number: int, at_most: int | None) -> np.ndarray:
@@ -38,13 +41,12 @@ def spread_groups(number: int, at_most: int) -> np.ndarray:
 def spread_parts(size: int, at_most: int, rows: Any = None) -> list[tuple[np.ndarray, Any]]:
     """Returns evenly spread positions of a batch, in parts of `PART` samples.
 
-    Each part has the same size on JAX, which compiles a function for each size: positions are
-    repeated at its end.
-
     Args:
         size: Number of samples of the batch, with padding.
         at_most: Largest number of samples.
-        rows: Number of samples, if the rows after them are padding; None for all.
+        rows: On JAX, the number of samples; the rows after them are padding. JAX compiles a
+            function for each size, so each part then has `PADDED_PART` positions: the last one is
+            repeated. None on other backends.
 
     Returns:
         For each part its positions, and the number of different ones (None for all).
@@ -52,7 +54,7 @@ def spread_parts(size: int, at_most: int, rows: Any = None) -> list[tuple[np.nda
     chosen = spread(size if rows is None else min(int(rows), size), at_most).astype("int32")
     if rows is None:
         return [(chosen[start : start + PART], None) for start in range(0, len(chosen), PART)]
-    length = min(size, PART)
+    length = min(size, PADDED_PART)
     parts = [chosen[start : start + length] for start in range(0, len(chosen), length)]
     return [
         (np.pad(part, (0, length - len(part)), mode="edge"), np.int32(len(part))) for part in parts

@@ -142,3 +142,19 @@ def test_broken_input_has_a_kind_of_its_own(raw):
 
 def test_features_are_no_images():
     assert not observe(summarise(np.ones((8, 5)), layout="features")).convention.is_known
+
+
+@pytest.mark.parametrize("brightest", [1200, 4095])
+def test_dim_images_of_twelve_bits_are_no_raw_pixels(raw, brightest):
+    """All whole numbers lie on the grid of raw pixels."""
+    images = np.round(raw / 255.0 * brightest)
+    found = observe(summarise(images))
+    assert found.convention.mode not in MODES and not found.by_grid
+
+
+def test_one_broken_pixel_makes_no_raw_images(raw):
+    small = raw / 70 - 1.8
+    small[0, 0, 0, 0] = 150.0
+    assert observe(summarise(small)).convention.mode in ("custom", "unknown")
+    sparse = np.where(raw > 254, raw, 0)  # whole numbers, nearly all of them 0
+    assert observe(summarise(sparse)).convention.mode == "raw"

@@ -18,7 +18,7 @@ from keras_shiftguard.preprocessing.expected.batch_norm_scores import Scores
 from keras_shiftguard.preprocessing.expected.hypotheses import hypotheses_for
 from keras_shiftguard.preprocessing.expected.levels import LevelledFit
 from keras_shiftguard.preprocessing.expected.structure import StructuralExpectation
-from keras_shiftguard.preprocessing.observation import Observation
+from keras_shiftguard.preprocessing.observation import Observation, observe
 from keras_shiftguard.preprocessing.rules import decide
 from keras_shiftguard.preprocessing.witnesses.trial import Preference
 
@@ -801,6 +801,36 @@ def test_a_likely_convention_convicts_if_it_is_far(scale, certainty, status):
     observed = InputConvention("custom", "unknown", (scale,) * 3, (10.0,) * 3)
     found = case("None.", observed, certainty, published("raw"), RAW * scale + 10, stated=True)
     assert decide(found).status == status
+
+
+@pytest.mark.parametrize(
+    ("pixel", "factor", "status"),
+    [(None, 1.0, "ok"), (300.0, 1.0, "unknown"), (None, 0.05, "mismatch")],
+)
+def test_one_broken_pixel_convicts_nobody(pixel, factor, status):
+    """A hot pixel widens the range that is fitted to the extremes; it cannot narrow the range."""
+    expected = InputConvention("custom", "rgb", (1 / 70,) * 3, (-1.8,) * 3)
+    images = expected.from_raw(np.tile(RAW, (2, 16, 16, 1)))
+    if pixel is not None:
+        images[0, 0, 0] = pixel
+    structure = dataclasses.replace(published("raw"), convention=expected, inner=expected)
+    fed = images * factor
+    found = case("None.", UNKNOWN, 0.0, structure, fed, stated=True)
+    observed = observe(found.summary)
+    if factor != 1:  # for which the fit alone is not certain enough
+        observed = dataclasses.replace(observed, certainty=0.6)
+    assert observed.is_fitted and observed.certainty == 0.6
+    assert decide(dataclasses.replace(found, observation=observed)).status == status
+
+
+def test_the_end_of_each_channel_counts_for_itself():
+    """Green images in the convention of Caffe: most red and blue values are far below zero."""
+    raw = RAW * [0.1, 1.0, 0.1]
+    expected = InputConvention("custom", "rgb", (1.0, 1.0, 1.0), (-10.0, -10.0, -200.0))
+    images = expected.from_raw(raw)
+    structure = dataclasses.replace(published("raw"), convention=expected, inner=expected)
+    found = case("None.", UNKNOWN, 0.0, structure, images, stated=True)
+    assert decide(found).status != "mismatch"
 
 
 # --- input that is unusable --------------------------------------------------------------

@@ -80,14 +80,17 @@ class Reading:
         return float(np.exp(self.scores.misfit[index]))
 
     def rival(self, index: int) -> int:
-        """Returns the index of the best hypothesis whose mode differs from that at `index`."""
+        """Returns the index of the best hypothesis whose mode differs from that at `index`.
+
+        If there is none, the result is `index`.
+        """
         given = self.hypotheses[index]
         others = [
             i
             for i, h in enumerate(self.hypotheses)
             if h.kind != given.kind and not (h.is_identity and given.is_identity)
         ]
-        return min(others, key=lambda i: self.scores.misfit[i])
+        return min(others, key=lambda i: self.scores.misfit[i], default=index)
 
     def without_contrast(self, index: int) -> float | None:
         """Returns the misfit of `low_contrast`; None if it does not explain hypothesis `index`.

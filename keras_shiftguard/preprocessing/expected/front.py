@@ -48,9 +48,9 @@ class Front:
 
     @property
     def is_identity(self) -> bool:
-        """Whether the front leaves the values as they are."""
+        """Whether the front leaves the values as they are; it may repeat a single channel."""
         return (
-            self.permutation == tuple(range(self.channels))
+            (self.channels == 1 or self.permutation == tuple(range(self.channels)))
             and np.allclose(self.scale, 1.0, rtol=1e-3)
             and np.allclose(self.offset, 0.0, atol=1e-3)
         )
@@ -58,7 +58,7 @@ class Front:
     def __str__(self) -> str:
         order = (
             ""
-            if self.permutation == tuple(range(self.channels))
+            if self.channels == 1 or self.permutation == tuple(range(self.channels))
             else (", channels taken in the order " + str(list(self.permutation)))
         )
         return f"x * {_numbers(self.scale)} + {_numbers(self.offset)}{order}"

@@ -146,10 +146,11 @@ def _from_raw(front: Front) -> tuple[InputConvention | None, str]:
 
     The text names two conventions if the front applies both in a row; else it is empty.
     """
-    if front.channels != 3 or len(front.permutation) != 3:
+    if front.channels not in (1, 3) or len(front.permutation) != 3:
         return None, ""
-    raw = probes(3)["0..255"]
+    raw = probes(front.channels)["0..255"]
     made = raw[:, list(front.permutation)] * np.asarray(front.scale) + np.asarray(front.offset)
+    raw = np.broadcast_to(raw, made.shape)  # repeats a single channel
     known = [InputConvention(m, o) for m in MODES for o in ("rgb", "bgr")]
     slack = 0.5 * np.max(np.abs(front.scale)) + 2 * front.precision * np.max(np.abs(made))
     for one in known:

@@ -36,10 +36,11 @@ class StructuralExpectation:
         published_top1: Published ImageNet accuracy of the network at that size.
         fresh: Whether the network's weights look untrained: all moving means are 0 and all moving
             variances are 1. In a network without batch normalization, all biases are 0.
-        head: The kind of classifier at the end of the model: `"none"` without a classifier;
-            `"fresh"` if its biases are all 0; `"published"` if it has as many classes as ImageNet,
-            and so was probably published with the network; else `"own"`. The user trained a head
-            of the kind `"own"`, maybe on other input than the network was trained on.
+        head: The kind of head at the end of the model, such as a classifier or a decoder: `"none"`
+            without a head; `"fresh"` if its biases are all 0; `"published"` if it is a classifier
+            with as many classes as ImageNet, and so was probably published with the network; else
+            `"own"`. The user trained a head of the kind `"own"`, maybe on other input than the
+            network was trained on.
         trainable: Whether the network has trainable weights.
         speaks: Whether preprocessing layers inside the model show what its input must
             receive: the layers turn a named convention into the published one. If no network is
@@ -80,7 +81,7 @@ def expect_from_structure(model: Any) -> tuple[StructuralExpectation, ...]:
     inputs = _image_inputs(model)
     try:
         found = recognise(model)
-        head = head_of(model)
+        head = head_of(model, [layer for match in found for layer in match.layers])
         return tuple(replace(_for_input(model, found, p, n, inputs), head=head) for p, n in inputs)
     except Exception as error:  # a model may be built in ways that were not foreseen
         return tuple(
@@ -192,7 +193,7 @@ def _expect(model: Any, match: Recognition, position: int, name: str) -> Structu
         return replace(answer, evidence=tuple(evidence))
     convention, front = next((o for o in options if o[0].mode != "custom"), options[0])
     evidence += describe(front, convention, accepted[-1], network.name, bool(own))
-    if front.channels == 3 and not is_usual(front) and not _has_name(convention):
+    if front.channels in (1, 3) and not is_usual(front) and not _has_name(convention):
         # No usual images are in this convention. So the layers in front of the network were most
         # likely part of its training, and the published convention does not apply.
         return replace(answer, evidence=tuple(evidence))

@@ -1,5 +1,6 @@
-"""Signs of training in the weights of a model, and the kind of its classifier."""
+"""Signs of training in the weights of a model, and the kind of its head."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,12 @@ from keras_shiftguard.instrument.graph import sublayers, walk
 # deviation of 1e-6. A step of training moves a bias much farther.
 MAX_INITIAL_BIAS = 1e-5
 PUBLISHED_CLASSES = (1000, 1001, 21841, 21843)  # of ImageNet, with or without a background class
+_NORMALIZATIONS = (  # may stand before the network or between it and the head
+    layers.BatchNormalization,
+    layers.GroupNormalization,
+    layers.LayerNormalization,
+    layers.Normalization,
+)
 
 
 def is_fresh(network_layers: tuple[Any, ...]) -> bool:
@@ -33,16 +40,28 @@ def can_tell(network_layers: tuple[Any, ...]) -> bool:
     )
 
 
-def head_of(model: Any) -> str:
-    """Returns the kind of classifier that the model ends in, see `StructuralExpectation`."""
-    every = [a for a in walk(model) if not sublayers(a)]
-    weighted = [a for a in every if getattr(a, "weights", None)]
-    last = weighted[-1] if weighted else None
-    if not isinstance(last, layers.Dense):
+def head_of(model: Any, backbone: Sequence[Any] = ()) -> str:
+    """Returns the kind of head that the model ends in, see `StructuralExpectation`.
+
+    Args:
+        model: A Keras model.
+        backbone: The layers of the networks that were recognized in the model. All other layers
+            with weights belong to the head. If no network was recognized, only a `Dense` layer at
+            the end is a head.
+    """
+    every = [a for a in walk(model) if not sublayers(a) and getattr(a, "weights", None)]
+    known = set(map(id, backbone))
+    head = [a for a in every if id(a) not in known and not isinstance(a, _NORMALIZATIONS)]
+    if not known:
+        head = [a for a in every[-1:] if isinstance(a, layers.Dense)]
+    if not head:
         return "none"
-    if last.bias is not None and _all_equal(last.bias, 0.0):
+    last = head[-1]
+    bias = getattr(last, "bias", None)
+    if bias is not None and _all_equal(bias, 0.0):
         return "fresh"
-    return "published" if last.units in PUBLISHED_CLASSES else "own"
+    classes = getattr(last, "units", None) or getattr(last, "filters", None)
+    return "published" if classes in PUBLISHED_CLASSES else "own"
 
 
 def _has_statistics(layer: Any) -> bool:

@@ -12,7 +12,7 @@ from keras_shiftguard.profiles import InputSummary
 def is_filled(summary: InputSummary, observed: InputConvention) -> bool:
     """Whether the images reach dark and bright pixels, as ordinary photos do."""
     scale, offset = np.asarray(observed.scale), np.asarray(observed.offset)
-    ends = (np.asarray([summary.quantile(0.01), summary.quantile(0.99)])[:, None] - offset) / scale
+    ends = (summary.channel_quantiles(0.01, 0.99) - offset) / scale
     return bool(ends.min() < DARK and ends.max() > BRIGHT)
 
 

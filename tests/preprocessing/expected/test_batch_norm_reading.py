@@ -1,5 +1,7 @@
 """What batch norm tells about the input: number of images used, best mode and channel order."""
 
+from dataclasses import replace
+
 import keras
 import numpy as np
 import pytest
@@ -215,3 +217,9 @@ def test_gray_images_have_a_paler_rival_with_larger_numbers():
     # clearly worse than the images as fed.
     assert reading.paler_rival_of(reading.as_fed) is None
     assert read(Network(), pictures(32, seed=1) / 255).paler_rival is None
+
+
+def test_a_reading_of_one_mode_has_no_rival():
+    reading = read(Network(), (pictures(32) / 255).astype("float32"))
+    alone = replace(reading, hypotheses=(reading.choice,), as_fed=0, best=0)
+    assert alone.rival(0) == 0

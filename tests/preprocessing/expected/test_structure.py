@@ -164,6 +164,46 @@ def test_which_classifier_a_model_ends_in():
     assert one(keras.Sequential([keras.Input((8, 8, 3)), layers.Flatten()])).head == "none"
 
 
+def trained(layer):
+    layer.bias.assign(layer.bias + 0.1)
+
+
+@pytest.mark.parametrize("kind", ["decoder", "embedding", "convolution"])
+def test_layers_behind_a_network_are_a_head(base, kind):
+    """A decoder on a frozen network may be trained on other input than the network."""
+    trunk = base.layers[-2].output
+    if kind == "embedding":
+        last = layers.Dense(64)
+        outputs = layers.BatchNormalization()(last(base.output))
+    else:
+        last = layers.Conv2D(1000 if kind == "convolution" else 2, 1)
+        outputs = last(layers.UpSampling2D()(trunk) if kind == "decoder" else trunk)
+    model = keras.Model(base.input, outputs)
+    assert one(base).head == "none" and one(model).head == "fresh"
+    trained(last)
+    assert one(model).head == ("published" if kind == "convolution" else "own")
+
+
+@pytest.mark.parametrize("front", ["repeat", "learnt", "caffe"])
+def test_gray_images_in_front_of_a_network(vgg, front):
+    gray = keras.Input((96, 96, 1))
+    if front == "learnt":
+        mix = layers.Conv2D(3, 1)
+        mixed = mix(gray)
+        mix.kernel.assign(np.reshape([0.31, -0.7, 0.12], mix.kernel.shape))
+        trained(mix)
+    else:
+        mixed = layers.Concatenate()([gray] * 3)
+        if front == "caffe":
+            mixed = layers.Rescaling(1.0, (-103.939, -116.779, -123.68))(mixed)
+    answer = one(keras.Model(gray, vgg(mixed)))
+    # A repeated channel leaves the choice open, and a learnt front shows that the network was
+    # trained behind it.
+    assert answer.speaks == (front == "caffe")
+    modes = {"repeat": "caffe", "learnt": "unknown", "caffe": "raw"}
+    assert answer.convention.mode == modes[front], answer
+
+
 def test_fresh_without_batch_normalisation(vgg):
     assert one(vgg).fresh
     vgg.layers[5].bias.assign(vgg.layers[5].bias + 1)
