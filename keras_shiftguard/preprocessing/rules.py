@@ -147,7 +147,7 @@ def _from_word(case: Case) -> Verdict | None:
     )
     is_sure = observation.certainty >= MIN_CERTAINTY and (is_far or is_shown)
     # A single broken pixel can widen a fitted range, but not narrow it.
-    is_narrower = np.all(np.abs(observed.scale) < np.abs(expected.scale))
+    is_narrower = np.all(np.abs(np.asarray(observed.scale)) < np.abs(np.asarray(expected.scale)))
     could_be_one_pixel = observation.is_fitted and not is_narrower
     is_clear = observation.certainty >= MIN_CERTAINTY_WIDE_GAP and not could_be_one_pixel
     is_sure = is_sure or (is_clear and is_far)

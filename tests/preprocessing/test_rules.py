@@ -828,8 +828,10 @@ def test_the_end_of_each_channel_counts_for_itself():
     raw = RAW * [0.1, 1.0, 0.1]
     expected = InputConvention("custom", "rgb", (1.0, 1.0, 1.0), (-10.0, -10.0, -200.0))
     images = expected.from_raw(raw)
+    images[0, 0, 0] -= 20.0  # so that the values do not simply fill the range
     structure = dataclasses.replace(published("raw"), convention=expected, inner=expected)
-    found = case("None.", UNKNOWN, 0.0, structure, images, stated=True)
+    observed = InputConvention("custom", "unknown", (1.0, 1.0, 1.0), (0.0, 0.0, -200.0))
+    found = case("None.", observed, 0.3, structure, images, stated=True)
     assert decide(found).status != "mismatch"
 
 
