@@ -33,10 +33,10 @@ class Cost:
         return self.value > 3 * (self.value - self.interval[0]) / SIGMAS
 
     def at_most(self, bound: float) -> "Cost":
-        """Returns the cost with its value and its lower end limited to `bound`."""
-        if self.value <= bound:
-            return self
-        return replace(self, value=bound, interval=(min(self.interval[0], bound), self.interval[1]))
+        """Returns the cost with its value limited to `bound`, and its lower end moved as far."""
+        low, high = self.interval
+        excess = max(self.value - bound, 0.0)
+        return replace(self, value=self.value - excess, interval=(low - excess, high))
 
     def of_dependent(self, share: float) -> "Cost":
         """Returns the cost with a wider interval, for samples that depend on each other.
@@ -100,22 +100,47 @@ def cost_of(before: np.ndarray, after: np.ndarray) -> Cost:
     return Cost(value, (value - SIGMAS * error, value + SIGMAS * error), n)
 
 
-def gap_between(reference: np.ndarray, current: np.ndarray) -> Cost:
+def gap_between(
+    reference: np.ndarray,
+    current: np.ndarray,
+    reference_labels: np.ndarray,
+    current_labels: np.ndarray,
+) -> Cost:
     """Returns the difference of the accuracies of two sets of samples, as a rough cost.
 
-    The difference is an upper bound of the cost if the reference is training data without
-    augmentation, which the model may have memorized. The arguments are 1 where a prediction is
-    right, else 0.
+    The classes of the reference are weighted as frequent as in the current samples, so that other
+    class frequencies alone make no difference. The difference is an upper bound of the cost if the
+    reference is training data without augmentation, which the model may have memorized.
+
+    Args:
+        reference: 1 where the prediction is right, else 0, `(samples,)`.
+        current: The same for the current samples.
+        reference_labels: Class ids, `(samples,)`.
+        current_labels: Class ids of the current samples.
     """
-    sizes = len(reference), len(current)
-    value = float(reference.mean() - current.mean())
+    weights = _weights_for(reference_labels, current_labels)
+    before, after = float(weights @ reference), float(current.mean())
+    sizes = float(1 / np.square(weights).sum()), len(current)  # the former is an effective size
     squared = [
-        max(float(r.mean() * (1 - r.mean())), 1 / n) / n
-        for r, n in zip((reference, current), sizes, strict=True)
+        max(rate * (1 - rate), 1 / n) / n for rate, n in zip((before, after), sizes, strict=True)
     ]
     error = float(np.sqrt(sum(squared)))
+    value = round(before - after, 12)  # 0 for equal rates, without rounding errors
     interval = value - SIGMAS * error, value + SIGMAS * error
-    return Cost(value, interval, min(sizes), is_rough=True)
+    return Cost(value, interval, int(min(sizes)), is_rough=True)
+
+
+def _weights_for(labels: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """Returns a weight for each sample, so that its classes are as frequent as in `others`.
+
+    The weights sum to 1. Classes that `labels` lacks are left out. All weights are equal if the
+    two have no class in common.
+    """
+    number = int(max(labels.max(), others.max())) + 1
+    have, want = (np.bincount(ids, minlength=number) for ids in (labels, others))
+    weights = (want / np.maximum(have, 1))[labels]
+    weights = weights if weights.any() else np.ones(len(labels))
+    return np.asarray(weights / weights.sum())
 
 
 def _rounded(number: float) -> str:

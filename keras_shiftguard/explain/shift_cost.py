@@ -42,7 +42,8 @@ MARGIN = 0.05  # undoing is preferred if it explains at most this share less tha
 MIN_SAMPLES = 100  # labelled images that a measurement needs
 # Smallest accuracy at which the cost is measured. On this scale, 0 is the accuracy of always
 # predicting the commonest class, and 1 is perfect. A model that has learned nothing yet has no
-# accuracy to lose.
+# accuracy to lose. If 99 % of the samples are of one class, the mean accuracy of the classes can
+# show earlier that the model has learned.
 MIN_LEARNT = 0.3
 NO_STYLE = Style("", 0.0, 0.0, Bank(()), np.zeros(0), np.zeros(0))
 
@@ -146,16 +147,17 @@ class ShiftCost:
         if len(labels) < MIN_SAMPLES:
             return None
         right = predict([images]) == labels
-        rate, before, gap = float(right.mean()), None, None
+        before, gap = None, None
+        has_learnt = _has_learnt(right, labels)
         if reference is not None and len(reference.labels) >= MIN_SAMPLES:
             before = predict([reference.images]) == reference.labels
-            rate, gap = max(rate, float(before.mean())), gap_between(before, right)
-        commonest = float(np.bincount(labels).max() / len(labels))
+            has_learnt |= _has_learnt(before, reference.labels)
+            gap = gap_between(before, right, reference.labels, labels)
         # If the model had learned too little at the last measurement, it had memorized no image.
         # So it counts as having seen the images only once.
         was_trained &= not self.is_too_early
         is_first_visit |= self.is_too_early
-        self.is_too_early = rate < commonest + MIN_LEARNT * (1 - commonest)
+        self.is_too_early = not has_learnt
         if self.is_too_early:
             return None
         is_honest = is_first_visit and (not was_trained or gap is None or gap.interval[0] <= 0)
@@ -305,6 +307,19 @@ def _style(
         units = np.array([unit.get(name, 0.0) for name in search.names])
         style = search.find(wanted, units)
     return NO_STYLE if style is None else style
+
+
+def _has_learnt(right: np.ndarray, labels: np.ndarray) -> bool:
+    """Whether the accuracy, or the mean accuracy of the classes, is well above that of a constant.
+
+    Args:
+        right: Whether each prediction is right, `(samples,)`.
+        labels: Class ids, `(samples,)`.
+    """
+    counts = np.bincount(labels)
+    of_classes = np.bincount(labels, right)[counts > 0] / counts[counts > 0]
+    rates = (right.mean(), counts.max() / len(labels)), (of_classes.mean(), 1 / len(of_classes))
+    return any(bool(rate >= least + MIN_LEARNT * (1 - least)) for rate, least in rates)
 
 
 def cost_of_mix(

@@ -63,8 +63,27 @@ def test_the_intervals_hold_what_they_say():
         after = np.where(rng.random(300) < 0.1, rng.random(300) < 0.4, before)
         low, high = cost_of(before, after).interval
         holds[0] += low < 0.04 < high  # a tenth of the images has accuracy .4 in place of .8
-        low, high = gap_between(before, rng.random(200) < 0.7).interval
+        ids = rng.integers(0, 3, 300), rng.integers(0, 3, 200)
+        low, high = gap_between(before, rng.random(200) < 0.7, *ids).interval
         holds[1] += low < 0.1 < high
     assert np.all(holds / 400 > 0.93)
     nothing = cost_of(np.ones(50), np.ones(50))
     assert nothing.value == 0 and nothing.interval[1] > 0.01
+
+
+def test_other_class_frequencies_alone_make_no_gap():
+    """The model is right on 90 % of class 0 and 50 % of class 1 in both streams."""
+    rng = np.random.default_rng(0)
+    one, other = (rng.random(4000) < share for share in (0.2, 0.8))
+    rights = [rng.random(4000) < np.where(ids, 0.5, 0.9) for ids in (one, other)]
+    assert rights[0].mean() - rights[1].mean() > 0.2
+    gap = gap_between(*rights, one.astype(int), other.astype(int))
+    assert abs(gap.value) < 0.05 and gap.interval[0] < 0 < gap.interval[1]
+    assert 1000 < gap.num_samples < 3000  # the rare class counts for most of the reference
+
+
+def test_a_limited_cost_of_dependent_samples_keeps_its_error():
+    cost = Cost(0.5, (0.2, 0.8), 400).at_most(0.1)
+    assert cost.value == pytest.approx(0.1) and cost.interval == pytest.approx((-0.2, 0.8))
+    low, high = cost.of_dependent(0.25).interval
+    assert (low, high) == pytest.approx((-0.5, 1.5))

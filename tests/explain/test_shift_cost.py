@@ -222,3 +222,17 @@ def test_a_rough_cost_falls_with_the_difference_of_the_accuracies():
     assert measured(0.2) == pytest.approx(0.1)
     assert measured(0.04) == pytest.approx(0.04)
     assert measured(0.1) == pytest.approx(0.04)
+
+
+@pytest.mark.parametrize(("found", "is_early"), [(0, True), (1, True), (8, False)])
+def test_a_rare_class_shows_that_a_model_has_learnt(found, is_early):
+    """One sample of a hundred is positive; the model predicts 0 but for `found` of 16 samples."""
+    labels = np.arange(1600) % 100 == 99
+    labels = labels.astype(int)
+    predicted = np.zeros(1600, int)
+    predicted[np.flatnonzero(labels)[:found]] = 1
+    predicted[:20] = 1  # as many false alarms, so that the accuracy is that of a constant
+    images = np.zeros((1600, 4, 4, 1), "float32")
+    cost = ShiftCost(Labelled(images, labels), None, {}, {})
+    cost.measure(lambda chunks: predicted, is_first_visit=True, details=False)
+    assert cost.is_too_early == is_early

@@ -105,10 +105,21 @@ def test_after_an_interrupted_fit_the_next_one_is_not_measured(data):
     assert not hasattr(model.train_function, "shiftguard_probe")
 
 
+class BeforeStep(During):
+    """Calls the function after the guard began a batch, and before the step gets it."""
+
+    def on_train_batch_begin(self, batch, logs=None):
+        if batch == self.batch + 1:
+            self.function(self.model)
+
+    on_train_batch_end = keras.callbacks.Callback.on_train_batch_end
+
+
+@pytest.mark.parametrize("moment", [During, BeforeStep])
 @pytest.mark.parametrize(
     "repair", ["on_mismatch", pytest.param("adapt", marks=pytest.mark.thorough)]
 )
-def test_after_an_interrupted_fit_the_next_one_is_not_repaired(data, repair):
+def test_after_an_interrupted_fit_the_next_one_is_not_repaired(data, repair, moment):
     """The next fit neither corrects nor augments its input, although its step is still wrapped."""
     plain, model = network(), network()
     guard = sg.ShiftGuard(verbose=0, **{repair: {"on_mismatch": "fix", "adapt": True}[repair]})
@@ -122,10 +133,10 @@ def test_after_an_interrupted_fit_the_next_one_is_not_repaired(data, repair):
         raise Interrupt
 
     with pytest.raises(Interrupt):
-        fit(model, data, guard, During(interrupted, batch=0), shuffle=False)
+        fit(model, data, guard, moment(interrupted, batch=0), shuffle=False)
     assert hasattr(model.train_function, "shiftguard_probe")
     with pytest.raises(Interrupt):
-        fit(plain, data, During(interrupt, batch=0), shuffle=False)
+        fit(plain, data, moment(interrupt, batch=0), shuffle=False)
     for each in (plain, model):
         keras.utils.set_random_seed(1)
         fit(each, data, shuffle=False)
