@@ -3,9 +3,14 @@
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
+import keras
+import numpy as np
+
 from keras_shiftguard.errors import warn
 from keras_shiftguard.io.batches import named_inputs
 from keras_shiftguard.statistics.batch import is_numeric, why_not_dense
+from keras_shiftguard.statistics.spread import taken
+from keras_shiftguard.statistics.state import on_host
 
 
 def is_dense(x: Any) -> bool:
@@ -60,3 +65,33 @@ def with_replaced_tensors(x: Any, corrected: dict[str, Any], names: Sequence[str
         values = list(named_inputs(x, names))
         return type(x)(corrected.get(name, v) for name, v in zip(values, x, strict=True))
     return corrected.get("input", x)
+
+
+def without_padding(data: Any, weight: Any) -> Any:
+    """Returns the samples of a batch whose weight is not 0.
+
+    Samples of weight 0 do not take part in training: usually they fill up a batch or a sequence.
+
+    Args:
+        data: Tensors `(samples, ...)` in any structure; None is allowed in it.
+        weight: The sample weights of the batch, or None.
+
+    Returns:
+        The same structure; `data` itself if no sample has weight 0, if the weights are not one
+        number for each sample, or if a tensor is sparse, ragged or of text.
+    """
+    shape = getattr(weight, "shape", ())
+    # With several processes on JAX, a process has only a part of the weights.
+    if len(shape) != 1 or not getattr(weight, "is_fully_addressable", True):
+        return data
+    values = on_host(weight)
+    leaves = [x for x in keras.tree.flatten(data) if x is not None]
+    if np.all(values) or not all(map(is_dense, leaves)):
+        return data
+    positions = np.flatnonzero(values)
+
+    def part(x: Any) -> Any:
+        sizes = getattr(x, "shape", ())
+        return taken(x, positions) if len(sizes) and sizes[0] == len(values) else x
+
+    return keras.tree.map_structure(part, data)

@@ -19,6 +19,7 @@ from keras_shiftguard.instrument.batch_tensors import (
     UnmeasuredInputs,
     is_dense,
     with_replaced_tensors,
+    without_padding,
 )
 from keras_shiftguard.instrument.keras_run import KerasRun
 from keras_shiftguard.instrument.layer_calls import no_gradients
@@ -195,7 +196,8 @@ class Probe:
             with no_gradients():
                 if not self.has_failed:
                     self._unmeasured.check(all_inputs, measured.sketches.keys() & inputs.keys())
-                    self._measure(stream, inputs, x, y, state)
+                    batch = without_padding((inputs, x, y), weight)
+                    self._measure(stream, batch, state)
                 changed = {name: self._changed(measured, name, t, y) for name, t in inputs.items()}
             if all(changed[name] is inputs[name] for name in inputs):
                 return data
@@ -207,8 +209,9 @@ class Probe:
             self._fail(error)
             return data
 
-    def _measure(self, stream: str, inputs: dict[str, Any], x: Any, y: Any, state: Any) -> None:
-        """Adds a batch to the statistics; for the arguments see `_observed`."""
+    def _measure(self, stream: str, batch: tuple[dict[str, Any], Any, Any], state: Any) -> None:
+        """Adds a batch, the inputs by name with `x` and `y`, to the statistics; see `_observed`."""
+        inputs, x, y = batch
         try:
             self.streams[stream].update(inputs, x, y)
             if self.model_outputs is not None and stream == "validation":

@@ -142,10 +142,19 @@ def test_validation_split_and_frequency(data):
     assert_measured(guard.profiles["validation"], x[40:])
 
 
-def test_sample_weights(data):
+def test_samples_of_weight_0_are_padding(data):
     x, y = data
-    guard = watched(compiled(sequential()), x, y, sample_weight=np.linspace(0, 1, len(x)))
-    assert_measured(guard.profiles["train"], x)
+    weight = np.linspace(0, 1, len(x)) * (np.arange(len(x)) % 5 > 0)
+    padded = np.where(weight[:, None, None, None] > 0, x, 1e6).astype("float32")
+    validation = padded[:20], y[:20], weight[:20]
+    model = compiled(sequential())
+    guard = watched(model, padded, y, sample_weight=weight, validation_data=validation)
+    assert_measured(guard.profiles["train"], x[weight > 0])
+    assert_measured(guard.profiles["validation"], x[:20][weight[:20] > 0])
+    labels = guard.profiles["validation"].labels
+    np.testing.assert_array_equal(labels.counts[:3], np.bincount(y[:20][weight[:20] > 0]))
+    model.fit(x, y, 16, verbose=0, sample_weight=0 * weight, callbacks=[guard])
+    assert not guard._supervisor.has_failed
 
 
 @pytest.mark.parametrize("structure", ["dict", pytest.param("list", marks=pytest.mark.thorough)])
