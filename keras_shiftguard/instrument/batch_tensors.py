@@ -91,7 +91,7 @@ def without_padding(data: Any, weight: Any) -> Any:
     positions = np.flatnonzero(values)
 
     def part(x: Any) -> Any:
-        sizes = getattr(x, "shape", ())
+        sizes: tuple[Any, ...] = getattr(x, "shape", ())
         return taken(x, positions) if len(sizes) and sizes[0] == len(values) else x
 
     return keras.tree.map_structure(part, data)
