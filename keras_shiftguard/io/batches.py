@@ -212,13 +212,13 @@ def first_samples(
     Returns:
         The inputs by name, `(samples, ...)`, and the labels `(samples, ...)`. If the samples
         differ in size, only those of the first size are returned, and the labels are None.
-        The labels are also None if there are none, or several sets of them.
+        The labels are also None if there are none, several sets of them, or some of varying shape.
 
     Raises:
         BadInputError: If `data` is empty, or an input has no batch dimension.
     """
     inputs: dict[str, list[np.ndarray]] = {}
-    labels: list[np.ndarray] | None = []
+    labels: list[Any] | None = []
     count = 0
     for x, y, _ in batches(data):
         batch = {name: to_numpy(value) for name, value in named_inputs(x, names).items()}
@@ -233,7 +233,7 @@ def first_samples(
         if y is None or isinstance(y, (Mapping, list, tuple)):
             labels = None
         elif labels is not None:
-            labels.append(to_numpy(y)[:num_new])
+            labels.append(y)
         count += num_new
         if count >= max_samples:
             break
@@ -248,7 +248,15 @@ def first_samples(
             for name, parts in inputs.items()
         }
         labels = None
-    return joined, np.concatenate(labels) if labels else None
+    return joined, _joined_labels(labels, count) if labels else None
+
+
+def _joined_labels(parts: Sequence[Any], count: int) -> np.ndarray | None:
+    """Returns the labels of the first `count` samples; None if their shapes differ, as of boxes."""
+    try:
+        return np.concatenate([to_numpy(part) for part in parts])[:count]
+    except (TypeError, ValueError, AttributeError):
+        return None
 
 
 def to_numpy(value: Any) -> np.ndarray:

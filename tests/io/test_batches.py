@@ -207,3 +207,16 @@ def test_sparse_matrices_of_scipy_are_measured():
         assert found.num_samples == 50 and found.layout == "features"
         np.testing.assert_allclose(found.mean, dense.mean, rtol=1e-6)
     np.testing.assert_array_equal(first_samples(matrix, 8)[0]["input"], x[:8])
+
+
+@pytest.mark.parametrize("kind", ["boxes of two batches", "ragged"])
+def test_labels_of_varying_shape_are_left_out(kind):
+    """The boxes of an object detector differ in number from image to image."""
+    images = np.zeros((4, 8, 8, 3), "float32")
+    boxes = [np.zeros((4, number, 4), "float32") for number in (1, 2)]
+    if kind == "ragged":
+        import tensorflow as tf
+
+        boxes = [tf.ragged.constant([[[0.0] * 4] * n for n in range(1, 5)]) for _ in range(2)]
+    inputs, labels = first_samples(list(zip([images, images], boxes, strict=True)), 6)
+    assert len(inputs["input"]) == 6 and labels is None

@@ -43,6 +43,31 @@ def test_the_step_of_the_next_model_traces_no_statistic_again(images, monkeypatc
     assert len(calls) == 1
 
 
+def test_a_profile_a_comparison_and_a_diagnosis_trace_no_statistic_again(rng, monkeypatch):
+    """Each function traces what no other has traced before, and nothing for other sizes."""
+
+    def traced():
+        return sum(len(update._functions) for update in compiled._updates.values())
+
+    monkeypatch.setattr(compiled, "_updates", type(compiled._updates)())
+    one, other = (rng.random((number, 5, 9, 3)).astype("float32") for number in (300, 61))
+    network = keras.Sequential([keras.Input((5, 9, 3)), keras.layers.Flatten()])
+    first = {}
+    for name, function in (
+        ("profile", lambda x: sg.profile(x)),
+        ("compare", lambda x: sg.compare(x, x)),
+        ("diagnose", lambda x: sg.diagnose(network, x)),
+    ):
+        before = traced()
+        function(one)
+        first[name] = traced() - before
+        before = traced()
+        function(other)
+        assert traced() == before, name
+    # Counts, pixels, samples, and the reads of their states. Without features: samples.
+    assert first["compare"] == 0 and first["diagnose"] <= 2 < first["profile"], first
+
+
 @pytest.mark.thorough
 def test_the_next_model_measures_its_own_images(images):
     measured = [fit(x)["train"] for x in (images, images * 7, images)]
