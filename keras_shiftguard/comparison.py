@@ -12,8 +12,8 @@ from keras_shiftguard.detection.finding import by_severity
 from keras_shiftguard.detection.look import compare_profiles
 from keras_shiftguard.detection.report import ShiftReport
 from keras_shiftguard.errors import BadInputError
-from keras_shiftguard.instrument.measure import CHUNK, profile_of
-from keras_shiftguard.io.batches import all_batches, named_inputs
+from keras_shiftguard.instrument.measure import CHUNK, named_batches, profile_of
+from keras_shiftguard.io.batches import all_batches
 from keras_shiftguard.profiles import InputProfile
 from keras_shiftguard.profiles.attached import is_model
 
@@ -103,8 +103,7 @@ def as_profile(value: Any, name: str, inputs: Sequence[str] = ()) -> InputProfil
                 "folder of images with keras.utils.image_dataset_from_directory."
             )
         return InputProfile.load(value)
-    read = all_batches(value, CHUNK, name)
-    return profile_of((named_inputs(x, inputs), y) for x, y, _ in read)
+    return profile_of(named_batches(all_batches(value, CHUNK, name), inputs))
 
 
 def check_alpha(alpha: float) -> None:

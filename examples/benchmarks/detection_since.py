@@ -5,9 +5,10 @@
 A small network is trained on 4,000 MNIST images for eight epochs, with 1,000 for validation. From
 epoch 5 on, validation is darker, noisier or of lower contrast. The fits are made three times: with
 the rule of `statistics/schedule.py`, which measures a part of the samples, and fewer steps in a
-repeated pass (one run through the data); with every pass measured as closely as the first one; and
-with every sample of every pass measured. The table says in how many draws the change was found at
-all, in which epoch on average, and in how many fits anything was reported before the change.
+repeated pass (one run through the data); with repeated passes measured at as many steps as the
+first one; and with every sample of every pass measured. The table says in how many draws the change
+was found at all, in which epoch on average, and in how many fits anything was reported before the
+change.
 """
 
 import argparse

@@ -8,7 +8,6 @@ from typing import Any
 
 from keras_shiftguard.detection.causes.same_samples import same_samples
 from keras_shiftguard.profiles import InputProfile
-from keras_shiftguard.statistics.schedule import ROWS, samples_per_step, stride_for
 from keras_shiftguard.statistics.stream import Stream
 
 # The step counts samples in float32, which is exact up to 2**24. A drain after this many batches
@@ -24,8 +23,6 @@ class PassCounter:
         position: Index of the latest batch in the present pass; -1 before the first.
         latest: Profile of the latest pass with new samples.
         repeats: Whether the latest pass repeated the samples of the pass in `latest`.
-        stride: Interval of the measurements: every `stride`-th step of the pass is measured.
-        per_batch: Largest number of samples of such a step whose attributes are measured.
     """
 
     def __init__(self) -> None:
@@ -33,7 +30,6 @@ class PassCounter:
         self.position = -1
         self.latest = InputProfile()
         self.repeats = False
-        self.stride, self.per_batch = 1, ROWS
         self._expected: int | None = None  # number of batches of the present pass
         self._new = 0  # number of batches that the latest `advance` counted
         self._undrained = 0  # number of batches since the latest drain
@@ -46,18 +42,12 @@ class PassCounter:
             steps: Number of batches that Keras expects in the first pass; None if unknown.
                 Later passes are expected to be as long as the previous pass.
         """
-        last_steps = self.position + 1
-        batch_size = stream.profile.num_samples // last_steps if last_steps else None
-        steps = self._expected = last_steps or steps
-        self.stride = stride_for(steps, batch_size or None, self.repeats)
-        is_first = not self.latest.num_samples
-        self.per_batch = samples_per_step(steps, self.stride, is_first)
-        stream.measure_every(self.stride, self.per_batch)
+        steps = self._expected = (self.position + 1) or steps
+        stream.plan_pass(steps, is_first=not self.latest.num_samples, repeats=self.repeats)
         # If the passes repeat, the kept images are still samples of the new pass, and further
         # images would be copies of them. If the fit was resumed, no images are kept yet.
         if not self.repeats or not stream.has_samples:
             stream.forget_samples()
-            stream.spread_samples(-(-steps // self.stride) if steps else None)
         else:
             stream.hold_samples()
         stream.restart()

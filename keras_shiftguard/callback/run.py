@@ -237,7 +237,7 @@ class Run:
             return
         self._drain(name)
         if must_check and self._check_preprocessing(name):
-            self.stream(name).measure_every(counter.stride, counter.per_batch)
+            self.stream(name).measures_every_step = False
         if must_write:
             self._write_profiles()
 
@@ -402,11 +402,9 @@ class Run:
             steps = (self.run_key or {}).get("steps")
         elif name == "validation":
             steps = validation_steps(self.model)
-        counter = self._passes[name]
-        counter.start(stream, steps)
-        if not self.preprocessing.is_settled(name):
-            # The diagnosis needs many samples from the first batches.
-            stream.measure_every(1, counter.per_batch)
+        self._passes[name].start(stream, steps)
+        # The diagnosis needs many samples from the first batches.
+        stream.measures_every_step = not self.preprocessing.is_settled(name)
 
     def _finish_pass(self, name: str) -> None:
         counter, stream = self._passes[name], self.stream(name)

@@ -109,7 +109,8 @@ def gap_between(
     """Returns the difference of the accuracies of two sets of samples, as a rough cost.
 
     The classes of the reference are weighted as frequent as in the current samples, so that other
-    class frequencies alone make no difference. The difference is an upper bound of the cost if the
+    class frequencies alone make no difference. Current samples of classes that the reference lacks
+    are left out, unless no other is there. The difference is an upper bound of the cost if the
     reference is training data without augmentation, which the model may have memorized.
 
     Args:
@@ -118,6 +119,9 @@ def gap_between(
         reference_labels: Class ids, `(samples,)`.
         current_labels: Class ids of the current samples.
     """
+    is_known = np.isin(current_labels, reference_labels)
+    if is_known.any():
+        current, current_labels = current[is_known], current_labels[is_known]
     weights = _weights_for(reference_labels, current_labels)
     before, after = float(weights @ reference), float(current.mean())
     sizes = float(1 / np.square(weights).sum()), len(current)  # the former is an effective size
@@ -133,8 +137,7 @@ def gap_between(
 def _weights_for(labels: np.ndarray, others: np.ndarray) -> np.ndarray:
     """Returns a weight for each sample, so that its classes are as frequent as in `others`.
 
-    The weights sum to 1. Classes that `labels` lacks are left out. All weights are equal if the
-    two have no class in common.
+    The weights sum to 1. All weights are equal if the two have no class in common.
     """
     number = int(max(labels.max(), others.max())) + 1
     have, want = (np.bincount(ids, minlength=number) for ids in (labels, others))

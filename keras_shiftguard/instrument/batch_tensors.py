@@ -74,24 +74,31 @@ def without_padding(data: Any, weight: Any) -> Any:
 
     Args:
         data: Tensors `(samples, ...)` in any structure; None is allowed in it.
-        weight: The sample weights of the batch, or None.
+        weight: The sample weights of the batch, `(samples,)` or `(samples, 1)`, or None.
 
     Returns:
-        The same structure; `data` itself if no sample has weight 0, if the weights are not one
-        number for each sample, or if a tensor is sparse, ragged or of text.
+        The same structure; on JAX with NumPy arrays, as JAX would compile the selection for each
+        number of samples. `data` itself is returned if no sample has weight 0, if the weights are
+        not one number for each sample, or if a tensor is sparse or ragged.
     """
-    shape = getattr(weight, "shape", ())
+    shape = tuple(getattr(weight, "shape", ()))
     # With several processes on JAX, a process has only a part of the weights.
-    if len(shape) != 1 or not getattr(weight, "is_fully_addressable", True):
+    if shape[1:] not in ((), (1,)) or not shape or not _is_on_this_host(weight):
         return data
-    values = on_host(weight)
+    values = on_host(weight).reshape(-1)
     leaves = [x for x in keras.tree.flatten(data) if x is not None]
-    if np.all(values) or not all(map(is_dense, leaves)):
+    if np.all(values) or any(map(why_not_dense, leaves)):
         return data
     positions = np.flatnonzero(values)
 
     def part(x: Any) -> Any:
         sizes: tuple[Any, ...] = getattr(x, "shape", ())
-        return taken(x, positions) if len(sizes) and sizes[0] == len(values) else x
+        if not len(sizes) or sizes[0] != len(values):
+            return x
+        return taken(on_host(x) if keras.backend.backend() == "jax" else x, positions)
 
     return keras.tree.map_structure(part, data)
+
+
+def _is_on_this_host(x: Any) -> bool:
+    return bool(getattr(x, "is_fully_addressable", True))

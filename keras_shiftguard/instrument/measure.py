@@ -1,6 +1,6 @@
 """`profile`: measures the statistics of data without training."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -9,9 +9,9 @@ import numpy as np
 from keras import ops
 
 from keras_shiftguard.errors import BadInputError
-from keras_shiftguard.instrument.batch_tensors import why_not_measured
+from keras_shiftguard.instrument.batch_tensors import why_not_measured, without_padding
 from keras_shiftguard.instrument.model_outputs import ModelOutputs, fingerprint
-from keras_shiftguard.io.batches import all_batches, named_inputs
+from keras_shiftguard.io.batches import Batch, all_batches, named_inputs, num_samples
 from keras_shiftguard.profiles import InputProfile
 from keras_shiftguard.statistics.batch import as_measurable, spec_for
 from keras_shiftguard.statistics.classes import warn_of_text, width_of
@@ -83,17 +83,38 @@ def _is_positive(number: Any) -> bool:
 def _profile(data: Any, model: Any, feature_layer: str | None) -> InputProfile:
     """Returns the measured profile, in which all samples count as independent."""
     if model is None:
-        return profile_of((named_inputs(x), y) for x, y, _ in all_batches(data, CHUNK))
+        return profile_of(named_batches(all_batches(data, CHUNK)))
     outputs = ModelOutputs(model, feature_layer)
     names = list(getattr(model, "input_names", None) or [])
 
     def predicted_batches() -> Iterator[tuple[dict[str, Any], Any]]:
-        for x, y, _ in all_batches(data, CHUNK):
+        for x, y in weighted_batches(all_batches(data, CHUNK)):
             outputs.predict(x, y)
             yield named_inputs(x, names), y
 
     measured = profile_of(predicted_batches())
     return replace(measured, outputs=outputs.drain_predicted(fingerprint(model)))
+
+
+def named_batches(
+    data: Iterable[Batch], names: Sequence[str] = ()
+) -> Iterator[tuple[dict[str, Any], Any]]:
+    """Yields the inputs by name, and the labels, of batches; without samples of weight 0.
+
+    Args:
+        data: Batches `(x, y, sample_weight)`.
+        names: Names for the members of a list of inputs, as for `named_inputs`.
+    """
+    for x, y in weighted_batches(data):
+        yield named_inputs(x, names), y
+
+
+def weighted_batches(data: Iterable[Batch]) -> Iterator[tuple[Any, Any]]:
+    """Yields the inputs and labels of batches, without samples of weight 0."""
+    for x, y, weight in data:
+        x, y = without_padding((x, y), weight)
+        if weight is None or num_samples(x):
+            yield x, y
 
 
 def profile_of(

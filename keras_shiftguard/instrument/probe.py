@@ -196,8 +196,7 @@ class Probe:
             with no_gradients():
                 if not self.has_failed:
                     self._unmeasured.check(all_inputs, measured.sketches.keys() & inputs.keys())
-                    batch = without_padding((inputs, x, y), weight)
-                    self._measure(stream, batch, state)
+                    self._measure(stream, inputs, (x, y, weight), state)
                 changed = {name: self._changed(measured, name, t, y) for name, t in inputs.items()}
             if all(changed[name] is inputs[name] for name in inputs):
                 return data
@@ -209,10 +208,15 @@ class Probe:
             self._fail(error)
             return data
 
-    def _measure(self, stream: str, batch: tuple[dict[str, Any], Any, Any], state: Any) -> None:
-        """Adds a batch, the inputs by name with `x` and `y`, to the statistics; see `_observed`."""
-        inputs, x, y = batch
+    def _measure(
+        self, stream: str, inputs: dict[str, Any], batch: tuple[Any, Any, Any], state: Any
+    ) -> None:
+        """Adds a batch, `(x, y, sample_weight)`, to the statistics; see `_observed`."""
+        x, y, weight = batch
         try:
+            inputs, x, y = without_padding((inputs, x, y), weight)
+            if weight is not None and any(t.shape[0] == 0 for t in inputs.values()):
+                return
             self.streams[stream].update(inputs, x, y)
             if self.model_outputs is not None and stream == "validation":
                 self.model_outputs.update(x, y, state)

@@ -104,11 +104,13 @@ def _from_grid(summary: InputSummary, range_sentence: str) -> Observation | None
     common = np.sort(counts)[-2:].sum() / max(counts.sum(), 1)
     if 1 - common < MIN_OTHER_VALUES:  # black and white alone lie on several grids at once
         return None
+    # Most values, since one broken pixel may lie far outside.
+    low, high = summary.channel_quantiles(0.005, 0.995)
     shares: dict[str, float] = {}
     for name in LATTICES:
         share = summary.lattice_share(name)
         form = _lattice_form(name, summary)
-        if not form.holds(summary.minimum, summary.maximum, MAX_EXCESS):
+        if not form.holds(low, high, MAX_EXCESS):
             continue  # such as whole numbers of 12 bits
         # The two commonest values do not count: they may lie on the grid by chance.
         if not np.isfinite(share) or (share - common) / (1 - common) < MIN_GRID_SHARE:

@@ -16,7 +16,7 @@ import numpy as np
 
 from keras_shiftguard.statistics.state import State
 
-MAX_CACHED = 64  # number of compiled updates; each takes some hundred KiB
+MAX_CACHED = 512  # number of compiled updates; each takes some hundred KiB
 
 _updates: OrderedDict[Hashable, Callable[..., Any]] = OrderedDict()
 _lock = Lock()  # for `_updates`

@@ -10,13 +10,13 @@ a pass may be sorted.
 # cost of a pass. The mean of 4,096 samples has a standard error of 1.6 % of the standard deviation;
 # finer differences are negligible. The first pass of a stream is measured whole up to this number
 # of samples. Later passes, and passes of unknown length, are measured on at most ROWS samples of a
-# batch. This bounds the cost of a step.
+# measured step. This bounds the cost of a step.
 ROWS = 32
 SAMPLES_PER_PASS = 4096
 # A stream that repeats its samples brings no new evidence after its first pass. So in later passes,
 # the number of measured steps is smaller by this factor. The fingerprint of a pass shows whether
 # the samples have changed. If they have, the measured steps of this pass show only large changes,
-# and the next pass is measured as closely as the first pass.
+# and the next pass is measured at as many steps as the first pass.
 REPEATED = 4
 
 
@@ -26,8 +26,7 @@ def stride_for(steps: int | None, batch_size: int | None = None, repeats: bool =
     Args:
         steps: Number of steps of the pass. None if unknown; every step is then measured. In a fit
             this happens in the first pass of a stream at most.
-        batch_size: Number of samples of a step on each replica. If None, at least `ROWS`
-            are assumed.
+        batch_size: Number of samples of a step. If None, at least `ROWS` are assumed.
         repeats: Whether the latest passes went over the same samples.
 
     Example:

@@ -89,7 +89,12 @@ class Sketch:
             statistic.update(x, rows)
 
     def measure(
-        self, x: Any, rows: Any = None, at_most: int | None = None, details: bool = True
+        self,
+        x: Any,
+        rows: Any = None,
+        at_most: int | None = None,
+        details: bool = True,
+        seed: int = 0,
     ) -> list[Part]:
         """Adds a batch to all statistics of the values.
 
@@ -100,20 +105,26 @@ class Sketch:
                 the features and the embedding, which cost more than the moments; None for all.
                 They are evenly spread over the batch.
             details: Whether to measure features and embeddings.
+            seed: Selects these samples, see `spread`.
 
         Returns:
-            These samples, in one part or, if `at_most` is a number, in parts of equal size.
+            These samples, in one part or, if `at_most` is a number, in the parts of `spread_parts`.
         """
         compiled_once(self._measure_pixels, self.pixel_state, ("pixels", self._kind), x, rows)
 
         def update(x: Any, positions: Any, rows: Any) -> tuple[Any, Any]:
             return self._measure_samples(x, positions, rows, details)
 
-        parts = [(None, rows)] if at_most is None else spread_parts(x.shape[0], at_most, rows)
+        parts: list[tuple[Any, Any]] = [(None, rows)]
+        if at_most is not None:
+            parts = spread_parts(x.shape[0], at_most, rows, seed)
         key = ("samples", self._kind, details)
-        return [
-            Part(*compiled_once(update, self.sample_state, key, x, *part), *part) for part in parts
-        ]
+        found = []
+        for positions, number in parts:
+            tensors = x, positions, number
+            projections, weight = compiled_once(update, self.sample_state, key, *tensors)
+            found.append(Part(projections, weight, positions, number))
+        return found
 
     def _measure_pixels(self, x: Any, rows: Any) -> None:
         batch = Batch(x, self.spec, self.moments.pivot_for(x, self.spec), rows)

@@ -18,12 +18,19 @@ PART = 128
 PADDED_PART = 32
 
 
-def spread(number: int, at_most: int | None) -> np.ndarray:
-    """Returns at most `at_most` positions out of `number`, evenly spread, in ascending order."""
+def spread(number: int, at_most: int | None, seed: int = 0) -> np.ndarray:
+    """Returns at most `at_most` positions out of `number`, evenly spread, in ascending order.
+
+    Args:
+        number: Number of samples.
+        at_most: Largest number of positions; None for all.
+        seed: Selects one of many spreads: a pass uses another one in each batch.
+    """
     if at_most is None or number <= at_most:
         return np.arange(number)
-    ranks = np.argsort(np.arange(number) * GOLDEN % 1, kind="stable")
-    return np.sort(ranks[:at_most])
+    shift = np.random.default_rng(seed).random() if seed else 0.0
+    places = (np.arange(number) * GOLDEN + shift) % 1
+    return np.sort(np.argpartition(places, at_most)[:at_most])
 
 
 def spread_groups(number: int, at_most: int) -> np.ndarray:
@@ -38,8 +45,10 @@ def spread_groups(number: int, at_most: int) -> np.ndarray:
     return (first[:, None] + np.arange(size)).ravel()[:at_most]
 
 
-def spread_parts(size: int, at_most: int, rows: Any = None) -> list[tuple[np.ndarray, Any]]:
-    """Returns evenly spread positions of a batch, in parts of `PART` samples.
+def spread_parts(
+    size: int, at_most: int, rows: Any = None, seed: int = 0
+) -> list[tuple[np.ndarray, Any]]:
+    """Returns evenly spread positions of a batch, in parts of at most `PART` samples.
 
     Args:
         size: Number of samples of the batch, with padding.
@@ -47,11 +56,13 @@ def spread_parts(size: int, at_most: int, rows: Any = None) -> list[tuple[np.nda
         rows: On JAX, the number of samples; the rows after them are padding. JAX compiles a
             function for each size, so each part then has `PADDED_PART` positions: the last one is
             repeated. None on other backends.
+        seed: See `spread`.
 
     Returns:
         For each part its positions, and the number of different ones (None for all).
     """
-    chosen = spread(size if rows is None else min(int(rows), size), at_most).astype("int32")
+    number = size if rows is None else min(int(rows), size)
+    chosen = spread(number, at_most, seed).astype("int32")
     if rows is None:
         return [(chosen[start : start + PART], None) for start in range(0, len(chosen), PART)]
     length = min(size, PADDED_PART)

@@ -15,7 +15,7 @@ from keras_shiftguard.statistics.kept_samples import KeptSamples
 from keras_shiftguard.statistics.labels import LabelSketch
 from keras_shiftguard.statistics.padding import Padding
 from keras_shiftguard.statistics.repeated_batches import RepeatedBatches
-from keras_shiftguard.statistics.schedule import ROWS
+from keras_shiftguard.statistics.schedule import ROWS, samples_per_step, stride_for
 from keras_shiftguard.statistics.sketch import Sketch
 
 
@@ -45,7 +45,9 @@ class Stream:
         self.labels: LabelSketch | None = None
         self.stride = 1  # every `stride`-th step is measured
         self._per_batch = ROWS  # largest number of samples of a step whose attributes are measured
-        self._step = 0  # number of steps since the latest `measure_every`
+        self._step = 0  # number of steps since the beginning of the pass
+        self._plan: tuple[int | None, bool, bool] | None = None  # until the batch size is known
+        self.measures_every_step = False  # whether steps in between are measured as well
         self.kept_samples: dict[str, KeptSamples] = {}  # of images
         self.kept_rows: dict[str, KeptSamples] = {}  # of the only input, if it is not of images
         self.corrections: dict[str, Any] = {}
@@ -99,13 +101,15 @@ class Stream:
         if keras.backend.backend() == "torch":  # one copy to the device, not one in each operation
             inputs = {name: keras.ops.convert_to_tensor(x) for name, x in inputs.items()}
             y = keras.ops.convert_to_tensor(y) if width_of(y) else y
+        if self._plan is not None and inputs:
+            self._follow_plan(max(sizes))
         inputs, y, rows = self._padding(inputs, y)
         for name, sketch in self.sketches.items():
             if name in inputs:
                 sketch.count(inputs[name], rows)
         if self.labels is not None:
             self.labels.update(y, rows)
-        if self._step % self.stride == 0:
+        if self.measures_every_step or self._step % self.stride == 0:
             for name, samples in self.buffers.items():
                 if name in fed:
                     samples.update(fed[name], labels)
@@ -123,7 +127,7 @@ class Stream:
         for i, (name, sketch) in enumerate(self.sketches.items()):
             if name not in inputs:
                 continue
-            parts = sketch.measure(inputs[name], rows, self._per_batch)
+            parts = sketch.measure(inputs[name], rows, self._per_batch, seed=self._step)
             if i == 0 and self.labels is not None and width_of(y):
                 for part in parts:
                     self.labels.measure(y, *part)
@@ -138,7 +142,7 @@ class Stream:
             self.drain()
         self.profile = InputProfile()
         self.repeated_batches = RepeatedBatches()
-        self.measure_every(self.stride, self._per_batch)
+        self._step = 0
 
     def measure_every(self, stride: int, per_batch: int = ROWS) -> None:
         """Measures the next step and then every `stride`-th step; other steps are only counted.
@@ -146,7 +150,27 @@ class Stream:
         At a measured step, the moments and extremes use all samples of the batch, and the other
         statistics at most `per_batch` samples, evenly spread over the batch.
         """
-        self.stride, self._per_batch, self._step = stride, per_batch, 0
+        self.stride, self._per_batch, self._plan = stride, per_batch, None
+        self._step = 0
+
+    def plan_pass(self, steps: int | None, is_first: bool, repeats: bool) -> None:
+        """Measures the steps of the next pass by the rule of `schedule.py`.
+
+        Args:
+            steps: Number of steps of the pass; None if unknown.
+            is_first: Whether this is the first pass.
+            repeats: Whether the latest passes went over the same samples.
+        """
+        self._step = 0
+        self._plan = (steps, is_first, repeats)
+
+    def _follow_plan(self, batch_size: int) -> None:
+        """Applies the rule to a pass whose first batch has `batch_size` samples."""
+        assert self._plan is not None
+        (steps, is_first, repeats), self._plan = self._plan, None
+        self.stride = stride_for(steps, batch_size, repeats)
+        self._per_batch = samples_per_step(steps, self.stride, is_first)
+        self.spread_samples(-(-steps // self.stride) if steps else None)
 
     def forget_samples(self) -> None:
         """Empties the buffers of samples, so that they fill again."""

@@ -199,9 +199,13 @@ def test_a_network_trained_from_scratch_is_not_accused(raw, labels):
 @pytest.mark.thorough
 @pytest.mark.filterwarnings("ignore::keras_shiftguard.ShiftWarning")
 def test_the_verdict_comes_within_sixteen_batches(model, raw, labels):
-    """Also in a long pass, of which only every eighth step is measured after the verdict."""
+    """Also in a long pass, of which only every ninth step is measured after the verdict."""
     guard, seen, kept = watching(verbose=0), [], []
-    x, y = np.concatenate([raw] * 64) / 255, np.concatenate([labels] * 64)
+    steps = 40_000
+
+    def endless():
+        while True:
+            yield from zip(raw[:, None] / 255, labels[:, None], strict=True)
 
     def look(batch, logs):
         seen.append(guard.diagnosis is not None)
@@ -210,11 +214,12 @@ def test_the_verdict_comes_within_sixteen_batches(model, raw, labels):
         model.stop_training = seen[-1] or batch == 31
 
     callbacks = [guard, keras.callbacks.LambdaCallback(on_train_batch_end=look)]
-    model.fit(x, y, batch_size=1, callbacks=callbacks, verbose=0)
+    more = {"steps_per_epoch": steps, "shuffle": False, "verbose": 0}
+    model.fit(endless(), callbacks=callbacks, **more)
     assert seen.index(True) < 16
     assert guard.diagnosis.status == "mismatch"
-    # If only every eighth batch were measured, the verdict would rest on two images.
-    assert kept == list(range(1, len(seen) + 1)) and stride_for(len(x)) == 8
+    # If only every ninth batch were measured, the verdict would rest on two images.
+    assert kept == list(range(1, len(seen) + 1)) and stride_for(steps, batch_size=1) == 9
 
 
 def test_an_open_verdict_is_asked_again_only_with_four_times_the_images(model, rng, monkeypatch):

@@ -87,3 +87,15 @@ def test_a_limited_cost_of_dependent_samples_keeps_its_error():
     assert cost.value == pytest.approx(0.1) and cost.interval == pytest.approx((-0.2, 0.8))
     low, high = cost.of_dependent(0.25).interval
     assert (low, high) == pytest.approx((-0.5, 1.5))
+
+
+def test_classes_that_the_reference_lacks_make_no_gap():
+    """Rare classes are harder, and many of a thousand are missing among a thousand samples."""
+    rng = np.random.default_rng(0)
+    shares = 1 / np.arange(1, 1001)
+    alarms = 0
+    for _ in range(100):
+        ids = rng.choice(1000, (2, 1024), p=shares / shares.sum())
+        rights = rng.random((2, 1024)) < np.linspace(0.95, 0.1, 1000)[ids]
+        alarms += gap_between(*rights, *ids).is_alarm(0.02)
+    assert alarms <= 8

@@ -12,12 +12,6 @@ from keras_shiftguard.instrument.graph import sublayers, walk
 # deviation of 1e-6. A step of training moves a bias much farther.
 MAX_INITIAL_BIAS = 1e-5
 PUBLISHED_CLASSES = (1000, 1001, 21841, 21843)  # of ImageNet, with or without a background class
-_NORMALIZATIONS = (  # may stand before the network or between it and the head
-    layers.BatchNormalization,
-    layers.GroupNormalization,
-    layers.LayerNormalization,
-    layers.Normalization,
-)
 
 
 def is_fresh(network_layers: tuple[Any, ...]) -> bool:
@@ -45,23 +39,30 @@ def head_of(model: Any, backbone: Sequence[Any] = ()) -> str:
 
     Args:
         model: A Keras model.
-        backbone: The layers of the networks that were recognized in the model. All other layers
-            with weights belong to the head. If no network was recognized, only a `Dense` layer at
-            the end is a head.
+        backbone: The layers of the networks that were recognized in the model. All layers behind
+            them that have a kernel belong to the head. If no network was recognized, only a `Dense`
+            layer at the end is a head.
     """
     every = [a for a in walk(model) if not sublayers(a) and getattr(a, "weights", None)]
     known = set(map(id, backbone))
-    head = [a for a in every if id(a) not in known and not isinstance(a, _NORMALIZATIONS)]
+    first = next((i for i, a in enumerate(every) if id(a) in known), 0)
+    head = [a for a in every[first:] if id(a) not in known and _has_kernel(a)]
     if not known:
         head = [a for a in every[-1:] if isinstance(a, layers.Dense)]
     if not head:
         return "none"
     last = head[-1]
     bias = getattr(last, "bias", None)
-    if bias is not None and _all_equal(bias, 0.0):
+    if hasattr(bias, "shape") and _all_equal(bias, 0.0):
         return "fresh"
     classes = getattr(last, "units", None) or getattr(last, "filters", None)
     return "published" if classes in PUBLISHED_CLASSES else "own"
+
+
+def _has_kernel(layer: Any) -> bool:
+    """Whether a layer has a matrix of weights; a normalization or a pooling has none."""
+    is_matrix = any(len(weight.shape) > 1 for weight in layer.weights)
+    return is_matrix and not isinstance(layer, layers.Normalization)
 
 
 def _has_statistics(layer: Any) -> bool:
