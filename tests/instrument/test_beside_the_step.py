@@ -410,8 +410,22 @@ class WithoutLayers(keras.Model):
         return self.dense(keras.ops.reshape(x, (-1, 432)))
 
 
-def test_a_model_without_layers_is_measured(data):
-    model = WithoutLayers()
+class TrainerAndLayer(keras.Model.__bases__[0], layers.Layer):
+    """A layer with the `fit` of the backend, which is no `keras.Model` and has no `layers`."""
+
+    def __init__(self):
+        layers.Layer.__init__(self)
+        keras.Model.__bases__[0].__init__(self)
+        self.dense = layers.Dense(3)
+
+    def call(self, x, training=False):
+        return self.dense(keras.ops.reshape(x, (-1, 432)))
+
+
+@pytest.mark.parametrize("build", [WithoutLayers, TrainerAndLayer])
+def test_a_model_without_layers_is_measured(data, build):
+    model = build()
+    assert not hasattr(model, "layers")
     model.compile("sgd", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
     guard = sg.ShiftGuard(verbose=0)
     fit(model, data, guard)
