@@ -152,7 +152,8 @@ class ShiftCost:
         if reference is not None and len(reference.labels) >= MIN_SAMPLES:
             before = predict([reference.images]) == reference.labels
             has_learnt |= _has_learnt(before, reference.labels)
-            gap = gap_between(before, right, reference.labels, labels)
+            if np.isin(labels, reference.labels).sum() >= MIN_SAMPLES:
+                gap = gap_between(before, right, reference.labels, labels)
         # If the model had learned too little at the last measurement, it had memorized no image.
         # So it counts as having seen the images only once.
         was_trained &= not self.is_too_early

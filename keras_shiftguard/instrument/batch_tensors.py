@@ -7,10 +7,9 @@ import keras
 import numpy as np
 
 from keras_shiftguard.errors import warn
-from keras_shiftguard.io.batches import named_inputs
+from keras_shiftguard.io.batches import named_inputs, to_numpy
 from keras_shiftguard.statistics.batch import is_numeric, why_not_dense
 from keras_shiftguard.statistics.spread import taken
-from keras_shiftguard.statistics.state import on_host
 
 
 def is_dense(x: Any) -> bool:
@@ -85,7 +84,7 @@ def without_padding(data: Any, weight: Any) -> Any:
     # With several processes on JAX, a process has only a part of the weights.
     if shape[1:] not in ((), (1,)) or not shape or not _is_on_this_host(weight):
         return data
-    values = on_host(weight).reshape(-1)
+    values = to_numpy(weight).reshape(-1)
     leaves = [x for x in keras.tree.flatten(data) if x is not None]
     if np.all(values) or any(map(why_not_dense, leaves)):
         return data
@@ -95,7 +94,9 @@ def without_padding(data: Any, weight: Any) -> Any:
         sizes: tuple[Any, ...] = getattr(x, "shape", ())
         if not len(sizes) or sizes[0] != len(values):
             return x
-        return taken(on_host(x) if keras.backend.backend() == "jax" else x, positions)
+        # On PyTorch, `profile` may get tensors of TensorFlow.
+        is_own = keras.backend.backend() != "jax" and keras.ops.is_tensor(x)
+        return taken(x if is_own else to_numpy(x), positions)
 
     return keras.tree.map_structure(part, data)
 

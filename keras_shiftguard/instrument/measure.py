@@ -11,7 +11,7 @@ from keras import ops
 from keras_shiftguard.errors import BadInputError
 from keras_shiftguard.instrument.batch_tensors import why_not_measured, without_padding
 from keras_shiftguard.instrument.model_outputs import ModelOutputs, fingerprint
-from keras_shiftguard.io.batches import Batch, all_batches, named_inputs, num_samples
+from keras_shiftguard.io.batches import Batch, all_batches, named_inputs
 from keras_shiftguard.profiles import InputProfile
 from keras_shiftguard.statistics.batch import as_measurable, spec_for
 from keras_shiftguard.statistics.classes import warn_of_text, width_of
@@ -113,7 +113,8 @@ def weighted_batches(data: Iterable[Batch]) -> Iterator[tuple[Any, Any]]:
     """Yields the inputs and labels of batches, without samples of weight 0."""
     for x, y, weight in data:
         x, y = without_padding((x, y), weight)
-        if weight is None or num_samples(x):
+        sizes = [t.shape[0] for t in named_inputs(x).values() if len(getattr(t, "shape", ()))]
+        if weight is None or 0 not in sizes:
             yield x, y
 
 

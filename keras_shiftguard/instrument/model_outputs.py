@@ -87,7 +87,8 @@ class ModelOutputs:
         padded, rows = self._padded(x)
         results = self._forward(state[0], state[1], padded)
         if padded is not x:
-            results = keras.tree.map_structure(lambda result: result[:rows], results)
+            # On the host: JAX would compile the selection for each number of rows.
+            results = keras.tree.map_structure(lambda result: np.asarray(result)[:rows], results)
         self._add(self.sketch, results, y)
 
     def _padded(self, x: Any) -> tuple[Any, int]:
@@ -103,10 +104,12 @@ class ModelOutputs:
         is_dense = all(isinstance(leaf, (np.ndarray, _jax_array())) for leaf in leaves)
         if missing <= 0 or not is_dense or keras.distribution.distribution() is not None:
             return x, rows
-        ops = keras.ops
-        return keras.tree.map_structure(
-            lambda leaf: ops.concatenate([leaf, ops.repeat(leaf[-1:], missing, axis=0)]), x
-        ), rows
+
+        def filled(leaf: Any) -> Any:
+            ops: Any = np if isinstance(leaf, np.ndarray) else keras.ops
+            return ops.concatenate([leaf, ops.repeat(leaf[-1:], missing, axis=0)])
+
+        return keras.tree.map_structure(filled, x), rows
 
     def _stateless_call(self, trainable: Any, others: Any, x: Any) -> Any:
         """Runs the network with these values of its variables."""

@@ -105,13 +105,15 @@ def _from_grid(summary: InputSummary, range_sentence: str) -> Observation | None
     if 1 - common < MIN_OTHER_VALUES:  # black and white alone lie on several grids at once
         return None
     # Most values, since one broken pixel may lie far outside.
-    low, high = summary.channel_quantiles(0.005, 0.995)
+    most = summary.channel_quantiles(0.005, 0.995)
     shares: dict[str, float] = {}
     for name in LATTICES:
         share = summary.lattice_share(name)
         form = _lattice_form(name, summary)
+        # All values count on the raw grid: few pixels of 12-bit images may be bright.
+        low, high = (summary.minimum, summary.maximum) if LATTICES[name][0] == "raw" else most
         if not form.holds(low, high, MAX_EXCESS):
-            continue  # such as whole numbers of 12 bits
+            continue
         # The two commonest values do not count: they may lie on the grid by chance.
         if not np.isfinite(share) or (share - common) / (1 - common) < MIN_GRID_SHARE:
             continue

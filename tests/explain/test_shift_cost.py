@@ -236,3 +236,18 @@ def test_a_rare_class_shows_that_a_model_has_learnt(found, is_early):
     cost = ShiftCost(Labelled(images, labels), None, {}, {})
     cost.measure(lambda chunks: predicted, is_first_visit=True, details=False)
     assert cost.is_too_early == is_early
+
+
+def test_a_gap_of_few_known_classes_limits_no_cost():
+    """Only three current samples are of classes that the reference has."""
+    rng = np.random.default_rng(0)
+    images = np.zeros((500, 4, 4, 1), "float32")
+    labels = np.where(np.arange(500) < 3, 0, rng.integers(1, 5, 500))
+    reference = Labelled(images[:200], np.zeros(200, int))
+    cost = ShiftCost(Labelled(images, labels), reference, {}, {})
+
+    def predict(chunks):
+        number = sum(map(len, chunks))
+        return np.zeros(number, int) if number == 200 else labels
+
+    assert cost.measure(predict, is_first_visit=True, is_unaugmented=True, details=False) is None

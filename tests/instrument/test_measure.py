@@ -149,3 +149,19 @@ def test_nothing_to_measure():
         profile_of([])
     with pytest.raises(BadInputError, match="no input .*'input' .it holds no numbers"):
         profile_of([({"input": np.asarray(["a"])}, None)])
+
+
+@pytest.mark.parametrize("kind", ["sparse", "none in a dict", "tensorflow"])
+def test_weighted_data_of_each_kind(rng, kind):
+    """Samples of weight 0 are left out where their rows can be selected; nothing else changes."""
+    x, y = rng.random((8, 5)).astype("float32"), np.arange(8) % 2
+    w = (np.arange(8) % 4 > 0).astype("float32")
+    number = 6
+    if kind == "sparse":
+        data, number = (pytest.importorskip("scipy.sparse").csr_array(x), y, w), 8
+    elif kind == "none in a dict":
+        data = iter([({"a": None, "b": x}, y, w)])
+    else:
+        tf = pytest.importorskip("tensorflow")
+        data = tf.data.Dataset.from_tensor_slices((x, y, w)).batch(4)
+    assert profile(data).num_samples == number

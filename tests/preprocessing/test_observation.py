@@ -150,6 +150,9 @@ def test_dim_images_of_twelve_bits_are_no_raw_pixels(raw, brightest):
     images = np.round(raw / 255.0 * brightest)
     found = observe(summarise(images))
     assert found.convention.mode not in MODES and not found.by_grid
+    stars = np.random.default_rng(0).exponential(40, images.shape).round()
+    stars[:, ::40, ::40] = brightest  # nearly all pixels are in 0..255
+    assert not observe(summarise(stars)).by_grid
 
 
 def test_one_broken_pixel_makes_no_raw_images(raw):

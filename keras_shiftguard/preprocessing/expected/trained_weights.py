@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from keras import layers, ops
 
-from keras_shiftguard.instrument.graph import sublayers, walk
+from keras_shiftguard.instrument.graph import has_graph, sublayers, walk
 
 # Vision transformers draw the initial biases of their MLP from a normal distribution with a
 # deviation of 1e-6. A step of training moves a bias much farther.
@@ -45,7 +45,9 @@ def head_of(model: Any, backbone: Sequence[Any] = ()) -> str:
     """
     every = [a for a in walk(model) if not sublayers(a) and getattr(a, "weights", None)]
     known = set(map(id, backbone))
-    first = next((i for i, a in enumerate(every) if id(a) in known), 0)
+    first = 0
+    if has_graph(model):  # else the layers may be in another order than they are called
+        first = next((i for i, a in enumerate(every) if id(a) in known), 0)
     head = [a for a in every[first:] if id(a) not in known and _has_kernel(a)]
     if not known:
         head = [a for a in every[-1:] if isinstance(a, layers.Dense)]

@@ -184,6 +184,26 @@ def test_layers_behind_a_network_are_a_head(base, kind):
     assert one(model).head == ("published" if kind == "convolution" else "own")
 
 
+class HeadFirst(keras.Model):
+    """A subclassed model that declares its head before its network."""
+
+    def __init__(self, network):
+        super().__init__()
+        self.head = layers.Dense(3)
+        self.network = network
+
+    def call(self, x, training=None):
+        return self.head(self.network(x, training=training))
+
+
+def test_a_head_that_is_declared_before_the_network(base):
+    model = HeadFirst(base)
+    model(np.zeros((1, *SHAPE), "float32"))
+    assert one(model).head == "fresh"
+    trained(model.head)
+    assert one(model).head == "own"
+
+
 @pytest.mark.parametrize("front", ["repeat", "learnt", "caffe"])
 def test_gray_images_in_front_of_a_network(vgg, front):
     gray = keras.Input((96, 96, 1))
