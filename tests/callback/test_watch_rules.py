@@ -148,7 +148,9 @@ def test_a_resumed_fit_spreads_the_kept_images_again():
     state = {"batches": 80, "position": 39, "latest": PLAIN.tree(), "repeats": True}
     counter.restore(state)
     counter.start(stream, None)
-    assert stream.kept_samples["input"].measured
+    x = keras.ops.ones((4, 8, 8, 1))
+    stream.update({"input": x}, x)
+    assert stream.kept_samples["input"].measured == 10  # every fourth of 40 batches
 
 
 def test_a_pass_that_repeats_keeps_no_image_twice():

@@ -13,7 +13,7 @@ pytestmark = [pytest.mark.backend, pytest.mark.each_backend]
 
 X = np.random.default_rng(0).random((50, 6, 6, 3)).astype("float32")
 Y = np.arange(50) % 3
-W = np.linspace(0, 1, 50)
+W = np.linspace(0.1, 1, 50)
 
 
 class Pairs(keras.utils.PyDataset):
