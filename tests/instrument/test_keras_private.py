@@ -1,6 +1,7 @@
 """The private attributes of Keras that the package reads exist in the installed release."""
 
 import keras
+import numpy as np
 import pytest
 
 from keras_shiftguard.instrument import keras_private
@@ -8,6 +9,7 @@ from keras_shiftguard.instrument.keras_private import (
     call_takes_training,
     history_of,
     inbound_nodes,
+    validation_steps,
 )
 
 
@@ -49,3 +51,19 @@ def test_a_layer_knows_whether_its_call_takes_training(model):
     assert call_takes_training(dropout)
     assert not call_takes_training(flatten)
     assert not call_takes_training(object())
+
+
+@pytest.mark.backend
+@pytest.mark.each_backend
+def test_a_fit_knows_the_number_of_its_validation_batches(model):
+    seen = []
+
+    class Look(keras.callbacks.Callback):
+        def on_test_begin(self, logs=None):
+            seen.append(validation_steps(self.model))
+
+    model.compile("sgd", "mse")
+    x, y = np.zeros((10, 4)), np.zeros((10, 3))
+    model.fit(x, y, validation_data=(x, y), validation_batch_size=4, callbacks=[Look()], verbose=0)
+    model.evaluate(x, y, callbacks=[Look()], verbose=0)
+    assert seen == [3, None]
