@@ -88,7 +88,7 @@ def _profile(data: Any, model: Any, feature_layer: str | None) -> InputProfile:
     names = list(getattr(model, "input_names", None) or [])
 
     def predicted_batches() -> Iterator[tuple[dict[str, Any], Any]]:
-        for x, y in weighted_batches(all_batches(data, CHUNK)):
+        for x, y in unpadded_batches(all_batches(data, CHUNK)):
             outputs.predict(x, y)
             yield named_inputs(x, names), y
 
@@ -105,11 +105,11 @@ def named_batches(
         data: Batches `(x, y, sample_weight)`.
         names: Names for the members of a list of inputs, as for `named_inputs`.
     """
-    for x, y in weighted_batches(data):
+    for x, y in unpadded_batches(data):
         yield named_inputs(x, names), y
 
 
-def weighted_batches(data: Iterable[Batch]) -> Iterator[tuple[Any, Any]]:
+def unpadded_batches(data: Iterable[Batch]) -> Iterator[tuple[Any, Any]]:
     """Yields the inputs and labels of batches, without samples of weight 0."""
     for x, y, weight in data:
         x, y = without_padding((x, y), weight)
