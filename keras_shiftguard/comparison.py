@@ -1,6 +1,6 @@
 """`compare`: compares two streams of data, without training."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ from keras_shiftguard.detection.look import compare_profiles
 from keras_shiftguard.detection.report import ShiftReport
 from keras_shiftguard.errors import BadInputError
 from keras_shiftguard.instrument.measure import CHUNK, named_batches, profile_of
-from keras_shiftguard.io.batches import all_batches
+from keras_shiftguard.io.batches import Shape, all_batches
 from keras_shiftguard.profiles import InputProfile
 from keras_shiftguard.profiles.attached import is_model
 
@@ -78,14 +78,14 @@ def compare(
     )
 
 
-def as_profile(value: Any, name: str, inputs: Sequence[str] = ()) -> InputProfile:
+def as_profile(value: Any, name: str, shapes: Mapping[str, Shape] | None = None) -> InputProfile:
     """Returns an argument as a profile: unchanged, loaded from its path, or measured.
 
     Args:
         value: An `InputProfile`, the path of a saved one or of a saved model that holds one, or
             data.
         name: Name of the argument, for error messages.
-        inputs: Names of the inputs, for data that holds them as a list.
+        shapes: Shapes of the inputs of the model that the data is for, as for `named_inputs`.
 
     Raises:
         BadInputError: If the profile is empty, the path is not that of a profile, or the data
@@ -103,7 +103,7 @@ def as_profile(value: Any, name: str, inputs: Sequence[str] = ()) -> InputProfil
                 "folder of images with keras.utils.image_dataset_from_directory."
             )
         return InputProfile.load(value)
-    return profile_of(named_batches(all_batches(value, CHUNK, name), inputs))
+    return profile_of(named_batches(all_batches(value, CHUNK, name), shapes))
 
 
 def check_alpha(alpha: float) -> None:

@@ -446,9 +446,9 @@ class ShiftGuard(keras.callbacks.Callback):
             optional.lost = False
             if optional.is_there and name not in self._known:
                 with optional.reading():
-                    names = list(input_shapes(self.model))
+                    shapes = input_shapes(self.model)
                     data = optional.whole() if name == "target" else optional.data
-                    profile = as_profile(data, optional.name, names)
+                    profile = as_profile(data, optional.name, shapes)
                     if predicts_numbers(self.model):
                         profile = replace(profile, labels=profile.labels.as_numbers())
                     self._known[name] = Independence(self._distinct).of(name, profile)

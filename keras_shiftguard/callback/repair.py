@@ -20,7 +20,8 @@ from keras_shiftguard.explain.adaptation_worth import (
     measured_worth,
 )
 from keras_shiftguard.explain.estimate import AccuracyEstimate
-from keras_shiftguard.io.batches import first_samples
+from keras_shiftguard.instrument.model_inputs import input_shapes
+from keras_shiftguard.io.batches import Shape, first_samples
 from keras_shiftguard.log.run_log import RunWriter
 from keras_shiftguard.profiles import InputProfile
 from keras_shiftguard.statistics.stream import Stream
@@ -52,15 +53,15 @@ class Repair:
         strengths = {} if self.augmentation is None else self.augmentation.strengths
         return any(value > 0 for value in strengths.values()) or "batch_norm" in self.adapt
 
-    def new_augmentation(self) -> StepAugmentation | None:
-        """Returns the augmentation for a new fit.
+    def new_augmentation(self, shapes: Mapping[str, Shape]) -> StepAugmentation | None:
+        """Returns the augmentation for a new fit of a model whose inputs have these shapes.
 
         Returns None if `adapt` does not include `"augmentation"`, or if the target cannot be read.
         """
         target_images: dict[str, Any] = {}  # by input name
         if "augmentation" in self.adapt and self.target.is_there:
             with self.target.reading():
-                target_images, _ = first_samples(self.target.data, POOL_SIZE)
+                target_images, _ = first_samples(self.target.data, POOL_SIZE, shapes)
         # If the target was given but cannot be read, there is no data to augment towards.
         if "augmentation" not in self.adapt or self.target.lost:
             return None
@@ -130,7 +131,7 @@ class Repair:
         if not self.target.is_there:
             return None
         with self.target.reading():
-            target, _ = first_samples(self.target.data, MAX_SAMPLES)
+            target, _ = first_samples(self.target.data, MAX_SAMPLES, input_shapes(model))
         if self.target.lost or len(target) != 1:
             return None
         (x,), (current,) = images.values(), target.values()

@@ -124,7 +124,7 @@ class Run:
             self.target_outputs = new_target_outputs(model, self.feature_layer, target)
         augmentation = None
         if self.training:
-            augmentation = self.repair.new_augmentation()
+            augmentation = self.repair.new_augmentation(shapes)
             if shapes and augmentation is not None:
                 augmentation.build(specs_of(shapes, model))
             self.repair.use(augmentation)

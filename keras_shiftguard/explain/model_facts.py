@@ -20,7 +20,7 @@ class ModelFacts:
 
     Args:
         num_classes: Number of classes; 2 for a single output unit.
-        names: Names of the inputs.
+        shapes: Shapes of the inputs by name, with the batch dimension.
         size: Height and width of the first image input; None if this input accepts any size, or if
             there is no image input.
         native_size: `size`, or else the height and width that the architecture was
@@ -33,7 +33,7 @@ class ModelFacts:
     """
 
     num_classes: int
-    names: list[str]
+    shapes: dict[str, tuple[int | None, ...]]
     size: tuple[int, int] | None
     native_size: tuple[int, int] | None
     channels: int
@@ -90,7 +90,7 @@ def read_model_facts(model: Any) -> ModelFacts:
         native_size = (architecture.size, architecture.size)
     return ModelFacts(
         num_classes=max(shape[1], 2),
-        names=list(shapes),
+        shapes=shapes,
         size=size,
         native_size=native_size,
         channels=channels,

@@ -171,7 +171,7 @@ def _of_pipeline(data: Any, facts: ModelFacts, max_samples: int | None) -> Sampl
             form = "dict"
         elif isinstance(x, (list, tuple)) and len(x) > 1:
             form = "list"
-        inputs = {name: to_numpy(value) for name, value in named_inputs(x, facts.names).items()}
+        inputs = {name: to_numpy(value) for name, value in named_inputs(x, facts.shapes).items()}
         if not inputs:
             continue
         if not subsample.add(inputs, class_ids(y, facts.num_classes)):

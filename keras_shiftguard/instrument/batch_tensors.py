@@ -1,14 +1,14 @@
 """Helpers for the tensors of one batch of a training or test step."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import keras
 import numpy as np
 
 from keras_shiftguard.errors import warn
-from keras_shiftguard.io.batches import named_inputs, to_numpy
-from keras_shiftguard.statistics.batch import is_numeric, why_not_dense
+from keras_shiftguard.io.batches import Shape, named_inputs, to_numpy, why_not_dense
+from keras_shiftguard.statistics.batch import is_numeric
 from keras_shiftguard.statistics.spread import taken
 
 
@@ -50,20 +50,29 @@ class UnmeasuredInputs:
             warn(f"ShiftGuard does not measure the input {named}.")
 
 
-def with_replaced_tensors(x: Any, corrected: dict[str, Any], names: Sequence[str]) -> Any:
+def with_replaced_tensors(
+    x: Any, corrected: dict[str, Any], shapes: Mapping[str, Shape] | None = None
+) -> Any:
     """Returns `x` with some tensors replaced, in the same structure.
 
     Args:
         x: One tensor, or a dict, list or tuple of them.
-        corrected: The new tensors by input name.
-        names: Input names of the members of a list or tuple.
+        corrected: The new tensors by input name. They may have one dimension more or less than
+            those of `x`, see `with_declared_rank`.
+        shapes: Shapes of the model's inputs by name, as for `named_inputs`.
     """
+
+    def replaced(name: str, value: Any) -> Any:
+        new = corrected.get(name, value)
+        is_like = new is value or len(new.shape) == len(value.shape)
+        return new if is_like else keras.ops.reshape(new, keras.ops.shape(value))
+
     if isinstance(x, dict):
-        return {key: corrected.get(str(key), value) for key, value in x.items()}
+        return {key: replaced(str(key), value) for key, value in x.items()}
     if isinstance(x, (list, tuple)):
-        values = list(named_inputs(x, names))
-        return type(x)(corrected.get(name, v) for name, v in zip(values, x, strict=True))
-    return corrected.get("input", x)
+        names = list(named_inputs(x, shapes))
+        return type(x)(map(replaced, names, x))
+    return replaced("input", x)
 
 
 def without_padding(data: Any, weight: Any) -> Any:

@@ -1,6 +1,6 @@
 """`profile`: measures the statistics of data without training."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -10,8 +10,9 @@ from keras import ops
 
 from keras_shiftguard.errors import BadInputError
 from keras_shiftguard.instrument.batch_tensors import why_not_measured, without_padding
+from keras_shiftguard.instrument.model_inputs import input_shapes
 from keras_shiftguard.instrument.model_outputs import ModelOutputs, fingerprint
-from keras_shiftguard.io.batches import Batch, all_batches, named_inputs
+from keras_shiftguard.io.batches import Batch, Shape, all_batches, named_inputs
 from keras_shiftguard.profiles import InputProfile
 from keras_shiftguard.statistics.batch import as_measurable, spec_for
 from keras_shiftguard.statistics.classes import warn_of_text, width_of
@@ -85,28 +86,28 @@ def _profile(data: Any, model: Any, feature_layer: str | None) -> InputProfile:
     if model is None:
         return profile_of(named_batches(all_batches(data, CHUNK)))
     outputs = ModelOutputs(model, feature_layer)
-    names = list(getattr(model, "input_names", None) or [])
+    shapes = input_shapes(model)
 
     def predicted_batches() -> Iterator[tuple[dict[str, Any], Any]]:
         for x, y in unpadded_batches(all_batches(data, CHUNK)):
             outputs.predict(x, y)
-            yield named_inputs(x, names), y
+            yield named_inputs(x, shapes), y
 
     measured = profile_of(predicted_batches())
     return replace(measured, outputs=outputs.drain_predicted(fingerprint(model)))
 
 
 def named_batches(
-    data: Iterable[Batch], names: Sequence[str] = ()
+    data: Iterable[Batch], shapes: Mapping[str, Shape] | None = None
 ) -> Iterator[tuple[dict[str, Any], Any]]:
     """Yields the inputs by name, and the labels, of batches; without samples of weight 0.
 
     Args:
         data: Batches `(x, y, sample_weight)`.
-        names: Names for the members of a list of inputs, as for `named_inputs`.
+        shapes: Shapes of the model's inputs by name, as for `named_inputs`.
     """
     for x, y in unpadded_batches(data):
-        yield named_inputs(x, names), y
+        yield named_inputs(x, shapes), y
 
 
 def unpadded_batches(data: Iterable[Batch]) -> Iterator[tuple[Any, Any]]:

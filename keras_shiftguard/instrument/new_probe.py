@@ -39,7 +39,7 @@ def new_probe(
         streams[name] = Stream(name, correction, metrics)
         if shapes:
             streams[name].build(specs_of(shapes, model))
-    return Probe(model, streams, list(shapes), model_outputs, augmentation)
+    return Probe(model, streams, shapes, model_outputs, augmentation)
 
 
 def _copies(metrics: Sequence[keras.metrics.Metric]) -> list[keras.metrics.Metric]:

@@ -8,7 +8,7 @@ The probe adds no variables and no metrics to the model, and the model's step is
 same way as without `ShiftGuard`.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any
 from weakref import WeakMethod
 
@@ -26,7 +26,7 @@ from keras_shiftguard.instrument.layer_calls import no_gradients
 from keras_shiftguard.instrument.model_inputs import specs_of
 from keras_shiftguard.instrument.model_outputs import ModelOutputs
 from keras_shiftguard.instrument.tensorflow_steps import Batches, TensorFlowSteps
-from keras_shiftguard.io.batches import SOURCE, is_pair, named_inputs
+from keras_shiftguard.io.batches import SOURCE, Shape, is_pair, named_inputs
 from keras_shiftguard.statistics.stream import Stream
 
 # By stream: the attribute of the model that holds the function for its batches.
@@ -43,7 +43,8 @@ class Probe:
     Args:
         model: A model.
         streams: A `Stream` by name: for `"train"` and `"validation"`, or for `"prediction"`.
-        names: Names of the inputs, used if a batch has its inputs as a list.
+        shapes: Shapes of the model's inputs by name, see `input_shapes`. The names are used if a
+            batch has its inputs as a list.
         model_outputs: Statistics of the model's outputs in validation, or None.
         augmentation: Object whose `apply(input_name, x, y)` augments a training batch, or None.
     """
@@ -52,13 +53,13 @@ class Probe:
         self,
         model: keras.Model,
         streams: dict[str, Stream],
-        names: Sequence[str],
+        shapes: Mapping[str, Shape],
         model_outputs: ModelOutputs | None = None,
         augmentation: Any = None,
     ) -> None:
         self.model = model
         self.streams = streams
-        self.names = names
+        self.shapes = shapes
         self.model_outputs = model_outputs
         self.augmentation = augmentation
         self.run_key: object = None
@@ -187,7 +188,7 @@ class Probe:
                 x = {**x, SOURCE: source}
                 return x if others is None else (x, *others)
             measured = self.streams[stream]
-            all_inputs = named_inputs(x, self.names)
+            all_inputs = named_inputs(x, self.shapes)
             inputs = {name: tensor for name, tensor in all_inputs.items() if is_dense(tensor)}
             if not measured.is_built:
                 if self.has_failed:
@@ -200,7 +201,7 @@ class Probe:
                 changed = {name: self._changed(measured, name, t, y) for name, t in inputs.items()}
             if all(changed[name] is inputs[name] for name in inputs):
                 return data
-            x = with_replaced_tensors(x, changed, self.names)
+            x = with_replaced_tensors(x, changed, self.shapes)
             return x if others is None else (x, *others)
         except ShiftWarning:  # if Python is set to turn warnings into errors
             raise

@@ -18,6 +18,8 @@ PATIENCE = 60  # seconds of reading after which data of unknown length gets a wa
 # The keys of a pair, the batch of a `DomainAdaptationModel`: `{SOURCE: x, TARGET: x_target}`.
 SOURCE, TARGET = "shiftguard_source", "shiftguard_target"
 
+Shape = tuple[int | None, ...]
+
 # A batch: inputs (a tensor, or a list or dict of them), labels, sample weights.
 Batch = tuple[Any, Any, Any]
 
@@ -32,32 +34,83 @@ def is_pair(x: Any) -> bool:
     return isinstance(x, dict) and SOURCE in x and TARGET in x
 
 
-def named_inputs(x: Any, names: Sequence[str] = ()) -> dict[str, Any]:
+def named_inputs(x: Any, shapes: Mapping[str, Shape] | None = None) -> dict[str, Any]:
     """Returns the input tensors of one batch by name.
 
     Args:
         x: A tensor, or a list, tuple or dict of tensors.
-        names: Names for the members of a list. If there are more or fewer names than
-            members, the names are `input_0`, `input_1` and so on.
+        shapes: Shapes of the model's inputs by name, with the batch dimension, if known. The names
+            are given to the members of a list. If there are more or fewer names than members, the
+            names are `input_0`, `input_1` and so on.
 
     Returns:
         `{"input": x}` for a single tensor, also in a list; a dict keeps its own keys.
-        Members that are None are left out.
+        Members that are None are left out. A last dimension of one is added to a tensor, or removed
+        from it, if `shapes` asks for it: see `with_declared_rank`.
 
     Example:
 
     >>> sorted(named_inputs([1.0, 2.0]))
     ['input_0', 'input_1']
     """
+    shapes = shapes or {}
     if isinstance(x, Mapping):
-        return {str(key): value for key, value in x.items() if value is not None}
-    if isinstance(x, (list, tuple)):
+        named = {str(key): value for key, value in x.items()}
+    elif isinstance(x, (list, tuple)):
         if len(x) == 1:
-            return named_inputs(x[0])
+            return named_inputs(x[0], shapes)
         default = [f"input_{i}" for i in range(len(x))]
-        chosen = names if len(names) == len(x) else default
-        return {n: value for n, value in zip(chosen, x, strict=True) if value is not None}
-    return {} if x is None else {"input": x}
+        named = dict(zip(shapes if len(shapes) == len(x) else default, x, strict=True))
+    else:
+        named = {"input": x}
+        shapes = {"input": next(iter(shapes.values()))} if len(shapes) == 1 else {}
+    return {
+        name: with_declared_rank(value, shapes.get(name))
+        for name, value in named.items()
+        if value is not None
+    }
+
+
+def with_declared_rank(x: Any, declared: Shape | None) -> Any:
+    """Returns a tensor with the number of dimensions that a model declares for its input.
+
+    A functional model of Keras does this by itself with what it is fed: gray images
+    `(samples, height, width)` may be fed to an input `(None, height, width, 1)`, and the reverse.
+    So they must be measured as the model sees them.
+
+    Args:
+        x: A tensor.
+        declared: Shape of the input, with the batch dimension; None if it is not known. Then gray
+            images are recognized by their dtype, uint8.
+
+    Returns:
+        `x` itself if it has another shape in other respects, and if it is sparse or ragged.
+    """
+    shape = getattr(x, "shape", None)
+    if shape is None or why_not_dense(x):
+        return x
+    if declared is None:
+        is_images = len(shape) == 3 and str(x.dtype).split(".")[-1] == "uint8"
+        is_last = keras.config.image_data_format() == "channels_last"
+        return x[..., None] if is_images and is_last and 1 not in shape[1:] else x
+    longer, shorter = max(tuple(shape), declared, key=len), min(tuple(shape), declared, key=len)
+    if len(shorter) < 2 or len(longer) != len(shorter) + 1 or longer[-1] != 1:
+        return x
+    if any(None not in (a, b) and a != b for a, b in zip(longer[1:-1], shorter[1:], strict=True)):
+        return x
+    return x[..., 0] if longer == tuple(shape) else x[..., None]
+
+
+def why_not_dense(x: Any) -> str:
+    """Returns a phrase that says why `x` is not one dense tensor; "" if it is."""
+    kind = type(x).__name__
+    if isinstance(x, (dict, list, tuple)):
+        return "it consists of several tensors"
+    if kind == "RaggedTensor":
+        return "it is ragged"
+    if kind in ("SparseTensor", "BCOO") or hasattr(x, "toarray") or getattr(x, "is_sparse", False):
+        return "it is sparse"
+    return ""
 
 
 def batches(data: Any, batch_size: int = BATCH_SIZE, name: str = "data") -> Iterator[Batch]:
@@ -200,14 +253,14 @@ def first_batches(data: Any, max_samples: int) -> Iterator[Batch]:
 
 
 def first_samples(
-    data: Any, max_samples: int, names: Sequence[str] = ()
+    data: Any, max_samples: int, shapes: Mapping[str, Shape] | None = None
 ) -> tuple[dict[str, np.ndarray], Any]:
     """Returns the first samples of `data` as NumPy arrays.
 
     Args:
         data: Any data that `batches` takes.
         max_samples: The largest number of samples to return.
-        names: Names for the members of a list of inputs, as for `named_inputs`.
+        shapes: Shapes of the model's inputs by name, as for `named_inputs`.
 
     Returns:
         The inputs by name, `(samples, ...)`, and the labels `(samples, ...)`. If the samples
@@ -221,7 +274,7 @@ def first_samples(
     labels: list[Any] | None = []
     count = 0
     for x, y, _ in batches(data):
-        batch = {name: to_numpy(value) for name, value in named_inputs(x, names).items()}
+        batch = {name: to_numpy(value) for name, value in named_inputs(x, shapes).items()}
         if not batch:
             continue
         scalars = {name: a.shape for name, a in batch.items() if a.ndim == 0}

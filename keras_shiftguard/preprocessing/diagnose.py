@@ -100,7 +100,7 @@ def diagnose_loaded(
     converts = converts_by_itself(model)
     stated, speaker = _word(model, expects, path, converts)
     shapes = input_shapes(model)
-    samples, labels = first_samples(data, max_samples, list(shapes))
+    samples, labels = first_samples(data, max_samples, shapes)
     warn_of_text(labels)
     if len(shapes) == 1 and len(samples) == 1:
         samples = dict(zip(shapes, samples.values(), strict=True))

@@ -8,6 +8,8 @@ from typing import Any
 import keras
 from keras import ops
 
+from keras_shiftguard.io.batches import why_not_dense
+
 
 @dataclass(frozen=True)
 class InputSpec:
@@ -183,18 +185,6 @@ def as_measurable(x: Any) -> Any:
     if not is_numeric(x):
         return None
     return x[:, None] if len(x.shape) == 1 else x
-
-
-def why_not_dense(x: Any) -> str:
-    """Returns a phrase that says why `x` is not one dense tensor; "" if it is."""
-    kind = type(x).__name__
-    if isinstance(x, (dict, list, tuple)):
-        return "it consists of several tensors"
-    if kind == "RaggedTensor":
-        return "it is ragged"
-    if kind in ("SparseTensor", "BCOO") or hasattr(x, "toarray") or getattr(x, "is_sparse", False):
-        return "it is sparse"
-    return ""
 
 
 def is_numeric(x: Any) -> bool:

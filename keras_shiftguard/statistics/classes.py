@@ -14,7 +14,7 @@ import numpy as np
 from keras import ops
 
 from keras_shiftguard.errors import warn
-from keras_shiftguard.statistics.batch import why_not_dense
+from keras_shiftguard.io.batches import why_not_dense
 
 LARGEST_ID = 2**24  # beyond it, float32 does not represent every whole number
 SHARES_TOLERANCE = 0.01  # how far the sum of a row of shares may be from 1

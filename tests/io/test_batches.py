@@ -106,7 +106,7 @@ def test_no_more_than_asked_for():
 
 @pytest.mark.parametrize("x", [{"a": X, "b": Y}, [X, Y]])
 def test_several_inputs(x):
-    inputs, _ = first_samples((x, Y), 20, names=["a", "b"])
+    inputs, _ = first_samples((x, Y), 20, {"a": (None, 4), "b": (None, 4)})
     assert sorted(inputs) == ["a", "b"]
     assert len(inputs["b"]) == 20
 
@@ -152,7 +152,7 @@ def test_data_without_an_end(monkeypatch):
 
 def test_names():
     assert list(named_inputs([1, 2])) == ["input_0", "input_1"]
-    assert list(named_inputs([1, 2], ["left", "right"])) == ["left", "right"]
+    assert list(named_inputs([1, 2], {"left": (None,), "right": (None,)})) == ["left", "right"]
     assert list(named_inputs({"left": 1, "right": None})) == ["left"]
     assert list(named_inputs(1)) == ["input"]
 
