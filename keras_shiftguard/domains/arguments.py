@@ -60,6 +60,14 @@ def check_streams(source: Any, target: Any, labels: Any, num_classes: int) -> li
     return [remark] if size < RECOMMENDED_TARGET_SAMPLES else []
 
 
+def is_multi_label(labels: Any, num_classes: int) -> bool:
+    """Whether each sample may have several classes: rows of 0 and 1 that are not all one-hot."""
+    y = None if labels is None else to_numpy(labels)
+    if y is None or y.ndim != 2 or y.shape[1] != num_classes or y.dtype.kind not in "biuf":
+        return False
+    return bool(np.isin(y, (0, 1)).all()) and host_class_ids(y) is None
+
+
 def check_labels(labels: np.ndarray, num_classes: int) -> None:
     """Raises a BadInputError if labels are not classes of the model, or all of one class."""
     ids = host_class_ids(labels)

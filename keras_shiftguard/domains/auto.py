@@ -9,6 +9,7 @@ first. No labels of the target are used.
 
 from collections.abc import Callable
 
+import keras
 import numpy as np
 from keras import ops
 
@@ -55,6 +56,7 @@ class AutoGuard:
         self.prior = class_shares(labels, model.num_classes, weights)
         self.record_action = record_action
         self.kept: list[np.ndarray] | None = None  # the weights of the first stage
+        self.kept_optimizer: list[np.ndarray] = []  # the optimizer's state for them
         self.first: Evidence | None = None
 
     def check(self, evidence: Evidence, probabilities: np.ndarray, held_out: int) -> None:
@@ -73,7 +75,8 @@ class AutoGuard:
             return
         reason = self.harm(self.first, evidence, held_out)
         if reason:
-            for variable, value in zip(self.model.base.variables, self.kept, strict=True):
+            variables = [*self.model.base.variables, *self.optimizer_state()]
+            for variable, value in zip(variables, self.kept + self.kept_optimizer, strict=True):
                 variable.assign(value)
             self.model.set_strength(0.0)
             self.record_action(
@@ -81,6 +84,14 @@ class AutoGuard:
                 f"consistency switched off, and the weights from epoch {self.first.epoch} restored",
                 reason,
             )
+
+    def optimizer_state(self) -> list[keras.Variable]:
+        """Returns the optimizer's variables for the weights.
+
+        These include the averages of the weights (`use_ema=True`), which the optimizer writes to
+        the model at the end of training. Numbers of steps and learning rates are scalars.
+        """
+        return [v for v in self.model.optimizer.variables if len(v.shape)]
 
     def progress(self) -> float:
         """Returns the share of the training that is over."""
@@ -101,6 +112,7 @@ class AutoGuard:
             )
             return
         self.kept = [ops.convert_to_numpy(v) for v in self.model.base.variables]
+        self.kept_optimizer = [ops.convert_to_numpy(v) for v in self.optimizer_state()]
         self.first = evidence
         mix = self.source_mix
         if evidence.confidence >= CLEAR * evidence.source_confidence:

@@ -100,6 +100,12 @@ def _check_model(model: Any) -> None:
         )
 
 
+def own_methods(model: keras.Model) -> list[str]:
+    """Returns which of the methods that train a model its class defines in place of Keras."""
+    names = ("train_step", "compute_loss", "call")
+    return [n for n in names if not getattr(type(model), n).__module__.startswith("keras.")]
+
+
 def _structure(model: keras.Model) -> Any:
     """Returns the inputs of the model in the structure that its call expects."""
     if isinstance(model, keras.Sequential):

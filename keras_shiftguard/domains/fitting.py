@@ -6,7 +6,12 @@ from typing import Any
 import keras
 import numpy as np
 
-from keras_shiftguard.domains.arguments import MIN_TARGET_SAMPLES, check_streams, has_labels
+from keras_shiftguard.domains.arguments import (
+    MIN_TARGET_SAMPLES,
+    check_streams,
+    has_labels,
+    is_multi_label,
+)
 from keras_shiftguard.domains.outcome import Outcome, expectation
 from keras_shiftguard.domains.pair_model import PairModel
 from keras_shiftguard.domains.paired_batches import Pairs, is_one_shot
@@ -53,6 +58,8 @@ def train(
         model.say("`target_data` holds labels: they are left out.")
     source, source_samples = _take_samples(source)
     target, target_samples = _take_samples(target, "target_data")
+    if model.num_classes and is_multi_label(source_samples[1], model.num_classes):
+        model.use_multi_label()
     remarks = check_streams(
         source_samples[0], target_samples[0], source_samples[1], model.num_classes
     )
@@ -108,8 +115,7 @@ def train(
         model.judge()
     finally:
         model.judging = None  # frees the samples that it holds
-    if model.verbose:
-        print(model.alignment)
+    model.say(str(model.alignment))
     return history
 
 

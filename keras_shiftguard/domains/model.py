@@ -7,7 +7,7 @@ import keras
 
 from keras_shiftguard.domains.arguments import check_options
 from keras_shiftguard.domains.evidence import Evidence
-from keras_shiftguard.domains.feature_split import Split
+from keras_shiftguard.domains.feature_split import Split, own_methods
 from keras_shiftguard.domains.fitting import train
 from keras_shiftguard.domains.methods import (
     NEED_CLASSES,
@@ -20,7 +20,7 @@ from keras_shiftguard.domains.pair_model import PairModel
 from keras_shiftguard.domains.report import Action, AlignmentReport
 from keras_shiftguard.domains.views import Views, check_views
 from keras_shiftguard.errors import BadInputError, warn
-from keras_shiftguard.instrument.model_outputs import is_classifier
+from keras_shiftguard.instrument.model_outputs import are_logits, is_classifier
 from keras_shiftguard.instrument.processes import is_first_process
 
 
@@ -110,6 +110,11 @@ class DomainAdaptationModel(PairModel):
         names = method_names(method)
         check_options(names, strength, entropy, units, augmentation)
         self.split = Split(model, feature_layer)
+        if own := own_methods(model):
+            warn(
+                f"{type(model).__name__} defines `{own[0]}` itself, and DomainAdaptationModel does "
+                "not use it: the model is trained with the compiled loss, layer by layer."
+            )
         self.base = model
         self.feature_layer = feature_layer
         self.method = method if isinstance(method, str) else names
@@ -254,8 +259,20 @@ class DomainAdaptationModel(PairModel):
                 f"method={wrong[0]!r} needs class probabilities, but the loss is one for "
                 "regression. Use 'dann', 'mmd' or 'coral'."
             )
+        # Logits of one column may all lie in [0, 1], and would then pass for probabilities.
+        self.are_logits = are_logits(self) if self.split.num_outputs == 1 else None
         if self.views is not None and self.augmentation is None:
             check_views(self.base.inputs)
+
+    def use_multi_label(self) -> None:
+        """Prepares for a fit whose labels are several classes for each sample."""
+        wrong = [name for name in self.method_names if name in NEED_CLASSES]
+        if wrong:
+            raise BadInputError(
+                f"method={wrong[0]!r} needs one class for each sample, and some samples have "
+                "several classes or none. Use 'dann', 'mmd', 'coral' or 'augmentation'."
+            )
+        self.num_classes = 0  # the outputs are not measured as class probabilities
 
     def get_config(self) -> dict[str, Any]:
         return {

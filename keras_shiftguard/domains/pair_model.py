@@ -37,7 +37,8 @@ class PairModel(keras.Model):
         strength: Variable, the weight of the methods.
         steps_done: Variable, the number of training steps on pairs so far.
         steps: Variable, the number of training steps on pairs in the whole training.
-        num_classes: Number of classes; 0 for regression.
+        num_classes: Number of classes; 0 for regression, and for several labels a sample.
+        are_logits: Whether the outputs are logits; None to read it off their values.
         method: The argument `method`: a name, or a tuple of names.
         looks: The measurements of both domains so far.
         actions: The changes during training so far.
@@ -51,6 +52,7 @@ class PairModel(keras.Model):
     steps_done: Any
     steps: Any
     num_classes: int
+    are_logits: bool | None = None
     method: str | tuple[str, ...]
     looks: list[Evidence]
     actions: list[Action]
@@ -58,6 +60,8 @@ class PairModel(keras.Model):
 
     def loss_of(self, x: Any, y: Any, sample_weight: Any) -> tuple[Any, Any]:
         """Returns the loss of a batch of both domains, and the outputs for the source samples."""
+        if not self.methods:
+            return self.loss_of_source(x[SOURCE], y, sample_weight)
         n, m = (ops.shape(keras.tree.flatten(x[domain])[0])[0] for domain in (SOURCE, TARGET))
         both = joined([x[SOURCE], x[TARGET]])
         views = self.views(both, source_rows=n) if self.views else (both,)
@@ -65,8 +69,7 @@ class PairModel(keras.Model):
         features, outputs = self.split.features_and_outputs(joined(views), training=True)
         starts = [view * (n + m) for view in range(len(views))]
         answers = joined([outputs[at : at + n] for at in starts])  # source outputs, view by view
-        is_adamatch = any(isinstance(method, AdaMatch) for method in self.methods)
-        if is_adamatch and self.views and self.split.memory:
+        if self.views and self.split.memory and _has_adamatch(self.methods):
             alone = joined([first(view, n) for view in views])
             answers = self.interpolated(answers, alone, self.views.generator)
         task_loss = self.compute_loss(
@@ -85,6 +88,19 @@ class PairModel(keras.Model):
         self.alignment_tracker.update_state(alignment)
         alignment = ops.cast(alignment, task_loss.dtype) / self.num_replicas()
         return task_loss + alignment, answers[:n]
+
+    def loss_of_source(self, x: Any, y: Any, sample_weight: Any) -> tuple[Any, Any]:
+        """Returns the loss of the views of the source, and the outputs, without the target.
+
+        The target must not even change the moving averages of batch norm.
+        """
+        assert self.views is not None  # "augmentation" is the only method without a loss
+        n, views = ops.shape(keras.tree.flatten(x)[0])[0], self.views(x)
+        _, outputs = self.split.features_and_outputs(joined(views), training=True)
+        y, sample_weight = repeated(y, len(views)), repeated(sample_weight, len(views))
+        loss = self.compute_loss(x, y, outputs, sample_weight)
+        self.steps_done.assign_add(1.0)
+        return loss, outputs[:n]
 
     def train_step(self, *arguments: Any) -> Any:
         """Trains on a batch: the last argument. On JAX, the first argument is the state."""
@@ -177,16 +193,21 @@ class PairModel(keras.Model):
         if self.num_classes:
             # Probabilities, each mixed with a share of its own, would no longer sum to 1.
             p = _from_logits(mixed(_logits(outputs), _logits(alone)))
-            answers = ops.where(are_probabilities(ops.cast(outputs, "float32")), p, answers)
+            is_p = are_probabilities(ops.cast(outputs, "float32"), self.are_logits)
+            answers = ops.where(is_p, p, answers)
         return ops.cast(answers, outputs.dtype)
 
     def log_probabilities(self, outputs: Any) -> Any:
-        """Returns the logarithms of `probabilities`, float32; None for regression."""
-        return log_probabilities(ops.cast(outputs, "float32")) if self.num_classes else None
+        """Returns the logarithms of `probabilities`, float32; None without classes."""
+        if not self.num_classes:
+            return None
+        return log_probabilities(ops.cast(outputs, "float32"), self.are_logits)
 
     def probabilities(self, outputs: Any) -> Any:
-        """Returns class probabilities, float32, of logits or probabilities; None for regression."""
-        return probabilities(ops.cast(outputs, "float32")) if self.num_classes else None
+        """Returns class probabilities, float32, of logits or probabilities; None without them."""
+        if not self.num_classes:
+            return None
+        return probabilities(ops.cast(outputs, "float32"), self.are_logits)
 
     @property
     def current_strength(self) -> float:
@@ -206,6 +227,10 @@ class PairModel(keras.Model):
         if keras.backend.backend() != "tensorflow":
             return 1
         return int(self.distribute_strategy.num_replicas_in_sync)
+
+
+def _has_adamatch(methods: list[Any]) -> bool:
+    return any(isinstance(method, AdaMatch) for method in methods)
 
 
 def _logits(p: Any) -> Any:

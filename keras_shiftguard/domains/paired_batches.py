@@ -52,6 +52,7 @@ class Pairs(keras.utils.PyDataset):
         self._rng = np.random.default_rng(seed)
         self._source, self._steps = _make_source(source, batch_size, shuffle, steps, self._rng)
         self._target = endless_batches(target, batch_size, np.random.default_rng(seed + 1))
+        self._datasets = [d for d in (source, target) if isinstance(d, keras.utils.PyDataset)]
         self._current: Iterator[Batch] | None = None  # the source batches of this epoch
         self._next = 0  # index of the source batch that is read next
         # The first batches of a one-shot source, cached until training has started.
@@ -90,13 +91,17 @@ class Pairs(keras.utils.PyDataset):
         return pair if weight is None else (*pair, weight)
 
     def on_epoch_begin(self) -> None:
-        """Records that training has started; called by Keras."""
+        """Records that training has started; Keras calls this method."""
         self._has_started = True
+        for dataset in self._datasets:
+            dataset.on_epoch_begin()
 
     def on_epoch_end(self) -> None:
         """Drops the cache after the first epoch; Keras also calls this before training."""
         if self._has_started and self._next >= self._steps:
             self._prefetched = None  # no batch is fetched twice after the first epoch
+        for dataset in self._datasets:  # which may shuffle themselves
+            dataset.on_epoch_end()
 
 
 def endless_batches(target: Any, batch_size: int, rng: np.random.Generator) -> Iterator[Any]:
@@ -105,7 +110,8 @@ def endless_batches(target: Any, batch_size: int, rng: np.random.Generator) -> I
     Args:
         target: The target, in any form that `fit` accepts; labels are ignored.
         batch_size: Batch size for arrays.
-        rng: Random generator that shuffles arrays.
+        rng: Random generator that shuffles arrays, and the batches of a `PyDataset`, as `fit`
+            does with its training data.
 
     Raises:
         BadInputError: For an empty target, or an iterator of `MAX_CACHED_BATCHES` batches
@@ -118,7 +124,7 @@ def endless_batches(target: Any, batch_size: int, rng: np.random.Generator) -> I
     one_shot = is_one_shot(target)
     while True:
         count = 0
-        for x, _, _ in batches(target, batch_size):
+        for x, _, _ in _one_pass(target, batch_size, rng):
             count += 1
             if one_shot and len(cached) < MAX_CACHED_BATCHES:
                 cached.append(x)
@@ -134,6 +140,14 @@ def endless_batches(target: Any, batch_size: int, rng: np.random.Generator) -> I
         )
     while True:
         yield from cached
+
+
+def _one_pass(target: Any, batch_size: int, rng: np.random.Generator) -> Iterator[Batch]:
+    """Yields the batches of a target once; those of a finite `PyDataset` in random order."""
+    if isinstance(target, keras.utils.PyDataset) and target.num_batches is not None:
+        order = rng.permutation(target.num_batches)
+        return batches(target[int(i)] for i in order)
+    return batches(target, batch_size)
 
 
 def is_one_shot(data: Any) -> bool:
@@ -200,8 +214,7 @@ def _make_source(
 
         def shuffled_batches() -> Iterator[Batch]:
             for i in rng.permutation(length):
-                yield next(batches([source[int(i)]].__iter__()))
-            source.on_epoch_end()
+                yield next(batches(iter([source[int(i)]])))
 
         return shuffled_batches, length
 

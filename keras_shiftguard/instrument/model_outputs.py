@@ -194,15 +194,30 @@ def predicts_numbers(model: keras.Model) -> bool:
     return _declared_classifier(model) is False
 
 
-def _declared_classifier(model: keras.Model) -> bool | None:
-    """Whether the last layer or the loss makes the model a classifier; None if neither tells."""
+def are_logits(model: keras.Model) -> bool | None:
+    """Whether the outputs of a classifier are logits; None if neither layer nor loss tells."""
+    if _last_activation(model) in ("softmax", "sigmoid"):
+        return False
+    loss = getattr(model, "loss", None)
+    if isinstance(loss, str) and "crossentropy" in loss:
+        return False  # the default of Keras
+    from_logits = getattr(loss, "from_logits", None)
+    return from_logits if isinstance(from_logits, bool) else None
+
+
+def _last_activation(model: keras.Model) -> str:
+    """Returns the name of the activation of the last layer; "" without one."""
     last: Any = model
     while isinstance(last, keras.Model) and (inner := sublayers(last)):
         last = inner[-1]
-    activation = getattr(getattr(last, "activation", None), "__name__", "")
-    if activation in ("softmax", "sigmoid", "log_softmax") or isinstance(
-        last, keras.layers.Softmax
-    ):
+    if isinstance(last, keras.layers.Softmax):
+        return "softmax"
+    return str(getattr(getattr(last, "activation", None), "__name__", ""))
+
+
+def _declared_classifier(model: keras.Model) -> bool | None:
+    """Whether the last layer or the loss makes the model a classifier; None if neither tells."""
+    if _last_activation(model) in ("softmax", "sigmoid", "log_softmax"):
         return True
     loss = getattr(model, "loss", None)
     name = str(getattr(loss, "name", None) or getattr(loss, "__name__", None) or loss or "").lower()

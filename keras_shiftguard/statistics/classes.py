@@ -124,7 +124,7 @@ def host_class_ids(labels: Any) -> np.ndarray | None:
     return rows.argmax(axis=1) if valid else None
 
 
-def are_probabilities(outputs: Any) -> Any:
+def are_probabilities(outputs: Any, are_logits: bool | None = None) -> Any:
     """Returns whether a batch of outputs is read as probabilities, as a boolean scalar tensor.
 
     Outputs are read as probabilities if all of them lie in [0, 1] and every row sums to 1, both
@@ -133,7 +133,10 @@ def are_probabilities(outputs: Any) -> Any:
 
     Args:
         outputs: `(samples, classes)`, floating point.
+        are_logits: Whether the outputs are logits, if that is known; else None.
     """
+    if are_logits is not None:
+        return ops.convert_to_tensor(not are_logits)
     finite = ops.all(ops.isfinite(outputs), axis=1, keepdims=True)
     filled = ops.where(finite, outputs, ops.zeros_like(outputs))
     in_range = ops.logical_and(
@@ -146,7 +149,7 @@ def are_probabilities(outputs: Any) -> Any:
     return ops.logical_and(in_range, largest_error <= PROBABILITY_TOLERANCE)
 
 
-def probabilities(outputs: Any) -> Any:
+def probabilities(outputs: Any, are_logits: bool | None = None) -> Any:
     """Returns the class probabilities of a batch of outputs, with `keras.ops`.
 
     If `are_probabilities` is true, the outputs are returned unchanged; else softmax is applied to
@@ -155,18 +158,19 @@ def probabilities(outputs: Any) -> Any:
 
     Args:
         outputs: `(samples, classes)`, floating point.
+        are_logits: See `are_probabilities`.
 
     Returns:
         `(samples, classes)`, or `(samples, 2)` for one column, in the dtype of `outputs`.
     """
-    as_they_are = are_probabilities(outputs)
+    as_they_are = are_probabilities(outputs, are_logits)
     if outputs.shape[1] == 1:
         second = ops.where(as_they_are, outputs, ops.sigmoid(outputs))
         return ops.concatenate([1.0 - second, second], axis=1)
     return ops.where(as_they_are, outputs, ops.softmax(outputs, axis=1))
 
 
-def log_probabilities(outputs: Any) -> Any:
+def log_probabilities(outputs: Any, are_logits: bool | None = None) -> Any:
     """Returns the logarithms of the class probabilities of a batch of outputs.
 
     Logits are not turned into probabilities first, because probabilities may underflow to 0.
@@ -174,6 +178,7 @@ def log_probabilities(outputs: Any) -> Any:
 
     Args:
         outputs: `(samples, classes)`, floating point.
+        are_logits: See `are_probabilities`.
 
     Returns:
         `(samples, classes)`, or `(samples, 2)` for one column, in the dtype of `outputs`.
@@ -184,7 +189,7 @@ def log_probabilities(outputs: Any) -> Any:
     else:
         p, of_logits = outputs, ops.log_softmax(outputs, axis=1)
     of_probabilities = ops.log(ops.maximum(p, SMALLEST_PROBABILITY))
-    return ops.where(are_probabilities(outputs), of_probabilities, of_logits)
+    return ops.where(are_probabilities(outputs, are_logits), of_probabilities, of_logits)
 
 
 def host_probabilities(outputs: Any) -> np.ndarray:

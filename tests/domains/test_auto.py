@@ -21,6 +21,8 @@ class Case:
 
     def __init__(self):
         self.model = DomainAdaptationModel(network(), "features", "auto", verbose=0)
+        self.model.compile(keras.optimizers.Adam(use_ema=True), "mse")
+        self.model.optimizer.build(self.model.trainable_variables)
         self.model.steps.assign(100.0)
         self.actions = []
         labels = np.arange(100) % 2
@@ -93,8 +95,11 @@ def test_an_unsure_model_sees_only_the_change_that_is_not_its_mistake(
 def test_harm_takes_the_first_stage_back(harm, reason):
     case = Case()
     before = case.model.base.get_weights()
+    # The averages of the weights are written to the model when training ends.
+    averages = [v for v in case.model.optimizer.variables if "average" in v.path]
+    averages_before = [as_array(v.value) for v in averages]
     case.look(FIRST_STAGE)
-    for weight in case.model.base.variables:
+    for weight in [*case.model.base.variables, *averages]:
         weight.assign(weight + 1.0)
     case.look(0.5)
     assert case.model.current_strength == 1  # the same predictions as before are no harm
@@ -103,6 +108,9 @@ def test_harm_takes_the_first_stage_back(harm, reason):
     assert case.actions[-1][1].endswith("the weights from epoch 2 restored")
     for a, b in zip(case.model.base.get_weights(), before, strict=True):
         np.testing.assert_array_equal(a, b)
+    assert len(averages) == len(case.model.trainable_variables)
+    for average, b in zip(averages, averages_before, strict=True):
+        np.testing.assert_array_equal(as_array(average.value), b)
 
 
 def test_the_source_mix_is_that_of_training_and_not_of_validation(rng, monkeypatch):

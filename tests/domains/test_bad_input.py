@@ -7,7 +7,7 @@ from adaptation_models import as_array, network
 
 from keras_shiftguard.domains.feature_split import Split
 from keras_shiftguard.domains.model import DomainAdaptationModel
-from keras_shiftguard.errors import BadInputError
+from keras_shiftguard.errors import BadInputError, ShiftWarning
 
 Dense = keras.layers.Dense
 X = np.random.default_rng(0).normal(size=(64, 2)).astype("float32")
@@ -45,6 +45,31 @@ def refused(match, x=X, y=Y, target=X, model=None, loss="sparse_categorical_cros
 )
 def test_streams(match, kw):
     refused(match, **kw)
+
+
+SEVERAL = np.stack([Y, np.ones(64, int)], axis=1)
+
+
+def test_a_method_with_classes_refuses_several_labels_of_a_sample():
+    refused("one class for each sample", y=SEVERAL, loss="binary_crossentropy", method="adamatch")
+
+
+def test_samples_with_several_labels_can_be_aligned():
+    built = DomainAdaptationModel(network(), "features", "mmd", verbose=0)
+    built.compile("sgd", "binary_crossentropy")
+    built.fit(X, SEVERAL, target_data=X + 1, verbose=0)
+    assert np.isnan(built.looks[-1].source_accuracy) and built.looks[-1].distance > 0
+
+
+def test_a_step_of_the_models_class_is_not_ignored_in_silence():
+    class Own(keras.Model):
+        def compute_loss(self, *args, **kwargs):
+            return super().compute_loss(*args, **kwargs)
+
+    inputs = keras.Input((2,))
+    features = Dense(4, name="features")(inputs)
+    with pytest.warns(ShiftWarning, match="Own defines `compute_loss` itself"):
+        DomainAdaptationModel(Own(inputs, Dense(2)(features)), verbose=0)
 
 
 def test_the_order_of_a_dict_of_inputs_does_not_matter():

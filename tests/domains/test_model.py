@@ -95,6 +95,37 @@ def test_augmentation_of_ones_own_is_saved(rng, tmp_path):
     np.testing.assert_allclose(again.predict(x, verbose=0), model.predict(x, verbose=0), atol=1e-6)
 
 
+def test_augmentation_alone_is_trained_without_the_target(rng):
+    """Not even the moving averages of batch norm depend on the target."""
+    x, y, target = two_domains(rng, 32, 32)
+    found = []
+    for shift in (0.0, 50.0):
+        keras.utils.set_random_seed(0)
+        inputs = keras.Input((2,))
+        features = keras.layers.Dense(4, name="features")(inputs)
+        norm = keras.layers.BatchNormalization()(features)
+        base = keras.Model(inputs, keras.layers.Dense(2)(norm))
+        model = wrapped("augmentation", base, augmentation=keras.layers.Identity())
+        model.fit(x, y, target_data=target + shift, batch_size=16, shuffle=False, verbose=0)
+        found.append(base.get_weights())
+    for a, b in zip(*found, strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_logits_of_one_unit_are_not_taken_for_probabilities(rng):
+    """All logits of a batch may lie in [0, 1]; the loss says that they are logits."""
+    x, y, target = two_domains(rng)
+    logits = ops.convert_to_tensor(np.array([[0.2], [0.3]], "float32"))
+    for from_logits, expected in ((True, 1 / (1 + np.exp(-0.2))), (False, 0.2)):
+        model = DomainAdaptationModel(network(classes=1), "features", "dann", verbose=0)
+        model.compile("sgd", keras.losses.BinaryCrossentropy(from_logits=from_logits))
+        model.fit(x, y[:, None], target_data=target, verbose=0)
+        p = ops.convert_to_numpy(model.probabilities(logits))
+        np.testing.assert_allclose(p[0, 1], expected, atol=1e-6)
+        log_p = ops.convert_to_numpy(model.log_probabilities(logits))
+        np.testing.assert_allclose(np.exp(log_p), p, atol=1e-6)
+
+
 @pytest.mark.thorough
 def test_batch_norm_remembers_one_pass_only(rng, monkeypatch):
     """The second forward pass of AdaMatch (source only) does not change the moving averages.

@@ -114,3 +114,44 @@ def test_order_and_weights():
 def test_an_empty_target_is_said():
     with pytest.raises(BadInputError, match="empty"):
         next(endless_batches(iter([]), 3, np.random.default_rng(0)))
+
+
+class Counting(Indexed):
+    """A dataset that is told of the epochs; each has the three batches of `Indexed`."""
+
+    def __init__(self):
+        super().__init__()
+        self.begun = self.ended = 0
+
+    def on_epoch_begin(self):
+        self.begun += 1
+
+    def on_epoch_end(self):
+        self.ended += 1
+
+
+@pytest.mark.parametrize("shuffle", [True, False])
+def test_datasets_are_told_of_each_epoch_as_in_a_plain_fit(shuffle):
+    def fitted(fit_data):
+        model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
+        model.compile("sgd", "mse", run_eagerly=True)
+        model.fit(fit_data, epochs=3, shuffle=shuffle, verbose=0)
+
+    alone, source, target = Counting(), Counting(), Counting()
+    fitted(alone)
+
+    class Sources(Pairs):
+        def __getitem__(self, index):
+            x, y = super().__getitem__(index)
+            return x[SOURCE], y
+
+    fitted(Sources(source, target, shuffle=shuffle))
+    assert alone.begun == source.begun == target.begun
+    assert alone.ended == source.ended == target.ended
+
+
+def test_a_target_dataset_that_is_sorted_comes_in_random_order():
+    stream = endless_batches(Indexed(), 4, np.random.default_rng(0))
+    passes = [[float(next(stream)[0, 0]) for _ in range(3)] for _ in range(8)]
+    assert all(sorted(each) == [0.0, 4.0, 8.0] for each in passes)
+    assert len({tuple(each) for each in passes}) > 1
