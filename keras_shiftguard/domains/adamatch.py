@@ -38,6 +38,9 @@ class AdaMatch(keras.layers.Layer):
     Args:
         num_classes: Number of classes.
         start: Share of the training before the loss begins to rise; 0 in the paper.
+        momentum: Factor of the moving averages of the class shares in both domains. With 0, as in
+            the paper, the shares are those of the batch: mostly chance if there are about as many
+            classes as samples. The authors' code uses moving averages.
 
     Attributes:
         mix_ratio: Variable, the class shares that the target is aligned to, divided by those
@@ -47,9 +50,12 @@ class AdaMatch(keras.layers.Layer):
     Domain Adaptation", ICLR 2022, section 3.
     """
 
-    def __init__(self, num_classes: int, start: float = 0.0, **kwargs: Any) -> None:
+    def __init__(
+        self, num_classes: int, start: float = 0.0, momentum: float = 0.0, **kwargs: Any
+    ) -> None:
         super().__init__(dtype="float32", **kwargs)
         self.start = start
+        self.momentum = momentum
         self.mix_ratio = self.add_weight(
             shape=(num_classes,),
             initializer="ones",
@@ -57,6 +63,15 @@ class AdaMatch(keras.layers.Layer):
             aggregation="only_first_replica",
             name="mix_ratio",
         )
+        if momentum:
+            # The class shares of the source and of the target, and the weight of both.
+            self.averages = self.add_weight(
+                shape=(3, num_classes),
+                initializer="zeros",
+                trainable=False,
+                aggregation="mean",
+                name="class_shares",
+            )
         self.share_tracker = keras.metrics.Mean(name="pseudo_labelled")
 
     def loss(self, pair: Pair, progress: Any, strength: Any) -> Any:
@@ -76,5 +91,18 @@ class AdaMatch(keras.layers.Layer):
         mean, target_mean = (
             ops.mean(p, axis=0) for p in (pair.probabilities, pair.target_probabilities)
         )
+        if self.momentum:
+            mean, target_mean = self.averaged(mean, target_mean)
         aligned = pair.target_probabilities * mean * self.mix_ratio / (target_mean + EPSILON)
         return ops.stop_gradient(aligned / (ops.sum(aligned, axis=1, keepdims=True) + EPSILON))
+
+    def averaged(self, mean: Any, target_mean: Any) -> tuple[Any, Any]:
+        """Returns the moving averages of the class shares of both domains, with those of a batch.
+
+        The averages are divided by the sum of their weights, so that the first ones are not small.
+        """
+        now = ops.stop_gradient(ops.stack([mean, target_mean, ops.ones_like(mean)]))
+        averages = self.momentum * self.averages.value + (1 - self.momentum) * now
+        self.averages.assign(averages)
+        source, target, weight = ops.unstack(averages, axis=0)
+        return source / weight, target / weight

@@ -18,6 +18,7 @@ from keras_shiftguard.domains.pair_model import PairModel
 from keras_shiftguard.domains.target_mix import class_shares, target_mix
 
 FIRST_STAGE = 0.25  # share of the training before AdaMatch starts
+MOMENTUM = 0.9  # of the class shares that AdaMatch aligns; see `AdaMatch`
 # With a lower accuracy on labelled source, the labels are ambiguous or not learned yet, and
 # AdaMatch is switched off.
 MIN_SOURCE_ACCURACY = 0.8

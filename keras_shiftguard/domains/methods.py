@@ -5,7 +5,7 @@ from typing import Any
 
 from keras_shiftguard.domains.adamatch import AdaMatch
 from keras_shiftguard.domains.adversarial import DomainAdversarial
-from keras_shiftguard.domains.auto import FIRST_STAGE
+from keras_shiftguard.domains.auto import FIRST_STAGE, MOMENTUM
 from keras_shiftguard.domains.discrepancy import (
     CorrelationAlignment,
     MaximumMeanDiscrepancy,
@@ -53,7 +53,7 @@ def make_methods(
         "mmd": lambda: MaximumMeanDiscrepancy(name="mmd"),
         "coral": lambda: CorrelationAlignment(name="coral"),
         "adamatch": lambda: AdaMatch(num_classes, name="adamatch"),
-        "auto": lambda: AdaMatch(num_classes, FIRST_STAGE, name="adamatch"),
+        "auto": lambda: AdaMatch(num_classes, FIRST_STAGE, MOMENTUM, name="adamatch"),
     }
     layers = [make[name]() for name in names if name in make]
     for layer in layers:

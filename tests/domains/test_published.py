@@ -95,6 +95,24 @@ def test_logarithms_of_probabilities_do_not_underflow():
     np.testing.assert_allclose(found, [[-40, 0], [0, -40]], atol=1e-4)
 
 
+def test_adamatch_averages_the_class_shares_of_batches():
+    """With momentum, the shares of a batch are averaged with those of earlier batches."""
+    layer = AdaMatch(2, momentum=0.5)
+    layer.build((None, 2))
+    batches = [np.array([[0.9, 0.1], [0.5, 0.5]]), np.array([[0.2, 0.8], [0.2, 0.8]])]
+    mean = target_mean = weight = 0.0
+    for p in batches:
+        target = p[::-1] * 0.5 + 0.25
+        as_tensors = [ops.convert_to_tensor(a.astype("float32")) for a in (p, target)]
+        found = as_array(layer.labels(Pair(None, None, *as_tensors)))
+        weight = 0.5 * weight + 0.5
+        mean = 0.5 * mean + 0.5 * p.mean(axis=0)
+        target_mean = 0.5 * target_mean + 0.5 * target.mean(axis=0)
+        expected = target * (mean / weight) / (target_mean / weight)
+        expected /= expected.sum(axis=1, keepdims=True)
+        np.testing.assert_allclose(found, expected, rtol=1e-4)
+
+
 def test_a_strong_view_that_is_surely_wrong_counts_fully():
     """Berthelot et al. (2022): the loss is the cross-entropy of the logits, here about 43."""
     p = np.array([[0.95, 0.05], [0.05, 0.95]])
