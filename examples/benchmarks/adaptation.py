@@ -83,7 +83,7 @@ def run(task_name, method, seed):
 
 
 def tables(records):
-    """Prints the mean accuracy of each task and method, and the summary over the tasks."""
+    """Prints the mean accuracy of each task and method, and two summaries over the tasks."""
     found = {}
     for record in records:
         found.setdefault((record["task"], record["method"]), {})[record["seed"]] = record
@@ -101,20 +101,61 @@ def tables(records):
     print("| method | tasks, runs | mean gain over source | worst task | worst run | CPU s a run |")
     print("|---|---|---|---|---|---|")
     for method in methods:
-        gains, seconds = {}, []
-        for task in tasks:
-            base, runs = found.get((task, "source"), {}), found.get((task, method), {})
-            both = [seed for seed in runs if seed in base]
-            if both:
-                gains[task] = [runs[seed]["accuracy"] - base[seed]["accuracy"] for seed in both]
-                seconds += [runs[seed]["seconds"] for seed in both]
+        gains = gains_of(method, found)
         if gains:
+            seconds = [
+                run["seconds"] for key in found if key[1] == method for run in found[key].values()
+            ]
             means = [np.mean(values) for values in gains.values()]
             every = np.concatenate(list(gains.values()))
             print(
                 f"| {method} | {len(gains)}, {len(every)} | {np.mean(means):+.3f} | "
                 f"{min(means):+.3f} | {every.min():+.3f} | {np.mean(seconds):.0f} |"
             )
+    held_out(found)
+
+
+def gains_of(method, found):
+    """Returns by task the gains of a method over `source`, one for each seed."""
+    gains = {}
+    for task in TASKS:
+        base, runs = found.get((task, "source"), {}), found.get((task, method), {})
+        if both := sorted(base.keys() & runs.keys()):
+            gains[task] = [runs[seed]["accuracy"] - base[seed]["accuracy"] for seed in both]
+    return gains
+
+
+def held_out(found):
+    """Prints how a method chosen on the other tasks does on each task, beside `auto`.
+
+    A row has the one method, among those that ran on all tasks, with the largest mean gain on all
+    tasks but this one. Both gains are means over the seeds.
+    """
+    gains = {
+        method: {task: np.mean(values) for task, values in gains_of(method, found).items()}
+        for method in METHODS
+        if method != "oracle"
+    }
+    auto = gains.pop("auto")
+    tasks = [task for task in gains["source"] if task in auto]
+    full = {m: each for m, each in gains.items() if set(tasks) <= each.keys()}
+    if len(tasks) < 2 or len(full) < 2:
+        return
+    print(f"\nAmong {', '.join(full)} (which ran on all {len(tasks)} tasks):\n")
+    print("| task | best on the other tasks | its gain | auto | best on all tasks |")
+    print("|---|---|---|---|---|")
+
+    def best(chosen_on):
+        return max(full, key=lambda m: np.mean([full[m][task] for task in chosen_on]))
+
+    overall, rows = best(tasks), []
+    for task in tasks:
+        chosen = best([other for other in tasks if other != task])
+        rows.append((full[chosen][task], auto[task], full[overall][task]))
+        cells = " | ".join(f"{value:+.3f}" for value in rows[-1])
+        print(f"| {task} | {chosen} | {cells} |")
+    cells = " | ".join(f"**{value:+.3f}**" for value in np.mean(rows, axis=0))
+    print(f"| mean | (best on all: {overall}) | {cells} |")
 
 
 def mean(runs):
