@@ -57,3 +57,13 @@ def test_the_page_of_rooms_is_up_to_date(monkeypatch):
     assert room_map.written(page) == page, "run python tools/room_map.py --write"
     assert room_map.picture() == room_map.PICTURE.read_text(), "run tools/room_map.py --write"
     assert len(room_map.rooms()) == 11
+
+
+def test_the_figure_of_the_readme_is_that_of_the_table(monkeypatch):
+    monkeypatch.syspath_prepend(ROOT / "tools")
+    import augmentation_figure
+
+    accuracies = [each for *_, by_kind in augmentation_figure.rows() for each in by_kind.values()]
+    assert len(accuracies) == 10 * 8 and all(0 < each < 100 for each in accuracies)
+    drawn = augmentation_figure.FIGURE.read_text()
+    assert drawn == augmentation_figure.figure(), "run python tools/augmentation_figure.py"
