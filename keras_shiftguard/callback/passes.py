@@ -90,15 +90,16 @@ class PassCounter:
     def finish(self, stream: Stream) -> InputProfile:
         """Drains the statistics at the end of a pass, and returns the profile of its samples.
 
-        If the pass repeated the samples of `latest`, the method returns `latest`, which was
-        measured on more of these samples. It also returns `latest` after a pass without a batch,
-        for example at the end of a generator.
+        If the pass repeated the samples of `latest`, the result is the one of the two profiles
+        that was measured on more of them: mostly `latest`, but if the samples changed in the pass
+        of `latest`, it was measured less, because a repeated pass was expected. `latest` is also
+        returned after a pass without a batch, for example at the end of a generator.
         """
         profile = self.drain(stream)
         if self.position < 0:
             return self.latest
         self.repeats = same_samples(self.latest, profile)
-        if not self.repeats:
+        if not self.repeats or _num_measured(profile) > _num_measured(self.latest):
             self.latest = profile
         return self.latest
 
@@ -115,3 +116,8 @@ class PassCounter:
         """Restores the state that `state()` returned."""
         self.batches, self.position = int(state["batches"]), int(state["position"])
         self.latest, self.repeats = InputProfile(**state["latest"]), bool(state["repeats"])
+
+
+def _num_measured(profile: InputProfile) -> int:
+    """Returns the number of samples whose features were measured, of the input with the most."""
+    return max((each.features.num_samples for each in profile.inputs.values()), default=0)

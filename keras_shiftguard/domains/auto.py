@@ -1,10 +1,10 @@
 """`AutoGuard`: a check that restores earlier weights if the AdaMatch stage of "auto" does harm.
 
 `method="auto"` trains in two stages. In the first, the loss is that of the augmented source alone
-(batch norm, if any, gets batches of both domains). In the second, AdaMatch also trains the model on its own predictions for the target. AdaMatch gains most
-if these predictions are mostly right, and does harm if they are not. So the weights of the first
-stage are saved, and each measurement in the second stage is compared with that at the end of the
-first. No labels of the target are used.
+(batch norm, if any, gets batches of both domains). In the second, AdaMatch also trains the model on
+its own predictions for the target. AdaMatch gains most if these predictions are mostly right, and
+does harm if they are not. So the weights of the first stage are saved, and each measurement in the
+second stage is compared with that at the end of the first. No labels of the target are used.
 """
 
 from collections.abc import Callable

@@ -16,7 +16,8 @@ SAMPLES_PER_PASS = 4096
 # A stream that repeats its samples brings no new evidence after its first pass. So in later passes,
 # the number of measured steps is smaller by this factor. The fingerprint of a pass shows whether
 # the samples have changed. If they have, the measured steps of this pass show only large changes,
-# and the next pass is measured at as many steps as the first pass.
+# and the next pass is measured at as many steps as the first pass; its profile then takes the place
+# of that of the pass that changed.
 REPEATED = 4
 
 

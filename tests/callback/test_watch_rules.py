@@ -179,3 +179,22 @@ def test_a_pass_without_a_batch_leaves_the_profile_of_the_last_one():
     first = counter.finish(stream)
     counter.start(stream, None)
     assert counter.finish(stream) is first and first.num_samples == 8
+
+
+def test_samples_that_changed_are_soon_described_by_a_pass_that_measured_more_of_them():
+    """A repeated pass is measured at a quarter of its steps, also if it turns out to be new."""
+    stream = Stream("validation")
+    stream.build([spec_for("input", (None, 16, 16, 1), "channels_last")])
+    counter = PassCounter()
+    measured = []
+    for change in (0.0, 0.0, 0.2, 0.2, 0.2):
+        x = keras.ops.convert_to_tensor(images(0, 320) + np.float32(change))
+        counter.start(stream, 8)
+        for batch in range(8):
+            part = x[40 * batch : 40 * batch + 40]
+            stream.update({"input": part}, part)
+            counter.advance(batch)
+        profile = counter.finish(stream)
+        measured.append(profile.inputs["input"].features.num_samples)
+        assert counter.repeats == (len(measured) in (2, 4, 5))
+    assert measured == [320, 320, 64, 256, 256]
