@@ -99,7 +99,7 @@ class PassCounter:
         if self.position < 0:
             return self.latest
         self.repeats = same_samples(self.latest, profile)
-        if not self.repeats or _num_measured(profile) > _num_measured(self.latest):
+        if not self.repeats or profile.num_measured > self.latest.num_measured:
             self.latest = profile
         return self.latest
 
@@ -116,8 +116,3 @@ class PassCounter:
         """Restores the state that `state()` returned."""
         self.batches, self.position = int(state["batches"]), int(state["position"])
         self.latest, self.repeats = InputProfile(**state["latest"]), bool(state["repeats"])
-
-
-def _num_measured(profile: InputProfile) -> int:
-    """Returns the number of samples whose features were measured, of the input with the most."""
-    return max((each.features.num_samples for each in profile.inputs.values()), default=0)

@@ -8,7 +8,7 @@ looks, streams and features. The first look gets half because a fit mostly repea
 nearly all the evidence is there at the first look.
 
 A pass over samples that were compared before brings no evidence and spends no alpha: the
-findings stay as they are.
+findings stay as they are. The exception is a pass in which more of these samples were measured.
 
 Reference: Lan and DeMets, "Discrete Sequential Boundaries for Clinical Trials",
 Biometrika 1983 (alpha spending).
@@ -122,7 +122,8 @@ class ShiftMonitor:
         self._samples.update({stream: current.num_samples, against: reference.num_samples})
         if pair.looks:
             repeated = same_samples(pair.current, current)
-            if repeated and same_samples(pair.reference, reference):
+            repeated = repeated and same_samples(pair.reference, reference)
+            if repeated and current.num_measured <= pair.current.num_measured:
                 _mark(pair.findings, expected)
                 return []
         pair.looks += 1

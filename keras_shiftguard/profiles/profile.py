@@ -49,6 +49,11 @@ class InputProfile:
         return max((s.num_samples for s in self.inputs.values()), default=0)
 
     @property
+    def num_measured(self) -> int:
+        """Number of samples whose features were measured, of the input with the most of them."""
+        return max((s.features.num_samples for s in self.inputs.values()), default=0)
+
+    @property
     def distinct_share(self) -> float:
         """Number of distinct samples divided by the number of samples seen, in (0, 1]."""
         if not self.distinct_samples or not self.num_samples:

@@ -95,6 +95,24 @@ def test_a_pass_over_the_same_samples_costs_nothing():
     assert monitor._pairs["validation", "train"].looks == 1
 
 
+def test_the_same_samples_are_compared_again_if_more_of_them_were_measured():
+    """In the pass in which a repeated stream changes, few samples are measured."""
+    rng = np.random.default_rng(1)
+    x, train = rng.normal(0.3, 1, (300, 5)), stream(rng.normal(0, 1, (400, 5)))
+    whole, part = stream(x), stream(x[:20])
+    few = dataclasses.replace(
+        whole.inputs["input"], features=part.inputs["input"].features
+    )  # all samples were counted, and 20 of them measured
+    monitor = ShiftMonitor(0.05, [("validation", "train")])
+    monitor.compare("validation", "train", InputProfile({"input": few}), train, 5)
+    assert not any(
+        "input/" in feature for feature in monitor._pairs["validation", "train"].findings
+    )
+    found = monitor.compare("validation", "train", whole, train, 6)
+    assert monitor._pairs["validation", "train"].looks == 2
+    assert any("input/" in finding.feature and finding.since == 6 for finding in found)
+
+
 @pytest.mark.thorough
 def test_many_looks_at_fresh_samples_keep_the_rate():
     rng = np.random.default_rng(2)
