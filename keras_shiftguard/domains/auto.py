@@ -19,9 +19,6 @@ from keras_shiftguard.domains.target_mix import class_shares, target_mix
 
 FIRST_STAGE = 0.25  # share of the training before AdaMatch starts
 MOMENTUM = 0.9  # of the class shares that AdaMatch aligns; see `AdaMatch`
-# With a lower accuracy on labelled source, the labels are ambiguous or not learned yet, and
-# AdaMatch is switched off.
-MIN_SOURCE_ACCURACY = 0.8
 # The class mix of the target is estimated only if the mean confidence on the target is at least
 # this share of that on the source. If it is lower, the predicted mix may differ from that of the
 # source only because predictions are wrong.
@@ -102,8 +99,11 @@ class AutoGuard:
         return done / max(steps, 1.0)
 
     def begin(self, evidence: Evidence, probabilities: np.ndarray) -> None:
-        """Ends the first stage: saves weights and sets the class mix, or switches AdaMatch off."""
-        if evidence.source_accuracy < MIN_SOURCE_ACCURACY:
+        """Ends the first stage: saves weights and sets the class mix, or switches AdaMatch off.
+
+        AdaMatch is switched off if labels are ambiguous or not learned yet.
+        """
+        if not evidence.knows_task(self.model.num_classes):
             self.model.set_strength(0.0)
             self.record_action(
                 evidence.epoch,

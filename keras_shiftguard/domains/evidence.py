@@ -8,6 +8,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+# A model knows its task if its accuracy on the source is at least this far above guessing, as a
+# share of the way from guessing to 100 %.
+KNOWS_TASK = 0.5
 RIDGE = 1e-2  # added to the variance of each feature, in units of the mean of these variances
 
 
@@ -39,6 +42,11 @@ class Evidence:
     def domain_accuracy(self) -> float:
         """Accuracy of a linear rule that tells the domains apart; guessing gives 0.5."""
         return 0.5 + self.distance / 4
+
+    def knows_task(self, num_classes: int) -> bool:
+        """Whether the accuracy on the source is far above guessing; False for regression."""
+        chance = 1 / max(num_classes, 1)
+        return bool(self.source_accuracy >= chance + KNOWS_TASK * (1 - chance))
 
 
 def proxy_a_distance(source: np.ndarray, target: np.ndarray) -> float:

@@ -19,9 +19,6 @@ CHUNK = 512  # samples in one call of the model
 # A training with fewer than twice this many epochs is measured after each epoch. A longer training
 # is measured after every second, third, ... epoch.
 MAX_MEASUREMENTS = 15
-# Weights from before training are kept for comparison with the adapted weights if their accuracy on
-# the source is at least this far above guessing, as a share of the way from guessing to 100 %.
-KNOWS_TASK = 0.5
 
 
 class AdaptationWatch(keras.callbacks.Callback):
@@ -39,7 +36,8 @@ class AdaptationWatch(keras.callbacks.Callback):
         epochs: Numbers of finished epochs at the beginning and at the end of this fit.
         trained: For "auto": labels of samples that are trained on, and their weights in the loss
             (None for equal weights). Defaults to the labels of `source`, with equal weights.
-        keeps: Whether to keep the weights from before training, if they solve the task already.
+        keeps: Whether to keep the weights from before training, for comparison with the adapted
+            weights, if they solve the task already.
     """
 
     def __init__(
@@ -74,7 +72,8 @@ class AdaptationWatch(keras.callbacks.Callback):
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         self.measure(self.start)
-        if self.keeps and not self.start and self.knows_task():
+        knows_task = self.domain_model.looks[-1].knows_task(self.domain_model.num_classes)
+        if self.keeps and not self.start and knows_task:
             variables = self.domain_model.base.variables
             self.kept = [ops.convert_to_numpy(v) for v in variables]
         if self.guard is not None:
@@ -112,12 +111,6 @@ class AdaptationWatch(keras.callbacks.Callback):
         if self.kept is None and self.guard is not None:
             return self.guard.kept, "after the first stage"
         return self.kept, "before adaptation"
-
-    def knows_task(self) -> bool:
-        """Whether the latest measured accuracy on the source is far above guessing."""
-        chance = 1 / max(self.domain_model.num_classes, 1)
-        accuracy = self.domain_model.looks[-1].source_accuracy
-        return bool(accuracy >= chance + KNOWS_TASK * (1 - chance))  # False for NaN
 
     def measure(self, epoch: int) -> None:
         """Measures the model after `epoch` epochs, and adds the result to its `looks`."""
