@@ -69,7 +69,7 @@ class PairModel(keras.Model):
         features, outputs = self.split.features_and_outputs(joined(views), training=True)
         starts = [view * (n + m) for view in range(len(views))]
         answers = joined([outputs[at : at + n] for at in starts])  # source outputs, view by view
-        if self.views and self.split.memory and _has_adamatch(self.methods):
+        if self.views and self.split.memory and any(isinstance(m, AdaMatch) for m in self.methods):
             alone = joined([first(view, n) for view in views])
             answers = self.interpolated(answers, alone, self.views.generator)
         task_loss = self.compute_loss(
@@ -227,10 +227,6 @@ class PairModel(keras.Model):
         if keras.backend.backend() != "tensorflow":
             return 1
         return int(self.distribute_strategy.num_replicas_in_sync)
-
-
-def _has_adamatch(methods: list[Any]) -> bool:
-    return any(isinstance(method, AdaMatch) for method in methods)
 
 
 def _logits(p: Any) -> Any:

@@ -142,12 +142,11 @@ def endless_batches(target: Any, batch_size: int, rng: np.random.Generator) -> I
         yield from cached
 
 
-def _one_pass(target: Any, batch_size: int, rng: np.random.Generator) -> Iterator[Batch]:
-    """Yields the batches of a target once; those of a finite `PyDataset` in random order."""
-    if isinstance(target, keras.utils.PyDataset) and target.num_batches is not None:
-        order = rng.permutation(target.num_batches)
-        return batches(target[int(i)] for i in order)
-    return batches(target, batch_size)
+def _one_pass(data: Any, batch_size: int, rng: np.random.Generator) -> Iterator[Batch]:
+    """Returns the batches of data; those of a finite `PyDataset` in random order."""
+    if isinstance(data, keras.utils.PyDataset) and data.num_batches is not None:
+        return batches(data[int(i)] for i in rng.permutation(data.num_batches))
+    return batches(data, batch_size)
 
 
 def is_one_shot(data: Any) -> bool:
@@ -211,13 +210,7 @@ def _make_source(
         return lambda: all_batches, steps
     length = steps if steps is not None else _length(source)
     if isinstance(source, keras.utils.PyDataset) and shuffle and steps is None:
-
-        def shuffled_batches() -> Iterator[Batch]:
-            for i in rng.permutation(length):
-                yield next(batches(iter([source[int(i)]])))
-
-        return shuffled_batches, length
-
+        return lambda: _one_pass(source, batch_size, rng), length
     if steps is None:
         return lambda: batches(source), length
 
