@@ -185,13 +185,13 @@ def is_classifier(model: keras.Model, width: int | None = None) -> bool:
         model: The model.
         width: The number of columns of the model's output; None to read the number from the model.
     """
-    declared = _declared_classifier(model)
+    declared = declares_classes(model)
     return (width or _width(model)) > 1 if declared is None else declared
 
 
 def predicts_numbers(model: keras.Model) -> bool:
     """Whether the model is surely a regression, so that whole-number labels are not class ids."""
-    return _declared_classifier(model) is False
+    return declares_classes(model) is False
 
 
 def are_logits(model: keras.Model) -> bool | None:
@@ -215,7 +215,7 @@ def _last_activation(model: keras.Model) -> str:
     return str(getattr(getattr(last, "activation", None), "__name__", ""))
 
 
-def _declared_classifier(model: keras.Model) -> bool | None:
+def declares_classes(model: keras.Model) -> bool | None:
     """Whether the last layer or the loss makes the model a classifier; None if neither tells."""
     if _last_activation(model) in ("softmax", "sigmoid", "log_softmax"):
         return True

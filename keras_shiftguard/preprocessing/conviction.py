@@ -271,6 +271,8 @@ def _feed_says(case: Case, suspicion: Suspicion) -> int:
     by_range = not observation.by_grid and not _is_inverted(case, suspicion)
     if by_range and not shows_its_convention(case.summary, *conventions, observation.is_fitted):
         return -1
+    if suspicion.observed.mode == suspicion.expected.mode == "custom":
+        return 0  # the suspected mean and deviation are those of the images as fed
     if observation.certainty >= MIN_CERTAINTY:
         return 1
     reading, index = case.reading, suspicion.index

@@ -61,6 +61,9 @@ LOW_CONTRAST = (BRIGHT - DARK) / 255
 # If two conventions differ by this factor, pale or dark images cannot explain the difference.
 FAR_FACTOR = 10.0
 MAX_OUTSIDE = 0.1  # how far augmentation may take values out of 0..255, as a share of that range
+# If 5 % of the values are further out than this, they are in another convention. In between, they
+# are undecided: the random brightness of `tf.image` does not clip, and takes white backgrounds out.
+MAX_MANY_OUTSIDE = 0.3
 # Augmented images fit a stated convention if 98 % of their values span at least this share of its
 # range. So images in [0, 1], which span at most half of [-1, 1], do not fit [-1, 1].
 MIN_STATED_SPAN = 0.6

@@ -21,6 +21,7 @@ from keras_shiftguard.preprocessing.expected.hypothesis_names import (
 )
 from keras_shiftguard.preprocessing.limits import (
     MAX_EXTREME_OUTSIDE,
+    MAX_MANY_OUTSIDE,
     MAX_OUTSIDE,
     MIN_ACQUITTAL_SIGMAS,
     MIN_CERTAINTY,
@@ -151,7 +152,7 @@ def _from_word(case: Case) -> Verdict | None:
     could_be_one_pixel = observation.is_fitted and not is_narrower
     is_clear = observation.certainty >= MIN_CERTAINTY_WIDE_GAP and not could_be_one_pixel
     is_sure = is_sure or (is_clear and is_far)
-    if is_sure or _outside(case.summary, expected):
+    if is_sure or _outside(case.summary, expected, MAX_MANY_OUTSIDE):
         return Verdict("mismatch", expected, observed, evidence)
     return _fits_the_word(case) or Verdict("unknown", expected, observed, evidence)
 
@@ -169,7 +170,7 @@ def _fits_the_word(case: Case) -> Verdict | None:
     low, high = _as_raw(case.summary, expected, 0.01, 0.99)
     darkest, brightest = _ends_as_raw(case.summary, expected)
     excess = max(-darkest.min(), brightest.max() - 255)
-    if excess > MAX_EXTREME_OUTSIDE * 255 or _outside(case.summary, expected):
+    if excess > MAX_EXTREME_OUTSIDE * 255 or _outside(case.summary, expected, MAX_OUTSIDE):
         return None
     span = (high.min() - low.max()) / 255
     reaches_an_end = np.all(darkest < MAX_GAP) or np.all(brightest > 255 - MAX_GAP)
@@ -183,10 +184,10 @@ def _fits_the_word(case: Case) -> Verdict | None:
     return Verdict("ok", expected, expected, evidence)
 
 
-def _outside(summary: InputSummary, expected: InputConvention) -> bool:
-    """Whether more than 5 % of the values lie far below the expected range, or far above it."""
+def _outside(summary: InputSummary, expected: InputConvention, share: float) -> bool:
+    """Whether more than 5 % of the values leave the expected range by `share` of it or more."""
     low, high = _as_raw(summary, expected, 0.05, 0.95)
-    return bool(low.min() < -MAX_OUTSIDE * 255 or high.max() > (1 + MAX_OUTSIDE) * 255)
+    return bool(low.min() < -share * 255 or high.max() > (1 + share) * 255)
 
 
 def _as_raw(summary: InputSummary, expected: InputConvention, *shares: float) -> np.ndarray:

@@ -7,6 +7,7 @@ import numpy as np
 from keras import layers, ops
 
 from keras_shiftguard.instrument.graph import has_graph, sublayers, walk
+from keras_shiftguard.instrument.model_outputs import declares_classes
 
 # Vision transformers draw the initial biases of their MLP from a normal distribution with a
 # deviation of 1e-6. A step of training moves a bias much farther.
@@ -40,8 +41,9 @@ def head_of(model: Any, backbone: Sequence[Any] = ()) -> str:
     Args:
         model: A Keras model.
         backbone: The layers of the networks that were recognized in the model. All layers behind
-            them that have a kernel belong to the head. If no network was recognized, only a `Dense`
-            layer at the end is a head.
+            them that have a kernel belong to the head. If no network was recognized, only the
+            last layer can be a head: a `Dense` layer, or another layer with a kernel (such as a
+            convolution that segments) if the activation or the loss shows that it predicts classes.
     """
     every = [a for a in walk(model) if not sublayers(a) and getattr(a, "weights", None)]
     known = set(map(id, backbone))
@@ -50,7 +52,8 @@ def head_of(model: Any, backbone: Sequence[Any] = ()) -> str:
         first = next((i for i, a in enumerate(every) if id(a) in known), 0)
     head = [a for a in every[first:] if id(a) not in known and _has_kernel(a)]
     if not known:
-        head = [a for a in every[-1:] if isinstance(a, layers.Dense)]
+        kinds: Any = object if declares_classes(model) else layers.Dense
+        head = [a for a in every[-1:] if isinstance(a, kinds) and _has_kernel(a)]
     if not head:
         return "none"
     last = head[-1]

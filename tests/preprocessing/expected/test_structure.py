@@ -145,6 +145,17 @@ def test_fresh_and_trainable(base):
         base.trainable = True
 
 
+@pytest.mark.parametrize(
+    ("activation", "head"), [("sigmoid", "own"), ("softmax", "own"), ("relu", "none")]
+)
+def test_a_convolution_that_segments_is_a_head(activation, head):
+    """It may be trained on a frozen network, on other input than the network."""
+    model = keras.Sequential([keras.Input((8, 8, 3)), layers.Conv2D(4, 3), layers.Conv2D(2, 1)])
+    model.layers[-1].bias.assign([0.1, 0.2])
+    model.layers[-1].activation = keras.activations.get(activation)
+    assert one(model).head == head
+
+
 def test_which_classifier_a_model_ends_in():
     for classes, trained, head in (
         (10, False, "fresh"),
