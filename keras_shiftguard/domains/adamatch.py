@@ -100,9 +100,26 @@ class AdaMatch(keras.layers.Layer):
         """Returns the moving averages of the class shares of both domains, with those of a batch.
 
         The averages are divided by the sum of their weights, so that the first ones are not small.
+        A batch with values that are not finite is left out: it would stay in the averages for ever.
         """
         now = ops.stop_gradient(ops.stack([mean, target_mean, ops.ones_like(mean)]))
-        averages = self.momentum * self.averages.value + (1 - self.momentum) * now
+        before = self.averages.value
+        averages = self.momentum * before + (1 - self.momentum) * now
+        averages = ops.where(ops.all(ops.isfinite(now)), averages, before)
         self.averages.assign(averages)
         source, target, weight = ops.unstack(averages, axis=0)
+        weight = ops.maximum(weight, EPSILON)
         return source / weight, target / weight
+
+    def restart(self) -> None:
+        """Forgets the class shares of an earlier training."""
+        self.mix_ratio.assign(ops.ones_like(self.mix_ratio.value))
+        if self.momentum:
+            self.averages.assign(ops.zeros_like(self.averages.value))
+
+    def load_own_variables(self, store: Any) -> None:
+        """Loads the variables; a model that 0.2.0 saved has no averages."""
+        if self.momentum and len(store.keys()) == 1:
+            self.mix_ratio.assign(store["0"])
+            return
+        super().load_own_variables(store)

@@ -6,6 +6,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from keras_shiftguard.domains.adamatch import AdaMatch
 from keras_shiftguard.domains.arguments import (
     MIN_TARGET_SAMPLES,
     check_streams,
@@ -89,6 +90,9 @@ def train(
         model.actions = []
         model.steps_done.assign(0.0)
         model.set_strength(model.initial_strength)
+        for method in model.methods:
+            if isinstance(method, AdaMatch):
+                method.restart()
     model.steps.assign(float(epochs[1] * len(pairs)))
     if model.views is not None:
         model.views.seed(seed)

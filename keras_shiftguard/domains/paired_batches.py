@@ -145,7 +145,8 @@ def endless_batches(target: Any, batch_size: int, rng: np.random.Generator) -> I
 def _one_pass(data: Any, batch_size: int, rng: np.random.Generator) -> Iterator[Batch]:
     """Returns the batches of data; those of a finite `PyDataset` in random order."""
     if isinstance(data, keras.utils.PyDataset) and data.num_batches is not None:
-        return batches(data[int(i)] for i in rng.permutation(data.num_batches))
+        shuffled = (data[int(i)] for i in rng.permutation(data.num_batches))
+        return batches(tuple(each) if isinstance(each, list) else each for each in shuffled)
     return batches(data, batch_size)
 
 

@@ -80,19 +80,15 @@ def with_declared_rank(x: Any, declared: Shape | None) -> Any:
 
     Args:
         x: A tensor.
-        declared: Shape of the input, with the batch dimension; None if it is not known. Then gray
-            images are recognized by their dtype, uint8.
+        declared: Shape of the input, with the batch dimension; None if it is not known.
 
     Returns:
-        `x` itself if it has another shape in other respects, and if it is sparse or ragged.
+        `x` itself if it has another shape in other respects, if the shape of the input is not
+        known, and if `x` is sparse or ragged.
     """
     shape = getattr(x, "shape", None)
-    if shape is None or why_not_dense(x):
+    if shape is None or declared is None or why_not_dense(x):
         return x
-    if declared is None:
-        is_images = len(shape) == 3 and str(x.dtype).split(".")[-1] == "uint8"
-        is_last = keras.config.image_data_format() == "channels_last"
-        return x[..., None] if is_images and is_last and 1 not in shape[1:] else x
     longer, shorter = max(tuple(shape), declared, key=len), min(tuple(shape), declared, key=len)
     if len(shorter) < 2 or len(longer) != len(shorter) + 1 or longer[-1] != 1:
         return x

@@ -150,6 +150,18 @@ def test_datasets_are_told_of_each_epoch_as_in_a_plain_fit(shuffle):
     assert alone.ended == source.ended == target.ended
 
 
+@pytest.mark.parametrize("shuffle", [True, False])
+def test_a_dataset_may_give_its_batches_as_lists(shuffle):
+    class Lists(Indexed):
+        def __getitem__(self, i):
+            return list(super().__getitem__(i))
+
+    x, t, y = epoch(Pairs(Lists(), Lists(), shuffle=shuffle))
+    np.testing.assert_array_equal(np.sort(x), X[:, 0])
+    np.testing.assert_array_equal(np.sort(t), X[:, 0])
+    np.testing.assert_array_equal(np.sort(y), Y)
+
+
 def test_a_target_dataset_that_is_sorted_comes_in_random_order():
     stream = endless_batches(Indexed(), 4, np.random.default_rng(0))
     passes = [[float(next(stream)[0, 0]) for _ in range(3)] for _ in range(8)]

@@ -111,6 +111,18 @@ def test_adamatch_averages_the_class_shares_of_batches():
         expected = target * (mean / weight) / (target_mean / weight)
         expected /= expected.sum(axis=1, keepdims=True)
         np.testing.assert_allclose(found, expected, rtol=1e-4)
+    kept = as_array(layer.averages.value)
+    broken = tensor([[np.nan, 1.0]])
+    layer.labels(Pair(None, None, broken, broken))
+    np.testing.assert_array_equal(as_array(layer.averages.value), kept)
+    layer.restart()
+    assert not as_array(layer.averages.value).any()
+
+
+def test_a_model_that_was_saved_without_averages_is_loaded():
+    layer = AdaMatch(2, momentum=0.5)
+    layer.load_own_variables({"0": np.array([0.5, 1.5])})
+    np.testing.assert_array_equal(as_array(layer.mix_ratio.value), [0.5, 1.5])
 
 
 def test_a_strong_view_that_is_surely_wrong_counts_fully():
