@@ -64,6 +64,8 @@ def left_out_errors(first: InputProfile, second: InputProfile) -> tuple[float, f
     one, other = first.labels, second.labels
     if not (one.are_classes and other.are_classes) or first.num_samples != second.num_samples:
         return np.inf, np.inf
+    if not first.num_samples:  # only labels were counted: no input can be measured
+        return np.inf, np.inf
     differences = (one.counts - other.counts).astype("float64")
     seen = one.counts + other.counts > 0
     shares = (one.counts + other.counts)[seen] / (2 * first.num_samples)

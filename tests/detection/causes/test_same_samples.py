@@ -210,3 +210,10 @@ def test_augmentation_that_is_drawn_for_a_whole_batch(data):
     x, y = data
     assert redrawn(one, profile((x[:1000], (y[:1000] > 2).astype(int)))) == ()
     assert redrawn(profile(x), profile(x[::-1] * 0.99)) == ()
+
+
+def test_passes_of_which_only_the_labels_were_counted_cannot_be_compared():
+    labels = LabelSummary(num_samples=8, num_ids=8, width=1)
+    labels.counts[:2] = 4
+    one = InputProfile(labels=labels)
+    assert one.labels.are_classes and left_out_errors(one, one) == (np.inf, np.inf)
