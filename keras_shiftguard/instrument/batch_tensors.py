@@ -71,7 +71,8 @@ def with_replaced_tensors(
         return {key: replaced(str(key), value) for key, value in x.items()}
     if isinstance(x, (list, tuple)):
         names = list(named_inputs(x, shapes))
-        return type(x)(map(replaced, names, x))
+        # An optional input that is None has no name here: an error is better than a lost input.
+        return type(x)(replaced(name, value) for name, value in zip(names, x, strict=True))
     return replaced("input", x)
 
 
