@@ -8,19 +8,26 @@ import keras
 import numpy as np
 
 from keras_shiftguard.callback.shift_watch import ShiftWatch
+from keras_shiftguard.callback.visits import is_trained, repeats_samples, visits_of
 from keras_shiftguard.detection.causes import pipeline_change
 from keras_shiftguard.detection.causes.explanation import Explanation
-from keras_shiftguard.detection.cost import Cost
+from keras_shiftguard.detection.causes.same_samples import same_samples
+from keras_shiftguard.detection.cost import Cost, gap_between
 from keras_shiftguard.detection.finding import Finding, source_of
+from keras_shiftguard.detection.labels.label_findings import RELABELLED
+from keras_shiftguard.detection.labels.relabelled import find_relabelling, fit_their_samples
+from keras_shiftguard.detection.labels.unrelated import unrelated_labels
 from keras_shiftguard.detection.monitor import Pair
 from keras_shiftguard.detection.sentences import stream_name
 from keras_shiftguard.detection.two_sample.frequencies import compare_frequencies
 from keras_shiftguard.errors import warn
 from keras_shiftguard.explain.shift_cost import (
     Labelled,
+    Predict,
     ShiftCost,
     cost_of_mix,
     cost_of_step,
+    has_learnt,
     mirrored,
 )
 from keras_shiftguard.instrument.inference import predicted_classes
@@ -52,7 +59,9 @@ class CostWatch:
 
     Attributes:
         was_trained: Whether the model was trained before this fit. The model may then have
-            memorized the training images before the first epoch.
+            memorized the training samples before the first epoch.
+        unseen: Accuracy on training samples before the model was trained on them, minus that on
+            validation after the present epoch; None if that is not known.
     """
 
     def __init__(self, model: keras.Model, shift: ShiftWatch, sync: Callable[[], None]) -> None:
@@ -64,10 +73,28 @@ class CostWatch:
         self._measured: dict[str, ShiftCost] = {}
         # By the other stream and the feature: how images are mirrored, e.g. "upside down".
         self._mirrored: dict[tuple[str, str], str] = {}
-        # `ShiftCost.by_accuracy` of an interrupted fit, by the other stream.
+        # `ShiftCost.by_accuracy` of an interrupted or earlier fit, by the other stream.
         self._rough: dict[str, Cost | None] = {}
-        self.was_trained = _num_steps(model) > 0
+        # Profile of validation in an earlier fit that `_rough` comes from, by the other stream.
+        self._earlier: dict[str, InputProfile] = {}
+        self.was_trained = is_trained(model)
+        self._mixes = False  # whether the samples of training are known to be mixtures
+        self.unseen: Cost | None = None
+        self._repeats: bool | None = None  # result of `repeats_samples`, once known
         self._has_failed = False
+
+    def follow(self, earlier: "CostWatch") -> None:
+        """Takes over what an earlier fit measured with the same model.
+
+        Its rough costs are used if validation still has the same samples.
+        """
+        self.was_trained = True  # also after `compile`, which makes a new optimizer
+        self._rough, self._earlier = dict(earlier._rough), dict(earlier._earlier)
+        self._rough |= {key: cost.by_accuracy for key, cost in earlier._measured.items()}
+        for pair in earlier._shift.pairs:
+            if pair.stream == "validation" and pair.against in earlier._measured:
+                self._earlier[pair.against] = pair.current
+        self._shift.is_too_early = earlier._shift.is_too_early
 
     def update(self, streams: Mapping[str, Stream], epoch: int, is_last: bool = False) -> None:
         """Measures the costs that are due after an epoch.
@@ -81,12 +108,49 @@ class CostWatch:
             return
         try:
             for pair in self._shift.pairs:
+                if (pair.stream, pair.against) == ("validation", "train"):
+                    self._check_labels(pair, streams, epoch)
                 if pair.stream == "validation" and pair.findings:
                     with undisturbed(self._model):
                         self._update(pair, streams, epoch, is_last)
         except Exception as error:  # the user's own `call` may raise anything
             self._has_failed = True
             warn(f"ShiftGuard could not measure what shifts cost ({error!r}).")
+
+    def _check_labels(self, pair: Pair, streams: Mapping[str, Stream], epoch: int) -> None:
+        """Adds a finding if the labels of validation have nothing to do with its samples.
+
+        Keras's metrics must show it, for training samples that were not seen before. So must
+        predictions for the kept samples of both streams: with batch norm, a model may be right only
+        in training mode.
+        """
+        shares = pair.current.distinct_share, pair.reference.distinct_share
+        if self.unseen is None or not self.unseen.is_sure or min(shares) < 1:
+            return
+        if any(not (f.negligible or f.expected) for f in pair.findings.values()):
+            return
+        train, current = (_labelled(streams[name]) for name in ("train", "validation"))
+        if train is None or current is None or not self._can_run():
+            return
+        if self._may_be_memorised(streams):
+            return
+        self._sync()
+        ((name, _),) = streams["validation"].buffers.items()
+        with undisturbed(self._model):
+            before, after = (
+                predicted_classes(
+                    self._model, name, (streams[stream].corrected(name, each.images),)
+                )
+                == each.labels
+                for stream, each in (("train", train), ("validation", current))
+            )
+        lost = gap_between(before, after, train.labels, current.labels)
+        smaller = min(lost, self.unseen, key=lambda cost: cost.value)
+        commonest = np.bincount(current.labels).max() / len(current.labels)
+        rate = float(after.mean())
+        found = unrelated_labels(smaller, rate, float(commonest), "validation", "train")
+        if found is not None:
+            self._shift.add(replace(found, since=epoch), smaller)
 
     def state(self) -> dict[str, Any]:
         """Returns the state for `restore`, as a tree for `profiles.storage`."""
@@ -112,6 +176,8 @@ class CostWatch:
     def _update(self, pair: Pair, streams: Mapping[str, Stream], epoch: int, is_last: bool) -> None:
         for feature in pair.findings:
             self._rename(pair.against, pair.findings[feature])
+        if self._mixes:
+            self._call_mixtures(pair)
         features = frozenset(pair.findings)
         priced, since = self._priced.get(pair.against, (None, epoch))
         is_new = priced != features
@@ -140,6 +206,8 @@ class CostWatch:
             fed = chunks if apart else (stream.corrected(name, x) for x in chunks)
             return predicted_classes(self._model, name, fed)
 
+        if self._shift.is_first_visit and pair.against == "train" and not apart:
+            self._check_mixtures(pair, streams["train"], predict)
         findings = pair.findings.values()
         covariate = [
             f.feature
@@ -160,7 +228,7 @@ class CostWatch:
                 if pair.against == "train":
                     reference = _labelled(streams["train"], corrected=apart)
                 cost = ShiftCost(current, reference, *_moves(pair, name))
-                if pair.against in self._rough:  # measured before the fit was interrupted
+                if self._is_known(pair):
                     cost.by_accuracy = self._rough[pair.against]
                     cost.is_too_early = self._shift.is_too_early
                 cost = cost.after(known)
@@ -168,16 +236,11 @@ class CostWatch:
                 cost = known.on(current)
             self._measured[pair.against] = cost
             details = bool(covariate) and is_image and SEARCHES and not apart
-            found = cost.measure(
-                predict,
-                self._shift.is_first_visit,
-                self._shift.is_unaugmented,
-                details,
-                # A fit that resumes an earlier one without its state begins at a later epoch.
-                self.was_trained or (self._shift.is_first_visit and epoch > 1),
-            )
+            was_seen = self._may_be_memorised(streams)
+            visits = visits_of(self._shift, was_seen, epoch, self.unseen)
+            found = cost.measure(predict, visits, details, is_last)
             self._shift.is_too_early = cost.is_too_early
-            costs |= dict.fromkeys(covariate, found) | dict.fromkeys(concept, cost.by_accuracy)
+            costs |= dict.fromkeys(covariate, found) | dict.fromkeys(concept, cost.rough)
             is_rough = found is None or (found.is_rough and found.value > 0)
             if is_image and (concept or is_rough) and not cost.is_too_early:
                 found_mirrored = mirrored(predict, current, cost.reference, first)
@@ -190,7 +253,11 @@ class CostWatch:
         if labels is not None and labels.kind == "label":
             counts = pair.reference.labels.counts, pair.current.labels.counts
             right = predict([images]) == current.labels
-            costs["labels"] = cost_of_mix(right, current.labels, *counts)
+            mix = cost_of_mix(right, current.labels, *counts)
+            if mix is not None and not has_learnt(right, current.labels):
+                mix = replace(mix, is_bound=True) if is_last else None
+                self._shift.is_too_early |= not costs
+            costs["labels"] = mix
         elif labels is not None:
             costs["labels"] = None  # the labels are wrong: a cost of the class mix is dropped
         self._shift.price(
@@ -201,6 +268,50 @@ class CostWatch:
                 for key, cost in costs.items()
             },
         )
+
+    def _check_mixtures(self, pair: Pair, training: Stream, predict: Predict) -> None:
+        """Finds out whether training samples are mixtures rather than labelled wrongly at random.
+
+        Values of other samples (CutMix, swap noise of tables) make classes look more alike, as
+        wrong labels do.
+        """
+        found = pair.findings.get("labels/concept")
+        if found is None or found.family != RELABELLED:
+            return
+        labels = pair.reference.labels, pair.current.labels
+        relabelling = find_relabelling(*labels, level=1.0)
+        if relabelling is None or relabelling.looks_like or not relabelling.in_reference:
+            return
+        train = _labelled(training)
+        if train is not None and len(train.labels):
+            right = predict([train.images]) == train.labels
+            self._mixes = fit_their_samples(right, relabelling.wrong)
+            if self._mixes:
+                self._call_mixtures(pair)
+
+    def _call_mixtures(self, pair: Pair) -> None:
+        """Explains wrong labels of training by mixtures, in the findings of a pair."""
+        found = pair.findings.get("labels/concept")
+        if pair.against == "train" and found is not None and found.family == RELABELLED:
+            text = "Classes of training look more alike than those of validation, but the labels "
+            text += "fit: samples of training are mixtures, as augmentation makes them"
+            named = replace(
+                found, kind="covariate", family="augmentation", explanation=text, expected=True
+            )
+            self._shift.replace(named)
+
+    def _may_be_memorised(self, streams: Mapping[str, Stream]) -> bool:
+        """Whether the model may have seen the training samples before their first epoch ended."""
+        if self._repeats is None:
+            self._repeats = repeats_samples(streams["train"], streams["validation"])
+        return self.was_trained or self._repeats
+
+    def _is_known(self, pair: Pair) -> bool:
+        """Whether `_rough` has the cost of a pair, measured on the same samples of validation."""
+        earlier = self._earlier.pop(pair.against, None)
+        if earlier is not None and not same_samples(earlier, pair.current):
+            del self._rough[pair.against]
+        return pair.against in self._rough
 
     def _mirroring(
         self, pair: Pair, features: list[str], found: tuple[str, Cost]
@@ -269,15 +380,6 @@ def _explains(mirroring: Cost, measured: ShiftCost) -> bool:
     rough = measured.by_accuracy
     is_more = rough is not None and rough.is_sure and rough.value > mirroring.interval[1]
     return mirroring.is_sure and not is_more
-
-
-def _num_steps(model: keras.Model) -> int:
-    """Returns how many training steps the model's optimizer has made; 0 if that is not known."""
-    try:
-        steps = getattr(getattr(model, "optimizer", None), "iterations", None)
-        return 0 if steps is None else int(keras.ops.convert_to_numpy(steps))
-    except Exception:  # the user's own optimizer may raise anything
-        return 0
 
 
 def _correction(stream: Stream) -> object:

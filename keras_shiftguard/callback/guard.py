@@ -324,6 +324,7 @@ class ShiftGuard(keras.callbacks.Callback):
 
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
         self._end_batch("train", batch)
+        self._supervisor.call(Run.add_accuracy, batch, logs)
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         self._count_ended()
@@ -487,8 +488,9 @@ class ShiftGuard(keras.callbacks.Callback):
             self.log_samples,
         )
         earlier = self._run
-        if earlier is not None and earlier.model is self.model and earlier.num_batches:
-            run.costs.was_trained = True  # also after `compile`, which makes a new optimizer
+        if earlier is not None and earlier.model is self.model:
+            if earlier.num_batches or earlier.costs.was_trained:
+                run.costs.follow(earlier.costs)
         return run
 
     def _word(self) -> tuple[dict[str | None, InputConvention], str]:

@@ -16,6 +16,7 @@ from keras_shiftguard.callback.closing_words import (
     shift_lines,
 )
 from keras_shiftguard.callback.cost_watch import CostWatch
+from keras_shiftguard.callback.first_pass_accuracy import FirstPassAccuracy
 from keras_shiftguard.callback.passes import PassCounter
 from keras_shiftguard.callback.preprocessing_watch import PreprocessingWatch
 from keras_shiftguard.callback.repair import Repair, log_alignment, log_outcome
@@ -99,6 +100,7 @@ class Run:
         self._probe: Probe | None = None
         names = ("train", "validation") if kind != "prediction" else ("prediction",)
         self._passes = {name: PassCounter() for name in names}
+        self._first_pass: FirstPassAccuracy | None = None
         self._new_passes: set[str] = set()  # streams with a pass since the last comparison
         self._logged: set[str] = set()  # names of the numbers that were added to Keras's logs
 
@@ -179,6 +181,8 @@ class Run:
         """
         self.epoch = epoch
         self._start_pass("train")
+        if self.num_batches == 0:
+            self._first_pass = FirstPassAccuracy((self.run_key or {}).get("steps"))
 
     def start_prediction(self) -> None:
         """Starts the pass over the data of `model.predict`."""
@@ -241,6 +245,11 @@ class Run:
         if must_write:
             self._write_profiles()
 
+    def add_accuracy(self, batch: int, logs: Mapping[str, Any] | None) -> None:
+        """Reads Keras's logs of a training batch, in the first epoch."""
+        if self._first_pass is not None:
+            self._first_pass.add(batch, logs)
+
     def finish_epoch(self, epoch: int, logs: dict[str, Any] | None) -> str:
         """Compares the streams after an epoch, and updates the augmentation.
 
@@ -260,7 +269,12 @@ class Run:
         self.log.write_curves(epoch, logs or {})
         if self._has_failed:
             return ""
+        if self._first_pass is not None:
+            none = InputProfile()
+            sizes = (self.profiles.get(name, none).num_samples for name in ("train", "validation"))
+            self.costs.unseen = self._first_pass.minus_validation(logs or {}, *sizes)
         self._compare(epoch + 1, logs)
+        self._first_pass = self.costs.unseen = None
         target = self.known.get("target", self.profiles.get("validation"))
         lines = []
         if target is not None:

@@ -97,6 +97,7 @@ class ShiftWatch:
         self.was_near = False
         self.was_redrawn = False
         self.is_too_early = False
+        self._redrawn_validation = ""  # note on validation with other samples in every epoch
         self._augmentation = ""  # sentence on the augmentation of training, once found
         self._training = InputProfile()  # sum of several epochs, only with `distinct_samples`
         pairs = [("validation", "train")] if "train" in streams else []
@@ -187,6 +188,11 @@ class ShiftWatch:
             self._monitor.price(stream, against, costs, self.tolerance)
             self.report = self._monitor.report(self._notes_of_passes)
 
+    def add(self, finding: Finding, cost: Cost) -> None:
+        """Adds a finding that another measurement made, with its cost."""
+        self.replace(finding)
+        self.price(finding.stream, finding.against, {finding.feature: cost})
+
     def replace(self, finding: Finding) -> None:
         """Replaces the finding on the same feature by `finding`, which is better explained."""
         self._monitor.replace(finding.stream, finding.against, finding)
@@ -198,28 +204,30 @@ class ShiftWatch:
         its cost is not certain. The finding is no longer open after a second pass over the same
         samples shows that training is not augmented. If no second pass follows, the cost decides
         whether the finding is an alarm. While the model has learned too little for shifts to cost
-        accuracy, small findings are open as well; after the last epoch only if training is
-        augmented.
+        accuracy, small findings are open as well, and so are other class frequencies and large
+        moves of columns. After the last epoch, only small findings on augmented training are open.
 
         Costs are measured for validation only. So for training compared with the reference,
         findings that augmentation could explain are open in the first pass. In later passes they
         are open only if `is_augmented` is true. The same rule applies to the target compared with
         training, if there is validation. Augmentation that draws once for a batch also makes
-        epochs of training differ a little.
+        epochs of training differ a little. They differ more if augmentation grows from epoch to
+        epoch: this is no alarm as long as validation loses nothing by differing from training.
 
         Args:
             comes_again: Whether another epoch follows.
         """
         can_wait = comes_again if self.is_first_visit else not self.is_unaugmented
         can_wait = can_wait and self.distinct_samples is None
-        learns_on = comes_again or self.is_augmented or self.was_redrawn
+        is_redrawn = self.is_augmented or self.was_redrawn
         cost_may_come = self.is_first_visit and self.tolerance is not None
         self._monitor.mark_open(
             "validation",
             "train",
             lambda finding: (
-                (can_wait and _is_open(finding) and may_be(finding, cost_may_come))
-                or (learns_on and self.is_too_early and is_small(finding))
+                (can_wait and may_be(finding, cost_may_come) and self._is_open(finding))
+                or (self.is_too_early and comes_again and _awaits_cost(finding))
+                or (self.is_too_early and is_redrawn and is_small(finding))
             ),
         )
         may_wait = comes_again if self.is_first_visit else self.is_augmented
@@ -228,13 +236,32 @@ class ShiftWatch:
         pairs += [("target", "train")] if "validation" in self._first else []
         for pair in pairs:
             self._monitor.mark_open(*pair, lambda finding: may_wait and may_be(finding))
-        is_redrawn = self.is_augmented or self.was_redrawn or bool(self._augmentation)
+        is_redrawn |= bool(self._augmentation)
         self._monitor.mark_open(
             "train",
             FIRST_EPOCH,
-            lambda finding: is_redrawn and is_small(finding) and may_be(finding),
+            lambda finding: (
+                is_redrawn and may_be(finding) and (is_small(finding) or self._loses_nothing)
+            ),
         )
         self.report = self._monitor.report(self._notes_of_passes)
+
+    @property
+    def _loses_nothing(self) -> bool:
+        """Whether validation differs from training, and the measured costs of that are harmless."""
+        pairs = {(pair.stream, pair.against): pair for pair in self._monitor.pairs}
+        pair = pairs.get(("validation", "train"))
+        costs = [] if pair is None else [f for f in pair.findings.values() if f.cost is not None]
+        return bool(costs) and all(finding.harmless for finding in costs)
+
+    def _is_open(self, finding: Finding) -> bool:
+        """Whether the cost of a finding is unknown, or a later measurement may refute it."""
+        if finding.cost is None:
+            return True
+        # In the first pass, the operation that was undone may be augmentation of training.
+        return (finding.is_rough or self.is_first_visit) and not (
+            finding.harmless or finding.is_sure
+        )
 
     @property
     def needs(self) -> str:
@@ -363,7 +390,8 @@ class ShiftWatch:
         Different samples may have the same class counts by chance, more often if there are few
         classes. The probability of such a coincidence is the p-value, and the finding is reported
         only if this p-value is small. A pass with other counts shows that the passes do not repeat
-        the same samples.
+        the same samples. If all classes have as many samples, a sampler may have drawn them so:
+        this is a note, not a finding.
         """
         first, latest = self._first.get("validation"), passes.get("validation")
         if first is None or latest is None or first is latest or self._same_labels == 0:
@@ -374,6 +402,14 @@ class ShiftWatch:
             return []
         if self._monitor.found("validation", FIRST_EPOCH):
             return []  # a permanent change of the inputs, which is reported already
+        shown = latest.labels.counts[latest.labels.counts > 0]
+        if np.all(shown == shown[0]):
+            self._redrawn_validation = (
+                "validation has the same number of samples of each class in every epoch, but not "
+                "the same inputs: random augmentation is on in validation, or a sampler draws as "
+                "many samples of each class"
+            )
+            return []
         p_value = chance_of_same_labels(latest.labels, self._same_labels, latest.distinct_share)
         if p_value > SHARE_OF_ALPHA * self._monitor.alpha:
             return []
@@ -396,7 +432,9 @@ class ShiftWatch:
 
     def _notes(self, passes: Mapping[str, InputProfile]) -> list[str]:
         """Returns the notes of the report."""
-        return [*self.independence.notes.values(), *self._notes_on_streams(passes)]
+        redrawn_validation = [self._redrawn_validation] if self._redrawn_validation else []
+        notes = [*self.independence.notes.values(), *redrawn_validation]
+        return [*notes, *self._notes_on_streams(passes)]
 
     def _notes_on_streams(self, passes: Mapping[str, InputProfile]) -> list[str]:
         """Returns the notes on augmentation, or on the reason why nothing can be compared."""
@@ -416,6 +454,11 @@ class ShiftWatch:
         return [f"{what} alone has nothing to compare with: pass ShiftGuard(reference=...)"]
 
 
-def _is_open(finding: Finding) -> bool:
-    """Whether the cost of a finding is unknown, or is rough and would raise an alarm."""
-    return finding.cost is None or (finding.is_rough and not finding.harmless)
+def _awaits_cost(finding: Finding) -> bool:
+    """Whether a later measurement of the cost decides whether the finding is an alarm.
+
+    A column of a table may move far without any effect on the model, the brightness of images not.
+    """
+    if finding.cost is not None or finding.kind == "preprocessing":
+        return False
+    return finding.family in ("other", "label") or is_small(finding)

@@ -20,12 +20,15 @@ class Cost:
         num_samples: Number of labeled samples on which the cost was measured.
         is_rough: Whether the cost is only the difference of the accuracies of the two streams.
             Augmentation of one stream changes this difference as well.
+        is_bound: Whether the cost may be anything up to the value, because the model may have
+            memorized the samples of the other stream. Such a cost is never an alarm.
     """
 
     value: float
     interval: tuple[float, float]
     num_samples: int
     is_rough: bool = False
+    is_bound: bool = False
 
     @property
     def is_sure(self) -> bool:
@@ -51,7 +54,7 @@ class Cost:
 
     def is_alarm(self, tolerance: float) -> bool:
         """Whether the value is above `tolerance`, and its whole interval above 0."""
-        return self.value > tolerance and self.interval[0] > 0
+        return not self.is_bound and self.value > tolerance and self.interval[0] > 0
 
     def _needed(self, tolerance: float) -> float:
         """Returns the number of samples with which an unclear cost would become clear.
@@ -69,6 +72,11 @@ class Cost:
     def in_words(self, tolerance: float) -> str:
         """Returns the cost in points of accuracy, as the end of a sentence."""
         low, high = (100 * bound for bound in self.interval)
+        if self.is_bound and self.interval[1] > tolerance:
+            return (
+                f"cost unclear: at most {high:.1f} points of accuracy; a fit of a new model with "
+                "the guard would tell"
+            )
         if self.is_alarm(tolerance):
             return (
                 f"costs about {100 * self.value:.1f} points of accuracy ({low:.1f} to {high:.1f})"

@@ -53,7 +53,8 @@ class Finding:
             empty if it is not.
         cost: The share of accuracy that the difference costs: 0.02 is two points. None if
             unknown; the effect size then decides whether the finding is an alarm.
-        cost_interval: 95 % interval of the cost; None without a cost.
+        cost_interval: 95 % interval of the cost. From 0 up to the largest possible cost if only
+            this upper bound is known; None without either.
         harmless: Whether the cost is known, and is within the tolerance or not surely above
             0. Never true for a difference in preprocessing.
         cost_words: The cost in words; empty without a cost.
@@ -95,6 +96,13 @@ class Finding:
             return False
         return not self.expected or (self.cost is not None and not self.is_rough)
 
+    @property
+    def is_sure(self) -> bool:
+        """Whether the cost is above 0 by more than three standard errors; see `Cost.is_sure`."""
+        if self.cost is None or self.cost_interval is None:
+            return False
+        return Cost(self.cost, self.cost_interval, 0).is_sure
+
     def with_cost(self, cost: Cost | None, tolerance: float) -> "Finding":
         """Returns the finding with its cost, which decides whether it is an alarm.
 
@@ -108,10 +116,11 @@ class Finding:
             return replace(
                 self, cost=None, cost_interval=None, harmless=False, cost_words="", is_rough=False
             )
+        interval = (0.0, max(cost.interval[1], 0.0)) if cost.is_bound else cost.interval
         return replace(
             self,
-            cost=cost.value,
-            cost_interval=cost.interval,
+            cost=None if cost.is_bound else cost.value,
+            cost_interval=interval,
             harmless=self.kind != "preprocessing" and not cost.is_alarm(tolerance),
             cost_words=cost.in_words(tolerance),
             is_rough=cost.is_rough and not cost.is_sure,

@@ -15,7 +15,7 @@ difference is measured in one of three ways:
 
 from collections.abc import Callable
 from copy import copy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -63,6 +63,27 @@ class Labelled:
     labels: np.ndarray
 
 
+@dataclass(frozen=True)
+class Visits:
+    """How the model has seen the training images so far.
+
+    Args:
+        is_first: Whether the model has seen the images only once in this fit.
+        was_trained: Whether the model may have seen the images before that, in an earlier fit or
+            several times in one pass. It may then have memorized the images.
+        is_unaugmented: Whether the images are known to be the same in every epoch.
+        is_augmented: Whether the images are known to be augmented.
+        lost_since_first: Accuracy on the images before the model was trained on them, minus that
+            on the other stream, as Keras's metrics show it; None if that is not known.
+    """
+
+    is_first: bool = False
+    was_trained: bool = False
+    is_unaugmented: bool = False
+    is_augmented: bool = False
+    lost_since_first: Cost | None = None
+
+
 class ShiftCost:
     """Measurement of the accuracy that a difference costs, for any weights of the model.
 
@@ -77,6 +98,9 @@ class ShiftCost:
             `current`. The value is updated while the model has seen the training images only once.
             Later it is updated only if the new value is smaller, or not above 0: images that were
             memorized can only make the difference larger. None if it was not measured.
+        bound: Upper bound of the cost, if only that is known: the same difference, for a model that
+            may have memorized the reference. None if the reference is augmented, because
+            augmentation makes the images harder.
         is_too_early: Whether the model has so far learned too little for a cost to be measured.
     """
 
@@ -89,6 +113,7 @@ class ShiftCost:
     ) -> None:
         self.current, self.reference = current, reference
         self.by_accuracy: Cost | None = None
+        self.bound: Cost | None = None
         self.is_too_early = False
         self._moved, self._unit = moved, unit
 
@@ -123,56 +148,66 @@ class ShiftCost:
             self.by_accuracy, self.is_too_early = earlier.by_accuracy, earlier.is_too_early
         return self
 
+    @property
+    def rough(self) -> Cost | None:
+        """The rough cost: `by_accuracy`, or else its upper bound; None if neither is known."""
+        return self.bound if self.by_accuracy is None else self.by_accuracy
+
     def measure(
-        self,
-        predict: Predict,
-        is_first_visit: bool,
-        is_unaugmented: bool = False,
-        details: bool = True,
-        was_trained: bool = False,
+        self, predict: Predict, visits: Visits, details: bool = True, is_last: bool = False
     ) -> Cost | None:
         """Returns the cost with the present weights; None if it cannot be measured.
 
         Args:
             predict: Runs the model in inference mode.
-            is_first_visit: Whether the model has seen the training images only once.
-            is_unaugmented: Whether the training images are known to be the same in every epoch.
+            visits: How the model has seen the images of the reference.
             details: Whether to search for an operation that explains the difference. If False,
                 only the accuracies are compared.
-            was_trained: Whether the model had also been trained earlier, so that it may have
-                memorized the images. The difference of the accuracies is then an upper bound of the
-                cost, and is used only if it is not surely above 0.
+            is_last: Whether no later measurement follows. The cost is then measured even if the
+                model has learned little.
         """
         images, labels, reference = self.current.images, self.current.labels, self.reference
         if len(labels) < MIN_SAMPLES:
             return None
         right = predict([images]) == labels
         before, gap = None, None
-        has_learnt = _has_learnt(right, labels)
+        is_too_early = not has_learnt(right, labels)
         if reference is not None and len(reference.labels) >= MIN_SAMPLES:
             before = predict([reference.images]) == reference.labels
-            has_learnt |= _has_learnt(before, reference.labels)
+            is_too_early &= not has_learnt(before, reference.labels)
             if np.isin(labels, reference.labels).sum() >= MIN_SAMPLES:
                 gap = gap_between(before, right, reference.labels, labels)
         # If the model had learned too little at the last measurement, it had memorized no image.
         # So it counts as having seen the images only once.
-        was_trained &= not self.is_too_early
-        is_first_visit |= self.is_too_early
-        self.is_too_early = not has_learnt
+        was_trained = visits.was_trained and not self.is_too_early
+        is_first_visit = visits.is_first or self.is_too_early
+        self.is_too_early = is_too_early
         if self.is_too_early:
-            return None
+            if not is_last:
+                return None
+            if gap is not None and not visits.is_augmented:
+                self.by_accuracy = gap  # nothing was memorized
+            return self.rough
+        # A model with many weights memorizes images that it has seen once. So its accuracy on
+        # images that it had not seen must surely be higher than on the current ones as well.
+        unseen = visits.lost_since_first
+        is_refuted = gap is not None and unseen is not None and unseen.interval[0] <= 0
+        was_trained |= is_refuted
         is_honest = is_first_visit and (not was_trained or gap is None or gap.interval[0] <= 0)
+        is_unaugmented = visits.is_unaugmented
         # Without augmentation, the gap is an upper bound, so one that may be 0 proves no harm.
         is_small = gap is not None and (gap.value <= 0 or (is_unaugmented and gap.interval[0] <= 0))
         if gap is not None and (is_honest or is_small or self._is_less_than_before(gap)):
             self.by_accuracy = gap
+        if gap is not None and (is_refuted or not visits.is_augmented):
+            self.bound = replace(gap, is_bound=True)
         found = self._explained(predict, right, before) if details else None
         if found is None:
-            return self.by_accuracy
+            return self.rough
         cost, explained, is_replayed = found
         if is_replayed and self.replay.operation in GEOMETRY and not is_unaugmented:
             # What looks like the operation may be the crops, turns and borders of augmentation.
-            return self.by_accuracy
+            return self.rough
         if gap is not None and (is_unaugmented or not is_replayed):
             # The model may have memorized training images, so the gap is an upper bound of the
             # cost. This does not hold if augmentation makes these images harder.
@@ -184,7 +219,7 @@ class ShiftCost:
             return rough  # more is lost than the operation explains
         if explained < MIN_UNDONE and not is_replayed and cost.value <= 0:
             # Undoing did not raise the accuracy, perhaps only because the operation fits poorly.
-            return rough
+            return self.rough
         return cost
 
     def _is_less_than_before(self, gap: Cost) -> bool:
@@ -310,7 +345,7 @@ def _style(
     return NO_STYLE if style is None else style
 
 
-def _has_learnt(right: np.ndarray, labels: np.ndarray) -> bool:
+def has_learnt(right: np.ndarray, labels: np.ndarray) -> bool:
     """Whether the accuracy, or the mean accuracy of the classes, is well above that of a constant.
 
     Args:

@@ -335,6 +335,7 @@ def test_frames_of_clips_make_a_cost_less_sure():
         validation = replace(sg.profile((other + 0.1, wrong)), distinct_samples=number)
         shift.compare({"train": sg.profile((x, y)), "validation": validation}, 1)
         watch = CostWatch(classifier_by_level(), shift, lambda: None)
+        watch.was_trained = False  # its weights are set by hand
         watch.update(streams_of((x, y), (other + 0.1, wrong)), 1)
         found += [f for f in shift.report.findings if f.cost is not None][:1]
     one, of_clips = found

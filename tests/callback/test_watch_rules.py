@@ -22,7 +22,8 @@ def images(seed, n=300, noise=0.0, gain=0.0):
 
 
 def stream(x, classes=10):
-    return sg.profile((x, np.arange(len(x)) % classes))
+    """Returns the profile of images with class ids; the last class is twice as frequent."""
+    return sg.profile((x, np.minimum(np.arange(len(x)) % (classes + 1), classes - 1)))
 
 
 def watch(**options):
@@ -54,6 +55,16 @@ def test_a_drawn_validation_of_two_classes_is_not_called_augmented():
         guard.compare(passes, epoch)
     (found,) = (f for f in guard.report.findings if f.family == "augmentation")
     assert 2 < found.since <= 5 and found.p_value < 0.005
+
+
+def test_as_many_samples_of_each_class_may_be_a_sampler():
+    """A sampler that draws four samples of each class has these counts in every epoch."""
+    guard = watch()
+    for epoch in (1, 2, 3):
+        drawn = sg.profile((images(epoch, 100), np.arange(100) % 10))
+        guard.compare({"train": PLAIN, "validation": drawn}, epoch)
+    assert not [f for f in guard.report.findings if f.family == "augmentation"]
+    assert any("a sampler draws" in note for note in guard.report.notes)
 
 
 def test_an_unaugmented_reference_does_not_accuse_augmented_training():

@@ -8,6 +8,7 @@ from sklearn.datasets import load_digits
 from keras_shiftguard.explain.shift_cost import (
     Labelled,
     ShiftCost,
+    Visits,
     cost_of_mix,
     mirrored,
 )
@@ -59,7 +60,7 @@ def measured(model, digits, change, first=False):
     unit = {name: now[name][1] for name in now}
     found = ShiftCost(Labelled(change(vx), vy), Labelled(x, y), moved, unit)
     lost = (predict([ox]) == oy).mean() - (predict([change(ox)]) == oy).mean()
-    return found.measure(predict, is_first_visit=first), float(lost), found
+    return found.measure(predict, Visits(is_first=first)), float(lost), found
 
 
 @pytest.mark.parametrize(
@@ -89,9 +90,12 @@ def test_what_no_operation_explains_is_told_by_the_accuracies(model, digits):
     def predict(chunks):
         return predicted_classes(model, "input", chunks)
 
-    assert later.measure(predict, is_first_visit=False) == cost
+    assert later.measure(predict, Visits()) == cost
     later.by_accuracy = None
-    assert later.measure(predict, is_first_visit=False) is None
+    assert later.measure(predict, Visits()).is_bound
+    assert later.measure(predict, Visits(is_augmented=True)) == later.bound  # of the last time
+    later.bound = None
+    assert later.measure(predict, Visits(is_augmented=True)) is None
 
 
 @pytest.mark.thorough
@@ -196,10 +200,15 @@ def test_a_model_that_was_trained_before_knows_its_images_by_heart():
 
         current, reference = Labelled(images, labels), Labelled(images.copy(), labels)
         cost = ShiftCost(current, reference, {}, {})
-        return cost.measure(predict, True, details=False, was_trained=was_trained)
+        return cost.measure(predict, Visits(True, was_trained), details=False)
 
     assert measured(0.9, False).value == pytest.approx(0.1)
-    assert measured(0.9, True) is None
+    bound = measured(0.9, True)
+    assert (
+        bound.is_bound
+        and not bound.is_alarm(0.01)
+        and "at most 13.0 points" in bound.in_words(0.01)
+    )
     assert measured(0.995, True).value == pytest.approx(0.005)
 
 
@@ -214,7 +223,7 @@ def test_a_rough_cost_falls_with_the_difference_of_the_accuracies():
             wrong = np.arange(400) < round(400 * lost)
             return np.where(wrong & (chunks[0] is current.images), 1 - labels, labels)
 
-        return cost.measure(predict, is_first_visit=first, details=False).value
+        return cost.measure(predict, Visits(is_first=first), details=False).value
 
     first = True
     assert measured(0.1) == pytest.approx(0.1)
@@ -234,7 +243,7 @@ def test_a_rare_class_shows_that_a_model_has_learnt(found, is_early):
     predicted[:20] = 1  # as many false alarms, so that the accuracy is that of a constant
     images = np.zeros((1600, 4, 4, 1), "float32")
     cost = ShiftCost(Labelled(images, labels), None, {}, {})
-    cost.measure(lambda chunks: predicted, is_first_visit=True, details=False)
+    cost.measure(lambda chunks: predicted, Visits(is_first=True), details=False)
     assert cost.is_too_early == is_early
 
 
@@ -250,4 +259,4 @@ def test_a_gap_of_few_known_classes_limits_no_cost():
         number = sum(map(len, chunks))
         return np.zeros(number, int) if number == 200 else labels
 
-    assert cost.measure(predict, is_first_visit=True, is_unaugmented=True, details=False) is None
+    assert cost.measure(predict, Visits(is_first=True, is_unaugmented=True), details=False) is None

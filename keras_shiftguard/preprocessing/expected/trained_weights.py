@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from keras import layers, ops
+from keras import initializers, layers, ops
 
 from keras_shiftguard.instrument.graph import has_graph, sublayers, walk
 from keras_shiftguard.instrument.model_outputs import declares_classes
@@ -62,6 +62,18 @@ def head_of(model: Any, backbone: Sequence[Any] = ()) -> str:
         return "fresh"
     classes = getattr(last, "units", None) or getattr(last, "filters", None)
     return "published" if classes in PUBLISHED_CLASSES else "own"
+
+
+def has_trained_head(model: Any) -> bool:
+    """Whether the bias of the last layer with a kernel has moved from its initial value, 0.
+
+    Returns False if the layer has no bias, or one with another initial value.
+    """
+    kernels = [a for a in walk(model) if not sublayers(a) and a.weights and _has_kernel(a)]
+    last = kernels[-1] if kernels else None
+    bias, begin = getattr(last, "bias", None), getattr(last, "bias_initializer", None)
+    is_zero_at_first = isinstance(begin, initializers.Zeros) and hasattr(bias, "shape")
+    return is_zero_at_first and not _all_equal(bias, 0.0)
 
 
 def _has_kernel(layer: Any) -> bool:

@@ -1,0 +1,72 @@
+"""How the model has seen the training samples: once, or before, so that it may know them by heart.
+
+The accuracy on training samples that the model saw only once is honest. Samples that it saw more
+often may be memorized. The training samples were seen before if the model was trained before the
+fit, or if one epoch passes over the samples several times.
+"""
+
+import keras
+import numpy as np
+
+from keras_shiftguard.callback.shift_watch import ShiftWatch
+from keras_shiftguard.detection.cost import Cost
+from keras_shiftguard.explain.shift_cost import Visits
+from keras_shiftguard.preprocessing.expected.trained_weights import has_trained_head
+from keras_shiftguard.statistics.stream import Stream
+
+# Training repeats its samples if the kept ones include at least this many copies, and twice as
+# large a share of copies as those of validation, where the copies may be natural.
+MIN_COPIES, MIN_RATIO = 3, 2.0
+
+
+def visits_of(shift: ShiftWatch, was_trained: bool, epoch: int, unseen: Cost | None) -> Visits:
+    """Returns how the model has seen the training samples up to the end of an epoch.
+
+    Args:
+        shift: The comparisons of the streams.
+        was_trained: Whether the model may have seen the samples before this fit, or several times
+            in one epoch.
+        epoch: The epoch, counted from 1.
+        unseen: Result of `FirstPassAccuracy.minus_validation`.
+    """
+    # A fit that resumes an earlier one without its state begins at a later epoch.
+    is_late = shift.is_first_visit and epoch > 1
+    return Visits(
+        is_first=shift.is_first_visit,
+        was_trained=was_trained or is_late,
+        is_unaugmented=shift.is_unaugmented,
+        is_augmented=shift.is_augmented or shift.was_redrawn,
+        lost_since_first=unseen,
+    )
+
+
+def is_trained(model: keras.Model) -> bool:
+    """Whether the model was trained: its optimizer has made steps, or its head has a bias."""
+    try:
+        steps = getattr(getattr(model, "optimizer", None), "iterations", None)
+        is_in_training = steps is not None and int(keras.ops.convert_to_numpy(steps)) > 0
+        return is_in_training or has_trained_head(model)
+    except Exception:  # the user's own optimizer or layer may raise anything
+        return False
+
+
+def repeats_samples(training: Stream, validation: Stream) -> bool:
+    """Whether the latest pass over training had samples several times.
+
+    This is so if an "epoch" is several passes (`repeat()` with `steps_per_epoch`), or if the
+    samples of rare classes are repeated.
+    """
+    copies, size = _copies(training)
+    natural, other_size = _copies(validation)
+    return copies >= MIN_COPIES and copies * other_size > MIN_RATIO * natural * size
+
+
+def _copies(stream: Stream) -> tuple[int, int]:
+    """Returns how many kept samples equal an earlier one, and how many samples are kept."""
+    rows = [kept.read()[0] for kept in stream.buffers.values()]
+    size = min((len(each) for each in rows), default=0)
+    if not size or len({len(each) for each in rows}) > 1:
+        return 0, max(size, 1)
+    contents = [np.ascontiguousarray(each).reshape(size, -1) for each in rows]
+    seen = {b"".join(each[i].tobytes() for each in contents) for i in range(size)}
+    return size - len(seen), size

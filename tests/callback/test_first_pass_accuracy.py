@@ -1,0 +1,39 @@
+"""The accuracy on training samples before the model was trained on them."""
+
+import numpy as np
+import pytest
+
+from keras_shiftguard.callback.first_pass_accuracy import FirstPassAccuracy
+
+
+def watched(of_batches, steps, name="accuracy"):
+    """Returns the accuracy after a pass with these accuracies of its batches."""
+    found = FirstPassAccuracy(steps)
+    for batch in range(len(of_batches)):
+        found.add(batch, {name: np.mean(of_batches[: batch + 1]), "loss": 1.0})
+    return found
+
+
+@pytest.mark.parametrize("name", ["accuracy", "acc", "binary_accuracy"])
+def test_the_accuracy_of_the_last_quarter(name):
+    of_batches = [0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9]
+    found = watched(of_batches, 8, name)
+    logs = {name: np.mean(of_batches), f"val_{name}": 0.6}
+    rate, error = found.read(logs, num_samples=800)
+    assert rate == pytest.approx(0.85)
+    assert error == pytest.approx((0.85 * 0.15 / 200) ** 0.5)
+    lost = found.minus_validation(logs, 800, 1000)
+    assert lost.value == pytest.approx(0.25) and lost.is_rough
+
+
+def test_a_pass_of_unknown_length_counts_as_a_whole():
+    found = watched([0.2, 0.4, 0.6], None)
+    assert found.read({"accuracy": 0.4}, 300)[0] == pytest.approx(0.4)
+
+
+def test_nothing_is_read_without_an_accuracy_or_without_validation():
+    found = watched([0.5, 0.6], 2, "auc")
+    assert found.minus_validation({"auc": 0.6, "val_auc": 0.5}, 100, 100) is None
+    found = watched([0.5, 0.6], 2)
+    assert found.minus_validation({"accuracy": 0.55}, 100, 0) is None
+    assert FirstPassAccuracy(4).read({"accuracy": 0.5}, 100) is None  # no batch at all

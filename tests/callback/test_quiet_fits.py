@@ -1,0 +1,201 @@
+"""Right fits that must be quiet: validation differs, or is drawn otherwise, but nothing is lost."""
+
+import keras
+import numpy as np
+import pytest
+
+import keras_shiftguard as sg
+from keras_shiftguard.errors import ShiftWarning
+
+
+def table(rng, size, moved=0.0, slope=1.0):
+    """Returns rows whose label follows from ten columns; the last column is not used.
+
+    Args:
+        moved: How far the unused column moves.
+        slope: How well the label follows; at 0.1 the best accuracy is about 60 %.
+    """
+    x = rng.normal(size=(size, 30))
+    y = rng.random(size) < 1 / (1 + np.exp(-slope * x[:, :10].sum(axis=1)))
+    x[:, 29] += moved
+    return x.astype("float32"), y.astype("int32")
+
+
+def network(units=256, rate=3e-3):
+    keras.utils.set_random_seed(0)
+    layers = keras.layers
+    model = keras.Sequential(
+        [keras.Input((30,)), layers.Dense(units, "relu"), layers.Dense(1, "sigmoid")]
+    )
+    model.compile(keras.optimizers.Adam(rate), "binary_crossentropy", metrics=["accuracy"])
+    return model
+
+
+@pytest.fixture(scope="module")
+def data():
+    rng = np.random.default_rng(0)
+    return table(rng, 1500), table(rng, 1000, moved=0.8)
+
+
+def quiet_guard():
+    return sg.ShiftGuard(verbose=0)  # in these tests, a warning would be an error
+
+
+def move_of(guard):
+    (found,) = (f for f in guard.report.findings if f.feature == "input/29")
+    return found
+
+
+@pytest.mark.backend
+def test_a_second_fit_goes_on_with_the_costs_of_the_first(data):
+    train, validation = data
+    model, guard = network(), quiet_guard()
+    model.fit(*train, validation_data=validation, epochs=8, callbacks=[guard], verbose=0)
+    cost = move_of(guard).cost
+    model.evaluate(*validation, callbacks=[guard], verbose=0)
+    model.compile(keras.optimizers.Adam(1e-3), "binary_crossentropy", metrics=["accuracy"])
+    model.fit(*train, validation_data=validation, epochs=2, callbacks=[guard], verbose=0)
+    assert move_of(guard).cost == cost and not guard.report.shifted
+
+
+def test_the_costs_of_a_first_fit_do_not_excuse_other_validation_data(data):
+    train, validation = data
+    model, guard = network(), quiet_guard()
+    model.fit(*train, validation_data=validation, epochs=4, callbacks=[guard], verbose=0)
+    wrong = validation[0].copy()
+    wrong[:, :5] = -wrong[:, :5] + 0.5
+    others = wrong, validation[1]
+    model.fit(*train, validation_data=others, epochs=1, callbacks=[guard], verbose=0)
+    found = move_of(guard)
+    assert found.cost is None and found.cost_interval[1] > 0.2 and "at most" in found.cost_words
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize("how", ["new guard", "initial_epoch", "validation_freq"])
+def test_a_trained_model_may_know_its_samples_by_heart(data, how):
+    train, validation = data
+    model, guard = network(), quiet_guard()
+    options = {"callbacks": [guard], "epochs": 8, "validation_data": validation, "verbose": 0}
+    if how == "validation_freq":
+        options["validation_freq"] = 4
+    else:
+        model.fit(*train, epochs=8, verbose=0)
+        if how == "new guard":
+            model.compile(keras.optimizers.Adam(1e-4), "binary_crossentropy", metrics=["accuracy"])
+            options["epochs"] = 2
+        else:
+            options |= {"initial_epoch": 6}
+    model.fit(*train, **options)
+    found = move_of(guard)
+    assert found.harmless and found.cost is None and "at most" in found.cost_words
+
+
+@pytest.mark.thorough
+def test_an_epoch_of_several_passes_is_no_first_visit(data):
+    (x, y), validation = data
+
+    class Repeated(keras.utils.PyDataset):
+        def __len__(self):
+            return 3 * 47
+
+        def __getitem__(self, i):
+            rows = np.random.default_rng(i // 47).permutation(1500)[i % 47 * 32 :][:32]
+            return x[rows], y[rows]
+
+    guard = quiet_guard()
+    network().fit(
+        Repeated(workers=0), validation_data=validation, epochs=2, callbacks=[guard], verbose=0
+    )
+    assert guard._run.costs._repeats and not guard.report.shifted
+
+
+def test_a_task_that_cannot_be_learnt_well_is_quiet_to_the_end():
+    rng = np.random.default_rng(0)
+    train, validation = table(rng, 6000, slope=0.1), table(rng, 3000, moved=0.5, slope=0.1)
+    guard = sg.ShiftGuard(verbose=0, on_shift="raise")
+    network(8, 1e-3).fit(*train, validation_data=validation, epochs=3, callbacks=[guard], verbose=0)
+    assert move_of(guard).cost is not None and guard.report.findings
+
+
+@pytest.mark.thorough
+def test_a_model_that_memorises_rare_words_at_once():
+    """Validation texts are longer; the model learns a rare word when it sees it first."""
+    rng = np.random.default_rng(0)
+    words = 20000
+    common = 1 / np.arange(1, words)
+    tilt = 0.25 * rng.normal(size=words - 1)
+    shares = [common * np.exp(sign * tilt) for sign in (1, -1)]
+
+    def texts(number, shortest, longest):
+        labels = rng.integers(0, 2, number)
+        x = np.zeros((number, 200), "int32")
+        for row, label in zip(x, labels, strict=True):
+            length = rng.integers(shortest, longest)
+            share = shares[label] / shares[label].sum()
+            row[:length] = 1 + rng.choice(words - 1, length, p=share)
+        return x, labels
+
+    keras.utils.set_random_seed(0)
+    layers = keras.layers
+    model = keras.Sequential(
+        [
+            keras.Input((200,), dtype="int32"),
+            layers.Embedding(words, 32),
+            layers.GlobalAveragePooling1D(),
+            layers.Dense(1, "sigmoid"),
+        ]
+    )
+    model.compile(keras.optimizers.Adam(0.01), "binary_crossentropy", metrics=["accuracy"])
+    guard = quiet_guard()
+    train, validation = texts(3000, 40, 160), texts(1000, 60, 190)
+    model.fit(*train, batch_size=16, validation_data=validation, callbacks=[guard], verbose=0)
+    assert any(f.feature == "input/length" and f.harmless for f in guard.report.findings)
+
+
+def classes(rng, means, size):
+    y = rng.integers(0, len(means), size)
+    return (means[y] + rng.normal(size=(size, means.shape[1]))).astype("float32"), y
+
+
+@pytest.mark.thorough
+def test_swapped_values_are_no_wrong_labels():
+    """A quarter of the values come from another row, a usual augmentation of tables."""
+    rng = np.random.default_rng(0)
+    means = 1.5 * rng.normal(size=(6, 20))
+    (x, y), validation = classes(rng, means, 3000), classes(rng, means, 1000)
+
+    class Swapped(keras.utils.PyDataset):
+        def __len__(self):
+            return 46
+
+        def __getitem__(self, i):
+            rows = np.arange(64 * i, 64 * i + 64)
+            other = x[rng.integers(0, len(x), (64, 20)), np.arange(20)]
+            return np.where(rng.random((64, 20)) < 0.25, other, x[rows]), y[rows]
+
+    keras.utils.set_random_seed(0)
+    layers = keras.layers
+    model = keras.Sequential(
+        [keras.Input((20,)), layers.Dense(64, "relu"), layers.Dense(6, "softmax")]
+    )
+    model.compile(keras.optimizers.Adam(3e-3), "sparse_categorical_crossentropy")
+    guard = quiet_guard()
+    options = {"validation_data": validation, "epochs": 3, "callbacks": [guard], "verbose": 0}
+    model.fit(Swapped(workers=0), **options)
+    (found,) = (f for f in guard.report.findings if f.feature == "labels/concept")
+    assert found.expected and "mixtures" in found.explanation
+
+
+@pytest.mark.backend
+@pytest.mark.parametrize("labels", ["swapped", "shuffled"])
+def test_labels_of_validation_that_belong_to_other_samples_are_told(labels):
+    """With two classes, no test of class means can see it."""
+    rng = np.random.default_rng(0)
+    means = 1.2 * rng.normal(size=(2, 30))
+    train, (x, y) = classes(rng, means, 2000), classes(rng, means, 600)
+    y = 1 - y if labels == "swapped" else rng.permutation(y)
+    guard = sg.ShiftGuard(verbose=0)
+    with pytest.warns(ShiftWarning, match="labels of validation seem to belong to other samples"):
+        network().fit(*train, validation_data=(x, y), epochs=2, callbacks=[guard], verbose=0)
+    (found,) = guard.report.findings
+    assert found.kind == "concept" and found.cost > 0.4 and found.since == 1
