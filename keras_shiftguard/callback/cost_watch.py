@@ -1,6 +1,6 @@
 """`CostWatch`: measures, during a fit, how much accuracy is lost by shifts of validation."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -227,7 +227,8 @@ class CostWatch:
                 reference = None
                 if pair.against == "train":
                     reference = _labelled(streams["train"], corrected=apart)
-                cost = ShiftCost(current, reference, *_moves(pair, name))
+                columns = [] if is_image else _columns(covariate, source)
+                cost = ShiftCost(current, reference, *_moves(pair, name), columns)
                 if self._is_known(pair):
                     cost.by_accuracy = self._rough[pair.against]
                     cost.is_too_early = self._shift.is_too_early
@@ -235,7 +236,8 @@ class CostWatch:
             else:
                 cost = known.on(current)
             self._measured[pair.against] = cost
-            details = bool(covariate) and is_image and SEARCHES and not apart
+            details = bool(covariate) and not apart
+            details = details and (SEARCHES if is_image else bool(cost.columns))
             was_seen = self._may_be_memorised(streams)
             visits = visits_of(self._shift, was_seen, epoch, self.unseen)
             found = cost.measure(predict, visits, details, is_last)
@@ -399,6 +401,12 @@ def _moves(pair: Pair, name: str) -> tuple[dict[str, float], dict[str, float]]:
     now, before = (_table(profile, name) for profile in (pair.current, pair.reference))
     moved = {key: before[key][0] - now[key][0] for key in now.keys() & before.keys()}
     return moved, {key: now[key][1] for key in moved}
+
+
+def _columns(features: Sequence[str], source: str) -> list[int]:
+    """Returns the indices of the columns that differ; none if anything else differs as well."""
+    names = [feature.removeprefix(f"{source}/") for feature in features]
+    return [int(name) for name in names] if all(name.isdecimal() for name in names) else []
 
 
 def _table(profile: InputProfile, name: str) -> dict[str, tuple[float, float]]:

@@ -13,7 +13,7 @@ difference is measured in one of three ways:
   memorizes training images, both accuracies are the same.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from copy import copy
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -23,6 +23,7 @@ import numpy as np
 from keras_shiftguard.adaptation.augmentation.bank import Bank
 from keras_shiftguard.detection.causes.explanation import Explanation
 from keras_shiftguard.detection.cost import SIGMAS, Cost, cost_of, gap_between
+from keras_shiftguard.explain.column_undo import cost_of_columns
 from keras_shiftguard.explain.level_match import LevelMatch, match_levels
 from keras_shiftguard.explain.style_search import DETAIL, GEOMETRY, LIGHT, Style, StyleSearch
 
@@ -92,6 +93,7 @@ class ShiftCost:
         reference: Labelled training images without the difference; None if there are none.
         moved: Difference of the mean of each attribute: the reference minus `current`, by name.
         unit: Standard deviation of each attribute between images of `current`, by name.
+        columns: Of a table, the indices of the columns that differ, if nothing else does.
 
     Attributes:
         by_accuracy: Rough cost of any difference: the accuracy on the reference minus that on
@@ -110,7 +112,9 @@ class ShiftCost:
         reference: Labelled | None,
         moved: dict[str, float],
         unit: dict[str, float],
+        columns: Sequence[int] = (),
     ) -> None:
+        self.columns = columns
         self.current, self.reference = current, reference
         self.by_accuracy: Cost | None = None
         self.bound: Cost | None = None
@@ -205,6 +209,8 @@ class ShiftCost:
         if found is None:
             return self.rough
         cost, explained, is_replayed = found
+        if cost.is_bound:
+            return self._limited(cost)
         if is_replayed and self.replay.operation in GEOMETRY and not is_unaugmented:
             # What looks like the operation may be the crops, turns and borders of augmentation.
             return self.rough
@@ -222,6 +228,19 @@ class ShiftCost:
             return self.rough
         return cost
 
+    def _limited(self, bound: Cost) -> Cost | None:
+        """Returns the rough cost, limited by an upper bound of the cost of the columns that differ.
+
+        If surely more is lost, other columns differ as well, but too little to be found.
+        """
+        rough = self.by_accuracy
+        if rough is not None:
+            is_more = rough.is_sure and rough.value > bound.interval[1]
+            return rough if is_more else rough.at_most(bound.value)
+        known = [bound] if self.bound is None else [bound, self.bound]
+        self.bound = min(known, key=lambda cost: cost.interval[1])
+        return self.bound
+
     def _is_less_than_before(self, gap: Cost) -> bool:
         return self.by_accuracy is not None and gap.value < self.by_accuracy.value
 
@@ -229,6 +248,8 @@ class ShiftCost:
         self, predict: Predict, right: np.ndarray, before: np.ndarray | None
     ) -> tuple[Cost, float, bool] | None:
         """Returns the cost of the operation that explains the difference; None without one.
+
+        The operation on a table is another value of the columns that differ.
 
         `right` says for each image of `current` whether the model's prediction is right. `before`
         says the same for each image of the reference.
@@ -238,6 +259,12 @@ class ShiftCost:
             was replayed rather than undone.
         """
         images, labels = self.current.images, self.current.labels
+        if self.columns:
+            known = self.reference
+            if known is None or images.ndim != 2 or images.dtype.kind != "f":
+                return None
+            found = cost_of_columns(predict, images, labels, known.images, self.columns)
+            return found, 1.0, False
         needed = MIN_UNDONE_LIGHT if self.undo.operation in LOSSLESS else MIN_UNDONE
         undoes = self.undo.explained >= needed
         replays = self.replay.explained >= MIN_REPLAYED
