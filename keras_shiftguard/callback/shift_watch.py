@@ -205,7 +205,8 @@ class ShiftWatch:
         samples shows that training is not augmented. If no second pass follows, the cost decides
         whether the finding is an alarm. While the model has learned too little for shifts to cost
         accuracy, small findings are open as well, and so are other class frequencies and large
-        moves of columns. After the last epoch, only small findings on augmented training are open.
+        moves of columns. If training is augmented, small findings are open after the last epoch
+        too, and so are findings whose cost is not above 0 by three standard errors.
 
         Costs are measured for validation only. So for training compared with the reference,
         findings that augmentation could explain are open in the first pass. In later passes they
@@ -228,6 +229,7 @@ class ShiftWatch:
                 (can_wait and may_be(finding, cost_may_come) and self._is_open(finding))
                 or (self.is_too_early and comes_again and _awaits_cost(finding))
                 or (self.is_too_early and is_redrawn and is_small(finding))
+                or (is_redrawn and _is_unsure(finding))
             ),
         )
         may_wait = comes_again if self.is_first_visit else self.is_augmented
@@ -452,6 +454,13 @@ class ShiftWatch:
             ]
         what = "an evaluation" if "validation" in self._first else "a prediction"
         return [f"{what} alone has nothing to compare with: pass ShiftGuard(reference=...)"]
+
+
+def _is_unsure(finding: Finding) -> bool:
+    """Whether a shift of the inputs has a cost that chance or augmentation may explain."""
+    if finding.kind != "covariate" or finding.cost is None:
+        return False
+    return not (finding.harmless or finding.is_sure)
 
 
 def _awaits_cost(finding: Finding) -> bool:

@@ -87,6 +87,9 @@ class Cost:
                 f"{high:.1f}); about {_rounded(self._needed(tolerance))} labelled samples would "
                 "tell"
             )
+        if high <= 0 and self.is_rough:
+            better = f"the model does {-100 * self.value:.1f} points better than on training"
+            return f"no cost was found: {better}, as augmentation of training makes it"
         if high <= 0:
             return "costs no accuracy"
         return f"costs {max(100 * self.value, 0.0):.1f} points of accuracy (up to {high:.1f})"

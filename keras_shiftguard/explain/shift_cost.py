@@ -125,9 +125,7 @@ class ShiftCost:
     def undo(self) -> Style | LevelMatch:
         """The operation that makes `current` look like the reference."""
         images, other = self.current.images, self.reference or self.current
-        levels = None
-        if self.reference is not None:
-            levels = match_levels(images, other.images, self._moved, self._unit)
+        levels = self._levels
         if levels is not None and levels.explained >= SUFFICIENT_SHARE:
             return levels
         style = _style(images, other.images, self._moved, self._unit)
@@ -207,7 +205,8 @@ class ShiftCost:
             self.bound = replace(gap, is_bound=True)
         found = self._explained(predict, right, before) if details else None
         if found is None:
-            return self.rough
+            harm = None if visits.is_first or not details else self._harm_of_levels(predict, right)
+            return self.rough if harm is None else harm
         cost, explained, is_replayed = found
         if cost.is_bound:
             return self._limited(cost)
@@ -227,6 +226,27 @@ class ShiftCost:
             # Undoing did not raise the accuracy, perhaps only because the operation fits poorly.
             return self.rough
         return cost
+
+    def _harm_of_levels(self, predict: Predict, right: np.ndarray) -> Cost | None:
+        """Returns the cost of other levels, if the accuracy surely rises when they are undone.
+
+        Augmentation of the reference changes other attributes as well. So the levels may explain
+        only a small share of the difference, and the accuracy on the reference says little. But
+        levels whose correction makes more predictions right do harm.
+        """
+        if self._levels is None:
+            return None
+        labels = self.current.labels
+        cost = cost_of(predict(self._levels.apply(self.current.images)) == labels, right)
+        return cost if cost.is_sure else None
+
+    @cached_property
+    def _levels(self) -> LevelMatch | None:
+        """The gain and offset that come nearest to the levels of the reference."""
+        images, reference = self.current.images, self.reference
+        if reference is None or images.ndim != 4:
+            return None
+        return match_levels(images, reference.images, self._moved, self._unit)
 
     def _limited(self, bound: Cost) -> Cost | None:
         """Returns the rough cost, limited by an upper bound of the cost of the columns that differ.

@@ -260,3 +260,31 @@ def test_a_gap_of_few_known_classes_limits_no_cost():
         return np.zeros(number, int) if number == 200 else labels
 
     assert cost.measure(predict, Visits(is_first=True, is_unaugmented=True), details=False) is None
+
+
+@pytest.mark.thorough
+def test_levels_that_harm_are_told_although_augmentation_changes_more(model, digits):
+    """Training images have black borders, so that no operation explains the whole difference."""
+    (x, y), (vx, vy), _ = digits
+    bordered = x.copy()
+    bordered[:, :, :3] = bordered[:, :, -3:] = 0
+
+    def predict(chunks):
+        return predicted_classes(model, "input", chunks)
+
+    def cost_of_change(change, visits):
+        before, now = table(bordered), table(change(vx))
+        moved = {name: before[name][0] - now[name][0] for name in now}
+        unit = {name: now[name][1] for name in now}
+        return ShiftCost(Labelled(change(vx), vy), Labelled(bordered, y), moved, unit).measure(
+            predict, visits
+        )
+
+    def faded(images):
+        return (0.3 * images + 0.35).astype("float32")
+
+    lost = (predict([vx]) == vy).mean() - (predict([faded(vx)]) == vy).mean()
+    cost = cost_of_change(faded, Visits(is_augmented=True))
+    assert lost > 0.05 and cost.is_alarm(0.01) and 0.5 * lost < cost.value < 1.5 * lost
+    right = cost_of_change(lambda images: images, Visits(is_augmented=True))
+    assert right is None or not right.is_alarm(0.01)
