@@ -203,10 +203,12 @@ class ShiftWatch:
         A finding is open (a "question") if augmentation of training could explain the finding and
         its cost is not certain. The finding is no longer open after a second pass over the same
         samples shows that training is not augmented. If no second pass follows, the cost decides
-        whether the finding is an alarm. While the model has learned too little for shifts to cost
-        accuracy, small findings are open as well, and so are other class frequencies and large
-        moves of columns. If training is augmented, small findings are open after the last epoch
-        too, and so are findings whose cost is not above 0 by three standard errors.
+        whether the finding is an alarm; without a cost, a finding on images stays open.
+
+        While the model has learned too little for shifts to cost accuracy, small findings are open
+        as well, and so are other class frequencies and large moves of columns. If training is
+        augmented, small findings are open after the last epoch too, and so are findings whose cost
+        is not above 0 by three standard errors.
 
         Costs are measured for validation only. So for training compared with the reference,
         findings that augmentation could explain are open in the first pass. In later passes they
@@ -221,12 +223,17 @@ class ShiftWatch:
         can_wait = comes_again if self.is_first_visit else not self.is_unaugmented
         can_wait = can_wait and self.distinct_samples is None
         is_redrawn = self.is_augmented or self.was_redrawn
-        cost_may_come = self.is_first_visit and self.tolerance is not None
+        moves_light = self.is_first_visit and self.tolerance is not None
+        moves_light |= is_redrawn
+        # No epoch follows that could show augmentation, and no cost was measured that could.
+        ends_unknown = self.is_first_visit and not comes_again and self.tolerance is not None
+        ends_unknown = ends_unknown and self.distinct_samples is None
         self._monitor.mark_open(
             "validation",
             "train",
             lambda finding: (
-                (can_wait and may_be(finding, cost_may_come) and self._is_open(finding))
+                (can_wait and may_be(finding, moves_light) and self._is_open(finding))
+                or (ends_unknown and _looks_augmented(finding))
                 or (self.is_too_early and comes_again and _awaits_cost(finding))
                 or (self.is_too_early and is_redrawn and is_small(finding))
                 or (is_redrawn and _is_unsure(finding))
@@ -454,6 +461,11 @@ class ShiftWatch:
             ]
         what = "an evaluation" if "validation" in self._first else "a prediction"
         return [f"{what} alone has nothing to compare with: pass ShiftGuard(reference=...)"]
+
+
+def _looks_augmented(finding: Finding) -> bool:
+    """Whether a finding on images has no cost, and augmentation may explain it."""
+    return finding.cost is None and finding.family != "other" and may_be(finding)
 
 
 def _is_unsure(finding: Finding) -> bool:

@@ -26,6 +26,13 @@ def why_not_measured(x: Any) -> str:
     return ""
 
 
+def not_supported(x: Any) -> str:
+    """Returns a phrase that says that tensors of the shape of `x` are not measured."""
+    if len(x.shape) == 2:
+        return "its rows have no fixed length: pad them to one length"
+    return f"its shape {tuple(x.shape)} is not supported"
+
+
 class UnmeasuredInputs:
     """A warning, given once, about the inputs of a model that cannot be measured."""
 
@@ -40,7 +47,7 @@ class UnmeasuredInputs:
             measured: Names of the inputs that are measured.
         """
         reasons = {
-            name: why_not_measured(x) or f"its shape {tuple(x.shape)} is not supported"
+            name: why_not_measured(x) or not_supported(x)
             for name, x in inputs.items()
             if name not in measured
         }

@@ -30,6 +30,8 @@ def predicted_classes(model: keras.Model, name: str, chunks: Iterable[Any]) -> n
             with keras.StatelessScope(), no_gradients():
                 inputs = as_called(model, {name: chunk[start : start + BATCH]})
                 outputs = ops.convert_to_numpy(ops.stop_gradient(model(inputs, training=False)))
+            if all(side == 1 for side in outputs.shape[1:-1]):  # such as (samples, 1, 1, classes)
+                outputs = outputs.reshape(len(outputs), -1)
             found.append(outputs)
     # Whether a single column holds probabilities or logits is decided on all samples together.
     return ops.convert_to_numpy(probabilities(np.concatenate(found))).argmax(axis=1)

@@ -26,6 +26,7 @@ REGRESSION_LOSSES = (
     "huber",
     "cosh",
     "tweedie",
+    "poisson",
 )
 
 

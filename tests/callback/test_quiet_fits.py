@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 import pytest
+from sklearn.datasets import load_digits
 
 import keras_shiftguard as sg
 from keras_shiftguard.errors import ShiftWarning
@@ -215,3 +216,29 @@ def test_a_column_in_another_unit_is_told_with_its_cost_in_a_second_fit(data):
     right, least = (model.evaluate(each, labels, verbose=0)[1] for each in (other, wrong))
     assert {"input/0", "input/1", "input/2"} <= {f.feature for f in alarms}
     assert alarms[0].cost == pytest.approx(right - least, abs=0.05)
+
+
+@pytest.mark.thorough
+def test_one_epoch_of_an_augmented_regression_is_a_question():
+    """No second epoch will show that training is augmented, and a regression has no cost."""
+    layers = keras.layers
+    x = load_digits().images[:900, ..., None].astype("float32") / 16
+    x = x.repeat(4, axis=1).repeat(4, axis=2)
+    turned = keras.Sequential([layers.RandomRotation(0.02), layers.RandomZoom(0.05)])
+
+    class Augmented(keras.utils.PyDataset):
+        def __len__(self):
+            return 12
+
+        def __getitem__(self, i):
+            part = x[50 * i : 50 * i + 50]
+            after = keras.ops.convert_to_numpy(turned(part, training=True))
+            return after, part.mean((1, 2, 3))
+
+    model = keras.Sequential([keras.Input((32, 32, 1)), layers.Flatten(), layers.Dense(1)])
+    model.compile("adam", "mse")
+    guard = sg.ShiftGuard(verbose=0, on_shift="ignore")
+    validation = x[600:], x[600:].mean((1, 2, 3))
+    model.fit(Augmented(workers=0), validation_data=validation, callbacks=[guard], verbose=0)
+    assert any(f.is_question for f in guard.report.findings)
+    assert not guard.report.shifted

@@ -125,17 +125,17 @@ def looks_augmented(
     )
 
 
-def may_be(finding: Finding, cost_may_come: bool = False) -> bool:
+def may_be(finding: Finding, moves_light: bool = False) -> bool:
     """Whether augmentation of training can explain a finding on validation.
 
     There is no limit to the move of an attribute that augmentation moves: in small images, a crop
     moves some attributes by many standard deviations. The brightness moves less, and cameras and
-    lamps move it too, so it counts only if `cost_may_come` is true.
+    lamps move it too, so it counts only if `moves_light` is true.
 
     Args:
         finding: The finding.
-        cost_may_come: Whether the training samples were seen only once, and costs are measured.
-            The next epoch may then show that training is not augmented, or what is lost.
+        moves_light: Whether augmentation may have moved the brightness: training is known to be
+            augmented, or its next epoch may show that it is not, or what is lost.
     """
     if finding.kind == "concept":  # classes whose images look different
         return finding.family == "concept"
@@ -145,7 +145,7 @@ def may_be(finding: Finding, cost_may_come: bool = False) -> bool:
     is_whole = "/" not in finding.feature and finding.family == "other"
     name = finding.feature.rpartition("/")[2]
     moves = name in MOVED_BY_AUGMENTATION
-    moves |= cost_may_come and name == "brightness" and size < MAX_BRIGHTNESS_MOVE
+    moves |= moves_light and name == "brightness" and size < MAX_BRIGHTNESS_MOVE
     return moves or size < (MAX_MOVE if is_whole else MAX_ANY_MOVE)
 
 

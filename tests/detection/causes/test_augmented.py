@@ -99,4 +99,4 @@ def test_a_brightness_is_a_question_only_until_its_cost_may_be_known(effect, que
         *("input/brightness", "covariate", "brightness", effect, interval, 1e-6),
         *("validation", "train", 1, "It is so"),
     )
-    assert may_be(finding, cost_may_come=True) == question and not may_be(finding)
+    assert may_be(finding, moves_light=True) == question and not may_be(finding)
