@@ -3,9 +3,11 @@
     python examples/benchmarks/adaptation.py --save RESULTS.json
     python examples/benchmarks/adaptation.py --tasks moons --methods dann --seeds 10 --save R.json
     python examples/benchmarks/adaptation.py --show RESULTS.json
+    python examples/benchmarks/adaptation.py --show RESULTS.json --expect
 
 Runs are added to the file that `--save` names, and runs that the file already holds are skipped. So
 the suite can be run in parts, also in parallel with several files; `--show` takes several files.
+With `--expect`, it prints beside the gain of `auto` what the model says before the training.
 
 `source` is plain training with the same number of steps. `oracle` is trained on the labels of the
 target. All other methods are `DomainAdaptationModel(method=...)`, and see no label of the target.
@@ -30,6 +32,7 @@ from adaptation_data import TASKS
 from selection_scores import SCORES, unlabelled_scores
 
 from keras_shiftguard.domains.model import DomainAdaptationModel
+from keras_shiftguard.domains.outcome import expectation
 
 if keras.backend.backend() == "jax":  # the cache saves compiling the same steps for each seed
     import jax
@@ -218,6 +221,19 @@ def chosen_by_scores(found):
         print(f"| {words} | {np.mean(means):+.3f} | {min(means):+.3f} | {worst:+.3f} |")
 
 
+def expectations(records):
+    """Prints, for each task, what is said before the training, and the gain of `auto`."""
+    found = {}
+    for record in records:
+        found.setdefault((record["task"], record["method"]), {})[record["seed"]] = record
+    print("| task | said before the training | gain of `auto` |")
+    print("|---|---|---|")
+    for name, gains in gains_of("auto", found).items():
+        task = TASKS[name](0)
+        said = expectation(task.source[0], task.target[0])
+        print(f"| {name} | {said} | {np.mean(gains):+.3f} |", flush=True)
+
+
 def mean(runs):
     return "" if not runs else f"{np.mean([r['accuracy'] for r in runs.values()]):.3f}"
 
@@ -234,9 +250,11 @@ def main():
     parser.add_argument("--first", type=int, default=0, help="the first seed")
     parser.add_argument("--save", help="a JSON file to which the runs are added")
     parser.add_argument("--show", nargs="+", help="print the tables of these files")
+    parser.add_argument("--expect", action="store_true", help="print what is said before")
     arguments = parser.parse_args()
     if arguments.show:
-        tables([record for path in arguments.show for record in read(path)])
+        shown = [record for path in arguments.show for record in read(path)]
+        (expectations if arguments.expect else tables)(shown)
         return
     records = read(arguments.save) if arguments.save else []
     done = {(r["task"], r["method"], r["seed"]) for r in records}
