@@ -27,6 +27,7 @@ from keras_shiftguard.errors import ShiftDetectedError, warn
 from keras_shiftguard.profiles import InputProfile, OutputSummary
 from tensorboard_plugin_shiftguard.metadata import FIRST_EPOCH
 
+LARGE_COST = 0.05  # a larger cost is an alarm at once; a smaller one only if it is found twice
 SHARE_OF_ALPHA = 0.1  # share of `alpha` for the finding that augmentation is on in validation
 # Attributes of `ShiftWatch` that are saved with its state.
 VISITS = (
@@ -208,7 +209,8 @@ class ShiftWatch:
         While the model has learned too little for shifts to cost accuracy, small findings are open
         as well, and so are other class frequencies and large moves of columns. If training is
         augmented, small findings are open after the last epoch too, and so are findings whose cost
-        is not above 0 by three standard errors.
+        is not above 0 by three standard errors. A small cost is an alarm only if the next epoch
+        finds it again, because a model that has just begun to learn loses accuracy more easily.
 
         Costs are measured for validation only. So for training compared with the reference,
         findings that augmentation could explain are open in the first pass. In later passes they
@@ -237,6 +239,7 @@ class ShiftWatch:
                 or (self.is_too_early and comes_again and _awaits_cost(finding))
                 or (self.is_too_early and is_redrawn and is_small(finding))
                 or (is_redrawn and _is_unsure(finding))
+                or (comes_again and self._is_new(finding) and _costs_little(finding))
             ),
         )
         may_wait = comes_again if self.is_first_visit else self.is_augmented
@@ -262,6 +265,11 @@ class ShiftWatch:
         pair = pairs.get(("validation", "train"))
         costs = [] if pair is None else [f for f in pair.findings.values() if f.cost is not None]
         return bool(costs) and all(finding.harmless for finding in costs)
+
+    def _is_new(self, finding: Finding) -> bool:
+        """Whether the finding was made in the latest comparison of its streams."""
+        pairs = {(pair.stream, pair.against): pair for pair in self._monitor.pairs}
+        return pairs[finding.stream, finding.against].epoch == finding.since
 
     def _is_open(self, finding: Finding) -> bool:
         """Whether the cost of a finding is unknown, or a later measurement may refute it."""
@@ -466,6 +474,12 @@ class ShiftWatch:
 def _looks_augmented(finding: Finding) -> bool:
     """Whether a finding on images has no cost, and augmentation may explain it."""
     return finding.cost is None and finding.family != "other" and may_be(finding)
+
+
+def _costs_little(finding: Finding) -> bool:
+    """Whether a difference of the inputs costs less than `LARGE_COST`."""
+    is_small_cost = finding.cost is not None and finding.cost < LARGE_COST
+    return is_small_cost and not finding.harmless and finding.kind == "covariate"
 
 
 def _is_unsure(finding: Finding) -> bool:

@@ -7,6 +7,7 @@ import pytest
 import keras_shiftguard as sg
 from keras_shiftguard.callback.passes import PassCounter
 from keras_shiftguard.callback.shift_watch import ShiftWatch
+from keras_shiftguard.detection.cost import Cost
 from keras_shiftguard.errors import ShiftWarning
 from keras_shiftguard.profiles import InputProfile
 from keras_shiftguard.statistics.batch import spec_for
@@ -209,3 +210,18 @@ def test_samples_that_changed_are_soon_described_by_a_pass_that_measured_more_of
         measured.append(profile.inputs["input"].features.num_samples)
         assert counter.repeats == (len(measured) in (2, 4, 5))
     assert measured == [320, 320, 64, 256, 256]
+
+
+@pytest.mark.parametrize(("lost", "is_alarm_at_once"), [(0.03, False), (0.2, True)])
+def test_a_small_cost_is_an_alarm_if_the_next_epoch_finds_it_again(lost, is_alarm_at_once):
+    guard = ShiftWatch(0.05, "ignore")
+    cost = Cost(lost, (lost - 0.01, lost + 0.01), 1000)
+    alarms = []
+    for epoch in (1, 2):
+        passes = {"train": PLAIN, "validation": stream(images(5, noise=0.02))}
+        guard.compare(passes, epoch)
+        (pair,) = (p for p in guard.pairs if p.against == "train")
+        guard.price("validation", "train", dict.fromkeys(pair.findings, cost))
+        guard.mark_open(comes_again=True)
+        alarms.append(guard.report.shifted)
+    assert alarms == [is_alarm_at_once, True]
