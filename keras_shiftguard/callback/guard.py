@@ -36,7 +36,7 @@ from keras_shiftguard.detection.acknowledged import Acknowledgement
 from keras_shiftguard.detection.report import ShiftReport
 from keras_shiftguard.errors import BadInputError, warn
 from keras_shiftguard.instrument.model_inputs import input_shapes
-from keras_shiftguard.instrument.model_outputs import predicts_numbers
+from keras_shiftguard.instrument.model_outputs import is_dense_prediction, predicts_numbers
 from keras_shiftguard.instrument.processes import is_first_process
 from keras_shiftguard.instrument.undisturbed import undisturbed
 from keras_shiftguard.log.resume import read_state, write_state
@@ -464,6 +464,7 @@ class ShiftGuard(keras.callbacks.Callback):
             self._distinct,
             self._acknowledged,
             ("prediction",) if kind == "prediction" else ("train", "validation"),
+            is_dense_prediction(self.model),
         )
         with undisturbed(self.model):
             preprocessing = PreprocessingWatch(

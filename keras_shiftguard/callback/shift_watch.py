@@ -52,6 +52,8 @@ class ShiftWatch:
         distinct_samples: How many independent samples the streams have, see `Independence`.
         known: Shifts that the user acknowledged, which raise no alarm.
         streams: Names of the streams of the run; `("prediction",)` for `model.predict`.
+        takes_crops: Whether the model may be trained on crops: then validation images that are
+            larger than those of training are a question, and no alarm.
 
     Attributes:
         report: The latest report; None before the first comparison.
@@ -76,7 +78,9 @@ class ShiftWatch:
         distinct_samples: Mapping[str, int | float] | None = None,
         known: Sequence[Acknowledgement] = (),
         streams: Sequence[str] = ("train", "validation"),
+        takes_crops: bool = False,
     ) -> None:
+        self.takes_crops = takes_crops
         self.on_shift = on_shift
         self.tolerance = tolerance
         self.reference = reference
@@ -239,6 +243,7 @@ class ShiftWatch:
                 or (self.is_too_early and comes_again and _awaits_cost(finding))
                 or (self.is_too_early and is_redrawn and is_small(finding))
                 or (is_redrawn and _is_unsure(finding))
+                or (self.takes_crops and _is_size(finding))
                 or (comes_again and self._is_new(finding) and _costs_little(finding))
             ),
         )
@@ -474,6 +479,11 @@ class ShiftWatch:
 def _looks_augmented(finding: Finding) -> bool:
     """Whether a finding on images has no cost, and augmentation may explain it."""
     return finding.cost is None and finding.family != "other" and may_be(finding)
+
+
+def _is_size(finding: Finding) -> bool:
+    """Whether the finding is that all images of a stream have another size."""
+    return "/" not in finding.feature and finding.family == "resolution"
 
 
 def _costs_little(finding: Finding) -> bool:

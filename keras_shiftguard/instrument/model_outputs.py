@@ -11,6 +11,7 @@ import numpy as np
 from keras_shiftguard.errors import BadInputError
 from keras_shiftguard.instrument.graph import sublayers
 from keras_shiftguard.instrument.layer_calls import no_gradients
+from keras_shiftguard.instrument.model_inputs import input_shapes
 from keras_shiftguard.instrument.undisturbed import same_torch_numbers
 from keras_shiftguard.profiles import OutputSummary
 from keras_shiftguard.statistics.outputs import OutputSketch
@@ -188,6 +189,21 @@ def is_classifier(model: keras.Model, width: int | None = None) -> bool:
     """
     declared = declares_classes(model)
     return (width or _width(model)) > 1 if declared is None else declared
+
+
+def is_dense_prediction(model: keras.Model) -> bool:
+    """Whether the model takes images of any size and returns an output for each place in them.
+
+    Segmentation, depth and denoising are such predictions. They are often trained on crops.
+    """
+    shapes = list(input_shapes(model).values())
+    try:
+        shapes.append(_output_shape(model))
+    except Exception:  # the user's own model may raise anything
+        return False
+    return len(shapes) > 1 and all(
+        isinstance(shape, tuple) and len(shape) > 3 and None in shape[1:] for shape in shapes
+    )
 
 
 def predicts_numbers(model: keras.Model) -> bool:

@@ -242,3 +242,29 @@ def test_one_epoch_of_an_augmented_regression_is_a_question():
     model.fit(Augmented(workers=0), validation_data=validation, callbacks=[guard], verbose=0)
     assert any(f.is_question for f in guard.report.findings)
     assert not guard.report.shifted
+
+
+def test_training_on_crops_and_validation_on_whole_images():
+    """A network that removes noise; its input has no fixed size."""
+    layers = keras.layers
+    rng = np.random.default_rng(0)
+    x = load_digits().images[:800, ..., None].astype("float32") / 16
+    x = x.repeat(4, axis=1).repeat(4, axis=2)
+
+    class Crops(keras.utils.PyDataset):
+        def __len__(self):
+            return 12
+
+        def __getitem__(self, i):
+            row, column = rng.integers(0, 17, 2)
+            part = x[50 * i : 50 * i + 50, row : row + 16, column : column + 16]
+            return part + 0.1 * rng.normal(size=part.shape).astype("float32"), part
+
+    validation = x[600:] + 0.1 * rng.normal(size=x[600:].shape).astype("float32"), x[600:]
+    model = keras.Sequential([keras.Input((None, None, 1)), layers.Conv2D(1, 3, padding="same")])
+    model.compile("adam", "mse")
+    guard = quiet_guard()
+    options = {"validation_data": validation, "callbacks": [guard], "verbose": 0}
+    model.fit(Crops(workers=0), epochs=2, **options)
+    (size,) = (f for f in guard.report.findings if f.family == "resolution")
+    assert size.is_question and "32 x 32 against 16 x 16" in size.explanation
