@@ -139,7 +139,7 @@ def _quiet(
         advice = _advice(first, adapted, changed_in(first, findings))
         text = f"{_said([first])[:-1]}; {COST_UNCLEAR}."
         return Band(LOOK, text, facts, *advice, doubt(first))
-    why = "augmentation of training may explain it, or the model has learnt too little to show it"
+    why = "augmentation of training may explain it, or later epochs will show it"
     facts = (Fact("cost not known yet", why), *dates)
     return Band(LOOK, _said([first]), facts, "Wait for the next epochs: they show which.")
 

@@ -32,9 +32,11 @@ function betweenOf(cost, ends, tolerance) {
 }
 
 function costOf({ kind, cost, cost_interval: ends, cost_words: words, about: cause }, urgent, { tolerance }) {
-  if (Number.isFinite(cost)) {
-    // An uncertain cost is not shown as the large number.
-    if (words === "unclear") return fact("cost unclear", betweenOf(cost, ends, tolerance), "cost");
+  const isKnown = Number.isFinite(cost);
+  // An uncertain cost is not shown as the large number. Perhaps only its upper bound is known.
+  if (words === "unclear" && (isKnown || ends?.every(Number.isFinite)))
+    return fact("cost unclear", betweenOf(cost, ends, tolerance), "cost");
+  if (isKnown) {
     const note = `of accuracy${rangeOf(ends)}`;
     const about = words?.startsWith("estimated") ? "about " : "";
     const value = cost > 0 ? `${about}${points(cost)} points lost` : "no points lost";
