@@ -82,7 +82,7 @@ def main():
         wall, cpu = np.median(rows, axis=0)
         print(f"{name}: {wall:.0f} ms, {cpu:.0f} ms of CPU")
     print(f"of that writing, median: {1000 * np.median(written, axis=0)[0]:.0f} ms")
-    print(f"on the disk, three looks: {len(files)} files, {size / 1000:.0f} kB")
+    print(f"on the disk, {len(looks)} looks: {len(files)} files, {size / 1000:.0f} kB")
 
 
 if __name__ == "__main__":

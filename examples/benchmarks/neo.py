@@ -310,7 +310,7 @@ def main():
     parser.add_argument("--subjects", nargs="+", default=list(SUBJECTS), choices=list(SUBJECTS))
     parser.add_argument("--loaders", type=Path, help="folder of the loader of DINOv2")
     parser.add_argument("--features", default=tempfile.gettempdir(), help="folder for features")
-    parser.add_argument("--save", type=Path, help="a JSON file to which the results are added")
+    parser.add_argument("--save", type=Path, help="a JSON file for the results; it is overwritten")
     parser.add_argument("--show", nargs="+", type=Path, help="print the tables of these files")
     arguments = parser.parse_args()
     if arguments.show:

@@ -105,7 +105,7 @@ def estimate_accuracy(
 
     Raises:
         BadInputError: if `model` is not a classifier, the data does not fit the model, the
-            reference has no labels, or `alpha` is not between 0 and 1.
+            reference has no labels, the model returns NaN, or `alpha` is not between 0 and 1.
 
     Example:
 
@@ -126,7 +126,7 @@ def estimate_accuracy(
     facts = read_model_facts(model)
     known = _reference(reference, model, facts)
     samples = read_samples(data, facts, known.size(facts.channels_first), None)
-    probabilities = _predict(model, samples)
+    probabilities = _predict(model, samples, "data")
     accuracy = known.accuracy
     assert accuracy is not None
     if known.samples is None or known.samples.labels is None:
@@ -173,7 +173,7 @@ def _calibrated(
     against = ReferenceScores.of(clean, truth)
     estimates = scores(probabilities, against)
     by_method = {name: _share(estimates[name]) for name in ("ATC", "DoC", "COT")}
-    whole = float((_predict(model, reference).argmax(axis=1) == labels).mean())
+    whole = float((_predict(model, reference, "reference").argmax(axis=1) == labels).mean())
 
     def unknown(reason: str) -> AccuracyEstimate:
         return AccuracyEstimate(None, None, whole, by_method, len(samples), alpha, reason)
@@ -215,8 +215,12 @@ def _calibrated(
     return AccuracyEstimate(value, interval, whole, by_method, len(samples), alpha)
 
 
-def _predict(model: keras.Model, samples: Samples) -> np.ndarray:
-    """Returns class probabilities, `(samples, classes)`, float64."""
+def _predict(model: keras.Model, samples: Samples, name: str = "") -> np.ndarray:
+    """Returns class probabilities, `(samples, classes)`, float64.
+
+    Outputs that are not finite are an error if `name` says which argument the samples are.
+    Otherwise they count as 0: a corruption may be more than the model can take.
+    """
     inputs = samples.packed(samples.inputs)
     try:
         outputs = model.predict(inputs, batch_size=CHUNK, verbose=0)
@@ -225,6 +229,14 @@ def _predict(model: keras.Model, samples: Samples) -> np.ndarray:
         raise BadInputError(
             f"The model does not take this data. Received: shapes {shapes}. ({error})"
         ) from error
+    outputs = np.asarray(outputs)
+    wrong = int((~np.isfinite(outputs).reshape(len(outputs), -1).all(axis=1)).sum())
+    if name and wrong:
+        raise BadInputError(
+            f"The model returns NaN or infinity for {wrong:,} of {len(outputs):,} samples of "
+            f"`{name}`. Check these samples for missing values, and the weights for a training "
+            "that diverged."
+        )
     return np.nan_to_num(np.asarray(host_probabilities(outputs), "float64"))
 
 

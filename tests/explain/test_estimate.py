@@ -125,3 +125,16 @@ def test_missing_values_stay_where_they_are():
     for family, copy in corrupted_copies(x):
         lost = family == "lost" and not np.isnan(copy[:, 0]).any()  # the mean fills the column
         assert lost or np.array_equal(np.isnan(copy), np.isnan(x))
+
+
+@pytest.mark.parametrize("name", ["data", "reference"])
+def test_outputs_that_are_nan_are_an_error(model, digits, name):
+    """They would count as class 0."""
+    _, (x, y), (other, _) = digits
+    broken = (other if name == "data" else x).copy()
+    broken[:7] = np.nan
+    with pytest.raises(sg.BadInputError, match=rf"NaN or infinity for 7 of [\d,]+ .*`{name}`"):
+        if name == "data":
+            sg.estimate_accuracy(model, broken, (x, y))
+        else:
+            sg.estimate_accuracy(model, other, (broken, y))
