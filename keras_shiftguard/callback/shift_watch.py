@@ -19,6 +19,7 @@ from keras_shiftguard.detection.causes.same_samples import (
 )
 from keras_shiftguard.detection.cost import Cost
 from keras_shiftguard.detection.finding import Finding, source_of
+from keras_shiftguard.detection.labels.relabelled import labels_at_random
 from keras_shiftguard.detection.monitor import Pair, ShiftMonitor
 from keras_shiftguard.detection.plain_words import plain_sentence
 from keras_shiftguard.detection.planning import needs_in_words
@@ -211,10 +212,14 @@ class ShiftWatch:
         whether the finding is an alarm; without a cost, a finding on images stays open.
 
         While the model has learned too little for shifts to cost accuracy, small findings are open
-        as well, and so are other class frequencies and large moves of columns. If training is
-        augmented, small findings are open after the last epoch too, and so are findings whose cost
-        is not above 0 by three standard errors. A small cost is an alarm only if the next epoch
-        finds it again, because a model that has just begun to learn loses accuracy more easily.
+        as well, and so are other class frequencies and large moves of columns. A small cost is an
+        alarm only if the next epoch finds it again, because a model that has just begun to learn
+        loses accuracy more easily.
+
+        If training is augmented, three kinds of findings are open after the last epoch too: small
+        ones, if the model has learned too little; those whose cost is not above 0 by three standard
+        errors; and labels of training that seem wrong at random, because augmentation also makes
+        classes look more alike.
 
         Costs are measured for validation only. So for training compared with the reference,
         findings that augmentation could explain are open in the first pass. In later passes they
@@ -244,6 +249,7 @@ class ShiftWatch:
                 or (self.is_too_early and is_redrawn and is_small(finding))
                 or (is_redrawn and _is_unsure(finding))
                 or (self.takes_crops and _is_size(finding))
+                or (is_redrawn and labels_at_random("training") in finding.explanation)
                 or (comes_again and self._is_new(finding) and _costs_little(finding))
             ),
         )

@@ -225,3 +225,26 @@ def test_a_small_cost_is_an_alarm_if_the_next_epoch_finds_it_again(lost, is_alar
         guard.mark_open(comes_again=True)
         alarms.append(guard.report.shifted)
     assert alarms == [is_alarm_at_once, True]
+
+
+@pytest.mark.parametrize("is_augmented", [True, False])
+def test_wrong_labels_of_augmented_training_are_a_question(is_augmented):
+    """Erasing parts of the training images makes their classes look more alike, as well."""
+    rng = np.random.default_rng(0)
+    means = 2 * rng.normal(size=(5, 12))
+    y = np.minimum(np.arange(2000) % 6, 4)
+
+    def rows(labels):
+        return (means[labels] + rng.normal(size=(2000, 12))).astype("float32")
+
+    wrong = np.where(rng.random(2000) < 0.4, rng.permutation(y), y)
+    guard = ShiftWatch(0.05, "ignore")
+    validation = sg.profile((rows(y), y))
+    train = sg.profile((rows(wrong), y))
+    for epoch in (1, 2):
+        guard.compare({"train": train, "validation": validation}, epoch)
+        guard.is_augmented = is_augmented
+        guard.mark_open(comes_again=False)
+    (found,) = (f for f in guard.report.findings if f.feature == "labels/concept")
+    assert "labels of training are wrong at random" in found.explanation
+    assert found.is_question == is_augmented and found.matters != is_augmented

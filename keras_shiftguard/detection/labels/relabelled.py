@@ -130,8 +130,8 @@ def describe_relabelling(found: Relabelling, stream: str, against: str) -> str:
     if not found.looks_like:
         wrong, right = (there, here) if found.in_reference else (here, there)
         return (
-            f"About {percent(found.wrong)} of the labels of {wrong} are wrong at random, or its "
-            f"samples are mixtures (CutMix): its classes look more alike than in {right}, while "
+            f"About {percent(found.wrong)} of the {labels_at_random(wrong)}, or its samples are "
+            f"mixtures (CutMix): its classes look more alike than in {right}, while "
             f"all samples together look the same: {size}"
         )
     pairs = zip(found.class_ids, found.looks_like, strict=True)
@@ -141,6 +141,11 @@ def describe_relabelling(found: Relabelling, stream: str, against: str) -> str:
         f"The labels of {here} do not mean what they mean in {there}: its classes look like "
         f"other classes ({listed}), while all samples together look the same: {size}"
     )
+
+
+def labels_at_random(stream: str) -> str:
+    """Returns the part of a sentence that says that labels of a stream are wrong at random."""
+    return f"labels of {stream} are wrong at random"
 
 
 def fit_their_samples(right: np.ndarray, wrong: float) -> bool:
