@@ -102,7 +102,7 @@ def _wrong_mode(case: Case, suspicion: Suspicion) -> Verdict | None:
         trial = case.try_fix(observed, expected)
     if trial is not None and not trial.head_tells and not are_near(observed, expected):
         trial = trial.without_head()  # no classifier learns from input so far out of scale
-    by_trial = _trial_says(trial, memory)
+    by_trial = trial_says(trial, memory)
     doubt: tuple[str, ...] = ()
     if memory == 1 and by_trial < 1 and (doubt := _doubt_about_contrast(case, suspicion)):
         memory = 0
@@ -251,7 +251,7 @@ def _doubt_about_paleness(reading: Reading, index: int) -> tuple[str, ...]:
     )
 
 
-def _trial_says(trial: Preference | None, memory: int) -> int:
+def trial_says(trial: Preference | None, memory: int) -> int:
     """Returns whether the trial supports the fix: 1, -1 or 0."""
     if trial is None or not trial.can_tell:
         return 0

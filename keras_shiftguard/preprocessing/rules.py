@@ -12,7 +12,7 @@ import numpy as np
 from keras_shiftguard.conventions import Form
 from keras_shiftguard.preprocessing.case import Case, Verdict
 from keras_shiftguard.preprocessing.channel_order import means_swapped, order_for
-from keras_shiftguard.preprocessing.conviction import from_witnesses
+from keras_shiftguard.preprocessing.conviction import from_witnesses, trial_says
 from keras_shiftguard.preprocessing.correction.convention import UNKNOWN, InputConvention
 from keras_shiftguard.preprocessing.expected.hypothesis_names import (
     as_observed,
@@ -30,7 +30,7 @@ from keras_shiftguard.preprocessing.limits import (
     MIN_STATED_SPAN,
 )
 from keras_shiftguard.preprocessing.observation import MAX_GAP, hits_an_end
-from keras_shiftguard.preprocessing.suspicion import memory_is_of_the_feed
+from keras_shiftguard.preprocessing.suspicion import memory_of_expected
 from keras_shiftguard.preprocessing.witnesses.feed import are_near, shows_its_convention
 from keras_shiftguard.profiles import InputSummary
 
@@ -106,19 +106,27 @@ def _from_layers(case: Case) -> Verdict | None:
     The rule returns None if batch norm clearly fits the images as fed: the weights were then
     trained on another input than these layers are made for. A network that is not recognized may
     have been trained on other input from the beginning. So for such a network, the trial can turn a
-    mismatch into "unknown".
+    mismatch into "unknown". Large numbers without a named convention, such as those of 12-bit
+    images, may be what it has learned: then batch norm or the trial must support the mismatch.
     """
     if not case.trusted or not case.structure.speaks:
         return None
-    if memory_is_of_the_feed(case):
+    memory = memory_of_expected(case)
+    if memory == -1:
         return None
     verdict = _from_word(case)
     if verdict is None or verdict.status != "mismatch" or case.structure.architecture is not None:
         return verdict
-    trial = None if case.structure.fresh else case.try_fix(verdict.observed, verdict.expected)
-    if trial is None or not trial.can_tell or trial.sigmas > -MIN_ACQUITTAL_SIGMAS:
+    conventions = verdict.observed, verdict.expected
+    trial = None if case.structure.fresh else case.try_fix(*conventions)
+    objects = trial is not None and trial.can_tell and trial.sigmas <= -MIN_ACQUITTAL_SIGMAS
+    is_doubtful = case.observation.is_fitted and not _is_narrower(
+        verdict.observed, verdict.expected
+    )
+    if not objects and (not is_doubtful or memory == 1 or trial_says(trial, memory) == 1):
         return verdict
-    return replace(verdict, status="unknown", evidence=(trial.in_words(), *verdict.evidence))
+    words = () if trial is None else (trial.in_words(),)
+    return replace(verdict, status="unknown", evidence=(*words, *verdict.evidence))
 
 
 def _from_word(case: Case) -> Verdict | None:
@@ -148,8 +156,7 @@ def _from_word(case: Case) -> Verdict | None:
     )
     is_sure = observation.certainty >= MIN_CERTAINTY and (is_far or is_shown)
     # A single broken pixel can widen a fitted range, but not narrow it.
-    is_narrower = np.all(np.abs(np.asarray(observed.scale)) < np.abs(np.asarray(expected.scale)))
-    could_be_one_pixel = observation.is_fitted and not is_narrower
+    could_be_one_pixel = observation.is_fitted and not _is_narrower(observed, expected)
     is_clear = observation.certainty >= MIN_CERTAINTY_WIDE_GAP and not could_be_one_pixel
     is_sure = is_sure or (is_clear and is_far)
     if is_sure or _outside(case.summary, expected, MAX_MANY_OUTSIDE):
@@ -182,6 +189,11 @@ def _fits_the_word(case: Case) -> Verdict | None:
         return None
     evidence = (text, *case.structure.evidence, *observation.evidence)
     return Verdict("ok", expected, expected, evidence)
+
+
+def _is_narrower(observed: InputConvention, expected: InputConvention) -> bool:
+    """Whether pixels become smaller numbers in the observed convention than in the expected one."""
+    return bool(np.all(np.abs(np.asarray(observed.scale)) < np.abs(np.asarray(expected.scale))))
 
 
 def _outside(summary: InputSummary, expected: InputConvention, share: float) -> bool:

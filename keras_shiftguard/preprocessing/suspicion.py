@@ -94,15 +94,20 @@ def suspicion_of(case: Case) -> Suspicion | None:
     return Suspicion(expected, observed, best, (_memory_in_words(reading, best), *published))
 
 
-def memory_is_of_the_feed(case: Case) -> bool:
-    """Whether the images fit batch norm clearly better as fed than in the expected convention."""
+def memory_of_expected(case: Case) -> int:
+    """Returns whether batch norm supports the convention that the structure expects: 1, -1 or 0.
+
+    It is 1 if the images fit clearly better in this convention than as fed, -1 for the reverse.
+    """
     reading, expected = case.reading, case.structure.convention
     if isinstance(reading, str) or same_numbers(
         as_observed(case.observation.convention, expected, swap=False), expected
     ):
-        return False
-    rival = _best_about(reading, expected)
-    return rival is not None and is_better(reading, reading.as_fed, rival)
+        return 0
+    index, fed = _best_about(reading, expected), reading.as_fed
+    if index is None:
+        return 0
+    return int(is_better(reading, index, fed)) - int(is_better(reading, fed, index))
 
 
 def is_better(reading: Reading, index: int, than: int) -> bool:

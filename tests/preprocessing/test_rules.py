@@ -714,6 +714,32 @@ def test_the_trial_may_object_to_the_layers_of_an_unknown_network(name, trial, s
 
 
 @pytest.mark.parametrize(
+    ("scale", "name", "fits", "trial", "status"),
+    [
+        (16.0, None, None, None, "unknown"),
+        (16.0, None, None, TrialOf(2.9), "unknown"),
+        (16.0, None, None, TrialOf(3.1), "mismatch"),
+        (16.0, None, (0.2, 0.8), None, "mismatch"),  # batch norm knows 0..255
+        (16.0, None, (0.6, 0.9), None, "unknown"),
+        (16.0, "ANet", None, None, "mismatch"),
+        # No network learns from numbers that its own layers make so small.
+        (0.01, None, None, None, "mismatch"),
+    ],
+)
+def test_a_network_may_have_learned_from_12_bit_images(scale, name, fits, trial, status):
+    """It has a left-over `Rescaling(1 / 255)`, whose result is then in 0..16."""
+    layers = dataclasses.replace(
+        NOTHING, convention=InputConvention("raw"), architecture=name, speaks=True
+    )
+    observed = InputConvention("custom", "unknown", (scale,) * 3, (0.0,) * 3)
+    reading: Reading | str = "No batch norm."
+    if fits is not None:
+        reading = reading_of({RAW_KEY: fits[0], key("as fed"): fits[1]}, RAW_KEY, observed)
+    verdict = decide(case(reading, observed, 0.6, layers, RAW * scale, trial=trial))
+    assert verdict.status == status, verdict
+
+
+@pytest.mark.parametrize(
     ("trial", "status"), [(9.0, "mismatch"), (0.0, "unknown"), (None, "unknown")]
 )
 def test_the_mean_of_the_images_at_hand_does_not_convict_them(trial, status):
