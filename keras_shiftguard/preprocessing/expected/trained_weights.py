@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from keras import initializers, layers, ops
+from keras import activations, initializers, layers, ops
 
 from keras_shiftguard.instrument.graph import has_graph, sublayers, walk
 from keras_shiftguard.instrument.model_outputs import declares_classes
@@ -43,7 +43,8 @@ def head_of(model: Any, backbone: Sequence[Any] = ()) -> str:
         backbone: The layers of the networks that were recognized in the model. All layers behind
             them that have a kernel belong to the head. If no network was recognized, only the
             last layer can be a head: a `Dense` layer, or another layer with a kernel (such as a
-            convolution that segments) if the activation or the loss shows that it predicts classes.
+            convolution that segments) if the activation or the loss shows that it predicts classes,
+            or if it is a convolution that predicts numbers, see `_predicts_a_map`.
     """
     every = [a for a in walk(model) if not sublayers(a) and getattr(a, "weights", None)]
     known = set(map(id, backbone))
@@ -52,7 +53,8 @@ def head_of(model: Any, backbone: Sequence[Any] = ()) -> str:
         first = next((i for i, a in enumerate(every) if id(a) in known), 0)
     head = [a for a in every[first:] if id(a) not in known and _has_kernel(a)]
     if not known:
-        kinds: Any = object if declares_classes(model) else layers.Dense
+        is_head = declares_classes(model) or _predicts_a_map(model, every)
+        kinds: Any = object if is_head else layers.Dense
         head = [a for a in every[-1:] if isinstance(a, kinds) and _has_kernel(a)]
     if not head:
         return "none"
@@ -74,6 +76,25 @@ def has_trained_head(model: Any) -> bool:
     bias, begin = getattr(last, "bias", None), getattr(last, "bias_initializer", None)
     is_zero_at_first = isinstance(begin, initializers.Zeros) and hasattr(bias, "shape")
     return is_zero_at_first and not _all_equal(bias, 0.0)
+
+
+def _predicts_a_map(model: Any, every: Sequence[Any]) -> bool:
+    """Whether a trained linear convolution makes the model's output, such as a map of depths.
+
+    A network without a head rarely ends in one: an activation, a normalization or a pooling
+    follows. A convolution without other layers in front is the whole network, and no head.
+
+    Args:
+        model: A Keras model.
+        every: Its layers with weights.
+    """
+    last: Any = every[-1] if len(every) > 1 else None
+    filters, bias = getattr(last, "filters", None), getattr(last, "bias", None)
+    if filters is None or bias is None or last.activation is not activations.linear:
+        return False
+    maps = [t for t in model.outputs if len(t.shape) > 3] if has_graph(model) else []
+    is_output = not has_graph(model) or any(filters in t.shape[1:] for t in maps)
+    return is_output and not _all_equal(bias, 0.0)
 
 
 def _has_kernel(layer: Any) -> bool:

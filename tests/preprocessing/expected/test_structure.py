@@ -156,6 +156,28 @@ def test_a_convolution_that_segments_is_a_head(activation, head):
     assert one(model).head == head
 
 
+@pytest.mark.parametrize(
+    ("tail", "head"),
+    [
+        ((), "own"),
+        ((layers.UpSampling2D(),), "own"),
+        ((layers.GlobalAveragePooling2D(),), "none"),
+        ((layers.BatchNormalization(),), "none"),
+    ],
+)
+@pytest.mark.parametrize("inside", [False, True])
+def test_a_convolution_that_predicts_numbers_is_a_head(tail, head, inside):
+    """Such as depths or a heat map, learned with a loss that declares no classes."""
+    last = layers.Conv2D(2, 1)
+    decoder = [last, *tail]
+    if inside:
+        decoder = [keras.Sequential([keras.Input((6, 6, 4)), *decoder])]
+    model = keras.Sequential([keras.Input((8, 8, 3)), layers.Conv2D(4, 3), *decoder])
+    assert one(model).head == "none"
+    trained(last)
+    assert one(model).head == head
+
+
 def test_which_classifier_a_model_ends_in():
     for classes, trained, head in (
         (10, False, "fresh"),
