@@ -106,6 +106,7 @@ def _wrong_mode(case: Case, suspicion: Suspicion) -> Verdict | None:
     doubt: tuple[str, ...] = ()
     if memory == 1 and by_trial < 1 and (doubt := _doubt_about_contrast(case, suspicion)):
         memory = 0
+    doubt = (*doubt, *_doubt_about_scene(case, suspicion))
     feed = _feed_says(case, suspicion)
     words = (trial.in_words(),) if trial is not None else ()
     witnesses = (memory, by_trial, feed)
@@ -240,6 +241,24 @@ def _doubt_about_contrast(case: Case, suspicion: Suspicion) -> tuple[str, ...]:
     )
 
 
+def _doubt_about_scene(case: Case, suspicion: Suspicion) -> tuple[str, ...]:
+    """Returns a sentence if another scene explains the suspicion of another mean, else ().
+
+    The suspected mean and deviation follow from the images as fed. So other images in the right
+    convention, such as those of another exposure or sensor, give another suspicion, which the trial
+    may support as well. A scale that is far off, and exchanged dark and bright, are no such case.
+    """
+    conventions = suspicion.observed, suspicion.expected
+    is_fitted = all(each.mode == "custom" for each in conventions)
+    is_derived = is_fitted and suspicion.expected != case.structure.convention
+    if not is_derived or not are_near(*conventions) or _is_inverted(case, suspicion):
+        return ()
+    return (
+        "The training images may have had another mean and deviation than these because they show "
+        "another scene, or are of another exposure or sensor.",
+    )
+
+
 def _doubt_about_paleness(reading: Reading, index: int) -> tuple[str, ...]:
     """Returns a sentence if the model may expect paler images with larger numbers, else ()."""
     misfit = reading.paler_rival_of(index)
@@ -266,7 +285,7 @@ def _feed_says(case: Case, suspicion: Suspicion) -> int:
     """Returns whether the feed is certainly in the suspected convention: 1, -1 or 0."""
     observation = case.observation
     conventions = suspicion.observed, suspicion.expected
-    if could_be_the_subject(case.summary, *conventions):
+    if could_be_the_subject(case.summary, *conventions) or _doubt_about_scene(case, suspicion):
         return -1
     by_range = not observation.by_grid and not _is_inverted(case, suspicion)
     if by_range and not shows_its_convention(case.summary, *conventions, observation.is_fitted):

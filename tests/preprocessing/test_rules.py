@@ -740,16 +740,25 @@ def test_a_network_may_have_learned_from_12_bit_images(scale, name, fits, trial,
 
 
 @pytest.mark.parametrize(
-    ("trial", "status"), [(9.0, "mismatch"), (0.0, "unknown"), (None, "unknown")]
+    ("scale", "trial", "status"),
+    [
+        (0.01, 9.0, "unknown"),
+        (0.01, None, "unknown"),
+        # No other scene explains a scale that is far off.
+        (1.0, 9.0, "mismatch"),
+        (1.0, 0.0, "unknown"),
+    ],
 )
-def test_the_mean_of_the_images_at_hand_does_not_convict_them(trial, status):
-    """Images of one class have another mean than the data set that training was standardized by.
+@pytest.mark.parametrize("order", ["gray", "unknown"])
+def test_the_mean_of_the_images_at_hand_does_not_convict_them(order, scale, trial, status):
+    """Images of one class or exposure have another mean than those of the training.
 
-    Batch norm then prefers images that are standardized by their own mean; only the trial can
-    tell whether the network does so as well.
+    Batch norm then prefers images that are standardized by their own mean, and the network may see
+    better in them. Nothing shows that they were preprocessed differently.
     """
-    observed = InputConvention("custom", "gray", (0.01,), (-0.4,))
-    images = RAW[..., :1] * 0.01 - 0.4
+    channels = 1 if order == "gray" else 4
+    observed = InputConvention("custom", order, (scale,) * channels, (-40 * scale,) * channels)
+    images = RAW[..., [0, 1, 2, 0][:channels]] * scale - 40 * scale
     hypotheses = hypotheses_for(observed, summarise(images), None)
     fed = next(i for i, h in enumerate(hypotheses) if h.is_identity)
     own = next(i for i, h in enumerate(hypotheses) if h.mode == "custom" and not h.inverted)
@@ -757,7 +766,9 @@ def test_the_mean_of_the_images_at_hand_does_not_convict_them(trial, status):
     misfit[[fed, own]] = 0.2, 0.1
     reading = Reading(tuple(hypotheses), scores_of(misfit, 9.0), fed, own, 0.0, 12)
     found = case(reading, observed, images=images, trial=trial and TrialOf(trial))
-    assert decide(found).status == status
+    verdict = decide(found)
+    assert verdict.status == status, verdict
+    assert ("another scene" in verdict.evidence[0]) == (scale == 0.01)
 
 
 @pytest.mark.parametrize(("share", "status"), [(0.21, "ok"), (0.19, "unknown")])
