@@ -31,7 +31,7 @@ from keras_shiftguard.preprocessing.limits import (
 )
 from keras_shiftguard.preprocessing.observation import MAX_GAP, hits_an_end
 from keras_shiftguard.preprocessing.suspicion import memory_of_expected
-from keras_shiftguard.preprocessing.witnesses.feed import are_near, shows_its_convention
+from keras_shiftguard.preprocessing.witnesses.feed import are_near, reaches_own_end
 from keras_shiftguard.profiles import InputSummary
 
 
@@ -70,7 +70,7 @@ def _from_statement(case: Case) -> Verdict | None:
     The values must also reach black or white, unless the observed convention is uncertain.
     """
     expected, summary = case.structure.convention, case.summary
-    if expected.mode != "custom" or case.observation.kind == "scaled_twice":
+    if expected.mode != "custom":
         return None
     form = Form(("stated",), "", np.asarray(expected.scale), np.asarray(expected.offset))
     if not form.span(summary.minimum, summary.maximum):
@@ -150,9 +150,10 @@ def _from_word(case: Case) -> Verdict | None:
             status, expected, observed, evidence, swap_is_possible=order.swap_is_possible
         )
     is_far = not are_near(observed, expected)
-    # The range of pale images in [-1, 1] can be that of images in [0, 1].
-    is_shown = observation.by_grid or shows_its_convention(
-        case.summary, observed, expected, observation.is_fitted
+    # The range of pale images in [-1, 1] can be that of images in [0, 1], and augmentation takes
+    # values out of the expected range. The black or white of another convention is no chance.
+    is_shown = observation.by_grid or (
+        not observation.is_fitted and reaches_own_end(case.summary, observed, expected)
     )
     is_sure = observation.certainty >= MIN_CERTAINTY and (is_far or is_shown)
     # A single broken pixel can widen a fitted range, but not narrow it.

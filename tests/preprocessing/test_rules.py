@@ -837,6 +837,43 @@ def test_a_word_does_not_convict_pale_images(who, expected, low, by_grid, status
     assert verdict.status == status, verdict
 
 
+CLIP = InputConvention("custom", "rgb", (0.0146, 0.01501, 0.01422), (-1.79226, -1.75210, -1.48022))
+HALF = InputConvention("custom", "rgb", (1 / 255,) * 3, (-0.5,) * 3)
+
+
+def observed_and_stated(images, expected):
+    """Returns the observation of images, and the verdict against a stated convention."""
+    structure = dataclasses.replace(published("raw"), convention=expected, inner=expected)
+    found = case("None.", structure=structure, images=images, stated=True)
+    found = dataclasses.replace(found, observation=observe(found.summary))
+    return found.observation, decide(found)
+
+
+@pytest.mark.parametrize(
+    ("edge", "status"), [(0.8, "unknown"), (0.95, "mismatch"), (1, "mismatch")]
+)
+def test_strong_contrast_is_no_other_convention(edge, status):
+    """It takes images out of the stated range, into part of the range of [-1, 1]."""
+    images = np.linspace(-edge, edge, 1200).reshape(100, 2, 2, 3)
+    observation, verdict = observed_and_stated(images, HALF)
+    assert (observation.convention.mode, observation.certainty) == ("tf", 0.97)
+    assert verdict.status == status, verdict
+
+
+@pytest.mark.parametrize(
+    ("expected", "gain", "black", "status"),
+    [
+        (CLIP, [0.3, 0.3, 0.3], [0.0, 0.0, 0.0], "ok"),  # dark
+        (HALF, [0.2, 0.7, 0.8], [5.0, 20.0, 30.0], "unknown"),  # under water
+    ],
+)
+def test_images_in_a_stated_convention_may_look_scaled_twice(expected, gain, black, status):
+    images = expected.from_raw(np.tile(RAW, (2, 2, 2, 1)) * gain + black)
+    observation, verdict = observed_and_stated(images, expected)
+    assert observation.kind == "scaled_twice"
+    assert verdict.status == status, verdict
+
+
 @pytest.mark.parametrize(
     ("low", "high", "status"),
     [

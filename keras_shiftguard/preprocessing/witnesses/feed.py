@@ -36,17 +36,26 @@ def shows_its_convention(
         is_fitted: Whether `observed` was fitted to the smallest and the largest value, so that
             images of any kind reach its black and white.
     """
-    low, high = summary.minimum, summary.maximum
-    scale, offset = np.asarray(expected.scale), np.asarray(expected.offset)
-    if not Form(("expected",), "", scale, offset).holds(low, high):
+    form = Form(("expected",), "", np.asarray(expected.scale), np.asarray(expected.offset))
+    if not form.holds(summary.minimum, summary.maximum):
         return True
-    if is_fitted:
-        return False
+    return not is_fitted and reaches_own_end(summary, observed, expected)
+
+
+def reaches_own_end(
+    summary: InputSummary, observed: InputConvention, expected: InputConvention
+) -> bool:
+    """Whether the values reach a black or white of `observed` that `expected` does not share.
+
+    All channels must reach it if each has its own numbers: one channel may reach it by chance.
+    """
+    scale, offset = np.asarray(expected.scale), np.asarray(expected.offset)
     own_scale, own_offset = np.asarray(observed.scale), np.asarray(observed.offset)
-    for end, found in ((0.0, low), (255.0, high)):
+    is_enough = np.all if np.ptp(own_scale) or np.ptp(own_offset) else np.any
+    for end, found in ((0.0, summary.minimum), (255.0, summary.maximum)):
         value = own_offset + end * own_scale
         is_shared = np.all(np.abs((value - offset) / scale - end) < MAX_GAP)
-        if not is_shared and np.any(np.abs((found - own_offset) / own_scale - end) < MAX_GAP):
+        if not is_shared and is_enough(np.abs((found - own_offset) / own_scale - end) < MAX_GAP):
             return True
     return False
 
