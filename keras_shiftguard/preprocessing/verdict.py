@@ -15,12 +15,13 @@ from keras_shiftguard.preprocessing.correction.convention import UNKNOWN, InputC
 from keras_shiftguard.preprocessing.diagnosis import Diagnosis
 from keras_shiftguard.preprocessing.expected.batch_norm import BatchNormEvidence
 from keras_shiftguard.preprocessing.expected.own_preprocessor import with_weights_of_others
-from keras_shiftguard.preprocessing.expected.stated import for_channels
+from keras_shiftguard.preprocessing.expected.stated import by_input, for_channels
 from keras_shiftguard.preprocessing.expected.stated_resize import StatedResize
 from keras_shiftguard.preprocessing.expected.structure import (
     StructuralExpectation,
     expect_from_structure,
 )
+from keras_shiftguard.preprocessing.hints.hint import Hint
 from keras_shiftguard.preprocessing.hints.resize_hints import resize_hints
 from keras_shiftguard.preprocessing.input_verdict import judge_input
 from keras_shiftguard.profiles import InputProfile
@@ -75,10 +76,12 @@ def judge(
     by_name = {s.name: s for s in structures}
     read = FeatureReader(model)
     found: dict[str, Diagnosis] = {}
+    images = {n: s.num_channels for n, s in profile.inputs.items() if s.is_image and n in samples}
+    by_statement = by_input(stated, images)
     for name, summary in profile.inputs.items():
-        if summary.is_image and name in samples:
+        if name in images:
             structure = by_name.get(name) or StructuralExpectation(0, name, UNKNOWN, UNKNOWN)
-            expects = stated.get(name) or stated.get(None)
+            expects = by_statement.get(name)
             if expects is not None:
                 expects = for_channels(expects, summary.num_channels)
                 structure = _as_stated(structure, expects, speaker)
@@ -96,6 +99,8 @@ def judge(
                 bool(expects),
             )
             hints = resize_hints(resize, summary, found[name].hints)
+            if expects is None and None in stated:
+                hints = (*hints, _not_stated(name))
             found[name] = replace(found[name], hints=hints)
     if not found:
         text = (
@@ -106,6 +111,15 @@ def judge(
     if len(found) == 1:
         return next(iter(found.values()))
     return Diagnosis.worst({name: _for_input(name, each) for name, each in found.items()})
+
+
+def _not_stated(name: str) -> Hint:
+    """Returns the hint that the only statement is not taken for one of several inputs."""
+    sentence = (
+        f"The stated convention is taken for the inputs with three channels, and not for {name!r}. "
+        f"To state it for this input as well, pass expects={{{name!r}: ...}} with all inputs."
+    )
+    return Hint("stated_inputs", sentence, 0.5)
 
 
 def _for_input(name: str, diagnosis: Diagnosis) -> Diagnosis:

@@ -94,6 +94,27 @@ def test_the_line_to_paste_says_which_of_several_inputs_it_is_for(raw_images):
     assert found.advice == "x = x / 255.0  # x: the input 'right'"
 
 
+def test_one_statement_is_not_of_a_mask_beside_the_images(raw_images):
+    image, mask = keras.Input((32, 32, 3), name="image"), keras.Input((32, 32, 1), name="mask")
+    model = keras.Model([image, mask], layers.Conv2D(2, 3)(image * mask))
+    masks = (raw_images[..., :1] > 99).astype("float32")
+    images = raw_images / 127.5 - 1.0
+    for expects in ("tf", {"mean": [0.5, 0.5, 0.5], "std": [0.5, 0.5, 0.5]}):
+        found = sg.diagnose(model, [images, masks], expects=expects)
+        status = {name: d.status for name, d in found.by_input.items()}
+        assert status == {"image": "ok", "mask": "unknown"}
+        assert "not for 'mask'" in found.by_input["mask"].hints[-1].sentence
+        assert not found.by_input["image"].hints
+    assert sg.diagnose(model, [raw_images, masks], expects="tf").status == "mismatch"
+    both = sg.diagnose(model, [images, masks], expects={"image": "tf", "mask": "unit"})
+    assert both.status == "ok" and not both.hints
+    # Without colors, the statement is of all inputs.
+    twice = keras.Model([mask, left := keras.Input((32, 32, 1))], layers.Conv2D(2, 3)(mask + left))
+    gray = [images[..., :1], masks]
+    status = [d.status for d in sg.diagnose(twice, gray, expects="tf").by_input.values()]
+    assert status == ["ok", "mismatch"]
+
+
 @pytest.mark.thorough
 @pytest.mark.parametrize("channels", [2, 4])
 def test_any_number_of_channels(channels, rng):

@@ -141,10 +141,26 @@ def check_inputs(stated: Mapping[str | None, InputConvention], channels: Mapping
             f"`expects` names the input {unknown[0]!r}. The image inputs of the model are "
             f"{sorted(channels)}."
         )
-    for name, number in channels.items():
-        convention = stated.get(name) or stated.get(None)
-        if convention is not None:
-            for_channels(convention, number)
+    for name, convention in by_input(stated, channels).items():
+        for_channels(convention, channels[name])
+
+
+def by_input(
+    stated: Mapping[str | None, InputConvention], channels: Mapping[str, int]
+) -> dict[str, InputConvention]:
+    """Returns the statement on each image input that has one.
+
+    A statement on no particular input (key None) applies to the inputs with three channels, since a
+    mask or a map of depths beside them is in another convention. Without three channels in any
+    input, it applies to all.
+
+    Args:
+        stated: The result of `stated_conventions`.
+        channels: Number of channels of each image input, by its name.
+    """
+    colored = [name for name, number in channels.items() if number == 3] or list(channels)
+    found = {name: stated[None] for name in colored if None in stated}
+    return found | {name: stated[name] for name in channels if name in stated}
 
 
 def for_channels(convention: InputConvention, channels: int) -> InputConvention:
