@@ -33,6 +33,8 @@ class Case:
         learnt: The convention that the network was fed when its training from scratch began, in
             this program; None if not known.
         trial: The trial of fixes (`witnesses/trial.py`); None if the network cannot be run.
+        cleaned: Whether the images hold NaN or infinite values, and the features of the network are
+            finite nevertheless.
         levels: Corrects the levels of the images and compares the result with batch norm; None if
             the network cannot be run.
     """
@@ -47,6 +49,7 @@ class Case:
     begins: bool = False
     learnt: InputConvention | None = None
     trial: Trial | None = None
+    cleaned: bool = False
     levels: Levels | None = None
 
     @property

@@ -25,7 +25,7 @@ from keras_shiftguard.preprocessing.garbled import find_garbling
 from keras_shiftguard.preprocessing.garbled_verdict import NOT_GARBLED, Garbled
 from keras_shiftguard.preprocessing.hints.hint import Hint
 from keras_shiftguard.preprocessing.hints.remarks import remarks_of_images, remarks_of_predictions
-from keras_shiftguard.preprocessing.limits import MIN_CERTAINTY
+from keras_shiftguard.preprocessing.limits import MAX_TRIAL_IMAGES, MIN_CERTAINTY
 from keras_shiftguard.preprocessing.observation import Observation, observe
 from keras_shiftguard.preprocessing.rules import decide
 from keras_shiftguard.preprocessing.witnesses.trial import Trial, distinct_images
@@ -92,6 +92,7 @@ def judge_input(
         begins=begins,
         learnt=learnt,
         trial=trial,
+        cleaned=model is not None and _are_cleaned(read, samples, name, observation),
         levels=levels,
     )
     verdict = garbled.verdict(decide(case), stated)
@@ -158,6 +159,22 @@ def _trial(
     if training and structure.head == "fresh":
         labels = None
     return Trial(read, samples, name, axis, with_head, labels)
+
+
+def _are_cleaned(
+    read: FeatureReader, samples: Mapping[str, np.ndarray], name: str, observation: Observation
+) -> bool:
+    """Whether the network's features are finite for images with NaN or infinite values."""
+    if observation.kind != "nonfinite":
+        return False
+    values = np.asarray(samples[name])
+    broken = ~np.isfinite(values).all(axis=tuple(range(1, values.ndim)))
+    some = {key: np.asarray(x)[broken][:MAX_TRIAL_IMAGES] for key, x in samples.items()}
+    try:
+        features = read(some) if broken.any() else None
+    except Exception:  # the user's own `call` may raise anything
+        return False
+    return features is not None and bool(np.isfinite(features.penultimate).all())
 
 
 def _try_garbling(

@@ -53,6 +53,9 @@ def _broken(case: Case) -> Verdict | None:
     """Decides on non-finite or constant values, and on images that were standardized one by one."""
     kind, evidence = case.observation.kind, case.observation.evidence
     expected = case.structure.convention if case.trusted else UNKNOWN
+    if kind == "nonfinite" and case.cleaned:
+        text = "The network turns these values into finite ones, so it may be made for them."
+        return Verdict("unknown", expected, UNKNOWN, (*evidence, text))
     if kind == "nonfinite":
         return Verdict("mismatch", expected, UNKNOWN, evidence)
     if kind == "constant":  # possibly black frames, or uint8 divided as integers

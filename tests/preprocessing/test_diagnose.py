@@ -204,3 +204,25 @@ def test_non_finite_pixels(model, raw_images):
     sentences = [*diagnosis.evidence, *(hint.sentence for hint in diagnosis.hints)]
     assert any("finite" in sentence for sentence in sentences)
     assert sg.diagnose(model, np.full_like(x, np.nan)).status == "mismatch"
+
+
+class Cleaned(layers.Layer):
+    """Puts 0 in place of NaN, as models of satellite images without clouds do."""
+
+    def call(self, x):
+        return keras.ops.where(keras.ops.isnan(x), 0.0, x)
+
+
+def test_what_the_model_cleans_itself_is_no_mismatch(raw_images):
+    clouds = np.where(raw_images > 200, np.nan, raw_images / 255)
+    for front, status in (([Cleaned()], "unknown"), ([], "mismatch")):
+        tail = [layers.Conv2D(2, 3), layers.GlobalAveragePooling2D(), layers.Dense(2)]
+        model = keras.Sequential([keras.Input((32, 32, 3)), *front, *tail])
+        found = sg.diagnose(model, clouds)
+        assert found.status == status, found
+    # It cleans no infinite values. Only the broken images count.
+    model = keras.Sequential([keras.Input((32, 32, 3)), Cleaned(), *tail])
+    for value, status in ((np.nan, "unknown"), (np.inf, "mismatch")):
+        x = np.repeat(raw_images / 255, [1] * (len(raw_images) - 1) + [30], axis=0)
+        x[-25:] = value
+        assert sg.diagnose(model, x).status == status
