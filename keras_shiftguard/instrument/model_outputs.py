@@ -141,12 +141,9 @@ class ModelOutputs:
             results = predict_batch(self._network, x)
         except Exception as error:  # a layer may raise any type
             shapes = keras.tree.map_structure(lambda part: tuple(part.shape), x)
-            # Removes the color codes. The first paragraph of Keras's message names the layer; the
-            # second paragraph states the cause.
-            paragraphs = re.sub(r"\x1b\[\d*m", "", str(error)).strip().split("\n\n")
             raise BadInputError(
                 f"The model does not take this data. Received: shape {shapes}, but the model: "
-                f"{paragraphs[min(1, len(paragraphs) - 1)].strip()}"
+                f"{cause_of(error)}"
             ) from error
         self._add(self.predicted, results, y)
 
@@ -156,6 +153,16 @@ class ModelOutputs:
         if activations is not None:
             activations = keras.ops.convert_to_tensor(activations)
         sketch.update(outputs, activations, y)
+
+
+def cause_of(error: Exception) -> str:
+    """Returns the cause of an error from a layer's `call`, on one line and without color codes.
+
+    The first paragraph of Keras's message names the layer, and the second states the cause.
+    """
+    first, *rest = re.sub(r"\x1b\[\d*m", "", str(error)).strip().split("\n\n")
+    is_of_keras = first.startswith("Exception encountered when calling") and rest
+    return " ".join((rest[0] if is_of_keras else first).split())
 
 
 def _jax_array() -> Any:

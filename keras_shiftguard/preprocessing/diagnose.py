@@ -194,6 +194,8 @@ def _check_fits(name: str, shape: tuple[int | None, ...], samples: dict[str, Any
             if was_list
             else ""
         )
+        if list(samples) == ["input"]:
+            hint = " A tuple is (x, y), with labels; pass several inputs as a list or a dict."
         raise BadInputError(
             f"The model has an input {name!r}, which `data` lacks. "
             f"Received: {sorted(samples)[:4]}.{hint}"

@@ -92,6 +92,8 @@ def test_the_line_to_paste_says_which_of_several_inputs_it_is_for(raw_images):
     found = sg.diagnose(model, [raw_images / 255.0, raw_images], expects="unit")
     assert found.by_input["left"].status == "ok" and found.status == "mismatch"
     assert found.advice == "x = x / 255.0  # x: the input 'right'"
+    with pytest.raises(sg.BadInputError, match="A tuple is .x, y., with labels; pass several"):
+        sg.diagnose(model, (raw_images, raw_images))
 
 
 def test_one_statement_is_not_of_a_mask_beside_the_images(raw_images):

@@ -14,6 +14,7 @@ import numpy as np
 
 from keras_shiftguard.conventions import MODES
 from keras_shiftguard.instrument.layer_calls import NotReachedError
+from keras_shiftguard.instrument.model_outputs import cause_of
 from keras_shiftguard.preprocessing.correction.convention import InputConvention
 from keras_shiftguard.preprocessing.expected.batch_norm import (
     AS_FED,
@@ -171,7 +172,7 @@ def read_batch_norm(
     except NotReachedError as error:
         return f"Batch norm could not be compared: {error}."
     except Exception as error:  # the user's own `call` may raise anything
-        return f"Batch norm could not be compared: {type(error).__name__}: {error}"
+        return f"Batch norm could not be compared: {type(error).__name__}: {cause_of(error)}"
     if np.ptp(scores.misfit) < 1e-6:  # as in a network that reads another input first
         return "The first batch-norm layers do not depend on this input."
     as_fed = next(i for i, h in enumerate(hypotheses) if h.is_identity)

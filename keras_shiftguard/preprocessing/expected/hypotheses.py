@@ -99,7 +99,9 @@ def hypotheses_for(
         # The model may expect images standardized with the mean and deviation of the data set, as
         # is usual for MNIST. With three channels, this convention is almost the same as "torch".
         raw_mean = (summary.mean - fed_offset) / fed_scale
-        raw_std = np.maximum(summary.std / np.abs(fed_scale), 1e-6)
+        raw_std = summary.std / np.abs(fed_scale)
+        # A constant channel, such as an unused alpha, has no deviation of its own.
+        raw_std = np.where(raw_std > 1e-6, raw_std, max(raw_std.max(), 1e-6))
         add("custom", None, 1 / raw_std, -raw_mean / raw_std)
     if not any(h.is_identity for h in found):
         means = observed.channel_order if np.ptp(fed_offset) else None

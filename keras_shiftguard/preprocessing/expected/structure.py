@@ -8,6 +8,7 @@ from keras import layers
 
 from keras_shiftguard.conventions import MODES
 from keras_shiftguard.instrument.graph import has_graph, walk
+from keras_shiftguard.instrument.model_outputs import cause_of
 from keras_shiftguard.preprocessing.correction.convention import RAW, UNKNOWN, InputConvention
 from keras_shiftguard.preprocessing.expected.architectures import Architecture
 from keras_shiftguard.preprocessing.expected.front import FrontError, run_layers
@@ -85,7 +86,8 @@ def expect_from_structure(model: Any) -> tuple[StructuralExpectation, ...]:
         return tuple(replace(_for_input(model, found, p, n, inputs), head=head) for p, n in inputs)
     except Exception as error:  # a model may be built in ways that were not foreseen
         return tuple(
-            _unknown(p, n, f"The model's graph could not be read ({error}).") for p, n in inputs
+            _unknown(p, n, f"The model's graph could not be read ({cause_of(error)}).")
+            for p, n in inputs
         )
 
 
@@ -109,7 +111,7 @@ def _for_input(
             except Exception as error:  # a layer of the user's own may raise anything
                 text = (
                     f"The model contains {match.candidates[0].name}, but what it expects could "
-                    f"not be read ({error})."
+                    f"not be read ({cause_of(error)})."
                 )
                 answers.append(_unknown(position, name, text))
     if not answers:

@@ -116,9 +116,8 @@ def test_why_there_is_no_reading():
     images = (pictures(8) / 255).astype("float32")
     reason = read(Network(fails=True), images)
     assert (
-        reason.startswith("Batch norm could not be compared: ValueError: ")
-        and "not today" in reason
-    )
+        reason == "Batch norm could not be compared: ValueError: not today"
+    )  # without a traceback
     unknown = InputConvention("unknown", "unknown")
     assert "what is fed is unknown" in read(Network(), images, unknown)
     fresh = keras.Sequential([keras.Input((32, 32, 3)), layers.BatchNormalization()])

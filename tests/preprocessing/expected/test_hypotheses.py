@@ -39,3 +39,11 @@ def test_one_channel_may_be_inverted():
     np.testing.assert_allclose(unit[False].transform.apply(gray), gray / 255, atol=1e-5)
     np.testing.assert_allclose(unit[True].transform.apply(gray), 1 - gray / 255, atol=1e-5)
     assert not any(h.swap or h.mode in ("torch", "caffe") for h in found)
+
+
+def test_a_constant_channel_has_no_deviation_of_its_own():
+    opaque = np.concatenate([RAW, np.full_like(RAW[..., :1], 255)], axis=-1)
+    (found,) = (h for h in tried(opaque, InputConvention("raw", "unknown")) if h.mode == "custom")
+    assert found.scale[3] == found.scale.min() > 0.01
+    made = found.transform.apply(opaque.astype("float32"))
+    np.testing.assert_allclose(made[..., 3], 0, atol=1e-4)
