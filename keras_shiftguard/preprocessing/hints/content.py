@@ -62,6 +62,22 @@ def gray_hints(images: np.ndarray) -> list[Hint]:
     return [Hint("gray_copied", text, 0.95)]
 
 
+def whole_division_hints(images: np.ndarray) -> list[Hint]:
+    """Returns a hint if all values of color images are 0 or 1, as in `x // 255` of whole numbers.
+
+    Masks of classes look alike. Gray images are left out, since digits are often black and white.
+    """
+    if images.shape[-1] != 3 or not len(images) or (images == images[..., :1]).all():
+        return []
+    if not ((images == 0) | (images == 1)).all():
+        return []
+    text = (
+        "All values are 0 or 1. If these are photos, they were divided as whole numbers, and no "
+        "gray level is left: divide with x / 255.0, not x // 255."
+    )
+    return [Hint("whole_division", text, 1.0)]
+
+
 def frame_hints(images: np.ndarray) -> tuple[list[Hint], np.ndarray]:
     """Returns the hints on bars at two opposite edges, and the images without any flat edge.
 

@@ -16,6 +16,7 @@ from keras_shiftguard.preprocessing.hints.content import (
     gray_hints,
     inverted_hints,
     nonfinite_hints,
+    whole_division_hints,
 )
 from keras_shiftguard.preprocessing.hints.hint import Hint
 from keras_shiftguard.preprocessing.hints.resampling import resampling_hints
@@ -52,6 +53,7 @@ def hints_for(
 
 def _image_hints(images: np.ndarray, observed: InputConvention) -> list[Hint]:
     hints, images = nonfinite_hints(images)
+    hints += whole_division_hints(images)  # most of these images are flat, too
     more, images = constant_hints(images)
     hints += more
     if not len(images):

@@ -1,9 +1,9 @@
-"""Bars at the edges of images: letterboxes, and images that only look letterboxed."""
+"""Bars at the edges of images, and images that were divided as whole numbers."""
 
 import numpy as np
 import pytest
 
-from keras_shiftguard.preprocessing.hints.content import frame_hints
+from keras_shiftguard.preprocessing.hints.content import frame_hints, whole_division_hints
 
 
 def framed(top=0, bottom=0, left=0, right=0, n=6):
@@ -39,3 +39,12 @@ def test_some_images_with_bars():
     hints, plain = frame_hints(mixed)
     assert hints[0].sentence.startswith("3 of 4 images have flat bars") and len(plain) == 1
     assert not frame_hints(np.concatenate([framed(top=8, bottom=8, n=1), framed(n=9)]))[0]
+
+
+def test_photos_that_were_divided_as_whole_numbers():
+    photos = np.random.default_rng(0).integers(128, 256, (6, 40, 40, 3)).astype("uint8")
+    (hint,) = whole_division_hints((photos // 255).astype("float32"))
+    assert "x // 255" in hint.sentence
+    black_and_white = np.repeat(photos[..., :1] // 255, 3, axis=-1)
+    for images in (photos, photos / 255, black_and_white, photos[..., :1] // 255):
+        assert not whole_division_hints(images.astype("float32"))
