@@ -12,6 +12,7 @@ from keras_shiftguard.errors import BadInputError
 from keras_shiftguard.instrument.measure import profile_of
 from keras_shiftguard.instrument.model_inputs import image_data_format, input_shapes
 from keras_shiftguard.io.batches import first_samples
+from keras_shiftguard.preprocessing.correction.advice import for_tensors
 from keras_shiftguard.preprocessing.correction.convention import RAW, InputConvention
 from keras_shiftguard.preprocessing.diagnosis import Diagnosis
 from keras_shiftguard.preprocessing.expected.own_preprocessor import (
@@ -131,8 +132,17 @@ def diagnose_loaded(
         resize=resize,
         runs=not converts,
     )
+    found = _for_tensors(found, data, any(x.dtype.kind in "iu" for x in samples.values()))
     only_resizes = expects is None and converts and not rescales_by_itself(model)
     return _without_accusation(found) if only_resizes else found
+
+
+def _for_tensors(diagnosis: Diagnosis, data: Any, is_whole: bool) -> Diagnosis:
+    """Returns the diagnosis with lines of advice for the data; see `for_tensors`."""
+    if diagnosis.by_input:
+        found = {n: _for_tensors(each, data, is_whole) for n, each in diagnosis.by_input.items()}
+        return Diagnosis.worst(found)
+    return replace(diagnosis, advice=for_tensors(diagnosis.advice, data, is_whole))
 
 
 def _without_accusation(diagnosis: Diagnosis) -> Diagnosis:

@@ -96,6 +96,19 @@ def test_the_line_to_paste_says_which_of_several_inputs_it_is_for(raw_images):
         sg.diagnose(model, (raw_images, raw_images))
 
 
+def test_the_line_to_paste_works_on_tensors(raw_images):
+    left, right = keras.Input((32, 32, 3), name="left"), keras.Input((32, 32, 3), name="right")
+    two = keras.Model([left, right], layers.Conv2D(2, 3)(left + right))
+    one = keras.Sequential([keras.Input((32, 32, 3)), layers.Conv2D(2, 3)])
+    casts = {"torch": "x.float()", "tensorflow": "tf.cast(x, tf.float32)"}
+    cast = casts.get(keras.backend.backend(), 'x.astype("float32")')
+    x = keras.ops.convert_to_tensor(raw_images.astype("uint8"))
+    wanted = f"x = {cast}; x = x / 127.5 - 1.0"
+    assert sg.diagnose(one, x, expects="tf").advice == wanted
+    found = sg.diagnose(two, [x, x], expects="tf").by_input
+    assert found["right"].advice == f"{wanted}  # x: the input 'right'"
+
+
 def test_one_statement_is_not_of_a_mask_beside_the_images(raw_images):
     image, mask = keras.Input((32, 32, 3), name="image"), keras.Input((32, 32, 1), name="mask")
     model = keras.Model([image, mask], layers.Conv2D(2, 3)(image * mask))

@@ -1,7 +1,9 @@
 """Writes the line of Python that turns the input as fed into the input as expected."""
 
 from itertools import product
+from typing import Any
 
+import keras
 import numpy as np
 
 from keras_shiftguard.preprocessing.correction.convention import InputConvention, affine_between
@@ -29,6 +31,12 @@ PREPROCESS_INPUT_ORDER = {"caffe": "bgr", "torch": "rgb", "tf": "rgb"}
 # Named conventions are known exactly. Fitted conventions are not, so their numbers may be rounded
 # more.
 MAX_ERROR, MAX_ERROR_FITTED = 2e-4, 0.01
+# Python that turns a tensor of whole numbers into floats, by the package of its type.
+AS_FLOATS = {
+    "tensorflow": "tf.cast(x, tf.float32)",
+    "torch": "x.float()",
+    "jaxlib": 'x.astype("float32")',
+}
 
 
 def advice_line(
@@ -76,6 +84,28 @@ def advice_line(
     max_error = max_levels * float(np.max(np.abs(expected.scale or 1.0)))
     line = _affine(pixels, scale, offset, max_error, max_levels, channels_last)
     return "" if line == "x" else f"x = {line}"
+
+
+def for_tensors(line: str, data: Any, is_whole: bool) -> str:
+    """Returns a line of advice that also works if `x` is a tensor and not a NumPy array.
+
+    TensorFlow has no arithmetic of whole numbers and floats, `preprocess_input` leaves tensors of
+    whole numbers whole, and PyTorch has no steps below zero.
+
+    Args:
+        line: The line for a NumPy array.
+        data: Where `x` comes from, such as a tensor, a tuple of tensors or a dataset.
+        is_whole: Whether `x` holds whole numbers.
+    """
+    first = next(iter(keras.tree.flatten(data)), None)
+    modules = {base.__module__.partition(".")[0] for base in type(first).__mro__}
+    library = next((name for name in AS_FLOATS if name in modules), None)
+    if library is None or not line.startswith("x = "):
+        return line
+    if library == "torch":
+        line = line.replace("x[..., ::-1]", "x.flip(-1)").replace("x[:, ::-1]", "x.flip(1)")
+        line = line.replace("np.float32(", "torch.tensor(")
+    return f"x = {AS_FLOATS[library]}; {line}" if is_whole else line
 
 
 def _preprocess_input(

@@ -1,5 +1,6 @@
 """Every line of advice is run, and must give the same result as the correction layer."""
 
+import importlib
 import itertools
 
 import keras
@@ -7,7 +8,12 @@ import numpy as np
 import pytest
 
 from keras_shiftguard.conventions import MODES
-from keras_shiftguard.preprocessing.correction.advice import MODULES, _module, advice_line
+from keras_shiftguard.preprocessing.correction.advice import (
+    MODULES,
+    _module,
+    advice_line,
+    for_tensors,
+)
 from keras_shiftguard.preprocessing.correction.convention import InputConvention, layer_between
 
 TEN = [InputConvention(mode, order) for mode in MODES for order in ("rgb", "bgr")]
@@ -21,7 +27,9 @@ RAW = np.random.default_rng(0).integers(0, 256, (2, 5, 4, 3)).astype("uint8")
 
 def paste(line, x):
     """Runs the line as in a user's notebook, and returns `x`."""
-    names = {"x": x, "np": np, "keras": keras}
+    package = keras.backend.backend()
+    module = {package.replace("tensorflow", "tf"): importlib.import_module(package)}
+    names = {"x": x, "np": np, "keras": keras, **module}
     exec(line, names)
     return np.asarray(names["x"], dtype="float64")
 
@@ -74,6 +82,21 @@ def test_uint8_images_survive_the_line():
             wanted = np.asarray(layer_between(observed, expected, "channels_last")(RAW))
             result = paste(advice_line(expected, observed, "ResNet50"), RAW.copy())
             np.testing.assert_allclose(result, wanted, atol=1e-3 * np.max(expected.scale))
+
+
+@pytest.mark.backend
+@pytest.mark.parametrize("order", ["rgb", "bgr"])
+def test_tensors_survive_the_line(order):
+    for expected, observed in itertools.product(TEN, map(InputConvention, ("raw", "unit"))):
+        observed = InputConvention(observed.mode, order)
+        x = RAW if observed.mode == "raw" else observed.from_raw(RAW).astype("float32")
+        wanted = np.asarray(layer_between(observed, expected, "channels_last")(x))
+        tensor, line = keras.ops.convert_to_tensor(x), advice_line(expected, observed, "ResNet50")
+        for data in (tensor, (tensor, np.zeros(2)), {"input": tensor}):
+            changed = for_tensors(line, data, x.dtype.kind == "u")
+            result = paste(changed, tensor) if changed else x
+            np.testing.assert_allclose(result, wanted, atol=1e-3 * np.max(expected.scale))
+        assert for_tensors(line, x, True) == line
 
 
 @pytest.mark.parametrize("observed", TEN, ids=str)
