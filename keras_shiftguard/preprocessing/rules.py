@@ -123,9 +123,7 @@ def _from_layers(case: Case) -> Verdict | None:
     conventions = verdict.observed, verdict.expected
     trial = None if case.structure.fresh else case.try_fix(*conventions)
     objects = trial is not None and trial.can_tell and trial.sigmas <= -MIN_ACQUITTAL_SIGMAS
-    is_doubtful = case.observation.is_fitted and not _is_narrower(
-        verdict.observed, verdict.expected
-    )
+    is_doubtful = case.observation.is_fitted and not _is_narrower(*conventions)
     if not objects and (not is_doubtful or memory == 1 or trial_says(trial, memory) == 1):
         return verdict
     words = () if trial is None else (trial.in_words(),)
