@@ -75,8 +75,11 @@ def optimizer_of(method, steps):
     return keras.optimizers.Adam(1e-3)
 
 
-def run(task_name, method, seed):
-    """Trains a network for one task by one method; returns the record with its accuracies."""
+def run(task_name, method, seed, longer=1):
+    """Trains a network for one task by one method; returns the record with its accuracies.
+
+    The number of epochs is multiplied by `longer`.
+    """
     task = TASKS[task_name](seed)
     keras.utils.set_random_seed(seed)
     model = task.network()
@@ -85,7 +88,7 @@ def run(task_name, method, seed):
     if METHODS[method] is not None:
         trained = DomainAdaptationModel(model, "features", **METHODS[method], verbose=0)
         data = {"target_data": task.target[0]}
-    epochs, fed = task.epochs, task.source
+    epochs, fed = longer * task.epochs, task.source
     if method == "oracle":
         epochs = round(epochs * len(task.source[0]) / len(task.target[0]))
         fed = task.target
@@ -248,6 +251,7 @@ def main():
     parser.add_argument("--methods", nargs="+", default=list(METHODS), choices=list(METHODS))
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--first", type=int, default=0, help="the first seed")
+    parser.add_argument("--longer", type=int, default=1, help="multiplies the epochs")
     parser.add_argument("--save", help="a JSON file to which the runs are added")
     parser.add_argument("--show", nargs="+", help="print the tables of these files")
     parser.add_argument("--expect", action="store_true", help="print what is said before")
@@ -263,7 +267,7 @@ def main():
             for method in arguments.methods:
                 if (task, method, seed) in done:
                     continue
-                records.append(run(task, method, seed))
+                records.append(run(task, method, seed, arguments.longer))
                 line = {k: v for k, v in records[-1].items() if k not in ("actions", "scores")}
                 print(*line.values(), *records[-1].get("actions", ()), flush=True)
                 if arguments.save:
