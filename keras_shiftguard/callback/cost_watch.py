@@ -1,6 +1,6 @@
 """`CostWatch`: measures, during a fit, how much accuracy is lost by shifts of validation."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -16,7 +16,7 @@ from keras_shiftguard.detection.cost import Cost, gap_between
 from keras_shiftguard.detection.finding import Finding, source_of
 from keras_shiftguard.detection.labels.label_findings import RELABELLED
 from keras_shiftguard.detection.labels.relabelled import find_relabelling, fit_their_samples
-from keras_shiftguard.detection.labels.unrelated import unrelated_labels
+from keras_shiftguard.detection.labels.unrelated import are_exchanged, unrelated_labels
 from keras_shiftguard.detection.monitor import Pair
 from keras_shiftguard.detection.sentences import stream_name
 from keras_shiftguard.detection.two_sample.frequencies import compare_frequencies
@@ -62,6 +62,7 @@ class CostWatch:
             memorized the training samples before the first epoch.
         unseen: Accuracy on training samples before the model was trained on them, minus that on
             validation after the present epoch; None if that is not known.
+        is_unbiased: Whether `unseen` is not lowered by dropout or the like.
     """
 
     def __init__(self, model: keras.Model, shift: ShiftWatch, sync: Callable[[], None]) -> None:
@@ -80,6 +81,7 @@ class CostWatch:
         self.was_trained = is_trained(model)
         self._mixes = False  # whether the samples of training are known to be mixtures
         self.unseen: Cost | None = None
+        self.is_unbiased = False
         self._repeats: bool | None = None  # result of `repeats_samples`, once known
         self._has_failed = False
 
@@ -118,11 +120,11 @@ class CostWatch:
             warn(f"ShiftGuard could not measure what shifts cost ({error!r}).")
 
     def _check_labels(self, pair: Pair, streams: Mapping[str, Stream], epoch: int) -> None:
-        """Adds a finding if the labels of validation have nothing to do with its samples.
+        """Adds a finding if the labels of validation belong to other classes than its samples.
 
-        Keras's metrics must show it, for training samples that were not seen before. So must
-        predictions for the kept samples of both streams: with batch norm, a model may be right only
-        in training mode.
+        If they only have nothing to do with the samples, this is a note. Keras's metrics must show
+        it, for training samples that were not seen before. So must predictions for the kept samples
+        of both streams: with batch norm, a model may be right only in training mode.
         """
         shares = pair.current.distinct_share, pair.reference.distinct_share
         if self.unseen is None or not self.unseen.is_sure or min(shares) < 1:
@@ -137,20 +139,23 @@ class CostWatch:
         self._sync()
         ((name, _),) = streams["validation"].buffers.items()
         with undisturbed(self._model):
-            before, after = (
+            there, here = (
                 predicted_classes(
                     self._model, name, (streams[stream].corrected(name, each.images),)
                 )
-                == each.labels
                 for stream, each in (("train", train), ("validation", current))
             )
-        lost = gap_between(before, after, train.labels, current.labels)
+        lost = gap_between(
+            there == train.labels, here == current.labels, train.labels, current.labels
+        )
         smaller = min(lost, self.unseen, key=lambda cost: cost.value)
-        commonest = np.bincount(current.labels).max() / len(current.labels)
-        rate = float(after.mean())
-        found = unrelated_labels(smaller, rate, float(commonest), "validation", "train")
-        if found is not None:
+        found = unrelated_labels(smaller, here, current.labels, "validation", "train")
+        if found is None:
+            return
+        if are_exchanged(here, current.labels):
             self._shift.add(replace(found, since=epoch), smaller)
+        else:
+            self._shift.note(found.explanation)
 
     def state(self) -> dict[str, Any]:
         """Returns the state for `restore`, as a tree for `profiles.storage`."""
@@ -227,7 +232,7 @@ class CostWatch:
                 reference = None
                 if pair.against == "train":
                     reference = _labelled(streams["train"], corrected=apart)
-                columns = [] if is_image else _columns(covariate, source)
+                columns = [] if is_image else _columns(covariate, pair.significant, source)
                 cost = ShiftCost(current, reference, *_moves(pair, name), columns)
                 if self._is_known(pair):
                     cost.by_accuracy = self._rough[pair.against]
@@ -239,7 +244,8 @@ class CostWatch:
             details = bool(covariate) and not apart
             details = details and (SEARCHES if is_image else bool(cost.columns))
             was_seen = self._may_be_memorised(streams)
-            visits = visits_of(self._shift, was_seen, epoch, self.unseen)
+            unseen = self.unseen if self.is_unbiased else None
+            visits = visits_of(self._shift, was_seen, epoch, unseen)
             found = cost.measure(predict, visits, details, is_last)
             self._shift.is_too_early = cost.is_too_early
             costs |= dict.fromkeys(covariate, found) | dict.fromkeys(concept, cost.rough)
@@ -403,10 +409,17 @@ def _moves(pair: Pair, name: str) -> tuple[dict[str, float], dict[str, float]]:
     return moved, {key: now[key][1] for key in moved}
 
 
-def _columns(features: Sequence[str], source: str) -> list[int]:
-    """Returns the indices of the columns that differ; none if anything else differs as well."""
-    names = [feature.removeprefix(f"{source}/") for feature in features]
-    return [int(name) for name in names] if all(name.isdecimal() for name in names) else []
+def _columns(reported: Sequence[str], significant: Collection[str], source: str) -> list[int]:
+    """Returns the indices of all columns that differ; none if anything else is reported as well.
+
+    Args:
+        reported: The features of the findings on the input.
+        significant: All features that differ significantly.
+        source: The first part of the names of the input's features.
+    """
+    names = [feature.removeprefix(f"{source}/") for feature in {*reported, *significant}]
+    is_all = all(feature.removeprefix(f"{source}/").isdecimal() for feature in reported)
+    return sorted(int(name) for name in names if name.isdecimal()) if is_all else []
 
 
 def _table(profile: InputProfile, name: str) -> dict[str, tuple[float, float]]:

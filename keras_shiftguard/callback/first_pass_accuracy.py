@@ -4,14 +4,18 @@ Keras measures the training accuracy of a batch before the step that trains on t
 first pass over the samples, this accuracy is therefore honest: no sample can be memorized. It is
 read from Keras's logs, so it costs nothing, but it is there only if the model is compiled with an
 accuracy metric. Dropout and augmentation make it lower, not higher.
+
+The accuracy of the very first batch also shows whether the model was trained before.
 """
 
 from collections.abc import Mapping
 from typing import Any
 
+import keras
 import numpy as np
 
 from keras_shiftguard.detection.cost import SIGMAS, Cost
+from keras_shiftguard.instrument.graph import walk
 
 # Names of accuracy metrics in Keras's logs.
 NAMES = (
@@ -19,6 +23,9 @@ NAMES = (
     *("categorical_accuracy", "binary_accuracy"),
 )
 LAST_PART = 0.25  # the accuracy is that of this last part of the pass
+# A model that is right on more of the first batch than chance allows, by this many standard errors,
+# was trained before.
+TRAINED_SIGMAS = 4.0
 
 
 class FirstPassAccuracy:
@@ -29,9 +36,16 @@ class FirstPassAccuracy:
 
     Args:
         steps: Number of training batches of the pass; None if unknown.
+        is_random: Whether the model has random layers, such as dropout; see `has_random_layers`.
+
+    Attributes:
+        is_unbiased: Whether the accuracy is that of the trained model in inference mode. Random
+            layers make it lower, and so do the first batches of a pass of unknown length.
     """
 
-    def __init__(self, steps: int | None) -> None:
+    def __init__(self, steps: int | None, is_random: bool = False) -> None:
+        self.is_unbiased = steps is not None and not is_random
+        self._first: float | None = None  # accuracy of the first batch
         self._begin = 0 if steps is None else round((1 - LAST_PART) * steps)
         self._before: tuple[int, float] = 0, 0.0  # batches before the last part, their accuracy
         self._batches = 0
@@ -44,8 +58,10 @@ class FirstPassAccuracy:
             logs: Keras's logs: means over the batches so far.
         """
         self._batches = batch + 1
-        if self._batches <= self._begin and (name := _name(logs or {})):
-            self._before = self._batches, float((logs or {})[name])
+        if (name := _name(logs or {})) and logs is not None:
+            self._first = float(logs[name]) if batch == 0 else self._first
+            if self._batches <= self._begin:
+                self._before = self._batches, float(logs[name])
 
     def read(self, logs: Mapping[str, Any], num_samples: int) -> tuple[float, float] | None:
         """Returns the accuracy and its standard error; None without an accuracy metric.
@@ -75,18 +91,44 @@ class FirstPassAccuracy:
             num_samples: Number of samples of the pass over training.
             num_validation: Number of samples of validation.
         """
-        found, validation = self.read(logs, num_samples), logs.get(f"val_{_name(logs)}")
-        if found is None or validation is None or not num_validation:
+        found, validation = self.read(logs, num_samples), logs.get(f"val_{_name(logs)}", np.nan)
+        if found is None or not _is_share(validation) or not num_validation:
             return None
         accuracy, error = found
         error = float(np.hypot(error, _error(float(validation), num_validation)))
         value = accuracy - float(validation)
         return Cost(value, (value - SIGMAS * error, value + SIGMAS * error), num_validation, True)
 
+    def began_trained(self, commonest: float, num_samples: int) -> bool:
+        """Whether the first batch shows that the model was trained before; False if unknown.
+
+        Args:
+            commonest: Share of the commonest class in training.
+            num_samples: Number of samples of the pass.
+        """
+        if self._first is None or not self._batches:
+            return False
+        error = _error(commonest, num_samples / self._batches)
+        return self._first > commonest + TRAINED_SIGMAS * error
+
+
+def has_random_layers(model: keras.Model) -> bool:
+    """Whether layers of the model draw random numbers in training, as dropout does."""
+    generators = keras.random.SeedGenerator
+    return any(isinstance(part, generators) for a in walk(model) for part in vars(a).values())
+
 
 def _name(logs: Mapping[str, Any]) -> str:
-    """Returns the name of the accuracy metric in the logs; "" without one."""
-    return next((name for name in NAMES if name in logs), "")
+    """Returns the name of the accuracy metric in the logs; "" without one.
+
+    A user's own metric of this name may be a percentage or a vector: it is not used.
+    """
+    return next((name for name in NAMES if _is_share(logs.get(name))), "")
+
+
+def _is_share(value: Any) -> bool:
+    """Whether a value is a number in [0, 1]."""
+    return isinstance(value, (int, float, np.floating)) and 0 <= float(value) <= 1
 
 
 def _error(rate: float, number: float) -> float:

@@ -16,7 +16,7 @@ from keras_shiftguard.callback.closing_words import (
     shift_lines,
 )
 from keras_shiftguard.callback.cost_watch import CostWatch
-from keras_shiftguard.callback.first_pass_accuracy import FirstPassAccuracy
+from keras_shiftguard.callback.first_pass_accuracy import FirstPassAccuracy, has_random_layers
 from keras_shiftguard.callback.passes import PassCounter
 from keras_shiftguard.callback.preprocessing_watch import PreprocessingWatch
 from keras_shiftguard.callback.repair import Repair, log_alignment, log_outcome
@@ -182,7 +182,8 @@ class Run:
         self.epoch = epoch
         self._start_pass("train")
         if self.num_batches == 0:
-            self._first_pass = FirstPassAccuracy((self.run_key or {}).get("steps"))
+            steps = (self.run_key or {}).get("steps")
+            self._first_pass = FirstPassAccuracy(steps, has_random_layers(self.model))
 
     def start_prediction(self) -> None:
         """Starts the pass over the data of `model.predict`."""
@@ -270,9 +271,7 @@ class Run:
         if self._has_failed:
             return ""
         if self._first_pass is not None:
-            none = InputProfile()
-            sizes = (self.profiles.get(name, none).num_samples for name in ("train", "validation"))
-            self.costs.unseen = self._first_pass.minus_validation(logs or {}, *sizes)
+            self._judge_first_pass(self._first_pass, logs or {})
         self._compare(epoch + 1, logs)
         self._first_pass = self.costs.unseen = None
         target = self.known.get("target", self.profiles.get("validation"))
@@ -284,6 +283,18 @@ class Run:
                 lines.insert(0, expected)
         log_alignment(self.model, self.log, self.epoch, logs or {})
         return "\n".join(line for line in lines if line)
+
+    def _judge_first_pass(self, first: FirstPassAccuracy, logs: Mapping[str, Any]) -> None:
+        """Tells `costs` what Keras's accuracy says at the end of the first epoch."""
+        none = InputProfile()
+        train, validation = (self.profiles.get(name, none) for name in ("train", "validation"))
+        number = train.num_samples
+        self.costs.unseen = first.minus_validation(logs, number, validation.num_samples)
+        self.costs.is_unbiased = first.is_unbiased
+        counts = train.labels.counts
+        if train.labels.are_classes and counts.sum():
+            commonest = float(counts.max() / counts.sum())
+            self.costs.was_trained |= first.began_trained(commonest, number)
 
     def save_epoch(self) -> None:
         """Writes the profiles, and the state from which the next epoch can resume, to the log."""

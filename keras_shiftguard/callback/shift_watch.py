@@ -103,6 +103,7 @@ class ShiftWatch:
         self.was_near = False
         self.was_redrawn = False
         self.is_too_early = False
+        self._own_notes: list[str] = []  # of `note`
         self._redrawn_validation = ""  # note on validation with other samples in every epoch
         self._augmentation = ""  # sentence on the augmentation of training, once found
         self._training = InputProfile()  # sum of several epochs, only with `distinct_samples`
@@ -193,6 +194,12 @@ class ShiftWatch:
         if self.tolerance is not None:
             self._monitor.price(stream, against, costs, self.tolerance)
             self.report = self._monitor.report(self._notes_of_passes)
+
+    def note(self, text: str) -> None:
+        """Adds a note to the report."""
+        self._own_notes.append(text)
+        self._notes_of_passes = [text, *self._notes_of_passes]
+        self.report = self._monitor.report(self._notes_of_passes)
 
     def add(self, finding: Finding, cost: Cost) -> None:
         """Adds a finding that another measurement made, with its cost."""
@@ -461,7 +468,7 @@ class ShiftWatch:
     def _notes(self, passes: Mapping[str, InputProfile]) -> list[str]:
         """Returns the notes of the report."""
         redrawn_validation = [self._redrawn_validation] if self._redrawn_validation else []
-        notes = [*self.independence.notes.values(), *redrawn_validation]
+        notes = [*self._own_notes, *self.independence.notes.values(), *redrawn_validation]
         return [*notes, *self._notes_on_streams(passes)]
 
     def _notes_on_streams(self, passes: Mapping[str, InputProfile]) -> list[str]:

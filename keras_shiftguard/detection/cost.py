@@ -74,8 +74,8 @@ class Cost:
         low, high = (100 * bound for bound in self.interval)
         if self.is_bound and self.interval[1] > tolerance:
             return (
-                f"cost unclear: at most {high:.1f} points of accuracy; a fit of a new model with "
-                "the guard would tell"
+                f"cost unclear: at most {high:.1f} points of accuracy; the model may know training "
+                "samples by heart"
             )
         if self.is_alarm(tolerance):
             return (

@@ -11,6 +11,7 @@ rows tell what the moved columns cost:
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -48,8 +49,8 @@ def cost_of_columns(
     for column in columns:
         moved_back[:, column] = _with_ranks_of(rows[:, column], others[:, column])
     cost = cost_of(predict([moved_back]) == labels, right)
-    if cost.interval[0] > 0:
-        return cost
+    if cost.is_sure:  # undoing may repair only a part of the harm
+        return replace(cost, interval=(cost.interval[0], max(cost.interval[1], changed)))
     error = np.sqrt(changed * (1 - changed) / len(rows))
     return Cost(changed, (0.0, float(changed + SIGMAS * error)), len(rows), is_bound=True)
 

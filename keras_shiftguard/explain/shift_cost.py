@@ -249,17 +249,16 @@ class ShiftCost:
         return match_levels(images, reference.images, self._moved, self._unit)
 
     def _limited(self, bound: Cost) -> Cost | None:
-        """Returns the rough cost, limited by an upper bound of the cost of the columns that differ.
+        """Returns the rough cost, or an upper bound of the cost of the columns that differ.
 
-        If surely more is lost, other columns differ as well, but too little to be found.
+        If more is lost than these columns can cost, they are not the cause: the model may know the
+        reference by heart, or samples of the reference may belong together.
         """
         rough = self.by_accuracy
-        if rough is not None:
-            is_more = rough.is_sure and rough.value > bound.interval[1]
-            return rough if is_more else rough.at_most(bound.value)
+        if rough is not None and rough.value <= bound.interval[1]:
+            return rough
         known = [bound] if self.bound is None else [bound, self.bound]
-        self.bound = min(known, key=lambda cost: cost.interval[1])
-        return self.bound
+        return min(known, key=lambda cost: cost.interval[1])
 
     def _is_less_than_before(self, gap: Cost) -> bool:
         return self.by_accuracy is not None and gap.value < self.by_accuracy.value

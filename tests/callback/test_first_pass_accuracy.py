@@ -1,9 +1,10 @@
 """The accuracy on training samples before the model was trained on them."""
 
+import keras
 import numpy as np
 import pytest
 
-from keras_shiftguard.callback.first_pass_accuracy import FirstPassAccuracy
+from keras_shiftguard.callback.first_pass_accuracy import FirstPassAccuracy, has_random_layers
 
 
 def watched(of_batches, steps, name="accuracy"):
@@ -37,3 +38,27 @@ def test_nothing_is_read_without_an_accuracy_or_without_validation():
     found = watched([0.5, 0.6], 2)
     assert found.minus_validation({"accuracy": 0.55}, 100, 0) is None
     assert FirstPassAccuracy(4).read({"accuracy": 0.5}, 100) is None  # no batch at all
+
+
+@pytest.mark.parametrize("value", [87.5, np.array([0.5, 0.6]), None, float("nan")])
+def test_what_is_no_share_is_not_used(value):
+    """A user's own metric may be a percentage, or have a value for each class."""
+    found = FirstPassAccuracy(2)
+    for batch in range(2):
+        found.add(batch, {"accuracy": value})
+    assert found.minus_validation({"accuracy": value, "val_accuracy": value}, 100, 100) is None
+    assert not found.began_trained(0.1, 100)
+
+
+def test_the_first_batch_shows_that_a_model_was_trained():
+    for first, is_trained in ((0.6, False), (0.95, True)):
+        assert watched([first, 0.9], 2).began_trained(0.5, 64) == is_trained
+
+
+def test_random_layers_make_the_accuracy_lower():
+    layers = keras.layers
+    plain = keras.Sequential([keras.Input((4,)), layers.Dense(2), layers.BatchNormalization()])
+    dropout = keras.Sequential([keras.Input((4,)), layers.Dropout(0.5), layers.Dense(2)])
+    assert not has_random_layers(plain) and has_random_layers(dropout)
+    assert FirstPassAccuracy(4).is_unbiased and not FirstPassAccuracy(4, True).is_unbiased
+    assert not FirstPassAccuracy(None).is_unbiased

@@ -188,18 +188,89 @@ def test_swapped_values_are_no_wrong_labels():
 
 
 @pytest.mark.backend
-@pytest.mark.parametrize("labels", ["swapped", "shuffled"])
-def test_labels_of_validation_that_belong_to_other_samples_are_told(labels):
+def test_exchanged_labels_of_two_classes_are_told():
     """With two classes, no test of class means can see it."""
     rng = np.random.default_rng(0)
     means = 1.2 * rng.normal(size=(2, 30))
     train, (x, y) = classes(rng, means, 2000), classes(rng, means, 600)
-    y = 1 - y if labels == "swapped" else rng.permutation(y)
     guard = sg.ShiftGuard(verbose=0)
-    with pytest.warns(ShiftWarning, match="labels of validation seem to belong to other samples"):
-        network().fit(*train, validation_data=(x, y), epochs=2, callbacks=[guard], verbose=0)
+    with pytest.warns(ShiftWarning, match="labels and the inputs of validation do not seem to"):
+        network().fit(*train, validation_data=(x, 1 - y), epochs=2, callbacks=[guard], verbose=0)
     (found,) = guard.report.findings
     assert found.kind == "concept" and found.cost > 0.4 and found.since == 1
+
+
+def test_shuffled_labels_are_a_note():
+    """Training samples that belong together, as of one patient, would look the same."""
+    rng = np.random.default_rng(0)
+    means = 1.2 * rng.normal(size=(2, 30))
+    train, (x, y) = classes(rng, means, 2000), classes(rng, means, 600)
+    guard, y = quiet_guard(), rng.permutation(y)
+    network().fit(*train, validation_data=(x, y), epochs=2, callbacks=[guard], verbose=0)
+    assert not guard.report.findings
+    (note,) = guard.report.notes
+    assert "do not seem to belong together" in note and "of one patient" in note
+
+
+@pytest.mark.thorough
+def test_a_subject_split_is_no_fault():
+    """The model knows each subject of training by its other rows, and none of validation."""
+    rng = np.random.default_rng(0)
+
+    def subjects(number, rows):
+        centres = rng.normal(size=(number, 30))
+        labels = rng.integers(0, 2, number)
+        who = rng.permutation(np.repeat(np.arange(number), rows))
+        x = centres[who] + 0.1 * rng.normal(size=(len(who), 30))
+        return x.astype("float32"), labels[who]
+
+    guard = quiet_guard()
+    train, validation = subjects(60, 60), subjects(600, 1)
+    network().fit(*train, validation_data=validation, epochs=2, callbacks=[guard], verbose=0)
+    assert guard.report.findings and not guard.report.shifted
+
+
+@pytest.mark.thorough
+def test_dropout_does_not_hide_a_cost():
+    """Dropout lowers Keras's training accuracy, so this accuracy refutes nothing."""
+    rng = np.random.default_rng(0)
+    means = 0.45 * rng.normal(size=(2, 30))
+    train, (x, y) = classes(rng, means, 4000), classes(rng, means, 1000)
+    wrong = np.where(rng.random(x.shape) < 0.35, x.mean(axis=0), x).astype("float32")
+    wrong[:, 0] += 2
+    layers = keras.layers
+    keras.utils.set_random_seed(0)
+    model = keras.Sequential(
+        [
+            *(keras.Input((30,)), layers.Dropout(0.5), layers.Dense(64, "relu")),
+            *(layers.Dropout(0.5), layers.Dense(1, "sigmoid")),
+        ]
+    )
+    model.compile(keras.optimizers.Adam(3e-3), "binary_crossentropy", metrics=["accuracy"])
+    guard = sg.ShiftGuard(verbose=0, on_shift="ignore")
+    model.fit(*train, validation_data=(wrong, y), callbacks=[guard], verbose=0)
+    assert guard.report.shifted and not guard._run.costs.is_unbiased
+
+
+@pytest.mark.thorough
+def test_a_trained_head_without_a_bias_is_known_by_its_first_batch():
+    rng = np.random.default_rng(0)
+    train, validation = table(rng, 1500, slope=0.2), table(rng, 1000, moved=0.8, slope=0.2)
+    keras.utils.set_random_seed(0)
+    layers = keras.layers
+    model = keras.Sequential(
+        [
+            *(keras.Input((30,)), layers.Dense(512, "relu", use_bias=False)),
+            layers.Dense(1, "sigmoid", use_bias=False),
+        ]
+    )
+    options = {"loss": "binary_crossentropy", "metrics": ["accuracy"]}
+    model.compile(keras.optimizers.Adam(3e-3), **options)
+    model.fit(*train, epochs=40, verbose=0)
+    model.compile(keras.optimizers.Adam(1e-4), **options)
+    guard = quiet_guard()
+    model.fit(*train, validation_data=validation, callbacks=[guard], verbose=0)
+    assert guard._run.costs.was_trained and not guard.report.shifted
 
 
 @pytest.mark.backend

@@ -67,15 +67,18 @@ def head_of(model: Any, backbone: Sequence[Any] = ()) -> str:
 
 
 def has_trained_head(model: Any) -> bool:
-    """Whether the bias of the last layer with a kernel has moved from its initial value, 0.
+    """Whether the last layer that can tell was trained; False if no layer can tell.
 
-    Returns False if the layer has no bias, or one with another initial value.
+    A bias whose initial value is 0 can tell, and so can the moving mean of batch norm.
     """
-    kernels = [a for a in walk(model) if not sublayers(a) and a.weights and _has_kernel(a)]
-    last = kernels[-1] if kernels else None
-    bias, begin = getattr(last, "bias", None), getattr(last, "bias_initializer", None)
-    is_zero_at_first = isinstance(begin, initializers.Zeros) and hasattr(bias, "shape")
-    return is_zero_at_first and not _all_equal(bias, 0.0)
+    for layer in reversed([a for a in walk(model) if not sublayers(a)]):
+        begin = getattr(layer, "bias_initializer", None)
+        is_zero_at_first = isinstance(begin, initializers.Zeros)
+        bias = getattr(layer, "bias", None) if is_zero_at_first else None
+        known = layer.moving_mean if _has_statistics(layer) else bias
+        if hasattr(known, "shape"):
+            return not _all_equal(known, 0.0)
+    return False
 
 
 def _predicts_a_map(model: Any, every: Sequence[Any]) -> bool:
