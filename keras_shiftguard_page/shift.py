@@ -139,9 +139,9 @@ def _quiet(
         advice = _advice(first, adapted, changed_in(first, findings))
         text = f"{_said([first])[:-1]}; {COST_UNCLEAR}."
         return Band(LOOK, text, facts, *advice, doubt(first))
-    why = "augmentation of training may explain it, or later epochs will show it"
+    why = "augmentation or crops of training may explain it, or its cost is not clear yet"
     facts = (Fact("cost not known yet", why), *dates)
-    return Band(LOOK, _said([first]), facts, "Wait for the next epochs: they show which.")
+    return Band(LOOK, _said([first]), facts, "Wait: if epochs follow, they show which.")
 
 
 def is_cost_unclear(finding: Mapping[str, Any]) -> bool:

@@ -76,8 +76,9 @@ class CostWatch:
         self._mirrored: dict[tuple[str, str], str] = {}
         # `ShiftCost.by_accuracy` of an interrupted or earlier fit, by the other stream.
         self._rough: dict[str, Cost | None] = {}
-        # Profile of validation in an earlier fit that `_rough` comes from, by the other stream.
-        self._earlier: dict[str, InputProfile] = {}
+        # Profiles of validation and of the other stream in an earlier fit that `_rough` comes from,
+        # by the other stream.
+        self._earlier: dict[str, tuple[InputProfile, InputProfile]] = {}
         self.was_trained = is_trained(model)
         self._mixes = False  # whether the samples of training are known to be mixtures
         self.unseen: Cost | None = None
@@ -88,14 +89,14 @@ class CostWatch:
     def follow(self, earlier: "CostWatch") -> None:
         """Takes over what an earlier fit measured with the same model.
 
-        Its rough costs are used if validation still has the same samples.
+        Its rough costs are used if training and validation still have the same samples.
         """
         self.was_trained = True  # also after `compile`, which makes a new optimizer
         self._rough, self._earlier = dict(earlier._rough), dict(earlier._earlier)
         self._rough |= {key: cost.by_accuracy for key, cost in earlier._measured.items()}
         for pair in earlier._shift.pairs:
             if pair.stream == "validation" and pair.against in earlier._measured:
-                self._earlier[pair.against] = pair.current
+                self._earlier[pair.against] = pair.current, pair.reference
         self._shift.is_too_early = earlier._shift.is_too_early
 
     def update(self, streams: Mapping[str, Stream], epoch: int, is_last: bool = False) -> None:
@@ -167,12 +168,15 @@ class CostWatch:
                 for key, cost in rough.items()
             },
             "mirrored": [[*key, how] for key, how in self._mirrored.items()],
+            "mixes": self._mixes,
         }
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Restores the state that `state()` returned."""
         self._priced = {key: (frozenset(names), int(n)) for key, names, n in state["priced"]}
         self._mirrored = {(str(a), str(b)): str(how) for a, b, how in state["mirrored"]}
+        self._mixes = bool(state.get("mixes", False))
+        self._earlier = {}
         self._rough = {
             key: None if c is None else Cost(c[0], (c[1], c[2]), int(c[3]), is_rough=True)
             for key, c in state["rough"].items()
@@ -211,7 +215,8 @@ class CostWatch:
             fed = chunks if apart else (stream.corrected(name, x) for x in chunks)
             return predicted_classes(self._model, name, fed)
 
-        if self._shift.is_first_visit and pair.against == "train" and not apart:
+        is_honest = self._shift.is_first_visit and not self._may_be_memorised(streams)
+        if is_honest and pair.against == "train" and not apart:
             self._check_mixtures(pair, streams["train"], predict)
         findings = pair.findings.values()
         covariate = [
@@ -262,9 +267,12 @@ class CostWatch:
             counts = pair.reference.labels.counts, pair.current.labels.counts
             right = predict([images]) == current.labels
             mix = cost_of_mix(right, current.labels, *counts)
-            if mix is not None and not has_learnt(right, current.labels):
-                mix = replace(mix, is_bound=True) if is_last else None
-                self._shift.is_too_early |= not costs
+            is_too_early = not has_learnt(right, current.labels)
+            if mix is not None and is_too_early:
+                low, high = mix.interval
+                mix = replace(mix, interval=(min(low, 0.0), high)) if is_last else None
+            if not costs:
+                self._shift.is_too_early = is_too_early
             costs["labels"] = mix
         elif labels is not None:
             costs["labels"] = None  # the labels are wrong: a cost of the class mix is dropped
@@ -315,10 +323,11 @@ class CostWatch:
         return self.was_trained or self._repeats
 
     def _is_known(self, pair: Pair) -> bool:
-        """Whether `_rough` has the cost of a pair, measured on the same samples of validation."""
+        """Whether `_rough` has the cost of a pair, measured on the same samples of both streams."""
         earlier = self._earlier.pop(pair.against, None)
-        if earlier is not None and not same_samples(earlier, pair.current):
-            del self._rough[pair.against]
+        streams = pair.current, pair.reference
+        if earlier and not all(map(same_samples, earlier, streams)):
+            self._rough.pop(pair.against, None)
         return pair.against in self._rough
 
     def _mirroring(

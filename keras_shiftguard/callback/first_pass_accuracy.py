@@ -57,9 +57,12 @@ class FirstPassAccuracy:
             batch: Index of the batch, counted from 0.
             logs: Keras's logs: means over the batches so far.
         """
+        if batch < self._batches:  # threads of Keras may end batches in another order
+            return
         self._batches = batch + 1
         if (name := _name(logs or {})) and logs is not None:
-            self._first = float(logs[name]) if batch == 0 else self._first
+            if batch == 0 and name != "binary_accuracy":  # it is high from the start for one-hot
+                self._first = float(logs[name])
             if self._batches <= self._begin:
                 self._before = self._batches, float(logs[name])
 
@@ -115,7 +118,13 @@ class FirstPassAccuracy:
 def has_random_layers(model: keras.Model) -> bool:
     """Whether layers of the model draw random numbers in training, as dropout does."""
     generators = keras.random.SeedGenerator
-    return any(isinstance(part, generators) for a in walk(model) for part in vars(a).values())
+    # A recurrent layer has a generator also without dropout.
+    layers = (
+        layer
+        for layer in walk(model)
+        if getattr(layer, "dropout", 1) or getattr(layer, "recurrent_dropout", 1)
+    )
+    return any(isinstance(part, generators) for layer in layers for part in vars(layer).values())
 
 
 def _name(logs: Mapping[str, Any]) -> str:

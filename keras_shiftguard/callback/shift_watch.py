@@ -53,8 +53,8 @@ class ShiftWatch:
         distinct_samples: How many independent samples the streams have, see `Independence`.
         known: Shifts that the user acknowledged, which raise no alarm.
         streams: Names of the streams of the run; `("prediction",)` for `model.predict`.
-        takes_crops: Whether the model may be trained on crops: then validation images that are
-            larger than those of training are a question, and no alarm.
+        takes_crops: Whether the model may be trained on crops: then validation images of another
+            size than those of training are a question, and no alarm.
 
     Attributes:
         report: The latest report; None before the first comparison.
@@ -104,6 +104,9 @@ class ShiftWatch:
         self.was_redrawn = False
         self.is_too_early = False
         self._own_notes: list[str] = []  # of `note`
+        # The first epoch of the latest row of epochs with a cost for an alarm, by stream, other
+        # stream and feature.
+        self._costly_since: dict[tuple[str, str, str], int | None] = {}
         self._redrawn_validation = ""  # note on validation with other samples in every epoch
         self._augmentation = ""  # sentence on the augmentation of training, once found
         self._training = InputProfile()  # sum of several epochs, only with `distinct_samples`
@@ -192,8 +195,21 @@ class ShiftWatch:
     def price(self, stream: str, against: str, costs: Mapping[str, Cost | None]) -> None:
         """Sets the costs of findings, by feature, and updates the report."""
         if self.tolerance is not None:
+            self._remember_costly(stream, against, costs, self.tolerance)
             self._monitor.price(stream, against, costs, self.tolerance)
             self.report = self._monitor.report(self._notes_of_passes)
+
+    def _remember_costly(
+        self, stream: str, against: str, costs: Mapping[str, Cost | None], tolerance: float
+    ) -> None:
+        """Remembers since when the cost of each feature has been one for an alarm."""
+        epoch = next(p.epoch for p in self.pairs if (p.stream, p.against) == (stream, against))
+        for feature, cost in costs.items():
+            key = stream, against, feature
+            if cost is not None and cost.is_alarm(tolerance):
+                self._costly_since.setdefault(key, epoch)
+            else:
+                self._costly_since.pop(key, None)
 
     def note(self, text: str) -> None:
         """Adds a note to the report."""
@@ -285,9 +301,10 @@ class ShiftWatch:
         return bool(costs) and all(finding.harmless for finding in costs)
 
     def _is_new(self, finding: Finding) -> bool:
-        """Whether the finding was made in the latest comparison of its streams."""
+        """Whether the finding has a cost for an alarm only since the latest comparison."""
         pairs = {(pair.stream, pair.against): pair for pair in self._monitor.pairs}
-        return pairs[finding.stream, finding.against].epoch == finding.since
+        since = self._costly_since.get((finding.stream, finding.against, finding.feature))
+        return pairs[finding.stream, finding.against].epoch == since
 
     def _is_open(self, finding: Finding) -> bool:
         """Whether the cost of a finding is unknown, or a later measurement may refute it."""
@@ -321,6 +338,7 @@ class ShiftWatch:
             "monitor": self._monitor.state(),
             "handled": [list(key) for key in sorted(self._handled)],
             "same_labels": self._same_labels,
+            "own_notes": self._own_notes,
             "visits": {name: getattr(self, name) for name in VISITS},
         }
 
@@ -332,6 +350,7 @@ class ShiftWatch:
         self._monitor.restore(state["monitor"])
         self._handled = {(str(a), str(b), str(c)) for a, b, c in state.get("handled", ())}
         self._same_labels = int(state.get("same_labels", 1))
+        self._own_notes = [str(text) for text in state.get("own_notes", ())]
         visits = state.get("visits", {})
         for name in VISITS:
             setattr(self, name, bool(visits.get(name, getattr(self, name))))

@@ -88,8 +88,7 @@ class Cost:
                 "tell"
             )
         if high <= 0 and self.is_rough:
-            better = f"the model does {-100 * self.value:.1f} points better than on training"
-            return f"no cost was found: {better}, as augmentation of training makes it"
+            return "no cost was found: the model is right more often than on training"
         if high <= 0:
             return "costs no accuracy"
         return f"costs {max(100 * self.value, 0.0):.1f} points of accuracy (up to {high:.1f})"

@@ -229,15 +229,15 @@ def _predict(model: keras.Model, samples: Samples, name: str = "") -> np.ndarray
         raise BadInputError(
             f"The model does not take this data. Received: shapes {shapes}. ({error})"
         ) from error
-    outputs = np.asarray(outputs)
-    wrong = int((~np.isfinite(outputs).reshape(len(outputs), -1).all(axis=1)).sum())
+    found = np.asarray(host_probabilities(outputs), "float64")
+    wrong = int((~np.isfinite(found).all(axis=1)).sum())
     if name and wrong:
         raise BadInputError(
-            f"The model returns NaN or infinity for {wrong:,} of {len(outputs):,} samples of "
+            f"The model returns NaN or infinity for {wrong:,} of {len(found):,} samples of "
             f"`{name}`. Check these samples for missing values, and the weights for a training "
             "that diverged."
         )
-    return np.nan_to_num(np.asarray(host_probabilities(outputs), "float64"))
+    return np.nan_to_num(found)
 
 
 def _row(found: dict[str, float]) -> list[float]:

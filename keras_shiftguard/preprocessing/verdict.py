@@ -117,7 +117,7 @@ def _not_stated(name: str) -> Hint:
     """Returns the hint that the only statement is not taken for one of several inputs."""
     sentence = (
         f"The stated convention is taken for the inputs with three channels, and not for {name!r}. "
-        f"To state it for this input as well, pass expects={{{name!r}: ...}} with all inputs."
+        "To state what this input expects, pass `expects` as a dict with an entry for each input."
     )
     return Hint("stated_inputs", sentence, 0.5)
 

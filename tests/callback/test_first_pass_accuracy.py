@@ -60,5 +60,20 @@ def test_random_layers_make_the_accuracy_lower():
     plain = keras.Sequential([keras.Input((4,)), layers.Dense(2), layers.BatchNormalization()])
     dropout = keras.Sequential([keras.Input((4,)), layers.Dropout(0.5), layers.Dense(2)])
     assert not has_random_layers(plain) and has_random_layers(dropout)
+    recurrent = keras.Sequential([keras.Input((4, 2)), layers.LSTM(3), layers.Dense(2)])
+    assert not has_random_layers(recurrent)
+    recurrent = keras.Sequential([keras.Input((4, 2)), layers.GRU(3, dropout=0.2)])
+    assert has_random_layers(recurrent)
     assert FirstPassAccuracy(4).is_unbiased and not FirstPassAccuracy(4, True).is_unbiased
     assert not FirstPassAccuracy(None).is_unbiased
+
+
+def test_batches_that_end_in_another_order():
+    """Threads of Keras may call the end of a batch late."""
+    found = watched([0.2, 0.4, 0.6, 0.8], 4)
+    found.add(1, {"accuracy": 0.3})
+    assert found.read({"accuracy": 0.5}, 400)[0] == pytest.approx(0.8)
+
+
+def test_binary_accuracy_of_one_hot_labels_is_high_from_the_start():
+    assert not watched([0.9, 0.9], 2, "binary_accuracy").began_trained(0.1, 64)

@@ -71,6 +71,18 @@ def test_the_costs_of_a_first_fit_do_not_excuse_other_validation_data(data):
     assert found.cost is None and found.cost_interval[1] > 0.1 and "at most" in found.cost_words
 
 
+def test_the_costs_of_a_fit_on_other_training_data_are_not_taken_over(data):
+    """They would make a memorised difference look like a smaller cost than before."""
+    train, validation = data
+    other = -train[0] + 0.3, train[1]
+    model, guard = network(), sg.ShiftGuard(verbose=0, on_shift="ignore")
+    options = {"validation_data": validation, "callbacks": [guard], "verbose": 0}
+    model.fit(*other, **options)
+    model.fit(*train, epochs=8, verbose=0)
+    model.fit(*train, **options)
+    assert not guard.report.shifted
+
+
 @pytest.mark.thorough
 @pytest.mark.parametrize("how", ["new guard", "initial_epoch", "validation_freq"])
 def test_a_trained_model_may_know_its_samples_by_heart(data, how):

@@ -38,7 +38,7 @@ def unrelated_labels(
     """
     accuracy = float((predicted == labels).mean())
     commonest = float(np.bincount(labels).max() / len(labels))
-    before = accuracy + lost.value
+    before = min(accuracy + lost.value, 1.0)
     skill, least = before - commonest, MIN_SKILL * (1 - commonest)
     error = max((lost.value - lost.interval[0]) / SIGMAS, 1e-12)
     if skill < least or accuracy - commonest > MAX_SHARE_OF_SKILL * skill:

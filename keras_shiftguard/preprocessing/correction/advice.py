@@ -1,5 +1,6 @@
 """Writes the line of Python that turns the input as fed into the input as expected."""
 
+import re
 from itertools import product
 from typing import Any
 
@@ -104,7 +105,7 @@ def for_tensors(line: str, data: Any, is_whole: bool) -> str:
         return line
     if library == "torch":
         line = line.replace("x[..., ::-1]", "x.flip(-1)").replace("x[:, ::-1]", "x.flip(1)")
-        line = line.replace("np.float32(", "torch.tensor(")
+        line = re.sub(r"np\.float32\((\[.*?\])\)", r"torch.tensor(\1, device=x.device)", line)
     return f"x = {AS_FLOATS[library]}; {line}" if is_whole else line
 
 

@@ -74,6 +74,7 @@ def has_trained_head(model: Any) -> bool:
     for layer in reversed([a for a in walk(model) if not sublayers(a)]):
         begin = getattr(layer, "bias_initializer", None)
         is_zero_at_first = isinstance(begin, initializers.Zeros)
+        is_zero_at_first &= not getattr(layer, "unit_forget_bias", False)
         bias = getattr(layer, "bias", None) if is_zero_at_first else None
         known = layer.moving_mean if _has_statistics(layer) else bias
         if hasattr(known, "shape"):
@@ -93,7 +94,11 @@ def _predicts_a_map(model: Any, every: Sequence[Any]) -> bool:
     """
     last: Any = every[-1] if len(every) > 1 else None
     filters, bias = getattr(last, "filters", None), getattr(last, "bias", None)
-    if filters is None or bias is None or last.activation is not activations.linear:
+    if (
+        filters is None
+        or bias is None
+        or getattr(last, "activation", None) is not activations.linear
+    ):
         return False
     maps = [t for t in model.outputs if len(t.shape) > 3] if has_graph(model) else []
     is_output = not has_graph(model) or any(filters in t.shape[1:] for t in maps)
