@@ -339,6 +339,7 @@ class ShiftWatch:
             "handled": [list(key) for key in sorted(self._handled)],
             "same_labels": self._same_labels,
             "own_notes": self._own_notes,
+            "costly_since": [[*key, epoch] for key, epoch in self._costly_since.items()],
             "visits": {name: getattr(self, name) for name in VISITS},
         }
 
@@ -351,6 +352,8 @@ class ShiftWatch:
         self._handled = {(str(a), str(b), str(c)) for a, b, c in state.get("handled", ())}
         self._same_labels = int(state.get("same_labels", 1))
         self._own_notes = [str(text) for text in state.get("own_notes", ())]
+        costly = state.get("costly_since", ())
+        self._costly_since = {(str(a), str(b), str(c)): epoch for a, b, c, epoch in costly}
         visits = state.get("visits", {})
         for name in VISITS:
             setattr(self, name, bool(visits.get(name, getattr(self, name))))
