@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 
 from keras_shiftguard.callback.independence import Independence
+from keras_shiftguard.callback.questions import Stage
 from keras_shiftguard.detection.acknowledged import Acknowledgement
-from keras_shiftguard.detection.causes.augmented import is_small, looks_augmented, may_be
+from keras_shiftguard.detection.causes.augmented import looks_augmented
 from keras_shiftguard.detection.causes.same_samples import (
     MAX_LEFT_OUT_ERRORS,
     MAX_NEAR_ERRORS,
@@ -19,7 +20,6 @@ from keras_shiftguard.detection.causes.same_samples import (
 )
 from keras_shiftguard.detection.cost import Cost
 from keras_shiftguard.detection.finding import Finding, source_of
-from keras_shiftguard.detection.labels.relabelled import labels_at_random
 from keras_shiftguard.detection.monitor import Pair, ShiftMonitor
 from keras_shiftguard.detection.plain_words import plain_sentence
 from keras_shiftguard.detection.planning import needs_in_words
@@ -28,7 +28,6 @@ from keras_shiftguard.errors import ShiftDetectedError, warn
 from keras_shiftguard.profiles import InputProfile, OutputSummary
 from tensorboard_plugin_shiftguard.metadata import FIRST_EPOCH
 
-LARGE_COST = 0.05  # a larger cost is an alarm at once; a smaller one only if it is found twice
 SHARE_OF_ALPHA = 0.1  # share of `alpha` for the finding that augmentation is on in validation
 # Attributes of `ShiftWatch` that are saved with its state.
 VISITS = (
@@ -192,6 +191,10 @@ class ShiftWatch:
         is_near_again = was_near and self.was_near and not self.was_redrawn
         self.is_unaugmented = errors == 0 or is_near_again
 
+    def call_redrawn(self) -> None:
+        """Notes that the kept samples of training surely changed between two passes."""
+        self.was_redrawn, self.is_unaugmented = True, False
+
     def price(self, stream: str, against: str, costs: Mapping[str, Cost | None]) -> None:
         """Sets the costs of findings, by feature, and updates the report."""
         if self.tolerance is not None:
@@ -229,66 +232,37 @@ class ShiftWatch:
     def mark_open(self, comes_again: bool) -> None:
         """Marks findings on training and another stream as open; open findings raise no alarm.
 
-        A finding is open (a "question") if augmentation of training could explain the finding and
-        its cost is not certain. The finding is no longer open after a second pass over the same
-        samples shows that training is not augmented. If no second pass follows, the cost decides
-        whether the finding is an alarm; without a cost, a finding on images stays open.
-
-        While the model has learned too little for shifts to cost accuracy, small findings are open
-        as well, and so are other class frequencies and large moves of columns. A small cost is an
-        alarm only if the next epoch finds it again, because a model that has just begun to learn
-        loses accuracy more easily.
-
-        If training is augmented, three kinds of findings are open after the last epoch too: small
-        ones, if the model has learned too little; those whose cost is not above 0 by three standard
-        errors; and labels of training that seem wrong at random, because augmentation also makes
-        classes look more alike.
-
-        Costs are measured for validation only. So for training compared with the reference,
-        findings that augmentation could explain are open in the first pass. In later passes they
-        are open only if `is_augmented` is true. The same rule applies to the target compared with
-        training, if there is validation. Augmentation that draws once for a batch also makes
-        epochs of training differ a little. They differ more if augmentation grows from epoch to
-        epoch: this is no alarm as long as validation loses nothing by differing from training.
+        `questions.py` has the reasons. Costs are measured for validation only, so training compared
+        with the reference is judged without them, and so is the target compared with training, if
+        there is validation.
 
         Args:
             comes_again: Whether another epoch follows.
         """
-        can_wait = comes_again if self.is_first_visit else not self.is_unaugmented
-        can_wait = can_wait and self.distinct_samples is None
-        is_redrawn = self.is_augmented or self.was_redrawn
-        moves_light = self.is_first_visit and self.tolerance is not None
-        moves_light |= is_redrawn
-        # No epoch follows that could show augmentation, and no cost was measured that could.
-        ends_unknown = self.is_first_visit and not comes_again and self.tolerance is not None
-        ends_unknown = ends_unknown and self.distinct_samples is None
-        self._monitor.mark_open(
-            "validation",
-            "train",
-            lambda finding: (
-                (can_wait and may_be(finding, moves_light) and self._is_open(finding))
-                or (ends_unknown and _looks_augmented(finding))
-                or (self.is_too_early and comes_again and _awaits_cost(finding))
-                or (self.is_too_early and is_redrawn and is_small(finding))
-                or (is_redrawn and _is_unsure(finding))
-                or (self.takes_crops and _is_size(finding))
-                or (is_redrawn and labels_at_random("training") in finding.explanation)
-                or (comes_again and self._is_new(finding) and _costs_little(finding))
-            ),
+        stage = Stage(
+            comes_again=comes_again,
+            is_first_visit=self.is_first_visit,
+            is_unaugmented=self.is_unaugmented,
+            is_augmented=self.is_augmented,
+            was_redrawn=self.was_redrawn,
+            is_too_early=self.is_too_early,
+            is_endless=self.distinct_samples is not None,
+            measures_costs=self.tolerance is not None,
+            takes_crops=self.takes_crops,
         )
-        may_wait = comes_again if self.is_first_visit else self.is_augmented
-        may_wait = may_wait and self.distinct_samples is None
+        self._monitor.mark_open(
+            "validation", "train", lambda found: stage.is_question(found, self._is_new(found))
+        )
         pairs = [("train", "reference")]
         pairs += [("target", "train")] if "validation" in self._first else []
         for pair in pairs:
-            self._monitor.mark_open(*pair, lambda finding: may_wait and may_be(finding))
-        is_redrawn |= bool(self._augmentation)
+            self._monitor.mark_open(*pair, stage.is_question_without_cost)
+        moves = self.is_augmented or self.was_redrawn or bool(self._augmentation)
+        harmless = self._loses_nothing
         self._monitor.mark_open(
             "train",
             FIRST_EPOCH,
-            lambda finding: (
-                is_redrawn and may_be(finding) and (is_small(finding) or self._loses_nothing)
-            ),
+            lambda found: moves and stage.is_change_of_augmentation(found, harmless),
         )
         self.report = self._monitor.report(self._notes_of_passes)
 
@@ -305,15 +279,6 @@ class ShiftWatch:
         pairs = {(pair.stream, pair.against): pair for pair in self._monitor.pairs}
         since = self._costly_since.get((finding.stream, finding.against, finding.feature))
         return pairs[finding.stream, finding.against].epoch == since
-
-    def _is_open(self, finding: Finding) -> bool:
-        """Whether the cost of a finding is unknown, or a later measurement may refute it."""
-        if finding.cost is None:
-            return True
-        # In the first pass, the operation that was undone may be augmentation of training.
-        return (finding.is_rough or self.is_first_visit) and not (
-            finding.harmless or finding.is_sure
-        )
 
     @property
     def needs(self) -> str:
@@ -509,36 +474,3 @@ class ShiftWatch:
             ]
         what = "an evaluation" if "validation" in self._first else "a prediction"
         return [f"{what} alone has nothing to compare with: pass ShiftGuard(reference=...)"]
-
-
-def _looks_augmented(finding: Finding) -> bool:
-    """Whether a finding on images has no cost, and augmentation may explain it."""
-    return finding.cost is None and finding.family != "other" and may_be(finding)
-
-
-def _is_size(finding: Finding) -> bool:
-    """Whether the finding is that all images of a stream have another size."""
-    return "/" not in finding.feature and finding.family == "resolution"
-
-
-def _costs_little(finding: Finding) -> bool:
-    """Whether a difference of the inputs costs less than `LARGE_COST`."""
-    is_small_cost = finding.cost is not None and finding.cost < LARGE_COST
-    return is_small_cost and not finding.harmless and finding.kind == "covariate"
-
-
-def _is_unsure(finding: Finding) -> bool:
-    """Whether a shift of the inputs has a cost that chance or augmentation may explain."""
-    if finding.kind != "covariate" or finding.cost is None:
-        return False
-    return not (finding.harmless or finding.is_sure)
-
-
-def _awaits_cost(finding: Finding) -> bool:
-    """Whether a later measurement of the cost decides whether the finding is an alarm.
-
-    A column of a table may move far without any effect on the model, the brightness of images not.
-    """
-    if finding.cost is not None or finding.kind == "preprocessing":
-        return False
-    return finding.family in ("other", "label") or is_small(finding)

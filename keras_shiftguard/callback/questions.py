@@ -1,0 +1,137 @@
+"""Questions: findings that are no alarms yet: augmentation or the next epoch may explain them.
+
+A right training pipeline must be quiet. Augmentation makes training differ from validation, and a
+model that has just begun to learn loses accuracy more easily. `Stage` decides from what is known
+after an epoch. For a finding on validation and training, each reason stands in a method of its own.
+"""
+
+from dataclasses import dataclass
+
+from keras_shiftguard.detection.causes.augmented import is_small, may_be
+from keras_shiftguard.detection.finding import Finding
+from keras_shiftguard.detection.labels.relabelled import labels_at_random
+
+LARGE_COST = 0.05  # a larger cost is an alarm at once; a smaller one only if it is found twice
+
+
+@dataclass(frozen=True)
+class Stage:
+    """What is known about training after an epoch.
+
+    Args:
+        comes_again: Whether another epoch follows.
+        is_first_visit: Whether training has had only one pass so far, without MixUp or CutMix.
+        is_unaugmented: Whether training is known to have the same samples in every epoch.
+        is_augmented: Whether the latest epoch showed augmentation.
+        was_redrawn: Whether some epoch surely had changed samples.
+        is_too_early: Whether the model has learned too little for shifts to cost accuracy.
+        is_endless: Whether the epochs do not repeat the same samples.
+        measures_costs: Whether costs decide what is an alarm.
+        takes_crops: Whether the model may be trained on crops.
+    """
+
+    comes_again: bool
+    is_first_visit: bool
+    is_unaugmented: bool
+    is_augmented: bool
+    was_redrawn: bool
+    is_too_early: bool
+    is_endless: bool
+    measures_costs: bool
+    takes_crops: bool
+
+    def is_question(self, finding: Finding, is_new: bool) -> bool:
+        """Whether a finding on validation and training raises no alarm yet.
+
+        Args:
+            finding: The finding.
+            is_new: Whether it has a cost for an alarm only since this epoch.
+        """
+        return (
+            self._may_be_augmentation(finding)
+            or self._is_never_explained(finding)
+            or self._awaits_learning(finding)
+            or self._is_explained_by_known_augmentation(finding)
+            or self._may_be_crops(finding)
+            or self._must_be_found_again(finding, is_new)
+        )
+
+    def is_question_without_cost(self, finding: Finding) -> bool:
+        """The same for two streams of which neither is validation, so that no cost is measured."""
+        may_wait = self.comes_again if self.is_first_visit else self.is_augmented
+        return may_wait and not self.is_endless and may_be(finding)
+
+    def is_change_of_augmentation(self, finding: Finding, loses_nothing: bool) -> bool:
+        """Whether a finding on training and its first epoch shows no more than augmentation.
+
+        Augmentation that draws once for a batch makes the epochs differ a little. They differ more
+        if augmentation grows from epoch to epoch, and then validation must lose nothing.
+
+        Args:
+            finding: The finding.
+            loses_nothing: Whether the differences of validation from training are harmless.
+        """
+        return may_be(finding) and (is_small(finding) or loses_nothing)
+
+    @property
+    def _is_redrawn(self) -> bool:
+        return self.is_augmented or self.was_redrawn
+
+    def _may_be_augmentation(self, finding: Finding) -> bool:
+        """A second pass will show whether training is augmented, or the cost is not sure.
+
+        Without a second pass, the cost decides.
+        """
+        can_wait = self.comes_again if self.is_first_visit else not self.is_unaugmented
+        if not can_wait or self.is_endless:
+            return False
+        moves_light = (self.is_first_visit and self.measures_costs) or self._is_redrawn
+        if not may_be(finding, moves_light):
+            return False
+        if finding.cost is None:
+            return True
+        # In the first pass, the operation that was undone may be augmentation of training.
+        may_be_refuted = finding.is_rough or self.is_first_visit
+        return may_be_refuted and not (finding.harmless or finding.is_sure)
+
+    def _is_never_explained(self, finding: Finding) -> bool:
+        """No epoch follows that could show augmentation, and no cost was measured that could."""
+        ends = self.is_first_visit and not self.comes_again
+        if not ends or not self.measures_costs or self.is_endless:
+            return False
+        return finding.cost is None and finding.family != "other" and may_be(finding)
+
+    def _awaits_learning(self, finding: Finding) -> bool:
+        """The model has learned too little, and small moves may turn out to cost nothing.
+
+        So may other class frequencies and large moves of columns of a table: a column may move far
+        without any effect on the model, the brightness of images not.
+        """
+        if not self.is_too_early:
+            return False
+        if self._is_redrawn and is_small(finding):
+            return True
+        if not self.comes_again or finding.cost is not None or finding.kind == "preprocessing":
+            return False
+        return finding.family in ("other", "label") or is_small(finding)
+
+    def _is_explained_by_known_augmentation(self, finding: Finding) -> bool:
+        """Training is augmented, and that may explain the cost or labels that seem wrong."""
+        if not self._is_redrawn:
+            return False
+        if labels_at_random("training") in finding.explanation:
+            return True  # augmentation makes classes look more alike
+        if finding.kind != "covariate" or finding.cost is None:
+            return False
+        return not (finding.harmless or finding.is_sure)
+
+    def _may_be_crops(self, finding: Finding) -> bool:
+        """All images have another size than those of training, which may be crops."""
+        is_size = "/" not in finding.feature and finding.family == "resolution"
+        return self.takes_crops and is_size
+
+    def _must_be_found_again(self, finding: Finding, is_new: bool) -> bool:
+        """The cost is small, and the model may only have begun to learn."""
+        if not (self.comes_again and is_new) or finding.kind != "covariate":
+            return False
+        return finding.cost is not None and finding.cost < LARGE_COST and not finding.harmless
