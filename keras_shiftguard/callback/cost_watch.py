@@ -1,6 +1,6 @@
 """`CostWatch`: measures, during a fit, how much accuracy is lost by shifts of validation."""
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence, Set
 from dataclasses import replace
 from typing import Any
 
@@ -8,7 +8,13 @@ import keras
 import numpy as np
 
 from keras_shiftguard.callback.shift_watch import ShiftWatch
-from keras_shiftguard.callback.visits import is_trained, repeats_samples, visits_of
+from keras_shiftguard.callback.visits import (
+    are_redrawn,
+    contents,
+    is_trained,
+    repeats_samples,
+    visits_of,
+)
 from keras_shiftguard.detection.causes import pipeline_change
 from keras_shiftguard.detection.causes.explanation import Explanation
 from keras_shiftguard.detection.causes.same_samples import same_samples
@@ -21,15 +27,9 @@ from keras_shiftguard.detection.monitor import Pair
 from keras_shiftguard.detection.sentences import stream_name
 from keras_shiftguard.detection.two_sample.frequencies import compare_frequencies
 from keras_shiftguard.errors import warn
-from keras_shiftguard.explain.shift_cost import (
-    Labelled,
-    Predict,
-    ShiftCost,
-    cost_of_mix,
-    cost_of_step,
-    has_learnt,
-    mirrored,
-)
+from keras_shiftguard.explain.labelled import Labelled, Predict
+from keras_shiftguard.explain.placement import mirrored, misplaced
+from keras_shiftguard.explain.shift_cost import ShiftCost, cost_of_mix, cost_of_step, has_learnt
 from keras_shiftguard.instrument.inference import predicted_classes
 from keras_shiftguard.instrument.model_outputs import is_classifier
 from keras_shiftguard.instrument.undisturbed import undisturbed
@@ -72,8 +72,8 @@ class CostWatch:
         self._priced: dict[str, tuple[frozenset[str], int]] = {}
         # The latest measurement, by the stream that validation is compared with ("other stream").
         self._measured: dict[str, ShiftCost] = {}
-        # By the other stream and the feature: how images are mirrored, e.g. "upside down".
-        self._mirrored: dict[tuple[str, str], str] = {}
+        # By the other stream and the feature: how images are misplaced, e.g. "upside down".
+        self._placed: dict[tuple[str, str], str] = {}
         # `ShiftCost.by_accuracy` of an interrupted or earlier fit, by the other stream.
         self._rough: dict[str, Cost | None] = {}
         # Profiles of validation and of the other stream in an earlier fit that `_rough` comes from,
@@ -84,6 +84,8 @@ class CostWatch:
         self.unseen: Cost | None = None
         self.is_unbiased = False
         self._repeats: bool | None = None  # result of `repeats_samples`, once known
+        # Hashes of the training samples that were kept at the first measurement.
+        self._first_contents: Set[int] | None = None
         self._has_failed = False
 
     def follow(self, earlier: "CostWatch") -> None:
@@ -167,14 +169,14 @@ class CostWatch:
                 key: None if cost is None else [cost.value, *cost.interval, cost.num_samples]
                 for key, cost in rough.items()
             },
-            "mirrored": [[*key, how] for key, how in self._mirrored.items()],
+            "mirrored": [[*key, how] for key, how in self._placed.items()],
             "mixes": self._mixes,
         }
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Restores the state that `state()` returned."""
         self._priced = {key: (frozenset(names), int(n)) for key, names, n in state["priced"]}
-        self._mirrored = {(str(a), str(b)): str(how) for a, b, how in state["mirrored"]}
+        self._placed = {(str(a), str(b)): str(how) for a, b, how in state["mirrored"]}
         self._mixes = bool(state.get("mixes", False))
         self._earlier = {}
         self._rough = {
@@ -227,7 +229,7 @@ class CostWatch:
         concept = [
             f.feature
             for f in findings
-            if f.family == "concept" or (pair.against, f.feature) in self._mirrored
+            if f.family == "concept" or (pair.against, f.feature) in self._placed
         ]
         share = min(pair.current.distinct_share, pair.reference.distinct_share)
         costs: dict[str, Cost | None] = {}
@@ -250,15 +252,18 @@ class CostWatch:
             details = details and (SEARCHES if is_image else bool(cost.columns))
             was_seen = self._may_be_memorised(streams)
             unseen = self.unseen if self.is_unbiased else None
+            self._look_for_redrawn(contents(streams["train"]), pair.reference.num_samples)
             visits = visits_of(self._shift, was_seen, epoch, unseen)
             found = cost.measure(predict, visits, details, is_last)
             self._shift.is_too_early = cost.is_too_early
             costs |= dict.fromkeys(covariate, found) | dict.fromkeys(concept, cost.rough)
-            is_rough = found is None or (found.is_rough and found.value > 0)
+            is_rough = found is None or found.is_rough or not found.is_sure
             if is_image and (concept or is_rough) and not cost.is_too_early:
-                found_mirrored = mirrored(predict, current, cost.reference, first)
-                if found_mirrored and _explains(found_mirrored[1].of_dependent(share), cost):
-                    costs |= self._mirroring(pair, [*concept, *covariate], found_mirrored)
+                placed = mirrored(predict, current, cost.reference, first) or misplaced(
+                    predict, current, cost.reference, first, not visits.is_unaugmented
+                )
+                if placed and _explains(placed[1].of_dependent(share), cost):
+                    costs |= self._placing(pair, [*concept, *covariate], placed)
         step = _step(pair, name) if source in pair.findings and not apart else None
         if step is not None:
             costs[source] = cost_of_step(predict, current, step, first)
@@ -316,6 +321,14 @@ class CostWatch:
             )
             self._shift.replace(named)
 
+    def _look_for_redrawn(self, now: Set[int], num_samples: int) -> None:
+        """Looks for augmentation in the kept training samples, whose `contents` are `now`."""
+        if self._first_contents is None:
+            self._first_contents = now
+        is_same_set = self._shift.distinct_samples is None
+        if is_same_set and are_redrawn(self._first_contents, now, num_samples):
+            self._shift.call_redrawn()
+
     def _may_be_memorised(self, streams: Mapping[str, Stream]) -> bool:
         """Whether the model may have seen the training samples before their first epoch ended."""
         if self._repeats is None:
@@ -330,27 +343,27 @@ class CostWatch:
             self._rough.pop(pair.against, None)
         return pair.against in self._rough
 
-    def _mirroring(
+    def _placing(
         self, pair: Pair, features: list[str], found: tuple[str, Cost]
     ) -> dict[str, Cost | None]:
-        """Returns the cost of mirrored images for each of `features`.
+        """Returns the cost of misplaced images for each of `features`.
 
-        The finding with the largest effect then names the mirroring as its explanation.
+        The finding with the largest effect then says how the images are misplaced.
 
         Args:
             pair: The streams with the findings.
-            features: The features that mirroring may explain.
-            found: Result of `mirrored`.
+            features: The features that the misplacing may explain.
+            found: Result of `mirrored` or `misplaced`.
         """
         how, cost = found
         first = max(features, key=lambda name: abs(pair.findings[name].effect_size))
-        self._mirrored[pair.against, first] = how
+        self._placed[pair.against, first] = how
         self._rename(pair.against, pair.findings[first])
         return dict.fromkeys(features, cost)
 
     def _rename(self, against: str, finding: Finding) -> None:
-        """Explains a finding by mirrored images, if `_mirrored` has an entry for it."""
-        how = self._mirrored.get((against, finding.feature))
+        """Explains a finding by misplaced images, if `_placed` has an entry for it."""
+        how = self._placed.get((against, finding.feature))
         if how is not None:
             text = f"{stream_name(finding.stream).capitalize()} images are {how}"
             text += f", and those of {stream_name(against)} are not"
@@ -392,11 +405,11 @@ def _represents(ids: np.ndarray, labels: LabelSummary) -> bool:
     return compare_frequencies(counts, labels.counts).p_value > MIN_P_OF_MIX
 
 
-def _explains(mirroring: Cost, measured: ShiftCost) -> bool:
-    """Whether mirroring surely costs accuracy, and no less than the two accuracies differ by."""
+def _explains(misplacing: Cost, measured: ShiftCost) -> bool:
+    """Whether misplaced images surely cost as much accuracy as the two accuracies differ by."""
     rough = measured.by_accuracy
-    is_more = rough is not None and rough.is_sure and rough.value > mirroring.interval[1]
-    return mirroring.is_sure and not is_more
+    is_more = rough is not None and rough.is_sure and rough.value > misplacing.interval[1]
+    return misplacing.is_sure and not is_more
 
 
 def _correction(stream: Stream) -> object:

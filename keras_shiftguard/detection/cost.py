@@ -31,15 +31,29 @@ class Cost:
     is_bound: bool = False
 
     @property
+    def sigmas(self) -> float:
+        """The value in standard errors."""
+        return SIGMAS * self.value / max(self.value - self.interval[0], 1e-12)
+
+    @property
     def is_sure(self) -> bool:
         """Whether the value is above 0 by more than three standard errors."""
-        return self.value > 3 * (self.value - self.interval[0]) / SIGMAS
+        return self.sigmas > 3
 
     def at_most(self, bound: float) -> "Cost":
         """Returns the cost with its value limited to `bound`, and its lower end moved as far."""
         low, high = self.interval
         excess = max(self.value - bound, 0.0)
         return replace(self, value=self.value - excess, interval=(low - excess, high))
+
+    def beyond(self, other: "Cost") -> "Cost":
+        """Returns the cost minus another one, measured on other samples; itself if that is < 0."""
+        if other.value <= 0:
+            return self
+        value = self.value - other.value
+        errors = self.value - self.interval[0], other.value - other.interval[0]
+        margin = (errors[0] ** 2 + errors[1] ** 2) ** 0.5
+        return replace(self, value=value, interval=(value - margin, value + margin))
 
     def of_dependent(self, share: float) -> "Cost":
         """Returns the cost with a wider interval, for samples that depend on each other.

@@ -13,7 +13,7 @@ difference is measured in one of three ways:
   memorizes training images, both accuracies are the same.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from copy import copy
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -24,6 +24,7 @@ from keras_shiftguard.adaptation.augmentation.bank import Bank
 from keras_shiftguard.detection.causes.explanation import Explanation
 from keras_shiftguard.detection.cost import SIGMAS, Cost, cost_of, gap_between
 from keras_shiftguard.explain.column_undo import cost_of_columns
+from keras_shiftguard.explain.labelled import MIN_SAMPLES, Labelled, Predict
 from keras_shiftguard.explain.level_match import LevelMatch, match_levels
 from keras_shiftguard.explain.style_search import DETAIL, GEOMETRY, LIGHT, Style, StyleSearch
 
@@ -40,28 +41,12 @@ MIN_UNDONE_LIGHT = 0.5
 # change, the remaining groups of operations (`LIGHT`, `DETAIL`, `GEOMETRY`) are not tried.
 SUFFICIENT_SHARE = 0.85
 MARGIN = 0.05  # undoing is preferred if it explains at most this share less than replaying
-MIN_SAMPLES = 100  # labelled images that a measurement needs
 # Smallest accuracy at which the cost is measured. On this scale, 0 is the accuracy of always
 # predicting the commonest class, and 1 is perfect. A model that has learned nothing yet has no
 # accuracy to lose. If 99 % of the samples are of one class, the mean accuracy of the classes can
 # show earlier that the model has learned.
 MIN_LEARNT = 0.3
 NO_STYLE = Style("", 0.0, 0.0, Bank(()), np.zeros(0), np.zeros(0))
-
-Predict = Callable[[list[np.ndarray]], np.ndarray]  # from images in chunks to predicted classes
-
-
-@dataclass(frozen=True)
-class Labelled:
-    """Labelled images as the model is fed them.
-
-    Args:
-        images: `(samples, ...)`, 4D.
-        labels: Class ids, `(samples,)`.
-    """
-
-    images: np.ndarray
-    labels: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -201,8 +186,9 @@ class ShiftCost:
         is_small = gap is not None and (gap.value <= 0 or (is_unaugmented and gap.interval[0] <= 0))
         if gap is not None and (is_honest or is_small or self._is_less_than_before(gap)):
             self.by_accuracy = gap
-        if gap is not None and (is_refuted or not visits.is_augmented):
-            self.bound = replace(gap, is_bound=True)
+        if gap is not None:
+            is_bound = is_refuted or not visits.is_augmented
+            self.bound = replace(gap, is_bound=True) if is_bound else None
         found = self._explained(predict, right, before) if details else None
         if found is None:
             harm = None if visits.is_first or not details else self._harm_of_levels(predict, right)
@@ -323,53 +309,6 @@ def cost_of_step(
         undone = np.flip(undone, 1 if channels_first else 3)
     right = predict([images]) == labels
     return cost_of(predict([np.ascontiguousarray(undone)]) == labels, right)
-
-
-def mirrored(
-    predict: Predict, current: Labelled, reference: Labelled | None, channels_first: bool
-) -> tuple[str, Cost] | None:
-    """Returns how images seem to be mirrored or turned, and the cost; None if no cost is sure.
-
-    Mirroring hardly changes the image attributes, but it changes the appearance of the classes. The
-    images of the reference must surely lose accuracy when they are mirrored in the same way. After
-    training with random flips they lose none, so the other images are not called mirrored.
-
-    Args:
-        predict: Runs the model in inference mode.
-        current: Labelled images, 4D.
-        reference: Labelled images that are known to be as in training; None if there are none.
-        channels_first: Whether the channels are the second axis.
-    """
-    if len(current.labels) < MIN_SAMPLES:
-        return None
-    first = 2 if channels_first else 1  # the axis of the rows
-    right = predict([current.images]) == current.labels
-    found = {
-        name: cost_of(predict([flipped]) == current.labels, right)
-        for name, flipped in _flipped(current.images, first).items()
-    }
-    name = max(found, key=lambda way: found[way].value)
-    if not found[name].is_sure:
-        return None
-    if reference is not None and len(reference.labels) >= MIN_SAMPLES:
-        flipped = _flipped(reference.images, first)[name]
-        right = predict([reference.images]) == reference.labels
-        lost = cost_of(right, predict([flipped]) == reference.labels)
-        if not lost.is_sure:
-            return None
-    return name, found[name]
-
-
-def _flipped(images: np.ndarray, first: int) -> dict[str, np.ndarray]:
-    """Returns images mirrored and turned in each way, by the name of the way."""
-    ways = {
-        "mirrored left to right": np.flip(images, first + 1),
-        "upside down": np.flip(images, first),
-        "turned by half": np.flip(images, (first, first + 1)),
-    }
-    if images.shape[first] == images.shape[first + 1]:
-        ways["transposed (rows and columns exchanged)"] = np.swapaxes(images, first, first + 1)
-    return {name: np.ascontiguousarray(way) for name, way in ways.items()}
 
 
 def _style(

@@ -5,13 +5,8 @@ import numpy as np
 import pytest
 from sklearn.datasets import load_digits
 
-from keras_shiftguard.explain.shift_cost import (
-    Labelled,
-    ShiftCost,
-    Visits,
-    cost_of_mix,
-    mirrored,
-)
+from keras_shiftguard.explain.labelled import Labelled
+from keras_shiftguard.explain.shift_cost import ShiftCost, Visits, cost_of_mix
 from keras_shiftguard.instrument.inference import predicted_classes
 from keras_shiftguard.instrument.measure import profile
 
@@ -161,31 +156,6 @@ def test_more_classes_than_are_counted_apart():
     right = np.random.default_rng(0).random(400) < np.where(labels == 0, 0.9, 0.5)
     cost = cost_of_mix(right, labels, np.array([200, 200]), np.array([100, 300]))
     assert 0.05 < cost.value < 0.15
-
-
-@pytest.mark.parametrize("first", [False, True])
-def test_mirroring_follows_the_layout_of_the_images(first):
-    rng = np.random.default_rng(0)
-    labels = np.arange(200) % 2
-    x = 0.1 * rng.random((200, 8, 8, 1))
-    x[labels == 1, :, :4] += 1  # bright on the left
-    x[labels == 0, :, 4:] += 1
-    x = x if not first else np.moveaxis(x, -1, 1)
-
-    def predict(chunks):
-        x = np.concatenate(chunks)
-        x = x if not first else np.moveaxis(x, 1, -1)
-        return (x[:, :, :4].mean((1, 2, 3)) < x[:, :, 4:].mean((1, 2, 3))).astype(int)
-
-    how, cost = mirrored(predict, Labelled(x, labels), None, first)
-    assert how == "mirrored left to right" and cost.value == 1
-    # Images of training are right as they are, unless they do not depend on their direction.
-    right, flipped = Labelled(x, 1 - labels), Labelled(x, labels)
-    assert mirrored(predict, flipped, right, first) is not None
-    assert mirrored(predict, flipped, Labelled(0 * x, 0 * labels), first) is None
-    # Those of a training with random flips: half of them gain what the other half loses.
-    half = np.where(np.arange(200) % 4 < 2, labels, 1 - labels)
-    assert mirrored(predict, flipped, Labelled(x, half), first) is None
 
 
 def test_a_model_that_was_trained_before_knows_its_images_by_heart():
