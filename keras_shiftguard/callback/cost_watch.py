@@ -22,6 +22,7 @@ from keras_shiftguard.detection.cost import Cost, gap_between
 from keras_shiftguard.detection.finding import Finding, source_of
 from keras_shiftguard.detection.labels.label_findings import RELABELLED
 from keras_shiftguard.detection.labels.relabelled import find_relabelling, fit_their_samples
+from keras_shiftguard.detection.labels.unlikely import MIN_SKILL, Ranked, unlikely_labels
 from keras_shiftguard.detection.labels.unrelated import are_exchanged, unrelated_labels
 from keras_shiftguard.detection.monitor import Pair
 from keras_shiftguard.detection.sentences import stream_name
@@ -30,7 +31,7 @@ from keras_shiftguard.errors import warn
 from keras_shiftguard.explain.labelled import Labelled, Predict
 from keras_shiftguard.explain.placement import mirrored, misplaced
 from keras_shiftguard.explain.shift_cost import ShiftCost, cost_of_mix, cost_of_step, has_learnt
-from keras_shiftguard.instrument.inference import predicted_classes
+from keras_shiftguard.instrument.inference import class_probabilities, predicted_classes
 from keras_shiftguard.instrument.model_outputs import is_classifier
 from keras_shiftguard.instrument.undisturbed import undisturbed
 from keras_shiftguard.profiles import InputProfile, LabelSummary
@@ -63,6 +64,7 @@ class CostWatch:
         unseen: Accuracy on training samples before the model was trained on them, minus that on
             validation after the present epoch; None if that is not known.
         is_unbiased: Whether `unseen` is not lowered by dropout or the like.
+        is_harder: Whether the loss on validation is above that on training.
     """
 
     def __init__(self, model: keras.Model, shift: ShiftWatch, sync: Callable[[], None]) -> None:
@@ -83,9 +85,11 @@ class CostWatch:
         self._mixes = False  # whether the samples of training are known to be mixtures
         self.unseen: Cost | None = None
         self.is_unbiased = False
+        self.is_harder = False
         self._repeats: bool | None = None  # result of `repeats_samples`, once known
         # Hashes of the training samples that were kept at the first measurement.
         self._first_contents: Set[int] | None = None
+        self._has_ranked = False  # whether a few wrong labels were looked for
         self._has_failed = False
 
     def follow(self, earlier: "CostWatch") -> None:
@@ -123,14 +127,17 @@ class CostWatch:
             warn(f"ShiftGuard could not measure what shifts cost ({error!r}).")
 
     def _check_labels(self, pair: Pair, streams: Mapping[str, Stream], epoch: int) -> None:
-        """Adds a finding if the labels of validation belong to other classes than its samples.
+        """Adds a finding if labels of validation do not belong to their samples.
 
-        If they only have nothing to do with the samples, this is a note. Keras's metrics must show
-        it, for training samples that were not seen before. So must predictions for the kept samples
-        of both streams: with batch norm, a model may be right only in training mode.
+        The model must not have memorized training samples. So labels that have nothing to do with
+        the samples must also show in Keras's metrics, for training samples that were not seen
+        before. And a few wrong labels are looked for once: when the model has learned, soon after
+        the beginning, if the loss on validation is above that on training.
         """
         shares = pair.current.distinct_share, pair.reference.distinct_share
-        if self.unseen is None or not self.unseen.is_sure or min(shares) < 1:
+        is_clear = self.unseen is not None and self.unseen.is_sure and min(shares) == 1
+        may_rank = self.is_harder and not self._has_ranked and epoch <= FIRST_EPOCHS
+        if not (is_clear or may_rank):
             return
         if any(not (f.negligible or f.expected) for f in pair.findings.values()):
             return
@@ -143,11 +150,35 @@ class CostWatch:
         ((name, _),) = streams["validation"].buffers.items()
         with undisturbed(self._model):
             there, here = (
-                predicted_classes(
+                class_probabilities(
                     self._model, name, (streams[stream].corrected(name, each.images),)
                 )
                 for stream, each in (("train", train), ("validation", current))
             )
+        if is_clear:
+            self._check_relation(there.argmax(axis=1), here.argmax(axis=1), train, current, epoch)
+        ranked = Ranked.of(there, train.labels)
+        if may_rank and ranked.skill >= MIN_SKILL:
+            self._has_ranked = True
+            found = unlikely_labels(Ranked.of(here, current.labels), ranked, "validation", "train")
+            if found is not None:
+                finding, cost = found
+                cost = cost.of_dependent(min(shares))
+                self._shift.add(replace(finding, since=epoch), cost)
+
+    def _check_relation(
+        self,
+        there: np.ndarray,
+        here: np.ndarray,
+        train: Labelled,
+        current: Labelled,
+        epoch: int,
+    ) -> None:
+        """Adds a finding or a note if labels of validation have nothing to do with its samples.
+
+        `there` and `here` are the predicted classes of training and validation.
+        """
+        assert self.unseen is not None
         lost = gap_between(
             there == train.labels, here == current.labels, train.labels, current.labels
         )

@@ -115,6 +115,17 @@ class FirstPassAccuracy:
         return self._first > commonest + TRAINED_SIGMAS * error
 
 
+def is_harder(logs: Mapping[str, Any]) -> bool:
+    """Whether the loss on validation is above the mean loss on training in the same epoch.
+
+    Args:
+        logs: Keras's logs at the end of the epoch.
+    """
+    train, validation = logs.get("loss"), logs.get("val_loss")
+    number = (int, float, np.floating)
+    return isinstance(train, number) and isinstance(validation, number) and bool(validation > train)
+
+
 def has_random_layers(model: keras.Model) -> bool:
     """Whether layers of the model draw random numbers in training, as dropout does."""
     generators = keras.random.SeedGenerator

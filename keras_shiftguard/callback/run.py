@@ -16,7 +16,11 @@ from keras_shiftguard.callback.closing_words import (
     shift_lines,
 )
 from keras_shiftguard.callback.cost_watch import CostWatch
-from keras_shiftguard.callback.first_pass_accuracy import FirstPassAccuracy, has_random_layers
+from keras_shiftguard.callback.first_pass_accuracy import (
+    FirstPassAccuracy,
+    has_random_layers,
+    is_harder,
+)
 from keras_shiftguard.callback.passes import PassCounter
 from keras_shiftguard.callback.preprocessing_watch import PreprocessingWatch
 from keras_shiftguard.callback.repair import Repair, log_alignment, log_outcome
@@ -272,6 +276,7 @@ class Run:
             return ""
         if self._first_pass is not None:
             self._judge_first_pass(self._first_pass, logs or {})
+        self.costs.is_harder = is_harder(logs or {})
         self._compare(epoch + 1, logs)
         self._first_pass = self.costs.unseen = None
         target = self.known.get("target", self.profiles.get("validation"))

@@ -40,10 +40,11 @@ class Cost:
         """Whether the value is above 0 by more than three standard errors."""
         return self.sigmas > 3
 
-    def at_most(self, bound: float) -> "Cost":
-        """Returns the cost with its value limited to `bound`, and its lower end moved as far."""
+    def at_most(self, bound: "Cost") -> "Cost":
+        """Returns the cost limited to an upper bound: the value, and the ends of its interval."""
         low, high = self.interval
-        excess = max(self.value - bound, 0.0)
+        excess = max(self.value - bound.value, 0.0)
+        high = min(high, max(bound.interval[1], self.value - excess))
         return replace(self, value=self.value - excess, interval=(low - excess, high))
 
     def beyond(self, other: "Cost") -> "Cost":

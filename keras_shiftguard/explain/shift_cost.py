@@ -204,7 +204,7 @@ class ShiftCost:
             # cost. This does not hold if augmentation makes these images harder.
             if cost.value > gap.interval[1]:
                 return gap
-            cost = cost.at_most(gap.value)
+            cost = cost.at_most(gap)
         rough = self.by_accuracy
         if rough is not None and rough.is_sure and rough.value > cost.interval[1]:
             return rough  # more is lost than the operation explains

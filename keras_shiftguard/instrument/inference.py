@@ -16,6 +16,14 @@ BATCH = 128
 def predicted_classes(model: keras.Model, name: str, chunks: Iterable[Any]) -> np.ndarray:
     """Returns the class that a classifier predicts for each sample, `(samples,)`.
 
+    For the arguments see `class_probabilities`.
+    """
+    return class_probabilities(model, name, chunks).argmax(axis=1)
+
+
+def class_probabilities(model: keras.Model, name: str, chunks: Iterable[Any]) -> np.ndarray:
+    """Returns the predicted probability of each class, `(samples, classes)`.
+
     Args:
         model: A classifier with one input. It is not changed: no function is compiled for it.
         name: Name of the model's input.
@@ -34,4 +42,4 @@ def predicted_classes(model: keras.Model, name: str, chunks: Iterable[Any]) -> n
                 outputs = outputs.reshape(len(outputs), -1)
             found.append(outputs)
     # Whether a single column holds probabilities or logits is decided on all samples together.
-    return ops.convert_to_numpy(probabilities(np.concatenate(found))).argmax(axis=1)
+    return np.asarray(ops.convert_to_numpy(probabilities(np.concatenate(found))))

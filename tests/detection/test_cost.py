@@ -83,10 +83,18 @@ def test_other_class_frequencies_alone_make_no_gap():
 
 
 def test_a_limited_cost_of_dependent_samples_keeps_its_error():
-    cost = Cost(0.5, (0.2, 0.8), 400).at_most(0.1)
-    assert cost.value == pytest.approx(0.1) and cost.interval == pytest.approx((-0.2, 0.8))
+    cost = Cost(0.5, (0.2, 0.8), 400).at_most(Cost(0.1, (0.0, 0.3), 400))
+    assert cost.value == pytest.approx(0.1) and cost.interval == pytest.approx((-0.2, 0.3))
     low, high = cost.of_dependent(0.25).interval
-    assert (low, high) == pytest.approx((-0.5, 1.5))
+    assert (low, high) == pytest.approx((-0.5, 0.5))
+
+
+def test_a_gain_of_other_samples_is_subtracted_with_its_error():
+    cost, other = Cost(0.10, (0.06, 0.14), 400), Cost(0.04, (0.01, 0.07), 300)
+    beyond = cost.beyond(other)
+    assert beyond.value == pytest.approx(0.06) and beyond.interval == pytest.approx((0.01, 0.11))
+    assert cost.beyond(Cost(-0.2, (-0.3, -0.1), 300)) == cost
+    assert cost.sigmas == pytest.approx(1.96 * 0.1 / 0.04)
 
 
 def test_classes_that_the_reference_lacks_make_no_gap():
