@@ -287,7 +287,10 @@ class CostWatch:
             visits = visits_of(self._shift, was_seen, epoch, unseen)
             found = cost.measure(predict, visits, details, is_last)
             self._shift.is_too_early = cost.is_too_early
-            costs |= dict.fromkeys(covariate, found) | dict.fromkeys(concept, cost.rough)
+            rough = cost.rough
+            if visits.is_augmented:
+                found, rough = (each and each.behind_augmentation() for each in (found, rough))
+            costs |= dict.fromkeys(covariate, found) | dict.fromkeys(concept, rough)
             is_rough = found is None or found.is_rough or not found.is_sure
             if is_image and (concept or is_rough) and not cost.is_too_early:
                 placed = mirrored(predict, current, cost.reference, first) or misplaced(

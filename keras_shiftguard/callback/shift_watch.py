@@ -271,7 +271,7 @@ class ShiftWatch:
         """Whether validation differs from training, and the measured costs of that are harmless."""
         pairs = {(pair.stream, pair.against): pair for pair in self._monitor.pairs}
         pair = pairs.get(("validation", "train"))
-        costs = [] if pair is None else [f for f in pair.findings.values() if f.cost is not None]
+        costs = [] if pair is None else [f for f in pair.findings.values() if f.cost_words]
         return bool(costs) and all(finding.harmless for finding in costs)
 
     def _is_new(self, finding: Finding) -> bool:

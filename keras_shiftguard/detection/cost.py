@@ -22,6 +22,8 @@ class Cost:
             Augmentation of one stream changes this difference as well.
         is_bound: Whether the cost may be anything up to the value, because the model may have
             memorized the samples of the other stream. Such a cost is never an alarm.
+        is_hidden: Whether the cost may be anything, because augmentation makes the samples of the
+            other stream harder.
     """
 
     value: float
@@ -29,6 +31,7 @@ class Cost:
     num_samples: int
     is_rough: bool = False
     is_bound: bool = False
+    is_hidden: bool = False
 
     @property
     def sigmas(self) -> float:
@@ -46,6 +49,10 @@ class Cost:
         excess = max(self.value - bound.value, 0.0)
         high = min(high, max(bound.interval[1], self.value - excess))
         return replace(self, value=self.value - excess, interval=(low - excess, high))
+
+    def behind_augmentation(self) -> "Cost":
+        """Returns the cost, as a hidden one if it only says that the other stream is harder."""
+        return replace(self, is_hidden=True) if self.is_rough and self.value <= 0 else self
 
     def beyond(self, other: "Cost") -> "Cost":
         """Returns the cost minus another one, measured on other samples; itself if that is < 0."""
@@ -87,6 +94,8 @@ class Cost:
     def in_words(self, tolerance: float) -> str:
         """Returns the cost in points of accuracy, as the end of a sentence."""
         low, high = (100 * bound for bound in self.interval)
+        if self.is_hidden:
+            return "cost unclear: augmentation makes training harder than validation"
         if self.is_bound and self.interval[1] > tolerance:
             return (
                 f"cost unclear: at most {high:.1f} points of accuracy; the model may know training "

@@ -116,11 +116,12 @@ class Finding:
             return replace(
                 self, cost=None, cost_interval=None, harmless=False, cost_words="", is_rough=False
             )
+        is_unknown = cost.is_bound or cost.is_hidden
         interval = (0.0, max(cost.interval[1], 0.0)) if cost.is_bound else cost.interval
         return replace(
             self,
-            cost=None if cost.is_bound else cost.value,
-            cost_interval=interval,
+            cost=None if is_unknown else cost.value,
+            cost_interval=None if cost.is_hidden else interval,
             harmless=self.kind != "preprocessing" and not cost.is_alarm(tolerance),
             cost_words=cost.in_words(tolerance),
             is_rough=cost.is_rough and not cost.is_sure,

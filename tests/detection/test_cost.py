@@ -1,6 +1,7 @@
 """The cost of a difference, its interval, and its effect on alarms."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -107,3 +108,14 @@ def test_classes_that_the_reference_lacks_make_no_gap():
         rights = rng.random((2, 1024)) < np.linspace(0.95, 0.1, 1000)[ids]
         alarms += gap_between(*rights, *ids).is_alarm(0.02)
     assert alarms <= 8
+
+
+def test_a_rough_gain_behind_augmentation_is_no_cost():
+    """Augmented training is harder, so more right predictions on validation prove nothing."""
+    gain = replace(Cost(-0.1, (-0.15, -0.05), 400), is_rough=True)
+    loss = replace(Cost(0.1, (0.05, 0.15), 400), is_rough=True)
+    measured = Cost(-0.1, (-0.15, -0.05), 400)
+    assert loss.behind_augmentation() == loss and measured.behind_augmentation() == measured
+    found = finding().with_cost(gain.behind_augmentation(), 0.01)
+    assert found.cost is None and found.cost_interval is None and found.harmless
+    assert "harder" in found.cost_words and not found.matters
