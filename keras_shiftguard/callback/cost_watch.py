@@ -7,6 +7,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from keras_shiftguard.callback.label_watch import LabelWatch
 from keras_shiftguard.callback.shift_watch import ShiftWatch
 from keras_shiftguard.callback.visits import (
     are_redrawn,
@@ -18,20 +19,16 @@ from keras_shiftguard.callback.visits import (
 from keras_shiftguard.detection.causes import pipeline_change
 from keras_shiftguard.detection.causes.explanation import Explanation
 from keras_shiftguard.detection.causes.same_samples import same_samples
-from keras_shiftguard.detection.cost import Cost, gap_between
+from keras_shiftguard.detection.cost import Cost
 from keras_shiftguard.detection.finding import Finding, source_of
-from keras_shiftguard.detection.labels.label_findings import RELABELLED
-from keras_shiftguard.detection.labels.relabelled import find_relabelling, fit_their_samples
-from keras_shiftguard.detection.labels.unlikely import MIN_SKILL, Ranked, unlikely_labels
-from keras_shiftguard.detection.labels.unrelated import are_exchanged, unrelated_labels
 from keras_shiftguard.detection.monitor import Pair
 from keras_shiftguard.detection.sentences import stream_name
 from keras_shiftguard.detection.two_sample.frequencies import compare_frequencies
 from keras_shiftguard.errors import warn
-from keras_shiftguard.explain.labelled import Labelled, Predict
+from keras_shiftguard.explain.labelled import labelled
 from keras_shiftguard.explain.placement import mirrored, misplaced
 from keras_shiftguard.explain.shift_cost import ShiftCost, cost_of_mix, cost_of_step, has_learnt
-from keras_shiftguard.instrument.inference import class_probabilities, predicted_classes
+from keras_shiftguard.instrument.inference import predicted_classes
 from keras_shiftguard.instrument.model_outputs import is_classifier
 from keras_shiftguard.instrument.undisturbed import undisturbed
 from keras_shiftguard.profiles import InputProfile, LabelSummary
@@ -61,10 +58,8 @@ class CostWatch:
     Attributes:
         was_trained: Whether the model was trained before this fit. The model may then have
             memorized the training samples before the first epoch.
-        unseen: Accuracy on training samples before the model was trained on them, minus that on
-            validation after the present epoch; None if that is not known.
-        is_unbiased: Whether `unseen` is not lowered by dropout or the like.
-        is_harder: Whether the loss on validation is above that on training.
+        labels: Checks of the labels; `labels.unseen` is a rough cost by Keras's own metrics.
+        is_unbiased: Whether `labels.unseen` is not lowered by dropout or the like.
     """
 
     def __init__(self, model: keras.Model, shift: ShiftWatch, sync: Callable[[], None]) -> None:
@@ -82,14 +77,11 @@ class CostWatch:
         # by the other stream.
         self._earlier: dict[str, tuple[InputProfile, InputProfile]] = {}
         self.was_trained = is_trained(model)
-        self._mixes = False  # whether the samples of training are known to be mixtures
-        self.unseen: Cost | None = None
+        self.labels = LabelWatch(model, shift, sync)
         self.is_unbiased = False
-        self.is_harder = False
         self._repeats: bool | None = None  # result of `repeats_samples`, once known
         # Hashes of the training samples that were kept at the first measurement.
         self._first_contents: Set[int] | None = None
-        self._has_ranked = False  # whether a few wrong labels were looked for
         self._has_failed = False
 
     def follow(self, earlier: "CostWatch") -> None:
@@ -118,78 +110,15 @@ class CostWatch:
         try:
             for pair in self._shift.pairs:
                 if (pair.stream, pair.against) == ("validation", "train"):
-                    self._check_labels(pair, streams, epoch)
+                    is_due = self.labels.is_due(pair, epoch) and self._can_run()
+                    if is_due and not self._may_be_memorised(streams):
+                        self.labels.check(pair, streams, epoch)
                 if pair.stream == "validation" and pair.findings:
                     with undisturbed(self._model):
                         self._update(pair, streams, epoch, is_last)
         except Exception as error:  # the user's own `call` may raise anything
             self._has_failed = True
             warn(f"ShiftGuard could not measure what shifts cost ({error!r}).")
-
-    def _check_labels(self, pair: Pair, streams: Mapping[str, Stream], epoch: int) -> None:
-        """Adds a finding if labels of validation do not belong to their samples.
-
-        The model must not have memorized training samples. So labels that have nothing to do with
-        the samples must also show in Keras's metrics, for training samples that were not seen
-        before. And a few wrong labels are looked for once: when the model has learned, soon after
-        the beginning, if the loss on validation is above that on training.
-        """
-        shares = pair.current.distinct_share, pair.reference.distinct_share
-        is_clear = self.unseen is not None and self.unseen.is_sure and min(shares) == 1
-        may_rank = self.is_harder and not self._has_ranked and epoch <= FIRST_EPOCHS
-        if not (is_clear or may_rank):
-            return
-        if any(not (f.negligible or f.expected) for f in pair.findings.values()):
-            return
-        train, current = (_labelled(streams[name]) for name in ("train", "validation"))
-        if train is None or current is None or not self._can_run():
-            return
-        if self._may_be_memorised(streams):
-            return
-        self._sync()
-        ((name, _),) = streams["validation"].buffers.items()
-        with undisturbed(self._model):
-            there, here = (
-                class_probabilities(
-                    self._model, name, (streams[stream].corrected(name, each.images),)
-                )
-                for stream, each in (("train", train), ("validation", current))
-            )
-        if is_clear:
-            self._check_relation(there.argmax(axis=1), here.argmax(axis=1), train, current, epoch)
-        ranked = Ranked.of(there, train.labels)
-        if may_rank and ranked.skill >= MIN_SKILL:
-            self._has_ranked = True
-            found = unlikely_labels(Ranked.of(here, current.labels), ranked, "validation", "train")
-            if found is not None:
-                finding, cost = found
-                cost = cost.of_dependent(min(shares))
-                self._shift.add(replace(finding, since=epoch), cost)
-
-    def _check_relation(
-        self,
-        there: np.ndarray,
-        here: np.ndarray,
-        train: Labelled,
-        current: Labelled,
-        epoch: int,
-    ) -> None:
-        """Adds a finding or a note if labels of validation have nothing to do with its samples.
-
-        `there` and `here` are the predicted classes of training and validation.
-        """
-        assert self.unseen is not None
-        lost = gap_between(
-            there == train.labels, here == current.labels, train.labels, current.labels
-        )
-        smaller = min(lost, self.unseen, key=lambda cost: cost.value)
-        found = unrelated_labels(smaller, here, current.labels, "validation", "train")
-        if found is None:
-            return
-        if are_exchanged(here, current.labels):
-            self._shift.add(replace(found, since=epoch), smaller)
-        else:
-            self._shift.note(found.explanation)
 
     def state(self) -> dict[str, Any]:
         """Returns the state for `restore`, as a tree for `profiles.storage`."""
@@ -201,14 +130,14 @@ class CostWatch:
                 for key, cost in rough.items()
             },
             "mirrored": [[*key, how] for key, how in self._placed.items()],
-            "mixes": self._mixes,
+            "mixes": self.labels.mixes,
         }
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Restores the state that `state()` returned."""
         self._priced = {key: (frozenset(names), int(n)) for key, names, n in state["priced"]}
         self._placed = {(str(a), str(b)): str(how) for a, b, how in state["mirrored"]}
-        self._mixes = bool(state.get("mixes", False))
+        self.labels.mixes = bool(state.get("mixes", False))
         self._earlier = {}
         self._rough = {
             key: None if c is None else Cost(c[0], (c[1], c[2]), int(c[3]), is_rough=True)
@@ -218,8 +147,7 @@ class CostWatch:
     def _update(self, pair: Pair, streams: Mapping[str, Stream], epoch: int, is_last: bool) -> None:
         for feature in pair.findings:
             self._rename(pair.against, pair.findings[feature])
-        if self._mixes:
-            self._call_mixtures(pair)
+        self.labels.call_mixtures(pair)
         features = frozenset(pair.findings)
         priced, since = self._priced.get(pair.against, (None, epoch))
         is_new = priced != features
@@ -231,7 +159,7 @@ class CostWatch:
         # to its images before the measurement. The difference of the corrected images is not known.
         # So no operation that explains it is searched, and no preprocessing step is undone.
         apart = _correction(streams["train"]) != _correction(streams["validation"])
-        current = _labelled(streams["validation"], corrected=apart)
+        current = labelled(streams["validation"], corrected=apart)
         if current is None or not self._can_run():
             return
         if not _represents(current.labels, pair.current.labels):
@@ -250,7 +178,7 @@ class CostWatch:
 
         is_honest = self._shift.is_first_visit and not self._may_be_memorised(streams)
         if is_honest and pair.against == "train" and not apart:
-            self._check_mixtures(pair, streams["train"], predict)
+            self.labels.check_mixtures(pair, streams["train"], predict)
         findings = pair.findings.values()
         covariate = [
             f.feature
@@ -269,7 +197,7 @@ class CostWatch:
             if is_new or known is None:
                 reference = None
                 if pair.against == "train":
-                    reference = _labelled(streams["train"], corrected=apart)
+                    reference = labelled(streams["train"], corrected=apart)
                 columns = [] if is_image else _columns(covariate, pair.significant, source)
                 cost = ShiftCost(current, reference, *_moves(pair, name), columns)
                 if self._is_known(pair):
@@ -282,7 +210,7 @@ class CostWatch:
             details = bool(covariate) and not apart
             details = details and (SEARCHES if is_image else bool(cost.columns))
             was_seen = self._may_be_memorised(streams)
-            unseen = self.unseen if self.is_unbiased else None
+            unseen = self.labels.unseen if self.is_unbiased else None
             self._look_for_redrawn(contents(streams["train"]), pair.reference.num_samples)
             visits = visits_of(self._shift, was_seen, epoch, unseen)
             found = cost.measure(predict, visits, details, is_last)
@@ -323,37 +251,6 @@ class CostWatch:
                 for key, cost in costs.items()
             },
         )
-
-    def _check_mixtures(self, pair: Pair, training: Stream, predict: Predict) -> None:
-        """Finds out whether training samples are mixtures rather than labelled wrongly at random.
-
-        Values of other samples (CutMix, swap noise of tables) make classes look more alike, as
-        wrong labels do.
-        """
-        found = pair.findings.get("labels/concept")
-        if found is None or found.family != RELABELLED:
-            return
-        labels = pair.reference.labels, pair.current.labels
-        relabelling = find_relabelling(*labels, level=1.0)
-        if relabelling is None or relabelling.looks_like or not relabelling.in_reference:
-            return
-        train = _labelled(training)
-        if train is not None and len(train.labels):
-            right = predict([train.images]) == train.labels
-            self._mixes = fit_their_samples(right, relabelling.wrong)
-            if self._mixes:
-                self._call_mixtures(pair)
-
-    def _call_mixtures(self, pair: Pair) -> None:
-        """Explains wrong labels of training by mixtures, in the findings of a pair."""
-        found = pair.findings.get("labels/concept")
-        if pair.against == "train" and found is not None and found.family == RELABELLED:
-            text = "Classes of training look more alike than those of validation, but the labels "
-            text += "fit: samples of training are mixtures, as augmentation makes them"
-            named = replace(
-                found, kind="covariate", family="augmentation", explanation=text, expected=True
-            )
-            self._shift.replace(named)
 
     def _look_for_redrawn(self, now: Set[int], num_samples: int) -> None:
         """Looks for augmentation in the kept training samples, whose `contents` are `now`."""
@@ -407,28 +304,6 @@ class CostWatch:
     def _can_run(self) -> bool:
         inputs = getattr(self._model, "inputs", None)
         return is_classifier(self._model) and (inputs is None or len(inputs) == 1)
-
-
-def _labelled(stream: Stream, corrected: bool = False) -> Labelled | None:
-    """Returns the kept, labeled images or rows of a stream.
-
-    Returns None if there are no labels, if there are several inputs, or if only parts of the
-    samples are kept (a frame of a video, a crop of a large image). For a part of a sample, the
-    model may predict another class.
-
-    Args:
-        stream: The stream.
-        corrected: Whether the correction of the stream is applied to the images.
-    """
-    if len(stream.sketches) != 1 or len(stream.buffers) != 1:
-        return None
-    ((name, kept),) = stream.buffers.items()
-    images, labels = kept.read()
-    if not len(labels) or labels.min() < 0 or not kept.is_whole:
-        return None
-    if corrected:
-        images = np.asarray(keras.ops.convert_to_numpy(stream.corrected(name, images)))
-    return Labelled(images, labels)
 
 
 def _represents(ids: np.ndarray, labels: LabelSummary) -> bool:

@@ -276,9 +276,9 @@ class Run:
             return ""
         if self._first_pass is not None:
             self._judge_first_pass(self._first_pass, logs or {})
-        self.costs.is_harder = is_harder(logs or {})
+        self.costs.labels.is_harder = is_harder(logs or {})
         self._compare(epoch + 1, logs)
-        self._first_pass = self.costs.unseen = None
+        self._first_pass = self.costs.labels.unseen = None
         target = self.known.get("target", self.profiles.get("validation"))
         lines = []
         if target is not None:
@@ -294,7 +294,7 @@ class Run:
         none = InputProfile()
         train, validation = (self.profiles.get(name, none) for name in ("train", "validation"))
         number = train.num_samples
-        self.costs.unseen = first.minus_validation(logs, number, validation.num_samples)
+        self.costs.labels.unseen = first.minus_validation(logs, number, validation.num_samples)
         self.costs.is_unbiased = first.is_unbiased
         counts = train.labels.counts
         if train.labels.are_classes and counts.sum():

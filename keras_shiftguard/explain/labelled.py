@@ -3,7 +3,10 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import keras
 import numpy as np
+
+from keras_shiftguard.statistics.stream import Stream
 
 MIN_SAMPLES = 100  # labelled images that a measurement needs
 
@@ -21,3 +24,25 @@ class Labelled:
 
     images: np.ndarray
     labels: np.ndarray
+
+
+def labelled(stream: Stream, corrected: bool = False) -> Labelled | None:
+    """Returns the kept, labeled images or rows of a stream.
+
+    Returns None if there are no labels, if there are several inputs, or if only parts of the
+    samples are kept (a frame of a video, a crop of a large image). For a part of a sample, the
+    model may predict another class.
+
+    Args:
+        stream: The stream.
+        corrected: Whether the correction of the stream is applied to the images.
+    """
+    if len(stream.sketches) != 1 or len(stream.buffers) != 1:
+        return None
+    ((name, kept),) = stream.buffers.items()
+    images, labels = kept.read()
+    if not len(labels) or labels.min() < 0 or not kept.is_whole:
+        return None
+    if corrected:
+        images = np.asarray(keras.ops.convert_to_numpy(stream.corrected(name, images)))
+    return Labelled(images, labels)

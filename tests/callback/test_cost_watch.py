@@ -8,10 +8,11 @@ import pytest
 from sklearn.datasets import load_digits
 
 import keras_shiftguard as sg
-from keras_shiftguard.callback.cost_watch import CostWatch, _labelled, _represents
+from keras_shiftguard.callback.cost_watch import CostWatch, _represents
 from keras_shiftguard.callback.shift_watch import ShiftWatch
 from keras_shiftguard.detection.finding import Finding
 from keras_shiftguard.errors import ShiftWarning
+from keras_shiftguard.explain.labelled import labelled
 from keras_shiftguard.instrument.step_correction import StepCorrection
 from keras_shiftguard.statistics.batch import spec_for
 from keras_shiftguard.statistics.stream import Stream
@@ -287,7 +288,7 @@ def test_frames_of_a_video_are_not_given_to_the_model():
     x = keras.ops.zeros((40, 3, 8, 8, 1))
     stream.update({"input": x}, x, keras.ops.zeros((40,), "int32"))
     assert stream.samples()[0]["input"].shape == (40, 8, 8, 1)
-    assert _labelled(stream) is None
+    assert labelled(stream) is None
 
 
 @pytest.mark.thorough

@@ -1,0 +1,144 @@
+"""`LabelWatch`: finds, with the predictions of the model, labels that do not fit their samples."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+
+import keras
+import numpy as np
+
+from keras_shiftguard.callback.shift_watch import ShiftWatch
+from keras_shiftguard.detection.cost import Cost, gap_between
+from keras_shiftguard.detection.labels.label_findings import RELABELLED
+from keras_shiftguard.detection.labels.relabelled import find_relabelling, fit_their_samples
+from keras_shiftguard.detection.labels.unlikely import MIN_SKILL, Ranked, unlikely_labels
+from keras_shiftguard.detection.labels.unrelated import are_exchanged, unrelated_labels
+from keras_shiftguard.detection.monitor import Pair
+from keras_shiftguard.explain.labelled import Labelled, Predict, labelled
+from keras_shiftguard.instrument.inference import class_probabilities
+from keras_shiftguard.instrument.undisturbed import undisturbed
+from keras_shiftguard.statistics.stream import Stream
+
+LAST_EPOCH_FOR_RANKS = 4  # later, the model knows the labels of training by heart
+
+
+class LabelWatch:
+    """Finds labels of validation that do not fit their samples, and mixtures in training.
+
+    Wrong labels are looked for only if Keras's metrics make them likely, so a healthy fit spends
+    nothing on it, and only with a model that has not memorized training samples.
+
+    Args:
+        model: The model that is trained, a classifier with one input.
+        shift: The comparisons of the streams, which get the findings.
+        sync: Function that copies the present weights to the model's variables.
+
+    Attributes:
+        unseen: Accuracy on training samples before the model was trained on them, minus that on
+            validation after the present epoch; None if that is not known.
+        is_harder: Whether the loss on validation is above that on training.
+        mixes: Whether the samples of training are known to be mixtures.
+    """
+
+    def __init__(self, model: keras.Model, shift: ShiftWatch, sync: Callable[[], None]) -> None:
+        self._model, self._shift, self._sync = model, shift, sync
+        self.unseen: Cost | None = None
+        self.is_harder = False
+        self.mixes = False
+        self._has_ranked = False  # whether a few wrong labels were looked for
+
+    def is_due(self, pair: Pair, epoch: int) -> bool:
+        """Whether wrong labels of validation are likely, and the inputs do not differ."""
+        differs = any(not (f.negligible or f.expected) for f in pair.findings.values())
+        return not differs and (self._may_be_unrelated(pair) or self._may_rank(epoch))
+
+    def check(self, pair: Pair, streams: Mapping[str, Stream], epoch: int) -> None:
+        """Adds a finding or a note if labels of validation do not fit their samples."""
+        train, current = (labelled(streams[name]) for name in ("train", "validation"))
+        if train is None or current is None:
+            return
+        self._sync()
+        ((name, _),) = streams["validation"].buffers.items()
+        with undisturbed(self._model):
+            there, here = (
+                class_probabilities(
+                    self._model, name, (streams[stream].corrected(name, each.images),)
+                )
+                for stream, each in (("train", train), ("validation", current))
+            )
+        if self._may_be_unrelated(pair):
+            self._check_relation(there.argmax(axis=1), here.argmax(axis=1), train, current, epoch)
+        ranked = Ranked.of(there, train.labels)
+        if self._may_rank(epoch) and ranked.skill >= MIN_SKILL:
+            self._has_ranked = True
+            now = Ranked.of(here, current.labels)
+            found = unlikely_labels(now, ranked, "validation", "train")
+            if found is not None:
+                finding, cost = found
+                share = min(pair.current.distinct_share, pair.reference.distinct_share)
+                self._shift.add(replace(finding, since=epoch), cost.of_dependent(share))
+
+    def check_mixtures(self, pair: Pair, training: Stream, predict: Predict) -> None:
+        """Finds out whether training samples are mixtures rather than labelled wrongly at random.
+
+        Values of other samples (CutMix, swap noise of tables) make classes look more alike, as
+        wrong labels do.
+        """
+        found = pair.findings.get("labels/concept")
+        if found is None or found.family != RELABELLED:
+            return
+        labels = pair.reference.labels, pair.current.labels
+        relabelling = find_relabelling(*labels, level=1.0)
+        if relabelling is None or relabelling.looks_like or not relabelling.in_reference:
+            return
+        train = labelled(training)
+        if train is not None and len(train.labels):
+            right = predict([train.images]) == train.labels
+            self.mixes = fit_their_samples(right, relabelling.wrong)
+            self.call_mixtures(pair)
+
+    def call_mixtures(self, pair: Pair) -> None:
+        """Explains wrong labels of training by mixtures, if training samples are mixtures."""
+        found = pair.findings.get("labels/concept")
+        is_relabelled = found is not None and found.family == RELABELLED
+        if self.mixes and pair.against == "train" and found is not None and is_relabelled:
+            text = "Classes of training look more alike than those of validation, but the labels "
+            text += "fit: samples of training are mixtures, as augmentation makes them"
+            named = replace(
+                found, kind="covariate", family="augmentation", explanation=text, expected=True
+            )
+            self._shift.replace(named)
+
+    def _may_be_unrelated(self, pair: Pair) -> bool:
+        """Whether Keras's metrics show surely more right predictions on unseen training samples."""
+        is_dependent = min(pair.current.distinct_share, pair.reference.distinct_share) < 1
+        return self.unseen is not None and self.unseen.is_sure and not is_dependent
+
+    def _may_rank(self, epoch: int) -> bool:
+        return self.is_harder and not self._has_ranked and epoch <= LAST_EPOCH_FOR_RANKS
+
+    def _check_relation(
+        self, there: np.ndarray, here: np.ndarray, train: Labelled, current: Labelled, epoch: int
+    ) -> None:
+        """Adds a finding or a note if the labels have nothing to do with the samples.
+
+        This must show in the predictions for the kept samples as well: with batch norm, a model may
+        be right only in training mode.
+
+        Args:
+            there: Predicted classes of training.
+            here: Predicted classes of validation.
+            train: The kept samples of training.
+            current: The kept samples of validation.
+            epoch: The epoch, counted from 1.
+        """
+        assert self.unseen is not None
+        rights = there == train.labels, here == current.labels
+        lost = gap_between(*rights, train.labels, current.labels)
+        smaller = min(lost, self.unseen, key=lambda cost: cost.value)
+        found = unrelated_labels(smaller, here, current.labels, "validation", "train")
+        if found is None:
+            return
+        if are_exchanged(here, current.labels):
+            self._shift.add(replace(found, since=epoch), smaller)
+        else:
+            self._shift.note(found.explanation)
