@@ -148,14 +148,22 @@ def _ways(height: int, width: int) -> list[Callable[[float], Undoing]]:
 
 
 def _read(images: np.ndarray, undoing: Undoing, channels_first: bool) -> Iterator[np.ndarray]:
-    """Yields images that are read at other positions, float32, in chunks."""
+    """Yields images that are read at other positions, in chunks."""
     down, right, degrees, zoom = undoing
     height, width = images.shape[2:4] if channels_first else images.shape[1:3]
+    if not degrees and zoom == 1:  # whole pixels need no interpolation
+        rows = np.clip(np.arange(height) + down, 0, height - 1)
+        columns = np.clip(np.arange(width) + right, 0, width - 1)
+        first = 2 if channels_first else 1  # the axis of the rows
+        for start in range(0, len(images), CHUNK):
+            x = images[start : start + CHUNK].take(rows, axis=first)
+            yield x.take(columns, axis=first + 1)
+        return
     dy = np.arange(height, dtype="float32")[:, None] - (height - 1) / 2
     dx = np.arange(width, dtype="float32")[None] - (width - 1) / 2
     cos, sin = np.cos(np.deg2rad(degrees)), np.sin(np.deg2rad(degrees))
-    at_x = (cos * dx - sin * dy) * zoom + (width - 1) / 2 + right
-    at_y = (sin * dx + cos * dy) * zoom + (height - 1) / 2 + down
+    at_x = (cos * dx - sin * dy) * zoom + (width - 1) / 2
+    at_y = (sin * dx + cos * dy) * zoom + (height - 1) / 2
     at_y, at_x = (ops.convert_to_tensor(at[None].astype("float32")) for at in (at_y, at_x))
     for start in range(0, len(images), CHUNK):
         x = images[start : start + CHUNK].astype("float32")
