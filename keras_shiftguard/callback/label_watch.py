@@ -47,9 +47,8 @@ class LabelWatch:
         self._has_ranked = False  # whether a few wrong labels were looked for
 
     def is_due(self, pair: Pair, epoch: int) -> bool:
-        """Whether wrong labels of validation are likely, and the inputs do not differ."""
-        differs = any(not (f.negligible or f.expected) for f in pair.findings.values())
-        return not differs and (self._may_be_unrelated(pair) or self._may_rank(epoch))
+        """Whether wrong labels of validation are likely, and no other difference explains it."""
+        return self._may_be_unrelated(pair) or self._may_rank(pair, epoch)
 
     def check(self, pair: Pair, streams: Mapping[str, Stream], epoch: int) -> None:
         """Adds a finding or a note if labels of validation do not fit their samples."""
@@ -68,7 +67,7 @@ class LabelWatch:
         if self._may_be_unrelated(pair):
             self._check_relation(there.argmax(axis=1), here.argmax(axis=1), train, current, epoch)
         ranked = Ranked.of(there, train.labels)
-        if self._may_rank(epoch) and ranked.skill >= MIN_SKILL:
+        if self._may_rank(pair, epoch) and ranked.skill >= MIN_SKILL:
             self._has_ranked = True
             now = Ranked.of(here, current.labels)
             found = unlikely_labels(now, ranked, "validation", "train")
@@ -110,11 +109,21 @@ class LabelWatch:
 
     def _may_be_unrelated(self, pair: Pair) -> bool:
         """Whether Keras's metrics show surely more right predictions on unseen training samples."""
+        if self.unseen is None or not self.unseen.is_sure:
+            return False
         is_dependent = min(pair.current.distinct_share, pair.reference.distinct_share) < 1
-        return self.unseen is not None and self.unseen.is_sure and not is_dependent
+        differs = any(not (f.negligible or f.expected) for f in pair.findings.values())
+        return not is_dependent and not differs
 
-    def _may_rank(self, epoch: int) -> bool:
-        return self.is_harder and not self._has_ranked and epoch <= LAST_EPOCH_FOR_RANKS
+    def _may_rank(self, pair: Pair, epoch: int) -> bool:
+        """Whether a few labels may be wrong, and the model has not learned those of training."""
+        if not self.is_harder or self._has_ranked or epoch > LAST_EPOCH_FOR_RANKS:
+            return False
+        # Findings that surely cost accuracy, or whose cost was not measured yet, explain the loss.
+        return not any(
+            f.is_sure or not (f.cost_words or f.negligible or f.expected)
+            for f in pair.findings.values()
+        )
 
     def _check_relation(
         self, there: np.ndarray, here: np.ndarray, train: Labelled, current: Labelled, epoch: int
