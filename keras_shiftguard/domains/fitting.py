@@ -96,8 +96,7 @@ def train(
     model.steps.assign(float(epochs[1] * len(pairs)))
     if model.views is not None:
         model.views.seed(seed)
-        seen = from_all([source_samples[0], target_samples[0]])
-        model.views.fit_scales(keras.tree.map_structure(_concatenated, *seen))
+        model.views.fit_scales(*from_all([source_samples[0], target_samples[0]]))
     x, y, *_ = from_all(measured)
     weights = _loss_weights(*source_samples[1:], kwargs.get("class_weight"))
     trained = from_all((to_numpy(source_samples[1]), weights))
@@ -130,10 +129,6 @@ def _loss_weights(labels: Any, weights: Any, class_weight: Any) -> np.ndarray | 
         return None
     each = np.array([float((class_weight or {}).get(k, 1.0)) for k in ids.tolist()])
     return each if weights is None else each * to_numpy(weights).reshape(-1)
-
-
-def _concatenated(*parts: Any) -> np.ndarray:
-    return np.concatenate([to_numpy(part) for part in parts])
 
 
 class _Repeatable:
