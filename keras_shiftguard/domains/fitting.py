@@ -19,7 +19,7 @@ from keras_shiftguard.domains.paired_batches import Pairs, is_one_shot
 from keras_shiftguard.domains.watch import AdaptationWatch
 from keras_shiftguard.errors import BadInputError
 from keras_shiftguard.instrument.processes import from_all, has_several_processes
-from keras_shiftguard.io.batches import batches, is_arrays, num_samples, to_numpy
+from keras_shiftguard.io.batches import BATCH_SIZE, batches, is_arrays, num_samples, to_numpy
 from keras_shiftguard.statistics.classes import host_class_ids
 
 MAX_SAMPLES = 512  # largest number of samples of each domain that are measured
@@ -77,10 +77,11 @@ def train(
     epochs = kwargs.get("initial_epoch", 0), kwargs.get("epochs", 1)
     seed = int(np.random.randint(2**31))  # keras.utils.set_random_seed makes it repeatable
     seed = int(from_all(np.asarray([seed]))[0])  # all processes use the seed of the first
+    batch_size = kwargs.pop("batch_size", None) or BATCH_SIZE
     pairs = Pairs(
         source,
         target,
-        batch_size=kwargs.pop("batch_size", None) or 32,
+        batch_size=batch_size,
         shuffle=bool(kwargs.pop("shuffle", True)),
         steps=kwargs.pop("steps_per_epoch", None),
         seed=seed,
@@ -104,7 +105,7 @@ def train(
     # One of several processes cannot copy all weights.
     judges = judges and not has_several_processes()
     target_x = from_all(target_samples[0])
-    watch = AdaptationWatch(model, (x, y), target_x, epochs, trained, keeps=judges)
+    watch = AdaptationWatch(model, (x, y), target_x, epochs, trained, judges, batch_size)
     model.judging = Outcome(model, watch) if judges else None
     model.outcome = ""
     callbacks = kwargs.pop("callbacks", None) or []

@@ -12,10 +12,10 @@ from keras_shiftguard.domains.evidence import Evidence, measure_evidence
 from keras_shiftguard.domains.pair import flat
 from keras_shiftguard.domains.pair_model import PairModel
 from keras_shiftguard.domains.report import Action
+from keras_shiftguard.instrument.layer_calls import no_gradients
 from keras_shiftguard.io.batches import num_samples, to_numpy
 from keras_shiftguard.statistics.classes import host_class_ids
 
-CHUNK = 512  # samples in one call of the model
 # A training with fewer than twice this many epochs is measured after each epoch. A longer training
 # is measured after every second, third, ... epoch.
 MAX_MEASUREMENTS = 15
@@ -38,6 +38,7 @@ class AdaptationWatch(keras.callbacks.Callback):
             (None for equal weights). Defaults to the labels of `source`, with equal weights.
         keeps: Whether to keep the weights from before training, for comparison with the adapted
             weights, if they solve the task already.
+        batch_size: Number of samples in one call of the model.
     """
 
     def __init__(
@@ -48,11 +49,13 @@ class AdaptationWatch(keras.callbacks.Callback):
         epochs: tuple[int, int],
         trained: tuple[Any, Any] | None = None,
         keeps: bool = False,
+        batch_size: int = 32,
     ) -> None:
         super().__init__()
         self.domain_model = model  # Keras itself sets `model`
         self.inputs, labels = source
         self.target = target
+        self.batch_size = batch_size
         self.start, self.last = epochs
         self.finished = self.measured = self.start  # epochs so far, and at the latest measurement
         self.every = max(1, self.last // MAX_MEASUREMENTS)  # epochs between measurements
@@ -145,10 +148,12 @@ class AdaptationWatch(keras.callbacks.Callback):
         """
         model = self.domain_model
         features, outputs = [], []
-        for start in range(0, num_samples(x), CHUNK):
-            part = keras.tree.map_structure(lambda a: a[start : start + CHUNK], x)  # noqa: B023
-            f, out = model.split.features_and_outputs(part, training=False)
-            p = out if self.labels is None else model.probabilities(out)
+        for start in range(0, num_samples(x), self.batch_size):
+            rows = slice(start, start + self.batch_size)
+            part = keras.tree.map_structure(lambda a: a[rows], x)  # noqa: B023
+            with no_gradients():
+                f, out = model.split.features_and_outputs(part, training=False)
+                p = out if self.labels is None else model.probabilities(out)
             features.append(ops.convert_to_numpy(flat(f)))
             outputs.append(ops.convert_to_numpy(p))
         return np.concatenate(features), np.concatenate(outputs)

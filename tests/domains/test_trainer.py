@@ -11,6 +11,7 @@ import pytest
 from adaptation_models import network, two_domains
 
 from keras_shiftguard.callback.guard import ShiftGuard
+from keras_shiftguard.domains.feature_split import Split
 from keras_shiftguard.domains.model import DomainAdaptationModel
 from keras_shiftguard.io.batches import SOURCE
 
@@ -26,6 +27,29 @@ def fitted(rng, method="mmd", compiled=None, model=None, **kwargs):
     history = built.fit(x, y, target_data=target, batch_size=16, verbose=0, **kwargs).history
     assert np.isfinite(history["loss"]).all()
     return built, history
+
+
+@pytest.mark.backend
+def test_the_domains_are_measured_in_batches_and_without_gradients(rng, monkeypatch):
+    """On PyTorch, the graph of 512 samples could need more memory than the training itself."""
+    called = []
+    call = Split.__init__
+
+    def watched(split, *args):
+        call(split, *args)
+        network = split.features_and_outputs
+
+        def outputs(x, training):
+            found = network(x, training=training)
+            if not training:
+                called.append((len(x), getattr(found[0], "requires_grad", False)))
+            return found
+
+        split.features_and_outputs = outputs
+
+    monkeypatch.setattr(Split, "__init__", watched)
+    fitted(rng, compiled=EAGER)
+    assert set(called) == {(16, False), (8, False)}  # 64 source samples and 40 target samples
 
 
 def weights(model):
@@ -109,6 +133,7 @@ def test_regression_and_one_unit(rng):
 REPLICAS = """
 import numpy as np, tensorflow as tf, keras
 from adaptation_models import network, two_domains
+from keras_shiftguard.domains.feature_split import Split
 from keras_shiftguard.domains.model import DomainAdaptationModel
 tf.config.set_logical_device_configuration(
     tf.config.list_physical_devices("CPU")[0], [tf.config.LogicalDeviceConfiguration()] * 2
