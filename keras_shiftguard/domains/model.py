@@ -285,16 +285,18 @@ class DomainAdaptationModel(PairModel):
             "entropy": self.entropy,
             "augmentation": keras.saving.serialize_keras_object(self.augmentation),
             "verbose": self.verbose,
+            "actions": [(a.epoch, a.what, a.reason) for a in self.actions],
         }
 
     @classmethod
     def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> Self:
         config = dict(config)
-        verbose = config.pop("verbose")
+        verbose, actions = config.pop("verbose"), config.pop("actions", [])
         for part in ("model", "augmentation"):
             config[part] = keras.saving.deserialize_keras_object(
                 config[part], custom_objects=custom_objects
             )
         loaded = cls(**config, verbose=0)  # prints no message on the feature layer
         loaded.verbose = verbose
+        loaded.actions = [Action(*each) for each in actions]
         return loaded

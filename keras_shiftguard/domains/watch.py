@@ -26,7 +26,8 @@ class AdaptationWatch(keras.callbacks.Callback):
 
     It measures before training and after each epoch; in long trainings less often, see
     `MAX_MEASUREMENTS`. The last epoch is always measured. With "auto" it also measures when the
-    first stage ends, which may be in the middle of an epoch.
+    first stage ends, which may be in the middle of an epoch. A training that resumes after the
+    first stage has no weights of it, and no `AutoGuard`.
 
     Args:
         model: The `DomainAdaptationModel`; the measurements are added to its list `looks`.
@@ -61,7 +62,7 @@ class AdaptationWatch(keras.callbacks.Callback):
         self.every = max(1, self.last // MAX_MEASUREMENTS)  # epochs between measurements
         # Training steps so far, those before the present epoch, and those of the first stage.
         self.steps_done = self.steps_before = 0
-        self.first_stage = float("inf")
+        self.first_stage: float | None = None  # known when the first epoch begins
         self.labels = host_class_ids(to_numpy(labels)) if model.num_classes else None
         self.keeps = keeps
         self.kept: list[np.ndarray] | None = None  # the weights from before training
@@ -74,23 +75,37 @@ class AdaptationWatch(keras.callbacks.Callback):
             self.guard = AutoGuard(model, ids, self.record_action, weights)
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
-        self.measure(self.start)
+        self.measure(self.start, acts=False)
         knows_task = self.domain_model.looks[-1].knows_task(self.domain_model.num_classes)
         if self.keeps and not self.start and knows_task:
             variables = self.domain_model.base.variables
             self.kept = [ops.convert_to_numpy(v) for v in variables]
-        if self.guard is not None:
-            self.steps_done = int(ops.convert_to_numpy(self.domain_model.steps_done))
-            end = FIRST_STAGE * float(ops.convert_to_numpy(self.domain_model.steps))
-            if self.steps_done < end:
-                self.first_stage = end
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        if self.first_stage is None:  # only now: `BackupAndRestore` may just have loaded the steps
+            self._begin_stages()
         self.steps_before = self.steps_done
+
+    def _begin_stages(self) -> None:
+        self.first_stage = float("inf")
+        if self.guard is None:
+            return
+        model = self.domain_model
+        self.steps_done = int(ops.convert_to_numpy(model.steps_done))
+        end = FIRST_STAGE * float(ops.convert_to_numpy(model.steps))
+        if self.steps_done < end:
+            self.first_stage = end
+            return
+        self.guard = None
+        if model.current_strength:
+            model.say(
+                "This training resumes after the first stage of 'auto', whose weights a checkpoint "
+                "does not hold: they cannot be restored if AdaMatch does harm."
+            )
 
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
         self.steps_done = self.steps_before + batch + 1
-        if self.steps_done >= self.first_stage:
+        if self.first_stage is not None and self.steps_done >= self.first_stage:
             self.first_stage = float("inf")
             self.evaluate(self.finished + 1)
 
@@ -115,21 +130,22 @@ class AdaptationWatch(keras.callbacks.Callback):
             return self.guard.kept, "after the first stage"
         return self.kept, "before adaptation"
 
-    def measure(self, epoch: int) -> None:
+    def measure(self, epoch: int, acts: bool = True) -> None:
         """Measures the model after `epoch` epochs, and adds the result to its `looks`."""
-        self.domain_model.looks.append(self.evaluate(epoch))
+        self.domain_model.looks.append(self.evaluate(epoch, acts))
         self.measured = epoch
 
-    def evaluate(self, epoch: int) -> Evidence:
-        """Measures the model in or after an epoch; an `AutoGuard`, if any, acts on the result.
+    def evaluate(self, epoch: int, acts: bool = True) -> Evidence:
+        """Measures the model in or after an epoch.
 
         Args:
             epoch: Number of the epoch, counted from 1; 0 before training.
+            acts: Whether the `AutoGuard`, if any, acts on the result.
         """
         _ = self.model  # on JAX: brings the variables up to date
         source, target = self.predict(self.inputs), self.predict(self.target)
         evidence = measure_evidence(epoch, source, self.labels, target)
-        if self.guard is not None:
+        if acts and self.guard is not None:
             self.guard.check(evidence, target[1], len(source[1]))
         return evidence
 
