@@ -116,6 +116,7 @@ def train(
     # The user's callbacks come last, so that they can override what `watch` sets.
     try:
         history = plain_fit(pairs, shuffle=False, callbacks=[watch, *callbacks], **kwargs)
+        watch.settle()
         model.judge()
     finally:
         model.judging = None  # frees the samples that it holds

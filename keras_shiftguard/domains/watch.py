@@ -13,6 +13,8 @@ from keras_shiftguard.domains.pair import flat
 from keras_shiftguard.domains.pair_model import PairModel
 from keras_shiftguard.domains.report import Action
 from keras_shiftguard.instrument.layer_calls import no_gradients
+from keras_shiftguard.instrument.model_outputs import fingerprint
+from keras_shiftguard.instrument.processes import has_several_processes
 from keras_shiftguard.io.batches import num_samples, to_numpy
 from keras_shiftguard.statistics.classes import host_class_ids
 
@@ -59,6 +61,7 @@ class AdaptationWatch(keras.callbacks.Callback):
         self.batch_size = batch_size
         self.start, self.last = epochs
         self.finished = self.measured = self.start  # epochs so far, and at the latest measurement
+        self.weights = ""  # a fingerprint of the weights at the latest measurement
         self.every = max(1, self.last // MAX_MEASUREMENTS)  # epochs between measurements
         # Training steps so far, those before the present epoch, and those of the first stage.
         self.steps_done = self.steps_before = 0
@@ -118,6 +121,19 @@ class AdaptationWatch(keras.callbacks.Callback):
         if self.measured < self.finished:  # the training was stopped early
             self.measure(self.finished)
 
+    def settle(self) -> None:
+        """Measures once more after `fit`, if the weights are no longer those last measured.
+
+        Keras writes the averages of `use_ema=True` to the model after the last epoch, a callback
+        such as `EarlyStopping` restores the best weights, and `AutoGuard` those of the first stage.
+        """
+        if self.weights != self._fingerprint():
+            self.measure(self.finished, acts=False)
+
+    def _fingerprint(self) -> str:
+        # One of several processes cannot copy all weights.
+        return "" if has_several_processes() else fingerprint(self.domain_model.base)
+
     @property
     def seconds(self) -> float:
         """Seconds since this callback was created, just before training."""
@@ -143,6 +159,7 @@ class AdaptationWatch(keras.callbacks.Callback):
             acts: Whether the `AutoGuard`, if any, acts on the result.
         """
         _ = self.model  # on JAX: brings the variables up to date
+        self.weights = self._fingerprint()
         source, target = self.predict(self.inputs), self.predict(self.target)
         evidence = measure_evidence(epoch, source, self.labels, target)
         if acts and self.guard is not None:

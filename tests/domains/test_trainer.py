@@ -288,3 +288,23 @@ def test_one_callback_or_a_list_of_keras_is_fine(rng, wrapped):
         one = keras.callbacks.CallbackList([one], add_history=True, model=built, epochs=2)
     built.fit(x, y, target_data=target, epochs=2, callbacks=one, verbose=0)
     assert seen == [0, 1] and len(built.looks) == 3
+
+
+@pytest.mark.backend
+@pytest.mark.parametrize("changed_by", ["callback", "optimizer"])
+def test_the_report_describes_the_weights_that_the_model_has(rng, changed_by):
+    x, y, target = two_domains(rng)
+    built = DomainAdaptationModel(network(), "features", "mmd", verbose=0)
+    averages = changed_by == "optimizer"
+    optimizer = keras.optimizers.SGD(0.3, use_ema=averages, ema_momentum=0.9)
+    built.compile(optimizer, LOSS(from_logits=True), metrics=["accuracy"], **EAGER)
+    # The first epoch counts as the best one, because the loss falls.
+    best = keras.callbacks.EarlyStopping("loss", mode="max", restore_best_weights=True, patience=9)
+    callbacks = [] if averages else [best]
+    built.fit(x, y, target_data=target, epochs=3, batch_size=16, verbose=0, callbacks=callbacks)
+    last = built.looks[-1]
+    assert [look.epoch for look in built.looks] == [0, 1, 2, 3, 3]
+    assert last.source_accuracy == pytest.approx(built.evaluate(x, y, verbose=0)[1])
+    if not averages:
+        assert last == built.looks[1] or last.distance == pytest.approx(built.looks[1].distance)
+    assert last.confidence < built.looks[-2].confidence
