@@ -20,7 +20,7 @@ from keras_shiftguard.domains.pair_model import PairModel
 from keras_shiftguard.domains.report import Action, AlignmentReport
 from keras_shiftguard.domains.views import Views, check_views
 from keras_shiftguard.errors import BadInputError, warn
-from keras_shiftguard.instrument.model_outputs import are_logits, is_classifier
+from keras_shiftguard.instrument.model_outputs import are_logits, is_classifier, last_activation
 from keras_shiftguard.instrument.processes import is_first_process
 
 
@@ -252,15 +252,23 @@ class DomainAdaptationModel(PairModel):
 
     def _read_loss(self) -> None:
         """Sets `num_classes` (0 if the loss is for regression); checks that the methods suit it."""
-        self.num_classes = max(self.split.num_outputs, 2) if is_classifier(self) else 0
+        is_for_classes = is_classifier(self.base, loss=self.loss)
+        self.num_classes = max(self.split.num_outputs, 2) if is_for_classes else 0
         wrong = [name for name in self.method_names if name in NEED_CLASSES]
         if not self.num_classes and wrong:
             raise BadInputError(
                 f"method={wrong[0]!r} needs class probabilities, but the loss is one for "
                 "regression. Use 'dann', 'mmd' or 'coral'."
             )
-        # Logits of one column may all lie in [0, 1], and would then pass for probabilities.
-        self.are_logits = are_logits(self) if self.split.num_outputs == 1 else None
+        if wrong and self.split.num_outputs > 1 and last_activation(self.base) == "sigmoid":
+            raise BadInputError(
+                f"method={wrong[0]!r} needs one class for each sample, and the model ends in "
+                f"{self.split.num_outputs} sigmoids, which are answers to as many questions. End "
+                "it in a softmax, or use 'dann', 'mmd', 'coral' or 'augmentation'."
+            )
+        # The values may mislead: logits of one column may all lie in [0, 1], and rows of
+        # probabilities in half precision may miss the sum 1.
+        self.are_logits = are_logits(self.base, self.loss)
         if self.views is not None and self.augmentation is None:
             check_views(self.base.inputs)
 

@@ -54,6 +54,12 @@ def test_a_method_with_classes_refuses_several_labels_of_a_sample():
     refused("one class for each sample", y=SEVERAL, loss="binary_crossentropy", method="adamatch")
 
 
+def test_a_method_with_classes_refuses_several_sigmoids():
+    model = keras.Sequential([network(), keras.layers.Activation("sigmoid")])
+    how = {"loss": "binary_crossentropy", "method": "auto", "feature_layer": "net"}
+    refused("ends in 2 sigmoids", y=np.eye(2)[Y], model=model, **how)
+
+
 def test_samples_with_several_labels_can_be_aligned():
     built = DomainAdaptationModel(network(), "features", "mmd", verbose=0)
     built.compile("sgd", "binary_crossentropy")

@@ -126,6 +126,32 @@ def test_logits_of_one_unit_are_not_taken_for_probabilities(rng):
         np.testing.assert_allclose(np.exp(log_p), p, atol=1e-6)
 
 
+@pytest.mark.parametrize("loss", ["sparse_categorical_crossentropy", lambda y, p: p[:, 0] * 0.0])
+def test_probabilities_of_half_precision_stay_probabilities(rng, loss):
+    """Their rows miss the sum 1 by more than outputs of unknown kind may: the layer tells."""
+    x, y, target = two_domains(rng)
+    base = keras.Sequential([network(), keras.layers.Softmax()])
+    model = DomainAdaptationModel(base, "net", "mmd", verbose=0)
+    model.compile("sgd", loss)
+    model.fit(x, y, target_data=target, verbose=0)
+    outputs = ops.convert_to_tensor(np.array([[0.8984375, 0.09814453]], "float32"))
+    p = ops.convert_to_numpy(model.probabilities(outputs))
+    np.testing.assert_allclose(p, [[0.9015, 0.0985]], atol=1e-3)
+    log_p = ops.convert_to_numpy(model.log_probabilities(outputs))
+    np.testing.assert_allclose(np.exp(log_p), p, atol=1e-6)
+
+
+def test_several_sigmoids_are_measured_as_shares(rng):
+    x, y, target = two_domains(rng)
+    base = keras.Sequential([network(), keras.layers.Activation("sigmoid")])
+    model = DomainAdaptationModel(base, "net", "mmd", verbose=0)
+    model.compile("sgd", "binary_crossentropy")
+    model.fit(x, np.eye(2)[y], target_data=target, verbose=0)
+    p = base.predict(target, verbose=0)
+    expected = (p / p.sum(axis=1, keepdims=True)).max(axis=1).mean()
+    assert model.looks[-1].confidence == pytest.approx(expected, abs=1e-5)
+
+
 @pytest.mark.thorough
 def test_batch_norm_remembers_one_pass_only(rng, monkeypatch):
     """The second forward pass of AdaMatch (source only) does not change the moving averages.
