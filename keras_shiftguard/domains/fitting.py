@@ -19,7 +19,14 @@ from keras_shiftguard.domains.paired_batches import Pairs, is_one_shot
 from keras_shiftguard.domains.watch import AdaptationWatch
 from keras_shiftguard.errors import BadInputError
 from keras_shiftguard.instrument.processes import from_all, has_several_processes
-from keras_shiftguard.io.batches import BATCH_SIZE, batches, is_arrays, num_samples, to_numpy
+from keras_shiftguard.io.batches import (
+    BATCH_SIZE,
+    batches,
+    is_arrays,
+    num_samples,
+    to_numpy,
+    without_pandas,
+)
 from keras_shiftguard.statistics.classes import host_class_ids
 
 MAX_SAMPLES = 512  # largest number of samples of each domain that are measured
@@ -46,7 +53,9 @@ def train(
     Returns:
         The Keras `History`.
     """
-    kwargs = dict(arguments)
+    names = ("sample_weight", "validation_data")
+    kwargs = arguments | {k: without_pandas(arguments[k]) for k in names if k in arguments}
+    x, y, target = map(without_pandas, (x, y, target))
     if callable(target) and not hasattr(target, "__iter__"):
         target = _Repeatable(target)
     source = _join_source(x, y, kwargs.pop("sample_weight", None))

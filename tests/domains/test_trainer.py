@@ -260,6 +260,20 @@ def test_source_and_target_come_in_any_form(rng, source_form, target_form):
     assert len(built.looks) == 3 and built.looks[-1].source_accuracy > 0
 
 
+def test_tables_of_pandas_are_arrays(rng):
+    pandas = pytest.importorskip("pandas")
+    x, y, target = two_domains(rng)
+    found = []
+    for table, column in ((np.asarray, np.asarray), (pandas.DataFrame, pandas.Series)):
+        keras.utils.set_random_seed(0)
+        built = DomainAdaptationModel(network(), "features", "mmd", verbose=0)
+        built.compile("sgd", LOSS(from_logits=True), run_eagerly=True)
+        more = {"sample_weight": column(np.ones(64)), "validation_data": (table(x), column(y))}
+        built.fit(table(x), column(y), target_data=table(target), verbose=0, **more)
+        found.append(weights(built))
+    np.testing.assert_array_equal(*found)
+
+
 def test_what_a_stream_showed_before_training_is_trained_on_as_well(rng):
     x, y, target = two_domains(rng, 64, 64)
     fed = []
