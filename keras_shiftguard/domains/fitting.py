@@ -105,6 +105,7 @@ def train(
                 method.restart()
     model.steps.assign(float(epochs[1] * len(pairs)))
     if model.views is not None:
+        model.views.check_layer(source_samples[0])
         model.views.seed(seed)
         model.views.fit_scales(*from_all([source_samples[0], target_samples[0]]))
     x, y, *_ = from_all(measured)

@@ -9,6 +9,7 @@ from keras import ops
 from keras_shiftguard.adaptation.augmentation.bank import Bank
 from keras_shiftguard.adaptation.augmentation.draws import Draws, GivenSeed, drawn_seed
 from keras_shiftguard.errors import BadInputError
+from keras_shiftguard.instrument.layer_calls import no_gradients
 
 # Strengths of the operations on images, in [0, 1], as in `AdaptiveAugmentation`. The weak view is
 # shifted by a few pixels. Each operation is applied to the strong view with the probability
@@ -81,6 +82,24 @@ class Views(keras.layers.Layer):
     def seed(self, seed: int) -> None:
         """Sets the seed of the random numbers."""
         self.generator.state.assign([seed, 0])
+
+    def check_layer(self, x: Any) -> None:
+        """Raises a BadInputError if the user's layer changes none of these samples, NumPy arrays.
+
+        A new `AdaptiveAugmentation` does so: all its strengths are 0.
+        """
+        if self.layer is None:
+            return
+        with no_gradients():
+            strong = self.layer(keras.tree.map_structure(ops.convert_to_tensor, x), training=True)
+        strong = map(ops.convert_to_numpy, keras.tree.flatten(strong))
+        pairs = zip(keras.tree.flatten(x), strong, strict=True)
+        if all(np.array_equal(a.astype(b.dtype), b) for a, b in pairs):
+            raise BadInputError(
+                f"`augmentation` changes no sample: the {type(self.layer).__name__} returned its "
+                "input, so there is no strong view. The strengths of a new AdaptiveAugmentation "
+                "are 0: call it on a batch, and then `set_strengths`."
+            )
 
     def fit_scales(self, source: Any, target: Any) -> None:
         """Sets the scale of each domain from samples of it, given as NumPy arrays."""

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from adaptation_models import as_array, network
 
+from keras_shiftguard.adaptation.augmentation.layer import AdaptiveAugmentation
 from keras_shiftguard.domains.feature_split import Split
 from keras_shiftguard.domains.model import DomainAdaptationModel
 from keras_shiftguard.errors import BadInputError, ShiftWarning
@@ -108,6 +109,19 @@ def test_images_of_another_range_get_the_fix():
     refused("/ 255", images, Y, 255 * images, model)
     refused(r"\* 255", 255 * images, Y, images, model)
     refused("image.resize", images, Y, np.zeros((20, 5, 5, 1), "float32"), model)
+
+
+def test_an_augmentation_must_change_something():
+    layers = [keras.layers.Flatten(), Dense(4), Dense(2)]
+    model = keras.Sequential([keras.Input((4, 4, 1)), *layers])
+    images = np.random.default_rng(0).random((64, 4, 4, 1)).astype("float32")
+    augmentation = AdaptiveAugmentation()
+    how = {"method": "adamatch", "augmentation": augmentation}
+    refused("`augmentation` changes no sample", images, Y, images, model, **how)
+    augmentation.set_strengths({"noise": 0.5})
+    adapted = DomainAdaptationModel(model, verbose=0, **how)
+    adapted.compile("sgd", "sparse_categorical_crossentropy", run_eagerly=True)
+    adapted.fit(images, Y, target_data=images, verbose=0)
 
 
 def test_tokens_need_an_augmentation_of_ones_own():

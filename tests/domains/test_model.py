@@ -174,7 +174,7 @@ def test_batch_norm_remembers_one_pass_only(rng, monkeypatch):
         features = keras.layers.Dense(4, name="features")(inputs)
         norm = keras.layers.BatchNormalization(name="norm")
         base = keras.Model(inputs, keras.layers.Dense(2)(norm(features)))
-        model = wrapped(method, base, "sgd", augmentation=keras.layers.Identity())
+        model = wrapped(method, base, "sgd", augmentation=keras.layers.Rescaling(1.001))
         model.fit(*(x, y), target_data=target, epochs=1, batch_size=32, shuffle=False, verbose=0)
         moved[method] = norm.moving_mean.numpy()
     assert np.abs(moved["mmd"]).max() > 1e-4
