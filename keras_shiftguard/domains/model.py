@@ -51,9 +51,10 @@ class DomainAdaptationModel(PairModel):
             - `"augmentation"`: the source is trained on weakly and strongly augmented samples,
               as in AdaMatch; the target has no loss.
 
-            Or `"auto"`: a first stage with `"augmentation"`, then AdaMatch. If measurements
-            without target labels show that AdaMatch does harm, the weights of the first
-            stage are restored.
+            Or `"auto"`: a first stage with `"augmentation"`, then AdaMatch. If the accuracy on the
+            source falls in the second stage, or nearly all of the target gets the same few
+            classes, the weights of the first stage are restored, and AdaMatch is switched off.
+            Other harm on the target is not seen, because its labels are not known.
         strength: Weight of the method. 0 switches the method off, and the training is then that of
             the plain model, bit for bit. For `"dann"` and `"cdan"`, `strength` is the largest
             factor of the reversed gradient.
@@ -68,8 +69,8 @@ class DomainAdaptationModel(PairModel):
             prints the estimated accuracy on the target.
 
     Attributes:
-        adapted_model: The plain model, compiled with the same loss and metrics. It
-            can be loaded where this package is not installed.
+        adapted_model: The plain model, compiled with the same loss and metrics, also if it was
+            compiled before. It can be loaded where this package is not installed.
         alignment: `AlignmentReport` on both domains, in words.
         actions: List of `Action`: changes during training, with reasons.
 
@@ -116,6 +117,7 @@ class DomainAdaptationModel(PairModel):
                 "not use it: the model is trained with the compiled loss, layer by layer."
             )
         self.base = model
+        self._has_compiled_base = False  # since the latest fit
         self.feature_layer = feature_layer
         self.method = method if isinstance(method, str) else names
         self.method_names = names
@@ -185,6 +187,7 @@ class DomainAdaptationModel(PairModel):
                 be used.
         """
         self._compile_if_needed()
+        self._has_compiled_base = False
         self._read_loss()
         if target_data is None or self.initial_strength == 0:
             self.expected = self.outcome = ""
@@ -199,13 +202,15 @@ class DomainAdaptationModel(PairModel):
     @property
     def adapted_model(self) -> keras.Model:
         """The wrapped model with its new weights, ready to `evaluate` and `save`."""
-        if self.compiled and not getattr(self.base, "compiled", False):
+        if self.compiled and not self._has_compiled_base:
+            self._has_compiled_base = True
             try:
                 self.base.compile_from_config(self.get_compile_config())
             except Exception as error:  # for example a custom loss that is not registered
                 warn(
-                    f"`adapted_model` is not compiled: {type(error).__name__}: {error} Call "
-                    "`compile` on it; `predict` works as it is."
+                    "`adapted_model` is not compiled with this loss and these metrics: "
+                    f"{type(error).__name__}: {error} Call `compile` on it; `predict` works as it "
+                    "is."
                 )
         return self.base
 
@@ -270,7 +275,7 @@ class DomainAdaptationModel(PairModel):
         # probabilities in half precision may miss the sum 1.
         self.are_logits = are_logits(self.base, self.loss)
         if self.views is not None and self.augmentation is None:
-            check_views(self.base.inputs)
+            check_views(self.base.inputs, self.method)
 
     def use_multi_label(self) -> None:
         """Prepares for a fit whose labels are several classes for each sample."""

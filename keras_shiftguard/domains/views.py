@@ -153,12 +153,12 @@ class Views(keras.layers.Layer):
         return tuple(x if v is None else ops.cast(v, x.dtype) for v in views)
 
 
-def check_views(inputs: Any) -> None:
+def check_views(inputs: Any, method: Any) -> None:
     """Raises a BadInputError if no input can be augmented."""
     if not any(_has_views(x) for x in inputs):
         received = [(tuple(x.shape), keras.backend.standardize_dtype(x.dtype)) for x in inputs]
         raise BadInputError(
-            "method='adamatch' needs a strong augmentation, and there is none of ours for these "
+            f"method={method!r} needs a strong augmentation, and there is none of ours for these "
             "inputs: pass `augmentation=` a layer that takes them. "
             f"Received: {received}"
         )

@@ -130,7 +130,7 @@ def test_tokens_need_an_augmentation_of_ones_own():
     x = keras.layers.Dense(4)(keras.layers.GlobalAveragePooling1D()(x))
     model = keras.Model(inputs, Dense(2)(x))
     tokens = np.random.default_rng(0).integers(0, 7, (64, 5)).astype("int32")
-    refused("pass `augmentation=`", tokens, Y, tokens, model, method="adamatch")
+    refused("'auto' needs .* pass `augmentation=`", tokens, Y, tokens, model, method="auto")
 
 
 @pytest.mark.parametrize(

@@ -84,6 +84,21 @@ def test_fit_evaluate_predict_save(rng, tmp_path, method):
     np.testing.assert_allclose(loaded.predict(x, verbose=0), answers, atol=1e-6)
 
 
+def test_the_plain_model_is_compiled_like_the_wrapper(rng):
+    """Also if it was compiled before; and a later `compile` of the user's own stays."""
+    x, y, target = two_domains(rng)
+    base = network()
+    base.compile("adam", "mse")
+    model = wrapped(model=base)
+    model.fit(x, y, target_data=target, verbose=0)
+    plain = model.adapted_model
+    found = plain.evaluate(x, y, verbose=0, return_dict=True)
+    assert found == pytest.approx(model.evaluate(x, y, verbose=0, return_dict=True))
+    assert "accuracy" in found and isinstance(plain.optimizer, keras.optimizers.SGD)
+    plain.compile("adam", "mse")
+    assert model.adapted_model.loss == "mse"
+
+
 @pytest.mark.thorough
 def test_augmentation_of_ones_own_is_saved(rng, tmp_path):
     x, y, target = two_domains(rng)
