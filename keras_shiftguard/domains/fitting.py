@@ -66,13 +66,16 @@ def train(
         kwargs["validation_data"] = validation
     if has_labels(target):
         model.say("`target_data` holds labels: they are left out.")
+    ignored = getattr(model.loss, "ignore_class", None)
     source, source_samples = _take_samples(source)
+    source_samples = _counted(source_samples, ignored)
     target, target_samples = _take_samples(target, "target_data")
-    if model.num_classes and is_multi_label(source_samples[1], model.num_classes):
+    labels = source_samples[1]
+    if isinstance(source, tuple) and len(source) > 1:  # all labels are at hand
+        labels = _counted((None, source[1], None), ignored)[1]
+    if model.num_classes and is_multi_label(labels, model.num_classes):
         model.use_multi_label()
-    remarks = check_streams(
-        source_samples[0], target_samples[0], source_samples[1], model.num_classes
-    )
+    remarks = check_streams(source_samples[0], target_samples[0], labels, model.num_classes)
     for remark in remarks:
         model.say(remark)
     model.expected = expectation(source_samples[0], target_samples[0]) if model.verbose else ""
@@ -80,7 +83,7 @@ def train(
         model.say(model.expected)
     measured, is_held_out = source_samples, False
     if validation is not None and not is_one_shot(validation):
-        held_out = _take_samples(validation)[1]
+        held_out = _counted(_take_samples(validation)[1], ignored)
         if num_samples(held_out[0]) >= MIN_TARGET_SAMPLES:  # fewer cannot be measured
             measured, is_held_out = held_out, True
     epochs = kwargs.get("initial_epoch", 0), kwargs.get("epochs", 1)
@@ -219,6 +222,17 @@ def _take_samples(data: Any, name: str = "x") -> tuple[Any, tuple[Any, Any, Any]
     if is_one_shot(data):
         data = _chain_batches(read, data)
     return data, taken
+
+
+def _counted(samples: tuple[Any, Any, Any], ignored: int | None) -> tuple[Any, Any, Any]:
+    """Returns the samples, `(x, y, sample_weight)`, whose class the loss does not ignore."""
+    if ignored is None or samples[1] is None:
+        return samples
+    kept = to_numpy(samples[1]).reshape(len(samples[1]), -1)[:, 0] != ignored
+    found: tuple[Any, Any, Any] = keras.tree.map_structure(
+        lambda a: None if a is None else to_numpy(a)[kept], samples
+    )
+    return found
 
 
 def _chain_batches(read: list[Any], rest: Any) -> Any:

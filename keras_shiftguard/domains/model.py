@@ -37,7 +37,8 @@ class DomainAdaptationModel(PairModel):
     Args:
         model: A functional or sequential model with one output, compiled or not.
         feature_layer: Name of the layer whose output `"dann"`, `"cdan"`, `"mmd"` and
-            `"coral"` align. Defaults to the layer that feeds the last layer with weights.
+            `"coral"` align; with other methods, it is only measured for the report. Defaults to
+            the layer that feeds the last layer with weights.
         method: One of these, or a tuple of them, whose losses are added. The methods follow the
             papers below; the class of each method lists how it differs from its paper.
 
@@ -113,8 +114,9 @@ class DomainAdaptationModel(PairModel):
         self.split = Split(model, feature_layer)
         if own := own_methods(model):
             warn(
-                f"{type(model).__name__} defines `{own[0]}` itself, and DomainAdaptationModel does "
-                "not use it: the model is trained with the compiled loss, layer by layer."
+                f"{type(model).__name__} itself defines `{'`, `'.join(own)}`, which "
+                "DomainAdaptationModel does not use: the model is trained and tested with the "
+                "compiled loss and metrics, layer by layer."
             )
         self.base = model
         self._has_compiled_base = False  # since the latest fit
