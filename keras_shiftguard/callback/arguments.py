@@ -152,8 +152,9 @@ def adaptations(adapt: Any, target_data: Any) -> tuple[str, ...]:
         if not isinstance(each, str) or each not in ADAPTATIONS:
             raise BadInputError(
                 "`adapt` must be False, True (which means 'augmentation'), 'augmentation', "
-                "'batch_norm', or a tuple of them. Adversarial alignment needs a head of its own: "
-                f"keras_shiftguard.DomainAdaptationModel(model). Received: adapt={adapt!r}"
+                "'batch_norm', or a tuple of them. To train on the target, wrap the model: "
+                "keras_shiftguard.DomainAdaptationModel(model, method='auto'). "
+                f"Received: adapt={adapt!r}"
             )
     if "batch_norm" in asked and target_data is None:
         raise BadInputError(

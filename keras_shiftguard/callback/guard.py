@@ -35,6 +35,7 @@ from keras_shiftguard.comparison import as_profile, check_alpha, check_tolerance
 from keras_shiftguard.detection.acknowledged import Acknowledgement
 from keras_shiftguard.detection.report import ShiftReport
 from keras_shiftguard.errors import BadInputError, warn
+from keras_shiftguard.instrument.keras_run import KerasRun
 from keras_shiftguard.instrument.model_inputs import input_shapes
 from keras_shiftguard.instrument.model_outputs import is_dense_prediction, predicts_numbers
 from keras_shiftguard.instrument.processes import is_first_process
@@ -314,6 +315,15 @@ class ShiftGuard(keras.callbacks.Callback):
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         mark_line(is_open=False)
         self._begin("train")
+        if "batch_norm" in self._repair.adapt:
+            later = KerasRun().callbacks_after(self)
+            undoing = [c for c in later if getattr(c, "restore_best_weights", False)]
+            if undoing:
+                warn(
+                    f"{type(undoing[0]).__name__}(restore_best_weights=True) comes after "
+                    "ShiftGuard in `callbacks`: it sets the weights again after "
+                    "adapt='batch_norm', and so undoes it. Put ShiftGuard last."
+                )
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         mark_line(is_open=False)

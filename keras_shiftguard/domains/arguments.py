@@ -24,7 +24,7 @@ def check_streams(source: Any, target: Any, labels: Any, num_classes: int) -> li
     Args:
         source: The first samples of the source, as the model gets them.
         target: The first samples of the target, as the model gets them.
-        labels: Labels of these source samples, or None.
+        labels: Labels of the source, of all samples that are at hand; or None.
         num_classes: Number of classes of the model; 0 for regression.
 
     Returns:
@@ -137,18 +137,23 @@ def has_labels(data: Any) -> bool:
 
 
 def check_options(
-    names: tuple[str, ...], strength: float, entropy: bool, units: Any, augmentation: Any
+    names: tuple[str, ...], strength: Any, entropy: bool, units: Any, augmentation: Any
 ) -> None:
     """Raises a BadInputError if an option is invalid, or does not fit the methods `names`."""
     if not isinstance(units, (list, tuple)) or not all(isinstance(n, int) and n > 0 for n in units):
         raise BadInputError(
             f"`units` must be a tuple of positive integers, such as (100,). Received: {units!r}"
         )
+    if tuple(units) != (100,) and not {"dann", "cdan"} & set(names):
+        raise BadInputError(
+            "`units` is an option of 'dann' and 'cdan', which have a domain head. "
+            f"Received: units={units!r}, method={names!r}"
+        )
     if augmentation is not None and not isinstance(augmentation, keras.layers.Layer):
         raise BadInputError(
             f"`augmentation` must be a Keras layer, or None. Received: {augmentation!r}"
         )
-    if not 0 <= strength < float("inf"):
+    if not isinstance(strength, int | float | np.number) or not 0 <= strength < float("inf"):
         raise BadInputError(
             f"`strength` must be a finite number, at least 0. Received: strength={strength!r}"
         )

@@ -101,8 +101,8 @@ def _check_model(model: Any) -> None:
 
 
 def own_methods(model: keras.Model) -> list[str]:
-    """Returns which of the methods that train a model its class defines in place of Keras."""
-    names = ("train_step", "compute_loss", "call")
+    """Returns which of the methods that train or test a model its class itself defines."""
+    names = ("train_step", "compute_loss", "call", "compute_metrics", "test_step")
     return [n for n in names if not getattr(type(model), n).__module__.startswith("keras.")]
 
 

@@ -19,7 +19,14 @@ from keras_shiftguard.domains.paired_batches import Pairs, is_one_shot
 from keras_shiftguard.domains.watch import AdaptationWatch
 from keras_shiftguard.errors import BadInputError
 from keras_shiftguard.instrument.processes import from_all, has_several_processes
-from keras_shiftguard.io.batches import batches, is_arrays, num_samples, to_numpy
+from keras_shiftguard.io.batches import (
+    BATCH_SIZE,
+    batches,
+    is_arrays,
+    num_samples,
+    to_numpy,
+    without_pandas,
+)
 from keras_shiftguard.statistics.classes import host_class_ids
 
 MAX_SAMPLES = 512  # largest number of samples of each domain that are measured
@@ -46,7 +53,9 @@ def train(
     Returns:
         The Keras `History`.
     """
-    kwargs = dict(arguments)
+    names = ("sample_weight", "validation_data")
+    kwargs = arguments | {k: without_pandas(arguments[k]) for k in names if k in arguments}
+    x, y, target = map(without_pandas, (x, y, target))
     if callable(target) and not hasattr(target, "__iter__"):
         target = _Repeatable(target)
     source = _join_source(x, y, kwargs.pop("sample_weight", None))
@@ -57,13 +66,16 @@ def train(
         kwargs["validation_data"] = validation
     if has_labels(target):
         model.say("`target_data` holds labels: they are left out.")
+    ignored = getattr(model.loss, "ignore_class", None)
     source, source_samples = _take_samples(source)
+    source_samples = _counted(source_samples, ignored)
     target, target_samples = _take_samples(target, "target_data")
-    if model.num_classes and is_multi_label(source_samples[1], model.num_classes):
+    labels = source_samples[1]
+    if isinstance(source, tuple) and len(source) > 1:  # all labels are at hand
+        labels = _counted((None, source[1], None), ignored)[1]
+    if model.num_classes and is_multi_label(labels, model.num_classes):
         model.use_multi_label()
-    remarks = check_streams(
-        source_samples[0], target_samples[0], source_samples[1], model.num_classes
-    )
+    remarks = check_streams(source_samples[0], target_samples[0], labels, model.num_classes)
     for remark in remarks:
         model.say(remark)
     model.expected = expectation(source_samples[0], target_samples[0]) if model.verbose else ""
@@ -71,16 +83,17 @@ def train(
         model.say(model.expected)
     measured, is_held_out = source_samples, False
     if validation is not None and not is_one_shot(validation):
-        held_out = _take_samples(validation)[1]
+        held_out = _counted(_take_samples(validation)[1], ignored)
         if num_samples(held_out[0]) >= MIN_TARGET_SAMPLES:  # fewer cannot be measured
             measured, is_held_out = held_out, True
     epochs = kwargs.get("initial_epoch", 0), kwargs.get("epochs", 1)
     seed = int(np.random.randint(2**31))  # keras.utils.set_random_seed makes it repeatable
     seed = int(from_all(np.asarray([seed]))[0])  # all processes use the seed of the first
+    batch_size = kwargs.pop("batch_size", None) or BATCH_SIZE
     pairs = Pairs(
         source,
         target,
-        batch_size=kwargs.pop("batch_size", None) or 32,
+        batch_size=batch_size,
         shuffle=bool(kwargs.pop("shuffle", True)),
         steps=kwargs.pop("steps_per_epoch", None),
         seed=seed,
@@ -95,9 +108,9 @@ def train(
                 method.restart()
     model.steps.assign(float(epochs[1] * len(pairs)))
     if model.views is not None:
+        model.views.check_layer(source_samples[0])
         model.views.seed(seed)
-        seen = from_all([source_samples[0], target_samples[0]])
-        model.views.fit_scales(keras.tree.map_structure(_concatenated, *seen))
+        model.views.fit_scales(*from_all([source_samples[0], target_samples[0]]))
     x, y, *_ = from_all(measured)
     weights = _loss_weights(*source_samples[1:], kwargs.get("class_weight"))
     trained = from_all((to_numpy(source_samples[1]), weights))
@@ -105,7 +118,7 @@ def train(
     # One of several processes cannot copy all weights.
     judges = judges and not has_several_processes()
     target_x = from_all(target_samples[0])
-    watch = AdaptationWatch(model, (x, y), target_x, epochs, trained, keeps=judges)
+    watch = AdaptationWatch(model, (x, y), target_x, epochs, trained, judges, batch_size)
     model.judging = Outcome(model, watch) if judges else None
     model.outcome = ""
     callbacks = kwargs.pop("callbacks", None) or []
@@ -116,6 +129,7 @@ def train(
     # The user's callbacks come last, so that they can override what `watch` sets.
     try:
         history = plain_fit(pairs, shuffle=False, callbacks=[watch, *callbacks], **kwargs)
+        watch.settle()
         model.judge()
     finally:
         model.judging = None  # frees the samples that it holds
@@ -130,10 +144,6 @@ def _loss_weights(labels: Any, weights: Any, class_weight: Any) -> np.ndarray | 
         return None
     each = np.array([float((class_weight or {}).get(k, 1.0)) for k in ids.tolist()])
     return each if weights is None else each * to_numpy(weights).reshape(-1)
-
-
-def _concatenated(*parts: Any) -> np.ndarray:
-    return np.concatenate([to_numpy(part) for part in parts])
 
 
 class _Repeatable:
@@ -212,6 +222,17 @@ def _take_samples(data: Any, name: str = "x") -> tuple[Any, tuple[Any, Any, Any]
     if is_one_shot(data):
         data = _chain_batches(read, data)
     return data, taken
+
+
+def _counted(samples: tuple[Any, Any, Any], ignored: int | None) -> tuple[Any, Any, Any]:
+    """Returns the samples, `(x, y, sample_weight)`, whose class the loss does not ignore."""
+    if ignored is None or samples[1] is None:
+        return samples
+    kept = to_numpy(samples[1]).reshape(len(samples[1]), -1)[:, 0] != ignored
+    found: tuple[Any, Any, Any] = keras.tree.map_structure(
+        lambda a: None if a is None else to_numpy(a)[kept], samples
+    )
+    return found
 
 
 def _chain_batches(read: list[Any], rest: Any) -> Any:

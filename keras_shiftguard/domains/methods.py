@@ -24,7 +24,7 @@ def method_names(method: Any) -> tuple[str, ...]:
     Raises:
         BadInputError: If it is neither `"auto"`, nor one of `METHODS`, nor a tuple of these.
     """
-    names = (method,) if isinstance(method, str) else tuple(method or ())
+    names = tuple(method) if isinstance(method, list | tuple) else (method,)
     if names == ("auto",):
         return names
     if not names or any(name not in METHODS for name in names) or len(set(names)) < len(names):

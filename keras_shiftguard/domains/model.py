@@ -20,7 +20,7 @@ from keras_shiftguard.domains.pair_model import PairModel
 from keras_shiftguard.domains.report import Action, AlignmentReport
 from keras_shiftguard.domains.views import Views, check_views
 from keras_shiftguard.errors import BadInputError, warn
-from keras_shiftguard.instrument.model_outputs import are_logits, is_classifier
+from keras_shiftguard.instrument.model_outputs import are_logits, is_classifier, last_activation
 from keras_shiftguard.instrument.processes import is_first_process
 
 
@@ -37,7 +37,8 @@ class DomainAdaptationModel(PairModel):
     Args:
         model: A functional or sequential model with one output, compiled or not.
         feature_layer: Name of the layer whose output `"dann"`, `"cdan"`, `"mmd"` and
-            `"coral"` align. Defaults to the layer that feeds the last layer with weights.
+            `"coral"` align; with other methods, it is only measured for the report. Defaults to
+            the layer that feeds the last layer with weights.
         method: One of these, or a tuple of them, whose losses are added. The methods follow the
             papers below; the class of each method lists how it differs from its paper.
 
@@ -51,9 +52,10 @@ class DomainAdaptationModel(PairModel):
             - `"augmentation"`: the source is trained on weakly and strongly augmented samples,
               as in AdaMatch; the target has no loss.
 
-            Or `"auto"`: a first stage with `"augmentation"`, then AdaMatch. If measurements
-            without target labels show that AdaMatch does harm, the weights of the first
-            stage are restored.
+            Or `"auto"`: a first stage with `"augmentation"`, then AdaMatch. If the accuracy on the
+            source falls in the second stage, or nearly all of the target gets the same few
+            classes, the weights of the first stage are restored, and AdaMatch is switched off.
+            Other harm on the target is not seen, because its labels are not known.
         strength: Weight of the method. 0 switches the method off, and the training is then that of
             the plain model, bit for bit. For `"dann"` and `"cdan"`, `strength` is the largest
             factor of the reversed gradient.
@@ -68,8 +70,8 @@ class DomainAdaptationModel(PairModel):
             prints the estimated accuracy on the target.
 
     Attributes:
-        adapted_model: The plain model, compiled with the same loss and metrics. It
-            can be loaded where this package is not installed.
+        adapted_model: The plain model, compiled with the same loss and metrics, also if it was
+            compiled before. It can be loaded where this package is not installed.
         alignment: `AlignmentReport` on both domains, in words.
         actions: List of `Action`: changes during training, with reasons.
 
@@ -112,10 +114,12 @@ class DomainAdaptationModel(PairModel):
         self.split = Split(model, feature_layer)
         if own := own_methods(model):
             warn(
-                f"{type(model).__name__} defines `{own[0]}` itself, and DomainAdaptationModel does "
-                "not use it: the model is trained with the compiled loss, layer by layer."
+                f"{type(model).__name__} itself defines `{'`, `'.join(own)}`, which "
+                "DomainAdaptationModel does not use: the model is trained and tested with the "
+                "compiled loss and metrics, layer by layer."
             )
         self.base = model
+        self._has_compiled_base = False  # since the latest fit
         self.feature_layer = feature_layer
         self.method = method if isinstance(method, str) else names
         self.method_names = names
@@ -185,6 +189,7 @@ class DomainAdaptationModel(PairModel):
                 be used.
         """
         self._compile_if_needed()
+        self._has_compiled_base = False
         self._read_loss()
         if target_data is None or self.initial_strength == 0:
             self.expected = self.outcome = ""
@@ -199,13 +204,15 @@ class DomainAdaptationModel(PairModel):
     @property
     def adapted_model(self) -> keras.Model:
         """The wrapped model with its new weights, ready to `evaluate` and `save`."""
-        if self.compiled and not getattr(self.base, "compiled", False):
+        if self.compiled and not self._has_compiled_base:
+            self._has_compiled_base = True
             try:
                 self.base.compile_from_config(self.get_compile_config())
             except Exception as error:  # for example a custom loss that is not registered
                 warn(
-                    f"`adapted_model` is not compiled: {type(error).__name__}: {error} Call "
-                    "`compile` on it; `predict` works as it is."
+                    "`adapted_model` is not compiled with this loss and these metrics: "
+                    f"{type(error).__name__}: {error} Call `compile` on it; `predict` works as it "
+                    "is."
                 )
         return self.base
 
@@ -252,17 +259,25 @@ class DomainAdaptationModel(PairModel):
 
     def _read_loss(self) -> None:
         """Sets `num_classes` (0 if the loss is for regression); checks that the methods suit it."""
-        self.num_classes = max(self.split.num_outputs, 2) if is_classifier(self) else 0
+        is_for_classes = is_classifier(self.base, loss=self.loss)
+        self.num_classes = max(self.split.num_outputs, 2) if is_for_classes else 0
         wrong = [name for name in self.method_names if name in NEED_CLASSES]
         if not self.num_classes and wrong:
             raise BadInputError(
                 f"method={wrong[0]!r} needs class probabilities, but the loss is one for "
                 "regression. Use 'dann', 'mmd' or 'coral'."
             )
-        # Logits of one column may all lie in [0, 1], and would then pass for probabilities.
-        self.are_logits = are_logits(self) if self.split.num_outputs == 1 else None
+        if wrong and self.split.num_outputs > 1 and last_activation(self.base) == "sigmoid":
+            raise BadInputError(
+                f"method={wrong[0]!r} needs one class for each sample, and the model ends in "
+                f"{self.split.num_outputs} sigmoids, which are answers to as many questions. End "
+                "it in a softmax, or use 'dann', 'mmd', 'coral' or 'augmentation'."
+            )
+        # The values may mislead: logits of one column may all lie in [0, 1], and rows of
+        # probabilities in half precision may miss the sum 1.
+        self.are_logits = are_logits(self.base, self.loss)
         if self.views is not None and self.augmentation is None:
-            check_views(self.base.inputs)
+            check_views(self.base.inputs, self.method)
 
     def use_multi_label(self) -> None:
         """Prepares for a fit whose labels are several classes for each sample."""
@@ -285,16 +300,18 @@ class DomainAdaptationModel(PairModel):
             "entropy": self.entropy,
             "augmentation": keras.saving.serialize_keras_object(self.augmentation),
             "verbose": self.verbose,
+            "actions": [(a.epoch, a.what, a.reason) for a in self.actions],
         }
 
     @classmethod
     def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> Self:
         config = dict(config)
-        verbose = config.pop("verbose")
+        verbose, actions = config.pop("verbose"), config.pop("actions", [])
         for part in ("model", "augmentation"):
             config[part] = keras.saving.deserialize_keras_object(
                 config[part], custom_objects=custom_objects
             )
         loaded = cls(**config, verbose=0)  # prints no message on the feature layer
         loaded.verbose = verbose
+        loaded.actions = [Action(*each) for each in actions]
         return loaded

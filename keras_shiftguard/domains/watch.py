@@ -12,10 +12,12 @@ from keras_shiftguard.domains.evidence import Evidence, measure_evidence
 from keras_shiftguard.domains.pair import flat
 from keras_shiftguard.domains.pair_model import PairModel
 from keras_shiftguard.domains.report import Action
+from keras_shiftguard.instrument.layer_calls import no_gradients
+from keras_shiftguard.instrument.model_outputs import fingerprint
+from keras_shiftguard.instrument.processes import has_several_processes
 from keras_shiftguard.io.batches import num_samples, to_numpy
 from keras_shiftguard.statistics.classes import host_class_ids
 
-CHUNK = 512  # samples in one call of the model
 # A training with fewer than twice this many epochs is measured after each epoch. A longer training
 # is measured after every second, third, ... epoch.
 MAX_MEASUREMENTS = 15
@@ -26,7 +28,8 @@ class AdaptationWatch(keras.callbacks.Callback):
 
     It measures before training and after each epoch; in long trainings less often, see
     `MAX_MEASUREMENTS`. The last epoch is always measured. With "auto" it also measures when the
-    first stage ends, which may be in the middle of an epoch.
+    first stage ends, which may be in the middle of an epoch. A training that resumes after the
+    first stage has no weights of it, and no `AutoGuard`.
 
     Args:
         model: The `DomainAdaptationModel`; the measurements are added to its list `looks`.
@@ -38,6 +41,7 @@ class AdaptationWatch(keras.callbacks.Callback):
             (None for equal weights). Defaults to the labels of `source`, with equal weights.
         keeps: Whether to keep the weights from before training, for comparison with the adapted
             weights, if they solve the task already.
+        batch_size: Number of samples in one call of the model.
     """
 
     def __init__(
@@ -48,17 +52,20 @@ class AdaptationWatch(keras.callbacks.Callback):
         epochs: tuple[int, int],
         trained: tuple[Any, Any] | None = None,
         keeps: bool = False,
+        batch_size: int = 32,
     ) -> None:
         super().__init__()
         self.domain_model = model  # Keras itself sets `model`
         self.inputs, labels = source
         self.target = target
+        self.batch_size = batch_size
         self.start, self.last = epochs
         self.finished = self.measured = self.start  # epochs so far, and at the latest measurement
+        self.weights = ""  # a fingerprint of the weights at the latest measurement
         self.every = max(1, self.last // MAX_MEASUREMENTS)  # epochs between measurements
         # Training steps so far, those before the present epoch, and those of the first stage.
         self.steps_done = self.steps_before = 0
-        self.first_stage = float("inf")
+        self.first_stage: float | None = None  # known when the first epoch begins
         self.labels = host_class_ids(to_numpy(labels)) if model.num_classes else None
         self.keeps = keeps
         self.kept: list[np.ndarray] | None = None  # the weights from before training
@@ -71,23 +78,37 @@ class AdaptationWatch(keras.callbacks.Callback):
             self.guard = AutoGuard(model, ids, self.record_action, weights)
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
-        self.measure(self.start)
+        self.measure(self.start, acts=False)
         knows_task = self.domain_model.looks[-1].knows_task(self.domain_model.num_classes)
         if self.keeps and not self.start and knows_task:
             variables = self.domain_model.base.variables
             self.kept = [ops.convert_to_numpy(v) for v in variables]
-        if self.guard is not None:
-            self.steps_done = int(ops.convert_to_numpy(self.domain_model.steps_done))
-            end = FIRST_STAGE * float(ops.convert_to_numpy(self.domain_model.steps))
-            if self.steps_done < end:
-                self.first_stage = end
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        if self.first_stage is None:  # only now: `BackupAndRestore` may just have loaded the steps
+            self._begin_stages()
         self.steps_before = self.steps_done
+
+    def _begin_stages(self) -> None:
+        self.first_stage = float("inf")
+        if self.guard is None:
+            return
+        model = self.domain_model
+        self.steps_done = int(ops.convert_to_numpy(model.steps_done))
+        end = FIRST_STAGE * float(ops.convert_to_numpy(model.steps))
+        if self.steps_done < end:
+            self.first_stage = end
+            return
+        self.guard = None
+        if model.current_strength:
+            model.say(
+                "This training resumes after the first stage of 'auto', whose weights a checkpoint "
+                "does not hold: they cannot be restored if AdaMatch does harm."
+            )
 
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
         self.steps_done = self.steps_before + batch + 1
-        if self.steps_done >= self.first_stage:
+        if self.first_stage is not None and self.steps_done >= self.first_stage:
             self.first_stage = float("inf")
             self.evaluate(self.finished + 1)
 
@@ -99,6 +120,19 @@ class AdaptationWatch(keras.callbacks.Callback):
     def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
         if self.measured < self.finished:  # the training was stopped early
             self.measure(self.finished)
+
+    def settle(self) -> None:
+        """Measures once more after `fit`, if the weights are no longer those last measured.
+
+        Keras writes the averages of `use_ema=True` to the model after the last epoch, a callback
+        such as `EarlyStopping` restores the best weights, and `AutoGuard` those of the first stage.
+        """
+        if self.weights != self._fingerprint():
+            self.measure(self.finished, acts=False)
+
+    def _fingerprint(self) -> str:
+        # One of several processes cannot copy all weights.
+        return "" if has_several_processes() else fingerprint(self.domain_model.base)
 
     @property
     def seconds(self) -> float:
@@ -112,21 +146,23 @@ class AdaptationWatch(keras.callbacks.Callback):
             return self.guard.kept, "after the first stage"
         return self.kept, "before adaptation"
 
-    def measure(self, epoch: int) -> None:
+    def measure(self, epoch: int, acts: bool = True) -> None:
         """Measures the model after `epoch` epochs, and adds the result to its `looks`."""
-        self.domain_model.looks.append(self.evaluate(epoch))
+        self.domain_model.looks.append(self.evaluate(epoch, acts))
         self.measured = epoch
 
-    def evaluate(self, epoch: int) -> Evidence:
-        """Measures the model in or after an epoch; an `AutoGuard`, if any, acts on the result.
+    def evaluate(self, epoch: int, acts: bool = True) -> Evidence:
+        """Measures the model in or after an epoch.
 
         Args:
             epoch: Number of the epoch, counted from 1; 0 before training.
+            acts: Whether the `AutoGuard`, if any, acts on the result.
         """
         _ = self.model  # on JAX: brings the variables up to date
+        self.weights = self._fingerprint()
         source, target = self.predict(self.inputs), self.predict(self.target)
         evidence = measure_evidence(epoch, source, self.labels, target)
-        if self.guard is not None:
+        if acts and self.guard is not None:
             self.guard.check(evidence, target[1], len(source[1]))
         return evidence
 
@@ -145,10 +181,12 @@ class AdaptationWatch(keras.callbacks.Callback):
         """
         model = self.domain_model
         features, outputs = [], []
-        for start in range(0, num_samples(x), CHUNK):
-            part = keras.tree.map_structure(lambda a: a[start : start + CHUNK], x)  # noqa: B023
-            f, out = model.split.features_and_outputs(part, training=False)
-            p = out if self.labels is None else model.probabilities(out)
+        for start in range(0, num_samples(x), self.batch_size):
+            rows = slice(start, start + self.batch_size)
+            part = keras.tree.map_structure(lambda a: a[rows], x)  # noqa: B023
+            with no_gradients():
+                f, out = model.split.features_and_outputs(part, training=False)
+                p = out if self.labels is None else model.probabilities(out)
             features.append(ops.convert_to_numpy(flat(f)))
             outputs.append(ops.convert_to_numpy(p))
         return np.concatenate(features), np.concatenate(outputs)

@@ -34,6 +34,12 @@ class KerasRun:
                 self._frame = id(frame)
                 break
 
+    def callbacks_after(self, callback: Any) -> list[Any]:
+        """Returns the callbacks of this run that Keras calls after `callback`."""
+        running = None if self._callbacks is None else self._callbacks()
+        listed = [] if running is None else running.callbacks
+        return next((listed[i + 1 :] for i, each in enumerate(listed) if each is callback), [])
+
     def is_in_progress(self) -> bool:
         """Whether the caller belongs to this run."""
         if self._callbacks is not None and self._callbacks() is None:

@@ -183,7 +183,7 @@ def predict_batch(model: keras.Model, x: Any) -> Any:
     return model.predict_on_batch(x)
 
 
-def is_classifier(model: keras.Model, width: int | None = None) -> bool:
+def is_classifier(model: keras.Model, width: int | None = None, loss: Any = None) -> bool:
     """Whether the model is a classifier and not a regression.
 
     A model is a classifier if its last layer is a softmax or sigmoid. Otherwise the name of the
@@ -193,8 +193,9 @@ def is_classifier(model: keras.Model, width: int | None = None) -> bool:
     Args:
         model: The model.
         width: The number of columns of the model's output; None to read the number from the model.
+        loss: The loss that the model is trained with, if a wrapper trains it; None for its own.
     """
-    declared = declares_classes(model)
+    declared = declares_classes(model, loss)
     return (width or _width(model)) > 1 if declared is None else declared
 
 
@@ -218,18 +219,21 @@ def predicts_numbers(model: keras.Model) -> bool:
     return declares_classes(model) is False
 
 
-def are_logits(model: keras.Model) -> bool | None:
-    """Whether the outputs of a classifier are logits; None if neither layer nor loss tells."""
-    if _last_activation(model) in ("softmax", "sigmoid"):
+def are_logits(model: keras.Model, loss: Any = None) -> bool | None:
+    """Whether the outputs of a classifier are logits; None if neither layer nor loss tells.
+
+    For `loss` see `is_classifier`.
+    """
+    if last_activation(model) in ("softmax", "sigmoid"):
         return False
-    loss = getattr(model, "loss", None)
+    loss = loss or getattr(model, "loss", None)
     if isinstance(loss, str) and "crossentropy" in loss:
         return False  # the default of Keras
     from_logits = getattr(loss, "from_logits", None)
     return from_logits if isinstance(from_logits, bool) else None
 
 
-def _last_activation(model: keras.Model) -> str:
+def last_activation(model: keras.Model) -> str:
     """Returns the name of the activation of the last layer; "" without one."""
     last: Any = model
     while isinstance(last, keras.Model) and (inner := sublayers(last)):
@@ -239,11 +243,14 @@ def _last_activation(model: keras.Model) -> str:
     return str(getattr(getattr(last, "activation", None), "__name__", ""))
 
 
-def declares_classes(model: keras.Model) -> bool | None:
-    """Whether the last layer or the loss makes the model a classifier; None if neither tells."""
-    if _last_activation(model) in ("softmax", "sigmoid", "log_softmax"):
+def declares_classes(model: keras.Model, loss: Any = None) -> bool | None:
+    """Whether the last layer or the loss makes the model a classifier; None if neither tells.
+
+    For `loss` see `is_classifier`.
+    """
+    if last_activation(model) in ("softmax", "sigmoid", "log_softmax"):
         return True
-    loss = getattr(model, "loss", None)
+    loss = loss or getattr(model, "loss", None)
     name = str(getattr(loss, "name", None) or getattr(loss, "__name__", None) or loss or "").lower()
     if "entropy" in name or "hinge" in name or "kl_div" in name:
         return True

@@ -152,9 +152,10 @@ def are_probabilities(outputs: Any, are_logits: bool | None = None) -> Any:
 def probabilities(outputs: Any, are_logits: bool | None = None) -> Any:
     """Returns the class probabilities of a batch of outputs, with `keras.ops`.
 
-    If `are_probabilities` is true, the outputs are returned unchanged; else softmax is applied to
-    all rows. A single column has the probabilities or the logits of the second of two classes; a
-    sigmoid is applied to logits.
+    If `are_probabilities` is true, the outputs are returned unchanged, except that rows known to be
+    probabilities are divided by their sum: half precision and several sigmoids do not sum to 1.
+    Else softmax is applied to all rows. A single column has the probabilities or the logits of the
+    second of two classes; a sigmoid is applied to logits.
 
     Args:
         outputs: `(samples, classes)`, floating point.
@@ -164,6 +165,7 @@ def probabilities(outputs: Any, are_logits: bool | None = None) -> Any:
         `(samples, classes)`, or `(samples, 2)` for one column, in the dtype of `outputs`.
     """
     as_they_are = are_probabilities(outputs, are_logits)
+    outputs = outputs if are_logits is not False else _with_sum_one(outputs)
     if outputs.shape[1] == 1:
         second = ops.where(as_they_are, outputs, ops.sigmoid(outputs))
         return ops.concatenate([1.0 - second, second], axis=1)
@@ -173,8 +175,8 @@ def probabilities(outputs: Any, are_logits: bool | None = None) -> Any:
 def log_probabilities(outputs: Any, are_logits: bool | None = None) -> Any:
     """Returns the logarithms of the class probabilities of a batch of outputs.
 
-    Logits are not turned into probabilities first, because probabilities may underflow to 0.
-    Probabilities below `SMALLEST_PROBABILITY` are replaced by it.
+    For probabilities see `probabilities`. Logits are not turned into probabilities first, because
+    probabilities may underflow to 0. Probabilities below `SMALLEST_PROBABILITY` are replaced by it.
 
     Args:
         outputs: `(samples, classes)`, floating point.
@@ -183,13 +185,23 @@ def log_probabilities(outputs: Any, are_logits: bool | None = None) -> Any:
     Returns:
         `(samples, classes)`, or `(samples, 2)` for one column, in the dtype of `outputs`.
     """
+    as_they_are = are_probabilities(outputs, are_logits)
+    outputs = outputs if are_logits is not False else _with_sum_one(outputs)
     if outputs.shape[1] == 1:
         p = ops.concatenate([1.0 - outputs, outputs], axis=1)
         of_logits = ops.log_sigmoid(ops.concatenate([-outputs, outputs], axis=1))
     else:
         p, of_logits = outputs, ops.log_softmax(outputs, axis=1)
     of_probabilities = ops.log(ops.maximum(p, SMALLEST_PROBABILITY))
-    return ops.where(are_probabilities(outputs, are_logits), of_probabilities, of_logits)
+    return ops.where(as_they_are, of_probabilities, of_logits)
+
+
+def _with_sum_one(p: Any) -> Any:
+    """Returns rows of probabilities divided by their sums; a single column as it is."""
+    if p.shape[1] == 1:
+        return p
+    p = ops.maximum(p, 0.0)
+    return p / ops.maximum(ops.sum(p, axis=1, keepdims=True), SMALLEST_PROBABILITY)
 
 
 def host_probabilities(outputs: Any) -> np.ndarray:

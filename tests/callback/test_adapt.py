@@ -243,3 +243,17 @@ def test_a_guard_that_augmented_one_model_augments_another_with_other_inputs(dat
         images = np.repeat(x, channels, axis=-1)
         model.fit(images, y, callbacks=[guard], verbose=0)
         assert guard.profiles["train"].num_samples == 192
+
+
+@pytest.mark.parametrize("guard_is_last", [False, True])
+def test_a_callback_after_the_guard_that_undoes_batch_norm_is_told(data, guard_is_last, recwarn):
+    guard = guarded(data[0] - np.float32(0.25), adapt="batch_norm")
+    stop = keras.callbacks.EarlyStopping("loss", restore_best_weights=True)
+    callbacks = [stop, guard] if guard_is_last else [guard, stop]
+    compiled = {"run_eagerly": True}
+    model, _ = fitted(data, epochs=1, compiled=compiled, more_callbacks=callbacks)
+    before = {id(variable): value for variable, value in guard.batch_norm._before}
+    mean = model.layers[1].moving_mean
+    assert np.array_equal(mean.numpy(), before[id(mean)]) != guard_is_last
+    told = [w for w in recwarn if "Put ShiftGuard last" in str(w.message)]
+    assert bool(told) != guard_is_last

@@ -153,7 +153,7 @@ def test_the_last_epoch_is_measured():
     for epochs, last in ((31, [28, 30, 31]), (15, [12, 14, 15])):  # as planned, or stopped early
         model = SimpleNamespace(num_classes=0, method="mmd", looks=[])
         watch = AdaptationWatch(model, (None, None), None, (0, 31))
-        watch.evaluate = lambda epoch: epoch
+        watch.evaluate = lambda epoch, acts: epoch
         for epoch in range(epochs):
             watch.on_epoch_end(epoch)
         watch.on_train_end()
@@ -177,7 +177,58 @@ def test_the_first_stage_is_saved_when_it_ends(rng):
         patch.setattr(evidence, "KNOWS_TASK", -1.0)
         patch.setattr(AutoGuard, "harm", lambda *args: "it is harm")
         model.fit(x, y, target_data=target, batch_size=16, verbose=0, callbacks=[Keep()])
-    assert [look.epoch for look in model.looks] == [0, 1]
+    assert [look.epoch for look in model.looks] == [0, 1, 1]  # the last one is of these weights
     assert model.actions[-1].reason == "it is harm"
     for after, before in zip(model.base.get_weights(), kept, strict=True):
         np.testing.assert_array_equal(after, before)
+
+
+class Crash(Exception):
+    """The end of a process, as `fit` sees it."""
+
+
+class CrashIn(keras.callbacks.Callback):
+    """Ends the training at the beginning of epoch 3."""
+
+    def on_epoch_begin(self, epoch, logs=None):
+        if epoch == 2:
+            raise Crash
+
+
+@pytest.mark.backend
+@pytest.mark.parametrize("how", ["saved model", "BackupAndRestore"])
+def test_a_resumed_fit_does_not_begin_again(rng, tmp_path, monkeypatch, how, capsys):
+    """The baseline of the checks is the end of the first stage, and not the resumed model."""
+    x, y, target = two_domains(rng, 64, 64)
+    monkeypatch.setattr(evidence, "KNOWS_TASK", -1.0)
+    begun = []
+    begin = AutoGuard.begin
+
+    def noted(guard, now, p):
+        begin(guard, now, p)
+        begun.append(now.epoch)
+        guard.record_action(now.epoch, "begun", "the first stage is over")
+
+    monkeypatch.setattr(AutoGuard, "begin", noted)
+
+    def built():
+        model = DomainAdaptationModel(network(), "features", "auto", verbose=0)
+        model.compile("sgd", keras.losses.SparseCategoricalCrossentropy(True), run_eagerly=True)
+        return model
+
+    backup = [keras.callbacks.BackupAndRestore(tmp_path)] if how == "BackupAndRestore" else []
+    options = {"target_data": target, "epochs": 4, "batch_size": 16, "verbose": 0}
+    model = built()
+    with pytest.raises(Crash):
+        model.fit(x, y, callbacks=[*backup, CrashIn()], **options)
+    assert begun == [1] and not capsys.readouterr().out
+    if backup:
+        resumed, first = built(), 0
+    else:
+        model.save(tmp_path / "model.keras")
+        resumed, first = keras.models.load_model(tmp_path / "model.keras"), 2
+        assert resumed.actions == model.actions and resumed.actions[-1].what == "begun"
+    resumed.verbose = 1
+    resumed.fit(x, y, callbacks=backup, initial_epoch=first, **options)
+    assert begun == [1] and float(as_array(resumed.steps_done.value)) == 16
+    assert "resumes after the first stage" in capsys.readouterr().out

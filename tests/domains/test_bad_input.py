@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from adaptation_models import as_array, network
 
+from keras_shiftguard.adaptation.augmentation.layer import AdaptiveAugmentation
 from keras_shiftguard.domains.feature_split import Split
 from keras_shiftguard.domains.model import DomainAdaptationModel
 from keras_shiftguard.errors import BadInputError, ShiftWarning
@@ -54,6 +55,12 @@ def test_a_method_with_classes_refuses_several_labels_of_a_sample():
     refused("one class for each sample", y=SEVERAL, loss="binary_crossentropy", method="adamatch")
 
 
+def test_a_method_with_classes_refuses_several_sigmoids():
+    model = keras.Sequential([network(), keras.layers.Activation("sigmoid")])
+    how = {"loss": "binary_crossentropy", "method": "auto", "feature_layer": "net"}
+    refused("ends in 2 sigmoids", y=np.eye(2)[Y], model=model, **how)
+
+
 def test_samples_with_several_labels_can_be_aligned():
     built = DomainAdaptationModel(network(), "features", "mmd", verbose=0)
     built.compile("sgd", "binary_crossentropy")
@@ -61,15 +68,36 @@ def test_samples_with_several_labels_can_be_aligned():
     assert np.isnan(built.looks[-1].source_accuracy) and built.looks[-1].distance > 0
 
 
-def test_a_step_of_the_models_class_is_not_ignored_in_silence():
-    class Own(keras.Model):
-        def compute_loss(self, *args, **kwargs):
-            return super().compute_loss(*args, **kwargs)
+@pytest.mark.parametrize("name", ["compute_loss", "compute_metrics", "test_step"])
+def test_a_step_of_the_models_class_is_not_ignored_in_silence(name):
+    def own(self, *args, **kwargs):
+        return getattr(keras.Model, name)(self, *args, **kwargs)
 
     inputs = keras.Input((2,))
     features = Dense(4, name="features")(inputs)
-    with pytest.warns(ShiftWarning, match="Own defines `compute_loss` itself"):
-        DomainAdaptationModel(Own(inputs, Dense(2)(features)), verbose=0)
+    model = type("Own", (keras.Model,), {name: own})(inputs, Dense(2)(features))
+    with pytest.warns(ShiftWarning, match=f"Own itself defines `{name}`"):
+        DomainAdaptationModel(model, verbose=0)
+
+
+def test_each_label_of_an_array_is_checked():
+    """Only some samples of the source are measured; the others may have another class too."""
+    many = np.zeros((2000, 2), "float32")
+    y = np.arange(2000) % 2
+    y[1] = 7  # not among the samples that are measured
+    refused("run from 0 to 7", many, y)
+
+
+def test_ignored_labels_are_left_out():
+    y = Y.copy()
+    y[::7] = 255
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True, ignore_class=255)
+    model = DomainAdaptationModel(network(), "features", "auto", verbose=0)
+    model.compile("sgd", loss, run_eagerly=True)
+    model.fit(X, y, target_data=X + 1, validation_data=(X, y), verbose=0)
+    right = model.predict(X, verbose=0).argmax(axis=1) == y
+    assert model.looks[-1].source_accuracy == pytest.approx(right[y != 255].mean())
+    refused("run from 0 to 255", y=y)
 
 
 def test_the_order_of_a_dict_of_inputs_does_not_matter():
@@ -104,13 +132,26 @@ def test_images_of_another_range_get_the_fix():
     refused("image.resize", images, Y, np.zeros((20, 5, 5, 1), "float32"), model)
 
 
+def test_an_augmentation_must_change_something():
+    layers = [keras.layers.Flatten(), Dense(4), Dense(2)]
+    model = keras.Sequential([keras.Input((4, 4, 1)), *layers])
+    images = np.random.default_rng(0).random((64, 4, 4, 1)).astype("float32")
+    augmentation = AdaptiveAugmentation()
+    how = {"method": "adamatch", "augmentation": augmentation}
+    refused("`augmentation` changes no sample", images, Y, images, model, **how)
+    augmentation.set_strengths({"noise": 0.5})
+    adapted = DomainAdaptationModel(model, verbose=0, **how)
+    adapted.compile("sgd", "sparse_categorical_crossentropy", run_eagerly=True)
+    adapted.fit(images, Y, target_data=images, verbose=0)
+
+
 def test_tokens_need_an_augmentation_of_ones_own():
     inputs = keras.Input((5,), dtype="int32")
     x = keras.layers.Embedding(7, 3)(inputs)
     x = keras.layers.Dense(4)(keras.layers.GlobalAveragePooling1D()(x))
     model = keras.Model(inputs, Dense(2)(x))
     tokens = np.random.default_rng(0).integers(0, 7, (64, 5)).astype("int32")
-    refused("pass `augmentation=`", tokens, Y, tokens, model, method="adamatch")
+    refused("'auto' needs .* pass `augmentation=`", tokens, Y, tokens, model, method="auto")
 
 
 @pytest.mark.parametrize(
@@ -118,11 +159,14 @@ def test_tokens_need_an_augmentation_of_ones_own():
     [
         ("method", {"method": "magic"}),
         ("method", {"method": ()}),
+        ("`method` must be", {"method": 3}),
         ("method", {"method": ("dann", "dann")}),
         ("method", {"method": ("auto", "dann")}),
         ("strength", {"strength": -1}),
+        ("`strength` must be", {"strength": "1"}),
         ("entropy", {"entropy": True}),
         ("`units` must be a tuple", {"units": 0}),
+        ("`units` is an option of", {"units": (50,), "method": ("mmd", "adamatch")}),
         ("`augmentation` must be a Keras layer", {"augmentation": "strong"}),
         (r"none of these. Candidates: \['first', 'features'\]", {"feature_layer": "x"}),
         ("is the output", {"feature_layer": "answer"}),

@@ -84,6 +84,21 @@ def test_fit_evaluate_predict_save(rng, tmp_path, method):
     np.testing.assert_allclose(loaded.predict(x, verbose=0), answers, atol=1e-6)
 
 
+def test_the_plain_model_is_compiled_like_the_wrapper(rng):
+    """Also if it was compiled before; and a later `compile` of the user's own stays."""
+    x, y, target = two_domains(rng)
+    base = network()
+    base.compile("adam", "mse")
+    model = wrapped(model=base)
+    model.fit(x, y, target_data=target, verbose=0)
+    plain = model.adapted_model
+    found = plain.evaluate(x, y, verbose=0, return_dict=True)
+    assert found == pytest.approx(model.evaluate(x, y, verbose=0, return_dict=True))
+    assert "accuracy" in found and isinstance(plain.optimizer, keras.optimizers.SGD)
+    plain.compile("adam", "mse")
+    assert model.adapted_model.loss == "mse"
+
+
 @pytest.mark.thorough
 def test_augmentation_of_ones_own_is_saved(rng, tmp_path):
     x, y, target = two_domains(rng)
@@ -96,17 +111,17 @@ def test_augmentation_of_ones_own_is_saved(rng, tmp_path):
 
 
 def test_augmentation_alone_is_trained_without_the_target(rng):
-    """Not even the moving averages of batch norm depend on the target."""
+    """Neither the moving averages of batch norm nor the views depend on the target."""
     x, y, target = two_domains(rng, 32, 32)
     found = []
-    for shift in (0.0, 50.0):
+    for factor in (1.0, 50.0):
         keras.utils.set_random_seed(0)
         inputs = keras.Input((2,))
         features = keras.layers.Dense(4, name="features")(inputs)
         norm = keras.layers.BatchNormalization()(features)
         base = keras.Model(inputs, keras.layers.Dense(2)(norm))
-        model = wrapped("augmentation", base, augmentation=keras.layers.Identity())
-        model.fit(x, y, target_data=target + shift, batch_size=16, shuffle=False, verbose=0)
+        model = wrapped("augmentation", base)
+        model.fit(x, y, target_data=factor * target, batch_size=16, shuffle=False, verbose=0)
         found.append(base.get_weights())
     for a, b in zip(*found, strict=True):
         np.testing.assert_array_equal(a, b)
@@ -124,6 +139,32 @@ def test_logits_of_one_unit_are_not_taken_for_probabilities(rng):
         np.testing.assert_allclose(p[0, 1], expected, atol=1e-6)
         log_p = ops.convert_to_numpy(model.log_probabilities(logits))
         np.testing.assert_allclose(np.exp(log_p), p, atol=1e-6)
+
+
+@pytest.mark.parametrize("loss", ["sparse_categorical_crossentropy", lambda y, p: p[:, 0] * 0.0])
+def test_probabilities_of_half_precision_stay_probabilities(rng, loss):
+    """Their rows miss the sum 1 by more than outputs of unknown kind may: the layer tells."""
+    x, y, target = two_domains(rng)
+    base = keras.Sequential([network(), keras.layers.Softmax()])
+    model = DomainAdaptationModel(base, "net", "mmd", verbose=0)
+    model.compile("sgd", loss)
+    model.fit(x, y, target_data=target, verbose=0)
+    outputs = ops.convert_to_tensor(np.array([[0.8984375, 0.09814453]], "float32"))
+    p = ops.convert_to_numpy(model.probabilities(outputs))
+    np.testing.assert_allclose(p, [[0.9015, 0.0985]], atol=1e-3)
+    log_p = ops.convert_to_numpy(model.log_probabilities(outputs))
+    np.testing.assert_allclose(np.exp(log_p), p, atol=1e-6)
+
+
+def test_several_sigmoids_are_measured_as_shares(rng):
+    x, y, target = two_domains(rng)
+    base = keras.Sequential([network(), keras.layers.Activation("sigmoid")])
+    model = DomainAdaptationModel(base, "net", "mmd", verbose=0)
+    model.compile("sgd", "binary_crossentropy")
+    model.fit(x, np.eye(2)[y], target_data=target, verbose=0)
+    p = base.predict(target, verbose=0)
+    expected = (p / p.sum(axis=1, keepdims=True)).max(axis=1).mean()
+    assert model.looks[-1].confidence == pytest.approx(expected, abs=1e-5)
 
 
 @pytest.mark.thorough
@@ -148,7 +189,7 @@ def test_batch_norm_remembers_one_pass_only(rng, monkeypatch):
         features = keras.layers.Dense(4, name="features")(inputs)
         norm = keras.layers.BatchNormalization(name="norm")
         base = keras.Model(inputs, keras.layers.Dense(2)(norm(features)))
-        model = wrapped(method, base, "sgd", augmentation=keras.layers.Identity())
+        model = wrapped(method, base, "sgd", augmentation=keras.layers.Rescaling(1.001))
         model.fit(*(x, y), target_data=target, epochs=1, batch_size=32, shuffle=False, verbose=0)
         moved[method] = norm.moving_mean.numpy()
     assert np.abs(moved["mmd"]).max() > 1e-4

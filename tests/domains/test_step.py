@@ -134,11 +134,12 @@ def test_a_step_is_the_published_one(name):
     features = keras.layers.Dense(4, activation="tanh", name="features")(inputs)
     base = keras.Model(inputs, keras.layers.Dense(3)(features))
     needs_views = {"adamatch", "augmentation"} & set(name.split("+"))
+    units = {"units": (5,)} if {"dann", "cdan"} & set(name.split("+")) else {}
     model = DomainAdaptationModel(
         base,
         "features",
         **METHODS[name],
-        units=(5,),
+        **units,
         augmentation=keras.layers.Rescaling(STRONG) if needs_views else None,
         verbose=0,
     )

@@ -11,6 +11,7 @@ import pytest
 from adaptation_models import network, two_domains
 
 from keras_shiftguard.callback.guard import ShiftGuard
+from keras_shiftguard.domains.feature_split import Split
 from keras_shiftguard.domains.model import DomainAdaptationModel
 from keras_shiftguard.io.batches import SOURCE
 
@@ -26,6 +27,29 @@ def fitted(rng, method="mmd", compiled=None, model=None, **kwargs):
     history = built.fit(x, y, target_data=target, batch_size=16, verbose=0, **kwargs).history
     assert np.isfinite(history["loss"]).all()
     return built, history
+
+
+@pytest.mark.backend
+def test_the_domains_are_measured_in_batches_and_without_gradients(rng, monkeypatch):
+    """On PyTorch, the graph of 512 samples could need more memory than the training itself."""
+    called = []
+    call = Split.__init__
+
+    def watched(split, *args):
+        call(split, *args)
+        network = split.features_and_outputs
+
+        def outputs(x, training):
+            found = network(x, training=training)
+            if not training:
+                called.append((len(x), getattr(found[0], "requires_grad", False)))
+            return found
+
+        split.features_and_outputs = outputs
+
+    monkeypatch.setattr(Split, "__init__", watched)
+    fitted(rng, compiled=EAGER)
+    assert set(called) == {(16, False), (8, False)}  # 64 source samples and 40 target samples
 
 
 def weights(model):
@@ -109,6 +133,7 @@ def test_regression_and_one_unit(rng):
 REPLICAS = """
 import numpy as np, tensorflow as tf, keras
 from adaptation_models import network, two_domains
+from keras_shiftguard.domains.feature_split import Split
 from keras_shiftguard.domains.model import DomainAdaptationModel
 tf.config.set_logical_device_configuration(
     tf.config.list_physical_devices("CPU")[0], [tf.config.LogicalDeviceConfiguration()] * 2
@@ -235,6 +260,20 @@ def test_source_and_target_come_in_any_form(rng, source_form, target_form):
     assert len(built.looks) == 3 and built.looks[-1].source_accuracy > 0
 
 
+def test_tables_of_pandas_are_arrays(rng):
+    pandas = pytest.importorskip("pandas")
+    x, y, target = two_domains(rng)
+    found = []
+    for table, column in ((np.asarray, np.asarray), (pandas.DataFrame, pandas.Series)):
+        keras.utils.set_random_seed(0)
+        built = DomainAdaptationModel(network(), "features", "mmd", verbose=0)
+        built.compile("sgd", LOSS(from_logits=True), run_eagerly=True)
+        more = {"sample_weight": column(np.ones(64)), "validation_data": (table(x), column(y))}
+        built.fit(table(x), column(y), target_data=table(target), verbose=0, **more)
+        found.append(weights(built))
+    np.testing.assert_array_equal(*found)
+
+
 def test_what_a_stream_showed_before_training_is_trained_on_as_well(rng):
     x, y, target = two_domains(rng, 64, 64)
     fed = []
@@ -263,3 +302,23 @@ def test_one_callback_or_a_list_of_keras_is_fine(rng, wrapped):
         one = keras.callbacks.CallbackList([one], add_history=True, model=built, epochs=2)
     built.fit(x, y, target_data=target, epochs=2, callbacks=one, verbose=0)
     assert seen == [0, 1] and len(built.looks) == 3
+
+
+@pytest.mark.backend
+@pytest.mark.parametrize("changed_by", ["callback", "optimizer"])
+def test_the_report_describes_the_weights_that_the_model_has(rng, changed_by):
+    x, y, target = two_domains(rng)
+    built = DomainAdaptationModel(network(), "features", "mmd", verbose=0)
+    averages = changed_by == "optimizer"
+    optimizer = keras.optimizers.SGD(0.3, use_ema=averages, ema_momentum=0.9)
+    built.compile(optimizer, LOSS(from_logits=True), metrics=["accuracy"], **EAGER)
+    # The first epoch counts as the best one, because the loss falls.
+    best = keras.callbacks.EarlyStopping("loss", mode="max", restore_best_weights=True, patience=9)
+    callbacks = [] if averages else [best]
+    built.fit(x, y, target_data=target, epochs=3, batch_size=16, verbose=0, callbacks=callbacks)
+    last = built.looks[-1]
+    assert [look.epoch for look in built.looks] == [0, 1, 2, 3, 3]
+    assert last.source_accuracy == pytest.approx(built.evaluate(x, y, verbose=0)[1])
+    if not averages:
+        assert last == built.looks[1] or last.distance == pytest.approx(built.looks[1].distance)
+    assert last.confidence < built.looks[-2].confidence
