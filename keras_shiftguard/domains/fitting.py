@@ -110,7 +110,7 @@ def train(
     if model.views is not None:
         model.views.check_layer(source_samples[0])
         model.views.seed(seed)
-        model.views.fit_scales(*from_all([source_samples[0], target_samples[0]]))
+        model.views.fit_scales(from_all(source_samples[0]))
     x, y, *_ = from_all(measured)
     weights = _loss_weights(*source_samples[1:], kwargs.get("class_weight"))
     trained = from_all((to_numpy(source_samples[1]), weights))

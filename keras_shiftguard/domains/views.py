@@ -23,10 +23,9 @@ STRONG_IMAGE = WEAK_IMAGE | {
     "erasing": 0.7,
 }
 STRONG_CHANCE = 0.5
-# The strong view of vectors and of signals, whose values have mean 0 and deviation 1; a gain is
-# `exp(GAIN * normal)`.
+# The strong view of vectors and of signals. Noise and drift are in standard deviations of the
+# values; a gain is `exp(GAIN * normal)`.
 GAIN, NOISE, SWAPPED = 0.3, 0.2, 0.2  # `SWAPPED`: share of the values taken from another sample
-SMALLEST_SPAN = 1e-12  # of a constant feature
 DRIFT, SHIFT = 0.3, 0.1  # a linear drift over a signal; a shift in time, as a share of its length
 
 
@@ -47,8 +46,8 @@ class Views(keras.layers.Layer):
     For vectors and signals, the weak view is the sample itself. If the user gives a layer, it
     makes the strong view of every input, and the weak view is the sample itself.
 
-    Black and white, and the mean and deviation of each feature, are those of the sample's own
-    domain: with common ones, a target in other units would decide how the source is augmented.
+    Black and white, and the mean and deviation of each feature, are those of the source: otherwise
+    a target in other units would decide how the source is augmented.
 
     Args:
         layer: The user's own augmentation, called on the inputs with `training=True`; or None.
@@ -61,9 +60,7 @@ class Views(keras.layers.Layer):
         super().__init__(dtype="float32", autocast=False, **kwargs)
         self.layer = layer
         self.generator = keras.random.SeedGenerator(0)
-        # For each input: black and white minus black of images, else mean and deviation. Both
-        # weights hold a row for the source and a row for the target.
-        self.scales: list[Any] = []
+        self.scales: list[Any] = []  # `[low, high]` for images, else `[mean, deviation]`
 
     def build(self, shapes: Any) -> None:
         """Makes the weights; `shapes` is a list with the shape of each input."""
@@ -72,9 +69,9 @@ class Views(keras.layers.Layer):
             self.scales.append(
                 [
                     self.add_weight(
-                        shape=(2, *wide), initializer=value, trainable=False, name=f"{name}_{i}"
+                        shape=wide, initializer=value, trainable=False, name=f"{name}_{i}"
                     )
-                    for name, value in (("offset", "zeros"), ("span", "ones"))
+                    for name, value in (("low", "zeros"), ("high", "ones"))
                 ]
             )
         self.built = True
@@ -101,17 +98,20 @@ class Views(keras.layers.Layer):
                 "are 0: call it on a batch, and then `set_strengths`."
             )
 
-    def fit_scales(self, source: Any, target: Any) -> None:
-        """Sets the scale of each domain from samples of it, given as NumPy arrays."""
-        domains = zip(keras.tree.flatten(source), keras.tree.flatten(target), strict=True)
-        for values, scale in zip(domains, self.scales, strict=True):
-            if _has_views(values[0]):
-                found = zip(*map(_scale_of, values), strict=True)
-                for variable, rows in zip(scale, found, strict=True):
-                    variable.assign(np.stack(rows))
-
-    def load_own_variables(self, store: Any) -> None:
-        """Loads nothing: each fit measures the scales. Version 0.2.0 saved one for both domains."""
+    def fit_scales(self, x: Any) -> None:
+        """Sets the scales from samples of the source, given as NumPy arrays."""
+        for value, (first, second) in zip(keras.tree.flatten(x), self.scales, strict=True):
+            if not _has_views(value):
+                continue
+            value = np.asarray(value, "float32")
+            kept = {value.ndim + _channel_axis(value.shape)} if value.ndim > 2 else {1}
+            axes = tuple(i for i in range(value.ndim) if i not in kept)
+            if value.ndim == 4:
+                first.assign(value.min(axis=axes))
+                second.assign(value.max(axis=axes))
+            else:
+                first.assign(value.mean(axis=axes))
+                second.assign(value.std(axis=axes))
 
     def call(self, x: Any, source_rows: Any = None) -> tuple[Any, Any]:
         """Returns the weak and the strong view of a batch, both structured like `x`.
@@ -131,26 +131,13 @@ class Views(keras.layers.Layer):
         return keras.tree.pack_sequence_as(x, weak), keras.tree.pack_sequence_as(x, strong)
 
     def _views(self, x: Any, scale: Any, source_rows: Any) -> tuple[Any, Any]:
-        rows, rank = ops.shape(x)[0], len(x.shape)
-        shape = [2, *[1] * (rank - 2)]
-        shape.insert(rank + _channel_axis(x.shape), -1)
-        domain = ops.arange(rows) >= (rows if source_rows is None else source_rows)
-        offset, span = (  # a row for each sample
-            ops.take(ops.reshape(v, shape), ops.cast(domain, "int32"), axis=0) for v in scale
-        )
-        span = ops.maximum(span, SMALLEST_SPAN)
-        z = (ops.cast(x, "float32") - offset) / span
-        weak: Any = None
-        if rank == 4:
-            weak, z = image_views(z, drawn_seed(self.generator), drawn_seed(self.generator))
-        elif rank == 3:
-            z = perturbed_signal(z, self.generator)
-        else:
-            z = perturbed_vector(z, self.generator, source_rows)
-        views = [None if v is None else offset + span * v for v in (weak, z)]
-        if "int" in keras.backend.standardize_dtype(x.dtype):
-            views = [ops.round(v) for v in views]  # a cast alone would make images darker
-        return tuple(x if v is None else ops.cast(v, x.dtype) for v in views)
+        first, second = scale
+        if len(x.shape) == 4:
+            seeds = drawn_seed(self.generator), drawn_seed(self.generator)
+            return image_views(x, first, second, *seeds)
+        if len(x.shape) == 3:
+            return x, perturbed_signal(x, first, second, self.generator)
+        return x, perturbed_vector(x, first, second, self.generator, source_rows)
 
 
 def check_views(inputs: Any, method: Any) -> None:
@@ -164,12 +151,13 @@ def check_views(inputs: Any, method: Any) -> None:
         )
 
 
-def image_views(x: Any, seed: GivenSeed, choice: GivenSeed) -> tuple[Any, Any]:
+def image_views(x: Any, low: Any, high: Any, seed: GivenSeed, choice: GivenSeed) -> tuple[Any, Any]:
     """Returns the weak and the strong view of images, from one call of the augmentation.
 
     Args:
-        x: Images, `(samples, height, width, channels)`, or channels first; float32. Black is 0 and
-            white is 1.
+        x: Images, `(samples, height, width, channels)`, or channels first.
+        low: The value of black in each channel, `(channels,)`.
+        high: The value of white in each channel, `(channels,)`.
         seed: Seed of the operations.
         choice: Seed of the choice of operations and levels.
     """
@@ -184,50 +172,52 @@ def image_views(x: Any, seed: GivenSeed, choice: GivenSeed) -> tuple[Any, Any]:
     )
     draws = Draws(2 * rows, names, seed)
     levels = draws.levels(ops.concatenate([weak, chosen * strong], axis=0), whole=True)
-    channels = x.shape[_channel_axis(x.shape)]
-    both = ops.concatenate([x, x], axis=0)
-    both = bank.apply_levels(both, levels, draws, ops.zeros(channels), ops.ones(channels), seed)
+    both = ops.cast(ops.concatenate([x, x], axis=0), "float32")
+    both = _like(bank.apply_levels(both, levels, draws, low, high, seed), x)
     return both[:rows], both[rows:]
 
 
-def perturbed_vector(x: Any, generator: Any, source_rows: Any = None) -> Any:
-    """Returns standardized vectors with a random gain, noise, and values of other samples.
+def perturbed_vector(
+    x: Any, mean: Any, deviation: Any, generator: Any, source_rows: Any = None
+) -> Any:
+    """Returns vectors with a random gain around the mean, noise, and values of other samples.
 
     For `source_rows` see `Views.call`.
     """
     rows = ops.shape(x)[0]
+    z = ops.cast(x, "float32")
     # A random other sample of the same domain, if the batch is shuffled.
-    domains = [x] if source_rows is None else [x[:source_rows], x[source_rows:]]
+    domains = [z] if source_rows is None else [z[:source_rows], z[source_rows:]]
     other = ops.concatenate([ops.roll(domain, 1, axis=0) for domain in domains], axis=0)
-    u = keras.random.uniform(ops.shape(x), seed=generator, dtype="float32")
-    x = ops.where(u < SWAPPED, other, x)
+    u = keras.random.uniform(ops.shape(z), seed=generator, dtype="float32")
+    z = ops.where(u < SWAPPED, other, z)
     gain = ops.exp(GAIN * keras.random.normal((rows, 1), seed=generator, dtype="float32"))
-    noise = keras.random.normal(ops.shape(x), seed=generator, dtype="float32")
-    return x * gain + NOISE * noise
+    noise = keras.random.normal(ops.shape(z), seed=generator, dtype="float32")
+    z = mean + (z - mean) * gain + NOISE * deviation * noise
+    return _like(z, x)
 
 
-def perturbed_signal(x: Any, generator: Any) -> Any:
-    """Returns standardized signals with a random gain, a drift, noise, and a time shift."""
+def perturbed_signal(x: Any, mean: Any, deviation: Any, generator: Any) -> Any:
+    """Returns signals with a random gain around the mean, a drift, noise, and a time shift."""
     rows, length, channels = ops.shape(x)
+    z = ops.cast(x, "float32")
     u = keras.random.uniform((rows, 1), seed=generator, dtype="float32")
     shift = ops.round((2.0 * u - 1.0) * SHIFT * ops.cast(length, "float32"))
     at = ops.cast(ops.arange(length), "float32")
     place = ops.clip(at[None] + shift, 0.0, ops.cast(length - 1, "float32"))
-    x = ops.take_along_axis(x, ops.cast(place, "int32")[:, :, None], axis=1)
+    z = ops.take_along_axis(z, ops.cast(place, "int32")[:, :, None], axis=1)
     normal = keras.random.normal((rows, 2, channels), seed=generator, dtype="float32")
     time = (at / ops.cast(length, "float32") - 0.5)[None, :, None]
-    noise = keras.random.normal(ops.shape(x), seed=generator, dtype="float32")
-    return x * ops.exp(GAIN * normal[:, :1]) + DRIFT * normal[:, 1:] * time + NOISE * noise
+    noise = keras.random.normal(ops.shape(z), seed=generator, dtype="float32")
+    z = mean + (z - mean) * ops.exp(GAIN * normal[:, :1])
+    z = z + deviation * (DRIFT * normal[:, 1:] * time + NOISE * noise)
+    return _like(z, x)
 
 
-def _scale_of(values: Any) -> tuple[np.ndarray, np.ndarray]:
-    """Returns black and white minus black of images, `(channels,)`; else mean and deviation."""
-    x = np.asarray(values, "float32")
-    kept = {x.ndim + _channel_axis(x.shape)} if x.ndim > 2 else {1}
-    axes = tuple(i for i in range(x.ndim) if i not in kept)
-    if x.ndim == 4:
-        return x.min(axis=axes), np.ptp(x, axis=axes)
-    return x.mean(axis=axes), x.std(axis=axes)
+def _like(values: Any, x: Any) -> Any:
+    """Returns values in the dtype of `x`. Whole numbers are rounded: a cast makes images darker."""
+    is_whole = "int" in keras.backend.standardize_dtype(x.dtype)
+    return ops.cast(ops.round(values) if is_whole else values, x.dtype)
 
 
 def _has_views(x: Any) -> bool:

@@ -15,7 +15,7 @@ def views_of(x, seed=1, target=None):
     layer = Views()
     layer.build([(None, *x.shape[1:])])
     layer.seed(seed)
-    layer.fit_scales(x, x if target is None else target)
+    layer.fit_scales(x)
     both = x if target is None else np.concatenate([x, target])
     views = layer(keras.ops.convert_to_tensor(both), source_rows=len(x))
     return [as_array(view) for view in views]
@@ -48,7 +48,7 @@ def test_members_that_are_not_numbers_stay(rng):
     x = [rng.normal(size=(8, 3)).astype("float32"), np.arange(16, dtype="int32").reshape(8, 2)]
     layer = Views()
     layer.build([(None, 3), (None, 2)])
-    layer.fit_scales(x, x)
+    layer.fit_scales(x)
     weak, strong = layer([keras.ops.convert_to_tensor(value) for value in x])
     np.testing.assert_array_equal(as_array(strong[1]), x[1])
     assert np.abs(as_array(strong[0]) - as_array(weak[0])).max() > 0
@@ -58,7 +58,7 @@ def test_values_are_taken_from_samples_of_the_same_domain():
     source, target = np.zeros((3, 50), "float32"), np.ones((2, 50), "float32")
     layer = Views()
     layer.build([(None, 50)])
-    layer.scales[0][1].assign(np.zeros((2, 50)))  # no noise
+    layer.scales[0][1].assign(np.zeros(50))  # no noise
     _, strong = layer(keras.ops.convert_to_tensor(np.concatenate([source, target])), source_rows=3)
     strong = as_array(strong)
     np.testing.assert_allclose(strong[:3], 0, atol=1e-6)
@@ -66,13 +66,12 @@ def test_values_are_taken_from_samples_of_the_same_domain():
 
 
 @pytest.mark.parametrize("shape", [(40, 6), (40, 20, 2), (40, 8, 8, 1)], ids=len)
-def test_each_domain_has_its_own_scale(rng, shape):
-    """The views of the source do not depend on the units of the target, nor the reverse."""
+def test_the_scale_is_that_of_the_source(rng, shape):
+    """The views of the source do not depend on the units of the target."""
     x, target = rng.random((2, *shape)).astype("float32")
     alike, other = views_of(x, target=target), views_of(x, target=100 * target)
     for a, b in zip(alike, other, strict=True):
         np.testing.assert_allclose(b[:40], a[:40], atol=1e-6)
-        np.testing.assert_allclose(b[40:], 100 * a[40:], atol=1e-3)
 
 
 def test_whole_numbers_are_rounded(rng):
