@@ -22,7 +22,7 @@ from keras_shiftguard.detection.causes.same_samples import same_samples
 from keras_shiftguard.detection.cost import Cost
 from keras_shiftguard.detection.finding import Finding, source_of
 from keras_shiftguard.detection.monitor import Pair
-from keras_shiftguard.detection.sentences import stream_name
+from keras_shiftguard.detection.sentences import misplaced_images
 from keras_shiftguard.detection.two_sample.frequencies import compare_frequencies
 from keras_shiftguard.errors import warn
 from keras_shiftguard.explain.labelled import labelled
@@ -296,8 +296,7 @@ class CostWatch:
         """Explains a finding by misplaced images, if `_placed` has an entry for it."""
         how = self._placed.get((against, finding.feature))
         if how is not None:
-            text = f"{stream_name(finding.stream).capitalize()} images are {how}"
-            text += f", and those of {stream_name(against)} are not"
+            text = misplaced_images(how, finding.stream, finding.against)
             named = replace(finding, kind="covariate", family="geometry", explanation=text)
             self._shift.replace(named)
 

@@ -10,7 +10,12 @@ from keras_shiftguard.callback.shift_watch import ShiftWatch
 from keras_shiftguard.detection.cost import Cost, gap_between
 from keras_shiftguard.detection.labels.label_findings import RELABELLED
 from keras_shiftguard.detection.labels.relabelled import find_relabelling, fit_their_samples
-from keras_shiftguard.detection.labels.unlikely import MIN_SKILL, Ranked, unlikely_labels
+from keras_shiftguard.detection.labels.unlikely import (
+    MIN_CLASSES,
+    MIN_SKILL,
+    Ranked,
+    unlikely_labels,
+)
 from keras_shiftguard.detection.labels.unrelated import are_exchanged, unrelated_labels
 from keras_shiftguard.detection.monitor import Pair
 from keras_shiftguard.explain.labelled import Labelled, Predict, labelled
@@ -18,13 +23,13 @@ from keras_shiftguard.instrument.inference import class_probabilities
 from keras_shiftguard.instrument.undisturbed import undisturbed
 from keras_shiftguard.statistics.stream import Stream
 
-LAST_EPOCH_FOR_RANKS = 4  # later, the model knows the labels of training by heart
+LAST_EPOCH_FOR_RANKS = 2  # later, the model may know wrong labels of training by heart
 
 
 class LabelWatch:
     """Finds labels of validation that do not fit their samples, and mixtures in training.
 
-    Wrong labels are looked for only if Keras's metrics make them likely, so a healthy fit spends
+    Wrong labels are looked for only if Keras's metrics make them likely, so most healthy fits spend
     nothing on it, and only with a model that has not memorized training samples.
 
     Args:
@@ -66,11 +71,12 @@ class LabelWatch:
             )
         if self._may_be_unrelated(pair):
             self._check_relation(there.argmax(axis=1), here.argmax(axis=1), train, current, epoch)
-        ranked = Ranked.of(there, train.labels)
-        if self._may_rank(pair, epoch) and ranked.skill >= MIN_SKILL:
-            self._has_ranked = True
-            now = Ranked.of(here, current.labels)
-            found = unlikely_labels(now, ranked, "validation", "train")
+        # A loss for ordered classes may have fewer outputs than there are classes.
+        have_outputs = max(train.labels.max(), current.labels.max()) < here.shape[1]
+        if self._may_rank(pair, epoch) and have_outputs:
+            now, before = Ranked.of(here, current.labels), Ranked.of(there, train.labels)
+            self._has_ranked = before.skill >= MIN_SKILL
+            found = unlikely_labels(now, before, "validation", "train")
             if found is not None:
                 finding, cost = found
                 share = min(pair.current.distinct_share, pair.reference.distinct_share)
@@ -118,6 +124,8 @@ class LabelWatch:
     def _may_rank(self, pair: Pair, epoch: int) -> bool:
         """Whether a few labels may be wrong, and the model has not learned those of training."""
         if not self.is_harder or self._has_ranked or epoch > LAST_EPOCH_FOR_RANKS:
+            return False
+        if pair.current.labels.counts.size < MIN_CLASSES:
             return False
         # Findings that surely cost accuracy, or whose cost was not measured yet, explain the loss.
         return not any(

@@ -131,7 +131,13 @@ class Stage:
         return self.takes_crops and is_size
 
     def _must_be_found_again(self, finding: Finding, is_new: bool) -> bool:
-        """The cost is small, and the model may only have begun to learn."""
+        """The cost is small, or the images are misplaced, and the model may only begin to learn.
+
+        Augmentation that zooms or moves images to one side also makes a new model do better on
+        images that are moved back.
+        """
         if not (self.comes_again and is_new) or finding.kind != "covariate":
             return False
-        return finding.cost is not None and finding.cost < LARGE_COST and not finding.harmless
+        if finding.cost is None or finding.harmless:
+            return False
+        return finding.cost < LARGE_COST or finding.family == "geometry"

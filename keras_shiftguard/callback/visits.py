@@ -24,6 +24,10 @@ MIN_COPIES, MIN_RATIO = 3, 2.0
 # neighbors are nearer than this share of those of validation. Without such versions, shifts and
 # augmentation left at least .85 on digits, Fashion-MNIST and two tables; subjects had up to .65.
 MAX_NEARNESS = 0.75
+# The same for rows of both streams that belong together, relative to the distance of a row of
+# validation to the nearest one of training. Rows of subjects had up to .66, windows of recordings
+# .75, and independent rows of two tables at least .9.
+MAX_NEARNESS_ACROSS = 0.8
 MAX_SAMPLES, MIN_SAMPLES = 512, 100  # of each stream, to find the nearest neighbors
 SIDE = 8  # images are averaged to about this many pixels, so that noise hardly counts
 # Two epochs have other samples if their kept samples have less than this share of the samples in
@@ -79,13 +83,20 @@ def repeats_samples(training: Stream, validation: Stream) -> bool:
     size = min(len(rows), len(others), MAX_SAMPLES)
     if size < MIN_SAMPLES or rows.shape[1:] != others.shape[1:]:
         return False
-    return _distance(rows[:size]) < MAX_NEARNESS * _distance(others[:size])
+    rows, others = rows[:size], others[:size]
+    within, within_others = _distance(rows, rows), _distance(others, others)
+    if within < MAX_NEARNESS * within_others:
+        return True
+    # Images that moved are far from those of training, too, so this is no sign for images.
+    is_image = kept[0][0].spec.layout in ("channels_first", "channels_last")
+    across = _distance(others, rows)
+    return not is_image and max(within, within_others) < MAX_NEARNESS_ACROSS * across
 
 
 def _compact(kept: KeptSamples) -> np.ndarray:
     """Returns kept samples as rows of few standardized numbers; no rows if they are no numbers."""
     x = kept.read()[0][:MAX_SAMPLES]
-    if x.dtype.kind not in "fiu" or x.ndim not in (2, 4):
+    if x.dtype.kind not in "fiu":
         return np.zeros((0, 1))
     x = x.astype("float64")
     is_image = x.ndim == 4
@@ -101,11 +112,12 @@ def _compact(kept: KeptSamples) -> np.ndarray:
     return (x - x.mean(axis=0)) / np.maximum(std.mean() if is_image else std, 1e-12)
 
 
-def _distance(rows: np.ndarray) -> float:
-    """Returns the median distance of a row to its nearest neighbor."""
-    squares = (rows**2).sum(axis=1)
-    distances = squares[:, None] + squares - 2 * rows @ rows.T
-    np.fill_diagonal(distances, np.inf)
+def _distance(rows: np.ndarray, others: np.ndarray) -> float:
+    """Returns the median distance of a row to the nearest other row of `others`."""
+    squares = (rows**2).sum(axis=1)[:, None] + (others**2).sum(axis=1)
+    distances = squares - 2 * rows @ others.T
+    if rows is others:
+        np.fill_diagonal(distances, np.inf)
     return float(np.sqrt(np.maximum(np.median(distances.min(axis=1)), 0)))
 
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from keras_shiftguard.detection.attribute_words import ADJECTIVES, LABELS
 from keras_shiftguard.detection.finding import MODEL_FEATURES, Finding, when
-from keras_shiftguard.detection.sentences import stream_name
+from keras_shiftguard.detection.sentences import says_misplaced, stream_name
 
 # By family of causes: adjectives for images whose main attribute is (lower, higher).
 FAMILY_ADJECTIVES = {
@@ -106,7 +106,7 @@ def sentence_of(finding: Finding) -> str:
 
 def _present(finding: Finding) -> Difference | None:
     """Returns the parts of the sentence on a finding, in the present tense; None if it has none."""
-    if finding.kind != "covariate":
+    if finding.kind != "covariate" or says_misplaced(finding.explanation, finding.against):
         return None
     if _is_about_images(finding):
         return _of_images(finding)

@@ -15,6 +15,7 @@ from keras_shiftguard.detection.two_sample.frequencies import FrequencyTest
 from keras_shiftguard.profiles import FeatureTable
 
 MAX_CLASSES_NAMED = 3  # largest number of classes that a sentence names
+_IN_PLACE = ", and those of {} are not"  # the end of a sentence on misplaced images
 
 
 def stream_name(stream: str) -> str:
@@ -188,3 +189,14 @@ def estimated_mix(
         f"{stream_name(stream).capitalize()} has another class mix than {stream_name(against)}, "
         f"estimated from the predictions: {shares}; effect size {effect:.2g} (Cohen's w)"
     )
+
+
+def misplaced_images(how: str, stream: str, against: str) -> str:
+    """Returns the sentence for images that are mirrored, moved, turned or zoomed."""
+    here, there = stream_name(stream), stream_name(against)
+    return f"{here.capitalize()} images are {how}{_IN_PLACE.format(there)}"
+
+
+def says_misplaced(text: str, against: str) -> bool:
+    """Whether a text is a result of `misplaced_images`."""
+    return text.endswith(_IN_PLACE.format(stream_name(against)))

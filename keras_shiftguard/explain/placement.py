@@ -68,7 +68,7 @@ def misplaced(
     current: Labelled,
     reference: Labelled | None,
     channels_first: bool,
-    may_be_crops: bool,
+    may_be_zoomed: bool,
 ) -> tuple[str, Cost] | None:
     """Returns how images seem to be moved, turned or zoomed, and the cost; None if none is sure.
 
@@ -81,9 +81,9 @@ def misplaced(
         current: Labelled images, 4D.
         reference: Labelled images of training; None if there are none.
         channels_first: Whether the channels are the second axis.
-        may_be_crops: Whether the model may be trained on random crops. Then it may be right more
-            often on enlarged images (Touvron et al., "Fixing the train-test resolution
-            discrepancy", 2019), so images are not called smaller.
+        may_be_zoomed: Whether augmentation may zoom the images of training. A model trained on
+            random crops may be right more often on enlarged images (Touvron et al., "Fixing the
+            train-test resolution discrepancy", 2019), so zooms are not tried.
     """
     images, labels = current.images, current.labels
     if len(labels) < MIN_SAMPLES:
@@ -94,7 +94,7 @@ def misplaced(
         choosing = np.flatnonzero(~measuring)
         choosing = choosing[spread(len(choosing), MAX_TO_CHOOSE)]
         few = Labelled(images[choosing], labels[choosing])
-        undoing = _best(predict, few, float(right[choosing].mean()), channels_first, may_be_crops)
+        undoing = _best(predict, few, float(right[choosing].mean()), channels_first, may_be_zoomed)
         if undoing is not None:
             chunks = list(_read(images[measuring], undoing, channels_first))
             undone[measuring] = predict(chunks) == labels[measuring]
@@ -111,7 +111,7 @@ def misplaced(
 
 
 def _best(
-    predict: Predict, few: Labelled, before: float, channels_first: bool, may_be_crops: bool
+    predict: Predict, few: Labelled, before: float, channels_first: bool, may_be_zoomed: bool
 ) -> Undoing | None:
     """Returns the undoing after which most predictions are right; None if none is better.
 
@@ -123,7 +123,7 @@ def _best(
         chunks = list(_read(few.images, undoing, channels_first))
         return float((predict(chunks) == few.labels).mean())
 
-    ways = _ways(height, width)[: -1 if may_be_crops else None]
+    ways = _ways(height, width)[: -2 if may_be_zoomed else None]
     first = [after(way(1)) for way in ways]
     if max(first) <= before:
         return None

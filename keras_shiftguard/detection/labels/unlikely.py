@@ -19,8 +19,12 @@ from keras_shiftguard.detection.two_sample.tail_probabilities import SMALLEST_P,
 
 MIN_CLASSES = 5  # with fewer classes, the second choice is among the unlikely ones
 MIN_SKILL = 0.6  # of the model on training: 0 is the accuracy of the commonest class, 1 is perfect
+# The same on the labels in question. A model with less skill has errors of all ranks.
+MIN_CURRENT_SKILL = 0.5
 MIN_SIGMAS = 4.0  # smallest excess of unlikely labels, in standard errors
-MIN_RATIO = 2.0  # validation must have this many times as many of them as training
+# Validation must have this many times as many of them as training. If labels are wrong in both
+# streams, a large network that has seen training once or twice had up to 2.4 times as many.
+MIN_RATIO = 4.0
 # Largest excess of second choices, as a share of that of unlikely labels.
 MAX_SECOND_CHOICES = 0.5
 
@@ -66,6 +70,8 @@ def unlikely_labels(
     first = (current.num_classes + 1) // 2  # the first rank that is unlikely
     if current.num_classes < MIN_CLASSES or reference.skill < MIN_SKILL:
         return None
+    if current.skill < MIN_CURRENT_SKILL:
+        return None
 
     def excess(unlikely: np.ndarray, others: np.ndarray) -> Cost:
         return gap_between(~others, ~unlikely, reference.labels, current.labels)
@@ -96,8 +102,8 @@ def unlikely_labels(
         explanation=(
             f"About {percent(wrong)} of the {labels_at_random(here)}: for the model, "
             f"{percent(share_now)} of them are among the less likely half of the classes, and "
-            f"{percent(max(share_now - found.value, 0.0))} of those of {there}, which it has "
-            f"hardly learned by heart yet; effect size {wrong:.2g} (share of the labels)"
+            f"{percent(max(share_now - found.value, 0.0))} of those of {there}; effect size "
+            f"{wrong:.2g} (share of the labels)"
         ),
     )
     cost = Cost(
