@@ -101,6 +101,25 @@ def test_unknown_names_both_where_the_witnesses_disagree():
     assert "is right, but something else about the images may be wrong" in odd
 
 
+@pytest.mark.parametrize(
+    ("mode", "advice", "fix"),
+    [
+        ("tf", "x = x / 127.5 - 1.0", "Fix: x = x / 127.5 - 1.0"),
+        ("raw", "", "Fix: feed the raw 0..255 pixels"),
+    ],
+)
+def test_images_standardised_one_by_one_are_called_so(mode, advice, fix):
+    expected = InputConvention(mode)
+    wrong = Diagnosis("mismatch", expected, UNKNOWN, advice=advice, standardised=True)
+    assert "each image was standardised by itself, but the model expects" in str(wrong)
+    assert fix in str(wrong) and "x = x " not in str(wrong).replace(advice or "-", "")
+    unknown = str(Diagnosis("unknown", expected, UNKNOWN, num_samples=64, standardised=True))
+    assert f"standardised by itself, and the model seems to expect {expected}" in unknown
+    assert "If it standardised each of them by itself, these are right" in unknown
+    for text in (unknown, str(wrong)):
+        assert "nothing known" not in text and "x = x  #" not in text
+
+
 def test_nothing_is_expected_of_a_network_that_nobody_knows():
     text = str(Diagnosis("mismatch", UNKNOWN, UNKNOWN, evidence=("3 of 4 images hold a NaN.",)))
     assert text.startswith("Preprocessing mismatch: what the model is fed fits nothing known.\n")

@@ -129,6 +129,19 @@ def test_the_verdict_of_a_tutorial_model():
     )
 
 
+def test_images_standardised_one_by_one_may_be_what_the_model_has_learned():
+    model = network(layers.Rescaling(1 / 255))
+    axes = (1, 2, 3)
+    images = (RAW - RAW.mean(axes, keepdims=True)) / RAW.std(axes, keepdims=True)
+    found = sg.diagnose(model, images)
+    assert (found.status, found.expected.mode, found.standardised) == ("unknown", "raw", True)
+    assert found.fix is None and found.advice == ""
+    assert sg.Diagnosis.from_dict(found.to_dict()).standardised
+    said = sg.diagnose(model, images, expects="raw")
+    assert said.status == "mismatch" and "Fix: feed the raw 0..255 pixels" in str(said)
+    assert sg.diagnose(model, images, expects="tf").advice.startswith("x = x / 127.5 - 1.0  # ")
+
+
 def test_training_from_scratch_is_no_mismatch_but_has_a_hint():
     model = network(layers.Rescaling(1 / 255))
     for layer in model.layers:
