@@ -20,11 +20,12 @@ VARIANCE = [s**2 for s in IMAGENET_STD]
 def network(*front, channels=3, body=None):
     """Returns a small network with these layers in front of its first weights."""
     keras.utils.set_random_seed(0)
-    ones = {"bias_initializer": "ones"}  # nonzero, as after training
-    body = body or [layers.Conv2D(4, 3, **ones), layers.GlobalAveragePooling2D()]
-    return keras.Sequential(
-        [keras.Input((64, 64, channels)), *front, *body, layers.Dense(3, **ones)]
-    )
+    body = body or [layers.Conv2D(4, 3), layers.GlobalAveragePooling2D()]
+    model = keras.Sequential([keras.Input((64, 64, channels)), *front, *body, layers.Dense(3)])
+    for layer in (*body, model.layers[-1]):
+        if layer.weights:
+            layer.bias.assign(np.ones(layer.bias.shape))  # not initial, as after training
+    return model
 
 
 def adapted():
@@ -142,11 +143,11 @@ def test_images_standardised_one_by_one_may_be_what_the_model_has_learned():
     assert sg.diagnose(model, images, expects="tf").advice.startswith("x = x / 127.5 - 1.0  # ")
 
 
-def test_training_from_scratch_is_no_mismatch_but_has_a_hint():
-    model = network(layers.Rescaling(1 / 255))
-    for layer in model.layers:
-        if layer.weights:
-            layer.bias.assign(np.zeros(layer.bias.shape))
+@pytest.mark.parametrize("start", [0.0, -2.0], ids=["zeros", "rare classes"])
+def test_training_from_scratch_is_no_mismatch_but_has_a_hint(start):
+    last = layers.Dense(3, bias_initializer=keras.initializers.Constant(start))
+    body = [layers.Conv2D(4, 3), layers.GlobalAveragePooling2D(), last]
+    model = keras.Sequential([keras.Input((64, 64, 3)), layers.Rescaling(1 / 255), *body])
     model.compile("sgd", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
     guard = sg.ShiftGuard(verbose=0)
     model.fit(RAW / 255, np.zeros(len(RAW)), callbacks=[guard], verbose=0)
