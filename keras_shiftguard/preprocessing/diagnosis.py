@@ -333,12 +333,30 @@ class Diagnosis(AsPage):
                 f"Needed: {number}ordinary images that differ from one another, and together reach "
                 "from black to white."
             )
-        mode = self.expected.mode if self.expected.mode in MODES else "torch"
         more = "at least 16 different images, or " if self.num_samples < 16 else ""
+        words = self._possible_words()
+        if not words:
+            return (
+                f"Needed: {more}the numbers that its training images were normalised with, as in "
+                "`expects={'mean': ..., 'std': ...}`, or some of these images: "
+                "`keras_shiftguard.compare(training, images)`."
+            )
+        how = "shows which" if len(words) > 1 else "shows whether it was trained on such images"
         return (
-            f"Needed: {more}the word of whoever trained it, as in `expects={mode!r}`. The code "
-            "that prepared the training images shows it."
+            f"Needed: {more}the word of whoever trained it: {' or '.join(words)}. The code that "
+            f"prepared the training images {how}."
         )
+
+    def _possible_words(self) -> list[str]:
+        """Returns what the user may say by `expects`: the expected convention and the fed one."""
+        named = [c for c in (self.expected, self.observed) if c.mode in MODES]
+        words = list(dict.fromkeys(repr(c.mode) for c in named))
+        orders = dict.fromkeys(c.channel_order for c in named)
+        if len(words) == 1 and set(orders) == {"rgb", "bgr"}:  # the scale is not in doubt
+            words = [f"InputConvention({words[0]}, {order!r})" for order in orders]
+        if len(self.by_input) > 1:
+            words = [f"{{{_worst_name(self.by_input)!r}: {word}}}" for word in words]
+        return [f"`expects={word}`" for word in words]
 
 
 def _worst_name(by_input: "Mapping[str, Diagnosis]") -> str:
