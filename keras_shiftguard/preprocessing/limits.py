@@ -39,6 +39,9 @@ MIN_TRIAL_SIGMAS_SUPPORTED = 2.0  # likewise, if batch norm or clearly garbled i
 # Likewise, if the network ends in a classifier of the user and the two conventions are close. With
 # a classifier trained on a frozen backbone, a wrong fix to the close convention reached 2.9.
 MIN_HEAD_SIGMAS = 3.5
+# Likewise, for a fix that the model's own layers suggest. With a classifier that was trained on
+# images in another convention, a wrong fix reached 3.2. Right fixes reached 8 or more.
+MIN_LAYERS_SIGMAS = 4.5
 MIN_HELP_SIGMAS = 1.0  # a fix that helps by more is offered, if the other two witnesses agree
 MIN_ACQUITTAL_SIGMAS = 2.0  # for "ok" by the trial alone, other modes must score worse by more
 # The trial stops after `FIRST_IMAGES` distinct images if the fix helps by `CLEAR_SIGMAS`, or does

@@ -26,12 +26,16 @@ from keras_shiftguard.preprocessing.limits import (
     MIN_ACQUITTAL_SIGMAS,
     MIN_CERTAINTY,
     MIN_CERTAINTY_WIDE_GAP,
+    MIN_HELP_SIGMAS,
+    MIN_LAYERS_SIGMAS,
     MIN_SPAN_FROM_BLACK,
     MIN_STATED_SPAN,
+    MIN_TRIAL_IMAGES,
 )
 from keras_shiftguard.preprocessing.observation import MAX_GAP, hits_an_end
 from keras_shiftguard.preprocessing.suspicion import memory_of_expected
 from keras_shiftguard.preprocessing.witnesses.feed import are_near, reaches_own_end
+from keras_shiftguard.preprocessing.witnesses.trial import Preference
 from keras_shiftguard.profiles import InputSummary
 
 
@@ -109,9 +113,10 @@ def _from_layers(case: Case) -> Verdict | None:
 
     The rule returns None if batch norm clearly fits the images as fed: the weights were then
     trained on another input than these layers are made for. A network that is not recognized may
-    have been trained on other input from the beginning. So for such a network, the trial can turn a
-    mismatch into "unknown". Large numbers without a named convention, such as those of 12-bit
-    images, may be what it has learned: then batch norm or the trial must support the mismatch.
+    have been trained on other input from the beginning, and so may the user's own head of a
+    recognized one. So the trial can turn a mismatch into "unknown". Large numbers without a named
+    convention, such as those of 12-bit images, may be what an unrecognized network has learned:
+    then batch norm or the trial must support the mismatch.
     """
     if not case.trusted or not case.structure.speaks:
         return None
@@ -119,16 +124,42 @@ def _from_layers(case: Case) -> Verdict | None:
     if memory == -1:
         return None
     verdict = _from_word(case)
-    if verdict is None or verdict.status != "mismatch" or case.structure.architecture is not None:
+    if verdict is None or verdict.status != "mismatch":
         return verdict
     conventions = verdict.observed, verdict.expected
     trial = None if case.structure.fresh else case.try_fix(*conventions)
+    if case.structure.architecture is not None:
+        doubt = () if same_numbers(*conventions) else _doubt_about_head(case, trial)
+        status = "unknown" if doubt else "mismatch"
+        return replace(verdict, status=status, evidence=(*doubt, *verdict.evidence))
     objects = trial is not None and trial.can_tell and trial.sigmas <= -MIN_ACQUITTAL_SIGMAS
     is_doubtful = case.observation.is_fitted and not _is_narrower(*conventions)
     if not objects and (not is_doubtful or memory == 1 or trial_says(trial, memory) == 1):
         return verdict
     words = () if trial is None else (trial.in_words(),)
     return replace(verdict, status="unknown", evidence=(*words, *verdict.evidence))
+
+
+def _doubt_about_head(case: Case, trial: Preference | None) -> tuple[str, ...]:
+    """Returns sentences if the user's head may have learned from images as fed, else ().
+
+    The backbone sees better with the fix in any case, because its own training was with the layers'
+    input. So the fix must help by far, or make labels that the head has learned more probable.
+    """
+    if case.structure.head != "own" or trial is None or trial.num_images < MIN_TRIAL_IMAGES:
+        return ()
+    gain, needed = trial.at_best, MIN_LAYERS_SIGMAS
+    if trial.by_labels:
+        gain, needed = trial.sigmas, MIN_HELP_SIGMAS
+    if gain > needed:
+        return ()
+    text = f"The head behind {case.name} may have learned from images like these"
+    if gain < 0:
+        return trial.in_words(), f"{text}."
+    return (
+        f"{text}: with the fix the network sees better by only {gain:.1f} standard errors "
+        f"({needed} are needed).",
+    )
 
 
 def _from_word(case: Case) -> Verdict | None:

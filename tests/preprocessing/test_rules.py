@@ -714,6 +714,33 @@ def test_the_trial_may_object_to_the_layers_of_an_unknown_network(name, trial, s
 
 
 @pytest.mark.parametrize(
+    ("head", "trial", "status"),
+    [
+        ("own", None, "mismatch"),
+        ("own", TrialOf(0.0, num_images=7), "mismatch"),
+        ("own", TrialOf(4.6), "mismatch"),
+        # The frozen network sees better with the fix in any case, but only by a little.
+        ("own", TrialOf(4.4), "unknown"),
+        ("own", TrialOf(4.4, told_apart=0.4), "unknown"),
+        ("own", TrialOf(9.0, logits=-0.5), "mismatch"),  # a single logit tells no images apart
+        ("own", TrialOf(1.1, by_labels=True), "mismatch"),
+        ("own", TrialOf(0.9, by_labels=True), "unknown"),
+        # A published head was trained together with its network, and a new one not at all.
+        ("published", TrialOf(-9.0), "mismatch"),
+        ("fresh", TrialOf(-9.0), "mismatch"),
+        ("none", TrialOf(-9.0), "mismatch"),
+    ],
+)
+def test_a_head_may_have_learned_what_the_layers_are_not_made_for(head, trial, status):
+    """It was trained on x / 255 in front of a frozen network with a `Rescaling` of its own."""
+    layers = published("raw", speaks=True, head=head)
+    verdict = decide(case("No batch norm.", structure=layers, trial=trial))
+    assert verdict.status == status, verdict
+    said = any("may have learned from images like these" in s for s in verdict.evidence)
+    assert said == (status == "unknown")
+
+
+@pytest.mark.parametrize(
     ("scale", "name", "fits", "trial", "status"),
     [
         (16.0, None, None, None, "unknown"),
