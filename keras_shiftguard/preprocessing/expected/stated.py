@@ -22,7 +22,7 @@ from keras_shiftguard.preprocessing.expected.stated_numbers import (
     of_mapping,
     section_of,
 )
-from keras_shiftguard.preprocessing.limits import MIN_CERTAINTY_WIDE_GAP
+from keras_shiftguard.preprocessing.limits import MIN_CERTAINTY, MIN_CERTAINTY_WIDE_GAP
 from keras_shiftguard.preprocessing.observation import Observation, observe
 from keras_shiftguard.preprocessing.witnesses.feed import are_near, shows_its_convention
 from keras_shiftguard.profiles import InputProfile, InputSummary
@@ -253,13 +253,15 @@ def _of_profile(profile: InputProfile) -> dict[str | None, InputConvention]:
 
 
 def _may_be_augmented(observed: Observation) -> bool:
-    """Whether a fitted convention may be a named convention of images that were augmented.
+    """Whether a fitted convention may be a named one of images that were augmented, or are dark.
 
     A scale and an offset can be fitted to the extremes of any images. Such a fit shows the
     convention only if the images are standardized, or if the fit is far from all named conventions.
+    Dark images may look scaled twice.
     """
     fitted = observed.convention
-    if fitted.mode != "custom" or observed.certainty >= MIN_CERTAINTY_WIDE_GAP:
+    needed = MIN_CERTAINTY if observed.kind == "scaled_twice" else MIN_CERTAINTY_WIDE_GAP
+    if fitted.mode != "custom" or observed.certainty >= needed:
         return False
     return any(are_near(fitted, InputConvention(mode, "unknown")) for mode in UNIFORM)
 
