@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from keras_shiftguard.conventions import Form
+from keras_shiftguard.conventions import Form, forms
 from keras_shiftguard.preprocessing.case import Case, Verdict
 from keras_shiftguard.preprocessing.channel_order import means_swapped, order_for
 from keras_shiftguard.preprocessing.conviction import from_witnesses, trial_says
@@ -23,12 +23,14 @@ from keras_shiftguard.preprocessing.limits import (
     MAX_EXTREME_OUTSIDE,
     MAX_MANY_OUTSIDE,
     MAX_OUTSIDE,
+    MAX_PALE_SPAN,
     MIN_ACQUITTAL_SIGMAS,
     MIN_CERTAINTY,
     MIN_CERTAINTY_WIDE_GAP,
     MIN_HELP_SIGMAS,
     MIN_LAYERS_SIGMAS,
     MIN_SPAN_FROM_BLACK,
+    MIN_SPAN_RATIO,
     MIN_STATED_SPAN,
     MIN_TRIAL_IMAGES,
 )
@@ -167,7 +169,7 @@ def _from_word(case: Case) -> Verdict | None:
     if not case.trusted:
         return None
     if not case.observation.convention.is_known:
-        return _fits_the_word(case)
+        return _fits_the_word(case) or _lies_within_the_word(case)
     expected, observation = case.structure.convention, case.observation
     evidence = (*observation.evidence, *case.structure.evidence)
     if case.stated:
@@ -195,7 +197,8 @@ def _from_word(case: Case) -> Verdict | None:
     is_sure = is_sure or (is_clear and is_far)
     if is_sure or _outside(case.summary, expected, MAX_MANY_OUTSIDE):
         return Verdict("mismatch", expected, observed, evidence)
-    return _fits_the_word(case) or Verdict("unknown", expected, observed, evidence)
+    verdict = _fits_the_word(case) or _lies_within_the_word(case)
+    return verdict or Verdict("unknown", expected, observed, evidence)
 
 
 def _fits_the_word(case: Case) -> Verdict | None:
@@ -222,6 +225,40 @@ def _fits_the_word(case: Case) -> Verdict | None:
     else:
         return None
     evidence = (text, *case.structure.evidence, *observation.evidence)
+    return Verdict("ok", expected, expected, evidence)
+
+
+def _lies_within_the_word(case: Case) -> Verdict | None:
+    """Decides on pale or dark images that no other named convention explains as well.
+
+    They lie in the range of a stated convention and span enough of it. Images in another convention
+    may lie there as well, but then span more of the range of this one, or reach its black or white.
+    If the means were subtracted in the other order, the channels differ less in that order.
+    """
+    expected, summary = case.structure.convention, case.summary
+    if not case.stated or case.observation.kind not in (None, "scaled_twice"):
+        return None
+    if case.observation.certainty >= MIN_CERTAINTY:
+        return None
+    ends = summary.minimum, summary.maximum
+    own = Form(("stated",), "", np.asarray(expected.scale), np.asarray(expected.offset))
+    span = own.span(*ends)
+    if not span or span > MAX_PALE_SPAN:
+        return None
+    for rival in forms(summary.num_channels):
+        other = rival.span(*ends)
+        if rival.has_two_steps or not other:
+            continue
+        low, high = rival.to_raw(np.stack(ends))
+        reaches_an_end = bool(np.all(low < MAX_GAP) or np.all(high > 255 - MAX_GAP))
+        if rival.steps == (expected.mode,):
+            is_likelier = other < span - 1e-6
+        else:
+            is_likelier = reaches_an_end or span < MIN_SPAN_RATIO * other
+        if is_likelier:
+            return None
+    text = f"The values lie in the range of {expected}, and span {100 * span:.0f} % of it."
+    evidence = (text, *case.structure.evidence, *case.observation.evidence)
     return Verdict("ok", expected, expected, evidence)
 
 

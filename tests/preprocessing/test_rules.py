@@ -9,6 +9,7 @@ import dataclasses
 import numpy as np
 import pytest
 from numpy_reference import summarise
+from photos import imagenet_photos
 
 from keras_shiftguard.preprocessing import suspicion
 from keras_shiftguard.preprocessing.case import Case
@@ -901,12 +902,46 @@ def test_images_in_a_stated_convention_may_look_scaled_twice(expected, gain, bla
     assert verdict.status == status, verdict
 
 
+@pytest.mark.parametrize(("stated", "status"), [(True, "ok"), (False, "unknown")])
+def test_layers_do_not_acquit_images_that_reach_neither_black_nor_white(stated, status):
+    images = np.linspace(0.1, 0.8, 1200).reshape(100, 2, 2, 3)
+    structure = published("unit", speaks=not stated)
+    found = case("None.", UNKNOWN, 0.0, structure, images, stated=stated)
+    assert decide(found).status == status
+
+
+NAMED = [
+    InputConvention(*each) for each in (("raw",), ("unit",), ("tf",), ("torch",), ("caffe", "bgr"))
+]
+PALE_OR_DARK = {"plain": (0, 255), "pale": (60, 230), "low contrast": (40, 210), "dark": (10, 120)}
+
+
+@pytest.mark.parametrize("levels", PALE_OR_DARK)
+@pytest.mark.parametrize("number", [12, 20])
+def test_pale_and_dark_photos_in_the_stated_convention_are_right(levels, number):
+    black, white = PALE_OR_DARK[levels]
+    raw = black + imagenet_photos(32)[0][:number] * ((white - black) / 255)
+    for fed in NAMED:
+        for stated in NAMED:
+            _, verdict = observed_and_stated(fed.from_raw(raw), stated)
+            is_known_gap = (levels, stated.mode, fed.mode) == ("low contrast", "tf", "torch")
+            if not is_known_gap:  # they look like images in [-1, 1] that were augmented
+                assert (verdict.status == "ok") == (fed == stated), (stated, fed, verdict)
+    for mode in ("torch", "caffe"):  # the means in the other order
+        expected = next(each for each in NAMED if each.mode == mode)
+        other = InputConvention(mode, {"rgb": "bgr", "bgr": "rgb"}[expected.channel_order])
+        _, verdict = observed_and_stated(other.from_raw(raw), expected)
+        assert verdict.status != "ok", (expected, verdict)
+
+
 @pytest.mark.parametrize(
     ("low", "high", "status"),
     [
         (0.0, 0.08, "ok"),
         (0.0, 0.05, "unknown"),  # the span is too small to tell dark images from other numbers
-        (0.02, 0.5, "unknown"),  # the darkest value is not black
+        (0.02, 0.5, "ok"),  # the darkest value is not black, but no other range fits as well
+        (0.3, 0.5, "ok"),  # in [-1, 1], these values would span too little
+        (0.3, 0.49, "unknown"),  # they span too little in any range
         (0.5, 1.0, "unknown"),  # white is 1 in [-1, 1] as well
     ],
 )
