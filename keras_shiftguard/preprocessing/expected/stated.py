@@ -74,18 +74,22 @@ def stated_conventions(expects: Any) -> dict[str | None, InputConvention]:
 
 def attached_conventions(
     path: str | PathLike[str], model: Any
-) -> dict[str | None, InputConvention]:
+) -> tuple[dict[str | None, InputConvention], str]:
     """Returns the conventions that the profile attached to a saved model shows, if any.
 
     Args:
         path: Path of the saved model; the result is empty for the path of anything else.
         model: The model that is checked. Statements on inputs that the model lacks are left out.
 
+    Returns:
+        The conventions by input, and a sentence that says why the profile shows none; "" if it
+        shows them, or if there is no profile.
+
     Raises:
         BadInputError: If the profile is damaged.
     """
     if not has_profile(path):
-        return {}
+        return {}, ""
     profile = InputProfile.load(path)
     shapes = input_shapes(model)
     images = [spec for spec in specs_of(shapes, model) if spec.layout != "features"]
@@ -93,10 +97,15 @@ def attached_conventions(
         stated = for_model(_of_profile(profile), model)
         found = {name: each for name, each in stated.items() if name in {None, *shapes}}
         check_inputs(found, {spec.name: spec.channels for spec in images})
-    except BadInputError:
+    except BadInputError as error:
         # The profile is of tables or of images with other channels, or shows no convention.
-        return {}
-    return found
+        start, _, cause = str(error).partition("The profile in `expects`")
+        text = (
+            f"The profile attached to {Path(path).name} does not tell what the model expects, but "
+            f"`keras_shiftguard.compare({str(path)!r}, data)` compares the data with it."
+        )
+        return {}, text if start else f"{text} It{cause}"
+    return found, ""
 
 
 def for_model(
