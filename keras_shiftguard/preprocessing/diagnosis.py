@@ -10,7 +10,11 @@ from keras_shiftguard.conventions import MODES
 from keras_shiftguard.errors import BadInputError
 from keras_shiftguard.io.as_page import AsPage
 from keras_shiftguard.preprocessing.correction.convention import InputConvention
-from keras_shiftguard.preprocessing.correction.convention_words import difference_in_words, in_words
+from keras_shiftguard.preprocessing.correction.convention_words import (
+    difference_in_words,
+    fed_in_words,
+    in_words,
+)
 from keras_shiftguard.preprocessing.limits import MIN_IMAGES
 
 if TYPE_CHECKING:
@@ -296,7 +300,8 @@ class Diagnosis(AsPage):
             return f"Preprocessing unknown{where}: the scale, {scale}, is right, but {doubt}."
         return (
             f"Preprocessing unknown{where}: the model seems to expect {expected}, and is fed "
-            f"{in_words(self.observed)}. Which of the two is right is not certain."
+            f"{fed_in_words(self.observed, self.expected)}. Which of the two is right is not "
+            "certain."
         )
 
     def _seen(self) -> str:

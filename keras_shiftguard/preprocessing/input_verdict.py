@@ -108,7 +108,7 @@ def judge_input(
             verdict.expected, verdict.observed, structure.architecture, data_format
         )
     hints = remarks_of_images(samples, name, summary, structure, verdict.observed)
-    hints += garbled.hints
+    hints += garbled.hints(stated and verdict.status == "ok")
     if verdict.swap_is_possible:
         hints += (_swap_hint(verdict),)
     if scratch and structure.speaks and observation.certainty >= MIN_CERTAINTY:
