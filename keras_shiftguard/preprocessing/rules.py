@@ -129,9 +129,12 @@ def _from_layers(case: Case) -> Verdict | None:
     if verdict is None or verdict.status != "mismatch":
         return verdict
     conventions = verdict.observed, verdict.expected
+    is_recognized = case.structure.architecture is not None
+    if is_recognized and (case.structure.head != "own" or same_numbers(*conventions)):
+        return verdict
     trial = None if case.structure.fresh else case.try_fix(*conventions)
-    if case.structure.architecture is not None:
-        doubt = () if same_numbers(*conventions) else _doubt_about_head(case, trial)
+    if is_recognized:
+        doubt = _doubt_about_head(case, trial)
         status = "unknown" if doubt else "mismatch"
         return replace(verdict, status=status, evidence=(*doubt, *verdict.evidence))
     objects = trial is not None and trial.can_tell and trial.sigmas <= -MIN_ACQUITTAL_SIGMAS
@@ -148,7 +151,7 @@ def _doubt_about_head(case: Case, trial: Preference | None) -> tuple[str, ...]:
     The backbone sees better with the fix in any case, because its own training was with the layers'
     input. So the fix must help by far, or make labels that the head has learned more probable.
     """
-    if case.structure.head != "own" or trial is None or trial.num_images < MIN_TRIAL_IMAGES:
+    if trial is None or trial.num_images < MIN_TRIAL_IMAGES:
         return ()
     gain, needed = trial.at_best, MIN_LAYERS_SIGMAS
     if trial.by_labels:

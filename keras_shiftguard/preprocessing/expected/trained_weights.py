@@ -119,7 +119,7 @@ def _initial_bias(layer: Any) -> float | None:
     begin = getattr(layer, "bias_initializer", None)
     if getattr(layer, "unit_forget_bias", False):
         return None  # the forget gate begins at 1
-    if begin is None or isinstance(begin, initializers.Zeros):
+    if begin in (None, "zeros") or isinstance(begin, initializers.Zeros):
         return 0.0
     if isinstance(begin, initializers.Ones):
         return 1.0
