@@ -514,7 +514,7 @@ class ShiftGuard(keras.callbacks.Callback):
         if is_path and reference.is_there and not rescales_by_itself(self.model):
             attached: dict[str | None, InputConvention] = {}
             with reference.reading():
-                attached = attached_conventions(self.reference, self.model)
+                attached, _ = attached_conventions(self.reference, self.model)
             if attached:
                 return attached, speaker_of(self.reference)
         return word_of(self.model), OWN_PREPROCESSOR

@@ -99,7 +99,7 @@ def diagnose_loaded(
             f"`max_samples` must be a positive integer. Received: max_samples={max_samples!r}"
         )
     converts = converts_by_itself(model)
-    stated, speaker = _word(model, expects, path, converts)
+    stated, speaker, silent = _word(model, expects, path, converts)
     shapes = input_shapes(model)
     samples, labels = first_samples(data, max_samples, shapes)
     warn_of_text(labels)
@@ -133,6 +133,8 @@ def diagnose_loaded(
         runs=not converts,
     )
     found = _for_tensors(found, data, any(x.dtype.kind in "iu" for x in samples.values()))
+    if silent and found.status == "unknown":
+        found = replace(found, evidence=(silent, *found.evidence))
     only_resizes = expects is None and converts and not rescales_by_itself(model)
     return _without_accusation(found) if only_resizes else found
 
@@ -163,19 +165,20 @@ def _without_accusation(diagnosis: Diagnosis) -> Diagnosis:
 
 def _word(
     model: keras.Model, expects: Any, path: str | PathLike[str] | None, converts: bool
-) -> tuple[dict[str | None, InputConvention], str]:
+) -> tuple[dict[str | None, InputConvention], str, str]:
     """Returns the stated conventions of the inputs, and a phrase for their source.
 
+    The third result is a sentence on an attached profile that does not show a convention, else "".
     `converts` is whether the model's own preprocessor converts the data.
     """
     if expects is not None:
-        return for_model(stated_conventions(expects), model), speaker_of(expects)
+        return for_model(stated_conventions(expects), model), speaker_of(expects), ""
     if converts:  # an attached profile may describe the preprocessor's output
-        return {None: RAW}, SPEAKER
-    attached = {} if path is None else attached_conventions(path, model)
+        return {None: RAW}, SPEAKER, ""
+    attached, silent = ({}, "") if path is None else attached_conventions(path, model)
     if path is not None and attached:
-        return attached, speaker_of(path)
-    return word_of(model), SPEAKER
+        return attached, speaker_of(path), ""
+    return word_of(model), SPEAKER, silent
 
 
 def _load(path: str | PathLike[str]) -> keras.Model:

@@ -10,7 +10,11 @@ from keras_shiftguard.conventions import MODES
 from keras_shiftguard.errors import BadInputError
 from keras_shiftguard.io.as_page import AsPage
 from keras_shiftguard.preprocessing.correction.convention import InputConvention
-from keras_shiftguard.preprocessing.correction.convention_words import difference_in_words, in_words
+from keras_shiftguard.preprocessing.correction.convention_words import (
+    difference_in_words,
+    fed_in_words,
+    in_words,
+)
 from keras_shiftguard.preprocessing.limits import MIN_IMAGES
 
 if TYPE_CHECKING:
@@ -62,8 +66,8 @@ class Diagnosis(AsPage):
             help.
         advice: A line of Python that corrects the images `x`, as `fix` does. With several inputs, a
             comment says which input `x` is. If each image was standardized by itself, `x` is
-            the raw pixels instead. If no input takes images, `advice` is a sentence that says
-            what is needed for a verdict.
+            the raw pixels instead; the line is empty if the model expects just these. If no input
+            takes images, `advice` is a sentence that says what is needed for a verdict.
         evidence: Plain sentences with numbers, the strongest first.
         architecture: The recognized `keras.applications` name, if any.
         hints: Other possible problems of the images or labels.
@@ -78,6 +82,8 @@ class Diagnosis(AsPage):
             proven to be wrong.
         trained_here: Whether the fit trains a network from its initial weights. Such a network
             learns the convention that it is fed.
+        standardised: Whether each image was standardized by itself. The mode of `observed` is then
+            `"unknown"`, because such images are in no convention.
     """
 
     status: str
@@ -96,6 +102,7 @@ class Diagnosis(AsPage):
     candidates: tuple[Candidate, ...] = field(default=(), compare=False)
     trained_here: bool = False
     garbled: str = ""
+    standardised: bool = False
 
     def __post_init__(self) -> None:
         if self.status not in STATUSES:
@@ -181,6 +188,7 @@ class Diagnosis(AsPage):
             "candidates": [asdict(candidate) for candidate in self.candidates],
             "trained_here": self.trained_here,
             "garbled": self.garbled,
+            "standardised": self.standardised,
         }
 
     @classmethod
@@ -208,6 +216,7 @@ class Diagnosis(AsPage):
             candidates=tuple(Candidate(**candidate) for candidate in values["candidates"]),
             trained_here=bool(values.get("trained_here", False)),
             garbled=str(values.get("garbled", "")),
+            standardised=bool(values.get("standardised", False)),
             **plain,
         )
 
@@ -247,10 +256,15 @@ class Diagnosis(AsPage):
             where = f" at input {_worst_name(self.by_input)!r}"
         if self.status == "mismatch" and self.garbled:
             return f"Preprocessing mismatch{where}: the model is fed {self.garbled}."
+        expected = in_words(self.expected)
+        if self.status == "mismatch" and self.standardised:
+            return (
+                f"Preprocessing mismatch{where}: each image was standardised by itself, but the "
+                f"model expects {expected}."
+            )
         if self.status == "mismatch":
             what = difference_in_words(self.expected, self.observed)
             return f"Preprocessing mismatch{where}: {what}"
-        expected = in_words(self.expected)
         if self.trained_here:
             observed = (
                 in_words(self.observed)
@@ -265,6 +279,11 @@ class Diagnosis(AsPage):
             return f"Preprocessing unknown{where}: {number} too few to tell what the model expects."
         if not self.expected.is_known:
             return f"Preprocessing unknown{where}: nothing in the model tells what it expects."
+        if self.standardised:
+            return (
+                f"Preprocessing unknown{where}: each image was standardised by itself, and the "
+                f"model seems to expect {expected}. Which of the two is right is not certain."
+            )
         if self.observed.mode in ("unknown", "custom"):
             return (
                 f"Preprocessing unknown{where}: the model expects {expected}, "
@@ -281,7 +300,8 @@ class Diagnosis(AsPage):
             return f"Preprocessing unknown{where}: the scale, {scale}, is right, but {doubt}."
         return (
             f"Preprocessing unknown{where}: the model seems to expect {expected}, and is fed "
-            f"{in_words(self.observed)}. Which of the two is right is not certain."
+            f"{fed_in_words(self.observed, self.expected)}. Which of the two is right is not "
+            "certain."
         )
 
     def _seen(self) -> str:
@@ -299,24 +319,49 @@ class Diagnosis(AsPage):
 
     def _way_out(self) -> str:
         if self.status == "mismatch":
+            if not self.advice and self.standardised:
+                return "Fix: feed the raw 0..255 pixels, without standardising each image."
             if not self.advice:
                 return "Fix: none that a layer could do; look at how the images are read."
             offer = '   [or ShiftGuard(on_mismatch="fix")]' if self.fix is not None else ""
             return f"Fix: {self.advice}{offer}"
         if self.advice:
             return f"Needed: {self.advice}"
+        if self.standardised:
+            return (
+                "Needed: a look at the code that prepared the training images. If it standardised "
+                "each of them by itself, these are right."
+            )
         if self.observed.mode in ("unknown", "custom") and self.expected.is_known:
             number = "at least 8 " if self.num_samples < 8 else ""
             return (
                 f"Needed: {number}ordinary images that differ from one another, and together reach "
                 "from black to white."
             )
-        mode = self.expected.mode if self.expected.mode in MODES else "torch"
         more = "at least 16 different images, or " if self.num_samples < 16 else ""
+        words = self._possible_words()
+        if not words:
+            return (
+                f"Needed: {more}the numbers that its training images were normalised with, as in "
+                "`expects={'mean': ..., 'std': ...}`, or some of these images: "
+                "`keras_shiftguard.compare(training, images)`."
+            )
+        how = "shows which" if len(words) > 1 else "shows whether it was trained on such images"
         return (
-            f"Needed: {more}the word of whoever trained it, as in `expects={mode!r}`. The code "
-            "that prepared the training images shows it."
+            f"Needed: {more}the word of whoever trained it: {' or '.join(words)}. The code that "
+            f"prepared the training images {how}."
         )
+
+    def _possible_words(self) -> list[str]:
+        """Returns what the user may say by `expects`: the expected convention and the fed one."""
+        named = [c for c in (self.expected, self.observed) if c.mode in MODES]
+        words = list(dict.fromkeys(repr(c.mode) for c in named))
+        orders = dict.fromkeys(c.channel_order for c in named)
+        if len(words) == 1 and set(orders) == {"rgb", "bgr"}:  # the scale is not in doubt
+            words = [f"InputConvention({words[0]}, {order!r})" for order in orders]
+        if len(self.by_input) > 1:
+            words = [f"{{{_worst_name(self.by_input)!r}: {word}}}" for word in words]
+        return [f"`expects={word}`" for word in words]
 
 
 def _worst_name(by_input: "Mapping[str, Diagnosis]") -> str:

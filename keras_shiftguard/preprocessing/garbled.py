@@ -31,6 +31,7 @@ class Garbling:
         sentence: The evidence, with numbers.
         is_plain: Whether the images alone are clear evidence. For HSV they are not: in images of
             unusual colors, the channels may not vary together either.
+        is_color_space: Whether a color space other than RGB is suspected, and no wrong layout.
         roughness: For a layout, the difference of neighboring pixels after the repair, divided by
             that before.
     """
@@ -40,6 +41,7 @@ class Garbling:
     advice: str
     sentence: str
     is_plain: bool = True
+    is_color_space: bool = False
     roughness: float = 1.0
 
 
@@ -167,6 +169,7 @@ def _of_colours(x: np.ndarray, observed: InputConvention, channels_first: bool) 
         f"# read the images as RGB: the code in front of this converts them to {code}",
         text,
         is_plain=bool(is_chroma),
+        is_color_space=True,
     )
 
 

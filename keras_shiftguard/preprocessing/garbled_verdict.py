@@ -39,13 +39,22 @@ class Garbled:
         """`Garbling.advice` if the garbling is proven, else an empty text."""
         return self.garbling.advice if self.garbling is not None and self.is_proven else ""
 
-    @property
-    def hints(self) -> tuple[Hint, ...]:
-        """One hint if the images are clear evidence but the trial gives no proof, else none."""
+    def hints(self, is_stated: bool) -> tuple[Hint, ...]:
+        """Returns a hint if the images are clear evidence but the trial gives no proof.
+
+        Args:
+            is_stated: Whether the images are in a stated convention. Their color space is then
+                probably intended, but a wrong memory layout never is.
+        """
         if self.garbling is None or self.is_proven or not self.garbling.is_plain:
             return ()
-        text = f"The images may be {self.garbling.what}. {self.garbling.sentence}"
-        return (Hint("garbled", text, 0.6),)
+        what, is_space = self.garbling.what, self.garbling.is_color_space
+        # The pixels alone do not distinguish the two spaces.
+        what = what.replace(" in place", " or Lab in place") if is_space else what
+        text = f"The images may be {what}. {self.garbling.sentence}"
+        if is_space and is_stated:
+            text = f"{text} This is right if the model was trained on such images."
+        return (Hint("garbled", text, 0.3 if is_space and is_stated else 0.6),)
 
     def verdict(self, verdict: Verdict, stated: bool) -> Verdict:
         """Returns the verdict on the convention, changed if the images are garbled.

@@ -108,7 +108,7 @@ def judge_input(
             verdict.expected, verdict.observed, structure.architecture, data_format
         )
     hints = remarks_of_images(samples, name, summary, structure, verdict.observed)
-    hints += garbled.hints
+    hints += garbled.hints(stated and verdict.status == "ok")
     if verdict.swap_is_possible:
         hints += (_swap_hint(verdict),)
     if scratch and structure.speaks and observation.certainty >= MIN_CERTAINTY:
@@ -117,10 +117,11 @@ def judge_input(
     judges_predictions = verdict.status != "mismatch" and not training and not structure.fresh
     if judges_predictions and model is not None:
         hints += remarks_of_predictions(model, samples, name, labels)
-    if observation.kind == "per_image_standardised" and verdict.expected.is_known:
+    standardised = observation.kind == "per_image_standardised"
+    if standardised and verdict.status == "mismatch":
         raw = InputConvention("raw", "gray" if summary.num_channels == 1 else "rgb")
-        line = advice_line(verdict.expected, raw, structure.architecture, data_format)
-        advice = (line or "x = x") + "  # with x the raw 0..255 pixels, not standardised"
+        advice = advice_line(verdict.expected, raw, structure.architecture, data_format)
+        advice += "  # with x the raw 0..255 pixels, not standardised" if advice else ""
     low, high = float(summary.minimum.min()), float(summary.maximum.max())
     return Diagnosis(
         verdict.status,
@@ -136,6 +137,7 @@ def judge_input(
         candidates=() if isinstance(reading, str) else _candidates(reading),
         trained_here=verdict.trained_here,
         garbled=garbled.what,
+        standardised=standardised,
     )
 
 

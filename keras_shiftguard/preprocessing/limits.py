@@ -39,6 +39,9 @@ MIN_TRIAL_SIGMAS_SUPPORTED = 2.0  # likewise, if batch norm or clearly garbled i
 # Likewise, if the network ends in a classifier of the user and the two conventions are close. With
 # a classifier trained on a frozen backbone, a wrong fix to the close convention reached 2.9.
 MIN_HEAD_SIGMAS = 3.5
+# Likewise, for a fix that the model's own layers suggest. With a classifier that was trained on
+# images in another convention, a wrong fix reached 3.2. Right fixes reached 8 or more.
+MIN_LAYERS_SIGMAS = 4.5
 MIN_HELP_SIGMAS = 1.0  # a fix that helps by more is offered, if the other two witnesses agree
 MIN_ACQUITTAL_SIGMAS = 2.0  # for "ok" by the trial alone, other modes must score worse by more
 # The trial stops after `FIRST_IMAGES` distinct images if the fix helps by `CLEAR_SIGMAS`, or does
@@ -68,6 +71,12 @@ MAX_MANY_OUTSIDE = 0.3
 # range. So images in [0, 1], which span at most half of [-1, 1], do not fit [-1, 1].
 MIN_STATED_SPAN = 0.6
 MIN_SPAN_FROM_BLACK = 1 / 16  # the same share for dark images, whose darkest value is black
+# Pale or dark images fit a stated convention if the share that they span of its range is larger by
+# this factor than that of any other range that holds them. For images in [-1, 1] it is 2 or less.
+MIN_SPAN_RATIO = 1.5
+# Images that span more of the range and reach neither black nor white are in another convention: in
+# that of CLIP, ordinary photos span 85 % of the range of "torch".
+MAX_PALE_SPAN = 0.75
 MAX_EXTREME_OUTSIDE = 0.5  # how far single values may exceed a stated range, as a share of it
 
 # --- garbled images (chosen on photos of 224 and 32 pixels; CIFAR photos agree) ------------------

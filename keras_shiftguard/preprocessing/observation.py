@@ -22,6 +22,7 @@ MIN_GRID_SHARE = 0.9  # share of values that must lie on a grid; for random valu
 MIN_OTHER_VALUES = 0.05  # share of values that must differ from the two commonest ones
 MIN_LEVELS = 3  # gray levels that the values must span; fewer levels lie on any grid
 MAX_GAP = 3.0  # gray levels by which the extremes may miss black or white
+MIN_FILLED = 0.9  # share of a range that all channels of ordinary images fill
 MIN_RAW_SPAN = 8.0  # gray levels that 99 % of the values of raw images must span
 # Gray levels by which single values may exceed black and white, as they do after bicubic or Lanczos
 # filters, or augmentation.
@@ -177,8 +178,11 @@ def _from_range(summary: InputSummary, range_sentence: str) -> Observation:
         return Observation(convention, None, 0.8, (found,))
     twice = _two_steps(summary)
     if twice is not None:
-        found = f"{range_sentence} This is {mistake_in_words(twice)}."
-        return Observation(twice, "scaled_twice", 0.97, (found,))
+        convention, is_sure = twice
+        found = f"{range_sentence} This is {mistake_in_words(convention)}."
+        if not is_sure:
+            found = f"{range_sentence} This may be {mistake_in_words(convention)}."
+        return Observation(convention, "scaled_twice", 0.97 if is_sure else 0.6, (found,))
     return _fitted(summary, range_sentence)
 
 
@@ -233,11 +237,13 @@ def _fitted(summary: InputSummary, range_sentence: str) -> Observation:
     return Observation(custom, None, 0.6 if standardised else 0.3, (found,))
 
 
-def _two_steps(summary: InputSummary) -> InputConvention | None:
+def _two_steps(summary: InputSummary) -> tuple[InputConvention, bool] | None:
     """Returns the convention that results from two named steps in a row; None if none fits.
 
     If several conventions fit, the function returns the one whose range the values fill best. The
-    values must fill at least half of the range.
+    values must fill at least half of the range. The second result is whether they also reach its
+    black or white, or fill nearly all of it. If not, dark images in another convention may look
+    alike.
     """
     low, high = summary.minimum, summary.maximum
     best: tuple[float, Form] | None = None
@@ -253,7 +259,10 @@ def _two_steps(summary: InputSummary) -> InputConvention | None:
     # In the order "mixed", the channels were reversed twice, and all orders have the same numbers.
     order = form.order if form.order in ("rgb", "bgr") else "unknown"
     order = "gray" if summary.num_channels == 1 else order
-    return InputConvention("custom", order, tuple(form.scale.tolist()), tuple(form.offset.tolist()))
+    scale, offset = tuple(form.scale.tolist()), tuple(form.offset.tolist())
+    filled = (form.to_raw(high) - form.to_raw(low)) / 255
+    is_sure = np.all(filled > MIN_FILLED) or hits_an_end(form, summary)
+    return InputConvention("custom", order, scale, offset), bool(is_sure)
 
 
 def _is_typical(form: Form, summary: InputSummary) -> bool:

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from keras_shiftguard.conventions import Form
+from keras_shiftguard.conventions import Form, forms
 from keras_shiftguard.preprocessing.case import Case, Verdict
 from keras_shiftguard.preprocessing.channel_order import means_swapped, order_for
 from keras_shiftguard.preprocessing.conviction import from_witnesses, trial_says
@@ -23,15 +23,21 @@ from keras_shiftguard.preprocessing.limits import (
     MAX_EXTREME_OUTSIDE,
     MAX_MANY_OUTSIDE,
     MAX_OUTSIDE,
+    MAX_PALE_SPAN,
     MIN_ACQUITTAL_SIGMAS,
     MIN_CERTAINTY,
     MIN_CERTAINTY_WIDE_GAP,
+    MIN_HELP_SIGMAS,
+    MIN_LAYERS_SIGMAS,
     MIN_SPAN_FROM_BLACK,
+    MIN_SPAN_RATIO,
     MIN_STATED_SPAN,
+    MIN_TRIAL_IMAGES,
 )
 from keras_shiftguard.preprocessing.observation import MAX_GAP, hits_an_end
 from keras_shiftguard.preprocessing.suspicion import memory_of_expected
 from keras_shiftguard.preprocessing.witnesses.feed import are_near, reaches_own_end
+from keras_shiftguard.preprocessing.witnesses.trial import Preference
 from keras_shiftguard.profiles import InputSummary
 
 
@@ -61,7 +67,8 @@ def _broken(case: Case) -> Verdict | None:
     if kind == "constant":  # possibly black frames, or uint8 divided as integers
         return Verdict("unknown", expected, UNKNOWN, evidence)
     if kind == "per_image_standardised" and expected.is_known:
-        status = "mismatch" if case.stated or case.structure.speaks else "unknown"
+        # A network with a left-over `Rescaling` in front may have been trained on such images.
+        status = "mismatch" if case.stated else "unknown"
         return Verdict(status, expected, UNKNOWN, (*evidence, *case.structure.evidence))
     return None
 
@@ -108,9 +115,10 @@ def _from_layers(case: Case) -> Verdict | None:
 
     The rule returns None if batch norm clearly fits the images as fed: the weights were then
     trained on another input than these layers are made for. A network that is not recognized may
-    have been trained on other input from the beginning. So for such a network, the trial can turn a
-    mismatch into "unknown". Large numbers without a named convention, such as those of 12-bit
-    images, may be what it has learned: then batch norm or the trial must support the mismatch.
+    have been trained on other input from the beginning, and so may the user's own head of a
+    recognized one. So the trial can turn a mismatch into "unknown". Large numbers without a named
+    convention, such as those of 12-bit images, may be what an unrecognized network has learned:
+    then batch norm or the trial must support the mismatch.
     """
     if not case.trusted or not case.structure.speaks:
         return None
@@ -118,10 +126,17 @@ def _from_layers(case: Case) -> Verdict | None:
     if memory == -1:
         return None
     verdict = _from_word(case)
-    if verdict is None or verdict.status != "mismatch" or case.structure.architecture is not None:
+    if verdict is None or verdict.status != "mismatch":
         return verdict
     conventions = verdict.observed, verdict.expected
+    is_recognized = case.structure.architecture is not None
+    if is_recognized and (case.structure.head != "own" or same_numbers(*conventions)):
+        return verdict
     trial = None if case.structure.fresh else case.try_fix(*conventions)
+    if is_recognized:
+        doubt = _doubt_about_head(case, trial)
+        status = "unknown" if doubt else "mismatch"
+        return replace(verdict, status=status, evidence=(*doubt, *verdict.evidence))
     objects = trial is not None and trial.can_tell and trial.sigmas <= -MIN_ACQUITTAL_SIGMAS
     is_doubtful = case.observation.is_fitted and not _is_narrower(*conventions)
     if not objects and (not is_doubtful or memory == 1 or trial_says(trial, memory) == 1):
@@ -130,12 +145,34 @@ def _from_layers(case: Case) -> Verdict | None:
     return replace(verdict, status="unknown", evidence=(*words, *verdict.evidence))
 
 
+def _doubt_about_head(case: Case, trial: Preference | None) -> tuple[str, ...]:
+    """Returns sentences if the user's head may have learned from images as fed, else ().
+
+    The backbone sees better with the fix in any case, because its own training was with the layers'
+    input. So the fix must help by far, or make labels that the head has learned more probable.
+    """
+    if trial is None or trial.num_images < MIN_TRIAL_IMAGES:
+        return ()
+    gain, needed = trial.at_best, MIN_LAYERS_SIGMAS
+    if trial.by_labels:
+        gain, needed = trial.sigmas, MIN_HELP_SIGMAS
+    if gain > needed:
+        return ()
+    text = f"The head behind {case.name} may have learned from images like these"
+    if gain < 0:
+        return trial.in_words(), f"{text}."
+    return (
+        f"{text}: with the fix the network sees better by only {gain:.1f} standard errors "
+        f"({needed} are needed).",
+    )
+
+
 def _from_word(case: Case) -> Verdict | None:
     """Decides from a statement, or from layers inside the model."""
     if not case.trusted:
         return None
     if not case.observation.convention.is_known:
-        return _fits_the_word(case)
+        return _fits_the_word(case) or _lies_within_the_word(case)
     expected, observation = case.structure.convention, case.observation
     evidence = (*observation.evidence, *case.structure.evidence)
     if case.stated:
@@ -163,7 +200,8 @@ def _from_word(case: Case) -> Verdict | None:
     is_sure = is_sure or (is_clear and is_far)
     if is_sure or _outside(case.summary, expected, MAX_MANY_OUTSIDE):
         return Verdict("mismatch", expected, observed, evidence)
-    return _fits_the_word(case) or Verdict("unknown", expected, observed, evidence)
+    verdict = _fits_the_word(case) or _lies_within_the_word(case)
+    return verdict or Verdict("unknown", expected, observed, evidence)
 
 
 def _fits_the_word(case: Case) -> Verdict | None:
@@ -190,6 +228,40 @@ def _fits_the_word(case: Case) -> Verdict | None:
     else:
         return None
     evidence = (text, *case.structure.evidence, *observation.evidence)
+    return Verdict("ok", expected, expected, evidence)
+
+
+def _lies_within_the_word(case: Case) -> Verdict | None:
+    """Decides on pale or dark images that no other named convention explains as well.
+
+    They lie in the range of a stated convention and span enough of it. Images in another convention
+    may lie there as well, but then span more of the range of this one, or reach its black or white.
+    If the means were subtracted in the other order, the channels differ less in that order.
+    """
+    expected, summary = case.structure.convention, case.summary
+    if not case.stated or case.observation.kind not in (None, "scaled_twice"):
+        return None
+    if case.observation.certainty >= MIN_CERTAINTY:
+        return None
+    ends = summary.minimum, summary.maximum
+    own = Form(("stated",), "", np.asarray(expected.scale), np.asarray(expected.offset))
+    span = own.span(*ends)
+    if not span or span > MAX_PALE_SPAN:
+        return None
+    for rival in forms(summary.num_channels):
+        other = rival.span(*ends)
+        if rival.has_two_steps or not other:
+            continue
+        low, high = rival.to_raw(np.stack(ends))
+        reaches_an_end = bool(np.all(low < MAX_GAP) or np.all(high > 255 - MAX_GAP))
+        if rival.steps == (expected.mode,):
+            is_likelier = other < span - 1e-6
+        else:
+            is_likelier = reaches_an_end or span < MIN_SPAN_RATIO * other
+        if is_likelier:
+            return None
+    text = f"The values lie in the range of {expected}, and span {100 * span:.0f} % of it."
+    evidence = (text, *case.structure.evidence, *case.observation.evidence)
     return Verdict("ok", expected, expected, evidence)
 
 

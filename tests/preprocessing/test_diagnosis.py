@@ -81,7 +81,7 @@ def test_ok_takes_two_lines_and_claims_no_more_than_it_knows():
 def test_unknown_says_what_would_be_needed():
     nothing = Diagnosis("unknown", UNKNOWN, UNIT, num_samples=64)
     assert "nothing in the model tells what it expects" in str(nothing)
-    assert "Needed: the word of whoever trained it, as in `expects='torch'`" in str(nothing)
+    assert "Needed: the word of whoever trained it: `expects='unit'`. The code" in str(nothing)
     assert "1 image is too few to tell" in str(replace(nothing, num_samples=1))
     unclear = Diagnosis("unknown", CAFFE, UNKNOWN, num_samples=4)
     assert "the model expects caffe" in str(unclear) and "at least 8 ordinary" in str(unclear)
@@ -93,12 +93,44 @@ def test_unknown_says_what_would_be_needed():
 def test_unknown_names_both_where_the_witnesses_disagree():
     both = Diagnosis("unknown", CAFFE, UNIT, num_samples=64)
     assert "seems to expect caffe" in str(both) and "is fed unit ([0, 1]), RGB" in str(both)
-    assert "Needed: the word of whoever trained it, as in `expects='caffe'`" in str(both)
+    assert "whoever trained it: `expects='caffe'` or `expects='unit'`. The code" in str(both)
     assert "at least 16 different images, or the word" in str(replace(both, num_samples=9))
     swapped = str(Diagnosis("unknown", CAFFE, InputConvention("caffe", "rgb"), num_samples=64))
     assert "the scale, caffe (0..255 minus the ImageNet mean), is right, but red and" in swapped
+    orders = (f"`expects=InputConvention('caffe', '{order}')`" for order in ("bgr", "rgb"))
+    assert " or ".join(orders) in swapped
     odd = str(Diagnosis("unknown", CAFFE, CAFFE, num_samples=64))
     assert "is right, but something else about the images may be wrong" in odd
+
+
+def test_nobody_is_asked_for_a_convention_that_makes_no_sense():
+    twelve_bit = InputConvention("custom", "gray", (16.0,), (12.0,))
+    for fed in (twelve_bit, UNKNOWN):
+        text = str(Diagnosis("unknown", UNKNOWN, fed, num_samples=64))
+        assert "'torch'" not in text and "keras_shiftguard.compare(training, images)" in text
+    depth = Diagnosis("unknown", UNKNOWN, InputConvention("unit", "gray"), num_samples=64)
+    both = str(Diagnosis.worst({"image": ok(), "depth": depth}))
+    assert "`expects={'depth': 'unit'}`. The code" in both
+    assert all(len(line) <= MAX_LINE_LENGTH and "..." not in line for line in both.splitlines())
+
+
+@pytest.mark.parametrize(
+    ("mode", "advice", "fix"),
+    [
+        ("tf", "x = x / 127.5 - 1.0", "Fix: x = x / 127.5 - 1.0"),
+        ("raw", "", "Fix: feed the raw 0..255 pixels"),
+    ],
+)
+def test_images_standardised_one_by_one_are_called_so(mode, advice, fix):
+    expected = InputConvention(mode)
+    wrong = Diagnosis("mismatch", expected, UNKNOWN, advice=advice, standardised=True)
+    assert "each image was standardised by itself, but the model expects" in str(wrong)
+    assert fix in str(wrong) and "x = x " not in str(wrong).replace(advice or "-", "")
+    unknown = str(Diagnosis("unknown", expected, UNKNOWN, num_samples=64, standardised=True))
+    assert f"standardised by itself, and the model seems to expect {expected}" in unknown
+    assert "If it standardised each of them by itself, these are right" in unknown
+    for text in (unknown, str(wrong)):
+        assert "nothing known" not in text and "x = x  #" not in text
 
 
 def test_nothing_is_expected_of_a_network_that_nobody_knows():

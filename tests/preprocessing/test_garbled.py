@@ -14,6 +14,7 @@ from keras_shiftguard import InputConvention
 from keras_shiftguard.instrument.network_features import FeatureReader
 from keras_shiftguard.preprocessing.expected.structure import StructuralExpectation
 from keras_shiftguard.preprocessing.garbled import find_garbling
+from keras_shiftguard.preprocessing.garbled_verdict import Garbled
 from keras_shiftguard.preprocessing.input_verdict import _try_garbling
 from keras_shiftguard.preprocessing.witnesses.trial import Trial
 
@@ -154,10 +155,22 @@ def test_random_or_linear_weights_prove_nothing(bias):
     """Random colors look like HSV, and after conversion to RGB two images differ more."""
     random = np.random.default_rng(0)
     images = np.kron(random.integers(0, 256, (16, 4, 4, 3)), np.ones((1, 8, 8, 1)))
-    last = keras.layers.Dense(1, bias_initializer=keras.initializers.Constant(bias))
+    last = keras.layers.Dense(1)
     network = keras.Sequential([keras.Input((32, 32, 3)), keras.layers.Flatten(), last])
+    last.bias.assign([bias])
     found = sg.diagnose(network, images.astype("float32"))
     assert found.status == "unknown" and not found.garbled
+
+
+@pytest.mark.parametrize("what", list(GARBLED)[1:3])
+def test_a_hint_is_softer_where_the_convention_is_stated(what):
+    garbled = Garbled(find_garbling(GARBLED[what], InputConvention("raw")))
+    (hint,), (soft,) = garbled.hints(False), garbled.hints(True)
+    if what.startswith("YCbCr"):
+        assert "YCbCr or Lab in place of RGB" in hint.sentence and soft.certainty < hint.certainty
+        assert soft.sentence.startswith(f"{hint.sentence} This is right if")
+    else:
+        assert hint == soft and "Lab" not in hint.sentence  # a wrong layout is never intended
 
 
 @pytest.mark.thorough

@@ -91,9 +91,25 @@ def test_odd_photos_one_by_one_are_never_named_wrongly(fed):
 )
 def test_names_what_was_scaled_twice(raw, scale, offset):
     found = observe(summarise(raw * np.float64(scale) + offset))
-    assert found.kind == "scaled_twice"
+    assert found.kind == "scaled_twice" and found.certainty > 0.9
     assert np.allclose(found.convention.scale, scale, rtol=0.01)
     assert np.allclose(found.convention.offset, offset, atol=scale)
+
+
+@pytest.mark.parametrize("number", [4, 12, 20])
+@pytest.mark.parametrize(
+    "fed",
+    [
+        InputConvention("caffe", "bgr"),
+        InputConvention("custom", "rgb", (1 / 255 / 0.25,) * 3, (-2.0,) * 3),
+    ],
+    ids=str,
+)
+def test_dark_photos_are_not_surely_scaled_twice(raw, fed, number):
+    """They fill half of the range that the mean of ImageNet, subtracted twice, would give."""
+    found = observe(summarise(fed.from_raw(10 + raw[:number] * (110 / 255))))
+    assert found.kind == "scaled_twice" and found.certainty == 0.6
+    assert "This may be 0..255" in found.evidence[0]
 
 
 @pytest.mark.parametrize("channels", [2, 4, 13])

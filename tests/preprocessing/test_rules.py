@@ -9,6 +9,7 @@ import dataclasses
 import numpy as np
 import pytest
 from numpy_reference import summarise
+from photos import imagenet_photos
 
 from keras_shiftguard.preprocessing import suspicion
 from keras_shiftguard.preprocessing.case import Case
@@ -714,6 +715,33 @@ def test_the_trial_may_object_to_the_layers_of_an_unknown_network(name, trial, s
 
 
 @pytest.mark.parametrize(
+    ("head", "trial", "status"),
+    [
+        ("own", None, "mismatch"),
+        ("own", TrialOf(0.0, num_images=7), "mismatch"),
+        ("own", TrialOf(4.6), "mismatch"),
+        # The frozen network sees better with the fix in any case, but only by a little.
+        ("own", TrialOf(4.4), "unknown"),
+        ("own", TrialOf(4.4, told_apart=0.4), "unknown"),
+        ("own", TrialOf(9.0, logits=-0.5), "mismatch"),  # a single logit tells no images apart
+        ("own", TrialOf(1.1, by_labels=True), "mismatch"),
+        ("own", TrialOf(0.9, by_labels=True), "unknown"),
+        # A published head was trained together with its network, and a new one not at all.
+        ("published", TrialOf(-9.0), "mismatch"),
+        ("fresh", TrialOf(-9.0), "mismatch"),
+        ("none", TrialOf(-9.0), "mismatch"),
+    ],
+)
+def test_a_head_may_have_learned_what_the_layers_are_not_made_for(head, trial, status):
+    """It was trained on x / 255 in front of a frozen network with a `Rescaling` of its own."""
+    layers = published("raw", speaks=True, head=head)
+    verdict = decide(case("No batch norm.", structure=layers, trial=trial))
+    assert verdict.status == status, verdict
+    said = any("may have learned from images like these" in s for s in verdict.evidence)
+    assert said == (status == "unknown")
+
+
+@pytest.mark.parametrize(
     ("scale", "name", "fits", "trial", "status"),
     [
         (16.0, None, None, None, "unknown"),
@@ -864,7 +892,7 @@ def test_strong_contrast_is_no_other_convention(edge, status):
     ("expected", "gain", "black", "status"),
     [
         (CLIP, [0.3, 0.3, 0.3], [0.0, 0.0, 0.0], "ok"),  # dark
-        (HALF, [0.2, 0.7, 0.8], [5.0, 20.0, 30.0], "unknown"),  # under water
+        (HALF, [0.2, 0.7, 0.8], [5.0, 20.0, 30.0], "ok"),  # under water
     ],
 )
 def test_images_in_a_stated_convention_may_look_scaled_twice(expected, gain, black, status):
@@ -874,12 +902,46 @@ def test_images_in_a_stated_convention_may_look_scaled_twice(expected, gain, bla
     assert verdict.status == status, verdict
 
 
+@pytest.mark.parametrize(("stated", "status"), [(True, "ok"), (False, "unknown")])
+def test_layers_do_not_acquit_images_that_reach_neither_black_nor_white(stated, status):
+    images = np.linspace(0.1, 0.8, 1200).reshape(100, 2, 2, 3)
+    structure = published("unit", speaks=not stated)
+    found = case("None.", UNKNOWN, 0.0, structure, images, stated=stated)
+    assert decide(found).status == status
+
+
+NAMED = [
+    InputConvention(*each) for each in (("raw",), ("unit",), ("tf",), ("torch",), ("caffe", "bgr"))
+]
+PALE_OR_DARK = {"plain": (0, 255), "pale": (60, 230), "low contrast": (40, 210), "dark": (10, 120)}
+
+
+@pytest.mark.parametrize("levels", PALE_OR_DARK)
+@pytest.mark.parametrize("number", [12, 20])
+def test_pale_and_dark_photos_in_the_stated_convention_are_right(levels, number):
+    black, white = PALE_OR_DARK[levels]
+    raw = black + imagenet_photos(32)[0][:number] * ((white - black) / 255)
+    for fed in NAMED:
+        for stated in NAMED:
+            _, verdict = observed_and_stated(fed.from_raw(raw), stated)
+            is_known_gap = (levels, stated.mode, fed.mode) == ("low contrast", "tf", "torch")
+            if not is_known_gap:  # they look like images in [-1, 1] that were augmented
+                assert (verdict.status == "ok") == (fed == stated), (stated, fed, verdict)
+    for mode in ("torch", "caffe"):  # the means in the other order
+        expected = next(each for each in NAMED if each.mode == mode)
+        other = InputConvention(mode, {"rgb": "bgr", "bgr": "rgb"}[expected.channel_order])
+        _, verdict = observed_and_stated(other.from_raw(raw), expected)
+        assert verdict.status != "ok", (expected, verdict)
+
+
 @pytest.mark.parametrize(
     ("low", "high", "status"),
     [
         (0.0, 0.08, "ok"),
         (0.0, 0.05, "unknown"),  # the span is too small to tell dark images from other numbers
-        (0.02, 0.5, "unknown"),  # the darkest value is not black
+        (0.02, 0.5, "ok"),  # the darkest value is not black, but no other range fits as well
+        (0.3, 0.5, "ok"),  # in [-1, 1], these values would span too little
+        (0.3, 0.49, "unknown"),  # they span too little in any range
         (0.5, 1.0, "unknown"),  # white is 1 in [-1, 1] as well
     ],
 )
@@ -941,9 +1003,23 @@ def test_broken_input():
     for structure in (NOTHING, published("tf")):
         assert status("nonfinite", structure) == "mismatch"
         assert status("constant", structure) == "unknown"
-    assert status("per_image_standardised", published("tf", speaks=True)) == "mismatch"
-    assert status("per_image_standardised", published("tf")) == "unknown"
-    assert status("per_image_standardised", NOTHING) == "unknown"
+
+
+@pytest.mark.parametrize(
+    ("structure", "stated", "status"),
+    [
+        (published("tf"), True, "mismatch"),
+        # The network may have learned from such images with a left-over `Rescaling` in front.
+        (published("tf", speaks=True), False, "unknown"),
+        (dataclasses.replace(published("raw", speaks=True), architecture=None), False, "unknown"),
+        (published("tf"), False, "unknown"),
+        (NOTHING, False, "unknown"),
+    ],
+)
+def test_only_a_statement_convicts_images_standardised_one_by_one(structure, stated, status):
+    kind = "per_image_standardised"
+    found = case("None.", UNKNOWN, 0.99, structure, RAW, kind=kind, stated=stated)
+    assert decide(found).status == status
 
 
 def test_batch_norm_fits_best_only_what_it_fits_best():

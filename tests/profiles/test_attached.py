@@ -146,6 +146,19 @@ def test_the_file_says_what_the_model_must_be_fed(saved):
     assert sg.compare(saved, photos()).shifted
 
 
+def test_a_profile_that_shows_no_convention_says_so(saved):
+    pale = (150 + photos() * 0.4) / 255  # or photos in [-1, 1], as dark as these are pale
+    profile(pale).attach(saved)
+    found = diagnose(saved, photos() / 255)
+    assert found.status == "unknown"
+    assert f"`keras_shiftguard.compare({str(saved)!r}, data)` compares" in found.evidence[0]
+    assert "It does not show how its images" in found.evidence[0]
+    assert "model.keras does not tell what the model expects" in str(found)
+    assert diagnose(saved, photos() / 255, expects="unit").status == "ok"
+    profile(photos() / 255).attach(saved)
+    assert not any("does not tell" in text for text in diagnose(saved, photos() / 255).evidence)
+
+
 def test_a_fit_attaches_its_profile_to_the_checkpoint(tmp_path):
     path = tmp_path / "best.keras"
     x, y = photos() / 127.5 - 1, np.zeros(16)

@@ -1,6 +1,7 @@
 """Phrases for input conventions, for the text of the diagnosis."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 
@@ -31,7 +32,19 @@ def difference_in_words(expected: InputConvention, observed: InputConvention) ->
             f"red and blue are swapped. The model is fed {orders[0].upper()} but expects "
             f"{orders[1].upper()}; the scale, {scale}, is right."
         )
-    return f"the model is fed {in_words(observed)}, but expects {in_words(expected)}."
+    return f"the model is fed {fed_in_words(observed, expected)}, but expects {in_words(expected)}."
+
+
+def fed_in_words(observed: InputConvention, expected: InputConvention) -> str:
+    """Returns a phrase for what a model is fed. A channel order that was not seen is said to be so.
+
+    The observed order is relative to the expected one: that images are BGR is only assumed where
+    the model expects BGR and nothing shows that red and blue are swapped.
+    """
+    are_both_bgr = observed.channel_order == expected.channel_order == "bgr"
+    if not are_both_bgr or np.ptp(np.asarray(observed.offset)):  # the order of the means was seen
+        return in_words(observed)
+    return f"{in_words(replace(observed, channel_order='unknown'))}, BGR as expected (assumed)"
 
 
 def mistake_in_words(convention: InputConvention) -> str | None:

@@ -22,7 +22,7 @@ from keras_shiftguard.preprocessing.expected.stated_numbers import (
     of_mapping,
     section_of,
 )
-from keras_shiftguard.preprocessing.limits import MIN_CERTAINTY_WIDE_GAP
+from keras_shiftguard.preprocessing.limits import MIN_CERTAINTY, MIN_CERTAINTY_WIDE_GAP
 from keras_shiftguard.preprocessing.observation import Observation, observe
 from keras_shiftguard.preprocessing.witnesses.feed import are_near, shows_its_convention
 from keras_shiftguard.profiles import InputProfile, InputSummary
@@ -74,18 +74,22 @@ def stated_conventions(expects: Any) -> dict[str | None, InputConvention]:
 
 def attached_conventions(
     path: str | PathLike[str], model: Any
-) -> dict[str | None, InputConvention]:
+) -> tuple[dict[str | None, InputConvention], str]:
     """Returns the conventions that the profile attached to a saved model shows, if any.
 
     Args:
         path: Path of the saved model; the result is empty for the path of anything else.
         model: The model that is checked. Statements on inputs that the model lacks are left out.
 
+    Returns:
+        The conventions by input, and a sentence that says why the profile shows none; "" if it
+        shows them, or if there is no profile.
+
     Raises:
         BadInputError: If the profile is damaged.
     """
     if not has_profile(path):
-        return {}
+        return {}, ""
     profile = InputProfile.load(path)
     shapes = input_shapes(model)
     images = [spec for spec in specs_of(shapes, model) if spec.layout != "features"]
@@ -93,10 +97,15 @@ def attached_conventions(
         stated = for_model(_of_profile(profile), model)
         found = {name: each for name, each in stated.items() if name in {None, *shapes}}
         check_inputs(found, {spec.name: spec.channels for spec in images})
-    except BadInputError:
+    except BadInputError as error:
         # The profile is of tables or of images with other channels, or shows no convention.
-        return {}
-    return found
+        start, _, cause = str(error).partition("The profile in `expects`")
+        text = (
+            f"The profile attached to {Path(path).name} does not tell what the model expects, but "
+            f"`keras_shiftguard.compare({str(path)!r}, data)` compares the data with it."
+        )
+        return {}, text if start else f"{text} It{cause}"
+    return found, ""
 
 
 def for_model(
@@ -253,13 +262,15 @@ def _of_profile(profile: InputProfile) -> dict[str | None, InputConvention]:
 
 
 def _may_be_augmented(observed: Observation) -> bool:
-    """Whether a fitted convention may be a named convention of images that were augmented.
+    """Whether a fitted convention may be a named one of images that were augmented, or are dark.
 
     A scale and an offset can be fitted to the extremes of any images. Such a fit shows the
     convention only if the images are standardized, or if the fit is far from all named conventions.
+    Dark images may look scaled twice.
     """
     fitted = observed.convention
-    if fitted.mode != "custom" or observed.certainty >= MIN_CERTAINTY_WIDE_GAP:
+    needed = MIN_CERTAINTY if observed.kind == "scaled_twice" else MIN_CERTAINTY_WIDE_GAP
+    if fitted.mode != "custom" or observed.certainty >= needed:
         return False
     return any(are_near(fitted, InputConvention(mode, "unknown")) for mode in UNIFORM)
 

@@ -36,9 +36,10 @@ class StructuralExpectation:
         native_size: Height and width of the images that the network was published with.
         published_top1: Published ImageNet accuracy of the network at that size.
         fresh: Whether the network's weights look untrained: all moving means are 0 and all moving
-            variances are 1. In a network without batch normalization, all biases are 0.
+            variances are 1. In a network without batch normalization, all biases have the values
+            that their initializers give.
         head: The kind of head at the end of the model, such as a classifier or a decoder: `"none"`
-            without a head; `"fresh"` if its biases are all 0; `"published"` if it is a classifier
+            without a head; `"fresh"` if its bias is as initialized; `"published"` if a classifier
             with as many classes as ImageNet, and so was probably published with the network; else
             `"own"`. The user trained a head of the kind `"own"`, maybe on other input than the
             network was trained on.

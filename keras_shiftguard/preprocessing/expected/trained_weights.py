@@ -9,29 +9,27 @@ from keras import activations, initializers, layers, ops
 from keras_shiftguard.instrument.graph import has_graph, sublayers, walk
 from keras_shiftguard.instrument.model_outputs import declares_classes
 
-# Vision transformers draw the initial biases of their MLP from a normal distribution with a
-# deviation of 1e-6. A step of training moves a bias much farther.
-MAX_INITIAL_BIAS = 1e-5
+MAX_INITIAL_BIAS = 1e-5  # a step of training moves a bias much farther
 PUBLISHED_CLASSES = (1000, 1001, 21841, 21843)  # of ImageNet, with or without a background class
 
 
 def is_fresh(network_layers: tuple[Any, ...]) -> bool:
-    """Whether all moving statistics (without batch norm: all biases) have their initial values."""
+    """Whether all moving statistics (without batch norm: all biases) have their initial values.
+
+    Biases whose initial value is not known, such as random ones, do not count.
+    """
     norms = [layer for layer in network_layers if _has_statistics(layer)]
     if norms:
         return all(
             _all_equal(n.moving_mean, 0.0) and _all_equal(n.moving_variance, 1.0) for n in norms
         )
-    biases = [getattr(layer, "bias", None) for layer in network_layers]
-    known = [ops.convert_to_numpy(b) for b in biases if b is not None]
-    return all(bool(np.all(np.abs(b) < MAX_INITIAL_BIAS)) for b in known)
+    return not any(_has_moved(layer) for layer in network_layers)
 
 
 def can_tell(network_layers: tuple[Any, ...]) -> bool:
     """Whether any layer has moving statistics or a bias, which show whether it was trained."""
     return any(
-        _has_statistics(layer) or getattr(layer, "bias", None) is not None
-        for layer in network_layers
+        _has_statistics(layer) or _initial_bias(layer) is not None for layer in network_layers
     )
 
 
@@ -59,8 +57,7 @@ def head_of(model: Any, backbone: Sequence[Any] = ()) -> str:
     if not head:
         return "none"
     last = head[-1]
-    bias = getattr(last, "bias", None)
-    if hasattr(bias, "shape") and _all_equal(bias, 0.0):
+    if _has_moved(last) is False:
         return "fresh"
     classes = getattr(last, "units", None) or getattr(last, "filters", None)
     return "published" if classes in PUBLISHED_CLASSES else "own"
@@ -69,16 +66,13 @@ def head_of(model: Any, backbone: Sequence[Any] = ()) -> str:
 def has_trained_head(model: Any) -> bool:
     """Whether the last layer that can tell was trained; False if no layer can tell.
 
-    A bias whose initial value is 0 can tell, and so can the moving mean of batch norm.
+    A bias whose initial value is known can tell, and so can the moving mean of batch norm.
     """
     for layer in reversed([a for a in walk(model) if not sublayers(a)]):
-        begin = getattr(layer, "bias_initializer", None)
-        is_zero_at_first = isinstance(begin, initializers.Zeros)
-        is_zero_at_first &= not getattr(layer, "unit_forget_bias", False)
-        bias = getattr(layer, "bias", None) if is_zero_at_first else None
-        known = layer.moving_mean if _has_statistics(layer) else bias
-        if hasattr(known, "shape"):
-            return not _all_equal(known, 0.0)
+        if _has_statistics(layer):
+            return not _all_equal(layer.moving_mean, 0.0)
+        if (has_moved := _has_moved(layer)) is not None:
+            return has_moved
     return False
 
 
@@ -102,7 +96,36 @@ def _predicts_a_map(model: Any, every: Sequence[Any]) -> bool:
         return False
     maps = [t for t in model.outputs if len(t.shape) > 3] if has_graph(model) else []
     is_output = not has_graph(model) or any(filters in t.shape[1:] for t in maps)
-    return is_output and not _all_equal(bias, 0.0)
+    return is_output and _has_moved(last) is not False
+
+
+def _has_moved(layer: Any) -> bool | None:
+    """Whether the bias differs from its initial value; None if this value is not known."""
+    begin = _initial_bias(layer)
+    if begin is None:
+        return None
+    bias = ops.convert_to_numpy(layer.bias)
+    return not np.allclose(bias, begin, rtol=MAX_INITIAL_BIAS, atol=MAX_INITIAL_BIAS)
+
+
+def _initial_bias(layer: Any) -> float | None:
+    """Returns the initial value of the bias; None without a bias, or if the value is not known.
+
+    A classifier of rare classes may begin with the logarithm of their frequency
+    (`bias_initializer=Constant(...)`). A bias without an initializer is taken to begin at 0.
+    """
+    if not hasattr(getattr(layer, "bias", None), "shape"):
+        return None
+    begin = getattr(layer, "bias_initializer", None)
+    if getattr(layer, "unit_forget_bias", False):
+        return None  # the forget gate begins at 1
+    if begin in (None, "zeros") or isinstance(begin, initializers.Zeros):
+        return 0.0
+    if isinstance(begin, initializers.Ones):
+        return 1.0
+    if isinstance(begin, initializers.Constant) and np.ndim(begin.value) == 0:
+        return float(begin.value)
+    return None
 
 
 def _has_kernel(layer: Any) -> bool:

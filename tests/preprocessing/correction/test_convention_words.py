@@ -66,5 +66,10 @@ def test_what_is_fed_and_what_is_expected():
         "red and blue are swapped. The model is fed BGR but expects RGB; the scale, "
         "tf ([-1, 1]), is right."
     )
+    caffe, twice = InputConvention("caffe", "bgr"), custom(TWICE, order="bgr")
+    assert "fed unit ([0, 1]), BGR as expected (assumed), but" in difference_in_words(caffe, unit)
+    assert "twice, BGR as expected (assumed), but" in difference_in_words(caffe, twice)
+    seen = difference_in_words(caffe, InputConvention("torch", "bgr"))
+    assert "deviation), BGR, but expects caffe" in seen
     nothing = InputConvention("unknown", "unknown")
     assert "fits nothing known, but it expects tf" in difference_in_words(tf, nothing)

@@ -20,11 +20,12 @@ VARIANCE = [s**2 for s in IMAGENET_STD]
 def network(*front, channels=3, body=None):
     """Returns a small network with these layers in front of its first weights."""
     keras.utils.set_random_seed(0)
-    ones = {"bias_initializer": "ones"}  # nonzero, as after training
-    body = body or [layers.Conv2D(4, 3, **ones), layers.GlobalAveragePooling2D()]
-    return keras.Sequential(
-        [keras.Input((64, 64, channels)), *front, *body, layers.Dense(3, **ones)]
-    )
+    body = body or [layers.Conv2D(4, 3), layers.GlobalAveragePooling2D()]
+    model = keras.Sequential([keras.Input((64, 64, channels)), *front, *body, layers.Dense(3)])
+    for layer in (*body, model.layers[-1]):
+        if layer.weights:
+            layer.bias.assign(np.ones(layer.bias.shape))  # not initial, as after training
+    return model
 
 
 def adapted():
@@ -129,11 +130,24 @@ def test_the_verdict_of_a_tutorial_model():
     )
 
 
-def test_training_from_scratch_is_no_mismatch_but_has_a_hint():
+def test_images_standardised_one_by_one_may_be_what_the_model_has_learned():
     model = network(layers.Rescaling(1 / 255))
-    for layer in model.layers:
-        if layer.weights:
-            layer.bias.assign(np.zeros(layer.bias.shape))
+    axes = (1, 2, 3)
+    images = (RAW - RAW.mean(axes, keepdims=True)) / RAW.std(axes, keepdims=True)
+    found = sg.diagnose(model, images)
+    assert (found.status, found.expected.mode, found.standardised) == ("unknown", "raw", True)
+    assert found.fix is None and found.advice == ""
+    assert sg.Diagnosis.from_dict(found.to_dict()).standardised
+    said = sg.diagnose(model, images, expects="raw")
+    assert said.status == "mismatch" and "Fix: feed the raw 0..255 pixels" in str(said)
+    assert sg.diagnose(model, images, expects="tf").advice.startswith("x = x / 127.5 - 1.0  # ")
+
+
+@pytest.mark.parametrize("start", [0.0, -2.0], ids=["zeros", "rare classes"])
+def test_training_from_scratch_is_no_mismatch_but_has_a_hint(start):
+    last = layers.Dense(3, bias_initializer=keras.initializers.Constant(start))
+    body = [layers.Conv2D(4, 3), layers.GlobalAveragePooling2D(), last]
+    model = keras.Sequential([keras.Input((64, 64, 3)), layers.Rescaling(1 / 255), *body])
     model.compile("sgd", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
     guard = sg.ShiftGuard(verbose=0)
     model.fit(RAW / 255, np.zeros(len(RAW)), callbacks=[guard], verbose=0)

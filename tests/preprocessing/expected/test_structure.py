@@ -438,7 +438,7 @@ class Biased(layers.Layer):
     [
         ("norm", layers.BatchNormalization(), True),  # never built, so it holds no statistics
         ("outputs", 2, True),
-        ("odd", Biased(), False),
+        ("odd", Biased(), True),
     ],
 )
 def test_attributes_of_the_users_own_do_no_harm(name, value, fresh):
