@@ -18,7 +18,7 @@ from keras_shiftguard.callback.visits import (
 )
 from keras_shiftguard.detection.causes import pipeline_change
 from keras_shiftguard.detection.causes.explanation import Explanation
-from keras_shiftguard.detection.causes.same_samples import same_samples
+from keras_shiftguard.detection.causes.same_samples import are_near, same_samples
 from keras_shiftguard.detection.cost import Cost
 from keras_shiftguard.detection.finding import Finding, source_of
 from keras_shiftguard.detection.monitor import Pair
@@ -80,8 +80,9 @@ class CostWatch:
         self.labels = LabelWatch(model, shift, sync)
         self.is_unbiased = False
         self._repeats: bool | None = None  # result of `repeats_samples`, once known
-        # Hashes of the training samples that were kept at the first measurement.
-        self._first_contents: Set[int] | None = None
+        # Hashes of the training samples that were kept at the first measurement, and the labels of
+        # that pass.
+        self._first_pass: tuple[Set[int], LabelSummary] | None = None
         self._has_failed = False
 
     def follow(self, earlier: "CostWatch") -> None:
@@ -211,7 +212,8 @@ class CostWatch:
             details = details and (SEARCHES if is_image else bool(cost.columns))
             was_seen = self._may_be_memorised(streams)
             unseen = self.labels.unseen if self.is_unbiased else None
-            self._look_for_redrawn(contents(streams["train"]), pair.reference.num_samples)
+            if pair.against == "train":
+                self._look_for_redrawn(contents(streams["train"]), pair.reference.labels)
             visits = visits_of(self._shift, was_seen, epoch, unseen)
             found = cost.measure(predict, visits, details, is_last)
             self._shift.is_too_early = cost.is_too_early
@@ -252,13 +254,14 @@ class CostWatch:
             },
         )
 
-    def _look_for_redrawn(self, now: Set[int], num_samples: int) -> None:
-        """Looks for augmentation in the kept training samples, whose `contents` are `now`."""
-        if self._first_contents is None:
-            self._first_contents = now
-        is_same_set = self._shift.distinct_samples is None
-        if is_same_set and are_redrawn(self._first_contents, now, num_samples):
-            self._shift.call_redrawn()
+    def _look_for_redrawn(self, now: Set[int], labels: LabelSummary) -> None:
+        """Looks for augmentation in the kept training samples of a pass, `now`, with its labels."""
+        if self._first_pass is None:
+            self._first_pass = now, labels
+        before, first_labels = self._first_pass
+        if self._shift.distinct_samples is None and are_near(first_labels, labels):
+            if are_redrawn(before, now, labels.num_samples):
+                self._shift.call_redrawn()
 
     def _may_be_memorised(self, streams: Mapping[str, Stream]) -> bool:
         """Whether the model may have seen the training samples before their first epoch ended."""

@@ -25,9 +25,9 @@ MIN_COPIES, MIN_RATIO = 3, 2.0
 # augmentation left at least .85 on digits, Fashion-MNIST and two tables; subjects had up to .65.
 MAX_NEARNESS = 0.75
 # The same for rows of both streams that belong together, relative to the distance of a row of
-# validation to the nearest one of training. Rows of subjects had up to .66, windows of recordings
-# .75, and independent rows of two tables at least .9.
-MAX_NEARNESS_ACROSS = 0.8
+# validation to the nearest one of training. Rows of subjects and windows of recordings had up to
+# .82, and independent rows of two tables at least .9.
+MAX_NEARNESS_ACROSS = 0.85
 MAX_SAMPLES, MIN_SAMPLES = 512, 100  # of each stream, to find the nearest neighbors
 SIDE = 8  # images are averaged to about this many pixels, so that noise hardly counts
 # Two epochs have other samples if their kept samples have less than this share of the samples in
@@ -106,6 +106,11 @@ def _compact(kept: KeptSamples) -> np.ndarray:
         sizes = [side // step for side, step in zip(x.shape[1:3], steps, strict=True)]
         x = x[:, : sizes[0] * steps[0], : sizes[1] * steps[1]]
         x = x.reshape(len(x), sizes[0], steps[0], sizes[1], steps[1], -1).mean(axis=(2, 4))
+    elif x.ndim == 3:  # a window of a series is like the next one, but for the phase
+        half = x.shape[1] // 2
+        slope = x[:, half:].mean(axis=1) - x[:, :half].mean(axis=1) if half else x[:, 0]
+        steps_over = np.abs(np.diff(x, axis=1)).sum(axis=1)
+        x = np.concatenate([x.mean(axis=1), x.std(axis=1), steps_over, slope], axis=1)
     x = x.reshape(len(x), -1)
     std = x.std(axis=0)
     # One scale for all pixels, because dark corners must not count as much as the object.

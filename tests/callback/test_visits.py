@@ -46,6 +46,23 @@ def test_rows_of_the_same_subjects_are_versions_of_one_sample():
     assert not repeats_samples(apart, apart) and not repeats_samples(train, train)
 
 
+@pytest.mark.backend
+def test_rows_and_windows_that_belong_together_in_both_streams():
+    """Neither stream is nearer within itself, but both are far from each other."""
+    rng = np.random.default_rng(0)
+    both = [stream_of(*subjects(rng, number, 40)) for number in (30, 25)]
+    assert repeats_samples(*both)
+
+    def windows(recordings):
+        walks = rng.normal(size=(recordings, 200, 2)).cumsum(axis=1)
+        walks = np.sin(0.1 * walks) + 0.1 * rng.normal(size=walks.shape)
+        at = np.arange(0, 168, 4)[:, None] + np.arange(32)
+        x = walks[:, at].reshape(-1, 32, 2).astype("float32")
+        return stream_of(x[rng.permutation(len(x))], np.arange(len(x)) % 2)
+
+    assert repeats_samples(windows(30), windows(25))
+
+
 def test_images_of_the_same_clips_are_versions_of_one_sample(digits):
     x, y = digits
     rng = np.random.default_rng(0)

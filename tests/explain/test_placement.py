@@ -80,12 +80,13 @@ def test_images_in_their_place_are_not_moved(digits, predict):
     assert misplaced(predict, few, train, False, False) is None
 
 
-def test_training_on_crops_makes_no_image_small(digits, predict):
+@pytest.mark.parametrize("words", ["smaller", "larger"])
+def test_training_on_zoomed_images_makes_no_image_small_or_large(digits, predict, words):
     train, validation = digits
-    small = Labelled(CHANGES["smaller"](validation.images), validation.labels)
-    assert misplaced(predict, small, train, False, False)
-    found = misplaced(predict, small, train, False, True)
-    assert found is None or "smaller" not in found[0]
+    changed = Labelled(CHANGES[words](validation.images), validation.labels)
+    assert misplaced(predict, changed, train, False, False)
+    found = misplaced(predict, changed, train, False, True)
+    assert found is None or words not in found[0]
 
 
 def test_a_gain_that_training_images_share_is_the_models(digits, predict):

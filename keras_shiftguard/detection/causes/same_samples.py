@@ -71,8 +71,7 @@ def left_out_errors(first: InputProfile, second: InputProfile) -> tuple[float, f
     shares = (one.counts + other.counts)[seen] / (2 * first.num_samples)
     estimate = float((differences[seen] ** 2 / shares).sum()) / (2 * max(seen.sum() - 1, 1))
     left_out = max(estimate, 1.0) / first.num_samples
-    is_far = np.abs(differences).sum() / first.num_samples > MAX_SHARE_LEFT_OUT
-    if is_far or set(first.inputs) != set(second.inputs):
+    if not are_near(one, other) or set(first.inputs) != set(second.inputs):
         return np.inf, np.inf
     errors = [0.0]
     for name in first.inputs:
@@ -84,6 +83,14 @@ def left_out_errors(first: InputProfile, second: InputProfile) -> tuple[float, f
         errors.append(float(moved.max() / np.sqrt(2)))
     largest = max(errors)
     return largest / np.sqrt(left_out), largest / np.sqrt(MAX_SHARE_LEFT_OUT)
+
+
+def are_near(one: LabelSummary, other: LabelSummary) -> bool:
+    """Whether two passes have the same class counts, except for a few samples left out."""
+    if not (one.are_classes and other.are_classes) or one.counts.shape != other.counts.shape:
+        return False
+    differences = np.abs(one.counts.astype("float64") - other.counts)
+    return bool(differences.sum() <= MAX_SHARE_LEFT_OUT * max(one.num_samples, 1))
 
 
 def randomised(first: InputProfile, second: InputProfile) -> bool:

@@ -52,7 +52,9 @@ def test_right_labels_wrong_in_both_and_harder_samples_are_no_finding():
         rng = np.random.default_rng(seed)
         assert found(ranked(rng, 400), ranked(rng, 1000)) is None
         assert found(ranked(rng, 400, wrong=0.1), ranked(rng, 1000, wrong=0.1)) is None
-        assert found(ranked(rng, 1000, right=0.5), ranked(rng, 1000)) is None
+        # Training is known by heart by half.
+        assert found(ranked(rng, 1000, wrong=0.2), ranked(rng, 1000, wrong=0.1)) is None
+        assert found(ranked(rng, 1000, right=0.6), ranked(rng, 1000)) is None
 
 
 def test_a_model_that_has_memorised_training_is_wrong_in_second_choices_first():
@@ -71,6 +73,7 @@ def test_too_few_classes_or_an_untrained_model_say_nothing():
     few = [Ranked(np.minimum(each.ranks, 3), each.labels % 4, 4) for each in (current, reference)]
     assert found(*few) is None
     assert found(current, ranked(rng, 1000, right=0.4)) is None
+    assert found(ranked(rng, 1000, right=0.4, wrong=0.3), reference) is None
 
 
 @pytest.mark.backend
@@ -100,3 +103,26 @@ def test_wrong_labels_of_validation_are_an_alarm_of_a_fit():
     (finding,) = (f for f in fit(wrong).findings if f.matters)
     assert finding.feature == "labels/concept" and "wrong at random" in finding.explanation
     assert 0.1 < finding.cost < 0.3
+
+
+@pytest.mark.parametrize(("classes", "noise"), [(50, 0.0), (10, 0.45)])
+def test_a_task_that_is_memorised_before_it_is_learned_has_no_wrong_labels(classes, noise):
+    """Weak signals, and as many wrong labels in both streams."""
+    rng = np.random.default_rng(0)
+    keras.utils.set_random_seed(0)
+    y = rng.integers(0, classes, 3000)
+    x = 0.35 * rng.normal(size=(classes, 30))[y] + rng.normal(size=(3000, 30))
+    x = np.hstack([x, rng.normal(size=(3000, 300))]).astype("float32")
+    hit = rng.random(3000) < noise
+    y = np.where(hit, (y + rng.integers(1, classes, 3000)) % classes, y).astype("int32")
+    layers = keras.layers
+    model = keras.Sequential(
+        [keras.Input((330,)), layers.Dense(512, "relu"), layers.Dense(classes, "softmax")]
+    )
+    model.compile(keras.optimizers.Adam(3e-3), "sparse_categorical_crossentropy")
+    guard = sg.ShiftGuard(verbose=0)  # a warning would be an error
+    model.fit(
+        x[:2000], y[:2000], validation_data=(x[2000:], y[2000:]), epochs=3, callbacks=[guard],
+        verbose=0,
+    )  # fmt: skip
+    assert not guard.report.shifted

@@ -1,0 +1,80 @@
+"""Which findings are no alarms yet."""
+
+from dataclasses import replace
+
+import pytest
+
+from keras_shiftguard.callback.questions import Stage
+from keras_shiftguard.detection.cost import Cost
+from keras_shiftguard.detection.finding import Finding
+
+PLAIN = Stage(
+    comes_again=True,
+    is_first_visit=False,
+    is_unaugmented=True,
+    is_augmented=False,
+    was_redrawn=False,
+    is_too_early=False,
+    is_endless=False,
+    measures_costs=True,
+    takes_crops=False,
+)
+FIRST = replace(PLAIN, is_first_visit=True, is_unaugmented=False)
+AUGMENTED = replace(PLAIN, is_unaugmented=False, is_augmented=True)
+
+
+def finding(family="noise", cost=None, feature="noise", effect=1.0, kind="covariate"):
+    """Returns a finding on validation, with a sure cost if a cost is given."""
+    found = Finding(
+        f"input/{feature}", kind, family, effect, (effect - 0.1, effect + 0.1), 1e-9,
+        "validation", "train", 1, "Validation images are noisier",
+    )  # fmt: skip
+    return found.with_cost(cost and Cost(cost, (0.8 * cost, 1.2 * cost), 500), 0.01)
+
+
+@pytest.mark.parametrize(
+    ("stage", "found", "is_new", "expected"),
+    [
+        (PLAIN, finding(), False, False),
+        (PLAIN, finding(cost=0.2), True, False),  # a large cost is an alarm at once
+        (PLAIN, finding(cost=0.03), True, True),  # a small one if it is found twice
+        (PLAIN, finding(cost=0.03), False, False),
+        (replace(PLAIN, comes_again=False), finding(cost=0.03), True, False),
+        # Augmentation that zooms to one side makes a new model do better on zoomed images.
+        (PLAIN, finding("geometry", 0.2), True, True),
+        (PLAIN, finding("geometry", 0.2), False, False),
+        (FIRST, finding(), False, True),  # the second pass may show augmentation
+        (FIRST, finding(cost=0.2), False, False),
+        (FIRST, finding("colour", feature="saturation", effect=9.0), False, False),
+        (replace(FIRST, is_endless=True), finding(), False, False),
+        (replace(FIRST, comes_again=False), finding(), False, True),  # no cost, and no other epoch
+        (AUGMENTED, finding(), False, True),
+        (AUGMENTED, finding(cost=0.2), False, False),
+        (replace(PLAIN, is_too_early=True), finding(effect=0.3), False, True),
+        (replace(PLAIN, is_too_early=True), finding(kind="preprocessing"), False, False),
+    ],
+)
+def test_questions(stage, found, is_new, expected):
+    assert stage.is_question(found, is_new) == expected
+
+
+def test_images_of_another_size_may_be_crops():
+    size = Finding(
+        "input", "covariate", "resolution", 3.0, (2.9, 3.1), 1e-9, "validation", "train", 1,
+        "Validation images are larger",
+    )  # fmt: skip
+    assert replace(PLAIN, takes_crops=True).is_question(size, False)
+    assert not PLAIN.is_question(size, False)
+
+
+def test_training_against_a_reference_is_judged_without_a_cost():
+    assert FIRST.is_question_without_cost(finding())
+    assert AUGMENTED.is_question_without_cost(finding())
+    assert not PLAIN.is_question_without_cost(finding())
+    assert not replace(FIRST, is_endless=True).is_question_without_cost(finding())
+
+
+def test_growing_augmentation_must_cost_validation_nothing():
+    assert PLAIN.is_change_of_augmentation(finding(effect=0.2), loses_nothing=False)
+    assert PLAIN.is_change_of_augmentation(finding(effect=3.0), loses_nothing=True)
+    assert not PLAIN.is_change_of_augmentation(finding(effect=3.0), loses_nothing=False)
