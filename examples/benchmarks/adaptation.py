@@ -201,7 +201,7 @@ def chosen_by_scores(found):
     }
     names = [m for m in METHODS if m not in ("auto", "oracle")]
     names = [m for m in names if all(m in by_method for by_method in runs.values())]
-    if len(names) < 3:
+    if not runs or len(names) < 3:
         return
     choosers = {
         words: lambda by, score=score: max(names, key=lambda m: by[m]["scores"][score])

@@ -18,7 +18,7 @@ from keras_shiftguard.callback.visits import (
 )
 from keras_shiftguard.detection.causes import pipeline_change
 from keras_shiftguard.detection.causes.explanation import Explanation
-from keras_shiftguard.detection.causes.same_samples import are_near, same_samples
+from keras_shiftguard.detection.causes.same_samples import have_same_labels, same_samples
 from keras_shiftguard.detection.cost import Cost
 from keras_shiftguard.detection.finding import Finding, source_of
 from keras_shiftguard.detection.monitor import Pair
@@ -79,7 +79,8 @@ class CostWatch:
         self.was_trained = is_trained(model)
         self.labels = LabelWatch(model, shift, sync)
         self.is_unbiased = False
-        self._repeats: bool | None = None  # result of `repeats_samples`, once known
+        # Results of `repeats_samples`, by whether columns moved.
+        self._repeats: dict[bool, bool] = {}
         # Hashes of the training samples that were kept at the first measurement, and the labels of
         # that pass.
         self._first_pass: tuple[Set[int], LabelSummary] | None = None
@@ -112,7 +113,7 @@ class CostWatch:
             for pair in self._shift.pairs:
                 if (pair.stream, pair.against) == ("validation", "train"):
                     is_due = self.labels.is_due(pair, epoch) and self._can_run()
-                    if is_due and not self._may_be_memorised(streams):
+                    if is_due and not self._may_be_memorised(pair, streams):
                         self.labels.check(pair, streams, epoch)
                 if pair.stream == "validation" and pair.findings:
                     with undisturbed(self._model):
@@ -130,6 +131,7 @@ class CostWatch:
                 key: None if cost is None else [cost.value, *cost.interval, cost.num_samples]
                 for key, cost in rough.items()
             },
+            # The name of an earlier release, in which only mirrored images were found.
             "mirrored": [[*key, how] for key, how in self._placed.items()],
             "mixes": self.labels.mixes,
         }
@@ -146,8 +148,9 @@ class CostWatch:
         }
 
     def _update(self, pair: Pair, streams: Mapping[str, Stream], epoch: int, is_last: bool) -> None:
-        for feature in pair.findings:
-            self._rename(pair.against, pair.findings[feature])
+        originals = dict(pair.findings)
+        for finding in originals.values():
+            self._rename(pair.against, finding)
         self.labels.call_mixtures(pair)
         features = frozenset(pair.findings)
         priced, since = self._priced.get(pair.against, (None, epoch))
@@ -177,7 +180,7 @@ class CostWatch:
             fed = chunks if apart else (stream.corrected(name, x) for x in chunks)
             return predicted_classes(self._model, name, fed)
 
-        is_honest = self._shift.is_first_visit and not self._may_be_memorised(streams)
+        is_honest = self._shift.is_first_visit and not self._may_be_memorised(pair, streams)
         if is_honest and pair.against == "train" and not apart:
             self.labels.check_mixtures(pair, streams["train"], predict)
         findings = pair.findings.values()
@@ -210,7 +213,7 @@ class CostWatch:
             self._measured[pair.against] = cost
             details = bool(covariate) and not apart
             details = details and (SEARCHES if is_image else bool(cost.columns))
-            was_seen = self._may_be_memorised(streams)
+            was_seen = self._may_be_memorised(pair, streams)
             unseen = self.labels.unseen if self.is_unbiased else None
             if pair.against == "train":
                 self._look_for_redrawn(contents(streams["train"]), pair.reference.labels)
@@ -223,11 +226,14 @@ class CostWatch:
             costs |= dict.fromkeys(covariate, found) | dict.fromkeys(concept, rough)
             is_rough = found is None or found.is_rough or not found.is_sure
             if is_image and (concept or is_rough) and not cost.is_too_early:
-                placed = mirrored(predict, current, cost.reference, first) or misplaced(
-                    predict, current, cost.reference, first, not visits.is_unaugmented
-                )
-                if placed and _explains(placed[1].of_dependent(share), cost):
-                    costs |= self._placing(pair, [*concept, *covariate], placed)
+                zooms = not visits.is_unaugmented
+                for find, more in ((mirrored, ()), (misplaced, (zooms,))):
+                    placed = find(predict, current, cost.reference, first, *more)
+                    if placed and _explains(placed[1].of_dependent(share), cost):
+                        costs |= self._placing(pair, [*concept, *covariate], placed)
+                        break
+                else:
+                    self._call_in_place(pair, originals)
         step = _step(pair, name) if source in pair.findings and not apart else None
         if step is not None:
             costs[source] = cost_of_step(predict, current, step, first)
@@ -259,15 +265,17 @@ class CostWatch:
         if self._first_pass is None:
             self._first_pass = now, labels
         before, first_labels = self._first_pass
-        if self._shift.distinct_samples is None and are_near(first_labels, labels):
+        if self._shift.distinct_samples is None and have_same_labels(first_labels, labels):
             if are_redrawn(before, now, labels.num_samples):
                 self._shift.call_redrawn()
 
-    def _may_be_memorised(self, streams: Mapping[str, Stream]) -> bool:
+    def _may_be_memorised(self, pair: Pair, streams: Mapping[str, Stream]) -> bool:
         """Whether the model may have seen the training samples before their first epoch ended."""
-        if self._repeats is None:
-            self._repeats = repeats_samples(streams["train"], streams["validation"])
-        return self.was_trained or self._repeats
+        moved = any("/" in f.feature and f.kind == "covariate" for f in pair.findings.values())
+        if moved not in self._repeats:
+            both = streams["train"], streams["validation"]
+            self._repeats[moved] = repeats_samples(*both, columns_moved=moved)
+        return self.was_trained or self._repeats[moved]
 
     def _is_known(self, pair: Pair) -> bool:
         """Whether `_rough` has the cost of a pair, measured on the same samples of both streams."""
@@ -295,6 +303,13 @@ class CostWatch:
         self._rename(pair.against, pair.findings[first])
         return dict.fromkeys(features, cost)
 
+    def _call_in_place(self, pair: Pair, originals: Mapping[str, Finding]) -> None:
+        """Takes back that images are misplaced, as the latest measurement does not confirm it."""
+        for against, feature in [key for key in self._placed if key[0] == pair.against]:
+            del self._placed[against, feature]
+            if feature in originals:
+                self._shift.replace(originals[feature])
+
     def _rename(self, against: str, finding: Finding) -> None:
         """Explains a finding by misplaced images, if `_placed` has an entry for it."""
         how = self._placed.get((against, finding.feature))
@@ -317,7 +332,7 @@ def _represents(ids: np.ndarray, labels: LabelSummary) -> bool:
 
 
 def _explains(misplacing: Cost, measured: ShiftCost) -> bool:
-    """Whether misplaced images surely cost as much accuracy as the two accuracies differ by."""
+    """Whether misplaced images surely cost accuracy, and no less than the accuracies differ by."""
     rough = measured.by_accuracy
     is_more = rough is not None and rough.is_sure and rough.value > misplacing.interval[1]
     return misplacing.is_sure and not is_more

@@ -24,9 +24,8 @@ MIN_COPIES, MIN_RATIO = 3, 2.0
 # neighbors are nearer than this share of those of validation. Without such versions, shifts and
 # augmentation left at least .85 on digits, Fashion-MNIST and two tables; subjects had up to .65.
 MAX_NEARNESS = 0.75
-# The same for rows of both streams that belong together, relative to the distance of a row of
-# validation to the nearest one of training. Rows of subjects and windows of recordings had up to
-# .82, and independent rows of two tables at least .9.
+# The same for windows of series in both streams, relative to the distance of a window of validation
+# to the nearest one of training. Windows of recordings had up to .82, independent ones at least 1.
 MAX_NEARNESS_ACROSS = 0.85
 MAX_SAMPLES, MIN_SAMPLES = 512, 100  # of each stream, to find the nearest neighbors
 SIDE = 8  # images are averaged to about this many pixels, so that noise hardly counts
@@ -66,11 +65,17 @@ def is_trained(model: keras.Model) -> bool:
         return False
 
 
-def repeats_samples(training: Stream, validation: Stream) -> bool:
+def repeats_samples(training: Stream, validation: Stream, columns_moved: bool = False) -> bool:
     """Whether the latest pass over training had samples, or versions of them, several times.
 
     This is so if an "epoch" is several passes (`repeat()` with `steps_per_epoch`), if the samples
     of rare classes are repeated, or if many samples are of one subject or clip.
+
+    Args:
+        training: Training, with its kept samples.
+        validation: Validation, with its kept samples.
+        columns_moved: Whether single columns of a table differ between the two. A shift, such as
+            noise, then makes rows of validation distant from each other, too.
     """
     copies, size = _copies(training)
     natural, other_size = _copies(validation)
@@ -83,14 +88,19 @@ def repeats_samples(training: Stream, validation: Stream) -> bool:
     size = min(len(rows), len(others), MAX_SAMPLES)
     if size < MIN_SAMPLES or rows.shape[1:] != others.shape[1:]:
         return False
-    rows, others = rows[:size], others[:size]
+    known = np.isfinite(rows).all(axis=0) & np.isfinite(others).all(axis=0)
+    rows, others = rows[:size, known], others[:size, known]
+    spec = kept[0][0].spec
+    is_table = spec.layout == "features" and not spec.series
+    if is_table and columns_moved:
+        return False
     within, within_others = _distance(rows, rows), _distance(others, others)
     if within < MAX_NEARNESS * within_others:
         return True
-    # Images that moved are far from those of training, too, so this is no sign for images.
-    is_image = kept[0][0].spec.layout in ("channels_first", "channels_last")
+    # Images and rows that changed are far from those of training, too. Series are compared by a few
+    # numbers each, without their level, so a shift hardly moves them.
     across = _distance(others, rows)
-    return not is_image and max(within, within_others) < MAX_NEARNESS_ACROSS * across
+    return spec.series and max(within, within_others) < MAX_NEARNESS_ACROSS * across
 
 
 def _compact(kept: KeptSamples) -> np.ndarray:

@@ -55,7 +55,7 @@ class Cost:
         return replace(self, is_hidden=True) if self.is_rough and self.value <= 0 else self
 
     def beyond(self, other: "Cost") -> "Cost":
-        """Returns the cost minus another one, measured on other samples; itself if that is < 0."""
+        """Returns the cost minus another one, on other samples, if the other one is above 0."""
         if other.value <= 0:
             return self
         value = self.value - other.value

@@ -229,6 +229,11 @@ def _counted(samples: tuple[Any, Any, Any], ignored: int | None) -> tuple[Any, A
     if ignored is None or samples[1] is None:
         return samples
     kept = to_numpy(samples[1]).reshape(len(samples[1]), -1)[:, 0] != ignored
+    if not kept.any():
+        raise BadInputError(
+            f"All of the first {len(kept)} labels are {ignored}, which the loss ignores "
+            "(`ignore_class`). Shuffle the source."
+        )
     found: tuple[Any, Any, Any] = keras.tree.map_structure(
         lambda a: None if a is None else to_numpy(a)[kept], samples
     )

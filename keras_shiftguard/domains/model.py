@@ -53,7 +53,7 @@ class DomainAdaptationModel(PairModel):
               as in AdaMatch; the target has no loss.
 
             Or `"auto"`: a first stage with `"augmentation"`, then AdaMatch. If the accuracy on the
-            source falls in the second stage, or nearly all of the target gets the same few
+            source falls in the second stage, or the predictions on the target collapse to a few
             classes, the weights of the first stage are restored, and AdaMatch is switched off.
             Other harm on the target is not seen, because its labels are not known.
         strength: Weight of the method. 0 switches the method off, and the training is then that of
@@ -70,8 +70,9 @@ class DomainAdaptationModel(PairModel):
             prints the estimated accuracy on the target.
 
     Attributes:
-        adapted_model: The plain model, compiled with the same loss and metrics, also if it was
-            compiled before. It can be loaded where this package is not installed.
+        adapted_model: The plain model. After a fit it is compiled with the same loss and metrics,
+            in place of those with which it was compiled before. It can be loaded where this
+            package is not installed.
         alignment: `AlignmentReport` on both domains, in words.
         actions: List of `Action`: changes during training, with reasons.
 

@@ -23,6 +23,7 @@ STRONG_IMAGE = WEAK_IMAGE | {
     "erasing": 0.7,
 }
 STRONG_CHANCE = 0.5
+CALLS, CHECKED = 20, 32  # calls of the user's layer, and samples in each, see `check_layer`
 # The strong view of vectors and of signals. Noise and drift are in standard deviations of the
 # values; a gain is `exp(GAIN * normal)`.
 GAIN, NOISE, SWAPPED = 0.3, 0.2, 0.2  # `SWAPPED`: share of the values taken from another sample
@@ -87,16 +88,20 @@ class Views(keras.layers.Layer):
         """
         if self.layer is None:
             return
-        with no_gradients():
-            strong = self.layer(keras.tree.map_structure(ops.convert_to_tensor, x), training=True)
-        strong = map(ops.convert_to_numpy, keras.tree.flatten(strong))
-        pairs = zip(keras.tree.flatten(x), strong, strict=True)
-        if all(np.array_equal(a.astype(b.dtype), b) for a, b in pairs):
-            raise BadInputError(
-                f"`augmentation` changes no sample: the {type(self.layer).__name__} returned its "
-                "input, so there is no strong view. The strengths of a new AdaptiveAugmentation "
-                "are 0: call it on a batch, and then `set_strengths`."
-            )
+        few = keras.tree.map_structure(lambda a: ops.convert_to_tensor(a[:CHECKED]), x)
+        before = [ops.convert_to_numpy(a) for a in keras.tree.flatten(few)]
+        for _ in range(CALLS):  # a layer may change only some of the batches
+            with no_gradients():
+                strong = self.layer(few, training=True)
+            after = map(ops.convert_to_numpy, keras.tree.flatten(strong))
+            pairs = zip(before, after, strict=True)
+            if not all(np.array_equal(a.astype(b.dtype), b) for a, b in pairs):
+                return
+        raise BadInputError(
+            f"`augmentation` changes no sample: the {type(self.layer).__name__} returned its "
+            "input, so there is no strong view. The strengths of a new AdaptiveAugmentation "
+            "are 0: call it on a batch, and then `set_strengths`."
+        )
 
     def fit_scales(self, x: Any) -> None:
         """Sets the scales from samples of the source, given as NumPy arrays."""

@@ -15,10 +15,10 @@ Predict = Callable[[list[np.ndarray]], np.ndarray]  # from images in chunks to p
 
 @dataclass(frozen=True)
 class Labelled:
-    """Labelled images as the model is fed them.
+    """Labelled images or rows as the model is fed them.
 
     Args:
-        images: `(samples, ...)`, 4D.
+        images: Images, 4D, or rows of a table or of series, `(samples, ...)`.
         labels: Class ids, `(samples,)`.
     """
 

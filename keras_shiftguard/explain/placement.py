@@ -25,7 +25,7 @@ MAX_TO_CHOOSE = 128  # images of each half that choose the undoing
 MIN_SIGMAS = 4.0
 CHUNK = 256
 
-# How to read images: moves in pixels of the position read, `(down, right)`, angle in degrees, zoom.
+# Where images are read: how many pixels further down and right, the angle in degrees, the zoom.
 Undoing = tuple[int, int, float, float]
 
 
@@ -103,6 +103,8 @@ def misplaced(
     if not found or cost.sigmas < MIN_SIGMAS:
         return None
     undoing = max(found)[1]
+    if any(np.any(np.sign(_change(undoing)) != np.sign(_change(other))) for _, other in found):
+        return None  # the halves do not agree on the kind or the direction
     if reference is not None and len(reference.labels) >= MIN_SAMPLES:
         chunks = list(_read(reference.images, undoing, channels_first))
         right = predict([reference.images]) == reference.labels
@@ -130,6 +132,11 @@ def _best(
     way = ways[int(np.argmax(first))]
     accuracies = [max(first), *(after(way(times)) for times in LARGER)]
     return way((1, *LARGER)[int(np.argmax(accuracies))])
+
+
+def _change(undoing: Undoing) -> np.ndarray:
+    """Returns the moves, the angle and the logarithm of the zoom: 0 where nothing changes."""
+    return np.array([*undoing[:3], np.log(undoing[3])])
 
 
 def _ways(height: int, width: int) -> list[Callable[[float], Undoing]]:

@@ -151,14 +151,14 @@ def _doubt_about_head(case: Case, trial: Preference | None) -> tuple[str, ...]:
     The backbone sees better with the fix in any case, because its own training was with the layers'
     input. So the fix must help by far, or make labels that the head has learned more probable.
     """
+    text = f"The head behind {case.name} may have learned from images like these"
     if trial is None or trial.num_images < MIN_TRIAL_IMAGES:
-        return ()
+        return (f"{text}, and there are too few images to try the fix.",)
     gain, needed = trial.at_best, MIN_LAYERS_SIGMAS
     if trial.by_labels:
         gain, needed = trial.sigmas, MIN_HELP_SIGMAS
     if gain > needed:
         return ()
-    text = f"The head behind {case.name} may have learned from images like these"
     if gain < 0:
         return trial.in_words(), f"{text}."
     return (

@@ -6,6 +6,8 @@ import pytest
 from sklearn.datasets import load_breast_cancer, load_digits
 
 from keras_shiftguard.callback.visits import are_redrawn, contents, repeats_samples
+from keras_shiftguard.detection.causes.same_samples import have_same_labels
+from keras_shiftguard.profiles.labels import LabelSummary
 from keras_shiftguard.statistics.batch import spec_for
 from keras_shiftguard.statistics.stream import Stream
 
@@ -43,24 +45,46 @@ def test_rows_of_the_same_subjects_are_versions_of_one_sample():
     rng = np.random.default_rng(0)
     train, apart = stream_of(*subjects(rng, 100, 10)), stream_of(*subjects(rng, 500, 1))
     assert repeats_samples(train, apart)
+    assert not repeats_samples(train, apart, columns_moved=True)
     assert not repeats_samples(apart, apart) and not repeats_samples(train, train)
 
 
+def windows(rng, recordings, stride=4):
+    walks = rng.normal(size=(recordings, 200, 2)).cumsum(axis=1)
+    levels = rng.normal(size=(recordings, 1, 2))  # of each recording
+    walks = levels + np.sin(0.1 * walks) + 0.1 * rng.normal(size=walks.shape)
+    at = np.arange(0, 168, stride)[:, None] + np.arange(32)
+    x = walks[:, at].reshape(-1, 32, 2).astype("float32")
+    return x[rng.permutation(len(x))]
+
+
 @pytest.mark.backend
-def test_rows_and_windows_that_belong_together_in_both_streams():
+def test_windows_that_belong_together_in_both_streams():
     """Neither stream is nearer within itself, but both are far from each other."""
     rng = np.random.default_rng(0)
-    both = [stream_of(*subjects(rng, number, 40)) for number in (30, 25)]
-    assert repeats_samples(*both)
+    both = [windows(rng, number) for number in (30, 25)]
+    assert repeats_samples(*(stream_of(x, np.arange(len(x)) % 2) for x in both))
+    apart = [windows(rng, number, stride=168) for number in (600, 500)]
+    noisy = apart[1] + 0.5 * rng.normal(size=apart[1].shape).astype("float32")
+    streams = [stream_of(x, np.arange(len(x)) % 2) for x in (*apart, noisy)]
+    assert not repeats_samples(*streams[:2]) and not repeats_samples(streams[0], streams[2])
 
-    def windows(recordings):
-        walks = rng.normal(size=(recordings, 200, 2)).cumsum(axis=1)
-        walks = np.sin(0.1 * walks) + 0.1 * rng.normal(size=walks.shape)
-        at = np.arange(0, 168, 4)[:, None] + np.arange(32)
-        x = walks[:, at].reshape(-1, 32, 2).astype("float32")
-        return stream_of(x[rng.permutation(len(x))], np.arange(len(x)) % 2)
 
-    assert repeats_samples(windows(30), windows(25))
+@pytest.mark.parametrize("change", ["columns exchanged", "signs", "noise"])
+def test_a_shift_of_a_table_makes_no_versions(change):
+    rng = np.random.default_rng(0)
+    factors = rng.normal(size=(5, 20))
+    x = (rng.normal(size=(1200, 5)) @ factors + 0.3 * rng.normal(size=(1200, 20))).astype("float32")
+    y = np.arange(1200) % 2
+    other = x[600:].copy()
+    if change == "columns exchanged":
+        other = other[:, ::-1].copy()
+    elif change == "signs":
+        other[:, :3] *= -1
+    else:
+        other += 2 * rng.normal(size=other.shape).astype("float32")
+    both = stream_of(x[:600], y[:600]), stream_of(other, y[600:])
+    assert not repeats_samples(*both, columns_moved=change == "noise")
 
 
 def test_images_of_the_same_clips_are_versions_of_one_sample(digits):
@@ -103,3 +127,24 @@ def test_redrawn_samples_are_told_from_those_in_another_order(digits):
     assert are_redrawn(first, changed, len(x)) and not are_redrawn(first, again, len(x))
     # Of a large training set, two epochs keep hardly any sample in common.
     assert not are_redrawn(first, changed, 10**6)
+
+
+@pytest.mark.parametrize(("classes", "number"), [(2, 2000), (2, 10_000), (10, 4000)])
+def test_other_samples_have_other_class_counts(classes, number):
+    shares = []
+    for seed in range(50):
+        rng = np.random.default_rng(seed)
+        labels = [
+            LabelSummary(number, number, rng.multinomial(number, [1 / classes] * classes))
+            for _ in range(2)
+        ]
+        shares.append(have_same_labels(*labels))
+    assert np.mean(shares) <= 0.04  # the counts of two classes may be the same by chance
+
+
+def test_a_pass_that_leaves_out_its_last_batch_has_the_same_labels():
+    labels = np.arange(1397) % 10
+    for seed in range(20):
+        rng = np.random.default_rng(seed)
+        passes = [np.bincount(rng.permutation(labels)[:1344], minlength=10) for _ in range(2)]
+        assert have_same_labels(*(LabelSummary(1344, 1344, counts) for counts in passes))

@@ -12,6 +12,7 @@ from keras_shiftguard.detection.finding import source_of
 from keras_shiftguard.detection.two_sample.tail_probabilities import (
     SMALLEST_P,
     Floats,
+    gamma_sf,
     log_gamma,
 )
 from keras_shiftguard.profiles import InputProfile, InputSummary, LabelSummary
@@ -33,6 +34,7 @@ MAX_SHARE_LEFT_OUT = 0.03  # largest share of the samples that a pass may leave 
 # show that they did not: one alone may be chance, if a crop changes little.
 MAX_LEFT_OUT_ERRORS, MAX_NEAR_ERRORS = 4.0, 2.5
 MAX_LEFT_OUT = 0.1  # largest sum of the differences of the class shares of two passes
+MAX_P_OF_OTHERS = 0.001  # chance that counts of other samples are as near, see `have_same_labels`
 MAX_REDRAWN = 0.5  # largest move of a mean by redrawn augmentation, in standard deviations
 
 
@@ -91,6 +93,18 @@ def are_near(one: LabelSummary, other: LabelSummary) -> bool:
         return False
     differences = np.abs(one.counts.astype("float64") - other.counts)
     return bool(differences.sum() <= MAX_SHARE_LEFT_OUT * max(one.num_samples, 1))
+
+
+def have_same_labels(one: LabelSummary, other: LabelSummary) -> bool:
+    """Whether the class counts of two passes are nearer than those of other samples would be."""
+    if not are_near(one, other):
+        return False
+    counts = np.stack([one.counts, other.counts])[:, one.counts + other.counts > 0]
+    share = counts.sum(axis=0) / counts.sum()
+    differences = counts[0] / counts[0].sum() - counts[1] / counts[1].sum()
+    chi2 = (differences**2 / share).sum() / (1 / counts.sum(axis=1)).sum()
+    p_value = 1 - float(gamma_sf(chi2 / 2, max(counts.shape[1] - 1, 1) / 2))
+    return chi2 == 0 or p_value < MAX_P_OF_OTHERS
 
 
 def randomised(first: InputProfile, second: InputProfile) -> bool:

@@ -17,7 +17,7 @@ from keras_shiftguard.detection.labels.relabelled import labels_at_random
 from keras_shiftguard.detection.sentences import percent, stream_name
 from keras_shiftguard.detection.two_sample.tail_probabilities import SMALLEST_P, normal_sf
 
-MIN_CLASSES = 5  # with fewer classes, the second choice is among the unlikely ones
+MIN_CLASSES = 6  # with fewer classes, a wrong label is too often the second choice
 MIN_SKILL = 0.6  # of the model on training: 0 is the accuracy of the commonest class, 1 is perfect
 # The same on the labels in question. A model with less skill has errors of all ranks.
 MIN_CURRENT_SKILL = 0.5

@@ -104,8 +104,10 @@ def _has_moved(layer: Any) -> bool | None:
     begin = _initial_bias(layer)
     if begin is None:
         return None
-    bias = ops.convert_to_numpy(layer.bias)
-    return not np.allclose(bias, begin, rtol=MAX_INITIAL_BIAS, atol=MAX_INITIAL_BIAS)
+    bias = ops.cast(layer.bias, "float32")
+    first = ops.cast(ops.full_like(layer.bias, begin), "float32")  # rounded as the bias is
+    both = ops.convert_to_numpy(bias), ops.convert_to_numpy(first)
+    return not np.allclose(*both, rtol=MAX_INITIAL_BIAS, atol=MAX_INITIAL_BIAS)
 
 
 def _initial_bias(layer: Any) -> float | None:
