@@ -1,5 +1,6 @@
 """The guide pages show what their code prints: each page is run from top to bottom."""
 
+import difflib
 import importlib.util
 from pathlib import Path
 
@@ -28,7 +29,8 @@ The rest.
 def test_a_page_shows_what_its_code_prints(page):
     text = page.read_text()
     today = tool.renewed(text)
-    assert tool.agrees(text, today), today
+    lines = difflib.unified_diff(text.splitlines(), today.splitlines(), "shown", "printed")
+    assert tool.agrees(text, today), "\n".join(lines)
 
 
 def test_there_are_pages():
