@@ -28,7 +28,9 @@ MAX_NEARNESS = 0.75
 # to the nearest one of training. Windows of recordings had up to .82, independent ones at least 1.
 MAX_NEARNESS_ACROSS = 0.85
 MAX_SAMPLES, MIN_SAMPLES = 512, 100  # of each stream, to find the nearest neighbors
-SIDE = 8  # images are averaged to about this many pixels, so that noise hardly counts
+# Images are averaged to about `SIDE` x `SIDE` pixels, and compared by so many principal components
+# of training: then noise hardly counts. With all pixels, noise of half of the range left .55.
+SIDE, COMPONENTS = 8, 6
 # Two epochs have other samples if their kept samples have less than this share of the samples in
 # common that chance gives, where chance gives at least so many.
 MAX_COMMON, MIN_COMMON = 0.25, 20
@@ -91,6 +93,9 @@ def repeats_samples(training: Stream, validation: Stream, columns_moved: bool = 
     known = np.isfinite(rows).all(axis=0) & np.isfinite(others).all(axis=0)
     rows, others = rows[:size, known], others[:size, known]
     spec = kept[0][0].spec
+    if spec.layout != "features":
+        _, _, axes = np.linalg.svd(rows, full_matrices=False)
+        rows, others = rows @ axes[:COMPONENTS].T, others @ axes[:COMPONENTS].T
     is_table = spec.layout == "features" and not spec.series
     if is_table and columns_moved:
         return False

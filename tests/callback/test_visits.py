@@ -96,13 +96,14 @@ def test_images_of_the_same_clips_are_versions_of_one_sample(digits):
     assert repeats_samples(clips, stream_of(x[800:], y[800:]))
 
 
-@pytest.mark.parametrize("change", ["none", "noise", "darker", "moved"])
+@pytest.mark.parametrize("change", ["none", "noise", "strong noise", "darker", "moved"])
 def test_a_shift_of_validation_makes_no_versions(digits, change):
     x, y = digits
     rng = np.random.default_rng(0)
     other = {
         "none": x[900:],
         "noise": np.clip(x[900:] + 0.15 * rng.normal(size=x[900:].shape), 0, 1).astype("float32"),
+        "strong noise": (x[900:] + 0.5 * rng.normal(size=x[900:].shape)).astype("float32"),
         "darker": 0.4 * x[900:],
         "moved": np.roll(x[900:], 1, axis=2),
     }[change]
