@@ -173,6 +173,16 @@ def fashion_inverted(seed):
 # --- photos -------------------------------------------------------------------
 
 
+def photo_parts(rng):
+    """Returns 40 overlapping parts of each of twenty photos, `(800, 160, 160, 3)` in 0..255."""
+    parts = []
+    for photo in imagenet_photos()[0]:
+        for _ in range(40):
+            top, left = rng.integers(0, 64, 2)
+            parts.append(photo[top : top + 160, left : left + 160])
+    return np.stack(parts).astype("float32"), np.repeat(np.arange(20), 40)
+
+
 @functools.cache
 def photo_features():
     """Returns features of EfficientNet-Lite0 for parts of twenty photos, cached in a file.
@@ -185,14 +195,8 @@ def photo_features():
     if not path.is_file():
         import lite0
 
-        raw = imagenet_photos()[0]
         rng = np.random.default_rng(0)
-        parts = []
-        for photo in raw:
-            for _ in range(40):
-                top, left = rng.integers(0, 64, 2)
-                parts.append(photo[top : top + 160, left : left + 160])
-        x = np.stack(parts).astype("float32")
+        x, _ = photo_parts(rng)
         dark = np.clip(0.35 * x + rng.normal(0, 25, x.shape), 0, 255).astype("float32")
         base = lite0.build(include_top=False, pooling="avg", size=160)
         found = [base.predict((a - 127) / 128, batch_size=32, verbose=0) for a in (x, dark)]
@@ -209,6 +213,20 @@ def photo_task(seed):
     (x, a), (_, _) = two_halves(clean, y, seed)
     (_, _), (target, b) = two_halves(dark, y, seed)
     return split(x, a, target, b, seed, lambda: small_net(1280, 20, 64), 60)
+
+
+def photos_end_to_end(seed):
+    """Parts of twenty photos at 32 pixels, and a network that is trained from random weights.
+
+    In the target, the parts are darker, with noise. They overlap with those of the source, as in
+    `photo_task`.
+    """
+    x, y = photo_parts(np.random.default_rng(0))
+    x = x.reshape(-1, 32, 5, 32, 5, 3).mean(axis=(2, 4)) / 255
+    (x, a), (target, b) = two_halves(x.astype("float32"), y, seed)
+    noise = np.random.default_rng([seed, 9]).normal(0, 0.08, target.shape)
+    target = np.clip(0.5 * target + noise, 0, 1).astype("float32")
+    return split(x, a, target, b, seed, small_photos, 60)
 
 
 # --- tables and signals ---------------------------------------------------------
@@ -300,6 +318,7 @@ TASKS = {
     "fashion-coarse": fashion_coarse,
     "fashion-inverted": fashion_inverted,
     "photo-features": photo_task,
+    "photos-end-to-end": photos_end_to_end,
     "cancer-split": cancer_split,
     "noisy-table": noisy_table,
     "digit-sensors": digit_sensors,
@@ -336,6 +355,22 @@ def small_images():
             layers.Flatten(),
             layers.Dense(64, activation="relu", name="features"),
             layers.Dense(10),
+        ]
+    )
+
+
+def small_photos():
+    return keras.Sequential(
+        [
+            keras.Input((32, 32, 3)),
+            layers.Conv2D(16, 3, activation="relu"),
+            layers.MaxPooling2D(),
+            layers.Conv2D(32, 3, activation="relu"),
+            layers.MaxPooling2D(),
+            layers.Conv2D(64, 3, activation="relu"),
+            layers.GlobalAveragePooling2D(),
+            layers.Dense(64, activation="relu", name="features"),
+            layers.Dense(20),
         ]
     )
 

@@ -45,6 +45,10 @@ class AdaMatch(keras.layers.Layer):
     Attributes:
         mix_ratio: Variable, the class shares that the target is aligned to, divided by those
             of the source, `(classes,)`; all 1 in the paper.
+        alignment: Variable, the exponent of the ratio of the class shares by which predictions are
+            rescaled. With 1, as in the paper, the mean prediction for the target becomes that of
+            the source. With less, only a part of the way, so a class that the target lacks is not
+            predicted as often as in the source (as in CReST, Wei et al., CVPR 2021).
 
     Reference: Berthelot et al., "AdaMatch: A Unified Approach to Semi-Supervised Learning and
     Domain Adaptation", ICLR 2022, section 3.
@@ -72,6 +76,13 @@ class AdaMatch(keras.layers.Layer):
                 aggregation="mean",
                 name="class_shares",
             )
+        self.alignment = self.add_weight(
+            shape=(),
+            initializer="ones",
+            trainable=False,
+            aggregation="only_first_replica",
+            name="alignment",
+        )
         self.share_tracker = keras.metrics.Mean(name="pseudo_labelled")
 
     def loss(self, pair: Pair, progress: Any, strength: Any) -> Any:
@@ -93,7 +104,8 @@ class AdaMatch(keras.layers.Layer):
         )
         if self.momentum:
             mean, target_mean = self.averaged(mean, target_mean)
-        aligned = pair.target_probabilities * mean * self.mix_ratio / (target_mean + EPSILON)
+        ratio = mean * self.mix_ratio / (target_mean + EPSILON)
+        aligned = pair.target_probabilities * ops.power(ratio, self.alignment)
         return ops.stop_gradient(aligned / (ops.sum(aligned, axis=1, keepdims=True) + EPSILON))
 
     def averaged(self, mean: Any, target_mean: Any) -> tuple[Any, Any]:
@@ -114,12 +126,16 @@ class AdaMatch(keras.layers.Layer):
     def restart(self) -> None:
         """Forgets the class shares of an earlier training."""
         self.mix_ratio.assign(ops.ones_like(self.mix_ratio.value))
+        self.alignment.assign(1.0)
         if self.momentum:
             self.averages.assign(ops.zeros_like(self.averages.value))
 
     def load_own_variables(self, store: Any) -> None:
-        """Loads the variables; a model that 0.2.0 saved has no averages."""
-        if self.momentum and len(store.keys()) == 1:
-            self.mix_ratio.assign(store["0"])
+        """Loads the variables; a model that an earlier release saved has fewer of them."""
+        own = [*self.trainable_variables, *self.non_trainable_variables]
+        if len(store.keys()) == len(own):
+            super().load_own_variables(store)
             return
-        super().load_own_variables(store)
+        self.mix_ratio.assign(store["0"])
+        if self.momentum and "1" in store.keys():
+            self.averages.assign(store["1"])

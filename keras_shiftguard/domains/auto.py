@@ -23,6 +23,10 @@ MOMENTUM = 0.9  # of the class shares that AdaMatch aligns; see `AdaMatch`
 # this share of that on the source. If it is lower, the predicted mix may differ from that of the
 # source only because predictions are wrong.
 CLEAR = 0.97
+# The predictions are aligned only half of the way to the mix of the source, because the target may
+# have another one. But if the confidence on the target is below this share of that on the source,
+# most predictions may be wrong, and only the whole alignment corrects them.
+ALIGNMENT, USABLE = 0.5, 0.7
 MIN_ACCURACY_DROP = 0.02  # a smaller drop of source accuracy is ignored
 # A collapse: the entropy of the mean prediction fell below this share of its first-stage value.
 COLLAPSE = 0.5
@@ -128,6 +132,8 @@ class AutoGuard:
                 f"mix: class {k} is estimated at {mix[k]:.1%}, and is {self.source_mix[k]:.1%} of "
                 "the source",
             )
+        elif evidence.confidence >= USABLE * evidence.source_confidence:
+            self.model.methods[0].alignment.assign(ALIGNMENT)
         ratio = np.where(self.source_mix > 0, mix / np.maximum(self.source_mix, 1e-6), 1.0)
         self.model.methods[0].mix_ratio.assign(ratio.astype("float32"))
 

@@ -86,6 +86,21 @@ def test_an_unsure_model_sees_only_the_change_that_is_not_its_mistake(
 
 
 @pytest.mark.parametrize(
+    ("source_confidence", "shares", "alignment"),
+    [
+        (0.98, (60, 40), 0.5),  # as many mistakes as may be, and no other mix is estimated
+        (0.80, (95, 5), 1.0),  # another mix is estimated, and aligned to
+        (1.00, (60, 40), 1.0),  # most predictions may be wrong: sure of .6, and of 1 on the source
+    ],
+)
+def test_predictions_are_aligned_half_of_the_way(source_confidence, shares, alignment):
+    case = Case()
+    sure = 0.6 if source_confidence == 1 else 0.8
+    case.look(FIRST_STAGE, np.repeat([0, 1], shares), sure, source_confidence=source_confidence)
+    assert as_array(case.model.methods[0].alignment.value) == alignment
+
+
+@pytest.mark.parametrize(
     ("harm", "reason"),
     [
         ({"accuracy": 0.9}, "accuracy on labelled source fell from 99.0% to 90.0%"),

@@ -119,10 +119,27 @@ def test_adamatch_averages_the_class_shares_of_batches():
     assert not as_array(layer.averages.value).any()
 
 
-def test_a_model_that_was_saved_without_averages_is_loaded():
-    layer = AdaMatch(2, momentum=0.5)
-    layer.load_own_variables({"0": np.array([0.5, 1.5])})
-    np.testing.assert_array_equal(as_array(layer.mix_ratio.value), [0.5, 1.5])
+def test_class_shares_are_aligned_half_of_the_way():
+    """A class that the target lacks is predicted less often than in the source."""
+    source = np.full((8, 2), 0.5)
+    target = np.array([[0.9, 0.1]] * 8)
+    pair = Pair(None, None, tensor(source), tensor(target))
+    layer = AdaMatch(2)
+    np.testing.assert_allclose(as_array(layer.labels(pair)), source, rtol=1e-4)
+    layer.alignment.assign(0.5)
+    # sqrt(.5 / .9) * .9 to sqrt(.5 / .1) * .1 is 3 to 1
+    np.testing.assert_allclose(as_array(layer.labels(pair)), [[0.75, 0.25]] * 8, rtol=1e-4)
+    layer.restart()
+    assert as_array(layer.alignment.value) == 1
+
+
+def test_a_model_that_an_earlier_release_saved_is_loaded():
+    saved = {"0": np.array([0.5, 1.5]), "1": np.full((3, 2), 0.3)}
+    for keys in (["0"], ["0", "1"]):  # 0.2.0 had no averages
+        layer = AdaMatch(2, momentum=0.5)
+        layer.load_own_variables({key: saved[key] for key in keys})
+        np.testing.assert_array_equal(as_array(layer.mix_ratio.value), [0.5, 1.5])
+        assert as_array(layer.averages.value).any() == (len(keys) == 2)
 
 
 def test_a_strong_view_that_is_surely_wrong_counts_fully():
