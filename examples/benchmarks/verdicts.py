@@ -23,6 +23,7 @@ the `InputConvention` that the network expects). Loaders are recognized by a lin
 import argparse
 import json
 import sys
+import tempfile
 import time
 from collections import Counter, defaultdict
 from contextlib import nullcontext
@@ -40,10 +41,11 @@ import photos as own_photos
 from preprocessing import CONVENTIONS, Remembering, _signature, short
 from verdict_networks import OWN, load
 
-from keras_shiftguard import InputConvention, diagnose
+from keras_shiftguard import InputConvention, diagnose, profile
 from keras_shiftguard.instrument.measure import profile_of
 from keras_shiftguard.instrument.network_features import FeatureReader, Features
 from keras_shiftguard.preprocessing import verdict as verdict_module
+from keras_shiftguard.preprocessing.expected.stated import attached_conventions
 from keras_shiftguard.preprocessing.verdict import judge
 
 SEED = 50261
@@ -189,13 +191,27 @@ def repairs(found, images: np.ndarray, right: np.ndarray) -> bool:
     return bool(np.abs(fixed - right).max() <= 0.02 * np.ptp(right))
 
 
-def judge_network(name: str, draws: int, states: bool = False, ways=None) -> list[Table]:
+def attached(network: tuple) -> dict[str | None, InputConvention]:
+    """Returns what a profile of right photos shows, once it is attached to the saved model."""
+    model, size, true, _ = network
+    right = profile(true.from_raw(np.round(all_photos(size))), model=model)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "model.keras"
+        model.save(path)
+        right.attach(path)
+        found, silent = attached_conventions(path, model)
+    print(silent or f"    the attached profile shows {found}", file=sys.stderr)
+    return found
+
+
+def judge_network(name: str, draws: int, states: str = "", ways=None) -> list[Table]:
     """Judges a network on all feeds.
 
     Args:
         name: Name of the network.
         draws: Draws of 8 and of 32 photos each.
-        states: Whether the convention of the network is stated, as by `expects=`.
+        states: Who states the convention of the network: "" for nobody, "expects" for the argument,
+            "attached" for a profile that is attached to the saved model.
         ways: Context managers, one for each time that the network is judged. Together they run
             the network hardly more often than one of them alone.
     """
@@ -203,19 +219,20 @@ def judge_network(name: str, draws: int, states: bool = False, ways=None) -> lis
     evidence = Remembering(network[0])
     RememberingReader.known.clear()
     verdict_module.FeatureReader = RememberingReader
+    stated = {None: network[2]} if states == "expects" else None
+    stated = attached(network) if states == "attached" else stated
     tables = []
     for way in ways or [nullcontext()]:
         with way:
-            tables.append(judge_feeds(name, network, evidence, draws, states))
+            tables.append(judge_feeds(name, network, evidence, draws, stated))
     return tables
 
 
 def judge_feeds(
-    name: str, network: tuple, evidence: Remembering, draws: int, states: bool
+    name: str, network: tuple, evidence: Remembering, draws: int, stated: dict | None
 ) -> Table:
-    """Returns the verdicts on all feeds, counted."""
+    """Returns the verdicts on all feeds, counted; `stated` is that of `judge`."""
     model, size, true, front = network
-    stated = {None: true} if states else None
     table = Table(name, short(true), front)
     raw = np.round(all_photos(size))
     random = np.random.default_rng(SEED)
@@ -367,7 +384,12 @@ def main() -> None:
     parser.add_argument("--networks", nargs="+", help="default: all that can be loaded")
     parser.add_argument("--draws", type=int, default=2, help="draws of 8 and of 32 photos each")
     parser.add_argument(
-        "--stated", action="store_true", help="say what each network expects, as by `expects=`"
+        "--stated",
+        nargs="?",
+        default="",
+        const="expects",
+        choices=["expects", "attached"],
+        help="say what each network expects: as by `expects=`, or by an attached profile",
     )
     parser.add_argument("--save", type=Path, help="JSON file for the counts")
     parser.add_argument("--add", type=Path, nargs="+", default=[], help="files of --save to add")
