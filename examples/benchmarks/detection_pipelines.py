@@ -41,7 +41,7 @@ class Photos:
     def __init__(self):
         self.images = [Image.open(file).convert("RGB") for file in imagenet_files()]
 
-    def draw(self, rng, n, resize="bilinear", labels=None):
+    def draw(self, rng, n, resize="bilinear", labels=None, size=SIZE):
         filters = {"bilinear": Image.Resampling.BILINEAR, "nearest": Image.Resampling.NEAREST}
         if labels is None:
             labels = rng.integers(0, self.classes, n)
@@ -51,7 +51,7 @@ class Photos:
             side = rng.integers(100, 200)
             x, y = (rng.integers(0, length - side + 1) for length in image.size)
             box = (x, y, x + side, y + side)
-            out.append(np.asarray(image.resize((SIZE, SIZE), filters[resize], box=box)))
+            out.append(np.asarray(image.resize((size, size), filters[resize], box=box)))
         return np.stack(out).astype("float32"), np.asarray(labels)
 
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from keras_shiftguard.callback.label_watch import LabelWatch
 from keras_shiftguard.callback.shift_watch import ShiftWatch
+from keras_shiftguard.callback.spending import Spending
 from keras_shiftguard.callback.visits import (
     are_redrawn,
     contents,
@@ -25,8 +26,8 @@ from keras_shiftguard.detection.monitor import Pair
 from keras_shiftguard.detection.sentences import misplaced_images
 from keras_shiftguard.detection.two_sample.frequencies import compare_frequencies
 from keras_shiftguard.errors import warn
-from keras_shiftguard.explain.labelled import labelled
-from keras_shiftguard.explain.placement import mirrored, misplaced
+from keras_shiftguard.explain.labelled import labelled, remembering
+from keras_shiftguard.explain.placement import MOST_PREDICTIONS, mirrored, misplaced
 from keras_shiftguard.explain.shift_cost import ShiftCost, cost_of_mix, cost_of_step, has_learnt
 from keras_shiftguard.instrument.inference import predicted_classes
 from keras_shiftguard.instrument.model_outputs import is_classifier
@@ -48,7 +49,8 @@ class CostWatch:
     A measurement runs the model on the validation samples that the guard keeps, at most 1024.
     Measurements are made after the epoch of a new finding, then 1, 2, 3, 4, 8, 16, ... epochs
     later, and after the last epoch, because the cost can rise while the model learns. As long as
-    the model has learned too little to lose accuracy, the cost is measured after every epoch.
+    the model has learned too little to lose accuracy, the cost is measured after every epoch. What
+    can wait is left out if the measurements take too long, see `Spending`.
 
     Args:
         model: The model that is trained.
@@ -84,6 +86,7 @@ class CostWatch:
         # Hashes of the training samples that were kept at the first measurement, and the labels of
         # that pass.
         self._first_pass: tuple[Set[int], LabelSummary] | None = None
+        self._spending = Spending()
         self._has_failed = False
 
     def follow(self, earlier: "CostWatch") -> None:
@@ -116,7 +119,7 @@ class CostWatch:
                     if is_due and not self._may_be_memorised(pair, streams):
                         self.labels.check(pair, streams, epoch)
                 if pair.stream == "validation" and pair.findings:
-                    with undisturbed(self._model):
+                    with undisturbed(self._model), self._spending.measuring():
                         self._update(pair, streams, epoch, is_last)
         except Exception as error:  # the user's own `call` may raise anything
             self._has_failed = True
@@ -156,7 +159,8 @@ class CostWatch:
         priced, since = self._priced.get(pair.against, (None, epoch))
         is_new = priced != features
         age = epoch - since
-        is_due = is_last or age < FIRST_EPOCHS or not age & (age - 1)
+        is_due = age < FIRST_EPOCHS or not age & (age - 1)
+        is_due = is_last or (is_due and self._spending.allows())
         if not (is_new or is_due or self._shift.is_too_early):
             return
         # If the streams are corrected in different ways, the correction of each stream is applied
@@ -175,10 +179,14 @@ class CostWatch:
         first, images = kept.spec.layout == "channels_first", current.images
         is_image = kept.spec.layout != "features"
 
-        def predict(chunks: list[np.ndarray]) -> np.ndarray:
+        def classes_of(chunks: list[np.ndarray]) -> np.ndarray:
             stream = streams["validation"]
+            self._spending.add(sum(map(len, chunks)))
             fed = chunks if apart else (stream.corrected(name, x) for x in chunks)
             return predicted_classes(self._model, name, fed)
+
+        unchanged = [images]
+        predict = remembering(classes_of, unchanged)
 
         is_honest = self._shift.is_first_visit and not self._may_be_memorised(pair, streams)
         if is_honest and pair.against == "train" and not apart:
@@ -211,6 +219,8 @@ class CostWatch:
             else:
                 cost = known.on(current)
             self._measured[pair.against] = cost
+            if cost.reference is not None:
+                unchanged.append(cost.reference.images)
             details = bool(covariate) and not apart
             details = details and (SEARCHES if is_image else bool(cost.columns))
             was_seen = self._may_be_memorised(pair, streams)
@@ -225,7 +235,8 @@ class CostWatch:
                 found, rough = (each and each.behind_augmentation() for each in (found, rough))
             costs |= dict.fromkeys(covariate, found) | dict.fromkeys(concept, rough)
             is_rough = found is None or found.is_rough or not found.is_sure
-            if is_image and (concept or is_rough) and not cost.is_too_early:
+            may_run = is_last or self._spending.allows(MOST_PREDICTIONS)
+            if is_image and (concept or is_rough) and not cost.is_too_early and may_run:
                 zooms = not visits.is_unaugmented
                 for find, more in ((mirrored, ()), (misplaced, (zooms,))):
                     placed = find(predict, current, cost.reference, first, *more)

@@ -1,6 +1,6 @@
 """`Labelled`: labelled images or rows as the model is fed them, on which costs are measured."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 import keras
@@ -46,3 +46,22 @@ def labelled(stream: Stream, corrected: bool = False) -> Labelled | None:
     if corrected:
         images = np.asarray(keras.ops.convert_to_numpy(stream.corrected(name, images)))
     return Labelled(images, labels)
+
+
+def remembering(predict: Predict, images: Collection[np.ndarray]) -> Predict:
+    """Returns a `predict` that runs the model only once on each of the arrays `images`.
+
+    Several questions need the predictions for the same unchanged images. The model must keep its
+    weights as long as the result is used. Arrays may be added to `images` later.
+    """
+    known: dict[int, np.ndarray] = {}
+
+    def remembered(chunks: list[np.ndarray]) -> np.ndarray:
+        if len(chunks) != 1 or not any(chunks[0] is array for array in images):
+            return predict(chunks)
+        key = id(chunks[0])  # stays unique, because `images` holds the array
+        if key not in known:
+            known[key] = predict(chunks)
+        return known[key]
+
+    return remembered

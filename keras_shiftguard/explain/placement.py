@@ -19,7 +19,11 @@ from keras_shiftguard.statistics.spread import spread
 # The first amounts to try: a move as a share of the side, a turn in degrees, a zoom as a factor.
 MOVE, TURN, ZOOM = 0.04, 7.5, 1.12
 LARGER = (2, 3)  # multiples of the best first amount, tried next
-MAX_TO_CHOOSE = 128  # images of each half that choose the undoing
+MAX_TO_CHOOSE = 128  # images that choose the undoing; of each half, if two halves choose
+# An undoing after which fewer than so many more of these predictions are right is not measured on
+# all images. Most right pipelines end here, so they cost few predictions.
+MIN_MORE_RIGHT = 2
+MOST_PREDICTIONS = 12 * MAX_TO_CHOOSE  # of `mirrored` and `misplaced` together, in a right pipeline
 # Smallest cost in standard errors. Many ways are tried, in many epochs, and a model that has
 # learned little yet does better on changed images for a while.
 MIN_SIGMAS = 4.0
@@ -47,12 +51,17 @@ def mirrored(
         return None
     first = 2 if channels_first else 1  # the axis of the rows
     right = predict([current.images]) == current.labels
-    found = {
-        name: cost_of(predict([flipped]) == current.labels, right)
-        for name, flipped in _flipped(current.images, first).items()
+    few = spread(len(right), MAX_TO_CHOOSE)
+    more_right = {
+        name: (predict([flipped]) == current.labels[few]).sum() - right[few].sum()
+        for name, flipped in _flipped(current.images[few], first).items()
     }
-    name = max(found, key=lambda way: found[way].value)
-    if not found[name].is_sure:
+    name = max(more_right, key=lambda way: more_right[way])
+    if more_right[name] < MIN_MORE_RIGHT:
+        return None
+    flipped = _flipped(current.images, first)[name]
+    cost = cost_of(predict([flipped]) == current.labels, right)
+    if not cost.is_sure:
         return None
     if reference is not None and len(reference.labels) >= MIN_SAMPLES:
         flipped = _flipped(reference.images, first)[name]
@@ -60,7 +69,7 @@ def mirrored(
         lost = cost_of(right, predict([flipped]) == reference.labels)
         if not lost.is_sure:
             return None
-    return name, found[name]
+    return name, cost
 
 
 def misplaced(
@@ -94,13 +103,14 @@ def misplaced(
         choosing = np.flatnonzero(~measuring)
         choosing = choosing[spread(len(choosing), MAX_TO_CHOOSE)]
         few = Labelled(images[choosing], labels[choosing])
-        undoing = _best(predict, few, float(right[choosing].mean()), channels_first, may_be_zoomed)
-        if undoing is not None:
-            chunks = list(_read(images[measuring], undoing, channels_first))
-            undone[measuring] = predict(chunks) == labels[measuring]
-            found.append((float(undone[measuring].mean() - right[measuring].mean()), undoing))
+        undoing = _best(predict, few, int(right[choosing].sum()), channels_first, may_be_zoomed)
+        if undoing is None:
+            return None
+        chunks = list(_read(images[measuring], undoing, channels_first))
+        undone[measuring] = predict(chunks) == labels[measuring]
+        found.append((float(undone[measuring].mean() - right[measuring].mean()), undoing))
     cost = cost_of(undone, right)
-    if not found or cost.sigmas < MIN_SIGMAS:
+    if cost.sigmas < MIN_SIGMAS:
         return None
     undoing = max(found)[1]
     if any(np.any(np.sign(_change(undoing)) != np.sign(_change(other))) for _, other in found):
@@ -113,25 +123,26 @@ def misplaced(
 
 
 def _best(
-    predict: Predict, few: Labelled, before: float, channels_first: bool, may_be_zoomed: bool
+    predict: Predict, few: Labelled, before: int, channels_first: bool, may_be_zoomed: bool
 ) -> Undoing | None:
-    """Returns the undoing after which most predictions are right; None if none is better.
+    """Returns the undoing after which most predictions are right; None if hardly more are right.
 
-    `before` is the accuracy on the images as they are. For the other arguments see `misplaced`.
+    `before` is the number of right predictions for the images as they are. For the other arguments
+    see `misplaced`.
     """
     height, width = few.images.shape[2:4] if channels_first else few.images.shape[1:3]
 
-    def after(undoing: Undoing) -> float:
+    def after(undoing: Undoing) -> int:
         chunks = list(_read(few.images, undoing, channels_first))
-        return float((predict(chunks) == few.labels).mean())
+        return int((predict(chunks) == few.labels).sum())
 
     ways = _ways(height, width)[: -2 if may_be_zoomed else None]
     first = [after(way(1)) for way in ways]
-    if max(first) <= before:
+    if max(first) < before + MIN_MORE_RIGHT:
         return None
     way = ways[int(np.argmax(first))]
-    accuracies = [max(first), *(after(way(times)) for times in LARGER)]
-    return way((1, *LARGER)[int(np.argmax(accuracies))])
+    counts = [max(first), *(after(way(times)) for times in LARGER)]
+    return way((1, *LARGER)[int(np.argmax(counts))])
 
 
 def _change(undoing: Undoing) -> np.ndarray:
