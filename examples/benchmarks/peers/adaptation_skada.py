@@ -1,16 +1,24 @@
-"""DANN of skada 0.6.0 and `method="dann"`: the same data, initial weights, head and steps.
+"""Four methods of skada 0.6.0 and ours: the same data, initial weights, head and steps.
 
     pip install --target DIR --no-deps skada==0.6.0 skorch tabulate POT
     PYTHONPATH=DIR KERAS_BACKEND=torch python examples/benchmarks/peers/adaptation_skada.py
+    ... adaptation_skada.py --methods cdan mmd coral
 
-Both methods train on tasks of `../adaptation.py` whose network is made of dense layers. skada's own
-head ends in a softmax over one unit, which is always 1. So skada gets our head: 100 units and a
-sigmoid. The reversed gradient of skada has the strength 1 from the first step on. In our method
-this strength rises to 1, as published. So our method is also run with the strength 1 from the first
-step on, to show the effect of the rise.
+Both libraries train on tasks of `../adaptation.py` whose network is made of dense layers.
+
+- `dann`, `cdan`: skada's own head ends in a softmax over one unit, which is always 1. So skada gets
+  our head: 100 units and a sigmoid. The reversed gradient of skada has the strength 1 from the
+  first step on. In our methods this strength rises to 1, as published. So they are also run with
+  the strength 1 from the first step on, to show the effect of the rise. The head of skada's CDAN
+  gets logits, and they get a gradient; ours gets probabilities without a gradient.
+- `coral`: the same formula. skada's `reg` is our weight, 100.
+- `mmd`: skada's DAN has 33 kernels `exp(-distance / width)`, and adds them; its estimate contains
+  the distance of each sample to itself. Ours has five Gaussian kernels, and takes their mean. So
+  skada's `reg` is 1/33.
 """
 
 import argparse
+import itertools
 import os
 import sys
 import warnings
@@ -25,22 +33,24 @@ import numpy as np
 import torch
 from adaptation import run
 from adaptation_data import TASKS
-from skada.deep import DANN
+from skada.deep import CDAN, DAN, DANN, DeepCoral
 from skada.deep.modules import GradientReversalLayer
 
 from keras_shiftguard.domains import adversarial
+from keras_shiftguard.domains.discrepancy import CORAL_WEIGHT
 
 RISES, AT_ONCE = adversarial.RAMP_STEEPNESS, 1e9  # steepness of the rise of the reversed gradient
+METHODS, ADVERSARIAL = ("dann", "cdan", "mmd", "coral"), ("dann", "cdan")
 
 
-def of_ours(task_name, seed, steepness):
-    """Returns the accuracy of `method="dann"` on the test part of the target."""
+def of_ours(task_name, method, seed, steepness):
+    """Returns the accuracy of our method on the test part of the target."""
     adversarial.RAMP_STEEPNESS = steepness
-    return run(task_name, "dann", seed)["accuracy"]
+    return run(task_name, method, seed)["accuracy"]
 
 
 class Head(torch.nn.Module):
-    """The domain head of our `"dann"`, behind skada's gradient reversal."""
+    """Our domain head, behind skada's gradient reversal."""
 
     def __init__(self, width):
         super().__init__()
@@ -76,14 +86,26 @@ class Network(torch.nn.Module):
         return x
 
 
-def of_skada(task_name, seed):
+def skadas(method, network, width, classes, **options):
+    """Returns skada's method for a network whose features have a width."""
+    features = "features"
+    if method == "dann":
+        return DANN(network, features, domain_classifier=Head(width), **options)
+    if method == "cdan":
+        return CDAN(network, features, domain_classifier=Head(width * classes), **options)
+    if method == "mmd":
+        return DAN(network, features, reg=1 / 33, **options)
+    return DeepCoral(network, features, reg=CORAL_WEIGHT, **options)
+
+
+def of_skada(task_name, method, seed):
     """Returns the accuracy on the test part of the target."""
     task = TASKS[task_name](seed)
     keras.utils.set_random_seed(seed)
     model = task.network()
     (x, y), target = task.source, task.target[0]
-    net = DANN(
-        Network(model), "features", domain_classifier=Head(model.layers[-1].kernel.shape[0]),
+    net = skadas(
+        method, Network(model), *model.layers[-1].kernel.shape,
         iterator_train__batch_size=task.batch, iterator_train__max_samples="source",
         max_epochs=task.epochs, optimizer=torch.optim.Adam, lr=1e-3, train_split=None, verbose=0,
     )  # fmt: skip
@@ -102,16 +124,20 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--tasks", nargs="+", default=["moons", "digit-sensors"])
     parser.add_argument("--seeds", type=int, default=10)
+    parser.add_argument("--methods", nargs="+", default=["dann"], choices=METHODS)
     arguments = parser.parse_args()
-    for task in arguments.tasks:
+    for task, method in itertools.product(arguments.tasks, arguments.methods):
+        ways = {"ours": RISES}
+        if method in ADVERSARIAL:
+            ways["ours, strength 1 at once"] = AT_ONCE
         rows = []
         for seed in range(arguments.seeds):
-            ours = [of_ours(task, seed, steepness) for steepness in (RISES, AT_ONCE)]
-            rows.append((*ours, of_skada(task, seed)))
-            print(task, seed, *(f"{accuracy:.3f}" for accuracy in rows[-1]), flush=True)
-        ours, at_once, theirs = np.array(rows).T
-        print(f"{task}, {len(rows)} seeds: skada {theirs.mean():.3f}")
-        for name, mean in (("ours", ours), ("ours, strength 1 at once", at_once)):
+            ours = [of_ours(task, method, seed, steepness) for steepness in ways.values()]
+            rows.append((*ours, of_skada(task, method, seed)))
+            print(task, method, seed, *(f"{accuracy:.3f}" for accuracy in rows[-1]), flush=True)
+        *ours, theirs = np.array(rows).T
+        print(f"{task}, {method}, {len(rows)} seeds: skada {theirs.mean():.3f}")
+        for name, mean in zip(ways, ours, strict=True):
             gap = mean - theirs
             error = gap.std(ddof=1) / len(gap) ** 0.5 if len(gap) > 1 else float("nan")
             print(
