@@ -12,8 +12,8 @@ from keras_shiftguard.detection.labels.label_findings import RELABELLED
 from keras_shiftguard.detection.labels.relabelled import find_relabelling, fit_their_samples
 from keras_shiftguard.detection.labels.unlikely import (
     MIN_CLASSES,
-    MIN_SKILL,
     Ranked,
+    has_skill,
     unlikely_labels,
 )
 from keras_shiftguard.detection.labels.unrelated import are_exchanged, unrelated_labels
@@ -23,7 +23,7 @@ from keras_shiftguard.instrument.inference import class_probabilities
 from keras_shiftguard.instrument.undisturbed import undisturbed
 from keras_shiftguard.statistics.stream import Stream
 
-LAST_EPOCH_FOR_RANKS = 2  # later, the model may know wrong labels of training by heart
+FIRST_EPOCHS = 2  # later, the model may know wrong labels of training by heart
 
 
 class LabelWatch:
@@ -49,7 +49,9 @@ class LabelWatch:
         self.unseen: Cost | None = None
         self.is_harder = False
         self.mixes = False
-        self._has_ranked = False  # whether a few wrong labels were looked for
+        # A few wrong labels are looked for once, as soon as the model has learned its task; from
+        # this epoch on.
+        self._has_ranked, self._next_ranks = False, 1
 
     def is_due(self, pair: Pair, epoch: int) -> bool:
         """Whether wrong labels of validation are likely, and no other difference explains it."""
@@ -75,8 +77,10 @@ class LabelWatch:
         have_outputs = max(train.labels.max(), current.labels.max()) < here.shape[1]
         if self._may_rank(pair, epoch) and have_outputs:
             now, before = Ranked.of(here, current.labels), Ranked.of(there, train.labels)
-            self._has_ranked = before.skill >= MIN_SKILL
-            found = unlikely_labels(now, before, "validation", "train")
+            self._has_ranked = has_skill(now, before)
+            self._next_ranks = epoch + max(epoch // 2, 1)
+            is_fresh = epoch <= FIRST_EPOCHS
+            found = unlikely_labels(now, before, "validation", "train", is_fresh)
             if found is not None:
                 finding, cost = found
                 share = min(pair.current.distinct_share, pair.reference.distinct_share)
@@ -122,8 +126,8 @@ class LabelWatch:
         return not is_dependent and not differs
 
     def _may_rank(self, pair: Pair, epoch: int) -> bool:
-        """Whether a few labels may be wrong, and the model has not learned those of training."""
-        if not self.is_harder or self._has_ranked or epoch > LAST_EPOCH_FOR_RANKS:
+        """Whether a few labels may be wrong, and this is an epoch to look for them."""
+        if not self.is_harder or self._has_ranked or epoch < self._next_ranks:
             return False
         if pair.current.labels.counts.size < MIN_CLASSES:
             return False

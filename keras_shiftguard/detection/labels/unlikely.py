@@ -25,6 +25,9 @@ MIN_SIGMAS = 4.0  # smallest excess of unlikely labels, in standard errors
 # Validation must have this many times as many of them as training. If labels are wrong in both
 # streams, a large network that has seen training once or twice had up to 2.4 times as many.
 MIN_RATIO = 4.0
+# After the first epochs, the model must make this many times as many mistakes on training as on the
+# samples of validation with right labels. If it makes fewer, it may have memorized training.
+MIN_MISTAKES = 0.8
 # Largest excess of second choices, as a share of that of unlikely labels.
 MAX_SECOND_CHOICES = 0.5
 
@@ -56,21 +59,26 @@ class Ranked:
         return float((np.mean(self.ranks == 0) - commonest) / max(1 - commonest, 1e-12))
 
 
+def has_skill(current: Ranked, reference: Ranked) -> bool:
+    """Whether the model has learned the task so well that its ranks say something about labels."""
+    return reference.skill >= MIN_SKILL and current.skill >= MIN_CURRENT_SKILL
+
+
 def unlikely_labels(
-    current: Ranked, reference: Ranked, stream: str, against: str
+    current: Ranked, reference: Ranked, stream: str, against: str, is_fresh: bool
 ) -> tuple[Finding, Cost] | None:
     """Returns a finding and its cost if some labels of a stream are wrong at random.
 
     Args:
         current: The labels of the stream.
-        reference: The labels of the other stream, whose samples the model has not memorized.
+        reference: The labels of the other stream, on whose samples the model is trained.
         stream: Name of the stream.
         against: Name of the other stream.
+        is_fresh: Whether the model has seen these samples so few times that it cannot have
+            memorized many.
     """
     first = (current.num_classes + 1) // 2  # the first rank that is unlikely
-    if current.num_classes < MIN_CLASSES or reference.skill < MIN_SKILL:
-        return None
-    if current.skill < MIN_CURRENT_SKILL:
+    if current.num_classes < MIN_CLASSES or not has_skill(current, reference):
         return None
 
     def excess(unlikely: np.ndarray, others: np.ndarray) -> Cost:
@@ -87,6 +95,9 @@ def unlikely_labels(
     times = (current.num_classes - 1) / (current.num_classes - first)
     wrong, error = times * found.value, times * (found.value - found.interval[0]) / SIGMAS
     right = min(float((current.ranks == 0).mean()) / max(1 - wrong, 0.1), 1.0)
+    mistakes = float((reference.ranks > 0).mean())
+    if not is_fresh and mistakes < MIN_MISTAKES * (1 - right):
+        return None
     margin = SIGMAS * error
     here, there = stream_name(stream), stream_name(against)
     finding = Finding(

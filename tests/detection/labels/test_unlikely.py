@@ -20,8 +20,8 @@ def ranked(rng, number, right=0.8, wrong=0.0):
     return Ranked(ranks, labels, CLASSES)
 
 
-def found(current, reference):
-    return unlikely_labels(current, reference, "validation", "train")
+def found(current, reference, is_fresh=True):
+    return unlikely_labels(current, reference, "validation", "train", is_fresh)
 
 
 def test_ranks_and_skill():
@@ -66,6 +66,15 @@ def test_a_model_that_has_memorised_training_is_wrong_in_second_choices_first():
     assert found(current, ranked(rng, 1000, right=0.97)) is None
 
 
+def test_after_the_first_epochs_the_model_must_be_as_often_wrong_on_training():
+    rng = np.random.default_rng(0)
+    current = ranked(rng, 4000, right=0.8, wrong=0.15)
+    assert found(current, ranked(rng, 4000, right=0.8), is_fresh=False) is not None
+    memorised = ranked(rng, 4000, right=0.86)
+    assert found(current, memorised) is not None
+    assert found(current, memorised, is_fresh=False) is None
+
+
 def test_too_few_classes_or_an_untrained_model_say_nothing():
     rng = np.random.default_rng(0)
     current, reference = ranked(rng, 1000, wrong=0.3), ranked(rng, 1000)
@@ -85,24 +94,26 @@ def test_wrong_labels_of_validation_are_an_alarm_of_a_fit():
     x, y = x[order], y[order]
     wrong = np.where(rng.random(len(y)) < 0.2, (y + rng.integers(1, 10, len(y))) % 10, y)
 
-    def fit(labels):
+    def fit(labels, rate=5e-3, epochs=3):
         keras.utils.set_random_seed(0)
         layers = keras.layers
         model = keras.Sequential(
             [keras.Input((64,)), layers.Dense(64, "relu"), layers.Dense(10, "softmax")]
         )
-        model.compile(keras.optimizers.Adam(5e-3), "sparse_categorical_crossentropy")
+        model.compile(keras.optimizers.Adam(rate), "sparse_categorical_crossentropy")
         guard = sg.ShiftGuard(verbose=0, on_shift="ignore")
-        validation = x[1000:], labels[1000:].astype("int32")
-        model.fit(
-            x[:1000], y[:1000], validation_data=validation, epochs=3, callbacks=[guard], verbose=0
-        )
+        data = {"validation_data": (x[1000:], labels[1000:].astype("int32")), "verbose": 0}
+        model.fit(x[:1000], y[:1000], epochs=epochs, callbacks=[guard], **data)
         return guard.report
 
     assert not fit(y).shifted
     (finding,) = (f for f in fit(wrong).findings if f.matters)
     assert finding.feature == "labels/concept" and "wrong at random" in finding.explanation
     assert 0.1 < finding.cost < 0.3
+    # The same, if the task is learned only in the third epoch.
+    assert not fit(y, rate=1e-3, epochs=5).shifted
+    (finding,) = (f for f in fit(wrong, rate=1e-3, epochs=5).findings if f.matters)
+    assert "wrong at random" in finding.explanation and finding.since > 2
 
 
 @pytest.mark.parametrize(("classes", "noise"), [(50, 0.0), (10, 0.45)])
