@@ -26,6 +26,7 @@ from keras_shiftguard.detection.monitor import Pair
 from keras_shiftguard.detection.sentences import misplaced_images
 from keras_shiftguard.detection.two_sample.frequencies import compare_frequencies
 from keras_shiftguard.errors import warn
+from keras_shiftguard.explain.covered import covered
 from keras_shiftguard.explain.labelled import labelled, remembering
 from keras_shiftguard.explain.placement import MOST_PREDICTIONS, mirrored, misplaced
 from keras_shiftguard.explain.shift_cost import ShiftCost, cost_of_mix, cost_of_step, has_learnt
@@ -205,8 +206,8 @@ class CostWatch:
         share = min(pair.current.distinct_share, pair.reference.distinct_share)
         costs: dict[str, Cost | None] = {}
         if covariate or concept:
-            known = self._measured.get(pair.against)
-            if is_new or known is None:
+            earlier = self._measured.get(pair.against)
+            if is_new or earlier is None:
                 reference = None
                 if pair.against == "train":
                     reference = labelled(streams["train"], corrected=apart)
@@ -215,9 +216,9 @@ class CostWatch:
                 if self._is_known(pair):
                     cost.by_accuracy = self._rough[pair.against]
                     cost.is_too_early = self._shift.is_too_early
-                cost = cost.after(known)
+                cost = cost.after(earlier)
             else:
-                cost = known.on(current)
+                cost = earlier.on(current)
             self._measured[pair.against] = cost
             if cost.reference is not None:
                 unchanged.append(cost.reference.images)
@@ -238,8 +239,11 @@ class CostWatch:
             may_run = is_last or self._spending.allows(MOST_PREDICTIONS)
             if is_image and (concept or is_rough) and not cost.is_too_early and may_run:
                 zooms = not visits.is_unaugmented
-                for find, more in ((mirrored, ()), (misplaced, (zooms,))):
-                    placed = find(predict, current, cost.reference, first, *more)
+                # Also for validation against the user's `reference=`: what the model gains on
+                # training images that are moved in the same way is its own.
+                known = cost.reference or labelled(streams["train"], corrected=apart)
+                for find, more in ((mirrored, ()), (covered, ()), (misplaced, (zooms,))):
+                    placed = find(predict, current, known, first, *more)
                     if placed and _explains(placed[1].of_dependent(share), cost):
                         costs |= self._placing(pair, [*concept, *covariate], placed)
                         break

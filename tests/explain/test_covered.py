@@ -1,0 +1,74 @@
+"""A place that is the same in all images, its words and its cost."""
+
+import numpy as np
+import pytest
+
+from keras_shiftguard.explain.covered import covered
+from keras_shiftguard.explain.labelled import Labelled
+
+
+@pytest.fixture
+def images():
+    """Training and validation images whose class is in their middle, between empty borders."""
+    rng = np.random.default_rng(0)
+    labels = rng.integers(0, 2, 600)
+    x = 0.3 * rng.random((600, 12, 12, 3))
+    x[:, 3:8, 3:8] += 0.7 * labels[:, None, None, None]
+    x[:, [0, 11]] = x[:, :, [0, 11]] = 0
+    return [Labelled(x[rows], labels[rows]) for rows in (slice(400), slice(400, 600))]
+
+
+def predict(chunks):
+    """Right for all images; where the middle is empty, class 0."""
+    return (np.concatenate(chunks)[:, 3:8, 3:8].mean(axis=(1, 2, 3)) > 0.5).astype(int)
+
+
+def with_place(data, rows, columns, value=0.0, noise=0.0):
+    x = data.images.copy()
+    shape = x[:, rows, columns].shape
+    x[:, rows, columns] = value + noise * np.random.default_rng(1).normal(size=shape)
+    return Labelled(x, data.labels)
+
+
+@pytest.mark.parametrize(("value", "noise"), [(0.0, 0.0), (0.4, 0.002)])
+def test_a_covered_place_is_named_and_priced(images, value, noise):
+    train, validation = images
+    current = with_place(validation, slice(3, 8), slice(2, 9), value, noise)
+    lost = 1 - (predict([current.images]) == current.labels).mean()
+    how, cost = covered(predict, current, train, False)
+    assert how == "all the same in rows 3 to 7, columns 2 to 8"
+    assert cost.interval[0] - 0.05 < lost < cost.interval[1] + 0.05
+
+
+def test_images_without_such_a_place_lose_nothing(images):
+    train, validation = images
+    assert covered(predict, validation, train, False) is None
+    assert covered(predict, train, validation, False) is None
+    assert covered(predict, with_place(validation, slice(3, 8), slice(3, 8)), None, False) is None
+
+
+def test_a_place_costs_nothing_if_the_model_does_not_look_there(images):
+    train, validation = images
+    assert covered(predict, with_place(validation, slice(9, 11), slice(2, 9)), train, False) is None
+
+
+def test_a_place_that_is_the_same_in_training_is_no_difference(images):
+    both = [with_place(data, slice(3, 8), slice(3, 8)) for data in images]
+    assert covered(predict, both[1], both[0], False) is None
+
+
+def test_a_background_that_reaches_the_border_may_be_missing_in_crops(images):
+    train, validation = images
+    assert covered(predict, with_place(validation, slice(0, 8), slice(3, 8)), train, False) is None
+
+
+def test_channels_first(images):
+    train, validation = images
+    current = with_place(validation, slice(3, 8), slice(3, 8))
+    last = covered(predict, current, train, False)
+    first = [Labelled(np.moveaxis(data.images, 3, 1), data.labels) for data in (current, train)]
+
+    def predict_first(chunks):
+        return predict([np.moveaxis(chunk, 1, 3) for chunk in chunks])
+
+    assert covered(predict_first, *first, True) == last and last is not None
