@@ -7,7 +7,9 @@ from typing import Any
 import keras
 import numpy as np
 
+from keras_shiftguard.callback.cost_look import CostLook
 from keras_shiftguard.callback.label_watch import LabelWatch
+from keras_shiftguard.callback.placement_watch import PlacementWatch
 from keras_shiftguard.callback.shift_watch import ShiftWatch
 from keras_shiftguard.callback.spending import Spending
 from keras_shiftguard.callback.visits import (
@@ -23,12 +25,10 @@ from keras_shiftguard.detection.causes.same_samples import have_same_labels, sam
 from keras_shiftguard.detection.cost import Cost
 from keras_shiftguard.detection.finding import Finding, source_of
 from keras_shiftguard.detection.monitor import Pair
-from keras_shiftguard.detection.sentences import misplaced_images
 from keras_shiftguard.detection.two_sample.frequencies import compare_frequencies
 from keras_shiftguard.errors import warn
-from keras_shiftguard.explain.covered import covered
 from keras_shiftguard.explain.labelled import labelled, remembering
-from keras_shiftguard.explain.placement import MOST_PREDICTIONS, mirrored, misplaced
+from keras_shiftguard.explain.placement import MOST_PREDICTIONS
 from keras_shiftguard.explain.shift_cost import ShiftCost, cost_of_mix, cost_of_step, has_learnt
 from keras_shiftguard.instrument.inference import predicted_classes
 from keras_shiftguard.instrument.model_outputs import is_classifier
@@ -72,8 +72,7 @@ class CostWatch:
         self._priced: dict[str, tuple[frozenset[str], int]] = {}
         # The latest measurement, by the stream that validation is compared with ("other stream").
         self._measured: dict[str, ShiftCost] = {}
-        # By the other stream and the feature: how images are misplaced, e.g. "upside down".
-        self._placed: dict[tuple[str, str], str] = {}
+        self._places = PlacementWatch(shift)
         # `ShiftCost.by_accuracy` of an interrupted or earlier fit, by the other stream.
         self._rough: dict[str, Cost | None] = {}
         # Profiles of validation and of the other stream in an earlier fit that `_rough` comes from,
@@ -136,14 +135,14 @@ class CostWatch:
                 for key, cost in rough.items()
             },
             # The name of an earlier release, in which only mirrored images were found.
-            "mirrored": [[*key, how] for key, how in self._placed.items()],
+            "mirrored": self._places.state(),
             "mixes": self.labels.mixes,
         }
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Restores the state that `state()` returned."""
         self._priced = {key: (frozenset(names), int(n)) for key, names, n in state["priced"]}
-        self._placed = {(str(a), str(b)): str(how) for a, b, how in state["mirrored"]}
+        self._places.restore(state["mirrored"])
         self.labels.mixes = bool(state.get("mixes", False))
         self._earlier = {}
         self._rough = {
@@ -153,9 +152,33 @@ class CostWatch:
 
     def _update(self, pair: Pair, streams: Mapping[str, Stream], epoch: int, is_last: bool) -> None:
         originals = dict(pair.findings)
-        for finding in originals.values():
-            self._rename(pair.against, finding)
+        self._places.explain(pair)
         self.labels.call_mixtures(pair)
+        look = self._look(pair, streams, epoch, is_last)
+        if look is None:
+            return
+        is_honest = self._shift.is_first_visit and not self._may_be_memorised(pair, streams)
+        if is_honest and pair.against == "train" and not look.apart:
+            self.labels.check_mixtures(pair, streams["train"], look.predict)
+        costs = self._costs_of_difference(look, originals)
+        step = None if look.apart else _step(pair, look.name)
+        if step is not None:
+            images = look.current, step, look.channels_first
+            costs[look.source] = cost_of_step(look.predict, *images)
+        costs |= self._costs_of_labels(look, is_alone=not costs)
+        self._shift.price(
+            pair.stream,
+            pair.against,
+            {
+                key: None if cost is None else cost.of_dependent(look.distinct_share)
+                for key, cost in costs.items()
+            },
+        )
+
+    def _look(
+        self, pair: Pair, streams: Mapping[str, Stream], epoch: int, is_last: bool
+    ) -> CostLook | None:
+        """Returns what a measurement needs; None if none is due, or none can be made."""
         features = frozenset(pair.findings)
         priced, since = self._priced.get(pair.against, (None, epoch))
         is_new = priced != features
@@ -163,22 +186,19 @@ class CostWatch:
         is_due = age < FIRST_EPOCHS or not age & (age - 1)
         is_due = is_last or (is_due and self._spending.allows())
         if not (is_new or is_due or self._shift.is_too_early):
-            return
+            return None
         # If the streams are corrected in different ways, the correction of each stream is applied
         # to its images before the measurement. The difference of the corrected images is not known.
         # So no operation that explains it is searched, and no preprocessing step is undone.
         apart = _correction(streams["train"]) != _correction(streams["validation"])
         current = labelled(streams["validation"], corrected=apart)
         if current is None or not self._can_run():
-            return
+            return None
         if not _represents(current.labels, pair.current.labels):
-            return  # only the first samples of a sorted pass were kept so far
+            return None  # only the first samples of a sorted pass were kept so far
         self._sync()
         self._priced[pair.against] = features, epoch if is_new else since
         ((name, kept),) = streams["validation"].buffers.items()
-        source = source_of(name)
-        first, images = kept.spec.layout == "channels_first", current.images
-        is_image = kept.spec.layout != "features"
 
         def classes_of(chunks: list[np.ndarray]) -> np.ndarray:
             stream = streams["validation"]
@@ -186,12 +206,24 @@ class CostWatch:
             fed = chunks if apart else (stream.corrected(name, x) for x in chunks)
             return predicted_classes(self._model, name, fed)
 
-        unchanged = [images]
+        training = labelled(streams["train"], corrected=apart)
+        earlier = self._measured.get(pair.against)
+        others = training, None if earlier is None else earlier.reference
+        unchanged = [current.images, *(each.images for each in others if each is not None)]
         predict = remembering(classes_of, unchanged)
+        layout = kept.spec.layout
+        return CostLook(
+            pair, streams, epoch, is_last, is_new, apart, name, layout, current, training, predict
+        )
 
-        is_honest = self._shift.is_first_visit and not self._may_be_memorised(pair, streams)
-        if is_honest and pair.against == "train" and not apart:
-            self.labels.check_mixtures(pair, streams["train"], predict)
+    def _costs_of_difference(
+        self, look: CostLook, originals: Mapping[str, Finding]
+    ) -> dict[str, Cost | None]:
+        """Returns the costs of findings on the samples themselves, by feature.
+
+        `originals` are the findings without an explanation by misplaced images, by feature.
+        """
+        pair, source = look.pair, look.source
         findings = pair.findings.values()
         covariate = [
             f.feature
@@ -201,79 +233,79 @@ class CostWatch:
         concept = [
             f.feature
             for f in findings
-            if f.family == "concept" or (pair.against, f.feature) in self._placed
+            if f.family == "concept" or self._places.has_explained(pair, f)
         ]
-        share = min(pair.current.distinct_share, pair.reference.distinct_share)
-        costs: dict[str, Cost | None] = {}
-        if covariate or concept:
-            earlier = self._measured.get(pair.against)
-            if is_new or earlier is None:
-                reference = None
-                if pair.against == "train":
-                    reference = labelled(streams["train"], corrected=apart)
-                columns = [] if is_image else _columns(covariate, pair.significant, source)
-                cost = ShiftCost(current, reference, *_moves(pair, name), columns)
-                if self._is_known(pair):
-                    cost.by_accuracy = self._rough[pair.against]
-                    cost.is_too_early = self._shift.is_too_early
-                cost = cost.after(earlier)
-            else:
-                cost = earlier.on(current)
-            self._measured[pair.against] = cost
-            if cost.reference is not None:
-                unchanged.append(cost.reference.images)
-            details = bool(covariate) and not apart
-            details = details and (SEARCHES if is_image else bool(cost.columns))
-            was_seen = self._may_be_memorised(pair, streams)
-            unseen = self.labels.unseen if self.is_unbiased else None
-            if pair.against == "train":
-                self._look_for_redrawn(contents(streams["train"]), pair.reference.labels)
-            visits = visits_of(self._shift, was_seen, epoch, unseen)
-            found = cost.measure(predict, visits, details, is_last)
-            self._shift.is_too_early = cost.is_too_early
-            rough = cost.rough
-            if visits.is_augmented:
-                found, rough = (each and each.behind_augmentation() for each in (found, rough))
-            costs |= dict.fromkeys(covariate, found) | dict.fromkeys(concept, rough)
-            is_rough = found is None or found.is_rough or not found.is_sure
-            may_run = is_last or self._spending.allows(MOST_PREDICTIONS)
-            if is_image and (concept or is_rough) and not cost.is_too_early and may_run:
-                zooms = not visits.is_unaugmented
-                # Also for validation against the user's `reference=`: what the model gains on
-                # training images that are moved in the same way is its own.
-                known = cost.reference or labelled(streams["train"], corrected=apart)
-                for find, more in ((mirrored, ()), (covered, ()), (misplaced, (zooms,))):
-                    placed = find(predict, current, known, first, *more)
-                    if placed and _explains(placed[1].of_dependent(share), cost):
-                        costs |= self._placing(pair, [*concept, *covariate], placed)
-                        break
-                else:
-                    self._call_in_place(pair, originals)
-        step = _step(pair, name) if source in pair.findings and not apart else None
-        if step is not None:
-            costs[source] = cost_of_step(predict, current, step, first)
-        labels = pair.findings.get("labels")
-        if labels is not None and labels.kind == "label":
-            counts = pair.reference.labels.counts, pair.current.labels.counts
-            right = predict([images]) == current.labels
-            mix = cost_of_mix(right, current.labels, *counts)
-            is_too_early = not has_learnt(right, current.labels)
-            if mix is not None and is_too_early:
-                low, high = mix.interval
-                mix = replace(mix, interval=(min(low, 0.0), high)) if is_last else None
-            if not costs:
-                self._shift.is_too_early = is_too_early
-            costs["labels"] = mix
-        elif labels is not None:
-            costs["labels"] = None  # the labels are wrong: a cost of the class mix is dropped
-        self._shift.price(
-            pair.stream,
-            pair.against,
-            {
-                key: None if cost is None else cost.of_dependent(share)
-                for key, cost in costs.items()
-            },
-        )
+        if not covariate and not concept:
+            return {}
+        cost = self._measurement(look, covariate)
+        self._measured[pair.against] = cost
+        details = bool(covariate) and not look.apart
+        details = details and (SEARCHES if look.is_image else bool(cost.columns))
+        was_seen = self._may_be_memorised(pair, look.streams)
+        unseen = self.labels.unseen if self.is_unbiased else None
+        if pair.against == "train":
+            self._look_for_redrawn(contents(look.streams["train"]), pair.reference.labels)
+        visits = visits_of(self._shift, was_seen, look.epoch, unseen)
+        found = cost.measure(look.predict, visits, details, look.is_last)
+        self._shift.is_too_early = cost.is_too_early
+        rough = cost.rough
+        if visits.is_augmented:
+            found, rough = (each and each.behind_augmentation() for each in (found, rough))
+        costs: dict[str, Cost | None] = dict.fromkeys(covariate, found)
+        costs |= dict.fromkeys(concept, rough)
+        is_rough = found is None or found.is_rough or not found.is_sure
+        may_run = look.is_last or self._spending.allows(MOST_PREDICTIONS)
+        if look.is_image and (concept or is_rough) and not cost.is_too_early and may_run:
+            # Training is known also for validation against the user's `reference=`: what the model
+            # gains on training images that are moved in the same way is its own.
+            placed = self._places.search(
+                look.predict,
+                cost,
+                cost.reference or look.training,
+                look.channels_first,
+                may_be_zoomed=not visits.is_unaugmented,
+                distinct_share=look.distinct_share,
+            )
+            costs |= self._places.apply(pair, placed, [*concept, *covariate], originals)
+        return costs
+
+    def _measurement(self, look: CostLook, covariate: Sequence[str]) -> ShiftCost:
+        """Returns the measurement of the difference; that of the same findings is used again.
+
+        `covariate` are the features with a covariate finding.
+        """
+        pair = look.pair
+        earlier = self._measured.get(pair.against)
+        if earlier is not None and not look.is_new:
+            return earlier.on(look.current)
+        reference = look.training if pair.against == "train" else None
+        columns = [] if look.is_image else _columns(covariate, pair.significant, look.source)
+        cost = ShiftCost(look.current, reference, *_moves(pair, look.name), columns)
+        if self._is_known(pair):
+            cost.by_accuracy = self._rough[pair.against]
+            cost.is_too_early = self._shift.is_too_early
+        return cost.after(earlier)
+
+    def _costs_of_labels(self, look: CostLook, is_alone: bool) -> dict[str, Cost | None]:
+        """Returns the cost of the finding on the class mix, by feature; empty without a finding.
+
+        `is_alone` says whether nothing else was measured in this look.
+        """
+        labels = look.pair.findings.get("labels")
+        if labels is None:
+            return {}
+        if labels.kind != "label":
+            return {"labels": None}  # the labels are wrong: a cost of the class mix is dropped
+        counts = look.pair.reference.labels.counts, look.pair.current.labels.counts
+        right = look.predict([look.current.images]) == look.current.labels
+        mix = cost_of_mix(right, look.current.labels, *counts)
+        is_too_early = not has_learnt(right, look.current.labels)
+        if mix is not None and is_too_early:
+            low, high = mix.interval
+            mix = replace(mix, interval=(min(low, 0.0), high)) if look.is_last else None
+        if is_alone:
+            self._shift.is_too_early = is_too_early
+        return {"labels": mix}
 
     def _look_for_redrawn(self, now: Set[int], labels: LabelSummary) -> None:
         """Looks for augmentation in the kept training samples of a pass, `now`, with its labels."""
@@ -300,39 +332,6 @@ class CostWatch:
             self._rough.pop(pair.against, None)
         return pair.against in self._rough
 
-    def _placing(
-        self, pair: Pair, features: list[str], found: tuple[str, Cost]
-    ) -> dict[str, Cost | None]:
-        """Returns the cost of misplaced images for each of `features`.
-
-        The finding with the largest effect then says how the images are misplaced.
-
-        Args:
-            pair: The streams with the findings.
-            features: The features that the misplacing may explain.
-            found: Result of `mirrored` or `misplaced`.
-        """
-        how, cost = found
-        first = max(features, key=lambda name: abs(pair.findings[name].effect_size))
-        self._placed[pair.against, first] = how
-        self._rename(pair.against, pair.findings[first])
-        return dict.fromkeys(features, cost)
-
-    def _call_in_place(self, pair: Pair, originals: Mapping[str, Finding]) -> None:
-        """Takes back that images are misplaced, as the latest measurement does not confirm it."""
-        for against, feature in [key for key in self._placed if key[0] == pair.against]:
-            del self._placed[against, feature]
-            if feature in originals:
-                self._shift.replace(originals[feature])
-
-    def _rename(self, against: str, finding: Finding) -> None:
-        """Explains a finding by misplaced images, if `_placed` has an entry for it."""
-        how = self._placed.get((against, finding.feature))
-        if how is not None:
-            text = misplaced_images(how, finding.stream, finding.against)
-            named = replace(finding, kind="covariate", family="geometry", explanation=text)
-            self._shift.replace(named)
-
     def _can_run(self) -> bool:
         inputs = getattr(self._model, "inputs", None)
         return is_classifier(self._model) and (inputs is None or len(inputs) == 1)
@@ -346,13 +345,6 @@ def _represents(ids: np.ndarray, labels: LabelSummary) -> bool:
     return compare_frequencies(counts, labels.counts).p_value > MIN_P_OF_MIX
 
 
-def _explains(misplacing: Cost, measured: ShiftCost) -> bool:
-    """Whether misplaced images surely cost accuracy, and no less than the accuracies differ by."""
-    rough = measured.by_accuracy
-    is_more = rough is not None and rough.is_sure and rough.value > misplacing.interval[1]
-    return misplacing.is_sure and not is_more
-
-
 def _correction(stream: Stream) -> object:
     """Returns the corrections of a stream, in a form that can be compared with another stream's."""
     return {name: correction.key for name, correction in stream.corrections.items()}
@@ -360,7 +352,8 @@ def _correction(stream: Stream) -> object:
 
 def _step(pair: Pair, name: str) -> Explanation | None:
     """Returns the preprocessing step that explains the finding on an input; None without one."""
-    if pair.findings[source_of(name)].kind != "preprocessing":
+    found = pair.findings.get(source_of(name))
+    if found is None or found.kind != "preprocessing":
         return None
     return pipeline_change.explain(pair.reference.inputs[name], pair.current.inputs[name])
 

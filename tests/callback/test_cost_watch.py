@@ -106,7 +106,7 @@ def test_a_model_that_has_learnt_too_little_names_no_mirroring():
         inverted = 1 - x[1000:], y[1000:]
         options = {"validation_data": inverted, "epochs": 2, "callbacks": [guard], "verbose": 0}
         history = model.fit(x[:1000], y[:1000], **options).history
-        assert min(history["val_shift"]) > 2 and not guard._run.costs._placed
+        assert min(history["val_shift"]) > 2 and not guard._run.costs._places._placed
 
 
 @pytest.mark.thorough
