@@ -5,7 +5,8 @@ difference is measured in one of three ways:
 
 - Undo the operation on validation images. This is exact if the operation loses nothing (gain,
   gamma, shifts by whole pixels). It is also exact if validation images only lack something that
-  training images have, such as noise: to undo this, noise is added to the validation images.
+  training images have, such as noise: to undo this, noise is added to the validation images. That
+  proves a cost only if training is known not to be augmented.
 - Otherwise replay the operation on training images: the accuracy on them then drops as much as the
   accuracy on validation.
 - If no single operation explains the difference, compare the accuracy on training images that
@@ -198,6 +199,10 @@ class ShiftCost:
             return self._limited(cost)
         if is_replayed and self.replay.operation in GEOMETRY and not is_unaugmented:
             # What looks like the operation may be the crops, turns and borders of augmentation.
+            return self.rough
+        if not is_replayed and self.undo.operation in DETAIL and not is_unaugmented:
+            # The images lack the noise or blur of training, which may be augmentation. A model that
+            # was trained on noisy images may be right more often if noise is added to others too.
             return self.rough
         if gap is not None and (is_unaugmented or not is_replayed):
             # The model may have memorized training images, so the gap is an upper bound of the

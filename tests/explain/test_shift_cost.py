@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 import pytest
+from scipy import ndimage
 from sklearn.datasets import load_digits
 
 from keras_shiftguard.explain.labelled import Labelled
@@ -73,6 +74,32 @@ def test_a_costly_difference_is_priced(model, digits, change):
     cost, lost, _ = measured(model, digits, lambda x: change(x).astype("float32"))
     assert lost > 0.03 and not cost.is_rough
     assert cost.is_alarm(0.01) and 0.6 * lost < cost.value < 1.5 * lost
+
+
+def test_noise_of_training_that_may_be_augmentation_proves_no_cost(digits):
+    """The model is right more often on noisy images, as after training on them."""
+    (x, y), (clean, labels), _ = digits
+    x, clean = (ndimage.gaussian_filter(images, (0, 1.2, 1.2, 0)) for images in (x, clean))
+    rng = np.random.default_rng(1)
+    noisy = np.clip(x + rng.normal(0, 0.2, x.shape), 0, 1).astype("float32")
+
+    def predict(chunks):
+        images = np.concatenate(chunks)
+        known = labels if len(images) == len(labels) else y
+        is_noisy = np.abs(np.diff(images[:, :, :3], 2, axis=2)).mean(axis=(1, 2, 3)) > 0.1
+        is_right = is_noisy | (np.arange(len(images)) % 5 > 0)
+        return np.where(is_right, known, (known + 1) % 10)
+
+    before, now = table(noisy), table(clean)
+    moved = {name: before[name][0] - now[name][0] for name in now}
+    unit = {name: now[name][1] for name in now}
+    found = ShiftCost(Labelled(clean, labels), Labelled(noisy, y), moved, unit)
+    assert (predict([noisy]) == y).mean() > (predict([clean]) == labels).mean() + 0.1
+    cost = found.measure(predict, Visits(is_unaugmented=True))
+    assert cost.is_alarm(0.01) and not cost.is_rough
+    assert found.undo.operation == "noise"
+    found.by_accuracy = None
+    assert found.measure(predict, Visits(is_augmented=True)) is None
 
 
 @pytest.mark.thorough
