@@ -22,9 +22,10 @@ def covered(
 ) -> tuple[str, Cost] | None:
     """Returns which place is covered in all images, and the cost; None if no cost is sure.
 
-    The cost is measured on images of the reference, by covering the same place there. A place that
-    reaches the border of the images is left out: it may be the background of objects that fill
-    more of the image in the crops of training.
+    The cost is measured on images of the reference, by covering the same place there. A background
+    that is the same in all images is left out, and so is a place that shows it through a hole in
+    the objects: random crops of training may move or enlarge the objects. So on a black background,
+    black places are not found.
 
     Args:
         predict: Runs the model in inference mode.
@@ -40,18 +41,22 @@ def covered(
     here, there = (each.images.astype("float32") for each in (current, reference))
     scale = float(there.std())
     deviations = [images.std(axis=0).max(axis=channels - 1) for images in (here, there)]
-    place = _inside(deviations[0] <= SAME * scale) & (deviations[1] >= DIFFERENT * scale)
+    same, mean = deviations[0] <= SAME * scale, here.mean(axis=0)
+    background = _reaching_border(same)
+    place = same & ~background & (deviations[1] >= DIFFERENT * scale)
+    colors = np.moveaxis(mean, channels - 1, 2)
+    place[place] &= _are_others(colors[place], colors[background], SAME * scale)
     if place.mean() < MIN_SHARE:
         return None
     mask = np.expand_dims(place, channels - 1)
-    hidden = np.where(mask, here.mean(axis=0), reference.images).astype(reference.images.dtype)
+    hidden = np.where(mask, mean, reference.images).astype(reference.images.dtype)
     right = predict([reference.images]) == reference.labels
     cost = cost_of(right, predict([hidden]) == reference.labels)
     return (_in_words(place), cost) if cost.sigmas >= MIN_SIGMAS else None
 
 
-def _inside(same: np.ndarray) -> np.ndarray:
-    """Returns the parts of a mask, `(height, width)`, that do not reach the border."""
+def _reaching_border(same: np.ndarray) -> np.ndarray:
+    """Returns the parts of a mask, `(height, width)`, that reach the border."""
     outside = np.zeros_like(same)
     outside[[0, -1]], outside[:, [0, -1]] = same[[0, -1]], same[:, [0, -1]]
     size = -1
@@ -63,7 +68,14 @@ def _inside(same: np.ndarray) -> np.ndarray:
         near[:, 1:] |= outside[:, :-1]
         near[:, :-1] |= outside[:, 1:]
         outside = near & same
-    return same & ~outside
+    return outside
+
+
+def _are_others(colors: np.ndarray, known: np.ndarray, tolerance: float) -> np.ndarray:
+    """Whether each color, `(pixels, channels)`, differs from all known ones, `(pixels,)`."""
+    steps = np.unique(np.round(known / max(tolerance, 1e-12)), axis=0) * tolerance
+    distances = np.abs(colors[:, None] - steps[None]).max(axis=2)
+    return (distances > 2 * tolerance).all(axis=1)
 
 
 def _in_words(place: np.ndarray) -> str:

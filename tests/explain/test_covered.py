@@ -23,14 +23,14 @@ def predict(chunks):
     return (np.concatenate(chunks)[:, 3:8, 3:8].mean(axis=(1, 2, 3)) > 0.5).astype(int)
 
 
-def with_place(data, rows, columns, value=0.0, noise=0.0):
+def with_place(data, rows, columns, value=0.2, noise=0.0):
     x = data.images.copy()
     shape = x[:, rows, columns].shape
     x[:, rows, columns] = value + noise * np.random.default_rng(1).normal(size=shape)
     return Labelled(x, data.labels)
 
 
-@pytest.mark.parametrize(("value", "noise"), [(0.0, 0.0), (0.4, 0.002)])
+@pytest.mark.parametrize(("value", "noise"), [(0.2, 0.0), (0.4, 0.002)])
 def test_a_covered_place_is_named_and_priced(images, value, noise):
     train, validation = images
     current = with_place(validation, slice(3, 8), slice(2, 9), value, noise)
@@ -55,6 +55,14 @@ def test_a_place_costs_nothing_if_the_model_does_not_look_there(images):
 def test_a_place_that_is_the_same_in_training_is_no_difference(images):
     both = [with_place(data, slice(3, 8), slice(3, 8)) for data in images]
     assert covered(predict, both[1], both[0], False) is None
+
+
+def test_a_hole_that_shows_the_background_may_be_elsewhere_in_training(images):
+    train, validation = images
+    assert (
+        covered(predict, with_place(validation, slice(3, 8), slice(3, 8), 0.0), train, False)
+        is None
+    )
 
 
 def test_a_background_that_reaches_the_border_may_be_missing_in_crops(images):
