@@ -23,7 +23,7 @@ from keras_shiftguard.detection.causes import pipeline_change
 from keras_shiftguard.detection.causes.explanation import Explanation
 from keras_shiftguard.detection.causes.same_samples import have_same_labels, same_samples
 from keras_shiftguard.detection.cost import Cost
-from keras_shiftguard.detection.finding import Finding, source_of
+from keras_shiftguard.detection.finding import source_of
 from keras_shiftguard.detection.monitor import Pair
 from keras_shiftguard.detection.two_sample.frequencies import compare_frequencies
 from keras_shiftguard.errors import warn
@@ -116,8 +116,10 @@ class CostWatch:
             for pair in self._shift.pairs:
                 if (pair.stream, pair.against) == ("validation", "train"):
                     is_due = self.labels.is_due(pair, epoch) and self._can_run()
+                    is_due = is_due and (epoch == 1 or self._spending.allows())
                     if is_due and not self._may_be_memorised(pair, streams):
-                        self.labels.check(pair, streams, epoch)
+                        with self._spending.measuring():
+                            self.labels.check(pair, streams, epoch)
                 if pair.stream == "validation" and pair.findings:
                     with undisturbed(self._model), self._spending.measuring():
                         self._update(pair, streams, epoch, is_last)
@@ -151,7 +153,6 @@ class CostWatch:
         }
 
     def _update(self, pair: Pair, streams: Mapping[str, Stream], epoch: int, is_last: bool) -> None:
-        originals = dict(pair.findings)
         self._places.explain(pair)
         self.labels.call_mixtures(pair)
         look = self._look(pair, streams, epoch, is_last)
@@ -159,8 +160,8 @@ class CostWatch:
             return
         is_honest = self._shift.is_first_visit and not self._may_be_memorised(pair, streams)
         if is_honest and pair.against == "train" and not look.apart:
-            self.labels.check_mixtures(pair, streams["train"], look.predict)
-        costs = self._costs_of_difference(look, originals)
+            self.labels.check_mixtures(pair, look.training, look.predict)
+        costs = self._costs_of_difference(look)
         step = None if look.apart else _step(pair, look.name)
         if step is not None:
             images = look.current, step, look.channels_first
@@ -185,7 +186,8 @@ class CostWatch:
         age = epoch - since
         is_due = age < FIRST_EPOCHS or not age & (age - 1)
         is_due = is_last or (is_due and self._spending.allows())
-        if not (is_new or is_due or self._shift.is_too_early):
+        is_due |= self._shift.is_too_early and self._spending.allows()
+        if not (is_new or is_due):
             return None
         # If the streams are corrected in different ways, the correction of each stream is applied
         # to its images before the measurement. The difference of the corrected images is not known.
@@ -202,9 +204,9 @@ class CostWatch:
 
         def classes_of(chunks: list[np.ndarray]) -> np.ndarray:
             stream = streams["validation"]
-            self._spending.add(sum(map(len, chunks)))
             fed = chunks if apart else (stream.corrected(name, x) for x in chunks)
-            return predicted_classes(self._model, name, fed)
+            with self._spending.running(sum(map(len, chunks))):
+                return predicted_classes(self._model, name, fed)
 
         training = labelled(streams["train"], corrected=apart)
         earlier = self._measured.get(pair.against)
@@ -216,13 +218,8 @@ class CostWatch:
             pair, streams, epoch, is_last, is_new, apart, name, layout, current, training, predict
         )
 
-    def _costs_of_difference(
-        self, look: CostLook, originals: Mapping[str, Finding]
-    ) -> dict[str, Cost | None]:
-        """Returns the costs of findings on the samples themselves, by feature.
-
-        `originals` are the findings without an explanation by misplaced images, by feature.
-        """
+    def _costs_of_difference(self, look: CostLook) -> dict[str, Cost | None]:
+        """Returns the costs of findings on the samples themselves, by feature."""
         pair, source = look.pair, look.source
         findings = pair.findings.values()
         covariate = [
@@ -233,7 +230,7 @@ class CostWatch:
         concept = [
             f.feature
             for f in findings
-            if f.family == "concept" or self._places.has_explained(pair, f)
+            if f.family == "concept" or self._places.has_explained(pair, f.feature)
         ]
         if not covariate and not concept:
             return {}
@@ -254,8 +251,13 @@ class CostWatch:
         costs: dict[str, Cost | None] = dict.fromkeys(covariate, found)
         costs |= dict.fromkeys(concept, rough)
         is_rough = found is None or found.is_rough or not found.is_sure
-        may_run = look.is_last or self._spending.allows(MOST_PREDICTIONS)
-        if look.is_image and (concept or is_rough) and not cost.is_too_early and may_run:
+        if look.is_image and (concept or is_rough) and not cost.is_too_early:
+            features = [*concept, *covariate]
+            if not look.is_last and not self._spending.allows(MOST_PREDICTIONS):
+                # What an earlier search found stays as it is.
+                if any(self._places.has_explained(pair, feature) for feature in features):
+                    return {}
+                return costs
             # Training is known also for validation against the user's `reference=`: what the model
             # gains on training images that are moved in the same way is its own.
             placed = self._places.search(
@@ -266,7 +268,7 @@ class CostWatch:
                 may_be_zoomed=not visits.is_unaugmented,
                 distinct_share=look.distinct_share,
             )
-            costs |= self._places.apply(pair, placed, [*concept, *covariate], originals)
+            costs |= self._places.apply(pair, placed, features)
         return costs
 
     def _measurement(self, look: CostLook, covariate: Sequence[str]) -> ShiftCost:

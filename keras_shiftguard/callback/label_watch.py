@@ -23,7 +23,9 @@ from keras_shiftguard.instrument.inference import class_probabilities
 from keras_shiftguard.instrument.undisturbed import undisturbed
 from keras_shiftguard.statistics.stream import Stream
 
-FIRST_EPOCHS = 2  # later, the model may know wrong labels of training by heart
+# After the first epochs, the model may know wrong labels of training by heart. So up to the last of
+# these epochs more conditions must hold, and later none are looked for.
+FIRST_EPOCHS, LAST_EPOCH = 2, 10
 
 
 class LabelWatch:
@@ -49,8 +51,8 @@ class LabelWatch:
         self.unseen: Cost | None = None
         self.is_harder = False
         self.mixes = False
-        # A few wrong labels are looked for once, as soon as the model has learned its task; from
-        # this epoch on.
+        # Whether a few wrong labels were looked for with a model that has learned its task, and the
+        # first epoch in which to look again.
         self._has_ranked, self._next_ranks = False, 1
 
     def is_due(self, pair: Pair, epoch: int) -> bool:
@@ -86,7 +88,7 @@ class LabelWatch:
                 share = min(pair.current.distinct_share, pair.reference.distinct_share)
                 self._shift.add(replace(finding, since=epoch), cost.of_dependent(share))
 
-    def check_mixtures(self, pair: Pair, training: Stream, predict: Predict) -> None:
+    def check_mixtures(self, pair: Pair, train: Labelled | None, predict: Predict) -> None:
         """Finds out whether training samples are mixtures rather than labelled wrongly at random.
 
         Values of other samples (CutMix, swap noise of tables) make classes look more alike, as
@@ -99,7 +101,6 @@ class LabelWatch:
         relabelling = find_relabelling(*labels, level=1.0)
         if relabelling is None or relabelling.looks_like or not relabelling.in_reference:
             return
-        train = labelled(training)
         if train is not None and len(train.labels):
             right = predict([train.images]) == train.labels
             self.mixes = fit_their_samples(right, relabelling.wrong)
@@ -129,13 +130,16 @@ class LabelWatch:
         """Whether a few labels may be wrong, and this is an epoch to look for them."""
         if not self.is_harder or self._has_ranked or epoch < self._next_ranks:
             return False
-        if pair.current.labels.counts.size < MIN_CLASSES:
+        if pair.current.labels.counts.size < MIN_CLASSES or epoch > LAST_EPOCH:
             return False
+        found = pair.findings.values()
+        if epoch > FIRST_EPOCHS:
+            # A model makes mistakes on augmented training also if it knows it by heart, and on
+            # images that are broken.
+            is_redrawn = self._shift.is_augmented or self._shift.was_redrawn
+            return not is_redrawn and all(f.negligible or f.expected for f in found)
         # Findings that surely cost accuracy, or whose cost was not measured yet, explain the loss.
-        return not any(
-            f.is_sure or not (f.cost_words or f.negligible or f.expected)
-            for f in pair.findings.values()
-        )
+        return not any(f.is_sure or not (f.cost_words or f.negligible or f.expected) for f in found)
 
     def _check_relation(
         self, there: np.ndarray, here: np.ndarray, train: Labelled, current: Labelled, epoch: int

@@ -1,19 +1,19 @@
-"""A place that is covered in all images: a date, a logo, a mask or dead pixels, and what it costs.
+"""A place that is covered in all images, for example by a logo or a mask, and what that costs.
 
-There, the pixels hardly differ between the images. The image attributes hardly show this, and
-augmentation of training hides the rest. But augmentation that moves images, or erases another part
-of each image, does not make one place the same in all of them.
+There, the pixels hardly differ between the images, which image attributes hardly show.
 """
 
 import numpy as np
 
-from keras_shiftguard.detection.cost import Cost, cost_of
+from keras_shiftguard.detection.cost import Cost, cost_of, gap_between
+from keras_shiftguard.detection.sentences import percent
 from keras_shiftguard.explain.labelled import MIN_SAMPLES, Labelled, Predict
 
 # A pixel is the same in all images if its standard deviation between them is at most this share of
 # that of all pixels of training, and it is not if its deviation is at least the second share.
 SAME, DIFFERENT = 0.02, 0.25
 MIN_SHARE = 0.005  # smallest covered place, as a share of the pixels
+MIN_DENSITY = 0.5  # smallest share of the rows and columns that name a place
 MIN_SIGMAS = 4.0  # smallest cost in standard errors, as for misplaced images
 
 
@@ -22,37 +22,48 @@ def covered(
 ) -> tuple[str, Cost] | None:
     """Returns which place is covered in all images, and the cost; None if no cost is sure.
 
-    The cost is measured on images of the reference, by covering the same place there. A background
-    that is the same in all images is left out, and so is a place that shows it through a hole in
-    the objects: random crops of training may move or enlarge the objects. So on a black background,
-    black places are not found.
+    The cost is measured on images of the reference, by covering the same place there. The model
+    must surely be right more often on the reference: a place may also differ because augmentation
+    moves the images of the reference. A background that is the same in all images is left out, and
+    so is a place that shows it through a hole in the objects. So on a black background, black
+    places are not found.
 
     Args:
         predict: Runs the model in inference mode.
         current: Labelled images, 4D.
-        reference: Labelled images of training; None if there are none.
+        reference: The labelled images that `current` is compared with; None if there are none.
         channels_first: Whether the channels are the second axis.
     """
     if reference is None or min(len(current.labels), len(reference.labels)) < MIN_SAMPLES:
         return None
     if current.images.shape[1:] != reference.images.shape[1:]:
         return None
+    before = predict([reference.images]) == reference.labels
+    right = predict([current.images]) == current.labels
+    gap = gap_between(before, right, reference.labels, current.labels)
+    if not gap.is_sure:
+        return None
     channels = 1 if channels_first else 3
-    here, there = (each.images.astype("float32") for each in (current, reference))
+    here, there = (each.images.astype("float32", copy=False) for each in (current, reference))
     scale = float(there.std())
-    deviations = [images.std(axis=0).max(axis=channels - 1) for images in (here, there)]
-    same, mean = deviations[0] <= SAME * scale, here.mean(axis=0)
+    same, mean = _deviations(here, channels) <= SAME * scale, here.mean(axis=0)
     background = _reaching_border(same)
-    place = same & ~background & (deviations[1] >= DIFFERENT * scale)
+    if (same & ~background).mean() < MIN_SHARE:
+        return None
+    place = same & ~background & (_deviations(there, channels) >= DIFFERENT * scale)
     colors = np.moveaxis(mean, channels - 1, 2)
     place[place] &= _are_others(colors[place], colors[background], SAME * scale)
     if place.mean() < MIN_SHARE:
         return None
     mask = np.expand_dims(place, channels - 1)
     hidden = np.where(mask, mean, reference.images).astype(reference.images.dtype)
-    right = predict([reference.images]) == reference.labels
-    cost = cost_of(right, predict([hidden]) == reference.labels)
-    return (_in_words(place), cost) if cost.sigmas >= MIN_SIGMAS else None
+    cost = cost_of(before, predict([hidden]) == reference.labels)
+    return (_in_words(place), cost.at_most(gap)) if cost.sigmas >= MIN_SIGMAS else None
+
+
+def _deviations(images: np.ndarray, channels: int) -> np.ndarray:
+    """Returns the largest standard deviation of the channels, `(height, width)`."""
+    return images.std(axis=0).max(axis=channels - 1)
 
 
 def _reaching_border(same: np.ndarray) -> np.ndarray:
@@ -79,6 +90,9 @@ def _are_others(colors: np.ndarray, known: np.ndarray, tolerance: float) -> np.n
 
 
 def _in_words(place: np.ndarray) -> str:
-    """Describes a place by its first and last rows and columns, counted from 0."""
-    (top, bottom), (left, right) = ((int(at.min()), int(at.max())) for at in np.nonzero(place))
-    return f"all the same in rows {top} to {bottom}, columns {left} to {right}"
+    """Describes a place: its first and last rows and columns, or its size if it has gaps."""
+    rows, columns = np.nonzero(place)
+    top, bottom, left, right = rows.min(), rows.max(), columns.min(), columns.max()
+    if place[top : bottom + 1, left : right + 1].mean() < MIN_DENSITY:
+        return f"all the same in {percent(float(place.mean()))} of their pixels"
+    return f"all the same in their rows {top} to {bottom} and columns {left} to {right}, from 0"

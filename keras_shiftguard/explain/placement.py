@@ -23,6 +23,7 @@ MAX_TO_CHOOSE = 128  # images that choose the undoing; of each half, if two halv
 # An undoing after which fewer than so many more of these predictions are right is not measured on
 # all images. Most right pipelines end here, so they cost few predictions.
 MIN_MORE_RIGHT = 2
+CLOSE = 2  # ways to mirror images that are no further behind the best are measured on all of them
 MOST_PREDICTIONS = 12 * MAX_TO_CHOOSE  # of `mirrored` and `misplaced` together, in a right pipeline
 # Smallest cost in standard errors. Many ways are tried, in many epochs, and a model that has
 # learned little yet does better on changed images for a while.
@@ -53,23 +54,25 @@ def mirrored(
     right = predict([current.images]) == current.labels
     few = spread(len(right), MAX_TO_CHOOSE)
     more_right = {
-        name: (predict([flipped]) == current.labels[few]).sum() - right[few].sum()
-        for name, flipped in _flipped(current.images[few], first).items()
+        name: (predict([flip(current.images[few])]) == current.labels[few]).sum() - right[few].sum()
+        for name, flip in _flips(current.images, first).items()
     }
-    name = max(more_right, key=lambda way: more_right[way])
-    if more_right[name] < MIN_MORE_RIGHT:
-        return None
-    flipped = _flipped(current.images, first)[name]
-    cost = cost_of(predict([flipped]) == current.labels, right)
-    if not cost.is_sure:
+    least = max(max(more_right.values()) - CLOSE, MIN_MORE_RIGHT)
+    found = {
+        name: cost_of(predict([flip(current.images)]) == current.labels, right)
+        for name, flip in _flips(current.images, first).items()
+        if more_right[name] >= least
+    }
+    name = max(found, key=lambda way: found[way].value, default="")
+    if not name or not found[name].is_sure:
         return None
     if reference is not None and len(reference.labels) >= MIN_SAMPLES:
-        flipped = _flipped(reference.images, first)[name]
+        flipped = _flips(reference.images, first)[name](reference.images)
         right = predict([reference.images]) == reference.labels
         lost = cost_of(right, predict([flipped]) == reference.labels)
         if not lost.is_sure:
             return None
-    return name, cost
+    return name, found[name]
 
 
 def misplaced(
@@ -204,13 +207,17 @@ def _in_words(undoing: Undoing) -> str:
     return f"about {size} {'larger' if zoom > 1 else 'smaller'}"
 
 
-def _flipped(images: np.ndarray, first: int) -> dict[str, np.ndarray]:
-    """Returns images mirrored and turned in each way, by the name of the way."""
-    ways = {
-        "mirrored left to right": np.flip(images, first + 1),
-        "upside down": np.flip(images, first),
-        "turned by half": np.flip(images, (first, first + 1)),
+def _flips(images: np.ndarray, first: int) -> dict[str, Callable[[np.ndarray], np.ndarray]]:
+    """Returns functions that mirror or turn images like `images`, by the name of the way."""
+    ways: dict[str, Callable[[np.ndarray], np.ndarray]] = {
+        "mirrored left to right": lambda x: np.flip(x, first + 1),
+        "upside down": lambda x: np.flip(x, first),
+        "turned by half": lambda x: np.flip(x, (first, first + 1)),
     }
     if images.shape[first] == images.shape[first + 1]:
-        ways["transposed (rows and columns exchanged)"] = np.swapaxes(images, first, first + 1)
-    return {name: np.ascontiguousarray(way) for name, way in ways.items()}
+        way = "transposed (rows and columns exchanged)"
+        ways[way] = lambda x: np.swapaxes(x, first, first + 1)
+    return {
+        name: lambda x, way=way: np.ascontiguousarray(way(x))  # type: ignore[misc]
+        for name, way in ways.items()
+    }

@@ -31,9 +31,19 @@ def test_the_first_seconds_are_free_and_then_a_share_of_the_training(clock):
 def test_the_time_of_more_predictions_is_foreseen(clock):
     spent = Spending()
     with spent.measuring():
-        spent.add(1000)
-        clock[0] += spending.FREE_SECONDS / 2
-    assert spent.allows(900) and not spent.allows(1100)
+        clock[0] += spending.FREE_SECONDS / 4  # a search that runs no model
+        with spent.running(1000):
+            clock[0] += spending.FREE_SECONDS / 4
+    assert spent.allows(1900) and not spent.allows(2100)
+
+
+def test_processes_do_not_decide_by_their_own_clocks(clock, monkeypatch):
+    spent = Spending()
+    with spent.measuring():
+        clock[0] += 10 * spending.FREE_SECONDS
+    assert not spent.allows()
+    monkeypatch.setattr(spending, "has_several_processes", lambda: True)
+    assert spent.allows(10**9)
 
 
 def test_an_expensive_model_is_measured_at_a_new_finding_and_at_the_end(monkeypatch):

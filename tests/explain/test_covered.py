@@ -36,8 +36,16 @@ def test_a_covered_place_is_named_and_priced(images, value, noise):
     current = with_place(validation, slice(3, 8), slice(2, 9), value, noise)
     lost = 1 - (predict([current.images]) == current.labels).mean()
     how, cost = covered(predict, current, train, False)
-    assert how == "all the same in rows 3 to 7, columns 2 to 8"
+    assert how == "all the same in their rows 3 to 7 and columns 2 to 8, from 0"
     assert cost.interval[0] - 0.05 < lost < cost.interval[1] + 0.05
+
+
+def test_a_place_with_gaps_is_told_by_its_size(images):
+    train, validation = images
+    current = with_place(validation, slice(3, 8), slice(3, 6))
+    current = with_place(current, slice(9, 10), slice(9, 10))
+    how, _ = covered(predict, current, train, False)
+    assert how == "all the same in 11.1 % of their pixels"
 
 
 def test_images_without_such_a_place_lose_nothing(images):
@@ -49,12 +57,35 @@ def test_images_without_such_a_place_lose_nothing(images):
 
 def test_a_place_costs_nothing_if_the_model_does_not_look_there(images):
     train, validation = images
-    assert covered(predict, with_place(validation, slice(9, 11), slice(2, 9)), train, False) is None
+    assert covered(predict, with_place(validation, slice(8, 10), slice(2, 9)), train, False) is None
+    # Also if validation is harder for another reason.
+    harder = Labelled(validation.images, np.where(np.arange(200) % 3, validation.labels, 0))
+    assert covered(predict, with_place(harder, slice(8, 10), slice(2, 9)), train, False) is None
+
+
+def test_validation_that_is_as_easy_as_training_loses_nothing_by_the_place(images):
+    """The model looks there only in training: its images are moved, those of validation are not."""
+    train, validation = images
+    current = with_place(validation, slice(3, 8), slice(3, 8))
+
+    def as_easy(chunks):
+        x = np.concatenate(chunks)
+        return validation.labels if len(x) == len(validation.labels) else predict(chunks)
+
+    assert covered(predict, current, train, False) is not None
+    assert covered(as_easy, current, train, False) is None
 
 
 def test_a_place_that_is_the_same_in_training_is_no_difference(images):
-    both = [with_place(data, slice(3, 8), slice(3, 8)) for data in images]
-    assert covered(predict, both[1], both[0], False) is None
+    train, validation = images
+    both = [with_place(validation, slice(3, 8), slice(3, 8), 0.4)]
+    both.append(with_place(train, slice(3, 8), slice(3, 8), 0.7))
+
+    def right_on_training(chunks):
+        x = np.concatenate(chunks)
+        return train.labels if len(x) == len(train.labels) and x.max() > 0.6 else 0 * x[:, 0, 0, 0]
+
+    assert covered(right_on_training, *both, False) is None
 
 
 def test_a_hole_that_shows_the_background_may_be_elsewhere_in_training(images):
