@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 import pytest
+from sklearn.datasets import load_digits
 
 import keras_shiftguard as sg
 from keras_shiftguard.callback import cost_watch, spending
@@ -87,3 +88,30 @@ def test_an_expensive_model_is_measured_at_a_new_finding_and_at_the_end(monkeypa
     report = run()
     assert 0 < looks[0] == looks[1] == looks[2] < looks[3]
     assert all(finding.cost is not None for finding in report.findings)
+
+
+def test_a_misplacing_that_was_found_stays_when_there_is_no_time_to_look_again(monkeypatch):
+    x, y = load_digits(return_X_y=True)
+    x = (x / 16).reshape(-1, 8, 8, 1).repeat(2, axis=1).repeat(2, axis=2).astype("float32")
+    told = []
+
+    class Epochs(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            found = [f for f in guard.report.findings if "mirrored" in f.explanation]
+            told.append([(f.explanation, f.matters, f.cost) for f in found])
+            if told[-1] and found[0].matters:
+                monkeypatch.setattr(spending, "FREE_SECONDS", 0.0)
+                monkeypatch.setattr(spending, "MAX_SHARE", 0.0)
+
+    keras.utils.set_random_seed(0)
+    layers = [keras.layers.Flatten(), keras.layers.Dense(32, "relu"), keras.layers.Dense(10)]
+    model = keras.Sequential([keras.Input((16, 16, 1)), *layers])
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    model.compile(keras.optimizers.Adam(0.01), loss)
+    guard = sg.ShiftGuard(verbose=0, on_shift="ignore")
+    data = {"validation_data": (x[1100:, :, ::-1], y[1100:]), "batch_size": 32, "verbose": 0}
+    model.fit(x[:1100], y[:1100], epochs=6, callbacks=[guard, Epochs()], **data)
+    first = next(i for i, found in enumerate(told) if found and found[0][1])
+    assert first < 4
+    assert all(found == told[first] for found in told[first:-1])
+    assert told[-1] and told[-1][0][1] and told[-1][0][2] != told[first][0][2]  # measured again
