@@ -200,7 +200,8 @@ class ShiftCost:
         if is_replayed and self.replay.operation in GEOMETRY and not is_unaugmented:
             # What looks like the operation may be the crops, turns and borders of augmentation.
             return self.rough
-        if not is_replayed and self.undo.operation in DETAIL and not is_unaugmented:
+        is_undone = not (is_replayed or self.columns)
+        if is_undone and self.undo.operation in DETAIL and not is_unaugmented:
             # The images lack the noise or blur of training, which may be augmentation. A model that
             # was trained on noisy images may be right more often if noise is added to others too.
             return self.rough
