@@ -23,7 +23,7 @@ class CostLook:
         name: Name of the model's input.
         layout: Layout of the samples, see `InputSpec`.
         current: The kept samples of validation.
-        training: The kept samples of training; None if they have no labels.
+        training: The kept samples of training; None if none can be used, see `labelled`.
         predict: Runs the model in inference mode.
     """
 
