@@ -9,8 +9,10 @@ Both libraries train on tasks of `../adaptation.py` whose network is made of den
 - `dann`, `cdan`: skada's own head ends in a softmax over one unit, which is always 1. So skada gets
   our head: 100 units and a sigmoid. The reversed gradient of skada has the strength 1 from the
   first step on. In our methods this strength rises to 1, as published. So they are also run with
-  the strength 1 from the first step on, to show the effect of the rise. The head of skada's CDAN
-  gets logits, and they get a gradient; ours gets probabilities without a gradient.
+  the strength 1 from the first step on, to show the effect of the rise.
+- `cdan`: in skada the head gets the outer product of features and logits, and the logits get a
+  gradient. In the paper, in the code of its authors and in ours, it gets probabilities; in the last
+  two, they get no gradient. So skada is run twice, as it is and with these probabilities.
 - `coral`: the same formula. skada's `reg` is our weight, 100.
 - `mmd`: skada's DAN has 33 kernels `exp(-distance / width)`, and adds them; its estimate contains
   the distance of each sample to itself. Ours has five Gaussian kernels, and takes their mean. So
@@ -34,6 +36,7 @@ import torch
 from adaptation import run
 from adaptation_data import TASKS
 from skada.deep import CDAN, DAN, DANN, DeepCoral
+from skada.deep._adversarial import CDANModule
 from skada.deep.modules import GradientReversalLayer
 
 from keras_shiftguard.domains import adversarial
@@ -43,7 +46,7 @@ RISES, AT_ONCE = adversarial.RAMP_STEEPNESS, 1e9  # steepness of the rise of the
 METHODS, ADVERSARIAL = ("dann", "cdan", "mmd", "coral"), ("dann", "cdan")
 
 
-def of_ours(task_name, method, seed, steepness):
+def of_ours(task_name, seed, method, steepness):
     """Returns the accuracy of our method on the test part of the target."""
     adversarial.RAMP_STEEPNESS = steepness
     return run(task_name, method, seed)["accuracy"]
@@ -86,19 +89,33 @@ class Network(torch.nn.Module):
         return x
 
 
+class OnProbabilities(CDANModule):
+    """skada's CDAN, whose head gets class probabilities without a gradient in place of logits."""
+
+    def forward(self, X, **kwargs):
+        outputs = super().forward(X, **kwargs)
+        if not self.training:
+            return outputs
+        logits, _, features, *others = outputs
+        p = logits.softmax(dim=1).detach()
+        product = (p[:, :, None] * features[:, None, :]).flatten(1)
+        return logits, self.domain_classifier_(product), features, *others
+
+
 def skadas(method, network, width, classes, **options):
     """Returns skada's method for a network whose features have a width."""
     features = "features"
     if method == "dann":
         return DANN(network, features, domain_classifier=Head(width), **options)
-    if method == "cdan":
-        return CDAN(network, features, domain_classifier=Head(width * classes), **options)
+    if method in ("cdan", "cdan, probabilities"):
+        net = CDAN(network, features, domain_classifier=Head(width * classes), **options)
+        return net if method == "cdan" else net.set_params(module=OnProbabilities)
     if method == "mmd":
         return DAN(network, features, reg=1 / 33, **options)
     return DeepCoral(network, features, reg=CORAL_WEIGHT, **options)
 
 
-def of_skada(task_name, method, seed):
+def of_skada(task_name, seed, method):
     """Returns the accuracy on the test part of the target."""
     task = TASKS[task_name](seed)
     keras.utils.set_random_seed(seed)
@@ -127,22 +144,28 @@ def main():
     parser.add_argument("--methods", nargs="+", default=["dann"], choices=METHODS)
     arguments = parser.parse_args()
     for task, method in itertools.product(arguments.tasks, arguments.methods):
-        ways = {"ours": RISES}
+        ways = {"ours": (of_ours, method, RISES)}
         if method in ADVERSARIAL:
-            ways["ours, strength 1 at once"] = AT_ONCE
+            ways["ours, strength 1 at once"] = (of_ours, method, AT_ONCE)
+        ways["skada"] = (of_skada, method)
+        if method == "cdan":
+            ways["skada, probabilities"] = (of_skada, "cdan, probabilities")
         rows = []
         for seed in range(arguments.seeds):
-            ours = [of_ours(task, method, seed, steepness) for steepness in ways.values()]
-            rows.append((*ours, of_skada(task, method, seed)))
+            rows.append([run_one(task, seed, *rest) for run_one, *rest in ways.values()])
             print(task, method, seed, *(f"{accuracy:.3f}" for accuracy in rows[-1]), flush=True)
-        *ours, theirs = np.array(rows).T
-        print(f"{task}, {method}, {len(rows)} seeds: skada {theirs.mean():.3f}")
-        for name, mean in zip(ways, ours, strict=True):
-            gap = mean - theirs
-            error = gap.std(ddof=1) / len(gap) ** 0.5 if len(gap) > 1 else float("nan")
+        columns = dict(zip(ways, np.array(rows).T, strict=True))
+        print(f"{task}, {method}, {len(rows)} seeds:")
+        for name, accuracies in columns.items():
             print(
-                f"  {name} {mean.mean():.3f}, difference {gap.mean():+.3f} "
-                f"(standard error {error:.3f})"
+                f"  {name} {accuracies.mean():.3f}"
+                + "".join(
+                    f"; minus {peer} {gap.mean():+.3f} "
+                    f"(standard error {gap.std(ddof=1) / len(gap) ** 0.5:.3f})"
+                    for peer in columns
+                    if peer.startswith("skada") and name.startswith("ours")
+                    for gap in [accuracies - columns[peer]]
+                )
             )
 
 
