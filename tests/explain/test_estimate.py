@@ -55,6 +55,19 @@ def test_it_is_near_the_accuracy_and_its_interval_holds_it(model, digits):
 
 
 @pytest.mark.thorough
+def test_the_reference_gets_its_accuracy_and_what_loses_accuracy_a_wider_interval(model, digits):
+    x, y = digits[1]
+    same = sg.estimate_accuracy(model, x, (x, y))
+    assert abs(same.value - same.reference_accuracy) < 0.01
+    rng = np.random.default_rng(1)
+    noisy = np.clip(x + rng.normal(0, 0.5, x.shape), 0, 1).astype("float32")
+    lost = sg.estimate_accuracy(model, noisy, (x, y))
+    assert lost.value < same.value - 0.1
+    (low, high), (lowest, highest) = same.interval, lost.interval
+    assert highest - lowest > 1.5 * (high - low)
+
+
+@pytest.mark.thorough
 def test_no_value_without_something_to_rest_on(model, digits):
     _, reference, (x, _) = digits
     profile = sg.profile(reference, model=model)
