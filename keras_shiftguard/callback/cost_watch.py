@@ -26,7 +26,7 @@ from keras_shiftguard.detection.cost import Cost
 from keras_shiftguard.detection.finding import source_of
 from keras_shiftguard.detection.monitor import Pair
 from keras_shiftguard.detection.two_sample.frequencies import compare_frequencies
-from keras_shiftguard.errors import warn
+from keras_shiftguard.errors import BadInputError, warn
 from keras_shiftguard.explain.labelled import labelled, remembering
 from keras_shiftguard.explain.placement import MOST_PREDICTIONS
 from keras_shiftguard.explain.shift_cost import ShiftCost, cost_of_mix, cost_of_step, has_learnt
@@ -336,7 +336,12 @@ class CostWatch:
 
     def _can_run(self) -> bool:
         inputs = getattr(self._model, "inputs", None)
-        return is_classifier(self._model) and (inputs is None or len(inputs) == 1)
+        if inputs is not None and len(inputs) != 1:
+            return False
+        try:
+            return is_classifier(self._model)
+        except BadInputError:  # the shape of the outputs is unknown, or not (samples, classes)
+            return False
 
 
 def _represents(ids: np.ndarray, labels: LabelSummary) -> bool:

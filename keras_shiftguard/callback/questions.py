@@ -86,7 +86,7 @@ class Stage:
         if not can_wait or self.is_endless:
             return False
         moves_light = (self.is_first_visit and self.measures_costs) or self._is_redrawn
-        if not may_be(finding, moves_light):
+        if not may_be(finding, moves_light) and not _blames_training_labels(finding):
             return False
         if finding.cost is None:
             return True
@@ -99,6 +99,8 @@ class Stage:
         ends = self.is_first_visit and not self.comes_again
         if not ends or not self.measures_costs or self.is_endless:
             return False
+        if _blames_training_labels(finding):
+            return True
         return finding.cost is None and finding.family != "other" and may_be(finding)
 
     def _awaits_learning(self, finding: Finding) -> bool:
@@ -119,8 +121,8 @@ class Stage:
         """Training is augmented, and that may explain the cost or labels that seem wrong."""
         if not self._is_redrawn:
             return False
-        if labels_at_random("training") in finding.explanation:
-            return True  # augmentation makes classes look more alike
+        if _blames_training_labels(finding):
+            return True
         if finding.kind != "covariate" or finding.cost is None:
             return False
         return not (finding.harmless or finding.is_sure)
@@ -141,3 +143,8 @@ class Stage:
         if finding.cost is None or finding.harmless:
             return False
         return finding.cost < LARGE_COST or finding.family == "geometry"
+
+
+def _blames_training_labels(finding: Finding) -> bool:
+    """Whether labels of training seem wrong: augmentation makes its classes look more alike too."""
+    return labels_at_random("training") in finding.explanation

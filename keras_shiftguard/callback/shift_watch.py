@@ -29,6 +29,12 @@ from keras_shiftguard.profiles import InputProfile, OutputSummary
 from tensorboard_plugin_shiftguard.metadata import FIRST_EPOCH
 
 SHARE_OF_ALPHA = 0.1  # share of `alpha` for the finding that augmentation is on in validation
+# Smaller differences, in standard deviations, may be chance if only few samples are independent.
+MAX_BY_CHANCE = 1.0
+BELONG_TOGETHER = (
+    "if samples belong together (rows of one patient, windows of one recording), fewer of them are "
+    "independent, and the difference may be chance: pass ShiftGuard(distinct_samples=...)"
+)
 # Attributes of `ShiftWatch` that are saved with its state.
 VISITS = (
     *("is_first_visit", "is_unaugmented", "is_augmented", "is_too_early"),
@@ -181,7 +187,7 @@ class ShiftWatch:
                 compare("target", name, target, with_outputs, expected)
         new += self._augmented_validation(latest, epoch)
         self._notes_of_passes = self._notes(passes)
-        self.report = self._monitor.report(self._notes_of_passes)
+        self._renew_report()
         return new
 
     def _look_for_redrawn(self, errors: float, least: float) -> None:
@@ -200,7 +206,7 @@ class ShiftWatch:
         if self.tolerance is not None:
             self._remember_costly(stream, against, costs, self.tolerance)
             self._monitor.price(stream, against, costs, self.tolerance)
-            self.report = self._monitor.report(self._notes_of_passes)
+            self._renew_report()
 
     def _remember_costly(
         self, stream: str, against: str, costs: Mapping[str, Cost | None], tolerance: float
@@ -218,7 +224,7 @@ class ShiftWatch:
         """Adds a note to the report."""
         self._own_notes.append(text)
         self._notes_of_passes = [text, *self._notes_of_passes]
-        self.report = self._monitor.report(self._notes_of_passes)
+        self._renew_report()
 
     def add(self, finding: Finding, cost: Cost) -> None:
         """Adds a finding that another measurement made, with its cost."""
@@ -264,7 +270,7 @@ class ShiftWatch:
             FIRST_EPOCH,
             lambda found: moves and stage.is_change_of_augmentation(found, harmless),
         )
-        self.report = self._monitor.report(self._notes_of_passes)
+        self._renew_report()
 
     @property
     def _loses_nothing(self) -> bool:
@@ -330,7 +336,7 @@ class ShiftWatch:
         for name in VISITS:
             setattr(self, name, bool(visits.get(name, getattr(self, name))))
         self._notes_of_passes = self._notes({})
-        self.report = self._monitor.report(self._notes_of_passes)
+        self._renew_report()
 
     def act(self, in_fit: bool = True) -> bool:
         """Warns of new alarms or raises an error, as `on_shift` says.
@@ -459,6 +465,13 @@ class ShiftWatch:
         )
         return [finding] if self._monitor.add(finding) else []
 
+    def _renew_report(self) -> None:
+        """Makes the report anew after findings or notes have changed."""
+        notes = self._notes_of_passes
+        self.report = self._monitor.report(notes)
+        if not self.independence.declared and any(map(_may_be_few, self.report.findings)):
+            self.report = self._monitor.report([*notes, BELONG_TOGETHER])
+
     def _notes(self, passes: Mapping[str, InputProfile]) -> list[str]:
         """Returns the notes of the report."""
         redrawn_validation = [self._redrawn_validation] if self._redrawn_validation else []
@@ -481,6 +494,12 @@ class ShiftWatch:
             ]
         what = "an evaluation" if "validation" in self._first else "a prediction"
         return [f"{what} alone has nothing to compare with: pass ShiftGuard(reference=...)"]
+
+
+def _may_be_few(finding: Finding) -> bool:
+    """Whether a difference by chance would look like this, if only few samples are independent."""
+    is_small = finding.kind == "covariate" and abs(finding.effect_size) < MAX_BY_CHANCE
+    return finding.matters and finding.cost is None and is_small
 
 
 def _is_bound(finding: Finding) -> bool:

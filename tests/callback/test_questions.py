@@ -7,6 +7,7 @@ import pytest
 from keras_shiftguard.callback.questions import Stage
 from keras_shiftguard.detection.cost import Cost
 from keras_shiftguard.detection.finding import Finding
+from keras_shiftguard.detection.labels.relabelled import labels_at_random
 
 PLAIN = Stage(
     comes_again=True,
@@ -20,14 +21,16 @@ PLAIN = Stage(
     takes_crops=False,
 )
 FIRST = replace(PLAIN, is_first_visit=True, is_unaugmented=False)
+ALIKE = ("relabelled", None, "concept", 0.2, "concept")  # labels of training seem wrong
 AUGMENTED = replace(PLAIN, is_unaugmented=False, is_augmented=True)
 
 
 def finding(family="noise", cost=None, feature="noise", effect=1.0, kind="covariate"):
     """Returns a finding on validation, with a sure cost if a cost is given."""
+    wrong = f"About 20 % of the {labels_at_random('training')}"
     found = Finding(
         f"input/{feature}", kind, family, effect, (effect - 0.1, effect + 0.1), 1e-9,
-        "validation", "train", 1, "Validation images are noisier",
+        "validation", "train", 1, wrong if kind == "concept" else "Validation images are noisier",
     )  # fmt: skip
     return found.with_cost(cost and Cost(cost, (0.8 * cost, 1.2 * cost), 500), 0.01)
 
@@ -50,6 +53,11 @@ def finding(family="noise", cost=None, feature="noise", effect=1.0, kind="covari
         (replace(FIRST, comes_again=False), finding(), False, True),  # no cost, and no other epoch
         (AUGMENTED, finding(), False, True),
         (AUGMENTED, finding(cost=0.2), False, False),
+        # Crops make the classes of training look more alike, as wrong labels do.
+        (FIRST, finding(*ALIKE), False, True),
+        (replace(FIRST, comes_again=False), finding(*ALIKE), False, True),
+        (PLAIN, finding(*ALIKE), False, False),
+        (replace(FIRST, is_endless=True), finding(*ALIKE), False, False),
         (replace(PLAIN, is_too_early=True), finding(effect=0.3), False, True),
         (replace(PLAIN, is_too_early=True), finding(kind="preprocessing"), False, False),
     ],

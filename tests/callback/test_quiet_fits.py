@@ -351,3 +351,52 @@ def test_training_on_crops_and_validation_on_whole_images():
     model.fit(Crops(workers=0), epochs=2, **options)
     (size,) = (f for f in guard.report.findings if f.family == "resolution")
     assert size.is_question and "32 x 32 against 16 x 16" in size.explanation
+
+
+def windows(seed, length=24, num_steps=1600):
+    """Returns overlapping windows of an autoregressive series, with the value that follows each."""
+    rng = np.random.default_rng(seed)
+    noise, series = rng.normal(size=num_steps), np.zeros(num_steps)
+    for t in range(1, num_steps):
+        series[t] = 0.5 * series[t - 1] + noise[t]
+    x = np.lib.stride_tricks.sliding_window_view(series, length)[:-1, :, None]
+    return x.astype("float32"), series[length:].astype("float32")
+
+
+@pytest.mark.backend
+@pytest.mark.parametrize(("seed", "factor"), [(0, 1), (1, 1), (2, 1), (0, 0.01), (1, 3)])
+def test_overlapping_windows_of_a_series(seed, factor):
+    """Few windows are independent, and gross differences are found all the same."""
+    x, y = windows(seed)
+    keras.utils.set_random_seed(seed)
+    layers = keras.layers
+    model = keras.Sequential(
+        [keras.Input((24, 1)), layers.GlobalAveragePooling1D(), layers.Dense(1)]
+    )
+    model.compile("adam", "mse")
+    guard = sg.ShiftGuard(verbose=0, on_shift="ignore")
+    validation = factor * x[1150:], y[1150:]
+    model.fit(x[:1150], y[:1150], validation_data=validation, callbacks=[guard], verbose=0)
+    assert guard.report.shifted == (factor != 1)
+    assert "overlapping windows of a series" in str(guard.report)
+
+
+def test_a_model_with_a_loss_of_its_own_has_no_costs():
+    """A model of three inputs, without labels, whose outputs are not known beforehand."""
+
+    class Triplet(keras.Model):
+        def __init__(self):
+            super().__init__()
+            self.embed = keras.layers.Dense(4)
+
+        def call(self, inputs):
+            a, near, far = (self.embed(x) for x in inputs)
+            apart = [keras.ops.sum((a - x) ** 2, axis=-1) for x in (near, far)]
+            self.add_loss(keras.ops.mean(keras.ops.relu(apart[0] - apart[1] + 1.0)))
+            return a
+
+    x = np.random.default_rng(0).normal(size=(3, 320, 6)).astype("float32")
+    model = Triplet()
+    model.compile("adam")
+    train, validation = ([each[part] for each in x] for part in (slice(240), slice(240, None)))
+    model.fit(train, validation_data=(validation,), epochs=2, callbacks=[quiet_guard()], verbose=0)

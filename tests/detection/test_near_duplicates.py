@@ -80,3 +80,13 @@ def test_overlapping_windows_count_less_and_rows_of_a_table_do_not():
     rows = rng.normal(size=(500, 3)) * [1, 1000, 1e-3]
     assert independent_share(rows, None) == 1.0
     assert independent_share(np.arange(500)[:, None].repeat(3, axis=1), None) == 1.0  # row numbers
+
+
+def test_overlapping_windows_of_noise_count_less():
+    """Neighbours have other values at each place, but nearly the same mean and spread."""
+    rng = np.random.default_rng(0)
+    series = rng.normal(size=2100)
+    windows = np.lib.stride_tricks.sliding_window_view(series, 48)[..., None]
+    assert 0.3 / 48 < independent_share(windows, None) < 1.3 / 48
+    assert independent_share(rng.permutation(windows), None) == 1.0
+    assert independent_share(windows[::48], None) == 1.0  # they do not overlap

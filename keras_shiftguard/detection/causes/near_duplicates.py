@@ -37,9 +37,13 @@ def independent_share(
     if n < 2 * MIN_PAIRS or are_ids:
         return 1.0
     if images.ndim == 4:
-        x = _reduced(images if not first else np.moveaxis(images, 1, -1))
+        views = [_reduced(images if not first else np.moveaxis(images, 1, -1))]
     else:
-        x = _standardised(images)
+        views = [_standardised(images)]
+    if images.ndim == 3:
+        # A window of noise, moved by one step, has other values at each place, but nearly the same
+        # mean and spread, and these are what is compared between streams.
+        views.append(_standardised(_in_time(images)))
     ids = np.zeros(n, int) if labels is None else np.asarray(labels)
     near, far = np.arange(n - 1), np.arange(n - n // 2)
     if positions is not None:
@@ -47,14 +51,26 @@ def independent_share(
     pairs = (near[ids[near] == ids[near + 1]], 1), (far[ids[far] == ids[far + n // 2]], n // 2)
     if any(len(start) < MIN_PAIRS for start, _ in pairs):
         return 1.0
+    return min(_share(x, pairs) for x in views)
+
+
+def _share(x: np.ndarray, pairs: tuple[tuple[np.ndarray, int], ...]) -> float:
+    """Returns the independent share of rows, from the distances of near and of distant pairs."""
     distances = [((x[start] - x[start + lag]) ** 2).mean() for start, lag in pairs]
     if not distances[1]:
-        return 1.0  # all images are identical, so neighbors are no more alike than others
+        return 1.0  # all rows are identical, so neighbors are no more alike than others
     nearer = 1 - distances[0] / distances[1]
     if nearer < MIN_NEARER:
         return 1.0
     # Effective sample size of a series with this correlation of neighbors, as a share.
     return float((1 - nearer) / (1 + nearer))
+
+
+def _in_time(sequences: np.ndarray) -> np.ndarray:
+    """Returns mean, spread and mean step over time of each channel, `(samples, 3 * channels)`."""
+    x = np.where(np.isfinite(sequences), sequences, 0.0).astype("float64")
+    steps = np.abs(np.diff(x, axis=1)).mean(axis=1) if x.shape[1] > 1 else x[:, 0]
+    return np.concatenate([x.mean(axis=1), x.std(axis=1), steps], axis=1)
 
 
 def _reduced(images: np.ndarray) -> np.ndarray:

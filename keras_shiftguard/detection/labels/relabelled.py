@@ -131,7 +131,7 @@ def describe_relabelling(found: Relabelling, stream: str, against: str) -> str:
         wrong, right = (there, here) if found.in_reference else (here, there)
         return (
             f"About {percent(found.wrong)} of the {labels_at_random(wrong)}, or its samples are "
-            f"mixtures (CutMix): its classes look more alike than in {right}, while "
+            f"crops or mixtures (CutMix): its classes look more alike than in {right}, while "
             f"all samples together look the same: {size}"
         )
     pairs = zip(found.class_ids, found.looks_like, strict=True)

@@ -13,6 +13,7 @@ MIN_GRAY_SHARE = 0.9  # share of the images that must be gray
 MIN_FRAMED_SHARE = 0.25  # share of the images that must have bars
 MIN_BAR_SHARE = 0.03  # width of each of two opposite bars, as a share of the side of the image
 MIN_BACKGROUND_SHARE = 0.4  # share of the pixels that must be at the bright end
+MAX_UNFRAMED_SIDE = 32  # pixels; so small images are rarely letterboxed
 MAX_GLYPH_SIDE = 64  # pixels; digits and glyphs are small, pages of text are not
 
 
@@ -82,7 +83,7 @@ def frame_hints(images: np.ndarray) -> tuple[list[Hint], np.ndarray]:
     """Returns the hints on bars at two opposite edges, and the images without any flat edge.
 
     The image of an object on a plain background has flat edges on all four sides, and does not
-    count as framed.
+    count as framed. No small images are called framed.
     """
     flat_rows = (images == images[:, :, :1]).all(axis=(2, 3))  # (n, height)
     flat_columns = (images == images[:, :1]).all(axis=(1, 3))
@@ -93,7 +94,9 @@ def frame_hints(images: np.ndarray) -> tuple[list[Hint], np.ndarray]:
     left_and_right = np.minimum(left, right) >= max(2, MIN_BAR_SHARE * width)
     barred = (top_and_bottom & (left + right == 0)) | (left_and_right & (top + bottom == 0))
     plain = (top + bottom + left + right) == 0
-    if barred.sum() < 2 or barred.mean() < MIN_FRAMED_SHARE:
+    # Small objects on a plain background, such as clothes and digits, may reach two edges too.
+    is_small = max(height, width) <= MAX_UNFRAMED_SIDE
+    if is_small or barred.sum() < 2 or barred.mean() < MIN_FRAMED_SHARE:
         return [], images[plain]
     text = (
         f"{_number_of(barred)} have flat bars along two opposite edges: padded (letterboxed) to "

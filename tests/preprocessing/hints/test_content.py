@@ -48,3 +48,7 @@ def test_photos_that_were_divided_as_whole_numbers():
     black_and_white = np.repeat(photos[..., :1] // 255, 3, axis=-1)
     for images in (photos, photos / 255, black_and_white, photos[..., :1] // 255):
         assert not whole_division_hints(images.astype("float32"))
+
+
+def test_small_objects_on_black_are_no_letterbox():
+    assert not frame_hints(framed(top=12, bottom=12)[:, ::2, ::2])[0]
