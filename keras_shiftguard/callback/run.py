@@ -415,7 +415,16 @@ class Run:
             warn(f"ShiftGuard attached no profile to {path}: {error}")
             return ""
         after = " after the correction" if "train" in self.preprocessing.corrected else ""
-        return f"The profile of training{after} is attached to {path}."
+        line = f"The profile of training{after} is attached to {path}."
+        if self.shift.is_augmented or self.shift.was_redrawn:
+            such_as = (
+                ", such as `guard.profiles['validation']`" if "validation" in self.profiles else ""
+            )
+            line += (
+                " Training was augmented, so other data differ from this profile: compare them "
+                f"with a profile of data without augmentation{such_as}."
+            )
+        return line
 
     def _correct_validation(self) -> None:
         """Corrects validation in the same way as training, until validation is diagnosed."""

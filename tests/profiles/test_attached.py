@@ -456,3 +456,40 @@ def test_a_loss_of_ones_own_is_not_needed(tmp_path):
     model.save(tmp_path / "model.keras")
     keras.saving.get_custom_objects().pop("own_test>own_loss")
     assert diagnose(tmp_path / "model.keras", photos(), expects="raw").status == "ok"
+
+
+class Brightened(keras.utils.PyDataset):
+    """Noise images whose brightness is drawn anew in each epoch."""
+
+    def __init__(self):
+        super().__init__()
+        self.rng = np.random.default_rng(0)
+        self.x = self.rng.uniform(0.3, 0.7, (256, 8, 8, 1))
+
+    def __len__(self):
+        return 8
+
+    def __getitem__(self, i):
+        x = self.x[32 * i : 32 * i + 32] + self.rng.uniform(-0.3, 0.3, (32, 1, 1, 1))
+        return x.astype("float32"), np.arange(32) % 2
+
+
+@pytest.mark.parametrize("is_augmented", [True, False])
+def test_a_profile_of_augmented_training_says_what_to_compare_with(tmp_path, capsys, is_augmented):
+    path = tmp_path / "best.keras"
+    model = keras.Sequential(
+        [keras.Input((8, 8, 1)), keras.layers.Flatten(), keras.layers.Dense(1, "sigmoid")]
+    )
+    model.compile("sgd", "binary_crossentropy")
+    data = Brightened()
+    x, y = data.x.astype("float32"), np.arange(256) % 2
+    model.fit(
+        *((data,) if is_augmented else (x, y)),
+        validation_data=(x, y),
+        epochs=3,
+        callbacks=[keras.callbacks.ModelCheckpoint(path), sg.ShiftGuard(attach_to=path)],
+        verbose=0,
+    )
+    printed = capsys.readouterr().out
+    assert f"The profile of training is attached to {path}" in printed
+    assert ("such as `guard.profiles['validation']`" in printed) == is_augmented
