@@ -199,10 +199,11 @@ def _memory_in_words(reading: Reading, best: int) -> str:
     choice = reading.hypotheses[best]
     misfits = [reading.misfit(i) for i in (best, reading.as_fed, reading.rival(best))]
     fits = "fits best" if misfits[0] <= min(misfits) else "is possible, though another fits better"
-    swapped = " with red and blue swapped" if choice.swap else ""
+    changed = " with red and blue swapped" if choice.swap else ""
+    changed += " with dark and bright exchanged" if choice.inverted else ""
     number = f"{reading.num_images} image{'s' if reading.num_images != 1 else ''}"
     return (
         "The model's first batch-norm layers remember how its training images were prepared: "
-        f"{as_convention(choice, 'unknown')}{swapped} {fits} (misfit {misfits[0]:.2f}, as fed "
+        f"{as_convention(choice, 'unknown')}{changed} {fits} (misfit {misfits[0]:.2f}, as fed "
         f"{misfits[1]:.2f}, next best scale {misfits[2]:.2f}; {number})."
     )

@@ -1028,3 +1028,10 @@ def test_batch_norm_fits_best_only_what_it_fits_best():
         reading = reading_of(fits, key(best))
         index = reading.best
         assert words in suspicion._memory_in_words(reading, index)
+
+
+def test_the_sentence_on_batch_norm_says_that_dark_and_bright_are_exchanged():
+    inverted = key("unit", inverted=True)
+    reading = reading_of({inverted: 0.3}, inverted, InputConvention("unit", "gray"), channels=1)
+    words = suspicion._memory_in_words(reading, reading.best)
+    assert "unit ([0, 1]), gray with dark and bright exchanged fits best (misfit 0.30" in words
