@@ -139,10 +139,7 @@ def _quiet(
         advice = _advice(first, adapted, changed_in(first, findings))
         text = f"{_said([first])[:-1]}; {COST_UNCLEAR}."
         return Band(LOOK, text, facts, *advice, doubt(first))
-    why = (
-        "augmentation or crops of training may explain it, its cost is not clear yet, or too few "
-        "samples are independent"
-    )
+    why = "augmentation or crops of training may explain it, or its cost is not clear yet"
     facts = (Fact("cost not known yet", why), *dates)
     return Band(LOOK, _said([first]), facts, "Wait: if epochs follow, they show which.")
 

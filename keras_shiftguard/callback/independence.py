@@ -22,14 +22,11 @@ class Independence:
 
     Attributes:
         notes: A sentence by stream, for streams whose estimated share is below 1.
-        few: Streams with fewer independent samples than can be compared. They count as just as many
-            as are needed, so that gross differences are found; no others must be an alarm.
     """
 
     def __init__(self, declared: Mapping[str, int | float]) -> None:
         self.declared = declared
         self.notes: dict[str, str] = {}
-        self.few: set[str] = set()
         self._found: dict[str, float] = {}  # share by stream
 
     def of(self, name: str, profile: InputProfile, stream: Stream | None = None) -> InputProfile:
@@ -48,16 +45,14 @@ class Independence:
             )
             return replace(profile, distinct_samples=_number(share, profile))
         self.notes.pop(name, None)
-        self.few.discard(name)
         if stream is None:
             return profile
         share, repeated = self._share(name, stream), stream.repeated_batches.share
         if share >= 1 and not repeated:
             return profile
         number = _number(share * (1 - repeated), profile)
-        if number < MIN_SAMPLES <= profile.num_samples:
-            self.few.add(name)
-            number = MIN_SAMPLES
+        # With fewer, nothing would be compared, and gross differences would be missed too.
+        number = max(number, min(MIN_SAMPLES, profile.num_samples))
         tell = _of_neighbours if share < 1 else _of_repeated_batches
         self.notes[name] = tell(name, profile, stream, number)
         return replace(profile, distinct_samples=number)

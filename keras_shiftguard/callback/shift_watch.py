@@ -1,8 +1,7 @@
 """`ShiftWatch`: comparisons of the streams of a fit with each other after each epoch."""
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -32,8 +31,6 @@ from tensorboard_plugin_shiftguard.metadata import FIRST_EPOCH
 SHARE_OF_ALPHA = 0.1  # share of `alpha` for the finding that augmentation is on in validation
 # Smaller differences, in standard deviations, may be chance if only few samples are independent.
 MAX_BY_CHANCE = 1.0
-# Larger differences, in standard deviations, are an alarm also if too few samples are independent.
-GROSS = 3.0
 BELONG_TOGETHER = (
     "if samples belong together (rows of one patient, windows of one recording), fewer of them are "
     "independent, and the difference may be chance: pass ShiftGuard(distinct_samples=...)"
@@ -259,32 +256,21 @@ class ShiftWatch:
             measures_costs=self.tolerance is not None,
             takes_crops=self.takes_crops,
         )
+        self._monitor.mark_open(
+            "validation", "train", lambda found: stage.is_question(found, self._is_new(found))
+        )
+        pairs = [("train", "reference")]
+        pairs += [("target", "train")] if "validation" in self._first else []
+        for pair in pairs:
+            self._monitor.mark_open(*pair, stage.is_question_without_cost)
         moves = self.is_augmented or self.was_redrawn or bool(self._augmentation)
         harmless = self._loses_nothing
-        rules: dict[tuple[str, str], Callable[[Finding], bool]] = {
-            ("validation", "train"): lambda found: stage.is_question(found, self._is_new(found)),
-            ("train", "reference"): stage.is_question_without_cost,
-            ("train", FIRST_EPOCH): (
-                lambda found: moves and stage.is_change_of_augmentation(found, harmless)
-            ),
-        }
-        if "validation" in self._first:
-            rules["target", "train"] = stage.is_question_without_cost
-        for pair in self._monitor.pairs:
-            rule = rules.get((pair.stream, pair.against))
-            is_open = partial(self._is_open, rule)
-            self._monitor.mark_open(pair.stream, pair.against, is_open)
+        self._monitor.mark_open(
+            "train",
+            FIRST_EPOCH,
+            lambda found: moves and stage.is_change_of_augmentation(found, harmless),
+        )
         self._renew_report()
-
-    def _is_open(self, rule: Callable[[Finding], bool] | None, finding: Finding) -> bool:
-        return (rule is not None and rule(finding)) or self._may_be_chance(finding)
-
-    def _may_be_chance(self, finding: Finding) -> bool:
-        """Whether a difference is not gross, and hardly any samples of a stream are independent."""
-        if not {finding.stream, finding.against} & self.independence.few:
-            return False
-        is_gross = abs(finding.effect_size) >= GROSS or finding.cost is not None
-        return finding.kind == "covariate" and not is_gross
 
     @property
     def _loses_nothing(self) -> bool:

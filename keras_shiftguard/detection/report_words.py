@@ -54,8 +54,8 @@ def in_a_sentence(finding: Finding) -> str:
         text += f" ({finding.cost_words})"
     elif finding.is_question:
         text += (
-            " (no alarm so far: augmentation or crops of training may explain it, its cost is not "
-            "clear yet, or too few samples are independent)"
+            " (no alarm so far: augmentation or crops of training may explain it, or its cost is "
+            "not clear yet)"
         )
     return text + "."
 

@@ -400,24 +400,3 @@ def test_a_model_with_a_loss_of_its_own_has_no_costs():
     model.compile("adam")
     train, validation = ([each[part] for each in x] for part in (slice(240), slice(240, None)))
     model.fit(train, validation_data=(validation,), epochs=2, callbacks=[quiet_guard()], verbose=0)
-
-
-@pytest.mark.thorough
-@pytest.mark.parametrize(("factor", "is_alarm"), [(1.0, False), (3.0, True)])
-def test_two_clips_of_validation_are_two_samples(factor, is_alarm):
-    """Twenty frames of each clip, for an autoencoder, whose costs in accuracy are not known."""
-    rng = np.random.default_rng(0)
-    scenes = rng.uniform(0.25, 0.35, (42, 1)) * rng.uniform(0, 1, (42, 12 * 12))
-    clips = np.repeat(scenes.reshape(-1, 12, 12, 1), 20, axis=0)
-    x = np.clip(clips + 0.02 * rng.normal(size=clips.shape), 0, 1).astype("float32")
-    layers = keras.layers
-    model = keras.Sequential(
-        [keras.Input((12, 12, 1)), layers.Flatten(), layers.Dense(144), layers.Reshape((12, 12, 1))]
-    )
-    model.compile("adam", "mse")
-    guard = sg.ShiftGuard(verbose=0, on_shift="ignore", on_mismatch="ignore")
-    train, validation = x[:800], factor * x[800:]
-    data = (validation, validation)
-    model.fit(train, train, validation_data=data, epochs=2, callbacks=[guard], verbose=0)
-    assert guard.report.shifted == is_alarm
-    assert "its 40 images count as 10" in str(guard.report)

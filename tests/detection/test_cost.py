@@ -52,7 +52,7 @@ def test_what_excuses_an_alarm():
     assert not finding(is_question=True).matters
     # A finding is no alarm yet (`is_question`) for one of two reasons. The sentence names both.
     said = in_a_sentence(finding(is_question=True))
-    assert "augmentation or crops of training may explain it, its cost is not" in said
+    assert "augmentation or crops of training may explain it, or its cost is not" in said
 
 
 def test_the_intervals_hold_what_they_say():
