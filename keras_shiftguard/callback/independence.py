@@ -7,7 +7,6 @@ import numpy as np
 
 from keras_shiftguard.detection.causes.near_duplicates import independent_share
 from keras_shiftguard.detection.sentences import stream_name
-from keras_shiftguard.detection.two_sample.ranks import MIN_SAMPLES
 from keras_shiftguard.profiles import InputProfile
 from keras_shiftguard.statistics.stream import Stream
 
@@ -51,8 +50,6 @@ class Independence:
         if share >= 1 and not repeated:
             return profile
         number = _number(share * (1 - repeated), profile)
-        # With fewer, nothing would be compared, and gross differences would be missed too.
-        number = max(number, min(MIN_SAMPLES, profile.num_samples))
         tell = _of_neighbours if share < 1 else _of_repeated_batches
         self.notes[name] = tell(name, profile, stream, number)
         return replace(profile, distinct_samples=number)

@@ -59,7 +59,8 @@ class Stage:
     def is_question_without_cost(self, finding: Finding) -> bool:
         """The same for two streams of which neither is validation, so that no cost is measured."""
         may_wait = self.comes_again if self.is_first_visit else self.is_augmented
-        return may_wait and not self.is_endless and may_be(finding)
+        may_be_augmentation = may_be(finding) or _blames_training_labels(finding)
+        return may_wait and not self.is_endless and may_be_augmentation
 
     def is_change_of_augmentation(self, finding: Finding, loses_nothing: bool) -> bool:
         """Whether a finding on training and its first epoch shows no more than augmentation.

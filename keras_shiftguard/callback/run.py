@@ -417,9 +417,8 @@ class Run:
         after = " after the correction" if "train" in self.preprocessing.corrected else ""
         line = f"The profile of training{after} is attached to {path}."
         if self.shift.is_augmented or self.shift.was_redrawn:
-            such_as = (
-                ", such as `guard.profiles['validation']`" if "validation" in self.profiles else ""
-            )
+            is_unchanged = "validation" in self.profiles and not self.preprocessing.corrected
+            such_as = ", such as `guard.profiles['validation']`" if is_unchanged else ""
             line += (
                 " Training was augmented, so other data differ from this profile: compare them "
                 f"with a profile of data without augmentation{such_as}."

@@ -33,7 +33,8 @@ SHARE_OF_ALPHA = 0.1  # share of `alpha` for the finding that augmentation is on
 MAX_BY_CHANCE = 1.0
 BELONG_TOGETHER = (
     "if samples belong together (rows of one patient, windows of one recording), fewer of them are "
-    "independent, and the difference may be chance: pass ShiftGuard(distinct_samples=...)"
+    "independent, and the difference may be chance: pass the share of independent ones, as in "
+    "ShiftGuard(distinct_samples={'train': 0.05, 'validation': 0.05})"
 )
 # Attributes of `ShiftWatch` that are saved with its state.
 VISITS = (

@@ -100,7 +100,9 @@ class CollectedTests:
         if not current.names:
             return
         num_distinct = (current.num_samples * shares[0], reference.num_samples * shares[1])
-        if self.note_too_few(f"the features of {source}", *num_distinct, ranks.MIN_SAMPLES):
+        is_long = min(current.num_samples, reference.num_samples) >= ranks.MIN_SAMPLES
+        needed = ranks.MIN_DISTINCT if is_long else ranks.MIN_SAMPLES
+        if self.note_too_few(f"the features of {source}", *num_distinct, needed):
             return
         tests = ranks.compare_features(current, reference, shares)
         self._note_empty_columns(source, current, reference)

@@ -106,9 +106,9 @@ def _label(name: str) -> str:
     what, _, column = name.rpartition("_")
     if what in ("spread", "step", "trend") and column.isdigit():
         return f"{what} over time of column {column}"
-    group, _, number = name.partition("/")
-    if group == "group" and number.isdigit():  # see `statistics/tokens.py`
-        return f"the share of tokens in group {number} of 16"
+    kind, _, i = name.partition("/")
+    if kind == "group" and i.isdigit():  # see `statistics/tokens.py`
+        return f"the share of tokens of hashed group {int(i) + 1} of 16"
     return f"column {name}" if name.isdigit() else name.replace("_", " ")
 
 

@@ -36,6 +36,9 @@ from keras_shiftguard.profiles import BINS_PER_SIGN, NUM_BINS, FeatureTable, bin
 from keras_shiftguard.profiles.features import COARSE_PER_SIGN, COARSENING, NUM_COARSE_BINS
 
 MIN_SAMPLES = 10  # samples of each stream; with fewer, no feature is tested
+# The same for distinct samples. For windows of a series, the estimate of this number is rather too
+# low, and with so few samples only gross differences are significant.
+MIN_DISTINCT = 4
 # A feature with only two values is tested exactly if a stream has fewer samples than this.
 MAX_SAMPLES_EXACT = 200
 # P-values are interpolated by a polynomial of INTERPOLATION_DEGREE, if at least
@@ -90,7 +93,7 @@ def compare_features(
     """
     a, b = current.moments, reference.moments
     n, m = a.count * shares[0], b.count * shares[1]
-    enough = (n >= MIN_SAMPLES) & (m >= MIN_SAMPLES)
+    enough = (np.minimum(a.count, b.count) >= MIN_SAMPLES) & (np.minimum(n, m) >= MIN_DISTINCT)
     effects = np.zeros((len(n), DEGREE))
     effects[:, 0] = cohens_d(a, b, n, m)
     p_value = np.ones(len(n))
