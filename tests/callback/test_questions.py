@@ -75,11 +75,12 @@ def test_images_of_another_size_may_be_crops():
     assert not PLAIN.is_question(size, False)
 
 
-def test_training_against_a_reference_is_judged_without_a_cost():
-    assert FIRST.is_question_without_cost(finding())
-    assert AUGMENTED.is_question_without_cost(finding())
-    assert not PLAIN.is_question_without_cost(finding())
-    assert not replace(FIRST, is_endless=True).is_question_without_cost(finding())
+@pytest.mark.parametrize("found", [finding(), finding(*ALIKE)])
+def test_training_against_a_reference_is_judged_without_a_cost(found):
+    assert FIRST.is_question_without_cost(found)
+    assert AUGMENTED.is_question_without_cost(found)
+    assert not PLAIN.is_question_without_cost(found)
+    assert not replace(FIRST, is_endless=True).is_question_without_cost(found)
 
 
 def test_growing_augmentation_must_cost_validation_nothing():
