@@ -365,16 +365,17 @@ class Run:
         return self.repair.estimate(self.model, self.stream("validation"), seconds)
 
     def marked_profiles(self) -> dict[str, InputProfile]:
-        """Returns the profiles for the user.
+        """Returns the profiles for the user: that of training remembers whether it is augmented.
 
         If the input of training is a mismatch, `InputProfile.attach` refuses the profile of
         training, because it describes the images before a correction.
         """
+        if self.kind != "train" or "train" not in self.profiles:
+            return self.profiles
+        train = replace(self.profiles["train"], augmented=self.is_augmented)
         diagnosis = self.diagnosis
-        if self.kind != "train" or "train" not in self.profiles or diagnosis is None:
-            return self.profiles
-        if diagnosis.status != "mismatch":
-            return self.profiles
+        if diagnosis is None or diagnosis.status != "mismatch":
+            return {**self.profiles, "train": train}
         if "train" in self.preprocessing.corrected:
             state = "This profile describes the images before they were corrected inside the fit"
             way_out = "Use ShiftGuard(attach_to=path)"
@@ -385,7 +386,12 @@ class Run:
             f"{state}, so the profile is not attached. {way_out}, or attach the profile to the "
             "saved file of `guard.diagnosis.apply(model)`."
         )
-        return {**self.profiles, "train": replace(self.profiles["train"], refusal=refusal)}
+        return {**self.profiles, "train": replace(train, refusal=refusal)}
+
+    @property
+    def is_augmented(self) -> bool:
+        """Whether an epoch so far has shown that training is augmented."""
+        return self.shift.is_augmented or self.shift.was_redrawn
 
     def attach_profile(self, path: str | PathLike[str]) -> str:
         """Attaches the profile of training to a saved model; returns a message for the user.
@@ -410,13 +416,13 @@ class Run:
         stream, data_format = self.stream("train"), image_data_format(self.model)
         try:
             profile = trained_on(self.profiles["train"], stream, self.diagnosis, data_format)
-            profile.attach(path)
+            replace(profile, augmented=self.is_augmented).attach(path)
         except (BadInputError, OSError) as error:
             warn(f"ShiftGuard attached no profile to {path}: {error}")
             return ""
         after = " after the correction" if "train" in self.preprocessing.corrected else ""
         line = f"The profile of training{after} is attached to {path}."
-        if self.shift.is_augmented or self.shift.was_redrawn:
+        if self.is_augmented:
             is_unchanged = "validation" in self.profiles and not self.preprocessing.corrected
             such_as = ", such as `guard.profiles['validation']`" if is_unchanged else ""
             line += (

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from keras_shiftguard.detection.causes.augmented import is_small, may_be
 from keras_shiftguard.detection.certain_difference import certain_difference, shape_of
 from keras_shiftguard.detection.families import TOO_FEW, CollectedTests, StreamNames
 from keras_shiftguard.detection.finding import Finding, by_severity, source_of
@@ -15,6 +16,7 @@ from keras_shiftguard.detection.labels.label_findings import (
     without_effects_of_class_mix,
 )
 from keras_shiftguard.detection.labels.moved_with_mix import Movement, movement_of_unlabelled
+from keras_shiftguard.detection.labels.relabelled import labels_at_random
 from keras_shiftguard.detection.selection import reported_findings
 from keras_shiftguard.detection.sentences import stream_name
 from keras_shiftguard.detection.two_sample.multiplicity import LEVEL_SHARES, Family, global_p, holm
@@ -129,8 +131,27 @@ def compare_profiles(
     p_value = min([p_value, *(finding.p_value for finding in certain)])
     notes = list(dict.fromkeys(tests.notes))
     reported = list(by_severity([*certain, *findings]))
+    if reference.augmented != current.augmented:
+        reported = _open_questions(reported, against if reference.augmented else stream, notes)
     significant = frozenset(f.feature for _, f in found if f.matters)
     return Comparison(reported, notes, p_value, tests.families, significant)
+
+
+def _open_questions(found: list[Finding], augmented: str, notes: list[str]) -> list[Finding]:
+    """Marks findings as questions if one stream is augmented training data, and adds a note."""
+    name = stream_name(augmented)
+    marked = [
+        replace(f, is_question=True)
+        if may_be(f, moves_light=True) or is_small(f) or labels_at_random(name) in f.explanation
+        else f
+        for f in found
+    ]
+    if any(f.is_question for f in marked):
+        notes.append(
+            f"{name} is augmented training data, which explains such differences: compare with a "
+            "profile of data without augmentation"
+        )
+    return marked
 
 
 def _with_sources(profile: InputProfile) -> InputProfile:

@@ -28,6 +28,8 @@ class InputProfile:
         distinct_samples: How many different samples the stream has, if fewer than
             were seen (an epoch repeats the samples of the epoch before); 0 means that
             all were different. Tests count no more samples than this.
+        augmented: Whether the samples are known to be augmented training data, from which data
+            without augmentation differ.
         refusal: Why the profile does not describe what the model was trained on, if so; `attach`
             then refuses it. It is not stored.
     """
@@ -37,6 +39,7 @@ class InputProfile:
     labels: LabelSummary = field(default_factory=LabelSummary)
     outputs: OutputSummary = field(default_factory=OutputSummary)
     distinct_samples: int = 0
+    augmented: bool = False
     refusal: str = ""
 
     def with_values(self, values: Mapping[str, float]) -> "InputProfile":
@@ -92,6 +95,7 @@ class InputProfile:
             self.labels + other.labels,
             self.outputs + other.outputs,
             sum(distinct) if repeats else 0,
+            self.augmented or other.augmented,
             self.refusal or other.refusal,
         )
 
@@ -149,7 +153,7 @@ class InputProfile:
             FileNotFoundError: if there is no such file.
         """
         tree = attached.read(path) if attached.is_model(path) else storage.read(path)
-        if not tree.keys() <= cls().tree().keys():
+        if not tree.keys() <= {f.name for f in fields(cls)} - {"refusal"}:
             raise BadInputError(f"{path} is not the file of a profile. It holds {sorted(tree)}.")
         profile = cls(**tree)
         profile._check(path)
@@ -165,6 +169,7 @@ class InputProfile:
             "labels": isinstance(self.labels, LabelSummary),
             "outputs": isinstance(self.outputs, OutputSummary),
             "distinct_samples": is_count(self.distinct_samples),
+            "augmented": isinstance(self.augmented, bool),
         }
         wrong = [name for name, valid in parts.items() if not valid]
         if wrong:
@@ -173,5 +178,10 @@ class InputProfile:
             )
 
     def tree(self) -> dict[str, Any]:
-        """Returns the parts by name, for `storage`; `InputProfile(**tree)` restores them."""
-        return {f.name: getattr(self, f.name) for f in fields(self) if f.name != "refusal"}
+        """Returns the parts by name, for `storage`; `InputProfile(**tree)` restores them.
+
+        `augmented` is left out if it is false: earlier versions, which do not know it, then read
+        the file.
+        """
+        tree = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "refusal"}
+        return tree if self.augmented else {k: v for k, v in tree.items() if k != "augmented"}

@@ -400,3 +400,44 @@ def test_a_model_with_a_loss_of_its_own_has_no_costs():
     model.compile("adam")
     train, validation = ([each[part] for each in x] for part in (slice(240), slice(240, None)))
     model.fit(train, validation_data=(validation,), epochs=2, callbacks=[quiet_guard()], verbose=0)
+
+
+@pytest.mark.backend
+@pytest.mark.parametrize("is_augmented", [True, False])
+def test_a_model_remembers_that_its_training_was_augmented(is_augmented, tmp_path):
+    """Data without augmentation differ from augmented training data; another scale is a fault."""
+    digits, order = load_digits(), np.random.default_rng(0).permutation(1797)
+    x, y = digits.images[order, ..., None].astype("float32") / 16, digits.target[order]
+    x = x.repeat(3, axis=1).repeat(3, axis=2)
+    train, other = x[:1200], x[1200:]
+
+    class Training(keras.utils.PyDataset):
+        rng = np.random.default_rng(0)
+
+        def __len__(self):
+            return 24
+
+        def __getitem__(self, i):
+            part = train[50 * i : 50 * i + 50]
+            noise = self.rng.normal(0, 0.15 * is_augmented, part.shape)
+            return np.clip(part + noise, 0, 1).astype("float32"), digits.target[
+                50 * i : 50 * i + 50
+            ]
+
+    model = keras.Sequential(
+        [keras.Input((24, 24, 1)), keras.layers.Flatten(), keras.layers.Dense(10)]
+    )
+    model.compile("adam", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    path = tmp_path / "model.keras"
+    model.save(path)
+    guard = sg.ShiftGuard(verbose=0, on_shift="ignore", attach_to=path)
+    model.fit(Training(workers=0), epochs=2, callbacks=[guard], verbose=0)
+    stored = sg.InputProfile.load(path)
+    assert stored.augmented == guard.profiles["train"].augmented == is_augmented
+    assert ("augmented" in stored.tree()) == is_augmented  # earlier versions read the others
+    assert (stored + sg.profile(other)).augmented == is_augmented
+    right, noisy = sg.compare(path, other), sg.compare(other, stored)
+    assert not right.shifted and not noisy.shifted
+    assert any(note.startswith("reference is augmented") for note in right.notes) == is_augmented
+    assert any(note.startswith("current is augmented") for note in noisy.notes) == is_augmented
+    assert sg.compare(path, 255 * other).shifted
