@@ -28,6 +28,7 @@ class Stage:
         is_endless: Whether the epochs do not repeat the same samples.
         measures_costs: Whether costs decide what is an alarm.
         takes_crops: Whether the model may be trained on crops.
+        has_soft_labels: Whether labels of training are probabilities, as of MixUp or of a teacher.
     """
 
     comes_again: bool
@@ -39,6 +40,7 @@ class Stage:
     is_endless: bool
     measures_costs: bool
     takes_crops: bool
+    has_soft_labels: bool = False
 
     def is_question(self, finding: Finding, is_new: bool) -> bool:
         """Whether a finding on validation and training raises no alarm yet.
@@ -53,6 +55,7 @@ class Stage:
             or self._awaits_learning(finding)
             or self._is_explained_by_known_augmentation(finding)
             or self._may_be_crops(finding)
+            or self._counts_soft_labels(finding)
             or self._must_be_found_again(finding, is_new)
         )
 
@@ -132,6 +135,13 @@ class Stage:
         """All images have another size than those of training, which may be crops."""
         is_size = "/" not in finding.feature and finding.family == "resolution"
         return self.takes_crops and is_size
+
+    def _counts_soft_labels(self, finding: Finding) -> bool:
+        """The class mix of training is that of its largest probabilities.
+
+        A teacher names other classes more often than the true labels do, and no label is wrong.
+        """
+        return self.has_soft_labels and finding.family == "label"
 
     def _must_be_found_again(self, finding: Finding, is_new: bool) -> bool:
         """The cost is small, or the images are misplaced, and the model may only begin to learn.

@@ -39,7 +39,7 @@ BELONG_TOGETHER = (
 # Attributes of `ShiftWatch` that are saved with its state.
 VISITS = (
     *("is_first_visit", "is_unaugmented", "is_augmented", "is_too_early"),
-    *("was_near", "was_redrawn"),
+    *("was_near", "was_redrawn", "has_soft_labels"),
 )
 
 
@@ -73,6 +73,7 @@ class ShiftWatch:
         was_redrawn: Whether some pass over training surely had changed samples.
         is_augmented: Whether the latest pass over training shows augmentation: the pass had
             randomly changed versions of the first pass's samples, or labels that are mixtures.
+        has_soft_labels: Whether labels of the latest pass over training are probabilities.
     """
 
     def __init__(
@@ -108,6 +109,7 @@ class ShiftWatch:
         self.is_augmented = False
         self.was_near = False
         self.was_redrawn = False
+        self.has_soft_labels = False
         self.is_too_early = False
         self._own_notes: list[str] = []  # of `note`
         # The first epoch of the latest row of epochs with a cost for an alarm, by stream, other
@@ -165,11 +167,12 @@ class ShiftWatch:
                 compare(name, FIRST_EPOCH, profile, first, redrawn(first, profile))
         if "train" in latest:
             seen_once = self._first["train"] is latest["train"]
-            self.is_first_visit = seen_once and not latest["train"].labels.are_mixed
+            self.has_soft_labels = latest["train"].labels.are_mixed
+            self.is_first_visit = seen_once and not self.has_soft_labels
             if not seen_once:
                 self._look_for_redrawn(*left_out_errors(self._first["train"], latest["train"]))
             redraws = not seen_once and randomised(self._first["train"], latest["train"])
-            self.is_augmented = redraws or latest["train"].labels.are_mixed
+            self.is_augmented = redraws or self.has_soft_labels
         if "validation" in streams and "train" in streams:
             validation, train = streams["validation"], streams["train"]
             expected, sentence = self._augmented(latest["train"], validation)
@@ -256,6 +259,7 @@ class ShiftWatch:
             is_endless=self.distinct_samples is not None,
             measures_costs=self.tolerance is not None,
             takes_crops=self.takes_crops,
+            has_soft_labels=self.has_soft_labels,
         )
         self._monitor.mark_open(
             "validation", "train", lambda found: stage.is_question(found, self._is_new(found))

@@ -53,6 +53,14 @@ def finding(family="noise", cost=None, feature="noise", effect=1.0, kind="covari
         (replace(FIRST, comes_again=False), finding(), False, True),  # no cost, and no other epoch
         (AUGMENTED, finding(), False, True),
         (AUGMENTED, finding(cost=0.2), False, False),
+        # A teacher's probabilities have another class mix than the labels.
+        (
+            replace(AUGMENTED, has_soft_labels=True),
+            finding("label", 0.2, kind="label"),
+            False,
+            True,
+        ),
+        (AUGMENTED, finding("label", 0.2, kind="label"), False, False),
         # Crops make the classes of training look more alike, as wrong labels do.
         (FIRST, finding(*ALIKE), False, True),
         (replace(FIRST, comes_again=False), finding(*ALIKE), False, True),

@@ -164,6 +164,7 @@ def test_names():
         ([], "empty"),
         ("photos", "must be data, not a path: read the files first"),
         (3, "must be what `model.fit` accepts"),
+        (keras.Sequential(name="net"), "A model was passed in place of data.*Sequential 'net'"),
         ((X, Y[:10]), "same number of samples"),
         ((X, Y, W, W), "tuple of 4"),
         (iter(()), "empty"),
