@@ -148,7 +148,7 @@ def run(task, name, seed, of_auto):
 
 
 def tables(records):
-    """Prints the gain with each alternative, and the gain with the rules that other tasks choose."""
+    """Prints the gain with each alternative, and that with the rules that other tasks choose."""
     found = {}
     for record in records:
         found.setdefault((record["task"], record["method"]), {})[record["seed"]] = record

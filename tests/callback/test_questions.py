@@ -24,6 +24,8 @@ FIRST = replace(PLAIN, is_first_visit=True, is_unaugmented=False)
 ALIKE = ("relabelled", None, "concept", 0.2, "concept")  # labels of training seem wrong
 AUGMENTED = replace(PLAIN, is_unaugmented=False, is_augmented=True)
 
+SOFT = replace(AUGMENTED, has_soft_labels=True)
+
 
 def finding(family="noise", cost=None, feature="noise", effect=1.0, kind="covariate"):
     """Returns a finding on validation, with a sure cost if a cost is given."""

@@ -420,9 +420,8 @@ def test_a_model_remembers_that_its_training_was_augmented(is_augmented, tmp_pat
         def __getitem__(self, i):
             part = train[50 * i : 50 * i + 50]
             noise = self.rng.normal(0, 0.15 * is_augmented, part.shape)
-            return np.clip(part + noise, 0, 1).astype("float32"), digits.target[
-                50 * i : 50 * i + 50
-            ]
+            noisy = np.clip(part + noise, 0, 1).astype("float32")
+            return noisy, y[50 * i : 50 * i + 50]
 
     model = keras.Sequential(
         [keras.Input((24, 24, 1)), keras.layers.Flatten(), keras.layers.Dense(10)]
