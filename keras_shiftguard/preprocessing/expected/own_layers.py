@@ -1,8 +1,9 @@
 """Preprocessing layers of an unrecognized network, which show what its input must receive.
 
 If the layers in front of the first weights turn one named convention into another, as
-`Rescaling(1 / 255)` turns 0..255 into [0, 1], the input must receive the first convention. Other
-layers, such as a `Normalization` that was adapted to a data set, are ignored.
+`Rescaling(1 / 255)` turns 0..255 into [0, 1], the input must receive the first convention. So does
+a `Normalization` that was adapted to a data set, if only images of 0..255 have such means and
+standard deviations. Other layers are ignored.
 """
 
 from typing import Any
@@ -17,6 +18,9 @@ from keras_shiftguard.preprocessing.expected.front import Front, FrontError
 from keras_shiftguard.preprocessing.expected.front_inverse import invert, named
 from keras_shiftguard.preprocessing.expected.front_run import run_model
 
+# Images with such means and standard deviations of the channels have values of 0..255. Those of
+# other named conventions are smaller, or (three channels) their means are nearer to 0.
+RAW_MEANS, RAW_MEANS_GRAY, RAW_STDS = (60.0, 200.0), (10.0, 200.0), (20.0, 110.0)
 UNIFORM = ("unit", "tf", "raw")  # conventions with the same numbers for all channels
 BY_CHANNEL = (("torch", "rgb"), ("caffe", "bgr"), ("torch", "bgr"), ("caffe", "rgb"))
 
@@ -38,7 +42,7 @@ def before_own_layers(model: Any, position: int) -> tuple[InputConvention, Front
         return None
     for front in fronts:
         if front.only_in in (None, "0..255") and not front.is_identity:
-            convention = _input_of(front)
+            convention = _input_of(front) or _standardised(front)
             return None if convention is None else (convention, front)
     return None
 
@@ -86,3 +90,16 @@ def _input_of(front: Front) -> InputConvention | None:
         if found.mode in UNIFORM:
             return found
     return None
+
+
+def _standardised(front: Front) -> InputConvention | None:
+    """Returns the convention of 0..255 if a front standardises the channels of such images."""
+    scale, offset = np.asarray(front.scale), np.asarray(front.offset)
+    if (scale <= 0).any():
+        return None
+    means, stds = -offset / scale, 1 / scale
+    low, high = RAW_MEANS_GRAY if front.channels == 1 else RAW_MEANS
+    is_raw = (low < means) & (means < high) & (RAW_STDS[0] < stds) & (stds < RAW_STDS[1])
+    if not is_raw.all():
+        return None
+    return InputConvention("raw", "gray" if front.channels == 1 else "unknown")

@@ -28,9 +28,9 @@ def network(*front, channels=3, body=None):
     return model
 
 
-def adapted():
+def adapted(images=RAW):
     norm = layers.Normalization()
-    norm.adapt(RAW)
+    norm.adapt(images)
     return norm
 
 
@@ -52,7 +52,9 @@ FRONTS = {
     "function": (lambda: [layers.Lambda(lambda x: x / 127.5 - 1.0)], "raw"),
     "nothing": (list, None),
     "augmentation alone": (lambda: [layers.RandomFlip("horizontal")], None),
-    "adapted": (lambda: [adapted()], None),
+    "adapted to [0, 1]": (lambda: [adapted(RAW / 255)], None),
+    "adapted to the mean subtracted": (lambda: [adapted(RAW - 110)], None),
+    "adapted to 12 bits": (lambda: [adapted(16 * RAW)], None),
     "standardised one by one": (lambda: [layers.Lambda(lambda x: x - ops.mean(x))], None),
     "learned": (lambda: [layers.BatchNormalization()], None),
 }
@@ -67,6 +69,18 @@ def test_what_the_layers_are_made_for(name):
     if mode is not None:
         assert answer.convention.channel_order == "rgb"
         assert "The model's own layers compute" in answer.evidence[0]
+
+
+def test_a_normalization_that_was_adapted_to_raw_pixels():
+    """Only the channel order stays unknown: the layer was adapted to the images that were fed."""
+    assert before_own_layers(network(adapted()), 0)[0] == InputConvention("raw", "unknown")
+    dark = 0.5 * RAW.mean(axis=-1, keepdims=True)
+    gray = network(adapted(dark), channels=1)
+    assert before_own_layers(gray, 0)[0] == InputConvention("raw", "gray")
+    assert sg.diagnose(network(adapted()), RAW).status == "ok"
+    assert sg.diagnose(network(adapted()), RAW[..., ::-1]).status == "ok"
+    wrong = sg.diagnose(network(adapted()), RAW / 255)
+    assert wrong.status == "mismatch" and "x = x * 255.0" in str(wrong)
 
 
 @pytest.mark.parametrize(("channels", "order"), [(1, "gray"), (2, "unknown"), (4, "unknown")])
