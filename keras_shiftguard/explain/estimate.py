@@ -13,6 +13,7 @@ from keras_shiftguard.comparison import check_alpha
 from keras_shiftguard.errors import BadInputError
 from keras_shiftguard.explain.corrupted_copies import corrupted_copies
 from keras_shiftguard.explain.model_facts import ModelFacts, read_model_facts
+from keras_shiftguard.explain.moved_mix import MovedMix
 from keras_shiftguard.explain.reference import Reference, resolve_reference
 from keras_shiftguard.explain.samples import CHUNK, Samples, read_samples
 from keras_shiftguard.explain.unlabelled_scores import ReferenceScores, scores
@@ -32,6 +33,11 @@ MAX_DISAGREEMENT = 0.35
 MIN_LOSS = 0.05
 # A value of `AccuracyEstimate.reason`.
 METHODS_DISAGREE = "The methods disagree: label some of the samples."
+# A value of `AccuracyEstimate.note`.
+ONLY_THE_MIX = (
+    "Only the class mix seems to differ: the classes are predicted with other frequencies, but "
+    "each with the confidence that it has on the reference."
+)
 # Scores from which the regression predicts the accuracy, see `scores`.
 FEATURES = ("ATC", "DoC", "COT", "entropy", "MaNo", "shares")
 MANO = FEATURES.index("MaNo")
@@ -49,10 +55,12 @@ class AccuracyEstimate(AsPage):
         reference_accuracy: The accuracy on the labelled reference.
         by_method: Estimate of each method by its name: `"ATC"` (threshold of the confidence),
             `"DoC"` (difference of the confidences), `"COT"` (optimal transport), `"MaNo"` (matrix
-            norm, calibrated on the corruptions), and `"regression"`, which combines these scores.
+            norm, calibrated on the corruptions), `"regression"`, which combines these scores, and
+            `"BBSE"` (the accuracy if only the class mix differs).
         num_samples: Number of samples without labels.
         alpha: The interval holds the accuracy with probability 1 - alpha.
         reason: Why there is no value; empty if there is one.
+        note: What the value is based on, if it is not the regression.
     """
 
     value: float | None
@@ -62,6 +70,7 @@ class AccuracyEstimate(AsPage):
     num_samples: int = 0
     alpha: float = 0.05
     reason: str = ""
+    note: str = ""
 
     def to_dict(self) -> dict[str, Any]:
         """Returns the estimate as plain values, for JSON."""
@@ -75,9 +84,10 @@ class AccuracyEstimate(AsPage):
         if self.value is None or self.interval is None:
             return f"Accuracy without labels: not known ({reference}). {self.reason}{by_method}"
         low, high = (100 * end for end in self.interval)
+        note = f" {self.note}" if self.note else ""
         return (
             f"Accuracy without labels: about {100 * self.value:.1f} % ({low:.1f} to {high:.1f}, "
-            f"{self.num_samples:,} samples; {reference}).{by_method}"
+            f"{self.num_samples:,} samples; {reference}).{note}{by_method}"
         )
 
     def _page_parts(self) -> dict[str, Any]:
@@ -92,7 +102,9 @@ def estimate_accuracy(
     A ridge regression predicts the accuracy from several scores of the model's probabilities.
     It is fitted on corrupted copies of labelled reference data. The interval comes from the errors
     of the regression on kinds of corruption that were left out of its fit. If the regression and
-    the optimal-transport estimate (`"COT"`) disagree, the value is None.
+    the optimal-transport estimate (`"COT"`) disagree, the value is None. If only the class mix
+    seems to differ, the value is the accuracy of each class on the reference, averaged over the
+    estimated mix.
 
     Args:
         model: A built `keras.Model` that classifies. It is not changed.
@@ -176,7 +188,10 @@ def _calibrated(
     against = ReferenceScores.of(clean, truth)
     estimates = scores(probabilities, against)
     by_method = {name: _share(estimates[name]) for name in ("ATC", "DoC", "COT")}
-    whole = float((_predict(model, reference, "reference").argmax(axis=1) == labels).mean())
+    of_reference = _predict(model, reference, "reference")
+    whole = float((of_reference.argmax(axis=1) == labels).mean())
+    moved = MovedMix.of(of_reference, labels)
+    mix = None if moved is None else moved.estimate(probabilities)
 
     def unknown(reason: str) -> AccuracyEstimate:
         return AccuracyEstimate(None, None, whole, by_method, len(samples), alpha, reason)
@@ -187,11 +202,15 @@ def _calibrated(
         return unknown("Only models with one input can be calibrated.")
     name, x = next(iter(chosen.items()))
     families, rows, accuracies = ["clean"], [_row(scores(clean, against))], [against.accuracy]
+    misleading = [0.0]  # errors of `mix` on copies whose class mix has not moved, but seems to have
     for family, copy in corrupted_copies(x):
         seen = _predict(model, Samples({name: copy}, None, form=reference.form))
         families.append(family)
         rows.append(_row(scores(seen, against)))
         accuracies.append(float((seen.argmax(axis=1) == truth).mean()))
+        of_copy = None if moved is None else moved.estimate(seen)
+        if of_copy is not None and of_copy.is_all:
+            misleading.append(abs(of_copy.accuracy - accuracies[-1]))
     if len(rows) == 1:
         return unknown("Samples of whole numbers that are no images cannot be corrupted.")
     names, features, target = np.array(families), np.array(rows), np.array(accuracies)
@@ -200,6 +219,13 @@ def _calibrated(
     value = _share(_ridge(features, target, np.array([_row(estimates)]))[0] + drawn)
     mano = _ridge(features[:, [MANO]], target, np.array([_row(estimates)])[:, [MANO]])
     by_method |= {"MaNo": _share(mano[0] + drawn), "regression": value}
+    if mix is not None:
+        by_method["BBSE"] = mix.accuracy
+        if mix.is_all:
+            interval = mix.interval(alpha, max(misleading))
+            return AccuracyEstimate(
+                mix.accuracy, interval, whole, by_method, len(samples), alpha, note=ONLY_THE_MIX
+            )
     # Copies of one family are alike, so a family counts as one observation: its largest error.
     worst = []
     for out in dict.fromkeys(families[1:]):
