@@ -64,14 +64,14 @@ def read_model_facts(model: Any) -> ModelFacts:
     shape = getattr(model, "output_shape", None)
     if not isinstance(shape, tuple) or len(shape) != 2 or not isinstance(shape[1], int):
         raise BadInputError(
-            "explain_gap is for a built classifier with one output of shape (batch, classes). "
+            "An accuracy needs a built classifier with one output of shape (batch, classes). "
             f"Received: output shape {shape}. A subclassed model tells its shape once it is "
             "wrapped: keras.Model(inputs, model(inputs))."
         )
     if not is_classifier(model):
         raise BadInputError(
-            "explain_gap explains an accuracy, and this model is a regression: one linear unit "
-            "or a regression loss."
+            "An accuracy needs a classifier, and this model is a regression: one linear unit or a "
+            "regression loss."
         )
     shapes = input_shapes(model)
     channels_first = image_data_format(model) == "channels_first"

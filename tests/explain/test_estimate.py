@@ -48,7 +48,8 @@ def test_it_is_near_the_accuracy_and_its_interval_holds_it(model, digits):
         truth = accuracy(model, shifted, y)
         assert abs(estimate.value - truth) < 0.08
         assert estimate.interval[0] <= truth <= estimate.interval[1]
-        assert set(estimate.by_method) == {"ATC", "DoC", "COT", "MaNo", "regression"}
+        assert set(estimate.by_method) == {"ATC", "DoC", "COT", "MaNo", "regression", "BBSE"}
+        assert not estimate.note
         assert f"about {100 * estimate.value:.1f} %" in str(estimate)
         assert json.loads(json.dumps(estimate.to_dict()))["value"] == estimate.value
     assert "reference" in estimate._repr_html_()
@@ -92,6 +93,32 @@ def test_a_table():
     estimate = sg.estimate_accuracy(model, shifted, (x[500:1000], y[500:1000]))
     assert truth < estimate.reference_accuracy - 0.05
     assert estimate.interval[0] <= truth <= estimate.interval[1]
+
+
+@pytest.mark.thorough
+def test_another_class_mix_of_a_table():
+    """A classifier of few positives finds few of many, and nothing but their number has changed."""
+
+    def rows(size, positive, rng):
+        y = (rng.random(size) < positive).astype(int)
+        return rng.normal(0.9 * y[:, None], 1.0, (size, 4)).astype("float32"), y
+
+    rng = np.random.default_rng(0)
+    keras.utils.set_random_seed(0)
+    model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(1, "sigmoid")])
+    model.compile(keras.optimizers.Adam(0.02), "binary_crossentropy")
+    model.fit(*rows(3000, 0.1, rng), epochs=10, verbose=0)
+    reference, (x, y) = rows(2000, 0.1, rng), rows(1000, 0.5, rng)
+    truth = float(((model.predict(x, verbose=0)[:, 0] > 0.5) == y).mean())
+    estimate = sg.estimate_accuracy(model, x, reference)
+    assert truth < estimate.reference_accuracy - 0.15
+    assert estimate.interval[0] <= truth <= estimate.interval[1]
+    assert estimate.by_method["regression"] > estimate.interval[1]
+    assert estimate.value == estimate.by_method["BBSE"] and "Only the class mix" in str(estimate)
+    assert estimate.to_dict()["note"] == estimate.note
+    # With noise, the mix is not all that differs.
+    noisy = x + rng.normal(0, 2.0, x.shape).astype("float32")
+    assert not sg.estimate_accuracy(model, noisy, reference).note
 
 
 @pytest.mark.parametrize("reference", [None, 0.9, "published", "no/such.profile"])
