@@ -25,10 +25,12 @@ from keras_shiftguard.preprocessing.limits import (
     MAX_OUTSIDE,
     MAX_PALE_SPAN,
     MIN_ACQUITTAL_SIGMAS,
+    MIN_APART_TO_OBJECT,
     MIN_CERTAINTY,
     MIN_CERTAINTY_WIDE_GAP,
     MIN_HELP_SIGMAS,
     MIN_LAYERS_SIGMAS,
+    MIN_OBJECTION_SIGMAS,
     MIN_SPAN_FROM_BLACK,
     MIN_SPAN_RATIO,
     MIN_STATED_SPAN,
@@ -39,6 +41,11 @@ from keras_shiftguard.preprocessing.suspicion import memory_of_expected
 from keras_shiftguard.preprocessing.witnesses.feed import are_near, reaches_own_end
 from keras_shiftguard.preprocessing.witnesses.trial import Preference
 from keras_shiftguard.profiles import InputSummary
+
+LEARNED_AS_FED = (
+    "With the fix, the network distinguishes these images less well. So it may have learned from "
+    "images like these, whatever its layers are made for."
+)
 
 
 def decide(case: Case) -> Verdict:
@@ -137,12 +144,25 @@ def _from_layers(case: Case) -> Verdict | None:
         doubt = _doubt_about_head(case, trial)
         status = "unknown" if doubt else "mismatch"
         return replace(verdict, status=status, evidence=(*doubt, *verdict.evidence))
-    objects = trial is not None and trial.can_tell and trial.sigmas <= -MIN_ACQUITTAL_SIGMAS
+    objects = trial is not None and _objects(trial)
     is_doubtful = case.observation.is_fitted and not _is_narrower(*conventions)
     if not objects and (not is_doubtful or memory == 1 or trial_says(trial, memory) == 1):
         return verdict
     words = () if trial is None else (trial.in_words(),)
+    if objects and trial is not None and not trial.can_tell:
+        words = (LEARNED_AS_FED,)
     return replace(verdict, status="unknown", evidence=(*words, *verdict.evidence))
+
+
+def _objects(trial: Preference) -> bool:
+    """Whether a network distinguishes images less well with the fix that its layers suggest.
+
+    A fault makes images hard to distinguish, so here even a weak trial counts.
+    """
+    if trial.can_tell and trial.sigmas <= -MIN_ACQUITTAL_SIGMAS:
+        return True
+    can_tell = trial.num_images >= MIN_TRIAL_IMAGES and trial.told_apart >= MIN_APART_TO_OBJECT
+    return can_tell and trial.at_best < 0 and trial.sigmas <= -MIN_OBJECTION_SIGMAS
 
 
 def _doubt_about_head(case: Case, trial: Preference | None) -> tuple[str, ...]:

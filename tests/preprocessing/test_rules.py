@@ -699,10 +699,13 @@ def test_batch_norm_may_contradict_the_layers_but_not_the_user():
     [
         (None, None, "mismatch"),
         (None, TrialOf(9.0), "mismatch"),
-        (None, TrialOf(-1.9), "mismatch"),
-        (None, TrialOf(-2.1, told_apart=0.4), "mismatch"),
+        (None, TrialOf(-1.4), "mismatch"),
         # A network of the user's own may have been trained on what it is fed.
-        (None, TrialOf(-2.1), "unknown"),
+        (None, TrialOf(-1.6), "unknown"),
+        (None, TrialOf(-1.6, told_apart=0.11), "unknown"),
+        (None, TrialOf(-2.1, told_apart=0.09), "mismatch"),
+        (None, TrialOf(-1.6, num_images=7), "mismatch"),
+        (None, TrialOf(-1.6, logits=0.1), "mismatch"),
         ("ANet", TrialOf(-2.1), "mismatch"),
     ],
 )
