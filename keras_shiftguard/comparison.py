@@ -1,6 +1,7 @@
 """`compare`: compares two streams of data, without training."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -66,6 +67,10 @@ def compare(
     if cost is not None and tolerance is not None:
         costly = ("covariate", "label")
         found = [f.with_cost(cost, tolerance) if f.kind in costly else f for f in found]
+        # A measured loss is one, whatever augmentation may explain.
+        found = [
+            replace(f, is_question=f.is_question and f.harmless) if f.cost else f for f in found
+        ]
         if any(f.cost is not None for f in found):
             notes = [*notes, WHOLE_COST]
     if found and (told := _without_labels(before, after)):

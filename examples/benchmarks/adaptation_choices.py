@@ -6,7 +6,8 @@
 Five rules of `method="auto"` were chosen by results on tasks of the suite (`adaptation.py`), so the
 results of `auto` on these tasks are no test. Here `auto` runs with each alternative that a rule was
 chosen over. Then, for each task, a rule is chosen by its mean gain on all other tasks, and the
-accuracy with this choice is reported. RESULTS.json must hold the runs of `source` and `auto` that
+accuracy with this choice is reported. Only one rule is changed at a time, and the constants of the
+other rules stay. RESULTS.json must hold the runs of `source` and `auto` that
 `adaptation.py` saved. The runs are added to it.
 
 A training ends early if the alternative decides, at the end of the first stage, as `auto` did: then
@@ -204,6 +205,8 @@ def main():
     if arguments.show:
         tables([record for path in arguments.show for record in adaptation.read(path)])
         return
+    if not arguments.save:
+        parser.error("--save or --show is needed: the file with the runs of adaptation.py")
     records = adaptation.read(arguments.save)
     done = {(r["task"], r["method"], r["seed"]): r for r in records}
     for seed in arguments.seeds:

@@ -28,7 +28,7 @@ class Stage:
         is_endless: Whether the epochs do not repeat the same samples.
         measures_costs: Whether costs decide what is an alarm.
         takes_crops: Whether the model may be trained on crops.
-        has_soft_labels: Whether labels of training are probabilities, as of MixUp or of a teacher.
+        has_soft_labels: Whether labels of training are probabilities, perhaps those of a teacher.
     """
 
     comes_again: bool

@@ -391,7 +391,8 @@ class Run:
     @property
     def is_augmented(self) -> bool:
         """Whether an epoch so far has shown that training is augmented."""
-        return self.shift.is_augmented or self.shift.was_redrawn
+        redraws = self.shift.is_augmented or self.shift.was_redrawn
+        return redraws and not self.shift.is_unaugmented  # soft labels alone are no augmentation
 
     def attach_profile(self, path: str | PathLike[str]) -> str:
         """Attaches the profile of training to a saved model; returns a message for the user.

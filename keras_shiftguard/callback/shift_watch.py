@@ -73,7 +73,8 @@ class ShiftWatch:
         was_redrawn: Whether some pass over training surely had changed samples.
         is_augmented: Whether the latest pass over training shows augmentation: the pass had
             randomly changed versions of the first pass's samples, or labels that are mixtures.
-        has_soft_labels: Whether labels of the latest pass over training are probabilities.
+        has_soft_labels: Whether labels of training are probabilities that stay the same in every
+            pass, such as those of a teacher, or of which only one pass was seen.
     """
 
     def __init__(
@@ -167,12 +168,14 @@ class ShiftWatch:
                 compare(name, FIRST_EPOCH, profile, first, redrawn(first, profile))
         if "train" in latest:
             seen_once = self._first["train"] is latest["train"]
-            self.has_soft_labels = latest["train"].labels.are_mixed
-            self.is_first_visit = seen_once and not self.has_soft_labels
+            are_mixed = latest["train"].labels.are_mixed
+            self.is_first_visit = seen_once and not are_mixed
             if not seen_once:
                 self._look_for_redrawn(*left_out_errors(self._first["train"], latest["train"]))
             redraws = not seen_once and randomised(self._first["train"], latest["train"])
-            self.is_augmented = redraws or self.has_soft_labels
+            self.is_augmented = redraws or are_mixed
+            # Those of MixUp change with every pass, and their largest are the labels.
+            self.has_soft_labels = are_mixed and (seen_once or self.is_unaugmented)
         if "validation" in streams and "train" in streams:
             validation, train = streams["validation"], streams["train"]
             expected, sentence = self._augmented(latest["train"], validation)

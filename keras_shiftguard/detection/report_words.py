@@ -52,6 +52,11 @@ def in_a_sentence(finding: Finding) -> str:
         text += " (expected: augmentation)"
     elif finding.cost_words and not finding.is_question:
         text += f" ({finding.cost_words})"
+    elif finding.is_question and finding.family == "label":
+        text += (
+            " (no alarm so far: its cost is not clear yet, or labels of training are "
+            "probabilities, which count by their largest)"
+        )
     elif finding.is_question:
         text += (
             " (no alarm so far: augmentation or crops of training may explain it, or its cost is "

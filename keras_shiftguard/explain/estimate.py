@@ -24,6 +24,7 @@ from keras_shiftguard.statistics.spread import spread
 
 MAX_REFERENCE = 512  # largest number of labelled samples that are corrupted
 MIN_REFERENCE = 50  # with fewer labelled samples, no value is given
+MAX_PARTS = 8  # largest number of parts of a corrupted copy that are compared with the samples
 PENALTY = 1.0  # penalty of the ridge regression, for standardized scores
 # No value is given if regression and optimal transport differ by more than this. The interval
 # always holds both estimates. The limit was chosen on corrupted photos.
@@ -191,7 +192,9 @@ def _calibrated(
     of_reference = _predict(model, reference, "reference")
     whole = float((of_reference.argmax(axis=1) == labels).mean())
     moved = MovedMix.of(of_reference, labels)
-    mix = None if moved is None else moved.estimate(probabilities)
+    if moved is not None:
+        by_method["BBSE"] = moved.accuracy(probabilities)
+    only_the_mix = moved is not None and moved.is_all(probabilities)
 
     def unknown(reason: str) -> AccuracyEstimate:
         return AccuracyEstimate(None, None, whole, by_method, len(samples), alpha, reason)
@@ -202,15 +205,19 @@ def _calibrated(
         return unknown("Only models with one input can be calibrated.")
     name, x = next(iter(chosen.items()))
     families, rows, accuracies = ["clean"], [_row(scores(clean, against))], [against.accuracy]
-    misleading = [0.0]  # errors of `mix` on copies whose class mix has not moved, but seems to have
+    misleading = [
+        0.0
+    ]  # errors of BBSE on copies that differ otherwise, but seem to have another mix
     for family, copy in corrupted_copies(x):
         seen = _predict(model, Samples({name: copy}, None, form=reference.form))
         families.append(family)
         rows.append(_row(scores(seen, against)))
         accuracies.append(float((seen.argmax(axis=1) == truth).mean()))
-        of_copy = None if moved is None else moved.estimate(seen)
-        if of_copy is not None and of_copy.is_all:
-            misleading.append(abs(of_copy.accuracy - accuracies[-1]))
+        if moved is not None and only_the_mix:
+            # Parts as small as the samples, because more samples are harder to mistake.
+            parts = np.array_split(seen, max(len(seen) // len(samples), 1))[:MAX_PARTS]
+            mistaken = [moved.accuracy(part) for part in parts if moved.is_all(part)]
+            misleading += [abs(found - accuracies[-1]) for found in mistaken]
     if len(rows) == 1:
         return unknown("Samples of whole numbers that are no images cannot be corrupted.")
     names, features, target = np.array(families), np.array(rows), np.array(accuracies)
@@ -219,13 +226,11 @@ def _calibrated(
     value = _share(_ridge(features, target, np.array([_row(estimates)]))[0] + drawn)
     mano = _ridge(features[:, [MANO]], target, np.array([_row(estimates)])[:, [MANO]])
     by_method |= {"MaNo": _share(mano[0] + drawn), "regression": value}
-    if mix is not None:
-        by_method["BBSE"] = mix.accuracy
-        if mix.is_all:
-            interval = mix.interval(alpha, max(misleading))
-            return AccuracyEstimate(
-                mix.accuracy, interval, whole, by_method, len(samples), alpha, note=ONLY_THE_MIX
-            )
+    if moved is not None and only_the_mix:
+        value, interval = by_method["BBSE"], moved.interval(probabilities, alpha, max(misleading))
+        return AccuracyEstimate(
+            value, interval, whole, by_method, len(samples), alpha, note=ONLY_THE_MIX
+        )
     # Copies of one family are alike, so a family counts as one observation: its largest error.
     worst = []
     for out in dict.fromkeys(families[1:]):

@@ -202,8 +202,7 @@ def _made(data: Any) -> Any:
     """Returns the result of a function that makes data; any other data as it is."""
     if isinstance(data, keras.layers.Layer):
         raise BadInputError(
-            "A model was passed in place of data. Pass the data, or the path of a saved model that "
-            f"holds a profile. Received: {type(data).__name__} {data.name!r}"
+            f"A model was passed in place of data. Received: {type(data).__name__} {data.name!r}"
         )
     is_data = isinstance(data, (keras.utils.PyDataset, Iterable))
     return data() if callable(data) and not is_data else data
