@@ -113,7 +113,7 @@ def test_another_class_mix_of_a_table():
     estimate = sg.estimate_accuracy(model, x, reference)
     assert truth < estimate.reference_accuracy - 0.15
     assert estimate.interval[0] <= truth <= estimate.interval[1]
-    assert estimate.by_method["regression"] > estimate.interval[1]
+    assert estimate.by_method["regression"] > estimate.value + 0.05
     assert estimate.value == estimate.by_method["BBSE"] and "Only the class mix" in str(estimate)
     assert estimate.to_dict()["note"] == estimate.note
     # With noise, the mix is not all that differs.
