@@ -128,6 +128,33 @@ def test_a_method_of_adaptation_is_chosen_on_other_tasks_or_by_scores(names_of, 
     assert "by its labels) | +0.300 | +0.200 | +0.200 |" in printed
 
 
+def records_of_choices(names):
+    """Returns runs on three tasks; one alternative gains on the moons and loses on the signal."""
+    added = {
+        ("auto: whole alignment", "moons"): 0.2,
+        ("auto: whole alignment", "signal-gain"): -0.1,
+    }
+    methods = ["source", "auto", *(f"auto: {name}" for name in names["RULES"])]
+    return [
+        {"task": task, "method": method, "seed": 0}
+        | {"accuracy": 0.5 + 0.1 * (method != "source") + added.get((method, task), 0.0)}
+        for task in ("moons", "signal-gain", "cancer-split")
+        for method in methods
+    ]
+
+
+def test_a_rule_of_auto_is_chosen_on_the_other_tasks(names_of, capsys):
+    names = names_of("adaptation_choices")
+    names["tables"](records_of_choices(names))
+    printed = capsys.readouterr().out
+    assert "| moons | as it is | +0.100 | +0.100 |" in printed
+    assert "| signal-gain | whole alignment | +0.000 | +0.100 |" in printed
+    assert "| cancer-split | whole alignment | +0.100 | +0.100 |" in printed
+    assert "| mean | | **+0.067** | **+0.100** |" in printed
+    page = (ROOT / "docs/benchmarks/adaptation.md").read_text().splitlines()
+    assert headers(printed.splitlines())[0] in page
+
+
 def test_the_page_of_augmentation_has_the_table_of_the_command(names_of, capsys):
     names = names_of("adaptation_augmentation_table")
     row = {"kind": "frost", "seed": 0, "accuracy": 0.5, "clean": 0.9}

@@ -253,6 +253,13 @@ def read(path):
     return json.loads(Path(path).read_text()) if Path(path).is_file() else []
 
 
+def write(records, path):
+    """Saves the runs; a benchmark that is stopped meanwhile leaves the file as it was."""
+    part = Path(f"{path}.part")
+    part.write_text(json.dumps(records, indent=0))
+    part.replace(path)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--tasks", nargs="+", default=list(TASKS), choices=list(TASKS))
@@ -279,7 +286,7 @@ def main():
                 line = {k: v for k, v in records[-1].items() if k not in ("actions", "scores")}
                 print(*line.values(), *records[-1].get("actions", ()), flush=True)
                 if arguments.save:
-                    Path(arguments.save).write_text(json.dumps(records, indent=0))
+                    write(records, arguments.save)
     tables(records)
 
 

@@ -15,9 +15,7 @@ its result is that of `auto`.
 """
 
 import argparse
-import json
 import os
-from pathlib import Path
 
 os.environ.setdefault("KERAS_BACKEND", "torch")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -218,7 +216,7 @@ def main():
                 records.append(record)
                 shown = ("task", "method", "seed", "seconds", "accuracy", "as_auto")
                 print(*(record[key] for key in shown), *record["actions"], flush=True)
-                Path(arguments.save).write_text(json.dumps(records, indent=0))
+                adaptation.write(records, arguments.save)
     tables(records)
 
 
