@@ -57,7 +57,7 @@ def finding(family="noise", cost=None, feature="noise", effect=1.0, kind="covari
         (AUGMENTED, finding(cost=0.2), False, False),
         # A teacher's probabilities have another class mix than the labels.
         (
-            replace(AUGMENTED, has_soft_labels=True),
+            SOFT,
             finding("label", 0.2, kind="label"),
             False,
             True,
