@@ -50,9 +50,12 @@ MIXES, SPREAD = 20, (0.3, 1.0)  # number of class mixes, and parameters of their
 SHIFTED = SHIFTS | HARSH
 
 
-def remember_predictions():
-    """Makes `estimate_accuracy` predict each set of samples once: copies of a reference recur."""
-    predict, known = estimates._predict, {}
+def remember_copies():
+    """Makes `estimate_accuracy` use the corrupted copies of a reference again.
+
+    It predicts each set of samples once, and computes the scores of predictions once.
+    """
+    predict, score, known = estimates._predict, estimates.scores, {}
 
     def remembered(model, samples, name=""):
         (x,) = samples.inputs.values()
@@ -61,7 +64,13 @@ def remember_predictions():
             known[key] = predict(model, samples, name)
         return known[key]
 
-    estimates._predict = remembered
+    def remembered_scores(probabilities, reference):
+        key = id(probabilities), reference.accuracy, reference.transport
+        if key not in known:
+            known[key] = score(probabilities, reference)
+        return known[key]
+
+    estimates._predict, estimates.scores = remembered, remembered_scores
 
 
 def other_mixes(labels, rng):
@@ -148,7 +157,7 @@ def main():
     parser.add_argument("--seeds", nargs="+", type=int, default=[0])
     options = parser.parse_args()
     warnings.simplefilter("ignore")
-    remember_predictions()
+    remember_copies()
     rows = [row for data in options.data for seed in options.seeds for row in errors(data, seed)]
     mixes = [row for row in rows if row["is_mix"]]
     rows = [row for row in rows if not row["is_mix"]]
