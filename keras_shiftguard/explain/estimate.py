@@ -205,9 +205,8 @@ def _calibrated(
         return unknown("Only models with one input can be calibrated.")
     name, x = next(iter(chosen.items()))
     families, rows, accuracies = ["clean"], [_row(scores(clean, against))], [against.accuracy]
-    misleading = [
-        0.0
-    ]  # errors of BBSE on copies that differ otherwise, but seem to have another mix
+    # Errors of BBSE on copies that differ in another way, but seem to have another class mix.
+    misleading = [0.0]
     for family, copy in corrupted_copies(x):
         seen = _predict(model, Samples({name: copy}, None, form=reference.form))
         families.append(family)

@@ -1,9 +1,9 @@
 """Preprocessing layers of an unrecognized network, which show what its input must receive.
 
 If the layers in front of the first weights turn one named convention into another, as
-`Rescaling(1 / 255)` turns 0..255 into [0, 1], the input must receive the first convention. So does
-a `Normalization` that was adapted to a data set, if only images of 0..255 have such means and
-standard deviations. Other layers are ignored.
+`Rescaling(1 / 255)` turns 0..255 into [0, 1], the input must receive the first convention. A
+`Normalization` that was adapted to a data set shows that it needs 0..255, if only such images have
+its means and standard deviations. Other layers are ignored.
 """
 
 from typing import Any
