@@ -329,8 +329,9 @@ def test_adaptation_shows_the_largest_shift_and_says_whether_it_helped(opened):
     assert "Target minus training in standard deviations, without augmentation" in titles
     keys = tab("adaptation").locator(".chartcell").first.locator("ul.keys li")
     assert keys.all_inner_texts()[:2] == ["noise in flat regions", "brightness"]
-    events = tab.fold("log").inner_text()
-    assert events.count("5.8 standard deviations") == 1
+    events = tab.fold("log")
+    tab.eventually(lambda: "5.8 standard deviations" in events.inner_text())
+    assert events.inner_text().count("5.8 standard deviations") == 1
     assert "noise_flat" not in tab.frame.locator("main").inner_text()
 
 
