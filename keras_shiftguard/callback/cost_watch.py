@@ -155,6 +155,7 @@ class CostWatch:
     def _update(self, pair: Pair, streams: Mapping[str, Stream], epoch: int, is_last: bool) -> None:
         self._places.explain(pair)
         self.labels.call_mixtures(pair)
+        self.labels.call_relabelled(pair)
         look = self._look(pair, streams, epoch, is_last)
         if look is None:
             return
@@ -297,7 +298,9 @@ class CostWatch:
         if labels is None:
             return {}
         if labels.kind != "label":
-            return {"labels": None}  # the labels are wrong: a cost of the class mix is dropped
+            # The labels are wrong, which may have a cost of its own; the class mix has none.
+            none = Cost(0.0, (0.0, 0.0), len(look.current.labels))
+            return {"labels": none if self.labels.explain_mix else None}
         counts = look.pair.reference.labels.counts, look.pair.current.labels.counts
         right = look.predict([look.current.images]) == look.current.labels
         mix = cost_of_mix(right, look.current.labels, *counts)

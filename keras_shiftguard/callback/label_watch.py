@@ -1,6 +1,6 @@
 """`LabelWatch`: finds, with the predictions of the model, labels that do not fit their samples."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 
 import keras
@@ -8,7 +8,9 @@ import numpy as np
 
 from keras_shiftguard.callback.shift_watch import ShiftWatch
 from keras_shiftguard.detection.cost import Cost, gap_between
-from keras_shiftguard.detection.labels.label_findings import RELABELLED
+from keras_shiftguard.detection.finding import Finding
+from keras_shiftguard.detection.labels.label_findings import POSSIBLY, RELABELLED
+from keras_shiftguard.detection.labels.part_relabelled import Predicted, part_relabelled
 from keras_shiftguard.detection.labels.relabelled import find_relabelling, fit_their_samples
 from keras_shiftguard.detection.labels.unlikely import (
     MIN_CLASSES,
@@ -54,6 +56,8 @@ class LabelWatch:
         # Whether a few wrong labels were looked for with a model that has learned its task, and the
         # first epoch in which to look again.
         self._has_ranked, self._next_ranks = False, 1
+        # A part of one class with the label of another, once it was found.
+        self._relabelled: tuple[Finding, Cost] | None = None
 
     def is_due(self, pair: Pair, epoch: int) -> bool:
         """Whether wrong labels of validation are likely, and no other difference explains it."""
@@ -81,12 +85,20 @@ class LabelWatch:
             now, before = Ranked.of(here, current.labels), Ranked.of(there, train.labels)
             self._has_ranked = has_skill(now, before)
             self._next_ranks = epoch + max(epoch // 2, 1)
-            is_fresh = epoch <= FIRST_EPOCHS
-            found = unlikely_labels(now, before, "validation", "train", is_fresh)
+            found = None
+            if self._has_ranked:
+                predicted = Predicted.of(here, current.labels), Predicted.of(there, train.labels)
+                found = part_relabelled(*predicted, "validation", "train")
+            is_part = found is not None
+            if found is None and self._are_harmless(pair.findings.values(), epoch):
+                is_fresh = epoch <= FIRST_EPOCHS
+                found = unlikely_labels(now, before, "validation", "train", is_fresh)
             if found is not None:
-                finding, cost = found
+                finding, cost = replace(found[0], since=epoch), found[1]
                 share = min(pair.current.distinct_share, pair.reference.distinct_share)
-                self._shift.add(replace(finding, since=epoch), cost.of_dependent(share))
+                cost = cost.of_dependent(share)
+                self._shift.add(finding, cost)
+                self._relabelled = (finding, cost) if is_part else None
 
     def check_mixtures(self, pair: Pair, train: Labelled | None, predict: Predict) -> None:
         """Finds out whether training samples are mixtures rather than labelled wrongly at random.
@@ -118,6 +130,23 @@ class LabelWatch:
             )
             self._shift.replace(named)
 
+    def call_relabelled(self, pair: Pair) -> None:
+        """Explains the findings on labels by a part of one class with the label of another."""
+        if self._relabelled is None or pair.against != "train":
+            return
+        finding, cost = self._relabelled
+        found, mix = pair.findings.get(finding.feature), pair.findings.get("labels")
+        if found is None or found.explanation != finding.explanation:
+            self._shift.add(finding, cost)
+        if mix is not None and mix.kind == "label":
+            text = f"{mix.explanation.partition(f'; {POSSIBLY}')[0]}; it follows from wrong labels"
+            self._shift.replace(replace(mix, kind="concept", family=RELABELLED, explanation=text))
+
+    @property
+    def explain_mix(self) -> bool:
+        """Whether wrong labels of validation explain its class mix."""
+        return self._relabelled is not None
+
     def _may_be_unrelated(self, pair: Pair) -> bool:
         """Whether Keras's metrics show surely more right predictions on unseen training samples."""
         if self.unseen is None or not self.unseen.is_sure:
@@ -128,11 +157,16 @@ class LabelWatch:
 
     def _may_rank(self, pair: Pair, epoch: int) -> bool:
         """Whether a few labels may be wrong, and this is an epoch to look for them."""
-        if not self.is_harder or self._has_ranked or epoch < self._next_ranks:
+        of_labels, others = _parted(pair)
+        is_likely = self.is_harder or any(not f.negligible for f in of_labels)
+        if not is_likely or self._has_ranked or epoch < self._next_ranks:
             return False
         if pair.current.labels.counts.size < MIN_CLASSES or epoch > LAST_EPOCH:
             return False
-        found = pair.findings.values()
+        return self._are_harmless(others, epoch)
+
+    def _are_harmless(self, found: Collection[Finding], epoch: int) -> bool:
+        """Whether none of the findings explains why validation is harder than training."""
         if epoch > FIRST_EPOCHS:
             # A model makes mistakes on augmented training also if it knows it by heart, and on
             # images that are broken.
@@ -167,3 +201,11 @@ class LabelWatch:
             self._shift.add(replace(found, since=epoch), smaller)
         else:
             self._shift.note(found.explanation)
+
+
+def _parted(pair: Pair) -> tuple[list[Finding], list[Finding]]:
+    """Returns the findings on labels, and the others."""
+    parts: tuple[list[Finding], list[Finding]] = [], []
+    for finding in pair.findings.values():
+        parts[finding.feature.partition("/")[0] != "labels"].append(finding)
+    return parts

@@ -1,0 +1,159 @@
+"""Finding that a part of one class has the label of another class, by the predictions of a model.
+
+Samples of class 0 that are labelled 1 are predicted as 0, and as surely as samples that are
+labelled 0. If a model that has not memorized its training samples does so for many more samples
+with label 1 in validation than in training, and makes no other mistakes more often, these labels
+are wrong. If validation is only harder, mistakes of several kinds are more frequent, and the model
+is less sure of them.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from keras_shiftguard.detection.cost import SIGMAS, Cost
+from keras_shiftguard.detection.finding import Finding
+from keras_shiftguard.detection.labels.label_findings import RELABELLED
+from keras_shiftguard.detection.sentences import percent, stream_name
+from keras_shiftguard.detection.two_sample.hypergeometric import hypergeometric_two_sided
+from keras_shiftguard.detection.two_sample.tail_probabilities import SMALLEST_P
+
+MAX_P_VALUE = 0.01  # corrected for all pairs of classes
+# The label must be predicted as the other class so many times as often as in training, and at least
+# as often as MIN_EXCESS more.
+MIN_RATIO, MIN_EXCESS = 4.0, 0.08
+# Smallest rank of the median confidence of these predictions, among the right predictions of the
+# other class: 0.5 is as sure as those.
+MIN_CONFIDENCE_RANK = 0.25
+# Mistakes of all other kinds in training must be at least this many times as frequent as in
+# validation. If they are not, the model has memorized training, or validation is harder.
+MIN_MISTAKES = 0.7
+
+
+@dataclass(frozen=True)
+class Predicted:
+    """Labels, and what a model predicts for their samples.
+
+    Args:
+        classes: Predicted classes, `(samples,)`.
+        confidence: Probabilities of these classes, `(samples,)`.
+        labels: Class ids, `(samples,)`.
+        num_classes: Number of classes.
+    """
+
+    classes: np.ndarray
+    confidence: np.ndarray
+    labels: np.ndarray
+    num_classes: int
+
+    @classmethod
+    def of(cls, probabilities: np.ndarray, labels: np.ndarray) -> "Predicted":
+        """Returns the predictions of probabilities, `(samples, classes)`."""
+        classes, confidence = probabilities.argmax(axis=1), probabilities.max(axis=1)
+        return cls(classes, confidence, labels, probabilities.shape[1])
+
+    @property
+    def pairs(self) -> np.ndarray:
+        """How many samples have each label and each prediction, `(classes, classes)`."""
+        k = self.num_classes
+        return np.bincount(self.labels * k + self.classes, minlength=k * k).reshape(k, k)
+
+
+def part_relabelled(
+    current: Predicted, reference: Predicted, stream: str, against: str
+) -> tuple[Finding, Cost] | None:
+    """Returns a finding and its cost if a part of one class has the label of another class.
+
+    Args:
+        current: Predictions for the stream.
+        reference: Predictions for the other stream, on which the model is trained.
+        stream: Name of the stream.
+        against: Name of the other stream.
+    """
+    now, before = current.pairs, reference.pairs
+    suspected = _suspected(now, before)
+    if not suspected:
+        return None
+    (label, other), p_value = next(iter(suspected.items()))
+    if _other_mistakes(before, label, other) < MIN_MISTAKES * _other_mistakes(now, label, other):
+        return None
+    if _confidence_rank(current, reference, label, other) < MIN_CONFIDENCE_RANK:
+        return None
+    size = int(now[label].sum())
+    rate, usual = (float(each[label, other] / each[label].sum()) for each in (now, before))
+    margin = SIGMAS * float(np.sqrt(max(rate * (1 - rate), 1 / size) / size))
+    excess = np.array([rate - usual, rate - usual - margin, rate - usual + margin])
+    # The model recognizes only a part of the samples of the other class.
+    recognized = max(float(before[other, other] / max(before[other].sum(), 1)), rate - usual)
+    share, low, high = map(float, np.clip(excess / recognized, 0, 1))
+    lost = excess * size / now.sum()
+    is_exchange = (other, label) in suspected
+    if is_exchange:
+        back = now[other, label] / now[other].sum() - before[other, label] / before[other].sum()
+        lost += back * now[other].sum() / now.sum()
+    here, there = stream_name(stream), stream_name(against)
+    finding = Finding(
+        feature="labels/concept",
+        kind="concept",
+        family=RELABELLED,
+        effect_size=share,
+        interval=(low, high),
+        p_value=max(p_value, SMALLEST_P),
+        stream=stream,
+        against=against,
+        since=None,
+        explanation=(
+            f"About {percent(share)} of the {here} samples with label {label} are of class {other}"
+            f"{', and others the other way round' if is_exchange else ''}: the model takes "
+            f"{percent(rate)} of them for class {other}, as surely as samples with that label, and "
+            f"{percent(usual)} in {there}; effect size {share:.2g} (share of the label)"
+        ),
+    )
+    return finding, Cost(float(lost[0]), (float(lost[1]), float(lost[2])), size)
+
+
+def _suspected(now: np.ndarray, before: np.ndarray) -> dict[tuple[int, int], float]:
+    """Returns which labels and predictions go together surely more often than before.
+
+    The keys are pairs of a label and a prediction, the most frequent pair first. The values are the
+    p-values of Fisher's exact test, corrected for the number of pairs.
+
+    Args:
+        now: Number of samples with each label and prediction, `(classes, classes)`.
+        before: The same of the reference.
+    """
+    wrong = ~np.eye(len(now), dtype=bool)
+    pairs = np.argwhere(wrong & (now > 0) & (before.sum(axis=1) > 0)[:, None])
+    pairs = pairs[np.argsort(-now[tuple(pairs.T)], kind="stable")]
+    (drawn, drawn_before), labels = (each[tuple(pairs.T)] for each in (now, before)), pairs[:, 0]
+    size, size_before = (each.sum(axis=1)[labels] for each in (now, before))
+    p = hypergeometric_two_sided(drawn, size, drawn + drawn_before, size + size_before)
+    p = np.minimum(p * wrong.sum(), 1.0)
+    rate, usual = drawn / size, drawn_before / size_before
+    is_found = (p <= MAX_P_VALUE) & (rate - usual >= MIN_EXCESS) & (rate >= MIN_RATIO * usual)
+    found = zip(pairs[is_found].tolist(), p[is_found], strict=True)
+    return {(label, other): float(value) for (label, other), value in found}
+
+
+def _other_mistakes(pairs: np.ndarray, label: int, other: int) -> float:
+    """Returns the share of wrong predictions among the samples with another label or prediction.
+
+    Both directions are left out, because the names of two classes may be exchanged.
+    """
+    pairs = pairs.copy()
+    pairs[label, other] = pairs[other, label] = 0
+    return float(1 - np.trace(pairs) / max(pairs.sum(), 1))
+
+
+def _confidence_rank(current: Predicted, reference: Predicted, label: int, other: int) -> float:
+    """Returns how sure the model is of the predictions in question, as a rank in [0, 1].
+
+    The rank is that of their median confidence among the right predictions of the same class.
+    """
+    in_question = (current.labels == label) & (current.classes == other)
+    right = [
+        each.confidence[(each.labels == other) & (each.classes == other)]
+        for each in (current, reference)
+    ]
+    known = right[0] if len(right[0]) >= 5 else right[1]
+    return float((known < np.median(current.confidence[in_question])).mean()) if len(known) else 0.0
