@@ -83,22 +83,22 @@ class LabelWatch:
         have_outputs = max(train.labels.max(), current.labels.max()) < here.shape[1]
         if self._may_rank(pair, epoch) and have_outputs:
             now, before = Ranked.of(here, current.labels), Ranked.of(there, train.labels)
-            self._has_ranked = has_skill(now, before)
+            has_learned = has_skill(now, before)
             self._next_ranks = epoch + max(epoch // 2, 1)
-            found = None
-            if self._has_ranked:
+            share = min(pair.current.distinct_share, pair.reference.distinct_share)
+            found = part = None
+            if has_learned:
                 predicted = Predicted.of(here, current.labels), Predicted.of(there, train.labels)
-                found = part_relabelled(*predicted, "validation", "train")
-            is_part = found is not None
-            if found is None and self._are_harmless(pair.findings.values(), epoch):
+                found = part = part_relabelled(*predicted, "validation", "train", share)
+            is_harmless = self._are_harmless(pair.findings.values(), epoch)
+            if found is None and is_harmless:
                 is_fresh = epoch <= FIRST_EPOCHS
                 found = unlikely_labels(now, before, "validation", "train", is_fresh)
+            self._has_ranked = has_learned and (is_harmless or part is not None)
             if found is not None:
-                finding, cost = replace(found[0], since=epoch), found[1]
-                share = min(pair.current.distinct_share, pair.reference.distinct_share)
-                cost = cost.of_dependent(share)
+                finding, cost = replace(found[0], since=epoch), found[1].of_dependent(share)
                 self._shift.add(finding, cost)
-                self._relabelled = (finding, cost) if is_part else None
+                self._relabelled = (finding, cost) if part is not None else None
 
     def check_mixtures(self, pair: Pair, train: Labelled | None, predict: Predict) -> None:
         """Finds out whether training samples are mixtures rather than labelled wrongly at random.
@@ -158,7 +158,7 @@ class LabelWatch:
     def _may_rank(self, pair: Pair, epoch: int) -> bool:
         """Whether a few labels may be wrong, and this is an epoch to look for them."""
         of_labels, others = _parted(pair)
-        is_likely = self.is_harder or any(not f.negligible for f in of_labels)
+        is_likely = self.is_harder or not all(f.negligible for f in of_labels)
         if not is_likely or self._has_ranked or epoch < self._next_ranks:
             return False
         if pair.current.labels.counts.size < MIN_CLASSES or epoch > LAST_EPOCH:

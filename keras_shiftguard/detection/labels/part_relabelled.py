@@ -60,7 +60,7 @@ class Predicted:
 
 
 def part_relabelled(
-    current: Predicted, reference: Predicted, stream: str, against: str
+    current: Predicted, reference: Predicted, stream: str, against: str, distinct: float = 1.0
 ) -> tuple[Finding, Cost] | None:
     """Returns a finding and its cost if a part of one class has the label of another class.
 
@@ -69,9 +69,10 @@ def part_relabelled(
         reference: Predictions for the other stream, on which the model is trained.
         stream: Name of the stream.
         against: Name of the other stream.
+        distinct: Share of the samples that are independent, as of frames of a clip.
     """
     now, before = current.pairs, reference.pairs
-    suspected = _suspected(now, before)
+    suspected = _suspected(now, before, distinct)
     if not suspected:
         return None
     (label, other), p_value = next(iter(suspected.items()))
@@ -103,8 +104,8 @@ def part_relabelled(
         against=against,
         since=None,
         explanation=(
-            f"About {percent(share)} of the {here} samples with label {label} are of class {other}"
-            f"{', and others the other way round' if is_exchange else ''}: the model takes "
+            f"About {percent(share)} of the {here} samples with label {label} seem to be of class "
+            f"{other}{', and others the other way round' if is_exchange else ''}: the model takes "
             f"{percent(rate)} of them for class {other}, as surely as samples with that label, and "
             f"{percent(usual)} in {there}; effect size {share:.2g} (share of the label)"
         ),
@@ -112,7 +113,9 @@ def part_relabelled(
     return finding, Cost(float(lost[0]), (float(lost[1]), float(lost[2])), size)
 
 
-def _suspected(now: np.ndarray, before: np.ndarray) -> dict[tuple[int, int], float]:
+def _suspected(
+    now: np.ndarray, before: np.ndarray, distinct: float
+) -> dict[tuple[int, int], float]:
     """Returns which labels and predictions go together surely more often than before.
 
     The keys are pairs of a label and a prediction, the most frequent pair first. The values are the
@@ -121,13 +124,15 @@ def _suspected(now: np.ndarray, before: np.ndarray) -> dict[tuple[int, int], flo
     Args:
         now: Number of samples with each label and prediction, `(classes, classes)`.
         before: The same of the reference.
+        distinct: Share of the samples that are independent.
     """
     wrong = ~np.eye(len(now), dtype=bool)
     pairs = np.argwhere(wrong & (now > 0) & (before.sum(axis=1) > 0)[:, None])
     pairs = pairs[np.argsort(-now[tuple(pairs.T)], kind="stable")]
     (drawn, drawn_before), labels = (each[tuple(pairs.T)] for each in (now, before)), pairs[:, 0]
     size, size_before = (each.sum(axis=1)[labels] for each in (now, before))
-    p = hypergeometric_two_sided(drawn, size, drawn + drawn_before, size + size_before)
+    counts = drawn, size, drawn + drawn_before, size + size_before
+    p = hypergeometric_two_sided(*(count * distinct for count in counts))
     p = np.minimum(p * wrong.sum(), 1.0)
     rate, usual = drawn / size, drawn_before / size_before
     is_found = (p <= MAX_P_VALUE) & (rate - usual >= MIN_EXCESS) & (rate >= MIN_RATIO * usual)

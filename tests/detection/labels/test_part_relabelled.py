@@ -38,7 +38,7 @@ def test_the_share_and_the_cost_are_estimated(share):
         if result is None:
             continue
         finding, cost = result
-        assert "with label 1 are of class 0" in finding.explanation
+        assert "with label 1 seem to be of class 0" in finding.explanation
         assert "other way round" not in finding.explanation
         assert finding.family == "relabelled" and cost.is_alarm(0.01)
         shares.append(finding.effect_size)
@@ -48,6 +48,13 @@ def test_the_share_and_the_cost_are_estimated(share):
     assert np.mean(shares) == pytest.approx(share / (1 + share), rel=0.1)
     assert np.mean(costs) == pytest.approx(0.85 * share / CLASSES, rel=0.1)
     assert np.mean(covered) >= 0.85
+
+
+def test_samples_that_belong_together_are_less_evidence():
+    rng = np.random.default_rng(0)
+    current, reference = predicted(rng, 1000, relabelled=0.4), predicted(rng, 1000)
+    assert found(current, reference) is not None
+    assert part_relabelled(current, reference, "validation", "train", distinct=0.1) is None
 
 
 def test_exchanged_labels_cost_twice():
@@ -116,7 +123,7 @@ def test_a_relabelled_part_of_validation_is_an_alarm_of_a_fit():
         verbose=0,
     )  # fmt: skip
     (finding,) = (f for f in guard.report.findings if f.matters)
-    assert "validation samples with label 4 are of class 3" in finding.explanation
+    assert "validation samples with label 4 seem to be of class 3" in finding.explanation
     truth = float(np.mean(y[900:] != wrong[900:]))
     assert finding.cost_interval[0] <= truth <= finding.cost_interval[1]
     assert not [f for f in guard.report.findings if f.kind == "label"]
