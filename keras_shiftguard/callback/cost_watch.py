@@ -12,6 +12,7 @@ from keras_shiftguard.callback.label_watch import LabelWatch
 from keras_shiftguard.callback.placement_watch import PlacementWatch
 from keras_shiftguard.callback.shift_watch import ShiftWatch
 from keras_shiftguard.callback.spending import Spending
+from keras_shiftguard.callback.subjects import Moved, belong_together, columns_moved
 from keras_shiftguard.callback.visits import (
     are_redrawn,
     contents,
@@ -81,8 +82,10 @@ class CostWatch:
         self.was_trained = is_trained(model)
         self.labels = LabelWatch(model, shift, sync)
         self.is_unbiased = False
-        # Results of `repeats_samples`, by whether columns moved.
-        self._repeats: dict[bool, bool] = {}
+        # Whether training repeats samples, and whether samples belong together, by how far columns
+        # moved.
+        self._repeats: bool | None = None
+        self._together: dict[Moved, bool] = {}
         # Hashes of the training samples that were kept at the first measurement, and the labels of
         # that pass.
         self._first_pass: tuple[Set[int], LabelSummary] | None = None
@@ -310,6 +313,9 @@ class CostWatch:
             mix = replace(mix, interval=(min(low, 0.0), high)) if look.is_last else None
         if is_alone:
             self._shift.is_too_early = is_too_early
+        may_be_subjects = columns_moved(look.pair.findings.values()) != "far"
+        if mix and may_be_subjects and self._belong_together(look.streams, "little"):
+            mix = replace(mix, is_bound=True)  # the classes of a few subjects differ by chance
         return {"labels": mix}
 
     def _look_for_redrawn(self, now: Set[int], labels: LabelSummary) -> None:
@@ -323,11 +329,15 @@ class CostWatch:
 
     def _may_be_memorised(self, pair: Pair, streams: Mapping[str, Stream]) -> bool:
         """Whether the model may have seen the training samples before their first epoch ended."""
-        moved = any("/" in f.feature and f.kind == "covariate" for f in pair.findings.values())
-        if moved not in self._repeats:
-            both = streams["train"], streams["validation"]
-            self._repeats[moved] = repeats_samples(*both, columns_moved=moved)
-        return self.was_trained or self._repeats[moved]
+        if self._repeats is None:
+            self._repeats = repeats_samples(streams["train"], streams["validation"])
+        moved = columns_moved(pair.findings.values())
+        return self.was_trained or self._repeats or self._belong_together(streams, moved)
+
+    def _belong_together(self, streams: Mapping[str, Stream], moved: Moved) -> bool:
+        if moved not in self._together:
+            self._together[moved] = belong_together(streams["train"], streams["validation"], moved)
+        return self._together[moved]
 
     def _is_known(self, pair: Pair) -> bool:
         """Whether `_rough` has the cost of a pair, measured on the same samples of both streams."""
