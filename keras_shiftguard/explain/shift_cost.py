@@ -41,9 +41,7 @@ MIN_UNDONE_LIGHT = 0.5
 # If a gain and an offset, or the operations tried so far, explain this share of the attributes'
 # change, the remaining groups of operations (`LIGHT`, `DETAIL`, `GEOMETRY`) are not tried.
 SUFFICIENT_SHARE = 0.85
-# The accuracies may differ by at most this many times what the columns that moved can cost. Beside
-# them, columns whose move is not significant may cost some accuracy.
-MAX_RATIO_TO_BOUND = 1.25
+MOST_COLUMNS = 0.8  # if a larger share of the columns moved, all of a loss may be their cost
 MARGIN = 0.05  # undoing is preferred if it explains at most this share less than replaying
 # Smallest accuracy at which the cost is measured. On this scale, 0 is the accuracy of always
 # predicting the commonest class, and 1 is perfect. A model that has learned nothing yet has no
@@ -250,7 +248,8 @@ class ShiftCost:
         reference by heart, or samples of the reference may belong together.
         """
         rough = self.by_accuracy
-        if rough is not None and rough.value <= MAX_RATIO_TO_BOUND * bound.interval[1]:
+        is_most = len(self.columns) > MOST_COLUMNS * self.current.images.shape[1]
+        if rough is not None and (is_most or rough.value <= bound.interval[1]):
             return rough
         known = [bound] if self.bound is None else [bound, self.bound]
         return min(known, key=lambda cost: cost.interval[1])

@@ -242,6 +242,67 @@ def test_a_subject_split_is_no_fault():
     assert guard.report.findings and not guard.report.shifted
 
 
+def rows_of_subjects(rng, means, subjects, rows=20):
+    """Returns shuffled rows of subjects, each with two of eight classes."""
+    x, y = [], []
+    for _ in range(subjects):
+        for label in rng.choice(len(means), 2, replace=False):
+            middle = means[label] + rng.normal(size=means.shape[1])
+            x.append(middle + 0.4 * rng.normal(size=(rows, means.shape[1])))
+            y.append(np.full(rows, label))
+    order = rng.permutation(2 * rows * subjects)
+    return np.concatenate(x)[order].astype("float32"), np.concatenate(y)[order].astype("int32")
+
+
+def test_columns_in_reverse_order_are_a_fault_at_any_cost():
+    """Nearly all columns moved, so replacing them can cost no more than is lost anyway."""
+    rng = np.random.default_rng(0)
+    means = rng.normal(size=(8, 30))
+    (x, y), (other, labels) = (rows_of_subjects(rng, means, n, rows=1) for n in (1200, 400))
+    layers = keras.layers
+    keras.utils.set_random_seed(0)
+    model = keras.Sequential(
+        [keras.Input((30,)), layers.Dense(64, "relu"), layers.Dense(8, "softmax")]
+    )
+    model.compile(keras.optimizers.Adam(3e-3), "sparse_categorical_crossentropy")
+    guard = sg.ShiftGuard(verbose=0, on_shift="ignore")
+    data = {"validation_data": (other[:, ::-1].copy(), labels), "callbacks": [guard]}
+    model.fit(x, y, epochs=2, verbose=0, **data)
+    assert guard.report.shifted and max(f.cost or 0 for f in guard.report.findings) > 0.5
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize("seed", [1, 4])
+def test_other_subjects_of_a_table_are_no_fault(seed):
+    """Columns and classes differ by chance, and the model knows the subjects of training."""
+    rng = np.random.default_rng(seed)
+    means = rng.normal(size=(8, 20))
+    train, validation = rows_of_subjects(rng, means, 60), rows_of_subjects(rng, means, 20)
+
+    def fit(x, on_shift="warn"):
+        keras.utils.set_random_seed(seed)
+        layers = keras.layers
+        model = keras.Sequential(
+            [keras.Input((20,)), layers.Dense(64, "relu"), layers.Dense(8, "softmax")]
+        )
+        model.compile(
+            keras.optimizers.Adam(3e-3), "sparse_categorical_crossentropy", metrics=["accuracy"]
+        )
+        guard = sg.ShiftGuard(verbose=0, on_shift=on_shift)
+        model.fit(
+            *train, validation_data=(x, validation[1]), epochs=4, callbacks=[guard], verbose=0
+        )
+        return guard.report
+
+    quiet = fit(validation[0])  # a warning would be an error
+    assert not quiet.shifted and any(
+        "cost unclear: at most" in f.cost_words for f in quiet.findings
+    )
+    moved = validation[0].copy()
+    moved[:, :6] += 2 * moved[:, :6].std(axis=0)
+    assert fit(moved, "ignore").shifted
+
+
 @pytest.mark.thorough
 def test_dropout_does_not_hide_a_cost():
     """Dropout lowers Keras's training accuracy, so this accuracy refutes nothing."""
