@@ -22,10 +22,12 @@ MAX_NEARNESS = 0.75
 # The same for windows of series in both streams, relative to the distance of a window of validation
 # to the nearest one of training. Windows of recordings had up to .82, independent ones at least 1.
 MAX_NEARNESS_ACROSS = 0.85
-# The same for rows of a table, if no column moved by MAX_MOVE standard deviations: other subjects
-# move the columns by less. Rows of subjects had up to .85, and rows that were shifted at least .85
-# (noise, an offset, clipping, zeros) on four tables.
+# The same for rows of a table, if no column moved by MAX_MOVE standard deviations (other subjects
+# move the columns by less), and if the rows of both streams come in clusters: to leave its own
+# cluster, a row must go MIN_JUMP times as far as to the farthest row in it. Rows of distinct
+# subjects had at least 1.32, independent rows of nine tables at most 1.25.
 MAX_NEARNESS_OF_ROWS, MAX_MOVE = 0.8, 0.75
+MIN_JUMP, MAX_IN_CLUSTER = 1.3, 64
 MAX_SAMPLES, MIN_SAMPLES = 512, 100  # of each stream, to find the nearest neighbors
 # Images are averaged to about `SIDE` x `SIDE` pixels, and compared by so many principal components
 # of training: then noise hardly counts. With all pixels, noise of half of the range left .55.
@@ -71,7 +73,9 @@ def belong_together(training: Stream, validation: Stream, moved: Moved = "not") 
     # numbers each, without their level, so a shift hardly moves them.
     limit = MAX_NEARNESS_ACROSS if spec.series else MAX_NEARNESS_OF_ROWS
     is_judged = spec.series or (is_table and moved == "little")
-    return is_judged and max(within, within_others) < limit * _distance(others, rows)
+    if not is_judged or max(within, within_others) >= limit * _distance(others, rows):
+        return False
+    return spec.series or min(_jump(rows), _jump(others)) >= MIN_JUMP
 
 
 def _compact(kept: KeptSamples) -> np.ndarray:
@@ -100,8 +104,20 @@ def _compact(kept: KeptSamples) -> np.ndarray:
 
 def _distance(rows: np.ndarray, others: np.ndarray) -> float:
     """Returns the median distance of a row to the nearest other row of `others`."""
+    return float(np.median(_distances(rows, others).min(axis=1)))
+
+
+def _jump(rows: np.ndarray) -> float:
+    """Returns the largest ratio of a row's distances to one neighbor and the next, as a median."""
+    nearest = np.sort(_distances(rows, rows), axis=1)[:, : min(MAX_IN_CLUSTER, len(rows) - 1)]
+    ratios = nearest[:, 1:] / np.maximum(nearest[:, :-1], 1e-12)
+    return float(np.median(ratios.max(axis=1)))
+
+
+def _distances(rows: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """Returns the distances of rows to rows of `others`; infinite for a row to itself."""
     squares = (rows**2).sum(axis=1)[:, None] + (others**2).sum(axis=1)
-    distances = squares - 2 * rows @ others.T
+    distances = np.sqrt(np.maximum(squares - 2 * rows @ others.T, 0))
     if rows is others:
         np.fill_diagonal(distances, np.inf)
-    return float(np.sqrt(np.maximum(np.median(distances.min(axis=1)), 0)))
+    return np.asarray(distances)
