@@ -119,7 +119,7 @@ def test_an_epoch_of_several_passes_is_no_first_visit(data):
     network().fit(
         Repeated(workers=0), validation_data=validation, epochs=2, callbacks=[guard], verbose=0
     )
-    assert any(guard._run.costs._repeats.values()) and not guard.report.shifted
+    assert guard._run.costs._repeats and not guard.report.shifted
 
 
 def test_a_task_that_cannot_be_learnt_well_is_quiet_to_the_end():
@@ -254,17 +254,20 @@ def rows_of_subjects(rng, means, subjects, rows=20):
     return np.concatenate(x)[order].astype("float32"), np.concatenate(y)[order].astype("int32")
 
 
-def test_columns_in_reverse_order_are_a_fault_at_any_cost():
+@pytest.mark.parametrize("seed", [0, 1])
+def test_columns_in_reverse_order_are_a_fault(seed):
     """Nearly all columns moved, so replacing them can cost no more than is lost anyway."""
-    rng = np.random.default_rng(0)
-    means = rng.normal(size=(8, 30))
+    rng = np.random.default_rng(seed)
+    means = 2 * rng.normal(size=(8, 12))
     (x, y), (other, labels) = (rows_of_subjects(rng, means, n, rows=1) for n in (1200, 400))
     layers = keras.layers
     keras.utils.set_random_seed(0)
     model = keras.Sequential(
-        [keras.Input((30,)), layers.Dense(64, "relu"), layers.Dense(8, "softmax")]
+        [keras.Input((12,)), layers.Dense(64, "relu"), layers.Dense(8, "softmax")]
     )
-    model.compile(keras.optimizers.Adam(3e-3), "sparse_categorical_crossentropy")
+    model.compile(
+        keras.optimizers.Adam(3e-3), "sparse_categorical_crossentropy", metrics=["accuracy"]
+    )
     guard = sg.ShiftGuard(verbose=0, on_shift="ignore")
     data = {"validation_data": (other[:, ::-1].copy(), labels), "callbacks": [guard]}
     model.fit(x, y, epochs=2, verbose=0, **data)
