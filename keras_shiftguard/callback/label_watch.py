@@ -14,6 +14,7 @@ from keras_shiftguard.detection.labels.part_relabelled import Predicted, part_re
 from keras_shiftguard.detection.labels.relabelled import find_relabelling, fit_their_samples
 from keras_shiftguard.detection.labels.unlikely import (
     MIN_CLASSES,
+    MIN_CURRENT_SKILL,
     Ranked,
     has_skill,
     unlikely_labels,
@@ -70,35 +71,27 @@ class LabelWatch:
             return
         self._sync()
         ((name, _),) = streams["validation"].buffers.items()
-        with undisturbed(self._model):
-            there, here = (
-                class_probabilities(
-                    self._model, name, (streams[stream].corrected(name, each.images),)
-                )
-                for stream, each in (("train", train), ("validation", current))
-            )
-        if self._may_be_unrelated(pair):
-            self._check_relation(there.argmax(axis=1), here.argmax(axis=1), train, current, epoch)
+
+        def probabilities(stream: str, each: Labelled) -> np.ndarray:
+            images = streams[stream].corrected(name, each.images)
+            with undisturbed(self._model):
+                return class_probabilities(self._model, name, (images,))
+
+        here = probabilities("validation", current)
+        may_rank = self._may_rank(pair, epoch)
         # A loss for ordered classes may have fewer outputs than there are classes.
-        have_outputs = max(train.labels.max(), current.labels.max()) < here.shape[1]
-        if self._may_rank(pair, epoch) and have_outputs:
-            now, before = Ranked.of(here, current.labels), Ranked.of(there, train.labels)
-            has_learned = has_skill(now, before)
+        may_rank &= max(train.labels.max(), current.labels.max()) < here.shape[1]
+        if may_rank:
             self._next_ranks = epoch + max(epoch // 2, 1)
-            share = min(pair.current.distinct_share, pair.reference.distinct_share)
-            found = part = None
-            if has_learned:
-                predicted = Predicted.of(here, current.labels), Predicted.of(there, train.labels)
-                found = part = part_relabelled(*predicted, "validation", "train", share)
-            is_harmless = self._are_harmless(pair.findings.values(), epoch)
-            if found is None and is_harmless:
-                is_fresh = epoch <= FIRST_EPOCHS
-                found = unlikely_labels(now, before, "validation", "train", is_fresh)
-            self._has_ranked = has_learned and (is_harmless or part is not None)
-            if found is not None:
-                finding, cost = replace(found[0], since=epoch), found[1].of_dependent(share)
-                self._shift.add(finding, cost)
-                self._relabelled = (finding, cost) if part is not None else None
+            may_rank = Ranked.of(here, current.labels).skill >= MIN_CURRENT_SKILL
+        is_unrelated = self._may_be_unrelated(pair)
+        if not (is_unrelated or may_rank):
+            return  # training, of which more samples are kept, need not be run
+        there = probabilities("train", train)
+        if is_unrelated:
+            self._check_relation(there.argmax(axis=1), here.argmax(axis=1), train, current, epoch)
+        if may_rank:
+            self._check_ranks(pair, here, there, current.labels, train.labels, epoch)
 
     def check_mixtures(self, pair: Pair, train: Labelled | None, predict: Predict) -> None:
         """Finds out whether training samples are mixtures rather than labelled wrongly at random.
@@ -174,6 +167,43 @@ class LabelWatch:
             return not is_redrawn and all(f.negligible or f.expected for f in found)
         # Findings that surely cost accuracy, or whose cost was not measured yet, explain the loss.
         return not any(f.is_sure or not (f.cost_words or f.negligible or f.expected) for f in found)
+
+    def _check_ranks(
+        self,
+        pair: Pair,
+        here: np.ndarray,
+        there: np.ndarray,
+        labels: np.ndarray,
+        train_labels: np.ndarray,
+        epoch: int,
+    ) -> None:
+        """Adds a finding if a few labels, or a part of those of one class, are wrong.
+
+        Args:
+            pair: The comparison of validation with training.
+            here: Class probabilities of validation, `(samples, classes)`.
+            there: Class probabilities of training.
+            labels: Class ids of validation, `(samples,)`.
+            train_labels: Class ids of training.
+            epoch: The epoch, counted from 1.
+        """
+        now, before = Ranked.of(here, labels), Ranked.of(there, train_labels)
+        has_learned = has_skill(now, before)
+        distinct = min(pair.current.distinct_share, pair.reference.distinct_share)
+        part = None
+        if has_learned:
+            predicted = Predicted.of(here, labels), Predicted.of(there, train_labels)
+            part = part_relabelled(*predicted, "validation", "train", distinct)
+        is_harmless = self._are_harmless(pair.findings.values(), epoch)
+        found = part
+        if part is None and is_harmless:
+            is_fresh = epoch <= FIRST_EPOCHS
+            found = unlikely_labels(now, before, "validation", "train", is_fresh)
+        self._has_ranked = has_learned and (is_harmless or part is not None)
+        if found is not None:
+            finding, cost = replace(found[0], since=epoch), found[1].of_dependent(distinct)
+            self._shift.add(finding, cost)
+            self._relabelled = (finding, cost) if part is not None else None
 
     def _check_relation(
         self, there: np.ndarray, here: np.ndarray, train: Labelled, current: Labelled, epoch: int
