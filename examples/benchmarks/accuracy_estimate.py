@@ -25,7 +25,17 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 import keras
 import numpy as np
-from alarms import SHIFTS, Training, accuracy, blurred, by_image, draw, network, noisy, turned
+from alarms import (
+    SHIFTS,
+    Training,
+    accuracy_meter,
+    blurred,
+    by_image,
+    draw,
+    network,
+    noisy,
+    turned,
+)
 from sklearn.isotonic import IsotonicRegression
 
 import keras_shiftguard as sg
@@ -109,7 +119,7 @@ def errors(data, seed):
     peer, rows = cbpe(model, reference), []
 
     def measure(name, images, labels, **fields):
-        truth = accuracy(model, images, labels)
+        truth = accuracy_meter(model, images, labels)()
         estimate = sg.estimate_accuracy(model, images, reference)
         found = {method: estimate.by_method.get(method, np.nan) for method in METHODS}
         found["CBPE (peer)"] = peer(images)
