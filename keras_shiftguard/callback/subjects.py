@@ -73,7 +73,8 @@ def belong_together(training: Stream, validation: Stream, moved: Moved = "not") 
     # numbers each, without their level, so a shift hardly moves them.
     limit = MAX_NEARNESS_ACROSS if spec.series else MAX_NEARNESS_OF_ROWS
     is_judged = spec.series or (is_table and moved == "little")
-    if not is_judged or max(within, within_others) >= limit * _distance(others, rows):
+    nearest = max(within, within_others)  # 0 in a table of few different rows
+    if not is_judged or not 0 < nearest < limit * _distance(others, rows):
         return False
     return spec.series or min(_jump(rows), _jump(others)) >= MIN_JUMP
 

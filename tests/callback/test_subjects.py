@@ -49,6 +49,14 @@ def windows(rng, recordings, stride=4):
     return x[rng.permutation(len(x))]
 
 
+def test_a_table_of_few_different_rows_has_no_subjects():
+    rng = np.random.default_rng(0)
+    x = rng.integers(0, 2, (1200, 4)).astype("float32")
+    x[600:, 0] = np.maximum(x[600:, 0], x[600:, 1])
+    both = (stream_of(part, np.arange(600) % 2) for part in np.split(x, 2))
+    assert not belong_together(*both, "little")
+
+
 @pytest.mark.backend
 def test_windows_that_belong_together_in_both_streams():
     """Neither stream is nearer within itself, but both are far from each other."""
