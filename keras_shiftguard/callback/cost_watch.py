@@ -303,7 +303,7 @@ class CostWatch:
         if labels.kind != "label":
             # The labels are wrong, which may have a cost of its own; the class mix has none.
             none = Cost(0.0, (0.0, 0.0), len(look.current.labels))
-            return {"labels": none if self.labels.explain_mix else None}
+            return {"labels": none if self.labels.explains_mix(look.pair) else None}
         counts = look.pair.reference.labels.counts, look.pair.current.labels.counts
         right = look.predict([look.current.images]) == look.current.labels
         mix = cost_of_mix(right, look.current.labels, *counts)
@@ -313,7 +313,8 @@ class CostWatch:
             mix = replace(mix, interval=(min(low, 0.0), high)) if look.is_last else None
         if is_alone:
             self._shift.is_too_early = is_too_early
-        may_be_subjects = columns_moved(look.pair.findings.values()) != "far"
+        may_be_subjects = look.pair.against == "train"
+        may_be_subjects &= columns_moved(look.pair.findings.values()) != "far"
         if mix and may_be_subjects and self._belong_together(look.streams, "little"):
             mix = replace(mix, is_bound=True)  # the classes of a few subjects differ by chance
         return {"labels": mix}

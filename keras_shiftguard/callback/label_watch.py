@@ -125,7 +125,7 @@ class LabelWatch:
 
     def call_relabelled(self, pair: Pair) -> None:
         """Explains the findings on labels by a part of one class with the label of another."""
-        if self._relabelled is None or pair.against != "train":
+        if self._relabelled is None or not self.explains_mix(pair):
             return
         finding, cost = self._relabelled
         found, mix = pair.findings.get(finding.feature), pair.findings.get("labels")
@@ -135,10 +135,9 @@ class LabelWatch:
             text = f"{mix.explanation.partition(f'; {POSSIBLY}')[0]}; it follows from wrong labels"
             self._shift.replace(replace(mix, kind="concept", family=RELABELLED, explanation=text))
 
-    @property
-    def explain_mix(self) -> bool:
-        """Whether wrong labels of validation explain its class mix."""
-        return self._relabelled is not None
+    def explains_mix(self, pair: Pair) -> bool:
+        """Whether wrong labels of validation explain its class mix, compared with training."""
+        return self._relabelled is not None and pair.against == "train"
 
     def _may_be_unrelated(self, pair: Pair) -> bool:
         """Whether Keras's metrics show surely more right predictions on unseen training samples."""
