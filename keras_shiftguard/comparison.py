@@ -14,7 +14,7 @@ from keras_shiftguard.detection.look import compare_profiles
 from keras_shiftguard.detection.report import ShiftReport
 from keras_shiftguard.errors import BadInputError
 from keras_shiftguard.instrument.measure import CHUNK, named_batches, profile_of
-from keras_shiftguard.io.batches import Shape, all_batches
+from keras_shiftguard.io.batches import Shape, all_batches, column_names
 from keras_shiftguard.profiles import InputProfile
 from keras_shiftguard.profiles.attached import is_model
 
@@ -108,7 +108,8 @@ def as_profile(value: Any, name: str, shapes: Mapping[str, Shape] | None = None)
                 "folder of images with keras.utils.image_dataset_from_directory."
             )
         return InputProfile.load(value)
-    return profile_of(named_batches(all_batches(value, CHUNK, name), shapes))
+    measured = profile_of(named_batches(all_batches(value, CHUNK, name), shapes))
+    return measured.with_columns(column_names(value, shapes))
 
 
 def check_alpha(alpha: float) -> None:

@@ -1,12 +1,14 @@
-"""Differences of a whole stream that need no test: another shape or size, or flat images."""
+"""Differences of a whole stream that need no test: another shape, order or size, flat images."""
 
 import numpy as np
 
+from keras_shiftguard.detection.column_names import in_other_order, without_partner
 from keras_shiftguard.detection.families import Shares, StreamNames
 from keras_shiftguard.detection.finding import Finding
 from keras_shiftguard.detection.sentences import stream_name
 from keras_shiftguard.detection.two_sample.hypergeometric import hypergeometric_two_sided
 from keras_shiftguard.detection.two_sample.tail_probabilities import SMALLEST_P
+from keras_shiftguard.io.tables import are_reordered
 from keras_shiftguard.profiles import InputSummary
 
 
@@ -57,7 +59,10 @@ def _in_words(
         return "other", (
             f"Input {name!r} has another shape: {now.num_channels} {unit} ({now.layout}) in {here} "
             f"against {before.num_channels} ({before.layout}) in {there}"
+            f"{without_partner(now, before, here, there)}"
         )
+    if are_reordered(now.columns, before.columns):
+        return "other", in_other_order(name, now, before, here, there)
     if not now.is_image or not min(*now.smallest_size, *before.smallest_size):
         return None
     if _is_flat(now) and not _is_flat(before):
@@ -76,8 +81,13 @@ def _in_words(
     return None
 
 
+def one_sample_tells(now: InputSummary, before: InputSummary) -> bool:
+    """Whether the streams differ in their shape or the order of their columns."""
+    return shape_of(now) != shape_of(before) or are_reordered(now.columns, before.columns)
+
+
 def shape_of(summary: InputSummary) -> tuple[str, int]:
-    """Returns the layout and the number of channels; one sample is enough to know them."""
+    """Returns the layout and the number of channels."""
     return summary.layout, summary.num_channels
 
 

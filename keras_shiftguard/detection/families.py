@@ -42,12 +42,14 @@ class CollectedTests:
         families: Families of tests, to which the `add_` methods add.
         notes: Sentences on what could not be tested, and why.
         several_inputs: Whether sentences must name the input.
+        columns: Names of the columns of tables, by input, where they are known.
     """
 
     names: StreamNames
     families: list[Family] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     several_inputs: bool = False
+    columns: dict[str, tuple[str, ...]] = field(default_factory=dict)
     _short: set[str] = field(default_factory=set)  # streams with a note on too few samples
 
     def note_too_few(self, what: str, n: float, m: float, needed: int) -> bool:
@@ -105,6 +107,7 @@ class CollectedTests:
         if self.note_too_few(f"the features of {source}", *num_distinct, needed):
             return
         tests = ranks.compare_features(current, reference, shares)
+        columns = self.columns.get(source, ())
         self._note_empty_columns(source, current, reference)
         tested = np.flatnonzero(tests.tested)
         if not len(tested):
@@ -125,7 +128,7 @@ class CollectedTests:
                 **self.names._asdict(),
                 negligible=bool(tests.magnitude[i] < NEGLIGIBLE),
                 explanation=sentences.feature_differs(
-                    name, what, dominant, effect, current, reference, *self.names
+                    name, what, dominant, effect, current, reference, *self.names, columns
                 ),
             )
 
@@ -182,7 +185,9 @@ class CollectedTests:
             margin = 1.96 * float(np.sqrt(1 / (n * shares[0]) + 1 / (m * shares[1])))
             column = names[i].removeprefix(f"{source}/")
             words = f"{source[:1].upper()}{source[1:]}"  # begins a sentence
-            words = f"Column {column} of {source}" if column.isdigit() else words
+            if column.isdigit():
+                columns = self.columns.get(source, ())
+                words = f"Column {sentences.column_name(column, columns)} of {source}"
             return Finding(
                 feature=f"{names[i]}/missing",
                 kind="covariate",
@@ -328,7 +333,8 @@ class CollectedTests:
             # images of a data set, which is not worth a note.
             empty = empty[[table.names[i].isdigit() for i in empty]] if len(empty) else empty
             if len(empty):
-                names = [table.names[i] for i in empty[:MAX_NAMED]]
+                columns = self.columns.get(source, ())
+                names = [sentences.column_name(table.names[i], columns) for i in empty[:MAX_NAMED]]
                 self.notes.append(
                     f"columns of {source} without a finite value in "
                     f"{sentences.stream_name(stream)}: {sentences.some_of(names, len(empty))}"

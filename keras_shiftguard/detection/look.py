@@ -6,7 +6,8 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from keras_shiftguard.detection.causes.augmented import is_small, may_be
-from keras_shiftguard.detection.certain_difference import certain_difference, shape_of
+from keras_shiftguard.detection.certain_difference import certain_difference, one_sample_tells
+from keras_shiftguard.detection.column_names import names_of_columns, other_names
 from keras_shiftguard.detection.families import TOO_FEW, CollectedTests, StreamNames
 from keras_shiftguard.detection.finding import Finding, by_severity, source_of
 from keras_shiftguard.detection.labels.label_findings import (
@@ -91,8 +92,9 @@ def compare_profiles(
             continue
         difference = certain_difference(tests.names, name, now, before, shares)
         if difference is None:
+            tests.columns[name] = names_of_columns(now, before)
             _input_tests(tests, name, now, before, shares)
-        elif difference.p_value <= level or shape_of(now) != shape_of(before):
+        elif difference.p_value <= level or one_sample_tells(now, before):
             certain.append(difference)
         else:  # a few samples may differ like this by chance
             tests.notes.append(f"{TOO_FEW} to be sure: {difference.explanation}")
@@ -174,6 +176,7 @@ def _input_tests(
     tests.add_features("features", name, what, now.features, before.features, shares)
     tests.add_embedding("embedding", name, what, now.embedding, before.embedding, shares)
     tests.add_missing(name, now, before, shares)
+    tests.notes += other_names(tests.names, name, now, before)
     if len(now.tokens) and len(now.tokens) == len(before.tokens):
         # The tokens of one sample are not independent, so all of them count as one sample.
         token_shares = tuple(

@@ -64,15 +64,17 @@ def feature_differs(
     reference: FeatureTable,
     stream: str,
     against: str,
+    columns: Sequence[str] = (),
 ) -> str:
     """Returns the sentence for a feature whose location, spread or shape differs.
 
     `dominant` is what differs most: `"location"`, `"spread"` or `"shape"`. `effect` is signed.
+    `columns` are the names of the columns of a table, `()` if unknown.
     """
     subject = f"{stream_name(stream).capitalize()} {what}"
     against = stream_name(against)
     label = LABELS.get(name) if what.startswith("images") else None
-    label = label or _label(name)
+    label = label or _label(name, columns)
     size = f"effect size {abs(effect):.2g}"
     # With heavy tails, the effect size is that of the ranks, whose sign may differ from that of the
     # difference of the means.
@@ -85,7 +87,8 @@ def feature_differs(
             lower, higher = (f"with {how} entries that are not 0" for how in ("fewer", "more"))
             label = "number"
         more = higher if current.mean(name) > reference.mean(name) else lower
-        return f"{subject} are {more}: mean {heading(label)} {a} against {b} in {against}, {size}"
+        of = "" if name.isdigit() else f" {heading(label)}"
+        return f"{subject} are {more}: mean{of} {a} against {b} in {against}, {size}"
     spread, other = current.std(name), reference.std(name)
     a, b = two_numbers(spread, other)
     if dominant == "spread":
@@ -101,7 +104,12 @@ def feature_differs(
     )
 
 
-def _label(name: str) -> str:
+def column_name(feature: str, columns: Sequence[str]) -> str:
+    """Returns the name of a column in quotes; its number, `feature`, if the names are unknown."""
+    return repr(columns[int(feature)]) if columns else feature
+
+
+def _label(name: str, columns: Sequence[str]) -> str:
     """Returns the words for a feature, such as `"column 3"` or `"trend over time of column 3"`."""
     what, _, column = name.rpartition("_")
     if what in ("spread", "step", "trend") and column.isdigit():
@@ -109,7 +117,7 @@ def _label(name: str) -> str:
     kind, _, i = name.partition("/")
     if kind == "group" and i.isdigit():  # see `statistics/tokens.py`
         return f"the share of tokens of hashed group {int(i) + 1} of 16"
-    return f"column {name}" if name.isdigit() else name.replace("_", " ")
+    return f"column {column_name(name, columns)}" if name.isdigit() else name.replace("_", " ")
 
 
 def embedding_differs(what: str, effect: float, p_value: float, stream: str, against: str) -> str:

@@ -22,11 +22,12 @@ from keras_shiftguard.instrument.processes import from_all, has_several_processe
 from keras_shiftguard.io.batches import (
     BATCH_SIZE,
     batches,
+    column_names,
     is_arrays,
     num_samples,
     to_numpy,
-    without_pandas,
 )
+from keras_shiftguard.io.tables import check_order, without_pandas
 from keras_shiftguard.statistics.classes import host_class_ids
 
 MAX_SAMPLES = 512  # largest number of samples of each domain that are measured
@@ -55,6 +56,7 @@ def train(
     """
     names = ("sample_weight", "validation_data")
     kwargs = arguments | {k: without_pandas(arguments[k]) for k in names if k in arguments}
+    check_order(column_names(x), column_names(target), "x", "target_data")
     x, y, target = map(without_pandas, (x, y, target))
     if callable(target) and not hasattr(target, "__iter__"):
         target = _Repeatable(target)

@@ -18,6 +18,7 @@ from keras_shiftguard.explain.reference import Reference, resolve_reference
 from keras_shiftguard.explain.samples import CHUNK, Samples, read_samples
 from keras_shiftguard.explain.unlabelled_scores import ReferenceScores, scores
 from keras_shiftguard.io.as_page import AsPage
+from keras_shiftguard.io.tables import check_order
 from keras_shiftguard.profiles import InputProfile
 from keras_shiftguard.statistics.classes import host_probabilities
 from keras_shiftguard.statistics.spread import spread
@@ -121,7 +122,8 @@ def estimate_accuracy(
 
     Raises:
         BadInputError: if `model` is not a classifier, the data does not fit the model, the
-            reference has no labels, the model returns NaN, or `alpha` is not between 0 and 1.
+            reference has no labels, tables of pandas have their columns in another order, the
+            model returns NaN, or `alpha` is not between 0 and 1.
 
     Example:
 
@@ -142,6 +144,9 @@ def estimate_accuracy(
     facts = read_model_facts(model)
     known = _reference(reference, model, facts)
     samples = read_samples(data, facts, known.size(facts.channels_first), None)
+    if samples.columns and known.profile is not None:
+        columns = {name: each.columns for name, each in known.profile().inputs.items()}
+        check_order(samples.columns, columns, "data", "reference")
     probabilities = _predict(model, samples, "data")
     accuracy = known.accuracy
     assert accuracy is not None

@@ -20,6 +20,7 @@ from keras_shiftguard.explain.remainder import Remainder
 from keras_shiftguard.explain.removal import Removable, Views
 from keras_shiftguard.explain.report import (
     CHANNEL_ORDER,
+    COLUMN_ORDER,
     PREPROCESSING,
     UNEXPLAINED,
     GapReport,
@@ -29,6 +30,7 @@ from keras_shiftguard.explain.samples import Samples
 from keras_shiftguard.explain.shapley import shapley_shares
 
 SEED = 21
+WRONG = (PREPROCESSING, CHANNEL_ORDER, COLUMN_ORDER)  # causes that are faults of a pipeline
 LARGE = 0.8  # an effect of at least this size is large (Cohen)
 OVERFITTING = (
     "data does not differ from the reference in anything that was measured. If the model was "
@@ -142,7 +144,7 @@ class GapAnalysis:
         `causes` whether any cause was found.
         """
         is_gap, labels = ends[0] > 0, self.samples.labels
-        wrong = [c for c in self.views.causes if c.cause in (PREPROCESSING, CHANNEL_ORDER)]
+        wrong = [c for c in self.views.causes if c.cause in WRONG]
         if labels is None and not is_gap and wrong:
             return f"{wrong[0].cause} is wrong ({wrong[0].detail})."
         if labels is None and not is_gap:

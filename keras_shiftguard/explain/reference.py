@@ -1,6 +1,6 @@
 """`Reference`: the accuracy to compare with, from data, a profile, a number or a publication."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from os import PathLike
@@ -188,6 +188,10 @@ def _of_data(
     counts = np.bincount(labels, minlength=facts.num_classes)
     with np.errstate(invalid="ignore"):
         by_class = np.bincount(labels, right, facts.num_classes) / counts
+
+    def stream() -> Iterator[tuple[dict[str, np.ndarray], np.ndarray]]:
+        return ((x, labels[at]) for at, x in samples.chunks())
+
     return Reference(
         "the reference data",
         float(right.mean()),
@@ -196,7 +200,7 @@ def _of_data(
         by_class=by_class,
         top5=predictions.top5(labels) if facts.num_classes > 5 else None,
         confidence=float(predictions.confidence.mean()),
-        profile=cache(lambda: profile_of((x, labels[at]) for at, x in samples.chunks())),
+        profile=cache(lambda: profile_of(stream()).with_columns(samples.columns)),
         samples=samples,
         predictions=predictions,
     )

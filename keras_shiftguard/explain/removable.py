@@ -1,4 +1,4 @@
-"""Finds the causes that can be removed exactly: preprocessing, channel order and resolution."""
+"""Finds the causes that can be removed exactly: preprocessing, resolution, order of columns."""
 
 from dataclasses import replace
 
@@ -12,10 +12,11 @@ from keras_shiftguard.explain.image_folder import CROP, native_line, read_native
 from keras_shiftguard.explain.model_facts import ModelFacts
 from keras_shiftguard.explain.pixel_grid import find_grid
 from keras_shiftguard.explain.reference import Reference
-from keras_shiftguard.explain.removal import RawFeed, Removable, Views, changes_values
-from keras_shiftguard.explain.report import CHANNEL_ORDER, PREPROCESSING, SIZE
+from keras_shiftguard.explain.removal import RawFeed, Removable, Views, changes_values, in_order
+from keras_shiftguard.explain.report import CHANNEL_ORDER, COLUMN_ORDER, PREPROCESSING, SIZE
 from keras_shiftguard.explain.samples import Samples
 from keras_shiftguard.instrument.measure import profile_of
+from keras_shiftguard.io.tables import are_reordered
 from keras_shiftguard.preprocessing.correction.convention import layer_between
 from keras_shiftguard.preprocessing.correction.convention_words import in_words
 from keras_shiftguard.preprocessing.correction.layer import InputCorrection
@@ -40,16 +41,36 @@ def find_removable(
 ) -> Views:
     """Finds the causes that can be removed exactly; returns the `Views` that remove them."""
     which = spread(len(samples), MAX_SAMPLES_TO_DIAGNOSE)
-    some = {name: value[which] for name, value in samples.inputs.items()}
+    orders = _orders(samples, reference)
+    some = in_order({name: value[which] for name, value in samples.inputs.items()}, orders)
     labels = None if samples.labels is None else samples.labels[which]
     data = (samples.packed(some), labels)
     diagnosis = diagnose(model, data, max_samples=MAX_SAMPLES_TO_DIAGNOSE)
     paired = samples.labels is not None and reference.has_labels(samples.labels)
     fixes, found, notes = _preprocessing(diagnosis, some, reference, paired)
-    views = Views(samples, fixes, None, tuple(found), tuple(notes))
+    if orders:
+        name, order = next(iter(orders.items()))
+        moved = int((order != np.arange(len(order))).sum())
+        words = f"{moved} of {len(order)} columns are elsewhere than in the reference"
+        repair = "data = data[list(reference.columns)]"
+        found.insert(0, Removable(COLUMN_ORDER, words, repair))
+    views = Views(samples, fixes, orders, None, tuple(found), tuple(notes))
     if samples.folder is not None:
         views = _with_size(views, facts, reference, diagnosis)
     return views
+
+
+def _orders(samples: Samples, reference: Reference) -> dict[str, np.ndarray]:
+    """Returns the positions of columns in the order of the reference, where it is another one."""
+    if not samples.columns or reference.profile is None:
+        return {}
+    before = reference.profile().inputs
+    orders = {}
+    for name, columns in samples.columns.items():
+        there = before[name].columns if name in before else ()
+        if are_reordered(columns, there) and len(set(columns)) == len(columns):
+            orders[name] = np.array([columns.index(each) for each in there])
+    return orders
 
 
 def _preprocessing(

@@ -1,8 +1,9 @@
 """`Views`: the evaluation samples with any set of exact causes removed.
 
 An exact cause is one whose effect can be removed from the samples exactly.
-Preprocessing and channel order are corrected on the samples. To remove resolution and crop, the raw
-files are read at the native size of the model, and preprocessed in the same way as the samples.
+Preprocessing and the order of channels or columns are corrected on the samples. To remove
+resolution and crop, the raw files are read at the native size of the model, and preprocessed in the
+same way as the samples.
 """
 
 from collections.abc import Iterator, Mapping
@@ -12,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from keras_shiftguard.explain.image_folder import CROP, read_natively
-from keras_shiftguard.explain.report import CHANNEL_ORDER, PREPROCESSING, SIZE
+from keras_shiftguard.explain.report import CHANNEL_ORDER, COLUMN_ORDER, PREPROCESSING, SIZE
 from keras_shiftguard.explain.samples import Samples
 from keras_shiftguard.preprocessing.correction.layer import InputCorrection
 
@@ -72,6 +73,8 @@ class Views:
     Args:
         samples: The samples as the model is fed them.
         fixes: Corrections of preprocessing and channel order, by input name.
+        orders: Positions `(columns,)` of the columns of a table in the order of the reference, by
+            input name.
         raw: How to read the files at the native size if resolution is a cause, else None.
         causes: The causes that can be removed.
         notes: Notes for the report about causes that could not be checked.
@@ -79,6 +82,7 @@ class Views:
 
     samples: Samples
     fixes: Mapping[str, InputCorrection] = field(default_factory=dict)
+    orders: Mapping[str, np.ndarray] = field(default_factory=dict)
     raw: RawFeed | None = None
     causes: tuple[Removable, ...] = ()
     notes: tuple[str, ...] = ()
@@ -93,6 +97,8 @@ class Views:
         for part, inputs in self.samples.chunks():
             if SIZE in removed and self.raw is not None:
                 inputs = {name: self.raw.read(self.samples, part) for name in inputs}
+            if COLUMN_ORDER in removed:
+                inputs = in_order(inputs, self.orders)
             yield {
                 name: apply_fix(
                     x, self.fixes[name], PREPROCESSING in removed, CHANNEL_ORDER in removed
@@ -105,6 +111,16 @@ class Views:
     def packed(self, removed: frozenset[str]) -> Iterator[Any]:
         """Returns the result of `chunks` in the structure that the model accepts."""
         return (self.samples.packed(x) for x in self.chunks(removed))
+
+
+def in_order(
+    inputs: Mapping[str, np.ndarray], orders: Mapping[str, np.ndarray]
+) -> dict[str, np.ndarray]:
+    """Returns inputs by name with the columns of tables in the order of the reference.
+
+    `orders` are those of `Views`.
+    """
+    return {name: x[..., orders[name]] if name in orders else x for name, x in inputs.items()}
 
 
 def apply_fix(x: np.ndarray, fix: InputCorrection, values: bool, order: bool) -> np.ndarray:

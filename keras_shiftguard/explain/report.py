@@ -11,6 +11,7 @@ from tensorboard_plugin_shiftguard.metadata import GAP_SCHEMA, GAP_TAG
 
 PREPROCESSING = "preprocessing"
 CHANNEL_ORDER = "channel order"
+COLUMN_ORDER = "column order"
 SIZE = "resolution and crop"
 LABEL_SHIFT = "label shift"
 COVARIATE_SHIFT = "covariate shift"
@@ -25,9 +26,8 @@ class GapRow:
     """One cause and its part of the gap.
 
     Args:
-        cause: `"preprocessing"`, `"channel order"`, `"resolution and crop"`,
-            `"label shift"`, `"covariate shift"`, `"concept shift"` or
-            `"unexplained"`.
+        cause: `"preprocessing"`, `"channel order"`, `"column order"`, `"resolution and crop"`,
+            `"label shift"`, `"covariate shift"`, `"concept shift"` or `"unexplained"`.
         points: The part of the gap that the cause explains: 0.05 is five points of accuracy.
         interval: 95 % bootstrap interval of `points`.
         accuracy: The accuracy with only this cause removed. If the cause is not removed exactly,

@@ -1,7 +1,7 @@
 """`Samples`: the evaluation set in memory, on which causes of an accuracy gap are measured."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -15,11 +15,12 @@ from keras_shiftguard.explain.image_folder import Folder, as_keras_reads, open_f
 from keras_shiftguard.explain.model_facts import ModelFacts
 from keras_shiftguard.io.batches import (
     all_batches,
+    column_names,
     is_arrays,
     named_inputs,
     to_numpy,
-    without_pandas,
 )
+from keras_shiftguard.io.tables import without_pandas
 from keras_shiftguard.statistics.classes import host_class_ids
 from keras_shiftguard.statistics.spread import spread
 
@@ -39,6 +40,7 @@ class Samples:
         total: Number of samples in the data; `inputs` may have only some of them.
         kept: Positions of the kept samples in the data, `(samples,)`; None if all are kept.
         is_cut: Whether reading stopped at a limit, so that the data may hold more than `total`.
+        columns: Names of the columns of tables, by input, where they are known.
     """
 
     inputs: dict[str, np.ndarray]
@@ -48,6 +50,7 @@ class Samples:
     total: int = 0
     kept: np.ndarray | None = None
     is_cut: bool = False
+    columns: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(next(iter(self.inputs.values())))
@@ -150,7 +153,7 @@ def _is_function(value: Any) -> bool:
 
 def _of_pipeline(data: Any, facts: ModelFacts, max_samples: int | None) -> Samples:
     """Returns the samples of arrays, a dataset or a generator."""
-    data = without_pandas(data)
+    columns, data = column_names(data, facts.shapes), without_pandas(data)
     limit, which, is_cut = max_samples, None, False
     if is_arrays(data):
         first_array = keras.tree.flatten(data)[0]
@@ -178,7 +181,8 @@ def _of_pipeline(data: Any, facts: ModelFacts, max_samples: int | None) -> Sampl
             is_cut = True
             break
     kept = subsample.positions if which is None else which[subsample.positions]
-    return Samples(*subsample.joined(), None, form, total or subsample.seen, kept, is_cut)
+    total = total or subsample.seen
+    return Samples(*subsample.joined(), None, form, total, kept, is_cut, columns)
 
 
 def class_ids(y: Any, num_classes: int) -> np.ndarray | None:

@@ -12,7 +12,7 @@ from keras_shiftguard.errors import BadInputError
 from keras_shiftguard.instrument.batch_tensors import why_not_measured, without_padding
 from keras_shiftguard.instrument.model_inputs import input_shapes
 from keras_shiftguard.instrument.model_outputs import ModelOutputs, fingerprint
-from keras_shiftguard.io.batches import Batch, Shape, all_batches, named_inputs
+from keras_shiftguard.io.batches import Batch, Shape, all_batches, column_names, named_inputs
 from keras_shiftguard.profiles import InputProfile
 from keras_shiftguard.statistics.batch import as_measurable, spec_for
 from keras_shiftguard.statistics.classes import warn_of_text, width_of
@@ -84,7 +84,8 @@ def _is_positive(number: Any) -> bool:
 def _profile(data: Any, model: Any, feature_layer: str | None) -> InputProfile:
     """Returns the measured profile, in which all samples count as independent."""
     if model is None:
-        return profile_of(named_batches(all_batches(data, CHUNK)))
+        measured = profile_of(named_batches(all_batches(data, CHUNK)))
+        return measured.with_columns(column_names(data))
     outputs = ModelOutputs(model, feature_layer)
     shapes = input_shapes(model)
 
@@ -93,7 +94,7 @@ def _profile(data: Any, model: Any, feature_layer: str | None) -> InputProfile:
             outputs.predict(x, y)
             yield named_inputs(x, shapes), y
 
-    measured = profile_of(predicted_batches())
+    measured = profile_of(predicted_batches()).with_columns(column_names(data, shapes))
     return replace(measured, outputs=outputs.drain_predicted(fingerprint(model)))
 
 

@@ -1,7 +1,7 @@
 """Batches of any data that `fit` accepts: arrays, datasets, loaders and generators."""
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, ValuesView
 from itertools import count
 from os import PathLike
 from typing import Any
@@ -10,6 +10,7 @@ import keras
 import numpy as np
 
 from keras_shiftguard.errors import BadInputError, warn
+from keras_shiftguard.io.tables import columns_of, is_table, without_pandas
 
 MAX_INPUTS = 8  # if a list has more arrays shaped like images, each is an image, not an input
 BATCH_SIZE = 32  # samples in a batch of arrays, unless the caller passes another number
@@ -69,6 +70,21 @@ def named_inputs(x: Any, shapes: Mapping[str, Shape] | None = None) -> dict[str,
         for name, value in named.items()
         if value is not None
     }
+
+
+def column_names(
+    data: Any, shapes: Mapping[str, Shape] | None = None
+) -> dict[str, tuple[str, ...]]:
+    """Returns the names of the columns of the tables of pandas in `data`, by name of the input.
+
+    Args:
+        data: Any data that `batches` takes.
+        shapes: Shapes of the model's inputs by name, as for `named_inputs`.
+    """
+    x = data[0] if isinstance(data, tuple) and data else data
+    tables = [x] if is_table(x) else x.values() if isinstance(x, Mapping) else x
+    is_inputs = isinstance(tables, (list, tuple, ValuesView)) and any(map(is_table, tables))
+    return columns_of(named_inputs(x, shapes)) if is_inputs else {}
 
 
 def with_declared_rank(x: Any, declared: Shape | None) -> Any:
@@ -217,28 +233,6 @@ def _is_endless(data: Any) -> bool:
         return data.num_batches is None
     cardinality = getattr(data, "cardinality", None)  # a method of tf.data.Dataset
     return callable(cardinality) and int(cardinality()) == -1
-
-
-def without_pandas(data: Any) -> Any:
-    """Returns arrays in place of the tables and columns of pandas in `data`."""
-    if hasattr(data, "iloc") and hasattr(data, "to_numpy"):
-        values = data.to_numpy()
-        dtypes = [data.dtype] if hasattr(data, "dtype") else data.dtypes
-        # The numbers have several dtypes, or some are missing.
-        if values.dtype == object and {each.kind for each in dtypes} <= set("biuf"):
-            values = data.to_numpy(dtype="float64", na_value=np.nan)
-        elif values.dtype == object and values.ndim == 2:
-            text = [str(name) for name, each in data.dtypes.items() if each.kind not in "biuf"]
-            raise BadInputError(
-                f"The columns of a table must hold numbers: encode the others, or leave them out "
-                f'with table.select_dtypes("number"). Received, without numbers: {text[:5]}'
-            )
-        return values
-    if type(data) in (list, tuple):
-        return type(data)(map(without_pandas, data))
-    if type(data) is dict:
-        return {name: without_pandas(value) for name, value in data.items()}
-    return data
 
 
 def first_batches(data: Any, max_samples: int) -> Iterator[Batch]:

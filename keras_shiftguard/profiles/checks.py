@@ -174,6 +174,10 @@ def _check_input(summary: InputSummary) -> None:
     _check_type(summary, "embedding", MeanEmbedding)
     _check_array(summary, "tokens", (0,), (TOKEN_BUCKETS,), kinds="iu")
     _check_moments_of(summary, "fingerprint", (2,))
+    columns = summary.columns
+    _check_type(summary, "columns", tuple)
+    _require(len(columns) in (0, size), f"columns must be none or {size} names", columns)
+    _require(all(isinstance(each, str) for each in columns), "columns must be texts", columns)
 
 
 _CHECKS: dict[type, Callable[[Any], None]] = {

@@ -46,6 +46,15 @@ class InputProfile:
         """Returns the profile with the results of the user's own metrics."""
         return replace(self, values=dict(values))
 
+    def with_columns(self, columns: Mapping[str, tuple[str, ...]]) -> "InputProfile":
+        """Returns the profile with the names of the columns of tables, by input."""
+        named = {
+            name: replace(self.inputs[name], columns=each)
+            for name, each in columns.items()
+            if name in self.inputs and len(each) == self.inputs[name].num_channels
+        }
+        return replace(self, inputs={**self.inputs, **named})
+
     @property
     def num_samples(self) -> int:
         """Number of samples seen."""

@@ -138,8 +138,10 @@ class _Packing:
                 name under which an array is stored.
         """
         if is_dataclass(value):
-            names = [item.name for item in fields(value)]
-            members = {name: self.pack(getattr(value, name), f"{key}/{name}") for name in names}
+            parts = {item.name: getattr(value, item.name) for item in fields(value)}
+            # Earlier versions do not know the names of columns, and read a file without them.
+            parts = {name: part for name, part in parts.items() if (name, part) != ("columns", ())}
+            members = {name: self.pack(part, f"{key}/{name}") for name, part in parts.items()}
             return {"=type": type(value).__name__, **members}
         if isinstance(value, Mapping):
             return {name: self.pack(item, f"{key}/{name}") for name, item in value.items()}

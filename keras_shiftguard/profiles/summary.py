@@ -48,6 +48,7 @@ class InputSummary:
             occurred, by value modulo `TOKEN_BUCKETS`; `(0,)` otherwise.
         fingerprint: Moments of two projections of each sample, `(2,)`, see
             `statistics/fingerprint.py`.
+        columns: Names of the columns of a table of pandas, one for each feature; `()` if unknown.
     """
 
     layout: str
@@ -67,6 +68,7 @@ class InputSummary:
     embedding: MeanEmbedding = field(default_factory=MeanEmbedding)
     tokens: np.ndarray = field(default_factory=lambda: np.zeros(0, "int64"))
     fingerprint: Moments = field(default_factory=lambda: Moments.empty(2))
+    columns: tuple[str, ...] = ()
 
     @property
     def num_measured(self) -> int:
@@ -171,4 +173,5 @@ class InputSummary:
             embedding=self.embedding + other.embedding,
             tokens=self.tokens + other.tokens if len(self.tokens) else other.tokens,
             fingerprint=self.fingerprint + other.fingerprint,
+            columns=self.columns if self.columns == other.columns else (),
         )

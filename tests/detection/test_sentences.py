@@ -60,8 +60,7 @@ def test_location():
     )
     assert "are brighter" in differs("brightness", "location", (0.6, 0.1), (0.5, 0.1))
     assert differs("3", "location", (2.0, 1.0), (7.0, 1.0), what="samples") == (
-        "Target samples are lower in column 3: mean column 3 2 against 7 in training, "
-        "effect size 1.2"
+        "Target samples are lower in column 3: mean 2 against 7 in training, effect size 1.2"
     )
 
 

@@ -111,23 +111,6 @@ def test_several_inputs(x):
     assert len(inputs["b"]) == 20
 
 
-def test_tables_and_columns_of_pandas_are_arrays():
-    pandas = pytest.importorskip("pandas")
-    index = np.linspace(0, 1, 50)  # row labels, which must select nothing
-    table = pandas.DataFrame({"a": W, "b": Y, "c": Y > 0}, index=index)
-    inputs, labels = first_samples((table, table["b"]), 50)
-    np.testing.assert_allclose(inputs["input"], np.stack([W, Y, Y > 0], axis=1))
-    np.testing.assert_array_equal(labels, Y)
-    measured = profile((table, table["b"]))
-    assert measured.inputs["input"].num_channels == 3
-    assert measured.labels.counts[:3].tolist() == [17, 17, 16]
-    assert sorted(profile({"a": table["a"], "b": table["b"]}).inputs) == ["a", "b"]
-    with pytest.raises(BadInputError, match="without numbers: .'d'."):
-        profile(table.assign(d="text"))
-    missing = pandas.DataFrame({"a": pandas.array([1, None], "Int64")})
-    assert profile(missing).inputs["input"].nonfinite_samples == 1
-
-
 def test_the_message_names_the_argument():
     with pytest.raises(BadInputError, match="`current` must be what `model.fit` accepts"):
         compare(X, 5)
