@@ -157,12 +157,25 @@ class GapReport(AsPage):
         if not self.beyond_sampling:
             return (
                 f"No gap beyond sampling: {word.lower()} {ours} against {theirs} "
-                f"({self.reference}), gap {100 * self.gap:.1f} points ({ends}), {size}."
+                f"({self.reference}), gap {100 * self.gap:.1f} points ({ends}), {size}"
+                f"{self._sure_cause()}."
             )
         return (
             f"{word} {ours} is {100 * self.gap:.1f} points below {theirs} ({self.reference}); "
             f"{ends}, {size}."
         )
+
+    def _sure_cause(self) -> str:
+        """Returns words for the first exact cause that surely costs accuracy; "" without one.
+
+        The same samples are compared with and without the cause, so its cost may be sure although
+        that of the gap is not.
+        """
+        for row in self.rows:
+            if row.kind == "removed" and row.interval[0] > 0 and not self.estimated:
+                points, low, high = (100 * value for value in (row.points, *row.interval))
+                return f", but {row.cause} costs {points:.1f} points ({low:.1f} to {high:.1f})"
+        return ""
 
     def _row_lines(self, room: int) -> list[str]:
         """Returns the rows as at most `room` lines; small causes share a line if necessary."""

@@ -42,6 +42,15 @@ def test_no_gap_is_said_in_so_many_words():
     assert not found.beyond_sampling
 
 
+def test_no_gap_with_a_cause_that_surely_costs_something():
+    rows = [row("column order", 0.03), row("unexplained", -0.02, "rest")]
+    found = report(rows, interval=(-0.01, 0.03))
+    assert "2,000 samples, but column order costs 3.0 points (2.0 to 4.0).\n" in str(found)
+    for other in (row("column order", 0.005), row("covariate shift", 0.03, "estimated")):
+        unsure = report([other, *rows[1:]], interval=(-0.01, 0.03))
+        assert "2,000 samples.\n" in str(unsure)
+
+
 def test_an_estimate_is_said_to_be_one():
     found = report([row("unexplained", 0.1, "rest")], estimated=True, notes=("No labels.",))
     assert str(found).startswith("Estimated accuracy")
