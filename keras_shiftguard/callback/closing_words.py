@@ -33,12 +33,15 @@ def preprocessing_line(diagnosis: Diagnosis | None) -> str:
     return line
 
 
-def shift_lines(report: ShiftReport | None, unhandled: Sequence[Finding] = ()) -> str:
+def shift_lines(
+    report: ShiftReport | None, unhandled: Sequence[Finding] = (), was_withdrawn: bool = False
+) -> str:
     """Returns the verdict on shift in one line, and a line for each of the worst unhandled alarms.
 
     Args:
         report: The latest report; None if there is none.
         unhandled: Alarms that had no warning, the most severe first.
+        was_withdrawn: Whether there was an alarm earlier in the run, and none is left.
     """
     if report is None:
         return ""
@@ -46,9 +49,12 @@ def shift_lines(report: ShiftReport | None, unhandled: Sequence[Finding] = ()) -
     if report.shifted:
         lines = [f"  - {plain_sentence(finding)}" for finding in unhandled[:MAX_SHOWN]]
         return "\n".join([f"{line}. The numbers: print(guard.report)", *lines])
+    if was_withdrawn:
+        return f"{line}. An alarm of an earlier epoch no longer holds: print(guard.report)"
     if report.findings:
         return f"{line}. Differences without an alarm: print(guard.report)"
-    notes = report.notes
+    # Nobody can do much about rare tokens, so that note is only in the report.
+    notes = tuple(note for note in report.notes if not note.startswith("tokens: "))
     if TOO_FEW_TO_TELL in line:
         notes = tuple(note for note in notes if not note.startswith(TOO_FEW))
     if not notes:

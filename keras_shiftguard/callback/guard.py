@@ -37,7 +37,7 @@ from keras_shiftguard.detection.report import ShiftReport
 from keras_shiftguard.errors import BadInputError, warn
 from keras_shiftguard.instrument.keras_run import KerasRun
 from keras_shiftguard.instrument.model_inputs import input_shapes
-from keras_shiftguard.instrument.model_outputs import is_dense_prediction, predicts_numbers
+from keras_shiftguard.instrument.model_outputs import predicts_numbers, takes_any_size
 from keras_shiftguard.instrument.processes import is_first_process
 from keras_shiftguard.instrument.undisturbed import undisturbed
 from keras_shiftguard.log.resume import read_state, write_state
@@ -475,7 +475,7 @@ class ShiftGuard(keras.callbacks.Callback):
             self._distinct,
             self._acknowledged,
             ("prediction",) if kind == "prediction" else ("train", "validation"),
-            is_dense_prediction(self.model),
+            takes_any_size(self.model),
         )
         with undisturbed(self.model):
             preprocessing = PreprocessingWatch(

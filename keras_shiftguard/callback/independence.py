@@ -17,7 +17,7 @@ class Independence:
     Args:
         declared: The user's values by stream: a number of samples, or the independent share of
             the samples, in (0, 1]. For other streams, the share is estimated: neighboring
-            samples that are nearly the same count less, and so do batches that came twice.
+            samples that are more alike than others count less, and so do batches that came twice.
 
     Attributes:
         notes: A sentence by stream, for streams whose estimated share is below 1.
@@ -84,15 +84,15 @@ def _number(share: float, profile: InputProfile) -> int:
 
 def _of_neighbours(name: str, profile: InputProfile, stream: Stream, number: int) -> str:
     """Returns the sentence that neighboring samples are alike and count as `number`."""
-    noun, example = "samples", "overlapping windows of a series are"
+    noun, example = "samples", "rows of one subject or overlapping windows of a series"
     if stream.kept_samples:
-        noun, example = "images", "frames of a clip are"
-    alike = f"are nearly the same, as {example}"
+        noun, example = "images", "frames of a clip or slices of a patient"
     if not profile.labels.are_classes:  # without classes, sorted samples cannot be recognized
         sort = "files in the order of their classes" if stream.kept_samples else "sorted rows"
-        alike = f"are alike, as {example}, or {sort}"
+        example = f"{example.replace(' or ', ', ')}, or {sort}"
     return (
-        f"neighbouring {noun} of {stream_name(name)} {alike}: its {profile.num_samples:,} {noun} "
+        f"neighbouring {noun} of {stream_name(name)} are more alike than others, as {example} are: "
+        f"its {profile.num_samples:,} {noun} "
         f"count as {number:,}. If they are independent, pass "
         f"ShiftGuard(distinct_samples={{{name!r}: 1.0}})"
     )

@@ -27,8 +27,10 @@ class Stage:
         is_too_early: Whether the model has learned too little for shifts to cost accuracy.
         is_endless: Whether the epochs do not repeat the same samples.
         measures_costs: Whether costs decide what is an alarm.
-        takes_crops: Whether the model may be trained on crops.
+        may_be_crops: Whether training may be crops: the model takes images of any size, and those
+            of validation are larger.
         has_soft_labels: Whether labels of training are probabilities, perhaps those of a teacher.
+        is_resampled: Whether training has as many samples of each class, and validation has not.
     """
 
     comes_again: bool
@@ -39,8 +41,9 @@ class Stage:
     is_too_early: bool
     is_endless: bool
     measures_costs: bool
-    takes_crops: bool
+    may_be_crops: bool
     has_soft_labels: bool = False
+    is_resampled: bool = False
 
     def is_question(self, finding: Finding, is_new: bool) -> bool:
         """Whether a finding on validation and training raises no alarm yet.
@@ -56,6 +59,7 @@ class Stage:
             or self._is_explained_by_known_augmentation(finding)
             or self._may_be_crops(finding)
             or self._counts_soft_labels(finding)
+            or self._is_explained_by_resampling(finding)
             or self._must_be_found_again(finding, is_new)
         )
 
@@ -132,9 +136,9 @@ class Stage:
         return not (finding.harmless or finding.is_sure)
 
     def _may_be_crops(self, finding: Finding) -> bool:
-        """All images have another size than those of training, which may be crops."""
+        """All images are larger than those of training, which may be crops."""
         is_size = "/" not in finding.feature and finding.family == "resolution"
-        return self.takes_crops and is_size
+        return self.may_be_crops and is_size
 
     def _counts_soft_labels(self, finding: Finding) -> bool:
         """The class mix of training is that of its largest probabilities.
@@ -143,14 +147,25 @@ class Stage:
         """
         return self.has_soft_labels and finding.family == "label"
 
+    def _is_explained_by_resampling(self, finding: Finding) -> bool:
+        """Training was resampled so that its classes are equally frequent, and validation was not.
+
+        This is a usual answer to rare classes. The model is then right less often on the frequent
+        classes, which is meant.
+        """
+        return self.is_resampled and finding.family == "label"
+
     def _must_be_found_again(self, finding: Finding, is_new: bool) -> bool:
         """The cost is small, or the images are misplaced, and the model may only begin to learn.
 
         Augmentation that zooms or moves images to one side also makes a new model do better on
-        images that are moved back.
+        images that are moved back. A model that has just begun to learn often prefers one class, so
+        another class mix costs accuracy until it has learned more.
         """
-        if not (self.comes_again and is_new) or finding.kind != "covariate":
+        if not (self.comes_again and is_new) or finding.kind not in ("covariate", "label"):
             return False
+        if finding.kind == "label" and finding.cost is not None:
+            return not finding.harmless
         if finding.cost is None or finding.harmless:
             return False
         return finding.cost < LARGE_COST or finding.family == "geometry"

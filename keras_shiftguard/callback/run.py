@@ -518,7 +518,7 @@ class Run:
         corrected = self.preprocessing.corrected if self.kind != "prediction" else set()
         lines = [
             preprocessing_line(self.diagnosis if self.preprocessing.sees_images else None),
-            shift_lines(self.shift.report, self.shift.unhandled),
+            shift_lines(self.shift.report, self.shift.unhandled, self.shift.was_withdrawn),
             correction_line(corrected),
         ]
         return "\n".join(line for line in lines if line)

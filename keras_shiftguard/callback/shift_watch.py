@@ -28,6 +28,7 @@ from keras_shiftguard.errors import ShiftDetectedError, warn
 from keras_shiftguard.profiles import InputProfile, OutputSummary
 from tensorboard_plugin_shiftguard.metadata import FIRST_EPOCH
 
+MIN_OF_CLASS = 20  # with fewer samples of a class, equal numbers may be chance
 SHARE_OF_ALPHA = 0.1  # share of `alpha` for the finding that augmentation is on in validation
 # Smaller differences, in standard deviations, may be chance if only few samples are independent.
 MAX_BY_CHANCE = 1.0
@@ -59,8 +60,8 @@ class ShiftWatch:
         distinct_samples: How many independent samples the streams have, see `Independence`.
         known: Shifts that the user acknowledged, which raise no alarm.
         streams: Names of the streams of the run; `("prediction",)` for `model.predict`.
-        takes_crops: Whether the model may be trained on crops: then validation images of another
-            size than those of training are a question, and no alarm.
+        takes_any_size: Whether the model takes images of any size, so that it may be trained on
+            crops: then larger images of validation are a question, and no alarm.
 
     Attributes:
         report: The latest report; None before the first comparison.
@@ -87,9 +88,9 @@ class ShiftWatch:
         distinct_samples: Mapping[str, int | float] | None = None,
         known: Sequence[Acknowledgement] = (),
         streams: Sequence[str] = ("train", "validation"),
-        takes_crops: bool = False,
+        takes_any_size: bool = False,
     ) -> None:
-        self.takes_crops = takes_crops
+        self.takes_any_size = takes_any_size
         self.on_shift = on_shift
         self.tolerance = tolerance
         self.reference = reference
@@ -261,9 +262,11 @@ class ShiftWatch:
             is_too_early=self.is_too_early,
             is_endless=self.distinct_samples is not None,
             measures_costs=self.tolerance is not None,
-            takes_crops=self.takes_crops,
+            may_be_crops=self.takes_any_size and self._has_larger_images(),
             has_soft_labels=self.has_soft_labels,
+            is_resampled=self._is_resampled(),
         )
+        self._expect_resampled(stage.is_resampled)
         self._monitor.mark_open(
             "validation", "train", lambda found: stage.is_question(found, self._is_new(found))
         )
@@ -280,14 +283,49 @@ class ShiftWatch:
         )
         self._renew_report()
 
+    def _pair(self) -> Pair | None:
+        """Returns the latest comparison of validation with training; None without one."""
+        pairs = {(pair.stream, pair.against): pair for pair in self._monitor.pairs}
+        return pairs.get(("validation", "train"))
+
+    def _has_larger_images(self) -> bool:
+        """Whether all images of validation are larger than those of training, in each input."""
+        if (pair := self._pair()) is None:
+            return False
+        before, now = pair.reference.inputs, pair.current.inputs
+        images = [name for name in before.keys() & now.keys() if now[name].is_image]
+        return bool(images) and all(
+            min(now[name].smallest_size) >= max(before[name].largest_size) for name in images
+        )
+
+    def _is_resampled(self) -> bool:
+        """Whether training has as many samples of each class, which validation has not.
+
+        The numbers of training are more equal than chance makes them.
+        """
+        if (pair := self._pair()) is None:
+            return False
+        labels = pair.reference.labels, pair.current.labels
+        if not all(each.are_classes for each in labels):
+            return False
+        train, validation = (each.counts[each.counts > 0] for each in labels)
+        are_many = len(train) > 1 and train.min() >= MIN_OF_CLASS
+        return bool(are_many and np.ptp(train) <= 1 < np.ptp(validation))
+
+    def _expect_resampled(self, is_resampled: bool) -> None:
+        """Marks another class mix of validation as expected if training was resampled."""
+        pair = self._pair()
+        found = None if pair is None else pair.findings.get("labels")
+        if is_resampled and found is not None and found.family == "label" and not found.expected:
+            self.replace(replace(found, expected=True))
+
     @property
     def _loses_nothing(self) -> bool:
         """Whether validation differs from training, and the costs of that are harmless.
 
         A cost that augmentation hides counts: the model is right more often on validation.
         """
-        pairs = {(pair.stream, pair.against): pair for pair in self._monitor.pairs}
-        pair = pairs.get(("validation", "train"))
+        pair = self._pair()
         costs = (
             []
             if pair is None
@@ -371,10 +409,17 @@ class ShiftWatch:
         lines = [f"  - {plain_sentence(finding)}" for finding in worst]
         more = len(alarms) - len(worst)
         lines += [f"  ... and {more} more in `guard.report`"] if more else []
+        if not self.independence.declared and any(map(_may_be_few, alarms)):
+            lines.append(f"  {BELONG_TOGETHER}.")
         stops = self.on_shift == "stop" and in_fit
         end = ["Training stops after this epoch (on_shift='stop')."] if stops else []
         warn("\n".join(["ShiftGuard found a shift:", *lines, *end]))
         return stops
+
+    @property
+    def was_withdrawn(self) -> bool:
+        """Whether there was an alarm, and none is left."""
+        return bool(self._handled) and self.report is not None and not self.report.shifted
 
     @property
     def unhandled(self) -> list[Finding]:

@@ -284,7 +284,8 @@ class CollectedTests:
             sentences.stream_name(self.names.against),
         )
         note = frequencies.cannot_judge(what, streams, test)
-        if note is not None:
+        # The streams are hardly larger than their first epochs, which get no note of their own.
+        if note is not None and self.names.against != FIRST_EPOCH:
             self.notes.append(note)
 
         def finding(member: int) -> Finding:
@@ -298,7 +299,8 @@ class CollectedTests:
                 since=None,
                 **self.names._asdict(),
                 negligible=test.effect_size < NEGLIGIBLE,
-                explanation=sentences.classes_differ(what, test, *self.names),
+                explanation=sentences.classes_differ(what, test, *self.names)
+                + (sentences.lacks_classes(test, *self.names) if kind == "label" else ""),
             )
 
         self.families.append(Family(role, source, np.array([test.p_value]), finding))

@@ -48,6 +48,8 @@ def in_a_sentence(finding: Finding) -> str:
         text += f" (acknowledged: {finding.acknowledged})"
     elif finding.negligible:
         text += " (present, negligible)"
+    elif finding.expected and finding.family == "label":
+        text += " (expected: training has as many samples of each class, as resampling makes them)"
     elif finding.expected and not finding.matters:
         text += " (expected: augmentation)"
     elif finding.cost_words and not finding.is_question:

@@ -14,6 +14,7 @@ from keras_shiftguard.detection.attribute_words import ADJECTIVES, LABELS, headi
 from keras_shiftguard.detection.two_sample.frequencies import FrequencyTest
 from keras_shiftguard.profiles import FeatureTable
 
+USUAL_SHARE = 0.05  # a class that is at least so frequent should be in validation as well
 MAX_CLASSES_NAMED = 3  # largest number of classes that a sentence names
 _IN_PLACE = ", and those of {} are not"  # the end of a sentence on misplaced images
 
@@ -155,6 +156,23 @@ def classes_differ(what: str, test: FrequencyTest, stream: str, against: str) ->
         f"{stream_name(against)}{shares}; {percent(test.total_variation)} of the "
         f"{stream_name(stream)} {what} would have to be of another {noun} to match "
         f"{stream_name(against)}, effect size {test.effect_size:.2g} (Cohen's w)"
+    )
+
+
+def lacks_classes(test: FrequencyTest, stream: str, against: str) -> str:
+    """Returns words for usual classes of training that validation lacks; "" if it lacks none.
+
+    Keras's `validation_split` takes the last samples, which are all of one class if they are sorted
+    by class.
+    """
+    lacking = np.flatnonzero((test.shares[0] == 0) & (test.shares[1] >= USUAL_SHARE))
+    if stream != "validation" or against != "train" or not len(lacking):
+        return ""
+    names = some_of([str(i) for i in lacking[:MAX_CLASSES_NAMED]], len(lacking))
+    noun = "class" if len(lacking) == 1 else "classes"
+    return (
+        f"; validation lacks {noun} {names}: `validation_split` takes the last samples, so shuffle "
+        "samples that are sorted by class"
     )
 
 

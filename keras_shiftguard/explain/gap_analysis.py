@@ -28,6 +28,7 @@ from keras_shiftguard.explain.report import (
 )
 from keras_shiftguard.explain.samples import Samples
 from keras_shiftguard.explain.shapley import shapley_shares
+from keras_shiftguard.explain.shift_cost import has_learnt
 
 SEED = 21
 WRONG = (PREPROCESSING, CHANNEL_ORDER, COLUMN_ORDER)  # causes that are faults of a pipeline
@@ -36,6 +37,11 @@ OVERFITTING = (
     "data does not differ from the reference in anything that was measured. If the model was "
     "trained on the reference, the unexplained {points:.1f} points ({low:.1f} to {high:.1f}) are "
     "overfitting: pass held-out data as `reference`."
+)
+NO_SKILL = (
+    "data does not differ from the reference in anything that was measured, but the model is "
+    "hardly better than chance on it. Check the labels, and the order of the classes and of the "
+    "columns: overfitting would rarely explain the {points:.1f} points ({low:.1f} to {high:.1f})."
 )
 
 
@@ -117,7 +123,7 @@ class GapAnalysis:
         rest = gap - sum(row.points for row in rows)
         rows.append(GapRow(UNEXPLAINED, rest, interval(left.draws), measured + rest, "rest"))
         ends = self._interval(scores[0], predictions[0], target, by_set)
-        doubt = self._doubt(remainder, ends, left, len(rows) > 1)
+        doubt = self._doubt(remainder, predictions[-1], ends, left, len(rows) > 1)
         notes = self._all_notes(predictions[0])
         return GapReport(
             tuple(rows),
@@ -132,7 +138,12 @@ class GapAnalysis:
         )
 
     def _doubt(
-        self, remainder: Remainder, ends: tuple[float, float], left: Accuracies, causes: bool
+        self,
+        remainder: Remainder,
+        predictions: Predictions,
+        ends: tuple[float, float],
+        left: Accuracies,
+        causes: bool,
     ) -> str:
         """Returns a sentence that says why the report may mislead; "" if there is no such reason.
 
@@ -140,8 +151,8 @@ class GapAnalysis:
         wrong after a shift. With labels, overfitting is often the cause of a gap between data sets
         that do not differ.
 
-        `ends` is the 95 % interval of the gap, `left` the part that no cause explains, and
-        `causes` whether any cause was found.
+        `predictions` are those with all exact causes removed, `ends` is the 95 % interval of the
+        gap, `left` the part that no cause explains, and `causes` whether any cause was found.
         """
         is_gap, labels = ends[0] > 0, self.samples.labels
         wrong = [c for c in self.views.causes if c.cause in WRONG]
@@ -155,7 +166,9 @@ class GapAnalysis:
             if float(np.percentile(left.draws, 2.5)) > 0 and remainder.largest_difference() is None:
                 lead = "Apart from these causes, the" if causes else "The"
                 low, high = (100 * end for end in interval(left.draws))
-                told = OVERFITTING.format(points=100 * float(left.point), low=low, high=high)
+                numbers = {"points": 100 * float(left.point), "low": low, "high": high}
+                learned = has_learnt(self._score(predictions) > 0.5, labels)
+                told = (OVERFITTING if learned else NO_SKILL).format(**numbers)
                 return f"{lead} {told}"
         return ""
 

@@ -199,19 +199,16 @@ def is_classifier(model: keras.Model, width: int | None = None, loss: Any = None
     return (width or _width(model)) > 1 if declared is None else declared
 
 
-def is_dense_prediction(model: keras.Model) -> bool:
-    """Whether the model takes images of any size and returns an output for each place in them.
+def takes_any_size(model: keras.Model) -> bool:
+    """Whether the model takes images of any size, as networks for segmentation do.
 
-    Segmentation, depth and denoising are such predictions. They are often trained on crops.
+    Such networks are often trained on crops. Classifiers with global pooling may be, too: they are
+    more accurate on images that are a little larger than those of training.
+
+    Reference: Touvron et al., "Fixing the train-test resolution discrepancy", NeurIPS 2019.
     """
     shapes = list(input_shapes(model).values())
-    try:
-        shapes.append(_output_shape(model))
-    except Exception:  # the user's own model may raise anything
-        return False
-    return len(shapes) > 1 and all(
-        isinstance(shape, tuple) and len(shape) > 3 and None in shape[1:] for shape in shapes
-    )
+    return bool(shapes) and all(len(shape) > 3 and None in shape[1:] for shape in shapes)
 
 
 def predicts_numbers(model: keras.Model) -> bool:

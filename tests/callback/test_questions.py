@@ -18,7 +18,7 @@ PLAIN = Stage(
     is_too_early=False,
     is_endless=False,
     measures_costs=True,
-    takes_crops=False,
+    may_be_crops=False,
 )
 FIRST = replace(PLAIN, is_first_visit=True, is_unaugmented=False)
 ALIKE = ("relabelled", None, "concept", 0.2, "concept")  # labels of training seem wrong
@@ -63,6 +63,11 @@ def finding(family="noise", cost=None, feature="noise", effect=1.0, kind="covari
             True,
         ),
         (AUGMENTED, finding("label", 0.2, kind="label"), False, False),
+        # A model that begins to learn often prefers one class, so a class mix must cost twice.
+        (PLAIN, finding("label", 0.2, kind="label"), True, True),
+        (replace(PLAIN, comes_again=False), finding("label", 0.2, kind="label"), True, False),
+        (replace(PLAIN, is_resampled=True), finding("label", 0.2, kind="label"), False, True),
+        (replace(PLAIN, is_resampled=True), finding(cost=0.2), False, False),
         # Crops make the classes of training look more alike, as wrong labels do.
         (FIRST, finding(*ALIKE), False, True),
         (replace(FIRST, comes_again=False), finding(*ALIKE), False, True),
@@ -81,7 +86,7 @@ def test_images_of_another_size_may_be_crops():
         "input", "covariate", "resolution", 3.0, (2.9, 3.1), 1e-9, "validation", "train", 1,
         "Validation images are larger",
     )  # fmt: skip
-    assert replace(PLAIN, takes_crops=True).is_question(size, False)
+    assert replace(PLAIN, may_be_crops=True).is_question(size, False)
     assert not PLAIN.is_question(size, False)
 
 

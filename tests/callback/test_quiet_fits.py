@@ -504,3 +504,56 @@ def test_a_model_remembers_that_its_training_was_augmented(is_augmented, tmp_pat
     assert any(note.startswith("reference is augmented") for note in right.notes) == is_augmented
     assert any(note.startswith("current is augmented") for note in noisy.notes) == is_augmented
     assert sg.compare(path, 255 * other).shifted
+
+
+def rare(rng, size):
+    """Returns rows of which a tenth is of class 1."""
+    y = (rng.random(size) < 0.1).astype("int32")
+    return (rng.normal(size=(size, 30)) + 0.5 * y[:, None]).astype("float32"), y
+
+
+@pytest.mark.backend
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_training_with_as_many_samples_of_each_class_is_right(seed):
+    """The frequent class was undersampled in training, and validation has the natural mix."""
+    rng = np.random.default_rng(seed)
+    x, y = rare(rng, 5000)
+    validation = rare(rng, 1000)
+    few = int(y.sum())
+    chosen = np.r_[np.flatnonzero(y == 1), np.flatnonzero(y == 0)[:few]]
+    chosen = rng.permutation(chosen)
+    guard, model = quiet_guard(), network(units=16, rate=1e-2)
+    options = {"epochs": 4, "validation_data": validation, "callbacks": [guard], "verbose": 0}
+    model.fit(x[chosen], y[chosen], **options)
+    (mix,) = (f for f in guard.report.findings if f.family == "label")
+    assert mix.expected and not mix.matters
+    assert "expected: training has as many samples of each class" in str(guard.report)
+    # Three samples more are enough to be a natural mix.
+    other, more = (
+        sg.ShiftGuard(verbose=0, on_shift="ignore"),
+        np.r_[chosen, np.flatnonzero(y == 0)[few : few + 3]],
+    )
+    network(units=16, rate=1e-2).fit(x[more], y[more], **{**options, "callbacks": [other]})
+    (mix,) = (f for f in other.report.findings if f.family == "label")
+    assert not mix.expected
+
+
+def test_a_classifier_may_be_trained_on_smaller_images():
+    """A little larger images at test time make a network with global pooling more accurate."""
+    layers, rng = keras.layers, np.random.default_rng(0)
+    x, y = load_digits(return_X_y=True)
+    x = (x.reshape(-1, 8, 8, 1) / 16).astype("float32").repeat(3, axis=1).repeat(3, axis=2)
+    found = []
+    for small, large in ((20, 24), (24, 20)):
+        keras.utils.set_random_seed(0)
+        convolution = layers.Conv2D(8, 3, activation="relu")
+        pooling, head = layers.GlobalAveragePooling2D(), layers.Dense(10, "softmax")
+        model = keras.Sequential([keras.Input((None, None, 1)), convolution, pooling, head])
+        model.compile("adam", "sparse_categorical_crossentropy")
+        guard = sg.ShiftGuard(verbose=0, on_shift="ignore")
+        cut = rng.integers(0, 5)
+        train, validation = x[:900, :small, :small], x[900:, :large, :large]
+        options = {"validation_data": (validation, y[900:]), "callbacks": [guard], "verbose": 0}
+        model.fit(np.roll(train, cut, axis=1), y[:900], epochs=2, **options)
+        found += [f for f in guard.report.findings if f.family == "resolution"]
+    assert [f.matters for f in found] == [False, True] and found[0].is_question

@@ -90,3 +90,21 @@ def test_overlapping_windows_of_noise_count_less():
     assert 0.3 / 48 < independent_share(windows, None) < 1.3 / 48
     assert independent_share(rng.permutation(windows), None) == 1.0
     assert independent_share(windows[::48], None) == 1.0  # they do not overlap
+
+
+@pytest.mark.parametrize("size", [3, 10, 25])
+@pytest.mark.parametrize("alike", [0.2, 0.36, 0.9])
+def test_rows_of_subjects_count_by_their_design_effect(size, alike):
+    """Kish: `1 + (size - 1) * alike`, where `alike` is the correlation of two rows of a subject."""
+    shares = []
+    for seed in range(9):
+        rng = np.random.default_rng(seed)
+        own = rng.normal(0, np.sqrt(alike / (1 - alike)), (600 // size, 6)).repeat(size, axis=0)
+        shares.append(independent_share(own + rng.normal(size=own.shape), None))
+    assert np.median(shares) == pytest.approx(1 / (1 + (size - 1) * alike), rel=0.35)
+
+
+@pytest.mark.parametrize("columns", [3, 50])
+def test_independent_rows_count_in_full(columns):
+    rows = [np.random.default_rng(seed).normal(size=(200, columns)) for seed in range(30)]
+    assert sum(independent_share(x, None) < 1 for x in rows) <= 1

@@ -157,3 +157,12 @@ def test_an_integer_table_has_entries_and_no_length():
     assert "with fewer entries that are not 0: mean number 4 against 5" in text
     text = differs("length", "location", (4.0, 1.0), (5.0, 1.0), what="samples")
     assert "are shorter: mean length 4 against 5" in text
+
+
+def test_classes_that_validation_lacks():
+    test = compare_frequencies(np.array([0, 100]), np.array([500, 500]))
+    words = sentences.lacks_classes(test, "validation", "train")
+    assert words.startswith("; validation lacks class 0: `validation_split` takes the last samples")
+    assert sentences.lacks_classes(test, "target", "train") == ""
+    both = compare_frequencies(np.array([10, 90]), np.array([500, 500]))
+    assert sentences.lacks_classes(both, "validation", "train") == ""

@@ -281,3 +281,13 @@ def test_columns_have_no_brightness_and_ids_no_levels(dtype):
     repair = level_repair(network, [other], [other], summary, np.ones(100))
     assert (repair is None) == (dtype == "int32")
     assert repair is None or repair.detail.startswith("mean and deviation of each column")
+
+
+def test_a_gap_without_skill_points_to_labels_and_columns():
+    """Columns in reverse order look alike here, and overfitting does not explain 50 % right."""
+    x = np.random.default_rng(0).normal(size=(800, 4)).astype("float32")
+    y = (x[:, 0] > 0).astype("int64")
+    model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(1, "sigmoid")])
+    model.layers[0].set_weights([np.array([[3.0], [0], [0], [0]]), np.zeros(1)])
+    report = sg.explain_gap(model, (x[400:, ::-1].copy(), y[400:]), reference=(x[:400], y[:400]))
+    assert "the order of the classes and of the columns" in str(report)

@@ -8,9 +8,13 @@ import numpy as np
 
 SIDE = 16  # pixels a side of the reduced images that are compared
 MIN_PAIRS = 20  # smallest number of near pairs and of distant pairs; each pair is of one class
-# Neighbors count as dependent if the distance between them is smaller by at least this share than
-# the distance between distant images of the same class.
-MIN_NEARER = 0.3
+# Neighbors count as dependent if the distance between them is smaller than the distance between
+# distant images of the same class by at least MIN_NEARER_SURELY, or by at least MIN_NEARER and
+# SIGMAS standard errors.
+MIN_NEARER_SURELY, MIN_NEARER, SIGMAS = 0.3, 0.1, 4.0
+MIN_LEFT = (
+    0.1  # samples are dependent up to the lag at which this part of their correlation is left
+)
 
 
 def independent_share(
@@ -45,25 +49,60 @@ def independent_share(
         # mean and spread, and these are what is compared between streams.
         views.append(_standardised(_in_time(images)))
     ids = np.zeros(n, int) if labels is None else np.asarray(labels)
-    near, far = np.arange(n - 1), np.arange(n - n // 2)
-    if positions is not None:
-        near = near[np.diff(positions) == 1]
-    pairs = (near[ids[near] == ids[near + 1]], 1), (far[ids[far] == ids[far + n // 2]], n // 2)
-    if any(len(start) < MIN_PAIRS for start, _ in pairs):
+    at = np.arange(n) if positions is None else np.asarray(positions)
+    return min(_share(x, ids, at) for x in views)
+
+
+def _share(x: np.ndarray, ids: np.ndarray, at: np.ndarray) -> float:
+    """Returns the independent share of rows, from the distances of near and of distant pairs.
+
+    The share is one divided by one plus twice the sum of the autocorrelations (Kish's design effect
+    for groups of rows, one after another).
+
+    Args:
+        x: The rows in the order of the stream, `(samples, numbers)`.
+        ids: Class ids, `(samples,)`.
+        at: Positions of the rows in the stream, `(samples,)`.
+    """
+    n = len(x)
+    far = np.arange(n - n // 2)
+    far = far[ids[far] == ids[far + n // 2]]
+    if len(far) < MIN_PAIRS:
         return 1.0
-    return min(_share(x, pairs) for x in views)
-
-
-def _share(x: np.ndarray, pairs: tuple[tuple[np.ndarray, int], ...]) -> float:
-    """Returns the independent share of rows, from the distances of near and of distant pairs."""
-    distances = [((x[start] - x[start + lag]) ** 2).mean() for start, lag in pairs]
-    if not distances[1]:
+    distant = ((x[far] - x[far + n // 2]) ** 2).mean()
+    if not distant:
         return 1.0  # all rows are identical, so neighbors are no more alike than others
-    nearer = 1 - distances[0] / distances[1]
-    if nearer < MIN_NEARER:
-        return 1.0
-    # Effective sample size of a series with this correlation of neighbors, as a share.
-    return float((1 - nearer) / (1 + nearer))
+    dimension = _dimension(x)
+    first, total, last = 0.0, 0.0, 0.0
+    for lag in range(1, n // 4 + 1):
+        start = np.arange(n - lag)
+        start = start[(ids[start] == ids[start + lag]) & (at[start + lag] - at[start] == lag)]
+        if len(start) < MIN_PAIRS:
+            # Too few rows with this distance are kept, so a series with this first correlation is
+            # assumed.
+            total += last * first / max(1 - first, 1e-6)
+            break
+        last = float(1 - ((x[start] - x[start + lag]) ** 2).mean() / distant)
+        error = 1 / np.sqrt(len(start) * dimension)  # standard error for independent rows
+        if lag == 1:
+            first = last
+            least = min(MIN_NEARER_SURELY, max(MIN_NEARER, SIGMAS * error))
+        else:
+            least = max(MIN_LEFT * first, error)
+        if last < least:
+            break
+        total += last
+    else:
+        # The rows are sorted, or they drift: this says little about the number of independent ones.
+        total = first / max(1 - first, 1e-6)
+    return 1 / (1 + 2 * total)
+
+
+def _dimension(x: np.ndarray) -> float:
+    """Returns in how many directions rows vary about equally: their participation ratio."""
+    centered = x - x.mean(axis=0)
+    products = centered @ centered.T
+    return float(np.trace(products) ** 2 / max(float(np.square(products).sum()), 1e-30))
 
 
 def _in_time(sequences: np.ndarray) -> np.ndarray:

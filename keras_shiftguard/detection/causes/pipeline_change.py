@@ -23,6 +23,7 @@ from keras_shiftguard.detection.causes.explanation import (
     listed,
     span_of,
 )
+from keras_shiftguard.detection.causes.inverted import explain_inverted
 from keras_shiftguard.detection.causes.standardised import explain_scaler
 from keras_shiftguard.detection.causes.unit_change import explain_columns
 from keras_shiftguard.detection.sentences import stream_name
@@ -116,7 +117,7 @@ def explain(
         return explain_columns(*columns) or explain_scaler(*columns)
     match = _best(reference, current)
     if match is None:
-        return None
+        return explain_inverted(reference, current, stream, against)
     return Explanation(
         name=match.name,
         sentence=_sentence(match, reference, current, stream, against),

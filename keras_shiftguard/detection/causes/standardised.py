@@ -2,7 +2,8 @@
 
 A scaler such as scikit-learn's `StandardScaler` is fitted on training data, and gives each of their
 columns the mean 0 and the standard deviation 1. In a stream that did not go through it, each column
-has another mean and another deviation.
+has another mean and another deviation. In a stream that went through `MinMaxScaler` instead, each
+column lies in 0..1.
 """
 
 import numpy as np
@@ -22,6 +23,9 @@ MIN_COLUMNS = 3  # standardized columns that a stream must have; one or two may 
 # At least MIN_STANDARDISED of the columns are standardized in one stream (one-hot columns are often
 # left as they are), and at least MIN_OTHERS of these columns are not standardized in the other.
 MIN_STANDARDISED, MIN_OTHERS = 0.3, 0.6
+# Values scaled to 0..1 may be this far outside if the scaler was fitted on other rows. In most
+# columns they fill at least MIN_FILLED of the range.
+MAX_OUTSIDE, MIN_FILLED = 0.2, 0.6
 
 
 def explain_scaler(
@@ -45,11 +49,12 @@ def explain_scaler(
     scale = np.where(near, current.std / np.where(near, reference.std, 1.0), 1.0)
     offset = np.where(near, current.mean - reference.mean * scale, 0.0)
     effect = float(np.max(np.abs(current.mean - reference.mean)[used] / reference.std[used]))
+    how = "scaled to 0..1" if _is_min_max(other[0], near) else "not"
     return Explanation(
         name="not standardised",
         sentence=(
             f"The columns of {scaled[1]} are standardised (mean 0, standard deviation 1), and "
-            f"those of {other[1]} are not (range {span_of(other[0])} against "
+            f"those of {other[1]} are {how} (range {span_of(other[0])} against "
             f"{span_of(scaled[0])}): fit one scaler on training, and apply it to both."
         ),
         scale=scale,
@@ -70,10 +75,21 @@ def _standardised(scaled: InputSummary, other: InputSummary, used: np.ndarray) -
     near = used & (np.abs(scaled.mean) < limit) & (np.abs(_width(scaled)) < limit)
     width = _width(other)
     far = near & ((np.abs(other.mean) > FAR_MEAN) | (np.abs(width) > FAR_WIDTH))
-    enough = near.sum() >= max(MIN_COLUMNS, MIN_STANDARDISED * used.sum())
-    if enough and far.sum() >= MIN_OTHERS * near.sum() and np.ptp(width[far]) > FAR_WIDTH:
+    none = np.zeros(len(near), bool)
+    if near.sum() < max(MIN_COLUMNS, MIN_STANDARDISED * used.sum()):
+        return none
+    if _is_min_max(other, near) and not _is_min_max(scaled, near):
         return np.asarray(near)
-    return np.zeros(len(near), bool)
+    is_other = far.sum() >= MIN_OTHERS * near.sum() and np.ptp(width[far]) > FAR_WIDTH
+    return np.asarray(near) if is_other else none
+
+
+def _is_min_max(summary: InputSummary, columns: np.ndarray) -> bool:
+    """Whether the values of some columns, `(columns,)`, were scaled to 0..1."""
+    low, high = summary.minimum[columns], summary.maximum[columns]
+    if not len(low) or low.min() < -MAX_OUTSIDE or high.max() > 1 + MAX_OUTSIDE:
+        return False
+    return float((high - low >= MIN_FILLED).mean()) >= MIN_OTHERS
 
 
 def _width(summary: InputSummary) -> np.ndarray:

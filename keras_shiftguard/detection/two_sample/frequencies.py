@@ -151,10 +151,11 @@ def cannot_judge(what: str, streams: tuple[str, str], test: FrequencyTest) -> st
     if needed is None:
         return None
     smaller = int(np.argmin(test.num_samples))
+    noun = "values" if what == "tokens" else "classes"
     return (
         f"{what}: {int(test.num_samples[smaller]):,} samples in {streams[smaller]} over "
-        f"{test.num_classes:,} classes cannot judge whether their mix changed (a fifth of the "
-        f"classes could be missing); that needs about {_rounded(needed[0]):,}"
+        f"{test.num_classes:,} {noun} cannot judge whether their mix changed (a fifth of the "
+        f"{noun} could be missing); that needs about {_rounded(needed[0]):,}"
         + (" in each stream" if needed[1] else "")
     )
 
