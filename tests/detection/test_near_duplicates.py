@@ -104,6 +104,14 @@ def test_rows_of_subjects_count_by_their_design_effect(size, alike):
     assert np.median(shares) == pytest.approx(1 / (1 + (size - 1) * alike), rel=0.35)
 
 
+def test_sorted_rows_do_not_count_as_a_few():
+    """Without class ids, rows that are sorted by class are alike over long distances."""
+    rng = np.random.default_rng(0)
+    classes = rng.normal(size=(6, 5)).repeat(100, axis=0) + rng.normal(size=(600, 5))
+    assert 0.2 < independent_share(classes, None) < 0.6
+    assert independent_share(classes, np.arange(6).repeat(100)) == 1.0
+
+
 @pytest.mark.parametrize("columns", [3, 50])
 def test_independent_rows_count_in_full(columns):
     rows = [np.random.default_rng(seed).normal(size=(200, columns)) for seed in range(30)]

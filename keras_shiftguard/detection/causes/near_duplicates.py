@@ -9,12 +9,11 @@ import numpy as np
 SIDE = 16  # pixels a side of the reduced images that are compared
 MIN_PAIRS = 20  # smallest number of near pairs and of distant pairs; each pair is of one class
 # Neighbors count as dependent if the distance between them is smaller than the distance between
-# distant images of the same class by at least MIN_NEARER_SURELY, or by at least MIN_NEARER and
-# SIGMAS standard errors.
-MIN_NEARER_SURELY, MIN_NEARER, SIGMAS = 0.3, 0.1, 4.0
-MIN_LEFT = (
-    0.1  # samples are dependent up to the lag at which this part of their correlation is left
-)
+# distant images of the same class, by at least this share and so many standard errors.
+MIN_NEARER, SIGMAS = 0.1, 4.0
+MAX_LAG = 64  # samples that are alike over longer distances are sorted, or drift
+# Samples are dependent up to the distance at which this part of their correlation is left.
+MIN_LEFT = 0.1
 
 
 def independent_share(
@@ -74,7 +73,7 @@ def _share(x: np.ndarray, ids: np.ndarray, at: np.ndarray) -> float:
         return 1.0  # all rows are identical, so neighbors are no more alike than others
     dimension = _dimension(x)
     first, total, last = 0.0, 0.0, 0.0
-    for lag in range(1, n // 4 + 1):
+    for lag in range(1, min(n // 4, MAX_LAG) + 1):
         start = np.arange(n - lag)
         start = start[(ids[start] == ids[start + lag]) & (at[start + lag] - at[start] == lag)]
         if len(start) < MIN_PAIRS:
@@ -86,7 +85,7 @@ def _share(x: np.ndarray, ids: np.ndarray, at: np.ndarray) -> float:
         error = 1 / np.sqrt(len(start) * dimension)  # standard error for independent rows
         if lag == 1:
             first = last
-            least = min(MIN_NEARER_SURELY, max(MIN_NEARER, SIGMAS * error))
+            least = max(MIN_NEARER, SIGMAS * error)
         else:
             least = max(MIN_LEFT * first, error)
         if last < least:
