@@ -137,8 +137,7 @@ class Stage:
 
     def _may_be_crops(self, finding: Finding) -> bool:
         """All images are larger than those of training, which may be crops."""
-        is_size = "/" not in finding.feature and finding.family == "resolution"
-        return self.may_be_crops and is_size
+        return self.may_be_crops and is_size(finding)
 
     def _counts_soft_labels(self, finding: Finding) -> bool:
         """The class mix of training is that of its largest probabilities.
@@ -169,6 +168,11 @@ class Stage:
         if finding.cost is None or finding.harmless:
             return False
         return finding.cost < LARGE_COST or finding.family == "geometry"
+
+
+def is_size(finding: Finding) -> bool:
+    """Whether a finding says that all images have another size."""
+    return "/" not in finding.feature and finding.family == "resolution"
 
 
 def _blames_training_labels(finding: Finding) -> bool:

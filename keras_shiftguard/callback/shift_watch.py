@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from keras_shiftguard.callback.independence import Independence
-from keras_shiftguard.callback.questions import Stage
+from keras_shiftguard.callback.questions import Stage, is_size
 from keras_shiftguard.detection.acknowledged import Acknowledgement
 from keras_shiftguard.detection.causes.augmented import looks_augmented
 from keras_shiftguard.detection.causes.same_samples import (
@@ -279,7 +279,10 @@ class ShiftWatch:
         self._monitor.mark_open(
             "train",
             FIRST_EPOCH,
-            lambda found: moves and stage.is_change_of_augmentation(found, harmless),
+            lambda found: (
+                (moves and stage.is_change_of_augmentation(found, harmless))
+                or (self.takes_any_size and is_size(found))
+            ),
         )
         self._renew_report()
 

@@ -54,6 +54,8 @@ def in_a_sentence(finding: Finding) -> str:
         text += " (expected: augmentation)"
     elif finding.cost_words and not finding.is_question:
         text += f" ({finding.cost_words})"
+    elif finding.is_question and finding.against == FIRST_EPOCH:
+        text += " (no alarm: augmentation or growing images may explain it)"
     elif finding.is_question and finding.family == "label":
         text += (
             " (no alarm so far: its cost is not clear yet, or labels of training are "

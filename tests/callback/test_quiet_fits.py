@@ -557,3 +557,57 @@ def test_a_classifier_may_be_trained_on_smaller_images():
         model.fit(np.roll(train, cut, axis=1), y[:900], epochs=2, **options)
         found += [f for f in guard.report.findings if f.family == "resolution"]
     assert [f.matters for f in found] == [False, True] and found[0].is_question
+
+
+def test_training_images_may_grow():
+    """Progressive resizing: the network takes images of any size."""
+    layers = keras.layers
+    x, y = load_digits(return_X_y=True)
+    x = (x[:900].reshape(-1, 8, 8, 1) / 16).astype("float32").repeat(3, axis=1).repeat(3, axis=2)
+
+    class Growing(keras.utils.PyDataset):
+        epochs = 0
+
+        def __len__(self):
+            return 20
+
+        def __getitem__(self, i):
+            part, step = slice(30 * i, 30 * i + 30), 2 if self.epochs < 2 else 1
+            return x[part, ::step, ::step], y[part]
+
+        def on_epoch_end(self):
+            self.epochs += 1
+
+    pooling = layers.GlobalAveragePooling2D()
+    head = [layers.Conv2D(8, 3, activation="relu"), pooling, layers.Dense(10, "softmax")]
+    model = keras.Sequential([keras.Input((None, None, 1)), *head])
+    model.compile("adam", "sparse_categorical_crossentropy")
+    guard = quiet_guard()
+    options = {"validation_data": (x[600:], y[600:900]), "callbacks": [guard], "verbose": 0}
+    model.fit(Growing(), epochs=4, **options)
+    sizes = [f for f in guard.report.findings if f.family == "resolution"]
+    assert "the first epoch" in {f.against for f in sizes} and not guard.report.shifted
+
+
+def test_pairs_of_the_same_images_count_the_images():
+    """Siamese networks see each image in several pairs."""
+    layers, rng = keras.layers, np.random.default_rng(0)
+    x, y = load_digits(return_X_y=True)
+    x = (x.reshape(-1, 8, 8, 1) / 16).astype("float32")
+    order = rng.permutation(len(x))
+
+    def pairs(which, number):
+        first, second = (rng.choice(which, number) for _ in range(2))
+        return [x[first], x[second]], (y[first] == y[second]).astype("float32")
+
+    inputs = [keras.Input((8, 8, 1), name=name) for name in ("one", "other")]
+    embed = keras.Sequential([keras.Input((8, 8, 1)), layers.Flatten(), layers.Dense(8)])
+    distance = keras.ops.abs(embed(inputs[0]) - embed(inputs[1]))
+    model = keras.Model(inputs, layers.Dense(1, "sigmoid")(distance))
+    model.compile("adam", "binary_crossentropy")
+    guard = quiet_guard()
+    train, validation = pairs(order[:1300], 2000), pairs(order[1300:], 800)
+    model.fit(*train, validation_data=validation, epochs=2, callbacks=[guard], verbose=0)
+    counted = guard.profiles["validation"].distinct_samples
+    assert counted == pytest.approx(1 / (1 / 800 + 1 / 497), rel=0.15)
+    assert "has the same images several times" in str(guard.report)
