@@ -13,8 +13,8 @@ from keras_shiftguard.detection.labels.label_findings import POSSIBLY, RELABELLE
 from keras_shiftguard.detection.labels.part_relabelled import Predicted, part_relabelled
 from keras_shiftguard.detection.labels.relabelled import find_relabelling, fit_their_samples
 from keras_shiftguard.detection.labels.unlikely import (
-    MIN_CLASSES,
     MIN_CURRENT_SKILL,
+    MIN_SKILL,
     Ranked,
     has_skill,
     unlikely_labels,
@@ -83,7 +83,7 @@ class LabelWatch:
         may_rank &= max(train.labels.max(), current.labels.max()) < here.shape[1]
         if may_rank:
             self._next_ranks = epoch + max(epoch // 2, 1)
-            may_rank = Ranked.of(here, current.labels).skill >= MIN_CURRENT_SKILL
+            may_rank = Predicted.of(here, current.labels).skill >= MIN_CURRENT_SKILL
         is_unrelated = self._may_be_unrelated(pair)
         if not (is_unrelated or may_rank):
             return  # training, of which more samples are kept, need not be run
@@ -153,7 +153,7 @@ class LabelWatch:
         is_likely = self.is_harder or not all(f.negligible for f in of_labels)
         if not is_likely or self._has_ranked or epoch < self._next_ranks:
             return False
-        if pair.current.labels.counts.size < MIN_CLASSES or epoch > LAST_EPOCH:
+        if epoch > LAST_EPOCH:
             return False
         return self._are_harmless(others, epoch)
 
@@ -190,9 +190,11 @@ class LabelWatch:
         has_learned = has_skill(now, before)
         distinct = min(pair.current.distinct_share, pair.reference.distinct_share)
         part = None
-        if has_learned:
-            predicted = Predicted.of(here, labels), Predicted.of(there, train_labels)
-            part = part_relabelled(*predicted, "validation", "train", distinct)
+        current = Predicted.of(here, labels)
+        # If the names of two of a few classes are exchanged, most predictions are wrong.
+        if current.skill >= MIN_CURRENT_SKILL and before.skill >= MIN_SKILL:
+            reference = Predicted.of(there, train_labels)
+            part = part_relabelled(current, reference, "validation", "train", distinct)
         is_harmless = self._are_harmless(pair.findings.values(), epoch)
         found = part
         if part is None and is_harmless:

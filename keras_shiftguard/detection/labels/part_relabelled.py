@@ -58,6 +58,19 @@ class Predicted:
         k = self.num_classes
         return np.bincount(self.labels * k + self.classes, minlength=k * k).reshape(k, k)
 
+    @property
+    def skill(self) -> float:
+        """Accuracy if labels may be exchanged, from 0 (always the commonest class) to 1.
+
+        Each label stands for the class that is predicted most often for it. If this is the same
+        class for several labels, only the one with the most samples counts.
+        """
+        pairs = self.pairs
+        total, commonest = pairs.sum(), pairs.sum(axis=1).max()
+        right = np.zeros(len(pairs))
+        np.maximum.at(right, pairs.argmax(axis=1), pairs.max(axis=1))
+        return float((right.sum() - commonest) / max(total - commonest, 1))
+
 
 def part_relabelled(
     current: Predicted, reference: Predicted, stream: str, against: str, distinct: float = 1.0

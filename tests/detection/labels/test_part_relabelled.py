@@ -127,3 +127,38 @@ def test_a_relabelled_part_of_validation_is_an_alarm_of_a_fit():
     truth = float(np.mean(y[900:] != wrong[900:]))
     assert finding.cost_interval[0] <= truth <= finding.cost_interval[1]
     assert not [f for f in guard.report.findings if f.kind == "label"]
+
+
+def test_the_skill_does_not_mind_exchanged_labels():
+    labels = np.arange(500) % 5
+    sure = np.ones(500)
+
+    def skill(classes):
+        return Predicted(np.asarray(classes), sure, labels, 5).skill
+
+    exchanged = np.where(labels < 2, 1 - labels, labels)
+    assert skill(labels) == skill(exchanged) == 1.0
+    assert skill(np.zeros(500, int)) == 0.0  # one class for all samples
+    assert skill(np.random.default_rng(0).integers(0, 5, 500)) < 0.1
+    assert 0.7 < skill(np.where(labels == 4, 3, labels)) < 0.8
+
+
+@pytest.mark.backend
+@pytest.mark.parametrize("exchanged", [True, False])
+def test_exchanged_labels_of_two_of_four_classes(exchanged):
+    rng = np.random.default_rng(0)
+    means = 2.0 * rng.normal(size=(4, 8))
+    y = rng.integers(0, 4, 3000)
+    x = (means[y] + rng.normal(size=(3000, 8))).astype("float32")
+    keras.utils.set_random_seed(0)
+    model = keras.Sequential([keras.Input((8,)), keras.layers.Dense(4, "softmax")])
+    model.compile(
+        keras.optimizers.Adam(0.02), "sparse_categorical_crossentropy", metrics=["accuracy"]
+    )
+    guard = sg.ShiftGuard(verbose=0, on_shift="ignore")
+    wrong = np.where(y[2000:] < 2, 1 - y[2000:], y[2000:]) if exchanged else y[2000:]
+    options = {"validation_data": (x[2000:], wrong), "callbacks": [guard], "verbose": 0}
+    model.fit(x[:2000], y[:2000], epochs=3, **options)
+    assert guard.report.shifted == exchanged
+    told = any(words in str(guard.report) for words in ("the other way round", "0 like 1"))
+    assert told == exchanged
