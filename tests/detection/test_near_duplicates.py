@@ -93,7 +93,7 @@ def test_overlapping_windows_of_noise_count_less():
 
 
 @pytest.mark.parametrize("size", [3, 10, 25])
-@pytest.mark.parametrize("alike", [0.2, 0.36, 0.9])
+@pytest.mark.parametrize("alike", [0.36, 0.6, 0.9])
 def test_rows_of_subjects_count_by_their_design_effect(size, alike):
     """Kish: `1 + (size - 1) * alike`, where `alike` is the correlation of two rows of a subject."""
     shares = []

@@ -68,10 +68,9 @@ def _share(x: np.ndarray, ids: np.ndarray, at: np.ndarray) -> float:
     far = far[ids[far] == ids[far + n // 2]]
     if len(far) < MIN_PAIRS:
         return 1.0
-    distant = ((x[far] - x[far + n // 2]) ** 2).mean()
+    distant, distant_error = _mean(x[far], x[far + n // 2])
     if not distant:
         return 1.0  # all rows are identical, so neighbors are no more alike than others
-    dimension = _dimension(x)
     first, total, last = 0.0, 0.0, 0.0
     for lag in range(1, min(n // 4, MAX_LAG) + 1):
         start = np.arange(n - lag)
@@ -81,8 +80,8 @@ def _share(x: np.ndarray, ids: np.ndarray, at: np.ndarray) -> float:
             # assumed.
             total += last * first / max(1 - first, 1e-6)
             break
-        last = float(1 - ((x[start] - x[start + lag]) ** 2).mean() / distant)
-        error = 1 / np.sqrt(len(start) * dimension)  # standard error for independent rows
+        near, near_error = _mean(x[start], x[start + lag])
+        last, error = 1 - near / distant, np.hypot(near_error, distant_error) / distant
         if lag == 1:
             first = last
             least = max(MIN_NEARER, SIGMAS * error)
@@ -94,14 +93,13 @@ def _share(x: np.ndarray, ids: np.ndarray, at: np.ndarray) -> float:
     else:
         # The rows are sorted, or they drift: this says little about the number of independent ones.
         total = first / max(1 - first, 1e-6)
-    return 1 / (1 + 2 * total)
+    return float(1 / (1 + 2 * total))
 
 
-def _dimension(x: np.ndarray) -> float:
-    """Returns in how many directions rows vary about equally: their participation ratio."""
-    centered = x - x.mean(axis=0)
-    products = centered @ centered.T
-    return float(np.trace(products) ** 2 / max(float(np.square(products).sum()), 1e-30))
+def _mean(rows: np.ndarray, others: np.ndarray) -> tuple[float, float]:
+    """Returns the mean squared distance of pairs of rows, and its standard error."""
+    distances = ((rows - others) ** 2).mean(axis=1)
+    return float(distances.mean()), float(distances.std() / np.sqrt(len(distances)))
 
 
 def _in_time(sequences: np.ndarray) -> np.ndarray:
