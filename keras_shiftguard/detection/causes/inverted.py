@@ -5,8 +5,8 @@ Scans have dark strokes on white paper, and data sets such as MNIST bright strok
 
 import numpy as np
 
-from keras_shiftguard.detection.causes.channel_order import QUANTILES, Levels
-from keras_shiftguard.detection.causes.explanation import Explanation, digits, listed
+from keras_shiftguard.detection.causes.channel_order import Levels
+from keras_shiftguard.detection.causes.explanation import Explanation, affine, digits, listed
 from keras_shiftguard.detection.sentences import stream_name
 from keras_shiftguard.profiles import InputSummary
 
@@ -16,7 +16,6 @@ from keras_shiftguard.profiles import InputSummary
 MAX_LEVEL, MAX_WIDTH, MAX_EXTREME, MIN_MOVE = 0.15, 0.1, 0.02, 0.4
 MIN_SAMPLES = 20  # that each stream must have
 MIRRORED = slice(None, None, -1)  # the quantiles of inverted values come in reverse order
-assert np.allclose(np.add(QUANTILES, QUANTILES[MIRRORED]), 1)
 
 
 def explain_inverted(
@@ -48,9 +47,10 @@ def explain_inverted(
         return None
     here, there = stream_name(stream), stream_name(against)
     spread = max(float(reference.sample_mean.std), 1e-3 * float(reference.std.max()))
-    sums = "low + high"
+    scale = np.full(len(total), -1.0)
+    undone = affine("x", scale, total, reference.layout == "channels_first")
     if np.ptp(total) < 1e-6 * span.max():
-        sums = digits(float(total[0])) if total[0] else ""
+        undone = f"{digits(float(total[0]))} - x" if total[0] else "-x"
     return Explanation(
         name="inverted",
         sentence=(
@@ -58,9 +58,9 @@ def explain_inverted(
             f"{listed(after.mean)} against {listed(before.mean)} in {there}, both in "
             f"{before.low.min():.3g}..{before.high.max():.3g}."
         ),
-        scale=np.full(len(total), -1.0),
+        scale=scale,
         offset=total,
         swapped=False,
         effect_size=float(np.abs(after.mean - before.mean).max() / spread),
-        fix=f"x = {sums} - x" if sums else "x = -x",
+        fix=f"x = {undone}",
     )

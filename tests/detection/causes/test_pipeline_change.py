@@ -210,6 +210,17 @@ def test_inverted_images(form):
     np.testing.assert_allclose((y - found.offset) / found.scale, x[200:], atol=1e-4 * (high - low))
 
 
+def test_inverted_channels_of_other_ranges():
+    x = np.random.default_rng(0).gamma(1, 0.2, (400, 12, 12, 3)).clip(0, 1)
+    x[:, 0, 0], x[:, 0, 1] = 0, 1
+    scale, offset = np.array([4.0, 5, 6]), np.array([-2.0, -1, 0])
+    found = explain(of(x[:200] * scale + offset), of((1 - x[200:]) * scale + offset))
+    assert found.name == "inverted"
+    pasted = {"x": (1 - x[200:]) * scale + offset, "np": np}
+    exec(found.fix, pasted)
+    np.testing.assert_allclose(pasted["x"], x[200:] * scale + offset, atol=1e-4)
+
+
 def test_what_is_not_inverted():
     rng = np.random.default_rng(0)
     x = rng.gamma(1, 0.2, (400, 12, 12, 1)).clip(0, 1)
