@@ -162,7 +162,8 @@ class CostWatch:
         look = self._look(pair, streams, epoch, is_last)
         if look is None:
             return
-        is_honest = self._shift.is_first_visit and not self._may_be_memorised(pair, streams)
+        seen_once = self._shift.training.is_first_visit
+        is_honest = seen_once and not self._may_be_memorised(pair, streams)
         if is_honest and pair.against == "train" and not look.apart:
             self.labels.check_mixtures(pair, look.training, look.predict)
         costs = self._costs_of_difference(look)
@@ -246,7 +247,7 @@ class CostWatch:
         unseen = self.labels.unseen if self.is_unbiased else None
         if pair.against == "train":
             self._look_for_redrawn(contents(look.streams["train"]), pair.reference.labels)
-        visits = visits_of(self._shift, was_seen, look.epoch, unseen)
+        visits = visits_of(self._shift.training, was_seen, look.epoch, unseen)
         found = cost.measure(look.predict, visits, details, look.is_last)
         self._shift.is_too_early = cost.is_too_early
         rough = cost.rough
@@ -326,7 +327,7 @@ class CostWatch:
         before, first_labels = self._first_pass
         if self._shift.distinct_samples is None and have_same_labels(first_labels, labels):
             if are_redrawn(before, now, labels.num_samples):
-                self._shift.call_redrawn()
+                self._shift.training.call_redrawn()
 
     def _may_be_memorised(self, pair: Pair, streams: Mapping[str, Stream]) -> bool:
         """Whether the model may have seen the training samples before their first epoch ended."""

@@ -162,7 +162,7 @@ class LabelWatch:
         if epoch > FIRST_EPOCHS:
             # A model makes mistakes on augmented training also if it knows it by heart, and on
             # images that are broken.
-            is_redrawn = self._shift.is_augmented or self._shift.was_redrawn
+            is_redrawn = self._shift.training.is_redrawn
             return not is_redrawn and all(f.negligible or f.expected for f in found)
         # Findings that surely cost accuracy, or whose cost was not measured yet, explain the loss.
         return not any(f.is_sure or not (f.cost_words or f.negligible or f.expected) for f in found)

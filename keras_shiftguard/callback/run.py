@@ -391,8 +391,9 @@ class Run:
     @property
     def is_augmented(self) -> bool:
         """Whether an epoch so far has shown that training is augmented."""
-        redraws = self.shift.is_augmented or self.shift.was_redrawn
-        return redraws and not self.shift.is_unaugmented  # soft labels alone are no augmentation
+        training = self.shift.training
+        # Soft labels alone are no augmentation.
+        return training.is_redrawn and not training.is_unaugmented
 
     def attach_profile(self, path: str | PathLike[str]) -> str:
         """Attaches the profile of training to a saved model; returns a message for the user.

@@ -4,22 +4,16 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-import numpy as np
-
+from keras_shiftguard.callback.augmented_validation import AugmentedValidation
 from keras_shiftguard.callback.independence import Independence
 from keras_shiftguard.callback.questions import Stage, is_size
+from keras_shiftguard.callback.training_passes import TrainingPasses
 from keras_shiftguard.detection.acknowledged import Acknowledgement
-from keras_shiftguard.detection.causes.augmented import looks_augmented
-from keras_shiftguard.detection.causes.same_samples import (
-    MAX_LEFT_OUT_ERRORS,
-    MAX_NEAR_ERRORS,
-    chance_of_same_labels,
-    left_out_errors,
-    randomised,
-    redrawn,
-)
+from keras_shiftguard.detection.causes.larger_images import are_larger
+from keras_shiftguard.detection.causes.resampled import is_resampled
+from keras_shiftguard.detection.causes.same_samples import redrawn
 from keras_shiftguard.detection.cost import Cost
-from keras_shiftguard.detection.finding import Finding, source_of
+from keras_shiftguard.detection.finding import Finding
 from keras_shiftguard.detection.monitor import Pair, ShiftMonitor
 from keras_shiftguard.detection.plain_words import plain_sentence
 from keras_shiftguard.detection.planning import needs_in_words
@@ -28,19 +22,12 @@ from keras_shiftguard.errors import ShiftDetectedError, warn
 from keras_shiftguard.profiles import InputProfile, OutputSummary
 from tensorboard_plugin_shiftguard.metadata import FIRST_EPOCH
 
-MIN_OF_CLASS = 20  # with fewer samples of a class, equal numbers may be chance
-SHARE_OF_ALPHA = 0.1  # share of `alpha` for the finding that augmentation is on in validation
 # Smaller differences, in standard deviations, may be chance if only few samples are independent.
 MAX_BY_CHANCE = 1.0
 BELONG_TOGETHER = (
     "if samples belong together (rows of one patient, windows of one recording), fewer of them are "
     "independent, and the difference may be chance: pass the share of independent ones, as in "
     "ShiftGuard(distinct_samples={'train': 0.05, 'validation': 0.05})"
-)
-# Attributes of `ShiftWatch` that are saved with its state.
-VISITS = (
-    *("is_first_visit", "is_unaugmented", "is_augmented", "is_too_early"),
-    *("was_near", "was_redrawn", "has_soft_labels"),
 )
 
 
@@ -65,17 +52,8 @@ class ShiftWatch:
 
     Attributes:
         report: The latest report; None before the first comparison.
-        is_first_visit: Whether training has had only one pass so far, without MixUp or CutMix.
+        training: What the passes over training show about its augmentation.
         is_too_early: Whether the model has learned too little for shifts to cost accuracy.
-        is_unaugmented: Whether the latest pass over training had the same unchanged samples as the
-            first pass, except for a few samples that were left out.
-        was_near: Whether the latest pass over training was as near to the first pass as passes
-            without augmentation are.
-        was_redrawn: Whether some pass over training surely had changed samples.
-        is_augmented: Whether the latest pass over training shows augmentation: the pass had
-            randomly changed versions of the first pass's samples, or labels that are mixtures.
-        has_soft_labels: Whether labels of training are probabilities that stay the same in every
-            pass, such as those of a teacher, or of which only one pass was seen.
     """
 
     def __init__(
@@ -103,23 +81,15 @@ class ShiftWatch:
         self._first: dict[str, InputProfile] = {}  # first pass over each stream
         self._handled: set[tuple[str, str, str]] = set()  # alarms that `act` has handled
         self._notes_of_passes: list[str] = []
-        # Number of passes over validation with the class counts of the first pass. After a pass
-        # with other counts, this number stays 0.
-        self._same_labels = 1
-        self.is_first_visit = True
-        self.is_unaugmented = False
-        self.is_augmented = False
-        self.was_near = False
-        self.was_redrawn = False
-        self.has_soft_labels = False
+        self.training = TrainingPasses()
+        self._augmented_validation = AugmentedValidation()
         self.is_too_early = False
         self._own_notes: list[str] = []  # of `note`
         # The first epoch of the latest row of epochs with a cost for an alarm, by stream, other
         # stream and feature.
         self._costly_since: dict[tuple[str, str, str], int | None] = {}
-        self._redrawn_validation = ""  # note on validation with other samples in every epoch
         self._augmentation = ""  # sentence on the augmentation of training, once found
-        self._training = InputProfile()  # sum of several epochs, only with `distinct_samples`
+        self._summed = InputProfile()  # sum of several epochs, only with `distinct_samples`
         pairs = [("validation", "train")] if "train" in streams else []
         pairs += [(stream, FIRST_EPOCH) for stream in streams]
         if reference is not None:
@@ -168,46 +138,26 @@ class ShiftWatch:
             if first is not profile:
                 compare(name, FIRST_EPOCH, profile, first, redrawn(first, profile))
         if "train" in latest:
-            seen_once = self._first["train"] is latest["train"]
-            are_mixed = latest["train"].labels.are_mixed
-            self.is_first_visit = seen_once and not are_mixed
-            if not seen_once:
-                self._look_for_redrawn(*left_out_errors(self._first["train"], latest["train"]))
-            redraws = not seen_once and randomised(self._first["train"], latest["train"])
-            self.is_augmented = redraws or are_mixed
-            # Those of MixUp change with every pass, and their largest are the labels.
-            self.has_soft_labels = are_mixed and (seen_once or self.is_unaugmented)
+            self.training.look(self._first["train"], latest["train"])
         if "validation" in streams and "train" in streams:
             validation, train = streams["validation"], streams["train"]
-            expected, sentence = self._augmented(latest["train"], validation)
+            features, sentence = self.training.expected(latest["train"], validation)
             self._augmentation = sentence or self._augmentation
-            compare("validation", "train", validation, train, expected)
+            compare("validation", "train", validation, train, features)
         for name, profile in streams.items():
             augmented = latest["train"] if name == "train" else None
             if self.reference is not None:
-                expected, _ = self._augmented(augmented, self.reference)
+                expected = self._expected(augmented, self.reference)
                 compare(name, "reference", profile, self.reference, expected)
             if target is not None:
                 # Without validation, no other comparison would show that the target differs.
                 known = augmented if "validation" in self._first else None
-                expected, _ = self._augmented(known, target)
                 with_outputs = replace(profile, outputs=passes[name].outputs)
-                compare("target", name, target, with_outputs, expected)
-        new += self._augmented_validation(latest, epoch)
+                compare("target", name, target, with_outputs, self._expected(known, target))
+        new += self._look_at_validation(latest, epoch)
         self._notes_of_passes = self._notes(passes)
         self._renew_report()
         return new
-
-    def _look_for_redrawn(self, errors: float, least: float) -> None:
-        """Sets whether training is unaugmented, from the `left_out_errors` of its latest pass."""
-        was_near, self.was_near = self.was_near, errors < MAX_NEAR_ERRORS
-        self.was_redrawn = self.was_redrawn or MAX_LEFT_OUT_ERRORS < least < np.inf
-        is_near_again = was_near and self.was_near and not self.was_redrawn
-        self.is_unaugmented = errors == 0 or is_near_again
-
-    def call_redrawn(self) -> None:
-        """Notes that the kept samples of training surely changed between two passes."""
-        self.was_redrawn, self.is_unaugmented = True, False
 
     def price(self, stream: str, against: str, costs: Mapping[str, Cost | None]) -> None:
         """Sets the costs of findings, by feature, and updates the report."""
@@ -253,28 +203,31 @@ class ShiftWatch:
         Args:
             comes_again: Whether another epoch follows.
         """
+        pair = self._pair() or Pair("validation", "train")
+        train, validation = pair.reference, pair.current
         stage = Stage(
             comes_again=comes_again,
-            is_first_visit=self.is_first_visit,
-            is_unaugmented=self.is_unaugmented,
-            is_augmented=self.is_augmented,
-            was_redrawn=self.was_redrawn,
+            is_first_visit=self.training.is_first_visit,
+            is_unaugmented=self.training.is_unaugmented,
+            is_augmented=self.training.is_augmented,
+            was_redrawn=self.training.was_redrawn,
             is_too_early=self.is_too_early,
             is_endless=self.distinct_samples is not None,
             measures_costs=self.tolerance is not None,
-            may_be_crops=self.takes_any_size and self._has_larger_images(),
-            has_soft_labels=self.has_soft_labels,
-            is_resampled=self._is_resampled(),
+            may_be_crops=self.takes_any_size and are_larger(train, validation),
+            has_soft_labels=self.training.has_soft_labels,
+            is_resampled=is_resampled(train.labels, validation.labels),
         )
-        self._expect_resampled(stage.is_resampled)
+        if stage.is_resampled:
+            self._expect_other_mix(pair)
         self._monitor.mark_open(
             "validation", "train", lambda found: stage.is_question(found, self._is_new(found))
         )
-        pairs = [("train", "reference")]
-        pairs += [("target", "train")] if "validation" in self._first else []
-        for pair in pairs:
-            self._monitor.mark_open(*pair, stage.is_question_without_cost)
-        moves = self.is_augmented or self.was_redrawn or bool(self._augmentation)
+        others = [("train", "reference")]
+        others += [("target", "train")] if "validation" in self._first else []
+        for each in others:
+            self._monitor.mark_open(*each, stage.is_question_without_cost)
+        moves = self.training.is_redrawn or bool(self._augmentation)
         harmless = self._loses_nothing
         self._monitor.mark_open(
             "train",
@@ -291,35 +244,10 @@ class ShiftWatch:
         pairs = {(pair.stream, pair.against): pair for pair in self._monitor.pairs}
         return pairs.get(("validation", "train"))
 
-    def _has_larger_images(self) -> bool:
-        """Whether all images of validation are larger than those of training, in each input."""
-        if (pair := self._pair()) is None:
-            return False
-        before, now = pair.reference.inputs, pair.current.inputs
-        images = [name for name in before.keys() & now.keys() if now[name].is_image]
-        return bool(images) and all(
-            min(now[name].smallest_size) >= max(before[name].largest_size) for name in images
-        )
-
-    def _is_resampled(self) -> bool:
-        """Whether training has as many samples of each class, which validation has not.
-
-        The numbers of training are more equal than chance makes them.
-        """
-        if (pair := self._pair()) is None:
-            return False
-        labels = pair.reference.labels, pair.current.labels
-        if not all(each.are_classes for each in labels):
-            return False
-        train, validation = (each.counts[each.counts > 0] for each in labels)
-        are_many = len(train) > 1 and train.min() >= MIN_OF_CLASS
-        return bool(are_many and np.ptp(train) <= 1 < np.ptp(validation))
-
-    def _expect_resampled(self, is_resampled: bool) -> None:
-        """Marks another class mix of validation as expected if training was resampled."""
-        pair = self._pair()
-        found = None if pair is None else pair.findings.get("labels")
-        if is_resampled and found is not None and found.family == "label" and not found.expected:
+    def _expect_other_mix(self, pair: Pair) -> None:
+        """Marks another class mix of validation as expected."""
+        found = pair.findings.get("labels")
+        if found is not None and found.family == "label" and not found.expected:
             self.replace(replace(found, expected=True))
 
     @property
@@ -360,30 +288,30 @@ class ShiftWatch:
         """Returns the state for `restore`, as a tree for `profiles.storage`."""
         return {
             "first": {name: profile.tree() for name, profile in self._first.items()},
-            "training": self._training.tree(),
+            "training": self._summed.tree(),
             "augmentation": self._augmentation,
             "monitor": self._monitor.state(),
             "handled": [list(key) for key in sorted(self._handled)],
-            "same_labels": self._same_labels,
+            "same_labels": self._augmented_validation.num_same,
             "own_notes": self._own_notes,
             "costly_since": [[*key, epoch] for key, epoch in self._costly_since.items()],
-            "visits": {name: getattr(self, name) for name in VISITS},
+            "visits": {**self.training.state(), "is_too_early": self.is_too_early},
         }
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Restores the state that `state()` returned."""
         self._first = {name: InputProfile(**tree) for name, tree in state["first"].items()}
-        self._training = InputProfile(**state["training"])
+        self._summed = InputProfile(**state["training"])
         self._augmentation = state["augmentation"]
         self._monitor.restore(state["monitor"])
         self._handled = {(str(a), str(b), str(c)) for a, b, c in state.get("handled", ())}
-        self._same_labels = int(state.get("same_labels", 1))
+        self._augmented_validation.num_same = int(state.get("same_labels", 1))
         self._own_notes = [str(text) for text in state.get("own_notes", ())]
         costly = state.get("costly_since", ())
         self._costly_since = {(str(a), str(b), str(c)): epoch for a, b, c, epoch in costly}
         visits = state.get("visits", {})
-        for name in VISITS:
-            setattr(self, name, bool(visits.get(name, getattr(self, name))))
+        self.training.restore(visits)
+        self.is_too_early = bool(visits.get("is_too_early", self.is_too_early))
         self._notes_of_passes = self._notes({})
         self._renew_report()
 
@@ -439,87 +367,35 @@ class ShiftWatch:
         """
         if self.distinct_samples is None:
             return latest
-        if self._training.num_samples < self.distinct_samples:
-            self._training = self._training + latest if self._training.inputs else latest
-            evidence = self._training
+        if self._summed.num_samples < self.distinct_samples:
+            self._summed = self._summed + latest if self._summed.inputs else latest
+            evidence = self._summed
         else:
             evidence = latest
         return replace(evidence, distinct_samples=self.distinct_samples)
 
-    def _augmented(self, train: InputProfile | None, other: InputProfile) -> tuple[set[str], str]:
-        """Returns the features that are expected to differ because training is augmented.
+    def _expected(self, train: InputProfile | None, other: InputProfile) -> Collection[str]:
+        """Returns the features that differ from another profile because of augmentation.
 
-        Args:
-            train: Profile of the latest epoch of training; None to expect nothing.
-            other: Profile that training is compared with.
-
-        Returns:
-            The features, and a sentence with the evidence; empty if none are expected.
+        `train` is the profile of the latest epoch of training; None to expect nothing.
         """
-        expected: set[str] = set()
-        sentence = ""
-        if train is None:
-            return expected, sentence
-        # Augmentation is certain in two cases. Either the inputs change from epoch to epoch,
-        # although the labels show that the samples are the same. Or the labels of training are
-        # mixed, as by MixUp, and the labels of the other stream are not.
-        mixed = train.labels.are_mixed and not other.labels.are_mixed
-        certain = randomised(self._first["train"], train) or mixed
-        for name in train.inputs.keys() & other.inputs.keys():
-            found = looks_augmented(train.inputs[name], other.inputs[name], certain=certain)
-            if found:
-                source = source_of(name)
-                expected |= {source, *(f"{source}/{feature}" for feature in found.expected)}
-                sentence = found.sentence
-        return expected, sentence
+        return () if train is None else self.training.expected(train, other)[0]
 
-    def _augmented_validation(
+    def _look_at_validation(
         self, passes: Mapping[str, InputProfile], epoch: int | None
     ) -> list[Finding]:
-        """Returns a finding if random augmentation is on in validation.
-
-        Different samples may have the same class counts by chance, more often if there are few
-        classes. The probability of such a coincidence is the p-value, and the finding is reported
-        only if this p-value is small. A pass with other counts shows that the passes do not repeat
-        the same samples. If all classes have as many samples, a sampler may have drawn them so:
-        this is a note, not a finding.
-        """
-        first, latest = self._first.get("validation"), passes.get("validation")
-        if first is None or latest is None or first is latest or self._same_labels == 0:
+        """Returns a new finding if random augmentation is on in validation."""
+        latest = passes.get("validation")
+        if latest is None or latest is self._first["validation"]:
             return []
-        same = np.array_equal(first.labels.counts, latest.labels.counts)
-        self._same_labels = self._same_labels + 1 if same else 0
-        if not same or not randomised(first, latest):
-            return []
-        if self._monitor.found("validation", FIRST_EPOCH):
-            return []  # a permanent change of the inputs, which is reported already
-        shown = latest.labels.counts[latest.labels.counts > 0]
-        if np.all(shown == shown[0]):
-            self._redrawn_validation = (
-                "validation has the same number of samples of each class in every epoch, but not "
-                "the same inputs: random augmentation is on in validation, or a sampler draws as "
-                "many samples of each class"
-            )
-            return []
-        p_value = chance_of_same_labels(latest.labels, self._same_labels, latest.distinct_share)
-        if p_value > SHARE_OF_ALPHA * self._monitor.alpha:
-            return []
-        finding = Finding(
-            feature="augmentation",
-            kind="preprocessing",
-            family="augmentation",
-            effect_size=1.0,  # the share of the samples that are changed
-            interval=(1.0, 1.0),
-            p_value=p_value,
-            stream="validation",
-            against=FIRST_EPOCH,
-            since=epoch,
-            explanation=(
-                "Validation has the same labels in every epoch but not the same inputs: random "
-                "augmentation is on in validation"
-            ),
+        found = self._augmented_validation.look(
+            self._first["validation"],
+            latest,
+            self._monitor.alpha,
+            epoch,
+            has_changed=self._monitor.found("validation", FIRST_EPOCH),
         )
-        return [finding] if self._monitor.add(finding) else []
+        return [] if found is None or not self._monitor.add(found) else [found]
 
     def _renew_report(self) -> None:
         """Makes the report anew after findings or notes have changed."""
@@ -530,8 +406,8 @@ class ShiftWatch:
 
     def _notes(self, passes: Mapping[str, InputProfile]) -> list[str]:
         """Returns the notes of the report."""
-        redrawn_validation = [self._redrawn_validation] if self._redrawn_validation else []
-        notes = [*self._own_notes, *self.independence.notes.values(), *redrawn_validation]
+        notes = [*self._own_notes, *self.independence.notes.values()]
+        notes += [self._augmented_validation.note] if self._augmented_validation.note else []
         return [*notes, *self._notes_on_streams(passes)]
 
     def _notes_on_streams(self, passes: Mapping[str, InputProfile]) -> list[str]:

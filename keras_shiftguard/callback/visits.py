@@ -10,7 +10,7 @@ from collections.abc import Set
 import keras
 import numpy as np
 
-from keras_shiftguard.callback.shift_watch import ShiftWatch
+from keras_shiftguard.callback.training_passes import TrainingPasses
 from keras_shiftguard.detection.cost import Cost
 from keras_shiftguard.explain.shift_cost import Visits
 from keras_shiftguard.preprocessing.expected.trained_weights import has_trained_head
@@ -24,23 +24,23 @@ MIN_COPIES, MIN_RATIO = 3, 2.0
 MAX_COMMON, MIN_COMMON = 0.25, 20
 
 
-def visits_of(shift: ShiftWatch, was_trained: bool, epoch: int, unseen: Cost | None) -> Visits:
+def visits_of(passes: TrainingPasses, was_trained: bool, epoch: int, unseen: Cost | None) -> Visits:
     """Returns how the model has seen the training samples up to the end of an epoch.
 
     Args:
-        shift: The comparisons of the streams.
+        passes: What the passes over training showed.
         was_trained: Whether the model may have seen the samples before this fit, or several times
             in one epoch.
         epoch: The epoch, counted from 1.
         unseen: Result of `FirstPassAccuracy.minus_validation`.
     """
     # A fit that resumes an earlier one without its state begins at a later epoch.
-    is_late = shift.is_first_visit and epoch > 1
+    is_late = passes.is_first_visit and epoch > 1
     return Visits(
-        is_first=shift.is_first_visit,
+        is_first=passes.is_first_visit,
         was_trained=was_trained or is_late,
-        is_unaugmented=shift.is_unaugmented,
-        is_augmented=shift.is_augmented or shift.was_redrawn,
+        is_unaugmented=passes.is_unaugmented,
+        is_augmented=passes.is_redrawn,
         lost_since_first=unseen,
     )
 

@@ -255,8 +255,8 @@ def test_evidence_grows_only_where_it_was_declared(train, val):
     network().fit(
         stream(200), steps_per_epoch=3, epochs=3, callbacks=[plain], verbose=0, shuffle=False
     )
-    assert declared._run.shift._training.num_samples == 360
-    assert plain._run.shift._training.num_samples == 0
+    assert declared._run.shift._summed.num_samples == 360
+    assert plain._run.shift._summed.num_samples == 0
 
 
 @pytest.mark.thorough
