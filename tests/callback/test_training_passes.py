@@ -46,6 +46,22 @@ def test_changed_samples_with_the_same_labels_are_augmented(digits):
     assert "input/noise" in features and features >= before and sentence
 
 
+def test_one_near_pass_does_not_show_that_training_is_unaugmented():
+    """The crops of small images may differ by chance as little as passes that leave out samples."""
+    passes = TrainingPasses()
+    for errors, unaugmented in ((1.0, False), (2.0, True), (3.0, False), (1.0, False), (0.5, True)):
+        passes._compare(errors, errors)
+        assert passes.is_unaugmented == unaugmented
+    for errors in (4.5, 1.0, 1.0):  # one pass that surely differs outweighs the others
+        passes._compare(errors, errors)
+        assert not passes.is_unaugmented
+    passes._compare(0.0, 0.0)
+    assert passes.is_unaugmented
+    other = TrainingPasses()
+    other._compare(np.inf, np.inf)  # passes that cannot be compared prove nothing
+    assert not other.was_redrawn and not other.is_unaugmented
+
+
 def test_mixtures_of_labels_are_no_first_visit(digits):
     x, y = digits
     hot = np.eye(10, dtype="float32")[y]

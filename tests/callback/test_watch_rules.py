@@ -92,9 +92,9 @@ def test_soft_labels_in_both_streams_are_no_augmentation():
     train, noisy = sg.profile((images(0), soft)), images(1, noise=0.005)
     guard = watch()
     guard.compare({"train": train, "validation": sg.profile((noisy, soft))}, 1)
-    assert guard._augmented(train, sg.profile((noisy, soft)))[0] == set()
+    assert guard.training.expected(train, sg.profile((noisy, soft)))[0] == set()
     # If the labels of validation are not mixed, those of training were mixed by MixUp.
-    assert "input/noise" in guard._augmented(train, stream(noisy))[0]
+    assert "input/noise" in guard.training.expected(train, stream(noisy))[0]
 
 
 @pytest.mark.parametrize("name", ["validation", "prediction"])
@@ -121,32 +121,18 @@ def test_the_visits_are_restored():
     guard.is_too_early = True
     other = watch()
     other.restore(guard.state())
-    assert other.is_unaugmented and not other.is_first_visit and other.is_too_early
+    assert other.training.is_unaugmented and not other.training.is_first_visit
+    assert other.is_too_early
     assert InputProfile(**guard.state()["first"]["train"]).num_samples == 300
-
-
-def test_one_near_pass_does_not_show_that_training_is_unaugmented():
-    """The crops of small images may differ by chance as little as passes that leave out samples."""
-    guard = watch()
-    for errors, unaugmented in ((1.0, False), (2.0, True), (3.0, False), (1.0, False), (0.5, True)):
-        guard._look_for_redrawn(errors, errors)
-        assert guard.is_unaugmented == unaugmented
-    for errors in (4.5, 1.0, 1.0):  # one pass that surely differs outweighs the others
-        guard._look_for_redrawn(errors, errors)
-        assert not guard.is_unaugmented
-    guard._look_for_redrawn(0.0, 0.0)
-    assert guard.is_unaugmented
-    other = watch()
-    other._look_for_redrawn(np.inf, np.inf)  # passes that cannot be compared prove nothing
-    assert not other.was_redrawn and not other.is_unaugmented
 
 
 def test_a_state_sets_no_other_attribute():
     state = watch().state()
-    state["visits"] = {"compare": True, "is_augmented": True}
+    state["visits"] = {"look": True, "is_augmented": True}
     guard = watch()
     guard.restore(state)
-    assert guard.is_augmented and guard.is_first_visit and callable(guard.compare)
+    assert guard.training.is_augmented and guard.training.is_first_visit
+    assert callable(guard.training.look)
 
 
 def test_a_tiny_alpha_needs_many_samples_and_is_no_error():
@@ -243,7 +229,7 @@ def test_wrong_labels_of_augmented_training_are_a_question(is_augmented):
     train = sg.profile((rows(wrong), y))
     for epoch in (1, 2):
         guard.compare({"train": train, "validation": validation}, epoch)
-        guard.is_augmented = is_augmented
+        guard.training.is_augmented = is_augmented
         guard.mark_open(comes_again=False)
     (found,) = (f for f in guard.report.findings if f.feature == "labels/concept")
     assert "labels of training are wrong at random" in found.explanation
