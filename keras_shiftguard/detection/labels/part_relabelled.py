@@ -28,6 +28,9 @@ MIN_CONFIDENCE_RANK = 0.25
 # Mistakes of all other kinds in training must be at least this many times as frequent as in
 # validation. If they are not, the model has memorized training, or validation is harder.
 MIN_MISTAKES = 0.7
+# The names of two classes are exchanged if samples with either label are predicted as the other
+# class this many times as often as their own. Neither memorized nor harder samples explain that.
+MIN_EXCHANGED = 3.0
 
 
 @dataclass(frozen=True)
@@ -89,7 +92,8 @@ def part_relabelled(
     if not suspected:
         return None
     (label, other), p_value = next(iter(suspected.items()))
-    if _other_mistakes(before, label, other) < MIN_MISTAKES * _other_mistakes(now, label, other):
+    mistakes = [_other_mistakes(each, label, other) for each in (before, now)]
+    if mistakes[0] < MIN_MISTAKES * mistakes[1] and not _are_exchanged(now, label, other):
         return None
     if _confidence_rank(current, reference, label, other) < MIN_CONFIDENCE_RANK:
         return None
@@ -161,6 +165,15 @@ def _other_mistakes(pairs: np.ndarray, label: int, other: int) -> float:
     pairs = pairs.copy()
     pairs[label, other] = pairs[other, label] = 0
     return float(1 - np.trace(pairs) / max(pairs.sum(), 1))
+
+
+def _are_exchanged(pairs: np.ndarray, label: int, other: int) -> bool:
+    """Whether most samples with either of two labels are predicted as the other class."""
+    taken = pairs[label, other], pairs[other, label]
+    own = pairs[label, label], pairs[other, other]
+    return all(
+        there >= max(MIN_EXCHANGED * here, 1) for there, here in zip(taken, own, strict=True)
+    )
 
 
 def _confidence_rank(current: Predicted, reference: Predicted, label: int, other: int) -> float:

@@ -66,6 +66,26 @@ def test_exchanged_labels_cost_twice():
     assert cost.value == pytest.approx(0.85 * 2 / CLASSES, rel=0.2)
 
 
+def test_exchanged_labels_are_found_by_a_model_that_knows_training_by_heart():
+    """No other fault exchanges the predictions for two classes."""
+    rng = np.random.default_rng(0)
+    current = predicted(rng, 2000, right=0.8, relabelled=1.0, exchanged=True)
+    finding, _ = found(current, predicted(rng, 2000, right=0.99))
+    assert "and others the other way round" in finding.explanation
+
+
+def test_two_classes_that_the_model_cannot_tell_apart_are_not_exchanged():
+    """It knows them in training by heart, and guesses in validation."""
+    for seed in range(50):
+        rng = np.random.default_rng(seed)
+        current, reference = predicted(rng, 1000), predicted(rng, 1000, right=0.99)
+        guessed = np.where(current.classes < 2, rng.integers(0, 2, 1000), current.classes)
+        assert (
+            found(Predicted(guessed, current.confidence, current.labels, CLASSES), reference)
+            is None
+        )
+
+
 def test_right_labels_and_harder_samples_are_no_finding():
     for seed in range(50):
         rng = np.random.default_rng(seed)
