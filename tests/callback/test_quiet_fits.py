@@ -206,7 +206,7 @@ def test_exchanged_labels_of_two_classes_are_told():
     means = 1.2 * rng.normal(size=(2, 30))
     train, (x, y) = classes(rng, means, 2000), classes(rng, means, 600)
     guard = sg.ShiftGuard(verbose=0)
-    with pytest.warns(ShiftWarning, match="labels and the inputs of validation do not seem to"):
+    with pytest.warns(ShiftWarning, match="seem to be of class ., and others the other way round"):
         network().fit(*train, validation_data=(x, 1 - y), epochs=2, callbacks=[guard], verbose=0)
     (found,) = guard.report.findings
     assert found.kind == "concept" and found.cost > 0.4 and found.since == 1
