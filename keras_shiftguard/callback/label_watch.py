@@ -202,7 +202,8 @@ class LabelWatch:
             found = unlikely_labels(now, before, "validation", "train", is_fresh)
         self._has_ranked = has_learned and (is_harmless or part is not None)
         if found is not None:
-            finding, cost = replace(found[0], since=epoch), found[1].of_dependent(distinct)
+            since = epoch if self._relabelled is None else self._relabelled[0].since
+            finding, cost = replace(found[0], since=since), found[1].of_dependent(distinct)
             self._shift.add(finding, cost)
             self._relabelled = (finding, cost) if part is not None else None
 
