@@ -92,8 +92,10 @@ def part_relabelled(
     if not suspected:
         return None
     (label, other), p_value = next(iter(suspected.items()))
+    is_exchange = (other, label) in suspected
     mistakes = [_other_mistakes(each, label, other) for each in (before, now)]
-    if mistakes[0] < MIN_MISTAKES * mistakes[1] and not _are_exchanged(now, label, other):
+    is_harder = mistakes[0] < MIN_MISTAKES * mistakes[1]
+    if is_harder and not (is_exchange and _are_exchanged(now, label, other)):
         return None
     if _confidence_rank(current, reference, label, other) < MIN_CONFIDENCE_RANK:
         return None
@@ -105,7 +107,6 @@ def part_relabelled(
     recognized = max(float(before[other, other] / max(before[other].sum(), 1)), rate - usual)
     share, low, high = map(float, np.clip(excess / recognized, 0, 1))
     lost = excess * size / now.sum()
-    is_exchange = (other, label) in suspected
     if is_exchange:
         back = now[other, label] / now[other].sum() - before[other, label] / before[other].sum()
         lost += back * now[other].sum() / now.sum()
@@ -171,9 +172,7 @@ def _are_exchanged(pairs: np.ndarray, label: int, other: int) -> bool:
     """Whether most samples with either of two labels are predicted as the other class."""
     taken = pairs[label, other], pairs[other, label]
     own = pairs[label, label], pairs[other, other]
-    return all(
-        there >= max(MIN_EXCHANGED * here, 1) for there, here in zip(taken, own, strict=True)
-    )
+    return all(there >= MIN_EXCHANGED * here for there, here in zip(taken, own, strict=True))
 
 
 def _confidence_rank(current: Predicted, reference: Predicted, label: int, other: int) -> float:

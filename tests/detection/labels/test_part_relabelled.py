@@ -86,6 +86,18 @@ def test_two_classes_that_the_model_cannot_tell_apart_are_not_exchanged():
         )
 
 
+def test_one_class_that_is_harder_is_no_exchange_with_a_rare_one():
+    """A single sample of the other class says nothing."""
+    rng = np.random.default_rng(0)
+    current, reference = predicted(rng, 2000), predicted(rng, 2000, right=0.99)
+    is_repeated = np.cumsum(current.labels == 0) > 1
+    kept = (current.labels != 0) | ~is_repeated
+    classes, labels = current.classes[kept], current.labels[kept]
+    exchanged = np.where(labels == 1, 0, np.where(labels == 0, 1, classes))
+    sure = np.where(labels == 1, 1.0, current.confidence[kept])
+    assert found(Predicted(exchanged, sure, labels, CLASSES), reference) is None
+
+
 def test_right_labels_and_harder_samples_are_no_finding():
     for seed in range(50):
         rng = np.random.default_rng(seed)
