@@ -28,7 +28,8 @@ FLOOR = {room: number for number, floor in enumerate(FLOORS) for room in floor}
 # Rooms and files that must also work where no backend is installed.
 WITHOUT_KERAS = (
     *("terminal", "errors", "conventions", "profiles", "detection"),
-    *("io.as_page", "io.images", "io.json_files", "io.npz"),
+    *("io.as_page", "io.atomic_files", "io.file_locks", "io.images", "io.json_files", "io.npz"),
+    "io.temporaries",
     *("log.epoch_history", "log.event_writer", "log.resume", "log.run_page", "log.shift_tab"),
     *("log.shift_tab_bins", "log.shift_tab_findings", "log.shift_tab_series"),
     "preprocessing.expected.architectures",

@@ -3,7 +3,8 @@
 from os import PathLike
 from typing import Any
 
-from keras_shiftguard.io.json_files import plain, replace_file
+from keras_shiftguard.io.atomic_files import replace_file
+from keras_shiftguard.io.json_files import plain
 
 
 class AsPage:

@@ -1,12 +1,13 @@
-"""Writer of JSON and other files. Each file is replaced as a whole; NaN becomes null in JSON."""
+"""Writer of JSON files. Each file is replaced as a whole, and NaN becomes null."""
 
 import json
-import os
 from os import PathLike
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+from keras_shiftguard.io.atomic_files import replace_file
 
 
 def write_json(log_dir: str | PathLike[str], name: str, payload: Any) -> Path:
@@ -22,28 +23,6 @@ def write_json(log_dir: str | PathLike[str], name: str, payload: Any) -> Path:
     """
     text = json.dumps(plain(payload), indent=2, allow_nan=False) + "\n"
     return replace_file(Path(log_dir) / name, text)
-
-
-def replace_file(path: str | PathLike[str], content: str | bytes) -> Path:
-    """Writes or replaces a file. A concurrent reader never sees a half-written file.
-
-    Args:
-        path: Path of the file. Its directory is created if it does not exist.
-        content: The content; text is written as UTF-8.
-
-    Returns:
-        The path of the file.
-    """
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    data = content if isinstance(content, bytes) else content.encode("utf-8")
-    try:
-        temporary.write_bytes(data)
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
-    return path
 
 
 def plain(value: Any) -> Any:

@@ -63,16 +63,9 @@ class EventWriter:
 
     def __init__(self, log_dir: str | PathLike[str]) -> None:
         self.log_dir = Path(log_dir)
-        # File names sort by time, because TensorBoard reads the files of a run in this order.
-        name = (
-            f"events.out.tfevents.{int(time.time()):010d}.{socket.gethostname()}"
-            f".{os.getpid()}.{next(_file_numbers):04d}"
-        )
-        self.path = self.log_dir / RUN_NAME / name
         self._tags: set[str] = set()
         try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            self._file: BinaryIO = self.path.open("wb")
+            self.path, self._file = _new_file(self.log_dir / RUN_NAME)
             self._records = RecordWriter(self._file)
             try:
                 self._write(event_pb2.Event(wall_time=time.time(), file_version="brain.Event:2"))
@@ -201,6 +194,19 @@ class EventWriter:
 
     def _write(self, event: Any) -> None:
         self._records.write(event.SerializeToString())
+
+
+def _new_file(folder: Path) -> tuple[Path, BinaryIO]:
+    """Creates an event file; two containers may have the same host name and process number."""
+    folder.mkdir(parents=True, exist_ok=True)
+    while True:
+        # File names sort by time, because TensorBoard reads the files of a run in this order.
+        name = (
+            f"events.out.tfevents.{int(time.time()):010d}.{socket.gethostname()}"
+            f".{os.getpid()}.{next(_file_numbers):04d}"
+        )
+        with suppress(FileExistsError):
+            return folder / name, (folder / name).open("xb")
 
 
 def histogram_buckets(summary: InputSummary, row: int) -> np.ndarray:

@@ -12,14 +12,17 @@ the last looks, with a PNG file for each image, and `index.json`, which lists th
 white. `distance` is how unusual an image is. `file` is a path relative to `log_dir`.
 """
 
+import math
 import shutil
 from collections.abc import Sequence
+from contextlib import suppress
 from os import PathLike
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from keras_shiftguard.io.atomic_files import replace_file
 from keras_shiftguard.io.json_files import write_json
 from keras_shiftguard.io.png import png
 from tensorboard_plugin_shiftguard.metadata import (
@@ -37,6 +40,7 @@ FOLDERS = {
     "prediction": f"{RUN_NAME}/{PICTURES}-prediction",
 }
 MAX_LOOKS = 3  # number of looks whose pictures are kept
+MAX_TRIES = 5  # how often a look is written that another guard deletes meanwhile
 MAX_SIDE = 64  # largest side of a picture in pixels; larger images are reduced by averaging
 RANGES = ((0.0, 1.0), (-1.0, 1.0), (0.0, 255.0))  # usual ranges of the values of images
 # Images have a usual range if their values span at least the share MIN_SPAN of it, and exceed
@@ -77,10 +81,16 @@ class PictureLog:
     Args:
         log_dir: The log directory.
         kind: `"train"` for a fit, `"validation"` for an evaluation, else `"prediction"`.
+        since: The time at which the run began. Later pictures of other looks are those of another
+            guard in the same directory, and are kept.
     """
 
-    def __init__(self, log_dir: str | PathLike[str], kind: str = "train") -> None:
+    def __init__(
+        self, log_dir: str | PathLike[str], kind: str = "train", since: float = math.inf
+    ) -> None:
         self._log_dir = Path(log_dir)
+        self._since = since
+        self._own: set[str] = set()  # names of the folders that were written
         self._folder = FOLDERS[kind]
         self._looks: list[dict[str, Any]] = []
         self._ranges: dict[tuple[str, bool], tuple[float, float]] = {}
@@ -95,10 +105,16 @@ class PictureLog:
         Raises:
             OSError: If the pictures cannot be written.
         """
+        for _ in range(MAX_TRIES - 1):
+            with suppress(FileNotFoundError):  # another guard has deleted the folder
+                return self._write(epoch, rows)
+        return self._write(epoch, rows)
+
+    def _write(self, epoch: int, rows: Sequence[PictureRow]) -> dict[str, Any]:
         folder = self._log_dir / self._folder
         name = f"epoch-{epoch}"
-        shutil.rmtree(folder / name, ignore_errors=True)
-        (folder / name).mkdir(parents=True)
+        self._delete(folder / name)
+        self._own.add(name)
         entries = []
         for number, row in enumerate(rows):
             key = (row.input, row.is_corrected)
@@ -107,7 +123,8 @@ class PictureLog:
             for i, image in enumerate(row.images):
                 place = PICTURE_FILE.format(epoch=epoch, row=number, number=i)
                 file = f"{self._folder}/{place}"
-                (self._log_dir / file).write_bytes(png(as_picture(image, low, high)))
+                picture = png(as_picture(image, low, high))
+                replace_file(self._log_dir / file, picture, sync=False)
                 label = int(row.labels[i])
                 distance = None if row.distances is None else round(float(row.distances[i]), 2)
                 pictures.append(
@@ -127,9 +144,15 @@ class PictureLog:
         write_json(folder, PICTURE_LIST, {"v": PICTURE_SCHEMA, "looks": self._looks})
         kept = {f"epoch-{each['epoch']}" for each in self._looks}
         for other in folder.glob("epoch-*"):
-            if other.name not in kept:  # this includes the folders of an earlier fit
-                shutil.rmtree(other, ignore_errors=True)
+            if other.name not in kept:
+                self._delete(other)
         return look
+
+    def _delete(self, folder: Path) -> None:
+        """Deletes the pictures of a look, unless another guard wrote them during this run."""
+        with suppress(FileNotFoundError):
+            if folder.name in self._own or folder.stat().st_mtime < self._since:
+                shutil.rmtree(folder, ignore_errors=True)
 
 
 def as_picture(image: np.ndarray, low: float, high: float) -> np.ndarray:

@@ -5,7 +5,9 @@ previous epoch were not saved yet, the resumed fit repeats that epoch as well. S
 files are retained, and the resumed fit reads the file for its first epoch.
 """
 
+import math
 import re
+from contextlib import suppress
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -35,25 +37,28 @@ def read_state(path: str | PathLike[str]) -> dict[str, Any]:
     return state
 
 
-def write_epoch_state(log_dir: str | PathLike[str], epoch: int, state: dict[str, Any]) -> None:
+def write_epoch_state(
+    log_dir: str | PathLike[str], epoch: int, state: dict[str, Any], since: float = math.inf
+) -> None:
     """Writes the state file of an epoch and deletes the files that are not retained.
 
     Args:
         log_dir: The directory of the file.
         epoch: The epoch at whose start the guard has this state, counted from 0.
         state: The state, a tree of values that `profiles.storage.write` can store.
+        since: The time at which the fit began. Later files of other epochs are those of another
+            guard in the same directory, and are kept.
     """
     directory = Path(log_dir)
     write_state(directory / f"guard-state-{epoch}.npz", state)
-    files = {
-        int(found[1]): path
-        for path in directory.iterdir()
-        if (found := FILE_NAME.fullmatch(path.name))
-    }
-    for number, path in files.items():
-        # Files of later epochs belong to an earlier fit in the same directory.
-        if number > epoch or number <= epoch - NUM_RETAINED:
-            path.unlink(missing_ok=True)
+    for path in directory.iterdir():
+        found = FILE_NAME.fullmatch(path.name)
+        if found is None or epoch - NUM_RETAINED < int(found[1]) <= epoch:
+            continue
+        with suppress(FileNotFoundError):  # another guard may delete it as well
+            # Files of later epochs belong to an earlier fit in the same directory.
+            if int(found[1]) == epoch - NUM_RETAINED or path.stat().st_mtime < since:
+                path.unlink()
 
 
 def read_epoch_state(log_dir: str | PathLike[str], epoch: int) -> dict[str, Any] | None:

@@ -5,6 +5,7 @@ shows in its other tabs (scalars, histograms, texts) is the epoch counted from 1
 it. Histograms and the user's metrics may count training batches instead, see `write_profiles`.
 """
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
@@ -56,6 +57,7 @@ class RunWriter:
         self._tab: ShiftEvents | None = None
         self._page: RunPage | None = None
         self._pictures: PictureLog | None = None
+        self._since = math.inf  # when the run began, by the clock of the file system
         if log_dir is not None and is_first_process():
             # Imported only where something is written: TensorBoard's protocol buffers
             # take as long to import as all of this package.
@@ -64,7 +66,8 @@ class RunWriter:
             self.writer = event_writer.EventWriter(log_dir)
             self._tab = shift_tab.ShiftEvents(self.writer, _version(), tolerance)
             self._page = run_page.RunPage(log_dir, kind, tolerance)
-            self._pictures = PictureLog(log_dir, kind)
+            self._since = self.writer.path.stat().st_mtime
+            self._pictures = PictureLog(log_dir, kind, self._since)
 
     def write_profiles(self, profiles: Mapping[str, InputProfile], step: int) -> None:
         """Writes the user's metrics and the histograms of each stream.
@@ -239,7 +242,8 @@ class RunWriter:
 
     def write_epoch_state(self, epoch: int, state: dict[str, Any]) -> None:
         """Writes the state of `ShiftGuard` at the start of an epoch, counted from 0."""
-        self._try(lambda writer: write_epoch_state(writer.log_dir, epoch, state))
+        since = self._since
+        self._try(lambda writer: write_epoch_state(writer.log_dir, epoch, state, since))
 
     def read_epoch_state(self, epoch: int) -> dict[str, Any] | None:
         """Returns the state of `ShiftGuard` at the start of an epoch, as an earlier fit wrote it.

@@ -1,6 +1,7 @@
 """`RunPage`: the page about a run, `shift.html`, rewritten whenever the run has new results."""
 
 import json
+import os
 import time
 from collections.abc import Mapping, Sequence
 from os import PathLike
@@ -10,7 +11,8 @@ from typing import Any
 from keras_shiftguard.detection.monitor import Pair
 from keras_shiftguard.detection.report import ShiftReport
 from keras_shiftguard.errors import warn
-from keras_shiftguard.io.json_files import plain, replace_file
+from keras_shiftguard.io.atomic_files import is_unchanged, replace_file, status
+from keras_shiftguard.io.json_files import plain
 from keras_shiftguard.log.epoch_history import EpochHistory
 from keras_shiftguard.log.shift_tab_findings import logged_report
 
@@ -46,6 +48,8 @@ class RunPage:
         self._parts: dict[str, Any] = {"title": Path(log_dir).resolve().name}
         self._tolerance = tolerance
         self._has_failed = False
+        self._written: os.stat_result | None = None  # status of the data file as this run wrote it
+        self._is_shared = False
 
     def write_diagnosis(self, diagnoses: Mapping[str, Any]) -> None:
         """Writes the page with the diagnoses so far, `Diagnosis.to_dict()` by stream."""
@@ -132,5 +136,20 @@ class RunPage:
             self._has_failed = True
             warn(f"ShiftGuard writes no {self._html.name} any more ({error!r}).")
             return
+        self._look_for_others()
         replace_file(self._json, text)
+        self._written = status(self._json)
         replace_file(self._html, document)
+
+    def _look_for_others(self) -> None:
+        """Warns, once, if somebody else has written the data file since this run wrote it."""
+        if self._is_shared or self._written is None or not self._json.exists():
+            return
+        if not is_unchanged(self._json, self._written):
+            self._is_shared = True
+            warn(
+                f"Another ShiftGuard writes to log_dir={str(self._json.parent)!r} at the same "
+                "time. Each file is whole, but report.json, shift.html and the state for resuming "
+                "are those of the guard that writes last, and TensorBoard shows the guards as one "
+                "run. Pass each guard a log_dir of its own."
+            )

@@ -6,16 +6,19 @@ loads without this package.
 
 import io
 import json
-import os
+import random
 import shutil
+import time
 import zipfile
 import zlib
 from collections.abc import Mapping
 from os import PathLike
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from keras_shiftguard.errors import BadInputError
+from keras_shiftguard.io.atomic_files import FileChanged, is_unchanged, replacing, status
+from keras_shiftguard.io.file_locks import locked
 from keras_shiftguard.io.npz import COMPRESSIONS
 from keras_shiftguard.profiles import storage
 
@@ -23,6 +26,9 @@ MEMBER = "keras_shiftguard/train.profile"  # name of the member in a .keras file
 FILE = Path("assets.extra") / "keras_shiftguard.profile"  # path in a SavedModel
 CORRECTED = "_corrected"  # end of the name of a model that corrects its input
 OF_KERAS = ("config.json", "metadata.json")  # members by which a .keras file is recognized
+MAX_TRIES = 100  # how often a file is read again that somebody else writes meanwhile
+PAUSE = 0.1  # seconds in which a file changes that somebody is writing
+CHUNK = 2**20  # bytes of a model that are in memory while it is copied
 
 
 def is_model(path: str | PathLike[str]) -> bool:
@@ -67,6 +73,12 @@ def _members(path: Path) -> set[str]:
 def attach(path: str | PathLike[str], tree: Mapping[str, Any]) -> None:
     """Attaches the tree of a profile to a saved model, atomically.
 
+    Several threads, processes and machines may attach to one model, and Keras may save the model
+    meanwhile: the file is read again if it has changed by the time it would be replaced. One case
+    stays open, because Keras takes no lock and writes into the old file. If Keras begins to save
+    in the microseconds between the last look and the replacement, the file has the weights of the
+    earlier save, with the profile.
+
     Args:
         path: Path of the saved model.
         tree: The parts of the profile, see `storage.write`.
@@ -76,33 +88,52 @@ def attach(path: str | PathLike[str], tree: Mapping[str, Any]) -> None:
         OSError: if the file cannot be written; the old file then stays intact.
     """
     path = Path(path)
-    if not is_model(path):
-        found = "is no saved model" if path.exists() else "does not exist"
-        raise BadInputError(
-            "A profile is attached to a .keras file or the directory of a SavedModel. "
-            f"Received: {str(path)!r}, which {found}."
-        )
-    if path.is_dir():
+    if path.is_dir() and is_model(path):
         (path / FILE).parent.mkdir(exist_ok=True)
         storage.write(path / FILE, tree)
         return
-    path = path.resolve()  # so that the file is replaced, and not a symbolic link to it
-    profile = path.with_name(f".{path.name}.{os.getpid()}.profile")
-    copy = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    profile = io.BytesIO()
+    storage.dump(profile, tree)
+    # Resolved, so that the file is replaced, and not a symbolic link to it.
+    for _ in range(MAX_TRIES):
+        try:
+            _attach(path, path.resolve(), profile.getbuffer())
+            return
+        except FileChanged as error:
+            changed = error
+            time.sleep(random.uniform(0, PAUSE))
+    raise changed
+
+
+def _attach(path: Path, target: Path, profile: memoryview) -> None:
+    """Writes the `.keras` file `target` again, with a profile.
+
+    Raises:
+        FileChanged: if somebody else has written it meanwhile.
+    """
+    seen = status(target) if target.is_file() else None
     try:
-        storage.write(profile, tree)
-        _copy_without_profile(path, copy)
-        with zipfile.ZipFile(copy, "a") as archive:
-            archive.write(profile, MEMBER)
-        shutil.copymode(path, copy)
-        with copy.open("rb+") as file:
-            os.fsync(file.fileno())
-        os.replace(copy, path)
-    except (zipfile.BadZipFile, zlib.error) as error:
+        if seen is None or not is_model(target):
+            found = "is no saved model" if path.exists() else "does not exist"
+            raise BadInputError(
+                "A profile is attached to a .keras file or the directory of a SavedModel. "
+                f"Received: {str(path)!r}, which {found}."
+            )
+        with locked(target):
+            seen = status(target)
+            with replacing(target, expected=seen) as copy:
+                _copy_without_profile(target, copy)
+                with zipfile.ZipFile(copy, "a") as archive:
+                    if not set(OF_KERAS) <= set(archive.namelist()):
+                        raise zipfile.BadZipFile("it ends in the middle")
+                    archive.writestr(MEMBER, profile)
+    except (BadInputError, zipfile.BadZipFile, zlib.error, EOFError) as error:
+        # A file that Keras is just writing looks damaged.
+        if seen is not None and not is_unchanged(target, seen, PAUSE):
+            raise FileChanged(f"{path} is being written all the time.") from error
+        if isinstance(error, BadInputError):
+            raise
         raise BadInputError(f"{path} is a damaged model file ({error}).") from error
-    finally:
-        profile.unlink(missing_ok=True)
-        copy.unlink(missing_ok=True)
 
 
 def read(path: str | PathLike[str]) -> dict[str, Any]:
@@ -133,14 +164,15 @@ def read(path: str | PathLike[str]) -> dict[str, Any]:
     return storage.read(path, io.BytesIO(content))
 
 
-def _copy_without_profile(path: Path, copy: Path) -> None:
+def _copy_without_profile(path: Path, copy: BinaryIO) -> None:
     """Copies a `.keras` file without the profile that is attached to it, if there is one."""
     if not has_profile(path):
-        shutil.copyfile(path, copy)
+        with path.open("rb") as source:
+            shutil.copyfileobj(source, copy, CHUNK)
         return
     with zipfile.ZipFile(path) as old, zipfile.ZipFile(copy, "w") as new:
         for info in old.infolist():
             if info.filename == MEMBER:
                 continue
-            with old.open(info) as source, new.open(info, "w", force_zip64=True) as target:
-                shutil.copyfileobj(source, target, 1 << 20)
+            with old.open(info) as member, new.open(info, "w", force_zip64=True) as target:
+                shutil.copyfileobj(member, target, CHUNK)

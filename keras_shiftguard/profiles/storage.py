@@ -6,7 +6,6 @@ readable when a summary gets a new field.
 """
 
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
 from math import prod
@@ -17,6 +16,7 @@ from typing import IO, Any
 import numpy as np
 
 from keras_shiftguard.errors import BadInputError
+from keras_shiftguard.io.atomic_files import replacing
 from keras_shiftguard.io.npz import read_npz
 from keras_shiftguard.profiles.checks import check_summary
 from keras_shiftguard.profiles.embedding import MeanEmbedding
@@ -62,18 +62,17 @@ def write(path: str | PathLike[str], tree: Mapping[str, Any]) -> None:
         raise FileNotFoundError(
             f"There is no directory {Path(path).parent} to save {Path(path).name} in: make it."
         )
+    with replacing(path) as file:
+        dump(file, tree)
+
+
+def dump(file: IO[bytes], tree: Mapping[str, Any]) -> None:
+    """Writes a tree to an open file, see `write`."""
     packing = _Packing()
     header = {"schema_version": SCHEMA_VERSION, "profile": packing.pack(tree)}
     arrays = packing.arrays
     arrays["header"] = np.frombuffer(json.dumps(header).encode(), dtype="uint8")
-    path = Path(path)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with temporary.open("wb") as file:
-            np.savez_compressed(file, allow_pickle=False, **arrays)
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    np.savez_compressed(file, allow_pickle=False, **arrays)
 
 
 def read(path: str | PathLike[str], file: IO[bytes] | None = None) -> dict[str, Any]:
