@@ -138,8 +138,14 @@ def main():
 
     def writer(number):
         def run():
+            failure = None
             for i in range(given.writes if not given.kills else sys.maxsize):
-                write(given.folder, profiles[(number + i) % 2], number)
+                try:
+                    write(given.folder, profiles[(number + i) % 2], number)
+                except Exception as error:
+                    failure = error
+            if failure:
+                raise failure
 
         return run
 

@@ -165,9 +165,9 @@ def test_a_model_that_is_half_saved_is_waited_for(saved):
         with saved.open("ab") as file:
             file.write(content[len(content) // 2 :])
 
-    rest = threading.Thread(target=save_the_rest)
+    training, rest = profile(images()), threading.Thread(target=save_the_rest)
     rest.start()
-    profile(images()).attach(saved)
+    training.attach(saved)
     rest.join()
     with zipfile.ZipFile(saved) as archive:
         assert archive.testzip() is None
