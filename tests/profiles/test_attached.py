@@ -314,7 +314,7 @@ def test_a_kill_leaves_the_model_whole(saved, tmp_path):
         time.sleep(delay)
         process.kill()
         process.communicate()
-        during += any(tmp_path.glob(f".model.keras.{process.pid}.*"))
+        during += any(tmp_path.glob(".model.keras.*"))
         with zipfile.ZipFile(saved) as archive:
             assert archive.testzip() is None
         assert InputProfile.load(saved).inputs["input"].maximum.max() in (1, 255)
