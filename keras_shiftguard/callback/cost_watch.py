@@ -23,7 +23,7 @@ from keras_shiftguard.callback.visits import (
 from keras_shiftguard.detection.causes import pipeline_change
 from keras_shiftguard.detection.causes.explanation import Explanation
 from keras_shiftguard.detection.causes.same_samples import have_same_labels, same_samples
-from keras_shiftguard.detection.cost import Cost
+from keras_shiftguard.detection.cost import MIN_SAMPLES, Cost, cost_of_too_few
 from keras_shiftguard.detection.finding import source_of
 from keras_shiftguard.detection.monitor import Pair
 from keras_shiftguard.detection.two_sample.frequencies import compare_frequencies
@@ -120,6 +120,7 @@ class CostWatch:
                 if (pair.stream, pair.against) == ("validation", "train"):
                     is_due = self.labels.is_due(pair, epoch) and self._can_run()
                     is_due = is_due and (epoch == 1 or self._spending.allows())
+                    is_due = is_due and streams["validation"].has_samples
                     if is_due and not self._may_be_memorised(pair, streams):
                         with self._spending.measuring():
                             self.labels.check(pair, streams, epoch)
@@ -141,14 +142,21 @@ class CostWatch:
             },
             # The name of an earlier release, in which only mirrored images were found.
             "mirrored": self._places.state(),
-            "mixes": self.labels.mixes,
+            **self.labels.state(),
+            "was_trained": self.was_trained,
+            "repeats": self._repeats,
+            "together": dict(self._together),
         }
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Restores the state that `state()` returned."""
         self._priced = {key: (frozenset(names), int(n)) for key, names, n in state["priced"]}
         self._places.restore(state["mirrored"])
-        self.labels.mixes = bool(state.get("mixes", False))
+        self.labels.restore(state)
+        # A resumed fit loads a model that was trained in this fit, which is not meant here.
+        self.was_trained = bool(state.get("was_trained", self.was_trained))
+        self._repeats = state.get("repeats")
+        self._together = dict(state.get("together", {}))
         self._earlier = {}
         self._rough = {
             key: None if c is None else Cost(c[0], (c[1], c[2]), int(c[3]), is_rough=True)
@@ -239,6 +247,8 @@ class CostWatch:
         ]
         if not covariate and not concept:
             return {}
+        if len(look.current.labels) < MIN_SAMPLES:
+            return dict.fromkeys([*covariate, *concept], cost_of_too_few(len(look.current.labels)))
         cost = self._measurement(look, covariate)
         self._measured[pair.against] = cost
         details = bool(covariate) and not look.apart
@@ -251,6 +261,10 @@ class CostWatch:
         found = cost.measure(look.predict, visits, details, look.is_last)
         self._shift.is_too_early = cost.is_too_early
         rough = cost.rough
+        reference = cost.reference
+        if reference is not None and len(reference.labels) < MIN_SAMPLES:
+            too_few = cost_of_too_few(len(reference.labels))
+            found, rough = (each or too_few for each in (found, rough))
         if visits.is_augmented:
             found, rough = (each and each.behind_augmentation() for each in (found, rough))
         costs: dict[str, Cost | None] = dict.fromkeys(covariate, found)
@@ -305,6 +319,8 @@ class CostWatch:
             # The labels are wrong, which may have a cost of its own; the class mix has none.
             none = Cost(0.0, (0.0, 0.0), len(look.current.labels))
             return {"labels": none if self.labels.explains_mix(look.pair) else None}
+        if len(look.current.labels) < MIN_SAMPLES:
+            return {"labels": cost_of_too_few(len(look.current.labels))}
         counts = look.pair.reference.labels.counts, look.pair.current.labels.counts
         right = look.predict([look.current.images]) == look.current.labels
         mix = cost_of_mix(right, look.current.labels, *counts)

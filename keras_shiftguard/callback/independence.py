@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -29,6 +30,15 @@ class Independence:
         self.notes: dict[str, str] = {}
         self._found: dict[str, float] = {}  # share by stream
         self._copies: dict[str, float] = {}  # share by stream, because of equal images
+
+    def state(self) -> dict[str, Any]:
+        """Returns the state for `restore`, as a tree for `profiles.storage`."""
+        return {"found": dict(self._found), "copies": dict(self._copies)}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Restores the state that `state()` returned; what it lacks stays as it is."""
+        for saved, known in (("found", self._found), ("copies", self._copies)):
+            known.update({name: float(share) for name, share in state.get(saved, {}).items()})
 
     def of(self, name: str, profile: InputProfile, stream: Stream | None = None) -> InputProfile:
         """Returns the profile with the number of its independent samples.

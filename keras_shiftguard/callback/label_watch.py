@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
+from typing import Any
 
 import keras
 import numpy as np
@@ -60,6 +61,28 @@ class LabelWatch:
         # A part of one class with the label of another, once it was found.
         self._relabelled: tuple[Finding, Cost] | None = None
 
+    def state(self) -> dict[str, Any]:
+        """Returns the state for `restore`, as a tree for `profiles.storage`."""
+        relabelled = None
+        if self._relabelled is not None:
+            finding, cost = self._relabelled
+            relabelled = [finding.to_dict(), vars(cost)]
+        return {
+            "mixes": self.mixes,
+            "ranked": [self._has_ranked, self._next_ranks],
+            "relabelled": relabelled,
+        }
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Restores the state that `state()` returned; what it lacks stays as it is."""
+        self.mixes = bool(state.get("mixes", False))
+        has_ranked, next_ranks = state.get("ranked", (False, 1))
+        self._has_ranked, self._next_ranks = bool(has_ranked), int(next_ranks)
+        if state.get("relabelled") is not None:
+            finding, cost = state["relabelled"]
+            interval = tuple(cost["interval"])
+            self._relabelled = Finding.from_dict(finding), Cost(**{**cost, "interval": interval})
+
     def is_due(self, pair: Pair, epoch: int) -> bool:
         """Whether wrong labels of validation are likely, and no other difference explains it."""
         return self._may_be_unrelated(pair) or self._may_rank(pair, epoch)
@@ -67,7 +90,7 @@ class LabelWatch:
     def check(self, pair: Pair, streams: Mapping[str, Stream], epoch: int) -> None:
         """Adds a finding or a note if labels of validation do not fit their samples."""
         train, current = (labelled(streams[name]) for name in ("train", "validation"))
-        if train is None or current is None:
+        if train is None or current is None or not min(len(train.labels), len(current.labels)):
             return
         self._sync()
         ((name, _),) = streams["validation"].buffers.items()

@@ -98,7 +98,10 @@ class PassCounter:
         profile = self.drain(stream)
         if self.position < 0:
             return self.latest
-        self.repeats = same_samples(self.latest, profile)
+        was_held, self.repeats = self.repeats, same_samples(self.latest, profile)
+        if was_held and not self.repeats and stream.stream != "train":
+            # The samples that were kept are those before the change; the next pass keeps new ones.
+            stream.forget_samples()
         if not self.repeats or profile.num_measured > self.latest.num_measured:
             self.latest = profile
         return self.latest

@@ -296,6 +296,7 @@ class ShiftWatch:
             "own_notes": self._own_notes,
             "costly_since": [[*key, epoch] for key, epoch in self._costly_since.items()],
             "visits": {**self.training.state(), "is_too_early": self.is_too_early},
+            "independence": self.independence.state(),
         }
 
     def restore(self, state: Mapping[str, Any]) -> None:
@@ -311,6 +312,7 @@ class ShiftWatch:
         self._costly_since = {(str(a), str(b), str(c)): epoch for a, b, c, epoch in costly}
         visits = state.get("visits", {})
         self.training.restore(visits)
+        self.independence.restore(state.get("independence", {}))
         self.is_too_early = bool(visits.get("is_too_early", self.is_too_early))
         self._notes_of_passes = self._notes({})
         self._renew_report()

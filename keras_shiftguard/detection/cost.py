@@ -7,6 +7,7 @@ import numpy as np
 SIGMAS = 1.96  # standard errors to each side, for an interval of 95 %
 # Smallest distance of a cost from the tolerance, in the formula for the number of samples needed.
 FINEST = 0.001
+MIN_SAMPLES = 100  # labelled samples of each stream that the measurement of a cost needs
 
 
 @dataclass(frozen=True)
@@ -22,8 +23,9 @@ class Cost:
             Augmentation of one stream changes this difference as well.
         is_bound: Whether the cost may be anything up to the value, because the model may have
             memorized the samples of the other stream. Such a cost is never an alarm.
-        is_hidden: Whether the cost may be anything, because augmentation makes the samples of the
-            other stream harder.
+        is_hidden: Whether the cost may be anything. A rough cost is hidden by augmentation, which
+            makes the samples of the other stream harder. Any other one, because there are too few
+            samples to measure it.
     """
 
     value: float
@@ -94,8 +96,13 @@ class Cost:
     def in_words(self, tolerance: float) -> str:
         """Returns the cost in points of accuracy, as the end of a sentence."""
         low, high = (100 * bound for bound in self.interval)
-        if self.is_hidden:
+        if self.is_hidden and self.is_rough:
             return "cost unclear: augmentation makes training harder than validation"
+        if self.is_hidden:
+            return (
+                f"cost unclear: too few samples; about {_rounded(_least(tolerance))} labelled "
+                "samples would tell"
+            )
         if self.is_bound and self.interval[1] > tolerance:
             return (
                 f"cost unclear: at most {high:.1f} points of accuracy; the model may know training "
@@ -116,6 +123,11 @@ class Cost:
         if high <= 0:
             return "costs no accuracy"
         return f"costs {max(100 * self.value, 0.0):.1f} points of accuracy (up to {high:.1f})"
+
+
+def cost_of_too_few(num_samples: int) -> Cost:
+    """Returns the cost of a difference for which there are only so many labelled samples."""
+    return Cost(0.0, (-1.0, 1.0), num_samples, is_hidden=True)
 
 
 def cost_of(before: np.ndarray, after: np.ndarray) -> Cost:
@@ -178,6 +190,11 @@ def _weights_for(labels: np.ndarray, others: np.ndarray) -> np.ndarray:
     weights = (want / np.maximum(have, 1))[labels]
     weights = weights if weights.any() else np.ones(len(labels))
     return np.asarray(weights / weights.sum())
+
+
+def _least(tolerance: float) -> float:
+    """Returns the number of samples that show, by `cost_of`, that nothing is lost."""
+    return max(SIGMAS * 2**0.5 / max(tolerance, FINEST), MIN_SAMPLES)
 
 
 def _rounded(number: float) -> str:

@@ -5,9 +5,9 @@ There, the pixels hardly differ between the images, which image attributes hardl
 
 import numpy as np
 
-from keras_shiftguard.detection.cost import Cost, cost_of, gap_between
+from keras_shiftguard.detection.cost import MIN_SAMPLES, Cost, cost_of, gap_between
 from keras_shiftguard.detection.sentences import percent
-from keras_shiftguard.explain.labelled import MIN_SAMPLES, Labelled, Predict
+from keras_shiftguard.explain.labelled import Labelled, Predict
 
 # A pixel is the same in all images if its standard deviation between them is at most this share of
 # that of all pixels of training, and it is not if its deviation is at least the second share.

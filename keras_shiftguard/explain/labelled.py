@@ -8,8 +8,6 @@ import numpy as np
 
 from keras_shiftguard.statistics.stream import Stream
 
-MIN_SAMPLES = 100  # labelled images that a measurement needs
-
 Predict = Callable[[list[np.ndarray]], np.ndarray]  # from images in chunks to predicted classes
 
 
@@ -27,7 +25,7 @@ class Labelled:
 
 
 def labelled(stream: Stream, corrected: bool = False) -> Labelled | None:
-    """Returns the kept, labeled images or rows of a stream.
+    """Returns the kept, labeled images or rows of a stream; there may be none.
 
     Returns None if there are no labels, if there are several inputs, or if only parts of the
     samples are kept (a frame of a video, a crop of a large image). For a part of a sample, the
@@ -41,7 +39,7 @@ def labelled(stream: Stream, corrected: bool = False) -> Labelled | None:
         return None
     ((name, kept),) = stream.buffers.items()
     images, labels = kept.read()
-    if not len(labels) or labels.min() < 0 or not kept.is_whole:
+    if (labels < 0).any() or not kept.is_whole:
         return None
     if corrected:
         images = np.asarray(keras.ops.convert_to_numpy(stream.corrected(name, images)))

@@ -23,9 +23,9 @@ import numpy as np
 
 from keras_shiftguard.adaptation.augmentation.bank import Bank
 from keras_shiftguard.detection.causes.explanation import Explanation
-from keras_shiftguard.detection.cost import SIGMAS, Cost, cost_of, gap_between
+from keras_shiftguard.detection.cost import MIN_SAMPLES, SIGMAS, Cost, cost_of, gap_between
 from keras_shiftguard.explain.column_undo import cost_of_columns
-from keras_shiftguard.explain.labelled import MIN_SAMPLES, Labelled, Predict
+from keras_shiftguard.explain.labelled import Labelled, Predict
 from keras_shiftguard.explain.level_match import LevelMatch, match_levels
 from keras_shiftguard.explain.style_search import DETAIL, GEOMETRY, LIGHT, Style, StyleSearch
 

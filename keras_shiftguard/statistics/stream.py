@@ -44,6 +44,7 @@ class Stream:
         self.sketches: dict[str, Sketch] = {}
         self.labels: LabelSketch | None = None
         self.stride = 1  # every `stride`-th step is measured
+        self._kept_stride = 1  # samples of every such step are kept, unless the buffers are held
         self._per_batch = ROWS  # largest number of samples of a step whose attributes are measured
         self._step = 0  # number of steps since the beginning of the pass
         self._plan: tuple[int | None, bool, bool] | None = None  # until the batch size is known
@@ -109,17 +110,16 @@ class Stream:
                 sketch.count(inputs[name], rows)
         if self.labels is not None:
             self.labels.update(y, rows)
+        keeps = self.measures_every_step or self._step % self._kept_stride == 0
+        for name, samples in self.buffers.items():
+            if name in fed and keeps:
+                samples.update(fed[name], labels)
+            elif name in fed:
+                samples.pass_over(fed[name].shape[0])
         if self.measures_every_step or self._step % self.stride == 0:
-            for name, samples in self.buffers.items():
-                if name in fed:
-                    samples.update(fed[name], labels)
             if self.stream != "train" and fed:
                 self.repeated_batches.add(next(iter(fed.values())))
             self._measure(inputs, y, rows)
-        else:
-            for name, samples in self.buffers.items():
-                if name in fed:
-                    samples.pass_over(fed[name].shape[0])
         self._step += 1
 
     def _measure(self, inputs: Mapping[str, Any], y: Any, rows: Any) -> None:
@@ -151,6 +151,7 @@ class Stream:
         statistics at most `per_batch` samples, evenly spread over the batch.
         """
         self.stride, self._per_batch, self._plan = stride, per_batch, None
+        self._kept_stride = stride
         self._step = 0
 
     def plan_pass(self, steps: int | None, is_first: bool, repeats: bool) -> None:
@@ -165,12 +166,17 @@ class Stream:
         self._plan = (steps, is_first, repeats)
 
     def _follow_plan(self, batch_size: int) -> None:
-        """Applies the rule to a pass whose first batch has `batch_size` samples."""
+        """Applies the rule to a pass whose first batch has `batch_size` samples.
+
+        In a pass that repeats, the samples are held. After a resume there are none to hold: they
+        are kept anew, from as many steps as in the first pass.
+        """
         assert self._plan is not None
         (steps, is_first, repeats), self._plan = self._plan, None
         self.stride = stride_for(steps, batch_size, repeats)
+        self._kept_stride = stride_for(steps, batch_size)
         self._per_batch = samples_per_step(steps, self.stride, is_first)
-        self.spread_samples(-(-steps // self.stride) if steps else None)
+        self.spread_samples(-(-steps // self._kept_stride) if steps else None)
 
     def forget_samples(self) -> None:
         """Empties the buffers of samples, so that they fill again."""

@@ -139,7 +139,7 @@ def test_a_tiny_alpha_needs_many_samples_and_is_no_error():
     assert "reveal a difference" in ShiftWatch(1e-18, "warn").needs
 
 
-def test_a_resumed_fit_spreads_the_kept_images_again():
+def test_a_resumed_fit_keeps_samples_of_all_batches_and_measures_every_fourth():
     stream = Stream("validation")
     stream.build([spec_for("input", (None, 8, 8, 1), "channels_last")])
     counter = PassCounter()
@@ -147,8 +147,27 @@ def test_a_resumed_fit_spreads_the_kept_images_again():
     counter.restore(state)
     counter.start(stream, None)
     x = keras.ops.ones((4, 8, 8, 1))
-    stream.update({"input": x}, x)
-    assert stream.kept_samples["input"].measured == 10  # every fourth of 40 batches
+    for batch in range(40):
+        stream.update({"input": x}, x)
+        counter.advance(batch)
+    assert len(stream.kept_samples["input"].positions) == 160
+    assert counter.drain(stream).inputs["input"].features.num_samples == 40
+
+
+def test_samples_from_before_a_change_are_not_taken_for_those_of_the_changed_pass():
+    stream = Stream("validation")
+    stream.build([spec_for("input", (None, 16, 16, 1), "channels_last")])
+    counter = PassCounter()
+    kept = []
+    for change in (0.0, 0.0, 0.0, 0.2, 0.2):
+        x = keras.ops.convert_to_tensor(images(0, 80) + np.float32(change))
+        counter.start(stream, 1)
+        stream.update({"input": x}, x)
+        counter.advance(0)
+        counter.finish(stream)
+        found = stream.samples()[0]["input"]
+        kept.append(round(float(found.mean() - images(0, 80).mean()), 3) if len(found) else None)
+    assert kept == [0.0, 0.0, 0.0, None, 0.2]
 
 
 def test_a_pass_that_repeats_keeps_no_image_twice():

@@ -6,6 +6,7 @@ import pytest
 from benchmarks import kill_and_resume
 from keras import layers
 from plugin.logs import PROVIDERS, data_of, opened, unpacked
+from sklearn.datasets import load_digits
 
 import keras_shiftguard as sg
 from keras_shiftguard.errors import BadInputError
@@ -51,6 +52,35 @@ def test_another_guard_goes_on_where_the_first_one_ended(tmp_path):
         assert parts.profiles[name].num_samples == profile.num_samples
     names = [p.name for p in sorted((tmp_path / "parts").glob("guard-state*"))]
     assert names == ["guard-state-2.npz", "guard-state-3.npz"]
+
+
+@pytest.mark.each_backend
+def test_a_harmless_difference_is_no_alarm_after_a_resume(tmp_path):
+    """The resumed fit has kept no samples yet, and its passes repeat those before."""
+    x, y = load_digits(return_X_y=True)
+    useless = np.random.default_rng(0).normal(0, 0.1, (len(x), 1))
+    x = np.concatenate([x / 16, useless], axis=1).astype("float32")
+    moved = x[600:720] + np.float32(0.2) * (np.arange(65) == 64)  # the useless column alone
+
+    def model_and_epochs():
+        keras.utils.set_random_seed(0)
+        model = keras.Sequential([keras.Input((65,)), layers.Dense(10, activation="softmax")])
+        model.compile(keras.optimizers.Adam(0.02), "sparse_categorical_crossentropy")
+        data = {"x": x[:600], "y": y[:600], "validation_data": (moved, y[600:720])}
+
+        def train(guard, first, last):
+            options = {"initial_epoch": first, "epochs": last, "shuffle": False, "verbose": 0}
+            model.fit(**data, **options, callbacks=[guard])
+            return guard.report
+
+        return train
+
+    whole = model_and_epochs()(quiet(), 0, 5)
+    resumed = model_and_epochs()
+    resumed(quiet(tmp_path), 0, 3)
+    report = resumed(sg.ShiftGuard(log_dir=tmp_path, on_shift="raise", verbose=0), 3, 5)
+    assert whole.findings and all(finding.harmless for finding in whole.findings)
+    assert report == whole  # with the same costs
 
 
 @pytest.mark.thorough
