@@ -38,10 +38,12 @@ from typing import NamedTuple
 
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # the models are too small for more
 
 EPOCHS, STEPS, BATCH = 6, 12, 64
 SECONDS_PER_STEP = 0.02  # at least, so that the kill is not always at the end of an epoch
 RUN = "shiftguard"
+COMPARED = ("feature", "stream", "against", "since", "until", "kind", "family", "matters")
 ASPECTS = ("findings", "costs", "on_shift", "profiles", "tab", "weights")
 
 
@@ -228,7 +230,7 @@ def same_costs(one, other):
     """Returns whether the findings of two reports cost the same, to a millionth, in equal words."""
     costs = [
         [
-            (f["cost_words"], *(f["cost_interval"] or ()), *([] if f["cost"] is None else [f["cost"]]))
+            (f["cost_words"], f["cost"] or 0.0, *(f["cost_interval"] or ()))
             for f in found["report"]["findings"]
         ]
         for found in (one, other)
@@ -264,6 +266,13 @@ def same_picture(one, other):
     return all(one[key] == other[key] for key in keys)
 
 
+def use_compilation_cache(folder):
+    """Makes all fits on JAX share what they compiled, which saves two thirds of the time."""
+    os.environ["JAX_COMPILATION_CACHE_DIR"] = str(folder)
+    os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
+    os.environ["JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES"] = "-1"
+
+
 def compare(kills, seed=0):
     """Kills and resumes fits; yields the case, the epoch, and by aspect whether it is the same."""
     import numpy as np
@@ -280,7 +289,7 @@ def compare(kills, seed=0):
         case = Case(
             data=("digits", "mnist")[kill % 2],
             samples=int(rng.choice([100, 200, 300, 400])),
-            difference=("harmless", "harmless", "late", "late", "costly")[kill % 5],
+            difference=("harmless", "late", "harmless", "costly", "late")[kill % 5],
             on_shift=str(rng.choice(["warn", "stop", "raise"])),
         )
         if case.difference == "costly":  # the other modes end this fit before it can be resumed
@@ -297,10 +306,7 @@ def compare(kills, seed=0):
         moment = {"kill_after": step, "delay": rng.uniform(0, 0.2)}
         found, drawn = fitted(case, own_checkpoint=kill % 2 == 1, **moment)
         findings = [
-            [
-                tuple(f[key] for key in ("feature", "stream", "against", "since", "kind", "matters"))
-                for f in each["report"]["findings"]
-            ]
+            [tuple(f[key] for key in COMPARED) for f in each["report"]["findings"]]
             for each in (expected, found)
         ]
         same = {
@@ -320,9 +326,12 @@ def main():
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--details", action="store_true", help="print findings that differ")
     arguments = parser.parse_args()
+    cache = tempfile.TemporaryDirectory()
+    use_compilation_cache(cache.name)
     print(f"{'data':8}{'samples':>8}  {'difference':12}{'on_shift':10}{'killed in':12}", end="")
     print(*(f"{aspect:9}" for aspect in ASPECTS), sep="")
     counts = dict.fromkeys(ASPECTS, 0)
+    began = time.perf_counter()
     for case, epoch, same, both in compare(arguments.kills, arguments.seed):
         data, samples, difference, on_shift = case
         print(f"{data:8}{samples:8}  {difference:12}{on_shift:10}epoch {epoch:<6}", end="")
@@ -332,9 +341,13 @@ def main():
             for each in both:
                 print("  ", each["end"], each["warnings"])
                 for f in each["report"]["findings"]:
-                    print("    ", f["matters"], f["since"], f["against"], f["sentence"], f["cost_words"])
+                    told = f["matters"], f["since"], f["against"], f["sentence"], f["cost_words"]
+                    print("    ", *told)
     told = ", ".join(f"{each} {number}" for each, number in counts.items())
-    print(f"the same as in the whole fit, of {arguments.kills} kills: {told}")
+    minutes = (time.perf_counter() - began) / 60
+    print(
+        f"the same as in the whole fit, of {arguments.kills} kills: {told}; {minutes:.0f} minutes"
+    )
 
 
 if __name__ == "__main__":

@@ -167,6 +167,58 @@ def test_a_shift_of_a_table_is_told_with_its_cost(digits):
     assert guard.report.findings[0].cost > 0.2
 
 
+TOO_FEW = "(cost unclear: too few samples; about 280 labelled samples would tell)"
+
+
+def test_too_few_samples_of_validation_are_a_question(digits):
+    train, (x, y) = digits
+    guard = sg.ShiftGuard(verbose=0, on_shift="raise")
+    fit_table(guard, train, (noisier(x[:60], 0.1), y[:60]))
+    assert guard.report.findings and not guard.report.shifted and TOO_FEW in str(guard.report)
+
+
+def test_too_few_samples_of_training_are_a_question(digits):
+    """Of series, only the accuracies on training and validation can be compared."""
+    ((x, y), (other, z)), series = digits, (-1, 16, 16)
+    keras.utils.set_random_seed(0)
+    model = keras.Sequential([keras.Input((16, 16)), keras.layers.Flatten()])
+    model.add(keras.layers.Dense(10, activation="softmax"))
+    model.compile(keras.optimizers.Adam(0.01), "sparse_categorical_crossentropy")
+    guard = sg.ShiftGuard(verbose=0, on_shift="raise")
+    validation = noisier(other, 0.2).reshape(series), z
+    options = {"validation_data": validation, "epochs": 4, "callbacks": [guard], "verbose": 0}
+    model.fit(x[:90].reshape(series), y[:90], **options)
+    assert guard.report.findings and not guard.report.shifted and TOO_FEW in str(guard.report)
+
+
+def test_too_few_samples_of_another_class_mix_are_a_question(digits):
+    train, (x, y) = digits
+    low = np.flatnonzero(y < 5)[:60]
+    kept = np.concatenate([low, np.flatnonzero(y >= 5)[:15]])
+    guard = sg.ShiftGuard(verbose=0, on_shift="raise")
+    fit_table(guard, train, (x[kept], y[kept]))
+    (mix,) = (f for f in guard.report.findings if f.feature == "labels")
+    assert mix.kind == "label" and "too few samples" in mix.cost_words
+
+
+def test_another_scale_is_an_alarm_with_any_number_of_samples(digits):
+    train, (x, y) = digits
+    guard = sg.ShiftGuard(verbose=0, on_shift="raise", on_mismatch="ignore")
+    with pytest.raises(sg.ShiftDetectedError, match="preprocessing"):
+        fit(guard, train, (255 * x[:60], y[:60]))
+
+
+def test_a_regression_has_no_accuracy_so_its_differences_are_alarms_without_a_cost():
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(460, 3)).astype("float32")
+    model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(1)])
+    model.compile("sgd", "mse")
+    guard = sg.ShiftGuard(verbose=0, on_shift="ignore")
+    validation = x[400:] + np.float32(3), x[400:, 0]
+    model.fit(x[:400], x[:400, 0], validation_data=validation, callbacks=[guard], verbose=0)
+    assert guard.report.shifted and not any(f.cost_words for f in guard.report.findings)
+
+
 @pytest.mark.thorough
 def test_another_class_mix_of_a_table_that_costs_nothing_is_no_alarm(digits):
     """Training is balanced on purpose; in validation, five of the ten classes are rare."""

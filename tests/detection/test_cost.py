@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from keras_shiftguard.detection.cost import Cost, cost_of, gap_between
+from keras_shiftguard.detection.cost import Cost, cost_of, cost_of_too_few, gap_between
 from keras_shiftguard.detection.finding import Finding
 from keras_shiftguard.detection.report_words import in_a_sentence
 
@@ -108,6 +108,18 @@ def test_classes_that_the_reference_lacks_make_no_gap():
         rights = rng.random((2, 1024)) < np.linspace(0.95, 0.1, 1000)[ids]
         alarms += gap_between(*rights, *ids).is_alarm(0.02)
     assert alarms <= 8
+
+
+@pytest.mark.parametrize(("tolerance", "needed"), [(0.01, "280"), (0.05, "100"), (0.0, "2,800")])
+def test_too_few_samples_are_no_alarm_and_say_how_many_would_tell(tolerance, needed):
+    found = finding().with_cost(cost_of_too_few(0), tolerance)
+    assert not found.matters and found.cost is None and found.cost_interval is None
+    assert f"about {needed} labelled samples would tell" in found.cost_words
+    # So many samples show that nothing is lost.
+    right = np.ones(int(needed.replace(",", "")))
+    assert cost_of(right, right).interval[1] <= max(tolerance, 0.001)
+    wrong_scale = replace(finding(), kind="preprocessing").with_cost(cost_of_too_few(0), tolerance)
+    assert wrong_scale.matters
 
 
 def test_a_rough_gain_behind_augmentation_is_no_cost():

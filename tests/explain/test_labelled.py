@@ -1,8 +1,27 @@
-"""`remembering`: predictions for unchanged images are made once."""
+"""Samples for a measurement: their order, and predictions that are made once."""
 
+import keras
 import numpy as np
+import pytest
 
-from keras_shiftguard.explain.labelled import remembering
+from keras_shiftguard.explain.labelled import labelled, remembering
+from keras_shiftguard.statistics.batch import spec_for
+from keras_shiftguard.statistics.stream import Stream
+
+
+@pytest.mark.backend
+def test_the_order_of_a_pass_makes_no_difference():
+    rng = np.random.default_rng(0)
+    rows, ids = rng.normal(size=(50, 3)).astype("float32"), np.arange(50)
+    found = []
+    for order in (np.arange(50), rng.permutation(50)):
+        stream = Stream("train")
+        stream.build([spec_for("input", (None, 3), "channels_last")])
+        x, y = (keras.ops.convert_to_tensor(each[order]) for each in (rows, ids))
+        stream.update({"input": x}, x, y)
+        found.append(labelled(stream))
+    np.testing.assert_array_equal(found[0].images, found[1].images)
+    np.testing.assert_array_equal(rows[found[0].labels], found[0].images)
 
 
 def test_only_the_named_arrays_are_remembered():
