@@ -345,9 +345,8 @@ def main():
                     print("    ", *told)
     told = ", ".join(f"{each} {number}" for each, number in counts.items())
     minutes = (time.perf_counter() - began) / 60
-    print(
-        f"the same as in the whole fit, of {arguments.kills} kills: {told}; {minutes:.0f} minutes"
-    )
+    print(f"the same as in the whole fit, of {arguments.kills} kills: {told}")
+    print(f"{minutes:.0f} minutes")
 
 
 if __name__ == "__main__":

@@ -107,9 +107,10 @@ class ShiftGuard(keras.callbacks.Callback):
             all epochs, features and streams together.
         tolerance: The share of accuracy that a shift may cost before it is an alarm; 0.01 is
             one point. For a classifier, the guard measures after the epoch how much accuracy is
-            lost by shifts of validation, on up to 1024 labeled samples. If no cost can be measured,
-            or if `tolerance` is None, a significant difference that is not small is an alarm,
-            unless augmentation of training may explain it.
+            lost by shifts of validation, on up to 1024 labeled samples of each stream; with fewer
+            than 100 the difference is no alarm. If no cost can be measured for another reason, or
+            if `tolerance` is None, a significant difference that is not small is an alarm, unless
+            augmentation of training may explain it.
         update_freq: When to write to `log_dir`: `"epoch"`, or a number of training
             batches after which profiles are written.
         log_dir: Directory for TensorBoard; None writes nothing.

@@ -52,7 +52,8 @@ class Finding:
         acknowledged: Why the difference is accepted, see `ShiftReport.acknowledge`;
             empty if it is not.
         cost: The share of accuracy that the difference costs: 0.02 is two points. None if
-            unknown; the effect size then decides whether the finding is an alarm.
+            unknown; without `cost_words`, the effect size then decides whether the finding is an
+            alarm.
         cost_interval: 95 % interval of the cost. From 0 up to the largest possible cost if only
             this upper bound is known; None without either.
         harmless: Whether the cost is known, and is within the tolerance or not surely above

@@ -43,7 +43,7 @@ def labelled(stream: Stream, corrected: bool = False) -> Labelled | None:
         return None
     ((name, kept),) = stream.buffers.items()
     images, labels = kept.read()
-    order = np.argsort([zlib.crc32(np.ascontiguousarray(each)) for each in images], kind="stable")
+    order = np.argsort([zlib.crc32(each.tobytes()) for each in images], kind="stable")
     images, labels = images[order], labels[order]
     if (labels < 0).any() or not kept.is_whole:
         return None
