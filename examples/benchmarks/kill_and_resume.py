@@ -292,16 +292,16 @@ def compare(kills, seed=0):
             difference=("harmless", "late", "harmless", "costly", "late")[kill % 5],
             on_shift=str(rng.choice(["warn", "stop", "raise"])),
         )
-        if case.difference == "costly":  # the other modes end this fit before it can be resumed
-            case = case._replace(on_shift="warn")
         if case.data not in plain:
             plain[case.data], _ = fitted(case, guarded=False)
         if case not in whole:
             whole[case] = fitted(case)
+        if whole[case][0]["end"][0] < 3:  # the guard ends the fit before it can be resumed
+            case = case._replace(on_shift="warn")
+            whole[case] = whole.get(case) or fitted(case)
         expected, picture = whole[case]
         last, _ = expected["end"]
-        # A fit that the guard ends is killed before its last epoch, else to its end.
-        last -= case.on_shift != "warn" and last < EPOCHS
+        last -= last < EPOCHS  # a fit that the guard ends is killed before its last epoch
         step = int(rng.integers(STEPS, last * STEPS))
         moment = {"kill_after": step, "delay": rng.uniform(0, 0.2)}
         found, drawn = fitted(case, own_checkpoint=kill % 2 == 1, **moment)
