@@ -3,9 +3,15 @@
 Keras passes the iterator of a `tf.data.Dataset` to `model.train_function`, whose graph takes the
 batches from the iterator. To measure or change a batch outside of this graph, `TensorFlowSteps`
 takes the batch from the iterator first, and then calls Keras's own function on this batch.
+
+If the length of the data is unknown, Keras learns that an epoch is over by calling its function on
+an iterator without a batch. TensorFlow may then run the operations of the step that need no batch:
+the optimizer counts one more iteration, and weight decay changes the weights. So that a guard
+changes nothing, `TensorFlowSteps` leaves the end of the data to Keras's function as well.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from itertools import islice
 from typing import Any
 from weakref import WeakKeyDictionary, ref
 
@@ -20,22 +26,28 @@ _compiled: WeakKeyDictionary[Any, dict[str, Any]] = WeakKeyDictionary()
 
 
 class Batches:
-    """An iterator of batches that knows the shapes and dtypes of its data set.
+    """The batches of an iterator, each prepared when it is taken.
 
     Args:
-        batches: The batches.
-        element_spec: The `element_spec` of the `tf.data` iterator that they come from.
+        iterator: A `tf.data` iterator, or the `Batches` of another guard.
+        prepare: Takes a batch, and returns the batch to use in its place.
+
+    Attributes:
+        source: The `tf.data` iterator that all batches come from.
+        element_spec: The shapes and dtypes of the data set.
     """
 
-    def __init__(self, batches: Iterator[Any], element_spec: Any) -> None:
-        self._batches = batches
-        self.element_spec = element_spec
+    def __init__(self, iterator: Any, prepare: Prepare) -> None:
+        self.source = iterator.source if isinstance(iterator, Batches) else iterator
+        self.element_spec = iterator.element_spec
+        self._iterator = iterator
+        self._prepare = prepare
 
     def __iter__(self) -> "Batches":
         return self
 
     def __next__(self) -> Any:
-        return next(self._batches)
+        return self._prepare(next(self._iterator))
 
 
 class TensorFlowSteps:
@@ -67,29 +79,24 @@ class TensorFlowSteps:
 
         Returns:
             The result of `function` for the last batch. One call of `run` uses up to
-            `model.steps_per_execution` batches.
-
-        Raises:
-            StopIteration: if the iterator has no more batches.
+            `model.steps_per_execution` batches. If there is no batch left, `function` raises what
+            it raises without a guard.
         """
         if not hasattr(iterator, "element_spec"):  # a Python iterator, as in `train_on_batch`
             return function(map(prepare, iterator))
+        batches = Batches(iterator, lambda data: self.prepared(data, prepare))
         if hasattr(function, "shiftguard_probe"):
-            return function(Batches(self._prepared(iterator, prepare), iterator.element_spec))
+            return function(batches)
         # A wrapper that the user made may copy the attributes of Keras's function. But the wrapper
         # has other globals, which distinguish it from Keras's function.
         module = str(getattr(function, "__globals__", {}).get("__name__", ""))
         if not module.startswith("keras."):
-            return function(self._fed(iterator, prepare))
-        outputs = None
-        batches = self._prepared(iterator, prepare)
-        for _ in range(self._model.steps_per_execution):
-            if (data := next(batches, None)) is None:
-                break
-            outputs = self._step(function, data, iterator.element_spec)(data)
-        if outputs is None:
-            raise StopIteration
-        return outputs
+            return function(self._fed(batches))
+        taken = 0
+        for data in islice(batches, self._model.steps_per_execution):
+            outputs = self._step(function, data, batches.element_spec)(data)
+            taken += 1
+        return outputs if taken else function(batches.source)
 
     def prepared(self, data: Any, prepare: Prepare) -> Any:
         """Returns `prepare(data)`; the parts of several replicas are prepared as one batch."""
@@ -101,31 +108,27 @@ class TensorFlowSteps:
             self._fail(error)
             return data
 
-    def _prepared(self, iterator: Any, prepare: Prepare) -> Iterator[Any]:
-        for data in iterator:
-            yield self.prepared(data, prepare)
-
-    def _fed(self, iterator: Any, prepare: Prepare) -> Any:
+    def _fed(self, batches: Batches) -> Any:
         """Returns a `tf.data` iterator of the prepared batches, for a function that the user made.
 
         Such a function may take any number of batches in a call.
         """
         import tensorflow as tf
 
-        if self._feed is None or self._feed[0] is not iterator:
-            feed = iterator
+        source, feed = self._feed or (None, None)
+        if source is not batches.source:
+            feed = batches.source
             try:
-                batches = tf.data.Dataset.from_generator(
-                    lambda: self._prepared(iterator, prepare),
-                    output_signature=iterator.element_spec,
+                fed = tf.data.Dataset.from_generator(
+                    lambda: batches, output_signature=batches.element_spec
                 )
                 options = tf.data.Options()  # a batch is prepared only when it is requested
                 options.experimental_optimization.inject_prefetch = False
-                feed = iter(batches.with_options(options))
+                feed = iter(fed.with_options(options))
             except Exception as error:  # raised with several replicas
                 self._fail(error)
-            self._feed = iterator, feed
-        return self._feed[1]
+            self._feed = batches.source, feed
+        return feed
 
     def _step(self, function: Any, data: Any, element_spec: Any) -> Any:
         """Returns Keras's function as a function of one batch, compiled unless `run_eagerly`.
