@@ -10,9 +10,15 @@ ShiftWarning (a UserWarning)
 """
 
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from threading import RLock
 from typing import Any
 
 from keras_shiftguard.terminal import end_line
+
+PACKAGE = "keras_shiftguard"
+_one_thread = RLock()  # Python restores the filters of two threads in the wrong order
 
 
 class ShiftGuardError(Exception):
@@ -71,4 +77,32 @@ class ShiftWarning(UserWarning):
 def warn(message: str) -> None:
     """Issues a `ShiftWarning` on a new line, without the source line that Python adds."""
     end_line()
-    warnings.warn_explicit(message, ShiftWarning, filename="keras_shiftguard", lineno=0)
+    with no_errors_of_others():
+        warnings.warn_explicit(message, ShiftWarning, filename=PACKAGE, lineno=0)
+
+
+@contextmanager
+def no_errors_of_others() -> Iterator[None]:
+    """Context for the work of a guard in a fit, which no warning of a library may interrupt.
+
+    A user may turn all warnings into errors (`-W error`), or all of one category, as test suites
+    often do. Such a filter is meant for the user's own code. So it does not hold in this context,
+    unless it names this package: by the category `ShiftWarning`, the module `keras_shiftguard`, or
+    the message of a `ShiftWarning`.
+    """
+    filters = [each for each in warnings.filters if each[0] != "error" or _is_for_us(*each[1:4])]
+    if len(filters) == len(warnings.filters):
+        yield
+        return
+    with _one_thread, warnings.catch_warnings():
+        warnings.filters[:] = filters  # type: ignore[index]
+        yield
+
+
+def _is_for_us(message: Any, category: Any, module: Any) -> bool:
+    """Whether a filter of Python's warnings names this package."""
+    if module is not None:
+        return PACKAGE in getattr(module, "pattern", module)
+    return issubclass(category, ShiftWarning) or (
+        message is not None and issubclass(ShiftWarning, category)
+    )

@@ -22,6 +22,7 @@ from keras_shiftguard.errors import BadInputError
 from keras_shiftguard.instrument.graph import walk
 from keras_shiftguard.instrument.layer_calls import replaced_calls
 from keras_shiftguard.io.batches import first_batches, num_samples, to_numpy
+from keras_shiftguard.statistics.state import on_host
 
 PRIOR_SAMPLES = 16  # the default of `prior_samples`
 MAX_SAMPLES = 4096  # the default of `max_samples`
@@ -154,7 +155,7 @@ class _Meter:
         mean = self.sum / self.count
         variance = np.maximum(self.sum_of_squares / self.count - mean**2, 0.0)
         variables = (layer.moving_mean, layer.moving_variance)
-        old = [np.asarray(ops.convert_to_numpy(v)) for v in variables]
+        old = [on_host(v) for v in variables]
         target_share = samples / (samples + prior)
         new = [
             ((1 - target_share) * o + target_share * n).astype(o.dtype)

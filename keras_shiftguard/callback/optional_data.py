@@ -7,7 +7,7 @@ from typing import Any
 
 import keras
 
-from keras_shiftguard.errors import ShiftGuardError, ShiftWarning, warn
+from keras_shiftguard.errors import ShiftGuardError, ShiftWarning, no_errors_of_others, warn
 from keras_shiftguard.instrument.undisturbed import same_random_numbers
 from keras_shiftguard.io.batches import Batch, batches
 from keras_shiftguard.profiles.storage import UnreadableFile
@@ -57,7 +57,7 @@ class OptionalData:
         caller.
         """
         try:
-            with same_random_numbers():
+            with same_random_numbers(), no_errors_of_others():
                 yield
         except UnreadableFile as error:
             self._lose(str(error))

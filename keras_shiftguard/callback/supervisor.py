@@ -1,7 +1,7 @@
 """`Supervisor`: calls the latest `Run` of a guard, and turns its failures into warnings."""
 
-from collections.abc import Callable
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -12,6 +12,7 @@ from keras_shiftguard.errors import (
     ShiftDetectedError,
     ShiftGuardError,
     ShiftWarning,
+    no_errors_of_others,
     warn,
 )
 
@@ -50,7 +51,7 @@ class Supervisor:
         last_epoch = 0 if self.run is None else self.run.epoch
         run: Run | None = None
         try:
-            with _numpy_defaults():
+            with _own_settings():
                 run = new_run()
                 self.run = run
                 run.attach()
@@ -77,14 +78,14 @@ class Supervisor:
         Raises:
             PreprocessingMismatchError: with `on_mismatch="raise"`.
             ShiftDetectedError: with `on_shift="raise"`.
-            ShiftWarning: if Python turns warnings into errors.
+            ShiftWarning: if Python turns this warning into an error, see `no_errors_of_others`.
         """
         if self.has_failed:
             return ""
         try:
             if self.run is None:
                 raise RuntimeError("the guard is not attached to a model")
-            with _numpy_defaults():
+            with _own_settings():
                 return method(self.run, *args) or ""
         except (PreprocessingMismatchError, ShiftDetectedError):
             self.end()
@@ -124,6 +125,12 @@ class Supervisor:
         warn(f"ShiftGuard stopped watching ({error!r}). Training is not affected.")
 
 
-def _numpy_defaults() -> AbstractContextManager[Any]:
-    """Returns a context in which NumPy raises no floating-point errors, whatever the user set."""
-    return np.errstate(divide="warn", over="warn", under="ignore", invalid="warn")
+@contextmanager
+def _own_settings() -> Iterator[None]:
+    """Context in which what the user set to raise errors raises none inside of the guard.
+
+    These are NumPy's floating-point errors, and warnings that Python turns into errors.
+    """
+    numpy_defaults = np.errstate(divide="warn", over="warn", under="ignore", invalid="warn")
+    with numpy_defaults, no_errors_of_others():
+        yield

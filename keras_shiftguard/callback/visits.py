@@ -14,6 +14,7 @@ from keras_shiftguard.callback.training_passes import TrainingPasses
 from keras_shiftguard.detection.cost import Cost
 from keras_shiftguard.explain.shift_cost import Visits
 from keras_shiftguard.preprocessing.expected.trained_weights import has_trained_head
+from keras_shiftguard.statistics.state import on_host
 from keras_shiftguard.statistics.stream import Stream
 
 # Training repeats its samples if the kept ones include at least this many copies, and twice as
@@ -49,7 +50,7 @@ def is_trained(model: keras.Model) -> bool:
     """Whether the model was trained: its optimizer has made steps, or its head has a bias."""
     try:
         steps = getattr(getattr(model, "optimizer", None), "iterations", None)
-        is_in_training = steps is not None and int(keras.ops.convert_to_numpy(steps)) > 0
+        is_in_training = steps is not None and int(on_host(steps)) > 0
         return is_in_training or has_trained_head(model)
     except Exception:  # the user's own optimizer or layer may raise anything
         return False

@@ -11,11 +11,11 @@ from collections.abc import Callable
 
 import keras
 import numpy as np
-from keras import ops
 
 from keras_shiftguard.domains.evidence import Evidence
 from keras_shiftguard.domains.pair_model import PairModel
 from keras_shiftguard.domains.target_mix import class_shares, target_mix
+from keras_shiftguard.statistics.state import on_host
 
 FIRST_STAGE = 0.25  # share of the training before AdaMatch starts
 MOMENTUM = 0.9  # of the class shares that AdaMatch aligns; see `AdaMatch`
@@ -97,9 +97,7 @@ class AutoGuard:
 
     def progress(self) -> float:
         """Returns the share of the training that is over."""
-        done, steps = (
-            float(ops.convert_to_numpy(v)) for v in (self.model.steps_done, self.model.steps)
-        )
+        done, steps = (float(on_host(v)) for v in (self.model.steps_done, self.model.steps))
         return done / max(steps, 1.0)
 
     def begin(self, evidence: Evidence, probabilities: np.ndarray) -> None:
@@ -116,8 +114,8 @@ class AutoGuard:
                 "own predictions are too unreliable as labels",
             )
             return
-        self.kept = [ops.convert_to_numpy(v) for v in self.model.base.variables]
-        self.kept_optimizer = [ops.convert_to_numpy(v) for v in self.optimizer_state()]
+        self.kept = [on_host(v) for v in self.model.base.variables]
+        self.kept_optimizer = [on_host(v) for v in self.optimizer_state()]
         self.first = evidence
         mix = self.source_mix
         if evidence.confidence >= CLEAR * evidence.source_confidence:

@@ -2,8 +2,6 @@
 
 from typing import Any
 
-from keras import ops
-
 from keras_shiftguard.detection.look import compare_profiles
 from keras_shiftguard.domains.pair_model import PairModel
 from keras_shiftguard.domains.watch import AdaptationWatch
@@ -18,6 +16,7 @@ from keras_shiftguard.explain.estimate import AccuracyEstimate
 from keras_shiftguard.instrument.measure import profile
 from keras_shiftguard.instrument.model_outputs import fingerprint
 from keras_shiftguard.instrument.processes import has_several_processes
+from keras_shiftguard.statistics.state import on_host
 
 
 def expectation(source: Any, target: Any) -> str:
@@ -69,7 +68,7 @@ class Outcome:
         if earlier is None or now.value is None:
             return measured_worth(now, saw_target=True)
         variables = self.model.base.variables
-        present = [ops.convert_to_numpy(v) for v in variables]
+        present = [on_host(v) for v in variables]
         try:
             _assign(variables, earlier)
             before = self._estimate()

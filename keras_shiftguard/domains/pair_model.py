@@ -22,6 +22,7 @@ from keras_shiftguard.statistics.classes import (
     log_probabilities,
     probabilities,
 )
+from keras_shiftguard.statistics.state import on_host
 
 
 class PairModel(keras.Model):
@@ -212,7 +213,7 @@ class PairModel(keras.Model):
     @property
     def current_strength(self) -> float:
         """Weight of the methods: the argument `strength`, unless it was changed in training."""
-        return float(ops.convert_to_numpy(self.strength))
+        return float(on_host(self.strength))
 
     def set_strength(self, strength: float) -> None:
         """Sets `current_strength`, also during training."""

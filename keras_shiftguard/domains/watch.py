@@ -17,6 +17,7 @@ from keras_shiftguard.instrument.model_outputs import fingerprint
 from keras_shiftguard.instrument.processes import has_several_processes
 from keras_shiftguard.io.batches import num_samples, to_numpy
 from keras_shiftguard.statistics.classes import host_class_ids
+from keras_shiftguard.statistics.state import on_host
 
 # A training with fewer than twice this many epochs is measured after each epoch. A longer training
 # is measured after every second, third, ... epoch.
@@ -82,7 +83,7 @@ class AdaptationWatch(keras.callbacks.Callback):
         knows_task = self.domain_model.looks[-1].knows_task(self.domain_model.num_classes)
         if self.keeps and not self.start and knows_task:
             variables = self.domain_model.base.variables
-            self.kept = [ops.convert_to_numpy(v) for v in variables]
+            self.kept = [on_host(v) for v in variables]
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         if self.first_stage is None:  # only now: `BackupAndRestore` may just have loaded the steps
@@ -94,8 +95,8 @@ class AdaptationWatch(keras.callbacks.Callback):
         if self.guard is None:
             return
         model = self.domain_model
-        self.steps_done = int(ops.convert_to_numpy(model.steps_done))
-        end = FIRST_STAGE * float(ops.convert_to_numpy(model.steps))
+        self.steps_done = int(on_host(model.steps_done))
+        end = FIRST_STAGE * float(on_host(model.steps))
         if self.steps_done < end:
             self.first_stage = end
             return

@@ -15,6 +15,7 @@ from keras_shiftguard.instrument.model_inputs import input_shapes
 from keras_shiftguard.instrument.undisturbed import same_torch_numbers
 from keras_shiftguard.profiles import OutputSummary
 from keras_shiftguard.statistics.outputs import OutputSketch
+from keras_shiftguard.statistics.state import on_host
 
 # A loss whose name contains one of these is a regression loss.
 REGRESSION_LOSSES = (
@@ -258,7 +259,7 @@ def fingerprint(model: keras.Model) -> str:
     """Returns a hash of the weights. Outputs are comparable if they come from equal weights."""
     digest = hashlib.sha256()
     for weight in model.weights:
-        digest.update(np.ascontiguousarray(keras.ops.convert_to_numpy(weight)).tobytes())
+        digest.update(np.ascontiguousarray(on_host(weight)).tobytes())
     return digest.hexdigest()[:16]
 
 

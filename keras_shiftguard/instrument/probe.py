@@ -14,7 +14,7 @@ from weakref import WeakMethod
 
 import keras
 
-from keras_shiftguard.errors import ShiftWarning, warn
+from keras_shiftguard.errors import ShiftWarning, no_errors_of_others, warn
 from keras_shiftguard.instrument.batch_tensors import (
     UnmeasuredInputs,
     is_dense,
@@ -168,6 +168,7 @@ class Probe:
         measured.shiftguard_plain = function  # type: ignore[attr-defined]
         return measured
 
+    @no_errors_of_others()
     def _observed(self, data: Any, stream: str, state: Any) -> Any:
         """Measures one batch; returns it, with the correction and augmentation that are on.
 

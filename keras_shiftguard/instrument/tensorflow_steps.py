@@ -38,7 +38,7 @@ class Batches:
     """
 
     def __init__(self, iterator: Any, prepare: Prepare) -> None:
-        self.source = iterator.source if isinstance(iterator, Batches) else iterator
+        self.source: Any = iterator.source if isinstance(iterator, Batches) else iterator
         self.element_spec = iterator.element_spec
         self._iterator = iterator
         self._prepare = prepare

@@ -112,12 +112,14 @@ def read(variable: keras.Variable) -> np.ndarray:
     value = variable.value
     if keras.backend.backend() == "tensorflow":
         # Outside of the scope of its strategy, a replicated variable lists its replicas.
-        value = getattr(value, "values", [value])[0]
+        value = ops.convert_to_tensor(getattr(value, "values", [value])[0])
     return np.asarray(ops.convert_to_numpy(value), dtype="float64")
 
 
 def on_host(x: Any) -> np.ndarray:
-    """Returns a tensor as a NumPy array, even if JAX spreads it over several processes."""
+    """Returns a tensor or variable as a NumPy array, even if JAX spreads it over processes."""
+    if isinstance(x, keras.Variable):
+        x = ops.convert_to_tensor(x)  # NumPy warns of a variable that it cannot copy it
     if keras.backend.backend() == "jax" and not getattr(x, "is_fully_addressable", True):
         from jax.experimental.multihost_utils import process_allgather
 

@@ -9,7 +9,6 @@ from typing import Any
 
 import keras
 import numpy as np
-from keras import ops
 
 from keras_shiftguard.adaptation.augmentation.bank import Bank
 from keras_shiftguard.adaptation.augmentation.class_mix_match import (
@@ -29,7 +28,7 @@ from keras_shiftguard.statistics.classes import width_of
 from keras_shiftguard.statistics.compiled import CompiledUpdate
 from keras_shiftguard.statistics.kept_samples import KeptSamples
 from keras_shiftguard.statistics.padding import Padding
-from keras_shiftguard.statistics.state import State, assign
+from keras_shiftguard.statistics.state import State, assign, on_host
 
 POOL_SIZE = 32  # images of the target in the pool
 
@@ -119,7 +118,7 @@ class _InputAugmentation:
 
     def saved(self) -> dict[str, Any]:
         """Returns the state that `restore` needs, as plain values."""
-        low, high = (ops.convert_to_numpy(v.value).tolist() for v in (self.low, self.high))
+        low, high = (on_host(v).tolist() for v in (self.low, self.high))
         return {**self.controller.state(), "range": [low, high]}
 
     def restore(self, state: Mapping[str, Any]) -> None:
@@ -242,7 +241,7 @@ class StepAugmentation:
     def state(self) -> dict[str, Any]:
         """Returns the state that `restore` needs, as plain values for JSON."""
         return {
-            "seed": ops.convert_to_numpy(self.generator.state.value).tolist(),
+            "seed": on_host(self.generator.state).tolist(),
             "inputs": {name: part.saved() for name, part in self.inputs.items()},
         }
 

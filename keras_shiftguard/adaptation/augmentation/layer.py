@@ -11,6 +11,7 @@ from keras_shiftguard.adaptation.augmentation.bank import Bank
 from keras_shiftguard.adaptation.augmentation.draws import drawn_seed
 from keras_shiftguard.adaptation.augmentation.operations import select_operations
 from keras_shiftguard.errors import BadInputError
+from keras_shiftguard.statistics.state import on_host
 
 
 @keras.saving.register_keras_serializable(package="keras_shiftguard")
@@ -152,7 +153,7 @@ class AdaptiveAugmentation(keras.layers.Layer):
 
     def get_strengths(self) -> dict[str, float]:
         """Returns the strengths of all operations by name."""
-        values = ops.convert_to_numpy(self.strengths)
+        values = on_host(self.strengths)
         return {name: float(v) for name, v in zip(self.bank.names, values, strict=True)}
 
     def set_pool(self, images: Any) -> None:

@@ -33,6 +33,7 @@ from keras_shiftguard.instrument.layer_calls import (
     recorded,
 )
 from keras_shiftguard.preprocessing.expected.batch_norm_scores import Scores
+from keras_shiftguard.statistics.state import on_host
 
 MAX_LAYERS = 3  # how many of the first trained batch-norm layers are compared
 # If a model is larger than `MAX_BYTES`, only the weights up to the compared layers are copied, and
@@ -253,4 +254,4 @@ def _mixes_or_normalises(layer: Any) -> bool:
 
 
 def _copy(variable: Any) -> np.ndarray:
-    return np.array(ops.convert_to_numpy(variable), copy=True)
+    return np.array(on_host(variable), copy=True)

@@ -5,10 +5,11 @@ from typing import Any
 
 import keras
 import numpy as np
-from keras import activations, initializers, layers, ops
+from keras import activations, initializers, layers
 
 from keras_shiftguard.instrument.graph import has_graph, sublayers, walk
 from keras_shiftguard.instrument.model_outputs import declares_classes
+from keras_shiftguard.statistics.state import on_host
 
 MAX_INITIAL_BIAS = 1e-5  # a step of training moves a bias much farther
 MAX_ROUNDING = 0.01  # relative error of an initial bias in half precision
@@ -106,7 +107,7 @@ def _has_moved(layer: Any) -> bool | None:
     begin = _initial_bias(layer)
     if begin is None:
         return None
-    bias = ops.convert_to_numpy(layer.bias).astype("float32")
+    bias = on_host(layer.bias).astype("float32")
     is_exact = keras.backend.standardize_dtype(layer.bias.dtype) in ("float32", "float64")
     allowed = MAX_INITIAL_BIAS if is_exact else MAX_ROUNDING
     return not np.allclose(bias, begin, rtol=allowed, atol=MAX_INITIAL_BIAS)
@@ -144,4 +145,4 @@ def _has_statistics(layer: Any) -> bool:
 
 
 def _all_equal(variable: Any, value: float) -> bool:
-    return bool(np.all(ops.convert_to_numpy(variable) == value))
+    return bool(np.all(on_host(variable) == value))
