@@ -212,7 +212,9 @@ class CostWatch:
         if not _represents(current.labels, pair.current.labels):
             return None  # only the first samples of a sorted pass were kept so far
         self._sync()
-        self._priced[pair.against] = features, epoch if is_new else since
+        # If no samples were kept, because validation changed, the next measurement begins anew.
+        measured = features if len(current.labels) else frozenset()
+        self._priced[pair.against] = measured, epoch if is_new else since
         ((name, kept),) = streams["validation"].buffers.items()
 
         def classes_of(chunks: list[np.ndarray]) -> np.ndarray:
