@@ -6,7 +6,6 @@ import subprocess
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-
 from keras_shiftguard.errors import BadInputError
 from keras_shiftguard.log.resume import read_state
 

@@ -254,3 +254,22 @@ def test_a_failed_json_leaves_the_old_one(tmp_path):
         write_json(tmp_path, "taken", {"run": 2})
     assert json.loads(path.read_text()) == {"run": 1}
     assert sorted(p.name for p in tmp_path.iterdir()) == ["report.json", "taken"]
+
+
+IN_A_CONTAINER = """
+    import os, sys, time
+    os.getpid = lambda: 1
+    time.time = lambda: 1.8e9  # both containers start in the same second
+    from keras_shiftguard.log.event_writer import EventWriter
+
+    with EventWriter(sys.argv[1]) as writer:
+        writer.write_scalar(sys.argv[2], 0.5, 1)
+"""
+
+
+def test_processes_with_the_same_number_write_files_of_their_own(tmp_path):
+    for tag in ("loss", "accuracy"):
+        run_python(IN_A_CONTAINER, tmp_path, tag)
+    assert len(list((tmp_path / "shiftguard").iterdir())) == 2
+    read = json.loads(run_python(READ_BACK, tmp_path))
+    assert set(read) == {"shiftguard|scalars|loss", "shiftguard|scalars|accuracy"}
