@@ -1,6 +1,7 @@
 """What the benchmark `load.py` does to a log directory, and what it reads there."""
 
 import json
+import os
 import shutil
 import subprocess
 from contextlib import contextmanager, suppress
@@ -8,6 +9,8 @@ from pathlib import Path
 
 from keras_shiftguard.errors import BadInputError
 from keras_shiftguard.log.resume import read_state
+
+NOBODY = 65534
 
 
 @contextmanager
@@ -22,11 +25,33 @@ def small_disk(place):
             subprocess.run(["umount", "--lazy", str(place)], check=True)
 
 
-def fill(place):
+def fill(log_dir):
     """Writes a file until the disk is full."""
-    with suppress(OSError), Path(place, "filling").open("wb", buffering=0) as file:
+    with suppress(OSError), (log_dir.parent / "filling").open("wb", buffering=0) as file:
         while file.write(bytes(4096)):
             pass
+
+
+def forbid(log_dir):
+    """Makes the directory read-only; root, who can write in spite of that, becomes nobody."""
+    log_dir.chmod(0o555)
+    if os.geteuid() == 0:
+        os.seteuid(NOBODY)
+
+
+def give_back(log_dir):
+    """Makes the process root again, if `forbid` has changed that, and the directory writable."""
+    if os.geteuid() != os.getuid():
+        os.seteuid(os.getuid())
+    if log_dir.exists():
+        log_dir.chmod(0o755)
+
+
+FAULTS = {
+    "the disk becomes full": fill,
+    "the directory is deleted": shutil.rmtree,
+    "the directory becomes read-only": forbid,
+}
 
 
 def whole_records(log_dir):
