@@ -370,7 +370,7 @@ class ShiftGuard(keras.callbacks.Callback):
 
     def on_test_end(self, logs: dict[str, Any] | None = None) -> None:
         self._count_ended()
-        self._print(self._supervisor.call(Run.finish_validation))
+        self._print(self._supervisor.call(Run.finish_validation, logs))
         if self._run is None or not self._run.training:
             self._supervisor.end()
             mark_line(is_open=False)

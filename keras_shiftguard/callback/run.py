@@ -21,6 +21,7 @@ from keras_shiftguard.callback.first_pass_accuracy import (
     has_random_layers,
     is_harder,
 )
+from keras_shiftguard.callback.nonfinite_watch import NonfiniteWatch
 from keras_shiftguard.callback.passes import PassCounter
 from keras_shiftguard.callback.preprocessing_watch import PreprocessingWatch
 from keras_shiftguard.callback.repair import Repair, log_alignment, log_outcome
@@ -91,6 +92,7 @@ class Run:
         self.shift = shift
         self.costs = CostWatch(model, shift, partial(_sync, model))  # no reference back to the run
         self.pictures = SamplePictures(log_samples)
+        self.nonfinite = NonfiniteWatch()
         self.repair = repair
         self.log = log
         self.known = known
@@ -307,13 +309,17 @@ class Run:
         if self.log.log_dir is not None:
             self.log.write_epoch_state(self.epoch + 1, self.state())
 
-    def finish_validation(self) -> str:
-        """Finishes a validation pass; returns the verdict, or "" in a fit or after a failure."""
+    def finish_validation(self, logs: dict[str, Any] | None = None) -> str:
+        """Finishes a validation pass; returns the verdict, or "" in a fit or after a failure.
+
+        Args:
+            logs: Keras's logs of the pass.
+        """
         if not self._has_failed:
             self._finish_pass("validation")
         if self.training or self._has_failed:
             return ""
-        self._compare(None, None)
+        self._compare(None, None, logs)
         self._write_profiles()
         return self.verdict()
 
@@ -458,6 +464,9 @@ class Run:
         # may be sorted, and the samples of a part of the pass are then not representative.
         is_complete = not (counter.is_cut_short and getattr(self.model, "stop_training", False))
         profile = counter.finish(stream) if is_complete else counter.latest
+        if not is_complete:
+            counter.drain(stream)
+        self.nonfinite.look(name, stream.profile, self.epoch + 1 if self.training else None)
         if predicts_numbers(self.model):
             profile = replace(profile, labels=profile.labels.as_numbers())
         profile = self.shift.independence.of(name, profile, stream)
@@ -467,12 +476,18 @@ class Run:
         if is_complete:
             self._new_passes.add(name)
 
-    def _compare(self, epoch: int | None, logs: dict[str, Any] | None) -> None:
+    def _compare(
+        self,
+        epoch: int | None,
+        logs: dict[str, Any] | None,
+        losses: Mapping[str, Any] | None = None,
+    ) -> None:
         """Compares the streams that have a new pass.
 
         Args:
             epoch: Epoch, counted from 1; None outside of a fit.
             logs: Keras's logs, to which `"shift"` and `"val_shift"` are added; or None.
+            losses: Keras's logs of an evaluation.
         """
         streams = {name: self.profiles[name] for name in sorted(self._new_passes)}
         self._new_passes.clear()
@@ -487,6 +502,7 @@ class Run:
         if epoch is not None and self._probe is not None:
             self.costs.update(self._probe.streams, epoch, self._is_last)
             self.shift.mark_open(not self._is_last)
+        self._tell_nonfinite(losses if epoch is None else logs or {}, is_fit=epoch is not None)
         severities = {"shift": self.shift.severity("train")}
         if "validation" in streams:
             severities["val_shift"] = self.shift.severity("validation")
@@ -504,6 +520,11 @@ class Run:
             )
         if self.shift.act(in_fit=epoch is not None):
             self.model.stop_training = True
+
+    def _tell_nonfinite(self, logs: Mapping[str, Any] | None, is_fit: bool) -> None:
+        """Tells of samples with NaN or infinity, in the report and with a warning."""
+        for sentence in self.nonfinite.tell(logs, self.shift.warned_of, is_fit):
+            self.shift.note(sentence)
 
     def _write_profiles(self) -> None:
         step = self.epoch + 1 if self.update_freq == "epoch" else self.num_batches
@@ -549,6 +570,7 @@ class Run:
             "preprocessing": self.preprocessing.state(),
             "shift": self.shift.state(),
             "costs": self.costs.state(),
+            "nonfinite": self.nonfinite.state(),
             **self.repair.state(),
             "log": self.log.state(),
         }
@@ -564,6 +586,7 @@ class Run:
         self.shift.restore(state["shift"])
         if "costs" in state:  # not in states of older versions
             self.costs.restore(state["costs"])
+        self.nonfinite.restore(state.get("nonfinite", []))
         self.repair.restore(state)
         self.log.resume(epoch, state["log"], purge=self.update_freq == "epoch")
 

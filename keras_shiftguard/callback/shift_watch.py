@@ -357,8 +357,17 @@ class ShiftWatch:
     @property
     def unhandled(self) -> list[Finding]:
         """The alarms without a warning: all with `on_shift="ignore"`, else none."""
+        return self._alarms if self.on_shift == "ignore" else []
+
+    @property
+    def warned_of(self) -> list[Finding]:
+        """The alarms with a warning, or of which `act` will warn: the others."""
+        return [] if self.on_shift == "ignore" else self._alarms
+
+    @property
+    def _alarms(self) -> list[Finding]:
         findings = () if self.report is None else self.report.findings
-        return [] if self.on_shift != "ignore" else [f for f in findings if f.matters]
+        return [finding for finding in findings if finding.matters]
 
     def _evidence(self, latest: InputProfile) -> InputProfile:
         """Returns the training profile to test.
