@@ -312,6 +312,9 @@ def test_a_kill_leaves_the_model_whole(saved, tmp_path):
         process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
         assert process.stdout.readline() == "begins\n"
         time.sleep(delay)
+        deadline = time.monotonic() + 30
+        while not any(tmp_path.glob(".model.keras.*")) and time.monotonic() < deadline:
+            pass  # a third of the time nothing is being written
         process.kill()
         process.communicate()
         during += any(tmp_path.glob(".model.keras.*"))
