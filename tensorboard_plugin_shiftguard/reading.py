@@ -14,6 +14,7 @@ from tensorboard import errors
 from tensorboard.data import provider
 
 from tensorboard_plugin_shiftguard.answers import NotHere, NotNow, Unreadable
+from tensorboard_plugin_shiftguard.declared_sizes import checked
 from tensorboard_plugin_shiftguard.metadata import PLUGIN_NAME
 from tensorboard_plugin_shiftguard.points import Point, in_order
 
@@ -46,7 +47,7 @@ class Log:
     ) -> None:
         if data is None:
             raise NotNow("This TensorBoard gives its plugins no data.")
-        self._data = data
+        self._data = checked(data)
         self._asked = {"ctx": context, "experiment_id": experiment}
         self._multiplexer = multiplexer
         self._logdir = logdir

@@ -31,6 +31,13 @@ def chromium():
 @contextmanager
 def tensorboard(log_dir, *options):
     """Starts TensorBoard on a free port of this machine; yields its address."""
+    with tensorboard_process(log_dir, *options) as (address, _):
+        yield address
+
+
+@contextmanager
+def tensorboard_process(log_dir, *options):
+    """Starts TensorBoard on a free port of this machine; yields its address and its `Popen`."""
     code = "from tensorboard.main import run_main; run_main()"
     # TensorFlow cannot be imported, as on a machine that has only JAX or PyTorch.
     code = f"import sys; sys.modules['tensorflow'] = None; {code}"
@@ -47,7 +54,7 @@ def tensorboard(log_dir, *options):
         for line in server.stderr:
             lines.append(line)
             if found := re.search(r"http://127\.0\.0\.1:\d+/\S*", line):
-                yield found[0]
+                yield found[0], server
                 break
         else:
             pytest.fail(f"TensorBoard did not start:\n{''.join(lines)}")

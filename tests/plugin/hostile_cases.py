@@ -210,7 +210,7 @@ CASES = {
         lambda log: log.add(
             BAD_SCORES, proto(types_pb2.DT_FLOAT, [2**40], float_val=[1.0]), 0, scores_content()
         ),
-        "numbers",
+        "not float32",
     ),
     "no tensor at all": (lambda log: log.add(BAD_SCORES, None, 0, scores_content()), None),
     "no metadata": (
