@@ -216,7 +216,7 @@ class Measurement:
         size = max((x.shape[0] for x in tensors.values()), default=0)
         for start in range(0, size, CHUNK):
             part = slice(start, start + CHUNK)
-            chunk = {name: x[part] for name, x in tensors.items()}
+            chunk = {name: x if size <= CHUNK else x[part] for name, x in tensors.items()}
             self._add(*self._padding(chunk, None if labels is None else labels[part]))
 
     def _add(self, tensors: Mapping[str, Any], y: Any, rows: Any) -> None:

@@ -287,7 +287,7 @@ def first_samples(
     if count == 0:
         raise BadInputError("`data` is empty: not a single sample came out of it.")
     try:
-        joined = {name: np.concatenate(parts) for name, parts in inputs.items()}
+        joined = {n: np.concatenate(p) if len(p) > 1 else p[0] for n, p in inputs.items()}
     except ValueError:
         # The samples differ in size from batch to batch: only those of the first size are used.
         joined = {

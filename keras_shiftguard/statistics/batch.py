@@ -3,9 +3,10 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from math import prod
-from typing import Any
+from typing import Any, NamedTuple
 
 import keras
+import numpy as np
 from keras import ops
 
 from keras_shiftguard.io.batches import why_not_dense
@@ -65,22 +66,30 @@ def spec_for(
     return None
 
 
-class Batch:
-    """One input tensor, reshaped to pixels, with the sums that several statistics need.
+class PixelSums(NamedTuple):
+    """Sums over the finite pixels of each channel of each sample, `(samples, channels)`, float32.
 
     Attributes:
-        pixels: float32. Channels first: `(batch, channels, pixels)`. Channels last:
-            `(batch, pixels / side_by_side, side_by_side * channels)`, because CPU
-            kernels are slow on an innermost dimension of three. A value that is not
-            finite is replaced by the pivot.
-        side_by_side: Number of pixels in the innermost dimension of `pixels`; 1 for
-            channels first.
-        deviation: `pixels` minus the pivot; 0 where a value is not finite, and for padding.
-        total: Sum of the deviations of each sample, `(batch, channels)`.
-        pivot: The argument `pivot`.
-        num_pixels: Number of pixels of one channel of one sample.
-        num_finite: Number of finite pixels of each sample, `(batch, channels)`.
-        is_sample: 1.0 for a sample, 0.0 for padding, `(batch, 1)`; None without padding.
+        pivot: A value within the range of each channel, `(channels,)`.
+        num_finite: Number of finite pixels; 0 for padding.
+        total: Sum of the deviations from the pivot.
+        squares: Sum of their squares.
+        lowest: The smallest value; infinite if no pixel is finite.
+        highest: The largest value; -infinite if no pixel is finite.
+    """
+
+    pivot: Any
+    num_finite: Any
+    total: Any
+    squares: Any
+    lowest: Any
+    highest: Any
+
+
+def pixel_sums(
+    x: Any, spec: InputSpec, pivot: Any, rows: Any = None, number: Any = None
+) -> PixelSums:
+    """Returns the sums over the pixels of one input tensor.
 
     Args:
         x: The tensor.
@@ -88,59 +97,92 @@ class Batch:
         pivot: A value within the range of each channel, `(channels,)`.
         rows: Number of samples, if the rows after the samples are padding; None if all rows are
             samples.
+        number: Number of pixels of each sample, if the pixels after them are padding, which is 0;
+            None if all are pixels.
+    """
+    pixels = _Pixels(x, spec)
+    values, num_finite = pixels.values, pixels.num_values()
+    if number is not None:
+        is_pixel = pixels.positions() < number
+        num_finite = ops.ones_like(num_finite) * ops.cast(number, "float32")
+        values = ops.where(is_pixel, values, pixels.by_channel(pivot))
+    if keras.backend.is_float_dtype(keras.backend.standardize_dtype(x.dtype)):
+        finite = ops.isfinite(values)
+        values = ops.where(finite, values, pixels.by_channel(pivot))
+        if number is not None:
+            finite = ops.logical_and(finite, is_pixel)
+        num_finite = pixels.over(ops.sum, ops.cast(finite, "float32"))
+    deviation = values - pixels.by_channel(pivot)  # 0 where a value is not finite
+    total = pixels.over(ops.sum, deviation)
+    if rows is not None:
+        is_sample = row_mask(x, rows)
+        deviation = deviation * ops.reshape(is_sample, (-1, 1, 1))
+        total = total * is_sample
+        num_finite = num_finite * is_sample
+    squares = pixels.over(ops.sum, ops.square(deviation))
+    has_values = num_finite > 0
+    lowest = ops.where(has_values, pixels.over(ops.min, values), np.inf)
+    highest = ops.where(has_values, pixels.over(ops.max, values), -np.inf)
+    return PixelSums(pivot, num_finite, total, squares, lowest, highest)
+
+
+class _Pixels:
+    """One input tensor, reshaped to pixels.
+
+    Attributes:
+        values: float32. Channels first: `(batch, channels, pixels)`. Channels last:
+            `(batch, pixels / side_by_side, side_by_side * channels)`, because CPU
+            kernels are slow on an innermost dimension of three.
+        side_by_side: Number of pixels in the innermost dimension of `values`; 1 for
+            channels first.
+        number: Number of pixels of one channel of one sample.
     """
 
-    def __init__(self, x: Any, spec: InputSpec, pivot: Any, rows: Any = None) -> None:
-        self.spec = spec
-        self.pivot = pivot
-        self.channels_first = spec.layout == "channels_first"
-        shape = ops.shape(x)
-        self.is_sample = None if rows is None else row_mask(x, rows)
-        pixels = pixels_of(x, spec)
-        self.num_pixels = pixels_per_sample(pixels, spec)
+    def __init__(self, x: Any, spec: InputSpec) -> None:
+        self._channels = spec.channels
+        self._channels_first = spec.layout == "channels_first"
+        self.values = pixels_of(x, spec)
+        self.number = pixels_per_sample(self.values, spec)
         self.side_by_side = 1
-        if not self.channels_first and isinstance(self.num_pixels, int):
+        if not self._channels_first and isinstance(self.number, int):
             # `side_by_side` must divide the number of pixels; values above 64 bring no more speed.
-            self.side_by_side = max(n for n in range(1, 65) if self.num_pixels % n == 0)
+            self.side_by_side = max(n for n in range(1, 65) if self.number % n == 0)
             wide_shape = (
-                shape[0],
-                self.num_pixels // self.side_by_side,
+                ops.shape(x)[0],
+                self.number // self.side_by_side,
                 self.side_by_side * spec.channels,
             )
-            pixels = ops.reshape(pixels, wide_shape)
-        self.num_finite = self._num_values(pixels)
-        if keras.backend.is_float_dtype(keras.backend.standardize_dtype(x.dtype)):
-            finite = ops.isfinite(pixels)
-            pixels = ops.where(finite, pixels, self.by_channel(pivot))
-            self.num_finite = self.over_pixels(ops.sum, ops.cast(finite, "float32"))
-        self.pixels = pixels
-        self.deviation = pixels - self.by_channel(pivot)
-        self.total = self.over_pixels(ops.sum, self.deviation)
-        if self.is_sample is not None:
-            self.deviation = self.deviation * ops.reshape(self.is_sample, (-1, 1, 1))
-            self.total = self.total * self.is_sample
-            self.num_finite = self.num_finite * self.is_sample
+            self.values = ops.reshape(self.values, wide_shape)
 
     def by_channel(self, vector: Any) -> Any:
-        """Reshapes a `(channels,)` vector so that it broadcasts against `pixels`."""
-        if self.channels_first:
+        """Reshapes a `(channels,)` vector so that it broadcasts against `values`."""
+        if self._channels_first:
             return ops.reshape(vector, (1, -1, 1))
         return ops.reshape(ops.tile(vector, (self.side_by_side,)), (1, 1, -1))
 
-    def over_pixels(self, reduce: Callable[..., Any], values: Any) -> Any:
-        """Reduces values shaped like `pixels` to `(batch, channels)`."""
-        if self.channels_first:
+    def over(self, reduce: Callable[..., Any], values: Any) -> Any:
+        """Reduces values shaped like `values` to `(batch, channels)`."""
+        if self._channels_first:
             return reduce(values, axis=2)
         values = reduce(values, axis=1)
         if self.side_by_side == 1:
             return values
-        pixels = ops.reshape(values, (ops.shape(values)[0], self.side_by_side, self.spec.channels))
+        pixels = ops.reshape(values, (ops.shape(values)[0], self.side_by_side, self._channels))
         return reduce(pixels, axis=1)
 
-    def _num_values(self, pixels: Any) -> Any:
+    def num_values(self) -> Any:
         """Returns the number of pixels of each sample and channel, `(batch, channels)`."""
-        first_pixel = pixels[:, :, 0] if self.channels_first else pixels[:, 0, : self.spec.channels]
-        return ops.full_like(first_pixel, 1.0) * ops.cast(self.num_pixels, "float32")
+        first = (
+            self.values[:, :, 0] if self._channels_first else self.values[:, 0, : self._channels]
+        )
+        return ops.full_like(first, 1.0) * ops.cast(self.number, "float32")
+
+    def positions(self) -> Any:
+        """Returns the position of each pixel in its sample; it broadcasts against `values`."""
+        if self._channels_first:
+            return ops.reshape(ops.arange(self.number, dtype="int32"), (1, 1, -1))
+        positions = ops.repeat(ops.arange(self.number, dtype="int32"), self._channels)
+        return ops.reshape(positions, (1, -1, self.side_by_side * self._channels))
 
 
 def row_mask(x: Any, rows: Any) -> Any:
@@ -148,8 +190,8 @@ def row_mask(x: Any, rows: Any) -> Any:
     return ops.cast(ops.arange(ops.shape(x)[0], dtype="int32")[:, None] < rows, "float32")
 
 
-def pixels_of(x: Any, spec: InputSpec) -> Any:
-    """Returns the tensor as float32 pixels.
+def pixels_of(x: Any, spec: InputSpec, dtype: str | None = "float32") -> Any:
+    """Returns the tensor as pixels of a dtype; with None, of its own dtype.
 
     The shape is `(batch, channels, pixels)` for channels first, else `(batch, pixels,
     channels)`.
@@ -160,7 +202,8 @@ def pixels_of(x: Any, spec: InputSpec) -> Any:
     # the number if the batch size is unknown.
     number = -1 if None in sides else prod(sides) // spec.channels
     shape = (samples, spec.channels, number) if channels_first else (samples, number, spec.channels)
-    return ops.cast(ops.reshape(x, shape), "float32")
+    pixels = ops.reshape(x, shape)
+    return pixels if dtype is None else ops.cast(pixels, dtype)
 
 
 def pixels_per_sample(pixels: Any, spec: InputSpec) -> Any:

@@ -39,12 +39,13 @@ class Details:
         self.tokens = None if spec.tokens is False else TokenSketch(spec, state)
         self.embedding = EmbeddingSketch(dimension_of(spec), state)
 
-    def update(self, x: Any, rows: Any = None) -> tuple[Any, Any]:
+    def update(self, x: Any, rows: Any = None, thumbnails: Any = None) -> tuple[Any, Any]:
         """Adds samples; returns the result of `EmbeddingSketch.update`.
 
         Args:
             x: The tensor of the input.
             rows: Number of samples, if the rows after them are padding; None for all.
+            thumbnails: Thumbnails of the samples, if they were made already.
         """
         if self.tokens is not None and are_tokens(x):
             self.tokens.update(x, rows)
@@ -53,7 +54,8 @@ class Details:
         elif self.features is not None:
             measured = attributes.attributes(padded_frame(x, self.spec), self.spec)
             self.features.update(measured, rows)
-        return self.embedding.update(vectors(x, self.spec), rows)
+        short = vectors(x, self.spec) if thumbnails is None else thumbnails
+        return self.embedding.update(short, rows)
 
     def read(self, values: Mapping[str, np.ndarray]) -> dict[str, Any]:
         fields: dict[str, Any] = {"embedding": self.embedding.read(values)}

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from keras import ops
 
-from keras_shiftguard.statistics.batch import Batch, InputSpec
+from keras_shiftguard.statistics.batch import InputSpec, PixelSums
 from keras_shiftguard.statistics.state import State
 
 
@@ -20,11 +20,8 @@ class Extremes:
         self.minimum = state.add("minimum", (spec.channels,), fill=np.inf)
         self.maximum = state.add("maximum", (spec.channels,), fill=-np.inf)
 
-    def update(self, batch: Batch) -> None:
-        has_values = batch.num_finite > 0  # (batch, channels)
-        lowest = ops.where(has_values, batch.over_pixels(ops.min, batch.pixels), np.inf)
-        highest = ops.where(has_values, batch.over_pixels(ops.max, batch.pixels), -np.inf)
-        lowest, highest = ops.min(lowest, axis=0), ops.max(highest, axis=0)
+    def update(self, sums: PixelSums) -> None:
+        lowest, highest = ops.min(sums.lowest, axis=0), ops.max(sums.highest, axis=0)
         self.minimum.assign(ops.minimum(self.minimum, lowest))
         self.maximum.assign(ops.maximum(self.maximum, highest))
 

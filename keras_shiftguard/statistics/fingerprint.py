@@ -17,6 +17,7 @@ from keras_shiftguard.statistics.moments import moments_from_sums
 from keras_shiftguard.statistics.state import State
 
 GOLDEN = (np.sqrt(5) - 1) / 2
+SCALE = np.sqrt(12)  # of weights in [-0.5, 0.5), so that their variance is 1
 
 
 class Fingerprint:
@@ -33,18 +34,17 @@ class Fingerprint:
         self.first = state.add("fingerprint_first", (2,))  # sum of the deviations from the pivot
         self.second = state.add("fingerprint_second", (2,))  # sum of their squares
 
-    def update(self, x: Any, rows: Any = None) -> None:
+    def add(self, projections: Any, rows: Any = None) -> None:
         """Adds every sample of a batch.
 
         Args:
-            x: The tensor of the input, `(samples, ...)`.
+            projections: The two projections of each sample, `(samples, 2)`, float32.
             rows: Number of samples, if the rows after them are padding; None for all.
         """
-        projections = projected(x)
         finite = ops.all(ops.isfinite(projections), axis=1, keepdims=True)
         weight = ops.cast(finite, "float32")
         if rows is not None:
-            weight = weight * row_mask(x, rows)
+            weight = weight * row_mask(projections, rows)
         projections = ops.where(finite, projections, 0.0)
         number = ops.sum(weight)
         batch_mean = ops.sum(projections * weight, axis=0) / ops.maximum(number, 1.0)
@@ -77,22 +77,26 @@ def projected(x: Any) -> Any:
     size = int(np.prod(x.shape[1:])) if known else ops.prod(ops.stack(list(shape[1:])))
     values = ops.cast(ops.reshape(x, (shape[0], size)), "float32")
     if known:
-        pattern = ops.convert_to_tensor(_known_pattern(size))
+        weights = ops.convert_to_tensor(_known_weights(size))
         root = float(np.sqrt(size))
     else:
-        pattern = _pattern(ops.cast(ops.arange(size, dtype="int32"), "float32"), ops)
+        weights = pattern(ops.cast(ops.arange(size, dtype="int32"), "float32") * GOLDEN, ops)
         root = ops.sqrt(ops.cast(size, "float32"))
-    return ops.stack([ops.mean(values, axis=1), ops.sum(values * pattern, axis=1) / root], axis=1)
+    return ops.stack([ops.mean(values, axis=1), ops.sum(values * weights, axis=1) / root], axis=1)
 
 
-@lru_cache(maxsize=4)  # PyTorch, which compiles nothing, needs the pattern for every batch
-def _known_pattern(size: int) -> np.ndarray:
-    """Returns `_pattern` of the first `size` positions, float32."""
-    pattern: np.ndarray = _pattern(np.arange(size, dtype="float64"), np).astype("float32")
-    return pattern
+@lru_cache(maxsize=4)  # PyTorch, which compiles nothing, needs the weights for every batch
+def _known_weights(size: int) -> np.ndarray:
+    """Returns the pattern at the first `size` positions, float32."""
+    weights: np.ndarray = pattern(np.arange(size, dtype="float64") * GOLDEN, np).astype("float32")
+    return weights
 
 
-def _pattern(position: Any, xp: Any) -> Any:
-    """Returns weights of mean 0 and variance 1, which differ from each position to the next."""
-    fraction = position * GOLDEN
-    return (fraction - xp.floor(fraction) - 0.5) * np.sqrt(12)
+def pattern(multiple: Any, xp: Any) -> Any:
+    """Returns weights of mean 0 and variance 1, which differ from each position to the next.
+
+    Args:
+        multiple: The positions times `GOLDEN`, up to whole numbers.
+        xp: NumPy or `keras.ops`.
+    """
+    return (multiple - xp.floor(multiple) - 0.5) * SCALE

@@ -7,7 +7,7 @@ import numpy as np
 from keras import ops
 
 from keras_shiftguard.profiles import Moments as ProfileMoments
-from keras_shiftguard.statistics.batch import Batch, InputSpec
+from keras_shiftguard.statistics.batch import InputSpec, PixelSums
 from keras_shiftguard.statistics.sampled_pixels import SampledPixels
 from keras_shiftguard.statistics.state import State
 
@@ -42,13 +42,11 @@ class Moments:
         self.pivot.assign(pivot)
         return pivot
 
-    def update(self, batch: Batch) -> None:
-        pivot, num_finite = batch.pivot, batch.num_finite
+    def update(self, sums: PixelSums) -> None:
+        pivot, num_finite = sums.pivot, sums.num_finite
         has_values = ops.cast(num_finite > 0, "float32")  # (batch, channels)
-        # `batch.deviation` is 0 for non-finite values, so such values add nothing.
-        first = batch.total / ops.maximum(num_finite, 1.0)
-        squares = batch.over_pixels(ops.sum, ops.square(batch.deviation))
-        second = squares / ops.maximum(num_finite, 1.0)
+        first = sums.total / ops.maximum(num_finite, 1.0)
+        second = sums.squares / ops.maximum(num_finite, 1.0)
         self.count.assign(self.count + ops.sum(has_values, axis=0))
         self.first.assign(self.first + ops.sum(first, axis=0))
         self.second.assign(self.second + ops.sum(second, axis=0))

@@ -32,7 +32,7 @@ class SampledPixels:
 
     def __init__(self, x: Any, spec: InputSpec, rows: Any = None) -> None:
         channels_first = spec.layout == "channels_first"
-        pixels = pixels_of(x, spec)
+        pixels = pixels_of(x, spec, dtype=None)  # a few pixels are cast below, not all
         num_pixels = pixels_per_sample(pixels, spec)
         positions = sampled_positions(num_pixels)
         num_used = PIXELS_PER_SAMPLE
@@ -41,6 +41,7 @@ class SampledPixels:
         values = pixels[: PIXELS_PER_BATCH // num_used]
         if positions is not None:
             values = ops.take(values, positions, axis=2 if channels_first else 1)
+        values = ops.cast(values, "float32")
         self.values = ops.transpose(values, (0, 2, 1)) if channels_first else values
         floats = keras.backend.is_float_dtype(keras.backend.standardize_dtype(x.dtype))
         self.finite = ops.isfinite(self.values) if floats else None

@@ -6,12 +6,18 @@ from typing import Any, NamedTuple
 from keras import ops
 
 from keras_shiftguard.profiles import InputSummary
-from keras_shiftguard.statistics.batch import Batch, InputSpec
+from keras_shiftguard.statistics.batch import InputSpec, PixelSums, pixel_sums
 from keras_shiftguard.statistics.compiled import compiled_once, drained
 from keras_shiftguard.statistics.counts import Counts
 from keras_shiftguard.statistics.details import Details
 from keras_shiftguard.statistics.extremes import Extremes
-from keras_shiftguard.statistics.fingerprint import Fingerprint
+from keras_shiftguard.statistics.fingerprint import Fingerprint, projected
+from keras_shiftguard.statistics.large_images import (
+    is_large,
+    projections_in_bands,
+    sums_in_bands,
+    thumbnails_in_bands,
+)
 from keras_shiftguard.statistics.lattice import Lattice
 from keras_shiftguard.statistics.moments import Moments
 from keras_shiftguard.statistics.quantiles import Quantiles
@@ -62,7 +68,7 @@ class Sketch:
         # Key of the cached functions. Inputs that differ only in name share these functions.
         self._kind = replace(spec, name="")
         self.state = State("shiftguard")
-        self.counted = (Counts(spec, self.state), Fingerprint(self.state))
+        self.counts, self.fingerprint = Counts(spec, self.state), Fingerprint(self.state)
         # Each of the three updates has a state of its own: the variables of another one would only
         # be passed through its compiled function.
         self.pixel_state = State("shiftguard_measured")
@@ -82,11 +88,13 @@ class Sketch:
             x: The tensor of the input.
             rows: Number of samples, if the rows after them are padding; None for all.
         """
-        compiled_once(self._count, self.state, ("counted", self._kind), x, rows)
+        projections = projections_in_bands(x, self.state) if is_large(x, self.spec) else None
+        tensors = x, rows, projections
+        compiled_once(self._count, self.state, ("counted", self._kind), *tensors)
 
-    def _count(self, x: Any, rows: Any) -> None:
-        for statistic in self.counted:
-            statistic.update(x, rows)
+    def _count(self, x: Any, rows: Any, projections: Any) -> None:
+        self.counts.update(x, rows)
+        self.fingerprint.add(projected(x) if projections is None else projections, rows)
 
     def measure(
         self,
@@ -110,41 +118,62 @@ class Sketch:
         Returns:
             These samples, in one part or, if `at_most` is a number, in the parts of `spread_parts`.
         """
-        compiled_once(self._measure_pixels, self.pixel_state, ("pixels", self._kind), x, rows)
+        large = is_large(x, self.spec)
+        if large:
+            self._measure_large_pixels(x, rows)
+        else:
+            compiled_once(self._measure_pixels, self.pixel_state, ("pixels", self._kind), x, rows)
 
-        def update(x: Any, positions: Any, rows: Any) -> tuple[Any, Any]:
-            return self._measure_samples(x, positions, rows, details)
+        def update(x: Any, positions: Any, rows: Any, thumbnails: Any) -> tuple[Any, Any]:
+            return self._measure_samples(x, positions, rows, details, thumbnails)
 
         parts: list[tuple[Any, Any]] = [(None, rows)]
         if at_most is not None:
             parts = spread_parts(x.shape[0], at_most, rows, seed)
         key = ("samples", self._kind, details)
+        thumbnails = thumbnails_in_bands(x, self.spec) if large and details else None
         found = []
         for positions, number in parts:
-            tensors = x, positions, number
+            tensors = x, positions, number, thumbnails
             projections, weight = compiled_once(update, self.sample_state, key, *tensors)
             found.append(Part(projections, weight, positions, number))
         return found
 
     def _measure_pixels(self, x: Any, rows: Any) -> None:
-        batch = Batch(x, self.spec, self.moments.pivot_for(x, self.spec), rows)
-        for statistic in self.pixel_statistics:
-            statistic.update(batch)
+        pivot = self.moments.pivot_for(x, self.spec)
+        self._add_sums(*pixel_sums(x, self.spec, pivot, rows))
 
-    def _measure_samples(self, x: Any, positions: Any, rows: Any, details: bool) -> tuple[Any, Any]:
+    def _measure_large_pixels(self, x: Any, rows: Any) -> None:
+        def pivot_for(x: Any) -> Any:
+            return self.moments.pivot_for(x, self.spec)
+
+        state = self.pixel_state
+        pivot = compiled_once(pivot_for, state, ("pivot", self._kind), x)
+        sums = sums_in_bands(x, self.spec, pivot, state, rows)
+        compiled_once(self._add_sums, state, ("sums", self._kind), *sums)
+
+    def _add_sums(self, *sums: Any) -> None:
+        for statistic in self.pixel_statistics:
+            statistic.update(PixelSums(*sums))
+
+    def _measure_samples(
+        self, x: Any, positions: Any, rows: Any, details: bool, thumbnails: Any
+    ) -> tuple[Any, Any]:
         if positions is not None:
             x = ops.take(x, positions, axis=0)
+            if thumbnails is not None:
+                thumbnails = ops.take(thumbnails, positions, axis=0)
         pixels = SampledPixels(x, self.spec, rows)
         for sampled in self.sampled_statistics:
             sampled.update(pixels)
-        return self.details.update(x, rows) if details else (None, None)
+        return self.details.update(x, rows, thumbnails) if details else (None, None)
 
     def drain(self) -> InputSummary:
         """Returns the summary since the last call, and resets the state. Runs on the host."""
         values = drained(self.state)
         of_pixels, of_samples = drained(self.pixel_state), drained(self.sample_state)
         fields: dict[str, Any] = {"layout": self.spec.layout}
-        for counted in self.counted:
+        for counted in (self.counts, self.fingerprint):
             fields.update(counted.read(values))
         for statistic in self.pixel_statistics:
             fields.update(statistic.read(of_pixels))

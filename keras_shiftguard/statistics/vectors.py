@@ -103,33 +103,46 @@ def thumbnail(x: Any, spec: InputSpec) -> Any:
     non-finite value, its thumbnail has non-finite values as well.
     """
     x = ops.cast(middle_frame(x, spec), "float32")
+    height = ops.shape(x)[2 if spec.layout == "channels_first" else 1]
+    return across(eighths(x, areas(height), spec), spec)
+
+
+def eighths(x: Any, weights: Any, spec: InputSpec) -> Any:
+    """Returns images with eight rows: sums of the rows of `x`, float32, weighted `(8, height)`."""
+    if spec.layout == "channels_first":
+        return ops.matmul(weights, x)  # (samples, channels, 8, width)
+    samples, height, width, channels = ops.shape(x)
+    rows = ops.matmul(weights, ops.reshape(x, (samples, height, -1)))
+    return ops.reshape(rows, (samples, THUMBNAIL, width, channels))
+
+
+def across(x: Any, spec: InputSpec) -> Any:
+    """Returns thumbnails from images with eight rows, as `eighths` returns them."""
     shape = (ops.shape(x)[0], dimension_of(spec))
     if spec.layout == "channels_first":
-        x = ops.matmul(_areas(ops.shape(x)[2]), x)  # (samples, channels, 8, width)
-        x = ops.matmul(x, ops.transpose(_areas(ops.shape(x)[3])))
+        x = ops.matmul(x, ops.transpose(areas(ops.shape(x)[3])))
         return ops.reshape(ops.transpose(x, (0, 2, 3, 1)), shape)
     rows, width, channels = shape[0], ops.shape(x)[2], spec.channels
-    x = ops.matmul(_areas(ops.shape(x)[1]), ops.reshape(x, (rows, ops.shape(x)[1], -1)))
     if channels > MAX_CHANNELS_IN_PRODUCT:
         x = ops.reshape(x, (rows * THUMBNAIL, width, channels))
-        return ops.reshape(ops.matmul(_areas(width), x), shape)
+        return ops.reshape(ops.matmul(areas(width), x), shape)
     # One large matrix product instead of many small ones, with the channels side by side.
-    areas = ops.reshape(ops.transpose(_areas(width)), (width, 1, THUMBNAIL, 1))
-    matrix = areas * ops.reshape(ops.eye(channels, dtype="float32"), (1, channels, 1, channels))
+    weights = ops.reshape(ops.transpose(areas(width)), (width, 1, THUMBNAIL, 1))
+    matrix = weights * ops.reshape(ops.eye(channels, dtype="float32"), (1, channels, 1, channels))
     matrix = ops.reshape(matrix, (width * channels, THUMBNAIL * channels))
     x = ops.matmul(ops.reshape(x, (rows * THUMBNAIL, width * channels)), matrix)
     return ops.reshape(x, shape)
 
 
-def _areas(size: Any) -> Any:
+def areas(size: Any) -> Any:
     """Returns the weight of each pixel in the mean of each eighth of an axis, `(8, size)`."""
     xp = _array_module(size)
     length = float(size) if xp is np else ops.cast(size, "float32")
     pixel = xp.arange(size, dtype="float32")
     start = np.arange(THUMBNAIL, dtype="float32")[:, None] * (length / THUMBNAIL)
     overlap = xp.minimum(start + length / THUMBNAIL, pixel + 1.0) - xp.maximum(start, pixel)
-    areas = xp.maximum(overlap, 0.0) * (THUMBNAIL / length)
-    return ops.convert_to_tensor(areas.astype("float32")) if xp is np else areas
+    weights = xp.maximum(overlap, 0.0) * (THUMBNAIL / length)
+    return ops.convert_to_tensor(weights.astype("float32")) if xp is np else weights
 
 
 def _array_module(size: Any) -> Any:

@@ -13,6 +13,7 @@ MIN_GRAY_SHARE = 0.9  # share of the images that must be gray
 MIN_FRAMED_SHARE = 0.25  # share of the images that must have bars
 MIN_BAR_SHARE = 0.03  # width of each of two opposite bars, as a share of the side of the image
 MIN_BACKGROUND_SHARE = 0.4  # share of the pixels that must be at the bright end
+MAX_VALUES = 2**21  # of an image, from which the correlation of its channels is computed
 MAX_UNFRAMED_SIDE = 32  # pixels; so small images are rarely letterboxed
 MAX_GLYPH_SIDE = 64  # pixels; digits and glyphs are small, pages of text are not
 
@@ -51,7 +52,9 @@ def gray_hints(images: np.ndarray) -> list[Hint]:
     """Returns a hint if the three channels are copies of one channel, up to scale and offset."""
     if images.shape[-1] != 3 or images.shape[1] * images.shape[2] < 16:
         return []
-    pixels = images.reshape(len(images), -1, 3) / (np.abs(images).max() + 1e-30)
+    # Of large images, a part of the pixels is enough; it need not be copied several times.
+    pixels = images.reshape(len(images), -1, 3)[:, :: -(-images[0].size // MAX_VALUES)]
+    pixels = pixels / (np.abs(pixels).max() + 1e-30)
     centred = pixels - pixels.mean(axis=1, keepdims=True)
     products = np.einsum("npi,npj->nij", centred, centred, optimize=True)
     variance = np.diagonal(products, axis1=1, axis2=2)

@@ -47,7 +47,7 @@ def hints_for(
     hints = _size_hints(summary, expectation)
     images = np.asarray(images)
     if images.ndim == 4 and images.size and images.dtype.kind in "fiub":
-        hints += _image_hints(images[:MAX_IMAGES].astype("float32"), observed)
+        hints += _image_hints(images[:MAX_IMAGES].astype("float32", copy=False), observed)
     return tuple(sorted(hints, key=lambda hint: -hint.certainty))
 
 
