@@ -37,8 +37,8 @@ def replacing(
     Args:
         path: The file to write or to replace. A link is replaced, and not what it points to.
         expected: What `status` returned before the old file was read; None to replace any file.
-        sync: Whether to wait until the disk has the content, about 10 ms. Without it, the file
-            may be damaged if the machine crashes.
+        sync: Whether to wait until the disk has the content. Without it, the file may be
+            damaged if the machine crashes.
 
     Yields:
         The new file, open for writing and reading. It has the permissions of the old one.
