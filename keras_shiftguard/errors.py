@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from threading import RLock
 from typing import Any
 
-from keras_shiftguard.terminal import end_line
+from keras_shiftguard.terminal import end_line, printable
 
 PACKAGE = "keras_shiftguard"
 _one_thread = RLock()  # Python restores the filters of two threads in the wrong order
@@ -23,6 +23,9 @@ _one_thread = RLock()  # Python restores the filters of two threads in the wrong
 
 class ShiftGuardError(Exception):
     """Base class of the errors that this package raises for its users."""
+
+    def __init__(self, message: str = "") -> None:
+        super().__init__(printable(message))
 
 
 class BadInputError(ShiftGuardError, ValueError):
@@ -72,6 +75,9 @@ class ShiftDetectedError(ShiftGuardError):
 
 class ShiftWarning(UserWarning):
     """Warning of a problem in the data, or of a failure of this package; training goes on."""
+
+    def __init__(self, message: str = "") -> None:
+        super().__init__(printable(message))
 
 
 def warn(message: str) -> None:

@@ -79,10 +79,20 @@ def show(result: Any, as_json: bool) -> None:
     echo(result)
 
 
+def printable(text: Any) -> str:
+    """Returns a text with escapes in place of characters that control a terminal.
+
+    The name of a file may hold any character. `keras_shiftguard.terminal` has the same function,
+    but importing it starts Keras.
+    """
+    keep = "\n\t"
+    return "".join(c if c.isprintable() or c in keep else repr(c)[1:-1] for c in str(text))
+
+
 def echo(result: Any) -> None:
     """Prints a result. A reader that stops early, such as `head`, does not change the status."""
     try:
-        click.echo(result)
+        click.echo(printable(result))
     except BrokenPipeError:
         # Python flushes standard output once more when it exits, which would raise the error again.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -93,5 +103,5 @@ def steps(items: Sequence[Item], label: str) -> Iterator[Item]:
     if not sys.stderr.isatty():
         yield from items
         return
-    with click.progressbar(items, label=label, file=sys.stderr) as bar:
+    with click.progressbar(items, label=printable(label), file=sys.stderr) as bar:
         yield from bar

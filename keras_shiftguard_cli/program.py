@@ -12,7 +12,7 @@ from keras_shiftguard_cli.compare import compare
 from keras_shiftguard_cli.demo import demo
 from keras_shiftguard_cli.diagnose import diagnose
 from keras_shiftguard_cli.explain import explain
-from keras_shiftguard_cli.output import BAD_INPUT, BadInput, Command
+from keras_shiftguard_cli.output import BAD_INPUT, BadInput, Command, printable
 from keras_shiftguard_cli.profile import profile
 from keras_shiftguard_cli.report import report
 
@@ -90,18 +90,18 @@ def main(argv: Sequence[str] | None = None) -> int:
             click.echo("interrupted", err=True)
             status = INTERRUPTED
         except BadInput as error:
-            click.echo(f"error: {error.message}", err=True)
+            _complain(f"error: {error.message}")
             status = BAD_INPUT
         except OSError as error:  # such as a full disk, or a path without permission
-            click.echo(f"error: {error}", err=True)
+            _complain(f"error: {error}")
             status = BAD_INPUT
         except Exception as error:  # uncaught, it gives status 1: "something was found"
             from keras_shiftguard.errors import ShiftGuardError
 
             if isinstance(error, ShiftGuardError):
-                click.echo(f"error: {error}", err=True)
+                _complain(f"error: {error}")
             else:
-                traceback.print_exc()
+                _complain(traceback.format_exc().rstrip())
             status = BAD_INPUT
     return int(status or 0)
 
@@ -110,8 +110,12 @@ def _explain_usage(error: click.UsageError) -> None:
     context = error.ctx or click.Context(program, info_name="keras-shiftguard")
     click.echo(context.get_usage(), err=True)
     click.echo(f"Try `{context.command_path} --help`.", err=True)
-    click.echo(f"error: {error.format_message()}", err=True)
+    _complain(f"error: {error.format_message()}")
 
 
 def _show_warning(message: Any, *where: Any, **more: Any) -> None:
-    click.echo(f"warning: {message}", err=True)
+    _complain(f"warning: {message}")
+
+
+def _complain(text: str) -> None:
+    click.echo(printable(text), err=True)

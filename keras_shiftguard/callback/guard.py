@@ -315,8 +315,12 @@ class ShiftGuard(keras.callbacks.Callback):
         super().set_params(params)
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
-        mark_line(is_open=False)
         self._begin("train")
+        self._supervisor.call(self._say_first_words)
+
+    def _say_first_words(self, run: Run) -> None:
+        """Prints the first line of a fit; warns of a callback that undoes `adapt="batch_norm"`."""
+        self._print(f"ShiftGuard is on. {run.shift.needs}")
         if "batch_norm" in self._repair.adapt:
             later = KerasRun().callbacks_after(self)
             undoing = [c for c in later if getattr(c, "restore_best_weights", False)]
@@ -328,7 +332,6 @@ class ShiftGuard(keras.callbacks.Callback):
                 )
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        mark_line(is_open=False)
         self._supervisor.call(self._start_epoch, epoch)
 
     def on_train_batch_begin(self, batch: int, logs: dict[str, Any] | None = None) -> None:
@@ -396,7 +399,7 @@ class ShiftGuard(keras.callbacks.Callback):
         return self._supervisor.run
 
     def _begin(self, kind: str) -> None:
-        """Begins to watch a run before its first batch.
+        """Begins to watch a run before its first batch; a failure of ours becomes a warning.
 
         Args:
             kind: `"train"` for a fit, `"validation"` for an evaluation, else `"prediction"`.
@@ -404,13 +407,16 @@ class ShiftGuard(keras.callbacks.Callback):
         Raises:
             ShiftGuardError: for arguments or data that cannot be used.
         """
-        self.detach()
-        self._thread = get_ident()
-        self._ended.clear()
-        self._measure_known()
-        self._supervisor.begin(lambda: self._new_run(kind), self.params)
-        if kind == "train" and self._run is not None and not self._supervisor.has_failed:
-            self._print(f"ShiftGuard is on. {self._run.shift.needs}")
+
+        def begun() -> Run:
+            mark_line(is_open=False)
+            self.detach()
+            self._thread = get_ident()
+            self._ended.clear()
+            self._measure_known()
+            return self._new_run(kind)
+
+        self._supervisor.begin(begun, self.params)
 
     def _begin_batch(self, stream: str) -> None:
         self._count_ended()
@@ -432,6 +438,7 @@ class ShiftGuard(keras.callbacks.Callback):
             self._supervisor.call(Run.count, *self._ended.popleft())
 
     def _start_epoch(self, run: Run, epoch: int) -> None:
+        mark_line(is_open=False)
         if epoch and not run.num_batches:  # the fit resumes an earlier one
             state, self._loaded = self._loaded or run.log.read_epoch_state(epoch), None
             if state is not None:

@@ -1,7 +1,6 @@
 """`Supervisor`: calls the latest `Run` of a guard, and turns its failures into warnings."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import numpy as np
@@ -59,7 +58,8 @@ class Supervisor:
             self.end()
             raise
         except Exception as error:
-            self.end()
+            with suppress(Exception):  # a second failure is ignored
+                self.end()
             self.run = run
             self._fail(error)
             return

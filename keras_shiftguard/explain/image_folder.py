@@ -10,6 +10,7 @@ from keras import ops
 
 from keras_shiftguard.errors import BadInputError
 from keras_shiftguard.io.images import IMAGE_SUFFIXES, image_files, open_image
+from keras_shiftguard.terminal import shown
 
 # Share of the shorter side that is kept. For the published accuracies of keras.applications, the
 # shorter side was resized to 256 pixels with bicubic interpolation, and the central 224 pixels were
@@ -53,7 +54,8 @@ def open_folder(path: Path, num_classes: int) -> Folder:
     """
     if not path.is_dir():
         raise BadInputError(
-            f"`data` must be a directory with a folder of images for each class. Received: {path}"
+            "`data` must be a directory with a folder of images for each class. "
+            f"Received: {shown(path)}"
         )
     folders = sorted(p for p in path.iterdir() if p.is_dir() and not p.name.startswith("."))
     by_folder = [(folder, image_files(folder)) for folder in folders]
@@ -61,7 +63,7 @@ def open_folder(path: Path, num_classes: int) -> Folder:
     if not filled:
         loose = image_files(path)
         if not loose:
-            raise BadInputError(f"{path} holds no images ({', '.join(IMAGE_SUFFIXES)}).")
+            raise BadInputError(f"{shown(path)} holds no images ({', '.join(IMAGE_SUFFIXES)}).")
         return Folder(path, tuple(loose), None)
     if len(by_folder) != num_classes:
         by_folder = filled
@@ -72,8 +74,8 @@ def open_folder(path: Path, num_classes: int) -> Folder:
         ids = [int(name) for name in names]
     else:
         raise BadInputError(
-            f"{path} has {len(names)} class folders, but the model has {num_classes} classes. "
-            "Name the folders by class id (0, 1, ...), or have one for each class. "
+            f"{shown(path)} has {len(names)} class folders, but the model has {num_classes} "
+            "classes. Name the folders by class id (0, 1, ...), or have one for each class. "
             f"Received: {names[:3]}"
         )
     labels = np.repeat(ids, [len(found) for _, found in by_folder])
@@ -84,7 +86,7 @@ def _opened(file: Path, channels: int) -> Any:
     if channels not in (1, 3):
         raise BadInputError(
             f"Image files are read with 1 or 3 channels, but the model takes {channels}: pass "
-            f"arrays or a dataset in place of the directory. Received: {file}"
+            f"arrays or a dataset in place of the directory. Received: {shown(file)}"
         )
     return open_image(file, channels)
 

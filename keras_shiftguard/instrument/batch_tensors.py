@@ -28,6 +28,8 @@ def why_not_measured(x: Any) -> str:
 
 def not_supported(x: Any) -> str:
     """Returns a phrase that says that tensors of the shape of `x` are not measured."""
+    if 0 in tuple(x.shape)[1:]:
+        return f"its samples hold no values: its shape is {tuple(x.shape)}"
     if len(x.shape) == 2:
         return "its rows have no fixed length: pad them to one length"
     return f"its shape {tuple(x.shape)} is not supported"

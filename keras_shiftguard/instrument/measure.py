@@ -190,6 +190,12 @@ class Measurement:
             if dense is None:
                 self.left_out[name] = why_not_measured(x)
                 continue
+            if 0 in tuple(dense.shape)[1:]:
+                raise BadInputError(
+                    f"The samples of input {name!r} hold no values: height, width and channels, "
+                    f"or the number of columns, must be at least 1. Received: shape "
+                    f"{tuple(dense.shape)}"
+                )
             tensor = ops.convert_to_tensor(dense)
             if name not in self.sketches:
                 dtype = keras.backend.standardize_dtype(tensor.dtype)

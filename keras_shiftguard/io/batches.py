@@ -10,6 +10,7 @@ import keras
 import numpy as np
 
 from keras_shiftguard.errors import BadInputError, warn
+from keras_shiftguard.io.readable import is_nested_numbers, readable, sliceable
 from keras_shiftguard.io.tables import columns_of, is_table, without_pandas
 
 MAX_INPUTS = 8  # if a list has more arrays shaped like images, each is an image, not an input
@@ -141,7 +142,17 @@ def batches(data: Any, batch_size: int = BATCH_SIZE, name: str = "data") -> Iter
     Raises:
         BadInputError: If `data` is none of these, or arrays differ in length.
     """
-    data = without_pandas(_made(data))
+    yield from map(readable, _batches(sliceable(without_pandas(_made(data))), batch_size, name))
+
+
+def _batches(data: Any, batch_size: int, name: str) -> Iterator[Batch]:
+    """Yields batches as `batches` does, with arrays as they are."""
+    if isinstance(data, list) and is_nested_numbers(data):
+        of_what = "lists of numbers" if isinstance(data[0], (list, tuple)) else "numbers"
+        raise BadInputError(
+            f"`{name}` must be an array, whose first axis is that of the samples: "
+            f"np.asarray({name}). Received: a list of {len(data):,} {of_what}"
+        )
     if is_arrays(data):
         yield from _slices(_unpack(data), batch_size)
     elif isinstance(data, keras.utils.PyDataset):
@@ -153,7 +164,7 @@ def batches(data: Any, batch_size: int = BATCH_SIZE, name: str = "data") -> Iter
     elif _is_sequence_of_batches(data):
         for index in range(len(data)):
             yield _unpack(data[index])
-    elif isinstance(data, tuple) and data and (_is_array(data[0]) or isinstance(data[0], Mapping)):
+    elif isinstance(data, tuple) and data and _is_input(data[0]):
         raise BadInputError(
             f"In `{name}`, each member of (x, y) or (x, y, sample_weight) must be an array, or a "
             "list or dict of arrays: np.asarray(y) for a list of numbers. "
@@ -326,6 +337,11 @@ def is_arrays(data: Any) -> bool:
     if isinstance(data, list):
         return len(data) > 0 and all(_is_array(value) for value in data)
     return _is_array(data)
+
+
+def _is_input(value: Any) -> bool:
+    """Whether the first member of a tuple shows that the tuple is `(x, y)`."""
+    return _is_array(value) or isinstance(value, Mapping) or is_nested_numbers(value)
 
 
 def _is_array(value: Any) -> bool:

@@ -9,6 +9,7 @@ import numpy as np
 
 from keras_shiftguard.errors import BadInputError, ShiftWarning, warn
 from keras_shiftguard.io.npz import names_in, read_npz, shape_in
+from keras_shiftguard.terminal import shown
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -56,7 +57,7 @@ def read_images(
     single = [path] if path.suffix.lower() in IMAGE_SUFFIXES else []
     if not single and not path.is_dir():
         raise BadInputError(
-            f"{path} is no directory, no image ({', '.join(IMAGE_SUFFIXES)}) and no array "
+            f"{shown(path)} is no directory, no image ({', '.join(IMAGE_SUFFIXES)}) and no array "
             f"({', '.join(ARRAY_SUFFIXES)}). Read other files, such as tables, in Python, and pass "
             "the arrays to keras_shiftguard.diagnose, profile or compare."
         )
@@ -64,7 +65,7 @@ def read_images(
     if not files:
         has_links = path.is_dir() and any(p.is_symlink() and p.is_dir() for p in path.rglob("*"))
         raise BadInputError(
-            f"{path} holds no images. Looked for {', '.join(IMAGE_SUFFIXES)}, also in its "
+            f"{shown(path)} holds no images. Looked for {', '.join(IMAGE_SUFFIXES)}, also in its "
             f"sub-folders{', but not in those that are links' if has_links else ''}."
         )
     height, width = size
@@ -82,7 +83,7 @@ def read_images(
         first_file = next(iter(broken))
         if not images:
             raise BadInputError(f"{count}, so nothing is left: {broken[first_file]}.")
-        warnings.warn(f"{count} and are skipped, among them {first_file}.", ShiftWarning, 2)
+        warnings.warn(f"{count} and are skipped, among them {shown(first_file)}.", ShiftWarning, 2)
     return np.stack(images)
 
 
@@ -98,8 +99,9 @@ def image_files(path: Path) -> list[Path]:
     inside = [file for file in files if file.resolve().is_relative_to(root)]
     if len(inside) < len(files):
         warn(
-            f"{len(files) - len(inside)} of {len(files)} image files in {path} are links that "
-            "lead out of it, and are skipped. Copy the files, or pass the directory they are in."
+            f"{len(files) - len(inside)} of {len(files)} image files in {shown(path)} are links "
+            "that lead out of it, and are skipped. Copy the files, or pass the directory that they "
+            "are in."
         )
     return inside
 
@@ -133,7 +135,7 @@ def open_image(file: Path, channels: int) -> "Image.Image":
         *(OSError, SyntaxError, ValueError, EOFError),
         *(Image.DecompressionBombError, Image.DecompressionBombWarning),
     ) as error:
-        raise UnreadableImage(f"{file} cannot be read as an image: {error}") from error
+        raise UnreadableImage(f"{shown(file)} cannot be read as an image: {error}") from error
 
 
 def _in_eight_bits(image: "Image.Image") -> "Image.Image":
@@ -181,16 +183,16 @@ def read_array(path: Path, max_samples: int) -> np.ndarray:
     except BadInputError:
         raise
     except Exception as error:  # NumPy and zipfile raise many types
-        raise BadInputError(f"{path} cannot be read as a NumPy array: {error}") from error
+        raise BadInputError(f"{shown(path)} cannot be read as a NumPy array: {error}") from error
     if x.ndim != 4:
         raise BadInputError(
-            f"{path} must hold a batch of images, (images, height, width, channels). "
+            f"{shown(path)} must hold a batch of images, (images, height, width, channels). "
             f"Received shape {x.shape}."
         )
     if len(x) == 0:
-        raise BadInputError(f"{path} holds no images. Received shape {x.shape}.")
+        raise BadInputError(f"{shown(path)} holds no images. Received shape {x.shape}.")
     if x.dtype.kind not in "biuf":
-        raise BadInputError(f"{path} must hold real numbers. Received dtype {x.dtype}.")
+        raise BadInputError(f"{shown(path)} must hold real numbers. Received dtype {x.dtype}.")
     images = np.asarray(x[_spread(range(len(x)), max_samples)])
     # Backends do not take `uint64`, numbers of more than 64 bits, or a byte order other than the
     # machine's.
@@ -219,12 +221,12 @@ def read_labels(path: Path, max_samples: int) -> np.ndarray | None:
         found = read_npz(path, MAX_ARRAY_BYTES, ("y", "y_train", "labels", "label"))
         number = shape_in(path, _name_in(names_in(path), path))[0]
     except Exception as error:
-        raise BadInputError(f"The labels in {path} cannot be read: {error}") from error
+        raise BadInputError(f"The labels in {shown(path)} cannot be read: {error}") from error
     y = next(iter(found.values()), None)
     if y is None or not y.ndim:
         return None
     if len(y) != number:
-        raise BadInputError(f"{path} holds {number:,} images and {len(y):,} labels.")
+        raise BadInputError(f"{shown(path)} holds {number:,} images and {len(y):,} labels.")
     return np.asarray(y[_spread(range(len(y)), max_samples)])
 
 
@@ -252,7 +254,7 @@ def _name_in(names: Sequence[str], path: Path) -> str:
         if name in names:
             return name
     raise BadInputError(
-        f"{path} holds several arrays, {sorted(names)}, and none is named 'x', 'x_train', "
+        f"{shown(path)} holds several arrays, {sorted(names)}, and none is named 'x', 'x_train', "
         f"'images' or 'data'. Save the images alone."
     )
 

@@ -114,6 +114,11 @@ def _check_moments(moments: Moments) -> None:
     count = np.asarray(moments.count)
     valid = count.size == 0 or (count >= 0).all() and (count < MAX_COUNT).all()
     _require(bool(valid), "each value of count must be from 0 to below 2**53", count)
+    for name in ("mean", "m2"):
+        value = np.asarray(getattr(moments, name))
+        _require(bool(np.isfinite(value).all()), f"each value of {name} must be finite", value)
+    m2 = np.asarray(moments.m2)
+    _require(bool((m2 >= 0).all()), "each value of m2, a sum of squares, must be at least 0", m2)
 
 
 def _check_features(table: FeatureTable) -> None:
@@ -130,6 +135,9 @@ def _check_embedding(embedding: MeanEmbedding) -> None:
     _check_counts(embedding, "dimension", "count")
     _check_array(embedding, "mean", (len(BANDWIDTHS), NUM_WAVES))
     _check_array(embedding, "comoment", (len(BANDWIDTHS), NUM_WAVES, NUM_WAVES))
+    for name in ("mean", "comoment"):
+        value = getattr(embedding, name)
+        _require(bool(np.isfinite(value).all()), f"each value of {name} must be finite", value)
     _check_moments_of(embedding, "projections", (NUM_DIRECTIONS,))
 
 

@@ -25,6 +25,7 @@ from keras_shiftguard.profiles.labels import LabelSummary
 from keras_shiftguard.profiles.moments import Moments
 from keras_shiftguard.profiles.outputs import OutputSummary
 from keras_shiftguard.profiles.summary import InputSummary
+from keras_shiftguard.terminal import shown
 
 SCHEMA_VERSION = 2  # 1 was never released
 SUMMARIES = (FeatureTable, InputSummary, LabelSummary, MeanEmbedding, Moments, OutputSummary)
@@ -33,6 +34,7 @@ TYPES = {kind.__name__: kind for kind in SUMMARIES}
 # megabytes.
 MAX_BYTES = 256 * 2**20
 MAX_HEADER_BYTES = 8 * 2**20  # of the JSON header; parsing it takes 20 times as much memory
+MAX_PARTS = 500_000  # parts of the tree in the header; an input takes about 200
 # In the header, a list that begins with one of these texts refers to an array, or to one half of an
 # array of symmetric matrices.
 ARRAY, TRIANGLE = "=array", "=triangle"
@@ -60,7 +62,8 @@ def write(path: str | PathLike[str], tree: Mapping[str, Any]) -> None:
     """
     if not Path(path).parent.is_dir():
         raise FileNotFoundError(
-            f"There is no directory {Path(path).parent} to save {Path(path).name} in: make it."
+            f"There is no directory {shown(Path(path).parent)} to save {shown(Path(path).name)} "
+            "in: make it."
         )
     with replacing(path) as file:
         dump(file, tree)
@@ -93,7 +96,7 @@ def read(path: str | PathLike[str], file: IO[bytes] | None = None) -> dict[str, 
             raise ValueError(f"its header is larger than {MAX_HEADER_BYTES:,} bytes")
         header = json.loads(arrays["header"].tobytes())
         version = header["schema_version"]
-        if not isinstance(version, int):
+        if type(version) is not int:  # True is an int as well
             raise ValueError(f"schema_version={str(version)[:60]!r} is not a whole number")
     except FileNotFoundError:
         raise
@@ -176,6 +179,7 @@ class _Unpacking:
         self._arrays = arrays
         self._full: dict[str, np.ndarray] = {}  # symmetric matrices that were unpacked, by key
         self._bytes = 0  # size of the unpacked matrices
+        self._parts = 0  # number of parts of the tree so far
 
     def unpack(self, value: Any, key: str = "") -> Any:
         """Returns the tree of a header, after checking every summary in it.
@@ -184,6 +188,10 @@ class _Unpacking:
             value: A part of the header.
             key: Path of this part in the tree, as in `_Packing.pack`.
         """
+        if isinstance(value, (dict, list)):
+            self._parts += len(value)
+            if self._parts > MAX_PARTS:
+                raise ValueError(f"its header has more than {MAX_PARTS:,} parts")
         if isinstance(value, dict):
             members = {
                 name: self.unpack(item, f"{key}/{name}")

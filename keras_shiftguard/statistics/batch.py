@@ -38,7 +38,7 @@ class InputSpec:
 def spec_for(
     name: str, shape: tuple[int | None, ...], data_format: str, dtype: str | None = None
 ) -> InputSpec | None:
-    """Returns the specification of a tensor; None if it cannot be measured.
+    """Returns the specification of a tensor; None if it cannot be measured, or is empty.
 
     A tensor of four or more dimensions holds images or video, with the channels
     where `data_format` says. A tensor of two or three dimensions holds features in
@@ -52,6 +52,8 @@ def spec_for(
         dtype: Dtype of the data; None if unknown. Do not pass the dtype that a model
             declares for its input: the data may have another dtype, which Keras casts.
     """
+    if 0 in shape[1:]:
+        return None
     if len(shape) >= 4:
         channels_first = data_format == "channels_first"
         channels = shape[1] if channels_first else shape[-1]

@@ -84,6 +84,8 @@ def moments_from_sums(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Returns `(count, mean, m2)`, where m2 is the sum of the squared deviations from the mean.
 
+    All three are 0 where a sum has overflowed, from values of about 1e19 on.
+
     Args:
         count: Number of terms, any shape.
         pivot: The pivot, of a shape that broadcasts to that of `count`.
@@ -92,4 +94,7 @@ def moments_from_sums(
     """
     divisor = np.maximum(count, 1)
     mean = np.where(count > 0, pivot + first / divisor, 0.0)
-    return count, mean, np.maximum(second - first**2 / divisor, 0.0)
+    with np.errstate(invalid="ignore", over="ignore"):
+        m2 = np.maximum(second - first**2 / divisor, 0.0)
+    known = np.isfinite(mean) & np.isfinite(m2)
+    return np.where(known, count, 0.0), np.where(known, mean, 0.0), np.where(known, m2, 0.0)

@@ -1,5 +1,6 @@
 """The program: help, completion, unexpected errors, progress bars."""
 
+import contextlib
 import io
 import os
 import re
@@ -94,3 +95,48 @@ def test_bars_are_for_terminals_and_on_standard_error(monkeypatch, capsys, strea
     assert list(steps([1, 2, 3], "Reading images")) == [1, 2, 3]
     assert ("Reading images" in sys.stderr.getvalue()) == drawn
     assert capsys.readouterr().out == ""
+
+
+NASTY = "a\x1b[2Jb\rc\nd\x9be\u202ef"  # clears the screen, goes back, and reverses the text
+
+
+def is_harmless(text):
+    return all(c.isprintable() or c in "\n\t" for c in text) and "c\nd" not in text
+
+
+@pytest.mark.parametrize(
+    "case",
+    ["error", "warning", "written", "missing"],
+)
+def test_a_file_name_cannot_control_the_terminal(case, run, tmp_path, folder):
+    nasty = tmp_path / NASTY
+    nasty.mkdir()
+    photo = next(folder.rglob("*.png")).read_bytes()
+    (nasty / f"{NASTY}.png").write_bytes(b"no picture")
+    output = tmp_path / "p"
+    if case in ("warning", "written"):
+        (nasty / "0.png").write_bytes(photo)
+    if case == "written":
+        output = nasty / "p".join(NASTY.split("\n"))
+    if case == "missing":
+        nasty = nasty / NASTY
+    arguments = ["profile", nasty, "-o", output]
+    status, out, err = run(*arguments)
+    assert status == (0 if case in ("warning", "written") else 2)
+    assert "\\x1b[2J" in out + err
+    assert all(c.isprintable() or c in "\n\t" for c in out + err)
+    if case in ("warning", "error"):
+        assert is_harmless(out + err)
+
+
+@pytest.mark.parametrize("case", ["usage", "traceback"])
+def test_nor_in_what_else_is_told(case, capsys, folder, monkeypatch):
+    def broken(*arguments, **more):
+        raise ZeroDivisionError("\x1b[2J")
+
+    monkeypatch.setattr("keras_shiftguard.io.images.read_images", broken)
+    wrong = ["--\x1b[2J"] if case == "usage" else []
+    with contextlib.suppress(SystemExit):
+        main(["profile", str(folder), "-o", "p", *wrong])
+    err = capsys.readouterr().err
+    assert "\\x1b[2J" in err and "\x1b" not in err

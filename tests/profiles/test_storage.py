@@ -4,6 +4,7 @@ import contextlib
 import dataclasses
 import io
 import json
+import time
 import tracemalloc
 import zipfile
 
@@ -13,6 +14,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+import keras_shiftguard as sg
 from keras_shiftguard import BadInputError, InputProfile
 from keras_shiftguard.profiles import LabelSummary, OutputSummary
 from keras_shiftguard.profiles.storage import SCHEMA_VERSION, read, write
@@ -139,6 +141,38 @@ def test_a_damaged_tree_is_refused(what, profile, tmp_path):
         InputProfile.load(path)
 
 
+@pytest.mark.parametrize("part", ["channels", "sample_std", "fingerprint", "embedding"])
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("mean", np.nan), ("mean", np.inf), ("m2", np.nan), ("m2", np.inf), ("m2", -1.0)],
+)
+def test_moments_that_no_data_can_have_are_refused(part, name, value, profile, tmp_path):
+    summary = profile.inputs["input"]
+    whole = getattr(summary, part)
+    moments = whole.projections if part == "embedding" else whole
+    changed = np.array(getattr(moments, name), "float64")
+    changed[(..., -1) if changed.ndim else ...] = value
+    moments = dataclasses.replace(moments, **{name: changed})
+    if part == "embedding":
+        moments = dataclasses.replace(whole, projections=moments)
+    summary = dataclasses.replace(summary, **{part: moments})
+    InputProfile({"input": summary}).save(tmp_path / "p")
+    words = "at least 0" if value == -1 else "finite"
+    with pytest.raises(BadInputError, match=f"damaged profile.*{part}.*{name}.*{words}"):
+        InputProfile.load(tmp_path / "p")
+
+
+@pytest.mark.backend
+@pytest.mark.each_backend
+def test_a_profile_of_huge_values_is_read_back(tmp_path, rng):
+    """float32 cannot hold their squares, so their moments are unknown, and not infinite."""
+    huge = rng.normal(size=(40, 4)) * [1, 1e20, 1e25, 1e30]
+    sg.profile(huge.astype("float32")).save(tmp_path / "p")
+    channels = InputProfile.load(tmp_path / "p").inputs["input"].channels
+    assert channels.count.tolist() == [40, 0, 0, 0]
+    assert channels.std[0] == pytest.approx(huge[:, 0].std(), rel=1e-4)
+
+
 def test_a_truncated_file_and_other_files_are_refused(profile, tmp_path):
     path = tmp_path / "file"
     profile.save(path)
@@ -177,6 +211,24 @@ def test_a_missing_file_is_python_s_own_error(profile, tmp_path):
 def npz(path, **arrays):
     with path.open("wb") as file:
         np.savez_compressed(file, **arrays)
+
+
+@pytest.mark.parametrize("version", [True, 2.0, "2", None])
+def test_a_schema_version_that_is_no_whole_number(version, profile, tmp_path):
+    profile.save(tmp_path / "p")
+    rewritten(tmp_path / "p", lambda header, _: header.update(schema_version=version))
+    with pytest.raises(BadInputError, match="schema_version=.* is not a whole number"):
+        InputProfile.load(tmp_path / "p")
+
+
+@pytest.mark.parametrize("parts", ["[" + "{}," * 10**6 + "{}]", "[" + "0," * 3 * 10**6 + "0]"])
+def test_a_header_of_a_million_parts_is_refused_early(parts, tmp_path):
+    header = f'{{"schema_version": {SCHEMA_VERSION}, "profile": {{"inputs": {parts}}}}}'
+    npz(tmp_path / "p", header=np.frombuffer(header.encode(), "uint8"))
+    start = time.perf_counter()
+    with pytest.raises(BadInputError, match="its header has more than 500,000 parts"):
+        InputProfile.load(tmp_path / "p")
+    assert time.perf_counter() - start < 5  # as a whole: 13 s
 
 
 @pytest.mark.thorough

@@ -27,6 +27,7 @@ from keras_shiftguard.preprocessing.observation import Observation, observe
 from keras_shiftguard.preprocessing.witnesses.feed import are_near, shows_its_convention
 from keras_shiftguard.profiles import InputProfile, InputSummary
 from keras_shiftguard.profiles.attached import has_profile, is_model
+from keras_shiftguard.terminal import shown
 
 FORMS = (
     "a mode ('tf', 'torch', 'caffe', 'unit' or 'raw'), an InputConvention, a KerasHub image "
@@ -127,7 +128,7 @@ def for_model(
 def speaker_of(expects: Any) -> str:
     """Returns the source of `expects`, as the beginning of a sentence."""
     if isinstance(expects, (str, PathLike)) and expects not in MODES and is_model(expects):
-        return f"The profile attached to {Path(expects).name} says"
+        return f"The profile attached to {shown(Path(expects).name)} says"
     return "You said (`expects`)"
 
 
