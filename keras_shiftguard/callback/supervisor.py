@@ -1,5 +1,6 @@
 """`Supervisor`: calls the latest `Run` of a guard, and turns its failures into warnings."""
 
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
