@@ -134,7 +134,7 @@ def left(args, folder):
 
 def inputs(args, folder):
     """A model with 300 inputs."""
-    number, samples = (20, 256) if args.small else (300, 512)
+    number, samples = (20, 128) if args.small else (300, 256)
     tensors = [keras.Input((4,), name=f"sensor_{i}") for i in range(number)]
     model = compiled(tensors, keras.layers.Dense(2)(keras.layers.Concatenate()(tensors)))
     x = {each.name: RNG.normal(size=(samples, 4)).astype("float32") for each in tensors}
@@ -154,7 +154,7 @@ def inputs(args, folder):
 
 def classes(args, folder):
     """A model with 100,000 classes."""
-    number, samples = (1000, 512) if args.small else (100_000, 8192)
+    number, samples = (1000, 256) if args.small else (100_000, 4096)
     image = keras.Input((16,))
     model = compiled(image, keras.layers.Dense(number)(image))
     x, y = RNG.normal(size=(samples, 16)).astype("float32"), RNG.integers(0, number, samples)

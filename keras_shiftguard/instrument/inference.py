@@ -1,6 +1,6 @@
 """Predictions in inference mode during a fit, without any change of the model."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import keras
@@ -8,7 +8,7 @@ import numpy as np
 from keras import ops
 
 from keras_shiftguard.instrument.layer_calls import as_called, no_gradients
-from keras_shiftguard.statistics.classes import probabilities
+from keras_shiftguard.statistics.classes import are_probabilities, probabilities
 
 BATCH = 128
 
@@ -18,7 +18,10 @@ def predicted_classes(model: keras.Model, name: str, chunks: Iterable[Any]) -> n
 
     For the arguments see `class_probabilities`.
     """
-    return class_probabilities(model, name, chunks).argmax(axis=1)
+    # Softmax keeps the order of the classes, so that only one batch of outputs is held at a time.
+    found = [x if x.shape[1] == 1 else x.argmax(axis=1) for x in _outputs(model, name, chunks)]
+    all_found = np.concatenate(found)
+    return all_found if all_found.ndim == 1 else _as_probabilities([all_found]).argmax(axis=1)
 
 
 def class_probabilities(model: keras.Model, name: str, chunks: Iterable[Any]) -> np.ndarray:
@@ -32,7 +35,11 @@ def class_probabilities(model: keras.Model, name: str, chunks: Iterable[Any]) ->
     Raises:
         Exception: any error that the model's own `call` raises.
     """
-    found = []
+    return _as_probabilities(list(_outputs(model, name, chunks)))
+
+
+def _outputs(model: keras.Model, name: str, chunks: Iterable[Any]) -> Iterator[np.ndarray]:
+    """Yields the outputs of the model for small batches of samples, `(samples, columns)` each."""
     for chunk in chunks:
         for start in range(0, len(chunk), BATCH):
             with keras.StatelessScope(), no_gradients():
@@ -40,6 +47,23 @@ def class_probabilities(model: keras.Model, name: str, chunks: Iterable[Any]) ->
                 outputs = ops.convert_to_numpy(ops.stop_gradient(model(inputs, training=False)))
             if all(side == 1 for side in outputs.shape[1:-1]):  # such as (samples, 1, 1, classes)
                 outputs = outputs.reshape(len(outputs), -1)
-            found.append(outputs)
-    # Whether a single column holds probabilities or logits is decided on all samples together.
-    return np.asarray(ops.convert_to_numpy(probabilities(np.concatenate(found))))
+            yield outputs
+
+
+def _as_probabilities(batches: list[np.ndarray]) -> np.ndarray:
+    """Returns batches of outputs as probabilities, `(samples, classes)`; empties the list.
+
+    Whether the outputs are probabilities or logits is decided on all samples together. With many
+    classes the outputs are large, so they are converted batch by batch.
+    """
+    if batches[0].shape[1] == 1:
+        return np.asarray(ops.convert_to_numpy(probabilities(np.concatenate(batches))))
+    as_they_are = all(bool(ops.convert_to_numpy(are_probabilities(x))) for x in batches)
+    found = np.empty((sum(map(len, batches)), batches[0].shape[1]), batches[0].dtype)
+    start = len(found)
+    while batches:
+        outputs = batches.pop()
+        x = outputs if as_they_are else ops.convert_to_numpy(ops.softmax(outputs, axis=1))
+        found[start - len(outputs) : start] = x
+        start -= len(outputs)
+    return found

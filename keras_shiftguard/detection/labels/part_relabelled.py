@@ -8,6 +8,8 @@ is less sure of them.
 """
 
 from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
 
 import numpy as np
 
@@ -55,11 +57,10 @@ class Predicted:
         classes, confidence = probabilities.argmax(axis=1), probabilities.max(axis=1)
         return cls(classes, confidence, labels, probabilities.shape[1])
 
-    @property
-    def pairs(self) -> np.ndarray:
-        """How many samples have each label and each prediction, `(classes, classes)`."""
-        k = self.num_classes
-        return np.bincount(self.labels * k + self.classes, minlength=k * k).reshape(k, k)
+    @cached_property
+    def pairs(self) -> "Pairs":
+        """How many samples have each label and each prediction."""
+        return Pairs.of(self.labels, self.classes, self.num_classes)
 
     @property
     def skill(self) -> float:
@@ -68,11 +69,55 @@ class Predicted:
         Each label stands for the class that is predicted most often for it. If this is the same
         class for several labels, only the one with the most samples counts.
         """
-        pairs = self.pairs
-        total, commonest = pairs.sum(), pairs.sum(axis=1).max()
-        right = np.zeros(len(pairs))
-        np.maximum.at(right, pairs.argmax(axis=1), pairs.max(axis=1))
+        pairs, right = self.pairs, np.zeros(self.num_classes)
+        order = np.lexsort((pairs.classes, -pairs.counts, pairs.labels))
+        often = order[np.unique(pairs.labels[order], return_index=True)[1]]
+        np.maximum.at(right, pairs.classes[often], pairs.counts[often])
+        total, commonest = len(self.labels), np.bincount(self.labels).max()
         return float((right.sum() - commonest) / max(total - commonest, 1))
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """How many samples have each label and each prediction; only pairs that occur are stored.
+
+    A table of all pairs would take 80 GB for 100,000 classes.
+
+    Args:
+        keys: Label times `num_classes` plus prediction, of each pair that occurs, sorted.
+        counts: Number of samples of these pairs.
+        sizes: Number of samples of each label, `(num_classes,)`.
+    """
+
+    keys: np.ndarray
+    counts: np.ndarray
+    sizes: np.ndarray
+
+    @classmethod
+    def of(cls, labels: np.ndarray, classes: np.ndarray, num_classes: int) -> "Pairs":
+        """Returns the pairs of labels and predicted classes, `(samples,)` each."""
+        keys = labels.astype("int64") * num_classes + classes
+        return cls(*np.unique(keys, return_counts=True), np.bincount(labels, minlength=num_classes))
+
+    @property
+    def labels(self) -> np.ndarray:
+        """The label of each pair."""
+        return self.keys // len(self.sizes)
+
+    @property
+    def classes(self) -> np.ndarray:
+        """The predicted class of each pair."""
+        return self.keys % len(self.sizes)
+
+    def count(self, labels: Any, classes: Any) -> Any:
+        """Returns the number of samples with a label and a prediction, or of arrays of them."""
+        key = np.asarray(labels, "int64") * len(self.sizes) + classes
+        place = np.minimum(np.searchsorted(self.keys, key), len(self.keys) - 1)
+        return np.where(self.keys[place] == key, self.counts[place], 0)
+
+    def rate(self, label: int, other: int) -> float:
+        """Returns the share of the samples with a label that are predicted as another class."""
+        return float(self.count(label, other) / max(self.sizes[label], 1))
 
 
 def part_relabelled(
@@ -99,17 +144,18 @@ def part_relabelled(
         return None
     if _confidence_rank(current, reference, label, other) < MIN_CONFIDENCE_RANK:
         return None
-    size = int(now[label].sum())
-    rate, usual = (float(each[label, other] / each[label].sum()) for each in (now, before))
+    size = int(now.sizes[label])
+    rate, usual = now.rate(label, other), before.rate(label, other)
     margin = SIGMAS * float(np.sqrt(max(rate * (1 - rate), 1 / size) / size))
     excess = np.array([rate - usual, rate - usual - margin, rate - usual + margin])
     # The model recognizes only a part of the samples of the other class.
-    recognized = max(float(before[other, other] / max(before[other].sum(), 1)), rate - usual)
+    recognized = max(before.rate(other, other), rate - usual)
     share, low, high = map(float, np.clip(excess / recognized, 0, 1))
-    lost = excess * size / now.sum()
+    total = now.sizes.sum()
+    lost = excess * size / total
     if is_exchange:
-        back = now[other, label] / now[other].sum() - before[other, label] / before[other].sum()
-        lost += back * now[other].sum() / now.sum()
+        back = now.rate(other, label) - before.rate(other, label)
+        lost += back * now.sizes[other] / total
     here, there = stream_name(stream), stream_name(against)
     finding = Finding(
         feature="labels/concept",
@@ -131,48 +177,49 @@ def part_relabelled(
     return finding, Cost(float(lost[0]), (float(lost[1]), float(lost[2])), size)
 
 
-def _suspected(
-    now: np.ndarray, before: np.ndarray, distinct: float
-) -> dict[tuple[int, int], float]:
+def _suspected(now: Pairs, before: Pairs, distinct: float) -> dict[tuple[int, int], float]:
     """Returns which labels and predictions go together surely more often than before.
 
     The keys are pairs of a label and a prediction, the most frequent pair first. The values are the
     p-values of Fisher's exact test, corrected for the number of pairs.
 
     Args:
-        now: Number of samples with each label and prediction, `(classes, classes)`.
+        now: Number of samples with each label and prediction.
         before: The same of the reference.
         distinct: Share of the samples that are independent.
     """
-    wrong = ~np.eye(len(now), dtype=bool)
-    pairs = np.argwhere(wrong & (now > 0) & (before.sum(axis=1) > 0)[:, None])
-    pairs = pairs[np.argsort(-now[tuple(pairs.T)], kind="stable")]
-    (drawn, drawn_before), labels = (each[tuple(pairs.T)] for each in (now, before)), pairs[:, 0]
-    size, size_before = (each.sum(axis=1)[labels] for each in (now, before))
+    chosen = np.flatnonzero((now.labels != now.classes) & (before.sizes[now.labels] > 0))
+    chosen = chosen[np.argsort(-now.counts[chosen], kind="stable")]
+    labels, others, drawn = (each[chosen] for each in (now.labels, now.classes, now.counts))
+    drawn_before = before.count(labels, others)
+    size, size_before = (each.sizes[labels] for each in (now, before))
     counts = drawn, size, drawn + drawn_before, size + size_before
     p = hypergeometric_two_sided(*(count * distinct for count in counts))
-    p = np.minimum(p * wrong.sum(), 1.0)
+    number = len(now.sizes)
+    p = np.minimum(p * (number * (number - 1)), 1.0)
     rate, usual = drawn / size, drawn_before / size_before
     is_found = (p <= MAX_P_VALUE) & (rate - usual >= MIN_EXCESS) & (rate >= MIN_RATIO * usual)
-    found = zip(pairs[is_found].tolist(), p[is_found], strict=True)
-    return {(label, other): float(value) for (label, other), value in found}
+    found = zip(*(each[is_found].tolist() for each in (labels, others, p)), strict=True)
+    return {(label, other): value for label, other, value in found}
 
 
-def _other_mistakes(pairs: np.ndarray, label: int, other: int) -> float:
+def _other_mistakes(pairs: Pairs, label: int, other: int) -> float:
     """Returns the share of wrong predictions among the samples with another label or prediction.
 
     Both directions are left out, because the names of two classes may be exchanged.
     """
-    pairs = pairs.copy()
-    pairs[label, other] = pairs[other, label] = 0
-    return float(1 - np.trace(pairs) / max(pairs.sum(), 1))
+    labels, classes = pairs.labels, pairs.classes
+    is_left_out = ((labels == label) & (classes == other)) | (
+        (labels == other) & (classes == label)
+    )
+    counts = np.where(is_left_out, 0, pairs.counts)
+    return float(1 - counts[labels == classes].sum() / max(counts.sum(), 1))
 
 
-def _are_exchanged(pairs: np.ndarray, label: int, other: int) -> bool:
+def _are_exchanged(pairs: Pairs, label: int, other: int) -> bool:
     """Whether most samples with either of two labels are predicted as the other class."""
-    taken = pairs[label, other], pairs[other, label]
-    own = pairs[label, label], pairs[other, other]
-    return all(there >= MIN_EXCHANGED * here for there, here in zip(taken, own, strict=True))
+    both = ((label, other), (other, label))
+    return all(pairs.count(a, b) >= MIN_EXCHANGED * pairs.count(a, a) for a, b in both)
 
 
 def _confidence_rank(current: Predicted, reference: Predicted, label: int, other: int) -> float:

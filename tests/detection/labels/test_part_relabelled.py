@@ -175,6 +175,20 @@ def test_the_skill_does_not_mind_exchanged_labels():
     assert 0.7 < skill(np.where(labels == 4, 3, labels)) < 0.8
 
 
+def test_a_hundred_thousand_classes_need_no_table_of_all_pairs():
+    rng, number = np.random.default_rng(0), 100_000
+    few = predicted(rng, 4000, relabelled=0.4), predicted(rng, 4000)
+    spread = number // CLASSES
+    many = [
+        Predicted(each.classes * spread, each.confidence, each.labels * spread, number)
+        for each in few
+    ]
+    assert many[0].skill == few[0].skill
+    finding, cost = found(*many)
+    assert f"samples with label {spread} seem to be of class 0:" in finding.explanation
+    assert cost == found(*few)[1]
+
+
 @pytest.mark.backend
 @pytest.mark.parametrize("exchanged", [True, False])
 def test_exchanged_labels_of_two_of_four_classes(exchanged):
