@@ -16,7 +16,7 @@ FLOORS = (
     ("io",),
     ("profiles",),
     ("statistics", "detection"),
-    ("instrument",),
+    ("instrument", "operations"),
     ("comparison", "log", "preprocessing", "beam"),
     ("adaptation",),
     ("explain",),

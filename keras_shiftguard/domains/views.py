@@ -7,9 +7,10 @@ import numpy as np
 from keras import ops
 
 from keras_shiftguard.adaptation.augmentation.bank import Bank
-from keras_shiftguard.adaptation.augmentation.draws import Draws, GivenSeed, drawn_seed
+from keras_shiftguard.adaptation.augmentation.draws import Draws
 from keras_shiftguard.errors import BadInputError
 from keras_shiftguard.instrument.layer_calls import no_gradients
+from keras_shiftguard.operations.random_numbers import GivenSeed, drawn_seed
 
 # Strengths of the operations on images, in [0, 1], as in `AdaptiveAugmentation`. The weak view is
 # shifted by a few pixels. Each operation is applied to the strong view with the probability

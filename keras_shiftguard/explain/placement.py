@@ -11,9 +11,9 @@ from collections.abc import Callable, Iterator
 import numpy as np
 from keras import ops
 
-from keras_shiftguard.adaptation.augmentation.geometry import sample
 from keras_shiftguard.detection.cost import MIN_SAMPLES, Cost, cost_of
 from keras_shiftguard.explain.labelled import Labelled, Predict
+from keras_shiftguard.operations.geometry import sample
 from keras_shiftguard.statistics.spread import spread
 
 # The first amounts to try: a move as a share of the side, a turn in degrees, a zoom as a factor.

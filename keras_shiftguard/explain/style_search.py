@@ -12,9 +12,10 @@ import numpy as np
 from keras import ops
 
 from keras_shiftguard.adaptation.augmentation.bank import Bank
-from keras_shiftguard.adaptation.augmentation.draws import Draws, fixed_seed
-from keras_shiftguard.adaptation.augmentation.operations import OPERATIONS
+from keras_shiftguard.adaptation.augmentation.draws import Draws
 from keras_shiftguard.adaptation.augmentation.rehearsal import Rehearsal
+from keras_shiftguard.adaptation.augmentation.selection import OPERATIONS
+from keras_shiftguard.operations.random_numbers import fixed_seed
 from keras_shiftguard.statistics.batch import InputSpec, spec_for
 from keras_shiftguard.statistics.spread import spread
 

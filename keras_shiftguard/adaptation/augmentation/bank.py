@@ -12,10 +12,19 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_shiftguard.adaptation.augmentation import detail, geometry, photometry, target_pool
-from keras_shiftguard.adaptation.augmentation.draws import Draws, GivenSeed
-from keras_shiftguard.adaptation.augmentation.operations import OPERATIONS
+from keras_shiftguard.adaptation.augmentation.draws import Draws
+from keras_shiftguard.adaptation.augmentation.selection import OPERATIONS
 from keras_shiftguard.errors import BadInputError
+from keras_shiftguard.operations import (
+    blocks,
+    cover,
+    detail,
+    geometry,
+    light,
+    noise,
+    target_images,
+)
+from keras_shiftguard.operations.random_numbers import GivenSeed
 
 # Groups of operations that are computed together.
 GEOMETRY = (
@@ -179,20 +188,20 @@ class Bank:
             x = stage(
                 x,
                 ("fourier",),
-                lambda x: target_pool.exchange_amplitude(x, picked(), level("fourier")),
+                lambda x: target_images.exchange_amplitude(x, picked(), level("fourier")),
             )
             x = stage(
                 x,
                 ("histogram",),
-                lambda x: target_pool.match_histogram(x, picked(), level("histogram")),
+                lambda x: target_images.match_histogram(x, picked(), level("histogram")),
             )
-        x = stage(x, GAMMA, lambda x: photometry.adjust_gamma(x, level))
+        x = stage(x, GAMMA, lambda x: light.adjust_gamma(x, level))
         if x.shape[-1] >= 3:
-            x = stage(x, CHROMA, lambda x: photometry.adjust_saturation_and_hue(x, level))
+            x = stage(x, CHROMA, lambda x: light.adjust_saturation_and_hue(x, level))
         if 2 <= x.shape[-1] <= 4:
-            x = stage(x, ("channel_gain",), lambda x: photometry.scale_channels(x, level, draws))
-        x = stage(x, LIGHT, lambda x: ops.clip(photometry.adjust_light(x, level), *bounds))
-        x = stage(x, ("haze",), lambda x: photometry.add_haze(x, level("haze"), draws, seed))
+            x = stage(x, ("channel_gain",), lambda x: light.scale_channels(x, level, draws))
+        x = stage(x, LIGHT, lambda x: ops.clip(light.adjust_light(x, level), *bounds))
+        x = stage(x, ("haze",), lambda x: light.add_haze(x, level("haze"), draws, seed))
         x = stage(
             x,
             ("scatter",),
@@ -202,11 +211,11 @@ class Bank:
         x = stage(x, ("motion_blur",), lambda x: detail.motion_blur(x, level("motion_blur"), draws))
         x = stage(x, ("blur",), lambda x: detail.blur(x, level("blur")))
         x = stage(x, ("sharpen",), lambda x: detail.sharpen(x, level("sharpen")))
-        x = stage(x, ("noise", "speckle"), lambda x: detail.add_noise(x, level, seed))
-        x = stage(x, ("impulse",), lambda x: detail.add_impulses(x, level("impulse"), seed))
+        x = stage(x, ("noise", "speckle"), lambda x: noise.add_noise(x, level, seed))
+        x = stage(x, ("impulse",), lambda x: noise.add_impulses(x, level("impulse"), seed))
         x = stage(
             x,
             ("blocking",),
-            lambda x: detail.quantise_blocks(ops.clip(x, *bounds), level("blocking")),
+            lambda x: blocks.quantise_blocks(ops.clip(x, *bounds), level("blocking")),
         )
-        return stage(x, ("erasing",), lambda x: detail.erase(x, level("erasing"), draws))
+        return stage(x, ("erasing",), lambda x: cover.erase(x, level("erasing"), draws))

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from keras_shiftguard.adaptation.augmentation.coverage import Coverage
-from keras_shiftguard.adaptation.augmentation.operations import OPERATIONS
+from keras_shiftguard.adaptation.augmentation.selection import OPERATIONS
 from keras_shiftguard.adaptation.augmentation.strength_search import Rehearse, StrengthSearch
 from keras_shiftguard.profiles import FeatureTable
 

@@ -4,70 +4,18 @@ The seeds come from a `SeedGenerator` that only the augmentation uses, so the
 dropout of the model draws the same numbers with and without augmentation.
 """
 
-from collections.abc import Callable
 from typing import Any
 
 import keras
 import numpy as np
 from keras import ops
 
-from keras_shiftguard.adaptation.augmentation.operations import OPERATIONS
+from keras_shiftguard.adaptation.augmentation.selection import OPERATIONS
+from keras_shiftguard.operations.random_numbers import GivenSeed
 
 CLEAN_SHARE = 0.5  # share of samples left unchanged, so that the model learns plain images too
 MIN_PROGRESS = 0.3  # smallest share of the full strength for an augmented sample
-GRID_SIZE = 6  # grid points of a smooth random field along a side
 JITTER = 0.25  # largest random change of a level, as a share of its strength
-
-Level = Callable[[str], Any]  # from an operation's name to its levels, `(samples,)`, in its unit
-
-
-class GivenSeed(keras.random.SeedGenerator):
-    """A seed generator without state, for use in `ops.cond`; it always returns one given seed."""
-
-    def __init__(self, seed: Any) -> None:
-        self.seed = seed
-
-    def next(self, ordered: bool = True) -> Any:
-        return self.seed
-
-
-def fixed_seed(number: int) -> GivenSeed:
-    """Returns a seed that depends on `number` only, so that every call draws the same numbers."""
-    dtype = "int32" if keras.backend.backend() == "torch" else "uint32"
-    return GivenSeed(ops.convert_to_tensor(np.array([number, 1]), dtype))
-
-
-def drawn_seed(generator: keras.random.SeedGenerator) -> GivenSeed:
-    """Returns the next seed of a generator."""
-    return GivenSeed(generator.next())
-
-
-def smooth_field(x: Any, channels: int, seed: GivenSeed) -> Any:
-    """Returns a smooth random field in [0, 1] for each image of a batch.
-
-    Args:
-        x: Images, `(samples, height, width, channels)`; only the shape is used.
-        channels: Number of channels of the field.
-        seed: The seed of the field.
-
-    Returns:
-        float32, `(samples, height, width, channels)`: uniform numbers on a coarse
-        grid, interpolated linearly.
-    """
-    shape = ops.shape(x)
-    size = GRID_SIZE
-    grid = keras.random.uniform((shape[0], size * size * channels), seed=seed, dtype="float32")
-    by_row, by_column = _interpolation(shape[1]), _interpolation(shape[2])
-    field = ops.reshape(grid, (shape[0], size, size * channels))
-    field = ops.reshape(ops.matmul(by_row, field), (shape[0], shape[1], size, channels))
-    return ops.matmul(by_column, field)
-
-
-def _interpolation(length: Any) -> Any:
-    """Returns the weight of each grid point for each pixel of a side, `(length, GRID_SIZE)`."""
-    at = ops.cast(ops.arange(length), "float32") / ops.cast(length, "float32") * (GRID_SIZE - 1)
-    grid_point = ops.cast(ops.arange(GRID_SIZE), "float32")
-    return ops.maximum(1.0 - ops.abs(at[:, None] - grid_point[None, :]), 0.0)
 
 
 class Draws:

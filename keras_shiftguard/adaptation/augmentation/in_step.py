@@ -16,11 +16,11 @@ from keras_shiftguard.adaptation.augmentation.class_mix_match import (
     match_class_mix,
 )
 from keras_shiftguard.adaptation.augmentation.controller import AugmentationController, Change
-from keras_shiftguard.adaptation.augmentation.draws import drawn_seed
 from keras_shiftguard.adaptation.augmentation.labelled_attributes import LabelledAttributes
-from keras_shiftguard.adaptation.augmentation.operations import select_operations
 from keras_shiftguard.adaptation.augmentation.rehearsal import MAX_IMAGES, Rehearsal
+from keras_shiftguard.adaptation.augmentation.selection import select_operations
 from keras_shiftguard.adaptation.augmentation.value_range import value_range
+from keras_shiftguard.operations.random_numbers import drawn_seed
 from keras_shiftguard.profiles import InputProfile, InputSummary
 from keras_shiftguard.statistics.attributes import names as attribute_names
 from keras_shiftguard.statistics.batch import InputSpec

@@ -8,9 +8,9 @@ import numpy as np
 from keras import ops
 
 from keras_shiftguard.adaptation.augmentation.bank import Bank
-from keras_shiftguard.adaptation.augmentation.draws import drawn_seed
-from keras_shiftguard.adaptation.augmentation.operations import select_operations
+from keras_shiftguard.adaptation.augmentation.selection import select_operations
 from keras_shiftguard.errors import BadInputError
+from keras_shiftguard.operations.random_numbers import drawn_seed
 from keras_shiftguard.statistics.state import on_host
 
 

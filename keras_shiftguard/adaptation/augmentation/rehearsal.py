@@ -15,7 +15,8 @@ import numpy as np
 from keras import ops
 
 from keras_shiftguard.adaptation.augmentation.bank import Bank
-from keras_shiftguard.adaptation.augmentation.draws import Draws, fixed_seed
+from keras_shiftguard.adaptation.augmentation.draws import Draws
+from keras_shiftguard.operations.random_numbers import fixed_seed
 from keras_shiftguard.statistics.attributes import attributes, names
 from keras_shiftguard.statistics.batch import InputSpec
 

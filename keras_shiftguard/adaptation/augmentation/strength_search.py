@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from keras_shiftguard.adaptation.augmentation.coverage import Coverage
-from keras_shiftguard.adaptation.augmentation.operations import OPERATIONS
+from keras_shiftguard.adaptation.augmentation.selection import OPERATIONS
 from keras_shiftguard.detection.attribute_words import LABELS, heading
 
 # Strengths that are tried: the coarse ones for all operations, then the fine ones for a shortlist.

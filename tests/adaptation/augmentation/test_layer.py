@@ -6,7 +6,7 @@ import pytest
 from keras import ops
 
 from keras_shiftguard.adaptation.augmentation.layer import AdaptiveAugmentation
-from keras_shiftguard.adaptation.augmentation.operations import OPERATIONS
+from keras_shiftguard.adaptation.augmentation.selection import OPERATIONS
 from keras_shiftguard.errors import BadInputError
 
 

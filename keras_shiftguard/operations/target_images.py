@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 from keras import ops
 
+from keras_shiftguard.operations.operation import Operation
+
 # Frequency, as a share of the sampling rate, above which little of the amplitude is exchanged.
 CUTOFF = 0.1
 QUANTILES = 33
@@ -84,3 +86,23 @@ def _quantiles(x: Any) -> Any:
     ranks = ops.convert_to_tensor(np.linspace(0, 1, QUANTILES, dtype="float32")) * last
     index = ops.cast(ops.round(ranks), "int32")
     return ops.take(values, index, axis=1)[:, :, None]
+
+
+OPERATIONS = (
+    Operation(
+        "fourier",
+        "light",
+        "takes the target's low frequencies",
+        unit="share {:.2g}",
+        limit=1.0,
+        pool=True,
+    ),
+    Operation(
+        "histogram",
+        "light",
+        "takes the target's histogram",
+        unit="share {:.2g}",
+        limit=1.0,
+        pool=True,
+    ),
+)

@@ -5,19 +5,28 @@ resampled only once, bilinearly. Pixels are gathered by index, because `ops.imag
 does not compile under XLA on TensorFlow.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import keras
 import numpy as np
 from keras import ops
 
-from keras_shiftguard.adaptation.augmentation.draws import Draws, GivenSeed, Level, smooth_field
+from keras_shiftguard.operations.operation import Operation, only
+from keras_shiftguard.operations.random_numbers import (
+    FixedNumbers,
+    GivenSeed,
+    Level,
+    Numbers,
+    fixed_seed,
+    smooth_field,
+)
 
 FILL_MODES = ("reflect", "nearest", "wrap", "constant")
 
 
 def transform(
-    x: Any, level: Level, draws: Draws, seed: GivenSeed, fill_mode: str, fill_value: Any
+    x: Any, level: Level, draws: Numbers, seed: GivenSeed, fill_mode: str, fill_value: Any
 ) -> Any:
     """Applies all geometric operations to a batch of images.
 
@@ -156,3 +165,104 @@ def _inside(at: Any, length: Any, fill_mode: str) -> Any:
         at = at - 2 * n * ops.floor(at / (2 * n))
         at = ops.minimum(at, 2 * n - 1 - at)
     return ops.cast(ops.clip(at, 0.0, n - 1), "int32")
+
+
+def _one(name: str) -> Callable[[Any, Any], Any]:
+    """Returns the geometric operation `name` as a function of images and one strength.
+
+    Pixels beyond the border get the value of the nearest pixel.
+    """
+
+    def apply(x: Any, amount: Any) -> Any:
+        numbers = FixedNumbers(x.shape[0], 0)
+        return transform(x, only(name, amount, x), numbers, fixed_seed(0), "nearest", 0.0)
+
+    return apply
+
+
+def _scattered(x: Any, amount: Any) -> Any:
+    distance = ops.full((x.shape[0],), amount, "float32")
+    return scatter(x, distance, fixed_seed(0), "nearest", 0.0)
+
+
+def _transposed(x: Any, amount: Any) -> Any:
+    """Exchanges rows and columns of square images; others stay as they are."""
+    return ops.transpose(x, (0, 2, 1, 3)) if x.shape[1] == x.shape[2] else x
+
+
+def _flipped(axis: int) -> Callable[[Any, Any], Any]:
+    return lambda x, amount: ops.flip(x, axis)
+
+
+# One, two and four pixels of a small image of 28 pixels.
+MOVES = (1 / 28, 2 / 28, 4 / 28)
+WIDTH, HEIGHT = "{:.2g} of the width", "{:.2g} of the height"
+TURNS = tuple(sign * angle for angle in (8.0, 15.0, 25.0, 45.0, 90.0) for sign in (-1, 1))
+LARGER = tuple(float(np.log(factor)) for factor in (1.08, 1.15, 1.3, 1.45))
+SMALLER = tuple(float(np.log(factor)) for factor in (1.15, 1.3, 1.45))
+
+
+def _geometric(name: str, words: str, strengths: tuple[float, ...], **more: Any) -> Operation:
+    return Operation(name, "geometry", words, _one(name), strengths, effort=2, **more)
+
+
+OPERATIONS = (
+    _geometric(
+        "rotation", "rotates", (*TURNS, 180.0), unit="up to {:.2g} degrees", limit=45, signed=True
+    ),
+    _geometric("shift_left", "moves left", MOVES, unit=WIDTH, limit=0.3, opposite="shift_right"),
+    _geometric("shift_right", "moves right", MOVES, unit=WIDTH, limit=0.3, opposite="shift_left"),
+    _geometric("shift_up", "moves up", MOVES, unit=HEIGHT, limit=0.3, opposite="shift_down"),
+    _geometric("shift_down", "moves down", MOVES, unit=HEIGHT, limit=0.3, opposite="shift_up"),
+    _geometric(
+        "shear", "shears", (-0.2, 0.2), unit="up to {:.2g} of the height", limit=0.4, signed=True
+    ),
+    _geometric(
+        "zoom_in",
+        "enlarges",
+        LARGER,
+        unit="by a factor of exp {:.2g}",
+        limit=0.7,
+        opposite="zoom_out",
+    ),
+    _geometric(
+        "zoom_out",
+        "shrinks",
+        SMALLER,
+        unit="by a factor of exp {:.2g}",
+        limit=0.7,
+        opposite="zoom_in",
+    ),
+    _geometric("crop", "crops and scales", (), unit="{:.2g} of the sides cut off", limit=0.5),
+    _geometric("elastic", "deforms", (), unit="shifts span {:.2g} of the height", limit=0.3),
+    Operation(
+        "flip_horizontal",
+        "geometry",
+        "mirrors",
+        _flipped(2),
+        (1.0,),
+        unit="{:.2g} of images",
+        limit=1.0,
+        asked_only=True,
+    ),
+    Operation(
+        "flip_vertical",
+        "geometry",
+        "flips upside down",
+        _flipped(1),
+        (1.0,),
+        unit="{:.2g} of images",
+        limit=1.0,
+        asked_only=True,
+    ),
+    Operation("transpose", "geometry", "exchanges rows and columns", _transposed, (1.0,)),
+)
+SCATTER = Operation(
+    "scatter",
+    "detail",
+    "scatters pixels",
+    _scattered,
+    (),
+    unit="up to {:.2g} of the height",
+    limit=0.08,
+)

@@ -1,0 +1,79 @@
+"""Operations on columns of a table: another unit, exchanged columns, another order.
+
+Rows are float32, `(samples, columns)`. For series, `(samples, times, channels)`, a column is a
+channel. A strength is a tuple of numbers, so it can be stored and applied to other rows.
+"""
+
+from typing import Any
+
+import numpy as np
+from keras import ops
+
+from keras_shiftguard.operations.operation import Operation
+
+# Factors between units that people mix up, with the two units.
+UNITS = {
+    10.0: "mm and cm",
+    100.0: "cm and m, or a share and percent",
+    1000.0: "g and kg, or m and km",
+    25.4: "mm and inches",
+    2.54: "cm and inches",
+    0.3048: "m and feet",
+    1.609344: "km and miles",
+    0.45359237: "kg and pounds",
+    60.0: "seconds and minutes",
+    3600.0: "seconds and hours",
+    24.0: "hours and days",
+    3.6: "m/s and km/h",
+    255.0: "0..255 and 0..1",
+}
+
+
+def _linear(x: Any, strength: tuple[int, float, float]) -> Any:
+    """Multiplies a column by a factor and adds an offset."""
+    column, factor, offset = strength
+    factors, offsets = np.ones(x.shape[-1], "float32"), np.zeros(x.shape[-1], "float32")
+    factors[column], offsets[column] = factor, offset
+    return x * ops.convert_to_tensor(factors) + ops.convert_to_tensor(offsets)
+
+
+def _all_linear(x: Any, strength: tuple[tuple[float, ...], tuple[float, ...]]) -> Any:
+    """Multiplies each column by a factor of its own and adds an offset of its own."""
+    factors, offsets = (np.asarray(numbers, "float32") for numbers in strength)
+    return x * ops.convert_to_tensor(factors) + ops.convert_to_tensor(offsets)
+
+
+def _exchanged(x: Any, strength: tuple[int, int]) -> Any:
+    one, other = strength
+    order = np.arange(x.shape[-1])
+    order[[one, other]] = order[[other, one]]
+    return ops.take(x, ops.convert_to_tensor(order.astype("int32")), axis=-1)
+
+
+def _reversed(x: Any, strength: Any) -> Any:
+    return ops.flip(x, -1)
+
+
+def _rolled(x: Any, strength: int) -> Any:
+    return ops.roll(x, int(strength), -1)
+
+
+OPERATIONS = (
+    Operation("unit", "columns", "changes the unit of a column", _linear),
+    Operation("units", "columns", "changes the units of all columns", _all_linear),
+    Operation("exchange", "columns", "exchanges two columns", _exchanged),
+    Operation("reverse", "columns", "reverses the columns", _reversed, (1,)),
+    Operation("roll", "columns", "moves the columns on", _rolled, (-1, 1)),
+)
+
+
+def named_unit(factor: float) -> str:
+    """Returns the two units whose factor this is, such as "mm and inches"; "" for other factors.
+
+    >>> named_unit(25.4), named_unit(1 / 25.4), named_unit(7.0)
+    ('mm and inches', 'mm and inches', '')
+    """
+    for known, words in UNITS.items():
+        if np.isclose(factor, known, rtol=1e-4) or np.isclose(factor, 1 / known, rtol=1e-4):
+            return words
+    return ""

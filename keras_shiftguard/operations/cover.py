@@ -1,0 +1,48 @@
+"""Operation that covers a part of each image, as an object in front of the camera does."""
+
+from typing import Any
+
+from keras import ops
+
+from keras_shiftguard.operations.operation import Operation
+from keras_shiftguard.operations.random_numbers import FixedNumbers, Numbers
+
+
+def erase(x: Any, side: Any, draws: Numbers) -> Any:
+    """Covers a random rectangle with the mean color of the image.
+
+    Args:
+        x: Images.
+        side: Height and width of the rectangle, `(samples,)`, as a share of the image's.
+        draws: The random numbers that place the rectangle.
+    """
+    h, w = ops.shape(x)[1:3]
+
+    def covered(length: Any, u: Any) -> Any:
+        """Returns which positions on a side of the image are covered, `(samples, length)`."""
+        at = (ops.cast(ops.arange(length), "float32") + 0.5) / ops.cast(length, "float32")
+        start = u * (1 - side)
+        start, end = ops.reshape(start, (-1, 1)), ops.reshape(start + side, (-1, 1))
+        return ops.logical_and(at[None] >= start, at[None] < end)
+
+    inside = ops.logical_and(covered(h, draws["y"])[:, :, None], covered(w, draws["x"])[:, None, :])
+    return ops.where(inside[..., None], ops.mean(x, axis=(1, 2), keepdims=True), x)
+
+
+def _erase(x: Any, amount: Any) -> Any:
+    side = ops.full((x.shape[0],), amount, "float32")
+    return erase(x, side, FixedNumbers(x.shape[0], 0))
+
+
+OPERATIONS = (
+    Operation(
+        "erasing",
+        "cover",
+        "erases a rectangle",
+        _erase,
+        (),
+        unit="{:.2g} of the sides",
+        limit=0.6,
+        effort=2,
+    ),
+)

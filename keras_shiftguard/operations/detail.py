@@ -1,0 +1,192 @@
+"""Operations on image detail: blur, sharpening and resolution.
+
+Images are float32, `(samples, height, width, channels)`; black is 0 and white is 1.
+Smoothing multiplies each image by one matrix along its height and by one along its
+width, because the width of the kernel differs between samples.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from keras import ops
+
+from keras_shiftguard.operations.operation import Operation, within
+from keras_shiftguard.operations.random_numbers import FixedNumbers, Numbers
+
+
+def enlarge_pixels(x: Any, doublings: Any) -> Any:
+    """Replaces squares with sides of `2 ** doublings` pixels by their means.
+
+    Args:
+        x: Images.
+        doublings: Exponents, `(samples,)`, at least 0; need not be integers.
+    """
+    size = ops.exp(doublings * np.log(2.0))
+    for axis in (1, 2):
+        x = along(_averages(ops.shape(x)[axis], size), x, axis)
+    return x
+
+
+def blur(x: Any, sigma: Any) -> Any:
+    """Applies a Gaussian blur.
+
+    Args:
+        x: Images.
+        sigma: Standard deviations of the kernel, `(samples,)`, as a share of the
+            height along the height and of the width along the width.
+    """
+    for axis in (1, 2):
+        distance = _distances(ops.shape(x)[axis])
+        pixels = per_sample(sigma * ops.cast(ops.shape(x)[axis], "float32"))
+        kernel = ops.exp(distance * distance * (-0.5 / (pixels * pixels + 1e-6)))
+        x = along(_normed(kernel), x, axis)
+    return x
+
+
+def motion_blur(x: Any, length: Any, draws: Numbers) -> Any:
+    """Averages each image along its rows or along its columns, at random.
+
+    Args:
+        x: Images.
+        length: Number of averaged pixels, `(samples,)`, as a share of the side.
+        draws: The random numbers that choose the direction.
+    """
+    along_rows = draws["side"] < 0.5
+    for axis in (1, 2):
+        is_chosen = along_rows if axis == 2 else ops.logical_not(along_rows)
+        side = ops.cast(ops.shape(x)[axis], "float32")
+        pixels = per_sample(1.0 + ops.where(is_chosen, length, 0.0) * side)
+        distance = _distances(ops.shape(x)[axis])
+        x = along(_normed(ops.clip(pixels / 2 + 0.5 - distance, 0.0, 1.0)), x, axis)
+    return x
+
+
+def sharpen(x: Any, amount: Any) -> Any:
+    """Sharpens by unsharp masking: adds `amount`, `(samples,)`, times the image minus its blur."""
+    soft = x
+    for axis in (1, 2):
+        distance = _distances(ops.shape(x)[axis])
+        kernel = _normed(ops.exp(-0.5 * ops.square(distance)))  # sigma is one pixel
+        soft = along(
+            ops.broadcast_to(kernel, (ops.shape(x)[0], *ops.shape(kernel)[1:])), soft, axis
+        )
+    return x + ops.reshape(amount, (-1, 1, 1, 1)) * (x - soft)
+
+
+def per_sample(value: Any) -> Any:
+    """Returns `(samples,)` values as `(samples, 1, 1)`, to broadcast over matrices."""
+    return ops.reshape(value, (-1, 1, 1))
+
+
+def _distances(length: Any) -> Any:
+    """Returns the distances between all positions on a side, in pixels, `(1, length, length)`."""
+    at = ops.cast(ops.arange(length), "float32")
+    return ops.abs(at[:, None] - at[None, :])[None]
+
+
+def _normed(matrix: Any) -> Any:
+    """Returns the matrix with each row divided by its sum."""
+    return matrix / ops.sum(matrix, axis=-1, keepdims=True)
+
+
+def _averages(length: Any, size: Any) -> Any:
+    """Returns matrices that average along a side, within stretches of a given length.
+
+    `size` is the length of a stretch in pixels, `(samples,)`.
+
+    Returns:
+        `(samples, length, length)`.
+    """
+    at = ops.cast(ops.arange(length), "float32")[None]
+    stretch = ops.floor(at / ops.reshape(size, (-1, 1)) + 1e-4)
+    same = ops.cast(ops.equal(stretch[:, :, None], stretch[:, None, :]), "float32")
+    return _normed(same)
+
+
+def along(matrix: Any, x: Any, axis: int) -> Any:
+    """Multiplies images along one axis by the matrix of each sample, `(samples, n, n)`."""
+    shape = ops.shape(x)
+    if axis == 2:
+        x = ops.transpose(x, (0, 2, 1, 3))
+    swapped = ops.shape(x)
+    x = ops.matmul(matrix, ops.reshape(x, (swapped[0], swapped[1], swapped[2] * swapped[3])))
+    x = ops.reshape(x, swapped)
+    return ops.reshape(ops.transpose(x, (0, 2, 1, 3)), shape) if axis == 2 else x
+
+
+def median(x: Any, amount: Any) -> Any:
+    """Replaces each value by the median of the 3 x 3 values around it, which removes noise."""
+    wide = ops.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0)), mode="symmetric")
+    height, width = x.shape[1:3]
+    near = [wide[:, i : i + height, j : j + width] for i in range(3) for j in range(3)]
+    return ops.sort(ops.stack(near), axis=0)[4]
+
+
+def coarsen(x: Any, factor: Any) -> Any:
+    """Shrinks images by a factor, with antialiasing, and enlarges them again, bilinearly."""
+    sides = x.shape[1:3]
+    small = tuple(max(round(side / float(factor)), 4) for side in sides)
+    for size in (small, sides):
+        x = ops.image.resize(
+            x, size, interpolation="bilinear", antialias=size is small, data_format="channels_last"
+        )
+    return x
+
+
+def _one(run: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
+    """Returns an operation with one amount a sample as a function of images and one strength."""
+    return lambda x, amount: within(x, run(x, ops.full((x.shape[0],), amount, "float32")))
+
+
+def _motion_blur(x: Any, length: Any) -> Any:
+    return motion_blur(x, length, FixedNumbers(x.shape[0], 0))
+
+
+SIDE = "{:.2g} of the side"
+SIGMAS = (0.01, 0.018, 0.03, 0.045, 0.07)
+
+OPERATIONS = (
+    Operation(
+        "resolution",
+        "detail",
+        "enlarges pixels",
+        _one(enlarge_pixels),
+        (1.0, 2.0),
+        unit="2 ** {:.2g} pixels",
+        limit=3.0,
+    ),
+    Operation(
+        "blur",
+        "detail",
+        "blurs",
+        _one(blur),
+        SIGMAS,
+        unit="sigma {:.2g} of the side",
+        limit=0.06,
+        opposite="sharpen",
+    ),
+    Operation(
+        "motion_blur",
+        "detail",
+        "blurs along one axis",
+        _one(_motion_blur),
+        (),
+        unit=SIDE,
+        limit=0.4,
+    ),
+    Operation(
+        "sharpen",
+        "detail",
+        "sharpens",
+        _one(sharpen),
+        (1.0, 2.0, 4.0),
+        unit="{:.2g} times",
+        limit=2.0,
+        opposite="blur",
+    ),
+    Operation("median", "detail", "removes single values", median, (1.0,)),
+    Operation(
+        "coarsen", "detail", "lowers the resolution", coarsen, (1.5, 2.0, 3.0), unit="{:.2g} times"
+    ),
+)

@@ -1,0 +1,47 @@
+"""Operations on levels and order of values: another scale, inverted images, swapped channels.
+
+Such a change is a fault of the code that feeds the model, not of the camera. So nothing is clipped.
+"""
+
+from typing import Any
+
+from keras import ops
+
+from keras_shiftguard.operations.operation import Operation
+
+
+def _scaled(x: Any, factor: Any) -> Any:
+    return x * factor
+
+
+def _inverted(x: Any, amount: Any) -> Any:
+    return 1.0 - x
+
+
+def _to_symmetric(x: Any, amount: Any) -> Any:
+    return 2.0 * x - 1.0
+
+
+def _from_symmetric(x: Any, amount: Any) -> Any:
+    return (x + 1.0) / 2.0
+
+
+def _wrapped(x: Any, amount: Any) -> Any:
+    """Returns values beyond white from black on, as whole numbers of 8 bits do."""
+    return x - ops.floor(x)
+
+
+def _swapped(x: Any, amount: Any) -> Any:
+    return ops.flip(x, -1)
+
+
+SCALES = (1 / 255, 1 / 127.5, 127.5, 255.0)
+
+OPERATIONS = (
+    Operation("scale", "light", "multiplies by a scale", _scaled, SCALES, "by {:.3g}"),
+    Operation("invert", "light", "inverts", _inverted, (1.0,)),
+    Operation("to_symmetric", "light", "maps [0, 1] to [-1, 1]", _to_symmetric, (1.0,)),
+    Operation("from_symmetric", "light", "maps [-1, 1] to [0, 1]", _from_symmetric, (1.0,)),
+    Operation("wrap", "light", "wraps values beyond white", _wrapped, (1.0,)),
+    Operation("swap_channels", "order", "reverses the channels", _swapped, (1.0,), channels=2),
+)

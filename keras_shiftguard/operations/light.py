@@ -1,0 +1,215 @@
+"""Operations on light and color: brightness, contrast, gamma, saturation, hue, tint and haze.
+
+Images are float32, `(samples, height, width, channels)`; black is 0 and white is 1.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from keras import ops
+
+from keras_shiftguard.operations.operation import Operation, only, within
+from keras_shiftguard.operations.random_numbers import (
+    FixedNumbers,
+    GivenSeed,
+    Level,
+    Numbers,
+    fixed_seed,
+    smooth_field,
+)
+
+EPSILON = 1e-6  # smallest value whose logarithm is taken
+MIN_SPAN = 1e-3  # smallest range, or mean, by which values are divided
+MAX_GAIN = 4.0  # largest factor of a channel that is balanced
+
+
+def adjust_gamma(x: Any, level: Level) -> Any:
+    """Raises values between black and white to the power gamma; other values stay the same."""
+    gamma = _per_sample(ops.exp(level("gamma_up") - level("gamma_down")))
+    inside = ops.logical_and(x > 0, x < 1)
+    return ops.where(inside, ops.exp(gamma * ops.log(ops.clip(x, EPSILON, 1.0))), x)
+
+
+def adjust_saturation_and_hue(x: Any, level: Level) -> Any:
+    """Changes saturation and hue of the first three channels."""
+    gray = ops.mean(x[..., :3], axis=-1, keepdims=True)
+    chroma = x[..., :3] - gray
+    angle = _per_sample(level("hue") * (2 * np.pi))
+    # A change of hue is a rotation around the gray axis, on which all channels are equal.
+    across = ops.roll(chroma, 1, axis=-1) - ops.roll(chroma, -1, axis=-1)
+    turned = ops.cos(angle) * chroma + ops.sin(angle) * across / np.sqrt(3)
+    factor = 1.0 + level("more_saturation") - level("less_saturation")
+    return ops.concatenate([gray + _per_sample(factor) * turned, x[..., 3:]], axis=-1)
+
+
+def scale_channels(x: Any, level: Level, draws: Numbers) -> Any:
+    """Multiplies each channel by a random gain, from `exp(-level)` to `exp(level)`."""
+    amount, channels = level("channel_gain"), x.shape[-1]
+    gain = [ops.exp(amount * (2 * draws[f"gain_{c}"] - 1)) for c in range(channels)]
+    return x * ops.reshape(ops.stack(gain, axis=1), (-1, 1, 1, channels))
+
+
+def adjust_light(x: Any, level: Level) -> Any:
+    """Changes the contrast around the mean of the image, then the brightness."""
+    mean = ops.mean(x, axis=(1, 2, 3), keepdims=True)
+    contrast = _per_sample(ops.exp(level("more_contrast") - level("less_contrast")))
+    return contrast * x + ((1 - contrast) * mean + _per_sample(level("brighter") - level("darker")))
+
+
+def add_haze(x: Any, amount: Any, draws: Numbers, seed: GivenSeed) -> Any:
+    """Blends each image with haze: a smooth random field around a random gray level.
+
+    Args:
+        x: Images.
+        amount: Opacity of the haze, `(samples,)`, in [0, 1].
+        draws: The random numbers that choose the gray level.
+        seed: The seed of the field.
+    """
+    gray = _per_sample(0.3 + 0.4 * draws["y"])
+    haze = gray + 0.6 * (smooth_field(x, 1, seed) - 0.5)
+    return x + _per_sample(amount) * (haze - x)
+
+
+def _per_sample(value: Any) -> Any:
+    """Returns `(samples,)` values as `(samples, 1, 1, 1)`, to broadcast over images."""
+    return ops.reshape(value, (-1, 1, 1, 1))
+
+
+def multiply(x: Any, factor: Any) -> Any:
+    """Multiplies all values, as another exposure does."""
+    return within(x, x * factor)
+
+
+def stretch(x: Any, amount: Any) -> Any:
+    """Moves the darkest value of each image to black, and the brightest one to white."""
+    low = ops.min(x, axis=(1, 2, 3), keepdims=True)
+    high = ops.max(x, axis=(1, 2, 3), keepdims=True)
+    return (x - low) / ops.maximum(high - low, MIN_SPAN)
+
+
+def balance(x: Any, amount: Any) -> Any:
+    """Gives all channels of an image the same mean, which removes a tint."""
+    means = ops.mean(x, axis=(1, 2), keepdims=True)
+    gains = ops.mean(means, axis=-1, keepdims=True) / ops.maximum(means, MIN_SPAN)
+    return within(x, x * ops.clip(gains, 1 / MAX_GAIN, MAX_GAIN))
+
+
+def _one(name: str, run: Callable[[Any, Level], Any]) -> Callable[[Any, Any], Any]:
+    """Returns the operation `name` as a function of images and one strength."""
+    return lambda x, amount: within(x, run(x, only(name, amount, x)))
+
+
+def _haze(x: Any, amount: Any) -> Any:
+    numbers, level = FixedNumbers(x.shape[0], 0), only("haze", amount, x)("haze")
+    return add_haze(x, level, numbers, fixed_seed(0))
+
+
+def _row(name: str, family: str, words: str, run: Any, strengths: Any, **more: Any) -> Operation:
+    return Operation(name, family, words, _one(name, run), strengths, **more)
+
+
+CONTRASTS, GAMMAS, OFFSETS = (0.35, 0.7), (0.5, 0.9), (0.1, 0.2, 0.3)
+GAINS = (0.5, 0.6, 0.7, 0.8, 1.25, 1.4, 1.7, 2.0)
+RANGE = "{:.2g} of the range"
+
+OPERATIONS = (
+    _row(
+        "darker",
+        "light",
+        "darkens",
+        adjust_light,
+        OFFSETS,
+        unit=RANGE,
+        limit=0.6,
+        opposite="brighter",
+    ),
+    _row(
+        "brighter",
+        "light",
+        "brightens",
+        adjust_light,
+        OFFSETS,
+        unit=RANGE,
+        limit=0.6,
+        opposite="darker",
+    ),
+    _row(
+        "less_contrast",
+        "light",
+        "lowers the contrast",
+        adjust_light,
+        CONTRASTS,
+        unit="by exp {:.2g}",
+        limit=2.0,
+        opposite="more_contrast",
+    ),
+    _row(
+        "more_contrast",
+        "light",
+        "raises the contrast",
+        adjust_light,
+        CONTRASTS,
+        unit="by exp {:.2g}",
+        limit=2.0,
+        opposite="less_contrast",
+    ),
+    _row(
+        "gamma_up",
+        "light",
+        "darkens midtones",
+        adjust_gamma,
+        GAMMAS,
+        unit="exponent exp {:.2g}",
+        limit=1.1,
+        opposite="gamma_down",
+    ),
+    _row(
+        "gamma_down",
+        "light",
+        "brightens midtones",
+        adjust_gamma,
+        GAMMAS,
+        unit="exponent exp -{:.2g}",
+        limit=1.1,
+        opposite="gamma_up",
+    ),
+    Operation("gain", "light", "multiplies the brightness", multiply, GAINS, unit="by {:.2g}"),
+    Operation("stretch", "light", "stretches to the full range", stretch, (1.0,)),
+    _row(
+        "less_saturation",
+        "colour",
+        "fades",
+        adjust_saturation_and_hue,
+        (0.5, 1.0),
+        unit="by {:.2g}",
+        limit=1.0,
+        opposite="more_saturation",
+        channels=3,
+    ),
+    _row(
+        "more_saturation",
+        "colour",
+        "saturates",
+        adjust_saturation_and_hue,
+        (0.5, 1.0),
+        unit="by {:.2g}",
+        limit=1.5,
+        opposite="less_saturation",
+        channels=3,
+    ),
+    _row(
+        "hue",
+        "colour",
+        "rotates the hue",
+        adjust_saturation_and_hue,
+        (-0.15, 0.15),
+        unit="up to {:.2g} turns",
+        limit=0.25,
+        signed=True,
+        channels=3,
+    ),
+    Operation("channel_gain", "colour", "tints", unit="up to exp {:.2g}", limit=0.5, channels=2),
+    Operation("balance", "colour", "balances the channels", balance, (1.0,), channels=3),
+    Operation("haze", "light", "adds haze", _haze, (), unit="opacity {:.2g}", limit=0.9),
+)

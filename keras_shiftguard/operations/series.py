@@ -1,0 +1,44 @@
+"""Operations on series: another start, another rate, reversed time.
+
+Series are float32, `(samples, times, channels)`.
+"""
+
+from typing import Any
+
+import numpy as np
+from keras import ops
+
+from keras_shiftguard.operations.operation import Operation
+
+
+def _delayed(x: Any, share: Any) -> Any:
+    """Moves a series to later times by a share of its length; its first value fills the start."""
+    length = x.shape[1]
+    at = np.clip(np.arange(length) - round(float(share) * length), 0, length - 1)
+    return ops.take(x, ops.convert_to_tensor(at.astype("int32")), axis=1)
+
+
+def _resampled(x: Any, factor: Any) -> Any:
+    """Reads a series at another rate, from its middle; the ends are filled with the last values."""
+    length = x.shape[1]
+    at = (np.arange(length) - (length - 1) / 2) * float(factor) + (length - 1) / 2
+    at = np.clip(at, 0, length - 1)
+    before = np.minimum(np.floor(at), max(length - 2, 0)).astype("int32")
+    share = ops.convert_to_tensor((at - before).astype("float32")[None, :, None])
+    first = ops.take(x, ops.convert_to_tensor(before), axis=1)
+    second = ops.take(x, ops.convert_to_tensor(np.minimum(before + 1, length - 1)), axis=1)
+    return first + share * (second - first)
+
+
+def _reversed(x: Any, strength: Any) -> Any:
+    return ops.flip(x, 1)
+
+
+DELAYS = (-0.25, -0.1, -0.05, 0.05, 0.1, 0.25)
+RATES = (0.5, 0.8, 1.25, 2.0)
+
+OPERATIONS = (
+    Operation("delay", "series", "delays", _delayed, DELAYS, "{:.2g} of the length"),
+    Operation("rate", "series", "changes the rate", _resampled, RATES, "by {:.2g}"),
+    Operation("backwards", "series", "reverses time", _reversed, (1.0,)),
+)
