@@ -1,0 +1,82 @@
+"""`Judge`: how predictions are judged, in the unit that the user watches.
+
+Experiments need two numbers for each sample. One chooses between operations, so it must be smooth:
+the log-likelihood of the label. The other one is what is promised, in the user's unit: whether the
+prediction is right, or the loss.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+# A probability below this counts as this one, so that one wild sample says little.
+LEAST_PROBABILITY = 0.01
+
+
+class Judge(Protocol):
+    """Judgement of predictions.
+
+    Attributes:
+        metric: Name of what is promised: `"accuracy"`, or the name of a loss or metric.
+    """
+
+    metric: str
+
+    def likelihood(self, outputs: np.ndarray, labels: np.ndarray) -> np.ndarray:
+        """Returns the number that chooses an operation, `(samples,)`; larger is better."""
+        ...
+
+    def worth(self, outputs: np.ndarray, labels: np.ndarray) -> np.ndarray:
+        """Returns the number that is promised, `(samples,)`; larger is better."""
+        ...
+
+    def unit(self, worth: np.ndarray) -> float:
+        """Returns the gain that counts as 1, from the worth of all samples as they are."""
+        ...
+
+
+@dataclass(frozen=True)
+class Accuracy:
+    """Judgement of a classifier: outputs are class probabilities, labels are class ids."""
+
+    metric: str = "accuracy"
+
+    def likelihood(self, outputs: np.ndarray, labels: np.ndarray) -> np.ndarray:
+        of_label = outputs[np.arange(len(labels)), labels]
+        return np.log(np.nan_to_num(of_label) + LEAST_PROBABILITY)
+
+    def worth(self, outputs: np.ndarray, labels: np.ndarray) -> np.ndarray:
+        known = np.isfinite(outputs).all(axis=1)
+        return (known & (np.nan_to_num(outputs).argmax(axis=1) == labels)).astype("float64")
+
+    def unit(self, worth: np.ndarray) -> float:
+        return 1.0
+
+
+@dataclass(frozen=True)
+class Loss:
+    """Judgement by a loss: a gain is a share of the loss of the samples as they are.
+
+    Args:
+        of_samples: A function of outputs and labels that returns the loss of each sample,
+            `(samples,)`.
+        metric: Name of the loss.
+    """
+
+    of_samples: Callable[[np.ndarray, np.ndarray], np.ndarray]
+    metric: str = "loss"
+
+    def likelihood(self, outputs: np.ndarray, labels: np.ndarray) -> np.ndarray:
+        # The logarithm damps large losses, as the least probability does for a classifier.
+        return -np.log(np.maximum(-self.worth(outputs, labels), 0.0) + LEAST_PROBABILITY)
+
+    def worth(self, outputs: np.ndarray, labels: np.ndarray) -> np.ndarray:
+        largest = np.finfo("float32").max
+        return -np.nan_to_num(
+            np.asarray(self.of_samples(outputs, labels), "float64"), nan=largest, posinf=largest
+        )
+
+    def unit(self, worth: np.ndarray) -> float:
+        return max(float(-worth.mean()), 1e-12)

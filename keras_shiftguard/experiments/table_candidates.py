@@ -1,0 +1,109 @@
+"""Candidates for tables and series: columns in another unit, exchanged, or in another order.
+
+Which units and which exchanges are tried is read from the rows themselves, without labels: a
+column in another unit has another mean and deviation, and two exchanged columns have each other's.
+"""
+
+from typing import Any
+
+import keras
+import numpy as np
+
+from keras_shiftguard.experiments.candidates import CHUNK, Candidate
+from keras_shiftguard.experiments.promise import Choice
+from keras_shiftguard.operations import columns, series
+from keras_shiftguard.operations.operation import Operation
+
+MAX_EXCHANGES = 20  # exchanges of two columns that are tried, those that fit best. A convention.
+# A factor between two deviations is that of a named unit if it is as near as this; sampling moves
+# the factor of some hundred rows by a few percent.
+NEAR = 0.15
+TINY = 1e-6
+
+
+def table_candidates(x: np.ndarray, reference: np.ndarray) -> list[Candidate]:
+    """Returns the candidates for rows or series that may differ from a reference.
+
+    Args:
+        x: Rows, `(samples, columns)`, or series, `(samples, times, channels)`.
+        reference: Rows or series of training.
+    """
+    here, there = _moments(x), _moments(reference)
+    rows = {operation.name: operation for operation in columns.OPERATIONS}
+    found = [
+        *(_candidate(rows["unit"], strength) for strength in _units(here, there)),
+        _candidate(rows["units"], _all_units(here, there)),
+        *(_candidate(rows["exchange"], pair) for pair in _exchanges(here, there)),
+        *(
+            _candidate(rows[name], strength)
+            for name in ("reverse", "roll")
+            for strength in rows[name].strengths
+        ),
+    ]
+    if x.ndim == 3:
+        found += [_candidate(each, s) for each in series.OPERATIONS for s in each.strengths]
+    return found
+
+
+def _candidate(operation: Operation, strength: Any) -> Candidate:
+    apply = operation.apply
+    assert apply is not None
+
+    def run(rows: np.ndarray) -> np.ndarray:
+        parts = [
+            apply(keras.ops.convert_to_tensor(rows[i : i + CHUNK].astype("float32")), strength)
+            for i in range(0, len(rows), CHUNK)
+        ]
+        return np.concatenate([np.asarray(keras.ops.convert_to_numpy(part)) for part in parts])
+
+    return Candidate(Choice(operation.name, operation.family, strength), run)
+
+
+def _moments(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Returns mean and standard deviation of each column, over its finite values."""
+    values = np.where(np.isfinite(x), x, np.nan).reshape(-1, x.shape[-1]).astype("float64")
+    return np.nan_to_num(np.nanmean(values, axis=0)), np.nan_to_num(np.nanstd(values, axis=0))
+
+
+Moments = tuple[np.ndarray, np.ndarray]
+
+
+def _units(here: Moments, there: Moments) -> list[tuple[int, float, float]]:
+    """Returns a linear map for each column: the factor of a named unit that fits, and the moments.
+
+    The map of the moments gives the column the mean and the deviation of the reference.
+    """
+    found = []
+    for column in range(len(here[0])):
+        if here[1][column] < TINY or there[1][column] < TINY:
+            continue
+        factor = there[1][column] / here[1][column]
+        offset = there[0][column] - factor * here[0][column]
+        found.append((column, float(factor), float(offset)))
+        for known in (*columns.UNITS, *(1 / known for known in columns.UNITS)):
+            if abs(np.log(factor / known)) < NEAR:
+                found.append((column, float(known), 0.0))
+    return found
+
+
+def _all_units(here: Moments, there: Moments) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Returns the linear maps that give each column the mean and deviation of the reference."""
+    known = (here[1] > TINY) & (there[1] > TINY)
+    factors = np.where(known, there[1] / np.maximum(here[1], TINY), 1.0)
+    offsets = np.where(known, there[0] - factors * here[0], 0.0)
+    return tuple(map(float, factors)), tuple(map(float, offsets))
+
+
+def _exchanges(here: Moments, there: Moments) -> list[tuple[int, int]]:
+    """Returns the pairs of columns whose exchange brings their moments nearest to the reference."""
+    number = len(here[0])
+    unit = there[1] + TINY
+    # The distance of column i, put in the place of column j, from the reference.
+    mean = np.arcsinh((here[0][:, None] - there[0][None]) / unit) ** 2
+    deviation = np.log((here[1][:, None] + TINY) / unit) ** 2
+    distance = mean + deviation
+    own = np.diag(distance)
+    gain = own[:, None] + own[None] - distance - distance.T
+    pairs = [(int(i), int(j)) for i, j in zip(*np.triu_indices(number, 1), strict=True)]
+    pairs.sort(key=lambda pair: -gain[pair])
+    return pairs[:MAX_EXCHANGES]

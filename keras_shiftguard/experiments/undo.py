@@ -1,0 +1,93 @@
+"""Undo: the operation that makes labels likeliest on one half, and what it gains on the other.
+
+This is the experiment behind an alarm. Each half of the labelled samples chooses an operation,
+and the other half counts how many more of its predictions are right. So no sample judges an
+operation that it chose. Before and after are the same samples and the same weights, so neither
+augmentation nor memorised training samples can move the result.
+"""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from keras_shiftguard.experiments.candidates import Candidate
+from keras_shiftguard.experiments.halving import best
+from keras_shiftguard.experiments.judge import Judge
+from keras_shiftguard.experiments.promise import Choice, Promise, promised
+
+Predict = Callable[[np.ndarray], np.ndarray]  # from samples to outputs, in inference mode
+
+# A second operation follows the first one only if it makes the labels likelier by this much, in
+# nats a sample. A convention: half as much hardly changes a prediction.
+MIN_SECOND = 0.02
+
+
+def undo(
+    predict: Predict,
+    x: np.ndarray,
+    labels: np.ndarray,
+    candidates: Sequence[Candidate],
+    judge: Judge,
+    most: int = 1,
+    seed: int = 0,
+) -> Promise:
+    """Returns what undoing the difference of labelled samples promises.
+
+    Args:
+        predict: Runs the model in inference mode.
+        x: Samples as the model is fed them, `(samples, ...)`.
+        labels: Their labels, `(samples, ...)`.
+        candidates: The operations to try.
+        judge: How predictions are judged.
+        most: Largest number of operations that follow one another.
+        seed: Divides the samples into halves.
+    """
+    n = len(x)
+    outputs = predict(x)
+    before, likelihood = judge.worth(outputs, labels), judge.likelihood(outputs, labels)
+    order = np.random.default_rng(seed).permutation(n)
+    halves = order[: n // 2], order[n // 2 :]
+    after = before.copy()
+    choices: list[tuple[Choice, ...]] = []
+    for choosing, counting in (halves, halves[::-1]):
+        chain = _chain(predict, x, labels, candidates, judge, likelihood, choosing, most)
+        choices.append(tuple(candidate.choice for candidate in chain))
+        if chain:
+            after[counting] = judge.worth(predict(_applied(chain, x[counting])), labels[counting])
+    return promised(before, after, judge.unit(before), judge.metric, tuple(choices))
+
+
+def _chain(
+    predict: Predict,
+    x: np.ndarray,
+    labels: np.ndarray,
+    candidates: Sequence[Candidate],
+    judge: Judge,
+    likelihood: np.ndarray,
+    choosing: np.ndarray,
+    most: int,
+) -> list[Candidate]:
+    """Returns the operations that make the labels of some rows likeliest, one after another."""
+    chain: list[Candidate] = []
+    reached = float(likelihood[choosing].mean())
+    for step in range(most):
+        # Operations of a family that was used already would only change its strength.
+        used = {candidate.choice.family for candidate in chain}
+        left = [c for c in candidates if c.choice.family not in used]
+
+        def judged(i: int, rows: np.ndarray, left: list[Candidate] = left) -> np.ndarray:
+            changed = _applied([*chain, left[i]], x[rows])
+            return judge.likelihood(predict(changed), labels[rows])
+
+        index, found = best(judged, len(left), choosing)
+        if found <= reached + (MIN_SECOND if step else 0.0):
+            break
+        chain.append(left[index])
+        reached = found
+    return chain
+
+
+def _applied(chain: Sequence[Candidate], x: np.ndarray) -> np.ndarray:
+    for candidate in chain:
+        x = candidate.apply(x)
+    return x

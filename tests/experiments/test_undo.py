@@ -1,0 +1,146 @@
+"""Undo: what is promised on some samples is kept on others; nothing is promised for nothing."""
+
+import keras
+import numpy as np
+import pytest
+from scipy import ndimage
+from sklearn.datasets import load_breast_cancer, load_digits
+
+from keras_shiftguard.experiments.candidates import image_candidates
+from keras_shiftguard.experiments.judge import Accuracy, Loss
+from keras_shiftguard.experiments.table_candidates import table_candidates
+from keras_shiftguard.experiments.undo import undo
+from keras_shiftguard.operations.scale import Scale
+
+TOLERANCE = 0.01
+
+
+def predictions_of(model):
+    return lambda x: keras.ops.convert_to_numpy(model.predict(x, verbose=0))
+
+
+@pytest.fixture(scope="module")
+def digits():
+    """A classifier of digits with values in [0, 1], validation, and other digits."""
+    x, y = load_digits(return_X_y=True)
+    x = (x / 16).reshape(-1, 8, 8, 1).repeat(2, axis=1).repeat(2, axis=2).astype("float32")
+    x = np.pad(x, ((0, 0), (4, 4), (4, 4), (0, 0)))
+    order = np.random.default_rng(0).permutation(len(y))
+    x, y = x[order], y[order]
+    keras.utils.set_random_seed(0)
+    layers = keras.layers
+    model = keras.Sequential([keras.Input((24, 24, 1)), layers.Flatten(), layers.Dense(64, "relu")])
+    model.add(layers.Dense(10, "softmax"))
+    model.compile("adam", "sparse_categorical_crossentropy")
+    model.fit(x[:1000], y[:1000], epochs=15, verbose=0)
+    return predictions_of(model), (x[1000:1400], y[1000:1400]), (x[1400:], y[1400:])
+
+
+CHANGES = {
+    "gain": lambda x: x / 4,
+    "shift_left": lambda x: np.roll(x, 3, 2),
+    "shift_down": lambda x: np.roll(x, -3, 1),
+    "rotation": lambda x: ndimage.rotate(x, 25, (1, 2), reshape=False, order=1),
+    "flip_horizontal": lambda x: x[:, :, ::-1],
+    "flip_vertical": lambda x: x[:, ::-1],
+    "transpose": lambda x: x.transpose(0, 2, 1, 3),
+    "invert": lambda x: 1 - x,
+    "scale": lambda x: x / 255,
+}
+LIGHT = {"gain", "stretch", "scale", "brighter", "gamma_down", "more_contrast"}
+
+
+@pytest.mark.backend
+@pytest.mark.parametrize("name", CHANGES)
+def test_a_promise_names_what_undoes_the_change_and_is_kept_elsewhere(digits, name):
+    predict, (x, y), (others, their_labels) = digits
+    change = CHANGES[name]
+    candidates = image_candidates(Scale.of(x))
+    promise = undo(predict, change(x).astype("float32"), y, candidates, Accuracy())
+    before = (predict(change(others).astype("float32")).argmax(1) == their_labels).mean()
+    lost = (predict(others).argmax(1) == their_labels).mean() - before
+    if lost < 0.02:  # this network does not mind
+        assert not promise.is_alarm(TOLERANCE)
+        return
+    assert promise.is_alarm(TOLERANCE) and promise.metric == "accuracy"
+    right = LIGHT if name in LIGHT else {name}
+    assert all(half[0].name in right for half in promise.choices)
+    by_choice = {candidate.choice: candidate for candidate in candidates}
+    (choice,) = promise.choices[0]
+    repaired = by_choice[choice].apply(change(others).astype("float32"))
+    gained = (predict(repaired).argmax(1) == their_labels).mean() - before
+    assert gained > promise.interval[0] - 0.03  # the other digits are a sample as well
+
+
+def test_nothing_is_promised_where_nothing_was_changed(digits):
+    predict, (x, y), _ = digits
+    for seed in range(3):
+        promise = undo(predict, x, y, image_candidates(Scale.of(x)), Accuracy(), seed=seed)
+        assert not promise.is_alarm(TOLERANCE) and promise.at_most < 0.03
+
+
+def test_halves_that_disagree_promise_nothing(digits):
+    predict, (x, y), _ = digits
+    half = np.arange(len(x)) % 2 == 0
+    mixed = np.where(half[:, None, None, None], x, 0).astype("float32")  # a broken half
+    promise = undo(predict, mixed, y, image_candidates(Scale.of(x)), Accuracy())
+    assert not promise.is_alarm(0.1)
+
+
+def test_two_changes_are_undone_one_after_the_other(digits):
+    predict, (x, y), _ = digits
+    changed = (np.roll(x, 3, 2) / 255).astype("float32")
+    candidates = image_candidates(Scale.of(x))
+    one, two = (undo(predict, changed, y, candidates, Accuracy(), most=n) for n in (1, 2))
+    assert two.gain > one.gain + 0.05
+    assert {choice.family for choice in two.choices[0]} == {"light", "geometry"}
+
+
+def test_outputs_that_are_not_finite_are_wrong_and_end_nothing(digits):
+    _, (x, y), _ = digits
+    promise = undo(
+        lambda x: np.full((len(x), 10), np.nan), x, y, image_candidates(Scale.of(x)), Accuracy()
+    )
+    assert promise.gain == 0 and not promise.is_alarm(TOLERANCE)
+
+
+@pytest.fixture(scope="module")
+def biopsies():
+    """A classifier of rows in their own units, behind a normalization; training; validation."""
+    x, y = load_breast_cancer(return_X_y=True)
+    order = np.random.default_rng(0).permutation(len(y))
+    x, y = x[order].astype("float32"), y[order]
+    keras.utils.set_random_seed(0)
+    known = keras.layers.Normalization()
+    known.adapt(x[:300])
+    model = keras.Sequential([keras.Input((30,)), known, keras.layers.Dense(16, "relu")])
+    model.add(keras.layers.Dense(2, "softmax"))
+    model.compile(keras.optimizers.Adam(0.01), "sparse_categorical_crossentropy")
+    model.fit(x[:300], y[:300], epochs=20, verbose=0)
+    return predictions_of(model), x[:300], (x[300:], y[300:])
+
+
+def test_a_unit_and_an_exchange_of_columns_are_named(biopsies):
+    predict, training, (x, y) = biopsies
+    scaled = x.copy()
+    scaled[:, 23] *= 25.4
+    exchanged = x[:, [*range(20), 23, 21, 22, 20, *range(24, 30)]]
+    for changed, names in ((scaled, {"unit", "units"}), (exchanged, {"exchange", "units"})):
+        promise = undo(predict, changed, y, table_candidates(changed, training), Accuracy())
+        assert {half[0].name for half in promise.choices} <= names
+    promise = undo(predict, x[:, ::-1], y, table_candidates(x[:, ::-1], training), Accuracy())
+    assert promise.is_alarm(TOLERANCE)
+    assert {half[0].name for half in promise.choices} <= {"reverse", "units"}
+    assert not undo(predict, x, y, table_candidates(x, training), Accuracy()).is_alarm(TOLERANCE)
+
+
+def test_a_loss_is_promised_as_a_share_of_its_value():
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(400, 3)).astype("float32")
+    target = x @ np.array([1.0, 2.0, 3.0])
+    celsius = x.copy()
+    celsius[:, 1] = 1.8 * celsius[:, 1] + 32
+    squared = Loss(lambda outputs, labels: (outputs - labels) ** 2, "mse")
+    candidates = table_candidates(celsius, x)
+    promise = undo(lambda x: x @ np.array([1.0, 2.0, 3.0]), celsius, target, candidates, squared)
+    assert promise.is_alarm(TOLERANCE) and promise.metric == "mse" and promise.gain > 0.99
