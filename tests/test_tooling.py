@@ -56,7 +56,7 @@ def test_the_page_of_rooms_is_up_to_date(monkeypatch):
     page = room_map.PAGE.read_text()
     assert room_map.written(page) == page, "run python tools/room_map.py --write"
     assert room_map.picture() == room_map.PICTURE.read_text(), "run tools/room_map.py --write"
-    assert len(room_map.rooms()) == 11
+    assert {"io", "callback"} <= room_map.rooms().keys()  # it finds the rooms at all
 
 
 def test_the_figure_of_the_readme_is_that_of_the_table(monkeypatch):
