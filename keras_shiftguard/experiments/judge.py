@@ -73,10 +73,9 @@ class Loss:
         return -np.log(np.maximum(-self.worth(outputs, labels), 0.0) + LEAST_PROBABILITY)
 
     def worth(self, outputs: np.ndarray, labels: np.ndarray) -> np.ndarray:
-        largest = np.finfo("float32").max
-        return -np.nan_to_num(
-            np.asarray(self.of_samples(outputs, labels), "float64"), nan=largest, posinf=largest
-        )
+        largest = float(np.finfo("float32").max)
+        losses = np.asarray(self.of_samples(outputs, labels), dtype=np.float64)
+        return -np.where(np.isfinite(losses), losses, largest)
 
     def unit(self, worth: np.ndarray) -> float:
         return max(float(-worth.mean()), 1e-12)
