@@ -13,13 +13,22 @@ POINT = 0.01
 # The default of `ShiftGuard(tolerance=)`, used for logs of version 0.1, which do not contain it.
 TOLERANCE = 0.01
 
+LARGEST = 1e6  # larger shares are not rounded, since the product could overflow
+
 
 def points(share: float) -> str:
     """Returns a share of accuracy in points, halves rounded away from 0 as in the tab's JavaScript.
 
     >>> points(0.1035), points(-0.25)
     ('10.4', '-25.0')
+
+    No accuracy is above 1, but a foreign log may hold any number:
+
+    >>> points(1e300)
+    '1e+302'
     """
+    if abs(share) > LARGEST:
+        return f"{100 * share:.3g}"
     return f"{math.copysign(math.floor(abs(share) * 1000 + 0.5) / 10, share):.1f}"
 
 
