@@ -26,7 +26,13 @@ FILL_MODES = ("reflect", "nearest", "wrap", "constant")
 
 
 def transform(
-    x: Any, level: Level, draws: Numbers, seed: GivenSeed, fill_mode: str, fill_value: Any
+    x: Any,
+    level: Level,
+    draws: Numbers,
+    seed: GivenSeed,
+    fill_mode: str,
+    fill_value: Any,
+    may_be_elastic: bool = True,
 ) -> Any:
     """Applies all geometric operations to a batch of images.
 
@@ -37,6 +43,8 @@ def transform(
         seed: The seed of the elastic deformation.
         fill_mode: One of `FILL_MODES`, with the same meaning as in Keras.
         fill_value: The value for `"constant"`, on the scale of `x`.
+        may_be_elastic: Whether the level of `"elastic"` may be above 0. JAX compiles the choice
+            anew in each call, which takes half a second.
 
     Returns:
         Images of the shape of `x`.
@@ -72,8 +80,9 @@ def transform(
         offset = cell(level("elastic") * h)[..., None] * (smooth_field(x, 2, seed) - 0.5)
         return at_y + offset[..., 0], at_x + offset[..., 1]
 
-    is_elastic = ops.any(ops.not_equal(level("elastic"), 0.0))
-    at_y, at_x = ops.cond(is_elastic, deformed, lambda: (at_y, at_x))
+    if may_be_elastic:
+        is_elastic = ops.any(ops.not_equal(level("elastic"), 0.0))
+        at_y, at_x = ops.cond(is_elastic, deformed, lambda: (at_y, at_x))
     return sample(x, at_y, at_x, fill_mode, fill_value)
 
 
@@ -175,7 +184,24 @@ def _one(name: str) -> Callable[[Any, Any], Any]:
 
     def apply(x: Any, amount: Any) -> Any:
         numbers = FixedNumbers(x.shape[0], 0)
-        return transform(x, only(name, amount, x), numbers, fixed_seed(0), "nearest", 0.0)
+        level, is_elastic = only(name, amount, x), name == "elastic"
+        return transform(x, level, numbers, fixed_seed(0), "nearest", 0.0, is_elastic)
+
+    return apply
+
+
+def _moved(axis: int, sign: int) -> Callable[[Any, Any], Any]:
+    """Returns a move along one axis by whole pixels, at least one.
+
+    A move by a part of a pixel would blur as well, and be taken for the cure of noise. Pixels
+    beyond the border get the value of the nearest pixel.
+    """
+
+    def apply(x: Any, share: Any) -> Any:
+        side = x.shape[axis]
+        pixels = sign * max(round(float(share) * side), 1)
+        at = np.clip(np.arange(side) - pixels, 0, side - 1).astype("int32")
+        return ops.take(x, ops.convert_to_tensor(at), axis=axis)
 
     return apply
 
@@ -202,8 +228,17 @@ LARGER = tuple(float(np.log(factor)) for factor in (1.08, 1.15, 1.3, 1.45))
 SMALLER = tuple(float(np.log(factor)) for factor in (1.15, 1.3, 1.45))
 
 
+MOVED = {
+    "shift_left": _moved(2, -1),
+    "shift_right": _moved(2, 1),
+    "shift_up": _moved(1, -1),
+    "shift_down": _moved(1, 1),
+}
+
+
 def _geometric(name: str, words: str, strengths: tuple[float, ...], **more: Any) -> Operation:
-    return Operation(name, "geometry", words, _one(name), strengths, effort=2, **more)
+    apply = MOVED.get(name) or _one(name)
+    return Operation(name, "geometry", words, apply, strengths, effort=2, **more)
 
 
 OPERATIONS = (

@@ -50,7 +50,7 @@ OPERATIONS = (
         "detail",
         "adds noise",
         _noise,
-        (0.05, 0.1, 0.2, 0.3),
+        (0.05, 0.1, 0.2, 0.3, 0.45),
         unit="sigma {:.2g} of the range",
         limit=0.5,
     ),
