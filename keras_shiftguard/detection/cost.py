@@ -1,6 +1,8 @@
 """`Cost`: the accuracy that a difference costs, and whether the cost is an alarm."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -19,21 +21,25 @@ class Cost:
             better with the difference than without it.
         interval: 95 % interval of the value.
         num_samples: Number of labeled samples on which the cost was measured.
-        is_rough: Whether the cost is only the difference of the accuracies of the two streams.
-            Augmentation of one stream changes this difference as well.
-        is_bound: Whether the cost may be anything up to the value, because the model may have
-            memorized the samples of the other stream. Such a cost is never an alarm.
-        is_hidden: Whether the cost may be anything. A rough cost is hidden by augmentation, which
-            makes the samples of the other stream harder. Any other one, because there are too few
-            samples to measure it.
+        repair: What wins the accuracy back, as the arguments of `operations.repair.Repair`; None
+            if nothing does, or only the way to lose it is known.
+        unexplained: The share of accuracy by which the model is surely better on the other stream,
+            although nothing that was tried wins it back; 0 if it is not.
+        is_hidden: Whether there are too few samples to measure the cost, so it may be anything.
+        is_untried: Whether no operation is known that could repair samples of this kind, so the
+            cost may be anything.
+        is_new: Whether only the latest measurement has this cost. A model that has learned little
+            does better on changed samples for a while, so such a cost is no alarm yet.
     """
 
     value: float
     interval: tuple[float, float]
     num_samples: int
-    is_rough: bool = False
-    is_bound: bool = False
+    repair: Mapping[str, Any] | None = None
+    unexplained: float = 0.0
     is_hidden: bool = False
+    is_untried: bool = False
+    is_new: bool = False
 
     @property
     def sigmas(self) -> float:
@@ -52,19 +58,6 @@ class Cost:
         high = min(high, max(bound.interval[1], self.value - excess))
         return replace(self, value=self.value - excess, interval=(low - excess, high))
 
-    def behind_augmentation(self) -> "Cost":
-        """Returns the cost, as a hidden one if it only says that the other stream is harder."""
-        return replace(self, is_hidden=True) if self.is_rough and self.value <= 0 else self
-
-    def beyond(self, other: "Cost") -> "Cost":
-        """Returns the cost minus another one, on other samples, if the other one is above 0."""
-        if other.value <= 0:
-            return self
-        value = self.value - other.value
-        errors = self.value - self.interval[0], other.value - other.interval[0]
-        margin = (errors[0] ** 2 + errors[1] ** 2) ** 0.5
-        return replace(self, value=value, interval=(value - margin, value + margin))
-
     def of_dependent(self, share: float) -> "Cost":
         """Returns the cost with a wider interval, for samples that depend on each other.
 
@@ -78,7 +71,20 @@ class Cost:
 
     def is_alarm(self, tolerance: float) -> bool:
         """Whether the value is above `tolerance`, and its whole interval above 0."""
-        return not self.is_bound and self.value > tolerance and self.interval[0] > 0
+        return not self.is_new and self.is_costly(tolerance)
+
+    def is_costly(self, tolerance: float) -> bool:
+        """Whether the value is above `tolerance`, and its whole interval above 0, this time."""
+        return self.is_measured and self.value > tolerance and self.interval[0] > 0
+
+    @property
+    def is_measured(self) -> bool:
+        """Whether an experiment was made."""
+        return not (self.is_hidden or self.is_untried)
+
+    def is_harmless(self, tolerance: float) -> bool:
+        """Whether the samples exclude a cost above `tolerance`."""
+        return self.is_measured and not self.unexplained and self.interval[1] <= tolerance
 
     def _needed(self, tolerance: float) -> float:
         """Returns the number of samples with which an unclear cost would become clear.
@@ -96,30 +102,32 @@ class Cost:
     def in_words(self, tolerance: float) -> str:
         """Returns the cost in points of accuracy, as the end of a sentence."""
         low, high = (100 * bound for bound in self.interval)
-        if self.is_hidden and self.is_rough:
-            return "cost unclear: augmentation makes training harder than validation"
         if self.is_hidden:
             return (
                 f"cost unclear: too few samples; about {_rounded(_least(tolerance))} labelled "
                 "samples would tell"
             )
-        if self.is_bound and self.interval[1] > tolerance:
-            return (
-                f"cost unclear: at most {high:.1f} points of accuracy; the model may know training "
-                "samples by heart"
-            )
+        lost = f"{100 * self.unexplained:.0f} points less accuracy than on training"
+        if self.is_untried:
+            more = f"; {lost}" if self.unexplained else ""
+            return f"cost unclear: no repair is known that could be tried on such samples{more}"
         if self.is_alarm(tolerance):
             return (
                 f"costs about {100 * self.value:.1f} points of accuracy ({low:.1f} to {high:.1f})"
             )
+        if self.is_costly(tolerance):
+            return (
+                f"cost unclear: {100 * self.value:.1f} points of accuracy ({low:.1f} to "
+                f"{high:.1f}) in this epoch only; it is an alarm if the next measurement agrees"
+            )
+        if self.unexplained:
+            return f"cost unclear: {lost}, and no repair that was tried wins them back"
         if self.interval[1] > tolerance:
             return (
                 f"cost unclear: {100 * self.value:.1f} points of accuracy ({low:.1f} to "
                 f"{high:.1f}); about {_rounded(self._needed(tolerance))} labelled samples would "
                 "tell"
             )
-        if high <= 0 and self.is_rough:
-            return "no cost was found: the model is right more often than on training"
         if high <= 0:
             return "costs no accuracy"
         return f"costs {max(100 * self.value, 0.0):.1f} points of accuracy (up to {high:.1f})"
@@ -152,12 +160,12 @@ def gap_between(
     reference_labels: np.ndarray,
     current_labels: np.ndarray,
 ) -> Cost:
-    """Returns the difference of the accuracies of two sets of samples, as a rough cost.
+    """Returns the difference of the accuracies of two sets of samples.
 
     The classes of the reference are weighted as frequent as in the current samples, so that other
     class frequencies alone make no difference. Current samples of classes that the reference lacks
-    are left out, unless no other is there. The difference is an upper bound of the cost if the
-    reference is training data without augmentation, which the model may have memorized.
+    are left out, unless no other is there. This is no cost: augmentation makes training harder, and
+    a model may know training samples by heart.
 
     Args:
         reference: 1 where the prediction is right, else 0, `(samples,)`.
@@ -177,7 +185,7 @@ def gap_between(
     error = float(np.sqrt(sum(squared)))
     value = round(before - after, 12)  # 0 for equal rates, without rounding errors
     interval = value - SIGMAS * error, value + SIGMAS * error
-    return Cost(value, interval, int(min(sizes)), is_rough=True)
+    return Cost(value, interval, int(min(sizes)))
 
 
 def _weights_for(labels: np.ndarray, others: np.ndarray) -> np.ndarray:

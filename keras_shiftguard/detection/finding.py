@@ -2,6 +2,8 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from dataclasses import fields as dataclass_fields
+from importlib import import_module
 from typing import Any
 
 from keras_shiftguard.detection.cost import Cost
@@ -22,6 +24,17 @@ def source_of(name: str) -> str:
     "labels", it is "input labels".
     """
     return f"input {name}" if name in OWN_SOURCES else name
+
+
+# The fields that hold the cost of a finding, as they are without one.
+NO_COST: dict[str, Any] = {
+    "cost": None,
+    "cost_interval": None,
+    "harmless": False,
+    "is_question": False,
+    "cost_words": "",
+    "repaired_by": None,
+}
 
 
 @dataclass(frozen=True)
@@ -51,17 +64,17 @@ class Finding:
         negligible: Whether the effect is too small to matter.
         acknowledged: Why the difference is accepted, see `ShiftReport.acknowledge`;
             empty if it is not.
-        cost: The share of accuracy that the difference costs: 0.02 is two points. None if
-            unknown; without `cost_words`, the effect size then decides whether the finding is an
-            alarm.
-        cost_interval: 95 % interval of the cost. From 0 up to the largest possible cost if only
-            this upper bound is known; None without either.
-        harmless: Whether the cost is known, and is within the tolerance or not surely above
-            0. Never true for a difference in preprocessing.
+        cost: What an experiment on samples that did not choose it won back: 0.02 is two points of
+            accuracy. None if unknown; without `cost_words`, the effect size then decides whether
+            the finding is an alarm.
+        cost_interval: 95 % interval of the cost; None without a cost.
+        metric: Name of what is lost: `"accuracy"`.
+        harmless: Whether the samples exclude a cost above the tolerance. Never true for a
+            difference in preprocessing.
         cost_words: The cost in words; empty without a cost.
-        is_question: Whether the finding is no alarm yet, because augmentation could explain
-            it, or because the model has learned too little to show its cost.
-        is_rough: Whether augmentation of one stream could explain the cost as well.
+        is_question: Whether the finding is no alarm, because its cost is not sure, or because
+            augmentation could explain a difference whose cost cannot be measured.
+        repaired_by: What wins the accuracy back, as the arguments of `Repair`; None if unknown.
         until: Last epoch in which the streams differed, if a later epoch excludes the
             difference, see `detection/past.py`; None while it lasts, and outside of a fit.
     """
@@ -84,18 +97,41 @@ class Finding:
     harmless: bool = False
     cost_words: str = ""
     is_question: bool = False
-    is_rough: bool = False
+    metric: str = "accuracy"
+    repaired_by: Mapping[str, Any] | None = None
     until: int | None = None
 
     @property
     def matters(self) -> bool:
         """Whether the finding is an alarm.
 
-        An expected difference is an alarm only if it has a cost that is not rough.
+        An expected difference is an alarm only if it has a cost.
         """
         if self.negligible or self.acknowledged or self.is_question or self.harmless:
             return False
-        return not self.expected or (self.cost is not None and not self.is_rough)
+        return not self.expected or self.cost is not None
+
+    @property
+    def operation(self) -> tuple[str, Any] | None:
+        """Name and strength of the operation that wins the accuracy back; None if unknown."""
+        if self.repaired_by is None:
+            return None
+        name, strength = self.repaired_by["operations"][0]
+        return str(name), strength
+
+    @property
+    def repair(self) -> Any:
+        """A Keras layer that does to a batch what the experiment did; None if there is none.
+
+        Returns:
+            `Repair`, which takes a batch as the model is fed it, `(samples, ...)`, and returns it
+            repaired, float32. It can be saved with a model.
+        """
+        if self.repaired_by is None:
+            return None
+        # Findings can be read where no backend is installed, and the layer cannot.
+        module = import_module("keras_shiftguard.operations.repair")
+        return module.Repair(**self.repaired_by)
 
     @property
     def is_sure(self) -> bool:
@@ -105,32 +141,39 @@ class Finding:
         return Cost(self.cost, self.cost_interval, 0).is_sure
 
     def with_cost(self, cost: Cost | None, tolerance: float) -> "Finding":
-        """Returns the finding with its cost, which decides whether it is an alarm.
+        """Returns the finding with its cost, which makes it an alarm, a question or harmless.
 
-        A difference in preprocessing is never harmless, because it is never intended.
+        A difference in preprocessing is always an alarm, because it is never intended.
 
         Args:
             cost: The cost; None if unknown.
             tolerance: The share of accuracy that a difference may cost.
         """
         if cost is None:
-            return replace(
-                self, cost=None, cost_interval=None, harmless=False, cost_words="", is_rough=False
-            )
-        is_unknown = cost.is_bound or cost.is_hidden
-        interval = (0.0, max(cost.interval[1], 0.0)) if cost.is_bound else cost.interval
+            return replace(self, **NO_COST)
+        decides = self.kind != "preprocessing"
+        harmless = decides and cost.is_harmless(tolerance)
         return replace(
             self,
-            cost=None if is_unknown else cost.value,
-            cost_interval=None if cost.is_hidden else interval,
-            harmless=self.kind != "preprocessing" and not cost.is_alarm(tolerance),
+            cost=cost.value if cost.is_measured else None,
+            cost_interval=cost.interval if cost.is_measured else None,
+            harmless=harmless,
+            is_question=decides and not harmless and not cost.is_alarm(tolerance),
             cost_words=cost.in_words(tolerance),
-            is_rough=cost.is_rough and not cost.is_sure,
+            repaired_by=cost.repair if cost.is_alarm(tolerance) else None,
         )
 
     @classmethod
     def from_dict(cls, fields: Mapping[str, Any]) -> "Finding":
-        """Returns the finding that has these fields, the result of `to_dict`."""
+        """Returns the finding that has these fields, the result of `to_dict`.
+
+        Fields of other versions are left out.
+        """
+        fields = {
+            field.name: fields[field.name]
+            for field in dataclass_fields(cls)
+            if field.name in fields
+        }
         pairs = {
             name: tuple(fields[name])
             for name in ("interval", "cost_interval")

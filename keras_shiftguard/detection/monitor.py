@@ -21,7 +21,7 @@ from typing import Any
 from keras_shiftguard.detection.acknowledged import Acknowledgement, acknowledged
 from keras_shiftguard.detection.causes.same_samples import same_samples
 from keras_shiftguard.detection.cost import Cost
-from keras_shiftguard.detection.finding import Finding, by_severity
+from keras_shiftguard.detection.finding import NO_COST, Finding, by_severity
 from keras_shiftguard.detection.look import Comparison, compare_profiles
 from keras_shiftguard.detection.past import with_past
 from keras_shiftguard.detection.report import ShiftReport
@@ -269,8 +269,7 @@ def _cost_of(finding: Finding | None) -> dict[str, Any]:
     """Returns the fields of a finding that hold its cost."""
     if finding is None:
         return {}
-    names = ("cost", "cost_interval", "harmless", "cost_words", "is_rough")
-    return {name: getattr(finding, name) for name in names}
+    return {name: getattr(finding, name) for name in NO_COST}
 
 
 def _mark(findings: dict[str, Finding], expected: Collection[str]) -> None:

@@ -52,20 +52,14 @@ def in_a_sentence(finding: Finding) -> str:
         text += " (expected: training has as many samples of each class, as resampling makes them)"
     elif finding.expected and not finding.matters:
         text += " (expected: augmentation)"
-    elif finding.cost_words and not finding.is_question:
+    elif finding.cost_words:
         text += f" ({finding.cost_words})"
     elif finding.is_question and finding.against == FIRST_EPOCH:
         text += " (no alarm: augmentation or growing images may explain it)"
     elif finding.is_question and finding.family == "label":
-        text += (
-            " (no alarm so far: its cost is not clear yet, or labels of training are "
-            "probabilities, which count by their largest)"
-        )
+        text += " (no alarm: labels of training are probabilities, which count by their largest)"
     elif finding.is_question:
-        text += (
-            " (no alarm so far: augmentation or crops of training may explain it, or its cost is "
-            "not clear yet)"
-        )
+        text += " (no alarm: augmentation or crops of training may explain it)"
     return text + "."
 
 

@@ -220,12 +220,12 @@ def estimated_mix(
     )
 
 
-def misplaced_images(how: str, stream: str, against: str) -> str:
-    """Returns the sentence for images that are mirrored, moved, turned or zoomed."""
+def misplaced(how: str, stream: str, against: str, noun: str = "images") -> str:
+    """Returns the sentence for samples that an operation repairs: mirrored, moved, exchanged ..."""
     here, there = stream_name(stream), stream_name(against)
-    return f"{here.capitalize()} images are {how}{_IN_PLACE.format(there)}"
+    return f"{here.capitalize()} {noun} are {how}{_IN_PLACE.format(there)}"
 
 
 def says_misplaced(text: str, against: str) -> bool:
-    """Whether a text is a result of `misplaced_images`."""
+    """Whether a text is a result of `misplaced`."""
     return text.endswith(_IN_PLACE.format(stream_name(against)))

@@ -22,7 +22,8 @@ class Judge(Protocol):
         metric: Name of what is promised: `"accuracy"`, or the name of a loss or metric.
     """
 
-    metric: str
+    @property
+    def metric(self) -> str: ...
 
     def likelihood(self, outputs: np.ndarray, labels: np.ndarray) -> np.ndarray:
         """Returns the number that chooses an operation, `(samples,)`; larger is better."""

@@ -1,6 +1,6 @@
 """`Promise`: what an operation gains on samples that did not choose it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -51,6 +51,15 @@ class Promise:
     def at_most(self) -> float:
         """The largest gain that these samples do not exclude."""
         return max(self.interval[1], 0.0)
+
+    def beyond(self, other: "Promise") -> "Promise":
+        """Returns the gain minus that of other samples, if theirs is above 0."""
+        if other.gain <= 0:
+            return self
+        gain = self.gain - other.gain
+        errors = self.gain - self.interval[0], other.gain - other.interval[0]
+        error = float(np.hypot(*errors))
+        return replace(self, gain=gain, interval=(gain - error, gain + error))
 
     def is_alarm(self, tolerance: float) -> bool:
         """Whether the gain is above `tolerance`, its interval above 0, and both halves agree."""

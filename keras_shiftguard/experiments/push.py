@@ -12,8 +12,8 @@ import numpy as np
 
 from keras_shiftguard.experiments.candidates import Candidate
 from keras_shiftguard.experiments.judge import Judge
+from keras_shiftguard.experiments.labelled import Predict
 from keras_shiftguard.experiments.promise import Promise, promised
-from keras_shiftguard.experiments.undo import Predict
 
 Measure = Callable[[np.ndarray], np.ndarray]  # from images to their attributes, (samples, k)
 
@@ -87,13 +87,13 @@ def push(
     return Push(promise, 1 - distances[nearest] / max(unchanged, 1e-12))
 
 
-def _finite(values: np.ndarray) -> np.ndarray:
-    return np.where(np.isfinite(values), values, np.nan)
-
-
 def _mean(values: np.ndarray) -> np.ndarray:
-    return np.nanmean(_finite(values), axis=0)
+    """Returns the mean of the finite values of each attribute; NaN without one."""
+    known = np.isfinite(values)
+    number = np.where(known.any(axis=0), known.sum(axis=0), np.nan)
+    return np.asarray(np.where(known, values, 0.0).sum(axis=0) / number)
 
 
 def _std(values: np.ndarray) -> np.ndarray:
-    return np.nanstd(_finite(values), axis=0)
+    """Returns the standard deviation of the finite values of each attribute; NaN without one."""
+    return np.asarray(np.sqrt(_mean((values - _mean(values)) ** 2)))

@@ -4,18 +4,21 @@ This is the experiment behind an alarm. Each half of the labelled samples choose
 and the other half counts how many more of its predictions are right. So no sample judges an
 operation that it chose. Before and after are the same samples and the same weights, so neither
 augmentation nor memorised training samples can move the result.
+
+Training samples are the control group. If the same operation makes their predictions right as
+well, the model does better on changed samples of any kind, as one does that has learned little yet.
+That part of the gain says nothing about validation, and is subtracted.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
 from keras_shiftguard.experiments.candidates import Candidate
 from keras_shiftguard.experiments.halving import best
 from keras_shiftguard.experiments.judge import Judge
-from keras_shiftguard.experiments.promise import Choice, Promise, promised
-
-Predict = Callable[[np.ndarray], np.ndarray]  # from samples to outputs, in inference mode
+from keras_shiftguard.experiments.labelled import Labelled, Predict
+from keras_shiftguard.experiments.promise import Promise, promised
 
 # A second operation follows the first one only if it makes the labels likelier by this much, in
 # nats a sample. A convention: half as much hardly changes a prediction.
@@ -30,6 +33,7 @@ def undo(
     judge: Judge,
     most: int = 1,
     seed: int = 0,
+    control: Labelled | None = None,
 ) -> Promise:
     """Returns what undoing the difference of labelled samples promises.
 
@@ -41,6 +45,7 @@ def undo(
         judge: How predictions are judged.
         most: Largest number of operations that follow one another.
         seed: Divides the samples into halves.
+        control: Samples of training, with labels; None if there are none.
     """
     n = len(x)
     outputs = predict(x)
@@ -48,13 +53,33 @@ def undo(
     order = np.random.default_rng(seed).permutation(n)
     halves = order[: n // 2], order[n // 2 :]
     after = before.copy()
-    choices: list[tuple[Choice, ...]] = []
+    chains: list[list[Candidate]] = []
     for choosing, counting in (halves, halves[::-1]):
         chain = _chain(predict, x, labels, candidates, judge, likelihood, choosing, most)
-        choices.append(tuple(candidate.choice for candidate in chain))
+        chains.append(chain)
         if chain:
             after[counting] = judge.worth(predict(_applied(chain, x[counting])), labels[counting])
-    return promised(before, after, judge.unit(before), judge.metric, tuple(choices))
+    choices = tuple(tuple(candidate.choice for candidate in chain) for chain in chains)
+    promise = promised(before, after, judge.unit(before), judge.metric, choices)
+    if control is None or not len(control.labels) or not promise.is_alarm(0.0):
+        return promise
+    return promise.beyond(_gain_of(control, predict, chains, judge))
+
+
+def _gain_of(
+    control: Labelled, predict: Predict, chains: Sequence[Sequence[Candidate]], judge: Judge
+) -> Promise:
+    """Returns what the operations of both halves gain on the control group, in the mean."""
+    before = judge.worth(predict(control.images), control.labels)
+    after: list[np.ndarray] = []
+    for i, chain in enumerate(chains):
+        if chain in chains[:i]:
+            after.append(after[chains.index(chain)])
+        else:
+            changed = _applied(chain, control.images)
+            after.append(judge.worth(predict(changed), control.labels))
+    mean = np.mean(after, axis=0)
+    return promised(before, mean, judge.unit(before), judge.metric, ())
 
 
 def _chain(

@@ -4,6 +4,7 @@ import keras
 import numpy as np
 
 from keras_shiftguard.detection.plain_words import plain_sentence
+from keras_shiftguard.experiments.class_mix import has_learnt
 from keras_shiftguard.explain.bootstrap import (
     Accuracies,
     Resampling,
@@ -28,7 +29,6 @@ from keras_shiftguard.explain.report import (
 )
 from keras_shiftguard.explain.samples import Samples
 from keras_shiftguard.explain.shapley import shapley_shares
-from keras_shiftguard.explain.shift_cost import has_learnt
 
 SEED = 21
 WRONG = (PREPROCESSING, CHANNEL_ORDER, COLUMN_ORDER)  # causes that are faults of a pipeline

@@ -13,17 +13,6 @@ from keras_shiftguard.statistics.classes import are_probabilities, probabilities
 BATCH = 128
 
 
-def predicted_classes(model: keras.Model, name: str, chunks: Iterable[Any]) -> np.ndarray:
-    """Returns the class that a classifier predicts for each sample, `(samples,)`.
-
-    For the arguments see `class_probabilities`.
-    """
-    # Softmax keeps the order of the classes, so that only one batch of outputs is held at a time.
-    found = [x if x.shape[1] == 1 else x.argmax(axis=1) for x in _outputs(model, name, chunks)]
-    all_found = np.concatenate(found)
-    return all_found if all_found.ndim == 1 else _as_probabilities([all_found]).argmax(axis=1)
-
-
 def class_probabilities(model: keras.Model, name: str, chunks: Iterable[Any]) -> np.ndarray:
     """Returns the predicted probability of each class, `(samples, classes)`.
 

@@ -6,7 +6,7 @@ import pytest
 
 from keras_shiftguard.detection.finding import Finding
 from keras_shiftguard.detection.plain_words import difference, plain_sentence, sentence_of
-from keras_shiftguard.detection.sentences import misplaced_images
+from keras_shiftguard.detection.sentences import misplaced
 
 NOISE = Finding(
     feature="input/noise",
@@ -119,8 +119,8 @@ def test_the_parts_of_the_sentence(changes, parts):
     assert difference(replace(NOISE, **changes)) == parts
 
 
-def test_misplaced_images_are_told_as_they_are_placed():
-    text = misplaced_images("moved by about 2 pixels up", "validation", "train")
+def test_misplaced_are_told_as_they_are_placed():
+    text = misplaced("moved by about 2 pixels up", "validation", "train")
     placed = replace(NOISE, family="geometry", explanation=text)
     assert plain_sentence(placed).startswith(
         "Validation images are moved by about 2 pixels up, and those of training are not"

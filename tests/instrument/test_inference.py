@@ -1,10 +1,10 @@
-"""Predictions in inference mode during a fit."""
+"""Predictions in inference mode, which leave the model alone."""
 
 import keras
 import numpy as np
 import pytest
 
-from keras_shiftguard.instrument.inference import predicted_classes
+from keras_shiftguard.instrument.inference import class_probabilities
 
 
 @pytest.mark.parametrize("shape", [(3,), (1, 3), (1, 1, 3)])
@@ -13,4 +13,36 @@ def test_axes_of_length_one_before_the_classes(shape):
     layers = keras.layers
     model = keras.Sequential([keras.Input((3,), name="x"), layers.Reshape(shape)])
     x = np.eye(3, dtype="float32")[[2, 0, 1, 1]]
-    assert list(predicted_classes(model, "x", [x])) == [2, 0, 1, 1]
+    assert list(class_probabilities(model, "x", [x]).argmax(axis=1)) == [2, 0, 1, 1]
+
+
+@pytest.mark.backend
+def test_predictions_leave_the_model_alone():
+    keras.utils.set_random_seed(0)
+    layers = keras.layers
+    model = keras.Sequential(
+        [keras.Input((8, 8, 1)), layers.Flatten(), layers.Dropout(0.5), layers.Dense(1)]
+    )
+    before = dict(vars(model))
+    x = np.random.default_rng(0).random((500, 8, 8, 1)).astype("float32")
+    found = class_probabilities(model, "input", [x[:300], x[300:]])
+    outputs = keras.ops.convert_to_numpy(model(x, training=False))[:, 0]
+    assert np.array_equal(found.argmax(axis=1), outputs > 0)
+    assert vars(model).keys() == before.keys()
+
+
+def test_a_single_column_is_read_as_logits_or_probabilities_for_all_samples():
+    """A chunk whose logits all lie in [0, 1] is no chunk of probabilities."""
+    model = keras.Sequential([keras.Input((1,)), keras.layers.Identity()])
+
+    def classes(chunks):
+        return np.nan_to_num(class_probabilities(model, "input", chunks)).argmax(axis=1)
+
+    outputs = np.repeat([[0.3], [-2.0], [0.9]], 128, axis=0).astype("float32")
+    for chunks in ([outputs], np.split(outputs, 3)):
+        assert np.array_equal(classes(chunks), outputs[:, 0] > 0)
+    probabilities = np.abs(outputs) / 2
+    probabilities[0] = np.nan  # does not decide for the other samples
+    assert np.array_equal(classes([probabilities]), probabilities[:, 0] > 0.5)
+    rounded = np.array([[1.0005], [0.3], [0.6]], "float32")  # probabilities, within the tolerance
+    assert classes([rounded]).tolist() == [1, 0, 1]

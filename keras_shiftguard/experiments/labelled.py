@@ -1,4 +1,4 @@
-"""`Labelled`: labelled images or rows as the model is fed them, on which costs are measured."""
+"""`Labelled`: labelled images or rows as the model is fed them, on which experiments are made."""
 
 import zlib
 from collections.abc import Callable, Collection
@@ -9,7 +9,8 @@ import numpy as np
 
 from keras_shiftguard.statistics.stream import Stream
 
-Predict = Callable[[list[np.ndarray]], np.ndarray]  # from images in chunks to predicted classes
+# From samples to outputs in inference mode; of a classifier, class probabilities.
+Predict = Callable[[np.ndarray], np.ndarray]
 
 
 @dataclass(frozen=True)
@@ -23,6 +24,10 @@ class Labelled:
 
     images: np.ndarray
     labels: np.ndarray
+
+    def first(self, number: int) -> "Labelled":
+        """Returns the first samples, which are as random as all."""
+        return Labelled(self.images[:number], self.labels[:number])
 
 
 def labelled(stream: Stream, corrected: bool = False) -> Labelled | None:
@@ -52,20 +57,20 @@ def labelled(stream: Stream, corrected: bool = False) -> Labelled | None:
     return Labelled(images, labels)
 
 
-def remembering(predict: Predict, images: Collection[np.ndarray]) -> Predict:
-    """Returns a `predict` that runs the model only once on each of the arrays `images`.
+def remembering(predict: Predict, samples: Collection[np.ndarray]) -> Predict:
+    """Returns a `predict` that runs the model only once on each of the arrays `samples`.
 
-    Several questions need the predictions for the same unchanged images. The model must keep its
-    weights as long as the result is used. Arrays may be added to `images` later.
+    Several experiments need the predictions for the same unchanged samples. The model must keep
+    its weights as long as the result is used. Arrays may be added to `samples` later.
     """
     known: dict[int, np.ndarray] = {}
 
-    def remembered(chunks: list[np.ndarray]) -> np.ndarray:
-        if len(chunks) != 1 or not any(chunks[0] is array for array in images):
-            return predict(chunks)
-        key = id(chunks[0])  # stays unique, because `images` holds the array
+    def remembered(x: np.ndarray) -> np.ndarray:
+        if not any(x is array for array in samples):
+            return predict(x)
+        key = id(x)  # stays unique, because `samples` holds the array
         if key not in known:
-            known[key] = predict(chunks)
+            known[key] = predict(x)
         return known[key]
 
     return remembered

@@ -7,7 +7,7 @@ import numpy as np
 
 from keras_shiftguard.detection.cost import MIN_SAMPLES, Cost, cost_of, gap_between
 from keras_shiftguard.detection.sentences import percent
-from keras_shiftguard.explain.labelled import Labelled, Predict
+from keras_shiftguard.experiments.labelled import Labelled, Predict
 
 # A pixel is the same in all images if its standard deviation between them is at most this share of
 # that of all pixels of training, and it is not if its deviation is at least the second share.
@@ -18,46 +18,52 @@ MIN_SIGMAS = 4.0  # smallest cost in standard errors, as for misplaced images
 
 
 def covered(
-    predict: Predict, current: Labelled, reference: Labelled | None, channels_first: bool
+    predict: Predict,
+    current: Labelled,
+    reference: Labelled | None,
+    channels_first: bool,
+    may_be_augmented: bool = True,
 ) -> tuple[str, Cost] | None:
     """Returns which place is covered in all images, and the cost; None if no cost is sure.
 
     The cost is measured on images of the reference, by covering the same place there. The model
     must surely be right more often on the reference: a place may also differ because augmentation
-    moves the images of the reference. A background that is the same in all images is left out, and
-    so is a place that shows it through a hole in the objects. So on a black background, black
-    places are not found.
+    moves the images of the reference. So if these may be augmented, a background that is the same
+    in all images is left out, and so is a place that shows it through a hole in the objects: on a
+    black background, black places are then not found.
 
     Args:
-        predict: Runs the model in inference mode.
+        predict: Runs the model in inference mode; from images to class probabilities.
         current: Labelled images, 4D.
         reference: The labelled images that `current` is compared with; None if there are none.
         channels_first: Whether the channels are the second axis.
+        may_be_augmented: Whether the images of the reference may be augmented.
     """
     if reference is None or min(len(current.labels), len(reference.labels)) < MIN_SAMPLES:
         return None
     if current.images.shape[1:] != reference.images.shape[1:]:
         return None
-    before = predict([reference.images]) == reference.labels
-    right = predict([current.images]) == current.labels
+    before = predict(reference.images).argmax(axis=1) == reference.labels
+    right = predict(current.images).argmax(axis=1) == current.labels
     gap = gap_between(before, right, reference.labels, current.labels)
-    if not gap.is_sure:
+    if may_be_augmented and not gap.is_sure:
         return None
     channels = 1 if channels_first else 3
     here, there = (each.images.astype("float32", copy=False) for each in (current, reference))
     scale = float(there.std())
     same, mean = _deviations(here, channels) <= SAME * scale, here.mean(axis=0)
-    background = _reaching_border(same)
+    background = _reaching_border(same) & may_be_augmented
     if (same & ~background).mean() < MIN_SHARE:
         return None
     place = same & ~background & (_deviations(there, channels) >= DIFFERENT * scale)
     colors = np.moveaxis(mean, channels - 1, 2)
-    place[place] &= _are_others(colors[place], colors[background], SAME * scale)
+    if background.any():
+        place[place] &= _are_others(colors[place], colors[background], SAME * scale)
     if place.mean() < MIN_SHARE:
         return None
     mask = np.expand_dims(place, channels - 1)
     hidden = np.where(mask, mean, reference.images).astype(reference.images.dtype)
-    cost = cost_of(before, predict([hidden]) == reference.labels)
+    cost = cost_of(before, predict(hidden).argmax(axis=1) == reference.labels)
     return (_in_words(place), cost.at_most(gap)) if cost.sigmas >= MIN_SIGMAS else None
 
 

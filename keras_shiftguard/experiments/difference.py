@@ -1,0 +1,182 @@
+"""What the difference of validation from training costs: undo first, then push.
+
+Undoing is the first experiment, because its promise is made on the very samples that differ. Where
+it promises nothing, and the model is surely right more often on training, information may be lost:
+a place may be covered, or images may be noisy. Then training samples are changed in the same way.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import keras
+import numpy as np
+
+from keras_shiftguard.detection.cost import MIN_SAMPLES, Cost, cost_of_too_few, gap_between
+from keras_shiftguard.experiments.candidates import Candidate, image_candidates
+from keras_shiftguard.experiments.covered import covered
+from keras_shiftguard.experiments.judge import Accuracy
+from keras_shiftguard.experiments.labelled import Labelled, Predict
+from keras_shiftguard.experiments.promise import Promise
+from keras_shiftguard.experiments.push import push
+from keras_shiftguard.experiments.table_candidates import table_candidates
+from keras_shiftguard.experiments.undo import undo
+from keras_shiftguard.experiments.words import seems
+from keras_shiftguard.operations.scale import Scale
+from keras_shiftguard.statistics.attributes import attributes
+from keras_shiftguard.statistics.batch import InputSpec
+
+# Predictions that `undo` makes for each sample, about: with all operations on images.
+PREDICTIONS = 25
+# The family of operations that lose information, so that training is changed instead.
+LOSING = "detail"
+MIN_EXPLAINED = 0.7  # share of the difference of the attributes that an operation must make
+
+
+@dataclass(frozen=True)
+class Difference:
+    """What a difference costs, and the operation that tells it.
+
+    Args:
+        cost: The cost.
+        how: What validation samples look like, such as `"mirrored left to right"`; "" if unknown.
+        family: Family of the operation; "" without one.
+    """
+
+    cost: Cost
+    how: str = ""
+    family: str = ""
+
+
+def cost_of_difference(
+    predict: Predict,
+    current: Labelled,
+    training: Labelled | None,
+    spec: InputSpec,
+    tolerance: float,
+    seed: int = 0,
+    may_be_augmented: bool = True,
+) -> Difference:
+    """Returns what it costs that validation differs from training.
+
+    Args:
+        predict: Runs the model in inference mode; from samples to class probabilities.
+        current: Labelled samples of validation.
+        training: Labelled samples of training; None if there are none.
+        spec: Specification of the model's input.
+        tolerance: The share of accuracy that a difference may cost.
+        seed: Divides the samples into halves.
+        may_be_augmented: Whether images of training may be augmented. A model that was trained on
+            random crops is right more often on enlarged images (Touvron et al., "Fixing the
+            train-test resolution discrepancy", 2019), so images are not enlarged then.
+    """
+    if len(current.labels) < MIN_SAMPLES:
+        return Difference(cost_of_too_few(len(current.labels)))
+    candidates = _candidates(current, training, spec, may_be_augmented)
+    x, labels = current.images, current.labels
+    if candidates:
+        promise = undo(predict, x, labels, candidates, Accuracy(), seed=seed, control=training)
+        found = _told(promise, spec, current, training)
+    else:
+        found = Difference(Cost(0.0, (0.0, 0.0), len(labels), is_untried=True))
+    if found.cost.is_costly(tolerance) or training is None:
+        return found
+    gap = _gap(predict, current, training)
+    if gap is None:
+        return found
+    # Augmented training may be harder than validation: then training loses what validation never
+    # had.
+    if spec.layout != "features" and (gap.is_sure or not may_be_augmented):
+        lost = _lost(predict, current, training, spec, gap, may_be_augmented)
+        if lost is not None and lost.cost.is_costly(tolerance):
+            return lost
+    return replace(found, cost=replace(found.cost, unexplained=gap.value if gap.is_sure else 0.0))
+
+
+def _candidates(
+    current: Labelled, training: Labelled | None, spec: InputSpec, may_be_augmented: bool
+) -> list[Candidate]:
+    x = current.images
+    if spec.layout == "features":
+        is_text = spec.tokens or (spec.tokens is None and x.dtype.kind != "f")
+        if is_text or training is None or not len(training.labels):
+            return []
+        return table_candidates(x, training.images)
+    left_out = ("zoom_in",) if may_be_augmented else ()
+    found = image_candidates(_scale(current, training, spec))
+    return [candidate for candidate in found if candidate.choice.name not in left_out]
+
+
+def _scale(current: Labelled, training: Labelled | None, spec: InputSpec) -> Scale:
+    known = current if training is None or not len(training.labels) else training
+    return Scale.of(known.images, spec.layout == "channels_first")
+
+
+def _told(
+    promise: Promise, spec: InputSpec, current: Labelled, training: Labelled | None
+) -> Difference:
+    """Returns a promise as the cost of a difference."""
+    cost = Cost(promise.gain, promise.interval, promise.num_samples)
+    if not promise.family:  # the halves do not agree, so it is no more than chance
+        return Difference(replace(cost, interval=(min(cost.interval[0], 0.0), cost.interval[1])))
+    chain = promise.choices[0]
+    repair: dict[str, Any] = {"operations": [[c.name, c.strength] for c in chain]}
+    if spec.layout != "features":
+        scale = _scale(current, training, spec)
+        repair |= {
+            "low": float(scale.low[0]),
+            "high": float(scale.high[0]),
+            "channels_first": scale.channels_first,
+        }
+    cost = replace(cost, repair=repair)
+    sides = current.images.shape[2:4] if spec.layout == "channels_first" else None
+    sides = sides or current.images.shape[1:3]
+    return Difference(cost, seems(chain[0], sides), promise.family)
+
+
+def _gap(predict: Predict, current: Labelled, training: Labelled) -> Cost | None:
+    """Returns the accuracy on training minus that on validation; None with too few samples."""
+    if np.isin(current.labels, training.labels).sum() < MIN_SAMPLES:
+        return None
+    if len(training.labels) < MIN_SAMPLES:
+        return None
+    there, here = (
+        predict(each.images).argmax(axis=1) == each.labels for each in (training, current)
+    )
+    return gap_between(there, here, training.labels, current.labels)
+
+
+def _lost(
+    predict: Predict,
+    current: Labelled,
+    training: Labelled,
+    spec: InputSpec,
+    gap: Cost,
+    may_be_augmented: bool,
+) -> Difference | None:
+    """Returns the cost of information that validation lacks; None if none is found."""
+    channels_first = spec.layout == "channels_first"
+    found = covered(predict, current, training, channels_first, may_be_augmented)
+    if found is not None:
+        return Difference(found[1], found[0], "cover")
+    if current.images.shape[1:] != training.images.shape[1:]:
+        return None
+    scale = _scale(current, training, spec)
+    candidates = [c for c in image_candidates(scale) if c.choice.family == LOSING]
+    x, labels, others = training.images, training.labels, current.images
+    pushed = push(predict, x, labels, others, candidates, Accuracy(), _measure(spec))
+    if pushed is None or pushed.explained < MIN_EXPLAINED:
+        return None
+    promise = pushed.promise
+    cost = Cost(promise.gain, promise.interval, promise.num_samples).at_most(gap)
+    return Difference(cost, "", promise.family)
+
+
+def _measure(spec: InputSpec) -> Callable[[np.ndarray], np.ndarray]:
+    """Returns a function from images to their attributes."""
+
+    def measure(images: np.ndarray) -> np.ndarray:
+        x = keras.ops.convert_to_tensor(images)
+        return np.asarray(keras.ops.convert_to_numpy(attributes(x, spec)))
+
+    return measure

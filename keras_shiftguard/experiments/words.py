@@ -1,0 +1,89 @@
+"""What samples look like that an operation repairs, in words: "mirrored left to right"."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from keras_shiftguard.experiments.promise import Choice
+from keras_shiftguard.operations.columns import named_unit
+
+
+def seems(choice: Choice, sides: Sequence[int]) -> str:
+    """Returns how samples look that the operation repairs, to follow "validation images are".
+
+    >>> seems(Choice("shift_left", "geometry", 2 / 28), (28, 28))
+    'moved by about 2 pixels to the right'
+    >>> seems(Choice("zoom_in", "geometry", 0.14), (28, 28))
+    'about 13 % smaller'
+    >>> seems(Choice("unit", "columns", (3, 25.4, 0.0)), (8,))
+    'in another unit in column 3: multiplied by 0.0394 (mm and inches)'
+
+    Args:
+        choice: The operation and its strength.
+        sides: Height and width of the images in pixels; not used for tables.
+    """
+    return _PHRASES[choice.name](choice.strength, sides) if choice.name in _PHRASES else ""
+
+
+def _moved(where: str, axis: int) -> Callable[[Any, Sequence[int]], str]:
+    def phrase(strength: float, sides: Sequence[int]) -> str:
+        number = max(round(abs(strength) * sides[axis]), 1)
+        return f"moved by about {number} pixel{'s' if number > 1 else ''} {where}"
+
+    return phrase
+
+
+def _just(words: str) -> Callable[[Any, Sequence[int]], str]:
+    return lambda strength, sides: words
+
+
+def _turned(strength: float, sides: Sequence[int]) -> str:
+    if abs(strength) == 180:
+        return "turned by half"
+    return f"turned by about {abs(strength):.0f} degrees"
+
+
+def _sized(word: str) -> Callable[[Any, Sequence[int]], str]:
+    def phrase(strength: float, sides: Sequence[int]) -> str:
+        factor = np.exp(-strength if word == "smaller" else strength)
+        return f"about {100 * abs(factor - 1):.0f} % {word}"
+
+    return phrase
+
+
+def _unit(strength: tuple[int, float, float], sides: Sequence[int]) -> str:
+    column, factor, _ = strength
+    known = named_unit(factor)
+    units = f" ({known})" if known else ""
+    return f"in another unit in column {column}: multiplied by {1 / factor:.3g}{units}"
+
+
+def _exchanged(strength: tuple[int, int], sides: Sequence[int]) -> str:
+    one, other = strength
+    return f"exchanged in the columns {one} and {other}"
+
+
+_PHRASES: dict[str, Callable[[Any, Sequence[int]], str]] = {
+    "shift_left": _moved("to the right", 1),
+    "shift_right": _moved("to the left", 1),
+    "shift_up": _moved("down", 0),
+    "shift_down": _moved("up", 0),
+    "rotation": _turned,
+    "zoom_in": _sized("smaller"),
+    "zoom_out": _sized("larger"),
+    "flip_horizontal": _just("mirrored left to right"),
+    "flip_vertical": _just("upside down"),
+    "transpose": _just("transposed (rows and columns exchanged)"),
+    "shear": _just("sheared"),
+    "invert": _just("inverted"),
+    "swap_channels": _just("in the reverse order of their channels"),
+    "unit": _unit,
+    "units": _just("in other units in most of their columns"),
+    "exchange": _exchanged,
+    "reverse": _just("in the reverse order of their columns"),
+    "roll": _just("moved on by one column"),
+    "delay": _just("moved in time"),
+    "rate": _just("sampled at another rate"),
+    "backwards": _just("reversed in time"),
+}

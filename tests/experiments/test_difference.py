@@ -1,0 +1,83 @@
+"""What the difference of validation from training costs, on models whose behavior is known."""
+
+import numpy as np
+import pytest
+
+from keras_shiftguard.experiments.difference import cost_of_difference
+from keras_shiftguard.experiments.labelled import Labelled
+from keras_shiftguard.statistics.batch import InputSpec
+
+IMAGES = InputSpec("input", "channels_last", 1, (16, 16))
+TOLERANCE = 0.01
+
+
+def one_hot(classes):
+    return np.eye(2)[np.asarray(classes, int)]
+
+
+def images(seed, number=400, level=0.5):
+    """Returns images of two classes: a bright left, or a bright right half."""
+    rng = np.random.default_rng(seed)
+    labels = rng.integers(0, 2, number)
+    x = 0.1 + 0.05 * rng.random((number, 16, 16, 1))
+    x[:, :, :8] += level * (labels == 0)[:, None, None, None]
+    x[:, :, 8:] += level * (labels == 1)[:, None, None, None]
+    return Labelled(x.astype("float32"), labels)
+
+
+def brighter_side(x):
+    """Right for all images, but sees nothing in dark ones."""
+    left, right = x[:, :, :8].mean(axis=(1, 2, 3)), x[:, :, 8:].mean(axis=(1, 2, 3))
+    return one_hot((right > left) & (right > 0.3))
+
+
+@pytest.mark.backend
+def test_a_repair_is_found_named_and_priced():
+    training, validation = images(0), images(1)
+    mirrored = Labelled(validation.images[:, :, ::-1].copy(), validation.labels)
+    found = cost_of_difference(brighter_side, mirrored, training, IMAGES, TOLERANCE)
+    assert found.how in ("mirrored left to right", "turned by half") and found.cost.value > 0.95
+    dark = Labelled(validation.images / 3, validation.labels)
+    found = cost_of_difference(brighter_side, dark, training, IMAGES, TOLERANCE)
+    lost = (validation.labels == 1).mean()
+    assert found.cost.interval[0] <= lost <= found.cost.interval[1]
+    assert found.family == "light" and found.cost.is_alarm(TOLERANCE)
+
+
+def test_nothing_is_promised_where_nothing_is_wrong():
+    found = cost_of_difference(brighter_side, images(1), images(0), IMAGES, TOLERANCE)
+    assert not found.cost.is_alarm(TOLERANCE) and not found.cost.unexplained
+
+
+def test_what_helps_training_as_well_is_no_fault_of_validation():
+    """The model is right on bright images only, whichever they are."""
+
+    def likes_light(x):
+        labels = brighter_side(x).argmax(axis=1)
+        return one_hot(np.where(x.max(axis=(1, 2, 3)) > 0.9, labels, 0))
+
+    both = images(0), images(1)
+    found = cost_of_difference(likes_light, both[1], both[0], IMAGES, TOLERANCE)
+    assert not found.cost.is_alarm(TOLERANCE)
+    alone = cost_of_difference(likes_light, both[1], None, IMAGES, TOLERANCE)
+    assert alone.cost.is_alarm(TOLERANCE)
+
+
+def test_a_loss_without_a_repair_is_a_question():
+    """Half of the labels of validation are wrong, which no operation on images undoes."""
+    training, validation = images(0), images(1)
+    wrong = np.where(np.arange(400) % 2, validation.labels, 1 - validation.labels)
+    half = Labelled(validation.images, wrong)
+    found = cost_of_difference(brighter_side, half, training, IMAGES, TOLERANCE)
+    assert not found.cost.is_alarm(TOLERANCE) and not found.cost.is_harmless(TOLERANCE)
+    assert found.cost.unexplained == pytest.approx(0.5, abs=0.1)
+
+
+def test_few_samples_and_texts_have_no_experiment():
+    few = Labelled(*(each[:90] for each in vars(images(1)).values()))
+    found = cost_of_difference(brighter_side, few, images(0), IMAGES, TOLERANCE)
+    assert found.cost.is_hidden
+    text = Labelled(np.arange(4000).reshape(400, 10), np.arange(400) % 2)
+    spec = InputSpec("input", "features", 10, tokens=True)
+    found = cost_of_difference(lambda x: one_hot(x[:, 0] % 2), text, text, spec, TOLERANCE)
+    assert found.cost.is_untried and not found.cost.is_harmless(TOLERANCE)
