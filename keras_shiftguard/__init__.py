@@ -37,6 +37,7 @@ from keras_shiftguard.explain.estimate import AccuracyEstimate, estimate_accurac
 from keras_shiftguard.explain.gap import explain_gap
 from keras_shiftguard.explain.report import GapReport
 from keras_shiftguard.instrument.measure import profile
+from keras_shiftguard.operations.repair import Repair as _Repair  # noqa: F401  # saved models hold it
 from keras_shiftguard.preprocessing.correction.convention import InputConvention
 from keras_shiftguard.preprocessing.correction.layer import InputCorrection
 from keras_shiftguard.preprocessing.diagnose import diagnose

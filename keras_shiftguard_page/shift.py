@@ -134,24 +134,25 @@ def _quiet(
     first = questions[0]
     since = first["since"]
     dates = [] if since is None else [Fact(f"differs since epoch {since}", of)]
-    if not first["is_question"]:
+    if is_cost_unclear(first):
         facts = (_unclear(first), *dates, _certainty(report, since))
         advice = _advice(first, adapted, changed_in(first, findings))
         text = f"{_said([first])[:-1]}; {COST_UNCLEAR}."
         return Band(LOOK, text, facts, *advice, doubt(first))
-    why = "augmentation or crops of training may explain it, or its cost is not clear yet"
-    facts = (Fact("cost not known yet", why), *dates)
+    facts = (Fact("cost not known", "augmentation or crops of training may explain it"), *dates)
     return Band(LOOK, _said([first]), facts, "Wait: if epochs follow, they show which.")
 
 
 def is_cost_unclear(finding: Mapping[str, Any]) -> bool:
     """Whether the cost of a finding may be 0, and may be above the tolerance."""
-    return bool(finding["harmless"]) and "unclear" in finding["cost_words"]
+    return not finding["matters"] and "unclear" in (finding["cost_words"] or "")
 
 
 def _unclear(finding: Mapping[str, Any]) -> Fact:
     """Returns the ends of an unclear cost, without the part below 0, which would be a gain."""
-    low, high = finding["cost_interval"] or (0.0, finding["cost"])
+    if finding["cost_interval"] is None:
+        return Fact("cost unclear", "too few samples to measure it")
+    low, high = finding["cost_interval"]
     least = points(low) if low > 0 else "0"
     return Fact("cost unclear", f"between {least} and {points(high)} points of accuracy")
 
@@ -216,6 +217,6 @@ def _why(finding: Mapping[str, Any]) -> str:
         return "too small to matter"
     if finding["expected"]:
         return "expected: augmentation"
-    if finding["is_question"]:
-        return "a question so far"
-    return finding["cost_words"] or "within tolerance"
+    if finding["cost_words"]:
+        return str(finding["cost_words"])
+    return "a question" if finding["is_question"] else "within tolerance"

@@ -37,11 +37,11 @@ def story(state: Mapping[str, Any] | None, gap: Mapping[str, Any] | None = None)
     if wrong:
         return correction(wrong, corrected)
     findings = [finding for finding in findings if finding["until"] is None]
-    questions = [finding for finding in findings if finding["is_question"]]
+    questions = [f for f in findings if f["is_question"] and not f["cost_words"]]
     if questions:
         return _question(questions)
     tolerance = tolerance_of(state)
-    unclear = [f for f in findings if f["harmless"] and most_lost(f) > tolerance]
+    unclear = [f for f in findings if is_unclear(f, tolerance)]
     if unclear:
         return shift(unclear, state or {})
     if alarms:
@@ -66,15 +66,23 @@ def matters(finding: Mapping[str, Any]) -> bool:
         return False
     if finding["harmless"]:
         return False
-    return not finding["expected"] or (finding["cost"] is not None and not finding["is_rough"])
+    # Logs up to version 0.2 have costs that augmentation may explain as well.
+    is_rough = finding.get("is_rough", False)
+    return not finding["expected"] or (finding["cost"] is not None and not is_rough)
+
+
+def is_unclear(finding: Mapping[str, Any], tolerance: float) -> bool:
+    """Whether a finding has a cost that may be above the tolerance, and may be 0.
+
+    In logs up to version 0.2, such a finding is called harmless.
+    """
+    if finding["is_question"]:
+        return bool(finding["cost_words"])
+    return bool(finding["harmless"]) and most_lost(finding) > tolerance
 
 
 def _question(questions: list[Mapping[str, Any]]) -> dict[str, Any]:
-    """Returns the story of differences that are not alarms yet.
-
-    Augmentation may explain these differences, or the model has learnt too little for their cost to
-    be measured.
-    """
+    """Returns the story of differences that augmentation may explain, whose cost is unknown."""
     lead = questions[0]
     pair = (lead["stream"], lead["against"])
     what, short = headline(questions, pair)

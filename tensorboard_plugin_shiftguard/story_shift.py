@@ -21,20 +21,21 @@ def shift(alarms: list[Mapping[str, Any]], state: Mapping[str, Any]) -> dict[str
     pair = (lead["stream"], lead["against"])
     what, short = headline(same, pair)
     why = [told(f) for f in same[:3] if f["explanation"]]
-    sure = lead["cost"] is not None and not lead["harmless"]
+    is_unclear = lead["harmless"] or lead["is_question"]
+    sure = lead["cost"] is not None and not is_unclear
     kind = ACT if sure or lead["kind"] == "preprocessing" else LOOK
     common = {
         "since": first_epoch(same),
         "cost": lead["cost"],
         "cost_interval": lead["cost_interval"],
-        "cost_words": "unclear" if lead["harmless"] else None,
+        "cost_words": "unclear" if is_unclear else None,
         "about": [lead["kind"], lead["family"]],
         "pair": f"{pair[0]}/{pair[1]}",
     }
     if state.get("adapts") and _can_be_augmented(lead):
         return _adapted(state, lead, kind, what, short, why, **common)
     findings = (state.get("report") or {}).get("findings") or []
-    if lead["harmless"]:
+    if is_unclear:
         what, short = f"{what[:-1]}; {COST_UNCLEAR}.", f"{short}; cost unclear"
         why = [doubt(lead), *why]
     todo, code, otherwise = next_step(lead, changed_in(lead, findings))
@@ -89,7 +90,8 @@ def doubt(finding: Mapping[str, Any]) -> str:
     >>> doubt({"cost_words": "cost unclear: ...; about 2,000 labelled samples would tell"})
     'The difference is certain, its cost is not: about 2,000 labelled samples would tell.'
     """
-    needed = (finding["cost_words"] or "").partition("; ")[2]
+    words = finding["cost_words"] or ""
+    needed = words.partition("; ")[2] or words.partition(": ")[2]
     return f"The difference is certain, its cost is not{needed and f': {needed}'}."
 
 

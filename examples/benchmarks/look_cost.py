@@ -20,7 +20,7 @@ from alarms import DATA, PIPELINES, Training, draw, head_on_lite0, network  # se
 import keras  # isort: skip
 
 import keras_shiftguard as sg
-from keras_shiftguard.callback import cost_watch
+from keras_shiftguard.callback import promise_watch
 
 
 def fit(data, epochs, guards):
@@ -42,15 +42,15 @@ def main():
     options = parser.parse_args()
     warnings.simplefilter("ignore")
     run_on = 0
-    real = cost_watch.predicted_classes
+    real = promise_watch.class_probabilities
 
     def counted(model, name, chunks):
         nonlocal run_on
-        classes = real(model, name, chunks)
-        run_on += len(classes)
-        return classes
+        found = real(model, name, chunks)
+        run_on += len(found)
+        return found
 
-    cost_watch.predicted_classes = counted
+    promise_watch.class_probabilities = counted
     for data in options.data:
         fit(data, 1, [])  # the first fit of a process is slower
         run_on, plain, guarded = 0, [], []

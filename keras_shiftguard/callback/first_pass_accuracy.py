@@ -100,7 +100,7 @@ class FirstPassAccuracy:
         accuracy, error = found
         error = float(np.hypot(error, _error(float(validation), num_validation)))
         value = accuracy - float(validation)
-        return Cost(value, (value - SIGMAS * error, value + SIGMAS * error), num_validation, True)
+        return Cost(value, (value - SIGMAS * error, value + SIGMAS * error), num_validation)
 
     def began_trained(self, commonest: float, num_samples: int) -> bool:
         """Whether the first batch shows that the model was trained before; False if unknown.

@@ -509,8 +509,8 @@ class ShiftGuard(keras.callbacks.Callback):
         )
         earlier = self._run
         if earlier is not None and earlier.model is self.model:
-            if earlier.num_batches or earlier.costs.was_trained:
-                run.costs.follow(earlier.costs)
+            # Also after `compile`, which makes a new optimizer.
+            run.costs.was_trained |= bool(earlier.num_batches) or earlier.costs.was_trained
         return run
 
     def _word(self) -> tuple[dict[str | None, InputConvention], str]:

@@ -22,7 +22,7 @@ from keras_shiftguard.detection.labels.unlikely import (
 )
 from keras_shiftguard.detection.labels.unrelated import are_exchanged, unrelated_labels
 from keras_shiftguard.detection.monitor import Pair
-from keras_shiftguard.explain.labelled import Labelled, Predict, labelled
+from keras_shiftguard.experiments.labelled import Labelled, Predict, labelled
 from keras_shiftguard.instrument.inference import class_probabilities
 from keras_shiftguard.instrument.undisturbed import undisturbed
 from keras_shiftguard.statistics.stream import Stream
@@ -130,7 +130,7 @@ class LabelWatch:
         if relabelling is None or relabelling.looks_like or not relabelling.in_reference:
             return
         if train is not None and len(train.labels):
-            right = predict([train.images]) == train.labels
+            right = predict(train.images).argmax(axis=1) == train.labels
             self.mixes = fit_their_samples(right, relabelling.wrong)
             self.call_mixtures(pair)
 

@@ -15,15 +15,16 @@ from keras_shiftguard.callback.closing_words import (
     preprocessing_line,
     shift_lines,
 )
-from keras_shiftguard.callback.cost_watch import CostWatch
 from keras_shiftguard.callback.first_pass_accuracy import (
     FirstPassAccuracy,
     has_random_layers,
     is_harder,
 )
+from keras_shiftguard.callback.leak_watch import LeakWatch
 from keras_shiftguard.callback.nonfinite_watch import NonfiniteWatch
 from keras_shiftguard.callback.passes import PassCounter
 from keras_shiftguard.callback.preprocessing_watch import PreprocessingWatch
+from keras_shiftguard.callback.promise_watch import PromiseWatch
 from keras_shiftguard.callback.repair import Repair, log_alignment, log_outcome
 from keras_shiftguard.callback.sample_pictures import SamplePictures
 from keras_shiftguard.callback.shift_watch import ShiftWatch
@@ -43,6 +44,8 @@ from keras_shiftguard.preprocessing.diagnosis import Diagnosis
 from keras_shiftguard.preprocessing.expected.stated import check_inputs
 from keras_shiftguard.profiles import InputProfile
 from keras_shiftguard.statistics.stream import Stream
+
+LEAK_EPOCHS = 2  # a leak is looked for after these epochs; later ones repeat the samples
 
 
 class Run:
@@ -90,9 +93,11 @@ class Run:
         self.training = kind == "train"
         self.preprocessing = preprocessing
         self.shift = shift
-        self.costs = CostWatch(model, shift, partial(_sync, model))  # no reference back to the run
+        # Without a reference back to the run.
+        self.costs = PromiseWatch(model, shift, partial(_sync, model))
         self.pictures = SamplePictures(log_samples)
         self.nonfinite = NonfiniteWatch()
+        self.leak = LeakWatch()
         self.repair = repair
         self.log = log
         self.known = known
@@ -297,7 +302,6 @@ class Run:
         train, validation = (self.profiles.get(name, none) for name in ("train", "validation"))
         number = train.num_samples
         self.costs.labels.unseen = first.minus_validation(logs, number, validation.num_samples)
-        self.costs.is_unbiased = first.is_unbiased
         counts = train.labels.counts
         if train.labels.are_classes and counts.sum():
             commonest = float(counts.max() / counts.sum())
@@ -339,7 +343,7 @@ class Run:
         if not any(finding.is_question for finding in report.findings):
             return
         self.costs.update(self._probe.streams, self.epoch + 1, is_last=True)
-        self.shift.mark_open(comes_again=False)
+        self.shift.mark_open()
         self.log.write_report(self.epoch, self.shift.report or report)
         self.shift.act(in_fit=False)
 
@@ -501,7 +505,9 @@ class Run:
         new = self.shift.compare(streams, epoch)
         if epoch is not None and self._probe is not None:
             self.costs.update(self._probe.streams, epoch, self._is_last)
-            self.shift.mark_open(not self._is_last)
+            self.shift.mark_open()
+            if epoch <= LEAK_EPOCHS:
+                self._look_for_leak(streams)
         self._tell_nonfinite(losses if epoch is None else logs or {}, is_fit=epoch is not None)
         severities = {"shift": self.shift.severity("train")}
         if "validation" in streams:
@@ -520,6 +526,14 @@ class Run:
             )
         if self.shift.act(in_fit=epoch is not None):
             self.model.stop_training = True
+
+    def _look_for_leak(self, streams: Mapping[str, InputProfile]) -> None:
+        """Notes once in the report if samples of validation stand in training as well."""
+        if not {"train", "validation"} <= streams.keys():
+            return
+        kept = self.stream("train"), self.stream("validation")
+        if found := self.leak.look(*kept, streams["train"].num_samples):
+            self.shift.note(found)
 
     def _tell_nonfinite(self, logs: Mapping[str, Any] | None, is_fit: bool) -> None:
         """Tells of samples with NaN or infinity, in the report and with a warning."""
@@ -571,6 +585,7 @@ class Run:
             "shift": self.shift.state(),
             "costs": self.costs.state(),
             "nonfinite": self.nonfinite.state(),
+            "leak": self.leak.note,
             **self.repair.state(),
             "log": self.log.state(),
         }
@@ -587,6 +602,7 @@ class Run:
         if "costs" in state:  # not in states of older versions
             self.costs.restore(state["costs"])
         self.nonfinite.restore(state.get("nonfinite", []))
+        self.leak.note = str(state.get("leak", ""))
         self.repair.restore(state)
         self.log.resume(epoch, state["log"], purge=self.update_freq == "epoch")
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from keras_shiftguard.callback.augmented_validation import AugmentedValidation
 from keras_shiftguard.callback.independence import Independence
-from keras_shiftguard.callback.questions import Stage, is_size
+from keras_shiftguard.callback.questions import Stage, is_change_of_augmentation, is_size
 from keras_shiftguard.callback.training_passes import TrainingPasses
 from keras_shiftguard.detection.acknowledged import Acknowledgement
 from keras_shiftguard.detection.causes.larger_images import are_larger
@@ -53,7 +53,6 @@ class ShiftWatch:
     Attributes:
         report: The latest report; None before the first comparison.
         training: What the passes over training show about its augmentation.
-        is_too_early: Whether the model has learned too little for shifts to cost accuracy.
     """
 
     def __init__(
@@ -83,11 +82,7 @@ class ShiftWatch:
         self._notes_of_passes: list[str] = []
         self.training = TrainingPasses()
         self._augmented_validation = AugmentedValidation()
-        self.is_too_early = False
         self._own_notes: list[str] = []  # of `note`
-        # The first epoch of the latest row of epochs with a cost for an alarm, by stream, other
-        # stream and feature.
-        self._costly_since: dict[tuple[str, str, str], int | None] = {}
         self._augmentation = ""  # sentence on the augmentation of training, once found
         self._summed = InputProfile()  # sum of several epochs, only with `distinct_samples`
         pairs = [("validation", "train")] if "train" in streams else []
@@ -162,21 +157,8 @@ class ShiftWatch:
     def price(self, stream: str, against: str, costs: Mapping[str, Cost | None]) -> None:
         """Sets the costs of findings, by feature, and updates the report."""
         if self.tolerance is not None:
-            self._remember_costly(stream, against, costs, self.tolerance)
             self._monitor.price(stream, against, costs, self.tolerance)
             self._renew_report()
-
-    def _remember_costly(
-        self, stream: str, against: str, costs: Mapping[str, Cost | None], tolerance: float
-    ) -> None:
-        """Remembers since when the cost of each feature has been one for an alarm."""
-        epoch = next(p.epoch for p in self.pairs if (p.stream, p.against) == (stream, against))
-        for feature, cost in costs.items():
-            key = stream, against, feature
-            if cost is not None and cost.is_alarm(tolerance):
-                self._costly_since.setdefault(key, epoch)
-            else:
-                self._costly_since.pop(key, None)
 
     def note(self, text: str) -> None:
         """Adds a note to the report."""
@@ -193,47 +175,36 @@ class ShiftWatch:
         """Replaces the finding on the same feature by `finding`, which is better explained."""
         self._monitor.replace(finding.stream, finding.against, finding)
 
-    def mark_open(self, comes_again: bool) -> None:
-        """Marks findings on training and another stream as open; open findings raise no alarm.
+    def mark_open(self) -> None:
+        """Marks findings on training and another stream as questions, which raise no alarm.
 
         `questions.py` has the reasons. Costs are measured for validation only, so training compared
         with the reference is judged without them, and so is the target compared with training, if
         there is validation.
-
-        Args:
-            comes_again: Whether another epoch follows.
         """
         pair = self._pair() or Pair("validation", "train")
         train, validation = pair.reference, pair.current
+        is_resampled_ = is_resampled(train.labels, validation.labels)
+        # Without a tolerance, every difference beyond chance is an alarm.
+        may_be_augmented = self.tolerance is not None and self.distinct_samples is None
+        may_be_augmented = may_be_augmented and not self.training.is_unaugmented
         stage = Stage(
-            comes_again=comes_again,
-            is_first_visit=self.training.is_first_visit,
-            is_unaugmented=self.training.is_unaugmented,
-            is_augmented=self.training.is_augmented,
-            was_redrawn=self.training.was_redrawn,
-            is_too_early=self.is_too_early,
-            is_endless=self.distinct_samples is not None,
-            measures_costs=self.tolerance is not None,
+            may_be_augmented=may_be_augmented,
             may_be_crops=self.takes_any_size and are_larger(train, validation),
-            has_soft_labels=self.training.has_soft_labels,
-            is_resampled=is_resampled(train.labels, validation.labels),
+            has_other_labels=is_resampled_ or self.training.has_soft_labels,
         )
-        if stage.is_resampled:
+        if is_resampled_:
             self._expect_other_mix(pair)
-        self._monitor.mark_open(
-            "validation", "train", lambda found: stage.is_question(found, self._is_new(found))
-        )
-        others = [("train", "reference")]
-        others += [("target", "train")] if "validation" in self._first else []
-        for each in others:
-            self._monitor.mark_open(*each, stage.is_question_without_cost)
+        others = [("target", "train")] if "validation" in self._first else []
+        for each in (("validation", "train"), ("train", "reference"), *others):
+            self._monitor.mark_open(*each, stage.is_question)
         moves = self.training.is_redrawn or bool(self._augmentation)
-        harmless = self._loses_nothing
+        is_quiet = self._loses_nothing
         self._monitor.mark_open(
             "train",
             FIRST_EPOCH,
             lambda found: (
-                (moves and stage.is_change_of_augmentation(found, harmless))
+                (moves and is_change_of_augmentation(found, is_quiet))
                 or (self.takes_any_size and is_size(found))
             ),
         )
@@ -252,23 +223,10 @@ class ShiftWatch:
 
     @property
     def _loses_nothing(self) -> bool:
-        """Whether validation differs from training, and the costs of that are harmless.
-
-        A cost that augmentation hides counts: the model is right more often on validation.
-        """
+        """Whether validation differs from training with a measured cost, and none is an alarm."""
         pair = self._pair()
-        costs = (
-            []
-            if pair is None
-            else [f for f in pair.findings.values() if f.cost_words and not _is_bound(f)]
-        )
-        return bool(costs) and all(finding.harmless for finding in costs)
-
-    def _is_new(self, finding: Finding) -> bool:
-        """Whether the finding has a cost for an alarm only since the latest comparison."""
-        pairs = {(pair.stream, pair.against): pair for pair in self._monitor.pairs}
-        since = self._costly_since.get((finding.stream, finding.against, finding.feature))
-        return pairs[finding.stream, finding.against].epoch == since
+        priced = [] if pair is None else [f for f in pair.findings.values() if f.cost_words]
+        return bool(priced) and not any(finding.matters for finding in priced)
 
     @property
     def needs(self) -> str:
@@ -294,8 +252,7 @@ class ShiftWatch:
             "handled": [list(key) for key in sorted(self._handled)],
             "same_labels": self._augmented_validation.num_same,
             "own_notes": self._own_notes,
-            "costly_since": [[*key, epoch] for key, epoch in self._costly_since.items()],
-            "visits": {**self.training.state(), "is_too_early": self.is_too_early},
+            "visits": self.training.state(),
             "independence": self.independence.state(),
         }
 
@@ -308,12 +265,8 @@ class ShiftWatch:
         self._handled = {(str(a), str(b), str(c)) for a, b, c in state.get("handled", ())}
         self._augmented_validation.num_same = int(state.get("same_labels", 1))
         self._own_notes = [str(text) for text in state.get("own_notes", ())]
-        costly = state.get("costly_since", ())
-        self._costly_since = {(str(a), str(b), str(c)): epoch for a, b, c, epoch in costly}
-        visits = state.get("visits", {})
-        self.training.restore(visits)
+        self.training.restore(state.get("visits", {}))
         self.independence.restore(state.get("independence", {}))
-        self.is_too_early = bool(visits.get("is_too_early", self.is_too_early))
         self._notes_of_passes = self._notes({})
         self._renew_report()
 
@@ -443,8 +396,3 @@ def _may_be_few(finding: Finding) -> bool:
     """Whether a difference by chance would look like this, if only few samples are independent."""
     is_small = finding.kind == "covariate" and abs(finding.effect_size) < MAX_BY_CHANCE
     return finding.matters and finding.cost is None and is_small
-
-
-def _is_bound(finding: Finding) -> bool:
-    """Whether only an upper bound of the cost is known."""
-    return finding.cost is None and finding.cost_interval is not None

@@ -38,14 +38,26 @@ class Spending:
         self._samples += num_samples
         self._running += time.perf_counter() - start
 
-    def allows(self, num_samples: int = 0) -> bool:
-        """Whether the model may be run on so many more samples, or at all.
+    def allows(self) -> bool:
+        """Whether more time may be taken.
 
         One of several processes may not decide by its own clock, because all must do the same.
         """
+        return has_several_processes() or self._left() >= 0
+
+    def affordable(self, num_samples: int, predictions: int) -> int:
+        """Returns on how many of some samples an experiment can be made in the time that is left.
+
+        Args:
+            num_samples: The samples that there are.
+            predictions: How often the experiment runs the model on each of them.
+        """
         if has_several_processes():
-            return True
+            return num_samples
+        seconds = predictions * self._running / max(self._samples, 1)
+        return min(num_samples, int(max(self._left(), 0.0) / max(seconds, 1e-9)))
+
+    def _left(self) -> float:
         now = time.perf_counter()
         spent = self._spent + (0.0 if self._since is None else now - self._since)
-        needed = num_samples * self._running / max(self._samples, 1)
-        return spent + needed <= max(FREE_SECONDS, MAX_SHARE * (now - self._began))
+        return max(FREE_SECONDS, MAX_SHARE * (now - self._began)) - spent

@@ -17,7 +17,7 @@ from keras_shiftguard.profiles import InputProfile
 # Attributes of `TrainingPasses` that are saved with its state.
 SAVED = (
     *("is_first_visit", "is_unaugmented", "is_augmented", "was_near", "was_redrawn"),
-    "has_soft_labels",
+    *("was_unchanged", "has_soft_labels"),
 )
 
 
@@ -34,6 +34,7 @@ class TrainingPasses:
         was_near: Whether the latest pass over training was as near to the first pass as passes
             without augmentation are.
         was_redrawn: Whether some pass over training surely had changed samples.
+        was_unchanged: Whether two passes over training surely had the same samples.
         is_augmented: Whether the latest pass over training shows augmentation: the pass had
             randomly changed versions of the first pass's samples, or labels that are mixtures.
         has_soft_labels: Whether labels of training are probabilities that stay the same in every
@@ -46,6 +47,7 @@ class TrainingPasses:
         self.is_augmented = False
         self.was_near = False
         self.was_redrawn = False
+        self.was_unchanged = False
         self.has_soft_labels = False
         self._is_randomised = False  # whether the latest pass had changed versions of its samples
 
@@ -74,6 +76,11 @@ class TrainingPasses:
     def call_redrawn(self) -> None:
         """Notes that the kept samples of training surely changed between two passes."""
         self.was_redrawn, self.is_unaugmented = True, False
+
+    def call_unchanged(self) -> None:
+        """Notes that the kept samples of training surely are the same in two passes."""
+        self.was_unchanged = True
+        self.is_unaugmented = not self.was_redrawn
 
     def expected(self, latest: InputProfile, other: InputProfile) -> tuple[set[str], str]:
         """Returns the features that are expected to differ because training is augmented.
@@ -114,4 +121,5 @@ class TrainingPasses:
         was_near, self.was_near = self.was_near, errors < MAX_NEAR_ERRORS
         self.was_redrawn = self.was_redrawn or MAX_LEFT_OUT_ERRORS < least < np.inf
         is_near_again = was_near and self.was_near and not self.was_redrawn
-        self.is_unaugmented = errors == 0 or is_near_again
+        is_known = self.was_unchanged and not self.was_redrawn
+        self.is_unaugmented = errors == 0 or is_near_again or is_known

@@ -10,9 +10,6 @@ from collections.abc import Set
 import keras
 import numpy as np
 
-from keras_shiftguard.callback.training_passes import TrainingPasses
-from keras_shiftguard.detection.cost import Cost
-from keras_shiftguard.explain.shift_cost import Visits
 from keras_shiftguard.preprocessing.expected.trained_weights import has_trained_head
 from keras_shiftguard.statistics.state import on_host
 from keras_shiftguard.statistics.stream import Stream
@@ -23,27 +20,9 @@ MIN_COPIES, MIN_RATIO = 3, 2.0
 # Two epochs have other samples if their kept samples have less than this share of the samples in
 # common that chance gives, where chance gives at least so many.
 MAX_COMMON, MIN_COMMON = 0.25, 20
-
-
-def visits_of(passes: TrainingPasses, was_trained: bool, epoch: int, unseen: Cost | None) -> Visits:
-    """Returns how the model has seen the training samples up to the end of an epoch.
-
-    Args:
-        passes: What the passes over training showed.
-        was_trained: Whether the model may have seen the samples before this fit, or several times
-            in one epoch.
-        epoch: The epoch, counted from 1.
-        unseen: Result of `FirstPassAccuracy.minus_validation`.
-    """
-    # A fit that resumes an earlier one without its state begins at a later epoch.
-    is_late = passes.is_first_visit and epoch > 1
-    return Visits(
-        is_first=passes.is_first_visit,
-        was_trained=was_trained or is_late,
-        is_unaugmented=passes.is_unaugmented,
-        is_augmented=passes.is_redrawn,
-        lost_since_first=unseen,
-    )
+# They have the same samples if they have at least this share in common, where chance gives at least
+# so many: of images that are mirrored at random, half are the same.
+MIN_UNCHANGED, MIN_CERTAIN = 0.8, 100
 
 
 def is_trained(model: keras.Model) -> bool:
@@ -83,18 +62,25 @@ def are_redrawn(before: Set[int], now: Set[int], num_samples: int) -> bool:
     return by_chance >= MIN_COMMON and len(before & now) < MAX_COMMON * by_chance
 
 
+def are_unchanged(before: Set[int], now: Set[int], num_samples: int) -> bool:
+    """Whether the training samples surely are the same in two epochs; see `are_redrawn`."""
+    by_chance = len(before) * len(now) / max(num_samples, 1)
+    return by_chance >= MIN_CERTAIN and len(before & now) > MIN_UNCHANGED * by_chance
+
+
 def contents(stream: Stream) -> Set[int]:
     """Returns a hash of each kept sample; none if its inputs have other numbers of samples."""
-    return set(_hashes(stream))
+    return set(hashes(stream))
 
 
 def _copies(stream: Stream) -> tuple[int, int]:
     """Returns how many kept samples equal an earlier one, and how many samples are kept."""
-    hashes = _hashes(stream)
-    return len(hashes) - len(set(hashes)), max(len(hashes), 1)
+    found = hashes(stream)
+    return len(found) - len(set(found)), max(len(found), 1)
 
 
-def _hashes(stream: Stream) -> list[int]:
+def hashes(stream: Stream) -> list[int]:
+    """Returns a hash of each kept sample; none if its inputs have other numbers of samples."""
     rows = [kept.read()[0] for kept in stream.buffers.values()]
     size = min((len(each) for each in rows), default=0)
     if not size or len({len(each) for each in rows}) > 1:

@@ -6,11 +6,11 @@ import { FLAGS, goesAlong } from "./flags.js";
 const UNKNOWN = -32768;
 const TOLERANCE = 0.01; // of accuracy, for logs of version 0.1, which do not contain it
 
-/** How far costs may lie above their estimates, by feature, from the latest harmless findings. */
+/** How far costs may lie above their estimates, by feature, from the latest findings without an alarm. */
 function doubtsOf({ state, pairs, pair }) {
   const shown = pairs?.[pair] && pairKey(pairs[pair]);
   const harmless = (state?.report?.findings ?? []).filter(
-    (one) => one?.harmless && pairKey(one) === shown && one.cost_interval?.every(Number.isFinite),
+    (one) => (one?.harmless || one?.is_question) && pairKey(one) === shown && one.cost_interval?.every(Number.isFinite),
   );
   return new Map(harmless.map(({ feature, cost, cost_interval: [, high] }) => [feature, high - cost]));
 }

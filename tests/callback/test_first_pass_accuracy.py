@@ -24,7 +24,7 @@ def test_the_accuracy_of_the_last_quarter(name):
     assert rate == pytest.approx(0.85)
     assert error == pytest.approx((0.85 * 0.15 / 200) ** 0.5)
     lost = found.minus_validation(logs, 800, 1000)
-    assert lost.value == pytest.approx(0.25) and lost.is_rough
+    assert lost.value == pytest.approx(0.25)
 
 
 def test_a_pass_of_unknown_length_counts_as_a_whole():

@@ -48,39 +48,25 @@ def move_of(guard):
 
 
 @pytest.mark.backend
-def test_a_second_fit_goes_on_with_the_costs_of_the_first(data):
+def test_a_second_fit_with_the_same_guard_is_as_quiet_as_the_first(data):
     train, validation = data
     model, guard = network(), quiet_guard()
     model.fit(*train, validation_data=validation, epochs=8, callbacks=[guard], verbose=0)
-    cost = move_of(guard).cost
     model.evaluate(*validation, callbacks=[guard], verbose=0)
     model.compile(keras.optimizers.Adam(1e-3), "binary_crossentropy", metrics=["accuracy"])
     model.fit(*train, validation_data=validation, epochs=2, callbacks=[guard], verbose=0)
-    assert move_of(guard).cost == cost and not guard.report.shifted
+    assert abs(move_of(guard).cost) < 0.02 and not guard.report.shifted
 
 
-def test_the_costs_of_a_first_fit_do_not_excuse_other_validation_data(data):
+def test_what_no_operation_repairs_is_a_question(data):
     train, validation = data
     model, guard = network(), quiet_guard()
-    model.fit(*train, validation_data=validation, epochs=4, callbacks=[guard], verbose=0)
     wrong = validation[0].copy()
     wrong[:, :5] = -wrong[:, :5] + 0.5
     others = wrong, validation[1]
-    model.fit(*train, validation_data=others, epochs=1, callbacks=[guard], verbose=0)
+    model.fit(*train, validation_data=others, epochs=4, callbacks=[guard], verbose=0)
     found = move_of(guard)
-    assert found.cost is None and found.cost_interval[1] > 0.1 and "at most" in found.cost_words
-
-
-def test_the_costs_of_a_fit_on_other_training_data_are_not_taken_over(data):
-    """They would make a memorised difference look like a smaller cost than before."""
-    train, validation = data
-    other = -train[0] + 0.3, train[1]
-    model, guard = network(), sg.ShiftGuard(verbose=0, on_shift="ignore")
-    options = {"validation_data": validation, "callbacks": [guard], "verbose": 0}
-    model.fit(*other, **options)
-    model.fit(*train, epochs=8, verbose=0)
-    model.fit(*train, **options)
-    assert not guard.report.shifted
+    assert found.is_question and "cost unclear" in found.cost_words
 
 
 @pytest.mark.thorough
@@ -99,8 +85,7 @@ def test_a_trained_model_may_know_its_samples_by_heart(data, how):
         else:
             options |= {"initial_epoch": 6}
     model.fit(*train, **options)
-    found = move_of(guard)
-    assert found.harmless and found.cost is None and "at most" in found.cost_words
+    assert abs(move_of(guard).cost) < 0.02 and not guard.report.shifted
 
 
 @pytest.mark.thorough
@@ -119,7 +104,7 @@ def test_an_epoch_of_several_passes_is_no_first_visit(data):
     network().fit(
         Repeated(workers=0), validation_data=validation, epochs=2, callbacks=[guard], verbose=0
     )
-    assert guard._run.costs._repeats and not guard.report.shifted
+    assert not guard.report.shifted
 
 
 def test_a_task_that_cannot_be_learnt_well_is_quiet_to_the_end():
@@ -162,7 +147,8 @@ def test_a_model_that_memorises_rare_words_at_once():
     guard = quiet_guard()
     train, validation = texts(3000, 40, 160), texts(1000, 60, 190)
     model.fit(*train, batch_size=16, validation_data=validation, callbacks=[guard], verbose=0)
-    assert any(f.feature == "input/length" and f.harmless for f in guard.report.findings)
+    (found,) = (f for f in guard.report.findings if f.feature == "input/length")
+    assert found.is_question and "no repair is known" in found.cost_words
 
 
 def classes(rng, means, size):
@@ -298,34 +284,10 @@ def test_other_subjects_of_a_table_are_no_fault(seed):
         return guard.report
 
     quiet = fit(validation[0])  # a warning would be an error
-    assert not quiet.shifted and any(
-        "cost unclear: at most" in f.cost_words for f in quiet.findings
-    )
+    assert quiet.findings and not quiet.shifted
     moved = validation[0].copy()
     moved[:, :6] += 2 * moved[:, :6].std(axis=0)
     assert fit(moved, "ignore").shifted
-
-
-@pytest.mark.thorough
-def test_dropout_does_not_hide_a_cost():
-    """Dropout lowers Keras's training accuracy, so this accuracy refutes nothing."""
-    rng = np.random.default_rng(0)
-    means = 0.45 * rng.normal(size=(2, 30))
-    train, (x, y) = classes(rng, means, 4000), classes(rng, means, 1000)
-    wrong = np.where(rng.random(x.shape) < 0.35, x.mean(axis=0), x).astype("float32")
-    wrong[:, 0] += 2
-    layers = keras.layers
-    keras.utils.set_random_seed(0)
-    model = keras.Sequential(
-        [
-            *(keras.Input((30,)), layers.Dropout(0.5), layers.Dense(64, "relu")),
-            *(layers.Dropout(0.5), layers.Dense(1, "sigmoid")),
-        ]
-    )
-    model.compile(keras.optimizers.Adam(3e-3), "binary_crossentropy", metrics=["accuracy"])
-    guard = sg.ShiftGuard(verbose=0, on_shift="ignore")
-    model.fit(*train, validation_data=(wrong, y), callbacks=[guard], verbose=0)
-    assert guard.report.shifted and not guard._run.costs.is_unbiased
 
 
 @pytest.mark.thorough

@@ -312,7 +312,7 @@ def test_a_cost_decides(monitor, rng, low, kind, words):
 
 def test_a_small_estimate_whose_interval_exceeds_the_tolerance_is_to_be_looked_at(monitor, rng):
     compared(monitor, rng, classes=(2, 3))
-    cost = Cost(-0.006, (-0.139, 0.127), 241, is_rough=True)
+    cost = Cost(-0.006, (-0.139, 0.127), 241)
     monitor.price(*PAIR, dict.fromkeys(monitor.pairs[0].findings, cost), 0.01)
     assert not monitor.report().shifted
     summary = story(state_of(monitor))
@@ -354,7 +354,7 @@ def test_a_question_waits_for_augmentation_or_for_the_cost(monitor, rng):
 def test_whether_a_finding_matters_is_what_the_package_says(monitor, rng):
     compared(monitor, rng, shift=2)
     [one, *_] = monitor.report().findings
-    priced = one.with_cost(Cost(0.04, (0.02, 0.06), 500, is_rough=True), 0.01)
+    priced = one.with_cost(Cost(0.04, (0.02, 0.06), 500), 0.01)
     for changed in (
         one,
         replace(one, negligible=True),
@@ -363,7 +363,7 @@ def test_whether_a_finding_matters_is_what_the_package_says(monitor, rng):
         replace(one, is_question=True),
         replace(one, harmless=True),
         replace(priced, expected=True),
-        replace(priced, expected=True, is_rough=False),
+        one.with_cost(Cost(0.04, (-0.02, 0.1), 500), 0.01),
     ):
         assert matters(plain(changed.to_dict())) == changed.matters
 

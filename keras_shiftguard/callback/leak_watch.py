@@ -1,0 +1,76 @@
+"""`LeakWatch`: says once that samples of validation stand in training as well (a leak).
+
+The model learns such samples by heart, so its accuracy on validation is too high. No comparison
+shows it, because the streams are alike. Equal samples are found by hashes of the samples that the
+guard keeps. Augmented training samples are no longer equal, so behind augmentation no leak is seen.
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+
+import numpy as np
+
+from keras_shiftguard.callback.visits import hashes
+from keras_shiftguard.detection.sentences import percent
+from keras_shiftguard.statistics.stream import Stream
+
+# Natural copies (black images, rows of few categories) are as frequent within training as between
+# training and validation. More copies between the two are a leak if they are this many, and more
+# than natural copies by this many standard errors.
+MIN_COPIES, SIGMAS = 5, 4.0
+MIN_LEAKED = 0.01  # a smaller share of validation hardly moves its accuracy
+
+
+class LeakWatch:
+    """Looks for equal samples in training and validation."""
+
+    def __init__(self) -> None:
+        self.note = ""
+
+    def look(self, training: Stream, validation: Stream, num_training: int) -> str:
+        """Returns a sentence on a leak that is new; "" without one.
+
+        Args:
+            training: Training, with its kept samples.
+            validation: Validation, with its kept samples.
+            num_training: Number of samples of a pass over training.
+        """
+        if self.note:
+            return ""
+        there, here = hashes(training), hashes(validation)
+        leaked = leaked_share(there, here, num_training)
+        if leaked is None:
+            return ""
+        self.note = (
+            f"about {percent(leaked)} of the validation samples stand in training as well, so the "
+            "accuracy on validation is too high: split the data before samples are copied, and "
+            "keep each one in a single part"
+        )
+        return self.note
+
+
+def leaked_share(
+    training: Sequence[int], validation: Sequence[int], num_training: int
+) -> float | None:
+    """Returns the share of validation samples that stand in training; None if hardly any do.
+
+    >>> leaked_share(range(500), range(400, 800), 1000)  # half of training was kept
+    0.5
+
+    Args:
+        training: Hashes of the kept samples of training.
+        validation: Hashes of the kept samples of validation.
+        num_training: Number of samples of training.
+    """
+    if not training or not validation:
+        return None
+    known = Counter(training)
+    found = sum(each in known for each in validation)
+    natural = sum(number for number in known.values() if number > 1) / len(training)
+    expected = natural * len(validation)
+    kept = min(len(training) / max(num_training, 1), 1.0)
+    leaked = (found - expected) / (len(validation) * kept)
+    is_sure = found - expected > SIGMAS * np.sqrt(max(expected, 1.0))
+    if found < MIN_COPIES or not is_sure or leaked < MIN_LEAKED:
+        return None
+    return min(float(leaked), 1.0)

@@ -1,0 +1,378 @@
+"""`PromiseWatch`: measures, during a fit, what findings on validation cost, by experiments."""
+
+from collections.abc import Callable, Mapping, Sequence, Set
+from dataclasses import replace
+from typing import Any
+
+import keras
+import numpy as np
+
+from keras_shiftguard.callback.label_watch import LabelWatch
+from keras_shiftguard.callback.shift_watch import ShiftWatch
+from keras_shiftguard.callback.spending import Spending
+from keras_shiftguard.callback.subjects import Moved, belong_together, columns_moved
+from keras_shiftguard.callback.visits import (
+    are_redrawn,
+    are_unchanged,
+    contents,
+    is_trained,
+    repeats_samples,
+)
+from keras_shiftguard.detection.causes import pipeline_change
+from keras_shiftguard.detection.causes.explanation import Explanation
+from keras_shiftguard.detection.causes.same_samples import have_same_labels
+from keras_shiftguard.detection.cost import MIN_SAMPLES, Cost, cost_of_too_few
+from keras_shiftguard.detection.finding import Finding, source_of
+from keras_shiftguard.detection.monitor import Pair
+from keras_shiftguard.detection.sentences import misplaced
+from keras_shiftguard.detection.two_sample.frequencies import compare_frequencies
+from keras_shiftguard.errors import BadInputError, warn
+from keras_shiftguard.experiments.class_mix import cost_of_mix, has_learnt
+from keras_shiftguard.experiments.difference import PREDICTIONS, Difference, cost_of_difference
+from keras_shiftguard.experiments.labelled import Labelled, Predict, labelled, remembering
+from keras_shiftguard.experiments.step import cost_of_step
+from keras_shiftguard.instrument.inference import class_probabilities
+from keras_shiftguard.instrument.model_outputs import is_classifier
+from keras_shiftguard.instrument.undisturbed import undisturbed
+from keras_shiftguard.profiles import LabelSummary
+from keras_shiftguard.statistics.stream import Stream
+
+# With a smaller p-value, the kept samples count as having another class mix than their stream.
+MIN_P_OF_MIX = 1e-3
+FIRST_EPOCHS = 4  # the cost of new findings is measured after each of this many epochs
+
+
+class PromiseWatch:
+    """Measures the cost of the findings on validation, in accuracy, with the present weights.
+
+    Each measurement is an experiment on the validation samples that the guard keeps, at most 1024,
+    see `experiments.difference`. Measurements are made after the epoch of a new finding, then 1, 2,
+    3, 4, 8, 16, ... epochs later, and after the last epoch, because the cost can rise while the
+    model learns. If they take too long, fewer samples are used, or none, see `Spending`.
+
+    Args:
+        model: The model that is trained.
+        shift: The comparisons of the streams. Their findings get the costs.
+        sync: Function that copies the present weights to the model's variables.
+
+    Attributes:
+        was_trained: Whether the model was trained before this fit. The model may then know the
+            training samples by heart before the first epoch.
+        labels: Checks of the labels.
+    """
+
+    def __init__(self, model: keras.Model, shift: ShiftWatch, sync: Callable[[], None]) -> None:
+        self._model, self._shift, self._sync = model, shift, sync
+        # By the stream that validation is compared with: the features with a cost, and the epoch of
+        # their first measurement.
+        self._priced: dict[str, tuple[frozenset[str], int]] = {}
+        # The cause that the latest experiment found, by the other stream and the feature: what the
+        # samples look like, and the finding before it was explained by that (None after `restore`).
+        self._causes: dict[tuple[str, str], tuple[str, Finding | None]] = {}
+        self._noun = "images"  # what the samples are called
+        # The latest experiment on the kept samples, with its epoch.
+        self._latest: tuple[int, Difference] | None = None
+        # Families of operations of the latest two experiments: "" if nothing above the tolerance
+        # was won, None if there was no experiment.
+        self._family: str | None = None
+        self._before: str | None = None
+        self.was_trained = is_trained(model)
+        self.labels = LabelWatch(model, shift, sync)
+        # Whether training repeats samples, and whether samples belong together, by how far columns
+        # moved.
+        self._repeats: bool | None = None
+        self._together: dict[Moved, bool] = {}
+        # Hashes of the training samples that were kept at the first measurement, and the labels of
+        # that pass.
+        self._first_pass: tuple[Set[int], LabelSummary] | None = None
+        self._spending = Spending()
+        self._has_failed = False
+
+    def update(self, streams: Mapping[str, Stream], epoch: int, is_last: bool = False) -> None:
+        """Measures the costs that are due after an epoch.
+
+        Args:
+            streams: The streams with their kept samples.
+            epoch: The epoch, counted from 1.
+            is_last: Whether `epoch` is the last epoch of the fit.
+        """
+        if self._shift.tolerance is None or self._has_failed:
+            return
+        try:
+            for pair in self._shift.pairs:
+                if (pair.stream, pair.against) == ("validation", "train"):
+                    self._look_for_redrawn(streams["train"], pair.reference.labels)
+                    is_due = self.labels.is_due(pair, epoch) and self._can_run()
+                    is_due = is_due and (epoch == 1 or self._spending.allows())
+                    is_due = is_due and streams["validation"].has_samples
+                    if is_due and not self._may_be_memorised(pair, streams):
+                        with self._spending.measuring():
+                            self.labels.check(pair, streams, epoch)
+                if pair.stream == "validation" and pair.findings:
+                    with undisturbed(self._model), self._spending.measuring():
+                        self._update(pair, streams, epoch, is_last)
+        except Exception as error:  # the user's own `call` may raise anything
+            self._has_failed = True
+            warn(f"ShiftGuard could not measure what shifts cost ({error!r}).")
+
+    def state(self) -> dict[str, Any]:
+        """Returns the state for `restore`, as a tree for `profiles.storage`."""
+        return {
+            "priced": [[key, sorted(names), since] for key, (names, since) in self._priced.items()],
+            "causes": [[*key, how] for key, (how, _) in self._causes.items()],
+            "family": self._family,
+            "noun": self._noun,
+            **self.labels.state(),
+            "was_trained": self.was_trained,
+            "repeats": self._repeats,
+            "together": dict(self._together),
+        }
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Restores the state that `state()` returned; what it lacks stays as it is."""
+        self._priced = {key: (frozenset(names), int(n)) for key, names, n in state["priced"]}
+        causes = state.get("causes", ())
+        self._causes = {(str(a), str(b)): (str(how), None) for a, b, how in causes}
+        self._family, self._noun = state.get("family"), str(state.get("noun", self._noun))
+        self.labels.restore(state)
+        # A resumed fit loads a model that was trained in this fit, which is not meant here.
+        self.was_trained = bool(state.get("was_trained", self.was_trained))
+        self._repeats = state.get("repeats")
+        self._together = dict(state.get("together", {}))
+
+    def _update(self, pair: Pair, streams: Mapping[str, Stream], epoch: int, is_last: bool) -> None:
+        self._explain(pair)
+        self.labels.call_mixtures(pair)
+        self.labels.call_relabelled(pair)
+        if not self._is_due(pair, epoch, is_last) or not self._can_run():
+            return
+        # If the streams are corrected in different ways, the correction of each stream is applied
+        # to its samples before the measurement, and no preprocessing step is undone.
+        apart = _correction(streams["train"]) != _correction(streams["validation"])
+        current = labelled(streams["validation"], corrected=apart)
+        if current is None or not _represents(current.labels, pair.current.labels):
+            return  # only the first samples of a sorted pass were kept so far
+        self._sync()
+        self._remember_priced(pair, epoch, len(current.labels))
+        training = labelled(streams["train"], corrected=apart)
+        predict = self._predict(streams["validation"], apart, [current, training])
+        seen_once = self._shift.training.is_first_visit
+        if seen_once and pair.against == "train" and not apart:
+            if not self._may_be_memorised(pair, streams):
+                self.labels.check_mixtures(pair, training, predict)
+        ((name, kept),) = streams["validation"].buffers.items()
+        self._noun = "samples" if kept.spec.layout == "features" else "images"
+        costs: dict[str, Cost | None] = {}
+        features = self._features(pair, source_of(name))
+        if features:
+            found = self._difference(predict, current, training, kept.spec, epoch, is_last)
+            if found is not None:
+                costs |= dict.fromkeys(features, found.cost)
+                self._name(pair, found, features)
+        step = None if apart else _step(pair, name)
+        if step is not None:
+            channels_first = kept.spec.layout == "channels_first"
+            costs[source_of(name)] = cost_of_step(predict, current, step, channels_first)
+        costs |= self._costs_of_labels(pair, streams, predict, current, is_last)
+        share = min(pair.current.distinct_share, pair.reference.distinct_share)
+        found_costs = {key: cost and cost.of_dependent(share) for key, cost in costs.items()}
+        self._shift.price(pair.stream, pair.against, found_costs)
+
+    def _is_due(self, pair: Pair, epoch: int, is_last: bool) -> bool:
+        priced, since = self._priced.get(pair.against, (None, epoch))
+        age = epoch - since
+        is_due = age < FIRST_EPOCHS or not age & (age - 1)
+        is_new = priced != frozenset(pair.findings)
+        return is_new or is_last or (is_due and self._spending.allows())
+
+    def _remember_priced(self, pair: Pair, epoch: int, num_samples: int) -> None:
+        """Remembers that the present findings of a pair have costs, and since when."""
+        features = frozenset(pair.findings)
+        priced, since = self._priced.get(pair.against, (None, epoch))
+        # If no samples were kept, because validation changed, the next measurement begins anew.
+        measured = features if num_samples else frozenset()
+        self._priced[pair.against] = measured, epoch if priced != features else since
+
+    def _predict(self, stream: Stream, apart: bool, known: Sequence[Labelled | None]) -> Predict:
+        """Returns a function from samples to class probabilities, with the present weights."""
+        ((name, _),) = stream.buffers.items()
+
+        def predict(x: np.ndarray) -> np.ndarray:
+            fed = x if apart else stream.corrected(name, x)
+            with self._spending.running(len(x)):
+                return class_probabilities(self._model, name, (fed,))
+
+        return remembering(predict, [each.images for each in known if each is not None])
+
+    def _features(self, pair: Pair, source: str) -> list[str]:
+        """Returns the features of the findings on the samples of an input themselves."""
+        return [
+            f.feature
+            for f in pair.findings.values()
+            if f.family == "concept"
+            or (pair.against, f.feature) in self._causes
+            or (f.kind == "covariate" and f"{f.feature}/".startswith(f"{source}/"))
+        ]
+
+    def _difference(
+        self,
+        predict: Predict,
+        current: Labelled,
+        training: Labelled | None,
+        spec: Any,
+        epoch: int,
+        is_last: bool,
+    ) -> Difference | None:
+        """Returns what the difference of the samples costs; None if there is no time to measure.
+
+        All pairs have the same result, because the experiment changes only samples of validation.
+        """
+        if self._latest is None or self._latest[0] != epoch:  # else training has ended early
+            predict(current.images[:MIN_SAMPLES])  # so that the time of a prediction is known
+            number = self._spending.affordable(len(current.labels), PREDICTIONS)
+            if number < MIN_SAMPLES <= len(current.labels):
+                if not is_last or self._latest is not None:
+                    return None  # an earlier cost stays as it is
+                number = MIN_SAMPLES
+            if number < len(current.labels):
+                current, training = current.first(number), training and training.first(number)
+            found = cost_of_difference(
+                predict,
+                current,
+                training,
+                spec,
+                float(self._shift.tolerance or 0.0),
+                seed=epoch,
+                may_be_augmented=not self._shift.training.is_unaugmented,
+            )
+            self._before, self._latest = self._family, (epoch, found)
+            is_costly = found.cost.value > (self._shift.tolerance or 0.0)
+            self._family = found.family if is_costly else ""
+        return self._seen_twice(self._latest[1], is_last)
+
+    def _seen_twice(self, found: Difference, is_last: bool) -> Difference:
+        """Returns an experiment, with a cost that is new unless the one before agrees.
+
+        The samples that count an operation have not chosen it, and neither should the weights: a
+        model that has learned little does better on changed samples for an epoch, and not in the
+        next one. In the only measurement of a fit, no other weights can disagree.
+        """
+        is_only_one = self._before is None and is_last
+        agrees = is_only_one or self._before == found.family
+        return replace(found, cost=replace(found.cost, is_new=not agrees))
+
+    def _name(self, pair: Pair, found: Difference, features: Sequence[str]) -> None:
+        """Explains the finding with the largest effect by a cause; takes back earlier ones."""
+        for key in [key for key in self._causes if key[0] == pair.against]:
+            _, original = self._causes.pop(key)
+            if original is not None and key[1] in pair.findings:
+                self._shift.replace(original)
+        if found.how and found.cost.is_alarm(self._shift.tolerance or 0.0):
+            first = max(features, key=lambda name: abs(pair.findings[name].effect_size))
+            self._causes[pair.against, first] = found.how, None
+            self._explain(pair)
+
+    def _explain(self, pair: Pair) -> None:
+        """Explains the findings of a pair by the causes that the latest experiment found."""
+        for finding in list(pair.findings.values()):
+            key = pair.against, finding.feature
+            how, _ = self._causes.get(key, ("", None))
+            text = misplaced(how, finding.stream, finding.against, self._noun)
+            if how and finding.explanation != text:
+                self._causes[key] = how, finding
+                family = "geometry" if self._noun == "images" else "other"
+                named = replace(finding, kind="covariate", family=family, explanation=text)
+                self._shift.replace(named)
+
+    def _costs_of_labels(
+        self,
+        pair: Pair,
+        streams: Mapping[str, Stream],
+        predict: Predict,
+        current: Labelled,
+        is_last: bool,
+    ) -> dict[str, Cost | None]:
+        """Returns the cost of the finding on the class mix, by feature; empty without a finding."""
+        found = pair.findings.get("labels")
+        if found is None:
+            return {}
+        if found.kind != "label":
+            # The labels are wrong, which may have a cost of its own; the class mix has none.
+            none = Cost(0.0, (0.0, 0.0), len(current.labels))
+            return {"labels": none if self.labels.explains_mix(pair) else None}
+        if len(current.labels) < MIN_SAMPLES:
+            return {"labels": cost_of_too_few(len(current.labels))}
+        counts = pair.reference.labels.counts, pair.current.labels.counts
+        right = predict(current.images).argmax(axis=1) == current.labels
+        mix = cost_of_mix(right, current.labels, *counts)
+        if mix is None:
+            return {"labels": None}
+        may_be_subjects = pair.against == "train"
+        may_be_subjects &= columns_moved(pair.findings.values()) != "far"
+        by_chance = may_be_subjects and self._belong_together(streams, "little")
+        if by_chance or not has_learnt(right, current.labels):
+            # The classes of a few subjects differ by chance, and so do the predictions of a model
+            # that has learned little.
+            low, high = mix.interval
+            mix = replace(mix, interval=(min(low, 0.0), high))
+        return {"labels": mix}
+
+    def _look_for_redrawn(self, stream: Stream, labels: LabelSummary) -> None:
+        """Looks for augmentation in the kept samples of training, until it is known for sure."""
+        passes = self._shift.training
+        if passes.was_redrawn or passes.was_unchanged:
+            return
+        now = contents(stream)
+        if self._first_pass is None:
+            self._first_pass = now, labels
+        before, first_labels = self._first_pass
+        is_first = before is now
+        if is_first or not have_same_labels(first_labels, labels):
+            return
+        if self._shift.distinct_samples is None:
+            if are_redrawn(before, now, labels.num_samples):
+                passes.call_redrawn()
+            elif are_unchanged(before, now, labels.num_samples):
+                passes.call_unchanged()
+
+    def _may_be_memorised(self, pair: Pair, streams: Mapping[str, Stream]) -> bool:
+        """Whether the model may have seen the training samples before their first epoch ended."""
+        if self._repeats is None:
+            self._repeats = repeats_samples(streams["train"], streams["validation"])
+        moved = columns_moved(pair.findings.values())
+        return self.was_trained or self._repeats or self._belong_together(streams, moved)
+
+    def _belong_together(self, streams: Mapping[str, Stream], moved: Moved) -> bool:
+        if moved not in self._together:
+            self._together[moved] = belong_together(streams["train"], streams["validation"], moved)
+        return self._together[moved]
+
+    def _can_run(self) -> bool:
+        inputs = getattr(self._model, "inputs", None)
+        if inputs is not None and len(inputs) != 1:
+            return False
+        try:
+            return is_classifier(self._model)
+        except BadInputError:  # the shape of the outputs is unknown, or not (samples, classes)
+            return False
+
+
+def _represents(ids: np.ndarray, labels: LabelSummary) -> bool:
+    """Whether samples with these class ids have the class mix of the whole stream."""
+    if not labels.are_classes:
+        return True
+    counts = np.bincount(ids % len(labels.counts), minlength=len(labels.counts))
+    return compare_frequencies(counts, labels.counts).p_value > MIN_P_OF_MIX
+
+
+def _correction(stream: Stream) -> object:
+    """Returns the corrections of a stream, in a form that can be compared with another stream's."""
+    return {name: correction.key for name, correction in stream.corrections.items()}
+
+
+def _step(pair: Pair, name: str) -> Explanation | None:
+    """Returns the preprocessing step that explains the finding on an input; None without one."""
+    found = pair.findings.get(source_of(name))
+    if found is None or found.kind != "preprocessing":
+        return None
+    return pipeline_change.explain(pair.reference.inputs[name], pair.current.inputs[name])
