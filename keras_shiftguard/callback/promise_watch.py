@@ -173,7 +173,7 @@ class PromiseWatch:
         if step is not None:
             channels_first = kept.spec.layout == "channels_first"
             costs[source_of(name)] = cost_of_step(predict, current, step, channels_first)
-        costs |= self._costs_of_labels(pair, streams, predict, current, is_last)
+        costs |= self._costs_of_labels(pair, streams, predict, current)
         share = min(pair.current.distinct_share, pair.reference.distinct_share)
         found_costs = {key: cost and cost.of_dependent(share) for key, cost in costs.items()}
         self._shift.price(pair.stream, pair.against, found_costs)
@@ -228,10 +228,11 @@ class PromiseWatch:
         All pairs have the same result, because the experiment changes only samples of validation.
         """
         if self._latest is None or self._latest[0] != epoch:  # else training has ended early
-            predict(current.images[:MIN_SAMPLES])  # so that the time of a prediction is known
+            if self._latest is None:  # so that the time of a prediction is known
+                predict(current.images[:MIN_SAMPLES])
             number = self._spending.affordable(len(current.labels), PREDICTIONS)
             if number < MIN_SAMPLES <= len(current.labels):
-                if not is_last or self._latest is not None:
+                if not is_last or self._family is not None:
                     return None  # an earlier cost stays as it is
                 number = MIN_SAMPLES
             if number < len(current.labels):
@@ -290,7 +291,6 @@ class PromiseWatch:
         streams: Mapping[str, Stream],
         predict: Predict,
         current: Labelled,
-        is_last: bool,
     ) -> dict[str, Cost | None]:
         """Returns the cost of the finding on the class mix, by feature; empty without a finding."""
         found = pair.findings.get("labels")
