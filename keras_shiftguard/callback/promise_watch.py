@@ -67,8 +67,9 @@ class PromiseWatch:
         # their first measurement.
         self._priced: dict[str, tuple[frozenset[str], int]] = {}
         # The cause that the latest experiment found, by the other stream and the feature: what the
-        # samples look like, and the finding before it was explained by that (None after `restore`).
-        self._causes: dict[tuple[str, str], tuple[str, Finding | None]] = {}
+        # samples look like, the family that the finding gets, and the finding before it was
+        # explained by that (None after `restore`).
+        self._causes: dict[tuple[str, str], tuple[str, str, Finding | None]] = {}
         self._noun = "images"  # what the samples are called
         # The latest experiment on the kept samples, with its epoch.
         self._latest: tuple[int, Difference] | None = None
@@ -119,7 +120,7 @@ class PromiseWatch:
         """Returns the state for `restore`, as a tree for `profiles.storage`."""
         return {
             "priced": [[key, sorted(names), since] for key, (names, since) in self._priced.items()],
-            "causes": [[*key, how] for key, (how, _) in self._causes.items()],
+            "causes": [[*key, how, family] for key, (how, family, _) in self._causes.items()],
             "family": self._family,
             "noun": self._noun,
             **self.labels.state(),
@@ -132,7 +133,7 @@ class PromiseWatch:
         """Restores the state that `state()` returned; what it lacks stays as it is."""
         self._priced = {key: (frozenset(names), int(n)) for key, names, n in state["priced"]}
         causes = state.get("causes", ())
-        self._causes = {(str(a), str(b)): (str(how), None) for a, b, how in causes}
+        self._causes = {(str(a), str(b)): (str(h), str(family), None) for a, b, h, family in causes}
         self._family, self._noun = state.get("family"), str(state.get("noun", self._noun))
         self.labels.restore(state)
         # A resumed fit loads a model that was trained in this fit, which is not meant here.
@@ -265,23 +266,23 @@ class PromiseWatch:
     def _name(self, pair: Pair, found: Difference, features: Sequence[str]) -> None:
         """Explains the finding with the largest effect by a cause; takes back earlier ones."""
         for key in [key for key in self._causes if key[0] == pair.against]:
-            _, original = self._causes.pop(key)
+            *_, original = self._causes.pop(key)
             if original is not None and key[1] in pair.findings:
                 self._shift.replace(original)
         if found.how and found.cost.is_alarm(self._shift.tolerance or 0.0):
             first = max(features, key=lambda name: abs(pair.findings[name].effect_size))
-            self._causes[pair.against, first] = found.how, None
+            family = "geometry" if found.family in ("geometry", "cover") else "other"
+            self._causes[pair.against, first] = found.how, family, None
             self._explain(pair)
 
     def _explain(self, pair: Pair) -> None:
         """Explains the findings of a pair by the causes that the latest experiment found."""
         for finding in list(pair.findings.values()):
             key = pair.against, finding.feature
-            how, _ = self._causes.get(key, ("", None))
+            how, family, _ = self._causes.get(key, ("", "", None))
             text = misplaced(how, finding.stream, finding.against, self._noun)
             if how and finding.explanation != text:
-                self._causes[key] = how, finding
-                family = "geometry" if self._noun == "images" else "other"
+                self._causes[key] = how, family, finding
                 named = replace(finding, kind="covariate", family=family, explanation=text)
                 self._shift.replace(named)
 
