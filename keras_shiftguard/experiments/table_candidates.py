@@ -18,10 +18,11 @@ MAX_EXCHANGES = 20  # exchanges of two columns that are tried, those that fit be
 # A factor between two deviations is that of a named unit if it is as near as this; sampling moves
 # the factor of some hundred rows by a few percent.
 NEAR = 0.15
-# An exchange must bring the moments nearer by so much, in squared standard deviations. For some
-# hundred rows, sampling alone moves them by less. Otherwise, columns that the model should not use
-# are exchanged with others, which may help as well, and would be called exchanged.
-MIN_NEARER = 0.05
+# An exchange must bring the moments nearer by so much, in squared standard deviations, and take away
+# this share of what differs in the two columns: exchanged back, columns hardly differ. Otherwise a
+# column that is wrong in another way is exchanged with one that the model does not use, which helps
+# as well, and both would be called exchanged.
+MIN_NEARER, MIN_REMOVED = 0.05, 0.5
 TINY = 1e-6
 
 
@@ -109,6 +110,8 @@ def _exchanges(here: Moments, there: Moments) -> list[tuple[int, int]]:
     own = np.diag(distance)
     gain = own[:, None] + own[None] - distance - distance.T
     pairs = [(int(i), int(j)) for i, j in zip(*np.triu_indices(number, 1), strict=True)]
-    pairs = [pair for pair in pairs if gain[pair] > MIN_NEARER]
+    pairs = [
+        (i, j) for i, j in pairs if gain[i, j] > max(MIN_NEARER, MIN_REMOVED * (own[i] + own[j]))
+    ]
     pairs.sort(key=lambda pair: -gain[pair])
     return pairs[:MAX_EXCHANGES]

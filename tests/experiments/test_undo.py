@@ -8,7 +8,7 @@ from sklearn.datasets import load_breast_cancer, load_digits
 
 from keras_shiftguard.experiments.candidates import image_candidates
 from keras_shiftguard.experiments.judge import Accuracy, Loss
-from keras_shiftguard.experiments.table_candidates import table_candidates
+from keras_shiftguard.experiments.table_candidates import _exchanges, _moments, table_candidates
 from keras_shiftguard.experiments.undo import undo
 from keras_shiftguard.operations.scale import Scale
 
@@ -144,3 +144,16 @@ def test_a_loss_is_promised_as_a_share_of_its_value():
     candidates = table_candidates(celsius, x)
     promise = undo(lambda x: x @ np.array([1.0, 2.0, 3.0]), celsius, target, candidates, squared)
     assert promise.is_alarm(TOLERANCE) and promise.metric == "mse" and promise.gain > 0.99
+
+
+def test_a_column_with_another_sign_is_not_called_exchanged():
+    """Any column that the model does not use would be better in its place."""
+    rng = np.random.default_rng(0)
+    for _ in range(20):
+        training, x = rng.normal(size=(1500, 30)), rng.normal(size=(1000, 30))
+        x[:, :5] = 0.5 - x[:, :5]
+        assert not _exchanges(_moments(x), _moments(training))
+        moved = training + np.linspace(-3, 3, 30)
+        exchanged = moved[:1000].copy()
+        exchanged[:, [4, 9]] = exchanged[:, [9, 4]]
+        assert _exchanges(_moments(exchanged), _moments(moved))[0] == (4, 9)
