@@ -18,10 +18,10 @@ MAX_EXCHANGES = 20  # exchanges of two columns that are tried, those that fit be
 # A factor between two deviations is that of a named unit if it is as near as this; sampling moves
 # the factor of some hundred rows by a few percent.
 NEAR = 0.15
-# An exchange must bring the moments nearer by so much, in squared standard deviations, and take away
-# this share of what differs in the two columns: exchanged back, columns hardly differ. Otherwise a
-# column that is wrong in another way is exchanged with one that the model does not use, which helps
-# as well, and both would be called exchanged.
+# An exchange must bring the moments nearer by so much, in squared standard deviations, and take
+# away this share of what differs in the two columns: exchanged back, columns hardly differ.
+# Otherwise a column that is wrong in another way is exchanged with one that the model does not use,
+# which helps as well, and both would be called exchanged.
 MIN_NEARER, MIN_REMOVED = 0.05, 0.5
 TINY = 1e-6
 
