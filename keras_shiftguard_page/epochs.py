@@ -14,7 +14,7 @@ from keras_shiftguard_page.charts import Lines, lines
 from keras_shiftguard_page.content import Section
 from keras_shiftguard_page.heatmap import Heat, HeatRow, cells
 from keras_shiftguard_page.shift import is_cost_unclear
-from keras_shiftguard_page.words import points, stream
+from keras_shiftguard_page.words import cost, is_accuracy, stream
 from tensorboard_plugin_shiftguard.metadata import FIRST_EPOCH
 from tensorboard_plugin_shiftguard.story_parts import TOLERANCE
 from tensorboard_plugin_shiftguard.words import CAUSES, count_inputs, described
@@ -103,7 +103,9 @@ def _causes(
         ends = [finding.get("until") for finding in found]
         over = [end for end in ends if end is not None]
         costs = [finding["cost"] for finding in found if finding["cost"] is not None]
-        figure = f"{points(max(0.0, *costs))} points lost" if costs else ""
+        metric = next((f.get("metric") for f in found if f["cost"] is not None), None)
+        lost = " lost" if is_accuracy(metric) else ""
+        figure = f"{cost(max(0.0, *costs), metric)}{lost}" if costs else ""
         figure = "cost unclear" if state == "unclear" else figure
         if len(over) == len(ends):
             figure = f"until epoch {max(over)}"

@@ -8,7 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple
 
-from keras_shiftguard_page.words import number, points
+from keras_shiftguard_page.words import cost as amount
+from keras_shiftguard_page.words import is_accuracy, number
 from tensorboard_plugin_shiftguard.metadata import ALARM, EXPECTED, REPORTED
 from tensorboard_plugin_shiftguard.story_parts import TOLERANCE
 from tensorboard_plugin_shiftguard.story_shift import most_lost
@@ -91,6 +92,8 @@ Member = tuple[Mapping[str, Any], Mapping[str, Any]]  # a feature's numbers, and
 def cells(numbers: list[int], members: list[Member], tolerance: float) -> list[Cell]:
     """Returns the cells of a cause; each shows the strongest difference in its epochs."""
     step = -(-len(numbers) // MAX_CELLS)
+    priced = [finding for _, finding in members if finding["cost"] is not None]
+    metric = priced[0].get("metric") if priced else None
     found = []
     for start in range(0, len(numbers), step):
         chosen = range(start, min(start + step, len(numbers)))
@@ -101,7 +104,7 @@ def cells(numbers: list[int], members: list[Member], tolerance: float) -> list[C
             if (state := _state(each, finding, numbers[i], i, tolerance)) is not None
         ]
         strongest = max(states, key=lambda state: state[:3], default=None)
-        found.append(_cell(numbers[start], strongest))
+        found.append(_cell(numbers[start], strongest, metric))
     return found
 
 
@@ -143,12 +146,13 @@ def _known(
     return REPORTED + kinds, finding["cost"]
 
 
-def _cell(epoch: int, state: State | None) -> Cell:
+def _cell(epoch: int, state: State | None, metric: str | None) -> Cell:
     if state is None:
         return Cell("none", f"epoch {epoch}: not measured")
     level, _, effect, cost = state
     size = f"; effect size {number(effect)}"
-    lost = "" if cost is None else f"costs {points(cost)} points of accuracy"
+    of = " of accuracy" if is_accuracy(metric) else ""
+    lost = "" if cost is None else f"costs {amount(cost, metric)}{of}"
     if level == NOTHING:
         return Cell("quiet", f"epoch {epoch}: nothing found")
     if level == FOUND and cost is not None:

@@ -5,7 +5,9 @@ from typing import Any
 
 from keras_shiftguard_page.content import ACT, FINE, LOOK, Band, Fact, Part, Section, table
 from keras_shiftguard_page.words import (
+    cost,
     interval,
+    is_accuracy,
     number,
     p_value,
     points,
@@ -80,8 +82,11 @@ def _alarm(
     facts = []
     estimate = estimated_cost((adapted or {}).get("worth") or {})
     if worst["cost"] is not None:
-        lost = f"of accuracy, {interval(worst['cost_interval'])}"
-        facts.append(Fact(f"{points(worst['cost'])} points lost", lost))
+        metric = worst.get("metric")
+        what = "of accuracy" if is_accuracy(metric) else metric
+        lost = " lost" if is_accuracy(metric) else ""
+        note = f"{what}, {interval(worst['cost_interval'])}"
+        facts.append(Fact(f"{cost(worst['cost'], metric)}{lost}", note))
     elif estimate and worst["stream"] == "target":
         facts.append(Fact(*estimate))
     else:
@@ -154,7 +159,9 @@ def _unclear(finding: Mapping[str, Any]) -> Fact:
         return Fact("cost unclear", "too few samples to measure it")
     low, high = finding["cost_interval"]
     least = points(low) if low > 0 else "0"
-    return Fact("cost unclear", f"between {least} and {points(high)} points of accuracy")
+    metric = finding.get("metric")
+    of = " of accuracy" if is_accuracy(metric) else ""
+    return Fact("cost unclear", f"between {least} and {cost(high, metric)}{of}")
 
 
 def _advice(
@@ -196,15 +203,17 @@ def _name(name: str) -> str:
 
 
 def _row(finding: Mapping[str, Any]) -> tuple[str, ...]:
-    cost = points(finding["cost"])
-    if cost and finding["cost_interval"]:
-        cost += f" ({interval(finding['cost_interval'])})"
+    lost = points(finding["cost"])
+    if lost and not is_accuracy(finding.get("metric")):
+        lost += " %"
+    if lost and finding["cost_interval"]:
+        lost += f" ({interval(finding['cost_interval'])})"
     size = f"{number(finding['effect_size'])} ({interval(finding['interval'], number)})"
     epochs = "" if finding["since"] is None else f"since {finding['since']}"
     if finding["until"] is not None:
         epochs = f"{finding['since']} to {finding['until']}"
     text = sentence(explained(finding))
-    return text, finding["family"], epochs, cost, size, p_value(finding["p_value"]), _why(finding)
+    return text, finding["family"], epochs, lost, size, p_value(finding["p_value"]), _why(finding)
 
 
 def _why(finding: Mapping[str, Any]) -> str:

@@ -28,6 +28,18 @@ def percent(share: Any) -> str:
     return "" if share is None else f"{points(share)} %"
 
 
+def cost(share: Any, metric: str | None) -> str:
+    """Formats a cost with its unit: "6.1 points", or "30.0 % of the loss"; "" for None."""
+    if share is None:
+        return ""
+    return f"{points(share)} {'points' if is_accuracy(metric) else '% of the loss'}"
+
+
+def is_accuracy(metric: str | None) -> bool:
+    """Whether a cost is in accuracy: logs of older versions have no name of a metric."""
+    return metric in (None, "", "accuracy")
+
+
 def interval(ends: Sequence[Any] | None, form: Any = points) -> str:
     """Formats an interval: "4.4 to 7.9"; "" for None."""
     return "" if not ends else RANGE.join(form(end) for end in ends)

@@ -89,6 +89,7 @@ _FINDING = record(
     cost=number,
     cost_interval=vector(2),
     cost_words=sentence,
+    metric=name,
     harmless=flag,
     is_question=flag,
     is_rough=flag,

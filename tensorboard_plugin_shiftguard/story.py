@@ -123,6 +123,7 @@ def _nothing(state: Mapping[str, Any], report: Mapping[str, Any] | None) -> dict
             cost=worst["cost"],
             cost_interval=worst["cost_interval"],
             cost_words="within tolerance",
+            metric=worst["metric"] or "accuracy",
             why=[told(f) for f in harmless[:3] if f["explanation"]],
         )
     streams = (report or {}).get("num_samples") or {}

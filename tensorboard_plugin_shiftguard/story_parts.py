@@ -43,6 +43,7 @@ def new_story(kind: str, **parts: Any) -> dict[str, Any]:
         "cost": None,
         "cost_interval": None,
         "cost_words": None,
+        "metric": "accuracy",
         "about": None,
         "pair": None,
         "why": [],

@@ -29,6 +29,7 @@ def shift(alarms: list[Mapping[str, Any]], state: Mapping[str, Any]) -> dict[str
         "cost": lead["cost"],
         "cost_interval": lead["cost_interval"],
         "cost_words": "unclear" if is_unclear else None,
+        "metric": lead["metric"] or "accuracy",
         "about": [lead["kind"], lead["family"]],
         "pair": f"{pair[0]}/{pair[1]}",
     }
@@ -65,6 +66,7 @@ def past_shift(alarms: list[Mapping[str, Any]]) -> dict[str, Any]:
         cost=lead["cost"],
         cost_interval=lead["cost_interval"],
         cost_words="in those epochs",
+        metric=lead["metric"] or "accuracy",
         about=[lead["kind"], lead["family"]],
         pair=f"{pair[0]}/{pair[1]}",
         why=[told(f) for f in same[:3] if f["explanation"]],

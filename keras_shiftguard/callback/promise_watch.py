@@ -1,7 +1,7 @@
 """`PromiseWatch`: measures, during a fit, what findings on validation cost, by experiments."""
 
 from collections.abc import Callable, Mapping, Sequence, Set
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import keras
@@ -27,19 +27,45 @@ from keras_shiftguard.detection.monitor import Pair
 from keras_shiftguard.detection.sentences import misplaced
 from keras_shiftguard.detection.two_sample.frequencies import compare_frequencies
 from keras_shiftguard.errors import BadInputError, warn
-from keras_shiftguard.experiments.class_mix import cost_of_mix, has_learnt
-from keras_shiftguard.experiments.difference import PREDICTIONS, Difference, cost_of_difference
+from keras_shiftguard.experiments.class_mix import cost_of_mix, cost_of_target_mix, has_learnt
+from keras_shiftguard.experiments.difference import (
+    ACCURACY,
+    PREDICTIONS,
+    Difference,
+    cost_of_difference,
+)
+from keras_shiftguard.experiments.judge import Judge, Loss
 from keras_shiftguard.experiments.labelled import Labelled, Predict, labelled, remembering
+from keras_shiftguard.experiments.masks import ALIGNMENT
 from keras_shiftguard.experiments.step import cost_of_step
-from keras_shiftguard.instrument.inference import class_probabilities
+from keras_shiftguard.instrument.inference import class_probabilities, sample_losses
 from keras_shiftguard.instrument.model_outputs import is_classifier
+from keras_shiftguard.instrument.sample_losses import SampleLosses
 from keras_shiftguard.instrument.undisturbed import undisturbed
 from keras_shiftguard.profiles import LabelSummary
+from keras_shiftguard.statistics.rows import Rows
 from keras_shiftguard.statistics.stream import Stream
 
 # With a smaller p-value, the kept samples count as having another class mix than their stream.
 MIN_P_OF_MIX = 1e-3
 FIRST_EPOCHS = 4  # the cost of new findings is measured after each of this many epochs
+
+
+@dataclass(frozen=True)
+class _Cause:
+    """A cause of a difference, as an experiment found it.
+
+    Args:
+        how: What the samples look like, such as `"mirrored left to right"`.
+        family: The family that the finding gets.
+        noun: What the samples are called.
+        original: The finding before it was explained by that; None after `restore`.
+    """
+
+    how: str
+    family: str
+    noun: str = "images"
+    original: Finding | None = None
 
 
 class PromiseWatch:
@@ -66,17 +92,13 @@ class PromiseWatch:
         # By the stream that validation is compared with: the features with a cost, and the epoch of
         # their first measurement.
         self._priced: dict[str, tuple[frozenset[str], int]] = {}
-        # The cause that the latest experiment found, by the other stream and the feature: what the
-        # samples look like, the family that the finding gets, and the finding before it was
-        # explained by that (None after `restore`).
-        self._causes: dict[tuple[str, str], tuple[str, str, Finding | None]] = {}
-        self._noun = "images"  # what the samples are called
-        # The latest experiment on the kept samples, with its epoch.
-        self._latest: tuple[int, Difference] | None = None
-        # Families of operations of the latest two experiments: "" if nothing above the tolerance
-        # was won, None if there was no experiment.
-        self._family: str | None = None
-        self._before: str | None = None
+        # The causes that the latest experiments found, by the other stream and the feature.
+        self._causes: dict[tuple[str, str], _Cause] = {}
+        # By input: the latest experiment on the kept samples with its epoch, and the families of
+        # operations of the latest two: "" if nothing above the tolerance was won.
+        self._latest: dict[str, tuple[int, Difference]] = {}
+        self._families: dict[str, tuple[str, ...]] = {}
+        self._has_no_judge = False  # whether no loss of single samples is known
         self.was_trained = is_trained(model)
         self.labels = LabelWatch(model, shift, sync)
         # Whether training repeats samples, and whether samples belong together, by how far columns
@@ -103,7 +125,7 @@ class PromiseWatch:
             for pair in self._shift.pairs:
                 if (pair.stream, pair.against) == ("validation", "train"):
                     self._look_for_redrawn(streams["train"], pair.reference.labels)
-                    is_due = self.labels.is_due(pair, epoch) and self._can_run()
+                    is_due = self.labels.is_due(pair, epoch) and self._can_check_labels()
                     is_due = is_due and (epoch == 1 or self._spending.allows())
                     is_due = is_due and streams["validation"].has_samples
                     if is_due and not self._may_be_memorised(pair, streams):
@@ -120,9 +142,10 @@ class PromiseWatch:
         """Returns the state for `restore`, as a tree for `profiles.storage`."""
         return {
             "priced": [[key, sorted(names), since] for key, (names, since) in self._priced.items()],
-            "causes": [[*key, how, family] for key, (how, family, _) in self._causes.items()],
-            "family": self._family,
-            "noun": self._noun,
+            "causes": [
+                [*key, cause.how, cause.family, cause.noun] for key, cause in self._causes.items()
+            ],
+            "families": {name: list(found) for name, found in self._families.items()},
             **self.labels.state(),
             "was_trained": self.was_trained,
             "repeats": self._repeats,
@@ -132,9 +155,12 @@ class PromiseWatch:
     def restore(self, state: Mapping[str, Any]) -> None:
         """Restores the state that `state()` returned; what it lacks stays as it is."""
         self._priced = {key: (frozenset(names), int(n)) for key, names, n in state["priced"]}
-        causes = state.get("causes", ())
-        self._causes = {(str(a), str(b)): (str(h), str(family), None) for a, b, h, family in causes}
-        self._family, self._noun = state.get("family"), str(state.get("noun", self._noun))
+        self._causes = {
+            (str(against), str(feature)): _Cause(str(how), str(family), str(noun))
+            for against, feature, how, family, noun in state.get("causes", ())
+        }
+        families = state.get("families", {})
+        self._families = {name: tuple(map(str, found)) for name, found in families.items()}
         self.labels.restore(state)
         # A resumed fit loads a model that was trained in this fit, which is not meant here.
         self.was_trained = bool(state.get("was_trained", self.was_trained))
@@ -145,36 +171,57 @@ class PromiseWatch:
         self._explain(pair)
         self.labels.call_mixtures(pair)
         self.labels.call_relabelled(pair)
-        if not self._is_due(pair, epoch, is_last) or not self._can_run():
+        if not self._is_due(pair, epoch, is_last):
             return
         # If the streams are corrected in different ways, the correction of each stream is applied
         # to its samples before the measurement, and no preprocessing step is undone.
         apart = _correction(streams["train"]) != _correction(streams["validation"])
-        current = labelled(streams["validation"], corrected=apart)
-        if current is None or not _represents(current.labels, pair.current.labels):
+        are_classes = pair.current.labels.are_classes and self._is_classifier()
+        current, training = (
+            labelled(streams[name], corrected=apart, are_classes=are_classes)
+            for name in ("validation", "train")
+        )
+        if current is None:
+            return
+        if are_classes and not _represents(current.labels, pair.current.labels):
             return  # only the first samples of a sorted pass were kept so far
         self._sync()
         self._remember_priced(pair, epoch, len(current.labels))
-        training = labelled(streams["train"], corrected=apart)
-        predict = self._predict(streams["validation"], apart, [current, training])
-        seen_once = self._shift.training.is_first_visit
-        if seen_once and pair.against == "train" and not apart:
-            if not self._may_be_memorised(pair, streams):
-                self.labels.check_mixtures(pair, training, predict)
-        ((name, kept),) = streams["validation"].buffers.items()
-        self._noun = "samples" if kept.spec.layout == "features" else "images"
+        known = [current, training]
+        judge: Judge | None = ACCURACY
+        if are_classes:
+            predict = self._predict(streams["validation"], apart, known)
+            seen_once = self._shift.training.is_first_visit
+            if seen_once and pair.against == "train" and not apart:
+                if not self._may_be_memorised(pair, streams):
+                    self.labels.check_mixtures(pair, training, predict)
+        else:
+            predict, judge = _itself, self._loss(streams["validation"], apart, known)
+        if judge is None:
+            return
         costs: dict[str, Cost | None] = {}
-        features = self._features(pair, source_of(name))
-        if features:
-            found = self._difference(predict, current, training, kept.spec, epoch, is_last)
-            if found is not None:
-                costs |= dict.fromkeys(features, found.cost)
-                self._name(pair, found, features)
-        step = None if apart else _step(pair, name)
-        if step is not None:
-            channels_first = kept.spec.layout == "channels_first"
-            costs[source_of(name)] = cost_of_step(predict, current, step, channels_first)
-        costs |= self._costs_of_labels(pair, streams, predict, current)
+        inputs = streams["validation"].kept_together()
+        for name, kept in inputs.items():
+            features = self._features(pair, source_of(name), name == next(iter(inputs)))
+            if features:
+                found = self._difference(
+                    predict, current, training, kept.spec, epoch, is_last, judge
+                )
+                if found is not None:
+                    costs |= dict.fromkeys(features, found.cost)
+                    noun = "samples" if kept.spec.layout == "features" else "images"
+                    noun += f" of input {name!r}" if len(inputs) > 1 else ""
+                    self._name(pair, found, features, noun)
+            step = None if apart else _step(pair, name)
+            if step is not None:
+                channels_first = kept.spec.layout == "channels_first"
+                costs[source_of(name)] = cost_of_step(
+                    predict, current, name, step, channels_first, judge
+                )
+        if are_classes:
+            costs |= self._costs_of_labels(pair, streams, predict, current)
+        elif "labels" in pair.findings and training is not None:
+            costs["labels"] = _cost_of_targets(judge, current, training)
         share = min(pair.current.distinct_share, pair.reference.distinct_share)
         found_costs = {key: cost and cost.of_dependent(share) for key, cost in costs.items()}
         self._shift.price(pair.stream, pair.against, found_costs)
@@ -196,23 +243,57 @@ class PromiseWatch:
 
     def _predict(self, stream: Stream, apart: bool, known: Sequence[Labelled | None]) -> Predict:
         """Returns a function from samples to class probabilities, with the present weights."""
-        ((name, _),) = stream.buffers.items()
+        name = next(iter(stream.sketches))
 
-        def predict(x: np.ndarray) -> np.ndarray:
-            fed = x if apart else stream.corrected(name, x)
+        def predict(x: Any) -> np.ndarray:
+            fed = x if apart else Rows(_corrected(stream, x))
             with self._spending.running(len(x)):
                 return class_probabilities(self._model, name, (fed,))
 
         return remembering(predict, [each.images for each in known if each is not None])
 
-    def _features(self, pair: Pair, source: str) -> list[str]:
-        """Returns the features of the findings on the samples of an input themselves."""
+    def _loss(self, stream: Stream, apart: bool, known: Sequence[Labelled | None]) -> Loss | None:
+        """Returns the judge of a model that predicts no classes; None if its loss cannot judge."""
+        if self._has_no_judge:
+            return None
+        (current, *_), name = known, next(iter(stream.sketches))
+        assert current is not None
+        try:
+            losses = SampleLosses(self._model)
+
+            def of_samples(x: Any, labels: Rows) -> np.ndarray:
+                plain = x.tree if isinstance(x, Rows) else {name: x}
+                with self._spending.running(len(labels)):
+                    inputs = plain if apart else _corrected(stream, x)
+                    return sample_losses(self._model, losses, inputs, labels)
+
+            few = current.first(MIN_SAMPLES)
+            scale = float(np.nanmean(np.abs(of_samples(few.images, few.labels))))
+        except Exception:  # the user's own loss or `call` may raise anything
+            self._has_no_judge = True
+            return None
+        known_samples = [each.images for each in known if each is not None]
+        return Loss(remembering(of_samples, known_samples), losses.name, scale)
+
+    def _features(self, pair: Pair, source: str, is_first: bool) -> list[str]:
+        """Returns the features of the findings on the samples of an input themselves.
+
+        Findings on the look of classes are those of the first input.
+        """
+
+        def is_here(finding: Finding) -> bool:
+            return f"{finding.feature}/".startswith(f"{source}/")
+
+        explained = {
+            feature
+            for against, feature in self._causes
+            if against == pair.against and feature.startswith("labels")
+        }
         return [
             f.feature
             for f in pair.findings.values()
-            if f.family == "concept"
-            or (pair.against, f.feature) in self._causes
-            or (f.kind == "covariate" and f"{f.feature}/".startswith(f"{source}/"))
+            if (f.kind == "covariate" and is_here(f))
+            or (is_first and (f.family == "concept" or f.feature in explained))
         ]
 
     def _difference(
@@ -223,17 +304,20 @@ class PromiseWatch:
         spec: Any,
         epoch: int,
         is_last: bool,
+        judge: Judge,
     ) -> Difference | None:
         """Returns what the difference of the samples costs; None if there is no time to measure.
 
         All pairs have the same result, because the experiment changes only samples of validation.
         """
-        if self._latest is None or self._latest[0] != epoch:  # else training has ended early
-            if self._latest is None:  # so that the time of a prediction is known
-                predict(current.images[:MIN_SAMPLES])
+        name, families = spec.name, self._families.get(spec.name, ())
+        if name not in self._latest or self._latest[name][0] != epoch:  # else it has ended early
+            if name not in self._latest:  # so that the time of a prediction is known
+                few = current.first(MIN_SAMPLES)
+                judge.worth(predict(few.images), few.labels)
             number = self._spending.affordable(len(current.labels), PREDICTIONS)
             if number < MIN_SAMPLES <= len(current.labels):
-                if not is_last or self._family is not None:
+                if not is_last or families:
                     return None  # an earlier cost stays as it is
                 number = MIN_SAMPLES
             if number < len(current.labels):
@@ -246,44 +330,48 @@ class PromiseWatch:
                 float(self._shift.tolerance or 0.0),
                 seed=epoch,
                 may_be_augmented=not self._shift.training.is_unaugmented,
+                judge=judge,
             )
-            self._before, self._latest = self._family, (epoch, found)
             is_costly = found.cost.value > (self._shift.tolerance or 0.0)
-            self._family = found.family if is_costly else ""
-        return self._seen_twice(self._latest[1], is_last)
+            self._latest[name] = epoch, found
+            self._families[name] = (*families, found.family if is_costly else "")[-2:]
+        return self._seen_twice(self._latest[name][1], self._families[name], is_last)
 
-    def _seen_twice(self, found: Difference, is_last: bool) -> Difference:
+    @staticmethod
+    def _seen_twice(found: Difference, families: Sequence[str], is_last: bool) -> Difference:
         """Returns an experiment, with a cost that is new unless the one before agrees.
 
         The samples that count an operation have not chosen it, and neither should the weights: a
         model that has learned little does better on changed samples for an epoch, and not in the
         next one. In the only measurement of a fit, no other weights can disagree.
         """
-        is_only_one = self._before is None and is_last
-        agrees = is_only_one or self._before == found.family
+        agrees = is_last if len(families) == 1 else families[0] == found.family
         return replace(found, cost=replace(found.cost, is_new=not agrees))
 
-    def _name(self, pair: Pair, found: Difference, features: Sequence[str]) -> None:
+    def _name(self, pair: Pair, found: Difference, features: Sequence[str], noun: str) -> None:
         """Explains the finding with the largest effect by a cause; takes back earlier ones."""
-        for key in [key for key in self._causes if key[0] == pair.against]:
-            *_, original = self._causes.pop(key)
+        for key in [key for key in self._causes if key[0] == pair.against and key[1] in features]:
+            original = self._causes.pop(key).original
             if original is not None and key[1] in pair.findings:
                 self._shift.replace(original)
         if found.how and found.cost.is_alarm(self._shift.tolerance or 0.0):
             first = max(features, key=lambda name: abs(pair.findings[name].effect_size))
-            family = "geometry" if found.family in ("geometry", "cover") else "other"
-            self._causes[pair.against, first] = found.how, family, None
+            is_place = found.family in ("geometry", "cover", ALIGNMENT)
+            family = "geometry" if is_place else "other"
+            self._causes[pair.against, first] = _Cause(found.how, family, noun)
             self._explain(pair)
 
     def _explain(self, pair: Pair) -> None:
         """Explains the findings of a pair by the causes that the latest experiment found."""
         for finding in list(pair.findings.values()):
             key = pair.against, finding.feature
-            how, family, _ = self._causes.get(key, ("", "", None))
-            text = misplaced(how, finding.stream, finding.against, self._noun)
-            if how and finding.explanation != text:
-                self._causes[key] = how, family, finding
-                named = replace(finding, kind="covariate", family=family, explanation=text)
+            cause = self._causes.get(key)
+            if cause is None:
+                continue
+            text = misplaced(cause.how, finding.stream, finding.against, cause.noun)
+            if finding.explanation != text:
+                self._causes[key] = replace(cause, original=finding)
+                named = replace(finding, kind="covariate", family=cause.family, explanation=text)
                 self._shift.replace(named)
 
     def _costs_of_labels(
@@ -348,14 +436,38 @@ class PromiseWatch:
             self._together[moved] = belong_together(streams["train"], streams["validation"], moved)
         return self._together[moved]
 
-    def _can_run(self) -> bool:
+    def _can_check_labels(self) -> bool:
         inputs = getattr(self._model, "inputs", None)
-        if inputs is not None and len(inputs) != 1:
-            return False
+        return (inputs is None or len(inputs) == 1) and self._is_classifier()
+
+    def _is_classifier(self) -> bool:
         try:
-            return is_classifier(self._model)
+            return len(getattr(self._model, "outputs", None) or [0]) == 1 and is_classifier(
+                self._model
+            )
         except BadInputError:  # the shape of the outputs is unknown, or not (samples, classes)
             return False
+
+
+def _itself(x: Any) -> Any:
+    """What is judged by a loss: the samples, on which the judge runs the model batch by batch."""
+    return x
+
+
+def _corrected(stream: Stream, x: Any) -> dict[str, Any]:
+    """Returns samples by name of the input, with the corrections of the stream."""
+    inputs = x.tree if isinstance(x, Rows) else {next(iter(stream.sketches)): x}
+    return {name: stream.corrected(name, values) for name, values in inputs.items()}
+
+
+def _cost_of_targets(judge: Judge, current: Labelled, training: Labelled) -> Cost | None:
+    """Returns the cost of numbers to predict that are distributed otherwise; None if unknown."""
+    here, there = (np.asarray(each.labels.tree) for each in (current, training))
+    if here.dtype == object or here.size != len(here) or there.size != len(there):
+        return None
+    worth = judge.worth(current.images, current.labels)
+    unit = judge.unit(worth)
+    return cost_of_target_mix(worth, here.reshape(-1), there.reshape(-1), unit, judge.metric)
 
 
 def _represents(ids: np.ndarray, labels: LabelSummary) -> bool:

@@ -9,6 +9,7 @@ import numpy as np
 SIGMAS = 1.96  # standard errors to each side, for an interval of 95 %
 # Smallest distance of a cost from the tolerance, in the formula for the number of samples needed.
 FINEST = 0.001
+ACCURACY = "accuracy"
 MIN_SAMPLES = 100  # labelled samples of each stream that the measurement of a cost needs
 
 
@@ -28,6 +29,8 @@ class Cost:
         is_hidden: Whether there are too few samples to measure the cost, so it may be anything.
         is_untried: Whether no operation is known that could repair samples of this kind, so the
             cost may be anything.
+        metric: Name of what is lost: `"accuracy"`, or the name of a loss. The value is then the
+            share of the loss that is won back.
         is_new: Whether only the latest measurement has this cost. A model that has learned little
             does better on changed samples for a while, so such a cost is no alarm yet.
     """
@@ -40,6 +43,7 @@ class Cost:
     is_hidden: bool = False
     is_untried: bool = False
     is_new: bool = False
+    metric: str = ACCURACY
 
     @property
     def sigmas(self) -> float:
@@ -100,42 +104,53 @@ class Cost:
         return self.num_samples * (max(error, 0.0) / margin) ** 2
 
     def in_words(self, tolerance: float) -> str:
-        """Returns the cost in points of accuracy, as the end of a sentence."""
+        """Returns the cost as the end of a sentence: in points of accuracy, or % of the loss."""
         low, high = (100 * bound for bound in self.interval)
+        unit = unit_of(self.metric)
         if self.is_hidden:
             return (
                 f"cost unclear: too few samples; about {_rounded(_least(tolerance))} labelled "
                 "samples would tell"
             )
         lost = f"{100 * self.unexplained:.0f} points less accuracy than on training"
+        if self.metric != ACCURACY:
+            lost = f"{100 * self.unexplained:.0f}{unit} more than on training"
         if self.is_untried:
             more = f"; {lost}" if self.unexplained else ""
             return f"cost unclear: no repair is known that could be tried on such samples{more}"
         if self.is_alarm(tolerance):
-            return (
-                f"costs about {100 * self.value:.1f} points of accuracy ({low:.1f} to {high:.1f})"
-            )
+            return f"costs about {100 * self.value:.1f}{unit} ({low:.1f} to {high:.1f})"
         if self.is_costly(tolerance):
             return (
-                f"cost unclear: {100 * self.value:.1f} points of accuracy ({low:.1f} to "
-                f"{high:.1f}) in this epoch only; it is an alarm if the next measurement agrees"
+                f"cost unclear: {100 * self.value:.1f}{unit} ({low:.1f} to {high:.1f}) in this "
+                "epoch only; it is an alarm if the next measurement agrees"
             )
         if self.unexplained:
             return f"cost unclear: {lost}, and no repair that was tried wins them back"
         if self.interval[1] > tolerance:
             return (
-                f"cost unclear: {100 * self.value:.1f} points of accuracy ({low:.1f} to "
-                f"{high:.1f}); about {_rounded(self._needed(tolerance))} labelled samples would "
-                "tell"
+                f"cost unclear: {100 * self.value:.1f}{unit} ({low:.1f} to {high:.1f}); about "
+                f"{_rounded(self._needed(tolerance))} labelled samples would tell"
             )
         if high <= 0:
-            return "costs no accuracy"
-        return f"costs {max(100 * self.value, 0.0):.1f} points of accuracy (up to {high:.1f})"
+            return "costs no accuracy" if self.metric == ACCURACY else "costs nothing"
+        return f"costs {max(100 * self.value, 0.0):.1f}{unit} (up to {high:.1f})"
 
 
-def cost_of_too_few(num_samples: int) -> Cost:
+def unit_of(metric: str) -> str:
+    """Returns the unit of a cost, to follow its hundredfold.
+
+    >>> unit_of("accuracy"), unit_of("mean_squared_error")
+    (' points of accuracy', ' % of the loss (mean_squared_error)')
+    """
+    if metric == ACCURACY:
+        return " points of accuracy"
+    return " % of the loss" if metric == "loss" else f" % of the loss ({metric})"
+
+
+def cost_of_too_few(num_samples: int, metric: str = ACCURACY) -> Cost:
     """Returns the cost of a difference for which there are only so many labelled samples."""
-    return Cost(0.0, (-1.0, 1.0), num_samples, is_hidden=True)
+    return Cost(0.0, (-1.0, 1.0), num_samples, is_hidden=True, metric=metric)
 
 
 def cost_of(before: np.ndarray, after: np.ndarray) -> Cost:

@@ -33,6 +33,7 @@ NO_COST: dict[str, Any] = {
     "harmless": False,
     "is_question": False,
     "cost_words": "",
+    "metric": "accuracy",
     "repaired_by": None,
 }
 
@@ -68,7 +69,8 @@ class Finding:
             accuracy. None if unknown; without `cost_words`, the effect size then decides whether
             the finding is an alarm.
         cost_interval: 95 % interval of the cost; None without a cost.
-        metric: Name of what is lost: `"accuracy"`.
+        metric: Name of what is lost: `"accuracy"`, or the name of the compiled loss; the cost is
+            then the share of the loss that is won back: 0.3 is 30 % of it.
         harmless: Whether the samples exclude a cost above the tolerance. Never true for a
             difference in preprocessing.
         cost_words: The cost in words; empty without a cost.
@@ -160,6 +162,7 @@ class Finding:
             harmless=harmless,
             is_question=decides and not harmless and not cost.is_alarm(tolerance),
             cost_words=cost.in_words(tolerance),
+            metric=cost.metric,
             repaired_by=cost.repair if cost.is_alarm(tolerance) else None,
         )
 

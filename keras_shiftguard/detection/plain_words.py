@@ -7,6 +7,7 @@ import re
 from typing import NamedTuple
 
 from keras_shiftguard.detection.attribute_words import ADJECTIVES, LABELS
+from keras_shiftguard.detection.cost import ACCURACY, unit_of
 from keras_shiftguard.detection.finding import MODEL_FEATURES, Finding, when
 from keras_shiftguard.detection.sentences import says_misplaced, stream_name
 
@@ -173,7 +174,9 @@ def _cost(finding: Finding) -> str:
     if finding.cost is None or finding.is_question:
         return ""
     if finding.cost <= 0:
-        return "; costs no accuracy"
+        return "; costs no accuracy" if finding.metric == ACCURACY else "; costs nothing"
     points = 100 * finding.cost
     rounded = f"{points:.0f}" if points >= 2 else f"{points:.1f}"
+    if finding.metric != ACCURACY:
+        return f"; costs about {rounded}{unit_of(finding.metric)}"
     return f"; costs about {rounded} point{'' if rounded == '1' else 's'}"

@@ -4,17 +4,16 @@ A candidate takes samples as the model gets them, and returns them changed.
 """
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-import keras
 import numpy as np
 
 from keras_shiftguard.experiments.promise import Choice
 from keras_shiftguard.operations.scale import Scale
 from keras_shiftguard.operations.table import OPERATIONS
-
-CHUNK = 256  # samples that are changed at a time
+from keras_shiftguard.statistics.chunks import in_chunks
+from keras_shiftguard.statistics.rows import Rows
 
 
 @dataclass(frozen=True)
@@ -24,10 +23,20 @@ class Candidate:
     Args:
         choice: The operation and its strength.
         apply: A function from samples, `(samples, ...)`, to changed samples, float32.
+        moves: A function from their labels to changed labels, if those of masks move as well.
     """
 
     choice: Choice
-    apply: Callable[[np.ndarray], np.ndarray]
+    apply: Callable[[Any], Any]
+    moves: Callable[[Any], Any] | None = None
+
+    def of_input(self, name: str) -> "Candidate":
+        """Returns the candidate for one of several inputs, which are `Rows` by name."""
+
+        def run(rows: Rows) -> Rows:
+            return Rows({**rows.tree, name: self.apply(rows.tree[name])})
+
+        return replace(self, apply=run)
 
 
 def image_candidates(scale: Scale, names: Iterable[str] | None = None) -> list[Candidate]:
@@ -54,11 +63,6 @@ def _on_images(
     apply: Callable[[Any, Any], Any], strength: object, scale: Scale
 ) -> Callable[[np.ndarray], np.ndarray]:
     def run(images: np.ndarray) -> np.ndarray:
-        parts = []
-        for start in range(0, len(images), CHUNK):
-            x = scale.to_unit(images[start : start + CHUNK])
-            y = scale.from_unit(apply(x, strength))
-            parts.append(np.asarray(keras.ops.convert_to_numpy(y)))
-        return np.concatenate(parts)
+        return in_chunks(lambda x: scale.from_unit(apply(scale.to_unit(x), strength)), images)
 
     return run

@@ -1,5 +1,7 @@
 """What another class mix costs, by weighting the samples as if their classes were as frequent."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from keras_shiftguard.detection.cost import MIN_SAMPLES, SIGMAS, Cost
@@ -9,6 +11,7 @@ from keras_shiftguard.detection.cost import MIN_SAMPLES, SIGMAS, Cost
 # prefers some class. If 99 % of the samples are of one class, the mean accuracy of the classes can
 # show earlier that the model has learned. A convention.
 MIN_LEARNT = 0.3
+NUM_BINS = 10  # classes of numbers to predict. A convention.
 
 
 def has_learnt(right: np.ndarray, labels: np.ndarray) -> bool:
@@ -22,6 +25,30 @@ def has_learnt(right: np.ndarray, labels: np.ndarray) -> bool:
     of_classes = np.bincount(labels, right)[counts > 0] / counts[counts > 0]
     rates = (right.mean(), counts.max() / len(labels)), (of_classes.mean(), 1 / len(of_classes))
     return any(bool(rate >= least + MIN_LEARNT * (1 - least)) for rate, least in rates)
+
+
+def cost_of_target_mix(
+    worth: np.ndarray, targets: np.ndarray, before: np.ndarray, unit: float, metric: str
+) -> Cost | None:
+    """Returns the cost of numbers to predict that are distributed as in no reference.
+
+    The numbers are put into ten classes, which are as frequent in the reference.
+
+    Args:
+        worth: Worth of each prediction, `(samples,)`, see `Judge.worth`.
+        targets: The numbers to predict, `(samples,)`.
+        before: The numbers of the reference, `(reference samples,)`.
+        unit: The gain that counts as 1.
+        metric: Name of what is gained.
+
+    Returns:
+        The cost; None if there are too few samples, or if the samples lack a class.
+    """
+    edges = np.unique(np.quantile(before, np.linspace(0, 1, NUM_BINS + 1)[1:-1]))
+    ids, known = np.searchsorted(edges, targets), np.searchsorted(edges, before)
+    counts = [np.bincount(each, minlength=len(edges) + 1) for each in (known, ids)]
+    found = cost_of_mix(worth / unit, ids, *counts)
+    return None if found is None else replace(found, metric=metric)
 
 
 def cost_of_mix(

@@ -12,11 +12,18 @@ from typing import Any
 import keras
 import numpy as np
 
-from keras_shiftguard.detection.cost import MIN_SAMPLES, Cost, cost_of_too_few, gap_between
+from keras_shiftguard.detection.cost import (
+    MIN_SAMPLES,
+    SIGMAS,
+    Cost,
+    cost_of_too_few,
+    gap_between,
+)
 from keras_shiftguard.experiments.candidates import Candidate, image_candidates
 from keras_shiftguard.experiments.covered import covered
-from keras_shiftguard.experiments.judge import Accuracy
+from keras_shiftguard.experiments.judge import Accuracy, Judge
 from keras_shiftguard.experiments.labelled import Labelled, Predict
+from keras_shiftguard.experiments.masks import ALIGNMENT, with_masks
 from keras_shiftguard.experiments.promise import Promise
 from keras_shiftguard.experiments.push import push
 from keras_shiftguard.experiments.table_candidates import table_candidates
@@ -25,11 +32,14 @@ from keras_shiftguard.experiments.words import seems
 from keras_shiftguard.operations.scale import Scale
 from keras_shiftguard.statistics.attributes import attributes
 from keras_shiftguard.statistics.batch import InputSpec
+from keras_shiftguard.statistics.chunks import in_chunks
+from keras_shiftguard.statistics.rows import Rows
 
 # Predictions that `undo` makes for each sample, about: with all operations on images.
 PREDICTIONS = 25
 # The family of operations that lose information, so that training is changed instead.
 LOSING = "detail"
+ACCURACY = Accuracy()
 MIN_EXPLAINED = 0.7  # share of the difference of the attributes that an operation must make
 
 
@@ -56,38 +66,43 @@ def cost_of_difference(
     tolerance: float,
     seed: int = 0,
     may_be_augmented: bool = True,
+    judge: Judge = ACCURACY,
 ) -> Difference:
     """Returns what it costs that validation differs from training.
 
     Args:
-        predict: Runs the model in inference mode; from samples to class probabilities.
+        predict: Runs the model in inference mode; from samples to what the judge takes.
         current: Labelled samples of validation.
         training: Labelled samples of training; None if there are none.
-        spec: Specification of the model's input.
+        spec: Specification of the input that may differ.
         tolerance: The share of accuracy that a difference may cost.
         seed: Divides the samples into halves.
         may_be_augmented: Whether images of training may be augmented. A model that was trained on
             random crops is right more often on enlarged images (Touvron et al., "Fixing the
             train-test resolution discrepancy", 2019), so images are not enlarged then.
+        judge: How predictions are judged.
     """
     if len(current.labels) < MIN_SAMPLES:
-        return Difference(cost_of_too_few(len(current.labels)))
+        return Difference(cost_of_too_few(len(current.labels), judge.metric))
     candidates = _candidates(current, training, spec, may_be_augmented)
     x, labels = current.images, current.labels
+    if isinstance(x, Rows):
+        candidates = [candidate.of_input(spec.name) for candidate in candidates]
     if candidates:
-        promise = undo(predict, x, labels, candidates, Accuracy(), seed=seed, control=training)
+        promise = undo(predict, x, labels, candidates, judge, seed=seed, control=training)
         found = _told(promise, spec, current, training)
     else:
-        found = Difference(Cost(0.0, (0.0, 0.0), len(labels), is_untried=True))
+        none = Cost(0.0, (0.0, 0.0), len(labels), is_untried=True, metric=judge.metric)
+        found = Difference(none)
     if found.cost.is_costly(tolerance) or training is None:
         return found
-    gap = _gap(predict, current, training)
+    gap = _gap(predict, current, training, judge)
     if gap is None:
         return found
     # Augmented training may be harder than validation: then training loses what validation never
     # had.
     if spec.layout != "features" and (gap.is_sure or not may_be_augmented):
-        lost = _lost(predict, current, training, spec, gap, may_be_augmented)
+        lost = _lost(predict, current, training, spec, gap, may_be_augmented, judge)
         if lost is not None and lost.cost.is_costly(tolerance):
             return lost
     return replace(found, cost=replace(found.cost, unexplained=gap.value if gap.is_sure else 0.0))
@@ -96,27 +111,28 @@ def cost_of_difference(
 def _candidates(
     current: Labelled, training: Labelled | None, spec: InputSpec, may_be_augmented: bool
 ) -> list[Candidate]:
-    x = current.images
+    x = current.input(spec.name)
     if spec.layout == "features":
         is_text = spec.tokens or (spec.tokens is None and x.dtype.kind != "f")
         if is_text or training is None or not len(training.labels):
             return []
-        return table_candidates(x, training.images)
+        return table_candidates(x, training.input(spec.name))
     left_out = ("zoom_in",) if may_be_augmented else ()
     found = image_candidates(_scale(current, training, spec))
+    found = with_masks(found, x, current.labels, spec.layout == "channels_first")
     return [candidate for candidate in found if candidate.choice.name not in left_out]
 
 
 def _scale(current: Labelled, training: Labelled | None, spec: InputSpec) -> Scale:
     known = current if training is None or not len(training.labels) else training
-    return Scale.of(known.images, spec.layout == "channels_first")
+    return Scale.of(known.input(spec.name), spec.layout == "channels_first")
 
 
 def _told(
     promise: Promise, spec: InputSpec, current: Labelled, training: Labelled | None
 ) -> Difference:
     """Returns a promise as the cost of a difference."""
-    cost = Cost(promise.gain, promise.interval, promise.num_samples)
+    cost = Cost(promise.gain, promise.interval, promise.num_samples, metric=promise.metric)
     if not promise.family:  # the halves do not agree, so it is no more than chance
         return Difference(replace(cost, interval=(min(cost.interval[0], 0.0), cost.interval[1])))
     chain = promise.choices[0]
@@ -129,21 +145,28 @@ def _told(
             "channels_first": scale.channels_first,
         }
     cost = replace(cost, repair=repair)
-    sides = current.images.shape[2:4] if spec.layout == "channels_first" else None
-    sides = sides or current.images.shape[1:3]
-    return Difference(cost, seems(chain[0], sides), promise.family)
+    shape = current.input(spec.name).shape
+    sides = shape[2:4] if spec.layout == "channels_first" else shape[1:3]
+    how = seems(chain[0], sides)
+    if promise.family == ALIGNMENT:
+        how += " against their masks"
+    return Difference(cost, how, promise.family)
 
 
-def _gap(predict: Predict, current: Labelled, training: Labelled) -> Cost | None:
-    """Returns the accuracy on training minus that on validation; None with too few samples."""
-    if np.isin(current.labels, training.labels).sum() < MIN_SAMPLES:
-        return None
+def _gap(predict: Predict, current: Labelled, training: Labelled, judge: Judge) -> Cost | None:
+    """Returns how much better the model is on training; None with too few samples."""
     if len(training.labels) < MIN_SAMPLES:
         return None
-    there, here = (
-        predict(each.images).argmax(axis=1) == each.labels for each in (training, current)
-    )
-    return gap_between(there, here, training.labels, current.labels)
+    there, here = (judge.worth(predict(each.images), each.labels) for each in (training, current))
+    if judge.metric == ACCURACY.metric:
+        if np.isin(current.labels, training.labels).sum() < MIN_SAMPLES:
+            return None
+        return gap_between(there > 0, here > 0, training.labels, current.labels)
+    unit = judge.unit(here)
+    value = float(there.mean() - here.mean()) / unit
+    error = float(np.hypot(there.std() / len(there) ** 0.5, here.std() / len(here) ** 0.5)) / unit
+    interval = value - SIGMAS * error, value + SIGMAS * error
+    return Cost(value, interval, min(len(there), len(here)), metric=judge.metric)
 
 
 def _lost(
@@ -153,30 +176,33 @@ def _lost(
     spec: InputSpec,
     gap: Cost,
     may_be_augmented: bool,
+    judge: Judge,
 ) -> Difference | None:
     """Returns the cost of information that validation lacks; None if none is found."""
     channels_first = spec.layout == "channels_first"
-    found = covered(predict, current, training, channels_first, may_be_augmented)
-    if found is not None:
-        return Difference(found[1], found[0], "cover")
+    if isinstance(current.images, Rows):  # a place in one of several inputs is not looked for
+        return None
+    if judge.metric == ACCURACY.metric:
+        found = covered(predict, current, training, channels_first, may_be_augmented)
+        if found is not None:
+            return Difference(found[1], found[0], "cover")
     if current.images.shape[1:] != training.images.shape[1:]:
         return None
     scale = _scale(current, training, spec)
     candidates = [c for c in image_candidates(scale) if c.choice.family == LOSING]
     x, labels, others = training.images, training.labels, current.images
-    pushed = push(predict, x, labels, others, candidates, Accuracy(), _measure(spec))
+    pushed = push(predict, x, labels, others, candidates, judge, _measure(spec))
     if pushed is None or pushed.explained < MIN_EXPLAINED:
         return None
     promise = pushed.promise
-    cost = Cost(promise.gain, promise.interval, promise.num_samples).at_most(gap)
-    return Difference(cost, "", promise.family)
+    cost = Cost(promise.gain, promise.interval, promise.num_samples, metric=promise.metric)
+    return Difference(cost.at_most(gap), "", promise.family)
 
 
 def _measure(spec: InputSpec) -> Callable[[np.ndarray], np.ndarray]:
     """Returns a function from images to their attributes."""
 
     def measure(images: np.ndarray) -> np.ndarray:
-        x = keras.ops.convert_to_tensor(images)
-        return np.asarray(keras.ops.convert_to_numpy(attributes(x, spec)))
+        return in_chunks(lambda part: attributes(keras.ops.convert_to_tensor(part), spec), images)
 
     return measure

@@ -7,7 +7,7 @@ prediction is right, or the loss.
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -25,11 +25,11 @@ class Judge(Protocol):
     @property
     def metric(self) -> str: ...
 
-    def likelihood(self, outputs: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    def likelihood(self, outputs: Any, labels: Any) -> np.ndarray:
         """Returns the number that chooses an operation, `(samples,)`; larger is better."""
         ...
 
-    def worth(self, outputs: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    def worth(self, outputs: Any, labels: Any) -> np.ndarray:
         """Returns the number that is promised, `(samples,)`; larger is better."""
         ...
 
@@ -62,18 +62,22 @@ class Loss:
 
     Args:
         of_samples: A function of outputs and labels that returns the loss of each sample,
-            `(samples,)`.
+            `(samples,)`. What it takes as outputs may be the samples themselves, so that a model
+            with large outputs runs batch by batch.
         metric: Name of the loss.
+        scale: Usual size of the loss, so that its unit does not matter.
     """
 
-    of_samples: Callable[[np.ndarray, np.ndarray], np.ndarray]
+    of_samples: Callable[[Any, Any], np.ndarray]
     metric: str = "loss"
+    scale: float = 1.0
 
-    def likelihood(self, outputs: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    def likelihood(self, outputs: Any, labels: Any) -> np.ndarray:
         # The logarithm damps large losses, as the least probability does for a classifier.
-        return -np.log(np.maximum(-self.worth(outputs, labels), 0.0) + LEAST_PROBABILITY)
+        losses = -self.worth(outputs, labels) / max(abs(self.scale), 1e-12)
+        return -np.log(np.maximum(losses, 0.0) + LEAST_PROBABILITY)
 
-    def worth(self, outputs: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    def worth(self, outputs: Any, labels: Any) -> np.ndarray:
         largest = float(np.finfo("float32").max)
         losses = np.asarray(self.of_samples(outputs, labels), dtype=np.float64)
         return -np.where(np.isfinite(losses), losses, largest)

@@ -9,10 +9,11 @@ from typing import Any
 import keras
 import numpy as np
 
-from keras_shiftguard.experiments.candidates import CHUNK, Candidate
+from keras_shiftguard.experiments.candidates import Candidate
 from keras_shiftguard.experiments.promise import Choice
 from keras_shiftguard.operations import columns, series
 from keras_shiftguard.operations.operation import Operation
+from keras_shiftguard.statistics.chunks import in_chunks
 
 MAX_EXCHANGES = 20  # exchanges of two columns that are tried, those that fit best. A convention.
 # A factor between two deviations is that of a named unit if it is as near as this; sampling moves
@@ -55,11 +56,8 @@ def _candidate(operation: Operation, strength: Any) -> Candidate:
     assert apply is not None
 
     def run(rows: np.ndarray) -> np.ndarray:
-        parts = [
-            apply(keras.ops.convert_to_tensor(rows[i : i + CHUNK].astype("float32")), strength)
-            for i in range(0, len(rows), CHUNK)
-        ]
-        return np.concatenate([np.asarray(keras.ops.convert_to_numpy(part)) for part in parts])
+        x = rows.astype("float32")
+        return in_chunks(lambda part: apply(keras.ops.convert_to_tensor(part), strength), x)
 
     return Candidate(Choice(operation.name, operation.family, strength), run)
 

@@ -11,6 +11,7 @@ That part of the gain says nothing about validation, and is subtracted.
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -27,8 +28,8 @@ MIN_SECOND = 0.02
 
 def undo(
     predict: Predict,
-    x: np.ndarray,
-    labels: np.ndarray,
+    x: Any,
+    labels: Any,
     candidates: Sequence[Candidate],
     judge: Judge,
     most: int = 1,
@@ -39,8 +40,8 @@ def undo(
 
     Args:
         predict: Runs the model in inference mode.
-        x: Samples as the model is fed them, `(samples, ...)`.
-        labels: Their labels, `(samples, ...)`.
+        x: Samples as the model is fed them, `(samples, ...)`, or `Rows` of several inputs.
+        labels: Their labels, `(samples,)`, or `Rows`.
         candidates: The operations to try.
         judge: How predictions are judged.
         most: Largest number of operations that follow one another.
@@ -58,7 +59,8 @@ def undo(
         chain = _chain(predict, x, labels, candidates, judge, likelihood, choosing, most)
         chains.append(chain)
         if chain:
-            after[counting] = judge.worth(predict(_applied(chain, x[counting])), labels[counting])
+            changed = predict(_applied(chain, x[counting]))
+            after[counting] = judge.worth(changed, _moved(chain, labels[counting]))
     choices = tuple(tuple(candidate.choice for candidate in chain) for chain in chains)
     promise = promised(before, after, judge.unit(before), judge.metric, choices)
     if control is None or not len(control.labels) or not promise.is_alarm(0.0):
@@ -77,15 +79,15 @@ def _gain_of(
             after.append(after[chains.index(chain)])
         else:
             changed = _applied(chain, control.images)
-            after.append(judge.worth(predict(changed), control.labels))
+            after.append(judge.worth(predict(changed), _moved(chain, control.labels)))
     mean = np.mean(after, axis=0)
     return promised(before, mean, judge.unit(before), judge.metric, ())
 
 
 def _chain(
     predict: Predict,
-    x: np.ndarray,
-    labels: np.ndarray,
+    x: Any,
+    labels: Any,
     candidates: Sequence[Candidate],
     judge: Judge,
     likelihood: np.ndarray,
@@ -101,8 +103,8 @@ def _chain(
         left = [c for c in candidates if c.choice.family not in used]
 
         def judged(i: int, rows: np.ndarray, left: list[Candidate] = left) -> np.ndarray:
-            changed = _applied([*chain, left[i]], x[rows])
-            return judge.likelihood(predict(changed), labels[rows])
+            tried = [*chain, left[i]]
+            return judge.likelihood(predict(_applied(tried, x[rows])), _moved(tried, labels[rows]))
 
         index, found = best(judged, len(left), choosing)
         if found <= reached + (MIN_SECOND if step else 0.0):
@@ -112,7 +114,14 @@ def _chain(
     return chain
 
 
-def _applied(chain: Sequence[Candidate], x: np.ndarray) -> np.ndarray:
+def _applied(chain: Sequence[Candidate], x: Any) -> Any:
     for candidate in chain:
         x = candidate.apply(x)
     return x
+
+
+def _moved(chain: Sequence[Candidate], labels: Any) -> Any:
+    """Returns labels as the operations leave them: masks move with their images."""
+    for candidate in chain:
+        labels = labels if candidate.moves is None else candidate.moves(labels)
+    return labels

@@ -8,6 +8,9 @@ import numpy as np
 from keras_shiftguard.experiments.promise import Choice
 from keras_shiftguard.operations.columns import named_unit
 
+# A column whose deviation is larger by no more than this has the same unit. A convention.
+SAME_UNIT = 0.1
+
 
 def seems(choice: Choice, sides: Sequence[int]) -> str:
     """Returns how samples look that the operation repairs, to follow "validation images are".
@@ -53,7 +56,9 @@ def _sized(word: str) -> Callable[[Any, Sequence[int]], str]:
 
 
 def _unit(strength: tuple[int, float, float], sides: Sequence[int]) -> str:
-    column, factor, _ = strength
+    column, factor, offset = strength
+    if abs(np.log(factor)) < SAME_UNIT:
+        return f"moved by {-offset / factor:+.3g} in column {column}"
     known = named_unit(factor)
     units = f" ({known})" if known else ""
     return f"in another unit in column {column}: multiplied by {1 / factor:.3g}{units}"

@@ -1,6 +1,6 @@
 """Predictions in inference mode during a fit, without any change of the model."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 import keras
@@ -8,32 +8,62 @@ import numpy as np
 from keras import ops
 
 from keras_shiftguard.instrument.layer_calls import as_called, no_gradients
+from keras_shiftguard.statistics.chunks import chunks
 from keras_shiftguard.statistics.classes import are_probabilities, probabilities
+from keras_shiftguard.statistics.rows import Rows
 
-BATCH = 128
 
 
-def class_probabilities(model: keras.Model, name: str, chunks: Iterable[Any]) -> np.ndarray:
+def class_probabilities(model: keras.Model, name: str, parts: Iterable[Any]) -> np.ndarray:
     """Returns the predicted probability of each class, `(samples, classes)`.
 
     Args:
-        model: A classifier with one input. It is not changed: no function is compiled for it.
-        name: Name of the model's input.
-        chunks: Arrays of samples, `(samples, ...)` each.
+        model: A classifier. It is not changed: no function is compiled for it.
+        name: Name of the model's input, if there is one.
+        parts: Arrays of samples, `(samples, ...)` each, or `Rows` of several inputs by name.
 
     Raises:
         Exception: any error that the model's own `call` raises.
     """
-    return _as_probabilities(list(_outputs(model, name, chunks)))
+    return _as_probabilities(list(_outputs(model, name, parts)))
 
 
-def _outputs(model: keras.Model, name: str, chunks: Iterable[Any]) -> Iterator[np.ndarray]:
+def sample_losses(
+    model: keras.Model,
+    losses: Callable[[Any, Rows], np.ndarray],
+    inputs: Mapping[str, np.ndarray],
+    labels: Rows,
+) -> np.ndarray:
+    """Returns the loss of each sample, `(samples,)`, batch by batch.
+
+    So the outputs of all samples, which are large for masks, are never in memory together.
+
+    Args:
+        model: A model with any number of inputs and outputs. It is not changed.
+        losses: Returns the losses of a batch from its outputs and labels, see `SampleLosses`.
+        inputs: Samples by name of the input, `(samples, ...)` each.
+        labels: Their labels.
+
+    Raises:
+        Exception: any error that the model's own `call` or loss raises.
+    """
+    found = [np.zeros(0)]
+    for part, number in chunks(Rows({"x": inputs, "y": labels.tree})):
+        with keras.StatelessScope(), no_gradients():
+            fed = as_called(model, part.tree["x"])
+            outputs = keras.tree.map_structure(ops.stop_gradient, model(fed, training=False))
+            found.append(losses(outputs, Rows(part.tree["y"]))[:number])
+    return np.concatenate(found)
+
+
+def _outputs(model: keras.Model, name: str, parts: Iterable[Any]) -> Iterator[np.ndarray]:
     """Yields the outputs of the model for small batches of samples, `(samples, columns)` each."""
-    for chunk in chunks:
-        for start in range(0, len(chunk), BATCH):
+    for chunk in parts:
+        for part, number in chunks(chunk):
             with keras.StatelessScope(), no_gradients():
-                inputs = as_called(model, {name: chunk[start : start + BATCH]})
+                inputs = as_called(model, part.tree if isinstance(part, Rows) else {name: part})
                 outputs = ops.convert_to_numpy(ops.stop_gradient(model(inputs, training=False)))
+            outputs = outputs[:number]
             if all(side == 1 for side in outputs.shape[1:-1]):  # such as (samples, 1, 1, classes)
                 outputs = outputs.reshape(len(outputs), -1)
             yield outputs

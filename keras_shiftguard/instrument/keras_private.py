@@ -12,6 +12,9 @@ INBOUND_NODES = "_inbound_nodes"  # layers and operations have it: calls on symb
 CALL_HAS_TRAINING = "_call_has_training_arg"  # layers have it: a bool
 VALIDATION = "_eval_epoch_iterator"  # models have it in a `fit` with validation data
 
+COMPILED_LOSS = "_compile_loss"  # compiled models have it
+LOSS_WEIGHTS = "_user_loss_weights"  # and it has the `loss_weights` of `compile`
+
 
 def history_of(tensor: Any) -> Any | None:
     """Returns the `KerasHistory` of a symbolic tensor; None for any other tensor."""
@@ -27,6 +30,11 @@ def inbound_nodes(operation: Any) -> list[Any]:
 def call_takes_training(layer: Any) -> bool:
     """Returns whether the `call` of a layer has an argument `training`."""
     return bool(getattr(layer, CALL_HAS_TRAINING, False))
+
+
+def loss_weights(model: Any) -> Any:
+    """Returns the `loss_weights` that a model was compiled with; None without them."""
+    return getattr(getattr(model, COMPILED_LOSS, None), LOSS_WEIGHTS, None)
 
 
 def validation_steps(model: Any) -> int | None:

@@ -1,12 +1,16 @@
 """`KeptSamples`: a bounded sample of the images or rows of a stream, with their labels."""
 
+from dataclasses import dataclass
 from math import prod
 from typing import Any
 
+import keras
 import numpy as np
 
+from keras_shiftguard.io.batches import why_not_dense
 from keras_shiftguard.statistics.batch import InputSpec
 from keras_shiftguard.statistics.classes import host_class_ids, width_of
+from keras_shiftguard.statistics.rows import Rows
 from keras_shiftguard.statistics.spread import spread_groups, taken
 from keras_shiftguard.statistics.state import on_host
 from keras_shiftguard.statistics.vectors import middle_frame
@@ -20,6 +24,28 @@ MIN_PER_BATCH = 2
 # Images without a fixed size are cropped to their middle, at most this many pixels a side. The crop
 # is enough for early batch-norm layers and for the spectrum, which are local.
 CROP = 256
+
+
+@dataclass(frozen=True)
+class _Part:
+    """The kept samples of one batch.
+
+    Args:
+        images: The images or rows, `(samples, ...)`.
+        ids: Their class ids, `(samples,)`; -1 if unknown.
+        positions: Their positions in the stream since the buffer was last emptied.
+        targets: Their labels as they were fed; None if there are none, or if they are one-hot.
+    """
+
+    images: np.ndarray
+    ids: np.ndarray
+    positions: np.ndarray
+    targets: Rows | None
+
+    def at(self, which: np.ndarray) -> "_Part":
+        """Returns the samples at these positions of the part."""
+        targets = None if self.targets is None else self.targets[which]
+        return _Part(self.images[which], self.ids[which], self.positions[which], targets)
 
 
 class KeptSamples:
@@ -44,13 +70,13 @@ class KeptSamples:
         self.spec = spec
         self.height, self.width = (CROP if side is None else side for side in spec.size)
         self._max_samples = max_samples
-        self.capacity = self._capacity(self.height * self.width * spec.channels)
+        self._numbers = self.height * self.width * spec.channels  # of a sample
+        self.capacity = self._capacity(self._numbers)
         self.measured: int | None = None  # batches that the images are spread over; None: unknown
         self._batches = 0  # number of these batches so far
         # In a pass of unknown length, this many images are kept of every `_every`-th batch.
         self._per_batch, self._every = self.capacity, 1
-        # Images, their labels, and their positions in the stream since the buffer was last emptied.
-        self._parts: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
+        self._parts: list[_Part] = []
         self._seen = 0  # number of samples since the buffer was last emptied
         self.is_whole = True  # False once an image is only a part of a sample: a frame or a crop
         self._is_held = False  # True while no more images are added
@@ -73,7 +99,8 @@ class KeptSamples:
             return
         is_row = self.spec.layout == "features"
         if is_row:  # the length of a sequence is known only now
-            self.capacity = self._capacity(prod(int(side) for side in x.shape[1:] if side))
+            self._numbers = prod(int(side) for side in x.shape[1:] if side)
+        self.capacity = self._capacity(self._numbers + _numbers_of(y))
         first, self._seen = self._seen, self._seen + x.shape[0]
         self._batches += 1
         room = self._room_of_unknown(x.shape[0]) if self.measured is None else self._room()
@@ -84,12 +111,14 @@ class KeptSamples:
         x = taken(x, chosen)
         images = self._as_rows(x) if is_row else self._as_images(x)
         ids = host_class_ids(on_host(taken(y, chosen))) if width_of(y) else None
-        labels = np.full(len(images), -1) if ids is None else np.maximum(ids, -1)
-        self._parts.append((images, labels, first + chosen))
+        is_one_hot = ids is not None and width_of(y) > 1
+        targets = None if is_one_hot else _targets(y, chosen, MAX_BYTES // self.capacity)
+        ids = np.full(len(images), -1) if ids is None else np.maximum(ids, -1)
+        self._parts.append(_Part(images, ids, first + chosen, targets))
 
     @property
     def _filled(self) -> int:
-        return sum(len(images) for images, _, _ in self._parts)
+        return sum(len(part.images) for part in self._parts)
 
     def _room(self) -> int:
         """Returns how many images of this batch are due, in a pass of known length."""
@@ -111,8 +140,8 @@ class KeptSamples:
             if self._per_batch > MIN_PER_BATCH:
                 self._per_batch = self._per_batch * 3 // 4
                 self._parts = [
-                    tuple(part[spread_groups(len(part), self._per_batch)] for part in parts)
-                    for parts in self._parts
+                    part.at(spread_groups(len(part.images), self._per_batch))
+                    for part in self._parts
                 ]
             elif len(self._parts) > 1:
                 self._every *= 2
@@ -161,12 +190,58 @@ class KeptSamples:
         same = self._of_first_size()
         if not same:
             return np.zeros((0, 1, 1, self.spec.channels), "float32"), np.zeros(0, int)
-        return np.concatenate([part[0] for part in same]), np.concatenate([p[1] for p in same])
+        return np.concatenate([p.images for p in same]), np.concatenate([p.ids for p in same])
+
+    def targets(self) -> Rows | None:
+        """Returns the labels of the images that `read` returns, as they were fed.
+
+        None if there are none, if they are one-hot, or if their shapes differ.
+        """
+        found = [part.targets for part in self._of_first_size()]
+        if not found or any(targets is None for targets in found):
+            return None
+        return Rows.joined([targets for targets in found if targets is not None])
 
     @property
     def positions(self) -> np.ndarray:
         """Positions of the images that `read` returns, in the stream."""
-        return np.concatenate([np.zeros(0, int), *(part[2] for part in self._of_first_size())])
+        return np.concatenate([np.zeros(0, int), *(p.positions for p in self._of_first_size())])
 
-    def _of_first_size(self) -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]:
-        return [part for part in self._parts if part[0].shape[1:] == self._parts[0][0].shape[1:]]
+    def _of_first_size(self) -> list[_Part]:
+        size = self._parts[0].images.shape[1:] if self._parts else ()
+        return [part for part in self._parts if part.images.shape[1:] == size]
+
+
+def _numbers_of(y: Any) -> int:
+    """Returns the number of values of a label that is not a class: of a mask, of several outputs.
+
+    Rows of a table may be one-hot, and are then not kept.
+    """
+    leaves = [leaf for leaf in keras.tree.flatten(y) if hasattr(leaf, "shape")]
+    shapes = [tuple(leaf.shape)[1:] for leaf in leaves if not width_of(leaf)]
+    return sum(prod(int(side) for side in shape if side) for shape in shapes)
+
+
+def _targets(y: Any, chosen: np.ndarray, max_bytes: int) -> Rows | None:
+    """Returns the labels of these samples of a batch on the host; None if they are not numbers.
+
+    Args:
+        y: The labels of the batch.
+        chosen: Positions of the samples.
+        max_bytes: The largest size of the labels of a sample.
+    """
+    leaves = keras.tree.flatten(y)
+    if not leaves or not all(_is_dense(leaf) for leaf in leaves):
+        return None
+    if len({leaf.shape[0] for leaf in leaves}) != 1:
+        return None
+    rows = [on_host(taken(leaf, chosen)) for leaf in leaves]
+    if any(row.dtype.kind not in "biuf" or len(row) != len(chosen) for row in rows):
+        return None
+    found = Rows(keras.tree.pack_sequence_as(y, rows))
+    return found if found.num_bytes <= max_bytes else None
+
+
+def _is_dense(x: Any) -> bool:
+    """Whether labels are a dense array or tensor with a known number of samples."""
+    return bool(getattr(x, "shape", ())) and not why_not_dense(x)

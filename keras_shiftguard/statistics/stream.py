@@ -18,6 +18,10 @@ from keras_shiftguard.statistics.repeated_batches import RepeatedBatches
 from keras_shiftguard.statistics.schedule import ROWS, samples_per_step, stride_for
 from keras_shiftguard.statistics.sketch import Sketch
 
+# Samples of a model with more inputs than this are not kept: they would take too much memory, and
+# an experiment tries one input at a time. A convention.
+MAX_INPUTS = 16
+
 
 class Stream:
     """The sketches, kept samples and corrections of one stream.
@@ -51,6 +55,7 @@ class Stream:
         self.measures_every_step = False  # whether steps in between are measured as well
         self.kept_samples: dict[str, KeptSamples] = {}  # of images
         self.kept_rows: dict[str, KeptSamples] = {}  # of the only input, if it is not of images
+        self.kept_others: dict[str, KeptSamples] = {}  # of all inputs but images, if several
         self.corrections: dict[str, Any] = {}
         self._new_correction = correction
         self.user_metrics = list(metrics)
@@ -64,8 +69,11 @@ class Stream:
         self.sketches.update({spec.name: Sketch(spec) for spec in specs})
         self.labels = LabelSketch()
         self.kept_samples.update({spec.name: KeptSamples(spec) for spec in images})
+        rows = [spec for spec in specs if spec.layout == "features"]
         if len(specs) == 1 and not images:
             self.kept_rows[specs[0].name] = KeptSamples(specs[0])
+        elif len(specs) <= MAX_INPUTS:
+            self.kept_others.update({spec.name: KeptSamples(spec) for spec in rows})
         if self._new_correction is not None:
             self.corrections.update({spec.name: self._new_correction(spec) for spec in images})
         self.is_built = True
@@ -111,7 +119,7 @@ class Stream:
         if self.labels is not None:
             self.labels.update(y, rows)
         keeps = self.measures_every_step or self._step % self._kept_stride == 0
-        for name, samples in self.buffers.items():
+        for name, samples in self._all_buffers.items():
             if name in fed and keeps:
                 samples.update(fed[name], labels)
             elif name in fed:
@@ -180,12 +188,12 @@ class Stream:
 
     def forget_samples(self) -> None:
         """Empties the buffers of samples, so that they fill again."""
-        for buffer in self.buffers.values():
+        for buffer in self._all_buffers.values():
             buffer.reset()
 
     def hold_samples(self) -> None:
         """Adds no more samples to the buffers until `forget_samples`."""
-        for buffer in self.buffers.values():
+        for buffer in self._all_buffers.values():
             buffer.hold()
 
     @property
@@ -198,9 +206,19 @@ class Stream:
         """The kept samples by input: images or, if there are none, rows."""
         return self.kept_samples or self.kept_rows
 
+    @property
+    def _all_buffers(self) -> dict[str, KeptSamples]:
+        return {**self.buffers, **self.kept_others}
+
+    def kept_together(self) -> dict[str, KeptSamples]:
+        """Returns the kept samples of every input; empty if those of some input are not kept."""
+        found = self._all_buffers
+        are_all = self.sketches.keys() <= found.keys()
+        return {name: found[name] for name in self.sketches} if are_all else {}
+
     def spread_samples(self, measured: int | None) -> None:
         """Spreads the kept samples over the `measured` batches of a pass (None: number unknown)."""
-        for buffer in self.buffers.values():
+        for buffer in self._all_buffers.values():
             buffer.spread(measured)
 
     def drain(self) -> InputProfile:

@@ -3,7 +3,7 @@
 import { fact } from "./answer.js";
 import { FLAGS } from "./flags.js";
 import { count, date, number, streamName } from "./format.js";
-import { points } from "./groups.js";
+import { isAccuracy, ofAccuracy, points, unitOf } from "./groups.js";
 
 const DIFFERS = FLAGS.alarm | FLAGS.reported;
 
@@ -25,21 +25,24 @@ function rangeOf(ends) {
 }
 
 /** The ends of an unclear cost, without the part below 0, which would be a gain. */
-function betweenOf(cost, ends, tolerance) {
+function betweenOf({ cost, cost_interval: ends, metric }, tolerance) {
   const [low, high] = ends?.every(Number.isFinite) ? ends : [0, cost];
   const least = low > 0 ? points(low) : "0";
-  return `between ${least} and ${points(high)} points of accuracy; ${points(tolerance)} would be tolerated`;
+  return `between ${least} and ${points(high)} ${ofAccuracy(metric)}; ${points(tolerance)} would be tolerated`;
 }
 
-function costOf({ kind, cost, cost_interval: ends, cost_words: words, about: cause }, urgent, { tolerance }) {
+function costOf(story, urgent, { tolerance }) {
+  const { kind, cost, cost_interval: ends, cost_words: words, about: cause, metric } = story;
   const isKnown = Number.isFinite(cost);
   // An uncertain cost is not shown as the large number. Perhaps only its upper bound is known.
   if (words === "unclear" && (isKnown || ends?.every(Number.isFinite)))
-    return fact("cost unclear", betweenOf(cost, ends, tolerance), "cost");
+    return fact("cost unclear", betweenOf(story, tolerance), "cost");
   if (isKnown) {
-    const note = `of accuracy${rangeOf(ends)}`;
+    const what = isAccuracy(metric) ? "of accuracy" : metric;
+    const note = `${what}${rangeOf(ends)}`;
     const about = words?.startsWith("estimated") ? "about " : "";
-    const value = cost > 0 ? `${about}${points(cost)} points lost` : "no points lost";
+    const lost = `${about}${points(cost)} ${unitOf(metric)}${isAccuracy(metric) ? " lost" : ""}`;
+    const value = cost > 0 ? lost : "nothing lost";
     return fact(value, words ? `${note}; ${words}` : note, "cost");
   }
   if (kind === "corrected")
@@ -51,7 +54,7 @@ function costOf({ kind, cost, cost_interval: ends, cost_words: words, about: cau
 
 /** For a run in which nothing is wrong: its cost, and how many features differ. */
 function healthOf(story, { features, tolerance, flag }, t) {
-  const { cost, cost_interval: ends } = story;
+  const { cost, cost_interval: ends, metric } = story;
   if (!features.length) return [gapOf(story)];
   const differing = features.filter((_, i) => flag(i, t) & DIFFERS).length;
   const value = `${differing} of ${count(features.length, "feature")} ${differing === 1 ? "differs" : "differ"}`;
@@ -61,7 +64,7 @@ function healthOf(story, { features, tolerance, flag }, t) {
       fact(value, "beyond chance", "health"),
     ];
   if (!Number.isFinite(cost)) return [fact(value, "too little to matter, or as intended", "health")];
-  const lost = cost > 0 ? `${points(cost)} points lost` : "no cost found";
+  const lost = cost > 0 ? `${points(cost)} ${unitOf(metric)}${isAccuracy(metric) ? " lost" : ""}` : "no cost found";
   const most = ends?.[1] > 0 ? `at most ${points(ends[1])}; ` : "";
   return [
     fact(lost, `${most}${points(tolerance)} would be tolerated`, "cost"),

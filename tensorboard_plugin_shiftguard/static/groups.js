@@ -96,7 +96,8 @@ export function costsOf(overview, rows, t) {
     if (level === FOUND && cost !== null) {
       if (told.has(cost) && !row.inside) return { text: "in the above", strong: false };
       told.add(cost);
-      return { text: points(cost), strong: true };
+      const text = isAccuracy(overview.metric) ? points(cost) : `${points(cost)} %`;
+      return { text, strong: true };
     }
     if (level === FOUND && inAll !== null) {
       if (row.inside) return { text: "", strong: false };
@@ -118,6 +119,11 @@ export function estimateOf({ story, pair, steps }, t) {
   const told = story?.cost_words?.startsWith("estimated") && story.pair === pair;
   return told && t === steps.length - 1 && Number.isFinite(story.cost) ? story.cost : null;
 }
+
+/** The unit of costs: points of accuracy, or a part of the loss if no classes are predicted. */
+export const unitOf = (metric) => (isAccuracy(metric) ? "points" : "% of the loss");
+export const ofAccuracy = (metric) => (isAccuracy(metric) ? "points of accuracy" : unitOf(metric));
+export const isAccuracy = (metric) => !metric || metric === "accuracy";
 
 /** A share of accuracy as points, with a minus sign if it is negative. */
 export function points(share) {

@@ -2,18 +2,7 @@
 
 import { el, fill, table } from "./dom.js";
 import { count, effect, epoch, sinceInWords, streamName } from "./format.js";
-import {
-  ALONG,
-  EXPECTED,
-  FOUND,
-  NOTHING,
-  TOLERATED,
-  UNCLEAR,
-  cellOf,
-  estimateOf,
-  points,
-  titleOf,
-} from "./groups.js";
+import { ALONG, cellOf, estimateOf, EXPECTED, FOUND, NOTHING, ofAccuracy, points, titleOf, TOLERATED, UNCLEAR } from "./groups.js";
 import { markOf } from "./heatmap_draw.js";
 import { badge, featureKind, icon } from "./icons.js";
 
@@ -36,23 +25,23 @@ export function cellInWords({ overview }, rows, { row, t }, marks) {
   if (cell.level === NOTHING) return `${name}, ${when}: nothing found`;
   const { label } = cell.member.record;
   const which = label && label.toLowerCase() !== name.toLowerCase() ? ` (${label})` : "";
-  const said = `${name}, ${when}: ${levelInWords(cell, estimateOf(overview, t))}`;
+  const said = `${name}, ${when}: ${levelInWords(cell, estimateOf(overview, t), overview.metric)}`;
   // The band shows the size of this difference already, in another unit.
   if (overview.story?.left?.[0][0] === label) return said;
   return `${said}; effect size ${effect(cell.effect)}${which}`;
 }
 
-function levelInWords({ level, cost }, inAll) {
+function levelInWords({ level, cost }, inAll, metric) {
   if (level === FOUND && cost === null && inAll !== null)
     return `shifted; ${points(inAll)} points of accuracy lost in all, estimated`;
   if (level === FOUND)
-    return cost === null ? "shifted, cost not measured" : `costs ${points(cost)} points of accuracy`;
+    return cost === null ? "shifted, cost not measured" : `costs ${points(cost)} ${ofAccuracy(metric)}`;
   if (level === UNCLEAR) return "differs, its cost is unclear";
   if (level === ALONG) return "goes along with a stronger finding";
   if (level === EXPECTED) return "expected, training is augmented";
   if (level === TOLERATED)
     return cost > 0
-      ? `differs; costs ${points(cost)} points of accuracy, within tolerance`
+      ? `differs; costs ${points(cost)} ${ofAccuracy(metric)}, within tolerance`
       : "differs, within tolerance";
   return "";
 }

@@ -1,6 +1,7 @@
 /* The measures to draw, from what Keras logged, and the accuracy without the shift. */
 
 import { isOwnAlarm } from "./flags.js";
+import { isAccuracy } from "./groups.js";
 
 /**
  * The measures to draw, `{key, title, train, validation, accuracy}`: accuracy, or else the first
@@ -31,8 +32,8 @@ function titleOf(name) {
 }
 
 /** Validation without the shift: the lost accuracy is added where the cost is known. */
-export function withoutShift({ accuracy, validation }, { pair, costs, steps, index, flag }) {
-  if (!accuracy || !validation || !pair?.startsWith("validation/")) return [];
+export function withoutShift({ accuracy, validation }, { pair, costs, steps, index, flag, metric }) {
+  if (!accuracy || !isAccuracy(metric) || !validation || !pair?.startsWith("validation/")) return [];
   const lost = new Map();
   for (const [name, line] of Object.entries(costs)) {
     const i = index.get(name);

@@ -44,6 +44,7 @@ export function readOverview(raw) {
     events: raw.events ?? [],
     causes: raw.causes ?? {},
     costs: raw.costs ?? {},
+    metric: (raw.state?.report?.findings ?? []).find((one) => Number.isFinite(one?.cost))?.metric,
     problems: raw.problems ?? [],
     state: raw.state ?? null,
     tolerance,

@@ -9,6 +9,7 @@ from keras_shiftguard.instrument.keras_private import (
     call_takes_training,
     history_of,
     inbound_nodes,
+    loss_weights,
     validation_steps,
 )
 
@@ -67,3 +68,11 @@ def test_a_fit_knows_the_number_of_its_validation_batches(model):
     model.fit(x, y, validation_data=(x, y), validation_batch_size=4, callbacks=[Look()], verbose=0)
     model.evaluate(x, y, callbacks=[Look()], verbose=0)
     assert seen == [3, None]
+
+
+@pytest.mark.backend
+@pytest.mark.each_backend
+def test_a_compiled_model_knows_the_weights_of_its_losses(model):
+    assert loss_weights(model) is None and loss_weights(object()) is None
+    model.compile("sgd", ["mse"], loss_weights=[0.5])
+    assert loss_weights(model) == [0.5]

@@ -103,3 +103,40 @@ def test_parts_of_samples_are_marked():
         buffer = KeptSamples(spec_for("input", spec_shape, "channels_last"))
         buffer.update(ops.zeros(shape))
         assert buffer.is_whole == whole
+
+
+def test_labels_that_are_no_classes_are_kept_as_they_were_fed():
+    stream = Stream("train")
+    stream.build([spec_for("input", (None, 8, 8, 1), "channels_last")])
+    stream.plan_pass(30, is_first=True, repeats=False)
+    for i in range(30):
+        x, position = numbered(i * 20, 20)
+        x = ops.convert_to_tensor(x.astype("float32"))
+        y = {"a": position + 0.5, "b": np.stack([position, position], axis=1)[:, :, None]}
+        y = {name: ops.convert_to_tensor(part.astype("float32")) for name, part in y.items()}
+        stream.update({"input": x}, x, y)
+    ((_, kept),) = stream.buffers.items()
+    images, ids = kept.read()
+    targets = kept.targets()
+    assert (ids == -1).all() and len(targets) == len(images) > 500
+    np.testing.assert_array_equal(targets.tree["a"], images[:, 0, 0, 0] + 0.5)
+    assert targets.tree["b"].shape == (len(images), 2, 1)
+    assert len(targets[:7]) == 7
+
+
+def test_masks_share_the_memory_with_their_images():
+    buffer = KeptSamples(spec_for("input", (None, 8, 8, 1), "channels_last"))
+    assert buffer.capacity == 1024
+    masks = np.zeros((2, 1024, 1024), "uint8")
+    buffer.update(ops.zeros((2, 8, 8, 1)), masks)
+    assert buffer.capacity == 64 * 2**20 // (4 * (1024**2 + 64))
+    assert buffer.targets().tree.dtype == "uint8"
+
+
+def test_one_hot_labels_and_text_are_not_kept_twice():
+    buffer = KeptSamples(spec_for("input", (None, 8, 8, 1), "channels_last"))
+    buffer.update(ops.zeros((5, 8, 8, 1)), ops.convert_to_tensor(np.eye(5, dtype="float32")))
+    assert buffer.targets() is None and buffer.read()[1].tolist() == [0, 1, 2, 3, 4]
+    buffer = KeptSamples(spec_for("input", (None, 8, 8, 1), "channels_last"))
+    buffer.update(ops.zeros((2, 8, 8, 1)), np.array(["a", "b"]))
+    assert buffer.targets() is None

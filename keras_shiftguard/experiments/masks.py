@@ -1,0 +1,65 @@
+"""Candidates for masks: the image moves and its mask with it, or the image alone.
+
+If validation is mirrored as a whole, image and mask must be mirrored back together. If only its
+images were mirrored, they do not fit their masks, and the images alone are mirrored back.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from keras_shiftguard.experiments.candidates import Candidate, image_candidates
+from keras_shiftguard.operations.geometry import MOVED
+from keras_shiftguard.operations.scale import Scale
+from keras_shiftguard.statistics.rows import Rows
+
+# Operations that move whole pixels, so that a mask keeps its class ids.
+WHOLE = (*MOVED, "flip_horizontal", "flip_vertical", "transpose")
+ALIGNMENT = "alignment"  # family of the operations on images that leave their masks
+
+
+def with_masks(
+    found: Sequence[Candidate], images: np.ndarray, labels: Any, channels_first: bool
+) -> list[Candidate]:
+    """Returns the candidates, of which those that move whole pixels are doubled for masks.
+
+    Args:
+        found: The candidates for the images.
+        images: The images, 4D.
+        labels: Their labels; if they are no masks, the candidates stay as they are.
+        channels_first: Whether the channels of the images are the second axis.
+    """
+    sides = images.shape[2:4] if channels_first else images.shape[1:3]
+    masks = labels.tree if isinstance(labels, Rows) else None
+    if not isinstance(masks, np.ndarray) or masks.ndim not in (3, 4):
+        return list(found)
+    are_last = masks.shape[1:3] == sides
+    if not are_last and (masks.ndim == 3 or masks.shape[2:4] != sides):
+        return list(found)
+    # A mask is moved by the same function, as a float image whose values it keeps.
+    unit = Scale(np.zeros(1, "float32"), np.ones(1, "float32"), not are_last)
+    moves = {
+        (each.choice.name, each.choice.strength): _on_masks(each.apply)
+        for each in image_candidates(unit, WHOLE)
+    }
+    doubled = []
+    for each in found:
+        move = moves.get((each.choice.name, each.choice.strength))
+        if move is not None:
+            doubled.append(replace(each, moves=move))
+            each = replace(each, choice=replace(each.choice, family=ALIGNMENT))
+        doubled.append(each)
+    return doubled
+
+
+def _on_masks(apply: Callable[[np.ndarray], np.ndarray]) -> Callable[[Rows], Rows]:
+    def run(labels: Rows) -> Rows:
+        masks = labels.tree
+        x = masks[..., None] if masks.ndim == 3 else masks
+        moved = apply(x.astype("float32"))
+        moved = np.rint(moved) if masks.dtype.kind in "biu" else moved
+        return Rows(moved.astype(masks.dtype).reshape(masks.shape))
+
+    return run

@@ -1,0 +1,43 @@
+"""Runs a function on a few samples at a time, so that the memory is bounded.
+
+JAX compiles an operation for each shape, so there each chunk has the same number of samples: the
+last sample is repeated. In inference mode, and in an operation on data, the results of a sample do
+not depend on the other samples.
+"""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import keras
+import numpy as np
+
+CHUNK = 128
+PADDED_CHUNK = 64  # on JAX, where fewer samples waste less
+
+
+def chunks(x: Any) -> Iterator[tuple[Any, int]]:
+    """Yields parts of some samples, with the number of samples that are not padding.
+
+    Args:
+        x: An array, `(samples, ...)`, or `Rows`.
+    """
+    pads = keras.backend.backend() == "jax"
+    size = PADDED_CHUNK if pads else CHUNK
+    for start in range(0, len(x), size):
+        number = min(size, len(x) - start)
+        rows = np.arange(start, start + size).clip(max=len(x) - 1) if pads else None
+        yield (x[start : start + number] if rows is None else x[rows]), number
+
+
+def in_chunks(function: Callable[[Any], Any], x: np.ndarray) -> np.ndarray:
+    """Returns what a function makes of samples, as one array on the host, `(samples, ...)`.
+
+    Args:
+        function: From a part of the samples to a tensor with one row for each of them.
+        x: Samples, `(samples, ...)`, at least one.
+    """
+    found = [
+        np.asarray(keras.ops.convert_to_numpy(function(part)))[:number]
+        for part, number in chunks(x)
+    ]
+    return np.concatenate(found)

@@ -1,0 +1,111 @@
+"""Costs in the user's own loss: regression, several inputs and outputs, several labels, masks."""
+
+import keras
+import numpy as np
+import pytest
+from keras import layers
+
+import keras_shiftguard as sg
+
+pytestmark = pytest.mark.backend
+RNG = np.random.default_rng(0)
+WEIGHTS = RNG.normal(size=6)
+X = RNG.normal(size=(1600, 6)).astype("float32")
+Y = (X @ WEIGHTS).astype("float32")
+CUT = 1200
+
+
+def fitted(model, x, y, val, epochs=3, **arguments):
+    guard = sg.ShiftGuard(verbose=0, on_shift="ignore", **arguments)
+    model.fit(x, y, validation_data=val, epochs=epochs, batch_size=32, callbacks=[guard], verbose=0)
+    return guard
+
+
+def regression(loss="mse"):
+    keras.utils.set_random_seed(0)
+    model = keras.Sequential([keras.Input((6,)), layers.Dense(32, "relu"), layers.Dense(1)])
+    model.compile(keras.optimizers.Adam(0.01), loss)
+    return model
+
+
+@pytest.mark.each_backend
+def test_a_column_in_another_unit_costs_a_share_of_the_loss():
+    x = X[CUT:].copy()
+    x[:, 2] *= 25.4
+    guard = fitted(regression(), X[:CUT], Y[:CUT], (x, Y[CUT:]))
+    worst = guard.report.findings[0]
+    assert worst.matters and worst.metric == "mse" and worst.cost > 0.9
+    assert worst.operation[0] == "unit" and "mm and inches" in worst.explanation
+    assert "% of the loss (mse)" in worst.cost_words and "points" not in str(guard.report)
+    # The repair does what was promised.
+    repaired = keras.ops.convert_to_numpy(worst.repair(x))
+    model = regression()
+    model.fit(X[:CUT], Y[:CUT], epochs=3, batch_size=32, verbose=0)
+    before, after = (model.evaluate(each, Y[CUT:], verbose=0) for each in (x, repaired))
+    assert 1 - after / before == pytest.approx(worst.cost, abs=0.1)
+
+
+def test_a_difference_that_costs_nothing_is_no_alarm():
+    """A column that the target does not depend on has another unit."""
+    rng = np.random.default_rng(1)
+    x = np.concatenate([X, rng.normal(size=(len(X), 1)).astype("float32")], axis=1)
+    val = x[CUT:].copy()
+    val[:, 6] *= 1.5
+    keras.utils.set_random_seed(0)
+    model = keras.Sequential(
+        [keras.Input((7,)), layers.Dense(1, kernel_regularizer=keras.regularizers.L1(0.01))]
+    )
+    model.compile(keras.optimizers.Adam(0.01), "mse")
+    guard = fitted(model, x[:CUT], Y[:CUT], (val, Y[CUT:]), epochs=20)
+    assert guard.report.findings and not guard.report.shifted
+
+
+def test_a_reduced_loss_leaves_the_finding_without_a_cost():
+    x = X[CUT:] + 1
+    loss = lambda y, p: keras.ops.mean((keras.ops.reshape(y, (-1, 1)) - p) ** 2)  # noqa: E731
+    guard = fitted(regression(loss), X[:CUT], Y[:CUT], (x, Y[CUT:]))  # without a warning
+    assert guard.report.findings and all(f.cost is None for f in guard.report.findings)
+
+
+@pytest.mark.each_backend
+def test_of_several_inputs_the_wrong_one_is_named():
+    keras.utils.set_random_seed(0)
+    one, two = keras.Input((3,), name="weather"), keras.Input((3,), name="place")
+    hidden = layers.Dense(32, "relu")(layers.Concatenate()([one, two]))
+    outputs = {"price": layers.Dense(1, name="price")(hidden)}
+    outputs["sold"] = layers.Dense(1, "sigmoid", name="sold")(hidden)
+    model = keras.Model([one, two], outputs)
+    model.compile(keras.optimizers.Adam(0.01), {"price": "mae", "sold": "binary_crossentropy"})
+    y = {"price": Y, "sold": (Y > 0).astype("float32")}
+    first, last = ({k: v[rows] for k, v in y.items()} for rows in (slice(CUT), slice(CUT, None)))
+    place = X[CUT:, 3:] * np.array([1, 1000, 1], "float32")
+    train = [X[:CUT, :3], X[:CUT, 3:]]
+    guard = fitted(model, train, first, ([X[CUT:, :3], place], last))
+    worst = guard.report.findings[0]
+    assert worst.matters and worst.feature.startswith("place/1") and worst.metric == "loss"
+    assert "samples of input 'place' are in another unit in column 1" in worst.explanation
+    assert all(f.feature.startswith("place") for f in guard.report.findings if f.matters)
+
+
+def test_images_moved_against_their_masks_are_an_alarm():
+    rng = np.random.default_rng(0)
+    x, masks = np.zeros((900, 12, 12, 1), "float32"), np.zeros((900, 12, 12), "int32")
+    for i in range(len(x)):
+        top, left, height, width = *rng.integers(0, 6, 2), *rng.integers(3, 6, 2)
+        masks[i, top : top + height, left : left + width] = 1
+    x[..., 0] = masks + rng.normal(0, 0.1, masks.shape)
+    x[:, :, 0] += 0.5  # a border, which moves as well, so that the images differ
+    keras.utils.set_random_seed(0)
+    model = keras.Sequential(
+        [
+            keras.Input((12, 12, 1)),
+            layers.Conv2D(8, 3, padding="same", activation="relu"),
+            layers.Conv2D(1, 3, padding="same", activation="sigmoid"),
+        ]
+    )
+    model.compile(keras.optimizers.Adam(0.01), "binary_crossentropy")
+    validation = np.roll(x[700:], 3, axis=2), masks[700:, ..., None]
+    guard = fitted(model, x[:700], masks[:700, ..., None], validation, epochs=4)
+    alarms = [f for f in guard.report.findings if f.matters]
+    assert alarms and "against their masks" in alarms[0].explanation
+    assert alarms[0].metric == "binary_crossentropy" and alarms[0].cost > 0.5
