@@ -213,7 +213,7 @@ def test_another_scale_is_an_alarm_with_any_number_of_samples(digits):
         fit(guard, train, (255 * x[:60], y[:60]))
 
 
-def test_a_regression_has_no_accuracy_so_its_differences_are_alarms_without_a_cost():
+def test_a_regression_with_few_samples_is_asked_about():
     rng = np.random.default_rng(0)
     x = rng.normal(size=(460, 3)).astype("float32")
     model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(1)])
@@ -221,7 +221,8 @@ def test_a_regression_has_no_accuracy_so_its_differences_are_alarms_without_a_co
     guard = sg.ShiftGuard(verbose=0, on_shift="ignore")
     validation = x[400:] + np.float32(3), x[400:, 0]
     model.fit(x[:400], x[:400, 0], validation_data=validation, callbacks=[guard], verbose=0)
-    assert guard.report.shifted and not any(f.cost_words for f in guard.report.findings)
+    assert guard.report.findings and not guard.report.shifted
+    assert all("too few samples" in f.cost_words for f in guard.report.findings)
 
 
 @pytest.mark.thorough
@@ -317,7 +318,7 @@ def test_each_stream_is_priced_with_its_own_correction():
     training = (x - 0.1) / 0.3, y  # the correction of the training stream undoes this
     watch, shift = priced(training, (other, z), corrections={"train": ([0.3], [0.1])})
     assert any(f.kind == "covariate" for f in shift.report.findings)
-    assert watch._latest[1].cost.value == 0
+    assert watch._latest["input"][1].cost.value == 0
 
 
 def test_a_reference_with_another_name_of_the_input():

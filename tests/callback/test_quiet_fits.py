@@ -403,7 +403,9 @@ def test_overlapping_windows_of_a_series(seed, factor):
     guard = sg.ShiftGuard(verbose=0, on_shift="ignore")
     validation = factor * x[1150:], y[1150:]
     model.fit(x[:1150], y[:1150], validation_data=validation, callbacks=[guard], verbose=0)
-    assert guard.report.shifted == (factor != 1)
+    # A model that has learned nothing loses nothing by a factor of 0.01: the difference is a question.
+    assert bool(guard.report.findings) == (factor != 1)
+    assert guard.report.shifted == (factor == 3)
     assert "overlapping windows of a series" in str(guard.report)
 
 
