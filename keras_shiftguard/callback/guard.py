@@ -339,7 +339,6 @@ class ShiftGuard(keras.callbacks.Callback):
 
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
         self._end_batch("train", batch)
-        self._supervisor.call(Run.add_accuracy, batch, logs)
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         self._count_ended()
@@ -507,10 +506,6 @@ class ShiftGuard(keras.callbacks.Callback):
             self.feature_layer,
             self.log_samples,
         )
-        earlier = self._run
-        if earlier is not None and earlier.model is self.model:
-            # Also after `compile`, which makes a new optimizer.
-            run.costs.was_trained |= bool(earlier.num_batches) or earlier.costs.was_trained
         return run
 
     def _word(self) -> tuple[dict[str | None, InputConvention], str]:

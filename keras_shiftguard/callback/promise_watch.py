@@ -15,8 +15,6 @@ from keras_shiftguard.callback.visits import (
     are_redrawn,
     are_unchanged,
     contents,
-    is_trained,
-    repeats_samples,
 )
 from keras_shiftguard.detection.causes import pipeline_change
 from keras_shiftguard.detection.causes.explanation import Explanation
@@ -82,8 +80,6 @@ class PromiseWatch:
         sync: Function that copies the present weights to the model's variables.
 
     Attributes:
-        was_trained: Whether the model was trained before this fit. The model may then know the
-            training samples by heart before the first epoch.
         labels: Checks of the labels.
     """
 
@@ -99,11 +95,8 @@ class PromiseWatch:
         self._latest: dict[str, tuple[int, Difference]] = {}
         self._families: dict[str, tuple[str, ...]] = {}
         self._has_no_judge = False  # whether no loss of single samples is known
-        self.was_trained = is_trained(model)
-        self.labels = LabelWatch(model, shift, sync)
-        # Whether training repeats samples, and whether samples belong together, by how far columns
-        # moved.
-        self._repeats: bool | None = None
+        self.labels = LabelWatch(shift)
+        # Whether samples belong together, by how far columns moved.
         self._together: dict[Moved, bool] = {}
         # Hashes of the training samples that were kept at the first measurement, and the labels of
         # that pass.
@@ -123,17 +116,15 @@ class PromiseWatch:
             return
         try:
             for pair in self._shift.pairs:
-                if (pair.stream, pair.against) == ("validation", "train"):
+                is_main = (pair.stream, pair.against) == ("validation", "train")
+                if is_main:
                     self._look_for_redrawn(streams["train"], pair.reference.labels)
-                    is_due = self.labels.is_due(pair, epoch) and self._can_check_labels()
-                    is_due = is_due and (epoch == 1 or self._spending.allows())
-                    is_due = is_due and streams["validation"].has_samples
-                    if is_due and not self._may_be_memorised(pair, streams):
-                        with self._spending.measuring():
-                            self.labels.check(pair, streams, epoch)
-                if pair.stream == "validation" and pair.findings:
+                if pair.stream == "validation" and (pair.findings or is_main):
                     with undisturbed(self._model), self._spending.measuring():
-                        self._update(pair, streams, epoch, is_last)
+                        if pair.findings:
+                            self._update(pair, streams, epoch, is_last)
+                        if is_main:
+                            self._check_labels(pair, streams, epoch, is_last)
         except Exception as error:  # the user's own `call` may raise anything
             self._has_failed = True
             warn(f"ShiftGuard could not measure what shifts cost ({error!r}).")
@@ -147,8 +138,6 @@ class PromiseWatch:
             ],
             "families": {name: list(found) for name, found in self._families.items()},
             **self.labels.state(),
-            "was_trained": self.was_trained,
-            "repeats": self._repeats,
             "together": dict(self._together),
         }
 
@@ -162,15 +151,12 @@ class PromiseWatch:
         families = state.get("families", {})
         self._families = {name: tuple(map(str, found)) for name, found in families.items()}
         self.labels.restore(state)
-        # A resumed fit loads a model that was trained in this fit, which is not meant here.
-        self.was_trained = bool(state.get("was_trained", self.was_trained))
-        self._repeats = state.get("repeats")
         self._together = dict(state.get("together", {}))
 
     def _update(self, pair: Pair, streams: Mapping[str, Stream], epoch: int, is_last: bool) -> None:
         self._explain(pair)
         self.labels.call_mixtures(pair)
-        self.labels.call_relabelled(pair)
+        self.labels.call_wrong(pair)
         if not self._is_due(pair, epoch, is_last):
             return
         # If the streams are corrected in different ways, the correction of each stream is applied
@@ -193,8 +179,7 @@ class PromiseWatch:
             predict = self._predict(streams["validation"], apart, known)
             seen_once = self._shift.training.is_first_visit
             if seen_once and pair.against == "train" and not apart:
-                if not self._may_be_memorised(pair, streams):
-                    self.labels.check_mixtures(pair, training, predict)
+                self.labels.check_mixtures(pair, training, predict)
         else:
             predict, judge = _itself, self._loss(streams["validation"], apart, known)
         if judge is None:
@@ -424,21 +409,28 @@ class PromiseWatch:
             elif are_unchanged(before, now, labels.num_samples):
                 passes.call_unchanged()
 
-    def _may_be_memorised(self, pair: Pair, streams: Mapping[str, Stream]) -> bool:
-        """Whether the model may have seen the training samples before their first epoch ended."""
-        if self._repeats is None:
-            self._repeats = repeats_samples(streams["train"], streams["validation"])
-        moved = columns_moved(pair.findings.values())
-        return self.was_trained or self._repeats or self._belong_together(streams, moved)
+    def _check_labels(
+        self, pair: Pair, streams: Mapping[str, Stream], epoch: int, is_last: bool
+    ) -> None:
+        """Looks for labels of validation that do not fit their samples, with two predictions."""
+        is_epoch = epoch <= FIRST_EPOCHS or not epoch & (epoch - 1) or is_last
+        is_allowed = epoch == 1 or self._spending.allows()
+        if not (is_epoch and is_allowed and self.labels.is_due(pair)):
+            return
+        if not (pair.current.labels.are_classes and self._is_classifier()):
+            return
+        current, training = (labelled(streams[name]) for name in ("validation", "train"))
+        if current is None or not _represents(current.labels, pair.current.labels):
+            return
+        self._sync()
+        predict = self._predict(streams["validation"], False, [current, training])
+        together = self._belong_together(streams, columns_moved(pair.findings.values()))
+        self.labels.check(pair, predict, current, training, epoch, is_last, together)
 
     def _belong_together(self, streams: Mapping[str, Stream], moved: Moved) -> bool:
         if moved not in self._together:
             self._together[moved] = belong_together(streams["train"], streams["validation"], moved)
         return self._together[moved]
-
-    def _can_check_labels(self) -> bool:
-        inputs = getattr(self._model, "inputs", None)
-        return (inputs is None or len(inputs) == 1) and self._is_classifier()
 
     def _is_classifier(self) -> bool:
         try:

@@ -15,11 +15,7 @@ from keras_shiftguard.callback.closing_words import (
     preprocessing_line,
     shift_lines,
 )
-from keras_shiftguard.callback.first_pass_accuracy import (
-    FirstPassAccuracy,
-    has_random_layers,
-    is_harder,
-)
+from keras_shiftguard.callback.label_watch import is_harder
 from keras_shiftguard.callback.leak_watch import LeakWatch
 from keras_shiftguard.callback.nonfinite_watch import NonfiniteWatch
 from keras_shiftguard.callback.passes import PassCounter
@@ -111,7 +107,6 @@ class Run:
         self._probe: Probe | None = None
         names = ("train", "validation") if kind != "prediction" else ("prediction",)
         self._passes = {name: PassCounter() for name in names}
-        self._first_pass: FirstPassAccuracy | None = None
         self._new_passes: set[str] = set()  # streams with a pass since the last comparison
         self._logged: set[str] = set()  # names of the numbers that were added to Keras's logs
 
@@ -192,9 +187,6 @@ class Run:
         """
         self.epoch = epoch
         self._start_pass("train")
-        if self.num_batches == 0:
-            steps = (self.run_key or {}).get("steps")
-            self._first_pass = FirstPassAccuracy(steps, has_random_layers(self.model))
 
     def start_prediction(self) -> None:
         """Starts the pass over the data of `model.predict`."""
@@ -257,11 +249,6 @@ class Run:
         if must_write:
             self._write_profiles()
 
-    def add_accuracy(self, batch: int, logs: Mapping[str, Any] | None) -> None:
-        """Reads Keras's logs of a training batch, in the first epoch."""
-        if self._first_pass is not None:
-            self._first_pass.add(batch, logs)
-
     def finish_epoch(self, epoch: int, logs: dict[str, Any] | None) -> str:
         """Compares the streams after an epoch, and updates the augmentation.
 
@@ -281,11 +268,8 @@ class Run:
         self.log.write_curves(epoch, logs or {})
         if self._has_failed:
             return ""
-        if self._first_pass is not None:
-            self._judge_first_pass(self._first_pass, logs or {})
         self.costs.labels.is_harder = is_harder(logs or {})
         self._compare(epoch + 1, logs)
-        self._first_pass = self.costs.labels.unseen = None
         target = self.known.get("target", self.profiles.get("validation"))
         lines = []
         if target is not None:
@@ -295,17 +279,6 @@ class Run:
                 lines.insert(0, expected)
         log_alignment(self.model, self.log, self.epoch, logs or {})
         return "\n".join(line for line in lines if line)
-
-    def _judge_first_pass(self, first: FirstPassAccuracy, logs: Mapping[str, Any]) -> None:
-        """Tells `costs` what Keras's accuracy says at the end of the first epoch."""
-        none = InputProfile()
-        train, validation = (self.profiles.get(name, none) for name in ("train", "validation"))
-        number = train.num_samples
-        self.costs.labels.unseen = first.minus_validation(logs, number, validation.num_samples)
-        counts = train.labels.counts
-        if train.labels.are_classes and counts.sum():
-            commonest = float(counts.max() / counts.sum())
-            self.costs.was_trained |= first.began_trained(commonest, number)
 
     def save_epoch(self) -> None:
         """Writes the profiles, and the state from which the next epoch can resume, to the log."""

@@ -13,7 +13,6 @@ from keras_shiftguard.statistics.classes import are_probabilities, probabilities
 from keras_shiftguard.statistics.rows import Rows
 
 
-
 def class_probabilities(model: keras.Model, name: str, parts: Iterable[Any]) -> np.ndarray:
     """Returns the predicted probability of each class, `(samples, classes)`.
 

@@ -369,20 +369,6 @@ def test_a_cost_must_be_found_in_two_epochs_also_across_a_crash():
     assert not shift.report.shifted
 
 
-@pytest.mark.thorough
-def test_a_second_fit_is_no_first_visit(digits):
-    train, val = digits
-    guard = sg.ShiftGuard(verbose=0, on_shift="ignore")
-    model, _ = fit(guard, train, val, 1)
-    assert not guard._run.costs.was_trained
-    model.compile("adam", model.loss)  # with a new optimizer
-    model.fit(*train, callbacks=[guard], verbose=0)
-    assert guard._run.costs.was_trained
-    other = sg.ShiftGuard(verbose=0, on_shift="ignore")
-    model.fit(*train, callbacks=[other], verbose=0)
-    assert other._run.costs.was_trained
-
-
 def test_the_first_classes_of_a_sorted_validation_are_not_priced():
     """A comparison in the middle of a validation has only the first images."""
     labels = sg.profile((levels(0)[0], np.arange(300) % 4)).labels

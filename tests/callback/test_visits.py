@@ -1,11 +1,11 @@
-"""How the model has seen the training samples: several times, or changed each time."""
+"""Whether the training samples are changed in each pass."""
 
 import numpy as np
 import pytest
 from one_pass import stream_of
 from sklearn.datasets import load_digits
 
-from keras_shiftguard.callback.visits import are_redrawn, contents, repeats_samples
+from keras_shiftguard.callback.visits import are_redrawn, contents
 from keras_shiftguard.detection.causes.same_samples import have_same_labels
 from keras_shiftguard.profiles.labels import LabelSummary
 
@@ -15,15 +15,6 @@ def digits():
     x, y = load_digits(return_X_y=True)
     order = np.random.default_rng(0).permutation(len(x))
     return (x[order] / 16).reshape(-1, 8, 8, 1).astype("float32"), y[order].astype("int32")
-
-
-def test_samples_of_rare_classes_that_are_repeated(digits):
-    x, y = digits
-    rare = np.flatnonzero(y[:800] == 3)
-    rows = np.random.default_rng(0).permutation(np.append(np.arange(800), rare.repeat(3)))
-    validation = stream_of(x[800:], y[800:])
-    assert repeats_samples(stream_of(x[rows], y[rows]), validation)
-    assert not repeats_samples(stream_of(x[:800], y[:800]), validation)
 
 
 def test_redrawn_samples_are_told_from_those_in_another_order(digits):

@@ -66,19 +66,6 @@ def head_of(model: Any, backbone: Sequence[Any] = ()) -> str:
     return "published" if classes in PUBLISHED_CLASSES else "own"
 
 
-def has_trained_head(model: Any) -> bool:
-    """Whether the last layer that can tell was trained; False if no layer can tell.
-
-    A bias whose initial value is known can tell, and so can the moving mean of batch norm.
-    """
-    for layer in reversed([a for a in walk(model) if not sublayers(a)]):
-        if _has_statistics(layer):
-            return not _all_equal(layer.moving_mean, 0.0)
-        if (has_moved := _has_moved(layer)) is not None:
-            return has_moved
-    return False
-
-
 def _predicts_a_map(model: Any, every: Sequence[Any]) -> bool:
     """Whether a trained linear convolution makes the model's output, such as a map of depths.
 

@@ -1,0 +1,72 @@
+"""The finding for labels that do not fit their samples, with its sentence."""
+
+import numpy as np
+
+from keras_shiftguard.detection.cost import Cost
+from keras_shiftguard.detection.finding import Finding
+from keras_shiftguard.detection.labels.label_findings import RELABELLED
+from keras_shiftguard.detection.labels.relabelled import labels_at_random
+from keras_shiftguard.detection.sentences import MAX_CLASSES_NAMED, percent, some_of
+from keras_shiftguard.detection.two_sample.tail_probabilities import SMALLEST_P, normal_sf
+from keras_shiftguard.experiments.wrong_labels import WrongLabels
+
+# The note on labels that have nothing in common with their samples.
+UNRELATED = (
+    "The labels and the inputs of validation do not seem to belong together: the model is hardly "
+    "better on them than always predicting the commonest class. Check the order of the labels, of "
+    "the classes and of the columns, and whether samples of training belong together (of one "
+    "patient, of one clip)"
+)
+
+
+def finding_of(found: WrongLabels, cost: Cost, number: int) -> Finding:
+    """Returns the finding for wrong labels of validation.
+
+    Args:
+        found: The labels that are wrong.
+        cost: Their cost.
+        number: Number of classes.
+    """
+    share = len(found.names) / number if found.names else found.share
+    ends = np.array(cost.interval) / cost.value * share
+    low, high = (float(end) for end in np.clip(ends, 0.0, 1.0))
+    return Finding(
+        feature="labels/concept",
+        kind="concept",
+        family=RELABELLED,
+        effect_size=share,
+        interval=(low, high),
+        p_value=max(float(normal_sf(cost.sigmas)), SMALLEST_P),
+        stream="validation",
+        against="train",
+        since=None,
+        explanation=f"{_sentence(found, number)}; effect size {share:.2g} ({_of_what(found)})",
+    )
+
+
+def _of_what(found: WrongLabels) -> str:
+    if found.names:
+        return "share of the classes"
+    return "share of the labels" if found.pair is None else "share of the label"
+
+
+def _sentence(found: WrongLabels, number: int) -> str:
+    if found.names:
+        steps = {(label - name) % number for label, name in found.names}
+        start = "The labels of validation do not mean what they mean in training: "
+        if len(steps) == 1 and len(found.names) == number > 2:
+            return f"{start}all class ids are higher by {steps.pop()} (the last ones begin again)"
+        listed = [f"{label} looks like class {name}" for label, name in found.names]
+        return f"{start}label {some_of(listed[:MAX_CLASSES_NAMED], len(listed))}"
+    if found.pair is not None:
+        label, other = found.pair
+        back = ", and others the other way round" if found.is_exchange else ""
+        return (
+            f"About {percent(found.share)} of the validation samples with label {label} seem to be "
+            f"of class {other}{back}: for the model, label {label} is no likelier than for samples "
+            f"of class {other}"
+        )
+    return (
+        f"About {percent(found.share)} of the {labels_at_random('validation')}: for the model, "
+        "these labels are no likelier than for samples of another class"
+    )

@@ -1,0 +1,272 @@
+"""Labels that do not fit their samples: what other labels would win back.
+
+Two experiments on labelled samples and the predictions for them. Neither runs the model again.
+
+*Renaming* is undone like any other operation. One half of the samples chooses which class each
+label stands for, and the other half counts how many more predictions are then right. Training
+samples are the control group.
+
+*Some wrong labels*: a sample of class 0 that is labelled 1 looks like any sample of class 0, also
+in the probability of class 1. A hard sample of class 1 that is taken for class 0 does not: class 1
+is likelier for it than for samples of class 0. So each wrong prediction gets a rank: the share of
+the samples rightly predicted as the same class for which the label is as likely or likelier. For
+wrong labels, half of the ranks are above 1/2; for hard samples, hardly any. This is the confident
+joint (Northcutt, Jiang, Chuang, "Confident Learning", JAIR 2021) with the samples of the predicted
+class as threshold, which needs no samples that the model has not seen.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from keras_shiftguard.detection.cost import MIN_SAMPLES, SIGMAS, Cost
+from keras_shiftguard.experiments.class_mix import has_learnt
+from keras_shiftguard.experiments.promise import promised
+
+MIN_OF_CLASS = 5  # samples of a label, in a half, that say which class it stands for. A convention.
+# Wrong labels must make this share of the wrong predictions. Of hard samples, up to .18 look like
+# wrong labels (Fashion-MNIST, seed 0, epochs 1 to 24), with 5 % of wrong labels .27 or more.
+MIN_SHARE = 0.25
+# The model must make as many mistakes on training as on the other samples of validation, times
+# this. If it makes fewer, it knows training by heart, or validation is harder.
+MIN_MISTAKES = 0.7
+# Labels are unrelated to the samples if the model is hardly better on them than always predicting
+# the commonest class: it has at most this share of its lead on training. A convention.
+MAX_SHARE_OF_SKILL = 0.2
+# Of the samples with one label that are predicted as one other class, this share must be wrong
+# labels.
+MIN_SHARE_OF_PAIR = 0.6
+
+
+@dataclass(frozen=True)
+class Predicted:
+    """Class probabilities of labelled samples.
+
+    Args:
+        probabilities: Probability of each class, `(samples, classes)`.
+        labels: Class ids, `(samples,)`.
+    """
+
+    probabilities: np.ndarray
+    labels: np.ndarray
+
+    @property
+    def classes(self) -> np.ndarray:
+        """The predicted classes, `(samples,)`."""
+        return np.asarray(self.probabilities.argmax(axis=1))
+
+    @property
+    def right(self) -> np.ndarray:
+        """Whether each prediction is the label, `(samples,)`."""
+        return np.asarray(self.classes == self.labels)
+
+
+@dataclass(frozen=True)
+class WrongLabels:
+    """Labels of validation that do not fit their samples.
+
+    Args:
+        cost: The accuracy that right labels would win back.
+        names: For each renamed label, the class that its samples look like; empty if labels are
+            not renamed.
+        pair: The label that is wrong most often, and the class of those samples; None if labels are
+            wrong at random.
+        is_exchange: Whether samples of the pair are also labelled the other way round.
+        share: Share of the labels that are wrong; with a pair, of the samples with this label.
+        is_unrelated: Whether labels and samples have nothing in common. This is also so if a model
+            knows the subjects of training, and none of validation.
+    """
+
+    cost: Cost
+    names: tuple[tuple[int, int], ...] = ()
+    pair: tuple[int, int] | None = None
+    is_exchange: bool = False
+    share: float = 0.0
+    is_unrelated: bool = False
+
+
+def wrong_labels(
+    current: Predicted,
+    training: Predicted,
+    are_alike: bool = True,
+    is_same_mix: bool = True,
+    seed: int = 0,
+) -> WrongLabels | None:
+    """Returns which labels are wrong, and what that costs; None if right labels are no better.
+
+    Args:
+        current: Predictions for validation.
+        training: Predictions for training.
+        are_alike: Whether the samples of validation look like those of training. If they do not,
+            wrong predictions may have another cause, so only renamed labels are looked for.
+        is_same_mix: Whether validation has the class mix of training. If it does not, hard classes
+            may be more frequent, so labels that are wrong at random are not looked for.
+        seed: Divides the samples into halves.
+    """
+    number = current.probabilities.shape[1]
+    if min(len(current.labels), len(training.labels)) < MIN_SAMPLES:
+        return None
+    # A loss for ordered classes may have fewer outputs than there are classes.
+    if max(current.labels.max(), training.labels.max()) >= number:
+        return None
+    if not has_learnt(training.right, training.labels):
+        return None
+    renamed = _renamed(current, training, seed)
+    if renamed is not None or not are_alike:
+        return renamed
+    return _some_wrong(current, training, is_same_mix, seed)
+
+
+def _renamed(current: Predicted, training: Predicted, seed: int) -> WrongLabels | None:
+    """Returns the labels that stand for other classes; None if renaming them wins nothing."""
+    order = np.random.default_rng(seed).permutation(len(current.labels))
+    halves = order[: len(order) // 2], order[len(order) // 2 :]
+    maps = [_names(current, rows) for rows in halves]
+    after = current.right.astype("float64")
+    for names, rows in zip(maps, halves[::-1], strict=True):
+        after[rows] = current.classes[rows] == names[current.labels[rows]]
+    agreed = _closed({int(i): int(maps[0][i]) for i in np.flatnonzero(maps[0] == maps[1])})
+    if not agreed:
+        return None
+    promise = promised(current.right.astype("float64"), after, 1.0, "accuracy", ())
+    of_training = [training.classes == names[training.labels] for names in maps]
+    control = promised(
+        training.right.astype("float64"), np.mean(of_training, axis=0), 1.0, "accuracy", ()
+    )
+    promise = promise.beyond(control)
+    if promise.gain <= 0 or promise.interval[0] <= 0:
+        return None
+    cost = Cost(promise.gain, promise.interval, promise.num_samples)
+    return WrongLabels(cost, names=tuple(sorted(agreed.items())))
+
+
+def _names(found: Predicted, rows: np.ndarray) -> np.ndarray:
+    """Returns the class that each label stands for, by some samples, `(classes,)`.
+
+    Each class is taken once: the label and the class that go together most often first.
+    """
+    number = found.probabilities.shape[1]
+    keys = found.labels[rows] * number + found.classes[rows]
+    keys, counts = np.unique(keys, return_counts=True)
+    sizes = np.bincount(found.labels[rows], minlength=number)
+    names, is_free = np.full(number, -1), np.ones(number, bool)
+    for i in np.argsort(-counts / sizes[keys // number], kind="stable"):
+        label, predicted = keys[i] // number, keys[i] % number
+        if sizes[label] >= MIN_OF_CLASS and names[label] < 0 and is_free[predicted]:
+            names[label], is_free[predicted] = predicted, False
+    return np.where(names < 0, np.arange(number), names)
+
+
+def _closed(names: dict[int, int]) -> dict[int, int]:
+    """Returns the labels that change places among themselves: none gets a name that stays."""
+    names = {label: name for label, name in names.items() if label != name}
+    while not names.keys() == set(names.values()):
+        given = set(names.values())
+        names = {i: name for i, name in names.items() if i in given and name in names}
+    return names
+
+
+def _some_wrong(
+    current: Predicted, training: Predicted, is_same_mix: bool, seed: int
+) -> WrongLabels | None:
+    """Returns how many labels are wrong; None if that does not explain the wrong predictions."""
+    # Half of the wrong labels have a rank above 1/2.
+    suspects = ~current.right & (_ranks(current, current, training) > 0.5)
+    usual = ~training.right & (_ranks(training, current, training) > 0.5)
+    cost = _cost(suspects, usual)
+    commonest = float(np.bincount(current.labels).max() / len(current.labels))
+    lead, usual_lead = (float(each.right.mean()) - commonest for each in (current, training))
+    if lead <= MAX_SHARE_OF_SKILL * usual_lead:
+        return WrongLabels(cost, share=min(max(cost.value, 0.0), 1.0), is_unrelated=True)
+    order = np.random.default_rng(seed).permutation(len(current.labels))
+    halves = order[: len(order) // 2], order[len(order) // 2 :]
+    first, second = (_pair(current, suspects, rows) for rows in halves)
+    if first and second and set(first) == set(second):
+        found = _of_pair(current, training, suspects, usual, first)
+        if found is None and first != second:
+            found = _of_pair(current, training, suspects, usual, second)
+        if found is not None:
+            return found
+    of_mistakes, of_training = float((~current.right).mean()), float((~training.right).mean())
+    if not is_same_mix or cost.interval[0] <= 0 or cost.value < MIN_SHARE * of_mistakes:
+        return None
+    if of_training < MIN_MISTAKES * (of_mistakes - cost.value):
+        return None
+    return WrongLabels(cost, share=min(cost.value, 1.0))
+
+
+def _of_pair(
+    current: Predicted,
+    training: Predicted,
+    suspects: np.ndarray,
+    usual: np.ndarray,
+    pair: tuple[int, int],
+) -> WrongLabels | None:
+    """Returns the wrong labels of one pair; None if its samples are only hard."""
+    label, other = pair
+
+    def is_in(found: Predicted, label: int, other: int) -> np.ndarray:
+        return np.asarray((found.labels == label) & (found.classes == other))
+
+    mistakes, known = is_in(current, label, other), is_in(training, label, other)
+    cost = _cost(suspects & mistakes, usual & known)
+    if cost.interval[0] <= 0 or cost.value < MIN_SHARE_OF_PAIR * mistakes.mean():
+        return None
+    back, known_back = is_in(current, other, label), is_in(training, other, label)
+    reverse = _cost(suspects & back, usual & known_back)
+    is_exchange = bool(reverse.interval[0] > 0 and reverse.value >= MIN_SHARE_OF_PAIR * back.mean())
+    if is_exchange:
+        cost = _cost(suspects & (mistakes | back), usual & (known | known_back))
+    share = cost.value / max(float((current.labels == label).mean()), 1e-12)
+    share /= 2 if is_exchange else 1
+    return WrongLabels(cost, pair=pair, is_exchange=is_exchange, share=min(share, 1.0))
+
+
+def _cost(suspects: np.ndarray, usual: np.ndarray) -> Cost:
+    """Returns twice the share of suspects beyond the usual one, with its interval."""
+    rates = [(float(each.mean()), len(each)) for each in (suspects, usual)]
+    error = sum(max(rate * (1 - rate), 1 / size) / size for rate, size in rates) ** 0.5
+    value, margin = 2 * (rates[0][0] - rates[1][0]), 2 * SIGMAS * error
+    return Cost(value, (value - margin, value + margin), len(suspects))
+
+
+def _ranks(found: Predicted, reference: Predicted, fallback: Predicted) -> np.ndarray:
+    """Returns the rank of the label of each sample among samples of its predicted class.
+
+    Args:
+        found: The samples.
+        reference: Samples of which those that are predicted rightly are compared with.
+        fallback: The same, for classes that hardly any sample of the reference has.
+
+    Returns:
+        `(samples,)`: the share of the samples rightly predicted as the same class for which this
+        label is as likely or likelier; equal ones count half. 0 if there are too few of them.
+    """
+    ranks, classes = np.zeros(len(found.labels)), found.classes
+    for predicted in np.unique(classes):
+        known = reference.probabilities[reference.right & (reference.classes == predicted)]
+        if len(known) < MIN_OF_CLASS:
+            known = fallback.probabilities[fallback.right & (fallback.classes == predicted)]
+        if len(known) < MIN_OF_CLASS:
+            continue
+        rows = np.flatnonzero(classes == predicted)
+        for label in np.unique(found.labels[rows]):
+            these = rows[found.labels[rows] == label]
+            others = np.sort(known[:, label])
+            value = found.probabilities[these, label]
+            below = np.searchsorted(others, value, "left") + np.searchsorted(others, value, "right")
+            ranks[these] = 1 - 0.5 * below / len(others)
+    return ranks
+
+
+def _pair(found: Predicted, suspects: np.ndarray, rows: np.ndarray) -> tuple[int, int] | None:
+    """Returns the label and the class that most suspects of some samples have; None without any."""
+    number = found.probabilities.shape[1]
+    chosen = rows[suspects[rows]]
+    keys, counts = np.unique(
+        found.labels[chosen] * number + found.classes[chosen], return_counts=True
+    )
+    if not len(keys):
+        return None
+    label, other = divmod(int(keys[counts.argmax()]), number)
+    return label, other
