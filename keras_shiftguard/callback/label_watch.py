@@ -62,8 +62,7 @@ class LabelWatch:
         self._is_noted = bool(state.get("noted", False))
         if state.get("wrong_labels") is not None:
             finding, cost = state["wrong_labels"]
-            interval = tuple(cost["interval"])
-            self._found = Finding.from_dict(finding), Cost(**{**cost, "interval": interval})
+            self._found = Finding.from_dict(finding), Cost.from_dict(cost)
 
     def is_due(self, pair: Pair) -> bool:
         """Whether labels of validation may be wrong."""

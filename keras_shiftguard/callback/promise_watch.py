@@ -24,6 +24,7 @@ from keras_shiftguard.detection.finding import Finding, source_of
 from keras_shiftguard.detection.monitor import Pair
 from keras_shiftguard.detection.sentences import misplaced
 from keras_shiftguard.detection.two_sample.frequencies import compare_frequencies
+from keras_shiftguard.detection.two_sample.tail_probabilities import SMALLEST_P, normal_sf
 from keras_shiftguard.errors import BadInputError, warn
 from keras_shiftguard.experiments.class_mix import cost_of_mix, cost_of_target_mix, has_learnt
 from keras_shiftguard.experiments.difference import (
@@ -41,6 +42,7 @@ from keras_shiftguard.instrument.model_outputs import is_classifier
 from keras_shiftguard.instrument.sample_losses import SampleLosses
 from keras_shiftguard.instrument.undisturbed import undisturbed
 from keras_shiftguard.profiles import LabelSummary
+from keras_shiftguard.statistics.batch import InputSpec
 from keras_shiftguard.statistics.rows import Rows
 from keras_shiftguard.statistics.stream import Stream
 
@@ -94,6 +96,8 @@ class PromiseWatch:
         # operations of the latest two: "" if nothing above the tolerance was won.
         self._latest: dict[str, tuple[int, Difference]] = {}
         self._families: dict[str, tuple[str, ...]] = {}
+        # Differences that no comparison of the streams shows, by input.
+        self._unseen: dict[str, tuple[Finding, Cost]] = {}
         self._has_no_judge = False  # whether no loss of single samples is known
         self.labels = LabelWatch(shift)
         # Whether samples belong together, by how far columns moved.
@@ -121,7 +125,7 @@ class PromiseWatch:
                     self._look_for_redrawn(streams["train"], pair.reference.labels)
                 if pair.stream == "validation" and (pair.findings or is_main):
                     with undisturbed(self._model), self._spending.measuring():
-                        if pair.findings:
+                        if pair.findings or self.labels.is_harder or self._unseen:
                             self._update(pair, streams, epoch, is_last)
                         if is_main:
                             self._check_labels(pair, streams, epoch, is_last)
@@ -136,6 +140,7 @@ class PromiseWatch:
             "causes": [
                 [*key, cause.how, cause.family, cause.noun] for key, cause in self._causes.items()
             ],
+            "unseen": [[f.to_dict(), vars(cost)] for f, cost in self._unseen.values()],
             "families": {name: list(found) for name, found in self._families.items()},
             **self.labels.state(),
             "together": dict(self._together),
@@ -148,6 +153,10 @@ class PromiseWatch:
             (str(against), str(feature)): _Cause(str(how), str(family), str(noun))
             for against, feature, how, family, noun in state.get("causes", ())
         }
+        self._unseen = {
+            finding["feature"]: (Finding.from_dict(finding), Cost.from_dict(cost))
+            for finding, cost in state.get("unseen", ())
+        }
         families = state.get("families", {})
         self._families = {name: tuple(map(str, found)) for name, found in families.items()}
         self.labels.restore(state)
@@ -155,6 +164,10 @@ class PromiseWatch:
 
     def _update(self, pair: Pair, streams: Mapping[str, Stream], epoch: int, is_last: bool) -> None:
         self._explain(pair)
+        if (pair.stream, pair.against) == ("validation", "train"):
+            for finding, cost in self._unseen.values():
+                if finding.feature not in pair.findings:
+                    self._shift.add(finding, cost)
         self.labels.call_mixtures(pair)
         self.labels.call_wrong(pair)
         if not self._is_due(pair, epoch, is_last):
@@ -188,15 +201,20 @@ class PromiseWatch:
         inputs = streams["validation"].kept_together()
         for name, kept in inputs.items():
             features = self._features(pair, source_of(name), name == next(iter(inputs)))
-            if features:
+            is_asked = bool(features) or self._may_be_unseen(pair, kept.spec)
+            found = None
+            if is_asked:
                 found = self._difference(
                     predict, current, training, kept.spec, epoch, is_last, judge
                 )
-                if found is not None:
+            if found is not None:
+                noun = "samples" if kept.spec.layout == "features" else "images"
+                noun += f" of input {name!r}" if len(inputs) > 1 else ""
+                if features:
                     costs |= dict.fromkeys(features, found.cost)
-                    noun = "samples" if kept.spec.layout == "features" else "images"
-                    noun += f" of input {name!r}" if len(inputs) > 1 else ""
                     self._name(pair, found, features, noun)
+                else:
+                    self._tell_unseen(pair, found, source_of(name), noun, epoch)
             step = None if apart else _step(pair, name)
             if step is not None:
                 channels_first = kept.spec.layout == "channels_first"
@@ -286,7 +304,7 @@ class PromiseWatch:
         predict: Predict,
         current: Labelled,
         training: Labelled | None,
-        spec: Any,
+        spec: InputSpec,
         epoch: int,
         is_last: bool,
         judge: Judge,
@@ -345,6 +363,38 @@ class PromiseWatch:
             family = "geometry" if is_place else "other"
             self._causes[pair.against, first] = _Cause(found.how, family, noun)
             self._explain(pair)
+
+    def _may_be_unseen(self, pair: Pair, spec: InputSpec) -> bool:
+        """Whether a difference may cost something that no comparison of streams shows.
+
+        Columns in another order, or a series that runs backwards, may have the same moments. Of
+        images, hardly any difference is like that.
+        """
+        is_main = (pair.stream, pair.against) == ("validation", "train")
+        is_harder = self.labels.is_harder or spec.name in self._unseen
+        return is_main and is_harder and spec.layout == "features"
+
+    def _tell_unseen(
+        self, pair: Pair, found: Difference, source: str, noun: str, epoch: int
+    ) -> None:
+        """Adds a finding if an operation wins back a sure cost, although no test shows it."""
+        before = self._unseen.pop(source, None)
+        if not (found.how and found.cost.is_alarm(self._shift.tolerance or 0.0)):
+            return
+        finding = Finding(
+            feature=source,
+            kind="covariate",
+            family="other",
+            effect_size=found.cost.value,
+            interval=found.cost.interval,
+            p_value=max(float(normal_sf(found.cost.sigmas)), SMALLEST_P),
+            stream=pair.stream,
+            against=pair.against,
+            since=epoch if before is None else before[0].since,
+            explanation=misplaced(found.how, pair.stream, pair.against, noun),
+        )
+        self._unseen[source] = finding, found.cost
+        self._shift.add(finding, found.cost)
 
     def _explain(self, pair: Pair) -> None:
         """Explains the findings of a pair by the causes that the latest experiment found."""

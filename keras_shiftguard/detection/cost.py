@@ -45,6 +45,12 @@ class Cost:
     is_new: bool = False
     metric: str = ACCURACY
 
+    @classmethod
+    def from_dict(cls, fields: Mapping[str, Any]) -> "Cost":
+        """Returns the cost that has these fields, the result of `vars`."""
+        low, high = fields["interval"]
+        return cls(**{**fields, "interval": (low, high)})
+
     @property
     def sigmas(self) -> float:
         """The value in standard errors."""

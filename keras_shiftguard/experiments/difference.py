@@ -5,7 +5,7 @@ it promises nothing, and the model is surely right more often on training, infor
 a place may be covered, or images may be noisy. Then training samples are changed in the same way.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -28,7 +28,7 @@ from keras_shiftguard.experiments.promise import Promise
 from keras_shiftguard.experiments.push import push
 from keras_shiftguard.experiments.table_candidates import table_candidates
 from keras_shiftguard.experiments.undo import undo
-from keras_shiftguard.experiments.words import seems
+from keras_shiftguard.experiments.words import AFTER, seems
 from keras_shiftguard.operations.scale import Scale
 from keras_shiftguard.statistics.attributes import attributes
 from keras_shiftguard.statistics.batch import InputSpec
@@ -90,7 +90,7 @@ def cost_of_difference(
         candidates = [candidate.of_input(spec.name) for candidate in candidates]
     if candidates:
         promise = undo(predict, x, labels, candidates, judge, seed=seed, control=training)
-        found = _told(promise, spec, current, training)
+        found = _told(promise, candidates, spec, current, training)
     else:
         none = Cost(0.0, (0.0, 0.0), len(labels), is_untried=True, metric=judge.metric)
         found = Difference(none)
@@ -129,7 +129,11 @@ def _scale(current: Labelled, training: Labelled | None, spec: InputSpec) -> Sca
 
 
 def _told(
-    promise: Promise, spec: InputSpec, current: Labelled, training: Labelled | None
+    promise: Promise,
+    candidates: Sequence[Candidate],
+    spec: InputSpec,
+    current: Labelled,
+    training: Labelled | None,
 ) -> Difference:
     """Returns a promise as the cost of a difference."""
     cost = Cost(promise.gain, promise.interval, promise.num_samples, metric=promise.metric)
@@ -144,7 +148,9 @@ def _told(
             "high": float(scale.high[0]),
             "channels_first": scale.channels_first,
         }
-    cost = replace(cost, repair=repair)
+    # A layer cannot move the masks as well, and moving the images alone would make it worse.
+    moves_masks = any(c.moves is not None and c.choice in chain for c in candidates)
+    cost = replace(cost, repair=None if moves_masks else repair)
     shape = current.input(spec.name).shape
     sides = shape[2:4] if spec.layout == "channels_first" else shape[1:3]
     how = seems(chain[0], sides)
@@ -196,7 +202,8 @@ def _lost(
         return None
     promise = pushed.promise
     cost = Cost(promise.gain, promise.interval, promise.num_samples, metric=promise.metric)
-    return Difference(cost.at_most(gap), "", promise.family)
+    how = AFTER.get(promise.choices[0][0].name, "")
+    return Difference(cost.at_most(gap), how, promise.family)
 
 
 def _measure(spec: InputSpec) -> Callable[[np.ndarray], np.ndarray]:

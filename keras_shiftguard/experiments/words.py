@@ -69,6 +69,15 @@ def _exchanged(strength: tuple[int, int], sides: Sequence[int]) -> str:
     return f"exchanged in the columns {one} and {other}"
 
 
+# What samples look like after an operation that loses information.
+AFTER = {
+    "noise": "noisier",
+    "blur": "blurred",
+    "median": "smoothed",
+    "coarsen": "of lower resolution",
+    "resolution": "of lower resolution",
+    "blocking": "compressed more",
+}
 _PHRASES: dict[str, Callable[[Any, Sequence[int]], str]] = {
     "shift_left": _moved("to the right", 1),
     "shift_right": _moved("to the left", 1),

@@ -109,3 +109,18 @@ def test_images_moved_against_their_masks_are_an_alarm():
     alarms = [f for f in guard.report.findings if f.matters]
     assert alarms and "against their masks" in alarms[0].explanation
     assert alarms[0].metric == "binary_crossentropy" and alarms[0].cost > 0.5
+
+
+@pytest.mark.each_backend
+def test_a_series_that_runs_backwards_is_told_although_no_statistic_differs():
+    rng = np.random.default_rng(0)
+    steps = np.cumsum(rng.normal(size=(1600, 30)), axis=1).astype("float32")
+    x, y = steps[:, :24, None] - steps[:, 12:13, None], steps[:, 24:26] - steps[:, 12:13]
+    keras.utils.set_random_seed(0)
+    model = keras.Sequential([keras.Input((24, 1)), layers.Flatten(), layers.Dense(2)])
+    model.compile(keras.optimizers.Adam(0.01), "mae")
+    guard = fitted(model, x[:CUT], y[:CUT], (x[CUT:, ::-1].copy(), y[CUT:]), epochs=4)
+    (found,) = (f for f in guard.report.findings if f.matters)
+    assert found.operation[0] == "backwards" and "reversed in time" in found.explanation
+    right = fitted(model, x[:CUT], y[:CUT], (x[CUT:], y[CUT:]), epochs=4)
+    assert not right.report.shifted
