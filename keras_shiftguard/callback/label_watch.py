@@ -162,8 +162,8 @@ class LabelWatch:
             none = Cost(0.0, (0.0, 0.0), cost.num_samples)
             self._shift.price(pair.stream, pair.against, {"labels": none})
 
-    def explains_mix(self, pair: Pair) -> bool:
-        """Whether wrong labels of validation explain its class mix, compared with training."""
+    def are_wrong(self, pair: Pair) -> bool:
+        """Whether labels of validation are known to be wrong, compared with training."""
         return self._found is not None and pair.against == "train"
 
 

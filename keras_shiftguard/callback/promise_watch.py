@@ -125,9 +125,14 @@ class PromiseWatch:
                     self._look_for_redrawn(streams["train"], pair.reference.labels)
                 if pair.stream == "validation" and (pair.findings or is_main):
                     with undisturbed(self._model), self._spending.measuring():
+                        # Costs tell whether the samples are alike, which wrong labels need. If
+                        # nothing differs, wrong labels are the likelier cause.
+                        labels_first = is_main and not pair.findings
+                        if labels_first:
+                            self._check_labels(pair, streams, epoch, is_last)
                         if pair.findings or self.labels.is_harder or self._unseen:
                             self._update(pair, streams, epoch, is_last)
-                        if is_main:
+                        if is_main and not labels_first:
                             self._check_labels(pair, streams, epoch, is_last)
         except Exception as error:  # the user's own `call` may raise anything
             self._has_failed = True
@@ -371,8 +376,9 @@ class PromiseWatch:
         images, hardly any difference is like that.
         """
         is_main = (pair.stream, pair.against) == ("validation", "train")
-        is_harder = self.labels.is_harder or spec.name in self._unseen
-        return is_main and is_harder and spec.layout == "features"
+        if not is_main or spec.layout != "features" or self.labels.are_wrong(pair):
+            return False
+        return self.labels.is_harder or source_of(spec.name) in self._unseen
 
     def _tell_unseen(
         self, pair: Pair, found: Difference, source: str, noun: str, epoch: int
@@ -423,7 +429,7 @@ class PromiseWatch:
         if found.kind != "label":
             # The labels are wrong, which may have a cost of its own; the class mix has none.
             none = Cost(0.0, (0.0, 0.0), len(current.labels))
-            return {"labels": none if self.labels.explains_mix(pair) else None}
+            return {"labels": none if self.labels.are_wrong(pair) else None}
         if len(current.labels) < MIN_SAMPLES:
             return {"labels": cost_of_too_few(len(current.labels))}
         counts = pair.reference.labels.counts, pair.current.labels.counts
