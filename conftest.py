@@ -68,6 +68,21 @@ def leave_alone_what_was_made():
     """
     yield
     gc.freeze()
+    _free_compiled_functions()
+
+
+def _free_compiled_functions():
+    """Lets JAX drop what it has compiled, before the process has too many areas of memory.
+
+    Linux allows 65,530 of them by default, and each compiled function has several: beyond that,
+    JAX fails with "Failed to materialize symbols".
+    """
+    maps = Path("/proc/self/maps")
+    if os.environ["KERAS_BACKEND"] == "jax" and maps.exists():
+        if len(maps.read_text().splitlines()) > 20_000:
+            import jax
+
+            jax.clear_caches()
 
 
 @pytest.fixture(autouse=True)

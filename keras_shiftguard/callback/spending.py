@@ -7,7 +7,9 @@ from contextlib import contextmanager
 from keras_shiftguard.instrument.processes import has_several_processes
 
 # Measurements may take so many seconds, or this share of the time since training began if that is
-# more. In a small fit of a large network on a CPU, they would take longer than the training.
+# more. In a small fit of a large network on a CPU, they would take longer than the training. The
+# first measurement is not counted: in it, operations are compiled once and for all, which takes
+# JAX longer than all that follows.
 FREE_SECONDS, MAX_SHARE = 20.0, 0.1
 
 
@@ -18,16 +20,18 @@ class Spending:
         self._began = time.perf_counter()
         self._spent = 0.0  # seconds of finished measurements
         self._since: float | None = None  # when the running measurement began
-        self._samples, self._running = 0, 0.0  # on which the model was run, and the seconds of that
+        self._best = float("inf")  # the least seconds for a sample in any run of the model
 
     @contextmanager
     def measuring(self) -> Iterator[None]:
-        """Counts the time of a measurement."""
-        self._since = time.perf_counter()
+        """Counts the time of a measurement, unless it is the first that runs the model."""
+        is_first = self._best == float("inf")
+        start = time.perf_counter()
+        self._since = None if is_first else start
         try:
             yield
         finally:
-            self._spent += time.perf_counter() - self._since
+            self._spent += 0.0 if is_first else time.perf_counter() - start
             self._since = None
 
     @contextmanager
@@ -35,8 +39,8 @@ class Spending:
         """Counts samples on which the model is run, and the time of that."""
         start = time.perf_counter()
         yield
-        self._samples += num_samples
-        self._running += time.perf_counter() - start
+        if num_samples:
+            self._best = min(self._best, (time.perf_counter() - start) / num_samples)
 
     def allows(self) -> bool:
         """Whether more time may be taken.
@@ -54,7 +58,7 @@ class Spending:
         """
         if has_several_processes():
             return num_samples
-        seconds = predictions * self._running / max(self._samples, 1)
+        seconds = 0.0 if self._best == float("inf") else predictions * self._best
         return min(num_samples, int(max(self._left(), 0.0) / max(seconds, 1e-9)))
 
     def _left(self) -> float:
