@@ -26,7 +26,7 @@ from keras_shiftguard.experiments.labelled import Labelled, Predict
 from keras_shiftguard.experiments.masks import ALIGNMENT, with_masks
 from keras_shiftguard.experiments.promise import Promise
 from keras_shiftguard.experiments.push import push
-from keras_shiftguard.experiments.table_candidates import table_candidates
+from keras_shiftguard.experiments.table_candidates import table_candidates, text_candidates
 from keras_shiftguard.experiments.undo import undo
 from keras_shiftguard.experiments.words import AFTER, seems
 from keras_shiftguard.operations.scale import Scale
@@ -96,6 +96,9 @@ def cost_of_difference(
         found = Difference(none)
     if found.cost.is_costly(tolerance) or training is None:
         return found
+    if _are_texts(spec, current.input(spec.name)):  # most that happens to texts cannot be tried
+        none = Cost(0.0, (0.0, 0.0), len(labels), is_untried=True, metric=judge.metric)
+        found = Difference(none)
     gap = _gap(predict, current, training, judge)
     if gap is None:
         return found
@@ -113,14 +116,19 @@ def _candidates(
 ) -> list[Candidate]:
     x = current.input(spec.name)
     if spec.layout == "features":
-        is_text = spec.tokens or (spec.tokens is None and x.dtype.kind != "f")
-        if is_text or training is None or not len(training.labels):
+        if training is None or not len(training.labels):
             return []
-        return table_candidates(x, training.input(spec.name))
+        rows = training.input(spec.name)
+        return text_candidates(rows) if _are_texts(spec, x) else table_candidates(x, rows)
     left_out = ("zoom_in",) if may_be_augmented else ()
     found = image_candidates(_scale(current, training, spec))
     found = with_masks(found, x, current.labels, spec.layout == "channels_first")
     return [candidate for candidate in found if candidate.choice.name not in left_out]
+
+
+def _are_texts(spec: InputSpec, x: np.ndarray) -> bool:
+    is_text = spec.tokens or (spec.tokens is None and x.dtype.kind != "f")
+    return spec.layout == "features" and bool(is_text)
 
 
 def _scale(current: Labelled, training: Labelled | None, spec: InputSpec) -> Scale:
@@ -148,9 +156,11 @@ def _told(
             "high": float(scale.high[0]),
             "channels_first": scale.channels_first,
         }
-    # A layer cannot move the masks as well, and moving the images alone would make it worse.
+    # A layer cannot move the masks as well, and moving the images alone would make it worse; and it
+    # would make floats of token ids.
     moves_masks = any(c.moves is not None and c.choice in chain for c in candidates)
-    cost = replace(cost, repair=None if moves_masks else repair)
+    if not (moves_masks or _are_texts(spec, current.input(spec.name))):
+        cost = replace(cost, repair=repair)
     shape = current.input(spec.name).shape
     sides = shape[2:4] if spec.layout == "channels_first" else shape[1:3]
     how = seems(chain[0], sides)

@@ -1,4 +1,4 @@
-"""Candidates for tables and series: columns in another unit, exchanged, or in another order.
+"""Candidates for tables, series and texts: other units, exchanged columns, another order ...
 
 Which units and which exchanges are tried is read from the rows themselves, without labels: a
 column in another unit has another mean and deviation, and two exchanged columns have each other's.
@@ -11,7 +11,7 @@ import numpy as np
 
 from keras_shiftguard.experiments.candidates import Candidate
 from keras_shiftguard.experiments.promise import Choice
-from keras_shiftguard.operations import columns, series
+from keras_shiftguard.operations import columns, series, tokens
 from keras_shiftguard.operations.operation import Operation
 from keras_shiftguard.statistics.chunks import in_chunks
 
@@ -49,6 +49,24 @@ def table_candidates(x: np.ndarray, reference: np.ndarray) -> list[Candidate]:
     if x.ndim == 3:
         found += [_candidate(each, s) for each in series.OPERATIONS for s in each.strengths]
     return found
+
+
+def text_candidates(reference: np.ndarray) -> list[Candidate]:
+    """Returns the candidates for texts, rows of token ids.
+
+    Args:
+        reference: Texts of training. Ids above the largest one become it, so that an embedding
+            has all of them.
+    """
+    largest = int(reference.max(initial=0))
+
+    def of(operation: Operation, strength: Any) -> Candidate:
+        apply = operation.apply
+        assert apply is not None
+        choice = Choice(operation.name, operation.family, strength)
+        return Candidate(choice, lambda x: np.minimum(apply(x, strength), largest).astype(x.dtype))
+
+    return [of(each, strength) for each in tokens.OPERATIONS for strength in each.strengths]
 
 
 def _candidate(operation: Operation, strength: Any) -> Candidate:

@@ -78,6 +78,13 @@ AFTER = {
     "resolution": "of lower resolution",
     "blocking": "compressed more",
 }
+
+
+def _renumbered(strength: int, sides: Sequence[int]) -> str:
+    where = "lower" if strength > 0 else "higher"
+    return f"numbered otherwise: their token ids are {where} by {abs(strength)}"
+
+
 _PHRASES: dict[str, Callable[[Any, Sequence[int]], str]] = {
     "shift_left": _moved("to the right", 1),
     "shift_right": _moved("to the left", 1),
@@ -100,4 +107,8 @@ _PHRASES: dict[str, Callable[[Any, Sequence[int]], str]] = {
     "delay": _just("moved in time"),
     "rate": _just("sampled at another rate"),
     "backwards": _just("reversed in time"),
+    "renumber": _renumbered,
+    "pad_before": _just("padded after the text"),
+    "pad_after": _just("padded before the text"),
+    "reverse_text": _just("in the reverse order of their tokens"),
 }

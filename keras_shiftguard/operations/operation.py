@@ -22,7 +22,7 @@ class Operation:
     Args:
         name: The name in arguments, logs and plots.
         family: What is changed: `"light"`, `"colour"`, `"detail"`, `"geometry"`, `"levels"`,
-            `"order"`, `"columns"`, `"series"` or `"labels"`.
+            `"order"`, `"columns"`, `"series"` or `"tokens"`.
         words: A verb phrase that says what the operation does to a batch: "darkens".
         apply: A function of a batch and a strength that returns the changed batch, on the device.
             Images are float32, `(samples, height, width, channels)`, with black at 0 and white

@@ -124,3 +124,37 @@ def test_a_series_that_runs_backwards_is_told_although_no_statistic_differs():
     assert found.operation[0] == "backwards" and "reversed in time" in found.explanation
     right = fitted(model, x[:CUT], y[:CUT], (x[CUT:], y[CUT:]), epochs=4)
     assert not right.report.shifted
+
+
+@pytest.mark.parametrize(
+    ("fault", "words"),
+    [
+        (None, ""),
+        (lambda x: np.where(x > 0, x + 3, 0), "their token ids are higher by 3"),
+        (lambda x: x[:, ::-1].copy(), "in the reverse order of their tokens"),
+    ],
+    ids=["right", "index_from", "reversed"],
+)
+def test_texts_are_told_by_what_was_done_to_their_ids(fault, words):
+    """The class is the last word that is not padding, as a recurrent network might learn."""
+    rng = np.random.default_rng(0)
+    x = np.zeros((2000, 12), "int32")
+    for row in x:
+        length = rng.integers(6, 13)
+        row[12 - length :] = rng.integers(1, 9, length)
+    y = (x[:, -1] > 4).astype("int32")
+    keras.utils.set_random_seed(0)
+    model = keras.Sequential(
+        [
+            keras.Input((12,), dtype="int32"),
+            layers.Embedding(16, 8),
+            layers.Flatten(),
+            layers.Dense(1, "sigmoid"),
+        ]
+    )
+    model.compile(keras.optimizers.Adam(0.01), "binary_crossentropy")
+    val = x[CUT:] if fault is None else fault(x[CUT:]).astype("int32")
+    guard = fitted(model, x[:CUT], y[:CUT], (val, y[CUT:]), epochs=4)
+    assert guard.report.shifted == (fault is not None)
+    assert any(words in f.explanation for f in guard.report.findings) or fault is None
+    assert all(f.repair is None for f in guard.report.findings)
