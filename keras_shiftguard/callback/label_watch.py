@@ -16,8 +16,9 @@ from keras_shiftguard.experiments.label_words import UNRELATED, finding_of
 from keras_shiftguard.experiments.labelled import Labelled, Predict
 from keras_shiftguard.experiments.wrong_labels import Predicted, wrong_labels
 
-# A smaller difference of the samples does not explain many wrong predictions. A convention.
-SMALL = 0.5
+# A difference of the samples does not explain the wrong predictions if undoing it wins back less
+# than this share of what right labels would win; if it has no cost, if it is smaller than SMALL.
+MAX_SHARE, SMALL = 0.5, 0.5
 
 
 class LabelWatch:
@@ -98,10 +99,13 @@ class LabelWatch:
         found = wrong_labels(
             Predicted(predict(current.images), current.labels),
             Predicted(predict(training.images), training.labels),
-            are_alike=not belong_together and all(map(_explains_little, others)),
+            are_alike=not belong_together,
             is_same_mix=mix is None or mix.negligible,
             seed=epoch,
         )
+        if found is not None and not found.names:
+            if not all(_explains_little(finding, found.cost.value) for finding in others):
+                found = None
         before, self._before = self._before, "found" if found is not None else ""
         if found is None or found.is_unrelated:
             self._found = None
@@ -182,8 +186,12 @@ def _is_of_labels(feature: str) -> bool:
     return feature.partition("/")[0] == "labels"
 
 
-def _explains_little(finding: Finding) -> bool:
-    """Whether a difference of the samples does not explain many wrong predictions."""
+def _explains_little(finding: Finding, lost: float) -> bool:
+    """Whether a difference of the samples explains little of what wrong labels seem to cost."""
     if finding.negligible or finding.expected or finding.harmless:
         return True
-    return not finding.matters and abs(finding.effect_size) < SMALL
+    if finding.matters:
+        return False
+    if finding.cost is not None:
+        return finding.cost < MAX_SHARE * lost
+    return abs(finding.effect_size) < SMALL

@@ -212,7 +212,10 @@ class PromiseWatch:
                 found = self._difference(
                     predict, current, training, kept.spec, epoch, is_last, judge
                 )
-            if found is not None:
+            if found is None:  # there was no time to measure, so a new finding may not accuse
+                new = [name for name in features if not pair.findings[name].cost_words]
+                costs |= dict.fromkeys(new, cost_of_too_few(len(current.labels), judge.metric))
+            else:
                 noun = "samples" if kept.spec.layout == "features" else "images"
                 noun += f" of input {name!r}" if len(inputs) > 1 else ""
                 if features:
