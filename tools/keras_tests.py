@@ -99,6 +99,7 @@ def wants_devices(path):
 def environment_of(backend, several_devices):
     """Returns the environment variables for a process that runs tests."""
     environment = {**ENVIRONMENT[backend], **os.environ, "KERAS_BACKEND": backend}
+    environment.pop("PYTEST_ADDOPTS", None)  # those of our own tests, with other plugins
     if several_devices and backend == "jax":
         environment["XLA_FLAGS"] += EIGHT_DEVICES
     return environment

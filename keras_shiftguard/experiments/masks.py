@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from keras_shiftguard.experiments.candidates import Candidate, image_candidates
+from keras_shiftguard.experiments.promise import Choice
 from keras_shiftguard.operations.geometry import MOVED
 from keras_shiftguard.operations.scale import Scale
 from keras_shiftguard.statistics.rows import Rows
@@ -49,7 +50,8 @@ def with_masks(
         move = moves.get((each.choice.name, each.choice.strength))
         if move is not None:
             doubled.append(replace(each, moves=move))
-            each = replace(each, choice=replace(each.choice, family=ALIGNMENT))
+            alone = Choice(each.choice.name, ALIGNMENT, each.choice.strength)
+            each = replace(each, choice=alone)
         doubled.append(each)
     return doubled
 
