@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from keras_shiftguard.callback.judged_samples import Judged
 from keras_shiftguard.callback.shift_watch import ShiftWatch
 from keras_shiftguard.detection.cost import Cost
 from keras_shiftguard.detection.finding import Finding
@@ -73,9 +74,7 @@ class LabelWatch:
     def check(
         self,
         pair: Pair,
-        predict: Predict,
-        current: Labelled,
-        training: Labelled | None,
+        judged: Judged,
         epoch: int,
         is_last: bool,
         belong_together: bool,
@@ -84,14 +83,13 @@ class LabelWatch:
 
         Args:
             pair: The comparison of validation with training.
-            predict: From samples to class probabilities.
-            current: The kept samples of validation.
-            training: The kept samples of training.
+            judged: The kept samples, with class ids.
             epoch: The epoch, counted from 1.
             is_last: Whether it is the last one.
             belong_together: Whether samples belong together, as those of one patient do: the model
                 may then know the patients of training, and none of validation.
         """
+        current, training, predict = judged.current, judged.training, judged.predict
         if training is None or not min(len(current.labels), len(training.labels)):
             return
         others = [f for name, f in pair.findings.items() if not _is_of_labels(name)]

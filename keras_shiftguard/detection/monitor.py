@@ -58,6 +58,11 @@ class Pair:
     latest: Comparison = field(default_factory=Comparison)
     epoch: int | None = None
 
+    @property
+    def is_of_validation_and_training(self) -> bool:
+        """Whether validation is compared with training."""
+        return (self.stream, self.against) == ("validation", "train")
+
 
 class ShiftMonitor:
     """Compares streams repeatedly during a fit, at one false-alarm rate for the whole fit.

@@ -8,7 +8,8 @@ import pytest
 from sklearn.datasets import load_digits
 
 import keras_shiftguard as sg
-from keras_shiftguard.callback.promise_watch import PromiseWatch, _represents
+from keras_shiftguard.callback.judged_samples import represents
+from keras_shiftguard.callback.promise_watch import PromiseWatch
 from keras_shiftguard.callback.shift_watch import ShiftWatch
 from keras_shiftguard.detection.finding import Finding
 from keras_shiftguard.errors import ShiftWarning
@@ -106,7 +107,7 @@ def test_a_model_that_has_learnt_too_little_names_no_mirroring():
         inverted = 1 - x[1000:], y[1000:]
         options = {"validation_data": inverted, "epochs": 2, "callbacks": [guard], "verbose": 0}
         history = model.fit(x[:1000], y[:1000], **options).history
-        assert min(history["val_shift"]) > 2 and not guard._run.costs._causes
+        assert min(history["val_shift"]) > 2 and not guard._run.costs.differences._causes
 
 
 @pytest.mark.thorough
@@ -318,7 +319,7 @@ def test_each_stream_is_priced_with_its_own_correction():
     training = (x - 0.1) / 0.3, y  # the correction of the training stream undoes this
     watch, shift = priced(training, (other, z), corrections={"train": ([0.3], [0.1])})
     assert any(f.kind == "covariate" for f in shift.report.findings)
-    assert watch._latest["input"][1].cost.value == 0
+    assert watch.differences.latest("input").cost.value == 0
 
 
 def test_a_reference_with_another_name_of_the_input():
@@ -372,8 +373,8 @@ def test_a_cost_must_be_found_in_two_epochs_also_across_a_crash():
 def test_the_first_classes_of_a_sorted_validation_are_not_priced():
     """A comparison in the middle of a validation has only the first images."""
     labels = sg.profile((levels(0)[0], np.arange(300) % 4)).labels
-    assert _represents(np.arange(200) % 4, labels)
-    assert not _represents(np.arange(200) // 80, labels)
+    assert represents(np.arange(200) % 4, labels)
+    assert not represents(np.arange(200) // 80, labels)
 
 
 @pytest.mark.thorough

@@ -6,7 +6,7 @@ import pytest
 from sklearn.datasets import load_digits
 
 import keras_shiftguard as sg
-from keras_shiftguard.callback import promise_watch, spending
+from keras_shiftguard.callback import judged_samples, spending
 from keras_shiftguard.callback.spending import Spending
 
 
@@ -59,7 +59,7 @@ def test_an_expensive_model_is_measured_at_a_new_finding_and_at_the_end(monkeypa
     x, y = rng.random((1200, 8, 8, 1)).astype("float32"), np.arange(1200) % 2
     x[y == 1, :4] += 1  # an easy task
     sizes: list[int] = []
-    real = promise_watch.class_probabilities
+    real = judged_samples.class_probabilities
 
     def counted(model, name, chunks):
         classes = real(model, name, chunks)
@@ -84,7 +84,7 @@ def test_an_expensive_model_is_measured_at_a_new_finding_and_at_the_end(monkeypa
         )
         return guard.report
 
-    monkeypatch.setattr(promise_watch, "class_probabilities", counted)
+    monkeypatch.setattr(judged_samples, "class_probabilities", counted)
     looks: list[int] = []
     assert run().findings
     assert looks[0] < looks[1] < looks[2] < looks[3]

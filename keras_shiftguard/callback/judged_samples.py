@@ -1,0 +1,159 @@
+"""`JudgedSamples`: the kept samples of an epoch with their labels, and a judge of the predictions.
+
+All experiments of an epoch share them, so the model runs only once on samples as they are.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+import numpy as np
+
+from keras_shiftguard.callback.spending import Spending
+from keras_shiftguard.detection.cost import MIN_SAMPLES
+from keras_shiftguard.detection.two_sample.frequencies import compare_frequencies
+from keras_shiftguard.errors import BadInputError
+from keras_shiftguard.experiments.difference import ACCURACY
+from keras_shiftguard.experiments.judge import Judge, Loss
+from keras_shiftguard.experiments.labelled import Labelled, Predict, labelled, remembering
+from keras_shiftguard.instrument.inference import class_probabilities, sample_losses
+from keras_shiftguard.instrument.model_outputs import is_classifier
+from keras_shiftguard.instrument.sample_losses import SampleLosses
+from keras_shiftguard.profiles import LabelSummary
+from keras_shiftguard.statistics.rows import Rows
+from keras_shiftguard.statistics.stream import Stream
+
+# With a smaller p-value, the kept samples count as having another class mix than their stream.
+MIN_P_OF_MIX = 1e-3
+
+
+@dataclass(frozen=True)
+class Judged:
+    """Labelled samples of both streams, and how predictions for them are judged.
+
+    Args:
+        current: Samples of validation.
+        training: Samples of training; None if there are none.
+        predict: From samples to what the judge takes, with the weights of the epoch.
+        judge: `Accuracy` for class ids, else the compiled loss.
+        are_classes: Whether labels are class ids, so that `predict` returns class probabilities.
+    """
+
+    current: Labelled
+    training: Labelled | None
+    predict: Predict
+    judge: Judge
+    are_classes: bool
+
+
+class JudgedSamples:
+    """Gives the kept samples of an epoch, with a judge.
+
+    Args:
+        model: The model that is trained.
+        spending: Counts the time of predictions.
+        sync: Function that copies the present weights to the model's variables.
+    """
+
+    def __init__(self, model: keras.Model, spending: Spending, sync: Callable[[], None]) -> None:
+        self._model, self._spending, self._sync = model, spending, sync
+        self._known: dict[bool, Judged | None] = {}  # of the present epoch, see `of`
+        self._has_no_judge = False  # whether no loss of single samples is known
+
+    def forget(self) -> None:
+        """Forgets the samples of an earlier epoch."""
+        self._known.clear()
+
+    def of(self, streams: Mapping[str, Stream], labels: LabelSummary, apart: bool) -> Judged | None:
+        """Returns the samples of the present epoch; None if there is no judge, or none yet.
+
+        Args:
+            streams: The streams with their kept samples.
+            labels: Labels of the pass over validation.
+            apart: Whether the streams are corrected in different ways. Then the correction of each
+                stream is applied to its samples.
+        """
+        if apart not in self._known:
+            self._known[apart] = self._made(streams, labels, apart)
+        return self._known[apart]
+
+    def _made(
+        self, streams: Mapping[str, Stream], labels: LabelSummary, apart: bool
+    ) -> Judged | None:
+        are_classes = labels.are_classes and self._is_classifier()
+        current, training = (
+            labelled(streams[name], corrected=apart, are_classes=are_classes)
+            for name in ("validation", "train")
+        )
+        if current is None:
+            return None
+        if are_classes and not represents(current.labels, labels):
+            return None  # only the first samples of a sorted pass were kept so far
+        self._sync()
+        known = [each for each in (current, training) if each is not None]
+        stream = streams["validation"]
+        if are_classes:
+            predict = self._predict(stream, apart, known)
+            return Judged(current, training, predict, ACCURACY, True)
+        judge = self._loss(stream, apart, known)
+        return None if judge is None else Judged(current, training, _itself, judge, False)
+
+    def _predict(self, stream: Stream, apart: bool, known: Sequence[Labelled]) -> Predict:
+        """Returns a function from samples to class probabilities, with the present weights."""
+        name = next(iter(stream.sketches))
+
+        def predict(x: Any) -> np.ndarray:
+            fed = x if apart else Rows(_corrected(stream, x))
+            with self._spending.running(len(x)):
+                return class_probabilities(self._model, name, (fed,))
+
+        return remembering(predict, [each.images for each in known])
+
+    def _loss(self, stream: Stream, apart: bool, known: Sequence[Labelled]) -> Loss | None:
+        """Returns the judge of a model that predicts no classes; None if its loss cannot judge."""
+        if self._has_no_judge:
+            return None
+        name = next(iter(stream.sketches))
+        try:
+            losses = SampleLosses(self._model)
+
+            def of_samples(x: Any, labels: Rows) -> np.ndarray:
+                plain = x.tree if isinstance(x, Rows) else {name: x}
+                with self._spending.running(len(labels)):
+                    inputs = plain if apart else _corrected(stream, x)
+                    return sample_losses(self._model, losses, inputs, labels)
+
+            few = known[0].first(MIN_SAMPLES)
+            scale = float(np.nanmean(np.abs(of_samples(few.images, few.labels))))
+        except Exception:  # the user's own loss or `call` may raise anything
+            self._has_no_judge = True
+            return None
+        return Loss(remembering(of_samples, [each.images for each in known]), losses.name, scale)
+
+    def _is_classifier(self) -> bool:
+        if len(getattr(self._model, "outputs", None) or [0]) != 1:
+            return False
+        try:
+            return is_classifier(self._model)
+        except BadInputError:  # the shape of the outputs is unknown, or not (samples, classes)
+            return False
+
+
+def represents(ids: np.ndarray, labels: LabelSummary) -> bool:
+    """Whether samples with these class ids have the class mix of the whole stream."""
+    if not labels.are_classes:
+        return True
+    counts = np.bincount(ids % len(labels.counts), minlength=len(labels.counts))
+    return compare_frequencies(counts, labels.counts).p_value > MIN_P_OF_MIX
+
+
+def _itself(x: Any) -> Any:
+    """What is judged by a loss: the samples, on which the judge runs the model batch by batch."""
+    return x
+
+
+def _corrected(stream: Stream, x: Any) -> dict[str, Any]:
+    """Returns samples by name of the input, with the corrections of the stream."""
+    inputs = x.tree if isinstance(x, Rows) else {next(iter(stream.sketches)): x}
+    return {name: stream.corrected(name, values) for name, values in inputs.items()}
