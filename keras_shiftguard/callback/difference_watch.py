@@ -12,7 +12,11 @@ from keras_shiftguard.detection.finding import Finding, source_of
 from keras_shiftguard.detection.monitor import Pair
 from keras_shiftguard.detection.sentences import misplaced
 from keras_shiftguard.detection.two_sample.tail_probabilities import SMALLEST_P, normal_sf
-from keras_shiftguard.experiments.difference import PREDICTIONS, Difference, cost_of_difference
+from keras_shiftguard.experiments.difference import (
+    Difference,
+    cost_of_difference,
+    predictions_for,
+)
 from keras_shiftguard.experiments.masks import ALIGNMENT
 from keras_shiftguard.statistics.batch import InputSpec
 
@@ -174,10 +178,11 @@ class DifferenceWatch:
             if name not in self._latest:  # so that the time of a prediction is known
                 few = current.first(MIN_SAMPLES)
                 judged.judge.worth(judged.predict(few.images), few.labels)
-            number = self._spending.affordable(len(current.labels), PREDICTIONS)
+            number = self._spending.affordable(len(current.labels), predictions_for)
             if number < MIN_SAMPLES <= len(current.labels):
-                if not is_last or families:
-                    return None  # an earlier cost stays as it is
+                is_only = is_last and not families  # else an earlier cost stays as it is
+                if not is_only or not self._spending.may_overdraw(predictions_for(MIN_SAMPLES)):
+                    return None
                 number = MIN_SAMPLES
             if number < len(current.labels):
                 current, training = current.first(number), training and training.first(number)

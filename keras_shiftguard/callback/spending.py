@@ -1,7 +1,7 @@
 """`Spending`: limits the measurement of costs to a small share of the training time."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from keras_shiftguard.instrument.processes import has_several_processes
@@ -11,6 +11,8 @@ from keras_shiftguard.instrument.processes import has_several_processes
 # first measurement is not counted: in it, operations are compiled once and for all, which takes
 # JAX longer than all that follows.
 FREE_SECONDS, MAX_SHARE = 20.0, 0.1
+# A fit that had no time for any measurement may have one at its end that takes this many seconds.
+MAX_OVERDRAFT = 30.0
 
 
 class Spending:
@@ -49,17 +51,23 @@ class Spending:
         """
         return has_several_processes() or self._left() >= 0
 
-    def affordable(self, num_samples: int, predictions: int) -> int:
+    def affordable(self, num_samples: int, predictions_for: Callable[[int], int]) -> int:
         """Returns on how many of some samples an experiment can be made in the time that is left.
 
         Args:
             num_samples: The samples that there are.
-            predictions: How often the experiment runs the model on each of them.
+            predictions_for: How many predictions the experiment makes on a number of samples.
         """
-        if has_several_processes():
+        if has_several_processes() or self._best == float("inf"):
             return num_samples
-        seconds = 0.0 if self._best == float("inf") else predictions * self._best
-        return min(num_samples, int(max(self._left(), 0.0) / max(seconds, 1e-9)))
+        most = max(self._left(), 0.0) / max(self._best, 1e-12)
+        while num_samples and predictions_for(num_samples) > most:
+            num_samples = num_samples * 9 // 10
+        return num_samples
+
+    def may_overdraw(self, predictions: int) -> bool:
+        """Whether so many predictions may be made once, although too little time is left."""
+        return self._best * predictions <= MAX_OVERDRAFT
 
     def _left(self) -> float:
         now = time.perf_counter()

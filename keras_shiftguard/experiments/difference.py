@@ -21,6 +21,7 @@ from keras_shiftguard.detection.cost import (
 )
 from keras_shiftguard.experiments.candidates import Candidate, image_candidates
 from keras_shiftguard.experiments.covered import covered
+from keras_shiftguard.experiments.halving import num_predictions
 from keras_shiftguard.experiments.judge import Accuracy, Judge
 from keras_shiftguard.experiments.labelled import Labelled, Predict
 from keras_shiftguard.experiments.masks import ALIGNMENT, with_masks
@@ -35,8 +36,7 @@ from keras_shiftguard.statistics.batch import InputSpec
 from keras_shiftguard.statistics.chunks import in_chunks
 from keras_shiftguard.statistics.rows import Rows
 
-# Predictions that `undo` makes for each sample, about: with all operations on images.
-PREDICTIONS = 25
+CANDIDATES = 90  # about as many as there are for images
 # The family of operations that lose information, so that training is changed instead.
 LOSING = "detail"
 ACCURACY = Accuracy()
@@ -56,6 +56,16 @@ class Difference:
     cost: Cost
     how: str = ""
     family: str = ""
+
+
+def predictions_for(num_samples: int) -> int:
+    """Returns about how many predictions `cost_of_difference` makes, at most.
+
+    Args:
+        num_samples: Number of samples of validation, and of training.
+    """
+    # Each half chooses; both streams are predicted as they are, and with what each half chose.
+    return 2 * num_predictions(CANDIDATES, num_samples // 2) + 5 * num_samples
 
 
 def cost_of_difference(

@@ -41,7 +41,9 @@ def test_the_time_of_more_predictions_is_foreseen(clock):
         with spent.running(1000):
             clock[0] += spending.FREE_SECONDS / 4
     # Half of the time is left, in which the model runs on 2,000 samples, or twice on 1,000.
-    assert spent.affordable(900, 2) == 900 and spent.affordable(5000, 2) == 1000
+    assert spent.affordable(900, lambda n: 2 * n) == 900
+    assert 900 <= spent.affordable(5000, lambda n: 2 * n) <= 1000
+    assert spent.may_overdraw(1000) and not spent.may_overdraw(10**6)
 
 
 def test_processes_do_not_decide_by_their_own_clocks(clock, monkeypatch):
@@ -51,7 +53,7 @@ def test_processes_do_not_decide_by_their_own_clocks(clock, monkeypatch):
             clock[0] += 10 * spending.FREE_SECONDS
     assert not spent.allows()
     monkeypatch.setattr(spending, "has_several_processes", lambda: True)
-    assert spent.allows() and spent.affordable(10**9, 25) == 10**9
+    assert spent.allows() and spent.affordable(10**9, lambda n: 25 * n) == 10**9
 
 
 def test_an_expensive_model_is_measured_at_a_new_finding_and_at_the_end(monkeypatch):
