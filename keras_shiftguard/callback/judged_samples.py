@@ -26,6 +26,9 @@ from keras_shiftguard.statistics.stream import Stream
 
 # With a smaller p-value, the kept samples count as having another class mix than their stream.
 MIN_P_OF_MIX = 1e-3
+# If a class has a larger share of validation, accuracy hardly moves whatever happens, so the
+# compiled loss is judged. A convention.
+MAX_COMMONEST = 0.95
 
 
 @dataclass(frozen=True)
@@ -36,7 +39,7 @@ class Judged:
         current: Samples of validation.
         training: Samples of training; None if there are none.
         predict: From samples to what the judge takes, with the weights of the epoch.
-        judge: `Accuracy` for class ids, else the compiled loss.
+        judge: `Accuracy` for class ids, unless nearly all are of one class; else the compiled loss.
         are_classes: Whether labels are class ids, so that `predict` returns class probabilities.
     """
 
@@ -82,6 +85,9 @@ class JudgedSamples:
         self, streams: Mapping[str, Stream], labels: LabelSummary, apart: bool
     ) -> Judged | None:
         are_classes = labels.are_classes and self._is_classifier()
+        if are_classes and labels.counts.max() > MAX_COMMONEST * labels.counts.sum():
+            # Unless labels are one-hot, which are not kept as they were fed.
+            are_classes = labelled(streams["validation"], are_classes=False) is None
         current, training = (
             labelled(streams[name], corrected=apart, are_classes=are_classes)
             for name in ("validation", "train")

@@ -13,6 +13,7 @@ import numpy as np
 
 # A probability below this counts as this one, so that one wild sample says little.
 LEAST_PROBABILITY = 0.01
+MOST_LOSS = 10.0  # a loss above so many times the usual one counts as this. A convention.
 
 
 class Judge(Protocol):
@@ -73,9 +74,10 @@ class Loss:
     scale: float = 1.0
 
     def likelihood(self, outputs: Any, labels: Any) -> np.ndarray:
-        # The logarithm damps large losses, as the least probability does for a classifier.
+        # A few wild samples say little, as the least probability makes them for a classifier. But
+        # rare large losses must count: those of rare classes, for example.
         losses = -self.worth(outputs, labels) / max(abs(self.scale), 1e-12)
-        return -np.log(np.maximum(losses, 0.0) + LEAST_PROBABILITY)
+        return -np.minimum(losses, MOST_LOSS)
 
     def worth(self, outputs: Any, labels: Any) -> np.ndarray:
         largest = float(np.finfo("float32").max)
