@@ -39,6 +39,8 @@ from keras_shiftguard.statistics.rows import Rows
 CANDIDATES = 90  # about as many as there are for images
 # The family of operations that lose information, so that training is changed instead.
 LOSING = "detail"
+# If undoing wins back less than this share of what the model is worse by, information may be lost.
+MIN_SHARE_OF_GAP = 0.5
 ACCURACY = Accuracy()
 MIN_EXPLAINED = 0.7  # share of the difference of the attributes that an operation must make
 
@@ -104,20 +106,27 @@ def cost_of_difference(
     else:
         none = Cost(0.0, (0.0, 0.0), len(labels), is_untried=True, metric=judge.metric)
         found = Difference(none)
-    if found.cost.is_costly(tolerance) or training is None:
+    is_costly = found.cost.is_costly(tolerance)
+    if training is None:
         return found
-    if _are_texts(spec, current.input(spec.name)):  # most that happens to texts cannot be tried
+    if not is_costly and _are_texts(spec, current.input(spec.name)):
+        # Most that happens to texts cannot be tried.
         none = Cost(0.0, (0.0, 0.0), len(labels), is_untried=True, metric=judge.metric)
         found = Difference(none)
     gap = _gap(predict, current, training, judge)
-    if gap is None:
+    if gap is None or (is_costly and not gap.is_sure):
+        return found
+    if is_costly and found.cost.value >= MIN_SHARE_OF_GAP * gap.value:
         return found
     # Augmented training may be harder than validation: then training loses what validation never
     # had.
     if spec.layout != "features" and (gap.is_sure or not may_be_augmented):
         lost = _lost(predict, current, training, spec, gap, may_be_augmented, judge)
         if lost is not None and lost.cost.is_costly(tolerance):
-            return lost
+            if not is_costly or lost.cost.value > found.cost.value:
+                return lost
+    if is_costly:
+        return found
     return replace(found, cost=replace(found.cost, unexplained=gap.value if gap.is_sure else 0.0))
 
 
