@@ -84,6 +84,9 @@ class JudgedSamples:
     def _made(
         self, streams: Mapping[str, Stream], labels: LabelSummary, apart: bool
     ) -> Judged | None:
+        inputs = getattr(self._model, "inputs", None)
+        if inputs is not None and len(inputs) != len(streams["validation"].sketches):
+            return None  # some input is not measured, such as a column of text
         are_classes = labels.are_classes and self._is_classifier()
         if are_classes and labels.counts.max() > MAX_COMMONEST * labels.counts.sum():
             # Unless labels are one-hot, which are not kept as they were fed.

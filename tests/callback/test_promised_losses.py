@@ -178,3 +178,26 @@ def test_with_rare_positives_the_loss_is_judged():
     worst = guard.report.findings[0]
     assert y.mean() < 0.05 and worst.matters and worst.metric == "binary_crossentropy"
     assert worst.operation[0] == "unit" and worst.cost > 0.2
+
+
+@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="only TensorFlow has strings")
+def test_a_model_with_an_input_that_is_not_measured_has_no_costs():
+    """Strings are measured on no backend, and only TensorFlow has them."""
+    words = np.array(["a", "b"])[np.arange(len(X)) % 2][:, None]
+    text, numbers = keras.Input((1,), dtype="string", name="text"), keras.Input((6,), name="x")
+    ids = layers.StringLookup(vocabulary=["a", "b"], output_mode="one_hot")(text)
+    hidden = layers.Concatenate()([keras.ops.cast(ids, "float32"), numbers])
+    model = keras.Model({"text": text, "x": numbers}, layers.Dense(1)(hidden))
+    model.compile("sgd", "mse")
+    tf = pytest.importorskip("tensorflow")
+
+    def data(rows, moved):
+        x = {"text": tf.constant(words[rows]), "x": X[rows] + np.float32(moved)}
+        return tf.data.Dataset.from_tensor_slices((x, Y[rows])).batch(32)
+
+    guard = sg.ShiftGuard(verbose=0, on_shift="ignore")
+    train, val = data(slice(CUT), 0), data(slice(CUT, None), 2)
+    with pytest.warns(sg.ShiftWarning, match="does not measure the input 'text'") as told:
+        model.fit(train, validation_data=val, epochs=2, callbacks=[guard], verbose=0, shuffle=False)
+    assert len([w for w in told if "ShiftGuard" in str(w.message)]) == 1
+    assert guard.report.findings and all(f.cost is None for f in guard.report.findings)
