@@ -236,22 +236,25 @@ class DifferenceWatch:
     ) -> None:
         """Adds a finding if an operation wins back a sure cost, although no test shows it."""
         before = self._unseen.pop(source, None)
-        if not (found.how and found.cost.is_alarm(self._tolerance)):
+        # Overlapping windows, or rows of one patient, are few independent samples.
+        share = min(pair.current.distinct_share, pair.reference.distinct_share)
+        cost = found.cost.of_dependent(share)
+        if not (found.how and cost.is_alarm(self._tolerance)):
             return
         finding = Finding(
             feature=source,
             kind="covariate",
             family="other",
-            effect_size=found.cost.value,
-            interval=found.cost.interval,
-            p_value=max(float(normal_sf(found.cost.sigmas)), SMALLEST_P),
+            effect_size=cost.value,
+            interval=cost.interval,
+            p_value=max(float(normal_sf(cost.sigmas)), SMALLEST_P),
             stream=pair.stream,
             against=pair.against,
             since=epoch if before is None else before[0].since,
             explanation=misplaced(found.how, pair.stream, pair.against, noun),
         )
-        self._unseen[source] = finding, found.cost
-        self._shift.add(finding, found.cost)
+        self._unseen[source] = finding, cost
+        self._shift.add(finding, cost)
 
 
 def _seen_twice(found: Difference, families: Sequence[str], is_last: bool) -> Difference:

@@ -405,7 +405,7 @@ def test_overlapping_windows_of_a_series(seed, factor):
     model.fit(x[:1150], y[:1150], validation_data=validation, callbacks=[guard], verbose=0)
     # A model that has learned nothing loses nothing by a factor of 0.01: that is a question.
     assert bool(guard.report.findings) == (factor != 1)
-    assert guard.report.shifted == (factor == 3)
+    assert not guard.report.shifted or factor == 3
     assert "overlapping windows of a series" in str(guard.report)
 
 
