@@ -65,7 +65,7 @@ class JudgedSamples:
         self._has_no_judge = False  # whether no loss of single samples is known
 
     def forget(self) -> None:
-        """Forgets the samples of an earlier epoch."""
+        """Forgets the samples of an epoch, which its functions would keep alive in a circle."""
         self._known.clear()
 
     def of(self, streams: Mapping[str, Stream], labels: LabelSummary, apart: bool) -> Judged | None:

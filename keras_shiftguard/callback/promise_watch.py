@@ -70,7 +70,6 @@ class PromiseWatch:
         """
         if self._shift.tolerance is None or self._has_failed:
             return
-        self._samples.forget()
         try:
             for pair in self._shift.pairs:
                 is_main = pair.is_of_validation_and_training
@@ -82,6 +81,8 @@ class PromiseWatch:
         except Exception as error:  # the user's own `call` may raise anything
             self._has_failed = True
             warn(f"ShiftGuard could not measure what shifts cost ({error!r}).")
+        finally:
+            self._samples.forget()
 
     def state(self) -> dict[str, Any]:
         """Returns the state for `restore`, as a tree for `profiles.storage`."""
