@@ -31,9 +31,7 @@ class SampleLosses:
     def __init__(self, model: keras.Model) -> None:
         self._loss = getattr(model, "loss", None)
         self._weights = loss_weights(model)
-        if not keras.tree.flatten(self._loss) or all(
-            loss is None for loss in keras.tree.flatten(self._loss)
-        ):
+        if all(loss is None for loss in keras.tree.flatten(self._loss)):
             raise BadInputError("The model has no compiled loss. Received: loss=None")
         self._names = list(getattr(model, "output_names", None) or ())
         single = not isinstance(self._loss, (Mapping, list, tuple))

@@ -64,10 +64,13 @@ class KeptSamples:
         spec: Specification of the input.
         max_samples: The largest number of images in the buffer; if the images are large, the buffer
             holds fewer.
+        keeps_targets: Whether labels are kept as they were fed. Of several inputs, one is enough.
     """
 
-    def __init__(self, spec: InputSpec, max_samples: int = MAX_SAMPLES) -> None:
-        self.spec = spec
+    def __init__(
+        self, spec: InputSpec, max_samples: int = MAX_SAMPLES, keeps_targets: bool = True
+    ) -> None:
+        self.spec, self._keeps_targets = spec, keeps_targets
         self.height, self.width = (CROP if side is None else side for side in spec.size)
         self._max_samples = max_samples
         self._numbers = self.height * self.width * spec.channels  # of a sample
@@ -100,7 +103,8 @@ class KeptSamples:
         is_row = self.spec.layout == "features"
         if is_row:  # the length of a sequence is known only now
             self._numbers = prod(int(side) for side in x.shape[1:] if side)
-        self.capacity = self._capacity(self._numbers + _numbers_of(y))
+        of_labels = _numbers_of(y) if self._keeps_targets else 0
+        self.capacity = self._capacity(self._numbers + of_labels)
         first, self._seen = self._seen, self._seen + x.shape[0]
         self._batches += 1
         room = self._room_of_unknown(x.shape[0]) if self.measured is None else self._room()
@@ -112,7 +116,9 @@ class KeptSamples:
         images = self._as_rows(x) if is_row else self._as_images(x)
         ids = host_class_ids(on_host(taken(y, chosen))) if width_of(y) else None
         is_one_hot = ids is not None and width_of(y) > 1
-        targets = None if is_one_hot else _targets(y, chosen, MAX_BYTES // self.capacity)
+        targets = None
+        if self._keeps_targets and not is_one_hot:
+            targets = _targets(y, chosen, MAX_BYTES // self.capacity)
         ids = np.full(len(images), -1) if ids is None else np.maximum(ids, -1)
         self._parts.append(_Part(images, ids, first + chosen, targets))
 

@@ -68,12 +68,13 @@ class Stream:
         images = [spec for spec in specs if spec.layout != "features"]
         self.sketches.update({spec.name: Sketch(spec) for spec in specs})
         self.labels = LabelSketch()
-        self.kept_samples.update({spec.name: KeptSamples(spec) for spec in images})
+        kept = {s.name: KeptSamples(s, keeps_targets=s is specs[0]) for s in specs}
+        self.kept_samples.update({spec.name: kept[spec.name] for spec in images})
         rows = [spec for spec in specs if spec.layout == "features"]
         if len(specs) == 1 and not images:
-            self.kept_rows[specs[0].name] = KeptSamples(specs[0])
+            self.kept_rows[specs[0].name] = kept[specs[0].name]
         elif len(specs) <= MAX_INPUTS:
-            self.kept_others.update({spec.name: KeptSamples(spec) for spec in rows})
+            self.kept_others.update({spec.name: kept[spec.name] for spec in rows})
         if self._new_correction is not None:
             self.corrections.update({spec.name: self._new_correction(spec) for spec in images})
         self.is_built = True

@@ -140,3 +140,13 @@ def test_one_hot_labels_and_text_are_not_kept_twice():
     buffer = KeptSamples(spec_for("input", (None, 8, 8, 1), "channels_last"))
     buffer.update(ops.zeros((2, 8, 8, 1)), np.array(["a", "b"]))
     assert buffer.targets() is None
+
+
+def test_of_several_inputs_only_the_first_keeps_the_labels():
+    specs = [spec_for(name, (None, 8, 8, 1), "channels_last") for name in ("a", "b")]
+    stream = Stream("train")
+    stream.build(specs)
+    x = ops.zeros((4, 8, 8, 1))
+    stream.update({"a": x, "b": x}, [x, x], ops.zeros((4, 8, 8)))
+    kept = stream.kept_together()
+    assert len(kept["a"].targets()) == 4 and kept["b"].targets() is None
