@@ -17,7 +17,10 @@ from keras_shiftguard.statistics.vectors import middle_frame
 
 FIRST_SAMPLES = 32  # images of the first batches, for the diagnosis of the preprocessing
 MAX_SAMPLES = 1024  # largest number of images in a buffer
-MAX_BYTES = 64 * 2**20  # largest size of a buffer, unless 4 images need more
+MAX_BYTES = 64 * 2**20  # largest size of a buffer, unless large images need more
+# Experiments need about this many images. So a buffer of large images may have this size instead:
+# enough for 128 color images of 418 x 418.
+ENOUGH, MAX_BYTES_OF_LARGE = 128, 256 * 2**20
 # In a pass of unknown length, at least this many images of a batch are kept. Two neighboring images
 # show whether the samples of a stream depend on each other.
 MIN_PER_BATCH = 2
@@ -94,7 +97,9 @@ class KeptSamples:
 
     def _capacity(self, numbers: int) -> int:
         """Returns how many samples of `numbers` values each the buffer holds."""
-        return int(np.clip(MAX_BYTES // max(4 * numbers, 1), 4, self._max_samples))
+        size = max(4 * numbers, 1)
+        enough = min(MAX_BYTES_OF_LARGE // size, ENOUGH)
+        return int(np.clip(max(MAX_BYTES // size, enough), 4, self._max_samples))
 
     def update(self, x: Any, y: Any = None) -> None:
         """Copies the images of one batch that are due, and their labels, to the host."""
@@ -118,7 +123,7 @@ class KeptSamples:
         is_one_hot = ids is not None and width_of(y) > 1
         targets = None
         if self._keeps_targets and not is_one_hot:
-            targets = _targets(y, chosen, MAX_BYTES // self.capacity)
+            targets = _targets(y, chosen, MAX_BYTES_OF_LARGE // self.capacity)
         ids = np.full(len(images), -1) if ids is None else np.maximum(ids, -1)
         self._parts.append(_Part(images, ids, first + chosen, targets))
 

@@ -379,7 +379,7 @@ def test_a_watched_model_can_be_collected(data):
 )
 @pytest.mark.filterwarnings("ignore::keras_shiftguard.ShiftWarning")
 def test_a_guard_is_freed_without_the_garbage_collector(data, arguments):
-    """Until a collection, the kept images of old guards would add up: at most 64 MiB a stream."""
+    """Until a collection, the kept images of old guards would add up: up to 256 MiB a stream."""
     if "adapt" in arguments:
         arguments = {**arguments, "target_data": data[0]}
     guards, kept = [quiet(**arguments)], []

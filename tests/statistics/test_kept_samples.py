@@ -129,7 +129,7 @@ def test_masks_share_the_memory_with_their_images():
     assert buffer.capacity == 1024
     masks = np.zeros((2, 1024, 1024), "uint8")
     buffer.update(ops.zeros((2, 8, 8, 1)), masks)
-    assert buffer.capacity == 64 * 2**20 // (4 * (1024**2 + 64))
+    assert buffer.capacity == 256 * 2**20 // (4 * (1024**2 + 64))
     assert buffer.targets().tree.dtype == "uint8"
 
 
@@ -150,3 +150,8 @@ def test_of_several_inputs_only_the_first_keeps_the_labels():
     stream.update({"a": x, "b": x}, [x, x], ops.zeros((4, 8, 8)))
     kept = stream.kept_together()
     assert len(kept["a"].targets()) == 4 and kept["b"].targets() is None
+
+
+@pytest.mark.parametrize(("side", "number"), [(28, 1024), (224, 128), (299, 128), (512, 85)])
+def test_of_large_images_enough_for_an_experiment_are_kept(side, number):
+    assert KeptSamples(spec_for("input", (None, side, side, 3), "channels_last")).capacity == number
