@@ -51,7 +51,7 @@ def image_candidates(scale: Scale, names: Iterable[str] | None = None) -> list[C
     return [
         Candidate(
             Choice(operation.name, operation.family, strength),
-            _on_images(operation.apply, strength, scale),
+            on_images(operation.apply, strength, scale),
         )
         for operation in chosen.values()
         if operation.apply is not None and operation.channels <= channels
@@ -59,9 +59,17 @@ def image_candidates(scale: Scale, names: Iterable[str] | None = None) -> list[C
     ]
 
 
-def _on_images(
+def on_images(
     apply: Callable[[Any, Any], Any], strength: object, scale: Scale
 ) -> Callable[[np.ndarray], np.ndarray]:
+    """Returns a function that applies an operation of the table to images of a model.
+
+    Args:
+        apply: The operation, see `Operation.apply`.
+        strength: Its strength, in its own unit.
+        scale: Black and white of the images.
+    """
+
     def run(images: np.ndarray) -> np.ndarray:
         return in_chunks(lambda x: scale.from_unit(apply(scale.to_unit(x), strength)), images)
 

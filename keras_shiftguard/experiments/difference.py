@@ -79,6 +79,8 @@ def cost_of_difference(
     seed: int = 0,
     may_be_augmented: bool = True,
     judge: Judge = ACCURACY,
+    least: int = MIN_SAMPLES,
+    enough: float = MIN_SHARE_OF_GAP,
 ) -> Difference:
     """Returns what it costs that validation differs from training.
 
@@ -93,8 +95,11 @@ def cost_of_difference(
             random crops is right more often on enlarged images (Touvron et al., "Fixing the
             train-test resolution discrepancy", 2019), so images are not enlarged then.
         judge: How predictions are judged.
+        least: With fewer samples of either set, no experiment is made.
+        enough: If undoing wins back this share of what the model is worse by, lost information is
+            not looked for.
     """
-    if len(current.labels) < MIN_SAMPLES:
+    if len(current.labels) < least:
         return Difference(cost_of_too_few(len(current.labels), judge.metric))
     candidates = _candidates(current, training, spec, may_be_augmented)
     x, labels = current.images, current.labels
@@ -113,10 +118,10 @@ def cost_of_difference(
         # Most that happens to texts cannot be tried.
         none = Cost(0.0, (0.0, 0.0), len(labels), is_untried=True, metric=judge.metric)
         found = Difference(none)
-    gap = _gap(predict, current, training, judge)
+    gap = _gap(predict, current, training, judge, least)
     if gap is None or (is_costly and not gap.is_sure):
         return found
-    if is_costly and found.cost.value >= MIN_SHARE_OF_GAP * gap.value:
+    if is_costly and found.cost.value >= enough * gap.value:
         return found
     # Augmented training may be harder than validation: then training loses what validation never
     # had.
@@ -188,13 +193,15 @@ def _told(
     return Difference(cost, how, promise.family)
 
 
-def _gap(predict: Predict, current: Labelled, training: Labelled, judge: Judge) -> Cost | None:
+def _gap(
+    predict: Predict, current: Labelled, training: Labelled, judge: Judge, least: int
+) -> Cost | None:
     """Returns how much better the model is on training; None with too few samples."""
-    if len(training.labels) < MIN_SAMPLES:
+    if len(training.labels) < max(least, 1):
         return None
     there, here = (judge.worth(predict(each.images), each.labels) for each in (training, current))
     if judge.metric == ACCURACY.metric:
-        if np.isin(current.labels, training.labels).sum() < MIN_SAMPLES:
+        if np.isin(current.labels, training.labels).sum() < max(least, 1):
             return None
         return gap_between(there > 0, here > 0, training.labels, current.labels)
     unit = judge.unit(here)

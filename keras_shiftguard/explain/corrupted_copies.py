@@ -5,13 +5,14 @@ from collections.abc import Iterator
 import keras
 import numpy as np
 
-from keras_shiftguard.adaptation.augmentation.bank import Bank
-from keras_shiftguard.explain.style_search import Style
+from keras_shiftguard.experiments.candidates import on_images
+from keras_shiftguard.operations.scale import Scale
+from keras_shiftguard.operations.table import OPERATIONS
 from keras_shiftguard.statistics.batch import spec_for
 
-# Operations of `Bank`, and their strengths. Each operation is one family of corruptions:
-# `estimate_accuracy` measures its error on each family after calibrating on all others.
-OPERATIONS = (
+# Names of operations, and strengths as shares of their limit. Each operation is one family of
+# corruptions: `estimate_accuracy` measures its error on each one after calibrating on all others.
+CORRUPTIONS = (
     *("darker", "brighter", "less_contrast", "more_contrast", "gamma_up", "gamma_down", "haze"),
     *("blur", "motion_blur", "noise", "impulse", "resolution", "blocking"),
     *("shift_right", "zoom_in", "rotation", "erasing"),
@@ -38,15 +39,13 @@ def corrupted_copies(samples: np.ndarray) -> Iterator[tuple[str, np.ndarray]]:
 
 
 def _of_images(images: np.ndarray) -> Iterator[tuple[str, np.ndarray]]:
-    data_format = keras.config.image_data_format()
-    axes = (0, 2, 3) if data_format == "channels_first" else (0, 1, 2)
-    low, high = (f(images, axis=axes).astype("float32") for f in (np.min, np.max))
-    low, high = np.full_like(low, low.min()), np.full_like(high, high.max())
-    bank = Bank(OPERATIONS, data_format)
-    for operation in OPERATIONS:
+    scale = Scale.of(images, keras.config.image_data_format() == "channels_first")
+    for name in CORRUPTIONS:
+        operation = OPERATIONS[name]
+        assert operation.apply is not None
         for strength in STRENGTHS:
-            style = Style(operation, strength, 1.0, bank, low, high)
-            yield operation, np.concatenate(style.apply(images))
+            amount = operation.limit * strength
+            yield name, on_images(operation.apply, amount, scale)(images)
 
 
 def _of_numbers(x: np.ndarray) -> Iterator[tuple[str, np.ndarray]]:

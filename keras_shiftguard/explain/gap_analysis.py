@@ -83,7 +83,7 @@ class GapAnalysis:
         """Returns the report: exact causes, estimated causes, and the unexplained rest."""
         causes = [*self.views.causes, *([self.shift] if self.shift else [])]
         # One evaluation for each set of causes, two for the repairs of covariate shift (levels and
-        # batch norm), and one for the reference images in the style of the data.
+        # batch norm), and one for the experiments.
         progress = Progress(2 ** len(self.views.causes) + 3)
         predictions = self._predict_each_set(progress)
         scores = np.stack([self._score(each) for each in predictions])

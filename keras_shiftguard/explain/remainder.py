@@ -10,9 +10,10 @@ import keras
 import numpy as np
 
 from keras_shiftguard.detection.causes.corruptions import name_cause
+from keras_shiftguard.detection.cost import Cost
 from keras_shiftguard.detection.finding import Finding
 from keras_shiftguard.detection.look import compare_profiles
-from keras_shiftguard.explain.bootstrap import Accuracies, Mix, Resampling
+from keras_shiftguard.explain.bootstrap import SEED, Accuracies, Mix, Resampling
 from keras_shiftguard.explain.concept import ConceptShift, find_concept_shift
 from keras_shiftguard.explain.covariate import (
     Repair,
@@ -21,13 +22,13 @@ from keras_shiftguard.explain.covariate import (
     level_repair,
     sample_weights,
 )
+from keras_shiftguard.explain.experiment import cost_of_shift, in_words
 from keras_shiftguard.explain.predictions import Predictions
 from keras_shiftguard.explain.progress import Progress
 from keras_shiftguard.explain.reference import Reference
 from keras_shiftguard.explain.removal import Views
 from keras_shiftguard.explain.report import CONCEPT_SHIFT, COVARIATE_SHIFT
-from keras_shiftguard.explain.restyled_reference import restyle_reference
-from keras_shiftguard.explain.worst_slices import attributes_of, moments, worst_fifth
+from keras_shiftguard.explain.worst_slices import attributes_of, worst_fifth
 from keras_shiftguard.instrument.measure import profile_of
 from keras_shiftguard.profiles import InputProfile
 
@@ -151,21 +152,28 @@ class Remainder:
             found = compare_profiles(before, now, stream="data", level=LEVEL, outputs=False)
             if not any(f.kind in ("covariate", "preprocessing") for f in found.findings):
                 return None
-        names, table = self._attributes(self._inputs())
         best: tuple[Repair, Accuracies] | None = None
         for repair in self._repairs(before):
             regained = self._regained(repair)
             self.progress.step()
             if _is_above_zero(regained) and (best is None or regained.point > best[1].point):
                 best = (repair, regained)
-        words, lost = self._restyling_loss(names, table)
-        if best is None and lost is None:
+        tried = cost_of_shift(self.model, self.views, self.reference)
+        if tried is not None:
+            cost = tried.cost.of_dependent(self.resampling.share)
+            tried = replace(tried, cost=cost) if cost.is_costly(0.0) else None
+        self.progress.step()
+        if best is None and tried is None:
             return None
-        parts, estimate = [words], lost
+        parts, estimate = [], None if best is None else best[1]
+        if tried is not None:
+            parts.append(in_words(tried))
+            lost = self._drawn(tried.cost)
+            estimate = lost if estimate is None or lost.point > estimate.point else estimate
         if best is not None:
-            gain_text = f" brings back {100 * float(best[1].point):.1f}" if lost is not None else ""
-            parts.append(best[0].detail + gain_text)
-            estimate = best[1] if lost is None or best[1].point > lost.point else lost
+            gain = "" if tried is None else f" brings back {100 * float(best[1].point):.1f}"
+            parts.append(best[0].detail + gain)
+        names, table = self._attributes(self._inputs())
         if names and self.labels is not None:
             parts.append(worst_fifth(names, table, self.predictions.right(self.labels)))
         assert estimate is not None
@@ -189,43 +197,11 @@ class Remainder:
             return (), np.zeros((0, 0))
         return attributes_of(next(iter(x.values())) for x in inputs)
 
-    def _restyling_loss(
-        self, names: tuple[str, ...], table: np.ndarray
-    ) -> tuple[str, Accuracies | None]:
-        """Returns the accuracy that the reference loses if its images get the data's style.
-
-        `names` and `table` are the result of `_attributes` for the data.
-
-        Returns:
-            Description for the report, and the loss; ("", None) without a clear loss.
-        """
-        samples, predictions = self.reference.samples, self.reference.predictions
-        if not names or samples is None or predictions is None or samples.labels is None:
-            return "", None
-        names_before, table_before = self._attributes(x for _, x in samples.chunks())
-        if names_before != names:
-            return "", None
-        weights = np.ones(len(table))
-        if self.mix is not None and self.labels is not None:
-            weights = sample_weights(self.labels, self.mix)
-        mean_before, std_before = moments(table_before, np.ones(len(table_before)))
-        mean, std = moments(table, weights)
-        unit = np.sqrt((std_before**2 + std**2) / 2)
-        images = next(iter(samples.inputs.values()))
-        restyled = restyle_reference(self.model, images, mean - mean_before, unit)
-        self.progress.step()
-        if restyled is None:
-            return "", None
-        labels = samples.labels[restyled.which]
-        unchanged = predictions.right(samples.labels)[restyled.which]
-        right = np.stack([unchanged, restyled.predictions.right(labels)])
-        resampling = Resampling(len(labels), None, self.resampling.num_draws)
-        accuracies = resampling.accuracies(right)
-        lost = accuracies[0].minus(accuracies[1])
-        if not _is_above_zero(lost):
-            return "", None
-        points = 100 * float(lost.point)
-        return f"the reference loses {points:.1f} if one {restyled.words}", lost
+    def _drawn(self, cost: Cost) -> Accuracies:
+        """Returns a cost with draws that have its interval."""
+        error = cost.value / max(cost.sigmas, 1e-12)
+        draws = np.random.default_rng(SEED).normal(cost.value, error, self.resampling.num_draws)
+        return Accuracies(np.asarray(cost.value), draws)
 
     def _repairs(self, before: InputProfile | None) -> Iterator[Repair]:
         """Yields the repairs of covariate shift that can be tried."""

@@ -44,20 +44,6 @@ def attributes_of(chunks: Iterable[np.ndarray]) -> tuple[tuple[str, ...], np.nda
     return found, np.concatenate(rows)
 
 
-def moments(table: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Returns the weighted mean and standard deviation of the finite values of each column.
-
-    Args:
-        table: Values of the attributes, `(samples, attributes)`.
-        weights: Weight of each sample, `(samples,)`.
-    """
-    finite = np.isfinite(table)
-    values, weight = np.where(finite, table, 0.0), finite * weights[:, None]
-    total = np.maximum(weight.sum(axis=0), 1e-12)
-    mean = (values * weight).sum(axis=0) / total
-    return mean, np.sqrt((weight * (values - mean) ** 2).sum(axis=0) / total)
-
-
 def worst_fifth(columns: tuple[str, ...], table: np.ndarray, right: np.ndarray) -> str:
     """Describes the fifth of the images whose accuracy is most clearly lower than that of the rest.
 

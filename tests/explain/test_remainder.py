@@ -56,7 +56,7 @@ def test_a_darker_scene_is_covariate_shift_and_the_model_stays_as_it_was(digits)
 
 @pytest.mark.thorough
 def test_the_bar_is_never_more_than_full(digits, monkeypatch):
-    """Two repairs and the restyled reference are tried: as many evaluations as there may be."""
+    """Two repairs and the experiment are tried: as many evaluations as there may be."""
     terminal = io.StringIO()
     terminal.isatty = lambda: True
     monkeypatch.setattr(sys, "stderr", terminal)
