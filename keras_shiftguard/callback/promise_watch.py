@@ -6,6 +6,7 @@ from typing import Any
 import keras
 
 from keras_shiftguard.callback.difference_watch import DifferenceWatch
+from keras_shiftguard.callback.enlarging_watch import EnlargingWatch
 from keras_shiftguard.callback.judged_samples import Judged, JudgedSamples
 from keras_shiftguard.callback.label_watch import LabelWatch
 from keras_shiftguard.callback.mix_watch import MixWatch
@@ -51,6 +52,7 @@ class PromiseWatch:
         self._samples = JudgedSamples(model, self._spending, sync)
         self.differences = DifferenceWatch(shift, self._spending)
         self._mix = MixWatch()
+        self._enlarging = EnlargingWatch(shift, self._spending)
         self.labels = LabelWatch(shift)
         # By the stream that validation is compared with: the features with a cost, and the epoch of
         # their first measurement.
@@ -134,6 +136,9 @@ class PromiseWatch:
             step = _step(pair, name)
             if step is not None:
                 costs[source_of(name)] = _cost_of_step(judged, name, step, spec.layout)
+        is_single = judged.are_classes and len(specs) == 1
+        if is_last and is_single and pair.is_of_validation_and_training:
+            self._enlarging.look(judged, next(iter(specs.values())), epoch)
         costs |= self._mix.costs(pair, streams, judged, self.labels.are_wrong(pair))
         share = min(pair.current.distinct_share, pair.reference.distinct_share)
         found_costs = {key: cost and cost.of_dependent(share) for key, cost in costs.items()}

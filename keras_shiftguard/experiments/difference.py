@@ -145,7 +145,7 @@ def _candidates(
         rows = training.input(spec.name)
         return text_candidates(rows) if _are_texts(spec, x) else table_candidates(x, rows)
     left_out = ("zoom_in",) if may_be_augmented else ()
-    found = image_candidates(_scale(current, training, spec))
+    found = image_candidates(scale_of(current, training, spec))
     found = with_masks(found, x, current.labels, spec.layout == "channels_first")
     return [candidate for candidate in found if candidate.choice.name not in left_out]
 
@@ -155,7 +155,8 @@ def _are_texts(spec: InputSpec, x: np.ndarray) -> bool:
     return spec.layout == "features" and bool(is_text)
 
 
-def _scale(current: Labelled, training: Labelled | None, spec: InputSpec) -> Scale:
+def scale_of(current: Labelled, training: Labelled | None, spec: InputSpec) -> Scale:
+    """Returns black and white of the images that the model is trained on."""
     known = current if training is None or not len(training.labels) else training
     return Scale.of(known.input(spec.name), spec.layout == "channels_first")
 
@@ -174,7 +175,7 @@ def _told(
     chain = promise.choices[0]
     repair: dict[str, Any] = {"operations": [[c.name, c.strength] for c in chain]}
     if spec.layout != "features":
-        scale = _scale(current, training, spec)
+        scale = scale_of(current, training, spec)
         repair |= {
             "low": float(scale.low[0]),
             "high": float(scale.high[0]),
@@ -230,7 +231,7 @@ def _lost(
             return Difference(found[1], found[0], "cover")
     if current.images.shape[1:] != training.images.shape[1:]:
         return None
-    scale = _scale(current, training, spec)
+    scale = scale_of(current, training, spec)
     candidates = [c for c in image_candidates(scale) if c.choice.family == LOSING]
     x, labels, others = training.images, training.labels, current.images
     pushed = push(predict, x, labels, others, candidates, judge, _measure(spec))

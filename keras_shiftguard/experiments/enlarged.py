@@ -1,0 +1,62 @@
+"""What larger images of validation win, if training crops its images at random.
+
+Random crops are enlarged to the size of the input, so objects are larger in training than in whole
+images. A model that was trained like that is right more often on enlarged images (Touvron et al.,
+"Fixing the train-test resolution discrepancy", 2019). This is no fault of validation, but a gift.
+"""
+
+import numpy as np
+
+from keras_shiftguard.experiments.candidates import image_candidates
+from keras_shiftguard.experiments.difference import scale_of
+from keras_shiftguard.experiments.halving import num_predictions
+from keras_shiftguard.experiments.judge import Judge
+from keras_shiftguard.experiments.labelled import Labelled, Predict
+from keras_shiftguard.experiments.promise import Promise
+from keras_shiftguard.experiments.undo import undo
+from keras_shiftguard.operations.table import OPERATIONS
+from keras_shiftguard.statistics.batch import InputSpec
+
+ENLARGE = "zoom_in"
+
+
+def predictions_for(num_samples: int) -> int:
+    """Returns about how many predictions `gain_of_enlarging` makes, at most."""
+    number = len(OPERATIONS[ENLARGE].strengths)
+    return 2 * num_predictions(number, num_samples // 2) + 5 * num_samples
+
+
+def gain_of_enlarging(
+    predict: Predict,
+    current: Labelled,
+    training: Labelled | None,
+    spec: InputSpec,
+    judge: Judge,
+    seed: int = 0,
+) -> Promise:
+    """Returns what enlarging the middle of validation images wins.
+
+    Args:
+        predict: Runs the model in inference mode.
+        current: Labelled images of validation, 4D.
+        training: Labelled images of training, as they were fed; None if there are none.
+        spec: Specification of the input.
+        judge: How predictions are judged.
+        seed: Divides the samples into halves.
+    """
+    candidates = image_candidates(scale_of(current, training, spec), [ENLARGE])
+    x, labels = current.images, current.labels
+    return undo(predict, x, labels, candidates, judge, seed=seed, control=training)
+
+
+def in_words(promise: Promise) -> str:
+    """Returns the gain as a note for the report."""
+    strengths = [float(chain[0].strength) for chain in promise.choices if chain]  # type: ignore[arg-type]
+    factor = float(np.exp(np.mean(strengths)))
+    low, high = (100 * end for end in promise.interval)
+    return (
+        f"training shows objects larger than validation, as random crops do: with these weights, "
+        f"enlarging the middle of validation images by {100 * (factor - 1):.0f} % wins "
+        f"{100 * promise.gain:.1f} points of accuracy ({low:.1f} to {high:.1f}). Evaluate and "
+        f"predict with images {factor:.2g} times as large (Touvron et al., 2019)"
+    )
