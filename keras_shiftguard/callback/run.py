@@ -10,14 +10,14 @@ from typing import Any
 
 import keras
 
+from keras_shiftguard.callback.checks import CHECKS
+from keras_shiftguard.callback.checks.check import Epoch
 from keras_shiftguard.callback.closing_words import (
     correction_line,
     preprocessing_line,
     shift_lines,
 )
 from keras_shiftguard.callback.label_watch import is_harder
-from keras_shiftguard.callback.leak_watch import LeakWatch
-from keras_shiftguard.callback.nonfinite_watch import NonfiniteWatch
 from keras_shiftguard.callback.passes import PassCounter
 from keras_shiftguard.callback.preprocessing_watch import PreprocessingWatch
 from keras_shiftguard.callback.promise_watch import PromiseWatch
@@ -41,7 +41,7 @@ from keras_shiftguard.preprocessing.expected.stated import check_inputs
 from keras_shiftguard.profiles import InputProfile
 from keras_shiftguard.statistics.stream import Stream
 
-LEAK_EPOCHS = 2  # a leak is looked for after these epochs; later ones repeat the samples
+FAILED = "failed"  # state of a check that raised an error
 
 
 class Run:
@@ -92,8 +92,7 @@ class Run:
         # Without a reference back to the run.
         self.costs = PromiseWatch(model, shift, partial(_sync, model))
         self.pictures = SamplePictures(log_samples)
-        self.nonfinite = NonfiniteWatch()
-        self.leak = LeakWatch()
+        self._checks: dict[str, Any] = {}  # states of `CHECKS`, by name
         self.repair = repair
         self.log = log
         self.known = known
@@ -443,7 +442,6 @@ class Run:
         profile = counter.finish(stream) if is_complete else counter.latest
         if not is_complete:
             counter.drain(stream)
-        self.nonfinite.look(name, stream.profile, self.epoch + 1 if self.training else None)
         if predicts_numbers(self.model):
             profile = replace(profile, labels=profile.labels.as_numbers())
         profile = self.shift.independence.of(name, profile, stream)
@@ -479,9 +477,10 @@ class Run:
         if epoch is not None and self._probe is not None:
             self.costs.update(self._probe.streams, epoch, self._is_last)
             self.shift.mark_open()
-            if epoch <= LEAK_EPOCHS:
-                self._look_for_leak(streams)
-        self._tell_nonfinite(losses if epoch is None else logs or {}, is_fit=epoch is not None)
+        if self._probe is not None:
+            known = losses if epoch is None else logs or {}
+            warned = self.shift.warned_of
+            self._check(Epoch(epoch, self._probe.streams, streams, known, warned))
         severities = {"shift": self.shift.severity("train")}
         if "validation" in streams:
             severities["val_shift"] = self.shift.severity("validation")
@@ -500,18 +499,21 @@ class Run:
         if self.shift.act(in_fit=epoch is not None):
             self.model.stop_training = True
 
-    def _look_for_leak(self, streams: Mapping[str, InputProfile]) -> None:
-        """Notes once in the report if samples of validation stand in training as well."""
-        if not {"train", "validation"} <= streams.keys():
-            return
-        kept = self.stream("train"), self.stream("validation")
-        if found := self.leak.look(*kept, streams["train"].num_samples):
-            self.shift.note(found)
-
-    def _tell_nonfinite(self, logs: Mapping[str, Any] | None, is_fit: bool) -> None:
-        """Tells of samples with NaN or infinity, in the report and with a warning."""
-        for sentence in self.nonfinite.tell(logs, self.shift.warned_of, is_fit):
-            self.shift.note(sentence)
+    def _check(self, epoch: Epoch) -> None:
+        """Makes all checks of an epoch; one that fails warns, and is not made again."""
+        for name, look in CHECKS.items():
+            if self._checks.get(name) == FAILED:
+                continue
+            try:
+                self._checks[name], told = look(self._checks.get(name), epoch)
+            except Exception as error:
+                self._checks[name] = FAILED
+                warn(f"ShiftGuard could not make the check {name!r} ({error!r}).")
+                continue
+            for note in told.notes:
+                self.shift.note(note)
+            if told.warning:
+                warn(told.warning)
 
     def _write_profiles(self) -> None:
         step = self.epoch + 1 if self.update_freq == "epoch" else self.num_batches
@@ -557,8 +559,7 @@ class Run:
             "preprocessing": self.preprocessing.state(),
             "shift": self.shift.state(),
             "costs": self.costs.state(),
-            "nonfinite": self.nonfinite.state(),
-            "leak": self.leak.note,
+            "checks": dict(self._checks),
             **self.repair.state(),
             "log": self.log.state(),
         }
@@ -574,8 +575,7 @@ class Run:
         self.shift.restore(state["shift"])
         if "costs" in state:  # not in states of older versions
             self.costs.restore(state["costs"])
-        self.nonfinite.restore(state.get("nonfinite", []))
-        self.leak.note = str(state.get("leak", ""))
+        self._checks = dict(state.get("checks", {}))
         self.repair.restore(state)
         self.log.resume(epoch, state["log"], purge=self.update_freq == "epoch")
 

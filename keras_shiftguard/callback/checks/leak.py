@@ -1,4 +1,4 @@
-"""`LeakWatch`: says once that samples of validation stand in training as well (a leak).
+"""`look` says once that samples of validation stand in training as well (a leak).
 
 The model learns such samples by heart, so its accuracy on validation is too high. No comparison
 shows it, because the streams are alike. Equal samples are found by hashes of the samples that the
@@ -10,10 +10,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from keras_shiftguard.callback.checks.check import Epoch, Told
 from keras_shiftguard.callback.visits import hashes
 from keras_shiftguard.detection.sentences import percent
-from keras_shiftguard.statistics.stream import Stream
 
+EPOCHS = 2  # later epochs repeat the samples
 # Natural copies (black images, rows of few categories) are as frequent within training as between
 # training and validation. More copies between the two are a leak if they are this many, and more
 # than natural copies by this many standard errors.
@@ -21,32 +22,26 @@ MIN_COPIES, SIGMAS = 5, 4.0
 MIN_LEAKED = 0.01  # a smaller share of validation hardly moves its accuracy
 
 
-class LeakWatch:
-    """Looks for equal samples in training and validation."""
+def look(state: bool | None, epoch: Epoch) -> tuple[bool, Told]:
+    """Looks for equal samples in training and validation, until some were told.
 
-    def __init__(self) -> None:
-        self.note = ""
-
-    def look(self, training: Stream, validation: Stream, num_training: int) -> str:
-        """Returns a sentence on a leak that is new; "" without one.
-
-        Args:
-            training: Training, with its kept samples.
-            validation: Validation, with its kept samples.
-            num_training: Number of samples of a pass over training.
-        """
-        if self.note:
-            return ""
-        there, here = hashes(training), hashes(validation)
-        leaked = leaked_share(there, here, num_training)
-        if leaked is None:
-            return ""
-        self.note = (
-            f"about {percent(leaked)} of the validation samples stand in training as well, so the "
-            "accuracy on validation is too high: split the data before samples are copied, and "
-            "keep each one in a single part"
-        )
-        return self.note
+    Args:
+        state: Whether a leak was told.
+        epoch: The epoch.
+    """
+    is_due = epoch.number is not None and epoch.number <= EPOCHS and not state
+    if not is_due or not {"train", "validation"} <= epoch.passes.keys():
+        return bool(state), Told()
+    there, here = (hashes(epoch.streams[name]) for name in ("train", "validation"))
+    leaked = leaked_share(there, here, epoch.passes["train"].num_samples)
+    if leaked is None:
+        return False, Told()
+    note = (
+        f"about {percent(leaked)} of the validation samples stand in training as well, so the "
+        "accuracy on validation is too high: split the data before samples are copied, and "
+        "keep each one in a single part"
+    )
+    return True, Told((note,))
 
 
 def leaked_share(

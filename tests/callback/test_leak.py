@@ -6,7 +6,7 @@ import pytest
 from sklearn.datasets import load_digits
 
 import keras_shiftguard as sg
-from keras_shiftguard.callback.leak_watch import leaked_share
+from keras_shiftguard.callback.checks.leak import leaked_share
 
 
 def digits():
