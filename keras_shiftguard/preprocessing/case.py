@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from keras_shiftguard.preprocessing.correction.convention import InputConvention, affine_between
 from keras_shiftguard.preprocessing.expected.batch_norm import AS_FED, Transform
 from keras_shiftguard.preprocessing.expected.batch_norm_reading import Reading
-from keras_shiftguard.preprocessing.expected.levels import LevelledFit, Levels
+from keras_shiftguard.preprocessing.expected.levels import Correction
 from keras_shiftguard.preprocessing.expected.structure import StructuralExpectation
-from keras_shiftguard.preprocessing.limits import MAX_GOOD_FIT, MAX_TRIAL_IMAGES
+from keras_shiftguard.preprocessing.limits import MAX_TRIAL_IMAGES
 from keras_shiftguard.preprocessing.observation import Observation
 from keras_shiftguard.preprocessing.witnesses.trial import Preference, Trial
 from keras_shiftguard.profiles import InputSummary
@@ -35,8 +35,8 @@ class Case:
         trial: The trial of fixes (`witnesses/trial.py`); None if the network cannot be run.
         cleaned: Whether the images hold NaN or infinite values, and the features of the network are
             finite nevertheless.
-        levels: Corrects the levels of the images and compares the result with batch norm; None if
-            the network cannot be run.
+        levels: What gives the images the levels of ordinary photos, see `level_correction`; None
+            if they have them.
     """
 
     observation: Observation
@@ -50,7 +50,7 @@ class Case:
     learnt: InputConvention | None = None
     trial: Trial | None = None
     cleaned: bool = False
-    levels: Levels | None = None
+    levels: Correction | None = None
 
     @property
     def name(self) -> str:
@@ -93,35 +93,18 @@ class Case:
         except Exception:  # the user's own `call` may raise anything
             return None
 
-    def fits_levelled(self) -> LevelledFit | None:
-        """Returns the fit of the images as fed after a correction of their levels, if it is clear.
-
-        For levels see `Levels`. The result is None if batch norm fits the uncorrected images well
-        in some convention: the training images were then like these, and not like ordinary photos.
-        """
-        reading = self.reading
-        if self.levels is None or isinstance(reading, str):
-            return None
-        if reading.scores.misfit[reading.best] < MAX_GOOD_FIT:
-            return None
-        try:
-            fit = self.levels.fit()
-        except Exception:  # the user's own `call` may raise anything
-            return None
-        return fit if fit is not None and fit.is_clear else None
-
     def try_swap_after_levels(
         self, observed: InputConvention, expected: InputConvention
     ) -> Preference | None:
         """Returns the trial of a fix on images with corrected levels; None if they need none.
 
-        For levels see `Levels`. The trial compares the corrected images with the fix and without.
+        For levels see `level_correction`. The corrected images are tried with the fix and without.
 
         Args:
             observed: Suspected convention of the images.
             expected: Suspected convention that the network expects.
         """
-        correction = None if self.levels is None else self.levels.correction()
+        correction = self.levels
         if correction is None:
             return None
         fix = self.transform_between(observed, expected)

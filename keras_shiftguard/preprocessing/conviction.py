@@ -74,10 +74,7 @@ def _right_mode(case: Case, suspicion: Suspicion) -> Verdict | None:
         )
         if reading.scores.misfit[index] > MAX_FAIR_FIT and not is_clear:
             # No convention fits well, so it proves nothing that the images as fed fit best.
-            levelled = case.fits_levelled()
-            if levelled is None:
-                return acquitted_by_trial(case, evidence)
-            evidence = (levelled.in_words(), *evidence)
+            return acquitted_by_trial(case, evidence)
         doubt = _doubt_about_paleness(reading, index)
         if doubt:
             fed = ordered(case.observation.convention, UNKNOWN)
@@ -146,11 +143,6 @@ def _wrong_mode(case: Case, suspicion: Suspicion) -> Verdict | None:
             "published one."
         )
         return Verdict("ok", published, published, (text, *evidence))
-    if isinstance(reading, Reading) and memory < 1 and by_trial < 1:
-        levelled = case.fits_levelled()
-        if levelled is not None:
-            right, _ = both_conventions(reading.hypotheses[reading.as_fed], observation.convention)
-            return Verdict("ok", right, right, (levelled.in_words(), *evidence))
     if memory < 1 and by_trial == -1:
         acquitted = acquitted_by_trial(case, evidence)
         if acquitted is not None:

@@ -19,7 +19,7 @@ from keras_shiftguard.preprocessing.diagnosis import Candidate, Diagnosis
 from keras_shiftguard.preprocessing.expected.batch_norm import BatchNormEvidence
 from keras_shiftguard.preprocessing.expected.batch_norm_reading import Reading, read_batch_norm
 from keras_shiftguard.preprocessing.expected.hypothesis_names import candidate_in_words, ordered
-from keras_shiftguard.preprocessing.expected.levels import Levels
+from keras_shiftguard.preprocessing.expected.levels import level_correction
 from keras_shiftguard.preprocessing.expected.structure import StructuralExpectation
 from keras_shiftguard.preprocessing.garbled import find_garbling
 from keras_shiftguard.preprocessing.garbled_verdict import NOT_GARBLED, Garbled
@@ -69,10 +69,10 @@ def judge_input(
     trusted = structure.convention.is_known and (stated or not scratch)
     known = structure.convention if trusted else None
     reading: Reading | str = "The network was not run."
-    levels = None
+    levels = level_correction(observation.convention, summary)
     if evidence is not None:
-        levels = Levels(evidence, samples, name, observation.convention, summary)
-        reading = read_batch_norm(evidence, samples, name, observation.convention, summary, known)
+        fed = observation.convention
+        reading = read_batch_norm(evidence, samples, name, fed, summary, known, levels)
     trial = None
     garbled = NOT_GARBLED
     if model is not None:

@@ -202,8 +202,15 @@ def _memory_in_words(reading: Reading, best: int) -> str:
     changed = " with red and blue swapped" if choice.swap else ""
     changed += " with dark and bright exchanged" if choice.inverted else ""
     number = f"{reading.num_images} image{'s' if reading.num_images != 1 else ''}"
+    levels = ""
+    if reading.is_levelled:
+        levels = (
+            "These images are unusually pale, dark, hazy or tinted, so they are compared with the "
+            "levels of ordinary photos. "
+        )
     return (
-        "The model's first batch-norm layers remember how its training images were prepared: "
+        f"{levels}The model's first batch-norm layers remember how its training images were "
+        "prepared: "
         f"{as_convention(choice, 'unknown')}{changed} {fits} (misfit {misfits[0]:.2f}, as fed "
         f"{misfits[1]:.2f}, next best scale {misfits[2]:.2f}; {number})."
     )

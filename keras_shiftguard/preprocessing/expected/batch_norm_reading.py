@@ -7,7 +7,7 @@ What can be measured is whether the channels of the images as fed must be revers
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -24,6 +24,7 @@ from keras_shiftguard.preprocessing.expected.batch_norm import (
 from keras_shiftguard.preprocessing.expected.batch_norm_order import settle_order
 from keras_shiftguard.preprocessing.expected.batch_norm_scores import Scores
 from keras_shiftguard.preprocessing.expected.hypotheses import Hypothesis, hypotheses_for
+from keras_shiftguard.preprocessing.expected.levels import Correction
 from keras_shiftguard.preprocessing.limits import (
     FAR_FACTOR,
     LOW_CONTRAST,
@@ -59,6 +60,7 @@ class Reading:
             hypothesis makes the pixel values smaller.
         paler_rival: Index in `scores` of gray images with less contrast, in a mode with larger
             numbers than the mode as fed. None if there is no such mode, or for color images.
+        is_levelled: Whether the images were given the levels of ordinary photos.
     """
 
     hypotheses: tuple[Hypothesis, ...]
@@ -70,6 +72,7 @@ class Reading:
     dropped: tuple[tuple[Hypothesis, float], ...] = ()
     low_contrast: int | None = None
     paler_rival: int | None = None
+    is_levelled: bool = False
 
     @property
     def choice(self) -> Hypothesis:
@@ -128,8 +131,12 @@ def read_batch_norm(
     observed: InputConvention,
     summary: InputSummary,
     known: InputConvention | None = None,
+    levels: Correction | None = None,
 ) -> Reading | str:
     """Compares all hypotheses with the moving statistics of a model.
+
+    A collection that is pale, dark, hazy or tinted is compared as it is, and with the levels of
+    ordinary photos. What fits better counts, for all hypotheses alike.
 
     Args:
         evidence: The model's batch norm.
@@ -139,10 +146,32 @@ def read_batch_norm(
         summary: The profile of that input.
         known: What the model expects according to its structure; None if
             unknown.
+        levels: What gives the images the levels of ordinary photos; None if they have them.
 
     Returns:
         A `Reading`, or a sentence that says why there is none.
     """
+    reading = _read(evidence, inputs, name, observed, summary, known)
+    if levels is None or isinstance(reading, str):
+        return reading
+    axis = 1 if summary.layout == "channels_first" else -1
+    gain, bias = (tuple(map(float, values)) for values in levels)
+    images = Transform(None, gain, bias).apply(np.asarray(inputs[name]), axis)
+    levelled = _read(evidence, {**inputs, name: images}, name, observed, summary, known)
+    if isinstance(levelled, str) or levelled.misfit(levelled.best) > reading.misfit(reading.best):
+        return reading
+    return replace(levelled, is_levelled=True)
+
+
+def _read(
+    evidence: BatchNormEvidence,
+    inputs: Mapping[str, np.ndarray],
+    name: str,
+    observed: InputConvention,
+    summary: InputSummary,
+    known: InputConvention | None,
+) -> Reading | str:
+    """Compares all hypotheses on images as they are; see `read_batch_norm`."""
     if not evidence.available:
         return evidence.reason
     if not observed.is_known:
