@@ -4,6 +4,17 @@ import numpy as np
 import pytest
 from plugin.browser import FLAGS, chromium
 
+from keras_shiftguard.callback import spending
+
+PLENTY = 3600.0  # seconds
+
+
+@pytest.fixture(autouse=True)
+def time_for_experiments(monkeypatch, request):
+    """Gives each fit time for all its experiments, so that no cost depends on the clock."""
+    if request.path.stem != "test_spending":
+        monkeypatch.setattr(spending, "FREE_SECONDS", PLENTY)
+
 
 @pytest.fixture
 def rng():

@@ -42,6 +42,10 @@ from keras_shiftguard.preprocessing.witnesses.feed import are_near, reaches_own_
 from keras_shiftguard.preprocessing.witnesses.trial import Preference
 from keras_shiftguard.profiles import InputSummary
 
+TWICE = (
+    "The images are scaled twice: once before the model, and once by its own layers. Remove one of "
+    "the two."
+)
 LEARNED_AS_FED = (
     "With the fix, the network distinguishes these images less well. So it may have learned from "
     "images like these, whatever its layers are made for."
@@ -219,6 +223,9 @@ def _from_word(case: Case) -> Verdict | None:
     is_clear = observation.certainty >= MIN_CERTAINTY_WIDE_GAP and not could_be_one_pixel
     is_sure = is_sure or (is_clear and is_far)
     if is_sure or _outside(case.summary, expected, MAX_MANY_OUTSIDE):
+        is_raw = expected.mode == "raw" and is_far and _is_narrower(observed, expected)
+        if is_raw and case.structure.speaks and not case.stated:
+            evidence = (TWICE, *evidence)
         return Verdict("mismatch", expected, observed, evidence)
     verdict = _fits_the_word(case) or _lies_within_the_word(case)
     return verdict or Verdict("unknown", expected, observed, evidence)

@@ -189,7 +189,7 @@ KILLED = """
     model = keras.Sequential([keras.Input((8, 8, 3)), keras.layers.Flatten()])
     model.add(keras.layers.Dense(1))
     model.compile("sgd", "mse")
-    guard = sg.ShiftGuard(log_dir=sys.argv[1], verbose=0)
+    guard = sg.ShiftGuard(log_dir=sys.argv[1], tolerance=None, verbose=0)
     model.fit(x, np.ones(64), epochs=3, validation_data=(x / 2, np.ones(64)), verbose=0,
               callbacks=[guard, Kill()])
 """

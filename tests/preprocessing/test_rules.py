@@ -17,7 +17,6 @@ from keras_shiftguard.preprocessing.correction.convention import UNKNOWN, InputC
 from keras_shiftguard.preprocessing.expected.batch_norm_reading import Reading
 from keras_shiftguard.preprocessing.expected.batch_norm_scores import Scores
 from keras_shiftguard.preprocessing.expected.hypotheses import hypotheses_for
-from keras_shiftguard.preprocessing.expected.levels import LevelledFit
 from keras_shiftguard.preprocessing.expected.structure import StructuralExpectation
 from keras_shiftguard.preprocessing.observation import Observation, observe
 from keras_shiftguard.preprocessing.rules import decide
@@ -69,19 +68,6 @@ class TrialOf:
 
     def of(self, fix, than=None, limit=32):
         return self.answer
-
-
-class Levelled:
-    """A stub of `Levels`, which corrects pale, dark or tinted images."""
-
-    def __init__(self, misfit=0.3, rival=0.9, sigmas=9.0, num_images=12):
-        self.found = LevelledFit(misfit, rival, sigmas, num_images)
-
-    def fit(self):
-        return self.found
-
-    def correction(self):
-        return np.array([2.0, 1, 1]), np.zeros(3)
 
 
 def case(reading, observed=UNIT, certainty=0.97, structure=NOTHING, images=None, **more):
@@ -268,43 +254,6 @@ def test_how_well_what_is_fed_must_fit(best, rival, sigmas, status):
     assert decide(case(reading)).status == status
 
 
-ODD_RIGHT, ODD_OTHER = {FED: 0.6}, {TF: 0.3, FED: 0.6}
-
-
-@pytest.mark.parametrize(
-    ("fits", "levels", "trial", "status"),
-    [
-        (ODD_RIGHT, Levelled(), None, "ok"),
-        (ODD_OTHER, Levelled(), None, "ok"),
-        (ODD_OTHER, Levelled(misfit=0.51), None, "unknown"),
-        (ODD_OTHER, Levelled(0.3, 0.3 * np.exp(0.29)), None, "unknown"),
-        (ODD_OTHER, Levelled(sigmas=2.9), None, "unknown"),
-        (ODD_OTHER, Levelled(num_images=3), None, "unknown"),
-        # If the images fit well in another convention without a correction, they may be wrong.
-        ({TF: 0.27, FED: 0.6}, Levelled(), None, "ok"),
-        ({TF: 0.25, FED: 0.6}, Levelled(), TrialOf(-0.1), "unknown"),
-        ({TF: 0.25, FED: 0.6}, Levelled(), TrialOf(2.1), "mismatch"),
-        # The trial may prevent an "ok".
-        (ODD_OTHER, Levelled(), TrialOf(2.9), "ok"),
-        (ODD_OTHER, Levelled(), TrialOf(3.1), "unknown"),
-    ],
-)
-def test_pale_and_dark_images_are_right_if_batch_norm_knows_them_without_paleness(
-    fits, levels, trial, status
-):
-    best = FED if fits is ODD_RIGHT else TF
-    found = case(reading_of(fits, best), certainty=0.3, levels=levels, trial=trial)
-    if status == "mismatch":
-        found = case(reading_of(fits, best), levels=levels, trial=trial)
-    verdict = decide(found)
-    assert verdict.status == status, verdict
-    if status == "ok":
-        assert verdict.expected == verdict.observed == InputConvention("unit", "rgb")
-        assert (
-            "fit batch norm best as fed: misfit 0.30, next convention 0.90" in verdict.evidence[0]
-        )
-
-
 def test_what_is_fed_fits_best():
     verdict = decide(case(reading_of({FED: 0.3}, FED), certainty=0.3))
     assert (verdict.status, verdict.expected) == ("ok", InputConvention("unit", "rgb"))
@@ -358,7 +307,7 @@ def test_a_color_cast_is_no_swap(after_levels, status):
             return TrialOf(after_levels).answer if corrected else self.answer
 
     reading = reading_of({SWAPPED: 0.2, FED: 0.3}, SWAPPED, swap_sigmas=13.0)
-    verdict = decide(case(reading, trial=Trials(3.3), levels=Levelled()))
+    verdict = decide(case(reading, trial=Trials(3.3), levels=(np.array([2.0, 1, 1]), np.zeros(3))))
     assert verdict.status == status, verdict
     text = "the network does not see better if red and blue are exchanged"
     assert any(text in sentence for sentence in verdict.evidence) == (status == "unknown")

@@ -252,11 +252,8 @@ def _of_profile(profile: InputProfile) -> dict[str | None, InputConvention]:
                 f"{text} They seem to be {observed.convention}, but may as well be pale images in "
                 "another convention."
             )
-        order = observed.convention.channel_order
-        if observed.convention.mode in MODES and order == "unknown":
-            found[name] = InputConvention(observed.convention.mode, "rgb")
-        else:
-            found[name] = observed.convention
+        # If no means were subtracted, nothing shows whether red or blue came first.
+        found[name] = observed.convention
     if not found:
         raise BadInputError("The profile in `expects` holds no images.")
     return {None: next(iter(found.values()))} if len(found) == 1 else found

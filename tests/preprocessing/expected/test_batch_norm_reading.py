@@ -17,7 +17,7 @@ from keras_shiftguard.preprocessing.expected.batch_norm_order import (
 )
 from keras_shiftguard.preprocessing.expected.batch_norm_reading import read_batch_norm
 from keras_shiftguard.preprocessing.expected.hypotheses import hypotheses_for
-from keras_shiftguard.preprocessing.expected.levels import Levels
+from keras_shiftguard.preprocessing.expected.levels import level_correction
 from keras_shiftguard.preprocessing.limits import LOW_CONTRAST
 
 UNIT = InputConvention("unit", "unknown")
@@ -175,28 +175,34 @@ CAST = np.array([0.5, 1.0, 0.8])
 
 
 @pytest.mark.parametrize(
-    ("odd", "is_clear"),
+    ("odd", "is_corrected"),
     [
-        (lambda raw: raw, None),  # ordinary images need no correction
+        (lambda raw: raw, False),  # ordinary images need no correction
         (lambda raw: 160 + raw * 0.3, True),
         (lambda raw: raw * 0.3, True),
         (lambda raw: raw * CAST + 40, True),
-        (lambda raw: 160 + raw * 0.04, None),  # hardly more than noise
+        (lambda raw: 160 + raw * 0.04, False),  # hardly more than noise
     ],
     ids="ordinary pale dark tinted flat".split(),
 )
-def test_levels_make_odd_images_ordinary(odd, is_clear):
-    evidence = BatchNormEvidence(Network())
+def test_levels_make_odd_images_ordinary(odd, is_corrected):
+    evidence = BatchNormEvidence(Network())  # expects [0, 1]
     raw = odd(pictures(32, seed=1)).round()
-    for mode in ("unit", "tf"):  # the network expects [0, 1]
+    for mode in ("unit", "tf"):
         convention = InputConvention(mode, "unknown")
         images = convention.from_raw(raw)
-        levels = Levels(evidence, {"input": images}, "input", convention, summarise(images))
-        fit = levels.fit()
-        assert (fit is None) == (is_clear is None)
-        if fit is not None:
-            assert fit.is_clear == (mode == "unit") and fit.num_images == 32
-            assert (fit.misfit < fit.rival) == (mode == "unit")
+        summary = summarise(images)
+        levels = level_correction(convention, summary)
+        assert (levels is not None) == is_corrected
+        if levels is None:
+            continue
+        inputs = {"input": images}
+        as_is = read_batch_norm(evidence, inputs, "input", convention, summary)
+        found = read_batch_norm(evidence, inputs, "input", convention, summary, levels=levels)
+        assert found.is_levelled and found.choice.mode == "unit"
+        assert found.misfit(found.best) < as_is.misfit(as_is.best)
+        _, sigmas = found.scores.gap(found.rival(found.best), found.best)
+        assert sigmas > 3
 
 
 def test_gray_images_have_a_paler_rival_with_larger_numbers():

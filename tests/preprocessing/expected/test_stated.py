@@ -146,7 +146,7 @@ def test_files_and_profiles(tmp_path):
     of_photos = profile((photos() / 127.5 - 1).astype("float32"))
     of_photos.save(tmp_path / "train.profile")
     for value in (of_photos, tmp_path / "train.profile"):
-        assert stated_conventions(value) == {None: InputConvention("tf", "rgb")}
+        assert stated_conventions(value) == {None: InputConvention("tf", "unknown")}
 
 
 def test_a_dict_by_input():
