@@ -2,6 +2,7 @@
 
 import weakref
 from collections.abc import Mapping
+from dataclasses import replace
 
 import keras
 import numpy as np
@@ -108,6 +109,10 @@ def judge_input(
             verdict.expected, verdict.observed, structure.architecture, data_format
         )
     hints = remarks_of_images(samples, name, summary, structure, verdict.observed)
+    overflow = [hint.sentence for hint in hints if hint.name == "overflow"]
+    if overflow and verdict.status == "ok" and not (stated or verdict.trained_here):
+        # The scale is right, and the images are broken.
+        verdict = replace(verdict, status="unknown", evidence=(*overflow, *verdict.evidence))
     hints += garbled.hints(stated and verdict.status == "ok")
     if verdict.swap_is_possible:
         hints += (_swap_hint(verdict),)

@@ -19,6 +19,7 @@ from keras_shiftguard.preprocessing.hints.content import (
     whole_division_hints,
 )
 from keras_shiftguard.preprocessing.hints.hint import Hint
+from keras_shiftguard.preprocessing.hints.overflow import overflow_hints
 from keras_shiftguard.preprocessing.hints.resampling import resampling_hints
 from keras_shiftguard.profiles import InputSummary
 
@@ -62,6 +63,7 @@ def _image_hints(images: np.ndarray, observed: InputConvention) -> list[Hint]:
     images = images[:: -(-len(images) // MAX_IMAGES_FOR_MEDIANS)]
     hints += gray_hints(images)
     hints += inverted_hints(images, observed)
+    hints += overflow_hints(images, observed)
     more, unframed = frame_hints(images)
     # Images with a flat edge are left out: the edge of a frame would dominate the finest detail.
     return hints + more + resampling_hints(unframed.mean(axis=-1, dtype="float32"))
