@@ -16,8 +16,9 @@ from keras_shiftguard.operations.operation import Operation
 from keras_shiftguard.statistics.chunks import in_chunks
 
 MAX_EXCHANGES = 20  # exchanges of two columns that are tried, those that fit best. A convention.
-# A factor between two deviations is that of a named unit if it is as near as this; sampling moves
-# the factor of some hundred rows by a few percent.
+# A factor between two deviations is that of a named unit if it is as near as this, and a column has
+# moved if its factor or its mean (in deviations) is further: sampling moves the factor of some
+# hundred rows by a few percent.
 NEAR = 0.15
 # An exchange must bring the moments nearer by so much, in squared standard deviations, and take
 # away this share of what differs in the two columns: exchanged back, columns hardly differ.
@@ -38,7 +39,7 @@ def table_candidates(x: np.ndarray, reference: np.ndarray) -> list[Candidate]:
     rows = {operation.name: operation for operation in columns.OPERATIONS}
     found = [
         *(_candidate(rows["unit"], strength) for strength in _units(here, there)),
-        _candidate(rows["units"], _all_units(here, there)),
+        *(_candidate(rows["units"], strength) for strength in _all_units(here, there)),
         *(_candidate(rows["exchange"], pair) for pair in _exchanges(here, there)),
         *(
             _candidate(rows[name], strength)
@@ -107,12 +108,20 @@ def _units(here: Moments, there: Moments) -> list[tuple[int, float, float]]:
     return found
 
 
-def _all_units(here: Moments, there: Moments) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Returns the linear maps that give each column the mean and deviation of the reference."""
+def _all_units(here: Moments, there: Moments) -> list[tuple[tuple[float, ...], tuple[float, ...]]]:
+    """Returns the linear maps that give each column the mean and deviation of the reference.
+
+    There are none unless several columns moved: else one column in another unit would be told as
+    all of them.
+    """
     known = (here[1] > TINY) & (there[1] > TINY)
+    scaled = np.abs(np.log((there[1] + TINY) / (here[1] + TINY))) > NEAR
+    shifted = np.abs(there[0] - here[0]) > NEAR * there[1]
+    if np.sum(known & (scaled | shifted)) < 2:
+        return []
     factors = np.where(known, there[1] / np.maximum(here[1], TINY), 1.0)
     offsets = np.where(known, there[0] - factors * here[0], 0.0)
-    return tuple(map(float, factors)), tuple(map(float, offsets))
+    return [(tuple(map(float, factors)), tuple(map(float, offsets)))]
 
 
 def _exchanges(here: Moments, there: Moments) -> list[tuple[int, int]]:
