@@ -26,6 +26,7 @@ import numpy as np
 from scipy import ndimage
 from sklearn.metrics import roc_auc_score
 
+from keras_shiftguard.detection.cost import MIN_SAMPLES
 from keras_shiftguard.experiments.difference import cost_of_difference
 from keras_shiftguard.experiments.judge import Accuracy
 from keras_shiftguard.experiments.labelled import Labelled, remembering
@@ -172,6 +173,9 @@ def rows(data, pipeline, seed, options):
     vx, vy = vx[: options.validation], vy.argmax(axis=1)[: options.validation]
     oy, judge = oy.argmax(axis=1), Accuracy()
     spec = spec_for("input", vx.shape, "channels_last", "float32")
+    if options.validation < MIN_SAMPLES:  # as of large images, of which few are kept
+        training = training.first(options.validation)
+    least = min(options.validation, MIN_SAMPLES)
     known = [training.images]
     counter = Counter(model)
     predict = remembering(counter, known)
@@ -191,7 +195,7 @@ def rows(data, pipeline, seed, options):
         counter.count, start = 0, time.process_time()
         found = cost_of_difference(
             predict, Labelled(v, vy), training, spec, TOLERANCE, judge=judge,
-            may_be_augmented=pipeline != "none",
+            may_be_augmented=pipeline != "none", least=least,
         )  # fmt: skip
         predictions, seconds = counter.count / len(v), time.process_time() - start
         cost, kept, done = found.cost, clean - bad, []
