@@ -201,10 +201,6 @@ class DifferenceWatch:
             self._families[name] = (*families, found.family if is_costly else "")[-2:]
         return _seen_twice(self._latest[name][1], self._families[name], is_last)
 
-    def latest(self, name: str) -> Difference:
-        """Returns what the latest experiment on an input found."""
-        return self._latest[name][1]
-
     def _name(self, pair: Pair, found: Difference, features: Sequence[str], noun: str) -> None:
         """Explains the finding with the largest effect by a cause; takes back earlier ones."""
         for key in [key for key in self._causes if key[0] == pair.against and key[1] in features]:

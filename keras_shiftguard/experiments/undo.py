@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from keras_shiftguard.experiments.candidates import Candidate
+from keras_shiftguard.experiments.halves import halves
 from keras_shiftguard.experiments.halving import best
 from keras_shiftguard.experiments.judge import Judge
 from keras_shiftguard.experiments.labelled import Labelled, Predict
@@ -48,14 +49,12 @@ def undo(
         seed: Divides the samples into halves.
         control: Samples of training, with labels; None if there are none.
     """
-    n = len(x)
     outputs = predict(x)
     before, likelihood = judge.worth(outputs, labels), judge.likelihood(outputs, labels)
-    order = np.random.default_rng(seed).permutation(n)
-    halves = order[: n // 2], order[n // 2 :]
+    both = halves(len(x), seed)
     after = before.copy()
     chains: list[list[Candidate]] = []
-    for choosing, counting in (halves, halves[::-1]):
+    for choosing, counting in (both, both[::-1]):
         chain = _chain(predict, x, labels, candidates, judge, likelihood, choosing, most)
         chains.append(chain)
         if chain:

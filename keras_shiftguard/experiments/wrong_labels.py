@@ -21,6 +21,7 @@ import numpy as np
 
 from keras_shiftguard.detection.cost import MIN_SAMPLES, SIGMAS, Cost
 from keras_shiftguard.experiments.class_mix import has_learnt
+from keras_shiftguard.experiments.halves import halves
 from keras_shiftguard.experiments.promise import promised
 
 MIN_OF_CLASS = 5  # samples of a label, in a half, that say which class it stands for. A convention.
@@ -119,11 +120,10 @@ def wrong_labels(
 
 def _renamed(current: Predicted, training: Predicted, seed: int) -> WrongLabels | None:
     """Returns the labels that stand for other classes; None if renaming them wins nothing."""
-    order = np.random.default_rng(seed).permutation(len(current.labels))
-    halves = order[: len(order) // 2], order[len(order) // 2 :]
-    maps = [_names(current, rows) for rows in halves]
+    both = halves(len(current.labels), seed)
+    maps = [_names(current, rows) for rows in both]
     after = current.right.astype("float64")
-    for names, rows in zip(maps, halves[::-1], strict=True):
+    for names, rows in zip(maps, both[::-1], strict=True):
         after[rows] = current.classes[rows] == names[current.labels[rows]]
     agreed = _closed({int(i): int(maps[0][i]) for i in np.flatnonzero(maps[0] == maps[1])})
     if not agreed:
@@ -178,9 +178,8 @@ def _some_wrong(
     lead, usual_lead = (float(each.right.mean()) - commonest for each in (current, training))
     if lead <= MAX_SHARE_OF_SKILL * usual_lead:
         return WrongLabels(cost, share=min(max(cost.value, 0.0), 1.0), is_unrelated=True)
-    order = np.random.default_rng(seed).permutation(len(current.labels))
-    halves = order[: len(order) // 2], order[len(order) // 2 :]
-    first, second = (_pair(current, suspects, rows) for rows in halves)
+    both = halves(len(current.labels), seed)
+    first, second = (_pair(current, suspects, rows) for rows in both)
     if first and second and set(first) == set(second):
         found = _of_pair(current, training, suspects, usual, first)
         if found is None and first != second:
