@@ -176,9 +176,7 @@ def rows(data, pipeline, seed, options):
     if options.validation < MIN_SAMPLES:  # as of large images, of which few are kept
         training = training.first(options.validation)
     least = min(options.validation, MIN_SAMPLES)
-    known = [training.images]
     counter = Counter(model)
-    predict = remembering(counter, known)
 
     def accuracy(x):
         return float(judge.worth(counter(x), oy).mean())
@@ -191,7 +189,7 @@ def rows(data, pipeline, seed, options):
         rng = np.random.default_rng([seed, 1])
         v, o = (x if change is None else change(x, rng).astype("float32") for x in (vx, ox))
         bad = accuracy(o)
-        known[1:] = [v]
+        predict = remembering(counter, [v, training.images])
         counter.count, start = 0, time.process_time()
         found = cost_of_difference(
             predict, Labelled(v, vy), training, spec, TOLERANCE, judge=judge,
