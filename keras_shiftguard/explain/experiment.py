@@ -17,7 +17,8 @@ from keras_shiftguard.operations.table import OPERATIONS
 from keras_shiftguard.statistics.rows import Rows
 from keras_shiftguard.statistics.spread import spread
 
-MAX_SAMPLES = 1024  # samples of the data, and of the reference, that are predicted
+# Samples of the data, and of the reference: the experiments then make 12,000 predictions.
+MAX_SAMPLES = 512
 
 
 def cost_of_shift(model: keras.Model, views: Views, reference: Reference) -> Difference | None:
