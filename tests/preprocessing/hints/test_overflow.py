@@ -61,3 +61,11 @@ def test_what_is_no_overflow(images):
 def test_without_a_known_convention_nothing_is_told():
     images = (photos() * np.uint8(2)).astype("float32")
     assert not overflow_hints(images, InputConvention("unknown", "unknown"))
+
+
+def test_edges_between_noisy_areas_and_more_channels_than_the_convention_has(rng):
+    coarse = rng.integers(0, 256, (16, 4, 4, 3))
+    areas = np.kron(coarse, np.ones((1, 8, 8, 1)))
+    noisy = np.clip(areas + rng.normal(0, 8, areas.shape), 0, 255).astype("float32")
+    assert not overflow_hints(noisy, RAW)
+    assert not overflow_hints(np.concatenate([noisy, noisy], axis=-1), InputConvention("torch"))
