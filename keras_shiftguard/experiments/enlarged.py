@@ -51,8 +51,8 @@ def gain_of_enlarging(
 
 def in_words(promise: Promise) -> str:
     """Returns the gain as a note for the report."""
-    strengths = [float(chain[0].strength) for chain in promise.choices if chain]  # type: ignore[arg-type]
-    factor = float(np.exp(np.mean(strengths)))
+    strengths = np.asarray([chain[0].strength for chain in promise.choices if chain], "float64")
+    factor = float(np.exp(strengths.mean()))
     low, high = (100 * end for end in promise.interval)
     return (
         f"training shows objects larger than validation, as random crops do: with these weights, "

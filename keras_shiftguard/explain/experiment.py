@@ -4,6 +4,8 @@ An operation is undone on the data, or, if the data have lost information, appli
 see `experiments.difference`.
 """
 
+from collections.abc import Iterable
+
 import keras
 import numpy as np
 
@@ -17,7 +19,7 @@ from keras_shiftguard.operations.table import OPERATIONS
 from keras_shiftguard.statistics.rows import Rows
 from keras_shiftguard.statistics.spread import spread
 
-# Samples of the data, and of the reference: the experiments then make 12,000 predictions.
+# Samples of the data, and of the reference: the experiments then make about 13,000 predictions.
 MAX_SAMPLES = 512
 
 
@@ -32,15 +34,14 @@ def cost_of_shift(model: keras.Model, views: Views, reference: Reference) -> Dif
     labels = views.samples.labels
     if labels is None:
         return None
-    chunks = list(views.chunks(views.all_removed))
-    inputs = {name: np.concatenate([each[name] for each in chunks]) for name in chunks[0]}
-    current = _labelled(inputs, labels)
+    parts = zip(views.samples.chunks(), views.chunks(views.all_removed), strict=True)
+    current = _labelled(((part, inputs) for (part, _), inputs in parts), labels)
     known, training = reference.samples, None
     if known is not None and known.labels is not None:
-        training = _labelled(known.inputs, known.labels)
-    first = next(iter(inputs))
+        training = _labelled(known.chunks(), known.labels)
+    names = list(views.samples.inputs)
     predict = remembering(
-        lambda x: class_probabilities(model, first, [x]),
+        lambda x: class_probabilities(model, names[0], [x]),
         [each.images for each in (current, training) if each is not None],
     )
     found = [
@@ -55,7 +56,7 @@ def cost_of_shift(model: keras.Model, views: Views, reference: Reference) -> Dif
             enough=1.0,
         )
         for spec in specs_of(input_shapes(model), model)
-        if spec.name in inputs
+        if spec.name in names
     ]
     costly = [each for each in found if each.cost.is_costly(0.0)]
     return max(costly, key=lambda each: each.cost.value, default=None)
@@ -73,10 +74,17 @@ def in_words(found: Difference) -> str:
     return f"what {' and '.join(verbs) or 'changes'} the data brings back {points}"
 
 
-def _labelled(inputs: dict[str, np.ndarray], labels: np.ndarray) -> Labelled:
+def _labelled(
+    chunks: Iterable[tuple[slice, dict[str, np.ndarray]]], labels: np.ndarray
+) -> Labelled:
     """Returns some of the samples, in random order, since experiments try the first ones first."""
-    which = spread(len(labels), MAX_SAMPLES)
-    which = np.random.default_rng(0).permutation(which)
-    some = {name: x[which] for name, x in inputs.items()}
+    chosen = spread(len(labels), MAX_SAMPLES)
+    found: dict[str, list[np.ndarray]] = {}
+    for part, inputs in chunks:
+        rows = chosen[(chosen >= part.start) & (chosen < part.stop)] - part.start
+        for name, x in inputs.items():
+            found.setdefault(name, []).append(x[rows])
+    order = np.random.default_rng(0).permutation(len(chosen))
+    some = {name: np.concatenate(rows)[order] for name, rows in found.items()}
     images = Rows(some) if len(some) > 1 else next(iter(some.values()))
-    return Labelled(images, labels[which])
+    return Labelled(images, labels[chosen][order])

@@ -104,13 +104,12 @@ class Case:
             observed: Suspected convention of the images.
             expected: Suspected convention that the network expects.
         """
-        correction = self.levels
-        if correction is None:
+        if self.levels is None:
             return None
         fix = self.transform_between(observed, expected)
         channels = self.summary.num_channels
         as_fed = Transform(None, (1.0,) * channels, (0.0,) * channels)
-        return self.try_transform(fix.after(*correction), as_fed.after(*correction))
+        return self.try_transform(fix.after(*self.levels), as_fed.after(*self.levels))
 
     def transform_between(self, observed: InputConvention, expected: InputConvention) -> Transform:
         """Returns the map of the images from one convention to another."""

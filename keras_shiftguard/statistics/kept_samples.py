@@ -123,7 +123,8 @@ class KeptSamples:
         is_one_hot = ids is not None and width_of(y) > 1
         targets = None
         if self._keeps_targets and not is_one_hot:
-            targets = _targets(y, chosen, MAX_BYTES_OF_LARGE // self.capacity)
+            most = max(MAX_BYTES // self.capacity, 4 * (self._numbers + of_labels))
+            targets = _targets(y, chosen, most)
         ids = np.full(len(images), -1) if ids is None else np.maximum(ids, -1)
         self._parts.append(_Part(images, ids, first + chosen, targets))
 

@@ -156,8 +156,9 @@ def read_batch_norm(
         return reading
     axis = 1 if summary.layout == "channels_first" else -1
     gain, bias = (tuple(map(float, values)) for values in levels)
-    images = Transform(None, gain, bias).apply(np.asarray(inputs[name]), axis)
-    levelled = _read(evidence, {**inputs, name: images}, name, observed, summary, known)
+    some, _ = compared_images(inputs, name)
+    some[name] = Transform(None, gain, bias).apply(some[name], axis)
+    levelled = _read(evidence, some, name, observed, summary, known)
     if isinstance(levelled, str) or levelled.misfit(levelled.best) > reading.misfit(reading.best):
         return reading
     return replace(levelled, is_levelled=True)
