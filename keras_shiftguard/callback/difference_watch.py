@@ -195,6 +195,7 @@ class DifferenceWatch:
                 seed=epoch,
                 may_be_augmented=not self._shift.training.is_unaugmented,
                 judge=judged.judge,
+                beside=judged.beside,
             )
             is_costly = found.cost.value > self._tolerance
             self._latest[name] = epoch, found

@@ -17,6 +17,7 @@ from keras_shiftguard.errors import BadInputError
 from keras_shiftguard.experiments.difference import ACCURACY
 from keras_shiftguard.experiments.judge import Judge, Loss
 from keras_shiftguard.experiments.labelled import Labelled, Predict, labelled, remembering
+from keras_shiftguard.instrument.compiled_metric import MetricOf, compiled_metric
 from keras_shiftguard.instrument.inference import class_probabilities, sample_losses
 from keras_shiftguard.instrument.model_outputs import is_classifier
 from keras_shiftguard.instrument.sample_losses import SampleLosses
@@ -41,6 +42,7 @@ class Judged:
         predict: From samples to what the judge takes, with the weights of the epoch.
         judge: `Accuracy` for class ids, unless nearly all are of one class; else the compiled loss.
         are_classes: Whether labels are class ids, so that `predict` returns class probabilities.
+        beside: Name and function of the first compiled metric; None without one.
     """
 
     current: Labelled
@@ -48,6 +50,7 @@ class Judged:
     predict: Predict
     judge: Judge
     are_classes: bool
+    beside: tuple[str, MetricOf] | None = None
 
 
 class JudgedSamples:
@@ -104,9 +107,24 @@ class JudgedSamples:
         stream = streams["validation"]
         if are_classes:
             predict = self._predict(stream, apart, known)
-            return Judged(current, training, predict, ACCURACY, True)
+            return Judged(current, training, predict, ACCURACY, True, self._beside(stream, apart))
         judge = self._loss(stream, apart, known)
-        return None if judge is None else Judged(current, training, _itself, judge, False)
+        if judge is None:
+            return None
+        return Judged(current, training, _itself, judge, False, self._beside(stream, apart))
+
+    def _beside(self, stream: Stream, apart: bool) -> tuple[str, MetricOf] | None:
+        """Returns name and function of the first compiled metric; None without one."""
+        metric = compiled_metric(self._model)
+        if metric is None:
+            return None
+
+        def of(x: Any, labels: Any) -> float:
+            rows = labels if isinstance(labels, Rows) else Rows(labels)
+            with self._spending.running(len(rows)):
+                return metric(self._model, _fed(stream, x, apart), rows)
+
+        return metric.name, of
 
     def _predict(self, stream: Stream, apart: bool, known: Sequence[Labelled]) -> Predict:
         """Returns a function from samples to class probabilities, with the present weights."""
@@ -123,14 +141,12 @@ class JudgedSamples:
         """Returns the judge of a model that predicts no classes; None if its loss cannot judge."""
         if self._has_no_judge:
             return None
-        name = next(iter(stream.sketches))
         try:
             losses = SampleLosses(self._model)
 
             def of_samples(x: Any, labels: Rows) -> np.ndarray:
-                plain = x.tree if isinstance(x, Rows) else {name: x}
                 with self._spending.running(len(labels)):
-                    inputs = plain if apart else _corrected(stream, x)
+                    inputs = _fed(stream, x, apart)
                     return sample_losses(self._model, losses, inputs, labels)
 
             few = known[0].first(MIN_SAMPLES)
@@ -160,6 +176,13 @@ def represents(ids: np.ndarray, labels: LabelSummary) -> bool:
 def _itself(x: Any) -> Any:
     """What is judged by a loss: the samples, on which the judge runs the model batch by batch."""
     return x
+
+
+def _fed(stream: Stream, x: Any, apart: bool) -> dict[str, Any]:
+    """Returns samples by name of the input, corrected unless they are already."""
+    if not apart:
+        return _corrected(stream, x)
+    return dict(x.tree) if isinstance(x, Rows) else {next(iter(stream.sketches)): x}
 
 
 def _corrected(stream: Stream, x: Any) -> dict[str, Any]:

@@ -33,6 +33,8 @@ class Cost:
             share of the loss that is won back.
         is_new: Whether only the latest measurement has this cost. A model that has learned little
             does better on changed samples for a while, so such a cost is no alarm yet.
+        beside: The first compiled metric on the same samples: its name, its value as they are, and
+            with the repair; None if there is no such metric, or no repair.
     """
 
     value: float
@@ -44,12 +46,14 @@ class Cost:
     is_untried: bool = False
     is_new: bool = False
     metric: str = ACCURACY
+    beside: tuple[str, float, float] | None = None
 
     @classmethod
     def from_dict(cls, fields: Mapping[str, Any]) -> "Cost":
         """Returns the cost that has these fields, the result of `vars`."""
-        low, high = fields["interval"]
-        return cls(**{**fields, "interval": (low, high)})
+        beside = fields.get("beside")
+        pairs = {"interval": tuple(fields["interval"]), "beside": beside and tuple(beside)}
+        return cls(**{**fields, **pairs})
 
     @property
     def sigmas(self) -> float:
@@ -125,7 +129,8 @@ class Cost:
             more = f"; {lost}" if self.unexplained else ""
             return f"cost unclear: no repair is known that could be tried on such samples{more}"
         if self.is_alarm(tolerance):
-            return f"costs about {100 * self.value:.1f}{unit} ({low:.1f} to {high:.1f})"
+            words = f"costs about {100 * self.value:.1f}{unit} ({low:.1f} to {high:.1f})"
+            return f"{words}{beside_in_words(self.beside)}"
         if self.is_costly(tolerance):
             return (
                 f"cost unclear: {100 * self.value:.1f}{unit} ({low:.1f} to {high:.1f}) in this "
@@ -152,6 +157,18 @@ def unit_of(metric: str) -> str:
     if metric == ACCURACY:
         return " points of accuracy"
     return " % of the loss" if metric == "loss" else f" % of the loss ({metric})"
+
+
+def beside_in_words(beside: tuple[str, float, float] | None) -> str:
+    """Returns what a compiled metric is as it is and repaired, as the end of a sentence.
+
+    >>> beside_in_words(("recall", 0.125, 0.931))
+    '; recall is 0.125, and 0.931 repaired'
+    """
+    if beside is None:
+        return ""
+    name, now, repaired = beside
+    return f"; {name} is {now:.3g}, and {repaired:.3g} repaired"
 
 
 def cost_of_too_few(num_samples: int, metric: str = ACCURACY) -> Cost:

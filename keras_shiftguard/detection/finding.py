@@ -35,6 +35,7 @@ NO_COST: dict[str, Any] = {
     "cost_words": "",
     "metric": "accuracy",
     "repaired_by": None,
+    "beside": None,
 }
 
 
@@ -77,6 +78,8 @@ class Finding:
         is_question: Whether the finding is no alarm, because its cost is not sure, or because
             augmentation could explain a difference whose cost cannot be measured.
         repaired_by: What wins the accuracy back, as the arguments of `Repair`; None if unknown.
+        beside: The first compiled metric on the samples of the experiment: its name, its value as
+            they are, and repaired; None if unknown, or if accuracy is that metric.
         until: Last epoch in which the streams differed, if a later epoch excludes the
             difference, see `detection/past.py`; None while it lasts, and outside of a fit.
     """
@@ -102,6 +105,7 @@ class Finding:
     metric: str = "accuracy"
     repaired_by: Mapping[str, Any] | None = None
     until: int | None = None
+    beside: tuple[str, float, float] | None = None
 
     @property
     def matters(self) -> bool:
@@ -164,6 +168,7 @@ class Finding:
             cost_words=cost.in_words(tolerance),
             metric=cost.metric,
             repaired_by=cost.repair if cost.is_alarm(tolerance) else None,
+            beside=cost.beside if cost.is_alarm(tolerance) else None,
         )
 
     @classmethod
@@ -179,7 +184,7 @@ class Finding:
         }
         pairs = {
             name: tuple(fields[name])
-            for name in ("interval", "cost_interval")
+            for name in ("interval", "cost_interval", "beside")
             if fields.get(name) is not None
         }
         return cls(**{**fields, **pairs})

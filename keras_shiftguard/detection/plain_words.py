@@ -7,7 +7,7 @@ import re
 from typing import NamedTuple
 
 from keras_shiftguard.detection.attribute_words import ADJECTIVES, LABELS
-from keras_shiftguard.detection.cost import ACCURACY, unit_of
+from keras_shiftguard.detection.cost import ACCURACY, beside_in_words, unit_of
 from keras_shiftguard.detection.finding import MODEL_FEATURES, Finding, when
 from keras_shiftguard.detection.sentences import says_misplaced, stream_name
 
@@ -178,5 +178,7 @@ def _cost(finding: Finding) -> str:
     points = 100 * finding.cost
     rounded = f"{points:.0f}" if points >= 2 else f"{points:.1f}"
     if finding.metric != ACCURACY:
-        return f"; costs about {rounded}{unit_of(finding.metric)}"
-    return f"; costs about {rounded} point{'' if rounded == '1' else 's'}"
+        costs = f"; costs about {rounded}{unit_of(finding.metric)}"
+    else:
+        costs = f"; costs about {rounded} point{'' if rounded == '1' else 's'}"
+    return f"{costs}{beside_in_words(finding.beside)}"

@@ -28,8 +28,9 @@ from keras_shiftguard.experiments.masks import ALIGNMENT, with_masks
 from keras_shiftguard.experiments.promise import Promise
 from keras_shiftguard.experiments.push import push
 from keras_shiftguard.experiments.table_candidates import table_candidates, text_candidates
-from keras_shiftguard.experiments.undo import undo
+from keras_shiftguard.experiments.undo import applied, moved, undo
 from keras_shiftguard.experiments.words import AFTER, seems
+from keras_shiftguard.instrument.compiled_metric import MetricOf
 from keras_shiftguard.operations.scale import Scale
 from keras_shiftguard.statistics.attributes import attributes
 from keras_shiftguard.statistics.batch import InputSpec
@@ -66,8 +67,9 @@ def predictions_for(num_samples: int) -> int:
     Args:
         num_samples: Number of samples of validation, and of training.
     """
-    # Each half chooses; both streams are predicted as they are, and with what each half chose.
-    return 2 * num_predictions(CANDIDATES, num_samples // 2) + 5 * num_samples
+    # Each half chooses; both streams are predicted as they are, and with what each half chose. A
+    # metric beside the cost is computed on samples as they are, and repaired.
+    return 2 * num_predictions(CANDIDATES, num_samples // 2) + 7 * num_samples
 
 
 def cost_of_difference(
@@ -81,6 +83,7 @@ def cost_of_difference(
     judge: Judge = ACCURACY,
     least: int = MIN_SAMPLES,
     enough: float = MIN_SHARE_OF_GAP,
+    beside: tuple[str, MetricOf] | None = None,
 ) -> Difference:
     """Returns what it costs that validation differs from training.
 
@@ -98,6 +101,7 @@ def cost_of_difference(
         least: With fewer samples of either set, no experiment is made.
         enough: If undoing wins back this share of what the model is worse by, lost information is
             not looked for.
+        beside: Name and function of a metric that is told beside a cost.
     """
     if len(current.labels) < least:
         return Difference(cost_of_too_few(len(current.labels), judge.metric))
@@ -108,6 +112,9 @@ def cost_of_difference(
     if candidates:
         promise = undo(predict, x, labels, candidates, judge, seed=seed, control=training)
         found = _told(promise, candidates, spec, current, training)
+        if beside is not None and found.cost.is_costly(tolerance):
+            chain = [c for c in candidates if c.choice in promise.choices[0]]
+            found = replace(found, cost=_with_metric(found.cost, beside, current, chain))
     else:
         none = Cost(0.0, (0.0, 0.0), len(labels), is_untried=True, metric=judge.metric)
         found = Difference(none)
@@ -133,6 +140,19 @@ def cost_of_difference(
     if is_costly:
         return found
     return replace(found, cost=replace(found.cost, unexplained=gap.value if gap.is_sure else 0.0))
+
+
+def _with_metric(
+    cost: Cost, beside: tuple[str, MetricOf], current: Labelled, chain: Sequence[Candidate]
+) -> Cost:
+    """Returns a cost with the value of a metric as samples are, and repaired."""
+    name, metric = beside
+    try:
+        now = metric(current.images, current.labels)
+        repaired = metric(applied(chain, current.images), moved(chain, current.labels))
+    except Exception:  # the user's own metric may raise anything
+        return cost
+    return replace(cost, beside=(name, now, repaired))
 
 
 def _candidates(

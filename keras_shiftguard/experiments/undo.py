@@ -58,8 +58,8 @@ def undo(
         chain = _chain(predict, x, labels, candidates, judge, likelihood, choosing, most)
         chains.append(chain)
         if chain:
-            changed = predict(_applied(chain, x[counting]))
-            after[counting] = judge.worth(changed, _moved(chain, labels[counting]))
+            changed = predict(applied(chain, x[counting]))
+            after[counting] = judge.worth(changed, moved(chain, labels[counting]))
     choices = tuple(tuple(candidate.choice for candidate in chain) for chain in chains)
     promise = promised(before, after, judge.unit(before), judge.metric, choices)
     if control is None or not len(control.labels) or not promise.is_alarm(0.0):
@@ -77,8 +77,8 @@ def _gain_of(
         if chain in chains[:i]:
             after.append(after[chains.index(chain)])
         else:
-            changed = _applied(chain, control.images)
-            after.append(judge.worth(predict(changed), _moved(chain, control.labels)))
+            changed = applied(chain, control.images)
+            after.append(judge.worth(predict(changed), moved(chain, control.labels)))
     mean = np.mean(after, axis=0)
     return promised(before, mean, judge.unit(before), judge.metric, ())
 
@@ -103,7 +103,7 @@ def _chain(
 
         def judged(i: int, rows: np.ndarray, left: list[Candidate] = left) -> np.ndarray:
             tried = [*chain, left[i]]
-            return judge.likelihood(predict(_applied(tried, x[rows])), _moved(tried, labels[rows]))
+            return judge.likelihood(predict(applied(tried, x[rows])), moved(tried, labels[rows]))
 
         index, found = best(judged, len(left), choosing)
         if found <= reached + (MIN_SECOND if step else 0.0):
@@ -113,13 +113,14 @@ def _chain(
     return chain
 
 
-def _applied(chain: Sequence[Candidate], x: Any) -> Any:
+def applied(chain: Sequence[Candidate], x: Any) -> Any:
+    """Returns samples as operations leave them, one after another."""
     for candidate in chain:
         x = candidate.apply(x)
     return x
 
 
-def _moved(chain: Sequence[Candidate], labels: Any) -> Any:
+def moved(chain: Sequence[Candidate], labels: Any) -> Any:
     """Returns labels as the operations leave them: masks move with their images."""
     for candidate in chain:
         labels = labels if candidate.moves is None else candidate.moves(labels)

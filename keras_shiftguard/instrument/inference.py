@@ -47,12 +47,24 @@ def sample_losses(
         Exception: any error that the model's own `call` or loss raises.
     """
     found = [np.zeros(0)]
+    for outputs, part, number in output_batches(model, inputs, labels):
+        with keras.StatelessScope(), no_gradients():
+            found.append(losses(outputs, Rows(part))[:number])
+    return np.concatenate(found)
+
+
+def output_batches(
+    model: keras.Model, inputs: Mapping[str, np.ndarray], labels: Rows
+) -> Iterator[tuple[Any, Any, int]]:
+    """Yields the outputs of the model and the labels batch by batch, see `chunks`.
+
+    With them comes the number of samples that are not padding.
+    """
     for part, number in chunks(Rows({"x": inputs, "y": labels.tree})):
         with keras.StatelessScope(), no_gradients():
             fed = as_called(model, part.tree["x"])
             outputs = keras.tree.map_structure(ops.stop_gradient, model(fed, training=False))
-            found.append(losses(outputs, Rows(part.tree["y"]))[:number])
-    return np.concatenate(found)
+        yield outputs, part.tree["y"], number
 
 
 def _outputs(model: keras.Model, name: str, parts: Iterable[Any]) -> Iterator[np.ndarray]:

@@ -14,6 +14,7 @@ VALIDATION = "_eval_epoch_iterator"  # models have it in a `fit` with validation
 
 COMPILED_LOSS = "_compile_loss"  # compiled models have it
 LOSS_WEIGHTS = "_user_loss_weights"  # and it has the `loss_weights` of `compile`
+COMPILED_METRICS = "_compile_metrics"  # compiled models have it, if there are metrics
 
 
 def history_of(tensor: Any) -> Any | None:
@@ -35,6 +36,11 @@ def call_takes_training(layer: Any) -> bool:
 def loss_weights(model: Any) -> Any:
     """Returns the `loss_weights` that a model was compiled with; None without them."""
     return getattr(getattr(model, COMPILED_LOSS, None), LOSS_WEIGHTS, None)
+
+
+def compiled_metrics(model: Any) -> list[Any]:
+    """Returns the metrics that a model was compiled with, once it has seen a batch; else none."""
+    return list(getattr(getattr(model, COMPILED_METRICS, None), "metrics", None) or ())
 
 
 def validation_steps(model: Any) -> int | None:

@@ -201,3 +201,56 @@ def test_a_model_with_an_input_that_is_not_measured_has_no_costs():
         model.fit(train, validation_data=val, epochs=2, callbacks=[guard], verbose=0, shuffle=False)
     assert len([w for w in told if "ShiftGuard" in str(w.message)]) == 1
     assert guard.report.findings and all(f.cost is None for f in guard.report.findings)
+
+
+@pytest.mark.each_backend
+def test_the_compiled_metric_is_told_beside_the_loss():
+    """Recall of a rare class, which accuracy hardly shows."""
+    rare = (np.argsort(np.argsort(-Y)) < 0.03 * len(Y)).astype("float32")
+    keras.utils.set_random_seed(0)
+    model = keras.Sequential(
+        [keras.Input((6,)), layers.Dense(32, "relu"), layers.Dense(1, "sigmoid")]
+    )
+    model.compile(keras.optimizers.Adam(0.02), "binary_crossentropy", metrics=["Recall"])
+    x = X[CUT:].copy()
+    x[:, np.abs(WEIGHTS).argmax()] /= 25.4
+    guard = fitted(model, X[:CUT], rare[:CUT], (x, rare[CUT:]), epochs=12)
+    worst = guard.report.findings[0]
+    name, now, repaired = worst.beside
+    assert worst.matters and name == "Recall" and now < repaired
+    assert f"; {name} is {now:.3g}, and {repaired:.3g} repaired" in str(guard.report)
+    # It is Keras's own value of all of validation, which is kept whole.
+    assert now == pytest.approx(model.history.history[f"val_{name}"][-1], abs=1e-3)
+    fixed = keras.ops.convert_to_numpy(worst.repair(x))
+    assert repaired == pytest.approx(model.evaluate(fixed, rare[CUT:], verbose=0)[1], abs=1e-3)
+
+
+def test_class_ids_are_given_to_a_metric_as_it_was_fed():
+    ids = np.digitize(Y, [-1.5, 1.5])
+    keras.utils.set_random_seed(0)
+    model = keras.Sequential(
+        [keras.Input((6,)), layers.Dense(32, "relu"), layers.Dense(3, "softmax")]
+    )
+    auc = keras.metrics.AUC(name="auc")
+    model.compile(keras.optimizers.Adam(0.02), "categorical_crossentropy", metrics=[auc])
+    x = X[CUT:].copy()
+    x[:, 2] *= 25.4
+    one_hot = keras.utils.to_categorical(ids, 3)
+    guard = fitted(model, X[:CUT], one_hot[:CUT], (x, one_hot[CUT:]))
+    worst = guard.report.findings[0]
+    assert worst.matters and worst.metric == "accuracy" and worst.beside[0] == "auc"
+    assert worst.beside[1] == pytest.approx(model.history.history["val_auc"][-1], abs=1e-3)
+
+
+def test_a_metric_that_fails_leaves_the_cost():
+    class Broken(keras.metrics.MeanSquaredError):
+        def get_config(self):
+            raise NotImplementedError
+
+    keras.utils.set_random_seed(0)
+    model = keras.Sequential([keras.Input((6,)), layers.Dense(32, "relu"), layers.Dense(1)])
+    model.compile(keras.optimizers.Adam(0.01), "mse", metrics=[Broken()])
+    x = X[CUT:].copy()
+    x[:, 2] *= 25.4
+    worst = fitted(model, X[:CUT], Y[:CUT], (x, Y[CUT:])).report.findings[0]
+    assert worst.matters and worst.beside is None

@@ -7,6 +7,7 @@ import pytest
 from keras_shiftguard.instrument import keras_private
 from keras_shiftguard.instrument.keras_private import (
     call_takes_training,
+    compiled_metrics,
     history_of,
     inbound_nodes,
     loss_weights,
@@ -76,3 +77,13 @@ def test_a_compiled_model_knows_the_weights_of_its_losses(model):
     assert loss_weights(model) is None and loss_weights(object()) is None
     model.compile("sgd", ["mse"], loss_weights=[0.5])
     assert loss_weights(model) == [0.5]
+
+
+@pytest.mark.backend
+@pytest.mark.each_backend
+def test_a_compiled_model_knows_its_metrics(model):
+    assert compiled_metrics(model) == []
+    model.compile("sgd", "mse", metrics=["mae"])
+    model.fit(np.zeros((4, 4)), np.zeros((4, 3)), verbose=0)
+    assert [metric.name for metric in compiled_metrics(model)] == ["mae"]
+    assert hasattr(model, keras_private.COMPILED_METRICS)
