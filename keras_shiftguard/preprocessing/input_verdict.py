@@ -108,6 +108,7 @@ def judge_input(
         advice = advice_line(
             verdict.expected, verdict.observed, structure.architecture, data_format
         )
+        advice += _order_comment(observation, verdict)
     hints = remarks_of_images(samples, name, summary, structure, verdict.observed)
     overflow = [hint.sentence for hint in hints if hint.name == "overflow"]
     if overflow and verdict.status == "ok" and not (stated or verdict.trained_here):
@@ -219,6 +220,14 @@ def _try_garbling(
         return Garbled(garbling, after.against(before))
     except Exception:  # the user's own `call` may raise anything
         return Garbled(garbling)
+
+
+def _order_comment(observation: Observation, verdict: Verdict) -> str:
+    """Returns a comment for a line that reverses the channels because RGB was assumed; else ""."""
+    orders = verdict.observed.channel_order, verdict.expected.channel_order
+    if observation.convention.channel_order != "unknown" or orders != ("rgb", "bgr"):
+        return ""
+    return "  # assumes that x is RGB; if cv2 read the images, first: x = x[..., ::-1]"
 
 
 def _swap_hint(verdict: Verdict) -> Hint:

@@ -42,10 +42,6 @@ from keras_shiftguard.preprocessing.witnesses.feed import are_near, reaches_own_
 from keras_shiftguard.preprocessing.witnesses.trial import Preference
 from keras_shiftguard.profiles import InputSummary
 
-TWICE = (
-    "The images are scaled twice: once before the model, and once by its own layers. Remove one of "
-    "the two."
-)
 LEARNED_AS_FED = (
     "With the fix, the network distinguishes these images less well. So it may have learned from "
     "images like these, whatever its layers are made for."
@@ -225,10 +221,20 @@ def _from_word(case: Case) -> Verdict | None:
     if is_sure or _outside(case.summary, expected, MAX_MANY_OUTSIDE):
         is_raw = expected.mode == "raw" and is_far and _is_narrower(observed, expected)
         if is_raw and case.structure.speaks and not case.stated:
-            evidence = (TWICE, *evidence)
+            evidence = (_scaled_twice(case), *evidence)
         return Verdict("mismatch", expected, observed, evidence)
     verdict = _fits_the_word(case) or _lies_within_the_word(case)
     return verdict or Verdict("unknown", expected, observed, evidence)
+
+
+def _scaled_twice(case: Case) -> str:
+    """Returns the sentence that images are scaled before the model and in it."""
+    layers = " and ".join(repr(name) for name in case.structure.scaling[:2])
+    where = f"in its layer {layers}" if layers else "by its own layers"
+    return (
+        f"The images are scaled twice: once before the model, and once {where}. Remove one of the "
+        "two."
+    )
 
 
 def _fits_the_word(case: Case) -> Verdict | None:

@@ -51,10 +51,12 @@ def test_right_and_wrong(trained, raw_images):
 def test_doubled_preprocessing_inside_the_model(trained, raw_images):
     model = trained
     outer = keras.Sequential(
-        [keras.Input((32, 32, 3)), layers.Rescaling(1 / 127.5, offset=-1), model]
+        [keras.Input((32, 32, 3)), layers.Rescaling(1 / 127.5, offset=-1, name="to_tf"), model]
     )
     assert sg.diagnose(outer, raw_images).status == "ok"
-    assert sg.diagnose(outer, raw_images / 127.5 - 1.0).status == "mismatch"
+    found = sg.diagnose(outer, raw_images / 127.5 - 1.0)
+    assert found.status == "mismatch"
+    assert "once before the model, and once in its layer 'to_tf'. Remove one" in str(found.evidence)
 
 
 @pytest.mark.thorough
@@ -241,3 +243,20 @@ def test_what_the_model_cleans_itself_is_no_mismatch(raw_images):
         x = np.repeat(raw_images / 255, [1] * (len(raw_images) - 1) + [30], axis=0)
         x[-25:] = value
         assert sg.diagnose(model, x).status == status
+
+
+@pytest.mark.parametrize(
+    ("expects", "comment"),
+    [(("caffe", "bgr"), True), (("raw", "bgr"), True), (("tf", "rgb"), False)],
+)
+def test_a_line_that_reverses_the_channels_says_what_it_assumes(
+    model, raw_images, expects, comment
+):
+    found = sg.diagnose(model, raw_images / 255, expects=sg.InputConvention(*expects))
+    assert found.status == "mismatch"
+    said = "# assumes that x is RGB; if cv2 read the images, first: x = x[..., ::-1]"
+    assert found.advice.endswith(said) == comment
+    images = {"x": raw_images / 255, "keras": keras}
+    exec(found.advice, images)  # a comment at its end
+    wanted = sg.InputConvention(*expects).from_raw(raw_images)
+    np.testing.assert_allclose(np.asarray(images["x"]), wanted, atol=1e-2)

@@ -19,6 +19,8 @@ from keras_shiftguard.preprocessing.expected.own_layers import before_own_layers
 from keras_shiftguard.preprocessing.expected.recognition import Recognition, recognise
 from keras_shiftguard.preprocessing.expected.trained_weights import can_tell, head_of, is_fresh
 
+SCALING = (layers.Rescaling, layers.Normalization)  # layers that scale their input
+
 
 @dataclass(frozen=True)
 class StructuralExpectation:
@@ -47,6 +49,7 @@ class StructuralExpectation:
         speaks: Whether preprocessing layers inside the model show what its input must
             receive: the layers turn a named convention into the published one. If no network is
             recognized, they turn a named convention into another named one.
+        scaling: Names of the layers of the model that scale its input.
         evidence: Plain sentences with numbers.
     """
 
@@ -61,6 +64,7 @@ class StructuralExpectation:
     head: str = "none"
     trainable: bool = False
     speaks: bool = False
+    scaling: tuple[str, ...] = ()
     evidence: tuple[str, ...] = ()
 
 
@@ -84,7 +88,9 @@ def expect_from_structure(model: Any) -> tuple[StructuralExpectation, ...]:
     try:
         found = recognise(model)
         head = head_of(model, [layer for match in found for layer in match.layers])
-        return tuple(replace(_for_input(model, found, p, n, inputs), head=head) for p, n in inputs)
+        scaling = tuple(each.name for each in walk(model) if isinstance(each, SCALING))
+        answers = [_for_input(model, found, position, name, inputs) for position, name in inputs]
+        return tuple(replace(answer, head=head, scaling=scaling) for answer in answers)
     except Exception as error:  # a model may be built in ways that were not foreseen
         return tuple(
             _unknown(p, n, f"The model's graph could not be read ({cause_of(error)}).")
