@@ -13,8 +13,6 @@ import argparse
 import json
 import sys
 from collections import Counter
-from functools import reduce
-from operator import add
 from pathlib import Path
 
 import keras
@@ -92,8 +90,8 @@ def garbled(raw, true):
         yield "channels first", true.from_raw(planes)
 
 
-def judge_network(name):
-    """Yields a row for each collection and feed."""
+def judge_network(name, only=None, number=NUMBER):
+    """Yields a row for each feed of `number` images of each collection, or of those in `only`."""
     if name == "gray_digits":
         model, size, true = gray_digits()
     else:
@@ -101,6 +99,9 @@ def judge_network(name):
     evidence = Remembering(model)
     verdict_module.FeatureReader = RememberingReader
     for collection, raw in collections(size).items():
+        if only and collection not in only:
+            continue
+        raw = raw[:number]
         evidence.known.clear()
         RememberingReader.known.clear()
         if true.channel_order == "gray":
@@ -110,8 +111,7 @@ def judge_network(name):
         feeds = [(short(each), each.from_raw(raw)) for each in dict.fromkeys([true, *conventions])]
         for feed, images in (*feeds, *garbled(raw, true)):
             images = np.asarray(images, "float32")
-            profiles = [profile_of([({"input": x[None]}, None)], details=False) for x in images]
-            profile = reduce(add, profiles)
+            profile = profile_of([({"input": images}, None)], details=False)
             found = judge(model, {"input": images}, profile, evidence=evidence)
             yield row_of(name, true, collection, feed, found, images, right)
 
@@ -212,6 +212,8 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
     parser.add_argument("--loaders", type=Path, help="folder of the loaders of other networks")
     parser.add_argument("--networks", nargs="+", help="default: all that can be loaded")
+    parser.add_argument("--collections", nargs="+", help="default: all nine")
+    parser.add_argument("--images", type=int, default=NUMBER, help="of each collection")
     parser.add_argument("--save", type=Path, help="a file that gets one line of JSON for each row")
     parser.add_argument("--table", type=Path, nargs="+", help="files of --save to print")
     options = parser.parse_args()
@@ -225,7 +227,7 @@ def main():
         names += loaders_in(options.loaders)
     rows = []
     for name in options.networks or names:
-        for row in judge_network(name):
+        for row in judge_network(name, options.collections, options.images):
             rows.append(row)
             if options.save:
                 with options.save.open("a") as file:

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from keras_shiftguard.preprocessing.case import Case
 from keras_shiftguard.preprocessing.correction.convention import InputConvention
 from keras_shiftguard.preprocessing.expected.batch_norm_reading import Reading
-from keras_shiftguard.preprocessing.expected.hypotheses import Hypothesis
 from keras_shiftguard.preprocessing.expected.hypothesis_names import as_observed
 from keras_shiftguard.preprocessing.limits import (
     FIRST_IMAGES,
@@ -142,13 +141,6 @@ def _may_be_a_cast(case: Case, expected: InputConvention, sentences: list[str]) 
         "network does not see better if red and blue are exchanged."
     )
     return True
-
-
-def is_about(hypothesis: Hypothesis, convention: InputConvention) -> bool:
-    """Whether the hypothesis is that the model expects this convention."""
-    return hypothesis.mode == convention.mode and (
-        hypothesis.means is None or hypothesis.means == convention.channel_order
-    )
 
 
 def means_swapped(observed: InputConvention, expected: InputConvention) -> bool:

@@ -1,20 +1,29 @@
 """Limits (thresholds) of the verdict, in one place, with their sources.
 
 Misfits are logarithms (lower is better), gaps are differences of two misfits, and sigmas are
-standard errors. `conviction.py` explains the witnesses: batch norm, the trial and the feed.
+standard errors. `by_evidence.py` says where they are used.
 The benchmarks `verdicts.py` and `preprocessing.py` in `examples/benchmarks` measure how well the
 limits work, with other networks and other draws of photos than those that they were chosen on.
 """
 
 import numpy as np
 
+# --- the posterior (chosen with one network left out in turn: verdict_corpus.py) -----------------
+
+# Log-odds for each unit of log misfit, for each standard error of the trial, and for the published
+# convention. The trial counts up to so many standard errors.
+WEIGHT_OF_MISFIT, WEIGHT_OF_TRIAL, WEIGHT_OF_PUBLISHED = 8.0, 0.25, 2.0
+MAX_SIGMAS_THAT_COUNT = 4.0
+WEIGHT_OF_INVERTED = -1.0  # log-odds of images whose dark and bright are exchanged: they are rare
+MISFIT_OF_NONE = 0.6  # as well as this, a model is fitted that expects none of the hypotheses
+MIN_OK, MIN_MISMATCH = 0.7, 0.9  # smallest probabilities for "ok", and for a mismatch
+
 # --- batch norm (chosen on EfficientNet-Lite0, with other draws of photos) -----------------
 
 MIN_IMAGES = 4  # with fewer images, batch norm is no evidence
-MAX_GOOD_FIT = np.log(0.26)  # largest misfit of a good fit; blurred or hazy images fit worse
-# Images of other subjects may look inverted, so an inversion must fit better than
-# `MAX_GOOD_FIT`, and by a wider gap.
-MAX_INVERTED_FIT, MIN_INVERTED_GAP = np.log(0.2), 2.0
+# Largest misfit of gray images whose dark and bright are exchanged: images of other subjects may
+# look like that.
+MAX_INVERTED_FIT = np.log(0.2)
 MAX_FAIR_FIT = np.log(0.35)  # images like those of the training fit at least this well
 # Is enough if every other mode fits worse by the next two limits (and for a mismatch, if the images
 # as fed fit worse by `MIN_OBVIOUS_GAP`).

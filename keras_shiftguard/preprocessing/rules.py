@@ -2,7 +2,7 @@
 
 The first source that determines the expected convention decides: a statement (`expects=`, a profile
 attached to the file, the model's own preprocessor), then the layers inside the model, then the
-evidence in `conviction.py`. A published convention alone decides nothing.
+evidence in `by_evidence.py`. A published convention alone decides nothing.
 """
 
 from dataclasses import replace
@@ -10,9 +10,13 @@ from dataclasses import replace
 import numpy as np
 
 from keras_shiftguard.conventions import Form, forms
+from keras_shiftguard.preprocessing.by_evidence import (
+    from_evidence,
+    memory_of_expected,
+    trial_alone_says,
+)
 from keras_shiftguard.preprocessing.case import Case, Verdict
 from keras_shiftguard.preprocessing.channel_order import means_swapped, order_for
-from keras_shiftguard.preprocessing.conviction import from_witnesses, trial_says
 from keras_shiftguard.preprocessing.correction.convention import UNKNOWN, InputConvention
 from keras_shiftguard.preprocessing.expected.hypothesis_names import (
     as_observed,
@@ -37,7 +41,6 @@ from keras_shiftguard.preprocessing.limits import (
     MIN_TRIAL_IMAGES,
 )
 from keras_shiftguard.preprocessing.observation import MAX_GAP, hits_an_end
-from keras_shiftguard.preprocessing.suspicion import memory_of_expected
 from keras_shiftguard.preprocessing.witnesses.feed import are_near, reaches_own_end
 from keras_shiftguard.preprocessing.witnesses.trial import Preference
 from keras_shiftguard.profiles import InputSummary
@@ -50,7 +53,7 @@ LEARNED_AS_FED = (
 
 def decide(case: Case) -> Verdict:
     """Returns the verdict of the first rule that gives one; "unknown" if no rule gives one."""
-    guesses = (_trained_from_scratch, _from_layers, from_witnesses)
+    guesses = (_trained_from_scratch, _from_layers, from_evidence)
     for rule in (_broken, *((_from_statement, _from_word) if case.stated else guesses)):
         verdict = rule(case)
         if verdict is not None:
@@ -146,7 +149,7 @@ def _from_layers(case: Case) -> Verdict | None:
         return replace(verdict, status=status, evidence=(*doubt, *verdict.evidence))
     objects = trial is not None and _objects(trial)
     is_doubtful = case.observation.is_fitted and not _is_narrower(*conventions)
-    if not objects and (not is_doubtful or memory == 1 or trial_says(trial, memory) == 1):
+    if not objects and (not is_doubtful or memory == 1 or trial_alone_says(trial)):
         return verdict
     words = () if trial is None else (trial.in_words(),)
     if objects and trial is not None and not trial.can_tell:

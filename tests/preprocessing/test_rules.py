@@ -5,20 +5,23 @@ A trial measures whether a network recognizes its images better with a fix than 
 """
 
 import dataclasses
+import re
 
 import numpy as np
 import pytest
 from numpy_reference import summarise
 from photos import imagenet_photos
 
-from keras_shiftguard.preprocessing import suspicion
+from keras_shiftguard.preprocessing import by_evidence
 from keras_shiftguard.preprocessing.case import Case
 from keras_shiftguard.preprocessing.correction.convention import UNKNOWN, InputConvention
+from keras_shiftguard.preprocessing.expected.batch_norm import AS_FED
 from keras_shiftguard.preprocessing.expected.batch_norm_reading import Reading
 from keras_shiftguard.preprocessing.expected.batch_norm_scores import Scores
 from keras_shiftguard.preprocessing.expected.hypotheses import hypotheses_for
 from keras_shiftguard.preprocessing.expected.structure import StructuralExpectation
 from keras_shiftguard.preprocessing.observation import Observation, observe
+from keras_shiftguard.preprocessing.posterior import posterior
 from keras_shiftguard.preprocessing.rules import decide
 from keras_shiftguard.preprocessing.witnesses.trial import Preference
 
@@ -33,7 +36,7 @@ def scores_of(misfit, sigmas):
     scores.misfit = np.log(misfit)
     wave = np.tile([1.0, -1.0], 10)[:, None]
     gaps = scores.misfit - scores.misfit.min()
-    scores._resampled = scores.misfit + wave * gaps / sigmas
+    scores.resampled = scores.misfit + wave * gaps / sigmas
     return scores
 
 
@@ -99,32 +102,22 @@ TORCH = key("torch", means="rgb")
     ("fits", "more", "certainty", "status"),
     [
         ({TF: 0.2, FED: 0.8}, {}, 0.97, "mismatch"),
-        # The best hypothesis must fit well.
-        ({TF: 0.25, FED: 0.8}, {}, 0.97, "mismatch"),
-        ({TF: 0.27, FED: 0.8}, {}, 0.97, "unknown"),
-        # If it fits clearly better than every other mode, and five times better than the images as
-        # fed, a fair fit is enough. (All others have a misfit of 1.)
-        ({TF: 0.49, FED: 0.51 * 5}, {}, 0.97, "mismatch"),
-        ({TF: 0.51, FED: 0.53 * 5}, {}, 0.97, "unknown"),
-        ({TF: 0.49, FED: 0.48 * 5}, {}, 0.97, "unknown"),
-        ({TF: 0.49, FED: 5.0, TORCH: 0.6}, {}, 0.97, "unknown"),
-        ({TF: 0.49, FED: 5.0}, {}, 0.5, "mismatch"),
-        # It must fit a third better than the images as fed.
-        ({TF: 0.2, FED: 0.2 * np.exp(0.31)}, {}, 0.97, "mismatch"),
-        ({TF: 0.2, FED: 0.2 * np.exp(0.29)}, {}, 0.97, "ok"),
-        ({TF: 0.25, FED: 0.25 * np.exp(0.29)}, {}, 0.97, "ok"),
+        # It must fit clearly better than the images as fed, and than any other mode.
+        ({TF: 0.2, FED: 0.2 * np.exp(0.35)}, {}, 0.97, "mismatch"),
+        ({TF: 0.2, FED: 0.2 * np.exp(0.2)}, {}, 0.97, "unknown"),
+        ({TF: 0.2, FED: 0.2 * np.exp(-0.35)}, {}, 0.97, "ok"),
+        ({TF: 0.2, FED: 0.8, TORCH: 0.22}, {}, 0.97, "unknown"),
+        # And better than a model fits that expects none of them.
+        ({TF: 0.4, FED: 5.0}, {}, 0.97, "mismatch"),
+        ({TF: 0.5, FED: 5.0}, {}, 0.97, "unknown"),
         # The gap must be larger than chance.
-        ({TF: 0.2, FED: 0.3}, {"sigmas": 3.1}, 0.97, "mismatch"),
-        ({TF: 0.2, FED: 0.3}, {"sigmas": 2.9}, 0.97, "ok"),
-        ({TF: 0.2, FED: 0.4}, {"sigmas": 2.9}, 0.97, "unknown"),
+        ({TF: 0.2, FED: 0.4}, {"sigmas": 3.1}, 0.97, "mismatch"),
+        ({TF: 0.2, FED: 0.4}, {"sigmas": 0.9}, 0.97, "unknown"),
         # There must be enough images.
         ({TF: 0.2, FED: 0.8}, {"num_images": 4}, 0.97, "mismatch"),
         ({TF: 0.2, FED: 0.8}, {"num_images": 3}, 0.97, "unknown"),
-        # The observed convention must be certain; if it is only likely, the gap must be double.
-        ({TF: 0.2, FED: 0.8}, {}, 0.9, "mismatch"),
-        ({TF: 0.2, FED: 0.2 * np.exp(0.59)}, {}, 0.89, "unknown"),
-        ({TF: 0.2, FED: 0.2 * np.exp(0.61)}, {}, 0.5, "mismatch"),
-        ({TF: 0.2, FED: 0.2 * np.exp(0.59)}, {}, 0.5, "unknown"),
+        # The observed convention must be likely.
+        ({TF: 0.2, FED: 0.8}, {}, 0.5, "mismatch"),
         ({TF: 0.2, FED: 0.8}, {}, 0.49, "unknown"),
     ],
 )
@@ -136,88 +129,46 @@ def test_another_mode(fits, more, certainty, status):
         best, fed = fits[TF], fits[FED]
         text = f"misfit {best:.2f}, as fed {fed:.2f}, next best scale {min(fed, 1.0):.2f};"
         assert text in verdict.evidence[0] and verdict.evidence[1] == "It was seen."
+        assert re.search(r"its probability is (9\d|100) %", verdict.evidence[0])
     if status == "ok":
         assert verdict.expected == verdict.observed == InputConvention("unit", "rgb")
 
 
-@pytest.mark.parametrize(
-    ("rival", "sees_better", "expected"),
-    [
-        (0.2 * np.exp(0.29), 2.1, "torch"),
-        (0.2 * np.exp(0.29), 1.9, "tf"),
-        (0.2 * np.exp(0.31), 2.1, "tf"),  # batch norm is clear enough by itself
-    ],
-)
-def test_the_trial_decides_between_two_modes_that_fit_alike(rival, sees_better, expected):
-    class Trials(TrialOf):
-        """The fix helps; the images in the rival mode are seen better than in the best one."""
-
-        def of(self, fix, than=None, limit=32):
-            both = fix.scale[0] != 1 and than.scale[0] != 1
-            return TrialOf(sees_better).answer if both else self.answer
-
-    raw = InputConvention("raw", "unknown")
-    reading = reading_of({TF: 0.2, TORCH: rival, key("raw"): 9.0}, TF, observed=raw)
-    verdict = decide(case(reading, raw, images=RAW, trial=Trials(9.0)))
-    assert (verdict.status, verdict.expected.mode) == ("mismatch", expected), verdict
+@pytest.mark.parametrize(("sees_better", "status"), [(9.0, "mismatch"), (-9.0, "unknown")])
+def test_the_trial_adds_to_batch_norm(sees_better, status):
+    reading = reading_of({TF: 0.2, FED: 0.2 * np.exp(0.25)}, TF)
+    assert decide(case(reading, trial=TrialOf(sees_better))).status == status
 
 
-TF_FED = InputConvention("tf", "unknown")
+def with_extra(reading, *extra):
+    """Returns a reading with more columns of misfits, each of a kind of hypothesis."""
+    misfits = np.append(np.exp(reading.scores.misfit), [misfit for _, misfit in extra])
+    kinds = tuple((kind, AS_FED) for kind, _ in extra)
+    return dataclasses.replace(reading, scores=scores_of(misfits, 9.0), extra=kinds)
 
 
-@pytest.mark.parametrize(
-    ("expected", "low", "sigmas", "trial", "status"),
-    [
-        # Training images of half the contrast look like images with numbers of half the size.
-        ("unit", 0.2, 9.0, None, "unknown"),
-        ("unit", 0.2 * np.exp(0.29), 9.0, None, "unknown"),
-        ("unit", 0.2 * np.exp(0.31), 9.0, None, "mismatch"),
-        ("unit", 0.2 * np.exp(0.31), 2.9, None, "unknown"),
-        # The trial decides between these two explanations.
-        ("unit", 0.2, 9.0, TrialOf(2.1), "mismatch"),
-        ("unit", 0.2, 9.0, TrialOf(1.9), "unknown"),
-        # Contrast cannot explain larger numbers, nor much smaller ones.
-        ("torch", 0.2, 9.0, None, "mismatch"),
-    ],
-)
-def test_pale_training_images_look_like_smaller_numbers(expected, low, sigmas, trial, status):
-    best = key(expected, means="rgb" if expected == "torch" else None)
-    reading = reading_of({best: 0.2, key("tf"): 0.8}, best, observed=TF_FED)
-    scores = scores_of(np.append(np.exp(reading.scores.misfit), low), 9.0)
-    gap = np.log(low / 0.2)
-    scores._resampled[:, -1] = np.log(low) + np.tile([1.0, -1.0], 10) * gap / sigmas
-    reading = dataclasses.replace(reading, scores=scores, low_contrast=len(reading.hypotheses))
-    verdict = decide(case(reading, TF_FED, images=RAW / 127.5 - 1, trial=trial))
+@pytest.mark.parametrize(("low", "status"), [(0.2, "unknown"), (0.3, "mismatch")])
+def test_pale_training_images_look_like_smaller_numbers(low, status):
+    """Training images of half the contrast look like images with numbers of half the size."""
+    fed = InputConvention("tf", "unknown")
+    reading = reading_of({FED: 0.2, TF: 0.8}, FED, observed=fed)
+    verdict = decide(case(with_extra(reading, (("tf", False), low)), fed, images=RAW / 127.5 - 1))
     assert verdict.status == status, verdict
-    if status == "unknown":
-        assert not verdict.expected.is_known and "paler or smoother" in verdict.evidence[0]
 
 
-@pytest.mark.parametrize(
-    ("fits", "rival", "sigmas", "status"),
-    [
-        ({FED: 0.1}, 0.1 * np.exp(0.31), 9.0, "ok"),
-        ({FED: 0.1}, 0.1 * np.exp(0.29), 9.0, "unknown"),
-        ({FED: 0.1}, 0.1 * np.exp(0.31), 2.9, "unknown"),
-        # The same holds if the images as fed fit nearly as well as in the best mode.
-        ({FED: 0.12, TF: 0.1}, 0.5, 9.0, "ok"),
-        ({FED: 0.12, TF: 0.1}, 0.12, 9.0, "unknown"),
-    ],
-)
-def test_gray_training_images_may_have_been_paler(fits, rival, sigmas, status):
+@pytest.mark.parametrize(("rival", "status"), [(0.2, "ok"), (0.1, "unknown")])
+def test_gray_training_images_may_have_been_paler(rival, status):
     gray = InputConvention("unit", "gray")
-    best = TF if TF in fits else FED
-    reading = reading_of(fits, best, gray, channels=1)
-    scores = scores_of(np.append(np.exp(reading.scores.misfit), rival), 9.0)
-    gap = np.log(rival / fits[FED])
-    scores._resampled[:, -1] = (
-        scores._resampled[:, reading.as_fed] + gap + np.tile([1.0, -1.0], 10) * gap / sigmas
-    )
-    reading = dataclasses.replace(reading, scores=scores, paler_rival=len(reading.hypotheses))
-    verdict = decide(case(reading, gray))
-    assert verdict.status == status, verdict
-    if status == "unknown" and best == FED:
-        assert "numbers twice as large" in verdict.evidence[0]
+    reading = reading_of({FED: 0.1}, FED, gray, channels=1)
+    assert decide(case(with_extra(reading, (("tf", False), rival)), gray)).status == status
+
+
+@pytest.mark.parametrize(("negative", "status"), [(0.2, "ok"), (0.1, "unknown")])
+def test_negatives_of_colour_photos_are_not_right(negative, status):
+    reading = reading_of({FED: 0.15}, FED)
+    verdict = decide(case(with_extra(reading, (("unit", True), negative))))
+    assert verdict.status == status
+    assert (verdict.evidence[0] == by_evidence.NEGATIVE) == (status == "unknown")
 
 
 def test_what_an_unknown_verdict_names():
@@ -225,10 +176,10 @@ def test_what_an_unknown_verdict_names():
     named = decide(case(reading_of({TF: 0.2, FED: 0.8}, TF), certainty=0.3))
     assert (named.status, named.expected.mode) == ("unknown", "tf")
     # Another mode fits as well, or none fits, or there are too few images.
-    rival = {TF: 0.2, FED: 0.8, key("raw"): 0.2 * np.exp(0.29)}
+    rival = {TF: 0.2, FED: 0.8, key("raw"): 0.22}
     for reading in (
         reading_of(rival, TF),
-        reading_of({TF: 0.27, FED: 0.8}, TF),
+        reading_of({TF: 0.5, FED: 0.8}, TF),
         reading_of({TF: 0.2, FED: 0.8}, TF, num_images=3),
     ):
         verdict = decide(case(reading, certainty=0.3))
@@ -239,14 +190,11 @@ def test_what_an_unknown_verdict_names():
 @pytest.mark.parametrize(
     ("best", "rival", "sigmas", "status"),
     [
-        (0.34, 0.35, 9.0, "ok"),  # a fair fit needs no gap
-        (0.36, 1.0, 9.0, "ok"),
-        (0.49, 1.0, 9.0, "ok"),
-        (0.51, 1.0, 9.0, "unknown"),  # no clear fit
-        (0.49, 0.49 * np.exp(0.31), 9.0, "ok"),
-        (0.49, 0.49 * np.exp(0.29), 9.0, "unknown"),  # the gap is too small
-        (0.49, 1.0, 3.1, "ok"),
-        (0.49, 1.0, 2.9, "unknown"),  # the gap may be chance
+        (0.4, 0.5, 9.0, "ok"),
+        (0.4, 0.41, 9.0, "unknown"),  # another mode fits as well
+        (0.5, 1.0, 9.0, "ok"),
+        (0.6, 1.0, 9.0, "unknown"),  # as well as that, anything fits
+        (0.4, 0.5, 0.9, "unknown"),  # the gap may be chance
     ],
 )
 def test_how_well_what_is_fed_must_fit(best, rival, sigmas, status):
@@ -276,7 +224,6 @@ SWAPPED = key("unit", swap=True)
         ({SWAPPED: 0.34, FED: 0.5}, {"swap_sigmas": 9.0}, 2.1, "mismatch"),
         ({SWAPPED: 0.2, FED: 0.2 * np.exp(0.09)}, {"swap_sigmas": 9.0}, 2.1, "mismatch"),
         ({SWAPPED: 0.2, FED: 0.2 * np.exp(0.07)}, {"swap_sigmas": 9.0}, 2.1, "unknown"),
-        ({SWAPPED: 0.2, FED: 0.3}, {"swap_sigmas": 9.0, "num_images": 3}, 1.9, "ok"),
         ({SWAPPED: 0.2, FED: 0.3}, {"swap_sigmas": 1.9}, 1.9, "ok"),
         ({SWAPPED: 0.2, FED: 0.3}, {"swap_sigmas": 1.9}, 2.9, "ok"),
         ({SWAPPED: 0.2, FED: 0.3}, {"swap_sigmas": 1.9}, 9.0, "ok"),
@@ -387,7 +334,7 @@ def test_twins_take_the_trial():
 
 @pytest.mark.parametrize(
     ("misfit", "gap", "status"),
-    [(0.19, 2.1, "mismatch"), (0.21, 2.1, "unknown"), (0.1, 1.9, "unknown")],
+    [(0.19, 1.0, "mismatch"), (0.21, 1.0, "unknown"), (0.1, 0.3, "unknown")],
 )
 def test_inverted_gray_must_fit_well_and_nothing_else(misfit, gap, status):
     gray = InputConvention("unit", "gray")
@@ -405,7 +352,7 @@ def test_features_and_logits_must_both_be_worse_in_every_other_mode(logits, stat
         assert "in every other mode, by 2.1 standard errors" in verdict.evidence[0]
 
 
-@pytest.mark.parametrize(("misfit", "status"), [(0.49, "ok"), (0.51, "unknown")])
+@pytest.mark.parametrize(("misfit", "status"), [(0.5, "ok"), (0.56, "unknown")])
 def test_images_unlike_those_of_the_training_are_not_right(misfit, status):
     # Garbled images, too, can have worse scores in every other mode.
     rival = misfit * np.exp(0.29)
@@ -536,18 +483,6 @@ def test_a_trained_head_must_agree(head, observed, sigmas, more, status):
     assert decide(found).status == status
 
 
-def test_hazy_images_in_the_published_convention():
-    hazy = RAW / 255 * 0.4 + 0.3
-    for mode, certainty, fit, status in (
-        ("unit", 0.97, 0.3, "ok"),
-        ("unit", 0.89, 0.3, "unknown"),
-        ("raw", 0.97, 0.3, "unknown"),
-    ):
-        reading = reading_of({TF: fit, FED: 0.8}, TF)
-        found = case(reading, UNIT, certainty, published(mode), hazy, trial=TrialOf(3.9))
-        assert decide(found).status == status
-
-
 def test_a_convention_that_was_fitted_to_dark_images_convicts_nobody():
     # A scale and an offset were fitted to dark images in [-1, 1], and to images outside of [-1, 1].
     for factor, status in ((0.1, "unknown"), (3.0, "mismatch")):
@@ -583,24 +518,17 @@ RAW_KEY = key("raw")
         ({RAW_KEY: 0.2, TF: 0.5, FED: 0.9}, {}, "raw"),
         # The published mode is expected, unless batch norm is certain of the other mode.
         ({RAW_KEY: 0.2, TF: 0.2 * np.exp(0.29), FED: 0.9}, {}, "tf"),
-        ({RAW_KEY: 0.2, TF: 0.34, FED: 0.9}, {"sigmas": 2.9}, "tf"),
+        ({RAW_KEY: 0.2, TF: 0.34, FED: 0.9}, {"sigmas": 0.5}, "tf"),
         ({RAW_KEY: 0.2, TF: 0.34, FED: 0.9}, {"num_images": 3}, "tf"),
     ],
 )
 def test_weights_that_were_trained_on_another_convention(fits, more, expected):
     verdict = decide(case(reading_of(fits, RAW_KEY, **more), UNIT, 0.97, published("tf")))
     assert verdict.expected.mode == expected
-    text = "fits images in raw (0..255) better: the misfit is 2.5 times smaller."
+    text = "but the batch norm fits images in raw (0..255) better."
     assert any(text in sentence for sentence in verdict.evidence) == (expected == "raw")
     assert verdict.status == ("mismatch" if expected == "raw" else "unknown")
     assert not (verdict.status == "mismatch" and verdict.is_proven)  # no fix without a trial
-
-
-def test_the_trial_decides_between_two_suspects():
-    fits = {RAW_KEY: 0.2, TF: 0.2 * np.exp(0.29), FED: 0.9}
-    for sigmas, expected in ((0.1, "raw"), (-0.1, "tf")):
-        found = case(reading_of(fits, RAW_KEY), UNIT, 0.97, published("tf"), trial=TrialOf(sigmas))
-        assert decide(found).expected.mode == expected
 
 
 def test_what_is_fed_is_what_the_weights_were_trained_on():
@@ -748,7 +676,7 @@ def test_the_mean_of_the_images_at_hand_does_not_convict_them(order, scale, tria
     found = case(reading, observed, images=images, trial=trial and TrialOf(trial))
     verdict = decide(found)
     assert verdict.status == status, verdict
-    assert ("another scene" in verdict.evidence[0]) == (scale == 0.01)
+    assert ("another scene" in verdict.evidence[0]) == (status == "unknown")
 
 
 @pytest.mark.parametrize(("share", "status"), [(0.21, "ok"), (0.19, "unknown")])
@@ -978,12 +906,13 @@ def test_batch_norm_fits_best_only_what_it_fits_best():
     fits = {key("unit"): 0.5, key("tf"): 0.8}
     for best, words in (("unit", "fits best (misfit 0.50"), ("tf", "is possible, though another")):
         reading = reading_of(fits, key(best))
-        index = reading.best
-        assert words in suspicion._memory_in_words(reading, index)
+        found = posterior(case(reading), reading)
+        assert words in by_evidence._in_words(reading, reading.best, found)
 
 
 def test_the_sentence_on_batch_norm_says_that_dark_and_bright_are_exchanged():
-    inverted = key("unit", inverted=True)
-    reading = reading_of({inverted: 0.3}, inverted, InputConvention("unit", "gray"), channels=1)
-    words = suspicion._memory_in_words(reading, reading.best)
+    inverted, gray = key("unit", inverted=True), InputConvention("unit", "gray")
+    reading = reading_of({inverted: 0.3}, inverted, gray, channels=1)
+    found = posterior(case(reading, gray), reading)
+    words = by_evidence._in_words(reading, reading.best, found)
     assert "unit ([0, 1]), gray with dark and bright exchanged fits best (misfit 0.30" in words

@@ -29,8 +29,6 @@ from keras_shiftguard.preprocessing.limits import (
     FAR_FACTOR,
     LOW_CONTRAST,
     MIN_IMAGES,
-    MIN_MODE_GAP,
-    MIN_MODE_SIGMAS,
 )
 from keras_shiftguard.profiles import InputSummary
 
@@ -47,7 +45,7 @@ class Reading:
 
     Args:
         hypotheses: The hypotheses that were compared on all images and layers.
-        scores: Misfits of the hypotheses, of `low_contrast` and of `paler_rival`.
+        scores: Misfits of the hypotheses, and of `extra`.
         as_fed: Index of the hypothesis that leaves the images as fed.
         best: Index of the chosen hypothesis: the one with the lowest misfit, or its twin in
             the other channel order if the deep layers prefer the twin.
@@ -56,10 +54,8 @@ class Reading:
         num_images: Number of images that were used.
         dropped: Hypotheses that were ruled out early, each with its misfit on a part of the
             images and two layers.
-        low_contrast: Index in `scores` of the images as fed, but with less contrast. None if no
-            hypothesis makes the pixel values smaller.
-        paler_rival: Index in `scores` of gray images with less contrast, in a mode with larger
-            numbers than the mode as fed. None if there is no such mode, or for color images.
+        extra: What else was compared, each with the kind of hypothesis that it speaks for, and with
+            the map from the images as fed. Their misfits follow those of the hypotheses.
         is_levelled: Whether the images were given the levels of ordinary photos.
     """
 
@@ -70,8 +66,7 @@ class Reading:
     swap_sigmas: float
     num_images: int
     dropped: tuple[tuple[Hypothesis, float], ...] = ()
-    low_contrast: int | None = None
-    paler_rival: int | None = None
+    extra: tuple[tuple[tuple[str, bool], Transform], ...] = ()
     is_levelled: bool = False
 
     @property
@@ -95,33 +90,6 @@ class Reading:
             if h.kind != given.kind and not (h.is_identity and given.is_identity)
         ]
         return min(others, key=lambda i: self.scores.misfit[i], default=index)
-
-    def without_contrast(self, index: int) -> float | None:
-        """Returns the misfit of `low_contrast`; None if it does not explain hypothesis `index`.
-
-        The first filters mostly respond to edges. Training images with half the contrast halve
-        their responses, and so do pixel values of half the size. So low contrast explains a
-        hypothesis that makes the pixel values smaller, unless this hypothesis fits clearly better
-        than images with less contrast. For other hypotheses the method returns None.
-        """
-        if self.low_contrast is None or not _shrinks(self.hypotheses[index]):
-            return None
-        gap, sigmas = self.scores.gap(self.low_contrast, index)
-        is_clear = gap > MIN_MODE_GAP and sigmas > MIN_MODE_SIGMAS
-        return None if is_clear else self.misfit(self.low_contrast)
-
-    def paler_rival_of(self, index: int) -> float | None:
-        """Returns the misfit of `paler_rival`; None if it is clearly worse than that at `index`.
-
-        Gray images are seldom photos; often they are faces, digits or scans. If the training images
-        had half the contrast of the images as fed, then a mode with numbers twice as large fits as
-        well as the mode as fed.
-        """
-        if self.paler_rival is None:
-            return None
-        gap, sigmas = self.scores.gap(self.paler_rival, index)
-        is_clear = gap > MIN_MODE_GAP and sigmas > MIN_MODE_SIGMAS
-        return None if is_clear else self.misfit(self.paler_rival)
 
 
 def read_batch_norm(
@@ -193,11 +161,8 @@ def _read(
             modes.add(known.mode)
         hypotheses = [h for h in hypotheses if not h.swap or h.mode in modes]
         transforms = [h.transform for h in hypotheses]
-        low_contrast = len(transforms) if any(map(_shrinks, hypotheses)) else None
-        if low_contrast is not None:
-            transforms.append(AS_FED.after(*_less_contrast(observed, summary.num_channels)))
-        paler_rival = len(transforms) if larger else None
-        transforms += [h.transform.after(*_less_contrast(observed, 1)) for h in larger[:1]]
+        extra = _extra(hypotheses, larger, observed, summary.num_channels)
+        transforms += [transform for _, transform in extra]
         scores = evidence.score(some, transforms, name, axis, runs=runs)
     except NotReachedError as error:
         return f"Batch norm could not be compared: {error}."
@@ -221,8 +186,7 @@ def _read(
         sigmas,
         num_images,
         dropped,
-        low_contrast,
-        paler_rival,
+        extra,
     )
 
 
@@ -292,11 +256,34 @@ def _grows(hypothesis: Hypothesis) -> bool:
     return hypothesis.mode in MODES and bool(np.all((scale > 1.01) & (scale < FAR_FACTOR)))
 
 
-def _less_contrast(observed: InputConvention, channels: int) -> tuple[np.ndarray, np.ndarray]:
-    """Returns gain and bias of each channel that give the images as fed less contrast."""
-    gray = np.asarray(observed.offset) + 127.5 * np.asarray(observed.scale)
-    gain = np.full(channels, LOW_CONTRAST)
-    return gain, (1 - LOW_CONTRAST) * np.broadcast_to(gray, channels)
+def _extra(
+    hypotheses: list[Hypothesis],
+    larger: list[Hypothesis],
+    observed: InputConvention,
+    channels: int,
+) -> tuple[tuple[tuple[str, bool], Transform], ...]:
+    """Returns what else may explain the images: see `Reading.extra`.
+
+    The first filters mostly respond to edges. Training images with half the contrast halve their
+    responses, and so do pixel values of half the size. So low contrast of the training images
+    explains as well why another mode with smaller numbers fits. Gray images are seldom photos;
+    often they are faces, digits or scans, whose contrast may be any. So for them, paler training
+    images are also tried in the next mode with larger numbers. Images in colour may be negatives.
+    """
+    fed = next(h for h in hypotheses if h.is_identity)
+    scale, offset = (
+        np.broadcast_to(np.asarray(v, "float64"), channels)
+        for v in (observed.scale, observed.offset)
+    )
+    gray = offset + 127.5 * scale
+    paler = np.full(channels, LOW_CONTRAST), (1 - LOW_CONTRAST) * gray
+    found = []
+    if any(map(_shrinks, hypotheses)):
+        found.append((fed.kind, AS_FED.after(*paler)))
+    if channels == 3:
+        found.append(((fed.mode, True), AS_FED.after(np.full(channels, -1.0), 2 * gray)))
+    found += [(each.kind, each.transform.after(*paler)) for each in larger[:1]]
+    return tuple(found)
 
 
 def _finite(images: np.ndarray) -> np.ndarray:

@@ -8,7 +8,8 @@ RESAMPLES = 50  # bootstrap draws
 class Scores:
     """How well each candidate fits the moving statistics.
 
-    `misfit` holds the logarithm of the misfit of each candidate, `(candidates,)`.
+    `misfit` holds the logarithm of the misfit of each candidate, `(candidates,)`; `resampled` holds
+    those of bootstrap draws of the images, `(draws, candidates)`.
 
     Args:
         statistics: `(candidates, 2, images, channels)`: mean and mean square of each
@@ -26,7 +27,7 @@ class Scores:
         draws = np.random.default_rng(0).multinomial(
             self.num_images, np.full(self.num_images, 1 / self.num_images), size=RESAMPLES
         )
-        self._resampled = self._misfit(draws)
+        self.resampled = self._misfit(draws)
 
     def gap(self, worse: int, better: int) -> tuple[float, float]:
         """Returns by how much one candidate fits worse than another.
@@ -36,7 +37,7 @@ class Scores:
             the images (bootstrap). `sigmas` is 0 if the gap is the same in all draws.
         """
         gap = float(self.misfit[worse] - self.misfit[better])
-        spread = float((self._resampled[:, worse] - self._resampled[:, better]).std())
+        spread = float((self.resampled[:, worse] - self.resampled[:, better]).std())
         return gap, gap / spread if spread > 1e-9 else 0.0
 
     def progress(self, candidate: int) -> float | None:

@@ -68,6 +68,13 @@ def both_conventions(
     return expected, fed
 
 
+def is_about(hypothesis: Hypothesis, convention: InputConvention) -> bool:
+    """Whether the hypothesis is that the model expects this convention."""
+    return hypothesis.mode == convention.mode and (
+        hypothesis.means is None or hypothesis.means == convention.channel_order
+    )
+
+
 def as_observed(
     observed: InputConvention, expected: InputConvention, swap: bool
 ) -> InputConvention:

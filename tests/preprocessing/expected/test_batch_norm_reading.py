@@ -213,15 +213,19 @@ def test_gray_images_have_a_paler_rival_with_larger_numbers():
     for mode in ("raw", "unit", "tf"):
         gray = InputConvention(mode, "gray")
         found[mode] = read(network, gray.from_raw(raw), gray)
-    assert found["raw"].paler_rival is found["tf"].paler_rival is None
+    tf = ("tf", False)
+    assert not any(kind == tf for kind, _ in found["raw"].extra)
     rival = InputConvention("tf", "gray").from_raw(127.5 + (raw - 127.5) * LOW_CONTRAST)
     scores = BatchNormEvidence(network).score({"input": rival}, [AS_FED])
     reading = found["unit"]
-    assert reading.misfit(reading.paler_rival) == pytest.approx(np.exp(scores.misfit[0]), rel=1e-3)
+    place = [kind for kind, _ in reading.extra].index(tf)
+    misfit = reading.misfit(len(reading.hypotheses) + place)
+    assert misfit == pytest.approx(np.exp(scores.misfit[0]), rel=1e-3)
     # The network was trained on images with the full contrast of `raw`, so the paler rival fits
     # clearly worse than the images as fed.
-    assert reading.paler_rival_of(reading.as_fed) is None
-    assert read(Network(), pictures(32, seed=1) / 255).paler_rival is None
+    assert misfit > 1.4 * reading.misfit(reading.as_fed)
+    in_color = read(Network(), pictures(32, seed=1) / 255).extra
+    assert [kind for kind, _ in in_color] == [("unit", True)]
 
 
 def test_a_reading_of_one_mode_has_no_rival():
