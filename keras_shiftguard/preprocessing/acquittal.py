@@ -1,4 +1,4 @@
-"""Verdict "ok" from the trial alone (`witnesses/trial.py`), if other evidence cannot decide.
+"""Verdict "ok" from the trial alone (`witnesses/trial.py`), for a network without batch norm.
 
 The trial measures whether the network distinguishes the images better in another convention.
 """
@@ -8,7 +8,6 @@ from keras_shiftguard.preprocessing.case import Case, Verdict
 from keras_shiftguard.preprocessing.correction.convention import RAW, InputConvention
 from keras_shiftguard.preprocessing.expected.hypothesis_names import ordered
 from keras_shiftguard.preprocessing.limits import (
-    MAX_CLEAR_FIT,
     MIN_ACQUITTAL_SIGMAS,
 )
 from keras_shiftguard.preprocessing.witnesses.trial import Preference
@@ -19,20 +18,15 @@ def acquitted_by_trial(case: Case, evidence: tuple[str, ...]) -> Verdict | None:
 
     Otherwise the result is None.
 
-    The test requires three channels, images in a named mode, trained weights, and a network that
-    distinguishes the images. The result is also None if the images as fed have a high misfit to
-    batch norm, because garbled images can score worse in every other mode as well. Without batch
-    norm, it is None in modes with large values.
+    The test requires three channels, images in a named mode with small values, trained weights, and
+    a network that distinguishes the images.
     """
-    fed, reading = ordered(case.observation.convention, RAW), case.reading
+    fed = ordered(case.observation.convention, RAW)
     if case.summary.num_channels != 3 or case.structure.fresh or fed.mode not in MODES:
         return None
-    if isinstance(reading, str):
-        # In many networks without normalization, larger pixel values make images easier to
-        # distinguish, up to some size. So large values prove nothing if they score best.
-        if fed.mode in ("raw", "caffe"):
-            return None
-    elif reading.scores.misfit[reading.as_fed] > MAX_CLEAR_FIT:
+    # In many networks without normalization, larger pixel values make images easier to
+    # distinguish, up to some size. So large values prove nothing if they score best.
+    if fed.mode in ("raw", "caffe"):
         return None
     rivals = [InputConvention(mode, fed.channel_order) for mode in MODES if mode != fed.mode]
     worst: Preference | None = None

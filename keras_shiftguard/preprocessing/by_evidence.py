@@ -48,6 +48,7 @@ from keras_shiftguard.preprocessing.witnesses.feed import (
 from keras_shiftguard.preprocessing.witnesses.trial import Preference
 
 NEGATIVE = "With dark and bright exchanged, the images fit as well: they may be negatives."
+PALER = "The training images may have been paler than these, with larger numbers for a pixel."
 
 
 @dataclass(frozen=True)
@@ -101,10 +102,11 @@ def _with_batch_norm(case: Case, reading: Reading) -> Verdict:
     if found.of_fed >= MIN_OK and is_enough:
         suspicion = _suspicion(case, reading, found.fed)
         return _right(case, suspicion, _evidence(case, reading, found, suspicion))
-    if found.rival[1] and case.summary.num_channels == 3:
+    if all(hypothesis.kind != found.rival for hypothesis in reading.hypotheses):
         fed = ordered(observation.convention, UNKNOWN)
         suspicion = _suspicion(case, reading, found.fed)
-        evidence = (NEGATIVE, *_evidence(case, reading, found, suspicion))
+        reason = NEGATIVE if found.rival[1] else PALER
+        evidence = (reason, *_evidence(case, reading, found, suspicion))
         return Verdict("unknown", UNKNOWN, fed, evidence)
     suspicion = _suspicion(case, reading, found.rival)
     trial = found.trials.get(found.rival)
@@ -340,6 +342,8 @@ def _in_words(reading: Reading, index: int, found: Posterior) -> str:
     changed += " with dark and bright exchanged" if choice.inverted else ""
     number = f"{reading.num_images} image{'s' if reading.num_images != 1 else ''}"
     kind = found.fed if choice.is_identity else choice.kind
+    inverted = "inverted, " if found.rival[1] else ""
+    rival = f"{inverted}{found.rival[0]}" if kind == found.fed else "the images as fed"
     levels = ""
     if reading.is_levelled:
         levels = (
@@ -351,5 +355,6 @@ def _in_words(reading: Reading, index: int, found: Posterior) -> str:
         "prepared: "
         f"{as_convention(choice, 'unknown')}{changed} {fits} (misfit {misfits[0]:.2f}, as fed "
         f"{misfits[1]:.2f}, next best scale {misfits[2]:.2f}; {number}). With all evidence, its "
-        f"probability is {100 * found.probability[kind]:.0f} %."
+        f"probability is {100 * found.probability[kind]:.0f} %, and that of {rival} "
+        f"{100 * (found.of_rival if kind == found.fed else found.of_fed):.0f} %."
     )

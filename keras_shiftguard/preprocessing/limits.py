@@ -25,10 +25,7 @@ MIN_IMAGES = 4  # with fewer images, batch norm is no evidence
 # look like that.
 MAX_INVERTED_FIT = np.log(0.2)
 MAX_FAIR_FIT = np.log(0.35)  # images like those of the training fit at least this well
-# Is enough if every other mode fits worse by the next two limits (and for a mismatch, if the images
-# as fed fit worse by `MIN_OBVIOUS_GAP`).
-MAX_CLEAR_FIT = np.log(0.5)
-MIN_MODE_GAP, MIN_MODE_SIGMAS = 0.3, 3.0  # one mode must fit better than another by both
+MIN_MODE_GAP, MIN_MODE_SIGMAS = 0.3, 3.0  # an unusual order of the means must fit better by both
 # Gap by which the expected mode must fit better for the fix to be offered, if the trial cannot
 # tell. Only raw pixels in place of small numbers, and the reverse, give such a gap.
 MIN_OBVIOUS_GAP = np.log(5.0)
@@ -55,7 +52,7 @@ MIN_LAYERS_SIGMAS = 4.5
 # On Fashion-MNIST, networks that had learned from images scaled twice reached 2.3 or more. Networks
 # that were fed wrongly reached 1.2 at most, or did not distinguish the images at all (0.0).
 MIN_OBJECTION_SIGMAS, MIN_APART_TO_OBJECT = 1.5, 0.1
-MIN_HELP_SIGMAS = 1.0  # a fix that helps by more is offered, if the other two witnesses agree
+MIN_HELP_SIGMAS = 1.0  # a fix that helps by more is offered, if the verdict is sure
 MIN_ACQUITTAL_SIGMAS = 2.0  # for "ok" by the trial alone, other modes must score worse by more
 # The trial stops after `FIRST_IMAGES` distinct images if the fix helps by `CLEAR_SIGMAS`, or does
 # harm by `MIN_ACQUITTAL_SIGMAS`.

@@ -11,7 +11,7 @@ The probabilities are means over bootstrap draws of the images. So with few imag
 is probable unless each draw agrees.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -40,17 +40,19 @@ class Posterior:
     Args:
         probability: Probability by kind. What is left of 1 is that of "none of these".
         fed: The kind of the images as fed.
+        compared: The kinds that were compared on all images; the others were ruled out early.
         trials: The trials of other kinds against the images as fed.
     """
 
     probability: Mapping[Kind, float]
     fed: Kind
+    compared: Collection[Kind]
     trials: Mapping[Kind, Preference]
 
     @property
     def rival(self) -> Kind:
-        """The most probable kind other than that of the images as fed."""
-        others = [kind for kind in self.probability if kind != self.fed]
+        """The most probable compared kind other than that of the images as fed."""
+        others = [kind for kind in self.compared if kind != self.fed]
         return max(others, key=lambda kind: self.probability[kind], default=self.fed)
 
     @property
@@ -109,7 +111,7 @@ def posterior(
         if trial is not None and trial.can_tell:
             sigmas = np.clip(trial.sigmas, -MAX_SIGMAS_THAT_COUNT, MAX_SIGMAS_THAT_COUNT)
             scores[kind] = scores[kind] + WEIGHT_OF_TRIAL * sigmas
-    return Posterior(_normalised(scores) if trials else found, fed, trials)
+    return Posterior(_normalised(scores) if trials else found, fed, tuple(columns), trials)
 
 
 def _normalised(scores: Mapping[Kind, np.ndarray]) -> dict[Kind, float]:
