@@ -28,7 +28,9 @@ from verdicts import RememberingReader, all_photos, loaders_in, share
 
 from keras_shiftguard import InputConvention
 from keras_shiftguard.instrument.measure import profile_of
+from keras_shiftguard.preprocessing import by_evidence
 from keras_shiftguard.preprocessing import verdict as verdict_module
+from keras_shiftguard.preprocessing.posterior import misfits_of, posterior
 from keras_shiftguard.preprocessing.verdict import judge
 
 NUMBER = 32  # images of each collection
@@ -98,6 +100,7 @@ def judge_network(name, only=None, number=NUMBER):
         model, size, true, _ = load(name)
     evidence = Remembering(model)
     verdict_module.FeatureReader = RememberingReader
+    weighed = recorded()
     for collection, raw in collections(size).items():
         if only and collection not in only:
             continue
@@ -112,8 +115,29 @@ def judge_network(name, only=None, number=NUMBER):
         for feed, images in (*feeds, *garbled(raw, true)):
             images = np.asarray(images, "float32")
             profile = profile_of([({"input": images}, None)], details=False)
+            weighed.clear()
             found = judge(model, {"input": images}, profile, evidence=evidence)
-            yield row_of(name, true, collection, feed, found, images, right)
+            row = row_of(name, true, collection, feed, found, images, right)
+            yield row | {"true_mode": true.mode, "weighed": dict(weighed)}
+
+
+def recorded():
+    """Returns a dict that gets what each posterior weighs, see `verdict_weights.py`."""
+    found = {}
+
+    def weigh_and_record(case, reading, published=None, tries=2):
+        result = posterior(case, reading, published, tries)
+        sigmas = {kind: trial.sigmas for kind, trial in result.trials.items() if trial.can_tell}
+        found["fed"] = "{} {}".format(*result.fed)
+        found["published"] = published.mode if published is not None else ""
+        found["kinds"] = {
+            "{} {}".format(*kind): [np.round(draws[::5], 3).tolist(), sigmas.get(kind, 0.0)]
+            for kind, draws in misfits_of(reading).items()
+        }
+        return result
+
+    by_evidence.posterior = weigh_and_record
+    return found
 
 
 def row_of(name, true, collection, feed, found, images, right):

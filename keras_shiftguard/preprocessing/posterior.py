@@ -22,6 +22,7 @@ from keras_shiftguard.preprocessing.expected.batch_norm_reading import Reading
 from keras_shiftguard.preprocessing.expected.hypothesis_names import is_about
 from keras_shiftguard.preprocessing.limits import (
     MAX_SIGMAS_THAT_COUNT,
+    MIN_MISMATCH,
     MISFIT_OF_NONE,
     WEIGHT_OF_INVERTED,
     WEIGHT_OF_MISFIT,
@@ -30,6 +31,7 @@ from keras_shiftguard.preprocessing.limits import (
 )
 from keras_shiftguard.preprocessing.witnesses.trial import Preference
 
+LEAST = 0.01  # a kind that is less probable is not tried
 Kind = tuple[str, bool]  # a mode, and whether dark and bright are exchanged
 
 
@@ -66,6 +68,33 @@ class Posterior:
         return 0.0 if self.rival == self.fed else self.probability[self.rival]
 
 
+def kinds_of(reading: Reading) -> list[Kind]:
+    """Returns the kind of each hypothesis, and then of each of `Reading.extra`.
+
+    Several kinds may leave the images as they are; they count as one.
+    """
+    fed = reading.hypotheses[reading.as_fed].kind
+    own = [fed if hypothesis.is_identity else hypothesis.kind for hypothesis in reading.hypotheses]
+    return [*own, *(kind for kind, _ in reading.extra)]
+
+
+def misfits_of(reading: Reading) -> dict[Kind, np.ndarray]:
+    """Returns the log misfit of each kind, for bootstrap draws of the images, `(draws,)` each.
+
+    Of what may explain the images, what fits best counts. Kinds that were ruled out early have the
+    same rough misfit in all draws.
+    """
+    draws, kinds = reading.scores.resampled, kinds_of(reading)
+    found: dict[Kind, np.ndarray] = {}
+    for kind in dict.fromkeys(kinds):
+        found[kind] = draws[:, [i for i, each in enumerate(kinds) if each == kind]].min(axis=1)
+    rough: dict[Kind, float] = {}
+    for hypothesis, misfit in reading.dropped:
+        if hypothesis.kind not in found:
+            rough[hypothesis.kind] = min(np.log(misfit), rough.get(hypothesis.kind, np.inf))
+    return found | {kind: np.full(len(draws), misfit) for kind, misfit in rough.items()}
+
+
 def posterior(
     case: Case, reading: Reading, published: InputConvention | None = None, tries: int = 2
 ) -> Posterior:
@@ -77,41 +106,35 @@ def posterior(
         published: The convention that the architecture is published for; None if it has none.
         tries: How many of the most probable kinds are tried against the images as fed.
     """
-    hypotheses = reading.hypotheses
-    fed = hypotheses[reading.as_fed].kind
-    # Several kinds may leave the images as they are; they are one.
-    kinds = [fed if h.is_identity else h.kind for h in hypotheses]
-    columns: dict[Kind, list[int]] = {}
-    for i, kind in enumerate([*kinds, *(kind for kind, _ in reading.extra)]):
-        columns.setdefault(kind, []).append(i)
-    scores = {
-        kind: -WEIGHT_OF_MISFIT * reading.scores.resampled[:, which].min(axis=1)
-        for kind, which in columns.items()
-    }
-    for hypothesis, misfit in reading.dropped:
-        rough = np.full_like(scores[fed], -WEIGHT_OF_MISFIT * np.log(misfit))
-        if hypothesis.kind not in columns:
-            scores[hypothesis.kind] = np.maximum(scores.get(hypothesis.kind, rough), rough)
-    if published is not None:
-        for kind in {k for k, h in zip(kinds, hypotheses, strict=True) if is_about(h, published)}:
-            if not kind[1]:
-                scores[kind] = scores[kind] + WEIGHT_OF_PUBLISHED
+    fed, kinds = reading.hypotheses[reading.as_fed].kind, kinds_of(reading)
+    scores = {kind: -WEIGHT_OF_MISFIT * draws for kind, draws in misfits_of(reading).items()}
+    pairs = zip(kinds, reading.hypotheses, strict=False)
+    of_published = {k for k, h in pairs if published is not None and is_about(h, published)}
     for kind in scores:
+        if kind in of_published and not kind[1]:
+            scores[kind] = scores[kind] + WEIGHT_OF_PUBLISHED
         if kind[1]:
             scores[kind] = scores[kind] + WEIGHT_OF_INVERTED
     found = _normalised(scores)
+    # The trial is left out where it would decide nothing.
+    compared = list(dict.fromkeys(kinds))
+    others = sorted((k for k in compared if k != fed), key=lambda kind: -found[kind])
+    if found[fed] >= MIN_MISMATCH:
+        others = []
+    misfit = reading.scores.misfit
+    maps = [*(h.transform for h in reading.hypotheses), *(change for _, change in reading.extra)]
     trials: dict[Kind, Preference] = {}
-    others = sorted((k for k in columns if k != fed), key=lambda kind: -found[kind])
-    maps = [*(h.transform for h in hypotheses), *(transform for _, transform in reading.extra)]
-    for kind in others[:tries]:
-        own = [i for i in columns[kind] if i < len(hypotheses)] or columns[kind]
-        trial = case.try_transform(maps[min(own, key=lambda i: reading.scores.misfit[i])])
-        if trial is not None:
-            trials[kind] = trial
-        if trial is not None and trial.can_tell:
+    for kind in [k for k in others[:tries] if found[k] > LEAST or k == others[0]]:
+        index = [i for i, each in enumerate(kinds) if each == kind]
+        own = [i for i in index if i < len(reading.hypotheses)] or index
+        trial = case.try_transform(maps[min(own, key=lambda i: misfit[i])])
+        if trial is None:
+            continue
+        trials[kind] = trial
+        if trial.can_tell:
             sigmas = np.clip(trial.sigmas, -MAX_SIGMAS_THAT_COUNT, MAX_SIGMAS_THAT_COUNT)
             scores[kind] = scores[kind] + WEIGHT_OF_TRIAL * sigmas
-    return Posterior(_normalised(scores) if trials else found, fed, tuple(columns), trials)
+    return Posterior(_normalised(scores) if trials else found, fed, compared, trials)
 
 
 def _normalised(scores: Mapping[Kind, np.ndarray]) -> dict[Kind, float]:
