@@ -117,7 +117,7 @@ class DifferenceWatch:
         for i, (name, spec) in enumerate(specs.items()):
             source = source_of(name)
             features = self._features(pair, source, is_first=i == 0)
-            if not features and not self._may_be_unseen(pair, spec, is_harder):
+            if not features and not self._may_be_unseen(pair, spec, is_harder, judged):
                 continue
             found = self._experiment(judged, spec, epoch, is_last)
             if found is None:  # there was no time to measure, so a new finding may not accuse
@@ -155,15 +155,18 @@ class DifferenceWatch:
             or (is_first and (f.family == "concept" or f.feature in explained))
         ]
 
-    def _may_be_unseen(self, pair: Pair, spec: InputSpec, is_harder: bool) -> bool:
+    def _may_be_unseen(self, pair: Pair, spec: InputSpec, is_harder: bool, judged: Judged) -> bool:
         """Whether a difference may cost something that no comparison of streams shows.
 
-        Columns in another order, or a series that runs backwards, may have the same moments. Of
-        images, hardly any difference is like that.
+        Columns in another order, a series that runs backwards, or images whose rows and columns are
+        exchanged may have the same moments. Of images, hardly any other difference is like that, so
+        it is looked for only if the model fails on validation.
         """
-        if not pair.is_of_validation_and_training or spec.layout != "features":
+        if not pair.is_of_validation_and_training:
             return False
-        return is_harder or source_of(spec.name) in self._unseen
+        if source_of(spec.name) in self._unseen:
+            return True
+        return is_harder and (spec.layout == "features" or _fails(judged))
 
     def _experiment(
         self, judged: Judged, spec: InputSpec, epoch: int, is_last: bool
@@ -252,6 +255,17 @@ class DifferenceWatch:
         )
         self._unseen[source] = finding, cost
         self._shift.add(finding, cost)
+
+
+def _fails(judged: Judged) -> bool:
+    """Whether a classifier is right less than half as often on validation as on training."""
+    if judged.training is None or not judged.are_classes or not len(judged.training.labels):
+        return False
+    here, there = (
+        judged.judge.worth(judged.predict(each.images), each.labels).mean()
+        for each in (judged.current, judged.training)
+    )
+    return bool(here < 0.5 * there)
 
 
 def _seen_twice(found: Difference, families: Sequence[str], is_last: bool) -> Difference:

@@ -512,6 +512,8 @@ class Run:
                 continue
             for note in told.notes:
                 self.shift.note(note)
+            for finding in told.findings:
+                self.shift.tell(finding)
             if told.warning:
                 warn(told.warning)
 

@@ -171,6 +171,11 @@ class ShiftWatch:
         self.replace(finding)
         self.price(finding.stream, finding.against, {finding.feature: cost})
 
+    def tell(self, finding: Finding) -> None:
+        """Adds a finding that a check made, which needs no cost, and updates the report."""
+        self.replace(finding)
+        self._renew_report()
+
     def replace(self, finding: Finding) -> None:
         """Replaces the finding on the same feature by `finding`, which is better explained."""
         self._monitor.replace(finding.stream, finding.against, finding)

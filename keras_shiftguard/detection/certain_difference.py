@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from keras_shiftguard.detection.causes import pipeline_change
 from keras_shiftguard.detection.column_names import in_other_order, without_partner
 from keras_shiftguard.detection.families import Shares, StreamNames
 from keras_shiftguard.detection.finding import Finding
@@ -10,6 +11,10 @@ from keras_shiftguard.detection.two_sample.hypergeometric import hypergeometric_
 from keras_shiftguard.detection.two_sample.tail_probabilities import SMALLEST_P
 from keras_shiftguard.io.tables import are_reordered
 from keras_shiftguard.profiles import InputSummary
+
+# Images are in another range if their values go beyond that of the others by this multiple of it:
+# no scene, exposure or augmentation does that. A convention.
+MIN_RATIO = 20.0
 
 
 def certain_difference(
@@ -71,6 +76,11 @@ def _in_words(
             f"{float(now.sample_mean.mean):.3g}). A failing loader gives such images. Those in "
             f"{there} are not flat"
         )
+    if is_in_another_range(now, before):
+        return "preprocessing", (
+            f"{here.capitalize()} images have another range: {_range(now)}, against "
+            f"{_range(before)} in {there}. No known step of preprocessing turns one into the other"
+        )
     for side in (0, 1):
         if (
             now.smallest_size[side] > before.largest_size[side]
@@ -79,6 +89,22 @@ def _in_words(
             sizes = f"{_size(now)} against {_size(before)} in {there}"
             return "resolution", f"{here.capitalize()} images have another size: {sizes}"
     return None
+
+
+def is_in_another_range(now: InputSummary, before: InputSummary) -> bool:
+    """Whether the values of images leave the range of others by far, and no known step explains it.
+
+    Examples are computed tomography in Hounsfield units (-400..1000) against a window of 0..1.
+    """
+    if shape_of(now) != shape_of(before) or not (now.num_measured and before.num_measured):
+        return False
+    ends = [(float(each.quantile(0.02)), float(each.quantile(0.98))) for each in (now, before)]
+    spans = [high - low for low, high in ends]
+    if not np.isfinite(ends).all() or min(spans) <= 0:
+        return False
+    (low, high), (least, most) = ends if spans[0] > spans[1] else ends[::-1]
+    leaves = high > most + MIN_RATIO * min(spans) or low < least - MIN_RATIO * min(spans)
+    return leaves and pipeline_change.explain(before, now) is None
 
 
 def one_sample_tells(now: InputSummary, before: InputSummary) -> bool:
@@ -95,6 +121,12 @@ def _is_flat(summary: InputSummary) -> bool:
     """Whether every image has the same value in all its pixels."""
     deviation = summary.sample_std
     return bool(deviation.count > 0 and deviation.mean <= 1e-6 * abs(summary.sample_mean.mean))
+
+
+def _range(summary: InputSummary) -> str:
+    """Returns the range of the values, such as `0 to 1`."""
+    low, high = float(summary.minimum.min()), float(summary.maximum.max())
+    return f"{low:.4g} to {high:.4g}"
 
 
 def _size(summary: InputSummary) -> str:

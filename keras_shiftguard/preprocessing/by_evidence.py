@@ -103,11 +103,13 @@ def _with_batch_norm(case: Case, reading: Reading) -> Verdict:
         suspicion = _suspicion(case, reading, found.fed)
         return _right(case, suspicion, _evidence(case, reading, found, suspicion))
     if all(hypothesis.kind != found.rival for hypothesis in reading.hypotheses):
-        fed = ordered(observation.convention, UNKNOWN)
         suspicion = _suspicion(case, reading, found.fed)
+        evidence = _evidence(case, reading, found, suspicion)
+        is_scale = found.rival[1] and found.of_fed + found.of_rival >= MIN_OK
+        expected = suspicion.expected if is_scale else UNKNOWN
         reason = NEGATIVE if found.rival[1] else PALER
-        evidence = (reason, *_evidence(case, reading, found, suspicion))
-        return Verdict("unknown", UNKNOWN, fed, evidence)
+        observed = ordered(observation.convention, expected)
+        return Verdict("unknown", expected, observed, (reason, *evidence))
     suspicion = _suspicion(case, reading, found.rival)
     trial = found.trials.get(found.rival)
     evidence = _evidence(case, reading, found, suspicion)
@@ -242,7 +244,10 @@ def _veto_of_head(case: Case, suspicion: Suspicion, trial: Preference | None) ->
         permits = _helps(trial, MIN_TRIAL_SIGMAS_SUPPORTED) or not trial.can_tell
     if permits:
         return ""
-    return "The classifier at the end of the network may have learned from images like these."
+    return (
+        "The classifier at the end of the network may have learned from images like these. Labels "
+        "would tell: `diagnose(model, (images, labels))`."
+    )
 
 
 def _helps(trial: Preference | None, sigmas: float) -> bool:

@@ -39,10 +39,12 @@ class Told:
     Args:
         notes: Sentences for the report.
         warning: Text of a warning; "" for none.
+        findings: Findings of this epoch, also those of an earlier one that last.
     """
 
     notes: tuple[str, ...] = ()
     warning: str = ""
+    findings: tuple[Finding, ...] = ()
 
 
 class Check(Protocol):

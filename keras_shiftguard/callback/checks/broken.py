@@ -1,0 +1,87 @@
+"""`look` tells that some images of validation are broken: each of them has one value throughout.
+
+A loader that fails, a file that is cut short, or a mask in place of an image gives such images.
+Comparisons of means show them only as a change of everything: "darker", "less detail".
+"""
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from keras_shiftguard.callback.checks.check import Epoch, Told
+from keras_shiftguard.detection.finding import Finding, source_of
+from keras_shiftguard.detection.sentences import percent
+from keras_shiftguard.detection.two_sample.hypergeometric import hypergeometric_two_sided
+from keras_shiftguard.detection.two_sample.tail_probabilities import SMALLEST_P
+from keras_shiftguard.statistics.kept_samples import KeptSamples
+
+# Black frames are part of some data. So images are called broken only if training has at most half
+# as large a share of them, and the difference is beyond chance. Conventions.
+MIN_BROKEN, MAX_SHARE_IN_TRAINING, MAX_P = 0.01, 0.5, 1e-4
+
+
+def look(state: list[dict[str, Any]] | None, epoch: Epoch) -> tuple[list[dict[str, Any]], Told]:
+    """Looks for broken images in validation; what was found is told again in each epoch.
+
+    Args:
+        state: The findings of the epoch before, as dicts.
+        epoch: The epoch.
+    """
+    found = [Finding.from_dict(fields) for fields in state or ()]
+    if {"train", "validation"} <= epoch.passes.keys():
+        since = {finding.feature: finding.since for finding in found}
+        validation, training = epoch.streams["validation"], epoch.streams["train"]
+        found = []
+        for name, kept in validation.kept_samples.items():
+            other = training.kept_samples.get(name)
+            finding = None if other is None else _broken(name, kept, other, epoch.number)
+            if finding is not None:
+                earlier = since.get(finding.feature)
+                found.append(finding if earlier is None else replace(finding, since=earlier))
+    return [finding.to_dict() for finding in found], Told(findings=tuple(found))
+
+
+def _broken(name: str, here: KeptSamples, there: KeptSamples, epoch: int | None) -> Finding | None:
+    """Returns the finding on the images of an input; None without one."""
+    flat, others = (_flat(kept) for kept in (here, there))
+    if not len(flat) or not len(others):
+        return None
+    share, in_training = float(flat.mean()), float(others.mean())
+    if share < MIN_BROKEN or in_training > MAX_SHARE_IN_TRAINING * share or share == 1:
+        return None  # if all images are flat, the comparison of the streams says so
+    number = flat.sum() + others.sum()
+    p_value = float(
+        hypergeometric_two_sided(flat.sum(), len(flat), number, len(flat) + len(others))[0]
+    )
+    if p_value > MAX_P:
+        return None
+    pooled = number / (len(flat) + len(others))
+    effect = (share - in_training) / float(np.sqrt(pooled * (1 - pooled)))
+    error = 1.96 * float(np.sqrt(1 / len(flat) + 1 / len(others)))
+    return Finding(
+        feature=f"{source_of(name)}/flat",
+        kind="preprocessing",
+        family="other",
+        effect_size=effect,
+        interval=(effect - error, effect + error),
+        p_value=max(p_value, SMALLEST_P),
+        stream="validation",
+        against="train",
+        since=epoch,
+        explanation=(
+            f"{percent(share)} of the validation images are flat: within each, all pixels have the "
+            f"same value, against {percent(in_training)} in training. A failing loader or broken "
+            "files give such images"
+        ),
+    )
+
+
+def _flat(kept: KeptSamples) -> np.ndarray:
+    """Returns whether each kept image has one value in each channel throughout, `(images,)`."""
+    images = kept.read()[0]
+    if images.ndim != 4 or not len(images):
+        return np.zeros(0, bool)
+    is_first = kept.spec.layout == "channels_first"
+    first = images[:, :, :1, :1] if is_first else images[:, :1, :1]
+    return np.asarray((images == first).all(axis=(1, 2, 3)))
