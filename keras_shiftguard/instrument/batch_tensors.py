@@ -21,7 +21,8 @@ def why_not_measured(x: Any) -> str:
     """Returns a phrase that says why `x` is not measured in a fit; "" if `x` is measured."""
     if why := why_not_dense(x):
         return why
-    if not is_numeric(x) or not hasattr(x, "shape"):
+    is_bool = str(getattr(x, "dtype", "")).split(".")[-1] == "bool"
+    if not (is_bool or is_numeric(x)) or not hasattr(x, "shape"):
         return f"it holds no numbers but {getattr(x, 'dtype', type(x).__name__)}"
     return ""
 
@@ -30,8 +31,6 @@ def not_supported(x: Any) -> str:
     """Returns a phrase that says that tensors of the shape of `x` are not measured."""
     if 0 in tuple(x.shape)[1:]:
         return f"its samples hold no values: its shape is {tuple(x.shape)}"
-    if len(x.shape) == 2:
-        return "its rows have no fixed length: pad them to one length"
     return f"its shape {tuple(x.shape)} is not supported"
 
 

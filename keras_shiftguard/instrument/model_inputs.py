@@ -45,6 +45,14 @@ def specs_of(shapes: Mapping[str, tuple[int | None, ...]], model: keras.Model) -
     return [spec for spec in specs if spec is not None]
 
 
+def have_known_sizes(shapes: Mapping[str, tuple[int | None, ...]]) -> bool:
+    """Whether the inputs have shapes that tell how many numbers a row of each has.
+
+    A text may be declared with any length. The first batch then tells.
+    """
+    return bool(shapes) and all(len(s) != 2 or s[1] is not None for s in shapes.values())
+
+
 def image_data_format(model: keras.Model) -> str:
     """Returns the data format of the images that a model accepts.
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import keras
 
-from keras_shiftguard.instrument.model_inputs import input_shapes, specs_of
+from keras_shiftguard.instrument.model_inputs import have_known_sizes, input_shapes, specs_of
 from keras_shiftguard.instrument.model_outputs import ModelOutputs
 from keras_shiftguard.instrument.probe import Probe
 from keras_shiftguard.instrument.step_correction import StepCorrection
@@ -37,7 +37,7 @@ def new_probe(
     for i, name in enumerate(names):
         metrics = _copies(statistics) if i else statistics
         streams[name] = Stream(name, correction, metrics)
-        if shapes:
+        if have_known_sizes(shapes):
             streams[name].build(specs_of(shapes, model))
     return Probe(model, streams, shapes, model_outputs, augmentation)
 

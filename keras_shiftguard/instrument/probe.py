@@ -27,6 +27,7 @@ from keras_shiftguard.instrument.model_inputs import specs_of
 from keras_shiftguard.instrument.model_outputs import ModelOutputs
 from keras_shiftguard.instrument.tensorflow_steps import Batches, TensorFlowSteps
 from keras_shiftguard.io.batches import SOURCE, Shape, is_pair, named_inputs
+from keras_shiftguard.statistics.batch import as_measurable, fitted
 from keras_shiftguard.statistics.stream import Stream
 
 # By stream: the attribute of the model that holds the function for its batches.
@@ -35,6 +36,10 @@ FUNCTIONS = {
     "validation": "test_function",
     "prediction": "predict_function",
 }
+
+
+# So many tokens of a text are measured if TensorFlow does not know its length.
+ANY_LENGTH = 128
 
 
 class Probe:
@@ -219,11 +224,19 @@ class Probe:
             inputs, x, y = without_padding((inputs, x, y), weight)
             if weight is not None and any(t.shape[0] == 0 for t in inputs.values()):
                 return
-            self.streams[stream].update(inputs, x, y)
+            self.streams[stream].update(self._measurable(stream, inputs), x, y)
             if self.model_outputs is not None and stream == "validation":
                 self.model_outputs.update(x, y, state)
         except Exception as error:
             self._fail(error)
+
+    def _measurable(self, stream: str, inputs: dict[str, Any]) -> dict[str, Any]:
+        """Returns the inputs as they are measured: see `as_measurable` and `fitted`."""
+        sketches = self.streams[stream].sketches
+        return {
+            name: fitted(as_measurable(x), sketches[name].spec) if name in sketches else x
+            for name, x in inputs.items()
+        }
 
     def _fail(self, error: Exception) -> None:
         """Stops measuring, with a warning."""
@@ -249,6 +262,12 @@ class Probe:
     def _build(self, stream: Stream, inputs: dict[str, Any]) -> None:
         """Creates the variables of the statistics, for the shapes of the first batch."""
         shapes = {name: (None, *tensor.shape[1:]) for name, tensor in inputs.items()}
+        known = [other.sketches for other in self.streams.values() if other.is_built]
+        for name, tensor in inputs.items():
+            dtype = keras.backend.standardize_dtype(tensor.dtype)
+            if len(tensor.shape) == 2 and dtype in ("int32", "int64"):  # texts of any length
+                lengths = [each[name].spec.channels for each in known if name in each]
+                shapes[name] = (None, lengths[0] if lengths else tensor.shape[1] or ANY_LENGTH)
         specs = specs_of(shapes, self.model)
         stream.build(specs)
         if self.augmentation is not None and not self.augmentation.is_built:

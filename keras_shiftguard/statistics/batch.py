@@ -40,10 +40,10 @@ def spec_for(
 ) -> InputSpec | None:
     """Returns the specification of a tensor; None if it cannot be measured, or is empty.
 
-    A tensor of four or more dimensions holds images or video, with the channels
-    where `data_format` says. A tensor of two or three dimensions holds features in
-    its last dimension, or tokens if it has two dimensions and `dtype` is int32 or
-    int64.
+    A tensor of one dimension holds one number for each sample. A tensor of four or more
+    dimensions holds images or video, with the channels where `data_format` says. A tensor of two or
+    three dimensions holds features in its last dimension, or tokens if it has two dimensions and
+    `dtype` is int32 or int64.
 
     Args:
         name: Name of the input.
@@ -60,6 +60,8 @@ def spec_for(
         size = (shape[-2], shape[-1]) if channels_first else (shape[-3], shape[-2])
         if channels is not None:
             return InputSpec(name, data_format, channels, size)
+    elif len(shape) == 1:  # one number for each sample, see `as_measurable`
+        return InputSpec(name, "features", 1, tokens=None if dtype is None else False)
     elif len(shape) >= 2 and shape[-1] is not None:
         tokens = None if dtype is None else dtype in ("int32", "int64")
         series = len(shape) == 3
@@ -230,6 +232,23 @@ def as_measurable(x: Any) -> Any:
     if not is_numeric(x):
         return None
     return x[:, None] if len(x.shape) == 1 else x
+
+
+def fitted(x: Any, spec: InputSpec) -> Any:
+    """Returns rows with as many numbers as the specification says: cut off, or followed by 0.
+
+    So texts are measured that were padded to another length in each batch.
+
+    Args:
+        x: The tensor of one input.
+        spec: Specification of the input.
+    """
+    if spec.layout != "features" or len(x.shape) != 2 or x.shape[1] == spec.channels:
+        return x
+    if isinstance(x, np.ndarray):
+        return np.pad(x, ((0, 0), (0, spec.channels)))[:, : spec.channels]
+    padding = ops.zeros((ops.shape(x)[0], spec.channels), x.dtype)
+    return ops.concatenate([x, padding], axis=1)[:, : spec.channels]
 
 
 def is_numeric(x: Any) -> bool:
