@@ -171,7 +171,7 @@ def _candidates(
 
 
 def _are_texts(spec: InputSpec, x: np.ndarray) -> bool:
-    is_text = spec.tokens or (spec.tokens is None and x.dtype.kind != "f")
+    is_text = spec.tokens or (spec.tokens is None and x.dtype.name in ("int32", "int64"))
     return spec.layout == "features" and bool(is_text)
 
 

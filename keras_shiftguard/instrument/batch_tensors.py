@@ -8,7 +8,7 @@ import numpy as np
 
 from keras_shiftguard.errors import warn
 from keras_shiftguard.io.batches import Shape, named_inputs, to_numpy, why_not_dense
-from keras_shiftguard.statistics.batch import is_numeric
+from keras_shiftguard.statistics.batch import can_be_measured
 from keras_shiftguard.statistics.spread import taken
 
 
@@ -21,8 +21,7 @@ def why_not_measured(x: Any) -> str:
     """Returns a phrase that says why `x` is not measured in a fit; "" if `x` is measured."""
     if why := why_not_dense(x):
         return why
-    is_bool = str(getattr(x, "dtype", "")).split(".")[-1] == "bool"
-    if not (is_bool or is_numeric(x)) or not hasattr(x, "shape"):
+    if not can_be_measured(x) or not hasattr(x, "shape"):
         return f"it holds no numbers but {getattr(x, 'dtype', type(x).__name__)}"
     return ""
 

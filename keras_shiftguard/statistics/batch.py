@@ -61,7 +61,8 @@ def spec_for(
         if channels is not None:
             return InputSpec(name, data_format, channels, size)
     elif len(shape) == 1:  # one number for each sample, see `as_measurable`
-        return InputSpec(name, "features", 1, tokens=None if dtype is None else False)
+        tokens = None if dtype is None else dtype in ("int32", "int64")
+        return InputSpec(name, "features", 1, tokens=tokens)
     elif len(shape) >= 2 and shape[-1] is not None:
         tokens = None if dtype is None else dtype in ("int32", "int64")
         series = len(shape) == 3
@@ -227,7 +228,7 @@ def as_measurable(x: Any) -> Any:
         x = x.toarray()
     if why_not_dense(x):
         return None
-    if str(getattr(x, "dtype", "")).split(".")[-1] == "bool":
+    if _dtype(x) == "bool":
         x = ops.cast(ops.convert_to_tensor(x), "uint8")
     if not is_numeric(x):
         return None
@@ -253,8 +254,17 @@ def fitted(x: Any, spec: InputSpec) -> Any:
 
 def is_numeric(x: Any) -> bool:
     """Whether the tensor holds real numbers, of a dtype that the statistics accept."""
+    return _dtype(x).startswith(("float", "bfloat", "int", "uint"))
+
+
+def can_be_measured(x: Any) -> bool:
+    """Whether the tensor holds real numbers or booleans, see `as_measurable`."""
+    return is_numeric(x) or _dtype(x) == "bool"
+
+
+def _dtype(x: Any) -> str:
+    """Returns the name of the dtype of a tensor of any backend; "" if Keras does not know it."""
     try:
-        name = keras.backend.standardize_dtype(x.dtype)
+        return str(keras.backend.standardize_dtype(x.dtype))
     except (AttributeError, ValueError, TypeError):
-        return False
-    return name.startswith(("float", "bfloat", "int", "uint"))
+        return ""
