@@ -23,7 +23,7 @@ _NAMED_MODES = {
     "torch ([0, 1], ImageNet mean and deviation)": MODES["torch"],
     "caffe (0..255 minus the ImageNet mean)": MODES["caffe"],
 }
-_MISFITS = re.compile(r" \(misfit [^()]*\)")
+_MISFITS = re.compile(r" \((?:probability|misfit) [^()]*\)")
 RESULT = (
     "Inside fit the input is corrected, so nothing is lost there. "
     "Plain model.predict is not corrected."

@@ -347,8 +347,13 @@ def _in_words(reading: Reading, index: int, found: Posterior) -> str:
     changed += " with dark and bright exchanged" if choice.inverted else ""
     number = f"{reading.num_images} image{'s' if reading.num_images != 1 else ''}"
     kind = found.fed if choice.is_identity else choice.kind
-    inverted = "inverted, " if found.rival[1] else ""
-    rival = f"{inverted}{found.rival[0]}" if kind == found.fed else "the images as fed"
+    fed, rival = (
+        f"as fed {100 * found.of_fed:.0f} %",
+        f"{found.rival[0]} {100 * found.of_rival:.0f} %",
+    )
+    rival = f"inverted {rival}" if found.rival[1] else rival
+    probable = f"probability {100 * found.probability[kind]:.0f} %"
+    probable = f"{probable}, {rival if kind == found.fed else fed}"
     levels = ""
     if reading.is_levelled:
         levels = (
@@ -358,8 +363,6 @@ def _in_words(reading: Reading, index: int, found: Posterior) -> str:
     return (
         f"{levels}The model's first batch-norm layers remember how its training images were "
         "prepared: "
-        f"{as_convention(choice, 'unknown')}{changed} {fits} (misfit {misfits[0]:.2f}, as fed "
-        f"{misfits[1]:.2f}, next best scale {misfits[2]:.2f}; {number}). With all evidence, its "
-        f"probability is {100 * found.probability[kind]:.0f} %, and that of {rival} "
-        f"{100 * (found.of_rival if kind == found.fed else found.of_fed):.0f} %."
+        f"{as_convention(choice, 'unknown')}{changed} {fits} ({probable}; misfit "
+        f"{misfits[0]:.2f}, as fed {misfits[1]:.2f}, next best scale {misfits[2]:.2f}; {number})."
     )

@@ -129,7 +129,7 @@ def test_another_mode(fits, more, certainty, status):
         best, fed = fits[TF], fits[FED]
         text = f"misfit {best:.2f}, as fed {fed:.2f}, next best scale {min(fed, 1.0):.2f};"
         assert text in verdict.evidence[0] and verdict.evidence[1] == "It was seen."
-        assert re.search(r"its probability is (9\d|100) %", verdict.evidence[0])
+        assert re.search(r"\(probability (9\d|100) %, as fed \d %; misfit", verdict.evidence[0])
     if status == "ok":
         assert verdict.expected == verdict.observed == InputConvention("unit", "rgb")
 
@@ -904,7 +904,7 @@ def test_only_a_statement_convicts_images_standardised_one_by_one(structure, sta
 
 def test_batch_norm_fits_best_only_what_it_fits_best():
     fits = {key("unit"): 0.5, key("tf"): 0.8}
-    for best, words in (("unit", "fits best (misfit 0.50"), ("tf", "is possible, though another")):
+    for best, words in (("unit", "fits best (probability"), ("tf", "is possible, though another")):
         reading = reading_of(fits, key(best))
         found = posterior(case(reading), reading)
         assert words in by_evidence._in_words(reading, reading.best, found)
@@ -915,4 +915,5 @@ def test_the_sentence_on_batch_norm_says_that_dark_and_bright_are_exchanged():
     reading = reading_of({inverted: 0.3}, inverted, gray, channels=1)
     found = posterior(case(reading, gray), reading)
     words = by_evidence._in_words(reading, reading.best, found)
-    assert "unit ([0, 1]), gray with dark and bright exchanged fits best (misfit 0.30" in words
+    assert "unit ([0, 1]), gray with dark and bright exchanged fits best (probability" in words
+    assert "misfit 0.30, as fed" in words
