@@ -140,6 +140,40 @@ def test_the_trial_adds_to_batch_norm(sees_better, status):
     assert decide(case(reading, trial=TrialOf(sees_better))).status == status
 
 
+def test_probabilities_leave_a_rest_for_none_of_these():
+    for misfit, rest in ((0.1, 0.0), (0.6, 0.5), (2.0, 0.9)):
+        reading = reading_of({FED: misfit, TF: 9.0}, FED)
+        found = posterior(case(reading), reading)
+        assert 1 - sum(found.probability.values()) == pytest.approx(rest, abs=0.05)
+
+
+def test_hypotheses_that_were_ruled_out_early_count_by_their_rough_misfit():
+    reading = reading_of({FED: 0.2, TF: 1.0}, FED)
+    (raw,) = (h for h in reading.hypotheses if key(h.mode, h.swap, h.means) == key("raw"))
+    kept = [i for i, h in enumerate(reading.hypotheses) if h.mode != "raw"]
+    scores = scores_of(np.exp(reading.scores.misfit[kept]), 9.0)
+    left = tuple(reading.hypotheses[i] for i in kept)
+    best = next(i for i, h in enumerate(left) if h.is_identity)
+    for rough, is_ok in ((0.5, True), (0.2, False)):
+        dropped = ((raw, rough),)
+        short = dataclasses.replace(
+            reading, hypotheses=left, scores=scores, as_fed=best, best=best, dropped=dropped
+        )
+        found = posterior(case(short), short)
+        assert (found.of_fed > 0.7) == is_ok and found.rival[0] != "raw"
+
+
+def test_the_trial_is_left_out_where_it_would_decide_nothing():
+    class Never:
+        def of(self, *_):
+            raise AssertionError("the network was run")
+
+    reading = reading_of({FED: 0.1, TF: 0.9}, FED)
+    tried = posterior(case(reading, trial=Never()), reading)
+    assert tried.of_fed > 0.9 and not tried.trials
+    assert decide(case(reading, trial=TrialOf(-9.0))).status == "ok"
+
+
 def with_extra(reading, *extra):
     """Returns a reading with more columns of misfits, each of a kind of hypothesis."""
     misfits = np.append(np.exp(reading.scores.misfit), [misfit for _, misfit in extra])
