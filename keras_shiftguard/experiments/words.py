@@ -57,11 +57,12 @@ def _sized(word: str) -> Callable[[Any, Sequence[int]], str]:
 
 def _unit(strength: tuple[int, float, float], sides: Sequence[int]) -> str:
     column, factor, offset = strength
+    where = f" in column {column}" if tuple(sides) != (1,) else ""  # an input of one number
     if abs(np.log(factor)) < SAME_UNIT:
-        return f"moved by {-offset / factor:+.3g} in column {column}"
+        return f"moved by {-offset / factor:+.3g}{where}"
     known = named_unit(factor)
     units = f" ({known})" if known else ""
-    return f"in another unit in column {column}: multiplied by {1 / factor:.3g}{units}"
+    return f"in another unit{where}: multiplied by {1 / factor:.3g}{units}"
 
 
 def _exchanged(strength: tuple[int, int], sides: Sequence[int]) -> str:
