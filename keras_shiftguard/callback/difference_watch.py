@@ -164,8 +164,9 @@ class DifferenceWatch:
         """
         if not pair.is_of_validation_and_training:
             return False
-        if source_of(spec.name) in self._unseen:
-            return True
+        source = source_of(spec.name)
+        if source in self._unseen or source in pair.findings:
+            return source in self._unseen  # another finding on the whole input stays
         return is_harder and (spec.layout == "features" or _fails(judged))
 
     def _experiment(

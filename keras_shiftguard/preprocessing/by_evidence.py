@@ -207,8 +207,7 @@ def _veto_of_feed(case: Case, suspicion: Suspicion, trial: Preference | None) ->
     """
     observed, expected, observation = suspicion.observed, suspicion.expected, case.observation
     by_range = not observation.by_grid and not suspicion.is_inverted
-    # With their levels corrected, pale and dark images were compared like any others.
-    if case.levels is None and could_be_the_subject(case.summary, observed, expected):
+    if could_be_the_subject(case.summary, observed, expected):
         return f"Pale, dark or hazy images in {expected} may look like these."
     if by_range and not shows_its_convention(
         case.summary, observed, expected, observation.is_fitted

@@ -24,6 +24,7 @@ from keras_shiftguard.preprocessing.limits import (
     MAX_SIGMAS_THAT_COUNT,
     MIN_MISMATCH,
     MISFIT_OF_NONE,
+    MISFIT_OF_ODD,
     WEIGHT_OF_INVERTED,
     WEIGHT_OF_MISFIT,
     WEIGHT_OF_PUBLISHED,
@@ -81,8 +82,10 @@ def kinds_of(reading: Reading) -> list[Kind]:
 def misfits_of(reading: Reading) -> dict[Kind, np.ndarray]:
     """Returns the log misfit of each kind, for bootstrap draws of the images, `(draws,)` each.
 
-    Of what may explain the images, what fits best counts. Kinds that were ruled out early have the
-    same rough misfit in all draws.
+    Of what may explain the images, what fits best counts, for each kind by itself. Kinds that were
+    ruled out early have the same rough misfit in all draws. Most networks were trained on ordinary
+    photos. So pale, dark, hazy or tinted images are likelier to be ordinary in their levels than
+    to be like those of the training as they are.
     """
     draws, kinds = reading.scores.resampled, kinds_of(reading)
     found: dict[Kind, np.ndarray] = {}
@@ -92,7 +95,16 @@ def misfits_of(reading: Reading) -> dict[Kind, np.ndarray]:
     for hypothesis, misfit in reading.dropped:
         if hypothesis.kind not in found:
             rough[hypothesis.kind] = min(np.log(misfit), rough.get(hypothesis.kind, np.inf))
-    return found | {kind: np.full(len(draws), misfit) for kind, misfit in rough.items()}
+    found |= {kind: np.full(len(draws), misfit) for kind, misfit in rough.items()}
+    if reading.other is None:
+        return found
+    others = misfits_of(reading.other)
+    as_is = others if reading.is_levelled else found
+    as_is.update({kind: misfit + MISFIT_OF_ODD for kind, misfit in as_is.items()})
+    return found | {
+        kind: np.minimum(found[kind], other) if kind in found else other
+        for kind, other in others.items()
+    }
 
 
 def posterior(
@@ -131,7 +143,8 @@ def posterior(
         if trial is None:
             continue
         trials[kind] = trial
-        if trial.can_tell:
+        # More contrast makes odd images easier to tell apart, whatever the network expects.
+        if trial.can_tell and reading.other is None:
             sigmas = np.clip(trial.sigmas, -MAX_SIGMAS_THAT_COUNT, MAX_SIGMAS_THAT_COUNT)
             scores[kind] = scores[kind] + WEIGHT_OF_TRIAL * sigmas
     return Posterior(_normalised(scores) if trials else found, fed, compared, trials)

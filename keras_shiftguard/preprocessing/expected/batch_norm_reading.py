@@ -57,6 +57,8 @@ class Reading:
         extra: What else was compared, each with the kind of hypothesis that it speaks for, and with
             the map from the images as fed. Their misfits follow those of the hypotheses.
         is_levelled: Whether the images were given the levels of ordinary photos.
+        other: The reading of pale, dark, hazy or tinted images without (or with) the levels of
+            ordinary photos, which fits worse; None for other images.
     """
 
     hypotheses: tuple[Hypothesis, ...]
@@ -68,6 +70,7 @@ class Reading:
     dropped: tuple[tuple[Hypothesis, float], ...] = ()
     extra: tuple[tuple[tuple[str, bool], Transform], ...] = ()
     is_levelled: bool = False
+    other: "Reading | None" = None
 
     @property
     def choice(self) -> Hypothesis:
@@ -104,7 +107,8 @@ def read_batch_norm(
     """Compares all hypotheses with the moving statistics of a model.
 
     A collection that is pale, dark, hazy or tinted is compared as it is, and with the levels of
-    ordinary photos. What fits better counts, for all hypotheses alike.
+    ordinary photos: what the training images were like is not known. The reading that fits better
+    holds the other one.
 
     Args:
         evidence: The model's batch norm.
@@ -127,9 +131,12 @@ def read_batch_norm(
     some, _ = compared_images(inputs, name)
     some[name] = Transform(None, gain, bias).apply(some[name], axis)
     levelled = _read(evidence, some, name, observed, summary, known)
-    if isinstance(levelled, str) or levelled.misfit(levelled.best) > reading.misfit(reading.best):
+    if isinstance(levelled, str):
         return reading
-    return replace(levelled, is_levelled=True)
+    levelled = replace(levelled, is_levelled=True)
+    if levelled.misfit(levelled.best) > reading.misfit(reading.best):
+        return replace(reading, other=levelled)
+    return replace(levelled, other=reading)
 
 
 def _read(

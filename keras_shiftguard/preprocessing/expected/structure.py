@@ -89,8 +89,11 @@ def expect_from_structure(model: Any) -> tuple[StructuralExpectation, ...]:
         found = recognise(model)
         head = head_of(model, [layer for match in found for layer in match.layers])
         scaling = tuple(each.name for each in walk(model) if isinstance(each, SCALING))
-        answers = [_for_input(model, found, position, name, inputs) for position, name in inputs]
-        return tuple(replace(answer, head=head, scaling=scaling) for answer in answers)
+        # No list: on JAX, an exception that was caught would keep it and this frame alive.
+        return tuple(
+            replace(_for_input(model, found, position, name, inputs), head=head, scaling=scaling)
+            for position, name in inputs
+        )
     except Exception as error:  # a model may be built in ways that were not foreseen
         return tuple(
             _unknown(p, n, f"The model's graph could not be read ({cause_of(error)}).")
