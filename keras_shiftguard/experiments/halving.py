@@ -8,23 +8,28 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-# Samples of each stage, and how many candidates go on to the next stage. At the last stage all
-# samples judge. A convention: about twenty predictions a sample for a hundred candidates.
-KEPT = (24, 8)
-# The first stage has an eighth of the samples within these bounds, the second one twice as many.
-FEWEST, MOST = 16, 64
+# How many candidates go on from each stage to the next one. At the last stage all samples judge. A
+# convention: about twelve predictions a sample for a hundred candidates.
+KEPT = (24, 8, 3)
+# The first stage has a sixteenth of the samples within these bounds, the second one twice as many,
+# and the third one half of all.
+FEWEST, MOST = 16, 32
 
-Judged = Callable[[int, np.ndarray], np.ndarray]  # from a candidate and rows to their likelihoods
+# From candidates and rows to the likelihood of each row with each candidate, `(candidates, rows)`.
+Judged = Callable[[Sequence[int], np.ndarray], np.ndarray]
 
 
 def stages(num_samples: int) -> tuple[tuple[int, int], ...]:
     """Returns the number of samples up to each stage, and how many candidates it leaves.
 
-    >>> stages(50), stages(500)
-    (((16, 24), (32, 8), (50, 1)), ((62, 24), (124, 8), (500, 1)))
+    >>> stages(50)
+    ((16, 24), (32, 8), (32, 3), (50, 1))
+    >>> stages(500)
+    ((31, 24), (62, 8), (250, 3), (500, 1))
     """
-    first = min(max(num_samples // 8, FEWEST), MOST)
-    sizes = (min(first, num_samples), min(2 * first, num_samples), num_samples)
+    first = min(max(num_samples // 16, FEWEST), MOST)
+    second = min(2 * first, num_samples)
+    sizes = (min(first, num_samples), second, max(second, num_samples // 2), num_samples)
     return tuple(zip(sizes, (*KEPT, 1), strict=True))
 
 
@@ -46,17 +51,16 @@ def best(judged: Judged, number: int, rows: np.ndarray) -> tuple[int, float]:
     """Returns the candidate with the largest mean likelihood, and this mean.
 
     Args:
-        judged: Runs a candidate on some rows, and returns the likelihood of each.
+        judged: Runs candidates on some rows, and returns the likelihoods.
         number: Number of candidates.
         rows: Indices of the samples that choose, in random order.
     """
-    left: Sequence[int] = range(number)
+    left = list(range(number))
     sums = np.zeros(number)
     done = 0
     for size, kept in stages(len(rows)):
         if size > done:
-            for i in left:
-                sums[i] += judged(i, rows[done:size]).sum()
+            sums[left] += judged(left, rows[done:size]).sum(axis=1)
             done = size
         left = sorted(left, key=lambda i: -sums[i])[:kept]
     return left[0], float(sums[left[0]] / max(done, 1))

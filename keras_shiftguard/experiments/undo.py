@@ -21,10 +21,13 @@ from keras_shiftguard.experiments.halving import best
 from keras_shiftguard.experiments.judge import Judge
 from keras_shiftguard.experiments.labelled import Labelled, Predict
 from keras_shiftguard.experiments.promise import Promise, promised
+from keras_shiftguard.statistics.rows import joined
 
 # A second operation follows the first one only if it makes the labels likelier by this much, in
 # nats a sample. A convention: half as much hardly changes a prediction.
 MIN_SECOND = 0.02
+# So many changed samples are in memory together: as many as the guard keeps of a stream, halved.
+MOST_TOGETHER = 512
 
 
 def undo(
@@ -101,9 +104,11 @@ def _chain(
         used = {candidate.choice.family for candidate in chain}
         left = [c for c in candidates if c.choice.family not in used]
 
-        def judged(i: int, rows: np.ndarray, left: list[Candidate] = left) -> np.ndarray:
-            tried = [*chain, left[i]]
-            return judge.likelihood(predict(applied(tried, x[rows])), moved(tried, labels[rows]))
+        tried = [[*chain, candidate] for candidate in left]
+
+        def judged(which: Sequence[int], rows: np.ndarray, tried: Any = tried) -> np.ndarray:
+            chains = [tried[i] for i in which]
+            return _likelihoods(predict, x[rows], labels[rows], chains, judge)
 
         index, found = best(judged, len(left), choosing)
         if found <= reached + (MIN_SECOND if step else 0.0):
@@ -111,6 +116,24 @@ def _chain(
         chain.append(left[index])
         reached = found
     return chain
+
+
+def _likelihoods(
+    predict: Predict, x: Any, labels: Any, chains: Sequence[Sequence[Candidate]], judge: Judge
+) -> np.ndarray:
+    """Returns the likelihoods of labels after each of some chains, `(chains, samples)`.
+
+    Few samples of many chains are predicted together, because a call of the model that is not
+    compiled takes some milliseconds, however few the samples are.
+    """
+    found = []
+    together = max(MOST_TOGETHER // len(x), 1)
+    for start in range(0, len(chains), together):
+        group = chains[start : start + together]
+        changed = joined([applied(chain, x) for chain in group])
+        of_all = joined([moved(chain, labels) for chain in group])
+        found.append(judge.likelihood(predict(changed), of_all).reshape(len(group), len(x)))
+    return np.concatenate(found)
 
 
 def applied(chain: Sequence[Candidate], x: Any) -> Any:

@@ -39,3 +39,10 @@ class Rows:
             return None
         columns = [np.concatenate(column) for column in zip(*flat, strict=True)]
         return cls(keras.tree.pack_sequence_as(parts[0].tree, columns))
+
+
+def joined(parts: Sequence[Any]) -> Any:
+    """Returns arrays, or `Rows`, of the same structure and shape as one, one after another."""
+    if len(parts) == 1:
+        return parts[0]
+    return Rows.joined(parts) if isinstance(parts[0], Rows) else np.concatenate(parts)
