@@ -7,10 +7,10 @@ from contextlib import contextmanager
 from keras_shiftguard.instrument.processes import has_several_processes
 
 # Measurements may take so many seconds, or this share of the time since training began if that is
-# more. In a small fit of a large network on a CPU, they would take longer than the training. The
-# first measurement is not counted: in it, operations are compiled once and for all, which takes
-# JAX longer than all that follows.
-FREE_SECONDS, MAX_SHARE = 20.0, 0.1
+# more. In a small fit of a large network on a CPU, they would take longer than the training. Of the
+# first measurement, only the predictions are counted, at the speed of the fastest one: in it,
+# operations are compiled once and for all, which takes JAX longer than all that follows.
+FREE_SECONDS, MAX_SHARE = 10.0, 0.1
 # A fit that had no time for any measurement may have one at its end that takes this many seconds.
 MAX_OVERDRAFT = 30.0
 
@@ -23,17 +23,20 @@ class Spending:
         self._spent = 0.0  # seconds of finished measurements
         self._since: float | None = None  # when the running measurement began
         self._best = float("inf")  # the least seconds for a sample in any run of the model
+        self._num_first = 0  # samples on which the first measurement has run the model
+        self._is_first = True  # whether no measurement that runs the model has ended
 
     @contextmanager
     def measuring(self) -> Iterator[None]:
-        """Counts the time of a measurement, unless it is the first that runs the model."""
-        is_first = self._best == float("inf")
+        """Counts the time of a measurement; of the first one, that of its predictions."""
         start = time.perf_counter()
-        self._since = None if is_first else start
+        self._since = None if self._is_first else start
         try:
             yield
         finally:
-            self._spent += 0.0 if is_first else time.perf_counter() - start
+            if not self._is_first:
+                self._spent += time.perf_counter() - start
+            self._is_first = not self._num_first
             self._since = None
 
     @contextmanager
@@ -41,6 +44,8 @@ class Spending:
         """Counts samples on which the model is run, and the time of that."""
         start = time.perf_counter()
         yield
+        if self._is_first:
+            self._num_first += num_samples
         if num_samples:
             self._best = min(self._best, (time.perf_counter() - start) / num_samples)
 
@@ -72,4 +77,6 @@ class Spending:
     def _left(self) -> float:
         now = time.perf_counter()
         spent = self._spent + (0.0 if self._since is None else now - self._since)
+        if self._num_first:
+            spent += self._num_first * self._best
         return max(FREE_SECONDS, MAX_SHARE * (now - self._began)) - spent
