@@ -100,7 +100,7 @@ def headers(lines):
 @pytest.mark.parametrize(
     ("script", "records", "shown"),
     [
-        ("adaptation", records_of_adaptation, 2),
+        ("adaptation", records_of_adaptation, 1),
         ("selection_scores", records_of_selection, 0),
         ("neo", records_of_neo, 0),
     ],
