@@ -46,6 +46,7 @@ def test_the_contract_of_this_release_is_there_and_no_more():
         "ShiftGuardError",
         "ShiftReport",
         "ShiftWarning",
+        "Verdict",
         "AccuracyEstimate",
         "AdaptiveAugmentation",
         "DomainAdaptationModel",

@@ -23,6 +23,7 @@ from keras_shiftguard.callback.arguments import (
     check_statistics,
     check_update_freq,
     distinct_by_stream,
+    in_code,
 )
 from keras_shiftguard.callback.independence import Independence
 from keras_shiftguard.callback.optional_data import OptionalData
@@ -34,6 +35,7 @@ from keras_shiftguard.callback.supervisor import Supervisor
 from keras_shiftguard.comparison import as_profile, check_alpha, check_tolerance
 from keras_shiftguard.detection.acknowledged import Acknowledgement
 from keras_shiftguard.detection.report import ShiftReport
+from keras_shiftguard.detection.verdict import Verdict
 from keras_shiftguard.errors import BadInputError, warn
 from keras_shiftguard.instrument.keras_run import KerasRun
 from keras_shiftguard.instrument.model_inputs import input_shapes
@@ -126,6 +128,8 @@ class ShiftGuard(keras.callbacks.Callback):
         verbose: 0 prints only warnings, 1 prints the verdict as well.
 
     Attributes:
+        verdict: The `Verdict`: the one thing to do about the latest fit, evaluation or prediction,
+            as terminal, tab and page show it. None before the first check.
         diagnosis: The `Diagnosis` of the training stream, or of the data of
             `evaluate` or `predict`. None before the first check.
         report: The `ShiftReport`: which shifts were found, in which epoch, and
@@ -218,6 +222,11 @@ class ShiftGuard(keras.callbacks.Callback):
     def report(self) -> ShiftReport | None:
         """The shifts between the streams; None before the first comparison."""
         return None if self._run is None else self._run.shift.report
+
+    @property
+    def verdict(self) -> Verdict | None:
+        """What to do about the latest run, in one sentence; None before the first look."""
+        return None if self._run is None else self._run.verdict
 
     @property
     def profiles(self) -> dict[str, InputProfile]:
@@ -316,11 +325,10 @@ class ShiftGuard(keras.callbacks.Callback):
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         self._begin("train")
-        self._supervisor.call(self._say_first_words)
+        self._supervisor.call(self._warn_of_undoing)
 
-    def _say_first_words(self, run: Run) -> None:
-        """Prints the first line of a fit; warns of a callback that undoes `adapt="batch_norm"`."""
-        self._print(f"ShiftGuard is on. {run.shift.needs}")
+    def _warn_of_undoing(self, _: Run) -> None:
+        """Warns of a callback that undoes `adapt="batch_norm"`."""
         if "batch_norm" in self._repair.adapt:
             later = KerasRun().callbacks_after(self)
             undoing = [c for c in later if getattr(c, "restore_best_weights", False)]
@@ -348,9 +356,9 @@ class ShiftGuard(keras.callbacks.Callback):
     def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
         mark_line(is_open=False)
         self._supervisor.call(Run.settle)
-        self._print(self._supervisor.call(Run.verdict))
         judge = bool(self.verbose) or self.log_dir is not None
         self._print(self._supervisor.call(Run.recalibrate, judge))
+        self._print(self._supervisor.call(Run.last_words))
         if self.attach_to is not None:
             self._print(self._supervisor.call(Run.attach_profile, self.attach_to))
         if self._run is not None:
@@ -505,6 +513,7 @@ class ShiftGuard(keras.callbacks.Callback):
             self.statistics,
             self.feature_layer,
             self.log_samples,
+            in_code(self),
         )
         return run
 
