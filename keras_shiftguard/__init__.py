@@ -31,6 +31,7 @@ from keras_shiftguard.adaptation.augmentation.layer import AdaptiveAugmentation
 from keras_shiftguard.callback.guard import ShiftGuard
 from keras_shiftguard.comparison import compare
 from keras_shiftguard.detection.report import ShiftReport
+from keras_shiftguard.detection.verdict import Verdict
 from keras_shiftguard.domains.model import DomainAdaptationModel
 from keras_shiftguard.domains.reversal import GradientReversal
 from keras_shiftguard.explain.estimate import AccuracyEstimate, estimate_accuracy
@@ -63,6 +64,7 @@ __all__ = [
     "ShiftGuardError",
     "ShiftReport",
     "ShiftWarning",
+    "Verdict",
     "compare",
     "diagnose",
     "estimate_accuracy",

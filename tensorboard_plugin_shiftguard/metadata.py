@@ -45,6 +45,22 @@ ADAPTATION_PREFIX = f"{TAG_PREFIX}adaptation/"  # scalars, such as the strength 
 ADAPTATION_TAG = f"{TAG_PREFIX}adaptation"
 GAP_KINDS = ("shift_before", "shift")
 TAB_ONLY = (*GAP_KINDS, "class_frequency")
+# The states of a verdict, the most urgent first, as headings.
+STATE_WORDS = {
+    "act": "Act",
+    "look": "Look",
+    "corrected": "Corrected",
+    "fine": "Fine",
+    "nothing compared": "Nothing compared",
+}
+# What images in each named convention hold.
+MODES_IN_WORDS = {
+    "raw": "0 to 255",
+    "unit": "0 to 1",
+    "tf": "-1 to 1",
+    "torch": "ImageNet-normalised pixels",
+    "caffe": "0 to 255 minus ImageNet's mean",
+}
 # The kinds of numeric series. In a tag the kind follows `TAG_PREFIX`.
 SCORES, HISTOGRAMS, CLASSES = "scores", "histograms", "classes"
 # The stream that later epochs are compared with when there is no other reference.

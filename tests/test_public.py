@@ -46,6 +46,7 @@ def test_the_contract_of_this_release_is_there_and_no_more():
         "ShiftGuardError",
         "ShiftReport",
         "ShiftWarning",
+        "Verdict",
         "AccuracyEstimate",
         "AdaptiveAugmentation",
         "DomainAdaptationModel",
@@ -64,21 +65,28 @@ def test_arguments_of_the_guard():
     assert {name: p.default for name, p in signature.parameters.items()} == {
         "reference": None,
         "target_data": None,
+        "log_dir": None,
         "adapt": False,
+        "expects": None,
         "on_mismatch": "warn",
         "on_shift": "warn",
-        "feature_layer": None,
-        "statistics": (),
-        "expects": None,
-        "distinct_samples": None,
-        "alpha": 0.05,
         "tolerance": 0.01,
-        "update_freq": "epoch",
-        "log_dir": None,
+        "alpha": 0.05,
         "log_samples": 0,
         "attach_to": None,
+        "feature_layer": None,
+        "statistics": (),
+        "distinct_samples": None,
+        "update_freq": "epoch",
         "verbose": 1,
     }
+    kinds = {name: p.kind.name for name, p in signature.parameters.items()}
+    positional = [name for name, kind in kinds.items() if kind != "KEYWORD_ONLY"]
+    assert positional == ["reference", "target_data"]
+    text = inspect.getdoc(sg.ShiftGuard)
+    places = [text.index(f"    {name}: ") for name in signature.parameters]
+    assert places == sorted(places)
+    assert places[10] < text.index("Advanced:") < places[11]
 
 
 def test_arguments_of_diagnose():

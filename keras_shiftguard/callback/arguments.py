@@ -1,7 +1,8 @@
 """Checks of the arguments of `ShiftGuard`, with clear errors before training starts."""
 
 from collections.abc import Sequence
-from os import PathLike
+from inspect import signature
+from os import PathLike, fspath
 from pathlib import Path
 from typing import Any
 
@@ -162,3 +163,23 @@ def adaptations(adapt: Any, target_data: Any) -> tuple[str, ...]:
             "as `target_data` as well."
         )
     return asked
+
+
+def in_code(guard: Any) -> dict[str, str]:
+    """Returns the arguments of a guard as code, by name; those with their default are left out.
+
+    Data and other objects are written as variables with the name of the argument.
+    """
+    found = {}
+    for name, parameter in signature(type(guard)).parameters.items():
+        value = getattr(guard, name)
+        if name == "adapt":
+            value = value[0] if len(value) == 1 else value or False
+        is_default = value is parameter.default
+        if isinstance(value, PathLike):
+            value = fspath(value)
+        words = value if isinstance(value, tuple) else (value,)
+        is_plain = all(isinstance(each, (str, int, float, bool, type(None))) for each in words)
+        if not is_default and not (is_plain and value == parameter.default):
+            found[name] = repr(value) if is_plain else name
+    return found

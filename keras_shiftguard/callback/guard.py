@@ -23,6 +23,7 @@ from keras_shiftguard.callback.arguments import (
     check_statistics,
     check_update_freq,
     distinct_by_stream,
+    in_code,
 )
 from keras_shiftguard.callback.independence import Independence
 from keras_shiftguard.callback.optional_data import OptionalData
@@ -34,6 +35,7 @@ from keras_shiftguard.callback.supervisor import Supervisor
 from keras_shiftguard.comparison import as_profile, check_alpha, check_tolerance
 from keras_shiftguard.detection.acknowledged import Acknowledgement
 from keras_shiftguard.detection.report import ShiftReport
+from keras_shiftguard.detection.verdict import Verdict
 from keras_shiftguard.errors import BadInputError, warn
 from keras_shiftguard.instrument.keras_run import KerasRun
 from keras_shiftguard.instrument.model_inputs import input_shapes
@@ -77,10 +79,14 @@ class ShiftGuard(keras.callbacks.Callback):
             model also states which input the model expects.
         target_data: Unlabeled data from where the model will be used (the target), in any form
             that `fit` accepts. The target is compared with training and validation.
+        log_dir: Directory for TensorBoard; None writes nothing.
         adapt: What to repair. `"augmentation"` (or `True`) augments the training batches until they
             look like the target data, or like the validation data if there is no target.
             Validation batches are never augmented. `"batch_norm"` sets the moving statistics of
             batch norm to those of `target_data` after the fit. A tuple asks for both.
+        expects: The preprocessing that the model's input must receive, if you know it. The data is
+            then compared with this preprocessing, and nothing is guessed. See `diagnose` for the
+            accepted forms.
         on_mismatch: What to do when the preprocessing is not the one that the model
             was trained with. `"warn"` warns once. `"raise"` raises a `PreprocessingMismatchError`
             at once. `"fix"` corrects the input of each stream, according to its own diagnosis, for
@@ -89,31 +95,14 @@ class ShiftGuard(keras.callbacks.Callback):
             `alpha`) and the difference costs accuracy (see `tolerance`). `"warn"` warns. `"raise"`
             raises a `ShiftDetectedError` at the end of the epoch. `"stop"` stops training after the
             epoch. `"ignore"` does nothing. `report` lists the shift in any case.
-        feature_layer: Name of a layer. Its activations on `target_data` are
-            compared with those on the validation data, after each epoch, in
-            inference mode.
-        statistics: Your own `keras.metrics.Metric`s whose `update_state` takes `x`. These metrics
-            are updated at each batch, and their results are written to `log_dir`.
-        expects: The preprocessing that the model's input must receive, if you know it. The data is
-            then compared with this preprocessing, and nothing is guessed. See `diagnose` for the
-            accepted forms.
-        distinct_samples: How many independent samples a stream really has: a number, or a share in
-            (0, 1], such as 1/10 for clips of ten frames. A single value is for training; a dict has
-            values by stream (`"train"`, `"validation"`, `"target"`, `"reference"`). A number for
-            training also means that its epochs do not repeat the same samples. Tests then use the
-            training samples of all epochs, up to this number. Without a value, nearly identical
-            neighboring samples count less, and the report says so.
-        alpha: Probability that a fit without any shift raises an alarm, over
-            all epochs, features and streams together.
         tolerance: The share of accuracy that a shift may cost before it is an alarm; 0.01 is
             one point. For a classifier, the guard measures after the epoch how much accuracy is
             lost by shifts of validation, on up to 1024 labeled samples of each stream; with fewer
             than 100 the difference is no alarm. If no cost can be measured for another reason, or
             if `tolerance` is None, a significant difference that is not small is an alarm, unless
             augmentation of training may explain it.
-        update_freq: When to write to `log_dir`: `"epoch"`, or a number of training
-            batches after which profiles are written.
-        log_dir: Directory for TensorBoard; None writes nothing.
+        alpha: Probability that a fit without any shift raises an alarm, over
+            all epochs, features and streams together.
         log_samples: How many images of each stream are written to `log_dir` after each epoch:
             some images as your pipeline delivers them, the same images after the correction if
             there is one, and the most unusual images. Only the images of the last three epochs are
@@ -123,9 +112,28 @@ class ShiftGuard(keras.callbacks.Callback):
             of training is attached at the end of the fit. `diagnose` and `compare` then read the
             profile from the saved model. If the fit corrected the input, the profile is that of the
             corrected input.
+
+    Advanced:
+        Few need these arguments.
+
+        feature_layer: Name of a layer. Its activations on `target_data` are
+            compared with those on the validation data, after each epoch, in
+            inference mode.
+        statistics: Your own `keras.metrics.Metric`s whose `update_state` takes `x`. These metrics
+            are updated at each batch, and their results are written to `log_dir`.
+        distinct_samples: How many independent samples a stream really has: a number, or a share in
+            (0, 1], such as 1/10 for clips of ten frames. A single value is for training; a dict has
+            values by stream (`"train"`, `"validation"`, `"target"`, `"reference"`). A number for
+            training also means that its epochs do not repeat the same samples. Tests then use the
+            training samples of all epochs, up to this number. Without a value, nearly identical
+            neighboring samples count less, and the report says so.
+        update_freq: When to write to `log_dir`: `"epoch"`, or a number of training
+            batches after which profiles are written.
         verbose: 0 prints only warnings, 1 prints the verdict as well.
 
     Attributes:
+        verdict: The `Verdict`: the one thing to do about the latest fit, evaluation or prediction,
+            as terminal, tab and page show it. None before the first check.
         diagnosis: The `Diagnosis` of the training stream, or of the data of
             `evaluate` or `predict`. None before the first check.
         report: The `ShiftReport`: which shifts were found, in which epoch, and
@@ -156,19 +164,20 @@ class ShiftGuard(keras.callbacks.Callback):
         self,
         reference: Any = None,
         target_data: Any = None,
+        *,
+        log_dir: str | PathLike[str] | None = None,
         adapt: bool | str | tuple[str, ...] = False,
+        expects: Any = None,
         on_mismatch: str = "warn",
         on_shift: str = "warn",
-        feature_layer: str | None = None,
-        statistics: Sequence[keras.metrics.Metric] = (),
-        expects: Any = None,
-        distinct_samples: Any = None,
-        alpha: float = 0.05,
         tolerance: float | None = 0.01,
-        update_freq: str | int = "epoch",
-        log_dir: str | PathLike[str] | None = None,
+        alpha: float = 0.05,
         log_samples: int = 0,
         attach_to: str | PathLike[str] | None = None,
+        feature_layer: str | None = None,
+        statistics: Sequence[keras.metrics.Metric] = (),
+        distinct_samples: Any = None,
+        update_freq: str | int = "epoch",
         verbose: int = 1,
     ) -> None:
         super().__init__()
@@ -218,6 +227,11 @@ class ShiftGuard(keras.callbacks.Callback):
     def report(self) -> ShiftReport | None:
         """The shifts between the streams; None before the first comparison."""
         return None if self._run is None else self._run.shift.report
+
+    @property
+    def verdict(self) -> Verdict | None:
+        """What to do about the latest run, in one sentence; None before the first look."""
+        return None if self._run is None else self._run.verdict
 
     @property
     def profiles(self) -> dict[str, InputProfile]:
@@ -316,11 +330,10 @@ class ShiftGuard(keras.callbacks.Callback):
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         self._begin("train")
-        self._supervisor.call(self._say_first_words)
+        self._supervisor.call(self._warn_of_undoing)
 
-    def _say_first_words(self, run: Run) -> None:
-        """Prints the first line of a fit; warns of a callback that undoes `adapt="batch_norm"`."""
-        self._print(f"ShiftGuard is on. {run.shift.needs}")
+    def _warn_of_undoing(self, _: Run) -> None:
+        """Warns of a callback that undoes `adapt="batch_norm"`."""
         if "batch_norm" in self._repair.adapt:
             later = KerasRun().callbacks_after(self)
             undoing = [c for c in later if getattr(c, "restore_best_weights", False)]
@@ -348,9 +361,9 @@ class ShiftGuard(keras.callbacks.Callback):
     def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
         mark_line(is_open=False)
         self._supervisor.call(Run.settle)
-        self._print(self._supervisor.call(Run.verdict))
         judge = bool(self.verbose) or self.log_dir is not None
         self._print(self._supervisor.call(Run.recalibrate, judge))
+        self._print(self._supervisor.call(Run.last_words))
         if self.attach_to is not None:
             self._print(self._supervisor.call(Run.attach_profile, self.attach_to))
         if self._run is not None:
@@ -505,6 +518,7 @@ class ShiftGuard(keras.callbacks.Callback):
             self.statistics,
             self.feature_layer,
             self.log_samples,
+            in_code(self),
         )
         return run
 

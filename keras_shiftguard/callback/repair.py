@@ -46,6 +46,12 @@ class Repair:
         self.augmentation: StepAugmentation | None = None
         self.batch_norm: BatchNormAdaptation | None = None
         self._used: list[str] = []  # operations whose strength was ever changed
+        self._worth: dict[str, Any] = {}  # of the latest fit, see `Worth.to_dict`
+
+    def worth_of(self, model: keras.Model) -> dict[str, Any] | None:
+        """Returns what the adaptation of a run gained: {} if unknown, None without adaptation."""
+        is_pair = isinstance(model, DomainAdaptationModel)
+        return dict(self._worth) if self.acts or (is_pair and model.looks) else None
 
     @property
     def acts(self) -> bool:
@@ -78,6 +84,7 @@ class Repair:
             augmentation.restore(last.state())
         self.augmentation = augmentation
         self.batch_norm = None
+        self._worth = {}
 
     def expect(
         self,
@@ -147,8 +154,8 @@ class Repair:
         before: AccuracyEstimate | None,
         log: RunWriter,
         step: int,
-    ) -> str:
-        """Returns a line on whether the repairs helped; "" without an estimate.
+    ) -> None:
+        """Keeps and logs whether the repairs helped, for the verdict.
 
         Args:
             now: Estimate of the accuracy on the target, with all repairs.
@@ -157,12 +164,11 @@ class Repair:
             step: Epoch, counted from 0.
         """
         if now is None:
-            return ""
+            return
         worth = measured_worth(now, before, "before batch norm was adapted")
-        if not worth.line:
-            return ""
-        log.write_worth(step, worth.to_dict())
-        return f"ShiftGuard: {worth.line}"
+        if worth.line:
+            self._worth = worth.to_dict()
+            log.write_worth(step, self._worth)
 
     def augment(self, train: InputProfile, target: InputProfile, log: RunWriter, step: int) -> str:
         """Widens or narrows the augmentation after an epoch; returns the changes as text.
@@ -207,6 +213,12 @@ class Repair:
         log.write_adaptation(step, headline, events, {}, {})
         return f"ShiftGuard: {self.batch_norm}"
 
+    def judge_pair(self, model: keras.Model, log: RunWriter, step: int) -> None:
+        """Logs the outcome of the fit of a `DomainAdaptationModel`; skips other models."""
+        if isinstance(model, DomainAdaptationModel) and model.judge() and model.judging is not None:
+            self._worth = model.judging.worth().to_dict()
+            log.write_worth(step, self._worth)
+
     def state(self) -> dict[str, Any]:
         """Returns the state for `restore`, as plain values."""
         augmentation = None if self.augmentation is None else self.augmentation.state()
@@ -249,9 +261,3 @@ def log_alignment(model: keras.Model, log: RunWriter, step: int, logs: dict[str,
         log.write_adaptation(step, *summary, {}, since=1)
         if step == 0 and model.expected:
             log.write_worth(step, {"before": model.expected})
-
-
-def log_outcome(model: keras.Model, log: RunWriter, step: int) -> None:
-    """Logs the outcome of the fit of a `DomainAdaptationModel`; does nothing for other models."""
-    if isinstance(model, DomainAdaptationModel) and model.judge() and model.judging is not None:
-        log.write_worth(step, model.judging.worth().to_dict())

@@ -12,20 +12,16 @@ import keras
 
 from keras_shiftguard.callback.checks import CHECKS
 from keras_shiftguard.callback.checks.check import Epoch
-from keras_shiftguard.callback.closing_words import (
-    correction_line,
-    preprocessing_line,
-    shift_lines,
-)
 from keras_shiftguard.callback.label_watch import is_harder
 from keras_shiftguard.callback.passes import PassCounter
 from keras_shiftguard.callback.preprocessing_watch import PreprocessingWatch
 from keras_shiftguard.callback.promise_watch import PromiseWatch
-from keras_shiftguard.callback.repair import Repair, log_alignment, log_outcome
+from keras_shiftguard.callback.repair import Repair, log_alignment
 from keras_shiftguard.callback.sample_pictures import SamplePictures
 from keras_shiftguard.callback.shift_watch import ShiftWatch
 from keras_shiftguard.callback.target_outputs import TargetOutputs, new_target_outputs
 from keras_shiftguard.callback.trained_on import trained_on
+from keras_shiftguard.detection.verdict import Verdict, verdict_of
 from keras_shiftguard.errors import BadInputError, warn
 from keras_shiftguard.explain.estimate import AccuracyEstimate
 from keras_shiftguard.instrument.keras_private import validation_steps
@@ -61,6 +57,7 @@ class Run:
         statistics: The user's own metrics, whose `update_state` takes `x`.
         feature_layer: Name of a layer whose activations are compared, or None.
         log_samples: How many images of each stream are written to the log at each comparison.
+        arguments: The arguments of the guard as code, see `arguments.in_code`.
 
     Attributes:
         training: Whether this is a fit that has not ended yet.
@@ -82,7 +79,9 @@ class Run:
         statistics: Sequence[keras.metrics.Metric],
         feature_layer: str | None,
         log_samples: int = 0,
+        arguments: Mapping[str, str] | None = None,
     ) -> None:
+        self.arguments = arguments or {}
         self.model = model
         self.run_key = run_key
         self.kind = kind
@@ -101,6 +100,7 @@ class Run:
         self.feature_layer = feature_layer
         self.profiles = dict(known)
         self.epoch = 0
+        self._corrected: dict[str, int] = {}  # first corrected epoch of each stream, from 1
         self._began = time.perf_counter()
         self.target_outputs: TargetOutputs | None = None
         self._probe: Probe | None = None
@@ -198,7 +198,7 @@ class Run:
         self._finish_pass("prediction")
         self._compare(None, None)
         self._write_profiles()
-        return self.verdict()
+        return self.last_words()
 
     def start_validation(self) -> None:
         """Starts a pass over validation."""
@@ -297,7 +297,7 @@ class Run:
             return ""
         self._compare(None, None, logs)
         self._write_profiles()
-        return self.verdict()
+        return self.last_words()
 
     def settle(self) -> None:
         """Decides the open findings if training ended before its last epoch.
@@ -326,7 +326,7 @@ class Run:
             judge: Whether to estimate how much the repairs changed the accuracy.
 
         Returns:
-            A text that says how batch norm changed and whether the repairs helped.
+            A text that says how batch norm changed; the verdict says whether the repairs helped.
         """
         # If an input was corrected, the model was trained on corrected input. The estimate below
         # runs the model without the correction, so it would be wrong.
@@ -334,12 +334,11 @@ class Run:
         with undisturbed(self.model):
             before = self._estimate() if judge and "batch_norm" in self.repair.adapt else None
             text = self.repair.recalibrate(self.model, self.log, self.epoch)
-            lines = [text]
             if judge:
                 before = before if text else None
-                lines += [self.repair.judge(self._estimate(), before, self.log, self.epoch)]
-            log_outcome(self.model, self.log, self.epoch)
-        return "\n".join(line for line in lines if line)
+                self.repair.judge(self._estimate(), before, self.log, self.epoch)
+            self.repair.judge_pair(self.model, self.log, self.epoch)
+        return text
 
     def _estimate(self) -> AccuracyEstimate | None:
         _sync(self.model)
@@ -526,15 +525,28 @@ class Run:
         """The diagnosis of the run's main stream, `kind`; None before the diagnosis is final."""
         return self.preprocessing.diagnoses.get(self.kind)
 
-    def verdict(self) -> str:
-        """Returns the text to print at the end: the results that no warning has printed."""
-        corrected = self.preprocessing.corrected if self.kind != "prediction" else set()
-        lines = [
-            preprocessing_line(self.diagnosis if self.preprocessing.sees_images else None),
-            shift_lines(self.shift.report, self.shift.unhandled, self.shift.was_withdrawn),
-            correction_line(corrected),
-        ]
-        return "\n".join(line for line in lines if line)
+    @property
+    def verdict(self) -> Verdict | None:
+        """What to do about the run; None before the first look at a stream."""
+        report = self.shift.report
+        diagnoses = self.preprocessing.diagnoses if self.preprocessing.sees_images else {}
+        if report is None and not diagnoses:
+            return None
+        parts: dict[str, Any] = {"diagnosis": {k: d.to_dict() for k, d in diagnoses.items()}}
+        parts |= {} if report is None else {"report": report.to_dict()}
+        return verdict_of(
+            report,
+            diagnoses,
+            {name: self._corrected.get(name, 1) for name in self.preprocessing.corrected},
+            self.repair.worth_of(self.model),
+            self.arguments,
+            parts,
+        )
+
+    def last_words(self) -> str:
+        """Returns the text to print at the end of the run."""
+        verdict = self.verdict
+        return "" if verdict is None else str(verdict)
 
     @property
     def _is_last(self) -> bool:
@@ -562,6 +574,7 @@ class Run:
             "shift": self.shift.state(),
             "costs": self.costs.state(),
             "checks": dict(self._checks),
+            "corrected": dict(self._corrected),
             **self.repair.state(),
             "log": self.log.state(),
         }
@@ -578,6 +591,7 @@ class Run:
         if "costs" in state:  # not in states of older versions
             self.costs.restore(state["costs"])
         self._checks = dict(state.get("checks", {}))
+        self._corrected = {k: int(v) for k, v in state.get("corrected", {}).items()}
         self.repair.restore(state)
         self.log.resume(epoch, state["log"], purge=self.update_freq == "epoch")
 
@@ -597,6 +611,7 @@ class Run:
         self.log.write_diagnosis(name, str(watch.diagnoses[name]), content, self.epoch)
         watch.act(stream)
         if name in watch.corrected:
+            self._corrected.setdefault(name, self.epoch + 1)
             self.log.write_correction(name, self.epoch)
         return True
 

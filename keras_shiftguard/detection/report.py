@@ -7,6 +7,7 @@ from keras_shiftguard.detection.acknowledged import Acknowledgement, acknowledge
 from keras_shiftguard.detection.finding import Finding, by_severity, kinds_of
 from keras_shiftguard.detection.plain_words import difference, sentence_of
 from keras_shiftguard.detection.report_words import in_words, verdict
+from keras_shiftguard.detection.verdict import verdict_of
 from keras_shiftguard.io.as_page import AsPage
 
 
@@ -75,7 +76,8 @@ class ShiftReport(AsPage):
         return in_words(self.findings, self.notes, self.alpha, self.num_samples)
 
     def _page_parts(self) -> dict[str, Any]:
-        return {"title": "Shift report", "report": self.to_dict()}
+        told = verdict_of(self).to_dict()
+        return {"title": "Shift report", "report": self.to_dict(), "verdict": told}
 
 
 def _as_dict(finding: Finding) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from keras_shiftguard.conventions import MODES
+from keras_shiftguard.detection.verdict import verdict_of
 from keras_shiftguard.errors import BadInputError
 from keras_shiftguard.io.as_page import AsPage
 from keras_shiftguard.preprocessing.correction.convention import InputConvention
@@ -233,14 +234,15 @@ class Diagnosis(AsPage):
             if self.evidence:
                 reason = "Sure because" if self.status == "mismatch" else "Known so far"
                 lines.append(f"  {reason}: {self.evidence[0]}")
-            lines.append(f"  {self._way_out()}")
+            lines.append(f"  {self.way_out}")
         if self.hints:
             surest = max(self.hints, key=lambda hint: hint.certainty)
             lines.append(f"  Also worth a look: {surest.sentence}")
         return "\n".join(_clip(line) for line in lines)
 
     def _page_parts(self) -> dict[str, Any]:
-        return {"title": "Preprocessing", "diagnosis": {"": self.to_dict()}}
+        told = verdict_of(diagnoses={"": self}).to_dict()
+        return {"title": "Preprocessing", "diagnosis": {"": self.to_dict()}, "verdict": told}
 
     def _headline(self) -> str:
         where = ""
@@ -317,7 +319,9 @@ class Diagnosis(AsPage):
             parts.append(f"the model is recognised as {self.architecture}")
         return f"{'; '.join(parts)}." if parts else ""
 
-    def _way_out(self) -> str:
+    @property
+    def way_out(self) -> str:
+        """The fix of a mismatch, or what is needed for a verdict, as a sentence."""
         if self.status == "mismatch":
             if not self.advice and self.standardised:
                 return "Fix: feed the raw 0..255 pixels, without standardising each image."

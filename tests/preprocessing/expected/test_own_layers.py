@@ -8,7 +8,6 @@ from photos import imagenet_photos
 
 import keras_shiftguard as sg
 from keras_shiftguard import InputConvention
-from keras_shiftguard.callback.closing_words import preprocessing_line
 from keras_shiftguard.conventions import IMAGENET_MEAN, IMAGENET_STD
 from keras_shiftguard.preprocessing.expected.own_layers import before_own_layers
 from keras_shiftguard.preprocessing.expected.structure import expect_from_structure
@@ -167,6 +166,5 @@ def test_training_from_scratch_is_no_mismatch_but_has_a_hint(start):
     model.fit(RAW / 255, np.zeros(len(RAW)), callbacks=[guard], verbose=0)
     assert guard.diagnosis.status == "ok" and guard.diagnosis.trained_here
     assert "the images may be scaled twice" in str(guard.diagnosis)
-    assert preprocessing_line(guard.diagnosis).endswith(
-        "on unit ([0, 1]). Its own layers are made for another input, see print(guard.diagnosis)"
-    )
+    assert guard.verdict.state == "look" and guard.verdict.step == "print(guard.diagnosis)"
+    assert guard.verdict.cause.startswith("The model's own layers are made for another input")

@@ -1,0 +1,132 @@
+"""`Verdict`: the one thing to do, said once, and shown in the same words everywhere.
+
+Terminal, Shift tab, page, notebook and command print what is made here; none of them judges again.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from keras_shiftguard.detection import verdict_causes as causes
+from keras_shiftguard.detection.verdict_causes import NOTHING_TO_DO
+from keras_shiftguard.io.as_page import AsPage
+from tensorboard_plugin_shiftguard.metadata import STATE_WORDS
+
+NOT_KNOWN = "Whether adaptation helped is not known."
+
+
+@dataclass(frozen=True)
+class Verdict(AsPage):
+    """What to do about a run, in the words that terminal, tab, page and notebook share.
+
+    Wrong preprocessing comes first, then the difference that costs most, then adaptation. The
+    details are in `ShiftReport` and `Diagnosis`.
+
+    Args:
+        state: `"act"`, `"look"`, `"corrected"`, `"fine"` or `"nothing compared"`.
+        cause: What was found, in one sentence of at most 20 words.
+        since: First epoch, counted from 1, in which it was found; None if unknown, or outside of a
+            fit.
+        cost: The share of accuracy that it costs (0.02 is two points), or None.
+        cost_interval: 95 % interval of the cost, or None.
+        metric: Name of what is lost: `"accuracy"`, or that of a loss; the cost is then a share of
+            the loss.
+        step: What to do: a line of Python to paste, or a sentence.
+        cost_words: The cost in words; "" if nothing is lost.
+        detail: The finding with its numbers, or the evidence; may be empty.
+        adaptation: What the target gained by adaptation, or that this is not known; "" without one.
+        notes: What could not be measured or compared, and what would change that.
+        about: The finding's kind and family, such as `("covariate", "blur")`; empty without one.
+        streams: The stream that differs, and the one it is compared with; empty without them.
+        parts: Further parts of its page: the report and the diagnoses.
+    """
+
+    state: str
+    cause: str
+    since: int | None = None
+    cost: float | None = None
+    cost_interval: tuple[float, float] | None = None
+    metric: str = "accuracy"
+    step: str = NOTHING_TO_DO
+    cost_words: str = ""
+    detail: str = ""
+    adaptation: str = ""
+    notes: tuple[str, ...] = ()
+    about: tuple[str, ...] = ()
+    streams: tuple[str, ...] = ()
+    parts: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False, hash=False)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Returns the fields as plain values, for JSON, and `text`, which is `str(verdict)`."""
+        fields = {name: value for name, value in vars(self).items() if name != "parts"}
+        plain = {k: list(v) if isinstance(v, tuple) else v for k, v in fields.items()}
+        return {**plain, "text": str(self)}
+
+    def __str__(self) -> str:
+        facts = [] if self.since is None else [f"since epoch {self.since}"]
+        facts += [self.cost_words] if self.cost_words else []
+        text = "; ".join(facts)
+        lines = [f"ShiftGuard: {STATE_WORDS[self.state]}. {self.cause}"]
+        lines += [f"  {text[:1].upper()}{text[1:]}."] if text else []
+        lines += [f"  Do: {self.step}"] if self.step != NOTHING_TO_DO else []
+        lines += [f"  Adaptation: {self.adaptation}"] if self.adaptation else []
+        lines += [f"  Note: {text}" for text in self.notes]
+        return "\n".join(lines)
+
+    def _page_parts(self) -> dict[str, Any]:
+        return {"title": "Verdict", **self.parts, "verdict": self.to_dict()}
+
+
+def verdict_of(
+    report: Any = None,
+    diagnoses: Mapping[str, Any] | None = None,
+    corrected: Mapping[str, int] | None = None,
+    adaptation: Mapping[str, Any] | None = None,
+    guard: Mapping[str, str] | None = None,
+    parts: Mapping[str, Any] | None = None,
+) -> Verdict:
+    """Returns the verdict on what was found.
+
+    Args:
+        report: A `ShiftReport`; None if streams were not compared.
+        diagnoses: The `Diagnosis` of each stream; the name is "" outside of a run.
+        corrected: The streams whose input is corrected inside the fit, with the first such epoch.
+        adaptation: None without an adaptation, else its `answer`, `after` (a sentence) and
+            `saw_target`, as in `Worth.to_dict()`; empty as long as nothing was estimated.
+        guard: The arguments of the user's `ShiftGuard` as code, by name; None outside of a run.
+        parts: Further parts of the page, see `keras_shiftguard_page`.
+    """
+    diagnoses, corrected = diagnoses or {}, corrected or {}
+    wrong = {name: d for name, d in diagnoses.items() if d.status == "mismatch"}
+    uncorrected = {name: d for name, d in wrong.items() if name not in corrected}
+    findings = [] if report is None else list(report.findings)
+    alarms = [f for f in findings if f.matters and f.until is None]
+    questions = [f for f in findings if f.is_question and f.until is None]
+    over = [f for f in findings if f.matters and f.until is not None]
+    doubted = {n: d for n, d in diagnoses.items() if d.status == "unknown" and d.expected.is_known}
+    answer = None if adaptation is None else adaptation.get("answer") or "unknown"
+    if uncorrected:
+        found = causes.mismatch(uncorrected, in_run=guard is not None)
+    elif alarms:
+        found = causes.shift(alarms, findings, guard)
+    elif answer == "no":
+        found = causes.adaptation(answer)
+    elif wrong:
+        found = causes.corrected(wrong, corrected)
+    elif questions:
+        found = causes.shift(questions, findings, guard)
+    elif doubted:
+        found = causes.doubt(doubted)
+    elif any(hint.name == "layers" for d in diagnoses.values() for hint in d.hints):
+        found = causes.own_layers()
+    elif over:
+        found = causes.past(over)
+    elif answer is not None:
+        found = causes.adaptation(answer, bool(adaptation and adaptation.get("saw_target")))
+    else:
+        found = causes.quiet(report, diagnoses)
+    if adaptation is not None:
+        found["adaptation"] = adaptation.get("after") or NOT_KNOWN
+        if found["streams"][:1] == ("target",) and "augmentation" in (guard or {}).get("adapt", ""):
+            found["step"] = causes.adaptation(answer, bool(adaptation.get("saw_target")))["step"]
+    return Verdict(**found, notes=causes.notes_of(report, diagnoses), parts=parts or {})

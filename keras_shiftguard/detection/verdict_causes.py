@@ -1,0 +1,284 @@
+"""The parts of a `Verdict` for each thing that it can be about: state, cause, cost, next step."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from keras_shiftguard.detection.families import TOO_FEW
+from keras_shiftguard.detection.finding import Finding
+from keras_shiftguard.detection.plain_words import difference, sentence_of
+from keras_shiftguard.detection.sentences import stream_name
+from tensorboard_plugin_shiftguard.metadata import FIRST_EPOCH, MODES_IN_WORDS, STATE_WORDS
+from tensorboard_plugin_shiftguard.words import CAN_BE_AUGMENTED, listed
+
+ACT, LOOK, CORRECTED, FINE, NOTHING = STATES = tuple(STATE_WORDS)
+MAX_WORDS = 20  # of a cause
+MAX_JOINED = 3  # differences of one pair of streams that a cause names
+MIN_SAMPLES = 20  # with fewer samples in a stream, hardly anything can be tested
+NOTHING_TO_DO = "Nothing to do."
+ESTIMATE = "print(sg.estimate_accuracy(model, target, reference=(x_val, y_val)))"
+STRATIFY = "x_train, x_val, y_train, y_val = train_test_split(x, y, stratify=y)"
+MORE = "Pass validation_data to fit, or ShiftGuard(reference=...), with 20 samples or more."
+MAX_NOTES = 3  # of what was not compared; the report has all
+MORE_NOTES = "more, see guard.report.notes."
+# Beginnings of notes about which nobody can do much, or that the verdict says in its own words.
+QUIET_NOTES = (
+    *("tokens: ", "augmentation: ", "there is nothing to compare"),
+    *("an evaluation alone", "a prediction alone"),
+)
+
+
+def mismatch(wrong: Mapping[str, Any], in_run: bool) -> dict[str, Any]:
+    """Returns the parts of a verdict on wrong preprocessing that nothing corrects."""
+    diagnosis = _worst_input(next(iter(wrong.values())))
+    fed, expected = diagnosis.observed, diagnosis.expected
+    is_swapped = {fed.channel_order, expected.channel_order} == {"rgb", "bgr"}
+    images = _images(wrong)
+    if diagnosis.garbled:
+        cause = f"{images} are fed as {diagnosis.garbled}."
+    elif is_swapped and fed.mode == expected.mode:
+        cause = f"{images} have red and blue swapped."
+    elif {fed.mode, expected.mode} <= set(MODES_IN_WORDS) and fed.mode != expected.mode:
+        swapped = " (red and blue swapped)" if is_swapped else ""
+        words = MODES_IN_WORDS[fed.mode], MODES_IN_WORDS[expected.mode]
+        cause = f"{images} are fed as {words[0]}{swapped}; the model expects {words[1]}."
+    else:
+        what = str(diagnosis).partition("\n")[0].partition(": ")[2]
+        cause = what[:1].upper() + what[1:]
+    return _parts(
+        ACT,
+        cause,
+        since=1 if in_run else None,
+        step=diagnosis.advice or diagnosis.way_out.partition(": ")[2],
+        cost_words="cost not measured" if in_run else "",
+        detail=next(iter(diagnosis.evidence), ""),
+        about=("preprocessing", "preprocessing"),
+    )
+
+
+def corrected(wrong: Mapping[str, Any], corrected: Mapping[str, int]) -> dict[str, Any]:
+    """Returns the parts of a verdict on wrong preprocessing that is corrected inside the fit."""
+    diagnosis = _worst_input(next(iter(wrong.values())))
+    fed, expected = (MODES_IN_WORDS.get(c.mode) for c in (diagnosis.observed, diagnosis.expected))
+    how = f": {fed} becomes {expected}" if fed and expected and fed != expected else ""
+    images = _images(wrong)
+    return _parts(
+        CORRECTED,
+        f"{images} are prepared wrongly, and corrected inside fit only{how}.",
+        since=min(corrected.values()),
+        step="model = guard.diagnosis.apply(model)",
+        detail="Inside fit nothing is lost. Plain model.predict is not corrected.",
+        about=("preprocessing", "preprocessing"),
+    )
+
+
+def doubt(doubted: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns the parts of a verdict on preprocessing that may be wrong."""
+    diagnosis = _worst_input(next(iter(doubted.values())))
+    what = str(diagnosis).partition("\n")[0].partition(": ")[2]
+    return _parts(
+        LOOK,
+        what[:1].upper() + what[1:],
+        step=diagnosis.way_out.partition(": ")[2],
+        detail=next(iter(diagnosis.evidence), ""),
+        about=("preprocessing", "preprocessing"),
+    )
+
+
+def own_layers() -> dict[str, Any]:
+    """Returns the parts of a verdict on a model whose own layers are made for other images."""
+    cause = "The model's own layers are made for another input than it is fed."
+    about = ("preprocessing", "preprocessing")
+    return _parts(LOOK, cause, step="print(guard.diagnosis)", about=about)
+
+
+def shift(
+    found: Sequence[Finding], every: Sequence[Finding], guard: Mapping[str, str] | None
+) -> dict[str, Any]:
+    """Returns the parts of a verdict on a difference: preprocessing first, then the costliest."""
+    lead, *_ = ranked = sorted(found, key=_urgency)
+    alike = [f for f in ranked if (f.stream, f.against) == (lead.stream, lead.against)]
+    is_sure = not lead.is_question and (lead.cost is not None or lead.kind == "preprocessing")
+    return _parts(
+        ACT if is_sure else LOOK,
+        _joined(alike),
+        since=min((f.since for f in alike if f.since is not None), default=None),
+        cost=lead.cost,
+        cost_interval=lead.cost_interval,
+        metric=lead.metric,
+        cost_words=lead.cost_words or "cost not measured",
+        step=_step(lead, every, guard),
+        detail=f"{lead.explanation.rstrip('.')}.",
+        about=(lead.kind, lead.family),
+        streams=(lead.stream, lead.against),
+    )
+
+
+def past(over: Sequence[Finding]) -> dict[str, Any]:
+    """Returns the parts of a verdict on a difference that later epochs exclude."""
+    lead = min(over, key=_urgency)
+    until = lead.until or 0
+    is_one = lead.since is None or lead.since >= until
+    epochs = f"epoch {until}" if is_one else f"epochs {lead.since} to {until}"
+    return _parts(
+        LOOK,
+        f"{_brief(sentence_of(lead), MAX_WORDS - 6)}, in {epochs} only.",
+        since=lead.since,
+        step=f"Find out what changed in epoch {until + 1}; nothing differs any more.",
+        cost=lead.cost,
+        cost_interval=lead.cost_interval,
+        metric=lead.metric,
+        cost_words=lead.cost_words,
+        detail=f"{lead.explanation.rstrip('.')}.",
+        about=(lead.kind, lead.family),
+        streams=(lead.stream, lead.against),
+    )
+
+
+def adaptation(answer: str | None, saw_target: bool = False) -> dict[str, Any]:
+    """Returns the parts of a verdict on a run in which only the adaptation has to be judged."""
+    if answer == "yes":
+        return _parts(FINE, "Adaptation raised the estimated accuracy on the target.")
+    if answer == "no":
+        cause = "Adaptation lowered the estimated accuracy on the target."
+        return _parts(ACT, cause, step="Fit again without adaptation.")
+    cause = "What adaptation gained on the target is not known."
+    if answer == "same":
+        cause = "The estimated accuracy on the target is the same with and without adaptation."
+    label = "Label some samples of the target, and evaluate on them."
+    return _parts(LOOK, cause, step=label if saw_target else ESTIMATE)
+
+
+def quiet(report: Any, diagnoses: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns the parts of a verdict on a run in which nothing has to be done."""
+    images = ""
+    if diagnoses and all(d.status == "ok" or d.trained_here for d in diagnoses.values()):
+        images = "the images are prepared as the model expects"
+        first = next(iter(diagnoses.values()))
+        if first.trained_here:
+            fed = MODES_IN_WORDS.get(first.observed.mode)
+            images = f"the model is trained here on {fed}" if fed else ""
+    sizes = {} if report is None else {**(report.num_samples or {})}
+    names = [name for name in sizes if name != FIRST_EPOCH]
+    is_few = bool(names) and min(sizes[name] for name in names) < MIN_SAMPLES
+    is_few = is_few and any(note.startswith(TOO_FEW) for note in report.notes)
+    if len(names) < 2 or is_few or not min(sizes.values()):
+        is_right = any(d.status == "ok" and not d.trained_here for d in diagnoses.values())
+        if images and is_right:
+            return _parts(FINE, f"T{images[1:]}; nothing else was compared.")
+        why = "there are too few samples to tell" if is_few else "there was nothing to compare with"
+        if len(names) > 1 and not is_few:
+            why = "nothing could be measured"
+        what = f"{stream_name(names[0]).capitalize()} was seen, but " if len(names) == 1 else ""
+        return _parts(NOTHING, f"{what}{why if what else why[:1].upper() + why[1:]}.", step=MORE)
+    harmless = [f for f in report.findings if f.harmless and f.until is None]
+    if harmless:
+        lead = max(harmless, key=lambda f: f.cost or 0.0)
+        return _parts(
+            FINE,
+            f"{_brief(sentence_of(lead), MAX_WORDS - 4)}; the cost is within tolerance.",
+            since=lead.since,
+            cost=lead.cost,
+            cost_interval=lead.cost_interval,
+            metric=lead.metric,
+            cost_words=lead.cost_words,
+            detail=f"{lead.explanation.rstrip('.')}.",
+            about=(lead.kind, lead.family),
+            streams=(lead.stream, lead.against),
+        )
+    base = "train" if "train" in names else "reference"
+    others = [name for name in names if name != base] if base in names else names[:1]
+    if base == "train" and len(others) > 1:
+        others = [name for name in others if name != "reference"]
+    who = listed([stream_name(name) for name in others])
+    verb = "look" if len(others) > 1 else "looks"
+    whom = {"train": "training", "reference": "the reference"}.get(base, names[-1])
+    return _parts(FINE, f"{who[:1].upper()}{who[1:]} {verb} like {whom}{images and f'; {images}'}.")
+
+
+def _parts(state: str, cause: str, **others: Any) -> dict[str, Any]:
+    cause = f"{_brief(cause)}."
+    return {"state": state, "cause": cause, "streams": (), **others}
+
+
+def notes_of(report: Any, diagnoses: Mapping[str, Any]) -> tuple[str, ...]:
+    """Returns what could not be measured or compared, with what would change that."""
+    notes = [] if report is None else [n for n in report.notes if not n.startswith(QUIET_NOTES)]
+    told = [f"{note.rstrip('.')}." for note in notes]
+    is_trained_here = any(d.trained_here for d in diagnoses.values())
+    for diagnosis in () if is_trained_here else diagnoses.values():
+        blind = diagnosis.status == "unknown" and not diagnosis.expected.is_known
+        if blind and diagnosis.num_samples:
+            told.append(f"{str(diagnosis).partition(chr(10))[0]} {diagnosis.way_out}")
+    told = list(dict.fromkeys(told))
+    return (*told[:MAX_NOTES], *([MORE_NOTES] if len(told) > MAX_NOTES else []))
+
+
+def _urgency(finding: Finding) -> tuple[bool, float]:
+    """Sorts findings: preprocessing first, then by cost; the report's order decides the rest."""
+    return finding.kind != "preprocessing", -(finding.cost or 0.0)
+
+
+def _joined(findings: Sequence[Finding]) -> str:
+    """Returns the first finding as a sentence, with the others that one sentence can name."""
+    first = difference(findings[0])
+    if first is None:
+        return sentence_of(findings[0])
+    parts = [p for f in findings if (p := difference(f)) and p._replace(how=first.how) == first]
+    how = list(dict.fromkeys(part.how for part in parts))[:MAX_JOINED]
+    return " ".join(first._replace(how=listed(how)))
+
+
+def _step(lead: Finding, every: Sequence[Finding], guard: Mapping[str, str] | None) -> str:
+    """Returns what to do about a difference: a line of Python, or a sentence."""
+    is_validation = (lead.stream, lead.against) == ("validation", "train")
+    if lead.kind == "label":
+        if is_validation:
+            return STRATIFY
+        return "Check how both were sampled; if the new shares are right, acknowledge them."
+    if lead.kind == "concept":
+        return "Look at samples of the classes named, and at who labelled them."
+    if lead.repaired_by is not None and guard is not None and is_validation:
+        return f"x_val = guard.report.findings[{list(every).index(lead)}].repair(x_val)"
+    if "fix: " in lead.explanation.lower():
+        return lead.explanation[lead.explanation.lower().index("fix: ") + 5 :].strip()
+    if lead.kind == "preprocessing":
+        return f"Find the step of the pipeline that only {stream_name(lead.stream)} goes through."
+    can_imitate = lead.family in CAN_BE_AUGMENTED and lead.kind == "covariate"
+    if can_imitate and guard is not None and lead.against == "train":
+        if "augmentation" in guard.get("adapt", ""):
+            return "Wait: training is being augmented towards it."
+        return guard_line({**guard, "adapt": "'augmentation'"})
+    if can_imitate:
+        return "guard = sg.ShiftGuard(target_data=current, adapt='augmentation')"
+    return "Compare how the two were collected and prepared."
+
+
+def guard_line(arguments: Mapping[str, str]) -> str:
+    """Returns the line of Python that makes a guard with these arguments, given as code.
+
+    >>> guard_line({"log_dir": "'logs'", "adapt": "True"})
+    "guard = sg.ShiftGuard(log_dir='logs', adapt=True)"
+    """
+    return f"guard = sg.ShiftGuard({', '.join(f'{k}={v}' for k, v in arguments.items())})"
+
+
+def _images(diagnoses: Mapping[str, Any]) -> str:
+    """Returns the images of streams as the beginning of a sentence."""
+    names = [stream_name(name) for name in diagnoses if name]
+    return f"{listed(names)} images".lstrip().capitalize() if len(names) == 1 else "Images"
+
+
+def _worst_input(diagnosis: Any) -> Any:
+    parts = [each for each in diagnosis.by_input.values() if each.status == diagnosis.status]
+    return parts[0] if parts else diagnosis
+
+
+def _brief(sentence: str, limit: int = MAX_WORDS) -> str:
+    """Returns a sentence without its full stop, cut at a clause if it has more words than that."""
+    words = sentence.strip().rstrip(".").split()
+    if len(words) <= limit:
+        return " ".join(words)
+    for number in range(limit, 5, -1):
+        if words[number - 1][-1] in ",;:":
+            return " ".join(words[:number]).rstrip(",;:")
+    return " ".join(words[:limit]) + " \N{HORIZONTAL ELLIPSIS}"

@@ -1,0 +1,127 @@
+"""Ten runs with different faults, or none, whose verdicts the tests compare."""
+
+import keras
+import numpy as np
+
+import keras_shiftguard as sg
+
+LEVELS = np.linspace(0.2, 1.0, 4)
+
+
+def photos(seed, number, classes=4):
+    """Images in [0, 1] whose class is the place of a bright bar, with labels."""
+    draw = np.random.default_rng(seed)
+    y = draw.integers(0, classes, number)
+    x = draw.uniform(0.2, 0.6, (number, 16, 16, 3))
+    for i, label in enumerate(y):
+        x[i, :, 4 * label : 4 * label + 4] += 0.35
+    return (x * draw.uniform(0.7, 1, (number, 1, 1, 1))).astype("float32"), y
+
+
+def image_model():
+    """A small compiled classifier of images."""
+    keras.utils.set_random_seed(0)
+    layers = keras.layers
+    model = keras.Sequential(
+        [
+            keras.Input((16, 16, 3)),
+            layers.Conv2D(8, 3, activation="relu"),
+            layers.Flatten(),
+            layers.Dense(4, "softmax"),
+        ]
+    )
+    model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
+    return model
+
+
+def table(seed, number):
+    """Rows of four columns, and the number that the first two make."""
+    draw = np.random.default_rng(seed)
+    x = draw.normal(3, 1, (number, 4)).astype("float32")
+    return x, (x[:, :1] - 2 * x[:, 1:2]).astype("float32")
+
+
+def table_model(classes=False):
+    """A small compiled model of tables: a regression, or a classifier of two classes."""
+    keras.utils.set_random_seed(0)
+    ends = keras.layers.Dense(2, "softmax") if classes else keras.layers.Dense(1)
+    model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(16, "relu"), ends])
+    loss = "sparse_categorical_crossentropy" if classes else "mse"
+    model.compile(keras.optimizers.Adam(0.02), loss, metrics=["accuracy"] if classes else [])
+    return model
+
+
+def fit(model, train, validation, epochs=3, **arguments):
+    """Fits a model with a guard, and returns the guard."""
+    guard = sg.ShiftGuard(**arguments)
+    model.fit(*train, validation_data=validation, epochs=epochs, callbacks=[guard], verbose=0)
+    return guard
+
+
+def mismatch(**arguments):
+    x, y = photos(0, 300)
+    return fit(image_model(), (x, y), (x[:100], y[:100]), expects="raw", **arguments)
+
+
+def corrected(**arguments):
+    return mismatch(on_mismatch="fix", **arguments)
+
+
+def costly(**arguments):
+    (x, y), (v, w) = photos(0, 800), photos(1, 500)
+    noise = np.random.default_rng(2).normal(0, 0.5, v.shape).astype("float32")
+    return fit(image_model(), (x, y), (v + noise, w), epochs=5, **arguments)
+
+
+def harmless(**arguments):
+    (x, y), (v, w) = photos(0, 800), photos(1, 800)
+    return fit(image_model(), (x, y), (0.9 * v, w), epochs=5, **arguments)
+
+
+def healthy(**arguments):
+    return fit(image_model(), photos(0, 500), photos(1, 300), **arguments)
+
+
+def fine_tuned(**arguments):
+    model = image_model()
+    model.fit(*photos(5, 500), epochs=3, verbose=0)
+    return fit(model, photos(0, 500), photos(1, 300), expects="unit", **arguments)
+
+
+def alone(**arguments):
+    return fit(image_model(), photos(0, 300), None, **arguments)
+
+
+def label_fault(**arguments):
+    (x, y), (v, w) = photos(0, 800), photos(1, 500)
+    return fit(image_model(), (x, y), (v, np.where(w == 1, 2, w)), epochs=5, **arguments)
+
+
+def regression(**arguments):
+    (x, y), (v, w) = table(0, 800), table(1, 500)
+    v = v + np.asarray([2, 0, 0, 0], "float32")
+    return fit(table_model(), (x, y), (v, w), epochs=10, **arguments)
+
+
+def unit_fault(**arguments):
+    (x, y), (v, w) = table(0, 800), table(1, 500)
+    y, w = ((z[:, 0] > -3).astype("int64") for z in (y, w))
+    v = v / np.asarray([1, 100, 1, 1], "float32")
+    return fit(table_model(classes=True), (x, y), (v, w), epochs=10, **arguments)
+
+
+RUNS = {
+    run.__name__: run
+    for run in (
+        mismatch,
+        corrected,
+        costly,
+        harmless,
+        healthy,
+        fine_tuned,
+        alone,
+        label_fault,
+        regression,
+        unit_fault,
+    )
+}

@@ -1,0 +1,96 @@
+"""`verdict_of`: which fact a verdict is about, and that it never claims what was not compared."""
+
+from dataclasses import replace
+from types import SimpleNamespace
+
+import pytest
+
+from keras_shiftguard import Diagnosis, InputConvention, ShiftReport, Verdict
+from keras_shiftguard.detection.cost import Cost
+from keras_shiftguard.detection.finding import Finding
+from keras_shiftguard.detection.verdict import verdict_of
+from keras_shiftguard.detection.verdict_causes import MAX_WORDS, _brief
+
+SIZES = {"train": 500, "validation": 300}
+DARK = Finding(
+    *("input/brightness", "covariate", "brightness", -2.0, (-2.2, -1.8), 1e-9),
+    *("validation", "train", 3, "Validation images are darker: mean brightness 0.2 against 0.5"),
+)
+NOISY = replace(DARK, feature="input/noise", family="noise", effect_size=1.0).with_cost(
+    Cost(0.05, (0.03, 0.07), 400), 0.01
+)
+MISMATCH = Diagnosis("mismatch", InputConvention("tf", "rgb"), InputConvention("unit", "rgb"))
+FINE = Diagnosis("ok", InputConvention("tf", "rgb"), InputConvention("tf", "rgb"))
+
+
+def report(*findings, sizes=SIZES, notes=()):
+    return ShiftReport(findings, notes, num_samples=sizes)
+
+
+def test_preprocessing_comes_before_cost_and_cost_before_size():
+    everything = report(DARK, NOISY)
+    assert verdict_of(everything, {"train": MISMATCH}).about[0] == "preprocessing"
+    found = verdict_of(everything, {"train": FINE})
+    assert (found.state, found.about, found.cost) == ("act", ("covariate", "noise"), 0.05)
+    assert found.cost_interval == (0.03, 0.07) and found.since == 3
+    assert "costs about 5.0 points of accuracy (3.0 to 7.0)" in str(found)
+    assert verdict_of(report(DARK)).state == "look"  # without a cost, it is no promise
+
+
+def test_a_mismatch_names_both_conventions():
+    found = verdict_of(report(), {"train": MISMATCH, "validation": MISMATCH}, guard={})
+    assert found.cause == "Images are fed as 0 to 1; the model expects -1 to 1."
+    assert (found.state, found.since) == ("act", 1)
+    corrected = verdict_of(report(), {"train": MISMATCH}, {"train": 1})
+    assert corrected.state == "corrected" and "apply(model)" in corrected.step
+
+
+@pytest.mark.parametrize(
+    "sizes", [None, {}, {"train": 500}, {"train": 500, "the first epoch": 500}, {"a": 9, "b": 0}]
+)
+def test_what_was_not_compared_is_never_no_shift(sizes):
+    found = verdict_of(report(sizes=sizes))
+    assert found.state == "nothing compared" and "looks like" not in str(found)
+    assert "no shift" not in str(found).lower() and found.step
+
+
+def test_the_step_keeps_the_arguments_of_the_guard():
+    found = verdict_of(report(DARK), guard={"log_dir": "'logs/run1'"})
+    assert found.step == "guard = sg.ShiftGuard(log_dir='logs/run1', adapt='augmentation')"
+
+
+@pytest.mark.parametrize(
+    ("answer", "state"), [("yes", "fine"), ("no", "act"), ("same", "look"), (None, "look")]
+)
+def test_an_adaptation_is_never_passed_over(answer, state):
+    worth = {"answer": answer, "after": "It helped."} if answer else {}
+    found = verdict_of(report(), adaptation=worth)
+    assert found.state == state and "daptation" in found.cause + found.adaptation
+
+
+def test_a_cause_has_at_most_twenty_words():
+    long = "one two three four five six seven eight nine ten, " * 4
+    assert len(_brief(long).split()) <= MAX_WORDS
+    assert _brief("Short and right.") == "Short and right"
+
+
+def test_a_difference_that_is_over_is_said_to_be_over():
+    found = verdict_of(report(replace(DARK, until=4)))
+    assert found.state == "look" and found.cause.endswith("in epochs 3 to 4 only.")
+
+
+def test_a_verdict_is_plain_data_and_a_page(tmp_path):
+    found = verdict_of(report(NOISY), guard={})
+    content = found.to_dict()
+    assert content["text"] == str(found) and content["cost_interval"] == [0.03, 0.07]
+    assert isinstance(found, Verdict) and found == verdict_of(report(NOISY), guard={})
+    assert found.to_html(tmp_path / "verdict.html") is None
+    assert (tmp_path / "verdict.html").read_text().startswith("<!doctype html>")
+
+
+def test_a_model_trained_here_has_no_expectation():
+    diagnosis = SimpleNamespace(
+        **{**vars(FINE), "trained_here": True, "observed": InputConvention("unit", "rgb")}
+    )
+    found = verdict_of(report(), {"train": diagnosis})
+    assert found.cause == ("Validation looks like training; the model is trained here on 0 to 1.")
