@@ -74,6 +74,10 @@ def test_the_files_and_tests_that_a_page_names_exist(page):
     assert [name for name in named if f"def {name}(" not in code] == []
 
 
+def test_the_home_page_leads_to_the_question_that_most_readers_have():
+    assert "(lower-than-published.md)" in (DOCS / "index.md").read_text().split("<div")[0]
+
+
 def test_the_readme_opens_with_three_sentences():
     opening = README.split("\n\n")[1]
     assert len(re.findall(r"[.!?](\s|$)", opening)) == 3
@@ -140,13 +144,32 @@ def test_the_api_page_shows_every_public_name():
     assert sorted(shown) == sg.__all__
 
 
-@pytest.mark.thorough
-def test_the_api_page_of_the_site_has_the_docstrings_and_nothing_private(tmp_path):
-    build = [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "-d", str(tmp_path)]
+@pytest.fixture(scope="module")
+def site(tmp_path_factory):
+    """The directory of the site, built anew."""
+    folder = tmp_path_factory.mktemp("site")
+    build = [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "-d", str(folder)]
     environment = {**os.environ, "NO_MKDOCS_2_WARNING": "1"}
     done = subprocess.run(build, cwd=ROOT, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    page = (tmp_path / "api.html").read_text()
+    return folder
+
+
+@pytest.mark.thorough
+def test_the_search_of_the_site_works_from_a_disk(site, browser):
+    page = browser.new_page()
+    asked = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.goto((site / "index.html").as_uri())
+    page.fill("input[name=query]", "misfit")
+    page.wait_for_selector(".md-search-result__item", state="attached")
+    assert "Glossary" in page.text_content(".md-search-result__list")
+    assert [url for url in asked if not url.startswith("file:")] == []
+
+
+@pytest.mark.thorough
+def test_the_api_page_of_the_site_has_docstrings_types_and_nothing_private(site):
+    page = (site / "api.html").read_text()
     text = " ".join(html.unescape(re.sub(r"<[^>]+>", "", page)).split())
     shown = set(re.findall(r'id="keras_shiftguard\.([\w.]+)"', page))
     assert {name for name in shown if re.search(r"(^|\.)_", name)} == set()
@@ -154,6 +177,8 @@ def test_the_api_page_of_the_site_has_the_docstrings_and_nothing_private(tmp_pat
     for name in sg.__all__:
         first = inspect.getdoc(getattr(sg, name)).split("\n\n")[0]
         assert " ".join(first.replace("`", "").split()) in text, name
+    assert "tolerance: float | None = 0.01" in text and "-> ShiftReport" in text
+    assert "&gt;&gt;&gt;" in page  # the examples of docstrings are code
     assert shown >= {
         *(f"ShiftGuard.{name}" for name in "report diagnosis profiles acknowledge detach".split()),
         *(f"ShiftGuard.{name}" for name in "save_state load_state".split()),
