@@ -9,7 +9,9 @@ import click
 from keras_shiftguard_cli import arguments
 from keras_shiftguard_cli.output import FOUND, OK, BadInput, Command, show, start_library
 from keras_shiftguard_cli.reading import (
+    DATA_SUFFIXES,
     Pipeline,
+    check_data,
     check_exists,
     in_chunks,
     is_profile,
@@ -45,20 +47,22 @@ def compare(a: str, b: str, alpha: float, pipeline: Pipeline, as_json: bool) -> 
     Exit status: 0 no shift, 1 shift, 2 bad input.
     """
     check_exists(a, b)
+    for path in map(Path, (a, b)):
+        if path.is_file() and not is_profile(str(path)):
+            if path.suffix.lower() not in DATA_SUFFIXES:
+                raise BadInput(
+                    f"{path} is no profile or model that can be read, no image and no array. Read "
+                    "other files, such as tables, in Python: keras_shiftguard.compare(a, b)."
+                )
+        elif not is_profile(str(path)):
+            check_data(str(path))
     start_library()
     from keras_shiftguard.comparison import check_alpha
     from keras_shiftguard.comparison import compare as compare_profiles
+    from keras_shiftguard.detection.verdict import verdict_of
     from keras_shiftguard.instrument.measure import profile
-    from keras_shiftguard.io.images import ARRAY_SUFFIXES, IMAGE_SUFFIXES
 
     check_alpha(alpha)
-    for path in map(Path, (a, b)):
-        is_data = path.is_dir() or path.suffix.lower() in ARRAY_SUFFIXES + IMAGE_SUFFIXES
-        if not is_data and not is_profile(str(path)):
-            raise BadInput(
-                f"{path} is no profile or model that can be read, no image and no array. Read "
-                "other files, such as tables, in Python: keras_shiftguard.compare(a, b)."
-            )
     size = pipeline.size or size_in_profile(a) or size_in_profile(b)
     pipeline = replace(pipeline, size=size)
 
@@ -68,5 +72,9 @@ def compare(a: str, b: str, alpha: float, pipeline: Pipeline, as_json: bool) -> 
         return profile(in_chunks(pipeline.read(path), f"Measuring {path}"))
 
     report = compare_profiles(path_or_measured(a), path_or_measured(b), alpha=alpha)
-    show(report, as_json)
+    verdict = verdict_of(report)
+    if as_json:
+        show({**report.to_dict(), "verdict": verdict.to_dict()}, as_json)
+    else:
+        show(f"{report}\n{verdict}", as_json)
     return FOUND if report.shifted else OK

@@ -4,7 +4,7 @@ import click
 
 from keras_shiftguard_cli import arguments
 from keras_shiftguard_cli.output import FOUND, OK, Command, show, start_library
-from keras_shiftguard_cli.reading import Pipeline, check_exists, check_model_file, load_model
+from keras_shiftguard_cli.reading import Pipeline, check_data, check_model_file, load_model
 
 
 @click.command(cls=Command)
@@ -36,7 +36,7 @@ def diagnose(model: str, data: str, expects: str | None, pipeline: Pipeline, as_
 
     Exit status: 0 ok or unknown, 1 mismatch, 2 bad input.
     """
-    check_exists(data)
+    check_data(data)
     check_model_file(model)
     start_library()
     from keras_shiftguard.preprocessing.diagnose import diagnose_loaded

@@ -9,6 +9,7 @@ from keras_shiftguard_cli import arguments
 from keras_shiftguard_cli.output import FOUND, OK, Command, show, start_library
 from keras_shiftguard_cli.reading import (
     Pipeline,
+    check_data,
     check_exists,
     check_model_file,
     is_profile,
@@ -43,7 +44,8 @@ def explain(model: str, data: str, reference: str | None, pipeline: Pipeline, as
     Exit status: 0 no gap beyond sampling, 1 a gap, 2 bad input.
     """
     is_file = not (reference is None or reference == "published" or _is_number(reference))
-    check_exists(data, *([str(reference)] if is_file else []))
+    check_data(data)
+    check_exists(*([str(reference)] if is_file else []))
     check_model_file(model)
     start_library()
     from keras_shiftguard.explain.gap import explain_gap

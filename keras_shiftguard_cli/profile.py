@@ -6,7 +6,7 @@ import click
 
 from keras_shiftguard_cli import arguments
 from keras_shiftguard_cli.output import OK, BadInput, Command, echo, show, start_library
-from keras_shiftguard_cli.reading import Pipeline, check_exists, in_chunks, is_model
+from keras_shiftguard_cli.reading import Pipeline, check_data, in_chunks, is_model
 
 
 @click.command(cls=Command)
@@ -29,7 +29,7 @@ def profile(data: str, output: str, pipeline: Pipeline, as_json: bool) -> int:
 
     Exit status: 0 written, 2 bad input.
     """
-    check_exists(data)
+    check_data(data)
     if is_model(output):
         raise BadInput(f"{output} is a saved model, which the profile would replace.")
     if Path(output).is_dir():

@@ -16,6 +16,12 @@ if TYPE_CHECKING:
     import numpy as np
 
 DEFAULT_SIZE = (224, 224)  # height and width, if neither the model nor the user gives them
+# Suffixes of files of images and of arrays, as in `keras_shiftguard.io.images`, whose import starts
+# Keras.
+IMAGE_SUFFIXES = (".bmp", ".gif", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp")
+ARRAY_SUFFIXES = (".npy", ".npz")
+DATA_SUFFIXES = IMAGE_SUFFIXES + ARRAY_SUFFIXES
+HDF5 = b"\x89HDF\r\n\x1a\n"  # how a file in this format begins
 BATCH_SIZE = 256  # images measured at a time
 
 
@@ -108,6 +114,24 @@ def check_exists(*paths: str) -> None:
             raise BadInput(f"{path} does not exist.")
 
 
+def check_data(path: str) -> None:
+    """Raises BadInput for a path without images or arrays, before Keras is started."""
+    check_exists(path)
+    folder = Path(path)
+    if not folder.is_dir():
+        if folder.suffix.lower() not in DATA_SUFFIXES:
+            raise BadInput(
+                f"{path} is no directory, no image ({', '.join(IMAGE_SUFFIXES)}) and no array "
+                f"({', '.join(ARRAY_SUFFIXES)}). Read other files, such as tables, in Python, and "
+                "pass the arrays to keras_shiftguard.diagnose, profile or compare."
+            )
+    elif not any(file.suffix.lower() in IMAGE_SUFFIXES for file in folder.rglob("*")):
+        raise BadInput(
+            f"{path} holds no images. Looked for {', '.join(IMAGE_SUFFIXES)}, also in its "
+            "sub-folders, but not in those that are links."
+        )
+
+
 def is_profile(path: str) -> bool:
     """Returns whether a path is that of a profile, or of a saved model, which may hold one."""
     return is_model(path) or "header.npy" in _members(path)
@@ -148,8 +172,13 @@ def size_in_profile(path: str) -> tuple[int, int] | None:
 def check_model_file(path: str) -> None:
     """Raises BadInput for a path that does not exist or has no suffix of a model file."""
     check_exists(path)
-    if Path(path).suffix not in (".keras", ".h5", ".hdf5"):
+    suffix = Path(path).suffix
+    if suffix not in (".keras", ".h5", ".hdf5"):
         raise BadInput(f"MODEL must be a .keras or .h5 file. Received: {path}")
+    with open(path, "rb") as file:
+        begins_as_hdf5 = file.read(len(HDF5)) == HDF5
+    if not (begins_as_hdf5 or (suffix == ".keras" and is_model(path))):
+        raise BadInput(f"{path} cannot be loaded as a Keras model: it is no {suffix} file.")
 
 
 def load_model(path: str) -> "keras.Model":

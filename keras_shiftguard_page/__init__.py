@@ -10,6 +10,7 @@ flows one way:
 
     title        name of the run
     written      when the data was written, as text
+    verdict      `Verdict.to_dict()`, which the band shows; logs of version 0.2 lack it
     report       `ShiftReport.to_dict()`
     diagnosis    `Diagnosis.to_dict()` by stream
     corrected    names of the streams whose input is corrected inside the fit

@@ -1,11 +1,11 @@
-"""Assembles a page: the worst verdict of its parts, and the sections of all parts."""
+"""Assembles a page: the stored verdict, and the sections of all parts."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from keras_shiftguard_page.content import ACT, FINE, LOOK, STATES, Band, Part, Section
+from keras_shiftguard_page.content import FINE, LOOK, STATES, Band, Fact, Section
 from keras_shiftguard_page.epochs import about_epochs
 from keras_shiftguard_page.estimate import about_estimate
 from keras_shiftguard_page.gap import about_gap
@@ -13,6 +13,7 @@ from keras_shiftguard_page.pictures import about_pictures
 from keras_shiftguard_page.preprocessing import about_preprocessing
 from keras_shiftguard_page.shift import about_shift
 from keras_shiftguard_page.words import sentence
+from tensorboard_plugin_shiftguard.story import NO_VERDICT
 from tensorboard_plugin_shiftguard.story_adaptation import adaptation_answer
 from tensorboard_plugin_shiftguard.words import in_plain_words
 
@@ -59,41 +60,53 @@ def assemble(parts: Mapping[str, Any], folder: Path | None = None) -> Content:
 
 
 def _assemble(parts: Mapping[str, Any], folder: Path | None) -> Content:
-    found: list[Part] = []
-    cause = ""  # the shift that an adaptation is for
-    adapted = _adapted(parts["adaptation"], parts) if parts.get("adaptation") else None
-    if parts.get("diagnosis"):
-        found.append(about_preprocessing(parts["diagnosis"], parts.get("corrected") or ()))
-    if parts.get("report") is not None:
-        last = next(reversed((parts.get("epochs") or {}).get("numbers") or []), None)
-        shift = about_shift(parts["report"], adapted, last)
-        cause = shift.band.headline if shift.band.state in (ACT, LOOK) else ""
-        found.append(shift)
-    if parts.get("gap") is not None:
-        found.append(about_gap(parts["gap"]))
-    if parts.get("estimate") is not None:
-        found.append(about_estimate(parts["estimate"]))
-    # If all verdicts are fine, the last one is shown. It says more than the first one, which is
-    # about the preprocessing.
-    bands = [part.band for part in found]
-    if all(band.state == FINE for band in bands):
-        bands.reverse()
+    others = [about_gap(parts["gap"])] if parts.get("gap") is not None else []
+    others += [about_estimate(parts["estimate"])] if parts.get("estimate") is not None else []
+    bands = [part.band for part in others]
+    is_run = bool(parts.get("diagnosis")) or parts.get("report") is not None
+    if parts.get("verdict"):
+        bands.insert(0, _band(parts["verdict"]))
+    elif is_run:  # of version 0.2 or earlier
+        bands.insert(0, Band(LOOK, NO_VERDICT))
     bands.sort(key=lambda band: STATES.index(band.state))
-    band, *others = bands or [Band(LOOK, "Nothing has been judged yet.")]
+    band, *more = bands or [Band(LOOK, "Nothing has been judged yet.")]
     sections = about_epochs(parts["epochs"], parts.get("report")) if parts.get("epochs") else []
     if parts.get("pictures"):
         sections += about_pictures(parts["pictures"], folder)
-    # Below the curves and pictures of the fit, the most urgent sections come first.
-    found.sort(key=lambda part: STATES.index(part.band.state))
-    sections += [section for part in found for section in part.sections]
-    if adapted:
+    # Below the curves and pictures of the fit, the section of the verdict comes first.
+    about = (parts.get("verdict") or {}).get("about") or [""]
+    found = [about_shift(parts["report"])] if parts.get("report") is not None else []
+    found += [about_preprocessing(parts["diagnosis"])] if parts.get("diagnosis") else []
+    found = found[::-1] if about[0] == "preprocessing" else found
+    sections += [section for part in found for section in part]
+    sections += [section for part in others for section in part.sections]
+    if parts.get("adaptation"):
+        adapted = _adapted(parts["adaptation"], parts)
+        cause = band.headline if about[0] == "covariate" else ""
         sections.append(_adaptation(adapted, parts["adaptation"], cause))
     return Content(
         str(parts.get("title") or "Shift"),
         str(parts.get("written") or ""),
         band,
-        [other for other in others if other.state != FINE],
+        [other for other in more if other.state != FINE],
         sections,
+    )
+
+
+def _band(verdict: Mapping[str, Any]) -> Band:
+    """Returns a verdict, word for word as `str(verdict)` has it."""
+    since, words = verdict["since"], verdict["cost_words"]
+    facts = [Fact(words, "what it costs")] if words else []
+    facts += [] if since is None else [Fact(f"since epoch {since}", "when it was found")]
+    step, is_code = verdict["step"], verdict["is_code"]
+    return Band(
+        verdict["state"] if verdict["state"] in STATES else LOOK,
+        verdict["cause"],
+        tuple(facts),
+        "Do this:" if is_code else step,
+        step if is_code else "",
+        " ".join(text for text in (verdict["detail"], verdict["adaptation"]) if text),
+        tuple(verdict["notes"]),
     )
 
 

@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from tensorboard_plugin_shiftguard.metadata import STATE_WORDS
+
 # The states, from the most urgent to the one that needs no action.
-ACT, CORRECTED, LOOK, FINE = "act", "corrected", "look", "fine"
-STATES = (ACT, CORRECTED, LOOK, FINE)
-STATE_WORDS = {ACT: "Act", CORRECTED: "Corrected", LOOK: "Look", FINE: "Fine"}
+ACT, LOOK, CORRECTED, FINE, NOTHING = STATES = tuple(STATE_WORDS)
 
 
 @dataclass(frozen=True)
@@ -28,9 +28,10 @@ class Band:
     """The verdict: one sentence, its figures, and what to do.
 
     Args:
-        state: `"act"`, `"corrected"`, `"look"` or `"fine"`.
+        state: One of `STATES`.
         headline: The verdict in one sentence.
         because: The finding in full, with its numbers; may be empty.
+        notes: What could not be compared.
         facts: Its figures.
         advice: What to do, in words; may be empty.
         code: A line of Python to paste; may be empty.
@@ -42,6 +43,7 @@ class Band:
     advice: str = ""
     code: str = ""
     because: str = ""
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

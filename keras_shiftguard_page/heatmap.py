@@ -12,7 +12,6 @@ from keras_shiftguard_page.words import cost as amount
 from keras_shiftguard_page.words import is_accuracy, number
 from tensorboard_plugin_shiftguard.metadata import ALARM, EXPECTED, REPORTED
 from tensorboard_plugin_shiftguard.story_parts import TOLERANCE
-from tensorboard_plugin_shiftguard.story_shift import most_lost
 
 COSTS = (0.02, 0.04, 0.06)  # costs at which the second to fourth colour begin
 EFFECTS = (0.5, 1.0, 2.0)  # the same for effect sizes, which set the colour if no cost is known
@@ -126,7 +125,8 @@ def _state(
         level = EXPECTED_LOOK
     elif flags & REPORTED:
         # The page has the interval of the latest epoch only, so it is used for every epoch.
-        beyond = most_lost(finding) - (finding["cost"] or 0.0) if finding["harmless"] else 0.0
+        most = max(finding["cost"] or 0.0, *(finding["cost_interval"] or [0.0]))
+        beyond = most - (finding["cost"] or 0.0) if finding["harmless"] else 0.0
         is_unclear = cost is not None and finding["harmless"] and cost + beyond > tolerance
         level = UNCLEAR if is_unclear else TOLERATED
     return level, -1.0 if cost is None else cost, effect, cost

@@ -15,7 +15,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from keras_shiftguard_page.assemble import Content, assemble
-from keras_shiftguard_page.content import STATE_WORDS
+from tensorboard_plugin_shiftguard.metadata import STATE_WORDS
 
 # Control characters except line breaks, invisible characters, characters that change the direction
 # of a text, and halves of surrogate pairs.

@@ -23,6 +23,7 @@ from tensorboard_plugin_shiftguard.metadata import (
     MAX_STREAMS,
     SCHEMA,
     STATE_TAG,
+    STATE_WORDS,
     TAG_PREFIX,
 )
 from tensorboard_plugin_shiftguard.points import Point
@@ -118,13 +119,30 @@ _DIAGNOSIS = {
         32,
     ),
 }
+_VERDICT = record(
+    state=checks.one_of(*STATE_WORDS),
+    cause=sentence,
+    since=whole,
+    cost=number,
+    cost_interval=vector(2),
+    cost_words=sentence,
+    metric=name,
+    step=sentence,
+    is_code=flag,
+    detail=_plain,
+    adaptation=_plain,
+    notes=items(_plain, 20),
+    about=items(name, 2),
+    streams=items(name, 2),
+)
 _STATE = record(
     v=whole,
     version=name,
     step=whole,
     looks=whole,
     alpha=number,
-    verdict=record(preprocessing=sentence, shift=_plain, adaptation=_plain),
+    verdict=_VERDICT,
+    adapting=_plain,
     report=_REPORT,
     diagnosis=mapping(record(**_DIAGNOSIS, by_input=mapping(record(**_DIAGNOSIS), 8)), MAX_STREAMS),
     corrected=mapping(whole, MAX_STREAMS),
@@ -183,8 +201,9 @@ def read_state(point: Point) -> dict[str, Any]:
         raise Unreadable("is no JSON object")
     if state["v"] != SCHEMA:
         raise Unreadable(_other_schema(state))
-    if state["verdict"] is None:
-        state["verdict"] = {"preprocessing": None, "shift": None, "adaptation": None}
+    told = state["verdict"]  # logs of version 0.2 hold other texts under this name
+    if told and not (told["state"] and told["cause"]):
+        state["verdict"] = None
     if state["alpha"] is None and state["report"]:
         state["alpha"] = state["report"]["alpha"]
     return dict(state)

@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from tensorboard_plugin_shiftguard.story_parts import ACT, FINE, LOOK, points
-from tensorboard_plugin_shiftguard.words import attribute_in_words
 
 NOT_KNOWN = "Not known"
 # The answers that a log may contain, each as a kind of story and in a word.
@@ -50,21 +49,6 @@ def adaptation_answer(
         "todo": todo,
         "code": code,
     }
-
-
-def left_of(lead: Mapping[str, Any], left: Mapping[str, Any]) -> list[list[Any]] | None:
-    """Returns the difference that a finding names, without and with augmentation.
-
-    If the log does not contain this difference, returns the one of the attribute that differed
-    most. Returns None if the log lacks one of the two sizes.
-    """
-    sizes = {attribute_in_words(name): p for name, p in (left.get("by_name") or {}).items()}
-    before, now = left.get("before"), left.get("now")
-    own = attribute_in_words((lead["feature"] or "").rpartition("/")[2])
-    for name in (own, before[0] if before else ""):
-        if sizes.get(name):
-            return [[name, size] for size in sizes[name]]
-    return [before, now] if before and now and before[0] == now[0] else None
 
 
 def _lead(

@@ -276,6 +276,7 @@ class Run:
             if epoch == 0:
                 expected = self.repair.expect(self.shift.report, self.profiles, self.log, epoch)
                 lines.insert(0, expected)
+        self._tell()
         log_alignment(self.model, self.log, self.epoch, logs or {})
         return "\n".join(line for line in lines if line)
 
@@ -489,6 +490,7 @@ class Run:
         if self.pictures.number and self._probe is not None:
             rows = self.pictures.rows(self._probe.streams, self.profiles)
             self.log.write_pictures(self.epoch, rows)
+        self._tell()
         if self.shift.report is not None:
             pairs, report = self.shift.pairs, self.shift.report
             kept = None if epoch is None else dict(logs or severities)
@@ -544,9 +546,17 @@ class Run:
         )
 
     def last_words(self) -> str:
-        """Returns the text to print at the end of the run."""
+        """Writes the final verdict to the log, and returns its text."""
         verdict = self.verdict
-        return "" if verdict is None else str(verdict)
+        if verdict is None:
+            return ""
+        self.log.write_verdict(self.epoch, verdict.to_dict())
+        return str(verdict)
+
+    def _tell(self) -> None:
+        """Gives the log the verdict so far, for what it writes next."""
+        if self.log.log_dir is not None and (verdict := self.verdict) is not None:
+            self.log.tell(verdict.to_dict())
 
     @property
     def _is_last(self) -> bool:
@@ -608,10 +618,12 @@ class Run:
         if not is_final:
             return False
         content = {each: diagnosis.to_dict() for each, diagnosis in watch.diagnoses.items()}
+        self._tell()
         self.log.write_diagnosis(name, str(watch.diagnoses[name]), content, self.epoch)
         watch.act(stream)
         if name in watch.corrected:
             self._corrected.setdefault(name, self.epoch + 1)
+            self._tell()
             self.log.write_correction(name, self.epoch)
         return True
 

@@ -3,6 +3,7 @@
 Terminal, Shift tab, page, notebook and command print what is made here; none of them judges again.
 """
 
+import ast
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -57,10 +58,19 @@ class Verdict(AsPage):
     parts: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False, hash=False)
 
     def to_dict(self) -> dict[str, Any]:
-        """Returns the fields as plain values, for JSON, and `text`, which is `str(verdict)`."""
+        """Returns the fields as plain values, with `is_code`, and `str(verdict)` as `text`."""
         fields = {name: value for name, value in vars(self).items() if name != "parts"}
         plain = {k: list(v) if isinstance(v, tuple) else v for k, v in fields.items()}
-        return {**plain, "text": str(self)}
+        return {**plain, "is_code": self.is_code, "text": str(self)}
+
+    @property
+    def is_code(self) -> bool:
+        """Whether `step` is a line of Python, and no sentence."""
+        try:
+            ast.parse(self.step)
+        except SyntaxError:
+            return False
+        return True
 
     def __str__(self) -> str:
         facts = [] if self.since is None else [f"since epoch {self.since}"]

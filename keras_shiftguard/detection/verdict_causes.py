@@ -1,5 +1,6 @@
 """The parts of a `Verdict` for each thing that it can be about: state, cause, cost, next step."""
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -8,7 +9,8 @@ from keras_shiftguard.detection.finding import Finding
 from keras_shiftguard.detection.plain_words import difference, sentence_of
 from keras_shiftguard.detection.sentences import stream_name
 from tensorboard_plugin_shiftguard.metadata import FIRST_EPOCH, MODES_IN_WORDS, STATE_WORDS
-from tensorboard_plugin_shiftguard.words import CAN_BE_AUGMENTED, listed
+from tensorboard_plugin_shiftguard.story_sentences import told
+from tensorboard_plugin_shiftguard.words import CAN_BE_AUGMENTED, in_plain_words, listed
 
 ACT, LOOK, CORRECTED, FINE, NOTHING = STATES = tuple(STATE_WORDS)
 MAX_WORDS = 20  # of a cause
@@ -16,6 +18,9 @@ MAX_JOINED = 3  # differences of one pair of streams that a cause names
 MIN_SAMPLES = 20  # with fewer samples in a stream, hardly anything can be tested
 NOTHING_TO_DO = "Nothing to do."
 ESTIMATE = "print(sg.estimate_accuracy(model, target, reference=(x_val, y_val)))"
+NOT_MEASURED = "cost not measured"
+MAY_BE_AUGMENTED = "cost not known: augmentation or crops of training may explain it"
+WAIT = "Wait for the next epochs: they show whether it is augmentation or costs accuracy."
 STRATIFY = "x_train, x_val, y_train, y_val = train_test_split(x, y, stratify=y)"
 MORE = "Pass validation_data to fit, or ShiftGuard(reference=...), with 20 samples or more."
 MAX_NOTES = 3  # of what was not compared; the report has all
@@ -25,6 +30,8 @@ QUIET_NOTES = (
     *("tokens: ", "augmentation: ", "there is nothing to compare"),
     *("an evaluation alone", "a prediction alone"),
 )
+_MISFITS = re.compile(r" \((?:probability|misfit) [^()]*\)")
+_MODE = re.compile(rf"\b({'|'.join(MODES_IN_WORDS)}) \([^()]*\)")
 
 
 def mismatch(wrong: Mapping[str, Any], in_run: bool) -> dict[str, Any]:
@@ -49,8 +56,8 @@ def mismatch(wrong: Mapping[str, Any], in_run: bool) -> dict[str, Any]:
         cause,
         since=1 if in_run else None,
         step=diagnosis.advice or diagnosis.way_out.partition(": ")[2],
-        cost_words="cost not measured" if in_run else "",
-        detail=next(iter(diagnosis.evidence), ""),
+        cost_words=NOT_MEASURED if in_run else "",
+        detail=_plainly(next(iter(diagnosis.evidence), "")),
         about=("preprocessing", "preprocessing"),
     )
 
@@ -79,7 +86,7 @@ def doubt(doubted: Mapping[str, Any]) -> dict[str, Any]:
         LOOK,
         what[:1].upper() + what[1:],
         step=diagnosis.way_out.partition(": ")[2],
-        detail=next(iter(diagnosis.evidence), ""),
+        detail=_plainly(next(iter(diagnosis.evidence), "")),
         about=("preprocessing", "preprocessing"),
     )
 
@@ -105,9 +112,9 @@ def shift(
         cost=lead.cost,
         cost_interval=lead.cost_interval,
         metric=lead.metric,
-        cost_words=lead.cost_words or "cost not measured",
+        cost_words=lead.cost_words or (MAY_BE_AUGMENTED if lead.is_question else NOT_MEASURED),
         step=_step(lead, every, guard),
-        detail=f"{lead.explanation.rstrip('.')}.",
+        detail=in_plain_words(told(vars(lead))),
         about=(lead.kind, lead.family),
         streams=(lead.stream, lead.against),
     )
@@ -122,13 +129,12 @@ def past(over: Sequence[Finding]) -> dict[str, Any]:
     return _parts(
         LOOK,
         f"{_brief(sentence_of(lead), MAX_WORDS - 6)}, in {epochs} only.",
-        since=lead.since,
         step=f"Find out what changed in epoch {until + 1}; nothing differs any more.",
         cost=lead.cost,
         cost_interval=lead.cost_interval,
         metric=lead.metric,
         cost_words=lead.cost_words,
-        detail=f"{lead.explanation.rstrip('.')}.",
+        detail=in_plain_words(told(vars(lead))),
         about=(lead.kind, lead.family),
         streams=(lead.stream, lead.against),
     )
@@ -181,7 +187,7 @@ def quiet(report: Any, diagnoses: Mapping[str, Any]) -> dict[str, Any]:
             cost_interval=lead.cost_interval,
             metric=lead.metric,
             cost_words=lead.cost_words,
-            detail=f"{lead.explanation.rstrip('.')}.",
+            detail=in_plain_words(told(vars(lead))),
             about=(lead.kind, lead.family),
             streams=(lead.stream, lead.against),
         )
@@ -203,19 +209,24 @@ def _parts(state: str, cause: str, **others: Any) -> dict[str, Any]:
 def notes_of(report: Any, diagnoses: Mapping[str, Any]) -> tuple[str, ...]:
     """Returns what could not be measured or compared, with what would change that."""
     notes = [] if report is None else [n for n in report.notes if not n.startswith(QUIET_NOTES)]
-    told = [f"{note.rstrip('.')}." for note in notes]
+    texts = [f"{note.rstrip('.')}." for note in notes]
     is_trained_here = any(d.trained_here for d in diagnoses.values())
     for diagnosis in () if is_trained_here else diagnoses.values():
         blind = diagnosis.status == "unknown" and not diagnosis.expected.is_known
         if blind and diagnosis.num_samples:
-            told.append(f"{str(diagnosis).partition(chr(10))[0]} {diagnosis.way_out}")
-    told = list(dict.fromkeys(told))
-    return (*told[:MAX_NOTES], *([MORE_NOTES] if len(told) > MAX_NOTES else []))
+            texts.append(f"{str(diagnosis).partition(chr(10))[0]} {diagnosis.way_out}")
+    texts = list(dict.fromkeys(texts))
+    return (*texts[:MAX_NOTES], *([MORE_NOTES] if len(texts) > MAX_NOTES else []))
 
 
-def _urgency(finding: Finding) -> tuple[bool, float]:
-    """Sorts findings: preprocessing first, then by cost; the report's order decides the rest."""
-    return finding.kind != "preprocessing", -(finding.cost or 0.0)
+def _urgency(finding: Finding) -> tuple[bool, bool, float]:
+    """Sorts findings: preprocessing first, then by cost; the report's order decides the rest.
+
+    Another stream is compared first: it explains the accuracy on validation, an earlier epoch of
+    the same stream does not.
+    """
+    is_own = finding.against == FIRST_EPOCH
+    return finding.kind != "preprocessing", is_own, -(finding.cost or 0.0)
 
 
 def _joined(findings: Sequence[Finding]) -> str:
@@ -231,6 +242,8 @@ def _joined(findings: Sequence[Finding]) -> str:
 def _step(lead: Finding, every: Sequence[Finding], guard: Mapping[str, str] | None) -> str:
     """Returns what to do about a difference: a line of Python, or a sentence."""
     is_validation = (lead.stream, lead.against) == ("validation", "train")
+    if lead.is_question and not lead.cost_words:
+        return WAIT
     if lead.kind == "label":
         if is_validation:
             return STRATIFY
@@ -249,7 +262,8 @@ def _step(lead: Finding, every: Sequence[Finding], guard: Mapping[str, str] | No
             return "Wait: training is being augmented towards it."
         return guard_line({**guard, "adapt": "'augmentation'"})
     if can_imitate:
-        return "guard = sg.ShiftGuard(target_data=current, adapt='augmentation')"
+        target = {} if lead.stream == "validation" else {"target_data": "current"}
+        return guard_line({**target, "adapt": "'augmentation'"})
     return "Compare how the two were collected and prepared."
 
 
@@ -260,6 +274,15 @@ def guard_line(arguments: Mapping[str, str]) -> str:
     "guard = sg.ShiftGuard(log_dir='logs', adapt=True)"
     """
     return f"guard = sg.ShiftGuard({', '.join(f'{k}={v}' for k, v in arguments.items())})"
+
+
+def _plainly(evidence: str) -> str:
+    """Returns a sentence of a diagnosis with the range of the values in place of a mode's name.
+
+    >>> _plainly("tf ([-1, 1]) fits best (misfit 0.11, as fed 0.53; 16 images).")
+    '-1 to 1 fits best.'
+    """
+    return _MODE.sub(lambda found: MODES_IN_WORDS[found[1]], _MISFITS.sub("", evidence))
 
 
 def _images(diagnoses: Mapping[str, Any]) -> str:

@@ -83,6 +83,33 @@ class RunWriter:
 
         self._try(write)
 
+    def tell(self, verdict: Mapping[str, Any]) -> None:
+        """Writes `verdict.json`; the tab and the page get the verdict with what they write next.
+
+        Args:
+            verdict: `Verdict.to_dict()`.
+        """
+
+        def write(writer: "EventWriter") -> None:
+            write_json(writer.log_dir, "verdict.json", verdict)
+            for reader in (self._tab, self._page):
+                if reader is not None:
+                    reader.tell(verdict)
+
+        self._try(write)
+
+    def write_verdict(self, step: int, verdict: Mapping[str, Any]) -> None:
+        """Writes a verdict at once, to `verdict.json`, the tab and the page; see `tell`."""
+        self.tell(verdict)
+
+        def write(_: "EventWriter") -> None:
+            if self._tab is not None:
+                self._tab.write_verdict(step)
+            if self._page is not None:
+                self._page.write_verdict()
+
+        self._try(write)
+
     def write_diagnosis(
         self, stream: str, text: str, diagnoses: Mapping[str, Any], step: int
     ) -> None:

@@ -51,6 +51,14 @@ class RunPage:
         self._written: os.stat_result | None = None  # status of the data file as this run wrote it
         self._is_shared = False
 
+    def tell(self, verdict: Mapping[str, Any]) -> None:
+        """Takes the verdict, `Verdict.to_dict()`, that the next pages show."""
+        self._parts["verdict"] = dict(verdict)
+
+    def write_verdict(self) -> None:
+        """Writes the page with the latest verdict."""
+        self._write()
+
     def write_diagnosis(self, diagnoses: Mapping[str, Any]) -> None:
         """Writes the page with the diagnoses so far, `Diagnosis.to_dict()` by stream."""
         self._parts["diagnosis"] = dict(diagnoses)

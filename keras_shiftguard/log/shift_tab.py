@@ -14,7 +14,7 @@ from typing import Any
 from keras_shiftguard.detection.finding import Finding
 from keras_shiftguard.detection.monitor import Pair
 from keras_shiftguard.detection.report import ShiftReport
-from keras_shiftguard.detection.report_words import in_a_sentence, verdict
+from keras_shiftguard.detection.report_words import in_a_sentence
 from keras_shiftguard.detection.two_sample.ranks import MIN_SAMPLES
 from keras_shiftguard.io.json_files import plain
 from keras_shiftguard.log.event_writer import EventWriter
@@ -58,7 +58,8 @@ class ShiftEvents:
             "v": SCHEMA,
             "version": version,
             "tolerance": tolerance,
-            "verdict": {"preprocessing": None, "shift": None, "adaptation": None},
+            "verdict": None,
+            "adapting": None,
             "report": None,
             "diagnosis": {},
             "corrected": {},
@@ -116,14 +117,19 @@ class ShiftEvents:
         self._series.write(step, pairs, profiles)
         self.write_events(step, [_as_event(finding) for finding in new])
         sizes = {name: profile.num_samples for name, profile in profiles.items()}
-        self._state["verdict"]["shift"] = verdict(
-            report.findings, report.notes, report.alpha, report.num_samples
-        )
         self._state["report"] = logged_report(report, pairs)
         self._state["num_samples"] = sizes
         self._state["collecting"] = {
             name: [size, MIN_SAMPLES] for name, size in sizes.items() if size < MIN_SAMPLES
         }
+        self._write_state(step)
+
+    def tell(self, verdict: Mapping[str, Any]) -> None:
+        """Takes the verdict, `Verdict.to_dict()`, that the next states contain."""
+        self._state["verdict"] = dict(verdict)
+
+    def write_verdict(self, step: int) -> None:
+        """Writes the state with the latest verdict; `step` is the epoch, counted from 0."""
         self._write_state(step)
 
     def write_diagnosis(
@@ -138,8 +144,6 @@ class ShiftEvents:
             diagnosis: `Diagnosis.to_dict()`.
         """
         mismatch = diagnosis.get("status") == "mismatch"
-        if mismatch or self._state["verdict"]["preprocessing"] is None:
-            self._state["verdict"]["preprocessing"] = headline
         self._state["diagnosis"][stream] = diagnosis
         kind = "preprocessing" if mismatch else "note"
         event = {"kind": kind, "stream": stream, "text": headline}
@@ -188,7 +192,7 @@ class ShiftEvents:
             curves: The numbers of this epoch, as in `RunWriter.write_adaptation`.
             since: The first epoch that is adapted, as in `RunWriter.write_adaptation`.
         """
-        self._state["verdict"]["adaptation"] = headline
+        self._state["adapting"] = headline
         self._state["adapts"] = True
         self._state["adapts_since"] = self._state["adapts_since"] or since
         before, now = (_largest(curves or {}, kind) for kind in ("shift_before/", "shift/"))

@@ -13,7 +13,7 @@ const MAX_TABLE_EPOCHS = 50; // in a table
 /** The state of the adaptation in a few words; null if it is not known. */
 export function adaptationInWords({ overview }) {
   if (!overview?.state) return null;
-  const said = overview.state.verdict?.adaptation;
+  const said = overview.state.adapting;
   return said ?? (overview.state.adapts ? "on" : overview.features.length ? "off" : null);
 }
 

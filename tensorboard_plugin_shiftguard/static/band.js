@@ -3,7 +3,7 @@
 import { toDo } from "./answer.js";
 import { api } from "./api.js";
 import { factsOf } from "./band_facts.js";
-import { FAMILIES, KINDS, OTHER } from "./causes.js";
+import { FAMILIES, KINDS } from "./causes.js";
 import { button, el, fill, say } from "./dom.js";
 import { ago, count, epoch, pairInWords, streamName } from "./format.js";
 import { STATES, badge, icon } from "./icons.js";
@@ -168,12 +168,7 @@ const keptInWords = ({ kept, looks }) => `${kept} of ${count(looks, "point")} ke
 
 /** What to do: a sentence, and the line to paste if there is one; null without any advice. */
 function step(story) {
-  const [kind, family] = story.about ?? [];
-  const usual = story.about && (KINDS[kind] ?? FAMILIES[family] ?? OTHER).todo;
-  const text =
-    story.todo ?? (story.kind === "fine" || story.kind === "waiting" ? null : usual ?? null);
-  if (!text && !story.code) return story.kind === "fine" ? el("p", null, "Nothing to do.") : null;
-  return toDo(text, story.code);
+  return story.todo || story.code ? toDo(story.todo, story.code) : null;
 }
 
 function reasonsOf(story, notes) {

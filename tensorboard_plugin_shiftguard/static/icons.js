@@ -30,7 +30,7 @@ export const STATES = {
   look: "Look",
   corrected: "Corrected",
   fine: "Fine",
-  waiting: "Waiting",
+  waiting: "Nothing compared",
 };
 
 const WORDS = {

@@ -11,7 +11,8 @@ import textwrap
 import numpy as np
 import pytest
 
-from keras_shiftguard_cli import main
+from keras_shiftguard.io import images
+from keras_shiftguard_cli import main, reading
 from keras_shiftguard_cli.output import steps
 
 
@@ -140,3 +141,30 @@ def test_nor_in_what_else_is_told(case, capsys, folder, monkeypatch):
         main(["profile", str(folder), "-o", "p", *wrong])
     err = capsys.readouterr().err
     assert "\\x1b[2J" in err and "\x1b" not in err
+
+
+@pytest.mark.parametrize("command", ["diagnose", "compare", "explain", "profile"])
+def test_arguments_are_looked_at_before_keras_starts(tmp_path, command):
+    """An empty folder, and a file that is no model, are answered at once."""
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "text.keras").write_text("no model")
+    (tmp_path / "one.npy").write_bytes(b"")
+    wrong = {
+        "diagnose": [("text.keras", "one.npy"), ("text.keras", "empty")],
+        "compare": [("empty", "one.npy"), ("text.keras", "one.npy")],
+        "explain": [("text.keras", "one.npy"), ("text.keras", "empty")],
+        "profile": [("empty",), ("text.keras",)],
+    }
+    code = "import sys; sys.modules['keras'] = None; from keras_shiftguard_cli import main; "
+    for names in wrong[command]:
+        argv = [command, *(str(tmp_path / name) for name in names)]
+        argv += ["-o", str(tmp_path / "new.profile")] if command == "profile" else []
+        asked = [sys.executable, "-c", f"{code}sys.exit(main({argv!r}))"]
+        done = subprocess.run(asked, capture_output=True, text=True)
+        assert done.returncode == 2 and done.stderr.startswith("error: "), done.stderr
+        assert "Keras is" not in done.stderr and "ModuleNotFound" not in done.stderr
+
+
+def test_the_suffixes_of_files_are_those_of_the_library():
+    assert reading.IMAGE_SUFFIXES == images.IMAGE_SUFFIXES
+    assert reading.ARRAY_SUFFIXES == images.ARRAY_SUFFIXES

@@ -132,7 +132,7 @@ def test_a_corrected_run_says_so(tmp_path):
         warnings.simplefilter("ignore", sg.ShiftWarning)
         fit(guard, 0, 1, lambda epoch: 1.0)
     assert parts_of(tmp_path)["corrected"] == ["train", "validation"]
-    assert "is corrected inside fit" in (tmp_path / "shift.html").read_text(encoding="utf-8")
+    assert "corrected inside fit only" in (tmp_path / "shift.html").read_text(encoding="utf-8")
 
 
 @pytest.mark.thorough

@@ -119,7 +119,7 @@ def histograms(*features):
 
 
 def state(step=0, **more):
-    verdict = {"preprocessing": None, "shift": "1 of 2 features shifted", "adaptation": None}
+    verdict = {"state": "look", "cause": "1 of 2 features shifted.", "step": "Look at it."}
     content = {"v": 1, "version": "0.1.0", "step": step, "looks": step + 1, "alpha": 0.05}
     content |= {"verdict": verdict, "report": None, "diagnosis": {}, "collecting": {}}
     return as_json({**content, "num_samples": {"train": 300}, **more})

@@ -79,14 +79,14 @@ def test_runs_are_named_without_our_part_and_sorted(tab):
         "updated": 1e9,
         "last_step": 2,
         "looks": 3,
-        "kind": "waiting",
-        "short": "nothing judged yet",
+        "kind": "look",
+        "short": "1 of 2 features shifted",
     }
 
 
 def test_overview_of_a_run(tab):
     answer = tab.ask("overview", run=RUN)
-    assert answer["state"]["verdict"]["shift"] == "1 of 2 features shifted"
+    assert answer["state"]["verdict"]["cause"] == "1 of 2 features shifted."
     assert answer["state"]["num_samples"] == {"train": 300}
     assert (answer["kept"], answer["looks"], answer["updated"]) == (3, 3, 1e9)
     assert answer["pairs"] == [{"stream": "validation", "against": "train", "alarms": 1}]

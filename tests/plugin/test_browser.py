@@ -314,5 +314,5 @@ def test_hostile_names_are_text(open_tab, tmp_path):
 
 def hostile_state(step):
     content = json.loads(state(step))
-    content["verdict"]["shift"] = "<b onmouseover=alert(3)>bold</b>"
+    content["verdict"]["cause"] = "<b onmouseover=alert(3)>bold</b>"
     return json.dumps(content).encode()

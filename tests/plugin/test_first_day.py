@@ -14,8 +14,11 @@ from plugin.test_gap import REPORT, ROWS
 from plugin.test_picture_routes import write_pictures
 
 import keras_shiftguard as sg
+from keras_shiftguard import ShiftReport
 from keras_shiftguard.detection.attribute_words import LABELS, heading
+from keras_shiftguard.detection.finding import Finding
 from keras_shiftguard.detection.sentences import feature_differs
+from keras_shiftguard.detection.verdict import verdict_of
 from keras_shiftguard.explain.report import GapReport, GapRow
 from keras_shiftguard.profiles import FeatureTable, Moments
 
@@ -52,6 +55,21 @@ def report(*findings):
     return {"shifted": bool(findings), "alpha": 0.05, "num_samples": sizes, "findings": findings}
 
 
+def told(*findings, **more):
+    """Returns the verdict on findings as the guard logs it."""
+    plain = [Finding.from_dict({"interval": (-4.0, -3.8), **each}) for each in findings]
+    sizes = {"train": 1000, "validation": 500}
+    return verdict_of(ShiftReport(tuple(plain), num_samples=sizes), **more).to_dict()
+
+
+def told_of_images(**more):
+    """Returns the verdict on images in [0, 1] that a model takes in [-1, 1]."""
+    tf, unit = (sg.InputConvention(mode, "rgb") for mode in ("tf", "unit"))
+    advice, evidence = diagnosis()["advice"], tuple(diagnosis()["evidence"])
+    one = sg.Diagnosis("mismatch", tf, unit, advice=advice, evidence=evidence)
+    return verdict_of(diagnoses={"train": one, "validation": one}, guard={}, **more).to_dict()
+
+
 def diagnosis(**more):
     def convention(mode):
         return {"mode": mode, "channel_order": "rgb", "scale": [1.0], "offset": [0.0]}
@@ -75,8 +93,8 @@ def write_shift(run_dir, one, flags, fault=FAULT, first=None):
 
     In the epoch `fault` itself, the flags are `first`, if they are given.
     """
-    none = {"verdict": {"shift": "ShiftGuard: no shift found"}, "report": report()}
-    found = {"verdict": {"shift": "ShiftGuard: shift found"}, "report": report(one)}
+    none = {"verdict": told(), "report": report()}
+    found = {"verdict": told(one), "report": report(one)}
     with RawLog(run_dir) as log:
         for step in range(EPOCHS):
             shifted = step + 1 >= fault
@@ -101,11 +119,11 @@ def write_adaptation(run_dir):
     more = {f"band_{k}": 0.05 for k in (1, 2, 3)}
     with RawLog(run_dir) as log:
         for step in range(3):
-            verdict = {"adaptation": "Training is augmented: noise 0.17."}
+            adapting = "Training is augmented: noise 0.17."
             worth = {"before": "Adaptation is likely to help: noise.", "answer": "yes"}
             worth |= {"after": "It helped.", "now": [0.84, 0.8, 0.88], "earlier": [0.6, 0.5, 0.7]}
             largest = {"before": ["noise_flat", 5.8], "now": ["noise_flat", 0.7]}
-            more_state = {"adapts": True, "adapts_since": 2, "verdict": verdict, "worth": worth}
+            more_state = {"adapts": True, "adapts_since": 2, "adapting": adapting, "worth": worth}
             more_state |= {"left": largest, "num_samples": {"train": 300, "target": 300}}
             log.add("shiftguard/state", state(step, **more_state), step)
             for kind, values in (("shift", left), ("shift_before", before)):
@@ -138,11 +156,13 @@ def log_dir(tmp_path_factory):
     for name, more in (("wrong", {}), ("fixed", {"corrected": {"train": 1, "validation": 1}})):
         with RawLog(path / name / "shiftguard") as log:
             both = {"train": diagnosis(), "validation": diagnosis()}
-            log.add("shiftguard/state", state(0, diagnosis=both, **more), 0)
+            verdict = told_of_images(**more)
+            log.add("shiftguard/state", state(0, diagnosis=both, verdict=verdict, **more), 0)
             for step in range(16):  # training begins far below its later values
                 curves = {"accuracy": min(0.31 + 0.3 * step, 0.99), "val_accuracy": 0.9}
                 log.add("shiftguard/curves", as_json(curves), step, {"v": 1})
     darker = finding("input/brightness", DARKER, cost=0.061, cost_interval=[0.044, 0.079])
+    darker["cost_words"] = "costs about 6.1 points of accuracy (4.4 to 7.9)"
     write_shift(path / "darker" / "shiftguard", darker, [ALARM, ALONG, ALONG, 0])
     write_shift(
         path / "calm" / "shiftguard", darker, [ALARM, ALONG, ALONG, 0], first=[CALM, 0, 0, 0]
@@ -219,7 +239,7 @@ def test_what_is_corrected_is_not_red_and_not_corrected_twice(opened):
 def test_the_first_screen_of_a_mismatch_has_no_jargon_and_its_section_has_the_numbers(opened):
     tab = opened("wrong")
     first = tab("verdict").inner_text()
-    assert "images were prepared: \u22121 to 1 fits best." in first
+    assert "images were prepared: -1 to 1 fits best." in first
     assert "misfit" not in first and "tf" not in first.split()
     section = tab.fold("preprocessing")
     tab.eventually(lambda: "misfit 0.11" in section.inner_text())
@@ -301,7 +321,7 @@ def test_the_headline_is_that_of_the_chosen_epoch(opened):
 
 def test_what_follows_from_the_labels_is_not_called_shifted(opened):
     tab = opened("labels")
-    assert "Validation has more of class 5 than training" in tab("verdict").inner_text()
+    assert "Validation labels have another mix than in training" in tab("verdict").inner_text()
     cards = tab.fold("distributions")
     tab.card("labels").wait_for()
     assert "1 finding, 3 features that go along" in cards.locator("summary").first.inner_text()

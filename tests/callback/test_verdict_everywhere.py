@@ -1,0 +1,72 @@
+"""Ten runs, whose verdict is compared word by word in all places that show it."""
+
+import json
+import warnings
+from html import escape
+
+import pytest
+from callback.verdict_runs import RUNS
+from plugin.logs import opened
+
+from keras_shiftguard.errors import ShiftWarning
+from keras_shiftguard_cli import main
+
+# The state of each run, and a few words that its cause must have.
+EXPECTED = {
+    "mismatch": ("act", "fed as 0 to 1; the model expects 0 to 255"),
+    "corrected": ("corrected", "0 to 1 becomes 0 to 255"),
+    "costly": ("act", "Validation images are"),
+    "harmless": ("fine", "the cost is within tolerance"),
+    "healthy": ("fine", "Validation looks like training; the model is trained here on 0 to 1"),
+    "fine_tuned": ("fine", "the images are prepared as the model expects"),
+    "alone": ("nothing compared", "there was nothing to compare with"),
+    "label_fault": ("act", "label"),
+    "regression": ("act", "column 0"),
+    "unit_fault": ("act", "column 1"),
+}
+
+
+@pytest.mark.parametrize("name", RUNS)
+def test_every_place_says_the_same(name, tmp_path, capsys):
+    log_dir = tmp_path / name
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ShiftWarning)
+        guard = RUNS[name](log_dir=log_dir)
+    verdict = guard.verdict
+    state, words = EXPECTED[name]
+    assert verdict.state == state and words in verdict.cause, str(verdict)
+    assert len(verdict.cause.split()) <= 20
+    # The terminal: the fit ends with the verdict, and a healthy one says nothing else.
+    printed = capsys.readouterr().out
+    assert printed.rstrip().endswith(str(verdict))
+    if name in ("healthy", "fine_tuned"):
+        assert printed == f"{verdict}\n" and "\n" not in str(verdict)
+    # The log directory.
+    told = json.loads((log_dir / "verdict.json").read_text())
+    assert told["text"] == str(verdict) and told["cost"] == verdict.cost
+    # The tab.
+    with opened(tmp_path) as tab:
+        [run] = tab.ask("runs")["runs"]
+        story = tab.ask("overview", run=run["id"])["story"]
+    assert story["what"] == verdict.cause and story["since"] == verdict.since
+    assert verdict.step == (story["code"] if verdict.is_code else story["todo"])
+    assert story["kind"] == (state if state != "nothing compared" else "waiting")
+    assert story["cost"] == (verdict.cost and pytest.approx(verdict.cost, abs=1e-4))
+    # The page, the notebook card and the page that the command makes.
+    status = main(["report", str(log_dir), "-o", str(tmp_path / "again.html")])
+    out = capsys.readouterr().out
+    assert out.startswith(f"{verdict}\n") and status == int(state in ("act", "corrected"))
+    again = (tmp_path / "again.html").read_text(encoding="utf-8")
+    page = (log_dir / "shift.html").read_text(encoding="utf-8")
+    for text in (page, again, verdict.to_html(), verdict._repr_html_()):
+        for part in (verdict.cause, verdict.step, verdict.cost_words, *verdict.notes):
+            shown = text.replace("&amp;", "&") if text.startswith("<div") else text
+            assert any(form in shown for form in forms_of(part)), (part, text[:200])
+
+
+def forms_of(text):
+    """Returns a text as it may stand in a page, and in a frame of a notebook."""
+    plain = escape(text, quote=False)
+    quoted = plain.replace('"', "&#34;").replace("'", "&#39;")
+    framed = [escape(each, quote=False).replace('"', "&#34;") for each in (plain, quoted)]
+    return [text, plain, quoted, *framed]
