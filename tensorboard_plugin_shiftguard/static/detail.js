@@ -83,7 +83,7 @@ export function createDetail({ state, failed }) {
     const when = () => epoch(data.stepNumbers[index]);
     const csv = () => saveFile(fileName([model.feature], "csv"), "text/csv", asCsv(data));
     const svg = () => {
-      const drawing = asSvg(histogram.svg, `${model.label}, ${when()}`);
+      const drawing = asSvg(data, index, `${model.label}, ${when()}`);
       saveFile(fileName([model.feature, when()], "svg"), "image/svg+xml", drawing);
     };
     const json = () => asJson(model, feature, data, index);

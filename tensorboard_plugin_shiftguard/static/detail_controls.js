@@ -3,6 +3,7 @@
 import { button, el, fill, svg } from "./dom.js";
 import { streamName } from "./format.js";
 import { otherStreams } from "./distribution.js";
+import { lookOf } from "./histogram.js";
 
 const MEASURES = [
   ["density", "Density"],
@@ -11,12 +12,15 @@ const MEASURES = [
 
 /** A small drawing of a stream's area or outline, for the legend. */
 function swatch(stream) {
+  const { stroke, width, dash } = lookOf(stream);
+  const ink = `var(--${stroke})`;
+  const line = { stroke: ink, "stroke-width": width, "stroke-dasharray": dash?.join(" ") };
   return svg(
     "svg",
     { class: "runmark", viewBox: "0 0 24 12", width: 24, height: 12, "aria-hidden": "true" },
     stream.filled
-      ? svg("path", { class: `area ${stream.style}`, d: "M1 11V3H23V11Z" })
-      : svg("path", { class: `outline ${stream.style}`, d: "M1 6H23" }),
+      ? svg("path", { ...line, fill: ink, "fill-opacity": 0.4, d: "M1 11V3H23V11Z" })
+      : svg("path", { ...line, d: "M1 6H23" }),
   );
 }
 

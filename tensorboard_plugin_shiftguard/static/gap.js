@@ -5,6 +5,7 @@ import { badge } from "./icons.js";
 import { code, el, fill, table } from "./dom.js";
 import { date } from "./format.js";
 import { copyButton } from "./pages.js";
+import { createRequest } from "./requests.js";
 
 const KINDS = { estimated: "estimate", rest: "not explained" };
 
@@ -15,27 +16,16 @@ export function createGap({ failed, found }) {
     { class: "gap", "aria-label": "Accuracy gap: what it is made of", "data-testid": "gap" },
     body,
   );
-  let aborter = new AbortController();
-  let wanted = "";
+  let model = null;
   let drawn = "";
   let shown = null; // the table
 
-  async function load(model) {
-    const key = (wanted = questionOf(model));
-    aborter.abort();
-    aborter = new AbortController();
-    try {
-      const { gap = null } = await api.gap(model.selected[0].id, { signal: aborter.signal });
-      if (key !== wanted) return;
-      const before = shown;
-      shown = gap;
-      draw(gap, model.overview.story?.code);
-      if (Boolean(before) !== Boolean(gap)) found();
-    } catch (error) {
-      if (error?.name === "AbortError" || key !== wanted) return;
-      failed(error, "gap");
-    }
-  }
+  const request = createRequest(({ gap = null }) => {
+    const before = shown;
+    shown = gap;
+    draw(gap, model.overview.story?.code);
+    if (Boolean(before) !== Boolean(gap)) found();
+  }, failed);
 
   /** Draws the table, and the repairs except the line `said`, which the band shows. */
   function draw(gap, said) {
@@ -49,18 +39,18 @@ export function createGap({ failed, found }) {
     node,
     /** The table that is shown; null if the run has none. */
     table: () => shown,
-    update(model, changed) {
+    update(next, changed) {
+      model = next;
       if (!model.overview) {
         shown = null;
-        drawn = wanted = "";
+        drawn = "";
+        request.forget();
         return;
       }
-      if (changed.has("data") && wanted !== questionOf(model)) load(model);
+      if (changed.has("data")) request.load(model, api.gap);
     },
   };
 }
-
-const questionOf = ({ selected, overview }) => JSON.stringify([selected[0].id, overview.updated]);
 
 /** The gap in a few words; null without a gap. */
 export function gapInWords(gap) {

@@ -13,6 +13,7 @@ import { FLAGS } from "./flags.js";
 import { cellOf, costsOf, groupRows } from "./groups.js";
 import { HEAD, ROW, drawFrames, drawRows } from "./heatmap_draw.js";
 import { alikeInWords, cellInWords, drawLegend, heatmapInWords, heatmapTable } from "./heatmap_words.js";
+import { createPair } from "./pair.js";
 import { pairKey } from "./rows.js";
 
 const TITLE = "What differs between the streams, epoch by epoch";
@@ -38,6 +39,7 @@ export function createHeatmap({ state }) {
   const title = el("h2", { id: "heat-title" }, TITLE);
   const legend = el("div", { class: "legend" });
   const alike = el("p", { class: "quiet", "data-testid": "alike" });
+  const pair = createPair({ state });
   const list = foldedTable("The heatmap as a table", () => model?.overview && heatmapTable(model));
   const keys =
     "Click a name, or press Space, to unfold its features. Click a cell, or use the arrow keys " +
@@ -45,7 +47,8 @@ export function createHeatmap({ state }) {
   const node = el(
     "section",
     { class: "heat", "aria-labelledby": "heat-title" },
-    el("div", { class: "head" }, title, legend),
+    el("div", { class: "head" }, title, pair.node),
+    legend,
     alike,
     readout,
     scroller,
@@ -58,6 +61,7 @@ export function createHeatmap({ state }) {
   let rows = []; // causes, and the features of unfolded ones
   let marks = new Map(); // column -> events
   let cursor = null; // the cell under the pointer or the keyboard cursor
+  let others = []; // steps that the axis must hold for the curves
   let frame = 0;
   let prepared = 0; // counts the versions of the data
   let drawn = ""; // key of what `still` shows
@@ -91,11 +95,11 @@ export function createHeatmap({ state }) {
       drawn = "";
     }
     canvas.style.height = `${height}px`;
-    axis = axisOf(width, overview.steps.length);
+    axis = axisOf(width, overview.steps, others);
     const scroll = scroller.scrollTop;
     const { row, t } = chosen();
     // The rows are drawn again only if `key` changes. The pointer moves only the frames.
-    const key = JSON.stringify([prepared, scroll, width, height, density, row, t]);
+    const key = JSON.stringify([prepared, others, scroll, width, height, density, row, t]);
     if (key !== drawn) {
       drawn = key;
       const rowsContext = still.getContext("2d");
@@ -115,7 +119,9 @@ export function createHeatmap({ state }) {
   function prepare() {
     const { overview } = model;
     prepared++;
-    rows = groupRows(overview, model.rows, model.state.unfolded);
+    const { unfolded, query, pins } = model.state;
+    const isApart = ({ name }) => query.trim() !== "" || pins.includes(name);
+    rows = groupRows(overview, model.rows, unfolded, isApart);
     marks = new Map();
     for (const event of overview.events) {
       // Notes, and events of other pairs, are not marked here; the list of events shows them.
@@ -231,9 +237,15 @@ export function createHeatmap({ state }) {
 
   return {
     node,
+    /** Makes room on the axis for the steps of the curves. */
+    spans(steps) {
+      others = steps;
+      redraw();
+    },
     update(next, changed) {
       model = next;
       if (!model.overview) return;
+      pair.update(model);
       node.hidden = !model.rows.length && !model.total;
       if (changed.has("rows") || changed.has("unfolded")) {
         if (changed.has("rows")) cursor = null;

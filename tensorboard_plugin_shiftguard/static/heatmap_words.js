@@ -21,6 +21,7 @@ export function cellInWords({ overview }, rows, { row, t }, marks) {
   if (!rows[row]) return "";
   const cell = cellOf(overview, rows[row], t);
   const name = titleOf(overview, rows[row], t);
+  if (rows[row].alike) return `${name}, at every epoch`;
   if (cell.level < 0) return `${name}, ${when}: not measured`;
   if (cell.level === NOTHING) return `${name}, ${when}: nothing found`;
   const { label } = cell.member.record;

@@ -37,7 +37,8 @@ export function misfits(candidates) {
         el(
           "span",
           { class: "marks" },
-          one.best && badge("best", "best fit"),
+          // Chosen is the most probable one, which need not have the smallest misfit.
+          one.best && badge("best", one === known[0] ? "best fit" : "most probable"),
           one.fed && badge(one.best ? "steady" : "mismatch", "as fed"),
           one.rough && el("span", { class: "quiet" }, "ruled out"),
         ),

@@ -4,6 +4,7 @@ import { api, pictureAddress } from "./api.js";
 import { shownPair } from "./distribution.js";
 import { button, el, fill } from "./dom.js";
 import { number, streamName } from "./format.js";
+import { createRequest } from "./requests.js";
 import { listed } from "./words.js";
 
 const SIDE = 64; // pixels of the largest picture
@@ -19,25 +20,11 @@ export function createPictures({ state, failed }) {
   let model = null;
   let run = null; // the run that `epochs` belongs to
   let epochs = [];
-  let wanted = "";
   let drawn = "";
-
-  async function load() {
-    const { selected, overview } = model;
-    const key = JSON.stringify([selected[0].id, overview.updated, overview.looks]);
-    if (key === wanted) return draw();
-    wanted = key;
-    if (run !== selected[0].id) epochs = [];
-    run = selected[0].id;
-    try {
-      const answer = await api.pictures(selected[0].id);
-      if (key !== wanted) return;
-      epochs = answer.epochs ?? [];
-      draw();
-    } catch (error) {
-      if (key === wanted) failed(error);
-    }
-  }
+  const request = createRequest((answer) => {
+    epochs = answer.epochs ?? [];
+    draw();
+  }, failed);
 
   function draw() {
     const last = epochs.at(-1)?.epoch;
@@ -45,7 +32,7 @@ export function createPictures({ state, failed }) {
     const epoch = latest ? last : model.step + 1;
     const found = epochs.find((one) => one.epoch === epoch);
     const pair = shownPair(model.overview);
-    const key = JSON.stringify([wanted, epochs, epoch, pair]);
+    const key = JSON.stringify([run, epochs, epoch, pair]);
     if (key === drawn) return;
     drawn = key;
     fill(
@@ -80,11 +67,15 @@ export function createPictures({ state, failed }) {
     update(next, changed) {
       model = next;
       if (!model.overview) {
-        wanted = drawn = "";
+        drawn = "";
+        request.forget();
         return;
       }
-      if (changed.has("data") || changed.has("run")) load();
-      else if (["epoch", "pair"].some((key) => changed.has(key))) draw();
+      if (run !== model.selected[0].id) epochs = [];
+      run = model.selected[0].id;
+      const any = (...keys) => keys.some((key) => changed.has(key));
+      const isNew = any("data", "run") && request.load(model, api.pictures);
+      if (!isNew && any("data", "run", "epoch", "pair")) draw();
     },
   };
 }

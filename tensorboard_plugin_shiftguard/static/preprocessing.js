@@ -3,12 +3,12 @@
  */
 
 import { badge, icon } from "./icons.js";
-import { code, el, fill, svg, table, visible } from "./dom.js";
+import { code, el, fill, table } from "./dom.js";
 import { count, number, streamName } from "./format.js";
-import { onWidth } from "./lines.js";
 import { misfits } from "./misfits.js";
 import { copyButton } from "./pages.js";
-import { drawRanges, rangesHeight, rangesOf } from "./ranges.js";
+import { rangesOf } from "./ranges.js";
+import { extent } from "./scales.js";
 
 const STATES = {
   mismatch: ["mismatch", "mismatch"],
@@ -197,15 +197,21 @@ function order(channels) {
   );
 }
 
+/** A bar from the smallest to the largest value, for each convention and for the data. */
 function ranges({ status, expected, observed, value_range: seen }, where) {
   const rows = [...rangesOf("expected", expected), ...rangesOf("fed", observed, seen)];
   if (!rows.length) return null;
-  const node = svg("svg", { class: "chart", role: "img", height: rangesHeight(rows) });
-  const holder = el("div", { class: "chartbox" }, node);
-  const said = rows
-    .map((row) => `${row.name} ${number(row.low)} to ${number(row.high)}`)
-    .join(", ");
-  node.setAttribute("aria-label", visible(`Ranges of values in ${where}: ${said}`));
-  onWidth(holder, (width) => drawRanges(node, rows, width, status));
-  return el("figure", null, el("figcaption", null, "Range of values"), holder);
+  const [low, high] = extent(rows.flatMap((row) => [row.low, row.high]), [0]);
+  const share = (value) => `${(100 * (value - low)) / (high - low)}%`;
+  const bar = (row) => {
+    const part = el("span", { class: `range ${row.style} ${status}` });
+    part.style.left = share(row.low);
+    part.style.right = `calc(100% - ${share(row.high)})`;
+    return el("span", { class: "range-room", "aria-hidden": "true" }, part);
+  };
+  return table(
+    `Range of values in ${where}`,
+    ["Values", `From ${number(low)} to ${number(high)}`, "Range"],
+    rows.map((row) => [row.name, bar(row), `${number(row.low)} to ${number(row.high)}`]),
+  );
 }

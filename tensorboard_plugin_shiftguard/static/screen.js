@@ -29,8 +29,8 @@ export function createScreen(shared, { explain, showGap }) {
   const { state } = shared;
   const band = createBand({ ...shared, explain });
   const runs = createRuns(state);
-  const curves = createCurves(shared);
   const heatmap = createHeatmap(shared);
+  const curves = createCurves({ ...shared, spans: heatmap.spans });
   const gap = createGap({ ...shared, found: () => showGap(gap) });
   const fold = (key, title, digest, ...views) =>
     createFold({ key, title, digest, views, state, all: ALL });

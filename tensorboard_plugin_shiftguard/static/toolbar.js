@@ -1,8 +1,7 @@
-/* The toolbar: the choice of the pair of streams, and the filter and order of the features. */
+/* The toolbar: the filter and the order of the features. */
 
-import { el, fill, say, visible } from "./dom.js";
-import { count, streamName } from "./format.js";
-import { pairKey } from "./rows.js";
+import { el, say } from "./dom.js";
+import { count } from "./format.js";
 
 const SORTS = [
   ["severity", "most severe first"],
@@ -11,7 +10,6 @@ const SORTS = [
 ];
 
 export function createToolbar({ state }) {
-  const pair = el("select", { id: "shift-pair", onchange: () => state.set({ pair: pair.value }) });
   const search = el("input", {
     type: "search",
     id: "shift-search",
@@ -35,7 +33,6 @@ export function createToolbar({ state }) {
   const node = el(
     "div",
     { class: "toolbar", role: "search", "aria-label": "Features" },
-    el("label", { for: "shift-pair" }, el("span", { class: "over" }, "Compare"), pair),
     el(
       "label",
       { class: "wide", for: "shift-search" },
@@ -54,22 +51,12 @@ export function createToolbar({ state }) {
       state.set({ query: search.value });
     }, 120);
   });
-  let listed = "";
 
   return {
     node,
     update(model) {
       const { overview, rows, total, problem } = model;
       if (!overview) return;
-      const pairs = JSON.stringify([overview.pairs, overview.pair]);
-      if (pairs !== listed) {
-        listed = pairs;
-        fill(
-          pair,
-          overview.pairs.map((one) => option(one, overview.pair)),
-        );
-        pair.disabled = overview.pairs.length < 2;
-      }
       // A text that the user has just typed is not in the state yet, and must stay.
       const typing = timer || document.activeElement === search;
       if (!typing && search.value !== model.state.query) search.value = model.state.query;
@@ -84,11 +71,4 @@ export function createToolbar({ state }) {
       say(found, problem ?? text + omitted);
     },
   };
-}
-
-function option(pair, chosen) {
-  const key = pairKey(pair);
-  const alarms = pair.alarms ? ` (${count(pair.alarms, "finding")})` : "";
-  const text = `${streamName(pair.stream)} against ${streamName(pair.against)}${alarms}`;
-  return el("option", { value: key, selected: key === chosen }, visible(text));
 }

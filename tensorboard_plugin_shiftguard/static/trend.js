@@ -4,21 +4,13 @@ import { scoresOf } from "./distribution.js";
 import { el, fill } from "./dom.js";
 import { sinceInWords } from "./format.js";
 import { badge, runMark } from "./icons.js";
-import { createLines } from "./lines.js";
-
-/** The index of the step that is nearest to a value. */
-function nearest(steps, value) {
-  const closer = (best, step, t) =>
-    Math.abs(step - value) < Math.abs(steps[best] - value) ? t : best;
-  return steps.reduce(closer, 0);
-}
+import { createLines, ofRun } from "./lines.js";
 
 export function createTrend({ choose }) {
   let steps = [];
-  const chart = createLines({
-    height: 140,
-    choose: (step) => steps.length && choose(nearest(steps, step)),
-  });
+  // A step that only another run has belongs to the one before it.
+  const place = (step) => Math.max(0, steps.findLastIndex((one) => one <= step));
+  const chart = createLines({ height: 140, choose: (step) => choose(place(step)) });
   const keys = el("ul", { class: "keys" });
   const node = el("div", null, el("h3", null, "Effect size"), keys, chart.node);
 
@@ -62,9 +54,10 @@ export function createTrend({ choose }) {
 }
 
 /** The line of a run. Only the first run gets an interval band, since bands overlap. */
-function asSeries({ k, steps, scores }) {
+function asSeries({ run, k, steps, scores }) {
   return {
-    run: k,
+    ...ofRun(k),
+    name: run.name,
     points: steps.map((step, t) => [step, scores.effect[t]]),
     band: k === 0 ? steps.map((step, t) => [step, scores.lower[t], scores.upper[t]]) : null,
   };
