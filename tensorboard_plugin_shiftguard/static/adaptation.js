@@ -3,7 +3,7 @@
 import { answerBox } from "./answer.js";
 import { api } from "./api.js";
 import { runMark } from "./icons.js";
-import { el, fill, foldedTable } from "./dom.js";
+import { el, fill, foldedTable, html } from "./dom.js";
 import { number } from "./format.js";
 import { createLines, linesTable, ofRun } from "./lines.js";
 import { createRequest } from "./requests.js";
@@ -89,16 +89,9 @@ function spread(points) {
 export function createAdaptation({ failed }) {
   const grid = el("div", { class: "chartgrid" });
   const helped = el("div", { class: "helped", "data-testid": "helped" });
-  const node = el(
-    "section",
-    {
-      class: "adaptation",
-      "aria-label": "Adaptation",
-      "data-testid": "adaptation",
-    },
-    helped,
-    grid,
-  );
+  const node = html`<section class="adaptation" aria-label="Adaptation" data-testid="adaptation">
+    ${helped}${grid}
+  </section>`;
   let drawn = "";
   let cursors = [];
   let model = null;
@@ -134,20 +127,10 @@ export function createAdaptation({ failed }) {
         const all = foldedTable("Numbers", () =>
           linesTable(title, shown.map(([name, points]) => ({ name, points }))),
         );
-        const box = el(
-          "div",
-          { class: "chartcell" },
-          el("h3", null, title),
-          el(
-            "ul",
-            { class: "keys" },
-            shown.map(([label], k) =>
-              el("li", null, runMark(k), el("span", { class: "name" }, label)),
-            ),
-          ),
-          chart.node,
-          all.node,
-        );
+        const key = ([label], k) => html`<li>${runMark(k)}<span class="name">${label}</span></li>`;
+        const box = html`<div class="chartcell">
+          <h3>${title}</h3><ul class="keys">${shown.map(key)}</ul>${chart.node}${all.node}
+        </div>`;
         chart.draw({
           ...options,
           series: shown.map(([name, points], k) => ({ ...ofRun(k), name, points })),

@@ -2,7 +2,7 @@
 
 import { api } from "./api.js";
 import { axisOf } from "./axis.js";
-import { button, el, fill, foldedTable, say, svg } from "./dom.js";
+import { button, el, fill, foldedTable, html, mark, say, svg } from "./dom.js";
 import { epoch, number } from "./format.js";
 import { createLines, linesTable, stepsOf, valueAt } from "./lines.js";
 import { createRequest } from "./requests.js";
@@ -27,12 +27,11 @@ export function createCurves({ state, failed, spans }) {
   const chart = createLines({ height: HEIGHT, choose, told });
   const holder = el("div", { class: "axisroom", "data-testid": "curves-chart" }, chart.node, now);
   const numbers = foldedTable("The curves as a table", () => measure && asTable());
-  const node = el(
-    "section",
-    { class: "curves", "aria-labelledby": "curves-title", "data-testid": "curves", hidden: true },
-    el("div", { class: "head" }, title, choice, keys),
-    holder,
-  );
+  const node = html`<section
+    class="curves" aria-labelledby="curves-title" data-testid="curves" hidden
+  >
+    <div class="head">${title}${choice}${keys}</div>${holder}
+  </section>`;
   let model = null;
   let found = {}; // all series, by name
   let measure = null;
@@ -52,15 +51,10 @@ export function createCurves({ state, failed, spans }) {
     steps = stepsOf([{ points: measure.train }, { points: measure.validation ?? [] }]);
     spans([steps[0], steps.at(-1)]);
     say(title, measure.title);
-    fill(
-      choice,
-      measures.length > 1 &&
-        measures.map((one) =>
-          button(one.title, () => state.set({ curve: one.key }), {
-            "aria-pressed": String(one === measure),
-          }),
-        ),
-    );
+    const pick = ({ key }) => state.set({ curve: key });
+    const pressed = (one) => ({ "aria-pressed": String(one === measure) });
+    const buttons = measures.map((one) => button(one.title, () => pick(one), pressed(one)));
+    fill(choice, measures.length > 1 && buttons);
     numbers.update();
     draw();
   }
@@ -89,7 +83,8 @@ export function createCurves({ state, failed, spans }) {
         lines.map(({ name, points }) => `${name} ${number(points.at(-1)[1])}`).join(", ") +
         ". The numbers are in a table below.",
     });
-    fill(keys, lines.map((one) => el("li", null, mark(one.name), one.name, beyond(one, range))));
+    const key = (one) => html`<li>${markOf(one.name)}${one.name}${beyond(one, range)}</li>`;
+    fill(keys, lines.map(key));
     show();
   }
 
@@ -103,11 +98,8 @@ export function createCurves({ state, failed, spans }) {
   function told(step) {
     const values = lines.map(({ name, points }) => [name, valueAt(points, step)]);
     const known = values.filter(([, value]) => Number.isFinite(value));
-    fill(
-      now,
-      step !== null && el("strong", null, epoch(step)),
-      known.map(([name, value]) => el("span", null, name, el("b", null, number(value)))),
-    );
+    const lineOf = ([name, value]) => html`<span>${name}<b>${number(value)}</b></span>`;
+    fill(now, step !== null && html`<strong>${epoch(step)}</strong>`, known.map(lineOf));
   }
 
   function choose(step) {
@@ -169,12 +161,8 @@ function beyond({ points }, [low, high]) {
   return el("span", { class: "offscale" }, ` ${arrow} began at ${number(value)}`);
 }
 
-function mark(name) {
+function markOf(name) {
   const { colour, dash, width } = LOOKS[name];
   const line = { d: "M1 6H23", stroke: `var(--${colour})`, "stroke-width": width };
-  return svg(
-    "svg",
-    { class: "runmark", viewBox: "0 0 24 12", width: 24, height: 12, "aria-hidden": "true" },
-    svg("path", { ...line, "stroke-dasharray": dash?.join(" ") }),
-  );
+  return mark(svg("path", { ...line, "stroke-dasharray": dash?.join(" ") }));
 }

@@ -7,7 +7,7 @@
  */
 
 import { axisOf } from "./axis.js";
-import { el, foldedTable, say, visible } from "./dom.js";
+import { el, foldedTable, html, say, visible } from "./dom.js";
 import { count } from "./format.js";
 import { FLAGS } from "./flags.js";
 import { cellOf, costsOf, groupRows } from "./groups.js";
@@ -23,18 +23,10 @@ const BEFORE = `${TITLE}, before augmentation`;
 export function createHeatmap({ state }) {
   const canvas = el("canvas", { role: "img" });
   const spacer = el("div", { class: "heat-rows" }, canvas);
-  const scroller = el(
-    "div",
-    {
-      class: "heat-scroll axisroom",
-      tabindex: 0,
-      role: "application",
-      "aria-roledescription": "heatmap",
-      "aria-describedby": "heat-keys",
-      "data-testid": "heatmap",
-    },
-    spacer,
-  );
+  const scroller = html`<div
+    class="heat-scroll axisroom" data-testid="heatmap" tabindex="0"
+    role="application" aria-roledescription="heatmap" aria-describedby="heat-keys"
+  >${spacer}</div>`;
   const readout = el("p", { class: "readout", "aria-live": "polite", "data-testid": "readout" });
   const title = el("h2", { id: "heat-title" }, TITLE);
   const legend = el("div", { class: "legend" });
@@ -44,17 +36,12 @@ export function createHeatmap({ state }) {
   const keys =
     "Click a name, or press Space, to unfold its features. Click a cell, or use the arrow keys " +
     "and Enter, to choose an epoch.";
-  const node = el(
-    "section",
-    { class: "heat", "aria-labelledby": "heat-title" },
-    el("div", { class: "head" }, title, pair.node),
-    legend,
-    alike,
-    readout,
-    scroller,
-    el("p", { id: "heat-keys", class: "quiet keys" }, keys),
-    list.node,
-  );
+  const node = html`<section class="heat" aria-labelledby="heat-title">
+    <div class="head">${title}${pair.node}</div>
+    ${legend}${alike}${readout}${scroller}
+    <p id="heat-keys" class="quiet keys">${keys}</p>
+    ${list.node}
+  </section>`;
   const context = canvas.getContext("2d");
   let model = null;
   let axis = null; // where the columns lie

@@ -2,6 +2,7 @@
 
 import { shorten } from "./dom.js";
 import { ALONG, EXPECTED, FOUND, TOLERATED, UNCLEAR, strongestOf, titleOf } from "./groups.js";
+import { drawIcon } from "./icons.js";
 
 export const ROW = 28; // pixels
 export const HEAD = 36; // pixels of the line of epochs and the line of events together
@@ -41,28 +42,6 @@ export function markOf(events, state) {
   if (!has("preprocessing") && !has("finding")) return has("action") ? "action" : "note";
   if (events.every(({ kind, calm }) => calm || kind === "action")) return "negligible";
   return ["act", "look", "corrected", "fine"].includes(state) ? state : "look";
-}
-
-function shape(context, kind, x, y, size) {
-  const r = size / 2;
-  context.beginPath();
-  if (kind === "act") {
-    context.moveTo(x, y - r);
-    context.lineTo(x + r, y + r);
-    context.lineTo(x - r, y + r);
-    context.closePath();
-  } else if (kind === "look") {
-    context.moveTo(x, y - r);
-    context.lineTo(x + r, y);
-    context.lineTo(x, y + r);
-    context.lineTo(x - r, y);
-    context.closePath();
-  } else if (kind === "corrected") {
-    context.moveTo(x - r, y);
-    context.lineTo(x - r / 4, y + r * 0.7);
-    context.lineTo(x + r, y - r * 0.8);
-  } else if (kind === "action") context.rect(x - r, y - r, size, size);
-  else context.arc(x, y, r * 0.8, 0, 7);
 }
 
 function drawName(context, view, theme, row, top, chosen) {
@@ -164,10 +143,7 @@ function drawHead(context, view, theme) {
     const kind = markOf(events, overview.story?.kind);
     context.fillStyle = theme[kind] ?? theme.muted;
     context.strokeStyle = context.fillStyle;
-    context.lineWidth = 2;
-    shape(context, kind, axis.middle(t), 26, Math.max(7, Math.min(9, axis.cell + 4)));
-    if (kind === "corrected" || kind === "negligible") context.stroke();
-    else context.fill();
+    drawIcon(context, kind, axis.middle(t), 26, Math.max(7, Math.min(9, axis.cell + 4)));
   }
 }
 

@@ -5,7 +5,7 @@
  */
 
 import { axis, colour, createChart, stepped } from "./chart.js";
-import { el, say, shorten } from "./dom.js";
+import { el, html, say, shorten } from "./dom.js";
 import { number, percent, streamName } from "./format.js";
 import { classEdges, cumulative, densities, usedSpan } from "./shapes.js";
 
@@ -152,14 +152,11 @@ export function createHistogram() {
   }
 
   return {
-    node: el(
-      "div",
-      null,
-      distributions.node,
-      el("p", { class: "quiet striptitle" }, "more or less than the reference"),
-      strip.node,
-      hint,
-    ),
+    node: html`<div>
+      ${distributions.node}
+      <p class="quiet striptitle">more or less than the reference</p>
+      ${strip.node}${hint}
+    </div>`,
     step: show,
     draw(next, at) {
       data = { ...next, edges: next.edges ?? classEdges(next.classes.length) };

@@ -2,7 +2,7 @@
 
 import { api } from "./api.js";
 import { shownPair } from "./distribution.js";
-import { el, fill, table } from "./dom.js";
+import { el, fill, html, table } from "./dom.js";
 import { epoch, percent, streamName } from "./format.js";
 import { createRequest } from "./requests.js";
 
@@ -72,14 +72,13 @@ export function labelsInWords({ overview }) {
 }
 
 function bar(share, most, style) {
-  const fillbar = el("span", { class: `bar-fill ${style}` });
-  fillbar.style.width = `${Math.max(0.5, (share / most) * 100)}%`;
-  return el(
-    "span",
-    { class: "bar-cell" },
-    el("span", { class: "bar-room", "aria-hidden": "true" }, fillbar),
-    el("span", { class: "bar-number" }, percent(share)),
-  );
+  const width = `width: ${Math.max(0.5, (share / most) * 100)}%`;
+  return html`<span class="bar-cell">
+    <span class="bar-room" aria-hidden="true">
+      <span class=${`bar-fill ${style}`} style=${width}></span>
+    </span>
+    <span class="bar-number">${percent(share)}</span>
+  </span>`;
 }
 
 const change = (share) => `${share < 0 ? "\u2212" : "+"}${Math.abs(100 * share).toFixed(1)}`;

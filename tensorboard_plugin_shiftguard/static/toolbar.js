@@ -1,6 +1,6 @@
 /* The toolbar: the filter and the order of the features. */
 
-import { el, say } from "./dom.js";
+import { html, say } from "./dom.js";
 import { count } from "./format.js";
 
 const SORTS = [
@@ -10,39 +10,23 @@ const SORTS = [
 ];
 
 export function createToolbar({ state }) {
-  const search = el("input", {
-    type: "search",
-    id: "shift-search",
-    placeholder: "Search: a part, or /pattern/",
-    autocomplete: "off",
-    spellcheck: "false",
-    "data-testid": "search",
-    "aria-describedby": "shift-found",
-  });
-  const sort = el(
-    "select",
-    { id: "shift-sort", "data-testid": "sort", onchange: () => state.set({ sort: sort.value }) },
-    SORTS.map(([value, text]) => el("option", { value }, text)),
-  );
-  const only = el("input", {
-    type: "checkbox",
-    "data-testid": "only-shifted",
-    onchange: () => state.set({ onlyShifted: only.checked }),
-  });
-  const found = el("span", { class: "quiet", id: "shift-found", role: "status" });
-  const node = el(
-    "div",
-    { class: "toolbar", role: "search", "aria-label": "Features" },
-    el(
-      "label",
-      { class: "wide", for: "shift-search" },
-      el("span", { class: "over" }, "Features"),
-      search,
-    ),
-    el("label", { for: "shift-sort" }, el("span", { class: "over" }, "Order"), sort),
-    el("label", { class: "check" }, only, "only what differs"),
-    found,
-  );
+  const search = html`<input
+    type="search" id="shift-search" data-testid="search" aria-describedby="shift-found"
+    placeholder="Search: a part, or /pattern/" autocomplete="off" spellcheck="false"
+  />`;
+  const choose = () => state.set({ sort: sort.value });
+  const sort = html`<select id="shift-sort" data-testid="sort" onchange=${choose}>
+    ${SORTS.map(([value, text]) => html`<option value=${value}>${text}</option>`)}
+  </select>`;
+  const toggle = () => state.set({ onlyShifted: only.checked });
+  const only = html`<input type="checkbox" data-testid="only-shifted" onchange=${toggle} />`;
+  const found = html`<span class="quiet" id="shift-found" role="status"></span>`;
+  const node = html`<div class="toolbar" role="search" aria-label="Features">
+    <label class="wide" for="shift-search"><span class="over">Features</span>${search}</label>
+    <label for="shift-sort"><span class="over">Order</span>${sort}</label>
+    <label class="check">${only}only what differs</label>
+    ${found}
+  </div>`;
   let timer = 0;
   search.addEventListener("input", () => {
     clearTimeout(timer);

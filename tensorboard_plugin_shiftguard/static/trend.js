@@ -1,7 +1,7 @@
 /* The effect size of one feature over the epochs, a line for each chosen run. */
 
 import { scoresOf } from "./distribution.js";
-import { el, fill } from "./dom.js";
+import { el, fill, html } from "./dom.js";
 import { sinceInWords } from "./format.js";
 import { badge, runMark } from "./icons.js";
 import { createLines, ofRun } from "./lines.js";
@@ -12,7 +12,7 @@ export function createTrend({ choose }) {
   const place = (step) => Math.max(0, steps.findLastIndex((one) => one <= step));
   const chart = createLines({ height: 140, choose: (step) => choose(place(step)) });
   const keys = el("ul", { class: "keys" });
-  const node = el("div", null, el("h3", null, "Effect size"), keys, chart.node);
+  const node = html`<div><h3>Effect size</h3>${keys}${chart.node}</div>`;
 
   /** Draws the lines; `answers` maps the id of a run to the data of the feature in it. */
   function draw(model, answers, pair) {
@@ -23,14 +23,9 @@ export function createTrend({ choose }) {
       const absent = !known || Boolean(answer && !scores);
       return { run, k, absent, steps: answer?.steps ?? [], scores };
     });
-    const key = ({ run, k, absent }) =>
-      el(
-        "li",
-        null,
-        runMark(k),
-        el("span", { class: "name" }, run.name),
-        absent && badge("absent"),
-      );
+    const key = ({ run, k, absent }) => html`<li>
+      ${runMark(k)}<span class="name">${run.name}</span>${absent && badge("absent")}
+    </li>`;
     fill(keys, runs.map(key));
     const [first] = runs;
     steps = first.steps;

@@ -65,7 +65,7 @@ def write(run_dir, epochs, compared, streams=("validation",)):
 def address(tmp_path_factory):
     path = tmp_path_factory.mktemp("logs")
     write(path / "late" / "shiftguard", LATE, range(1, LATE), ("validation", "target"))
-    write(path / "long" / "shiftguard", LONG, {*range(0, LONG, 6), LONG - 1})
+    write(path / "long" / "shiftguard", LONG, range(LONG))
     write(path / "one" / "shiftguard", 1, range(1))
     write_adaptation(path / "adapted" / "shiftguard")
     worse = {"name": "torch", "misfit": 0.15, "best": True}
