@@ -3,12 +3,12 @@
 import { answerBox } from "./answer.js";
 import { api } from "./api.js";
 import { runMark } from "./icons.js";
-import { el, fill, foldedTable, table } from "./dom.js";
+import { el, fill, foldedTable, html } from "./dom.js";
 import { number } from "./format.js";
-import { createLines } from "./lines.js";
+import { createLines, linesTable, ofRun } from "./lines.js";
+import { createRequest } from "./requests.js";
 
 const MAX_LINES = 4;
-const MAX_TABLE_EPOCHS = 50; // in a table
 
 /** The state of the adaptation in a few words; null if it is not known. */
 export function adaptationInWords({ overview }) {
@@ -89,45 +89,17 @@ function spread(points) {
 export function createAdaptation({ failed }) {
   const grid = el("div", { class: "chartgrid" });
   const helped = el("div", { class: "helped", "data-testid": "helped" });
-  const node = el(
-    "section",
-    {
-      class: "adaptation",
-      "aria-label": "Adaptation",
-      "data-testid": "adaptation",
-    },
-    helped,
-    grid,
-  );
-  let aborter = new AbortController();
-  let wanted = "";
+  const node = html`<section class="adaptation" aria-label="Adaptation" data-testid="adaptation">
+    ${helped}${grid}
+  </section>`;
   let drawn = "";
   let cursors = [];
+  let model = null;
 
-  async function load(model) {
-    const key = (wanted = JSON.stringify([
-      model.selected[0].id,
-      model.overview.updated,
-      model.overview.looks,
-    ]));
-    aborter.abort();
-    aborter = new AbortController();
-    try {
-      const { signal } = aborter;
-      const { id } = model.selected[0];
-      const [{ series = {} }, { series: curves = {} }] = await Promise.all([
-        api.adaptation(id, { signal }),
-        api.curves(id, { signal }),
-      ]);
-      if (key !== wanted) return;
-      draw(series, curves, model);
-    } catch (error) {
-      if (error?.name === "AbortError" || key !== wanted) return;
-      failed(error, "adaptation");
-    }
-  }
+  const request = createRequest(([one, other]) => draw(one.series ?? {}, other.series ?? {}), failed);
+  const ask = (id, options) => Promise.all([api.adaptation(id, options), api.curves(id, options)]);
 
-  function draw(series, curves, model) {
+  function draw(series, curves) {
     const { adaptation: answer, state } = model.overview;
     const text = JSON.stringify([series, curves, answer]);
     if (text === drawn) return;
@@ -152,27 +124,20 @@ export function createAdaptation({ failed }) {
         const last = shown
           .map(([label, points]) => `${label} ${number(points.at(-1)?.[1])}`)
           .join(", ");
-        const all = foldedTable("Numbers", () => numbers(title, lines));
-        const box = el(
-          "div",
-          { class: "chartcell" },
-          el("h3", null, title),
-          el(
-            "ul",
-            { class: "keys" },
-            shown.map(([label], k) =>
-              el("li", null, runMark(k), el("span", { class: "name" }, label)),
-            ),
-          ),
-          chart.node,
-          all.node,
+        const all = foldedTable("Numbers", () =>
+          linesTable(title, shown.map(([name, points]) => ({ name, points }))),
         );
+        const key = ([label], k) => html`<li>${runMark(k)}<span class="name">${label}</span></li>`;
+        const box = html`<div class="chartcell">
+          <h3>${title}</h3><ul class="keys">${shown.map(key)}</ul>${chart.node}${all.node}
+        </div>`;
         chart.draw({
           ...options,
-          series: shown.map(([, points], k) => ({ run: k, points })),
+          series: shown.map(([name, points], k) => ({ ...ofRun(k), name, points })),
           marks: title.startsWith("Strength") ? actions : [],
           label: `${title} over the epochs; latest: ${last}. The numbers are in a table below.`,
         });
+        chart.cursor(model.step);
         return box;
       }),
     );
@@ -180,29 +145,16 @@ export function createAdaptation({ failed }) {
 
   return {
     node,
-    update(model, changed) {
+    update(next, changed) {
+      model = next;
       if (!model.overview) {
-        drawn = wanted = "";
+        drawn = "";
+        request.forget();
         return;
       }
-      if (changed.has("data")) load(model);
+      if (changed.has("data")) request.load(model, ask);
       if (changed.has("data") || changed.has("epoch"))
         for (const chart of cursors) chart.cursor(model.step);
     },
   };
-}
-
-function numbers(title, lines) {
-  const steps = [...new Set(lines.flatMap(([, points]) => points.map(([step]) => step)))].sort(
-    (a, b) => a - b,
-  );
-  const maps = lines.slice(0, MAX_LINES).map(([label, points]) => [label, new Map(points)]);
-  const cut = steps.length > MAX_TABLE_EPOCHS ? `, the latest ${MAX_TABLE_EPOCHS} epochs` : "";
-  return table(
-    title + cut,
-    ["Epoch", ...maps.map(([label]) => label)],
-    steps
-      .slice(-MAX_TABLE_EPOCHS)
-      .map((step) => [step + 1, ...maps.map(([, at]) => number(at.get(step)))]),
-  );
 }

@@ -5,7 +5,7 @@
  * data were read), or keys of the state.
  */
 
-import { el } from "./dom.js";
+import { html } from "./dom.js";
 import { isShown, watchReload, watchShown } from "./host.js";
 import { createPages } from "./pages.js";
 import { fingerprint } from "./reader.js";
@@ -41,14 +41,8 @@ class App {
       showGap: (gap) => this.showGap(gap),
     });
     Object.assign(this, { band, glossary, content, views });
-    const main = el(
-      "main",
-      { class: "shiftguard" },
-      this.pages.banner,
-      this.pages.node,
-      this.content,
-    );
-    body.replaceChildren(main);
+    const { banner, node } = this.pages;
+    body.replaceChildren(html`<main class="shiftguard">${banner}${node}${this.content}</main>`);
   }
 
   /** Redraws after a gap appeared or disappeared; without features, unfolds the part of the gap. */

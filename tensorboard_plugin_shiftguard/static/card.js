@@ -1,6 +1,6 @@
 /* The card of a feature: state, effect, effect over the epochs, two distributions. */
 
-import { button, el, fill, shorten, svg, visible } from "./dom.js";
+import { button, el, fill, html, shorten, svg, visible } from "./dom.js";
 import { bounds, effect, number, sinceInWords } from "./format.js";
 import { RUN_DASHES, badge, featureKind } from "./icons.js";
 import { extent, linear } from "./scales.js";
@@ -124,15 +124,13 @@ export function createCard(name, label, { choose, pin }) {
   const course = el("div", { class: "course" });
   const shape = el("div", { class: "shape" });
   const hidden = el("span", { class: "unseen" });
-  const node = el(
-    "article",
-    { class: "card", "data-testid": "card", "data-feature": name },
-    el("div", { class: "cardhead" }, title, star),
-    el("div", { class: "cardstate" }, state, size, range, since, hidden),
-    el("div", { class: "carddraw" }, course, shape),
-    means,
-  );
-  const item = el("li", { class: "slot" }, node);
+  const node = html`<article class="card" data-testid="card" data-feature=${name}>
+    <div class="cardhead">${title}${star}</div>
+    <div class="cardstate">${state}${size}${range}${since}${hidden}</div>
+    <div class="carddraw">${course}${shape}</div>
+    ${means}
+  </article>`;
+  const item = html`<li class="slot">${node}</li>`;
   let drawn = null;
   let distribution;
 

@@ -6,7 +6,7 @@
 import { api } from "./api.js";
 import { createControls } from "./detail_controls.js";
 import { layStreams, overlayOf, shownPair } from "./distribution.js";
-import { button, el, foldedTable, say } from "./dom.js";
+import { button, el, foldedTable, html, say } from "./dom.js";
 import { asCsv, asSvg, fileName, saveFile } from "./exports.js";
 import { epoch } from "./format.js";
 import { createHistogram } from "./histogram.js";
@@ -58,19 +58,13 @@ export function createDetail({ state, failed }) {
   );
   const note = el("p", { class: "quiet", role: "status" });
   const drawn = el("div", { class: "drawn" }, controls.node, histogram.node);
-  const node = el(
-    "section",
-    { class: "panel detail", "aria-labelledby": "detail-title", "data-testid": "detail" },
-    el("div", { class: "bar" }, meaning.title, el("span", { class: "grow" }), takeAlong()),
-    meaning.head,
-    meaning.body,
-    note,
-    drawn,
-    slider.node,
-    trend.node,
-    bins.node,
-    epochs.node,
-  );
+  const node = html`<section
+    class="panel detail" aria-labelledby="detail-title" data-testid="detail"
+  >
+    <div class="bar">${meaning.title}<span class="grow"></span>${takeAlong()}</div>
+    ${meaning.head}${meaning.body}${note}${drawn}
+    ${slider.node}${trend.node}${bins.node}${epochs.node}
+  </section>`;
 
   function takeAlong() {
     const files = (label, testid, save) =>
@@ -83,7 +77,7 @@ export function createDetail({ state, failed }) {
     const when = () => epoch(data.stepNumbers[index]);
     const csv = () => saveFile(fileName([model.feature], "csv"), "text/csv", asCsv(data));
     const svg = () => {
-      const drawing = asSvg(histogram.svg, `${model.label}, ${when()}`);
+      const drawing = asSvg(data, index, `${model.label}, ${when()}`);
       saveFile(fileName([model.feature, when()], "svg"), "image/svg+xml", drawing);
     };
     const json = () => asJson(model, feature, data, index);

@@ -1,8 +1,9 @@
 /* Controls of the distribution chart, and its legend. */
 
-import { button, el, fill, svg } from "./dom.js";
+import { button, el, fill, html, mark, svg } from "./dom.js";
 import { streamName } from "./format.js";
 import { otherStreams } from "./distribution.js";
+import { lookOf } from "./histogram.js";
 
 const MEASURES = [
   ["density", "Density"],
@@ -11,13 +12,11 @@ const MEASURES = [
 
 /** A small drawing of a stream's area or outline, for the legend. */
 function swatch(stream) {
-  return svg(
-    "svg",
-    { class: "runmark", viewBox: "0 0 24 12", width: 24, height: 12, "aria-hidden": "true" },
-    stream.filled
-      ? svg("path", { class: `area ${stream.style}`, d: "M1 11V3H23V11Z" })
-      : svg("path", { class: `outline ${stream.style}`, d: "M1 6H23" }),
-  );
+  const { stroke, width, dash } = lookOf(stream);
+  const ink = `var(--${stroke})`;
+  const line = { stroke: ink, "stroke-width": width, "stroke-dasharray": dash?.join(" ") };
+  const area = { fill: ink, "fill-opacity": 0.4, d: "M1 11V3H23V11Z" };
+  return mark(svg("path", { ...line, ...(stream.filled ? area : { d: "M1 6H23" }) }));
 }
 
 export function createControls({ state }) {
@@ -28,26 +27,19 @@ export function createControls({ state }) {
     class: "plain",
     "aria-pressed": "false",
   });
-  const second = el("select", {
-    id: "shift-overlay",
-    "data-testid": "overlay-run",
-    onchange: () => state.set({ overlay: second.value || null }),
-  });
+  const choose = () => state.set({ overlay: second.value || null });
+  const second = html`<select id="shift-overlay" data-testid="overlay-run" onchange=${choose}></select>`;
   const streams = el("span", { class: "streams" });
   const key = el("ul", { class: "keys" });
-  const node = el(
-    "div",
-    { class: "controls" },
-    el(
-      "div",
-      { class: "bar" },
-      el("div", { class: "segments", role: "group", "aria-label": "Measure" }, measures),
-      log,
-      el("label", { for: "shift-overlay", class: "inline" }, "Second run", second),
-      streams,
-    ),
-    key,
-  );
+  const node = html`<div class="controls">
+    <div class="bar">
+      <div class="segments" role="group" aria-label="Measure">${measures}</div>
+      ${log}
+      <label for="shift-overlay" class="inline">Second run${second}</label>
+      ${streams}
+    </div>
+    ${key}
+  </div>`;
   let listed = "";
 
   function toggle(name) {
@@ -70,45 +62,34 @@ export function createControls({ state }) {
       }
       log.setAttribute("aria-pressed", String(model.state.log));
       const runs = model.runs.filter((run) => run.id !== model.selected[0].id).slice(0, 200);
-      const now = JSON.stringify([
-        runs.map((run) => run.id),
-        otherStreams(feature, pair),
-        model.state.overlay,
-      ]);
+      const others = otherStreams(feature, pair);
+      const { overlay } = model.state;
+      const now = JSON.stringify([runs.map(({ id }) => id), others, overlay]);
       if (now !== listed) {
         listed = now;
         fill(
           second,
-          el("option", { value: "" }, "none"),
-          runs.map((run) =>
-            el("option", { value: run.id, selected: run.id === model.state.overlay }, run.name),
-          ),
+          html`<option value="">none</option>`,
+          runs.map(({ id, name }) => el("option", { value: id, selected: id === overlay }, name)),
         );
         second.disabled = !runs.length;
-        const others = otherStreams(feature, pair);
         fill(
           streams,
           others.map((name) => {
-            const box = el("input", {
-              type: "checkbox",
-              checked: !model.state.hiddenStreams.includes(name),
-              onchange: () => toggle(name),
-            });
-            return el("label", { class: "check" }, box, streamName(name));
+            const shown = !model.state.hiddenStreams.includes(name);
+            const box = html`<input type="checkbox" checked=${shown} onchange=${() => toggle(name)} />`;
+            return html`<label class="check">${box}${streamName(name)}</label>`;
           }),
         );
       }
       fill(
         key,
-        (data?.streams ?? []).map((stream) =>
-          el(
-            "li",
-            null,
-            swatch(stream),
-            el("span", { class: "name" }, streamName(stream.name)),
-            stream.role === "reference" && el("span", { class: "quiet" }, "(reference)"),
-          ),
-        ),
+        (data?.streams ?? []).map((stream) => {
+          const what = stream.role === "reference" && html`<span class="quiet">(reference)</span>`;
+          return html`<li>
+            ${swatch(stream)}<span class="name">${streamName(stream.name)}</span>${what}
+          </li>`;
+        }),
       );
     },
   };

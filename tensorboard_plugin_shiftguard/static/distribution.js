@@ -28,7 +28,6 @@ export function layStreams(feature, pair, hidden, overlay) {
       steps: feature.streams[pair.against],
       role: "reference",
       filled: true,
-      style: "reference",
     });
   } else if (own && pair?.against === FIRST_EPOCH) {
     const fixed = own.findIndex(Boolean);
@@ -39,8 +38,7 @@ export function layStreams(feature, pair, hidden, overlay) {
         fixed,
         role: "reference",
         filled: true,
-        style: "reference",
-      });
+        });
   }
   names.forEach((name) => {
     if (name === pair?.stream || name === pair?.against || hidden.includes(name)) return;
@@ -48,11 +46,10 @@ export function layStreams(feature, pair, hidden, overlay) {
       name,
       steps: feature.streams[name],
       role: "other",
-      style: `other stream-${ORDER.includes(name) ? name : "more"}`,
     });
   });
   if (overlay) streams.push(overlay);
-  if (own) streams.push({ name: pair.stream, steps: own, role: "current", style: "current" });
+  if (own) streams.push({ name: pair.stream, steps: own, role: "current" });
   return streams;
 }
 
@@ -84,7 +81,6 @@ export function overlayOf(feature, other, pair, runName) {
     name: `${pair.stream} of ${runName}`,
     steps: aligned,
     role: "overlay",
-    style: "overlay",
   };
 }
 

@@ -2,8 +2,10 @@
  *
  * Names of runs, features and classes come from the log, which an attacker may have
  * written. So no name is parsed as markup, and control and bidirectional characters
- * are shown as escapes such as \u202e.
+ * are shown as escapes such as \u202e. Only the constant parts of a template are markup.
  */
+
+import htm from "./vendor/htm.js";
 
 const SVG = "http://www.w3.org/2000/svg";
 // Control, zero-width and bidirectional characters, lone surrogates, and Unicode tag characters.
@@ -52,9 +54,21 @@ export function el(tag, attributes, ...children) {
   return make(document.createElement(tag), attributes, children);
 }
 
+/** Elements in the notation of HTML: html`<p class="note">text ${otherElement}</p>`. */
+export const html = htm.bind(function (...parts) {
+  this[0] = 3; // to htm: make a new element each time
+  return el(...parts);
+});
+
 /** An SVG element. */
 export function svg(tag, attributes, ...children) {
   return make(document.createElementNS(SVG, tag), attributes, children);
+}
+
+/** A small drawing beside a word, which is hidden from screen readers. */
+export function mark(...children) {
+  const size = { viewBox: "0 0 24 12", width: 24, height: 12 };
+  return svg("svg", { class: "runmark", ...size, "aria-hidden": "true" }, ...children);
 }
 
 /** Replaces the content of `node` with `children`. */
@@ -89,27 +103,13 @@ export function foldedTable(title, build) {
 
 /** A table: `rows` of texts or elements under `head`; the first column names the row. */
 export function table(caption, head, rows) {
-  const line = (cells) =>
-    el(
-      "tr",
-      null,
-      cells.map((cell, i) => (i ? el("td", null, cell) : el("th", { scope: "row" }, cell))),
-    );
-  return el(
-    "table",
-    null,
-    el("caption", null, caption),
-    el(
-      "thead",
-      null,
-      el(
-        "tr",
-        null,
-        head.map((cell) => el("th", { scope: "col" }, cell)),
-      ),
-    ),
-    el("tbody", null, rows.map(line)),
-  );
+  const cellOf = (cell, i) => (i ? html`<td>${cell}</td>` : html`<th scope="row">${cell}</th>`);
+  const line = (cells) => html`<tr>${cells.map(cellOf)}</tr>`;
+  return html`<table>
+    <caption>${caption}</caption>
+    <thead><tr>${head.map((cell) => html`<th scope="col">${cell}</th>`)}</tr></thead>
+    <tbody>${rows.map(line)}</tbody>
+  </table>`;
 }
 
 /** A button; a click calls `action`. */

@@ -1,22 +1,15 @@
 /* The epoch slider: arrow keys, two buttons, and the epoch in words. */
 
-import { button, el, say } from "./dom.js";
+import { button, el, html, say } from "./dom.js";
 
 export function createEpochSlider({ change }) {
-  const slider = el("input", {
-    type: "range",
-    min: 0,
-    step: 1,
-    "aria-label": "Epoch",
-    "data-testid": "slider",
-  });
+  const slider = html`<input type="range" min="0" step="1" aria-label="Epoch" data-testid="slider" />`;
   const text = el("output", { class: "epoch" });
-  const back = button("\u2039", () => move(-1), {
-    class: "plain step",
-    "aria-label": "One epoch back",
-  });
-  const on = button("\u203a", () => move(1), { class: "plain step", "aria-label": "One epoch on" });
-  const node = el("div", { class: "epoch-slider" }, back, slider, on, text);
+  const stepper = (sign, by, label) =>
+    button(sign, () => move(by), { class: "plain step", "aria-label": label });
+  const back = stepper("\u2039", -1, "One epoch back");
+  const on = stepper("\u203a", 1, "One epoch on");
+  const node = html`<div class="epoch-slider">${back}${slider}${on}${text}</div>`;
   let steps = [];
 
   slider.addEventListener("input", () => change(Number(slider.value)));

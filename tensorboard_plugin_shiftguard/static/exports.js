@@ -1,6 +1,11 @@
 /* Downloads of the shown data, as CSV or SVG. */
 
-import { binName } from "./histogram.js";
+import { colour } from "./chart.js";
+import { svg } from "./dom.js";
+import { number, streamName } from "./format.js";
+import { binName, lookOf } from "./histogram.js";
+import { linear } from "./scales.js";
+import { classEdges, cumulative, densities, keepSpan, stepPath, usedSpan } from "./shapes.js";
 
 /** Downloads a text as a file. Nothing is sent over the network. */
 export function saveFile(name, type, text) {
@@ -54,38 +59,45 @@ export function asCsv(data) {
   return lines.map((line) => line.map(cell).join(",")).join("\r\n") + "\r\n";
 }
 
-const STYLE = [
-  "fill",
-  "stroke",
-  "stroke-width",
-  "stroke-dasharray",
-  "fill-opacity",
-  "stroke-opacity",
-  "opacity",
-  "font-family",
-  "font-size",
-  "font-weight",
-];
+const [WIDTH, HEIGHT, EDGE, LINE] = [720, 300, 48, 18]; // pixels
 
-/** Returns an SVG drawing as the text of a file, with the colors of the page written into it. */
-export function asSvg(node, title) {
-  const copy = node.cloneNode(true);
-  const originals = [node, ...node.querySelectorAll("*")];
-  [copy, ...copy.querySelectorAll("*")].forEach((part, i) => {
-    const style = getComputedStyle(originals[i]);
-    for (const name of STYLE) part.setAttribute(name, style.getPropertyValue(name));
-    part.removeAttribute("class");
+/** Returns the distributions at step `at` as an SVG drawing, the text of a file. */
+export function asSvg({ streams, edges, classes, measure }, at, title) {
+  const bins = edges ?? classEdges(classes.length);
+  const shares = streams.map(({ steps, fixed }) => steps[fixed ?? at]);
+  const span = classes ? [0, classes.length] : usedSpan(bins, shares);
+  const drawn = (one) => (measure === "cumulative" ? cumulative(one) : densities(bins, one));
+  const heights = shares.map((one) => one && drawn(one));
+  const top = Math.max(1e-9, ...heights.flatMap((list) => list ?? []));
+  const bottom = HEIGHT - EDGE;
+  const x = linear(span, [EDGE, WIDTH - EDGE]);
+  const y = linear([0, top], [bottom, EDGE + LINE * streams.length]);
+  const text = (words, left, down, anchor, fill = colour("text")) =>
+    svg("text", { x: left, y: down, fill, "text-anchor": anchor }, words);
+  const parts = streams.map((stream, k) => {
+    const { stroke, width, dash } = lookOf(stream);
+    const ink = colour(stroke);
+    const fill = stream.filled ? ink : "none";
+    const line = { fill, "fill-opacity": 0.4, stroke: ink, "stroke-width": width };
+    const inside = heights[k] && keepSpan(bins, heights[k], span);
+    const path = inside && stepPath(inside.edges, inside.heights, x, y, bottom);
+    return [
+      path && svg("path", { ...line, "stroke-dasharray": dash?.join(" "), d: path }),
+      text(streamName(stream.name), EDGE, EDGE + LINE * k, "start", ink),
+    ];
   });
-  copy.removeAttribute("data-testid");
-  const name = document.createElementNS("http://www.w3.org/2000/svg", "title");
-  name.append(title);
-  const paper = document.createElementNS("http://www.w3.org/2000/svg", "rect");
-  paper.setAttribute("width", "100%");
-  paper.setAttribute("height", "100%");
-  paper.setAttribute(
-    "fill",
-    getComputedStyle(document.documentElement).getPropertyValue("--surface").trim(),
+  const ends = classes ? [classes[0], classes.at(-1)] : span.map((value) => number(value));
+  const box = { width: WIDTH, height: HEIGHT };
+  const node = svg(
+    "svg",
+    { ...box, viewBox: `0 0 ${WIDTH} ${HEIGHT}`, "font-family": "sans-serif", "font-size": 13 },
+    svg("title", null, title),
+    svg("rect", { width: "100%", height: "100%", fill: colour("surface") }),
+    text(title, EDGE, LINE + 6, "start"),
+    parts,
+    svg("path", { d: `M${EDGE} ${bottom}H${WIDTH - EDGE}`, stroke: colour("strong-line") }),
+    text(ends[0], EDGE, bottom + LINE, "start"),
+    text(ends[1], WIDTH - EDGE, bottom + LINE, "end"),
   );
-  copy.prepend(name, paper);
-  return new XMLSerializer().serializeToString(copy);
+  return new XMLSerializer().serializeToString(node);
 }

@@ -1,6 +1,6 @@
 /* The parts below the heatmap, folded until the user unfolds them. */
 
-import { el, fill, say } from "./dom.js";
+import { el, html, say } from "./dom.js";
 
 /**
  * A part with a title that unfolds `views`. The views are updated only while the part is
@@ -10,16 +10,13 @@ import { el, fill, say } from "./dom.js";
  */
 export function createFold({ key, title, views, digest, state, all }) {
   const said = el("span", { class: "quiet digest" });
-  const summary = el("summary", null, el("h2", null, title), said);
-  const body = el("div", { class: "foldbody" });
-  const node = el("details", { class: "fold", "data-testid": `fold-${key}` }, summary, body);
+  const node = html`<details class="fold" data-testid=${`fold-${key}`}>
+    <summary><h2>${title}</h2>${said}</summary>
+    <div class="foldbody">${views.map((view) => view.node)}</div>
+  </details>`;
   let model = null;
   let stale = true;
 
-  fill(
-    body,
-    views.map((view) => view.node),
-  );
   node.addEventListener("toggle", () => {
     const { open } = state.get();
     if (node.open !== open.includes(key))

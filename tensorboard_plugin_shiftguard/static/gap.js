@@ -2,40 +2,28 @@
 
 import { api } from "./api.js";
 import { badge } from "./icons.js";
-import { code, el, fill, table } from "./dom.js";
+import { el, fill, html, table } from "./dom.js";
 import { date } from "./format.js";
-import { copyButton } from "./pages.js";
+import { lineToPaste } from "./pages.js";
+import { createRequest } from "./requests.js";
 
 const KINDS = { estimated: "estimate", rest: "not explained" };
 
 export function createGap({ failed, found }) {
   const body = el("div");
-  const node = el(
-    "section",
-    { class: "gap", "aria-label": "Accuracy gap: what it is made of", "data-testid": "gap" },
-    body,
-  );
-  let aborter = new AbortController();
-  let wanted = "";
+  const node = html`<section
+    class="gap" aria-label="Accuracy gap: what it is made of" data-testid="gap"
+  >${body}</section>`;
+  let model = null;
   let drawn = "";
   let shown = null; // the table
 
-  async function load(model) {
-    const key = (wanted = questionOf(model));
-    aborter.abort();
-    aborter = new AbortController();
-    try {
-      const { gap = null } = await api.gap(model.selected[0].id, { signal: aborter.signal });
-      if (key !== wanted) return;
-      const before = shown;
-      shown = gap;
-      draw(gap, model.overview.story?.code);
-      if (Boolean(before) !== Boolean(gap)) found();
-    } catch (error) {
-      if (error?.name === "AbortError" || key !== wanted) return;
-      failed(error, "gap");
-    }
-  }
+  const request = createRequest(({ gap = null }) => {
+    const before = shown;
+    shown = gap;
+    draw(gap, model.overview.story?.code);
+    if (Boolean(before) !== Boolean(gap)) found();
+  }, failed);
 
   /** Draws the table, and the repairs except the line `said`, which the band shows. */
   function draw(gap, said) {
@@ -49,18 +37,18 @@ export function createGap({ failed, found }) {
     node,
     /** The table that is shown; null if the run has none. */
     table: () => shown,
-    update(model, changed) {
+    update(next, changed) {
+      model = next;
       if (!model.overview) {
         shown = null;
-        drawn = wanted = "";
+        drawn = "";
+        request.forget();
         return;
       }
-      if (changed.has("data") && wanted !== questionOf(model)) load(model);
+      if (changed.has("data")) request.load(model, api.gap);
     },
   };
 }
-
-const questionOf = ({ selected, overview }) => JSON.stringify([selected[0].id, overview.updated]);
 
 /** The gap in a few words; null without a gap. */
 export function gapInWords(gap) {
@@ -72,13 +60,10 @@ export function gapInWords(gap) {
 function headline(gap) {
   const unknown = gap.doubt ? ["look", "Look"] : ["fine", "Fine"];
   const [kind, word] = gap.beyond_sampling ? ["act", "Act"] : unknown;
-  return el(
-    "p",
-    { class: "detailhead" },
-    badge(kind, word),
-    el("span", null, gap.headline ?? ""),
-    el("span", { class: "quiet" }, Number.isFinite(gap.made) && date(gap.made)),
-  );
+  return html`<p class="detailhead">
+    ${badge(kind, word)}<span>${gap.headline ?? ""}</span>
+    <span class="quiet">${Number.isFinite(gap.made) && date(gap.made)}</span>
+  </p>`;
 }
 
 /** Steps from the reference to the measured accuracy, as `[row, from, to]`. */
@@ -93,17 +78,15 @@ function waterfall(gap) {
   const low = Math.min(...levels);
   const span = Math.max(...levels) - low || 1;
   const place = (from, to, kind) => {
-    const fill = el("span", { class: `gap-fill ${kind}` });
-    fill.style.left = `${((Math.min(from, to) - low) / span) * 100}%`;
-    fill.style.width = `${(Math.abs(to - from) / span) * 100}%`;
-    return el("span", { class: "gap-room", "aria-hidden": "true" }, fill);
+    const left = (100 * (Math.min(from, to) - low)) / span;
+    const width = (100 * Math.abs(to - from)) / span;
+    return html`<span class="gap-room" aria-hidden="true">
+      <span class=${`gap-fill ${kind}`} style=${`left: ${left}%; width: ${width}%`}></span>
+    </span>`;
   };
-  const total = (label, value) => [
-    el("strong", null, label),
-    place(0, value, "total"),
-    percent(value),
-    "",
-  ];
+  const quiet = (text) => html`<span class="quiet">${text}</span>`;
+  const bold = (label) => html`<strong>${label}</strong>`;
+  const total = (label, value) => [bold(label), place(0, value, "total"), percent(value), ""];
   return table(
     "Points of accuracy that each cause takes, with 95 % intervals",
     ["Accuracy or cause", "From the expected accuracy down to the measured one", "Points", "What was found"],
@@ -112,8 +95,8 @@ function waterfall(gap) {
       ...found.map(([row, from, to]) => [
         row.cause,
         place(from, to, row.points < 0 ? "gain" : (row.kind ?? "removed")),
-        [points(row.points), el("span", { class: "quiet" }, ` ${ends(row.interval)}`)],
-        [KINDS[row.kind] && el("span", { class: "quiet" }, `${KINDS[row.kind]} `), row.detail],
+        [points(row.points), quiet(` ${ends(row.interval)}`)],
+        [KINDS[row.kind] && quiet(`${KINDS[row.kind]} `), row.detail],
       ]),
       total(gap.estimated ? "estimated" : "measured", gap.accuracy),
     ],
@@ -126,22 +109,13 @@ function repairs({ rows, estimated }, said) {
   const lines = [...new Set(rows.filter((r) => r.repair && isWrong(r)).map((r) => r.repair))];
   return lines.filter((line) => line !== said).map((line) => {
     const of = rows.filter((row) => row.repair === line).map((row) => row.cause);
-    return [
-      el("h3", null, `To repair ${of.join(" and ")}`),
-      el(
-        "div",
-        { class: "advice" },
-        code(line, { "aria-label": "Repair" }),
-        copyButton("Copy", () => line),
-      ),
-    ];
+    return html`<h3>To repair ${of.join(" and ")}</h3>${lineToPaste(line, "Repair")}`;
   });
 }
 
 function notes({ notes }) {
   if (!notes?.length) return null;
-  const lines = notes.map((note) => el("li", null, note));
-  return el("ul", { class: "plainlist quiet" }, lines);
+  return html`<ul class="plainlist quiet">${notes.map((note) => html`<li>${note}</li>`)}</ul>`;
 }
 
 const percent = (share) => `${(100 * share).toFixed(1)} %`;

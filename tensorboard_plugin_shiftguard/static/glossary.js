@@ -1,6 +1,6 @@
 /* The words of this tab, each with its meaning. */
 
-import { el } from "./dom.js";
+import { html } from "./dom.js";
 
 const WORDS = [
   ["Act", "Something is wrong, and it costs accuracy, or surely will: do what the band says."],
@@ -158,10 +158,8 @@ const ATTRIBUTES = [
 ];
 
 export function createGlossary() {
-  const node = el(
-    "dl",
-    { class: "glossary", "data-testid": "glossary" },
-    [...WORDS, ...ATTRIBUTES].map(([word, meaning]) => [el("dt", null, word), el("dd", null, meaning)]),
-  );
+  const entry = ([word, meaning]) => html`<dt>${word}</dt><dd>${meaning}</dd>`;
+  const entries = [...WORDS, ...ATTRIBUTES].map(entry);
+  const node = html`<dl class="glossary" data-testid="glossary">${entries}</dl>`;
   return { node, update() {} };
 }

@@ -5,40 +5,48 @@ import { FLAGS } from "./flags.js";
 // Levels of a cell. UNCLEAR: the cost may be 0, and may be above the tolerance.
 export const [NOTHING, TOLERATED, EXPECTED, ALONG, UNCLEAR, FOUND] = [0, 1, 2, 3, 4, 5];
 
+const ALIKE = "alike"; // key of the row of all features that never differed
+
 /**
  * Groups features by cause, in the order of the features. A group has `members`, features
  * as in `listRows`; if the group is unfolded, a row for each member follows. `group` is the
- * key of the cause, in groups and in the rows of members.
+ * key of the cause, in groups and in the rows of members. Groups that never differed become one
+ * row, the last, unless `apart` says of one of its members that it stands for itself.
  */
-export function groupRows(overview, rows, unfolded) {
+export function groupRows(overview, rows, unfolded, apart = () => false) {
   const groups = new Map();
   for (const row of rows) {
     const key = row.record.cause ?? row.name;
     if (!groups.has(key)) groups.set(key, []);
     groups.get(key).push(row);
   }
+  const isAlike = (members) => !members.some((one) => apart(one) || everDiffers(overview, one));
+  const alike = [...groups].filter(([, members]) => isAlike(members));
+  if (alike.length > 1) {
+    for (const [key] of alike) groups.delete(key);
+    groups.set(ALIKE, alike.flatMap(([, members]) => members));
+  }
   const found = [];
   for (const [key, members] of groups) {
     const cause = overview.causes[key] ?? null;
     const folds = members.length > 1;
     const open = folds && unfolded.includes(key);
-    const main = members.find(({ name }) => cause?.main && name.endsWith(`/${cause.main}`));
-    found.push({ key, group: key, cause, members, main: main ?? null, folds, open, inside: false });
+    const main = members.find(({ name }) => cause?.main && name.endsWith(`/${cause.main}`)) ?? null;
+    const all = groups.size === 1 ? `all ${members.length} are alike` : "";
+    const same = key === ALIKE ? all || `${members.length} others are alike` : null;
+    found.push({ key, group: key, cause, members, main, folds, open, inside: false, alike: same });
     if (!open) continue;
     for (const one of members) {
-      found.push({
-        key: one.name,
-        group: key,
-        cause: null,
-        members: [one],
-        main: one,
-        folds: false,
-        open: false,
-        inside: true,
-      });
+      const own = { key: one.name, group: key, members: [one], main: one, inside: true };
+      found.push({ ...own, cause: null, folds: false, open: false, alike: null });
     }
   }
   return found;
+}
+
+/** Whether a feature was reported at any epoch. */
+function everDiffers({ steps, flag }, { i }) {
+  return steps.some((_, t) => flag(i, t) & (FLAGS.alarm | FLAGS.reported | FLAGS.expected));
 }
 
 /** The cell of a row at column `t`, from its strongest member: `{level, effect, cost, member}`. */
@@ -80,7 +88,8 @@ export function strongestOf(overview, row, from, to) {
 
 /** The name of a row at column `t`: "Darker" if the stream is darker, else "Brightness". */
 export function titleOf(overview, row, t) {
-  const { cause, members, main } = row;
+  const { cause, members, main, alike } = row;
+  if (alike) return alike;
   if (!cause) return members[0].record.label ?? members[0].name;
   const at = main ? cellOf(overview, { members: [main] }, t) : null;
   if (!at || at.level <= NOTHING || !cause.lower) return cause.name;

@@ -7,12 +7,13 @@
  */
 
 import { axisOf } from "./axis.js";
-import { el, foldedTable, say, visible } from "./dom.js";
+import { el, foldedTable, html, say, visible } from "./dom.js";
 import { count } from "./format.js";
 import { FLAGS } from "./flags.js";
 import { cellOf, costsOf, groupRows } from "./groups.js";
 import { HEAD, ROW, drawFrames, drawRows } from "./heatmap_draw.js";
 import { alikeInWords, cellInWords, drawLegend, heatmapInWords, heatmapTable } from "./heatmap_words.js";
+import { createPair } from "./pair.js";
 import { pairKey } from "./rows.js";
 
 const TITLE = "What differs between the streams, epoch by epoch";
@@ -22,42 +23,32 @@ const BEFORE = `${TITLE}, before augmentation`;
 export function createHeatmap({ state }) {
   const canvas = el("canvas", { role: "img" });
   const spacer = el("div", { class: "heat-rows" }, canvas);
-  const scroller = el(
-    "div",
-    {
-      class: "heat-scroll axisroom",
-      tabindex: 0,
-      role: "application",
-      "aria-roledescription": "heatmap",
-      "aria-describedby": "heat-keys",
-      "data-testid": "heatmap",
-    },
-    spacer,
-  );
+  const scroller = html`<div
+    class="heat-scroll axisroom" data-testid="heatmap" tabindex="0"
+    role="application" aria-roledescription="heatmap" aria-describedby="heat-keys"
+  >${spacer}</div>`;
   const readout = el("p", { class: "readout", "aria-live": "polite", "data-testid": "readout" });
   const title = el("h2", { id: "heat-title" }, TITLE);
   const legend = el("div", { class: "legend" });
   const alike = el("p", { class: "quiet", "data-testid": "alike" });
+  const pair = createPair({ state });
   const list = foldedTable("The heatmap as a table", () => model?.overview && heatmapTable(model));
   const keys =
     "Click a name, or press Space, to unfold its features. Click a cell, or use the arrow keys " +
     "and Enter, to choose an epoch.";
-  const node = el(
-    "section",
-    { class: "heat", "aria-labelledby": "heat-title" },
-    el("div", { class: "head" }, title, legend),
-    alike,
-    readout,
-    scroller,
-    el("p", { id: "heat-keys", class: "quiet keys" }, keys),
-    list.node,
-  );
+  const node = html`<section class="heat" aria-labelledby="heat-title">
+    <div class="head">${title}${pair.node}</div>
+    ${legend}${alike}${readout}${scroller}
+    <p id="heat-keys" class="quiet keys">${keys}</p>
+    ${list.node}
+  </section>`;
   const context = canvas.getContext("2d");
   let model = null;
   let axis = null; // where the columns lie
   let rows = []; // causes, and the features of unfolded ones
   let marks = new Map(); // column -> events
   let cursor = null; // the cell under the pointer or the keyboard cursor
+  let others = []; // steps that the axis must hold for the curves
   let frame = 0;
   let prepared = 0; // counts the versions of the data
   let drawn = ""; // key of what `still` shows
@@ -91,11 +82,11 @@ export function createHeatmap({ state }) {
       drawn = "";
     }
     canvas.style.height = `${height}px`;
-    axis = axisOf(width, overview.steps.length);
+    axis = axisOf(width, overview.steps, others);
     const scroll = scroller.scrollTop;
     const { row, t } = chosen();
     // The rows are drawn again only if `key` changes. The pointer moves only the frames.
-    const key = JSON.stringify([prepared, scroll, width, height, density, row, t]);
+    const key = JSON.stringify([prepared, others, scroll, width, height, density, row, t]);
     if (key !== drawn) {
       drawn = key;
       const rowsContext = still.getContext("2d");
@@ -115,7 +106,9 @@ export function createHeatmap({ state }) {
   function prepare() {
     const { overview } = model;
     prepared++;
-    rows = groupRows(overview, model.rows, model.state.unfolded);
+    const { unfolded, query, pins } = model.state;
+    const isApart = ({ name }) => query.trim() !== "" || pins.includes(name);
+    rows = groupRows(overview, model.rows, unfolded, isApart);
     marks = new Map();
     for (const event of overview.events) {
       // Notes, and events of other pairs, are not marked here; the list of events shows them.
@@ -231,9 +224,15 @@ export function createHeatmap({ state }) {
 
   return {
     node,
+    /** Makes room on the axis for the steps of the curves. */
+    spans(steps) {
+      others = steps;
+      redraw();
+    },
     update(next, changed) {
       model = next;
       if (!model.overview) return;
+      pair.update(model);
       node.hidden = !model.rows.length && !model.total;
       if (changed.has("rows") || changed.has("unfolded")) {
         if (changed.has("rows")) cursor = null;

@@ -1,8 +1,8 @@
 /* Drawing of the heatmap on a canvas; only the rows in view are drawn. */
 
-import { apart } from "./axis.js";
 import { shorten } from "./dom.js";
 import { ALONG, EXPECTED, FOUND, TOLERATED, UNCLEAR, strongestOf, titleOf } from "./groups.js";
+import { drawIcon } from "./icons.js";
 
 export const ROW = 28; // pixels
 export const HEAD = 36; // pixels of the line of epochs and the line of events together
@@ -44,28 +44,6 @@ export function markOf(events, state) {
   return ["act", "look", "corrected", "fine"].includes(state) ? state : "look";
 }
 
-function shape(context, kind, x, y, size) {
-  const r = size / 2;
-  context.beginPath();
-  if (kind === "act") {
-    context.moveTo(x, y - r);
-    context.lineTo(x + r, y + r);
-    context.lineTo(x - r, y + r);
-    context.closePath();
-  } else if (kind === "look") {
-    context.moveTo(x, y - r);
-    context.lineTo(x + r, y);
-    context.lineTo(x, y + r);
-    context.lineTo(x - r, y);
-    context.closePath();
-  } else if (kind === "corrected") {
-    context.moveTo(x - r, y);
-    context.lineTo(x - r / 4, y + r * 0.7);
-    context.lineTo(x + r, y - r * 0.8);
-  } else if (kind === "action") context.rect(x - r, y - r, size, size);
-  else context.arc(x, y, r * 0.8, 0, 7);
-}
-
 function drawName(context, view, theme, row, top, chosen) {
   const { axis, overview, column } = view;
   const middle = top + ROW / 2;
@@ -89,7 +67,7 @@ function drawName(context, view, theme, row, top, chosen) {
   context.fillStyle = level >= ALONG || chosen ? theme.text : theme.muted;
   const text = fitted(context, titleOf(overview, row, column), axis.left - start - 14);
   context.fillText(text, start, middle + 4);
-  if (!row.folds) return;
+  if (!row.folds || row.alike) return;
   const end = start + context.measureText(text).width + 8;
   context.font = SMALL;
   context.fillStyle = theme.muted;
@@ -117,6 +95,11 @@ function drawCells(context, view, theme, row, top) {
   const { axis, overview } = view;
   const gap = axis.cell > 6 ? 2 : axis.cell > 3 ? 1 : 0;
   const inset = row.inside ? 5 : 3;
+  if (row.alike) {
+    context.fillStyle = theme.tolerated;
+    context.fillRect(axis.x(0), top + ROW / 2 - 1, axis.end - axis.x(0) - gap, 2);
+    return;
+  }
   for (let t = 0; t < axis.columns; t += axis.group) {
     const end = Math.min(axis.columns, t + axis.group);
     const cell = strongestOf(overview, row, t, end);
@@ -154,21 +137,13 @@ function drawHead(context, view, theme) {
   context.textAlign = "right";
   context.fillText("points lost", axis.width - 4, 13);
   context.textAlign = "center";
-  const every = apart(axis.cell);
-  overview.steps.forEach((step, t) => {
-    const number = step + 1;
-    if ((t === 0 && every > 2) || number % every === 0)
-      context.fillText(String(number), axis.middle(t), 13);
-  });
+  for (const [number, x] of axis.ticks()) context.fillText(String(number), x, 13);
   context.textAlign = "left";
   for (const [t, events] of marks) {
     const kind = markOf(events, overview.story?.kind);
     context.fillStyle = theme[kind] ?? theme.muted;
     context.strokeStyle = context.fillStyle;
-    context.lineWidth = 2;
-    shape(context, kind, axis.middle(t), 26, Math.max(7, Math.min(9, axis.cell + 4)));
-    if (kind === "corrected" || kind === "negligible") context.stroke();
-    else context.fill();
+    drawIcon(context, kind, axis.middle(t), 26, Math.max(7, Math.min(9, axis.cell + 4)));
   }
 }
 
@@ -202,7 +177,8 @@ export function drawFrames(context, { axis, scroll, height, chosen, cursor }) {
     context.clip();
     context.strokeStyle = colour;
     context.lineWidth = 2;
-    context.strokeRect(x, y, Math.max(4, Math.ceil(axis.cell)), head ? 16 : ROW - 2);
+    const width = Math.max(4, Math.ceil(axis.x(cell.t + 1) - axis.x(cell.t)));
+    context.strokeRect(x, y, width, head ? 16 : ROW - 2);
     context.restore();
   };
   const x = Math.round(axis.middle(chosen.t));

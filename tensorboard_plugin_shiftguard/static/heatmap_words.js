@@ -1,6 +1,6 @@
 /* Texts of the heatmap: descriptions of a cell and of the whole heatmap, its legend and table. */
 
-import { el, fill, table } from "./dom.js";
+import { el, fill, html, table } from "./dom.js";
 import { count, effect, epoch, sinceInWords, streamName } from "./format.js";
 import { ALONG, cellOf, estimateOf, EXPECTED, FOUND, NOTHING, ofAccuracy, points, titleOf, TOLERATED, UNCLEAR } from "./groups.js";
 import { markOf } from "./heatmap_draw.js";
@@ -21,6 +21,7 @@ export function cellInWords({ overview }, rows, { row, t }, marks) {
   if (!rows[row]) return "";
   const cell = cellOf(overview, rows[row], t);
   const name = titleOf(overview, rows[row], t);
+  if (rows[row].alike) return `${name}, at every epoch`;
   if (cell.level < 0) return `${name}, ${when}: not measured`;
   if (cell.level === NOTHING) return `${name}, ${when}: nothing found`;
   const { label } = cell.member.record;
@@ -99,12 +100,12 @@ export function drawLegend(node, overview, rows, marks) {
     ({ record, name }) => record.alarmed && !overview.costs[name],
   );
   const key = (style, text) =>
-    el("span", { class: "key" }, el("i", { class: `swatch ${style}` }), text);
+    html`<span class="key"><i class=${`swatch ${style}`}></i>${text}</span>`;
   const scale = (styles, texts) => styles.map((style, k) => key(style, texts[k]));
   const kinds = new Set(marks.map((events) => markOf(events, overview.story?.kind)));
   fill(
     node,
-    [...kinds].sort().map((kind) => el("span", { class: "key" }, icon(kind, 10), ` ${MARKS[kind] ?? "found"}`)),
+    [...kinds].sort().map((kind) => html`<span class="key">${icon(kind, 10)} ${MARKS[kind] ?? "found"}</span>`),
     key("quiet", "nothing found"),
     key("tolerated", "differs, within tolerance"),
     key("along", "goes along with a finding"),

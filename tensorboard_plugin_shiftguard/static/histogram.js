@@ -1,39 +1,71 @@
 /* The large histogram: reference filled, current outlined, on shared bins.
  *
  * The axes fit all epochs together, so that the slider moves the distribution and not
- * the axes. A step of the slider only sets a few paths.
+ * the axes. A step of the slider only sets new heights.
  */
 
-import { el, fill, say, shorten, svg, visible } from "./dom.js";
+import { axis, colour, createChart, stepped } from "./chart.js";
+import { el, html, say, shorten } from "./dom.js";
 import { number, percent, streamName } from "./format.js";
-import { onWidth, yAxis } from "./lines.js";
-import { linear, ticks } from "./scales.js";
-import { classEdges, cumulative, densities, keepSpan, stepPath, usedSpan } from "./shapes.js";
+import { classEdges, cumulative, densities, usedSpan } from "./shapes.js";
 
-const [TOP, RIGHT, LEFT] = [10, 10, 48];
-const PLOT = 190; // pixels, of the distributions
-const STRIP = 58; // pixels, of the differences of the bins
-const FOOT = 34;
+const LEFT = 56; // pixels, for the numbers of the vertical axis
+const [HEIGHT, STRIP] = [220, 62]; // pixels, of the distributions and of the differences
 // The smallest share on a logarithmic axis. An axis of densities begins at this share in the
 // narrowest bin.
 const SMALLEST = 1e-4;
+const LOOKS = {
+  reference: { stroke: "reference", width: 1 },
+  current: { stroke: "current", width: 2 },
+  overlay: { stroke: "overlay", width: 2, dash: [7, 3] },
+};
+const OTHERS = {
+  target: { stroke: "action", width: 1.25, dash: [4, 2] },
+  train: { stroke: "steady", width: 1.25, dash: [1.5, 2] },
+};
+const OTHER = { stroke: "muted", width: 1.25, dash: [4, 2] };
 
 export function createHistogram() {
-  const height = TOP + PLOT + FOOT + STRIP + 8;
-  const node = svg("svg", { class: "chart", role: "img", height, "data-testid": "histogram" });
-  const holder = el("div", { class: "chartbox" }, node);
-  holder.style.minHeight = `${height}px`;
+  const distributions = createChart({
+    height: HEIGHT,
+    options,
+    data: heights,
+    attributes: { "data-testid": "histogram" },
+  });
+  const strip = createChart({ height: STRIP, options: stripOptions, data: changes });
+  strip.node.removeAttribute("role"); // the label of the distributions tells of the differences, too
+  strip.node.setAttribute("aria-hidden", "true");
   const hint = el("p", { class: "quiet binread", "aria-live": "off" });
   let data = null;
-  let parts = null;
+  let span = [0, 1];
   let index = 0;
 
-  const redraw = onWidth(holder, (width) => data && width && paint(width));
+  const sharesAt = ({ steps, fixed }) => steps[fixed ?? index] ?? null;
 
   /** The heights to draw for a stream's shares: densities or cumulative shares. */
-  function heights(shares) {
-    if (!shares) return null;
+  function heightsOf(shares) {
     return data.measure === "cumulative" ? cumulative(shares) : densities(data.edges, shares);
+  }
+
+  /** Values on the edges of bins that have a width; null stays null. */
+  function onEdges(values) {
+    const { edges } = data;
+    const isBin = (_, i) => edges[i + 1] > edges[i];
+    const kept = edges.slice(0, -1).map((_, i) => values?.[i] ?? null).filter(isBin);
+    return [...kept, kept.at(-1) ?? null];
+  }
+
+  const places = () => [...onEdges(data.edges).slice(0, -1), data.edges.at(-1)];
+
+  function heights() {
+    const drawn = (shares) => onEdges(shares && heightsOf(shares));
+    return [places(), ...data.streams.map((stream) => drawn(sharesAt(stream)))];
+  }
+
+  function changes() {
+    const values = onEdges(differences(data, index));
+    const only = (sign) => values.map((value) => (value * sign > 0 ? value : null));
+    return [places(), only(1), only(-1)];
   }
 
   function range() {
@@ -44,131 +76,110 @@ export function createHistogram() {
       width = Math.min(width, data.edges[i + 1] - data.edges[i] || Infinity);
     for (const { steps } of data.streams) {
       for (const shares of steps)
-        for (const value of heights(shares) ?? []) if (value > top) top = value;
+        for (const value of shares ? heightsOf(shares) : []) if (value > top) top = value;
     }
     return data.log ? [SMALLEST / width, top * 1.3] : [0, top * 1.05];
   }
 
-  function paint(width) {
-    node.setAttribute("width", width);
-    node.setAttribute("viewBox", `0 0 ${width} ${height}`);
-    const { edges, classes } = data;
-    const span = classes
-      ? [0, classes.length]
-      : usedSpan(
-          edges,
-          data.streams.flatMap((stream) => stream.steps),
-        );
-    const x = linear(span, [LEFT, width - RIGHT]);
-    const values = range();
-    const bottom = TOP + PLOT;
-    const straight = linear(data.log ? values.map(Math.log10) : values, [bottom, TOP]);
-    const y = data.log ? (value) => straight(Math.log10(Math.max(value, values[0]))) : straight;
-    const zero = bottom + FOOT + STRIP / 2;
-    const paths = data.streams.map((stream) =>
-      svg("path", { class: `${stream.filled ? "area" : "outline"} ${stream.style}` }),
-    );
-    const [more, less] = [svg("path", { class: "more" }), svg("path", { class: "less" })];
-    const powers = data.log
-      ? powerTicks(values, y, width)
-      : yAxis(y, values, width, { left: LEFT });
-    fill(
-      node,
-      powers,
-      svg("line", { class: "axis", x1: LEFT, x2: width - RIGHT, y1: bottom, y2: bottom }),
-      classes
-        ? classTicks(classes, x, bottom)
-        : ticks(span[0], span[1], width < 380 ? 4 : 7).map((value) =>
-            svg(
-              "text",
-              { class: "tick", x: x(value), y: bottom + 15, "text-anchor": "middle" },
-              number(value),
-            ),
-          ),
-      paths,
-      svg(
-        "text",
-        { class: "tick title", x: LEFT, y: bottom + FOOT - 4 },
-        "more or less than the reference",
-      ),
-      svg("line", { class: "axis", x1: LEFT, x2: width - RIGHT, y1: zero, y2: zero }),
-      more,
-      less,
-    );
-    parts = { x, y, span, bottom, zero, paths, more, less };
-    show(index);
+  function options(width) {
+    return {
+      padding: [8, 12, 0, 0],
+      scales: {
+        x: { time: false, range: span },
+        y: { range: range(), distr: data.log ? 3 : 1 },
+      },
+      axes: [
+        axis({ size: 26, space: 60, grid: { show: false }, ...(data.classes && ofClasses(width)) }),
+        axis({ size: LEFT }),
+      ],
+      series: [{}, ...data.streams.map(asSeries)],
+      cursor: { y: false, drag: { x: false, y: false }, points: { show: false } },
+      hooks: { setCursor: [tell] },
+    };
+  }
+
+  function stripOptions() {
+    // The largest difference of all epochs, so that the scale stays as well.
+    const all = data.stepNumbers.flatMap((_, at) => differences(data, at) ?? []);
+    const reach = all.reduce((most, value) => Math.max(most, Math.abs(value)), 0.01);
+    const bar = { fillTo: 0, width: 0, paths: stepped(), points: { show: false } };
+    const zero = { stroke: colour("strong-line"), width: 1 };
+    return {
+      padding: [4, 12, 4, 0],
+      scales: { x: { time: false, range: span }, y: { range: [-reach, reach] } },
+      axes: [
+        { show: false },
+        axis({ size: LEFT, splits: [0], values: () => [""], grid: zero }),
+      ],
+      series: [{}, ...["more", "less"].map((name) => ({ ...bar, fill: colour(name) }))],
+      cursor: { show: false },
+    };
+  }
+
+  /** The names of the classes, of as many as have room, each in the middle of its bin. */
+  function ofClasses(width) {
+    const room = (width - LEFT - 12) / data.classes.length;
+    const every = Math.max(1, Math.ceil(26 / room));
+    const length = Math.max(2, Math.floor((room * every) / 6.5));
+    const shown = data.classes.map((_, i) => i).filter((i) => i % every === 0);
+    const names = shown.map((i) => shorten(data.classes[i], length));
+    return { splits: shown.map((i) => i + 0.5), values: () => names };
+  }
+
+  /** Says the shares of the bin at the pointer, or how much lies elsewhere. */
+  function tell({ cursor, posToVal }) {
+    const value = cursor.left >= 0 ? posToVal(cursor.left, "x") : NaN;
+    const i = data.edges.findIndex((edge, k) => edge <= value && value < data.edges[k + 1]);
+    const shares = data.streams.map((one) => `${streamName(one.name)} ${percent(sharesAt(one)?.[i])}`);
+    say(hint, i < 0 ? moved(differences(data, index)) : `${binName(data, i)}: ${shares.join(", ")}`);
   }
 
   function show(at) {
     index = at;
-    if (!parts || !data) return;
-    const { x, y, span, bottom, zero } = parts;
-    data.streams.forEach((stream, i) => {
-      const drawn = heights(stream.steps[stream.fixed ?? at] ?? null);
-      if (!drawn) return parts.paths[i].setAttribute("d", "");
-      const inside = keepSpan(data.edges, drawn, span);
-      parts.paths[i].setAttribute(
-        "d",
-        stepPath(
-          inside.edges,
-          inside.heights,
-          x,
-          y,
-          stream.filled || data.measure === "density" ? bottom : null,
-        ),
-      );
-    });
-    const shift = differences(data, at);
-    const reach = Math.max(0.01, data.reach, ...(shift ?? []).map(Math.abs));
-    const bar = linear([0, reach], [0, STRIP / 2 - 2]);
-    const bars = (sign) =>
-      (shift ?? [])
-        .map((value, i) => {
-          const [a, b] = [
-            x(Math.max(span[0], data.edges[i])),
-            x(Math.min(span[1], data.edges[i + 1])),
-          ];
-          if (value * sign <= 0 || !(b > a)) return "";
-          const [left, rise] = [a + 0.5, -sign * bar(Math.abs(value))];
-          const wide = Math.max(0.5, b - a - 1);
-          return `M${left.toFixed(1)} ${zero}v${rise.toFixed(1)}h${wide.toFixed(1)}V${zero}Z`;
-        })
-        .join("");
-    parts.more.setAttribute("d", bars(1));
-    parts.less.setAttribute("d", bars(-1));
-    node.setAttribute("data-step", data.stepNumbers[at] ?? "");
-    node.setAttribute("aria-label", visible(inWords(data, at, shift)));
+    if (!data) return;
+    distributions.plot()?.setData(heights(), false);
+    distributions.plot()?.redraw();
+    strip.plot()?.setData(changes(), false);
+    strip.plot()?.redraw();
+    describe();
+  }
+
+  function describe() {
+    const shift = differences(data, index);
+    distributions.node.setAttribute("data-step", data.stepNumbers[index] ?? "");
+    distributions.label(inWords(data, index, shift));
     say(hint, moved(shift));
   }
 
-  node.addEventListener("pointermove", (event) => {
-    if (!parts) return;
-    const value = parts.x.invert(event.clientX - node.getBoundingClientRect().left);
-    const i = data.edges.findIndex((edge, k) => edge <= value && value < data.edges[k + 1]);
-    const share = ({ name, steps, fixed }) =>
-      `${streamName(name)} ${percent(steps[fixed ?? index]?.[i])}`;
-    if (i < 0) say(hint, moved(differences(data, index)));
-    else say(hint, `${binName(data, i)}: ${data.streams.map(share).join(", ")}`);
-  });
-  node.addEventListener("pointerleave", () => data && say(hint, moved(differences(data, index))));
-
   return {
-    node: el("div", null, holder, hint),
-    svg: node,
+    node: html`<div>
+      ${distributions.node}
+      <p class="quiet striptitle">more or less than the reference</p>
+      ${strip.node}${hint}
+    </div>`,
     step: show,
     draw(next, at) {
       data = { ...next, edges: next.edges ?? classEdges(next.classes.length) };
-      // The largest difference of all epochs, so that the bars below keep their scale as well.
-      data.reach = Math.max(
-        0,
-        ...next.stepNumbers.map((_, t) =>
-          Math.max(0, ...(differences(data, t) ?? [0]).map(Math.abs)),
-        ),
-      );
+      span = data.classes
+        ? [0, data.classes.length]
+        : usedSpan(data.edges, data.streams.flatMap((stream) => stream.steps));
       index = at;
-      redraw();
+      distributions.draw();
+      strip.draw();
+      describe();
     },
   };
+}
+
+/** The colors and dashes of a stream, by its role and its name. */
+export function lookOf({ role, name }) {
+  return LOOKS[role] ?? OTHERS[name] ?? OTHER;
+}
+
+function asSeries(stream) {
+  const { stroke, ...look } = lookOf(stream);
+  const fill = stream.filled ? colour(stroke, 0.4) : undefined;
+  return { ...look, stroke: colour(stroke), fill, paths: stepped(), points: { show: false } };
 }
 
 /** The name of a bin in the table and on hovering: a class, or both ends of the bin. */
@@ -203,35 +214,4 @@ function moved(shift) {
   if (!shift) return "There is nothing to compare with at this epoch.";
   const share = shift.reduce((sum, value) => sum + Math.abs(value), 0) / 2;
   return `${percent(share)} of the samples lie elsewhere than in the reference.`;
-}
-
-function powerTicks([low, high], y, width) {
-  const found = [];
-  for (let power = Math.ceil(Math.log10(low)); 10 ** power <= high; power++) {
-    const place = y(10 ** power);
-    found.push(
-      svg("line", { class: "grid", x1: LEFT, x2: width - RIGHT, y1: place, y2: place }),
-      svg(
-        "text",
-        { class: "tick", x: LEFT - 6, y: place + 4, "text-anchor": "end" },
-        number(10 ** power),
-      ),
-    );
-  }
-  return found;
-}
-
-function classTicks(classes, x, bottom) {
-  const room = x(1) - x(0);
-  const every = Math.max(1, Math.ceil(26 / room));
-  const length = Math.max(2, Math.floor((room * every) / 6.5));
-  return classes.map((name, i) =>
-    i % every
-      ? null
-      : svg(
-          "text",
-          { class: "tick", x: x(i + 0.5), y: bottom + 15, "text-anchor": "middle" },
-          shorten(name, length),
-        ),
-  );
 }

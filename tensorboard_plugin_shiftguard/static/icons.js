@@ -1,27 +1,33 @@
 /* Icons of states. A state has a shape, a word and a color; the color is never the only sign. */
 
-import { el, svg } from "./dom.js";
+import { html, mark, svg } from "./dom.js";
 
+const TRIANGLE = { d: "M8 1.8 15 14.2H1Z" };
+const DIAMOND = { d: "M8 1 15 8 8 15 1 8Z" };
+const DOT = { d: "M2 8a6 6 0 1 0 12 0a6 6 0 1 0-12 0Z" };
+const TICK = { d: "M2 8.5l4 4 8-9", open: true };
+const CLOCK = { d: "M8 2a6 6 0 1 1-6 6", open: true };
+const HOLLOW = { d: "M8 3 14 13.4H2Z", open: true };
 const SHAPES = {
-  alarm: { tag: "path", d: "M8 1.8 15 14.2H1Z" },
-  mismatch: { tag: "path", d: "M8 1.8 15 14.2H1Z" },
-  differs: { tag: "path", d: "M8 3 14 13.4H2Z", open: true },
-  expected: { tag: "path", d: "M8 1 15 8 8 15 1 8Z", open: true },
-  action: { tag: "path", d: "M2 2h12v12H2Z" },
-  unclear: { tag: "path", d: "M8 1 15 8 8 15 1 8Z" },
-  negligible: { tag: "circle", cx: 8, cy: 8, r: 5.6, open: true },
-  steady: { tag: "circle", cx: 8, cy: 8, r: 6 },
-  collecting: { tag: "path", d: "M8 2a6 6 0 1 1-6 6", open: true },
-  unknown: { tag: "path", d: "M2 8h12", open: true },
-  best: { tag: "path", d: "M2 8.5l4 4 8-9", open: true },
-  absent: { tag: "path", d: "M3 3 13 13M13 3 3 13", open: true },
-  along: { tag: "path", d: "M8 3 14 13.4H2Z", open: true },
-  act: { tag: "path", d: "M8 1.8 15 14.2H1Z" },
-  look: { tag: "path", d: "M8 1 15 8 8 15 1 8Z" },
-  corrected: { tag: "path", d: "M2 8.5l4 4 8-9", open: true },
-  fine: { tag: "circle", cx: 8, cy: 8, r: 6 },
-  waiting: { tag: "path", d: "M8 2a6 6 0 1 1-6 6", open: true },
-  note: { tag: "path", d: "M3 4h10M3 8h10M3 12h6", open: true },
+  alarm: TRIANGLE,
+  mismatch: TRIANGLE,
+  act: TRIANGLE,
+  look: DIAMOND,
+  unclear: DIAMOND,
+  expected: { ...DIAMOND, open: true },
+  fine: DOT,
+  steady: DOT,
+  negligible: { ...DOT, open: true },
+  corrected: TICK,
+  best: TICK,
+  collecting: CLOCK,
+  waiting: CLOCK,
+  differs: HOLLOW,
+  along: HOLLOW,
+  action: { d: "M2 2h12v12H2Z" },
+  unknown: { d: "M2 8h12", open: true },
+  absent: { d: "M3 3 13 13M13 3 3 13", open: true },
+  note: { d: "M3 4h10M3 8h10M3 12h6", open: true },
 };
 
 /** The word of each state of a run. */
@@ -49,7 +55,7 @@ const WORDS = {
 
 /** Returns the shape alone; the word must be beside it. */
 export function icon(kind, size = 12) {
-  const { tag, open, ...shape } = SHAPES[kind] ?? SHAPES.unknown;
+  const { d, open } = SHAPES[kind] ?? SHAPES.unknown;
   return svg(
     "svg",
     {
@@ -59,13 +65,24 @@ export function icon(kind, size = 12) {
       height: size,
       "aria-hidden": "true",
     },
-    svg(tag, shape),
+    svg("path", { d }),
   );
+}
+
+/** Draws the shape around a point of a canvas, in the color that is set. */
+export function drawIcon(context, kind, x, y, size) {
+  const { d, open } = SHAPES[kind] ?? SHAPES.unknown;
+  context.save();
+  context.translate(x - size / 2, y - size / 2);
+  context.scale(size / 16, size / 16);
+  context.lineWidth = 32 / size;
+  context[open ? "stroke" : "fill"](new Path2D(d));
+  context.restore();
 }
 
 /** Shape and word; the color comes from the style sheet. */
 export function badge(kind, word = WORDS[kind] ?? kind) {
-  return el("span", { class: `badge ${kind}` }, icon(kind), el("span", null, word));
+  return html`<span class=${`badge ${kind}`}>${icon(kind)}<span>${word}</span></span>`;
 }
 
 // A feature without an alarm may still have shifted together with a reported one. Beyond
@@ -91,9 +108,5 @@ export const RUN_DASHES = ["", "6 3", "2 2.5", "8 3 2 3"];
 
 /** A short piece of a run's line, for the legend of a chart. */
 export function runMark(i) {
-  return svg(
-    "svg",
-    { class: "runmark", viewBox: "0 0 24 12", width: 24, height: 12, "aria-hidden": "true" },
-    svg("path", { class: `run${i}`, d: "M0 6H24", "stroke-dasharray": RUN_DASHES[i] }),
-  );
+  return mark(svg("path", { class: `run${i}`, d: "M0 6H24", "stroke-dasharray": RUN_DASHES[i] }));
 }

@@ -4,7 +4,7 @@
  * would leave a blank page.
  */
 
-const STYLES = ["shiftguard.css", "views.css"];
+const STYLES = ["vendor/uPlot.css", "shiftguard.css", "views.css"];
 
 /** Loads the style sheets; if this fails, the page is shown without them. */
 function addStyles() {

@@ -2,8 +2,9 @@
 
 import { api } from "./api.js";
 import { shownPair } from "./distribution.js";
-import { el, fill, table } from "./dom.js";
+import { el, fill, html, table } from "./dom.js";
 import { epoch, percent, streamName } from "./format.js";
+import { createRequest } from "./requests.js";
 
 const LABELS = "labels";
 const MAX_CLASSES_SHOWN = 20;
@@ -12,22 +13,10 @@ export function createLabels({ failed }) {
   const node = el("div", { class: "labels", "data-testid": "labels" });
   let model = null;
   let feature = null;
-  let wanted = "";
-
-  async function load() {
-    const { selected, overview } = model;
-    const key = JSON.stringify([selected[0].id, overview.updated, overview.looks]);
-    if (key === wanted) return draw();
-    wanted = key;
-    try {
-      const answer = await api.feature(selected[0].id, LABELS);
-      if (key !== wanted) return;
-      feature = answer;
-      draw();
-    } catch (error) {
-      if (key === wanted) failed(error);
-    }
-  }
+  const request = createRequest((answer) => {
+    feature = answer;
+    draw();
+  }, failed);
 
   function draw() {
     const pair = shownPair(model.overview);
@@ -66,8 +55,10 @@ export function createLabels({ failed }) {
     update(next, changed) {
       model = next;
       if (!model.overview?.index.has(LABELS)) return;
-      if (changed.has("data") || changed.has("run")) load();
-      else if (changed.has("epoch") || changed.has("pair")) draw();
+      const ask = (id, options) => api.feature(id, LABELS, options);
+      const any = (...keys) => keys.some((key) => changed.has(key));
+      const isNew = any("data", "run") && request.load(model, ask);
+      if (!isNew && any("data", "run", "epoch", "pair")) draw();
     },
   };
 }
@@ -81,14 +72,13 @@ export function labelsInWords({ overview }) {
 }
 
 function bar(share, most, style) {
-  const fillbar = el("span", { class: `bar-fill ${style}` });
-  fillbar.style.width = `${Math.max(0.5, (share / most) * 100)}%`;
-  return el(
-    "span",
-    { class: "bar-cell" },
-    el("span", { class: "bar-room", "aria-hidden": "true" }, fillbar),
-    el("span", { class: "bar-number" }, percent(share)),
-  );
+  const width = `width: ${Math.max(0.5, (share / most) * 100)}%`;
+  return html`<span class="bar-cell">
+    <span class="bar-room" aria-hidden="true">
+      <span class=${`bar-fill ${style}`} style=${width}></span>
+    </span>
+    <span class="bar-number">${percent(share)}</span>
+  </span>`;
 }
 
 const change = (share) => `${share < 0 ? "\u2212" : "+"}${Math.abs(100 * share).toFixed(1)}`;

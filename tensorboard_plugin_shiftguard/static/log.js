@@ -1,7 +1,7 @@
 /* The list of events: findings, preprocessing, actions with their reasons. */
 
-import { icon } from "./icons.js";
-import { button, el, fill } from "./dom.js";
+import { badge } from "./icons.js";
+import { button, el, fill, html } from "./dom.js";
 import { epoch, streamName } from "./format.js";
 
 const KINDS = {
@@ -14,20 +14,10 @@ const MAX_EVENTS_AT_FIRST = 30; // shown at first; the rest on demand
 
 export function createLog({ state }) {
   const list = el("ol", { class: "events", reversed: true });
-  const more = button(
-    "Show all",
-    () => {
-      all = true;
-      draw();
-    },
-    { class: "plain" },
-  );
-  const node = el(
-    "section",
-    { class: "log", "aria-label": "What happened, latest first", "data-testid": "events" },
-    list,
-    more,
-  );
+  const more = button("Show all", showAll, { class: "plain" });
+  const node = html`<section class="log" aria-label="What happened, latest first" data-testid="events">
+    ${list}${more}
+  </section>`;
   let all = false;
   let model = null;
   let drawn = "";
@@ -39,25 +29,23 @@ export function createLog({ state }) {
       : event.stream
         ? streamName(event.stream)
         : "";
-    return el(
-      "li",
-      { class: event.kind },
-      button(epoch(event.step), () => choose(event), {
-        class: "plain when",
-        title: "Show this epoch",
-      }),
-      el("span", { class: `badge ${kind}` }, icon(kind), el("span", null, word)),
-      el(
-        "span",
-        { class: "eventtext" },
-        el("span", null, event.text),
-        // Many texts end with their reason already.
-        event.reason &&
-          !event.text.includes(event.reason) &&
-          el("span", { class: "quiet" }, ` Reason: ${event.reason}`),
-        about && el("span", { class: "quiet about" }, about),
-      ),
-    );
+    const when = { class: "plain when", title: "Show this epoch" };
+    // Many texts end with their reason already.
+    const reason = event.reason && !event.text.includes(event.reason);
+    return html`<li class=${event.kind}>
+      ${button(epoch(event.step), () => choose(event), when)}
+      ${badge(kind, word)}
+      <span class="eventtext">
+        <span>${event.text}</span>
+        ${reason && html`<span class="quiet"> Reason: ${event.reason}</span>`}
+        ${about && html`<span class="quiet about">${about}</span>`}
+      </span>
+    </li>`;
+  }
+
+  function showAll() {
+    all = true;
+    draw();
   }
 
   function choose(event) {

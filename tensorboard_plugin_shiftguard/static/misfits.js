@@ -1,9 +1,10 @@
 /* Bars that show how far the input is from the model's statistics, if it is read in each convention.
  *
- * A convention is a scale, an offset and an order of the channels. A shorter bar is a better fit.
+ * A convention is a scale, an offset and an order of the channels. A shorter bar is a better fit; the
+ * convention that is chosen is the most probable one, which need not have the smallest misfit.
  */
 
-import { el, shorten, table } from "./dom.js";
+import { html, shorten, table } from "./dom.js";
 import { number } from "./format.js";
 import { badge } from "./icons.js";
 
@@ -20,30 +21,20 @@ export function misfits(candidates) {
   // the convention that is fed.
   const near = known.filter((one) => !one.rough || one.fed);
   const most = Math.max(...(near.length ? near : known).map((one) => one.misfit)) || 1;
-  return el(
-    "div",
-    { class: "misfits" },
-    table(
-      "Misfit of each convention to the model's batch normalisation (lower is better)",
-      ["Convention", "Misfit", "Remarks"],
-      known.map((one) => [
-        el("span", { title: one.name }, nameOf(one)),
-        el(
-          "span",
-          { class: "bar-cell" },
-          bar(one, most),
-          el("span", { class: "bar-number" }, number(one.misfit)),
-        ),
-        el(
-          "span",
-          { class: "marks" },
-          one.best && badge("best", "best fit"),
-          one.fed && badge(one.best ? "steady" : "mismatch", "as fed"),
-          one.rough && el("span", { class: "quiet" }, "ruled out"),
-        ),
-      ]),
-    ),
-  );
+  const row = (one) => [
+    html`<span title=${one.name}>${nameOf(one)}</span>`,
+    html`<span class="bar-cell">
+      ${bar(one, most)}<span class="bar-number">${number(one.misfit)}</span>
+    </span>`,
+    html`<span class="marks">
+      ${one.best && badge("best", one === known[0] ? "best fit" : "most probable")}
+      ${one.fed && badge(one.best ? "steady" : "mismatch", "as fed")}
+      ${one.rough && html`<span class="quiet">ruled out</span>`}
+    </span>`,
+  ];
+  const title = "Misfit of each convention to the model's batch normalisation (lower is better)";
+  const head = ["Convention", "Misfit", "Remarks"];
+  return html`<div class="misfits">${table(title, head, known.map(row))}</div>`;
 }
 
 function nameOf({ name, mode, swap }) {
@@ -54,7 +45,8 @@ function nameOf({ name, mode, swap }) {
 function bar({ misfit, best, fed }, most) {
   const beyond = misfit > most;
   const kind = best ? " best" : fed ? " fed" : beyond ? " beyond" : "";
-  const node = el("span", { class: `bar-fill${kind}` });
-  node.style.width = `${Math.min(100, Math.max(1, (misfit / most) * 100))}%`;
-  return el("span", { class: "bar-room", "aria-hidden": "true" }, node);
+  const width = `width: ${Math.min(100, Math.max(1, (misfit / most) * 100))}%`;
+  return html`<span class="bar-room" aria-hidden="true">
+    <span class=${`bar-fill${kind}`} style=${width}></span>
+  </span>`;
 }

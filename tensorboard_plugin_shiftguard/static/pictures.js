@@ -2,8 +2,9 @@
 
 import { api, pictureAddress } from "./api.js";
 import { shownPair } from "./distribution.js";
-import { button, el, fill } from "./dom.js";
+import { button, el, fill, html } from "./dom.js";
 import { number, streamName } from "./format.js";
+import { createRequest } from "./requests.js";
 import { listed } from "./words.js";
 
 const SIDE = 64; // pixels of the largest picture
@@ -12,32 +13,17 @@ export function createPictures({ state, failed }) {
   const choice = el("div", { class: "segments", role: "group", "aria-label": "Epoch" });
   const note = el("p", { class: "quiet" });
   const body = el("div", { class: "pictures" });
-  const node = el("section", { "aria-label": "Pictures of the data", "data-testid": "pictures" }, [
-    el("div", { class: "bar" }, choice, note),
-    body,
-  ]);
+  const node = html`<section aria-label="Pictures of the data" data-testid="pictures">
+    <div class="bar">${choice}${note}</div>${body}
+  </section>`;
   let model = null;
   let run = null; // the run that `epochs` belongs to
   let epochs = [];
-  let wanted = "";
   let drawn = "";
-
-  async function load() {
-    const { selected, overview } = model;
-    const key = JSON.stringify([selected[0].id, overview.updated, overview.looks]);
-    if (key === wanted) return draw();
-    wanted = key;
-    if (run !== selected[0].id) epochs = [];
-    run = selected[0].id;
-    try {
-      const answer = await api.pictures(selected[0].id);
-      if (key !== wanted) return;
-      epochs = answer.epochs ?? [];
-      draw();
-    } catch (error) {
-      if (key === wanted) failed(error);
-    }
-  }
+  const request = createRequest((answer) => {
+    epochs = answer.epochs ?? [];
+    draw();
+  }, failed);
 
   function draw() {
     const last = epochs.at(-1)?.epoch;
@@ -45,7 +31,7 @@ export function createPictures({ state, failed }) {
     const epoch = latest ? last : model.step + 1;
     const found = epochs.find((one) => one.epoch === epoch);
     const pair = shownPair(model.overview);
-    const key = JSON.stringify([wanted, epochs, epoch, pair]);
+    const key = JSON.stringify([run, epochs, epoch, pair]);
     if (key === drawn) return;
     drawn = key;
     fill(
@@ -80,11 +66,15 @@ export function createPictures({ state, failed }) {
     update(next, changed) {
       model = next;
       if (!model.overview) {
-        wanted = drawn = "";
+        drawn = "";
+        request.forget();
         return;
       }
-      if (changed.has("data") || changed.has("run")) load();
-      else if (["epoch", "pair"].some((key) => changed.has(key))) draw();
+      if (run !== model.selected[0].id) epochs = [];
+      run = model.selected[0].id;
+      const any = (...keys) => keys.some((key) => changed.has(key));
+      const isNew = any("data", "run") && request.load(model, api.pictures);
+      if (!isNew && any("data", "run", "epoch", "pair")) draw();
     },
   };
 }
@@ -120,37 +110,24 @@ function drawStream(run, epoch, { stream, input, several, fed, corrected, unusua
       const said = captionOf(one);
       const alt = `${of}, ${kind} ${k + 1}${said ? `, ${said}` : ""}`;
       const second = other?.pictures.find(({ place }) => place === one.place);
-      return el(
-        "li",
-        null,
-        el(
-          "figure",
-          null,
-          el(
-            "div",
-            { class: second ? "twice" : null },
-            image(row, one, second ? `${alt}, as fed` : alt),
-            second && image(other, second, `${alt}, corrected`),
-          ),
-          said && el("figcaption", null, said),
-        ),
-      );
+      return html`<li><figure>
+        <div class=${second ? "twice" : null}>
+          ${image(row, one, second ? `${alt}, as fed` : alt)}
+          ${second && image(other, second, `${alt}, corrected`)}
+        </div>
+        ${said && html`<figcaption>${said}</figcaption>`}
+      </figure></li>`;
     });
-  const part = (title, items) => [
-    el("h4", null, title),
-    el("ul", { class: "picturelist" }, items),
-  ];
+  const part = (title, items) => html`<h4>${title}</h4><ul class="picturelist">${items}</ul>`;
   const beside = "as fed, and beside it corrected, as the model sees it";
   const correctedToo = corrected ? ", corrected" : "";
-  return el(
-    "article",
-    { "aria-label": of, "data-stream": stream },
-    el("h3", null, of),
-    fed?.pictures.length > 0 &&
-      part(corrected ? beside : "as the model sees them", figures(fed, "image", corrected)),
-    unusual?.pictures.length > 0 &&
-      part(`the most unusual${correctedToo}, the farthest first`, figures(unusual, "unusual image")),
-  );
+  const shown = corrected ? beside : "as the model sees them";
+  const strange = `the most unusual${correctedToo}, the farthest first`;
+  return html`<article aria-label=${of} data-stream=${stream}>
+    <h3>${of}</h3>
+    ${fed?.pictures.length > 0 && part(shown, figures(fed, "image", corrected))}
+    ${unusual?.pictures.length > 0 && part(strange, figures(unusual, "unusual image"))}
+  </article>`;
 }
 
 /** The class of an image, and how unusual it is. */

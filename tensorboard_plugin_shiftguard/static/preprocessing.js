@@ -3,12 +3,12 @@
  */
 
 import { badge, icon } from "./icons.js";
-import { code, el, fill, svg, table, visible } from "./dom.js";
+import { el, fill, html, table } from "./dom.js";
 import { count, number, streamName } from "./format.js";
-import { onWidth } from "./lines.js";
 import { misfits } from "./misfits.js";
-import { copyButton } from "./pages.js";
-import { drawRanges, rangesHeight, rangesOf } from "./ranges.js";
+import { lineToPaste } from "./pages.js";
+import { rangesOf } from "./ranges.js";
+import { extent } from "./scales.js";
 
 const STATES = {
   mismatch: ["mismatch", "mismatch"],
@@ -24,6 +24,10 @@ const MODES = {
   custom: "custom",
   unknown: "not known",
 };
+
+const LEFT_AS_IT_IS =
+  "It corrects the input inside the training step. Leave your pipeline as it is: the line that " +
+  "would correct it is not shown, since it would correct it twice.";
 
 /** Whether the input was judged; tables and texts are not, because they have no pixels. */
 function seen(one) {
@@ -49,15 +53,10 @@ function grouped(diagnosis) {
 
 export function createPreprocessing() {
   const body = el("div", { class: "diagnoses" });
-  const node = el(
-    "section",
-    {
-      class: "preprocessing",
-      "aria-label": "Preprocessing: what the model expects, and what it is fed",
-      "data-testid": "preprocessing",
-    },
-    body,
-  );
+  const node = html`<section
+    class="preprocessing" data-testid="preprocessing"
+    aria-label="Preprocessing: what the model expects, and what it is fed"
+  >${body}</section>`;
   let drawn = "";
 
   return {
@@ -106,71 +105,33 @@ function one({ streams, input, diagnosis }, corrected) {
     num_samples: samples,
   } = diagnosis;
   const since = Math.min(...streams.map((name) => corrected[name] ?? Infinity));
-  const repaired = status === "mismatch" && Number.isFinite(since);
+  const isWrong = status === "mismatch";
+  const repaired = isWrong && Number.isFinite(since);
   const [kind, word] = repaired
     ? ["corrected", `corrected since epoch ${since}`]
     : (STATES[status] ?? STATES.unknown);
   const where = streams.map(streamName).join(" and ") + (input ? `, input ${input}` : "");
   const weighed = misfits(candidates);
-  return el(
-    "article",
-    { class: "diagnosis" },
-    el(
-      "p",
-      { class: "detailhead" },
-      badge(kind, word),
-      el("strong", null, where),
-      el(
-        "span",
-        { class: "quiet" },
-        [architecture && `recognised as ${architecture}`, samples && count(samples, "image")]
-          .filter(Boolean)
-          .join(", "),
-      ),
-    ),
-    el(
-      "div",
-      { class: "halves" },
-      el("div", null, conventions(expected, observed), ranges(diagnosis, where)),
-      weighed && el("div", null, weighed),
-    ),
-    repaired && [
-      el("h3", null, "What the guard does"),
-      el(
-        "p",
-        null,
-        "It corrects the input inside the training step. Leave your pipeline as it is: the line " +
-          "that would correct it is not shown, since it would correct it twice.",
-      ),
-    ],
-    advice && !repaired && [
-      el("h3", null, status === "mismatch" ? "The line that repairs it" : "What would help"),
-      status !== "mismatch"
-        ? el("p", null, advice)
-        : el(
-            "div",
-            { class: "advice" },
-            code(advice, { "aria-label": "Line of Python" }),
-            copyButton("Copy", advice),
-          ),
-    ],
-    evidence?.length > 0 && [
-      el("h3", null, "Why"),
-      el(
-        "ul",
-        { class: "plainlist" },
-        evidence.slice(0, 12).map((text) => el("li", null, text)),
-      ),
-    ],
-    hints?.length > 0 && [
-      el("h3", null, "Also worth a look"),
-      el(
-        "ul",
-        { class: "plainlist" },
-        hints.slice(0, 12).map((hint) => el("li", null, icon("note"), " ", hint.sentence)),
-      ),
-    ],
-  );
+  const list = (heading, items) =>
+    items?.length > 0 &&
+    html`<h3>${heading}</h3>
+      <ul class="plainlist">${items.slice(0, 12).map((one) => html`<li>${one}</li>`)}</ul>`;
+  const known = [architecture && `recognised as ${architecture}`, samples && count(samples, "image")];
+  return html`<article class="diagnosis">
+    <p class="detailhead">
+      ${badge(kind, word)}<strong>${where}</strong>
+      <span class="quiet">${known.filter(Boolean).join(", ")}</span>
+    </p>
+    <div class="halves">
+      <div>${conventions(expected, observed)}${ranges(diagnosis, where)}</div>
+      ${weighed && html`<div>${weighed}</div>`}
+    </div>
+    ${repaired && html`<h3>What the guard does</h3><p>${LEFT_AS_IT_IS}</p>`}
+    ${advice && !repaired && html`<h3>${isWrong ? "The line that repairs it" : "What would help"}</h3>`}
+    ${advice && !repaired && (isWrong ? lineToPaste(advice, "Line of Python") : html`<p>${advice}</p>`)}
+    ${list("Why", evidence)}
+    ${list("Also worth a look", hints?.map(({ sentence }) => [icon("note"), " ", sentence]))}
+  </article>`;
 }
 
 /** A table of the expected and the fed mode and channel order. */
@@ -190,22 +151,25 @@ function conventions(expected, observed) {
 /** The channels in the order of the tensor, each as a colored letter. */
 function order(channels) {
   if (!["rgb", "bgr"].includes(channels)) return channels === "gray" ? "gray" : "not known";
-  return el(
-    "span",
-    { class: "channels" },
-    [...channels].map((letter) => el("span", { class: letter }, letter.toUpperCase())),
-  );
+  const letters = [...channels].map((one) => html`<span class=${one}>${one.toUpperCase()}</span>`);
+  return html`<span class="channels">${letters}</span>`;
 }
 
+/** A bar from the smallest to the largest value, for each convention and for the data. */
 function ranges({ status, expected, observed, value_range: seen }, where) {
   const rows = [...rangesOf("expected", expected), ...rangesOf("fed", observed, seen)];
   if (!rows.length) return null;
-  const node = svg("svg", { class: "chart", role: "img", height: rangesHeight(rows) });
-  const holder = el("div", { class: "chartbox" }, node);
-  const said = rows
-    .map((row) => `${row.name} ${number(row.low)} to ${number(row.high)}`)
-    .join(", ");
-  node.setAttribute("aria-label", visible(`Ranges of values in ${where}: ${said}`));
-  onWidth(holder, (width) => drawRanges(node, rows, width, status));
-  return el("figure", null, el("figcaption", null, "Range of values"), holder);
+  const [low, high] = extent(rows.flatMap((row) => [row.low, row.high]), [0]);
+  const share = (value) => `${(100 * (value - low)) / (high - low)}%`;
+  const bar = (row) => {
+    const part = el("span", { class: `range ${row.style} ${status}` });
+    part.style.left = share(row.low);
+    part.style.right = `calc(100% - ${share(row.high)})`;
+    return el("span", { class: "range-room", "aria-hidden": "true" }, part);
+  };
+  return table(
+    `Range of values in ${where}`,
+    ["Values", `From ${number(low)} to ${number(high)}`, "Range"],
+    rows.map((row) => [row.name, bar(row), `${number(row.low)} to ${number(row.high)}`]),
+  );
 }

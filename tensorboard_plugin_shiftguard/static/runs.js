@@ -1,4 +1,4 @@
-/* The list of runs, each with its state beside its name. */
+/* The list of runs, each with its state beside its name; the most urgent come first. */
 
 import { button, el, fill, say, visible } from "./dom.js";
 import { ago } from "./format.js";
@@ -6,6 +6,7 @@ import { icon } from "./icons.js";
 
 const MAX_RUNS = 100;
 const SEARCHED = 8; // a longer list has a search field
+const URGENCY = ["act", "look", "corrected", "waiting", "fine"]; // the first comes first
 
 export function createRuns(state) {
   const search = el("input", {
@@ -35,7 +36,10 @@ export function createRuns(state) {
 
   function draw() {
     const wanted = search.value.trim().toLowerCase();
-    const found = model.runs.filter((run) => run.name.toLowerCase().includes(wanted));
+    const place = ({ kind }) => URGENCY.indexOf(kind ?? "waiting");
+    const found = model.runs
+      .filter((run) => run.name.toLowerCase().includes(wanted))
+      .sort((a, b) => place(a) - place(b)); // runs of one state stay in the order of their names
     const shown = found.slice(0, MAX_RUNS);
     const nodes = shown.map((run) => {
       const one = item(run);
@@ -45,7 +49,9 @@ export function createRuns(state) {
     // Unchanged nodes stay, so that the focus stays.
     const same =
       nodes.length === list.children.length && nodes.every((n, i) => n === list.children[i]);
+    const focused = document.activeElement;
     if (!same) fill(list, nodes);
+    if (list.contains(focused)) focused.focus();
     const hidden = found.length - shown.length;
     say(
       note,

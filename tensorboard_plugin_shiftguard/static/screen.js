@@ -6,7 +6,7 @@ import { createCards } from "./cards.js";
 import { createCurves } from "./curves.js";
 import { createDetail } from "./detail.js";
 import { eventsInWords, featuresInWords } from "./digests.js";
-import { el } from "./dom.js";
+import { html } from "./dom.js";
 import { createFold } from "./folds.js";
 import { createGap, gapInWords } from "./gap.js";
 import { createGlossary } from "./glossary.js";
@@ -29,8 +29,8 @@ export function createScreen(shared, { explain, showGap }) {
   const { state } = shared;
   const band = createBand({ ...shared, explain });
   const runs = createRuns(state);
-  const curves = createCurves(shared);
   const heatmap = createHeatmap(shared);
+  const curves = createCurves({ ...shared, spans: heatmap.spans });
   const gap = createGap({ ...shared, found: () => showGap(gap) });
   const fold = (key, title, digest, ...views) =>
     createFold({ key, title, digest, views, state, all: ALL });
@@ -46,25 +46,19 @@ export function createScreen(shared, { explain, showGap }) {
     fold("log", "What happened", eventsInWords, createLog(shared)),
     glossary,
   ];
-  const screen = el("div", { class: "panel screen" }, curves.node, heatmap.node, curves.numbers);
-  const folded = el(
-    "div",
-    { class: "panel folds" },
-    folds.map((one) => one.node),
-  );
-  const column = el("div", { class: "column" }, band.node, screen, folded);
-  const content = el("div", { class: "content", hidden: true }, runs.node, column);
+  const column = html`<div class="column">
+    ${band.node}
+    <div class="panel screen">${curves.node}${heatmap.node}${curves.numbers}</div>
+    <div class="panel folds">${folds.map((one) => one.node)}</div>
+  </div>`;
+  const content = html`<div class="content" hidden>${runs.node}${column}</div>`;
   return { band, glossary, content, views: [band, runs, curves, heatmap, gap, ...folds] };
 }
 
 /** Combines two views into one view. */
 function sideBySide(...views) {
   return {
-    node: el(
-      "div",
-      { class: "pair" },
-      views.map((view) => view.node),
-    ),
+    node: html`<div class="pair">${views.map((view) => view.node)}</div>`,
     update(model, changed) {
       for (const view of views) view.update(model, changed);
     },

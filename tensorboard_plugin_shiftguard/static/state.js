@@ -10,8 +10,8 @@ import { readAddress, watchAddress, writeAddress } from "./host.js";
 
 const KEY = "shiftguard";
 const SHARED = ["run", "pair", "feature", "epoch", "open"]; // the position, in a link
-const LIKED = ["pins", "sort", "live", "measure", "log", "hiddenStreams", "curve"]; // preferences
-const KEPT = [...SHARED, "onlyShifted", "overlay", "unfolded"]; // until the browser tab is closed
+const LIKED = ["pins", "sort", "measure", "log", "hiddenStreams", "curve"]; // preferences
+const KEPT = [...SHARED, "onlyShifted", "overlay", "unfolded", "live"]; // until the browser tab is closed
 
 const DEFAULTS = {
   run: null, // id; null: the newest
@@ -25,7 +25,7 @@ const DEFAULTS = {
   query: "",
   sort: "severity", // "severity", "change" or "name"
   onlyShifted: false,
-  live: false,
+  live: true, // whether new data are drawn as they come; off only until the browser tab is closed
   measure: "density", // or "cumulative"
   log: false,
   hiddenStreams: [],

@@ -1,8 +1,7 @@
-/* The toolbar: the choice of the pair of streams, and the filter and order of the features. */
+/* The toolbar: the filter and the order of the features. */
 
-import { el, fill, say, visible } from "./dom.js";
-import { count, streamName } from "./format.js";
-import { pairKey } from "./rows.js";
+import { html, say } from "./dom.js";
+import { count } from "./format.js";
 
 const SORTS = [
   ["severity", "most severe first"],
@@ -11,41 +10,23 @@ const SORTS = [
 ];
 
 export function createToolbar({ state }) {
-  const pair = el("select", { id: "shift-pair", onchange: () => state.set({ pair: pair.value }) });
-  const search = el("input", {
-    type: "search",
-    id: "shift-search",
-    placeholder: "Search: a part, or /pattern/",
-    autocomplete: "off",
-    spellcheck: "false",
-    "data-testid": "search",
-    "aria-describedby": "shift-found",
-  });
-  const sort = el(
-    "select",
-    { id: "shift-sort", "data-testid": "sort", onchange: () => state.set({ sort: sort.value }) },
-    SORTS.map(([value, text]) => el("option", { value }, text)),
-  );
-  const only = el("input", {
-    type: "checkbox",
-    "data-testid": "only-shifted",
-    onchange: () => state.set({ onlyShifted: only.checked }),
-  });
-  const found = el("span", { class: "quiet", id: "shift-found", role: "status" });
-  const node = el(
-    "div",
-    { class: "toolbar", role: "search", "aria-label": "Features" },
-    el("label", { for: "shift-pair" }, el("span", { class: "over" }, "Compare"), pair),
-    el(
-      "label",
-      { class: "wide", for: "shift-search" },
-      el("span", { class: "over" }, "Features"),
-      search,
-    ),
-    el("label", { for: "shift-sort" }, el("span", { class: "over" }, "Order"), sort),
-    el("label", { class: "check" }, only, "only what differs"),
-    found,
-  );
+  const search = html`<input
+    type="search" id="shift-search" data-testid="search" aria-describedby="shift-found"
+    placeholder="Search: a part, or /pattern/" autocomplete="off" spellcheck="false"
+  />`;
+  const choose = () => state.set({ sort: sort.value });
+  const sort = html`<select id="shift-sort" data-testid="sort" onchange=${choose}>
+    ${SORTS.map(([value, text]) => html`<option value=${value}>${text}</option>`)}
+  </select>`;
+  const toggle = () => state.set({ onlyShifted: only.checked });
+  const only = html`<input type="checkbox" data-testid="only-shifted" onchange=${toggle} />`;
+  const found = html`<span class="quiet" id="shift-found" role="status"></span>`;
+  const node = html`<div class="toolbar" role="search" aria-label="Features">
+    <label class="wide" for="shift-search"><span class="over">Features</span>${search}</label>
+    <label for="shift-sort"><span class="over">Order</span>${sort}</label>
+    <label class="check">${only}only what differs</label>
+    ${found}
+  </div>`;
   let timer = 0;
   search.addEventListener("input", () => {
     clearTimeout(timer);
@@ -54,22 +35,12 @@ export function createToolbar({ state }) {
       state.set({ query: search.value });
     }, 120);
   });
-  let listed = "";
 
   return {
     node,
     update(model) {
       const { overview, rows, total, problem } = model;
       if (!overview) return;
-      const pairs = JSON.stringify([overview.pairs, overview.pair]);
-      if (pairs !== listed) {
-        listed = pairs;
-        fill(
-          pair,
-          overview.pairs.map((one) => option(one, overview.pair)),
-        );
-        pair.disabled = overview.pairs.length < 2;
-      }
       // A text that the user has just typed is not in the state yet, and must stay.
       const typing = timer || document.activeElement === search;
       if (!typing && search.value !== model.state.query) search.value = model.state.query;
@@ -84,11 +55,4 @@ export function createToolbar({ state }) {
       say(found, problem ?? text + omitted);
     },
   };
-}
-
-function option(pair, chosen) {
-  const key = pairKey(pair);
-  const alarms = pair.alarms ? ` (${count(pair.alarms, "finding")})` : "";
-  const text = `${streamName(pair.stream)} against ${streamName(pair.against)}${alarms}`;
-  return el("option", { value: key, selected: key === chosen }, visible(text));
 }

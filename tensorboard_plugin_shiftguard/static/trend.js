@@ -1,26 +1,18 @@
 /* The effect size of one feature over the epochs, a line for each chosen run. */
 
 import { scoresOf } from "./distribution.js";
-import { el, fill } from "./dom.js";
+import { el, fill, html } from "./dom.js";
 import { sinceInWords } from "./format.js";
 import { badge, runMark } from "./icons.js";
-import { createLines } from "./lines.js";
-
-/** The index of the step that is nearest to a value. */
-function nearest(steps, value) {
-  const closer = (best, step, t) =>
-    Math.abs(step - value) < Math.abs(steps[best] - value) ? t : best;
-  return steps.reduce(closer, 0);
-}
+import { createLines, ofRun } from "./lines.js";
 
 export function createTrend({ choose }) {
   let steps = [];
-  const chart = createLines({
-    height: 140,
-    choose: (step) => steps.length && choose(nearest(steps, step)),
-  });
+  // A step that only another run has belongs to the one before it.
+  const place = (step) => Math.max(0, steps.findLastIndex((one) => one <= step));
+  const chart = createLines({ height: 140, choose: (step) => choose(place(step)) });
   const keys = el("ul", { class: "keys" });
-  const node = el("div", null, el("h3", null, "Effect size"), keys, chart.node);
+  const node = html`<div><h3>Effect size</h3>${keys}${chart.node}</div>`;
 
   /** Draws the lines; `answers` maps the id of a run to the data of the feature in it. */
   function draw(model, answers, pair) {
@@ -31,14 +23,9 @@ export function createTrend({ choose }) {
       const absent = !known || Boolean(answer && !scores);
       return { run, k, absent, steps: answer?.steps ?? [], scores };
     });
-    const key = ({ run, k, absent }) =>
-      el(
-        "li",
-        null,
-        runMark(k),
-        el("span", { class: "name" }, run.name),
-        absent && badge("absent"),
-      );
+    const key = ({ run, k, absent }) => html`<li>
+      ${runMark(k)}<span class="name">${run.name}</span>${absent && badge("absent")}
+    </li>`;
     fill(keys, runs.map(key));
     const [first] = runs;
     steps = first.steps;
@@ -62,9 +49,10 @@ export function createTrend({ choose }) {
 }
 
 /** The line of a run. Only the first run gets an interval band, since bands overlap. */
-function asSeries({ k, steps, scores }) {
+function asSeries({ run, k, steps, scores }) {
   return {
-    run: k,
+    ...ofRun(k),
+    name: run.name,
     points: steps.map((step, t) => [step, scores.effect[t]]),
     band: k === 0 ? steps.map((step, t) => [step, scores.lower[t], scores.upper[t]]) : null,
   };

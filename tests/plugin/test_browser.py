@@ -3,6 +3,7 @@
 import json
 import re
 import warnings
+from xml.etree import ElementTree
 
 import keras
 import numpy as np
@@ -19,6 +20,7 @@ from keras_shiftguard.explain.report import GapReport, GapRow
 pytestmark = pytest.mark.thorough
 EPOCHS = 6
 SHIFTED = "input/brightness"
+SVG = ("path", "text", "title")
 RUNS = ("mismatch", "healthy", "darker")
 LINK = (
     "run=darker%2Fshiftguard&p.shiftguard.pair=validation%2Ftrain&p.shiftguard.open=distributions"
@@ -70,7 +72,8 @@ def with_cards(tab):
 
 def drawn(tab):
     """Returns the drawn histogram from the browser."""
-    return tab("histogram").inner_html()
+    canvas = tab("histogram").locator("canvas")
+    return canvas.evaluate("(canvas) => canvas.toDataURL()")
 
 
 def test_the_band_says_what_happened_in_words(tab):
@@ -201,6 +204,12 @@ def test_what_was_chosen_can_be_taken_along(tab):
         with tab.page.expect_download() as download:
             tab(testid).click()
         assert download.value.suggested_filename.endswith(suffix)
+    drawing = ElementTree.parse(download.value.path()).getroot()
+    parts = {kind: list(drawing.iter(f"{{http://www.w3.org/2000/svg}}{kind}")) for kind in SVG}
+    assert len(parts["path"]) == 3  # reference, current, axis
+    assert all(path.get("d").startswith("M") for path in parts["path"])
+    assert {"training", "validation"} <= {text.text for text in parts["text"]}
+    assert f"epoch {EPOCHS}" in parts["title"][0].text
 
 
 @pytest.mark.parametrize("query", ["darkMode=false", "darkMode=true"])

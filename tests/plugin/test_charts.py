@@ -1,0 +1,257 @@
+"""The charts of the Shift tab in a real Chromium: where things are, what the pointer reads."""
+
+import math
+import time
+
+import pytest
+from plugin.browser import tensorboard
+from plugin.logs import RawLog, as_json, scores, scores_content, state
+from plugin.test_first_day import diagnosis, finding, write_adaptation, write_shift
+
+pytestmark = pytest.mark.eager
+
+FEATURES, SHIFTED, TOLERATED = 26, 3, (5, 6)
+NAMES = [f"input/column_{i}" for i in range(FEATURES)]
+LATE, LONG = 8, 1500  # epochs of the runs
+# Keeps the texts of the last drawing of the heatmap's rows, as [text, left, right]. They are drawn
+# on a canvas that is not part of the page.
+RECORDER = """
+const { clearRect, fillText } = CanvasRenderingContext2D.prototype;
+Object.assign(CanvasRenderingContext2D.prototype, {
+  clearRect(...box) {
+    if (!this.canvas.isConnected) window.drawn = [];
+    return clearRect.apply(this, box);
+  },
+  fillText(text, x, ...more) {
+    const { width } = this.measureText(text);
+    const left = { center: x - width / 2, right: x - width }[this.textAlign] ?? x;
+    if (!this.canvas.isConnected) window.drawn?.push([text, left, left + width]);
+    return fillText.call(this, text, x, ...more);
+  },
+});
+"""
+
+
+def curves(step, epochs):
+    """Returns an accuracy that begins at 0.4 and rises, and a loss."""
+    rise = 1 - math.exp(-5 * step / epochs)
+    return as_json(
+        {"accuracy": 0.4 + 0.6 * rise, "val_accuracy": 0.4 + 0.5 * rise, "loss": 1 - rise}
+    )
+
+
+def write_epoch(log, step, epochs, streams=("validation",)):
+    """Writes one epoch. Column 3 shifts in the second half, and two columns always differ."""
+    log.add("shiftguard/state", state(step), step)
+    reported = {SHIFTED: 9 if step > epochs // 2 else 0, **dict.fromkeys(TOLERATED, 8)}
+    flags = [reported.get(i, 0) for i in range(FEATURES)]
+    effects = [0.5 if flag else 0.01 for flag in flags]
+    for number, stream in enumerate(streams):
+        content = scores_content(names=NAMES, pair=(stream, "train"))
+        values = scores(*effects, flags=flags)
+        log.add(f"shiftguard/scores/{stream}-train/{number}", values, step, content)
+
+
+def write(run_dir, epochs, compared, streams=("validation",)):
+    """Writes a run with curves of every epoch, and comparisons of the epochs `compared`."""
+    with RawLog(run_dir) as log:
+        for step in range(epochs):
+            log.add("shiftguard/curves", curves(step, epochs), step, {"v": 1})
+            if step in compared:
+                write_epoch(log, step, epochs, streams)
+
+
+@pytest.fixture(scope="module")
+def address(tmp_path_factory):
+    path = tmp_path_factory.mktemp("logs")
+    write(path / "late" / "shiftguard", LATE, range(1, LATE), ("validation", "target"))
+    write(path / "long" / "shiftguard", LONG, range(LONG))
+    write(path / "one" / "shiftguard", 1, range(1))
+    write_adaptation(path / "adapted" / "shiftguard")
+    worse = {"name": "torch", "misfit": 0.15, "best": True}
+    better = {"name": "tf", "misfit": 0.11, "fed": True}
+    with RawLog(path / "weighed" / "shiftguard") as log:
+        one = diagnosis(candidates=[worse, better])
+        log.add("shiftguard/state", state(0, diagnosis={"train": one}), 0)
+    darker = finding("input/brightness", "darker", cost=0.061, cost_interval=[0.044, 0.079])
+    write_shift(path / "zoo" / "shiftguard", darker, [9, 1, 1, 0])
+    write_shift(path / "healthy" / "shiftguard", darker, [9, 1, 1, 0], fault=99)
+    with tensorboard(path) as address:
+        yield address
+
+
+@pytest.fixture
+def opened(open_at, address):
+    """Opens the tab on one of the runs, after its curves are drawn."""
+
+    def opened(run, link="", record=False, **size):
+        tab = open_at(address, link=f"run={run}%2Fshiftguard{link}", **size)
+        if record:
+            tab.page.add_init_script(RECORDER)
+            tab.page.reload()
+        tab.run(run).wait_for()
+        if run not in ("weighed",):
+            tab.eventually(lambda: "epoch" in tab("curves-now").inner_text())
+        return tab
+
+    return opened
+
+
+def at_epoch(tab, number, epochs):
+    """Returns the place of an epoch in the accuracy chart."""
+    box = tab("curves-chart").locator(".u-over").bounding_box()
+    left = tab("curves-chart").bounding_box()["x"]
+    return {"x": box["x"] - left + box["width"] * (number - 0.5) / epochs, "y": 60}
+
+
+def test_an_epoch_before_the_first_comparison_has_its_own_place(opened):
+    """The first comparison is that of epoch 2, so epoch 1 was drawn in its column."""
+    tab = opened("late")
+    for number in (1, 2, LATE):
+        tab("curves-chart").hover(position=at_epoch(tab, number, LATE))
+        tab.eventually(lambda n=number: f"epoch {n}\n" in tab("curves-now").inner_text() + "\n")
+    tab("curves-chart").click(position=at_epoch(tab, 1, LATE))
+    tab.eventually(lambda: "p.shiftguard.epoch=1" in tab.page.url.split("&"))
+    heat, box = tab("heatmap"), tab("heatmap").bounding_box()
+    place = at_epoch(tab, 2, LATE)
+    heat.hover(position={"x": place["x"], "y": box["height"] - 8})
+    tab.eventually(
+        lambda: "epoch 2" in tab("readout").inner_text() or "alike" in tab("readout").inner_text()
+    )
+    heat.hover(position={"x": place["x"], "y": 50})
+    tab.eventually(lambda: "column 3, epoch 2" in tab("readout").inner_text())
+
+
+@pytest.mark.parametrize("run", ["late", "long", "one"])
+@pytest.mark.parametrize("width", [320, 1400])
+def test_the_numbers_of_the_epochs_do_not_touch(opened, run, width):
+    tab = opened(run, record=True, width=width)
+    tab.eventually(lambda: tab.evaluate("window.drawn?.length > 3"))
+    drawn = tab.evaluate("window.drawn")
+    numbers = sorted((left, right, text) for text, left, right in drawn if text.isdigit())
+    assert len(numbers) >= (1 if run == "one" else 2)
+    assert numbers[0][2] == "1"
+    for (_, end, text), (start, _, following) in zip(numbers, numbers[1:], strict=False):
+        assert start - end > 4, (text, following)
+
+
+def test_what_began_beyond_the_scale_is_said_beside_the_curves(opened):
+    tab = opened("long")
+    said = tab("curves").locator(".offscale")
+    assert said.all_inner_texts() == ["\u2193 began at 0.4"] * 2
+    chart = tab("curves-chart").bounding_box()
+    for note in said.all():
+        box = note.bounding_box()
+        assert box["y"] + box["height"] <= chart["y"]
+
+
+def test_the_chosen_epoch_and_its_values_are_beside_the_curves(opened):
+    tab = opened("late", link="&p.shiftguard.epoch=5")
+    shown = tab("curves-now").inner_text().split("\n")
+    assert shown == ["epoch 5", "training", "0.951", "validation", "0.859"]
+    tab("heatmap").focus()
+    tab.page.keyboard.press("ArrowLeft")
+    tab.page.keyboard.press("Enter")
+    tab.eventually(lambda: "epoch 4" in tab("curves-now").inner_text())
+
+
+def test_the_curves_answer_to_the_pointer(opened):
+    tab = opened("late")
+    assert "epoch 8" in tab("curves-now").inner_text()
+    tab("curves-chart").hover(position=at_epoch(tab, 3, LATE))
+    tab.eventually(lambda: "epoch 3" in tab("curves-now").inner_text())
+    assert "0.828" in tab("curves-now").inner_text()
+    tab("readout").hover()
+    tab.eventually(lambda: "epoch 8" in tab("curves-now").inner_text())
+    adapted = opened("adapted", link="&p.shiftguard.open=adaptation", height=1800)
+    chart = adapted("adaptation").locator(".chartcell").first
+    read = chart.locator(".chartread")
+    adapted.eventually(lambda: read.inner_text().startswith("epoch 3: noise in flat regions"))
+    chart.locator(".u-over").hover(position={"x": 2, "y": 20})
+    adapted.eventually(lambda: read.inner_text().startswith("epoch 1: noise in flat regions"))
+
+
+def test_no_better_value_is_listed_above_the_best_fit(opened):
+    tab = opened("weighed")
+    tab.fold("preprocessing")
+    rows = tab("preprocessing").locator(".misfits tbody tr")
+    rows.first.wait_for()
+    assert "0.11" in rows.nth(0).inner_text() and "0.15" in rows.nth(1).inner_text()
+    assert "best fit" not in tab("preprocessing").inner_text()
+    assert "most probable" in rows.nth(1).inner_text()
+
+
+def test_the_compared_pair_is_chosen_on_the_first_screen(opened):
+    tab = opened("late")
+    choice = tab("pair")
+    assert choice.is_visible() and tab.frame.locator("details.fold[open]").count() == 0
+    assert choice.locator("option").count() == 2
+    choice.select_option(value="target/train")
+    tab.eventually(lambda: "pair=target%2Ftrain" in tab.page.url)
+    tab.eventually(lambda: "target against training" in tab("verdict").inner_text())
+    assert not tab.audit()
+
+
+def test_urgent_runs_come_first(opened):
+    tab = opened("zoo")
+    kinds = "(all) => all.map((one) => [one.dataset.kind, one.dataset.run])"
+    listed = tab("run-picker").locator("button.run").evaluate_all(kinds)
+    names = [run.removesuffix("/shiftguard") for _, run in listed]
+    assert names == ["weighed", "zoo", "adapted", "late", "long", "one", "healthy"]
+    assert [kind for kind, _ in listed][:2] == ["act", "act"] and listed[-1][0] == "fine"
+
+
+def test_features_that_never_differ_are_one_row(opened):
+    tab = opened("late", record=True)
+    tab.eventually(lambda: tab.evaluate("window.drawn?.length > 3"))
+    alike = f"{FEATURES - 3} others are alike"
+    texts = tab.evaluate("window.drawn.map((one) => one[0])")
+    assert alike in texts and "column 3" in texts and "column 7" not in texts
+    heat = tab("heatmap")
+    assert heat.get_attribute("aria-label").startswith("Heatmap of 4 rows")
+    heat.focus()
+    tab.page.keyboard.press("Control+End")
+    assert alike in tab("readout").inner_text()
+    tab.page.keyboard.press("Space")
+    tab.eventually(
+        lambda: heat.get_attribute("aria-label").startswith(f"Heatmap of {FEATURES + 1} rows")
+    )
+    # What is searched is shown by itself.
+    tab.fold("distributions")
+    tab("search").fill("column_7")
+    tab.eventually(lambda: heat.get_attribute("aria-label").startswith("Heatmap of 1 row "))
+
+
+def test_a_chart_follows_the_theme(opened):
+    colours = {}
+    for dark in ("false", "true"):
+        tab = opened("late", query=f"darkMode={dark}")
+        pixels = """[...document.querySelectorAll("[data-testid=curves-chart] canvas")].map((one) =>
+          [...one.getContext("2d").getImageData(0, 0, one.width, one.height).data].join())[0]"""
+        tab.page.wait_for_timeout(500)
+        colours[dark] = tab.evaluate(pixels)
+        assert (
+            tab("curves-chart")
+            .get_by_role("img")
+            .get_attribute("aria-label")
+            .endswith("training 0.992, validation 0.894. The numbers are in a table below.")
+        )
+    assert len(set(colours.values())) == 2
+
+
+@pytest.mark.thorough
+def test_an_open_tab_follows_a_fit_from_its_first_epoch(open_at, tmp_path):
+    with tensorboard(tmp_path, "--reload_interval", "1") as address:
+        tab = open_at(address)
+        tab("empty").wait_for()
+        with RawLog(tmp_path / "live" / "shiftguard") as log:
+            for step in range(3):
+                log.add("shiftguard/curves", curves(step, 9), step, {"v": 1}, wall_time=time.time())
+                write_epoch(log, step, 9)
+                tab.eventually(lambda n=step: f"epoch {n + 1}" in now_of(tab), seconds=60)
+        tab.close()
+
+
+def now_of(tab):
+    now = tab("curves-now")
+    return now.inner_text() if now.is_visible() else ""
