@@ -30,7 +30,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 sys.path.insert(0, str(Path(__file__).parents[1]))
 OWN_KEYS = {"shift", "val_shift"}
 COSTLY = 0.02  # of accuracy, or of the metric: a mistake that costs as much should be an alarm
-SHARES = ("accuracy", "auc", "recall", "precision", "iou", "dice")
+SHARES = ("acc", "auc", "recall", "precision", "iou", "dice")
 
 
 def is_share(metric):

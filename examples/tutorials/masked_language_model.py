@@ -31,9 +31,9 @@ class AddPositions(layers.Layer):
 
 def build(seed):
     texts, _ = sources.docstrings()
-    tokens = sources.word_ids(texts, 1700, WORDS, LENGTH)
+    tokens = sources.word_ids(texts, 2000, WORDS, LENGTH)
     data = hidden(tokens, np.random.default_rng(seed))
-    train, validation = sources.split(*data, 1700)
+    train, validation = sources.split(*data, 2000)
     inputs = keras.Input((None,), dtype="int32")
     x = AddPositions()(layers.Embedding(WORDS + 1, 48)(inputs))
     x = layers.LayerNormalization()(x + layers.MultiHeadAttention(2, 24)(x, x))

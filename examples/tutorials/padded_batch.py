@@ -27,8 +27,8 @@ class Classifier(keras.Model):
 
 def build(seed):
     texts, y = sources.docstrings()
-    x = sources.word_ids(texts, 1600, WORDS, LENGTH)
-    train, validation = sources.split(x, y, 1600)
+    x = sources.word_ids(texts, 2000, WORDS, LENGTH)
+    train, validation = sources.split(x, y, 2000)
     model = Classifier()
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     model.compile(keras.optimizers.Adam(5e-3), loss, metrics=["accuracy"])

@@ -37,11 +37,11 @@ def build(seed):
     model.compile(keras.optimizers.Adam(3e-3), "binary_crossentropy", metrics=["accuracy"])
     moved = lambda x, y: (x, np.roll(y, 4, axis=2))  # noqa: E731
     turned = lambda x, y: (x, y.swapaxes(1, 2))  # noqa: E731
-    levels = lambda x, y: (x, y * 255)  # noqa: E731
+    inverted = lambda x, y: (x, 1 - y)  # noqa: E731
     planted = (
         Mistake("masks moved by 4 pixels", moved, "mask|target|label", "mask|align|target"),
         Mistake("masks transposed", turned, "mask|target|label", "mask|transpos|target"),
-        Mistake("masks in 0..255", levels, "mask|target|label", "255"),
+        Mistake("masks inverted", inverted, "mask|target|label", "invert|1 - |mask"),
         mistakes.scaled(),
         mistakes.half_flat(),
         mistakes.transposed(),

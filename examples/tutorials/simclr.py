@@ -89,4 +89,4 @@ def build(seed):
         mistakes.half_flat(),
         mistakes.labels_exchanged(3, 5),
     )
-    return Tutorial(model, train, validation, {"epochs": 3}, "p_acc", planted, pipeline)
+    return Tutorial(model, train, validation, {"epochs": 6}, "p_acc", planted, pipeline)

@@ -63,7 +63,7 @@ def photo_crops(names, count, size, seed=0, side=512):
     return np.stack(crops), y.astype("int32")
 
 
-PARTS = ("asyncio", "email", "importlib", "multiprocessing", "unittest", "xml")
+PARTS = ("asyncio", "email", "idlelib", "importlib", "logging", "tkinter", "unittest", "xml")
 
 
 @cache

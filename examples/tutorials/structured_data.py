@@ -7,6 +7,7 @@ in smoking, each with the direction that is known from medicine.
 
 import keras
 import numpy as np
+import tensorflow as tf
 from keras import layers
 
 from tutorials import mistakes, sources
@@ -68,4 +69,10 @@ def build(seed):
         mistakes.labels_shifted(),
         mistakes.leaked(*train),
     )
-    return Tutorial(model, train, validation, {"batch_size": 32, "epochs": 8}, mistakes=planted)
+
+    def pipeline(data, training):
+        dataset = tf.data.Dataset.from_tensor_slices(data)
+        dataset = dataset.shuffle(1000, seed=seed) if training else dataset
+        return dataset.batch(32)
+
+    return Tutorial(model, train, validation, {"epochs": 8}, "accuracy", planted, pipeline)

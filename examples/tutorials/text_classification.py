@@ -12,8 +12,8 @@ WORDS, LENGTH = 2000, 48
 
 def build(seed):
     texts, y = sources.docstrings()
-    x = sources.word_ids(texts, 1600, WORDS, LENGTH)
-    train, validation = sources.split(x, y, 1600)
+    x = sources.word_ids(texts, 2000, WORDS, LENGTH)
+    train, validation = sources.split(x, y, 2000)
     model = keras.Sequential(
         [
             keras.Input((None,), dtype="int32"),
