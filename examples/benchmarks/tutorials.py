@@ -25,6 +25,7 @@ from collections import defaultdict
 from contextlib import redirect_stdout
 from io import StringIO
 from pathlib import Path
+from tempfile import TemporaryFile
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 sys.path.insert(0, str(Path(__file__).parents[1]))
@@ -59,7 +60,7 @@ def timed(tutorial, validation, callbacks):
     return history, time.process_time() - start
 
 
-def without_guard(name, seed, planted):
+def without_guard(name, seed):
     """Yields rows of a tutorial as it is: its history, and what its mistakes cost."""
     tutorial = prepared(name, seed)
     history, seconds = timed(tutorial, tutorial.validation, [])
@@ -67,21 +68,26 @@ def without_guard(name, seed, planted):
     if tutorial.validation is not None:
         row["clean"] = clean = tutorial.evaluate(tutorial.validation)
     yield row
-    for mistake in tutorial.mistakes[:planted]:
+    for mistake in tutorial.mistakes:
         bad = tutorial.evaluate(mistake.change(*tutorial.validation))
         costs = {metric: harm(metric, clean[metric], bad[metric]) for metric in clean}
         yield {"what": "cost", "mistake": mistake.name, "costs": costs, "metric": tutorial.metric}
 
 
-def with_guard(name, seed, planted):
-    """Yields what the guard says of a tutorial as it is, and with each mistake."""
-    mistakes = [None, *prepared(name, seed).mistakes[:planted]]
-    for mistake in mistakes:
+def with_guard(name, seed, number, known=()):
+    """Yields what the guard says of a tutorial as it is, and with each of `number` mistakes.
+
+    `known` are the names of the mistakes whose rows are there already; None is the right tutorial.
+    """
+    for mistake in [None, *prepared(name, seed).mistakes[:number]]:
+        planted = mistake.name if mistake is not None else None
+        if planted in known:
+            continue
         tutorial = prepared(name, seed)
         validation = tutorial.validation
         if mistake is not None:
             validation = mistake.change(*validation)
-        row = {"what": "guarded", "mistake": mistake and mistake.name, "metric": tutorial.metric}
+        row = {"what": "guarded", "mistake": planted, "metric": tutorial.metric}
         yield row | under_guard(tutorial, validation, mistake)
 
 
@@ -119,18 +125,23 @@ def under_guard(tutorial, validation, mistake):
     return row
 
 
-def child(name, backend, guarded, options):
-    """Yields the rows of one process, or one row on why there are none."""
+def child(name, backend, guarded, options, known):
+    """Yields the rows of one process as they come, and one on how it ended."""
     command = [sys.executable, "-W", "ignore", __file__, "--only", name]
     command += ["--child", str(int(guarded)), "--seed", str(options.seed)]
-    command += ["--mistakes", str(options.mistakes)]
+    command += ["--mistakes", str(options.mistakes), "--known", json.dumps(known)]
     env = {**os.environ, "KERAS_BACKEND": backend}
-    done = subprocess.run(command, env=env, capture_output=True, text=True)
-    for line in done.stdout.splitlines():
-        if line.startswith('{"what"'):
-            yield json.loads(line)
-    if done.returncode:
-        yield {"what": "failed", "guarded": guarded, "error": done.stderr[-1500:]}
+    with TemporaryFile("w+") as errors:
+        pipes = {"stdout": subprocess.PIPE, "stderr": errors, "text": True}
+        with subprocess.Popen(command, env=env, **pipes) as process:
+            for line in process.stdout:
+                if line.startswith('{"what"'):
+                    yield json.loads(line)
+        end = {"guarded": guarded, "mistakes": options.mistakes}
+        if process.returncode:
+            errors.seek(0)
+            end["error"] = errors.read()[-1500:]
+    yield {"what": "failed" if "error" in end else "done"} | end
 
 
 def other_keys(plain, guarded):
@@ -287,10 +298,12 @@ def main():
     parser.add_argument("--table", type=Path, nargs="+", help="files of --save to print")
     parser.add_argument("--details", action="store_true", help="with --table: each mistake")
     parser.add_argument("--child", type=int, help=argparse.SUPPRESS)
+    parser.add_argument("--known", type=json.loads, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.child is not None:
-        run = with_guard if options.child else without_guard
-        for row in run(options.only[0], options.seed, options.mistakes):
+        about = (options.only[0], options.seed)
+        guarded = (*about, options.mistakes, options.known or ())
+        for row in with_guard(*guarded) if options.child else without_guard(*about):
             print(json.dumps(row, default=float), flush=True)
         return
     if options.table:
@@ -301,28 +314,37 @@ def main():
 
 
 def measured(options):
-    """Yields the rows of all tutorials, and saves them; what the file has is not run again."""
+    """Yields the rows of all tutorials, and saves each; what the file has is not run again."""
     from tutorials import tutorial
 
-    known = set()
+    saved = []
     if options.save and options.save.exists():
         saved = [json.loads(line) for line in options.save.open()]
-        yield from saved
-        known = by_tutorial(saved).keys()
+    yield from saved
+    groups = by_tutorial(saved)
     for name in options.only or tutorial.NAMES:
         if options.part != "all" and (options.part == "aside") != (name in tutorial.ASIDE):
             continue
         for backend in options.backends:
-            if backend not in tutorial.backends_of(name) or (name, backend, options.seed) in known:
+            if backend not in tutorial.backends_of(name):
                 continue
             about = {"name": name, "kind": tutorial.kind_of(name), "backend": backend}
             about["seed"] = options.seed
-            found = [about | row for guarded in (0, 1)
-                     for row in child(name, backend, guarded, options)]  # fmt: skip
-            if options.save:
-                with options.save.open("a") as file:
-                    file.writelines(json.dumps(row) + "\n" for row in found)
-            yield from found
+            for row in missing(name, backend, options, groups[name, backend, options.seed]):
+                if options.save:
+                    with options.save.open("a") as file:
+                        file.write(json.dumps(about | row) + "\n")
+                yield about | row
+
+
+def missing(name, backend, options, rows):
+    """Yields the rows of a tutorial that are not there yet."""
+    ends = [row for row in rows if row["what"] == "done"]
+    if not any(row["guarded"] == 0 for row in ends):
+        yield from child(name, backend, 0, options, [])
+    if not any(row["guarded"] == 1 and row["mistakes"] >= options.mistakes for row in ends):
+        known = [row["mistake"] for row in rows if row["what"] == "guarded"]
+        yield from child(name, backend, 1, options, known)
 
 
 if __name__ == "__main__":

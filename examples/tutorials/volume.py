@@ -1,7 +1,7 @@
 """Volumes, as of a CT: does a lung hold a nodule?
 
 No volume is in an installed package, so they are drawn in Hounsfield units: air, a body of soft
-tissue with two lungs, vessels as lines, and in half of them a ball of 2 to 3 voxels in a lung.
+tissue with two lungs, vessels as lines, and in half of them a ball in a lung.
 They are cut to -1000..400 and scaled to [0, 1], as in keras.io's recipe.
 """
 
@@ -23,21 +23,19 @@ def scans(count, seed):
     x, y = np.zeros((count, SIDE, SIDE, DEPTH), "float32"), random.integers(0, 2, count)
     for i in range(count):
         scan = np.full((SIDE, SIDE, DEPTH), -1000.0)
-        middle = SIDE / 2 + random.normal(0, 0.7, 2)
+        middle, sick = SIDE / 2 + random.normal(0, 0.7, 2), random.choice((-1, 1))
         scan[((rows - middle[0]) / 10) ** 2 + ((columns - middle[1]) / 11) ** 2 < 1] = 40
-        for sign in (-1, 1):
-            place = middle + (0, 5 * sign)
-            lung = ((rows - place[0]) / 7) ** 2 + ((columns - place[1]) / 4) ** 2 < 1
-            scan[lung] = -850
-            if (
-                y[i]
-                and sign == random.choice((-1, 1))
-                or (y[i] and sign == 1 and not scan.max() > 50)
-            ):
+        for side in (-1, 1):
+            place = middle + (0, 5 * side)
+            scan[((rows - place[0]) / 7) ** 2 + ((columns - place[1]) / 4) ** 2 < 1] = -850
+            for _ in range(2):  # vessels run through all slices
+                at = place + random.uniform(-3, 3, 2)
+                scan[(rows - at[0]) ** 2 + (columns - at[1]) ** 2 < 1.5] = 40
+            if y[i] and side == sick:
                 at = (*(place + random.uniform(-2, 2, 2)), random.uniform(3, DEPTH - 3))
                 far = (rows - at[0]) ** 2 + (columns - at[1]) ** 2 + (slices - at[2]) ** 2
-                scan[far < random.uniform(2, 3) ** 2] = 60
-        x[i] = scan + random.normal(0, 40, scan.shape)
+                scan[far < random.uniform(1.8, 2.8) ** 2] = 60
+        x[i] = scan + random.normal(0, 80, scan.shape)
     return x[..., None], y.astype("float32")
 
 
