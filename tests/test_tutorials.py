@@ -1,0 +1,101 @@
+"""The tutorials of the field are all there, run under the guard, and are counted as promised."""
+
+import runpy
+from dataclasses import replace
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+from tutorials import mistakes, tutorial
+
+ROOT = Path(__file__).parents[1]
+HELPERS = {"__init__", "mistakes", "sources", "tutorial"}
+
+
+@pytest.fixture
+def bench(monkeypatch):
+    """The names of the benchmark and their values."""
+    monkeypatch.setattr("sys.path", [*__import__("sys").path])
+    return runpy.run_path(str(ROOT / "examples/benchmarks/tutorials.py"))
+
+
+def test_each_tutorial_has_a_file_and_every_third_is_set_aside():
+    files = {path.stem for path in (ROOT / "examples/tutorials").glob("*.py")}
+    assert files - HELPERS == set(tutorial.NAMES) and len(set(tutorial.NAMES)) == 33
+    assert tutorial.ASIDE[:3] == ("siamese", "denoising", "wide_and_deep")
+    assert len(tutorial.ASIDE) == 11
+    for name in tutorial.NAMES:
+        text = (ROOT / f"examples/tutorials/{name}.py").read_text()
+        assert "\nKIND = " in text and len(text.splitlines()) <= 95, name
+
+
+@pytest.mark.backend
+@pytest.mark.parametrize("name", ["regression_table", "image_classification"])
+def test_a_tutorial_trains_as_without_the_guard_and_its_mistakes_change_validation(name, bench):
+    def short():
+        keras.utils.set_random_seed(0)
+        whole = tutorial.load(name)
+        part = tuple(each[:192] for each in whole.train)
+        validation = tuple(each[:128] for each in whole.validation)
+        fit = {**whole.fit, "epochs": 1}
+        return replace(whole, train=part, validation=validation, fit=fit)
+
+    plain = short()
+    history, _ = bench["timed"](plain, plain.validation, [])
+    guarded = short()
+    row = bench["under_guard"](guarded, guarded.validation, guarded.mistakes[0])
+    assert "crash" not in row, row
+    assert not bench["other_keys"](history, row["history"])
+    assert bench["is_equal"](history, row["history"])
+    clean = plain.evaluate(plain.validation)
+    for mistake in plain.mistakes:
+        x, y = mistake.change(*plain.validation)
+        same = np.array_equal(x, plain.validation[0]) and np.array_equal(y, plain.validation[1])
+        assert not same and len(x) == len(y), mistake.name
+        assert set(plain.evaluate((x, y))) == set(clean)
+
+
+def test_a_mistake_in_a_column_leaves_the_others_and_the_original():
+    rows, columns = np.ones((4, 3), "float32"), {"a": np.ones((4, 1)), "b": np.zeros((4, 1))}
+    changed, _ = mistakes.unit(1, 100).change(rows, None)
+    assert changed[:, 1].min() == 100 and changed[:, [0, 2]].max() == 1 == rows.max()
+    changed, _ = mistakes.columns_exchanged("a", "b").change(columns, None)
+    assert changed["a"].max() == 0 and changed["b"].min() == 1 == columns["a"].min()
+    copied, y = mistakes.leaked(columns, np.arange(4)).change(
+        {name: column + 5 for name, column in columns.items()}, np.arange(4) + 9
+    )
+    assert copied["a"].ravel().tolist() == [1, 1, 6, 6] and y.tolist() == [0, 1, 11, 12]
+
+
+def rows_of(name, alarm, cost):
+    """Returns the rows of a right fit and of one mistake that costs `cost` of accuracy."""
+    about = {"name": name, "kind": "text", "backend": "torch", "seed": 0, "metric": "accuracy"}
+    said = {"mismatch": False, "shifted": alarm, "warnings": [], "terminal": ["a line"]}
+    said |= {"history": {"loss": [1.0], "shift": [0.0]}, "seconds": 3.0}
+    found = {"named": True, "step": False, "cost": 0.1, "interval": [0.05, 0.2]}
+    costs = {"accuracy": cost, "loss": 0.3}
+    return [
+        about | {"what": "plain", "history": {"loss": [1.0]}, "seconds": 2.0},
+        about | {"what": "cost", "mistake": "BGR", "costs": costs},
+        about | {"what": "guarded", "mistake": None} | said | {"shifted": False},
+        about | {"what": "guarded", "mistake": "BGR", "cost_of": "accuracy"} | said | found,
+    ]
+
+
+def test_the_tables_count_costly_mistakes_and_report_what_is_set_aside_apart(bench, capsys):
+    rows = [*rows_of("image_classification", True, 0.1), *rows_of("siamese", False, 0.001)]
+    bench["tables"](rows)
+    printed = capsys.readouterr().out.splitlines()
+    right, planted = (printed[a:] for a in (0, printed.index("") + 1))
+    assert right[2].startswith("| **all but those set aside** | 1 | 0/1 | 0/1 | 0/1 | 0/1 | 0/1 |")
+    assert right[2].endswith("| 1; 1 | 1.50; 1.50 |")
+    assert planted[2] == "| **all but those set aside** | 1 | 1 | 1/1 | - | 1/1 | 0/1 | 1/1 |"
+    assert planted[3] == "| **set aside** | 1 | 0 | - | 0/1 | - | - | - |"
+    assert any(line.startswith("| set aside: text |") for line in planted)
+
+
+def test_a_loss_costs_its_share_and_an_accuracy_its_points(bench):
+    assert bench["harm"]("accuracy", 0.9, 0.7) == pytest.approx(0.2)
+    assert bench["harm"]("mae", 1.0, 4.0) == pytest.approx(0.75)
+    assert bench["harm"]("recall", 0.5, 0.5) == 0.0
