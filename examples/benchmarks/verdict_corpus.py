@@ -5,8 +5,8 @@
 
 `verdicts.py` feeds odd photos only as they are right. Here each of ten collections (clean, pale,
 dark, hazy, with a colour cast, blurred, parts of one photo, documents, handwriting, faces) is fed
-in each of ten conventions, and garbled in four ways. A fix is harmful if it brings the images further from
-what the network expects than they were as fed.
+in each of ten conventions, and garbled in four ways. A fix is harmful if it brings the images
+further from what the network expects than they were as fed.
 """
 
 import argparse
@@ -92,13 +92,14 @@ def _faces(side):
 
 def garbled(raw, true):
     """Yields the name of a fault, and images with it as they are fed."""
-    yield "scaled twice", true.from_raw(true.from_raw(raw))
+    if true.mode != "raw":
+        yield "scaled twice", true.from_raw(true.from_raw(raw))
     brighter = (raw * 1.4).astype("int64") % 256  # uint8 that overflows
     yield "overflow", true.from_raw(brighter.astype("float64"))
     yield "negative", true.from_raw(255 - raw)
     if raw.shape[-1] == 3:
-        planes = np.ascontiguousarray(raw.transpose(0, 3, 1, 2)).reshape(raw.shape)
-        yield "channels first", true.from_raw(planes)
+        planes = np.ascontiguousarray(true.from_raw(raw).transpose(0, 3, 1, 2))
+        yield "channels first", planes.reshape(raw.shape)
 
 
 def judge_network(name, only=None, number=NUMBER):
@@ -154,7 +155,7 @@ def of_json(row):
     """Returns the `Evidence` of a stored row."""
 
     def kinds(values):
-        pairs = ((name.split(" "), np.asarray(value)) for name, value in values.items())
+        pairs = ((name.rsplit(" ", 1), np.asarray(value)) for name, value in values.items())
         return {(mode, inverted == "True"): value for (mode, inverted), value in pairs}
 
     tables = (kinds(row[name]) for name in ("misfits", "levelled"))

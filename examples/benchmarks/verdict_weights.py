@@ -29,7 +29,9 @@ GRID = [
         (4.0, 6.0, 8.0, 12.0), (0.0, 0.25, 0.5, 1.0), (0.4, 0.5, 0.6, 0.7, 0.9)
     )
 ]
-WITHOUT = {name: WEIGHTS._replace(**{name: 0.0}) for name in ("trial", "published", "inverted", "odd")}
+WITHOUT = {
+    name: WEIGHTS._replace(**{name: 0.0}) for name in ("trial", "published", "inverted", "odd")
+}
 PRICE = 20  # a wrong name weighs as much as so many right ones. A convention.
 
 

@@ -1,7 +1,8 @@
 """`Posterior`: how probable each scale of the pixels is as the one that a model expects.
 
-A hypothesis is a mode, and whether dark and bright are exchanged. One more
-hypothesis is that the model expects none of them, so that nothing is claimed where nothing fits.
+A hypothesis is a mode, and whether dark and bright are exchanged. If the images look garbled, that
+they are is a hypothesis as well. One more
+is that the model expects none of them, so that nothing is claimed where nothing fits.
 Three kinds of evidence speak for or against each hypothesis, and add up: how well the images fit
 the batch norm in it, how much better the network sees with it (the trial), and whether the
 architecture is published for it. What makes images odd (pale, dark, hazy, tinted, low in contrast)
@@ -26,6 +27,7 @@ from keras_shiftguard.preprocessing.witnesses.trial import Preference
 
 LEAST = 0.01  # a kind that is less probable is not tried
 Kind = tuple[str, bool]  # a mode, and whether dark and bright are exchanged
+REPAIRED: Kind = ("repaired", False)  # the images as fed, after a suspected garbling was undone
 Misfits = Mapping[Kind, np.ndarray]
 
 
@@ -51,7 +53,7 @@ class Weights(NamedTuple):
     published: float = 2.0
     inverted: float = -1.0
     odd: float = 0.3
-    none: float = 0.6
+    none: float = 0.57
 
 
 WEIGHTS = Weights()
@@ -144,7 +146,7 @@ def posterior(
         published: The convention that the architecture is published for; None if it has none.
         tries: How many of the most probable kinds are tried against the images as fed.
     """
-    evidence = _remembered(reading, published)
+    evidence = remembered(reading, published)
     found = evidence.weighed()
     compared = tuple(dict.fromkeys(_kinds_of(reading)))
     others = sorted((k for k in compared if k != evidence.fed), key=lambda kind: -found[kind])
@@ -159,7 +161,7 @@ def posterior(
     return Posterior(evidence, evidence.weighed(), compared, trials)
 
 
-def _remembered(reading: Reading, published: InputConvention | None) -> Evidence:
+def remembered(reading: Reading, published: InputConvention | None = None) -> Evidence:
     """Returns the evidence of batch norm and of the published convention."""
     fed = reading.hypotheses[reading.as_fed].kind
     kinds = _kinds_of(reading)
@@ -172,6 +174,9 @@ def _remembered(reading: Reading, published: InputConvention | None) -> Evidence
     if reading.other is not None:
         other = _misfits_of(reading.other)
     as_is, levelled = (other, own) if reading.is_levelled else (own, other)
+    of_repaired = reading.other if reading.is_levelled else reading
+    if of_repaired is not None and of_repaired.repaired is not None:
+        as_is[REPAIRED] = of_repaired.repaired
     return Evidence(fed, as_is, levelled, next(iter(of_published), None))
 
 
