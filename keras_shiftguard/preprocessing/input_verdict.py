@@ -22,7 +22,7 @@ from keras_shiftguard.preprocessing.expected.batch_norm_reading import Reading, 
 from keras_shiftguard.preprocessing.expected.hypothesis_names import candidate_in_words, ordered
 from keras_shiftguard.preprocessing.expected.levels import level_correction
 from keras_shiftguard.preprocessing.expected.structure import StructuralExpectation
-from keras_shiftguard.preprocessing.garbled import find_garbling
+from keras_shiftguard.preprocessing.garbled import Garbling, find_garbling
 from keras_shiftguard.preprocessing.garbled_verdict import NOT_GARBLED, Garbled
 from keras_shiftguard.preprocessing.hints.hint import Hint
 from keras_shiftguard.preprocessing.hints.remarks import remarks_of_images, remarks_of_predictions
@@ -71,15 +71,19 @@ def judge_input(
     known = structure.convention if trusted else None
     reading: Reading | str = "The network was not run."
     levels = level_correction(observation.convention, summary)
+    fed, garbling = observation.convention, None
+    if model is not None and not scratch:
+        garbling = find_garbling(samples[name], fed, summary.layout == "channels_first")
     if evidence is not None:
-        fed = observation.convention
-        reading = read_batch_norm(evidence, samples, name, fed, summary, known, levels)
+        repaired = None if garbling is None else garbling.images
+        reading = read_batch_norm(evidence, samples, name, fed, summary, known, levels, repaired)
     trial = None
     garbled = NOT_GARBLED
     if model is not None:
         trial = _trial(read, samples, name, summary, structure, labels, training)
-        if not scratch:
-            garbled = _try_garbling(trial, read, samples, name, summary, structure, observation)
+        if garbling is not None:
+            garbled = _try_garbling(garbling, trial, read, samples, name, summary, structure)
+            garbled = garbled.remembered_by(reading)
         if garbled.is_proven:
             trial = None  # a trial on garbled images proves nothing
     case = Case(
@@ -186,23 +190,19 @@ def _are_cleaned(
 
 
 def _try_garbling(
+    garbling: Garbling,
     trial: Trial,
     read: FeatureReader,
     samples: Mapping[str, np.ndarray],
     name: str,
     summary: InputSummary,
     structure: StructuralExpectation,
-    observation: Observation,
 ) -> Garbled:
     """Returns how images seem to be garbled, with the trial of the repaired images.
 
     For untrained weights there is no trial, because such weights have not learned what images look
     like.
     """
-    first = summary.layout == "channels_first"
-    garbling = find_garbling(samples[name], observation.convention, first)
-    if garbling is None:
-        return NOT_GARBLED
     if structure.fresh:
         return Garbled(garbling)
     as_fed = np.asarray(samples[name])[: len(garbling.images)]

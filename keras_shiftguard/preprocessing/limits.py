@@ -8,17 +8,8 @@ limits work, with other networks and other draws of photos than those that they 
 
 import numpy as np
 
-# --- the posterior (chosen with one network left out in turn: verdict_corpus.py) -----------------
+# --- the posterior (its weights are in `posterior.py`) --------------------------------------------
 
-# Log-odds for each unit of log misfit, for each standard error of the trial, and for the published
-# convention. The trial counts up to so many standard errors.
-WEIGHT_OF_MISFIT, WEIGHT_OF_TRIAL, WEIGHT_OF_PUBLISHED = 8.0, 0.25, 2.0
-MAX_SIGMAS_THAT_COUNT = 4.0
-WEIGHT_OF_INVERTED = -1.0  # log-odds of images whose dark and bright are exchanged: they are rare
-# Added to the log misfits of odd images as they are. Eight pale photos in [0, 1] fit another scale
-# than the right one better by up to this much, as they are.
-MISFIT_OF_ODD = 0.3
-MISFIT_OF_NONE = 0.6  # as well as this, a model is fitted that expects none of the hypotheses
 MIN_OK, MIN_MISMATCH = 0.7, 0.9  # smallest probabilities for "ok", and for a mismatch
 
 # --- batch norm (chosen on EfficientNet-Lite0, with other draws of photos) -----------------

@@ -1,7 +1,8 @@
 """`Posterior`: how probable each scale of the pixels is as the one that a model expects.
 
-A hypothesis is a mode, and whether dark and bright are exchanged. One more
-hypothesis is that the model expects none of them, so that nothing is claimed where nothing fits.
+A hypothesis is a mode, and whether dark and bright are exchanged. If the images look garbled, that
+they are is a hypothesis as well. One more
+is that the model expects none of them, so that nothing is claimed where nothing fits.
 Three kinds of evidence speak for or against each hypothesis, and add up: how well the images fit
 the batch norm in it, how much better the network sees with it (the trial), and whether the
 architecture is published for it. What makes images odd (pale, dark, hazy, tinted, low in contrast)
@@ -11,8 +12,9 @@ The probabilities are means over bootstrap draws of the images. So with few imag
 is probable unless each draw agrees.
 """
 
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
 import numpy as np
 
@@ -20,20 +22,79 @@ from keras_shiftguard.preprocessing.case import Case
 from keras_shiftguard.preprocessing.correction.convention import InputConvention
 from keras_shiftguard.preprocessing.expected.batch_norm_reading import Reading
 from keras_shiftguard.preprocessing.expected.hypothesis_names import is_about
-from keras_shiftguard.preprocessing.limits import (
-    MAX_SIGMAS_THAT_COUNT,
-    MIN_MISMATCH,
-    MISFIT_OF_NONE,
-    MISFIT_OF_ODD,
-    WEIGHT_OF_INVERTED,
-    WEIGHT_OF_MISFIT,
-    WEIGHT_OF_PUBLISHED,
-    WEIGHT_OF_TRIAL,
-)
+from keras_shiftguard.preprocessing.limits import MIN_MISMATCH
 from keras_shiftguard.preprocessing.witnesses.trial import Preference
 
 LEAST = 0.01  # a kind that is less probable is not tried
 Kind = tuple[str, bool]  # a mode, and whether dark and bright are exchanged
+REPAIRED: Kind = ("repaired", False)  # the images as fed, after a suspected garbling was undone
+Misfits = Mapping[Kind, np.ndarray]
+
+
+class Weights(NamedTuple):
+    """What each evidence counts, in log-odds; chosen with a network left out in turn.
+
+    `examples/benchmarks/verdict_weights.py` chooses them.
+
+    Args:
+        misfit: Of each unit of log misfit.
+        trial: Of each standard error of the trial.
+        most: The trial counts up to so many standard errors.
+        published: Of the convention that the architecture is published for.
+        inverted: Of images whose dark and bright are exchanged.
+        odd: Added to the log misfits of odd images as they are, that is without the levels of
+            ordinary photos.
+        none: The misfit of a model that expects none of the hypotheses.
+    """
+
+    misfit: float = 8.0
+    trial: float = 0.25
+    most: float = 4.0
+    published: float = 2.0
+    inverted: float = -1.0
+    odd: float = 0.3
+    none: float = 0.57
+
+
+WEIGHTS = Weights()
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """All evidence on one input, before it is weighed.
+
+    Args:
+        fed: The kind of the images as fed.
+        misfits: Log misfits of each kind for bootstrap draws of the images, `(draws,)` each.
+        levelled: The same for images with the levels of ordinary photos; empty if they have them.
+        published: The kind that the architecture is published for; None if there is none.
+        sigmas: The trials of other kinds against the images as fed, in standard errors.
+    """
+
+    fed: Kind
+    misfits: Misfits
+    levelled: Misfits = field(default_factory=dict)
+    published: Kind | None = None
+    sigmas: Mapping[Kind, float] = field(default_factory=dict)
+
+    def weighed(self, weights: Weights = WEIGHTS) -> dict[Kind, float]:
+        """Returns the probability of each kind; what is left of 1 is that of "none of these"."""
+        misfits = dict(self.misfits)
+        if self.levelled:
+            # Most networks were trained on ordinary photos. So pale, dark, hazy or tinted images
+            # are likelier to be ordinary in their levels than to be like those of the training.
+            odd = {kind: misfit + weights.odd for kind, misfit in misfits.items()}
+            misfits = _smaller(odd, self.levelled)
+        scores = []
+        for kind, misfit in misfits.items():
+            sigmas = np.clip(self.sigmas.get(kind, 0.0), -weights.most, weights.most)
+            odds = weights.published * (kind == self.published) + weights.trial * sigmas
+            scores.append(odds + weights.inverted * kind[1] - weights.misfit * misfit)
+        scores.append(np.full_like(scores[0], -weights.misfit * np.log(weights.none)))
+        table = np.stack(scores)
+        table = np.exp(table - table.max(axis=0))
+        means = (table / table.sum(axis=0)).mean(axis=1)
+        return {kind: float(p) for kind, p in zip(misfits, means, strict=False)}
 
 
 @dataclass(frozen=True)
@@ -41,16 +102,21 @@ class Posterior:
     """Probability of each kind of hypothesis on one input.
 
     Args:
+        evidence: What was weighed.
         probability: Probability by kind. What is left of 1 is that of "none of these".
-        fed: The kind of the images as fed.
         compared: The kinds that were compared on all images; the others were ruled out early.
         trials: The trials of other kinds against the images as fed.
     """
 
+    evidence: Evidence
     probability: Mapping[Kind, float]
-    fed: Kind
-    compared: Collection[Kind]
+    compared: tuple[Kind, ...]
     trials: Mapping[Kind, Preference]
+
+    @property
+    def fed(self) -> Kind:
+        """The kind of the images as fed."""
+        return self.evidence.fed
 
     @property
     def rival(self) -> Kind:
@@ -69,44 +135,6 @@ class Posterior:
         return 0.0 if self.rival == self.fed else self.probability[self.rival]
 
 
-def kinds_of(reading: Reading) -> list[Kind]:
-    """Returns the kind of each hypothesis, and then of each of `Reading.extra`.
-
-    Several kinds may leave the images as they are; they count as one.
-    """
-    fed = reading.hypotheses[reading.as_fed].kind
-    own = [fed if hypothesis.is_identity else hypothesis.kind for hypothesis in reading.hypotheses]
-    return [*own, *(kind for kind, _ in reading.extra)]
-
-
-def misfits_of(reading: Reading) -> dict[Kind, np.ndarray]:
-    """Returns the log misfit of each kind, for bootstrap draws of the images, `(draws,)` each.
-
-    Of what may explain the images, what fits best counts, for each kind by itself. Kinds that were
-    ruled out early have the same rough misfit in all draws. Most networks were trained on ordinary
-    photos. So pale, dark, hazy or tinted images are likelier to be ordinary in their levels than
-    to be like those of the training as they are.
-    """
-    draws, kinds = reading.scores.resampled, kinds_of(reading)
-    found: dict[Kind, np.ndarray] = {}
-    for kind in dict.fromkeys(kinds):
-        found[kind] = draws[:, [i for i, each in enumerate(kinds) if each == kind]].min(axis=1)
-    rough: dict[Kind, float] = {}
-    for hypothesis, misfit in reading.dropped:
-        if hypothesis.kind not in found:
-            rough[hypothesis.kind] = min(np.log(misfit), rough.get(hypothesis.kind, np.inf))
-    found |= {kind: np.full(len(draws), misfit) for kind, misfit in rough.items()}
-    if reading.other is None:
-        return found
-    others = misfits_of(reading.other)
-    as_is = others if reading.is_levelled else found
-    as_is.update({kind: misfit + MISFIT_OF_ODD for kind, misfit in as_is.items()})
-    return found | {
-        kind: np.minimum(found[kind], other) if kind in found else other
-        for kind, other in others.items()
-    }
-
-
 def posterior(
     case: Case, reading: Reading, published: InputConvention | None = None, tries: int = 2
 ) -> Posterior:
@@ -118,42 +146,84 @@ def posterior(
         published: The convention that the architecture is published for; None if it has none.
         tries: How many of the most probable kinds are tried against the images as fed.
     """
-    fed, kinds = reading.hypotheses[reading.as_fed].kind, kinds_of(reading)
-    scores = {kind: -WEIGHT_OF_MISFIT * draws for kind, draws in misfits_of(reading).items()}
-    pairs = zip(kinds, reading.hypotheses, strict=False)
-    of_published = {k for k, h in pairs if published is not None and is_about(h, published)}
-    for kind in scores:
-        if kind in of_published and not kind[1]:
-            scores[kind] = scores[kind] + WEIGHT_OF_PUBLISHED
-        if kind[1]:
-            scores[kind] = scores[kind] + WEIGHT_OF_INVERTED
-    found = _normalised(scores)
-    # The trial is left out where it would decide nothing.
-    compared = list(dict.fromkeys(kinds))
-    others = sorted((k for k in compared if k != fed), key=lambda kind: -found[kind])
-    if found[fed] >= MIN_MISMATCH:
+    evidence = remembered(reading, published)
+    found = evidence.weighed()
+    compared = tuple(dict.fromkeys(_kinds_of(reading)))
+    others = sorted((k for k in compared if k != evidence.fed), key=lambda kind: -found[kind])
+    if found[evidence.fed] >= MIN_MISMATCH:  # the trial would decide nothing
         others = []
-    misfit = reading.scores.misfit
+    wanted = [kind for kind in others[:tries] if found[kind] > LEAST or kind == others[0]]
+    trials = _trials(case, reading, wanted)
+    # More contrast makes odd images easier to tell apart, whatever the network expects.
+    if not evidence.levelled:
+        sigmas = {kind: trial.sigmas for kind, trial in trials.items() if trial.can_tell}
+        evidence = replace(evidence, sigmas=sigmas)
+    return Posterior(evidence, evidence.weighed(), compared, trials)
+
+
+def remembered(reading: Reading, published: InputConvention | None = None) -> Evidence:
+    """Returns the evidence of batch norm and of the published convention."""
+    fed = reading.hypotheses[reading.as_fed].kind
+    kinds = _kinds_of(reading)
+    of_published = {
+        kind
+        for kind, hypothesis in zip(kinds, reading.hypotheses, strict=False)
+        if published is not None and not kind[1] and is_about(hypothesis, published)
+    }
+    own, other = _misfits_of(reading), {}
+    if reading.other is not None:
+        other = _misfits_of(reading.other)
+    as_is, levelled = (other, own) if reading.is_levelled else (own, other)
+    of_repaired = reading.other if reading.is_levelled else reading
+    if of_repaired is not None and of_repaired.repaired is not None:
+        as_is[REPAIRED] = of_repaired.repaired
+    return Evidence(fed, as_is, levelled, next(iter(of_published), None))
+
+
+def _trials(case: Case, reading: Reading, kinds: list[Kind]) -> dict[Kind, Preference]:
+    """Returns the trial of the best hypothesis of each kind, if it can be run."""
+    of = _kinds_of(reading)
     maps = [*(h.transform for h in reading.hypotheses), *(change for _, change in reading.extra)]
-    trials: dict[Kind, Preference] = {}
-    for kind in [k for k in others[:tries] if found[k] > LEAST or k == others[0]]:
-        index = [i for i, each in enumerate(kinds) if each == kind]
+    found = {}
+    for kind in kinds:
+        index = [i for i, each in enumerate(of) if each == kind]
         own = [i for i in index if i < len(reading.hypotheses)] or index
-        trial = case.try_transform(maps[min(own, key=lambda i: misfit[i])])
-        if trial is None:
-            continue
-        trials[kind] = trial
-        # More contrast makes odd images easier to tell apart, whatever the network expects.
-        if trial.can_tell and reading.other is None:
-            sigmas = np.clip(trial.sigmas, -MAX_SIGMAS_THAT_COUNT, MAX_SIGMAS_THAT_COUNT)
-            scores[kind] = scores[kind] + WEIGHT_OF_TRIAL * sigmas
-    return Posterior(_normalised(scores) if trials else found, fed, compared, trials)
+        trial = case.try_transform(maps[min(own, key=lambda i: reading.scores.misfit[i])])
+        if trial is not None:
+            found[kind] = trial
+    return found
 
 
-def _normalised(scores: Mapping[Kind, np.ndarray]) -> dict[Kind, float]:
-    """Returns the probability of each kind, the mean over draws; "none of these" has the rest."""
-    none = np.full(len(next(iter(scores.values()))), -WEIGHT_OF_MISFIT * np.log(MISFIT_OF_NONE))
-    table = np.stack([*scores.values(), none])
-    table = np.exp(table - table.max(axis=0))
-    means = (table / table.sum(axis=0)).mean(axis=1)
-    return {kind: float(p) for kind, p in zip(scores, means, strict=False)}
+def _kinds_of(reading: Reading) -> list[Kind]:
+    """Returns the kind of each hypothesis, and then of each of `Reading.extra`.
+
+    Several kinds may leave the images as they are; they count as one.
+    """
+    fed = reading.hypotheses[reading.as_fed].kind
+    own = [fed if hypothesis.is_identity else hypothesis.kind for hypothesis in reading.hypotheses]
+    return [*own, *(kind for kind, _ in reading.extra)]
+
+
+def _misfits_of(reading: Reading) -> dict[Kind, np.ndarray]:
+    """Returns the log misfit of each kind, for bootstrap draws of the images, `(draws,)` each.
+
+    Of what may explain the images, what fits best counts, for each kind by itself. Kinds that were
+    ruled out early have the same rough misfit in all draws.
+    """
+    draws, kinds = reading.scores.resampled, _kinds_of(reading)
+    found: dict[Kind, np.ndarray] = {}
+    for kind in dict.fromkeys(kinds):
+        found[kind] = draws[:, [i for i, each in enumerate(kinds) if each == kind]].min(axis=1)
+    rough = {h.kind: np.full(len(draws), np.inf) for h, _ in reading.dropped if h.kind not in found}
+    for hypothesis, misfit in reading.dropped:
+        if hypothesis.kind in rough:
+            rough[hypothesis.kind] = np.minimum(rough[hypothesis.kind], np.log(misfit))
+    return found | rough
+
+
+def _smaller(one: Misfits, other: Misfits) -> dict[Kind, np.ndarray]:
+    """Returns the smaller misfit of each kind that either has."""
+    both = dict(one)
+    for kind, misfit in other.items():
+        both[kind] = np.minimum(both[kind], misfit) if kind in both else misfit
+    return both

@@ -141,12 +141,13 @@ def test_images_that_are_equal_after_the_repair_are_tried_once():
     fed = np.concatenate([black, GARBLED["HSV in place"]]).astype("float32")
     convolutions = [keras.layers.Conv2D(8, 3, name=name) for name in ("first", "second")]
     network = keras.Sequential([keras.Input(RAW.shape[1:]), *convolutions, keras.layers.Flatten()])
-    known = SimpleNamespace(convention=InputConvention("raw"))
-    structure = StructuralExpectation(0, "input", known.convention, known.convention)
+    raw = InputConvention("raw")
+    structure = StructuralExpectation(0, "input", raw, raw)
     layout = SimpleNamespace(layout="channels_last")
     read = FeatureReader(network)
     trial = Trial(read, {"input": fed}, "input")
-    found = _try_garbling(trial, read, {"input": fed}, "input", layout, structure, known)
+    garbling = find_garbling(fed, raw)
+    found = _try_garbling(garbling, trial, read, {"input": fed}, "input", layout, structure)
     assert found.garbling.what.startswith("HSV") and found.trial.num_images == N + 1
 
 

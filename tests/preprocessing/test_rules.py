@@ -21,7 +21,7 @@ from keras_shiftguard.preprocessing.expected.batch_norm_scores import Scores
 from keras_shiftguard.preprocessing.expected.hypotheses import hypotheses_for
 from keras_shiftguard.preprocessing.expected.structure import StructuralExpectation
 from keras_shiftguard.preprocessing.observation import Observation, observe
-from keras_shiftguard.preprocessing.posterior import posterior
+from keras_shiftguard.preprocessing.posterior import WEIGHTS, posterior
 from keras_shiftguard.preprocessing.rules import decide
 from keras_shiftguard.preprocessing.witnesses.trial import Preference
 
@@ -141,7 +141,7 @@ def test_the_trial_adds_to_batch_norm(sees_better, status):
 
 
 def test_probabilities_leave_a_rest_for_none_of_these():
-    for misfit, rest in ((0.1, 0.0), (0.6, 0.5), (2.0, 0.9)):
+    for misfit, rest in ((0.1, 0.0), (WEIGHTS.none, 0.5), (2.0, 0.9)):
         reading = reading_of({FED: misfit, TF: 9.0}, FED)
         found = posterior(case(reading), reading)
         assert 1 - sum(found.probability.values()) == pytest.approx(rest, abs=0.05)

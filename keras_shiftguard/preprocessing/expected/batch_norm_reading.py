@@ -59,6 +59,8 @@ class Reading:
         is_levelled: Whether the images were given the levels of ordinary photos.
         other: The reading of pale, dark, hazy or tinted images without (or with) the levels of
             ordinary photos, which fits worse; None for other images.
+        repaired: Log misfits of the images that a suspected garbling gives if it is undone, for
+            bootstrap draws, `(draws,)`; None without a suspicion.
     """
 
     hypotheses: tuple[Hypothesis, ...]
@@ -71,6 +73,7 @@ class Reading:
     extra: tuple[tuple[tuple[str, bool], Transform], ...] = ()
     is_levelled: bool = False
     other: "Reading | None" = None
+    repaired: np.ndarray | None = None
 
     @property
     def choice(self) -> Hypothesis:
@@ -103,6 +106,7 @@ def read_batch_norm(
     summary: InputSummary,
     known: InputConvention | None = None,
     levels: Correction | None = None,
+    repaired: np.ndarray | None = None,
 ) -> Reading | str:
     """Compares all hypotheses with the moving statistics of a model.
 
@@ -119,14 +123,22 @@ def read_batch_norm(
         known: What the model expects according to its structure; None if
             unknown.
         levels: What gives the images the levels of ordinary photos; None if they have them.
+        repaired: The first images with a suspected garbling undone; None without a suspicion.
 
     Returns:
         A `Reading`, or a sentence that says why there is none.
     """
     reading = _read(evidence, inputs, name, observed, summary, known)
-    if levels is None or isinstance(reading, str):
+    if isinstance(reading, str):
         return reading
     axis = 1 if summary.layout == "channels_first" else -1
+    if repaired is not None:
+        some = {key: np.asarray(value)[: len(repaired)] for key, value in inputs.items()}
+        some, _ = compared_images({**some, name: repaired}, name)
+        scores = evidence.score(some, [AS_FED], name, axis)
+        reading = replace(reading, repaired=scores.resampled[:, 0])
+    if levels is None:
+        return reading
     gain, bias = (tuple(map(float, values)) for values in levels)
     some, _ = compared_images(inputs, name)
     some[name] = Transform(None, gain, bias).apply(some[name], axis)
