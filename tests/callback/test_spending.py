@@ -99,7 +99,7 @@ def test_an_expensive_model_is_measured_at_a_new_finding_and_at_the_end(monkeypa
     monkeypatch.setattr(spending, "FREE_SECONDS", 0.0)
     monkeypatch.setattr(spending, "MAX_SHARE", 0.0)
     report = run()
-    assert 0 < looks[0] <= looks[1] <= looks[2] < looks[3] 
+    assert 0 < looks[0] <= looks[1] <= looks[2] < looks[3]
     assert sum(sizes) < unlimited / 2
     assert all(finding.cost_words for finding in report.findings)
 
