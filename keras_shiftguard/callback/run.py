@@ -10,17 +10,15 @@ from typing import Any
 
 import keras
 
-from keras_shiftguard.callback.checks import CHECKS
+from keras_shiftguard.callback.checking import Checking
 from keras_shiftguard.callback.checks.check import Epoch
 from keras_shiftguard.callback.closing_words import (
     correction_line,
     preprocessing_line,
     shift_lines,
 )
-from keras_shiftguard.callback.label_watch import is_harder
 from keras_shiftguard.callback.passes import PassCounter
 from keras_shiftguard.callback.preprocessing_watch import PreprocessingWatch
-from keras_shiftguard.callback.promise_watch import PromiseWatch
 from keras_shiftguard.callback.repair import Repair, log_alignment, log_outcome
 from keras_shiftguard.callback.sample_pictures import SamplePictures
 from keras_shiftguard.callback.shift_watch import ShiftWatch
@@ -40,8 +38,6 @@ from keras_shiftguard.preprocessing.diagnosis import Diagnosis
 from keras_shiftguard.preprocessing.expected.stated import check_inputs
 from keras_shiftguard.profiles import InputProfile
 from keras_shiftguard.statistics.stream import Stream
-
-FAILED = "failed"  # state of a check that raised an error
 
 
 class Run:
@@ -90,9 +86,8 @@ class Run:
         self.preprocessing = preprocessing
         self.shift = shift
         # Without a reference back to the run.
-        self.costs = PromiseWatch(model, shift, partial(_sync, model))
+        self.checks = Checking(model, shift, partial(_sync, model))
         self.pictures = SamplePictures(log_samples)
-        self._checks: dict[str, Any] = {}  # states of `CHECKS`, by name
         self.repair = repair
         self.log = log
         self.known = known
@@ -107,6 +102,7 @@ class Run:
         names = ("train", "validation") if kind != "prediction" else ("prediction",)
         self._passes = {name: PassCounter() for name in names}
         self._new_passes: set[str] = set()  # streams with a pass since the last comparison
+        self._logs: Mapping[str, Any] = {}  # Keras's, of the latest epoch
         self._logged: set[str] = set()  # names of the numbers that were added to Keras's logs
 
     def attach(self) -> None:
@@ -267,7 +263,6 @@ class Run:
         self.log.write_curves(epoch, logs or {})
         if self._has_failed:
             return ""
-        self.costs.labels.is_harder = is_harder(logs or {})
         self._compare(epoch + 1, logs)
         target = self.known.get("target", self.profiles.get("validation"))
         lines = []
@@ -314,8 +309,9 @@ class Run:
             return
         if not any(finding.is_question for finding in report.findings):
             return
-        self.costs.update(self._probe.streams, self.epoch + 1, is_last=True)
-        self.shift.mark_open()
+        self.checks.experiment(
+            Epoch(self.epoch + 1, self._probe.streams, {}, self._logs, is_last=True)
+        )
         self.log.write_report(self.epoch, self.shift.report or report)
         self.shift.act(in_fit=False)
 
@@ -474,13 +470,14 @@ class Run:
                     streams |= self.target_outputs.read(streams, weights)
                 self.profiles |= {name: streams[name] for name in ("validation", "target")}
         new = self.shift.compare(streams, epoch)
-        if epoch is not None and self._probe is not None:
-            self.costs.update(self._probe.streams, epoch, self._is_last)
-            self.shift.mark_open()
         if self._probe is not None:
-            known = losses if epoch is None else logs or {}
-            warned = self.shift.warned_of
-            self._check(Epoch(epoch, self._probe.streams, streams, known, warned))
+            known = losses if epoch is None else dict(logs or {})
+            seen = Epoch(epoch, self._probe.streams, streams, known, is_last=self._is_last)
+            if epoch is not None:
+                self._logs = known or {}
+                self.shift.look_at_samples(self._probe.streams["train"])
+                self.checks.experiment(seen)
+            self.checks.check(seen)
         severities = {"shift": self.shift.severity("train")}
         if "validation" in streams:
             severities["val_shift"] = self.shift.severity("validation")
@@ -498,24 +495,6 @@ class Run:
             )
         if self.shift.act(in_fit=epoch is not None):
             self.model.stop_training = True
-
-    def _check(self, epoch: Epoch) -> None:
-        """Makes all checks of an epoch; one that fails warns, and is not made again."""
-        for name, look in CHECKS.items():
-            if self._checks.get(name) == FAILED:
-                continue
-            try:
-                self._checks[name], told = look(self._checks.get(name), epoch)
-            except Exception as error:
-                self._checks[name] = FAILED
-                warn(f"ShiftGuard could not make the check {name!r} ({error!r}).")
-                continue
-            for note in told.notes:
-                self.shift.note(note)
-            for finding in told.findings:
-                self.shift.tell(finding)
-            if told.warning:
-                warn(told.warning)
 
     def _write_profiles(self) -> None:
         step = self.epoch + 1 if self.update_freq == "epoch" else self.num_batches
@@ -560,8 +539,7 @@ class Run:
             "profiles": {name: profile.tree() for name, profile in measured.items()},
             "preprocessing": self.preprocessing.state(),
             "shift": self.shift.state(),
-            "costs": self.costs.state(),
-            "checks": dict(self._checks),
+            "checks": dict(self.checks.states),
             **self.repair.state(),
             "log": self.log.state(),
         }
@@ -575,9 +553,7 @@ class Run:
         self.profiles |= {n: InputProfile(**tree) for n, tree in state["profiles"].items()}
         self.preprocessing.restore(state["preprocessing"], self._probe.streams)
         self.shift.restore(state["shift"])
-        if "costs" in state:  # not in states of older versions
-            self.costs.restore(state["costs"])
-        self._checks = dict(state.get("checks", {}))
+        self.checks.restore(state.get("checks", {}))
         self.repair.restore(state)
         self.log.resume(epoch, state["log"], purge=self.update_freq == "epoch")
 
