@@ -23,8 +23,8 @@ from keras_shiftguard.callback.repair import Repair, log_alignment, log_outcome
 from keras_shiftguard.callback.sample_pictures import SamplePictures
 from keras_shiftguard.callback.shift_watch import ShiftWatch
 from keras_shiftguard.callback.target_outputs import TargetOutputs, new_target_outputs
-from keras_shiftguard.callback.trained_on import trained_on
-from keras_shiftguard.errors import BadInputError, warn
+from keras_shiftguard.callback.training_profile import TrainingProfile
+from keras_shiftguard.errors import warn
 from keras_shiftguard.explain.estimate import AccuracyEstimate
 from keras_shiftguard.instrument.keras_private import validation_steps
 from keras_shiftguard.instrument.model_inputs import image_data_format, input_shapes, specs_of
@@ -343,73 +343,33 @@ class Run:
         return self.repair.estimate(self.model, self.stream("validation"), seconds)
 
     def marked_profiles(self) -> dict[str, InputProfile]:
-        """Returns the profiles for the user: that of training remembers whether it is augmented.
-
-        If the input of training is a mismatch, `InputProfile.attach` refuses the profile of
-        training, because it describes the images before a correction.
-        """
+        """Returns the profiles for the user; that of training is marked, see `TrainingProfile`."""
         if self.kind != "train" or "train" not in self.profiles:
             return self.profiles
-        train = replace(self.profiles["train"], augmented=self.is_augmented)
-        diagnosis = self.diagnosis
-        if diagnosis is None or diagnosis.status != "mismatch":
-            return {**self.profiles, "train": train}
-        if "train" in self.preprocessing.corrected:
-            state = "This profile describes the images before they were corrected inside the fit"
-            way_out = "Use ShiftGuard(attach_to=path)"
-        else:
-            state = "Training was fed what the model does not expect"
-            way_out = "Apply the fix in the input pipeline and train again"
-        refusal = (
-            f"{state}, so the profile is not attached. {way_out}, or attach the profile to the "
-            "saved file of `guard.diagnosis.apply(model)`."
-        )
-        return {**self.profiles, "train": replace(train, refusal=refusal)}
-
-    @property
-    def is_augmented(self) -> bool:
-        """Whether an epoch so far has shown that training is augmented."""
-        training = self.shift.training
-        # Soft labels alone are no augmentation.
-        return training.is_redrawn and not training.is_unaugmented
+        return {**self.profiles, "train": self._training_profile.marked()}
 
     def attach_profile(self, path: str | PathLike[str]) -> str:
-        """Attaches the profile of training to a saved model; returns a message for the user.
-
-        The attached profile describes the input that the model was trained on, so it is measured
-        after a correction. No profile is attached if a mismatch was not corrected, or if it was
-        corrected in fewer than half of the batches: the profile would state the wrong preprocessing
-        to the users of the model.
-        """
+        """Attaches the profile of training to a saved model; returns a message for the user."""
         if not is_first_process():
             return ""
         if "train" not in self.profiles:  # a resumed fit that has no epoch left
             warn(f"ShiftGuard attached no profile to {path}: this fit has trained no epoch.")
             return ""
-        corrected = self.num_batches - self.preprocessing.uncorrected_batches("train")
-        if 2 * corrected < self.num_batches:
-            warn(
-                f"ShiftGuard attached no profile to {path}: only {corrected} of {self.num_batches} "
-                "batches were corrected. Apply the fix in the input pipeline, and train again."
-            )
-            return ""
         stream, data_format = self.stream("train"), image_data_format(self.model)
-        try:
-            profile = trained_on(self.profiles["train"], stream, self.diagnosis, data_format)
-            replace(profile, augmented=self.is_augmented).attach(path)
-        except (BadInputError, OSError) as error:
-            warn(f"ShiftGuard attached no profile to {path}: {error}")
-            return ""
-        after = " after the correction" if "train" in self.preprocessing.corrected else ""
-        line = f"The profile of training{after} is attached to {path}."
-        if self.is_augmented:
-            is_unchanged = "validation" in self.profiles and not self.preprocessing.corrected
-            such_as = ", such as `guard.profiles['validation']`" if is_unchanged else ""
-            line += (
-                " Training was augmented, so other data differ from this profile: compare them "
-                f"with a profile of data without augmentation{such_as}."
-            )
-        return line
+        is_unchanged = "validation" in self.profiles and not self.preprocessing.corrected
+        return self._training_profile.attach(path, stream, data_format, is_unchanged)
+
+    @property
+    def _training_profile(self) -> TrainingProfile:
+        uncorrected = self.preprocessing.uncorrected_batches("train")
+        return TrainingProfile(
+            self.profiles["train"],
+            self.diagnosis,
+            is_augmented=self.shift.training.shows_augmentation,
+            is_corrected="train" in self.preprocessing.corrected,
+            num_corrected=self.num_batches - uncorrected,
+            num_batches=self.num_batches,
+        )
 
     def _correct_validation(self) -> None:
         """Corrects validation in the same way as training, until validation is diagnosed."""

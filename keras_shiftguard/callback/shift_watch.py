@@ -7,11 +7,15 @@ from typing import Any
 from keras_shiftguard.callback.augmented_validation import AugmentedValidation
 from keras_shiftguard.callback.checks.check import Told
 from keras_shiftguard.callback.independence import Independence
-from keras_shiftguard.callback.questions import Stage, is_change_of_augmentation, is_size
+from keras_shiftguard.callback.questions import (
+    Stage,
+    are_larger,
+    is_change_of_augmentation,
+    is_resampled,
+    is_size,
+)
 from keras_shiftguard.callback.training_passes import TrainingPasses
 from keras_shiftguard.detection.acknowledged import Acknowledgement
-from keras_shiftguard.detection.causes.larger_images import are_larger
-from keras_shiftguard.detection.causes.resampled import is_resampled
 from keras_shiftguard.detection.causes.same_samples import redrawn
 from keras_shiftguard.detection.finding import Finding
 from keras_shiftguard.detection.monitor import Pair, ShiftMonitor

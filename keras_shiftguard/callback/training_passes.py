@@ -61,6 +61,11 @@ class TrainingPasses:
         """Whether the latest pass, or surely some earlier one, shows augmentation."""
         return self.is_augmented or self.was_redrawn
 
+    @property
+    def shows_augmentation(self) -> bool:
+        """Whether a pass so far has shown augmentation; soft labels alone are none."""
+        return self.is_redrawn and not self.is_unaugmented
+
     def look(self, first: InputProfile, latest: InputProfile) -> None:
         """Updates the attributes after a pass.
 
