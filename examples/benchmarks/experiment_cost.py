@@ -3,7 +3,7 @@
     KERAS_BACKEND=torch python examples/benchmarks/experiment_cost.py --data fashion --epochs 20
 
 A small CNN is trained with a `ShiftGuard`, behind pad-crop, on validation as it is, darker, noisy,
-and with exchanged labels. The CPU seconds of `PromiseWatch.update`, which makes all experiments,
+and with exchanged labels. The CPU seconds of `Checking.experiment`, which makes all experiments,
 are compared with those of the fit.
 """
 
@@ -22,16 +22,16 @@ import keras
 import numpy as np
 
 import keras_shiftguard as sg
-from keras_shiftguard.callback.promise_watch import PromiseWatch
+from keras_shiftguard.callback.checking import Checking
 
 CHANGES = ("", "darker x .6", "noise 40", "0 and 1 swapped")
 
 
 class Timed:
-    """Counts the CPU seconds of all calls of `PromiseWatch.update`."""
+    """Counts the CPU seconds of all calls of `Checking.experiment`."""
 
     def __init__(self):
-        self.seconds, self._update = 0.0, PromiseWatch.update
+        self.seconds, self._update = 0.0, Checking.experiment
 
     def __enter__(self):
         def update(watch, *arguments, **options):
@@ -41,11 +41,11 @@ class Timed:
             finally:
                 self.seconds += time.process_time() - start
 
-        PromiseWatch.update = update
+        Checking.experiment = update
         return self
 
     def __exit__(self, *_):
-        PromiseWatch.update = self._update
+        Checking.experiment = self._update
 
 
 def cost(data, change, epochs, pipeline):

@@ -8,9 +8,14 @@ tells which differences augmentation of training may explain.
 
 from dataclasses import dataclass
 
+import numpy as np
+
 from keras_shiftguard.detection.causes.augmented import is_small, may_be
 from keras_shiftguard.detection.finding import Finding
 from keras_shiftguard.detection.labels.relabelled import labels_at_random
+from keras_shiftguard.profiles import InputProfile, LabelSummary
+
+MIN_OF_CLASS = 20  # with fewer samples of a class, equal numbers may be chance
 
 
 @dataclass(frozen=True)
@@ -61,3 +66,24 @@ def is_size(finding: Finding) -> bool:
 def _blames_training_labels(finding: Finding) -> bool:
     """Whether labels of training seem wrong: augmentation makes its classes look more alike too."""
     return labels_at_random("training") in finding.explanation
+
+
+def are_larger(training: InputProfile, validation: InputProfile) -> bool:
+    """Whether all images of validation are larger than those of training, in each input."""
+    before, now = training.inputs, validation.inputs
+    images = [name for name in before.keys() & now.keys() if now[name].is_image]
+    return bool(images) and all(
+        min(now[name].smallest_size) >= max(before[name].largest_size) for name in images
+    )
+
+
+def is_resampled(training: LabelSummary, validation: LabelSummary) -> bool:
+    """Whether training has as many samples of each class, which validation has not.
+
+    The numbers of training are more equal than chance makes them.
+    """
+    if not (training.are_classes and validation.are_classes):
+        return False
+    train, other = (each.counts[each.counts > 0] for each in (training, validation))
+    are_many = len(train) > 1 and train.min() >= MIN_OF_CLASS
+    return bool(are_many and np.ptp(train) <= 1 < np.ptp(other))

@@ -10,19 +10,17 @@ from typing import Any
 
 import keras
 
-from keras_shiftguard.callback.checks import CHECKS
+from keras_shiftguard.callback.checking import Checking
 from keras_shiftguard.callback.checks.check import Epoch
-from keras_shiftguard.callback.label_watch import is_harder
 from keras_shiftguard.callback.passes import PassCounter
 from keras_shiftguard.callback.preprocessing_watch import PreprocessingWatch
-from keras_shiftguard.callback.promise_watch import PromiseWatch
 from keras_shiftguard.callback.repair import Repair, log_alignment
 from keras_shiftguard.callback.sample_pictures import SamplePictures
 from keras_shiftguard.callback.shift_watch import ShiftWatch
 from keras_shiftguard.callback.target_outputs import TargetOutputs, new_target_outputs
-from keras_shiftguard.callback.trained_on import trained_on
+from keras_shiftguard.callback.training_profile import TrainingProfile
 from keras_shiftguard.detection.verdict import Verdict, verdict_of
-from keras_shiftguard.errors import BadInputError, warn
+from keras_shiftguard.errors import warn
 from keras_shiftguard.explain.estimate import AccuracyEstimate
 from keras_shiftguard.instrument.keras_private import validation_steps
 from keras_shiftguard.instrument.model_inputs import image_data_format, input_shapes, specs_of
@@ -36,8 +34,6 @@ from keras_shiftguard.preprocessing.diagnosis import Diagnosis
 from keras_shiftguard.preprocessing.expected.stated import check_inputs
 from keras_shiftguard.profiles import InputProfile
 from keras_shiftguard.statistics.stream import Stream
-
-FAILED = "failed"  # state of a check that raised an error
 
 
 class Run:
@@ -89,9 +85,8 @@ class Run:
         self.preprocessing = preprocessing
         self.shift = shift
         # Without a reference back to the run.
-        self.costs = PromiseWatch(model, shift, partial(_sync, model))
+        self.checks = Checking(model, shift, partial(_sync, model))
         self.pictures = SamplePictures(log_samples)
-        self._checks: dict[str, Any] = {}  # states of `CHECKS`, by name
         self.repair = repair
         self.log = log
         self.known = known
@@ -107,6 +102,7 @@ class Run:
         names = ("train", "validation") if kind != "prediction" else ("prediction",)
         self._passes = {name: PassCounter() for name in names}
         self._new_passes: set[str] = set()  # streams with a pass since the last comparison
+        self._logs: Mapping[str, Any] = {}  # Keras's, of the latest epoch
         self._logged: set[str] = set()  # names of the numbers that were added to Keras's logs
 
     def attach(self) -> None:
@@ -267,7 +263,6 @@ class Run:
         self.log.write_curves(epoch, logs or {})
         if self._has_failed:
             return ""
-        self.costs.labels.is_harder = is_harder(logs or {})
         self._compare(epoch + 1, logs)
         target = self.known.get("target", self.profiles.get("validation"))
         lines = []
@@ -315,8 +310,9 @@ class Run:
             return
         if not any(finding.is_question for finding in report.findings):
             return
-        self.costs.update(self._probe.streams, self.epoch + 1, is_last=True)
-        self.shift.mark_open()
+        self.checks.experiment(
+            Epoch(self.epoch + 1, self._probe.streams, {}, self._logs, is_last=True)
+        )
         self.log.write_report(self.epoch, self.shift.report or report)
         self.shift.act(in_fit=False)
 
@@ -347,73 +343,33 @@ class Run:
         return self.repair.estimate(self.model, self.stream("validation"), seconds)
 
     def marked_profiles(self) -> dict[str, InputProfile]:
-        """Returns the profiles for the user: that of training remembers whether it is augmented.
-
-        If the input of training is a mismatch, `InputProfile.attach` refuses the profile of
-        training, because it describes the images before a correction.
-        """
+        """Returns the profiles for the user; that of training is marked, see `TrainingProfile`."""
         if self.kind != "train" or "train" not in self.profiles:
             return self.profiles
-        train = replace(self.profiles["train"], augmented=self.is_augmented)
-        diagnosis = self.diagnosis
-        if diagnosis is None or diagnosis.status != "mismatch":
-            return {**self.profiles, "train": train}
-        if "train" in self.preprocessing.corrected:
-            state = "This profile describes the images before they were corrected inside the fit"
-            way_out = "Use ShiftGuard(attach_to=path)"
-        else:
-            state = "Training was fed what the model does not expect"
-            way_out = "Apply the fix in the input pipeline and train again"
-        refusal = (
-            f"{state}, so the profile is not attached. {way_out}, or attach the profile to the "
-            "saved file of `guard.diagnosis.apply(model)`."
-        )
-        return {**self.profiles, "train": replace(train, refusal=refusal)}
-
-    @property
-    def is_augmented(self) -> bool:
-        """Whether an epoch so far has shown that training is augmented."""
-        training = self.shift.training
-        # Soft labels alone are no augmentation.
-        return training.is_redrawn and not training.is_unaugmented
+        return {**self.profiles, "train": self._training_profile.marked()}
 
     def attach_profile(self, path: str | PathLike[str]) -> str:
-        """Attaches the profile of training to a saved model; returns a message for the user.
-
-        The attached profile describes the input that the model was trained on, so it is measured
-        after a correction. No profile is attached if a mismatch was not corrected, or if it was
-        corrected in fewer than half of the batches: the profile would state the wrong preprocessing
-        to the users of the model.
-        """
+        """Attaches the profile of training to a saved model; returns a message for the user."""
         if not is_first_process():
             return ""
         if "train" not in self.profiles:  # a resumed fit that has no epoch left
             warn(f"ShiftGuard attached no profile to {path}: this fit has trained no epoch.")
             return ""
-        corrected = self.num_batches - self.preprocessing.uncorrected_batches("train")
-        if 2 * corrected < self.num_batches:
-            warn(
-                f"ShiftGuard attached no profile to {path}: only {corrected} of {self.num_batches} "
-                "batches were corrected. Apply the fix in the input pipeline, and train again."
-            )
-            return ""
         stream, data_format = self.stream("train"), image_data_format(self.model)
-        try:
-            profile = trained_on(self.profiles["train"], stream, self.diagnosis, data_format)
-            replace(profile, augmented=self.is_augmented).attach(path)
-        except (BadInputError, OSError) as error:
-            warn(f"ShiftGuard attached no profile to {path}: {error}")
-            return ""
-        after = " after the correction" if "train" in self.preprocessing.corrected else ""
-        line = f"The profile of training{after} is attached to {path}."
-        if self.is_augmented:
-            is_unchanged = "validation" in self.profiles and not self.preprocessing.corrected
-            such_as = ", such as `guard.profiles['validation']`" if is_unchanged else ""
-            line += (
-                " Training was augmented, so other data differ from this profile: compare them "
-                f"with a profile of data without augmentation{such_as}."
-            )
-        return line
+        is_unchanged = "validation" in self.profiles and not self.preprocessing.corrected
+        return self._training_profile.attach(path, stream, data_format, is_unchanged)
+
+    @property
+    def _training_profile(self) -> TrainingProfile:
+        uncorrected = self.preprocessing.uncorrected_batches("train")
+        return TrainingProfile(
+            self.profiles["train"],
+            self.diagnosis,
+            is_augmented=self.shift.training.shows_augmentation,
+            is_corrected="train" in self.preprocessing.corrected,
+            num_corrected=self.num_batches - uncorrected,
+            num_batches=self.num_batches,
+        )
 
     def _correct_validation(self) -> None:
         """Corrects validation in the same way as training, until validation is diagnosed."""
@@ -474,13 +430,14 @@ class Run:
                     streams |= self.target_outputs.read(streams, weights)
                 self.profiles |= {name: streams[name] for name in ("validation", "target")}
         new = self.shift.compare(streams, epoch)
-        if epoch is not None and self._probe is not None:
-            self.costs.update(self._probe.streams, epoch, self._is_last)
-            self.shift.mark_open()
         if self._probe is not None:
-            known = losses if epoch is None else logs or {}
-            warned = self.shift.warned_of
-            self._check(Epoch(epoch, self._probe.streams, streams, known, warned))
+            known = losses if epoch is None else dict(logs or {})
+            seen = Epoch(epoch, self._probe.streams, streams, known, is_last=self._is_last)
+            if epoch is not None:
+                self._logs = known or {}
+                self.shift.look_at_samples(self._probe.streams["train"])
+                self.checks.experiment(seen)
+            self.checks.check(seen)
         severities = {"shift": self.shift.severity("train")}
         if "validation" in streams:
             severities["val_shift"] = self.shift.severity("validation")
@@ -499,24 +456,6 @@ class Run:
             )
         if self.shift.act(in_fit=epoch is not None):
             self.model.stop_training = True
-
-    def _check(self, epoch: Epoch) -> None:
-        """Makes all checks of an epoch; one that fails warns, and is not made again."""
-        for name, look in CHECKS.items():
-            if self._checks.get(name) == FAILED:
-                continue
-            try:
-                self._checks[name], told = look(self._checks.get(name), epoch)
-            except Exception as error:
-                self._checks[name] = FAILED
-                warn(f"ShiftGuard could not make the check {name!r} ({error!r}).")
-                continue
-            for note in told.notes:
-                self.shift.note(note)
-            for finding in told.findings:
-                self.shift.tell(finding)
-            if told.warning:
-                warn(told.warning)
 
     def _write_profiles(self) -> None:
         step = self.epoch + 1 if self.update_freq == "epoch" else self.num_batches
@@ -582,8 +521,7 @@ class Run:
             "profiles": {name: profile.tree() for name, profile in measured.items()},
             "preprocessing": self.preprocessing.state(),
             "shift": self.shift.state(),
-            "costs": self.costs.state(),
-            "checks": dict(self._checks),
+            "checks": dict(self.checks.states),
             "corrected": dict(self._corrected),
             **self.repair.state(),
             "log": self.log.state(),
@@ -598,9 +536,7 @@ class Run:
         self.profiles |= {n: InputProfile(**tree) for n, tree in state["profiles"].items()}
         self.preprocessing.restore(state["preprocessing"], self._probe.streams)
         self.shift.restore(state["shift"])
-        if "costs" in state:  # not in states of older versions
-            self.costs.restore(state["costs"])
-        self._checks = dict(state.get("checks", {}))
+        self.checks.restore(state.get("checks", {}))
         self._corrected = {k: int(v) for k, v in state.get("corrected", {}).items()}
         self.repair.restore(state)
         self.log.resume(epoch, state["log"], purge=self.update_freq == "epoch")

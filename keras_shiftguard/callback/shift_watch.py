@@ -5,14 +5,18 @@ from dataclasses import replace
 from typing import Any
 
 from keras_shiftguard.callback.augmented_validation import AugmentedValidation
+from keras_shiftguard.callback.checks.check import Told
 from keras_shiftguard.callback.independence import Independence
-from keras_shiftguard.callback.questions import Stage, is_change_of_augmentation, is_size
+from keras_shiftguard.callback.questions import (
+    Stage,
+    are_larger,
+    is_change_of_augmentation,
+    is_resampled,
+    is_size,
+)
 from keras_shiftguard.callback.training_passes import TrainingPasses
 from keras_shiftguard.detection.acknowledged import Acknowledgement
-from keras_shiftguard.detection.causes.larger_images import are_larger
-from keras_shiftguard.detection.causes.resampled import is_resampled
 from keras_shiftguard.detection.causes.same_samples import redrawn
-from keras_shiftguard.detection.cost import Cost
 from keras_shiftguard.detection.finding import Finding
 from keras_shiftguard.detection.monitor import Pair, ShiftMonitor
 from keras_shiftguard.detection.plain_words import plain_sentence
@@ -20,6 +24,7 @@ from keras_shiftguard.detection.planning import needs_in_words
 from keras_shiftguard.detection.report import ShiftReport
 from keras_shiftguard.errors import ShiftDetectedError, warn
 from keras_shiftguard.profiles import InputProfile, OutputSummary
+from keras_shiftguard.statistics.stream import Stream
 from tensorboard_plugin_shiftguard.metadata import FIRST_EPOCH
 
 # Smaller differences, in standard deviations, may be chance if only few samples are independent.
@@ -74,7 +79,6 @@ class ShiftWatch:
         self.has_target = target
         self.independence = Independence(distinct_samples or {})
         endless = self.independence.declared.get("train")
-        # A number of training samples means that the epochs do not repeat the same samples.
         self.distinct_samples = endless if isinstance(endless, int) else None
         self.report: ShiftReport | None = None
         self._first: dict[str, InputProfile] = {}  # first pass over each stream
@@ -154,31 +158,24 @@ class ShiftWatch:
         self._renew_report()
         return new
 
-    def price(self, stream: str, against: str, costs: Mapping[str, Cost | None]) -> None:
-        """Sets the costs of findings, by feature, and updates the report."""
-        if self.tolerance is not None:
-            self._monitor.price(stream, against, costs, self.tolerance)
-            self._renew_report()
-
-    def note(self, text: str) -> None:
-        """Adds a note to the report."""
-        self._own_notes.append(text)
-        self._notes_of_passes = [text, *self._notes_of_passes]
+    def apply(self, told: Told) -> None:
+        """Puts what a check tells into the report: its notes, its findings, and their costs."""
+        for note in told.notes:
+            self._own_notes.append(note)
+            self._notes_of_passes = [note, *self._notes_of_passes]
+        for finding in told.findings:
+            self._monitor.replace(finding)
+        for (stream, against), costs in told.costs.items():
+            self._monitor.price(stream, against, costs, self.tolerance or 0.0)
         self._renew_report()
 
-    def add(self, finding: Finding, cost: Cost) -> None:
-        """Adds a finding that another measurement made, with its cost."""
-        self.replace(finding)
-        self.price(finding.stream, finding.against, {finding.feature: cost})
-
-    def tell(self, finding: Finding) -> None:
-        """Adds a finding that a check made, which needs no cost, and updates the report."""
-        self.replace(finding)
-        self._renew_report()
-
-    def replace(self, finding: Finding) -> None:
-        """Replaces the finding on the same feature by `finding`, which is better explained."""
-        self._monitor.replace(finding.stream, finding.against, finding)
+    def look_at_samples(self, stream: Stream) -> None:
+        """Looks for augmentation in the kept samples of training, until it is known for sure."""
+        pair = self._pair()
+        # A number of training samples means that the epochs do not repeat the same samples.
+        repeats = self.tolerance is not None and self.distinct_samples is None
+        if pair is not None and repeats:
+            self.training.look_at_samples(stream, pair.reference.labels)
 
     def mark_open(self) -> None:
         """Marks findings on training and another stream as questions, which raise no alarm.
@@ -224,7 +221,7 @@ class ShiftWatch:
         """Marks another class mix of validation as expected."""
         found = pair.findings.get("labels")
         if found is not None and found.family == "label" and not found.expected:
-            self.replace(replace(found, expected=True))
+            self._monitor.replace(replace(found, expected=True))
 
     @property
     def _loses_nothing(self) -> bool:

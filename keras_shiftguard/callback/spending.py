@@ -13,6 +13,16 @@ from keras_shiftguard.instrument.processes import has_several_processes
 FREE_SECONDS, MAX_SHARE = 10.0, 0.1
 # A fit that had no time for any measurement may have one at its end that takes this many seconds.
 MAX_OVERDRAFT = 30.0
+FIRST_EPOCHS = 4  # costs are measured after each of this many epochs, then ever more rarely
+
+
+def is_in_schedule(age: int) -> bool:
+    """Whether costs are measured so many epochs after the first time.
+
+    >>> [age for age in range(40) if is_in_schedule(age)]
+    [0, 1, 2, 3, 4, 8, 16, 32]
+    """
+    return age < FIRST_EPOCHS or not age & (age - 1)
 
 
 class Spending:

@@ -6,7 +6,7 @@ model saw once is no measure of what a shift costs. The samples of a subject are
 and far from those of the other stream.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Literal
 
 import numpy as np
@@ -41,6 +41,13 @@ def columns_moved(findings: Iterable[Finding]) -> Moved:
     found = (f for f in findings if "/" in f.feature and f.kind == "covariate")
     largest = max((abs(finding.effect_size) for finding in found), default=0.0)
     return "far" if largest >= MAX_MOVE else "little" if largest else "not"
+
+
+def remembered(known: dict[Moved, bool], streams: Mapping[str, Stream], moved: Moved) -> bool:
+    """Returns `belong_together` of training and validation, which is found out once for `moved`."""
+    if moved not in known:
+        known[moved] = belong_together(streams["train"], streams["validation"], moved)
+    return known[moved]
 
 
 def belong_together(training: Stream, validation: Stream, moved: Moved = "not") -> bool:

@@ -1,18 +1,21 @@
 """`TrainingPasses`: what the passes over training show about its augmentation."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 
 import numpy as np
 
+from keras_shiftguard.callback.visits import are_redrawn, are_unchanged, contents
 from keras_shiftguard.detection.causes.augmented import looks_augmented
 from keras_shiftguard.detection.causes.same_samples import (
     MAX_LEFT_OUT_ERRORS,
     MAX_NEAR_ERRORS,
+    have_same_labels,
     left_out_errors,
     randomised,
 )
 from keras_shiftguard.detection.finding import source_of
-from keras_shiftguard.profiles import InputProfile
+from keras_shiftguard.profiles import InputProfile, LabelSummary
+from keras_shiftguard.statistics.stream import Stream
 
 # Attributes of `TrainingPasses` that are saved with its state.
 SAVED = (
@@ -50,11 +53,18 @@ class TrainingPasses:
         self.was_unchanged = False
         self.has_soft_labels = False
         self._is_randomised = False  # whether the latest pass had changed versions of its samples
+        # Hashes of the samples that were kept of the first pass that had any, and its labels.
+        self._first_kept: tuple[Set[int], LabelSummary] | None = None
 
     @property
     def is_redrawn(self) -> bool:
         """Whether the latest pass, or surely some earlier one, shows augmentation."""
         return self.is_augmented or self.was_redrawn
+
+    @property
+    def shows_augmentation(self) -> bool:
+        """Whether a pass so far has shown augmentation; soft labels alone are none."""
+        return self.is_redrawn and not self.is_unaugmented
 
     def look(self, first: InputProfile, latest: InputProfile) -> None:
         """Updates the attributes after a pass.
@@ -73,14 +83,26 @@ class TrainingPasses:
         # Those of MixUp change with every pass, and their largest are the labels.
         self.has_soft_labels = are_mixed and (seen_once or self.is_unaugmented)
 
-    def call_redrawn(self) -> None:
-        """Notes that the kept samples of training surely changed between two passes."""
-        self.was_redrawn, self.is_unaugmented = True, False
+    def look_at_samples(self, stream: Stream, labels: LabelSummary) -> None:
+        """Compares the kept samples with those of an earlier pass, until one of both is sure.
 
-    def call_unchanged(self) -> None:
-        """Notes that the kept samples of training surely are the same in two passes."""
-        self.was_unchanged = True
-        self.is_unaugmented = not self.was_redrawn
+        Args:
+            stream: Training, with its kept samples.
+            labels: Labels of the latest pass.
+        """
+        if self.was_redrawn or self.was_unchanged:
+            return
+        now = contents(stream)
+        if self._first_kept is None:
+            self._first_kept = now, labels
+            return
+        before, first_labels = self._first_kept
+        if not have_same_labels(first_labels, labels):
+            return
+        if are_redrawn(before, now, labels.num_samples):
+            self.was_redrawn, self.is_unaugmented = True, False
+        elif are_unchanged(before, now, labels.num_samples):
+            self.was_unchanged = self.is_unaugmented = True
 
     def expected(self, latest: InputProfile, other: InputProfile) -> tuple[set[str], str]:
         """Returns the features that are expected to differ because training is augmented.

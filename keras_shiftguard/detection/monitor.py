@@ -63,6 +63,11 @@ class Pair:
         """Whether validation is compared with training."""
         return (self.stream, self.against) == ("validation", "train")
 
+    @property
+    def distinct_share(self) -> float:
+        """The smaller share of distinct samples of the two streams, in (0, 1]."""
+        return min(self.current.distinct_share, self.reference.distinct_share)
+
 
 class ShiftMonitor:
     """Compares streams repeatedly during a fit, at one false-alarm rate for the whole fit.
@@ -169,9 +174,9 @@ class ShiftMonitor:
             if feature in findings:
                 findings[feature] = findings[feature].with_cost(cost, tolerance)
 
-    def replace(self, stream: str, against: str, finding: Finding) -> None:
-        """Replaces the finding on a feature by `finding`, which has a better explanation."""
-        self._pairs[stream, against].findings[finding.feature] = finding
+    def replace(self, finding: Finding) -> None:
+        """Replaces the finding on the same feature by `finding`, which has a better explanation."""
+        self._pairs[finding.stream, finding.against].findings[finding.feature] = finding
 
     def mark_open(self, stream: str, against: str, is_open: Callable[[Finding], bool]) -> None:
         """Sets `is_question` of each finding of a pair to the result of `is_open`."""

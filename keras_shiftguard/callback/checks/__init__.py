@@ -1,8 +1,30 @@
-"""Checks of an epoch that need no experiment. A new one is one file, and one line in `CHECKS`."""
+"""Checks of an epoch. A new one is one file, and one line in `EXPERIMENTS` or `CHECKS`."""
 
-from keras_shiftguard.callback.checks import broken, leak, nonfinite
+from keras_shiftguard.callback.checks import (
+    broken,
+    difference,
+    enlarging,
+    labels,
+    leak,
+    mix,
+    mixtures,
+    nonfinite,
+    schedule,
+    step,
+)
 from keras_shiftguard.callback.checks.check import Check
 
+# Those that run the model, in this order, see `Checking.experiment`.
+EXPERIMENTS: dict[str, Check] = {
+    "schedule": schedule.look,
+    "mixtures": mixtures.look,
+    "known_labels": labels.tell_again,
+    "difference": difference.look,
+    "step": step.look,
+    "mix": mix.look,
+    "labels": labels.look,
+    "enlarging": enlarging.look,
+}
 CHECKS: dict[str, Check] = {
     "broken": broken.look,
     "leak": leak.look,

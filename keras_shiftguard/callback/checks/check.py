@@ -1,16 +1,27 @@
 """`Check`: a question about the data of an epoch, as a function of a state and the epoch.
 
 A check keeps nothing between two epochs but its state, which the guard saves and restores. It does
-not change the streams, the report or other checks.
+not change the streams, the report or other checks: `ShiftWatch.apply` puts what it tells into the
+report.
 """
 
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+import numpy as np
+
+from keras_shiftguard.callback.judged_samples import Judged, JudgedSamples
+from keras_shiftguard.callback.spending import Spending
+from keras_shiftguard.callback.training_passes import TrainingPasses
+from keras_shiftguard.detection.cost import Cost
 from keras_shiftguard.detection.finding import Finding
+from keras_shiftguard.detection.monitor import Pair
 from keras_shiftguard.profiles import InputProfile
 from keras_shiftguard.statistics.stream import Stream
+
+# Costs by the names of two streams that are compared, and by feature; None if a cost is unknown.
+Costs = Mapping[tuple[str, str], Mapping[str, Cost | None]]
 
 
 @dataclass(frozen=True)
@@ -23,6 +34,13 @@ class Epoch:
         passes: Profiles of the passes that have ended since the epoch before, by stream.
         logs: Keras's logs; None for a prediction, which has none.
         warned_of: The findings of which there is a warning.
+        is_last: Whether it is the last epoch of the fit.
+        pairs: The comparisons of the streams so far, with their findings.
+        training: What the passes over training show about its augmentation.
+        tolerance: The share of accuracy that a difference may cost.
+        samples: Gives the labelled samples of the epoch; None outside of a fit.
+        spending: The time that is left for experiments.
+        states: The latest states of all checks, by name.
     """
 
     number: int | None
@@ -30,6 +48,43 @@ class Epoch:
     passes: Mapping[str, InputProfile]
     logs: Mapping[str, Any] | None
     warned_of: Collection[Finding] = ()
+    is_last: bool = False
+    pairs: Sequence[Pair] = ()
+    training: TrainingPasses = field(default_factory=TrainingPasses)
+    tolerance: float = 0.0
+    samples: JudgedSamples | None = None
+    spending: Spending = field(default_factory=Spending)
+    states: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def main(self) -> Pair | None:
+        """The comparison of validation with training; None without one."""
+        return next((pair for pair in self.pairs if pair.is_of_validation_and_training), None)
+
+    @property
+    def is_harder(self) -> bool:
+        """Whether the loss on validation is above the mean loss on training in the same epoch."""
+        logs = self.logs or {}
+        train, validation = logs.get("loss"), logs.get("val_loss")
+        number = (int, float, np.floating)
+        if not isinstance(train, number) or not isinstance(validation, number):
+            return False
+        return bool(validation > train)
+
+    @property
+    def is_apart(self) -> bool:
+        """Whether the streams are corrected in different ways: then no step is undone."""
+        keys = [
+            {name: correction.key for name, correction in self.streams[stream].corrections.items()}
+            for stream in ("train", "validation")
+        ]
+        return keys[0] != keys[1]
+
+    def judged(self, pair: Pair, apart: bool) -> Judged | None:
+        """Returns the labelled samples of the epoch; see `JudgedSamples.of`."""
+        if self.samples is None:
+            return None
+        return self.samples.of(self.streams, pair.current.labels, apart)
 
 
 @dataclass(frozen=True)
@@ -39,12 +94,15 @@ class Told:
     Args:
         notes: Sentences for the report.
         warning: Text of a warning; "" for none.
-        findings: Findings of this epoch, also those of an earlier one that last.
+        findings: Findings of this epoch, also those of an earlier one that last. Each takes the
+            place of the finding on the same feature.
+        costs: Costs of findings, those of this check among them.
     """
 
     notes: tuple[str, ...] = ()
     warning: str = ""
     findings: tuple[Finding, ...] = ()
+    costs: Costs = field(default_factory=dict)
 
 
 class Check(Protocol):
@@ -54,7 +112,14 @@ class Check(Protocol):
         """Looks at an epoch.
 
         Args:
-            state: The result of the epoch before, a tree for JSON; None in the first one.
+            state: The result of the epoch before, a tree for `profiles.storage`; None in the first
+                one.
             epoch: The epoch.
         """
         ...
+
+
+def costs_of(pair: Pair, costs: Mapping[str, Cost | None]) -> dict[str, Cost | None]:
+    """Returns costs with wider intervals, if samples of a comparison depend on each other."""
+    share = pair.distinct_share
+    return {feature: cost and cost.of_dependent(share) for feature, cost in costs.items()}

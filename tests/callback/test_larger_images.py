@@ -3,7 +3,7 @@
 import numpy as np
 
 import keras_shiftguard as sg
-from keras_shiftguard.detection.causes.larger_images import are_larger
+from keras_shiftguard.callback.questions import are_larger
 from keras_shiftguard.profiles import InputProfile
 
 

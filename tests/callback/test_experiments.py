@@ -8,13 +8,15 @@ import pytest
 from sklearn.datasets import load_digits
 
 import keras_shiftguard as sg
+from keras_shiftguard.callback.checking import FAILED, Checking
+from keras_shiftguard.callback.checks.check import Epoch
 from keras_shiftguard.callback.judged_samples import represents
-from keras_shiftguard.callback.promise_watch import PromiseWatch
 from keras_shiftguard.callback.shift_watch import ShiftWatch
 from keras_shiftguard.detection.finding import Finding
 from keras_shiftguard.errors import ShiftWarning
 from keras_shiftguard.experiments.labelled import labelled
 from keras_shiftguard.instrument.step_correction import StepCorrection
+from keras_shiftguard.profiles.storage import read, write
 from keras_shiftguard.statistics.batch import spec_for
 from keras_shiftguard.statistics.stream import Stream
 
@@ -107,7 +109,8 @@ def test_a_model_that_has_learnt_too_little_names_no_mirroring():
         inverted = 1 - x[1000:], y[1000:]
         options = {"validation_data": inverted, "epochs": 2, "callbacks": [guard], "verbose": 0}
         history = model.fit(x[:1000], y[:1000], **options).history
-        assert min(history["val_shift"]) > 2 and not guard._run.costs.differences._causes
+        assert min(history["val_shift"]) > 2
+        assert not guard._run.checks.states["difference"]["causes"]
 
 
 @pytest.mark.thorough
@@ -303,29 +306,30 @@ CONCEPT = Finding(
 
 
 def priced(train, validation, reference=None, corrections=()):
-    """Returns the watches of the costs and of the shifts after one epoch."""
+    """Returns the checks, and the comparisons of the streams, after one epoch."""
     shift = ShiftWatch(0.05, "ignore", reference=reference)
     shift.compare({"train": sg.profile(train), "validation": sg.profile(validation)}, 1)
     for pair in shift.pairs:
         if pair.against == "reference" and pair.stream == "validation":
             pair.findings = {CONCEPT.feature: CONCEPT}
-    watch = PromiseWatch(classifier_by_level(), shift, lambda: None)
-    watch.update(streams_of(train, validation, corrections), 1)
-    return watch, shift
+    checks = Checking(classifier_by_level(), shift, lambda: None)
+    checks.experiment(Epoch(1, streams_of(train, validation, corrections), {}, {}))
+    return checks, shift
 
 
 def test_each_stream_is_priced_with_its_own_correction():
     (x, y), (other, z) = levels(0), levels(1)
     training = (x - 0.1) / 0.3, y  # the correction of the training stream undoes this
-    watch, shift = priced(training, (other, z), corrections={"train": ([0.3], [0.1])})
+    _, shift = priced(training, (other, z), corrections={"train": ([0.3], [0.1])})
     assert any(f.kind == "covariate" for f in shift.report.findings)
     assert all(not finding.cost for finding in shift.report.findings)
 
 
 def test_a_reference_with_another_name_of_the_input():
     (x, y), (other, z) = levels(0), levels(1)
-    watch, shift = priced((x, y), (other, z), sg.profile(({"picture": x}, y)))
-    assert not watch._has_failed and "reference" in watch._priced
+    checks, _ = priced((x, y), (other, z), sg.profile(({"picture": x}, y)))
+    assert FAILED not in checks.states.values()
+    assert "reference" in checks.states["schedule"]["measured"]
 
 
 def test_wrong_labels_lose_the_cost_of_another_mix():
@@ -338,9 +342,8 @@ def test_wrong_labels_lose_the_cost_of_another_mix():
     for pair in shift.pairs:
         if (pair.stream, pair.against) == ("validation", "train"):
             pair.findings = {wrong.feature: wrong}
-    PromiseWatch(classifier_by_level(), shift, lambda: None).update(
-        streams_of(train, validation), 1
-    )
+    checks = Checking(classifier_by_level(), shift, lambda: None)
+    checks.experiment(Epoch(1, streams_of(train, validation), {}, {}))
     (found,) = (f for f in shift.report.findings if f.feature == "labels")
     assert found.cost is None and found.matters
 
@@ -356,17 +359,18 @@ def test_frames_of_a_video_are_not_given_to_the_model():
 
 
 @pytest.mark.backend
-def test_a_cost_must_be_found_in_two_epochs_also_across_a_crash():
+def test_a_cost_must_be_found_in_two_epochs_also_across_a_crash(tmp_path):
     (x, y), (other, z) = levels(0), levels(1)
     streams = streams_of((x, y), (other + 0.3, z))
-    watch, shift = priced((x, y), (other + 0.3, z))
+    checks, shift = priced((x, y), (other + 0.3, z))
     assert not shift.report.shifted and "in this epoch only" in str(shift.report)
-    again = PromiseWatch(classifier_by_level(), shift, lambda: None)
-    again.restore(watch.state())
-    assert again.state() == watch.state()
-    again.update(streams, 2)
+    again = Checking(classifier_by_level(), shift, lambda: None)
+    write(tmp_path / "state.npz", checks.states)
+    again.restore(read(tmp_path / "state.npz"))
+    again.experiment(Epoch(2, streams, {}, {}))
     assert shift.report.shifted and shift.report.findings[0].cost > 0.3
-    again.update(streams_of((x, y), (other, z)), 3)  # the difference is gone
+    gone = streams_of((x, y), (other, z))  # the difference is gone
+    again.experiment(Epoch(3, gone, {}, {}))
     assert not shift.report.shifted
 
 
@@ -385,8 +389,9 @@ def test_frames_of_clips_make_a_cost_less_sure():
         shift = ShiftWatch(0.05, "ignore")
         validation = replace(sg.profile((other + 0.3, z)), distinct_samples=number)
         shift.compare({"train": sg.profile((x, y)), "validation": validation}, 1)
-        watch = PromiseWatch(classifier_by_level(), shift, lambda: None)
-        watch.update(streams_of((x, y), (other + 0.3, z)), 1, is_last=True)
+        checks = Checking(classifier_by_level(), shift, lambda: None)
+        streams = streams_of((x, y), (other + 0.3, z))
+        checks.experiment(Epoch(1, streams, {}, {}, is_last=True))
         found += [f for f in shift.report.findings if f.cost is not None][:1]
     one, of_clips = found
     assert one.cost == of_clips.cost > 0.05

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from keras_shiftguard.detection.causes.resampled import is_resampled
+from keras_shiftguard.callback.questions import is_resampled
 from keras_shiftguard.profiles.labels import MAX_CLASSES, LabelSummary
 
 NATURAL = (300, 80, 20)

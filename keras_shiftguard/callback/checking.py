@@ -1,0 +1,103 @@
+"""`Checking`: makes the experiments and checks of a run, and keeps their states."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
+
+import keras
+
+from keras_shiftguard.callback.checks import CHECKS, EXPERIMENTS
+from keras_shiftguard.callback.checks.check import Check, Epoch, Told
+from keras_shiftguard.callback.judged_samples import JudgedSamples
+from keras_shiftguard.callback.shift_watch import ShiftWatch
+from keras_shiftguard.callback.spending import Spending
+from keras_shiftguard.errors import warn
+from keras_shiftguard.instrument.undisturbed import undisturbed
+
+FAILED = "failed"  # state of a check that raised an error
+
+
+class Checking:
+    """Makes all checks of an epoch. A check that fails warns, and is not made again.
+
+    Args:
+        model: The model that is trained.
+        shift: The comparisons of the streams, whose report gets what the checks tell.
+        sync: Function that copies the present weights to the model's variables.
+
+    Attributes:
+        states: States of the checks, by name: a tree for `profiles.storage`.
+    """
+
+    def __init__(self, model: keras.Model, shift: ShiftWatch, sync: Callable[[], None]) -> None:
+        self._model, self._shift = model, shift
+        self._spending = Spending()
+        self._samples = JudgedSamples(model, self._spending, sync)
+        self.states: dict[str, Any] = {}
+
+    def experiment(self, epoch: Epoch) -> None:
+        """Makes the checks of a fit that run the model, and decides which findings are questions.
+
+        Each experiment is made with the present weights on the samples that the guard keeps, at
+        most 1024 of each stream. If experiments take too long, fewer samples are used, or none, see
+        `Spending`.
+
+        Args:
+            epoch: The epoch of a fit.
+        """
+        main = self._complete(epoch).main
+        has_failed = FAILED in (self.states.get(name) for name in EXPERIMENTS)
+        is_due = self._shift.tolerance is not None and not has_failed
+        # If nothing differs, wrong labels are the likelier cause, and come first.
+        first = ["labels"] if main is not None and not main.findings else []
+        try:
+            if is_due and any(pair.stream == "validation" for pair in self._shift.pairs):
+                with undisturbed(self._model), self._spending.measuring():
+                    for name in dict.fromkeys([*first, *EXPERIMENTS]):
+                        self._shift.apply(self._look(name, EXPERIMENTS[name], epoch))
+        except Exception as error:  # the user's own `call` may raise anything
+            self.states |= dict.fromkeys(EXPERIMENTS, FAILED)
+            warn(f"ShiftGuard could not measure what shifts cost ({error!r}).")
+        finally:
+            self._samples.forget()
+        self._shift.mark_open()
+
+    def check(self, epoch: Epoch) -> None:
+        """Makes the checks that do not run the model.
+
+        Args:
+            epoch: The epoch, an evaluation or a prediction.
+        """
+        for name, look in CHECKS.items():
+            if self.states.get(name) == FAILED:
+                continue
+            try:
+                told = self._look(name, look, epoch)
+            except Exception as error:
+                self.states[name] = FAILED
+                warn(f"ShiftGuard could not make the check {name!r} ({error!r}).")
+                continue
+            self._shift.apply(told)
+            if told.warning:
+                warn(told.warning)
+
+    def restore(self, states: Mapping[str, Any]) -> None:
+        """Restores the states of the checks."""
+        self.states = dict(states)
+
+    def _look(self, name: str, look: Check, epoch: Epoch) -> Told:
+        self.states[name], told = look(self.states.get(name), self._complete(epoch))
+        return told
+
+    def _complete(self, epoch: Epoch) -> Epoch:
+        """Returns the epoch with what the guard knows by now."""
+        return replace(
+            epoch,
+            warned_of=self._shift.warned_of,
+            pairs=self._shift.pairs,
+            training=self._shift.training,
+            tolerance=float(self._shift.tolerance or 0.0),
+            samples=self._samples,
+            spending=self._spending,
+            states=self.states,
+        )

@@ -1,0 +1,276 @@
+"""`look` measures what differences of the samples cost, and says what the samples look like."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+from keras_shiftguard.callback.checks import labels, schedule
+from keras_shiftguard.callback.checks.check import Epoch, Told, costs_of
+from keras_shiftguard.callback.judged_samples import Judged
+from keras_shiftguard.detection.cost import MIN_SAMPLES, Cost, cost_of_too_few
+from keras_shiftguard.detection.finding import Finding, source_of
+from keras_shiftguard.detection.monitor import Pair
+from keras_shiftguard.detection.sentences import misplaced
+from keras_shiftguard.detection.two_sample.tail_probabilities import SMALLEST_P, normal_sf
+from keras_shiftguard.experiments.difference import (
+    Difference,
+    cost_of_difference,
+    predictions_for,
+)
+from keras_shiftguard.experiments.masks import ALIGNMENT
+from keras_shiftguard.statistics.batch import InputSpec
+
+
+@dataclass(frozen=True)
+class Tried:
+    """The latest experiment on the samples of an input.
+
+    Args:
+        epoch: Its epoch.
+        found: What it found.
+        families: The families of operations of the latest two experiments: "" if nothing above the
+            tolerance was won.
+    """
+
+    epoch: int
+    found: Difference
+    families: tuple[str, ...]
+
+    @classmethod
+    def from_tree(cls, tree: Mapping[str, Any]) -> "Tried":
+        """Returns the experiment that has these fields, the result of `asdict`."""
+        found = {**tree["found"], "cost": Cost.from_dict(tree["found"]["cost"])}
+        return cls(int(tree["epoch"]), Difference(**found), tuple(tree["families"]))
+
+
+@dataclass(frozen=True)
+class Cause:
+    """A cause of a difference, as an experiment found it.
+
+    Args:
+        against: The stream that validation is compared with.
+        feature: The feature of the finding that it explains.
+        how: What the samples look like, such as `"mirrored left to right"`.
+        family: The family that the finding gets.
+        noun: What the samples are called.
+        original: The fields of the finding before it was explained by that.
+    """
+
+    against: str
+    feature: str
+    how: str
+    family: str
+    noun: str = "images"
+    original: Mapping[str, Any] | None = None
+
+
+def look(state: Mapping[str, Any] | None, epoch: Epoch) -> tuple[dict[str, Any], Told]:
+    """Makes an experiment on the samples of each input whose findings are due.
+
+    Args:
+        state: `tried`: the latest experiments by input, see `Tried`; `causes`: what the latest
+            experiments found, see `Cause`.
+        epoch: The epoch.
+    """
+    state = state or {}
+    tried = {name: Tried.from_tree(tree) for name, tree in state.get("tried", {}).items()}
+    causes = [Cause(**fields) for fields in state.get("causes", ())]
+    told: list[Finding] = []
+    costs: dict[tuple[str, str], dict[str, Cost | None]] = {}
+    due = schedule.due(epoch)
+    for pair in epoch.pairs:
+        if pair.stream != "validation":
+            continue
+        findings = dict(pair.findings)
+        causes = _explained(findings, pair, causes)
+        if pair in due:
+            causes, costs[pair.stream, pair.against] = _priced(findings, pair, epoch, tried, causes)
+        told += [f for feature, f in findings.items() if f is not pair.findings.get(feature)]
+    trees = {name: asdict(each) for name, each in tried.items()}
+    new = {"tried": trees, "causes": [asdict(cause) for cause in causes]}
+    return new, Told(findings=tuple(told), costs=costs)
+
+
+def _priced(
+    findings: dict[str, Finding],
+    pair: Pair,
+    epoch: Epoch,
+    tried: dict[str, Tried],
+    causes: list[Cause],
+) -> tuple[list[Cause], dict[str, Cost | None]]:
+    """Returns the new causes, and the costs of the findings of a pair on the samples, by feature.
+
+    Findings that are explained are replaced in `findings`, and experiments in `tried`. All pairs
+    share an experiment, because it changes only samples of validation.
+    """
+    costs: dict[str, Cost | None] = {}
+    judged = epoch.judged(pair, epoch.is_apart)
+    specs = {name: kept.spec for name, kept in epoch.streams["validation"].kept_together().items()}
+    for i, (name, spec) in enumerate(specs.items()):
+        source = source_of(name)
+        features = _features(findings, source, pair, causes if i == 0 else None)
+        if judged is None or not (features or _may_be_unseen(pair, spec, epoch, judged)):
+            continue
+        if name not in tried or tried[name].epoch != epoch.number:  # else the fit has ended early
+            made = _experiment(judged, spec, epoch, tried.get(name))
+            if made is None:  # there was no time to measure, so a new finding may not accuse
+                new = [feature for feature in features if not findings[feature].cost_words]
+                none = cost_of_too_few(len(judged.current.labels), judged.judge.metric)
+                costs |= dict.fromkeys(new, none)
+                continue
+            tried[name] = made
+        found = _seen_twice(tried[name], epoch.is_last)
+        noun = "samples" if spec.layout == "features" else "images"
+        noun += f" of input {name!r}" if len(specs) > 1 else ""
+        if features:
+            costs |= costs_of(pair, dict.fromkeys(features, found.cost))
+            causes = _named(findings, pair, causes, found, features, noun, epoch.tolerance)
+        else:
+            cost = found.cost.of_dependent(pair.distinct_share)
+            if found.how and cost.is_alarm(epoch.tolerance):
+                findings[source] = _unseen(source, pair, cost, found.how, noun, epoch.number)
+                costs[source] = cost
+    return causes, costs
+
+
+def _features(
+    findings: Mapping[str, Finding], source: str, pair: Pair, causes: Sequence[Cause] | None
+) -> list[str]:
+    """Returns the features of the findings on the samples of an input themselves.
+
+    Findings on the look of classes are those of the first input, for which `causes` is not None.
+    """
+    explained = {
+        cause.feature
+        for cause in causes or ()
+        if cause.against == pair.against and cause.feature.startswith("labels")
+    }
+    return [
+        f.feature
+        for f in findings.values()
+        if (f.kind == "covariate" and f"{f.feature}/".startswith(f"{source}/"))
+        or (causes is not None and f.family == "concept")
+        or f.feature in explained
+    ]
+
+
+def _may_be_unseen(pair: Pair, spec: InputSpec, epoch: Epoch, judged: Judged) -> bool:
+    """Whether a difference may cost something that no comparison of streams shows.
+
+    Columns in another order, a series that runs backwards, or images whose rows and columns are
+    exchanged may have the same moments. Of images, hardly any other difference is like that, so it
+    is looked for only if the model fails on validation.
+    """
+    if pair is not epoch.main or source_of(spec.name) in pair.findings:
+        return False  # another finding on the whole input stays
+    return labels.is_unexplained(epoch) and (spec.layout == "features" or _fails(judged))
+
+
+def _fails(judged: Judged) -> bool:
+    """Whether a classifier is right less than half as often on validation as on training."""
+    if judged.training is None or not judged.are_classes or not len(judged.training.labels):
+        return False
+    here, there = (
+        judged.judge.worth(judged.predict(each.images), each.labels).mean()
+        for each in (judged.current, judged.training)
+    )
+    return bool(here < 0.5 * there)
+
+
+def _experiment(
+    judged: Judged, spec: InputSpec, epoch: Epoch, before: Tried | None
+) -> Tried | None:
+    """Returns an experiment of this epoch; None if there is no time to make it."""
+    current, training = judged.current, judged.training
+    if before is None:  # so that the time of a prediction is known
+        few = current.first(MIN_SAMPLES)
+        judged.judge.worth(judged.predict(few.images), few.labels)
+    number = epoch.spending.affordable(len(current.labels), predictions_for)
+    if number < MIN_SAMPLES <= len(current.labels):
+        is_only = epoch.is_last and before is None  # else an earlier cost stays as it is
+        if not is_only or not epoch.spending.may_overdraw(predictions_for(MIN_SAMPLES)):
+            return None
+        number = MIN_SAMPLES
+    if number < len(current.labels):
+        current, training = current.first(number), training and training.first(number)
+    found = cost_of_difference(
+        judged.predict,
+        current,
+        training,
+        spec,
+        epoch.tolerance,
+        seed=epoch.number or 0,
+        may_be_augmented=not epoch.training.is_unaugmented,
+        judge=judged.judge,
+        beside=judged.beside,
+    )
+    family = found.family if found.cost.value > epoch.tolerance else ""
+    families = (*(before.families if before else ()), family)[-2:]
+    return Tried(epoch.number or 0, found, families)
+
+
+def _seen_twice(tried: Tried, is_last: bool) -> Difference:
+    """Returns what was found, with a cost that is new unless the experiment before agrees.
+
+    The samples that count an operation have not chosen it, and neither should the weights: a model
+    that has learned little does better on changed samples for an epoch, and not in the next one. In
+    the only measurement of a fit, no other weights can disagree.
+    """
+    agrees = is_last if len(tried.families) == 1 else tried.families[0] == tried.found.family
+    return replace(tried.found, cost=replace(tried.found.cost, is_new=not agrees))
+
+
+def _named(
+    findings: dict[str, Finding],
+    pair: Pair,
+    causes: Sequence[Cause],
+    found: Difference,
+    features: Sequence[str],
+    noun: str,
+    tolerance: float,
+) -> list[Cause]:
+    """Explains the finding with the largest effect by a cause; takes back earlier causes."""
+    kept = []
+    for cause in causes:
+        if cause.against != pair.against or cause.feature not in features:
+            kept.append(cause)
+        elif cause.original is not None:
+            findings[cause.feature] = Finding.from_dict(cause.original)
+    if found.how and found.cost.is_alarm(tolerance):
+        first = max(features, key=lambda name: abs(findings[name].effect_size))
+        is_place = found.family in ("geometry", "cover", ALIGNMENT)
+        family = "geometry" if is_place else "other"
+        kept.append(Cause(pair.against, first, found.how, family, noun))
+    return _explained(findings, pair, kept)
+
+
+def _explained(findings: dict[str, Finding], pair: Pair, causes: Sequence[Cause]) -> list[Cause]:
+    """Explains findings of a pair by their causes; returns these with the findings as they were."""
+    result = []
+    for cause in causes:
+        finding = findings.get(cause.feature) if cause.against == pair.against else None
+        if finding is not None:
+            text = misplaced(cause.how, finding.stream, finding.against, cause.noun)
+            if finding.explanation != text:
+                cause = replace(cause, original=finding.to_dict())
+                findings[cause.feature] = replace(
+                    finding, kind="covariate", family=cause.family, explanation=text
+                )
+        result.append(cause)
+    return result
+
+
+def _unseen(source: str, pair: Pair, cost: Cost, how: str, noun: str, epoch: int | None) -> Finding:
+    """Returns a finding whose cost an operation surely wins back, although no test shows it."""
+    return Finding(
+        feature=source,
+        kind="covariate",
+        family="other",
+        effect_size=cost.value,
+        interval=cost.interval,
+        p_value=max(float(normal_sf(cost.sigmas)), SMALLEST_P),
+        stream=pair.stream,
+        against=pair.against,
+        since=epoch,
+        explanation=misplaced(how, pair.stream, pair.against, noun),
+    )

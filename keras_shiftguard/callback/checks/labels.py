@@ -1,0 +1,147 @@
+"""`look` finds, with the predictions of the model, labels that do not fit their samples.
+
+A cost that is found in one epoch only is no alarm. What was found is told again in each epoch,
+until another look takes it back.
+"""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from keras_shiftguard.callback.checks.check import Epoch, Told
+from keras_shiftguard.callback.spending import is_in_schedule
+from keras_shiftguard.callback.subjects import columns_moved, remembered
+from keras_shiftguard.detection.cost import Cost
+from keras_shiftguard.detection.finding import Finding
+from keras_shiftguard.detection.labels.label_findings import POSSIBLY, RELABELLED
+from keras_shiftguard.detection.monitor import Pair
+from keras_shiftguard.experiments.label_words import UNRELATED, finding_of
+from keras_shiftguard.experiments.wrong_labels import Predicted, WrongLabels, wrong_labels
+
+# A difference of the samples does not explain the wrong predictions if undoing it wins back less
+# than this share of what right labels would win; if it has no cost, if it is smaller than SMALL.
+MAX_SHARE, SMALL = 0.5, 0.5
+
+
+def look(state: Mapping[str, Any] | None, epoch: Epoch) -> tuple[Mapping[str, Any], Told]:
+    """Looks for wrong labels of validation, with two predictions.
+
+    Args:
+        state: `found`: the finding and its cost of the latest look; `before`: whether that look
+            found anything, None without one; `noted`: whether a note says that labels and samples
+            are unrelated; `together`: whether samples belong together, by how far columns moved.
+        epoch: The epoch.
+    """
+    state = state or {}
+    pair = epoch.main
+    if pair is None or not _is_due(state, pair, epoch):
+        return state, Told()
+    judged = epoch.judged(pair, apart=False)
+    if judged is None or not judged.are_classes or judged.training is None:
+        return state, Told()
+    current, training = judged.current, judged.training
+    together = dict(state.get("together", {}))
+    # The model may know the patients of training, and none of validation.
+    belong_together = remembered(together, epoch.streams, columns_moved(pair.findings.values()))
+    if not min(len(current.labels), len(training.labels)):
+        return {**state, "together": together}, Told()
+    mix, number = pair.findings.get("labels"), int(epoch.number or 0)
+    found = wrong_labels(
+        Predicted(judged.predict(current.images), current.labels),
+        Predicted(judged.predict(training.images), training.labels),
+        are_alike=not belong_together,
+        is_same_mix=mix is None or mix.negligible,
+        seed=number,
+    )
+    if found is not None and not found.names and not _is_only_cause(found, pair):
+        found = None
+    before = state.get("before")
+    new = {**state, "before": "" if found is None else "found", "found": None, "together": together}
+    if found is None or found.is_unrelated:
+        is_note = found is not None and not state.get("noted")
+        new["noted"] = bool(state.get("noted")) or is_note
+        return new, Told((UNRELATED,) if is_note else ())
+    since = number if not state.get("found") else state["found"][0]["since"]
+    is_new = not (epoch.is_last if before is None else before == "found")
+    cost = replace(found.cost.of_dependent(pair.distinct_share), is_new=is_new)
+    classes = max(int(current.labels.max()), int(training.labels.max())) + 1
+    finding = replace(finding_of(found, cost, classes), since=since)
+    new["found"] = [finding.to_dict(), vars(cost)]
+    return new, _told(pair, finding, cost)
+
+
+def tell_again(state: None, epoch: Epoch) -> tuple[None, Told]:
+    """Tells what the latest `look` found, before costs are measured.
+
+    Args:
+        state: None; what was found is in the state of `look`.
+        epoch: The epoch.
+    """
+    pair, found = epoch.main, _found(epoch)
+    if pair is None or found is None:
+        return None, Told()
+    return None, _told(pair, *found)
+
+
+def are_wrong(epoch: Epoch, pair: Pair) -> bool:
+    """Whether labels of validation are known to be wrong, compared with training."""
+    return pair.against == "train" and _found(epoch) is not None
+
+
+def is_unexplained(epoch: Epoch) -> bool:
+    """Whether the model is worse on validation, and its labels are not known to be wrong."""
+    return epoch.is_harder and _found(epoch) is None
+
+
+def _found(epoch: Epoch) -> tuple[Finding, Cost] | None:
+    """Returns what the latest look found, with its cost."""
+    found = (epoch.states.get("labels") or {}).get("found")
+    return None if not found else (Finding.from_dict(found[0]), Cost.from_dict(found[1]))
+
+
+def _told(pair: Pair, finding: Finding, cost: Cost) -> Told:
+    """Returns wrong labels as findings and costs; another class mix follows from them."""
+    findings = [finding]
+    costs: dict[str, Cost | None] = {finding.feature: cost}
+    mix = pair.findings.get("labels")
+    if mix is not None and mix.kind == "label":
+        text = f"{mix.explanation.partition(f'; {POSSIBLY}')[0]}; it follows from wrong labels"
+        findings.append(replace(mix, kind="concept", family=RELABELLED, explanation=text))
+        costs["labels"] = Cost(0.0, (0.0, 0.0), cost.num_samples)
+    return Told(findings=tuple(findings), costs={(pair.stream, pair.against): costs})
+
+
+def _is_due(state: Mapping[str, Any], pair: Pair, epoch: Epoch) -> bool:
+    """Whether labels of validation may be wrong, and there is time to look.
+
+    If the loss on validation is not above that on training, labels that seem right are not looked
+    at, so most healthy fits spend nothing on it.
+    """
+    of_labels = [f for name, f in pair.findings.items() if _is_of_labels(name)]
+    is_asked = epoch.is_harder or state.get("before") == "found"
+    if not is_asked and all(f.negligible for f in of_labels):
+        return False
+    number = int(epoch.number or 0)
+    is_epoch = epoch.is_last or is_in_schedule(number)
+    return is_epoch and (number == 1 or epoch.spending.allows())
+
+
+def _is_only_cause(found: WrongLabels, pair: Pair) -> bool:
+    """Whether no difference of the samples explains the wrong predictions."""
+    others = [f for name, f in pair.findings.items() if not _is_of_labels(name)]
+    return all(_explains_little(finding, found.cost.value) for finding in others)
+
+
+def _is_of_labels(feature: str) -> bool:
+    return feature.partition("/")[0] == "labels"
+
+
+def _explains_little(finding: Finding, lost: float) -> bool:
+    """Whether a difference of the samples explains little of what wrong labels seem to cost."""
+    if finding.negligible or finding.expected or finding.harmless:
+        return True
+    if finding.matters:
+        return False
+    if finding.cost is not None:
+        return finding.cost < MAX_SHARE * lost
+    return abs(finding.effect_size) < SMALL

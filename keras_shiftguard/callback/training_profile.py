@@ -1,0 +1,146 @@
+"""`TrainingProfile`: the profile of training for the user, and to attach to a saved model."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from os import PathLike
+from typing import Any
+
+from keras_shiftguard.errors import BadInputError, warn
+from keras_shiftguard.instrument.measure import CHUNK, profile_of
+from keras_shiftguard.preprocessing.diagnosis import Diagnosis
+from keras_shiftguard.profiles import InputProfile
+from keras_shiftguard.statistics.stream import Stream
+
+
+@dataclass(frozen=True)
+class TrainingProfile:
+    """The profile of training, and what else happened to the data before the model saw them.
+
+    Args:
+        profile: Profile of a pass over training, before any correction.
+        diagnosis: Diagnosis of training; None if there is none.
+        is_augmented: Whether an epoch so far has shown that training is augmented.
+        is_corrected: Whether the input of training is corrected inside the fit.
+        num_corrected: Number of batches that were corrected, or needed no correction.
+        num_batches: Number of all training batches.
+    """
+
+    profile: InputProfile
+    diagnosis: Diagnosis | None
+    is_augmented: bool
+    is_corrected: bool
+    num_corrected: int
+    num_batches: int
+
+    def marked(self) -> InputProfile:
+        """Returns the profile for the user, which remembers whether training is augmented.
+
+        If the input of training is a mismatch, `InputProfile.attach` refuses the profile, because
+        it describes the images before a correction.
+        """
+        train = replace(self.profile, augmented=self.is_augmented)
+        if self.diagnosis is None or self.diagnosis.status != "mismatch":
+            return train
+        if self.is_corrected:
+            state = "This profile describes the images before they were corrected inside the fit"
+            way_out = "Use ShiftGuard(attach_to=path)"
+        else:
+            state = "Training was fed what the model does not expect"
+            way_out = "Apply the fix in the input pipeline and train again"
+        refusal = (
+            f"{state}, so the profile is not attached. {way_out}, or attach the profile to the "
+            "saved file of `guard.diagnosis.apply(model)`."
+        )
+        return replace(train, refusal=refusal)
+
+    def attach(
+        self, path: str | PathLike[str], stream: Stream, data_format: str, is_unchanged: bool
+    ) -> str:
+        """Attaches the profile to a saved model; returns a message for the user.
+
+        The attached profile describes the input that the model was trained on, so it is measured
+        after a correction. No profile is attached if a mismatch was not corrected, or if it was
+        corrected in fewer than half of the batches: the profile would state the wrong preprocessing
+        to the users of the model.
+
+        Args:
+            path: The file of the model.
+            stream: The stream of training.
+            data_format: Data format of the images.
+            is_unchanged: Whether there is a profile of validation, of data without a correction.
+        """
+        if 2 * self.num_corrected < self.num_batches:
+            warn(
+                f"ShiftGuard attached no profile to {path}: only {self.num_corrected} of "
+                f"{self.num_batches} batches were corrected. Apply the fix in the input pipeline, "
+                "and train again."
+            )
+            return ""
+        try:
+            profile = trained_on(self.profile, stream, self.diagnosis, data_format)
+            replace(profile, augmented=self.is_augmented).attach(path)
+        except (BadInputError, OSError) as error:
+            warn(f"ShiftGuard attached no profile to {path}: {error}")
+            return ""
+        line = f"The profile of training{' after the correction' if self.is_corrected else ''} is "
+        line += f"attached to {path}."
+        if self.is_augmented:
+            such_as = ", such as `guard.profiles['validation']`" if is_unchanged else ""
+            line += (
+                " Training was augmented, so other data differ from this profile: compare them "
+                f"with a profile of data without augmentation{such_as}."
+            )
+        return line
+
+
+def trained_on(
+    profile: InputProfile, stream: Stream, diagnosis: Diagnosis | None, data_format: str
+) -> InputProfile:
+    """Returns the profile of what the model was trained on.
+
+    The statistics of a stream are those of the data before any correction. An input that was
+    corrected is therefore measured again, on the images that the stream has kept of its latest
+    pass: at most `kept_samples.MAX_SAMPLES`, and fewer if the images are large.
+
+    Args:
+        profile: Profile of a pass over training, before any correction.
+        stream: The stream of training.
+        diagnosis: Diagnosis of the stream; None if there is none.
+        data_format: Data format of the images.
+
+    Raises:
+        BadInputError: If an input has a mismatch that was not corrected, or if no whole samples
+            of a corrected input were kept, for example only single frames of videos.
+    """
+    corrected = [name for name, each in stream.corrections.items() if each.is_on]
+    for name in stream.kept_samples:
+        found = None if diagnosis is None else diagnosis.by_input.get(name, diagnosis)
+        if found is not None and found.status == "mismatch" and name not in corrected:
+            raise BadInputError(
+                "training was fed what the model does not expect. Apply the fix in the input "
+                "pipeline, and train again."
+            )
+    if not corrected:
+        return profile
+    images, labels = stream.samples()
+    size = len(images[corrected[0]])
+    if not size or not all(stream.kept_samples[name].is_whole for name in corrected):
+        raise BadInputError(
+            "its input was corrected inside the fit, and no whole images were kept to measure "
+            "after the correction. Apply the fix in the input pipeline, and train again."
+        )
+
+    def batches() -> Iterator[tuple[dict[str, Any], Any]]:
+        for start in range(0, size, CHUNK):
+            part = slice(start, start + CHUNK)
+            fed = {name: stream.corrected(name, images[name][part]) for name in corrected}
+            yield fed, None if labels is None else labels[part]
+
+    measured = profile_of(batches(), data_format=data_format)
+    result = replace(profile, inputs={**profile.inputs, **measured.inputs})
+    if corrected[0] == next(iter(stream.sketches)):  # the input that `by_class` describes
+        by_class = measured.labels.by_class
+        result = replace(result, labels=replace(result.labels, by_class=by_class))
+    if not profile.distinct_samples:
+        return result
+    return replace(result, distinct_samples=round(profile.distinct_share * result.num_samples))
