@@ -81,10 +81,30 @@ class ShiftWarning(UserWarning):
 
 
 def warn(message: str) -> None:
-    """Issues a `ShiftWarning` on a new line, without the source line that Python adds."""
+    """Issues a `ShiftWarning` on a new line, without the file and line that Python adds."""
     end_line()
-    with no_errors_of_others():
+    with no_errors_of_others(), _only_the_message():
         warnings.warn_explicit(message, ShiftWarning, filename=PACKAGE, lineno=0)
+
+
+@contextmanager
+def _only_the_message() -> Iterator[None]:
+    """Context in which Python prints a `ShiftWarning` alone, unless the user formats warnings."""
+    usual = warnings.formatwarning
+    if not usual.__module__.endswith("warnings"):  # the user formats warnings
+        yield
+        return
+
+    def alone(message: Any, category: type[Warning], *where: Any, **more: Any) -> str:
+        if issubclass(category, ShiftWarning):
+            return f"{message}\n"
+        return usual(message, category, *where, **more)
+
+    warnings.formatwarning = alone
+    try:
+        yield
+    finally:
+        warnings.formatwarning = usual
 
 
 @contextmanager

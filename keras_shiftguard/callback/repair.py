@@ -51,7 +51,9 @@ class Repair:
     def worth_of(self, model: keras.Model) -> dict[str, Any] | None:
         """Returns what the adaptation of a run gained: {} if unknown, None without adaptation."""
         is_pair = isinstance(model, DomainAdaptationModel)
-        return dict(self._worth) if self.acts or (is_pair and model.looks) else None
+        if is_pair and model.looks:
+            return {"saw_target": True, **self._worth}
+        return dict(self._worth) if self.acts else None
 
     @property
     def acts(self) -> bool:

@@ -114,6 +114,8 @@ def verdict_of(
     questions = [f for f in findings if f.is_question and f.until is None]
     over = [f for f in findings if f.matters and f.until is not None]
     doubted = {n: d for n, d in diagnoses.items() if d.status == "unknown" and d.expected.is_known}
+    if any(d.trained_here for d in diagnoses.values()):  # a network learns what it is fed
+        doubted = {}
     answer = None if adaptation is None else adaptation.get("answer") or "unknown"
     if uncorrected:
         found = causes.mismatch(uncorrected, in_run=guard is not None)
@@ -136,7 +138,9 @@ def verdict_of(
     else:
         found = causes.quiet(report, diagnoses)
     if adaptation is not None:
-        found["adaptation"] = adaptation.get("after") or NOT_KNOWN
+        is_about_it = found["about"] == causes.ABOUT_ADAPTATION
+        found["adaptation"] = adaptation.get("after") or ("" if is_about_it else NOT_KNOWN)
         if found["streams"][:1] == ("target",) and "augmentation" in (guard or {}).get("adapt", ""):
             found["step"] = causes.adaptation(answer, bool(adaptation.get("saw_target")))["step"]
-    return Verdict(**found, notes=causes.notes_of(report, diagnoses), parts=parts or {})
+    notes = (*found.pop("notes", ()), *causes.notes_of(report, diagnoses, found["step"]))
+    return Verdict(**found, notes=notes, parts=parts or {})

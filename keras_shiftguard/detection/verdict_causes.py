@@ -18,6 +18,11 @@ MAX_JOINED = 3  # differences of one pair of streams that a cause names
 MIN_SAMPLES = 20  # with fewer samples in a stream, hardly anything can be tested
 NOTHING_TO_DO = "Nothing to do."
 ESTIMATE = "print(sg.estimate_accuracy(model, target, reference=(x_val, y_val)))"
+ABOUT_ADAPTATION = ("adaptation", "adaptation")
+UNCORRECTED = (
+    "plain `model.predict` is uncorrected until then, and guard.profiles['train'] is the input "
+    "before the correction."
+)
 NOT_MEASURED = "cost not measured"
 MAY_BE_AUGMENTED = "cost not known: augmentation or crops of training may explain it"
 WAIT = "Wait for the next epochs: they show whether it is augmentation or costs accuracy."
@@ -25,11 +30,10 @@ STRATIFY = "x_train, x_val, y_train, y_val = train_test_split(x, y, stratify=y)"
 MORE = "Pass validation_data to fit, or ShiftGuard(reference=...), with 20 samples or more."
 MAX_NOTES = 3  # of what was not compared; the report has all
 MORE_NOTES = "more, see guard.report.notes."
-# Beginnings of notes about which nobody can do much, or that the verdict says in its own words.
-QUIET_NOTES = (
-    *("tokens: ", "augmentation: ", "there is nothing to compare"),
-    *("an evaluation alone", "a prediction alone"),
-)
+# Beginnings of notes about which nobody can do much.
+QUIET_NOTES = ("tokens: ", "augmentation: ")
+# Beginnings of the notes that say what would make a comparison possible.
+LONELY_NOTES = ("there is nothing to compare", "an evaluation alone", "a prediction alone")
 _MISFITS = re.compile(r" \((?:probability|misfit) [^()]*\)")
 _MODE = re.compile(rf"\b({'|'.join(MODES_IN_WORDS)}) \([^()]*\)")
 
@@ -74,6 +78,7 @@ def corrected(wrong: Mapping[str, Any], corrected: Mapping[str, int]) -> dict[st
         since=min(corrected.values()),
         step="model = guard.diagnosis.apply(model)",
         detail="Inside fit nothing is lost. Plain model.predict is not corrected.",
+        notes=(UNCORRECTED,),
         about=("preprocessing", "preprocessing"),
     )
 
@@ -143,15 +148,16 @@ def past(over: Sequence[Finding]) -> dict[str, Any]:
 def adaptation(answer: str | None, saw_target: bool = False) -> dict[str, Any]:
     """Returns the parts of a verdict on a run in which only the adaptation has to be judged."""
     if answer == "yes":
-        return _parts(FINE, "Adaptation raised the estimated accuracy on the target.")
+        cause = "Adaptation raised the estimated accuracy on the target."
+        return _parts(FINE, cause, about=ABOUT_ADAPTATION)
     if answer == "no":
         cause = "Adaptation lowered the estimated accuracy on the target."
-        return _parts(ACT, cause, step="Fit again without adaptation.")
+        return _parts(ACT, cause, step="Fit again without adaptation.", about=ABOUT_ADAPTATION)
     cause = "What adaptation gained on the target is not known."
     if answer == "same":
         cause = "The estimated accuracy on the target is the same with and without adaptation."
     label = "Label some samples of the target, and evaluate on them."
-    return _parts(LOOK, cause, step=label if saw_target else ESTIMATE)
+    return _parts(LOOK, cause, step=label if saw_target else ESTIMATE, about=ABOUT_ADAPTATION)
 
 
 def quiet(report: Any, diagnoses: Mapping[str, Any]) -> dict[str, Any]:
@@ -175,7 +181,9 @@ def quiet(report: Any, diagnoses: Mapping[str, Any]) -> dict[str, Any]:
         if len(names) > 1 and not is_few:
             why = "nothing could be measured"
         what = f"{stream_name(names[0]).capitalize()} was seen, but " if len(names) == 1 else ""
-        return _parts(NOTHING, f"{what}{why if what else why[:1].upper() + why[1:]}.", step=MORE)
+        return _parts(
+            NOTHING, f"{what}{why if what else why[:1].upper() + why[1:]}.", step=_company(report)
+        )
     harmless = [f for f in report.findings if f.harmless and f.until is None]
     if harmless:
         lead = max(harmless, key=lambda f: f.cost or 0.0)
@@ -203,13 +211,22 @@ def quiet(report: Any, diagnoses: Mapping[str, Any]) -> dict[str, Any]:
 
 def _parts(state: str, cause: str, **others: Any) -> dict[str, Any]:
     cause = f"{_brief(cause)}."
-    return {"state": state, "cause": cause, "streams": (), **others}
+    blank = {"step": NOTHING_TO_DO, "streams": (), "about": ()}
+    return {**blank, "state": state, "cause": cause, **others}
 
 
-def notes_of(report: Any, diagnoses: Mapping[str, Any]) -> tuple[str, ...]:
+def _company(report: Any) -> str:
+    """Returns what makes a comparison possible, as a sentence."""
+    notes = () if report is None else report.notes
+    lonely = [note for note in notes if note.startswith(LONELY_NOTES)]
+    return f"{lonely[0][:1].upper()}{lonely[0][1:].rstrip('.')}." if lonely else MORE
+
+
+def notes_of(report: Any, diagnoses: Mapping[str, Any], step: str) -> tuple[str, ...]:
     """Returns what could not be measured or compared, with what would change that."""
     notes = [] if report is None else [n for n in report.notes if not n.startswith(QUIET_NOTES)]
     texts = [f"{note.rstrip('.')}." for note in notes]
+    texts = [text for text in texts if text.lower() != step.lower()]
     is_trained_here = any(d.trained_here for d in diagnoses.values())
     for diagnosis in () if is_trained_here else diagnoses.values():
         blind = diagnosis.status == "unknown" and not diagnosis.expected.is_known

@@ -133,8 +133,8 @@ def test_the_guard_says_whether_it_helped(data, verbose, capsys, monkeypatch):
     said = capsys.readouterr().out
     assert len(asked) == 2 * verbose and bool(said) == bool(verbose)
     if verbose and BACKEND != "jax":
-        last = said.strip().splitlines()[-1]
-        assert last.startswith("ShiftGuard: ") and "before batch norm was adapted" in last
+        [line] = [line for line in said.splitlines() if "before batch norm was adapted" in line]
+        assert line.startswith("  Adaptation: ") and said.rstrip().endswith(str(guard.verdict))
         # The line compares two estimates, so batch norm was adapted between them.
         assert guard.batch_norm is not None
 

@@ -70,7 +70,7 @@ def test_right_input_is_ok_and_silent(model, raw, labels, capsys):
     fit(model, guard, raw / 127.5 - 1, labels, validation_data=(raw / 127.5 - 1, labels))
     assert guard.diagnosis.status == "ok"
     assert guard.diagnosis.expected == sg.InputConvention("tf", "rgb")
-    assert "Preprocessing is right" in capsys.readouterr().out
+    assert "prepared as the model expects" in capsys.readouterr().out
 
 
 def test_a_mismatch_is_told_once(model, raw, labels):
@@ -121,7 +121,7 @@ def test_fix_corrects_training_and_validation(raw, labels, capsys):
     assert wrong[0] != pytest.approx(right[0], rel=1e-2)
     out = capsys.readouterr().out
     assert "plain `model.predict` is uncorrected" in out
-    assert 'guard.profiles["train"] is the input before the correction' in out
+    assert "guard.profiles['train'] is the input before the correction" in out
     kept = guard.diagnosis.apply(model)
     np.testing.assert_allclose(
         kept.predict(val / 255, verbose=0),

@@ -2,6 +2,8 @@
 
 import io
 import re
+import subprocess
+import sys
 
 import keras
 import numpy as np
@@ -133,3 +135,10 @@ def test_a_closed_output_does_not_end_a_fit(images, monkeypatch):
         patched.setattr("sys.stdout", output)
         model.fit(x, y, callbacks=[guard], verbose=0)
     assert guard.profiles["train"].num_samples == 600
+
+
+def test_a_warning_has_no_file_and_line_before_it():
+    code = "from keras_shiftguard.errors import warn; warn('one thing'); warn('another')"
+    done = subprocess.run([sys.executable, "-W", "default", "-c", code], capture_output=True)
+    said = done.stderr.decode().splitlines()
+    assert "one thing" in said and "another" in said

@@ -89,7 +89,7 @@ def test_each_run_stands_in_the_list_with_its_state(tab):
     kinds = {name: tab.run(name).get_attribute("data-kind") for name in RUNS}
     assert kinds["healthy"] == "fine" and kinds["mismatch"] == "act"
     assert kinds["darker"] in ("act", "look")
-    assert "wrong scale" in tab.run("mismatch").inner_text()
+    assert "fed as 0 to 1" in tab.run("mismatch").inner_text()
     assert "darker" in tab.run("darker").locator(".short").inner_text()
 
 
