@@ -3,7 +3,7 @@
 import { colour } from "./chart.js";
 import { svg } from "./dom.js";
 import { number, streamName } from "./format.js";
-import { binName, lookOf } from "./histogram.js";
+import { SMALLEST, binName, lookOf } from "./histogram.js";
 import { linear } from "./scales.js";
 import { classEdges, cumulative, densities, keepSpan, stepPath, usedSpan } from "./shapes.js";
 
@@ -59,10 +59,10 @@ export function asCsv(data) {
   return lines.map((line) => line.map(cell).join(",")).join("\r\n") + "\r\n";
 }
 
-const [WIDTH, HEIGHT, EDGE, LINE] = [720, 300, 48, 18]; // pixels
+const [WIDTH, HEIGHT, EDGE, LINE] = [720, 300, 60, 18]; // pixels
 
 /** Returns the distributions at step `at` as an SVG drawing, the text of a file. */
-export function asSvg({ streams, edges, classes, measure }, at, title) {
+export function asSvg({ streams, edges, classes, measure, log }, at, title) {
   const bins = edges ?? classEdges(classes.length);
   const shares = streams.map(({ steps, fixed }) => steps[fixed ?? at]);
   const span = classes ? [0, classes.length] : usedSpan(bins, shares);
@@ -71,7 +71,10 @@ export function asSvg({ streams, edges, classes, measure }, at, title) {
   const top = Math.max(1e-9, ...heights.flatMap((list) => list ?? []));
   const bottom = HEIGHT - EDGE;
   const x = linear(span, [EDGE, WIDTH - EDGE]);
-  const y = linear([0, top], [bottom, EDGE + LINE * streams.length]);
+  const low = log ? top * SMALLEST : 0;
+  const value = (height) => (log ? Math.log10(Math.max(height, low)) : height);
+  const scale = linear([value(low), value(top)], [bottom, EDGE + LINE * streams.length]);
+  const y = (height) => scale(value(height));
   const text = (words, left, down, anchor, fill = colour("text")) =>
     svg("text", { x: left, y: down, fill, "text-anchor": anchor }, words);
   const parts = streams.map((stream, k) => {
@@ -96,6 +99,8 @@ export function asSvg({ streams, edges, classes, measure }, at, title) {
     text(title, EDGE, LINE + 6, "start"),
     parts,
     svg("path", { d: `M${EDGE} ${bottom}H${WIDTH - EDGE}`, stroke: colour("strong-line") }),
+    text(number(low), EDGE - 6, bottom, "end"),
+    text(number(top), EDGE - 6, y(top) + 4, "end"),
     text(ends[0], EDGE, bottom + LINE, "start"),
     text(ends[1], WIDTH - EDGE, bottom + LINE, "end"),
   );

@@ -13,7 +13,7 @@ const LEFT = 56; // pixels, for the numbers of the vertical axis
 const [HEIGHT, STRIP] = [220, 62]; // pixels, of the distributions and of the differences
 // The smallest share on a logarithmic axis. An axis of densities begins at this share in the
 // narrowest bin.
-const SMALLEST = 1e-4;
+export const SMALLEST = 1e-4;
 const LOOKS = {
   reference: { stroke: "reference", width: 1 },
   current: { stroke: "current", width: 2 },
@@ -64,7 +64,7 @@ export function createHistogram() {
 
   function changes() {
     const values = onEdges(differences(data, index));
-    const only = (sign) => values.map((value) => (value * sign > 0 ? value : null));
+    const only = (sign) => values.map((value) => (value * sign > 0 ? value : 0));
     return [places(), only(1), only(-1)];
   }
 
@@ -90,7 +90,7 @@ export function createHistogram() {
       },
       axes: [
         axis({ size: 26, space: 60, grid: { show: false }, ...(data.classes && ofClasses(width)) }),
-        axis({ size: LEFT }),
+        axis({ size: LEFT, ...(data.log && { splits: powers }) }),
       ],
       series: [{}, ...data.streams.map(asSeries)],
       cursor: { y: false, drag: { x: false, y: false }, points: { show: false } },
@@ -169,6 +169,12 @@ export function createHistogram() {
       describe();
     },
   };
+}
+
+/** The powers of ten from `low` to `high`, for a logarithmic axis. */
+function powers(plot, place, low, high) {
+  const [first, last] = [Math.ceil(Math.log10(low)), Math.floor(Math.log10(high))];
+  return Array.from({ length: last - first + 1 }, (_, i) => 10 ** (first + i));
 }
 
 /** The colors and dashes of a stream, by its role and its name. */

@@ -3,6 +3,7 @@
 import math
 import time
 
+import numpy as np
 import pytest
 from plugin.browser import tensorboard
 from plugin.logs import RawLog, as_json, scores, scores_content, state
@@ -61,12 +62,29 @@ def write(run_dir, epochs, compared, streams=("validation",)):
                 write_epoch(log, step, epochs, streams)
 
 
+def write_classes(run_dir):
+    """Writes a run whose class 1 is rarer in validation, between two that are as frequent."""
+    shares = np.array([[2, 4, 2, 2], [2, 1, 2, 5]], np.float32)
+    content = {
+        "v": 1,
+        "name": "labels",
+        "classes": list("0123"),
+        "streams": ["train", "validation"],
+    }
+    with RawLog(run_dir) as log:
+        log.add("shiftguard/state", state(0), 0)
+        values = scores(0.5, flags=[9])
+        log.add("shiftguard/scores/v-t/0", values, 0, scores_content(names=["labels"]))
+        log.add("shiftguard/classes/0", shares, 0, content)
+
+
 @pytest.fixture(scope="module")
 def address(tmp_path_factory):
     path = tmp_path_factory.mktemp("logs")
     write(path / "late" / "shiftguard", LATE, range(1, LATE), ("validation", "target"))
     write(path / "long" / "shiftguard", LONG, range(LONG))
     write(path / "one" / "shiftguard", 1, range(1))
+    write_classes(path / "small" / "shiftguard")
     write_adaptation(path / "adapted" / "shiftguard")
     worse = {"name": "torch", "misfit": 0.15, "best": True}
     better = {"name": "tf", "misfit": 0.11, "fed": True}
@@ -90,7 +108,7 @@ def opened(open_at, address):
             tab.page.add_init_script(RECORDER)
             tab.page.reload()
         tab.run(run).wait_for()
-        if run not in ("weighed",):
+        if run not in ("weighed", "small"):
             tab.eventually(lambda: "epoch" in tab("curves-now").inner_text())
         return tab
 
@@ -197,7 +215,7 @@ def test_urgent_runs_come_first(opened):
     kinds = "(all) => all.map((one) => [one.dataset.kind, one.dataset.run])"
     listed = tab("run-picker").locator("button.run").evaluate_all(kinds)
     names = [run.removesuffix("/shiftguard") for _, run in listed]
-    assert names == ["weighed", "zoo", "adapted", "late", "long", "one", "healthy"]
+    assert names == ["weighed", "zoo", "adapted", "late", "long", "one", "small", "healthy"]
     assert [kind for kind, _ in listed][:2] == ["act", "act"] and listed[-1][0] == "fine"
 
 
@@ -222,6 +240,19 @@ def test_features_that_never_differ_are_one_row(opened):
     tab.eventually(lambda: heat.get_attribute("aria-label").startswith("Heatmap of 1 row "))
 
 
+def test_a_single_class_that_differs_has_its_bar(opened):
+    tab = opened("small", "&p.shiftguard.open=distributions&p.shiftguard.feature=labels")
+    tab.eventually(lambda: tab("histogram").get_attribute("data-step") == "0")
+    pixels = """[...document.querySelectorAll(".striptitle + div canvas")].map((one) =>
+      [...one.getContext("2d").getImageData(0, 0, one.width, one.height).data].join())[0]"""
+    for name in ("more", "less"):
+        colour = tab.evaluate(
+            f"getComputedStyle(document.documentElement).getPropertyValue('--{name}').trim()"
+        )
+        rgb = ",".join(str(int(colour[k : k + 2], 16)) for k in (1, 3, 5))
+        tab.eventually(lambda wanted=rgb: f"{wanted},255" in tab.evaluate(pixels))
+
+
 def test_a_chart_follows_the_theme(opened):
     colours = {}
     for dark in ("false", "true"):
@@ -237,6 +268,13 @@ def test_a_chart_follows_the_theme(opened):
             .endswith("training 0.992, validation 0.894. The numbers are in a table below.")
         )
     assert len(set(colours.values())) == 2
+
+
+@pytest.mark.parametrize("run", ["late", "long", "adapted", "weighed"])
+def test_nothing_is_wider_than_a_narrow_window(opened, run):
+    tab = opened(run, width=320, link="&p.shiftguard.open=distributions,adaptation,preprocessing")
+    tab.page.wait_for_timeout(500)
+    assert tab.evaluate("document.documentElement.scrollWidth") <= 320
 
 
 @pytest.mark.thorough
