@@ -39,10 +39,26 @@ def input_shapes(model: keras.Model) -> dict[str, tuple[int | None, ...]]:
 
 
 def specs_of(shapes: Mapping[str, tuple[int | None, ...]], model: keras.Model) -> list[InputSpec]:
-    """Returns the specifications of inputs with these shapes; unsupported shapes are left out."""
-    data_format = image_data_format(model)
+    """Returns the specifications of inputs with these shapes; what is not measured is left out.
+
+    That are unsupported shapes, and inputs that the model declares as strings.
+    """
+    data_format, strings = image_data_format(model), _string_inputs(model)
     specs = [spec_for(name, shape, data_format) for name, shape in shapes.items()]
-    return [spec for spec in specs if spec is not None]
+    return [spec for spec in specs if spec is not None and spec.name not in strings]
+
+
+def _string_inputs(model: keras.Model) -> set[str]:
+    """Returns the names of the inputs that the model declares as strings."""
+    try:
+        declared = model.input
+    except (AttributeError, ValueError, RuntimeError):  # a `Sequential` that was never called
+        return {"input"} if getattr(model, "input_dtype", "") == "string" else set()
+    tensors = declared if isinstance(declared, dict) else None
+    if tensors is None:
+        flat = keras.tree.flatten(declared)
+        tensors = {"input": flat[0]} if len(flat) == 1 else {each.name: each for each in flat}
+    return {name for name, each in tensors.items() if getattr(each, "dtype", "") == "string"}
 
 
 def have_known_sizes(shapes: Mapping[str, tuple[int | None, ...]]) -> bool:
