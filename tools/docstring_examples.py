@@ -11,7 +11,7 @@ import griffe
 EXAMPLE = re.compile(r"^(>>> .*?)(?=\n\n|\Z)", re.MULTILINE | re.DOTALL)
 
 
-class DocstringExamples(griffe.Extension):  # type: ignore[misc]
+class DocstringExamples(griffe.Extension):
     """Puts each example of a docstring into a block of code."""
 
     def on_object(self, *, obj: griffe.Object, **_: Any) -> None:
