@@ -77,6 +77,8 @@ class Finding:
         cost_words: The cost in words; empty without a cost.
         is_question: Whether the finding is no alarm, because its cost is not sure, or because
             augmentation could explain a difference whose cost cannot be measured.
+        fix: A line of Python that undoes a known step of preprocessing in a batch `x` of the
+            stream; "" if unknown.
         repaired_by: What wins the accuracy back, as the arguments of `Repair`; None if unknown.
         beside: The first compiled metric on the samples of the experiment: its name, its value as
             they are, and repaired; None if unknown, or if accuracy is that metric.
@@ -106,6 +108,7 @@ class Finding:
     repaired_by: Mapping[str, Any] | None = None
     until: int | None = None
     beside: tuple[str, float, float] | None = None
+    fix: str = ""
 
     @property
     def matters(self) -> bool:

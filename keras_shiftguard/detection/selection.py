@@ -85,6 +85,7 @@ def _input_findings(
                 effect_size=step.effect_size,
                 interval=(step.effect_size, step.effect_size),
                 explanation=step.sentence.rstrip("."),
+                fix=step.fix,
                 negligible=False,
             )
         ]

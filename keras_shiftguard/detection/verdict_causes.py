@@ -271,6 +271,8 @@ def _step(lead: Finding, every: Sequence[Finding], guard: Mapping[str, str] | No
         return f"x_val = guard.report.findings[{list(every).index(lead)}].repair(x_val)"
     if "fix: " in lead.explanation.lower():
         return lead.explanation[lead.explanation.lower().index("fix: ") + 5 :].strip()
+    if lead.fix:
+        return f"{lead.fix}  # x: a batch of {stream_name(lead.stream)}"
     if lead.kind == "preprocessing":
         return f"Find the step of the pipeline that only {stream_name(lead.stream)} goes through."
     can_imitate = lead.family in CAN_BE_AUGMENTED and lead.kind == "covariate"

@@ -3,9 +3,10 @@
 from dataclasses import replace
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
-from keras_shiftguard import Diagnosis, InputConvention, ShiftReport, Verdict
+from keras_shiftguard import Diagnosis, InputConvention, ShiftReport, Verdict, compare, profile
 from keras_shiftguard.detection.cost import Cost
 from keras_shiftguard.detection.finding import Finding
 from keras_shiftguard.detection.verdict import verdict_of
@@ -57,6 +58,16 @@ def test_what_was_not_compared_is_never_no_shift(sizes):
 def test_the_step_keeps_the_arguments_of_the_guard():
     found = verdict_of(report(DARK), guard={"log_dir": "'logs/run1'"})
     assert found.step == "guard = sg.ShiftGuard(log_dir='logs/run1', adapt='augmentation')"
+
+
+def test_the_step_is_the_line_that_undoes_a_known_step_of_preprocessing():
+    x = np.random.default_rng(0).random((300, 8, 8, 3)).astype("float32")
+    found = compare(profile(x[:150]), profile(255 * x[150:]))
+    assert [finding.fix for finding in found.findings] == ["x = x / 255"]
+    assert (
+        verdict_of(found).step == "x = x / 255  # x: a batch of current"
+        and verdict_of(found).is_code
+    )
 
 
 @pytest.mark.parametrize(
