@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from keras_shiftguard.callback.checks import labels, schedule
+from keras_shiftguard.callback.checks.causes import Cause, explained, named
 from keras_shiftguard.callback.checks.check import Epoch, Told, costs_of
 from keras_shiftguard.callback.judged_samples import Judged
 from keras_shiftguard.detection.cost import MIN_SAMPLES, Cost, cost_of_too_few
@@ -17,7 +18,6 @@ from keras_shiftguard.experiments.difference import (
     cost_of_difference,
     predictions_for,
 )
-from keras_shiftguard.experiments.masks import ALIGNMENT
 from keras_shiftguard.statistics.batch import InputSpec
 
 
@@ -43,27 +43,6 @@ class Tried:
         return cls(int(tree["epoch"]), Difference(**found), tuple(tree["families"]))
 
 
-@dataclass(frozen=True)
-class Cause:
-    """A cause of a difference, as an experiment found it.
-
-    Args:
-        against: The stream that validation is compared with.
-        feature: The feature of the finding that it explains.
-        how: What the samples look like, such as `"mirrored left to right"`.
-        family: The family that the finding gets.
-        noun: What the samples are called.
-        original: The fields of the finding before it was explained by that.
-    """
-
-    against: str
-    feature: str
-    how: str
-    family: str
-    noun: str = "images"
-    original: Mapping[str, Any] | None = None
-
-
 def look(state: Mapping[str, Any] | None, epoch: Epoch) -> tuple[dict[str, Any], Told]:
     """Makes an experiment on the samples of each input whose findings are due.
 
@@ -82,7 +61,7 @@ def look(state: Mapping[str, Any] | None, epoch: Epoch) -> tuple[dict[str, Any],
         if pair.stream != "validation":
             continue
         findings = dict(pair.findings)
-        causes = _explained(findings, pair, causes)
+        causes = explained(findings, pair, causes)
         if pair in due:
             causes, costs[pair.stream, pair.against] = _priced(findings, pair, epoch, tried, causes)
         told += [f for feature, f in findings.items() if f is not pair.findings.get(feature)]
@@ -124,7 +103,7 @@ def _priced(
         noun += f" of input {name!r}" if len(specs) > 1 else ""
         if features:
             costs |= costs_of(pair, dict.fromkeys(features, found.cost))
-            causes = _named(findings, pair, causes, found, features, noun, epoch.tolerance)
+            causes = named(findings, pair, causes, found, features, noun, epoch.tolerance)
         else:
             cost = found.cost.of_dependent(pair.distinct_share)
             if found.how and cost.is_alarm(epoch.tolerance):
@@ -218,46 +197,6 @@ def _seen_twice(tried: Tried, is_last: bool) -> Difference:
     """
     agrees = is_last if len(tried.families) == 1 else tried.families[0] == tried.found.family
     return replace(tried.found, cost=replace(tried.found.cost, is_new=not agrees))
-
-
-def _named(
-    findings: dict[str, Finding],
-    pair: Pair,
-    causes: Sequence[Cause],
-    found: Difference,
-    features: Sequence[str],
-    noun: str,
-    tolerance: float,
-) -> list[Cause]:
-    """Explains the finding with the largest effect by a cause; takes back earlier causes."""
-    kept = []
-    for cause in causes:
-        if cause.against != pair.against or cause.feature not in features:
-            kept.append(cause)
-        elif cause.original is not None:
-            findings[cause.feature] = Finding.from_dict(cause.original)
-    if found.how and found.cost.is_alarm(tolerance):
-        first = max(features, key=lambda name: abs(findings[name].effect_size))
-        is_place = found.family in ("geometry", "cover", ALIGNMENT)
-        family = "geometry" if is_place else "other"
-        kept.append(Cause(pair.against, first, found.how, family, noun))
-    return _explained(findings, pair, kept)
-
-
-def _explained(findings: dict[str, Finding], pair: Pair, causes: Sequence[Cause]) -> list[Cause]:
-    """Explains findings of a pair by their causes; returns these with the findings as they were."""
-    result = []
-    for cause in causes:
-        finding = findings.get(cause.feature) if cause.against == pair.against else None
-        if finding is not None:
-            text = misplaced(cause.how, finding.stream, finding.against, cause.noun)
-            if finding.explanation != text:
-                cause = replace(cause, original=finding.to_dict())
-                findings[cause.feature] = replace(
-                    finding, kind="covariate", family=cause.family, explanation=text
-                )
-        result.append(cause)
-    return result
 
 
 def _unseen(source: str, pair: Pair, cost: Cost, how: str, noun: str, epoch: int | None) -> Finding:
