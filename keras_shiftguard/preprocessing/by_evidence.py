@@ -39,7 +39,7 @@ from keras_shiftguard.preprocessing.limits import (
     MIN_TRIAL_SIGMAS,
     MIN_TRIAL_SIGMAS_SUPPORTED,
 )
-from keras_shiftguard.preprocessing.posterior import Kind, Posterior, posterior
+from keras_shiftguard.preprocessing.posterior import LEAST, Kind, Posterior, posterior
 from keras_shiftguard.preprocessing.witnesses.feed import (
     are_near,
     could_be_the_subject,
@@ -108,8 +108,9 @@ def _with_batch_norm(case: Case, reading: Reading) -> Verdict:
         is_scale = found.rival[1] and found.of_fed + found.of_rival >= MIN_OK
         expected = suspicion.expected if is_scale else UNKNOWN
         reason = NEGATIVE if found.rival[1] else PALER
-        observed = ordered(observation.convention, expected)
-        return Verdict("unknown", expected, observed, (reason, *evidence))
+        if found.of_rival > LEAST:
+            evidence = (reason, *evidence)
+        return Verdict("unknown", expected, ordered(observation.convention, expected), evidence)
     suspicion = _suspicion(case, reading, found.rival)
     trial = found.trials.get(found.rival)
     evidence = _evidence(case, reading, found, suspicion)
@@ -207,7 +208,9 @@ def _veto_of_feed(case: Case, suspicion: Suspicion, trial: Preference | None) ->
     """
     observed, expected, observation = suspicion.observed, suspicion.expected, case.observation
     by_range = not observation.by_grid and not suspicion.is_inverted
-    if could_be_the_subject(case.summary, observed, expected):
+    # With batch norm, the posterior compares such images with the levels of ordinary photos.
+    has_levels = isinstance(case.reading, Reading) and case.levels is not None
+    if not has_levels and could_be_the_subject(case.summary, observed, expected):
         return f"Pale, dark or hazy images in {expected} may look like these."
     if by_range and not shows_its_convention(
         case.summary, observed, expected, observation.is_fitted

@@ -20,12 +20,13 @@ import numpy as np
 
 from keras_shiftguard.preprocessing.case import Case
 from keras_shiftguard.preprocessing.correction.convention import InputConvention
+from keras_shiftguard.preprocessing.expected.batch_norm import Transform
 from keras_shiftguard.preprocessing.expected.batch_norm_reading import Reading
 from keras_shiftguard.preprocessing.expected.hypothesis_names import is_about
 from keras_shiftguard.preprocessing.limits import MIN_MISMATCH
 from keras_shiftguard.preprocessing.witnesses.trial import Preference
 
-LEAST = 0.01  # a kind that is less probable is not tried
+LEAST = 0.01  # a second kind that is less probable is not tried
 Kind = tuple[str, bool]  # a mode, and whether dark and bright are exchanged
 REPAIRED: Kind = ("repaired", False)  # the images as fed, after a suspected garbling was undone
 Misfits = Mapping[Kind, np.ndarray]
@@ -144,21 +145,28 @@ def posterior(
         case: The facts on the input.
         reading: Its batch-norm reading.
         published: The convention that the architecture is published for; None if it has none.
-        tries: How many of the most probable kinds are tried against the images as fed.
+        tries: How many kinds are tried at most against the images as fed: the most probable one,
+            and the one that is most probable after that.
     """
     evidence = remembered(reading, published)
-    found = evidence.weighed()
     compared = tuple(dict.fromkeys(_kinds_of(reading)))
-    others = sorted((k for k in compared if k != evidence.fed), key=lambda kind: -found[kind])
-    if found[evidence.fed] >= MIN_MISMATCH:  # the trial would decide nothing
-        others = []
-    wanted = [kind for kind in others[:tries] if found[kind] > LEAST or kind == others[0]]
-    trials = _trials(case, reading, wanted)
-    # More contrast makes odd images easier to tell apart, whatever the network expects.
-    if not evidence.levelled:
-        sigmas = {kind: trial.sigmas for kind, trial in trials.items() if trial.can_tell}
-        evidence = replace(evidence, sigmas=sigmas)
-    return Posterior(evidence, evidence.weighed(), compared, trials)
+    found = Posterior(evidence, evidence.weighed(), compared, {})
+    for _ in range(tries):
+        rival = found.rival
+        # The trial is left out where it would decide nothing.
+        if found.of_fed >= MIN_MISMATCH or rival == found.fed or rival in found.trials:
+            break
+        if found.trials and found.of_rival <= LEAST:
+            break
+        trial = case.try_transform(_map_of(reading, rival))
+        if trial is None:
+            break
+        # More contrast makes odd images easier to tell apart, whatever the network expects.
+        if trial.can_tell and not evidence.levelled:
+            evidence = replace(evidence, sigmas={**evidence.sigmas, rival: trial.sigmas})
+        trials = {**found.trials, rival: trial}
+        found = Posterior(evidence, evidence.weighed(), compared, trials)
+    return found
 
 
 def remembered(reading: Reading, published: InputConvention | None = None) -> Evidence:
@@ -180,18 +188,12 @@ def remembered(reading: Reading, published: InputConvention | None = None) -> Ev
     return Evidence(fed, as_is, levelled, next(iter(of_published), None))
 
 
-def _trials(case: Case, reading: Reading, kinds: list[Kind]) -> dict[Kind, Preference]:
-    """Returns the trial of the best hypothesis of each kind, if it can be run."""
-    of = _kinds_of(reading)
+def _map_of(reading: Reading, kind: Kind) -> Transform:
+    """Returns the map of the images as fed to the best hypothesis of a kind."""
     maps = [*(h.transform for h in reading.hypotheses), *(change for _, change in reading.extra)]
-    found = {}
-    for kind in kinds:
-        index = [i for i, each in enumerate(of) if each == kind]
-        own = [i for i in index if i < len(reading.hypotheses)] or index
-        trial = case.try_transform(maps[min(own, key=lambda i: reading.scores.misfit[i])])
-        if trial is not None:
-            found[kind] = trial
-    return found
+    index = [i for i, each in enumerate(_kinds_of(reading)) if each == kind]
+    own = [i for i in index if i < len(reading.hypotheses)] or index
+    return maps[min(own, key=lambda i: reading.scores.misfit[i])]
 
 
 def _kinds_of(reading: Reading) -> list[Kind]:

@@ -29,6 +29,7 @@ from keras_shiftguard.preprocessing.limits import (
     FAR_FACTOR,
     LOW_CONTRAST,
     MIN_IMAGES,
+    MIN_MODE_GAP,
 )
 from keras_shiftguard.profiles import InputSummary
 
@@ -171,11 +172,12 @@ def _read(
     try:
         hypotheses, dropped = _shortlist(evidence, some, name, axis, hypotheses, known)
         runs: dict[Transform, dict[int, Any]] = {}
-        # A swap changes the misfit less than a wrong mode does. So only the best mode and the known
-        # one are compared with swapped channels.
+        # A swap changes the misfit less than most wrong modes do. So only the modes that fit about
+        # as well as the best one, and the known one, are compared with swapped channels.
         unswapped = [h for h in hypotheses if not h.swap]
         scores = evidence.score(some, [h.transform for h in unswapped], name, axis, runs=runs)
-        modes = {unswapped[int(np.argmin(scores.misfit))].mode}
+        near = scores.misfit < scores.misfit.min() + MIN_MODE_GAP
+        modes = {unswapped[i].mode for i in np.flatnonzero(near)}
         if known is not None:
             modes.add(known.mode)
         hypotheses = [h for h in hypotheses if not h.swap or h.mode in modes]
