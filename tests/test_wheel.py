@@ -77,6 +77,10 @@ def test_it_holds_the_package_and_nothing_else(wheel):
     assert tops == set(packages)
     assert "keras_shiftguard/py.typed" in names
     assert any(n.endswith(".dist-info/licenses/LICENSE") for n in names)
+    for library in ("uPlot.esm.js", "uPlot.css", "htm.js"):
+        assert f"tensorboard_plugin_shiftguard/static/vendor/{library}" in names
+        licence = f"licenses/tensorboard_plugin_shiftguard/static/vendor/{library.split('.')[0]}"
+        assert any(n.endswith(f"{licence}.LICENSE.txt") for n in names)
     for suffix in ("py", "js", "css", "html"):
         expected = {
             path.relative_to(ROOT).as_posix()

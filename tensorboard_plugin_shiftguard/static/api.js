@@ -60,8 +60,9 @@ const passing = (error, patient) =>
 
 async function ask(route, query, { signal, patient = false, tries = PAUSES.length } = {}) {
   const words = new URLSearchParams();
-  for (const [key, value] of query)
-    if (value !== undefined && value !== null) words.append(key, value);
+  for (const [key, values] of Object.entries(query))
+    for (const value of [values].flat())
+      if (value !== undefined && value !== null) words.append(key, value);
   const text = words.toString();
   const address = `./${route}${text ? "?" + text : ""}`;
   for (let attempt = 0; ; attempt++) {
@@ -75,40 +76,15 @@ async function ask(route, query, { signal, patient = false, tries = PAUSES.lengt
 }
 
 export const api = {
-  runs: (options) => ask("runs", [], options),
-  overview: (run, pair, options) =>
-    ask(
-      "overview",
-      [
-        ["run", run],
-        ["pair", pair],
-      ],
-      { patient: true, ...options },
-    ),
-  cards: (run, pair, names, options) =>
-    ask("cards", [["run", run], ["pair", pair], ...names.map((name) => ["name", name])], options),
-  feature: (run, name, options) =>
-    ask(
-      "feature",
-      [
-        ["run", run],
-        ["name", name],
-      ],
-      options,
-    ),
-  story: (run, step, options) =>
-    ask(
-      "story",
-      [
-        ["run", run],
-        ["step", step],
-      ],
-      options,
-    ),
-  curves: (run, options) => ask("curves", [["run", run]], options),
-  adaptation: (run, options) => ask("adaptation", [["run", run]], options),
-  gap: (run, options) => ask("gap", [["run", run]], options),
-  pictures: (run, options) => ask("pictures", [["run", run]], options),
+  runs: (options) => ask("runs", {}, options),
+  overview: (run, pair, options) => ask("overview", { run, pair }, { patient: true, ...options }),
+  cards: (run, pair, name, options) => ask("cards", { run, pair, name }, options),
+  feature: (run, name, options) => ask("feature", { run, name }, options),
+  story: (run, step, options) => ask("story", { run, step }, options),
+  curves: (run, options) => ask("curves", { run }, options),
+  adaptation: (run, options) => ask("adaptation", { run }, options),
+  gap: (run, options) => ask("gap", { run }, options),
+  pictures: (run, options) => ask("pictures", { run }, options),
 };
 
 /** The address of one picture of the data, for an image element. */

@@ -45,48 +45,27 @@ function sparkline(row, model) {
   const x = linear(extent(all.map(([step]) => step)), [2, WIDTH - 2]);
   const y = linear([-reach, reach], [HEIGHT - 2, 2]);
   const ends = [all[0], all.at(-1)].map((point) => effect(point?.[1]));
-  return svg(
-    "svg",
-    {
-      class: "spark",
-      viewBox: `0 0 ${WIDTH} ${HEIGHT}`,
-      preserveAspectRatio: "none",
-      role: "img",
-      "aria-label": `Effect over the epochs, from ${ends[0]} to ${ends[1]}`,
-    },
-    svg("rect", {
-      class: "calmband",
-      x: 0,
-      width: WIDTH,
-      y: y(threshold),
-      height: y(-threshold) - y(threshold),
-    }),
-    lines.reverse().map(({ k, points }) =>
-      svg("path", {
-        class: `line run${k}`,
-        d: linePath(points, x, y),
-        "stroke-dasharray": RUN_DASHES[k],
-      }),
-    ),
+  const line = ({ k, points }) => {
+    const look = { class: `line run${k}`, "stroke-dasharray": RUN_DASHES[k] };
+    return svg("path", { ...look, d: linePath(points, x, y) });
+  };
+  const tall = { y: y(threshold), height: y(-threshold) - y(threshold) };
+  return drawing(
+    `Effect over the epochs, from ${ends[0]} to ${ends[1]}`,
+    svg("rect", { class: "calmband", x: 0, width: WIDTH, ...tall }),
+    lines.reverse().map(line),
   );
 }
 
+/** A drawing as wide as its place in the card. */
+function drawing(label, ...children) {
+  const box = { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, preserveAspectRatio: "none" };
+  return svg("svg", { ...box, role: "img", "aria-label": label }, ...children);
+}
+
 /** A small histogram: the reference filled, the current stream outlined, on the same bins. */
-export function miniHistogram(found) {
-  const label = found ? "Distribution: reference filled, current outlined" : "No distribution";
-  const frame = (...children) =>
-    svg(
-      "svg",
-      {
-        class: "mini",
-        viewBox: `0 0 ${WIDTH} ${HEIGHT}`,
-        preserveAspectRatio: "none",
-        role: "img",
-        "aria-label": label,
-      },
-      children,
-    );
-  if (!found) return frame();
+function miniHistogram(found) {
+  if (!found) return drawing("No distribution");
   const edges = found.edges ?? classEdges(found.classes?.length ?? 0);
   const lists = [found.reference, found.current];
   const heights = lists.map((shares) => (shares ? densities(edges, shares) : null));
@@ -94,20 +73,13 @@ export function miniHistogram(found) {
   const top = Math.max(1e-9, ...heights.flatMap((list) => list ?? []));
   const x = linear(span, [1, WIDTH - 1]);
   const y = linear([0, top], [HEIGHT - 1, 3]);
-  const inside = (list) => (list ? keepSpan(edges, list, span) : null);
-  const [reference, current] = heights.map(inside);
-  return frame(
-    reference &&
-      svg("path", {
-        class: "area reference",
-        d: stepPath(reference.edges, reference.heights, x, y, HEIGHT - 1),
-      }),
-    current &&
-      svg("path", {
-        class: "outline current",
-        d: stepPath(current.edges, current.heights, x, y, HEIGHT - 1),
-      }),
-  );
+  const looks = ["area reference", "outline current"];
+  const steps = heights.map((list, k) => {
+    const inside = list && keepSpan(edges, list, span);
+    const d = inside && stepPath(inside.edges, inside.heights, x, y, HEIGHT - 1);
+    return d && svg("path", { class: looks[k], d });
+  });
+  return drawing("Distribution: reference filled, current outlined", steps);
 }
 
 export function createCard(name, label, { choose, pin }) {
