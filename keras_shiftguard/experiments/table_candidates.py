@@ -99,6 +99,8 @@ def _units(here: Moments, there: Moments) -> list[tuple[int, float, float]]:
     for column in range(len(here[0])):
         if here[1][column] < TINY or there[1][column] < TINY:
             continue
+        if not _moved(here, there)[column]:  # a stretch by chance may help an unfinished model
+            continue
         factor = there[1][column] / here[1][column]
         offset = there[0][column] - factor * here[0][column]
         found.append((column, float(factor), float(offset)))
@@ -108,6 +110,12 @@ def _units(here: Moments, there: Moments) -> list[tuple[int, float, float]]:
     return found
 
 
+def _moved(here: Moments, there: Moments) -> np.ndarray:
+    """Returns whether the moments of each column differ by more than sampling makes them."""
+    scaled = np.abs(np.log((there[1] + TINY) / (here[1] + TINY))) > NEAR
+    return scaled | (np.abs(there[0] - here[0]) > NEAR * there[1])
+
+
 def _all_units(here: Moments, there: Moments) -> list[tuple[tuple[float, ...], tuple[float, ...]]]:
     """Returns the linear maps that give each column the mean and deviation of the reference.
 
@@ -115,9 +123,7 @@ def _all_units(here: Moments, there: Moments) -> list[tuple[tuple[float, ...], t
     all of them.
     """
     known = (here[1] > TINY) & (there[1] > TINY)
-    scaled = np.abs(np.log((there[1] + TINY) / (here[1] + TINY))) > NEAR
-    shifted = np.abs(there[0] - here[0]) > NEAR * there[1]
-    if np.sum(known & (scaled | shifted)) < 2:
+    if np.sum(known & _moved(here, there)) < 2:
         return []
     factors = np.where(known, there[1] / np.maximum(here[1], TINY), 1.0)
     offsets = np.where(known, there[0] - factors * here[0], 0.0)

@@ -146,6 +146,19 @@ def test_a_loss_is_promised_as_a_share_of_its_value():
     assert promise.is_alarm(TOLERANCE) and promise.metric == "mse" and promise.gain > 0.99
 
 
+def test_a_column_is_in_another_unit_only_if_it_moved():
+    """Else a stretch by chance, of a column far from 0, was told as a move by a large number."""
+    rng = np.random.default_rng(0)
+    training, x = (rng.normal((11, 1013), (4, 4), size=(300, 2)) for _ in range(2))
+
+    def units(rows):
+        found = [each.choice for each in table_candidates(rows, training)]
+        return [each.strength[0] for each in found if each.name == "unit"]
+
+    assert not units(x)
+    assert set(units(x * [1.8, 1] + [32, 0])) == {0} and set(units(x + [0, 4])) == {1}
+
+
 def test_a_column_with_another_sign_is_not_called_exchanged():
     """Any column that the model does not use would be better in its place."""
     rng = np.random.default_rng(0)
