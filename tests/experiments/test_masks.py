@@ -43,11 +43,12 @@ def found_for(x, masks):
     return cost_of_difference(lambda x: x, *both, IMAGES, TOLERANCE, judge=judge())
 
 
-def test_images_that_do_not_fit_their_masks_are_told():
+@pytest.mark.parametrize("pixels", [2, 3])
+def test_images_that_do_not_fit_their_masks_are_told_to_the_pixel(pixels):
     x, masks = scenes(1)
-    found = found_for(np.roll(x, 2, axis=2), masks)
+    found = found_for(np.roll(x, pixels, axis=2), masks)
     assert found.cost.is_alarm(TOLERANCE) and found.family == ALIGNMENT
-    assert found.how == "moved by about 2 pixels to the right against their masks"
+    assert found.how == f"moved by about {pixels} pixels to the right against their masks"
     assert found.cost.metric == "wrong" and found.cost.value > 0.9
 
 
@@ -69,7 +70,10 @@ def test_masks_keep_their_ids_and_move_like_their_images(channels_first):
     x = np.moveaxis(x, 3, 1) if channels_first else x
     found = image_candidates(Scale.of(x, channels_first), WHOLE)
     doubled = with_masks(found, x, Rows(masks), channels_first)
-    assert len(doubled) == 2 * len(found)
+    together = [each.choice for each in doubled if each.moves is not None]
+    assert together == [each.choice for each in found]
+    alone = [each.choice for each in doubled if each.moves is None]
+    assert {choice.name for choice in alone} == set(WHOLE) and len(alone) > len(found)
     for each in doubled:
         if each.moves is not None:
             moved = each.apply(x)

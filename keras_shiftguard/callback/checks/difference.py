@@ -18,6 +18,7 @@ from keras_shiftguard.experiments.difference import (
     cost_of_difference,
     predictions_for,
 )
+from keras_shiftguard.experiments.masks import are_masks
 from keras_shiftguard.statistics.batch import InputSpec
 
 
@@ -137,12 +138,17 @@ def _may_be_unseen(pair: Pair, spec: InputSpec, epoch: Epoch, judged: Judged) ->
     """Whether a difference may cost something that no comparison of streams shows.
 
     Columns in another order, a series that runs backwards, or images whose rows and columns are
-    exchanged may have the same moments. Of images, hardly any other difference is like that, so it
-    is looked for only if the model fails on validation.
+    exchanged may have the same moments, and neither images nor masks differ if they do not fit each
+    other. Of images with a class, hardly any other difference is like that, so it is looked for
+    only if the model fails on validation.
     """
     if pair is not epoch.main or source_of(spec.name) in pair.findings:
         return False  # another finding on the whole input stays
-    return labels.is_unexplained(epoch) and (spec.layout == "features" or _fails(judged))
+    if not labels.is_unexplained(epoch):
+        return False
+    x, is_first = judged.current.input(spec.name), spec.layout == "channels_first"
+    is_table = spec.layout == "features"
+    return is_table or are_masks(x, judged.current.labels, is_first) or _fails(judged)
 
 
 def _fails(judged: Judged) -> bool:
