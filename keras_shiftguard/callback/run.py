@@ -35,6 +35,12 @@ from keras_shiftguard.preprocessing.expected.stated import check_inputs
 from keras_shiftguard.profiles import InputProfile
 from keras_shiftguard.statistics.stream import Stream
 
+NOT_MEASURED = "input {!r} is not compared ({}): encode it as numbers before the model."
+LABELS_LEFT_OUT = (
+    "the labels (masks, steps of a sequence, or several arrays) are not compared; only what the "
+    "model loses on them is judged."
+)
+
 
 class Run:
     """One fit, evaluation or prediction, with the checks and repairs of its streams.
@@ -99,6 +105,7 @@ class Run:
         self._began = time.perf_counter()
         self.target_outputs: TargetOutputs | None = None
         self._probe: Probe | None = None
+        self._not_compared: tuple[str, ...] = ()  # sentences, of the time before `detach`
         names = ("train", "validation") if kind != "prediction" else ("prediction",)
         self._passes = {name: PassCounter() for name in names}
         self._new_passes: set[str] = set()  # streams with a pass since the last comparison
@@ -170,6 +177,7 @@ class Run:
     def detach(self) -> None:
         """Restores the steps of the model, and closes the log; keeps the results."""
         if self._probe is not None:
+            self._not_compared = self._find_not_compared()
             self._probe.detach()
             self._probe = None
         self.log.close()
@@ -481,8 +489,19 @@ class Run:
             {name: self._corrected.get(name, 1) for name in self.preprocessing.corrected},
             self.repair.worth_of(self.model),
             self.arguments,
+            self._find_not_compared(),
             parts,
         )
+
+    def _find_not_compared(self) -> tuple[str, ...]:
+        """Returns a sentence on each part of the data that is not measured."""
+        if self._probe is None:
+            return self._not_compared
+        reasons = self._probe.unmeasured.reasons
+        said = [NOT_MEASURED.format(name, why) for name, why in reasons.items()]
+        if any(stream.leaves_out_labels for stream in self._probe.streams.values()):
+            said.append(LABELS_LEFT_OUT)
+        return tuple(said)
 
     def last_words(self) -> str:
         """Writes the final verdict to the log, and returns its text."""

@@ -4,7 +4,7 @@ Terminal, Shift tab, page, notebook and command print what is made here; none of
 """
 
 import ast
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -93,6 +93,7 @@ def verdict_of(
     corrected: Mapping[str, int] | None = None,
     adaptation: Mapping[str, Any] | None = None,
     guard: Mapping[str, str] | None = None,
+    not_compared: Sequence[str] = (),
     parts: Mapping[str, Any] | None = None,
 ) -> Verdict:
     """Returns the verdict on what was found.
@@ -104,6 +105,7 @@ def verdict_of(
         adaptation: None without an adaptation, else its `answer`, `after` (a sentence) and
             `saw_target`, as in `Worth.to_dict()`; empty as long as nothing was estimated.
         guard: The arguments of the user's `ShiftGuard` as code, by name; None outside of a run.
+        not_compared: Sentences on what of the data is not measured.
         parts: Further parts of the page, see `keras_shiftguard_page`.
     """
     diagnoses, corrected = diagnoses or {}, corrected or {}
@@ -136,11 +138,15 @@ def verdict_of(
     elif answer is not None:
         found = causes.adaptation(answer, bool(adaptation and adaptation.get("saw_target")))
     else:
-        found = causes.quiet(report, diagnoses)
+        found = causes.quiet(report, diagnoses, is_partial=bool(not_compared))
     if adaptation is not None:
         is_about_it = found["about"] == causes.ABOUT_ADAPTATION
         found["adaptation"] = adaptation.get("after") or ("" if is_about_it else NOT_KNOWN)
         if found["streams"][:1] == ("target",) and "augmentation" in (guard or {}).get("adapt", ""):
             found["step"] = causes.adaptation(answer, bool(adaptation.get("saw_target")))["step"]
-    notes = (*found.pop("notes", ()), *causes.notes_of(report, diagnoses, found["step"]))
+    notes = (
+        *not_compared,
+        *found.pop("notes", ()),
+        *causes.notes_of(report, diagnoses, found["step"]),
+    )
     return Verdict(**found, notes=notes, parts=parts or {})

@@ -160,8 +160,14 @@ def adaptation(answer: str | None, saw_target: bool = False) -> dict[str, Any]:
     return _parts(LOOK, cause, step=label if saw_target else ESTIMATE, about=ABOUT_ADAPTATION)
 
 
-def quiet(report: Any, diagnoses: Mapping[str, Any]) -> dict[str, Any]:
-    """Returns the parts of a verdict on a run in which nothing has to be done."""
+def quiet(report: Any, diagnoses: Mapping[str, Any], is_partial: bool = False) -> dict[str, Any]:
+    """Returns the parts of a verdict on a run in which nothing has to be done.
+
+    Args:
+        report: A `ShiftReport`; None if streams were not compared.
+        diagnoses: The `Diagnosis` of each stream.
+        is_partial: Whether a part of the data is not measured.
+    """
     images = ""
     if diagnoses and all(d.status == "ok" or d.trained_here for d in diagnoses.values()):
         images = "the images are prepared as the model expects"
@@ -206,7 +212,8 @@ def quiet(report: Any, diagnoses: Mapping[str, Any]) -> dict[str, Any]:
     who = listed([stream_name(name) for name in others])
     verb = "look" if len(others) > 1 else "looks"
     whom = {"train": "training", "reference": "the reference"}.get(base, names[-1])
-    return _parts(FINE, f"{who[:1].upper()}{who[1:]} {verb} like {whom}{images and f'; {images}'}.")
+    alike = f"{'in what is measured, ' if is_partial else ''}{who} {verb} like {whom}"
+    return _parts(FINE, f"{alike[:1].upper()}{alike[1:]}{images and f'; {images}'}.")
 
 
 def _parts(state: str, cause: str, **others: Any) -> dict[str, Any]:

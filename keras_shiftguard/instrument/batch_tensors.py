@@ -22,7 +22,8 @@ def why_not_measured(x: Any) -> str:
     if why := why_not_dense(x):
         return why
     if not can_be_measured(x) or not hasattr(x, "shape"):
-        return f"it holds no numbers but {getattr(x, 'dtype', type(x).__name__)}"
+        dtype = getattr(x, "dtype", type(x).__name__)
+        return f"it holds no numbers but {getattr(dtype, 'name', dtype)}"
     return ""
 
 
@@ -34,10 +35,14 @@ def not_supported(x: Any) -> str:
 
 
 class UnmeasuredInputs:
-    """A warning, given once, about the inputs of a model that cannot be measured."""
+    """The inputs of a model that cannot be measured, of which there is one warning.
+
+    Attributes:
+        reasons: Why an input is not measured, by name.
+    """
 
     def __init__(self) -> None:
-        self._warned = False
+        self.reasons: dict[str, str] = {}
 
     def check(self, inputs: Mapping[str, Any], measured: Collection[str]) -> None:
         """Warns of the inputs that are not measured, with the reason; warns only once.
@@ -51,8 +56,8 @@ class UnmeasuredInputs:
             for name, x in inputs.items()
             if name not in measured
         }
-        if reasons and not self._warned:
-            self._warned = True
+        if reasons and not self.reasons:
+            self.reasons = reasons
             named = " and ".join(f"{name!r} ({reason})" for name, reason in reasons.items())
             warn(f"ShiftGuard does not measure the input {named}.")
 

@@ -76,7 +76,7 @@ class Probe:
         # kept images of an old guard, and until then they would add up over many fits.
         fail = WeakMethod(self._fail)
         self._steps = TensorFlowSteps(model, lambda error: fail()(error))  # type: ignore[misc]
-        self._unmeasured = UnmeasuredInputs()
+        self.unmeasured = UnmeasuredInputs()
 
     def attach(self, run_key: object = None) -> None:
         """Prepares for a run, before its first batch. `begin_batch` then wraps the functions.
@@ -202,7 +202,7 @@ class Probe:
                 self._build(measured, inputs)
             with no_gradients():
                 if not self.has_failed:
-                    self._unmeasured.check(all_inputs, measured.sketches.keys() & inputs.keys())
+                    self.unmeasured.check(all_inputs, measured.sketches.keys() & inputs.keys())
                     self._measure(stream, inputs, (x, y, weight), state)
                 changed = {name: self._changed(measured, name, t, y) for name, t in inputs.items()}
             if all(changed[name] is inputs[name] for name in inputs):

@@ -47,6 +47,7 @@ class Stream:
         self.is_built = False
         self.sketches: dict[str, Sketch] = {}
         self.labels: LabelSketch | None = None
+        self.leaves_out_labels = False  # whether labels came that cannot be measured
         self.stride = 1  # every `stride`-th step is measured
         self._kept_stride = 1  # samples of every such step are kept, unless the buffers are held
         self._per_batch = ROWS  # largest number of samples of a step whose attributes are measured
@@ -107,6 +108,8 @@ class Stream:
         sizes = {x.shape[0] for x in inputs.values()}
         if width_of(y) and len(sizes | {y.shape[0], None}) > 2:  # TensorFlow may not know a size
             y = None  # these are labels of parts of a sample, such as the steps of a sequence
+            self.leaves_out_labels = True
+        self.leaves_out_labels |= y is not None and not width_of(y)
         fed, labels = inputs, y
         if keras.backend.backend() == "torch":  # one copy to the device, not one in each operation
             inputs = {name: keras.ops.convert_to_tensor(x) for name, x in inputs.items()}

@@ -113,6 +113,7 @@ def test_images_moved_against_their_masks_are_an_alarm(moved):
     alarms = [f for f in guard.report.findings if f.matters]
     assert alarms and "against their masks" in alarms[0].explanation
     assert alarms[0].metric == "binary_crossentropy" and alarms[0].cost > 0.5
+    assert guard.verdict.state == "act" and "the labels (masks" in guard.verdict.notes[0]
 
 
 @pytest.mark.each_backend

@@ -55,6 +55,12 @@ def test_what_was_not_compared_is_never_no_shift(sizes):
     assert "no shift" not in str(found).lower() and found.step
 
 
+def test_a_verdict_names_what_was_left_out():
+    found = verdict_of(report(), not_compared=["input 's' is not compared (text)."])
+    assert found.cause == "In what is measured, validation looks like training."
+    assert found.notes == ("input 's' is not compared (text).",) and found.notes[0] in str(found)
+
+
 def test_the_step_keeps_the_arguments_of_the_guard():
     found = verdict_of(report(DARK), guard={"log_dir": "'logs/run1'"})
     assert found.step == "guard = sg.ShiftGuard(log_dir='logs/run1', adapt='augmentation')"
