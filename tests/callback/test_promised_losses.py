@@ -166,11 +166,11 @@ def test_texts_are_told_by_what_was_done_to_their_ids(fault, words):
 
 
 def test_with_rare_positives_the_loss_is_judged():
-    """Accuracy hardly moves: always predicting the common class is right on 97 %."""
+    """Accuracy hardly moves: always predicting the common class is right on 96 %."""
     rng = np.random.default_rng(0)
     scale = np.array([1, 1, 5, 1, 1, 1], "float32")
     x = rng.normal(size=(6000, 6)).astype("float32")
-    y = (x @ WEIGHTS > 1.9 * np.linalg.norm(WEIGHTS)).astype("int32")
+    y = (x @ WEIGHTS > 1.76 * np.linalg.norm(WEIGHTS)).astype("int32")
     x = x * scale
     keras.utils.set_random_seed(0)
     model = keras.Sequential(
@@ -179,7 +179,7 @@ def test_with_rare_positives_the_loss_is_judged():
     model.compile(keras.optimizers.Adam(0.01), "binary_crossentropy", metrics=["accuracy"])
     val = x[4000:].copy()
     val[:, 2] /= 100
-    guard = fitted(model, x[:4000], y[:4000], (val, y[4000:]), epochs=4)
+    guard = fitted(model, x[:4000], y[:4000], (val, y[4000:]), epochs=6)
     worst = guard.report.findings[0]
     assert y.mean() < 0.05 and worst.matters and worst.metric == "binary_crossentropy"
     assert worst.operation[0] == "unit" and worst.cost > 0.2
