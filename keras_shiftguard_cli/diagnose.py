@@ -36,8 +36,8 @@ def diagnose(model: str, data: str, expects: str | None, pipeline: Pipeline, as_
 
     Exit status: 0 ok or unknown, 1 mismatch, 2 bad input.
     """
-    check_data(data)
     check_model_file(model)
+    check_data(data)
     start_library()
     from keras_shiftguard.preprocessing.diagnose import diagnose_loaded
 

@@ -465,7 +465,10 @@ class ShiftGuard(keras.callbacks.Callback):
 
     def _print(self, text: str) -> None:
         if self.verbose and text and is_first_process():
-            say(text)
+            try:
+                say(text)
+            except Exception as error:  # a terminal that is gone must not end a fit
+                warn(f"ShiftGuard could not print its verdict ({error!r}).")
 
     def _expect_progress_bar(self) -> None:
         """Records that Keras now draws its progress bar and leaves the line of the bar open."""

@@ -70,7 +70,7 @@ def test_a_fit_under_such_a_setting_is_that_without_the_guard(setting, tmp_path)
     )
     assert done.returncode == 0, done.stderr[-3000:]
     assert done.stdout.endswith("the same\n")
-    assert "ShiftWarning: ShiftGuard found a shift" in done.stderr
+    assert "\nShiftGuard found a shift" in f"\n{done.stderr}"
     assert "stopped watching" not in done.stderr and "cannot measure" not in done.stderr
 
 

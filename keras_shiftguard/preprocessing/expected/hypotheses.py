@@ -42,11 +42,14 @@ class Hypothesis:
 
     @property
     def is_identity(self) -> bool:
-        """Whether the transform leaves the images as they are fed."""
+        """Whether the transform leaves the images as they are fed.
+
+        The deviation of a data set is estimated from some images, to a few percent.
+        """
         scale, offset = (np.asarray(v) for v in self.transform[1:])
         return (
             self.transform.permutation is None
-            and bool(np.allclose(scale, 1, rtol=0.01))
+            and bool(np.allclose(scale, 1, rtol=0.03))
             and bool(np.all(np.abs(offset) < 0.01 * 255 * np.abs(self.scale)))
         )
 
