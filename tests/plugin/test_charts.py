@@ -90,7 +90,8 @@ def address(tmp_path_factory):
     better = {"name": "tf", "misfit": 0.11, "fed": True}
     with RawLog(path / "weighed" / "shiftguard") as log:
         one = diagnosis(candidates=[worse, better])
-        log.add("shiftguard/state", state(0, diagnosis={"train": one}), 0)
+        verdict = {"state": "act", "cause": "Images are fed as 0 to 1.", "step": "x = 2 * x - 1"}
+        log.add("shiftguard/state", state(0, diagnosis={"train": one}, verdict=verdict), 0)
     darker = finding("input/brightness", "darker", cost=0.061, cost_interval=[0.044, 0.079])
     write_shift(path / "zoo" / "shiftguard", darker, [9, 1, 1, 0])
     write_shift(path / "healthy" / "shiftguard", darker, [9, 1, 1, 0], fault=99)

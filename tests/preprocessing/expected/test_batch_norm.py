@@ -81,7 +81,8 @@ def test_inverted_digits_are_unknown(trained):
     images = form(expected, 255 - DIGITS)[5::26]
     diagnosis = judge(model, {"input": images}, profile(images))
     assert diagnosis.status == "unknown"  # too uncertain for a mismatch
-    assert diagnosis.expected.mode == ("unknown" if expected == "custom" else expected)
+    # A mean and a deviation follow from the images, so inverted ones fit a custom convention too.
+    assert diagnosis.expected.mode in (("unknown", "custom") if expected == "custom" else expected)
 
 
 @pytest.mark.thorough
