@@ -490,6 +490,7 @@ class Run:
             self.repair.worth_of(self.model),
             self.arguments,
             self._find_not_compared(),
+            self.checks.states.get("leak") is True,
             parts,
         )
 

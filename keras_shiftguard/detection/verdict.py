@@ -94,6 +94,7 @@ def verdict_of(
     adaptation: Mapping[str, Any] | None = None,
     guard: Mapping[str, str] | None = None,
     not_compared: Sequence[str] = (),
+    leaks: bool = False,
     parts: Mapping[str, Any] | None = None,
 ) -> Verdict:
     """Returns the verdict on what was found.
@@ -106,6 +107,7 @@ def verdict_of(
             `saw_target`, as in `Worth.to_dict()`; empty as long as nothing was estimated.
         guard: The arguments of the user's `ShiftGuard` as code, by name; None outside of a run.
         not_compared: Sentences on what of the data is not measured.
+        leaks: Whether samples of validation stand in training.
         parts: Further parts of the page, see `keras_shiftguard_page`.
     """
     diagnoses, corrected = diagnoses or {}, corrected or {}
@@ -133,6 +135,8 @@ def verdict_of(
         found = causes.doubt(doubted)
     elif any(hint.name == "layers" for d in diagnoses.values() for hint in d.hints):
         found = causes.own_layers()
+    elif leaks:
+        found = causes.leak()
     elif over:
         found = causes.past(over)
     elif answer is not None:

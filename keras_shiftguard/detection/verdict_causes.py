@@ -125,6 +125,17 @@ def shift(
     )
 
 
+def leak() -> dict[str, Any]:
+    """Returns the parts of a verdict on samples that stand in training and in validation."""
+    return _parts(
+        LOOK,
+        "Samples of validation stand in training as well, so accuracy on validation is too high.",
+        step="Split the data before samples are copied, and keep each one in a single part.",
+        about=(),
+        streams=("validation", "train"),
+    )
+
+
 def past(over: Sequence[Finding]) -> dict[str, Any]:
     """Returns the parts of a verdict on a difference that later epochs exclude."""
     lead = min(over, key=_urgency)
@@ -257,10 +268,17 @@ def _joined(findings: Sequence[Finding]) -> str:
     """Returns the first finding as a sentence, with the others that one sentence can name."""
     first = difference(findings[0])
     if first is None:
-        return sentence_of(findings[0])
+        return _names_of_labels(findings[0]) or sentence_of(findings[0])
     parts = [p for f in findings if (p := difference(f)) and p._replace(how=first.how) == first]
     how = list(dict.fromkeys(part.how for part in parts))[:MAX_JOINED]
     return " ".join(first._replace(how=listed(how)))
+
+
+def _names_of_labels(finding: Finding) -> str:
+    """Returns which classes the labels of a stream stand for; "" if a finding does not say it."""
+    names = finding.explanation.partition(": ")[2].partition(";")[0]
+    is_renamed = finding.kind == "concept" and names.startswith(("label ", "all class ids "))
+    return f"In {stream_name(finding.stream)}, {names}" if is_renamed else ""
 
 
 def _step(lead: Finding, every: Sequence[Finding], guard: Mapping[str, str] | None) -> str:

@@ -55,6 +55,22 @@ def test_what_was_not_compared_is_never_no_shift(sizes):
     assert "no shift" not in str(found).lower() and found.step
 
 
+def test_a_leak_is_worth_a_look():
+    found = verdict_of(report(), leaks=True)
+    assert found.state == "look" and "stand in training" in found.cause
+    assert verdict_of(report(NOISY), leaks=True).state == "act"
+
+
+def test_exchanged_labels_are_named():
+    text = (
+        "The labels of validation do not mean what they mean in training: label 3 looks like class "
+        "8, 8 looks like class 3; effect size 0.2 (share of the classes)"
+    )
+    found = replace(NOISY, kind="concept", family="relabelled", explanation=text)
+    cause = verdict_of(report(found)).cause
+    assert cause == "In validation, label 3 looks like class 8, 8 looks like class 3."
+
+
 def test_a_verdict_names_what_was_left_out():
     found = verdict_of(report(), not_compared=["input 's' is not compared (text)."])
     assert found.cause == "In what is measured, validation looks like training."

@@ -202,6 +202,8 @@ def test_the_command_reads_the_log_of_a_killed_run(tmp_path, capsys):
     assert done.returncode == -9, done.stderr
     assert main(["report", str(tmp_path), "-o", str(tmp_path / "mine.html")]) == 1
     printed = capsys.readouterr().out.strip().splitlines()
-    assert printed[0].startswith("ShiftGuard: Look. ") and printed[-1] == str(tmp_path / "mine.html")
+    assert printed[0].startswith("ShiftGuard: Look. ") and printed[-1] == str(
+        tmp_path / "mine.html"
+    )
     assert parts_of(tmp_path)["epochs"]["numbers"] == [1, 2]
     assert (tmp_path / "mine.html").read_bytes() == (tmp_path / "shift.html").read_bytes()
