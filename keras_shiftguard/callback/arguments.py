@@ -165,13 +165,17 @@ def adaptations(adapt: Any, target_data: Any) -> tuple[str, ...]:
     return asked
 
 
-def in_code(guard: Any) -> dict[str, str]:
+def in_code(guard: Any, class_: type) -> dict[str, str]:
     """Returns the arguments of a guard as code, by name; those with their default are left out.
 
     Data and other objects are written as variables with the name of the argument.
+
+    Args:
+        guard: The guard, perhaps of a subclass with other arguments.
+        class_: The class whose arguments are returned.
     """
     found = {}
-    for name, parameter in signature(type(guard)).parameters.items():
+    for name, parameter in signature(class_).parameters.items():
         value = getattr(guard, name)
         if name == "adapt":
             value = value[0] if len(value) == 1 else value or False

@@ -521,7 +521,7 @@ class ShiftGuard(keras.callbacks.Callback):
             self.statistics,
             self.feature_layer,
             self.log_samples,
-            in_code(self),
+            in_code(self, ShiftGuard),
         )
         return run
 

@@ -382,3 +382,14 @@ def test_a_reference_has_its_inputs_by_the_names_of_the_model(rng):
     model.evaluate(x, np.zeros(60), callbacks=[guard], verbose=0)
     assert set(guard.profiles["reference"].inputs) == {"left", "right"}
     assert guard.report.shifted and "left" in guard.report.findings[0].feature
+
+
+def test_a_subclass_may_have_arguments_of_its_own(model, raw, labels):
+    class Named(sg.ShiftGuard):
+        def __init__(self, name, **arguments):
+            super().__init__(**arguments)
+            self.called = name
+
+    guard = Named("mine", expects="tf", verbose=0)
+    fit(model, guard, raw / 127.5 - 1, labels)
+    assert guard.verdict.cause.startswith("The images are prepared as the model expects")
