@@ -486,12 +486,12 @@ class Run:
         return verdict_of(
             report,
             diagnoses,
-            {name: self._corrected.get(name, 1) for name in self.preprocessing.corrected},
-            self.repair.worth_of(self.model),
-            self.arguments,
-            self._find_not_compared(),
-            self.checks.states.get("leak") is True,
-            parts,
+            corrected={n: self._corrected.get(n, 1) for n in self.preprocessing.corrected},
+            adaptation=self.repair.worth_of(self.model),
+            guard=self.arguments,
+            not_compared=self._find_not_compared(),
+            leaks=self.checks.states.get("leak") is True,
+            parts=parts,
         )
 
     def _find_not_compared(self) -> tuple[str, ...]:

@@ -305,24 +305,11 @@ class ShiftWatch:
         return stops
 
     @property
-    def was_withdrawn(self) -> bool:
-        """Whether there was an alarm, and none is left."""
-        return bool(self._handled) and self.report is not None and not self.report.shifted
-
-    @property
-    def unhandled(self) -> list[Finding]:
-        """The alarms without a warning: all with `on_shift="ignore"`, else none."""
-        return self._alarms if self.on_shift == "ignore" else []
-
-    @property
     def warned_of(self) -> list[Finding]:
-        """The alarms with a warning, or of which `act` will warn: the others."""
-        return [] if self.on_shift == "ignore" else self._alarms
-
-    @property
-    def _alarms(self) -> list[Finding]:
-        findings = () if self.report is None else self.report.findings
-        return [finding for finding in findings if finding.matters]
+        """The alarms with a warning, or of which `act` will warn; none with `on_shift="ignore"`."""
+        if self.on_shift == "ignore" or self.report is None:
+            return []
+        return [finding for finding in self.report.findings if finding.matters]
 
     def _evidence(self, latest: InputProfile) -> InputProfile:
         """Returns the training profile to test.

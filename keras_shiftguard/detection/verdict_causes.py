@@ -110,18 +110,13 @@ def shift(
     lead, *_ = ranked = sorted(found, key=_urgency)
     alike = [f for f in ranked if (f.stream, f.against) == (lead.stream, lead.against)]
     is_sure = not lead.is_question and (lead.cost is not None or lead.kind == "preprocessing")
+    unknown = MAY_BE_AUGMENTED if lead.is_question else NOT_MEASURED
     return _parts(
         ACT if is_sure else LOOK,
         _joined(alike),
         since=min((f.since for f in alike if f.since is not None), default=None),
-        cost=lead.cost,
-        cost_interval=lead.cost_interval,
-        metric=lead.metric,
-        cost_words=lead.cost_words or (MAY_BE_AUGMENTED if lead.is_question else NOT_MEASURED),
         step=_step(lead, every, guard),
-        detail=in_plain_words(told(vars(lead))),
-        about=(lead.kind, lead.family),
-        streams=(lead.stream, lead.against),
+        **_facts_of(lead) | {"cost_words": lead.cost_words or unknown},
     )
 
 
@@ -146,13 +141,7 @@ def past(over: Sequence[Finding]) -> dict[str, Any]:
         LOOK,
         f"{_brief(sentence_of(lead), MAX_WORDS - 6)}, in {epochs} only.",
         step=f"Find out what changed in epoch {until + 1}; nothing differs any more.",
-        cost=lead.cost,
-        cost_interval=lead.cost_interval,
-        metric=lead.metric,
-        cost_words=lead.cost_words,
-        detail=in_plain_words(told(vars(lead))),
-        about=(lead.kind, lead.family),
-        streams=(lead.stream, lead.against),
+        **_facts_of(lead),
     )
 
 
@@ -208,13 +197,7 @@ def quiet(report: Any, diagnoses: Mapping[str, Any], is_partial: bool = False) -
             FINE,
             f"{_brief(sentence_of(lead), MAX_WORDS - 4)}; the cost is within tolerance.",
             since=lead.since,
-            cost=lead.cost,
-            cost_interval=lead.cost_interval,
-            metric=lead.metric,
-            cost_words=lead.cost_words,
-            detail=in_plain_words(told(vars(lead))),
-            about=(lead.kind, lead.family),
-            streams=(lead.stream, lead.against),
+            **_facts_of(lead),
         )
     base = "train" if "train" in names else "reference"
     others = [name for name in names if name != base] if base in names else names[:1]
@@ -225,6 +208,19 @@ def quiet(report: Any, diagnoses: Mapping[str, Any], is_partial: bool = False) -
     whom = {"train": "training", "reference": "the reference"}.get(base, names[-1])
     alike = f"{'in what is measured, ' if is_partial else ''}{who} {verb} like {whom}"
     return _parts(FINE, f"{alike[:1].upper()}{alike[1:]}{images and f'; {images}'}.")
+
+
+def _facts_of(lead: Finding) -> dict[str, Any]:
+    """Returns what a verdict takes from the finding that it is about."""
+    return {
+        "cost": lead.cost,
+        "cost_interval": lead.cost_interval,
+        "metric": lead.metric,
+        "cost_words": lead.cost_words,
+        "detail": in_plain_words(told(vars(lead))),
+        "about": (lead.kind, lead.family),
+        "streams": (lead.stream, lead.against),
+    }
 
 
 def _parts(state: str, cause: str, **others: Any) -> dict[str, Any]:
