@@ -288,12 +288,12 @@ def _step(lead: Finding, every: Sequence[Finding], guard: Mapping[str, str] | No
         return "Check how both were sampled; if the new shares are right, acknowledge them."
     if lead.kind == "concept":
         return "Look at samples of the classes named, and at who labelled them."
-    if lead.repaired_by is not None and guard is not None and is_validation:
-        return f"x_val = guard.report.findings[{list(every).index(lead)}].repair(x_val)"
     if "fix: " in lead.explanation.lower():
         return lead.explanation[lead.explanation.lower().index("fix: ") + 5 :].strip()
     if lead.fix:
         return f"{lead.fix}  # x: a batch of {stream_name(lead.stream)}"
+    if lead.repaired_by is not None and guard is not None and is_validation:
+        return f"x_val = guard.report.findings[{list(every).index(lead)}].repair(x_val)"
     if lead.kind == "preprocessing":
         return f"Find the step of the pipeline that only {stream_name(lead.stream)} goes through."
     can_imitate = lead.family in CAN_BE_AUGMENTED and lead.kind == "covariate"

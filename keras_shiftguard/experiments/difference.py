@@ -21,6 +21,7 @@ from keras_shiftguard.detection.cost import (
 )
 from keras_shiftguard.experiments.candidates import Candidate, image_candidates
 from keras_shiftguard.experiments.covered import covered
+from keras_shiftguard.experiments.fix_lines import CLIPPED, fix_line
 from keras_shiftguard.experiments.halving import num_predictions
 from keras_shiftguard.experiments.judge import Accuracy, Judge
 from keras_shiftguard.experiments.labelled import Labelled, Predict
@@ -38,8 +39,8 @@ from keras_shiftguard.statistics.chunks import in_chunks
 from keras_shiftguard.statistics.rows import Rows
 
 CANDIDATES = 90  # about as many as there are for images
-# The family of operations that lose information, so that training is changed instead.
-LOSING = "detail"
+# The families of operations that lose information, so that training is changed instead.
+LOSING = ("detail", "overflow")
 # If undoing wins back less than this share of what the model is worse by, information may be lost.
 MIN_SHARE_OF_GAP = 0.5
 ACCURACY = Accuracy()
@@ -54,11 +55,13 @@ class Difference:
         cost: The cost.
         how: What validation samples look like, such as `"mirrored left to right"`; "" if unknown.
         family: Family of the operation; "" without one.
+        fix: A line of Python that undoes it in a batch `x` of validation; "" without one.
     """
 
     cost: Cost
     how: str = ""
     family: str = ""
+    fix: str = ""
 
 
 def predictions_for(num_samples: int) -> int:
@@ -211,7 +214,8 @@ def _told(
     how = seems(chain[0], sides)
     if promise.family == ALIGNMENT:
         how += " against their masks"
-    return Difference(cost, how, promise.family)
+    fix = fix_line(chain[0], len(shape), spec.layout == "channels_first") if len(chain) == 1 else ""
+    return Difference(cost, how, promise.family, fix)
 
 
 def _gap(
@@ -252,15 +256,16 @@ def _lost(
     if current.images.shape[1:] != training.images.shape[1:]:
         return None
     scale = scale_of(current, training, spec)
-    candidates = [c for c in image_candidates(scale) if c.choice.family == LOSING]
+    candidates = [c for c in image_candidates(scale) if c.choice.family in LOSING]
     x, labels, others = training.images, training.labels, current.images
     pushed = push(predict, x, labels, others, candidates, judge, _measure(spec))
     if pushed is None or pushed.explained < MIN_EXPLAINED:
         return None
     promise = pushed.promise
     cost = Cost(promise.gain, promise.interval, promise.num_samples, metric=promise.metric)
-    how = AFTER.get(promise.choices[0][0].name, "")
-    return Difference(cost.at_most(gap), how, promise.family)
+    name = promise.choices[0][0].name
+    fix = CLIPPED if name == "overflow" else ""
+    return Difference(cost.at_most(gap), AFTER.get(name, ""), promise.family, fix)
 
 
 def _measure(spec: InputSpec) -> Callable[[np.ndarray], np.ndarray]:

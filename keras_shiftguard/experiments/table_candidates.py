@@ -20,6 +20,9 @@ MAX_EXCHANGES = 20  # exchanges of two columns that are tried, those that fit be
 # moved if its factor or its mean (in deviations) is further: sampling moves the factor of some
 # hundred rows by a few percent.
 NEAR = 0.15
+# A unit with another zero is tried if it brings the mean as near as this, in deviations: a
+# convention, which spares a prediction for columns that are no temperature.
+FAR = 1.0
 # An exchange must bring the moments nearer by so much, in squared standard deviations, and take
 # away this share of what differs in the two columns: exchanged back, columns hardly differ.
 # Otherwise a column that is wrong in another way is exchanged with one that the model does not use,
@@ -107,6 +110,10 @@ def _units(here: Moments, there: Moments) -> list[tuple[int, float, float]]:
         for known in (*columns.UNITS, *(1 / known for known in columns.UNITS)):
             if abs(np.log(factor / known)) < NEAR:
                 found.append((column, float(known), 0.0))
+        for known, zero in columns.LINEAR:
+            moved = known * here[0][column] + zero - there[0][column]
+            if abs(np.log(factor / known)) < NEAR and abs(moved) < FAR * there[1][column]:
+                found.append((column, float(known), float(zero)))
     return found
 
 

@@ -58,9 +58,9 @@ def _sized(word: str) -> Callable[[Any, Sequence[int]], str]:
 def _unit(strength: tuple[int, float, float], sides: Sequence[int]) -> str:
     column, factor, offset = strength
     where = f" in column {column}" if tuple(sides) != (1,) else ""  # an input of one number
-    if abs(np.log(factor)) < SAME_UNIT:
+    if abs(np.log(factor)) < SAME_UNIT and not named_unit(factor, offset):
         return f"moved by {-offset / factor:+.3g}{where}"
-    known = named_unit(factor)
+    known = named_unit(factor, offset)
     units = f" ({known})" if known else ""
     return f"in another unit{where}: multiplied by {1 / factor:.3g}{units}"
 
@@ -72,6 +72,7 @@ def _exchanged(strength: tuple[int, int], sides: Sequence[int]) -> str:
 
 # What samples look like after an operation that loses information.
 AFTER = {
+    "overflow": "overflowed as 8-bit numbers (beyond white begins black)",
     "noise": "noisier",
     "blur": "blurred",
     "median": "smoothed",
@@ -79,6 +80,16 @@ AFTER = {
     "resolution": "of lower resolution",
     "blocking": "compressed more",
 }
+
+
+def _delayed(strength: float, sides: Sequence[int]) -> str:
+    number = max(round(abs(strength) * sides[0]), 1)
+    steps = f"{number} step{'s' if number > 1 else ''}"
+    return f"moved in time: about {steps} too {'early' if strength > 0 else 'late'}"
+
+
+def _resampled(strength: float, sides: Sequence[int]) -> str:
+    return f"sampled at another rate: all lasts about {strength:.2g} times as long"
 
 
 def _renumbered(strength: int, sides: Sequence[int]) -> str:
@@ -105,8 +116,8 @@ _PHRASES: dict[str, Callable[[Any, Sequence[int]], str]] = {
     "exchange": _exchanged,
     "reverse": _just("in the reverse order of their columns"),
     "roll": _just("moved on by one column"),
-    "delay": _just("moved in time"),
-    "rate": _just("sampled at another rate"),
+    "delay": _delayed,
+    "rate": _resampled,
     "backwards": _just("reversed in time"),
     "renumber": _renumbered,
     "pad_before": _just("padded after the text"),

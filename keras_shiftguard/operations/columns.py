@@ -28,6 +28,17 @@ UNITS = {
     255.0: "0..255 and 0..1",
 }
 
+# Units with another zero: a factor and an offset, `other = unit * factor + offset`.
+ZEROS = {
+    (1.8, 32.0): "Celsius and Fahrenheit",
+    (1.0, 273.15): "Celsius and Kelvin",
+}
+# The same in the other direction.
+LINEAR = {
+    **ZEROS,
+    **{(1 / factor, -offset / factor): words for (factor, offset), words in ZEROS.items()},
+}
+
 
 def _linear(x: Any, strength: tuple[int, float, float]) -> Any:
     """Multiplies a column by a factor and adds an offset."""
@@ -67,13 +78,16 @@ OPERATIONS = (
 )
 
 
-def named_unit(factor: float) -> str:
-    """Returns the two units whose factor this is, such as "mm and inches"; "" for other factors.
+def named_unit(factor: float, offset: float = 0.0) -> str:
+    """Returns the two units that differ by this map, such as "mm and inches"; "" for other maps.
 
-    >>> named_unit(25.4), named_unit(1 / 25.4), named_unit(7.0)
-    ('mm and inches', 'mm and inches', '')
+    >>> named_unit(25.4), named_unit(1 / 25.4), named_unit(7.0), named_unit(1.8, 32.0)
+    ('mm and inches', 'mm and inches', '', 'Celsius and Fahrenheit')
     """
-    for known, words in UNITS.items():
-        if np.isclose(factor, known, rtol=1e-4) or np.isclose(factor, 1 / known, rtol=1e-4):
+    for known, words in LINEAR.items():
+        if np.allclose((factor, offset), known, rtol=1e-4):
+            return words
+    for single, words in () if offset else UNITS.items():
+        if np.isclose(factor, single, rtol=1e-4) or np.isclose(factor, 1 / single, rtol=1e-4):
             return words
     return ""

@@ -26,15 +26,17 @@ def _from_symmetric(x: Any, amount: Any) -> Any:
     return (x + 1.0) / 2.0
 
 
-def _wrapped(x: Any, amount: Any) -> Any:
-    """Returns values beyond white from black on, as whole numbers of 8 bits do."""
-    return x - ops.floor(x)
+def _overflowed(x: Any, factor: Any) -> Any:
+    """Multiplies values; those beyond white begin again at black, as 8-bit numbers do."""
+    y = x * (factor * 255 / 256)
+    return (y - ops.floor(y)) * (256 / 255)
 
 
 def _swapped(x: Any, amount: Any) -> Any:
     return ops.flip(x, -1)
 
 
+BRIGHTER = (1.25, 1.5, 2.0)
 SCALES = (1 / 255, 1 / 127.5, 127.5, 255.0)
 
 OPERATIONS = (
@@ -42,6 +44,6 @@ OPERATIONS = (
     Operation("invert", "light", "inverts", _inverted, (1.0,)),
     Operation("to_symmetric", "light", "maps [0, 1] to [-1, 1]", _to_symmetric, (1.0,)),
     Operation("from_symmetric", "light", "maps [-1, 1] to [0, 1]", _from_symmetric, (1.0,)),
-    Operation("wrap", "light", "wraps values beyond white", _wrapped, (1.0,)),
+    Operation("overflow", "overflow", "overflows", _overflowed, BRIGHTER, "{:.3g} times as bright"),
     Operation("swap_channels", "order", "reverses the channels", _swapped, (1.0,), channels=2),
 )

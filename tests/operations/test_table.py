@@ -30,7 +30,7 @@ def applied(operation: Operation, x, strength):
 def test_each_strength_changes_images_and_keeps_their_shape(images, name, strength):
     y = applied(OPERATIONS[name], images, strength)
     assert y.shape == images.shape and y.dtype == "float32" and np.isfinite(y).all()
-    assert name == "wrap" or np.abs(y - images).max() > 1e-3
+    assert np.abs(y - images).max() > 1e-3
     again = applied(OPERATIONS[name], images, strength)
     np.testing.assert_array_equal(y, again)  # random numbers depend on nothing but the operation
 

@@ -21,6 +21,7 @@ class Cause:
         how: What the samples look like, such as `"mirrored left to right"`.
         family: The family that the finding gets.
         noun: What the samples are called.
+        fix: A line of Python that undoes it in a batch `x`; "" without one.
         original: The fields of the finding before it was explained by that.
     """
 
@@ -29,6 +30,7 @@ class Cause:
     how: str
     family: str
     noun: str = "images"
+    fix: str = ""
     original: Mapping[str, Any] | None = None
 
 
@@ -52,7 +54,7 @@ def named(
         first = max(features, key=lambda name: abs(findings[name].effect_size))
         is_place = found.family in ("geometry", "cover", ALIGNMENT)
         family = "geometry" if is_place else "other"
-        kept.append(Cause(pair.against, first, found.how, family, noun))
+        kept.append(Cause(pair.against, first, found.how, family, noun, found.fix))
     return explained(findings, pair, kept)
 
 
@@ -66,7 +68,11 @@ def explained(findings: dict[str, Finding], pair: Pair, causes: Sequence[Cause])
             if finding.explanation != text:
                 cause = replace(cause, original=finding.to_dict())
                 findings[cause.feature] = replace(
-                    finding, kind="covariate", family=cause.family, explanation=text
+                    finding,
+                    kind="covariate",
+                    family=cause.family,
+                    explanation=text,
+                    fix=cause.fix,
                 )
         result.append(cause)
     return result

@@ -108,7 +108,7 @@ def _priced(
         else:
             cost = found.cost.of_dependent(pair.distinct_share)
             if found.how and cost.is_alarm(epoch.tolerance):
-                findings[source] = _unseen(source, pair, cost, found.how, noun, epoch.number)
+                findings[source] = _unseen(source, pair, cost, found, noun, epoch.number)
                 costs[source] = cost
     return causes, costs
 
@@ -205,7 +205,9 @@ def _seen_twice(tried: Tried, is_last: bool) -> Difference:
     return replace(tried.found, cost=replace(tried.found.cost, is_new=not agrees))
 
 
-def _unseen(source: str, pair: Pair, cost: Cost, how: str, noun: str, epoch: int | None) -> Finding:
+def _unseen(
+    source: str, pair: Pair, cost: Cost, found: Difference, noun: str, epoch: int | None
+) -> Finding:
     """Returns a finding whose cost an operation surely wins back, although no test shows it."""
     return Finding(
         feature=source,
@@ -217,5 +219,6 @@ def _unseen(source: str, pair: Pair, cost: Cost, how: str, noun: str, epoch: int
         stream=pair.stream,
         against=pair.against,
         since=epoch,
-        explanation=misplaced(how, pair.stream, pair.against, noun),
+        explanation=misplaced(found.how, pair.stream, pair.against, noun),
+        fix=found.fix,
     )

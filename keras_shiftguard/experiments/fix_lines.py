@@ -1,0 +1,102 @@
+"""The line of Python that undoes what an operation found in a batch `x`: `x = x[:, :, ::-1]`.
+
+A line that a user can paste into the own pipeline says more than the layer that did the experiment.
+Operations without such a line (a rotation, another light) have only the layer, `Finding.repair`.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from keras_shiftguard.detection.causes.explanation import digits
+from keras_shiftguard.experiments.promise import Choice
+
+# What prevents an overflow; nothing undoes it.
+CLIPPED = "x = np.clip(image.astype('float32') * factor, 0, 255)"
+Write = Callable[[Any, int, bool], str]  # from strength, number of axes, and channels first
+
+
+def fix_line(choice: Choice, axes: int, channels_first: bool = False) -> str:
+    """Returns the line for a batch `x`; "" for operations without one.
+
+    >>> fix_line(Choice("flip_horizontal", "geometry", 1.0), 4)
+    'x = x[:, :, ::-1]'
+    >>> fix_line(Choice("unit", "columns", (3, 25.4, 0.0)), 2)
+    'x[..., 3] = x[..., 3] * 25.4'
+    >>> fix_line(Choice("exchange", "columns", (1, 4)), 2)
+    'x[..., [1, 4]] = x[..., [4, 1]]'
+
+    Args:
+        choice: The operation that won the accuracy back, and its strength.
+        axes: Number of axes of the batch, that of the samples included.
+        channels_first: Whether the channels of images are the second axis.
+    """
+    write = _LINES.get(choice.name)
+    return write(choice.strength, axes, channels_first) if write is not None else ""
+
+
+def _just(line: str) -> Write:
+    return lambda strength, axes, channels_first: line
+
+
+def _reversed_axis(axis: int) -> Write:
+    """Returns the line that reverses an axis of images, counted with the channels last."""
+
+    def write(strength: Any, axes: int, channels_first: bool) -> str:
+        return f"x = x[{':, ' * (axis + channels_first)}::-1]"
+
+    return write
+
+
+def _transposed(strength: Any, axes: int, channels_first: bool) -> str:
+    return f"x = x.swapaxes({'2, 3' if channels_first else '1, 2'})"
+
+
+def _turned(strength: float, axes: int, channels_first: bool) -> str:
+    if abs(strength) != 180:
+        return ""
+    return f"x = x[{':, ' * (1 + channels_first)}::-1, ::-1]"
+
+
+def _channels(strength: Any, axes: int, channels_first: bool) -> str:
+    return "x = x[:, ::-1]" if channels_first else "x = x[..., ::-1]"
+
+
+def _unit(strength: tuple[int, float, float], axes: int, channels_first: bool) -> str:
+    column, factor, offset = strength
+    one = f"x[..., {column}]" if axes > 1 else "x"
+    by = f"/ {digits(1 / factor)}" if len(digits(1 / factor)) < len(digits(factor)) else ""
+    by = by or f"* {digits(factor)}"
+    plus = f" {'+-'[offset < 0]} {digits(abs(offset))}" if offset else ""
+    return f"{one} = {one} {by}{plus}"
+
+
+def _exchanged(strength: tuple[int, int], axes: int, channels_first: bool) -> str:
+    one, other = strength
+    return f"x[..., [{one}, {other}]] = x[..., [{other}, {one}]]"
+
+
+def _rolled(strength: int, axes: int, channels_first: bool) -> str:
+    return f"x = np.roll(x, {int(strength)}, axis=-1)"
+
+
+def _renumbered(strength: int, axes: int, channels_first: bool) -> str:
+    sign = "+-"[strength < 0]
+    return f"x = np.where(x == 0, x, np.maximum(x {sign} {abs(strength)}, 1))"
+
+
+_LINES: dict[str, Write] = {
+    "flip_horizontal": _reversed_axis(2),
+    "flip_vertical": _reversed_axis(1),
+    "transpose": _transposed,
+    "rotation": _turned,
+    "swap_channels": _channels,
+    "unit": _unit,
+    "exchange": _exchanged,
+    "reverse": _just("x = x[..., ::-1]"),
+    "roll": _rolled,
+    "backwards": _just("x = x[:, ::-1]"),
+    "reverse_text": _just("x = x[:, ::-1]"),
+    "renumber": _renumbered,
+    "pad_before": _just('x = keras.utils.pad_sequences(texts, maxlen, padding="pre")'),
+    "pad_after": _just('x = keras.utils.pad_sequences(texts, maxlen, padding="post")'),
+}
