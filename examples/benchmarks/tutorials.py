@@ -118,8 +118,8 @@ def under_guard(tutorial, validation, mistake):
         first = alarms[0]
         row |= {"cost": first.cost, "interval": first.cost_interval, "cost_of": first.metric}
     if mistake is not None:
-        # The words that a user sees first: those of the warnings, else of the terminal.
-        seen = "\n".join(told or row["terminal"])
+        # What a user sees of a fit: its warnings, and the verdict in the terminal.
+        seen = "\n".join([*told, *row["terminal"]])
         row["named"] = bool(re.search(mistake.cause, seen, re.IGNORECASE))
         row["step"] = bool(re.search(mistake.step, seen, re.IGNORECASE))
     return row
@@ -283,8 +283,8 @@ def details(rows):
         for row in mistake_rows(members):
             print(f"  {row}")
             if row["alarm"]:
-                seen = said[row["mistake"]]["warnings"] or said[row["mistake"]]["terminal"]
-                print("      " + " / ".join(seen)[:400].replace("\n", " "))
+                seen = said[row["mistake"]]["warnings"] + said[row["mistake"]]["terminal"]
+                print("      " + " / ".join(seen)[:700].replace("\n", " "))
 
 
 def main():

@@ -49,7 +49,8 @@ class Checking:
         has_failed = FAILED in (self.states.get(name) for name in EXPERIMENTS)
         is_due = self._shift.tolerance is not None and not has_failed
         # If nothing differs, wrong labels are the likelier cause, and come first.
-        first = ["labels"] if main is not None and not main.findings else []
+        alike = main is not None and not main.findings
+        first = ["schedule", "other_rows", "labels"] if alike else []
         try:
             if is_due and any(pair.stream == "validation" for pair in self._shift.pairs):
                 with undisturbed(self._model), self._spending.measuring():

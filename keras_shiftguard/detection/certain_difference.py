@@ -15,6 +15,8 @@ from keras_shiftguard.profiles import InputSummary
 # Images are in another range if their values go beyond that of the others by this multiple of it:
 # no scene, exposure or augmentation does that. A convention.
 MIN_RATIO = 20.0
+# A linear map turns one range into another if these quantiles fit to this share of the range.
+QUANTILES, MAX_MISFIT = (0.02, 0.25, 0.5, 0.75, 0.98), 0.1
 
 
 def certain_difference(
@@ -36,7 +38,7 @@ def certain_difference(
     found = _in_words(name, now, before, *map(stream_name, names))
     if found is None:
         return None
-    family, text = found
+    family, text, fix = found
     n, m = now.num_samples, before.num_samples
     pooled = n / (n + m)
     distinct, others = n * shares[0], m * shares[1]
@@ -51,23 +53,27 @@ def certain_difference(
         p_value=max(float(by_chance[0]), SMALLEST_P),
         since=None,
         explanation=text,
+        fix=fix,
         **names._asdict(),
     )
 
 
 def _in_words(
     name: str, now: InputSummary, before: InputSummary, here: str, there: str
-) -> tuple[str, str] | None:
-    """Returns the family of a difference and the sentence about it; None if there is none."""
+) -> tuple[str, str, str] | None:
+    """Returns the family of a difference, the sentence about it, and the line that undoes it.
+
+    The result is None if there is no difference; the line is "" if none is known.
+    """
     if shape_of(now) != shape_of(before):
         unit = "channels" if now.is_image and before.is_image else "numbers in the last axis"
         return "other", (
             f"Input {name!r} has another shape: {now.num_channels} {unit} ({now.layout}) in {here} "
             f"against {before.num_channels} ({before.layout}) in {there}"
             f"{without_partner(now, before, here, there)}"
-        )
+        ), ""
     if are_reordered(now.columns, before.columns):
-        return "other", in_other_order(name, now, before, here, there)
+        return "other", in_other_order(name, now, before, here, there), ""
     if not now.is_image or not min(*now.smallest_size, *before.smallest_size):
         return None
     if _is_flat(now) and not _is_flat(before):
@@ -75,19 +81,27 @@ def _in_words(
             f"All {here} images are flat: within each image, all pixels have the same value (mean "
             f"{float(now.sample_mean.mean):.3g}). A failing loader gives such images. Those in "
             f"{there} are not flat"
-        )
+        ), ""
     if is_in_another_range(now, before):
-        return "preprocessing", (
-            f"{here.capitalize()} images have another range: {_range(now)}, against "
-            f"{_range(before)} in {there}. No known step of preprocessing turns one into the other"
-        )
+        factor, offset = _linear_map(now, before)
+        ranges = f"{_range(now)}, against {_range(before)} in {there}"
+        if not factor:
+            unknown = "No known step of preprocessing turns one into the other"
+            words = f"{here.capitalize()} images have another range: {ranges}. {unknown}"
+            return "preprocessing", words, ""
+        times = f"{factor:.3g} times" if factor > 1 else f"1/{1 / factor:.3g}"
+        also = f", {'minus' if offset < 0 else 'plus'} {abs(offset):.3g}" if offset else ""
+        words = f"The values of {here} images are about {times} as large{also} (range {ranges})"
+        inside = f"(x {'+-'[offset > 0]} {abs(offset):.3g})" if offset else "x"
+        by = f"/ {factor:.3g}" if factor > 1 else f"* {1 / factor:.3g}"
+        return "preprocessing", words, f"x = {inside} {by}"
     for side in (0, 1):
         if (
             now.smallest_size[side] > before.largest_size[side]
             or before.smallest_size[side] > now.largest_size[side]
         ):
             sizes = f"{_size(now)} against {_size(before)} in {there}"
-            return "resolution", f"{here.capitalize()} images have another size: {sizes}"
+            return "resolution", f"{here.capitalize()} images have another size: {sizes}", ""
     return None
 
 
@@ -105,6 +119,21 @@ def is_in_another_range(now: InputSummary, before: InputSummary) -> bool:
     (low, high), (least, most) = ends if spans[0] > spans[1] else ends[::-1]
     leaves = high > most + MIN_RATIO * min(spans) or low < least - MIN_RATIO * min(spans)
     return leaves and pipeline_change.explain(before, now) is None
+
+
+def _linear_map(now: InputSummary, before: InputSummary) -> tuple[float, float]:
+    """Returns the factor and the offset that make the quantiles of `now` from those of `before`.
+
+    Returns (0, 0) if no such map fits all quantiles, as for values that were clipped.
+    """
+    here, there = (np.array([float(s.quantile(p)) for p in QUANTILES]) for s in (now, before))
+    factor = (here[-1] - here[0]) / (there[-1] - there[0])
+    offset = here[0] - factor * there[0]
+    span = here[-1] - here[0]
+    if abs(offset) < MAX_MISFIT * span:
+        factor, offset = float((here * there).sum() / (there * there).sum()), 0.0
+    misfit = float(np.abs(here - factor * there - offset).max() / span)
+    return (float(factor), float(offset)) if misfit < MAX_MISFIT else (0.0, 0.0)
 
 
 def one_sample_tells(now: InputSummary, before: InputSummary) -> bool:

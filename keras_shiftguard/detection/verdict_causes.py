@@ -273,7 +273,8 @@ def _joined(findings: Sequence[Finding]) -> str:
 def _names_of_labels(finding: Finding) -> str:
     """Returns which classes the labels of a stream stand for; "" if a finding does not say it."""
     names = finding.explanation.partition(": ")[2].partition(";")[0]
-    is_renamed = finding.kind == "concept" and names.startswith(("label ", "all class ids "))
+    begin = ("label ", "all class ids ", "each label ")
+    is_renamed = finding.kind == "concept" and names.startswith(begin)
     return f"In {stream_name(finding.stream)}, {names}" if is_renamed else ""
 
 
@@ -286,7 +287,7 @@ def _step(lead: Finding, every: Sequence[Finding], guard: Mapping[str, str] | No
         if is_validation:
             return STRATIFY
         return "Check how both were sampled; if the new shares are right, acknowledge them."
-    if lead.kind == "concept":
+    if lead.kind == "concept" and not lead.fix:
         return "Look at samples of the classes named, and at who labelled them."
     if "fix: " in lead.explanation.lower():
         return lead.explanation[lead.explanation.lower().index("fix: ") + 5 :].strip()

@@ -25,14 +25,17 @@ class Labelled:
         images: Images, 4D, or rows of a table or of series, `(samples, ...)`; `Rows` of them by
             name, if there are several inputs.
         labels: Class ids, `(samples,)`, or `Rows` of labels that are not classes.
+        positions: The place of each sample in the pass, `(samples,)`; None if unknown.
     """
 
     images: Any
     labels: Any
+    positions: np.ndarray | None = None
 
     def first(self, number: int) -> "Labelled":
         """Returns the first samples, which are as random as all."""
-        return Labelled(self.images[:number], self.labels[:number])
+        places = None if self.positions is None else self.positions[:number]
+        return Labelled(self.images[:number], self.labels[:number], places)
 
     def input(self, name: str) -> np.ndarray:
         """Returns the samples of one input, `(samples, ...)`."""
@@ -75,7 +78,7 @@ def labelled(stream: Stream, corrected: bool = False, are_classes: bool = True) 
             for name, x in inputs.items()
         }
     images = Rows(inputs) if len(inputs) > 1 else next(iter(inputs.values()))
-    return Labelled(images, labels[which[order]])
+    return Labelled(images, labels[which[order]], first.positions[which[order]])
 
 
 def _hash(inputs: dict[str, np.ndarray], row: int) -> int:

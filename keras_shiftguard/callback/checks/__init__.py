@@ -9,6 +9,7 @@ from keras_shiftguard.callback.checks import (
     mix,
     mixtures,
     nonfinite,
+    other_rows,
     schedule,
     step,
 )
@@ -19,6 +20,7 @@ EXPERIMENTS: dict[str, Check] = {
     "schedule": schedule.look,
     "mixtures": mixtures.look,
     "known_labels": labels.tell_again,
+    "other_rows": other_rows.look,
     "difference": difference.look,
     "step": step.look,
     "mix": mix.look,

@@ -198,10 +198,12 @@ def _seen_twice(tried: Tried, is_last: bool) -> Difference:
     """Returns what was found, with a cost that is new unless the experiment before agrees.
 
     The samples that count an operation have not chosen it, and neither should the weights: a model
-    that has learned little does better on changed samples for an epoch, and not in the next one. In
-    the only measurement of a fit, no other weights can disagree.
+    that has learned little does better on changed samples for an epoch, and not in the next one.
+    What only the last weights of a fit show, no later ones can deny; and earlier ones, which found
+    nothing, had learned less.
     """
-    agrees = is_last if len(tried.families) == 1 else tried.families[0] == tried.found.family
+    *before, now = tried.families
+    agrees = now in before or (is_last and not any(before))
     return replace(tried.found, cost=replace(tried.found.cost, is_new=not agrees))
 
 

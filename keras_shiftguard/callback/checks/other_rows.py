@@ -1,0 +1,83 @@
+"""`look` finds labels of validation that stand a row away from their samples."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from keras_shiftguard.callback.checks import schedule
+from keras_shiftguard.callback.checks.check import Epoch, Told
+from keras_shiftguard.callback.judged_samples import Judged
+from keras_shiftguard.detection.cost import Cost
+from keras_shiftguard.detection.finding import Finding
+from keras_shiftguard.detection.labels.label_findings import RELABELLED
+from keras_shiftguard.detection.two_sample.tail_probabilities import SMALLEST_P, normal_sf
+from keras_shiftguard.experiments.difference import MIN_SHARE_OF_GAP
+from keras_shiftguard.experiments.other_rows import labels_of_other_rows
+
+
+def look(state: Mapping[str, Any] | None, epoch: Epoch) -> tuple[Mapping[str, Any], Told]:
+    """Tries the labels of the next rows, where the model is worse on validation.
+
+    Args:
+        state: `step`: how many rows the labels are off, 0 if they are not; `finding` and `cost`
+            then. What was found is told again in each epoch, until a later look takes it back.
+        epoch: The epoch.
+    """
+    state, pair = state or {}, epoch.main
+    if pair is None:
+        return state, Told()
+    if pair in schedule.due(epoch):
+        judged = epoch.judged(pair, epoch.is_apart)
+        found = None if judged is None or not epoch.is_harder else _explained(judged, epoch)
+        if found is None:
+            return {"step": 0}, Told()
+        step, cost = found
+        is_new = not (epoch.is_last or state.get("step") == step)
+        cost = replace(cost.of_dependent(pair.distinct_share), is_new=is_new)
+        since = state["finding"]["since"] if state.get("step") == step else epoch.number
+        finding = _finding(step, cost, since)
+        state = {"step": step, "finding": finding.to_dict(), "cost": vars(cost)}
+    if not state.get("step"):
+        return state, Told()
+    finding, cost = Finding.from_dict(state["finding"]), Cost.from_dict(state["cost"])
+    costs = {(pair.stream, pair.against): {finding.feature: cost}}
+    return state, Told(findings=(finding,), costs=costs)
+
+
+def _explained(judged: Judged, epoch: Epoch) -> tuple[int, Cost] | None:
+    """Returns the rows and the cost, if they explain most of what the model is worse by.
+
+    Where neighbours are alike, as days of weather are, the label before may fit a right series
+    better. But then the model is no worse on validation than on training.
+    """
+    current, training = judged.current, judged.training
+    if training is None or not min(len(current.labels), len(training.labels)):
+        return None
+    found = labels_of_other_rows(judged.predict, current, judged.judge, int(epoch.number or 0))
+    if found is None:
+        return None
+    here, there = (
+        judged.judge.worth(judged.predict(each.images), each.labels) for each in (current, training)
+    )
+    gap = float(there.mean() - here.mean()) / judged.judge.unit(here)
+    return found if found[1].value >= MIN_SHARE_OF_GAP * gap > 0 else None
+
+
+def _finding(step: int, cost: Cost, since: int | None) -> Finding:
+    below, line = ("below", "x, y = x[:-1], y[1:]") if step > 0 else ("above", "x, y = x[1:], y[:-1]")
+    return Finding(
+        feature="labels/concept",
+        kind="concept",
+        family=RELABELLED,
+        effect_size=1.0,
+        interval=(1.0, 1.0),
+        p_value=max(float(normal_sf(cost.sigmas)), SMALLEST_P),
+        stream="validation",
+        against="train",
+        since=since,
+        explanation=(
+            "The labels of validation belong to other samples: "
+            f"each label stands one row {below} its sample; effect size 1 (share of the labels)"
+        ),
+        fix=line,
+    )
