@@ -29,6 +29,7 @@ class Cost:
         is_hidden: Whether there are too few samples to measure the cost, so it may be anything.
         is_untried: Whether no operation is known that could repair samples of this kind, so the
             cost may be anything.
+        follows: Whether another finding on the same samples names the cause, and has the cost.
         metric: Name of what is lost: `"accuracy"`, or the name of a loss. The value is then the
             share of the loss that is won back.
         is_new: Whether only the latest measurement has this cost. A model that has learned little
@@ -44,6 +45,7 @@ class Cost:
     unexplained: float = 0.0
     is_hidden: bool = False
     is_untried: bool = False
+    follows: bool = False
     is_new: bool = False
     metric: str = ACCURACY
     beside: tuple[str, float, float] | None = None
@@ -94,7 +96,7 @@ class Cost:
     @property
     def is_measured(self) -> bool:
         """Whether an experiment was made."""
-        return not (self.is_hidden or self.is_untried)
+        return not (self.is_hidden or self.is_untried or self.follows)
 
     def is_harmless(self, tolerance: float) -> bool:
         """Whether the samples exclude a cost above `tolerance`."""
@@ -117,6 +119,8 @@ class Cost:
         """Returns the cost as the end of a sentence: in points of accuracy, or % of the loss."""
         low, high = (100 * bound for bound in self.interval)
         unit = unit_of(self.metric)
+        if self.follows:
+            return "it follows from the cause that is named"
         if self.is_hidden:
             return (
                 f"cost unclear: too few samples; about {_rounded(_least(tolerance))} labelled "

@@ -103,14 +103,23 @@ def _priced(
         noun = "samples" if spec.layout == "features" else "images"
         noun += f" of input {name!r}" if len(specs) > 1 else ""
         if features:
-            costs |= costs_of(pair, dict.fromkeys(features, found.cost))
             causes = named(findings, pair, causes, found, features, noun, epoch.tolerance)
+            costs |= costs_of(pair, _divided(features, found, pair, causes))
         else:
             cost = found.cost.of_dependent(pair.distinct_share)
             if found.how and cost.is_alarm(epoch.tolerance):
                 findings[source] = _unseen(source, pair, cost, found, noun, epoch.number)
                 costs[source] = cost
     return causes, costs
+
+
+def _divided(
+    features: Sequence[str], found: Difference, pair: Pair, causes: Sequence[Cause]
+) -> dict[str, Cost | None]:
+    """Returns the cost of each feature: all of it belongs to the one whose cause is named."""
+    lead = {cause.feature for cause in causes if cause.against == pair.against} & set(features)
+    follows = replace(found.cost, follows=True)
+    return {name: found.cost if name in lead or not lead else follows for name in features}
 
 
 def _features(

@@ -53,7 +53,7 @@ def look(state: Mapping[str, Any] | None, epoch: Epoch) -> tuple[Mapping[str, An
         is_same_mix=mix is None or mix.negligible,
         seed=number,
     )
-    if found is not None and not found.names and not _is_only_cause(found, pair):
+    if found is not None and _is_consequence(found, pair):
         found = None
     before = state.get("before")
     new = {**state, "before": "" if found is None else "found", "found": None, "together": together}
@@ -132,10 +132,16 @@ def _is_due(state: Mapping[str, Any], pair: Pair, epoch: Epoch) -> bool:
     return is_epoch and (number == 1 or epoch.spending.allows())
 
 
-def _is_only_cause(found: WrongLabels, pair: Pair) -> bool:
-    """Whether no difference of the samples explains the wrong predictions."""
+def _is_consequence(found: WrongLabels, pair: Pair) -> bool:
+    """Whether a difference of the samples explains the wrong predictions.
+
+    Upside down, a 6 looks like a 9. So labels that change places must cost more than any difference
+    of the samples, and labels that are wrong at random must be the only cause.
+    """
     others = [f for name, f in pair.findings.items() if not _is_of_labels(name)]
-    return all(_explains_little(finding, found.cost.value) for finding in others)
+    if found.names:
+        return any(f.matters and (f.cost or 0.0) > found.cost.value for f in others)
+    return not all(_explains_little(finding, found.cost.value) for finding in others)
 
 
 def _is_of_labels(feature: str) -> bool:
