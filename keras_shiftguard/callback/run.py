@@ -11,6 +11,7 @@ from typing import Any
 import keras
 
 from keras_shiftguard.callback.checking import Checking
+from keras_shiftguard.callback.checks import labels
 from keras_shiftguard.callback.checks.check import Epoch
 from keras_shiftguard.callback.passes import PassCounter
 from keras_shiftguard.callback.preprocessing_watch import PreprocessingWatch
@@ -491,6 +492,7 @@ class Run:
             guard=self.arguments,
             not_compared=self._find_not_compared(),
             leaks=self.checks.states.get("leak") is True,
+            unrelated=labels.are_unrelated(self.checks.states),
             parts=parts,
         )
 

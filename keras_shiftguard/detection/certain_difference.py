@@ -67,21 +67,30 @@ def _in_words(
     """
     if shape_of(now) != shape_of(before):
         unit = "channels" if now.is_image and before.is_image else "numbers in the last axis"
-        return "other", (
-            f"Input {name!r} has another shape: {now.num_channels} {unit} ({now.layout}) in {here} "
-            f"against {before.num_channels} ({before.layout}) in {there}"
-            f"{without_partner(now, before, here, there)}"
-        ), ""
+        shapes = f"{now.num_channels} {unit} ({now.layout}) in {here}"
+        return (
+            "other",
+            (
+                f"Input {name!r} has another shape: {shapes} "
+                f"against {before.num_channels} ({before.layout}) in {there}"
+                f"{without_partner(now, before, here, there)}"
+            ),
+            "",
+        )
     if are_reordered(now.columns, before.columns):
         return "other", in_other_order(name, now, before, here, there), ""
     if not now.is_image or not min(*now.smallest_size, *before.smallest_size):
         return None
     if _is_flat(now) and not _is_flat(before):
-        return "other", (
-            f"All {here} images are flat: within each image, all pixels have the same value (mean "
-            f"{float(now.sample_mean.mean):.3g}). A failing loader gives such images. Those in "
-            f"{there} are not flat"
-        ), ""
+        return (
+            "other",
+            (
+                f"All {here} images are flat: within each image, all pixels have the same value "
+                f"(mean {float(now.sample_mean.mean):.3g}). A failing loader gives such images. "
+                f"Those in {there} are not flat"
+            ),
+            "",
+        )
     if is_in_another_range(now, before):
         factor, offset = _linear_map(now, before)
         ranges = f"{_range(now)}, against {_range(before)} in {there}"

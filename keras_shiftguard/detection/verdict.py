@@ -95,6 +95,7 @@ def verdict_of(
     guard: Mapping[str, str] | None = None,
     not_compared: Sequence[str] = (),
     leaks: bool = False,
+    unrelated: bool = False,
     parts: Mapping[str, Any] | None = None,
 ) -> Verdict:
     """Returns the verdict on what was found.
@@ -108,6 +109,7 @@ def verdict_of(
         guard: The arguments of the user's `ShiftGuard` as code, by name; None outside of a run.
         not_compared: Sentences on what of the data is not measured.
         leaks: Whether samples of validation stand in training.
+        unrelated: Whether labels and samples of validation seem to have nothing in common.
         parts: Further parts of the page, see `keras_shiftguard_page`.
     """
     diagnoses, corrected = diagnoses or {}, corrected or {}
@@ -137,6 +139,8 @@ def verdict_of(
         found = causes.own_layers()
     elif leaks:
         found = causes.leak()
+    elif unrelated:
+        found = causes.unrelated()
     elif over:
         found = causes.past(over)
     elif answer is not None:

@@ -131,6 +131,17 @@ def leak() -> dict[str, Any]:
     )
 
 
+def unrelated() -> dict[str, Any]:
+    """Returns the parts of a verdict on labels that have nothing in common with their samples."""
+    return _parts(
+        LOOK,
+        "The labels and the inputs of validation do not seem to belong together.",
+        step="Check whether both are in the same order, and what each label stands for.",
+        about=(),
+        streams=("validation", "train"),
+    )
+
+
 def past(over: Sequence[Finding]) -> dict[str, Any]:
     """Returns the parts of a verdict on a difference that later epochs exclude."""
     lead = min(over, key=_urgency)
@@ -291,6 +302,8 @@ def _step(lead: Finding, every: Sequence[Finding], guard: Mapping[str, str] | No
         return "Look at samples of the classes named, and at who labelled them."
     if "fix: " in lead.explanation.lower():
         return lead.explanation[lead.explanation.lower().index("fix: ") + 5 :].strip()
+    if lead.fix.endswith("."):
+        return lead.fix
     if lead.fix:
         return f"{lead.fix}  # x: a batch of {stream_name(lead.stream)}"
     if lead.repaired_by is not None and guard is not None and is_validation:

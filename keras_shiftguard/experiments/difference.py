@@ -21,16 +21,17 @@ from keras_shiftguard.detection.cost import (
 )
 from keras_shiftguard.experiments.candidates import Candidate, image_candidates
 from keras_shiftguard.experiments.covered import covered
-from keras_shiftguard.experiments.fix_lines import CLIPPED, fix_line
+from keras_shiftguard.experiments.fix_lines import PREVENTED, fix_line
 from keras_shiftguard.experiments.halving import num_predictions
 from keras_shiftguard.experiments.judge import Accuracy, Judge
 from keras_shiftguard.experiments.labelled import Labelled, Predict
+from keras_shiftguard.experiments.lossy_rows import lossy_series, lossy_texts
 from keras_shiftguard.experiments.masks import ALIGNMENT, with_masks
 from keras_shiftguard.experiments.promise import Promise
 from keras_shiftguard.experiments.push import push
 from keras_shiftguard.experiments.table_candidates import table_candidates, text_candidates
 from keras_shiftguard.experiments.undo import applied, moved, undo
-from keras_shiftguard.experiments.words import AFTER, seems
+from keras_shiftguard.experiments.words import seems, seems_after
 from keras_shiftguard.instrument.compiled_metric import MetricOf
 from keras_shiftguard.operations.scale import Scale
 from keras_shiftguard.statistics.attributes import attributes
@@ -135,7 +136,7 @@ def cost_of_difference(
         return found
     # Augmented training may be harder than validation: then training loses what validation never
     # had.
-    if spec.layout != "features" and (gap.is_sure or not may_be_augmented):
+    if gap.is_sure or not may_be_augmented:
         lost = _lost(predict, current, training, spec, gap, may_be_augmented, judge)
         if lost is not None and lost.cost.is_costly(tolerance):
             if not is_costly or lost.cost.value > found.cost.value:
@@ -246,26 +247,47 @@ def _lost(
     judge: Judge,
 ) -> Difference | None:
     """Returns the cost of information that validation lacks; None if none is found."""
-    channels_first = spec.layout == "channels_first"
-    if isinstance(current.images, Rows):  # a place in one of several inputs is not looked for
-        return None
-    if judge.metric == ACCURACY.metric:
+    is_one = not isinstance(current.images, Rows)
+    if is_one and spec.layout != "features" and judge.metric == ACCURACY.metric:
+        channels_first = spec.layout == "channels_first"
         found = covered(predict, current, training, channels_first, may_be_augmented)
         if found is not None:
             return Difference(found[1], found[0], "cover")
-    if current.images.shape[1:] != training.images.shape[1:]:
+    if current.input(spec.name).shape[1:] != training.input(spec.name).shape[1:]:
         return None
-    scale = scale_of(current, training, spec)
-    candidates = [c for c in image_candidates(scale) if c.choice.family in LOSING]
+    candidates, measure = _losing(current, training, spec)
+    if not candidates:
+        return None
+    if not is_one:
+        candidates = [candidate.of_input(spec.name) for candidate in candidates]
     x, labels, others = training.images, training.labels, current.images
-    pushed = push(predict, x, labels, others, candidates, judge, _measure(spec))
+
+    def measured(samples: Any) -> np.ndarray:
+        return measure(samples if is_one else samples.tree[spec.name])
+
+    pushed = push(predict, x, labels, others, candidates, judge, measured)
     if pushed is None or pushed.explained < MIN_EXPLAINED:
         return None
     promise = pushed.promise
     cost = Cost(promise.gain, promise.interval, promise.num_samples, metric=promise.metric)
-    name = promise.choices[0][0].name
-    fix = CLIPPED if name == "overflow" else ""
-    return Difference(cost.at_most(gap), AFTER.get(name, ""), promise.family, fix)
+    choice = promise.choices[0][0]
+    return Difference(
+        cost.at_most(gap), seems_after(choice), promise.family, PREVENTED.get(choice.name, "")
+    )
+
+
+def _losing(
+    current: Labelled, training: Labelled, spec: InputSpec
+) -> tuple[Sequence[Candidate], Callable[[np.ndarray], np.ndarray]]:
+    """Returns the operations that lose information, and the measure that chooses one of them."""
+    x, others = training.input(spec.name), current.input(spec.name)
+    if spec.layout != "features":
+        scale = scale_of(current, training, spec)
+        candidates = [c for c in image_candidates(scale) if c.choice.family in LOSING]
+        return candidates, _measure(spec)
+    if _are_texts(spec, others):
+        return lossy_texts(x, others)
+    return lossy_series(x, others) if x.ndim == 3 else ([], np.asarray)
 
 
 def _measure(spec: InputSpec) -> Callable[[np.ndarray], np.ndarray]:

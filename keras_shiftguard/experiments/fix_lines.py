@@ -10,8 +10,13 @@ from typing import Any
 from keras_shiftguard.detection.causes.explanation import digits
 from keras_shiftguard.experiments.promise import Choice
 
-# What prevents an overflow; nothing undoes it.
-CLIPPED = "x = np.clip(image.astype('float32') * factor, 0, 255)"
+# What prevents a loss of information, by operation; nothing undoes it.
+PREVENTED = {
+    "overflow": "x = np.clip(image.astype('float32') * factor, 0, 255)",
+    "unknown": "Give validation to the text vectorizer of training, lowered in the same way.",
+    "cut": "Give validation the length of training, in its vectorizer or in `pad_sequences`.",
+    "clip": "Find where validation is clipped: its gain, or the range of a file format.",
+}
 Write = Callable[[Any, int, bool], str]  # from strength, number of axes, and channels first
 
 
@@ -70,6 +75,12 @@ def _unit(strength: tuple[int, float, float], axes: int, channels_first: bool) -
     return f"{one} = {one} {by}{plus}"
 
 
+def _refilled(strength: tuple[int, float, float], axes: int, channels_first: bool) -> str:
+    column, value, other = strength
+    one = f"x[..., {column}]" if axes > 1 else "x"
+    return f"{one} = np.where({one} == {value:.6g}, {other:.6g}, {one})"
+
+
 def _exchanged(strength: tuple[int, int], axes: int, channels_first: bool) -> str:
     one, other = strength
     return f"x[..., [{one}, {other}]] = x[..., [{other}, {one}]]"
@@ -91,6 +102,7 @@ _LINES: dict[str, Write] = {
     "rotation": _turned,
     "swap_channels": _channels,
     "unit": _unit,
+    "refill": _refilled,
     "exchange": _exchanged,
     "reverse": _just("x = x[..., ::-1]"),
     "roll": _rolled,

@@ -4,6 +4,7 @@ Which units and which exchanges are tried is read from the rows themselves, with
 column in another unit has another mean and deviation, and two exchanged columns have each other's.
 """
 
+from dataclasses import replace
 from typing import Any
 
 import keras
@@ -15,6 +16,7 @@ from keras_shiftguard.operations import columns, series, tokens
 from keras_shiftguard.operations.operation import Operation
 from keras_shiftguard.statistics.chunks import in_chunks
 
+MIN_TIMES = 32  # rows with as many columns may be series or spectra. A convention.
 MAX_EXCHANGES = 20  # exchanges of two columns that are tried, those that fit best. A convention.
 # A factor between two deviations is that of a named unit if it is as near as this, and a column has
 # moved if its factor or its mean (in deviations) is further: sampling moves the factor of some
@@ -28,6 +30,9 @@ FAR = 1.0
 # Otherwise a column that is wrong in another way is exchanged with one that the model does not use,
 # which helps as well, and both would be called exchanged.
 MIN_NEARER, MIN_REMOVED = 0.05, 0.5
+# Missing values may be filled otherwise if so large a share of a column has one value, of which the
+# other stream has less than this part: fewer rows cost little. Conventions.
+MIN_FILLED, MAX_SHARED = 0.03, 0.1
 TINY = 1e-6
 
 
@@ -43,6 +48,7 @@ def table_candidates(x: np.ndarray, reference: np.ndarray) -> list[Candidate]:
     found = [
         *(_candidate(rows["unit"], strength) for strength in _units(here, there)),
         *(_candidate(rows["units"], strength) for strength in _all_units(here, there)),
+        *(_candidate(rows["refill"], strength) for strength in _fills(x, reference)),
         *(_candidate(rows["exchange"], pair) for pair in _exchanges(here, there)),
         *(
             _candidate(rows[name], strength)
@@ -50,8 +56,8 @@ def table_candidates(x: np.ndarray, reference: np.ndarray) -> list[Candidate]:
             for strength in rows[name].strengths
         ),
     ]
-    if x.ndim == 3:
-        found += [_candidate(each, s) for each in series.OPERATIONS for s in each.strengths]
+    if x.ndim == 3 or x.shape[-1] >= MIN_TIMES:
+        found += [_of_series(each, s, x.ndim) for each in series.OPERATIONS for s in each.strengths]
     return found
 
 
@@ -82,6 +88,15 @@ def _candidate(operation: Operation, strength: Any) -> Candidate:
         return in_chunks(lambda part: apply(keras.ops.convert_to_tensor(part), strength), x)
 
     return Candidate(Choice(operation.name, operation.family, strength), run)
+
+
+def _of_series(operation: Operation, strength: Any, axes: int) -> Candidate:
+    """Returns a candidate for series, also for those that are fed as rows of their values."""
+    found = _candidate(operation, strength)
+    if axes == 3:
+        return found
+    run = found.apply
+    return replace(found, apply=lambda rows: run(rows[..., None])[..., 0])
 
 
 def _moments(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -126,15 +141,45 @@ def _moved(here: Moments, there: Moments) -> np.ndarray:
 def _all_units(here: Moments, there: Moments) -> list[tuple[tuple[float, ...], tuple[float, ...]]]:
     """Returns the linear maps that give each column the mean and deviation of the reference.
 
-    There are none unless several columns moved: else one column in another unit would be told as
-    all of them.
+    There are none unless most columns moved: else one column in another unit would be told as all
+    of them.
     """
     known = (here[1] > TINY) & (there[1] > TINY)
-    if np.sum(known & _moved(here, there)) < 2:
+    if np.sum(known & _moved(here, there)) <= known.sum() / 2:
         return []
     factors = np.where(known, there[1] / np.maximum(here[1], TINY), 1.0)
     offsets = np.where(known, there[0] - factors * here[0], 0.0)
     return [(tuple(map(float, factors)), tuple(map(float, offsets)))]
+
+
+def _fills(x: np.ndarray, reference: np.ndarray) -> list[tuple[int, float, float]]:
+    """Returns columns with a value that many rows have and training hardly has, and another value.
+
+    Where training has such a value as well, missing values were filled otherwise, and this is the
+    other value; else the median of training is.
+    """
+    found = []
+    for column in range(x.shape[-1] if x.ndim == 2 else 0):
+        here, there = x[:, column], reference[:, column]
+        value, share = _own_value(here, there)
+        if share < MIN_FILLED:
+            continue
+        other, usual = _own_value(there, here)
+        other = other if usual > share / 2 else float(np.nanmedian(there))
+        if np.isfinite(other):
+            found.append((column, value, float(other)))
+    return found
+
+
+def _own_value(here: np.ndarray, there: np.ndarray) -> tuple[float, float]:
+    """Returns the commonest value of a column that another one hardly has, and its share."""
+    values, counts = np.unique(here[np.isfinite(here)], return_counts=True)
+    if not len(values):
+        return 0.0, 0.0
+    value = values[counts.argmax()]
+    share = float(counts.max() / len(here))
+    is_own = float((there == value).mean()) < MAX_SHARED * share
+    return float(value), share if is_own else 0.0
 
 
 def _exchanges(here: Moments, there: Moments) -> list[tuple[int, int]]:

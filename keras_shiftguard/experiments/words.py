@@ -65,6 +65,12 @@ def _unit(strength: tuple[int, float, float], sides: Sequence[int]) -> str:
     return f"in another unit{where}: multiplied by {1 / factor:.3g}{units}"
 
 
+def _refilled(strength: tuple[int, float, float], sides: Sequence[int]) -> str:
+    column, value, other = strength
+    where = f" in column {column}" if tuple(sides) != (1,) else ""
+    return f"filled with {value:.4g}{where} where training has other values, such as {other:.4g}"
+
+
 def _exchanged(strength: tuple[int, int], sides: Sequence[int]) -> str:
     one, other = strength
     return f"exchanged in the columns {one} and {other}"
@@ -79,7 +85,22 @@ AFTER = {
     "coarsen": "of lower resolution",
     "resolution": "of lower resolution",
     "blocking": "compressed more",
+    "rough": "noisier",
+    "smooth": "smoother",
+    "cut": "cut after {} tokens",
+    "clip": "clipped to {:.3g} to {:.3g}",
+    "unknown": "full of unknown words: token {} in place of {:.0%} of the others",
 }
+
+
+def seems_after(choice: Choice) -> str:
+    """Returns how samples look after the operation, to follow "validation samples are".
+
+    >>> seems_after(Choice("clip", "lost", (-1.0, 1.0)))
+    'clipped to -1 to 1'
+    """
+    numbers = choice.strength if isinstance(choice.strength, tuple) else (choice.strength,)
+    return AFTER.get(choice.name, "").format(*numbers)
 
 
 def _delayed(strength: float, sides: Sequence[int]) -> str:
@@ -113,6 +134,7 @@ _PHRASES: dict[str, Callable[[Any, Sequence[int]], str]] = {
     "swap_channels": _just("in the reverse order of their channels"),
     "unit": _unit,
     "units": _just("in other units in most of their columns"),
+    "refill": _refilled,
     "exchange": _exchanged,
     "reverse": _just("in the reverse order of their columns"),
     "roll": _just("moved on by one column"),

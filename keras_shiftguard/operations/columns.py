@@ -40,6 +40,9 @@ LINEAR = {
 }
 
 
+SAME = 1e-6  # values that are nearer, in units of their size, are one value in float32
+
+
 def _linear(x: Any, strength: tuple[int, float, float]) -> Any:
     """Multiplies a column by a factor and adds an offset."""
     column, factor, offset = strength
@@ -52,6 +55,14 @@ def _all_linear(x: Any, strength: tuple[tuple[float, ...], tuple[float, ...]]) -
     """Multiplies each column by a factor of its own and adds an offset of its own."""
     factors, offsets = (np.asarray(numbers, "float32") for numbers in strength)
     return x * ops.convert_to_tensor(factors) + ops.convert_to_tensor(offsets)
+
+
+def _refilled(x: Any, strength: tuple[int, float, float]) -> Any:
+    """Replaces one value of a column, as where missing values were filled with another one."""
+    column, value, other = strength
+    is_column = ops.convert_to_tensor((np.arange(x.shape[-1]) == column).astype("float32")) > 0
+    is_value = ops.abs(x - value) <= SAME * max(abs(value), 1.0)
+    return ops.where(ops.logical_and(is_column, is_value), ops.cast(other, x.dtype), x)
 
 
 def _exchanged(x: Any, strength: tuple[int, int]) -> Any:
@@ -72,6 +83,7 @@ def _rolled(x: Any, strength: int) -> Any:
 OPERATIONS = (
     Operation("unit", "columns", "changes the unit of a column", _linear),
     Operation("units", "columns", "changes the units of all columns", _all_linear),
+    Operation("refill", "columns", "fills missing values otherwise", _refilled),
     Operation("exchange", "columns", "exchanges two columns", _exchanged),
     Operation("reverse", "columns", "reverses the columns", _reversed, (1,)),
     Operation("roll", "columns", "moves the columns on", _rolled, (-1, 1)),

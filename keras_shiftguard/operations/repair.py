@@ -54,7 +54,10 @@ class Repair(keras.layers.Layer):
             y = keras.ops.cast(x, "float32")
             for name, strength in self.operations:
                 apply = OF_ROWS[name].apply
-                y = y if apply is None else apply(y, strength)
+                if apply is None:
+                    continue
+                is_flat = OF_ROWS[name].family == "series" and len(x.shape) == 2
+                y = apply(y[..., None], strength)[..., 0] if is_flat else apply(y, strength)
             return y
         channels = x.shape[1 if self.channels_first else -1]
         low, high = (np.full(channels, end, "float32") for end in (self.low, self.high))

@@ -21,7 +21,9 @@ def verdict_of(layers, loss, train, validation, epochs=4):
 
 
 @pytest.mark.each_backend
-@pytest.mark.parametrize(("rows", "line"), [(1, "x, y = x[:-1], y[1:]"), (-1, "x, y = x[1:], y[:-1]")])
+@pytest.mark.parametrize(
+    ("rows", "line"), [(1, "x, y = x[:-1], y[1:]"), (-1, "x, y = x[1:], y[:-1]")]
+)
 def test_class_labels_a_row_away_are_told_with_the_line_that_repairs_them(rows, line):
     x, y = load_digits(return_X_y=True)
     order = np.random.default_rng(0).permutation(len(x))

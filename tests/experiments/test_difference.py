@@ -74,7 +74,7 @@ def test_a_loss_without_a_repair_is_a_question():
 
 
 def test_few_samples_and_texts_have_no_experiment():
-    few = Labelled(*(each[:90] for each in vars(images(1)).values()))
+    few = images(1).first(90)
     found = cost_of_difference(brighter_side, few, images(0), IMAGES, TOLERANCE)
     assert found.cost.is_hidden
     text = Labelled(np.arange(4000).reshape(400, 10), np.arange(400) % 2)

@@ -1,7 +1,7 @@
-"""`look` tells that some images of validation are broken: each of them has one value throughout.
+"""`look` tells that some samples of validation are broken: each of them has one value throughout.
 
-A loader that fails, a file that is cut short, or a mask in place of an image gives such images.
-Comparisons of means show them only as a change of everything: "darker", "less detail".
+A loader that fails, a file that is cut short, or a mask in place of an image gives such images,
+recordings and rows. Comparisons of means show them only as a change of everything: "darker".
 """
 
 from dataclasses import replace
@@ -16,13 +16,14 @@ from keras_shiftguard.detection.two_sample.hypergeometric import hypergeometric_
 from keras_shiftguard.detection.two_sample.tail_probabilities import SMALLEST_P
 from keras_shiftguard.statistics.kept_samples import KeptSamples
 
-# Black frames are part of some data. So images are called broken only if training has at most half
+# Black frames are part of some data. So samples are called broken only if training has at most half
 # as large a share of them, and the difference is beyond chance. Conventions.
 MIN_BROKEN, MAX_SHARE_IN_TRAINING, MAX_P = 0.01, 0.5, 1e-4
+MIN_COLUMNS = 8  # in rows with fewer columns, all values may well be the same. A convention.
 
 
 def look(state: list[dict[str, Any]] | None, epoch: Epoch) -> tuple[list[dict[str, Any]], Told]:
-    """Looks for broken images in validation; what was found is told again in each epoch.
+    """Looks for broken samples of validation; what was found is told again in each epoch.
 
     Args:
         state: The findings of the epoch before, as dicts.
@@ -33,8 +34,9 @@ def look(state: list[dict[str, Any]] | None, epoch: Epoch) -> tuple[list[dict[st
         since = {finding.feature: finding.since for finding in found}
         validation, training = epoch.streams["validation"], epoch.streams["train"]
         found = []
-        for name, kept in validation.kept_samples.items():
-            other = training.kept_samples.get(name)
+        others = training.kept_together()
+        for name, kept in validation.kept_together().items():
+            other = others.get(name)
             finding = None if other is None else _broken(name, kept, other, epoch.number)
             if finding is not None:
                 earlier = since.get(finding.feature)
@@ -43,13 +45,13 @@ def look(state: list[dict[str, Any]] | None, epoch: Epoch) -> tuple[list[dict[st
 
 
 def _broken(name: str, here: KeptSamples, there: KeptSamples, epoch: int | None) -> Finding | None:
-    """Returns the finding on the images of an input; None without one."""
+    """Returns the finding on the samples of an input; None without one."""
     flat, others = (_flat(kept) for kept in (here, there))
     if not len(flat) or not len(others):
         return None
     share, in_training = float(flat.mean()), float(others.mean())
     if share < MIN_BROKEN or in_training > MAX_SHARE_IN_TRAINING * share or share == 1:
-        return None  # if all images are flat, the comparison of the streams says so
+        return None  # if all samples are flat, the comparison of the streams says so
     number = flat.sum() + others.sum()
     p_value = float(
         hypergeometric_two_sided(flat.sum(), len(flat), number, len(flat) + len(others))[0]
@@ -58,6 +60,7 @@ def _broken(name: str, here: KeptSamples, there: KeptSamples, epoch: int | None)
         return None
     pooled = number / (len(flat) + len(others))
     effect = (share - in_training) / float(np.sqrt(pooled * (1 - pooled)))
+    nouns = ("samples", "values") if here.spec.layout == "features" else ("images", "pixels")
     error = 1.96 * float(np.sqrt(1 / len(flat) + 1 / len(others)))
     return Finding(
         feature=f"{source_of(name)}/flat",
@@ -70,18 +73,22 @@ def _broken(name: str, here: KeptSamples, there: KeptSamples, epoch: int | None)
         against="train",
         since=epoch,
         explanation=(
-            f"{percent(share)} of the validation images are flat: within each, all pixels have the "
-            f"same value, against {percent(in_training)} in training. A failing loader or broken "
-            "files give such images"
+            f"{percent(share)} of the validation {nouns[0]} are flat: within each, all {nouns[1]} "
+            f"have the same value, against {percent(in_training)} in training. A failing loader or "
+            f"broken files give such {nouns[0]}"
         ),
     )
 
 
 def _flat(kept: KeptSamples) -> np.ndarray:
-    """Returns whether each kept image has one value in each channel throughout, `(images,)`."""
-    images = kept.read()[0]
-    if images.ndim != 4 or not len(images):
+    """Returns whether each kept sample has one value in each channel throughout, `(samples,)`."""
+    x = kept.read()[0]
+    if kept.spec.layout == "features" and x.ndim == 2 and x.shape[1] < MIN_COLUMNS:
         return np.zeros(0, bool)
-    is_first = kept.spec.layout == "channels_first"
-    first = images[:, :, :1, :1] if is_first else images[:, :1, :1]
-    return np.asarray((images == first).all(axis=(1, 2, 3)))
+    if not len(x):
+        return np.zeros(0, bool)
+    is_last = x.ndim > 2 and kept.spec.layout != "channels_first"
+    rows = x.reshape(len(x), -1, x.shape[-1]) if is_last else x.reshape(len(x), -1, 1)
+    if x.ndim == 4 and not is_last:
+        rows = x.reshape(len(x), x.shape[1], -1).swapaxes(1, 2)
+    return np.asarray((rows == rows[:, :1]).all(axis=(1, 2)))

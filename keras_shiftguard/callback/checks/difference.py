@@ -208,11 +208,10 @@ def _seen_twice(tried: Tried, is_last: bool) -> Difference:
 
     The samples that count an operation have not chosen it, and neither should the weights: a model
     that has learned little does better on changed samples for an epoch, and not in the next one.
-    What only the last weights of a fit show, no later ones can deny; and earlier ones, which found
-    nothing, had learned less.
+    The last weights of a fit have learned most, and no later ones can deny what they show.
     """
     *before, now = tried.families
-    agrees = now in before or (is_last and not any(before))
+    agrees = is_last or now in before
     return replace(tried.found, cost=replace(tried.found.cost, is_new=not agrees))
 
 

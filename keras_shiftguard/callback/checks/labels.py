@@ -29,7 +29,8 @@ def look(state: Mapping[str, Any] | None, epoch: Epoch) -> tuple[Mapping[str, An
     Args:
         state: `found`: the finding and its cost of the latest look; `before`: whether that look
             found anything, None without one; `noted`: whether a note says that labels and samples
-            are unrelated; `together`: whether samples belong together, by how far columns moved.
+            are unrelated; `unrelated`: whether the latest look found them so; `together`: whether
+            samples belong together, by how far columns moved.
         epoch: The epoch.
     """
     state = state or {}
@@ -57,6 +58,7 @@ def look(state: Mapping[str, Any] | None, epoch: Epoch) -> tuple[Mapping[str, An
         found = None
     before = state.get("before")
     new = {**state, "before": "" if found is None else "found", "found": None, "together": together}
+    new["unrelated"] = found is not None and found.is_unrelated
     if found is None or found.is_unrelated:
         is_note = found is not None and not state.get("noted")
         new["noted"] = bool(state.get("noted")) or is_note
@@ -87,6 +89,16 @@ def are_wrong(epoch: Epoch, pair: Pair) -> bool:
     """Whether labels of validation are known to be wrong, compared with training."""
     is_known = _found(epoch) is not None or _are_of_other_rows(epoch)
     return pair.against == "train" and is_known
+
+
+def are_unrelated(states: Mapping[str, Any]) -> bool:
+    """Whether labels and samples of validation seem to have nothing in common.
+
+    Args:
+        states: The states of all checks, by name.
+    """
+    state = states.get("labels")
+    return isinstance(state, Mapping) and bool(state.get("unrelated"))
 
 
 def is_unexplained(epoch: Epoch) -> bool:

@@ -1,4 +1,4 @@
-"""`look` finds labels of validation that stand a row away from their samples."""
+"""`look` finds labels of validation that stand a row, or a time step, away from their samples."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -12,14 +12,14 @@ from keras_shiftguard.detection.finding import Finding
 from keras_shiftguard.detection.labels.label_findings import RELABELLED
 from keras_shiftguard.detection.two_sample.tail_probabilities import SMALLEST_P, normal_sf
 from keras_shiftguard.experiments.difference import MIN_SHARE_OF_GAP
-from keras_shiftguard.experiments.other_rows import labels_of_other_rows
+from keras_shiftguard.experiments.other_rows import ROWS, labels_of_other_rows
 
 
 def look(state: Mapping[str, Any] | None, epoch: Epoch) -> tuple[Mapping[str, Any], Told]:
     """Tries the labels of the next rows, where the model is worse on validation.
 
     Args:
-        state: `step`: how many rows the labels are off, 0 if they are not; `finding` and `cost`
+        state: `step`: how far the labels are off, 0 if they are not; `unit`, `finding` and `cost`
             then. What was found is told again in each epoch, until a later look takes it back.
         epoch: The epoch.
     """
@@ -31,12 +31,13 @@ def look(state: Mapping[str, Any] | None, epoch: Epoch) -> tuple[Mapping[str, An
         found = None if judged is None or not epoch.is_harder else _explained(judged, epoch)
         if found is None:
             return {"step": 0}, Told()
-        step, cost = found
-        is_new = not (epoch.is_last or state.get("step") == step)
+        unit, step, cost = found
+        is_known = (state.get("unit"), state.get("step")) == (unit, step)
+        is_new = not (epoch.is_last or is_known)
         cost = replace(cost.of_dependent(pair.distinct_share), is_new=is_new)
-        since = state["finding"]["since"] if state.get("step") == step else epoch.number
-        finding = _finding(step, cost, since)
-        state = {"step": step, "finding": finding.to_dict(), "cost": vars(cost)}
+        since = state["finding"]["since"] if is_known else epoch.number
+        finding = _finding(unit, step, cost, since)
+        state = {"unit": unit, "step": step, "finding": finding.to_dict(), "cost": vars(cost)}
     if not state.get("step"):
         return state, Told()
     finding, cost = Finding.from_dict(state["finding"]), Cost.from_dict(state["cost"])
@@ -44,8 +45,8 @@ def look(state: Mapping[str, Any] | None, epoch: Epoch) -> tuple[Mapping[str, An
     return state, Told(findings=(finding,), costs=costs)
 
 
-def _explained(judged: Judged, epoch: Epoch) -> tuple[int, Cost] | None:
-    """Returns the rows and the cost, if they explain most of what the model is worse by.
+def _explained(judged: Judged, epoch: Epoch) -> tuple[str, int, Cost] | None:
+    """Returns along what and how far labels are moved, and the cost; None if it explains little.
 
     Where neighbours are alike, as days of weather are, the label before may fit a right series
     better. But then the model is no worse on validation than on training.
@@ -60,11 +61,16 @@ def _explained(judged: Judged, epoch: Epoch) -> tuple[int, Cost] | None:
         judged.judge.worth(judged.predict(each.images), each.labels) for each in (current, training)
     )
     gap = float(there.mean() - here.mean()) / judged.judge.unit(here)
-    return found if found[1].value >= MIN_SHARE_OF_GAP * gap > 0 else None
+    return found if found[2].value >= MIN_SHARE_OF_GAP * gap > 0 else None
 
 
-def _finding(step: int, cost: Cost, since: int | None) -> Finding:
-    below, line = ("below", "x, y = x[:-1], y[1:]") if step > 0 else ("above", "x, y = x[1:], y[:-1]")
+def _finding(unit: str, step: int, cost: Cost, since: int | None) -> Finding:
+    if unit == ROWS:
+        text = f"each label stands one row {'below' if step > 0 else 'above'} its sample"
+        fix = "x, y = x[:-1], y[1:]" if step > 0 else "x, y = x[1:], y[:-1]"
+    else:
+        text = f"each label stands one step {'later' if step > 0 else 'earlier'} in its sequence"
+        fix = f"y = np.roll(y, {-step}, axis=1)"
     return Finding(
         feature="labels/concept",
         kind="concept",
@@ -77,7 +83,7 @@ def _finding(step: int, cost: Cost, since: int | None) -> Finding:
         since=since,
         explanation=(
             "The labels of validation belong to other samples: "
-            f"each label stands one row {below} its sample; effect size 1 (share of the labels)"
+            f"{text}; effect size 1 (share of the labels)"
         ),
-        fix=line,
+        fix=fix,
     )
