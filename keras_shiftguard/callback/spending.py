@@ -10,7 +10,7 @@ from keras_shiftguard.instrument.processes import has_several_processes
 # more. In a small fit of a large network on a CPU, they would take longer than the training. Of the
 # first measurement, only the predictions are counted, at the speed of the fastest one: in it,
 # operations are compiled once and for all, which takes JAX longer than all that follows.
-FREE_SECONDS, MAX_SHARE = 10.0, 0.1
+FREE_SECONDS, MAX_SHARE = 5.0, 0.1
 # A fit that had no time for any measurement may have one at its end that takes this many seconds.
 MAX_OVERDRAFT = 30.0
 FIRST_EPOCHS = 4  # costs are measured after each of this many epochs, then ever more rarely

@@ -17,6 +17,9 @@ from keras_shiftguard.profiles import InputSummary
 MIN_RATIO = 20.0
 # A linear map turns one range into another if these quantiles fit to this share of the range.
 QUANTILES, MAX_MISFIT = (0.02, 0.25, 0.5, 0.75, 0.98), 0.1
+# A smaller factor may be another exposure: dividing by a deviation makes 3 or more. A convention.
+MIN_FACTOR = 1.5
+NEAR_END = 1e-3  # values so near to 0, 1 or 255, as a share of it, are black or white
 
 
 def certain_difference(
@@ -115,9 +118,11 @@ def _in_words(
 
 
 def is_in_another_range(now: InputSummary, before: InputSummary) -> bool:
-    """Whether the values of images leave the range of others by far, and no known step explains it.
+    """Whether images have another range than others, and no known step explains it.
 
-    Examples are computed tomography in Hounsfield units (-400..1000) against a window of 0..1.
+    Either their values leave the range of the others by far, as computed tomography in Hounsfield
+    units (-400..1000) does against a window of 0..1. Or only one of both fills 0..1 or 0..255, and
+    the other one has the same values on another scale, as if standardised with its own mean.
     """
     if shape_of(now) != shape_of(before) or not (now.num_measured and before.num_measured):
         return False
@@ -127,7 +132,27 @@ def is_in_another_range(now: InputSummary, before: InputSummary) -> bool:
         return False
     (low, high), (least, most) = ends if spans[0] > spans[1] else ends[::-1]
     leaves = high > most + MIN_RATIO * min(spans) or low < least - MIN_RATIO * min(spans)
-    return leaves and pipeline_change.explain(before, now) is None
+    is_rescaled = _fills_pixels(now) != _fills_pixels(before) and _has_other_scale(now, before)
+    return (leaves or is_rescaled) and pipeline_change.explain(before, now) is None
+
+
+def _fills_pixels(summary: InputSummary) -> bool:
+    """Whether the values fill 0..1 or 0..255, as pixels do before they are standardised."""
+    low, high = float(summary.minimum.min()), float(summary.maximum.max())
+    return any(abs(low) < NEAR_END * top > abs(high - top) for top in (1.0, 255.0))
+
+
+def _has_other_scale(now: InputSummary, before: InputSummary) -> bool:
+    """Whether the extremes and the quantiles differ by one linear map, and below black as well."""
+    factor, offset = _linear_map(now, before)
+    if 1 / MIN_FACTOR < factor < MIN_FACTOR or not factor:
+        return False
+    if min(float(each.minimum.min()) for each in (now, before)) > -NEAR_END:
+        return False
+    there = [float(end) for end in (before.minimum.min(), before.maximum.max())]
+    here = [float(end) for end in (now.minimum.min(), now.maximum.max())]
+    misfit = max(abs(a * factor + offset - b) for a, b in zip(there, here, strict=True))
+    return misfit < MAX_MISFIT * (here[1] - here[0])
 
 
 def _linear_map(now: InputSummary, before: InputSummary) -> tuple[float, float]:

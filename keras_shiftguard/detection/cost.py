@@ -25,7 +25,7 @@ class Cost:
         repair: What wins the accuracy back, as the arguments of `operations.repair.Repair`; None
             if nothing does, or only the way to lose it is known.
         unexplained: The share of accuracy by which the model is surely better on the other stream,
-            although nothing that was tried wins it back; 0 if it is not.
+            although nothing that was tried wins it back, without the value; 0 if it is not.
         is_hidden: Whether there are too few samples to measure the cost, so it may be anything.
         is_untried: Whether no operation is known that could repair samples of this kind, so the
             cost may be anything.
@@ -134,7 +134,8 @@ class Cost:
             return f"cost unclear: no repair is known that could be tried on such samples{more}"
         if self.is_alarm(tolerance):
             words = f"costs about {100 * self.value:.1f}{unit} ({low:.1f} to {high:.1f})"
-            return f"{words}{beside_in_words(self.beside)}"
+            rest = f"; {100 * self.unexplained:.0f}{unit} more are lost" if self.unexplained else ""
+            return f"{words}{beside_in_words(self.beside)}{rest and rest + ', and not explained'}"
         if self.is_costly(tolerance):
             return (
                 f"cost unclear: {100 * self.value:.1f}{unit} ({low:.1f} to {high:.1f}) in this "

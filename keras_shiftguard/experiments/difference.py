@@ -141,9 +141,8 @@ def cost_of_difference(
         if lost is not None and lost.cost.is_costly(tolerance):
             if not is_costly or lost.cost.value > found.cost.value:
                 return lost
-    if is_costly:
-        return found
-    return replace(found, cost=replace(found.cost, unexplained=gap.value if gap.is_sure else 0.0))
+    rest = gap.value - (found.cost.value if is_costly else 0.0)
+    return replace(found, cost=replace(found.cost, unexplained=rest if gap.is_sure else 0.0))
 
 
 def _with_metric(

@@ -69,6 +69,8 @@ def _channels(strength: Any, axes: int, channels_first: bool) -> str:
 def _unit(strength: tuple[int, float, float], axes: int, channels_first: bool) -> str:
     column, factor, offset = strength
     one = f"x[..., {column}]" if axes > 1 else "x"
+    if (factor, offset) == (-1.0, 0.0):
+        return f"{one} = -{one}"
     by = f"/ {digits(1 / factor)}" if len(digits(1 / factor)) < len(digits(factor)) else ""
     by = by or f"* {digits(factor)}"
     plus = f" {'+-'[offset < 0]} {digits(abs(offset))}" if offset else ""

@@ -83,7 +83,7 @@ def push(
     before = judge.worth(predict(x), labels)
     after = judge.worth(predict(chosen.apply(x)), labels)
     choices = ((chosen.choice,), (chosen.choice,))
-    promise = promised(after, before, judge.unit(before), judge.metric, choices)
+    promise = promised(after, before, judge.unit(after), judge.metric, choices)
     return Push(promise, 1 - distances[nearest] / max(unchanged, 1e-12))
 
 

@@ -46,7 +46,7 @@ def table_candidates(x: np.ndarray, reference: np.ndarray) -> list[Candidate]:
     here, there = _moments(x), _moments(reference)
     rows = {operation.name: operation for operation in columns.OPERATIONS}
     found = [
-        *(_candidate(rows["unit"], strength) for strength in _units(here, there)),
+        *(_candidate(rows["unit"], strength) for strength in _units(here, there, x.ndim == 3)),
         *(_candidate(rows["units"], strength) for strength in _all_units(here, there)),
         *(_candidate(rows["refill"], strength) for strength in _fills(x, reference)),
         *(_candidate(rows["exchange"], pair) for pair in _exchanges(here, there)),
@@ -108,13 +108,16 @@ def _moments(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 Moments = tuple[np.ndarray, np.ndarray]
 
 
-def _units(here: Moments, there: Moments) -> list[tuple[int, float, float]]:
-    """Returns a linear map for each column: the factor of a named unit that fits, and the moments.
+def _units(here: Moments, there: Moments, is_series: bool) -> list[tuple[int, float, float]]:
+    """Returns linear maps for each column: the other sign, a named unit that fits, the moments.
 
-    The map of the moments gives the column the mean and the deviation of the reference.
+    The map of the moments gives the column the mean and the deviation of the reference. Channels of
+    series and of points often have a mean around 0, which does not show their sign.
     """
     found = []
     for column in range(len(here[0])):
+        if here[0][column] * there[0][column] < 0 or is_series:  # else the sign is the same
+            found.append((column, -1.0, 0.0))
         if here[1][column] < TINY or there[1][column] < TINY:
             continue
         if not _moved(here, there)[column]:  # a stretch by chance may help an unfinished model
@@ -184,7 +187,6 @@ def _own_value(here: np.ndarray, there: np.ndarray) -> tuple[float, float]:
 
 def _exchanges(here: Moments, there: Moments) -> list[tuple[int, int]]:
     """Returns the pairs of columns whose exchange brings their moments nearest to the reference."""
-    number = len(here[0])
     unit = there[1] + TINY
     # The distance of column i, put in the place of column j, from the reference.
     mean = np.arcsinh((here[0][:, None] - there[0][None]) / unit) ** 2
@@ -192,9 +194,7 @@ def _exchanges(here: Moments, there: Moments) -> list[tuple[int, int]]:
     distance = mean + deviation
     own = np.diag(distance)
     gain = own[:, None] + own[None] - distance - distance.T
-    pairs = [(int(i), int(j)) for i, j in zip(*np.triu_indices(number, 1), strict=True)]
-    pairs = [
-        (i, j) for i, j in pairs if gain[i, j] > max(MIN_NEARER, MIN_REMOVED * (own[i] + own[j]))
-    ]
-    pairs.sort(key=lambda pair: -gain[pair])
-    return pairs[:MAX_EXCHANGES]
+    least = np.maximum(MIN_NEARER, MIN_REMOVED * (own[:, None] + own[None]))
+    one, other = np.nonzero(np.triu(gain > least, 1))
+    best = np.argsort(-gain[one, other], kind="stable")[:MAX_EXCHANGES]
+    return [(int(one[i]), int(other[i])) for i in best]

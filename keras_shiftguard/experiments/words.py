@@ -58,6 +58,8 @@ def _sized(word: str) -> Callable[[Any, Sequence[int]], str]:
 def _unit(strength: tuple[int, float, float], sides: Sequence[int]) -> str:
     column, factor, offset = strength
     where = f" in column {column}" if tuple(sides) != (1,) else ""  # an input of one number
+    if (factor, offset) == (-1.0, 0.0):
+        return f"of the opposite sign{where}"
     if abs(np.log(factor)) < SAME_UNIT and not named_unit(factor, offset):
         return f"moved by {-offset / factor:+.3g}{where}"
     known = named_unit(factor, offset)

@@ -102,7 +102,9 @@ def _priced(
         found = _seen_twice(tried[name], epoch.is_last)
         noun = "samples" if spec.layout == "features" else "images"
         noun += f" of input {name!r}" if len(specs) > 1 else ""
-        if features:
+        if features and labels.are_of_other_rows(epoch):
+            costs |= costs_of(pair, dict.fromkeys(features, replace(found.cost, follows=True)))
+        elif features:
             causes = named(findings, pair, causes, found, features, noun, epoch.tolerance)
             costs |= costs_of(pair, _divided(features, found, pair, causes))
         else:
@@ -153,6 +155,9 @@ def _may_be_unseen(pair: Pair, spec: InputSpec, epoch: Epoch, judged: Judged) ->
     """
     if pair is not epoch.main or source_of(spec.name) in pair.findings:
         return False  # another finding on the whole input stays
+    number = int(epoch.number or 0)
+    if not epoch.is_last and number & (number - 1):
+        return False  # the longer nothing differs, the more rarely it is looked for
     if not labels.is_unexplained(epoch):
         return False
     x, is_first = judged.current.input(spec.name), spec.layout == "channels_first"

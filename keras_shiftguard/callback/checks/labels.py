@@ -35,7 +35,7 @@ def look(state: Mapping[str, Any] | None, epoch: Epoch) -> tuple[Mapping[str, An
     """
     state = state or {}
     pair = epoch.main
-    if pair is None or _are_of_other_rows(epoch) or not _is_due(state, pair, epoch):
+    if pair is None or are_of_other_rows(epoch) or not _is_due(state, pair, epoch):
         return state, Told()
     judged = epoch.judged(pair, apart=False)
     if judged is None or not judged.are_classes or judged.training is None:
@@ -87,7 +87,7 @@ def tell_again(state: None, epoch: Epoch) -> tuple[None, Told]:
 
 def are_wrong(epoch: Epoch, pair: Pair) -> bool:
     """Whether labels of validation are known to be wrong, compared with training."""
-    is_known = _found(epoch) is not None or _are_of_other_rows(epoch)
+    is_known = _found(epoch) is not None or are_of_other_rows(epoch)
     return pair.against == "train" and is_known
 
 
@@ -103,7 +103,7 @@ def are_unrelated(states: Mapping[str, Any]) -> bool:
 
 def is_unexplained(epoch: Epoch) -> bool:
     """Whether the model is worse on validation, and its labels are not known to be wrong."""
-    return epoch.is_harder and _found(epoch) is None and not _are_of_other_rows(epoch)
+    return epoch.is_harder and _found(epoch) is None and not are_of_other_rows(epoch)
 
 
 def _found(epoch: Epoch) -> tuple[Finding, Cost] | None:
@@ -112,7 +112,7 @@ def _found(epoch: Epoch) -> tuple[Finding, Cost] | None:
     return None if not found else (Finding.from_dict(found[0]), Cost.from_dict(found[1]))
 
 
-def _are_of_other_rows(epoch: Epoch) -> bool:
+def are_of_other_rows(epoch: Epoch) -> bool:
     """Whether each label belongs to the sample of another row, see `checks/other_rows.py`."""
     return bool((epoch.states.get("other_rows") or {}).get("step"))
 
