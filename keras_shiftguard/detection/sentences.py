@@ -117,7 +117,7 @@ def _label(name: str, columns: Sequence[str]) -> str:
         return f"{what} over time of column {column}"
     kind, _, i = name.partition("/")
     if kind == "group" and i.isdigit():  # see `statistics/tokens.py`
-        return f"the share of tokens of hashed group {int(i) + 1} of 16"
+        return f"the share of some of the words (group {int(i) + 1} of 16)"
     return f"column {column_name(name, columns)}" if name.isdigit() else name.replace("_", " ")
 
 
