@@ -9,7 +9,7 @@ from typing import NamedTuple
 from keras_shiftguard.detection.attribute_words import ADJECTIVES, LABELS
 from keras_shiftguard.detection.cost import ACCURACY, beside_in_words, unit_of
 from keras_shiftguard.detection.finding import MODEL_FEATURES, Finding, when
-from keras_shiftguard.detection.sentences import says_misplaced, stream_name
+from keras_shiftguard.detection.sentences import misplaced_how, stream_name
 
 # By family of causes: adjectives for images whose main attribute is (lower, higher).
 FAMILY_ADJECTIVES = {
@@ -100,6 +100,8 @@ def sentence_of(finding: Finding) -> str:
     """Returns a finding as a sentence without the numbers of its test."""
     if parts := difference(finding):
         return " ".join(parts)
+    if how := misplaced_how(finding.explanation, finding.against):
+        return how
     first = SENTENCE_END.split(finding.explanation)[0]
     # In a finding on preprocessing, the words after the colon say what is wrong.
     return first if finding.kind == "preprocessing" else first.partition(": ")[0]
@@ -107,7 +109,7 @@ def sentence_of(finding: Finding) -> str:
 
 def _present(finding: Finding) -> Difference | None:
     """Returns the parts of the sentence on a finding, in the present tense; None if it has none."""
-    if finding.kind != "covariate" or says_misplaced(finding.explanation, finding.against):
+    if finding.kind != "covariate" or misplaced_how(finding.explanation, finding.against):
         return None
     if _is_about_images(finding):
         return _of_images(finding)

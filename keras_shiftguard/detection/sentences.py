@@ -226,6 +226,7 @@ def misplaced(how: str, stream: str, against: str, noun: str = "images") -> str:
     return f"{here.capitalize()} {noun} are {how}{_IN_PLACE.format(there)}"
 
 
-def says_misplaced(text: str, against: str) -> bool:
-    """Whether a text is a result of `misplaced`."""
-    return text.endswith(_IN_PLACE.format(stream_name(against)))
+def misplaced_how(text: str, against: str) -> str:
+    """Returns a result of `misplaced` without what the other stream is not; "" for other texts."""
+    end = _IN_PLACE.format(stream_name(against))
+    return text.removesuffix(end) if text.endswith(end) else ""

@@ -18,6 +18,7 @@ MAX_JOINED = 3  # differences of one pair of streams that a cause names
 MIN_SAMPLES = 20  # with fewer samples in a stream, hardly anything can be tested
 NOTHING_TO_DO = "Nothing to do."
 ESTIMATE = "print(sg.estimate_accuracy(model, target, reference=(x_val, y_val)))"
+LABEL = "Label some samples of the target, and evaluate on them."
 ABOUT_ADAPTATION = ("adaptation", "adaptation")
 UNCORRECTED = (
     "plain `model.predict` is uncorrected until then, and guard.profiles['train'] is the input "
@@ -167,8 +168,7 @@ def adaptation(answer: str | None, saw_target: bool = False) -> dict[str, Any]:
     cause = "What adaptation gained on the target is not known."
     if answer == "same":
         cause = "The estimated accuracy on the target is the same with and without adaptation."
-    label = "Label some samples of the target, and evaluate on them."
-    return _parts(LOOK, cause, step=label if saw_target else ESTIMATE, about=ABOUT_ADAPTATION)
+    return _parts(LOOK, cause, step=LABEL if saw_target else ESTIMATE, about=ABOUT_ADAPTATION)
 
 
 def quiet(report: Any, diagnoses: Mapping[str, Any], is_partial: bool = False) -> dict[str, Any]:
@@ -315,6 +315,8 @@ def _step(lead: Finding, every: Sequence[Finding], guard: Mapping[str, str] | No
         if "augmentation" in guard.get("adapt", ""):
             return "Wait: training is being augmented towards it."
         return guard_line({**guard, "adapt": "'augmentation'"})
+    if can_imitate and lead.stream == "target" and guard is not None and "adapt" in guard:
+        return LABEL
     if can_imitate:
         target = {} if lead.stream == "validation" else {"target_data": "current"}
         return guard_line({**target, "adapt": "'augmentation'"})

@@ -22,9 +22,6 @@ MAX_EXCHANGES = 20  # exchanges of two columns that are tried, those that fit be
 # moved if its factor or its mean (in deviations) is further: sampling moves the factor of some
 # hundred rows by a few percent.
 NEAR = 0.15
-# A unit with another zero is tried if it brings the mean as near as this, in deviations: a
-# convention, which spares a prediction for columns that are no temperature.
-FAR = 1.0
 # An exchange must bring the moments nearer by so much, in squared standard deviations, and take
 # away this share of what differs in the two columns: exchanged back, columns hardly differ.
 # Otherwise a column that is wrong in another way is exchanged with one that the model does not use,
@@ -109,9 +106,10 @@ Moments = tuple[np.ndarray, np.ndarray]
 
 
 def _units(here: Moments, there: Moments, is_series: bool) -> list[tuple[int, float, float]]:
-    """Returns linear maps for each column: the other sign, a named unit that fits, the moments.
+    """Returns linear maps for each column: the other sign, named units that fit, or the moments.
 
-    The map of the moments gives the column the mean and the deviation of the reference. Channels of
+    The map of the moments gives the column the mean and the deviation of the reference. It is tried
+    unless a named unit does so. Channels of
     series and of points often have a mean around 0, which does not show their sign.
     """
     found = []
@@ -124,14 +122,16 @@ def _units(here: Moments, there: Moments, is_series: bool) -> list[tuple[int, fl
             continue
         factor = there[1][column] / here[1][column]
         offset = there[0][column] - factor * here[0][column]
-        found.append((column, float(factor), float(offset)))
-        for known in (*columns.UNITS, *(1 / known for known in columns.UNITS)):
-            if abs(np.log(factor / known)) < NEAR:
-                found.append((column, float(known), 0.0))
-        for known, zero in columns.LINEAR:
-            moved = known * here[0][column] + zero - there[0][column]
-            if abs(np.log(factor / known)) < NEAR and abs(moved) < FAR * there[1][column]:
-                found.append((column, float(known), float(zero)))
+        named = {(known, 0.0) for unit in columns.UNITS for known in (unit, 1 / unit)}
+        known = [
+            (float(times), float(plus))
+            for times, plus in (*sorted(named), *columns.LINEAR)
+            if abs(np.log(factor / times)) < NEAR
+        ]
+        found += [(column, *each) for each in known]
+        missed = [abs(m * here[0][column] + c - there[0][column]) for m, c in known]
+        if not known or min(missed) > NEAR * there[1][column]:
+            found.append((column, float(factor), float(offset)))
     return found
 
 

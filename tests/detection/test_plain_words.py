@@ -125,4 +125,4 @@ def test_misplaced_are_told_as_they_are_placed():
     assert plain_sentence(placed).startswith(
         "Validation images are moved by about 2 pixels up, and those of training are not"
     )
-    assert sentence_of(placed) == text
+    assert sentence_of(placed) == "Validation images are moved by about 2 pixels up"
