@@ -148,7 +148,7 @@ def _all_units(here: Moments, there: Moments) -> list[tuple[tuple[float, ...], t
     of them.
     """
     known = (here[1] > TINY) & (there[1] > TINY)
-    if np.sum(known & _moved(here, there)) <= known.sum() / 2:
+    if np.sum(known & _moved(here, there)) <= max(known.sum() / 2, 1):
         return []
     factors = np.where(known, there[1] / np.maximum(here[1], TINY), 1.0)
     offsets = np.where(known, there[0] - factors * here[0], 0.0)
