@@ -10,8 +10,9 @@ from keras_shiftguard.instrument.processes import has_several_processes
 # more. In a small fit of a large network on a CPU, they would take longer than the training. Of the
 # first measurement, only the predictions are counted, at the speed of the fastest one: in it,
 # operations are compiled once and for all, which takes JAX longer than all that follows.
-FREE_SECONDS, MAX_SHARE = 5.0, 0.1
-# A fit that had no time for any measurement may have one at its end that takes this many seconds.
+FREE_SECONDS, MAX_SHARE = 10.0, 0.1
+# The last weights decide. So a fit without time may have one measurement at its end that takes
+# FREE_SECONDS, or so many seconds if there was none before.
 MAX_OVERDRAFT = 30.0
 FIRST_EPOCHS = 4  # costs are measured after each of this many epochs, then ever more rarely
 
@@ -80,9 +81,14 @@ class Spending:
             num_samples = num_samples * 9 // 10
         return num_samples
 
-    def may_overdraw(self, predictions: int) -> bool:
-        """Whether so many predictions may be made once, although too little time is left."""
-        return self._best * predictions <= MAX_OVERDRAFT
+    def may_overdraw(self, predictions: int, is_first: bool) -> bool:
+        """Whether so many predictions may be made once, although too little time is left.
+
+        Args:
+            predictions: Number of predictions.
+            is_first: Whether there was no measurement of these samples before.
+        """
+        return self._best * predictions <= (MAX_OVERDRAFT if is_first else FREE_SECONDS)
 
     def _left(self) -> float:
         now = time.perf_counter()

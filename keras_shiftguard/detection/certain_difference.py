@@ -101,11 +101,11 @@ def _in_words(
             unknown = "No known step of preprocessing turns one into the other"
             words = f"{here.capitalize()} images have another range: {ranges}. {unknown}"
             return "preprocessing", words, ""
-        times = f"{factor:.3g} times" if factor > 1 else f"1/{1 / factor:.3g}"
-        also = f", {'minus' if offset < 0 else 'plus'} {abs(offset):.3g}" if offset else ""
+        times = f"{factor:.4g} times" if factor > 1 else f"1/{1 / factor:.4g}"
+        also = f", {'minus' if offset < 0 else 'plus'} {abs(offset):.4g}" if offset else ""
         words = f"The values of {here} images are about {times} as large{also} (range {ranges})"
-        inside = f"(x {'+-'[offset > 0]} {abs(offset):.3g})" if offset else "x"
-        by = f"/ {factor:.3g}" if factor > 1 else f"* {1 / factor:.3g}"
+        inside = f"(x {'+-'[offset > 0]} {abs(offset):.4g})" if offset else "x"
+        by = f"/ {factor:.4g}" if factor > 1 else f"* {1 / factor:.4g}"
         return "preprocessing", words, f"x = {inside} {by}"
     for side in (0, 1):
         if (
@@ -138,7 +138,7 @@ def is_in_another_range(now: InputSummary, before: InputSummary) -> bool:
 
 def _fills_pixels(summary: InputSummary) -> bool:
     """Whether the values fill 0..1 or 0..255, as pixels do before they are standardised."""
-    low, high = float(summary.minimum.min()), float(summary.maximum.max())
+    low, high = _ends(summary)
     return any(abs(low) < NEAR_END * top > abs(high - top) for top in (1.0, 255.0))
 
 
@@ -149,25 +149,32 @@ def _has_other_scale(now: InputSummary, before: InputSummary) -> bool:
         return False
     if min(float(each.minimum.min()) for each in (now, before)) > -NEAR_END:
         return False
-    there = [float(end) for end in (before.minimum.min(), before.maximum.max())]
-    here = [float(end) for end in (now.minimum.min(), now.maximum.max())]
+    here, there = _ends(now), _ends(before)
     misfit = max(abs(a * factor + offset - b) for a, b in zip(there, here, strict=True))
     return misfit < MAX_MISFIT * (here[1] - here[0])
 
 
 def _linear_map(now: InputSummary, before: InputSummary) -> tuple[float, float]:
-    """Returns the factor and the offset that make the quantiles of `now` from those of `before`.
+    """Returns the factor and the offset that make the values of `now` from those of `before`.
 
-    Returns (0, 0) if no such map fits all quantiles, as for values that were clipped.
+    They are those of the extremes if these fit, which are exact where both streams reach black and
+    white, else those of the quantiles. Returns (0, 0) if no such map fits all quantiles, as for
+    values that were clipped.
     """
     here, there = (np.array([float(s.quantile(p)) for p in QUANTILES]) for s in (now, before))
-    factor = (here[-1] - here[0]) / (there[-1] - there[0])
-    offset = here[0] - factor * there[0]
     span = here[-1] - here[0]
-    if abs(offset) < MAX_MISFIT * span:
-        factor, offset = float((here * there).sum() / (there * there).sum()), 0.0
-    misfit = float(np.abs(here - factor * there - offset).max() / span)
-    return (float(factor), float(offset)) if misfit < MAX_MISFIT else (0.0, 0.0)
+    for last, first in (_ends(now), _ends(before)), ((here[0], here[-1]), (there[0], there[-1])):
+        factor = (last[1] - last[0]) / (first[1] - first[0])
+        offset = last[0] - factor * first[0]
+        misfit = float(np.abs(here - factor * there - offset).max() / span)
+        if misfit < MAX_MISFIT:
+            return float(factor), float(offset) if abs(offset) > NEAR_END * span else 0.0
+    return 0.0, 0.0
+
+
+def _ends(summary: InputSummary) -> tuple[float, float]:
+    """Returns the smallest and the largest value."""
+    return float(summary.minimum.min()), float(summary.maximum.max())
 
 
 def one_sample_tells(now: InputSummary, before: InputSummary) -> bool:
@@ -188,7 +195,7 @@ def _is_flat(summary: InputSummary) -> bool:
 
 def _range(summary: InputSummary) -> str:
     """Returns the range of the values, such as `0 to 1`."""
-    low, high = float(summary.minimum.min()), float(summary.maximum.max())
+    low, high = _ends(summary)
     return f"{low:.4g} to {high:.4g}"
 
 

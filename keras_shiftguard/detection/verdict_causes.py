@@ -35,6 +35,7 @@ MORE_NOTES = "more, see guard.report.notes."
 QUIET_NOTES = ("tokens: ", "augmentation: ")
 # Beginnings of the notes that say what would make a comparison possible.
 LONELY_NOTES = ("there is nothing to compare", "an evaluation alone", "a prediction alone")
+_IN_BRACKETS = re.compile(r" \([^()]*\)")
 _MISFITS = re.compile(r" \((?:probability|misfit) [^()]*\)")
 _MODE = re.compile(rf"\b({'|'.join(MODES_IN_WORDS)}) \([^()]*\)")
 
@@ -355,6 +356,8 @@ def _worst_input(diagnosis: Any) -> Any:
 def _brief(sentence: str, limit: int = MAX_WORDS) -> str:
     """Returns a sentence without its full stop, cut at a clause if it has more words than that."""
     words = sentence.strip().rstrip(".").split()
+    if len(words) > limit:  # ranges and other numbers in brackets can be left out first
+        words = _IN_BRACKETS.sub("", " ".join(words)).split()
     if len(words) <= limit:
         return " ".join(words)
     for number in range(limit, 5, -1):

@@ -74,14 +74,14 @@ def test_rows_and_columns_that_are_exchanged_are_told(digits):
     [
         (  # Hounsfield units
             lambda x: x * 1400 - 400,
-            "about 1.41e+03 times as large, minus 401 (range -400 to 1000, against 0 to 1",
-            "x = (x + 401) / 1.41e+03",
+            "about 1400 times as large, minus 400 (range -400 to 1000, against 0 to 1",
+            "x = (x + 400) / 1400",
         ),
         (lambda x: np.clip(x * 1400 - 400, 0, 600), "another range: 0 to 600, against 0 to 1", ""),
         (  # standardised with a mean and a deviation of its own, as no published model is
             lambda x: (x - 0.31) / 0.37,
-            "about 2.72 times as large, minus 0.833 (range -0.8378 to 1.865, against 0 to 1",
-            "x = (x + 0.833) / 2.72",
+            "about 2.703 times as large, minus 0.8378 (range -0.8378 to 1.865, against 0 to 1",
+            "x = (x + 0.8378) / 2.703",
         ),
         (lambda x: x * 0.3 + 0.1, "", ""),  # pale
         (lambda x: x * 0.8 - 0.1, "", ""),  # darker, and not clipped

@@ -46,7 +46,8 @@ def test_the_time_of_more_predictions_is_foreseen(clock):
     # Half of the time is left, in which the model runs on 2,000 samples, or twice on 1,000.
     assert spent.affordable(900, lambda n: 2 * n) == 900
     assert 900 <= spent.affordable(5000, lambda n: 2 * n) <= 1000
-    assert spent.may_overdraw(1000) and not spent.may_overdraw(10**6)
+    assert spent.may_overdraw(1000, is_first=True)
+    assert not spent.may_overdraw(10**6, is_first=True)
 
 
 def test_processes_do_not_decide_by_their_own_clocks(clock, monkeypatch):

@@ -186,9 +186,9 @@ def _experiment(
         judged.judge.worth(judged.predict(few.images), few.labels)
     number = epoch.spending.affordable(len(current.labels), predictions_for)
     if number < MIN_SAMPLES <= len(current.labels):
-        is_only = epoch.is_last and before is None  # else an earlier cost stays as it is
-        if not is_only or not epoch.spending.may_overdraw(predictions_for(MIN_SAMPLES)):
-            return None
+        needed = predictions_for(MIN_SAMPLES)
+        if not (epoch.is_last and epoch.spending.may_overdraw(needed, before is None)):
+            return None  # an earlier cost stays as it is
         number = MIN_SAMPLES
     if number < len(current.labels):
         current, training = current.first(number), training and training.first(number)
