@@ -39,7 +39,6 @@ def blank(share, value=0.0):
     return change
 
 
-@pytest.mark.each_backend
 @pytest.mark.parametrize("value", [0.0, 0.7])
 def test_a_share_of_flat_images_is_told_first(digits, value):
     report = fitted(digits, blank(0.3, value))

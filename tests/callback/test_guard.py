@@ -13,7 +13,7 @@ from left_behind import left_behind
 import keras_shiftguard as sg
 from keras_shiftguard.statistics.schedule import stride_for
 
-pytestmark = [pytest.mark.backend, pytest.mark.each_backend, pytest.mark.eager]
+pytestmark = [pytest.mark.backend, pytest.mark.eager]
 
 
 def transferred(trainable=False):
@@ -73,6 +73,7 @@ def test_right_input_is_ok_and_silent(model, raw, labels, capsys):
     assert "prepared as the model expects" in capsys.readouterr().out
 
 
+@pytest.mark.each_backend
 def test_a_mismatch_is_told_once(model, raw, labels):
     guard = watching()
     with warnings.catch_warnings(record=True) as caught:
@@ -92,6 +93,7 @@ def test_ignore_says_nothing(model, raw, labels):
     assert guard.diagnosis.status == "mismatch"
 
 
+@pytest.mark.each_backend
 def test_raise_ends_the_fit_on_the_first_batch_and_leaves_no_trace(model, raw, labels):
     batches = []
     count = keras.callbacks.LambdaCallback(on_train_batch_begin=lambda b, logs: batches.append(b))
@@ -109,6 +111,7 @@ def test_raise_ends_the_fit_on_the_first_batch_and_leaves_no_trace(model, raw, l
     model.evaluate(raw, labels, verbose=0)
 
 
+@pytest.mark.each_backend
 @pytest.mark.filterwarnings("ignore::keras_shiftguard.ShiftWarning")
 def test_fix_corrects_training_and_validation(raw, labels, capsys):
     model, guard = transferred(), watching(on_mismatch="fix")
@@ -154,6 +157,7 @@ class Fail(keras.callbacks.Callback):
             self.guard._supervisor.call(lambda run: 1 / 0)
 
 
+@pytest.mark.each_backend
 @pytest.mark.parametrize("fails", [pytest.param(False, marks=pytest.mark.slow_on_tensorflow), True])
 @pytest.mark.filterwarnings("ignore::keras_shiftguard.ShiftWarning")
 def test_the_first_validation_is_corrected_like_training(fails, raw, labels):
@@ -372,6 +376,7 @@ def test_black_frames_first_do_not_settle_the_verdict(model, raw, labels):
     assert guard.diagnosis.status == "ok"
 
 
+@pytest.mark.each_backend
 def test_a_reference_has_its_inputs_by_the_names_of_the_model(rng):
     """If inputs come as a list, the reference and the fit both use the model's names."""
     inputs = [keras.Input((3,), name="left"), keras.Input((3,), name="right")]

@@ -158,7 +158,14 @@ def test_samples_of_weight_0_are_padding(data):
     assert not guard._supervisor.has_failed
 
 
-@pytest.mark.parametrize("kind", ["whole batch", "column", "bool labels"])
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "whole batch",
+        pytest.param("column", marks=pytest.mark.slow_on_tensorflow),
+        pytest.param("bool labels", marks=pytest.mark.slow_on_tensorflow),
+    ],
+)
 def test_padding_of_each_kind(data, kind):
     """The last batch may be all padding, also where the outputs of the model are measured."""
     x, y = data[0][:32], data[1][:32]
@@ -235,6 +242,7 @@ def test_evaluate_alone(data):
     assert not left_behind(model)
 
 
+@pytest.mark.slow_on_tensorflow
 def test_the_same_guard_twice(data):
     x, y = data
     model, guard = compiled(sequential()), ShiftGuard(on_mismatch="ignore", verbose=0)
@@ -243,6 +251,7 @@ def test_the_same_guard_twice(data):
         assert_measured(guard.profiles["train"], part)
 
 
+@pytest.mark.slow_on_tensorflow
 def test_two_guards_at_once(data):
     x, y = data
     model = compiled(sequential())

@@ -342,6 +342,7 @@ def test_a_path_that_is_wrong_costs_a_warning_and_not_the_fit(tmp_path):
 
 @pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="a SavedModel is TensorFlow's")
 @pytest.mark.thorough
+@pytest.mark.backend
 def test_a_saved_model_directory_remembers_as_well(tmp_path):
     network().export(tmp_path / "exported", verbose=False)
     profile(photos() / 255).attach(tmp_path / "exported")
