@@ -39,7 +39,7 @@ def blank(share, value=0.0):
     return change
 
 
-@pytest.mark.parametrize("value", [0.0, 0.7])
+@pytest.mark.parametrize("value", [0.0, pytest.param(0.7, marks=pytest.mark.thorough)])
 def test_a_share_of_flat_images_is_told_first(digits, value):
     report = fitted(digits, blank(0.3, value))
     first = report.findings[0]

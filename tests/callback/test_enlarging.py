@@ -65,5 +65,6 @@ def test_enlarging_validation_is_a_gift_behind_random_crops():
     assert "enlarging the middle of validation images by" in note and "points of accuracy" in note
 
 
+@pytest.mark.thorough
 def test_nothing_is_said_of_training_on_whole_images():
     assert not notes(crops=False)
