@@ -73,7 +73,7 @@ def test_rows_and_columns_that_are_exchanged_are_told(digits):
     [
         (lambda x: x * 1400 - 400, True),  # Hounsfield units
         (lambda x: x * 0.3 + 0.1, False),  # pale
-        (lambda x: x * 3, False),
+        pytest.param(lambda x: x * 3, False, marks=pytest.mark.thorough),
     ],
 )
 def test_a_range_that_no_scene_explains_is_certain(digits, change, is_told):

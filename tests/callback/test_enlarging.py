@@ -8,7 +8,7 @@ from sklearn.datasets import load_digits
 
 import keras_shiftguard as sg
 
-pytestmark = [pytest.mark.backend]
+pytestmark = [pytest.mark.backend, pytest.mark.thorough]
 BATCH = 50
 
 
@@ -65,6 +65,5 @@ def test_enlarging_validation_is_a_gift_behind_random_crops():
     assert "enlarging the middle of validation images by" in note and "points of accuracy" in note
 
 
-@pytest.mark.thorough
 def test_nothing_is_said_of_training_on_whole_images():
     assert not notes(crops=False)

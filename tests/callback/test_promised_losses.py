@@ -15,9 +15,10 @@ Y = (X @ WEIGHTS).astype("float32")
 CUT = 1200
 
 
-def fitted(model, x, y, val, epochs=3, **arguments):
-    guard = sg.ShiftGuard(verbose=0, on_shift="ignore", **arguments)
-    model.fit(x, y, validation_data=val, epochs=epochs, batch_size=32, callbacks=[guard], verbose=0)
+def fitted(model, x, y, val, epochs=3, batch_size=64):
+    guard = sg.ShiftGuard(verbose=0, on_shift="ignore")
+    options = {"validation_data": val, "epochs": epochs, "batch_size": batch_size, "verbose": 0}
+    model.fit(x, y, callbacks=[guard], **options)
     return guard
 
 
@@ -40,7 +41,7 @@ def test_a_column_in_another_unit_costs_a_share_of_the_loss():
     # The repair does what was promised.
     repaired = keras.ops.convert_to_numpy(worst.repair(x))
     model = regression()
-    model.fit(X[:CUT], Y[:CUT], epochs=3, batch_size=32, verbose=0)
+    model.fit(X[:CUT], Y[:CUT], epochs=3, batch_size=64, verbose=0)
     before, after = (model.evaluate(each, Y[CUT:], verbose=0) for each in (x, repaired))
     assert 1 - after / before == pytest.approx(worst.cost, abs=0.1)
 
@@ -177,7 +178,7 @@ def test_with_rare_positives_the_loss_is_judged():
     model.compile(keras.optimizers.Adam(0.01), "binary_crossentropy", metrics=["accuracy"])
     val = x[4000:].copy()
     val[:, 2] /= 100
-    guard = fitted(model, x[:4000], y[:4000], (val, y[4000:]), epochs=6)
+    guard = fitted(model, x[:4000], y[:4000], (val, y[4000:]), 6, batch_size=128)
     worst = guard.report.findings[0]
     assert y.mean() < 0.05 and worst.matters and worst.metric == "binary_crossentropy"
     assert worst.operation[0] == "unit" and worst.cost > 0.2

@@ -47,6 +47,7 @@ def move_of(guard):
     return found
 
 
+@pytest.mark.thorough
 @pytest.mark.backend
 def test_a_second_fit_with_the_same_guard_is_as_quiet_as_the_first(data):
     train, validation = data
@@ -107,6 +108,7 @@ def test_an_epoch_of_several_passes_is_no_first_visit(data):
     assert not guard.report.shifted
 
 
+@pytest.mark.thorough
 def test_a_task_that_cannot_be_learnt_well_is_quiet_to_the_end():
     rng = np.random.default_rng(0)
     train, validation = table(rng, 6000, slope=0.1), table(rng, 3000, moved=0.5, slope=0.1)
@@ -240,7 +242,7 @@ def rows_of_subjects(rng, means, subjects, rows=20):
     return np.concatenate(x)[order].astype("float32"), np.concatenate(y)[order].astype("int32")
 
 
-@pytest.mark.parametrize("seed", [0, 1])
+@pytest.mark.parametrize("seed", [0, pytest.param(1, marks=pytest.mark.thorough)])
 def test_columns_in_reverse_order_are_a_fault(seed):
     """Nearly all columns moved, so replacing them can cost no more than is lost anyway."""
     rng = np.random.default_rng(seed)

@@ -252,17 +252,6 @@ def test_the_same_guard_twice(data):
 
 
 @pytest.mark.slow_on_tensorflow
-def test_two_guards_at_once(data):
-    x, y = data
-    model = compiled(sequential())
-    guards = [ShiftGuard(on_mismatch="ignore", verbose=0) for _ in range(2)]
-    model.fit(x, y, callbacks=guards, verbose=0)
-    for guard in guards:
-        assert_measured(guard.profiles["train"], x)
-    assert not left_behind(model)
-
-
-@pytest.mark.slow_on_tensorflow
 def test_a_users_own_metric_is_measured_the_same_way(data):
     class MeanOfX(keras.metrics.Mean):
         def update_state(self, x):
@@ -322,29 +311,6 @@ def test_a_step_that_does_not_call_super(data):
     model.compile("sgd", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
     guard = watched(model, x, y)
     assert_measured(guard.profiles["train"], x)
-
-
-@pytest.mark.thorough
-def test_first_samples_are_those_that_were_fed(data):
-    x, y = data
-    kept = {}
-
-    class Look(ShiftGuard):
-        def on_train_end(self, logs=None):
-            kept["images"], kept["labels"] = self._run.stream("train").samples()
-            super().on_train_end(logs)
-
-    model = compiled(sequential())
-    model.fit(
-        x,
-        y,
-        shuffle=False,
-        callbacks=[Look(on_mismatch="ignore", verbose=0)],
-        verbose=0,
-        batch_size=10,
-    )
-    np.testing.assert_array_equal(kept["images"]["input"][:32], x[:32])
-    np.testing.assert_array_equal(kept["labels"][:32], y[:32])
 
 
 def test_tokens_and_strings_are_left_alone():

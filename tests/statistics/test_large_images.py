@@ -35,7 +35,7 @@ def assert_same(got, want):
     assert np.abs(got.counts - want.counts).sum() <= 0.01 * want.counts.sum()
 
 
-@pytest.mark.parametrize("dtype", ["uint8", "float32"])
+@pytest.mark.parametrize("dtype", ["uint8", pytest.param("float32", marks=pytest.mark.thorough)])
 def test_the_statistics_equal_numpy(dtype):
     x = noise(2, dtype)
     got = sg.profile(x).inputs["input"]

@@ -108,7 +108,7 @@ def test_the_first_pass_is_measured_whole_up_to_4096_samples(steps, batch):
     assert samples_per_step(None, 1, is_first=True) == ROWS
 
 
-@pytest.mark.parametrize(("steps", "batch"), [(300, 4), (6, 50), (2, 600)])
+@pytest.mark.parametrize(("steps", "batch"), [(100, 4), (6, 50), (2, 600)])
 def test_a_first_pass_is_planned_once_its_batch_size_is_known(steps, batch):
     stream, step = stream_and_step()
     for is_first, repeats in ((True, False), (False, False), (False, True)):
