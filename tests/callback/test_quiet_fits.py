@@ -392,7 +392,13 @@ def windows(seed, length=24, num_steps=1600):
 
 
 @pytest.mark.backend
-@pytest.mark.parametrize(("seed", "factor"), [(0, 1), (1, 1), (2, 1), (0, 0.01), (1, 3)])
+@pytest.mark.parametrize(
+    ("seed", "factor"),
+    [
+        *((0, 1), (0, 0.01), (1, 3)),
+        *(pytest.param(seed, 1, marks=pytest.mark.thorough) for seed in (1, 2)),
+    ],
+)
 def test_overlapping_windows_of_a_series(seed, factor):
     """Few windows are independent, and gross differences are found all the same."""
     x, y = windows(seed)
@@ -479,7 +485,9 @@ def rare(rng, size):
 
 
 @pytest.mark.backend
-@pytest.mark.parametrize("seed", [0, 1, 2])
+@pytest.mark.parametrize(
+    "seed", [0, *(pytest.param(seed, marks=pytest.mark.thorough) for seed in (1, 2))]
+)
 def test_training_with_as_many_samples_of_each_class_is_right(seed):
     """The frequent class was undersampled in training, and validation has the natural mix."""
     rng = np.random.default_rng(seed)
