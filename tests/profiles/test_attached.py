@@ -76,19 +76,6 @@ def test_saving_again_drops_it(saved):
         InputProfile.load(saved)
 
 
-def test_a_failure_leaves_the_old_file(saved, monkeypatch):
-    before = saved.read_bytes()
-
-    def full(source, target):
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(os, "replace", full)
-    with pytest.raises(OSError, match="No space"):
-        profile(photos()).attach(saved)
-    assert saved.read_bytes() == before
-    assert [path.name for path in saved.parent.iterdir()] == ["model.keras"]
-
-
 def test_a_broken_or_hostile_member_is_a_clear_error(saved):
     with zipfile.ZipFile(saved, "a") as archive:
         archive.writestr(MEMBER, b"no profile")
@@ -240,14 +227,6 @@ def test_a_correction_that_came_too_late_is_not_what_the_model_was_trained_on(sa
     with pytest.warns(ShiftWarning, match="only 0 of 1 batches were corrected"):
         network().fit(photos() / 255, np.zeros(16), callbacks=[guard], verbose=0)
     assert not has_profile(saved)
-
-
-def test_a_fit_without_an_epoch_says_so(saved):
-    guard = sg.ShiftGuard(attach_to=saved, verbose=0)
-    with pytest.warns(ShiftWarning, match="this fit has trained no epoch"):
-        network().fit(
-            photos(), np.zeros(16), epochs=2, initial_epoch=2, callbacks=[guard], verbose=0
-        )
 
 
 @pytest.mark.parametrize(
