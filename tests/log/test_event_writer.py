@@ -64,7 +64,7 @@ READ_BACK = """
 def run_python(code, *args):
     """Runs a program in a new process; returns its output."""
     command = [sys.executable, "-W", "ignore", "-c", textwrap.dedent(code), *map(str, args)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr
     return done.stdout
 
