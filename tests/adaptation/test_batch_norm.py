@@ -73,7 +73,6 @@ def test_frozen_layers_are_left_alone(target):
 
 
 @pytest.mark.backend
-@pytest.mark.each_backend
 def test_nothing_else_changes(target):
     model = small_model()
     named = {w.path: ops.convert_to_numpy(w.value).copy() for w in model.weights}

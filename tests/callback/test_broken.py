@@ -39,8 +39,7 @@ def blank(share, value=0.0):
     return change
 
 
-@pytest.mark.each_backend
-@pytest.mark.parametrize("value", [0.0, 0.7])
+@pytest.mark.parametrize("value", [0.0, pytest.param(0.7, marks=pytest.mark.thorough)])
 def test_a_share_of_flat_images_is_told_first(digits, value):
     report = fitted(digits, blank(0.3, value))
     first = report.findings[0]
@@ -85,7 +84,7 @@ def test_rows_and_columns_that_are_exchanged_are_told(digits):
         ),
         (lambda x: x * 0.3 + 0.1, "", ""),  # pale
         (lambda x: x * 0.8 - 0.1, "", ""),  # darker, and not clipped
-        (lambda x: x * 3, "", ""),
+        pytest.param(lambda x: x * 3, "", "", marks=pytest.mark.thorough),
     ],
 )
 def test_a_range_that_no_scene_explains_is_certain(digits, change, words, line):

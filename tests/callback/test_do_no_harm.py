@@ -183,22 +183,22 @@ CASES = {
     "statistics": dict(build=sequential),
     "feature_layer": dict(build=sequential),
 }
-QUICK = ("sequential",)
+COMPARED = [("sequential", "fix"), *((case, "warn") for case in CASES if case != "sequential")]
 
 
 @pytest.mark.to_the_bit
-@pytest.mark.parametrize("mode", ["warn", pytest.param("fix", marks=pytest.mark.thorough)])
 @pytest.mark.parametrize(
-    "case",
-    [case if case in QUICK else pytest.param(case, marks=pytest.mark.thorough) for case in CASES],
+    ("case", "mode"),
+    [
+        ("sequential", "warn"),
+        *(pytest.param(*each, marks=pytest.mark.thorough) for each in COMPARED),
+    ],
 )
 def test_training_is_bit_for_bit_the_same(case, mode, data):
     if BACKEND == "torch" and case in ("jit", "steps_per_execution"):
         pytest.skip("Keras refuses steps_per_execution on torch; for torch.compile see below")
     if BACKEND == "jax" and case == "jit":
         pytest.skip("JAX compiles each step anyway, so that is `sequential`")
-    if case != "sequential" and mode == "fix":
-        pytest.skip("the correction that stays off is compared on one kind of model")
     first, second = train(data=data, **CASES[case]), train(data=data, **CASES[case])
     # The correction stays off, because a network trained from scratch has no wrong input.
     arguments = {

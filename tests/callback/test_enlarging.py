@@ -8,7 +8,7 @@ from sklearn.datasets import load_digits
 
 import keras_shiftguard as sg
 
-pytestmark = [pytest.mark.backend]
+pytestmark = [pytest.mark.backend, pytest.mark.thorough]
 BATCH = 50
 
 

@@ -15,9 +15,10 @@ Y = (X @ WEIGHTS).astype("float32")
 CUT = 1200
 
 
-def fitted(model, x, y, val, epochs=3, **arguments):
-    guard = sg.ShiftGuard(verbose=0, on_shift="ignore", **arguments)
-    model.fit(x, y, validation_data=val, epochs=epochs, batch_size=32, callbacks=[guard], verbose=0)
+def fitted(model, x, y, val, epochs=3, batch_size=64):
+    guard = sg.ShiftGuard(verbose=0, on_shift="ignore")
+    options = {"validation_data": val, "epochs": epochs, "batch_size": batch_size, "verbose": 0}
+    model.fit(x, y, callbacks=[guard], **options)
     return guard
 
 
@@ -40,7 +41,7 @@ def test_a_column_in_another_unit_costs_a_share_of_the_loss():
     # The repair does what was promised.
     repaired = keras.ops.convert_to_numpy(worst.repair(x))
     model = regression()
-    model.fit(X[:CUT], Y[:CUT], epochs=3, batch_size=32, verbose=0)
+    model.fit(X[:CUT], Y[:CUT], epochs=3, batch_size=64, verbose=0)
     before, after = (model.evaluate(each, Y[CUT:], verbose=0) for each in (x, repaired))
     assert 1 - after / before == pytest.approx(worst.cost, abs=0.1)
 
@@ -67,7 +68,6 @@ def test_a_reduced_loss_leaves_the_finding_without_a_cost():
     assert guard.report.findings and all(f.cost is None for f in guard.report.findings)
 
 
-@pytest.mark.each_backend
 def test_of_several_inputs_the_wrong_one_is_named():
     keras.utils.set_random_seed(0)
     one, two = keras.Input((3,), name="weather"), keras.Input((3,), name="place")
@@ -116,7 +116,6 @@ def test_images_moved_against_their_masks_are_an_alarm(moved):
     assert guard.verdict.state == "act" and "the labels (masks" in guard.verdict.notes[0]
 
 
-@pytest.mark.each_backend
 def test_a_series_that_runs_backwards_is_told_although_no_statistic_differs():
     rng = np.random.default_rng(0)
     steps = np.cumsum(rng.normal(size=(1600, 30)), axis=1).astype("float32")
@@ -179,12 +178,13 @@ def test_with_rare_positives_the_loss_is_judged():
     model.compile(keras.optimizers.Adam(0.01), "binary_crossentropy", metrics=["accuracy"])
     val = x[4000:].copy()
     val[:, 2] /= 100
-    guard = fitted(model, x[:4000], y[:4000], (val, y[4000:]), epochs=6)
+    guard = fitted(model, x[:4000], y[:4000], (val, y[4000:]), 6, batch_size=128)
     worst = guard.report.findings[0]
     assert y.mean() < 0.05 and worst.matters and worst.metric == "binary_crossentropy"
     assert worst.operation[0] == "unit" and worst.cost > 0.2
 
 
+@pytest.mark.each_backend
 @pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="only TensorFlow has strings")
 def test_a_model_with_an_input_that_is_not_measured_has_no_costs():
     """Strings are measured on no backend, and only TensorFlow has them."""
@@ -208,6 +208,7 @@ def test_a_model_with_an_input_that_is_not_measured_has_no_costs():
     assert guard.report.findings and all(f.cost is None for f in guard.report.findings)
 
 
+@pytest.mark.each_backend
 @pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="only TensorFlow has strings")
 @pytest.mark.parametrize("with_numbers", [True, False])
 def test_a_classifier_of_strings_gets_one_warning_and_no_failure(with_numbers):
@@ -239,7 +240,6 @@ def test_a_classifier_of_strings_gets_one_warning_and_no_failure(with_numbers):
     assert not guard.report.shifted and not any("needed" in note for note in guard.report.notes)
 
 
-@pytest.mark.each_backend
 def test_the_compiled_metric_is_told_beside_the_loss():
     """Recall of a rare class, which accuracy hardly shows."""
     rare = (np.argsort(np.argsort(-Y)) < 0.03 * len(Y)).astype("float32")

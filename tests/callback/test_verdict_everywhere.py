@@ -26,7 +26,14 @@ EXPECTED = {
 }
 
 
-@pytest.mark.parametrize("name", RUNS)
+# One run of each state that asks for something; `make test-all` has the others.
+QUICK = ("mismatch", "corrected", "costly", "healthy", "label_fault")
+
+
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(name, marks=() if name in QUICK else pytest.mark.thorough) for name in RUNS],
+)
 def test_every_place_says_the_same(name, tmp_path, capsys):
     log_dir = tmp_path / name
     with warnings.catch_warnings():

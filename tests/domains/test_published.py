@@ -13,7 +13,7 @@ from keras_shiftguard.domains.model import DomainAdaptationModel
 from keras_shiftguard.domains.pair import Pair
 from keras_shiftguard.statistics.classes import log_probabilities
 
-pytestmark = [pytest.mark.backend, pytest.mark.each_backend]
+pytestmark = pytest.mark.backend
 
 
 def softmax(z):
@@ -25,6 +25,7 @@ def tensor(array):
     return ops.convert_to_tensor(np.asarray(array, "float32"))
 
 
+@pytest.mark.each_backend
 @pytest.mark.parametrize("classes", [70, 80])
 def test_random_projections_keep_the_products_of_the_multilinear_map(rng, classes):
     """Long et al. (2018), theorem 2: projections have the product `<f, f'> <p, p'>` on average.

@@ -154,6 +154,7 @@ np.testing.assert_allclose(found[0], found[1], atol=1e-5)
 
 
 @pytest.mark.thorough
+@pytest.mark.backend
 def test_two_replicas_are_one():
     if keras.backend.backend() != "tensorflow":
         pytest.skip("tf.distribute is TensorFlow's")

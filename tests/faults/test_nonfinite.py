@@ -10,7 +10,7 @@ from keras import layers
 
 import keras_shiftguard as sg
 
-pytestmark = [pytest.mark.backend, pytest.mark.each_backend, pytest.mark.eager]
+pytestmark = [pytest.mark.backend, pytest.mark.eager]
 RNG = np.random.default_rng(0)
 ROWS = 200
 TABLE, Y = RNG.normal(size=(ROWS, 6)).astype("float32"), RNG.integers(0, 3, ROWS)
@@ -70,6 +70,7 @@ def test_one_row_in_a_hundred_is_told_once(value, on_shift):
     assert guard.profiles["train"].inputs["input"].nonfinite_samples == 2
 
 
+@pytest.mark.each_backend
 @pytest.mark.parametrize("which", ["training", "validation"])
 def test_the_stream_with_such_images_is_named(which):
     bad = broken(IMAGES)

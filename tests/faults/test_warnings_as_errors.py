@@ -15,7 +15,7 @@ from faults.fits import X, new_model, quiet, run
 
 import keras_shiftguard as sg
 
-pytestmark = [pytest.mark.backend, pytest.mark.each_backend]
+pytestmark = pytest.mark.backend
 
 FIT = """
 import sys, warnings
@@ -96,6 +96,7 @@ def test_a_filter_that_names_the_guard_is_meant_for_it(filter_):
             moved_fit()
 
 
+@pytest.mark.each_backend
 @pytest.mark.eager
 def test_a_filter_for_all_warnings_lets_the_guard_warn_and_stays_as_it_was():
     with warnings.catch_warnings(record=True) as caught:

@@ -14,7 +14,7 @@ from keras_shiftguard import ShiftGuard
 from keras_shiftguard.instrument.batch_tensors import with_replaced_tensors
 from keras_shiftguard.io.batches import with_declared_rank
 
-pytestmark = [pytest.mark.backend, pytest.mark.each_backend]
+pytestmark = pytest.mark.backend
 SIZE = 12
 
 
@@ -43,6 +43,7 @@ def fitted(x, y, **arguments):
     return guard, model.get_weights()
 
 
+@pytest.mark.each_backend
 def test_the_same_is_measured_as_with_the_dimension_of_channels(data):
     x, y = data
     guard, weights = fitted(x, y, reference=x)

@@ -10,7 +10,7 @@ from keras_shiftguard.instrument.graph import walk
 from keras_shiftguard.instrument.model_outputs import ModelOutputs, fingerprint, is_classifier
 from keras_shiftguard.preprocessing.expected.batch_norm import BatchNormEvidence
 
-pytestmark = [pytest.mark.backend, pytest.mark.each_backend]
+pytestmark = pytest.mark.backend
 
 
 def network(units=3, activation="softmax", loss="sparse_categorical_crossentropy"):
@@ -34,6 +34,7 @@ def data():
     return rng.normal(size=(150, 6, 6, 1)).astype("float32"), rng.integers(0, 3, 150)
 
 
+@pytest.mark.each_backend
 def test_outputs_are_those_of_predict(data):
     x, y = data
     model = network()
@@ -53,6 +54,7 @@ def test_outputs_are_those_of_predict(data):
     assert outputs.embedding.dimension == 5
 
 
+@pytest.mark.each_backend
 @pytest.mark.parametrize("units", [1, 3])
 def test_logits_become_probabilities(data, units):
     loss = keras.losses.BinaryCrossentropy(from_logits=True) if units == 1 else "kl_divergence"
@@ -88,6 +90,7 @@ def test_classifier_or_not(units, activation, loss, classes):
     assert is_classifier(network(units, activation, loss)) is classes
 
 
+@pytest.mark.each_backend
 def test_fingerprint_follows_the_weights(data):
     model = network()
     before = fingerprint(model)

@@ -64,6 +64,7 @@ test_probe.assert_measured(guard.profiles["validation"], x)
 """
 
 
+@pytest.mark.backend
 @pytest.mark.parametrize(
     "script", [REPLICAS, PREDICTED, CORRECTED], ids=["measured", "outside_the_step", "corrected"]
 )

@@ -10,7 +10,7 @@ from keras_shiftguard.instrument.inference import sample_losses
 from keras_shiftguard.instrument.sample_losses import SampleLosses
 from keras_shiftguard.statistics.rows import Rows
 
-pytestmark = [pytest.mark.backend, pytest.mark.each_backend]
+pytestmark = pytest.mark.backend
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(150, 6)).astype("float32")
 CLASSES = RNG.integers(0, 3, 150)
@@ -53,6 +53,7 @@ def test_a_mask_has_the_mean_over_its_pixels():
     assert found.mean() == pytest.approx(model.evaluate(images, masks, verbose=0), rel=1e-4)
 
 
+@pytest.mark.each_backend
 @pytest.mark.parametrize("as_list", [False, True])
 def test_several_outputs_are_summed_with_their_weights(as_list):
     keras.utils.set_random_seed(0)

@@ -9,7 +9,7 @@ from keras_shiftguard import BadInputError, compare, profile
 from keras_shiftguard.errors import ShiftWarning
 from keras_shiftguard.io.batches import first_samples, named_inputs
 
-pytestmark = [pytest.mark.backend, pytest.mark.each_backend]
+pytestmark = pytest.mark.backend
 
 X = np.random.default_rng(0).random((50, 6, 6, 3)).astype("float32")
 Y = np.arange(50) % 3
@@ -88,6 +88,7 @@ KINDS = {
 }
 
 
+@pytest.mark.each_backend
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_kind(kind):
     inputs, labels = first_samples(KINDS[kind](), 1000)
@@ -193,6 +194,7 @@ def test_sparse_matrices_of_scipy_are_measured():
     np.testing.assert_array_equal(first_samples(matrix, 8)[0]["input"], x[:8])
 
 
+@pytest.mark.each_backend
 @pytest.mark.parametrize("kind", ["boxes of two batches", "ragged"])
 def test_labels_of_varying_shape_are_left_out(kind):
     """The boxes of an object detector differ in number from image to image."""

@@ -7,7 +7,7 @@ import scipy.sparse
 
 import keras_shiftguard as sg
 
-pytestmark = [pytest.mark.backend, pytest.mark.each_backend]
+pytestmark = pytest.mark.backend
 
 RNG = np.random.default_rng(0)
 TABLE = RNG.integers(0, 100, (40, 6)).astype("float32")
@@ -46,6 +46,7 @@ REFUSED = {
 }
 
 
+@pytest.mark.each_backend
 @pytest.mark.parametrize("case", READABLE)
 def test_it_is_measured_like_plain_data(case):
     data, plain = READABLE[case]

@@ -19,16 +19,26 @@ from keras_shiftguard.profiles import InputProfile, InputSummary
 STEPS = 3
 
 
-@pytest.fixture
-def log_dir(tmp_path, raw_images):
+IMAGES = np.random.default_rng(0).integers(0, 256, (16, 32, 32, 3))
+
+
+@pytest.fixture(scope="module")
+def log_dir(tmp_path_factory):
     """The log of three steps of a drifting stream."""
-    with EventWriter(tmp_path) as writer:
+    path = tmp_path_factory.mktemp("log")
+    with EventWriter(path) as writer:
         for step in range(STEPS):
-            seen = profile(raw_images / 255 + step).with_values({"my_metric": step / 4})
+            seen = profile(IMAGES / 255 + step).with_values({"my_metric": step / 4})
             writer.write_profile("train", seen, step)
             writer.write_scalar("shiftguard/shift", step / 10, step)
         writer.write_text("shiftguard/verdict", "# first line\nsecond line", 0)
-    return tmp_path
+    return path
+
+
+@pytest.fixture(scope="module")
+def found(log_dir):
+    """The series of that log, as TensorBoard's multiplexer reads them."""
+    return read_back(log_dir)
 
 
 READ_BACK = """
@@ -54,7 +64,7 @@ READ_BACK = """
 def run_python(code, *args):
     """Runs a program in a new process; returns its output."""
     command = [sys.executable, "-W", "ignore", "-c", textwrap.dedent(code), *map(str, args)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr
     return done.stdout
 
@@ -64,33 +74,32 @@ def read_back(log_dir):
     return json.loads(run_python(READ_BACK, log_dir))
 
 
-def test_tensorboard_finds_every_series_in_its_own_run(log_dir):
+def test_tensorboard_finds_every_series_in_its_own_run(found):
     """Only the shift and the user's metrics are scalars: features would fill a hundred cards."""
-    found = read_back(log_dir)
     expected = {"shiftguard|scalars|shiftguard/train/my_metric"}
     expected |= {"shiftguard|scalars|shiftguard/shift", "shiftguard|text|shiftguard/verdict"}
     expected |= {f"shiftguard|histograms|shiftguard/train/input/{c}" for c in range(3)}
     assert set(found) == expected
 
 
-def test_scalars_come_back_as_written(log_dir):
-    series = read_back(log_dir)["shiftguard|scalars|shiftguard/train/my_metric"]
+def test_scalars_come_back_as_written(found):
+    series = found["shiftguard|scalars|shiftguard/train/my_metric"]
     assert [[step, float(value)] for step, value in series] == [[0, 0], [1, 0.25], [2, 0.5]]
 
 
-def test_histograms_come_back_with_the_count_of_the_sketch(log_dir, raw_images):
-    series = read_back(log_dir)["shiftguard|histograms|shiftguard/train/input/2"]
+def test_histograms_come_back_with_the_count_of_the_sketch(found):
+    series = found["shiftguard|histograms|shiftguard/train/input/2"]
     assert [step for step, _ in series] == list(range(STEPS))
     for step, value in series:
         left, right, count = np.asarray(value, "float64").T
         assert len(count) <= MAX_BUCKETS
-        assert count.sum() == profile(raw_images).inputs["input"].counts[2].sum()
+        assert count.sum() == profile(IMAGES).inputs["input"].counts[2].sum()
         assert step <= left[0] and right[-1] <= step + 1
         assert np.array_equal(left[1:], right[:-1])
 
 
-def test_text_keeps_its_lines_and_is_no_markdown(log_dir):
-    [[step, value]] = read_back(log_dir)["shiftguard|text|shiftguard/verdict"]
+def test_text_keeps_its_lines_and_is_no_markdown(found):
+    [[step, value]] = found["shiftguard|text|shiftguard/verdict"]
     assert step == 0
     assert value == "    # first line\n    second line"
 

@@ -57,7 +57,7 @@ def test_another_guard_goes_on_where_the_first_one_ended(tmp_path):
     assert names == ["guard-state-2.npz", "guard-state-3.npz"]
 
 
-@pytest.mark.each_backend
+@backend
 def test_a_harmless_difference_is_no_alarm_after_a_resume(tmp_path):
     """The resumed fit has kept no samples yet, and its passes repeat those before."""
     x, y = load_digits(return_X_y=True)

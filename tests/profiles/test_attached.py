@@ -76,19 +76,6 @@ def test_saving_again_drops_it(saved):
         InputProfile.load(saved)
 
 
-def test_a_failure_leaves_the_old_file(saved, monkeypatch):
-    before = saved.read_bytes()
-
-    def full(source, target):
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(os, "replace", full)
-    with pytest.raises(OSError, match="No space"):
-        profile(photos()).attach(saved)
-    assert saved.read_bytes() == before
-    assert [path.name for path in saved.parent.iterdir()] == ["model.keras"]
-
-
 def test_a_broken_or_hostile_member_is_a_clear_error(saved):
     with zipfile.ZipFile(saved, "a") as archive:
         archive.writestr(MEMBER, b"no profile")
@@ -242,14 +229,6 @@ def test_a_correction_that_came_too_late_is_not_what_the_model_was_trained_on(sa
     assert not has_profile(saved)
 
 
-def test_a_fit_without_an_epoch_says_so(saved):
-    guard = sg.ShiftGuard(attach_to=saved, verbose=0)
-    with pytest.warns(ShiftWarning, match="this fit has trained no epoch"):
-        network().fit(
-            photos(), np.zeros(16), epochs=2, initial_epoch=2, callbacks=[guard], verbose=0
-        )
-
-
 @pytest.mark.parametrize(
     ("path", "words"),
     [
@@ -342,6 +321,7 @@ def test_a_path_that_is_wrong_costs_a_warning_and_not_the_fit(tmp_path):
 
 @pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="a SavedModel is TensorFlow's")
 @pytest.mark.thorough
+@pytest.mark.backend
 def test_a_saved_model_directory_remembers_as_well(tmp_path):
     network().export(tmp_path / "exported", verbose=False)
     profile(photos() / 255).attach(tmp_path / "exported")

@@ -163,7 +163,6 @@ def test_moments_that_no_data_can_have_are_refused(part, name, value, profile, t
 
 
 @pytest.mark.backend
-@pytest.mark.each_backend
 def test_a_profile_of_huge_values_is_read_back(tmp_path, rng):
     """float32 cannot hold their squares, so their moments are unknown, and not infinite."""
     huge = rng.normal(size=(40, 4)) * [1, 1e20, 1e25, 1e30]

@@ -12,10 +12,11 @@ import keras_shiftguard as sg
 from keras_shiftguard.statistics import attributes, compiled
 from keras_shiftguard.statistics.state import State
 
-pytestmark = pytest.mark.skipif(
-    keras.backend.backend() != "tensorflow",
-    reason="test_compiled_on_jax.py is for JAX; PyTorch compiles nothing",
-)
+pytestmark = [
+    pytest.mark.backend,
+    pytest.mark.each_backend,
+    pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="of TensorFlow"),
+]
 
 
 def fit(x, batch_size=8):

@@ -9,7 +9,7 @@ from keras_shiftguard.statistics.kept_samples import FIRST_SAMPLES, KeptSamples
 from keras_shiftguard.statistics.spread import spread_groups
 from keras_shiftguard.statistics.stream import Stream
 
-pytestmark = [pytest.mark.backend, pytest.mark.each_backend]
+pytestmark = pytest.mark.backend
 
 
 def numbered(start, number, side=8):
@@ -73,6 +73,7 @@ def test_large_images_are_fewer():
     )
 
 
+@pytest.mark.each_backend
 def test_images_of_several_inputs_are_of_the_same_samples():
     """Each input has one batch with images of another size, which its buffer leaves out."""
     stream = Stream("test")
@@ -133,6 +134,7 @@ def test_masks_share_the_memory_with_their_images():
     assert buffer.targets().tree.dtype == "uint8"
 
 
+@pytest.mark.each_backend
 def test_one_hot_labels_and_text_are_not_kept_twice():
     buffer = KeptSamples(spec_for("input", (None, 8, 8, 1), "channels_last"))
     buffer.update(ops.zeros((5, 8, 8, 1)), ops.convert_to_tensor(np.eye(5, dtype="float32")))

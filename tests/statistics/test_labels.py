@@ -8,7 +8,7 @@ from keras_shiftguard.profiles.labels import MAX_CLASSES
 from keras_shiftguard.statistics.classes import width_of
 from keras_shiftguard.statistics.labels import LabelSketch
 
-pytestmark = [pytest.mark.backend, pytest.mark.each_backend]
+pytestmark = pytest.mark.backend
 IDS = np.random.default_rng(0).integers(0, 5, 60)
 FORMS = {
     "int": IDS,
@@ -70,6 +70,7 @@ def test_numbers_are_no_classes(y):
     np.testing.assert_array_equal(got.targets.missing, np.isnan(columns).sum(axis=0))
 
 
+@pytest.mark.each_backend
 def test_moments_by_class_equal_numpy():
     rng = np.random.default_rng(3)
     projections = (1e4 + rng.normal(IDS[:, None], 1, (60, 48))).astype("float32")

@@ -13,7 +13,7 @@ import pytest
 import keras_shiftguard as sg
 from keras_shiftguard.instrument.measure import profile_of
 
-pytestmark = [pytest.mark.backend, pytest.mark.each_backend]
+pytestmark = pytest.mark.backend
 
 SCRIPT = Path(__file__).parents[2] / "examples" / "benchmarks" / "large_images.py"
 SHAPE = (901, 1003, 3)
@@ -35,7 +35,7 @@ def assert_same(got, want):
     assert np.abs(got.counts - want.counts).sum() <= 0.01 * want.counts.sum()
 
 
-@pytest.mark.parametrize("dtype", ["uint8", "float32"])
+@pytest.mark.parametrize("dtype", ["uint8", pytest.param("float32", marks=pytest.mark.thorough)])
 def test_the_statistics_equal_numpy(dtype):
     x = noise(2, dtype)
     got = sg.profile(x).inputs["input"]
@@ -75,6 +75,7 @@ def test_both_layouts_give_the_same():
     np.testing.assert_allclose(last.embedding.mean, first.embedding.mean, atol=0.02)
 
 
+@pytest.mark.each_backend
 @pytest.mark.eager
 def test_a_fit_with_large_images_is_watched():
     x, y = noise(4, "uint8"), np.arange(4) % 2

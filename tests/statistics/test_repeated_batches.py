@@ -6,7 +6,7 @@ import pytest
 
 from keras_shiftguard.statistics.repeated_batches import RepeatedBatches
 
-pytestmark = [pytest.mark.backend, pytest.mark.each_backend]
+pytestmark = pytest.mark.backend
 
 
 def share(batches):
@@ -16,6 +16,7 @@ def share(batches):
     return repeated.share
 
 
+@pytest.mark.each_backend
 def test_the_share_of_samples_in_repeated_batches(rng):
     first, second = rng.random((6, 8, 8, 1)), rng.random((2, 8, 8, 1))
     assert share([first, second]) == 0

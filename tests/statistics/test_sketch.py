@@ -12,7 +12,7 @@ from keras_shiftguard.profiles import RELATIVE_ACCURACY, InputProfile, InputSumm
 from keras_shiftguard.statistics.batch import spec_for
 from keras_shiftguard.statistics.sketch import Sketch
 
-pytestmark = [pytest.mark.backend, pytest.mark.each_backend]
+pytestmark = pytest.mark.backend
 
 
 # Per-sample statistics, which have tests of their own.
@@ -90,6 +90,7 @@ def test_without_draining_in_between(kind):
     assert sketch.drain().num_samples == 0
 
 
+@pytest.mark.each_backend
 def test_channels_first_sees_the_same_numbers():
     x = np.random.default_rng(2).random((6, 20, 17, 3)).astype("float32")
     last, first = sketch_of(x), sketch_of(np.moveaxis(x, -1, 1), "channels_first")
@@ -101,6 +102,7 @@ def test_channels_first_sees_the_same_numbers():
     assert_same(dataclasses.replace(first.drain(), **same), want)
 
 
+@pytest.mark.each_backend
 @pytest.mark.parametrize("dtype", ["uint8", "int32", "float16", "bfloat16", "float32"])
 def test_dtypes(dtype):
     raw = np.random.default_rng(3).integers(0, 256, (6, 8, 8, 3))
@@ -119,6 +121,7 @@ def test_columns():
     np.testing.assert_allclose(got.std, x.std(0), rtol=1e-3)
 
 
+@pytest.mark.each_backend
 def test_non_finite_values_are_counted_and_left_out():
     x = np.random.default_rng(5).random((8, 6, 6, 3)).astype("float32")
     clean = x.copy()
@@ -194,6 +197,7 @@ def test_large_images_are_sampled_at_the_same_places_everywhere():
     assert_same(got, numpy_reference.summarise(x))
 
 
+@pytest.mark.each_backend
 def test_unknown_image_sizes_in_a_compiled_function():
     if keras.backend.backend() != "tensorflow":
         pytest.skip("only TensorFlow traces with unknown sizes")
@@ -210,6 +214,7 @@ def test_unknown_image_sizes_in_a_compiled_function():
     assert got.num_samples == 8
 
 
+@pytest.mark.each_backend
 @pytest.mark.parametrize("shape", [(5,), (4, 3, 3)])
 def test_a_value_is_sampled_once_where_the_batch_size_is_not_known(shape):
     """With an unknown batch size, as in a fit, TensorFlow does not infer the number of values."""
