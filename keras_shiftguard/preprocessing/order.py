@@ -30,7 +30,7 @@ class OrderWeights(NamedTuple):
 
     Args:
         usual: Of images in no known order: most image readers give RGB, and RGB is expected.
-        bgr: The same if BGR is expected.
+        bgr: The same if BGR is expected. Then nothing is claimed without more evidence.
         means: Of means that were subtracted in the other order than expected,
         stated: and if the expected order is stated.
         memory: Of each standard error of batch norm, which counts up to `most_memory`.
@@ -41,7 +41,7 @@ class OrderWeights(NamedTuple):
     """
 
     usual: float = -2.4
-    bgr: float = 1.5
+    bgr: float = -0.84
     means: float = 0.7
     stated: float = 5.0
     memory: float = 0.775
@@ -94,16 +94,17 @@ def order_of(case: Case, expected: InputConvention, in_fix: bool = False) -> Ord
     if case.summary.num_channels != 3 or expected.channel_order not in ("rgb", "bgr"):
         return Order()
     prior, of_means = _prior(case, expected)
+    by_means = means_swapped(case.observation.convention, expected)
+    assumed = by_means or (not of_means and expected.channel_order == "bgr")
     if in_fix:
-        prior = float(np.copysign(max(abs(prior), abs(WEIGHTS.usual)), prior))
+        prior = max(abs(prior), abs(WEIGHTS.usual)) * (1 if assumed else -1)
     sigmas, memory = _memory(case, expected)
     trial, seen = None, 0.0
     if not case.structure.fresh and _can_decide(case, prior, memory, in_fix):
         trial = _try_swap(case, expected, in_fix)
         seen = _weighed(trial)
     probability = float(1 / (1 + np.exp(-(prior + memory + seen))))
-    departs = (1 - probability if prior > 0 else probability) >= MIN_MISMATCH
-    by_means = means_swapped(case.observation.convention, expected)
+    departs = (1 - probability if assumed else probability) >= MIN_MISMATCH
     sentences = []
     if abs(memory) > SAID and isinstance(case.reading, Reading):
         sentences.append(
@@ -121,7 +122,7 @@ def order_of(case: Case, expected: InputConvention, in_fix: bool = False) -> Ord
     helps = trial is not None and trial.can_tell and trial.sigmas > HELPS
     return Order(
         probability,
-        (prior > 0) != departs,
+        assumed != departs,
         tuple(sentences),
         is_possible=by_means or memory > SAID or seen > SAID,
         is_proven=helps or (case.stated and by_means),

@@ -356,6 +356,28 @@ def test_networks_are_assumed_to_take_rgb(swap_sigmas, orders):
     assert (verdict.expected.mode, verdict.expected.channel_order) == ("tf", orders[0])
 
 
+@pytest.mark.parametrize(
+    ("fed", "swap_sigmas", "status"),
+    [
+        ("raw", 0.0, "unknown"),
+        ("raw", 2.0, "unknown"),
+        ("raw", -9.0, "ok"),
+        ("unit", 0.0, "mismatch"),
+    ],
+)
+def test_images_for_a_stated_bgr_are_assumed_to_be_rgb_but_not_accused(fed, swap_sigmas, status):
+    observed = InputConvention(fed, "unknown")
+    fits = {key("raw"): 0.2, key("raw", swap=True): 0.25}
+    best = key("raw", swap=swap_sigmas > 0)
+    reading = reading_of(fits, best, observed, swap_sigmas=abs(swap_sigmas))
+    images = observed.from_raw(RAW)
+    found = case(reading, observed, 0.97, published("raw", "bgr"), images, stated=True)
+    verdict = decide(found)
+    assert verdict.status == status, verdict
+    if status != "ok":
+        assert (verdict.expected.channel_order, verdict.observed.channel_order) == ("bgr", "rgb")
+
+
 def test_means_in_the_published_order_are_not_swapped():
     observed, structure = InputConvention("torch", "bgr"), published("caffe", "bgr")
     images = observed.from_raw(RAW)
