@@ -47,7 +47,7 @@ def modules_of(root):
 
 
 def room_of(module):
-    """Returns the room of a module: `preprocessing` for `keras_shiftguard.preprocessing.rules`."""
+    """Returns the room of a module: `preprocessing` for `keras_shiftguard.preprocessing.case`."""
     parts = module.split(".")
     return parts[1] if len(parts) > 1 else "__init__"
 
@@ -137,7 +137,7 @@ def write(tmp_path, file, text):
             "from keras_shiftguard.callback.guard import ShiftGuard",
             "profiles imports callback",
         ),
-        ("profiles/a.py", "import keras_shiftguard.preprocessing.rules", "imports preprocessing"),
+        ("profiles/a.py", "import keras_shiftguard.preprocessing.verdict", "imports preprocessing"),
         ("statistics/a.py", "from keras_shiftguard import log", "statistics imports log"),
         ("statistics/a.py", "from ..instrument.probe import Probe", "imports instrument"),
         ("statistics/__init__.py", "from .. import callback", "statistics imports callback"),

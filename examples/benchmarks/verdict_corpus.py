@@ -28,7 +28,7 @@ from verdicts import RememberingReader, all_photos, loaders_in, share
 
 from keras_shiftguard import InputConvention
 from keras_shiftguard.instrument.measure import profile_of
-from keras_shiftguard.preprocessing import by_evidence
+from keras_shiftguard.preprocessing import decision
 from keras_shiftguard.preprocessing import verdict as verdict_module
 from keras_shiftguard.preprocessing.posterior import Evidence, posterior
 from keras_shiftguard.preprocessing.verdict import judge
@@ -137,7 +137,7 @@ def recorded():
         found.update(as_json(result.evidence))
         return result
 
-    by_evidence.posterior = weigh_and_record
+    decision.posterior = weigh_and_record
     return found
 
 

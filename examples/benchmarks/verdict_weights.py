@@ -20,7 +20,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parent))
 from verdict_corpus import of_json
 
-from keras_shiftguard.preprocessing import limits
+from keras_shiftguard.preprocessing import posterior
 from keras_shiftguard.preprocessing.posterior import WEIGHTS
 
 GRID = [
@@ -42,9 +42,9 @@ def outcome(row, weights):
     true, fed = (row["true_mode"], False), evidence.fed
     best = max(found, key=found.get)
     says = "unknown"
-    if found[fed] >= limits.MIN_OK:
+    if found[fed] >= posterior.MIN_OK:
         says = "ok" if fed == true else "wrong ok"
-    elif best != fed and found[best] >= limits.MIN_MISMATCH:
+    elif best != fed and found[best] >= posterior.MIN_MISMATCH:
         says = "named" if best == true else "wrong name"
     return "right" if fed == true else "wrong", says
 

@@ -1,4 +1,4 @@
-"""Input and output of the verdict rules: `Case`, the facts on one input, and `Verdict`."""
+"""`Case`, the facts on one input from which `decision.py` decides, and `Verdict`, its result."""
 
 from dataclasses import dataclass
 
@@ -7,15 +7,14 @@ from keras_shiftguard.preprocessing.expected.batch_norm import AS_FED, Transform
 from keras_shiftguard.preprocessing.expected.batch_norm_reading import Reading
 from keras_shiftguard.preprocessing.expected.levels import Correction
 from keras_shiftguard.preprocessing.expected.structure import StructuralExpectation
-from keras_shiftguard.preprocessing.limits import MAX_TRIAL_IMAGES
 from keras_shiftguard.preprocessing.observation import Observation
-from keras_shiftguard.preprocessing.witnesses.trial import Preference, Trial
+from keras_shiftguard.preprocessing.witnesses.trial import MAX_TRIAL_IMAGES, Preference, Trial
 from keras_shiftguard.profiles import InputSummary
 
 
 @dataclass(frozen=True)
 class Case:
-    """The facts on one input from which the rules decide.
+    """The facts on one input.
 
     Args:
         observation: The convention that the images were fed in.
@@ -63,29 +62,10 @@ class Case:
             return f"the model's own layers are made for {convention}"
         return f"{self.name} is published for {convention}"
 
-    def try_fix(
-        self,
-        observed: InputConvention,
-        expected: InputConvention,
-        than: InputConvention | None = None,
-        limit: int = MAX_TRIAL_IMAGES,
-    ) -> Preference | None:
-        """Returns the trial of a fix, see `Trial.of`; None if it cannot be run.
-
-        Args:
-            observed: Suspected convention of the images.
-            expected: Suspected convention that the network expects.
-            than: Another suspected convention of the images. The trial compares the fix for
-                `observed` with the fix for `than`; if None, with the images as fed.
-            limit: Largest number of images to use.
-        """
-        other = AS_FED if than is None else self.transform_between(than, expected)
-        return self.try_transform(self.transform_between(observed, expected), other, limit)
-
-    def try_transform(
+    def compare(
         self, fix: Transform, than: Transform = AS_FED, limit: int = MAX_TRIAL_IMAGES
     ) -> Preference | None:
-        """Returns the trial of one map against another; None if it cannot be run."""
+        """Returns the trial of one map against another, see `Trial.of`; None if it cannot run."""
         if self.trial is None:
             return None
         try:
@@ -93,25 +73,7 @@ class Case:
         except Exception:  # the user's own `call` may raise anything
             return None
 
-    def try_swap_after_levels(
-        self, observed: InputConvention, expected: InputConvention
-    ) -> Preference | None:
-        """Returns the trial of a fix on images with corrected levels; None if they need none.
-
-        For levels see `level_correction`. The corrected images are tried with the fix and without.
-
-        Args:
-            observed: Suspected convention of the images.
-            expected: Suspected convention that the network expects.
-        """
-        if self.levels is None:
-            return None
-        fix = self.transform_between(observed, expected)
-        channels = self.summary.num_channels
-        as_fed = Transform(None, (1.0,) * channels, (0.0,) * channels)
-        return self.try_transform(fix.after(*self.levels), as_fed.after(*self.levels))
-
-    def transform_between(self, observed: InputConvention, expected: InputConvention) -> Transform:
+    def map_between(self, observed: InputConvention, expected: InputConvention) -> Transform:
         """Returns the map of the images from one convention to another."""
         permutation, scale, offset = affine_between(observed, expected)
         if len(scale) == 1:

@@ -10,14 +10,16 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from keras_shiftguard.preprocessing.correction.convention import InputConvention
-from keras_shiftguard.preprocessing.limits import (
-    MAX_CHROMA_MEAN_ERROR,
-    MAX_CHROMA_SPREAD,
-    MAX_HUE_CORRELATION,
-    MAX_LAYOUT_ROUGHNESS,
-)
+from keras_shiftguard.preprocessing.hints.hint import Hint
 
 MAX_IMAGES = 32
+# The limits were chosen on photos of 224 and 32 pixels; CIFAR photos agree.
+# Roughness of the repaired images divided by that of the images as fed, in the worse of the two
+# directions: up to 0.7 if the images are garbled, 1 for noise such as radar, else 1.5 or more.
+MAX_LAYOUT_ROUGHNESS = 0.8
+MAX_CHROMA_SPREAD = 0.45  # deviation divided by that of channel 1: chroma 0.2, colors 1
+MAX_CHROMA_MEAN_ERROR = 12.0  # largest distance of mean chroma from 128, in gray levels
+MAX_HUE_CORRELATION = 0.45  # about 0 between hue and other channels, above 0.85 between colors
 
 
 @dataclass(frozen=True)
@@ -43,6 +45,21 @@ class Garbling:
     is_plain: bool = True
     is_color_space: bool = False
     roughness: float = 1.0
+
+    def hint(self, is_stated: bool) -> Hint:
+        """Returns the hint on a garbling of which the images are clear evidence, but no proof.
+
+        Args:
+            is_stated: Whether the images are in a stated convention. Their color space is then
+                probably intended, but a wrong memory layout never is.
+        """
+        is_space = self.is_color_space
+        # The pixels alone do not distinguish the two spaces.
+        what = self.what.replace(" in place", " or Lab in place") if is_space else self.what
+        text = f"The images may be {what}. {self.sentence}"
+        if is_space and is_stated:
+            text = f"{text} This is right if the model was trained on such images."
+        return Hint("garbled", text, 0.3 if is_space and is_stated else 0.6)
 
 
 def find_garbling(

@@ -16,6 +16,7 @@ from keras_shiftguard.preprocessing.correction.convention import (
     InputConvention,
     layer_between,
 )
+from keras_shiftguard.preprocessing.decision import decide, with_garbling
 from keras_shiftguard.preprocessing.diagnosis import Candidate, Diagnosis
 from keras_shiftguard.preprocessing.expected.batch_norm import BatchNormEvidence
 from keras_shiftguard.preprocessing.expected.batch_norm_reading import Reading, read_batch_norm
@@ -23,13 +24,16 @@ from keras_shiftguard.preprocessing.expected.hypothesis_names import candidate_i
 from keras_shiftguard.preprocessing.expected.levels import level_correction
 from keras_shiftguard.preprocessing.expected.structure import StructuralExpectation
 from keras_shiftguard.preprocessing.garbled import Garbling, find_garbling
-from keras_shiftguard.preprocessing.garbled_verdict import NOT_GARBLED, Garbled
 from keras_shiftguard.preprocessing.hints.hint import Hint
 from keras_shiftguard.preprocessing.hints.remarks import remarks_of_images, remarks_of_predictions
-from keras_shiftguard.preprocessing.limits import MAX_TRIAL_IMAGES, MIN_CERTAINTY
-from keras_shiftguard.preprocessing.observation import Observation, observe
-from keras_shiftguard.preprocessing.rules import decide
-from keras_shiftguard.preprocessing.witnesses.trial import Trial, distinct_images
+from keras_shiftguard.preprocessing.observation import SURE, Observation, observe
+from keras_shiftguard.preprocessing.posterior import MIN_MISMATCH, probability_of_garbling
+from keras_shiftguard.preprocessing.witnesses.trial import (
+    MAX_TRIAL_IMAGES,
+    Preference,
+    Trial,
+    distinct_images,
+)
 from keras_shiftguard.profiles import InputSummary
 
 # Networks whose training from scratch was observed. Such a network learns the convention that it is
@@ -77,15 +81,15 @@ def judge_input(
     if evidence is not None:
         repaired = None if garbling is None else garbling.images
         reading = read_batch_norm(evidence, samples, name, fed, summary, known, levels, repaired)
-    trial = None
-    garbled = NOT_GARBLED
+    trial, of_repair, garbled = None, None, 0.0
     if model is not None:
         trial = _trial(read, samples, name, summary, structure, labels, training)
         if garbling is not None:
-            garbled = _try_garbling(garbling, trial, read, samples, name, summary, structure)
-            garbled = garbled.remembered_by(reading)
-        if garbled.is_proven:
-            trial = None  # a trial on garbled images proves nothing
+            of_repair = _try_repair(garbling, trial, read, samples, name, summary, structure)
+            garbled = probability_of_garbling(garbling, of_repair, reading)
+    is_garbled = garbled >= MIN_MISMATCH
+    if is_garbled:
+        trial = None  # a trial on garbled images proves nothing
     case = Case(
         observation,
         summary,
@@ -100,11 +104,14 @@ def judge_input(
         cleaned=model is not None and _are_cleaned(read, samples, name, observation),
         levels=levels,
     )
-    verdict = garbled.verdict(decide(case), stated)
-    fix, advice = None, garbled.advice
+    verdict = decide(case)
+    fix, advice = None, ""
+    if garbling is not None:
+        verdict = with_garbling(verdict, garbling, of_repair, garbled, stated)
+        advice = garbling.advice if is_garbled else ""
     data_format = summary.layout
     are_known = verdict.expected.is_known and verdict.observed.is_known
-    if verdict.status == "mismatch" and are_known and not garbled.is_proven:
+    if verdict.status == "mismatch" and are_known and not is_garbled:
         if verdict.is_proven:
             fix = layer_between(
                 verdict.observed, verdict.expected, data_format, summary.num_channels
@@ -118,10 +125,11 @@ def judge_input(
     if overflow and verdict.status == "ok" and not (stated or verdict.trained_here):
         # The scale is right, and the images are broken.
         verdict = replace(verdict, status="unknown", evidence=(*overflow, *verdict.evidence))
-    hints += garbled.hints(stated and verdict.status == "ok")
+    if garbling is not None and garbling.is_plain and not is_garbled:
+        hints += (garbling.hint(stated and verdict.status == "ok"),)
     if verdict.swap_is_possible:
         hints += (_swap_hint(verdict),)
-    if scratch and structure.speaks and observation.certainty >= MIN_CERTAINTY:
+    if scratch and structure.speaks and observation.certainty >= SURE:
         hints += _layers_hint(structure.convention, observation.convention)
     # Predictions prove nothing before training, or on wrongly preprocessed input.
     judges_predictions = verdict.status != "mismatch" and not training and not structure.fresh
@@ -146,7 +154,7 @@ def judge_input(
         value_range=(low, high),
         candidates=() if isinstance(reading, str) else _candidates(reading),
         trained_here=verdict.trained_here,
-        garbled=garbled.what,
+        garbled=garbling.what if garbling is not None and is_garbled else "",
         standardised=standardised,
     )
 
@@ -189,7 +197,7 @@ def _are_cleaned(
     return features is not None and bool(np.isfinite(features.penultimate).all())
 
 
-def _try_garbling(
+def _try_repair(
     garbling: Garbling,
     trial: Trial,
     read: FeatureReader,
@@ -197,14 +205,14 @@ def _try_garbling(
     name: str,
     summary: InputSummary,
     structure: StructuralExpectation,
-) -> Garbled:
-    """Returns how images seem to be garbled, with the trial of the repaired images.
+) -> Preference | None:
+    """Returns the trial of the images with a suspected garbling undone; None if it cannot be run.
 
     For untrained weights there is no trial, because such weights have not learned what images look
     like.
     """
     if structure.fresh:
-        return Garbled(garbling)
+        return None
     as_fed = np.asarray(samples[name])[: len(garbling.images)]
     # Images that differ as fed may be equal after the repair, such as black images that only differ
     # in hue.
@@ -217,13 +225,15 @@ def _try_garbling(
     if np.array_equal(both, trial.chosen):
         before = trial  # of the same images, whose features may be needed again
     try:
-        return Garbled(garbling, after.against(before))
+        return after.against(before)
     except Exception:  # the user's own `call` may raise anything
-        return Garbled(garbling)
+        return None
 
 
 def _order_comment(observation: Observation, verdict: Verdict) -> str:
-    """Returns a comment for a line that reverses the channels because RGB was assumed; else ""."""
+    """Returns a comment for a line that rests on an order which is not sure; else ""."""
+    if verdict.swap_is_possible:
+        return "  # if red and blue turn out to be swapped, first: x = x[..., ::-1]"
     orders = verdict.observed.channel_order, verdict.expected.channel_order
     if observation.convention.channel_order != "unknown" or orders != ("rgb", "bgr"):
         return ""

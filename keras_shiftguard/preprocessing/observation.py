@@ -15,9 +15,10 @@ import numpy as np
 from keras_shiftguard.conventions import LATTICES, MODES_WITH_ORDER, Form, compose, forms
 from keras_shiftguard.preprocessing.correction.convention import UNKNOWN, InputConvention
 from keras_shiftguard.preprocessing.correction.convention_words import mistake_in_words
-from keras_shiftguard.preprocessing.limits import MAX_OUTSIDE
 from keras_shiftguard.profiles import InputSummary
 
+SURE, LIKELY = 0.9, 0.5  # certainties from which an observed convention is sure, or likely
+MAX_OUTSIDE = 0.1  # how far augmentation may take values out of 0..255, as a share of that range
 MIN_GRID_SHARE = 0.9  # share of values that must lie on a grid; for random values it is 0.04
 MIN_OTHER_VALUES = 0.05  # share of values that must differ from the two commonest ones
 MIN_LEVELS = 3  # gray levels that the values must span; fewer levels lie on any grid

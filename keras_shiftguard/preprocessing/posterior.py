@@ -1,18 +1,18 @@
 """`Posterior`: how probable each scale of the pixels is as the one that a model expects.
 
 A hypothesis is a mode, and whether dark and bright are exchanged. If the images look garbled, that
-they are is a hypothesis as well. One more
-is that the model expects none of them, so that nothing is claimed where nothing fits.
+they are is a hypothesis as well. One more is that the model expects none of them, so that nothing
+is claimed where nothing fits.
 Three kinds of evidence speak for or against each hypothesis, and add up: how well the images fit
 the batch norm in it, how much better the network sees with it (the trial), and whether the
 architecture is published for it. What makes images odd (pale, dark, hazy, tinted, low in contrast)
 is tried for each hypothesis alike, see `levels.py` and `Reading.extra`.
 
 The probabilities are means over bootstrap draws of the images. So with few images, no hypothesis
-is probable unless each draw agrees.
+is probable unless each draw agrees. Without batch norm, the trial alone speaks, see `ALONE`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
@@ -21,11 +21,13 @@ import numpy as np
 from keras_shiftguard.preprocessing.case import Case
 from keras_shiftguard.preprocessing.correction.convention import InputConvention
 from keras_shiftguard.preprocessing.expected.batch_norm import Transform
-from keras_shiftguard.preprocessing.expected.batch_norm_reading import Reading
+from keras_shiftguard.preprocessing.expected.batch_norm_reading import MIN_IMAGES, Reading
 from keras_shiftguard.preprocessing.expected.hypothesis_names import is_about
-from keras_shiftguard.preprocessing.limits import MIN_MISMATCH
+from keras_shiftguard.preprocessing.garbled import Garbling
 from keras_shiftguard.preprocessing.witnesses.trial import Preference
 
+MIN_OK, MIN_MISMATCH = 0.7, 0.9  # smallest probabilities for "ok", and for a mismatch
+MOST_GARBLED = 2.2  # log-odds that batch norm counts up to for a garbling: just enough to prove it
 LEAST = 0.01  # a second kind that is less probable is not tried
 Kind = tuple[str, bool]  # a mode, and whether dark and bright are exchanged
 REPAIRED: Kind = ("repaired", False)  # the images as fed, after a suspected garbling was undone
@@ -46,6 +48,7 @@ class Weights(NamedTuple):
         odd: Added to the log misfits of odd images as they are, that is without the levels of
             ordinary photos.
         none: The misfit of a model that expects none of the hypotheses.
+        fed: Of the images as fed.
     """
 
     misfit: float = 8.0
@@ -55,9 +58,13 @@ class Weights(NamedTuple):
     inverted: float = -1.0
     odd: float = 0.3
     none: float = 0.57
+    fed: float = 0.0
 
 
 WEIGHTS = Weights()
+# Without batch norm, a fix must help by 3 standard errors to be probable. The images as fed are
+# probable if every other mode does harm by 2.
+ALONE = WEIGHTS._replace(trial=0.9, most=np.inf, published=0.0, none=np.inf, fed=0.5)
 
 
 @dataclass(frozen=True)
@@ -90,6 +97,7 @@ class Evidence:
         for kind, misfit in misfits.items():
             sigmas = np.clip(self.sigmas.get(kind, 0.0), -weights.most, weights.most)
             odds = weights.published * (kind == self.published) + weights.trial * sigmas
+            odds += weights.fed * (kind == self.fed)
             scores.append(odds + weights.inverted * kind[1] - weights.misfit * misfit)
         scores.append(np.full_like(scores[0], -weights.misfit * np.log(weights.none)))
         table = np.stack(scores)
@@ -158,7 +166,7 @@ def posterior(
             break
         if found.trials and found.of_rival <= LEAST:
             break
-        trial = case.try_transform(_map_of(reading, rival))
+        trial = case.compare(_map_of(reading, rival))
         if trial is None:
             break
         # More contrast makes odd images easier to tell apart, whatever the network expects.
@@ -167,6 +175,53 @@ def posterior(
         trials = {**found.trials, rival: trial}
         found = Posterior(evidence, evidence.weighed(), compared, trials)
     return found
+
+
+def posterior_of_trial(case: Case, kinds: Sequence[Kind]) -> Posterior:
+    """Returns the posterior of one input of a network without batch norm.
+
+    Args:
+        case: The facts on the input.
+        kinds: The kinds to compare with that of the images as fed, one by one, as long as that of
+            the images as fed may be probable.
+    """
+    observed = case.observation.convention
+    fed: Kind = (observed.mode, False)
+    order = observed.channel_order
+    trials: dict[Kind, Preference] = {}
+    sigmas: dict[Kind, float] = {}
+    for kind in kinds:
+        fix = case.map_between(observed, InputConvention(kind[0], order))
+        trial = case.compare(fix)
+        if trial is None or not trial.can_tell:
+            break
+        trials[kind], sigmas[kind] = trial, trial.agreed
+        tried = Evidence(fed, {each: np.zeros(1) for each in (fed, *trials)}, sigmas=sigmas)
+        if tried.weighed(ALONE)[fed] < MIN_OK:
+            break  # others can only lower this probability
+    evidence = Evidence(fed, {kind: np.zeros(1) for kind in (fed, *kinds)}, sigmas=sigmas)
+    return Posterior(evidence, evidence.weighed(ALONE), (fed, *kinds), trials)
+
+
+def probability_of_garbling(
+    garbling: Garbling, trial: Preference | None, reading: Reading | str
+) -> float:
+    """Returns the probability that undoing a suspected garbling gives what the model expects.
+
+    Args:
+        garbling: The suspected garbling.
+        trial: The trial of the repaired images against those as fed; None if it could not run.
+        reading: The batch-norm reading, which has the misfit of the repaired images.
+    """
+    odds = -ALONE.fed
+    if isinstance(reading, Reading) and reading.num_images >= MIN_IMAGES:
+        p = np.clip(remembered(reading).weighed().get(REPAIRED, 0.0), 1e-9, 1 - 1e-9)
+        odds = float(np.clip(np.log(p / (1 - p)), -MOST_GARBLED, MOST_GARBLED))
+    elif garbling.is_plain:
+        odds += ALONE.trial  # the images themselves are worth a standard error
+    if trial is not None and trial.can_tell:
+        odds += ALONE.trial * trial.sigmas
+    return float(1 / (1 + np.exp(-odds)))
 
 
 def remembered(reading: Reading, published: InputConvention | None = None) -> Evidence:

@@ -1,7 +1,7 @@
 """Diagnosis of a model: what it expects, what it was fed, and whether the two agree.
 
 What a model expects is read from a statement, its structure, its batch norm and a trial of the
-fix. What the model was fed is read from the profile of its input. `rules.py` compares the two.
+fix. What the model was fed is read from the profile of its input. `decision.py` compares the two.
 """
 
 from collections.abc import Mapping, Sequence

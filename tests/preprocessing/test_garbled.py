@@ -14,8 +14,7 @@ from keras_shiftguard import InputConvention
 from keras_shiftguard.instrument.network_features import FeatureReader
 from keras_shiftguard.preprocessing.expected.structure import StructuralExpectation
 from keras_shiftguard.preprocessing.garbled import find_garbling
-from keras_shiftguard.preprocessing.garbled_verdict import Garbled
-from keras_shiftguard.preprocessing.input_verdict import _try_garbling
+from keras_shiftguard.preprocessing.input_verdict import _try_repair
 from keras_shiftguard.preprocessing.witnesses.trial import Trial
 
 RAW = np.round(imagenet_photos(96)[0])
@@ -147,8 +146,9 @@ def test_images_that_are_equal_after_the_repair_are_tried_once():
     read = FeatureReader(network)
     trial = Trial(read, {"input": fed}, "input")
     garbling = find_garbling(fed, raw)
-    found = _try_garbling(garbling, trial, read, {"input": fed}, "input", layout, structure)
-    assert found.garbling.what.startswith("HSV") and found.trial.num_images == N + 1
+    assert garbling.what.startswith("HSV")
+    found = _try_repair(garbling, trial, read, {"input": fed}, "input", layout, structure)
+    assert found.num_images == N + 1
 
 
 @pytest.mark.parametrize("bias", [0.0, 0.1])
@@ -165,8 +165,8 @@ def test_random_or_linear_weights_prove_nothing(bias):
 
 @pytest.mark.parametrize("what", list(GARBLED)[1:3])
 def test_a_hint_is_softer_where_the_convention_is_stated(what):
-    garbled = Garbled(find_garbling(GARBLED[what], InputConvention("raw")))
-    (hint,), (soft,) = garbled.hints(False), garbled.hints(True)
+    garbling = find_garbling(GARBLED[what], InputConvention("raw"))
+    hint, soft = garbling.hint(False), garbling.hint(True)
     if what.startswith("YCbCr"):
         assert "YCbCr or Lab in place of RGB" in hint.sentence and soft.certainty < hint.certainty
         assert soft.sentence.startswith(f"{hint.sentence} This is right if")

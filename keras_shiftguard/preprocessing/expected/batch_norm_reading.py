@@ -24,15 +24,15 @@ from keras_shiftguard.preprocessing.expected.batch_norm import (
 from keras_shiftguard.preprocessing.expected.batch_norm_order import settle_order
 from keras_shiftguard.preprocessing.expected.batch_norm_scores import Scores
 from keras_shiftguard.preprocessing.expected.hypotheses import Hypothesis, hypotheses_for
-from keras_shiftguard.preprocessing.expected.levels import Correction
-from keras_shiftguard.preprocessing.limits import (
-    FAR_FACTOR,
-    LOW_CONTRAST,
-    MIN_IMAGES,
-    MIN_MODE_GAP,
-)
+from keras_shiftguard.preprocessing.expected.levels import BRIGHT, DARK, Correction
+from keras_shiftguard.preprocessing.witnesses.feed import FAR_FACTOR
 from keras_shiftguard.profiles import InputSummary
 
+MIN_IMAGES = 4  # with fewer images, batch norm is no evidence
+MIN_MODE_GAP = 0.3  # by which a clearly better mode fits better, in log misfit
+# Contrast that the training images may have had, as a share of the contrast of the images as fed.
+# It is the contrast of a collection that just spans `DARK` to `BRIGHT`.
+LOW_CONTRAST = (BRIGHT - DARK) / 255
 MAX_IMAGES = 16  # images that are compared; `read_batch_norm` uses more if they are small
 MAX_VALUES = MAX_IMAGES * 320 * 320 * 3  # largest number of values in all compared images
 # Moving statistics are used only if their `Scores.progress` is at least this number. With 64 images

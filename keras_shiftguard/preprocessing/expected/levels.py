@@ -11,14 +11,14 @@ import numpy as np
 
 from keras_shiftguard.conventions import MODES
 from keras_shiftguard.preprocessing.correction.convention import InputConvention
-from keras_shiftguard.preprocessing.limits import (
-    BRIGHT,
-    BRIGHTEST,
-    DARK,
-    DARKEST,
-    MIN_LEVELS_SPAN,
-)
 from keras_shiftguard.profiles import InputSummary
+
+# Gray levels that ordinary photos reach in both directions. A collection that does not (all
+# pale, all dark, low in contrast) looks as if it were in a neighboring convention.
+DARK, BRIGHT = 64.0, 191.0
+# Limits that were not tuned: the quantiles that become black and white, and the number of gray
+# levels that must lie between them. Noise and compression alone fill a smaller span.
+DARKEST, BRIGHTEST, MIN_LEVELS_SPAN = 0.01, 0.99, 16.0
 
 Correction = tuple[np.ndarray, np.ndarray]  # gain and bias of each channel as fed
 

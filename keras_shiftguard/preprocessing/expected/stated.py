@@ -22,8 +22,7 @@ from keras_shiftguard.preprocessing.expected.stated_numbers import (
     of_mapping,
     section_of,
 )
-from keras_shiftguard.preprocessing.limits import MIN_CERTAINTY, MIN_CERTAINTY_WIDE_GAP
-from keras_shiftguard.preprocessing.observation import Observation, observe
+from keras_shiftguard.preprocessing.observation import LIKELY, SURE, Observation, observe
 from keras_shiftguard.preprocessing.witnesses.feed import are_near, shows_its_convention
 from keras_shiftguard.profiles import InputProfile, InputSummary
 from keras_shiftguard.profiles.attached import has_profile, is_model
@@ -267,7 +266,7 @@ def _may_be_augmented(observed: Observation) -> bool:
     Dark images may look scaled twice.
     """
     fitted = observed.convention
-    needed = MIN_CERTAINTY if observed.kind == "scaled_twice" else MIN_CERTAINTY_WIDE_GAP
+    needed = SURE if observed.kind == "scaled_twice" else LIKELY
     if fitted.mode != "custom" or observed.certainty >= needed:
         return False
     return any(are_near(fitted, InputConvention(mode, "unknown")) for mode in UNIFORM)

@@ -31,20 +31,21 @@ def overflow_hints(images: np.ndarray, observed: InputConvention) -> list[Hint]:
     scale, offset = np.asarray(observed.scale), np.asarray(observed.offset)
     if scale.size not in (1, images.shape[-1]):
         return []
-    raw = (images[:MAX_IMAGES] - offset) / scale
+    raw = ((images[:MAX_IMAGES] - offset) / scale).astype("float32")
     rising, falling, jumps, number = 0, 0, 0, 0
     for axis in (1, 2):
         along = np.moveaxis(raw, axis, 0)
-        first, before, after, last = along[:-3], along[1:-2], along[2:-1], along[3:]
+        number += along[3:].size
+        # Jumps are rare, so only their neighbors are looked at.
+        places = np.nonzero(np.abs(along[1:-2] - along[2:-1]) > JUMP)
+        end = len(along) - 3
+        first, before, after, last = (along[i : end + i][places] for i in range(4))
         up = np.sign(before - after)  # 1 where bright is followed by dark
-        steps = (before - first) * up, (last - after) * up
-        is_jump = np.abs(before - after) > JUMP
-        jumps += int(is_jump.sum())
-        is_jump &= np.all(np.abs(steps) < RISE, axis=0)
-        is_jump &= (after - before) * up + 256 < RISE
-        rising += int((is_jump & np.all([step > 0 for step in steps], axis=0)).sum())
-        falling += int((is_jump & np.all([step < 0 for step in steps], axis=0)).sum())
-        number += is_jump.size
+        steps = np.stack([(before - first) * up, (last - after) * up])
+        is_jump = np.all(np.abs(steps) < RISE, axis=0) & ((after - before) * up + 256 < RISE)
+        jumps += len(up)
+        rising += int(np.sum(is_jump & np.all(steps > 0, axis=0)))
+        falling += int(np.sum(is_jump & np.all(steps < 0, axis=0)))
     if rising < max(MIN_SHARE * number, MIN_SHARE_OF_JUMPS * jumps, MIN_RATIO * falling):
         return []
     text = (

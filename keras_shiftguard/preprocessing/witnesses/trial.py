@@ -23,20 +23,20 @@ import numpy as np
 
 from keras_shiftguard.instrument.network_features import FeatureReader, Features
 from keras_shiftguard.preprocessing.expected.batch_norm import AS_FED, Transform
-from keras_shiftguard.preprocessing.limits import (
-    CLEAR_SIGMAS,
-    FIRST_IMAGES,
-    MAX_TRIAL_IMAGES,
-    MIN_ACQUITTAL_SIGMAS,
-    MIN_TOLD_APART,
-    MIN_TRIAL_IMAGES,
-    MIN_TRIAL_SIGMAS,
-    TRIAL_TEMPERATURE,
-)
 from keras_shiftguard.preprocessing.witnesses.second_view import second_view
 from keras_shiftguard.statistics.classes import host_class_ids
 
-BATCH_SIZE = 16  # divides `FIRST_IMAGES`
+MIN_TRIAL_IMAGES, MAX_TRIAL_IMAGES = 8, 32  # numbers of distinct images
+# The trial stops after so many images if it is clear. With fewer, it can only support batch norm.
+FIRST_IMAGES = 16
+TEMPERATURE = 0.1  # of the softmax over cosine similarities
+# How well a network must tell the images apart, from 0 (chance) to 1 (perfect), for the trial to
+# count. Tiles of one picture and untrained networks stay below.
+MIN_TOLD_APART = 0.5
+# What a difference means, in standard errors. A fix that helps is offered if the verdict is sure.
+# It is sure of itself without other evidence. With a classifier that was trained on images in
+# another convention, a wrong fix reached 3.2, and right fixes reached 8 or more: `STRONG`.
+HELPS, LIKELY, SURE, STRONG = 1.0, 2.0, 3.0, 3.5
 
 
 @dataclass(frozen=True)
@@ -72,6 +72,11 @@ class Preference:
         if self.of_features is None or self.of_logits is None:
             return self.sigmas
         return max(self.of_features, self.of_logits)
+
+    @property
+    def agreed(self) -> float:
+        """The smaller of the two differences; 0 if features and logits disagree."""
+        return self.sigmas if self.sigmas > 0 else min(self.at_best, 0.0)
 
     def without_head(self) -> "Preference":
         """Returns the preference by the features alone."""
@@ -168,9 +173,9 @@ class Trial:
         if n < MIN_TRIAL_IMAGES:
             return Preference(0.0, 0.0, n)
         some = self._compare(fix, than, min(FIRST_IMAGES, n))
-        if n <= FIRST_IMAGES or some.sigmas < -MIN_ACQUITTAL_SIGMAS:
+        if n <= FIRST_IMAGES or some.sigmas < -LIKELY:
             return some
-        if some.sigmas > CLEAR_SIGMAS and some.can_tell:
+        if some.sigmas > STRONG and some.can_tell:
             return some
         return self._compare(fix, than, n)
 
@@ -217,11 +222,11 @@ class Trial:
             x = np.moveaxis(self._images, self._axis, -1).astype("float32")
             self._views = x, second_view(x)
         parts = []
-        for start in range(0, n, BATCH_SIZE):
+        for start in range(0, n, FIRST_IMAGES):
             key = transform, view, start
             if key not in self._seen:
-                images = transform.apply(self._views[view][start : start + BATCH_SIZE])
-                others = {name: x[start : start + BATCH_SIZE] for name, x in self._others.items()}
+                images = transform.apply(self._views[view][start : start + FIRST_IMAGES])
+                others = {name: x[start : start + FIRST_IMAGES] for name, x in self._others.items()}
                 self._seen[key] = self._read(
                     {**others, self._name: np.moveaxis(images, -1, self._axis)}
                 )
@@ -254,9 +259,7 @@ class _Seen:
 
     def knows_labels(self) -> bool:
         """Whether the labels are surely more probable than by chance."""
-        return self.of_labels is not None and (
-            _sigmas(self.of_labels - self.chance) > MIN_TRIAL_SIGMAS
-        )
+        return self.of_labels is not None and (_sigmas(self.of_labels - self.chance) > SURE)
 
 
 def _preference(before: _Seen | None, after: _Seen | None, n: int) -> Preference:
@@ -308,7 +311,7 @@ def info_nce(first: np.ndarray, second: np.ndarray) -> np.ndarray:
         perfect.
     """
     a, b = (x / (np.linalg.norm(x, axis=1, keepdims=True) + 1e-12) for x in (first, second))
-    return np.diag(_log_softmax(a @ b.T / TRIAL_TEMPERATURE))
+    return np.diag(_log_softmax(a @ b.T / TEMPERATURE))
 
 
 def distinct_images(images: np.ndarray, limit: int = MAX_TRIAL_IMAGES) -> np.ndarray:

@@ -15,10 +15,9 @@ from keras_shiftguard.preprocessing.expected.batch_norm_order import (
     _paired_sigmas,
     _partner,
 )
-from keras_shiftguard.preprocessing.expected.batch_norm_reading import read_batch_norm
+from keras_shiftguard.preprocessing.expected.batch_norm_reading import LOW_CONTRAST, read_batch_norm
 from keras_shiftguard.preprocessing.expected.hypotheses import hypotheses_for
 from keras_shiftguard.preprocessing.expected.levels import level_correction
-from keras_shiftguard.preprocessing.limits import LOW_CONTRAST
 
 UNIT = InputConvention("unit", "unknown")
 

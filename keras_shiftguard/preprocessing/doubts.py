@@ -1,0 +1,162 @@
+"""What may speak against a mismatch: why images may be right although another scale is probable.
+
+These doubts are no evidence for a convention. They only turn "mismatch" into "unknown".
+"""
+
+from keras_shiftguard.preprocessing.case import Case, Verdict
+from keras_shiftguard.preprocessing.expected.batch_norm_reading import Reading
+from keras_shiftguard.preprocessing.expected.hypothesis_names import same_numbers
+from keras_shiftguard.preprocessing.observation import LIKELY as LIKELY_CONVENTION
+from keras_shiftguard.preprocessing.suspicion import Suspicion
+from keras_shiftguard.preprocessing.witnesses.feed import (
+    are_near,
+    could_be_the_subject,
+    is_narrower,
+    shows_its_convention,
+)
+from keras_shiftguard.preprocessing.witnesses.trial import (
+    FIRST_IMAGES,
+    HELPS,
+    LIKELY,
+    MIN_TRIAL_IMAGES,
+    STRONG,
+    SURE,
+    Preference,
+)
+
+# A network that tells images apart less well than this, as fed and with the fix, does not object to
+# the fix: a fault makes images hard to tell apart.
+MIN_APART_TO_OBJECT = 0.1
+LEARNED_AS_FED = (
+    "With the fix, the network distinguishes these images less well. So it may have learned from "
+    "images like these, whatever its layers are made for."
+)
+
+
+def doubt_about(case: Case, suspicion: Suspicion, trial: Preference | None) -> str:
+    """Returns why the images as fed may be right after all; "" if nothing speaks for it."""
+    return _of_feed(case, suspicion, trial) or _of_head(case, suspicion, trial)
+
+
+def helps(trial: Preference | None, sigmas: float) -> bool:
+    """Whether the network surely sees better with the fix, by so many standard errors."""
+    return trial is not None and trial.can_tell and trial.sigmas > sigmas
+
+
+def helps_alone(trial: Preference | None) -> bool:
+    """Whether the network surely sees better with the fix, without other evidence for it."""
+    return trial is not None and trial.num_images >= FIRST_IMAGES and helps(trial, SURE)
+
+
+def _of_feed(case: Case, suspicion: Suspicion, trial: Preference | None) -> str:
+    """Returns why the images as fed may be in the expected convention after all; else "".
+
+    The suspected mean and deviation of a custom convention follow from the images as fed. So images
+    of another scene, exposure or sensor give another suspicion, unless the scale is far off.
+    """
+    observed, expected, observation = suspicion.observed, suspicion.expected, case.observation
+    by_range = not observation.by_grid and not suspicion.is_inverted
+    # With batch norm, the posterior compares such images with the levels of ordinary photos.
+    has_levels = isinstance(case.reading, Reading) and case.levels is not None
+    if not has_levels and could_be_the_subject(case.summary, observed, expected):
+        return f"Pale, dark or hazy images in {expected} may look like these."
+    if by_range and not shows_its_convention(
+        case.summary, observed, expected, observation.is_fitted
+    ):
+        return f"Pale or dark images in {expected} may have the values of these."
+    is_derived = observed.mode == expected.mode == "custom" and not suspicion.is_inverted
+    if is_derived and expected != case.structure.convention:
+        if are_near(observed, expected) or not helps(trial, LIKELY):
+            return (
+                "The training images may have had another mean and deviation than these because "
+                "they show another scene, or are of another exposure or sensor."
+            )
+    if observation.certainty < LIKELY_CONVENTION:
+        return "The convention that the images were fed in is not certain."
+    return ""
+
+
+def _of_head(case: Case, suspicion: Suspicion, trial: Preference | None) -> str:
+    """Returns why the user's own classifier may have learned from images as fed; else "".
+
+    A classifier on a frozen backbone may have been trained on another input than the backbone, and
+    batch norm only shows the input of the backbone. So if the observed and the expected convention
+    are close, the fix must clearly help in the trial.
+    """
+    if case.structure.head != "own" or trial is None:
+        return ""
+    is_near = are_near(suspicion.observed, suspicion.expected)
+    if is_near and not trial.by_labels:
+        permits = helps(trial, STRONG)
+    else:
+        if not (trial.by_labels or trial.head_tells):
+            trial = trial.without_head()  # no classifier learns from input so far out of scale
+        permits = helps(trial, LIKELY) or not trial.can_tell
+    if permits:
+        return ""
+    return (
+        "The classifier at the end of the network may have learned from images like these. Labels "
+        "would tell: `diagnose(model, (images, labels))`."
+    )
+
+
+def doubts_about_layers(
+    case: Case, verdict: Verdict, is_remembered: bool
+) -> tuple[str, ...] | None:
+    """Returns sentences if images may be right that a model's own layers speak against; else None.
+
+    A network that is not recognized may have been trained on other input from the beginning, and so
+    may the user's own head of a recognized one. Large numbers without a named convention, such as
+    those of 12-bit images, may be what an unrecognized network has learned: then batch norm or the
+    trial must support the mismatch.
+
+    Args:
+        case: The facts on the input.
+        verdict: The mismatch that the layers show.
+        is_remembered: Whether batch norm supports what the layers are made for.
+    """
+    conventions = verdict.observed, verdict.expected
+    is_recognized = case.structure.architecture is not None
+    if is_recognized and (case.structure.head != "own" or same_numbers(*conventions)):
+        return None
+    trial = None if case.structure.fresh else case.compare(case.map_between(*conventions))
+    if is_recognized:
+        return _about_head_behind_layers(case, trial)
+    if trial is not None and _objects(trial):
+        return (trial.in_words() if trial.can_tell else LEARNED_AS_FED,)
+    is_doubtful = case.observation.is_fitted and not is_narrower(*conventions)
+    if not is_doubtful or is_remembered or helps_alone(trial):
+        return None
+    return () if trial is None else (trial.in_words(),)
+
+
+def _objects(trial: Preference) -> bool:
+    """Whether a network distinguishes images less well with the fix that its layers suggest.
+
+    On Fashion-MNIST, networks that had learned from images scaled twice reached 2.3 or more.
+    Networks that were fed wrongly reached 1.2 at most.
+    """
+    is_enough = trial.num_images >= MIN_TRIAL_IMAGES and trial.told_apart >= MIN_APART_TO_OBJECT
+    return is_enough and trial.at_best < 0 and trial.sigmas <= -LIKELY
+
+
+def _about_head_behind_layers(case: Case, trial: Preference | None) -> tuple[str, ...] | None:
+    """Returns sentences if the user's head may have learned from images as fed, else None.
+
+    The backbone sees better with the fix in any case, because its own training was with the layers'
+    input. So the fix must help by far, or make labels that the head has learned more probable.
+    """
+    text = f"The head behind {case.name} may have learned from images like these"
+    if trial is None or trial.num_images < MIN_TRIAL_IMAGES:
+        return (f"{text}, and there are too few images to try the fix.",)
+    gain, needed = trial.at_best, STRONG
+    if trial.by_labels:
+        gain, needed = trial.sigmas, HELPS
+    if gain > needed:
+        return None
+    if gain < 0:
+        return trial.in_words(), f"{text}."
+    return (
+        f"{text}: with the fix the network sees better by only {gain:.1f} standard errors "
+        f"({needed} are needed).",
+    )

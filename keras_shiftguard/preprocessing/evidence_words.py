@@ -1,0 +1,75 @@
+"""Sentences of a verdict on what batch norm, the trial and the structure say."""
+
+from keras_shiftguard.preprocessing.case import Case
+from keras_shiftguard.preprocessing.expected.batch_norm_reading import MIN_IMAGES, Reading
+from keras_shiftguard.preprocessing.expected.hypothesis_names import as_convention
+from keras_shiftguard.preprocessing.posterior import MIN_OK, Posterior
+from keras_shiftguard.preprocessing.suspicion import Suspicion
+
+NEGATIVE = "With dark and bright exchanged, the images fit as well: they may be negatives."
+PALER = "The training images may have been paler than these, with larger numbers for a pixel."
+
+
+def evidence_of(
+    case: Case, reading: Reading, found: Posterior, suspicion: Suspicion
+) -> tuple[str, ...]:
+    """Returns the sentences on batch norm, the trial, the structure and the feed."""
+    index = suspicion.index
+    kind = reading.hypotheses[index].kind
+    trial = found.trials.get(kind if kind != found.fed else found.rival)
+    words = (trial.in_words(),) if trial is not None and kind != found.fed else ()
+    published = case.structure.evidence if case.trusted else ()
+    of_structure = case.structure.convention
+    disagree = kind != (of_structure.mode, False) and found.probability[kind] > MIN_OK
+    if case.trusted and disagree and reading.num_images >= MIN_IMAGES:
+        text = (
+            f"The structure and the weights disagree: {case.made_for(of_structure)}, but the batch "
+            f"norm fits images in {as_convention(reading.hypotheses[index], 'unknown')} better."
+        )
+        published = (text, *published)
+    return (
+        batch_norm_in_words(reading, index, found),
+        *words,
+        *published,
+        *case.observation.evidence,
+    )
+
+
+def batch_norm_in_words(reading: Reading, index: int, found: Posterior) -> str:
+    """Returns a sentence that compares the misfits, with the probability."""
+    choice = reading.hypotheses[index]
+    misfits = [reading.misfit(i) for i in (index, reading.as_fed, reading.rival(index))]
+    fits = "fits best" if misfits[0] <= min(misfits) else "is possible, though another fits better"
+    changed = " with red and blue swapped" if choice.swap else ""
+    changed += " with dark and bright exchanged" if choice.inverted else ""
+    number = f"{reading.num_images} image{'s' if reading.num_images != 1 else ''}"
+    kind = found.fed if choice.is_identity else choice.kind
+    fed, rival = (
+        f"as fed {100 * found.of_fed:.0f} %",
+        f"{found.rival[0]} {100 * found.of_rival:.0f} %",
+    )
+    rival = f"inverted {rival}" if found.rival[1] else rival
+    probable = f"probability {100 * found.probability[kind]:.0f} %"
+    probable = f"{probable}, {rival if kind == found.fed else fed}"
+    levels = ""
+    if reading.is_levelled:
+        levels = (
+            "These images are unusually pale, dark, hazy or tinted, so they are compared with the "
+            "levels of ordinary photos. "
+        )
+    return (
+        f"{levels}The model's first batch-norm layers remember how its training images were "
+        "prepared: "
+        f"{as_convention(choice, 'unknown')}{changed} {fits} ({probable}; misfit "
+        f"{misfits[0]:.2f}, as fed {misfits[1]:.2f}, next best scale {misfits[2]:.2f}; {number})."
+    )
+
+
+def scaled_twice(case: Case) -> str:
+    """Returns the sentence that images are scaled before the model and in it."""
+    layers = " and ".join(repr(name) for name in case.structure.scaling[:2])
+    where = f"in its layer {layers}" if layers else "by its own layers"
+    return (
+        f"The images are scaled twice: once before the model, and once {where}. Remove one of the "
+        "two."
+    )
