@@ -7,7 +7,6 @@ from keras_shiftguard.callback.checks import (
     labels,
     leak,
     mix,
-    mixtures,
     nonfinite,
     schedule,
     step,
@@ -17,7 +16,6 @@ from keras_shiftguard.callback.checks.check import Check
 # Those that run the model, in this order, see `Checking.experiment`.
 EXPERIMENTS: dict[str, Check] = {
     "schedule": schedule.look,
-    "mixtures": mixtures.look,
     "known_labels": labels.tell_again,
     "difference": difference.look,
     "step": step.look,
