@@ -151,18 +151,19 @@ class ShiftWatch:
         What is certain stays an alarm: another step of preprocessing, swapped channels. So does
         what the target shows: it has no labels to measure a cost with, and was given to be
         compared. If there is validation, the target is judged against it, as training may be
-        augmented.
+        augmented. Training that is surely not augmented is judged against the reference.
         """
         if self.tolerance is None:  # every difference beyond chance is an alarm
             return
         pairs = [
             ("validation", "train"),
             *((stream, FIRST_EPOCH) for stream in ("train", "validation")),
-            *((stream, "reference") for stream in ("train", "validation")),
+            ("validation", "reference"),
         ]
         pairs += [("target", "train")] if "validation" in self._first else []
         for pair in pairs:
             self._monitor.mark_open(*pair)
+        self._monitor.mark_open("train", "reference", self.is_augmented is not False)
         self._renew_report()
 
     @property

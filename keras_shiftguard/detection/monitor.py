@@ -172,12 +172,12 @@ class ShiftMonitor:
         """Replaces the finding on the same feature by `finding`, which has a better explanation."""
         self._pairs[finding.stream, finding.against].findings[finding.feature] = finding
 
-    def mark_open(self, stream: str, against: str) -> None:
-        """Marks each finding of a pair as a question, if it has no cost and is not certain."""
+    def mark_open(self, stream: str, against: str, is_open: bool = True) -> None:
+        """Sets `is_question` of the findings of a pair that have no cost and are not certain."""
         pair = self._pairs.get((stream, against), Pair(stream, against))
         for feature, finding in pair.findings.items():
             if not (finding.cost_words or finding.is_certain):
-                pair.findings[feature] = replace(finding, is_question=True)
+                pair.findings[feature] = replace(finding, is_question=is_open)
 
     def add(self, finding: Finding) -> bool:
         """Adds a finding that needs no test; returns whether it is the first on its feature."""
