@@ -70,7 +70,7 @@ def _why(finding: Mapping[str, Any]) -> str:
     if finding["negligible"]:
         return "too small to matter"
     if finding["expected"]:
-        return "expected: augmentation"
+        return "expected: training was resampled"
     if finding["cost_words"]:
         return str(finding["cost_words"])
     return "a question" if finding["is_question"] else "within tolerance"

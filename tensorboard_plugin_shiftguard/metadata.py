@@ -76,7 +76,7 @@ COST = 9
 NUM_COLUMNS = 10
 NUM_COLUMNS_WITHOUT_COST = 9
 # Bits of the column `FLAGS`. `ALARM`: the shift is an alarm (`Finding.matters`), not expected, and
-# still lasts. `EXPECTED`: the difference is intended (augmentation). `NEGLIGIBLE`: the effect is
+# still lasts. `EXPECTED`: the difference is intended, or acknowledged. `NEGLIGIBLE`: the effect is
 # too small to matter. `REPORTED`: the report has a sentence on the feature. A feature with `ALARM`
 # but not `REPORTED` has the same cause as a reported feature, and is no finding of its own.
 ALARM, EXPECTED, NEGLIGIBLE, REPORTED = 1, 2, 4, 8

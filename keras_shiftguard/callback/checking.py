@@ -96,7 +96,7 @@ class Checking:
             epoch,
             warned_of=self._shift.warned_of,
             pairs=self._shift.pairs,
-            training=self._shift.training,
+            is_augmented=self._shift.is_augmented,
             tolerance=float(self._shift.tolerance or 0.0),
             samples=self._samples,
             spending=self._spending,

@@ -39,7 +39,7 @@ from keras_shiftguard.detection.verdict import Verdict
 from keras_shiftguard.errors import BadInputError, warn
 from keras_shiftguard.instrument.keras_run import KerasRun
 from keras_shiftguard.instrument.model_inputs import input_shapes
-from keras_shiftguard.instrument.model_outputs import predicts_numbers, takes_any_size
+from keras_shiftguard.instrument.model_outputs import predicts_numbers
 from keras_shiftguard.instrument.processes import is_first_process
 from keras_shiftguard.instrument.undisturbed import undisturbed
 from keras_shiftguard.log.resume import read_state, write_state
@@ -98,9 +98,9 @@ class ShiftGuard(keras.callbacks.Callback):
         tolerance: The share of accuracy that a shift may cost before it is an alarm; 0.01 is
             one point. For a classifier, the guard measures after the epoch how much accuracy is
             lost by shifts of validation, on up to 1024 labeled samples of each stream; with fewer
-            than 100 the difference is no alarm. If no cost can be measured for another reason, or
-            if `tolerance` is None, a significant difference that is not small is an alarm, unless
-            augmentation of training may explain it.
+            than 100, or where no cost can be measured, the difference is no alarm, unless it is
+            certain to be a fault, such as another scale of the values. If `tolerance` is None, each
+            significant difference that is not small is an alarm.
         alpha: Probability that a fit without any shift raises an alarm, over
             all epochs, features and streams together.
         log_samples: How many images of each stream are written to `log_dir` after each epoch:
@@ -498,7 +498,6 @@ class ShiftGuard(keras.callbacks.Callback):
             self._distinct,
             self._acknowledged,
             ("prediction",) if kind == "prediction" else ("train", "validation"),
-            takes_any_size(self.model),
         )
         with undisturbed(self.model):
             preprocessing = PreprocessingWatch(

@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 
-from keras_shiftguard.detection.causes.copies import share_without_copies
 from keras_shiftguard.detection.causes.near_duplicates import independent_share
 from keras_shiftguard.detection.sentences import stream_name
 from keras_shiftguard.profiles import InputProfile
@@ -29,16 +28,14 @@ class Independence:
         self.declared = declared
         self.notes: dict[str, str] = {}
         self._found: dict[str, float] = {}  # share by stream
-        self._copies: dict[str, float] = {}  # share by stream, because of equal images
 
     def state(self) -> dict[str, Any]:
         """Returns the state for `restore`, as a tree for `profiles.storage`."""
-        return {"found": dict(self._found), "copies": dict(self._copies)}
+        return {"found": dict(self._found)}
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Restores the state that `state()` returned; what it lacks stays as it is."""
-        for saved, known in (("found", self._found), ("copies", self._copies)):
-            known.update({name: float(share) for name, share in state.get(saved, {}).items()})
+        self._found |= {name: float(share) for name, share in state.get("found", {}).items()}
 
     def of(self, name: str, profile: InputProfile, stream: Stream | None = None) -> InputProfile:
         """Returns the profile with the number of its independent samples.
@@ -59,13 +56,10 @@ class Independence:
         if stream is None:
             return profile
         share, repeated = self._share(name, stream), stream.repeated_batches.share
-        copies = 1.0 if repeated else self._share_without_copies(name, profile, stream)
-        if min(share, copies) >= 1 and not repeated:
+        if share >= 1 and not repeated:
             return profile
-        number = _number(min(share, copies) * (1 - repeated), profile)
+        number = _number(share * (1 - repeated), profile)
         tell = _of_neighbours if share < 1 else _of_repeated_batches
-        if copies < share:
-            tell = _of_copies
         self.notes[name] = tell(name, profile, stream, number)
         return replace(profile, distinct_samples=number)
 
@@ -73,14 +67,6 @@ class Independence:
         if name not in self._found and len(stream.buffers) and stream.has_samples:
             self._found[name] = self._estimated(stream)
         return self._found.get(name, 1.0)
-
-    def _share_without_copies(self, name: str, profile: InputProfile, stream: Stream) -> float:
-        """Returns the smallest independent share by equal images, over all inputs with images."""
-        if name not in self._copies and stream.has_samples:
-            kept = [buffer.read()[0] for buffer in stream.kept_samples.values()]
-            shares = [share_without_copies(x, profile.num_samples) for x in kept if len(x)]
-            self._copies[name] = min(shares, default=1.0)
-        return self._copies.get(name, 1.0)
 
     @staticmethod
     def _estimated(stream: Stream) -> float:
@@ -118,14 +104,6 @@ def _of_neighbours(name: str, profile: InputProfile, stream: Stream, number: int
         f"its {profile.num_samples:,} {noun} "
         f"count as {number:,}. If they are independent, pass "
         f"ShiftGuard(distinct_samples={{{name!r}: 1.0}})"
-    )
-
-
-def _of_copies(name: str, profile: InputProfile, stream: Stream, number: int) -> str:
-    """Returns the sentence that images came several times and the samples count as `number`."""
-    return (
-        f"{stream_name(name)} has the same images several times, as pairs or oversampling draw "
-        f"them: its {profile.num_samples:,} images count as {number:,}"
     )
 
 

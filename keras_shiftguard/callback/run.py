@@ -374,7 +374,7 @@ class Run:
         return TrainingProfile(
             self.profiles["train"],
             self.diagnosis,
-            is_augmented=self.shift.training.shows_augmentation,
+            is_augmented=bool(self.shift.is_augmented),
             is_corrected="train" in self.preprocessing.corrected,
             num_corrected=self.num_batches - uncorrected,
             num_batches=self.num_batches,
@@ -444,7 +444,6 @@ class Run:
             seen = Epoch(epoch, self._probe.streams, streams, known, is_last=self._is_last)
             if epoch is not None:
                 self._logs = known or {}
-                self.shift.look_at_samples(self._probe.streams["train"])
                 self.checks.experiment(seen)
             self.checks.check(seen)
         severities = {"shift": self.shift.severity("train")}

@@ -1,22 +1,14 @@
 """`ShiftWatch`: comparisons of the streams of a fit with each other after each epoch."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from keras_shiftguard.callback.augmented_validation import AugmentedValidation
 from keras_shiftguard.callback.checks.check import Told
 from keras_shiftguard.callback.independence import Independence
-from keras_shiftguard.callback.questions import (
-    Stage,
-    are_larger,
-    is_change_of_augmentation,
-    is_resampled,
-    is_size,
-)
-from keras_shiftguard.callback.training_passes import TrainingPasses
 from keras_shiftguard.detection.acknowledged import Acknowledgement
-from keras_shiftguard.detection.causes.same_samples import redrawn
+from keras_shiftguard.detection.causes.same_samples import are_near, is_augmented
 from keras_shiftguard.detection.finding import Finding
 from keras_shiftguard.detection.monitor import Pair, ShiftMonitor
 from keras_shiftguard.detection.plain_words import plain_sentence
@@ -24,15 +16,11 @@ from keras_shiftguard.detection.planning import needs_in_words
 from keras_shiftguard.detection.report import ShiftReport
 from keras_shiftguard.errors import ShiftDetectedError, warn
 from keras_shiftguard.profiles import InputProfile, OutputSummary
-from keras_shiftguard.statistics.stream import Stream
 from tensorboard_plugin_shiftguard.metadata import FIRST_EPOCH
 
-# Smaller differences, in standard deviations, may be chance if only few samples are independent.
-MAX_BY_CHANCE = 1.0
-BELONG_TOGETHER = (
-    "if samples belong together (rows of one patient, windows of one recording), fewer of them are "
-    "independent, and the difference may be chance: pass the share of independent ones, as in "
-    "ShiftGuard(distinct_samples={'train': 0.05, 'validation': 0.05})"
+AUGMENTED = (
+    "training is augmented: its samples change from epoch to epoch, so validation is meant to "
+    "differ, and only what a difference costs is an alarm"
 )
 
 
@@ -52,12 +40,11 @@ class ShiftWatch:
         distinct_samples: How many independent samples the streams have, see `Independence`.
         known: Shifts that the user acknowledged, which raise no alarm.
         streams: Names of the streams of the run; `("prediction",)` for `model.predict`.
-        takes_any_size: Whether the model takes images of any size, so that it may be trained on
-            crops: then larger images of validation are a question, and no alarm.
 
     Attributes:
         report: The latest report; None before the first comparison.
-        training: What the passes over training show about its augmentation.
+        is_augmented: Whether the latest pass over training shows that it is augmented; None if that
+            is not known.
     """
 
     def __init__(
@@ -70,9 +57,7 @@ class ShiftWatch:
         distinct_samples: Mapping[str, int | float] | None = None,
         known: Sequence[Acknowledgement] = (),
         streams: Sequence[str] = ("train", "validation"),
-        takes_any_size: bool = False,
     ) -> None:
-        self.takes_any_size = takes_any_size
         self.on_shift = on_shift
         self.tolerance = tolerance
         self.reference = reference
@@ -84,10 +69,10 @@ class ShiftWatch:
         self._first: dict[str, InputProfile] = {}  # first pass over each stream
         self._handled: set[tuple[str, str, str]] = set()  # alarms that `act` has handled
         self._notes_of_passes: list[str] = []
-        self.training = TrainingPasses()
+        self.is_augmented: bool | None = None
+        self._was_near = False  # whether the latest pass over training was near the first
         self._augmented_validation = AugmentedValidation()
         self._own_notes: list[str] = []  # of `note`
-        self._augmentation = ""  # sentence on the augmentation of training, once found
         self._summed = InputProfile()  # sum of several epochs, only with `distinct_samples`
         pairs = [("validation", "train")] if "train" in streams else []
         pairs += [(stream, FIRST_EPOCH) for stream in streams]
@@ -128,31 +113,29 @@ class ShiftWatch:
             against: str,
             current: InputProfile,
             other: InputProfile,
-            expected: Collection[str] = (),
         ) -> None:
-            new.extend(self._monitor.compare(stream, against, current, other, epoch, expected))
+            new.extend(self._monitor.compare(stream, against, current, other, epoch))
 
         for name, profile in latest.items():
             first = self._first.setdefault(name, profile)
             if first is not profile:
-                compare(name, FIRST_EPOCH, profile, first, redrawn(first, profile))
+                compare(name, FIRST_EPOCH, profile, first)
         if "train" in latest:
-            self.training.look(self._first["train"], latest["train"])
+            self.is_augmented = is_augmented(self._first["train"], latest["train"])
+            was_near, self._was_near = (
+                self._was_near,
+                are_near(self._first["train"], latest["train"]),
+            )
+            if self.is_augmented is None and was_near and self._was_near:
+                self.is_augmented = False
         if "validation" in streams and "train" in streams:
-            validation, train = streams["validation"], streams["train"]
-            features, sentence = self.training.expected(latest["train"], validation)
-            self._augmentation = sentence or self._augmentation
-            compare("validation", "train", validation, train, features)
+            compare("validation", "train", streams["validation"], streams["train"])
         for name, profile in streams.items():
-            augmented = latest["train"] if name == "train" else None
             if self.reference is not None:
-                expected = self._expected(augmented, self.reference)
-                compare(name, "reference", profile, self.reference, expected)
+                compare(name, "reference", profile, self.reference)
             if target is not None:
-                # Without validation, no other comparison would show that the target differs.
-                known = augmented if "validation" in self._first else None
                 with_outputs = replace(profile, outputs=passes[name].outputs)
-                compare("target", name, target, with_outputs, self._expected(known, target))
+                compare("target", name, target, with_outputs)
         new += self._look_at_validation(latest, epoch)
         self._notes_of_passes = self._notes(passes)
         self._renew_report()
@@ -169,66 +152,26 @@ class ShiftWatch:
             self._monitor.price(stream, against, costs, self.tolerance or 0.0)
         self._renew_report()
 
-    def look_at_samples(self, stream: Stream) -> None:
-        """Looks for augmentation in the kept samples of training, until it is known for sure."""
-        pair = self._pair()
-        # A number of training samples means that the epochs do not repeat the same samples.
-        repeats = self.tolerance is not None and self.distinct_samples is None
-        if pair is not None and repeats:
-            self.training.look_at_samples(stream, pair.reference.labels)
-
     def mark_open(self) -> None:
-        """Marks findings on training and another stream as questions, which raise no alarm.
+        """Marks the findings of a fit whose cost was not measured as questions, which do not alarm.
 
-        `questions.py` has the reasons. Costs are measured for validation only, so training compared
-        with the reference is judged without them, and so is the target compared with training, if
-        there is validation.
+        What is certain stays an alarm: another step of preprocessing, swapped channels. So does
+        what the target shows: it has no labels to measure a cost with, and was given to be
+        compared. If there is validation, the target is judged against it, as training may be
+        augmented. Training that is surely not augmented is judged against the reference.
         """
-        pair = self._pair() or Pair("validation", "train")
-        train, validation = pair.reference, pair.current
-        is_resampled_ = is_resampled(train.labels, validation.labels)
-        # Without a tolerance, every difference beyond chance is an alarm.
-        may_be_augmented = self.tolerance is not None and self.distinct_samples is None
-        may_be_augmented = may_be_augmented and not self.training.is_unaugmented
-        stage = Stage(
-            may_be_augmented=may_be_augmented,
-            may_be_crops=self.takes_any_size and are_larger(train, validation),
-            has_other_labels=is_resampled_ or self.training.has_soft_labels,
-        )
-        if is_resampled_:
-            self._expect_other_mix(pair)
-        others = [("target", "train")] if "validation" in self._first else []
-        for each in (("validation", "train"), ("train", "reference"), *others):
-            self._monitor.mark_open(*each, stage.is_question)
-        moves = self.training.is_redrawn or bool(self._augmentation)
-        is_quiet = self._loses_nothing
-        self._monitor.mark_open(
-            "train",
-            FIRST_EPOCH,
-            lambda found: (
-                (moves and is_change_of_augmentation(found, is_quiet))
-                or (self.takes_any_size and is_size(found))
-            ),
-        )
+        if self.tolerance is None:  # every difference beyond chance is an alarm
+            return
+        pairs = [
+            ("validation", "train"),
+            *((stream, FIRST_EPOCH) for stream in ("train", "validation")),
+            ("validation", "reference"),
+        ]
+        pairs += [("target", "train")] if "validation" in self._first else []
+        for pair in pairs:
+            self._monitor.mark_open(*pair)
+        self._monitor.mark_open("train", "reference", self.is_augmented is not False)
         self._renew_report()
-
-    def _pair(self) -> Pair | None:
-        """Returns the latest comparison of validation with training; None without one."""
-        pairs = {(pair.stream, pair.against): pair for pair in self._monitor.pairs}
-        return pairs.get(("validation", "train"))
-
-    def _expect_other_mix(self, pair: Pair) -> None:
-        """Marks another class mix of validation as expected."""
-        found = pair.findings.get("labels")
-        if found is not None and found.family == "label" and not found.expected:
-            self._monitor.replace(replace(found, expected=True))
-
-    @property
-    def _loses_nothing(self) -> bool:
-        """Whether validation differs from training with a measured cost, and none is an alarm."""
-        pair = self._pair()
-        priced = [] if pair is None else [f for f in pair.findings.values() if f.cost_words]
-        return bool(priced) and not any(finding.matters for finding in priced)
 
     @property
     def needs(self) -> str:
@@ -249,12 +192,11 @@ class ShiftWatch:
         return {
             "first": {name: profile.tree() for name, profile in self._first.items()},
             "training": self._summed.tree(),
-            "augmentation": self._augmentation,
+            "augmented": self.is_augmented,
             "monitor": self._monitor.state(),
             "handled": [list(key) for key in sorted(self._handled)],
             "same_labels": self._augmented_validation.num_same,
             "own_notes": self._own_notes,
-            "visits": self.training.state(),
             "independence": self.independence.state(),
         }
 
@@ -262,12 +204,11 @@ class ShiftWatch:
         """Restores the state that `state()` returned."""
         self._first = {name: InputProfile(**tree) for name, tree in state["first"].items()}
         self._summed = InputProfile(**state["training"])
-        self._augmentation = state["augmentation"]
+        self.is_augmented = state.get("augmented")
         self._monitor.restore(state["monitor"])
         self._handled = {(str(a), str(b), str(c)) for a, b, c in state.get("handled", ())}
         self._augmented_validation.num_same = int(state.get("same_labels", 1))
         self._own_notes = [str(text) for text in state.get("own_notes", ())]
-        self.training.restore(state.get("visits", {}))
         self.independence.restore(state.get("independence", {}))
         self._notes_of_passes = self._notes({})
         self._renew_report()
@@ -297,8 +238,6 @@ class ShiftWatch:
         lines = [f"  - {plain_sentence(finding)}" for finding in worst]
         more = len(alarms) - len(worst)
         lines += [f"  ... and {more} more in `guard.report`"] if more else []
-        if not self.independence.declared and any(map(_may_be_few, alarms)):
-            lines.append(f"  {BELONG_TOGETHER}.")
         stops = self.on_shift == "stop" and in_fit
         end = ["Training stops after this epoch (on_shift='stop')."] if stops else []
         warn("\n".join(["ShiftGuard found a shift:", *lines, *end]))
@@ -327,13 +266,6 @@ class ShiftWatch:
             evidence = latest
         return replace(evidence, distinct_samples=self.distinct_samples)
 
-    def _expected(self, train: InputProfile | None, other: InputProfile) -> Collection[str]:
-        """Returns the features that differ from another profile because of augmentation.
-
-        `train` is the profile of the latest epoch of training; None to expect nothing.
-        """
-        return () if train is None else self.training.expected(train, other)[0]
-
     def _look_at_validation(
         self, passes: Mapping[str, InputProfile], epoch: int | None
     ) -> list[Finding]:
@@ -352,10 +284,7 @@ class ShiftWatch:
 
     def _renew_report(self) -> None:
         """Makes the report anew after findings or notes have changed."""
-        notes = self._notes_of_passes
-        self.report = self._monitor.report(notes)
-        if not self.independence.declared and any(map(_may_be_few, self.report.findings)):
-            self.report = self._monitor.report([*notes, BELONG_TOGETHER])
+        self.report = self._monitor.report(self._notes_of_passes)
 
     def _notes(self, passes: Mapping[str, InputProfile]) -> list[str]:
         """Returns the notes of the report."""
@@ -365,10 +294,8 @@ class ShiftWatch:
 
     def _notes_on_streams(self, passes: Mapping[str, InputProfile]) -> list[str]:
         """Returns the notes on augmentation, or on the reason why nothing can be compared."""
-        if self._augmentation and any(
-            finding.expected for finding in self._monitor.report().findings
-        ):
-            return [f"augmentation: {self._augmentation}"]
+        if self.is_augmented and self._monitor.report().findings:
+            return [AUGMENTED]
         both = {"train", "validation"} <= self._first.keys()
         if both or self.reference is not None or self.has_target:
             return []
@@ -379,9 +306,3 @@ class ShiftWatch:
             ]
         what = "an evaluation" if "validation" in self._first else "a prediction"
         return [f"{what} alone has nothing to compare with: pass ShiftGuard(reference=...)"]
-
-
-def _may_be_few(finding: Finding) -> bool:
-    """Whether a difference by chance would look like this, if only few samples are independent."""
-    is_small = finding.kind == "covariate" and abs(finding.effect_size) < MAX_BY_CHANCE
-    return finding.matters and finding.cost is None and is_small

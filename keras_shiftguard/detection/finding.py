@@ -62,7 +62,7 @@ class Finding:
         since: First epoch, counted from 1, in which the difference was found; None
             outside of a fit.
         explanation: One or two sentences with numbers.
-        expected: Whether the difference is intended (augmentation).
+        expected: Whether the difference is intended: another class mix, as resampling makes it.
         negligible: Whether the effect is too small to matter.
         acknowledged: Why the difference is accepted, see `ShiftReport.acknowledge`;
             empty if it is not.
@@ -75,8 +75,8 @@ class Finding:
         harmless: Whether the samples exclude a cost above the tolerance. Never true for a
             difference in preprocessing.
         cost_words: The cost in words; empty without a cost.
-        is_question: Whether the finding is no alarm, because its cost is not sure, or because
-            augmentation could explain a difference whose cost cannot be measured.
+        is_question: Whether the finding is no alarm, because its cost is not sure, or could not be
+            measured.
         fix: A line of Python that undoes a known step of preprocessing in a batch `x` of the
             stream; "" if unknown.
         repaired_by: What wins the accuracy back, as the arguments of `Repair`; None if unknown.
@@ -119,6 +119,14 @@ class Finding:
         if self.negligible or self.acknowledged or self.is_question or self.harmless:
             return False
         return not self.expected or self.cost is not None
+
+    @property
+    def is_certain(self) -> bool:
+        """Whether it is a fault whatever it costs: another scale, channel order or shape.
+
+        Images of another size are none, because training may be on crops.
+        """
+        return self.kind == "preprocessing" and self.family != "resolution"
 
     @property
     def operation(self) -> tuple[str, Any] | None:

@@ -5,19 +5,16 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from keras_shiftguard.detection.causes.augmented import is_small, may_be
 from keras_shiftguard.detection.certain_difference import certain_difference, one_sample_tells
 from keras_shiftguard.detection.column_names import names_of_columns, other_names
 from keras_shiftguard.detection.families import TOO_FEW, CollectedTests, StreamNames
 from keras_shiftguard.detection.finding import Finding, by_severity, source_of
 from keras_shiftguard.detection.labels.label_findings import (
     concept_finding,
-    with_doubt,
     with_estimated_mix,
     without_effects_of_class_mix,
 )
-from keras_shiftguard.detection.labels.moved_with_mix import Movement, movement_of_unlabelled
-from keras_shiftguard.detection.labels.relabelled import labels_at_random
+from keras_shiftguard.detection.labels.moved_with_mix import moved_as_mix
 from keras_shiftguard.detection.selection import reported_findings
 from keras_shiftguard.detection.sentences import stream_name
 from keras_shiftguard.detection.two_sample.multiplicity import LEVEL_SHARES, Family, global_p, holm
@@ -115,45 +112,34 @@ def compare_profiles(
     findings = reported_findings(found, reference, current, tests.names)
     if both_classes:
         labels = (current.labels, reference.labels)
-        findings = with_doubt(findings, *labels, shares)
         findings = without_effects_of_class_mix(findings, *labels, shares)
         concept = concept_finding(*labels, level * concept_share, shares, stream, against)
         if concept is not None:
             findings.append(concept)
             p_value = min(p_value, concept.p_value / concept_share)
 
-    def moved(frequencies: np.ndarray, errors: np.ndarray) -> Movement | None:
+    def moved(frequencies: np.ndarray, errors: np.ndarray) -> bool | None:
         first = next(iter(reference.inputs), "")  # the input whose moments are stored by class
         if first not in current.inputs:
             return None
         samples = current.inputs[first].embedding.projections
-        return movement_of_unlabelled(samples, reference.labels, frequencies, errors, shares)
+        return moved_as_mix(samples, reference.labels, frequencies, errors, shares)
 
     findings = with_estimated_mix(findings, current.outputs, reference.outputs, moved)
     p_value = min([p_value, *(finding.p_value for finding in certain)])
     notes = list(dict.fromkeys(tests.notes))
     reported = list(by_severity([*certain, *findings]))
     if reference.augmented != current.augmented:
-        reported = _open_questions(reported, against if reference.augmented else stream, notes)
+        # Without a cost, no difference from augmented training accuses, unless it is certain.
+        reported = [replace(f, is_question=not f.is_certain) for f in reported]
+        if any(f.is_question for f in reported):
+            augmented = stream_name(against if reference.augmented else stream)
+            notes.append(
+                f"{augmented} is augmented training data, which explains such differences: compare "
+                "with a profile of data without augmentation"
+            )
     significant = frozenset(f.feature for _, f in found if f.matters)
     return Comparison(reported, notes, p_value, tests.families, significant)
-
-
-def _open_questions(found: list[Finding], augmented: str, notes: list[str]) -> list[Finding]:
-    """Marks findings as questions if one stream is augmented training data, and adds a note."""
-    name = stream_name(augmented)
-    marked = [
-        replace(f, is_question=True)
-        if may_be(f, moves_light=True) or is_small(f) or labels_at_random(name) in f.explanation
-        else f
-        for f in found
-    ]
-    if any(f.is_question for f in marked):
-        notes.append(
-            f"{name} is augmented training data, which explains such differences: compare with a "
-            "profile of data without augmentation"
-        )
-    return marked
 
 
 def _with_sources(profile: InputProfile) -> InputProfile:

@@ -14,7 +14,7 @@ Reference: Lan and DeMets, "Discrete Sequential Boundaries for Clinical Trials",
 Biometrika 1983 (alpha spending).
 """
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -42,7 +42,7 @@ class Pair:
         reference: Profile of `against` at the latest look.
         findings: Findings reported so far, by feature.
         significant: All features whose difference was ever significant and not negligible.
-        expected: Features that are intended to differ or whose shift is acknowledged.
+        expected: Features whose shift is acknowledged.
         latest: Result of the latest look, with all its tests.
         epoch: Epoch of the latest look, counted from 1; None outside of a fit.
     """
@@ -107,7 +107,6 @@ class ShiftMonitor:
         current: InputProfile,
         reference: InputProfile,
         epoch: int | None = None,
-        expected: Collection[str] = (),
     ) -> list[Finding]:
         """Compares two streams once more.
 
@@ -117,8 +116,6 @@ class ShiftMonitor:
             current: Profile of `stream`.
             reference: Profile of `against`.
             epoch: Epoch that has ended, counted from 1; None outside of a fit.
-            expected: Features that are intended to differ, such as
-                `"input/contrast"` where training is augmented.
 
         Returns:
             The findings that are new with this comparison.
@@ -127,14 +124,12 @@ class ShiftMonitor:
             KeyError: if the pair was not declared.
         """
         pair = self._pairs[stream, against]
-        pair.expected = frozenset(expected)
         last, pair.epoch = pair.epoch, epoch
         self._samples.update({stream: current.num_samples, against: reference.num_samples})
         if pair.looks:
             repeated = same_samples(pair.current, current)
             repeated = repeated and same_samples(pair.reference, reference)
             if repeated and current.num_measured <= pair.current.num_measured:
-                _mark(pair.findings, expected)
                 return []
         pair.looks += 1
         pair.current, pair.reference = current, reference
@@ -152,9 +147,8 @@ class ShiftMonitor:
             if earlier is None:
                 new.append(finding.feature)
         pair.findings = with_past(pair.findings, pair.latest.findings, pair.latest.tested, last)
-        _mark(pair.findings, expected)
         tests = [acknowledged(test, self.known) for test in pair.latest.tested]
-        pair.expected |= {test.feature for test in tests if test.acknowledged}
+        pair.expected = frozenset({test.feature for test in tests if test.acknowledged})
         return [acknowledged(pair.findings[feature], self.known) for feature in new]
 
     def price(
@@ -178,11 +172,12 @@ class ShiftMonitor:
         """Replaces the finding on the same feature by `finding`, which has a better explanation."""
         self._pairs[finding.stream, finding.against].findings[finding.feature] = finding
 
-    def mark_open(self, stream: str, against: str, is_open: Callable[[Finding], bool]) -> None:
-        """Sets `is_question` of each finding of a pair to the result of `is_open`."""
+    def mark_open(self, stream: str, against: str, is_open: bool = True) -> None:
+        """Sets `is_question` of the findings of a pair that have no cost and are not certain."""
         pair = self._pairs.get((stream, against), Pair(stream, against))
         for feature, finding in pair.findings.items():
-            pair.findings[feature] = replace(finding, is_question=is_open(finding))
+            if not (finding.cost_words or finding.is_certain):
+                pair.findings[feature] = replace(finding, is_question=is_open)
 
     def add(self, finding: Finding) -> bool:
         """Adds a finding that needs no test; returns whether it is the first on its feature."""
@@ -280,19 +275,3 @@ def _cost_of(finding: Finding | None) -> dict[str, Any]:
     if finding is None:
         return {}
     return {name: getattr(finding, name) for name in NO_COST}
-
-
-def _mark(findings: dict[str, Finding], expected: Collection[str]) -> None:
-    """Marks findings on expected features as expected, in place.
-
-    A finding on an input as a whole (an expected feature without "/") is marked only if no
-    finding on the features of that input matters.
-    """
-    wholes = [feature for feature in findings if "/" not in feature and feature in expected]
-    for feature, finding in findings.items():
-        if feature in expected and finding.kind == "covariate" and feature not in wholes:
-            findings[feature] = replace(finding, expected=True)
-    for whole in wholes:
-        parts = [f for feature, f in findings.items() if feature.startswith(f"{whole}/")]
-        if findings[whole].kind == "covariate" and not any(part.matters for part in parts):
-            findings[whole] = replace(findings[whole], expected=True)

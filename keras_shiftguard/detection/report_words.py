@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 
 from keras_shiftguard.detection.families import TOO_FEW
 from keras_shiftguard.detection.finding import Finding, kinds_of, when
-from keras_shiftguard.detection.labels.label_findings import POSSIBLY
 from tensorboard_plugin_shiftguard.metadata import FIRST_EPOCH
 
 MAX_SHOWN = 5  # largest number of findings in the text of a report
@@ -50,16 +49,10 @@ def in_a_sentence(finding: Finding) -> str:
         text += " (present, negligible)"
     elif finding.expected and finding.family == "label":
         text += " (expected: training has as many samples of each class, as resampling makes them)"
-    elif finding.expected and not finding.matters:
-        text += " (expected: augmentation)"
     elif finding.cost_words:
         text += f" ({finding.cost_words})"
-    elif finding.is_question and finding.against == FIRST_EPOCH:
-        text += " (no alarm: augmentation or growing images may explain it)"
-    elif finding.is_question and finding.family == "label":
-        text += " (no alarm: labels of training are probabilities, which count by their largest)"
     elif finding.is_question:
-        text += " (no alarm: augmentation or crops of training may explain it)"
+        text += " (no alarm: no experiment could measure what it costs)"
     return text + "."
 
 
@@ -81,7 +74,7 @@ def verdict(
         streams = "; ".join(
             f"{stream} against {' and '.join(others)}" for stream, others in shifted.items()
         )
-        kinds = ", ".join(_kind_name(kind, findings) for kind in kinds_of(findings))
+        kinds = ", ".join(KIND_NAMES[kind] for kind in kinds_of(findings))
         is_over = all(finding.until is not None for finding in findings if finding.matters)
         when_found = "shift found in earlier epochs only" if is_over else "shift found"
         return f"ShiftGuard: {when_found}, {streams}: {kinds} (false-alarm rate {alpha:g})"
@@ -100,10 +93,3 @@ def verdict(
     if few and fewest < MIN_SAMPLES_TO_TEST:
         return f"ShiftGuard: {TOO_FEW_TO_TELL}{sizes}"
     return f"ShiftGuard: no shift found{sizes}"
-
-
-def _kind_name(kind: str, findings: Sequence[Finding]) -> str:
-    """Returns the name of a kind in the verdict, with "possibly" if all its findings say so."""
-    sentences = [f.explanation for f in findings if f.matters and f.kind == kind]
-    in_doubt = kind == "label" and all(POSSIBLY in sentence for sentence in sentences)
-    return POSSIBLY if in_doubt else KIND_NAMES[kind]

@@ -25,8 +25,8 @@ UNCORRECTED = (
     "before the correction."
 )
 NOT_MEASURED = "cost not measured"
-MAY_BE_AUGMENTED = "cost not known: augmentation or crops of training may explain it"
-WAIT = "Wait for the next epochs: they show whether it is augmentation or costs accuracy."
+NOT_MEASURABLE = "cost not known: no experiment could measure it"
+WAIT = "Wait for the next epochs: they show whether it costs accuracy."
 STRATIFY = "x_train, x_val, y_train, y_val = train_test_split(x, y, stratify=y)"
 MORE = "Pass validation_data to fit, or ShiftGuard(reference=...), with 20 samples or more."
 MAX_NOTES = 3  # of what was not compared; the report has all
@@ -112,7 +112,7 @@ def shift(
     lead, *_ = ranked = sorted(found, key=_urgency)
     alike = [f for f in ranked if (f.stream, f.against) == (lead.stream, lead.against)]
     is_sure = not lead.is_question and (lead.cost is not None or lead.kind == "preprocessing")
-    unknown = MAY_BE_AUGMENTED if lead.is_question else NOT_MEASURED
+    unknown = NOT_MEASURABLE if lead.is_question else NOT_MEASURED
     return _parts(
         ACT if is_sure else LOOK,
         _joined(alike),

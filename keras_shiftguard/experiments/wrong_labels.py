@@ -89,7 +89,6 @@ class WrongLabels:
 def wrong_labels(
     current: Predicted,
     training: Predicted,
-    are_alike: bool = True,
     is_same_mix: bool = True,
     seed: int = 0,
 ) -> WrongLabels | None:
@@ -98,8 +97,6 @@ def wrong_labels(
     Args:
         current: Predictions for validation.
         training: Predictions for training.
-        are_alike: Whether the samples of validation look like those of training. If they do not,
-            wrong predictions may have another cause, so only renamed labels are looked for.
         is_same_mix: Whether validation has the class mix of training. If it does not, hard classes
             may be more frequent, so labels that are wrong at random are not looked for.
         seed: Divides the samples into halves.
@@ -113,7 +110,7 @@ def wrong_labels(
     if not has_learnt(training.right, training.labels):
         return None
     renamed = _renamed(current, training, seed)
-    if renamed is not None or not are_alike:
+    if renamed is not None:
         return renamed
     return _some_wrong(current, training, is_same_mix, seed)
 

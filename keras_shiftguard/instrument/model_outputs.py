@@ -11,7 +11,6 @@ import numpy as np
 from keras_shiftguard.errors import BadInputError
 from keras_shiftguard.instrument.graph import sublayers
 from keras_shiftguard.instrument.layer_calls import no_gradients
-from keras_shiftguard.instrument.model_inputs import input_shapes
 from keras_shiftguard.instrument.undisturbed import same_torch_numbers
 from keras_shiftguard.profiles import OutputSummary
 from keras_shiftguard.statistics.outputs import OutputSketch
@@ -198,18 +197,6 @@ def is_classifier(model: keras.Model, width: int | None = None, loss: Any = None
     """
     declared = declares_classes(model, loss)
     return (width or _width(model)) > 1 if declared is None else declared
-
-
-def takes_any_size(model: keras.Model) -> bool:
-    """Whether the model takes images of any size, as networks for segmentation do.
-
-    Such networks are often trained on crops. Classifiers with global pooling may be, too: they are
-    more accurate on images that are a little larger than those of training.
-
-    Reference: Touvron et al., "Fixing the train-test resolution discrepancy", NeurIPS 2019.
-    """
-    shapes = list(input_shapes(model).values())
-    return bool(shapes) and all(len(shape) > 3 and None in shape[1:] for shape in shapes)
 
 
 def predicts_numbers(model: keras.Model) -> bool:

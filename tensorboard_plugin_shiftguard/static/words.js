@@ -60,8 +60,8 @@ function found(record, finding, threshold) {
   const family = FAMILIES[finding?.family];
   const means = finding?.explanation ? [finished(finding.explanation)] : [];
   if (record.expected || finding?.expected) {
-    means.push("This is meant to be so: training is augmented at random, so it varies more.");
-    return { means, todo: [`${NOTHING.slice(0, -1)}, if training is meant to be augmented.`] };
+    means.push("This is meant to be so: it was acknowledged, or training was resampled.");
+    return { means, todo: [NOTHING] };
   }
   const cause = family ? `The cause that the measurements point to: ${family.means}` : OTHER.means;
   means.push(kind?.means ?? cause);

@@ -345,7 +345,7 @@ def test_wrong_labels_lose_the_cost_of_another_mix():
     checks = Checking(classifier_by_level(), shift, lambda: None)
     checks.experiment(Epoch(1, streams_of(train, validation), {}, {}))
     (found,) = (f for f in shift.report.findings if f.feature == "labels")
-    assert found.cost is None and found.matters
+    assert found.cost is None and found.is_question
 
 
 def test_frames_of_a_video_are_not_given_to_the_model():

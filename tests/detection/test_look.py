@@ -9,7 +9,6 @@ from numpy_reference import labels
 from sklearn.datasets import load_digits
 
 from keras_shiftguard.detection.look import CONCEPT_SHARE, compare_profiles
-from keras_shiftguard.detection.report_words import in_words
 from keras_shiftguard.detection.two_sample.multiplicity import global_p, holm, simes
 from keras_shiftguard.profiles import (
     FeatureTable,
@@ -362,36 +361,6 @@ def test_empty_texts_are_not_missing_groups():
 
     found = compare_profiles(texts(0), texts(80)).findings
     assert not [f.feature for f in found if f.family == "missing"]
-
-
-def relabelled(n, share, labels):
-    """Returns a profile of ten classes in which a share of class 3 is labelled as class 7."""
-    centres = np.random.default_rng(0).normal(0, 1, (10, 6))
-    x = centres[labels] + RNG.normal(size=(n, 6))
-    return with_classes(x, np.where((labels == 3) & (RNG.random(n) < share), 7, labels))
-
-
-def test_relabelled_samples_are_no_label_shift():
-    reference = relabelled(8000, 0, RNG.integers(0, 10, 8000))
-    result = compare_profiles(reference, relabelled(4000, 0.3, RNG.integers(0, 10, 4000)))
-    (found,) = (f for f in result.findings if f.feature == "labels")
-    assert (found.kind, found.family) == ("concept", "relabelled")
-    assert found.explanation.endswith("possibly relabelled") and "class 7" in found.explanation
-    text = in_words(result.findings)
-    assert "concept shift" in text and "label shift" not in text
-    # A new class mix with the same frequencies also moves the samples, so it is label shift.
-    mix = np.full(10, 0.1) + 0.06 * (np.arange(10) == 7) - 0.06 * (np.arange(10) == 3)
-    result = compare_profiles(reference, relabelled(4000, 0, RNG.choice(10, 4000, p=mix)))
-    assert "label shift" in in_words(result.findings)
-    assert "possibly" not in in_words(result.findings)
-
-
-def test_few_samples_leave_it_open_whether_they_were_relabelled():
-    reference = relabelled(4000, 0, RNG.integers(0, 10, 4000))
-    result = compare_profiles(reference, relabelled(1000, 0.3, RNG.integers(0, 10, 1000)))
-    (found,) = (f for f in result.findings if f.feature == "labels")
-    assert found.kind == "label" and "or samples were relabelled" in found.explanation
-    assert "possibly label shift (" in in_words(result.findings)
 
 
 @pytest.mark.parametrize("is_mix", [True, False])

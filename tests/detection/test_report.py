@@ -79,8 +79,10 @@ def test_verdicts_without_a_shift(report, verdict):
 
 
 def test_marks_on_what_does_not_matter():
-    text = str(ShiftReport((finding(expected=True), finding(negligible=True, since=None))))
-    assert "since epoch 2 (expected: augmentation)." in text
+    text = str(
+        ShiftReport((finding(expected=True, family="label"), finding(negligible=True, since=None)))
+    )
+    assert "since epoch 2 (expected: training has as many samples" in text
     assert "effect size 1.0 (present, negligible)." in text
 
 

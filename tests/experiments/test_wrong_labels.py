@@ -117,10 +117,7 @@ def test_wrong_labels_of_both_streams_are_no_difference():
     assert wrong_labels(relabelled(change, 1), relabelled(change, 2)) is None
 
 
-def test_only_renamed_labels_are_told_if_the_samples_differ():
-    assert wrong_labels(relabelled(at_random(0.15)), TRAINING, are_alike=False) is None
-    assert wrong_labels(relabelled(part), TRAINING, are_alike=False) is None
-    assert wrong_labels(relabelled(exchanged), TRAINING, are_alike=False).names
+def test_another_class_mix_is_no_sign_of_labels_that_are_wrong_at_random():
     assert wrong_labels(relabelled(at_random(0.15)), TRAINING, is_same_mix=False) is None
 
 

@@ -116,9 +116,9 @@ def test_what_is_over_is_said_in_the_past_tense_and_what_lasts_comes_first():
     )
 
 
-def test_a_question_waits_for_augmentation_or_for_the_cost():
+def test_a_question_waits_for_the_cost():
     band = said(report(replace(DARKER, is_question=True, cost_words=""))).band
-    assert "augmentation or crops of training may explain it" in band.facts[0].figure
+    assert "no experiment could measure it" in band.facts[0].figure
     assert band.facts[1].figure == "since epoch 8" and band.advice.startswith("Wait")
 
 

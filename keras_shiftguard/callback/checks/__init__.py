@@ -7,7 +7,6 @@ from keras_shiftguard.callback.checks import (
     labels,
     leak,
     mix,
-    mixtures,
     nonfinite,
     other_rows,
     schedule,
@@ -18,7 +17,6 @@ from keras_shiftguard.callback.checks.check import Check
 # Those that run the model, in this order, see `Checking.experiment`.
 EXPERIMENTS: dict[str, Check] = {
     "schedule": schedule.look,
-    "mixtures": mixtures.look,
     "known_labels": labels.tell_again,
     "other_rows": other_rows.look,
     "difference": difference.look,

@@ -13,7 +13,6 @@ import numpy as np
 
 from keras_shiftguard.callback.judged_samples import Judged, JudgedSamples
 from keras_shiftguard.callback.spending import Spending
-from keras_shiftguard.callback.training_passes import TrainingPasses
 from keras_shiftguard.detection.cost import Cost
 from keras_shiftguard.detection.finding import Finding
 from keras_shiftguard.detection.monitor import Pair
@@ -36,7 +35,7 @@ class Epoch:
         warned_of: The findings of which there is a warning.
         is_last: Whether it is the last epoch of the fit.
         pairs: The comparisons of the streams so far, with their findings.
-        training: What the passes over training show about its augmentation.
+        is_augmented: Whether the passes show that training is augmented; None if that is not known.
         tolerance: The share of accuracy that a difference may cost.
         samples: Gives the labelled samples of the epoch; None outside of a fit.
         spending: The time that is left for experiments.
@@ -50,7 +49,7 @@ class Epoch:
     warned_of: Collection[Finding] = ()
     is_last: bool = False
     pairs: Sequence[Pair] = ()
-    training: TrainingPasses = field(default_factory=TrainingPasses)
+    is_augmented: bool | None = None
     tolerance: float = 0.0
     samples: JudgedSamples | None = None
     spending: Spending = field(default_factory=Spending)

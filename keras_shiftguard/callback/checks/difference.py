@@ -199,7 +199,7 @@ def _experiment(
         spec,
         epoch.tolerance,
         seed=epoch.number or 0,
-        may_be_augmented=not epoch.training.is_unaugmented,
+        may_be_augmented=epoch.is_augmented is not False,
         judge=judged.judge,
         beside=judged.beside,
     )

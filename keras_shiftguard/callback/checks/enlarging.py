@@ -14,7 +14,7 @@ def look(state: None, epoch: Epoch) -> tuple[None, Told]:
         epoch: The epoch.
     """
     pair = epoch.main
-    if not epoch.is_last or pair not in schedule.due(epoch) or not epoch.training.is_redrawn:
+    if not epoch.is_last or not epoch.is_augmented or pair not in schedule.due(epoch):
         return None, Told()
     judged = epoch.judged(pair, epoch.is_apart)
     specs = [kept.spec for kept in epoch.streams["validation"].kept_together().values()]

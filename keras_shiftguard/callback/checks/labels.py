@@ -10,10 +10,9 @@ from typing import Any
 
 from keras_shiftguard.callback.checks.check import Epoch, Told
 from keras_shiftguard.callback.spending import is_in_schedule
-from keras_shiftguard.callback.subjects import columns_moved, remembered
 from keras_shiftguard.detection.cost import Cost
 from keras_shiftguard.detection.finding import Finding
-from keras_shiftguard.detection.labels.label_findings import POSSIBLY, RELABELLED
+from keras_shiftguard.detection.labels.label_findings import RELABELLED
 from keras_shiftguard.detection.monitor import Pair
 from keras_shiftguard.experiments.label_words import UNRELATED, finding_of
 from keras_shiftguard.experiments.wrong_labels import Predicted, WrongLabels, wrong_labels
@@ -29,8 +28,7 @@ def look(state: Mapping[str, Any] | None, epoch: Epoch) -> tuple[Mapping[str, An
     Args:
         state: `found`: the finding and its cost of the latest look; `before`: whether that look
             found anything, None without one; `noted`: whether a note says that labels and samples
-            are unrelated; `unrelated`: whether the latest look found them so; `together`: whether
-            samples belong together, by how far columns moved.
+            are unrelated; `unrelated`: whether the latest look found them so.
         epoch: The epoch.
     """
     state = state or {}
@@ -41,23 +39,19 @@ def look(state: Mapping[str, Any] | None, epoch: Epoch) -> tuple[Mapping[str, An
     if judged is None or not judged.are_classes or judged.training is None:
         return state, Told()
     current, training = judged.current, judged.training
-    together = dict(state.get("together", {}))
-    # The model may know the patients of training, and none of validation.
-    belong_together = remembered(together, epoch.streams, columns_moved(pair.findings.values()))
     if not min(len(current.labels), len(training.labels)):
-        return {**state, "together": together}, Told()
+        return state, Told()
     mix, number = pair.findings.get("labels"), int(epoch.number or 0)
     found = wrong_labels(
         Predicted(judged.predict(current.images), current.labels),
         Predicted(judged.predict(training.images), training.labels),
-        are_alike=not belong_together,
         is_same_mix=mix is None or mix.negligible,
         seed=number,
     )
     if found is not None and _is_consequence(found, pair):
         found = None
     before = state.get("before")
-    new = {**state, "before": "" if found is None else "found", "found": None, "together": together}
+    new = {**state, "before": "" if found is None else "found", "found": None}
     new["unrelated"] = found is not None and found.is_unrelated
     if found is None or found.is_unrelated:
         is_note = found is not None and not state.get("noted")
@@ -123,7 +117,7 @@ def _told(pair: Pair, finding: Finding, cost: Cost) -> Told:
     costs: dict[str, Cost | None] = {finding.feature: cost}
     mix = pair.findings.get("labels")
     if mix is not None and mix.kind == "label":
-        text = f"{mix.explanation.partition(f'; {POSSIBLY}')[0]}; it follows from wrong labels"
+        text = f"{mix.explanation}; it follows from wrong labels"
         findings.append(replace(mix, kind="concept", family=RELABELLED, explanation=text))
         costs["labels"] = Cost(0.0, (0.0, 0.0), cost.num_samples)
     return Told(findings=tuple(findings), costs={(pair.stream, pair.against): costs})

@@ -8,11 +8,9 @@ thousand times as much.
 
 import numpy as np
 
-from keras_shiftguard.detection.finding import source_of
 from keras_shiftguard.detection.two_sample.tail_probabilities import (
     SMALLEST_P,
     Floats,
-    gamma_sf,
     log_gamma,
 )
 from keras_shiftguard.profiles import InputProfile, InputSummary, LabelSummary
@@ -27,15 +25,10 @@ MAX_DRAW_ERRORS = 3.0  # largest difference of two draws of one distribution, in
 # independent draws are this close with a probability of 0.011. The standard deviations have a
 # limit of their own, see `_same_input`.
 MAX_SAME_ERRORS = 0.02
-MAX_SHARE_LEFT_OUT = 0.03  # largest share of the samples that a pass may leave out
-# Differences of passes from which samples were left out, see `left_out_errors`. A single difference
-# above the larger limit, if as many samples as possible were left out, proves that samples changed.
-# Two differences in a row below the smaller limit, with the estimated number of samples left out,
-# show that they did not: one alone may be chance, if a crop changes little.
-MAX_LEFT_OUT_ERRORS, MAX_NEAR_ERRORS = 4.0, 2.5
-MAX_LEFT_OUT = 0.1  # largest sum of the differences of the class shares of two passes
-MAX_P_OF_OTHERS = 0.001  # chance that counts of other samples are as near, see `have_same_labels`
-MAX_REDRAWN = 0.5  # largest move of a mean by redrawn augmentation, in standard deviations
+# A pass may leave out this share of the samples, such as its last batch. A larger difference of two
+# passes, in the standard errors that such samples make, shows that samples have changed.
+MAX_SHARE_LEFT_OUT, MAX_LEFT_OUT_ERRORS = 0.03, 4.0
+MAX_NEAR_ERRORS = 2.5  # the same for the estimated number of such samples, see `are_near`
 
 
 def same_samples(first: InputProfile, second: InputProfile) -> bool:
@@ -47,64 +40,74 @@ def same_samples(first: InputProfile, second: InputProfile) -> bool:
     return all(_same_input(first.inputs[name], second.inputs[name]) for name in first.inputs)
 
 
-def left_out_errors(first: InputProfile, second: InputProfile) -> tuple[float, float]:
-    """Returns how far two passes differ, if each may have left out a few samples.
+def is_augmented(first: InputProfile, latest: InputProfile) -> bool | None:
+    """Whether two passes over training, or the labels of the latest, show that it is augmented.
 
-    A shuffled pass that drops its last batch leaves out other samples each time. The number of
-    these samples is estimated from the class labels: if each pass leaves out k samples of C
-    classes at random, the expected sum of (difference of the counts)^2 / (share of the class) is
-    2 k (C - 1). With few classes the estimate is rough, so a second number does without it.
+    A shuffled pass that drops its last batch leaves out other samples each time.
+
+    Args:
+        first: Profile of the first pass.
+        latest: Profile of the latest pass; the same object in the first pass.
 
     Returns:
-        The largest difference of the fingerprints' means in the standard errors that are expected
-        from the samples that were left out: for their estimated number, and for the largest number
-        that is accepted, `MAX_SHARE_LEFT_OUT`. Both are 0 for the same samples, and infinity if
-        the passes cannot be compared.
+        True for samples that have changed, or labels that are mixtures; False for the same samples
+        again; None if that is not known.
     """
-    if same_samples(first, second):
-        return 0.0, 0.0
-    one, other = first.labels, second.labels
-    if not (one.are_classes and other.are_classes) or first.num_samples != second.num_samples:
-        return np.inf, np.inf
-    if not first.num_samples:  # only labels were counted: no input can be measured
-        return np.inf, np.inf
-    differences = (one.counts - other.counts).astype("float64")
+    if latest.labels.are_mixed:
+        return True
+    if first is latest:
+        return None
+    if same_samples(first, latest):
+        return False
+    if _left_out_errors(first, latest) > MAX_LEFT_OUT_ERRORS:
+        return True
+    # Of two classes, passes that leave out other samples often have the same numbers.
+    has_classes = int((latest.labels.counts > 0).sum()) > 2
+    return True if has_classes and randomised(first, latest) else None
+
+
+def are_near(first: InputProfile, latest: InputProfile) -> bool:
+    """Whether two passes differ no more than by the samples that each seems to have left out.
+
+    If each leaves out k samples of C classes at random, the expected sum of (difference of the
+    counts)^2 / (share of the class) is 2 k (C - 1). One such pass may be chance, if a crop changes
+    little; two in a row show that samples do not change.
+    """
+    one, other = first.labels, latest.labels
+    largest = _left_out_errors(first, latest) * float(np.sqrt(MAX_SHARE_LEFT_OUT))
+    if not largest or not first.num_samples:
+        return False
     seen = one.counts + other.counts > 0
     shares = (one.counts + other.counts)[seen] / (2 * first.num_samples)
-    estimate = float((differences[seen] ** 2 / shares).sum()) / (2 * max(seen.sum() - 1, 1))
-    left_out = max(estimate, 1.0) / first.num_samples
-    if not are_near(one, other) or set(first.inputs) != set(second.inputs):
-        return np.inf, np.inf
+    differences = (one.counts - other.counts)[seen].astype("float64")
+    estimate = float((differences**2 / shares).sum()) / (2 * max(seen.sum() - 1, 1))
+    return bool(largest < MAX_NEAR_ERRORS * np.sqrt(max(estimate, 1.0) / first.num_samples))
+
+
+def _left_out_errors(first: InputProfile, latest: InputProfile) -> float:
+    """Returns how far two passes differ if each has left out `MAX_SHARE_LEFT_OUT` of its samples.
+
+    Returns:
+        The largest difference of the fingerprints' means, in the standard errors that are expected
+        from the samples that were left out; 0 if the passes cannot be compared.
+    """
+    one, other = first.labels, latest.labels
+    if not (one.are_classes and other.are_classes) or one.counts.shape != other.counts.shape:
+        return 0.0
+    differences = np.abs(one.counts.astype("float64") - other.counts)
+    if first.num_samples != latest.num_samples or set(first.inputs) != set(latest.inputs):
+        return 0.0
+    if differences.sum() > MAX_SHARE_LEFT_OUT * max(one.num_samples, 1):
+        return 0.0
     errors = [0.0]
     for name in first.inputs:
-        before, now = first.inputs[name].fingerprint, second.inputs[name].fingerprint
+        before, now = first.inputs[name].fingerprint, latest.inputs[name].fingerprint
         if not np.all(before.count) or not np.array_equal(before.count, now.count):
-            return np.inf, np.inf
+            return 0.0
         error = np.maximum(before.std, now.std) / np.sqrt(before.count)
         moved = np.abs(before.mean - now.mean) / np.maximum(error, 1e-30)
         errors.append(float(moved.max() / np.sqrt(2)))
-    largest = max(errors)
-    return largest / np.sqrt(left_out), largest / np.sqrt(MAX_SHARE_LEFT_OUT)
-
-
-def are_near(one: LabelSummary, other: LabelSummary) -> bool:
-    """Whether two passes have the same class counts, except for a few samples left out."""
-    if not (one.are_classes and other.are_classes) or one.counts.shape != other.counts.shape:
-        return False
-    differences = np.abs(one.counts.astype("float64") - other.counts)
-    return bool(differences.sum() <= MAX_SHARE_LEFT_OUT * max(one.num_samples, 1))
-
-
-def have_same_labels(one: LabelSummary, other: LabelSummary) -> bool:
-    """Whether the class counts of two passes are nearer than those of other samples would be."""
-    if not are_near(one, other):
-        return False
-    counts = np.stack([one.counts, other.counts])[:, one.counts + other.counts > 0]
-    share = counts.sum(axis=0) / counts.sum()
-    differences = counts[0] / counts[0].sum() - counts[1] / counts[1].sum()
-    chi2 = (differences**2 / share).sum() / (1 / counts.sum(axis=1)).sum()
-    p_value = 1 - float(gamma_sf(chi2 / 2, max(counts.shape[1] - 1, 1) / 2))
-    return chi2 == 0 or p_value < MAX_P_OF_OTHERS
+    return max(errors) / float(np.sqrt(MAX_SHARE_LEFT_OUT))
 
 
 def randomised(first: InputProfile, second: InputProfile) -> bool:
@@ -163,39 +166,6 @@ def chance_of_same_labels(labels: LabelSummary, passes: int, share: float = 1.0)
 
     log_p = log_ways(counts).sum() - log_ways(np.array([counts.sum()]))[0]
     return float(np.clip(np.exp(log_p), SMALLEST_P, 1.0))
-
-
-def redrawn(first: InputProfile, second: InputProfile) -> tuple[str, ...]:
-    """Returns the features that redrawn augmentation may have moved between two passes.
-
-    Augmentation that draws once for a whole batch makes the images of a batch depend on each
-    other. Two epochs then differ by more than chance allows for independent images.
-
-    Args:
-        first: Profile of one pass, with class labels.
-        second: Profile of a later pass over the same samples.
-
-    Returns:
-        The features that moved by less than `MAX_REDRAWN`, and the inputs with only such features.
-        Empty without labels of two or more classes, if the labels belong to other samples, or if
-        no sample changed. A few samples may be left out, such as the last batch of a shuffled pass.
-    """
-    one, other = first.labels, second.labels
-    if not (one.are_classes and other.are_classes) or (one.counts > 0).sum() < 2:
-        return ()
-    shares = [each.counts / each.num_samples for each in (one, other)]
-    if np.abs(shares[0] - shares[1]).sum() > MAX_LEFT_OUT or same_samples(first, second):
-        return ()
-    names = []
-    for name in first.inputs.keys() & second.inputs.keys():
-        before, now = first.inputs[name].features, second.inputs[name].features
-        if before.names == now.names:
-            move = np.abs(before.moments.mean - now.moments.mean)
-            is_small = move < MAX_REDRAWN * np.maximum(before.moments.std, now.moments.std)
-            source = source_of(name)
-            names += [f"{source}/{n}" for n, yes in zip(now.names, is_small, strict=True) if yes]
-            names += [source] if is_small.all() else []
-    return tuple(names)
 
 
 def _same_labels(first: InputProfile, second: InputProfile) -> bool:

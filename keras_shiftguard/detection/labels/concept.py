@@ -25,10 +25,6 @@ MIN_CLASSES = 3
 MAX_MOVED_SHARE = 0.5  # if a larger share of the classes moved, the shift is called covariate
 MIN_EFFECT = 0.2  # smallest `ClassShift.effect_size` of a class that is reported
 MIN_EXCESS = 3.0  # smallest ratio of that effect size to the median of all classes
-# If a part p of a class is mirrored (or otherwise randomized) in the reference only, the variance
-# there is larger than in `current` by (1 - p) / p times the squared difference of the means. The
-# limits are about this factor for p = 0.65 and 0.35; training mirrors half of the images.
-HALF_RANDOMISED_SLOPES = (0.5, 1.9)
 VARIANCE_OF_MEDIAN = np.pi / 2  # variance of a median, relative to that of a mean
 
 
@@ -71,9 +67,7 @@ def find_changed_classes(
     Returns:
         The classes, the largest effect first. Empty without class labels, with fewer
         than `MIN_CLASSES` classes of `MIN_SAMPLES` samples, and if more than
-        `MAX_MOVED_SHARE` of the classes moved. A class is left out if about half of its
-        samples in the reference look like those in `current`, which is the effect of
-        random mirroring in training.
+        `MAX_MOVED_SHARE` of the classes moved.
     """
     if not (reference.are_classes and current.are_classes):
         return []
@@ -107,7 +101,6 @@ def find_changed_classes(
     moved = (p <= level) & (effect >= np.maximum(MIN_EFFECT, MIN_EXCESS * median_effect))
     if moved.mean() > MAX_MOVED_SHARE:
         return []
-    moved &= ~_half_randomised(delta**2 - error, var_n - var_m, pooled)
     margin = 1.96 * np.sqrt(((error + common_error) / pooled).mean(axis=1))
     found = [
         ClassShift(
@@ -138,25 +131,6 @@ def _contrast(delta: np.ndarray, mean: np.ndarray) -> np.ndarray:
     weight = np.cumsum(np.abs(mean).ravel()[order])
     middle = int(np.searchsorted(weight, weight[-1] / 2))
     return mean * ratio[order][middle]
-
-
-def _half_randomised(
-    squared_move: np.ndarray, variance_growth: np.ndarray, variance: np.ndarray
-) -> np.ndarray:
-    """Whether each class looks as if half of it were randomized in the reference, `(classes,)`.
-
-    The arguments are `(classes, directions)`.
-
-    Args:
-        squared_move: Squared difference of the means, minus what is expected by chance.
-        variance_growth: Variance in the reference minus that in the current stream.
-        variance: Variance within the class, the unit of both.
-    """
-    squared_move, variance_growth = squared_move / variance, variance_growth / variance
-    # Regression of the growth on the squared move, over the directions.
-    slope = (squared_move * variance_growth).sum(axis=1)
-    slope = slope / np.maximum((squared_move**2).sum(axis=1), 1e-30)
-    return (slope > HALF_RANDOMISED_SLOPES[0]) & (slope < HALF_RANDOMISED_SLOPES[1])
 
 
 def _beyond_chance(shift: np.ndarray, error: np.ndarray, variance: np.ndarray) -> np.ndarray:

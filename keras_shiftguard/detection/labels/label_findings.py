@@ -1,7 +1,5 @@
 """Findings of label shift and concept shift, and removal of findings that label shift explains.
 
-A new class mix is called label shift only if the samples moved with it, see `moved_with_mix.py`.
-
 A pure change of the class mix leaves every class as it was. It moves the mean of a feature by at
 most Cohen's w of the mix, in standard deviations (Cauchy-Schwarz inequality). A covariate finding
 within this bound counts as a consequence of the mix.
@@ -16,7 +14,6 @@ from keras_shiftguard.detection.families import Shares
 from keras_shiftguard.detection.finding import NEGLIGIBLE, Finding
 from keras_shiftguard.detection.labels.concept import ClassShift, find_changed_classes
 from keras_shiftguard.detection.labels.label_shift import Z, estimate
-from keras_shiftguard.detection.labels.moved_with_mix import Movement, movement
 from keras_shiftguard.detection.labels.relabelled import (
     Relabelling,
     describe_relabelling,
@@ -29,7 +26,6 @@ from keras_shiftguard.profiles.labels import MAX_CLASSES_EMBEDDED
 
 # Largest ratio of an effect to Cohen's w of the mix that explains it; above 1, as w is estimated.
 MAX_EFFECT_RATIO = 1.25
-POSSIBLY = "possibly label shift"  # used if relabeled samples are not ruled out
 MIN_P_UNCHANGED = 0.01  # with a smaller p-value, the classes count as changed
 RELABELLED = "relabelled"  # family of the findings on wrong labels
 RELABELLING_SHARE = 0.25  # part of the level of `concept_finding` for the test for wrong labels
@@ -126,35 +122,11 @@ def without_effects_of_class_mix(
     return [replace(f, explanation=text) if f is mix else f for f in findings if not follows(f)]
 
 
-def with_doubt(
-    findings: list[Finding], current: LabelSummary, reference: LabelSummary, shares: Shares
-) -> list[Finding]:
-    """Returns the findings; changes that of label shift if relabeled samples may explain the mix.
-
-    Relabeling samples changes the class mix as well, but it does not move the samples. If the
-    samples did not move as the new mix predicts, the finding says so, and its kind becomes
-    `"concept"`. If there are too few samples to decide, the finding says so, and its kind stays.
-    """
-    mix = next((f for f in findings if f.feature == "labels" and f.matters), None)
-    if mix is None or mix.kind != "label" or any(f.kind == "covariate" for f in findings):
-        return findings
-    moved = movement(current, reference, shares)
-    if moved is None or not moved.none:
-        return findings
-    if moved.as_mix or not moved.tells:
-        text = f"{mix.explanation}; {POSSIBLY}, or samples were relabelled: too few to tell"
-        doubted = replace(mix, explanation=text)
-    else:
-        text = f"{mix.explanation}; the inputs did not change with the shares: possibly relabelled"
-        doubted = replace(mix, kind="concept", family=RELABELLED, explanation=text)
-    return [doubted if f is mix else f for f in findings]
-
-
 def with_estimated_mix(
     findings: list[Finding],
     current: OutputSummary,
     reference: OutputSummary,
-    moved: Callable[[np.ndarray, np.ndarray], Movement | None] = lambda *_: None,
+    moved: Callable[[np.ndarray, np.ndarray], bool | None] = lambda *_: None,
 ) -> list[Finding]:
     """Replaces covariate findings on an unlabeled stream by label shift, if it explains them all.
 
@@ -166,8 +138,8 @@ def with_estimated_mix(
         findings: The findings on the unlabeled stream.
         current: Outputs on the unlabeled stream.
         reference: Outputs on the labeled stream.
-        moved: Function of the estimated frequencies and their standard errors. It returns the
-            movement of the samples, or None if that is not known.
+        moved: Function of the estimated frequencies and their standard errors. It returns whether
+            the samples moved as they predict, or None if that is not known.
     """
     mix = next((f for f in findings if f.feature == "predictions" and f.matters), None)
     if mix is None or current.confusion.sum() or not reference.confusion.sum():
@@ -184,8 +156,7 @@ def with_estimated_mix(
         abs(f.effect_size) > MAX_EFFECT_RATIO * effect for f in covariate
     ):
         return findings
-    agrees = moved(shift.frequencies, (shift.upper - shift.lower) / (2 * Z))
-    if agrees is not None and not agrees.as_mix:
+    if moved(shift.frequencies, (shift.upper - shift.lower) / (2 * Z)) is False:
         return findings
     label = replace(
         mix,

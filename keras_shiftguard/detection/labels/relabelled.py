@@ -148,21 +148,6 @@ def labels_at_random(stream: str) -> str:
     return f"labels of {stream} are wrong at random"
 
 
-def fit_their_samples(right: np.ndarray, wrong: float) -> bool:
-    """Whether predictions show that labels are not wrong at random, but samples are mixtures.
-
-    A model that has memorized nothing cannot predict wrong labels. So it is right on few more than
-    the correct labels.
-
-    Args:
-        right: Whether each prediction is the label, `(samples,)`.
-        wrong: Share of the labels that seem to be wrong at random.
-    """
-    rate = float(right.mean())
-    error = float(np.sqrt(max(rate * (1 - rate), 1 / len(right)) / len(right)))
-    return rate - 3 * error > 1 - wrong / 2
-
-
 def _agree_together(
     one: tuple[Floats, Floats, Floats], other: tuple[Floats, Floats, Floats], unit: Floats
 ) -> bool:

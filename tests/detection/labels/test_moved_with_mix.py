@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from keras_shiftguard.detection.labels.moved_with_mix import movement_of_unlabelled
+from keras_shiftguard.detection.labels.moved_with_mix import moved_as_mix
 from keras_shiftguard.profiles import LabelSummary, Moments
 
 
@@ -15,5 +15,5 @@ def test_copies_of_samples_are_no_evidence_against_the_mix():
     every = np.ones(by_class.mean.shape[1])
     current = Moments(1000 * every, 0.3 * every, 2000 * every)
     even, errors = np.full(2, 0.5), np.zeros(2)
-    assert not movement_of_unlabelled(current, reference, even, errors).as_mix
-    assert movement_of_unlabelled(current, reference, even, errors, (0.1, 0.1)).as_mix
+    assert not moved_as_mix(current, reference, even, errors)
+    assert moved_as_mix(current, reference, even, errors, (0.1, 0.1))
