@@ -26,7 +26,6 @@ UNCORRECTED = (
 )
 NOT_MEASURED = "cost not measured"
 NOT_MEASURABLE = "cost not known: no experiment could measure it"
-WAIT = "Wait for the next epochs: they show whether it costs accuracy."
 STRATIFY = "x_train, x_val, y_train, y_val = train_test_split(x, y, stratify=y)"
 MORE = "Pass validation_data to fit, or ShiftGuard(reference=...), with 20 samples or more."
 MAX_NOTES = 3  # of what was not compared; the report has all
@@ -293,8 +292,6 @@ def _names_of_labels(finding: Finding) -> str:
 def _step(lead: Finding, every: Sequence[Finding], guard: Mapping[str, str] | None) -> str:
     """Returns what to do about a difference: a line of Python, or a sentence."""
     is_validation = (lead.stream, lead.against) == ("validation", "train")
-    if lead.is_question and not lead.cost_words:
-        return WAIT
     if lead.kind == "label":
         if is_validation:
             return STRATIFY
