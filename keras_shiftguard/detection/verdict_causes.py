@@ -35,6 +35,7 @@ QUIET_NOTES = ("tokens: ", "augmentation: ")
 # Beginnings of the notes that say what would make a comparison possible.
 LONELY_NOTES = ("there is nothing to compare", "an evaluation alone", "a prediction alone")
 _IN_BRACKETS = re.compile(r" \([^()]*\)")
+_OF_DATA = re.compile(r"\b([xy])\b")
 _MISFITS = re.compile(r" \((?:probability|misfit) [^()]*\)")
 _MODE = re.compile(rf"\b({'|'.join(MODES_IN_WORDS)}) \([^()]*\)")
 
@@ -167,7 +168,7 @@ def adaptation(answer: str | None, saw_target: bool = False) -> dict[str, Any]:
         return _parts(ACT, cause, step="Fit again without adaptation.", about=ABOUT_ADAPTATION)
     cause = "What adaptation gained on the target is not known."
     if answer == "same":
-        cause = "The estimated accuracy on the target is the same with and without adaptation."
+        cause = "The estimate cannot tell whether adaptation helped on the target."
     return _parts(LOOK, cause, step=LABEL if saw_target else ESTIMATE, about=ABOUT_ADAPTATION)
 
 
@@ -302,6 +303,8 @@ def _step(lead: Finding, every: Sequence[Finding], guard: Mapping[str, str] | No
         return lead.explanation[lead.explanation.lower().index("fix: ") + 5 :].strip()
     if lead.fix.endswith("."):
         return lead.fix
+    if lead.fix and is_validation:
+        return _OF_DATA.sub(r"\1_val", lead.fix)
     if lead.fix:
         return f"{lead.fix}  # x: a batch of {stream_name(lead.stream)}"
     if lead.repaired_by is not None and guard is not None and is_validation:

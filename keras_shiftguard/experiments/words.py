@@ -129,7 +129,7 @@ _PHRASES: dict[str, Callable[[Any, Sequence[int]], str]] = {
     "zoom_in": _sized("smaller"),
     "zoom_out": _sized("larger"),
     "flip_horizontal": _just("mirrored left to right"),
-    "flip_vertical": _just("upside down"),
+    "flip_vertical": _just("upside down (flipped top to bottom)"),
     "transpose": _just("transposed (rows and columns exchanged)"),
     "shear": _just("sheared"),
     "invert": _just("inverted"),

@@ -193,7 +193,7 @@ def _line(
         return f"It helped: {both}.", "yes"
     if high < low_before:
         return f"It did harm: {both}.", "no"
-    return f"The estimate shows no difference: {both}.", "same"
+    return f"The estimate cannot tell whether it helped: {both}.", "same"
 
 
 def _figures(estimate: AccuracyEstimate) -> tuple[float, float, float] | None:

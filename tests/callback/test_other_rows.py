@@ -22,7 +22,8 @@ def verdict_of(layers, loss, train, validation, epochs=4):
 
 @pytest.mark.each_backend
 @pytest.mark.parametrize(
-    ("rows", "line"), [(1, "x, y = x[:-1], y[1:]"), (-1, "x, y = x[1:], y[:-1]")]
+    ("rows", "line"),
+    [(1, "x_val, y_val = x_val[:-1], y_val[1:]"), (-1, "x_val, y_val = x_val[1:], y_val[:-1]")],
 )
 def test_class_labels_a_row_away_are_told_with_the_line_that_repairs_them(rows, line):
     x, y = load_digits(return_X_y=True)
@@ -43,7 +44,7 @@ def test_numbers_to_predict_that_stand_a_row_away_cost_a_share_of_the_loss():
     train, validation = (x[:242], y[:242]), (x[242:], np.roll(y[242:], 1))
     verdict = verdict_of(layers, "mse", train, validation, epochs=12)
     assert verdict.state == "act" and verdict.metric == "mse" and verdict.cost > 0.3
-    assert verdict.step.startswith("x, y = x[:-1], y[1:]")
+    assert verdict.step.startswith("x_val, y_val = x_val[:-1], y_val[1:]")
 
 
 def test_a_series_whose_neighbours_are_alike_is_right_although_the_row_before_fits_better():

@@ -68,7 +68,7 @@ NOW = estimated(0.84, 0.80, 0.88)
             "It helped: accuracy on target data is estimated at 84 % [80, 88], 61 % [55, 67] "
             "before adaptation.",
         ),
-        (NOW, estimated(0.8, 0.7, 0.9), "The estimate shows no difference: accuracy"),
+        (NOW, estimated(0.8, 0.7, 0.9), "The estimate cannot tell whether it helped: accuracy"),
         (NOW, estimated(0.95, 0.9, 1.0), "It did harm: accuracy on target data"),
         # No help is claimed for adaptation if training itself may have helped.
         (
