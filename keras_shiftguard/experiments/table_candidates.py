@@ -114,7 +114,7 @@ def _units(here: Moments, there: Moments, is_series: bool) -> list[tuple[int, fl
     """
     found = []
     for column in range(len(here[0])):
-        if here[0][column] * there[0][column] < 0 or is_series:  # else the sign is the same
+        if is_series or _is_of_other_sign(here, there, column):
             found.append((column, -1.0, 0.0))
         if here[1][column] < TINY or there[1][column] < TINY:
             continue
@@ -127,12 +127,23 @@ def _units(here: Moments, there: Moments, is_series: bool) -> list[tuple[int, fl
             (float(times), float(plus))
             for times, plus in (*sorted(named), *columns.LINEAR)
             if abs(np.log(factor / times)) < NEAR
+            and (
+                not plus
+                or abs(times * here[0][column] + plus - there[0][column]) < there[1][column]
+            )
         ]
         found += [(column, *each) for each in known]
         missed = [abs(m * here[0][column] + c - there[0][column]) for m, c in known]
         if not known or min(missed) > NEAR * there[1][column]:
             found.append((column, float(factor), float(offset)))
     return found
+
+
+def _is_of_other_sign(here: Moments, there: Moments, column: int) -> bool:
+    """Whether the mean of a column is surely above 0 in one stream, and below 0 in the other."""
+    means = here[0][column], there[0][column]
+    far = min(map(abs, means)) > NEAR * max(here[1][column], there[1][column])
+    return bool(far and means[0] * means[1] < 0)
 
 
 def _moved(here: Moments, there: Moments) -> np.ndarray:
