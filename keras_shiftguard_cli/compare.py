@@ -59,6 +59,7 @@ def compare(a: str, b: str, alpha: float, pipeline: Pipeline, as_json: bool) -> 
     start_library()
     from keras_shiftguard.comparison import check_alpha
     from keras_shiftguard.comparison import compare as compare_profiles
+    from keras_shiftguard.detection.report_words import details
     from keras_shiftguard.detection.verdict import verdict_of
     from keras_shiftguard.instrument.measure import profile
 
@@ -76,5 +77,5 @@ def compare(a: str, b: str, alpha: float, pipeline: Pipeline, as_json: bool) -> 
     if as_json:
         show({**report.to_dict(), "verdict": verdict.to_dict()}, as_json)
     else:
-        show(f"{report}\n{verdict}", as_json)
+        show("\n".join([*details(report.findings, report.num_samples), str(verdict)]), as_json)
     return FOUND if report.shifted else OK

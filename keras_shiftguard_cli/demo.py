@@ -88,7 +88,7 @@ def demo(output: str, as_json: bool) -> int:
     say("Training goes on with dark validation pictures (all pixels times 0.55).")
     guard = sg.ShiftGuard(log_dir=str(folder / "logs"), verbose=0, on_shift="ignore")
     _fit(model, x / 255.0, y, epochs=2, validation_data=(night, labels), callbacks=[guard])
-    say(f"print(guard.report)\n{_indented(guard.report)}")
+    say(f"print(guard.verdict)\n{_indented(guard.verdict)}")
     _save(folder, as_fed=fed, day=(x / 255.0).astype("float32"), night=night)
     say(NEXT.format(folder=folder))
     if as_json:

@@ -55,7 +55,7 @@ def report(log_dir: Path, output: Path | None, as_json: bool) -> int:
         target.write_text(text, encoding="utf-8")
     except OSError as error:
         raise BadInput(f"{target} cannot be written: {error}") from error
+    echo(target)
     if parts.get("verdict"):
         echo(parts["verdict"]["text"])
-    echo(target)
     return FOUND if found else OK

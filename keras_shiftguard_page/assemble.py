@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from keras_shiftguard_page.content import FINE, LOOK, STATES, Band, Fact, Section
+from keras_shiftguard_page.content import LOOK, STATES, Band, Fact, Section
 from keras_shiftguard_page.epochs import about_epochs
 from keras_shiftguard_page.estimate import about_estimate
 from keras_shiftguard_page.gap import about_gap
@@ -13,8 +13,7 @@ from keras_shiftguard_page.pictures import about_pictures
 from keras_shiftguard_page.preprocessing import about_preprocessing
 from keras_shiftguard_page.shift import about_shift
 from keras_shiftguard_page.words import sentence
-from tensorboard_plugin_shiftguard.story import NO_VERDICT
-from tensorboard_plugin_shiftguard.story_adaptation import adaptation_answer
+from tensorboard_plugin_shiftguard.verdict import NO_VERDICT
 from tensorboard_plugin_shiftguard.words import in_plain_words
 
 MAX_EVENTS = 30
@@ -32,14 +31,12 @@ class Content:
         title: The name of the run; without a run, a heading such as "Preprocessing".
         aside: When the data was written, and after how many epochs.
         band: The verdict.
-        others: The verdicts of the other parts, except those whose state is `"fine"`.
         sections: The sections.
     """
 
     title: str
     aside: str
     band: Band
-    others: list[Band]
     sections: list[Section]
 
 
@@ -60,37 +57,28 @@ def assemble(parts: Mapping[str, Any], folder: Path | None = None) -> Content:
 
 
 def _assemble(parts: Mapping[str, Any], folder: Path | None) -> Content:
-    others = [about_gap(parts["gap"])] if parts.get("gap") is not None else []
-    others += [about_estimate(parts["estimate"])] if parts.get("estimate") is not None else []
-    bands = [part.band for part in others]
-    is_run = bool(parts.get("diagnosis")) or parts.get("report") is not None
-    if parts.get("verdict"):
-        bands.insert(0, _band(parts["verdict"]))
-    elif is_run:  # of version 0.2 or earlier
-        bands.insert(0, Band(LOOK, NO_VERDICT))
-    bands.sort(key=lambda band: STATES.index(band.state))
-    band, *more = bands or [Band(LOOK, "Nothing has been judged yet.")]
-    sections = about_epochs(parts["epochs"], parts.get("report")) if parts.get("epochs") else []
+    told, report = parts.get("verdict"), parts.get("report")
+    is_older = any(parts.get(name) for name in ("report", "diagnosis", "gap"))
+    blank = Band(LOOK, NO_VERDICT if is_older else "Nothing has been judged yet.")
+    band = _band(told) if told else blank
+    estimate = about_estimate(parts["estimate"]) if parts.get("estimate") is not None else None
+    if estimate is not None and not told:
+        band = estimate.band
+    sections = about_epochs(parts["epochs"], report) if parts.get("epochs") else []
     if parts.get("pictures"):
         sections += about_pictures(parts["pictures"], folder)
     # Below the curves and pictures of the fit, the section of the verdict comes first.
-    about = (parts.get("verdict") or {}).get("about") or [""]
-    found = [about_shift(parts["report"])] if parts.get("report") is not None else []
+    found = [about_shift(report, band.notes)] if report is not None else []
     found += [about_preprocessing(parts["diagnosis"])] if parts.get("diagnosis") else []
+    about = (told or {}).get("about") or [""]
     found = found[::-1] if about[0] == "preprocessing" else found
+    found += [about_gap(parts["gap"])] if parts.get("gap") is not None else []
+    found += [estimate.sections] if estimate is not None else []
     sections += [section for part in found for section in part]
-    sections += [section for part in others for section in part.sections]
     if parts.get("adaptation"):
-        adapted = _adapted(parts["adaptation"], parts)
-        cause = band.headline if about[0] == "covariate" else ""
-        sections.append(_adaptation(adapted, parts["adaptation"], cause))
-    return Content(
-        str(parts.get("title") or "Shift"),
-        str(parts.get("written") or ""),
-        band,
-        [other for other in more if other.state != FINE],
-        sections,
-    )
+        sections.append(_adaptation(parts["adaptation"], band))
+    title, aside = str(parts.get("title") or "Shift"), str(parts.get("written") or "")
+    return Content(title, aside, band, sections)
 
 
 def _band(verdict: Mapping[str, Any]) -> Band:
@@ -110,32 +98,9 @@ def _band(verdict: Mapping[str, Any]) -> Band:
     )
 
 
-def _adapted(adaptation: Mapping[str, Any], parts: Mapping[str, Any]) -> dict[str, Any]:
-    """Returns the state of an adaptation as `adaptation_answer` takes it."""
-    return {
-        "adapts": True,
-        "adapts_since": adaptation.get("since"),
-        "worth": adaptation,
-        "num_samples": (parts.get("report") or {}).get("num_samples") or {},
-    }
-
-
-def _adaptation(state: Mapping[str, Any], adaptation: Mapping[str, Any], cause: str) -> Section:
-    answer = adaptation_answer(state, cause)
-    codes: tuple[tuple[str, str], ...] = ()
-    answered = []
-    if answer is not None:
-        figures = [f"{figure} {meaning}".strip() for figure, meaning in answer["facts"]]
-        answered = [answer["lead"], f"{answer['word']}: {answer['what']}", "; ".join(figures)]
-        if answer["code"]:
-            codes = ((answer["todo"], answer["code"]),)
-        else:
-            answered.append(answer["todo"])
-    texts = [*answered, adaptation.get("before"), adaptation["headline"]]
-    texts += adaptation["events"][-MAX_EVENTS:]
-    return Section(
-        "Did the adaptation help?",
-        answer["word"] if answer else "",
-        sentences=tuple(sentence(in_plain_words(text)) for text in texts if text),
-        codes=codes,
-    )
+def _adaptation(adaptation: Mapping[str, Any], band: Band) -> Section:
+    texts = [adaptation.get("before"), adaptation["headline"], *adaptation["events"][-MAX_EVENTS:]]
+    after = adaptation.get("after") or ""
+    texts = [*([] if after in band.because else [after]), *texts]
+    sentences = tuple(sentence(in_plain_words(text)) for text in texts if text)
+    return Section("Adaptation", sentences=sentences)

@@ -16,7 +16,7 @@ from keras_shiftguard_page.heatmap import Heat, HeatRow, cells
 from keras_shiftguard_page.shift import is_cost_unclear
 from keras_shiftguard_page.words import cost, is_accuracy, stream
 from tensorboard_plugin_shiftguard.metadata import FIRST_EPOCH
-from tensorboard_plugin_shiftguard.story_parts import TOLERANCE
+from tensorboard_plugin_shiftguard.verdict import TOLERANCE
 from tensorboard_plugin_shiftguard.words import CAUSES, count_inputs, described
 
 TITLE = "What differs between the streams, epoch by epoch"

@@ -4,14 +4,14 @@ from collections.abc import Mapping
 from typing import Any
 
 from keras_shiftguard_page.charts import Rows, waterfall
-from keras_shiftguard_page.content import ACT, FINE, LOOK, Band, Fact, Part, Section, table
+from keras_shiftguard_page.content import Section, table
 from keras_shiftguard_page.words import interval, percent, points, sentence
 
 MAX_ROWS = 40
 
 
-def about_gap(gap: Mapping[str, Any]) -> Part:
-    """Returns the content for `GapReport.to_dict()`."""
+def about_gap(gap: Mapping[str, Any]) -> list[Section]:
+    """Returns the section for `GapReport.to_dict()`."""
     rows = gap["rows"]
     repairs: dict[str, list[str]] = {}
     for row in rows:
@@ -20,25 +20,6 @@ def about_gap(gap: Mapping[str, Any]) -> Part:
         is_wrong = row["points"] > 0 or (gap["estimated"] and row["kind"] == "removed")
         if row["repair"] and is_wrong:
             repairs.setdefault(row["repair"], []).append(row["cause"])
-    known = [row for row in rows if row["kind"] != "rest" and row["points"] > 0]
-    advice, code = "", ""
-    if (gap["beyond_sampling"] or gap.get("doubt")) and repairs:
-        code, causes = next(iter(repairs.items()))
-        advice = f"This repairs {' and '.join(causes)}:"
-    facts = (
-        Fact(f"{points(-gap['gap'])} points", f"the gap, {interval(gap['interval'])}"),
-        Fact(percent(gap["accuracy"]), "estimated here" if gap["estimated"] else "measured here"),
-        Fact(percent(gap["reference_accuracy"]), str(gap["reference"])),
-    )
-    if gap["beyond_sampling"]:
-        causes_first = [row["cause"] for row in known[:2]]
-        text = f"Accuracy is {points(gap['gap'])} points lower than it should be"
-        text += f", mostly by {' and '.join(causes_first)}." if causes_first else "."
-    elif gap.get("doubt"):  # not in the logs of older versions
-        text = f"It is not known whether there is a gap, without labels: {gap['doubt']}"
-    else:
-        text = "The accuracy is what it should be: no gap beyond sampling."
-    state = ACT if gap["beyond_sampling"] else LOOK if gap.get("doubt") else FINE
     section = Section(
         "Where the accuracy went",
         f"{gap['num_samples']:,} samples",
@@ -49,13 +30,13 @@ def about_gap(gap: Mapping[str, Any]) -> Part:
             "Points|95 % interval|Accuracy without it",
             MAX_ROWS,
         ),
-        sentences=tuple(sentence(note) for note in gap["notes"][:MAX_ROWS]),
+        sentences=tuple(sentence(text) for text in [gap["headline"], *gap["notes"][:MAX_ROWS]]),
         codes=tuple(
             (f"To repair {' and '.join(causes)}", line)
             for line, causes in list(repairs.items())[:MAX_ROWS]
         ),
     )
-    return Part(Band(state, text, facts, advice, code), [section])
+    return [section]
 
 
 def _waterfall(gap: Mapping[str, Any]) -> Rows:

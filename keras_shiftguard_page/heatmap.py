@@ -11,7 +11,7 @@ from typing import Any, ClassVar, NamedTuple
 from keras_shiftguard_page.words import cost as amount
 from keras_shiftguard_page.words import is_accuracy, number
 from tensorboard_plugin_shiftguard.metadata import ALARM, EXPECTED, REPORTED
-from tensorboard_plugin_shiftguard.story_parts import TOLERANCE
+from tensorboard_plugin_shiftguard.verdict import TOLERANCE
 
 COSTS = (0.02, 0.04, 0.06)  # costs at which the second to fourth colour begin
 EFFECTS = (0.5, 1.0, 2.0)  # the same for effect sizes, which set the colour if no cost is known

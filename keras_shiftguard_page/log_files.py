@@ -24,11 +24,15 @@ def read_parts(log_dir: Path) -> dict[str, Any]:
     if not log_dir.is_dir():
         raise UnreadableLog(f"{log_dir} is not a directory.")
     parts: dict[str, Any] = {"title": log_dir.resolve().name}
-    page = next((log_dir / name for name in PAGES if (log_dir / name).is_file()), None)
+    page, gap = data_file(log_dir), log_dir / GAP
     if page is not None:
         parts |= _read(page)
-    if (log_dir / GAP).is_file():
-        parts["gap"] = _read(log_dir / GAP)
+    if gap.is_file():
+        parts["gap"] = _read(gap)
+        # Its verdict contains that of the run, as long as the run has written nothing since.
+        is_latest = page is None or gap.stat().st_mtime_ns >= page.stat().st_mtime_ns
+        if is_latest and parts["gap"].get("verdict"):
+            parts["verdict"] = parts["gap"]["verdict"]
     if len(parts) > 1:
         return parts
     runs = sorted(path.parent for name in (*PAGES, GAP) for path in log_dir.glob(f"*/{name}"))
@@ -37,6 +41,11 @@ def read_parts(log_dir: Path) -> dict[str, Any]:
         f"{log_dir} holds no log of a ShiftGuard: neither {PAGES[0]} nor {GAP}. "
         f"Pass the `log_dir` of a ShiftGuard.{where}"
     )
+
+
+def data_file(log_dir: Path) -> Path | None:
+    """Returns the file with the data of a log directory's page; None if there is none."""
+    return next((log_dir / name for name in PAGES if (log_dir / name).is_file()), None)
 
 
 def is_alarm(parts: Mapping[str, Any]) -> bool:

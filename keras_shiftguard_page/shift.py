@@ -13,8 +13,8 @@ from keras_shiftguard_page.words import (
     sentence,
     stream,
 )
+from tensorboard_plugin_shiftguard.explanations import explained
 from tensorboard_plugin_shiftguard.metadata import FIRST_EPOCH
-from tensorboard_plugin_shiftguard.story_sentences import explained
 from tensorboard_plugin_shiftguard.words import in_plain_words
 
 MAX_FINDINGS = 60  # rows of the table
@@ -22,8 +22,8 @@ MAX_FINDINGS = 60  # rows of the table
 ABSENT: dict[str, Any] = {"until": None}
 
 
-def about_shift(report: Mapping[str, Any]) -> list[Section]:
-    """Returns the sections for `ShiftReport.to_dict()`."""
+def about_shift(report: Mapping[str, Any], told: tuple[str, ...] = ()) -> list[Section]:
+    """Returns the sections for `ShiftReport.to_dict()`, without the notes that were told above."""
     findings = [{**ABSENT, **finding} for finding in report["findings"]]
     for finding in findings:
         finding["explanation"] = in_plain_words(finding["explanation"] or "")
@@ -32,6 +32,8 @@ def about_shift(report: Mapping[str, Any]) -> list[Section]:
     right = "Epochs|Cost in points|Effect size|p-value"
     tables = table(columns, rows, right, MAX_FINDINGS, report.get("more", 0))
     notes = tuple(sentence(note) for note in report["notes"][:MAX_FINDINGS])
+    known = {sentence(note) for note in told}
+    notes = tuple(note for note in notes if note not in known)
     sections = []
     if tables:
         counted = {k: n for k, n in report["num_samples"].items() if k != FIRST_EPOCH}

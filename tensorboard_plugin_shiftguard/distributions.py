@@ -1,10 +1,5 @@
-"""The responses of `/cards` and `/feature`.
+"""The response of `/feature`: the distributions and scores of one feature at many steps."""
 
-`/cards` returns the distributions of several features at one step, and `/feature` returns the
-distributions and scores of one feature at many steps.
-"""
-
-from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,56 +10,16 @@ from tensorboard_plugin_shiftguard.columns import MAX_COLUMNS, columns, last_in_
 from tensorboard_plugin_shiftguard.metadata import (
     CLASSES,
     EFFECT,
-    FIRST_EPOCH,
     HISTOGRAMS,
     LOWER,
     SCORES,
     UPPER,
 )
-from tensorboard_plugin_shiftguard.overview import pairs_of
-from tensorboard_plugin_shiftguard.run_log import MAX_POINTS, RunReader
+from tensorboard_plugin_shiftguard.run_log import RunReader
 from tensorboard_plugin_shiftguard.tables import Head, Table, flags_of, heads, tables
 
-MAX_CARDS = 32  # in one answer
-NUM_BINS = 40  # of each distribution in the answer to `/feature`
-MAX_FEATURE_BYTES = 850_000  # of this answer as JSON
-
-
-def cards(
-    run: RunReader, pair: int, names: Sequence[str], step: int | None = None
-) -> dict[str, Any]:
-    """Returns the distributions of features in the two streams of a pair.
-
-    Args:
-        run: The run.
-        pair: Index of the pair of streams in the overview.
-        names: The features, at most `MAX_CARDS`.
-        step: The step to show; if it has no point, the last earlier step is shown. Defaults to the
-            last step.
-
-    Raises:
-        NotHere: If there is no such pair.
-    """
-    pairs = list(pairs_of(run))
-    if pair >= len(pairs):
-        raise NotHere(f"This run has no pair of streams number {pair}.")
-    stream, against = pairs[pair]
-    against_first = against == FIRST_EPOCH
-    where = _places(run, names)
-    # Cards are requested often, so only the last point is read if that is enough.
-    max_points = 1 if step is None and not against_first else MAX_POINTS
-    found = tables(run, {head.tag: head for head, _ in where.values()}.values(), max_points)
-    answer: dict[str, Any] = dict.fromkeys(names)
-    for name, (head, row) in where.items():
-        if (table := found.get(head.tag)) is None:
-            continue
-        if against_first:
-            answer[name] = _card(table, row, step, (stream, stream), against_first=True)
-        else:
-            answer[name] = _card(table, row, step, (stream, against))
-    # The answer names the streams because the index of the pair may have changed since the
-    # overview was sent.
-    return {"stream": stream, "against": against, "cards": answer, "problems": run.problems}
+NUM_BINS = 40  # of each distribution
+MAX_FEATURE_BYTES = 850_000  # of the answer as JSON
 
 
 def feature(run: RunReader, name: str) -> dict[str, Any]:
@@ -75,7 +30,7 @@ def feature(run: RunReader, name: str) -> dict[str, Any]:
         Unreadable: If no data of the feature can be used, or if the feature is not found and some
             tags of the run cannot be read.
     """
-    where = _places(run, [name]).get(name)
+    where = _place(run, name)
     scored = [head for head in heads(run, SCORES) if name in head.names]
     if where is None and not scored:
         if run.problems:
@@ -101,55 +56,12 @@ def feature(run: RunReader, name: str) -> dict[str, Any]:
     return answer
 
 
-def _places(run: RunReader, names: Iterable[str]) -> dict[str, tuple[Head, int]]:
-    """Returns the series and the row that hold the distribution of each feature, by its name."""
-    wanted = set(names)
-    where: dict[str, tuple[Head, int]] = {}
+def _place(run: RunReader, name: str) -> tuple[Head, int] | None:
+    """Returns the series and the row that hold the distribution of a feature; None without one."""
     for head in [*heads(run, HISTOGRAMS), *heads(run, CLASSES)]:
-        for row, name in enumerate(head.names):
-            if name in wanted:
-                where.setdefault(name, (head, row))
-    return where
-
-
-def _card(
-    table: Table,
-    row: int,
-    step: int | None,
-    streams: tuple[str, str],
-    against_first: bool = False,
-) -> dict[str, Any] | None:
-    """Returns one feature's two distributions, on the bins of the step that is shown.
-
-    With `against_first`, the second distribution comes from the first step that has one, and not
-    from the step that is shown.
-
-    Returns:
-        None if the step has no distribution that can be shown.
-    """
-    # Number of points up to the step that is shown.
-    num_points = len(table.steps) if step is None else np.searchsorted(table.steps, step, "right")
-    if num_points == 0:
-        return None
-    drawings = (Drawing(table.head, values, row) for values in table.values[:num_points])
-    now = Drawing(table.head, table.values[num_points - 1], row)
-    current = now.shares(streams[0])
-    if against_first:
-        old = next((d for d in drawings if d.shares(streams[1]) is not None), now)
-        reference = old.shares(streams[1])
-        if reference is not None and now.edges is not None and old.edges is not None:
-            reference = rebinned(old.edges, reference, now.edges)
-    else:
-        reference = now.shares(streams[1])
-    if (current is None and reference is None) or now.unusable:
-        return None
-    card: dict[str, Any] = {
-        "current": _rounded_shares(current),
-        "reference": _rounded_shares(reference),
-    }
-    if now.edges is None:
-        return {"classes": list(table.head.classes), **card}
-    return {"edges": [rounded(edge) for edge in now.edges], **card}
+        if name in head.names:
+            return head, head.names.index(name)
+    return None
 
 
 def _over_time(table: Table, row: int, shown: np.ndarray) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from tensorboard_plugin_shiftguard.checks import flag, items, name, number, reco
 from tensorboard_plugin_shiftguard.metadata import GAP_SCHEMA, GAP_TAG
 from tensorboard_plugin_shiftguard.points import Point
 from tensorboard_plugin_shiftguard.run_log import RunReader
-from tensorboard_plugin_shiftguard.statements import words_of
+from tensorboard_plugin_shiftguard.statements import VERDICT, checked_verdict, words_of
 
 MAX_ROWS = 20
 MAX_NOTES = 20
@@ -37,6 +37,7 @@ _GAP = record(
     rows=items(_ROW, MAX_ROWS),
     notes=items(sentence, MAX_NOTES),
     doubt=sentence,
+    verdict=VERDICT,
 )
 
 
@@ -77,5 +78,6 @@ def read_gap(text: bytes) -> dict[str, Any]:
         raise Unreadable(f"has layout {content['v']}; this tab reads layout {GAP_SCHEMA}")
     if content["accuracy"] is None or content["reference_accuracy"] is None:
         raise Unreadable("lacks an accuracy")
+    content["verdict"] = checked_verdict(content["verdict"])
     content["rows"] = [row for row in content["rows"] if row["points"] is not None and row["cause"]]
     return dict(content)

@@ -13,6 +13,7 @@ from tensorboard_plugin_shiftguard.answers import (
     to_json,
 )
 from tensorboard_plugin_shiftguard.columns import MAX_COLUMNS, columns
+from tensorboard_plugin_shiftguard.explanations import told
 from tensorboard_plugin_shiftguard.feature_rows import (
     MAX_COST_BYTES,
     alarming,
@@ -36,10 +37,8 @@ from tensorboard_plugin_shiftguard.metadata import (
 from tensorboard_plugin_shiftguard.pictures import epochs_with_pictures
 from tensorboard_plugin_shiftguard.run_log import RunReader
 from tensorboard_plugin_shiftguard.statements import latest_events, latest_state, state_at
-from tensorboard_plugin_shiftguard.story import story
-from tensorboard_plugin_shiftguard.story_adaptation import adaptation_answer
-from tensorboard_plugin_shiftguard.story_sentences import told
 from tensorboard_plugin_shiftguard.tables import Head, Table, heads, tables
+from tensorboard_plugin_shiftguard.verdict import shown_verdict
 from tensorboard_plugin_shiftguard.words import CAUSES, count_inputs
 
 MAX_FEATURE_BYTES = 450_000  # of the list of features as JSON
@@ -53,9 +52,8 @@ def overview(run: RunReader, chosen: int | None = None) -> dict[str, Any]:
 
     Args:
         run: The run.
-        chosen: Index of the pair of streams. Defaults to the pair that the story (the headline of
-            the tab) describes or, if there is none, to the pair with the most alarms whose latest
-            effect is not small.
+        chosen: Index of the pair of streams. Defaults to the pair that the verdict is about or, if
+            there is none, to the pair with the most alarms whose latest effect is not small.
 
     Raises:
         NotHere: If there is no such pair, or no data so far.
@@ -66,10 +64,10 @@ def overview(run: RunReader, chosen: int | None = None) -> dict[str, Any]:
     alarms = [sum(_alarms(last.get(head.tag)) for head in series) for series in pairs.values()]
     shifted = [sum(_shifted(last.get(head.tag)) for head in series) for series in pairs.values()]
     state, points = latest_state(run)
-    summary = story(state, latest_gap(run))
+    verdict = shown_verdict(state, latest_gap(run), points[-1].wall if points else None)
     for finding in ((state or {}).get("report") or {}).get("findings") or []:
-        finding["explanation"] = finding["explanation"] and told(finding)  # as in the story
-    index = _choose(list(pairs), shifted, chosen, summary["pair"])
+        finding["explanation"] = finding["explanation"] and told(finding)  # as in the verdict
+    index = _choose(list(pairs), shifted, chosen, verdict["pair"])
     # A whole series is read only if its last point is usable. All tags are read in one request.
     usable = [head for head in list(pairs.values())[index] if head.tag in last] if pairs else []
     run.points([STATE_TAG, EVENTS_TAG, *(head.tag for head in usable)])
@@ -92,8 +90,7 @@ def overview(run: RunReader, chosen: int | None = None) -> dict[str, Any]:
     answer = {
         "run": run.name,
         "state": state,
-        "story": summary,
-        "adaptation": adaptation_answer(state, _covariate(summary), summary["left"]),
+        "verdict": verdict,
         "causes": {key: cause._asdict() for key, cause in CAUSES.items()},
         "updated": points[-1].wall if points else None,
         # A diagnosis before the first comparison also writes a point, so there may be more points
@@ -128,18 +125,9 @@ def _findings(
     return {f["feature"]: f for f in found if (f["stream"], f["against"]) == pair and f["feature"]}
 
 
-def _covariate(summary: dict[str, Any]) -> str:
-    """Returns the headline of a story about a covariate shift, with its epoch; otherwise ""."""
-    if (summary["about"] or [""])[0] != "covariate":
-        return ""
-    what, separator, outcome = str(summary["what"]).partition("; ")
-    since = f" since epoch {summary['since']}" if summary["since"] else ""
-    return f"{what.removesuffix('.')}{since}{separator}{outcome}"
-
-
-def story_at(run: RunReader, step: int) -> dict[str, Any]:
-    """Returns the story of a run as it was known at a step: the answer to `/story`."""
-    return {"story": story(state_at(run, step), latest_gap(run)), "problems": run.problems}
+def verdict_at(run: RunReader, step: int) -> dict[str, Any]:
+    """Returns the verdict on a run as it was known at a step: the answer to `/verdict`."""
+    return {"verdict": shown_verdict(state_at(run, step)), "problems": run.problems}
 
 
 def pairs_of(run: RunReader) -> dict[tuple[str, str], list[Head]]:
@@ -151,17 +139,17 @@ def pairs_of(run: RunReader) -> dict[tuple[str, str], list[Head]]:
 
 
 def _choose(
-    pairs: list[tuple[str, str]], shifted: list[int], chosen: int | None, in_story: str | None
+    pairs: list[tuple[str, str]], shifted: list[int], chosen: int | None, told: str | None
 ) -> int:
     """Returns the index of the pair to show.
 
     `shifted` is the number of alarms in each pair whose effect is not small, `chosen` is the index
-    that the user chose, and `in_story` is the pair that the story describes, as "validation/train".
+    that the user chose, and `told` is the pair that the verdict is about, as "validation/train".
     """
     if chosen is None:
         about = [f"{stream}/{against}" for stream, against in pairs]
-        if in_story in about:
-            return about.index(in_story)
+        if told in about:
+            return about.index(told)
         numbers = range(len(pairs))
         return max(numbers, key=lambda i: (shifted[i], pairs[i] == DEFAULT_PAIR, -i), default=0)
     if chosen >= len(pairs):

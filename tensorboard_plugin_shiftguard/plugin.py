@@ -24,10 +24,10 @@ from tensorboard_plugin_shiftguard.answers import (
     respond_error,
 )
 from tensorboard_plugin_shiftguard.curves import curves
-from tensorboard_plugin_shiftguard.distributions import MAX_CARDS, cards, feature
+from tensorboard_plugin_shiftguard.distributions import feature
 from tensorboard_plugin_shiftguard.gap import gap
 from tensorboard_plugin_shiftguard.metadata import PLUGIN_NAME
-from tensorboard_plugin_shiftguard.overview import overview, story_at
+from tensorboard_plugin_shiftguard.overview import overview, verdict_at
 from tensorboard_plugin_shiftguard.pictures import picture, pictures
 from tensorboard_plugin_shiftguard.reading import Log
 from tensorboard_plugin_shiftguard.run_log import RunReader, one_run
@@ -65,9 +65,8 @@ class ShiftPlugin(base_plugin.TBPlugin):
         answers: dict[str, Callable[[Log, Query], dict[str, Any]]] = {
             "/runs": lambda log, query: list_runs(log, self._version),
             "/overview": lambda log, query: overview(_run(log, query), query.whole_number("pair")),
-            "/cards": _cards,
             "/feature": lambda log, query: feature(_run(log, query), query.text("name")),
-            "/story": _story,
+            "/verdict": _verdict,
             "/curves": lambda log, query: curves(_run(log, query)),
             "/adaptation": lambda log, query: adaptation(_run(log, query)),
             "/gap": lambda log, query: gap(_run(log, query)),
@@ -145,19 +144,6 @@ class Query:
             raise BadQuery(f"`{name}=` is longer than {MAX_QUERY:,} characters.")
         return str(value)
 
-    def texts(self, name: str, max_number: int) -> list[str]:
-        """Returns the values of an argument that is given 1 to `max_number` times.
-
-        Raises:
-            BadQuery: If there are more values or none, or if a value is too long.
-        """
-        values = self._arguments.getlist(name)
-        if not 1 <= len(values) <= max_number:
-            raise BadQuery(f"The request must have `{name}=` 1 to {max_number} times.")
-        if max(map(len, values)) > MAX_QUERY:
-            raise BadQuery(f"`{name}=` is longer than {MAX_QUERY:,} characters.")
-        return list(map(str, values))
-
     def whole_number(self, name: str) -> int | None:
         """Returns an argument that is a whole number from 0; None if it is missing.
 
@@ -188,13 +174,7 @@ def _run(log: Log, query: Query) -> RunReader:
     return one_run(log, query.text("run"))
 
 
-def _story(log: Log, query: Query) -> dict[str, Any]:
-    """Returns the answer to `/story`."""
+def _verdict(log: Log, query: Query) -> dict[str, Any]:
+    """Returns the answer to `/verdict`."""
     step = query.required_number("step")
-    return story_at(_run(log, query), step)
-
-
-def _cards(log: Log, query: Query) -> dict[str, Any]:
-    """Returns the answer to `/cards`."""
-    names, pair = query.texts("name", MAX_CARDS), query.required_number("pair")
-    return cards(_run(log, query), pair, names, query.whole_number("step"))
+    return verdict_at(_run(log, query), step)

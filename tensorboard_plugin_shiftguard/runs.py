@@ -11,7 +11,7 @@ from tensorboard_plugin_shiftguard.points import Point
 from tensorboard_plugin_shiftguard.reading import Log
 from tensorboard_plugin_shiftguard.run_log import all_runs
 from tensorboard_plugin_shiftguard.statements import read_state
-from tensorboard_plugin_shiftguard.story import story
+from tensorboard_plugin_shiftguard.verdict import shown_verdict
 
 MAX_RUNS = 500  # in the list
 MAX_RUN_BYTES = 900_000  # of the list as JSON
@@ -65,7 +65,7 @@ def _entry(run: str, point: Point | None, gap_point: Point | None) -> dict[str, 
         state = read_state(point) if point else None
     with suppress(Unreadable):
         gap = gap_at(gap_point) if gap_point else None
-    summary = story(state, gap)
+    told = shown_verdict(state, gap, point.wall if point else None)
     last = point or gap_point
     return {
         "id": run,
@@ -73,6 +73,6 @@ def _entry(run: str, point: Point | None, gap_point: Point | None) -> dict[str, 
         "updated": last.wall if last else None,
         "last_step": point.step if point else None,
         "looks": state["looks"] if state else None,
-        "kind": summary["kind"],
-        "short": summary["short"],
+        "kind": told["kind"],
+        "short": told["short"],
     }

@@ -119,7 +119,7 @@ _DIAGNOSIS = {
         32,
     ),
 }
-_VERDICT = record(
+VERDICT = record(
     state=checks.one_of(*STATE_WORDS),
     cause=sentence,
     since=whole,
@@ -141,7 +141,7 @@ _STATE = record(
     step=whole,
     looks=whole,
     alpha=number,
-    verdict=_VERDICT,
+    verdict=VERDICT,
     adapting=_plain,
     report=_REPORT,
     diagnosis=mapping(record(**_DIAGNOSIS, by_input=mapping(record(**_DIAGNOSIS), 8)), MAX_STREAMS),
@@ -201,12 +201,17 @@ def read_state(point: Point) -> dict[str, Any]:
         raise Unreadable("is no JSON object")
     if state["v"] != SCHEMA:
         raise Unreadable(_other_schema(state))
-    told = state["verdict"]  # logs of version 0.2 hold other texts under this name
-    if told and not (told["state"] and told["cause"]):
-        state["verdict"] = None
+    state["verdict"] = checked_verdict(state["verdict"])
     if state["alpha"] is None and state["report"]:
         state["alpha"] = state["report"]["alpha"]
     return dict(state)
+
+
+def checked_verdict(told: dict[str, Any] | None) -> dict[str, Any] | None:
+    """Returns a verdict; None for another text that version 0.2 wrote under this name."""
+    if not told or not (told["state"] and told["cause"]):
+        return None
+    return {**told, **{key: told[key] or [] for key in ("notes", "about", "streams")}}
 
 
 def _other_schema(state: dict[str, Any]) -> str:

@@ -23,6 +23,7 @@ from keras_shiftguard.callback.training_profile import TrainingProfile
 from keras_shiftguard.detection.verdict import Verdict, verdict_of
 from keras_shiftguard.errors import warn
 from keras_shiftguard.explain.estimate import AccuracyEstimate
+from keras_shiftguard.explain.gap_verdict import with_gap
 from keras_shiftguard.instrument.keras_private import validation_steps
 from keras_shiftguard.instrument.model_inputs import image_data_format, input_shapes, specs_of
 from keras_shiftguard.instrument.model_outputs import predicts_numbers
@@ -483,7 +484,7 @@ class Run:
             return None
         parts: dict[str, Any] = {"diagnosis": {k: d.to_dict() for k, d in diagnoses.items()}}
         parts |= {} if report is None else {"report": report.to_dict()}
-        return verdict_of(
+        verdict = verdict_of(
             report,
             diagnoses,
             corrected={n: self._corrected.get(n, 1) for n in self.preprocessing.corrected},
@@ -494,6 +495,8 @@ class Run:
             unrelated=labels.are_unrelated(self.checks.states),
             parts=parts,
         )
+        gap = self.log.read_gap()
+        return verdict if gap is None else with_gap(verdict, gap)
 
     def _find_not_compared(self) -> tuple[str, ...]:
         """Returns a sentence on each part of the data that is not measured."""

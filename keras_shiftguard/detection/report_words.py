@@ -31,13 +31,21 @@ def in_words(
         alpha: Probability that the report contains any finding if nothing differs.
         num_samples: Number of samples seen of each stream, by name.
     """
-    lines = [verdict(findings, notes, alpha, num_samples)]
-    lines += [f"  - {in_a_sentence(finding)}" for finding in findings[:MAX_SHOWN]]
+    head = verdict(findings, notes, alpha, num_samples)
+    return "\n".join([head, *_listed(findings), *(f"  note: {note}" for note in notes)])
+
+
+def details(findings: Sequence[Finding], num_samples: Mapping[str, int] | None = None) -> list[str]:
+    """Returns the lines above a verdict: what was compared, and the findings; no judgement."""
+    names = [name for name in num_samples or {} if name != FIRST_EPOCH]
+    sizes = ", ".join(f"{name} {num_samples[name]:,}" for name in names) if num_samples else ""
+    return [f"Compared: {sizes} samples.", *_listed(findings)] if sizes else _listed(findings)
+
+
+def _listed(findings: Sequence[Finding]) -> list[str]:
+    lines = [f"  - {in_a_sentence(finding)}" for finding in findings[:MAX_SHOWN]]
     hidden = len(findings) - MAX_SHOWN
-    if hidden > 0:
-        lines.append(f"  ... and {hidden} more in `report.findings`")
-    lines += [f"  note: {note}" for note in notes]
-    return "\n".join(lines)
+    return [*lines, f"  ... and {hidden} more in `report.findings`"] if hidden > 0 else lines
 
 
 def in_a_sentence(finding: Finding) -> str:

@@ -5,7 +5,7 @@ Terminal, Shift tab, page, notebook and command print what is made here; none of
 
 import ast
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from keras_shiftguard.detection import verdict_causes as causes
@@ -14,6 +14,7 @@ from keras_shiftguard.io.as_page import AsPage
 from tensorboard_plugin_shiftguard.metadata import STATE_WORDS
 
 NOT_KNOWN = "Whether adaptation helped is not known."
+ALSO = "Also: "  # beginning of the note that names a second, independent fault
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,8 @@ class Verdict(AsPage):
         cost_words: The cost in words; "" if nothing is lost.
         detail: The finding with its numbers, or the evidence; may be empty.
         adaptation: What the target gained by adaptation, or that this is not known; "" without one.
-        notes: What could not be measured or compared, and what would change that.
+        notes: A second fault, as "Also: ..."; then what could not be measured or compared, and what
+            would change that.
         about: The finding's kind and family, such as `("covariate", "blur")`; empty without one.
         streams: The stream that differs, and the one it is compared with; empty without them.
         parts: Further parts of its page: the report and the diagnoses.
@@ -63,6 +65,21 @@ class Verdict(AsPage):
         plain = {k: list(v) if isinstance(v, tuple) else v for k, v in fields.items()}
         return {**plain, "is_code": self.is_code, "text": str(self)}
 
+    @classmethod
+    def from_dict(cls, fields: Mapping[str, Any]) -> "Verdict":
+        """Returns the verdict that `to_dict` was called on, without its parts."""
+        known = {name: fields[name] for name in cls.__dataclass_fields__ if name in fields}
+        typed: dict[str, Any] = {
+            name: tuple(value) if isinstance(value, list) else value
+            for name, value in known.items()
+        }
+        return cls(**typed)
+
+    def and_also(self, cause: str) -> "Verdict":
+        """Returns the verdict with a note on a second fault."""
+        note = f"{ALSO}{cause[:1].lower()}{cause[1:]}"
+        return replace(self, notes=(note, *(text for text in self.notes if text != note)))
+
     @property
     def is_code(self) -> bool:
         """Whether `step` is a line of Python, and no sentence."""
@@ -80,7 +97,7 @@ class Verdict(AsPage):
         lines += [f"  {text[:1].upper()}{text[1:]}."] if text else []
         lines += [f"  Do: {self.step}"] if self.step != NOTHING_TO_DO else []
         lines += [f"  Adaptation: {self.adaptation}"] if self.adaptation else []
-        lines += [f"  Note: {text}" for text in self.notes]
+        lines += [f"  {'' if t.startswith(ALSO) else 'Note: '}{t}" for t in self.notes]
         return "\n".join(lines)
 
     def _page_parts(self) -> dict[str, Any]:
@@ -152,7 +169,13 @@ def verdict_of(
         found["adaptation"] = adaptation.get("after") or ("" if is_about_it else NOT_KNOWN)
         if found["streams"][:1] == ("target",) and "augmentation" in (guard or {}).get("adapt", ""):
             found["step"] = causes.adaptation(answer, bool(adaptation.get("saw_target")))["step"]
+    # A second fault, which the first may hide.
+    others = causes.also(found, alarms, uncorrected) if uncorrected or alarms else []
+    if alarms and wrong and not uncorrected:
+        others.append(causes.corrected(wrong, corrected)["cause"])
+    others = [each.rstrip(".") for each in others if each != found["cause"]]
     notes = (
+        *(f"{ALSO}{each[:1].lower()}{each[1:]}." for each in others),
         *not_compared,
         *found.pop("notes", ()),
         *causes.notes_of(report, diagnoses, found["step"]),

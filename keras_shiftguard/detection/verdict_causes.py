@@ -8,8 +8,8 @@ from keras_shiftguard.detection.families import TOO_FEW
 from keras_shiftguard.detection.finding import Finding
 from keras_shiftguard.detection.plain_words import difference, sentence_of
 from keras_shiftguard.detection.sentences import stream_name
+from tensorboard_plugin_shiftguard.explanations import told
 from tensorboard_plugin_shiftguard.metadata import FIRST_EPOCH, MODES_IN_WORDS, STATE_WORDS
-from tensorboard_plugin_shiftguard.story_sentences import told
 from tensorboard_plugin_shiftguard.words import CAN_BE_AUGMENTED, in_plain_words, listed
 
 ACT, LOOK, CORRECTED, FINE, NOTHING = STATES = tuple(STATE_WORDS)
@@ -120,6 +120,41 @@ def shift(
         step=_step(lead, every, guard),
         **_facts_of(lead) | {"cost_words": lead.cost_words or unknown},
     )
+
+
+def also(
+    found: Mapping[str, Any], alarms: Sequence[Finding], wrong: Mapping[str, Any]
+) -> list[str]:
+    """Returns the cause of the costliest alarm that is another fault than a verdict's own.
+
+    A fault moves many features, so only another kind of shift, or a difference that an experiment
+    has won accuracy back from, counts as another one.
+
+    Args:
+        found: The parts of the verdict.
+        alarms: All alarms.
+        wrong: The streams whose preprocessing is wrong; it makes them differ from the others.
+    """
+    about, streams = found["about"], found["streams"]
+    is_input = about[:1] == ("preprocessing",)
+
+    def is_other(alarm: Finding) -> bool:
+        if alarm.against == FIRST_EPOCH:
+            return False
+        if is_input:
+            follows = (alarm.stream in wrong) != (alarm.against in wrong)
+            return alarm.kind == "label" or (alarm.kind != "preprocessing" and not follows)
+        if (alarm.stream, alarm.against) == streams:
+            return alarm.kind != about[0] or alarm.cost is not None
+        return (alarm.kind, alarm.family) != about and alarm.cost is not None
+
+    named = found["cause"].rstrip(".")
+    causes = [
+        _joined([alarm]).rstrip(".") for alarm in sorted(alarms, key=_urgency) if is_other(alarm)
+    ]
+    parts = {d.how for a in alarms if (a.stream, a.against) == streams and (d := difference(a))}
+    said = [how for how in parts if how in named]
+    return [c for c in causes if c not in named and not any(how in c for how in said)][:1]
 
 
 def leak() -> dict[str, Any]:

@@ -1,13 +1,12 @@
 """`GapReport`: the causes of an accuracy gap, as a table that adds up."""
 
-import json
 from dataclasses import asdict, dataclass
 from os import PathLike
 from typing import Any
 
+from keras_shiftguard.explain.gap_log import write_gap
+from keras_shiftguard.explain.gap_verdict import gap_verdict
 from keras_shiftguard.io.as_page import AsPage
-from keras_shiftguard.io.json_files import plain, write_json
-from tensorboard_plugin_shiftguard.metadata import GAP_SCHEMA, GAP_TAG
 
 PREPROCESSING = "preprocessing"
 CHANNEL_ORDER = "channel order"
@@ -109,8 +108,9 @@ class GapReport(AsPage):
     def write(self, log_dir: str | PathLike[str]) -> None:
         """Writes the report to a log directory: for TensorBoard's Shift tab, and as `gap.json`.
 
-        The tab shows the latest report. Do not call this while a fit with `ShiftGuard`
-        writes to the same directory.
+        The verdict of the run then has what the report adds, such as the cost of wrong
+        preprocessing. The tab shows the latest report. Do not call this while a fit with
+        `ShiftGuard` writes to the same directory.
 
         Args:
             log_dir: The `log_dir` of a `ShiftGuard`, or any directory for TensorBoard.
@@ -118,14 +118,7 @@ class GapReport(AsPage):
         Raises:
             BadInputError: if the directory cannot be written.
         """
-        # Imported here because TensorBoard's modules load slowly, and few reports are written.
-        from keras_shiftguard.log.event_writer import EventWriter
-
-        content = plain({**self.to_dict(), "v": GAP_SCHEMA})
-        with EventWriter(log_dir) as writer:
-            data = json.dumps(content, allow_nan=False).encode()
-            writer.write_data(GAP_TAG, data, 0, {"v": GAP_SCHEMA})
-        write_json(log_dir, "gap.json", self.to_dict())
+        write_gap(log_dir, self.to_dict())
 
     def __str__(self) -> str:
         repairs: dict[str, list[str]] = {}
@@ -140,7 +133,8 @@ class GapReport(AsPage):
         return "\n".join([_in_a_line(self._headline()), *rows, *fixes, *notes[: max(room, 0)]])
 
     def _page_parts(self) -> dict[str, Any]:
-        return {"title": "Accuracy gap", "gap": self.to_dict()}
+        gap = self.to_dict()
+        return {"title": "Accuracy gap", "gap": gap, "verdict": gap_verdict(gap).to_dict()}
 
     def _headline(self) -> str:
         size = f"{self.num_samples:,} sample{'s' if self.num_samples != 1 else ''}"

@@ -42,4 +42,5 @@ class AsPage:
         """Returns the page for a notebook, in a frame that keeps its style out of the notebook."""
         from keras_shiftguard_page import notebook
 
-        return notebook(plain(self._page_parts()), str(self))
+        parts = plain(self._page_parts())
+        return notebook(parts, (parts.get("verdict") or {}).get("text") or str(self))

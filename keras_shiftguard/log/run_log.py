@@ -5,11 +5,13 @@ shows in its other tabs (scalars, histograms, texts) is the epoch counted from 1
 it. Histograms and the user's metrics may count training batches instead, see `write_profiles`.
 """
 
+import json
 import math
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
 from os import PathLike
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from keras_shiftguard.detection.finding import Finding
@@ -266,6 +268,16 @@ class RunWriter:
                 self._page.write_worth(worth)
 
         self._try(write)
+
+    def read_gap(self) -> dict[str, Any] | None:
+        """Returns the accuracy gap that was written to the log since the run began, or None."""
+        if self.log_dir is None:
+            return None
+        with suppress(OSError, ValueError):
+            path = Path(self.log_dir) / "gap.json"
+            if path.stat().st_mtime >= self._since:
+                return dict(json.loads(path.read_text(encoding="utf-8")))
+        return None
 
     def write_epoch_state(self, epoch: int, state: dict[str, Any]) -> None:
         """Writes the state of `ShiftGuard` at the start of an epoch, counted from 0."""

@@ -1,6 +1,5 @@
 /* The adaptation: whether it helped, and charts over the epochs. */
 
-import { answerBox } from "./answer.js";
 import { api } from "./api.js";
 import { runMark } from "./icons.js";
 import { el, fill, foldedTable, html } from "./dom.js";
@@ -100,7 +99,8 @@ export function createAdaptation({ failed }) {
   const ask = (id, options) => Promise.all([api.adaptation(id, options), api.curves(id, options)]);
 
   function draw(series, curves) {
-    const { adaptation: answer, state } = model.overview;
+    const { verdict, state } = model.overview;
+    const answer = state?.adapts && (verdict.adaptation || verdict.cause);
     const text = JSON.stringify([series, curves, answer]);
     if (text === drawn) return;
     drawn = text;
@@ -110,7 +110,7 @@ export function createAdaptation({ failed }) {
       .map((event) => event.step);
     fill(
       helped,
-      answer && answerBox("Did it help?", answer),
+      answer && el("p", null, answer),
       answer && remarks(series, curves, state?.worth).map((one) => el("p", { class: "quiet" }, one)),
       !answer && !found.length && el("p", { class: "quiet" }, "No adaptation: ShiftGuard(adapt=True) turns it on."),
     );

@@ -78,9 +78,8 @@ async function ask(route, query, { signal, patient = false, tries = PAUSES.lengt
 export const api = {
   runs: (options) => ask("runs", {}, options),
   overview: (run, pair, options) => ask("overview", { run, pair }, { patient: true, ...options }),
-  cards: (run, pair, name, options) => ask("cards", { run, pair, name }, options),
   feature: (run, name, options) => ask("feature", { run, name }, options),
-  story: (run, step, options) => ask("story", { run, step }, options),
+  verdict: (run, step, options) => ask("verdict", { run, step }, options),
   curves: (run, options) => ask("curves", { run }, options),
   adaptation: (run, options) => ask("adaptation", { run }, options),
   gap: (run, options) => ask("gap", { run }, options),

@@ -1,15 +1,13 @@
 /* The band at the top of the tab: what is wrong, since when, what it costs, what to do. */
 
-import { toDo } from "./answer.js";
 import { api } from "./api.js";
-import { factsOf } from "./band_facts.js";
-import { FAMILIES, KINDS } from "./causes.js";
-import { button, el, fill, say } from "./dom.js";
+import { button, el, fill, html, say } from "./dom.js";
 import { ago, count, epoch, pairInWords, streamName } from "./format.js";
 import { STATES, badge, icon } from "./icons.js";
+import { lineToPaste } from "./pages.js";
 
-const MAX_STORIES = 64; // stories of earlier epochs
-const PAUSE = 120; // milliseconds before the story of an earlier epoch is requested
+const MAX_VERDICTS = 64; // verdicts of earlier epochs
+const PAUSE = 120; // milliseconds before the verdict of an earlier epoch is requested
 
 export function createBand({ state, refresh, failed, explain }) {
   const mark = el("span", { class: "statemark" });
@@ -28,13 +26,7 @@ export function createBand({ state, refresh, failed, explain }) {
     "data-testid": "live",
     title: "Look for new data every 10 seconds while this tab is shown",
   });
-  const more = el("div", { class: "more" });
-  const why = el(
-    "details",
-    { class: "why", "data-testid": "why" },
-    el("summary", null, "Why?"),
-    more,
-  );
+  const notes = el("ul", { class: "plainlist quiet notes", "data-testid": "notes" });
   const problems = el("div", { class: "problems" });
   const wait = el("div", { class: "facts collecting" });
   const node = el(
@@ -56,20 +48,20 @@ export function createBand({ state, refresh, failed, explain }) {
     facts,
     wait,
     todo,
-    why,
+    notes,
     problems,
   );
-  const stories = new Map(); // key of a run and a step -> story
+  const verdicts = new Map(); // key of a run and a step -> verdict
   let model = null;
   let drawn = "";
   let timer = 0;
 
-  /** The story at the chosen epoch; null while the story is being requested. */
-  function storyNow() {
+  /** The verdict at the chosen epoch; null while it is being requested. */
+  function verdictNow() {
     const { overview, step, state: chosen } = model;
-    if (chosen.epoch === null || step >= (overview.steps.at(-1) ?? -1)) return overview.story;
+    if (chosen.epoch === null || step >= (overview.steps.at(-1) ?? -1)) return overview.verdict;
     const key = JSON.stringify([model.selected[0].id, overview.updated, step]);
-    const known = stories.get(key);
+    const known = verdicts.get(key);
     if (known === undefined) {
       clearTimeout(timer);
       timer = setTimeout(() => ask(key, model.selected[0].id, step), PAUSE);
@@ -79,9 +71,9 @@ export function createBand({ state, refresh, failed, explain }) {
 
   async function ask(key, run, step) {
     try {
-      const { story } = await api.story(run, step);
-      stories.set(key, story);
-      if (stories.size > MAX_STORIES) stories.delete(stories.keys().next().value);
+      const { verdict } = await api.verdict(run, step);
+      verdicts.set(key, verdict);
+      if (verdicts.size > MAX_VERDICTS) verdicts.delete(verdicts.keys().next().value);
       draw();
     } catch (error) {
       failed(error);
@@ -97,31 +89,29 @@ export function createBand({ state, refresh, failed, explain }) {
       drawn = text;
       node.dataset.kind = "waiting";
       say(what, text);
-      for (const part of [mark, because, facts, wait, todo, more, problems, past]) fill(part);
-      why.hidden = true;
+      for (const part of [mark, because, facts, wait, todo, notes, problems, past]) fill(part);
       return;
     }
-    const story = storyNow();
-    if (!story) return;
-    const { report, collecting } = overview.state ?? {};
+    const verdict = verdictNow();
+    if (!verdict) return;
+    const { collecting } = overview.state ?? {};
     const then = model.state.epoch !== null && model.step < overview.steps.at(-1);
-    const key = JSON.stringify([story, then && model.step, overview.problems, collecting, report]);
+    const key = JSON.stringify([verdict, then && model.step, overview.problems, collecting]);
     if (key === drawn) return;
     drawn = key;
-    node.dataset.kind = story.kind;
-    fill(mark, badge(story.kind, STATES[story.kind]));
-    say(what, story.what);
-    say(because, story.why[0] ?? "");
-    fill(facts, factsOf(story, overview, model.column));
+    node.dataset.kind = verdict.kind;
+    fill(mark, badge(verdict.kind, STATES[verdict.kind]));
+    say(what, verdict.cause);
+    say(because, [verdict.detail, verdict.adaptation].filter(Boolean).join(" "));
+    fill(
+      facts,
+      verdict.cost_words && fact(verdict.cost_words, "what it costs", "cost"),
+      verdict.since && fact(`since epoch ${verdict.since}`, "when it was found", "since"),
+    );
     fill(wait, then ? null : waiting(collecting));
     fill(past, then && pastNote());
-    fill(todo, step(story));
-    const reasons = reasonsOf(story, then ? [] : (report?.notes ?? []));
-    why.hidden = !reasons.length;
-    fill(
-      more,
-      reasons.map((text) => el("p", null, text)),
-    );
+    fill(todo, toDo(verdict));
+    fill(notes, verdict.notes.map((text) => html`<li>${text}</li>`));
     fill(
       problems,
       overview.problems
@@ -157,7 +147,7 @@ export function createBand({ state, refresh, failed, explain }) {
     const kept = overview && overview.kept < overview.looks ? `, ${keptInWords(overview)}` : "";
     const when = last === undefined ? "" : `epoch ${last + 1}${kept}, `;
     say(updated, selected.length ? `${when}${ago(time)}` : "");
-    const pair = overview?.story?.pair ?? overview?.pair;
+    const pair = overview?.verdict?.pair ?? overview?.pair;
     say(about, pair ? pairInWords(pair) : "");
   }
 
@@ -166,20 +156,16 @@ export function createBand({ state, refresh, failed, explain }) {
 
 const keptInWords = ({ kept, looks }) => `${kept} of ${count(looks, "point")} kept`;
 
-/** What to do: a sentence, and the line to paste if there is one; null without any advice. */
-function step(story) {
-  return story.todo || story.code ? toDo(story.todo, story.code) : null;
-}
+/** A figure with its meaning under it. */
+const fact = (value, note, testid) =>
+  html`<div data-testid=${testid}><dt>${value}</dt><dd class="quiet">${note}</dd></div>`;
 
-function reasonsOf(story, notes) {
-  const [kind, family] = story.about ?? [];
-  const means = story.about && (KINDS[kind]?.means ?? FAMILIES[family]?.means);
-  const cause = means && (KINDS[kind] ? means : `The cause that the measurements point to: ${means}`);
-  const unpriced =
-    kind === "preprocessing" && story.kind === "act" && !Number.isFinite(story.cost)
-      ? "What it costs: sg.explain_gap(model, labelled_data) measures it."
-      : "";
-  return [...story.why.slice(1), cause, unpriced, ...notes].filter(Boolean);
+/** What to do: a sentence, or a line to paste. */
+function toDo({ step, is_code: isCode }) {
+  return step && [
+    html`<p><strong>To do: </strong>${isCode ? "" : step}</p>`,
+    isCode && lineToPaste(step, "Line of Python"),
+  ];
 }
 
 /** The streams that are still too small to judge: "collecting target: 40 of 200 samples". */

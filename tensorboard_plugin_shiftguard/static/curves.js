@@ -147,10 +147,10 @@ function rangeOf(lines, steps) {
 }
 
 /** The epochs with the difference that the band tells of; null if they are all epochs or none. */
-function sinceOf({ story }, axis) {
-  const { kind, since, until } = story ?? {};
-  if (!["act", "look"].includes(kind) || !(since > 1 || until)) return null;
-  return { kind, from: Math.max(axis.first, since - 1) - 0.5, to: (until ?? axis.last + 1) - 0.5 };
+function sinceOf({ verdict }, axis) {
+  const { kind, since } = verdict ?? {};
+  if (!["act", "look"].includes(kind) || !(since > 1)) return null;
+  return { kind, from: Math.max(axis.first, since - 1) - 0.5, to: axis.last + 0.5 };
 }
 
 /** Where a line began, if that is beyond the scale. */

@@ -7,7 +7,7 @@ import { api } from "./api.js";
 import { createControls } from "./detail_controls.js";
 import { layStreams, overlayOf, shownPair } from "./distribution.js";
 import { button, el, foldedTable, html, say } from "./dom.js";
-import { asCsv, asSvg, fileName, saveFile } from "./exports.js";
+import { asCsv, asPng, fileName, saveFile } from "./exports.js";
 import { epoch } from "./format.js";
 import { createHistogram } from "./histogram.js";
 import { createMeaning } from "./meaning.js";
@@ -76,14 +76,14 @@ export function createDetail({ state, failed }) {
       });
     const when = () => epoch(data.stepNumbers[index]);
     const csv = () => saveFile(fileName([model.feature], "csv"), "text/csv", asCsv(data));
-    const svg = () => {
-      const drawing = asSvg(data, index, `${model.label}, ${when()}`);
-      saveFile(fileName([model.feature, when()], "svg"), "image/svg+xml", drawing);
+    const png = async () => {
+      const drawing = await asPng(histogram.node.querySelector("canvas"));
+      saveFile(fileName([model.feature, when()], "png"), "image/png", drawing);
     };
     const json = () => asJson(model, feature, data, index);
     return [
       copyButton("Copy JSON", json, { "data-testid": "copy-json" }),
-      ...(saves = [files("CSV", "download-csv", csv), files("SVG", "download-svg", svg)]),
+      ...(saves = [files("CSV", "download-csv", csv), files("PNG", "download-png", png)]),
     ];
   }
 

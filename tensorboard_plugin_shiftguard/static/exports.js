@@ -1,15 +1,11 @@
-/* Downloads of the shown data, as CSV or SVG. */
+/* Downloads of the shown data, as CSV or PNG. */
 
 import { colour } from "./chart.js";
-import { svg } from "./dom.js";
-import { number, streamName } from "./format.js";
-import { SMALLEST, binName, lookOf } from "./histogram.js";
-import { linear } from "./scales.js";
-import { classEdges, cumulative, densities, keepSpan, stepPath, usedSpan } from "./shapes.js";
+import { binName } from "./histogram.js";
 
-/** Downloads a text as a file. Nothing is sent over the network. */
-export function saveFile(name, type, text) {
-  const address = URL.createObjectURL(new Blob([text], { type }));
+/** Downloads content as a file. Nothing is sent over the network. */
+export function saveFile(name, type, content) {
+  const address = URL.createObjectURL(new Blob([content], { type }));
   const link = document.createElement("a");
   link.setAttribute("download", name);
   link.setAttribute("href", address);
@@ -59,50 +55,12 @@ export function asCsv(data) {
   return lines.map((line) => line.map(cell).join(",")).join("\r\n") + "\r\n";
 }
 
-const [WIDTH, HEIGHT, EDGE, LINE] = [720, 300, 60, 18]; // pixels
-
-/** Returns the distributions at step `at` as an SVG drawing, the text of a file. */
-export function asSvg({ streams, edges, classes, measure, log }, at, title) {
-  const bins = edges ?? classEdges(classes.length);
-  const shares = streams.map(({ steps, fixed }) => steps[fixed ?? at]);
-  const span = classes ? [0, classes.length] : usedSpan(bins, shares);
-  const drawn = (one) => (measure === "cumulative" ? cumulative(one) : densities(bins, one));
-  const heights = shares.map((one) => one && drawn(one));
-  const top = Math.max(1e-9, ...heights.flatMap((list) => list ?? []));
-  const bottom = HEIGHT - EDGE;
-  const x = linear(span, [EDGE, WIDTH - EDGE]);
-  const low = log ? top * SMALLEST : 0;
-  const value = (height) => (log ? Math.log10(Math.max(height, low)) : height);
-  const scale = linear([value(low), value(top)], [bottom, EDGE + LINE * streams.length]);
-  const y = (height) => scale(value(height));
-  const text = (words, left, down, anchor, fill = colour("text")) =>
-    svg("text", { x: left, y: down, fill, "text-anchor": anchor }, words);
-  const parts = streams.map((stream, k) => {
-    const { stroke, width, dash } = lookOf(stream);
-    const ink = colour(stroke);
-    const fill = stream.filled ? ink : "none";
-    const line = { fill, "fill-opacity": 0.4, stroke: ink, "stroke-width": width };
-    const inside = heights[k] && keepSpan(bins, heights[k], span);
-    const path = inside && stepPath(inside.edges, inside.heights, x, y, bottom);
-    return [
-      path && svg("path", { ...line, "stroke-dasharray": dash?.join(" "), d: path }),
-      text(streamName(stream.name), EDGE, EDGE + LINE * k, "start", ink),
-    ];
-  });
-  const ends = classes ? [classes[0], classes.at(-1)] : span.map((value) => number(value));
-  const box = { width: WIDTH, height: HEIGHT };
-  const node = svg(
-    "svg",
-    { ...box, viewBox: `0 0 ${WIDTH} ${HEIGHT}`, "font-family": "sans-serif", "font-size": 13 },
-    svg("title", null, title),
-    svg("rect", { width: "100%", height: "100%", fill: colour("surface") }),
-    text(title, EDGE, LINE + 6, "start"),
-    parts,
-    svg("path", { d: `M${EDGE} ${bottom}H${WIDTH - EDGE}`, stroke: colour("strong-line") }),
-    text(number(low), EDGE - 6, bottom, "end"),
-    text(number(top), EDGE - 6, y(top) + 4, "end"),
-    text(ends[0], EDGE, bottom + LINE, "start"),
-    text(ends[1], WIDTH - EDGE, bottom + LINE, "end"),
-  );
-  return new XMLSerializer().serializeToString(node);
+/** Returns what a canvas shows, on the background of the page, as a PNG file. */
+export function asPng(canvas) {
+  const copy = new OffscreenCanvas(canvas.width, canvas.height);
+  const context = copy.getContext("2d");
+  context.fillStyle = colour("surface");
+  context.fillRect(0, 0, copy.width, copy.height);
+  context.drawImage(canvas, 0, 0);
+  return copy.convertToBlob({ type: "image/png" });
 }

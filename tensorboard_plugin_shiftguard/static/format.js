@@ -44,13 +44,6 @@ export function percent(share, digits = 1) {
   return minus(points.toFixed(digits)) + " %";
 }
 
-/** log10(p) as a p-value. p is never 0, so a very small p-value is shown as a bound. */
-export function pValue(log10) {
-  if (log10 === null || log10 === undefined || !Number.isFinite(log10)) return "unknown";
-  if (log10 < -12) return "below 1e-12";
-  return log10 < -3 ? `1e${Math.round(log10)}` : (10 ** log10).toPrecision(2);
-}
-
 /** A time in seconds since 1970 as a text such as "5 min ago". */
 export function ago(seconds, now = Date.now() / 1000) {
   if (!Number.isFinite(seconds) || seconds === null) return "at an unknown time";
@@ -71,6 +64,11 @@ export function date(seconds) {
 /** A number with its noun: "1 run", "2 runs". */
 export function count(n, one, many = one + "s") {
   return `${n.toLocaleString("en")} ${n === 1 ? one : many}`;
+}
+
+/** Words as a list in a sentence. */
+export function listed(words) {
+  return words.length > 1 ? `${words.slice(0, -1).join(", ")} and ${words.at(-1)}` : words.join("");
 }
 
 /** The name of a stream in a sentence. */

@@ -21,7 +21,8 @@ export function createGap({ failed, found }) {
   const request = createRequest(({ gap = null }) => {
     const before = shown;
     shown = gap;
-    draw(gap, model.overview.story?.code);
+    const { is_code: isCode, step } = model.overview.verdict;
+    draw(gap, isCode && step);
     if (Boolean(before) !== Boolean(gap)) found();
   }, failed);
 

@@ -99,7 +99,6 @@ export function titleOf(overview, row, t) {
 /** The text right of each row at column `t`: its state, or a cost, shown once if rows share it. */
 export function costsOf(overview, rows, t) {
   const told = new Set();
-  const inAll = estimateOf(overview, t);
   return rows.map((row) => {
     const { level, cost } = cellOf(overview, row, t);
     if (level === FOUND && cost !== null) {
@@ -107,12 +106,6 @@ export function costsOf(overview, rows, t) {
       told.add(cost);
       const text = isAccuracy(overview.metric) ? points(cost) : `${points(cost)} %`;
       return { text, strong: true };
-    }
-    if (level === FOUND && inAll !== null) {
-      if (row.inside) return { text: "", strong: false };
-      const text = told.has(inAll) ? "in the above" : `${points(inAll)} estimated`;
-      told.add(inAll);
-      return { text, strong: false };
     }
     if (level === FOUND) return { text: "not measured", strong: false };
     if (level === UNCLEAR) return { text: "unclear", strong: false };
@@ -123,12 +116,6 @@ export function costsOf(overview, rows, t) {
   });
 }
 
-/** The estimated cost of all differences together; null unless `t` is the latest column. */
-export function estimateOf({ story, pair, steps }, t) {
-  const told = story?.cost_words?.startsWith("estimated") && story.pair === pair;
-  return told && t === steps.length - 1 && Number.isFinite(story.cost) ? story.cost : null;
-}
-
 /** The unit of costs: points of accuracy, or a part of the loss if no classes are predicted. */
 export const unitOf = (metric) => (isAccuracy(metric) ? "points" : "% of the loss");
 export const ofAccuracy = (metric) => (isAccuracy(metric) ? "points of accuracy" : unitOf(metric));
@@ -136,7 +123,7 @@ export const isAccuracy = (metric) => !metric || metric === "accuracy";
 
 /** A share of accuracy as points, with a minus sign if it is negative. */
 export function points(share) {
-  // `toFixed` alone would make 10.3 of 0.1035, but `points` in story_parts.py makes 10.4.
+  // `toFixed` alone would make 10.3 of 0.1035.
   const text = (Math.round(Math.abs(share) * 1000) / 10).toFixed(1);
   return `${share < 0 && Number(text) ? "\u2212" : ""}${text}`;
 }

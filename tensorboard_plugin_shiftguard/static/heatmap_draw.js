@@ -140,7 +140,7 @@ function drawHead(context, view, theme) {
   for (const [number, x] of axis.ticks()) context.fillText(String(number), x, 13);
   context.textAlign = "left";
   for (const [t, events] of marks) {
-    const kind = markOf(events, overview.story?.kind);
+    const kind = markOf(events, overview.verdict?.kind);
     context.fillStyle = theme[kind] ?? theme.muted;
     context.strokeStyle = context.fillStyle;
     drawIcon(context, kind, axis.middle(t), 26, Math.max(7, Math.min(9, axis.cell + 4)));

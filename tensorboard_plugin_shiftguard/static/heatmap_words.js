@@ -2,7 +2,7 @@
 
 import { el, fill, html, table } from "./dom.js";
 import { count, effect, epoch, sinceInWords, streamName } from "./format.js";
-import { ALONG, cellOf, estimateOf, EXPECTED, FOUND, NOTHING, ofAccuracy, points, titleOf, TOLERATED, UNCLEAR } from "./groups.js";
+import { ALONG, cellOf, EXPECTED, FOUND, NOTHING, ofAccuracy, points, titleOf, TOLERATED, UNCLEAR } from "./groups.js";
 import { markOf } from "./heatmap_draw.js";
 import { badge, featureKind, icon } from "./icons.js";
 
@@ -26,15 +26,11 @@ export function cellInWords({ overview }, rows, { row, t }, marks) {
   if (cell.level === NOTHING) return `${name}, ${when}: nothing found`;
   const { label } = cell.member.record;
   const which = label && label.toLowerCase() !== name.toLowerCase() ? ` (${label})` : "";
-  const said = `${name}, ${when}: ${levelInWords(cell, estimateOf(overview, t), overview.metric)}`;
-  // The band shows the size of this difference already, in another unit.
-  if (overview.story?.left?.[0][0] === label) return said;
+  const said = `${name}, ${when}: ${levelInWords(cell, overview.metric)}`;
   return `${said}; effect size ${effect(cell.effect)}${which}`;
 }
 
-function levelInWords({ level, cost }, inAll, metric) {
-  if (level === FOUND && cost === null && inAll !== null)
-    return `shifted; ${points(inAll)} points of accuracy lost in all, estimated`;
+function levelInWords({ level, cost }, metric) {
   if (level === FOUND)
     return cost === null ? "shifted, cost not measured" : `costs ${points(cost)} ${ofAccuracy(metric)}`;
   if (level === UNCLEAR) return "differs, its cost is unclear";
@@ -102,7 +98,7 @@ export function drawLegend(node, overview, rows, marks) {
   const key = (style, text) =>
     html`<span class="key"><i class=${`swatch ${style}`}></i>${text}</span>`;
   const scale = (styles, texts) => styles.map((style, k) => key(style, texts[k]));
-  const kinds = new Set(marks.map((events) => markOf(events, overview.story?.kind)));
+  const kinds = new Set(marks.map((events) => markOf(events, overview.verdict?.kind)));
   fill(
     node,
     [...kinds].sort().map((kind) => html`<span class="key">${icon(kind, 10)} ${MARKS[kind] ?? "found"}</span>`),
@@ -112,7 +108,7 @@ export function drawLegend(node, overview, rows, marks) {
     priced && key("unclear", "cost unclear"),
     priced && scale(["h1", "h2", "h3", "h4"], [least, "2", "4", "6 points lost and more"]),
     found && unpriced && [
-      el("span", null, overview.story?.left ? "effect size:" : "cost not measured, effect size:"),
+      el("span", null, "cost not measured, effect size:"),
       scale(["e1", "e2", "e3", "e4"], ["0.1", "0.5", "1", "2 and more"]),
     ],
   );

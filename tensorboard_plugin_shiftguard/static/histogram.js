@@ -13,7 +13,7 @@ const LEFT = 56; // pixels, for the numbers of the vertical axis
 const [HEIGHT, STRIP] = [220, 62]; // pixels, of the distributions and of the differences
 // The smallest share on a logarithmic axis. An axis of densities begins at this share in the
 // narrowest bin.
-export const SMALLEST = 1e-4;
+const SMALLEST = 1e-4;
 const LOOKS = {
   reference: { stroke: "reference", width: 1 },
   current: { stroke: "current", width: 2 },

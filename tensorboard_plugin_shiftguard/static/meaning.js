@@ -1,10 +1,20 @@
-/* The text about a feature: state, meaning, what to do. */
+/* The head of a feature's view: its state, and what the report says about it. */
 
-import { shownPair } from "./distribution.js";
 import { el, fill, html, say, visible } from "./dom.js";
 import { effect, interval, sinceInWords } from "./format.js";
 import { badge, featureKind } from "./icons.js";
-import { explain, findingOf } from "./words.js";
+import { pairKey } from "./rows.js";
+
+const ALONG =
+  "It has the same cause as a stronger finding, so it is not reported a second time. " +
+  "Repair that one first.";
+
+/** The finding about a feature in the pair that is shown, if there is one. */
+export function findingOf(overview, name) {
+  const fits = (finding) =>
+    finding?.feature === name && (!overview.pair || pairKey(finding) === overview.pair);
+  return (overview?.state?.report?.findings ?? []).find(fits) ?? null;
+}
 
 export function createMeaning() {
   const title = el("h2", { id: "detail-title", class: "name" });
@@ -14,22 +24,21 @@ export function createMeaning() {
   function update({ overview, feature }) {
     const record = overview.features[overview.index.get(feature)] ?? null;
     const finding = findingOf(overview, feature);
-    const threshold = overview.threshold ?? 0.1;
-    const said = explain(record, finding, shownPair(overview), threshold);
     const bounds = record ? interval(record.lower, record.upper) : "";
     const quiet = (text) => text && html`<span class="quiet">${text}</span>`;
     say(title, record?.label ?? feature ?? "");
     title.setAttribute("title", visible(feature ?? ""));
+    const kind = featureKind(record);
     fill(
       head,
-      badge(featureKind(record)),
+      badge(kind),
       record && html`<strong>${effect(record.effect)}</strong>`,
       quiet(bounds && `95 % interval ${bounds}`),
       quiet(record && sinceInWords(record)),
     );
-    const paragraphs = (heading, texts) =>
-      texts.length > 0 && html`<h3>${heading}</h3>${texts.map((text) => html`<p>${text}</p>`)}`;
-    fill(body, paragraphs("What this means", said.means), paragraphs("What to do", said.todo));
+    const said = [finding?.explanation, finding?.cost_words && `Cost: ${finding.cost_words}.`];
+    if (!finding && ["along", "differs"].includes(kind)) said.push(ALONG);
+    fill(body, said.filter(Boolean).map((text) => html`<p>${text}</p>`));
   }
 
   return { title, head, body, update };

@@ -5,7 +5,7 @@ import { table } from "./dom.js";
 import { FLAGS, goesAlong, isOwnAlarm } from "./flags.js";
 import { effect, epoch, interval, percent, streamName } from "./format.js";
 import { binName, differences } from "./histogram.js";
-import { findingOf } from "./words.js";
+import { findingOf } from "./meaning.js";
 
 const MAX_TABLE_EPOCHS = 100; // in a table; the JSON has them all
 

@@ -3,9 +3,8 @@
 import { api, pictureAddress } from "./api.js";
 import { shownPair } from "./distribution.js";
 import { button, el, fill, html } from "./dom.js";
-import { number, streamName } from "./format.js";
+import { listed, number, streamName } from "./format.js";
 import { createRequest } from "./requests.js";
-import { listed } from "./words.js";
 
 const SIDE = 64; // pixels of the largest picture
 

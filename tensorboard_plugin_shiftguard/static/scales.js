@@ -1,10 +1,4 @@
-/* Scales of the small drawings: conversion of numbers to positions. */
-
-/** Linear scale that maps `[a, b]` to `[from, to]`. */
-export function linear([a, b], [from, to]) {
-  const factor = b === a ? 0 : (to - from) / (b - a);
-  return (x) => from + (x - a) * factor;
-}
+/* The range of an axis. */
 
 /** Smallest and largest finite number, with room if they are the same. */
 export function extent(values, include = []) {

@@ -2,11 +2,11 @@
 
 import { adaptationInWords, createAdaptation } from "./adaptation.js";
 import { createBand } from "./band.js";
-import { createCards } from "./cards.js";
 import { createCurves } from "./curves.js";
 import { createDetail } from "./detail.js";
 import { eventsInWords, featuresInWords } from "./digests.js";
 import { html } from "./dom.js";
+import { createFeatures } from "./features.js";
 import { createFold } from "./folds.js";
 import { createGap, gapInWords } from "./gap.js";
 import { createGlossary } from "./glossary.js";
@@ -34,7 +34,7 @@ export function createScreen(shared, { explain, showGap }) {
   const gap = createGap({ ...shared, found: () => showGap(gap) });
   const fold = (key, title, digest, ...views) =>
     createFold({ key, title, digest, views, state, all: ALL });
-  const features = sideBySide(createCards(shared), createDetail(shared));
+  const features = sideBySide(createFeatures(shared), createDetail(shared));
   const glossary = fold("glossary", "Glossary", () => "", createGlossary());
   const folds = [
     fold("gap", "Accuracy gap", () => gapInWords(gap.table()), gap),

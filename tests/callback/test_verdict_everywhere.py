@@ -1,4 +1,4 @@
-"""Ten runs, whose verdict is compared word by word in all places that show it."""
+"""Runs with different faults, whose verdict is compared word by word in all places that show it."""
 
 import json
 import warnings
@@ -9,7 +9,9 @@ from callback.verdict_runs import RUNS
 from plugin.logs import opened
 
 from keras_shiftguard.errors import ShiftWarning
+from keras_shiftguard.explain.report import GapReport, GapRow
 from keras_shiftguard_cli import main
+from tensorboard_plugin_shiftguard.words import in_plain_words
 
 # The state of each run, and a few words that its cause must have.
 EXPECTED = {
@@ -54,21 +56,43 @@ def test_every_place_says_the_same(name, tmp_path, capsys):
     # The tab.
     with opened(tmp_path) as tab:
         [run] = tab.ask("runs")["runs"]
-        story = tab.ask("overview", run=run["id"])["story"]
-    assert story["what"] == verdict.cause and story["since"] == verdict.since
-    assert verdict.step == (story["code"] if verdict.is_code else story["todo"])
-    assert story["kind"] == (state if state != "nothing compared" else "waiting")
-    assert story["cost"] == (verdict.cost and pytest.approx(verdict.cost, abs=1e-4))
+        shown = tab.ask("overview", run=run["id"])["verdict"]
+    for field in ("state", "cause", "since", "step", "is_code", "cost_words", "adaptation"):
+        assert shown[field] == told[field], field
+    assert shown["notes"] == [in_plain_words(note) for note in told["notes"]]
+    assert shown["cost"] == (verdict.cost and pytest.approx(verdict.cost, abs=1e-4))
     # The page, the notebook card and the page that the command makes.
     status = main(["report", str(log_dir), "-o", str(tmp_path / "again.html")])
     out = capsys.readouterr().out
-    assert out.startswith(f"{verdict}\n") and status == int(state in ("act", "corrected"))
+    assert out.endswith(f"\n{verdict}\n") and status == int(state in ("act", "corrected"))
     again = (tmp_path / "again.html").read_text(encoding="utf-8")
     page = (log_dir / "shift.html").read_text(encoding="utf-8")
     for text in (page, again, verdict.to_html(), verdict._repr_html_()):
         for part in (verdict.cause, verdict.step, verdict.cost_words, *verdict.notes):
             shown = text.replace("&amp;", "&") if text.startswith("<div") else text
             assert any(form in shown for form in forms_of(part)), (part, text[:200])
+
+
+def test_a_gap_that_is_explained_later_is_in_every_place(tmp_path, capsys):
+    log_dir = tmp_path / "run"
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ShiftWarning)
+        guard = RUNS["mismatch"](log_dir=log_dir)
+    assert guard.verdict.cost is None and "not measured" in guard.verdict.cost_words
+    fed = GapRow("preprocessing", 0.15, (0.1, 0.2), 0.75, "removed", "fed unit", "x = x * 255")
+    GapReport((fed,), 0.6, 0.75, (0.1, 0.2), "published", 2000).write(log_dir)
+    words = "costs 15.0 points of accuracy (10.0 to 20.0), measured by explain_gap"
+    assert guard.verdict.cost_words == words and guard.verdict.cost == 0.15
+    assert json.loads((log_dir / "verdict.json").read_text())["text"] == str(guard.verdict)
+    with opened(tmp_path) as tab:
+        [run] = tab.ask("runs")["runs"]
+        shown = tab.ask("overview", run=run["id"])["verdict"]
+        early = tab.ask("verdict", run=run["id"], step=0)["verdict"]
+    assert (shown["cause"], shown["cost_words"]) == (guard.verdict.cause, words)
+    assert early["cost"] is None  # what was known then
+    assert words in (log_dir / "shift.html").read_text(encoding="utf-8")
+    main(["report", str(log_dir)])
+    assert capsys.readouterr().out.endswith(f"\n{guard.verdict}\n")
 
 
 def forms_of(text):

@@ -1,4 +1,4 @@
-"""Ten runs with different faults, or none, whose verdicts the tests compare."""
+"""Runs with different faults, or none, whose verdicts the tests compare."""
 
 import keras
 import numpy as np

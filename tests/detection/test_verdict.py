@@ -11,6 +11,8 @@ from keras_shiftguard.detection.cost import Cost
 from keras_shiftguard.detection.finding import Finding
 from keras_shiftguard.detection.verdict import verdict_of
 from keras_shiftguard.detection.verdict_causes import MAX_WORDS, _brief
+from keras_shiftguard.explain.gap_verdict import with_gap
+from keras_shiftguard.explain.report import GapReport, GapRow
 
 SIZES = {"train": 500, "validation": 300}
 DARK = Finding(
@@ -59,6 +61,38 @@ def test_a_leak_is_worth_a_look():
     found = verdict_of(report(), leaks=True)
     assert found.state == "look" and "stand in training" in found.cause
     assert verdict_of(report(NOISY), leaks=True).state == "act"
+
+
+SHARES = replace(
+    NOISY,
+    **{"feature": "labels", "kind": "label", "family": "label", "cost": None, "cost_words": ""},
+    explanation="Class 3 makes up 40 % of validation and 10 % of training",
+)
+COLUMN = replace(NOISY, feature="x/0", family="column 0", explanation="Column 0 is higher")
+
+
+@pytest.mark.parametrize(
+    ("found", "also"),
+    [
+        (verdict_of(report(NOISY, SHARES)), "class 3 makes up 40 % of validation"),
+        (verdict_of(report(SHARES), {"train": MISMATCH, "validation": MISMATCH}), "class 3 makes"),
+        (verdict_of(report(NOISY), {"train": MISMATCH, "validation": MISMATCH}), "noisier"),
+        (verdict_of(report(NOISY), {"train": MISMATCH}, {"train": 1}), "corrected inside fit"),
+        (verdict_of(report(COLUMN, replace(COLUMN, feature="x/1", explanation="Column 1 is lower")
+            )), "column 1 is lower"),
+    ],
+)  # fmt: skip
+def test_a_second_fault_is_named_in_a_line(found, also):
+    assert found.notes[0].startswith("Also: ") and also in found.notes[0]
+    assert f"\n  {found.notes[0]}" in str(found)
+
+
+def test_what_the_first_fault_explains_is_no_second_one():
+    assert verdict_of(report(NOISY), {"validation": MISMATCH, "train": FINE}).notes == ()
+    darker = replace(NOISY, feature="input/brightness", family="brightness", effect_size=-2.0)
+    both = verdict_of(report(NOISY, darker))
+    assert both.notes == () and "darker" in both.cause and "noisier" in both.cause
+    assert verdict_of(report(NOISY, DARK)).notes == ()
 
 
 def test_exchanged_labels_are_named():
@@ -127,3 +161,35 @@ def test_a_model_trained_here_has_no_expectation():
     )
     found = verdict_of(report(), {"train": diagnosis})
     assert found.cause == ("Validation looks like training; the model is trained here on 0 to 1.")
+
+
+GAP = GapReport(
+    (
+        GapRow("preprocessing", 0.15, (0.1, 0.2), 0.75, "removed", "fed 0..1", "x = x * 255"),
+        GapRow("unexplained", 0.01, (-0.01, 0.03), 0.61, "rest"),
+    ),
+    *(0.6, 0.76, (0.12, 0.2), "published", 2000),
+).to_dict()
+
+
+def test_a_gap_in_the_log_says_what_wrong_preprocessing_costs():
+    run = verdict_of(report(), {"train": MISMATCH}, guard={})
+    assert run.cost_words == "cost not measured"
+    found = with_gap(run, GAP)
+    assert (found.cause, found.cost, found.cost_interval) == (run.cause, 0.15, (0.1, 0.2))
+    words = "Costs 15.0 points of accuracy (10.0 to 20.0), measured by explain_gap."
+    assert words in str(found) or f"; {words[0].lower()}{words[1:]}" in str(found)
+
+
+def test_a_gap_leads_or_is_a_second_fault_or_says_nothing():
+    fine = with_gap(verdict_of(report()), GAP)
+    assert fine.state == "act" and fine.step == "x = x * 255"
+    act = with_gap(verdict_of(report(NOISY)), GAP)
+    assert "noisier" in act.cause and act.notes[0].startswith("Also: accuracy is lower")
+    looked = with_gap(verdict_of(report(DARK)), GAP)
+    assert looked.about[0] == "gap" and "darker" in looked.notes[-1]
+    small = {**GAP, "beyond_sampling": False}
+    assert with_gap(verdict_of(report(NOISY)), small) == verdict_of(report(NOISY))
+    assert with_gap(verdict_of(report(sizes=None)), small).state == "fine"
+    again = Verdict.from_dict(act.to_dict())
+    assert again == act

@@ -110,5 +110,7 @@ def test_a_directory_gets_the_table_and_json(tmp_path):
     found.write(tmp_path)
     found.write(tmp_path)  # writing twice is no error
     written = json.loads((tmp_path / "gap.json").read_text())
-    assert written == json.loads(json.dumps(found.to_dict()))
+    told = written.pop("verdict")
+    assert written.pop("v") == 1 and written == json.loads(json.dumps(found.to_dict()))
+    assert told["state"] == "act" and told == json.loads((tmp_path / "verdict.json").read_text())
     assert len(list((tmp_path / "shiftguard").iterdir())) == 2

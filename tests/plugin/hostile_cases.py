@@ -178,7 +178,7 @@ CASES = {
         ],
         "more than 256 tags",
     ),
-    "tag with a story": (
+    "tag of many words": (
         lambda log: log.add("shiftguard/scores/" + "<b>" * 500, scores(1), 0, b"{}"),
         "another layout",
     ),

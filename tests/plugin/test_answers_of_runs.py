@@ -173,45 +173,6 @@ def test_a_training_started_again_replaces_the_one_before(tab):
     assert answer["looks"] == 3
 
 
-def test_cards_are_two_distributions_on_the_same_bins(tab):
-    cards = tab.ask("cards", run=RUN, pair=0, name=["a", "b", "labels", "nobody"])["cards"]
-    assert set(cards) == {"a", "b", "labels", "nobody"}
-    assert cards["nobody"] is None
-    card = cards["a"]
-    assert len(card["edges"]) == 33
-    assert np.flatnonzero(card["current"]).tolist() == [2, 3]
-    assert np.flatnonzero(card["reference"]).tolist() == [0, 1]
-    assert sum(card["current"]) == pytest.approx(1, abs=1e-3)
-    np.testing.assert_allclose(card["edges"], 1e-6 * 1.02 ** np.arange(33), rtol=1e-4)
-    assert cards["labels"] == {
-        "classes": ["0", "other"],
-        "current": [0, 1],
-        "reference": [0.75, 0.25],
-    }
-
-
-def test_cards_of_an_earlier_step(tab):
-    def first_bar(step):
-        card = tab.ask("cards", run=RUN, pair=0, name="a", step=step)["cards"]["a"]
-        return int(np.flatnonzero(card["current"])[0])
-
-    assert [first_bar(step) for step in (0, 1, 2, 99)] == [0, 1, 2, 2]
-
-
-def test_against_the_first_epoch_is_the_stream_itself_then(tab):
-    pairs = tab.ask("overview", run="pairs/shiftguard")["pairs"]
-    pair = [p["against"] for p in pairs].index("the first epoch")
-    card = tab.ask("cards", run="pairs/shiftguard", pair=pair, name="a")["cards"]["a"]
-    # Train fills bars 4 and 5 of bins that have moved by 12 since the first step.
-    assert np.flatnonzero(card["current"]).tolist() == [4, 5]
-    assert card["edges"][0] == pytest.approx(1e-6 * 1.02**12, rel=1e-4)
-    assert sum(card["reference"]) == 0
-    early = tab.ask("cards", run="pairs/shiftguard", pair=pair, name="a", step=3)["cards"]["a"]
-    assert np.flatnonzero(early["reference"]).tolist() == [0, 1]
-    # A stream that does not exist has no distribution.
-    assert tab.ask("cards", run="pairs/shiftguard", pair=pair, name="b")["cards"]["b"] is None
-
-
 def test_one_feature_over_all_steps(tab):
     answer = tab.ask("feature", run=RUN, name="a")
     assert (answer["name"], answer["kind"], answer["steps"]) == ("a", "number", [0, 1, 2])

@@ -10,8 +10,6 @@ from tensorboard.compat.proto import event_pb2
 RUNS = 60
 QUESTIONS = (
     ("overview", {}),
-    ("cards", {"pair": 0, "name": ["a", "b", "labels"]}),
-    ("cards", {"pair": 0, "name": "a", "step": 1}),
     ("feature", {"name": "a"}),
     ("feature", {"name": "labels"}),
     ("adaptation", {}),
@@ -83,5 +81,5 @@ def test_damaged_events_are_left_out_or_told(log_dir, kind, caplog):
                 body = strict_json(answer.text)
                 shown += answer.status_code == 200
                 assert answer.status_code == 200 or len(body["error"]) > 10
-    assert shown > 4 * len(runs) if kind == "python" else shown > 10
+    assert shown > 2.5 * len(runs) if kind == "python" else shown > 10
     assert "could not answer" not in caplog.text

@@ -27,7 +27,7 @@ pytestmark = pytest.mark.thorough
 
 RUN = "first/shiftguard"
 ROUTES = (
-    *("runs", "overview", "story", "curves", "cards", "feature", "adaptation", "gap"),
+    *("runs", "overview", "verdict", "curves", "feature", "adaptation", "gap"),
     *("pictures", "picture"),
 )
 # The same examples in every run, so that a failure can be reproduced.
@@ -253,11 +253,8 @@ def test_any_log(empty_tab, series, scalars):
     check(tab.get("runs"))
     for arguments in ({}, {"pair": 1}):
         check(tab.get("overview", run=RUN, **arguments))
-    for pair in (0, 1):
-        check(tab.get("cards", run=RUN, pair=pair, name=["a", "b", "labels"]))
-        check(tab.get("cards", run=RUN, pair=pair, name="a", step=1))
     for name in ("a", "b", "labels"):
         check(tab.get("feature", run=RUN, name=name))
     for route in ("adaptation", "curves", "gap"):
         check(tab.get(route, run=RUN))
-    check(tab.get("story", run=RUN, step=1))
+    check(tab.get("verdict", run=RUN, step=1))

@@ -18,13 +18,11 @@ def test_what_the_real_writer_writes_is_read(tmp_path):
         answer = tab.ask("overview", run=run["id"])
         assert answer["problems"] == [] and answer["state"]
         assert len(answer["steps"]) == answer["kept"] == answer["looks"] == 3
-        names = [f["name"] for f in answer["features"]]
         kinds = {f["name"]: f["kind"] for f in answer["features"]}
         assert kinds["labels"] == "classes" and kinds["input/1"] == "number"
-        cards = tab.ask("cards", run=run["id"], pair=answer["pair"], name=names)["cards"]
         for name, kind in kinds.items():
-            assert (cards[name] is None) == (kind == "score"), name
             feature = tab.ask("feature", run=run["id"], name=name)
+            assert bool(feature["streams"]) == (kind != "score"), name
             assert feature["kind"] == kind and feature["problems"] == []
         assert tab.ask("adaptation", run=run["id"])["series"]
 

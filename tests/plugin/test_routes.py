@@ -4,7 +4,7 @@ import pytest
 from plugin.logs import opened, write_small_run
 
 ROUTES = (
-    *("runs", "overview", "cards", "feature", "adaptation", "gap", "pictures", "picture"),
+    *("runs", "overview", "feature", "adaptation", "gap", "pictures", "picture"),
     "static/index.js",
 )
 
@@ -113,11 +113,6 @@ def test_head_sends_no_body(tab, route):
         ("overview", {"run": "first/shiftguard", "pair": "-1"}, 400, "whole number"),
         ("overview", {"run": "first/shiftguard", "pair": "1e3"}, 400, "whole number"),
         ("overview", {"run": "first/shiftguard", "pair": "9"}, 404, "number 9"),
-        ("cards", {"run": "first/shiftguard", "pair": "0"}, 400, "name="),
-        ("cards", {"run": "first/shiftguard", "name": "a"}, 400, "pair="),
-        ("cards", {"run": "first/shiftguard", "pair": "0", "name": ["a"] * 33}, 400, "1 to 32"),
-        ("cards", {"run": "first/shiftguard", "pair": "1", "name": "a"}, 404, "number 1"),
-        ("cards", {"run": "first/shiftguard", "pair": "0", "name": "a", "step": "x"}, 400, "step"),
         ("feature", {"run": "first/shiftguard"}, 400, "name="),
         ("feature", {"run": "first/shiftguard", "name": "zz"}, 404, "zz"),
         ("adaptation", {"run": "nowhere"}, 404, "nowhere"),

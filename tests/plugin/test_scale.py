@@ -90,12 +90,6 @@ def test_overview_keeps_every_feature_and_as_many_steps_as_fit(tab, effects):
     assert ((flags.sum(axis=1) > 0) == (alarms > 0)).all()
 
 
-@pytest.mark.thorough
-def test_the_most_features_at_once(tab):
-    answer = sized(tab.get("cards", run=RUN, pair=0, name=NAMES[:32]))
-    assert sum(card is not None for card in answer["cards"].values()) == 16
-
-
 def test_one_feature_with_four_streams(tab):
     answer = sized(tab.get("feature", run=RUN, name=NAMES[3]))
     assert len(answer["steps"]) == STEPS
@@ -108,4 +102,3 @@ def test_long_names_cost_features_not_the_answer(tab):
     assert answer["omitted"] == 800 - len(answer["features"])
     assert answer["features"][0]["effect"] == 49  # the largest effects are kept
     sized(tab.get("feature", run="names/shiftguard", name="labels"))
-    sized(tab.get("cards", run="names/shiftguard", pair=0, name=["labels"] * 32))

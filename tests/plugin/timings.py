@@ -26,8 +26,6 @@ def main(log_dir):
             for route, arguments in (
                 ("runs", {}),
                 ("overview", {}),
-                ("cards", {"pair": answer["pair"], "name": names[:32]}),
-                ("cards", {"pair": answer["pair"], "name": names[:32], "step": 5}),
                 ("feature", {"name": names[0]}),
                 ("adaptation", {}),
             ):

@@ -1,0 +1,107 @@
+"""The verdict on an accuracy gap: alone, or together with the verdict of the run in the same log.
+
+`explain_gap` measures what a watched fit cannot, such as what wrong preprocessing costs.
+"""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from keras_shiftguard.detection.verdict import ALSO, Verdict
+from keras_shiftguard.detection.verdict_causes import (
+    ACT,
+    FINE,
+    LOOK,
+    NOTHING,
+    NOTHING_TO_DO,
+    STATES,
+)
+from tensorboard_plugin_shiftguard.words import listed
+
+POINT = 0.01  # of accuracy: a cause that costs less is no reason to act
+ABOUT_GAP = "gap"
+# The causes that the diagnosis of an input is about.
+OF_THE_INPUT = ("preprocessing", "channel order", "column order")
+CAUSES = {
+    "preprocessing": "wrong preprocessing",
+    "channel order": "swapped colour channels",
+    "column order": "another order of columns",
+    "resolution and crop": "another resolution or crop",
+    "label shift": "other class shares",
+    "covariate shift": "data of another kind",
+    "concept shift": "labels of another meaning",
+}
+
+
+def gap_verdict(gap: Mapping[str, Any]) -> Verdict:
+    """Returns the verdict on an accuracy gap alone.
+
+    Args:
+        gap: A `GapReport` as `to_dict()` returns it.
+    """
+    size, doubt = gap["gap"], gap["doubt"]
+    about = (ABOUT_GAP, ABOUT_GAP)
+    if not gap["beyond_sampling"]:
+        if doubt:
+            cause = "Without labels, it is not known whether accuracy is lower than it should be."
+            step = "Label some of the samples."
+            return Verdict(LOOK, cause, step=step, detail=doubt, about=about)
+        cause = "Accuracy is as expected, within what the choice of samples may do."
+        return Verdict(FINE, cause, about=about)
+    causes = [row for row in gap["rows"] if row["kind"] != "rest" and row["points"] > POINT]
+    low, high = gap["interval"]
+    cost: dict[str, Any] = {
+        "cost": size,
+        "cost_interval": (low, high),
+        "cost_words": _costs(size, gap["interval"], gap["estimated"]),
+        "about": about,
+    }
+    if not causes:
+        cause = "Accuracy is lower than it should be; no cause was found."
+        step = "Look at the samples that are wrong, and check their labels."
+        return Verdict(LOOK, cause, step=step, **cost)
+    lead = max(causes, key=lambda row: row["points"])
+    because = CAUSES.get(lead["cause"], lead["cause"])
+    lost = f"{100 * lead['points']:.1f} points"
+    cause = f"Accuracy is lower than it should be, by {lost} because of {because}."
+    step = lead["repair"] or f"Look into the cause, {because}."
+    return Verdict(ACT, cause, step=step, detail=lead["detail"], **cost)
+
+
+def with_gap(run: Verdict, gap: Mapping[str, Any]) -> Verdict:
+    """Returns the verdict of a run, with what an accuracy gap in the same log adds to it.
+
+    The gap says what wrong preprocessing costs. On anything else it is a second opinion: the more
+    urgent one leads, and a note names the other.
+    """
+    own = gap_verdict(gap)
+    if run.state == NOTHING:
+        return own
+    input_rows = [r for r in gap["rows"] if r["kind"] == "removed" and r["cause"] in OF_THE_INPUT]
+    if run.state == ACT and run.about[:1] == ("preprocessing",) and input_rows:
+        return _priced(run, input_rows, gap["estimated"])
+    if own.state == FINE or run.about[:1] == (ABOUT_GAP,):
+        return run
+    if STATES.index(own.state) < STATES.index(run.state):
+        also = () if run.step == NOTHING_TO_DO else (ALSO + _lowered(run.cause),)
+        return replace(own, notes=(*run.notes, *also), adaptation=run.adaptation)
+    return run.and_also(own.cause)
+
+
+def _priced(run: Verdict, rows: list[Mapping[str, Any]], estimated: bool) -> Verdict:
+    """Returns a verdict on wrong preprocessing with the cost that the gap's rows have together."""
+    cost = sum(row["points"] for row in rows)
+    ends: Any = tuple(rows[0]["interval"]) if len(rows) == 1 else None
+    shares = [f"{100 * row['points']:.1f} by {CAUSES[row['cause']]}" for row in rows]
+    words = _costs(cost, ends, estimated) + (f": {listed(shares)}" if len(rows) > 1 else "")
+    return replace(run, cost=cost, cost_interval=ends, cost_words=words)
+
+
+def _costs(cost: float, ends: Any, estimated: bool) -> str:
+    between = f" ({100 * ends[0]:.1f} to {100 * ends[1]:.1f})" if ends else ""
+    how = "estimated" if estimated else "measured"
+    return f"costs {100 * cost:.1f} points of accuracy{between}, {how} by explain_gap"
+
+
+def _lowered(sentence: str) -> str:
+    return sentence[:1].lower() + sentence[1:]

@@ -1,0 +1,116 @@
+"""The verdict that the tab shows, from the state and the accuracy gap in a log."""
+
+import json
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from plugin.test_gap import REPORT, ROWS
+
+from keras_shiftguard.detection.attribute_words import LABELS
+from keras_shiftguard.detection.cost import Cost
+from keras_shiftguard.detection.finding import Finding
+from keras_shiftguard.detection.report import ShiftReport
+from keras_shiftguard.detection.verdict import verdict_of
+from keras_shiftguard.explain.report import GapReport
+from keras_shiftguard.io.json_files import plain
+from keras_shiftguard.statistics import attributes
+from keras_shiftguard.statistics.batch import InputSpec
+from tensorboard_plugin_shiftguard import words
+from tensorboard_plugin_shiftguard.gap import read_gap
+from tensorboard_plugin_shiftguard.points import Point
+from tensorboard_plugin_shiftguard.statements import _STATE, read_state
+from tensorboard_plugin_shiftguard.verdict import shown_verdict
+from tensorboard_plugin_shiftguard.words import ATTRIBUTES, CAUSES, described, in_plain_words
+
+PAIR = ("validation", "train")
+
+
+def test_every_image_attribute_has_a_name_and_a_cause():
+    spec = InputSpec("input", "channels_last", 3, (None, 64, 64, 3))
+    names = set(attributes.names(spec))
+    assert len(names) > 25 and names <= set(ATTRIBUTES) and set(LABELS) <= set(ATTRIBUTES)
+    for name in names:
+        cause, label = described(f"input/{name}")
+        assert cause in CAUSES and "_" not in label
+    assert {cause.main for cause in CAUSES.values()} - {""} <= set(ATTRIBUTES)
+
+
+def test_the_glossary_of_the_tab_explains_every_attribute_of_images():
+    code = (Path(words.__file__).parent / "static" / "glossary.js").read_text()
+    texts = re.sub(r'"\s*\+\s*"', "", code).lower()
+    names = {label for _, label in ATTRIBUTES.values()} | {words.described("labels")[1]}
+    assert [name for name in names if name not in texts] == []
+
+
+def test_a_gap_alone_has_a_verdict():
+    shown = shown_verdict(None, gap_of(REPORT))
+    assert (shown["kind"], shown["step"], shown["is_code"]) == ("act", "x = x * 2", True)
+    assert shown["cause"] == (
+        "Accuracy is lower than it should be, by 15.0 points because of wrong preprocessing."
+    )
+    assert shown["cost"] == 0.21 and shown["detail"] == "fed unit, expects tf"
+    small = GapReport(ROWS[2:], 0.8, 0.81, (-0.01, 0.03), "published", 50)
+    assert shown_verdict(None, gap_of(small))["kind"] == "fine"
+    unclear = shown_verdict(None, gap_of(replace(small, doubt="Images are noisier.")))
+    assert unclear["kind"] == "look" and unclear["detail"] == "Images are noisier."
+    rest = GapReport((replace(ROWS[2], points=0.2),), 0.6, 0.8, (0.1, 0.3), "x", 50)
+    assert shown_verdict(None, gap_of(rest))["kind"] == "look"
+
+
+def test_the_verdict_that_was_written_last_is_shown():
+    run = state_with(verdict_of(ShiftReport((), num_samples=SIZES)))
+    assert shown_verdict(run, gap_of(REPORT), written=5.0)["kind"] == "act"
+    assert shown_verdict(run, gap_of(REPORT), written=15.0)["kind"] == "fine"
+
+
+def gap_of(report):
+    content = plain({**report.to_dict(), "v": 1, "verdict": report._page_parts()["verdict"]})
+    return {**read_gap(json.dumps(content).encode()), "made": 10.0}
+
+
+DARK = Finding(
+    *("input/brightness", "covariate", "brightness", -2.0, (-2.2, -1.8), 1e-9),
+    *("validation", "train", 3, "Validation images are darker: mean brightness 0.2 against 0.5"),
+)
+SIZES = {"train": 500, "validation": 300}
+
+
+def state_with(verdict, **more):
+    """The state of a log with a verdict, as the plugin reads it."""
+    return _STATE(plain({"v": 1, "verdict": verdict.to_dict(), **more}))
+
+
+@pytest.mark.parametrize("number", range(4))
+def test_the_band_says_word_for_word_what_the_verdict_says(number):
+    costly = DARK.with_cost(Cost(0.05, (0.03, 0.07), 400), 0.01)
+    unclear = DARK.with_cost(Cost(0.05, (-0.03, 0.13), 400), 0.01)
+    found = [(costly,), (unclear,), (replace(DARK, until=5),), ()][number]
+    verdict = verdict_of(ShiftReport(found, num_samples=SIZES), guard={})
+    shown = shown_verdict(state_with(verdict))
+    for field in ("cause", "since", "cost_words", "step", "adaptation", "is_code"):
+        assert shown[field] == verdict.to_dict()[field], field
+    assert shown["kind"] == verdict.state and shown["notes"] == list(verdict.notes)
+    assert shown["cost"] == verdict.cost
+
+
+def test_a_log_of_an_older_version_opens_with_a_line():
+    old = {"v": 1, "report": {"findings": []}, "verdict": {"shift": "ShiftGuard: shift found"}}
+    point = Point(0, 0.0, np.array(json.dumps(old).encode(), dtype=object))
+    shown = shown_verdict(read_state(point))
+    assert shown["kind"] == "waiting" and shown["cause"].startswith("This log holds no verdict")
+    gap = {**gap_of(REPORT), "verdict": None}
+    assert shown_verdict(None, gap)["cause"].startswith("This log holds no verdict")
+
+
+def test_without_data_nothing_was_compared():
+    assert shown_verdict(None)["kind"] == "waiting"
+    assert shown_verdict(_STATE({"v": 1}))["cause"] == "Nothing has been compared so far."
+
+
+def test_texts_of_the_log_are_put_into_plain_words():
+    assert in_plain_words("its band_1 lies above") == "its finest detail (2 pixels) lies above"
+    for word in ("noise", "brightness", "a_b", "my_band_1"):
+        assert in_plain_words(word) == word
