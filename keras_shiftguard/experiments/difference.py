@@ -113,6 +113,9 @@ def cost_of_difference(
     x, labels = current.images, current.labels
     if isinstance(x, Rows):
         candidates = [candidate.of_input(spec.name) for candidate in candidates]
+    # One operation says more than a map for each column, which is tried if it wins too little.
+    several = [candidate for candidate in candidates if candidate.choice.name == "units"]
+    candidates = [candidate for candidate in candidates if candidate not in several]
     if candidates:
         promise = undo(predict, x, labels, candidates, judge, seed=seed, control=training)
         found = _told(promise, candidates, spec, current, training)
@@ -130,6 +133,11 @@ def cost_of_difference(
         none = Cost(0.0, (0.0, 0.0), len(labels), is_untried=True, metric=judge.metric)
         found = Difference(none)
     gap = _gap(predict, current, training, judge, least)
+    is_enough = is_costly and gap is not None and found.cost.value >= enough * gap.value
+    if several and not is_enough:
+        promise = undo(predict, x, labels, several, judge, seed=seed, control=training)
+        if promise.gain > max(found.cost.value, 0.0) and promise.is_alarm(tolerance):
+            found, is_costly = _told(promise, several, spec, current, training), True
     if gap is None or (is_costly and not gap.is_sure):
         return found
     if is_costly and found.cost.value >= enough * gap.value:

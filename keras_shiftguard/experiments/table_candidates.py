@@ -54,7 +54,12 @@ def table_candidates(x: np.ndarray, reference: np.ndarray) -> list[Candidate]:
         ),
     ]
     if x.ndim == 3 or x.shape[-1] >= MIN_TIMES:
-        found += [_of_series(each, s, x.ndim) for each in series.OPERATIONS for s in each.strengths]
+        found += [
+            _of_series(each, strength, x.ndim)
+            for each in series.OPERATIONS
+            for strength in each.strengths
+            if x.ndim == 3 or each.name != "backwards"  # the reverse order of the columns
+        ]
     return found
 
 
@@ -153,16 +158,16 @@ def _moved(here: Moments, there: Moments) -> np.ndarray:
 
 
 def _all_units(here: Moments, there: Moments) -> list[tuple[tuple[float, ...], tuple[float, ...]]]:
-    """Returns the linear maps that give each column the mean and deviation of the reference.
+    """Returns the linear map that gives each column that moved the moments of the reference.
 
-    There are none unless most columns moved: else one column in another unit would be told as all
+    There is none unless several columns moved: else one column in another unit would be told as all
     of them.
     """
-    known = (here[1] > TINY) & (there[1] > TINY)
-    if np.sum(known & _moved(here, there)) <= max(known.sum() / 2, 1):
+    moved = (here[1] > TINY) & (there[1] > TINY) & _moved(here, there)
+    if moved.sum() < 2:
         return []
-    factors = np.where(known, there[1] / np.maximum(here[1], TINY), 1.0)
-    offsets = np.where(known, there[0] - factors * here[0], 0.0)
+    factors = np.where(moved, there[1] / np.maximum(here[1], TINY), 1.0)
+    offsets = np.where(moved, there[0] - factors * here[0], 0.0)
     return [(tuple(map(float, factors)), tuple(map(float, offsets)))]
 
 

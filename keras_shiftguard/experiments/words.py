@@ -10,6 +10,7 @@ from keras_shiftguard.operations.columns import named_unit
 
 # A column whose deviation is larger by no more than this has the same unit. A convention.
 SAME_UNIT = 0.1
+MAX_NAMED = 4  # columns of which each is named
 
 
 def seems(choice: Choice, sides: Sequence[int]) -> str:
@@ -65,6 +66,17 @@ def _unit(strength: tuple[int, float, float], sides: Sequence[int]) -> str:
     known = named_unit(factor, offset)
     units = f" ({known})" if known else ""
     return f"in another unit{where}: multiplied by {1 / factor:.3g}{units}"
+
+
+def _units(strength: tuple[Sequence[float], Sequence[float]], sides: Sequence[int]) -> str:
+    moved = [i for i, (f, o) in enumerate(zip(*strength, strict=True)) if (f, o) != (1.0, 0.0)]
+    if len(moved) > max(len(strength[0]) / 2, MAX_NAMED):
+        return "in other units in most of their columns"
+    listed = ", ".join(map(str, moved[: MAX_NAMED - 1]))
+    last = moved[MAX_NAMED - 1] if len(moved) == MAX_NAMED else f"{len(moved) - MAX_NAMED + 1} more"
+    if len(moved) < MAX_NAMED:
+        listed, last = ", ".join(map(str, moved[:-1])), str(moved[-1])
+    return f"in other units in the columns {listed} and {last}"
 
 
 def _refilled(strength: tuple[int, float, float], sides: Sequence[int]) -> str:
@@ -135,7 +147,7 @@ _PHRASES: dict[str, Callable[[Any, Sequence[int]], str]] = {
     "invert": _just("inverted"),
     "swap_channels": _just("in the reverse order of their channels"),
     "unit": _unit,
-    "units": _just("in other units in most of their columns"),
+    "units": _units,
     "refill": _refilled,
     "exchange": _exchanged,
     "reverse": _just("in the reverse order of their columns"),

@@ -109,7 +109,8 @@ def _priced(
             costs |= costs_of(pair, _divided(features, found, pair, causes))
         else:
             cost = found.cost.of_dependent(pair.distinct_share)
-            if found.how and cost.is_alarm(epoch.tolerance):
+            # No test shows a difference, so the cost alone must show it.
+            if found.how and cost.is_alarm(epoch.tolerance) and cost.is_sure:
                 findings[source] = _unseen(source, pair, cost, found, noun, epoch.number)
                 costs[source] = cost
     return causes, costs
@@ -213,10 +214,12 @@ def _seen_twice(tried: Tried, is_last: bool) -> Difference:
 
     The samples that count an operation have not chosen it, and neither should the weights: a model
     that has learned little does better on changed samples for an epoch, and not in the next one.
-    The last weights of a fit have learned most, and no later ones can deny what they show.
+    The last weights of a fit have learned most, and no later ones can deny what they show. There,
+    one measurement is enough if there was no other, or if it is sure by three standard errors.
     """
     *before, now = tried.families
-    agrees = is_last or now in before
+    is_enough = is_last and (not before or tried.found.cost.is_sure)
+    agrees = now in before or is_enough
     return replace(tried.found, cost=replace(tried.found.cost, is_new=not agrees))
 
 

@@ -14,6 +14,10 @@ from keras_shiftguard.detection.two_sample.tail_probabilities import SMALLEST_P,
 from keras_shiftguard.experiments.difference import MIN_SHARE_OF_GAP
 from keras_shiftguard.experiments.other_rows import ROWS, labels_of_other_rows
 
+# Labels of other rows have little in common with their samples: a model is right less than half as
+# often as on training, or has twice the loss.
+MIN_FAILED = 0.5
+
 
 def look(state: Mapping[str, Any] | None, epoch: Epoch) -> tuple[Mapping[str, Any], Told]:
     """Tries the labels of the next rows, where the model is worse on validation.
@@ -49,7 +53,7 @@ def _explained(judged: Judged, epoch: Epoch) -> tuple[str, int, Cost] | None:
     """Returns along what and how far labels are moved, and the cost; None if it explains little.
 
     Where neighbours are alike, as days of weather are, the label before may fit a right series
-    better. But then the model is no worse on validation than on training.
+    better. But then the model does not fail on validation.
     """
     current, training = judged.current, judged.training
     if training is None or not min(len(current.labels), len(training.labels)):
@@ -60,8 +64,10 @@ def _explained(judged: Judged, epoch: Epoch) -> tuple[str, int, Cost] | None:
     here, there = (
         judged.judge.worth(judged.predict(each.images), each.labels) for each in (current, training)
     )
-    gap = float(there.mean() - here.mean()) / judged.judge.unit(here)
-    return found if found[2].value >= MIN_SHARE_OF_GAP * gap > 0 else None
+    gap = float(there.mean() - here.mean())
+    if gap < MIN_FAILED * abs(float((there if judged.are_classes else here).mean())):
+        return None
+    return found if found[2].value >= MIN_SHARE_OF_GAP * gap / judged.judge.unit(here) else None
 
 
 def _finding(unit: str, step: int, cost: Cost, since: int | None) -> Finding:
