@@ -9,6 +9,7 @@ import pytest
 
 from keras_shiftguard.detection.finding import Finding, by_severity
 from keras_shiftguard.detection.report import ShiftReport
+from keras_shiftguard.detection.verdict import verdict_of
 from keras_shiftguard.io.json_files import plain
 
 
@@ -106,10 +107,10 @@ def test_what_is_acknowledged_stays_in_the_report_and_is_no_shift():
     assert report.acknowledge("input/brightness") == report.acknowledge("brightness")
 
 
-def test_the_notebook_shows_what_str_says_and_escapes_it():
+def test_the_notebook_shows_the_verdict_and_escapes_it():
     report = ShiftReport(findings=(finding("<script>", explanation="a < b & c"),))
     shown = report._repr_html_()
     document = unescape(re.search(r'srcdoc="([^"]*)"', shown)[1])
     assert "A &lt; b &amp; c." in document and "<script" not in document
     # A viewer that drops frames shows the text inside the `iframe` element.
-    assert unescape(shown.split(">", 1)[1].removesuffix("</iframe>")) == str(report)
+    assert unescape(shown.split(">", 1)[1].removesuffix("</iframe>")) == str(verdict_of(report))

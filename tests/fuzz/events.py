@@ -20,7 +20,7 @@ from tensorboard.context import RequestContext
 
 from tensorboard_plugin_shiftguard.adaptation import adaptation
 from tensorboard_plugin_shiftguard.answers import NotHere, NotNow, ShiftError, to_json
-from tensorboard_plugin_shiftguard.distributions import cards, feature
+from tensorboard_plugin_shiftguard.distributions import feature
 from tensorboard_plugin_shiftguard.gap import gap
 from tensorboard_plugin_shiftguard.overview import overview
 from tensorboard_plugin_shiftguard.reading import Log
@@ -99,7 +99,6 @@ def _ask(log, which, place):
     questions = (
         lambda run: overview(run),
         lambda run: overview(run, place),
-        lambda run: cards(run, place, ["input/0", "labels"], place or None),
         lambda run: feature(run, name),
         lambda run: adaptation(run),
         lambda run: gap(run),
@@ -107,7 +106,7 @@ def _ask(log, which, place):
     )
     try:
         run = one_run(log, RUN)
-        assert len(to_json(questions[which](run))) < 2_000_000
+        assert len(to_json(questions[which % len(questions)](run))) < 2_000_000
     except NotNow as error:
         raise AssertionError("a failure of ours") from error
     except NotHere as error:

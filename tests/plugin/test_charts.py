@@ -216,7 +216,7 @@ def test_urgent_runs_come_first(opened):
     kinds = "(all) => all.map((one) => [one.dataset.kind, one.dataset.run])"
     listed = tab("run-picker").locator("button.run").evaluate_all(kinds)
     names = [run.removesuffix("/shiftguard") for _, run in listed]
-    assert names == ["weighed", "zoo", "adapted", "late", "long", "one", "small", "healthy"]
+    assert names == ["weighed", "zoo", "late", "long", "one", "small", "adapted", "healthy"]
     assert [kind for kind, _ in listed][:2] == ["act", "act"] and listed[-1][0] == "fine"
 
 
