@@ -82,13 +82,16 @@ class Spending:
         return num_samples
 
     def may_overdraw(self, predictions: int, is_first: bool) -> bool:
-        """Whether so many predictions may be made once, although too little time is left.
+        """Whether so many predictions may be made, although too little time is left.
+
+        All that is overdrawn counts together, also for several inputs.
 
         Args:
             predictions: Number of predictions.
             is_first: Whether there was no measurement of these samples before.
         """
-        return self._best * predictions <= (MAX_OVERDRAFT if is_first else FREE_SECONDS)
+        most = MAX_OVERDRAFT if is_first else FREE_SECONDS
+        return self._best * predictions <= most + min(self._left(), 0.0)
 
     def _left(self) -> float:
         now = time.perf_counter()
