@@ -28,15 +28,21 @@ def lossy_texts(x: np.ndarray, others: np.ndarray) -> Measured:
         x: Rows of token ids of training, `(samples, length)`; 0 is padding.
         others: Rows of validation.
     """
-    number = int(max(x.max(initial=0), others.max(initial=0))) + 1
-    there, here = (np.bincount(rows[rows > 0], minlength=number) for rows in (x, others))
-    shares = here / max(here.sum(), 1) - there / max(there.sum(), 1)
-    unknown = int(shares.argmax())
-    usual = there[unknown] / max(there.sum(), 1)
-    found = []
-    if shares[unknown] > MIN_MORE:
-        strength = unknown, float(shares[unknown] / max(1 - usual, 1e-6))
-        found.append(_candidate("unknown", strength, _made_unknown))
+    words = [rows[rows > 0] for rows in (x, others)]
+    # Ids may be hashes of any size, so only those that occur are counted.
+    ids, which = np.unique(np.concatenate(words), return_inverse=True)
+    there, here = (
+        np.bincount(part, minlength=len(ids)) / max(len(part), 1)
+        for part in np.split(which, [len(words[0])])
+    )
+    found, unknown = [], -1
+    if len(ids):
+        more = here - there
+        first = int(more.argmax())
+        unknown = int(ids[first])
+        if more[first] > MIN_MORE:
+            strength = unknown, float(more[first] / max(1 - there[first], 1e-6))
+            found.append(_candidate("unknown", strength, _made_unknown))
     longest = int((others != 0).sum(axis=1).max(initial=0))
     if 0 < longest < MAX_LENGTH * np.quantile((x != 0).sum(axis=1), 0.9):
         found.append(_candidate("cut", longest, _cut))

@@ -114,23 +114,23 @@ def _units(here: Moments, there: Moments, is_series: bool) -> list[tuple[int, fl
     """Returns linear maps for each column: the other sign, named units that fit, or the moments.
 
     The map of the moments gives the column the mean and the deviation of the reference. It is tried
-    unless a named unit does so. Channels of
-    series and of points often have a mean around 0, which does not show their sign.
+    unless a named unit does so. Channels of series and of points often have a mean around 0, which
+    does not show their sign.
     """
-    found = []
+    found, have_moved = [], _moved(here, there)
+    named = [(known, 0.0) for unit in columns.UNITS for known in (unit, 1 / unit)]
     for column in range(len(here[0])):
         if is_series or _is_of_other_sign(here, there, column):
             found.append((column, -1.0, 0.0))
         if here[1][column] < TINY or there[1][column] < TINY:
             continue
-        if not _moved(here, there)[column]:  # a stretch by chance may help an unfinished model
+        if not have_moved[column]:  # a stretch by chance may help an unfinished model
             continue
         factor = there[1][column] / here[1][column]
         offset = there[0][column] - factor * here[0][column]
-        named = {(known, 0.0) for unit in columns.UNITS for known in (unit, 1 / unit)}
         known = [
             (float(times), float(plus))
-            for times, plus in (*sorted(named), *columns.LINEAR)
+            for times, plus in (*named, *columns.LINEAR)
             if abs(np.log(factor / times)) < NEAR
             and (
                 not plus
