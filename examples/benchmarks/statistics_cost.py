@@ -74,6 +74,7 @@ def main():
     from keras_shiftguard.statistics.kept_samples import KeptSamples
     from keras_shiftguard.statistics.schedule import ROWS
     from keras_shiftguard.statistics.sketch import Sketch
+    from keras_shiftguard.statistics.spread import spread
     from keras_shiftguard.statistics.stream import Stream
 
     rng = np.random.default_rng(0)
@@ -101,7 +102,7 @@ def main():
     for name, (update, variables) in parts.items():
         show(name, *timed(compiled(update, variables), x, args.calls) - empty)
     for samples in (ROWS, shape[0]):  # later passes, and the first one
-        looked = finished(lambda x, n=samples: sketch.measure(x, at_most=n), some)
+        looked = finished(lambda x, n=samples: sketch.measure(x, chosen=spread(len(x), n)), some)
         show(f"close look: every pixel, {samples} samples", *timed(looked, x, args.calls))
     # A pass of `calls` measured steps fills the buffer; three steps come before the timing.
     buffer = KeptSamples(sketch.spec)

@@ -19,6 +19,7 @@ from keras_shiftguard.experiments.judge import Judge, Loss
 from keras_shiftguard.experiments.labelled import Labelled, Predict, labelled, remembering
 from keras_shiftguard.instrument.compiled_metric import MetricOf, compiled_metric
 from keras_shiftguard.instrument.inference import class_probabilities, sample_losses
+from keras_shiftguard.instrument.inference_call import InferenceCall
 from keras_shiftguard.instrument.model_outputs import is_classifier
 from keras_shiftguard.instrument.sample_losses import SampleLosses
 from keras_shiftguard.profiles import LabelSummary
@@ -64,6 +65,7 @@ class JudgedSamples:
 
     def __init__(self, model: keras.Model, spending: Spending, sync: Callable[[], None]) -> None:
         self._model, self._spending, self._sync = model, spending, sync
+        self._call = InferenceCall(model)
         self._known: dict[bool, Judged | None] = {}  # of the present epoch, see `of`
         self._has_no_judge = False  # whether no loss of single samples is known
 
@@ -122,7 +124,7 @@ class JudgedSamples:
         def of(x: Any, labels: Any) -> float:
             rows = labels if isinstance(labels, Rows) else Rows(labels)
             with self._spending.running(len(rows)):
-                return metric(self._model, _fed(stream, x, apart), rows)
+                return metric(self._call, _fed(stream, x, apart), rows)
 
         return metric.name, of
 
@@ -133,7 +135,7 @@ class JudgedSamples:
         def predict(x: Any) -> np.ndarray:
             fed = x if apart else Rows(_corrected(stream, x))
             with self._spending.running(len(x)):
-                return class_probabilities(self._model, name, (fed,))
+                return class_probabilities(self._call, name, (fed,))
 
         return remembering(predict, [each.images for each in known])
 
@@ -147,7 +149,7 @@ class JudgedSamples:
             def of_samples(x: Any, labels: Rows) -> np.ndarray:
                 with self._spending.running(len(labels)):
                     inputs = _fed(stream, x, apart)
-                    return sample_losses(self._model, losses, inputs, labels)
+                    return sample_losses(self._call, losses, inputs, labels)
 
             few = known[0].first(MIN_SAMPLES)
             scale = float(np.nanmean(np.abs(of_samples(few.images, few.labels))))

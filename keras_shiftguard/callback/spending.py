@@ -14,16 +14,15 @@ FREE_SECONDS, MAX_SHARE = 10.0, 0.1
 # The last weights decide. So a fit without time may have one measurement at its end that takes
 # FREE_SECONDS, or so many seconds if there was none before.
 MAX_OVERDRAFT = 30.0
-FIRST_EPOCHS = 4  # costs are measured after each of this many epochs, then ever more rarely
 
 
 def is_in_schedule(age: int) -> bool:
-    """Whether costs are measured so many epochs after the first time.
+    """Whether costs are measured so many epochs after the first time: at powers of four.
 
-    >>> [age for age in range(40) if is_in_schedule(age)]
-    [0, 1, 2, 3, 4, 8, 16, 32]
+    >>> [age for age in range(70) if is_in_schedule(age)]
+    [0, 1, 4, 16, 64]
     """
-    return age < FIRST_EPOCHS or not age & (age - 1)
+    return age == 0 or (age & (age - 1) == 0 and age.bit_length() % 2 == 1)
 
 
 class Spending:
@@ -33,6 +32,7 @@ class Spending:
         self._began = time.perf_counter()
         self._spent = 0.0  # seconds of finished measurements
         self._since: float | None = None  # when the running measurement began
+        self._most = 0.0  # the most seconds of a measurement, as they are counted
         self._best = float("inf")  # the least seconds for a sample in any run of the model
         self._num_first = 0  # samples on which the first measurement has run the model
         self._is_first = True  # whether no measurement that runs the model has ended
@@ -45,8 +45,12 @@ class Spending:
         try:
             yield
         finally:
-            if not self._is_first:
-                self._spent += time.perf_counter() - start
+            took = time.perf_counter() - start
+            if self._is_first:
+                took = self._num_first * self._best if self._num_first else 0.0
+            else:
+                self._spent += took
+            self._most = max(self._most, took)
             self._is_first = not self._num_first
             self._since = None
 
@@ -61,11 +65,11 @@ class Spending:
             self._best = min(self._best, (time.perf_counter() - start) / num_samples)
 
     def allows(self) -> bool:
-        """Whether more time may be taken.
+        """Whether another measurement may be made, and one more after the last epoch.
 
         One of several processes may not decide by its own clock, because all must do the same.
         """
-        return has_several_processes() or self._left() >= 0
+        return has_several_processes() or self._left() >= 2 * self._most
 
     def affordable(self, num_samples: int, predictions_for: Callable[[int], int]) -> int:
         """Returns on how many of some samples an experiment can be made in the time that is left.

@@ -47,17 +47,21 @@ def num_predictions(number: int, num_samples: int) -> int:
     return total
 
 
-def best(judged: Judged, number: int, rows: np.ndarray) -> tuple[int, float]:
+def best(
+    judged: Judged, number: int, rows: np.ndarray, first: np.ndarray | None = None
+) -> tuple[int, float]:
     """Returns the candidate with the largest mean likelihood, and this mean.
 
     Args:
         judged: Runs candidates on some rows, and returns the likelihoods.
         number: Number of candidates.
         rows: Indices of the samples that choose, in random order.
+        first: What `judged` returned for all candidates and the first rows; None for no rows.
     """
     left = list(range(number))
-    sums = np.zeros(number)
-    done = 0
+    sums, done = np.zeros(number), 0
+    if first is not None:
+        sums, done = first.sum(axis=1), first.shape[1]
     for size, kept in stages(len(rows)):
         if size > done:
             sums[left] += judged(left, rows[done:size]).sum(axis=1)

@@ -17,7 +17,7 @@ import numpy as np
 
 from keras_shiftguard.experiments.candidates import Candidate
 from keras_shiftguard.experiments.halves import halves
-from keras_shiftguard.experiments.halving import best
+from keras_shiftguard.experiments.halving import best, stages
 from keras_shiftguard.experiments.judge import Judge
 from keras_shiftguard.experiments.labelled import Labelled, Predict
 from keras_shiftguard.experiments.promise import Promise, promised
@@ -57,8 +57,9 @@ def undo(
     both = halves(len(x), seed)
     after = before.copy()
     chains: list[list[Candidate]] = []
-    for choosing, counting in (both, both[::-1]):
-        chain = _chain(predict, x, labels, candidates, judge, likelihood, choosing, most)
+    firsts = _first_stages(predict, x, labels, candidates, judge, both)
+    for (choosing, counting), first in zip((both, both[::-1]), firsts, strict=True):
+        chain = _chain(predict, x, labels, candidates, judge, likelihood, choosing, most, first)
         chains.append(chain)
         if chain:
             changed = predict(applied(chain, x[counting]))
@@ -86,6 +87,26 @@ def _gain_of(
     return promised(before, mean, judge.unit(before), judge.metric, ())
 
 
+def _first_stages(
+    predict: Predict,
+    x: Any,
+    labels: Any,
+    candidates: Sequence[Candidate],
+    judge: Judge,
+    both: Sequence[np.ndarray],
+) -> list[np.ndarray]:
+    """Returns the likelihoods of the first samples of each half, `(candidates, samples)` each.
+
+    Each operation changes the samples of both halves in one call: with so few samples, most of the
+    time goes into calling it.
+    """
+    rows = [choosing[: stages(len(choosing))[0][0]] for choosing in both]
+    together = np.concatenate(rows)
+    chains = [[candidate] for candidate in candidates]
+    found = _likelihoods(predict, x[together], labels[together], chains, judge)
+    return np.split(found, [len(rows[0])], axis=1)
+
+
 def _chain(
     predict: Predict,
     x: Any,
@@ -95,8 +116,12 @@ def _chain(
     likelihood: np.ndarray,
     choosing: np.ndarray,
     most: int,
+    first: np.ndarray,
 ) -> list[Candidate]:
-    """Returns the operations that make the labels of some rows likeliest, one after another."""
+    """Returns the operations that make the labels of some rows likeliest, one after another.
+
+    `first` are the likelihoods of `_first_stages`.
+    """
     chain: list[Candidate] = []
     reached = float(likelihood[choosing].mean())
     for step in range(most):
@@ -110,7 +135,7 @@ def _chain(
             chains = [tried[i] for i in which]
             return _likelihoods(predict, x[rows], labels[rows], chains, judge)
 
-        index, found = best(judged, len(left), choosing)
+        index, found = best(judged, len(left), choosing, None if step else first)
         if found <= reached + (MIN_SECOND if step else 0.0):
             break
         chain.append(left[index])

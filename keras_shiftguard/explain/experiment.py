@@ -14,6 +14,7 @@ from keras_shiftguard.experiments.labelled import Labelled, remembering
 from keras_shiftguard.explain.reference import Reference
 from keras_shiftguard.explain.removal import Views
 from keras_shiftguard.instrument.inference import class_probabilities
+from keras_shiftguard.instrument.inference_call import InferenceCall
 from keras_shiftguard.instrument.model_inputs import input_shapes, specs_of
 from keras_shiftguard.operations.table import OPERATIONS
 from keras_shiftguard.statistics.rows import Rows
@@ -40,8 +41,9 @@ def cost_of_shift(model: keras.Model, views: Views, reference: Reference) -> Dif
     if known is not None and known.labels is not None:
         training = _labelled(known.chunks(), known.labels)
     names = list(views.samples.inputs)
+    call = InferenceCall(model)
     predict = remembering(
-        lambda x: class_probabilities(model, names[0], [x]),
+        lambda x: class_probabilities(call, names[0], [x]),
         [each.images for each in (current, training) if each is not None],
     )
     found = [

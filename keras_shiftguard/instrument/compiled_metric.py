@@ -12,6 +12,7 @@ from typing import Any
 import keras
 
 from keras_shiftguard.instrument.inference import output_batches
+from keras_shiftguard.instrument.inference_call import InferenceCall
 from keras_shiftguard.instrument.keras_private import compiled_metrics
 from keras_shiftguard.statistics.rows import Rows
 
@@ -33,11 +34,11 @@ class CompiledMetric:
         self._metric = metric
         self.name = str(metric.name)
 
-    def __call__(self, model: keras.Model, inputs: Mapping[str, Any], labels: Rows) -> float:
+    def __call__(self, call: InferenceCall, inputs: Mapping[str, Any], labels: Rows) -> float:
         """Returns the value of the metric of these samples, with the present weights.
 
         Args:
-            model: The model. It is not changed.
+            call: The model in inference mode.
             inputs: Samples by name of the input, `(samples, ...)` each.
             labels: Their labels, as they were fed or as class ids.
 
@@ -45,7 +46,7 @@ class CompiledMetric:
             Exception: any error that the model's own `call` or the metric raises.
         """
         metric = type(self._metric).from_config(self._metric.get_config())
-        for outputs, part, number in output_batches(model, inputs, labels):
+        for outputs, part, number in output_batches(call, inputs, labels):
             metric.update_state(_like(part[:number], outputs), outputs[:number])
         return float(keras.ops.convert_to_numpy(metric.result()))
 

@@ -7,28 +7,29 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_shiftguard.instrument.layer_calls import as_called, no_gradients
+from keras_shiftguard.instrument.inference_call import InferenceCall
+from keras_shiftguard.instrument.layer_calls import no_gradients
 from keras_shiftguard.statistics.chunks import chunks
 from keras_shiftguard.statistics.classes import are_probabilities, probabilities
 from keras_shiftguard.statistics.rows import Rows
 
 
-def class_probabilities(model: keras.Model, name: str, parts: Iterable[Any]) -> np.ndarray:
+def class_probabilities(call: InferenceCall, name: str, parts: Iterable[Any]) -> np.ndarray:
     """Returns the predicted probability of each class, `(samples, classes)`.
 
     Args:
-        model: A classifier. It is not changed: no function is compiled for it.
+        call: A classifier in inference mode.
         name: Name of the model's input, if there is one.
         parts: Arrays of samples, `(samples, ...)` each, or `Rows` of several inputs by name.
 
     Raises:
         Exception: any error that the model's own `call` raises.
     """
-    return _as_probabilities(list(_outputs(model, name, parts)))
+    return _as_probabilities(list(_outputs(call, name, parts)))
 
 
 def sample_losses(
-    model: keras.Model,
+    call: InferenceCall,
     losses: Callable[[Any, Rows], np.ndarray],
     inputs: Mapping[str, np.ndarray],
     labels: Rows,
@@ -38,7 +39,7 @@ def sample_losses(
     So the outputs of all samples, which are large for masks, are never in memory together.
 
     Args:
-        model: A model with any number of inputs and outputs. It is not changed.
+        call: A model in inference mode, with any number of inputs and outputs.
         losses: Returns the losses of a batch from its outputs and labels, see `SampleLosses`.
         inputs: Samples by name of the input, `(samples, ...)` each.
         labels: Their labels.
@@ -47,34 +48,29 @@ def sample_losses(
         Exception: any error that the model's own `call` or loss raises.
     """
     found = [np.zeros(0)]
-    for outputs, part, number in output_batches(model, inputs, labels):
+    for outputs, part, number in output_batches(call, inputs, labels):
         with keras.StatelessScope(), no_gradients():
             found.append(losses(outputs, Rows(part))[:number])
     return np.concatenate(found)
 
 
 def output_batches(
-    model: keras.Model, inputs: Mapping[str, np.ndarray], labels: Rows
+    call: InferenceCall, inputs: Mapping[str, np.ndarray], labels: Rows
 ) -> Iterator[tuple[Any, Any, int]]:
     """Yields the outputs of the model and the labels batch by batch, see `chunks`.
 
     With them comes the number of samples that are not padding.
     """
     for part, number in chunks(Rows({"x": inputs, "y": labels.tree})):
-        with keras.StatelessScope(), no_gradients():
-            fed = as_called(model, part.tree["x"])
-            outputs = keras.tree.map_structure(ops.stop_gradient, model(fed, training=False))
-        yield outputs, part.tree["y"], number
+        yield call(part.tree["x"]), part.tree["y"], number
 
 
-def _outputs(model: keras.Model, name: str, parts: Iterable[Any]) -> Iterator[np.ndarray]:
+def _outputs(call: InferenceCall, name: str, parts: Iterable[Any]) -> Iterator[np.ndarray]:
     """Yields the outputs of the model for small batches of samples, `(samples, columns)` each."""
     for chunk in parts:
         for part, number in chunks(chunk):
-            with keras.StatelessScope(), no_gradients():
-                inputs = as_called(model, part.tree if isinstance(part, Rows) else {name: part})
-                outputs = ops.convert_to_numpy(ops.stop_gradient(model(inputs, training=False)))
-            outputs = outputs[:number]
+            inputs = part.tree if isinstance(part, Rows) else {name: part}
+            outputs = ops.convert_to_numpy(call(inputs))[:number]
             if all(side == 1 for side in outputs.shape[1:-1]):  # such as (samples, 1, 1, classes)
                 outputs = outputs.reshape(len(outputs), -1)
             yield outputs

@@ -3,6 +3,7 @@
 from dataclasses import replace
 from typing import Any, NamedTuple
 
+import numpy as np
 from keras import ops
 
 from keras_shiftguard.profiles import InputSummary
@@ -22,7 +23,7 @@ from keras_shiftguard.statistics.lattice import Lattice
 from keras_shiftguard.statistics.moments import Moments
 from keras_shiftguard.statistics.quantiles import Quantiles
 from keras_shiftguard.statistics.sampled_pixels import SampledPixels
-from keras_shiftguard.statistics.spread import spread_parts
+from keras_shiftguard.statistics.spread import in_parts
 from keras_shiftguard.statistics.state import State
 
 
@@ -100,23 +101,20 @@ class Sketch:
         self,
         x: Any,
         rows: Any = None,
-        at_most: int | None = None,
+        chosen: np.ndarray | None = None,
         details: bool = True,
-        seed: int = 0,
     ) -> list[Part]:
         """Adds a batch to all statistics of the values.
 
         Args:
             x: The tensor of the input.
             rows: Number of samples, if the rows after them are padding; None for all.
-            at_most: Largest number of samples of the batch that are added to the sampled pixels,
-                the features and the embedding, which cost more than the moments; None for all.
-                They are evenly spread over the batch.
+            chosen: Positions of the samples of the batch that are added to the sampled pixels, the
+                features and the embedding, which cost more than the moments; None for all.
             details: Whether to measure features and embeddings.
-            seed: Selects these samples, see `spread`.
 
         Returns:
-            These samples, in one part or, if `at_most` is a number, in the parts of `spread_parts`.
+            These samples, in one part or, if they were chosen, in the parts of `in_parts`.
         """
         large = is_large(x, self.spec)
         if large:
@@ -128,8 +126,8 @@ class Sketch:
             return self._measure_samples(x, positions, rows, details, thumbnails)
 
         parts: list[tuple[Any, Any]] = [(None, rows)]
-        if at_most is not None:
-            parts = spread_parts(x.shape[0], at_most, rows, seed)
+        if chosen is not None:
+            parts = in_parts(chosen, x.shape[0], rows)
         key = ("samples", self._kind, details)
         thumbnails = thumbnails_in_bands(x, self.spec) if large and details else None
         found = []

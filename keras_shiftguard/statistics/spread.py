@@ -45,24 +45,20 @@ def spread_groups(number: int, at_most: int) -> np.ndarray:
     return (first[:, None] + np.arange(size)).ravel()[:at_most]
 
 
-def spread_parts(
-    size: int, at_most: int, rows: Any = None, seed: int = 0
-) -> list[tuple[np.ndarray, Any]]:
-    """Returns evenly spread positions of a batch, in parts of at most `PART` samples.
+def in_parts(chosen: np.ndarray, size: int, rows: Any = None) -> list[tuple[np.ndarray, Any]]:
+    """Returns positions of a batch in parts of at most `PART` samples.
 
     Args:
+        chosen: The positions.
         size: Number of samples of the batch, with padding.
-        at_most: Largest number of samples.
         rows: On JAX, the number of samples; the rows after them are padding. JAX compiles a
             function for each size, so each part then has `PADDED_PART` positions: the last one is
             repeated. None on other backends.
-        seed: See `spread`.
 
     Returns:
-        For each part its positions, and the number of different ones (None for all).
+        For each part its positions, int32, and the number of different ones (None for all).
     """
-    number = size if rows is None else min(int(rows), size)
-    chosen = spread(number, at_most, seed).astype("int32")
+    chosen = chosen.astype("int32")
     if rows is None:
         return [(chosen[start : start + PART], None) for start in range(0, len(chosen), PART)]
     length = min(size, PADDED_PART)

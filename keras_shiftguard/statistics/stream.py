@@ -11,12 +11,14 @@ from keras_shiftguard.errors import warn
 from keras_shiftguard.profiles import InputProfile, LabelSummary
 from keras_shiftguard.statistics.batch import InputSpec
 from keras_shiftguard.statistics.classes import width_of
+from keras_shiftguard.statistics.gathered import Batch, Gathered
 from keras_shiftguard.statistics.kept_samples import KeptSamples
 from keras_shiftguard.statistics.labels import LabelSketch
 from keras_shiftguard.statistics.padding import Padding
 from keras_shiftguard.statistics.repeated_batches import RepeatedBatches
 from keras_shiftguard.statistics.schedule import ROWS, samples_per_step, stride_for
 from keras_shiftguard.statistics.sketch import Sketch
+from keras_shiftguard.statistics.spread import spread
 
 # Samples of a model with more inputs than this are not kept: they would take too much memory, and
 # an experiment tries one input at a time. A convention.
@@ -61,6 +63,7 @@ class Stream:
         self._new_correction = correction
         self.user_metrics = list(metrics)
         self._padding = Padding()
+        self._gathered = Gathered()
         self.repeated_batches = RepeatedBatches()  # of the current pass; empty for training
         self._is_empty = True  # no sample since the latest `drain` or `restart`
 
@@ -111,35 +114,60 @@ class Stream:
             self.leaves_out_labels = True
         self.leaves_out_labels |= y is not None and not width_of(y)
         fed, labels = inputs, y
-        if keras.backend.backend() == "torch":  # one copy to the device, not one in each operation
-            inputs = {name: keras.ops.convert_to_tensor(x) for name, x in inputs.items()}
-            y = keras.ops.convert_to_tensor(y) if width_of(y) else y
         if self._plan is not None and inputs:
             self._follow_plan(max(sizes))
-        inputs, y, rows = self._padding(inputs, y)
-        for name, sketch in self.sketches.items():
-            if name in inputs:
-                sketch.count(inputs[name], rows)
-        if self.labels is not None:
-            self.labels.update(y, rows)
+        is_measured = self.measures_every_step or self._step % self.stride == 0
+        if keras.backend.backend() == "torch":
+            # One copy to the device, not one in each operation.
+            tensors = {name: keras.ops.convert_to_tensor(x) for name, x in inputs.items()}
+            y = keras.ops.convert_to_tensor(y) if width_of(y) else None
+            if tensors:
+                chosen = self._chosen(max(sizes)) if is_measured else None
+                self._add_gathered(self._gathered.add(Batch(tensors, y, chosen)))
+        else:
+            inputs, y, rows = self._padding(inputs, y)
+            self._count(inputs, y, rows)
+            if is_measured:
+                size = next(iter(inputs.values())).shape[0] if inputs else 0
+                chosen = self._chosen(size if rows is None else min(int(rows), size))
+                self._measure(inputs, y, rows, chosen)
         keeps = self.measures_every_step or self._step % self._kept_stride == 0
         for name, samples in self._all_buffers.items():
             if name in fed and keeps:
                 samples.update(fed[name], labels)
             elif name in fed:
                 samples.pass_over(fed[name].shape[0])
-        if self.measures_every_step or self._step % self.stride == 0:
-            if self.stream != "train" and fed:
-                self.repeated_batches.add(next(iter(fed.values())))
-            self._measure(inputs, y, rows)
+        if is_measured and self.stream != "train" and fed:
+            self.repeated_batches.add(next(iter(fed.values())))
         self._step += 1
 
-    def _measure(self, inputs: Mapping[str, Any], y: Any, rows: Any) -> None:
-        """Adds a batch to the value statistics and to the detailed label statistics."""
+    def _chosen(self, size: int) -> np.ndarray:
+        """Returns the positions of a batch whose attributes are measured in this step."""
+        return spread(size, self._per_batch, seed=self._step)
+
+    def _add_gathered(self, due: Sequence[tuple[Batch, Batch | None]]) -> None:
+        """Adds batches that were put together."""
+        for everything, measured in due:
+            self._count(everything.inputs, everything.y)
+            if measured is not None:
+                self._measure(measured.inputs, measured.y, None, measured.chosen)
+
+    def _count(self, inputs: Mapping[str, Any], y: Any, rows: Any = None) -> None:
+        """Adds samples to the counts of samples and labels, and to the fingerprint."""
+        for name, sketch in self.sketches.items():
+            if name in inputs:
+                sketch.count(inputs[name], rows)
+        if self.labels is not None:
+            self.labels.update(y, rows)
+
+    def _measure(
+        self, inputs: Mapping[str, Any], y: Any, rows: Any, chosen: np.ndarray | None
+    ) -> None:
+        """Adds samples to the value statistics and to the detailed label statistics."""
         for i, (name, sketch) in enumerate(self.sketches.items()):
             if name not in inputs:
                 continue
-            parts = sketch.measure(inputs[name], rows, self._per_batch, seed=self._step)
+            parts = sketch.measure(inputs[name], rows, chosen)
             if i == 0 and self.labels is not None and width_of(y):
                 for part in parts:
                     self.labels.measure(y, *part)
@@ -227,6 +255,7 @@ class Stream:
 
     def drain(self) -> InputProfile:
         """Adds the statistics since the last call to `profile`; returns the added part."""
+        self._add_gathered(self._gathered.take())
         inputs = {name: sketch.drain() for name, sketch in self.sketches.items()}
         labels = LabelSummary() if self.labels is None else self.labels.drain()
         piece = InputProfile(inputs, labels=labels)

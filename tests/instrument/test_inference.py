@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from keras_shiftguard.instrument.inference import class_probabilities
+from keras_shiftguard.instrument.inference_call import InferenceCall
 
 
 @pytest.mark.parametrize("shape", [(3,), (1, 3), (1, 1, 3)])
@@ -13,7 +14,7 @@ def test_axes_of_length_one_before_the_classes(shape):
     layers = keras.layers
     model = keras.Sequential([keras.Input((3,), name="x"), layers.Reshape(shape)])
     x = np.eye(3, dtype="float32")[[2, 0, 1, 1]]
-    assert list(class_probabilities(model, "x", [x]).argmax(axis=1)) == [2, 0, 1, 1]
+    assert list(class_probabilities(InferenceCall(model), "x", [x]).argmax(axis=1)) == [2, 0, 1, 1]
 
 
 @pytest.mark.backend
@@ -25,7 +26,7 @@ def test_predictions_leave_the_model_alone():
     )
     before = dict(vars(model))
     x = np.random.default_rng(0).random((500, 8, 8, 1)).astype("float32")
-    found = class_probabilities(model, "input", [x[:300], x[300:]])
+    found = class_probabilities(InferenceCall(model), "input", [x[:300], x[300:]])
     outputs = keras.ops.convert_to_numpy(model(x, training=False))[:, 0]
     assert np.array_equal(found.argmax(axis=1), outputs > 0)
     assert vars(model).keys() == before.keys()
@@ -36,7 +37,9 @@ def test_a_single_column_is_read_as_logits_or_probabilities_for_all_samples():
     model = keras.Sequential([keras.Input((1,)), keras.layers.Identity()])
 
     def classes(chunks):
-        return np.nan_to_num(class_probabilities(model, "input", chunks)).argmax(axis=1)
+        return np.nan_to_num(class_probabilities(InferenceCall(model), "input", chunks)).argmax(
+            axis=1
+        )
 
     outputs = np.repeat([[0.3], [-2.0], [0.9]], 128, axis=0).astype("float32")
     for chunks in ([outputs], np.split(outputs, 3)):

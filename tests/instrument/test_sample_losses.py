@@ -7,6 +7,7 @@ from keras import layers
 
 from keras_shiftguard.errors import BadInputError
 from keras_shiftguard.instrument.inference import sample_losses
+from keras_shiftguard.instrument.inference_call import InferenceCall
 from keras_shiftguard.instrument.sample_losses import SampleLosses
 from keras_shiftguard.statistics.rows import Rows
 
@@ -19,7 +20,7 @@ NUMBERS = RNG.normal(size=(150, 1)).astype("float32")
 
 def losses_of(model, x, y):
     inputs = x if isinstance(x, dict) else {"input": x}
-    return sample_losses(model, SampleLosses(model), inputs, Rows(y))
+    return sample_losses(InferenceCall(model), SampleLosses(model), inputs, Rows(y))
 
 
 @pytest.mark.parametrize(

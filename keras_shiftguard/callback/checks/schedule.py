@@ -1,7 +1,8 @@
 """`look` decides for which comparisons costs are measured in an epoch; the other checks ask it.
 
-Costs are measured after the epoch of a new finding, then 1, 2, 3, 4, 8, 16, ... epochs later, and
-after the last epoch, because a cost can rise while the model learns.
+Costs are measured after the epoch of a new finding, then 1, 4, 16, 64, ... epochs later, and
+after the last epoch, because a cost can rise while the model learns. What there is no time for
+waits for the last epoch.
 """
 
 from collections.abc import Mapping
@@ -17,8 +18,8 @@ def look(state: Mapping[str, Any] | None, epoch: Epoch) -> tuple[dict[str, Any],
     """Chooses the comparisons whose costs are due.
 
     Args:
-        state: By the stream that validation is compared with: the features with a cost, and the
-            epoch of their first measurement. Also the streams that were due.
+        state: By the stream that validation is compared with: all features that had a cost, and
+            the epoch in which the latest of them came. Also the streams that were due.
         epoch: The epoch.
     """
     measured = dict((state or {}).get("measured", {}))
@@ -28,17 +29,17 @@ def look(state: Mapping[str, Any] | None, epoch: Epoch) -> tuple[dict[str, Any],
         if pair.stream != "validation" or not is_asked:
             continue
         names, since = measured.get(pair.against, (None, epoch.number))
-        names, features = None if names is None else list(names), sorted(pair.findings)
-        age = int(epoch.number or 0) - int(since)
-        is_due = is_in_schedule(age) and epoch.spending.allows()
-        if not (names != features or epoch.is_last or is_due):
+        features = sorted(pair.findings)
+        is_new = names is None or not set(features) <= set(names)
+        is_due = is_new or is_in_schedule(int(epoch.number or 0) - int(since))
+        if not (names is None or epoch.is_last or (is_due and epoch.spending.allows())):
             continue
         judged = epoch.judged(pair, epoch.is_apart)
         if judged is None:
             continue
         # If no samples were kept, because validation changed, the next measurement begins anew.
-        kept = features if len(judged.current.labels) else []
-        measured[pair.against] = [kept, epoch.number if names != features else since]
+        known = sorted({*features, *(names or ())}) if len(judged.current.labels) else []
+        measured[pair.against] = [known, epoch.number if is_new else since]
         due.append(pair.against)
     return {"measured": measured, "due": due}, Told()
 
