@@ -43,9 +43,9 @@ class Promise:
 
     @property
     def family(self) -> str:
-        """The family on which both halves agree; "" if they do not."""
-        first = {choice[0].family if choice else "" for choice in self.choices}
-        return first.pop() if len(first) == 1 else ""
+        """The family on which both halves agree, the first of several; "" if they do not agree."""
+        chosen = {frozenset(choice.family for choice in chain) for chain in self.choices}
+        return self.choices[0][0].family if len(chosen) == 1 and any(chosen) else ""
 
     @property
     def at_most(self) -> float:

@@ -11,6 +11,13 @@ from keras_shiftguard.operations.columns import named_unit
 # A column whose deviation is larger by no more than this has the same unit. A convention.
 SAME_UNIT = 0.1
 MAX_NAMED = 4  # columns of which each is named
+# How samples look if an operation of a family repairs them together with another one. Alone, such
+# an operation is named by the attributes that differ.
+BY_FAMILY = {
+    "light": "in another scale or light",
+    "colour": "of other colours",
+    "detail": "of another sharpness",
+}
 
 
 def seems(choice: Choice, sides: Sequence[int]) -> str:
@@ -28,6 +35,18 @@ def seems(choice: Choice, sides: Sequence[int]) -> str:
         sides: Height and width of the images in pixels; not used for tables.
     """
     return _PHRASES[choice.name](choice.strength, sides) if choice.name in _PHRASES else ""
+
+
+def all_seem(chain: Sequence[Choice], sides: Sequence[int]) -> str:
+    """Returns how samples look that several operations repair together.
+
+    >>> moved, dark = Choice("shift_left", "geometry", 2 / 28), Choice("gain", "light", 2.0)
+    >>> all_seem([dark, moved], (28, 28))
+    'moved by about 2 pixels to the right and in another scale or light'
+    """
+    named = [phrase for choice in chain if (phrase := seems(choice, sides))]
+    others = [BY_FAMILY[c.family] for c in chain if not seems(c, sides) and c.family in BY_FAMILY]
+    return " and ".join(named + others if len(chain) > 1 else named)
 
 
 def _moved(where: str, axis: int) -> Callable[[Any, Sequence[int]], str]:

@@ -7,10 +7,13 @@ from scipy import ndimage
 from sklearn.datasets import load_breast_cancer, load_digits
 
 from keras_shiftguard.experiments.candidates import image_candidates
+from keras_shiftguard.experiments.difference import cost_of_difference
 from keras_shiftguard.experiments.judge import Accuracy, Loss
+from keras_shiftguard.experiments.labelled import Labelled
 from keras_shiftguard.experiments.table_candidates import _exchanges, _moments, table_candidates
 from keras_shiftguard.experiments.undo import undo
 from keras_shiftguard.operations.scale import Scale
+from keras_shiftguard.statistics.batch import InputSpec
 
 TOLERANCE = 0.01
 
@@ -94,6 +97,24 @@ def test_two_changes_are_undone_one_after_the_other(digits):
     one, two = (undo(predict, changed, y, candidates, Accuracy(), most=n) for n in (1, 2))
     assert two.gain > one.gain + 0.05
     assert {choice.family for choice in two.choices[0]} == {"light", "geometry"}
+
+
+def test_a_second_change_is_told_if_the_first_one_does_not_explain_the_loss(digits):
+    predict, (x, y), (others, labels) = digits
+    training, spec = Labelled(others, labels), InputSpec("input", "channels_last", 1, x.shape[1:3])
+    found = {}
+    for name, changed in {
+        "moved": np.roll(x, 3, 2),
+        "mirrored and darker": 0.3 * x[:, :, ::-1],
+        "moved and scaled": np.roll(x, 3, 2) / 255,
+    }.items():
+        current = Labelled(changed.astype("float32"), y)
+        found[name] = cost_of_difference(predict, current, training, spec, TOLERANCE)
+    assert " and " not in found["moved"].how
+    two = found["moved and scaled"]
+    assert " and " in two.how and "moved" in two.how
+    assert two.cost.interval[0] > 0.5
+    assert len(two.cost.repair["operations"]) == 2
 
 
 def test_outputs_that_are_not_finite_are_wrong_and_end_nothing(digits):
