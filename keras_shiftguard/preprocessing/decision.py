@@ -15,12 +15,18 @@ from keras_shiftguard.conventions import MODES
 from keras_shiftguard.preprocessing.case import Case, Verdict
 from keras_shiftguard.preprocessing.correction.convention import RAW, UNKNOWN, InputConvention
 from keras_shiftguard.preprocessing.doubts import doubt_about, doubts_about_layers, helps_alone
-from keras_shiftguard.preprocessing.evidence_words import NEGATIVE, PALER, evidence_of, scaled_twice
+from keras_shiftguard.preprocessing.evidence_words import (
+    evidence_of,
+    scaled_twice,
+    without_fix_in_words,
+)
 from keras_shiftguard.preprocessing.expected.batch_norm_reading import MIN_IMAGES, Reading
 from keras_shiftguard.preprocessing.expected.hypothesis_names import (
+    Suspicion,
     as_observed,
     ordered,
     same_numbers,
+    suspicion_of,
 )
 from keras_shiftguard.preprocessing.garbled import Garbling
 from keras_shiftguard.preprocessing.observation import SURE as CERTAIN
@@ -32,7 +38,6 @@ from keras_shiftguard.preprocessing.posterior import (
     posterior,
     posterior_of_trial,
 )
-from keras_shiftguard.preprocessing.suspicion import Suspicion, suspicion_of
 from keras_shiftguard.preprocessing.witnesses.feed import (
     are_near,
     fills_stated_range,
@@ -222,7 +227,8 @@ def _with_batch_norm(case: Case, reading: Reading) -> Verdict:
     is_right = found.of_fed >= MIN_OK and is_enough
     has_fix = any(hypothesis.kind == found.rival for hypothesis in reading.hypotheses)
     kind = found.rival if has_fix and not is_right else found.fed
-    suspicion = suspicion_of(case, reading, kind)
+    prior = published if kind == (getattr(published, "mode", None), False) else None
+    suspicion = suspicion_of(reading, kind, fed, prior)
     evidence = evidence_of(case, reading, found, suspicion)
     if is_right:
         return _right(case, suspicion.expected, evidence)
@@ -230,7 +236,7 @@ def _with_batch_norm(case: Case, reading: Reading) -> Verdict:
         is_scale = found.rival[1] and found.of_fed + found.of_rival >= MIN_OK
         expected = suspicion.expected if is_scale else UNKNOWN
         if found.of_rival > LEAST:
-            evidence = (NEGATIVE if found.rival[1] else PALER, *evidence)
+            evidence = (without_fix_in_words(found.rival), *evidence)
         return Verdict("unknown", expected, ordered(fed, expected), evidence)
     trial = found.trials.get(kind)
     is_sure = found.of_rival >= MIN_MISMATCH and is_enough
