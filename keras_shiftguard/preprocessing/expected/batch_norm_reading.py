@@ -211,8 +211,11 @@ def settle_order(
     if partner is None:
         return best, 0.0
     means = hypotheses[best].means
+    gap, sigmas = scores.gap(partner, best)
     if means is None or means == hypotheses[partner].means:
-        return best, scores.gap(partner, best)[1]
+        return best, sigmas
+    if gap > MIN_MODE_GAP:
+        return best, 0.0
     usual = "bgr" if hypotheses[best].mode == "caffe" else "rgb"
     pair = (best, partner)
     return (as_fed if as_fed in pair else pair[means != usual]), 0.0
