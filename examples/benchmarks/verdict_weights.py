@@ -30,7 +30,8 @@ GRID = [
     )
 ]
 WITHOUT = {
-    name: WEIGHTS._replace(**{name: 0.0}) for name in ("trial", "published", "unusual", "odd")
+    name: WEIGHTS._replace(**{name: 0.0})
+    for name in ("trial", "published", "inverted", "each", "odd")
 }
 PRICE = 20  # a wrong name weighs as much as so many right ones. A convention.
 

@@ -21,6 +21,7 @@ from keras_shiftguard.preprocessing.evidence_words import (
     without_fix_in_words,
 )
 from keras_shiftguard.preprocessing.expected.batch_norm_reading import MIN_IMAGES, Reading
+from keras_shiftguard.preprocessing.expected.hypotheses import STANDARDISED
 from keras_shiftguard.preprocessing.expected.hypothesis_names import (
     Suspicion,
     as_observed,
@@ -299,7 +300,8 @@ def _right_by_trial(case: Case, evidence: tuple[str, ...]) -> Verdict | None:
     small = [mode for mode in MODES if mode not in ("raw", "caffe")]
     if case.summary.num_channels != 3 or case.structure.fresh or fed.mode not in small:
         return None
-    found = posterior_of_trial(case, [(mode, False) for mode in MODES if mode != fed.mode])
+    others = [(mode, False) for mode in MODES if mode != fed.mode]
+    found = posterior_of_trial(case, [*others, STANDARDISED])
     if found.of_fed < MIN_OK:
         return None
     least = -max(found.evidence.sigmas.values())
@@ -307,7 +309,7 @@ def _right_by_trial(case: Case, evidence: tuple[str, ...]) -> Verdict | None:
         f"Trial: the network sees worse in every other mode, by {least:.1f} standard errors or "
         "more."
     )
-    return Verdict("ok", fed, fed, (text, *evidence, *case.observation.evidence))
+    return _right(case, fed, (text, *evidence, *case.observation.evidence))
 
 
 # --- verdicts -------------------------------------------------------------------------------------
@@ -333,6 +335,9 @@ def _mismatch(
     """Returns the verdict on images in another mode, with the order that the fix assumes."""
     expected, observed = suspicion.expected, suspicion.observed
     order = order_of(case, expected, in_fix=True)
+    if order.reverses:
+        reverse = {"rgb": "bgr", "bgr": "rgb"}[expected.channel_order]
+        expected = InputConvention(expected.mode, reverse)
     if not suspicion.is_inverted:
         observed = as_observed(case.observation.convention, expected, order.assumed)
     return Verdict(
@@ -341,5 +346,5 @@ def _mismatch(
         observed,
         (*evidence, *order.evidence),
         swap_is_possible=order.is_possible and not order.assumed,
-        is_proven=is_proven,
+        is_proven=is_proven and order.is_sure,
     )

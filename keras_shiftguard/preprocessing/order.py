@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from keras_shiftguard.conventions import MODES_WITH_ORDER
 from keras_shiftguard.preprocessing.case import Case
 from keras_shiftguard.preprocessing.correction.convention import InputConvention
 from keras_shiftguard.preprocessing.expected.batch_norm import Transform
@@ -26,29 +27,22 @@ from keras_shiftguard.preprocessing.witnesses.trial import (
 
 
 class OrderWeights(NamedTuple):
-    """What each evidence counts, in log-odds of a swap.
+    """What each evidence counts, in log-odds of a swap; chosen with a network left out in turn.
 
     Args:
-        usual: Of images in no known order: most image readers give RGB, and RGB is expected.
-        bgr: The same if BGR is expected. Then nothing is claimed without more evidence.
-        means: Of means that were subtracted in the other order than expected,
-        stated: and if the expected order is stated.
-        memory: Of each standard error of batch norm, which counts up to `most_memory`.
-        most_memory: See `memory`.
-        trial: Of each standard error of the trial above `HELPS`.
-        most_trial: The trial counts up to so much for a swap,
-        least_trial: and down to so much against it.
+        usual: Of the usual order: most image readers give RGB, and most networks expect it.
+        likely: Of an order that is only likely: BGR for `caffe`, RGB where BGR is expected, and the
+            order in which the means were subtracted.
+        stated: Of the order of the means if the expected order is stated or published.
+        sigma: Of each standard error of batch norm, and of each of the trial.
+        most: Batch norm, and the trial, count up to so much. So neither proves a swap alone.
     """
 
-    usual: float = -2.4
-    bgr: float = -0.84
-    means: float = 0.7
+    usual: float = 2.4
+    likely: float = 0.7
     stated: float = 5.0
-    memory: float = 0.775
-    most_memory: float = 3.1
-    trial: float = 1.5
-    most_trial: float = 1.5
-    least_trial: float = -3.0
+    sigma: float = 1.25
+    most: float = 3.0
 
 
 WEIGHTS = OrderWeights()
@@ -66,6 +60,9 @@ class Order:
         evidence: Sentences with numbers.
         is_possible: Whether at least one kind of evidence suggests a swap.
         is_proven: Whether the trial or a statement shows that the swap helps.
+        is_sure: Whether a fix of the scale may be offered. It may not if it would swap red and blue
+            only because of the usual order of a mode.
+        reverses: Whether the model expects a mode in another order than the usual one.
     """
 
     probability: float = 0.0
@@ -73,6 +70,8 @@ class Order:
     evidence: tuple[str, ...] = ()
     is_possible: bool = False
     is_proven: bool = False
+    is_sure: bool = True
+    reverses: bool = False
 
     @property
     def status(self) -> str:
@@ -93,18 +92,18 @@ def order_of(case: Case, expected: InputConvention, in_fix: bool = False) -> Ord
     """
     if case.summary.num_channels != 3 or expected.channel_order not in ("rgb", "bgr"):
         return Order()
-    prior, of_means = _prior(case, expected)
     by_means = means_swapped(case.observation.convention, expected)
-    assumed = by_means or (not of_means and expected.channel_order == "bgr")
-    if in_fix:
-        prior = max(abs(prior), abs(WEIGHTS.usual)) * (1 if assumed else -1)
-    sigmas, memory = _memory(case, expected)
+    prior, of_means = _prior(case, expected, in_fix)
+    assumed = prior > 0 if in_fix else by_means
+    sigmas = _memory(case, expected)
+    memory = _counted(sigmas)
     trial, seen = None, 0.0
-    if not case.structure.fresh and _can_decide(case, prior, memory, in_fix):
+    if not case.structure.fresh and _can_decide(case, prior + memory, assumed, in_fix):
         trial = _try_swap(case, expected, in_fix)
         seen = _weighed(trial)
     probability = float(1 / (1 + np.exp(-(prior + memory + seen))))
     departs = (1 - probability if assumed else probability) >= MIN_MISMATCH
+    is_only_usual = in_fix and _is_only_usual(case, expected)
     sentences = []
     if abs(memory) > SAID and isinstance(case.reading, Reading):
         sentences.append(
@@ -126,6 +125,8 @@ def order_of(case: Case, expected: InputConvention, in_fix: bool = False) -> Ord
         tuple(sentences),
         is_possible=by_means or memory > SAID or seen > SAID,
         is_proven=helps or (case.stated and by_means),
+        is_sure=departs or probability >= MIN_MISMATCH or not (assumed and is_only_usual),
+        reverses=departs and assumed and is_only_usual,
     )
 
 
@@ -134,35 +135,43 @@ def means_swapped(observed: InputConvention, expected: InputConvention) -> bool:
     return {observed.channel_order, expected.channel_order} == {"rgb", "bgr"}
 
 
-def _prior(case: Case, expected: InputConvention) -> tuple[float, list[str]]:
+def _prior(case: Case, expected: InputConvention, in_fix: bool) -> tuple[float, list[str]]:
     """Returns the log-odds of a swap before batch norm and the trial, and a sentence on them."""
-    order = case.observation.convention.channel_order
+    order, is_rgb = case.observation.convention.channel_order, expected.channel_order == "rgb"
+    is_published = case.stated or case.trusted
     if order not in ("rgb", "bgr"):
-        return (WEIGHTS.bgr if expected.channel_order == "bgr" else WEIGHTS.usual), []
+        if is_rgb or (in_fix and is_published):
+            return -WEIGHTS.usual if is_rgb else WEIGHTS.usual, []
+        return WEIGHTS.likely if in_fix else -WEIGHTS.likely, []
     words = [f"The means were subtracted in {order.upper()} order."]
     if order == expected.channel_order:
-        return -WEIGHTS.stated, words
-    return (WEIGHTS.stated if case.stated else WEIGHTS.means), words
+        return -WEIGHTS.stated if is_published else -WEIGHTS.usual, words
+    if case.stated:
+        return WEIGHTS.stated, words
+    is_clear = in_fix and not _is_only_usual(case, expected)
+    return WEIGHTS.usual if is_clear else WEIGHTS.likely, words
 
 
-def _memory(case: Case, expected: InputConvention) -> tuple[float, float]:
-    """Returns the evidence of batch norm for a swap, in standard errors and in log-odds."""
+def _is_only_usual(case: Case, expected: InputConvention) -> bool:
+    """Whether the expected order is only that in which the means of a mode usually are."""
+    return expected.mode in MODES_WITH_ORDER and not (case.stated or case.trusted)
+
+
+def _memory(case: Case, expected: InputConvention) -> float:
+    """Returns the evidence of batch norm for a swap, in standard errors."""
     reading = case.reading
     if not isinstance(reading, Reading) or reading.choice.mode != expected.mode:
-        return 0.0, 0.0
+        return 0.0
     if reading.num_images < MIN_IMAGES:
-        return 0.0, 0.0
-    sigmas = reading.swap_sigmas * (1 if reading.choice.swap else -1)
-    most = WEIGHTS.most_memory
-    return sigmas, float(np.clip(WEIGHTS.memory * sigmas, -most, most))
+        return 0.0
+    return reading.swap_sigmas * (1 if reading.choice.swap else -1)
 
 
-def _can_decide(case: Case, prior: float, memory: float, in_fix: bool) -> bool:
+def _can_decide(case: Case, odds: float, assumed: bool, in_fix: bool) -> bool:
     """Whether the trial could change the result; without batch norm it is worth a hint as well."""
-    odds = np.array([WEIGHTS.least_trial, WEIGHTS.most_trial]) + prior + memory
-    probable = 1 / (1 + np.exp(-odds))
+    probable = 1 / (1 + np.exp(-(np.array([-WEIGHTS.most, WEIGHTS.most]) + odds)))
     if in_fix:
-        return bool((1 - probable[0] if prior > 0 else probable[1]) >= MIN_MISMATCH)
+        return bool((1 - probable[0] if assumed else probable[1]) >= MIN_MISMATCH)
     claims = {Order(float(each)).status for each in probable}
     return len(claims) > 1 or isinstance(case.reading, str)
 
@@ -171,10 +180,14 @@ def _weighed(trial: Preference | None) -> float:
     """Returns the log-odds of a swap according to the trial."""
     if trial is None or not trial.can_tell:
         return 0.0
-    sigmas = trial.sigmas if trial.head_tells else trial.without_head().sigmas
+    seen = _counted(trial.sigmas if trial.head_tells else trial.without_head().sigmas)
     # Logits that tell no images apart prove nothing, but they can prevent a mismatch.
-    most = WEIGHTS.most_trial if trial.sigmas >= 0 else 0.0
-    return float(np.clip(WEIGHTS.trial * (sigmas - HELPS), WEIGHTS.least_trial, most))
+    return seen if trial.sigmas >= 0 else min(seen, 0.0)
+
+
+def _counted(sigmas: float) -> float:
+    """Returns the log-odds of so many standard errors."""
+    return float(np.clip(WEIGHTS.sigma * sigmas, -WEIGHTS.most, WEIGHTS.most))
 
 
 def _try_swap(case: Case, expected: InputConvention, in_fix: bool) -> Preference | None:

@@ -20,7 +20,7 @@ import numpy as np
 
 from keras_shiftguard.preprocessing.case import Case
 from keras_shiftguard.preprocessing.correction.convention import InputConvention
-from keras_shiftguard.preprocessing.expected.batch_norm import Transform
+from keras_shiftguard.preprocessing.expected.batch_norm import AS_FED, Transform
 from keras_shiftguard.preprocessing.expected.batch_norm_reading import MIN_IMAGES, Reading
 from keras_shiftguard.preprocessing.expected.hypotheses import STANDARDISED, Kind
 from keras_shiftguard.preprocessing.expected.hypothesis_names import is_about
@@ -44,8 +44,8 @@ class Weights(NamedTuple):
         trial: Of each standard error of the trial.
         most: The trial counts up to so many standard errors.
         published: Of the convention that the architecture is published for.
-        unusual: Of images whose dark and bright are exchanged, or that the training standardised
-            one by one.
+        inverted: Of images whose dark and bright are exchanged.
+        each: Of a training that standardised each image by itself.
         odd: Added to the log misfits of odd images as they are, that is without the levels of
             ordinary photos.
         none: The misfit of a model that expects none of the hypotheses.
@@ -56,7 +56,8 @@ class Weights(NamedTuple):
     trial: float = 0.25
     most: float = 4.0
     published: float = 2.0
-    unusual: float = -1.0
+    inverted: float = -1.0
+    each: float = -2.0
     odd: float = 0.3
     none: float = 0.57
     fed: float = 0.0
@@ -99,7 +100,7 @@ class Evidence:
             sigmas = np.clip(self.sigmas.get(kind, 0.0), -weights.most, weights.most)
             odds = weights.published * (kind == self.published) + weights.trial * sigmas
             odds += weights.fed * (kind == self.fed)
-            odds += weights.unusual * (kind[1] or kind == STANDARDISED)
+            odds += weights.inverted * kind[1] + weights.each * (kind == STANDARDISED)
             scores.append(odds - weights.misfit * misfit)
         scores.append(np.full_like(scores[0], -weights.misfit * np.log(weights.none)))
         table = np.stack(scores)
@@ -193,7 +194,9 @@ def posterior_of_trial(case: Case, kinds: Sequence[Kind]) -> Posterior:
     trials: dict[Kind, Preference] = {}
     sigmas: dict[Kind, float] = {}
     for kind in kinds:
-        fix = case.map_between(observed, InputConvention(kind[0], order))
+        fix = AS_FED._replace(each=True)
+        if kind != STANDARDISED:
+            fix = case.map_between(observed, InputConvention(kind[0], order))
         trial = case.compare(fix)
         if trial is None or not trial.can_tell:
             break
