@@ -335,9 +335,8 @@ def _mismatch(
     """Returns the verdict on images in another mode, with the order that the fix assumes."""
     expected, observed = suspicion.expected, suspicion.observed
     order = order_of(case, expected, in_fix=True)
-    if order.reverses:
-        reverse = {"rgb": "bgr", "bgr": "rgb"}[expected.channel_order]
-        expected = InputConvention(expected.mode, reverse)
+    if order.is_unusual and isinstance(case.reading, Reading):
+        expected = _with_means_that_fit(case.reading, expected)
     if not suspicion.is_inverted:
         observed = as_observed(case.observation.convention, expected, order.assumed)
     return Verdict(
@@ -348,3 +347,14 @@ def _mismatch(
         swap_is_possible=order.is_possible and not order.assumed,
         is_proven=is_proven and order.is_sure,
     )
+
+
+def _with_means_that_fit(reading: Reading, expected: InputConvention) -> InputConvention:
+    """Returns the convention with its means in the order that fits the channels as fed."""
+    misfit = {
+        h.means: reading.scores.misfit[i]
+        for i, h in enumerate(reading.hypotheses)
+        if h.mode == expected.mode and h.means is not None and not h.swap
+    }
+    order = min(misfit, key=lambda means: misfit[means], default=expected.channel_order)
+    return InputConvention(expected.mode, order)

@@ -62,7 +62,8 @@ class Order:
         is_proven: Whether the trial or a statement shows that the swap helps.
         is_sure: Whether a fix of the scale may be offered. It may not if it would swap red and blue
             only because of the usual order of a mode.
-        reverses: Whether the model expects a mode in another order than the usual one.
+        is_unusual: Whether red and blue are in place, although the usual order of the mode asks for
+            a swap.
     """
 
     probability: float = 0.0
@@ -71,7 +72,7 @@ class Order:
     is_possible: bool = False
     is_proven: bool = False
     is_sure: bool = True
-    reverses: bool = False
+    is_unusual: bool = False
 
     @property
     def status(self) -> str:
@@ -126,7 +127,7 @@ def order_of(case: Case, expected: InputConvention, in_fix: bool = False) -> Ord
         is_possible=by_means or memory > SAID or seen > SAID,
         is_proven=helps or (case.stated and by_means),
         is_sure=departs or probability >= MIN_MISMATCH or not (assumed and is_only_usual),
-        reverses=departs and assumed and is_only_usual,
+        is_unusual=departs and assumed and is_only_usual,
     )
 
 

@@ -355,16 +355,16 @@ def test_a_swap_inside_a_fix_is_as_sure_as_a_mere_swap(trial, order):
 
 
 @pytest.mark.parametrize(
-    ("trial", "orders", "is_proven"),
+    ("trial", "means", "orders", "is_proven"),
     [
-        (2.5, ("bgr", "rgb"), True),  # the swap is as sure as a mere swap
-        (0.5, ("bgr", "rgb"), False),  # it rests on the usual order of `caffe` alone
-        (-2.5, ("rgb", "rgb"), True),  # the network takes the means in RGB order
+        (2.5, "bgr", ("bgr", "rgb"), True),  # the swap is as sure as a mere swap
+        (0.5, "bgr", ("bgr", "rgb"), False),  # it rests on the usual order of `caffe` alone
+        (-2.5, "bgr", ("bgr", "bgr"), True),  # the images are BGR
+        (-2.5, "rgb", ("rgb", "rgb"), True),  # the network takes the means in RGB order
     ],
 )
-def test_the_usual_order_of_a_mode_swaps_nothing_in_a_fix(trial, orders, is_proven):
+def test_the_usual_order_of_a_mode_swaps_nothing_in_a_fix(trial, means, orders, is_proven):
     """A network that takes images minus the means in RGB order once got a fix that swaps them."""
-    caffe = key("caffe", means="bgr")
 
     class Orders(TrialOf):
         """The fix of the scale helps; `trial` is that of another order of the channels."""
@@ -373,7 +373,9 @@ def test_the_usual_order_of_a_mode_swaps_nothing_in_a_fix(trial, orders, is_prov
             is_of_order = than is not None and fix.scale[0] == than.scale[0]
             return TrialOf(trial).answer if is_of_order else self.answer
 
-    verdict = decide(case(reading_of({caffe: 0.2, FED: 0.9}, caffe), trial=Orders(9.0)))
+    fits = {key("caffe", means=each): 0.2 if each == means else 0.25 for each in ("rgb", "bgr")}
+    reading = reading_of({**fits, FED: 0.9}, key("caffe", means=means))
+    verdict = decide(case(reading, trial=Orders(9.0)))
     assert (verdict.status, verdict.expected.mode) == ("mismatch", "caffe")
     assert (verdict.expected.channel_order, verdict.observed.channel_order) == orders
     assert verdict.is_proven == is_proven

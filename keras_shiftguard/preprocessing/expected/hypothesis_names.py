@@ -12,9 +12,9 @@ import numpy as np
 
 from keras_shiftguard.conventions import MODES
 from keras_shiftguard.preprocessing.correction.convention import InputConvention, affine_between
-from keras_shiftguard.preprocessing.expected.batch_norm_reading import MIN_MODE_GAP, Reading
+from keras_shiftguard.preprocessing.expected.batch_norm_reading import Reading
 from keras_shiftguard.preprocessing.expected.hypotheses import Hypothesis, Kind
-from keras_shiftguard.preprocessing.witnesses.trial import LIKELY, SURE
+from keras_shiftguard.preprocessing.witnesses.trial import LIKELY
 
 REVERSED = {"rgb": "bgr", "bgr": "rgb"}
 # Largest difference of equal conventions: relative for scales, a share of the range for offsets.
@@ -159,7 +159,7 @@ def _index_of(reading: Reading, kind: Kind, prior: InputConvention | None) -> in
 
     Of the published mode, it has the published order of the means. Else the order of the channels
     is that of `reading.best`, and the per-channel means are in their usual order (BGR for `caffe`,
-    else RGB) unless another order fits clearly better: they differ too little to tell.
+    else RGB), because they differ too little to tell.
     """
     fed = reading.hypotheses[reading.as_fed]
     of_kind = [
@@ -177,6 +177,4 @@ def _index_of(reading: Reading, kind: Kind, prior: InputConvention | None) -> in
     if prior is not None or chosen.means in (None, usual) or as_fed:
         return best
     others = [i for i in of_kind if reading.hypotheses[i].means == usual]
-    other = min(others, key=lambda i: misfit[i], default=best)
-    gap, sigmas = reading.scores.gap(other, best)
-    return best if gap > MIN_MODE_GAP and sigmas > SURE else other
+    return min(others, key=lambda i: misfit[i], default=best)
