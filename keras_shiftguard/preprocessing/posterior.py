@@ -20,7 +20,7 @@ import numpy as np
 
 from keras_shiftguard.preprocessing.case import Case
 from keras_shiftguard.preprocessing.correction.convention import InputConvention
-from keras_shiftguard.preprocessing.expected.batch_norm import AS_FED, Transform
+from keras_shiftguard.preprocessing.expected.batch_norm import Transform
 from keras_shiftguard.preprocessing.expected.batch_norm_reading import MIN_IMAGES, Reading
 from keras_shiftguard.preprocessing.expected.hypotheses import STANDARDISED, Kind
 from keras_shiftguard.preprocessing.expected.hypothesis_names import is_about
@@ -194,9 +194,9 @@ def posterior_of_trial(case: Case, kinds: Sequence[Kind]) -> Posterior:
     trials: dict[Kind, Preference] = {}
     sigmas: dict[Kind, float] = {}
     for kind in kinds:
-        fix = AS_FED._replace(each=True)
-        if kind != STANDARDISED:
-            fix = case.map_between(observed, InputConvention(kind[0], order))
+        mode = "raw" if kind == STANDARDISED else kind[0]
+        fix = case.map_between(observed, InputConvention(mode, order))
+        fix = fix._replace(each=kind == STANDARDISED)
         trial = case.compare(fix)
         if trial is None or not trial.can_tell:
             break

@@ -34,7 +34,7 @@ MIN_VARIANCE_IN_EPSILONS = 1.5
 class Transform(NamedTuple):
     """The map `y[c] = x[permutation[c]] * scale[c] + offset[c]` of images as fed.
 
-    With `each`, every image first gets mean 0 and deviation 1 by itself.
+    With `each`, every image then gets mean 0 and deviation 1 by itself.
     """
 
     permutation: tuple[int, ...] | None
@@ -47,10 +47,6 @@ class Transform(NamedTuple):
         x = np.asarray(images).astype("float32")
         if self.permutation is not None:
             x = np.take(x, self.permutation, axis=axis)
-        if self.each:
-            axes = tuple(range(1, x.ndim))
-            x = x - x.mean(axis=axes, keepdims=True)
-            x = x / np.maximum(x.std(axis=axes, keepdims=True), 1e-6)
         shape = [1] * x.ndim
         shape[axis] = -1
         # Broadcasting to one image first is faster: NumPy is slow if the last axis is short.
@@ -58,7 +54,12 @@ class Transform(NamedTuple):
             np.ascontiguousarray(np.broadcast_to(np.reshape(v, shape)[0], x.shape[1:]), "float32")
             for v in (self.scale, self.offset)
         )
-        return x * scale + offset
+        x = x * scale + offset
+        if self.each:
+            axes = tuple(range(1, x.ndim))
+            x -= x.mean(axis=axes, keepdims=True)
+            x /= np.maximum(x.std(axis=axes, keepdims=True), 1e-6)
+        return x
 
     def after(self, gain: Any, bias: Any) -> "Transform":
         """Returns the map that applies `x * gain + bias` to the images as fed, and then this map.

@@ -140,15 +140,22 @@ def without_fix(
         channels: Number of channels.
     """
     fed = next(h for h in kept if h.is_identity)
-    gray = np.asarray(observed.offset) + 127.5 * np.asarray(observed.scale)
-    gray = np.broadcast_to(gray, channels)
+    scale, offset = (
+        np.broadcast_to(np.asarray(v, "float64"), channels)
+        for v in (observed.scale, observed.offset)
+    )
+    gray = offset + 127.5 * scale
     paler = np.full(channels, LOW_CONTRAST), (1 - LOW_CONTRAST) * gray
     found: list[tuple[Kind, Transform]] = []
     if any(_factor(h, 1 / FAR_FACTOR, 0.99) for h in kept):
         found.append((fed.kind, AS_FED.after(*paler)))
     if channels == 3:
         found.append(((fed.mode, True), AS_FED.after(np.full(channels, -1.0), 2 * gray)))
-        found.append((STANDARDISED, AS_FED._replace(each=True)))
+        for step in (1, -1):  # the raw pixels in both orders of the channels
+            to_raw = (1 / scale)[::step], (-offset / scale)[::step]
+            order = None if step == 1 else (2, 1, 0)
+            numbers = (tuple(each.tolist()) for each in to_raw)
+            found.append((STANDARDISED, Transform(order, *numbers, each=True)))
     if channels == 1:
         larger = [h for h in hypotheses if h.mode in MODES and _factor(h, 1.01, FAR_FACTOR)]
         found += [(each.kind, each.transform.after(*paler)) for each in larger[:1]]

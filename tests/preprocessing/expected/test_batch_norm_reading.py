@@ -168,9 +168,14 @@ def test_batch_norm_cannot_tell_twins_apart(own, twin, usual):
     for best in pair:
         scores = object.__new__(Scores)
         scores.misfit = np.ones(len(hypotheses))
+        scores.misfit[pair] = 0.1
         scores.misfit[best] = 0.0
+        scores.resampled = np.stack([scores.misfit] * 3)
         for as_fed, wanted in ((pair[1], pair[1]), (0, index(hypotheses, *usual))):
             assert settle_order(hypotheses, scores, None, as_fed) == (wanted, 0.0)
+        # If one of them fits clearly better, they are no twins in this network.
+        scores.misfit[best] = -1.0
+        assert settle_order(hypotheses, scores, None, pair[1]) == (best, 0.0)
 
 
 CAST = np.array([0.5, 1.0, 0.8])
@@ -227,7 +232,7 @@ def test_gray_images_have_a_paler_rival_with_larger_numbers():
     # clearly worse than the images as fed.
     assert misfit > 1.4 * reading.misfit(reading.as_fed)
     in_color = read(Network(), pictures(32, seed=1) / 255).extra
-    assert [kind for kind, _ in in_color] == [("unit", True), STANDARDISED]
+    assert [kind for kind, _ in in_color] == [("unit", True), STANDARDISED, STANDARDISED]
 
 
 def test_a_reading_of_one_mode_has_no_rival():
