@@ -39,6 +39,7 @@ from keras_shiftguard import InputConvention
 from keras_shiftguard.instrument.measure import profile_of
 from keras_shiftguard.preprocessing import decision
 from keras_shiftguard.preprocessing import verdict as verdict_module
+from keras_shiftguard.preprocessing.order import order_of, try_swap
 from keras_shiftguard.preprocessing.posterior import Evidence, posterior
 from keras_shiftguard.preprocessing.verdict import judge
 
@@ -140,7 +141,8 @@ def judge_network(name, only=None, numbers=(NUMBER,), folder=None):
                 weighed.clear()
                 found = judge(model, {"input": images}, profile, evidence=evidence)
                 row = row_of(name, true, collection, feed, found, images, right)
-                yield row | {"true_mode": true.mode, "weighed": dict(weighed), "n": number}
+                scale, order = weighed.get("scale", {}), weighed.get("order", {})
+                yield row | dict(true_mode=true.mode, weighed=scale, swap=order, n=number)
         if kept and [len(each) for each in known] != before:
             kept.write_bytes(pickle.dumps(known))
 
@@ -164,15 +166,25 @@ def network(name, folder=None):
 
 
 def recorded():
-    """Returns a dict that gets what each posterior weighs, see `verdict_weights.py`."""
+    """Returns a dict that gets what each posterior weighs, see `verdict_weights.py`.
+
+    It has the scale under "scale" and the order of the channels under "order".
+    """
     found = {}
 
     def weigh_and_record(*args, **options):
         result = posterior(*args, **options)
-        found.update(as_json(result.evidence))
+        found["scale"] = as_json(result.evidence)
         return result
 
-    decision.posterior = weigh_and_record
+    def order_and_record(case, expected, in_fix=False):
+        result = order_of(case, expected, in_fix)
+        if result.weighed is not None and not case.structure.fresh:
+            whole = result.weighed.with_trial(try_swap(case, expected, in_fix))
+            found["order"] = whole._asdict() | {"in_fix": in_fix}
+        return result
+
+    decision.posterior, decision.order_of = weigh_and_record, order_and_record
     return found
 
 

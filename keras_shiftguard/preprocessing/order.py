@@ -46,6 +46,43 @@ class OrderWeights(NamedTuple):
 
 
 WEIGHTS = OrderWeights()
+
+
+class OrderEvidence(NamedTuple):
+    """All evidence for a swap, before it is weighed.
+
+    Args:
+        prior: Log-odds of a swap by the usual order, the means and the statements.
+        memory: Evidence of batch norm, in standard errors; below 0 if the order is right.
+        trial: The same of the trial; 0 if it has not been run or cannot tell.
+        is_vetoed: Whether logits that tell no images apart speak against a swap. They prove
+            nothing, but they can prevent a mismatch.
+    """
+
+    prior: float
+    memory: float
+    trial: float = 0.0
+    is_vetoed: bool = False
+
+    def counted(self, weights: OrderWeights = WEIGHTS) -> tuple[float, float]:
+        """Returns the log-odds that batch norm and the trial add."""
+        memory, trial = np.clip(
+            weights.sigma * np.array([self.memory, self.trial]), -weights.most, weights.most
+        )
+        return float(memory), float(min(trial, 0.0) if self.is_vetoed else trial)
+
+    def probability(self, weights: OrderWeights = WEIGHTS) -> float:
+        """Returns the probability that red and blue are exchanged."""
+        return float(1 / (1 + np.exp(-(self.prior + sum(self.counted(weights))))))
+
+    def with_trial(self, trial: Preference | None) -> "OrderEvidence":
+        """Returns the evidence with that of a trial."""
+        if trial is None or not trial.can_tell:
+            return self
+        sigmas = trial.sigmas if trial.head_tells else trial.without_head().sigmas
+        return self._replace(trial=sigmas, is_vetoed=trial.sigmas < 0)
+
+
 SAID = 1.0  # evidence of so many log-odds is told
 
 
@@ -64,6 +101,7 @@ class Order:
             only because of the usual order of a mode.
         is_unusual: Whether red and blue are in place, although the usual order of the mode asks for
             a swap.
+        weighed: What the probability rests on; None if there is no order.
     """
 
     probability: float = 0.0
@@ -73,6 +111,7 @@ class Order:
     is_proven: bool = False
     is_sure: bool = True
     is_unusual: bool = False
+    weighed: OrderEvidence | None = None
 
     @property
     def status(self) -> str:
@@ -96,20 +135,18 @@ def order_of(case: Case, expected: InputConvention, in_fix: bool = False) -> Ord
     by_means = means_swapped(case.observation.convention, expected)
     prior, of_means = _prior(case, expected, in_fix)
     assumed = prior > 0 if in_fix else by_means
-    sigmas = _memory(case, expected)
-    memory = _counted(sigmas)
-    trial, seen = None, 0.0
-    if not case.structure.fresh and _can_decide(case, prior + memory, assumed, in_fix):
-        trial = _try_swap(case, expected, in_fix)
-        seen = _weighed(trial)
-    probability = float(1 / (1 + np.exp(-(prior + memory + seen))))
+    evidence, trial = OrderEvidence(prior, _memory(case, expected)), None
+    if not case.structure.fresh and _can_decide(case, evidence, assumed, in_fix):
+        trial = try_swap(case, expected, in_fix)
+        evidence = evidence.with_trial(trial)
+    probability, (memory, seen) = evidence.probability(), evidence.counted()
     departs = (1 - probability if assumed else probability) >= MIN_MISMATCH
     is_only_usual = in_fix and _is_only_usual(case, expected)
     sentences = []
     if abs(memory) > SAID and isinstance(case.reading, Reading):
         sentences.append(
             f"Batch norm says that red and blue are {'swapped' if memory > 0 else 'in place'} "
-            f"({abs(sigmas):.1f} standard errors over {case.reading.num_images} images)."
+            f"({abs(evidence.memory):.1f} standard errors over {case.reading.num_images} images)."
         )
     sentences += of_means
     if trial is not None and (memory > SAID or seen > 0):
@@ -128,6 +165,7 @@ def order_of(case: Case, expected: InputConvention, in_fix: bool = False) -> Ord
         is_proven=helps or (case.stated and by_means),
         is_sure=departs or probability >= MIN_MISMATCH or not (assumed and is_only_usual),
         is_unusual=departs and assumed and is_only_usual,
+        weighed=evidence,
     )
 
 
@@ -168,30 +206,16 @@ def _memory(case: Case, expected: InputConvention) -> float:
     return reading.swap_sigmas * (1 if reading.choice.swap else -1)
 
 
-def _can_decide(case: Case, odds: float, assumed: bool, in_fix: bool) -> bool:
+def _can_decide(case: Case, evidence: OrderEvidence, assumed: bool, in_fix: bool) -> bool:
     """Whether the trial could change the result; without batch norm it is worth a hint as well."""
-    probable = 1 / (1 + np.exp(-(np.array([-WEIGHTS.most, WEIGHTS.most]) + odds)))
+    probable = [evidence._replace(trial=sigmas).probability() for sigmas in (-np.inf, np.inf)]
     if in_fix:
-        return bool((1 - probable[0] if assumed else probable[1]) >= MIN_MISMATCH)
-    claims = {Order(float(each)).status for each in probable}
+        return (1 - probable[0] if assumed else probable[1]) >= MIN_MISMATCH
+    claims = {Order(each).status for each in probable}
     return len(claims) > 1 or isinstance(case.reading, str)
 
 
-def _weighed(trial: Preference | None) -> float:
-    """Returns the log-odds of a swap according to the trial."""
-    if trial is None or not trial.can_tell:
-        return 0.0
-    seen = _counted(trial.sigmas if trial.head_tells else trial.without_head().sigmas)
-    # Logits that tell no images apart prove nothing, but they can prevent a mismatch.
-    return seen if trial.sigmas >= 0 else min(seen, 0.0)
-
-
-def _counted(sigmas: float) -> float:
-    """Returns the log-odds of so many standard errors."""
-    return float(np.clip(WEIGHTS.sigma * sigmas, -WEIGHTS.most, WEIGHTS.most))
-
-
-def _try_swap(case: Case, expected: InputConvention, in_fix: bool) -> Preference | None:
+def try_swap(case: Case, expected: InputConvention, in_fix: bool) -> Preference | None:
     """Returns the trial with red and blue exchanged; None if it cannot be run.
 
     Odd images are tried with the levels of ordinary photos. Else a swap may seem to help because it
