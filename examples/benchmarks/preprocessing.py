@@ -58,7 +58,7 @@ class Remembering(BatchNormEvidence):
 
     def _statistics(self, inputs: dict, layers: list) -> dict:
         (images,) = inputs.values()
-        rows = []
+        names = {id(layer): layer.name for layer in layers}
         keys = [(len(layers), layers[-1].name, *_signature(image)) for image in images]
         missing = [i for i, key in enumerate(keys) if key not in self.known]
         for start in range(0, len(missing), 16):
@@ -66,12 +66,14 @@ class Remembering(BatchNormEvidence):
             run = super()._statistics({"input": images[some]}, layers)
             for row, i in enumerate(some):
                 self.known[keys[i]] = {
-                    layer: tuple(values[row] for values in pair) for layer, pair in run.items()
+                    names[layer]: tuple(np.array(values[row]) for values in pair)
+                    for layer, pair in run.items()
                 }
         rows = [self.known[key] for key in keys]
         return {
-            layer: tuple(np.stack([row[layer][k] for row in rows]) for k in (0, 1))
-            for layer in rows[0]
+            layer: tuple(np.stack([row[name][k] for row in rows]) for k in (0, 1))
+            for layer, name in names.items()
+            if name in rows[0]
         }
 
 

@@ -3,6 +3,14 @@
     python examples/benchmarks/verdict_corpus.py --loaders ../shared/wild --save corpus.jsonl
     python examples/benchmarks/verdict_corpus.py --table corpus.jsonl
 
+A change of the verdict is judged in a minute, once the networks have run:
+
+    corpus="python examples/benchmarks/verdict_corpus.py"
+    $corpus --networks scratch_unit --images 32 8 --evidence raw --save old.jsonl
+    (change the verdict)
+    $corpus --networks scratch_unit --images 32 8 --evidence raw --save new.jsonl
+    $corpus --compare old.jsonl new.jsonl
+
 `verdicts.py` feeds odd photos only as they are right. Here each of ten collections (clean, pale,
 dark, hazy, with a colour cast, blurred, parts of one photo, documents, handwriting, faces) is fed
 in each of ten conventions, and garbled in four ways. A fix is harmful if it brings the images
@@ -11,6 +19,7 @@ further from what the network expects than they were as fed.
 
 import argparse
 import json
+import pickle
 import sys
 from collections import Counter
 from pathlib import Path
@@ -23,13 +32,14 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 sys.path.insert(0, str(Path(__file__).parent))
 import photos as own_photos
 from preprocessing import CONVENTIONS, Remembering, short
-from verdict_networks import OWN, load
+from verdict_networks import OWN, SCRATCH, load
 from verdicts import RememberingReader, all_photos, loaders_in, share
 
 from keras_shiftguard import InputConvention
 from keras_shiftguard.instrument.measure import profile_of
 from keras_shiftguard.preprocessing import decision
 from keras_shiftguard.preprocessing import verdict as verdict_module
+from keras_shiftguard.preprocessing.order import order_of, try_swap
 from keras_shiftguard.preprocessing.posterior import Evidence, posterior
 from keras_shiftguard.preprocessing.verdict import judge
 
@@ -102,42 +112,79 @@ def garbled(raw, true):
         yield "channels first", planes.reshape(raw.shape)
 
 
-def judge_network(name, only=None, number=NUMBER):
-    """Yields a row for each feed of `number` images of each collection, or of those in `only`."""
-    model, size, true = (MADE_HERE.get(name) or (lambda: load(name)[:3]))()
+def judge_network(name, only=None, numbers=(NUMBER,), folder=None):
+    """Yields a row for each feed of so many images of each collection, or of those in `only`.
+
+    What the network measures on images is kept in `folder`, if there is one, for the next time.
+    """
+    model, size, true = network(name, folder)
     evidence = Remembering(model)
     verdict_module.FeatureReader = RememberingReader
     weighed = recorded()
-    for collection, raw in collections(size).items():
+    for collection, every in collections(size).items():
         if only and collection not in only:
             continue
-        raw = raw[:number]
-        evidence.known.clear()
-        RememberingReader.known.clear()
-        if true.channel_order == "gray":
-            raw = np.round(raw @ [[0.299], [0.587], [0.114]])
-        conventions = GRAY if true.channel_order == "gray" else CONVENTIONS
-        right = true.from_raw(raw)
-        feeds = [(short(each), each.from_raw(raw)) for each in dict.fromkeys([true, *conventions])]
-        for feed, images in (*feeds, *garbled(raw, true)):
-            images = np.asarray(images, "float32")
-            profile = profile_of([({"input": images}, None)], details=False)
-            weighed.clear()
-            found = judge(model, {"input": images}, profile, evidence=evidence)
-            row = row_of(name, true, collection, feed, found, images, right)
-            yield row | {"true_mode": true.mode, "weighed": dict(weighed)}
+        kept = folder and folder / f"{name}-{collection}.pickle"
+        known = pickle.loads(kept.read_bytes()) if kept and kept.exists() else ({}, {})
+        evidence.known, RememberingReader.known = known
+        before = [len(each) for each in known]
+        for number in numbers:
+            raw = every[:number]
+            if true.channel_order == "gray":
+                raw = np.round(raw @ [[0.299], [0.587], [0.114]])
+            conventions = GRAY if true.channel_order == "gray" else CONVENTIONS
+            right = true.from_raw(raw)
+            feeds = [(short(e), e.from_raw(raw)) for e in dict.fromkeys([true, *conventions])]
+            for feed, images in (*feeds, *garbled(raw, true)):
+                images = np.asarray(images, "float32")
+                profile = profile_of([({"input": images}, None)], details=False)
+                weighed.clear()
+                found = judge(model, {"input": images}, profile, evidence=evidence)
+                row = row_of(name, true, collection, feed, found, images, right)
+                scale, order = weighed.get("scale", {}), weighed.get("order", {})
+                yield row | dict(true_mode=true.mode, weighed=scale, swap=order, n=number)
+        if kept and [len(each) for each in known] != before:
+            kept.write_bytes(pickle.dumps(known))
+
+
+def network(name, folder=None):
+    """Returns a network, its image side, and what it expects.
+
+    A network that is trained here is kept in `folder`, if there is one.
+    """
+    if name not in (*MADE_HERE, *SCRATCH):
+        return load(name)[:3]
+    kept = folder and folder / f"{name}.keras"
+    if kept and kept.exists():
+        size, true = pickle.loads(kept.with_suffix(".pickle").read_bytes())
+        return keras.saving.load_model(kept, compile=False), size, true
+    model, size, true = (MADE_HERE.get(name) or (lambda: load(name)[:3]))()
+    if kept:
+        model.save(kept)
+        kept.with_suffix(".pickle").write_bytes(pickle.dumps((size, true)))
+    return model, size, true
 
 
 def recorded():
-    """Returns a dict that gets what each posterior weighs, see `verdict_weights.py`."""
+    """Returns a dict that gets what each posterior weighs, see `verdict_weights.py`.
+
+    It has the scale under "scale" and the order of the channels under "order".
+    """
     found = {}
 
     def weigh_and_record(*args, **options):
         result = posterior(*args, **options)
-        found.update(as_json(result.evidence))
+        found["scale"] = as_json(result.evidence)
         return result
 
-    decision.posterior = weigh_and_record
+    def order_and_record(case, expected, in_fix=False):
+        result = order_of(case, expected, in_fix)
+        if result.weighed is not None and not case.structure.fresh:
+            whole = result.weighed.with_trial(try_swap(case, expected, in_fix))
+            found["order"] = whole._asdict() | {"in_fix": in_fix}
+        return result
+
+    decision.posterior, decision.order_of = weigh_and_record, order_and_record
     return found
 
 
@@ -272,6 +319,31 @@ def table(rows):
         print(f"  {name:28s}", dict(sorted(counts.items())))
 
 
+def compare(old, new):
+    """Prints the figures of two runs on the rows that both have, and each verdict that changed."""
+    runs = [
+        {(r["network"], r["collection"], r["feed"], r["n"]): r for r in run} for run in (old, new)
+    ]
+    both = [key for key in runs[1] if key in runs[0]]
+    for words, run in zip(("before", "after"), runs, strict=True):
+        print(words)
+        table([run[key] for key in both])
+    changed = [(key, *(_told(run[key]) for run in runs)) for key in both]
+    changed = [each for each in changed if each[1] != each[2]]
+    print(f"{len(changed)} of {len(both)} verdicts changed")
+    for key, before, after in changed:
+        print("  ", *key, f"({runs[1][key]['kind']}): {before} -> {after}")
+
+
+def _told(row):
+    """Returns a verdict in a few words."""
+    if row["status"] != "mismatch":
+        return row["status"]
+    harm = "harmful " if is_harmful(row) else "right " if is_fixed(row) else ""
+    fix = f" {harm}fix" if row["fix"] else ""
+    return f"mismatch{fix} {row['expected']} <- {row['observed']}"
+
+
 def is_fixed(row):
     """Whether a fix brings images back, to 2 % of their deviation."""
     return row["fix"] and row["after"] < 0.02
@@ -287,27 +359,37 @@ def main():
     parser.add_argument("--loaders", type=Path, help="folder of the loaders of other networks")
     parser.add_argument("--networks", nargs="+", help="default: all that can be loaded")
     parser.add_argument("--collections", nargs="+", help="default: all ten")
-    parser.add_argument("--images", type=int, default=NUMBER, help="of each collection")
+    parser.add_argument("--images", type=int, nargs="+", default=[NUMBER], help="of a collection")
     parser.add_argument("--save", type=Path, help="a file that gets one line of JSON for each row")
+    parser.add_argument(
+        "--evidence", type=Path, help="a folder that keeps what the networks measure"
+    )
     parser.add_argument("--table", type=Path, nargs="+", help="files of --save to print")
+    parser.add_argument("--compare", type=Path, nargs=2, help="two files of --save, old and new")
     options = parser.parse_args()
+    stored = [
+        [json.loads(line) for path in paths for line in path.read_text().splitlines()]
+        for paths in (options.table or (), *([path] for path in options.compare or ()))
+    ]
     if options.table:
-        lines = [line for path in options.table for line in path.read_text().splitlines()]
-        table([json.loads(line) for line in lines])
-        return
+        return table(stored[0])
+    if options.compare:
+        return compare(*stored[1:])
     names = [*OWN, "gray_digits", "gray_faces"]
     if options.loaders:
         sys.path.insert(0, str(options.loaders.resolve()))
         names += [*loaders_in(options.loaders), "cifar10_bgr"]
+    if options.evidence:
+        options.evidence.mkdir(exist_ok=True, parents=True)
     rows = []
     for name in options.networks or names:
-        for row in judge_network(name, options.collections, options.images):
+        for row in judge_network(name, options.collections, options.images, options.evidence):
             rows.append(row)
             if options.save:
                 with options.save.open("a") as file:
                     file.write(json.dumps(row) + "\n")
         keras.backend.clear_session()
-    table(rows)
+    return table(rows)
 
 
 if __name__ == "__main__":

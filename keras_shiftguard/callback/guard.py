@@ -57,7 +57,7 @@ from keras_shiftguard.preprocessing.expected.stated import (
     speaker_of,
     stated_conventions,
 )
-from keras_shiftguard.preprocessing.expected.stated_resize import stated_resize
+from keras_shiftguard.preprocessing.hints.stated_resize import stated_resize
 from keras_shiftguard.profiles import InputProfile
 from keras_shiftguard.terminal import mark_line, say
 

@@ -10,8 +10,8 @@ from keras_shiftguard.preprocessing.correction.convention import InputConvention
 from keras_shiftguard.preprocessing.correction.layer import InputCorrection
 from keras_shiftguard.preprocessing.diagnosis import Diagnosis
 from keras_shiftguard.preprocessing.expected.batch_norm import BatchNormEvidence
-from keras_shiftguard.preprocessing.expected.stated_resize import StatedResize
 from keras_shiftguard.preprocessing.expected.structure import expect_from_structure
+from keras_shiftguard.preprocessing.hints.stated_resize import StatedResize
 from keras_shiftguard.preprocessing.verdict import judge
 from keras_shiftguard.statistics.kept_samples import FIRST_SAMPLES
 from keras_shiftguard.statistics.stream import Stream

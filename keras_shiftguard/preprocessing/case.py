@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from keras_shiftguard.preprocessing.correction.convention import InputConvention, affine_between
 from keras_shiftguard.preprocessing.expected.batch_norm import AS_FED, Transform
 from keras_shiftguard.preprocessing.expected.batch_norm_reading import Reading
-from keras_shiftguard.preprocessing.expected.levels import Correction
 from keras_shiftguard.preprocessing.expected.structure import StructuralExpectation
 from keras_shiftguard.preprocessing.observation import Observation
+from keras_shiftguard.preprocessing.witnesses.feed import Levels
 from keras_shiftguard.preprocessing.witnesses.trial import MAX_TRIAL_IMAGES, Preference, Trial
 from keras_shiftguard.profiles import InputSummary
 
@@ -49,7 +49,7 @@ class Case:
     learnt: InputConvention | None = None
     trial: Trial | None = None
     cleaned: bool = False
-    levels: Correction | None = None
+    levels: Levels | None = None
 
     @property
     def name(self) -> str:

@@ -15,12 +15,19 @@ from keras_shiftguard.conventions import MODES
 from keras_shiftguard.preprocessing.case import Case, Verdict
 from keras_shiftguard.preprocessing.correction.convention import RAW, UNKNOWN, InputConvention
 from keras_shiftguard.preprocessing.doubts import doubt_about, doubts_about_layers, helps_alone
-from keras_shiftguard.preprocessing.evidence_words import NEGATIVE, PALER, evidence_of, scaled_twice
+from keras_shiftguard.preprocessing.evidence_words import (
+    evidence_of,
+    scaled_twice,
+    without_fix_in_words,
+)
 from keras_shiftguard.preprocessing.expected.batch_norm_reading import MIN_IMAGES, Reading
+from keras_shiftguard.preprocessing.expected.hypotheses import STANDARDISED
 from keras_shiftguard.preprocessing.expected.hypothesis_names import (
+    Suspicion,
     as_observed,
     ordered,
     same_numbers,
+    suspicion_of,
 )
 from keras_shiftguard.preprocessing.garbled import Garbling
 from keras_shiftguard.preprocessing.observation import SURE as CERTAIN
@@ -32,7 +39,6 @@ from keras_shiftguard.preprocessing.posterior import (
     posterior,
     posterior_of_trial,
 )
-from keras_shiftguard.preprocessing.suspicion import Suspicion, suspicion_of
 from keras_shiftguard.preprocessing.witnesses.feed import (
     are_near,
     fills_stated_range,
@@ -222,7 +228,8 @@ def _with_batch_norm(case: Case, reading: Reading) -> Verdict:
     is_right = found.of_fed >= MIN_OK and is_enough
     has_fix = any(hypothesis.kind == found.rival for hypothesis in reading.hypotheses)
     kind = found.rival if has_fix and not is_right else found.fed
-    suspicion = suspicion_of(case, reading, kind)
+    prior = published if kind == (getattr(published, "mode", None), False) else None
+    suspicion = suspicion_of(reading, kind, fed, prior)
     evidence = evidence_of(case, reading, found, suspicion)
     if is_right:
         return _right(case, suspicion.expected, evidence)
@@ -230,7 +237,7 @@ def _with_batch_norm(case: Case, reading: Reading) -> Verdict:
         is_scale = found.rival[1] and found.of_fed + found.of_rival >= MIN_OK
         expected = suspicion.expected if is_scale else UNKNOWN
         if found.of_rival > LEAST:
-            evidence = (NEGATIVE if found.rival[1] else PALER, *evidence)
+            evidence = (without_fix_in_words(found.rival), *evidence)
         return Verdict("unknown", expected, ordered(fed, expected), evidence)
     trial = found.trials.get(kind)
     is_sure = found.of_rival >= MIN_MISMATCH and is_enough
@@ -293,7 +300,8 @@ def _right_by_trial(case: Case, evidence: tuple[str, ...]) -> Verdict | None:
     small = [mode for mode in MODES if mode not in ("raw", "caffe")]
     if case.summary.num_channels != 3 or case.structure.fresh or fed.mode not in small:
         return None
-    found = posterior_of_trial(case, [(mode, False) for mode in MODES if mode != fed.mode])
+    others = [(mode, False) for mode in MODES if mode != fed.mode]
+    found = posterior_of_trial(case, [*others, STANDARDISED])
     if found.of_fed < MIN_OK:
         return None
     least = -max(found.evidence.sigmas.values())
@@ -301,7 +309,7 @@ def _right_by_trial(case: Case, evidence: tuple[str, ...]) -> Verdict | None:
         f"Trial: the network sees worse in every other mode, by {least:.1f} standard errors or "
         "more."
     )
-    return Verdict("ok", fed, fed, (text, *evidence, *case.observation.evidence))
+    return _right(case, fed, (text, *evidence, *case.observation.evidence))
 
 
 # --- verdicts -------------------------------------------------------------------------------------
@@ -327,6 +335,8 @@ def _mismatch(
     """Returns the verdict on images in another mode, with the order that the fix assumes."""
     expected, observed = suspicion.expected, suspicion.observed
     order = order_of(case, expected, in_fix=True)
+    if order.is_unusual and isinstance(case.reading, Reading):
+        expected = _with_means_that_fit(case.reading, expected)
     if not suspicion.is_inverted:
         observed = as_observed(case.observation.convention, expected, order.assumed)
     return Verdict(
@@ -335,5 +345,16 @@ def _mismatch(
         observed,
         (*evidence, *order.evidence),
         swap_is_possible=order.is_possible and not order.assumed,
-        is_proven=is_proven,
+        is_proven=is_proven and order.is_sure,
     )
+
+
+def _with_means_that_fit(reading: Reading, expected: InputConvention) -> InputConvention:
+    """Returns the convention with its means in the order that fits the channels as fed."""
+    misfit = {
+        h.means: reading.scores.misfit[i]
+        for i, h in enumerate(reading.hypotheses)
+        if h.mode == expected.mode and h.means is not None and not h.swap
+    }
+    order = min(misfit, key=lambda means: misfit[means], default=expected.channel_order)
+    return InputConvention(expected.mode, order)

@@ -29,7 +29,7 @@ from keras_shiftguard.preprocessing.expected.stated import (
     speaker_of,
     stated_conventions,
 )
-from keras_shiftguard.preprocessing.expected.stated_resize import stated_resize
+from keras_shiftguard.preprocessing.hints.stated_resize import stated_resize
 from keras_shiftguard.preprocessing.verdict import judge
 from keras_shiftguard.statistics.classes import warn_of_text
 

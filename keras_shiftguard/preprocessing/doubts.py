@@ -5,9 +5,8 @@ These doubts are no evidence for a convention. They only turn "mismatch" into "u
 
 from keras_shiftguard.preprocessing.case import Case, Verdict
 from keras_shiftguard.preprocessing.expected.batch_norm_reading import Reading
-from keras_shiftguard.preprocessing.expected.hypothesis_names import same_numbers
+from keras_shiftguard.preprocessing.expected.hypothesis_names import Suspicion, same_numbers
 from keras_shiftguard.preprocessing.observation import LIKELY as LIKELY_CONVENTION
-from keras_shiftguard.preprocessing.suspicion import Suspicion
 from keras_shiftguard.preprocessing.witnesses.feed import (
     are_near,
     could_be_the_subject,

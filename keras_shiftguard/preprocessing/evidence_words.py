@@ -2,12 +2,21 @@
 
 from keras_shiftguard.preprocessing.case import Case
 from keras_shiftguard.preprocessing.expected.batch_norm_reading import MIN_IMAGES, Reading
-from keras_shiftguard.preprocessing.expected.hypothesis_names import as_convention
+from keras_shiftguard.preprocessing.expected.hypotheses import STANDARDISED, Kind
+from keras_shiftguard.preprocessing.expected.hypothesis_names import Suspicion, as_convention
 from keras_shiftguard.preprocessing.posterior import MIN_OK, Posterior
-from keras_shiftguard.preprocessing.suspicion import Suspicion
 
-NEGATIVE = "With dark and bright exchanged, the images fit as well: they may be negatives."
-PALER = "The training images may have been paler than these, with larger numbers for a pixel."
+
+def without_fix_in_words(kind: Kind) -> str:
+    """Returns the sentence on what may explain the images beside another convention."""
+    if kind == STANDARDISED:
+        return (
+            "The training images seem to have been standardised one by one, as by "
+            "tf.image.per_image_standardization."
+        )
+    if kind[1]:
+        return "With dark and bright exchanged, the images fit as well: they may be negatives."
+    return "The training images may have been paler than these, with larger numbers for a pixel."
 
 
 def evidence_of(

@@ -21,13 +21,13 @@ from keras_shiftguard.preprocessing.diagnosis import Candidate, Diagnosis
 from keras_shiftguard.preprocessing.expected.batch_norm import BatchNormEvidence
 from keras_shiftguard.preprocessing.expected.batch_norm_reading import Reading, read_batch_norm
 from keras_shiftguard.preprocessing.expected.hypothesis_names import candidate_in_words, ordered
-from keras_shiftguard.preprocessing.expected.levels import level_correction
 from keras_shiftguard.preprocessing.expected.structure import StructuralExpectation
 from keras_shiftguard.preprocessing.garbled import Garbling, find_garbling
 from keras_shiftguard.preprocessing.hints.hint import Hint
 from keras_shiftguard.preprocessing.hints.remarks import remarks_of_images, remarks_of_predictions
 from keras_shiftguard.preprocessing.observation import SURE, Observation, observe
 from keras_shiftguard.preprocessing.posterior import MIN_MISMATCH, probability_of_garbling
+from keras_shiftguard.preprocessing.witnesses.feed import level_correction
 from keras_shiftguard.preprocessing.witnesses.trial import (
     MAX_TRIAL_IMAGES,
     Preference,

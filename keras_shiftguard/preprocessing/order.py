@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from keras_shiftguard.conventions import MODES_WITH_ORDER
 from keras_shiftguard.preprocessing.case import Case
 from keras_shiftguard.preprocessing.correction.convention import InputConvention
 from keras_shiftguard.preprocessing.expected.batch_norm import Transform
@@ -26,32 +27,62 @@ from keras_shiftguard.preprocessing.witnesses.trial import (
 
 
 class OrderWeights(NamedTuple):
-    """What each evidence counts, in log-odds of a swap.
+    """What each evidence counts, in log-odds of a swap; chosen with a network left out in turn.
 
     Args:
-        usual: Of images in no known order: most image readers give RGB, and RGB is expected.
-        bgr: The same if BGR is expected. Then nothing is claimed without more evidence.
-        means: Of means that were subtracted in the other order than expected,
-        stated: and if the expected order is stated.
-        memory: Of each standard error of batch norm, which counts up to `most_memory`.
-        most_memory: See `memory`.
-        trial: Of each standard error of the trial above `HELPS`.
-        most_trial: The trial counts up to so much for a swap,
-        least_trial: and down to so much against it.
+        usual: Of the usual order: most image readers give RGB, and most networks expect it.
+        likely: Of an order that is only likely: BGR for `caffe`, RGB where BGR is expected, and the
+            order in which the means were subtracted.
+        stated: Of the order of the means if the expected order is stated or published.
+        sigma: Of each standard error of batch norm, and of each of the trial.
+        most: Batch norm, and the trial, count up to so much. So neither proves a swap alone.
     """
 
-    usual: float = -2.4
-    bgr: float = -0.84
-    means: float = 0.7
+    usual: float = 2.4
+    likely: float = 0.7
     stated: float = 5.0
-    memory: float = 0.775
-    most_memory: float = 3.1
-    trial: float = 1.5
-    most_trial: float = 1.5
-    least_trial: float = -3.0
+    sigma: float = 1.25
+    most: float = 3.0
 
 
 WEIGHTS = OrderWeights()
+
+
+class OrderEvidence(NamedTuple):
+    """All evidence for a swap, before it is weighed.
+
+    Args:
+        prior: Log-odds of a swap by the usual order, the means and the statements.
+        memory: Evidence of batch norm, in standard errors; below 0 if the order is right.
+        trial: The same of the trial; 0 if it has not been run or cannot tell.
+        is_vetoed: Whether logits that tell no images apart speak against a swap. They prove
+            nothing, but they can prevent a mismatch.
+    """
+
+    prior: float
+    memory: float
+    trial: float = 0.0
+    is_vetoed: bool = False
+
+    def counted(self, weights: OrderWeights = WEIGHTS) -> tuple[float, float]:
+        """Returns the log-odds that batch norm and the trial add."""
+        memory, trial = np.clip(
+            weights.sigma * np.array([self.memory, self.trial]), -weights.most, weights.most
+        )
+        return float(memory), float(min(trial, 0.0) if self.is_vetoed else trial)
+
+    def probability(self, weights: OrderWeights = WEIGHTS) -> float:
+        """Returns the probability that red and blue are exchanged."""
+        return float(1 / (1 + np.exp(-(self.prior + sum(self.counted(weights))))))
+
+    def with_trial(self, trial: Preference | None) -> "OrderEvidence":
+        """Returns the evidence with that of a trial."""
+        if trial is None or not trial.can_tell:
+            return self
+        sigmas = trial.sigmas if trial.head_tells else trial.without_head().sigmas
+        return self._replace(trial=sigmas, is_vetoed=trial.sigmas < 0)
+
+
 SAID = 1.0  # evidence of so many log-odds is told
 
 
@@ -66,6 +97,11 @@ class Order:
         evidence: Sentences with numbers.
         is_possible: Whether at least one kind of evidence suggests a swap.
         is_proven: Whether the trial or a statement shows that the swap helps.
+        is_sure: Whether a fix of the scale may be offered. It may not if it would swap red and blue
+            only because of the usual order of a mode.
+        is_unusual: Whether red and blue are in place, although the usual order of the mode asks for
+            a swap.
+        weighed: What the probability rests on; None if there is no order.
     """
 
     probability: float = 0.0
@@ -73,6 +109,9 @@ class Order:
     evidence: tuple[str, ...] = ()
     is_possible: bool = False
     is_proven: bool = False
+    is_sure: bool = True
+    is_unusual: bool = False
+    weighed: OrderEvidence | None = None
 
     @property
     def status(self) -> str:
@@ -93,23 +132,21 @@ def order_of(case: Case, expected: InputConvention, in_fix: bool = False) -> Ord
     """
     if case.summary.num_channels != 3 or expected.channel_order not in ("rgb", "bgr"):
         return Order()
-    prior, of_means = _prior(case, expected)
     by_means = means_swapped(case.observation.convention, expected)
-    assumed = by_means or (not of_means and expected.channel_order == "bgr")
-    if in_fix:
-        prior = max(abs(prior), abs(WEIGHTS.usual)) * (1 if assumed else -1)
-    sigmas, memory = _memory(case, expected)
-    trial, seen = None, 0.0
-    if not case.structure.fresh and _can_decide(case, prior, memory, in_fix):
-        trial = _try_swap(case, expected, in_fix)
-        seen = _weighed(trial)
-    probability = float(1 / (1 + np.exp(-(prior + memory + seen))))
+    prior, of_means = _prior(case, expected, in_fix)
+    assumed = prior > 0 if in_fix else by_means
+    evidence, trial = OrderEvidence(prior, _memory(case, expected)), None
+    if not case.structure.fresh and _can_decide(case, evidence, assumed, in_fix):
+        trial = try_swap(case, expected, in_fix)
+        evidence = evidence.with_trial(trial)
+    probability, (memory, seen) = evidence.probability(), evidence.counted()
     departs = (1 - probability if assumed else probability) >= MIN_MISMATCH
+    is_only_usual = in_fix and _is_only_usual(case, expected)
     sentences = []
     if abs(memory) > SAID and isinstance(case.reading, Reading):
         sentences.append(
             f"Batch norm says that red and blue are {'swapped' if memory > 0 else 'in place'} "
-            f"({abs(sigmas):.1f} standard errors over {case.reading.num_images} images)."
+            f"({abs(evidence.memory):.1f} standard errors over {case.reading.num_images} images)."
         )
     sentences += of_means
     if trial is not None and (memory > SAID or seen > 0):
@@ -126,6 +163,9 @@ def order_of(case: Case, expected: InputConvention, in_fix: bool = False) -> Ord
         tuple(sentences),
         is_possible=by_means or memory > SAID or seen > SAID,
         is_proven=helps or (case.stated and by_means),
+        is_sure=departs or probability >= MIN_MISMATCH or not (assumed and is_only_usual),
+        is_unusual=departs and assumed and is_only_usual,
+        weighed=evidence,
     )
 
 
@@ -134,50 +174,48 @@ def means_swapped(observed: InputConvention, expected: InputConvention) -> bool:
     return {observed.channel_order, expected.channel_order} == {"rgb", "bgr"}
 
 
-def _prior(case: Case, expected: InputConvention) -> tuple[float, list[str]]:
+def _prior(case: Case, expected: InputConvention, in_fix: bool) -> tuple[float, list[str]]:
     """Returns the log-odds of a swap before batch norm and the trial, and a sentence on them."""
-    order = case.observation.convention.channel_order
+    order, is_rgb = case.observation.convention.channel_order, expected.channel_order == "rgb"
+    is_published = case.stated or case.trusted
     if order not in ("rgb", "bgr"):
-        return (WEIGHTS.bgr if expected.channel_order == "bgr" else WEIGHTS.usual), []
+        if is_rgb or (in_fix and is_published):
+            return -WEIGHTS.usual if is_rgb else WEIGHTS.usual, []
+        return WEIGHTS.likely if in_fix else -WEIGHTS.likely, []
     words = [f"The means were subtracted in {order.upper()} order."]
     if order == expected.channel_order:
-        return -WEIGHTS.stated, words
-    return (WEIGHTS.stated if case.stated else WEIGHTS.means), words
+        return -WEIGHTS.stated if is_published else -WEIGHTS.usual, words
+    if case.stated:
+        return WEIGHTS.stated, words
+    is_clear = in_fix and not _is_only_usual(case, expected)
+    return WEIGHTS.usual if is_clear else WEIGHTS.likely, words
 
 
-def _memory(case: Case, expected: InputConvention) -> tuple[float, float]:
-    """Returns the evidence of batch norm for a swap, in standard errors and in log-odds."""
+def _is_only_usual(case: Case, expected: InputConvention) -> bool:
+    """Whether the expected order is only that in which the means of a mode usually are."""
+    return expected.mode in MODES_WITH_ORDER and not (case.stated or case.trusted)
+
+
+def _memory(case: Case, expected: InputConvention) -> float:
+    """Returns the evidence of batch norm for a swap, in standard errors."""
     reading = case.reading
     if not isinstance(reading, Reading) or reading.choice.mode != expected.mode:
-        return 0.0, 0.0
+        return 0.0
     if reading.num_images < MIN_IMAGES:
-        return 0.0, 0.0
-    sigmas = reading.swap_sigmas * (1 if reading.choice.swap else -1)
-    most = WEIGHTS.most_memory
-    return sigmas, float(np.clip(WEIGHTS.memory * sigmas, -most, most))
+        return 0.0
+    return reading.swap_sigmas * (1 if reading.choice.swap else -1)
 
 
-def _can_decide(case: Case, prior: float, memory: float, in_fix: bool) -> bool:
+def _can_decide(case: Case, evidence: OrderEvidence, assumed: bool, in_fix: bool) -> bool:
     """Whether the trial could change the result; without batch norm it is worth a hint as well."""
-    odds = np.array([WEIGHTS.least_trial, WEIGHTS.most_trial]) + prior + memory
-    probable = 1 / (1 + np.exp(-odds))
+    probable = [evidence._replace(trial=sigmas).probability() for sigmas in (-np.inf, np.inf)]
     if in_fix:
-        return bool((1 - probable[0] if prior > 0 else probable[1]) >= MIN_MISMATCH)
-    claims = {Order(float(each)).status for each in probable}
+        return (1 - probable[0] if assumed else probable[1]) >= MIN_MISMATCH
+    claims = {Order(each).status for each in probable}
     return len(claims) > 1 or isinstance(case.reading, str)
 
 
-def _weighed(trial: Preference | None) -> float:
-    """Returns the log-odds of a swap according to the trial."""
-    if trial is None or not trial.can_tell:
-        return 0.0
-    sigmas = trial.sigmas if trial.head_tells else trial.without_head().sigmas
-    # Logits that tell no images apart prove nothing, but they can prevent a mismatch.
-    most = WEIGHTS.most_trial if trial.sigmas >= 0 else 0.0
-    return float(np.clip(WEIGHTS.trial * (sigmas - HELPS), WEIGHTS.least_trial, most))
-
-
-def _try_swap(case: Case, expected: InputConvention, in_fix: bool) -> Preference | None:
+def try_swap(case: Case, expected: InputConvention, in_fix: bool) -> Preference | None:
     """Returns the trial with red and blue exchanged; None if it cannot be run.
 
     Odd images are tried with the levels of ordinary photos. Else a swap may seem to help because it

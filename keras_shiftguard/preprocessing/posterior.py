@@ -22,6 +22,7 @@ from keras_shiftguard.preprocessing.case import Case
 from keras_shiftguard.preprocessing.correction.convention import InputConvention
 from keras_shiftguard.preprocessing.expected.batch_norm import Transform
 from keras_shiftguard.preprocessing.expected.batch_norm_reading import MIN_IMAGES, Reading
+from keras_shiftguard.preprocessing.expected.hypotheses import STANDARDISED, Kind
 from keras_shiftguard.preprocessing.expected.hypothesis_names import is_about
 from keras_shiftguard.preprocessing.garbled import Garbling
 from keras_shiftguard.preprocessing.witnesses.trial import Preference
@@ -29,7 +30,6 @@ from keras_shiftguard.preprocessing.witnesses.trial import Preference
 MIN_OK, MIN_MISMATCH = 0.7, 0.9  # smallest probabilities for "ok", and for a mismatch
 MOST_GARBLED = 2.2  # log-odds that batch norm counts up to for a garbling: just enough to prove it
 LEAST = 0.01  # a second kind that is less probable is not tried
-Kind = tuple[str, bool]  # a mode, and whether dark and bright are exchanged
 REPAIRED: Kind = ("repaired", False)  # the images as fed, after a suspected garbling was undone
 Misfits = Mapping[Kind, np.ndarray]
 
@@ -45,6 +45,7 @@ class Weights(NamedTuple):
         most: The trial counts up to so many standard errors.
         published: Of the convention that the architecture is published for.
         inverted: Of images whose dark and bright are exchanged.
+        each: Of a training that standardised each image by itself.
         odd: Added to the log misfits of odd images as they are, that is without the levels of
             ordinary photos.
         none: The misfit of a model that expects none of the hypotheses.
@@ -56,6 +57,7 @@ class Weights(NamedTuple):
     most: float = 4.0
     published: float = 2.0
     inverted: float = -1.0
+    each: float = -2.0
     odd: float = 0.3
     none: float = 0.57
     fed: float = 0.0
@@ -98,7 +100,8 @@ class Evidence:
             sigmas = np.clip(self.sigmas.get(kind, 0.0), -weights.most, weights.most)
             odds = weights.published * (kind == self.published) + weights.trial * sigmas
             odds += weights.fed * (kind == self.fed)
-            scores.append(odds + weights.inverted * kind[1] - weights.misfit * misfit)
+            odds += weights.inverted * kind[1] + weights.each * (kind == STANDARDISED)
+            scores.append(odds - weights.misfit * misfit)
         scores.append(np.full_like(scores[0], -weights.misfit * np.log(weights.none)))
         table = np.stack(scores)
         table = np.exp(table - table.max(axis=0))
@@ -191,7 +194,9 @@ def posterior_of_trial(case: Case, kinds: Sequence[Kind]) -> Posterior:
     trials: dict[Kind, Preference] = {}
     sigmas: dict[Kind, float] = {}
     for kind in kinds:
-        fix = case.map_between(observed, InputConvention(kind[0], order))
+        mode = "raw" if kind == STANDARDISED else kind[0]
+        fix = case.map_between(observed, InputConvention(mode, order))
+        fix = fix._replace(each=kind == STANDARDISED)
         trial = case.compare(fix)
         if trial is None or not trial.can_tell:
             break

@@ -16,13 +16,12 @@ from keras_shiftguard.preprocessing.diagnosis import Diagnosis
 from keras_shiftguard.preprocessing.expected.batch_norm import BatchNormEvidence
 from keras_shiftguard.preprocessing.expected.own_preprocessor import with_weights_of_others
 from keras_shiftguard.preprocessing.expected.stated import by_input, for_channels
-from keras_shiftguard.preprocessing.expected.stated_resize import StatedResize
 from keras_shiftguard.preprocessing.expected.structure import (
     StructuralExpectation,
     expect_from_structure,
 )
 from keras_shiftguard.preprocessing.hints.hint import Hint
-from keras_shiftguard.preprocessing.hints.resize_hints import resize_hints
+from keras_shiftguard.preprocessing.hints.stated_resize import StatedResize, resize_hints
 from keras_shiftguard.preprocessing.input_verdict import judge_input
 from keras_shiftguard.profiles import InputProfile
 

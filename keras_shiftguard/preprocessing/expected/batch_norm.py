@@ -1,21 +1,12 @@
 """Batch-norm evidence: how images differ from those that a network was trained on.
 
-In training, a batch-norm layer stores the moving mean and variance of each channel
-of its input. These statistics allow two measurements, both without labels:
-
-- The misfit. In the first few layers, images in the convention of the training images have nearly
-  the stored statistics; images in another convention do not. Each channel is compared by the
-  divergence of two Gaussians, KL(batch || moving) = `0.5 * (log(v1 / v0) + (v0 + (m0 - m1)^2) / v1
-  - 1)` with mean `m0` and variance `v0` of the batch, moving mean `m1` and moving variance `v1`.
-  The square root of the divergence is averaged over channels, so that a few extreme channels do not
-  dominate.
-- The excitement. The deep features of images that a network recognizes are further from the moving
-  mean than those of other images. So the excitement distinguishes RGB from BGR. The first layers
-  cannot do so in `torch` and `caffe`: both subtract per-channel means, which removes the color
-  cast.
-
-Deep layers are not used for the misfit, because their statistics depend on the
-subject of the images.
+In training, a batch-norm layer stores the moving mean and variance of each channel of its input.
+In the first few layers, images in the convention of the training images have nearly the stored
+statistics; images in another convention do not. Each channel is compared by the divergence of two
+Gaussians, KL(batch || moving) = `0.5 * (log(v1 / v0) + (v0 + (m0 - m1)^2) / v1 - 1)` with mean `m0`
+and variance `v0` of the batch, moving mean `m1` and moving variance `v1`. The square root of the
+divergence is averaged over channels, so that a few extreme channels do not dominate: the misfit.
+Deep layers are not used, because their statistics depend on the subject of the images.
 """
 
 from collections.abc import Mapping, Sequence
@@ -36,23 +27,20 @@ from keras_shiftguard.preprocessing.expected.batch_norm_scores import Scores
 from keras_shiftguard.statistics.state import on_host
 
 MAX_LAYERS = 3  # how many of the first trained batch-norm layers are compared
-# If a model is larger than `MAX_BYTES`, only the weights up to the compared layers are copied, and
-# deep layers are not used.
-MAX_BYTES = 500 * 2**20
-MIN_LAYERS_FOR_DEEP = 12  # with this many trained layers or more, the later half is deep
-# This number is added to each squared distance (in units of the moving variance) before the
-# logarithm is taken, because smaller distances are noise.
-MIN_EXCITEMENT = 1e-3
 # A channel is compared only if its moving variance plus epsilon is above this multiple of epsilon.
 MIN_VARIANCE_IN_EPSILONS = 1.5
 
 
 class Transform(NamedTuple):
-    """The map `y[c] = x[permutation[c]] * scale[c] + offset[c]` of images as fed."""
+    """The map `y[c] = x[permutation[c]] * scale[c] + offset[c]` of images as fed.
+
+    With `each`, every image then gets mean 0 and deviation 1 by itself.
+    """
 
     permutation: tuple[int, ...] | None
     scale: tuple[float, ...]
     offset: tuple[float, ...]
+    each: bool = False
 
     def apply(self, images: np.ndarray, axis: int = -1) -> np.ndarray:
         """Returns the images transformed along the channel axis `axis`, float32."""
@@ -66,7 +54,12 @@ class Transform(NamedTuple):
             np.ascontiguousarray(np.broadcast_to(np.reshape(v, shape)[0], x.shape[1:]), "float32")
             for v in (self.scale, self.offset)
         )
-        return x * scale + offset
+        x = x * scale + offset
+        if self.each:
+            axes = tuple(range(1, x.ndim))
+            x -= x.mean(axis=axes, keepdims=True)
+            x /= np.maximum(x.std(axis=axes, keepdims=True), 1e-6)
+        return x
 
     def after(self, gain: Any, bias: Any) -> "Transform":
         """Returns the map that applies `x * gain + bias` to the images as fed, and then this map.
@@ -78,7 +71,7 @@ class Transform(NamedTuple):
         scale, offset, gain, bias = np.broadcast_arrays(self.scale, self.offset, gain, bias)
         order = list(self.permutation or range(len(scale)))
         gain, bias = scale * gain[order], scale * bias[order] + offset
-        return Transform(self.permutation, tuple(gain.tolist()), tuple(bias.tolist()))
+        return self._replace(scale=tuple(gain.tolist()), offset=tuple(bias.tolist()))
 
 
 AS_FED = Transform(None, (1.0,), (0.0,))
@@ -97,41 +90,30 @@ class BatchNormEvidence:
     def __init__(self, model: keras.Model) -> None:
         self.model = model
         self.layers: list[Any] = []  # the first trained batch-norm layers
-        self.deep: list[Any] = []  # the later half of the trained layers; empty if not used
         # By id of a layer: moving mean, and moving variance plus epsilon.
         self._moving: dict[int, tuple[np.ndarray, np.ndarray]] = {}
-        # By id of a variable, in the order of the calls: the variable and its copied value.
-        self._weights: dict[int, tuple[Any, np.ndarray]] = {}
-        # By id of a layer: how many of the weights are needed to run the model up to the layer.
-        self._needed: dict[int, int] = {}
+        # The variables up to the last of these layers, and their copied values.
+        self._weights: list[tuple[Any, np.ndarray]] = []
         self.reason = ""  # why there is nothing to compare with, in one sentence
         if not model.built:
             self.reason = "The model is not built yet."
             return
-        trained: list[Any] = []
-        num_layers, num_bytes, behind = 0, 0, ""
+        num_layers, behind = 0, ""
         for layer, variables in layers_with_own_variables(model):
-            num_bytes += sum(int(np.prod(v.shape)) * 4 for v in variables)
-            if num_bytes > MAX_BYTES and len(self.layers) == MAX_LAYERS:
-                trained = []
+            if len(self.layers) == MAX_LAYERS:
                 break
-            for variable in variables:
-                self._weights[id(variable)] = (variable, _copy(variable))
+            self._weights += [(variable, _copy(variable)) for variable in variables]
             if _mixes_or_normalises(layer) and not behind:
                 behind = type(layer).__name__
             if not isinstance(layer, keras.layers.BatchNormalization) or not layer.built:
                 continue
             num_layers += 1
-            if behind and not trained:
+            if behind and not self.layers:
                 continue
             mean, variance = _copy(layer.moving_mean), _copy(layer.moving_variance)
-            self._needed[id(layer)] = len(self._weights)
             if np.any(mean != 0) or np.any(variance != 1):
-                trained.append(layer)
+                self.layers.append(layer)
                 self._moving[id(layer)] = (mean, variance + layer.epsilon)
-            self.layers = trained[:MAX_LAYERS]
-        if len(trained) >= MIN_LAYERS_FOR_DEEP:
-            self.deep = trained[len(trained) // 2 :]
         if not num_layers:
             self.reason = "The model has no batch normalisation."
         elif behind and not self.layers:
@@ -142,7 +124,7 @@ class BatchNormEvidence:
         elif not self.layers:
             self.reason = "The batch normalisation of the model is untrained."
         if not self.layers:
-            self._weights = {}
+            self._weights = []
 
     @property
     def available(self) -> bool:
@@ -196,50 +178,15 @@ class BatchNormEvidence:
             return Scores(np.asarray(statistics)[..., alive], moving[:, alive], floor[alive])
         return Scores(np.asarray(statistics), moving, floor)
 
-    def excitement(
-        self,
-        inputs: Mapping[str, np.ndarray],
-        candidates: Sequence[Transform],
-        name: str = "input",
-        axis: int = -1,
-    ) -> np.ndarray | None:
-        """Returns the excitement: how far the deep features of each image are from the moving mean.
-
-        For the arguments see `score`.
-
-        Returns:
-            `(candidates, images)`: mean over channels of the log of the mean
-            squared distance from the moving mean, in units of the moving variance.
-            None if there are too few batch-norm layers, or if the model calls no deep layer.
-        """
-        if not self.deep:
-            return None
-        rows = []
-        for candidate in candidates:
-            run = self._statistics({**inputs, name: candidate.apply(inputs[name], axis)}, self.deep)
-            logs = []
-            for layer in self.deep:
-                if id(layer) in run:
-                    mean, mean_square = (np.asarray(v, "float64") for v in run[id(layer)])
-                    moving_mean, variance = self._moving[id(layer)]
-                    squared_distance = mean_square - 2 * mean * moving_mean + moving_mean**2
-                    distance = squared_distance / variance
-                    logs.append(np.log(np.maximum(distance, 0) + MIN_EXCITEMENT))
-            if not logs:
-                return None
-            rows.append(np.concatenate(logs, axis=-1).mean(axis=-1))
-        return np.stack(rows)
-
     def _statistics(
         self, inputs: Mapping[str, np.ndarray], layers: list[Any]
     ) -> dict[int, tuple[np.ndarray, np.ndarray]]:
         """Returns the mean and mean square of the channels of each image, by id of the layer."""
         found: dict[int, tuple[np.ndarray, np.ndarray]] = {}
-        needed = self._needed[id(layers[-1])]
         scope = keras.StatelessScope(
             state_mapping=[
                 (variable, ops.convert_to_tensor(value, dtype=variable.dtype))
-                for variable, value in list(self._weights.values())[:needed]
+                for variable, value in self._weights
             ]
         )
         with recorded(layers, found), scope, no_gradients():

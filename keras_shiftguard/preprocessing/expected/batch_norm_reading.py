@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 
-from keras_shiftguard.conventions import MODES
 from keras_shiftguard.instrument.layer_calls import NotReachedError
 from keras_shiftguard.instrument.model_outputs import cause_of
 from keras_shiftguard.preprocessing.correction.convention import InputConvention
@@ -21,19 +20,19 @@ from keras_shiftguard.preprocessing.expected.batch_norm import (
     BatchNormEvidence,
     Transform,
 )
-from keras_shiftguard.preprocessing.expected.batch_norm_order import settle_order
 from keras_shiftguard.preprocessing.expected.batch_norm_scores import Scores
-from keras_shiftguard.preprocessing.expected.hypotheses import Hypothesis, hypotheses_for
-from keras_shiftguard.preprocessing.expected.levels import BRIGHT, DARK, Correction
-from keras_shiftguard.preprocessing.witnesses.feed import FAR_FACTOR
+from keras_shiftguard.preprocessing.expected.hypotheses import (
+    Hypothesis,
+    Kind,
+    hypotheses_for,
+    without_fix,
+)
+from keras_shiftguard.preprocessing.witnesses.feed import Levels
 from keras_shiftguard.profiles import InputSummary
 
 MIN_IMAGES = 4  # with fewer images, batch norm is no evidence
 MIN_MODE_GAP = 0.3  # by which a clearly better mode fits better, in log misfit
-# Contrast that the training images may have had, as a share of the contrast of the images as fed.
-# It is the contrast of a collection that just spans `DARK` to `BRIGHT`.
-LOW_CONTRAST = (BRIGHT - DARK) / 255
-MAX_IMAGES = 16  # images that are compared; `read_batch_norm` uses more if they are small
+MAX_IMAGES = 16  # images that are compared; `compared_images` uses more if they are small
 MAX_VALUES = MAX_IMAGES * 320 * 320 * 3  # largest number of values in all compared images
 # Moving statistics are used only if their `Scores.progress` is at least this number. With 64 images
 # of handwritten digits, the measured progress is right to within 0.1.
@@ -48,8 +47,7 @@ class Reading:
         hypotheses: The hypotheses that were compared on all images and layers.
         scores: Misfits of the hypotheses, and of `extra`.
         as_fed: Index of the hypothesis that leaves the images as fed.
-        best: Index of the chosen hypothesis: the one with the lowest misfit, or its twin in
-            the other channel order if the deep layers prefer the twin.
+        best: Index of the chosen hypothesis: the one with the lowest misfit.
         swap_sigmas: How much better the pixel order of `best` fits than the reversed order, in
             standard errors; 0 if the difference cannot be measured.
         num_images: Number of images that were used.
@@ -71,7 +69,7 @@ class Reading:
     swap_sigmas: float
     num_images: int
     dropped: tuple[tuple[Hypothesis, float], ...] = ()
-    extra: tuple[tuple[tuple[str, bool], Transform], ...] = ()
+    extra: tuple[tuple[Kind, Transform], ...] = ()
     is_levelled: bool = False
     other: "Reading | None" = None
     repaired: np.ndarray | None = None
@@ -106,7 +104,7 @@ def read_batch_norm(
     observed: InputConvention,
     summary: InputSummary,
     known: InputConvention | None = None,
-    levels: Correction | None = None,
+    levels: Levels | None = None,
     repaired: np.ndarray | None = None,
 ) -> Reading | str:
     """Compares all hypotheses with the moving statistics of a model.
@@ -129,21 +127,24 @@ def read_batch_norm(
     Returns:
         A `Reading`, or a sentence that says why there is none.
     """
-    reading = _read(evidence, inputs, name, observed, summary, known)
+    if not evidence.available:
+        return evidence.reason
+    if not observed.is_known:
+        return "The convention of what is fed is unknown, so others cannot be tried on it."
+    axis = 1 if summary.layout == "channels_first" else -1
+    some = compared_images(inputs, name)
+    reading = _read(evidence, some, name, axis, observed, summary, known)
     if isinstance(reading, str):
         return reading
-    axis = 1 if summary.layout == "channels_first" else -1
     if repaired is not None:
-        some = {key: np.asarray(value)[: len(repaired)] for key, value in inputs.items()}
-        some, _ = compared_images({**some, name: repaired}, name)
-        scores = evidence.score(some, [AS_FED], name, axis)
+        images = {key: np.asarray(value)[: len(repaired)] for key, value in inputs.items()}
+        images = compared_images({**images, name: repaired}, name)
+        scores = evidence.score(images, [AS_FED], name, axis)
         reading = replace(reading, repaired=scores.resampled[:, 0])
     if levels is None:
         return reading
-    gain, bias = (tuple(map(float, values)) for values in levels)
-    some, _ = compared_images(inputs, name)
-    some[name] = Transform(None, gain, bias).apply(some[name], axis)
-    levelled = _read(evidence, some, name, observed, summary, known)
+    some[name] = AS_FED.after(*levels).apply(some[name], axis)
+    levelled = _read(evidence, some, name, axis, observed, summary, known)
     if isinstance(levelled, str):
         return reading
     levelled = replace(levelled, is_levelled=True)
@@ -154,23 +155,17 @@ def read_batch_norm(
 
 def _read(
     evidence: BatchNormEvidence,
-    inputs: Mapping[str, np.ndarray],
+    some: dict[str, np.ndarray],
     name: str,
+    axis: int,
     observed: InputConvention,
     summary: InputSummary,
     known: InputConvention | None,
 ) -> Reading | str:
-    """Compares all hypotheses on images as they are; see `read_batch_norm`."""
-    if not evidence.available:
-        return evidence.reason
-    if not observed.is_known:
-        return "The convention of what is fed is unknown, so others cannot be tried on it."
-    axis = 1 if summary.layout == "channels_first" else -1
-    some, num_images = compared_images(inputs, name)
-    hypotheses = hypotheses_for(observed, summary, known)
-    larger = [h for h in hypotheses if _grows(h)] if summary.num_channels == 1 else []
+    """Compares all hypotheses on some images as they are; see `read_batch_norm`."""
+    every = hypotheses_for(observed, summary, known)
     try:
-        hypotheses, dropped = _shortlist(evidence, some, name, axis, hypotheses, known)
+        hypotheses, dropped = _shortlist(evidence, some, name, axis, every, known)
         runs: dict[Transform, dict[int, Any]] = {}
         # A swap changes the misfit less than most wrong modes do. So only the modes that fit about
         # as well as the best one, and the known one, are compared with swapped channels.
@@ -181,9 +176,8 @@ def _read(
         if known is not None:
             modes.add(known.mode)
         hypotheses = [h for h in hypotheses if not h.swap or h.mode in modes]
-        transforms = [h.transform for h in hypotheses]
-        extra = _extra(hypotheses, larger, observed, summary.num_channels)
-        transforms += [transform for _, transform in extra]
+        extra = without_fix(every, hypotheses, observed, summary.num_channels)
+        transforms = [*(h.transform for h in hypotheses), *(change for _, change in extra)]
         scores = evidence.score(some, transforms, name, axis, runs=runs)
     except NotReachedError as error:
         return f"Batch norm could not be compared: {error}."
@@ -198,34 +192,67 @@ def _read(
             f"Batch norm has come only {100 * progress:.0f} % of the way from untrained to what "
             "it is fed now, so it remembers no other convention yet."
         )
-    best, sigmas = settle_order(evidence, some, name, axis, hypotheses, scores, known, as_fed)
-    return Reading(
-        tuple(hypotheses),
-        scores,
-        as_fed,
-        best,
-        sigmas,
-        num_images,
-        dropped,
-        extra,
-    )
+    best, sigmas = settle_order(hypotheses, scores, known, as_fed)
+    num_images = len(some[name])
+    return Reading(tuple(hypotheses), scores, as_fed, best, sigmas, num_images, dropped, extra)
 
 
-def compared_images(
-    inputs: Mapping[str, np.ndarray], name: str
-) -> tuple[dict[str, np.ndarray], int]:
-    """Returns the samples that are compared with batch norm, and their number.
+def settle_order(
+    hypotheses: list[Hypothesis], scores: Scores, known: InputConvention | None, as_fed: int
+) -> tuple[int, float]:
+    """Returns the index of the best hypothesis, and its `Reading.swap_sigmas`.
+
+    Twins differ in the order of both the pixels and the means, which the first layers cannot tell
+    apart. Of twins, the one that leaves the images as fed is assumed, or else the one whose means
+    are in the usual order of the mode.
+    """
+    best = int(np.argmin(scores.misfit[: len(hypotheses)]))
+    partner = partner_of(hypotheses, best, known)
+    if partner is None:
+        return best, 0.0
+    means = hypotheses[best].means
+    gap, sigmas = scores.gap(partner, best)
+    if means is None or means == hypotheses[partner].means:
+        return best, sigmas
+    if gap > MIN_MODE_GAP:
+        return best, 0.0
+    usual = "bgr" if hypotheses[best].mode == "caffe" else "rgb"
+    pair = (best, partner)
+    return (as_fed if as_fed in pair else pair[means != usual]), 0.0
+
+
+def partner_of(
+    hypotheses: list[Hypothesis], index: int, known: InputConvention | None
+) -> int | None:
+    """Returns the index of the same hypothesis in the other pixel order; None if there is none.
+
+    The per-channel means of the returned hypothesis are reversed as well if the model's structure
+    does not determine their order.
+    """
+    given = hypotheses[index]
+    means = given.means
+    if means is not None and known is None:
+        means = "bgr" if means == "rgb" else "rgb"
+    for i, other in enumerate(hypotheses):
+        if (other.kind, other.means) == (given.kind, means) and other.swap != given.swap:
+            return i
+    return None
+
+
+def compared_images(inputs: Mapping[str, np.ndarray], name: str) -> dict[str, np.ndarray]:
+    """Returns the samples that are compared with batch norm.
 
     Non-finite values of the image input `name` are replaced by 0.
     """
     images = inputs[name]
-    limit = min(MAX_IMAGES, max(MIN_IMAGES, MAX_VALUES // int(np.prod(images.shape[1:]))))
+    limit = int(np.clip(MAX_VALUES // images[0].size, MIN_IMAGES, MAX_IMAGES))
     if images.shape[1] * images.shape[2] <= 64 * 64:
         limit = 4 * MAX_IMAGES  # small images are quick to run, and each holds little information
     chosen = np.unique(np.linspace(0, len(images) - 1, min(limit, len(images))).astype(int))
     some = {key: np.asarray(value)[chosen] for key, value in inputs.items()}
-    some[name] = _finite(some[name])
-    return some, len(chosen)
+    if some[name].dtype.kind not in "ui":
+        some[name] = np.nan_to_num(some[name].astype("float32"), posinf=0, neginf=0)
+    return some
 
 
 def _shortlist(
@@ -236,9 +263,7 @@ def _shortlist(
     hypotheses: list[Hypothesis],
     known: InputConvention | None,
 ) -> tuple[list[Hypothesis], tuple[tuple[Hypothesis, float], ...]]:
-    """Compares all modes on a part of the images and two layers, and drops most of the modes.
-
-    The part is every second image, or about 8 images if there are more than 16.
+    """Compares all modes on about 8 images and two layers, to save time.
 
     Returns:
         The hypotheses of the two best modes, of the known mode and of the images
@@ -249,65 +274,12 @@ def _shortlist(
     # A swap changes the misfit less than a wrong mode does, so swaps are compared later.
     unswapped = [h for h in hypotheses if not h.swap]
     misfit = evidence.score(part, [h.transform for h in unswapped], name, axis, depth=2).misfit
-    ranked: list[tuple[str, bool]] = []
-    for i in np.argsort(misfit):
-        if unswapped[i].kind not in ranked:
-            ranked.append(unswapped[i].kind)
-    kept_kinds = set(ranked[:2])
-    if known is not None:
-        kept_kinds.add((known.mode, False))
-    remaining = [h for h in hypotheses if h.kind in kept_kinds or h.is_identity]
+    ranked = list(dict.fromkeys(unswapped[i].kind for i in np.argsort(misfit)))
+    kept = {*ranked[:2], *([] if known is None else [(known.mode, False)])}
+    remaining = [h for h in hypotheses if h.kind in kept or h.is_identity]
     dropped = tuple(
         (h, float(np.exp(fit)))
         for h, fit in zip(unswapped, misfit, strict=True)
         if h not in remaining
     )
     return remaining, dropped
-
-
-def _shrinks(hypothesis: Hypothesis) -> bool:
-    """Whether a hypothesis makes the pixel values smaller, by a factor below `FAR_FACTOR`."""
-    scale = np.abs(hypothesis.transform.scale)
-    return bool(np.all(scale < 0.99) and np.all(scale > 1 / FAR_FACTOR))
-
-
-def _grows(hypothesis: Hypothesis) -> bool:
-    """Whether a named mode makes the pixel values larger, by a factor below `FAR_FACTOR`."""
-    scale = np.asarray(hypothesis.transform.scale)
-    return hypothesis.mode in MODES and bool(np.all((scale > 1.01) & (scale < FAR_FACTOR)))
-
-
-def _extra(
-    hypotheses: list[Hypothesis],
-    larger: list[Hypothesis],
-    observed: InputConvention,
-    channels: int,
-) -> tuple[tuple[tuple[str, bool], Transform], ...]:
-    """Returns what else may explain the images: see `Reading.extra`.
-
-    The first filters mostly respond to edges. Training images with half the contrast halve their
-    responses, and so do pixel values of half the size. So low contrast of the training images
-    explains as well why another mode with smaller numbers fits. Gray images are seldom photos;
-    often they are faces, digits or scans, whose contrast may be any. So for them, paler training
-    images are also tried in the next mode with larger numbers. Images in colour may be negatives.
-    """
-    fed = next(h for h in hypotheses if h.is_identity)
-    scale, offset = (
-        np.broadcast_to(np.asarray(v, "float64"), channels)
-        for v in (observed.scale, observed.offset)
-    )
-    gray = offset + 127.5 * scale
-    paler = np.full(channels, LOW_CONTRAST), (1 - LOW_CONTRAST) * gray
-    found = []
-    if any(map(_shrinks, hypotheses)):
-        found.append((fed.kind, AS_FED.after(*paler)))
-    if channels == 3:
-        found.append(((fed.mode, True), AS_FED.after(np.full(channels, -1.0), 2 * gray)))
-    found += [(each.kind, each.transform.after(*paler)) for each in larger[:1]]
-    return tuple(found)
-
-
-def _finite(images: np.ndarray) -> np.ndarray:
-    """Returns the images with non-finite values replaced by 0."""
-    x = np.asarray(images)
-    return x if x.dtype.kind in "ui" else np.nan_to_num(x.astype("float32"), posinf=0, neginf=0)

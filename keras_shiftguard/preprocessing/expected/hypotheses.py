@@ -1,4 +1,8 @@
-"""Hypotheses: conventions that a model may expect, and the map from the images to each."""
+"""Hypotheses: what a model may expect, and the map from the images as fed to each.
+
+Most are named conventions. What else may explain the images is compared with them, but has no fix:
+negatives, paler training images, and images that were standardised one by one.
+"""
 
 from dataclasses import dataclass
 
@@ -6,8 +10,12 @@ import numpy as np
 
 from keras_shiftguard.conventions import MODES
 from keras_shiftguard.preprocessing.correction.convention import InputConvention
-from keras_shiftguard.preprocessing.expected.batch_norm import Transform
+from keras_shiftguard.preprocessing.expected.batch_norm import AS_FED, Transform
+from keras_shiftguard.preprocessing.witnesses.feed import FAR_FACTOR, LOW_CONTRAST
 from keras_shiftguard.profiles import InputSummary
+
+Kind = tuple[str, bool]  # a mode, and whether dark and bright are exchanged
+STANDARDISED: Kind = ("standardised", False)  # each image by itself
 
 
 @dataclass(frozen=True)
@@ -36,7 +44,7 @@ class Hypothesis:
     transform: Transform
 
     @property
-    def kind(self) -> tuple[str, bool]:
+    def kind(self) -> Kind:
         """The mode, and whether it is inverted."""
         return self.mode, self.inverted
 
@@ -46,7 +54,7 @@ class Hypothesis:
 
         The deviation of a data set is estimated from some images, to a few percent.
         """
-        scale, offset = (np.asarray(v) for v in self.transform[1:])
+        scale, offset = (np.asarray(v) for v in self.transform[1:3])
         return (
             self.transform.permutation is None
             and bool(np.allclose(scale, 1, rtol=0.03))
@@ -111,3 +119,50 @@ def hypotheses_for(
         identity = Transform(None, (1.0,) * channels, (0.0,) * channels)
         found.append(Hypothesis("as fed", False, means, False, fed_scale, fed_offset, identity))
     return found
+
+
+def without_fix(
+    hypotheses: list[Hypothesis], kept: list[Hypothesis], observed: InputConvention, channels: int
+) -> tuple[tuple[Kind, Transform], ...]:
+    """Returns what else may explain the images, each with the kind that it speaks for.
+
+    The first filters mostly respond to edges. Training images with half the contrast halve their
+    responses, and so do pixel values of half the size. So low contrast of the training images
+    explains as well why another mode with smaller numbers fits. Gray images are seldom photos;
+    often they are faces, digits or scans, whose contrast may be any. So for them, paler training
+    images are also tried in the next mode with larger numbers. Images in color may be negatives,
+    and those of the training may have been standardised one by one.
+
+    Args:
+        hypotheses: All hypotheses.
+        kept: Those that are compared on all images; one of them leaves the images as fed.
+        observed: The convention of the images as fed.
+        channels: Number of channels.
+    """
+    fed = next(h for h in kept if h.is_identity)
+    scale, offset = (
+        np.broadcast_to(np.asarray(v, "float64"), channels)
+        for v in (observed.scale, observed.offset)
+    )
+    gray = offset + 127.5 * scale
+    paler = np.full(channels, LOW_CONTRAST), (1 - LOW_CONTRAST) * gray
+    found: list[tuple[Kind, Transform]] = []
+    if any(_factor(h, 1 / FAR_FACTOR, 0.99) for h in kept):
+        found.append((fed.kind, AS_FED.after(*paler)))
+    if channels == 3:
+        found.append(((fed.mode, True), AS_FED.after(np.full(channels, -1.0), 2 * gray)))
+        for step in (1, -1):  # the raw pixels in both orders of the channels
+            to_raw = (1 / scale)[::step], (-offset / scale)[::step]
+            order = None if step == 1 else (2, 1, 0)
+            numbers = (tuple(each.tolist()) for each in to_raw)
+            found.append((STANDARDISED, Transform(order, *numbers, each=True)))
+    if channels == 1:
+        larger = [h for h in hypotheses if h.mode in MODES and _factor(h, 1.01, FAR_FACTOR)]
+        found += [(each.kind, each.transform.after(*paler)) for each in larger[:1]]
+    return tuple(found)
+
+
+def _factor(hypothesis: Hypothesis, least: float, most: float) -> bool:
+    """Whether a hypothesis multiplies the pixel values by a factor between two numbers."""
+    scale = np.asarray(hypothesis.transform.scale)
+    return bool(np.all((np.abs(scale) > least) & (np.abs(scale) < most)))

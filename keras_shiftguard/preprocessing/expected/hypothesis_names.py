@@ -1,4 +1,4 @@
-"""Turns hypotheses into conventions with names.
+"""Turns hypotheses into conventions with names, and into a suspicion.
 
 The channel order of a convention comes from the structure of the model, or from
 the order in which per-channel means were subtracted. If both are unknown, three
@@ -6,13 +6,15 @@ channels are assumed to be RGB, because most networks are trained on RGB. One ch
 "gray", and the order of any other number of channels is "unknown".
 """
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from keras_shiftguard.conventions import MODES
 from keras_shiftguard.preprocessing.correction.convention import InputConvention, affine_between
-from keras_shiftguard.preprocessing.expected.hypotheses import Hypothesis
+from keras_shiftguard.preprocessing.expected.batch_norm_reading import Reading
+from keras_shiftguard.preprocessing.expected.hypotheses import Hypothesis, Kind
+from keras_shiftguard.preprocessing.witnesses.trial import LIKELY
 
 REVERSED = {"rgb": "bgr", "bgr": "rgb"}
 # Largest difference of equal conventions: relative for scales, a share of the range for offsets.
@@ -108,3 +110,71 @@ def same_numbers(observed: InputConvention, expected: InputConvention) -> bool:
         np.allclose(gain, 1, rtol=0, atol=MAX_DIFFERENCE)
         and np.all(np.abs(bias) <= MAX_DIFFERENCE * span)
     )
+
+
+@dataclass(frozen=True)
+class Suspicion:
+    """The convention that the model seems to expect.
+
+    Args:
+        expected: The convention.
+        observed: The convention of the images as fed, if the suspicion is right.
+        index: Index of the hypothesis in the batch-norm reading; 0 without a reading.
+        is_inverted: Whether dark and bright are exchanged in the images as fed.
+    """
+
+    expected: InputConvention
+    observed: InputConvention
+    index: int = 0
+    is_inverted: bool = False
+
+
+def suspicion_of(
+    reading: Reading, kind: Kind, fed: InputConvention, prior: InputConvention | None
+) -> Suspicion:
+    """Returns the conventions of the best hypothesis of a kind.
+
+    Args:
+        reading: The batch-norm reading.
+        kind: The kind of the hypothesis.
+        fed: The convention of the images as fed.
+        prior: The published convention if it is of that kind, else None.
+    """
+    index = _index_of(reading, kind, prior)
+    hypothesis = reading.hypotheses[index]
+    if prior is not None and is_about(hypothesis, prior):
+        return Suspicion(prior, as_observed(fed, prior, hypothesis.swap), index)
+    expected, observed = both_conventions(hypothesis, fed)
+    orders = {fed.channel_order, expected.channel_order}
+    is_weak = abs(reading.swap_sigmas) < LIKELY
+    if is_weak and hypothesis.means is None and orders <= {"rgb", "bgr"}:
+        # Batch norm cannot tell the order, so the model is assumed to expect RGB. The images
+        # are in the order in which their means were subtracted.
+        expected, observed = as_convention(hypothesis, "rgb"), fed
+    return Suspicion(expected, observed, index, hypothesis.inverted)
+
+
+def _index_of(reading: Reading, kind: Kind, prior: InputConvention | None) -> int:
+    """Returns the index of the hypothesis of a kind to assume.
+
+    Of the published mode, it has the published order of the means. Else the order of the channels
+    is that of `reading.best`, and the per-channel means are in their usual order (BGR for `caffe`,
+    else RGB), because they differ too little to tell.
+    """
+    fed = reading.hypotheses[reading.as_fed]
+    of_kind = [
+        i
+        for i, h in enumerate(reading.hypotheses)
+        if h.kind == kind or (h.is_identity and kind == fed.kind)
+    ]
+    if prior is not None:
+        of_kind = [i for i in of_kind if is_about(reading.hypotheses[i], prior)] or of_kind
+    misfit = reading.scores.misfit
+    best = reading.best if reading.best in of_kind else min(of_kind, key=lambda i: misfit[i])
+    chosen = reading.hypotheses[best]
+    usual = "bgr" if chosen.mode == "caffe" else "rgb"
+    as_fed = best == reading.as_fed and reading.swap_sigmas > LIKELY
+    if prior is not None or chosen.means in (None, usual) or as_fed:
+        return best
+    others = [i for i in of_kind if reading.hypotheses[i].means == usual]
+    return min(others, key=lambda i: misfit[i], default=best)

@@ -102,4 +102,5 @@ def _standardised(front: Front) -> InputConvention | None:
     is_raw = (low < means) & (means < high) & (RAW_STDS[0] < stds) & (stds < RAW_STDS[1])
     if not is_raw.all():
         return None
-    return InputConvention("raw", "gray" if front.channels == 1 else "unknown")
+    order = {1: "gray", 3: "rgb"}.get(front.channels, "unknown")
+    return InputConvention("raw", order)

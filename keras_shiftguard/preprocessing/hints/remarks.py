@@ -11,16 +11,27 @@ from keras_shiftguard.instrument.layer_calls import no_gradients
 from keras_shiftguard.instrument.model_outputs import is_classifier
 from keras_shiftguard.preprocessing.correction.convention import InputConvention
 from keras_shiftguard.preprocessing.expected.structure import StructuralExpectation
+from keras_shiftguard.preprocessing.hints.content import (
+    constant_hints,
+    duplicate_hints,
+    frame_hints,
+    gray_hints,
+    inverted_hints,
+    nonfinite_hints,
+    whole_division_hints,
+)
 from keras_shiftguard.preprocessing.hints.hint import Hint
-from keras_shiftguard.preprocessing.hints.image_hints import hints_for
 from keras_shiftguard.preprocessing.hints.label_hints import check_labels
+from keras_shiftguard.preprocessing.hints.overflow import overflow_hints
+from keras_shiftguard.preprocessing.hints.resampling import resampling_hints
 from keras_shiftguard.profiles import InputSummary
 from keras_shiftguard.statistics.classes import host_class_ids, host_probabilities
 
+MAX_IMAGES = 256  # of the checks of images
+MAX_IMAGES_FOR_MEDIANS = 32  # the slower checks use this many images, spread evenly
 # Running the whole network takes longer than all other checks. So only a few images are used; if
 # there are labels, more images are used.
-MAX_UNLABELLED, MAX_LABELLED = 16, 256
-MIN_IMAGES = 16  # with fewer, there are no hints from predictions
+MAX_UNLABELLED = MIN_IMAGES = 16  # with fewer images, there are no hints from predictions
 BATCH_SIZE = 32
 MAX_P_VALUE = 1e-3  # largest p-value of the sign test for a hint
 
@@ -32,13 +43,61 @@ def remarks_of_images(
     structure: StructuralExpectation,
     observed: InputConvention,
 ) -> tuple[Hint, ...]:
-    """Returns the hints from the images alone."""
+    """Returns the hints from the images alone, the most certain first.
+
+    Args:
+        samples: Images exactly as fed, by input name. The first `MAX_IMAGES` are used.
+        name: Name of the image input.
+        summary: The profile of the whole stream; its image sizes are used.
+        structure: What the structure of the network expects.
+        observed: The convention of the images; mode `"unknown"` if it is not known.
+    """
     images = np.asarray(samples[name])
     if summary.layout == "channels_first":
         images = np.moveaxis(images, 1, -1)
-    hints = hints_for(images, summary, structure, observed)
+    hints = _size_hints(summary, structure)
+    if images.ndim == 4 and images.size and images.dtype.kind in "fiub":
+        hints += _image_hints(images[:MAX_IMAGES].astype("float32", copy=False), observed)
+    return tuple(sorted(hints, key=lambda hint: -hint.certainty))
+
+
+def _image_hints(images: np.ndarray, observed: InputConvention) -> list[Hint]:
+    hints, images = nonfinite_hints(images)
+    hints += whole_division_hints(images)  # most of these images are flat, too
+    more, images = constant_hints(images)
+    hints += more
+    if not len(images):
+        return hints
+    hints += duplicate_hints(images)
+    images = images[:: -(-len(images) // MAX_IMAGES_FOR_MEDIANS)]
+    hints += gray_hints(images)
+    hints += inverted_hints(images, observed)
+    hints += overflow_hints(images, observed)
+    more, unframed = frame_hints(images)
+    # Images with a flat edge are left out: the edge of a frame would dominate the finest detail.
+    return hints + more + resampling_hints(unframed.mean(axis=-1, dtype="float32"))
+
+
+def _size_hints(summary: InputSummary, expectation: StructuralExpectation) -> list[Hint]:
+    """Returns a hint if the images have another size than the network was published with."""
+    native = expectation.native_size
     # Published accuracies say nothing about weights that are not trained yet.
-    return tuple(hint for hint in hints if not (structure.fresh and hint.name == "input_size"))
+    if native is None or expectation.fresh or not summary.is_image or not summary.num_samples:
+        return []
+    smallest, largest = summary.smallest_size, summary.largest_size
+    if smallest == largest == (native, native) or max(largest) == 0:
+        return []
+    size = f"{smallest[0]} by {smallest[1]}"
+    if smallest != largest:
+        size += f" up to {largest[0]} by {largest[1]}"
+    top1 = expectation.published_top1
+    published = "" if top1 is None else f" (published top-1 there: {100 * top1:.1f} %)"
+    name = expectation.architecture or "the network"
+    text = (
+        f"The images are {size}; {name} was trained at {native} by {native}{published}. "
+        "At other sizes accuracy is usually lower, unless it was trained again."
+    )
+    return [Hint("input_size", text, 0.9)]
 
 
 def remarks_of_predictions(
@@ -56,7 +115,7 @@ def remarks_of_predictions(
         labels: Labels of the samples, or None.
     """
     ids = None if labels is None else host_class_ids(labels)
-    limit = MAX_UNLABELLED if ids is None else MAX_LABELLED
+    limit = MAX_UNLABELLED if ids is None else MAX_IMAGES
     some = {key: np.asarray(value)[:limit] for key, value in samples.items()}
     if len(some[name]) < MIN_IMAGES:
         return ()

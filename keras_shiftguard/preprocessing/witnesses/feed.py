@@ -6,9 +6,8 @@ convention.
 
 import numpy as np
 
-from keras_shiftguard.conventions import Form, forms
+from keras_shiftguard.conventions import MODES, Form, forms
 from keras_shiftguard.preprocessing.correction.convention import InputConvention, affine_between
-from keras_shiftguard.preprocessing.expected.levels import BRIGHT, DARK
 from keras_shiftguard.preprocessing.observation import (
     LIKELY,
     MAX_GAP,
@@ -19,6 +18,16 @@ from keras_shiftguard.preprocessing.observation import (
 )
 from keras_shiftguard.profiles import InputSummary
 
+# Gray levels that ordinary photos reach in both directions. A collection that does not (all
+# pale, all dark, low in contrast) looks as if it were in a neighboring convention.
+DARK, BRIGHT = 64.0, 191.0
+# Contrast that the training images may have had, as a share of the contrast of the images as fed.
+# It is the contrast of a collection that just spans `DARK` to `BRIGHT`.
+LOW_CONTRAST = (BRIGHT - DARK) / 255
+# Limits that were not tuned: the quantiles that become black and white, and the number of gray
+# levels that must lie between them. Noise and compression alone fill a smaller span.
+DARKEST, BRIGHTEST, MIN_LEVELS_SPAN = 0.01, 0.99, 16.0
+Levels = tuple[np.ndarray, np.ndarray]  # gain and bias of each channel as fed
 # If two conventions differ by this factor, pale or dark images cannot explain the difference.
 FAR_FACTOR = 10.0
 # If 5 % of the values are further out than this, they are in another convention. Up to
@@ -207,3 +216,37 @@ def are_near(one: InputConvention, other: InputConvention) -> bool:
     """Whether the scales of two conventions differ by less than a factor of ten."""
     _, gain, _ = affine_between(one, other)
     return bool(np.all((np.abs(gain) < FAR_FACTOR) & (np.abs(gain) > 1 / FAR_FACTOR)))
+
+
+def level_correction(observed: InputConvention, summary: InputSummary) -> Levels | None:
+    """Returns gain and bias of each channel that give images the levels of ordinary photos.
+
+    Batch norm stores statistics of ordinary images. A collection that is pale, dark, hazy or tinted
+    fits these statistics badly in every convention, also in the right one, and it may fit a wrong
+    one by chance. Photo editors correct such images by their levels: in each channel, the darkest
+    values become black and the brightest white. The images stay in the convention that they were
+    fed in.
+
+    The result is None if the images are not in color or in no named convention, if they reach dark
+    and bright values in every channel, as ordinary photos do, or if they hardly vary.
+
+    Args:
+        observed: The convention of the images as fed.
+        summary: The profile of the input.
+    """
+    if summary.num_channels != 3 or observed.mode not in MODES:
+        return None
+    scale, offset = (
+        np.broadcast_to(np.asarray(v, "float64"), 3) for v in (observed.scale, observed.offset)
+    )
+    low, high = (
+        (np.asarray([summary.quantile(q, c) for c in range(3)]) - offset) / scale
+        for q in (DARKEST, BRIGHTEST)
+    )
+    if np.all(low < DARK) and np.all(high > BRIGHT):
+        return None
+    if not np.all(high - low > MIN_LEVELS_SPAN):
+        return None
+    # In raw pixels: (raw - low) * stretch. In the convention as fed, `offset` is black.
+    stretch = 255 / (high - low)
+    return stretch, offset - stretch * (offset + scale * low)

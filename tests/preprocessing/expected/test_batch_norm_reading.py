@@ -10,14 +10,14 @@ from numpy_reference import summarise
 
 from keras_shiftguard.preprocessing.correction.convention import InputConvention
 from keras_shiftguard.preprocessing.expected.batch_norm import AS_FED, BatchNormEvidence
-from keras_shiftguard.preprocessing.expected.batch_norm_order import (
-    _default_twin,
-    _paired_sigmas,
-    _partner,
+from keras_shiftguard.preprocessing.expected.batch_norm_reading import (
+    partner_of,
+    read_batch_norm,
+    settle_order,
 )
-from keras_shiftguard.preprocessing.expected.batch_norm_reading import LOW_CONTRAST, read_batch_norm
-from keras_shiftguard.preprocessing.expected.hypotheses import hypotheses_for
-from keras_shiftguard.preprocessing.expected.levels import level_correction
+from keras_shiftguard.preprocessing.expected.batch_norm_scores import Scores
+from keras_shiftguard.preprocessing.expected.hypotheses import STANDARDISED, hypotheses_for
+from keras_shiftguard.preprocessing.witnesses.feed import LOW_CONTRAST, level_correction
 
 UNIT = InputConvention("unit", "unknown")
 
@@ -141,33 +141,41 @@ def test_the_partner_has_swapped_pixels():
     }
     caffe = InputConvention("caffe", "bgr")
     for swap in (False, True):
-        assert _partner(hypotheses, at["tf", swap, None], None) == at["tf", not swap, None]
+        assert partner_of(hypotheses, at["tf", swap, None], None) == at["tf", not swap, None]
         # If the architecture is not known, the ImageNet means may be in reversed order as well.
-        found = _partner(hypotheses, at["caffe", swap, "rgb"], None)
+        found = partner_of(hypotheses, at["caffe", swap, "rgb"], None)
         assert found == at["caffe", not swap, "bgr"]
-        found = _partner(hypotheses, at["caffe", swap, "bgr"], caffe)
+        found = partner_of(hypotheses, at["caffe", swap, "bgr"], caffe)
         assert found == at["caffe", not swap, "bgr"]
     gray = hypotheses_for(InputConvention("unit", "gray"), summarise(pictures(2)[..., :1]), None)
-    assert _partner(gray, 0, None) is None
-    # Twins are two hypotheses that differ in the channel order of both the pixels and the means.
-    # `_default_twin` chooses one if both fit equally well: the twin that leaves the images as fed,
-    # or, if neither does, the twin whose means are in the usual order of the mode.
-    twins = at["caffe", False, "bgr"], at["caffe", True, "rgb"]
-    for pair in (twins, twins[::-1]):
-        assert _default_twin(hypotheses, pair, as_fed=twins[1]) == twins[1]
-        assert _default_twin(hypotheses, pair, as_fed=at["tf", False, None]) == twins[0]
-    twins = at["torch", False, "rgb"], index(hypotheses, "torch", True, "bgr")
-    for pair in (twins, twins[::-1]):
-        assert _default_twin(hypotheses, pair, as_fed=at["tf", False, None]) == twins[0]
+    assert partner_of(gray, 0, None) is None
 
 
-def test_sigmas_of_a_paired_difference():
-    difference = np.array([0.1, 0.3, 0.2, 0.4])
-    wanted = difference.mean() / (difference.std(ddof=1) / 2)
-    assert _paired_sigmas(difference) == pytest.approx(wanted, rel=1e-6)
-    assert _paired_sigmas(-difference) == pytest.approx(-wanted, rel=1e-6)
-    assert _paired_sigmas(difference[:1]) == 0
-    assert _paired_sigmas(difference / 1000) == 0  # counts as rounding error
+@pytest.mark.parametrize(
+    ("own", "twin", "usual"),
+    [
+        (("caffe", False, "bgr"), ("caffe", True, "rgb"), ("caffe", False, "bgr")),
+        (("torch", False, "bgr"), ("torch", True, "rgb"), ("torch", True, "rgb")),
+    ],
+)
+def test_batch_norm_cannot_tell_twins_apart(own, twin, usual):
+    """Twins differ in the order of both the pixels and the means.
+
+    The one that leaves the images as fed is assumed, else the one with the usual order of means.
+    """
+    hypotheses = hypotheses_for(UNIT, summarise(pictures(2) / 255), None)
+    pair = [index(hypotheses, *each) for each in (own, twin)]
+    for best in pair:
+        scores = object.__new__(Scores)
+        scores.misfit = np.ones(len(hypotheses))
+        scores.misfit[pair] = 0.1
+        scores.misfit[best] = 0.0
+        scores.resampled = np.stack([scores.misfit] * 3)
+        for as_fed, wanted in ((pair[1], pair[1]), (0, index(hypotheses, *usual))):
+            assert settle_order(hypotheses, scores, None, as_fed) == (wanted, 0.0)
+        # If one of them fits clearly better, they are no twins in this network.
+        scores.misfit[best] = -1.0
+        assert settle_order(hypotheses, scores, None, pair[1]) == (best, 0.0)
 
 
 CAST = np.array([0.5, 1.0, 0.8])
@@ -224,7 +232,7 @@ def test_gray_images_have_a_paler_rival_with_larger_numbers():
     # clearly worse than the images as fed.
     assert misfit > 1.4 * reading.misfit(reading.as_fed)
     in_color = read(Network(), pictures(32, seed=1) / 255).extra
-    assert [kind for kind, _ in in_color] == [("unit", True)]
+    assert [kind for kind, _ in in_color] == [("unit", True), STANDARDISED, STANDARDISED]
 
 
 def test_a_reading_of_one_mode_has_no_rival():

@@ -1,11 +1,16 @@
 """Hypotheses about a model's input: each maps the images as fed to one convention."""
 
 import numpy as np
+import pytest
 
 from keras_shiftguard import profile
 from keras_shiftguard.conventions import MODES
 from keras_shiftguard.preprocessing.correction.convention import InputConvention
-from keras_shiftguard.preprocessing.expected.hypotheses import hypotheses_for
+from keras_shiftguard.preprocessing.expected.hypotheses import (
+    STANDARDISED,
+    hypotheses_for,
+    without_fix,
+)
 
 RAW = np.random.default_rng(0).integers(0, 256, (12, 16, 16, 3)).astype("float64")
 
@@ -47,3 +52,19 @@ def test_a_constant_channel_has_no_deviation_of_its_own():
     assert found.scale[3] == found.scale.min() > 0.01
     made = found.transform.apply(opaque.astype("float32"))
     np.testing.assert_allclose(made[..., 3], 0, atol=1e-4)
+
+
+@pytest.mark.parametrize("observed", [InputConvention("torch"), InputConvention("raw", "bgr")])
+def test_standardised_images_are_made_of_raw_pixels(observed):
+    """Also of images from which the means of the channels were subtracted."""
+    raw = np.random.default_rng(0).integers(0, 256, (4, 6, 6, 3)).astype("float64")
+    images = observed.from_raw(raw)
+    hypotheses = hypotheses_for(observed, profile(images).inputs["input"], None)
+    extra = without_fix(hypotheses, hypotheses, observed, 3)
+    maps = [transform for kind, transform in extra if kind == STANDARDISED]
+    mean, std = (f(raw, axis=(1, 2, 3), keepdims=True) for f in (np.mean, np.std))
+    wanted = (raw - mean) / std
+    found = [transform.apply(images) for transform in maps]
+    right = min(found, key=lambda x: np.abs(x - wanted).max())
+    np.testing.assert_allclose(right, wanted, atol=1e-4)
+    assert len(maps) == 2

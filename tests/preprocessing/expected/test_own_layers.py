@@ -71,8 +71,8 @@ def test_what_the_layers_are_made_for(name):
 
 
 def test_a_normalization_that_was_adapted_to_raw_pixels():
-    """Only the channel order stays unknown: the layer was adapted to the images that were fed."""
-    assert before_own_layers(network(adapted()), 0)[0] == InputConvention("raw", "unknown")
+    """Its numbers do not show the order: they are those of the images that it was adapted to."""
+    assert before_own_layers(network(adapted()), 0)[0] == InputConvention("raw", "rgb")
     dark = 0.5 * RAW.mean(axis=-1, keepdims=True)
     gray = network(adapted(dark), channels=1)
     assert before_own_layers(gray, 0)[0] == InputConvention("raw", "gray")

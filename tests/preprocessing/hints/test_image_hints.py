@@ -8,14 +8,20 @@ import pytest
 from numpy_reference import summarise
 from PIL import Image
 
-from keras_shiftguard.preprocessing.correction.convention import InputConvention
+from keras_shiftguard.preprocessing.correction.convention import UNKNOWN, InputConvention
 from keras_shiftguard.preprocessing.expected.structure import StructuralExpectation
 from keras_shiftguard.preprocessing.hints.hint import Hint
-from keras_shiftguard.preprocessing.hints.image_hints import hints_for
+from keras_shiftguard.preprocessing.hints.remarks import remarks_of_images
 from keras_shiftguard.preprocessing.hints.resampling import scores
 
 RAW = InputConvention("raw")
+NOTHING = StructuralExpectation(0, "input", UNKNOWN, UNKNOWN)
 FILTERS = Image.Resampling
+
+
+def hints_for(images, summary, expectation, observed):
+    structure = expectation or NOTHING
+    return remarks_of_images({"input": images}, "input", summary, structure, observed)
 
 
 def hints(images, expectation=None, observed=RAW):

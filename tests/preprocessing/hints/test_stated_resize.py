@@ -8,9 +8,12 @@ import pytest
 from scipy import ndimage
 
 import keras_shiftguard as sg
-from keras_shiftguard.preprocessing.expected.stated_resize import StatedResize, stated_resize
 from keras_shiftguard.preprocessing.hints.hint import Hint
-from keras_shiftguard.preprocessing.hints.resize_hints import resize_hints
+from keras_shiftguard.preprocessing.hints.stated_resize import (
+    StatedResize,
+    resize_hints,
+    stated_resize,
+)
 
 HUGGING_FACE = {
     "do_resize": True,
