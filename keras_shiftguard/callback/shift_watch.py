@@ -12,7 +12,6 @@ from keras_shiftguard.detection.causes.same_samples import are_near, is_augmente
 from keras_shiftguard.detection.finding import Finding
 from keras_shiftguard.detection.monitor import Pair, ShiftMonitor
 from keras_shiftguard.detection.plain_words import plain_sentence
-from keras_shiftguard.detection.planning import needs_in_words
 from keras_shiftguard.detection.report import ShiftReport
 from keras_shiftguard.errors import ShiftDetectedError, warn
 from keras_shiftguard.profiles import InputProfile, OutputSummary
@@ -172,11 +171,6 @@ class ShiftWatch:
             self._monitor.mark_open(*pair)
         self._monitor.mark_open("train", "reference", self.is_augmented is not False)
         self._renew_report()
-
-    @property
-    def needs(self) -> str:
-        """Sentence on the number of samples that the first comparison needs to detect a shift."""
-        return needs_in_words(self._monitor.level(1))
 
     @property
     def pairs(self) -> list[Pair]:

@@ -117,10 +117,6 @@ def test_the_augmentation_of_training_is_restored():
     assert InputProfile(**guard.state()["first"]["train"]).num_samples == 300
 
 
-def test_a_tiny_alpha_needs_many_samples_and_is_no_error():
-    assert "reveal a difference" in ShiftWatch(1e-18, "warn").needs
-
-
 def test_a_resumed_fit_keeps_samples_of_all_batches_and_measures_every_fourth():
     stream = Stream("validation")
     stream.build([spec_for("input", (None, 8, 8, 1), "channels_last")])
