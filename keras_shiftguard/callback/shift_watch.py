@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from keras_shiftguard.callback.augmented_validation import AugmentedValidation
 from keras_shiftguard.callback.checks.check import Told
 from keras_shiftguard.callback.independence import Independence
 from keras_shiftguard.detection.acknowledged import Acknowledgement
@@ -70,7 +69,6 @@ class ShiftWatch:
         self._notes_of_passes: list[str] = []
         self.is_augmented: bool | None = None
         self._was_near = False  # whether the latest pass over training was near the first
-        self._augmented_validation = AugmentedValidation()
         self._own_notes: list[str] = []  # of `note`
         self._summed = InputProfile()  # sum of several epochs, only with `distinct_samples`
         pairs = [("validation", "train")] if "train" in streams else []
@@ -135,7 +133,6 @@ class ShiftWatch:
             if target is not None:
                 with_outputs = replace(profile, outputs=passes[name].outputs)
                 compare("target", name, target, with_outputs)
-        new += self._look_at_validation(latest, epoch)
         self._notes_of_passes = self._notes(passes)
         self._renew_report()
         return new
@@ -189,7 +186,6 @@ class ShiftWatch:
             "augmented": self.is_augmented,
             "monitor": self._monitor.state(),
             "handled": [list(key) for key in sorted(self._handled)],
-            "same_labels": self._augmented_validation.num_same,
             "own_notes": self._own_notes,
             "independence": self.independence.state(),
         }
@@ -201,7 +197,6 @@ class ShiftWatch:
         self.is_augmented = state.get("augmented")
         self._monitor.restore(state["monitor"])
         self._handled = {(str(a), str(b), str(c)) for a, b, c in state.get("handled", ())}
-        self._augmented_validation.num_same = int(state.get("same_labels", 1))
         self._own_notes = [str(text) for text in state.get("own_notes", ())]
         self.independence.restore(state.get("independence", {}))
         self._notes_of_passes = self._notes({})
@@ -260,22 +255,6 @@ class ShiftWatch:
             evidence = latest
         return replace(evidence, distinct_samples=self.distinct_samples)
 
-    def _look_at_validation(
-        self, passes: Mapping[str, InputProfile], epoch: int | None
-    ) -> list[Finding]:
-        """Returns a new finding if random augmentation is on in validation."""
-        latest = passes.get("validation")
-        if latest is None or latest is self._first["validation"]:
-            return []
-        found = self._augmented_validation.look(
-            self._first["validation"],
-            latest,
-            self._monitor.alpha,
-            epoch,
-            has_changed=self._monitor.found("validation", FIRST_EPOCH),
-        )
-        return [] if found is None or not self._monitor.add(found) else [found]
-
     def _renew_report(self) -> None:
         """Makes the report anew after findings or notes have changed."""
         self.report = self._monitor.report(self._notes_of_passes)
@@ -283,7 +262,6 @@ class ShiftWatch:
     def _notes(self, passes: Mapping[str, InputProfile]) -> list[str]:
         """Returns the notes of the report."""
         notes = [*self._own_notes, *self.independence.notes.values()]
-        notes += [self._augmented_validation.note] if self._augmented_validation.note else []
         return [*notes, *self._notes_on_streams(passes)]
 
     def _notes_on_streams(self, passes: Mapping[str, InputProfile]) -> list[str]:

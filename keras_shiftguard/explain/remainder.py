@@ -28,7 +28,6 @@ from keras_shiftguard.explain.progress import Progress
 from keras_shiftguard.explain.reference import Reference
 from keras_shiftguard.explain.removal import Views
 from keras_shiftguard.explain.report import CONCEPT_SHIFT, COVARIATE_SHIFT
-from keras_shiftguard.explain.worst_slices import attributes_of, worst_fifth
 from keras_shiftguard.instrument.measure import profile_of
 from keras_shiftguard.profiles import InputProfile
 
@@ -82,7 +81,7 @@ class Remainder:
         left: Accuracies,
         progress: Progress,
     ) -> None:
-        self.model, self.views, self.predictions = model, views, predictions
+        self.model, self.views = model, views
         self.resampling, self.mix, self.reference = resampling, mix, reference
         self.score, self.left, self.progress = score, left, progress
         self.labels = views.samples.labels
@@ -173,9 +172,6 @@ class Remainder:
         if best is not None:
             gain = "" if tried is None else f" brings back {100 * float(best[1].point):.1f}"
             parts.append(best[0].detail + gain)
-        names, table = self._attributes(self._inputs())
-        if names and self.labels is not None:
-            parts.append(worst_fifth(names, table, self.predictions.right(self.labels)))
         assert estimate is not None
         # The estimate is limited to the part of the gap that is left.
         points = Accuracies(
@@ -185,17 +181,6 @@ class Remainder:
         self.left = self.left.minus(points)
         line = ADAPT_LINE if best is None else _repair_line(best[0], before, now)
         return Estimate(COVARIATE_SHIFT, points, "; ".join(filter(None, parts)), line)
-
-    def _attributes(
-        self, inputs: Iterator[dict[str, np.ndarray]]
-    ) -> tuple[tuple[str, ...], np.ndarray]:
-        """Returns names and values `(samples, attributes)` of the image attributes.
-
-        Both are empty without labels, without images, or with several inputs.
-        """
-        if self.labels is None or len(self.views.samples.inputs) != 1:
-            return (), np.zeros((0, 0))
-        return attributes_of(next(iter(x.values())) for x in inputs)
 
     def _drawn(self, cost: Cost) -> Accuracies:
         """Returns a cost with draws that have its interval."""
