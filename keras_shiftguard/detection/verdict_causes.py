@@ -30,8 +30,6 @@ STRATIFY = "x_train, x_val, y_train, y_val = train_test_split(x, y, stratify=y)"
 MORE = "Pass validation_data to fit, or ShiftGuard(reference=...), with 20 samples or more."
 MAX_NOTES = 3  # of what was not compared; the report has all
 MORE_NOTES = "more, see guard.report.notes."
-# Beginnings of notes about which nobody can do much.
-QUIET_NOTES = ("tokens: ", "augmentation: ")
 # Beginnings of the notes that say what would make a comparison possible.
 LONELY_NOTES = ("there is nothing to compare", "an evaluation alone", "a prediction alone")
 _IN_BRACKETS = re.compile(r" \([^()]*\)")
@@ -285,7 +283,7 @@ def _company(report: Any) -> str:
 
 def notes_of(report: Any, diagnoses: Mapping[str, Any], step: str) -> tuple[str, ...]:
     """Returns what could not be measured or compared, with what would change that."""
-    notes = [] if report is None else [n for n in report.notes if not n.startswith(QUIET_NOTES)]
+    notes = () if report is None else report.notes
     texts = [f"{note.rstrip('.')}." for note in notes]
     texts = [text for text in texts if text.lower() != step.lower()]
     is_trained_here = any(d.trained_here for d in diagnoses.values())
