@@ -13,8 +13,9 @@ from keras_shiftguard.detection.causes.corruptions import name_cause
 from keras_shiftguard.detection.cost import Cost
 from keras_shiftguard.detection.finding import Finding
 from keras_shiftguard.detection.look import compare_profiles
+from keras_shiftguard.experiments import label_words
 from keras_shiftguard.explain.bootstrap import SEED, Accuracies, Mix, Resampling
-from keras_shiftguard.explain.concept import ConceptShift, find_concept_shift
+from keras_shiftguard.explain.concept import find_wrong_labels
 from keras_shiftguard.explain.covariate import (
     Repair,
     balanced,
@@ -81,7 +82,7 @@ class Remainder:
         left: Accuracies,
         progress: Progress,
     ) -> None:
-        self.model, self.views = model, views
+        self.model, self.views, self.predictions = model, views, predictions
         self.resampling, self.mix, self.reference = resampling, mix, reference
         self.score, self.left, self.progress = score, left, progress
         self.labels = views.samples.labels
@@ -91,21 +92,16 @@ class Remainder:
         """Yields the estimates for concept and covariate shift that explain a part of the gap."""
         if not _is_above_zero(self.left):
             return
-        before = None if self.reference.profile is None else self.reference.profile()
-        now = None if before is None else self._profile()
-        if before is not None and now is not None and self.labels is not None:
-            share = self.resampling.share
-            concept_shift = find_concept_shift(before.labels, now.labels, share)
-        else:
-            concept_shift = None
-        # If some classes lost more accuracy than the others, concept shift explains the additional
-        # loss. Covariate shift explains the loss that all classes share.
-        if concept_shift is not None:
-            yield from self._estimate_concept_shift(concept_shift)
-        if concept_shift is None or not concept_shift.wrong_labels:
-            estimate = self._estimate_covariate_shift(before, now)
-            if estimate is not None:
-                yield estimate
+        found = [self._estimate_wrong_labels(), self._estimate_covariate_shift()]
+        for estimate in sorted(filter(None, found), key=lambda each: -float(each.points.point)):
+            # An estimate is limited to the part of the gap that is left.
+            points = Accuracies(
+                np.clip(estimate.points.point, 0.0, max(float(self.left.point), 0.0)),
+                np.clip(estimate.points.draws, 0.0, np.maximum(self.left.draws, 0.0)),
+            )
+            if _is_above_zero(points):
+                self.left = self.left.minus(points)
+                yield replace(estimate, points=points)
 
     def _inputs(self) -> Iterator[dict[str, np.ndarray]]:
         """Yields the samples with all exact causes removed, in chunks: dicts by input name."""
@@ -137,16 +133,10 @@ class Remainder:
         number = round(self.resampling.share * profile.num_samples)
         return replace(profile, distinct_samples=max(number, 1))
 
-    def _estimate_covariate_shift(
-        self, before: InputProfile | None, now: InputProfile | None
-    ) -> Estimate | None:
-        """Returns the estimate for covariate shift; None if it explains no part of the gap.
-
-        `before` and `now` are the profiles of the reference and of the data with all exact
-        causes removed.
-        """
-        if not _is_above_zero(self.left):
-            return None
+    def _estimate_covariate_shift(self) -> Estimate | None:
+        """Returns the estimate for covariate shift; None if it explains no part of the gap."""
+        before = None if self.reference.profile is None else self.reference.profile()
+        now = None if before is None else self._profile()
         if before is not None and now is not None:
             found = compare_profiles(before, now, stream="data", level=LEVEL, outputs=False)
             if not any(f.kind in ("covariate", "preprocessing") for f in found.findings):
@@ -173,14 +163,14 @@ class Remainder:
             gain = "" if tried is None else f" brings back {100 * float(best[1].point):.1f}"
             parts.append(best[0].detail + gain)
         assert estimate is not None
-        # The estimate is limited to the part of the gap that is left.
-        points = Accuracies(
-            np.clip(estimate.point, 0.0, max(float(self.left.point), 0.0)),
-            np.clip(estimate.draws, 0.0, np.maximum(self.left.draws, 0.0)),
-        )
-        self.left = self.left.minus(points)
         line = ADAPT_LINE if best is None else _repair_line(best[0], before, now)
-        return Estimate(COVARIATE_SHIFT, points, "; ".join(filter(None, parts)), line)
+        return Estimate(COVARIATE_SHIFT, estimate, "; ".join(filter(None, parts)), line)
+
+    def _weights(self) -> np.ndarray:
+        """Returns weights that give the samples the class mix of the reference, `(samples,)`."""
+        if self.mix is None or self.labels is None:
+            return np.ones(len(self.views.samples))
+        return sample_weights(self.labels, self.mix)
 
     def _drawn(self, cost: Cost) -> Accuracies:
         """Returns a cost with draws that have its interval."""
@@ -192,9 +182,7 @@ class Remainder:
         """Yields the repairs of covariate shift that can be tried."""
         samples, mix, labels = self.views.samples, self.mix, self.labels
         if before is not None and len(samples.inputs) == 1 and len(before.inputs) == 1:
-            weights = np.ones(len(samples))
-            if mix is not None and labels is not None:
-                weights = sample_weights(labels, mix)
+            weights = self._weights()
             images, again = ((next(iter(x.values())) for x in self._inputs()) for _ in range(2))
             summary = next(iter(before.inputs.values()))
             levels = level_repair(self.model, images, again, summary, weights)
@@ -212,27 +200,23 @@ class Remainder:
         accuracies = self.resampling.accuracies(both, self.mix)
         return accuracies[1].minus(accuracies[0])
 
-    def _estimate_concept_shift(self, shift: ConceptShift) -> Iterator[Estimate]:
-        """Yields the estimate for a concept shift, if it explains a part of the gap."""
-        before, counts = self.reference.by_class, self.reference.counts
-        if before is None or counts is None or self.labels is None:
-            return
-        by_class = self.resampling.by_class(self.scores[None])[0]
-        now, draws = (
-            np.full(len(counts), np.nan),
-            np.full((by_class.draws.shape[0], len(counts)), np.nan),
-        )
-        now[self.resampling.classes] = by_class.point
-        draws[:, self.resampling.classes] = by_class.draws
-        shares = counts / counts.sum()
-        if self.mix is None:
-            shares = np.bincount(self.labels, minlength=len(counts)) / len(self.views.samples)
-        point = shift.points(before, now, shares, np.asarray(self.left.point))
-        points = Accuracies(point, shift.points(before, draws, shares, self.left.draws))
-        if points.point <= 0 or not _is_above_zero(points):
-            return
-        self.left = self.left.minus(points)
-        yield Estimate(CONCEPT_SHIFT, points, shift.detail)
+    def _estimate_wrong_labels(self) -> Estimate | None:
+        """Returns the estimate for wrong labels; None if none are found.
+
+        Images that are harder look like labels that are wrong at random, so these are found only
+        where nothing else differs.
+        """
+        if self.labels is None:
+            return None
+        found = find_wrong_labels(self.predictions, self.labels, self._weights(), self.reference)
+        if found is None:
+            return None
+        if not (found.names or found.pair) and self.largest_difference() is not None:
+            return None
+        cost = found.cost.of_dependent(self.resampling.share)
+        classes = self.predictions.probabilities.shape[1]
+        words = label_words.in_words(found, classes, "data", "the reference")
+        return Estimate(CONCEPT_SHIFT, self._drawn(cost), words)
 
 
 def _repair_line(repair: Repair, before: InputProfile | None, now: InputProfile | None) -> str:

@@ -14,7 +14,6 @@ from keras_shiftguard.detection.labels.label_findings import (
     with_estimated_mix,
     without_effects_of_class_mix,
 )
-from keras_shiftguard.explain.concept import ConceptShift
 from keras_shiftguard.profiles import LabelSummary, OutputSummary
 from keras_shiftguard.profiles.labels import MAX_CLASSES
 
@@ -186,7 +185,3 @@ def test_classes_that_share_their_moments_are_not_named_for_sure():
     )
     found = concept_finding(labels(moved[900:], y[900:]), summary, 0.05, ALL, "validation", "train")
     assert found.explanation.endswith("equal modulo 128 count as one")
-    points = ConceptShift((2,), False, "").points
-    before, now, shares = np.full(200, 0.9), np.full(200, 0.9), np.full(200, 1 / 200)
-    now[130] = 0.1
-    assert points(before, now, shares, np.array(0.5)) == pytest.approx(0.8 / 200)
