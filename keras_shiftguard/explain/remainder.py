@@ -15,6 +15,7 @@ from keras_shiftguard.detection.finding import Finding
 from keras_shiftguard.detection.look import compare_profiles
 from keras_shiftguard.experiments import label_words
 from keras_shiftguard.explain.bootstrap import SEED, Accuracies, Mix, Resampling
+from keras_shiftguard.explain.class_mix import LEVEL
 from keras_shiftguard.explain.concept import find_wrong_labels
 from keras_shiftguard.explain.covariate import (
     Repair,
@@ -32,7 +33,6 @@ from keras_shiftguard.explain.report import CONCEPT_SHIFT, COVARIATE_SHIFT
 from keras_shiftguard.instrument.measure import profile_of
 from keras_shiftguard.profiles import InputProfile
 
-LEVEL = 0.01  # significance level of the comparison with the reference
 LEVEL_FAMILIES = ("brightness", "contrast", "colour")  # causes that a repair of levels removes
 ADAPT_LINE = "callbacks=[keras_shiftguard.ShiftGuard(target_data=x, adapt=True)]"
 LOWER_PERCENTILE = 2.5  # an estimate is used only if this percentile of its draws is above 0
