@@ -11,10 +11,8 @@ from keras_shiftguard.detection.families import TOO_FEW, CollectedTests, StreamN
 from keras_shiftguard.detection.finding import Finding, by_severity, source_of
 from keras_shiftguard.detection.labels.label_findings import (
     concept_finding,
-    with_estimated_mix,
     without_effects_of_class_mix,
 )
-from keras_shiftguard.detection.labels.moved_with_mix import moved_as_mix
 from keras_shiftguard.detection.selection import reported_findings
 from keras_shiftguard.detection.sentences import stream_name
 from keras_shiftguard.detection.two_sample.multiplicity import LEVEL_SHARES, Family, global_p, holm
@@ -117,15 +115,6 @@ def compare_profiles(
         if concept is not None:
             findings.append(concept)
             p_value = min(p_value, concept.p_value / concept_share)
-
-    def moved(frequencies: np.ndarray, errors: np.ndarray) -> bool | None:
-        first = next(iter(reference.inputs), "")  # the input whose moments are stored by class
-        if first not in current.inputs:
-            return None
-        samples = current.inputs[first].embedding.projections
-        return moved_as_mix(samples, reference.labels, frequencies, errors, shares)
-
-    findings = with_estimated_mix(findings, current.outputs, reference.outputs, moved)
     p_value = min([p_value, *(finding.p_value for finding in certain)])
     notes = list(dict.fromkeys(tests.notes))
     reported = list(by_severity([*certain, *findings]))
