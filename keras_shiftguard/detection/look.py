@@ -18,7 +18,7 @@ from keras_shiftguard.detection.sentences import stream_name
 from keras_shiftguard.detection.two_sample.multiplicity import LEVEL_SHARES, Family, global_p, holm
 from keras_shiftguard.profiles import InputProfile, InputSummary, LabelSummary
 
-# Part of the level for the tests of concept shift and wrong labels, if both streams have classes.
+# Part of the level for the test of concept shift, if both streams have classes.
 CONCEPT_SHARE = 0.08
 
 
@@ -172,10 +172,10 @@ def _label_tests(
     now, before = current.labels, reference.labels
     if not now.num_samples or not before.num_samples:
         return
+    names = ("labels", "labels", "labels")
     if now.are_classes and before.are_classes:
-        tests.add_classes(
-            "labels", "labels", "labels", now.counts, before.counts, shares, "label", "label"
-        )
+        counts = now.counts, before.counts
+        tests.add_classes(*names, *counts, shares, kind="label", family="label")
     elif now.are_classes != before.are_classes and not _may_be_targets(now, before):
         classes, numbers = tests.names if now.are_classes else tests.names[::-1]
         tests.notes.append(
@@ -183,9 +183,8 @@ def _label_tests(
             f"{stream_name(numbers)}: not compared"
         )
     else:
-        tests.add_features(
-            "labels", "labels", "labels", now.targets, before.targets, shares, "label", "label"
-        )
+        targets = now.targets, before.targets
+        tests.add_features(*names, *targets, shares, kind="label", family="label")
 
 
 def _may_be_targets(now: LabelSummary, before: LabelSummary) -> bool:

@@ -11,12 +11,7 @@ import numpy as np
 
 from keras_shiftguard.detection.families import Shares
 from keras_shiftguard.detection.finding import NEGLIGIBLE, Finding
-from keras_shiftguard.detection.labels.concept import ClassShift, find_changed_classes
-from keras_shiftguard.detection.labels.relabelled import (
-    Relabelling,
-    describe_relabelling,
-    find_relabelling,
-)
+from keras_shiftguard.detection.labels.concept import find_changed_classes
 from keras_shiftguard.detection.sentences import classes_look_different
 from keras_shiftguard.detection.two_sample.tail_probabilities import normal_sf
 from keras_shiftguard.profiles import LabelSummary
@@ -26,7 +21,6 @@ from keras_shiftguard.profiles.labels import MAX_CLASSES_EMBEDDED
 MAX_EFFECT_RATIO = 1.25
 MIN_P_UNCHANGED = 0.01  # with a smaller p-value, the classes count as changed
 RELABELLED = "relabelled"  # family of the findings on wrong labels
-RELABELLING_SHARE = 0.25  # part of the level of `concept_finding` for the test for wrong labels
 
 
 def concept_finding(
@@ -37,7 +31,7 @@ def concept_finding(
     stream: str,
     against: str,
 ) -> Finding | None:
-    """Tests for wrong labels, and for classes whose inputs differ; returns at most one finding.
+    """Tests whether the inputs of some classes differ, and those of the others do not.
 
     Args:
         current: Labels of the stream that may differ.
@@ -47,29 +41,18 @@ def concept_finding(
         stream: Name of the stream that may differ.
         against: Name of the stream it is compared with.
     """
-    reference_first = (shares[1], shares[0])
-    largest: Relabelling | ClassShift
-    relabelling = find_relabelling(reference, current, level * RELABELLING_SHARE, reference_first)
-    if relabelling is not None:
-        largest, p_value = relabelling, relabelling.p_value / RELABELLING_SHARE
-        explanation = describe_relabelling(relabelling, stream, against)
-        family = RELABELLED
-    else:
-        rest_of_level = level * (1 - RELABELLING_SHARE)
-        changed = find_changed_classes(reference, current, rest_of_level, reference_first)
-        if not changed:
-            return None
-        largest = changed[0]
-        p_value = min(shift.p_value for shift in changed) / (1 - RELABELLING_SHARE)
-        classes = [shift.class_id for shift in changed]
-        family = "concept"
-        explanation = classes_look_different(classes, largest.effect_size, stream, against)
+    changed = find_changed_classes(reference, current, level, (shares[1], shares[0]))
+    if not changed:
+        return None
+    largest, p_value = changed[0], min(shift.p_value for shift in changed)
+    classes = [shift.class_id for shift in changed]
+    explanation = classes_look_different(classes, largest.effect_size, stream, against)
     if current.shares_moments or reference.shares_moments:
         explanation += f"; classes whose ids are equal modulo {MAX_CLASSES_EMBEDDED} count as one"
     return Finding(
         feature="labels/concept",
         kind="concept",
-        family=family,
+        family="concept",
         effect_size=largest.effect_size,
         interval=largest.interval,
         p_value=min(p_value, 1.0),
