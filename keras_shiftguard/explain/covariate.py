@@ -1,30 +1,21 @@
-"""Covariate shift as a cause: the accuracy regained by repairs that need no labels.
+"""Covariate shift as a cause: the accuracy regained if the levels of the reference are restored.
 
-Covariate shift cannot be removed exactly, since the images without the shift are not
-known. Two repairs are tried on the samples: one sets the mean and deviation of each channel to
-those of the reference, and the other sets the moving statistics of batch norm to those of the
-samples. The accuracy that the better repair regains is an estimate of the cost of the shift. A
-small estimate is no evidence against covariate shift.
+Covariate shift cannot be removed exactly, since the images without the shift are not known. The
+mean and deviation of each channel are set to those of the reference, which needs no labels. The
+accuracy that this regains is an estimate of the cost of the shift; a small one is no evidence
+against it.
 """
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
 
 import keras
 import numpy as np
 
-from keras_shiftguard.adaptation.batch_norm import adapt_batch_norm
-from keras_shiftguard.errors import BadInputError
-from keras_shiftguard.explain.bootstrap import SEED, Mix
+from keras_shiftguard.explain.bootstrap import Mix
 from keras_shiftguard.explain.predictions import Predictions, predict
-from keras_shiftguard.explain.samples import CHUNK
 from keras_shiftguard.profiles import InputSummary
 
-# Batch norm is recalibrated on at most this many bytes and samples. Four chunks of samples are
-# always allowed.
-MAX_RECALIBRATION_BYTES = 256 << 20
-MAX_RECALIBRATION_SAMPLES = 2048
 # The channels are repaired if, for any channel, the mean moved by this many standard deviations, or
 # the logarithm of the standard deviation changed by this much.
 MIN_MOVE = 0.1
@@ -37,14 +28,12 @@ class Repair:
     Args:
         predictions: Predictions after the repair.
         detail: Description for the report.
-        line: Line of Python that repairs the input or the model.
-        restores_levels: Whether the repair sets the levels (mean and deviation) of the channels.
+        line: Line of Python that repairs the input.
     """
 
     predictions: Predictions
     detail: str
     line: str
-    restores_levels: bool = False
 
 
 @dataclass(frozen=True)
@@ -118,81 +107,7 @@ def level_repair(
     if not reference.is_image:
         detail = "mean and deviation of each column set to those of the reference"
     line = f"x = {_affine(scale, offset, channels_first)}"
-    return Repair(predictions, detail, line, restores_levels=True)
-
-
-def batch_norm_repair(model: keras.Model, inputs: Any, chunks: Iterable[Any]) -> Repair | None:
-    """Sets batch norm to the statistics of the data, predicts, and restores the model.
-
-    Args:
-        model: The classifier.
-        inputs: Samples with the class frequencies of the reference, in the structure that the model
-            accepts.
-        chunks: All samples in chunks.
-
-    Returns:
-        The repair; None if the model has no batch norm, or nothing changed.
-    """
-    try:
-        adapted = adapt_batch_norm(model, inputs)
-    except BadInputError:
-        return None
-    try:
-        if not any(layer.changed for layer in adapted.layers):
-            return None
-        predictions = predict(model, chunks)
-    finally:
-        adapted.restore()
-    line = 'callbacks=[keras_shiftguard.ShiftGuard(target_data=x, adapt="batch_norm")]'
-    return Repair(predictions, "batch norm recalibrated", line)
-
-
-def balanced(
-    chunks: Iterable[dict[str, np.ndarray]], labels: np.ndarray | None, mix: Mix | None, number: int
-) -> dict[str, np.ndarray]:
-    """Returns some of the samples by input name, with the class frequencies of `mix`.
-
-    Args:
-        chunks: All samples in chunks, by input name.
-        labels: Class ids `(samples,)`, or None.
-        mix: Class frequencies; None keeps those of the samples.
-        number: Number of all samples.
-
-    Returns:
-        The samples in random order; for their number see `MAX_RECALIBRATION_SAMPLES`.
-    """
-    chosen: np.ndarray | None = None
-    parts: dict[str, list[np.ndarray]] = {}
-    start = 0
-    for inputs in chunks:
-        size = len(next(iter(inputs.values())))
-        if chosen is None:
-            sample_bytes = sum(value[:1].nbytes for value in inputs.values())
-            fitting = min(
-                MAX_RECALIBRATION_SAMPLES, MAX_RECALIBRATION_BYTES // max(sample_bytes, 1)
-            )
-            chosen = _draw(number, labels, mix, max(4 * CHUNK, fitting))
-        in_chunk = chosen[(chosen >= start) & (chosen < start + size)] - start
-        for name, value in inputs.items():
-            parts.setdefault(name, []).append(value[in_chunk])
-        start += size
-    rng = np.random.default_rng(SEED)
-    joined = {name: np.concatenate(values) for name, values in parts.items()}
-    order = rng.permutation(len(next(iter(joined.values()))))
-    return {name: value[order] for name, value in joined.items()}
-
-
-def _draw(number: int, labels: np.ndarray | None, mix: Mix | None, max_samples: int) -> np.ndarray:
-    """Returns positions, in ascending order, of samples with the class frequencies of `mix`.
-
-    Without labels or `mix`, the positions are evenly spread. Otherwise a sample can be drawn
-    several times.
-    """
-    if labels is None or mix is None:
-        return np.arange(number)[:: max(1, -(-number // max_samples))]
-    p = sample_weights(labels, mix)
-    rng = np.random.default_rng(SEED)
-    return np.sort(rng.choice(number, min(max_samples, number), p=p / p.sum()))
+    return Repair(predictions, detail, line)
 
 
 def sample_weights(labels: np.ndarray, mix: Mix) -> np.ndarray:

@@ -82,9 +82,9 @@ class GapAnalysis:
     def report(self) -> GapReport:
         """Returns the report: exact causes, estimated causes, and the unexplained rest."""
         causes = [*self.views.causes, *([self.shift] if self.shift else [])]
-        # One evaluation for each set of causes, two for the repairs of covariate shift (levels and
-        # batch norm), and one for the experiments.
-        progress = Progress(2 ** len(self.views.causes) + 3)
+        # One evaluation for each set of causes, one for the repair of covariate shift, and one for
+        # the experiments.
+        progress = Progress(2 ** len(self.views.causes) + 2)
         predictions = self._predict_each_set(progress)
         scores = np.stack([self._score(each) for each in predictions])
         by_set = self._accuracies_by_set(scores)

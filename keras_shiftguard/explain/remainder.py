@@ -17,13 +17,7 @@ from keras_shiftguard.experiments import label_words
 from keras_shiftguard.explain.bootstrap import SEED, Accuracies, Mix, Resampling
 from keras_shiftguard.explain.class_mix import LEVEL
 from keras_shiftguard.explain.concept import find_wrong_labels
-from keras_shiftguard.explain.covariate import (
-    Repair,
-    balanced,
-    batch_norm_repair,
-    level_repair,
-    sample_weights,
-)
+from keras_shiftguard.explain.covariate import Repair, level_repair, sample_weights
 from keras_shiftguard.explain.experiment import cost_of_shift, in_words
 from keras_shiftguard.explain.predictions import Predictions
 from keras_shiftguard.explain.progress import Progress
@@ -141,12 +135,8 @@ class Remainder:
             found = compare_profiles(before, now, stream="data", level=LEVEL, outputs=False)
             if not any(f.kind in ("covariate", "preprocessing") for f in found.findings):
                 return None
-        best: tuple[Repair, Accuracies] | None = None
-        for repair in self._repairs(before):
-            regained = self._regained(repair)
-            self.progress.step()
-            if _is_above_zero(regained) and (best is None or regained.point > best[1].point):
-                best = (repair, regained)
+        best = self._levels_restored(before)
+        self.progress.step()
         tried = cost_of_shift(self.model, self.views, self.reference)
         if tried is not None:
             cost = tried.cost.of_dependent(self.resampling.share)
@@ -178,27 +168,19 @@ class Remainder:
         draws = np.random.default_rng(SEED).normal(cost.value, error, self.resampling.num_draws)
         return Accuracies(np.asarray(cost.value), draws)
 
-    def _repairs(self, before: InputProfile | None) -> Iterator[Repair]:
-        """Yields the repairs of covariate shift that can be tried."""
-        samples, mix, labels = self.views.samples, self.mix, self.labels
-        if before is not None and len(samples.inputs) == 1 and len(before.inputs) == 1:
-            weights = self._weights()
-            images, again = ((next(iter(x.values())) for x in self._inputs()) for _ in range(2))
-            summary = next(iter(before.inputs.values()))
-            levels = level_repair(self.model, images, again, summary, weights)
-            if levels is not None:
-                yield levels
-        some = balanced(self._inputs(), labels, mix, len(samples))
-        all_samples = self.views.packed(self.views.all_removed)
-        batch_norm = batch_norm_repair(self.model, samples.packed(some), all_samples)
-        if batch_norm is not None:
-            yield batch_norm
-
-    def _regained(self, repair: Repair) -> Accuracies:
-        """Returns by how much a repair raises the accuracy."""
+    def _levels_restored(self, before: InputProfile | None) -> tuple[Repair, Accuracies] | None:
+        """Returns the repair of the levels, and what it regains; None if it regains nothing."""
+        if before is None or len(self.views.samples.inputs) != 1 or len(before.inputs) != 1:
+            return None
+        images, again = ((next(iter(x.values())) for x in self._inputs()) for _ in range(2))
+        summary = next(iter(before.inputs.values()))
+        repair = level_repair(self.model, images, again, summary, self._weights())
+        if repair is None:
+            return None
         both = np.stack([self.scores, self.score(repair.predictions)])
         accuracies = self.resampling.accuracies(both, self.mix)
-        return accuracies[1].minus(accuracies[0])
+        regained = accuracies[1].minus(accuracies[0])
+        return (repair, regained) if _is_above_zero(regained) else None
 
     def _estimate_wrong_labels(self) -> Estimate | None:
         """Returns the estimate for wrong labels; None if none are found.
@@ -228,7 +210,7 @@ def _repair_line(repair: Repair, before: InputProfile | None, now: InputProfile 
 
     `before` and `now` are the profiles of the reference and of the data, if known.
     """
-    if not repair.restores_levels or before is None or now is None:
+    if before is None or now is None:
         return repair.line
     tables = (next(iter(profile.inputs.values())).features for profile in (before, now))
     return repair.line if name_cause(*tables).family in LEVEL_FAMILIES else ADAPT_LINE
