@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import keras
 import numpy as np
 
+from keras_shiftguard.detection.causes.explanation import affine
 from keras_shiftguard.explain.bootstrap import Mix
 from keras_shiftguard.explain.predictions import Predictions, predict
 from keras_shiftguard.profiles import InputSummary
@@ -34,27 +35,6 @@ class Repair:
     predictions: Predictions
     detail: str
     line: str
-
-
-@dataclass(frozen=True)
-class Levels:
-    """Maps each channel to `x * scale + offset`, clipped to the range of the reference.
-
-    Args:
-        scale: Factor of each channel, shaped to broadcast with a batch.
-        offset: Summand of each channel, in the same shape.
-        low: Minimum of each channel in the reference, in the same shape.
-        high: Maximum of each channel in the reference, in the same shape.
-    """
-
-    scale: np.ndarray
-    offset: np.ndarray
-    low: np.ndarray
-    high: np.ndarray
-
-    def __call__(self, x: np.ndarray) -> np.ndarray:
-        y = np.clip(x * self.scale + self.offset, self.low, self.high)
-        return y.astype("float32")
 
 
 def level_repair(
@@ -97,16 +77,17 @@ def level_repair(
         return None
     offset = reference.mean - mean * scale
     shape = (-1, 1, 1) if channels_first else (-1,)
-    levels = Levels(
-        *(v.reshape(shape) for v in (scale, offset, reference.minimum, reference.maximum))
+    by, plus, low, high = (
+        v.reshape(shape) for v in (scale, offset, reference.minimum, reference.maximum)
     )
-    predictions = predict(model, (levels(x) for x in again))
+    restored = (np.clip(x * by + plus, low, high).astype("float32") for x in again)
+    predictions = predict(model, restored)
     brightness = "darker" if mean.mean() < reference.mean.mean() else "brighter"
     contrast = "lower" if std.mean() < reference.std.mean() else "higher"
     detail = f"{brightness}, contrast {contrast}: the reference's levels restored"
     if not reference.is_image:
         detail = "mean and deviation of each column set to those of the reference"
-    line = f"x = {_affine(scale, offset, channels_first)}"
+    line = f"x = {affine('x', scale, offset, channels_first)}"
     return Repair(predictions, detail, line)
 
 
@@ -114,13 +95,3 @@ def sample_weights(labels: np.ndarray, mix: Mix) -> np.ndarray:
     """Returns weights `(samples,)` that give the classes the frequencies of `mix`."""
     counts = np.bincount(labels, minlength=len(mix.frequencies))
     return mix.frequencies[labels] / counts[labels]
-
-
-def _affine(scale: np.ndarray, offset: np.ndarray, channels_first: bool) -> str:
-    """Returns Python for `x * scale + offset`, with single numbers if all channels agree."""
-    if np.ptp(scale) < 1e-3 * abs(scale[0]) and np.ptp(offset) < 1e-3 * (1 + abs(offset[0])):
-        sign = "+" if offset[0] >= 0 else "-"
-        return f"x * {scale[0]:.4g} {sign} {abs(offset[0]):.4g}"
-    shape = ".reshape(-1, 1, 1)" if channels_first else ""
-    a, b = (f"np.float32([{', '.join(f'{v:.4g}' for v in u)}]){shape}" for u in (scale, offset))
-    return f"x * {a} + {b}"

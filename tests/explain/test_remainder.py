@@ -48,7 +48,7 @@ def test_a_darker_scene_is_covariate_shift_and_the_model_stays_as_it_was(digits)
     row = report.rows[0]
     assert (row.cause, row.kind) == ("covariate shift", "estimated")
     assert row.points > 0.6 * report.gap and "explained by" in str(report)
-    assert row.repair.startswith("x = x * ")
+    assert re.match(r"x = x [*/] ", row.repair)
     assert abs(sum(each.points for each in report.rows) - report.gap) < 1e-9
     for weight, old in zip(model.weights, before, strict=True):
         np.testing.assert_array_equal(keras.ops.convert_to_numpy(weight), old)
