@@ -1,16 +1,14 @@
 """Calibration: are the p-values right if nothing differs? NumPy only, no model, no training.
 
     python examples/benchmarks/detection_calibration.py single
-    python examples/benchmarks/detection_calibration.py classes
     python examples/benchmarks/detection_calibration.py fit --fits 500 --epochs 100
 
 `single` draws both streams from one source, many times. For each test it prints the share of
 p-values up to u, divided by u: 1 is exact, less is conservative, and `!` marks shares that are
-above u by more than 2.6 standard errors. `classes` does the same for the test of whether the labels
-belong to the samples. `fit` compares four streams of 40 features after every epoch, with the same
-samples in each epoch, and with fresh samples of training and validation. It prints how many fits
-ever raise an alarm; alarms of negligible size count. If 5 % of fits raise an alarm (alpha = 0.05),
-the 95 % quantile is 33 of 500.
+above u by more than 2.6 standard errors. `fit` compares four streams of 40 features after every
+epoch, with the same samples in each epoch, and with fresh samples of training and validation. It
+prints how many fits ever raise an alarm; alarms of negligible size count. If 5 % of fits raise an
+alarm (alpha = 0.05), the 95 % quantile is 33 of 500.
 """
 
 import argparse
@@ -22,7 +20,6 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from keras_shiftguard.detection.labels.class_movement import compare_classes
 from keras_shiftguard.detection.look import compare_profiles
 from keras_shiftguard.detection.monitor import ShiftMonitor
 from keras_shiftguard.detection.two_sample.frequencies import compare_frequencies
@@ -176,34 +173,6 @@ def single(args):
                 print(f"{name:>10} {n:6} {m:6} {test:>10}" + _row(np.array(values)), flush=True)
 
 
-def classes(args):
-    """Runs the command `classes`, with labels that are independent of the samples."""
-    rng = np.random.default_rng(args.seed)
-    print(f"{'source':>10} {'k':>3} {'n':>6} {'m':>6}" + "".join(f"{u:>9g}" for u in LEVELS))
-    for name in args.sources or SOURCES:
-        draw = source(name, rng)
-        for k, n, m in ((3, 60, 60), (10, 200, 200), (10, 2000, 400), (50, 2000, 2000)):
-            p = []
-            for _ in range(args.draws):
-                pair = (by_class(draw(size), rng.integers(0, k, size)) for size in (n, m))
-                found = compare_classes(*pair)
-                p.append(1.0 if found is None else found.p_value)
-            print(f"{name:>10} {k:3} {n:6} {m:6}" + _row(np.array(p)), flush=True)
-
-
-def by_class(x, labels):
-    """Returns a `LabelSummary` of classes, with the moments of the samples of each."""
-    projections = np.arcsinh(x) @ directions(x.shape[1]).astype("float64")
-    shape = (1024, projections.shape[1])
-    count, mean, m2 = np.zeros(shape), np.zeros(shape), np.zeros(shape)
-    for label in np.unique(labels):
-        of_class = moments(projections[labels == label])
-        count[label], mean[label], m2[label] = of_class.count, of_class.mean, of_class.m2
-    counts = np.bincount(labels, minlength=1024)
-    number = len(labels)
-    return LabelSummary(number, number, counts, 1, FeatureTable(), Moments(count, mean, m2))
-
-
 def _row(p):
     cells = []
     for u in LEVELS:
@@ -284,7 +253,7 @@ def _pair(text):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("what", choices=["single", "classes", "fit"])
+    parser.add_argument("what", choices=["single", "fit"])
     parser.add_argument("--draws", type=int, default=500, help="draws of each source and size")
     parser.add_argument("--fits", type=int, default=500)
     parser.add_argument("--epochs", type=int, default=100)
@@ -297,7 +266,7 @@ def main():
     )
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args()
-    {"single": single, "classes": classes, "fit": fit}[args.what](args)
+    {"single": single, "fit": fit}[args.what](args)
 
 
 if __name__ == "__main__":

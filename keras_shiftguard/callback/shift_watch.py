@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from keras_shiftguard.callback.augmented_validation import AugmentedValidation
 from keras_shiftguard.callback.checks.check import Told
 from keras_shiftguard.callback.independence import Independence
 from keras_shiftguard.detection.acknowledged import Acknowledgement
@@ -12,7 +11,6 @@ from keras_shiftguard.detection.causes.same_samples import are_near, is_augmente
 from keras_shiftguard.detection.finding import Finding
 from keras_shiftguard.detection.monitor import Pair, ShiftMonitor
 from keras_shiftguard.detection.plain_words import plain_sentence
-from keras_shiftguard.detection.planning import needs_in_words
 from keras_shiftguard.detection.report import ShiftReport
 from keras_shiftguard.errors import ShiftDetectedError, warn
 from keras_shiftguard.profiles import InputProfile, OutputSummary
@@ -71,7 +69,6 @@ class ShiftWatch:
         self._notes_of_passes: list[str] = []
         self.is_augmented: bool | None = None
         self._was_near = False  # whether the latest pass over training was near the first
-        self._augmented_validation = AugmentedValidation()
         self._own_notes: list[str] = []  # of `note`
         self._summed = InputProfile()  # sum of several epochs, only with `distinct_samples`
         pairs = [("validation", "train")] if "train" in streams else []
@@ -136,7 +133,6 @@ class ShiftWatch:
             if target is not None:
                 with_outputs = replace(profile, outputs=passes[name].outputs)
                 compare("target", name, target, with_outputs)
-        new += self._look_at_validation(latest, epoch)
         self._notes_of_passes = self._notes(passes)
         self._renew_report()
         return new
@@ -174,11 +170,6 @@ class ShiftWatch:
         self._renew_report()
 
     @property
-    def needs(self) -> str:
-        """Sentence on the number of samples that the first comparison needs to detect a shift."""
-        return needs_in_words(self._monitor.level(1))
-
-    @property
     def pairs(self) -> list[Pair]:
         """The comparisons so far, for plots."""
         return self._monitor.pairs
@@ -195,7 +186,6 @@ class ShiftWatch:
             "augmented": self.is_augmented,
             "monitor": self._monitor.state(),
             "handled": [list(key) for key in sorted(self._handled)],
-            "same_labels": self._augmented_validation.num_same,
             "own_notes": self._own_notes,
             "independence": self.independence.state(),
         }
@@ -207,7 +197,6 @@ class ShiftWatch:
         self.is_augmented = state.get("augmented")
         self._monitor.restore(state["monitor"])
         self._handled = {(str(a), str(b), str(c)) for a, b, c in state.get("handled", ())}
-        self._augmented_validation.num_same = int(state.get("same_labels", 1))
         self._own_notes = [str(text) for text in state.get("own_notes", ())]
         self.independence.restore(state.get("independence", {}))
         self._notes_of_passes = self._notes({})
@@ -266,22 +255,6 @@ class ShiftWatch:
             evidence = latest
         return replace(evidence, distinct_samples=self.distinct_samples)
 
-    def _look_at_validation(
-        self, passes: Mapping[str, InputProfile], epoch: int | None
-    ) -> list[Finding]:
-        """Returns a new finding if random augmentation is on in validation."""
-        latest = passes.get("validation")
-        if latest is None or latest is self._first["validation"]:
-            return []
-        found = self._augmented_validation.look(
-            self._first["validation"],
-            latest,
-            self._monitor.alpha,
-            epoch,
-            has_changed=self._monitor.found("validation", FIRST_EPOCH),
-        )
-        return [] if found is None or not self._monitor.add(found) else [found]
-
     def _renew_report(self) -> None:
         """Makes the report anew after findings or notes have changed."""
         self.report = self._monitor.report(self._notes_of_passes)
@@ -289,7 +262,6 @@ class ShiftWatch:
     def _notes(self, passes: Mapping[str, InputProfile]) -> list[str]:
         """Returns the notes of the report."""
         notes = [*self._own_notes, *self.independence.notes.values()]
-        notes += [self._augmented_validation.note] if self._augmented_validation.note else []
         return [*notes, *self._notes_on_streams(passes)]
 
     def _notes_on_streams(self, passes: Mapping[str, InputProfile]) -> list[str]:

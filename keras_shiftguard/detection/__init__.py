@@ -9,6 +9,5 @@
 - `finding.py` and `report.py` hold the result: `Finding` and `ShiftReport`; `sentences.py`,
   `attribute_words.py`, `plain_words.py` and `report_words.py` hold their texts. `cost.py` holds the
   accuracy that a difference costs.
-- `acknowledged.py` marks shifts that the user accepts; `planning.py` says how many samples a
-  test needs.
+- `acknowledged.py` marks shifts that the user accepts.
 """

@@ -279,14 +279,6 @@ class CollectedTests:
         if not test.tested:
             self.notes.append(f"all {what} are of one class: their mix tells nothing")
             return
-        streams = (
-            sentences.stream_name(self.names.stream),
-            sentences.stream_name(self.names.against),
-        )
-        note = frequencies.cannot_judge(what, streams, test)
-        # The streams are hardly larger than their first epochs, which get no note of their own.
-        if note is not None and self.names.against != FIRST_EPOCH:
-            self.notes.append(note)
 
         def finding(member: int) -> Finding:
             return Finding(

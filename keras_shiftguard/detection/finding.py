@@ -11,6 +11,7 @@ from keras_shiftguard.detection.cost import Cost
 # An |effect size| below this is "present, negligible": small relative to the spread between
 # samples, even if it is significant (Cohen calls 0.2 small).
 NEGLIGIBLE = 0.1
+LARGE = 0.8  # the |effect size| that Cohen calls large
 # First words of the names of features that are made from a model's outputs.
 MODEL_FEATURES = ("outputs", "predictions", "layer")
 # First words of the names of features that are not features of an input.

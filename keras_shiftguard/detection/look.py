@@ -11,16 +11,14 @@ from keras_shiftguard.detection.families import TOO_FEW, CollectedTests, StreamN
 from keras_shiftguard.detection.finding import Finding, by_severity, source_of
 from keras_shiftguard.detection.labels.label_findings import (
     concept_finding,
-    with_estimated_mix,
     without_effects_of_class_mix,
 )
-from keras_shiftguard.detection.labels.moved_with_mix import moved_as_mix
 from keras_shiftguard.detection.selection import reported_findings
 from keras_shiftguard.detection.sentences import stream_name
 from keras_shiftguard.detection.two_sample.multiplicity import LEVEL_SHARES, Family, global_p, holm
 from keras_shiftguard.profiles import InputProfile, InputSummary, LabelSummary
 
-# Part of the level for the tests of concept shift and wrong labels, if both streams have classes.
+# Part of the level for the test of concept shift, if both streams have classes.
 CONCEPT_SHARE = 0.08
 
 
@@ -117,15 +115,6 @@ def compare_profiles(
         if concept is not None:
             findings.append(concept)
             p_value = min(p_value, concept.p_value / concept_share)
-
-    def moved(frequencies: np.ndarray, errors: np.ndarray) -> bool | None:
-        first = next(iter(reference.inputs), "")  # the input whose moments are stored by class
-        if first not in current.inputs:
-            return None
-        samples = current.inputs[first].embedding.projections
-        return moved_as_mix(samples, reference.labels, frequencies, errors, shares)
-
-    findings = with_estimated_mix(findings, current.outputs, reference.outputs, moved)
     p_value = min([p_value, *(finding.p_value for finding in certain)])
     notes = list(dict.fromkeys(tests.notes))
     reported = list(by_severity([*certain, *findings]))
@@ -183,10 +172,10 @@ def _label_tests(
     now, before = current.labels, reference.labels
     if not now.num_samples or not before.num_samples:
         return
+    names = ("labels", "labels", "labels")
     if now.are_classes and before.are_classes:
-        tests.add_classes(
-            "labels", "labels", "labels", now.counts, before.counts, shares, "label", "label"
-        )
+        counts = now.counts, before.counts
+        tests.add_classes(*names, *counts, shares, kind="label", family="label")
     elif now.are_classes != before.are_classes and not _may_be_targets(now, before):
         classes, numbers = tests.names if now.are_classes else tests.names[::-1]
         tests.notes.append(
@@ -194,9 +183,8 @@ def _label_tests(
             f"{stream_name(numbers)}: not compared"
         )
     else:
-        tests.add_features(
-            "labels", "labels", "labels", now.targets, before.targets, shares, "label", "label"
-        )
+        targets = now.targets, before.targets
+        tests.add_features(*names, *targets, shares, kind="label", family="label")
 
 
 def _may_be_targets(now: LabelSummary, before: LabelSummary) -> bool:

@@ -90,7 +90,6 @@ class ShiftMonitor:
         self.alpha = alpha
         self._pairs = {pair: Pair(*pair) for pair in pairs}
         self._samples: dict[str, int] = {}
-        self._certain: dict[str, Finding] = {}
         self.known: list[Acknowledgement] = []
 
     def level(self, look: int) -> float:
@@ -179,16 +178,6 @@ class ShiftMonitor:
             if not (finding.cost_words or finding.is_certain):
                 pair.findings[feature] = replace(finding, is_question=is_open)
 
-    def add(self, finding: Finding) -> bool:
-        """Adds a finding that needs no test; returns whether it is the first on its feature."""
-        new = finding.feature not in self._certain
-        self._certain.setdefault(finding.feature, finding)
-        return new
-
-    def found(self, stream: str, against: str) -> bool:
-        """Whether anything was found in this pair so far."""
-        return bool(self._pairs[stream, against].findings)
-
     @property
     def pairs(self) -> list["Pair"]:
         """The pairs that were compared so far, for plots."""
@@ -201,9 +190,7 @@ class ShiftMonitor:
 
     def _findings(self) -> list[Finding]:
         """Returns all findings so far, with acknowledgements."""
-        pairs = self._pairs.values()
-        tested = [finding for pair in pairs for finding in pair.findings.values()]
-        found = [*self._certain.values(), *tested]
+        found = [finding for pair in self._pairs.values() for finding in pair.findings.values()]
         return [acknowledged(finding, self.known) for finding in found]
 
     def state(self) -> dict[str, Any]:
@@ -222,13 +209,11 @@ class ShiftMonitor:
             }
             for pair in self.pairs
         ]
-        certain = [finding.to_dict() for finding in self._certain.values()]
-        return {"pairs": pairs, "certain": certain, "samples": self._samples}
+        return {"pairs": pairs, "samples": self._samples}
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Restores a state that `state()` returned; skips pairs that are not declared."""
         self._samples = {name: int(number) for name, number in state["samples"].items()}
-        self._certain = _by_feature(state["certain"])
         for saved in state["pairs"]:
             pair = self._pairs.get((saved["stream"], saved["against"]))
             if pair is None:

@@ -194,32 +194,6 @@ def classes_look_different(classes: list[int], effect: float, stream: str, again
     )
 
 
-def estimated_mix(
-    before: np.ndarray,
-    after: np.ndarray,
-    lower: np.ndarray,
-    upper: np.ndarray,
-    effect: float,
-    stream: str,
-    against: str,
-) -> str:
-    """Returns the sentence for class frequencies that were estimated from predictions.
-
-    `before` are the class frequencies of `against`, `(classes,)`, `after` the estimated ones of
-    `stream`, and `lower` and `upper` the ends of their intervals. `effect` is Cohen's w.
-    """
-    changed = np.argsort(-np.abs(after - before))[:MAX_CLASSES_NAMED]
-    shares = ", ".join(
-        f"class {i} {percent(after[i])} ({percent(lower[i])} to {percent(upper[i])}) against "
-        f"{percent(before[i])}"
-        for i in changed
-    )
-    return (
-        f"{stream_name(stream).capitalize()} has another class mix than {stream_name(against)}, "
-        f"estimated from the predictions: {shares}; effect size {effect:.2g} (Cohen's w)"
-    )
-
-
 def misplaced(how: str, stream: str, against: str, noun: str = "images") -> str:
     """Returns the sentence for samples that an operation repairs: mirrored, moved, exchanged ..."""
     here, there = stream_name(stream), stream_name(against)

@@ -7,6 +7,7 @@ from typing import Any
 from keras_shiftguard.detection.families import TOO_FEW
 from keras_shiftguard.detection.finding import Finding
 from keras_shiftguard.detection.plain_words import difference, sentence_of
+from keras_shiftguard.detection.report_words import MIN_SAMPLES_TO_TEST
 from keras_shiftguard.detection.sentences import stream_name
 from tensorboard_plugin_shiftguard.explanations import told
 from tensorboard_plugin_shiftguard.metadata import FIRST_EPOCH, MODES_IN_WORDS, STATE_WORDS
@@ -15,7 +16,6 @@ from tensorboard_plugin_shiftguard.words import CAN_BE_AUGMENTED, in_plain_words
 ACT, LOOK, CORRECTED, FINE, NOTHING = STATES = tuple(STATE_WORDS)
 MAX_WORDS = 20  # of a cause
 MAX_JOINED = 3  # differences of one pair of streams that a cause names
-MIN_SAMPLES = 20  # with fewer samples in a stream, hardly anything can be tested
 NOTHING_TO_DO = "Nothing to do."
 ESTIMATE = "print(sg.estimate_accuracy(model, target, reference=(x_val, y_val)))"
 LABEL = "Label some samples of the target, and evaluate on them."
@@ -30,8 +30,6 @@ STRATIFY = "x_train, x_val, y_train, y_val = train_test_split(x, y, stratify=y)"
 MORE = "Pass validation_data to fit, or ShiftGuard(reference=...), with 20 samples or more."
 MAX_NOTES = 3  # of what was not compared; the report has all
 MORE_NOTES = "more, see guard.report.notes."
-# Beginnings of notes about which nobody can do much.
-QUIET_NOTES = ("tokens: ", "augmentation: ")
 # Beginnings of the notes that say what would make a comparison possible.
 LONELY_NOTES = ("there is nothing to compare", "an evaluation alone", "a prediction alone")
 _IN_BRACKETS = re.compile(r" \([^()]*\)")
@@ -224,7 +222,7 @@ def quiet(report: Any, diagnoses: Mapping[str, Any], is_partial: bool = False) -
             images = f"the model is trained here on {fed}" if fed else ""
     sizes = {} if report is None else {**(report.num_samples or {})}
     names = [name for name in sizes if name != FIRST_EPOCH]
-    is_few = bool(names) and min(sizes[name] for name in names) < MIN_SAMPLES
+    is_few = bool(names) and min(sizes[name] for name in names) < MIN_SAMPLES_TO_TEST
     is_few = is_few and any(note.startswith(TOO_FEW) for note in report.notes)
     if len(names) < 2 or is_few or not min(sizes.values()):
         is_right = any(d.status == "ok" and not d.trained_here for d in diagnoses.values())
@@ -285,7 +283,7 @@ def _company(report: Any) -> str:
 
 def notes_of(report: Any, diagnoses: Mapping[str, Any], step: str) -> tuple[str, ...]:
     """Returns what could not be measured or compared, with what would change that."""
-    notes = [] if report is None else [n for n in report.notes if not n.startswith(QUIET_NOTES)]
+    notes = () if report is None else report.notes
     texts = [f"{note.rstrip('.')}." for note in notes]
     texts = [text for text in texts if text.lower() != step.lower()]
     is_trained_here = any(d.trained_here for d in diagnoses.values())

@@ -5,7 +5,6 @@ import numpy as np
 from keras_shiftguard.detection.cost import Cost
 from keras_shiftguard.detection.finding import Finding
 from keras_shiftguard.detection.labels.label_findings import RELABELLED
-from keras_shiftguard.detection.labels.relabelled import labels_at_random
 from keras_shiftguard.detection.sentences import MAX_CLASSES_NAMED, percent, some_of
 from keras_shiftguard.detection.two_sample.tail_probabilities import SMALLEST_P, normal_sf
 from keras_shiftguard.experiments.wrong_labels import WrongLabels
@@ -40,7 +39,7 @@ def finding_of(found: WrongLabels, cost: Cost, number: int) -> Finding:
         stream="validation",
         against="train",
         since=None,
-        explanation=f"{_sentence(found, number)}; effect size {share:.2g} ({_of_what(found)})",
+        explanation=f"{in_words(found, number)}; effect size {share:.2g} ({_of_what(found)})",
     )
 
 
@@ -50,10 +49,20 @@ def _of_what(found: WrongLabels) -> str:
     return "share of the labels" if found.pair is None else "share of the label"
 
 
-def _sentence(found: WrongLabels, number: int) -> str:
+def in_words(
+    found: WrongLabels, number: int, here: str = "validation", there: str = "training"
+) -> str:
+    """Returns which labels are wrong, as a sentence.
+
+    Args:
+        found: The labels that are wrong.
+        number: Number of classes.
+        here: Name of the samples whose labels are wrong.
+        there: Name of the samples that they are compared with.
+    """
     if found.names:
         steps = {(label - name) % number for label, name in found.names}
-        start = "The labels of validation do not mean what they mean in training: "
+        start = f"The labels of {here} do not mean what they mean in {there}: "
         if len(steps) == 1 and len(found.names) == number > 2:
             return f"{start}all class ids are higher by {steps.pop()} (the last ones begin again)"
         listed = [f"{label} looks like class {name}" for label, name in found.names]
@@ -62,11 +71,11 @@ def _sentence(found: WrongLabels, number: int) -> str:
         label, other = found.pair
         back = ", and others the other way round" if found.is_exchange else ""
         return (
-            f"About {percent(found.share)} of the validation samples with label {label} seem to be "
+            f"About {percent(found.share)} of the {here} samples with label {label} seem to be "
             f"of class {other}{back}: for the model, label {label} is no likelier than for samples "
             f"of class {other}"
         )
     return (
-        f"About {percent(found.share)} of the {labels_at_random('validation')}: for the model, "
+        f"About {percent(found.share)} of the labels of {here} are wrong at random: for the model, "
         "these labels are no likelier than for samples of another class"
     )

@@ -90,7 +90,7 @@ def _unit(strength: tuple[int, float, float], sides: Sequence[int]) -> str:
 def _units(strength: tuple[Sequence[float], Sequence[float]], sides: Sequence[int]) -> str:
     moved = [i for i, (f, o) in enumerate(zip(*strength, strict=True)) if (f, o) != (1.0, 0.0)]
     if len(moved) > max(len(strength[0]) / 2, MAX_NAMED):
-        return "in other units in most of their columns"
+        return "in other units in most of their columns (another scaler, or none)"
     listed = ", ".join(map(str, moved[: MAX_NAMED - 1]))
     last = moved[MAX_NAMED - 1] if len(moved) == MAX_NAMED else f"{len(moved) - MAX_NAMED + 1} more"
     if len(moved) < MAX_NAMED:

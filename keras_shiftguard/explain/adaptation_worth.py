@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import keras
 import numpy as np
 
-from keras_shiftguard.detection.finding import MODEL_FEATURES, Finding
+from keras_shiftguard.detection.finding import LARGE, MODEL_FEATURES, Finding
 from keras_shiftguard.detection.plain_words import plain_difference
 from keras_shiftguard.errors import BadInputError, warn
 from keras_shiftguard.explain.estimate import (
@@ -26,7 +26,6 @@ from keras_shiftguard.instrument.undisturbed import undisturbed
 from keras_shiftguard.io.batches import named_inputs
 from keras_shiftguard.statistics.spread import spread
 
-LARGE = 0.8  # an effect size in standard deviations between samples; Cohen calls 0.8 large
 # With fewer target samples, the line before the fit never says "likely". If no difference was
 # found, it says that the answer is not known, instead of "unlikely".
 MIN_TARGET = 64

@@ -9,7 +9,7 @@ from keras_shiftguard.explain.reference import Reference
 from keras_shiftguard.explain.removal import Removable
 from keras_shiftguard.explain.report import LABEL_SHIFT
 
-MAX_P_VALUE = 0.01  # below this p-value, the frequencies differ
+LEVEL = 0.01  # significance level of the comparisons with the reference
 
 
 def find_label_shift(
@@ -46,7 +46,7 @@ def find_label_shift(
     if not present.sum():
         return None, None, notes
     test = compare_frequencies(counts, present, (share, 1.0))
-    if not test.tested or test.p_value >= MAX_P_VALUE:
+    if not test.tested or test.p_value >= LEVEL:
         return None, None, notes
     changed = test.most_changed()
     named = [

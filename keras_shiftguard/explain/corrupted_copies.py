@@ -6,6 +6,7 @@ import keras
 import numpy as np
 
 from keras_shiftguard.experiments.candidates import on_images
+from keras_shiftguard.explain.bootstrap import SEED
 from keras_shiftguard.operations.scale import Scale
 from keras_shiftguard.operations.table import OPERATIONS
 from keras_shiftguard.statistics.batch import spec_for
@@ -20,7 +21,6 @@ CORRUPTIONS = (
 STRENGTHS = (0.08, 0.2, 0.45)
 # Strengths for samples that are not images: noise, drift, lost columns and scaling.
 LEVELS = (0.25, 0.75, 1.5)
-SEED = 23
 
 
 def corrupted_copies(samples: np.ndarray) -> Iterator[tuple[str, np.ndarray]]:
@@ -49,7 +49,7 @@ def _of_images(images: np.ndarray) -> Iterator[tuple[str, np.ndarray]]:
 
 
 def _of_numbers(x: np.ndarray) -> Iterator[tuple[str, np.ndarray]]:
-    rng = np.random.default_rng(SEED)
+    rng = np.random.default_rng(SEED + 3)
     finite = np.isfinite(x)  # missing values may be NaN
     number = np.maximum(finite.sum(axis=0, keepdims=True), 1)
     mean = np.where(finite, x, 0.0).sum(axis=0, keepdims=True) / number

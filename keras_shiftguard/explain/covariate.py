@@ -1,30 +1,22 @@
-"""Covariate shift as a cause: the accuracy regained by repairs that need no labels.
+"""Covariate shift as a cause: the accuracy regained if the levels of the reference are restored.
 
-Covariate shift cannot be removed exactly, since the images without the shift are not
-known. Two repairs are tried on the samples: one sets the mean and deviation of each channel to
-those of the reference, and the other sets the moving statistics of batch norm to those of the
-samples. The accuracy that the better repair regains is an estimate of the cost of the shift. A
-small estimate is no evidence against covariate shift.
+Covariate shift cannot be removed exactly, since the images without the shift are not known. The
+mean and deviation of each channel are set to those of the reference, which needs no labels. The
+accuracy that this regains is an estimate of the cost of the shift; a small one is no evidence
+against it.
 """
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
 
 import keras
 import numpy as np
 
-from keras_shiftguard.adaptation.batch_norm import adapt_batch_norm
-from keras_shiftguard.errors import BadInputError
-from keras_shiftguard.explain.bootstrap import SEED, Mix
+from keras_shiftguard.detection.causes.explanation import affine
+from keras_shiftguard.explain.bootstrap import Mix
 from keras_shiftguard.explain.predictions import Predictions, predict
-from keras_shiftguard.explain.samples import CHUNK
 from keras_shiftguard.profiles import InputSummary
 
-# Batch norm is recalibrated on at most this many bytes and samples. Four chunks of samples are
-# always allowed.
-MAX_RECALIBRATION_BYTES = 256 << 20
-MAX_RECALIBRATION_SAMPLES = 2048
 # The channels are repaired if, for any channel, the mean moved by this many standard deviations, or
 # the logarithm of the standard deviation changed by this much.
 MIN_MOVE = 0.1
@@ -37,35 +29,12 @@ class Repair:
     Args:
         predictions: Predictions after the repair.
         detail: Description for the report.
-        line: Line of Python that repairs the input or the model.
-        restores_levels: Whether the repair sets the levels (mean and deviation) of the channels.
+        line: Line of Python that repairs the input.
     """
 
     predictions: Predictions
     detail: str
     line: str
-    restores_levels: bool = False
-
-
-@dataclass(frozen=True)
-class Levels:
-    """Maps each channel to `x * scale + offset`, clipped to the range of the reference.
-
-    Args:
-        scale: Factor of each channel, shaped to broadcast with a batch.
-        offset: Summand of each channel, in the same shape.
-        low: Minimum of each channel in the reference, in the same shape.
-        high: Maximum of each channel in the reference, in the same shape.
-    """
-
-    scale: np.ndarray
-    offset: np.ndarray
-    low: np.ndarray
-    high: np.ndarray
-
-    def __call__(self, x: np.ndarray) -> np.ndarray:
-        y = np.clip(x * self.scale + self.offset, self.low, self.high)
-        return y.astype("float32")
 
 
 def level_repair(
@@ -108,104 +77,21 @@ def level_repair(
         return None
     offset = reference.mean - mean * scale
     shape = (-1, 1, 1) if channels_first else (-1,)
-    levels = Levels(
-        *(v.reshape(shape) for v in (scale, offset, reference.minimum, reference.maximum))
+    by, plus, low, high = (
+        v.reshape(shape) for v in (scale, offset, reference.minimum, reference.maximum)
     )
-    predictions = predict(model, (levels(x) for x in again))
+    restored = (np.clip(x * by + plus, low, high).astype("float32") for x in again)
+    predictions = predict(model, restored)
     brightness = "darker" if mean.mean() < reference.mean.mean() else "brighter"
     contrast = "lower" if std.mean() < reference.std.mean() else "higher"
     detail = f"{brightness}, contrast {contrast}: the reference's levels restored"
     if not reference.is_image:
         detail = "mean and deviation of each column set to those of the reference"
-    line = f"x = {_affine(scale, offset, channels_first)}"
-    return Repair(predictions, detail, line, restores_levels=True)
-
-
-def batch_norm_repair(model: keras.Model, inputs: Any, chunks: Iterable[Any]) -> Repair | None:
-    """Sets batch norm to the statistics of the data, predicts, and restores the model.
-
-    Args:
-        model: The classifier.
-        inputs: Samples with the class frequencies of the reference, in the structure that the model
-            accepts.
-        chunks: All samples in chunks.
-
-    Returns:
-        The repair; None if the model has no batch norm, or nothing changed.
-    """
-    try:
-        adapted = adapt_batch_norm(model, inputs)
-    except BadInputError:
-        return None
-    try:
-        if not any(layer.changed for layer in adapted.layers):
-            return None
-        predictions = predict(model, chunks)
-    finally:
-        adapted.restore()
-    line = 'callbacks=[keras_shiftguard.ShiftGuard(target_data=x, adapt="batch_norm")]'
-    return Repair(predictions, "batch norm recalibrated", line)
-
-
-def balanced(
-    chunks: Iterable[dict[str, np.ndarray]], labels: np.ndarray | None, mix: Mix | None, number: int
-) -> dict[str, np.ndarray]:
-    """Returns some of the samples by input name, with the class frequencies of `mix`.
-
-    Args:
-        chunks: All samples in chunks, by input name.
-        labels: Class ids `(samples,)`, or None.
-        mix: Class frequencies; None keeps those of the samples.
-        number: Number of all samples.
-
-    Returns:
-        The samples in random order; for their number see `MAX_RECALIBRATION_SAMPLES`.
-    """
-    chosen: np.ndarray | None = None
-    parts: dict[str, list[np.ndarray]] = {}
-    start = 0
-    for inputs in chunks:
-        size = len(next(iter(inputs.values())))
-        if chosen is None:
-            sample_bytes = sum(value[:1].nbytes for value in inputs.values())
-            fitting = min(
-                MAX_RECALIBRATION_SAMPLES, MAX_RECALIBRATION_BYTES // max(sample_bytes, 1)
-            )
-            chosen = _draw(number, labels, mix, max(4 * CHUNK, fitting))
-        in_chunk = chosen[(chosen >= start) & (chosen < start + size)] - start
-        for name, value in inputs.items():
-            parts.setdefault(name, []).append(value[in_chunk])
-        start += size
-    rng = np.random.default_rng(SEED)
-    joined = {name: np.concatenate(values) for name, values in parts.items()}
-    order = rng.permutation(len(next(iter(joined.values()))))
-    return {name: value[order] for name, value in joined.items()}
-
-
-def _draw(number: int, labels: np.ndarray | None, mix: Mix | None, max_samples: int) -> np.ndarray:
-    """Returns positions, in ascending order, of samples with the class frequencies of `mix`.
-
-    Without labels or `mix`, the positions are evenly spread. Otherwise a sample can be drawn
-    several times.
-    """
-    if labels is None or mix is None:
-        return np.arange(number)[:: max(1, -(-number // max_samples))]
-    p = sample_weights(labels, mix)
-    rng = np.random.default_rng(SEED)
-    return np.sort(rng.choice(number, min(max_samples, number), p=p / p.sum()))
+    line = f"x = {affine('x', scale, offset, channels_first)}"
+    return Repair(predictions, detail, line)
 
 
 def sample_weights(labels: np.ndarray, mix: Mix) -> np.ndarray:
     """Returns weights `(samples,)` that give the classes the frequencies of `mix`."""
     counts = np.bincount(labels, minlength=len(mix.frequencies))
     return mix.frequencies[labels] / counts[labels]
-
-
-def _affine(scale: np.ndarray, offset: np.ndarray, channels_first: bool) -> str:
-    """Returns Python for `x * scale + offset`, with single numbers if all channels agree."""
-    if np.ptp(scale) < 1e-3 * abs(scale[0]) and np.ptp(offset) < 1e-3 * (1 + abs(offset[0])):
-        sign = "+" if offset[0] >= 0 else "-"
-        return f"x * {scale[0]:.4g} {sign} {abs(offset[0]):.4g}"
-    shape = ".reshape(-1, 1, 1)" if channels_first else ""
-    a, b = (f"np.float32([{', '.join(f'{v:.4g}' for v in u)}]){shape}" for u in (scale, offset))
-    return f"x * {a} + {b}"

@@ -3,9 +3,11 @@
 import keras
 import numpy as np
 
+from keras_shiftguard.detection.finding import LARGE
 from keras_shiftguard.detection.plain_words import plain_sentence
 from keras_shiftguard.experiments.class_mix import has_learnt
 from keras_shiftguard.explain.bootstrap import (
+    SEED,
     Accuracies,
     Resampling,
     difference,
@@ -30,9 +32,7 @@ from keras_shiftguard.explain.report import (
 from keras_shiftguard.explain.samples import Samples
 from keras_shiftguard.explain.shapley import shapley_shares
 
-SEED = 21
 WRONG = (PREPROCESSING, CHANNEL_ORDER, COLUMN_ORDER)  # causes that are faults of a pipeline
-LARGE = 0.8  # an effect of at least this size is large (Cohen)
 OVERFITTING = (
     "data does not differ from the reference in anything that was measured. If the model was "
     "trained on the reference, the unexplained {points:.1f} points ({low:.1f} to {high:.1f}) are "
@@ -82,9 +82,9 @@ class GapAnalysis:
     def report(self) -> GapReport:
         """Returns the report: exact causes, estimated causes, and the unexplained rest."""
         causes = [*self.views.causes, *([self.shift] if self.shift else [])]
-        # One evaluation for each set of causes, two for the repairs of covariate shift (levels and
-        # batch norm), and one for the experiments.
-        progress = Progress(2 ** len(self.views.causes) + 3)
+        # One evaluation for each set of causes, one for the repair of covariate shift, and one for
+        # the experiments.
+        progress = Progress(2 ** len(self.views.causes) + 2)
         predictions = self._predict_each_set(progress)
         scores = np.stack([self._score(each) for each in predictions])
         by_set = self._accuracies_by_set(scores)
@@ -243,7 +243,7 @@ class GapAnalysis:
             return self.resampling.accuracies(paired[None])[0]
         draws = np.full(self.resampling.num_draws, reference.accuracy)
         if reference.num_samples:
-            rng = np.random.default_rng(SEED)
+            rng = np.random.default_rng(SEED + 1)
             draws = rng.binomial(reference.num_samples, reference.accuracy, len(draws))
             draws = draws / reference.num_samples
         return Accuracies(np.asarray(reference.accuracy), draws)

@@ -18,12 +18,14 @@ class Predictions:
     """Predictions of a classifier.
 
     Args:
+        probabilities: Probability of each class `(samples, classes)`; 0 where outputs are NaN.
         predicted: Predicted class of each sample `(samples,)`; -1 if its outputs are NaN.
         confidence: Probability of the predicted class `(samples,)`.
         best: The five most probable classes, the most probable first; all of them if
             there are fewer: `(samples, at most 5)`.
     """
 
+    probabilities: np.ndarray
     predicted: np.ndarray
     confidence: np.ndarray
     best: np.ndarray
@@ -65,4 +67,4 @@ def predict(model: keras.Model, chunks: Iterable[Any]) -> Predictions:
     best = np.argsort(-p, axis=1, kind="stable")[:, :5]
     top = p[np.arange(len(p)), best[:, 0]]
     predicted, confidence = np.where(top < 0, -1, best[:, 0]), np.maximum(top, 0.0)
-    return Predictions(predicted, confidence, best)
+    return Predictions(np.maximum(p, 0.0), predicted, confidence, best)

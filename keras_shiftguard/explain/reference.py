@@ -33,8 +33,6 @@ class Reference:
         num_samples: Number of samples that the accuracy was measured on; 0 if the user gave a
             number, or if there is no accuracy.
         counts: Number of samples of each class `(classes,)`, or None.
-        by_class: Accuracy of each class `(classes,)`, NaN for classes without samples; or
-            None.
         top5: Top-5 accuracy, or None.
         confidence: Mean confidence of the model, or None.
         profile: Function that returns the profile of the samples, or None.
@@ -47,7 +45,6 @@ class Reference:
     accuracy: float | None = None
     num_samples: int = 0
     counts: np.ndarray | None = None
-    by_class: np.ndarray | None = None
     top5: float | None = None
     confidence: float | None = None
     profile: Callable[[], InputProfile] | None = None
@@ -157,9 +154,7 @@ def _of_profile(profile: InputProfile, model: keras.Model) -> Reference:
             "The profile was made with other weights, so its accuracy is that of another model. "
             "Make it again: keras_shiftguard.profile((x, y), model=model)."
         )
-    right, labelled = outputs.right_by_class, outputs.labelled_by_class
-    with np.errstate(invalid="ignore"):
-        by_class = right / labelled
+    labelled = outputs.labelled_by_class
     features = outputs.features
     has_confidence = "confidence" in features.names and features.num_samples
     return Reference(
@@ -167,7 +162,6 @@ def _of_profile(profile: InputProfile, model: keras.Model) -> Reference:
         accuracy,
         int(labelled.sum()),
         counts=labelled,
-        by_class=by_class,
         confidence=features.mean("confidence") if has_confidence else None,
         profile=lambda: profile,
     )
@@ -186,8 +180,6 @@ def _of_data(
     labels = samples.labels
     right = predictions.right(labels)
     counts = np.bincount(labels, minlength=facts.num_classes)
-    with np.errstate(invalid="ignore"):
-        by_class = np.bincount(labels, right, facts.num_classes) / counts
 
     def stream() -> Iterator[tuple[dict[str, np.ndarray], np.ndarray]]:
         return ((x, labels[at]) for at, x in samples.chunks())
@@ -197,7 +189,6 @@ def _of_data(
         float(right.mean()),
         len(samples),
         counts=counts,
-        by_class=by_class,
         top5=predictions.top5(labels) if facts.num_classes > 5 else None,
         confidence=float(predictions.confidence.mean()),
         profile=cache(lambda: profile_of(stream()).with_columns(samples.columns)),

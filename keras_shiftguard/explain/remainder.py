@@ -13,26 +13,20 @@ from keras_shiftguard.detection.causes.corruptions import name_cause
 from keras_shiftguard.detection.cost import Cost
 from keras_shiftguard.detection.finding import Finding
 from keras_shiftguard.detection.look import compare_profiles
+from keras_shiftguard.experiments import label_words
 from keras_shiftguard.explain.bootstrap import SEED, Accuracies, Mix, Resampling
-from keras_shiftguard.explain.concept import ConceptShift, find_concept_shift
-from keras_shiftguard.explain.covariate import (
-    Repair,
-    balanced,
-    batch_norm_repair,
-    level_repair,
-    sample_weights,
-)
+from keras_shiftguard.explain.class_mix import LEVEL
+from keras_shiftguard.explain.concept import find_wrong_labels
+from keras_shiftguard.explain.covariate import Repair, level_repair, sample_weights
 from keras_shiftguard.explain.experiment import cost_of_shift, in_words
 from keras_shiftguard.explain.predictions import Predictions
 from keras_shiftguard.explain.progress import Progress
 from keras_shiftguard.explain.reference import Reference
 from keras_shiftguard.explain.removal import Views
 from keras_shiftguard.explain.report import CONCEPT_SHIFT, COVARIATE_SHIFT
-from keras_shiftguard.explain.worst_slices import attributes_of, worst_fifth
 from keras_shiftguard.instrument.measure import profile_of
 from keras_shiftguard.profiles import InputProfile
 
-LEVEL = 0.01  # significance level of the comparison with the reference
 LEVEL_FAMILIES = ("brightness", "contrast", "colour")  # causes that a repair of levels removes
 ADAPT_LINE = "callbacks=[keras_shiftguard.ShiftGuard(target_data=x, adapt=True)]"
 LOWER_PERCENTILE = 2.5  # an estimate is used only if this percentile of its draws is above 0
@@ -92,21 +86,16 @@ class Remainder:
         """Yields the estimates for concept and covariate shift that explain a part of the gap."""
         if not _is_above_zero(self.left):
             return
-        before = None if self.reference.profile is None else self.reference.profile()
-        now = None if before is None else self._profile()
-        if before is not None and now is not None and self.labels is not None:
-            share = self.resampling.share
-            concept_shift = find_concept_shift(before.labels, now.labels, share)
-        else:
-            concept_shift = None
-        # If some classes lost more accuracy than the others, concept shift explains the additional
-        # loss. Covariate shift explains the loss that all classes share.
-        if concept_shift is not None:
-            yield from self._estimate_concept_shift(concept_shift)
-        if concept_shift is None or not concept_shift.wrong_labels:
-            estimate = self._estimate_covariate_shift(before, now)
-            if estimate is not None:
-                yield estimate
+        found = [self._estimate_wrong_labels(), self._estimate_covariate_shift()]
+        for estimate in sorted(filter(None, found), key=lambda each: -float(each.points.point)):
+            # An estimate is limited to the part of the gap that is left.
+            points = Accuracies(
+                np.clip(estimate.points.point, 0.0, max(float(self.left.point), 0.0)),
+                np.clip(estimate.points.draws, 0.0, np.maximum(self.left.draws, 0.0)),
+            )
+            if _is_above_zero(points):
+                self.left = self.left.minus(points)
+                yield replace(estimate, points=points)
 
     def _inputs(self) -> Iterator[dict[str, np.ndarray]]:
         """Yields the samples with all exact causes removed, in chunks: dicts by input name."""
@@ -138,26 +127,16 @@ class Remainder:
         number = round(self.resampling.share * profile.num_samples)
         return replace(profile, distinct_samples=max(number, 1))
 
-    def _estimate_covariate_shift(
-        self, before: InputProfile | None, now: InputProfile | None
-    ) -> Estimate | None:
-        """Returns the estimate for covariate shift; None if it explains no part of the gap.
-
-        `before` and `now` are the profiles of the reference and of the data with all exact
-        causes removed.
-        """
-        if not _is_above_zero(self.left):
-            return None
+    def _estimate_covariate_shift(self) -> Estimate | None:
+        """Returns the estimate for covariate shift; None if it explains no part of the gap."""
+        before = None if self.reference.profile is None else self.reference.profile()
+        now = None if before is None else self._profile()
         if before is not None and now is not None:
             found = compare_profiles(before, now, stream="data", level=LEVEL, outputs=False)
             if not any(f.kind in ("covariate", "preprocessing") for f in found.findings):
                 return None
-        best: tuple[Repair, Accuracies] | None = None
-        for repair in self._repairs(before):
-            regained = self._regained(repair)
-            self.progress.step()
-            if _is_above_zero(regained) and (best is None or regained.point > best[1].point):
-                best = (repair, regained)
+        best = self._levels_restored(before)
+        self.progress.step()
         tried = cost_of_shift(self.model, self.views, self.reference)
         if tried is not None:
             cost = tried.cost.of_dependent(self.resampling.share)
@@ -173,29 +152,15 @@ class Remainder:
         if best is not None:
             gain = "" if tried is None else f" brings back {100 * float(best[1].point):.1f}"
             parts.append(best[0].detail + gain)
-        names, table = self._attributes(self._inputs())
-        if names and self.labels is not None:
-            parts.append(worst_fifth(names, table, self.predictions.right(self.labels)))
         assert estimate is not None
-        # The estimate is limited to the part of the gap that is left.
-        points = Accuracies(
-            np.clip(estimate.point, 0.0, max(float(self.left.point), 0.0)),
-            np.clip(estimate.draws, 0.0, np.maximum(self.left.draws, 0.0)),
-        )
-        self.left = self.left.minus(points)
         line = ADAPT_LINE if best is None else _repair_line(best[0], before, now)
-        return Estimate(COVARIATE_SHIFT, points, "; ".join(filter(None, parts)), line)
+        return Estimate(COVARIATE_SHIFT, estimate, "; ".join(filter(None, parts)), line)
 
-    def _attributes(
-        self, inputs: Iterator[dict[str, np.ndarray]]
-    ) -> tuple[tuple[str, ...], np.ndarray]:
-        """Returns names and values `(samples, attributes)` of the image attributes.
-
-        Both are empty without labels, without images, or with several inputs.
-        """
-        if self.labels is None or len(self.views.samples.inputs) != 1:
-            return (), np.zeros((0, 0))
-        return attributes_of(next(iter(x.values())) for x in inputs)
+    def _weights(self) -> np.ndarray:
+        """Returns weights that give the samples the class mix of the reference, `(samples,)`."""
+        if self.mix is None or self.labels is None:
+            return np.ones(len(self.views.samples))
+        return sample_weights(self.labels, self.mix)
 
     def _drawn(self, cost: Cost) -> Accuracies:
         """Returns a cost with draws that have its interval."""
@@ -203,51 +168,37 @@ class Remainder:
         draws = np.random.default_rng(SEED).normal(cost.value, error, self.resampling.num_draws)
         return Accuracies(np.asarray(cost.value), draws)
 
-    def _repairs(self, before: InputProfile | None) -> Iterator[Repair]:
-        """Yields the repairs of covariate shift that can be tried."""
-        samples, mix, labels = self.views.samples, self.mix, self.labels
-        if before is not None and len(samples.inputs) == 1 and len(before.inputs) == 1:
-            weights = np.ones(len(samples))
-            if mix is not None and labels is not None:
-                weights = sample_weights(labels, mix)
-            images, again = ((next(iter(x.values())) for x in self._inputs()) for _ in range(2))
-            summary = next(iter(before.inputs.values()))
-            levels = level_repair(self.model, images, again, summary, weights)
-            if levels is not None:
-                yield levels
-        some = balanced(self._inputs(), labels, mix, len(samples))
-        all_samples = self.views.packed(self.views.all_removed)
-        batch_norm = batch_norm_repair(self.model, samples.packed(some), all_samples)
-        if batch_norm is not None:
-            yield batch_norm
-
-    def _regained(self, repair: Repair) -> Accuracies:
-        """Returns by how much a repair raises the accuracy."""
+    def _levels_restored(self, before: InputProfile | None) -> tuple[Repair, Accuracies] | None:
+        """Returns the repair of the levels, and what it regains; None if it regains nothing."""
+        if before is None or len(self.views.samples.inputs) != 1 or len(before.inputs) != 1:
+            return None
+        images, again = ((next(iter(x.values())) for x in self._inputs()) for _ in range(2))
+        summary = next(iter(before.inputs.values()))
+        repair = level_repair(self.model, images, again, summary, self._weights())
+        if repair is None:
+            return None
         both = np.stack([self.scores, self.score(repair.predictions)])
         accuracies = self.resampling.accuracies(both, self.mix)
-        return accuracies[1].minus(accuracies[0])
+        regained = accuracies[1].minus(accuracies[0])
+        return (repair, regained) if _is_above_zero(regained) else None
 
-    def _estimate_concept_shift(self, shift: ConceptShift) -> Iterator[Estimate]:
-        """Yields the estimate for a concept shift, if it explains a part of the gap."""
-        before, counts = self.reference.by_class, self.reference.counts
-        if before is None or counts is None or self.labels is None:
-            return
-        by_class = self.resampling.by_class(self.scores[None])[0]
-        now, draws = (
-            np.full(len(counts), np.nan),
-            np.full((by_class.draws.shape[0], len(counts)), np.nan),
-        )
-        now[self.resampling.classes] = by_class.point
-        draws[:, self.resampling.classes] = by_class.draws
-        shares = counts / counts.sum()
-        if self.mix is None:
-            shares = np.bincount(self.labels, minlength=len(counts)) / len(self.views.samples)
-        point = shift.points(before, now, shares, np.asarray(self.left.point))
-        points = Accuracies(point, shift.points(before, draws, shares, self.left.draws))
-        if points.point <= 0 or not _is_above_zero(points):
-            return
-        self.left = self.left.minus(points)
-        yield Estimate(CONCEPT_SHIFT, points, shift.detail)
+    def _estimate_wrong_labels(self) -> Estimate | None:
+        """Returns the estimate for wrong labels; None if none are found.
+
+        Images that are harder look like labels that are wrong at random, so these are found only
+        where nothing else differs.
+        """
+        if self.labels is None:
+            return None
+        found = find_wrong_labels(self.predictions, self.labels, self._weights(), self.reference)
+        if found is None:
+            return None
+        if not (found.names or found.pair) and self.largest_difference() is not None:
+            return None
+        cost = found.cost.of_dependent(self.resampling.share)
+        classes = self.predictions.probabilities.shape[1]
+        words = label_words.in_words(found, classes, "data", "the reference")
+        return Estimate(CONCEPT_SHIFT, self._drawn(cost), words)
 
 
 def _repair_line(repair: Repair, before: InputProfile | None, now: InputProfile | None) -> str:
@@ -259,7 +210,7 @@ def _repair_line(repair: Repair, before: InputProfile | None, now: InputProfile 
 
     `before` and `now` are the profiles of the reference and of the data, if known.
     """
-    if not repair.restores_levels or before is None or now is None:
+    if before is None or now is None:
         return repair.line
     tables = (next(iter(profile.inputs.values())).features for profile in (before, now))
     return repair.line if name_cause(*tables).family in LEVEL_FAMILIES else ADAPT_LINE

@@ -204,7 +204,7 @@ class Probe:
                 if not self.has_failed:
                     self.unmeasured.check(all_inputs, measured.sketches.keys() & inputs.keys())
                     self._measure(stream, inputs, (x, y, weight), state)
-                changed = {name: self._changed(measured, name, t, y) for name, t in inputs.items()}
+                changed = {name: self._changed(measured, name, t) for name, t in inputs.items()}
             if all(changed[name] is inputs[name] for name in inputs):
                 return data
             x = with_replaced_tensors(x, changed, self.shapes)
@@ -252,11 +252,11 @@ class Probe:
         augments = self.augmentation is not None and self.augmentation.is_built
         return bool(augments or any(each.is_on for each in corrections))
 
-    def _changed(self, stream: Stream, name: str, tensor: Any, y: Any) -> Any:
+    def _changed(self, stream: Stream, name: str, tensor: Any) -> Any:
         """Returns one input of a batch, with the augmentation and correction that are on."""
         if self.augmentation is not None and stream is self.streams["train"]:
             # Only after the measurement, because the statistics must describe the unchanged data.
-            tensor = self.augmentation.apply(name, tensor, y)
+            tensor = self.augmentation.apply(name, tensor)
         return stream.corrected(name, tensor)
 
     def _build(self, stream: Stream, inputs: dict[str, Any]) -> None:

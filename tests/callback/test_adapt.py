@@ -217,8 +217,6 @@ with tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"]).scope():
 assert guard.augmentation.strengths["darker"] > 0.2, guard.augmentation.strengths
 strengths = guard.augmentation.inputs["input"].strengths.value
 assert isinstance(strengths, tf.Variable) and not hasattr(strengths, "values")  # of all replicas
-images, labels = guard.augmentation.inputs["input"].labelled.read()
-assert len(images) == len(labels) == 2 * len(data[0])  # two epochs, of both replicas
 """
 
 

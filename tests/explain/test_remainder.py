@@ -48,7 +48,7 @@ def test_a_darker_scene_is_covariate_shift_and_the_model_stays_as_it_was(digits)
     row = report.rows[0]
     assert (row.cause, row.kind) == ("covariate shift", "estimated")
     assert row.points > 0.6 * report.gap and "explained by" in str(report)
-    assert row.repair.startswith("x = x * ") or "batch_norm" in row.repair
+    assert re.match(r"x = x [*/] ", row.repair)
     assert abs(sum(each.points for each in report.rows) - report.gap) < 1e-9
     for weight, old in zip(model.weights, before, strict=True):
         np.testing.assert_array_equal(keras.ops.convert_to_numpy(weight), old)
@@ -56,7 +56,7 @@ def test_a_darker_scene_is_covariate_shift_and_the_model_stays_as_it_was(digits)
 
 @pytest.mark.thorough
 def test_the_bar_is_never_more_than_full(digits, monkeypatch):
-    """Two repairs and the experiment are tried: as many evaluations as there may be."""
+    """A repair and the experiment are tried: as many evaluations as there may be."""
     terminal = io.StringIO()
     terminal.isatty = lambda: True
     monkeypatch.setattr(sys, "stderr", terminal)
@@ -96,5 +96,5 @@ def test_two_classes_that_changed_places_are_concept_shift(digits):
     swapped = np.where(y == 3, 8, np.where(y == 8, 3, y))
     report = sg.explain_gap(model, (right(x), swapped), reference)
     row = report.rows[0]
-    assert row.cause == "concept shift" and "3, 8" in row.detail
+    assert row.cause == "concept shift" and "3 looks like class 8" in row.detail
     assert row.points > 0.8 * report.gap

@@ -11,12 +11,7 @@ import keras
 import numpy as np
 
 from keras_shiftguard.adaptation.augmentation.bank import Bank
-from keras_shiftguard.adaptation.augmentation.class_mix_match import (
-    ClassAttributes,
-    match_class_mix,
-)
 from keras_shiftguard.adaptation.augmentation.controller import AugmentationController, Change
-from keras_shiftguard.adaptation.augmentation.labelled_attributes import LabelledAttributes
 from keras_shiftguard.adaptation.augmentation.rehearsal import MAX_IMAGES, Rehearsal
 from keras_shiftguard.adaptation.augmentation.selection import select_operations
 from keras_shiftguard.adaptation.augmentation.value_range import value_range
@@ -24,7 +19,6 @@ from keras_shiftguard.operations.random_numbers import drawn_seed
 from keras_shiftguard.profiles import InputProfile, InputSummary
 from keras_shiftguard.statistics.attributes import names as attribute_names
 from keras_shiftguard.statistics.batch import InputSpec
-from keras_shiftguard.statistics.classes import width_of
 from keras_shiftguard.statistics.compiled import CompiledUpdate
 from keras_shiftguard.statistics.kept_samples import KeptSamples
 from keras_shiftguard.statistics.padding import Padding
@@ -62,32 +56,28 @@ class _InputAugmentation:
         self.controller = AugmentationController(names)
         self.first_images = KeptSamples(spec, MAX_IMAGES)
         self.first_images.spread(1)  # images of later batches are not copied
-        self.labelled = LabelledAttributes(spec)
         self.state = State("shiftguard_augmentation")
         self.strengths = self.state.add("strengths", (len(names),))
         self.low = self.state.add("low", (spec.channels,))
         self.high = self.state.add("high", (spec.channels,), fill=1.0)
         self.target_images = None if pool is None else np.asarray(pool[:POOL_SIZE], "float32")
         self._rehearsal: Rehearsal | None = None
-        self._classes: ClassAttributes | None = None
         self.pool = None
         if self.target_images is not None:
             self.pool = self.state.add("pool", self.target_images.shape)
             assign(self.pool, self.target_images)
-        variables = [*self.state.variables, *self.labelled.state.variables, generator.state]
-        self._augment = CompiledUpdate(self._augmented, variables)
+        self._augment = CompiledUpdate(self._augmented, [*self.state.variables, generator.state])
         self._padding = Padding()
 
-    def apply(self, x: Any, y: Any) -> Any:
-        """Returns the augmented batch `x`; ignores labels `y` of an unusable shape or dtype."""
+    def apply(self, x: Any) -> Any:
+        """Returns the augmented batch `x`."""
         self.first_images.update(x)
-        padded, y, rows = self._padding({"x": x}, y if width_of(y) else None)
-        augmented = self._augment(padded["x"], y, rows)
+        padded, _, rows = self._padding({"x": x})
+        augmented = self._augment(padded["x"])
         is_padded = rows is not None and augmented.shape[0] != x.shape[0]
         return augmented[: x.shape[0]] if is_padded else augmented
 
-    def _augmented(self, x: Any, y: Any, rows: Any) -> Any:
-        self.labelled.update(x, y, rows)
+    def _augmented(self, x: Any) -> Any:
         seed = drawn_seed(self.generator)
         pool = None if self.pool is None else self.pool.value
         strengths, low, high = (v.value for v in (self.strengths, self.low, self.high))
@@ -109,10 +99,7 @@ class _InputAugmentation:
         if self._rehearsal is None:  # made once, since the first images stay the same
             self._rehearsal = Rehearsal(self.bank, self.spec, images, self.target_images)
         self._rehearsal.set_range(low, high)
-        if self._classes is None:
-            self._classes = ClassAttributes.of(*self.labelled.read())
-        features = match_class_mix(train.features, target.features, self._classes)
-        changes = self.controller.update(features, target.features, self._rehearsal)
+        changes = self.controller.update(train.features, target.features, self._rehearsal)
         assign(self.strengths, self.controller.strengths)
         return changes
 
@@ -165,14 +152,12 @@ class StepAugmentation:
                 )
         self.is_built = True
 
-    def apply(self, name: str, x: Any, y: Any = None) -> Any:
+    def apply(self, name: str, x: Any) -> Any:
         """Augments a training batch of one input.
 
         Args:
             name: Name of the input.
             x: The batch of images, 4D.
-            y: The labels of the batch, or None. On the first batches with labels,
-                the attributes of each class are measured.
 
         Returns:
             The augmented batch; `x` itself if the input holds no images, or images
@@ -180,7 +165,7 @@ class StepAugmentation:
         """
         if name not in self.inputs:
             return x
-        return self.inputs[name].apply(x, y)
+        return self.inputs[name].apply(x)
 
     def update(self, train: InputProfile, target: InputProfile) -> list[Change]:
         """Updates the strengths after an epoch. Runs on the host.

@@ -1,6 +1,7 @@
 """Checks of an epoch. A new one is one file, and one line in `EXPERIMENTS` or `CHECKS`."""
 
 from keras_shiftguard.callback.checks import (
+    augmented,
     broken,
     difference,
     enlarging,
@@ -26,6 +27,7 @@ EXPERIMENTS: dict[str, Check] = {
     "enlarging": enlarging.look,
 }
 CHECKS: dict[str, Check] = {
+    "augmented": augmented.look,
     "broken": broken.look,
     "leak": leak.look,
     "nonfinite": nonfinite.look,

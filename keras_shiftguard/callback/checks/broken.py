@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from keras_shiftguard.callback.checks.check import Epoch, Told
+from keras_shiftguard.callback.checks.check import MAX_P, Epoch, Told
 from keras_shiftguard.detection.finding import Finding, source_of
 from keras_shiftguard.detection.sentences import percent
 from keras_shiftguard.detection.two_sample.hypergeometric import hypergeometric_two_sided
@@ -18,7 +18,7 @@ from keras_shiftguard.statistics.kept_samples import KeptSamples
 
 # Black frames are part of some data. So samples are called broken only if training has at most half
 # as large a share of them, and the difference is beyond chance. Conventions.
-MIN_BROKEN, MAX_SHARE_IN_TRAINING, MAX_P = 0.01, 0.5, 1e-4
+MIN_BROKEN, MAX_SHARE_IN_TRAINING = 0.01, 0.5
 MIN_COLUMNS = 8  # in rows with fewer columns, all values may well be the same. A convention.
 
 

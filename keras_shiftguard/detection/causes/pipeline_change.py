@@ -23,8 +23,6 @@ from keras_shiftguard.detection.causes.explanation import (
     listed,
     span_of,
 )
-from keras_shiftguard.detection.causes.inverted import explain_inverted
-from keras_shiftguard.detection.causes.standardised import explain_scaler
 from keras_shiftguard.detection.causes.unit_change import explain_columns
 from keras_shiftguard.detection.sentences import stream_name
 from keras_shiftguard.profiles import InputSummary
@@ -113,11 +111,10 @@ def explain(
         if summary.num_measured == 0 or not np.isfinite([summary.minimum, summary.maximum]).all():
             return None
     if not reference.is_image:
-        columns = reference, current, stream, against
-        return explain_columns(*columns) or explain_scaler(*columns)
+        return explain_columns(reference, current, stream, against)
     match = _best(reference, current)
     if match is None:
-        return explain_inverted(reference, current, stream, against)
+        return None
     return Explanation(
         name=match.name,
         sentence=_sentence(match, reference, current, stream, against),

@@ -5,30 +5,22 @@ most Cohen's w of the mix, in standard deviations (Cauchy-Schwarz inequality). A
 within this bound counts as a consequence of the mix.
 """
 
-from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
 
 from keras_shiftguard.detection.families import Shares
 from keras_shiftguard.detection.finding import NEGLIGIBLE, Finding
-from keras_shiftguard.detection.labels.concept import ClassShift, find_changed_classes
-from keras_shiftguard.detection.labels.label_shift import Z, estimate
-from keras_shiftguard.detection.labels.relabelled import (
-    Relabelling,
-    describe_relabelling,
-    find_relabelling,
-)
-from keras_shiftguard.detection.sentences import classes_look_different, estimated_mix
+from keras_shiftguard.detection.labels.concept import find_changed_classes
+from keras_shiftguard.detection.sentences import classes_look_different
 from keras_shiftguard.detection.two_sample.tail_probabilities import normal_sf
-from keras_shiftguard.profiles import LabelSummary, OutputSummary
+from keras_shiftguard.profiles import LabelSummary
 from keras_shiftguard.profiles.labels import MAX_CLASSES_EMBEDDED
 
 # Largest ratio of an effect to Cohen's w of the mix that explains it; above 1, as w is estimated.
 MAX_EFFECT_RATIO = 1.25
 MIN_P_UNCHANGED = 0.01  # with a smaller p-value, the classes count as changed
 RELABELLED = "relabelled"  # family of the findings on wrong labels
-RELABELLING_SHARE = 0.25  # part of the level of `concept_finding` for the test for wrong labels
 
 
 def concept_finding(
@@ -39,7 +31,7 @@ def concept_finding(
     stream: str,
     against: str,
 ) -> Finding | None:
-    """Tests for wrong labels, and for classes whose inputs differ; returns at most one finding.
+    """Tests whether the inputs of some classes differ, and those of the others do not.
 
     Args:
         current: Labels of the stream that may differ.
@@ -49,29 +41,18 @@ def concept_finding(
         stream: Name of the stream that may differ.
         against: Name of the stream it is compared with.
     """
-    reference_first = (shares[1], shares[0])
-    largest: Relabelling | ClassShift
-    relabelling = find_relabelling(reference, current, level * RELABELLING_SHARE, reference_first)
-    if relabelling is not None:
-        largest, p_value = relabelling, relabelling.p_value / RELABELLING_SHARE
-        explanation = describe_relabelling(relabelling, stream, against)
-        family = RELABELLED
-    else:
-        rest_of_level = level * (1 - RELABELLING_SHARE)
-        changed = find_changed_classes(reference, current, rest_of_level, reference_first)
-        if not changed:
-            return None
-        largest = changed[0]
-        p_value = min(shift.p_value for shift in changed) / (1 - RELABELLING_SHARE)
-        classes = [shift.class_id for shift in changed]
-        family = "concept"
-        explanation = classes_look_different(classes, largest.effect_size, stream, against)
+    changed = find_changed_classes(reference, current, level, (shares[1], shares[0]))
+    if not changed:
+        return None
+    largest, p_value = changed[0], min(shift.p_value for shift in changed)
+    classes = [shift.class_id for shift in changed]
+    explanation = classes_look_different(classes, largest.effect_size, stream, against)
     if current.shares_moments or reference.shares_moments:
         explanation += f"; classes whose ids are equal modulo {MAX_CLASSES_EMBEDDED} count as one"
     return Finding(
         feature="labels/concept",
         kind="concept",
-        family=family,
+        family="concept",
         effect_size=largest.effect_size,
         interval=largest.interval,
         p_value=min(p_value, 1.0),
@@ -120,58 +101,3 @@ def without_effects_of_class_mix(
         return findings
     text = f"{mix.explanation}; the other differences follow from it"
     return [replace(f, explanation=text) if f is mix else f for f in findings if not follows(f)]
-
-
-def with_estimated_mix(
-    findings: list[Finding],
-    current: OutputSummary,
-    reference: OutputSummary,
-    moved: Callable[[np.ndarray, np.ndarray], bool | None] = lambda *_: None,
-) -> list[Finding]:
-    """Replaces covariate findings on an unlabeled stream by label shift, if it explains them all.
-
-    The class frequencies are estimated from the predictions and the confusion matrix on the
-    labeled stream. All covariate findings follow from the mix if no feature moved by more than the
-    new mix can move it, and if the mean of all samples is where the mix predicts it.
-
-    Args:
-        findings: The findings on the unlabeled stream.
-        current: Outputs on the unlabeled stream.
-        reference: Outputs on the labeled stream.
-        moved: Function of the estimated frequencies and their standard errors. It returns whether
-            the samples moved as they predict, or None if that is not known.
-    """
-    mix = next((f for f in findings if f.feature == "predictions" and f.matters), None)
-    if mix is None or current.confusion.sum() or not reference.confusion.sum():
-        return findings
-    shift = estimate(reference, current.predicted)
-    before = reference.confusion.sum(axis=1) / reference.confusion.sum()
-    effect = _cohens_w(shift.frequencies - before, before)
-    # The ends of the effect's interval belong to the smallest and to the largest change of the
-    # frequencies within their intervals.
-    nearest = np.clip(before, shift.lower, shift.upper) - before
-    farthest = np.maximum(shift.upper - before, before - shift.lower)
-    covariate = [f for f in findings if f.kind == "covariate" and f is not mix and f.matters]
-    if not shift.identified or any(
-        abs(f.effect_size) > MAX_EFFECT_RATIO * effect for f in covariate
-    ):
-        return findings
-    if moved(shift.frequencies, (shift.upper - shift.lower) / (2 * Z)) is False:
-        return findings
-    label = replace(
-        mix,
-        kind="label",
-        family="label",
-        effect_size=effect,
-        interval=(_cohens_w(nearest, before), _cohens_w(farthest, before)),
-        explanation=estimated_mix(
-            before, shift.frequencies, shift.lower, shift.upper, effect, mix.stream, mix.against
-        ),
-    )
-    return [label, *(f for f in findings if f.kind != "covariate")]
-
-
-def _cohens_w(change: np.ndarray, before: np.ndarray) -> float:
-    """Returns Cohen's w of a change of frequencies, over the classes with `before` above 0."""
-    seen = before > 0
-    return float(np.sqrt((change[seen] ** 2 / before[seen]).sum()))

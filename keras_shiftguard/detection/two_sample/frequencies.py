@@ -24,11 +24,6 @@ MIN_EXPECTED_COUNT = 2.0  # a class is rare if the smaller stream should hold fe
 # Rare classes are pooled if the smaller stream is expected to hold fewer pairs of samples of the
 # same rare class than this.
 MIN_EXPECTED_PAIRS = 10.0
-# There are enough samples if the test has a power of 80 % at p = .003 for an effect that Cohen
-# calls large, such as a fifth of the classes missing. For that the statistic must move by 4.2 of
-# its standard deviations (2.75 + 0.84, and more for rare classes, as measured). A report notes too
-# few samples only if the mix has many classes.
-LARGE_EFFECT, POWER_DEVIATIONS, MIN_CLASSES_TO_NOTE = 0.5, 4.2, 50
 
 
 @dataclass(frozen=True)
@@ -45,11 +40,6 @@ class FrequencyTest:
             positive if the share is larger in `current`.
         shares: Share of each class in `current` and in `reference`, `(2, k)`.
         tested: Whether there were enough samples and more than one class.
-        num_samples: Number of distinct samples in `(current, reference)`.
-        num_classes: Number of classes seen in either stream.
-        num_likely: Estimated number of classes, including those not seen yet (Chao,
-            "Nonparametric estimation of the number of classes in a population",
-            1984).
     """
 
     effect_size: float = 0.0
@@ -59,9 +49,6 @@ class FrequencyTest:
     residuals: Floats = field(default_factory=lambda: np.zeros(0))
     shares: Floats = field(default_factory=lambda: np.zeros((2, 0)))
     tested: bool = False
-    num_samples: tuple[float, float] = (0.0, 0.0)
-    num_classes: int = 0
-    num_likely: float = 0.0
 
     def most_changed(self, at_least: float = 2.0) -> list[int]:
         """Returns the classes with a |residual| of `at_least` or more, the largest first."""
@@ -103,67 +90,7 @@ def compare_frequencies(
         residuals=residuals,
         shares=np.stack([pa, pb]),
         tested=True,
-        num_samples=(n, m),
-        num_classes=int(((a + b) > 0).sum()),
-        num_likely=_likely_classes(a + b),
     )
-
-
-def _likely_classes(counts: Floats) -> float:
-    """Returns Chao's estimate of the number of classes, from those seen once or twice."""
-    once, twice = float((np.ceil(counts) == 1).sum()), float((np.ceil(counts) == 2).sum())
-    return float((counts > 0).sum()) + once * (once - 1) / (2 * (twice + 1))
-
-
-def samples_needed(test: FrequencyTest) -> tuple[int, bool] | None:
-    """Returns how many samples a stream needs for the test to find a large change of its mix.
-
-    With thousands of classes and one or two samples of each, no test of their mix has
-    power, and a report without a finding would be misleading.
-
-    Returns:
-        The number of samples, and whether both streams need that number (True) or only
-        the smaller one (False). None if nothing was tested, if the samples suffice, if there
-        are fewer than `MIN_CLASSES_TO_NOTE` classes (whose mix needs no more samples than
-        other tests), or if a shift of the mix is already clear.
-    """
-    if not test.tested or test.num_classes < MIN_CLASSES_TO_NOTE or test.p_value < 1e-3:
-        return None
-    # For k classes the statistic has a standard deviation of sqrt(2 k), and its noncentrality is
-    # w^2 / (1 / n + 1 / m) (Cohen). So there is a largest sum 1 / n + 1 / m.
-    largest_sum = LARGE_EFFECT**2 / (POWER_DEVIATIONS * np.sqrt(2 * test.num_likely))
-    if sum(1 / n for n in test.num_samples) <= largest_sum:
-        return None
-    of_larger = 1 / max(test.num_samples)  # what the larger stream adds to the sum
-    both = of_larger > largest_sum / 2
-    return int(np.ceil(2 / largest_sum if both else 1 / (largest_sum - of_larger))), bool(both)
-
-
-def cannot_judge(what: str, streams: tuple[str, str], test: FrequencyTest) -> str | None:
-    """Returns a note for the report if there are too few samples for the classes; else None.
-
-    Args:
-        what: Noun for what is counted, such as `"labels"`.
-        streams: Names of `(current, reference)` in the sentence.
-        test: The result for the two streams.
-    """
-    needed = samples_needed(test)
-    if needed is None:
-        return None
-    smaller = int(np.argmin(test.num_samples))
-    noun = "values" if what == "tokens" else "classes"
-    return (
-        f"{what}: {int(test.num_samples[smaller]):,} samples in {streams[smaller]} over "
-        f"{test.num_classes:,} {noun} cannot judge whether their mix changed (a fifth of the "
-        f"{noun} could be missing); that needs about {_rounded(needed[0]):,}"
-        + (" in each stream" if needed[1] else "")
-    )
-
-
-def _rounded(number: int) -> int:
-    """Rounds an estimate upward to two digits; more digits would be false precision."""
-    unit = 10 ** max(len(str(number)) - 2, 0)
-    return -(-number // unit) * unit
 
 
 def _pooled(a: Floats, b: Floats, n: float, m: float) -> tuple[Floats, Floats]:

@@ -17,7 +17,6 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
-from numpy.polynomial.chebyshev import Chebyshev
 
 from keras_shiftguard.detection.two_sample.hypergeometric import hypergeometric_two_sided
 from keras_shiftguard.detection.two_sample.means import cohens_d, mean_tests, total_variance
@@ -41,10 +40,6 @@ MIN_SAMPLES = 10  # samples of each stream; with fewer, no feature is tested
 MIN_DISTINCT = 4
 # A feature with only two values is tested exactly if a stream has fewer samples than this.
 MAX_SAMPLES_EXACT = 200
-# P-values are interpolated by a polynomial of INTERPOLATION_DEGREE, if at least
-# MIN_FEATURES_TO_INTERPOLATE features need them and the statistic is at most MAX_INTERPOLATED times
-# the largest weight (p about 1e-18).
-MAX_INTERPOLATED, INTERPOLATION_DEGREE, MIN_FEATURES_TO_INTERPOLATE = 80.0, 48, 100
 DOMINANT = ("location", "spread", "shape", "shape")  # what component 0, 1, 2, 3 measures
 
 
@@ -155,52 +150,13 @@ def _rank_tests(ca: Floats, cb: Floats) -> tuple[Floats, Floats]:
     ca, cb = without_empty_bins(ca, cb)
     n, m = ca.sum(axis=1), cb.sum(axis=1)
     z, normal, usable = components(ca, cb, n, m)
-    p_value = _tails(usable, (normal**2 * usable * WEIGHTS).sum(axis=1))
+    p_value = weighted_chi2_sf(WEIGHTS * usable, (normal**2 * usable * WEIGHTS).sum(axis=1))
     two_valued = ((ca + cb) > 0).sum(axis=1) <= 2
     # Rows for which the null distribution is not nearly normal.
     rows = np.flatnonzero(~usable[:, 0] | (two_valued & (np.minimum(n, m) < MAX_SAMPLES_EXACT)))
     if len(rows):
         p_value[rows] = _commonest_value_tests(ca[rows], cb[rows], n[rows], m[rows])
     return p_value, z
-
-
-def _tails(usable: np.ndarray, statistic: Floats) -> Floats:
-    """Returns the p-values of weighted sums of squared components, `(k,)`.
-
-    For features with the same usable components, the p-value is one function of the
-    statistic. Its logarithm is interpolated (to seven digits) if there are many features. For
-    thousands of columns, that is 40 times cheaper than to invert a characteristic function
-    for each.
-
-    Args:
-        usable: Whether each component is part of the sum, `(k, DEGREE)`.
-        statistic: The sums, `(k,)`.
-    """
-    p_value = np.ones(len(statistic))
-    code = usable @ (1 << np.arange(DEGREE))
-    for pattern in np.unique(code[code > 0]):
-        rows = np.flatnonzero(code == pattern)
-        weights = WEIGHTS * usable[rows[0]]
-        interpolated = rows[statistic[rows] <= MAX_INTERPOLATED * weights.max()]
-        if len(interpolated) < MIN_FEATURES_TO_INTERPOLATE:
-            interpolated = interpolated[:0]
-        else:
-            # As a function of the root of the statistic, the log p-value is smooth down to 0.
-            end = float(np.sqrt(MAX_INTERPOLATED * weights.max()))
-            smooth = Chebyshev.interpolate(
-                _log_tail, INTERPOLATION_DEGREE, (0, end), args=(weights,)
-            )
-            logarithm = smooth(np.sqrt(statistic[interpolated]))
-            p_value[interpolated] = np.minimum(np.exp(logarithm), 1.0)
-        others = np.setdiff1d(rows, interpolated)
-        p_value[others] = weighted_chi2_sf(weights, statistic[others])
-    return p_value
-
-
-def _log_tail(root: Floats, weights: Floats) -> Floats:
-    """Returns the logarithms of the p-values, from the square roots of the statistic."""
-    logarithm: Floats = np.log(weighted_chi2_sf(weights, np.maximum(root, 0.0) ** 2))
-    return logarithm
 
 
 def _commonest_value_tests(ca: Floats, cb: Floats, n: Floats, m: Floats) -> Floats:

@@ -11,11 +11,9 @@ from keras_shiftguard.detection.finding import Finding
 from keras_shiftguard.detection.labels.label_findings import (
     classes_unchanged,
     concept_finding,
-    with_estimated_mix,
     without_effects_of_class_mix,
 )
-from keras_shiftguard.explain.concept import ConceptShift
-from keras_shiftguard.profiles import LabelSummary, OutputSummary
+from keras_shiftguard.profiles import LabelSummary
 from keras_shiftguard.profiles.labels import MAX_CLASSES
 
 ALL = (1.0, 1.0)
@@ -95,81 +93,6 @@ def test_without_a_mix_that_matters_nothing_is_left_out(halves):
     assert without_effects_of_class_mix([small], current, reference, ALL) == [small]
 
 
-def outputs(shares, n=1000, accuracy=0.9, confusion=True):
-    """Returns a classifier's outputs on a stream with these class frequencies."""
-    k = len(shares)
-    answers = np.full((k, k), (1 - accuracy) / (k - 1))
-    np.fill_diagonal(answers, accuracy)
-    counts = np.round(np.asarray(shares)[:, None] * answers * n).astype("int64")
-    none = np.zeros_like(counts)
-    return OutputSummary(
-        num_classes=k, predicted=counts.sum(axis=0), confusion=counts if confusion else none
-    )
-
-
-EVEN, ODD = (0.25, 0.25, 0.25, 0.25), (0.1, 0.2, 0.3, 0.4)
-W = np.sqrt(sum((q - p) ** 2 / p for p, q in zip(EVEN, ODD, strict=True)))
-
-
-def test_other_predictions_are_reported_as_the_class_mix():
-    seen = of("predictions", 0.35)
-    current = outputs(ODD, confusion=False)
-    found = [seen, of("input/a", 0.3), of("input", 0.2, "preprocessing")]
-    label, rest = with_estimated_mix(found, current, outputs(EVEN))
-    assert (label.kind, label.family, label.feature) == ("label", "label", "predictions")
-    assert label.effect_size == pytest.approx(W, abs=0.06)
-    assert label.interval[0] < label.effect_size < label.interval[1]
-    assert "class 0 10.3 %" in label.explanation and "class 3 39.6 %" in label.explanation
-    assert rest.kind == "preprocessing"
-
-
-@pytest.mark.parametrize(("classes", "accuracy"), [(2, 0.8), (4, 0.9), (10, 0.85)])
-def test_the_interval_of_an_estimated_mix_holds_the_truth(classes, accuracy):
-    rng = np.random.default_rng(0)
-    answers = np.full((classes, classes), (1 - accuracy) / (classes - 1))
-    np.fill_diagonal(answers, accuracy)
-    inside, widths = [], []
-    for draw in range(60):
-        before = rng.dirichlet(np.full(classes, 20.0))
-        after = rng.dirichlet(np.full(classes, (1.0, 5.0, 50.0)[draw % 3]))
-        rows = np.maximum(rng.multinomial(1000, before), 1)
-        confusion = np.stack([rng.multinomial(n, p) for n, p in zip(rows, answers, strict=True)])
-        reference = OutputSummary(num_classes=classes, confusion=confusion)
-        predicted = rng.multinomial(500, after @ answers)
-        current = OutputSummary(
-            num_classes=classes, predicted=predicted, confusion=np.zeros_like(confusion)
-        )
-        (label,) = with_estimated_mix([of("predictions", 0.5)], current, reference)
-        before = rows / rows.sum()
-        truth = np.sqrt(((after - before) ** 2 / before).sum())
-        assert label.kind == "label"
-        assert label.interval[0] <= label.effect_size <= label.interval[1]
-        inside.append(label.interval[0] <= truth <= label.interval[1])
-        widths.append(np.diff(label.interval))
-    assert np.mean(inside) >= 0.92  # three standard errors below a coverage of 0.98
-    assert np.median(widths) < 0.7  # the intervals are narrow enough to be of use
-
-
-def test_predictions_that_no_mix_explains_are_unchanged():
-    seen, reference, current = of("predictions", 0.35), outputs(EVEN), outputs(ODD, confusion=False)
-
-    def unchanged(found, current=current, reference=reference):
-        return with_estimated_mix(found, current, reference) == found
-
-    assert unchanged([seen, of("input/a", -0.9)])  # a larger effect than the class mix can have
-    assert not unchanged([seen, of("input/a", -0.9, negligible=True)])
-    assert unchanged([of("input/a", 0.3)])
-    assert unchanged([of("predictions", 0.35, negligible=True)])
-    # Nothing is estimated for a labelled stream, or without labels in the reference.
-    assert unchanged([seen], current=outputs(ODD))
-    assert unchanged([seen], reference=outputs(EVEN, confusion=False))
-    # The predictions of a classifier that guesses do not determine the class mix.
-    assert unchanged([seen], reference=outputs(EVEN, accuracy=0.25))
-    # A class that the reference lacks must not give an infinite effect.
-    three = outputs((0.3, 0.3, 0.4, 0.0))
-    assert np.isfinite(with_estimated_mix([seen], current, three)[0].effect_size)
-
-
 def test_classes_that_share_their_moments_are_not_named_for_sure():
     """The moments of class 130 are stored with those of class 2, which is 130 modulo 128."""
     x, y = load_digits(return_X_y=True)
@@ -186,7 +109,3 @@ def test_classes_that_share_their_moments_are_not_named_for_sure():
     )
     found = concept_finding(labels(moved[900:], y[900:]), summary, 0.05, ALL, "validation", "train")
     assert found.explanation.endswith("equal modulo 128 count as one")
-    points = ConceptShift((2,), False, "").points
-    before, now, shares = np.full(200, 0.9), np.full(200, 0.9), np.full(200, 1 / 200)
-    now[130] = 0.1
-    assert points(before, now, shares, np.array(0.5)) == pytest.approx(0.8 / 200)

@@ -4,13 +4,11 @@ import numpy as np
 import pytest
 from benchmarks.detection_calibration import table
 
-from keras_shiftguard.detection.two_sample import ranks
 from keras_shiftguard.detection.two_sample.ranks import (
     MIN_SAMPLES,
     compare_features,
     compare_missing,
 )
-from keras_shiftguard.detection.two_sample.tail_probabilities import weighted_chi2_sf
 from keras_shiftguard.profiles import FeatureTable, Moments
 
 RNG = np.random.default_rng(0)
@@ -141,18 +139,3 @@ def test_missing_values_are_a_test_of_their_own():
     b = FeatureTable(("0", "1"), 500, whole, np.zeros((2, 0), "int64"))
     p = compare_missing(a, b)
     assert p[0] == 1 and p[1] < 1e-20
-
-
-def test_interpolated_tails_are_the_tails():
-    rng = np.random.default_rng(0)
-    for pattern in ([1, 1, 1, 1], [1, 1, 0, 0], [1, 0, 0, 0], [0, 1, 1, 0]):
-        usable = np.tile(np.array(pattern, bool), (400, 1))
-        statistic = np.append(90 * rng.random(398) ** 3, [0.0, 300.0]) / 2
-        exact = weighted_chi2_sf(ranks.WEIGHTS * usable, statistic)
-        assert ranks._tails(usable, statistic) == pytest.approx(exact, rel=1e-7, abs=0)
-        few = ranks._tails(usable[:50], statistic[:50])
-        assert few == pytest.approx(exact[:50], rel=1e-12, abs=0)
-    mixed = rng.random((1000, 4)) < 0.7
-    statistic = rng.exponential(size=1000)
-    exact = weighted_chi2_sf(ranks.WEIGHTS * mixed, statistic)
-    assert ranks._tails(mixed, statistic) == pytest.approx(exact, rel=1e-7, abs=0)
