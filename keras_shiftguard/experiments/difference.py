@@ -12,6 +12,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from keras_shiftguard.detection.code_lines import quoted
 from keras_shiftguard.detection.cost import (
     MIN_SAMPLES,
     SIGMAS,
@@ -219,10 +220,17 @@ def _told(
         cost = replace(cost, repair=repair)
     shape = current.input(spec.name).shape
     sides = shape[2:4] if spec.layout == "channels_first" else shape[1:3]
-    how = seems(chain[0], sides)
+    is_one = spec.layout == "features" and shape[1:] in ((), (1,))
+    how = seems(chain[0], sides, spec.columns)
     if promise.family == ALIGNMENT:
         how += " against their masks"
-    fix = fix_line(chain[0], len(shape), spec.layout == "channels_first") if len(chain) == 1 else ""
+    fix, is_first, entry = "", spec.layout == "channels_first", spec.name if spec.is_entry else None
+    if len(chain) == 1:
+        axes = 1 if is_one else len(shape)
+        fix = fix_line(chain[0], axes, is_first, spec.columns, entry)
+    if not fix and cost.repair is not None and (spec.is_entry or spec.columns):
+        data = "x" if entry is None else f"x[{quoted(entry)}]"
+        fix = f"{data} = finding.repair({data}{'.to_numpy()' if spec.columns else ''})"
     return Difference(cost, how, promise.family, fix)
 
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from keras_shiftguard.detection.cost import cost_in_words
 from keras_shiftguard.detection.verdict import ALSO, Verdict
 from keras_shiftguard.detection.verdict_causes import (
     ACT,
@@ -98,9 +99,8 @@ def _priced(run: Verdict, rows: list[Mapping[str, Any]], estimated: bool) -> Ver
 
 
 def _costs(cost: float, ends: Any, estimated: bool) -> str:
-    between = f" ({100 * ends[0]:.1f} to {100 * ends[1]:.1f})" if ends else ""
     how = "estimated" if estimated else "measured"
-    return f"costs {100 * cost:.1f} points of accuracy{between}, {how} by explain_gap"
+    return f"{cost_in_words(cost, ends, about='')}, {how} by explain_gap"
 
 
 def _lowered(sentence: str) -> str:

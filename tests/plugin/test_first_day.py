@@ -168,7 +168,7 @@ def log_dir(tmp_path_factory):
                 curves = {"accuracy": min(0.31 + 0.3 * step, 0.99), "val_accuracy": 0.9}
                 log.add("shiftguard/curves", as_json(curves), step, {"v": 1})
     darker = finding("input/brightness", DARKER, cost=0.061, cost_interval=[0.044, 0.079])
-    darker["cost_words"] = "costs about 6.1 points of accuracy (4.4 to 7.9)"
+    darker["cost_words"] = "costs about 6.1 points of accuracy (a loss of 4.4 to 7.9 points)"
     write_shift(path / "darker" / "shiftguard", darker, [ALARM, ALONG, ALONG, 0])
     write_shift(
         path / "calm" / "shiftguard", darker, [ALARM, ALONG, ALONG, 0], first=[CALM, 0, 0, 0]
@@ -355,7 +355,7 @@ def test_the_verdict_keeps_its_cause_and_its_date(opened):
         "3.6" not in shown and "effect size \u22123.9 (brightness)" in tab("readout").inner_text()
     )
     assert f"since epoch {FAULT}" in shown
-    assert "costs about 6.1 points of accuracy (4.4 to 7.9)" in shown
+    assert "costs about 6.1 points of accuracy (a loss of 4.4 to 7.9 points)" in shown
 
 
 def test_a_difference_begins_in_one_epoch_wherever_it_is_told(opened):
@@ -386,7 +386,10 @@ def test_a_run_with_only_a_gap_says_so(opened):
     shown = tab("verdict").inner_text()
     assert "lower than it should be, by 15.0 points because of wrong preprocessing" in shown
     assert "judged" not in shown and "x = x * 2" in tab("todo").inner_text()
-    assert shown.startswith("Act") and "costs 21.0 points of accuracy (18.0 to 24.0)" in shown
+    assert (
+        shown.startswith("Act")
+        and "costs 21.0 points of accuracy (a loss of 18.0 to 24.0 points)" in shown
+    )
     assert "because of wrong preprocessing" in tab.run("gap").inner_text()
     everything = tab.frame.locator("main").inner_text()
     assert everything.count("x = x * 2") == everything.count("2,000 samples") == 1
