@@ -7,37 +7,38 @@
  */
 
 import { axisOf } from "./axis.js";
-import { el, foldedTable, html, say, visible } from "./dom.js";
-import { count } from "./format.js";
-import { FLAGS } from "./flags.js";
+import { fill, foldedTable, html, say, visible } from "./dom.js";
+import { count, pairInWords } from "./format.js";
 import { cellOf, costsOf, groupRows } from "./groups.js";
 import { HEAD, ROW, drawFrames, drawRows } from "./heatmap_draw.js";
 import { alikeInWords, cellInWords, drawLegend, heatmapInWords, heatmapTable } from "./heatmap_words.js";
-import { createPair } from "./pair.js";
-import { pairKey } from "./rows.js";
+import { FLAGS, pairKey } from "./rows.js";
 
 const TITLE = "What differs between the streams, epoch by epoch";
 // Training is measured before it is augmented, so the cells do not show the augmentation.
 const BEFORE = `${TITLE}, before augmentation`;
 
 export function createHeatmap({ state }) {
-  const canvas = el("canvas", { role: "img" });
-  const spacer = el("div", { class: "heat-rows" }, canvas);
+  const canvas = html`<canvas role="img"></canvas>`;
+  const spacer = html`<div class="heat-rows">${canvas}</div>`;
   const scroller = html`<div
     class="heat-scroll axisroom" data-testid="heatmap" tabindex="0"
     role="application" aria-roledescription="heatmap" aria-describedby="heat-keys"
   >${spacer}</div>`;
-  const readout = el("p", { class: "readout", "aria-live": "polite", "data-testid": "readout" });
-  const title = el("h2", { id: "heat-title" }, TITLE);
-  const legend = el("div", { class: "legend" });
-  const alike = el("p", { class: "quiet", "data-testid": "alike" });
-  const pair = createPair({ state });
+  const readout = html`<p class="readout" aria-live="polite" data-testid="readout"></p>`;
+  const title = html`<h2 id="heat-title">${TITLE}</h2>`;
+  const legend = html`<div class="legend"></div>`;
+  const alike = html`<p class="quiet" data-testid="alike"></p>`;
+  const pair = html`<select
+    id="shift-pair" data-testid="pair" onchange=${() => state.set({ pair: pair.value })}
+  ></select>`;
+  const pairs = html`<label for="shift-pair" class="inline">Compare ${pair}</label>`;
   const list = foldedTable("The heatmap as a table", () => model?.overview && heatmapTable(model));
   const keys =
     "Click a name, or press Space, to unfold its features. Click a cell, or use the arrow keys " +
     "and Enter, to choose an epoch.";
   const node = html`<section class="heat" aria-labelledby="heat-title">
-    <div class="head">${title}${pair.node}</div>
+    <div class="head">${title}${pairs}</div>
     ${legend}${alike}${readout}${scroller}
     <p id="heat-keys" class="quiet keys">${keys}</p>
     ${list.node}
@@ -52,7 +53,7 @@ export function createHeatmap({ state }) {
   let frame = 0;
   let prepared = 0; // counts the versions of the data
   let drawn = ""; // key of what `still` shows
-  const still = el("canvas"); // the rows, without the frames
+  const still = html`<canvas></canvas>`; // the rows, without the frames
 
   const redraw = () => {
     if (!frame) frame = requestAnimationFrame(paint);
@@ -106,9 +107,7 @@ export function createHeatmap({ state }) {
   function prepare() {
     const { overview } = model;
     prepared++;
-    const { unfolded, query, pins } = model.state;
-    const isApart = ({ name }) => query.trim() !== "" || pins.includes(name);
-    rows = groupRows(overview, model.rows, unfolded, isApart);
+    rows = groupRows(overview, model.state.unfolded);
     marks = new Map();
     for (const event of overview.events) {
       // Notes, and events of other pairs, are not marked here; the list of events shows them.
@@ -122,9 +121,22 @@ export function createHeatmap({ state }) {
     say(title, overview.state?.left ? BEFORE : TITLE);
     say(alike, alikeInWords(overview));
     alike.hidden = !alike.textContent;
-    drawLegend(legend, overview, model.rows, [...marks.values()]);
+    drawLegend(legend, overview, [...marks.values()]);
     const size = `${count(rows.length, "row")} by ${count(overview.steps.length, "epoch")}`;
     scroller.setAttribute("aria-label", `Heatmap of ${size}`);
+  }
+
+  /** The choice of the two streams that are compared. */
+  function listPairs(overview) {
+    const text = (one) =>
+      pairInWords(pairKey(one)) + (one.alarms ? ` (${count(one.alarms, "finding")})` : "");
+    const option = (one) => html`<option value=${pairKey(one)}>${text(one)}</option>`;
+    const drawn = JSON.stringify(overview.pairs);
+    if (pair.dataset.drawn !== drawn) fill(pair, overview.pairs.map(option));
+    pair.dataset.drawn = drawn;
+    pair.value = overview.pair;
+    pair.disabled = overview.pairs.length < 2;
+    pairs.hidden = !overview.pairs.length;
   }
 
   const tell = (cell) => say(readout, cellInWords(model, rows, cell, marks));
@@ -231,17 +243,17 @@ export function createHeatmap({ state }) {
     },
     update(next, changed) {
       model = next;
-      if (!model.overview) return;
-      pair.update(model);
-      node.hidden = !model.rows.length && !model.total;
-      if (changed.has("rows") || changed.has("unfolded")) {
-        if (changed.has("rows")) cursor = null;
+      const { overview } = model;
+      if (!overview) return;
+      node.hidden = !overview.features.length;
+      if (changed.has("data") || changed.has("run") || changed.has("unfolded")) {
+        if (!changed.has("unfolded")) cursor = null;
+        listPairs(overview);
         prepare();
-      }
-      if (!["rows", "feature", "epoch", "unfolded"].some((key) => changed.has(key))) return;
+      } else if (!changed.has("feature") && !changed.has("epoch")) return;
       if (changed.has("feature") && !cursor) reveal(chosen().row);
       tell(cursor ?? chosen());
-      canvas.setAttribute("aria-label", visible(heatmapInWords(model.overview, rows, model.column)));
+      canvas.setAttribute("aria-label", visible(heatmapInWords(overview, rows, model.column)));
       list.update();
       redraw();
     },

@@ -1,7 +1,7 @@
 /* Drawing of the heatmap on a canvas; only the rows in view are drawn. */
 
 import { shorten } from "./dom.js";
-import { ALONG, EXPECTED, FOUND, TOLERATED, UNCLEAR, strongestOf, titleOf } from "./groups.js";
+import { ALONG, FOUND, NOTHING, UNCLEAR, strongestOf, titleOf } from "./groups.js";
 import { drawIcon } from "./icons.js";
 
 export const ROW = 28; // pixels
@@ -10,27 +10,23 @@ export const HEAD = 36; // pixels of the line of epochs and the line of events t
 const FONT = "13px Roboto, 'Helvetica Neue', Arial, sans-serif";
 const SMALL = "12px Roboto, 'Helvetica Neue', Arial, sans-serif";
 const COSTS = [0.02, 0.04, 0.06]; // costs at which the second to fourth color begin
-const EFFECTS = [0.5, 1, 2]; // the same for effects, which set the color if no cost is known
 
 /** Colors of the page, for the canvas. */
-export function palette() {
+function palette() {
   const style = getComputedStyle(document.documentElement);
   const read = (name) => style.getPropertyValue(`--${name}`).trim();
   const names =
     "text muted line surface act look corrected fine action focus quiet tolerated along unclear " +
-    "h1 h2 h3 h4 e1 e2 e3 e4";
+    "h1 h2 h3 h4 unpriced";
   return Object.fromEntries(names.split(" ").map((name) => [name, read(name)]));
 }
 
-/** The color of a cell: by cost if it is known, else by effect; gray within the tolerance. */
-export function colourOf(theme, { level, effect, cost }) {
+/** The color of a cell: by cost if it is known; gray within the tolerance. */
+function colourOf(theme, { level, cost }) {
   if (level === FOUND && cost !== null)
     return theme[`h${1 + COSTS.filter((bound) => cost >= bound).length}`];
-  if (level === FOUND)
-    return theme[`e${1 + EFFECTS.filter((bound) => Math.abs(effect) >= bound).length}`];
-  if (level === UNCLEAR) return theme.unclear;
-  if (level === ALONG) return theme.along;
-  return level === TOLERATED || level === EXPECTED ? theme.tolerated : theme.quiet;
+  const names = { [FOUND]: "unpriced", [UNCLEAR]: "unclear", [ALONG]: "along" };
+  return theme[names[level] ?? (level === NOTHING ? "quiet" : "tolerated")];
 }
 
 /**
@@ -79,16 +75,10 @@ function drawName(context, view, theme, row, top, chosen) {
 /** Cuts a name in its middle, so that it fits into `room` pixels and keeps its end. */
 function fitted(context, name, room) {
   const text = shorten(name, 80);
-  if (context.measureText(text).width <= room) return text;
-  let [least, most] = [1, text.length];
-  const cut = (n) =>
-    `${text.slice(0, Math.ceil(n / 2))}\u2026${text.slice(text.length - Math.floor(n / 2))}`;
-  while (most - least > 1) {
-    const middle = (least + most) >> 1;
-    if (context.measureText(cut(middle)).width <= room) least = middle;
-    else most = middle;
-  }
-  return cut(least);
+  const cut = (n) => `${text.slice(0, Math.ceil(n / 2))}\u2026${text.slice(text.length - Math.floor(n / 2))}`;
+  let [shown, n] = [text, text.length];
+  while (n > 1 && context.measureText(shown).width > room) shown = cut(--n);
+  return shown;
 }
 
 function drawCells(context, view, theme, row, top) {

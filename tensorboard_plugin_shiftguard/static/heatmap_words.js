@@ -1,6 +1,6 @@
 /* Texts of the heatmap: descriptions of a cell and of the whole heatmap, its legend and table. */
 
-import { el, fill, html, table } from "./dom.js";
+import { fill, html, table } from "./dom.js";
 import { count, effect, epoch, sinceInWords, streamName } from "./format.js";
 import { ALONG, cellOf, EXPECTED, FOUND, NOTHING, ofAccuracy, points, titleOf, TOLERATED, UNCLEAR } from "./groups.js";
 import { markOf } from "./heatmap_draw.js";
@@ -68,33 +68,31 @@ export function heatmapInWords(overview, rows, column) {
   return `What differs between the streams, epoch by epoch, ${size}; ${what}. The same as a table is below.`;
 }
 
-export function heatmapTable({ overview, rows, column, step }) {
-  const shown = rows.slice(0, MAX_TABLE_ROWS);
-  const cut = rows.length > shown.length ? ` (the first ${shown.length} of ${rows.length})` : "";
+export function heatmapTable({ overview, column, step }) {
+  const { features } = overview;
+  const shown = features.slice(0, MAX_TABLE_ROWS);
+  const cut = features.length > shown.length ? ` (the first ${shown.length} of ${features.length})` : "";
   return table(
     `Features at ${epoch(step)}; effects in standard deviations between samples${cut}`,
     ["Feature", "State", "Effect", "Cost in points", "Found"],
-    shown.map((row) => {
-      const cell = cellOf(overview, { members: [row] }, column);
+    shown.map((record, i) => {
+      const cell = cellOf(overview, { members: [{ name: record.name, i, record }] }, column);
       return [
-        row.record.label ?? row.name,
-        badge(featureKind(row.record)),
+        record.label ?? record.name,
+        badge(featureKind(record)),
         effect(cell.effect),
         cell.cost === null ? "" : points(cell.cost),
-        sinceInWords(row.record) || "never",
+        sinceInWords(record) || "never",
       ];
     }),
   );
 }
 
 /** The legend: costs if this pair of streams has any; effects if an alarm has no cost. */
-export function drawLegend(node, overview, rows, marks) {
+export function drawLegend(node, overview, marks) {
   const least = String(Number((100 * overview.tolerance).toPrecision(3)));
   const priced = Object.keys(overview.costs).length > 0;
-  const found = rows.some(({ record }) => record.alarmed);
-  const unpriced = rows.some(
-    ({ record, name }) => record.alarmed && !overview.costs[name],
-  );
+  const unpriced = overview.features.some(({ alarmed, name }) => alarmed && !overview.costs[name]);
   const key = (style, text) =>
     html`<span class="key"><i class=${`swatch ${style}`}></i>${text}</span>`;
   const scale = (styles, texts) => styles.map((style, k) => key(style, texts[k]));
@@ -107,9 +105,6 @@ export function drawLegend(node, overview, rows, marks) {
     key("along", "goes along with a finding"),
     priced && key("unclear", "cost unclear"),
     priced && scale(["h1", "h2", "h3", "h4"], [least, "2", "4", "6 points lost and more"]),
-    found && unpriced && [
-      el("span", null, "cost not measured, effect size:"),
-      scale(["e1", "e2", "e3", "e4"], ["0.1", "0.5", "1", "2 and more"]),
-    ],
+    unpriced && key("unpriced", "found, cost not measured"),
   );
 }
