@@ -1,7 +1,7 @@
 """The features of an overview: each feature as JSON, and its effects and flags at each step."""
 
 import base64
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -55,18 +55,23 @@ class Row:
         self.reported_since = int(reported[0]) + 1 if self.alarmed else None
 
     def entry(
-        self, kinds: Mapping[str, str], inputs: int, finding: Mapping[str, Any] | None = None
+        self,
+        kinds: Mapping[str, str],
+        inputs: int,
+        columns: Mapping[str, Sequence[str]] | None = None,
+        finding: Mapping[str, Any] | None = None,
     ) -> dict[str, Any]:
         """Returns the feature as JSON.
 
         Args:
             kinds: The kind of each feature, see `kinds_of`.
             inputs: Number of inputs of the model, see `described`.
+            columns: Names of the columns of tables, see `described`.
             finding: The finding on the feature in the latest report, if there is one. Its epochs
                 are those of the story, which begin before the first alarm if the cost of the
                 difference was within tolerance at first.
         """
-        cause, label = described(self.name, inputs)
+        cause, label = described(self.name, inputs, columns)
         since = (finding or {}).get("since")
         return {
             "name": self.name,

@@ -13,7 +13,6 @@ from tensorboard_plugin_shiftguard.answers import (
     to_json,
 )
 from tensorboard_plugin_shiftguard.columns import MAX_COLUMNS, columns
-from tensorboard_plugin_shiftguard.explanations import told
 from tensorboard_plugin_shiftguard.feature_rows import (
     MAX_COST_BYTES,
     alarming,
@@ -27,7 +26,6 @@ from tensorboard_plugin_shiftguard.metadata import (
     CLASSES,
     COST,
     EFFECT,
-    EVENTS_TAG,
     GAP_TAG,
     HISTOGRAMS,
     MAX_FEATURES,
@@ -36,7 +34,7 @@ from tensorboard_plugin_shiftguard.metadata import (
 )
 from tensorboard_plugin_shiftguard.pictures import epochs_with_pictures
 from tensorboard_plugin_shiftguard.run_log import RunReader
-from tensorboard_plugin_shiftguard.statements import latest_events, latest_state, state_at
+from tensorboard_plugin_shiftguard.statements import latest_state, state_at
 from tensorboard_plugin_shiftguard.tables import Head, Table, heads, tables
 from tensorboard_plugin_shiftguard.verdict import shown_verdict
 from tensorboard_plugin_shiftguard.words import CAUSES, count_inputs
@@ -65,17 +63,14 @@ def overview(run: RunReader, chosen: int | None = None) -> dict[str, Any]:
     shifted = [sum(_shifted(last.get(head.tag)) for head in series) for series in pairs.values()]
     state, points = latest_state(run)
     verdict = shown_verdict(state, latest_gap(run), points[-1].wall if points else None)
-    for finding in ((state or {}).get("report") or {}).get("findings") or []:
-        finding["explanation"] = finding["explanation"] and told(finding)  # as in the verdict
     index = _choose(list(pairs), shifted, chosen, verdict["pair"])
     # A whole series is read only if its last point is usable. All tags are read in one request.
     usable = [head for head in list(pairs.values())[index] if head.tag in last] if pairs else []
-    run.points([STATE_TAG, EVENTS_TAG, *(head.tag for head in usable)])
+    run.points([STATE_TAG, *(head.tag for head in usable)])
     found = list(tables(run, usable).values())
     rows, num_measured = rows_of(found)
-    events = latest_events(run)
     # A run may hold a gap table alone: `explain_gap` needs no training.
-    if not (state or rows or events or GAP_TAG in run.contents):
+    if not (state or rows or GAP_TAG in run.contents):
         if run.problems:
             raise Unreadable(" ".join(["Nothing of this run can be read.", *run.problems[:3]]))
         raise NotHere("There is no data in this run yet.")
@@ -84,7 +79,8 @@ def overview(run: RunReader, chosen: int | None = None) -> dict[str, Any]:
     kinds = kinds_of(run)
     inputs = count_inputs(row.name for row in rows)
     latest = _findings(state, list(pairs)[index] if pairs else None)
-    every = [row.entry(kinds, inputs, latest.get(row.name)) for row in rows]
+    names = (state or {}).get("columns")
+    every = [row.entry(kinds, inputs, names, latest.get(row.name)) for row in rows]
     entries = fitting(every, MAX_FEATURE_BYTES)
     rows = rows[: len(entries)]
     answer = {
@@ -104,8 +100,6 @@ def overview(run: RunReader, chosen: int | None = None) -> dict[str, Any]:
         "pair": index if pairs else None,
         "features": entries,
         "omitted": max(num_measured - len(entries), 0),
-        "threshold": found[0].head.negligible if found else 0.1,
-        "events": events,
         "pictures": epochs_with_pictures(run),
         "problems": run.problems,
     }

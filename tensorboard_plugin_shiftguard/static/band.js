@@ -95,7 +95,7 @@ export function createBand({ state, refresh, failed, explain }) {
     fill(past, then && pastNote());
     fill(
       todo,
-      step && html`<p><strong>To do: </strong>${isCode ? "" : step}</p>`,
+      step && html`<p>${kind !== "fine" && html`<strong>To do: </strong>`}${isCode ? "" : step}</p>`,
       isCode && step && lineToPaste(step, "Line of Python"),
     );
     fill(notes, verdict.notes.map((text) => html`<li>${text}</li>`));

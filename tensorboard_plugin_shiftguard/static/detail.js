@@ -16,11 +16,7 @@ const ALONG =
   "It has the same cause as a stronger finding, so it is not reported a second time. " +
   "Repair that one first.";
 const ONE_SCORE = "This is one score for the whole: there is no distribution to draw.";
-const COARSE =
-  "These values lie closer together than the bins that they were counted in: " +
-  "trust the means more than the picture.";
-const MAX_COARSE_BINS = 3; // too few to tell two distributions apart
-const VISIBLE = 0.005; // share of a stream above which a bin counts as used
+const NOTES = { absent: "Absent in this run.", score: ONE_SCORE }; // of features without any data
 
 export function createDetail({ state, failed }) {
   const choice = html`<select
@@ -47,23 +43,12 @@ export function createDetail({ state, failed }) {
   }, failed);
 
   function lay() {
-    const { overview } = model;
-    const record = overview.features[overview.index.get(model.feature)] ?? null;
-    data = layStreams(feature, shownPair(overview), model.label);
+    data = layStreams(feature, shownPair(model.overview), model.label);
     index = Math.max(0, feature.steps.findLastIndex((step) => step <= model.step));
     histogram.node.hidden = !data;
     if (data) histogram.draw(data, index);
-    say(note, feature.problems?.slice(0, 3).join(" ") || (data ? coarse(record) : ONE_SCORE));
+    say(note, feature.problems?.slice(0, 3).join(" ") || (data ? "" : ONE_SCORE));
     bins.update();
-  }
-
-  /** A warning if there are too few bins to show a shift; else "". */
-  function coarse(record) {
-    if (!data.edges || !record?.alarm) return "";
-    const used = data.streams.flatMap(({ steps, fixed }) =>
-      (steps[fixed ?? index] ?? []).flatMap((share, i) => (share > VISIBLE ? [i] : [])),
-    );
-    return used.length && new Set(used).size <= MAX_COARSE_BINS ? COARSE : "";
   }
 
   function list({ features }) {
@@ -92,7 +77,8 @@ export function createDetail({ state, failed }) {
       quiet(record && sinceInWords(record)),
       quiet(record && meansInWords(record)),
     );
-    const words = [finding?.explanation, finding?.cost_words && `Cost: ${finding.cost_words}.`];
+    const { explanation, cost_words: cost } = finding ?? {};
+    const words = [explanation, cost && `${cost[0].toUpperCase()}${cost.slice(1)}.`];
     if (!finding && ["along", "differs"].includes(kind)) words.push(ALONG);
     fill(said, words.filter(Boolean).map((text) => html`<p>${text}</p>`));
   }
@@ -106,16 +92,17 @@ export function createDetail({ state, failed }) {
       if (node.hidden) return;
       list(overview);
       describe(overview);
+      const kind = overview.features[overview.index.get(name)]?.kind ?? "absent";
       const now = JSON.stringify([run.id, name]);
       if (now !== about) {
         // The old distribution must not be shown under the new name.
         about = now;
         feature = data = null;
         histogram.node.hidden = true;
-        say(note, overview.index.has(name) ? "Reading." : "Absent in this run.");
+        say(note, NOTES[kind] ?? "Reading.");
         request.forget();
       }
-      if (overview.index.has(name))
+      if (!(kind in NOTES))
         request.load(model, (id, options) => api.feature(id, name, options));
       if (feature && ["data", "epoch", "pair"].some((key) => changed.has(key))) lay();
     },
@@ -125,6 +112,6 @@ export function createDetail({ state, failed }) {
 function meansInWords({ current, reference }) {
   const [[now, spread], [before, spreadBefore]] = [current ?? [], reference ?? []];
   if (![now, before].every((value) => value !== null && Number.isFinite(value))) return "";
-  const change = (from, to) => `${number(from)} \u2192 ${number(to)}`;
-  return `mean ${change(before, now)}, standard deviation ${change(spreadBefore, spread)}`;
+  const both = (one, other) => `${number(one)} against ${number(other)}`;
+  return `mean ${both(now, before)}, standard deviation ${both(spread, spreadBefore)}`;
 }

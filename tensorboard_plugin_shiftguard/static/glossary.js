@@ -37,14 +37,10 @@ const WORDS = {
   "Concept shift": "Some classes look different and the others do not: a name may stand for something else.",
   "Unusual image": "One that lies far from the reference, or from training, in brightness, noise and so on.",
   // What is measured of an image: the names of features.
-  Brightness: "The mean of all pixels of an image.",
-  Contrast: "How much the pixels of an image vary, on a logarithmic scale.",
-  Saturation: "How far the colours are from gray, relative to the contrast.",
   "Balance of the first channel, balance of the second channel, balance of the third channel, balance of the fourth channel":
     "How far the mean of the channel lies from the mean brightness, relative to the contrast.",
   "Finest detail (2 pixels), fine detail (4 pixels), medium detail (8 pixels), coarse detail (16 pixels)":
     "How much an image varies at that distance. Blur takes fine detail away, a bad resize adds it.",
-  "Growth of detail with scale": "How fast the variation grows from fine to coarse detail.",
   "Edge sharpness, share of edges": "How steep the edges are, and how many pixels have one beside them.",
   "Noise, noise in flat regions": "What is left of the pixels after smoothing, everywhere or in smooth regions.",
   "Spikiness of noise": "Low for even grain, high for single dead pixels.",
@@ -52,7 +48,6 @@ const WORDS = {
   "Share of equal neighbours, share of runs of equal pixels":
     "How many pixels equal their neighbours; many do in enlarged, drawn and compressed images.",
   "Variety of gray levels": "High if an image has pixels of every brightness.",
-  "Share of brightest pixels, share of darkest pixels": "How many are nearly white, or nearly black.",
   "Balance of bright and dark": "Above 0 if a few pixels are much brighter than the rest.",
   "Common direction of edges, straightness of edges":
     "How far all edges, and edges that lie close together, share one direction.",

@@ -5,6 +5,13 @@ import { FLAGS } from "./rows.js";
 // Levels of a cell. UNCLEAR: the cost may be 0, and may be above the tolerance.
 export const [NOTHING, TOLERATED, EXPECTED, ALONG, UNCLEAR, FOUND] = [0, 1, 2, 3, 4, 5];
 
+const STATES = {
+  [FOUND]: "not measured",
+  [UNCLEAR]: "unclear",
+  [ALONG]: "goes along",
+  [EXPECTED]: "expected",
+  [TOLERATED]: "tolerated",
+};
 const ALIKE = "alike"; // key of the row of all features that never differed
 
 /**
@@ -101,18 +108,11 @@ export function costsOf(overview, rows, t) {
   const told = new Set();
   return rows.map((row) => {
     const { level, cost } = cellOf(overview, row, t);
-    if (level === FOUND && cost !== null) {
-      if (told.has(cost) && !row.inside) return { text: "in the above", strong: false };
-      told.add(cost);
-      const text = isAccuracy(overview.metric) ? points(cost) : `${points(cost)} %`;
-      return { text, strong: true };
-    }
-    if (level === FOUND) return { text: "not measured", strong: false };
-    if (level === UNCLEAR) return { text: "unclear", strong: false };
-    if (level === ALONG) return { text: row.inside ? "" : "goes along", strong: false };
-    if (level === EXPECTED) return { text: "expected", strong: false };
-    if (level === TOLERATED) return { text: "tolerated", strong: false };
-    return { text: "", strong: false };
+    if (level !== FOUND || cost === null)
+      return { text: row.inside && level === ALONG ? "" : (STATES[level] ?? ""), strong: false };
+    if (told.has(cost) && !row.inside) return { text: "in the above", strong: false };
+    told.add(cost);
+    return { text: isAccuracy(overview.metric) ? points(cost) : `${points(cost)} %`, strong: true };
   });
 }
 

@@ -12,7 +12,7 @@ import { count, pairInWords } from "./format.js";
 import { cellOf, costsOf, groupRows } from "./groups.js";
 import { HEAD, ROW, drawFrames, drawRows } from "./heatmap_draw.js";
 import { alikeInWords, cellInWords, drawLegend, heatmapInWords, heatmapTable } from "./heatmap_words.js";
-import { FLAGS, pairKey } from "./rows.js";
+import { pairKey } from "./rows.js";
 
 const TITLE = "What differs between the streams, epoch by epoch";
 // Training is measured before it is augmented, so the cells do not show the augmentation.
@@ -47,7 +47,6 @@ export function createHeatmap({ state }) {
   let model = null;
   let axis = null; // where the columns lie
   let rows = []; // causes, and the features of unfolded ones
-  let marks = new Map(); // column -> events
   let cursor = null; // the cell under the pointer or the keyboard cursor
   let others = []; // steps that the axis must hold for the curves
   let frame = 0;
@@ -93,7 +92,7 @@ export function createHeatmap({ state }) {
       const rowsContext = still.getContext("2d");
       rowsContext.setTransform(density, 0, 0, density, 0, 0);
       const costs = costsOf(overview, rows, t);
-      const view = { axis, overview, rows, marks, scroll, height, costs, column: t, chosen: row };
+      const view = { axis, overview, rows, scroll, height, costs, column: t, chosen: row };
       drawRows(rowsContext, view);
     }
     context.setTransform(1, 0, 0, 1, 0, 0);
@@ -103,25 +102,15 @@ export function createHeatmap({ state }) {
     drawFrames(context, { axis, scroll, height, chosen: { row, t }, cursor });
   }
 
-  /** Prepares the rows, the marks, the titles and the legend. */
+  /** Prepares the rows, the titles and the legend. */
   function prepare() {
     const { overview } = model;
     prepared++;
     rows = groupRows(overview, model.state.unfolded);
-    marks = new Map();
-    for (const event of overview.events) {
-      // Notes, and events of other pairs, are not marked here; the list of events shows them.
-      if (event.kind === "note" || (event.against && pairKey(event) !== overview.pair)) continue;
-      const t = overview.steps.findLastIndex((step) => step <= event.step);
-      if (t < 0) continue;
-      const i = event.kind === "finding" ? overview.index.get(event.feature) : undefined;
-      const calm = i !== undefined && !(overview.flag(i, t) & FLAGS.alarm);
-      marks.set(t, [...(marks.get(t) ?? []), { ...event, calm }]);
-    }
-    say(title, overview.state?.left ? BEFORE : TITLE);
+    say(title, overview.state?.adapts ? BEFORE : TITLE);
     say(alike, alikeInWords(overview));
     alike.hidden = !alike.textContent;
-    drawLegend(legend, overview, [...marks.values()]);
+    drawLegend(legend, overview);
     const size = `${count(rows.length, "row")} by ${count(overview.steps.length, "epoch")}`;
     scroller.setAttribute("aria-label", `Heatmap of ${size}`);
   }
@@ -139,7 +128,7 @@ export function createHeatmap({ state }) {
     pairs.hidden = !overview.pairs.length;
   }
 
-  const tell = (cell) => say(readout, cellInWords(model, rows, cell, marks));
+  const tell = (cell) => say(readout, cellInWords(model, rows, cell));
 
   /** The cell at the pointer; on a name, the cell of the chosen epoch. */
   function at(event) {
@@ -147,8 +136,8 @@ export function createHeatmap({ state }) {
     const box = scroller.getBoundingClientRect();
     const t = axis.column(event.clientX - box.left);
     const y = event.clientY - box.top;
-    const row = y < HEAD ? -1 : Math.floor((y - HEAD + scroller.scrollTop) / ROW);
-    if (row >= rows.length || y < 0 || (row < 0 && t < 0)) return null;
+    const row = Math.floor((y - HEAD + scroller.scrollTop) / ROW);
+    if (row >= rows.length || y < HEAD) return null;
     return { row, t: t < 0 ? model.column : t, name: t < 0 };
   }
 
@@ -159,8 +148,7 @@ export function createHeatmap({ state }) {
     }
     const { steps } = model.overview;
     const changes = name ? {} : { epoch: t >= steps.length - 1 ? null : steps[t] };
-    if (row >= 0) changes.feature = cellOf(model.overview, rows[row], t).member.name;
-    state.set(changes);
+    state.set({ ...changes, feature: cellOf(model.overview, rows[row], t).member.name });
   }
 
   /** Unfolds the features of a cause, or folds them; the row of a feature folds its cause. */
@@ -195,7 +183,7 @@ export function createHeatmap({ state }) {
     const now = cursor ?? chosen();
     if (moves[event.key]) {
       const [down, right] = moves[event.key];
-      const row = Math.max(marks.size ? -1 : 0, Math.min(many - 1, now.row + down));
+      const row = Math.max(0, Math.min(many - 1, now.row + down));
       cursor = { row, t: Math.max(0, Math.min(columns - 1, now.t + right)) };
       reveal(row);
       tell(cursor);

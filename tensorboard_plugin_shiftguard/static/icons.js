@@ -22,7 +22,6 @@ const SHAPES = {
   waiting: CLOCK,
   differs: HOLLOW,
   along: HOLLOW,
-  action: { d: "M2 2h12v12H2Z" },
   unknown: { d: "M2 8h12", open: true },
   absent: { d: "M3 3 13 13M13 3 3 13", open: true },
   note: { d: "M3 4h10M3 8h10M3 12h6", open: true },
@@ -64,17 +63,6 @@ export function icon(kind, size = 12) {
     },
     svg("path", { d }),
   );
-}
-
-/** Draws the shape around a point of a canvas, in the color that is set. */
-export function drawIcon(context, kind, x, y, size) {
-  const { d, open } = SHAPES[kind] ?? SHAPES.unknown;
-  context.save();
-  context.translate(x - size / 2, y - size / 2);
-  context.scale(size / 16, size / 16);
-  context.lineWidth = 32 / size;
-  context[open ? "stroke" : "fill"](new Path2D(d));
-  context.restore();
 }
 
 /** The word of the state of a feature. */

@@ -42,7 +42,6 @@ export function readOverview(raw) {
     features,
     pairs,
     pair: pairs[raw.pair] ? pairKey(pairs[raw.pair]) : null,
-    events: raw.events ?? [],
     causes: raw.causes ?? {},
     costs,
     metric: (state?.report?.findings ?? []).find((one) => Number.isFinite(one?.cost))?.metric,

@@ -51,5 +51,7 @@ function featuresInWords({ overview }) {
   const found = features.filter((one) => one.alarm).length;
   const along = features.filter((one) => one.along).length;
   const also = along ? `, ${count(along, "feature")} that ${along === 1 ? "goes" : "go"} along` : "";
-  return `${count(features.length, "feature")}: ${found ? count(found, "finding") : "no finding"}${also}`;
+  const more = overview.omitted ? `; ${overview.omitted} more measured, less severe` : "";
+  const all = count(features.length, "feature");
+  return `${all}: ${found ? count(found, "finding") : "no finding"}${also}${more}`;
 }

@@ -30,7 +30,7 @@ INNER = ("noise_flat", "band_1", "shadows")  # attributes whose internal names a
 CALM = 8  # flags of a reported difference whose cost is within tolerance
 DARKER = (
     "Validation images are darker: mean brightness 0.18 against 0.31 in training, effect size 3.9; "
-    "2 more features differ. Points to brightness: brightness -0.37 (effect size -3.6)"
+    "2 more features differ. The cause is probably brightness, because contrast is lower by 0.4"
 )
 MIX = (
     "Validation labels have another mix than in training: class 5 31.5 % against 10.6 %, class 0 "
@@ -111,8 +111,6 @@ def write_shift(run_dir, one, flags, fault=FAULT, first=None):
 
 
 def write_adaptation(run_dir):
-    reason = "the target's noise_flat lies 5.8 standard deviations above training's"
-    event = {"kind": "action", "step": 0, "text": f"noise widened: {reason}", "reason": reason}
     left = {"contrast": 0.1, "noise_flat": 0.7, "brightness": 0.2, "sharpness": 0.3}
     before = {"contrast": 0.4, "noise_flat": 5.8, "brightness": 4.6, "sharpness": 0.5}
     more = {f"band_{k}": 0.05 for k in (1, 2, 3)}
@@ -121,23 +119,19 @@ def write_adaptation(run_dir):
             adapting = "Training is augmented: noise 0.17."
             worth = {"before": "Adaptation is likely to help: noise.", "answer": "yes"}
             worth |= {"after": "It helped.", "now": [0.84, 0.8, 0.88], "earlier": [0.6, 0.5, 0.7]}
-            largest = {"before": ["noise_flat", 5.8], "now": ["noise_flat", 0.7]}
             verdict = verdict_of(adaptation=worth).to_dict()
             more_state = {
                 "verdict": verdict,
                 "adapts": True,
-                "adapts_since": 2,
                 "adapting": adapting,
                 "worth": worth,
             }
-            more_state |= {"left": largest, "num_samples": {"train": 300, "target": 300}}
             log.add("shiftguard/state", state(step, **more_state), step)
             for kind, values in (("shift", left), ("shift_before", before)):
                 for name, value in {**more, **values}.items():
                     log.scalar(f"shiftguard/adaptation/{kind}/{name}", value, step + 1)
             curves = {"val_accuracy": 0.5 + 0.1 * step, "loss": 0.3}
             log.add("shiftguard/curves", as_json(curves), step, {"v": 1})
-        log.add("shiftguard/events", as_json([event]), 0)
 
 
 def fit(log_dir):
@@ -173,10 +167,6 @@ def log_dir(tmp_path_factory):
     write_shift(
         path / "calm" / "shiftguard", darker, [ALARM, ALONG, ALONG, 0], first=[CALM, 0, 0, 0]
     )
-    with RawLog(path / "calm" / "shiftguard") as log:
-        event = {"kind": "finding", "step": FAULT - 1, "stream": "validation", "against": "train"}
-        event |= {"feature": NAMES[0], "text": DARKER}
-        log.add("shiftguard/events", as_json([event]), FAULT - 1, {"v": 1})
     for k, attribute in enumerate(INNER):
         tables = []
         for mean in (0.5, 0.2):
@@ -347,10 +337,8 @@ def test_the_verdict_keeps_its_cause_and_its_date(opened):
     tab = opened("darker")
     shown = tab("verdict").inner_text()
     assert "more features" not in shown  # the section of the features says how many go along
-    assert "The cause is probably brightness." in shown and "effect size \u22123.9." in shown
-    assert (
-        "3.6" not in shown and "effect size \u22123.9 (brightness)" in tab("readout").inner_text()
-    )
+    assert "The cause is probably brightness, because" in shown and "effect size" not in shown
+    assert "effect size \u22123.9 (brightness)" in tab("readout").inner_text()
     assert f"since epoch {FAULT}" in shown
     assert "costs about 6.1 points of accuracy (a loss of 4.4 to 7.9 points)" in shown
 
@@ -369,8 +357,6 @@ def test_a_difference_begins_in_one_epoch_wherever_it_is_told(opened):
     tab.eventually(lambda: f"since epoch {FAULT}" in table.inner_text())
     everything = tab.frame.locator("body").inner_text()
     assert f"epoch {FAULT + 1}" not in everything
-    # The cell of that epoch is gray, and so is its mark.
-    assert "found, no alarm yet" in tab.frame.locator(".legend").inner_text()
 
 
 def test_a_run_with_only_a_gap_says_so(opened):
@@ -461,9 +447,8 @@ def test_no_name_of_the_log_is_on_the_screen(opened):
         lead.feature(NAMES[0]).wait_for(state="attached")
         page = lead.frame.locator("main").inner_text()
         assert attribute.replace("_", " ") not in page.replace(words, "")
-    tab("feature").select_option("input/brightness")  # it has the effect size of the band
-    tab.eventually(lambda: "effect size \u22123.9." in tab("detail").inner_text())
-    assert "3.6" not in tab("detail").inner_text()
+    tab("feature").select_option("input/brightness")
+    tab.eventually(lambda: "effect size \u22123.9" in tab("detail").inner_text())
 
 
 @pytest.mark.thorough
