@@ -11,13 +11,11 @@ from tensorboard_plugin_shiftguard.columns import column_of
 from tensorboard_plugin_shiftguard.metadata import (
     ALARM,
     COST,
-    CURRENT,
     EFFECT,
     EXPECTED,
     LOG10_P,
     LOWER,
     NEGLIGIBLE,
-    REFERENCE,
     REPORTED,
     UPPER,
 )
@@ -86,8 +84,6 @@ class Row:
             "flags": self.flags,
             "expected": bool(self.flags & EXPECTED),
             "negligible": bool(self.flags & NEGLIGIBLE),
-            "current": [rounded(value) for value in self.last[CURRENT]],
-            "reference": [rounded(value) for value in self.last[REFERENCE]],
             "alarmed": self.alarmed,
             "since": self.reported_since if since is None else since,
             "until": (finding or {}).get("until"),

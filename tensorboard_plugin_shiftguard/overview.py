@@ -25,7 +25,6 @@ from tensorboard_plugin_shiftguard.gap import latest_gap
 from tensorboard_plugin_shiftguard.metadata import (
     CLASSES,
     COST,
-    EFFECT,
     GAP_TAG,
     HISTOGRAMS,
     MAX_FEATURES,
@@ -51,7 +50,7 @@ def overview(run: RunReader, chosen: int | None = None) -> dict[str, Any]:
     Args:
         run: The run.
         chosen: Index of the pair of streams. Defaults to the pair that the verdict is about or, if
-            there is none, to the pair with the most alarms whose latest effect is not small.
+            there is none, to the pair with the most alarms.
 
     Raises:
         NotHere: If there is no such pair, or no data so far.
@@ -60,10 +59,9 @@ def overview(run: RunReader, chosen: int | None = None) -> dict[str, Any]:
     pairs = pairs_of(run)
     last = tables(run, [head for series in pairs.values() for head in series], max_points=1)
     alarms = [sum(_alarms(last.get(head.tag)) for head in series) for series in pairs.values()]
-    shifted = [sum(_shifted(last.get(head.tag)) for head in series) for series in pairs.values()]
     state, points = latest_state(run)
     verdict = shown_verdict(state, latest_gap(run), points[-1].wall if points else None)
-    index = _choose(list(pairs), shifted, chosen, verdict["pair"])
+    index = _choose(list(pairs), alarms, chosen, verdict["pair"])
     # A whole series is read only if its last point is usable. All tags are read in one request.
     usable = [head for head in list(pairs.values())[index] if head.tag in last] if pairs else []
     run.points([STATE_TAG, *(head.tag for head in usable)])
@@ -133,19 +131,19 @@ def pairs_of(run: RunReader) -> dict[tuple[str, str], list[Head]]:
 
 
 def _choose(
-    pairs: list[tuple[str, str]], shifted: list[int], chosen: int | None, told: str | None
+    pairs: list[tuple[str, str]], alarms: list[int], chosen: int | None, told: str | None
 ) -> int:
     """Returns the index of the pair to show.
 
-    `shifted` is the number of alarms in each pair whose effect is not small, `chosen` is the index
-    that the user chose, and `told` is the pair that the verdict is about, as "validation/train".
+    `alarms` is the number of alarms of each pair, `chosen` is the index that the user chose, and
+    `told` is the pair that the verdict is about, as "validation/train".
     """
     if chosen is None:
         about = [f"{stream}/{against}" for stream, against in pairs]
         if told in about:
             return about.index(told)
         numbers = range(len(pairs))
-        return max(numbers, key=lambda i: (shifted[i], pairs[i] == DEFAULT_PAIR, -i), default=0)
+        return max(numbers, key=lambda i: (alarms[i], pairs[i] == DEFAULT_PAIR, -i), default=0)
     if chosen >= len(pairs):
         raise NotHere(f"This run has no pair of streams number {chosen}.")
     return chosen
@@ -154,15 +152,6 @@ def _choose(
 def _alarms(table: Table | None) -> int:
     """Returns the number of findings with an alarm at the last step."""
     return 0 if table is None else int(np.count_nonzero(alarming(table.values[-1])))
-
-
-def _shifted(table: Table | None) -> int:
-    """Returns the number of findings with an alarm whose effect at the last step is not small."""
-    if table is None:
-        return 0
-    last = table.values[-1]
-    is_small = np.abs(last[:, EFFECT]) < table.head.negligible
-    return int(np.count_nonzero(alarming(last) & ~is_small))
 
 
 def kinds_of(run: RunReader) -> dict[str, str]:

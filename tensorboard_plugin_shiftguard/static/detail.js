@@ -6,7 +6,7 @@
 import { api } from "./api.js";
 import { binTable, layStreams, shownPair } from "./distribution.js";
 import { fill, foldedTable, html, say, shorten } from "./dom.js";
-import { effect, interval, number, sinceInWords } from "./format.js";
+import { effect, interval, sinceInWords } from "./format.js";
 import { createHistogram } from "./histogram.js";
 import { badge, featureKind, stateOf } from "./icons.js";
 import { createRequest } from "./requests.js";
@@ -75,7 +75,6 @@ export function createDetail({ state, failed }) {
       record && html`<span>effect size <strong>${effect(record.effect)}</strong></span>`,
       quiet(bounds && `95 % interval ${bounds}`),
       quiet(record && sinceInWords(record)),
-      quiet(record && meansInWords(record)),
     );
     const { explanation, cost_words: cost } = finding ?? {};
     const words = [explanation, cost && `${cost[0].toUpperCase()}${cost.slice(1)}.`];
@@ -107,11 +106,4 @@ export function createDetail({ state, failed }) {
       if (feature && ["data", "epoch", "pair"].some((key) => changed.has(key))) lay();
     },
   };
-}
-
-function meansInWords({ current, reference }) {
-  const [[now, spread], [before, spreadBefore]] = [current ?? [], reference ?? []];
-  if (![now, before].every((value) => value !== null && Number.isFinite(value))) return "";
-  const both = (one, other) => `${number(one)} against ${number(other)}`;
-  return `mean ${both(now, before)}, standard deviation ${both(spread, spreadBefore)}`;
 }

@@ -105,8 +105,6 @@ def test_overview_of_a_run(tab):
         "flags": 9,
         "expected": False,
         "negligible": False,
-        "current": [1.0, 2.0],
-        "reference": [3.0, 4.0],
         "alarmed": True,
         "since": 2,  # the epoch of step 1
         "until": None,
