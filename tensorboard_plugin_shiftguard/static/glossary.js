@@ -37,6 +37,12 @@ const WORDS = {
   "Concept shift": "Some classes look different and the others do not: a name may stand for something else.",
   "Unusual image": "One that lies far from the reference, or from training, in brightness, noise and so on.",
   // What is measured of an image: the names of features.
+  Brightness: "The mean of all pixels of an image.",
+  Contrast: "How much the pixels of an image vary, on a logarithmic scale.",
+  Saturation: "How far the colours are from gray, relative to the contrast.",
+  "Growth of detail with scale": "How fast the variation grows from fine to coarse detail.",
+  "Share of brightest pixels, share of darkest pixels": "How many are nearly white, or nearly black.",
+  "Class shares": "How often each class comes.",
   "Balance of the first channel, balance of the second channel, balance of the third channel, balance of the fourth channel":
     "How far the mean of the channel lies from the mean brightness, relative to the contrast.",
   "Finest detail (2 pixels), fine detail (4 pixels), medium detail (8 pixels), coarse detail (16 pixels)":

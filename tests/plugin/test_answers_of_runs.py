@@ -136,19 +136,6 @@ def test_the_pair_with_the_most_alarms_is_shown_first_and_parts_are_joined(tab):
     assert answer["state"] is None
 
 
-def test_an_alarm_that_has_passed_does_not_choose_the_pair(tmp_path):
-    """The finding is still counted, but the pair that is shifted now is shown first."""
-    with RawLog(tmp_path / "shiftguard") as log:
-        for pair, effects in (("target", (0.01, 0.02)), ("validation", (0, 0.8))):
-            content = scores_content(pair=[pair, "train"])
-            values = scores(*effects, flags=(9 * (pair == "target"), 9))
-            log.add(f"shiftguard/scores/{pair}-train/0", values, 0, content)
-    with opened(tmp_path) as tab:
-        answer = tab.ask("overview", run="shiftguard")
-        assert [pair["alarms"] for pair in answer["pairs"]] == [2, 1]
-        assert answer["pairs"][answer["pair"]]["stream"] == "validation"
-
-
 def test_another_pair_on_request(tab):
     first = tab.ask("overview", run="pairs/shiftguard")
     for number, pair in enumerate(first["pairs"]):
