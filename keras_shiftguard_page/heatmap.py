@@ -24,6 +24,7 @@ LEGEND = {
     "tolerated": "differs, within tolerance",
     "along": "goes along with a finding",
     "unclear": "cost unclear",
+    "unpriced": "found, cost not measured",
 }
 
 

@@ -136,7 +136,8 @@ def name_cause(reference: FeatureTable, current: FeatureTable) -> Cause:
         )
     kind = int(np.argmax(np.where(families == family, probabilities, -1.0)))
     features = _carriers(moved, signatures.weights[kind] * vector)
-    evidence = _moves_in_words(moved, features)
+    others = tuple(name for name in features if name != family)  # "brighter, because brighter"
+    evidence = _moves_in_words(moved, others or features)
     more = KIND_DESCRIPTIONS.get(signatures.kinds[kind], "")
     lead = f"{family}, {more}" if more else family
     return Cause(family, features, confidence, f"The cause is probably {lead}, because {evidence}.")
