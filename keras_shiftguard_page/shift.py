@@ -45,7 +45,7 @@ def about_shift(report: Mapping[str, Any], told: tuple[str, ...] = ()) -> list[S
 
 def is_cost_unclear(finding: Mapping[str, Any]) -> bool:
     """Whether the cost of a finding may be 0, and may be above the tolerance."""
-    return not finding["matters"] and "unclear" in (finding["cost_words"] or "")
+    return not finding["matters"] and bool(finding["is_question"])
 
 
 def _row(finding: Mapping[str, Any]) -> tuple[str, ...]:

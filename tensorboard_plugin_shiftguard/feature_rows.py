@@ -106,14 +106,14 @@ def rows_of(found: list[Table]) -> tuple[list[Row], int]:
 def severity(row: Row) -> tuple[bool, bool, bool, float]:
     """Returns a sort key that puts the most severe feature first.
 
-    Alarms come first, the reported ones before the others. Next come features whose shift is
+    Alarms come first, and the reported ones before the others. Next come features whose shift is
     neither expected nor negligible. Within each of these groups, the largest effect comes first and
     unknown effects come last.
     """
     size = abs(float(row.last[EFFECT]))
     alarm, is_minor = row.flags & ALARM, bool(row.flags & (EXPECTED | NEGLIGIBLE))
     reported = row.flags & REPORTED
-    return not alarm, not (alarm and reported), is_minor, -size if size == size else 1.0
+    return not alarm, not reported, is_minor, -size if size == size else 1.0
 
 
 def costs_of(rows: list[Row], shown: np.ndarray) -> dict[str, list[float | None]]:

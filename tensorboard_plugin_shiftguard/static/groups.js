@@ -64,7 +64,7 @@ export function cellOf(overview, { members }, t) {
     if (Number.isNaN(effect)) continue;
     const cost = overview.costs[member.name]?.[t] ?? null;
     // The log holds the interval of the latest epoch only, so it is used for every epoch.
-    const most = cost === null ? NaN : cost + (overview.doubts.get(member.name) ?? 0);
+    const most = (cost ?? 0) + (overview.doubts.get(member.name) ?? 0);
     const level = levelOf(overview.flag(member.i, t), most, overview.tolerance);
     const stronger =
       level > best.level ||

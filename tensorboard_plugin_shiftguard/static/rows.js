@@ -11,13 +11,18 @@ export const FLAGS = { alarm: 1, expected: 2, negligible: 4, reported: 8 };
 /** "stream/against", as the server names a pair. */
 export const pairKey = (pair) => `${pair.stream}/${pair.against}`;
 
-/** How far costs may lie above their estimates, by feature, from the latest findings without an alarm. */
+/**
+ * How far costs may lie above their estimates, by feature, from the latest findings without an alarm;
+ * of a question that no experiment could answer, a cost may be anything.
+ */
 function doubtsOf({ state, pairs, pair }) {
   const shown = pairs?.[pair] && pairKey(pairs[pair]);
-  const harmless = (state?.report?.findings ?? []).filter(
-    (one) => (one?.harmless || one?.is_question) && pairKey(one) === shown && one.cost_interval?.every(Number.isFinite),
+  const open = (state?.report?.findings ?? []).filter(
+    (one) => (one?.harmless || one?.is_question) && pairKey(one) === shown,
   );
-  return new Map(harmless.map(({ feature, cost, cost_interval: [, high] }) => [feature, high - cost]));
+  const doubt = ({ cost, cost_interval: ends, is_question: isOpen }) =>
+    ends?.every(Number.isFinite) ? ends[1] - cost : isOpen ? Infinity : 0;
+  return new Map(open.map((one) => [one.feature, doubt(one)]));
 }
 
 /** An overview with an index of its features, and functions that read its packed numbers. */
@@ -31,7 +36,7 @@ export function readOverview(raw) {
     found: Boolean(feature.flags & FLAGS.reported),
     unclear:
       (feature.flags & (FLAGS.alarm | FLAGS.reported)) === FLAGS.reported &&
-      costs[feature.name]?.at(-1) + doubts.get(feature.name) > tolerance,
+      (costs[feature.name]?.at(-1) ?? 0) + doubts.get(feature.name) > tolerance,
   }));
   const effects = unpack(raw.effects, 2);
   const flags = unpack(raw.flags, 1);

@@ -65,7 +65,7 @@ def said(result):
         (
             gap(),
             "act",
-            "Accuracy is lower than it should be, by 6.0 points because of wrong preprocessing.",
+            "Accuracy is 9.0 points lower than it should be; wrong preprocessing takes 6.0 points.",
             "x = x * 2 - 1",
         ),
         (gap(beyond=False), "fine", "Accuracy is as expected", ""),

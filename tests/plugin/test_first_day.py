@@ -363,13 +363,13 @@ def test_a_run_with_only_a_gap_says_so(opened):
     tab = opened("gap")
     tab("gap").wait_for()
     shown = tab("verdict").inner_text()
-    assert "lower than it should be, by 15.0 points because of wrong preprocessing" in shown
+    assert "lower than it should be; wrong preprocessing takes 15.0 points" in shown
     assert "judged" not in shown and "x = x * 2" in tab("todo").inner_text()
     assert (
         shown.startswith("Act")
         and "costs 21.0 points of accuracy (a loss of 18.0 to 24.0 points)" in shown
     )
-    assert "because of wrong preprocessing" in tab.run("gap").inner_text()
+    assert "wrong preprocessing takes 15.0" in tab.run("gap").inner_text()
     everything = tab.frame.locator("main").inner_text()
     assert everything.count("x = x * 2") == everything.count("2,000 samples") == 1
     assert "at an unknown time" not in shown
