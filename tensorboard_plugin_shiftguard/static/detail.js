@@ -77,7 +77,7 @@ export function createDetail({ state, failed }) {
       quiet(record && sinceInWords(record)),
     );
     const { explanation, cost_words: cost } = finding ?? {};
-    const words = [explanation, cost && `${cost[0].toUpperCase()}${cost.slice(1)}.`];
+    const words = [explanation?.replace(/[^.]$/, "$&."), cost && `${cost[0].toUpperCase()}${cost.slice(1)}.`];
     if (!finding && ["along", "differs"].includes(kind)) words.push(ALONG);
     fill(said, words.filter(Boolean).map((text) => html`<p>${text}</p>`));
   }
