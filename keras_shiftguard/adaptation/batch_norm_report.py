@@ -65,9 +65,8 @@ class BatchNormAdaptation:
         changed = [layer for layer in self.layers if layer.changed]
         if not changed:
             return "Batch norm was left alone: " + "; ".join(str(each) for each in self.layers[:3])
-        most = max(changed, key=lambda layer: layer.shift)
         return (
-            f"Batch norm now has the statistics of {self.num_samples} target samples in "
-            f"{len(changed)} of {len(self.layers)} layers (most in {most}). "
-            "`restore()` takes that back."
+            f"Batch norm now has the means and spreads of {self.num_samples:,} target samples, in "
+            f"{len(changed)} of {len(self.layers)} layers. `guard.batch_norm.restore()` takes that "
+            "back; `guard.batch_norm.layers` says what changed."
         )

@@ -133,24 +133,43 @@ class Cost:
             more = f"; {lost}" if self.unexplained else ""
             return f"cost unclear: no repair is known that could be tried on such samples{more}"
         if self.is_alarm(tolerance):
-            words = f"costs about {100 * self.value:.1f}{unit} ({low:.1f} to {high:.1f})"
-            rest = f"; {100 * self.unexplained:.0f}{unit} more are lost" if self.unexplained else ""
-            return f"{words}{beside_in_words(self.beside)}{rest and rest + ', and not explained'}"
+            words = cost_in_words(self.value, self.interval, self.metric)
+            rest = f"; another {100 * self.unexplained:.0f}{unit}, from something else"
+            return f"{words}{beside_in_words(self.beside)}{rest if self.unexplained else ''}"
         if self.is_costly(tolerance):
             return (
-                f"cost unclear: {100 * self.value:.1f}{unit} ({low:.1f} to {high:.1f}) in this "
-                "epoch only; it is an alarm if the next measurement agrees"
+                f"cost unclear: anything from {low:.1f} to {high:.1f}{unit}, in this epoch only; "
+                "it is an alarm if the next measurement agrees"
             )
         if self.unexplained:
             return f"cost unclear: {lost}, and no repair that was tried wins them back"
         if self.interval[1] > tolerance:
             return (
-                f"cost unclear: {100 * self.value:.1f}{unit} ({low:.1f} to {high:.1f}); about "
+                f"cost unclear: anything from {low:.1f} to {high:.1f}{unit}; about "
                 f"{_rounded(self._needed(tolerance))} labelled samples would tell"
             )
         if high <= 0:
             return "costs no accuracy" if self.metric == ACCURACY else "costs nothing"
-        return f"costs {max(100 * self.value, 0.0):.1f}{unit} (up to {high:.1f})"
+        if self.metric != ACCURACY:
+            return f"causes {high:.1f}{unit} at most"
+        return f"costs {max(100 * self.value, 0.0):.1f}{unit} ({high:.1f} points at most)"
+
+
+def cost_in_words(
+    value: float, interval: tuple[float, float] | None, metric: str = ACCURACY, about: str = "about"
+) -> str:
+    """Returns a measured cost with its interval, which must not look like two accuracies.
+
+    >>> cost_in_words(0.12, (0.08, 0.16))
+    'costs about 12.0 points of accuracy (a loss of 8.0 to 16.0 points)'
+    >>> cost_in_words(0.78, (0.553, 1.01), "mse")
+    'causes about 78 % of the loss (mse), between 55 and 100 %'
+    """
+    low, high = (100 * end for end in interval or (0.0, 0.0))
+    size = f"{about} {100 * value:.{int(metric == ACCURACY)}f}{unit_of(metric)}".strip()
+    if metric != ACCURACY:
+        return f"causes {size}, between {low:.0f} and {min(high, 100.0):.0f} %"
+    return f"costs {size}" + (f" (a loss of {low:.1f} to {high:.1f} points)" if interval else "")
 
 
 def unit_of(metric: str) -> str:
@@ -168,12 +187,12 @@ def beside_in_words(beside: tuple[str, float, float] | None) -> str:
     """Returns what a compiled metric is as it is and repaired, as the end of a sentence.
 
     >>> beside_in_words(("recall", 0.125, 0.931))
-    '; recall is 0.125, and 0.931 repaired'
+    '; recall is 0.125 now, and 0.931 when repaired'
     """
     if beside is None:
         return ""
     name, now, repaired = beside
-    return f"; {name} is {now:.3g}, and {repaired:.3g} repaired"
+    return f"; {name} is {now:.3g} now, and {repaired:.3g} when repaired"
 
 
 def cost_of_too_few(num_samples: int, metric: str = ACCURACY) -> Cost:

@@ -180,7 +180,7 @@ def _cost(finding: Finding) -> str:
     points = 100 * finding.cost
     rounded = f"{points:.0f}" if points >= 2 else f"{points:.1f}"
     if finding.metric != ACCURACY:
-        costs = f"; costs about {rounded}{unit_of(finding.metric)}"
+        costs = f"; causes about {rounded}{unit_of(finding.metric)}"
     else:
         costs = f"; costs about {rounded} point{'' if rounded == '1' else 's'}"
     return f"{costs}{beside_in_words(finding.beside)}"

@@ -4,12 +4,12 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from keras_shiftguard.detection.code_lines import renamed
 from keras_shiftguard.detection.families import TOO_FEW
 from keras_shiftguard.detection.finding import Finding
 from keras_shiftguard.detection.plain_words import difference, sentence_of
 from keras_shiftguard.detection.report_words import MIN_SAMPLES_TO_TEST
 from keras_shiftguard.detection.sentences import stream_name
-from tensorboard_plugin_shiftguard.explanations import told
 from tensorboard_plugin_shiftguard.metadata import FIRST_EPOCH, MODES_IN_WORDS, STATE_WORDS
 from tensorboard_plugin_shiftguard.words import CAN_BE_AUGMENTED, in_plain_words, listed
 
@@ -20,10 +20,7 @@ NOTHING_TO_DO = "Nothing to do."
 ESTIMATE = "print(sg.estimate_accuracy(model, target, reference=(x_val, y_val)))"
 LABEL = "Label some samples of the target, and evaluate on them."
 ABOUT_ADAPTATION = ("adaptation", "adaptation")
-UNCORRECTED = (
-    "plain `model.predict` is uncorrected until then, and guard.profiles['train'] is the input "
-    "before the correction."
-)
+UNCORRECTED = "`model.predict` is not corrected until you paste this line."
 NOT_MEASURED = "cost not measured"
 NOT_MEASURABLE = "cost not known: no experiment could measure it"
 STRATIFY = "x_train, x_val, y_train, y_val = train_test_split(x, y, stratify=y)"
@@ -33,8 +30,11 @@ MORE_NOTES = "more, see guard.report.notes."
 # Beginnings of the notes that say what would make a comparison possible.
 LONELY_NOTES = ("there is nothing to compare", "an evaluation alone", "a prediction alone")
 _IN_BRACKETS = re.compile(r" \([^()]*\)")
-_OF_DATA = re.compile(r"\b([xy])\b")
 _MISFITS = re.compile(r" \((?:probability|misfit) [^()]*\)")
+# The end of a sentence on a difference, which only a statistician needs.
+_STATISTICS = re.compile(
+    r"[;,]? effect size [-\d.e+]+(?: \([^()]*\))?|; \d+ more features? differs?"
+)
 _MODE = re.compile(rf"\b({'|'.join(MODES_IN_WORDS)}) \([^()]*\)")
 
 
@@ -59,7 +59,7 @@ def mismatch(wrong: Mapping[str, Any], in_run: bool) -> dict[str, Any]:
         ACT,
         cause,
         since=1 if in_run else None,
-        step=diagnosis.advice or diagnosis.way_out.partition(": ")[2],
+        step=diagnosis.advice or _way_out(diagnosis),
         cost_words=NOT_MEASURED if in_run else "",
         detail=_plainly(next(iter(diagnosis.evidence), "")),
         about=("preprocessing", "preprocessing"),
@@ -70,14 +70,15 @@ def corrected(wrong: Mapping[str, Any], corrected: Mapping[str, int]) -> dict[st
     """Returns the parts of a verdict on wrong preprocessing that is corrected inside the fit."""
     diagnosis = _worst_input(next(iter(wrong.values())))
     fed, expected = (MODES_IN_WORDS.get(c.mode) for c in (diagnosis.observed, diagnosis.expected))
-    how = f": {fed} becomes {expected}" if fed and expected and fed != expected else ""
-    images = _images(wrong)
+    what = f"{_images(wrong)} are not prepared as the model expects"
+    if fed and expected and fed != expected:
+        what = f"{_images(wrong)} are fed as {fed}, the model expects {expected}"
     return _parts(
         CORRECTED,
-        f"{images} are prepared wrongly, and corrected inside fit only{how}.",
+        f"{what}; the guard corrects it inside fit.",
         since=min(corrected.values()),
         step="model = guard.diagnosis.apply(model)",
-        detail="Inside fit nothing is lost. Plain model.predict is not corrected.",
+        detail="Inside fit nothing is lost.",
         notes=(UNCORRECTED,),
         about=("preprocessing", "preprocessing"),
     )
@@ -90,7 +91,7 @@ def doubt(doubted: Mapping[str, Any]) -> dict[str, Any]:
     return _parts(
         LOOK,
         what[:1].upper() + what[1:],
-        step=diagnosis.way_out.partition(": ")[2],
+        step=_way_out(diagnosis),
         detail=_plainly(next(iter(diagnosis.evidence), "")),
         about=("preprocessing", "preprocessing"),
     )
@@ -220,13 +221,16 @@ def quiet(report: Any, diagnoses: Mapping[str, Any], is_partial: bool = False) -
         if first.trained_here:
             fed = MODES_IN_WORDS.get(first.observed.mode)
             images = f"the model is trained here on {fed}" if fed else ""
+    is_blind = any(map(_is_blind, diagnoses.values())) and not images
+    if is_blind:
+        images = "whether the images are prepared right could not be judged"
     sizes = {} if report is None else {**(report.num_samples or {})}
     names = [name for name in sizes if name != FIRST_EPOCH]
     is_few = bool(names) and min(sizes[name] for name in names) < MIN_SAMPLES_TO_TEST
     is_few = is_few and any(note.startswith(TOO_FEW) for note in report.notes)
     if len(names) < 2 or is_few or not min(sizes.values()):
         is_right = any(d.status == "ok" and not d.trained_here for d in diagnoses.values())
-        if images and is_right:
+        if images and is_right and not is_blind:
             return _parts(FINE, f"T{images[1:]}; nothing else was compared.")
         why = "there are too few samples to tell" if is_few else "there was nothing to compare with"
         if len(names) > 1 and not is_few:
@@ -262,10 +266,19 @@ def _facts_of(lead: Finding) -> dict[str, Any]:
         "cost_interval": lead.cost_interval,
         "metric": lead.metric,
         "cost_words": lead.cost_words,
-        "detail": in_plain_words(told(vars(lead))),
+        "detail": in_plain_words(_detail(lead.explanation)),
         "about": (lead.kind, lead.family),
         "streams": (lead.stream, lead.against),
     }
+
+
+def _detail(explanation: str) -> str:
+    """Returns an explanation without effect sizes and the number of other features.
+
+    >>> _detail("Images are darker: mean 0.2 against 0.3, effect size 3.9; 2 more features differ")
+    'Images are darker: mean 0.2 against 0.3.'
+    """
+    return f"{_STATISTICS.sub('', explanation).rstrip('.')}."
 
 
 def _parts(state: str, cause: str, **others: Any) -> dict[str, Any]:
@@ -288,11 +301,23 @@ def notes_of(report: Any, diagnoses: Mapping[str, Any], step: str) -> tuple[str,
     texts = [text for text in texts if text.lower() != step.lower()]
     is_trained_here = any(d.trained_here for d in diagnoses.values())
     for diagnosis in () if is_trained_here else diagnoses.values():
-        blind = diagnosis.status == "unknown" and not diagnosis.expected.is_known
-        if blind and diagnosis.num_samples:
-            texts.append(f"{str(diagnosis).partition(chr(10))[0]} {diagnosis.way_out}")
+        if _is_blind(diagnosis):
+            why = str(diagnosis).partition("\n")[0].partition(": ")[2]
+            texts.append(f"preprocessing was not judged: {why} {_way_out(diagnosis)}")
     texts = list(dict.fromkeys(texts))
     return (*texts[:MAX_NOTES], *([MORE_NOTES] if len(texts) > MAX_NOTES else []))
+
+
+def _is_blind(diagnosis: Any) -> bool:
+    """Whether images were seen, but nothing tells what the model expects."""
+    is_unknown = diagnosis.status == "unknown" and not diagnosis.expected.is_known
+    return is_unknown and bool(diagnosis.num_samples)
+
+
+def _way_out(diagnosis: Any) -> str:
+    """Returns the fix of a mismatch, or what is needed for a verdict."""
+    text = diagnosis.way_out.partition(": ")[2]
+    return f"{text[:1].upper()}{text[1:]}"
 
 
 def _urgency(finding: Finding) -> tuple[bool, bool, float]:
@@ -337,7 +362,8 @@ def _step(lead: Finding, every: Sequence[Finding], guard: Mapping[str, str] | No
     if lead.fix.endswith("."):
         return lead.fix
     if lead.fix and is_validation:
-        return _OF_DATA.sub(r"\1_val", lead.fix)
+        finding = f"guard.report.findings[{list(every).index(lead)}]"
+        return renamed(lead.fix, {"x": "x_val", "y": "y_val", "finding": finding})
     if lead.fix:
         return f"{lead.fix}  # x: a batch of {stream_name(lead.stream)}"
     if lead.repaired_by is not None and guard is not None and is_validation:

@@ -12,6 +12,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from keras_shiftguard.detection.code_lines import quoted
 from keras_shiftguard.detection.cost import (
     MIN_SAMPLES,
     SIGMAS,
@@ -230,11 +231,17 @@ def _told(
         cost = replace(cost, repair=repair)
     shape = current.input(spec.name).shape
     sides = shape[2:4] if spec.layout == "channels_first" else shape[1:3]
-    how = all_seem(chain, sides)
+    how = all_seem(chain, sides, spec.columns)
     if promise.family == ALIGNMENT:
         how += " against their masks"
-    lines = [fix_line(choice, len(shape), spec.layout == "channels_first") for choice in chain]
+    is_one = spec.layout == "features" and shape[1:] in ((), (1,))
+    axes, is_first = 1 if is_one else len(shape), spec.layout == "channels_first"
+    entry = spec.name if spec.is_entry else None
+    lines = [fix_line(choice, axes, is_first, spec.columns, entry) for choice in chain]
     fix = "; ".join(lines) if all(lines) else ""
+    if not fix and cost.repair is not None and (spec.is_entry or spec.columns):
+        data = "x" if entry is None else f"x[{quoted(entry)}]"
+        fix = f"{data} = finding.repair({data}{'.to_numpy()' if spec.columns else ''})"
     return Difference(cost, how, promise.family, fix)
 
 

@@ -57,6 +57,6 @@ def in_words(promise: Promise) -> str:
     return (
         f"training shows objects larger than validation, as random crops do: with these weights, "
         f"enlarging the middle of validation images by {100 * (factor - 1):.0f} % wins "
-        f"{100 * promise.gain:.1f} points of accuracy ({low:.1f} to {high:.1f}). Evaluate and "
-        f"predict with images {factor:.2g} times as large (Touvron et al., 2019)"
+        f"{100 * promise.gain:.1f} points of accuracy (a gain of {low:.1f} to {high:.1f} points). "
+        f"Evaluate and predict with images {factor:.2g} times as large (Touvron et al., 2019)"
     )

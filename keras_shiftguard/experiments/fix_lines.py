@@ -4,10 +4,11 @@ A line that a user can paste into the own pipeline says more than the layer that
 Operations without such a line (a rotation, another light) have only the layer, `Finding.repair`.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from keras_shiftguard.detection.causes.explanation import digits
+from keras_shiftguard.detection.code_lines import quoted, renamed
 from keras_shiftguard.experiments.promise import Choice
 
 # What prevents a loss of information, by operation; nothing undoes it.
@@ -20,7 +21,13 @@ PREVENTED = {
 Write = Callable[[Any, int, bool], str]  # from strength, number of axes, and channels first
 
 
-def fix_line(choice: Choice, axes: int, channels_first: bool = False) -> str:
+def fix_line(
+    choice: Choice,
+    axes: int,
+    channels_first: bool = False,
+    columns: Sequence[str] = (),
+    entry: str | None = None,
+) -> str:
     """Returns the line for a batch `x`; "" for operations without one.
 
     >>> fix_line(Choice("flip_horizontal", "geometry", 1.0), 4)
@@ -29,14 +36,24 @@ def fix_line(choice: Choice, axes: int, channels_first: bool = False) -> str:
     'x[..., 3] = x[..., 3] * 25.4'
     >>> fix_line(Choice("exchange", "columns", (1, 4)), 2)
     'x[..., [1, 4]] = x[..., [4, 1]]'
+    >>> fix_line(Choice("unit", "columns", (0, 0.5, 0.0)), 2, columns=("age", "bmi"))
+    'x["age"] = x["age"] / 2'
+    >>> fix_line(Choice("unit", "columns", (0, 0.5, 0.0)), 1, entry="age")
+    'x["age"] = x["age"] / 2'
 
     Args:
         choice: The operation that won the accuracy back, and its strength.
-        axes: Number of axes of the batch, that of the samples included.
+        axes: Number of axes of the batch, that of the samples included; 1 for a single number.
         channels_first: Whether the channels of images are the second axis.
+        columns: Names of the columns, if the batch is a table of pandas.
+        entry: The key of the batch, if `x` is a dict of inputs.
     """
-    write = _LINES.get(choice.name)
-    return write(choice.strength, axes, channels_first) if write is not None else ""
+    if columns and choice.name in _OF_TABLES:
+        line = _OF_TABLES[choice.name](choice.strength, [quoted(name) for name in columns])
+    else:
+        write = _LINES.get(choice.name)
+        line = write(choice.strength, axes, channels_first) if write is not None else ""
+    return line if entry is None else renamed(line, {"x": f"x[{quoted(entry)}]"})
 
 
 def _just(line: str) -> Write:
@@ -68,7 +85,10 @@ def _channels(strength: Any, axes: int, channels_first: bool) -> str:
 
 def _unit(strength: tuple[int, float, float], axes: int, channels_first: bool) -> str:
     column, factor, offset = strength
-    one = f"x[..., {column}]" if axes > 1 else "x"
+    return _scaled(f"x[..., {column}]" if axes > 1 else "x", factor, offset)
+
+
+def _scaled(one: str, factor: float, offset: float) -> str:
     if (factor, offset) == (-1.0, 0.0):
         return f"{one} = -{one}"
     by = f"/ {digits(1 / factor)}" if len(digits(1 / factor)) < len(digits(factor)) else ""
@@ -79,7 +99,10 @@ def _unit(strength: tuple[int, float, float], axes: int, channels_first: bool) -
 
 def _refilled(strength: tuple[int, float, float], axes: int, channels_first: bool) -> str:
     column, value, other = strength
-    one = f"x[..., {column}]" if axes > 1 else "x"
+    return _filled(f"x[..., {column}]" if axes > 1 else "x", value, other)
+
+
+def _filled(one: str, value: float, other: float) -> str:
     return f"{one} = np.where({one} == {value:.6g}, {other:.6g}, {one})"
 
 
@@ -97,6 +120,19 @@ def _renumbered(strength: int, axes: int, channels_first: bool) -> str:
     return f"x = np.where(x == 0, x, np.maximum(x {sign} {abs(strength)}, 1))"
 
 
+def _named_exchange(strength: tuple[int, int], names: Sequence[str]) -> str:
+    one, other = (names[column] for column in strength)
+    return f"x[[{one}, {other}]] = x[[{other}, {one}]].to_numpy()"
+
+
+# The same for tables of pandas, from strength and the quoted names of the columns.
+_OF_TABLES: dict[str, Callable[[Any, Sequence[str]], str]] = {
+    "unit": lambda strength, names: _scaled(f"x[{names[strength[0]]}]", *strength[1:]),
+    "refill": lambda strength, names: _filled(f"x[{names[strength[0]]}]", *strength[1:]),
+    "exchange": _named_exchange,
+    "reverse": lambda strength, names: "x = x.iloc[:, ::-1]",
+    "roll": lambda strength, names: f"x[:] = np.roll(x, {int(strength)}, axis=-1)",
+}
 _LINES: dict[str, Write] = {
     "flip_horizontal": _reversed_axis(2),
     "flip_vertical": _reversed_axis(1),

@@ -1,12 +1,13 @@
 """What samples look like that an operation repairs, in words: "mirrored left to right"."""
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from keras_shiftguard.experiments.promise import Choice
 from keras_shiftguard.operations.columns import named_unit
+from tensorboard_plugin_shiftguard.words import listed
 
 # A column whose deviation is larger by no more than this has the same unit. A convention.
 SAME_UNIT = 0.1
@@ -20,7 +21,7 @@ BY_FAMILY = {
 }
 
 
-def seems(choice: Choice, sides: Sequence[int]) -> str:
+def seems(choice: Choice, sides: Sequence[int], columns: Sequence[str] = ()) -> str:
     """Returns how samples look that the operation repairs, to follow "validation images are".
 
     >>> seems(Choice("shift_left", "geometry", 2 / 28), (28, 28))
@@ -29,24 +30,45 @@ def seems(choice: Choice, sides: Sequence[int]) -> str:
     'about 13 % smaller'
     >>> seems(Choice("unit", "columns", (3, 25.4, 0.0)), (8,))
     'in another unit in column 3: multiplied by 0.0394 (mm and inches)'
+    >>> seems(Choice("exchange", "columns", (0, 1)), (8,), ("age", "bmi"))
+    "fed with the columns 'age' and 'bmi' exchanged"
 
     Args:
         choice: The operation and its strength.
-        sides: Height and width of the images in pixels; not used for tables.
+        sides: Height and width of the images in pixels; of tables the number of columns.
+        columns: Names of the columns of a table; empty if they have none.
     """
+    if choice.name in _OF_COLUMNS:
+        return _OF_COLUMNS[choice.name](choice.strength, _Columns(tuple(sides) != (1,), columns))
     return _PHRASES[choice.name](choice.strength, sides) if choice.name in _PHRASES else ""
 
 
-def all_seem(chain: Sequence[Choice], sides: Sequence[int]) -> str:
+def all_seem(chain: Sequence[Choice], sides: Sequence[int], columns: Sequence[str] = ()) -> str:
     """Returns how samples look that several operations repair together.
 
     >>> moved, dark = Choice("shift_left", "geometry", 2 / 28), Choice("gain", "light", 2.0)
     >>> all_seem([dark, moved], (28, 28))
     'moved by about 2 pixels to the right and in another scale or light'
     """
-    named = [phrase for choice in chain if (phrase := seems(choice, sides))]
-    others = [BY_FAMILY[c.family] for c in chain if not seems(c, sides) and c.family in BY_FAMILY]
-    return " and ".join(named + others if len(chain) > 1 else named)
+    phrases = [seems(choice, sides, columns) for choice in chain]
+    named = [phrase for phrase in phrases if phrase]
+    if len(chain) > 1:
+        families = [c.family for c, phrase in zip(chain, phrases, strict=True) if not phrase]
+        named += [BY_FAMILY[family] for family in families if family in BY_FAMILY]
+    return " and ".join(named)
+
+
+class _Columns(NamedTuple):
+    """The columns of a table, for sentences; `are_several` is False for an input of one number."""
+
+    are_several: bool
+    names: Sequence[str]
+
+    def name(self, column: int) -> str:
+        return repr(self.names[column]) if self.names else str(column)
+
+    def where(self, column: int) -> str:
+        return f" in column {self.name(column)}" if self.are_several else ""
 
 
 def _moved(where: str, axis: int) -> Callable[[Any, Sequence[int]], str]:
@@ -75,9 +97,9 @@ def _sized(word: str) -> Callable[[Any, Sequence[int]], str]:
     return phrase
 
 
-def _unit(strength: tuple[int, float, float], sides: Sequence[int]) -> str:
+def _unit(strength: tuple[int, float, float], table: _Columns) -> str:
     column, factor, offset = strength
-    where = f" in column {column}" if tuple(sides) != (1,) else ""  # an input of one number
+    where = table.where(column)
     if (factor, offset) == (-1.0, 0.0):
         return f"of the opposite sign{where}"
     if abs(np.log(factor)) < SAME_UNIT and not named_unit(factor, offset):
@@ -87,27 +109,33 @@ def _unit(strength: tuple[int, float, float], sides: Sequence[int]) -> str:
     return f"in another unit{where}: multiplied by {1 / factor:.3g}{units}"
 
 
-def _units(strength: tuple[Sequence[float], Sequence[float]], sides: Sequence[int]) -> str:
+def _units(strength: tuple[Sequence[float], Sequence[float]], table: _Columns) -> str:
     moved = [i for i, (f, o) in enumerate(zip(*strength, strict=True)) if (f, o) != (1.0, 0.0)]
     if len(moved) > max(len(strength[0]) / 2, MAX_NAMED):
         return "in other units in most of their columns (another scaler, or none)"
-    listed = ", ".join(map(str, moved[: MAX_NAMED - 1]))
-    last = moved[MAX_NAMED - 1] if len(moved) == MAX_NAMED else f"{len(moved) - MAX_NAMED + 1} more"
-    if len(moved) < MAX_NAMED:
-        listed, last = ", ".join(map(str, moved[:-1])), str(moved[-1])
-    return f"in other units in the columns {listed} and {last}"
+    named = [table.name(i) for i in moved[:MAX_NAMED]]
+    if len(moved) > MAX_NAMED:
+        named[-1] = f"{len(moved) - MAX_NAMED + 1} more"
+    return f"in other units in the columns {listed(named)}"
 
 
-def _refilled(strength: tuple[int, float, float], sides: Sequence[int]) -> str:
+def _refilled(strength: tuple[int, float, float], table: _Columns) -> str:
     column, value, other = strength
-    where = f" in column {column}" if tuple(sides) != (1,) else ""
-    return f"filled with {value:.4g}{where} where training has other values, such as {other:.4g}"
+    where = table.where(column)
+    return f"filled with {value:.4g}{where}, where training has other values, such as {other:.4g}"
 
 
-def _exchanged(strength: tuple[int, int], sides: Sequence[int]) -> str:
-    one, other = strength
-    return f"exchanged in the columns {one} and {other}"
+def _exchanged(strength: tuple[int, int], table: _Columns) -> str:
+    one, other = map(table.name, strength)
+    return f"fed with the columns {one} and {other} exchanged"
 
+
+_OF_COLUMNS: dict[str, Callable[[Any, _Columns], str]] = {
+    "unit": _unit,
+    "units": _units,
+    "refill": _refilled,
+    "exchange": _exchanged,
+}
 
 # What samples look like after an operation that loses information.
 AFTER = {
@@ -148,7 +176,7 @@ def _resampled(strength: float, sides: Sequence[int]) -> str:
 
 def _renumbered(strength: int, sides: Sequence[int]) -> str:
     where = "lower" if strength > 0 else "higher"
-    return f"numbered otherwise: their token ids are {where} by {abs(strength)}"
+    return f"numbered differently: their token ids are {where} by {abs(strength)}"
 
 
 _PHRASES: dict[str, Callable[[Any, Sequence[int]], str]] = {
@@ -164,18 +192,14 @@ _PHRASES: dict[str, Callable[[Any, Sequence[int]], str]] = {
     "transpose": _just("transposed (rows and columns exchanged)"),
     "shear": _just("sheared"),
     "invert": _just("inverted"),
-    "swap_channels": _just("in the reverse order of their channels"),
-    "unit": _unit,
-    "units": _units,
-    "refill": _refilled,
-    "exchange": _exchanged,
-    "reverse": _just("in the reverse order of their columns"),
-    "roll": _just("moved on by one column"),
+    "swap_channels": _just("fed with their channels in reverse order"),
+    "reverse": _just("fed with their columns in reverse order"),
+    "roll": _just("fed with each column one place further on"),
     "delay": _delayed,
     "rate": _resampled,
     "backwards": _just("reversed in time"),
     "renumber": _renumbered,
     "pad_before": _just("padded after the text"),
     "pad_after": _just("padded before the text"),
-    "reverse_text": _just("in the reverse order of their tokens"),
+    "reverse_text": _just("fed with their tokens in reverse order"),
 }

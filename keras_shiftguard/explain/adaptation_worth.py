@@ -148,8 +148,8 @@ def measured_worth(
 
     >>> now = AccuracyEstimate(0.84, (0.8, 0.88), 0.95, num_samples=200)
     >>> worth = measured_worth(now, AccuracyEstimate(0.61, (0.55, 0.67), 0.95), "before")
-    >>> worth.line
-    'It helped: accuracy on target data is estimated at 84 % [80, 88], 61 % [55, 67] before.'
+    >>> worth.line.replace("accuracy on target data is ", "")
+    'It helped: estimated at 84 % (80 to 88 %); before, it was 61 % (55 to 67 %).'
     >>> worth.answer
     'yes'
     """
@@ -178,7 +178,7 @@ def _line(
             f"Whether it helped is not known: {accuracy}; {when}, the estimation methods disagree."
         )
         return line, "unknown"
-    both = f"{accuracy}, {_percent(before)} {when}"
+    both = f"{accuracy}; {when}, it was {_percent(before)}"
     if _learned(now, before):
         line = (
             f"It is not known whether adaptation or training alone did it: {both}, and accuracy on "
@@ -192,7 +192,7 @@ def _line(
         return f"It helped: {both}.", "yes"
     if high < low_before:
         return f"It did harm: {both}.", "no"
-    return f"The estimate cannot tell whether it helped: {both}.", "same"
+    return f"Whether it helped cannot be told: {both}.", "same"
 
 
 def _figures(estimate: AccuracyEstimate) -> tuple[float, float, float] | None:
@@ -204,7 +204,7 @@ def _figures(estimate: AccuracyEstimate) -> tuple[float, float, float] | None:
 
 def _percent(estimate: AccuracyEstimate) -> str:
     low, high = estimate.interval or (0.0, 1.0)
-    return f"{100 * (estimate.value or 0.0):.0f} % [{100 * low:.0f}, {100 * high:.0f}]"
+    return f"{100 * (estimate.value or 0.0):.0f} % ({100 * low:.0f} to {100 * high:.0f} %)"
 
 
 def _learned(now: AccuracyEstimate, before: AccuracyEstimate) -> bool:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from keras_shiftguard.detection.cost import cost_in_words
 from keras_shiftguard.detection.verdict import ALSO, Verdict
 from keras_shiftguard.detection.verdict_causes import (
     ACT,
@@ -62,8 +63,8 @@ def gap_verdict(gap: Mapping[str, Any]) -> Verdict:
         return Verdict(LOOK, cause, step=step, **cost)
     lead = max(causes, key=lambda row: row["points"])
     because = CAUSES.get(lead["cause"], lead["cause"])
-    lost = f"{100 * lead['points']:.1f} points"
-    cause = f"Accuracy is lower than it should be, by {lost} because of {because}."
+    lost = f"{because} takes {100 * lead['points']:.1f} points"
+    cause = f"Accuracy is {100 * size:.1f} points lower than it should be; {lost}."
     step = lead["repair"] or f"Look into the cause, {because}."
     return Verdict(ACT, cause, step=step, detail=lead["detail"], **cost)
 
@@ -98,9 +99,8 @@ def _priced(run: Verdict, rows: list[Mapping[str, Any]], estimated: bool) -> Ver
 
 
 def _costs(cost: float, ends: Any, estimated: bool) -> str:
-    between = f" ({100 * ends[0]:.1f} to {100 * ends[1]:.1f})" if ends else ""
     how = "estimated" if estimated else "measured"
-    return f"costs {100 * cost:.1f} points of accuracy{between}, {how} by explain_gap"
+    return f"{cost_in_words(cost, ends, about='')}, {how} by explain_gap"
 
 
 def _lowered(sentence: str) -> str:

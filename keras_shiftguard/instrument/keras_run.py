@@ -52,6 +52,24 @@ class KerasRun:
         return self._frame is None
 
 
+def data_of_run() -> dict[str, Any]:
+    """Returns the inputs that the running `fit`, `evaluate` or `predict` was given, by stream.
+
+    Keras makes arrays of a table of pandas, so only its own frame still has the names of columns.
+    The result is empty outside of a run, and if Keras names its arguments otherwise.
+    """
+    for frame in _frames():
+        if _is_run(frame):
+            given = frame.f_locals
+            if frame.f_code.co_name != "fit":
+                name = "validation" if frame.f_code.co_name == "evaluate" else "prediction"
+                return {name: given.get("x")}
+            pair = given.get("validation_data")
+            validation = pair[0] if isinstance(pair, (tuple, list)) and pair else None
+            return {"train": given.get("x"), "validation": validation}
+    return {}
+
+
 def _frames() -> Iterator[FrameType]:
     """Yields the frames of the caller's stack, the innermost first."""
     frame: FrameType | None = sys._getframe(1)

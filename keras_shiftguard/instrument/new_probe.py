@@ -1,14 +1,16 @@
 """Makes the `Probe` of a run, with empty statistics for each stream of its data."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import keras
 
+from keras_shiftguard.instrument.keras_run import data_of_run
 from keras_shiftguard.instrument.model_inputs import have_known_sizes, input_shapes, specs_of
 from keras_shiftguard.instrument.model_outputs import ModelOutputs
 from keras_shiftguard.instrument.probe import Probe
 from keras_shiftguard.instrument.step_correction import StepCorrection
+from keras_shiftguard.io.batches import column_names
 from keras_shiftguard.statistics.stream import Stream
 
 
@@ -33,10 +35,12 @@ def new_probe(
     """
     shapes = input_shapes(model)
     correction = StepCorrection if corrects else None
-    streams = {}
+    streams, given = {}, data_of_run()
     for i, name in enumerate(names):
         metrics = _copies(statistics) if i else statistics
-        streams[name] = Stream(name, correction, metrics)
+        x = given.get(name)
+        columns = column_names((x,), shapes)
+        streams[name] = Stream(name, correction, metrics, columns, isinstance(x, Mapping))
         if have_known_sizes(shapes):
             streams[name].build(specs_of(shapes, model))
     return Probe(model, streams, shapes, model_outputs, augmentation)

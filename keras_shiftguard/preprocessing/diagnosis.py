@@ -342,7 +342,7 @@ class Diagnosis(AsPage):
                 f"Needed: {number}ordinary images that differ from one another, and together reach "
                 "from black to white."
             )
-        more = "at least 16 different images, or " if self.num_samples < 16 else ""
+        more = "at least 16 different images; or " if self.num_samples < 16 else ""
         words = self._possible_words()
         if not words:
             return (
@@ -350,10 +350,10 @@ class Diagnosis(AsPage):
                 "`expects={'mean': ..., 'std': ...}`, or some of these images: "
                 "`keras_shiftguard.compare(training, images)`."
             )
-        how = "shows which" if len(words) > 1 else "shows whether it was trained on such images"
+        if len(words) > 1:
+            return f"Needed: {more}pass {' or '.join(words)}, whichever the model was trained on."
         return (
-            f"Needed: {more}the word of whoever trained it: {' or '.join(words)}. The code that "
-            f"prepared the training images {how}."
+            f"Needed: {more}pass {words[0]} if the model was trained on images scaled like these."
         )
 
     def _possible_words(self) -> list[str]:

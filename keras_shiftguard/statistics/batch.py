@@ -1,7 +1,7 @@
 """Input specifications, and batches prepared for the statistics."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import prod
 from typing import Any, NamedTuple
 
@@ -25,6 +25,8 @@ class InputSpec:
         tokens: Whether the input holds ids (of a text or of categories); None
             if unknown until the dtype of a batch is seen.
         series: Whether a sample is a series, `(times, channels)`.
+        columns: Names of the columns, if the user's data are a table of pandas.
+        is_entry: Whether the user's inputs are a dict, in which `name` is the key of this one.
     """
 
     name: str
@@ -33,6 +35,8 @@ class InputSpec:
     size: tuple[int | None, int | None] = (0, 0)
     tokens: bool | None = False
     series: bool = False
+    columns: tuple[str, ...] = field(default=(), compare=False)
+    is_entry: bool = field(default=False, compare=False)
 
 
 def spec_for(

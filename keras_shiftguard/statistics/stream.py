@@ -1,6 +1,7 @@
 """`Stream`: all statistics of one stream of data, such as training or validation."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import reduce
 from typing import Any
 
@@ -36,6 +37,8 @@ class Stream:
         correction: Function that makes the correction of an image input from its
             specification, such as the class `StepCorrection`; None for no corrections.
         metrics: The user's own metrics, whose `update_state` takes `x`.
+        columns: Names of the columns of tables of pandas, by name of the input.
+        is_dict: Whether the user's inputs are a dict.
     """
 
     def __init__(
@@ -43,8 +46,11 @@ class Stream:
         name: str,
         correction: Callable[[InputSpec], Any] | None = None,
         metrics: Sequence[keras.metrics.Metric] = (),
+        columns: Mapping[str, tuple[str, ...]] | None = None,
+        is_dict: bool = False,
     ) -> None:
         self.stream = name
+        self._columns, self._is_dict = columns or {}, is_dict
         self.profile = InputProfile()
         self.is_built = False
         self.sketches: dict[str, Sketch] = {}
@@ -69,6 +75,8 @@ class Stream:
 
     def build(self, specs: Sequence[InputSpec]) -> None:
         """Creates the variables for inputs of these specifications."""
+        names, is_dict = self._columns, self._is_dict
+        specs = [replace(s, columns=names.get(s.name, ()), is_entry=is_dict) for s in specs]
         images = [spec for spec in specs if spec.layout != "features"]
         self.sketches.update({spec.name: Sketch(spec) for spec in specs})
         self.labels = LabelSketch()
@@ -259,7 +267,7 @@ class Stream:
         inputs = {name: sketch.drain() for name, sketch in self.sketches.items()}
         labels = LabelSummary() if self.labels is None else self.labels.drain()
         piece = InputProfile(inputs, labels=labels)
-        self.profile = self.profile + piece
+        self.profile = self.profile + piece.with_columns(self._columns)
         self._is_empty = True
         return piece
 

@@ -135,7 +135,7 @@ def test_a_series_that_runs_backwards_is_told_although_no_statistic_differs():
     [
         (None, ""),
         (lambda x: np.where(x > 0, x + 3, 0), "their token ids are higher by 3"),
-        (lambda x: x[:, ::-1].copy(), "in the reverse order of their tokens"),
+        (lambda x: x[:, ::-1].copy(), "fed with their tokens in reverse order"),
     ],
     ids=["right", "index_from", "reversed"],
 )
@@ -254,7 +254,7 @@ def test_the_compiled_metric_is_told_beside_the_loss():
     worst = guard.report.findings[0]
     name, now, repaired = worst.beside
     assert worst.matters and name == "Recall" and now < repaired
-    assert f"; {name} is {now:.3g}, and {repaired:.3g} repaired" in str(guard.report)
+    assert f"; {name} is {now:.3g} now, and {repaired:.3g} when repaired" in str(guard.report)
     # It is Keras's own value of all of validation, which is kept whole.
     assert now == pytest.approx(model.history.history[f"val_{name}"][-1], abs=1e-3)
     fixed = keras.ops.convert_to_numpy(worst.repair(x))

@@ -16,7 +16,10 @@ from tensorboard_plugin_shiftguard.words import in_plain_words
 # The state of each run, and a few words that its cause must have.
 EXPECTED = {
     "mismatch": ("act", "fed as 0 to 1; the model expects 0 to 255"),
-    "corrected": ("corrected", "0 to 1 becomes 0 to 255"),
+    "corrected": (
+        "corrected",
+        "fed as 0 to 1, the model expects 0 to 255; the guard corrects it inside fit",
+    ),
     "costly": ("act", "Validation images are"),
     "harmless": ("fine", "the cost is within tolerance"),
     "healthy": ("fine", "Validation looks like training; the model is trained here on 0 to 1"),
@@ -81,7 +84,7 @@ def test_a_gap_that_is_explained_later_is_in_every_place(tmp_path, capsys):
     assert guard.verdict.cost is None and "not measured" in guard.verdict.cost_words
     fed = GapRow("preprocessing", 0.15, (0.1, 0.2), 0.75, "removed", "fed unit", "x = x * 255")
     GapReport((fed,), 0.6, 0.75, (0.1, 0.2), "published", 2000).write(log_dir)
-    words = "costs 15.0 points of accuracy (10.0 to 20.0), measured by explain_gap"
+    words = "costs 15.0 points of accuracy (a loss of 10.0 to 20.0 points), measured by explain_gap"
     assert guard.verdict.cost_words == words and guard.verdict.cost == 0.15
     assert json.loads((log_dir / "verdict.json").read_text())["text"] == str(guard.verdict)
     with opened(tmp_path) as tab:

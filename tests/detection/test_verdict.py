@@ -36,7 +36,7 @@ def test_preprocessing_comes_before_cost_and_cost_before_size():
     found = verdict_of(everything, {"train": FINE})
     assert (found.state, found.about, found.cost) == ("act", ("covariate", "noise"), 0.05)
     assert found.cost_interval == (0.03, 0.07) and found.since == 3
-    assert "costs about 5.0 points of accuracy (3.0 to 7.0)" in str(found)
+    assert "costs about 5.0 points of accuracy (a loss of 3.0 to 7.0 points)" in str(found)
     assert verdict_of(report(DARK)).state == "look"  # without a cost, it is no promise
 
 
@@ -177,7 +177,9 @@ def test_a_gap_in_the_log_says_what_wrong_preprocessing_costs():
     assert run.cost_words == "cost not measured"
     found = with_gap(run, GAP)
     assert (found.cause, found.cost, found.cost_interval) == (run.cause, 0.15, (0.1, 0.2))
-    words = "Costs 15.0 points of accuracy (10.0 to 20.0), measured by explain_gap."
+    words = (
+        "Costs 15.0 points of accuracy (a loss of 10.0 to 20.0 points), measured by explain_gap."
+    )
     assert words in str(found) or f"; {words[0].lower()}{words[1:]}" in str(found)
 
 

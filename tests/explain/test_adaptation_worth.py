@@ -65,10 +65,10 @@ NOW = estimated(0.84, 0.80, 0.88)
     [
         (
             *(NOW, estimated(0.61, 0.55, 0.67)),
-            "It helped: accuracy on target data is estimated at 84 % [80, 88], 61 % [55, 67] "
-            "before adaptation.",
+            "It helped: accuracy on target data is estimated at 84 % (80 to 88 %); "
+            "before adaptation, it was 61 % (55 to 67 %).",
         ),
-        (NOW, estimated(0.8, 0.7, 0.9), "The estimate cannot tell whether it helped: accuracy"),
+        (NOW, estimated(0.8, 0.7, 0.9), "Whether it helped cannot be told: accuracy"),
         (NOW, estimated(0.95, 0.9, 1.0), "It did harm: accuracy on target data"),
         # No help is claimed for adaptation if training itself may have helped.
         (
@@ -76,7 +76,7 @@ NOW = estimated(0.84, 0.80, 0.88)
             estimated(0.3, 0.2, 0.4, 0.5),
             "It is not known whether adaptation or training alone",
         ),
-        (NOW, None, "Accuracy on target data is estimated at 84 % [80, 88], and is 95 % on"),
+        (NOW, None, "Accuracy on target data is estimated at 84 % (80 to 88 %), and is 95 % on"),
         (NOW, UNKNOWN, "Whether it helped is not known: accuracy on target data is estimated"),
         (UNKNOWN, None, "Whether it helped is not known: the estimation methods disagree."),
         (replace(UNKNOWN, reason="too few"), None, ""),
@@ -86,7 +86,7 @@ def test_the_line_after(now, before, line):
     worth = measured_worth(now, before)
     found = worth.line
     assert found.startswith(line) and bool(found) == bool(line) and "\n" not in found
-    answers = {"It helped": "yes", "It did harm": "no", "The estimate": "same"}
+    answers = {"It helped": "yes", "It did harm": "no", "Whether it helped cannot": "same"}
     assert worth.answer == next((a for k, a in answers.items() if found.startswith(k)), "unknown")
     assert (worth.now == (0.84, 0.80, 0.88)) == (now.value == 0.84)
     assert (worth.earlier is None) == (before is None or before.value is None)
@@ -97,7 +97,7 @@ def test_no_help_is_claimed_of_a_model_that_was_trained_on_the_target(before):
     worth = measured_worth(NOW, before, saw_target=True)
     assert worth.saw_target and worth.answer == "unknown"
     found = worth.line
-    assert found.startswith("Accuracy on target data is estimated at 84 % [80, 88], ")
+    assert found.startswith("Accuracy on target data is estimated at 84 % (80 to 88 %)")
     assert found.endswith(adaptation_worth.CAUTION) and "\n" not in found
 
 

@@ -65,7 +65,7 @@ def said(result):
         (
             gap(),
             "act",
-            "Accuracy is lower than it should be, by 6.0 points because of wrong preprocessing.",
+            "Accuracy is 9.0 points lower than it should be; wrong preprocessing takes 6.0 points.",
             "x = x * 2 - 1",
         ),
         (gap(beyond=False), "fine", "Accuracy is as expected", ""),
@@ -89,7 +89,7 @@ def test_the_band_has_the_state_the_sentence_and_the_line(result, state, headlin
 def test_the_figures_stand_in_the_band_and_in_the_table():
     content = said(report(DARKER, HARMLESS))
     assert [fact.figure for fact in content.band.facts] == [
-        "costs about 6.1 points of accuracy (4.4 to 7.9)",
+        "costs about 6.1 points of accuracy (a loss of 4.4 to 7.9 points)",
         "since epoch 8",
     ]
     [table] = content.sections[0].tables

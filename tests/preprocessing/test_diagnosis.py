@@ -81,7 +81,7 @@ def test_ok_takes_two_lines_and_claims_no_more_than_it_knows():
 def test_unknown_says_what_would_be_needed():
     nothing = Diagnosis("unknown", UNKNOWN, UNIT, num_samples=64)
     assert "nothing in the model tells what it expects" in str(nothing)
-    assert "Needed: the word of whoever trained it: `expects='unit'`. The code" in str(nothing)
+    assert "Needed: pass `expects='unit'` if the model was trained on images" in str(nothing)
     assert "1 image is too few to tell" in str(replace(nothing, num_samples=1))
     unclear = Diagnosis("unknown", CAFFE, UNKNOWN, num_samples=4)
     assert "the model expects caffe" in str(unclear) and "at least 8 ordinary" in str(unclear)
@@ -93,8 +93,8 @@ def test_unknown_says_what_would_be_needed():
 def test_unknown_names_both_where_the_witnesses_disagree():
     both = Diagnosis("unknown", CAFFE, UNIT, num_samples=64)
     assert "seems to expect caffe" in str(both) and "is fed unit ([0, 1]), RGB" in str(both)
-    assert "whoever trained it: `expects='caffe'` or `expects='unit'`. The code" in str(both)
-    assert "at least 16 different images, or the word" in str(replace(both, num_samples=9))
+    assert "Needed: pass `expects='caffe'` or `expects='unit'`, whichever the model" in str(both)
+    assert "at least 16 different images; or pass `expects=" in str(replace(both, num_samples=9))
     swapped = str(Diagnosis("unknown", CAFFE, InputConvention("caffe", "rgb"), num_samples=64))
     assert "the scale, caffe (0..255 minus the ImageNet mean), is right, but red and" in swapped
     orders = (f"`expects=InputConvention('caffe', '{order}')`" for order in ("bgr", "rgb"))

@@ -97,7 +97,7 @@ def test_names_the_family(family):
     assert cause.family == family, cause
     assert cause.confidence > corruptions.MIN_CONFIDENCE
     assert set(cause.features) <= set(SHIFTS[family]) and cause.features
-    assert cause.sentence.startswith(f"Points to {family}: ") and "effect size" in cause.sentence
+    assert cause.sentence.startswith(f"The cause is probably {family}, because ")
 
 
 def test_aliasing_is_named_in_the_sentence():
