@@ -93,7 +93,7 @@ def _band(verdict: Mapping[str, Any]) -> Band:
         verdict["state"] if verdict["state"] in STATES else LOOK,
         verdict["cause"],
         tuple(facts),
-        "Do this:" if is_code else step,
+        "" if is_code else step,
         step if is_code else "",
         " ".join(text for text in (verdict["detail"], verdict["adaptation"]) if text),
         tuple(verdict["notes"]),

@@ -116,9 +116,8 @@ def shown(log_dir, epochs, reader, patience):
             "runs": {},
             "overview": {"run": RUN},
             "curves": {"run": RUN},
-            "story": {"run": RUN, "step": epochs - 1},
+            "verdict": {"run": RUN, "step": epochs - 1},
             "feature": {"run": RUN, "name": FEATURE},
-            "cards": {"run": RUN, "name": FEATURE, "pair": 0},
             "adaptation": {"run": RUN},
             "pictures": {"run": RUN},
         }.items():

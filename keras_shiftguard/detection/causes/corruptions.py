@@ -136,11 +136,11 @@ def name_cause(reference: FeatureTable, current: FeatureTable) -> Cause:
         )
     kind = int(np.argmax(np.where(families == family, probabilities, -1.0)))
     features = _carriers(moved, signatures.weights[kind] * vector)
-    others = tuple(name for name in features if name != family)  # "brighter, because brighter"
-    evidence = _moves_in_words(moved, others or features)
+    evidence = _moves_in_words(moved, tuple(name for name in features if name != family))
     more = KIND_DESCRIPTIONS.get(signatures.kinds[kind], "")
     lead = f"{family}, {more}" if more else family
-    return Cause(family, features, confidence, f"The cause is probably {lead}, because {evidence}.")
+    because = f", because {evidence}" if evidence else ""
+    return Cause(family, features, confidence, f"The cause is probably {lead}{because}.")
 
 
 def _carriers(moved: Moves, parts: np.ndarray) -> tuple[str, ...]:
