@@ -1,7 +1,7 @@
 """Detection of distribution shift: compares profiles and reports what differs. NumPy only.
 
-- `two_sample` holds the two-sample tests, one in each file; `labels` detects label shift and
-  concept shift; `causes` recognizes what kind of change made a difference.
+- `two_sample` holds the two-sample tests, one in each file; `causes` recognizes what kind of change
+  made a difference.
 - `look.py` compares two profiles once, with all tests; `families.py` collects the tests,
   `selection.py` chooses which of the significant findings are reported, and
   `certain_difference.py` finds differences that need no test.

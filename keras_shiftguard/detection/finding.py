@@ -12,6 +12,7 @@ from keras_shiftguard.detection.cost import Cost
 # samples, even if it is significant (Cohen calls 0.2 small).
 NEGLIGIBLE = 0.1
 LARGE = 0.8  # the |effect size| that Cohen calls large
+RELABELLED = "relabelled"  # family of the findings on wrong labels
 # First words of the names of features that are made from a model's outputs.
 MODEL_FEATURES = ("outputs", "predictions", "layer")
 # First words of the names of features that are not features of an input.
@@ -49,7 +50,7 @@ class Finding:
         kind: `"covariate"`, `"label"`, `"concept"` or `"preprocessing"`.
         family: The cause in one word: `"brightness"`, `"contrast"`, `"blur"`,
             `"noise"`, `"compression"`, `"resolution"`, `"colour"`,
-            `"weather"`, `"geometry"`, `"label"`, `"concept"`, `"relabelled"`,
+            `"weather"`, `"geometry"`, `"label"`, `"relabelled"`,
             `"preprocessing"`, `"augmentation"`, `"missing"`; `"other"` if no
             cause is named.
         effect_size: Signed size of the difference, in standard deviations between

@@ -5,21 +5,15 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from keras_shiftguard.detection.causes.other_class_mix import without_effects_of_class_mix
 from keras_shiftguard.detection.certain_difference import certain_difference, one_sample_tells
 from keras_shiftguard.detection.column_names import names_of_columns, other_names
 from keras_shiftguard.detection.families import TOO_FEW, CollectedTests, StreamNames
 from keras_shiftguard.detection.finding import Finding, by_severity, source_of
-from keras_shiftguard.detection.labels.label_findings import (
-    concept_finding,
-    without_effects_of_class_mix,
-)
 from keras_shiftguard.detection.selection import reported_findings
 from keras_shiftguard.detection.sentences import stream_name
 from keras_shiftguard.detection.two_sample.multiplicity import LEVEL_SHARES, Family, global_p, holm
 from keras_shiftguard.profiles import InputProfile, InputSummary, LabelSummary
-
-# Part of the level for the test of concept shift, if both streams have classes.
-CONCEPT_SHARE = 0.08
 
 
 @dataclass(frozen=True)
@@ -31,7 +25,7 @@ class Comparison:
             tests of the comparison, except for those of `certain_difference.py`.
         notes: Sentences on what could not be tested, and why.
         p_value: P-value of "nothing differs", over all tests; never 0.
-        families: All tests that were made, significant or not, except that of concept shift.
+        families: All tests that were made, significant or not.
         significant: Features whose difference in `families` is significant and not negligible,
             reported or not.
     """
@@ -96,25 +90,11 @@ def compare_profiles(
     _label_tests(tests, current, reference, shares)
     if outputs:
         _output_tests(tests, current, reference, shares)
-    both_classes = current.labels.are_classes and reference.labels.are_classes
-    for name, profile in ((stream, current), (against, reference)):
-        if both_classes and profile.labels.are_mixed:
-            both_classes = False
-            tests.notes.append(
-                f"labels of {stream_name(name)} are mixtures of classes, as MixUp and CutMix make "
-                "them: the look of single classes was not compared"
-            )
-    concept_share = CONCEPT_SHARE if both_classes else 0.0
-    found, p_value = _significant(tests.families, level * (1 - concept_share))
-    p_value = min(1.0, p_value / (1 - concept_share))
+    found, p_value = _significant(tests.families, level)
     findings = reported_findings(found, reference, current, tests.names)
-    if both_classes:
-        labels = (current.labels, reference.labels)
+    labels = (current.labels, reference.labels)
+    if all(each.are_classes and not each.are_mixed for each in labels):
         findings = without_effects_of_class_mix(findings, *labels, shares)
-        concept = concept_finding(*labels, level * concept_share, shares, stream, against)
-        if concept is not None:
-            findings.append(concept)
-            p_value = min(p_value, concept.p_value / concept_share)
     p_value = min([p_value, *(finding.p_value for finding in certain)])
     notes = list(dict.fromkeys(tests.notes))
     reported = list(by_severity([*certain, *findings]))

@@ -188,19 +188,6 @@ def percent(share: float) -> str:
     return f"{100 * share:.3g} %"
 
 
-def classes_look_different(classes: list[int], effect: float, stream: str, against: str) -> str:
-    """Returns the sentence for classes whose inputs differ while those of other classes do not.
-
-    `classes` are the ids of the classes, the most changed first; `effect` is that of the first.
-    """
-    listed = some_of([str(each) for each in classes[:MAX_CLASSES_NAMED]], len(classes))
-    noun, verb = ("Class", "looks") if len(classes) == 1 else ("Classes", "look")
-    return (
-        f"{noun} {listed} {verb} different in {stream_name(stream)} than in "
-        f"{stream_name(against)} while the other classes do not: effect size {effect:.2g}"
-    )
-
-
 def misplaced(how: str, stream: str, against: str, noun: str = "images") -> str:
     """Returns the sentence for samples that an operation repairs: mirrored, moved, exchanged ..."""
     here, there = stream_name(stream), stream_name(against)

@@ -3,8 +3,7 @@
 import numpy as np
 
 from keras_shiftguard.detection.cost import Cost
-from keras_shiftguard.detection.finding import Finding
-from keras_shiftguard.detection.labels.label_findings import RELABELLED
+from keras_shiftguard.detection.finding import RELABELLED, Finding
 from keras_shiftguard.detection.sentences import MAX_CLASSES_NAMED, percent, some_of
 from keras_shiftguard.detection.two_sample.tail_probabilities import SMALLEST_P, normal_sf
 from keras_shiftguard.experiments.wrong_labels import WrongLabels

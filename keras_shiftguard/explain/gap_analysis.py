@@ -1,5 +1,7 @@
 """`GapAnalysis`: the accuracies with each set of causes removed, and the report on the gap."""
 
+from collections.abc import Iterator
+
 import keras
 import numpy as np
 
@@ -85,15 +87,19 @@ class GapAnalysis:
         # One evaluation for each set of causes, one for the repair of covariate shift, and one for
         # the experiments.
         progress = Progress(2 ** len(self.views.causes) + 2)
-        predictions = self._predict_each_set(progress)
-        scores = np.stack([self._score(each) for each in predictions])
+        each_set = self._predict_each_set(progress)
+        fed = repaired = next(each_set)  # with no cause removed, and with all
+        found = [self._score(fed)]
+        for repaired in each_set:
+            found.append(self._score(repaired))
+        scores = np.stack(found)
         by_set = self._accuracies_by_set(scores)
         target = self._reference_accuracy(by_set)
         left = target.minus(by_set[-1])  # the part of the gap that is not explained yet
         remainder = Remainder(
             self.model,
             self.views,
-            predictions[-1],
+            repaired,
             self.resampling,
             self.mix,
             self.reference,
@@ -122,9 +128,9 @@ class GapAnalysis:
         gap = float(target.point) - measured
         rest = gap - sum(row.points for row in rows)
         rows.append(GapRow(UNEXPLAINED, rest, interval(left.draws), measured + rest, "rest"))
-        ends = self._interval(scores[0], predictions[0], target, by_set)
-        doubt = self._doubt(remainder, predictions[-1], ends, left, len(rows) > 1)
-        notes = self._all_notes(predictions[0])
+        ends = self._interval(scores[0], fed, target, by_set)
+        doubt = self._doubt(remainder, repaired, ends, left, len(rows) > 1)
+        notes = self._all_notes(fed)
         return GapReport(
             tuple(rows),
             measured,
@@ -172,8 +178,8 @@ class GapAnalysis:
                 return f"{lead} {told}"
         return ""
 
-    def _predict_each_set(self, progress: Progress) -> list[Predictions]:
-        """Returns the predictions with each set of causes removed, from none to all.
+    def _predict_each_set(self, progress: Progress) -> Iterator[Predictions]:
+        """Yields the predictions with each set of causes removed, from none to all.
 
         The set at index `n` contains cause `i` if bit `i` of `n` is 1.
         """
@@ -182,7 +188,7 @@ class GapAnalysis:
             frozenset(c for i, c in enumerate(causes) if index >> i & 1)
             for index in range(2 ** len(causes))
         ]
-        return [predict(self.model, self.views.packed(removed)) for removed in progress.each(sets)]
+        return (predict(self.model, self.views.packed(removed)) for removed in progress.each(sets))
 
     def _score(self, predictions: Predictions) -> np.ndarray:
         """Returns the score of each sample: 1 if right, else 0; without labels an estimate."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import keras
@@ -19,16 +20,19 @@ class Predictions:
 
     Args:
         probabilities: Probability of each class `(samples, classes)`; 0 where outputs are NaN.
-        predicted: Predicted class of each sample `(samples,)`; -1 if its outputs are NaN.
-        confidence: Probability of the predicted class `(samples,)`.
-        best: The five most probable classes, the most probable first; all of them if
-            there are fewer: `(samples, at most 5)`.
     """
 
     probabilities: np.ndarray
-    predicted: np.ndarray
-    confidence: np.ndarray
-    best: np.ndarray
+
+    @cached_property
+    def confidence(self) -> np.ndarray:
+        """Probability of the predicted class, `(samples,)`."""
+        return np.asarray(self.probabilities.max(axis=1))
+
+    @cached_property
+    def predicted(self) -> np.ndarray:
+        """Predicted class of each sample `(samples,)`; -1, which is never right, for NaN."""
+        return np.where(self.confidence > 0, self.probabilities.argmax(axis=1), -1)
 
     def right(self, labels: np.ndarray) -> np.ndarray:
         """Returns 1 for each right prediction and 0 for each wrong one, `(samples,)`."""
@@ -36,7 +40,8 @@ class Predictions:
 
     def top5(self, labels: np.ndarray) -> float:
         """Returns the share of samples whose class is among the five most probable."""
-        return float((self.best == labels[:, None]).any(axis=1).mean())
+        best = np.argsort(-self.probabilities, axis=1, kind="stable")[:, :5]
+        return float((best == labels[:, None]).any(axis=1).mean())
 
 
 def predict(model: keras.Model, chunks: Iterable[Any]) -> Predictions:
@@ -62,9 +67,4 @@ def predict(model: keras.Model, chunks: Iterable[Any]) -> Predictions:
         parts.append(outputs)
     # Whether outputs are logits is decided over all samples, not chunk by chunk.
     p = host_probabilities(np.concatenate(parts))
-    # A sample with NaN outputs gets the class -1, which is never right, and confidence 0.
-    p = np.nan_to_num(p, nan=-1.0)
-    best = np.argsort(-p, axis=1, kind="stable")[:, :5]
-    top = p[np.arange(len(p)), best[:, 0]]
-    predicted, confidence = np.where(top < 0, -1, best[:, 0]), np.maximum(top, 0.0)
-    return Predictions(np.maximum(p, 0.0), predicted, confidence, best)
+    return Predictions(np.nan_to_num(p, nan=0.0))

@@ -185,15 +185,15 @@ class Remainder:
     def _estimate_wrong_labels(self) -> Estimate | None:
         """Returns the estimate for wrong labels; None if none are found.
 
-        Images that are harder look like labels that are wrong at random, so these are found only
-        where nothing else differs.
+        Some labels of harder images look wrong as well. So unless labels are renamed, wrong ones
+        are found only where nothing else differs.
         """
         if self.labels is None:
             return None
         found = find_wrong_labels(self.predictions, self.labels, self._weights(), self.reference)
         if found is None:
             return None
-        if not (found.names or found.pair) and self.largest_difference() is not None:
+        if not found.names and self.largest_difference() is not None:
             return None
         cost = found.cost.of_dependent(self.resampling.share)
         classes = self.predictions.probabilities.shape[1]

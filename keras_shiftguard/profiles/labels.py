@@ -31,7 +31,7 @@ class LabelSummary:
         targets: The columns of the labels as numbers, for regression.
         by_class: Moments of the random projections of the first input (along
             `embedding.directions`) for each class id modulo `MAX_CLASSES_EMBEDDED`,
-            `(MAX_CLASSES_EMBEDDED, NUM_DIRECTIONS)`, to find concept shift.
+            `(MAX_CLASSES_EMBEDDED, NUM_DIRECTIONS)`, to find what follows from another class mix.
         num_mixed: Number of labels that are mixtures of two classes, as MixUp and CutMix make
             them.
     """
@@ -60,11 +60,6 @@ class LabelSummary:
     def as_numbers(self) -> "LabelSummary":
         """Returns the summary of the same labels as targets of a regression, such as ages."""
         return replace(self, num_ids=0)
-
-    @property
-    def shares_moments(self) -> bool:
-        """Whether there are so many classes that some of them share their moments."""
-        return bool(self.counts[MAX_CLASSES_EMBEDDED:].any())
 
     def __add__(self, other: "LabelSummary") -> "LabelSummary":
         if not other.num_samples or not self.num_samples:

@@ -5,10 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from benchmarks.detection_calibration import moments, profile, table
-from numpy_reference import labels
-from sklearn.datasets import load_digits
 
-from keras_shiftguard.detection.look import CONCEPT_SHARE, compare_profiles
+from keras_shiftguard.detection.look import compare_profiles
 from keras_shiftguard.detection.two_sample.multiplicity import global_p, holm, simes
 from keras_shiftguard.profiles import (
     FeatureTable,
@@ -263,26 +261,6 @@ def test_columns_without_a_value_are_listed(dead, listed):
         columns(300, 8), with_input(holes, features=features), stream="target"
     )
     assert f"columns of input without a finite value in target: {listed}" in result.notes
-
-
-def test_a_part_of_the_level_is_reserved_for_concept_shift():
-    x, y = load_digits(return_X_y=True)
-    swapped = np.where(y == 2, 7, np.where(y == 7, 2, y))
-    streams = [
-        replace(columns(900), labels=labels(x[half], z[half]))
-        for half, z in ((slice(900), y), (slice(897, None), swapped))
-    ]
-    result = compare_profiles(*streams)
-    (found,) = (f for f in result.findings if f.kind == "concept")
-    assert found.feature == "labels/concept" and result.p_value < 0.01
-    # The test for concept shift gets `CONCEPT_SHARE` times the level of the comparison.
-    p = found.p_value
-    assert any(
-        f.kind == "concept"
-        for f in compare_profiles(*streams, level=p / CONCEPT_SHARE * 1.01).findings
-    )
-    none = compare_profiles(*streams, level=p / CONCEPT_SHARE * 0.99).findings
-    assert not any(f.kind == "concept" for f in none)
 
 
 def test_an_input_may_be_named_like_something_of_ours():

@@ -119,16 +119,6 @@ def test_class_mixes_name_the_classes_that_changed_most():
     assert sentence.count(" against ") == 3 and " and 5 more; " in sentence
 
 
-def test_classes_that_look_different():
-    assert sentences.classes_look_different([4], 0.5, *MORE) == (
-        "Class 4 looks different in validation than in training while the other classes do "
-        "not: effect size 0.5"
-    )
-    sentence = sentences.classes_look_different([4, 1, 2, 7, 9], 0.5, *MORE)
-    assert sentence.startswith("Classes 4, 1, 2 and 2 more look different")
-    assert "more" not in sentences.classes_look_different([4, 1, 2], 0.5, *MORE)
-
-
 def test_ranks_and_means_that_move_apart_are_another_distribution():
     """Heavy tails: most samples are larger, although the mean is smaller."""
     text = differs("brightness", "location", (0.1, 5.0), (0.2, 5.0), effect=0.3)

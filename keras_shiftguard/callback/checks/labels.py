@@ -11,8 +11,7 @@ from typing import Any
 from keras_shiftguard.callback.checks.check import Epoch, Told
 from keras_shiftguard.callback.spending import is_in_schedule
 from keras_shiftguard.detection.cost import Cost
-from keras_shiftguard.detection.finding import Finding
-from keras_shiftguard.detection.labels.label_findings import RELABELLED
+from keras_shiftguard.detection.finding import RELABELLED, Finding
 from keras_shiftguard.detection.monitor import Pair
 from keras_shiftguard.experiments.label_words import UNRELATED, finding_of
 from keras_shiftguard.experiments.wrong_labels import Predicted, WrongLabels, wrong_labels

@@ -8,8 +8,7 @@ from keras_shiftguard.callback.checks import schedule
 from keras_shiftguard.callback.checks.check import Epoch, Told
 from keras_shiftguard.callback.judged_samples import Judged
 from keras_shiftguard.detection.cost import Cost
-from keras_shiftguard.detection.finding import Finding
-from keras_shiftguard.detection.labels.label_findings import RELABELLED
+from keras_shiftguard.detection.finding import RELABELLED, Finding
 from keras_shiftguard.detection.two_sample.tail_probabilities import SMALLEST_P, normal_sf
 from keras_shiftguard.experiments.difference import MIN_SHARE_OF_GAP
 from keras_shiftguard.experiments.other_rows import ROWS, labels_of_other_rows

@@ -7,14 +7,12 @@ import pytest
 from numpy_reference import labels
 from sklearn.datasets import load_digits
 
-from keras_shiftguard.detection.finding import Finding
-from keras_shiftguard.detection.labels.label_findings import (
+from keras_shiftguard.detection.causes.other_class_mix import (
     classes_unchanged,
-    concept_finding,
     without_effects_of_class_mix,
 )
+from keras_shiftguard.detection.finding import Finding
 from keras_shiftguard.profiles import LabelSummary
-from keras_shiftguard.profiles.labels import MAX_CLASSES
 
 ALL = (1.0, 1.0)
 
@@ -91,21 +89,3 @@ def test_without_a_mix_that_matters_nothing_is_left_out(halves):
     found = [of("labels", 0.8, "label"), small]
     assert without_effects_of_class_mix(found, labels(x * 0.6, y), reference, ALL) == found
     assert without_effects_of_class_mix([small], current, reference, ALL) == [small]
-
-
-def test_classes_that_share_their_moments_are_not_named_for_sure():
-    """The moments of class 130 are stored with those of class 2, which is 130 modulo 128."""
-    x, y = load_digits(return_X_y=True)
-    moved = np.where((y == 2)[:, None], x[:, ::-1], x)
-
-    def finding(ids):
-        reference, current = labels(x[:900], ids[:900]), labels(moved[900:], ids[900:])
-        return concept_finding(current, reference, 0.05, ALL, "validation", "train")
-
-    assert "modulo" not in finding(y).explanation
-    wide = np.where(y == 2, 130, y)
-    summary = replace(
-        labels(x[:900], y[:900]), counts=np.bincount(wide[:900], minlength=MAX_CLASSES)
-    )
-    found = concept_finding(labels(moved[900:], y[900:]), summary, 0.05, ALL, "validation", "train")
-    assert found.explanation.endswith("equal modulo 128 count as one")

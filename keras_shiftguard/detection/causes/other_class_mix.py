@@ -1,4 +1,4 @@
-"""Findings of label shift and concept shift, and removal of findings that label shift explains.
+"""Removal of the findings that another class mix explains.
 
 A pure change of the class mix leaves every class as it was. It moves the mean of a feature by at
 most Cohen's w of the mix, in standard deviations (Cauchy-Schwarz inequality). A covariate finding
@@ -10,58 +10,13 @@ from dataclasses import replace
 import numpy as np
 
 from keras_shiftguard.detection.families import Shares
-from keras_shiftguard.detection.finding import NEGLIGIBLE, Finding
-from keras_shiftguard.detection.labels.concept import find_changed_classes
-from keras_shiftguard.detection.sentences import classes_look_different
+from keras_shiftguard.detection.finding import Finding
 from keras_shiftguard.detection.two_sample.tail_probabilities import normal_sf
 from keras_shiftguard.profiles import LabelSummary
-from keras_shiftguard.profiles.labels import MAX_CLASSES_EMBEDDED
 
 # Largest ratio of an effect to Cohen's w of the mix that explains it; above 1, as w is estimated.
 MAX_EFFECT_RATIO = 1.25
 MIN_P_UNCHANGED = 0.01  # with a smaller p-value, the classes count as changed
-RELABELLED = "relabelled"  # family of the findings on wrong labels
-
-
-def concept_finding(
-    current: LabelSummary,
-    reference: LabelSummary,
-    level: float,
-    shares: Shares,
-    stream: str,
-    against: str,
-) -> Finding | None:
-    """Tests whether the inputs of some classes differ, and those of the others do not.
-
-    Args:
-        current: Labels of the stream that may differ.
-        reference: Labels of the stream it is compared with.
-        level: Probability of a finding if nothing differs.
-        shares: Shares of distinct samples, see `families.Shares`.
-        stream: Name of the stream that may differ.
-        against: Name of the stream it is compared with.
-    """
-    changed = find_changed_classes(reference, current, level, (shares[1], shares[0]))
-    if not changed:
-        return None
-    largest, p_value = changed[0], min(shift.p_value for shift in changed)
-    classes = [shift.class_id for shift in changed]
-    explanation = classes_look_different(classes, largest.effect_size, stream, against)
-    if current.shares_moments or reference.shares_moments:
-        explanation += f"; classes whose ids are equal modulo {MAX_CLASSES_EMBEDDED} count as one"
-    return Finding(
-        feature="labels/concept",
-        kind="concept",
-        family="concept",
-        effect_size=largest.effect_size,
-        interval=largest.interval,
-        p_value=min(p_value, 1.0),
-        stream=stream,
-        against=against,
-        since=None,
-        explanation=explanation,
-        negligible=largest.effect_size < NEGLIGIBLE,
-    )
 
 
 def classes_unchanged(current: LabelSummary, reference: LabelSummary, shares: Shares) -> bool:
