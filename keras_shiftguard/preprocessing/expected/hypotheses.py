@@ -152,10 +152,10 @@ def without_fix(
     if channels == 3:
         found.append(((fed.mode, True), AS_FED.after(np.full(channels, -1.0), 2 * gray)))
         for step in (1, -1):  # the raw pixels in both orders of the channels
-            to_raw = (1 / scale)[::step], (-offset / scale)[::step]
             order = None if step == 1 else (2, 1, 0)
-            numbers = (tuple(each.tolist()) for each in to_raw)
-            found.append((STANDARDISED, Transform(order, *numbers, each=True)))
+            gain, bias = (1 / scale)[::step], (-offset / scale)[::step]
+            to_raw = Transform(order, tuple(gain.tolist()), tuple(bias.tolist()), each=True)
+            found.append((STANDARDISED, to_raw))
     if channels == 1:
         larger = [h for h in hypotheses if h.mode in MODES and _factor(h, 1.01, FAR_FACTOR)]
         found += [(each.kind, each.transform.after(*paler)) for each in larger[:1]]

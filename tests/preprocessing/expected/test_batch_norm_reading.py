@@ -239,3 +239,19 @@ def test_a_reading_of_one_mode_has_no_rival():
     reading = read(Network(), (pictures(32) / 255).astype("float32"))
     alone = replace(reading, hypotheses=(reading.choice,), as_fed=0, best=0)
     assert alone.rival(0) == 0
+
+
+@pytest.mark.parametrize("mode", ["raw", "unit", "torch"])
+def test_a_training_that_standardised_each_image(mode):
+    """Whatever is fed, batch norm then fits its raw pixels, standardised one by one."""
+    network = Network()
+    raw = pictures(64) * np.linspace(0.2, 1.0, 64)[:, None, None, None]
+    each = (raw - raw.mean(axis=(1, 2, 3), keepdims=True)) / raw.std(axis=(1, 2, 3), keepdims=True)
+    features = ops.convert_to_numpy(network.conv(each)).reshape(-1, 8)
+    network.norm.moving_mean.assign(features.mean(axis=0))
+    network.norm.moving_variance.assign(features.var(axis=0))
+    fed = InputConvention(mode)
+    reading = read(network, fed.from_raw(raw[::2]), fed)
+    at = [i for i, (kind, _) in enumerate(reading.extra) if kind == STANDARDISED]
+    misfits = [reading.misfit(len(reading.hypotheses) + i) for i in at]
+    assert min(misfits) < 0.5 * reading.misfit(reading.best)
