@@ -49,6 +49,32 @@ def noisier(x, level):
     return np.clip(x + rng.normal(0, level, x.shape), 0, 1).astype("float32")
 
 
+class Changing(keras.utils.PyDataset):
+    """Validation that becomes noisy within a fit; the samples kept before are forgotten."""
+
+    def __init__(self, x, y):
+        super().__init__()
+        self.clean, self.noisy, self.y, self.epoch = x, noisier(x, 0.5), y, 0
+
+    def __len__(self):
+        return 1
+
+    def __getitem__(self, index):
+        return (self.noisy if self.epoch >= 4 else self.clean), self.y
+
+    def on_epoch_end(self):
+        self.epoch += 1
+
+
+def test_a_shift_that_begins_within_the_fit_has_its_cost(digits):
+    train, (x, y) = digits
+    guard = sg.ShiftGuard(verbose=0, on_shift="ignore")
+    fit(guard, train, Changing(x, y), 7)
+    worst = guard.report.findings[0]
+    assert worst.matters and worst.since > 1 and worst.cost > 0.05
+    assert FAILED not in guard._run.checks.states.values()
+
+
 @pytest.mark.backend
 def test_a_costly_shift_is_told_with_its_cost(digits):
     train, (x, y) = digits

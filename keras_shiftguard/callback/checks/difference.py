@@ -182,6 +182,8 @@ def _experiment(
 ) -> Tried | None:
     """Returns an experiment of this epoch; None if there is no time to make it."""
     current, training = judged.current, judged.training
+    if not len(current.labels):  # they changed within the fit, and new ones are kept from now on
+        return None
     if before is None:  # so that the time of a prediction is known
         few = current.first(MIN_SAMPLES)
         judged.judge.worth(judged.predict(few.images), few.labels)
