@@ -2,7 +2,7 @@
 
 from tensorboard_plugin_shiftguard.attribute_words import LABELS, heading
 
-__all__ = ["ADJECTIVES", "LABELS", "heading"]
+__all__ = ["ADJECTIVES", "LABELS", "LOGARITHMS", "heading"]
 
 # Adjectives for (a lower, a higher) mean; other features use "lower in" and "higher in".
 # `length` is the length of a text in tokens.
@@ -17,3 +17,8 @@ ADJECTIVES = {
     "background": ("with less background", "with more background"),
     "length": ("shorter", "longer"),
 }
+# Attributes that are logarithms: sentences give their moves as factors, others as differences.
+LOGARITHMS = frozenset(
+    "contrast saturation band_1 band_2 band_3 band_4 spectral_slope sharpness noise noise_flat "
+    "noise_kurtosis blockiness border_spread".split()
+)

@@ -134,8 +134,8 @@ class Cost:
             return f"cost unclear: no repair is known that could be tried on such samples{more}"
         if self.is_alarm(tolerance):
             words = cost_in_words(self.value, self.interval, self.metric)
-            rest = f"; {100 * self.unexplained:.0f}{unit} more are lost" if self.unexplained else ""
-            return f"{words}{beside_in_words(self.beside)}{rest and rest + ', and not explained'}"
+            rest = f"; another {100 * self.unexplained:.0f}{unit}, from something else"
+            return f"{words}{beside_in_words(self.beside)}{rest if self.unexplained else ''}"
         if self.is_costly(tolerance):
             return (
                 f"cost unclear: anything from {low:.1f} to {high:.1f}{unit}, in this epoch only; "
@@ -163,16 +163,13 @@ def cost_in_words(
     >>> cost_in_words(0.12, (0.08, 0.16))
     'costs about 12.0 points of accuracy (a loss of 8.0 to 16.0 points)'
     >>> cost_in_words(0.78, (0.553, 1.01), "mse")
-    'causes about 78.0 % of the loss (mse), between 55.3 and 100.0 %'
+    'causes about 78 % of the loss (mse), between 55 and 100 %'
     """
     low, high = (100 * end for end in interval or (0.0, 0.0))
-    verb = "costs" if metric == ACCURACY else "causes"
-    text = f"{verb} {about} {100 * value:.1f}{unit_of(metric)}".replace("  ", " ")
-    if interval is None:
-        return text
-    if metric == ACCURACY:
-        return f"{text} (a loss of {low:.1f} to {high:.1f} points)"
-    return f"{text}, between {low:.1f} and {min(high, 100.0):.1f} %"
+    size = f"{about} {100 * value:.{int(metric == ACCURACY)}f}{unit_of(metric)}".strip()
+    if metric != ACCURACY:
+        return f"causes {size}, between {low:.0f} and {min(high, 100.0):.0f} %"
+    return f"costs {size}" + (f" (a loss of {low:.1f} to {high:.1f} points)" if interval else "")
 
 
 def unit_of(metric: str) -> str:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from keras_shiftguard.detection.attribute_words import ADJECTIVES, LABELS, heading
+from keras_shiftguard.detection.attribute_words import ADJECTIVES, LABELS, LOGARITHMS, heading
 from keras_shiftguard.detection.two_sample.frequencies import FrequencyTest
 from keras_shiftguard.profiles import FeatureTable
 
@@ -81,7 +81,9 @@ def feature_differs(
     # difference of the means.
     same_sign = effect * (current.mean(name) - reference.mean(name)) >= 0
     if dominant == "location" and same_sign:
-        a, b = two_numbers(current.mean(name), reference.mean(name))
+        a, b = two_numbers(
+            *(_shown(name, what, table.mean(name)) for table in (current, reference))
+        )
         lower, higher = ADJECTIVES.get(name, (f"lower in {label}", f"higher in {label}"))
         if name == "length" and "0" in current.names:
             # `length` beside columns: the samples are short texts, or rows of integers.
@@ -103,6 +105,11 @@ def feature_differs(
         f"{subject} have another distribution of {label} than {against}: mean {x} against {y}, "
         f"standard deviation {a} against {b}, {size}"
     )
+
+
+def _shown(name: str, what: str, mean: float) -> float:
+    """Returns a mean as people read it: of a logarithm, the number itself, which is above 0."""
+    return math.exp(mean) if what.startswith("images") and name in LOGARITHMS else mean
 
 
 def column_name(feature: str, columns: Sequence[str]) -> str:

@@ -9,7 +9,6 @@ from keras_shiftguard.detection.families import TOO_FEW
 from keras_shiftguard.detection.finding import Finding
 from keras_shiftguard.detection.plain_words import difference, sentence_of
 from keras_shiftguard.detection.sentences import stream_name
-from tensorboard_plugin_shiftguard.explanations import told
 from tensorboard_plugin_shiftguard.metadata import FIRST_EPOCH, MODES_IN_WORDS, STATE_WORDS
 from tensorboard_plugin_shiftguard.words import CAN_BE_AUGMENTED, in_plain_words, listed
 
@@ -34,6 +33,10 @@ QUIET_NOTES = ("tokens: ", "augmentation: ")
 LONELY_NOTES = ("there is nothing to compare", "an evaluation alone", "a prediction alone")
 _IN_BRACKETS = re.compile(r" \([^()]*\)")
 _MISFITS = re.compile(r" \((?:probability|misfit) [^()]*\)")
+# The end of a sentence on a difference, which only a statistician needs.
+_STATISTICS = re.compile(
+    r"[;,]? effect size [-\d.e+]+(?: \([^()]*\))?|; \d+ more features? differs?"
+)
 _MODE = re.compile(rf"\b({'|'.join(MODES_IN_WORDS)}) \([^()]*\)")
 
 
@@ -265,10 +268,19 @@ def _facts_of(lead: Finding) -> dict[str, Any]:
         "cost_interval": lead.cost_interval,
         "metric": lead.metric,
         "cost_words": lead.cost_words,
-        "detail": in_plain_words(told(vars(lead))),
+        "detail": in_plain_words(_detail(lead.explanation)),
         "about": (lead.kind, lead.family),
         "streams": (lead.stream, lead.against),
     }
+
+
+def _detail(explanation: str) -> str:
+    """Returns an explanation without effect sizes and the number of other features.
+
+    >>> _detail("Images are darker: mean 0.2 against 0.3, effect size 3.9; 2 more features differ")
+    'Images are darker: mean 0.2 against 0.3.'
+    """
+    return f"{_STATISTICS.sub('', explanation).rstrip('.')}."
 
 
 def _parts(state: str, cause: str, **others: Any) -> dict[str, Any]:

@@ -63,8 +63,8 @@ def gap_verdict(gap: Mapping[str, Any]) -> Verdict:
         return Verdict(LOOK, cause, step=step, **cost)
     lead = max(causes, key=lambda row: row["points"])
     because = CAUSES.get(lead["cause"], lead["cause"])
-    lost = f"{100 * lead['points']:.1f} points"
-    cause = f"Accuracy is lower than it should be, by {lost} because of {because}."
+    lost = f"{because} takes {100 * lead['points']:.1f} points"
+    cause = f"Accuracy is {100 * size:.1f} points lower than it should be; {lost}."
     step = lead["repair"] or f"Look into the cause, {because}."
     return Verdict(ACT, cause, step=step, detail=lead["detail"], **cost)
 

@@ -140,7 +140,7 @@ class GapReport(AsPage):
         size = f"{self.num_samples:,} sample{'s' if self.num_samples != 1 else ''}"
         low, high = (100 * end for end in self.interval)
         word = "Estimated accuracy" if self.estimated else "Accuracy"
-        ends = f"95 % interval {low:.1f} to {high:.1f}"
+        ends = f"95 % interval of the gap: {low:.1f} to {high:.1f} points"
         ours, theirs = _percent(self.accuracy), _percent(self.reference_accuracy)
         if not self.beyond_sampling and self.doubt:
             return (
@@ -168,7 +168,8 @@ class GapReport(AsPage):
         for row in self.rows:
             if row.kind == "removed" and row.interval[0] > 0 and not self.estimated:
                 points, low, high = (100 * value for value in (row.points, *row.interval))
-                return f", but {row.cause} costs {points:.1f} points ({low:.1f} to {high:.1f})"
+                loss = f"{points:.1f} points (a loss of {low:.1f} to {high:.1f} points)"
+                return f", but {row.cause} costs {loss}"
         return ""
 
     def _row_lines(self, room: int) -> list[str]:

@@ -64,9 +64,9 @@ def data_of_run() -> dict[str, Any]:
             if frame.f_code.co_name != "fit":
                 name = "validation" if frame.f_code.co_name == "evaluate" else "prediction"
                 return {name: given.get("x")}
-            validation = given.get("validation_data")
-            is_arrays = isinstance(validation, (tuple, list)) and len(validation) > 0
-            return {"train": given.get("x"), "validation": validation[0] if is_arrays else None}
+            pair = given.get("validation_data")
+            validation = pair[0] if isinstance(pair, (tuple, list)) and pair else None
+            return {"train": given.get("x"), "validation": validation}
     return {}
 
 

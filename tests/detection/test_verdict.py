@@ -77,7 +77,7 @@ COLUMN = replace(NOISY, feature="x/0", family="column 0", explanation="Column 0 
         (verdict_of(report(NOISY, SHARES)), "class 3 makes up 40 % of validation"),
         (verdict_of(report(SHARES), {"train": MISMATCH, "validation": MISMATCH}), "class 3 makes"),
         (verdict_of(report(NOISY), {"train": MISMATCH, "validation": MISMATCH}), "noisier"),
-        (verdict_of(report(NOISY), {"train": MISMATCH}, {"train": 1}), "corrected inside fit"),
+        (verdict_of(report(NOISY), {"train": MISMATCH}, {"train": 1}), "corrects it inside fit"),
         (verdict_of(report(COLUMN, replace(COLUMN, feature="x/1", explanation="Column 1 is lower")
             )), "column 1 is lower"),
     ],
@@ -187,7 +187,7 @@ def test_a_gap_leads_or_is_a_second_fault_or_says_nothing():
     fine = with_gap(verdict_of(report()), GAP)
     assert fine.state == "act" and fine.step == "x = x * 255"
     act = with_gap(verdict_of(report(NOISY)), GAP)
-    assert "noisier" in act.cause and act.notes[0].startswith("Also: accuracy is lower")
+    assert "noisier" in act.cause and act.notes[0].startswith("Also: accuracy is 16.0 points lower")
     looked = with_gap(verdict_of(report(DARK)), GAP)
     assert looked.about[0] == "gap" and "darker" in looked.notes[-1]
     small = {**GAP, "beyond_sampling": False}

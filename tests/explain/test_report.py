@@ -29,7 +29,7 @@ def test_a_gap_reads_as_a_table():
     )
     assert str(found).splitlines() == [
         "Accuracy 50.0 % is 19.0 points below 69.0 % (the reference data); "
-        "95 % interval 5.0 to 30.0, 2,000 samples.",
+        "95 % interval of the gap: 5.0 to 30.0 points, 2,000 samples.",
         "    20.0  [ 19.0,  21.0]  preprocessing (without it 70.0 %): fed unit, expects raw",
         "    -1.0  [ -2.0,   0.0]  unexplained",
         "  To repair preprocessing: x = x * 255",
@@ -45,7 +45,10 @@ def test_no_gap_is_said_in_so_many_words():
 def test_no_gap_with_a_cause_that_surely_costs_something():
     rows = [row("column order", 0.03), row("unexplained", -0.02, "rest")]
     found = report(rows, interval=(-0.01, 0.03))
-    assert "2,000 samples, but column order costs 3.0 points (2.0 to 4.0).\n" in str(found)
+    assert (
+        "2,000 samples, but column order costs 3.0 points (a loss of 2.0 to 4.0 points).\n"
+        in str(found)
+    )
     for other in (row("column order", 0.005), row("covariate shift", 0.03, "estimated")):
         unsure = report([other, *rows[1:]], interval=(-0.01, 0.03))
         assert "2,000 samples.\n" in str(unsure)

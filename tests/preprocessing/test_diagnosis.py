@@ -110,7 +110,7 @@ def test_nobody_is_asked_for_a_convention_that_makes_no_sense():
         assert "'torch'" not in text and "keras_shiftguard.compare(training, images)" in text
     depth = Diagnosis("unknown", UNKNOWN, InputConvention("unit", "gray"), num_samples=64)
     both = str(Diagnosis.worst({"image": ok(), "depth": depth}))
-    assert "`expects={'depth': 'unit'}`. The code" in both
+    assert "pass `expects={'depth': 'unit'}` if the model was trained" in both
     assert all(len(line) <= MAX_LINE_LENGTH and "..." not in line for line in both.splitlines())
 
 

@@ -19,8 +19,9 @@ from pathlib import Path
 
 import numpy as np
 
-from keras_shiftguard.detection.attribute_words import LABELS
+from keras_shiftguard.detection.attribute_words import LABELS, LOGARITHMS
 from keras_shiftguard.profiles import FeatureTable
+from tensorboard_plugin_shiftguard.words import listed
 
 SIGNATURES = Path(__file__).with_name("signatures.json")
 OTHER = "other"
@@ -35,12 +36,6 @@ KIND_DESCRIPTIONS = {
     "aliasing": "as a resize without antialiasing leaves it (nearest neighbour, or bilinear "
     "without a filter)",
 }
-
-# Attributes that are logarithms: sentences give their moves as factors, others as differences.
-LOGARITHMS = frozenset(
-    "contrast saturation band_1 band_2 band_3 band_4 spectral_slope sharpness noise noise_flat "
-    "noise_kurtosis blockiness border_spread".split()
-)
 
 
 @dataclass(frozen=True)
@@ -141,10 +136,11 @@ def name_cause(reference: FeatureTable, current: FeatureTable) -> Cause:
         )
     kind = int(np.argmax(np.where(families == family, probabilities, -1.0)))
     features = _carriers(moved, signatures.weights[kind] * vector)
-    evidence = _moves_in_words(moved, features)
+    evidence = _moves_in_words(moved, tuple(name for name in features if name != family))
     more = KIND_DESCRIPTIONS.get(signatures.kinds[kind], "")
     lead = f"{family}, {more}" if more else family
-    return Cause(family, features, confidence, f"Points to {lead}: {evidence}.")
+    because = f", because {evidence}" if evidence else ""
+    return Cause(family, features, confidence, f"The cause is probably {lead}{because}.")
 
 
 def _carriers(moved: Moves, parts: np.ndarray) -> tuple[str, ...]:
@@ -175,11 +171,13 @@ def _moves_in_words(moved: Moves, features: tuple[str, ...]) -> str:
     parts = []
     for name in features:
         at = moved.names.index(name)
-        amount, effect = moved.amount[at], moved.effect[at]
+        amount = moved.amount[at]
         label = LABELS.get(name, f"the balance of channel {name.removeprefix(COLOUR)}")
-        how = f"x {np.exp(amount):.2g}" if name in LOGARITHMS else f"{amount:+.2g}"
-        parts.append(f"{label} {how} (effect size {effect:+.1f})")
-    return ", ".join(parts)
+        how = f"{'lower' if amount < 0 else 'higher'} by {abs(amount):.2g}"
+        if name in LOGARITHMS:
+            how = f"{np.exp(amount):.2g} times as large"
+        parts.append(f"{label} is {how}")
+    return listed(parts)
 
 
 def _unit(table: FeatureTable, name: str) -> float:
