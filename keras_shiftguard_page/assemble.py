@@ -64,7 +64,9 @@ def _assemble(parts: Mapping[str, Any], folder: Path | None) -> Content:
     estimate = about_estimate(parts["estimate"]) if parts.get("estimate") is not None else None
     if estimate is not None and not told:
         band = estimate.band
-    sections = about_epochs(parts["epochs"], report) if parts.get("epochs") else []
+    sections = (
+        about_epochs(parts["epochs"], report, parts.get("columns")) if parts.get("epochs") else []
+    )
     if parts.get("pictures"):
         sections += about_pictures(parts["pictures"], folder)
     # Below the curves and pictures of the fit, the section of the verdict comes first.
@@ -91,7 +93,7 @@ def _band(verdict: Mapping[str, Any]) -> Band:
         verdict["state"] if verdict["state"] in STATES else LOOK,
         verdict["cause"],
         tuple(facts),
-        "Do this:" if is_code else step,
+        "" if is_code else step,
         step if is_code else "",
         " ".join(text for text in (verdict["detail"], verdict["adaptation"]) if text),
         tuple(verdict["notes"]),

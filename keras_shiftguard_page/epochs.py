@@ -7,7 +7,7 @@ lists of numbers have one value for each epoch; an unknown value is None. `toler
 guard. Pages of older versions have neither `flags` nor `cost` nor `tolerance`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from keras_shiftguard_page.charts import Lines, lines
@@ -26,8 +26,15 @@ LOOKS = {"train": "train", "validation": "current"}  # CSS classes; other stream
 OURS = ("shift", "val_shift")  # the logs that the guard adds
 
 
-def about_epochs(epochs: Mapping[str, Any], report: Mapping[str, Any] | None) -> list[Section]:
-    """Returns a list with the section on the epochs; empty before the first epoch has ended."""
+def about_epochs(
+    epochs: Mapping[str, Any],
+    report: Mapping[str, Any] | None,
+    columns: Mapping[str, Sequence[str]] | None = None,
+) -> list[Section]:
+    """Returns a list with the section on the epochs; empty before the first epoch has ended.
+
+    `columns` are the names of the columns of tables, see `described`.
+    """
     numbers, features = epochs["numbers"], epochs["features"]
     if not numbers:
         return []
@@ -37,14 +44,18 @@ def about_epochs(epochs: Mapping[str, Any], report: Mapping[str, Any] | None) ->
     }
     charts: list[Any] = [*_metric(epochs)]
     inputs = count_inputs(each["feature"] for each in features)
+
+    def label(feature: str) -> str:
+        return described(feature, inputs, columns)[1]
+
     given = epochs.get("tolerance")
     tolerance = TOLERANCE if given is None else float(given)
-    rows = _causes(numbers, features, findings, inputs, tolerance)
+    rows = _causes(numbers, features, findings, label, tolerance)
     if rows:
         charts.append(Heat(TITLE, rows, numbers[0], numbers[-1], tolerance))
     for name in list(dict.fromkeys(each["feature"] for each in features))[:MAX_CURVES]:
         members = [each for each in features if each["feature"] == name]
-        charts += _means(f"Mean of {described(name, inputs)[1]}", numbers, members)
+        charts += _means(f"Mean of {label(name)}", numbers, members)
     return [Section("Epoch by epoch", f"{numbers[-1]} epochs so far", charts=tuple(charts))]
 
 
@@ -81,7 +92,7 @@ def _causes(
     numbers: list[int],
     features: list[Any],
     findings: Mapping[Any, Mapping[str, Any]],
-    inputs: int,
+    label: Callable[[str], str],
     tolerance: float,
 ) -> list[HeatRow]:
     """Returns a row of the heatmap for each cause in each pair of streams, at most `MAX_CAUSES`."""
@@ -111,15 +122,15 @@ def _causes(
             figure = f"until epoch {max(over)}"
         below = f"{stream(name)} against {stream(against)}"
         row = cells(numbers, members, tolerance)
-        rows.append(HeatRow(_title(cause, found, inputs), below, row, figure, state))
+        rows.append(HeatRow(_title(cause, found, label), below, row, figure, state))
     return rows
 
 
-def _title(cause: str, findings: list[Mapping[str, Any]], inputs: int) -> str:
+def _title(cause: str, findings: list[Mapping[str, Any]], label: Callable[[str], str]) -> str:
     """Returns the name of a cause as the Shift tab shows it, such as "Darker"."""
     words = CAUSES.get(cause)
     if words is None:
-        return described(findings[0]["feature"], inputs)[1]
+        return label(findings[0]["feature"])
     for finding in findings:
         if words.main and finding["feature"].endswith(f"/{words.main}"):
             return words.lower if (finding["effect_size"] or 0.0) < 0 else words.higher

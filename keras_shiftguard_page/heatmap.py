@@ -14,10 +14,9 @@ from tensorboard_plugin_shiftguard.metadata import ALARM, EXPECTED, REPORTED
 from tensorboard_plugin_shiftguard.verdict import TOLERANCE
 
 COSTS = (0.02, 0.04, 0.06)  # costs at which the second to fourth colour begin
-EFFECTS = (0.5, 1.0, 2.0)  # the same for effect sizes, which set the colour if no cost is known
 MAX_CELLS = 100  # cells in a row; with more epochs, each cell shows several epochs
 # The looks of a cell (its CSS classes), from the weakest to the strongest, with their words in the
-# legend. A cell that is found has the look h1 to h4 by its cost or, without one, e1 to e4.
+# legend. A cell that is found has the look h1 to h4 by its cost or, without one, unpriced.
 NOTHING, TOLERATED, EXPECTED_LOOK, ALONG, UNCLEAR, FOUND = range(6)
 QUIET_LOOKS = ("quiet", "tolerated", "tolerated", "along", "unclear")
 LEGEND = {
@@ -25,8 +24,8 @@ LEGEND = {
     "tolerated": "differs, within tolerance",
     "along": "goes along with a finding",
     "unclear": "cost unclear",
+    "unpriced": "found, cost not measured",
 }
-UNPRICED = "cost not measured, effect size:"
 
 
 class Cell(NamedTuple):
@@ -70,7 +69,7 @@ class Heat:
 
     @property
     def legend(self) -> list[tuple[str, str]]:
-        """The looks that occur, each with its words; a text without a colour has the look ""."""
+        """The looks that occur, each with its words."""
         looks = {cell.look for row in self.rows for cell in row.cells}
         keys = [(look, words) for look, words in LEGEND.items() if look in looks]
         if any(look.startswith("h") for look in looks):
@@ -78,10 +77,6 @@ class Heat:
             words = (least, *(f"{100 * cost:.0f}" for cost in COSTS))
             keys += [(f"h{i}", text) for i, text in enumerate(words, 1)]
             keys[-1] = ("h4", f"{words[-1]} points lost and more")
-        if any(look.startswith("e") for look in looks):
-            words = ("0.1", *(f"{effect:g}" for effect in EFFECTS))
-            keys += [("", UNPRICED), *((f"e{i}", text) for i, text in enumerate(words, 1))]
-            keys[-1] = ("e4", f"{words[-1]} and more")
         return keys
 
 
@@ -158,8 +153,7 @@ def _cell(epoch: int, state: State | None, metric: str | None) -> Cell:
     if level == FOUND and cost is not None:
         return Cell(f"h{1 + sum(cost >= limit for limit in COSTS)}", f"epoch {epoch}: {lost}{size}")
     if level == FOUND:
-        look = f"e{1 + sum(effect >= limit for limit in EFFECTS)}"
-        return Cell(look, f"epoch {epoch}: shifted, cost not measured{size}")
+        return Cell("unpriced", f"epoch {epoch}: shifted, cost not measured{size}")
     words = {
         TOLERATED: f"differs; {lost}, within tolerance"
         if cost is not None and cost > 0

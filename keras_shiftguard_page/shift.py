@@ -13,7 +13,6 @@ from keras_shiftguard_page.words import (
     sentence,
     stream,
 )
-from tensorboard_plugin_shiftguard.explanations import explained
 from tensorboard_plugin_shiftguard.metadata import FIRST_EPOCH
 from tensorboard_plugin_shiftguard.words import in_plain_words
 
@@ -46,7 +45,7 @@ def about_shift(report: Mapping[str, Any], told: tuple[str, ...] = ()) -> list[S
 
 def is_cost_unclear(finding: Mapping[str, Any]) -> bool:
     """Whether the cost of a finding may be 0, and may be above the tolerance."""
-    return not finding["matters"] and "unclear" in (finding["cost_words"] or "")
+    return not finding["matters"] and bool(finding["is_question"])
 
 
 def _row(finding: Mapping[str, Any]) -> tuple[str, ...]:
@@ -59,7 +58,7 @@ def _row(finding: Mapping[str, Any]) -> tuple[str, ...]:
     epochs = "" if finding["since"] is None else f"since {finding['since']}"
     if finding["until"] is not None:
         epochs = f"{finding['since']} to {finding['until']}"
-    text = sentence(explained(finding))
+    text = sentence(finding["explanation"])
     return text, finding["family"], epochs, lost, size, p_value(finding["p_value"]), _why(finding)
 
 

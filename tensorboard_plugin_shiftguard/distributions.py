@@ -1,4 +1,4 @@
-"""The response of `/feature`: the distributions and scores of one feature at many steps."""
+"""The response of `/feature`: the distributions of one feature at many steps."""
 
 from typing import Any
 
@@ -7,53 +7,34 @@ import numpy as np
 from tensorboard_plugin_shiftguard.answers import NotHere, Unreadable, rounded
 from tensorboard_plugin_shiftguard.bins import Drawing, common_edges, rebinned
 from tensorboard_plugin_shiftguard.columns import MAX_COLUMNS, columns, last_in_column
-from tensorboard_plugin_shiftguard.metadata import (
-    CLASSES,
-    EFFECT,
-    HISTOGRAMS,
-    LOWER,
-    SCORES,
-    UPPER,
-)
+from tensorboard_plugin_shiftguard.metadata import CLASSES, HISTOGRAMS
 from tensorboard_plugin_shiftguard.run_log import RunReader
-from tensorboard_plugin_shiftguard.tables import Head, Table, flags_of, heads, tables
+from tensorboard_plugin_shiftguard.tables import Head, Table, heads, tables
 
 NUM_BINS = 40  # of each distribution
 MAX_FEATURE_BYTES = 850_000  # of the answer as JSON
 
 
 def feature(run: RunReader, name: str) -> dict[str, Any]:
-    """Returns the distributions and scores of one feature, at up to 250 steps.
+    """Returns the distributions of one feature, at up to 250 steps.
 
     Raises:
-        NotHere: If the run has no such feature.
+        NotHere: If the run has no distributions of such a feature.
         Unreadable: If no data of the feature can be used, or if the feature is not found and some
             tags of the run cannot be read.
     """
     where = _place(run, name)
-    scored = [head for head in heads(run, SCORES) if name in head.names]
-    if where is None and not scored:
-        if run.problems:
-            raise Unreadable(" ".join(["This feature cannot be read.", *run.problems[:3]]))
-        raise NotHere(f"This run has no feature {name!r}.")
-    found = tables(run, [*([where[0]] if where else []), *scored])
-    if not found:
+    found = tables(run, [where[0]]) if where else {}
+    if where is None and not run.problems:
+        raise NotHere(f"This run has no distributions of {name!r}.")
+    if where is None or not found:
         raise Unreadable(" ".join(["This feature cannot be read.", *run.problems[:3]]))
-    table = found.pop(where[0].tag, None) if where else None
-    # From here on, `found` holds the tables of scores only.
-    shown_tables = [*found.values(), *([table] if table else [])]
-    shown = columns([t.steps for t in shown_tables], _max_columns(table, len(found)))
-    answer = {
-        "name": name,
-        "kind": "score" if where is None else "classes" if where[0].classes else "number",
-        "steps": shown.tolist(),
-        "streams": {},
-    }
-    if table is not None and where is not None:
-        answer |= _over_time(table, where[1], shown)
-    answer["scores"] = [_scores(t, t.head.names.index(name), shown) for t in found.values()]
-    answer["problems"] = run.problems
-    return answer
+    table = found[where[0].tag]
+    bars = len(table.head.streams) * max(NUM_BINS, len(table.head.classes))
+    # As JSON, a share takes up to 9 bytes and a step 20.
+    shown = columns([table.steps], min(MAX_COLUMNS, MAX_FEATURE_BYTES // (9 * bars + 20)))
+    drawn = _over_time(table, where[1], shown)
+    return {"name": name, "steps": shown.tolist(), "streams": {}, "problems": run.problems} | drawn
 
 
 def _place(run: RunReader, name: str) -> tuple[Head, int] | None:
@@ -90,37 +71,5 @@ def _on_bins(drawing: Drawing | None, stream: str, edges: np.ndarray) -> list[fl
     return None if shares is None else _rounded_shares(rebinned(drawing.edges, shares, edges))
 
 
-def _scores(table: Table, row: int, shown: np.ndarray) -> dict[str, Any]:
-    """Returns one feature's scores for one pair of streams at the steps `shown`."""
-    points = last_in_column(table.steps, shown)
-    values = table.values[points, row]
-    flags = flags_of(values)
-    exists = points >= 0
-
-    def column(number: int) -> list[float | None]:
-        return [rounded(v) if ok else None for v, ok in zip(values[:, number], exists, strict=True)]
-
-    return {
-        "stream": table.head.pair[0],
-        "against": table.head.pair[1],
-        "effect": column(EFFECT),
-        "lower": column(LOWER),
-        "upper": column(UPPER),
-        "flags": [int(f) if ok else None for f, ok in zip(flags, exists, strict=True)],
-    }
-
-
 def _rounded_shares(shares: np.ndarray | None) -> list[float] | None:
     return None if shares is None else np.round(shares, 5).tolist()
-
-
-def _max_columns(table: Table | None, pairs: int) -> int:
-    """Returns how many columns fit into `MAX_FEATURE_BYTES`, at most `MAX_COLUMNS`.
-
-    `pairs` is the number of pairs of streams that have scores.
-    """
-    bars = 0
-    if table is not None:
-        bars = len(table.head.streams) * max(NUM_BINS, len(table.head.classes))
-    # As JSON, a share takes up to 9 bytes, the scores of a pair 45 and a step 20.
-    return min(MAX_COLUMNS, MAX_FEATURE_BYTES // (9 * bars + 45 * pairs + 20))

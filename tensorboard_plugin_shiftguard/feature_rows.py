@@ -1,7 +1,7 @@
 """The features of an overview: each feature as JSON, and its effects and flags at each step."""
 
 import base64
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,13 +11,11 @@ from tensorboard_plugin_shiftguard.columns import column_of
 from tensorboard_plugin_shiftguard.metadata import (
     ALARM,
     COST,
-    CURRENT,
     EFFECT,
     EXPECTED,
     LOG10_P,
     LOWER,
     NEGLIGIBLE,
-    REFERENCE,
     REPORTED,
     UPPER,
 )
@@ -55,18 +53,23 @@ class Row:
         self.reported_since = int(reported[0]) + 1 if self.alarmed else None
 
     def entry(
-        self, kinds: Mapping[str, str], inputs: int, finding: Mapping[str, Any] | None = None
+        self,
+        kinds: Mapping[str, str],
+        inputs: int,
+        columns: Mapping[str, Sequence[str]] | None = None,
+        finding: Mapping[str, Any] | None = None,
     ) -> dict[str, Any]:
         """Returns the feature as JSON.
 
         Args:
             kinds: The kind of each feature, see `kinds_of`.
             inputs: Number of inputs of the model, see `described`.
+            columns: Names of the columns of tables, see `described`.
             finding: The finding on the feature in the latest report, if there is one. Its epochs
                 are those of the story, which begin before the first alarm if the cost of the
                 difference was within tolerance at first.
         """
-        cause, label = described(self.name, inputs)
+        cause, label = described(self.name, inputs, columns)
         since = (finding or {}).get("since")
         return {
             "name": self.name,
@@ -81,8 +84,6 @@ class Row:
             "flags": self.flags,
             "expected": bool(self.flags & EXPECTED),
             "negligible": bool(self.flags & NEGLIGIBLE),
-            "current": [rounded(value) for value in self.last[CURRENT]],
-            "reference": [rounded(value) for value in self.last[REFERENCE]],
             "alarmed": self.alarmed,
             "since": self.reported_since if since is None else since,
             "until": (finding or {}).get("until"),
@@ -105,14 +106,14 @@ def rows_of(found: list[Table]) -> tuple[list[Row], int]:
 def severity(row: Row) -> tuple[bool, bool, bool, float]:
     """Returns a sort key that puts the most severe feature first.
 
-    Alarms come first, the reported ones before the others. Next come features whose shift is
+    Alarms come first, and the reported ones before the others. Next come features whose shift is
     neither expected nor negligible. Within each of these groups, the largest effect comes first and
     unknown effects come last.
     """
     size = abs(float(row.last[EFFECT]))
     alarm, is_minor = row.flags & ALARM, bool(row.flags & (EXPECTED | NEGLIGIBLE))
     reported = row.flags & REPORTED
-    return not alarm, not (alarm and reported), is_minor, -size if size == size else 1.0
+    return not alarm, not reported, is_minor, -size if size == size else 1.0
 
 
 def costs_of(rows: list[Row], shown: np.ndarray) -> dict[str, list[float | None]]:

@@ -14,27 +14,14 @@ GAP_SCHEMA = 1
 # Logs of version 0.1 lack these fields of the state, so a reader must not require them:
 #   tolerance  the share of accuracy that a difference may cost; null if every significant
 #              difference is an alarm
-#   left       the attribute that differs most between training and target, without and with
-#              augmentation, and the sizes of all such differences, in standard deviations between
-#              samples: `{"before": [name, size], "now": [name, size], "by_name": {name: [size
-#              without augmentation, size with it]}}`
-#   adapts_since  the first epoch that was trained with adaptation
-#   worth      whether adaptation is worth it, see `Worth` in `keras_shiftguard`: `{"before": text,
-#              "after": text, "answer": word, "now": [accuracy, low, high], "earlier": [accuracy,
-#              low, high], "source": accuracy, "saw_target": bool}`
-# They also lack these fields of a finding in the report:
-#   sentence    the finding without its numbers
-#   difference  `sentence` in parts, so that one sentence can join several findings: `{"who":
-#               "Validation images", "verb": "are", "how": "darker", "whom": "than training
-#               images"}`, or null
-#   classes     `[class, share in the stream, share in the other]` for each of the classes whose
-#               shares differ most
-#   until       the last epoch in which the streams differed; null while the difference lasts
+#   worth      whether adaptation is worth it, see `Worth` in `keras_shiftguard`
+#   columns    names of the columns of tables, by the first part of the names of features
+# They also lack `until` of a finding: the last epoch in which the streams differed; null while the
+# difference lasts.
 
 # Tags.
 TAG_PREFIX = "shiftguard/"
 STATE_TAG = f"{TAG_PREFIX}state"
-EVENTS_TAG = f"{TAG_PREFIX}events"
 GAP_TAG = f"{TAG_PREFIX}gap"
 CURVES_TAG = f"{TAG_PREFIX}curves"  # what Keras logged at each epoch, such as accuracy
 ADAPTATION_PREFIX = f"{TAG_PREFIX}adaptation/"  # scalars, such as the strength of an operation
@@ -104,7 +91,7 @@ MAX_NAME = 200  # characters of a name
 MAX_CURVES = 32  # numbers of one epoch, such as accuracy and loss
 MAX_ADAPTATION = 256  # numbers of one epoch of an adaptation
 MAX_SENTENCE = 2000  # characters of a text
-MAX_JSON_BYTES = 65_536  # of a state, of the events of a step, or of a gap table
+MAX_JSON_BYTES = 65_536  # of a state, or of a gap table
 MAX_PICTURE_EPOCHS = 8  # the latest epochs, whose pictures are shown
 MAX_PICTURE_ROWS = 64  # of an epoch: one for each kind of pictures of each input and stream
 MAX_PICTURES = 64  # in a row

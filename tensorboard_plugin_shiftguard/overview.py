@@ -13,7 +13,6 @@ from tensorboard_plugin_shiftguard.answers import (
     to_json,
 )
 from tensorboard_plugin_shiftguard.columns import MAX_COLUMNS, columns
-from tensorboard_plugin_shiftguard.explanations import told
 from tensorboard_plugin_shiftguard.feature_rows import (
     MAX_COST_BYTES,
     alarming,
@@ -26,8 +25,6 @@ from tensorboard_plugin_shiftguard.gap import latest_gap
 from tensorboard_plugin_shiftguard.metadata import (
     CLASSES,
     COST,
-    EFFECT,
-    EVENTS_TAG,
     GAP_TAG,
     HISTOGRAMS,
     MAX_FEATURES,
@@ -36,7 +33,7 @@ from tensorboard_plugin_shiftguard.metadata import (
 )
 from tensorboard_plugin_shiftguard.pictures import epochs_with_pictures
 from tensorboard_plugin_shiftguard.run_log import RunReader
-from tensorboard_plugin_shiftguard.statements import latest_events, latest_state, state_at
+from tensorboard_plugin_shiftguard.statements import latest_state, state_at
 from tensorboard_plugin_shiftguard.tables import Head, Table, heads, tables
 from tensorboard_plugin_shiftguard.verdict import shown_verdict
 from tensorboard_plugin_shiftguard.words import CAUSES, count_inputs
@@ -53,7 +50,7 @@ def overview(run: RunReader, chosen: int | None = None) -> dict[str, Any]:
     Args:
         run: The run.
         chosen: Index of the pair of streams. Defaults to the pair that the verdict is about or, if
-            there is none, to the pair with the most alarms whose latest effect is not small.
+            there is none, to the pair with the most alarms.
 
     Raises:
         NotHere: If there is no such pair, or no data so far.
@@ -62,20 +59,16 @@ def overview(run: RunReader, chosen: int | None = None) -> dict[str, Any]:
     pairs = pairs_of(run)
     last = tables(run, [head for series in pairs.values() for head in series], max_points=1)
     alarms = [sum(_alarms(last.get(head.tag)) for head in series) for series in pairs.values()]
-    shifted = [sum(_shifted(last.get(head.tag)) for head in series) for series in pairs.values()]
     state, points = latest_state(run)
     verdict = shown_verdict(state, latest_gap(run), points[-1].wall if points else None)
-    for finding in ((state or {}).get("report") or {}).get("findings") or []:
-        finding["explanation"] = finding["explanation"] and told(finding)  # as in the verdict
-    index = _choose(list(pairs), shifted, chosen, verdict["pair"])
+    index = _choose(list(pairs), alarms, chosen, verdict["pair"])
     # A whole series is read only if its last point is usable. All tags are read in one request.
     usable = [head for head in list(pairs.values())[index] if head.tag in last] if pairs else []
-    run.points([STATE_TAG, EVENTS_TAG, *(head.tag for head in usable)])
+    run.points([STATE_TAG, *(head.tag for head in usable)])
     found = list(tables(run, usable).values())
     rows, num_measured = rows_of(found)
-    events = latest_events(run)
     # A run may hold a gap table alone: `explain_gap` needs no training.
-    if not (state or rows or events or GAP_TAG in run.contents):
+    if not (state or rows or GAP_TAG in run.contents):
         if run.problems:
             raise Unreadable(" ".join(["Nothing of this run can be read.", *run.problems[:3]]))
         raise NotHere("There is no data in this run yet.")
@@ -84,7 +77,8 @@ def overview(run: RunReader, chosen: int | None = None) -> dict[str, Any]:
     kinds = kinds_of(run)
     inputs = count_inputs(row.name for row in rows)
     latest = _findings(state, list(pairs)[index] if pairs else None)
-    every = [row.entry(kinds, inputs, latest.get(row.name)) for row in rows]
+    names = (state or {}).get("columns")
+    every = [row.entry(kinds, inputs, names, latest.get(row.name)) for row in rows]
     entries = fitting(every, MAX_FEATURE_BYTES)
     rows = rows[: len(entries)]
     answer = {
@@ -104,8 +98,6 @@ def overview(run: RunReader, chosen: int | None = None) -> dict[str, Any]:
         "pair": index if pairs else None,
         "features": entries,
         "omitted": max(num_measured - len(entries), 0),
-        "threshold": found[0].head.negligible if found else 0.1,
-        "events": events,
         "pictures": epochs_with_pictures(run),
         "problems": run.problems,
     }
@@ -139,19 +131,19 @@ def pairs_of(run: RunReader) -> dict[tuple[str, str], list[Head]]:
 
 
 def _choose(
-    pairs: list[tuple[str, str]], shifted: list[int], chosen: int | None, told: str | None
+    pairs: list[tuple[str, str]], alarms: list[int], chosen: int | None, told: str | None
 ) -> int:
     """Returns the index of the pair to show.
 
-    `shifted` is the number of alarms in each pair whose effect is not small, `chosen` is the index
-    that the user chose, and `told` is the pair that the verdict is about, as "validation/train".
+    `alarms` is the number of alarms of each pair, `chosen` is the index that the user chose, and
+    `told` is the pair that the verdict is about, as "validation/train".
     """
     if chosen is None:
         about = [f"{stream}/{against}" for stream, against in pairs]
         if told in about:
             return about.index(told)
         numbers = range(len(pairs))
-        return max(numbers, key=lambda i: (shifted[i], pairs[i] == DEFAULT_PAIR, -i), default=0)
+        return max(numbers, key=lambda i: (alarms[i], pairs[i] == DEFAULT_PAIR, -i), default=0)
     if chosen >= len(pairs):
         raise NotHere(f"This run has no pair of streams number {chosen}.")
     return chosen
@@ -160,15 +152,6 @@ def _choose(
 def _alarms(table: Table | None) -> int:
     """Returns the number of findings with an alarm at the last step."""
     return 0 if table is None else int(np.count_nonzero(alarming(table.values[-1])))
-
-
-def _shifted(table: Table | None) -> int:
-    """Returns the number of findings with an alarm whose effect at the last step is not small."""
-    if table is None:
-        return 0
-    last = table.values[-1]
-    is_small = np.abs(last[:, EFFECT]) < table.head.negligible
-    return int(np.count_nonzero(alarming(last) & ~is_small))
 
 
 def kinds_of(run: RunReader) -> dict[str, str]:

@@ -31,7 +31,7 @@ from tensorboard_plugin_shiftguard.overview import overview, verdict_at
 from tensorboard_plugin_shiftguard.pictures import picture, pictures
 from tensorboard_plugin_shiftguard.reading import Log
 from tensorboard_plugin_shiftguard.run_log import RunReader, one_run
-from tensorboard_plugin_shiftguard.runs import list_runs, version
+from tensorboard_plugin_shiftguard.runs import list_runs
 from tensorboard_plugin_shiftguard.static_files import WsgiApp, serve, static_files
 
 METHODS = ("GET", "HEAD")
@@ -49,7 +49,6 @@ class ShiftPlugin(base_plugin.TBPlugin):
         self._data = context.data_provider
         self._multiplexer = context.multiplexer
         self._logdir = context.logdir
-        self._version = version()
         self._files = static_files()
 
     def is_active(self) -> bool:
@@ -63,7 +62,7 @@ class ShiftPlugin(base_plugin.TBPlugin):
     def get_plugin_apps(self) -> dict[str, WsgiApp]:
         """Returns the application of each route. No route has a wildcard."""
         answers: dict[str, Callable[[Log, Query], dict[str, Any]]] = {
-            "/runs": lambda log, query: list_runs(log, self._version),
+            "/runs": lambda log, query: list_runs(log),
             "/overview": lambda log, query: overview(_run(log, query), query.whole_number("pair")),
             "/feature": lambda log, query: feature(_run(log, query), query.text("name")),
             "/verdict": _verdict,

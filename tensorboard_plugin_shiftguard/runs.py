@@ -1,7 +1,6 @@
 """The response of `/runs`: the list of runs."""
 
 from contextlib import suppress
-from importlib import metadata
 from typing import Any
 
 from tensorboard_plugin_shiftguard.answers import Unreadable, fitting
@@ -28,15 +27,7 @@ def shown_name(run: str) -> str:
     return run.removesuffix(f"/{RUN_NAME}")
 
 
-def version() -> str:
-    """Returns the version of the installed keras_shiftguard, without importing it."""
-    try:
-        return metadata.version("keras-shiftguard")
-    except metadata.PackageNotFoundError:
-        return "unknown"
-
-
-def list_runs(log: Log, version: str) -> dict[str, Any]:
+def list_runs(log: Log) -> dict[str, Any]:
     """Returns the runs that have data of this plugin, sorted by name, each with its state."""
     found = all_runs(log)
     num_all = len(log.run_names())
@@ -46,8 +37,6 @@ def list_runs(log: Log, version: str) -> dict[str, Any]:
     entries = [_entry(run.name, points.get(run.name), gaps.get(run.name)) for run in shown]
     entries = fitting(sorted(entries, key=lambda entry: entry["name"]), MAX_RUN_BYTES)
     return {
-        "v": 1,
-        "version": version,
         "runs": entries,
         "more": len(found) - len(entries),
         "other_runs": max(num_all - len(found), 0),

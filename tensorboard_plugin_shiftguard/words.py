@@ -5,7 +5,7 @@ place, the tab shows "finest detail (2 pixels)", "column 3" and "class shares".
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from tensorboard_plugin_shiftguard.attribute_words import LABELS, heading
@@ -93,12 +93,15 @@ def count_inputs(features: Iterable[str]) -> int:
     return len({feature.split("/")[0] for feature in features} - _NO_INPUTS) or 1
 
 
-def described(feature: str, inputs: int = 1) -> tuple[str, str]:
+def described(
+    feature: str, inputs: int = 1, columns: Mapping[str, Sequence[str]] | None = None
+) -> tuple[str, str]:
     """Returns the cause of a feature, and its name in plain words.
 
     Args:
         feature: Name of the feature in the log.
         inputs: Number of inputs of the model; with several inputs, the name includes the input.
+        columns: Names of the columns of tables, by the first part of the names of features.
 
     Returns:
         The cause and the name. The cause is a key of `CAUSES`, or the feature itself if it has a
@@ -106,13 +109,20 @@ def described(feature: str, inputs: int = 1) -> tuple[str, str]:
 
     >>> described("input/band_1"), described("input/3"), described("labels")
     (('detail', 'finest detail (2 pixels)'), ('input/3', 'column 3'), ('labels', 'class shares'))
+    >>> described("input/1", columns={"input": ["age", "bmi"]})
+    ('input/1', 'bmi')
     """
     if feature in _WHOLES:
         return _WHOLES[feature]
     source, _, rest = feature.partition("/")
+    names = (columns or {}).get(source, ())
+    if rest.isdecimal() and int(rest) < len(names):
+        return feature, names[int(rest)]
     of = f" of {source[:MAX_SOURCE]}" if inputs > 1 else ""
     if rest == "missing" or rest.endswith("/missing"):
         column = rest.removesuffix("missing").rstrip("/")
+        if column.isdecimal() and int(column) < len(names):
+            return "missing", f"missing in {names[int(column)]}"
         return "missing", f"missing in {_column(column)}{of}" if column else f"missing values{of}"
     if source == "outputs":
         return "outputs", f"answers: {rest.replace('_', ' ').replace('/', ' ')}"

@@ -41,7 +41,7 @@ TALL = 3600  # pixels: a window in which an unfolded section is shown in full
 ROWS = 5  # rows of the heatmap in the picture that `first_parts` takes
 # The picture for the README has no chart and fewer rows, so that it fits on the first screen.
 SHORT_ROWS, SHORT_WIDTH = 2, 1290
-ROW, HEAD, EDGE = 28, 36, 12  # pixels: height of a row, height of the heatmap's head, margin
+ROW, HEAD, EDGE = 28, 22, 12  # pixels: height of a row, height of the heatmap's head, margin
 
 
 def opened(browser, address, run, part, theme, height, width=1366):

@@ -11,7 +11,7 @@ resumed fit has in common with the whole one, a fit of the same options that was
 - costs: the cost of each finding, its interval and its words
 - on_shift: the warnings with their epochs, and in which epoch the fit ended, and how
 - profiles: the sample counts and all statistics of the streams
-- tab: each epoch once in the Shift tab, with the same effect sizes, flags and events
+- tab: each epoch once in the Shift tab, with the same effect sizes and flags
 - weights: the weights and the optimizer state of a fit without the guard, bit for bit
 
 At every other kill Keras's `BackupAndRestore` restores the weights. At the others, the user's own
@@ -264,7 +264,7 @@ def same_picture(one, other):
 
     The tab rounds effects to a hundredth, so smaller differences do not count.
     """
-    keys = ("steps", "kept", "looks", "effects", "flags", "events", "pairs", "problems")
+    keys = ("steps", "kept", "looks", "effects", "flags", "pairs", "problems")
     return all(one[key] == other[key] for key in keys)
 
 

@@ -58,11 +58,11 @@ def write(log_dir, steps):
         for step in range(steps // epochs):
             number = epoch * (steps // epochs) + step + 1
             writer.writer.write_histogram("shiftguard/train/input/all", buckets, number)
-        new = monitor.compare("validation", "train", *reversed(streams.values()), epoch + 1)
+        monitor.compare("validation", "train", *reversed(streams.values()), epoch + 1)
         logs = {"accuracy": 0.9, "val_accuracy": 0.8, "loss": 0.1, "val_loss": 0.2}
         writer.write_curves(epoch, logs)
         writer.write_comparison(
-            epoch, monitor.pairs, streams, monitor.report(), new, {"val_shift": 0.0}, logs
+            epoch, monitor.pairs, streams, monitor.report(), {"val_shift": 0.0}, logs
         )
         times.append(time.process_time() - start)
     writer.close()
@@ -116,9 +116,8 @@ def shown(log_dir, epochs, reader, patience):
             "runs": {},
             "overview": {"run": RUN},
             "curves": {"run": RUN},
-            "story": {"run": RUN, "step": epochs - 1},
+            "verdict": {"run": RUN, "step": epochs - 1},
             "feature": {"run": RUN, "name": FEATURE},
-            "cards": {"run": RUN, "name": FEATURE, "pair": 0},
             "adaptation": {"run": RUN},
             "pictures": {"run": RUN},
         }.items():

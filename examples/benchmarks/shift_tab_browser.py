@@ -8,7 +8,7 @@ The script prints:
 - the time from the click on the tab to the first paint (the band, and the heatmap with its rows)
 - the time from the click to the accuracy curves
 - the time from unfolding the distributions to the first histogram
-- the time of a step of the slider
+- the time of a step to another epoch
 - the size of the largest answer before compression
 - the number of nodes and the memory of the page
 
@@ -32,13 +32,14 @@ PAINTED = """() => {
   const place = [Math.round(canvas.width / 2), Math.round(canvas.height / 2), 8, 8];
   return canvas.getContext("2d").getImageData(...place).data.some(Boolean);
 }"""
-SLIDER = """async (steps) => {
-  const slider = document.querySelector("[data-testid=slider]");
+STEP = """async (steps) => {
+  const heatmap = document.querySelector("[data-testid=heatmap]");
+  const press = (key) => heatmap.dispatchEvent(new KeyboardEvent("keydown", { key }));
   const times = [];
   for (let i = 0; i < steps; i++) {
-    slider.value = String(Math.max(0, Number(slider.max) - 1 - 3 * i));
     const start = performance.now();
-    slider.dispatchEvent(new Event("input", { bubbles: true }));
+    press("ArrowLeft");
+    press("Enter");
     await new Promise((done) => requestAnimationFrame(() => setTimeout(done)));
     times.push(performance.now() - start);
   }
@@ -75,7 +76,7 @@ def measure(browser, address):
     frame.get_by_test_id("histogram").wait_for(timeout=60_000)
     histogram = time.perf_counter() - start
     page.wait_for_timeout(2000)
-    steps = inner.evaluate(SLIDER, STEPS)
+    steps = inner.evaluate(STEP, STEPS)
     nodes = inner.evaluate("document.querySelectorAll('*').length")
     heap = inner.evaluate("performance.memory.usedJSHeapSize / 1e6")
     page.close()
@@ -93,13 +94,13 @@ def main():
     with tensorboard(args.log_dir) as address, sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium(), args=flags)
         time.sleep(10)  # TensorBoard reads the directory
-        print("paint   curves  histogram  slider median / worst  largest answer      nodes  heap")
+        print("paint   curves  histogram  epoch median / worst   largest answer      nodes  heap")
         for _ in range(args.repeats):
             paint, curves, histogram, steps, (route, size), nodes, heap = measure(browser, address)
-            slider = f"{steps[len(steps) // 2]:9.1f} / {steps[-1]:.1f} ms"
+            epoch = f"{steps[len(steps) // 2]:9.1f} / {steps[-1]:.1f} ms"
             answer = f"{route:>9} {size / 1e3:7.0f} kB"
             times = f"{paint:.2f} s {curves:6.2f} s {histogram:8.2f} s"
-            print(f"{times} {slider}   {answer} {nodes:6d} {heap:4.0f} MB", flush=True)
+            print(f"{times} {epoch}   {answer} {nodes:6d} {heap:4.0f} MB", flush=True)
         browser.close()
 
 

@@ -23,14 +23,6 @@ from keras_shiftguard.profiles.grid import BINS_PER_SIGN, LOG_GAMMA, NUM_BINS, S
 from keras_shiftguard.profiles.labels import MAX_CLASSES, LabelSummary
 
 SAMPLES = 300
-CANDIDATES = (
-    ("tf ([-1, 1])", 0.11, False, False, True, False),
-    ("tf ([-1, 1]), red and blue swapped", 0.15, True, False, False, False),
-    ("unit ([0, 1])", 0.53, False, True, False, False),
-    ("torch ([0, 1], ImageNet mean and deviation), RGB", 0.66, False, False, False, True),
-    ("caffe (0..255 minus the ImageNet mean), RGB", 36.1, False, False, False, True),
-    ("raw (0..255)", 53.3, False, False, False, True),
-)
 
 
 def moments(x):
@@ -81,7 +73,7 @@ def write_run(log_dir, num_features, num_epochs, seed, adaptation=False):
     first = None
     with EventWriter(log_dir) as writer:
         events = ShiftEvents(writer, "0.1.0")
-        events.write_diagnosis(0, "train", *diagnosis())
+        events.write_diagnosis(0, "train", diagnosis())
         for epoch in range(num_epochs):
             train = profile(
                 rng.normal(size=(SAMPLES, num_features)) * scale, rng.integers(0, 10, SAMPLES)
@@ -94,13 +86,13 @@ def write_run(log_dir, num_features, num_epochs, seed, adaptation=False):
             rare = np.where((rare < 2) & (rng.random(SAMPLES) < 0.8), 9, rare)
             validation = profile(x * scale, rare)
             first = first or train
-            new = monitor.compare("validation", "train", validation, train, epoch + 1)
+            monitor.compare("validation", "train", validation, train, epoch + 1)
             if train is not first:
-                new += monitor.compare("train", "the first epoch", train, first, epoch + 1)
+                monitor.compare("train", "the first epoch", train, first, epoch + 1)
             streams = {"train": train, "validation": validation}
-            events.write_comparison(epoch, monitor.pairs, streams, monitor.report(), new)
+            events.write_comparison(epoch, monitor.pairs, streams, monitor.report())
             if adaptation:
-                write_adaptation(writer, events, epoch, num_epochs)
+                write_adaptation(writer, epoch, num_epochs)
             writer.flush()
             done = 1 - np.exp(-3 * (epoch + 1) / num_epochs)
             logs = {"accuracy": 0.5 + 0.45 * done, "val_accuracy": 0.5 + 0.4 * done}
@@ -108,13 +100,10 @@ def write_run(log_dir, num_features, num_epochs, seed, adaptation=False):
 
 
 def diagnosis():
-    headline = "Preprocessing mismatch: the model is fed unit ([0, 1]), but expects tf ([-1, 1])."
-    named = ("name", "misfit", "swap", "fed", "best", "rough")
-
     def convention(mode, scale, offset):
         return {"mode": mode, "channel_order": "rgb", "scale": [scale] * 3, "offset": [offset] * 3}
 
-    return headline, {
+    return {
         "status": "mismatch",
         "expected": convention("tf", 1 / 127.5, -1.0),
         "observed": convention("unit", 1 / 255, 0.0),
@@ -128,11 +117,10 @@ def diagnosis():
         "by_input": {},
         "num_samples": 32,
         "value_range": [0.0, 1.0],
-        "candidates": [dict(zip(named, c, strict=True)) for c in CANDIDATES],
     }
 
 
-def write_adaptation(writer, events, epoch, num_epochs):
+def write_adaptation(writer, epoch, num_epochs):
     done = (epoch + 1) / num_epochs
     values = {
         "strength/brightness": 0.3 * min(1, 2 * done),
@@ -149,15 +137,6 @@ def write_adaptation(writer, events, epoch, num_epochs):
     }
     for name, value in values.items():
         writer.write_scalar(f"shiftguard/adaptation/{name}", value, epoch + 1)
-    if epoch in (1, num_epochs // 2):
-        action = {
-            "kind": "action",
-            "stream": "train",
-            "feature": "brightness",
-            "text": f"brightness augmentation widened to {values['strength/brightness']:.2f}",
-            "reason": "the target is darker than the augmented training images",
-        }
-        events.write_events(epoch, [action])
 
 
 def main():

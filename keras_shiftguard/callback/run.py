@@ -439,7 +439,7 @@ class Run:
                 with undisturbed(self.model):
                     streams |= self.target_outputs.read(streams, weights)
                 self.profiles |= {name: streams[name] for name in ("validation", "target")}
-        new = self.shift.compare(streams, epoch)
+        self.shift.compare(streams, epoch)
         if self._probe is not None:
             known = losses if epoch is None else dict(logs or {})
             seen = Epoch(epoch, self._probe.streams, streams, known, is_last=self._is_last)
@@ -460,9 +460,7 @@ class Run:
         if self.shift.report is not None:
             pairs, report = self.shift.pairs, self.shift.report
             kept = None if epoch is None else dict(logs or severities)
-            self.log.write_comparison(
-                self.epoch, pairs, self.profiles, report, new, severities, kept
-            )
+            self.log.write_comparison(self.epoch, pairs, self.profiles, report, severities, kept)
         if self.shift.act(in_fit=epoch is not None):
             self.model.stop_training = True
 

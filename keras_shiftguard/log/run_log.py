@@ -14,7 +14,6 @@ from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from keras_shiftguard.detection.finding import Finding
 from keras_shiftguard.detection.monitor import Pair
 from keras_shiftguard.detection.report import ShiftReport
 from keras_shiftguard.errors import warn
@@ -130,8 +129,7 @@ class RunWriter:
             write_json(writer.log_dir, "diagnosis.json", diagnoses)
             writer.write_text(f"{TAG_PREFIX}{stream}/verdict", text, step + 1)
             if self._tab is not None:
-                headline = text.partition("\n")[0]
-                self._tab.write_diagnosis(step, stream, headline, diagnoses[stream])
+                self._tab.write_diagnosis(step, stream, diagnoses[stream])
             if self._page is not None:
                 self._page.write_diagnosis(diagnoses)
 
@@ -147,7 +145,7 @@ class RunWriter:
         self._try(write)
 
     def write_correction(self, stream: str, step: int) -> None:
-        """Writes the event that the input of a stream is corrected from an epoch on.
+        """Writes that the input of a stream is corrected from an epoch on.
 
         Args:
             stream: Name of the stream.
@@ -179,7 +177,6 @@ class RunWriter:
         pairs: Sequence[Pair],
         profiles: Mapping[str, InputProfile],
         report: ShiftReport,
-        new: Sequence[Finding],
         severities: Mapping[str, float],
         logs: Mapping[str, Any] | None = None,
     ) -> None:
@@ -190,7 +187,6 @@ class RunWriter:
             pairs: The pairs of streams that were compared, with the results of all tests.
             profiles: The latest profile of each stream.
             report: The findings so far.
-            new: The findings that this comparison added.
             severities: The numbers that are added to Keras's logs, by name, such as
                 `"val_shift"`.
             logs: Keras's logs of the epoch; None outside of a fit.
@@ -201,7 +197,7 @@ class RunWriter:
             for name, value in severities.items():
                 writer.write_scalar(f"{TAG_PREFIX}{name}", value, step + 1)
             if self._tab is not None:
-                self._tab.write_comparison(step, pairs, profiles, report, new)
+                self._tab.write_comparison(step, pairs, profiles, report)
             if self._page is not None:
                 self._page.write_comparison(step, pairs, report, logs)
 
@@ -230,7 +226,7 @@ class RunWriter:
         Args:
             step: Epoch, counted from 0.
             headline: The state of the adaptation in one sentence.
-            events: The changes and their reasons, see `ShiftEvents.write_events`.
+            events: The changes, each with its `text`.
             curves: Numbers to draw over the epochs, by the name of the curve, such as
                 `"strength/blur"`.
             state: The content of `adaptation.json`; if empty, the file is not written.
@@ -245,7 +241,7 @@ class RunWriter:
                 if name.partition("/")[0] not in TAB_ONLY:
                     writer.write_scalar(f"{ADAPTATION_PREFIX}{name}", value, step + 1)
             if self._tab is not None:
-                self._tab.write_adaptation(step, headline, events, curves, since)
+                self._tab.write_adaptation(step, headline, curves)
             if self._page is not None:
                 self._page.write_adaptation(headline, events, since)
 
@@ -312,7 +308,7 @@ class RunWriter:
                 # which count from 1. The tab's own series are written again at this step.
                 writer.purge(epoch + 1)
             if state is not None and self._tab is not None:
-                self._tab.restore(state, epoch)
+                self._tab.restore(state)
             if self._page is not None:
                 self._page.resume(epoch)
 

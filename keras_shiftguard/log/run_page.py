@@ -14,7 +14,7 @@ from keras_shiftguard.errors import warn
 from keras_shiftguard.io.atomic_files import is_unchanged, replace_file, status
 from keras_shiftguard.io.json_files import plain
 from keras_shiftguard.log.epoch_history import EpochHistory
-from keras_shiftguard.log.shift_tab_findings import logged_report
+from keras_shiftguard.log.shift_tab_findings import logged_columns, logged_report
 
 # Names of the files by kind of run, so that an evaluation does not replace the page of the fit.
 FILES = {"train": "shift", "validation": "shift-evaluation", "prediction": "shift-prediction"}
@@ -84,7 +84,8 @@ class RunPage:
             report: The findings so far.
             logs: Keras's logs of the epoch; None outside of a fit.
         """
-        self._parts["report"] = logged_report(report, pairs, MAX_LISTED)
+        self._parts["report"] = logged_report(report, MAX_LISTED)
+        self._parts["columns"] = logged_columns(pairs)
         if logs is not None:
             self._history.add(step + 1, logs, pairs)
             part = self._history.part(report.findings)

@@ -1,18 +1,11 @@
-"""Findings of a report in the form that the Shift tab and the page of a run read.
-
-The tab and the page join the parts of several findings to one headline ("darker and noisier"), and
-name the classes of a label shift. The log holds these parts and classes, so that neither reader has
-to parse a sentence.
-"""
+"""Findings of a report, and names of columns, as the Shift tab and the page of a run read them."""
 
 from collections.abc import Sequence
 from typing import Any
 
-from keras_shiftguard.detection.finding import Finding
+from keras_shiftguard.detection.finding import Finding, source_of
 from keras_shiftguard.detection.monitor import Pair
 from keras_shiftguard.detection.report import ShiftReport
-from keras_shiftguard.detection.sentences import MAX_CLASSES_NAMED
-from keras_shiftguard.detection.two_sample.frequencies import compare_frequencies
 from tensorboard_plugin_shiftguard.metadata import (
     ALARM,
     EXPECTED,
@@ -21,27 +14,34 @@ from tensorboard_plugin_shiftguard.metadata import (
     REPORTED,
 )
 
+MAX_COLUMNS = 200  # of a table, whose names are logged
 
-def logged_report(
-    report: ShiftReport, pairs: Sequence[Pair], limit: int = MAX_FINDINGS
-) -> dict[str, Any]:
+
+def logged_report(report: ShiftReport, limit: int = MAX_FINDINGS) -> dict[str, Any]:
     """Returns a report as plain values, with its worst findings and the number of the others.
 
     Args:
         report: The report.
-        pairs: The pairs of streams, with the profiles of their latest comparison.
         limit: The largest number of findings.
     """
-    by_streams = {(pair.stream, pair.against): pair for pair in pairs}
     content = report.to_dict()
-    more = len(content["findings"][limit:])
-    findings = content["findings"][:limit]
-    for finding in findings:
-        pair = by_streams.get((finding["stream"], finding["against"]))
-        # The latest shares show nothing about a finding that is over.
-        is_mix = finding["feature"] == "labels" and finding["until"] is None
-        finding["classes"] = _classes(pair) if pair and is_mix else []
-    return {**content, "findings": findings, "more": more}
+    findings = content["findings"]
+    return {**content, "findings": findings[:limit], "more": len(findings[limit:])}
+
+
+def logged_columns(pairs: Sequence[Pair]) -> dict[str, list[str]]:
+    """Returns the names of the columns of tables, by the first part of the names of features.
+
+    Of several inputs, one that is a single number has the name of the input.
+    """
+    named: dict[str, list[str]] = {}
+    for profile in (profile for pair in pairs for profile in (pair.reference, pair.current)):
+        for name, summary in profile.inputs.items():
+            is_single = len(profile.inputs) > 1 and summary.num_channels == 1
+            names = summary.columns or ((name,) if is_single and not summary.is_image else ())
+            if names:
+                named[source_of(name)] = list(names[:MAX_COLUMNS])
+    return named
 
 
 def flags_and_cost(tested: Finding, pair: Pair) -> tuple[int, float]:
@@ -64,13 +64,3 @@ def flags_and_cost(tested: Finding, pair: Pair) -> tuple[int, float]:
     flags += NEGLIGIBLE * finding.negligible + REPORTED * reported
     is_over = finding.until is not None
     return flags, float("nan") if finding.cost is None or is_over else finding.cost
-
-
-def _classes(pair: Pair) -> list[list[Any]]:
-    """Returns `[class, share, reference share]` of the classes whose shares changed most."""
-    here, there = pair.current.labels.counts, pair.reference.labels.counts
-    if len(here) != len(there):
-        return []
-    test = compare_frequencies(here, there)
-    changed = test.most_changed()[:MAX_CLASSES_NAMED]
-    return [[str(i), *(float(share) for share in test.shares[:, i])] for i in changed]

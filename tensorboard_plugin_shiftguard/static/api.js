@@ -22,24 +22,13 @@ export class ApiError extends Error {
   }
 }
 
-const wait = (milliseconds, signal) =>
-  new Promise((resolve, reject) => {
-    const stop = () => (clearTimeout(timer), reject(new DOMException("aborted", "AbortError")));
-    const timer = setTimeout(
-      () => (signal?.removeEventListener("abort", stop), resolve()),
-      milliseconds,
-    );
-    signal?.addEventListener("abort", stop, { once: true });
-  });
+const wait = (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds));
 
 async function once(address, route, signal) {
-  const own = new AbortController();
-  const stop = () => own.abort();
-  if (signal?.aborted) own.abort();
-  signal?.addEventListener("abort", stop, { once: true });
-  const timer = setTimeout(stop, PATIENCE);
+  const late = AbortSignal.timeout(PATIENCE);
   try {
-    const response = await fetch(address, { signal: own.signal, cache: "no-store" });
+    const either = signal ? AbortSignal.any([signal, late]) : late;
+    const response = await fetch(address, { signal: either, cache: "no-store" });
     const body = await response.json().catch(() => null);
     if (response.ok && body !== null) return body;
     const reason = body?.error ?? `The answer could not be read (HTTP ${response.status}).`;
@@ -47,9 +36,6 @@ async function once(address, route, signal) {
   } catch (error) {
     if (error instanceof ApiError || signal?.aborted) throw error;
     throw new ApiError("TensorBoard does not answer.", { route });
-  } finally {
-    clearTimeout(timer);
-    signal?.removeEventListener("abort", stop);
   }
 }
 
@@ -60,9 +46,8 @@ const passing = (error, patient) =>
 
 async function ask(route, query, { signal, patient = false, tries = PAUSES.length } = {}) {
   const words = new URLSearchParams();
-  for (const [key, values] of Object.entries(query))
-    for (const value of [values].flat())
-      if (value !== undefined && value !== null) words.append(key, value);
+  for (const [key, value] of Object.entries(query))
+    if (value !== undefined && value !== null) words.append(key, value);
   const text = words.toString();
   const address = `./${route}${text ? "?" + text : ""}`;
   for (let attempt = 0; ; attempt++) {
@@ -70,7 +55,8 @@ async function ask(route, query, { signal, patient = false, tries = PAUSES.lengt
       return await once(address, route, signal);
     } catch (error) {
       if (attempt >= tries || !passing(error, patient)) throw error;
-      await wait(PAUSES[attempt] * (0.75 + Math.random() / 2), signal);
+      await wait(PAUSES[attempt] * (0.75 + Math.random() / 2));
+      signal?.throwIfAborted();
     }
   }
 }
@@ -93,15 +79,6 @@ export function pictureAddress(run, epoch, row, number) {
 
 /** Unpacks the numbers in a base64 text: `Uint8Array` for one byte each, else `Int16Array`. */
 export function unpack(text, bytesEach) {
-  const raw = atob(text ?? "");
-  if (bytesEach === 1) {
-    const bytes = new Uint8Array(raw.length);
-    for (let i = 0; i < raw.length; i++) bytes[i] = raw.charCodeAt(i);
-    return bytes;
-  }
-  const words = new Int16Array(raw.length >> 1);
-  for (let i = 0; i < words.length; i++) {
-    words[i] = raw.charCodeAt(2 * i) | (raw.charCodeAt(2 * i + 1) << 8);
-  }
-  return words;
+  const bytes = Uint8Array.from(atob(text ?? ""), (letter) => letter.charCodeAt(0));
+  return bytesEach === 1 ? bytes : new Int16Array(bytes.buffer, 0, bytes.length >> 1);
 }

@@ -1,56 +1,41 @@
 /* The band at the top of the tab: what is wrong, since when, what it costs, what to do. */
 
 import { api } from "./api.js";
-import { button, el, fill, html, say } from "./dom.js";
-import { ago, count, epoch, pairInWords, streamName } from "./format.js";
+import { button, fill, html, say } from "./dom.js";
+import { ago, count, epoch, pairInWords } from "./format.js";
 import { STATES, badge, icon } from "./icons.js";
 import { lineToPaste } from "./pages.js";
 
 const MAX_VERDICTS = 64; // verdicts of earlier epochs
 const PAUSE = 120; // milliseconds before the verdict of an earlier epoch is requested
+const DRAWN_BY = ["run", "data", "epoch", "times", "live"];
 
 export function createBand({ state, refresh, failed, explain }) {
-  const mark = el("span", { class: "statemark" });
-  const what = el("h1", { id: "shift-title", "aria-live": "polite" });
-  const because = el("p", { class: "because", "data-testid": "foremost" });
-  const facts = el("dl", { class: "facts" });
-  const todo = el("div", { class: "todo", "data-testid": "todo" });
-  const updated = el("span", null);
-  const about = el("span", { "data-testid": "about" });
-  const past = el("span", { class: "past", "data-testid": "past" });
-  const onOrOff = el("span", null, "off");
-  const live = button([icon("steady", 10), "Live: ", onOrOff], () => state.set({ live: !state.get().live }), {
-    class: "switch",
-    role: "switch",
-    "aria-checked": "false",
-    "data-testid": "live",
-    title: "Look for new data every 10 seconds while this tab is shown",
-  });
-  const notes = el("ul", { class: "plainlist quiet notes", "data-testid": "notes" });
-  const problems = el("div", { class: "problems" });
-  const wait = el("div", { class: "facts collecting" });
-  const node = el(
-    "section",
-    { class: "headband", "aria-labelledby": "shift-title", "data-testid": "verdict" },
-    el(
-      "div",
-      { class: "bandhead" },
-      mark,
-      past,
-      el("span", { class: "grow" }),
-      el("span", { class: "quiet meta" }, about, updated),
-      button("Refresh", () => refresh("asked"), { class: "plain" }),
-      live,
-      button("Glossary", explain, { class: "plain", "data-testid": "to-glossary" }),
-    ),
-    what,
-    because,
-    facts,
-    wait,
-    todo,
-    notes,
-    problems,
-  );
+  const mark = html`<span class="statemark"></span>`;
+  const what = html`<h1 id="shift-title" aria-live="polite"></h1>`;
+  const because = html`<p class="because" data-testid="foremost"></p>`;
+  const facts = html`<dl class="facts"></dl>`;
+  const todo = html`<div class="todo" data-testid="todo"></div>`;
+  const updated = html`<span></span>`;
+  const about = html`<span data-testid="about"></span>`;
+  const past = html`<span class="past" data-testid="past"></span>`;
+  const onOrOff = html`<span>off</span>`;
+  const live = html`<button
+    type="button" class="switch" role="switch" aria-checked="false" data-testid="live"
+    title="Look for new data every 10 seconds while this tab is shown"
+    onclick=${() => state.set({ live: !state.get().live })}
+  >${icon("steady", 10)}Live: ${onOrOff}</button>`;
+  const notes = html`<ul class="plainlist quiet notes" data-testid="notes"></ul>`;
+  const problems = html`<div class="problems"></div>`;
+  const glossary = { class: "plain", "data-testid": "to-glossary" };
+  const node = html`<section class="headband" aria-labelledby="shift-title" data-testid="verdict">
+    <div class="bandhead">
+      ${mark}${past}<span class="grow"></span><span class="quiet meta">${about}${updated}</span>
+      ${button("Refresh", () => refresh("asked"), { class: "plain" })}
+      ${live}${button("Glossary", explain, glossary)}
+    </div>
+    ${what}${because}${facts}${todo}${notes}${problems}
+  </section>`;
   const verdicts = new Map(); // key of a run and a step -> verdict
   let model = null;
   let drawn = "";
@@ -58,13 +43,13 @@ export function createBand({ state, refresh, failed, explain }) {
 
   /** The verdict at the chosen epoch; null while it is being requested. */
   function verdictNow() {
-    const { overview, step, state: chosen } = model;
+    const { overview, step, run, state: chosen } = model;
     if (chosen.epoch === null || step >= (overview.steps.at(-1) ?? -1)) return overview.verdict;
-    const key = JSON.stringify([model.selected[0].id, overview.updated, step]);
+    const key = JSON.stringify([run.id, overview.updated, step]);
     const known = verdicts.get(key);
     if (known === undefined) {
       clearTimeout(timer);
-      timer = setTimeout(() => ask(key, model.selected[0].id, step), PAUSE);
+      timer = setTimeout(() => ask(key, run.id, step), PAUSE);
     }
     return known ?? null;
   }
@@ -81,72 +66,66 @@ export function createBand({ state, refresh, failed, explain }) {
   }
 
   function draw() {
-    const { overview } = model;
-    const error = model.failures.get(model.selected[0]?.id);
+    const { overview, run } = model;
     if (!overview) {
-      const text = error ?? "Reading this run.";
+      const text = model.failures.get(run?.id) ?? "Reading this run.";
       if (drawn === text) return;
       drawn = text;
       node.dataset.kind = "waiting";
       say(what, text);
-      for (const part of [mark, because, facts, wait, todo, notes, problems, past]) fill(part);
+      for (const part of [mark, because, facts, todo, notes, problems, past]) fill(part);
       return;
     }
     const verdict = verdictNow();
     if (!verdict) return;
-    const { collecting } = overview.state ?? {};
     const then = model.state.epoch !== null && model.step < overview.steps.at(-1);
-    const key = JSON.stringify([verdict, then && model.step, overview.problems, collecting]);
+    const key = JSON.stringify([run.id, verdict, then && model.step, overview.problems]);
     if (key === drawn) return;
     drawn = key;
-    node.dataset.kind = verdict.kind;
-    fill(mark, badge(verdict.kind, STATES[verdict.kind]));
+    const { kind, since, step, cost_words: cost, is_code: isCode } = verdict;
+    node.dataset.kind = kind;
+    fill(mark, badge(kind, STATES[kind]));
     say(what, verdict.cause);
     say(because, [verdict.detail, verdict.adaptation].filter(Boolean).join(" "));
     fill(
       facts,
-      verdict.cost_words && fact(verdict.cost_words, "what it costs", "cost"),
-      verdict.since && fact(`since epoch ${verdict.since}`, "when it was found", "since"),
+      cost && fact(cost, "what it costs", "cost"),
+      since && fact(`since epoch ${since}`, "when it was found", "since"),
     );
-    fill(wait, then ? null : waiting(collecting));
     fill(past, then && pastNote());
-    fill(todo, toDo(verdict));
-    fill(notes, verdict.notes.map((text) => html`<li>${text}</li>`));
     fill(
-      problems,
-      overview.problems
-        .slice(0, 5)
-        .map((text) => el("span", { class: "problem" }, icon("note"), text)),
+      todo,
+      step && html`<p>${kind !== "fine" && html`<strong>To do: </strong>`}${isCode ? "" : step}</p>`,
+      isCode && step && lineToPaste(step, "Line of Python"),
     );
+    fill(notes, verdict.notes.map((text) => html`<li>${text}</li>`));
+    const problem = (text) => html`<span class="problem">${icon("note")}${text}</span>`;
+    fill(problems, overview.problems.slice(0, 5).map(problem));
   }
 
   function pastNote() {
+    const latest = { class: "plain", "data-testid": "now" };
     return [
       `as known at ${epoch(model.step)}`,
-      button("Latest", () => state.set({ epoch: null }), { class: "plain", "data-testid": "now" }),
+      button("Latest", () => state.set({ epoch: null }), latest),
     ];
   }
 
   function update(next, changed) {
     model = next;
-    if (
-      changed &&
-      !["run", "data", "epoch", "times", "live", "others"].some((k) => changed.has(k))
-    )
-      return;
+    if (!DRAWN_BY.some((key) => changed.has(key))) return;
     live.setAttribute("aria-checked", String(model.state.live));
     say(onOrOff, model.state.live ? "on" : "off");
     draw();
     tick(model);
   }
 
-  function tick(next) {
-    const { overview, selected } = next;
-    const time = overview?.updated ?? selected[0]?.updated ?? null;
+  function tick({ overview, run }) {
     const last = overview?.state?.step ?? overview?.steps.at(-1);
-    const kept = overview && overview.kept < overview.looks ? `, ${keptInWords(overview)}` : "";
-    const when = last === undefined ? "" : `epoch ${last + 1}${kept}, `;
-    say(updated, selected.length ? `${when}${ago(time)}` : "");
+    const { kept, looks } = overview ?? {};
+    const some = kept < looks ? `, ${kept} of ${count(looks, "point")} kept` : "";
+    const when = last === undefined ? "" : `epoch ${last + 1}${some}, `;
+    say(updated, run ? `${when}${ago(overview?.updated ?? run.updated ?? null)}` : "");
     const pair = overview?.verdict?.pair ?? overview?.pair;
     say(about, pair ? pairInWords(pair) : "");
   }
@@ -154,28 +133,6 @@ export function createBand({ state, refresh, failed, explain }) {
   return { node, update, tick };
 }
 
-const keptInWords = ({ kept, looks }) => `${kept} of ${count(looks, "point")} kept`;
-
 /** A figure with its meaning under it. */
 const fact = (value, note, testid) =>
   html`<div data-testid=${testid}><dt>${value}</dt><dd class="quiet">${note}</dd></div>`;
-
-/** What to do: a sentence, or a line to paste. */
-function toDo({ step, is_code: isCode }) {
-  return step && [
-    html`<p><strong>To do: </strong>${isCode ? "" : step}</p>`,
-    isCode && lineToPaste(step, "Line of Python"),
-  ];
-}
-
-/** The streams that are still too small to judge: "collecting target: 40 of 200 samples". */
-function waiting(collecting) {
-  return Object.entries(collecting ?? {}).map(([stream, [n, of]]) =>
-    el(
-      "span",
-      { class: "collecting-bar" },
-      el("progress", { value: n, max: of, "aria-label": `Samples of ${streamName(stream)}` }),
-      `collecting ${streamName(stream)}: ${n} of ${of} samples`,
-    ),
-  );
-}

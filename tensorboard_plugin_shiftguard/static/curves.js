@@ -2,12 +2,11 @@
 
 import { api } from "./api.js";
 import { axisOf } from "./axis.js";
-import { button, el, fill, foldedTable, html, mark, say, svg } from "./dom.js";
+import { button, fill, foldedTable, html, mark, say, svg } from "./dom.js";
 import { epoch, number } from "./format.js";
-import { createLines, linesTable, stepsOf, valueAt } from "./lines.js";
+import { createLines, extent, linesTable, stepsOf, valueAt } from "./lines.js";
 import { createRequest } from "./requests.js";
 import { measuresOf, withoutShift } from "./measures.js";
-import { extent } from "./scales.js";
 
 const HEIGHT = 150;
 const LONG = 8; // from this number of epochs on, the scale ignores the first epochs
@@ -20,12 +19,12 @@ const LOOKS = {
 
 /** `spans(steps)` is called with the first and the last step, which the heatmap must hold, too. */
 export function createCurves({ state, failed, spans }) {
-  const title = el("h2", { id: "curves-title" }, "Accuracy");
-  const choice = el("div", { class: "segments", role: "group", "aria-label": "Measure" });
-  const keys = el("ul", { class: "keys" });
-  const now = el("div", { class: "ends", "data-testid": "curves-now" });
+  const title = html`<h2 id="curves-title">Accuracy</h2>`;
+  const choice = html`<div class="segments" role="group" aria-label="Measure"></div>`;
+  const keys = html`<ul class="keys"></ul>`;
+  const now = html`<div class="ends" data-testid="curves-now"></div>`;
   const chart = createLines({ height: HEIGHT, choose, told });
-  const holder = el("div", { class: "axisroom", "data-testid": "curves-chart" }, chart.node, now);
+  const holder = html`<div class="axisroom" data-testid="curves-chart">${chart.node}${now}</div>`;
   const numbers = foldedTable("The curves as a table", () => measure && asTable());
   const node = html`<section
     class="curves" aria-labelledby="curves-title" data-testid="curves" hidden
@@ -116,14 +115,14 @@ export function createCurves({ state, failed, spans }) {
     node,
     numbers: numbers.node,
     update(next, changed) {
-      const before = model?.selected[0]?.id;
+      const before = model?.run?.id;
       model = next;
       if (!model.overview) {
         node.hidden = numbers.node.hidden = true;
         request.forget();
         return;
       }
-      if (before !== model.selected[0].id) {
+      if (before !== model.run.id) {
         found = {};
         measure = null;
         node.hidden = numbers.node.hidden = true;
@@ -158,7 +157,7 @@ function beyond({ points }, [low, high]) {
   const value = points.find((point) => Number.isFinite(point[1]))?.[1];
   if (!(value < low || value > high)) return null;
   const arrow = value < low ? "\u2193" : "\u2191";
-  return el("span", { class: "offscale" }, ` ${arrow} began at ${number(value)}`);
+  return html`<span class="offscale"> ${arrow} began at ${number(value)}</span>`;
 }
 
 function markOf(name) {

@@ -1,33 +1,33 @@
 /* The parts below the heatmap, folded until the user unfolds them. */
 
-import { el, html, say } from "./dom.js";
+import { html, say } from "./dom.js";
+
+// The changes that a part is notified of when it is unfolded, so that it draws everything.
+const ALL = new Set(["run", "data", "feature", "epoch", "pair"]);
 
 /**
- * A part with a title that unfolds `views`. The views are updated only while the part is
- * unfolded. When the part is unfolded, they are updated as if everything had changed.
- *
- * Args: `digest(model)` returns the text beside the title; null hides the part.
+ * A part with a title that unfolds a view, which is updated only while it is unfolded.
+ * `digest(model)` returns the text beside the title; null hides the part.
  */
-export function createFold({ key, title, views, digest, state, all }) {
-  const said = el("span", { class: "quiet digest" });
+export function createFold({ key, title, view, digest, state }) {
+  const said = html`<span class="quiet digest"></span>`;
   const node = html`<details class="fold" data-testid=${`fold-${key}`}>
     <summary><h2>${title}</h2>${said}</summary>
-    <div class="foldbody">${views.map((view) => view.node)}</div>
+    <div class="foldbody">${view.node}</div>
   </details>`;
   let model = null;
-  let stale = true;
+  let stale = true; // whether the view has missed a change
 
   node.addEventListener("toggle", () => {
     const { open } = state.get();
     if (node.open !== open.includes(key))
       state.set({ open: node.open ? [...open, key] : open.filter((one) => one !== key) });
-    if (node.open) refresh();
+    if (node.open) refresh(ALL);
   });
 
-  function refresh() {
-    if (!model || !stale) return;
+  function refresh(changed) {
+    if (model) view.update(model, stale ? ALL : changed);
     stale = false;
-    for (const view of views) view.update(model, new Set(all));
   }
 
   return {
@@ -37,14 +37,9 @@ export function createFold({ key, title, views, digest, state, all }) {
       const text = digest(model);
       node.hidden = text === null;
       say(said, text ?? "");
-      const wanted = model.state.open.includes(key);
-      if (node.open !== wanted) node.open = wanted;
-      if (!node.open || node.hidden) {
-        stale = true;
-        return;
-      }
-      if (stale) refresh();
-      else for (const view of views) view.update(model, changed);
+      node.open = model.state.open.includes(key);
+      if (node.open && !node.hidden) refresh(changed);
+      else stale = true;
     },
   };
 }

@@ -28,14 +28,6 @@ export function interval(lower, upper) {
   return `${effect(lower)} to ${effect(upper)}`;
 }
 
-/** An interval as "[0.10, 0.20]"; an empty text if there is none. */
-export function bounds(lower, upper) {
-  const known = [lower, upper].every((value) => Number.isFinite(value) && value !== null);
-  return known
-    ? `[${[lower, upper].map((value) => effect(value).replace("+", "")).join(", ")}]`
-    : "";
-}
-
 /** A share between 0 and 1 in percent: 0.123 as "12.3 %"; "none" if it is not known. */
 export function percent(share, digits = 1) {
   if (share === null || share === undefined || !Number.isFinite(share)) return "none";

@@ -2,18 +2,18 @@
 
 import { api } from "./api.js";
 import { badge } from "./icons.js";
-import { el, fill, html, table } from "./dom.js";
-import { date } from "./format.js";
+import { fill, html, table } from "./dom.js";
+import { date, percent } from "./format.js";
+import { points } from "./groups.js";
 import { lineToPaste } from "./pages.js";
 import { createRequest } from "./requests.js";
 
 const KINDS = { estimated: "estimate", rest: "not explained" };
 
 export function createGap({ failed, found }) {
-  const body = el("div");
   const node = html`<section
     class="gap" aria-label="Accuracy gap: what it is made of" data-testid="gap"
-  >${body}</section>`;
+  ></section>`;
   let model = null;
   let drawn = "";
   let shown = null; // the table
@@ -31,7 +31,7 @@ export function createGap({ failed, found }) {
     const text = JSON.stringify([gap, said]);
     if (text === drawn) return;
     drawn = text;
-    fill(body, gap && [headline(gap), waterfall(gap), notes(gap), repairs(gap, said)]);
+    fill(node, gap && [headline(gap), waterfall(gap), notes(gap), repairs(gap, said)]);
   }
 
   return {
@@ -117,13 +117,6 @@ function repairs({ rows, estimated }, said) {
 function notes({ notes }) {
   if (!notes?.length) return null;
   return html`<ul class="plainlist quiet">${notes.map((note) => html`<li>${note}</li>`)}</ul>`;
-}
-
-const percent = (share) => `${(100 * share).toFixed(1)} %`;
-
-function points(share) {
-  const text = (100 * Math.abs(share)).toFixed(1);
-  return (share < 0 && Number(text) ? "\u2212" : "") + text;
 }
 
 const ends = (interval) =>

@@ -1,26 +1,33 @@
 /* The rows of the heatmap, which are features grouped by cause, and the content of its cells. */
 
-import { FLAGS } from "./flags.js";
+import { FLAGS } from "./rows.js";
 
 // Levels of a cell. UNCLEAR: the cost may be 0, and may be above the tolerance.
 export const [NOTHING, TOLERATED, EXPECTED, ALONG, UNCLEAR, FOUND] = [0, 1, 2, 3, 4, 5];
 
+const STATES = {
+  [FOUND]: "not measured",
+  [UNCLEAR]: "unclear",
+  [ALONG]: "goes along",
+  [EXPECTED]: "expected",
+  [TOLERATED]: "tolerated",
+};
 const ALIKE = "alike"; // key of the row of all features that never differed
 
 /**
- * Groups features by cause, in the order of the features. A group has `members`, features
- * as in `listRows`; if the group is unfolded, a row for each member follows. `group` is the
- * key of the cause, in groups and in the rows of members. Groups that never differed become one
- * row, the last, unless `apart` says of one of its members that it stands for itself.
+ * Groups features by cause, in the order of the features. A group has `members`, `{name, i, record}`;
+ * if the group is unfolded, a row for each member follows. `group` is the key of the cause, in
+ * groups and in the rows of members. Groups that never differed become one row, the last.
  */
-export function groupRows(overview, rows, unfolded, apart = () => false) {
+export function groupRows(overview, unfolded) {
+  const rows = overview.features.map((record, i) => ({ name: record.name, i, record }));
   const groups = new Map();
   for (const row of rows) {
     const key = row.record.cause ?? row.name;
     if (!groups.has(key)) groups.set(key, []);
     groups.get(key).push(row);
   }
-  const isAlike = (members) => !members.some((one) => apart(one) || everDiffers(overview, one));
+  const isAlike = (members) => !members.some((one) => everDiffers(overview, one));
   const alike = [...groups].filter(([, members]) => isAlike(members));
   if (alike.length > 1) {
     for (const [key] of alike) groups.delete(key);
@@ -57,7 +64,7 @@ export function cellOf(overview, { members }, t) {
     if (Number.isNaN(effect)) continue;
     const cost = overview.costs[member.name]?.[t] ?? null;
     // The log holds the interval of the latest epoch only, so it is used for every epoch.
-    const most = cost === null ? NaN : cost + (overview.doubts.get(member.name) ?? 0);
+    const most = (cost ?? 0) + (overview.doubts.get(member.name) ?? 0);
     const level = levelOf(overview.flag(member.i, t), most, overview.tolerance);
     const stronger =
       level > best.level ||
@@ -101,23 +108,16 @@ export function costsOf(overview, rows, t) {
   const told = new Set();
   return rows.map((row) => {
     const { level, cost } = cellOf(overview, row, t);
-    if (level === FOUND && cost !== null) {
-      if (told.has(cost) && !row.inside) return { text: "in the above", strong: false };
-      told.add(cost);
-      const text = isAccuracy(overview.metric) ? points(cost) : `${points(cost)} %`;
-      return { text, strong: true };
-    }
-    if (level === FOUND) return { text: "not measured", strong: false };
-    if (level === UNCLEAR) return { text: "unclear", strong: false };
-    if (level === ALONG) return { text: row.inside ? "" : "goes along", strong: false };
-    if (level === EXPECTED) return { text: "expected", strong: false };
-    if (level === TOLERATED) return { text: "tolerated", strong: false };
-    return { text: "", strong: false };
+    if (level !== FOUND || cost === null)
+      return { text: row.inside && level === ALONG ? "" : (STATES[level] ?? ""), strong: false };
+    if (told.has(cost) && !row.inside) return { text: "in the above", strong: false };
+    told.add(cost);
+    return { text: isAccuracy(overview.metric) ? points(cost) : `${points(cost)} %`, strong: true };
   });
 }
 
 /** The unit of costs: points of accuracy, or a part of the loss if no classes are predicted. */
-export const unitOf = (metric) => (isAccuracy(metric) ? "points" : "% of the loss");
+const unitOf = (metric) => (isAccuracy(metric) ? "points" : "% of the loss");
 export const ofAccuracy = (metric) => (isAccuracy(metric) ? "points of accuracy" : unitOf(metric));
 export const isAccuracy = (metric) => !metric || metric === "accuracy";
 

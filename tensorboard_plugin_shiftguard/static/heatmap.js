@@ -7,13 +7,11 @@
  */
 
 import { axisOf } from "./axis.js";
-import { el, foldedTable, html, say, visible } from "./dom.js";
-import { count } from "./format.js";
-import { FLAGS } from "./flags.js";
+import { fill, foldedTable, html, say, visible } from "./dom.js";
+import { count, pairInWords } from "./format.js";
 import { cellOf, costsOf, groupRows } from "./groups.js";
 import { HEAD, ROW, drawFrames, drawRows } from "./heatmap_draw.js";
 import { alikeInWords, cellInWords, drawLegend, heatmapInWords, heatmapTable } from "./heatmap_words.js";
-import { createPair } from "./pair.js";
 import { pairKey } from "./rows.js";
 
 const TITLE = "What differs between the streams, epoch by epoch";
@@ -21,23 +19,26 @@ const TITLE = "What differs between the streams, epoch by epoch";
 const BEFORE = `${TITLE}, before augmentation`;
 
 export function createHeatmap({ state }) {
-  const canvas = el("canvas", { role: "img" });
-  const spacer = el("div", { class: "heat-rows" }, canvas);
+  const canvas = html`<canvas role="img"></canvas>`;
+  const spacer = html`<div class="heat-rows">${canvas}</div>`;
   const scroller = html`<div
     class="heat-scroll axisroom" data-testid="heatmap" tabindex="0"
     role="application" aria-roledescription="heatmap" aria-describedby="heat-keys"
   >${spacer}</div>`;
-  const readout = el("p", { class: "readout", "aria-live": "polite", "data-testid": "readout" });
-  const title = el("h2", { id: "heat-title" }, TITLE);
-  const legend = el("div", { class: "legend" });
-  const alike = el("p", { class: "quiet", "data-testid": "alike" });
-  const pair = createPair({ state });
+  const readout = html`<p class="readout" aria-live="polite" data-testid="readout"></p>`;
+  const title = html`<h2 id="heat-title">${TITLE}</h2>`;
+  const legend = html`<div class="legend"></div>`;
+  const alike = html`<p class="quiet" data-testid="alike"></p>`;
+  const pair = html`<select
+    id="shift-pair" data-testid="pair" onchange=${() => state.set({ pair: pair.value })}
+  ></select>`;
+  const pairs = html`<label for="shift-pair" class="inline">Compare ${pair}</label>`;
   const list = foldedTable("The heatmap as a table", () => model?.overview && heatmapTable(model));
   const keys =
     "Click a name, or press Space, to unfold its features. Click a cell, or use the arrow keys " +
     "and Enter, to choose an epoch.";
   const node = html`<section class="heat" aria-labelledby="heat-title">
-    <div class="head">${title}${pair.node}</div>
+    <div class="head">${title}${pairs}</div>
     ${legend}${alike}${readout}${scroller}
     <p id="heat-keys" class="quiet keys">${keys}</p>
     ${list.node}
@@ -46,13 +47,12 @@ export function createHeatmap({ state }) {
   let model = null;
   let axis = null; // where the columns lie
   let rows = []; // causes, and the features of unfolded ones
-  let marks = new Map(); // column -> events
   let cursor = null; // the cell under the pointer or the keyboard cursor
   let others = []; // steps that the axis must hold for the curves
   let frame = 0;
   let prepared = 0; // counts the versions of the data
   let drawn = ""; // key of what `still` shows
-  const still = el("canvas"); // the rows, without the frames
+  const still = html`<canvas></canvas>`; // the rows, without the frames
 
   const redraw = () => {
     if (!frame) frame = requestAnimationFrame(paint);
@@ -92,7 +92,7 @@ export function createHeatmap({ state }) {
       const rowsContext = still.getContext("2d");
       rowsContext.setTransform(density, 0, 0, density, 0, 0);
       const costs = costsOf(overview, rows, t);
-      const view = { axis, overview, rows, marks, scroll, height, costs, column: t, chosen: row };
+      const view = { axis, overview, rows, scroll, height, costs, column: t, chosen: row };
       drawRows(rowsContext, view);
     }
     context.setTransform(1, 0, 0, 1, 0, 0);
@@ -102,32 +102,33 @@ export function createHeatmap({ state }) {
     drawFrames(context, { axis, scroll, height, chosen: { row, t }, cursor });
   }
 
-  /** Prepares the rows, the marks, the titles and the legend. */
+  /** Prepares the rows, the titles and the legend. */
   function prepare() {
     const { overview } = model;
     prepared++;
-    const { unfolded, query, pins } = model.state;
-    const isApart = ({ name }) => query.trim() !== "" || pins.includes(name);
-    rows = groupRows(overview, model.rows, unfolded, isApart);
-    marks = new Map();
-    for (const event of overview.events) {
-      // Notes, and events of other pairs, are not marked here; the list of events shows them.
-      if (event.kind === "note" || (event.against && pairKey(event) !== overview.pair)) continue;
-      const t = overview.steps.findLastIndex((step) => step <= event.step);
-      if (t < 0) continue;
-      const i = event.kind === "finding" ? overview.index.get(event.feature) : undefined;
-      const calm = i !== undefined && !(overview.flag(i, t) & FLAGS.alarm);
-      marks.set(t, [...(marks.get(t) ?? []), { ...event, calm }]);
-    }
-    say(title, overview.state?.left ? BEFORE : TITLE);
+    rows = groupRows(overview, model.state.unfolded);
+    say(title, overview.state?.adapts ? BEFORE : TITLE);
     say(alike, alikeInWords(overview));
     alike.hidden = !alike.textContent;
-    drawLegend(legend, overview, model.rows, [...marks.values()]);
+    drawLegend(legend, overview);
     const size = `${count(rows.length, "row")} by ${count(overview.steps.length, "epoch")}`;
     scroller.setAttribute("aria-label", `Heatmap of ${size}`);
   }
 
-  const tell = (cell) => say(readout, cellInWords(model, rows, cell, marks));
+  /** The choice of the two streams that are compared. */
+  function listPairs(overview) {
+    const text = (one) =>
+      pairInWords(pairKey(one)) + (one.alarms ? ` (${count(one.alarms, "finding")})` : "");
+    const option = (one) => html`<option value=${pairKey(one)}>${text(one)}</option>`;
+    const drawn = JSON.stringify(overview.pairs);
+    if (pair.dataset.drawn !== drawn) fill(pair, overview.pairs.map(option));
+    pair.dataset.drawn = drawn;
+    pair.value = overview.pair;
+    pair.disabled = overview.pairs.length < 2;
+    pairs.hidden = !overview.pairs.length;
+  }
+
+  const tell = (cell) => say(readout, cellInWords(model, rows, cell));
 
   /** The cell at the pointer; on a name, the cell of the chosen epoch. */
   function at(event) {
@@ -135,8 +136,8 @@ export function createHeatmap({ state }) {
     const box = scroller.getBoundingClientRect();
     const t = axis.column(event.clientX - box.left);
     const y = event.clientY - box.top;
-    const row = y < HEAD ? -1 : Math.floor((y - HEAD + scroller.scrollTop) / ROW);
-    if (row >= rows.length || y < 0 || (row < 0 && t < 0)) return null;
+    const row = Math.floor((y - HEAD + scroller.scrollTop) / ROW);
+    if (row >= rows.length || y < HEAD) return null;
     return { row, t: t < 0 ? model.column : t, name: t < 0 };
   }
 
@@ -147,8 +148,7 @@ export function createHeatmap({ state }) {
     }
     const { steps } = model.overview;
     const changes = name ? {} : { epoch: t >= steps.length - 1 ? null : steps[t] };
-    if (row >= 0) changes.feature = cellOf(model.overview, rows[row], t).member.name;
-    state.set(changes);
+    state.set({ ...changes, feature: cellOf(model.overview, rows[row], t).member.name });
   }
 
   /** Unfolds the features of a cause, or folds them; the row of a feature folds its cause. */
@@ -183,7 +183,7 @@ export function createHeatmap({ state }) {
     const now = cursor ?? chosen();
     if (moves[event.key]) {
       const [down, right] = moves[event.key];
-      const row = Math.max(marks.size ? -1 : 0, Math.min(many - 1, now.row + down));
+      const row = Math.max(0, Math.min(many - 1, now.row + down));
       cursor = { row, t: Math.max(0, Math.min(columns - 1, now.t + right)) };
       reveal(row);
       tell(cursor);
@@ -231,17 +231,17 @@ export function createHeatmap({ state }) {
     },
     update(next, changed) {
       model = next;
-      if (!model.overview) return;
-      pair.update(model);
-      node.hidden = !model.rows.length && !model.total;
-      if (changed.has("rows") || changed.has("unfolded")) {
-        if (changed.has("rows")) cursor = null;
+      const { overview } = model;
+      if (!overview) return;
+      node.hidden = !overview.features.length;
+      if (changed.has("data") || changed.has("run") || changed.has("unfolded")) {
+        if (!changed.has("unfolded")) cursor = null;
+        listPairs(overview);
         prepare();
-      }
-      if (!["rows", "feature", "epoch", "unfolded"].some((key) => changed.has(key))) return;
+      } else if (!changed.has("feature") && !changed.has("epoch")) return;
       if (changed.has("feature") && !cursor) reveal(chosen().row);
       tell(cursor ?? chosen());
-      canvas.setAttribute("aria-label", visible(heatmapInWords(model.overview, rows, model.column)));
+      canvas.setAttribute("aria-label", visible(heatmapInWords(overview, rows, model.column)));
       list.update();
       redraw();
     },

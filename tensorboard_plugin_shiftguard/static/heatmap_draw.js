@@ -1,66 +1,39 @@
 /* Drawing of the heatmap on a canvas; only the rows in view are drawn. */
 
 import { shorten } from "./dom.js";
-import { ALONG, EXPECTED, FOUND, TOLERATED, UNCLEAR, strongestOf, titleOf } from "./groups.js";
-import { drawIcon } from "./icons.js";
+import { ALONG, FOUND, NOTHING, UNCLEAR, strongestOf, titleOf } from "./groups.js";
 
 export const ROW = 28; // pixels
-export const HEAD = 36; // pixels of the line of epochs and the line of events together
+export const HEAD = 22; // pixels of the line of epochs
 
 const FONT = "13px Roboto, 'Helvetica Neue', Arial, sans-serif";
 const SMALL = "12px Roboto, 'Helvetica Neue', Arial, sans-serif";
 const COSTS = [0.02, 0.04, 0.06]; // costs at which the second to fourth color begin
-const EFFECTS = [0.5, 1, 2]; // the same for effects, which set the color if no cost is known
 
 /** Colors of the page, for the canvas. */
-export function palette() {
+function palette() {
   const style = getComputedStyle(document.documentElement);
   const read = (name) => style.getPropertyValue(`--${name}`).trim();
   const names =
     "text muted line surface act look corrected fine action focus quiet tolerated along unclear " +
-    "h1 h2 h3 h4 e1 e2 e3 e4";
+    "h1 h2 h3 h4 unpriced";
   return Object.fromEntries(names.split(" ").map((name) => [name, read(name)]));
 }
 
-/** The color of a cell: by cost if it is known, else by effect; gray within the tolerance. */
-export function colourOf(theme, { level, effect, cost }) {
+/** The color of a cell: by cost if it is known; gray within the tolerance. */
+function colourOf(theme, { level, cost }) {
   if (level === FOUND && cost !== null)
     return theme[`h${1 + COSTS.filter((bound) => cost >= bound).length}`];
-  if (level === FOUND)
-    return theme[`e${1 + EFFECTS.filter((bound) => Math.abs(effect) >= bound).length}`];
-  if (level === UNCLEAR) return theme.unclear;
-  if (level === ALONG) return theme.along;
-  return level === TOLERATED || level === EXPECTED ? theme.tolerated : theme.quiet;
-}
-
-/**
- * The mark of events at an epoch: a finding has the shape and color of the run's state, and a
- * finding that is no alarm in its first epoch has a gray ring, as its cells are gray, too.
- */
-export function markOf(events, state) {
-  const has = (kind) => events.some((event) => event.kind === kind);
-  if (!has("preprocessing") && !has("finding")) return has("action") ? "action" : "note";
-  if (events.every(({ kind, calm }) => calm || kind === "action")) return "negligible";
-  return ["act", "look", "corrected", "fine"].includes(state) ? state : "look";
+  const names = { [FOUND]: "unpriced", [UNCLEAR]: "unclear", [ALONG]: "along" };
+  return theme[names[level] ?? (level === NOTHING ? "quiet" : "tolerated")];
 }
 
 function drawName(context, view, theme, row, top, chosen) {
   const { axis, overview, column } = view;
   const middle = top + ROW / 2;
-  if (row.folds) {
-    context.fillStyle = theme.muted;
-    context.beginPath();
-    if (row.open) {
-      context.moveTo(3, middle - 3);
-      context.lineTo(11, middle - 3);
-      context.lineTo(7, middle + 4);
-    } else {
-      context.moveTo(4, middle - 4);
-      context.lineTo(11, middle);
-      context.lineTo(4, middle + 4);
-    }
-    context.fill();
-  }
+  context.font = FONT;
+  context.fillStyle = theme.muted;
+  if (row.folds) context.fillText(row.open ? "\u25be" : "\u25b8", 3, middle + 4);
   const start = row.inside ? 34 : 18;
   const { level } = strongestOf(overview, row, column, column + 1);
   context.font = row.inside ? SMALL : chosen || level === FOUND ? `600 ${FONT}` : FONT;
@@ -79,16 +52,10 @@ function drawName(context, view, theme, row, top, chosen) {
 /** Cuts a name in its middle, so that it fits into `room` pixels and keeps its end. */
 function fitted(context, name, room) {
   const text = shorten(name, 80);
-  if (context.measureText(text).width <= room) return text;
-  let [least, most] = [1, text.length];
-  const cut = (n) =>
-    `${text.slice(0, Math.ceil(n / 2))}\u2026${text.slice(text.length - Math.floor(n / 2))}`;
-  while (most - least > 1) {
-    const middle = (least + most) >> 1;
-    if (context.measureText(cut(middle)).width <= room) least = middle;
-    else most = middle;
-  }
-  return cut(least);
+  const cut = (n) => `${text.slice(0, Math.ceil(n / 2))}\u2026${text.slice(text.length - Math.floor(n / 2))}`;
+  let [shown, n] = [text, text.length];
+  while (n > 1 && context.measureText(shown).width > room) shown = cut(--n);
+  return shown;
 }
 
 function drawCells(context, view, theme, row, top) {
@@ -128,7 +95,7 @@ function drawCost(context, view, theme, r, top) {
 }
 
 function drawHead(context, view, theme) {
-  const { axis, overview, marks } = view;
+  const { axis } = view;
   context.fillStyle = theme.surface;
   context.fillRect(0, 0, axis.width, HEAD);
   context.font = SMALL;
@@ -139,12 +106,6 @@ function drawHead(context, view, theme) {
   context.textAlign = "center";
   for (const [number, x] of axis.ticks()) context.fillText(String(number), x, 13);
   context.textAlign = "left";
-  for (const [t, events] of marks) {
-    const kind = markOf(events, overview.verdict?.kind);
-    context.fillStyle = theme[kind] ?? theme.muted;
-    context.strokeStyle = context.fillStyle;
-    drawIcon(context, kind, axis.middle(t), 26, Math.max(7, Math.min(9, axis.cell + 4)));
-  }
 }
 
 /** Draws the parts that do not follow the pointer; `chosen` is the row of the chosen feature. */
@@ -167,18 +128,17 @@ export function drawRows(context, view) {
 export function drawFrames(context, { axis, scroll, height, chosen, cursor }) {
   const theme = palette();
   const frame = (cell, colour) => {
-    const head = cell.row < 0;
     const x = Math.floor(axis.x(cell.t)) - 1;
-    const y = head ? HEAD - 18 : HEAD + cell.row * ROW - scroll + 1;
+    const y = HEAD + cell.row * ROW - scroll + 1;
     context.save();
     context.beginPath();
     // A row that is scrolled out of view gets no frame.
-    context.rect(0, head ? 0 : HEAD - 2, axis.width, height);
+    context.rect(0, HEAD - 2, axis.width, height);
     context.clip();
     context.strokeStyle = colour;
     context.lineWidth = 2;
     const width = Math.max(4, Math.ceil(axis.x(cell.t + 1) - axis.x(cell.t)));
-    context.strokeRect(x, y, width, head ? 16 : ROW - 2);
+    context.strokeRect(x, y, width, ROW - 2);
     context.restore();
   };
   const x = Math.round(axis.middle(chosen.t));

@@ -1,23 +1,16 @@
 /* Texts of the heatmap: descriptions of a cell and of the whole heatmap, its legend and table. */
 
-import { el, fill, html, table } from "./dom.js";
+import { fill, html, table } from "./dom.js";
 import { count, effect, epoch, sinceInWords, streamName } from "./format.js";
 import { ALONG, cellOf, EXPECTED, FOUND, NOTHING, ofAccuracy, points, titleOf, TOLERATED, UNCLEAR } from "./groups.js";
-import { markOf } from "./heatmap_draw.js";
-import { badge, featureKind, icon } from "./icons.js";
+import { badge, featureKind } from "./icons.js";
 
 const MAX_TABLE_ROWS = 100;
-const MARKS = { action: "augmentation changed", negligible: "found, no alarm yet", note: "note" };
 
-/** Describes the cell `{row, t}`; row -1 is the line of events. */
-export function cellInWords({ overview }, rows, { row, t }, marks) {
+/** Describes the cell `{row, t}`. */
+export function cellInWords({ overview }, rows, { row, t }) {
   if (t < 0 || t >= overview.steps.length) return "";
   const when = epoch(overview.steps[t]);
-  if (row < 0) {
-    const events = marks.get(t) ?? [];
-    const said = events.slice(0, 3).map((event) => event.text);
-    return `${when}: ${said.length ? said.join(" ") : "nothing happened"}`;
-  }
   if (!rows[row]) return "";
   const cell = cellOf(overview, rows[row], t);
   const name = titleOf(overview, rows[row], t);
@@ -31,16 +24,15 @@ export function cellInWords({ overview }, rows, { row, t }, marks) {
 }
 
 function levelInWords({ level, cost }, metric) {
-  if (level === FOUND)
-    return cost === null ? "shifted, cost not measured" : `costs ${points(cost)} ${ofAccuracy(metric)}`;
-  if (level === UNCLEAR) return "differs, its cost is unclear";
-  if (level === ALONG) return "goes along with a stronger finding";
-  if (level === EXPECTED) return "expected, training is augmented";
-  if (level === TOLERATED)
-    return cost > 0
-      ? `differs; costs ${points(cost)} ${ofAccuracy(metric)}, within tolerance`
-      : "differs, within tolerance";
-  return "";
+  const lost = `costs ${points(cost ?? 0)} ${ofAccuracy(metric)}`;
+  const words = {
+    [FOUND]: cost === null ? "shifted, cost not measured" : lost,
+    [UNCLEAR]: "differs, its cost is unclear",
+    [ALONG]: "goes along with a stronger finding",
+    [EXPECTED]: "expected, training is augmented",
+    [TOLERATED]: `differs${cost > 0 ? `; ${lost}` : ""}, within tolerance`,
+  };
+  return words[level] ?? "";
 }
 
 /** The sentence that both streams are prepared wrongly in the same way; "" if they are not. */
@@ -68,48 +60,41 @@ export function heatmapInWords(overview, rows, column) {
   return `What differs between the streams, epoch by epoch, ${size}; ${what}. The same as a table is below.`;
 }
 
-export function heatmapTable({ overview, rows, column, step }) {
-  const shown = rows.slice(0, MAX_TABLE_ROWS);
-  const cut = rows.length > shown.length ? ` (the first ${shown.length} of ${rows.length})` : "";
+export function heatmapTable({ overview, column, step }) {
+  const { features } = overview;
+  const shown = features.slice(0, MAX_TABLE_ROWS);
+  const cut = features.length > shown.length ? ` (the first ${shown.length} of ${features.length})` : "";
   return table(
     `Features at ${epoch(step)}; effects in standard deviations between samples${cut}`,
     ["Feature", "State", "Effect", "Cost in points", "Found"],
-    shown.map((row) => {
-      const cell = cellOf(overview, { members: [row] }, column);
+    shown.map((record, i) => {
+      const cell = cellOf(overview, { members: [{ name: record.name, i, record }] }, column);
       return [
-        row.record.label ?? row.name,
-        badge(featureKind(row.record)),
+        record.label ?? record.name,
+        badge(featureKind(record)),
         effect(cell.effect),
         cell.cost === null ? "" : points(cell.cost),
-        sinceInWords(row.record) || "never",
+        sinceInWords(record) || "never",
       ];
     }),
   );
 }
 
 /** The legend: costs if this pair of streams has any; effects if an alarm has no cost. */
-export function drawLegend(node, overview, rows, marks) {
+export function drawLegend(node, overview) {
   const least = String(Number((100 * overview.tolerance).toPrecision(3)));
   const priced = Object.keys(overview.costs).length > 0;
-  const found = rows.some(({ record }) => record.alarmed);
-  const unpriced = rows.some(
-    ({ record, name }) => record.alarmed && !overview.costs[name],
-  );
+  const unpriced = overview.features.some(({ alarmed, name }) => alarmed && !overview.costs[name]);
   const key = (style, text) =>
     html`<span class="key"><i class=${`swatch ${style}`}></i>${text}</span>`;
   const scale = (styles, texts) => styles.map((style, k) => key(style, texts[k]));
-  const kinds = new Set(marks.map((events) => markOf(events, overview.verdict?.kind)));
   fill(
     node,
-    [...kinds].sort().map((kind) => html`<span class="key">${icon(kind, 10)} ${MARKS[kind] ?? "found"}</span>`),
     key("quiet", "nothing found"),
     key("tolerated", "differs, within tolerance"),
     key("along", "goes along with a finding"),
     priced && key("unclear", "cost unclear"),
     priced && scale(["h1", "h2", "h3", "h4"], [least, "2", "4", "6 points lost and more"]),
-    found && unpriced && [
-      el("span", null, "cost not measured, effect size:"),
-      scale(["e1", "e2", "e3", "e4"], ["0.1", "0.5", "1", "2 and more"]),
-    ],
+    unpriced && key("unpriced", "found, cost not measured"),
   );
 }

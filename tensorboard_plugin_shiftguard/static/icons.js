@@ -19,12 +19,9 @@ const SHAPES = {
   steady: DOT,
   negligible: { ...DOT, open: true },
   corrected: TICK,
-  best: TICK,
-  collecting: CLOCK,
   waiting: CLOCK,
   differs: HOLLOW,
   along: HOLLOW,
-  action: { d: "M2 2h12v12H2Z" },
   unknown: { d: "M2 8h12", open: true },
   absent: { d: "M3 3 13 13M13 3 3 13", open: true },
   note: { d: "M3 4h10M3 8h10M3 12h6", open: true },
@@ -48,7 +45,6 @@ const WORDS = {
   negligible: "within tolerance",
   unclear: "cost unclear",
   steady: "no shift",
-  collecting: "collecting",
   unknown: "not known",
   absent: "absent",
 };
@@ -69,19 +65,11 @@ export function icon(kind, size = 12) {
   );
 }
 
-/** Draws the shape around a point of a canvas, in the color that is set. */
-export function drawIcon(context, kind, x, y, size) {
-  const { d, open } = SHAPES[kind] ?? SHAPES.unknown;
-  context.save();
-  context.translate(x - size / 2, y - size / 2);
-  context.scale(size / 16, size / 16);
-  context.lineWidth = 32 / size;
-  context[open ? "stroke" : "fill"](new Path2D(d));
-  context.restore();
-}
+/** The word of the state of a feature. */
+export const stateOf = (kind) => WORDS[kind] ?? kind;
 
 /** Shape and word; the color comes from the style sheet. */
-export function badge(kind, word = WORDS[kind] ?? kind) {
+export function badge(kind, word = stateOf(kind)) {
   return html`<span class=${`badge ${kind}`}>${icon(kind)}<span>${word}</span></span>`;
 }
 
@@ -103,10 +91,17 @@ export function featureKind(record) {
   return certain && Math.abs(record.effect) >= MATTERS ? "differs" : "steady";
 }
 
-/** Dash patterns of four runs, whose lines also differ in color. */
-export const RUN_DASHES = ["", "6 3", "2 2.5", "8 3 2 3"];
+/** Dash patterns of four lines, which also differ in color. */
+const RUN_DASHES = ["", "6 3", "2 2.5", "8 3 2 3"];
 
-/** A short piece of a run's line, for the legend of a chart. */
+/** A short piece of a line, for the legend of a chart. */
 export function runMark(i) {
   return mark(svg("path", { class: `run${i}`, d: "M0 6H24", "stroke-dasharray": RUN_DASHES[i] }));
+}
+
+/** A piece of a histogram, for its legend: the reference is filled, the current one an outline. */
+export function swatch(role) {
+  const look = { stroke: `var(--${role})`, "stroke-width": 2 };
+  if (role === "reference") Object.assign(look, { fill: `var(--${role})`, "fill-opacity": 0.4 });
+  return mark(svg("rect", { x: 1, y: 1, width: 22, height: 10, fill: "none", ...look }));
 }

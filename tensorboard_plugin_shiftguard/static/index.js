@@ -49,10 +49,15 @@ export async function render() {
       window.dispatchEvent(new Event("shiftguard-theme"));
     });
     // The data take longest, so they are requested before the views are loaded.
-    const { begin } = await import("./early.js");
-    const early = begin();
+    const [{ createState }, { createReader }] = await Promise.all([
+      import("./state.js"),
+      import("./reader.js"),
+    ]);
+    const state = createState();
+    const reader = createReader({ state });
+    const read = reader.begin().catch(() => false);
     const [{ start }] = await Promise.all([import("./app.js"), addStyles()]);
-    await start(document.body, early);
+    await start(document.body, { state, reader, read });
   } catch (error) {
     console.error(error);
     showFailure(error);

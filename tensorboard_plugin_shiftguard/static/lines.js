@@ -1,9 +1,8 @@
-/* Lines over the epochs: with bands, a threshold, marks, and the values at the pointer. */
+/* Lines over the epochs, with the values at the pointer. */
 
 import { axis, colour, createChart } from "./chart.js";
-import { el, say, table } from "./dom.js";
+import { html, say, table } from "./dom.js";
 import { epoch, number } from "./format.js";
-import { extent } from "./scales.js";
 
 const LEFT = 52; // pixels, for the numbers of the vertical axis
 const DASHES = [[], [6, 3], [2, 2.5], [8, 3, 2, 3]]; // of four runs, as in `RUN_DASHES`
@@ -15,16 +14,15 @@ const APART = 48; // pixels between the numbers of the epochs, at least
 
 /**
  * A chart of lines, drawn by `draw(spec)`. A line in `spec.series` is `{name, points: [[step,
- * value]], colour, dash, width}`, with `band: [[step, low, high]]` if it has one. A click
- * calls `choose(step)`. `told(step)` is called with the step at the pointer, or else with the
+ * value]], colour, dash, width}`. A click calls `choose(step)`. `told(step)` is called with the step at the pointer, or else with the
  * chosen one; without `told`, a text below the chart has the values of this step.
  */
 export function createLines({ height = 150, choose = null, told = null }) {
   let spec = null;
   let steps = [];
   let chosen = null; // the step of the line across the chart
-  const line = el("div", { class: "chosenline" });
-  const read = el("p", { class: "quiet chartread" });
+  const line = html`<div class="chosenline"></div>`;
+  const read = html`<p class="quiet chartread"></p>`;
   const chart = createChart({ height, options, data });
 
   const tell = told ?? ((step) => say(read, valuesInWords(step)));
@@ -37,24 +35,16 @@ export function createLines({ height = 150, choose = null, told = null }) {
   }
 
   function data() {
-    const column = (points, k = 1) => {
-      const at = new Map(points.map((point) => [point[0], point[k]]));
+    const column = ({ points }) => {
+      const at = new Map(points);
       // To uPlot, null is a gap, and undefined a place that this line does not have.
       const isGap = (step) => at.has(step) && !Number.isFinite(at.get(step));
       return steps.map((step) => (isGap(step) ? null : at.get(step)));
     };
-    const edges = (band) => (band ? [column(band, 2), column(band, 1)] : []);
-    return [
-      steps.map((step) => step + 1),
-      ...spec.series.map(({ points }) => column(points)),
-      ...spec.series.flatMap(({ band }) => edges(band)),
-    ];
+    return [steps.map((step) => step + 1), ...spec.series.map(column)];
   }
 
   function options() {
-    const banded = spec.series.filter(({ band }) => band);
-    const first = 1 + spec.series.length;
-    const edge = { points: { show: false }, width: 0 };
     const [left, right] = [spec.left ?? LEFT, spec.right ?? 12];
     const from = steps.length > 1 ? [steps[0], steps.at(-1)] : [steps[0] - 0.5, steps[0] + 0.5];
     return {
@@ -74,16 +64,11 @@ export function createLines({ height = 150, choose = null, told = null }) {
         }),
         axis({ size: left }),
       ],
-      series: [{}, ...spec.series.map(asSeries), ...banded.flatMap(() => [edge, edge])],
-      bands: banded.map((one, k) => ({
-        series: [first + 2 * k, first + 2 * k + 1],
-        fill: colour(one.colour, 0.16),
-      })),
+      series: [{}, ...spec.series.map(asSeries)],
       cursor: { y: false, drag: { x: false, y: false }, points: { size: 7 } },
       hooks: {
         ready: [ready],
         drawClear: [drawBehind],
-        draw: [drawMarks],
         setCursor: [({ cursor: { idx, left: x } }) => tell(x < 0 ? chosen : (steps[idx] ?? chosen))],
       },
     };
@@ -111,30 +96,12 @@ export function createLines({ height = 150, choose = null, told = null }) {
     show(chosen);
   }
 
-  /** The epochs with a difference, and the effects within the threshold, as areas behind the lines. */
-  function drawBehind(plot) {
-    const { ctx, bbox } = plot;
-    const area = (fill, [left, right], [top, bottom]) => {
-      ctx.fillStyle = fill;
-      ctx.fillRect(left, top, Math.max(0, right - left), bottom - top);
-    };
-    const { threshold: t, since } = spec;
-    const ends = [bbox.top, bbox.top + bbox.height];
-    const y = (value) => Math.max(ends[0], Math.min(ends[1], plot.valToPos(value, "y", true)));
-    const x = (step) => plot.valToPos(step + 1, "x", true);
-    if (t) area(colour("raised"), [bbox.left, bbox.left + bbox.width], [y(t), y(-t)]);
-    if (since) area(colour(since.kind, 0.08), [x(since.from), x(since.to)], ends);
-  }
-
-  function drawMarks({ ctx, bbox, valToPos }) {
-    const bottom = bbox.top + bbox.height;
-    const size = 4 * (window.devicePixelRatio || 1);
-    ctx.fillStyle = colour("alarm");
-    for (const step of spec.marks ?? []) {
-      const x = valToPos(step + 1, "x", true);
-      const turn = `l${size} ${size}-${size} ${size}-${size}-${size}Z`;
-      ctx.fill(new Path2D(`M${x} ${bottom - 2 * size}${turn}`));
-    }
+  /** The epochs with a difference, as an area behind the lines. */
+  function drawBehind({ ctx, bbox, valToPos }) {
+    if (!spec.since) return;
+    const [left, right] = [spec.since.from, spec.since.to].map((step) => valToPos(step + 1, "x", true));
+    ctx.fillStyle = colour(spec.since.kind, 0.08);
+    ctx.fillRect(left, bbox.top, Math.max(0, right - left), bbox.height);
   }
 
   /** Draws the line at the chosen step; null hides it. */
@@ -149,7 +116,7 @@ export function createLines({ height = 150, choose = null, told = null }) {
   }
 
   return {
-    node: told ? chart.node : el("div", null, chart.node, read),
+    node: told ? chart.node : html`<div>${chart.node}${read}</div>`,
     cursor: show,
     draw(next) {
       spec = next;
@@ -195,11 +162,17 @@ function single(values) {
 
 /** The vertical range: all values, with a little room, and with what must be seen. */
 function rangeOf({ series, include = [], floor }) {
-  const values = series.flatMap(({ points, band }) => [
-    ...points.map(([, value]) => value),
-    ...(band ?? []).flatMap(([, low, high]) => [low, high]),
-  ]);
-  const [low, high] = extent(values, include);
+  const values = series.flatMap(({ points }) => points.map(([, value]) => value));
+  const [low, high] = extent([...values, ...include]);
   const room = (high - low) * 0.06;
   return [floor !== undefined && low >= floor ? floor : low - room, high + room];
+}
+
+/** Smallest and largest finite number, with room if they are the same. */
+export function extent(values) {
+  const known = values.filter(Number.isFinite);
+  if (!known.length) return [0, 1];
+  const [low, high] = [Math.min, Math.max].map((pick) => known.reduce((a, b) => pick(a, b)));
+  const room = low === high ? (Math.abs(low) || 1) * 0.5 : 0;
+  return [low - room, high + room];
 }

@@ -1,7 +1,7 @@
 /* The measures to draw, from what Keras logged, and the accuracy without the shift. */
 
-import { isOwnAlarm } from "./flags.js";
 import { isAccuracy } from "./groups.js";
+import { FLAGS } from "./rows.js";
 
 /**
  * The measures to draw, `{key, title, train, validation, accuracy}`: accuracy, or else the first
@@ -38,7 +38,8 @@ export function withoutShift({ accuracy, validation }, { pair, costs, steps, ind
   for (const [name, line] of Object.entries(costs)) {
     const i = index.get(name);
     line.forEach((cost, t) => {
-      const sure = isOwnAlarm(flag(i, t));
+      const own = FLAGS.alarm | FLAGS.reported;
+      const sure = (flag(i, t) & own) === own;
       if (sure && cost > (lost.get(steps[t]) ?? 0)) lost.set(steps[t], cost);
     });
   }

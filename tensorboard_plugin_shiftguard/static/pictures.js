@@ -2,16 +2,16 @@
 
 import { api, pictureAddress } from "./api.js";
 import { shownPair } from "./distribution.js";
-import { button, el, fill, html } from "./dom.js";
+import { button, fill, html } from "./dom.js";
 import { listed, number, streamName } from "./format.js";
 import { createRequest } from "./requests.js";
 
 const SIDE = 64; // pixels of the largest picture
 
 export function createPictures({ state, failed }) {
-  const choice = el("div", { class: "segments", role: "group", "aria-label": "Epoch" });
-  const note = el("p", { class: "quiet" });
-  const body = el("div", { class: "pictures" });
+  const choice = html`<div class="segments" role="group" aria-label="Epoch"></div>`;
+  const note = html`<p class="quiet"></p>`;
+  const body = html`<div class="pictures"></div>`;
   const node = html`<section aria-label="Pictures of the data" data-testid="pictures">
     <div class="bar">${choice}${note}</div>${body}
   </section>`;
@@ -26,23 +26,16 @@ export function createPictures({ state, failed }) {
 
   function draw() {
     const last = epochs.at(-1)?.epoch;
-    const latest = model.state.epoch === null;
-    const epoch = latest ? last : model.step + 1;
+    const epoch = model.state.epoch === null ? last : model.step + 1;
     const found = epochs.find((one) => one.epoch === epoch);
     const pair = shownPair(model.overview);
     const key = JSON.stringify([run, epochs, epoch, pair]);
     if (key === drawn) return;
     drawn = key;
-    fill(
-      choice,
-      epochs.map((one) =>
-        button(
-          `epoch ${one.epoch}`,
-          () => state.set({ epoch: one.epoch === last ? null : one.epoch - 1 }),
-          { "aria-pressed": String(one === found) },
-        ),
-      ),
-    );
+    const choose = (one) => state.set({ epoch: one.epoch === last ? null : one.epoch - 1 });
+    const option = (one) =>
+      button(`epoch ${one.epoch}`, () => choose(one), { "aria-pressed": String(one === found) });
+    fill(choice, epochs.map(option));
     const kept = listed(epochs.map((one) => String(one.epoch)));
     fill(
       note,
@@ -52,12 +45,8 @@ export function createPictures({ state, failed }) {
     );
     const places = [pair?.stream, pair?.against];
     const place = ({ stream }) => places.indexOf(stream) + 1 || places.length + 1;
-    fill(
-      body,
-      streamsOf(found?.rows ?? [])
-        .sort((a, b) => place(a) - place(b))
-        .map((one) => drawStream(run, epoch, one)),
-    );
+    const streams = streamsOf(found?.rows ?? []).sort((a, b) => place(a) - place(b));
+    fill(body, streams.map((one) => drawStream(run, epoch, one)));
   }
 
   return {
@@ -69,11 +58,9 @@ export function createPictures({ state, failed }) {
         request.forget();
         return;
       }
-      if (run !== model.selected[0].id) epochs = [];
-      run = model.selected[0].id;
-      const any = (...keys) => keys.some((key) => changed.has(key));
-      const isNew = any("data", "run") && request.load(model, api.pictures);
-      if (!isNew && any("data", "run", "epoch", "pair")) draw();
+      if (run !== model.run.id) epochs = [];
+      run = model.run.id;
+      if (!request.load(model, api.pictures)) draw();
     },
   };
 }
@@ -86,28 +73,29 @@ export function picturesInWords({ overview }) {
   return first === last ? `images of epoch ${first}` : `images of epochs ${first} to ${last}`;
 }
 
-/** The rows by stream and input: `{stream, input, several, fed, corrected, unusual}`. */
+/** The rows by stream and input: `{of, stream, fed, corrected, unusual}`. */
 function streamsOf(rows) {
   const found = new Map();
   const several = new Set(rows.map((row) => row.input)).size > 1;
   for (const row of rows) {
     const key = JSON.stringify([row.stream, row.input]);
-    if (!found.has(key)) found.set(key, { stream: row.stream ?? "", input: row.input, several });
+    const name = streamName(row.stream ?? "");
+    const of = several ? `${name}, input ${row.input}` : name;
+    if (!found.has(key)) found.set(key, { of, stream: row.stream ?? "" });
     if (row.what) found.get(key)[row.what] = row;
   }
   return [...found.values()];
 }
 
-function drawStream(run, epoch, { stream, input, several, fed, corrected, unusual }) {
-  const name = streamName(stream);
-  const of = several ? `${name}, input ${input}` : name;
-  const address = (row, one) => pictureAddress(run, epoch, row.place, one.place);
-  const image = (row, one, alt) =>
-    el("img", { src: address(row, one), alt, loading: "lazy", width: SIDE, height: SIDE });
+function drawStream(run, epoch, { of, stream, fed, corrected, unusual }) {
+  const image = (row, one, alt) => html`<img
+    src=${pictureAddress(run, epoch, row.place, one.place)} alt=${alt} loading="lazy"
+    width=${SIDE} height=${SIDE}
+  />`;
   const figures = (row, kind, other = null) =>
     row.pictures.map((one, k) => {
       const said = captionOf(one);
-      const alt = `${of}, ${kind} ${k + 1}${said ? `, ${said}` : ""}`;
+      const alt = `${of}, ${kind} ${k + 1}${said && `, ${said}`}`;
       const second = other?.pictures.find(({ place }) => place === one.place);
       return html`<li><figure>
         <div class=${second ? "twice" : null}>
@@ -117,24 +105,20 @@ function drawStream(run, epoch, { stream, input, several, fed, corrected, unusua
         ${said && html`<figcaption>${said}</figcaption>`}
       </figure></li>`;
     });
-  const part = (title, items) => html`<h4>${title}</h4><ul class="picturelist">${items}</ul>`;
+  const part = (title, row, ...rest) =>
+    row?.pictures.length > 0 &&
+    html`<h4>${title}</h4><ul class="picturelist">${figures(row, ...rest)}</ul>`;
   const beside = "as fed, and beside it corrected, as the model sees it";
-  const correctedToo = corrected ? ", corrected" : "";
-  const shown = corrected ? beside : "as the model sees them";
-  const strange = `the most unusual${correctedToo}, the farthest first`;
+  const strange = `the most unusual${corrected ? ", corrected" : ""}, the farthest first`;
   return html`<article aria-label=${of} data-stream=${stream}>
     <h3>${of}</h3>
-    ${fed?.pictures.length > 0 && part(shown, figures(fed, "image", corrected))}
-    ${unusual?.pictures.length > 0 && part(strange, figures(unusual, "unusual image"))}
+    ${part(corrected ? beside : "as the model sees them", fed, "image", corrected)}
+    ${part(strange, unusual, "unusual image")}
   </article>`;
 }
 
 /** The class of an image, and how unusual it is. */
 function captionOf({ label, distance }) {
-  return [
-    label !== null && `class ${label}`,
-    distance !== null && `${number(distance, 2)} deviations away`,
-  ]
-    .filter(Boolean)
-    .join(", ");
+  const far = distance !== null && `${number(distance, 2)} deviations away`;
+  return [label !== null && `class ${label}`, far].filter(Boolean).join(", ");
 }

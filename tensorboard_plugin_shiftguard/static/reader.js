@@ -1,4 +1,4 @@
-/* Store of the runs and their overviews, which it requests from the server. */
+/* Store of the runs and the overview of the shown one, which it requests from the server. */
 
 import { api } from "./api.js";
 import { pairKey, readOverview } from "./rows.js";
@@ -31,19 +31,16 @@ export function createReader({ state }) {
     known.others = answer.other_runs ?? 0;
   }
 
-  /** The chosen run, or else the newest; then the run that is drawn over it, if any. */
+  /** The chosen run, or else the newest; null without runs. */
   function selected() {
     const byId = new Map(known.runs.map((run) => [run.id, run]));
-    const { run, overlay } = state.get();
     // The newest run is chosen only once: the page must not switch between two fits that write at
     // the same time, nor to a fit that begins while the user looks at another one.
     if (!byId.has(usual)) {
       const newest = (a, b) => (b.updated ?? 0) - (a.updated ?? 0);
       usual = [...known.runs].sort(newest)[0]?.id ?? null;
     }
-    const first = byId.get(run) ?? byId.get(usual);
-    const second = overlay === first?.id ? undefined : byId.get(overlay);
-    return [first, second].filter(Boolean);
+    return byId.get(state.get().run) ?? byId.get(usual) ?? null;
   }
 
   /** Requests an overview for a pair; the index of the same pair may differ between runs. */
@@ -71,35 +68,35 @@ export function createReader({ state }) {
     return updated ? JSON.stringify([updated, looks, last, kind, short]) : undefined;
   }
 
-  /** The overview of a run, for `pair` if the run has this pair; null if it cannot be read. */
+  /** Reads the overview of a run, for `pair` if the run has this pair. */
   async function readRun(id, pair, glance = false) {
-    if (glance && unchanged(id, pair)) return overviews.get(id);
+    if (glance && unchanged(id, pair)) return;
     try {
       const mark = markOf(id);
-      const overview = await ask(id, pair);
-      overviews.set(id, overview);
+      overviews.set(id, await ask(id, pair));
       read.set(id, { mark, time: performance.now() });
       failures.delete(id);
-      return overview;
     } catch (error) {
       // Without a response, the old data stay; the page says that they are old.
-      if (error.offline || error.name === "AbortError") throw error;
-      overviews.delete(id);
-      failures.set(id, error.message);
-      if (selected().length === 1) throw error;
-      return null;
+      if (!error.offline && error.name !== "AbortError") {
+        overviews.delete(id);
+        failures.set(id, error.message);
+      }
+      throw error;
     }
   }
 
-  return { known, selected, readRuns, readRun };
+  /** The first requests, which run while the views are loaded; returns whether both arrived. */
+  async function begin() {
+    await readRuns(() => false, false);
+    const run = selected();
+    if (run) await readRun(run.id, state.get().pair);
+    return Boolean(run);
+  }
+
+  return { known, selected, readRuns, readRun, begin };
 }
 
-/** A key that changes when an overview of `runs` gets new data, another pair or a new problem. */
-export function fingerprint(overviews, runs) {
-  return JSON.stringify(
-    runs.map(({ id }) => {
-      const one = overviews.get(id);
-      return one ? [id, one.updated, one.looks, one.pair, one.problems.length] : id;
-    }),
-  );
-}
+/** A key that changes when an overview gets new data, another pair or a new problem. */
+export const fingerprint = (one) =>
+  one ? JSON.stringify([one.updated, one.looks, one.pair, one.problems.length]) : "";

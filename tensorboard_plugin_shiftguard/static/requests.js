@@ -1,8 +1,7 @@
 /* The request of a view: of several requests, only the answer to the latest one counts. */
 
 /** A text that changes when a run has new data, or when another run is shown. */
-const versionOf = ({ selected, overview }) =>
-  JSON.stringify([selected[0].id, overview.updated, overview.looks]);
+const versionOf = ({ run, overview }) => JSON.stringify([run.id, overview.updated, overview.looks]);
 
 /**
  * Calls `found(answer)` with the answer to the latest request. `load(model, ask)` requests with
@@ -29,7 +28,7 @@ export function createRequest(found, failed) {
       const version = versionOf(model);
       if (version === wanted) return false;
       wanted = version;
-      request(model.selected[0].id, ask);
+      request(model.run.id, ask);
       return true;
     },
     forget: () => (wanted = ""),

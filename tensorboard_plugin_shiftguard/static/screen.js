@@ -4,22 +4,15 @@ import { adaptationInWords, createAdaptation } from "./adaptation.js";
 import { createBand } from "./band.js";
 import { createCurves } from "./curves.js";
 import { createDetail } from "./detail.js";
-import { eventsInWords, featuresInWords } from "./digests.js";
 import { html } from "./dom.js";
-import { createFeatures } from "./features.js";
 import { createFold } from "./folds.js";
+import { count } from "./format.js";
 import { createGap, gapInWords } from "./gap.js";
 import { createGlossary } from "./glossary.js";
 import { createHeatmap } from "./heatmap.js";
-import { createLabels, labelsInWords } from "./labels.js";
-import { createLog } from "./log.js";
 import { createPictures, picturesInWords } from "./pictures.js";
 import { createPreprocessing, preprocessingInWords } from "./preprocessing.js";
 import { createRuns } from "./runs.js";
-import { createToolbar } from "./toolbar.js";
-
-// The changes that a part is notified of when it is unfolded, so that it draws everything.
-const ALL = ["run", "data", "others", "rows", "feature", "epoch", "pair", "overlay"];
 
 /**
  * Builds all views. `shared` holds the arguments that most of them take. `explain` opens the
@@ -32,18 +25,14 @@ export function createScreen(shared, { explain, showGap }) {
   const heatmap = createHeatmap(shared);
   const curves = createCurves({ ...shared, spans: heatmap.spans });
   const gap = createGap({ ...shared, found: () => showGap(gap) });
-  const fold = (key, title, digest, ...views) =>
-    createFold({ key, title, digest, views, state, all: ALL });
-  const features = sideBySide(createFeatures(shared), createDetail(shared));
+  const fold = (key, title, digest, view) => createFold({ key, title, digest, view, state });
   const glossary = fold("glossary", "Glossary", () => "", createGlossary());
   const folds = [
     fold("gap", "Accuracy gap", () => gapInWords(gap.table()), gap),
     fold("pictures", "Pictures of the data", picturesInWords, createPictures(shared)),
-    fold("distributions", "Distributions", featuresInWords, createToolbar(shared), features),
-    fold("preprocessing", "Preprocessing", preprocessingInWords, createPreprocessing(shared)),
-    fold("labels", "Labels", labelsInWords, createLabels(shared)),
+    fold("distributions", "Distributions", featuresInWords, createDetail(shared)),
+    fold("preprocessing", "Preprocessing", preprocessingInWords, createPreprocessing()),
     fold("adaptation", "Adaptation", adaptationInWords, createAdaptation(shared)),
-    fold("log", "What happened", eventsInWords, createLog(shared)),
     glossary,
   ];
   const column = html`<div class="column">
@@ -55,12 +44,14 @@ export function createScreen(shared, { explain, showGap }) {
   return { band, glossary, content, views: [band, runs, curves, heatmap, gap, ...folds] };
 }
 
-/** Combines two views into one view. */
-function sideBySide(...views) {
-  return {
-    node: html`<div class="pair">${views.map((view) => view.node)}</div>`,
-    update(model, changed) {
-      for (const view of views) view.update(model, changed);
-    },
-  };
+/** The numbers of features and findings, as text; null without features. */
+function featuresInWords({ overview }) {
+  const features = overview?.features ?? [];
+  if (!features.length) return null;
+  const found = features.filter((one) => one.alarm).length;
+  const along = features.filter((one) => one.along).length;
+  const also = along ? `, ${count(along, "feature")} that ${along === 1 ? "goes" : "go"} along` : "";
+  const more = overview.omitted ? `; ${overview.omitted} more measured, less severe` : "";
+  const all = count(features.length, "feature");
+  return `${all}: ${found ? count(found, "finding") : "no finding"}${also}${more}`;
 }

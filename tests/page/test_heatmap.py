@@ -7,7 +7,7 @@ import pytest
 
 import keras_shiftguard_page
 import tensorboard_plugin_shiftguard
-from keras_shiftguard_page.heatmap import COSTS, EFFECTS, LEGEND, UNPRICED, Heat, HeatRow, cells
+from keras_shiftguard_page.heatmap import COSTS, LEGEND, Heat, HeatRow, cells
 from tensorboard_plugin_shiftguard.metadata import ALARM, EXPECTED, NEGLIGIBLE, REPORTED
 
 STATIC = Path(tensorboard_plugin_shiftguard.__file__).parent / "static"
@@ -35,7 +35,7 @@ def look(flags, cost, effect=-1.2, finding=FINDING, tolerance=0.01):
     [
         (ALARM | REPORTED, 0.01, FINDING, "h1"),
         (ALARM | REPORTED, 0.06, FINDING, "h4"),
-        (ALARM | REPORTED, None, FINDING, "e3"),
+        (ALARM | REPORTED, None, FINDING, "unpriced"),
         (ALARM, None, FINDING, "along"),
         (EXPECTED | REPORTED, None, FINDING, "tolerated"),
         (REPORTED, 0.005, DIFFERS, "unclear"),  # 0.005 and the half width of 0.01 are above 0.01
@@ -86,16 +86,15 @@ def test_the_legend_names_each_colour_that_occurs():
 
 def test_limits_words_and_colours_are_those_of_the_tab():
     drawing = (STATIC / "heatmap_draw.js").read_text()
-    for name, limits in (("COSTS", COSTS), ("EFFECTS", EFFECTS)):
-        told = re.search(rf"const {name} = \[(.*?)\]", drawing)[1]
-        assert tuple(float(limit) for limit in told.split(",")) == limits
+    told = re.search(r"const COSTS = \[(.*?)\]", drawing)[1]
+    assert tuple(float(limit) for limit in told.split(",")) == COSTS
     words = (STATIC / "heatmap_words.js").read_text()
     for name, text in LEGEND.items():
         assert f'key("{name}", "{text}")' in words
-    assert UNPRICED in words and '"2", "4", "6 points lost and more"' in words
+    assert '"2", "4", "6 points lost and more"' in words
     tab = re.split(r"color-scheme: dark", (STATIC / "shiftguard.css").read_text())
     page = re.split(r"@media screen", CSS.read_text())
     for theme in (0, 1):
-        for name in "quiet tolerated along unclear h1 h2 h3 h4 e1 e2 e3 e4".split():
+        for name in "quiet tolerated along unclear h1 h2 h3 h4 unpriced".split():
             colour = re.search(rf"--{name}: (#\w+);", tab[theme])[1]
             assert f"--{name}:{colour}" in page[theme], (theme, name)

@@ -102,8 +102,9 @@ class Tab:
     def __call__(self, testid):
         return self.frame.get_by_test_id(testid)
 
-    def card(self, feature):
-        return self.frame.locator(f"[data-testid=card][data-feature='{feature}']")
+    def feature(self, name):
+        """Returns the entry of a feature in the choice of the distributions."""
+        return self("feature").locator(f"option[value='{name}']")
 
     def fold(self, key):
         """Unfolds a folded part of the tab, and returns the part."""

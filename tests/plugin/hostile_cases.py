@@ -265,26 +265,12 @@ CASES = {
                     "alpha": [],
                     "verdict": "all is well",
                     "report": {"findings": {"a": 1}, "notes": [1, ["x"]], "kinds": None},
-                    "diagnosis": {
-                        "train": {"candidates": 3, "by_input": {"train": DEEP.decode()[:50]}}
-                    },
-                    "collecting": {"train": ["many", 10**400], "x" * 1000: None},
-                    "num_samples": {"train": True, "validation": {"n": 1}},
+                    "diagnosis": {"train": {"hints": 3, "by_input": {"train": DEEP.decode()[:50]}}},
+                    "columns": {"input": ["many", 10**400], "x" * 1000: None},
                 }
             ),
             9,
         ),
-        None,
-    ),
-    "events object": (lambda log: log.add("shiftguard/events", b'{"kind": 1}', 0), "no JSON list"),
-    "events mixed": (
-        lambda log: log.add(
-            "shiftguard/events", as_json([1, None, {"text": 5}, {"text": "x", "kind": "rm -rf"}]), 0
-        ),
-        None,
-    ),
-    "events many": (
-        lambda log: log.add("shiftguard/events", as_json([{"text": "x"}] * 4000), 0),
         None,
     ),
     "steps beyond counting": (

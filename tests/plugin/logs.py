@@ -120,9 +120,9 @@ def histograms(*features):
 
 def state(step=0, **more):
     verdict = {"state": "look", "cause": "1 of 2 features shifted.", "step": "Look at it."}
-    content = {"v": 1, "version": "0.1.0", "step": step, "looks": step + 1, "alpha": 0.05}
-    content |= {"verdict": verdict, "report": None, "diagnosis": {}, "collecting": {}}
-    return as_json({**content, "num_samples": {"train": 300}, **more})
+    content = {"v": 1, "version": "0.1.0", "step": step, "looks": step + 1}
+    content |= {"verdict": verdict, "report": None, "diagnosis": {}}
+    return as_json({**content, **more})
 
 
 def write_small_run(run_dir, steps=range(3), wall_time=1e9):
@@ -149,8 +149,6 @@ def write_small_run(run_dir, steps=range(3), wall_time=1e9):
                     "streams": ["train", "validation"],
                 },
             )
-        event = {"kind": "finding", "step": 1, "stream": "validation", "text": "a shifted"}
-        log.add("shiftguard/events", as_json([event]), 1)
         log.scalar("shiftguard/adaptation/strength/rotation", 0.25, 1)
 
 

@@ -3,7 +3,6 @@
 import json
 import re
 import warnings
-from pathlib import Path
 
 import pytest
 from plugin.browser import tensorboard
@@ -57,12 +56,12 @@ def open_tab(open_at, address):
 @pytest.fixture
 def tab(open_tab):
     """The tab, opened by a deep link to the run and the pair with the planted shift."""
-    return with_cards(open_tab(link=LINK))
+    return with_features(open_tab(link=LINK))
 
 
-def with_cards(tab):
-    """Waits until the card of the shifted feature is shown, and returns the tab."""
-    tab.card(SHIFTED).wait_for()
+def with_features(tab):
+    """Waits until the shifted feature can be chosen, and returns the tab."""
+    tab.feature(SHIFTED).wait_for(state="attached")
     return tab
 
 
@@ -90,31 +89,28 @@ def test_each_run_stands_in_the_list_with_its_state(tab):
 
 
 def test_what_shifted_comes_first(tab):
-    first = tab("card").first
-    assert first.get_attribute("data-feature") == SHIFTED
+    first = tab("feature").locator("option").first
+    assert first.get_attribute("value") == SHIFTED == tab("feature").input_value()
     assert "shifted" in first.inner_text().lower()
     assert "darker" in tab("detail").inner_text()
 
 
-def test_the_slider_moves_the_histogram(tab):
+def test_another_epoch_moves_the_histogram(tab):
     tab("histogram").wait_for()
     assert tab("histogram").get_attribute("data-step") == str(EPOCHS - 1)
     before = drawn(tab)
-    tab("slider").focus()
-    for _ in range(EPOCHS - 1):
-        tab.page.keyboard.press("ArrowLeft")
-    assert tab("histogram").get_attribute("data-step") == "0"
+    to_epoch(tab, "Home")
+    tab.eventually(lambda: tab("histogram").get_attribute("data-step") == "0")
     assert drawn(tab) != before
-    tab.page.keyboard.press("End")
-    assert tab("histogram").get_attribute("data-step") == str(EPOCHS - 1)
+    to_epoch(tab, "End")
+    tab.eventually(lambda: tab("histogram").get_attribute("data-step") == str(EPOCHS - 1))
 
 
-def test_a_second_run_lies_over_the_first(tab):
-    tab("histogram").wait_for()
-    before = drawn(tab)
-    tab("overlay-run").select_option(label="healthy")
-    tab.eventually(lambda: drawn(tab) != before)
-    assert "healthy" in tab("detail").inner_text()
+def to_epoch(tab, key):
+    """Chooses the first ("Home") or the last epoch ("End") by the keyboard."""
+    tab("heatmap").focus()
+    tab.page.keyboard.press(key)
+    tab.page.keyboard.press("Enter")
 
 
 def test_the_heatmap_reads_by_keyboard(tab):
@@ -125,7 +121,7 @@ def test_the_heatmap_reads_by_keyboard(tab):
     assert re.search(r"epoch \d", tab("readout").inner_text())
     tab.page.keyboard.press("Enter")
     tab.eventually(lambda: tab("histogram").get_attribute("data-step") == str(EPOCHS - 2))
-    assert tab.frame.locator("#detail-title").inner_text() != "brightness"
+    assert tab("feature").input_value() != SHIFTED
 
 
 def test_space_unfolds_a_cause(tab):
@@ -140,19 +136,19 @@ def test_space_unfolds_a_cause(tab):
 
 
 def test_a_reload_keeps_the_position(tab):
-    second = tab("card").nth(1).get_by_role("button").first
-    name = second.inner_text()
-    title = tab.frame.locator("#detail-title")
+    name = tab("feature").locator("option").nth(1).get_attribute("value")
 
     def is_there():
-        return title.inner_text() == name and tab("histogram").get_attribute("data-step") == "0"
+        return (
+            tab("feature").input_value() == name
+            and tab("histogram").get_attribute("data-step") == "0"
+        )
 
-    second.click()
-    tab.eventually(lambda: title.inner_text() == name)
-    tab("slider").focus()
-    tab.page.keyboard.press("Home")
-    tab.eventually(is_there)
+    tab("feature").select_option(name)
+    tab.eventually(lambda: tab("histogram").is_visible())
+    tab("curves-chart").click(position={"x": 300, "y": 60})
     tab.eventually(lambda: "epoch=1" in tab.page.url)  # the address changes a little later
+    tab.eventually(is_there)
     tab.page.reload()
     tab("histogram").wait_for()
     tab.eventually(is_there)
@@ -164,41 +160,19 @@ def test_a_link_of_the_version_before_opens_its_run(open_tab):
     tab.eventually(lambda: tab.run("healthy").get_attribute("aria-current") == "true")
 
 
-def test_search_and_only_what_differs_leave_fewer(tab):
-    many = tab("card").count()
-    tab("search").fill("brightness")
-    tab.page.wait_for_timeout(300)
-    assert [card.get_attribute("data-feature") for card in tab("card").all()] == [SHIFTED]
-    tab("search").fill("")
-    tab("only-shifted").check()
-    tab.page.wait_for_timeout(300)
-    shown = [card.inner_text().lower() for card in tab("card").all()]
-    assert 1 <= len(shown) <= many
-    assert all("shifted" in text or "goes along" in text for text in shown)
-
-
 def test_the_class_shares_are_a_table(tab):
-    tab.fold("labels")
-    table = tab("labels").locator("table")
-    table.wait_for()
-    assert table.locator("tbody tr").count() == 10  # digits
-
-
-def test_what_was_chosen_can_be_taken_along(tab):
-    tab("histogram").wait_for()
-    for testid, suffix in (("download-csv", ".csv"), ("download-png", ".png")):
-        with tab.page.expect_download() as download:
-            tab(testid).click()
-        assert download.value.suggested_filename.endswith(suffix)
-    assert Path(download.value.path()).read_bytes().startswith(b"\x89PNG")
+    tab("feature").select_option("labels")
+    table = tab("detail").locator("details", has_text="The distribution as a table")
+    table.locator("summary").click()
+    tab.eventually(lambda: table.locator("tbody tr").count() == 10)  # digits
 
 
 @pytest.mark.parametrize("query", ["darkMode=false", "darkMode=true"])
 @pytest.mark.parametrize("width", [320, 1400])
 def test_axe_finds_nothing_serious(open_tab, query, width):
-    tab = with_cards(open_tab(query, width, link=LINK))
+    tab = with_features(open_tab(query, width, link=LINK))
     tab("histogram").wait_for()
-    for part in ("preprocessing", "labels", "log", "glossary"):
+    for part in ("preprocessing", "adaptation", "glossary"):
         tab.fold(part)
     tab.page.wait_for_timeout(500)
     assert tab.audit() == []
@@ -264,14 +238,15 @@ def test_hostile_names_are_text(open_tab, tmp_path):
         dialogs = []
         tab.page.on("dialog", lambda dialog: (dialogs.append(dialog.message), dialog.dismiss()))
         tab.fold("distributions")
-        tab("card").first.wait_for()
+        tab("feature").locator("option").first.wait_for(state="attached")
         assert "<img src=x onerror=alert(2)>" in tab("run-picker").inner_text()
         assert "<b onmouseover=alert(3)>" in tab("verdict").inner_text()
         assert tab.evaluate("document.images.length") == 0
         assert tab.evaluate("document.querySelectorAll('script').length") <= 1
-        names = [card.get_attribute("data-feature") for card in tab("card").all()]
+        options = tab("feature").locator("option")
+        names = options.evaluate_all("(all) => all.map((one) => one.value)")
         assert HOSTILE[0] in names and HOSTILE[1] in names
-        text = tab("cards").inner_text()
+        text = " ".join(options.all_inner_texts())
         assert "<script>alert(1)<" in text and "\u202e" not in text
         assert not dialogs
         tab.close()

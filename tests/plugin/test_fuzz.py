@@ -173,27 +173,14 @@ FINDING = {
     "explanation": "Validation images are darker: mean brightness 1 against 2 in training",
     "cost": 0.02,
     "cost_interval": [0.01, 0.03],
-    "sentence": "Validation images are darker than training images",
-    "difference": {"who": "Validation images", "verb": "are", "how": "darker", "whom": "than it"},
 }
-NOISIER = FINDING | {"difference": {**FINDING["difference"], "how": "noisier"}}
-LABELS = FINDING | {"kind": "label", "classes": [["1", 0.05, 0.03]], "cost": None}
+LABELS = FINDING | {"kind": "label", "cost": None}
 DIAGNOSIS = {"status": "mismatch", "expected": {"mode": "tf", "scale": [1.0]}, "evidence": ["x"]}
-DIAGNOSIS |= {
-    "candidates": [{"name": "tf", "misfit": 0.1}],
-    "value_range": [0, 255],
-    "by_input": {},
-}
+DIAGNOSIS |= {"value_range": [0, 255], "by_input": {}}
 STATE = strict_json(state().decode()) | {
-    "report": {
-        "findings": [FINDING, NOISIER, LABELS],
-        "notes": ["x"],
-        "num_samples": {"train": 3},
-        "more": 0,
-    },
-    "collecting": {"train": [1, 20]},
+    "report": {"findings": [FINDING, LABELS], "notes": ["x"]},
+    "columns": {"input": ["age", "bmi"]},
     "tolerance": 0.01,
-    "left": {"before": ["noise", 5.8], "now": ["noise", 0.2]},
     "adapts": True,
 }
 WRONG = STATE | {"diagnosis": {"train": DIAGNOSIS}, "corrected": {"train": 1}}
@@ -205,9 +192,6 @@ series = st.fixed_dictionaries(
         "shiftguard/state": st.tuples(st.just(b""), words(STATE) | words(WRONG)),
         "shiftguard/gap": st.tuples(st.just(b""), words(GAP)),
         "shiftguard/curves": st.tuples(st.just(b""), words({"accuracy": 0.5, "val_accuracy": 0.4})),
-        "shiftguard/events": st.tuples(
-            st.just(b""), words([{"kind": "note", "text": "x", "step": 1}])
-        ),
         "shiftguard/scores/validation-train/0": st.tuples(
             damaged(scores_content()), points(scores(1, 2))
         ),

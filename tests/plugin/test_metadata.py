@@ -67,7 +67,7 @@ def test_the_scale_of_shares_is_a_number_of_one_file():
 
 
 def test_the_tab_has_the_flags_of_the_format():
-    text = (PLUGIN / "static" / "flags.js").read_text(encoding="utf-8")
+    text = (PLUGIN / "static" / "rows.js").read_text(encoding="utf-8")
     names = ("ALARM", "EXPECTED", "NEGLIGIBLE", "REPORTED")
     known = ", ".join(f"{name.lower()}: {getattr(metadata, name)}" for name in names)
     assert f"FLAGS = {{ {known} }};" in text

@@ -21,9 +21,9 @@ def test_what_the_real_writer_writes_is_read(tmp_path):
         kinds = {f["name"]: f["kind"] for f in answer["features"]}
         assert kinds["labels"] == "classes" and kinds["input/1"] == "number"
         for name, kind in kinds.items():
-            feature = tab.ask("feature", run=run["id"], name=name)
-            assert bool(feature["streams"]) == (kind != "score"), name
-            assert feature["kind"] == kind and feature["problems"] == []
+            answer = tab.get("feature", run=run["id"], name=name)
+            assert answer.status_code == (404 if kind == "score" else 200), name
+            assert kind == "score" or (answer.json["streams"] and not answer.json["problems"])
         assert tab.ask("adaptation", run=run["id"])["series"]
 
 
@@ -41,11 +41,6 @@ def write_fit(log_dir, shift, against="train", num_features=4, epochs=3, initial
             events.write_comparison(step, monitor.pairs, both, monitor.report())
 
 
-def in_both(reference, current, name):
-    """Returns the mean of one feature in both profiles."""
-    return [profile.inputs["input"].features.mean(name) for profile in (reference, current)]
-
-
 @pytest.mark.parametrize("kind", PROVIDERS)
 def test_a_second_fit_in_the_same_directory_keeps_its_own_names(tmp_path, kind):
     """TensorBoard keeps the first fit's names of the rows, which are wrong for the second fit."""
@@ -59,15 +54,9 @@ def test_a_second_fit_in_the_same_directory_keeps_its_own_names(tmp_path, kind):
         assert [(p["stream"], p["against"]) for p in answer["pairs"]] == [("validation", "train")]
         assert answer["steps"] == [0, 1]
         assert not any(f["alarm"] for f in answer["features"])
-        rng = np.random.default_rng(2)
-        *_, last = [streams(rng, 0.0) for _ in range(2)]
         shown = {f["name"]: f for f in answer["features"]}
-        for name in ("0", "1", "2", "3"):
-            entry = shown[f"input/{name}"]
-            means = [entry["reference"][0], entry["current"][0]]
-            assert means == pytest.approx(
-                in_both(last["train"], last["validation"], name), rel=1e-3
-            )
+        # The first fits had an effect of 3.
+        assert all(abs(shown[f"input/{name}"]["effect"]) < 0.5 for name in range(4))
 
 
 def test_a_fit_of_the_same_layout_goes_on_with_its_series(tmp_path):

@@ -49,7 +49,7 @@ def test_a_gap_alone_has_a_verdict():
     shown = shown_verdict(None, gap_of(REPORT))
     assert (shown["kind"], shown["step"], shown["is_code"]) == ("act", "x = x * 2", True)
     assert shown["cause"] == (
-        "Accuracy is lower than it should be, by 15.0 points because of wrong preprocessing."
+        "Accuracy is 21.0 points lower than it should be; wrong preprocessing takes 15.0 points."
     )
     assert shown["cost"] == 0.21 and shown["detail"] == "fed unit, expects tf"
     small = GapReport(ROWS[2:], 0.8, 0.81, (-0.01, 0.03), "published", 50)
