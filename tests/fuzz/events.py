@@ -102,7 +102,7 @@ def _ask(log, which, place):
         lambda run: feature(run, name),
         lambda run: adaptation(run),
         lambda run: gap(run),
-        lambda run: list_runs(log, "0"),
+        lambda run: list_runs(log),
     )
     try:
         run = one_run(log, RUN)
