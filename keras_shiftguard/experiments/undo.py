@@ -128,6 +128,8 @@ def _chain(
         # Operations of a family that was used already would only change its strength.
         used = {candidate.choice.family for candidate in chain}
         left = [c for c in candidates if c.choice.family not in used]
+        if not left:
+            break
 
         tried = [[*chain, candidate] for candidate in left]
 

@@ -99,6 +99,13 @@ def test_two_changes_are_undone_one_after_the_other(digits):
     assert {choice.family for choice in two.choices[0]} == {"light", "geometry"}
 
 
+def test_a_family_that_is_used_leaves_nothing_to_try(digits):
+    predict, (x, y), _ = digits
+    light = [c for c in image_candidates(Scale.of(x)) if c.choice.family == "light"]
+    promise = undo(predict, x / 4, y, light, Accuracy(), most=2)
+    assert [len(chain) for chain in promise.choices] == [1, 1]
+
+
 def test_a_second_change_is_told_if_the_first_one_does_not_explain_the_loss(digits):
     predict, (x, y), (others, labels) = digits
     training, spec = Labelled(others, labels), InputSpec("input", "channels_last", 1, x.shape[1:3])
