@@ -79,8 +79,8 @@ def demo(output: str, as_json: bool) -> int:
     fed = new[..., ::-1].astype("float32")
     wrong = _accuracy(model, fed, labels)
     say(f"The same pictures as OpenCV reads them, BGR and 0..255: {wrong:.1%}. Nothing warns.\n")
-    diagnosis = sg.diagnose(model, fed)
-    say(f"print(sg.diagnose(model, images))\n{_indented(diagnosis)}\n")
+    diagnosis = sg.diagnose(model, (fed, labels))
+    say(f"print(sg.diagnose(model, (images, labels)))\n{_indented(diagnosis)}\n")
     repaired = wrong if diagnosis.fix is None else _accuracy(diagnosis.apply(model), fed, labels)
     say(f"diagnosis.apply(model) on the same input: {repaired:.1%}.\n")
 

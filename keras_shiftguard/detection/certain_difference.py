@@ -17,8 +17,9 @@ from keras_shiftguard.profiles import InputSummary
 MIN_RATIO = 20.0
 # A linear map turns one range into another if these quantiles fit to this share of the range.
 QUANTILES, MAX_MISFIT = (0.02, 0.25, 0.5, 0.75, 0.98), 0.1
-# A smaller factor may be another exposure: dividing by a deviation makes 3 or more. A convention.
-MIN_FACTOR = 1.5
+# A smaller factor may be another exposure, or augmentation. Values in [0, 1] have a deviation of at
+# most 0.5, so dividing by it makes at least 2.
+MIN_FACTOR = 2.0
 NEAR_END = 1e-3  # values so near to 0, 1 or 255, as a share of it, are black or white
 
 

@@ -116,8 +116,7 @@ def test_fix_corrects_training_and_validation(raw, labels, capsys):
     assert history["val_loss"][-1] == pytest.approx(right[0], rel=1e-4)
     assert wrong[0] != pytest.approx(right[0], rel=1e-2)
     out = capsys.readouterr().out
-    assert "plain `model.predict` is uncorrected" in out
-    assert "guard.profiles['train'] is the input before the correction" in out
+    assert "`model.predict` is not corrected" in out
     kept = guard.diagnosis.apply(model)
     np.testing.assert_allclose(
         kept.predict(val / 255, verbose=0),

@@ -59,7 +59,7 @@ def test_the_main_attribute_of_a_cause_comes_first():
     picked = chosen(features, current=images(SHIFTS["brightness"]))
     assert [f.feature for f in picked] == ["input/brightness"]
     assert picked[0].family == "brightness"
-    text = "input/brightness differs; 1 more feature differs. P"
+    text = "input/brightness differs; 1 more feature differs. The cause is probably "
     assert picked[0].explanation.startswith(text)
     # A negligible finding comes after one that matters.
     (family, small) = features[1]
