@@ -44,7 +44,7 @@ CANDIDATES = 90  # about as many as there are for images
 # The families of operations that lose information, so that training is changed instead.
 LOSING = ("detail", "overflow")
 # If undoing wins back less than this share of what the model is worse by, information may be lost.
-MIN_SHARE_OF_GAP = 0.5
+MIN_SHARE_OF_GAP = 0.8
 ACCURACY = Accuracy()
 MIN_EXPLAINED = 0.7  # share of the difference of the attributes that an operation must make
 
@@ -145,14 +145,12 @@ def cost_of_difference(
         two = undo(predict, x, labels, candidates, judge, most=2, seed=seed, control=training)
         if two.gain > max(found.cost.value, 0.0) + tolerance and two.is_alarm(tolerance):
             found, is_costly = _told(two, candidates, spec, current, training), True
-            is_enough = gap is not None and found.cost.value >= enough * gap.value
     if several and not is_enough:
         promise = undo(predict, x, labels, several, judge, seed=seed, control=training)
         if promise.gain > max(found.cost.value, 0.0) and promise.is_alarm(tolerance):
             found, is_costly = _told(promise, several, spec, current, training), True
-    if gap is None or (is_costly and not gap.is_sure):
-        return found
-    if is_costly and found.cost.value >= enough * gap.value:
+            is_enough = gap is not None and found.cost.value >= enough * gap.value
+    if gap is None or is_enough or (is_costly and not gap.is_sure):
         return found
     # Augmented training may be harder than validation: then training loses what validation never
     # had.

@@ -174,13 +174,12 @@ def test_statistics_of_outputs_do_not_compile_again_for_a_short_batch(rng, compi
 
 
 def test_augmentation_does_not_compile_again_for_a_short_batch(rng, compilations):
-    x, y = rng.random((21, 9, 10, 3)).astype("float32"), rng.integers(0, 5, 21)
+    x = rng.random((21, 9, 10, 3)).astype("float32")
     augmentation = StepAugmentation()
     augmentation.build([InputSpec("input", "channels_last", 3, (9, 10))])
-    first = compilations(lambda: augmentation.apply("input", x[:13], y[:13]))
+    first = compilations(lambda: augmentation.apply("input", x[:13]))
     assert first.count(STATISTIC) == 1
     shorter = []
-    again = compilations(lambda: shorter.append(augmentation.apply("input", x[13:], y[13:])))
+    again = compilations(lambda: shorter.append(augmentation.apply("input", x[13:])))
     assert STATISTIC not in again
     np.testing.assert_allclose(shorter[0], x[13:])  # the strengths are 0
-    assert augmentation.inputs["input"].labelled.read()[1].tolist() == y.tolist()

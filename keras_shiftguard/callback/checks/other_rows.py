@@ -10,12 +10,13 @@ from keras_shiftguard.callback.judged_samples import Judged
 from keras_shiftguard.detection.cost import Cost
 from keras_shiftguard.detection.finding import RELABELLED, Finding
 from keras_shiftguard.detection.two_sample.tail_probabilities import SMALLEST_P, normal_sf
-from keras_shiftguard.experiments.difference import MIN_SHARE_OF_GAP
 from keras_shiftguard.experiments.other_rows import ROWS, labels_of_other_rows
 
 # Labels of other rows have little in common with their samples: a model is right less than half as
 # often as on training, or has twice the loss.
 MIN_FAILED = 0.5
+# Labels of other rows are the cause if the right rows win back this share of the gap. A convention.
+MIN_WON_BACK = 0.5
 
 
 def look(state: Mapping[str, Any] | None, epoch: Epoch) -> tuple[Mapping[str, Any], Told]:
@@ -66,7 +67,7 @@ def _explained(judged: Judged, epoch: Epoch) -> tuple[str, int, Cost] | None:
     gap = float(there.mean() - here.mean())
     if gap < MIN_FAILED * abs(float((there if judged.are_classes else here).mean())):
         return None
-    return found if found[2].value >= MIN_SHARE_OF_GAP * gap / judged.judge.unit(here) else None
+    return found if found[2].value >= MIN_WON_BACK * gap / judged.judge.unit(here) else None
 
 
 def _finding(unit: str, step: int, cost: Cost, since: int | None) -> Finding:
