@@ -98,7 +98,7 @@ class Order:
         is_possible: Whether at least one kind of evidence suggests a swap.
         is_proven: Whether the trial or a statement shows that the swap helps.
         is_sure: Whether a fix of the scale may be offered. It may not if it would swap red and blue
-            only because of the usual order of a mode.
+            only because of the usual order of a mode, and batch norm or the trial speak against it.
         is_unusual: Whether red and blue are in place, although the usual order of the mode asks for
             a swap.
         weighed: What the probability rests on; None if there is no order.
@@ -163,7 +163,7 @@ def order_of(case: Case, expected: InputConvention, in_fix: bool = False) -> Ord
         tuple(sentences),
         is_possible=by_means or memory > SAID or seen > SAID,
         is_proven=helps or (case.stated and by_means),
-        is_sure=departs or probability >= MIN_MISMATCH or not (assumed and is_only_usual),
+        is_sure=departs or probability >= 0.5 or not (assumed and is_only_usual),
         is_unusual=departs and assumed and is_only_usual,
         weighed=evidence,
     )
