@@ -358,7 +358,8 @@ def test_a_swap_inside_a_fix_is_as_sure_as_a_mere_swap(trial, order):
     ("trial", "means", "orders", "is_proven"),
     [
         (2.5, "bgr", ("bgr", "rgb"), True),  # the swap is as sure as a mere swap
-        (0.5, "bgr", ("bgr", "rgb"), False),  # it rests on the usual order of `caffe` alone
+        (0.5, "bgr", ("bgr", "rgb"), True),  # the usual order of `caffe`, and nothing against it
+        (-1.0, "bgr", ("bgr", "rgb"), False),  # the trial speaks against it
         (-2.5, "bgr", ("bgr", "bgr"), True),  # the images are BGR
         (-2.5, "rgb", ("rgb", "rgb"), True),  # the network takes the means in RGB order
     ],
