@@ -15,7 +15,7 @@ from tensorboard.backend.event_processing.plugin_event_multiplexer import EventM
 
 import keras_shiftguard as sg
 
-pytestmark = pytest.mark.thorough
+pytestmark = pytest.mark.slow_on_tensorflow
 
 
 @pytest.fixture(scope="module")

@@ -79,6 +79,9 @@ def _joined(batches: list[Batch]) -> Batch:
     inputs: Mapping[str, Any] = batches[0].inputs
     joined = {name: keras.ops.concatenate([b.inputs[name] for b in batches]) for name in inputs}
     y = None if batches[0].y is None else keras.ops.concatenate([b.y for b in batches])
-    starts = np.cumsum([0, *(next(iter(b.inputs.values())).shape[0] for b in batches)])
-    chosen = [s + b.chosen for s, b in zip(starts, batches) if b.chosen is not None]  # noqa: B905
+    sizes = [next(iter(batch.inputs.values())).shape[0] for batch in batches]
+    starts = np.cumsum([0, *sizes[:-1]])
+    chosen = [
+        start + b.chosen for start, b in zip(starts, batches, strict=True) if b.chosen is not None
+    ]
     return Batch(joined, y, np.concatenate(chosen) if chosen else None)

@@ -164,7 +164,7 @@ def test_the_class_shares_are_a_table(tab):
     tab("feature").select_option("labels")
     table = tab("detail").locator("details", has_text="The distribution as a table")
     table.locator("summary").click()
-    tab.eventually(lambda: table.locator("tbody tr").count() == 10)  # digits
+    tab.eventually(lambda: table.locator("tbody tr").count() == 11)  # digits, and all other classes
 
 
 @pytest.mark.parametrize("query", ["darkMode=false", "darkMode=true"])

@@ -86,9 +86,9 @@ def _priced(
     costs: dict[str, Cost | None] = {}
     judged = epoch.judged(pair, epoch.is_apart)
     specs = {name: kept.spec for name, kept in epoch.streams["validation"].kept_together().items()}
-    for i, (name, spec) in enumerate(specs.items()):
+    for name, spec in specs.items():
         source = source_of(name)
-        features = _features(findings, source, pair, causes if i == 0 else None)
+        features = _features(findings, source)
         if judged is None or not (features or _may_be_unseen(pair, spec, epoch, judged)):
             continue
         if name not in tried or tried[name].epoch != epoch.number:  # else the fit has ended early
@@ -125,24 +125,12 @@ def _divided(
     return {name: found.cost if name in lead or not lead else follows for name in features}
 
 
-def _features(
-    findings: Mapping[str, Finding], source: str, pair: Pair, causes: Sequence[Cause] | None
-) -> list[str]:
-    """Returns the features of the findings on the samples of an input themselves.
-
-    Findings on the look of classes are those of the first input, for which `causes` is not None.
-    """
-    explained = {
-        cause.feature
-        for cause in causes or ()
-        if cause.against == pair.against and cause.feature.startswith("labels")
-    }
+def _features(findings: Mapping[str, Finding], source: str) -> list[str]:
+    """Returns the features of the findings on the samples of an input themselves."""
     return [
         f.feature
         for f in findings.values()
-        if (f.kind == "covariate" and f"{f.feature}/".startswith(f"{source}/"))
-        or (causes is not None and f.family == "concept")
-        or f.feature in explained
+        if f.kind == "covariate" and f"{f.feature}/".startswith(f"{source}/")
     ]
 
 
