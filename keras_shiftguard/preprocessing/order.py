@@ -27,7 +27,10 @@ from keras_shiftguard.preprocessing.witnesses.trial import (
 
 
 class OrderWeights(NamedTuple):
-    """What each evidence counts, in log-odds of a swap; chosen with a network left out in turn.
+    """What each evidence counts, in log-odds of a swap.
+
+    `examples/benchmarks/verdict_weights.py` chooses larger ones with a network left out in turn.
+    These are more careful, because with the larger ones a color cast could prove a swap.
 
     Args:
         usual: Of the usual order: most image readers give RGB, and most networks expect it.
