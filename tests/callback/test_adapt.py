@@ -88,7 +88,7 @@ def test_a_dark_target_darkens_training_and_not_validation(data, tmp_path, capsy
     used = {name for name, value in guard.augmentation.strengths.items() if value}
     assert used == {"darker"} and abs(guard.augmentation.gaps["brightness"]) < 1
     said = capsys.readouterr().out
-    assert "augmentation darker raised to" in said and "Batch norm now has the statistics" in said
+    assert "augmentation darker raised to" in said and "Batch norm now has the means" in said
     likely = "ShiftGuard: Adaptation is likely to help: target images are much darker than training"
     assert said.count(likely) == 1 and said.index(likely) < said.index("darker raised to")
     # Validation was not augmented: evaluating the final weights gives the same loss.
