@@ -100,8 +100,8 @@ class Order:
         evidence: Sentences with numbers.
         is_possible: Whether at least one kind of evidence suggests a swap.
         is_proven: Whether the trial or a statement shows that the swap helps.
-        is_sure: Whether a fix of the scale may be offered. It may not if it would swap red and blue
-            only because of the usual order of a mode, and batch norm or the trial speak against it.
+        is_sure: Whether a fix of the scale may be offered. It may not if the order that it would
+            bring about is the less probable one.
         is_unusual: Whether red and blue are in place, although the usual order of the mode asks for
             a swap.
         weighed: What the probability rests on; None if there is no order.
@@ -143,8 +143,8 @@ def order_of(case: Case, expected: InputConvention, in_fix: bool = False) -> Ord
         trial = try_swap(case, expected, in_fix)
         evidence = evidence.with_trial(trial)
     probability, (memory, seen) = evidence.probability(), evidence.counted()
-    departs = (1 - probability if assumed else probability) >= MIN_MISMATCH
-    is_only_usual = in_fix and _is_only_usual(case, expected)
+    of_assumed = probability if assumed else 1 - probability
+    departs = 1 - of_assumed >= MIN_MISMATCH
     sentences = []
     if abs(memory) > SAID and isinstance(case.reading, Reading):
         sentences.append(
@@ -166,8 +166,8 @@ def order_of(case: Case, expected: InputConvention, in_fix: bool = False) -> Ord
         tuple(sentences),
         is_possible=by_means or memory > SAID or seen > SAID,
         is_proven=helps or (case.stated and by_means),
-        is_sure=departs or probability >= 0.5 or not (assumed and is_only_usual),
-        is_unusual=departs and assumed and is_only_usual,
+        is_sure=departs or of_assumed >= 0.5,
+        is_unusual=departs and assumed and _is_only_usual(case, expected),
         weighed=evidence,
     )
 
