@@ -84,10 +84,11 @@ class Case:
 
 @dataclass(frozen=True)
 class Verdict:
-    """The result for one input: some fields of `Diagnosis`, and the two fields below.
+    """The result for one input: some fields of `Diagnosis`, and the fields below.
 
     Args:
         swap_is_possible: Whether a swap of red and blue is suspected but not proven.
+        order_is_usual: Whether the fix swaps red and blue only because most networks expect that.
         is_proven: Whether the fix may be offered: the fix helped in the trial, batch norm fits far
             better with the fix, or a statement or the layers of the model determine the convention.
     """
@@ -98,4 +99,5 @@ class Verdict:
     evidence: tuple[str, ...]
     trained_here: bool = False
     swap_is_possible: bool = False
+    order_is_usual: bool = False
     is_proven: bool = True

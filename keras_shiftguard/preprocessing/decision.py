@@ -240,7 +240,7 @@ def _with_batch_norm(case: Case, reading: Reading) -> Verdict:
             evidence = (without_fix_in_words(found.rival), *evidence)
         return Verdict("unknown", expected, ordered(fed, expected), evidence)
     trial = found.trials.get(kind)
-    is_sure = found.of_rival >= MIN_MISMATCH and is_enough
+    is_sure = found.of_scale >= MIN_MISMATCH and is_enough
     if suspicion.is_inverted:
         is_sure = is_sure and np.log(reading.misfit(suspicion.index)) < MAX_INVERTED_FIT
     doubt = doubt_about(case, suspicion, trial)
@@ -345,6 +345,7 @@ def _mismatch(
         observed,
         (*evidence, *order.evidence),
         swap_is_possible=order.is_possible and not order.assumed,
+        order_is_usual=order.assumed and order.is_usual,
         is_proven=is_proven and order.is_sure,
     )
 

@@ -235,6 +235,8 @@ def _order_comment(observation: Observation, verdict: Verdict) -> str:
     if verdict.swap_is_possible:
         return "  # if red and blue turn out to be swapped, first: x = x[..., ::-1]"
     orders = verdict.observed.channel_order, verdict.expected.channel_order
+    if verdict.order_is_usual and observation.convention.channel_order != "unknown":
+        return f"  # assumes that the model expects {orders[1].upper()}, as most such networks do"
     if observation.convention.channel_order != "unknown" or orders != ("rgb", "bgr"):
         return ""
     return "  # assumes that x is RGB; if cv2 read the images, first: x = x[..., ::-1]"

@@ -146,6 +146,18 @@ class Posterior:
         """Probability of the most probable kind other than that of the images as fed."""
         return 0.0 if self.rival == self.fed else self.probability[self.rival]
 
+    @property
+    def of_scale(self) -> float:
+        """Probability of the scale of `rival`, with dark and bright exchanged or not.
+
+        That they are not exchanged needs less certainty than that they are, because it is usual.
+        Other rivals have the probability of their kind alone.
+        """
+        mode, is_inverted = self.rival
+        either = self.of_rival + self.probability.get((mode, True), 0.0)
+        is_usual = not is_inverted and self.rival != self.fed and self.of_rival >= MIN_OK * either
+        return either if is_usual else self.of_rival
+
 
 def posterior(
     case: Case, reading: Reading, published: InputConvention | None = None, tries: int = 2

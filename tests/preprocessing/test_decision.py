@@ -352,6 +352,8 @@ def test_a_swap_inside_a_fix_is_as_sure_as_a_mere_swap(trial, order):
     verdict = decide(found)
     assert (verdict.status, verdict.observed.channel_order) == ("mismatch", order)
     assert verdict.swap_is_possible == (order == "rgb")
+    # What would be less probable than the other order is no fix.
+    assert not (verdict.is_proven and order == "rgb")
 
 
 @pytest.mark.parametrize(
@@ -391,6 +393,7 @@ def test_networks_are_assumed_to_take_rgb(swap_sigmas, orders):
     verdict = decide(case(reading, observed, images=observed.from_raw(RAW)))
     assert (verdict.status, verdict.observed) == ("mismatch", observed)
     assert (verdict.expected.mode, verdict.expected.channel_order) == ("tf", orders[0])
+    assert verdict.order_is_usual == (orders[0] == "rgb")
 
 
 @pytest.mark.parametrize(
@@ -448,6 +451,16 @@ def test_inverted_gray_must_fit_well_and_nothing_else(misfit, gap, status):
     fits = {inverted: misfit, key("unit"): misfit * np.exp(gap)}
     reading = reading_of(fits, inverted, gray, channels=1)
     assert decide(case(reading, gray)).status == status
+
+
+@pytest.mark.parametrize(("inverted", "status"), [(0.21, "mismatch"), (0.19, "unknown")])
+def test_a_scale_may_be_surer_than_that_dark_and_bright_are_in_place(inverted, status):
+    gray = InputConvention("raw", "gray")
+    fits = {key("tf"): 0.2, key("tf", inverted=True): inverted, key("raw"): 9.0}
+    verdict = decide(case(reading_of(fits, TF, gray, channels=1), gray, images=RAW))
+    assert verdict.status == status, verdict
+    if status == "mismatch":
+        assert (verdict.expected.mode, verdict.observed) == ("tf", gray)
 
 
 @pytest.mark.parametrize(("logits", "status"), [(-2.1, "ok"), (-1.9, "unknown")])
