@@ -15,6 +15,11 @@ from keras_shiftguard.operations.table import OPERATIONS
 from keras_shiftguard.statistics.chunks import in_chunks
 from keras_shiftguard.statistics.rows import Rows
 
+SOME = 64  # images that show where a candidate moves the values
+# Standard deviations that an operation may move the values away: the gap that counts as closed when
+# augmentation is adapted. A convention.
+FURTHER = 0.5
+
 
 @dataclass(frozen=True)
 class Candidate:
@@ -57,6 +62,29 @@ def image_candidates(scale: Scale, names: Iterable[str] | None = None) -> list[C
         if operation.apply is not None and operation.channels <= channels
         for strength in operation.strengths
     ]
+
+
+def nearing(
+    candidates: Iterable[Candidate], images: np.ndarray, training: np.ndarray
+) -> list[Candidate]:
+    """Returns the candidates whose changed values are not further from those of training.
+
+    A repair brings images nearer to those that the model was trained on. What multiplies ordinary
+    pixels by 127 may still win a few points by chance, and its line would do harm.
+
+    Args:
+        candidates: Candidates for images; only those of the family `"light"` change the values.
+        images: Images of validation.
+        training: Images of training.
+    """
+    some, mean, spread = images[:SOME], float(training.mean()), float(training.std()) or 1.0
+
+    def distance(x: np.ndarray) -> float:
+        ratio = max(float(x.std()) / spread, np.finfo("float32").tiny)
+        return abs(float(x.mean()) - mean) / spread + abs(float(np.log(ratio)))
+
+    most = distance(some) + FURTHER
+    return [c for c in candidates if c.choice.family != "light" or distance(c.apply(some)) <= most]
 
 
 def on_images(

@@ -20,7 +20,7 @@ from keras_shiftguard.detection.cost import (
     cost_of_too_few,
     gap_between,
 )
-from keras_shiftguard.experiments.candidates import Candidate, image_candidates
+from keras_shiftguard.experiments.candidates import Candidate, image_candidates, nearing
 from keras_shiftguard.experiments.covered import covered
 from keras_shiftguard.experiments.fix_lines import PREVENTED, fix_line
 from keras_shiftguard.experiments.halving import num_predictions
@@ -187,6 +187,8 @@ def _candidates(
         return text_candidates(rows) if _are_texts(spec, x) else table_candidates(x, rows)
     left_out = ("zoom_in",) if may_be_augmented else ()
     found = image_candidates(scale_of(current, training, spec))
+    if training is not None and len(training.labels):
+        found = nearing(found, x, training.input(spec.name))
     found = with_masks(found, x, current.labels, spec.layout == "channels_first")
     return [candidate for candidate in found if candidate.choice.name not in left_out]
 

@@ -1,0 +1,36 @@
+"""Candidates of an experiment are left out where they cannot be a repair."""
+
+import pytest
+
+from keras_shiftguard.experiments.candidates import image_candidates, nearing
+from keras_shiftguard.operations.scale import Scale
+
+# What ordinary pixels must become for each of these to be a repair.
+FAULTS = {
+    ("scale", 255.0): lambda x: x / 255,
+    ("invert", 1.0): lambda x: 1 - x,
+    ("from_symmetric", 1.0): lambda x: 2 * x - 1,
+}
+
+
+@pytest.fixture
+def photos(rng):
+    """Dark images in [0, 1], as handwriting is."""
+    return (rng.random((100, 8, 8, 1)) ** 4).astype("float32")
+
+
+def kept(x, training):
+    found = nearing(image_candidates(Scale.of(training)), x, training)
+    return {(each.choice.name, each.choice.strength) for each in found}
+
+
+def test_what_takes_ordinary_pixels_away_is_no_repair(photos):
+    found = kept(photos[::-1], photos)
+    assert not found & FAULTS.keys()
+    # Geometry and detail move no values, and light that may have changed a little is tried.
+    assert {name for name, _ in found} >= {"flip_vertical", "sharpen", "gain"}
+
+
+@pytest.mark.parametrize("repair", FAULTS)
+def test_what_brings_pixels_back_is_tried(photos, repair):
+    assert repair in kept(FAULTS[repair](photos), photos)
