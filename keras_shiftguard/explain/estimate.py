@@ -28,12 +28,15 @@ PENALTY = 1.0  # penalty of the ridge regression, for standardized scores
 # No value is given if regression and optimal transport differ by more than this. The interval
 # always holds both estimates. The limit was chosen on corrupted photos.
 MAX_DISAGREEMENT = 0.35
+# Errors of the regression grow with the loss of accuracy. They are counted in units of the loss
+# that it predicts plus this.
+MIN_LOSS = 0.05
 # A value of `AccuracyEstimate.reason`.
 METHODS_DISAGREE = "The methods disagree: label some of the samples."
 # A value of `AccuracyEstimate.note`.
 ONLY_THE_MIX = (
-    "Only the class mix may differ: each class is predicted with the confidence that it has on the "
-    "reference."
+    "Only the class mix seems to differ: the classes are predicted with other frequencies, but "
+    "each with the confidence that it has on the reference."
 )
 # Scores from which the regression predicts the accuracy, see `scores`.
 FEATURES = ("DoC", "COT", "shares")
@@ -47,7 +50,7 @@ class AccuracyEstimate(AsPage):
         value: The estimated accuracy, from 0 to 1; None if there is no estimate, see `reason`.
         interval: Interval of the accuracy; None without a value. The interval covers the errors on
             corruptions that were left out of the calibration, the sampling error, and the
-            disagreement of the methods.
+            disagreement of the methods. It is wider the more accuracy seems to be lost.
         reference_accuracy: The accuracy on the labelled reference.
         by_method: Estimate of each method by its name: `"ATC"` (threshold of the confidence),
             `"DoC"` (difference of the confidences), `"COT"` (optimal transport), `"regression"`,
@@ -98,8 +101,8 @@ def estimate_accuracy(
     A ridge regression predicts the accuracy from several scores of the model's probabilities.
     It is fitted on corrupted copies of labelled reference data. The interval comes from the errors
     of the regression on kinds of corruption that were left out of its fit. If the regression and
-    the optimal-transport estimate (`"COT"`) disagree, the value is None. If no more than the class
-    mix seems to differ, the value is the accuracy of each class on the reference, averaged over the
+    the optimal-transport estimate (`"COT"`) disagree, the value is None. If only the class mix
+    seems to differ, the value is the accuracy of each class on the reference, averaged over the
     estimated mix.
 
     Args:
@@ -217,7 +220,7 @@ def _calibrated(
     apart = abs(value - by_method["COT"])
     if apart > MAX_DISAGREEMENT:
         return found(None, None, METHODS_DISAGREE)
-    beyond = _largest_error(names, features, target, 1 - alpha)
+    beyond = _largest_error(names, features, target, 1 - alpha) * (MIN_LOSS + abs(value - whole))
     variance = value * (1 - value) / len(samples) + whole * (1 - whole) / len(truth)
     margin = float(np.hypot(beyond, NormalDist().inv_cdf(1 - alpha / 2) * np.sqrt(variance)))
     margin = max(margin, apart)  # the interval holds the estimates of both methods
@@ -229,13 +232,15 @@ def _largest_error(
 ) -> float:
     """Returns a quantile of the errors on families of corruptions that were left out.
 
-    Copies of one family are alike, so a family counts as one observation: its largest error.
+    Copies of one family are alike, so a family counts as one observation: its largest error. The
+    unit is `MIN_LOSS` plus the loss that is predicted. The first row has no corruption.
     """
     worst = []
     for out in dict.fromkeys(families[1:].tolist()):
         is_in, is_out = families != out, families == out
         found = _ridge(features[is_in], target[is_in], features[is_out])
-        worst.append(float(np.abs(found - target[is_out]).max()))
+        unit = MIN_LOSS + np.abs(found - target[0])
+        worst.append(float(np.max(np.abs(found - target[is_out]) / unit)))
     return float(np.quantile(worst, quantile))
 
 

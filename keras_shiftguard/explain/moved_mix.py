@@ -18,10 +18,10 @@ ROUNDS = 100  # of expectation-maximization
 DRAWS = 30  # of the bootstrap
 MIN_IN_CLASS = 5  # samples of a class, at least, for its accuracy or its confidence
 MIN_SAMPLES = 50  # with fewer samples, confidences cannot be compared
-# Largest difference of the confidences in standard errors, as the root of the mean square over the
-# predicted classes. Chosen on digits, Fashion-MNIST and photos, each with 51 corrupted copies and
-# 40 other mixes.
-MAX_CONFIDENCE_ERRORS = 2.0
+# Differences in standard errors, as the root of their mean square over the predicted classes: the
+# largest of the confidences if only the mix differs, and the smallest of a mix that has moved.
+# Chosen on digits, Fashion-MNIST and photos, each with 51 corrupted copies and 40 other mixes.
+MAX_CONFIDENCE_ERRORS, MIN_MIX_ERRORS = 2.0, 1.5
 MAX_LEFT_OUT = 0.02  # largest share of samples of which the reference has too few to compare
 
 
@@ -60,13 +60,20 @@ class MovedMix:
         return _solve(self.predicted, self.labels, probabilities.argmax(axis=1), self.classes)[0]
 
     def is_all(self, probabilities: np.ndarray) -> bool:
-        """Whether no more than the class mix of samples without labels seems to differ.
+        """Whether the class mix of samples without labels differs, and nothing else seems to.
 
         The samples that are predicted to be of a class must have the confidence of those of the
         reference, once these are weighted to the other mix.
         """
         confidence, predicted = probabilities.max(axis=1), probabilities.argmax(axis=1)
         if len(predicted) < MIN_SAMPLES:
+            return False
+        shares, before = (_shares(each, self.classes) for each in (predicted, self.predicted))
+        sizes = np.array([len(predicted), len(self.labels)])
+        pooled = np.average([shares, before], axis=0, weights=sizes)
+        seen = pooled > 0
+        moved = (shares - before)[seen] / np.sqrt(pooled[seen] * (1 / sizes).sum())
+        if _root_mean_square(moved) <= MIN_MIX_ERRORS:
             return False
         mix = _solve(self.predicted, self.labels, predicted, self.classes)[1]
         counts = np.bincount(self.labels, minlength=self.classes)
@@ -85,7 +92,7 @@ class MovedMix:
             errors.append((here.mean() - mean) / np.sqrt(max(noise, 1e-12)))
         if not errors or left_out > MAX_LEFT_OUT * len(predicted):
             return False
-        return float(np.sqrt(np.square(errors).mean())) < MAX_CONFIDENCE_ERRORS
+        return _root_mean_square(np.array(errors)) < MAX_CONFIDENCE_ERRORS
 
     def interval(self, probabilities: np.ndarray, alpha: float) -> tuple[float, float]:
         """Returns an interval that holds the accuracy with probability 1 - alpha.
@@ -120,9 +127,16 @@ def _solve(of_reference: Any, labels: Any, predicted: Any, classes: int) -> tupl
     mistakes = np.zeros((classes, classes))  # the predicted class, the true class
     np.add.at(mistakes, (of_reference, labels), 1)
     mistakes = mistakes / np.maximum(counts, 1)
-    shares = np.bincount(predicted, minlength=classes) / len(predicted)
-    mix = counts / counts.sum()
+    shares, mix = _shares(predicted, classes), counts / counts.sum()
     for _ in range(ROUNDS):
         mix = mix * (mistakes.T @ (shares / np.maximum(mistakes @ mix, 1e-12)))
         mix /= max(mix.sum(), 1e-12)
     return float(mix @ np.diag(mistakes)), mix
+
+
+def _shares(classes_of_samples: np.ndarray, classes: int) -> np.ndarray:
+    return np.bincount(classes_of_samples, minlength=classes) / len(classes_of_samples)
+
+
+def _root_mean_square(x: np.ndarray) -> float:
+    return float(np.sqrt((x**2).mean()))

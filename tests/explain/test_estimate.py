@@ -42,14 +42,14 @@ def accuracy(model, x, y):
 def test_it_is_near_the_accuracy_and_its_interval_holds_it(model, digits):
     _, reference, (x, y) = digits
     rng = np.random.default_rng(1)
-    noisy = np.clip(x + rng.normal(0, 0.35, x.shape), 0, 1).astype("float32")
-    for shifted in (x, noisy):
+    for shifted in (x, np.clip(x + rng.normal(0, 0.35, x.shape), 0, 1)):
+        shifted = shifted.astype("float32")
         estimate = sg.estimate_accuracy(model, shifted, reference)
         truth = accuracy(model, shifted, y)
         assert abs(estimate.value - truth) < 0.08
         assert estimate.interval[0] <= truth <= estimate.interval[1]
         assert set(estimate.by_method) == {"ATC", "DoC", "COT", "regression", "BBSE"}
-        assert bool(estimate.note) == (shifted is x)  # nothing differs, or noise does
+        assert not estimate.note
         assert f"about {100 * estimate.value:.1f} %" in str(estimate)
         assert json.loads(json.dumps(estimate.to_dict()))["value"] == estimate.value
     assert "reference" in estimate._repr_html_()

@@ -37,11 +37,10 @@ def test_another_mix_has_the_accuracies_of_its_classes(reference):
     assert sum(held) >= 10 and sum(known) >= 9
 
 
-def test_the_same_mix_has_the_accuracy_of_the_reference(reference):
+def test_the_same_mix_has_not_moved(reference):
     rng = np.random.default_rng(2)
-    drawn = [predictions([0.6, 0.2, 0.2], 400, rng)[0] for _ in range(40)]
-    assert sum(reference.is_all(p) for p in drawn) >= 32
-    assert np.mean([reference.accuracy(p) for p in drawn]) == pytest.approx(0.87, abs=0.02)
+    moved = [reference.is_all(predictions([0.6, 0.2, 0.2], 400, rng)[0]) for _ in range(40)]
+    assert sum(moved) <= 8
 
 
 def test_another_confidence_is_not_explained_by_the_mix(reference):
