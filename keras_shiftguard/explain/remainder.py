@@ -10,6 +10,7 @@ from functools import cached_property
 import keras
 import numpy as np
 
+from keras_shiftguard.detection.causes.corruptions import name_cause
 from keras_shiftguard.detection.cost import Cost
 from keras_shiftguard.detection.finding import Finding
 from keras_shiftguard.detection.look import compare_profiles
@@ -26,6 +27,7 @@ from keras_shiftguard.explain.report import CONCEPT_SHIFT, COVARIATE_SHIFT
 from keras_shiftguard.instrument.measure import profile_of
 from keras_shiftguard.profiles import InputProfile
 
+LEVEL_FAMILIES = ("brightness", "contrast", "colour")  # causes that a repair of levels removes
 ADAPT_LINE = "callbacks=[keras_shiftguard.ShiftGuard(target_data=x, adapt=True)]"
 
 
@@ -129,20 +131,29 @@ class Remainder:
         levels = self._levels_restored()
         tried = cost_of_shift(self.model, self.views, self.reference)
         cost = None if tried is None else tried.cost.of_dependent(self.resampling.share)
-        if tried is None or cost is None or not cost.is_costly(0.0):
-            if levels is None:
-                return None
-            return Estimate(COVARIATE_SHIFT, levels[1], levels[0].detail, ADAPT_LINE)
-        lost, detail, line = self._drawn(cost), in_words(tried), ADAPT_LINE
+        found, parts, line = [], [], ADAPT_LINE
+        if tried is not None and cost is not None and cost.is_costly(0.0):
+            found.append(self._drawn(cost))
+            parts.append(in_words(tried))
         if levels is not None:
             repair, regained = levels
-            detail += f"; {repair.detail} brings back {100 * float(regained.point):.1f}"
-            # Restored levels may regain some accuracy even from noise or blur. They are the repair
-            # if the experiment does not surely promise more.
-            if regained.point >= cost.interval[0]:
-                line = repair.line
-            lost = max(lost, regained, key=lambda each: float(each.point))
-        return Estimate(COVARIATE_SHIFT, lost, detail, line)
+            gain = f" brings back {100 * float(regained.point):.1f}" if found else ""
+            found.append(regained)
+            parts.append(repair.detail + gain)
+            line = repair.line if self._has_other_levels() else ADAPT_LINE
+        if not found:
+            return None
+        lost = max(found, key=lambda each: float(each.point))
+        return Estimate(COVARIATE_SHIFT, lost, "; ".join(parts), line)
+
+    def _has_other_levels(self) -> bool:
+        """Whether the levels have changed: restored ones may regain accuracy from noise as well."""
+        assert self.reference.profile is not None
+        tables = (
+            next(iter(profile.inputs.values())).features
+            for profile in (self.reference.profile(), self._profile)
+        )
+        return name_cause(*tables).family in LEVEL_FAMILIES
 
     def _drawn(self, cost: Cost) -> Accuracies:
         """Returns a cost with draws that have its interval."""
