@@ -107,8 +107,9 @@ class Resampling:
             mix: Class frequencies that the weights of the samples reproduce; classes without any
                 sample are left out. None gives all samples the same weight.
         """
-        equal = mix is None or self.labels is None
-        point = np.ones(self.num_samples) if equal else mix.weights(self.labels)
+        point = np.ones(self.num_samples)
+        if mix is not None and self.labels is not None:
+            point = mix.weights(self.labels)
         draws = [w @ scores.T / w.sum(axis=1, keepdims=True) for w in self._weights(mix)]
         return Accuracies(scores @ point / point.sum(), np.concatenate(draws).T)
 
