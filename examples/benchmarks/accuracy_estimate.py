@@ -55,7 +55,7 @@ HARSH = {
     "darker and noisy": lambda x, rng: np.clip(x * 0.5 + rng.normal(0, 0.1, x.shape), 0, 1),
     "none": lambda x, rng: x,
 }
-METHODS = ("ATC", "DoC", "COT", "MaNo", "regression", "BBSE")
+METHODS = ("ATC", "DoC", "COT", "regression", "BBSE")
 MIXES, SPREAD = 20, (0.3, 1.0)  # number of class mixes, and parameters of their Dirichlet draws
 SHIFTED = SHIFTS | HARSH
 
@@ -67,11 +67,11 @@ def remember_copies():
     """
     predict, score, known = estimates._predict, estimates.scores, {}
 
-    def remembered(model, samples, name=""):
+    def remembered(model, samples):
         (x,) = samples.inputs.values()
         key = id(model), x.shape, hash(x.tobytes())
         if key not in known:
-            known[key] = predict(model, samples, name)
+            known[key] = predict(model, samples)
         return known[key]
 
     def remembered_scores(probabilities, reference):

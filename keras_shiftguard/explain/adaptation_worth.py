@@ -35,9 +35,6 @@ MAX_SAMPLES = 256  # target samples, and labelled source samples, for one estima
 # share `MAX_SHARE` of the training time.
 PREDICTIONS = 53
 MAX_SECONDS, MAX_SHARE = 30.0, 0.1
-# If the source accuracy rose by more than this, and by more than two standard errors, the training
-# itself may have caused the improvement.
-LEARNED = 0.02
 CAUTION = (
     "Training on the target makes a model too sure of itself there, so this may be too high: check "
     "it with some labelled samples."
@@ -168,23 +165,15 @@ def _line(
         return "Whether it helped is not known: the estimation methods disagree.", "unknown"
     accuracy = f"accuracy on target data is estimated at {_percent(now)}"
     if before is None or (before.value is None and before.reason != METHODS_DISAGREE):
-        line = (
-            f"A{accuracy[1:]}, and is {100 * now.reference_accuracy:.0f} % on labelled validation "
-            "data; no model without adaptation is there to compare with."
+        both = (
+            f"{accuracy}, and is {100 * now.reference_accuracy:.0f} % on labelled validation "
+            "data; no model without adaptation is there to compare with"
         )
-        return f"{line} {CAUTION}" if saw_target else line, "unknown"
+        return f"A{both[1:]}.{f' {CAUTION}' if saw_target else ''}", "unknown"
     if before.value is None:
-        line = (
-            f"Whether it helped is not known: {accuracy}; {when}, the estimation methods disagree."
-        )
-        return line, "unknown"
+        both = f"{accuracy}; {when}, the estimation methods disagree"
+        return f"Whether it helped is not known: {both}.", "unknown"
     both = f"{accuracy}; {when}, it was {_percent(before)}"
-    if _learned(now, before):
-        line = (
-            f"It is not known whether adaptation or training alone did it: {both}, and accuracy on "
-            "the source rose as well."
-        )
-        return line, "unknown"
     if saw_target:
         return f"A{both[1:]}. {CAUTION}", "unknown"
     (low, high), (low_before, high_before) = now.interval or (0, 1), before.interval or (0, 1)
@@ -205,13 +194,6 @@ def _figures(estimate: AccuracyEstimate) -> tuple[float, float, float] | None:
 def _percent(estimate: AccuracyEstimate) -> str:
     low, high = estimate.interval or (0.0, 1.0)
     return f"{100 * (estimate.value or 0.0):.0f} % ({100 * low:.0f} to {100 * high:.0f} %)"
-
-
-def _learned(now: AccuracyEstimate, before: AccuracyEstimate) -> bool:
-    """Whether source accuracy rose, so that the training itself may have caused the improvement."""
-    p = (now.reference_accuracy + before.reference_accuracy) / 2
-    error = float(np.sqrt(max(2 * p * (1 - p), 1e-4) / max(now.num_samples, 1)))
-    return now.reference_accuracy - before.reference_accuracy > max(LEARNED, 2 * error)
 
 
 def bounded_estimate(

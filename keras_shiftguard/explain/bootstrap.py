@@ -1,8 +1,8 @@
-"""Bootstrap of accuracies, and confidence intervals of accuracies and their differences.
+"""Bootstrap of accuracies.
 
 An accuracy is the mean of the scores of the samples; a score is 1 if the model is right, else 0.
-With label shift removed, an accuracy is the mean of the accuracies of the classes, weighted by
-the class frequencies of the reference. Each draw holds the same samples for every cause of the gap.
+With label shift removed, the mean is weighted so that the classes have the frequencies of the
+reference. Each draw holds the same samples for every cause of the gap.
 """
 
 from collections.abc import Iterator
@@ -11,7 +11,6 @@ from dataclasses import dataclass
 import numpy as np
 
 DRAWS = 1000  # bootstrap draws
-LEVEL = 0.95  # share of the bootstrap draws that an interval holds
 SEED = 20
 MAX_WEIGHTS_AT_ONCE = 4_000_000  # draws times samples in memory: 32 MB in float64
 
@@ -28,6 +27,21 @@ class Mix:
 
     frequencies: np.ndarray
     num_samples: int = 0
+
+    def weights(self, labels: np.ndarray) -> np.ndarray:
+        """Returns weights that give samples these class frequencies, `(samples,)`."""
+        return self._weights(self.frequencies[None], labels)[0]
+
+    def drawn(self, labels: np.ndarray, draws: int, rng: np.random.Generator) -> np.ndarray:
+        """Returns weights for random draws of the counted labels, `(draws, samples)`."""
+        if not self.num_samples:
+            return self.weights(labels)[None]
+        counted = rng.multinomial(self.num_samples, self.frequencies, draws)
+        return self._weights(counted / self.num_samples, labels)
+
+    def _weights(self, frequencies: np.ndarray, labels: np.ndarray) -> np.ndarray:
+        counts = np.bincount(labels, minlength=len(self.frequencies))
+        return np.asarray((frequencies / np.maximum(counts, 1))[:, labels])
 
 
 @dataclass(frozen=True)
@@ -52,6 +66,11 @@ class Accuracies:
         """Returns these accuracies minus those of `other`, draw by draw."""
         return Accuracies(self.point - other.point, self.draws - other.draws)
 
+    @property
+    def is_above_zero(self) -> bool:
+        """Whether the 95 % interval of a difference is above 0."""
+        return interval(self.draws)[0] > 0
+
 
 class Resampling:
     """A bootstrap of one set of samples; every accuracy gets the same draws.
@@ -71,157 +90,48 @@ class Resampling:
         draws: int = DRAWS,
         groups: np.ndarray | None = None,
     ) -> None:
-        self.num_samples, self.num_draws = num_samples, draws
-        self.groups = groups
-        self.labels = labels
-        # `order` sorts the samples by class; each class begins at one of the `starts`.
-        self.order, self.starts = np.arange(num_samples), np.zeros(0, int)
-        self.classes = np.zeros(0, int)
-        if labels is not None:
-            self.order = np.argsort(labels, kind="stable")
-            self.classes, self.starts = np.unique(labels[self.order], return_index=True)
+        self.num_samples, self.labels, self.num_draws = num_samples, labels, draws
+        self.groups = np.arange(num_samples) if groups is None else groups
+        self.num_groups = int(self.groups.max()) + 1
 
     @property
     def share(self) -> float:
         """Number of independent samples, or groups, divided by the number of samples."""
-        return 1.0 if self.groups is None else (int(self.groups.max()) + 1) / self.num_samples
+        return self.num_groups / self.num_samples
 
     def accuracies(self, scores: np.ndarray, mix: Mix | None = None) -> Accuracies:
         """Returns the accuracy of each row of `scores`.
 
         Args:
             scores: `(readings, samples)`, from 0 (wrong) to 1 (right).
-            mix: Class frequencies that the weights of the samples reproduce; None gives all samples
-                the same weight.
+            mix: Class frequencies that the weights of the samples reproduce; classes without any
+                sample are left out. None gives all samples the same weight.
         """
-        if mix is None:
-            point = scores.mean(axis=1)
-            draws = [w @ scores.T / w.sum(axis=1, keepdims=True) for w in self._weights()]
-            return Accuracies(point, np.concatenate(draws).T)
-        by_class = self.by_class(scores)
-        shares = self._class_shares(mix)
-        weighted = (by_class.draws * shares[1:]).sum(axis=-1)
-        return Accuracies((by_class.point * shares[0]).sum(axis=-1), weighted)
+        point = np.ones(self.num_samples)
+        if mix is not None and self.labels is not None:
+            point = mix.weights(self.labels)
+        draws = [w @ scores.T / w.sum(axis=1, keepdims=True) for w in self._weights(mix)]
+        return Accuracies(scores @ point / point.sum(), np.concatenate(draws).T)
 
-    def by_class(self, scores: np.ndarray) -> Accuracies:
-        """Returns the accuracy of each class.
-
-        Args:
-            scores: `(readings, samples)`, from 0 (wrong) to 1 (right).
-
-        Returns:
-            `Accuracies` of shapes `(readings, classes)` and `(readings, draws, classes)`.
-        """
-        ordered = scores[:, self.order]
-        each_once = np.ones((1, self.num_samples))
-        point = self._per_class(ordered, each_once, None)[:, 0]
-        draws = [self._per_class(ordered, w[:, self.order], point) for w in self._weights()]
-        return Accuracies(point, np.concatenate(draws, axis=1))
-
-    def _per_class(
-        self, scores: np.ndarray, weights: np.ndarray, fallback: np.ndarray | None
-    ) -> np.ndarray:
-        """Returns the accuracy of each class, `(readings, draws, classes)`.
-
-        Args:
-            scores: `(readings, samples)`, sorted by class.
-            weights: How often each draw holds each sample, `(draws, samples)`, sorted
-                by class.
-            fallback: Accuracy to use if a draw holds no sample of a class,
-                `(readings, classes)`; None if every draw holds all classes.
-        """
-        totals = np.add.reduceat(weights, self.starts, axis=1)
-        found = []
-        for i, row in enumerate(scores):
-            hits = np.add.reduceat(weights * row, self.starts, axis=1)
-            default = np.zeros_like(hits) if fallback is None else fallback[i] + 0 * hits
-            found.append(np.divide(hits, totals, out=default, where=totals > 0))
-        return np.stack(found)
-
-    def _class_shares(self, mix: Mix) -> np.ndarray:
-        """Returns the weights of the classes in `self.classes`, `(1 + draws, classes)`.
-
-        The first row holds the frequencies of `mix`, scaled to sum to 1 over these
-        classes. The other rows hold a random draw of the frequencies, with the error of
-        `mix.num_samples` counted labels; if `mix` is exact, they equal the first row.
-        """
-        shares = np.tile(mix.frequencies, (self.num_draws + 1, 1))
-        if mix.num_samples:
-            rng = np.random.default_rng(SEED + 1)
-            drawn = rng.multinomial(mix.num_samples, mix.frequencies, self.num_draws)
-            shares[1:] = drawn / mix.num_samples
-        known = self.classes < len(mix.frequencies)
-        last = len(mix.frequencies) - 1
-        present = np.where(known, shares[:, np.minimum(self.classes, last)], 0.0)
-        return present / np.maximum(present.sum(axis=1, keepdims=True), 1e-12)
-
-    def _weights(self) -> Iterator[np.ndarray]:
-        """Yields the count of each sample in each draw, `(draws, samples)`, some draws at a time.
+    def _weights(self, mix: Mix | None) -> Iterator[np.ndarray]:
+        """Yields the weight of each sample in each draw, `(draws, samples)`, some draws at a time.
 
         Every call yields the same draws.
         """
-        rng = np.random.default_rng(SEED)
-        units = self.num_samples if self.groups is None else int(self.groups.max()) + 1
+        rng, of_mix = (np.random.default_rng(seed) for seed in (SEED, SEED + 1))
+        units = self.num_groups
         at_once = max(1, min(self.num_draws, MAX_WEIGHTS_AT_ONCE // self.num_samples))
         for start in range(0, self.num_draws, at_once):
             rows = min(at_once, self.num_draws - start)
-            picks = rng.integers(0, units, (rows, units))
-            picks += np.arange(rows)[:, None] * units
+            picks = rng.integers(0, units, (rows, units)) + np.arange(rows)[:, None] * units
             counts = np.bincount(picks.ravel(), minlength=rows * units).reshape(rows, units)
-            yield (counts if self.groups is None else counts[:, self.groups]).astype("float64")
+            weights = counts[:, self.groups].astype("float64")
+            if mix is not None and self.labels is not None:
+                weights *= mix.drawn(self.labels, rows, of_mix)
+            yield weights
 
 
 def interval(draws: np.ndarray) -> tuple[float, float]:
-    """Returns the percentile interval that holds the share `LEVEL` of the draws."""
-    tail = 50 * (1 - LEVEL)
-    low, high = np.percentile(draws, [tail, 100 - tail])
+    """Returns the percentile interval that holds 95 % of the draws."""
+    low, high = np.percentile(draws, [2.5, 97.5])
     return float(low), float(high)
-
-
-def wilson(share: float, number: int) -> tuple[float, float]:
-    """Returns the 95 % interval of a share that was counted in `number` samples (Wilson 1927)."""
-    z2 = 1.96**2
-    middle = (share + z2 / (2 * number)) / (1 + z2 / number)
-    half = np.sqrt(z2 * (share * (1 - share) / number + z2 / (4 * number**2))) / (1 + z2 / number)
-    return float(middle - half), float(middle + half)
-
-
-def difference(
-    first: float, first_number: int, second: float, second_number: int
-) -> tuple[float, float]:
-    """Returns the 95 % interval of `first - second`, two shares of independent samples.
-
-    The method is Newcombe's hybrid of two Wilson intervals (1998, method 10). It is valid for
-    shares of 0 or 1 as well.
-
-    Args:
-        first: A share.
-        first_number: Number of samples that `first` was counted in; 0 if `first` is exact.
-        second: Another share.
-        second_number: Number of samples that `second` was counted in; 0 if `second` is exact.
-    """
-    low1, high1 = wilson(first, first_number) if first_number else (first, first)
-    low2, high2 = wilson(second, second_number) if second_number else (second, second)
-    down = np.hypot(first - low1, high2 - second)
-    up = np.hypot(high1 - first, second - low2)
-    return float(first - second - down), float(first - second + up)
-
-
-def paired_difference(first: np.ndarray, second: np.ndarray) -> tuple[float, float]:
-    """Returns the 95 % interval of `mean(first) - mean(second)` over the same samples.
-
-    The method is that of Agresti and Min (2005): half a sample is added to each of the four
-    combinations of `first` and `second` being right or wrong. So the width of the interval is above
-    0 even if all scores are equal.
-
-    Args:
-        first: Scores `(samples,)`, from 0 to 1.
-        second: Other scores of the same samples.
-    """
-    number = len(first)
-    wins = float((first * (1 - second)).sum()) + 0.5
-    losses = float((second * (1 - first)).sum()) + 0.5
-    total = number + 2
-    middle = (wins - losses) / total
-    half = 1.96 * np.sqrt(max(wins + losses - (wins - losses) ** 2 / total, 0.0)) / total
-    return float(max(middle - half, -1.0)), float(min(middle + half, 1.0))

@@ -1,9 +1,8 @@
 """Estimate of an accuracy without labels, from the confidence of the model.
 
-With labelled reference data, a threshold of confidence is chosen so that the share of reference
-samples above the threshold equals the accuracy on the reference. The share of the data above the
-same threshold is the estimate. If only accuracy and mean confidence of the reference are known, the
-estimate is the reference accuracy plus the difference of the mean confidences.
+With labelled reference data, the estimate is the share of the samples above a threshold of the
+confidence (ATC). If only accuracy and mean confidence of the reference are known, it is the
+reference accuracy plus the difference of the mean confidences (DoC).
 
 Reference: Garg et al., "Leveraging unlabeled data to predict out-of-distribution
 performance", ICLR 2022; Guillory et al., "Predicting with confidence on unseen
@@ -16,6 +15,14 @@ import numpy as np
 
 from keras_shiftguard.explain.predictions import Predictions
 from keras_shiftguard.explain.reference import Reference
+from keras_shiftguard.explain.unlabelled_scores import confidence_threshold
+
+BY_BOTH = "No labels: the accuracy is an estimate from confidences."
+BY_OFFSET = "No labels: the accuracy is estimated from the difference of the mean confidences."
+BY_CONFIDENCE = (
+    "No labels and no labelled reference: the accuracy is estimated as the mean confidence, "
+    "which most models overstate."
+)
 
 
 @dataclass(frozen=True)
@@ -23,16 +30,16 @@ class Calibration:
     """Maps the confidence of a prediction to the probability that it is right.
 
     Args:
-        threshold: Confidence above which a prediction counts as right; None if the
-            confidence of each reference sample is not known.
+        note: Sentence for the report about how the accuracy is estimated.
         offset: Accuracy minus mean confidence of the reference; 0 if not known. Without a
             threshold, the offset is added to each confidence.
-        note: Sentence for the report about how the accuracy is estimated.
+        threshold: Confidence above which a prediction counts as right; None if the
+            confidence of each reference sample is not known.
     """
 
-    threshold: float | None
-    offset: float
     note: str
+    offset: float = 0.0
+    threshold: float | None = None
 
     def scores(self, predictions: Predictions) -> np.ndarray:
         """Returns the estimated probability that each prediction is right, `(samples,)`."""
@@ -41,38 +48,17 @@ class Calibration:
         return (predictions.confidence > self.threshold).astype("float64")
 
     def doubt(self, predictions: Predictions) -> float:
-        """Returns the distance between the estimates of the accuracy by threshold and by offset.
-
-        The distance is 0 without a threshold.
-        """
-        if self.threshold is None:
-            return 0.0
+        """Returns the distance between the accuracies by threshold and by offset; 0 with one."""
         by_offset = predictions.confidence.mean() + self.offset
         return abs(float(self.scores(predictions).mean() - by_offset))
 
 
 def calibrate(reference: Reference) -> Calibration:
     """Returns the calibration that fits the confidence and accuracy of the reference."""
-    predictions, samples = reference.predictions, reference.samples
-    if predictions is not None and samples is not None and samples.labels is not None:
-        right = predictions.right(samples.labels)
-        wrong = 1 - right.mean()
-        # The share of samples at or below the threshold is the share of wrong predictions. If
-        # no prediction is wrong, the threshold is -1, below any confidence.
-        threshold = float(np.quantile(predictions.confidence, wrong)) if wrong > 0 else -1.0
-        offset = float(right.mean() - predictions.confidence.mean())
-        return Calibration(
-            threshold, offset, "No labels: the accuracy is an estimate from confidences."
-        )
-    if reference.confidence is not None and reference.accuracy is not None:
-        return Calibration(
-            None,
-            reference.accuracy - reference.confidence,
-            "No labels: the accuracy is estimated from the difference of the mean confidences.",
-        )
-    return Calibration(
-        None,
-        0.0,
-        "No labels and no labelled reference: the accuracy is estimated as the mean confidence, "
-        "which most models overstate.",
-    )
+    accuracy, confidence = reference.accuracy, reference.confidence
+    if accuracy is None or confidence is None:
+        return Calibration(BY_CONFIDENCE)
+    if reference.predictions is None:
+        return Calibration(BY_OFFSET, accuracy - confidence)
+    threshold = confidence_threshold(reference.predictions.confidence, accuracy)
+    return Calibration(BY_BOTH, accuracy - confidence, threshold)

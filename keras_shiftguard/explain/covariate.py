@@ -6,92 +6,50 @@ accuracy that this regains is an estimate of the cost of the shift; a small one 
 against it.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 
-import keras
 import numpy as np
 
 from keras_shiftguard.detection.causes.explanation import affine
-from keras_shiftguard.explain.bootstrap import Mix
-from keras_shiftguard.explain.predictions import Predictions, predict
 from keras_shiftguard.profiles import InputSummary
-
-# The channels are repaired if, for any channel, the mean moved by this many standard deviations, or
-# the logarithm of the standard deviation changed by this much.
-MIN_MOVE = 0.1
 
 
 @dataclass(frozen=True)
-class Repair:
-    """A repair of covariate shift that was tried.
+class LevelRepair:
+    """A repair that sets the levels of the data to those of the reference.
 
     Args:
-        predictions: Predictions after the repair.
+        apply: Function that repairs a batch.
         detail: Description for the report.
         line: Line of Python that repairs the input.
     """
 
-    predictions: Predictions
+    apply: Callable[[np.ndarray], np.ndarray]
     detail: str
     line: str
 
 
-def level_repair(
-    model: keras.Model,
-    chunks: Iterable[np.ndarray],
-    again: Iterable[np.ndarray],
-    reference: InputSummary,
-    weights: np.ndarray,
-) -> Repair | None:
-    """Sets the mean and deviation of each channel to those of the reference, and predicts.
+def level_repair(now: InputSummary, reference: InputSummary) -> LevelRepair | None:
+    """Returns the repair that gives each channel the mean and deviation of the reference.
 
-    `again` yields the same samples as `chunks`. `weights`, `(samples,)`, are the weights of the
-    samples in the mean and deviation.
-
-    Returns:
-        The repair; None if no channel moved by `MIN_MOVE`, if the number of channels differs from
-        that of the reference, or if the input holds ids of tokens, which have no levels.
+    Returns None if the number of channels differs from that of the reference, or if the input
+    holds ids of tokens, which have no levels.
     """
-    if len(reference.tokens):
+    if len(reference.tokens) or now.num_channels != reference.num_channels:
         return None
-    channels_first = reference.layout == "channels_first"
-    means, squares = [], []
-    for x in chunks:
-        flat = x.astype("float64")
-        if channels_first:
-            flat, axis = flat.reshape(*flat.shape[:2], -1), 2
-        else:
-            flat, axis = flat.reshape(len(x), -1, x.shape[-1]), 1
-        means.append(flat.mean(axis))
-        squares.append((flat**2).mean(axis))
-    mean, mean_square = (
-        np.average(np.concatenate(v), axis=0, weights=weights) for v in (means, squares)
-    )
-    std = np.sqrt(np.maximum(mean_square - mean**2, 1e-30))
-    if len(mean) != reference.num_channels:
-        return None
-    scale = np.where(std > 1e-12, reference.std / std, 1.0)
-    moved = np.abs(mean - reference.mean) / np.maximum(reference.std, 1e-12)
-    if (moved < MIN_MOVE).all() and (np.abs(np.log(np.maximum(scale, 1e-12))) < MIN_MOVE).all():
-        return None
+    mean, std = (np.asarray(v, "float64") for v in (now.mean, now.std))
+    scale = np.where(std > 1e-12, reference.std / np.maximum(std, 1e-12), 1.0)
     offset = reference.mean - mean * scale
+    channels_first = reference.layout == "channels_first"
     shape = (-1, 1, 1) if channels_first else (-1,)
     by, plus, low, high = (
         v.reshape(shape) for v in (scale, offset, reference.minimum, reference.maximum)
     )
-    restored = (np.clip(x * by + plus, low, high).astype("float32") for x in again)
-    predictions = predict(model, restored)
     brightness = "darker" if mean.mean() < reference.mean.mean() else "brighter"
     contrast = "lower" if std.mean() < reference.std.mean() else "higher"
     detail = f"{brightness}, contrast {contrast}: the reference's levels restored"
     if not reference.is_image:
         detail = "mean and deviation of each column set to those of the reference"
     line = f"x = {affine('x', scale, offset, channels_first)}"
-    return Repair(predictions, detail, line)
-
-
-def sample_weights(labels: np.ndarray, mix: Mix) -> np.ndarray:
-    """Returns weights `(samples,)` that give the classes the frequencies of `mix`."""
-    counts = np.bincount(labels, minlength=len(mix.frequencies))
-    return mix.frequencies[labels] / counts[labels]
+    return LevelRepair(lambda x: np.clip(x * by + plus, low, high).astype("float32"), detail, line)

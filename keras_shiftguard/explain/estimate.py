@@ -14,18 +14,16 @@ from keras_shiftguard.errors import BadInputError
 from keras_shiftguard.explain.corrupted_copies import corrupted_copies
 from keras_shiftguard.explain.model_facts import ModelFacts, read_model_facts
 from keras_shiftguard.explain.moved_mix import MovedMix
+from keras_shiftguard.explain.predictions import predict
 from keras_shiftguard.explain.reference import Reference, resolve_reference
-from keras_shiftguard.explain.samples import CHUNK, Samples, read_samples
+from keras_shiftguard.explain.samples import Samples, read_samples
 from keras_shiftguard.explain.unlabelled_scores import ReferenceScores, scores
 from keras_shiftguard.io.as_page import AsPage
 from keras_shiftguard.io.tables import check_order
-from keras_shiftguard.profiles import InputProfile
-from keras_shiftguard.statistics.classes import host_probabilities
 from keras_shiftguard.statistics.spread import spread
 
 MAX_REFERENCE = 512  # largest number of labelled samples that are corrupted
 MIN_REFERENCE = 50  # with fewer labelled samples, no value is given
-MAX_PARTS = 8  # largest number of parts of a corrupted copy that are compared with the samples
 PENALTY = 1.0  # penalty of the ridge regression, for standardized scores
 # No value is given if regression and optimal transport differ by more than this. The interval
 # always holds both estimates. The limit was chosen on corrupted photos.
@@ -41,8 +39,7 @@ ONLY_THE_MIX = (
     "each with the confidence that it has on the reference."
 )
 # Scores from which the regression predicts the accuracy, see `scores`.
-FEATURES = ("ATC", "DoC", "COT", "entropy", "MaNo", "shares")
-MANO = FEATURES.index("MaNo")
+FEATURES = ("DoC", "COT", "shares")
 
 
 @dataclass(frozen=True)
@@ -56,9 +53,9 @@ class AccuracyEstimate(AsPage):
             disagreement of the methods. It is wider the more accuracy seems to be lost.
         reference_accuracy: The accuracy on the labelled reference.
         by_method: Estimate of each method by its name: `"ATC"` (threshold of the confidence),
-            `"DoC"` (difference of the confidences), `"COT"` (optimal transport), `"MaNo"` (matrix
-            norm, calibrated on the corruptions), `"regression"`, which combines these scores, and
-            `"BBSE"` (the accuracy if only the class mix differs).
+            `"DoC"` (difference of the confidences), `"COT"` (optimal transport), `"regression"`,
+            which combines the scores `FEATURES`, and `"BBSE"` (the accuracy if only the class mix
+            differs).
         num_samples: Number of samples without labels.
         alpha: The interval holds the accuracy with probability 1 - alpha.
         reason: Why there is no value; empty if there is one.
@@ -147,7 +144,8 @@ def estimate_accuracy(
     if samples.columns and known.profile is not None:
         columns = {name: each.columns for name, each in known.profile().inputs.items()}
         check_order(samples.columns, columns, "data", "reference")
-    probabilities = _predict(model, samples, "data")
+    probabilities = _predict(model, samples)
+    _check_finite(probabilities, "data")
     accuracy = known.accuracy
     assert accuracy is not None
     if known.samples is None or known.samples.labels is None:
@@ -157,7 +155,7 @@ def estimate_accuracy(
             by_method["DoC"] = _share(accuracy + confidence - known.confidence)
         reason = "A profile has no samples to calibrate on: pass labelled data as `reference`."
         return AccuracyEstimate(None, None, accuracy, by_method, len(samples), alpha, reason)
-    return _calibrated(model, samples, probabilities, known.samples, alpha)
+    return _calibrated(model, samples, probabilities, known, alpha)
 
 
 def _reference(reference: Any, model: keras.Model, facts: ModelFacts) -> Reference:
@@ -169,11 +167,6 @@ def _reference(reference: Any, model: keras.Model, facts: ModelFacts) -> Referen
             "`reference` must be labelled data, or a profile made with the model and labels. "
             f"Received: reference={reference!r}"
         )
-    if isinstance(reference, InputProfile) and not reference.outputs.num_samples:
-        raise BadInputError(
-            "A profile as `reference` must be made with the model and with labels: "
-            "keras_shiftguard.profile((x, y), model=model)."
-        )
     return resolve_reference(reference, model, facts, None)
 
 
@@ -181,101 +174,90 @@ def _calibrated(
     model: keras.Model,
     samples: Samples,
     probabilities: np.ndarray,
-    reference: Samples,
+    known: Reference,
     alpha: float,
 ) -> AccuracyEstimate:
     """Returns the estimate, calibrated on corrupted copies of the reference."""
-    labels = reference.labels
-    assert labels is not None
-    which = spread(len(reference), MAX_REFERENCE)
-    chosen = {name: x[which] for name, x in reference.inputs.items()}
-    few, truth = Samples(chosen, labels[which], form=reference.form), labels[which]
-    clean = _predict(model, few)
+    assert known.samples is not None and known.predictions is not None
+    labels, reference = known.samples.labels, known.predictions.probabilities
+    assert labels is not None and known.accuracy is not None
+    _check_finite(reference, "reference")
+    which = spread(len(labels), MAX_REFERENCE)
+    clean, truth = reference[which], labels[which]
     against = ReferenceScores.of(clean, truth)
     estimates = scores(probabilities, against)
     by_method = {name: _share(estimates[name]) for name in ("ATC", "DoC", "COT")}
-    of_reference = _predict(model, reference, "reference")
-    whole = float((of_reference.argmax(axis=1) == labels).mean())
-    moved = MovedMix.of(of_reference, labels)
+    whole, moved = known.accuracy, MovedMix.of(reference, labels)
     if moved is not None:
         by_method["BBSE"] = moved.accuracy(probabilities)
-    only_the_mix = moved is not None and moved.is_all(probabilities)
 
-    def unknown(reason: str) -> AccuracyEstimate:
-        return AccuracyEstimate(None, None, whole, by_method, len(samples), alpha, reason)
+    def found(value: Any, interval: Any, reason: str = "", note: str = "") -> AccuracyEstimate:
+        given = whole, by_method, len(samples), alpha
+        return AccuracyEstimate(value, interval, *given, reason, note)
 
     if len(truth) < MIN_REFERENCE:
-        return unknown(f"The reference needs {MIN_REFERENCE} labelled samples or more.")
-    if len(chosen) != 1:
-        return unknown("Only models with one input can be calibrated.")
-    name, x = next(iter(chosen.items()))
+        return found(None, None, f"The reference needs {MIN_REFERENCE} labelled samples or more.")
+    if len(known.samples.inputs) != 1:
+        return found(None, None, "Only models with one input can be calibrated.")
+    name, x = next(iter(known.samples.inputs.items()))
     families, rows, accuracies = ["clean"], [_row(scores(clean, against))], [against.accuracy]
-    # Errors of BBSE on copies that differ in another way, but seem to have another class mix.
-    misleading = [0.0]
-    for family, copy in corrupted_copies(x):
-        seen = _predict(model, Samples({name: copy}, None, form=reference.form))
+    for family, copy in corrupted_copies(x[which]):
+        seen = _predict(model, Samples({name: copy}, None, form=known.samples.form))
         families.append(family)
         rows.append(_row(scores(seen, against)))
         accuracies.append(float((seen.argmax(axis=1) == truth).mean()))
-        if moved is not None and only_the_mix:
-            # Parts as small as the samples, because more samples are harder to mistake.
-            parts = np.array_split(seen, max(len(seen) // len(samples), 1))[:MAX_PARTS]
-            mistaken = [moved.accuracy(part) for part in parts if moved.is_all(part)]
-            misleading += [abs(found - accuracies[-1]) for found in mistaken]
     if len(rows) == 1:
-        return unknown("Samples of whole numbers that are no images cannot be corrupted.")
+        reason = "Samples of whole numbers that are no images cannot be corrupted."
+        return found(None, None, reason)
     names, features, target = np.array(families), np.array(rows), np.array(accuracies)
     # Only a part of the reference is corrupted, and its accuracy differs from that of the whole.
     drawn = whole - against.accuracy
     value = _share(_ridge(features, target, np.array([_row(estimates)]))[0] + drawn)
-    mano = _ridge(features[:, [MANO]], target, np.array([_row(estimates)])[:, [MANO]])
-    by_method |= {"MaNo": _share(mano[0] + drawn), "regression": value}
-    if moved is not None and only_the_mix:
-        value, interval = by_method["BBSE"], moved.interval(probabilities, alpha, max(misleading))
-        return AccuracyEstimate(
-            value, interval, whole, by_method, len(samples), alpha, note=ONLY_THE_MIX
-        )
-    # Copies of one family are alike, so a family counts as one observation: its largest error.
-    worst = []
-    for out in dict.fromkeys(families[1:]):
-        is_in, is_out = names != out, names == out
-        found = _ridge(features[is_in], target[is_in], features[is_out])
-        unit = MIN_LOSS + np.abs(found - against.accuracy)
-        worst.append(float(np.max(np.abs(found - target[is_out]) / unit)))
-    beyond = float(np.quantile(worst, 1 - alpha)) * (MIN_LOSS + abs(value - whole))
+    by_method["regression"] = value
+    if moved is not None and moved.is_all(probabilities):
+        interval = moved.interval(probabilities, alpha)
+        return found(by_method["BBSE"], interval, note=ONLY_THE_MIX)
+    apart = abs(value - by_method["COT"])
+    if apart > MAX_DISAGREEMENT:
+        return found(None, None, METHODS_DISAGREE)
+    beyond = _largest_error(names, features, target, 1 - alpha) * (MIN_LOSS + abs(value - whole))
     variance = value * (1 - value) / len(samples) + whole * (1 - whole) / len(truth)
     margin = float(np.hypot(beyond, NormalDist().inv_cdf(1 - alpha / 2) * np.sqrt(variance)))
-    apart = abs(value - by_method["COT"])
     margin = max(margin, apart)  # the interval holds the estimates of both methods
-    if apart > MAX_DISAGREEMENT:
-        return unknown(METHODS_DISAGREE)
-    interval = _share(value - margin), _share(value + margin)
-    return AccuracyEstimate(value, interval, whole, by_method, len(samples), alpha)
+    return found(value, (_share(value - margin), _share(value + margin)))
 
 
-def _predict(model: keras.Model, samples: Samples, name: str = "") -> np.ndarray:
-    """Returns class probabilities, `(samples, classes)`, float64.
+def _largest_error(
+    families: np.ndarray, features: np.ndarray, target: np.ndarray, quantile: float
+) -> float:
+    """Returns a quantile of the errors on families of corruptions that were left out.
 
-    Outputs that are not finite are an error if `name` says which argument the samples are.
-    Otherwise they count as 0: a corruption may be more than the model can take.
+    Copies of one family are alike, so a family counts as one observation: its largest error. The
+    unit is `MIN_LOSS` plus the loss that is predicted. The first row has no corruption.
     """
-    inputs = samples.packed(samples.inputs)
-    try:
-        outputs = model.predict(inputs, batch_size=CHUNK, verbose=0)
-    except Exception as error:  # of any type, from any layer
-        shapes = {name: tuple(part.shape) for name, part in samples.inputs.items()}
+    worst = []
+    for out in dict.fromkeys(families[1:].tolist()):
+        is_in, is_out = families != out, families == out
+        found = _ridge(features[is_in], target[is_in], features[is_out])
+        unit = MIN_LOSS + np.abs(found - target[0])
+        worst.append(float(np.max(np.abs(found - target[is_out]) / unit)))
+    return float(np.quantile(worst, quantile))
+
+
+def _predict(model: keras.Model, samples: Samples) -> np.ndarray:
+    """Returns class probabilities, `(samples, classes)`; 0 where the model returns NaN."""
+    return predict(model, [samples.packed(samples.inputs)]).probabilities
+
+
+def _check_finite(probabilities: np.ndarray, name: str) -> None:
+    """Raises a BadInputError if the model returned NaN for samples of the argument `name`."""
+    wrong = int((probabilities.max(axis=1) <= 0).sum())
+    if wrong:
         raise BadInputError(
-            f"The model does not take this data. Received: shapes {shapes}. ({error})"
-        ) from error
-    found = np.asarray(host_probabilities(outputs), "float64")
-    wrong = int((~np.isfinite(found).all(axis=1)).sum())
-    if name and wrong:
-        raise BadInputError(
-            f"The model returns NaN or infinity for {wrong:,} of {len(found):,} samples of "
+            f"The model returns NaN or infinity for {wrong:,} of {len(probabilities):,} samples of "
             f"`{name}`. Check these samples for missing values, and the weights for a training "
             "that diverged."
         )
-    return np.nan_to_num(found)
 
 
 def _row(found: dict[str, float]) -> list[float]:

@@ -81,12 +81,9 @@ def _labelled(
 ) -> Labelled:
     """Returns some of the samples, in random order, since experiments try the first ones first."""
     chosen = spread(len(labels), MAX_SAMPLES)
-    found: dict[str, list[np.ndarray]] = {}
-    for part, inputs in chunks:
-        rows = chosen[(chosen >= part.start) & (chosen < part.stop)] - part.start
-        for name, x in inputs.items():
-            found.setdefault(name, []).append(x[rows])
+    is_chosen = np.isin(np.arange(len(labels)), chosen)
+    parts = [{name: x[is_chosen[part]] for name, x in inputs.items()} for part, inputs in chunks]
     order = np.random.default_rng(0).permutation(len(chosen))
-    some = {name: np.concatenate(rows)[order] for name, rows in found.items()}
+    some = {name: np.concatenate([each[name] for each in parts])[order] for name in parts[0]}
     images = Rows(some) if len(some) > 1 else next(iter(some.values()))
     return Labelled(images, labels[chosen][order])

@@ -5,21 +5,14 @@ from collections.abc import Iterator
 import keras
 import numpy as np
 
+from keras_shiftguard.detection.cost import SIGMAS
 from keras_shiftguard.detection.finding import LARGE
 from keras_shiftguard.detection.plain_words import plain_sentence
-from keras_shiftguard.experiments.class_mix import has_learnt
-from keras_shiftguard.explain.bootstrap import (
-    SEED,
-    Accuracies,
-    Resampling,
-    difference,
-    interval,
-    paired_difference,
-)
+from keras_shiftguard.explain.bootstrap import SEED, Accuracies, Resampling, interval
 from keras_shiftguard.explain.class_mix import find_label_shift
 from keras_shiftguard.explain.confidence import Calibration
 from keras_shiftguard.explain.predictions import Predictions, predict
-from keras_shiftguard.explain.progress import Progress
+from keras_shiftguard.explain.progress import with_progress
 from keras_shiftguard.explain.reference import Reference
 from keras_shiftguard.explain.remainder import Remainder
 from keras_shiftguard.explain.removal import Removable, Views
@@ -35,15 +28,11 @@ from keras_shiftguard.explain.samples import Samples
 from keras_shiftguard.explain.shapley import shapley_shares
 
 WRONG = (PREPROCESSING, CHANNEL_ORDER, COLUMN_ORDER)  # causes that are faults of a pipeline
-OVERFITTING = (
+ALIKE = (
     "data does not differ from the reference in anything that was measured. If the model was "
     "trained on the reference, the unexplained {points:.1f} points ({low:.1f} to {high:.1f}) are "
-    "overfitting: pass held-out data as `reference`."
-)
-NO_SKILL = (
-    "data does not differ from the reference in anything that was measured, but the model is "
-    "hardly better than chance on it. Check the labels, and the order of the classes and of the "
-    "columns: overfitting would rarely explain the {points:.1f} points ({low:.1f} to {high:.1f})."
+    "overfitting: pass held-out data as `reference`. Else check the labels, and the order of the "
+    "classes and of the columns."
 )
 
 
@@ -74,7 +63,7 @@ class GapAnalysis:
         self.resampling = Resampling(len(samples), samples.labels, groups=groups)
         share = self.resampling.share
         self.shift, self.mix, notes = find_label_shift(samples.labels, reference, share)
-        self.notes = [*views.notes, *notes, *reference.notes]
+        self.notes = [*views.notes, *notes]
         if groups is not None:
             self.notes.append(
                 f"The intervals come from a bootstrap of {int(groups.max()) + 1:,} groups, not of "
@@ -84,53 +73,32 @@ class GapAnalysis:
     def report(self) -> GapReport:
         """Returns the report: exact causes, estimated causes, and the unexplained rest."""
         causes = [*self.views.causes, *([self.shift] if self.shift else [])]
-        # One evaluation for each set of causes, one for the repair of covariate shift, and one for
-        # the experiments.
-        progress = Progress(2 ** len(self.views.causes) + 2)
-        each_set = self._predict_each_set(progress)
+        each_set = self._predict_each_set()
         fed = repaired = next(each_set)  # with no cause removed, and with all
         found = [self._score(fed)]
         for repaired in each_set:
             found.append(self._score(repaired))
-        scores = np.stack(found)
-        by_set = self._accuracies_by_set(scores)
+        by_set = self._accuracies_by_set(np.stack(found))
         target = self._reference_accuracy(by_set)
         left = target.minus(by_set[-1])  # the part of the gap that is not explained yet
         remainder = Remainder(
-            self.model,
-            self.views,
-            repaired,
-            self.resampling,
-            self.mix,
-            self.reference,
-            self._score,
-            left,
-            progress,
+            *(self.model, self.views, repaired, self.resampling, self.mix),
+            *(self.reference, self._score),
         )
         measured = float(by_set.point[0])
         rows = self._exact_rows(causes, by_set)
-        for estimate in remainder.estimates():
-            point = float(estimate.points.point)
-            rows.append(
-                GapRow(
-                    estimate.cause,
-                    point,
-                    interval(estimate.points.draws),
-                    measured + point,
-                    "estimated",
-                    estimate.detail,
-                    estimate.repair,
-                )
-            )
-            left = left.minus(estimate.points)
-        progress.finish()
+        for each in remainder.estimates(left):
+            point, ends = float(each.points.point), interval(each.points.draws)
+            found_as = measured + point, "estimated", each.detail, each.repair
+            rows.append(GapRow(each.cause, point, ends, *found_as))
+            left = left.minus(each.points)
         rows.sort(key=lambda row: -row.points)
         gap = float(target.point) - measured
         rest = gap - sum(row.points for row in rows)
         rows.append(GapRow(UNEXPLAINED, rest, interval(left.draws), measured + rest, "rest"))
-        ends = self._interval(scores[0], fed, target, by_set)
-        doubt = self._doubt(remainder, repaired, ends, left, len(rows) > 1)
-        notes = self._all_notes(fed)
+        ends = self._interval(fed, target, by_set)
+        doubt = self._doubt(remainder, ends, left, len(rows) > 1)
+        notes = self._all_notes()
         return GapReport(
             tuple(rows),
             measured,
@@ -144,12 +112,7 @@ class GapAnalysis:
         )
 
     def _doubt(
-        self,
-        remainder: Remainder,
-        predictions: Predictions,
-        ends: tuple[float, float],
-        left: Accuracies,
-        causes: bool,
+        self, remainder: Remainder, ends: tuple[float, float], left: Accuracies, causes: bool
     ) -> str:
         """Returns a sentence that says why the report may mislead; "" if there is no such reason.
 
@@ -157,8 +120,8 @@ class GapAnalysis:
         wrong after a shift. With labels, overfitting is often the cause of a gap between data sets
         that do not differ.
 
-        `predictions` are those with all exact causes removed, `ends` is the 95 % interval of the
-        gap, `left` the part that no cause explains, and `causes` whether any cause was found.
+        `ends` is the 95 % interval of the gap, `left` the part that no cause explains, and
+        `causes` whether any cause was found.
         """
         is_gap, labels = ends[0] > 0, self.samples.labels
         wrong = [c for c in self.views.causes if c.cause in WRONG]
@@ -169,16 +132,14 @@ class GapAnalysis:
             if found is not None and abs(found.effect_size) >= LARGE:
                 return plain_sentence(found)
         if labels is not None and is_gap and self.reference.profile is not None:
-            if float(np.percentile(left.draws, 2.5)) > 0 and remainder.largest_difference() is None:
+            if left.is_above_zero and remainder.largest_difference() is None:
                 lead = "Apart from these causes, the" if causes else "The"
                 low, high = (100 * end for end in interval(left.draws))
-                numbers = {"points": 100 * float(left.point), "low": low, "high": high}
-                learned = has_learnt(self._score(predictions) > 0.5, labels)
-                told = (OVERFITTING if learned else NO_SKILL).format(**numbers)
+                told = ALIKE.format(points=100 * float(left.point), low=low, high=high)
                 return f"{lead} {told}"
         return ""
 
-    def _predict_each_set(self, progress: Progress) -> Iterator[Predictions]:
+    def _predict_each_set(self) -> Iterator[Predictions]:
         """Yields the predictions with each set of causes removed, from none to all.
 
         The set at index `n` contains cause `i` if bit `i` of `n` is 1.
@@ -188,7 +149,7 @@ class GapAnalysis:
             frozenset(c for i, c in enumerate(causes) if index >> i & 1)
             for index in range(2 ** len(causes))
         ]
-        return (predict(self.model, self.views.packed(removed)) for removed in progress.each(sets))
+        return (predict(self.model, self.views.packed(removed)) for removed in with_progress(sets))
 
     def _score(self, predictions: Predictions) -> np.ndarray:
         """Returns the score of each sample: 1 if right, else 0; without labels an estimate."""
@@ -216,25 +177,12 @@ class GapAnalysis:
     def _exact_rows(self, causes: list[Removable], by_set: Accuracies) -> list[GapRow]:
         """Returns the rows of the causes that are removed exactly."""
         shares, draws = shapley_shares(by_set.point), shapley_shares(by_set.draws)
-        return [
-            GapRow(
-                cause.cause,
-                float(shares[i]),
-                interval(draws[i]),
-                float(by_set.point[1 << i]),  # with only this cause removed
-                "removed",
-                cause.detail,
-                cause.repair,
-            )
-            for i, cause in enumerate(causes)
-        ]
-
-    def _paired_scores(self) -> np.ndarray | None:
-        """Returns the scores of the reference; None unless its labels are those of the samples."""
-        labels, predictions = self.samples.labels, self.reference.predictions
-        if labels is None or predictions is None or not self.reference.has_labels(labels):
-            return None
-        return predictions.right(labels)
+        rows = []
+        for i, cause in enumerate(causes):
+            alone = float(by_set.point[1 << i])  # the accuracy with only this cause removed
+            found = alone, "removed", cause.detail, cause.repair
+            rows.append(GapRow(cause.cause, float(shares[i]), interval(draws[i]), *found))
+        return rows
 
     def _reference_accuracy(self, by_set: Accuracies) -> Accuracies:
         """Returns the accuracy of the reference, with bootstrap draws.
@@ -244,9 +192,9 @@ class GapAnalysis:
         reference = self.reference
         if reference.accuracy is None:
             return by_set[-1]
-        paired = self._paired_scores()
-        if paired is not None:
-            return self.resampling.accuracies(paired[None])[0]
+        labels, predictions = self.samples.labels, reference.predictions
+        if labels is not None and predictions is not None and reference.has_labels(labels):
+            return self.resampling.accuracies(predictions.right(labels)[None])[0]  # paired
         draws = np.full(self.resampling.num_draws, reference.accuracy)
         if reference.num_samples:
             rng = np.random.default_rng(SEED + 1)
@@ -255,39 +203,30 @@ class GapAnalysis:
         return Accuracies(np.asarray(reference.accuracy), draws)
 
     def _interval(
-        self, scores: np.ndarray, predictions: Predictions, target: Accuracies, by_set: Accuracies
+        self, predictions: Predictions, target: Accuracies, by_set: Accuracies
     ) -> tuple[float, float]:
         """Returns the 95 % interval of the gap.
 
-        `scores` and `predictions` are those with no cause removed, and `by_set` the
-        accuracies with each set of causes removed. `target` is the accuracy of the
-        reference.
+        `predictions` are those with no cause removed, and `by_set` the accuracies with each set of
+        causes removed. `target` is the accuracy of the reference.
         """
-        reference = self.reference
-        if self.calibration is not None or reference.accuracy is None:
-            low, high = interval(target.draws - by_set.draws[0])
-            doubt = 0.0 if self.calibration is None else self.calibration.doubt(predictions)
-            # The measured accuracy lies in 0..1, which limits the gap.
-            max_gap = float(target.point)
-            return max(low - doubt, max_gap - 1), min(high + doubt, max_gap)
-        if self.resampling.groups is not None:
-            return interval(target.draws - by_set.draws[0])
-        paired = self._paired_scores()
-        if paired is not None:
-            return paired_difference(paired, scores)
-        accuracy = float(scores.mean())
-        return difference(reference.accuracy, reference.num_samples, accuracy, len(scores))
+        gap = float(target.point - by_set.point[0])
+        low, high = interval(target.draws - by_set.draws[0])
+        if self.reference.accuracy is not None:
+            # One right and one wrong sample are added, as in `promised`. Otherwise the interval
+            # would be empty if all predictions are right.
+            sizes = (self.resampling.num_groups, self.reference.num_samples)
+            added = SIGMAS * float(np.sqrt(2 * sum(1 / size**2 for size in sizes if size)))
+            low, high = gap - np.hypot(gap - low, added), gap + np.hypot(high - gap, added)
+        doubt = 0.0 if self.calibration is None else self.calibration.doubt(predictions)
+        # The measured accuracy lies in 0..1, which limits the gap.
+        max_gap = float(target.point)
+        return max(float(low) - doubt, max_gap - 1), min(float(high) + doubt, max_gap)
 
-    def _all_notes(self, predictions: Predictions) -> list[str]:
+    def _all_notes(self) -> list[str]:
         notes = list(self.notes)
         if self.calibration is not None:
             notes.insert(0, self.calibration.note)
         if self.samples.total > len(self.samples):
             notes.append(f"{len(self.samples):,} of {self.samples.total:,} samples were evaluated.")
-        if self.reference.top5 is not None and self.samples.labels is not None:
-            ours = predictions.top5(self.samples.labels)
-            notes.append(
-                f"Top-5 accuracy is {100 * ours:.1f} % before any repair; "
-                f"{100 * self.reference.top5:.1f} % is expected."
-            )
         return notes

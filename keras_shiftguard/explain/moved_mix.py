@@ -2,9 +2,7 @@
 
 The class mix is estimated from the predicted classes and the mistakes on the labelled reference
 (black-box shift estimation). Then the accuracies of the classes are averaged over this mix. This
-holds only if the samples of each class are as in the reference. If they are, the samples that are
-predicted to be of one class have the same confidence as those of the reference, once these are
-weighted to the other mix; and the mix explains how often each class is predicted. Both are tested.
+holds only if the samples of each class are as in the reference, which `is_all` tests.
 
 Reference: Lipton et al., "Detecting and correcting for label shift with black box predictors",
 ICML 2018.
@@ -24,7 +22,7 @@ MIN_SAMPLES = 50  # with fewer samples, confidences cannot be compared
 # largest of the confidences if only the mix differs, and the smallest of a mix that has moved.
 # Chosen on digits, Fashion-MNIST and photos, each with 51 corrupted copies and 40 other mixes.
 MAX_CONFIDENCE_ERRORS, MIN_MIX_ERRORS = 2.0, 1.5
-MAX_UNEXPLAINED = 0.02  # largest share of predictions that no mix explains, beyond chance
+MAX_LEFT_OUT = 0.02  # largest share of samples of which the reference has too few to compare
 
 
 @dataclass(frozen=True)
@@ -62,30 +60,24 @@ class MovedMix:
         return _solve(self.predicted, self.labels, probabilities.argmax(axis=1), self.classes)[0]
 
     def is_all(self, probabilities: np.ndarray) -> bool:
-        """Whether the class mix of samples without labels differs, and nothing else seems to."""
+        """Whether the class mix of samples without labels differs, and nothing else seems to.
+
+        The samples that are predicted to be of a class must have the confidence of those of the
+        reference, once these are weighted to the other mix.
+        """
         confidence, predicted = probabilities.max(axis=1), probabilities.argmax(axis=1)
-        size = len(predicted)
-        if size < MIN_SAMPLES:
+        if len(predicted) < MIN_SAMPLES:
             return False
-        _, mix, expected = _solve(self.predicted, self.labels, predicted, self.classes)
-        shares = _shares(predicted, self.classes)
-        before = _shares(self.predicted, self.classes)
-        pooled = (shares * size + before * len(self.labels)) / (size + len(self.labels))
-        noise = pooled * (1 / size + 1 / len(self.labels))
+        shares, before = (_shares(each, self.classes) for each in (predicted, self.predicted))
+        sizes = np.array([len(predicted), len(self.labels)])
+        pooled = np.average([shares, before], axis=0, weights=sizes)
         seen = pooled > 0
-        if _root_mean_square((shares - before)[seen] / np.sqrt(noise[seen])) <= MIN_MIX_ERRORS:
+        moved = (shares - before)[seen] / np.sqrt(pooled[seen] * (1 / sizes).sum())
+        if _root_mean_square(moved) <= MIN_MIX_ERRORS:
             return False
-        chance = np.sqrt(2 / np.pi * expected * (1 - expected) / size).sum() / 2
-        if np.maximum(shares - expected, 0).sum() > MAX_UNEXPLAINED + 2 * chance:
-            return False
+        mix = _solve(self.predicted, self.labels, predicted, self.classes)[1]
         counts = np.bincount(self.labels, minlength=self.classes)
         weights = (mix / np.maximum(counts, 1))[self.labels]
-        return self._have_same_confidence(confidence, predicted, weights)
-
-    def _have_same_confidence(
-        self, confidence: np.ndarray, predicted: np.ndarray, weights: np.ndarray
-    ) -> bool:
-        """Whether the confidences agree with those of the reference, by predicted class."""
         errors, left_out = [], 0
         for k in np.unique(predicted):
             here, there = confidence[predicted == k], self.confidence[self.predicted == k]
@@ -98,19 +90,14 @@ class MovedMix:
             spread = float(w @ (there - mean) ** 2)
             noise = here.var() / len(here) + spread * float((w**2).sum())
             errors.append((here.mean() - mean) / np.sqrt(max(noise, 1e-12)))
-        if not errors or left_out > MAX_UNEXPLAINED * len(predicted):
+        if not errors or left_out > MAX_LEFT_OUT * len(predicted):
             return False
         return _root_mean_square(np.array(errors)) < MAX_CONFIDENCE_ERRORS
 
-    def interval(
-        self, probabilities: np.ndarray, alpha: float, beyond: float
-    ) -> tuple[float, float]:
+    def interval(self, probabilities: np.ndarray, alpha: float) -> tuple[float, float]:
         """Returns an interval that holds the accuracy with probability 1 - alpha.
 
-        Args:
-            probabilities: Of the samples without labels, `(samples, classes)`.
-            alpha: Probability that the accuracy is outside.
-            beyond: The largest error by something else that was taken for another mix.
+        `probabilities` are those of the samples without labels, `(samples, classes)`.
         """
         rng, predicted = np.random.default_rng(0), probabilities.argmax(axis=1)
         value, size, known = self.accuracy(probabilities), len(predicted), len(self.labels)
@@ -123,13 +110,12 @@ class MovedMix:
         # A class without any mistake on the reference may still have some.
         smooth = (value * size + 1) / (size + 2)
         variance = np.var(drawn) + smooth * (1 - smooth) * (1 / size + 1 / known)
-        z = NormalDist().inv_cdf(1 - alpha / 2)
-        margin = float(np.hypot(z * np.sqrt(variance), beyond))
+        margin = NormalDist().inv_cdf(1 - alpha / 2) * float(np.sqrt(variance))
         return max(value - margin, 0.0), min(value + margin, 1.0)
 
 
-def _solve(of_reference: Any, labels: Any, predicted: Any, classes: int) -> tuple[float, Any, Any]:
-    """Returns the accuracy, the class mix, and the share of each predicted class with this mix.
+def _solve(of_reference: Any, labels: Any, predicted: Any, classes: int) -> tuple[float, Any]:
+    """Returns the accuracy and the class mix of samples without labels.
 
     Args:
         of_reference: Predicted class of each sample of the reference.
@@ -145,7 +131,7 @@ def _solve(of_reference: Any, labels: Any, predicted: Any, classes: int) -> tupl
     for _ in range(ROUNDS):
         mix = mix * (mistakes.T @ (shares / np.maximum(mistakes @ mix, 1e-12)))
         mix /= max(mix.sum(), 1e-12)
-    return float(mix @ np.diag(mistakes)), mix, mistakes @ mix
+    return float(mix @ np.diag(mistakes)), mix
 
 
 def _shares(classes_of_samples: np.ndarray, classes: int) -> np.ndarray:

@@ -38,11 +38,6 @@ class Predictions:
         """Returns 1 for each right prediction and 0 for each wrong one, `(samples,)`."""
         return (self.predicted == labels).astype("float64")
 
-    def top5(self, labels: np.ndarray) -> float:
-        """Returns the share of samples whose class is among the five most probable."""
-        best = np.argsort(-self.probabilities, axis=1, kind="stable")[:, :5]
-        return float((best == labels[:, None]).any(axis=1).mean())
-
 
 def predict(model: keras.Model, chunks: Iterable[Any]) -> Predictions:
     """Returns the predictions for all samples, in inference mode.

@@ -33,24 +33,20 @@ class Reference:
         num_samples: Number of samples that the accuracy was measured on; 0 if the user gave a
             number, or if there is no accuracy.
         counts: Number of samples of each class `(classes,)`, or None.
-        top5: Top-5 accuracy, or None.
         confidence: Mean confidence of the model, or None.
         profile: Function that returns the profile of the samples, or None.
         samples: The samples, or None.
         predictions: Predictions for the samples, or None.
-        notes: Notes for the report.
     """
 
     name: str
     accuracy: float | None = None
     num_samples: int = 0
     counts: np.ndarray | None = None
-    top5: float | None = None
     confidence: float | None = None
     profile: Callable[[], InputProfile] | None = None
     samples: Samples | None = None
     predictions: Predictions | None = None
-    notes: tuple[str, ...] = ()
 
     @property
     def mix(self) -> Mix | None:
@@ -137,7 +133,6 @@ def _published(facts: ModelFacts) -> Reference:
         network.top1,
         IMAGENET_SAMPLES,
         counts=np.full(IMAGENET_CLASSES, samples_per_class),
-        top5=network.top5,
     )
 
 
@@ -189,7 +184,6 @@ def _of_data(
         float(right.mean()),
         len(samples),
         counts=counts,
-        top5=predictions.top5(labels) if facts.num_classes > 5 else None,
         confidence=float(predictions.confidence.mean()),
         profile=cache(lambda: profile_of(stream()).with_columns(samples.columns)),
         samples=samples,

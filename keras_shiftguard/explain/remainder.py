@@ -5,6 +5,7 @@ An exact cause is one that can be removed from the data exactly (`removal.py`).
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import keras
 import numpy as np
@@ -14,22 +15,20 @@ from keras_shiftguard.detection.cost import Cost
 from keras_shiftguard.detection.finding import Finding
 from keras_shiftguard.detection.look import compare_profiles
 from keras_shiftguard.experiments import label_words
+from keras_shiftguard.experiments.wrong_labels import Predicted, wrong_labels
 from keras_shiftguard.explain.bootstrap import SEED, Accuracies, Mix, Resampling
 from keras_shiftguard.explain.class_mix import LEVEL
-from keras_shiftguard.explain.concept import find_wrong_labels
-from keras_shiftguard.explain.covariate import Repair, level_repair, sample_weights
+from keras_shiftguard.explain.covariate import LevelRepair, level_repair
 from keras_shiftguard.explain.experiment import cost_of_shift, in_words
-from keras_shiftguard.explain.predictions import Predictions
-from keras_shiftguard.explain.progress import Progress
+from keras_shiftguard.explain.predictions import Predictions, predict
 from keras_shiftguard.explain.reference import Reference
-from keras_shiftguard.explain.removal import Views
+from keras_shiftguard.explain.removal import Inputs, Views
 from keras_shiftguard.explain.report import CONCEPT_SHIFT, COVARIATE_SHIFT
 from keras_shiftguard.instrument.measure import profile_of
 from keras_shiftguard.profiles import InputProfile
 
 LEVEL_FAMILIES = ("brightness", "contrast", "colour")  # causes that a repair of levels removes
 ADAPT_LINE = "callbacks=[keras_shiftguard.ShiftGuard(target_data=x, adapt=True)]"
-LOWER_PERCENTILE = 2.5  # an estimate is used only if this percentile of its draws is above 0
 
 
 @dataclass(frozen=True)
@@ -49,6 +48,7 @@ class Estimate:
     repair: str = ""
 
 
+@dataclass
 class Remainder:
     """The part of the gap that no exact cause explains.
 
@@ -60,107 +60,100 @@ class Remainder:
         mix: Class frequencies of the reference if label shift is a cause, else None.
         reference: What the accuracy is compared with.
         score: Function from predictions to the score of each sample, `(samples,)`.
-        left: The part of the gap that is left to explain, with bootstrap draws.
-        progress: Counts evaluations of the model.
     """
 
-    def __init__(
-        self,
-        model: keras.Model,
-        views: Views,
-        predictions: Predictions,
-        resampling: Resampling,
-        mix: Mix | None,
-        reference: Reference,
-        score: Callable[[Predictions], np.ndarray],
-        left: Accuracies,
-        progress: Progress,
-    ) -> None:
-        self.model, self.views, self.predictions = model, views, predictions
-        self.resampling, self.mix, self.reference = resampling, mix, reference
-        self.score, self.left, self.progress = score, left, progress
-        self.labels = views.samples.labels
-        self.scores = score(predictions)
+    model: keras.Model
+    views: Views
+    predictions: Predictions
+    resampling: Resampling
+    mix: Mix | None
+    reference: Reference
+    score: Callable[[Predictions], np.ndarray]
 
-    def estimates(self) -> Iterator[Estimate]:
-        """Yields the estimates for concept and covariate shift that explain a part of the gap."""
-        if not _is_above_zero(self.left):
+    def estimates(self, left: Accuracies) -> Iterator[Estimate]:
+        """Yields the estimates for concept and covariate shift that explain a part of the gap.
+
+        `left` is the part of the gap that is left to explain, with bootstrap draws.
+        """
+        if not left.is_above_zero:
             return
         found = [self._estimate_wrong_labels(), self._estimate_covariate_shift()]
         for estimate in sorted(filter(None, found), key=lambda each: -float(each.points.point)):
             # An estimate is limited to the part of the gap that is left.
             points = Accuracies(
-                np.clip(estimate.points.point, 0.0, max(float(self.left.point), 0.0)),
-                np.clip(estimate.points.draws, 0.0, np.maximum(self.left.draws, 0.0)),
+                np.clip(estimate.points.point, 0.0, max(float(left.point), 0.0)),
+                np.clip(estimate.points.draws, 0.0, np.maximum(left.draws, 0.0)),
             )
-            if _is_above_zero(points):
-                self.left = self.left.minus(points)
+            if points.is_above_zero:
+                left = left.minus(points)
                 yield replace(estimate, points=points)
 
-    def _inputs(self) -> Iterator[dict[str, np.ndarray]]:
-        """Yields the samples with all exact causes removed, in chunks: dicts by input name."""
+    def _inputs(self) -> Iterator[Inputs]:
+        """Yields the samples with all exact causes removed, in chunks."""
         return self.views.chunks(self.views.all_removed)
 
+    @cached_property
+    def _profile(self) -> InputProfile:
+        """The profile of the samples with all exact causes removed."""
+        labels = self.views.samples.labels
+        parts = (part for part, _ in self.views.samples.chunks())
+        profile = profile_of(
+            (inputs, None if labels is None else labels[part])
+            for part, inputs in zip(parts, self._inputs(), strict=True)
+        )
+        number = round(self.resampling.share * profile.num_samples)
+        return replace(profile, distinct_samples=max(number, 1))
+
+    @cached_property
+    def _differences(self) -> list[Finding]:
+        """The covariate and preprocessing shifts of the data against the reference."""
+        assert self.reference.profile is not None
+        report = compare_profiles(
+            self.reference.profile(), self._profile, stream="data", level=LEVEL, outputs=False
+        )
+        return [each for each in report.findings if each.kind in ("covariate", "preprocessing")]
+
     def largest_difference(self) -> Finding | None:
-        """Returns the largest covariate or preprocessing shift of the data against the reference.
+        """Returns the largest shift of the data against the reference, see `_differences`.
 
         All exact causes are removed from the data. The result is None if no such shift matters, or
         if the reference has no profile.
         """
         if self.reference.profile is None:
             return None
-        before, now = self.reference.profile(), self._profile()
-        found = compare_profiles(before, now, stream="data", level=LEVEL, outputs=False).findings
-        kinds = ("covariate", "preprocessing")
-        found = [finding for finding in found if finding.kind in kinds and finding.matters]
+        found = [finding for finding in self._differences if finding.matters]
         return max(found, key=lambda finding: abs(finding.effect_size), default=None)
-
-    def _profile(self) -> InputProfile:
-        """Returns the profile of the samples with all exact causes removed."""
-
-        def stream() -> Iterator[tuple[dict[str, np.ndarray], np.ndarray | None]]:
-            parts = (part for part, _ in self.views.samples.chunks())
-            for part, inputs in zip(parts, self._inputs(), strict=True):
-                yield inputs, None if self.labels is None else self.labels[part]
-
-        profile = profile_of(stream())
-        number = round(self.resampling.share * profile.num_samples)
-        return replace(profile, distinct_samples=max(number, 1))
 
     def _estimate_covariate_shift(self) -> Estimate | None:
         """Returns the estimate for covariate shift; None if it explains no part of the gap."""
-        before = None if self.reference.profile is None else self.reference.profile()
-        now = None if before is None else self._profile()
-        if before is not None and now is not None:
-            found = compare_profiles(before, now, stream="data", level=LEVEL, outputs=False)
-            if not any(f.kind in ("covariate", "preprocessing") for f in found.findings):
-                return None
-        best = self._levels_restored(before)
-        self.progress.step()
-        tried = cost_of_shift(self.model, self.views, self.reference)
-        if tried is not None:
-            cost = tried.cost.of_dependent(self.resampling.share)
-            tried = replace(tried, cost=cost) if cost.is_costly(0.0) else None
-        self.progress.step()
-        if best is None and tried is None:
+        if self.reference.profile is not None and not self._differences:
             return None
-        parts, estimate = [], None if best is None else best[1]
-        if tried is not None:
+        levels = self._levels_restored()
+        tried = cost_of_shift(self.model, self.views, self.reference)
+        cost = None if tried is None else tried.cost.of_dependent(self.resampling.share)
+        found, parts, line = [], [], ADAPT_LINE
+        if tried is not None and cost is not None and cost.is_costly(0.0):
+            found.append(self._drawn(cost))
             parts.append(in_words(tried))
-            lost = self._drawn(tried.cost)
-            estimate = lost if estimate is None or lost.point > estimate.point else estimate
-        if best is not None:
-            gain = "" if tried is None else f" brings back {100 * float(best[1].point):.1f}"
-            parts.append(best[0].detail + gain)
-        assert estimate is not None
-        line = ADAPT_LINE if best is None else _repair_line(best[0], before, now)
-        return Estimate(COVARIATE_SHIFT, estimate, "; ".join(filter(None, parts)), line)
+        if levels is not None:
+            repair, regained = levels
+            gain = f" brings back {100 * float(regained.point):.1f}" if found else ""
+            found.append(regained)
+            parts.append(repair.detail + gain)
+            line = repair.line if self._has_other_levels() else ADAPT_LINE
+        if not found:
+            return None
+        lost = max(found, key=lambda each: float(each.point))
+        return Estimate(COVARIATE_SHIFT, lost, "; ".join(parts), line)
 
-    def _weights(self) -> np.ndarray:
-        """Returns weights that give the samples the class mix of the reference, `(samples,)`."""
-        if self.mix is None or self.labels is None:
-            return np.ones(len(self.views.samples))
-        return sample_weights(self.labels, self.mix)
+    def _has_other_levels(self) -> bool:
+        """Whether the levels have changed: restored ones may regain accuracy from noise as well."""
+        assert self.reference.profile is not None
+        tables = (
+            next(iter(profile.inputs.values())).features
+            for profile in (self.reference.profile(), self._profile)
+        )
+        return name_cause(*tables).family in LEVEL_FAMILIES
 
     def _drawn(self, cost: Cost) -> Accuracies:
         """Returns a cost with draws that have its interval."""
@@ -168,54 +161,47 @@ class Remainder:
         draws = np.random.default_rng(SEED).normal(cost.value, error, self.resampling.num_draws)
         return Accuracies(np.asarray(cost.value), draws)
 
-    def _levels_restored(self, before: InputProfile | None) -> tuple[Repair, Accuracies] | None:
+    def _levels_restored(self) -> tuple[LevelRepair, Accuracies] | None:
         """Returns the repair of the levels, and what it regains; None if it regains nothing."""
+        before = None if self.reference.profile is None else self.reference.profile()
         if before is None or len(self.views.samples.inputs) != 1 or len(before.inputs) != 1:
             return None
-        images, again = ((next(iter(x.values())) for x in self._inputs()) for _ in range(2))
-        summary = next(iter(before.inputs.values()))
-        repair = level_repair(self.model, images, again, summary, self._weights())
+        now, there = (next(iter(each.inputs.values())) for each in (self._profile, before))
+        repair = level_repair(now, there)
         if repair is None:
             return None
-        both = np.stack([self.scores, self.score(repair.predictions)])
+        images = (next(iter(x.values())) for x in self._inputs())
+        repaired = predict(self.model, (repair.apply(x) for x in images))
+        both = np.stack([self.score(self.predictions), self.score(repaired)])
         accuracies = self.resampling.accuracies(both, self.mix)
         regained = accuracies[1].minus(accuracies[0])
-        return (repair, regained) if _is_above_zero(regained) else None
+        return (repair, regained) if regained.is_above_zero else None
 
     def _estimate_wrong_labels(self) -> Estimate | None:
-        """Returns the estimate for wrong labels; None if none are found.
+        """Returns the estimate for wrong labels, by the experiment of a fit; None without any.
 
         Some labels of harder images look wrong as well. So unless labels are renamed, wrong ones
         are found only where nothing else differs.
         """
-        if self.labels is None:
+        labels, reference = self.views.samples.labels, self.reference
+        known = None if reference.samples is None else reference.samples.labels
+        if labels is None or known is None or reference.predictions is None:
             return None
-        found = find_wrong_labels(self.predictions, self.labels, self._weights(), self.reference)
-        if found is None:
+        rows, share = np.arange(len(labels)), 1.0
+        if self.mix is not None:  # samples with the class mix of the reference
+            p = self.mix.weights(labels)
+            p = p / p.sum()
+            rows = np.random.default_rng(SEED).choice(rows, len(rows), p=p)
+            share = float(1 / np.square(p).sum()) / len(labels)  # weighted samples count less
+        found = wrong_labels(
+            Predicted(self.predictions.probabilities[rows], labels[rows]),
+            Predicted(reference.predictions.probabilities, known),
+        )
+        if found is None or found.is_unrelated:  # then other columns or subjects are as likely
             return None
         if not found.names and self.largest_difference() is not None:
             return None
-        cost = found.cost.of_dependent(self.resampling.share)
+        cost = found.cost.of_dependent(share * self.resampling.share)
         classes = self.predictions.probabilities.shape[1]
         words = label_words.in_words(found, classes, "data", "the reference")
         return Estimate(CONCEPT_SHIFT, self._drawn(cost), words)
-
-
-def _repair_line(repair: Repair, before: InputProfile | None, now: InputProfile | None) -> str:
-    """Returns the line of Python that repairs a covariate shift.
-
-    Restoring the levels can regain some accuracy even if the shift is noise or blur. But the line
-    that restores levels is returned only if the levels have changed. Otherwise the returned line
-    adapts the training to the data.
-
-    `before` and `now` are the profiles of the reference and of the data, if known.
-    """
-    if before is None or now is None:
-        return repair.line
-    tables = (next(iter(profile.inputs.values())).features for profile in (before, now))
-    return repair.line if name_cause(*tables).family in LEVEL_FAMILIES else ADAPT_LINE
-
-
-def _is_above_zero(difference: Accuracies) -> bool:
-    """Whether a difference of accuracies is above 0 in all but `LOWER_PERCENTILE` % of draws."""
-    return bool(np.percentile(difference.draws, LOWER_PERCENTILE) > 0)

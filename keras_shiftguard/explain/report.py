@@ -7,6 +7,7 @@ from typing import Any
 from keras_shiftguard.explain.gap_log import write_gap
 from keras_shiftguard.explain.gap_verdict import gap_verdict
 from keras_shiftguard.io.as_page import AsPage
+from keras_shiftguard.io.json_files import plain
 
 PREPROCESSING = "preprocessing"
 CHANNEL_ORDER = "channel order"
@@ -90,20 +91,13 @@ class GapReport(AsPage):
 
     def to_dict(self) -> dict[str, Any]:
         """Returns the report as plain values for JSON."""
-        return {
+        found = {
             "headline": self._headline(),
-            "accuracy": self.accuracy,
-            "reference_accuracy": self.reference_accuracy,
             "gap": self.gap,
-            "interval": list(self.interval),
             "beyond_sampling": self.beyond_sampling,
-            "reference": self.reference,
-            "num_samples": self.num_samples,
-            "estimated": self.estimated,
-            "rows": [{**asdict(row), "interval": list(row.interval)} for row in self.rows],
-            "notes": list(self.notes),
-            "doubt": self.doubt,
+            **asdict(self),
         }
+        return dict(plain(found))
 
     def write(self, log_dir: str | PathLike[str]) -> None:
         """Writes the report to a log directory: for TensorBoard's Shift tab, and as `gap.json`.

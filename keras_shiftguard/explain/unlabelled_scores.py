@@ -4,8 +4,7 @@ References:
     Garg et al., "Leveraging unlabeled data to predict out-of-distribution performance", ICLR 2022
     (ATC); Guillory et al., "Predicting with confidence on unseen distributions", ICCV 2021 (DoC);
     Lu et al., "Characterizing out-of-distribution error via optimal transport", NeurIPS 2023
-    (COT); Xie et al., "MaNo: exploiting matrix norm for unsupervised accuracy estimation under
-    distribution shifts", NeurIPS 2024.
+    (COT).
 """
 
 from dataclasses import dataclass
@@ -14,7 +13,6 @@ import numpy as np
 
 SMOOTHING = 0.02  # entropic regularization of the optimal transport, in units of probability
 ROUNDS = 200  # number of Sinkhorn iterations of the optimal transport
-NORM = 4  # the exponent of MaNo
 
 
 @dataclass(frozen=True)
@@ -46,11 +44,18 @@ class ReferenceScores:
         """
         confidence = probabilities.max(axis=1)
         right = probabilities.argmax(axis=1) == labels
-        wrong = 1 - right.mean()
-        threshold = float(np.quantile(confidence, wrong)) if wrong > 0 else -1.0
+        threshold = confidence_threshold(confidence, float(right.mean()))
         shares = np.bincount(labels, minlength=probabilities.shape[1]) / len(labels)
         means = float(right.mean()), float(confidence.mean())
         return cls(*means, threshold, shares, transported(probabilities, shares))
+
+
+def confidence_threshold(confidence: np.ndarray, accuracy: float) -> float:
+    """Returns the threshold of ATC: the share of samples with a higher confidence is `accuracy`.
+
+    The threshold is -1, below any confidence, if no prediction is wrong.
+    """
+    return float(np.quantile(confidence, 1 - accuracy)) if accuracy < 1 else -1.0
 
 
 def scores(probabilities: np.ndarray, reference: ReferenceScores) -> dict[str, float]:
@@ -61,7 +66,6 @@ def scores(probabilities: np.ndarray, reference: ReferenceScores) -> dict[str, f
         reference: Scores of the labelled reference.
     """
     confidence = probabilities.max(axis=1)
-    logs = np.log(np.maximum(probabilities, 1e-12))
     predicted = np.bincount(probabilities.argmax(axis=1), minlength=probabilities.shape[1])
     return {
         "ATC": float((confidence > reference.threshold).mean()),
@@ -69,8 +73,6 @@ def scores(probabilities: np.ndarray, reference: ReferenceScores) -> dict[str, f
         "COT": reference.accuracy
         + transported(probabilities, reference.shares)
         - reference.transport,
-        "entropy": float(-(probabilities * logs).sum(axis=1).mean()),
-        "MaNo": float(np.mean(probabilities**NORM) ** (1 / NORM)),
         "shares": float(np.abs(predicted / len(probabilities) - reference.shares).sum() / 2),
     }
 

@@ -70,12 +70,6 @@ NOW = estimated(0.84, 0.80, 0.88)
         ),
         (NOW, estimated(0.8, 0.7, 0.9), "Whether it helped cannot be told: accuracy"),
         (NOW, estimated(0.95, 0.9, 1.0), "It did harm: accuracy on target data"),
-        # No help is claimed for adaptation if training itself may have helped.
-        (
-            NOW,
-            estimated(0.3, 0.2, 0.4, 0.5),
-            "It is not known whether adaptation or training alone",
-        ),
         (NOW, None, "Accuracy on target data is estimated at 84 % (80 to 88 %), and is 95 % on"),
         (NOW, UNKNOWN, "Whether it helped is not known: accuracy on target data is estimated"),
         (UNKNOWN, None, "Whether it helped is not known: the estimation methods disagree."),

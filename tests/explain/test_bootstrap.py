@@ -3,14 +3,7 @@
 import numpy as np
 import pytest
 
-from keras_shiftguard.explain.bootstrap import (
-    Mix,
-    Resampling,
-    difference,
-    interval,
-    paired_difference,
-    wilson,
-)
+from keras_shiftguard.explain.bootstrap import Mix, Resampling, interval
 
 
 def test_plain_accuracy_is_the_mean(rng):
@@ -56,34 +49,3 @@ def test_the_interval_of_a_weighed_accuracy_covers_it(rng):
         low, high = interval(found.draws[0])
         covered += low <= true <= high
     assert covered >= 180
-
-
-@pytest.mark.parametrize("right", [20, 18, 10, 0])
-def test_twenty_samples_have_an_interval_whatever_they_say(right):
-    low, high = wilson(right / 20, 20)
-    assert -1e-12 <= low < high <= 1 + 1e-12 and high - low > 0.15
-
-
-def test_two_samples_of_one_rate_differ_rarely(rng):
-    alarms = 0
-    for _ in range(1000):
-        a, b = (rng.binomial(n, 0.9) / n for n in (2000, 200))
-        alarms += difference(a, 2000, b, 200)[0] > 0
-    assert alarms <= 45  # 25 are expected: 2.5 % on this side
-
-
-def test_an_exact_reference_adds_no_doubt():
-    assert difference(0.9, 0, 0.8, 400)[1] < difference(0.9, 400, 0.8, 400)[1]
-
-
-def test_pairs_that_agree_still_have_an_interval():
-    low, high = paired_difference(np.ones(20), np.ones(20))
-    assert low < 0 < high and high == pytest.approx(-low)
-
-
-def test_pairs_say_more_than_two_samples(rng):
-    first = (rng.uniform(size=400) < 0.9).astype(float)
-    second = first.copy()
-    second[np.flatnonzero(first)[:12]] = 0
-    assert paired_difference(first, second)[0] > 0
-    assert difference(first.mean(), 400, second.mean(), 400)[0] < 0

@@ -48,7 +48,7 @@ def test_it_is_near_the_accuracy_and_its_interval_holds_it(model, digits):
         truth = accuracy(model, shifted, y)
         assert abs(estimate.value - truth) < 0.08
         assert estimate.interval[0] <= truth <= estimate.interval[1]
-        assert set(estimate.by_method) == {"ATC", "DoC", "COT", "MaNo", "regression", "BBSE"}
+        assert set(estimate.by_method) == {"ATC", "DoC", "COT", "regression", "BBSE"}
         assert not estimate.note
         assert f"about {100 * estimate.value:.1f} %" in str(estimate)
         assert json.loads(json.dumps(estimate.to_dict()))["value"] == estimate.value

@@ -275,12 +275,22 @@ def test_the_class_mix_of_groups_is_that_of_as_many_samples():
 @pytest.mark.parametrize("dtype", ["int32", "float32"])
 def test_columns_have_no_brightness_and_ids_no_levels(dtype):
     rng = np.random.default_rng(0)
-    x, other = (rng.integers(low, 50, (100, 4)).astype(dtype) for low in (1, 20))
-    network = keras.Sequential([keras.Input((4,)), keras.layers.Dense(2)])
-    summary = sg.profile(x).inputs["input"]
-    repair = level_repair(network, [other], [other], summary, np.ones(100))
+    summaries = (
+        sg.profile(rng.integers(low, 50, (100, 4)).astype(dtype)).inputs["input"] for low in (1, 20)
+    )
+    repair = level_repair(*summaries)
     assert (repair is None) == (dtype == "int32")
     assert repair is None or repair.detail.startswith("mean and deviation of each column")
+
+
+def test_a_few_right_predictions_still_have_an_interval(model):
+    """Twenty photos that are all right do not prove an accuracy of 100 %."""
+    x, y = gap_cases.photos(200, seed=5)
+    right = np.flatnonzero(predict(model, [x]).predicted == y)[:40]
+    here, there = (x[right[:20]], y[right[:20]]), (x[right[20:]], y[right[20:]])
+    for reference in (there, here, 1.0):
+        low, high = sg.explain_gap(model, here, reference).interval
+        assert low <= 0 <= high and high - low > 0.1
 
 
 def test_a_gap_without_skill_points_to_labels_and_columns():

@@ -30,7 +30,7 @@ def test_another_mix_has_the_accuracies_of_its_classes(reference):
     for mix in 4 * [[0.1, 0.8, 0.1], [0.2, 0.2, 0.6], [0.3, 0.3, 0.4]]:
         p, y = predictions(mix, 1000, rng)
         known.append(reference.is_all(p))
-        low, high = reference.interval(p, 0.05, 0.0)
+        low, high = reference.interval(p, 0.05)
         truth = (p.argmax(axis=1) == y).mean()
         assert abs(reference.accuracy(p) - truth) < 0.06 and high - low < 0.15
         held.append(low <= truth <= high)
@@ -75,6 +75,5 @@ def test_the_interval():
     labels = np.repeat([0, 1], 100)
     perfect = MovedMix.of(np.eye(2)[labels], labels)
     p = np.eye(2)[np.repeat([0, 1], [30, 70])]
-    low, high = perfect.interval(p, 0.05, beyond=0.0)
+    low, high = perfect.interval(p, 0.05)
     assert 0.95 < low < 1.0 == high  # no mistake among 200 samples is no proof
-    assert perfect.interval(p, 0.05, beyond=0.1)[0] == pytest.approx(0.9, abs=0.01)
