@@ -24,14 +24,12 @@ from keras_shiftguard.operations import (
     noise,
     target_images,
 )
-from keras_shiftguard.operations.random_numbers import GivenSeed
+from keras_shiftguard.operations.operation import within
+from keras_shiftguard.operations.random_numbers import GivenSeed, Level
+from keras_shiftguard.operations.scale import Scale
 
 # Groups of operations that are computed together.
-GEOMETRY = (
-    *("rotation", "shift_left", "shift_right", "shift_up", "shift_down", "shear"),
-    *("zoom_in", "zoom_out", "crop", "elastic", "flip_horizontal", "flip_vertical"),
-)
-GAMMA = ("gamma_up", "gamma_down")
+GEOMETRY = tuple(operation.name for operation in geometry.OPERATIONS)
 CHROMA = ("less_saturation", "more_saturation", "hue")
 LIGHT = ("darker", "brighter", "less_contrast", "more_contrast")
 
@@ -111,52 +109,13 @@ class Bank:
         `x` is float32. `levels` is a result of `draws.levels`, `(samples, operations)`. The
         other arguments and the result are those of `apply`.
         """
-        images = ops.transpose(x, (0, 2, 3, 1)) if self.channels_first else x
-        shape = ops.shape(images)
-        # Each sample is one flat row, and a value per channel is repeated for each pixel. This
-        # is several times as fast as broadcasting along the last axis.
-        flat = ops.reshape(images, (shape[0], -1))
-
-        def by_pixel(value: Any) -> Any:  # `(channels,)` to `(1, values of a sample)`
-            return ops.reshape(ops.broadcast_to(value, shape[1:]), (1, -1))
-
         low, high = ops.cast(low, "float32"), ops.cast(high, "float32")
-        span = ops.maximum(high - low, 1e-12)
-        unit = (flat - by_pixel(low)) * by_pixel(1.0 / span)
-        # Results are clipped to black and white. Black and white are estimates, so an image
-        # that exceeds them is clipped to its own extremes instead.
-        floor = ops.minimum(ops.min(unit, axis=1), 0.0)
-        ceiling = ops.maximum(ops.max(unit, axis=1), 1.0)
-        bounds = [ops.reshape(bound, (-1, 1, 1, 1)) for bound in (floor, ceiling)]
+        # A channel whose values are all equal has a range of 1, as in `value_range`.
+        scale = Scale(low, ops.where(high > low, high, low + 1.0), self.channels_first)
+        y = unit = scale.to_unit(x)
         if pool is not None:
-            pool = ops.transpose(pool, (0, 2, 3, 1)) if self.channels_first else pool
-            pool = (pool - low) / span
-        fill = (self.fill_value - low) / span
-        unit = ops.reshape(unit, shape)
-        y = self._pipeline(unit, levels, draws, seed, pool, fill, (bounds[0], bounds[1]))
-        y = ops.clip(ops.reshape(y, ops.shape(flat)), floor[:, None], ceiling[:, None])
-        y = by_pixel(low) + y * by_pixel(span)
-        # Samples without any operation stay the same bit for bit.
-        unchanged = ops.all(ops.equal(levels, 0.0), axis=1)
-        y = ops.reshape(ops.where(unchanged[:, None], flat, y), shape)
-        return ops.transpose(y, (0, 3, 1, 2)) if self.channels_first else y
-
-    def _pipeline(
-        self,
-        x: Any,
-        levels: Any,
-        draws: Draws,
-        seed: GivenSeed,
-        pool: Any,
-        fill: Any,
-        bounds: tuple[Any, Any],
-    ) -> Any:
-        """Runs the operations on channels-last images in which black is 0 and white is 1.
-
-        `pool` has the scale of `x`. `fill` is the value that `"constant"` fills in,
-        `(channels,)`. `bounds` are the smallest and the largest value that each image may
-        get, `(samples, 1, 1, 1)` each. For the other arguments see `apply_levels`.
-        """
+            pool = scale.to_unit(pool)
+        fill = (self.fill_value - low) / (scale.high - low)
         limits = np.asarray([OPERATIONS[name].limit for name in self.names], "float32")
         scaled = levels * ops.convert_to_tensor(limits)
         used = ops.any(ops.not_equal(levels, 0.0), axis=0)
@@ -165,57 +124,73 @@ class Bank:
         def level(name: str) -> Any:
             return scaled[:, self.names.index(name)] if name in self.names else zeros
 
-        def stage(x: Any, names: tuple[str, ...], run: Callable[[Any], Any]) -> Any:
-            """Returns `run(x)` if any sample uses one of the operations, else `x`."""
-            columns = [self.names.index(name) for name in names if name in self.names]
-            if not columns:
-                return x
-            is_used = ops.any(ops.take(used, ops.convert_to_tensor(np.asarray(columns, "int32"))))
-            return ops.cond(is_used, lambda: run(x), lambda: x)
+        for names, run in self._stages(level, draws, seed, unit, pool, fill):
+            columns = [
+                self.names.index(name)
+                for name in names
+                if name in self.names and OPERATIONS[name].channels <= unit.shape[-1]
+            ]
+            if columns:
+                at = ops.convert_to_tensor(np.asarray(columns, "int32"))
+                y = _applied(run, y, ops.any(ops.take(used, at)))
+        # Samples without any operation stay the same bit for bit.
+        unchanged = ops.reshape(ops.all(ops.equal(levels, 0.0), axis=1), (-1, 1, 1, 1))
+        return ops.where(unchanged, x, scale.from_unit(within(unit, y)))
 
-        x = stage(
-            x,
-            GEOMETRY,
-            lambda x: geometry.transform(x, level, draws, seed, self.fill_mode, fill),
-        )
-        if pool is not None:
-            pool_size = ops.shape(pool)[0]
-            pick = ops.cast(draws["pick"] * ops.cast(pool_size, "float32"), "int32")
+    def _stages(
+        self, level: Level, draws: Draws, seed: GivenSeed, unit: Any, pool: Any, fill: Any
+    ) -> list[tuple[tuple[str, ...], Callable[[Any], Any]]]:
+        """Returns groups of operations with the functions of images that run them, in order.
 
-            def picked() -> Any:  # one image of the target for each sample
-                return ops.take(pool, ops.minimum(pick, pool_size - 1), axis=0)
+        Images have the channels last, black at 0 and white at 1.
 
-            x = stage(
-                x,
-                ("fourier",),
-                lambda x: target_images.exchange_amplitude(x, picked(), level("fourier")),
-            )
-            x = stage(
-                x,
-                ("histogram",),
-                lambda x: target_images.match_histogram(x, picked(), level("histogram")),
-            )
-        x = stage(x, GAMMA, lambda x: light.adjust_gamma(x, level))
-        if x.shape[-1] >= 3:
-            x = stage(x, CHROMA, lambda x: light.adjust_saturation_and_hue(x, level))
-        if 2 <= x.shape[-1] <= 4:
-            x = stage(x, ("channel_gain",), lambda x: light.scale_channels(x, level, draws))
-        x = stage(x, LIGHT, lambda x: ops.clip(light.adjust_light(x, level), *bounds))
-        x = stage(x, ("haze",), lambda x: light.add_haze(x, level("haze"), draws, seed))
-        x = stage(
-            x,
-            ("scatter",),
-            lambda x: geometry.scatter(x, level("scatter"), seed, self.fill_mode, fill),
-        )
-        x = stage(x, ("resolution",), lambda x: detail.enlarge_pixels(x, level("resolution")))
-        x = stage(x, ("motion_blur",), lambda x: detail.motion_blur(x, level("motion_blur"), draws))
-        x = stage(x, ("blur",), lambda x: detail.blur(x, level("blur")))
-        x = stage(x, ("sharpen",), lambda x: detail.sharpen(x, level("sharpen")))
-        x = stage(x, ("noise", "speckle"), lambda x: noise.add_noise(x, level, seed))
-        x = stage(x, ("impulse",), lambda x: noise.add_impulses(x, level("impulse"), seed))
-        x = stage(
-            x,
-            ("blocking",),
-            lambda x: blocks.quantise_blocks(ops.clip(x, *bounds), level("blocking")),
-        )
-        return stage(x, ("erasing",), lambda x: cover.erase(x, level("erasing"), draws))
+        Args:
+            level: Returns the levels of an operation in its own unit, `(samples,)`.
+            draws: Random numbers for each sample.
+            seed: The seed of all other random numbers.
+            unit: The images before any operation.
+            pool: Images of the target, or None.
+            fill: The value that `"constant"` fills in, `(channels,)`.
+        """
+
+        def picked() -> Any:  # one image of the target for each sample
+            size = ops.shape(pool)[0]
+            pick = ops.cast(draws["pick"] * ops.cast(size, "float32"), "int32")
+            return ops.take(pool, ops.minimum(pick, size - 1), axis=0)
+
+        fourier, histogram = target_images.exchange_amplitude, target_images.match_histogram
+        of_target: list[Any] = [
+            (("fourier",), lambda x: fourier(x, picked(), level("fourier"))),
+            (("histogram",), lambda x: histogram(x, picked(), level("histogram"))),
+        ]
+        filled = self.fill_mode, fill
+        return [
+            (GEOMETRY, lambda x: geometry.transform(x, level, draws, seed, *filled)),
+            *(of_target if pool is not None else []),
+            (("gamma_up", "gamma_down"), lambda x: light.adjust_gamma(x, level)),
+            (CHROMA, lambda x: light.adjust_saturation_and_hue(x, level)),
+            # `Draws` has random numbers for four channels.
+            (
+                ("channel_gain",) if unit.shape[-1] <= 4 else (),
+                lambda x: light.scale_channels(x, level, draws),
+            ),
+            (LIGHT, lambda x: within(unit, light.adjust_light(x, level))),
+            (("haze",), lambda x: light.add_haze(x, level("haze"), draws, seed)),
+            (("scatter",), lambda x: geometry.scatter(x, level("scatter"), seed, *filled)),
+            (("resolution",), lambda x: detail.enlarge_pixels(x, level("resolution"))),
+            (("motion_blur",), lambda x: detail.motion_blur(x, level("motion_blur"), draws)),
+            (("blur",), lambda x: detail.blur(x, level("blur"))),
+            (("sharpen",), lambda x: detail.sharpen(x, level("sharpen"))),
+            (("noise", "speckle"), lambda x: noise.add_noise(x, level, seed)),
+            (("impulse",), lambda x: noise.add_impulses(x, level("impulse"), seed)),
+            (
+                ("blocking",),
+                lambda x: blocks.quantise_blocks(within(unit, x), level("blocking")),
+            ),
+            (("erasing",), lambda x: cover.erase(x, level("erasing"), draws)),
+        ]
+
+
+def _applied(run: Callable[[Any], Any], x: Any, is_used: Any) -> Any:
+    """Returns `run(x)` if any sample uses one of the operations, else `x`."""
+    return ops.cond(is_used, lambda: run(x), lambda: x)

@@ -1,10 +1,7 @@
 """`AugmentationController`: a controller of the augmentation strengths. NumPy only.
 
-After each epoch it compares the image attributes of training with those of the
-target, and moves the strengths towards the smallest set of operations that makes
-the attributes equal. An operation is added only if it explains a part of the shift
-that no other operation explains, so most operations stay at zero. The controller
-runs on the host.
+After each epoch it compares the image attributes of training with those of the target, and sets the
+strengths of the smallest set of operations that makes the attributes equal. It runs on the host.
 """
 
 from collections.abc import Mapping, Sequence
@@ -18,9 +15,7 @@ from keras_shiftguard.adaptation.augmentation.selection import OPERATIONS
 from keras_shiftguard.adaptation.augmentation.strength_search import Rehearse, StrengthSearch
 from keras_shiftguard.profiles import FeatureTable
 
-MAX_STEP = 0.5  # largest change of a strength in one update
 REPLAN_GAP = 0.1  # standard deviations by which a gap must change before a new search
-MIN_REPORTED_CHANGE = 0.005  # smaller changes of a strength are not reported
 
 
 @dataclass(frozen=True)
@@ -67,9 +62,7 @@ class AugmentationController:
         self.strengths = np.zeros(len(self.names))
         self.gaps: dict[str, float] = {}
         self.gaps_before: dict[str, float] = {}
-        self._plan = np.zeros(len(self.names))  # the strengths that the latest search found
-        self._reasons = {name: "" for name in self.names}
-        self._planned_for: np.ndarray | None = None  # the gaps for which `_plan` was made
+        self._planned_for: np.ndarray | None = None  # the gaps that `strengths` are made for
 
     def update(self, train: FeatureTable, target: FeatureTable, rehearse: Rehearse) -> list[Change]:
         """Updates the strengths after an epoch.
@@ -84,47 +77,44 @@ class AugmentationController:
         """
         coverage = Coverage.between(train, target)
         gaps = coverage.gaps(np.zeros(len(coverage.names)))  # without augmentation
-        if not coverage.shifted.any():
-            self._plan = np.zeros(len(self.names))
-            self._planned_for = gaps
+        before, reasons = self.strengths, {}
+        if not coverage.is_shifted.any():
+            self.strengths, self._planned_for = np.zeros(len(self.names)), gaps
             reason = "no attribute of the target differs clearly from training's"
-            self._reasons = dict.fromkeys(self.names, reason)
+            reasons = dict.fromkeys(self.names, reason)
         elif self._is_outdated(gaps):
-            search = StrengthSearch(coverage, rehearse)
-            self._plan = search.improve(self._plan, self.names)
-            self._planned_for = gaps
-            self._reasons.update(search.reasons(self._plan, self.names))
-        changes = self._step_towards_plan()
+            search = StrengthSearch(self.names, coverage, rehearse)
+            self.strengths, self._planned_for = search.improve(before), gaps
+            reasons = search.reasons(self.strengths)
         self._measure_gaps(coverage, rehearse)
-        return changes
+        steps = self.strengths - before
+        return [
+            Change(
+                self.names[i], float(before[i]), float(self.strengths[i]), reasons[self.names[i]]
+            )
+            for i in np.argsort(-np.abs(steps))
+            if steps[i]
+        ]
 
     def _is_outdated(self, gaps: np.ndarray) -> bool:
-        """Whether a gap has changed by more than `REPLAN_GAP` since the plan was made."""
+        """Whether a gap has changed by more than `REPLAN_GAP` since the strengths were chosen."""
         if self._planned_for is None:
             return True
         return bool(np.nanmax(np.abs(gaps - self._planned_for)) > REPLAN_GAP)
-
-    def _step_towards_plan(self) -> list[Change]:
-        """Moves each strength towards the plan, by at most `MAX_STEP`."""
-        step = np.clip(self._plan - self.strengths, -MAX_STEP, MAX_STEP)
-        before, after = self.strengths, self.strengths + step
-        self.strengths = after
-        changed = np.flatnonzero(np.abs(step) >= MIN_REPORTED_CHANGE)
-        changed = changed[np.argsort(-np.abs(step[changed]))]
-        found = []
-        for i in changed:
-            reason = self._reasons[self.names[i]]
-            found.append(Change(self.names[i], float(before[i]), float(after[i]), reason))
-        return found
 
     def _measure_gaps(self, coverage: Coverage, rehearse: Rehearse) -> None:
         """Computes `gaps` with the current strengths, and `gaps_before` without augmentation."""
         moved = np.zeros(len(coverage.names))
         if self.strengths.any():
-            means, _ = rehearse(np.stack([np.zeros_like(self.strengths), self.strengths]))
+            means = rehearse(np.stack([np.zeros_like(self.strengths), self.strengths]))
             moved = means[1] - means[0]
         self.gaps = _finite(coverage.names, coverage.gaps(moved))
         self.gaps_before = _finite(coverage.names, coverage.gaps(np.zeros_like(moved)))
+
+    @property
+    def named_strengths(self) -> dict[str, float]:
+        """The strengths by operation."""
+        return dict(zip(self.names, self.strengths.tolist(), strict=True))
 
     def state(self) -> dict[str, Any]:
         """Returns the state that `restore` needs, as plain values for JSON."""
@@ -132,18 +122,13 @@ class AugmentationController:
         return {
             "names": list(self.names),
             "strengths": self.strengths.tolist(),
-            "plan": self._plan.tolist(),
-            "reasons": dict(self._reasons),
             "planned_for": None if planned is None else np.nan_to_num(planned).tolist(),
         }
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Restores a state of `state()`; operations that are not in `names` are dropped."""
-        for name in ("strengths", "plan"):
-            saved = dict(zip(state["names"], state[name], strict=True))
-            values = np.asarray([saved.get(each, 0.0) for each in self.names], "float64")
-            setattr(self, name if name == "strengths" else "_plan", values)
-        self._reasons = {name: state["reasons"].get(name, "") for name in self.names}
+        saved = dict(zip(state["names"], state["strengths"], strict=True))
+        self.strengths = np.asarray([saved.get(name, 0.0) for name in self.names], "float64")
         planned = state["planned_for"]
         self._planned_for = None if planned is None else np.asarray(planned)
 

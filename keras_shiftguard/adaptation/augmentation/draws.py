@@ -15,14 +15,13 @@ from keras_shiftguard.operations.random_numbers import GivenSeed
 
 CLEAN_SHARE = 0.5  # share of samples left unchanged, so that the model learns plain images too
 MIN_PROGRESS = 0.3  # smallest share of the full strength for an augmented sample
-JITTER = 0.25  # largest random change of a level, as a share of its strength
 
 
 class Draws:
     """Uniform random numbers in [0, 1): a row for each sample, a column for each purpose.
 
-    `draws["x"]` is the column `"x"`, `(samples,)`. There are the columns `EXTRA`, a column
-    for each operation and one for the sign of each operation.
+    `draws["x"]` is the column `"x"`, `(samples,)`. There are the columns `EXTRA`, and a column
+    for the sign of each operation.
 
     Args:
         rows: Number of samples.
@@ -36,7 +35,7 @@ class Draws:
 
     def __init__(self, rows: Any, names: tuple[str, ...], seed: GivenSeed) -> None:
         self.names = names
-        columns = (*self.EXTRA, *names, *(f"{name}/sign" for name in names))
+        columns = (*self.EXTRA, *(f"{name}/sign" for name in names))
         self._column = {name: i for i, name in enumerate(columns)}
         self._values = keras.random.uniform((rows, len(columns)), seed=seed, dtype="float32")
 
@@ -49,23 +48,19 @@ class Draws:
         The level is relative to the operation's `limit`. A share `CLEAN_SHARE` of the
         samples gets the level 0. Each of the others gets a random share of the full
         strength, the same share for all operations: if the target is dark and noisy,
-        strongly augmented samples are dark and noisy, too. In addition, each level varies at
-        random by up to `JITTER`. Of two opposite operations a sample gets one, with
-        probabilities in proportion to their strengths.
+        strongly augmented samples are dark and noisy, too. Of two opposite operations a sample
+        gets one, with probabilities in proportion to their strengths.
 
         Args:
             strengths: `(operations,)` or `(samples, operations)`, in [0, 1].
-            whole: Whether all samples get the full strength, varied only by `JITTER`.
+            whole: Whether all samples get the full strength.
 
         Returns:
             `(samples, operations)`, in [0, 1]; in [-1, 1] for signed operations.
         """
         num_operations = len(self.names)
-        start = len(self.EXTRA)
-        jitter = 1.0 + JITTER * (2.0 * self._values[:, start : start + num_operations] - 1.0)
-        sign = self._values[:, start + num_operations :]
-        strengths = ops.ones_like(jitter) * strengths
-        levels = ops.minimum(strengths * jitter, 1.0)
+        sign = self._values[:, len(self.EXTRA) :]
+        strengths = levels = ops.ones_like(sign) * strengths
         if not whole:
             # `u` is below 0 for the samples that stay unchanged.
             u = (self["progress"] - CLEAN_SHARE) / (1.0 - CLEAN_SHARE)

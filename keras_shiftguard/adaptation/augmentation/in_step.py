@@ -4,7 +4,7 @@
 after each epoch.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import keras
@@ -191,13 +191,7 @@ class StepAugmentation:
     @property
     def strengths(self) -> dict[str, float]:
         """The strengths by operation; by `input/operation` if there are several image inputs."""
-        return {
-            self._named(name, operation): float(value)
-            for name, part in self.inputs.items()
-            for operation, value in zip(
-                part.controller.names, part.controller.strengths, strict=True
-            )
-        }
+        return self._by_name(lambda part: part.named_strengths)
 
     @property
     def gaps(self) -> dict[str, float]:
@@ -205,23 +199,21 @@ class StepAugmentation:
 
         The keys are `attribute`, or `input/attribute` if there are several image inputs.
         """
-        return {
-            self._named(name, attribute): gap
-            for name, part in self.inputs.items()
-            for attribute, gap in part.controller.gaps.items()
-        }
+        return self._by_name(lambda part: part.gaps)
 
     @property
     def gaps_before(self) -> dict[str, float]:
         """The shift of each attribute without augmentation; units and keys as in `gaps`."""
-        return {
-            self._named(name, attribute): gap
-            for name, part in self.inputs.items()
-            for attribute, gap in part.controller.gaps_before.items()
-        }
+        return self._by_name(lambda part: part.gaps_before)
 
-    def _named(self, input_name: str, name: str) -> str:
-        return name if len(self.inputs) == 1 else f"{input_name}/{name}"
+    def _by_name(
+        self, read: Callable[[AugmentationController], dict[str, float]]
+    ) -> dict[str, float]:
+        return {
+            name if len(self.inputs) == 1 else f"{input_name}/{name}": value
+            for input_name, part in self.inputs.items()
+            for name, value in read(part.controller).items()
+        }
 
     def state(self) -> dict[str, Any]:
         """Returns the state that `restore` needs, as plain values for JSON."""

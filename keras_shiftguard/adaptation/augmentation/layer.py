@@ -31,16 +31,14 @@ class AdaptiveAugmentation(keras.layers.Layer):
     Args:
         operations: Names of the operations that may be used. None means all
             operations that cannot make a label wrong: all but
-            `"flip_horizontal"` and `"flip_vertical"`.
+            `"flip_horizontal"` and `"flip_vertical"`. `"fourier"` and `"histogram"`
+            need images of the target, which only `ShiftGuard(adapt=True)` has.
         value_range: The values of black and white in the images, e.g. (0, 255);
             each is a number, or one number for each channel. None means the
             extremes of the images seen in training so far.
         fill_mode: How pixels beyond the border are filled: `"reflect"`,
             `"nearest"`, `"wrap"` or `"constant"`.
         fill_value: The value used by `"constant"`, on the scale of the images.
-        pool_size: Number of target images that are stored for `"fourier"` and
-            `"histogram"`; `set_pool` sets them. 0 switches these two operations
-            off. Above 0, all images must have the same size.
         seed: Seed of the random numbers. None takes a random seed.
         data_format: `"channels_last"` or `"channels_first"`. Defaults to
             `keras.config.image_data_format()`.
@@ -55,8 +53,7 @@ class AdaptiveAugmentation(keras.layers.Layer):
     Raises:
         BadInputError: For an unknown operation or `fill_mode`, or a `value_range`
             whose black is not below its white. The error is also raised when the
-            layer is built with an unknown number of channels, or with `pool_size`
-            and an unknown size of the images.
+            layer is built with an unknown number of channels.
 
     Example:
 
@@ -76,7 +73,6 @@ class AdaptiveAugmentation(keras.layers.Layer):
         value_range: tuple[Any, Any] | None = None,
         fill_mode: str = "reflect",
         fill_value: float = 0.0,
-        pool_size: int = 0,
         seed: int | None = None,
         data_format: str | None = None,
         **kwargs: Any,
@@ -93,7 +89,6 @@ class AdaptiveAugmentation(keras.layers.Layer):
         self.value_range = None if value_range is None else tuple(map(_plain, value_range))
         self.fill_mode = fill_mode
         self.fill_value = fill_value
-        self.pool_size = int(pool_size)
         self.seed = seed
         self.data_format = keras.config.image_data_format() if data_format is None else data_format
         self.generator = keras.random.SeedGenerator(seed)
@@ -107,22 +102,13 @@ class AdaptiveAugmentation(keras.layers.Layer):
                 "AdaptiveAugmentation takes batches of images with a known number of channels. "
                 f"Received: input_shape={input_shape}, data_format={self.data_format!r}"
             )
-        names = select_operations(self.operations, channels, self.pool_size > 0)
+        names = select_operations(self.operations, channels, False)
         self.bank = Bank(names, self.data_format, self.fill_mode, self.fill_value)
         # Without `value_range`, black is above white until the first training batch.
         low, high = (np.inf, -np.inf) if self.value_range is None else self.value_range
         self.strengths = self._state("strengths", np.zeros(len(names)))
         self.low = self._state("low", np.broadcast_to(low, (channels,)))
         self.high = self._state("high", np.broadcast_to(high, (channels,)))
-        self.pool = None
-        if self.pool_size:
-            shape = (self.pool_size, *input_shape[1:])
-            if None in shape:
-                raise BadInputError(
-                    "`pool_size` needs images of a fixed size. "
-                    f"Received: pool_size={self.pool_size}, input_shape={input_shape}"
-                )
-            self.pool = self._state("pool", np.zeros(shape))
 
     def _state(self, name: str, value: Any) -> Any:
         """Adds a float32 weight that is not trained, with the initial value `value`."""
@@ -156,29 +142,13 @@ class AdaptiveAugmentation(keras.layers.Layer):
         values = on_host(self.strengths)
         return {name: float(v) for name, v in zip(self.bank.names, values, strict=True)}
 
-    def set_pool(self, images: Any) -> None:
-        """Stores `pool_size` unlabeled images of the target.
-
-        Args:
-            images: `(images, ...)`, in the layout and on the scale of the inputs. If there
-                are fewer than `pool_size`, they are repeated; if more, the first are stored.
-
-        Raises:
-            BadInputError: If the layer has no pool.
-        """
-        if self.pool is None:
-            raise BadInputError("Pass `pool_size` to AdaptiveAugmentation to keep a pool.")
-        images = np.asarray(images, "float32")
-        self.pool.assign(images[np.arange(self.pool_size) % len(images)])
-
     def call(self, inputs: Any, training: bool = False) -> Any:
         x = ops.convert_to_tensor(inputs)
         if training:
             if self.value_range is None:
                 self._widen_range(x)
-            x = self.bank.apply(
-                x, self.strengths, self.low, self.high, drawn_seed(self.generator), self.pool
-            )
+            seed = drawn_seed(self.generator)
+            x = self.bank.apply(x, self.strengths, self.low, self.high, seed)
         return ops.cast(x, self.compute_dtype)
 
     def _widen_range(self, x: Any) -> None:
@@ -204,7 +174,6 @@ class AdaptiveAugmentation(keras.layers.Layer):
             "value_range": self.value_range,
             "fill_mode": self.fill_mode,
             "fill_value": self.fill_value,
-            "pool_size": self.pool_size,
             "seed": self.seed,
             "data_format": self.data_format,
         }

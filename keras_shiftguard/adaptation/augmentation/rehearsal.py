@@ -6,8 +6,6 @@ same operations that augment training. The strengths are an input of the compile
 vector for each image, so many candidates are measured in one call.
 """
 
-from dataclasses import replace
-from functools import lru_cache
 from typing import Any
 
 import keras
@@ -17,15 +15,12 @@ from keras import ops
 from keras_shiftguard.adaptation.augmentation.bank import Bank
 from keras_shiftguard.adaptation.augmentation.draws import Draws
 from keras_shiftguard.operations.random_numbers import fixed_seed
-from keras_shiftguard.statistics.attributes import attributes, names
+from keras_shiftguard.statistics.attributes import attributes
 from keras_shiftguard.statistics.batch import InputSpec
 
-ROWS_PER_CALL = 512  # augmented images in one call; fewer if they are large
 SEED = 20  # fixed, so that measurements of different epochs can be compared
-MAX_IMAGES = 96  # images on which each candidate is measured; fewer if they are large
-# Largest number of values (pixels times channels) in all measured images together. At least 8
-# images are used, even if they have more values.
-MAX_PIXELS = 128 * 128 * 24
+MAX_IMAGES = 96  # images on which each candidate is measured; at least 8, if they are large
+MAX_VALUES = 128 * 128 * 96  # values (pixels times channels) in one call; a quarter for a candidate
 
 
 class _AttributesModel(keras.Model):
@@ -53,14 +48,6 @@ class _AttributesModel(keras.Model):
         return attributes(y, self.spec)
 
 
-@lru_cache(maxsize=8)
-def _shared_model(
-    names: tuple[str, ...], fill_mode: str, fill_value: float, spec: InputSpec
-) -> _AttributesModel:
-    """Returns the model of a bank without target images, from a cache after the first call."""
-    return _AttributesModel(Bank(names, spec.layout, fill_mode, fill_value), spec, None)
-
-
 class Rehearsal:
     """Function that measures the attributes of images augmented with candidate strengths.
 
@@ -73,29 +60,18 @@ class Rehearsal:
     """
 
     def __init__(
-        self,
-        bank: Bank,
-        spec: InputSpec,
-        images: np.ndarray,
-        pool: np.ndarray | None = None,
+        self, bank: Bank, spec: InputSpec, images: np.ndarray, pool: np.ndarray | None = None
     ) -> None:
-        self.names = names(spec)
-        self.bank = bank
-        values_per_image = int(np.prod(images.shape[1:]))
-        count = int(np.clip(MAX_PIXELS // values_per_image, 8, MAX_IMAGES))
+        count = int(np.clip(MAX_VALUES // 4 // images[0].size, 8, MAX_IMAGES))
         self.images = np.asarray(images[:count], "float32")
-        if pool is None:
-            fill = bank.fill_mode, float(bank.fill_value)
-            self._model = _shared_model(tuple(bank.names), *fill, replace(spec, name=""))
-        else:
-            self._model = _AttributesModel(bank, spec, pool)
-        self._range = np.zeros(spec.channels, "float32"), np.zeros(spec.channels, "float32")
+        self._model = _AttributesModel(bank, spec, pool)
 
     def set_range(self, low: Any, high: Any) -> None:
         """Sets the values of black and white in each channel, `(channels,)`."""
-        self._range = np.asarray(low, "float32"), np.asarray(high, "float32")
+        self._model.low.assign(np.asarray(low, "float32"))
+        self._model.high.assign(np.asarray(high, "float32"))
 
-    def __call__(self, candidates: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def __call__(self, candidates: np.ndarray) -> np.ndarray:
         """Augments the images with each candidate, and measures their attributes.
 
         Every image gets the full strength, unlike in training.
@@ -104,29 +80,22 @@ class Rehearsal:
             candidates: Strengths, `(candidates, operations)`, in [0, 1].
 
         Returns:
-            Mean and standard deviation of the attributes over the images,
-            `(candidates, attributes)` each; NaN if no image has the attribute.
+            Mean of each attribute over the images, `(candidates, attributes)`; NaN if no image has
+            the attribute.
         """
-        for variable, value in zip((self._model.low, self._model.high), self._range, strict=True):
-            variable.assign(value)
         count = len(self.images)
-        rows = min(ROWS_PER_CALL, MAX_PIXELS * 4 // self.images[0].size)
-        per_call = max(1, rows // count)
-        means, stds = [], []
+        per_call = max(1, MAX_VALUES // self.images.size)
+        x = np.tile(self.images, (per_call,) + (1,) * (self.images.ndim - 1))
+        means = []
         for start in range(0, len(candidates), per_call):
             part = candidates[start : start + per_call]
             # The last part is padded, so that all calls have the same shape.
             padded = np.concatenate([part, np.zeros((per_call - len(part), part.shape[1]))])
-            x = np.tile(self.images, (per_call,) + (1,) * (self.images.ndim - 1))
             strengths = np.repeat(padded, count, axis=0).astype("float32")
             values = np.asarray(self._model.predict_on_batch((x, strengths)), "float64")
             # Under tf.distribute every replica returns the whole batch, one after another.
             values = values[: len(x)].reshape(per_call, count, -1)[: len(part)]
             known = np.abs(values) < 1e18  # False for NaN and infinity
-            number = np.maximum(known.sum(1), 1)
-            mean = np.where(known, values, 0).sum(1) / number
-            variance = np.where(known, (values - mean[:, None]) ** 2, 0).sum(1) / number
-            is_missing = known.sum(1) == 0
-            means.append(np.where(is_missing, np.nan, mean))
-            stds.append(np.where(is_missing, np.nan, np.sqrt(variance)))
-        return np.concatenate(means), np.concatenate(stds)
+            number = np.where(known.any(1), known.sum(1), np.nan)
+            means.append(np.where(known, values, 0).sum(1) / number)
+        return np.concatenate(means)

@@ -5,7 +5,6 @@ import json
 import numpy as np
 import pytest
 
-from keras_shiftguard.adaptation.augmentation import controller as controller_module
 from keras_shiftguard.adaptation.augmentation.controller import AugmentationController
 from keras_shiftguard.profiles import FeatureTable, Moments
 
@@ -16,10 +15,8 @@ RESPONSE = np.array([[-6, 0, 0, 0], [6, 0, 0, 0], [0, -0.5, -8, -2], [0, 0.5, 1,
 
 
 def rehearse(strengths):
-    """Simulated means and standard deviations of the attributes, like those of `Rehearsal`."""
-    s = np.atleast_2d(strengths)
-    moved = np.tanh(s) / np.tanh(1) @ RESPONSE
-    return moved, np.ones_like(moved)
+    """Simulated means of the attributes, like those of `Rehearsal`."""
+    return np.tanh(np.atleast_2d(strengths)) / np.tanh(1) @ RESPONSE
 
 
 def table(mean, n=1000, std=1.0):
@@ -49,7 +46,7 @@ def test_without_shift_nothing_ever_happens(rng):
 def test_a_planted_shift_is_covered_by_what_made_it(operation, planted):
     strengths = np.zeros(len(NAMES))
     strengths[NAMES.index(operation)] = planted
-    target = rehearse(strengths)[0][0]
+    target = rehearse(strengths)[0]
     controller = AugmentationController(NAMES)
     found, changes = after(controller, target)
     assert abs(found.pop(operation) - planted) < 0.1
@@ -59,7 +56,7 @@ def test_a_planted_shift_is_covered_by_what_made_it(operation, planted):
 
 
 def test_two_shifts_at_once_are_told_apart():
-    target = rehearse([0.4, 0, 0.5, 0, 0])[0][0]
+    target = rehearse([0.4, 0, 0.5, 0, 0])[0]
     found, _ = after(AugmentationController(NAMES), target)
     assert abs(found["darker"] - 0.4) < 0.1 and abs(found["blur"] - 0.5) < 0.1
     assert found["brighter"] == found["noise"] == found["erasing"] == 0
@@ -70,21 +67,11 @@ def test_what_no_operation_explains_changes_nothing():
     assert sum(found.values()) < 0.3, changes
 
 
-def test_steps_are_bounded_and_so_is_the_strength():
-    controller = AugmentationController(NAMES)
-    seen = []
-    for _ in range(4):
-        controller.update(table([0] * 4), table([-9, 0, 0, 0]), rehearse)
-        seen.append(controller.strengths[0])
-    np.testing.assert_allclose(seen, [0.5, 1, 1, 1])
-
-
 def test_it_narrows_again_when_the_shift_is_gone():
     controller = AugmentationController(NAMES)
     after(controller, [-4, 0, 0, 0])
     assert controller.strengths[0] > 0.3
     changes = controller.update(table([0] * 4), table([0] * 4), rehearse)
-    controller.update(table([0] * 4), table([0] * 4), rehearse)
     assert not controller.strengths.any()
     assert (
         "narrowed" in str(changes[0]) and "no attribute of the target differs" in changes[0].reason
@@ -98,8 +85,7 @@ def test_a_change_says_why_with_numbers():
     assert "the target's noise lies 5.0 standard deviations above training's" in text
 
 
-def test_the_state_continues_where_it_was(monkeypatch):
-    monkeypatch.setattr(controller_module, "MAX_STEP", 0.1)
+def test_the_state_continues_where_it_was():
     target = table([-4, 0, 2, 0])
     one = AugmentationController(NAMES)
     one.update(table([0] * 4), target, rehearse)
