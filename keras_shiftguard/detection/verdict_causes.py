@@ -5,10 +5,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from keras_shiftguard.detection.code_lines import renamed
-from keras_shiftguard.detection.families import TOO_FEW
 from keras_shiftguard.detection.finding import Finding
 from keras_shiftguard.detection.plain_words import difference, sentence_of
-from keras_shiftguard.detection.report_words import MIN_SAMPLES_TO_TEST
+from keras_shiftguard.detection.report_words import TOO_FEW_TO_TELL, why_nothing
 from keras_shiftguard.detection.sentences import stream_name
 from tensorboard_plugin_shiftguard.metadata import FIRST_EPOCH, MODES_IN_WORDS, STATE_WORDS
 from tensorboard_plugin_shiftguard.words import CAN_BE_AUGMENTED, in_plain_words, listed
@@ -226,15 +225,15 @@ def quiet(report: Any, diagnoses: Mapping[str, Any], is_partial: bool = False) -
         images = "whether the images are prepared right could not be judged"
     sizes = {} if report is None else {**(report.num_samples or {})}
     names = [name for name in sizes if name != FIRST_EPOCH]
-    is_few = bool(names) and min(sizes[name] for name in names) < MIN_SAMPLES_TO_TEST
-    is_few = is_few and any(note.startswith(TOO_FEW) for note in report.notes)
-    if len(names) < 2 or is_few or not min(sizes.values()):
+    why = "" if report is None else why_nothing(report.notes, sizes)
+    if len(names) < 2 or why:
         is_right = any(d.status == "ok" and not d.trained_here for d in diagnoses.values())
         if images and is_right and not is_blind:
             return _parts(FINE, f"T{images[1:]}; nothing else was compared.")
-        why = "there are too few samples to tell" if is_few else "there was nothing to compare with"
-        if len(names) > 1 and not is_few:
-            why = "nothing could be measured"
+        if why == TOO_FEW_TO_TELL:
+            why = f"there are {why}"
+        elif len(names) < 2:
+            why = "there was nothing to compare with"
         what = f"{stream_name(names[0]).capitalize()} was seen, but " if len(names) == 1 else ""
         return _parts(
             NOTHING, f"{what}{why if what else why[:1].upper() + why[1:]}.", step=_company(report)
