@@ -12,7 +12,7 @@ from keras_shiftguard.detection.families import TOO_FEW, CollectedTests, StreamN
 from keras_shiftguard.detection.finding import Finding, by_severity, source_of
 from keras_shiftguard.detection.selection import reported_findings
 from keras_shiftguard.detection.sentences import stream_name
-from keras_shiftguard.detection.two_sample.multiplicity import LEVEL_SHARES, Family, global_p, holm
+from keras_shiftguard.detection.two_sample.multiplicity import LEVEL_SHARES, Family, holm
 from keras_shiftguard.profiles import InputProfile, InputSummary, LabelSummary
 
 
@@ -206,25 +206,17 @@ def _output_tests(
 def _significant(
     families: Sequence[Family], level: float
 ) -> tuple[list[tuple[Family, Finding]], float]:
-    """Returns the significant findings after correction over all tests, and the global p-value.
-
-    If no single test is significant but the global p-value is, the test with the smallest
-    weighted p-value is returned.
-    """
+    """Returns the significant findings after correction over all tests, and the global p-value."""
     if not families:
         return [], 1.0
     shares = np.array([LEVEL_SHARES[family.role] for family in families])
     p = np.concatenate([family.p_values for family in families])
     sizes = [len(family.p_values) for family in families]
     weights = np.repeat(shares / shares.sum() / sizes, sizes)
-    overall = global_p([family.p_values for family in families], shares)
-    rejected = holm(p, weights, level)
-    if not rejected.any() and overall <= level:
-        rejected[np.argmin(p / weights)] = True
     members = [(family, i) for family in families for i in range(len(family.p_values))]
     found = [
         (family, family.finding(i))
-        for (family, i), differs in zip(members, rejected, strict=True)
+        for (family, i), differs in zip(members, holm(p, weights, level), strict=True)
         if differs
     ]
-    return found, overall
+    return found, min(float((p / weights).min()), 1.0)

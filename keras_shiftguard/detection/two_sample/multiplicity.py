@@ -2,24 +2,19 @@
 
 Tests come in families (the features of an input, its embedding, the labels). Each family gets a
 share of the rate, which is divided among its members. The weighted Holm procedure decides which
-members differ. The global p-value, of "nothing differs", combines the tests of a family by Simes'
-method and the families by Cauchy's combination. This combination has more power than the smallest
-p-value if several families each differ a little, and it is valid under the strong dependence of
-tests on the same samples (measured in `examples/benchmarks/detection_calibration.py`).
+members differ, however strongly tests on the same samples depend on each other.
 
-Reference: Holm, Scandinavian Journal of Statistics 1979; Simes, Biometrika 1986;
-Liu and Xie, "Cauchy combination test", JASA 2020.
+Reference: Holm, Scandinavian Journal of Statistics 1979.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
 from keras_shiftguard.detection.finding import Finding
-from keras_shiftguard.detection.two_sample.tail_probabilities import SMALLEST_P, Floats
+from keras_shiftguard.detection.two_sample.tail_probabilities import Floats
 
-MAX_COMBINED_P = 0.95  # larger p-values are replaced by this in the combination
 # Part of the level that each family gets, relative to the sum over the families that are tested.
 LEVEL_SHARES = {
     "features": 0.30,
@@ -74,26 +69,3 @@ def holm(p_values: Floats, weights: Floats, level: float) -> np.ndarray:
     rejected = np.zeros(len(p_values), bool)
     rejected[order] = np.logical_and.accumulate(passes)
     return rejected
-
-
-def simes(p_values: Floats) -> float:
-    """Returns the p-value of "no member of the family differs", by Simes' method."""
-    k = len(p_values)
-    return float(np.min(np.sort(p_values) * k / np.arange(1, k + 1), initial=1.0))
-
-
-def global_p(families: Sequence[Floats], shares: Floats) -> float:
-    """Returns the p-value of "nothing in any family differs".
-
-    Args:
-        families: P-values of each family; none of them empty.
-        shares: Part of the level that each family gets, `(families,)`, with any sum.
-    """
-    if not families:
-        return 1.0
-    shares = shares / shares.sum()
-    p = np.array([simes(p) for p in families])
-    # P-values are limited, because a p-value of 1 (of a discrete test) would outweigh all others.
-    score = float(shares @ (1 / np.tan(np.pi * np.clip(p, SMALLEST_P, MAX_COMBINED_P))))
-    combined = float(np.arctan2(1.0, score)) / np.pi
-    return float(np.clip(combined, SMALLEST_P, 1.0))
