@@ -14,7 +14,6 @@ from keras_shiftguard.profiles import FeatureTable, InputSummary, MeanEmbedding
 from tensorboard_plugin_shiftguard.metadata import FIRST_EPOCH
 
 TOO_FEW = "not enough samples yet"  # beginning of a note
-MAX_NAMED = 5  # largest number of features or columns that a note names
 # A share for the current stream and one for the reference: the number of distinct samples divided
 # by the number of samples counted. Copies of a sample add no evidence, so tests count distinct
 # samples.
@@ -89,7 +88,7 @@ class CollectedTests:
         """Adds a test for each feature that both tables have.
 
         Args:
-            role: Key of `multiplicity.LEVEL_SHARES` for this family of tests.
+            role: `Family.role` of these tests.
             source: Name of what the features belong to: an input, `"labels"`, `"outputs"`.
             what: Noun for sentences, such as `"images"`.
             current: Table of the stream that may differ.
@@ -296,7 +295,7 @@ class CollectedTests:
             if names:
                 self.notes.append(
                     f"features of {source} absent in {sentences.stream_name(stream)}: "
-                    f"{sentences.some_of(names[:MAX_NAMED], len(names))}"
+                    f"{sentences.some_of(names[: sentences.MAX_NAMED], len(names))}"
                 )
         both = [name for name in current.names if name in in_reference]
         return current.only(both), reference.only(both)
@@ -312,7 +311,10 @@ class CollectedTests:
             empty = empty[[table.names[i].isdigit() for i in empty]] if len(empty) else empty
             if len(empty):
                 columns = self.columns.get(source, ())
-                names = [sentences.column_name(table.names[i], columns) for i in empty[:MAX_NAMED]]
+                names = [
+                    sentences.column_name(table.names[i], columns)
+                    for i in empty[: sentences.MAX_NAMED]
+                ]
                 self.notes.append(
                     f"columns of {source} without a finite value in "
                     f"{sentences.stream_name(stream)}: {sentences.some_of(names, len(empty))}"

@@ -6,7 +6,7 @@ The numbers of the tests are in `Finding.explanation`.
 import re
 from typing import NamedTuple
 
-from keras_shiftguard.detection.attribute_words import ADJECTIVES, LABELS
+from keras_shiftguard.detection.attribute_words import ADJECTIVES, FAMILY_ATTRIBUTES, LABELS
 from keras_shiftguard.detection.finding import MODEL_FEATURES, Finding, when
 from keras_shiftguard.detection.sentences import misplaced_how, stream_name
 
@@ -25,15 +25,6 @@ FAMILY_DIFFERENCES = {
     "colour": ("to differ in colour", "from"),
     "weather": ("covered, as by snow, rain or dirt,", "unlike"),
     "geometry": ("moved, turned or scaled", "against"),
-}
-# The attributes for which the sign of the effect size gives the direction of a family.
-DIRECTION = {
-    "brightness": ("brightness",),
-    "contrast": ("contrast",),
-    "blur": ("sharpness", "band_1", "band_2"),
-    "noise": ("noise", "noise_flat"),
-    "compression": ("blockiness",),
-    "resolution": ("sharpness", "band_1"),
 }
 VERBS = ("vary", "have", "are")  # of the explanations that can be split
 # Verbs of differences that are over.
@@ -139,7 +130,7 @@ def _of_images(finding: Finding, who: str, others: str) -> Difference:
     who = who or f"{stream_name(finding.stream).capitalize()} images"
     attribute, family = finding.feature.rpartition("/")[2], finding.family
     adjectives = ADJECTIVES.get(attribute)  # of the measured attribute, if no family is used
-    if attribute in DIRECTION.get(family, ()):
+    if family in FAMILY_ADJECTIVES and attribute in FAMILY_ATTRIBUTES[family]:
         adjectives = FAMILY_ADJECTIVES[family]
     if adjectives is None and family in FAMILY_DIFFERENCES:
         how, preposition = FAMILY_DIFFERENCES[family]

@@ -1,8 +1,8 @@
 """Multiple testing: one false-alarm rate for all tests of a comparison.
 
-Tests come in families (the features of an input, its embedding, the labels). Each family gets a
-share of the rate, which is divided among its members. The weighted Holm procedure decides which
-members differ, however strongly tests on the same samples depend on each other.
+Tests come in families (the features of an input, its embedding, the labels). All families get the
+same share of the rate, which is divided among their members. The weighted Holm procedure decides
+which members differ, however strongly tests on the same samples depend on each other.
 
 Reference: Holm, Scandinavian Journal of Statistics 1979.
 """
@@ -15,25 +15,13 @@ import numpy as np
 from keras_shiftguard.detection.finding import Finding
 from keras_shiftguard.detection.two_sample.tail_probabilities import Floats
 
-# Part of the level that each family gets, relative to the sum over the families that are tested.
-LEVEL_SHARES = {
-    "features": 0.30,
-    "embedding": 0.20,
-    "missing": 0.05,
-    "tokens": 0.10,
-    "labels": 0.20,
-    "outputs": 0.25,
-    "predicted": 0.20,
-    "layer": 0.20,
-}
-
 
 @dataclass(frozen=True)
 class Family:
     """Tests that share a part of the level.
 
     Args:
-        role: Role of the family, a key of `LEVEL_SHARES`.
+        role: What is tested: `"features"`, `"embedding"`, `"missing"`, `"labels"` ...
         source: Name of what was tested: an input, `"labels"`, `"outputs"`.
         p_values: P-value of each test (member) of the family, `(k,)`, at least one.
         finding: Function that makes the finding of member number i, from 0.

@@ -27,6 +27,7 @@ from keras_shiftguard.detection.two_sample.rank_polynomials import (
     without_empty_bins,
 )
 from keras_shiftguard.detection.two_sample.tail_probabilities import (
+    MIN_SAMPLES,
     SMALLEST_P,
     Floats,
     weighted_chi2_sf,
@@ -34,9 +35,8 @@ from keras_shiftguard.detection.two_sample.tail_probabilities import (
 from keras_shiftguard.profiles import BINS_PER_SIGN, NUM_BINS, FeatureTable, bin_values
 from keras_shiftguard.profiles.features import COARSE_PER_SIGN, COARSENING, NUM_COARSE_BINS
 
-MIN_SAMPLES = 10  # samples of each stream; with fewer, no feature is tested
-# The same for distinct samples. For windows of a series, the estimate of this number is rather too
-# low, and with so few samples only gross differences are significant.
+# Distinct samples of each stream that a feature needs. For windows of a series, the estimate of
+# this number is rather too low, and with so few samples only gross differences are significant.
 MIN_DISTINCT = 4
 DOMINANT = ("location", "spread", "shape", "shape")  # what component 0, 1, 2, 3 measures
 
