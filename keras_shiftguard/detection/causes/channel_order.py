@@ -66,7 +66,7 @@ class Levels(NamedTuple):
 
 
 def channels_swapped(reference: Levels, current: Levels, error: float) -> bool:
-    """Whether `current` is `reference` with its channels in reverse order.
+    """Whether red and blue have changed places; the fit of the whole map is another matter.
 
     Args:
         reference: Levels of one stream.
@@ -83,16 +83,7 @@ def channels_swapped(reference: Levels, current: Levels, error: float) -> bool:
     gap, gap_now = (levels.mean[0] - levels.mean[2] for levels in (reference, current))
     if abs(gap_now - gap) <= MIN_GAP_MOVE * error:
         return False
-    if abs(gap_now + gap) > max(MAX_REMAINING * abs(gap_now - gap), 3 * error):
-        return False
-    std = float(np.mean(reference.std))
-    # Mean distance of the quantiles of all channels (Wasserstein, order 1).
-    distance, distance_reversed = (
-        float(np.abs(reference.quantiles - levels.quantiles).mean())
-        for levels in (current, current.reversed())
-    )
-    # A smaller distance may come from the quantiles, which are accurate to one percent only.
-    return distance > 0.01 * std and distance_reversed <= MAX_REMAINING * distance + error
+    return bool(abs(gap_now + gap) <= max(MAX_REMAINING * abs(gap_now - gap), 3 * error))
 
 
 def balance_swapped(reference: FeatureTable, current: FeatureTable) -> bool:
