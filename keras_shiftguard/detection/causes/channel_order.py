@@ -107,4 +107,4 @@ def balance_swapped(reference: FeatureTable, current: FeatureTable) -> bool:
     distance = squared_z(first[0], second[0]) + squared_z(first[1], second[1])
     distance_reversed = squared_z(first[0], second[1]) + squared_z(first[1], second[0])
     allowed = MAX_REMAINING * max(MIN_BALANCE_MOVE, MAX_REMAINING * distance)
-    return distance > MIN_BALANCE_MOVE and distance_reversed < allowed
+    return bool(distance > MIN_BALANCE_MOVE and distance_reversed < allowed)
