@@ -72,18 +72,10 @@ class Independence:
     def _estimated(stream: Stream) -> float:
         """Returns the independent share of the kept samples of the first input."""
         kept = next(iter(stream.buffers.values()))
-        if not stream.kept_samples:
-            rows, ids = kept.read()
-            labels = ids if np.all(ids >= 0) else None
-            return independent_share(rows, labels, positions=kept.positions)
-        samples, labels = stream.samples()
-        images = next(iter(samples.values()))
-        if images.ndim != 4 or not len(images):
-            return 1.0
+        rows, ids = kept.read()
+        labels = ids if np.all(ids >= 0) else None
         first = kept.spec.layout == "channels_first"
-        # With several inputs, only samples that are in the buffers of all inputs are left.
-        positions = kept.positions if len(kept.positions) == len(images) else None
-        return independent_share(images, labels, first, positions)
+        return independent_share(rows, labels, first, kept.positions)
 
 
 def _number(share: float, profile: InputProfile) -> int:

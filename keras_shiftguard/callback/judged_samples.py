@@ -26,6 +26,7 @@ from keras_shiftguard.profiles import LabelSummary
 from keras_shiftguard.statistics.rows import Rows
 from keras_shiftguard.statistics.stream import Stream
 
+MIN_FAILED = 0.5  # smallest share of the accuracy on training that is lost if a model fails
 # With a smaller p-value, the kept samples count as having another class mix than their stream.
 MIN_P_OF_MIX = 1e-3
 # If a class has a larger share of validation, accuracy hardly moves whatever happens, so the
@@ -52,6 +53,29 @@ class Judged:
     judge: Judge
     are_classes: bool
     beside: tuple[str, MetricOf] | None = None
+
+    @property
+    def worths(self) -> tuple[np.ndarray, np.ndarray]:
+        """What the judge says of each sample of validation, and of training; empty without any."""
+        here, there = (
+            np.zeros(0)
+            if samples is None or not len(samples.labels)
+            else self.judge.worth(self.predict(samples.images), samples.labels)
+            for samples in (self.current, self.training)
+        )
+        return here, there
+
+    @property
+    def fails(self) -> bool:
+        """Whether the model is right less than half as often as on training, or has twice the loss.
+
+        False if there are no samples of one of the two.
+        """
+        here, there = self.worths
+        if not min(len(here), len(there)):
+            return False
+        gap, whole = there.mean() - here.mean(), (there if self.are_classes else here).mean()
+        return bool(gap > MIN_FAILED * abs(whole))
 
 
 class JudgedSamples:

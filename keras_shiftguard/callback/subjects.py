@@ -7,7 +7,7 @@ one after another are recognized by `near_duplicates.py`; these are shuffled.
 
 import numpy as np
 
-from keras_shiftguard.statistics.kept_samples import KeptSamples
+from keras_shiftguard.detection.causes.near_duplicates import compact
 from keras_shiftguard.statistics.stream import Stream
 
 # Samples come in clusters if the nearest neighbors within each stream are nearer than this share of
@@ -17,7 +17,6 @@ from keras_shiftguard.statistics.stream import Stream
 MAX_NEARNESS, MIN_JUMP = 0.8, 1.3
 MAX_IN_CLUSTER = 64
 MAX_SAMPLES, MIN_SAMPLES = 512, 100  # of each stream, to find the nearest neighbors
-SIDE = 8  # images are averaged to about so many pixels a side
 
 
 def come_in_clusters(training: Stream, validation: Stream) -> bool:
@@ -27,15 +26,11 @@ def come_in_clusters(training: Stream, validation: Stream) -> bool:
         training: Training, with its kept samples.
         validation: Validation, with its kept samples.
     """
-    kept = [list(stream.buffers.values()) for stream in (training, validation)]
-    if any(len(buffers) != 1 for buffers in kept):
-        return False
-    rows, others = (_compact(*buffers) for buffers in kept)
-    size = min(len(rows), len(others), MAX_SAMPLES)
+    rows, others = _rows(training), _rows(validation)
+    size = min(len(rows), len(others))
     if size < MIN_SAMPLES or rows.shape[1:] != others.shape[1:]:
         return False
-    known = np.isfinite(rows).all(axis=0) & np.isfinite(others).all(axis=0)
-    rows, others = rows[:size, known], others[:size, known]
+    rows, others = rows[:size], others[:size]
     within, within_others = _distances(rows, rows), _distances(others, others)
     nearest = max(_nearest(within), _nearest(within_others))  # 0 in a table of few different rows
     if not 0 < nearest < MAX_NEARNESS * _nearest(_distances(others, rows)):
@@ -43,28 +38,13 @@ def come_in_clusters(training: Stream, validation: Stream) -> bool:
     return min(_jump(within), _jump(within_others)) >= MIN_JUMP
 
 
-def _compact(kept: KeptSamples) -> np.ndarray:
-    """Returns kept samples as rows of few standardized numbers; no rows if they are no numbers."""
-    x = kept.read()[0][:MAX_SAMPLES]
-    if x.dtype.kind not in "fiu":
+def _rows(stream: Stream) -> np.ndarray:
+    """Returns kept samples as rows of few numbers; no rows of several inputs or of text."""
+    kept = list(stream.buffers.values())
+    x = kept[0].read()[0][:MAX_SAMPLES] if len(kept) == 1 else np.zeros((0, 1))
+    if x.dtype.kind not in "fiu" or not len(x):
         return np.zeros((0, 1))
-    x = x.astype("float64")
-    is_image = x.ndim == 4
-    if is_image:
-        x = np.moveaxis(x, 1, 3) if kept.spec.layout == "channels_first" else x
-        steps = [max(side // SIDE, 1) for side in x.shape[1:3]]
-        sizes = [side // step for side, step in zip(x.shape[1:3], steps, strict=True)]
-        x = x[:, : sizes[0] * steps[0], : sizes[1] * steps[1]]
-        x = x.reshape(len(x), sizes[0], steps[0], sizes[1], steps[1], -1).mean(axis=(2, 4))
-    elif x.ndim == 3:  # a window of a series is like the next one, but for the phase
-        half = x.shape[1] // 2
-        slope = x[:, half:].mean(axis=1) - x[:, :half].mean(axis=1) if half else x[:, 0]
-        steps_over = np.abs(np.diff(x, axis=1)).sum(axis=1)
-        x = np.concatenate([x.mean(axis=1), x.std(axis=1), steps_over, slope], axis=1)
-    x = x.reshape(len(x), -1)
-    std = x.std(axis=0)
-    # One scale for all pixels, because dark corners must not count as much as the object.
-    return (x - x.mean(axis=0)) / np.maximum(std.mean() if is_image else std, 1e-12)
+    return compact(x, kept[0].spec.layout == "channels_first")
 
 
 def _nearest(distances: np.ndarray) -> float:

@@ -2,7 +2,7 @@
 
 from tensorboard_plugin_shiftguard.attribute_words import LABELS, heading
 
-__all__ = ["ADJECTIVES", "LABELS", "LOGARITHMS", "heading"]
+__all__ = ["ADJECTIVES", "FAMILY_ATTRIBUTES", "LABELS", "LOGARITHMS", "heading"]
 
 # Adjectives for (a lower, a higher) mean; other features use "lower in" and "higher in".
 # `length` is the length of a text in tokens.
@@ -16,6 +16,16 @@ ADJECTIVES = {
     "object_size": ("smaller in the object they show", "larger in the object they show"),
     "background": ("with less background", "with more background"),
     "length": ("shorter", "longer"),
+}
+# The attributes that show the direction of a family of causes; the first one is reported first.
+FAMILY_ATTRIBUTES = {
+    "brightness": ("brightness",),
+    "contrast": ("contrast",),
+    "blur": ("sharpness", "band_1", "band_2"),
+    "noise": ("noise", "noise_flat"),
+    "compression": ("blockiness",),
+    "resolution": ("sharpness", "band_1"),
+    "colour": ("saturation",),
 }
 # Attributes that are logarithms: sentences give their moves as factors, others as differences.
 LOGARITHMS = frozenset(

@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from keras_shiftguard.detection.causes import pipeline_change
+from keras_shiftguard.detection.causes.channel_order import QUANTILES
+from keras_shiftguard.detection.causes.pipeline_change import DRASTIC, explain
 from keras_shiftguard.detection.column_names import in_other_order, without_partner
 from keras_shiftguard.detection.families import Shares, StreamNames
 from keras_shiftguard.detection.finding import Finding
@@ -12,11 +13,7 @@ from keras_shiftguard.detection.two_sample.tail_probabilities import SMALLEST_P
 from keras_shiftguard.io.tables import are_reordered
 from keras_shiftguard.profiles import InputSummary
 
-# Images are in another range if their values go beyond that of the others by this multiple of it:
-# no scene, exposure or augmentation does that. A convention.
-MIN_RATIO = 20.0
-# A linear map turns one range into another if these quantiles fit to this share of the range.
-QUANTILES, MAX_MISFIT = (0.02, 0.25, 0.5, 0.75, 0.98), 0.1
+MAX_MISFIT = 0.1  # of quantiles, as a share of the range, if a linear map turns one into another
 # A smaller factor may be another exposure, or augmentation. Values in [0, 1] have a deviation of at
 # most 0.5, so dividing by it makes at least 2.
 MIN_FACTOR = 2.0
@@ -132,9 +129,9 @@ def is_in_another_range(now: InputSummary, before: InputSummary) -> bool:
     if not np.isfinite(ends).all() or min(spans) <= 0:
         return False
     (low, high), (least, most) = ends if spans[0] > spans[1] else ends[::-1]
-    leaves = high > most + MIN_RATIO * min(spans) or low < least - MIN_RATIO * min(spans)
+    leaves = high > most + DRASTIC * min(spans) or low < least - DRASTIC * min(spans)
     is_rescaled = _fills_pixels(now) != _fills_pixels(before) and _has_other_scale(now, before)
-    return (leaves or is_rescaled) and pipeline_change.explain(before, now) is None
+    return (leaves or is_rescaled) and explain(before, now) is None
 
 
 def _fills_pixels(summary: InputSummary) -> bool:

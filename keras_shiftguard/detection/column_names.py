@@ -4,14 +4,9 @@ A table of pandas has them. Keras turns a table into an array before a step, so 
 have none, and neither have arrays.
 """
 
-from keras_shiftguard.detection.families import MAX_NAMED, StreamNames
-from keras_shiftguard.detection.sentences import some_of, stream_name
+from keras_shiftguard.detection.families import StreamNames
+from keras_shiftguard.detection.sentences import MAX_NAMED, some_of, stream_name
 from keras_shiftguard.profiles import InputSummary
-
-
-def names_of_columns(now: InputSummary, before: InputSummary) -> tuple[str, ...]:
-    """Returns the names that the reference has for the columns, else those of the other stream."""
-    return before.columns or now.columns
 
 
 def in_other_order(

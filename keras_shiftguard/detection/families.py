@@ -1,6 +1,6 @@
 """Families of tests: all tests of one comparison, each with the finding that it would report."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -14,7 +14,6 @@ from keras_shiftguard.profiles import FeatureTable, InputSummary, MeanEmbedding
 from tensorboard_plugin_shiftguard.metadata import FIRST_EPOCH
 
 TOO_FEW = "not enough samples yet"  # beginning of a note
-MAX_NAMED = 5  # largest number of features or columns that a note names
 # A share for the current stream and one for the reference: the number of distinct samples divided
 # by the number of samples counted. Copies of a sample add no evidence, so tests count distinct
 # samples.
@@ -89,7 +88,7 @@ class CollectedTests:
         """Adds a test for each feature that both tables have.
 
         Args:
-            role: Key of `multiplicity.LEVEL_SHARES` for this family of tests.
+            role: `Family.role` of these tests.
             source: Name of what the features belong to: an input, `"labels"`, `"outputs"`.
             what: Noun for sentences, such as `"images"`.
             current: Table of the stream that may differ.
@@ -117,20 +116,14 @@ class CollectedTests:
             i = int(tested[member])
             name, effect = current.names[i], float(tests.effect_size[i])
             dominant = ranks.DOMINANT[tests.dominant[i]]
-            return Finding(
-                feature=f"{source}/{name}",
-                kind=kind,
-                family=family,
-                effect_size=effect,
-                interval=(float(tests.lower[i]), float(tests.upper[i])),
-                p_value=float(tests.p_value[i]),
-                since=None,
-                **self.names._asdict(),
-                negligible=bool(tests.magnitude[i] < NEGLIGIBLE),
-                explanation=sentences.feature_differs(
-                    name, what, dominant, effect, current, reference, *self.names, columns
-                ),
+            text = sentences.feature_differs(
+                name, what, dominant, effect, current, reference, *self.names, columns
             )
+            interval = float(tests.lower[i]), float(tests.upper[i])
+            found = self._finding(
+                f"{source}/{name}", kind, family, effect, interval, tests.p_value[i], text
+            )
+            return replace(found, negligible=bool(tests.magnitude[i] < NEGLIGIBLE))
 
         self.families.append(Family(role, source, tests.p_value[tested], finding))
 
@@ -147,65 +140,49 @@ class CollectedTests:
 
         The arguments are those of `add_features`.
         """
-        a, b = current.nonfinite_samples, reference.nonfinite_samples
         n, m = current.num_samples, reference.num_samples
-        names, p_values = [source], [np.ones(1)]
-        # For each of `names`: the shares of the samples of the current stream and of the reference
-        # that have a missing value.
-        missing_shares = [(a / max(n, 1), b / max(m, 1))]
-        if a + b and min(n * shares[0], m * shares[1]) >= 1:
-            distinct_a, distinct_n = a * shares[0], n * shares[0]
-            missing_in_both = distinct_a + b * shares[1]
-            total = distinct_n + m * shares[1]
-            p_values[0] = hypergeometric_two_sided(distinct_a, distinct_n, missing_in_both, total)
+        names = [source]
+        missing = [[current.nonfinite_samples], [reference.nonfinite_samples]]
         if not current.is_image and current.features.names == reference.features.names:
             # Only the columns of a table, whose names are digits, are tested here. The features of
             # token ids are missing only for empty texts, which the feature "length" shows already.
             columns = [name for name in current.features.names if name.isdigit()]
-            x, y = current.features.only(columns), reference.features.only(columns)
-            p_values.append(ranks.compare_missing(x, y, shares))
-            names += [f"{source}/{name}" for name in x.names]
-            missing_shares += list(
-                zip(
-                    x.missing / max(x.num_samples, 1),
-                    y.missing / max(y.num_samples, 1),
-                    strict=True,
-                )
-            )
-        p = np.concatenate(p_values)
-        tested = np.flatnonzero(p < 1)
-        if not len(tested):
+            names += columns
+            for counts, each in zip(missing, (current, reference), strict=True):
+                counts.extend(each.features.only(columns).missing)
+        a, b = (np.asarray(counts, "float64") for counts in missing)
+        tested = np.flatnonzero(a + b)
+        if not len(tested) or min(n * shares[0], m * shares[1]) < 1:
             return
+        # Columns without missing values are not tested, but the correction for several tests counts
+        # them, because the data decide which columns are tested.
+        p = np.ones(len(a))
+        a_distinct, n_distinct, m_distinct = a * shares[0], n * shares[0], m * shares[1]
+        p[: len(tested)] = hypergeometric_two_sided(
+            a_distinct[tested],
+            n_distinct,
+            (a_distinct + b * shares[1])[tested],
+            n_distinct + m_distinct,
+        )
 
         def finding(member: int) -> Finding:
             i = int(tested[member])
-            here, there = (float(share) for share in missing_shares[i])
-            pooled = (here * n + there * m) / max(n + m, 1)
+            here, there = float(a[i] / n), float(b[i] / m)
+            pooled = float(a[i] + b[i]) / (n + m)
             effect = (here - there) / float(np.sqrt(max(pooled * (1 - pooled), 1e-12)))
-            margin = 1.96 * float(np.sqrt(1 / (n * shares[0]) + 1 / (m * shares[1])))
-            column = names[i].removeprefix(f"{source}/")
-            words = f"{source[:1].upper()}{source[1:]}"  # begins a sentence
-            if column.isdigit():
-                columns = self.columns.get(source, ())
-                words = f"Column {sentences.column_name(column, columns)} of {source}"
-            return Finding(
-                feature=f"{names[i]}/missing",
-                kind="covariate",
-                family="missing",
-                effect_size=effect,
-                interval=(effect - margin, effect + margin),
-                p_value=float(p[i]),
-                since=None,
-                **self.names._asdict(),
-                negligible=abs(effect) < NEGLIGIBLE,
-                explanation=sentences.missing_differs(words, here, there, *self.names),
+            margin = 1.96 * float(np.sqrt(1 / n_distinct + 1 / m_distinct))
+            feature, words = source, f"{source[:1].upper()}{source[1:]}"  # begins a sentence
+            if i:
+                feature = f"{source}/{names[i]}"
+                column = sentences.column_name(names[i], self.columns.get(source, ()))
+                words = f"Column {column} of {source}"
+            text = sentences.missing_differs(words, here, there, *self.names)
+            interval = effect - margin, effect + margin
+            return self._finding(
+                f"{feature}/missing", "covariate", "missing", effect, interval, p[member], text
             )
 
-        # Columns without missing values are not tested, but the correction for several tests counts
-        # them, because the data decide which columns are tested.
-        num_constant = len(p) - len(tested)
-        padded = np.concatenate([p[tested], np.ones(num_constant)])
-        self.families.append(Family("missing", source, padded, finding, num_constant))
+        self.families.append(Family("missing", source, p, finding, len(p) - len(tested)))
 
     def add_embedding(
         self,
@@ -235,19 +212,9 @@ class CollectedTests:
             return
 
         def finding(member: int) -> Finding:
-            return Finding(
-                feature=source,
-                kind="covariate",
-                family="other",
-                effect_size=test.effect_size,
-                interval=test.interval,
-                p_value=test.p_value,
-                since=None,
-                **self.names._asdict(),
-                negligible=test.effect_size < NEGLIGIBLE,
-                explanation=sentences.embedding_differs(
-                    what, test.effect_size, test.p_value, *self.names
-                ),
+            text = sentences.embedding_differs(what, test.effect_size, test.p_value, *self.names)
+            return self._finding(
+                source, "covariate", "other", test.effect_size, test.interval, test.p_value, text
             )
 
         self.families.append(Family(role, source, np.array([test.p_value]), finding))
@@ -281,21 +248,37 @@ class CollectedTests:
             return
 
         def finding(member: int) -> Finding:
-            return Finding(
-                feature=source,
-                kind=kind,
-                family=family,
-                effect_size=test.effect_size,
-                interval=test.interval,
-                p_value=test.p_value,
-                since=None,
-                **self.names._asdict(),
-                negligible=test.effect_size < NEGLIGIBLE,
-                explanation=sentences.classes_differ(what, test, *self.names)
-                + (sentences.lacks_classes(test, *self.names) if kind == "label" else ""),
+            text = sentences.classes_differ(what, test, *self.names)
+            text += sentences.lacks_classes(test, *self.names) if kind == "label" else ""
+            return self._finding(
+                source, kind, family, test.effect_size, test.interval, test.p_value, text
             )
 
         self.families.append(Family(role, source, np.array([test.p_value]), finding))
+
+    def _finding(
+        self,
+        feature: str,
+        kind: str,
+        family: str,
+        effect: float,
+        interval: tuple[float, float],
+        p_value: float,
+        text: str,
+    ) -> Finding:
+        """Returns the finding of a test; `text` is its explanation, for the rest see `Finding`."""
+        return Finding(
+            feature=feature,
+            kind=kind,
+            family=family,
+            effect_size=effect,
+            interval=interval,
+            p_value=float(p_value),
+            since=None,
+            explanation=text,
+            negligible=abs(effect) < NEGLIGIBLE,
+            **self.names._asdict(),
+        )
 
     def _common(
         self, source: str, current: FeatureTable, reference: FeatureTable
@@ -312,7 +295,7 @@ class CollectedTests:
             if names:
                 self.notes.append(
                     f"features of {source} absent in {sentences.stream_name(stream)}: "
-                    f"{sentences.some_of(names[:MAX_NAMED], len(names))}"
+                    f"{sentences.some_of(names[: sentences.MAX_NAMED], len(names))}"
                 )
         both = [name for name in current.names if name in in_reference]
         return current.only(both), reference.only(both)
@@ -328,7 +311,10 @@ class CollectedTests:
             empty = empty[[table.names[i].isdigit() for i in empty]] if len(empty) else empty
             if len(empty):
                 columns = self.columns.get(source, ())
-                names = [sentences.column_name(table.names[i], columns) for i in empty[:MAX_NAMED]]
+                names = [
+                    sentences.column_name(table.names[i], columns)
+                    for i in empty[: sentences.MAX_NAMED]
+                ]
                 self.notes.append(
                     f"columns of {source} without a finite value in "
                     f"{sentences.stream_name(stream)}: {sentences.some_of(names, len(empty))}"

@@ -152,13 +152,6 @@ class Finding:
         module = import_module("keras_shiftguard.operations.repair")
         return module.Repair(**self.repaired_by)
 
-    @property
-    def is_sure(self) -> bool:
-        """Whether the cost is above 0 by more than three standard errors; see `Cost.is_sure`."""
-        if self.cost is None or self.cost_interval is None:
-            return False
-        return Cost(self.cost, self.cost_interval, 0).is_sure
-
     def with_cost(self, cost: Cost | None, tolerance: float) -> "Finding":
         """Returns the finding with its cost, which makes it an alarm, a question or harmless.
 

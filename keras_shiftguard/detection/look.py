@@ -7,12 +7,12 @@ import numpy as np
 
 from keras_shiftguard.detection.causes.other_class_mix import without_effects_of_class_mix
 from keras_shiftguard.detection.certain_difference import certain_difference, one_sample_tells
-from keras_shiftguard.detection.column_names import names_of_columns, other_names
+from keras_shiftguard.detection.column_names import other_names
 from keras_shiftguard.detection.families import TOO_FEW, CollectedTests, StreamNames
 from keras_shiftguard.detection.finding import Finding, by_severity, source_of
 from keras_shiftguard.detection.selection import reported_findings
 from keras_shiftguard.detection.sentences import stream_name
-from keras_shiftguard.detection.two_sample.multiplicity import LEVEL_SHARES, Family, global_p, holm
+from keras_shiftguard.detection.two_sample.multiplicity import Family, holm
 from keras_shiftguard.profiles import InputProfile, InputSummary, LabelSummary
 
 
@@ -81,7 +81,7 @@ def compare_profiles(
             continue
         difference = certain_difference(tests.names, name, now, before, shares)
         if difference is None:
-            tests.columns[name] = names_of_columns(now, before)
+            tests.columns[name] = before.columns or now.columns
             _input_tests(tests, name, now, before, shares)
         elif difference.p_value <= level or one_sample_tells(now, before):
             certain.append(difference)
@@ -206,25 +206,16 @@ def _output_tests(
 def _significant(
     families: Sequence[Family], level: float
 ) -> tuple[list[tuple[Family, Finding]], float]:
-    """Returns the significant findings after correction over all tests, and the global p-value.
-
-    If no single test is significant but the global p-value is, the test with the smallest
-    weighted p-value is returned.
-    """
+    """Returns the significant findings after correction over all tests, and the global p-value."""
     if not families:
         return [], 1.0
-    shares = np.array([LEVEL_SHARES[family.role] for family in families])
     p = np.concatenate([family.p_values for family in families])
     sizes = [len(family.p_values) for family in families]
-    weights = np.repeat(shares / shares.sum() / sizes, sizes)
-    overall = global_p([family.p_values for family in families], shares)
-    rejected = holm(p, weights, level)
-    if not rejected.any() and overall <= level:
-        rejected[np.argmin(p / weights)] = True
+    weights = np.repeat(1 / len(families) / np.array(sizes), sizes)
     members = [(family, i) for family in families for i in range(len(family.p_values))]
     found = [
         (family, family.finding(i))
-        for (family, i), differs in zip(members, rejected, strict=True)
+        for (family, i), differs in zip(members, holm(p, weights, level), strict=True)
         if differs
     ]
-    return found, overall
+    return found, min(float((p / weights).min()), 1.0)

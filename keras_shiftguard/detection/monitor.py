@@ -59,11 +59,6 @@ class Pair:
     epoch: int | None = None
 
     @property
-    def is_of_validation_and_training(self) -> bool:
-        """Whether validation is compared with training."""
-        return (self.stream, self.against) == ("validation", "train")
-
-    @property
     def distinct_share(self) -> float:
         """The smaller share of distinct samples of the two streams, in (0, 1]."""
         return min(self.current.distinct_share, self.reference.distinct_share)

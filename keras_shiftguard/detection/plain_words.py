@@ -6,8 +6,7 @@ The numbers of the tests are in `Finding.explanation`.
 import re
 from typing import NamedTuple
 
-from keras_shiftguard.detection.attribute_words import ADJECTIVES, LABELS
-from keras_shiftguard.detection.cost import ACCURACY, beside_in_words, unit_of
+from keras_shiftguard.detection.attribute_words import ADJECTIVES, FAMILY_ATTRIBUTES, LABELS
 from keras_shiftguard.detection.finding import MODEL_FEATURES, Finding, when
 from keras_shiftguard.detection.sentences import misplaced_how, stream_name
 
@@ -27,15 +26,7 @@ FAMILY_DIFFERENCES = {
     "weather": ("covered, as by snow, rain or dirt,", "unlike"),
     "geometry": ("moved, turned or scaled", "against"),
 }
-# The attributes for which the sign of the effect size gives the direction of a family.
-DIRECTION = {
-    "brightness": ("brightness",),
-    "contrast": ("contrast",),
-    "blur": ("sharpness", "band_1", "band_2"),
-    "noise": ("noise", "noise_flat"),
-    "compression": ("blockiness",),
-    "resolution": ("sharpness", "band_1"),
-}
+VERBS = ("vary", "have", "are")  # of the explanations that can be split
 # Verbs of differences that are over.
 PAST = {"are": "were", "vary": "varied", "have": "had", "seem": "seemed"}
 # The end of a first sentence: a full stop or a semicolon after a word, not after an initial.
@@ -51,12 +42,12 @@ def plain_sentence(finding: Finding) -> str:
     Example:
 
     >>> noisy = Finding("input/noise", "covariate", "noise", 2.0, (1.8, 2.2), 1e-9, "validation",
-    ...     "train", 3, "Validation images are noisier: mean noise ...", cost=0.06,
-    ...     cost_interval=(0.03, 0.09))
+    ...     "train", 3, "Validation images are noisier: mean noise ...", cost_words="costs nothing")
     >>> plain_sentence(noisy)
-    'Validation images are much noisier than training images, since epoch 3; costs about 6 points.'
+    'Validation images are much noisier than training images, since epoch 3; costs nothing.'
     """
-    return f"{plain_difference(finding)}{when(finding)}{_cost(finding)}."
+    cost = f"; {finding.cost_words}" if finding.cost_words and not finding.is_question else ""
+    return f"{plain_difference(finding)}{when(finding)}{cost}."
 
 
 def plain_difference(finding: Finding) -> str:
@@ -111,18 +102,19 @@ def _present(finding: Finding) -> Difference | None:
     """Returns the parts of the sentence on a finding, in the present tense; None if it has none."""
     if finding.kind != "covariate" or misplaced_how(finding.explanation, finding.against):
         return None
-    if _is_about_images(finding):
-        return _of_images(finding)
-    clause = finding.explanation.partition(": ")[0]
-    for verb in ("are", "vary"):
-        who, found, how = clause.partition(f" {verb} ")
-        if found:
-            there = stream_name(finding.against)
-            noun = who.rpartition(" ")[2]
-            is_short = noun == "samples" and not there.startswith("the ")
-            whom = f"than {there} {noun}" if is_short else f"than in {there}"
-            return Difference(who, verb, how, whom)
-    return None
+    clause, there = finding.explanation.partition(": ")[0], stream_name(finding.against)
+    are_images = _is_about_images(finding)
+    verb = next((verb for verb in VERBS if f" {verb} " in clause), "")
+    who, _, how = clause.partition(f" {verb} ") if verb else ("", "", "")
+    noun = "images" if are_images else who.rpartition(" ")[2]
+    others = f"in {there}"
+    if noun in ("images", "samples"):
+        others = f"those of {there}" if there.startswith("the ") else f"{there} {noun}"
+    if verb == "have":
+        how, _, others = how.rpartition(" than ")
+    if are_images and verb in ("", "are"):
+        return _of_images(finding, who, others)
+    return Difference(who, verb, how, f"than {others}") if verb else None
 
 
 def _is_about_images(finding: Finding) -> bool:
@@ -133,54 +125,21 @@ def _is_about_images(finding: Finding) -> bool:
     return finding.kind == "covariate" and (is_attribute or is_named)
 
 
-def _of_images(finding: Finding) -> Difference:
-    """Returns the parts of the sentence on a finding on images."""
-    source, _, attribute = finding.feature.rpartition("/")
-    noun = f"images of input {source!r}" if f"input {source!r}" in finding.explanation else "images"
-    images = f"{stream_name(finding.stream).capitalize()} {noun}"
-    others = f"{stream_name(finding.against)} images"
-    if finding.against.startswith("the "):
-        others = f"those of {finding.against}"
-    clause = finding.explanation.partition(": ")[0]
-    if " vary " in clause:
-        who, _, how = clause.partition(" vary ")
-        return Difference(who, "vary", how, f"than {others}")
-    if " another distribution " in clause:
-        who, _, rest = clause.partition(" have ")
-        how, _, whom = rest.rpartition(" than ")
-        return Difference(who, "have", how, f"than {whom}")
+def _of_images(finding: Finding, who: str, others: str) -> Difference:
+    """Returns the parts of the sentence on images that differ in an attribute, or by a family."""
+    who = who or f"{stream_name(finding.stream).capitalize()} images"
+    attribute, family = finding.feature.rpartition("/")[2], finding.family
     adjectives = ADJECTIVES.get(attribute)  # of the measured attribute, if no family is used
-    if attribute in DIRECTION.get(finding.family, ()):
-        adjectives = FAMILY_ADJECTIVES[finding.family]
-    if adjectives is None and finding.family in FAMILY_DIFFERENCES:
-        how, preposition = FAMILY_DIFFERENCES[finding.family]
-        return Difference(images, "seem", how, f"{preposition} {others}")
-    if adjectives is None and finding.family in FAMILY_ADJECTIVES:
-        return Difference(images, "seem", f"to differ in {finding.family}", f"from {others}")
-    if adjectives is None:
-        label = LABELS[attribute]
-        adjectives = f"lower in {label}", f"higher in {label}"
-    how = f"{_degree(finding.effect_size)}{adjectives[finding.effect_size > 0]}"
-    return Difference(images, "are", how, f"than {others}")
-
-
-def _degree(effect: float) -> str:
-    """Returns `"slightly "` or `"much "` for an effect size; `""` for a middle one."""
-    if abs(effect) < SLIGHT:
-        return "slightly "
-    return "much " if abs(effect) >= LARGE else ""
-
-
-def _cost(finding: Finding) -> str:
-    """Returns the cost as the end of a sentence; empty if unknown, or if `is_question` is true."""
-    if finding.cost is None or finding.is_question:
-        return ""
-    if finding.cost <= 0:
-        return "; costs no accuracy" if finding.metric == ACCURACY else "; costs nothing"
-    points = 100 * finding.cost
-    rounded = f"{points:.0f}" if points >= 2 else f"{points:.1f}"
-    if finding.metric != ACCURACY:
-        costs = f"; causes about {rounded}{unit_of(finding.metric)}"
-    else:
-        costs = f"; costs about {rounded} point{'' if rounded == '1' else 's'}"
-    return f"{costs}{beside_in_words(finding.beside)}"
+    if family in FAMILY_ADJECTIVES and attribute in FAMILY_ATTRIBUTES[family]:
+        adjectives = FAMILY_ADJECTIVES[family]
+    if adjectives is None and family in FAMILY_DIFFERENCES:
+        how, preposition = FAMILY_DIFFERENCES[family]
+        return Difference(who, "seem", how, f"{preposition} {others}")
+    if adjectives is None and family in FAMILY_ADJECTIVES:
+        return Difference(who, "seem", f"to differ in {family}", f"from {others}")
+    label = LABELS.get(attribute, attribute)
+    adjectives = adjectives or (f"lower in {label}", f"higher in {label}")
+    size = abs(finding.effect_size)
+    degree = "slightly " if size < SLIGHT else "much " if size >= LARGE else ""
+    how = f"{degree}{adjectives[finding.effect_size > 0]}"
+    return Difference(who, "are", how, f"than {others}")

@@ -4,10 +4,10 @@ from collections.abc import Mapping, Sequence
 
 from keras_shiftguard.detection.families import TOO_FEW
 from keras_shiftguard.detection.finding import Finding, kinds_of, when
+from keras_shiftguard.detection.two_sample.mean_discrepancy import MIN_SAMPLES
 from tensorboard_plugin_shiftguard.metadata import FIRST_EPOCH
 
 MAX_SHOWN = 5  # largest number of findings in the text of a report
-MIN_SAMPLES_TO_TEST = 20  # with fewer samples in a stream, hardly anything can be tested
 TOO_FEW_TO_TELL = "too few samples to tell"
 KIND_NAMES = {
     "preprocessing": "preprocessing",
@@ -89,15 +89,19 @@ def verdict(
     sizes = ", ".join(
         f"{name} {n:,}" for name, n in (num_samples or {}).items() if name != FIRST_EPOCH
     )
-    sizes = f" (samples: {sizes})" if sizes else ""
-    if findings:
-        return f"ShiftGuard: no shift that matters{sizes}"
-    if not num_samples:
-        return "ShiftGuard: nothing was compared"
-    fewest = min(num_samples.values())
-    if not fewest:
-        return f"ShiftGuard: nothing could be measured{sizes}"
-    few = any(note.startswith(TOO_FEW) for note in notes)
-    if few and fewest < MIN_SAMPLES_TO_TEST:
-        return f"ShiftGuard: {TOO_FEW_TO_TELL}{sizes}"
-    return f"ShiftGuard: no shift found{sizes}"
+    told = "no shift that matters" if findings else why_nothing(notes, num_samples)
+    return f"ShiftGuard: {told or 'no shift found'}{f' (samples: {sizes})' if sizes else ''}"
+
+
+def why_nothing(notes: Sequence[str], num_samples: Mapping[str, int] | None) -> str:
+    """Returns why a comparison without findings says nothing; "" if it says that nothing differs.
+
+    The arguments are those of `in_words`.
+    """
+    sizes = {name: n for name, n in (num_samples or {}).items() if name != FIRST_EPOCH}
+    if not sizes:
+        return "nothing was compared"
+    if not min(sizes.values()):
+        return "nothing could be measured"
+    is_few = min(sizes.values()) < MIN_SAMPLES and any(n.startswith(TOO_FEW) for n in notes)
+    return TOO_FEW_TO_TELL if is_few else ""

@@ -2,24 +2,14 @@
 
 from dataclasses import replace
 
+from keras_shiftguard.detection.attribute_words import FAMILY_ATTRIBUTES
 from keras_shiftguard.detection.causes import pipeline_change
 from keras_shiftguard.detection.causes.corruptions import OTHER, name_cause
 from keras_shiftguard.detection.families import StreamNames
 from keras_shiftguard.detection.finding import Finding, by_severity
+from keras_shiftguard.detection.sentences import MAX_NAMED
 from keras_shiftguard.detection.two_sample.multiplicity import Family
 from keras_shiftguard.profiles import InputProfile
-
-MAX_PER_SOURCE = 3  # largest number of findings on an input, its missing values, labels or outputs
-# The attribute that is reported first, by the family of the cause that is named.
-MAIN_ATTRIBUTE = {
-    "brightness": "brightness",
-    "contrast": "contrast",
-    "blur": "sharpness",
-    "noise": "noise",
-    "compression": "blockiness",
-    "resolution": "sharpness",
-    "colour": "saturation",
-}
 
 
 def reported_findings(
@@ -97,7 +87,7 @@ def _input_findings(
     if cause is None or cause.family == OTHER:
         return reported
     if feature_matters:
-        main = f"{source}/{MAIN_ATTRIBUTE.get(cause.family)}"
+        main = f"{source}/{FAMILY_ATTRIBUTES.get(cause.family, ('',))[0]}"
         first = min(features, key=lambda f: (not f.matters, f.feature != main))
         reported = _strongest([first, *(f for f in features if f is not first)], max_findings=1)
     explanation = f"{reported[0].explanation}. {cause.sentence.rstrip('.')}"
@@ -105,7 +95,7 @@ def _input_findings(
     return [replace(finding, family=cause.family) for finding in named]
 
 
-def _strongest(findings: list[Finding], max_findings: int = MAX_PER_SOURCE) -> list[Finding]:
+def _strongest(findings: list[Finding], max_findings: int = MAX_NAMED) -> list[Finding]:
     """Returns the first `max_findings` findings; the last says how many other features differ."""
     strongest, num_others = findings[:max_findings], len(findings) - max_findings
     if num_others > 0:

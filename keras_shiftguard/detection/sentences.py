@@ -15,7 +15,7 @@ from keras_shiftguard.detection.two_sample.frequencies import FrequencyTest
 from keras_shiftguard.profiles import FeatureTable
 
 USUAL_SHARE = 0.05  # a class that is at least so frequent should be in validation as well
-MAX_CLASSES_NAMED = 3  # largest number of classes that a sentence names
+MAX_NAMED = 3  # largest number of things of a kind that a sentence names: classes, columns, causes
 _IN_PLACE = ", and those of {} are not"  # the end of a sentence on misplaced images
 
 
@@ -155,7 +155,7 @@ def classes_differ(what: str, test: FrequencyTest, stream: str, against: str) ->
     noun = "value" if what == "tokens" else "class"
     words = [
         f"{noun} {i} {percent(test.shares[0, i])} against {percent(test.shares[1, i])}"
-        for i in changed[:MAX_CLASSES_NAMED]
+        for i in changed[:MAX_NAMED]
     ]
     shares = f": {some_of(words, len(changed))}" if changed else ""
     return (
@@ -175,7 +175,7 @@ def lacks_classes(test: FrequencyTest, stream: str, against: str) -> str:
     lacking = np.flatnonzero((test.shares[0] == 0) & (test.shares[1] >= USUAL_SHARE))
     if stream != "validation" or against != "train" or not len(lacking):
         return ""
-    names = some_of([str(i) for i in lacking[:MAX_CLASSES_NAMED]], len(lacking))
+    names = some_of([str(i) for i in lacking[:MAX_NAMED]], len(lacking))
     noun = "class" if len(lacking) == 1 else "classes"
     return (
         f"; validation lacks {noun} {names}: `validation_split` takes the last samples, so shuffle "

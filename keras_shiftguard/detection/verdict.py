@@ -153,11 +153,11 @@ def verdict_of(
     elif doubted:
         found = causes.doubt(doubted)
     elif any(hint.name == "layers" for d in diagnoses.values() for hint in d.hints):
-        found = causes.own_layers()
+        found = dict(causes.OWN_LAYERS)
     elif leaks:
-        found = causes.leak()
+        found = dict(causes.LEAK)
     elif unrelated:
-        found = causes.unrelated()
+        found = dict(causes.UNRELATED)
     elif over:
         found = causes.past(over)
     elif answer is not None:

@@ -5,17 +5,15 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from keras_shiftguard.detection.code_lines import renamed
-from keras_shiftguard.detection.families import TOO_FEW
 from keras_shiftguard.detection.finding import Finding
 from keras_shiftguard.detection.plain_words import difference, sentence_of
-from keras_shiftguard.detection.report_words import MIN_SAMPLES_TO_TEST
-from keras_shiftguard.detection.sentences import stream_name
+from keras_shiftguard.detection.report_words import TOO_FEW_TO_TELL, why_nothing
+from keras_shiftguard.detection.sentences import MAX_NAMED, stream_name
 from tensorboard_plugin_shiftguard.metadata import FIRST_EPOCH, MODES_IN_WORDS, STATE_WORDS
 from tensorboard_plugin_shiftguard.words import CAN_BE_AUGMENTED, in_plain_words, listed
 
 ACT, LOOK, CORRECTED, FINE, NOTHING = STATES = tuple(STATE_WORDS)
 MAX_WORDS = 20  # of a cause
-MAX_JOINED = 3  # differences of one pair of streams that a cause names
 NOTHING_TO_DO = "Nothing to do."
 ESTIMATE = "print(sg.estimate_accuracy(model, target, reference=(x_val, y_val)))"
 LABEL = "Label some samples of the target, and evaluate on them."
@@ -25,7 +23,6 @@ NOT_MEASURED = "cost not measured"
 NOT_MEASURABLE = "cost not known: no experiment could measure it"
 STRATIFY = "x_train, x_val, y_train, y_val = train_test_split(x, y, stratify=y)"
 MORE = "Pass validation_data to fit, or ShiftGuard(reference=...), with 20 samples or more."
-MAX_NOTES = 3  # of what was not compared; the report has all
 MORE_NOTES = "more, see guard.report.notes."
 # Beginnings of the notes that say what would make a comparison possible.
 LONELY_NOTES = ("there is nothing to compare", "an evaluation alone", "a prediction alone")
@@ -97,13 +94,6 @@ def doubt(doubted: Mapping[str, Any]) -> dict[str, Any]:
     )
 
 
-def own_layers() -> dict[str, Any]:
-    """Returns the parts of a verdict on a model whose own layers are made for other images."""
-    cause = "The model's own layers are made for another input than it is fed."
-    about = ("preprocessing", "preprocessing")
-    return _parts(LOOK, cause, step="print(guard.diagnosis)", about=about)
-
-
 def shift(
     found: Sequence[Finding], every: Sequence[Finding], guard: Mapping[str, str] | None
 ) -> dict[str, Any]:
@@ -156,28 +146,6 @@ def also(
     return [c for c in causes if c not in named and not any(how in c for how in said)][:1]
 
 
-def leak() -> dict[str, Any]:
-    """Returns the parts of a verdict on samples that stand in training and in validation."""
-    return _parts(
-        LOOK,
-        "Samples of validation stand in training as well, so accuracy on validation is too high.",
-        step="Split the data before samples are copied, and keep each one in a single part.",
-        about=(),
-        streams=("validation", "train"),
-    )
-
-
-def unrelated() -> dict[str, Any]:
-    """Returns the parts of a verdict on labels that have nothing in common with their samples."""
-    return _parts(
-        LOOK,
-        "The labels and the inputs of validation do not seem to belong together.",
-        step="Check whether both are in the same order, and what each label stands for.",
-        about=(),
-        streams=("validation", "train"),
-    )
-
-
 def past(over: Sequence[Finding]) -> dict[str, Any]:
     """Returns the parts of a verdict on a difference that later epochs exclude."""
     lead = min(over, key=_urgency)
@@ -226,15 +194,15 @@ def quiet(report: Any, diagnoses: Mapping[str, Any], is_partial: bool = False) -
         images = "whether the images are prepared right could not be judged"
     sizes = {} if report is None else {**(report.num_samples or {})}
     names = [name for name in sizes if name != FIRST_EPOCH]
-    is_few = bool(names) and min(sizes[name] for name in names) < MIN_SAMPLES_TO_TEST
-    is_few = is_few and any(note.startswith(TOO_FEW) for note in report.notes)
-    if len(names) < 2 or is_few or not min(sizes.values()):
+    why = "" if report is None else why_nothing(report.notes, sizes)
+    if len(names) < 2 or why:
         is_right = any(d.status == "ok" and not d.trained_here for d in diagnoses.values())
         if images and is_right and not is_blind:
             return _parts(FINE, f"T{images[1:]}; nothing else was compared.")
-        why = "there are too few samples to tell" if is_few else "there was nothing to compare with"
-        if len(names) > 1 and not is_few:
-            why = "nothing could be measured"
+        if why == TOO_FEW_TO_TELL:
+            why = f"there are {why}"
+        elif len(names) < 2:
+            why = "there was nothing to compare with"
         what = f"{stream_name(names[0]).capitalize()} was seen, but " if len(names) == 1 else ""
         return _parts(
             NOTHING, f"{what}{why if what else why[:1].upper() + why[1:]}.", step=_company(report)
@@ -305,7 +273,7 @@ def notes_of(report: Any, diagnoses: Mapping[str, Any], step: str) -> tuple[str,
             why = str(diagnosis).partition("\n")[0].partition(": ")[2]
             texts.append(f"preprocessing was not judged: {why} {_way_out(diagnosis)}")
     texts = list(dict.fromkeys(texts))
-    return (*texts[:MAX_NOTES], *([MORE_NOTES] if len(texts) > MAX_NOTES else []))
+    return (*texts[:MAX_NAMED], *([MORE_NOTES] if len(texts) > MAX_NAMED else []))
 
 
 def _is_blind(diagnosis: Any) -> bool:
@@ -336,7 +304,7 @@ def _joined(findings: Sequence[Finding]) -> str:
     if first is None:
         return _names_of_labels(findings[0]) or sentence_of(findings[0])
     parts = [p for f in findings if (p := difference(f)) and p._replace(how=first.how) == first]
-    how = list(dict.fromkeys(part.how for part in parts))[:MAX_JOINED]
+    how = list(dict.fromkeys(part.how for part in parts))[:MAX_NAMED]
     return " ".join(first._replace(how=listed(how)))
 
 
@@ -423,3 +391,24 @@ def _brief(sentence: str, limit: int = MAX_WORDS) -> str:
         if words[number - 1][-1] in ",;:":
             return " ".join(words[:number]).rstrip(",;:")
     return " ".join(words[:limit]) + " \N{HORIZONTAL ELLIPSIS}"
+
+
+# Parts of verdicts that are always the same.
+OWN_LAYERS = _parts(
+    LOOK,
+    "The model's own layers are made for another input than it is fed.",
+    step="print(guard.diagnosis)",
+    about=("preprocessing", "preprocessing"),
+)
+LEAK = _parts(
+    LOOK,
+    "Samples of validation stand in training as well, so accuracy on validation is too high.",
+    step="Split the data before samples are copied, and keep each one in a single part.",
+    streams=("validation", "train"),
+)
+UNRELATED = _parts(
+    LOOK,
+    "The labels and the inputs of validation do not seem to belong together.",
+    step="Check whether both are in the same order, and what each label stands for.",
+    streams=("validation", "train"),
+)

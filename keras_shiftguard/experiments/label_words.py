@@ -4,7 +4,7 @@ import numpy as np
 
 from keras_shiftguard.detection.cost import Cost
 from keras_shiftguard.detection.finding import RELABELLED, Finding
-from keras_shiftguard.detection.sentences import MAX_CLASSES_NAMED, percent, some_of
+from keras_shiftguard.detection.sentences import MAX_NAMED, percent, some_of
 from keras_shiftguard.detection.two_sample.tail_probabilities import SMALLEST_P, normal_sf
 from keras_shiftguard.experiments.wrong_labels import WrongLabels
 
@@ -65,7 +65,7 @@ def in_words(
         if len(steps) == 1 and len(found.names) == number > 2:
             return f"{start}all class ids are higher by {steps.pop()} (the last ones begin again)"
         listed = [f"{label} looks like class {name}" for label, name in found.names]
-        return f"{start}label {some_of(listed[:MAX_CLASSES_NAMED], len(listed))}"
+        return f"{start}label {some_of(listed[:MAX_NAMED], len(listed))}"
     if found.pair is not None:
         label, other = found.pair
         back = ", and others the other way round" if found.is_exchange else ""

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from keras_shiftguard.detection.sentences import MAX_CLASSES_NAMED, percent, some_of
+from keras_shiftguard.detection.sentences import MAX_NAMED, percent, some_of
 from keras_shiftguard.detection.two_sample.frequencies import compare_frequencies
 from keras_shiftguard.explain.bootstrap import Mix
 from keras_shiftguard.explain.reference import Reference
@@ -51,6 +51,6 @@ def find_label_shift(
     changed = test.most_changed()
     named = [
         f"class {i} {percent(test.shares[0, i])} against {percent(test.shares[1, i])}"
-        for i in changed[:MAX_CLASSES_NAMED]
+        for i in changed[:MAX_NAMED]
     ]
     return Removable(LABEL_SHIFT, some_of(named, len(changed))), mix, notes

@@ -79,7 +79,7 @@ def test_a_shift_that_begins_within_the_fit_has_its_cost(digits):
 def test_a_costly_shift_is_told_with_its_cost(digits):
     train, (x, y) = digits
     guard = sg.ShiftGuard(verbose=0)
-    with pytest.warns(ShiftWarning, match=r"Validation images .* costs about \d+ points"):
+    with pytest.warns(ShiftWarning, match=r"Validation images .* costs about [\d.]+ points"):
         fit(guard, train, (noisier(x, 0.5), y))
     worst = guard.report.findings[0]
     assert worst.matters and worst.cost > 0.05 and worst.cost_interval[0] > 0
@@ -193,7 +193,7 @@ def fit_table(guard, train, val, epochs=3, callbacks=()):
 def test_a_shift_of_a_table_is_told_with_its_cost(digits):
     train, (x, y) = digits
     guard = sg.ShiftGuard(verbose=0)
-    with pytest.warns(ShiftWarning, match=r"Validation samples .* costs about \d+ points"):
+    with pytest.warns(ShiftWarning, match=r"Validation samples .* costs about [\d.]+ points"):
         fit_table(guard, train, (x[:, ::-1, ::-1], y), 1)
     worst = guard.report.findings[0]
     assert worst.cost > 0.2 and worst.operation == ("reverse", 1)

@@ -7,7 +7,7 @@ import pytest
 from benchmarks.detection_calibration import moments, profile, table
 
 from keras_shiftguard.detection.look import compare_profiles
-from keras_shiftguard.detection.two_sample.multiplicity import global_p, holm, simes
+from keras_shiftguard.detection.two_sample.multiplicity import holm
 from keras_shiftguard.profiles import (
     FeatureTable,
     InputProfile,
@@ -211,15 +211,10 @@ def test_empty_profiles_and_embeddings_are_no_error():
     assert compare_profiles(bare, columns(100)).p_value > 0
 
 
-def test_holm_simes_and_the_combination():
+def test_holm():
     p = np.array([0.001, 0.02, 0.03, 0.9])
     assert holm(p, np.ones(4), 0.05).tolist() == [True, False, False, False]
     assert holm(p, np.array([1, 10, 10, 1.0]), 0.05).tolist() == [True, True, True, False]
-    assert simes(p) == pytest.approx(0.004)
-    assert simes(np.full(10, 0.04)) == pytest.approx(0.04)
-    same = [np.array([0.03])] * 4
-    assert global_p(same, np.array([1.0, 2, 3, 4])) == pytest.approx(0.03)
-    assert global_p([np.array([1e-9]), np.ones(5)], np.ones(2)) == pytest.approx(2e-9, rel=1e-3)
 
 
 def test_a_rate_of_missing_values_has_its_interval():
@@ -244,9 +239,7 @@ def test_holes_in_the_reference():
     assert found.effect_size == pytest.approx(-0.25 / np.sqrt(0.15 * 0.85))
 
 
-@pytest.mark.parametrize(
-    ("dead", "listed"), [(5, "0, 1, 2, 3, 4"), (6, "0, 1, 2, 3, 4 and 1 more")]
-)
+@pytest.mark.parametrize(("dead", "listed"), [(3, "0, 1, 2"), (4, "0, 1, 2 and 1 more")])
 def test_columns_without_a_value_are_listed(dead, listed):
     holes = columns(200, 8)
     summary = holes.inputs["input"]

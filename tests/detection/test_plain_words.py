@@ -27,9 +27,7 @@ NOISE = Finding(
     [
         ({}, "Validation images are much noisier than training images, since epoch 3."),
         ({"effect_size": -0.3}, "Validation images are slightly less noisy than training images"),
-        ({"cost": 0.061}, "since epoch 3; costs about 6 points."),
-        ({"cost": 0.0104}, "costs about 1.0 points."),
-        ({"cost": -0.01, "kind": "preprocessing"}, "costs no accuracy."),
+        ({"cost_words": "costs about 6 points"}, "since epoch 3; costs about 6 points."),
         (
             {"family": "blur", "feature": "input/sharpness", "effect_size": -1.0},
             "are blurrier than",

@@ -59,7 +59,8 @@ class Epoch:
     @property
     def main(self) -> Pair | None:
         """The comparison of validation with training; None without one."""
-        return next((pair for pair in self.pairs if pair.is_of_validation_and_training), None)
+        names = ("validation", "train")
+        return next((pair for pair in self.pairs if (pair.stream, pair.against) == names), None)
 
     @property
     def is_harder(self) -> bool:

@@ -150,19 +150,9 @@ def _may_be_unseen(pair: Pair, spec: InputSpec, epoch: Epoch, judged: Judged) ->
     if not labels.is_unexplained(epoch):
         return False
     x, is_first = judged.current.input(spec.name), spec.layout == "channels_first"
-    is_table = spec.layout == "features"
-    return is_table or are_masks(x, judged.current.labels, is_first) or _fails(judged)
-
-
-def _fails(judged: Judged) -> bool:
-    """Whether a classifier is right less than half as often on validation as on training."""
-    if judged.training is None or not judged.are_classes or not len(judged.training.labels):
-        return False
-    here, there = (
-        judged.judge.worth(judged.predict(each.images), each.labels).mean()
-        for each in (judged.current, judged.training)
-    )
-    return bool(here < 0.5 * there)
+    if spec.layout == "features" or are_masks(x, judged.current.labels, is_first):
+        return True
+    return judged.are_classes and judged.fails
 
 
 def _experiment(

@@ -10,9 +10,8 @@ from typing import Any
 import numpy as np
 
 from keras_shiftguard.callback.checks.check import Epoch, Told
-from keras_shiftguard.detection.families import MAX_NAMED
 from keras_shiftguard.detection.finding import source_of
-from keras_shiftguard.detection.sentences import percent, some_of, stream_name
+from keras_shiftguard.detection.sentences import MAX_NAMED, percent, some_of, stream_name
 from keras_shiftguard.profiles import InputSummary
 
 ADVICE = (

@@ -12,9 +12,6 @@ from keras_shiftguard.detection.finding import RELABELLED, Finding
 from keras_shiftguard.detection.two_sample.tail_probabilities import SMALLEST_P, normal_sf
 from keras_shiftguard.experiments.other_rows import ROWS, labels_of_other_rows
 
-# Labels of other rows have little in common with their samples: a model is right less than half as
-# often as on training, or has twice the loss.
-MIN_FAILED = 0.5
 # Labels of other rows are the cause if the right rows win back this share of the gap. A convention.
 MIN_WON_BACK = 0.5
 
@@ -55,18 +52,16 @@ def _explained(judged: Judged, epoch: Epoch) -> tuple[str, int, Cost] | None:
     Where neighbours are alike, as days of weather are, the label before may fit a right series
     better. But then the model does not fail on validation.
     """
-    current, training = judged.current, judged.training
-    if training is None or not min(len(current.labels), len(training.labels)):
+    # Labels of other rows have little in common with their samples.
+    if not judged.fails:
         return None
-    found = labels_of_other_rows(judged.predict, current, judged.judge, int(epoch.number or 0))
+    found = labels_of_other_rows(
+        judged.predict, judged.current, judged.judge, int(epoch.number or 0)
+    )
     if found is None:
         return None
-    here, there = (
-        judged.judge.worth(judged.predict(each.images), each.labels) for each in (current, training)
-    )
+    here, there = judged.worths
     gap = float(there.mean() - here.mean())
-    if gap < MIN_FAILED * abs(float((there if judged.are_classes else here).mean())):
-        return None
     return found if found[2].value >= MIN_WON_BACK * gap / judged.judge.unit(here) else None
 
 

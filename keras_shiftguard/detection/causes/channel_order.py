@@ -11,16 +11,16 @@ import numpy as np
 
 from keras_shiftguard.profiles import FeatureTable, InputSummary
 
-QUANTILES = (0.05, 0.15, 0.25, 0.35, 0.5, 0.65, 0.75, 0.85, 0.95)
+QUANTILES = (0.02, 0.25, 0.5, 0.75, 0.98)
 # Smallest difference of the gap between the streams, in standard errors. The gap is the mean of red
 # minus the mean of blue. Its spread between samples is not stored, so the spread of the samples'
 # means is used, which is about as large.
 MIN_GAP_MOVE = 6.0
 MAX_REMAINING = 0.35  # largest part of a difference that may remain after the swap is undone
-# Limits for the sum of two squared z-scores of color balances, which is chi2 with 2 degrees of
-# freedom if nothing differs. With the channels as they are, the sum must be above 40 (p < 1e-8).
-# After the swap is undone, it must be below 14 (p = .001) or below a tenth of the first sum.
-MIN_BALANCE_MOVE, MAX_BALANCE_LEFT, MAX_BALANCE_REMAINING = 40.0, 14.0, 0.1
+# Smallest sum of two squared z-scores of color balances with the channels as they are. It is chi2
+# with 2 degrees of freedom if nothing differs, so it is above 40 with p < 1e-8. After the swap is
+# undone, it must be below 14 (p = .001), or the balances must differ by MAX_REMAINING as much.
+MIN_BALANCE_MOVE = 40.0
 
 
 class Levels(NamedTuple):
@@ -66,7 +66,7 @@ class Levels(NamedTuple):
 
 
 def channels_swapped(reference: Levels, current: Levels, error: float) -> bool:
-    """Whether `current` is `reference` with its channels in reverse order.
+    """Whether red and blue have changed places; the fit of the whole map is another matter.
 
     Args:
         reference: Levels of one stream.
@@ -83,16 +83,7 @@ def channels_swapped(reference: Levels, current: Levels, error: float) -> bool:
     gap, gap_now = (levels.mean[0] - levels.mean[2] for levels in (reference, current))
     if abs(gap_now - gap) <= MIN_GAP_MOVE * error:
         return False
-    if abs(gap_now + gap) > max(MAX_REMAINING * abs(gap_now - gap), 3 * error):
-        return False
-    std = float(np.mean(reference.std))
-    # Mean distance of the quantiles of all channels (Wasserstein, order 1).
-    distance, distance_reversed = (
-        float(np.abs(reference.quantiles - levels.quantiles).mean())
-        for levels in (current, current.reversed())
-    )
-    # A smaller distance may come from the quantiles, which are accurate to one percent only.
-    return distance > 0.01 * std and distance_reversed <= MAX_REMAINING * distance + error
+    return bool(abs(gap_now + gap) <= max(MAX_REMAINING * abs(gap_now - gap), 3 * error))
 
 
 def balance_swapped(reference: FeatureTable, current: FeatureTable) -> bool:
@@ -115,5 +106,5 @@ def balance_swapped(reference: FeatureTable, current: FeatureTable) -> bool:
 
     distance = squared_z(first[0], second[0]) + squared_z(first[1], second[1])
     distance_reversed = squared_z(first[0], second[1]) + squared_z(first[1], second[0])
-    allowed = max(MAX_BALANCE_LEFT, MAX_BALANCE_REMAINING * distance)
-    return distance > MIN_BALANCE_MOVE and distance_reversed < allowed
+    allowed = MAX_REMAINING * max(MIN_BALANCE_MOVE, MAX_REMAINING * distance)
+    return bool(distance > MIN_BALANCE_MOVE and distance_reversed < allowed)

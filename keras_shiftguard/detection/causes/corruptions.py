@@ -16,17 +16,15 @@ import json
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from keras_shiftguard.detection.attribute_words import LABELS, LOGARITHMS
 from keras_shiftguard.profiles import FeatureTable
-from tensorboard_plugin_shiftguard.words import listed
 
 SIGNATURES = Path(__file__).with_name("signatures.json")
 OTHER = "other"
 MIN_CONFIDENCE = 0.5  # with less, no cause is named
-MAX_FEATURES = 3  # largest number of attributes that a sentence names
 # Added to standard deviations, in the unit of the attribute, because they may be nearly 0.
 MIN_SPREAD = 0.03
 COLOUR = "colour_balance_"  # prefix of the names of the color balances; a channel index follows
@@ -46,13 +44,11 @@ class Cause:
         family: `"brightness"`, `"contrast"` (haze too), `"blur"`, `"noise"`,
             `"compression"`, `"resolution"` (another resize filter too), `"colour"`,
             `"weather"`, `"geometry"`, or `"other"` if no cause is clear.
-        features: Names of the attributes that are evidence for the family, the strongest first.
         confidence: Probability of the family by the classifier, in [0, 1].
-        sentence: One sentence with the evidence and its numbers.
+        sentence: The cause in one sentence; "" for `"other"`.
     """
 
     family: str
-    features: tuple[str, ...]
     confidence: float
     sentence: str
 
@@ -116,68 +112,21 @@ def name_cause(reference: FeatureTable, current: FeatureTable) -> Cause:
         The cause; its family is `"other"` if no cause is clear or the input is no image.
     """
     signatures = _signatures()
-    if not set(signatures.features) & set(reference.names) & set(current.names):
-        return Cause(OTHER, (), 0.0, "No attributes of images were measured.")
-    moved = moves(reference, current, signatures.features)
-    vector = moved.vector(signatures.scale)
-    probabilities = _softmax(signatures.weights @ vector + signatures.bias)  # by kind
-    families = np.asarray(signatures.families)
-    by_family = {
-        f: float(probabilities[families == f].sum()) for f in dict.fromkeys(families.tolist())
-    }
+    if not set(signatures["features"]) & set(reference.names) & set(current.names):
+        return Cause(OTHER, 0.0, "")
+    vector = moves(reference, current, signatures["features"]).vector(signatures["scale"])
+    scores = signatures["weights"] @ vector + signatures["bias"]
+    powers = np.exp(scores - scores.max())
+    probabilities = powers / powers.sum()  # by kind
+    families = signatures["families"]
+    by_family = {f: float(probabilities[families == f].sum()) for f in np.unique(families).tolist()}
     family = max(by_family, key=lambda f: by_family[f])
     confidence = by_family[family]
     if family == OTHER or confidence < MIN_CONFIDENCE:
-        features = _largest_moves(moved)
-        evidence = _moves_in_words(moved, features)
-        lead = "No single corruption explains the difference"
-        return Cause(
-            OTHER, features, confidence, f"{lead}: {evidence}." if evidence else f"{lead}."
-        )
+        return Cause(OTHER, confidence, "")
     kind = int(np.argmax(np.where(families == family, probabilities, -1.0)))
-    features = _carriers(moved, signatures.weights[kind] * vector)
-    evidence = _moves_in_words(moved, tuple(name for name in features if name != family))
-    more = KIND_DESCRIPTIONS.get(signatures.kinds[kind], "")
-    lead = f"{family}, {more}" if more else family
-    because = f", because {evidence}" if evidence else ""
-    return Cause(family, features, confidence, f"The cause is probably {lead}{because}.")
-
-
-def _carriers(moved: Moves, parts: np.ndarray) -> tuple[str, ...]:
-    """Returns the attributes that moved and that contribute most to the score of a kind.
-
-    Args:
-        moved: The moves of the `k` attributes.
-        parts: What each entry of `Moves.vector` adds to the score, `(3 k + 1,)`.
-    """
-    k = len(moved.names)
-    total = parts[:k] + parts[k : 2 * k] + parts[2 * k : 3 * k]
-    colours = [i for i, n in enumerate(moved.names) if n.startswith(COLOUR)]
-    if colours:  # the last entry, the tint, goes to the channel that moved most
-        total[max(colours, key=lambda i: abs(moved.effect[i]))] += parts[-1]
-    order = np.argsort(-total)
-    best = [moved.names[i] for i in order if total[i] > 0 and abs(moved.effect[i]) > 0.1]
-    return tuple(best[:MAX_FEATURES]) or _largest_moves(moved)
-
-
-def _largest_moves(moved: Moves) -> tuple[str, ...]:
-    """Returns the attributes that moved most, in standard deviations."""
-    order = np.argsort(-np.abs(moved.effect), kind="stable")
-    return tuple(moved.names[i] for i in order[:MAX_FEATURES] if moved.effect[i])
-
-
-def _moves_in_words(moved: Moves, features: tuple[str, ...]) -> str:
-    """Returns the moves of some attributes with their numbers, for a sentence."""
-    parts = []
-    for name in features:
-        at = moved.names.index(name)
-        amount = moved.amount[at]
-        label = LABELS.get(name, f"the balance of channel {name.removeprefix(COLOUR)}")
-        how = f"{'lower' if amount < 0 else 'higher'} by {abs(amount):.2g}"
-        if name in LOGARITHMS:
-            how = f"{np.exp(amount):.2g} times as large"
-        parts.append(f"{label} is {how}")
-    return listed(parts)
+    more = KIND_DESCRIPTIONS.get(signatures["kinds"][kind], "")
+    return Cause(family, confidence, f"The cause is probably {family}{more and f', {more}'}.")
 
 
 def _unit(table: FeatureTable, name: str) -> float:
@@ -194,42 +143,22 @@ def _unit(table: FeatureTable, name: str) -> float:
     return float(unit) if unit > 0 else 1.0
 
 
-def _softmax(scores: np.ndarray) -> np.ndarray:
-    powers = np.exp(scores - scores.max())
-    return powers / powers.sum()
-
-
-@dataclass(frozen=True)
-class Signatures:
-    """The learned scores of the kinds of corruption.
-
-    Args:
-        features: Names of the `k` attributes.
-        scale: Amount of each attribute that counts as large, `(k,)`.
-        families: Family of each kind.
-        kinds: Name of each kind.
-        weights: Weights of `Moves.vector` in the score of each kind, `(kinds, 3 k + 1)`.
-        bias: Bias of the score of each kind, `(kinds,)`.
-    """
-
-    features: tuple[str, ...]
-    scale: np.ndarray
-    families: tuple[str, ...]
-    kinds: tuple[str, ...]
-    weights: np.ndarray
-    bias: np.ndarray
-
-
 @lru_cache(maxsize=1)
-def _signatures() -> Signatures:
-    """Returns the scores in `signatures.json`, which is read only once."""
+def _signatures() -> dict[str, Any]:
+    """Returns the learned scores of the kinds of corruption; the file is read only once.
+
+    Returns:
+        `features`: names of the `k` attributes; `scale`: the amount of each that counts as large,
+        `(k,)`; `kinds` and `families`: names of each kind and of its family; `weights` of
+        `Moves.vector` in the score of each kind, `(kinds, 3 k + 1)`; and its `bias`, `(kinds,)`.
+    """
     data = json.loads(SIGNATURES.read_text(encoding="utf-8"))
     kinds = data["kinds"]
-    return Signatures(
-        tuple(data["features"]),
-        np.asarray(data["scale"]),
-        tuple(kind["family"] for kind in kinds),
-        tuple(kind["kind"] for kind in kinds),
-        np.asarray([kind["weights"] for kind in kinds]),
-        np.asarray([kind["bias"] for kind in kinds]),
-    )
+    return {
+        "features": tuple(data["features"]),
+        "scale": np.asarray(data["scale"]),
+        "kinds": [kind["kind"] for kind in kinds],
+        "families": np.asarray([kind["family"] for kind in kinds]),
+        "weights": np.asarray([kind["weights"] for kind in kinds]),
+        "bias": np.asarray([kind["bias"] for kind in kinds]),
+    }

@@ -6,7 +6,7 @@ frame.
 
 import numpy as np
 
-SIDE = 16  # pixels a side of the reduced images that are compared
+SIDE = 8  # images are averaged to about so many pixels a side
 MIN_PAIRS = 20  # smallest number of near pairs and of distant pairs; each pair is of one class
 # Neighbors count as dependent if the distance between them is smaller than the distance between
 # distant images of the same class, by at least this share and so many standard errors.
@@ -39,14 +39,9 @@ def independent_share(
     are_ids = images.ndim == 2 and images.dtype.kind in "iu"
     if n < 2 * MIN_PAIRS or are_ids:
         return 1.0
-    if images.ndim == 4:
-        views = [_reduced(images if not first else np.moveaxis(images, 1, -1))]
-    else:
-        views = [_standardised(images)]
+    views = [compact(images, first)]
     if images.ndim == 3:
-        # A window of noise, moved by one step, has other values at each place, but nearly the same
-        # mean and spread, and these are what is compared between streams.
-        views.append(_standardised(_in_time(images)))
+        views.append(_standardised(images))
     ids = np.zeros(n, int) if labels is None else np.asarray(labels)
     at = np.arange(n) if positions is None else np.asarray(positions)
     return min(_share(x, ids, at) for x in views)
@@ -102,21 +97,33 @@ def _mean(rows: np.ndarray, others: np.ndarray) -> tuple[float, float]:
     return float(distances.mean()), float(distances.std() / np.sqrt(len(distances)))
 
 
-def _in_time(sequences: np.ndarray) -> np.ndarray:
-    """Returns mean, spread and mean step over time of each channel, `(samples, 3 * channels)`."""
-    x = np.where(np.isfinite(sequences), sequences, 0.0).astype("float64")
-    steps = np.abs(np.diff(x, axis=1)).mean(axis=1) if x.shape[1] > 1 else x[:, 0]
-    return np.concatenate([x.mean(axis=1), x.std(axis=1), steps], axis=1)
+def compact(x: np.ndarray, first: bool = False) -> np.ndarray:
+    """Returns samples as rows of few numbers with a mean of 0, `(samples, numbers)`.
 
+    Images are reduced to about `SIDE` pixels a side. Of a window of a series, only mean, spread,
+    mean step and slope of each channel are left: the next window has other values at each place,
+    but nearly the same of these.
 
-def _reduced(images: np.ndarray) -> np.ndarray:
-    """Returns channels-last images as rows, each reduced to `SIDE` pixels a side."""
-    height, width = images.shape[1:3]
-    rows, columns = (
-        np.linspace(0, side - 1, min(side, SIDE)).round().astype(int) for side in (height, width)
-    )
-    small = images[:, rows][:, :, columns].reshape(len(images), -1).astype("float64")
-    return np.asarray(np.where(np.isfinite(small), small, 0.0))
+    Args:
+        x: Images, 4D; rows of a table, 2D; or sequences, 3D.
+        first: Whether the channels of images come first.
+    """
+    x = np.where(np.isfinite(x), x, 0.0).astype("float64")
+    if x.ndim == 3:
+        half = x.shape[1] // 2
+        slope = x[:, half:].mean(axis=1) - x[:, :half].mean(axis=1) if half else x[:, 0]
+        steps_over = np.abs(np.diff(x, axis=1)).sum(axis=1)
+        x = np.concatenate([x.mean(axis=1), x.std(axis=1), steps_over, slope], axis=1)
+    if x.ndim != 4:
+        return _standardised(x)
+    x = np.moveaxis(x, 1, 3) if first else x
+    steps = [max(side // SIDE, 1) for side in x.shape[1:3]]
+    sizes = [side // step for side, step in zip(x.shape[1:3], steps, strict=True)]
+    x = x[:, : sizes[0] * steps[0], : sizes[1] * steps[1]]
+    x = x.reshape(len(x), sizes[0], steps[0], sizes[1], steps[1], -1).mean(axis=(2, 4))
+    x = x.reshape(len(x), -1)
+    # One scale for all pixels, because dark corners must not count as much as the object.
+    return np.asarray((x - x.mean(axis=0)) / max(float(x.std(axis=0).mean()), 1e-12))
 
 
 def _standardised(rows: np.ndarray) -> np.ndarray:

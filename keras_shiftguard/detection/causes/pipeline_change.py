@@ -6,7 +6,7 @@ between known forms takes one to the other, then the pipelines differ and not th
 of brightness or contrast is not one of these maps: it leaves a range of 0..1 as it is.
 """
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -17,6 +17,9 @@ from keras_shiftguard.detection.causes.channel_order import (
     channels_swapped,
 )
 from keras_shiftguard.detection.causes.explanation import (
+    MAX_NOISE,
+    SIGMAS,
+    TIGHT,
     Explanation,
     affine,
     digits,
@@ -32,57 +35,36 @@ from keras_shiftguard.profiles import InputSummary
 DRASTIC = 20.0
 # How far the streams may be apart after the map: means (in standard deviations), logarithms of
 # the standard deviations, quantiles (in standard deviations), and extremes (in units of the
-# range). LOOSE is for a drastic scale, TIGHT for all others.
+# range). LOOSE is for a drastic scale, TIGHT of `explanation.py` for all others.
 LOOSE = (0.6, 0.5, 0.9, 0.15)
-TIGHT = (0.08, 0.08, 0.12, 0.05)
-SIGMAS = 4.0  # number of standard errors that are added to the first three limits
-MAX_NOISE = 0.25  # largest amount that is added to a limit
 # Each form maps the values back to raw pixels, which span some part of 0..255. A form is plausible
 # if that part is at least this share of the largest part under any form.
 MIN_RELATIVE_SPAN = 0.7
 
 
-@dataclass(frozen=True)
-class _Match:
-    """A map `current = reference * scale + offset` between two forms, and how well it fits.
+class _Match(NamedTuple):
+    """A map between two forms that fits; the smallest one is preferred.
+
+    Matches are ordered by fewer steps, only a swap, forms under which the reference spans more of
+    0..255, and a closer fit, with a small penalty for a swap.
 
     Args:
-        scale: Scale of each channel, `(channels,)`.
-        offset: Offset of each channel, `(channels,)`.
-        swapped: Whether the current stream has the channels in the reverse order.
-        misfit: Largest remaining difference relative to its limit; the map fits if
-            it is at most 1.
-        span: Part of 0..255 that the raw pixels of the reference span.
+        num_steps: Number of forms with two steps.
+        is_other_form: Whether the two forms differ, and not only the channel order.
+        span: Part of 0..255 that the raw pixels of the reference span, with a minus sign.
+        misfit: Largest remaining difference relative to its limit; the map fits if it is at most 1.
         source: Form of the reference.
         target: Form of the current stream.
+        swapped: Whether the current stream has the channels in the reverse order.
     """
 
-    scale: np.ndarray
-    offset: np.ndarray
-    swapped: bool
-    misfit: float
+    num_steps: int
+    is_other_form: bool
     span: float
+    misfit: float
     source: Form
     target: Form
-
-    @property
-    def name(self) -> str:
-        """Name of the difference, as in `Explanation.name`."""
-        if self.source.steps == self.target.steps:
-            return "channels swapped"
-        name = change_in_words(self.source, self.target)
-        return f"{name}, channels swapped" if self.swapped else name
-
-    @property
-    def preference(self) -> tuple[int, int, float, float]:
-        """Sort key of maps that fit; the smallest key is preferred.
-
-        In this order, the key prefers fewer steps, only a swap, forms under which the reference
-        spans more of 0..255, and a closer fit, with a small penalty for a swap.
-        """
-        two_steps = self.source.has_two_steps + self.target.has_two_steps
-        fit = self.misfit + 0.1 * self.swapped
-        return two_steps, self.source is not self.target, -round(self.span, 1), fit
+    swapped: bool
 
 
 def explain(
@@ -115,14 +97,24 @@ def explain(
     match = _best(reference, current)
     if match is None:
         return None
+    *_, source, target, swapped = match
+    # `current = reference * scale + offset`, in the channel order of `current`.
+    order = slice(None, None, -1 if swapped else 1)
+    scale = target.scale / source.scale[order]
+    offset = target.offset - source.offset[order] * scale
+    name = "channels swapped"
+    if source.steps != target.steps:
+        name = f"{change_in_words(source, target)}{', channels swapped' if swapped else ''}"
+    first = reference.layout == "channels_first"
+    pixels = ("x[:, ::-1]" if first else "x[..., ::-1]") if swapped else "x"
     return Explanation(
-        name=match.name,
-        sentence=_sentence(match, reference, current, stream, against),
-        scale=match.scale,
-        offset=match.offset,
-        swapped=match.swapped,
+        name=name,
+        sentence=_sentence(match, name, scale, offset, reference, current, stream, against),
+        scale=scale,
+        offset=offset,
+        swapped=swapped,
         effect_size=_effect(reference, current),
-        fix=_fix(match, reference.layout),
+        fix=f"x = {affine(pixels, (1 / scale)[order], (-offset / scale)[order], first)}",
     )
 
 
@@ -139,11 +131,11 @@ def _best(reference: InputSummary, current: InputSummary) -> _Match | None:
     found = []
     for source, target in pairs:
         match = _fitted(source, target, before, after, reference, current)
-        if match.misfit > 1 or (source is target and not match.swapped):
+        if match.misfit > 1 or not (match.is_other_form or match.swapped):
             continue
-        if source is target or match.misfit < 0.5 * misfit_without_map:
+        if not match.is_other_form or match.misfit < 0.5 * misfit_without_map:
             found.append(match)
-    return min(found, key=lambda match: match.preference) if found else None
+    return min(found, key=lambda m: (*m[:3], m.misfit + 0.1 * m.swapped)) if found else None
 
 
 def _plausible(known: tuple[Form, ...], levels: Levels) -> list[Form]:
@@ -188,11 +180,10 @@ def _fitted(
         misfit_if_swapped = _misfit(before, after_reversed, limits, noise)
         if misfit_if_swapped <= misfit + 0.5:
             swapped, misfit = True, misfit_if_swapped
-    order = slice(None, None, -1 if swapped else 1)
-    scale = target.scale / source.scale[order]
-    offset = target.offset - source.offset[order] * scale
     span = float(np.ptp([before.low.min(), before.high.max()])) / 255
-    return _Match(scale, offset, swapped, misfit, span, source, target)
+    num_steps = source.has_two_steps + target.has_two_steps
+    is_other_form = source is not target
+    return _Match(num_steps, is_other_form, -round(span, 1), misfit, source, target, swapped)
 
 
 def _misfit(
@@ -235,21 +226,27 @@ def _noise(reference: InputSummary, current: InputSummary) -> tuple[float, float
 
 
 def _sentence(
-    match: _Match, reference: InputSummary, current: InputSummary, stream: str, against: str
+    match: _Match,
+    name: str,
+    scale: np.ndarray,
+    offset: np.ndarray,
+    reference: InputSummary,
+    current: InputSummary,
+    stream: str,
+    against: str,
 ) -> str:
     """Returns the sentence for a map: what differs, with the values in both streams."""
     stream, against = stream_name(stream), stream_name(against)
     spans = f"(range {span_of(current)} against {span_of(reference)})"
     means = f"{listed(current.mean)} in {stream} against {listed(reference.mean)} in {against}"
-    if match.source.steps == match.target.steps:
+    if name == "channels swapped":
         return f"Red and blue are swapped in {stream}: mean of the channels {means}."
     also = ", and red and blue are swapped" if match.swapped else ""
-    uniform = np.ptp(match.scale) == 0 and not match.offset.any()
-    if uniform:
-        factor = float(match.scale[0])
+    if np.ptp(scale) == 0 and not offset.any():
+        factor = float(scale[0])
         times = f"{digits(factor)} times" if factor > 1 else f"1/{digits(1 / factor)}"
-        rescaling_is_missing = match.name.startswith("not rescaled")
-        reason = f": x / 255 is missing in {stream}" if rescaling_is_missing else ""
+        is_missing = name.startswith("not rescaled")
+        reason = f": x / 255 is missing in {stream}" if is_missing else ""
         if match.target.steps == ("unit", "unit"):
             reason = ": they were divided by 255 twice"
         sentence = f"The values of {stream} images are {times} as large as in {against}{reason}"
@@ -259,15 +256,6 @@ def _sentence(
             f"those of {against} are {match.source.in_words()}"
         )
     return f"{sentence}{also} {spans}."
-
-
-def _fix(match: _Match, layout: str) -> str:
-    """Returns the line of Python that turns `current` into the form of the reference."""
-    order = slice(None, None, -1 if match.swapped else 1)
-    scale, offset = (1 / match.scale)[order], (-match.offset / match.scale)[order]
-    first = layout == "channels_first"
-    pixels = ("x[:, ::-1]" if first else "x[..., ::-1]") if match.swapped else "x"
-    return f"x = {affine(pixels, scale, offset, first)}"
 
 
 def _effect(reference: InputSummary, current: InputSummary) -> float:

@@ -6,15 +6,18 @@ recording.
 
 import numpy as np
 
-from keras_shiftguard.detection.causes.explanation import Explanation, affine, digits, span_of
+from keras_shiftguard.detection.causes.explanation import (
+    MAX_NOISE,
+    SIGMAS,
+    TIGHT,
+    Explanation,
+    affine,
+    digits,
+    span_of,
+)
 from keras_shiftguard.detection.sentences import stream_name
 from keras_shiftguard.profiles import InputSummary
 
-# How far the streams may be apart after the factor is taken out: the means (in standard
-# deviations), and the logarithms of the standard deviations.
-MAX_LEVEL_ERROR, MAX_WIDTH_ERROR = 0.08, 0.08
-SIGMAS = 4.0  # number of standard errors that are added to these limits
-MAX_NOISE = 0.25  # largest amount that is added to a limit
 MIN_ROWS = 20  # samples that each stream must have
 MIN_AGREEING_COLUMNS = 0.8  # share of the columns that the factor must explain
 # Factors between common units: thousandths, percent, bytes, seconds.
@@ -37,12 +40,12 @@ def explain_columns(
     factor = min(known, key=lambda f: abs(np.log(typical_ratio / f)))
     noise = min(SIGMAS * np.sqrt(1 / reference.num_measured + 1 / current.num_measured), MAX_NOISE)
     # Heavy tails make the deviation of a column uncertain, so most columns must fit, not all.
-    fits = np.abs(np.log(ratio / factor)) < MAX_WIDTH_ERROR + noise
+    fits = np.abs(np.log(ratio / factor)) < TIGHT[1] + noise
     moved = np.abs(current.mean / factor - reference.mean)[used]
-    fits &= moved < (MAX_LEVEL_ERROR + noise) * reference.std[used]
+    fits &= moved < (TIGHT[0] + noise) * reference.std[used]
     if fits.mean() < MIN_AGREEING_COLUMNS:
         return None
-    if abs(np.log(typical_ratio / factor)) > MAX_WIDTH_ERROR:
+    if abs(np.log(typical_ratio / factor)) > TIGHT[1]:
         return None
     effect = float(np.max(np.abs(current.mean - reference.mean)[used] / reference.std[used]))
     times = f"{digits(factor)} times" if factor > 1 else f"1/{digits(1 / factor)}"

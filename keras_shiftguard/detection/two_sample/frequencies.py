@@ -17,9 +17,8 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from keras_shiftguard.detection.two_sample.hypergeometric import hypergeometric_two_sided
-from keras_shiftguard.detection.two_sample.tail_probabilities import Floats, gamma_sf
+from keras_shiftguard.detection.two_sample.tail_probabilities import MIN_SAMPLES, Floats, gamma_sf
 
-MIN_SAMPLES = 10  # samples of each stream; with fewer, no mix is tested
 MIN_EXPECTED_COUNT = 2.0  # a class is rare if the smaller stream should hold fewer samples of it
 # Rare classes are pooled if the smaller stream is expected to hold fewer pairs of samples of the
 # same rare class than this.

@@ -56,13 +56,3 @@ def cohens_d(a: Moments, b: Moments, n: Floats, m: Floats) -> Floats:
     # Smaller deviations are rounding errors.
     smallest = np.maximum(np.maximum(np.abs(a.mean), np.abs(b.mean)) * 1e-12, 1e-300)
     return np.clip(delta / np.maximum(pooled, smallest), -99.0, 99.0)
-
-
-def total_variance(a: Moments, b: Moments, n: Floats, m: Floats) -> Floats:
-    """Returns the variance of both streams together, around their common mean, `(k,)`.
-
-    The arguments are those of `mean_tests`.
-    """
-    va, vb = (x.m2 / np.maximum(x.count, 1) for x in (a, b))
-    total = np.maximum(n + m, 1)
-    return (n * va + m * vb) / total + n * m / total**2 * (a.mean - b.mean) ** 2

@@ -1,36 +1,19 @@
 """Multiple testing: one false-alarm rate for all tests of a comparison.
 
-Tests come in families (the features of an input, its embedding, the labels). Each family gets a
-share of the rate, which is divided among its members. The weighted Holm procedure decides which
-members differ. The global p-value, of "nothing differs", combines the tests of a family by Simes'
-method and the families by Cauchy's combination. This combination has more power than the smallest
-p-value if several families each differ a little, and it is valid under the strong dependence of
-tests on the same samples (measured in `examples/benchmarks/detection_calibration.py`).
+Tests come in families (the features of an input, its embedding, the labels). All families get the
+same share of the rate, which is divided among their members. The weighted Holm procedure decides
+which members differ, however strongly tests on the same samples depend on each other.
 
-Reference: Holm, Scandinavian Journal of Statistics 1979; Simes, Biometrika 1986;
-Liu and Xie, "Cauchy combination test", JASA 2020.
+Reference: Holm, Scandinavian Journal of Statistics 1979.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
 from keras_shiftguard.detection.finding import Finding
-from keras_shiftguard.detection.two_sample.tail_probabilities import SMALLEST_P, Floats
-
-MAX_COMBINED_P = 0.95  # larger p-values are replaced by this in the combination
-# Part of the level that each family gets, relative to the sum over the families that are tested.
-LEVEL_SHARES = {
-    "features": 0.30,
-    "embedding": 0.20,
-    "missing": 0.05,
-    "tokens": 0.10,
-    "labels": 0.20,
-    "outputs": 0.25,
-    "predicted": 0.20,
-    "layer": 0.20,
-}
+from keras_shiftguard.detection.two_sample.tail_probabilities import Floats
 
 
 @dataclass(frozen=True)
@@ -38,7 +21,7 @@ class Family:
     """Tests that share a part of the level.
 
     Args:
-        role: Role of the family, a key of `LEVEL_SHARES`.
+        role: What is tested: `"features"`, `"embedding"`, `"missing"`, `"labels"` ...
         source: Name of what was tested: an input, `"labels"`, `"outputs"`.
         p_values: P-value of each test (member) of the family, `(k,)`, at least one.
         finding: Function that makes the finding of member number i, from 0.
@@ -74,26 +57,3 @@ def holm(p_values: Floats, weights: Floats, level: float) -> np.ndarray:
     rejected = np.zeros(len(p_values), bool)
     rejected[order] = np.logical_and.accumulate(passes)
     return rejected
-
-
-def simes(p_values: Floats) -> float:
-    """Returns the p-value of "no member of the family differs", by Simes' method."""
-    k = len(p_values)
-    return float(np.min(np.sort(p_values) * k / np.arange(1, k + 1), initial=1.0))
-
-
-def global_p(families: Sequence[Floats], shares: Floats) -> float:
-    """Returns the p-value of "nothing in any family differs".
-
-    Args:
-        families: P-values of each family; none of them empty.
-        shares: Part of the level that each family gets, `(families,)`, with any sum.
-    """
-    if not families:
-        return 1.0
-    shares = shares / shares.sum()
-    p = np.array([simes(p) for p in families])
-    # P-values are limited, because a p-value of 1 (of a discrete test) would outweigh all others.
-    score = float(shares @ (1 / np.tan(np.pi * np.clip(p, SMALLEST_P, MAX_COMBINED_P))))
-    combined = float(np.arctan2(1.0, score)) / np.pi
-    return float(np.clip(combined, SMALLEST_P, 1.0))

@@ -19,7 +19,7 @@ from functools import lru_cache
 import numpy as np
 
 from keras_shiftguard.detection.two_sample.hypergeometric import hypergeometric_two_sided
-from keras_shiftguard.detection.two_sample.means import cohens_d, mean_tests, total_variance
+from keras_shiftguard.detection.two_sample.means import cohens_d, mean_tests
 from keras_shiftguard.detection.two_sample.rank_polynomials import (
     DEGREE,
     WEIGHTS,
@@ -27,6 +27,7 @@ from keras_shiftguard.detection.two_sample.rank_polynomials import (
     without_empty_bins,
 )
 from keras_shiftguard.detection.two_sample.tail_probabilities import (
+    MIN_SAMPLES,
     SMALLEST_P,
     Floats,
     weighted_chi2_sf,
@@ -34,12 +35,9 @@ from keras_shiftguard.detection.two_sample.tail_probabilities import (
 from keras_shiftguard.profiles import BINS_PER_SIGN, NUM_BINS, FeatureTable, bin_values
 from keras_shiftguard.profiles.features import COARSE_PER_SIGN, COARSENING, NUM_COARSE_BINS
 
-MIN_SAMPLES = 10  # samples of each stream; with fewer, no feature is tested
-# The same for distinct samples. For windows of a series, the estimate of this number is rather too
-# low, and with so few samples only gross differences are significant.
+# Distinct samples of each stream that a feature needs. For windows of a series, the estimate of
+# this number is rather too low, and with so few samples only gross differences are significant.
 MIN_DISTINCT = 4
-# A feature with only two values is tested exactly if a stream has fewer samples than this.
-MAX_SAMPLES_EXACT = 200
 DOMINANT = ("location", "spread", "shape", "shape")  # what component 0, 1, 2, 3 measures
 
 
@@ -113,7 +111,7 @@ def compare_features(
     with np.errstate(divide="ignore", invalid="ignore"):
         error = np.sqrt(1 / n + 1 / m + effect**2 / (2 * (n + m)))
     error = np.where(np.isfinite(error), error, np.inf)
-    varies = total_variance(a, b, n, m) > 0
+    varies = (a + b).m2 > 0
     return FeatureTests(
         effect_size=effect,
         lower=effect - 1.96 * error,
@@ -123,23 +121,6 @@ def compare_features(
         dominant=dominant,
         tested=enough & varies,
     )
-
-
-def compare_missing(
-    current: FeatureTable, reference: FeatureTable, shares: tuple[float, float] = (1.0, 1.0)
-) -> Floats:
-    """Returns p-values of "the feature is missing equally often in both streams", `(k,)`.
-
-    The arguments are those of `compare_features`.
-    """
-    a, b = current.missing * shares[0], reference.missing * shares[1]
-    n, m = current.num_samples * shares[0], reference.num_samples * shares[1]
-    p_value = np.ones(len(a))
-    rows = np.flatnonzero(a + b > 0)
-    if len(rows) and min(n, m) >= 1:
-        size, total = np.full(len(rows), n), np.full(len(rows), n + m)
-        p_value[rows] = _two_by_two(a[rows], size, (a + b)[rows], total)
-    return p_value
 
 
 def _rank_tests(ca: Floats, cb: Floats) -> tuple[Floats, Floats]:
@@ -153,7 +134,7 @@ def _rank_tests(ca: Floats, cb: Floats) -> tuple[Floats, Floats]:
     p_value = weighted_chi2_sf(WEIGHTS * usable, (normal**2 * usable * WEIGHTS).sum(axis=1))
     two_valued = ((ca + cb) > 0).sum(axis=1) <= 2
     # Rows for which the null distribution is not nearly normal.
-    rows = np.flatnonzero(~usable[:, 0] | (two_valued & (np.minimum(n, m) < MAX_SAMPLES_EXACT)))
+    rows = np.flatnonzero(~usable[:, 0] | two_valued)
     if len(rows):
         p_value[rows] = _commonest_value_tests(ca[rows], cb[rows], n[rows], m[rows])
     return p_value, z
@@ -170,7 +151,7 @@ def _commonest_value_tests(ca: Floats, cb: Floats, n: Floats, m: Floats) -> Floa
     rows = np.arange(len(ca))
     mode = (ca + cb).argmax(axis=1)  # bin of the commonest value
     a, b = n - ca[rows, mode], m - cb[rows, mode]  # number of samples with other values
-    p_value = _two_by_two(a, n, a + b, n + m)
+    p_value = hypergeometric_two_sided(a, n, a + b, n + m)
     has_other_values = ((ca + cb) > 0).sum(axis=1) > 2
     rest = np.flatnonzero(has_other_values & (a >= MIN_SAMPLES) & (b >= MIN_SAMPLES))
     if len(rest):
@@ -181,39 +162,6 @@ def _commonest_value_tests(ca: Floats, cb: Floats, n: Floats, m: Floats) -> Floa
         p = weighted_chi2_sf(WEIGHTS * usable, (normal**2 * usable * WEIGHTS).sum(axis=1))
         p = np.where(usable.any(axis=1), p, 1.0)
         p_value[rest] = np.minimum(1.0, 2 * np.minimum(p_value[rest], p))
-    return p_value
-
-
-def _two_by_two(a: Floats, n: Floats, marked: Floats, total: Floats) -> Floats:
-    """Returns p-values of 2 x 2 tables, `(k,)`: exact, or by chi2 for large counts.
-
-    The null hypothesis is that marked samples are equally frequent in both streams.
-
-    Args:
-        a: Number of marked samples in the current stream, `(k,)`.
-        n: Number of samples in the current stream, `(k,)`.
-        marked: Number of marked samples in both streams together, `(k,)`.
-        total: Number of samples in both streams together, `(k,)`.
-    """
-    p_value = np.ones(len(a))
-    expected = np.minimum(n, total - n) / total * np.minimum(marked, total - marked)
-    many = expected > 300
-    if many.any():
-        mean = n * marked / total
-        variance = mean * (total - marked) / total * (total - n) / (total - 1)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            chi2 = np.maximum(np.abs(a - mean) - 0.5, 0) ** 2 / variance
-        p_value[many] = weighted_chi2_sf([1.0], chi2[many])
-    few = np.flatnonzero(~many)
-    if len(few):
-        # Unmarked samples can be counted instead of marked ones, and the reference instead of
-        # the current stream. Whichever is fewer is counted, since it takes fewer terms.
-        a, n, marked, total = a[few], n[few], marked[few], total[few]
-        flip = marked > total / 2
-        a, marked = np.where(flip, n - a, a), np.where(flip, total - marked, marked)
-        flip = n > total / 2
-        a, n = np.where(flip, marked - a, a), np.where(flip, total - n, n)
-        p_value[few] = hypergeometric_two_sided(a, n, marked, total)
     return p_value
 
 

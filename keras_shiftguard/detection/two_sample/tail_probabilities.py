@@ -16,6 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 
 Floats = NDArray[np.float64]
 
+MIN_SAMPLES = 10  # of each stream; with fewer, neither a feature nor a mix of classes is tested
 SMALLEST_P = 1e-300  # no p-value is smaller
 NODES = 64  # nodes of the trapezoid rule; relative errors are below 1e-4, mostly 1e-8
 _MAX_LOG_DROP = 36.0  # the integrand is negligible below e^-36 = 2e-16 of its peak
@@ -171,31 +172,10 @@ def normal_sf(z: ArrayLike) -> Floats:
 def student_t_sf(t: ArrayLike, degrees: ArrayLike) -> Floats:
     """Returns P(variable with Student's t distribution > t), elementwise."""
     t, degrees = np.broadcast_arrays(np.asarray(t, "float64"), np.asarray(degrees, "float64"))
-    x = degrees / (degrees + np.minimum(np.abs(t), 1e150) ** 2)
-    both = _incomplete_beta(degrees / 2, 0.5, x) / 2
+    # The square of the variable exceeds t^2 if g^2 - chi2 t^2 / degrees is above 0, g being normal.
+    ratio = np.clip(np.minimum(np.abs(t), 1e100) ** 2 / degrees, 1e-12, 1e100).ravel()
+    weights = np.stack([np.ones_like(ratio), -ratio], axis=1)
+    freedom = np.stack([np.ones_like(ratio), degrees.ravel()], axis=1)
+    both = _invert(weights, freedom, np.zeros(len(ratio)), positive=False).reshape(t.shape) / 2
+    both = np.where(t == 0, 0.5, both)
     return np.clip(np.where(t >= 0, both, 1 - both), SMALLEST_P, 1.0)
-
-
-def _incomplete_beta(a: Floats, b: float, x: Floats) -> Floats:
-    """Returns the regularized incomplete beta function I_x(a, b), by Lentz's continued fraction."""
-    swap = x > (a + 1) / (a + b + 2)
-    p, q = np.where(swap, b, a), np.where(swap, a, b)
-    y = np.where(swap, 1 - x, x)
-    with np.errstate(divide="ignore"):
-        front = np.exp(
-            log_gamma(p + q) - log_gamma(p) - log_gamma(q) + p * np.log(y) + q * np.log1p(-y)
-        )
-    front = np.where(y > 0, front, 0.0)
-    c, d = np.ones_like(y), 1 / (1 - (p + q) * y / (p + 1))
-    fraction = d.copy()
-    for i in range(1, 200):
-        even = i * (q - i) * y / ((p + 2 * i - 1) * (p + 2 * i))
-        odd = -(p + i) * (p + q + i) * y / ((p + 2 * i) * (p + 2 * i + 1))
-        for term in (even, odd):
-            d, c = 1 / (1 + term * d), 1 + term / c
-            factor = c * d
-            fraction = fraction * factor
-        if np.all(np.abs(factor - 1) < 1e-14):
-            break
-    value = front * fraction / p
-    return np.where(swap, 1 - value, value)

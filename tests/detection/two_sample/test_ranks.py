@@ -7,9 +7,7 @@ from benchmarks.detection_calibration import table
 from keras_shiftguard.detection.two_sample.ranks import (
     MIN_SAMPLES,
     compare_features,
-    compare_missing,
 )
-from keras_shiftguard.profiles import FeatureTable, Moments
 
 RNG = np.random.default_rng(0)
 
@@ -130,12 +128,3 @@ def test_copies_are_no_evidence():
     copied = compare_features(table(np.repeat(a, 100, axis=0)), table(b), shares=(0.01, 1.0))
     np.testing.assert_allclose(copied.p_value, once.p_value, rtol=1e-6)
     np.testing.assert_allclose(copied.lower, once.lower, rtol=0.05)
-
-
-def test_missing_values_are_a_test_of_their_own():
-    count = Moments(np.array([100.0, 60.0]), np.zeros(2), np.ones(2))
-    a = FeatureTable(("0", "1"), 100, count, np.zeros((2, 0), "int64"))
-    whole = Moments(np.array([500.0, 500.0]), np.zeros(2), np.ones(2))
-    b = FeatureTable(("0", "1"), 500, whole, np.zeros((2, 0), "int64"))
-    p = compare_missing(a, b)
-    assert p[0] == 1 and p[1] < 1e-20
