@@ -5,6 +5,7 @@ A candidate takes samples as the model gets them, and returns them changed.
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
+from math import log
 from typing import Any
 
 import numpy as np
@@ -80,8 +81,8 @@ def nearing(
     some, mean, spread = images[:SOME], float(training.mean()), float(training.std()) or 1.0
 
     def distance(x: np.ndarray) -> float:
-        ratio = max(float(x.std()) / spread, np.finfo("float32").tiny)
-        return abs(float(x.mean()) - mean) / spread + abs(float(np.log(ratio)))
+        ratio = max(float(x.std()) / spread, 1e-30)
+        return abs(float(x.mean()) - mean) / spread + abs(log(ratio))
 
     most = distance(some) + FURTHER
     return [c for c in candidates if c.choice.family != "light" or distance(c.apply(some)) <= most]
