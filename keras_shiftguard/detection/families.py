@@ -179,7 +179,13 @@ class CollectedTests:
             text = sentences.missing_differs(words, here, there, *self.names)
             interval = effect - margin, effect + margin
             return self._finding(
-                f"{feature}/missing", "covariate", "missing", effect, interval, p[member], text
+                f"{feature}/missing",
+                "covariate",
+                family="missing",
+                effect=effect,
+                interval=interval,
+                p_value=p[member],
+                text=text,
             )
 
         self.families.append(Family("missing", source, p, finding, len(p) - len(tested)))
