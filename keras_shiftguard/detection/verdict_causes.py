@@ -325,8 +325,6 @@ def _step(lead: Finding, every: Sequence[Finding], guard: Mapping[str, str] | No
         return "Check how both were sampled; if the new shares are right, acknowledge them."
     if lead.kind == "concept" and not lead.fix:
         return "Look at samples of the classes named, and at who labelled them."
-    if "fix: " in lead.explanation.lower():
-        return lead.explanation[lead.explanation.lower().index("fix: ") + 5 :].strip()
     if lead.fix.endswith("."):
         return lead.fix
     if lead.fix and is_validation:
