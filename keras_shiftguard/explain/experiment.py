@@ -9,8 +9,9 @@ from collections.abc import Iterable
 import keras
 import numpy as np
 
-from keras_shiftguard.experiments.difference import Difference, cost_of_difference
+from keras_shiftguard.experiments.difference import cost_of_difference
 from keras_shiftguard.experiments.labelled import Labelled, remembering
+from keras_shiftguard.experiments.told import Difference
 from keras_shiftguard.explain.reference import Reference
 from keras_shiftguard.explain.removal import Views
 from keras_shiftguard.instrument.inference import class_probabilities

@@ -7,8 +7,8 @@ from typing import Any
 from keras_shiftguard.detection.finding import Finding
 from keras_shiftguard.detection.monitor import Pair
 from keras_shiftguard.detection.sentences import misplaced
-from keras_shiftguard.experiments.difference import Difference
 from keras_shiftguard.experiments.masks import ALIGNMENT
+from keras_shiftguard.experiments.told import Difference
 
 
 @dataclass(frozen=True)

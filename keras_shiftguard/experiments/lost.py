@@ -1,0 +1,92 @@
+"""Lost information: what validation lacks, and what training loses without it.
+
+A place may be covered, images may be noisy or blurred, texts cut. No operation brings that back, so
+training samples are changed in the same way instead.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import keras
+import numpy as np
+
+from keras_shiftguard.detection.cost import Cost
+from keras_shiftguard.experiments.candidates import Candidate, image_candidates
+from keras_shiftguard.experiments.covered import covered
+from keras_shiftguard.experiments.fix_lines import PREVENTED
+from keras_shiftguard.experiments.judge import Accuracy, Judge
+from keras_shiftguard.experiments.labelled import Labelled, Predict
+from keras_shiftguard.experiments.lossy_rows import lossy_series, lossy_texts
+from keras_shiftguard.experiments.push import push
+from keras_shiftguard.experiments.told import Difference, are_texts, scale_of
+from keras_shiftguard.experiments.words import seems_after
+from keras_shiftguard.statistics.attributes import attributes
+from keras_shiftguard.statistics.batch import InputSpec
+from keras_shiftguard.statistics.chunks import in_chunks
+from keras_shiftguard.statistics.rows import Rows
+
+# The families of operations that lose information, so that training is changed instead.
+LOSING = ("detail", "overflow")
+MIN_EXPLAINED = 0.7  # share of the difference of the attributes that an operation must make
+
+
+def lost_information(
+    predict: Predict,
+    current: Labelled,
+    training: Labelled,
+    spec: InputSpec,
+    gap: Cost,
+    may_be_augmented: bool,
+    judge: Judge,
+) -> Difference | None:
+    """Returns the cost of information that validation lacks; None if none is found."""
+    is_one = not isinstance(current.images, Rows)
+    if is_one and spec.layout != "features" and judge.metric == Accuracy().metric:
+        channels_first = spec.layout == "channels_first"
+        found = covered(predict, current, training, channels_first, may_be_augmented)
+        if found is not None:
+            return Difference(found[1], found[0], "cover")
+    if current.input(spec.name).shape[1:] != training.input(spec.name).shape[1:]:
+        return None
+    candidates, measure = _losing(current, training, spec)
+    if not candidates:
+        return None
+    if not is_one:
+        candidates = [candidate.of_input(spec.name) for candidate in candidates]
+    x, labels, others = training.images, training.labels, current.images
+
+    def measured(samples: Any) -> np.ndarray:
+        return measure(samples if is_one else samples.tree[spec.name])
+
+    pushed = push(predict, x, labels, others, candidates, judge, measured)
+    if pushed is None or pushed.explained < MIN_EXPLAINED:
+        return None
+    promise = pushed.promise
+    cost = Cost(promise.gain, promise.interval, promise.num_samples, metric=promise.metric)
+    choice = promise.choices[0][0]
+    return Difference(
+        cost.at_most(gap), seems_after(choice), promise.family, PREVENTED.get(choice.name, "")
+    )
+
+
+def _losing(
+    current: Labelled, training: Labelled, spec: InputSpec
+) -> tuple[Sequence[Candidate], Callable[[np.ndarray], np.ndarray]]:
+    """Returns the operations that lose information, and the measure that chooses one of them."""
+    x, others = training.input(spec.name), current.input(spec.name)
+    if spec.layout != "features":
+        scale = scale_of(current, training, spec)
+        candidates = [c for c in image_candidates(scale) if c.choice.family in LOSING]
+        return candidates, _measure(spec)
+    if are_texts(spec, others):
+        return lossy_texts(x, others)
+    return lossy_series(x, others) if x.ndim == 3 else ([], np.asarray)
+
+
+def _measure(spec: InputSpec) -> Callable[[np.ndarray], np.ndarray]:
+    """Returns a function from images to their attributes."""
+
+    def measure(images: np.ndarray) -> np.ndarray:
+        return in_chunks(lambda part: attributes(keras.ops.convert_to_tensor(part), spec), images)
+
+    return measure
