@@ -3,11 +3,13 @@
     python examples/benchmarks/large_images.py
     python examples/benchmarks/large_images.py --what diagnose --sides 2000 --backends torch
     python examples/benchmarks/large_images.py --what fit --sides 2000
+    python examples/benchmarks/large_images.py --what predictions --sides 224 --dtypes float32
 
 Each case runs in a process of its own, and prints the largest memory above that before the call.
 `profile` and `diagnose` get one image. In `fit`, a model that takes the mean of the pixels is
 trained on four images in batches of one, without the guard and with it. Before, the same is done
-with small images and images of 900 x 900 pixels, so that all libraries are loaded.
+with small images and images of 900 x 900 pixels, so that all libraries are loaded. `predictions`
+are those of an experiment on 128 images with a MobileNetV2.
 """
 
 import argparse
@@ -59,17 +61,28 @@ def diagnose(x):
     sg.diagnose(keras.Sequential([keras.Input(x.shape[1:]), *layers]), x)
 
 
+def predictions(x):
+    import keras
+
+    from keras_shiftguard.instrument.inference import class_probabilities
+    from keras_shiftguard.instrument.inference_call import InferenceCall
+
+    model = keras.applications.MobileNetV2(input_shape=x.shape[1:], weights=None, classes=10)
+    class_probabilities(InferenceCall(model), "input", [x])
+
+
 def case(args):
     import keras_shiftguard as sg
 
-    number = 4 if args.what.startswith("fit") else 1
+    number = {"predictions": 128, "profile": 1, "diagnose": 1}.get(args.what, 4)
     run = {
         "profile": sg.profile,
         "diagnose": diagnose,
+        "predictions": predictions,
         "fit": lambda x: fit(x, True),
         "fit without the guard": lambda x: fit(x, False),
     }[args.what]
-    for side in WARM_UP:
+    for side in WARM_UP[:1] if args.what == "predictions" else WARM_UP:
         run(images(number, side, args.dtype))
     x = images(number, args.side, args.dtype)
     gc.collect()
@@ -87,7 +100,8 @@ def case(args):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--what", default="profile", choices=["profile", "diagnose", "fit"])
+    whats = ["profile", "diagnose", "fit", "predictions"]
+    parser.add_argument("--what", default="profile", choices=whats)
     parser.add_argument("--sides", type=int, nargs="+", default=[1000, 2000, 4000])
     parser.add_argument("--dtypes", nargs="+", default=["uint8", "float32"])
     parser.add_argument("--backends", nargs="+", default=["tensorflow", "jax", "torch"])

@@ -20,7 +20,6 @@ from keras_shiftguard.explain.estimate import (
     AccuracyEstimate,
     estimate_accuracy,
 )
-from keras_shiftguard.explain.samples import CHUNK
 from keras_shiftguard.instrument.processes import has_several_processes
 from keras_shiftguard.instrument.undisturbed import undisturbed
 from keras_shiftguard.io.batches import named_inputs
@@ -218,9 +217,9 @@ def bounded_estimate(
     try:
         target, x, y = (_few(part) for part in (target, x, y))
         with undisturbed(model):
-            model.predict(x, batch_size=CHUNK, verbose=0)  # compiles, which is not timed
+            model.predict(x, verbose=0)  # compiles, which is not timed
             start = time.perf_counter()
-            model.predict(x, batch_size=CHUNK, verbose=0)
+            model.predict(x, verbose=0)
             cost = PREDICTIONS * (time.perf_counter() - start)
             if cost > max(MAX_SECONDS, MAX_SHARE * seconds):
                 return None

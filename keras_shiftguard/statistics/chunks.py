@@ -11,8 +11,13 @@ from typing import Any
 import keras
 import numpy as np
 
+from keras_shiftguard.statistics.rows import Rows
+
 CHUNK = 128
 PADDED_CHUNK = 64  # on JAX, where fewer samples waste less
+# A Keras model keeps the outputs of all its layers until the last one, some hundred times as many
+# values as it is fed. So of large samples fewer are taken: 27 photos of 224 x 224.
+MAX_VALUES = 2**22
 
 
 def chunks(x: Any) -> Iterator[tuple[Any, int]]:
@@ -22,11 +27,17 @@ def chunks(x: Any) -> Iterator[tuple[Any, int]]:
         x: An array, `(samples, ...)`, or `Rows`.
     """
     pads = keras.backend.backend() == "jax"
-    size = PADDED_CHUNK if pads else CHUNK
+    size = min(PADDED_CHUNK if pads else CHUNK, max(MAX_VALUES // _values(x), 1))
     for start in range(0, len(x), size):
         number = min(size, len(x) - start)
         rows = np.arange(start, start + size).clip(max=len(x) - 1) if pads else None
         yield (x[start : start + number] if rows is None else x[rows]), number
+
+
+def _values(x: Any) -> int:
+    """Returns the number of values of a sample, at least 1."""
+    leaves = keras.tree.flatten(x.tree) if isinstance(x, Rows) else [x]
+    return max(sum(int(np.prod(np.shape(leaf)[1:])) for leaf in leaves), 1)
 
 
 def in_chunks(function: Callable[[Any], Any], x: np.ndarray) -> np.ndarray:

@@ -6,6 +6,8 @@ import pytest
 
 from keras_shiftguard.instrument.inference import class_probabilities
 from keras_shiftguard.instrument.inference_call import InferenceCall
+from keras_shiftguard.statistics.chunks import chunks
+from keras_shiftguard.statistics.rows import Rows
 
 
 @pytest.mark.parametrize("shape", [(3,), (1, 3), (1, 1, 3)])
@@ -15,6 +17,16 @@ def test_axes_of_length_one_before_the_classes(shape):
     model = keras.Sequential([keras.Input((3,), name="x"), layers.Reshape(shape)])
     x = np.eye(3, dtype="float32")[[2, 0, 1, 1]]
     assert list(class_probabilities(InferenceCall(model), "x", [x]).argmax(axis=1)) == [2, 0, 1, 1]
+
+
+@pytest.mark.each_backend
+@pytest.mark.parametrize("in_rows", [False, True])
+def test_large_samples_are_predicted_few_at_a_time(in_rows):
+    """128 photos at once took 11 GB in a MobileNetV2, whose layers' outputs Keras keeps."""
+    for shape, most in (((224, 224, 3), 27), ((8, 8, 1), 128), ((3000, 3000, 3), 1)):
+        x = np.broadcast_to(np.float32(0), (130, *shape))
+        parts = [number for _, number in chunks(Rows({"x": x}) if in_rows else x)]
+        assert sum(parts) == 130 and max(parts) <= most, parts
 
 
 @pytest.mark.backend
@@ -36,14 +48,14 @@ def test_a_single_column_is_read_as_logits_or_probabilities_for_all_samples():
     """A chunk whose logits all lie in [0, 1] is no chunk of probabilities."""
     model = keras.Sequential([keras.Input((1,)), keras.layers.Identity()])
 
-    def classes(chunks):
-        return np.nan_to_num(class_probabilities(InferenceCall(model), "input", chunks)).argmax(
+    def classes(parts):
+        return np.nan_to_num(class_probabilities(InferenceCall(model), "input", parts)).argmax(
             axis=1
         )
 
     outputs = np.repeat([[0.3], [-2.0], [0.9]], 128, axis=0).astype("float32")
-    for chunks in ([outputs], np.split(outputs, 3)):
-        assert np.array_equal(classes(chunks), outputs[:, 0] > 0)
+    for parts in ([outputs], np.split(outputs, 3)):
+        assert np.array_equal(classes(parts), outputs[:, 0] > 0)
     probabilities = np.abs(outputs) / 2
     probabilities[0] = np.nan  # does not decide for the other samples
     assert np.array_equal(classes([probabilities]), probabilities[:, 0] > 0.5)
