@@ -46,7 +46,7 @@ def test_mlflow_keeps_the_curves_and_the_report(tmp_path):
     curves = {name: {step: value for key, step, value in rows if key == name} for name, *_ in rows}
     assert set(curves) >= {"loss", "val_loss", "shift", "val_shift"}
     assert set(curves["val_shift"]) == {0, 1, 2}
-    assert curves["val_shift"][0] > 1 and curves["shift"][0] == 0
+    assert max(curves["val_shift"].values()) > 1 and curves["shift"][0] == 0
     (kept,) = tmp_path.rglob("artifacts/shift")
     written = [f for f in (tmp_path / "logs/mlflow").iterdir() if f.suffix in (".html", ".json")]
     assert {f.name for f in kept.iterdir()} == {f.name for f in written}
@@ -69,7 +69,7 @@ def test_trackio_keeps_the_curves(tmp_path):
     (database,) = (tmp_path / "trackio").glob("digits*.db")
     rows = [json.loads(row) for (row,) in read(database, "select metrics from metrics")]
     curve = [row["val_shift"] for row in rows if "val_shift" in row]
-    assert len(curve) == 3 and curve[0] > 1
+    assert len(curve) == 3 and max(curve) > 1
     assert [row["shift"] for row in rows if "shift" in row] == [0, 0, 0]
 
 

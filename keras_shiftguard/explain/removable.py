@@ -10,6 +10,7 @@ from keras_shiftguard.detection.causes.explanation import affine
 from keras_shiftguard.detection.causes.pipeline_change import explain as explain_difference
 from keras_shiftguard.explain.model_facts import ModelFacts
 from keras_shiftguard.explain.pixel_grid import find_grid
+from keras_shiftguard.explain.predictions import predict
 from keras_shiftguard.explain.reference import Reference
 from keras_shiftguard.explain.removal import Inputs, Removable, Views, in_two_parts, undo_with
 from keras_shiftguard.explain.report import CHANNEL_ORDER, COLUMN_ORDER, PREPROCESSING
@@ -17,11 +18,13 @@ from keras_shiftguard.explain.resolution import find_resolution
 from keras_shiftguard.explain.samples import Samples
 from keras_shiftguard.instrument.measure import profile_of
 from keras_shiftguard.io.tables import are_reordered
+from keras_shiftguard.preprocessing.correction.advice import advice_line
 from keras_shiftguard.preprocessing.correction.convention import layer_between
 from keras_shiftguard.preprocessing.correction.convention_words import in_words
 from keras_shiftguard.preprocessing.correction.layer import InputCorrection
 from keras_shiftguard.preprocessing.diagnose import diagnose
 from keras_shiftguard.preprocessing.diagnosis import Diagnosis
+from keras_shiftguard.preprocessing.expected.hypothesis_names import as_observed
 from keras_shiftguard.statistics.spread import spread
 
 MAX_SAMPLES_TO_DIAGNOSE = 256
@@ -57,6 +60,8 @@ def find_removable(
     diagnosis = diagnose(model, data, max_samples=MAX_SAMPLES_TO_DIAGNOSE)
     corrections = _of_diagnosis(diagnosis, some)
     notes = []
+    if not corrections.fixes and diagnosis.status == "mismatch" and labels is not None:
+        corrections = _by_labels(model, diagnosis, samples, some, labels)
     if not corrections.fixes and diagnosis.status == "mismatch":
         notes.append(str(diagnosis).partition("\n")[0])
     elif not corrections.fixes and diagnosis.status != "ok" and len(some) == 1:
@@ -117,6 +122,30 @@ def _of_diagnosis(diagnosis: Diagnosis, some: Inputs) -> Corrections:
     fixed = by_input[next(iter(fixes))]
     words = f"fed {in_words(fixed.observed)}, expects {in_words(fixed.expected)}"
     return Corrections(fixes, words, diagnosis.advice)
+
+
+def _by_labels(
+    model: keras.Model, diagnosis: Diagnosis, samples: Samples, some: Inputs, labels: np.ndarray
+) -> Corrections:
+    """Returns the correction of a sure scale, in the order of red and blue that labels favour.
+
+    A diagnosis has no fix if the order of the channels is not sure. Labels may tell.
+    """
+    expected, fed = diagnosis.expected, diagnosis.observed
+    if len(some) != 1 or diagnosis.garbled or not (expected.is_known and fed.is_known):
+        return Corrections({})
+    name, x = next(iter(some.items()))
+    summary = profile_of([(some, None)], details=False).inputs[name]
+    tried = []
+    for swap in (False, True) if summary.num_channels == 3 else (False,):
+        as_fed = as_observed(fed, expected, swap)
+        fix = layer_between(as_fed, expected, summary.layout, summary.num_channels)
+        fixed = {name: np.asarray(keras.ops.convert_to_numpy(fix(x)))}
+        found = predict(model, [samples.packed(fixed)])
+        line = advice_line(expected, as_fed, diagnosis.architecture, summary.layout)
+        words = f"fed {in_words(as_fed)}, expects {in_words(expected)}"
+        tried.append((found.right(labels).mean(), Corrections({name: fix}, words, line)))
+    return max(tried, key=lambda each: each[0])[1]
 
 
 def _of_reference(some: Inputs, reference: Reference) -> Corrections:

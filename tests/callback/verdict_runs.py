@@ -84,7 +84,7 @@ def healthy(**arguments):
 
 def fine_tuned(**arguments):
     model = image_model()
-    model.fit(*photos(5, 500), epochs=3, verbose=0)
+    model.fit(*photos(5, 500), epochs=5, verbose=0)
     return fit(model, photos(0, 500), photos(1, 300), expects="unit", **arguments)
 
 

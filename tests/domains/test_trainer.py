@@ -56,7 +56,11 @@ def weights(model):
     return np.concatenate([w.ravel() for w in model.adapted_model.get_weights()])
 
 
+@pytest.mark.backend
 @pytest.mark.thorough
+@pytest.mark.skipif(
+    keras.backend.backend() == "torch", reason="Keras refuses steps_per_execution on PyTorch"
+)
 def test_compiled_all_at_once(rng):
     # These methods use no random views, because XLA draws other random numbers.
     plain, _ = fitted(rng, ("dann", "mmd"), epochs=2, shuffle=False)

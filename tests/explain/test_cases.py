@@ -20,12 +20,12 @@ CASES = Path(__file__).parents[2] / "examples" / "cases"
         ("resnet50_v2_67_percent", "keras/issues/15822", "resolution and crop", "load_img"),
         ("mobilenet_v2_61_percent", "keras/issues/16982", "resolution and crop", "load_img"),
         ("rescaled_twice", "keras/issues/13517", "preprocessing", "x = x * 255"),
-        # Twenty photos do not prove the order, so the line says what to do if it is wrong.
+        # Twenty photos do not prove the order to `diagnose`; their labels tell.
         (
             "opencv_bgr",
             "keras/issues/13293",
             "preprocessing",
-            "swapped, first: x = x[..., ::-1]",
+            "x = x[..., ::-1] / 127.5 - 1.0",
         ),
     ],
 )

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from keras_shiftguard.conventions import MODES
+from keras_shiftguard.conventions import MODES, MODES_WITH_ORDER
 from keras_shiftguard.preprocessing.correction.convention import InputConvention, affine_between
 from keras_shiftguard.preprocessing.expected.batch_norm_reading import Reading
 from keras_shiftguard.preprocessing.expected.hypotheses import Hypothesis, Kind
@@ -88,7 +88,8 @@ def as_observed(
     order = REVERSED.get(order, order) if swap else order
     if observed.mode == "unknown" or observed.channel_order in (order, "gray"):
         return observed
-    if observed.mode in MODES and observed.channel_order == "unknown":
+    has_order = observed.mode in MODES_WITH_ORDER and observed.channel_order != "unknown"
+    if observed.mode in MODES and not has_order:
         return InputConvention(observed.mode, order)
     # Scale and offset stay the same. The means of a named convention are then in one order, and the
     # pixels are in the other order. This combination has no name, so its mode is "custom".

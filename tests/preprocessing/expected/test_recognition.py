@@ -22,7 +22,7 @@ SMALL = [
     "MobileNetV2",
     "MobileNetV3Large",
     "MobileNetV3Small",
-    "NASNetMobile",
+    pytest.param("NASNetMobile", marks=[NO_NASNET, pytest.mark.backend]),
     "ResNet50",
     "ResNet50V2",
     "ResNet101",
@@ -30,6 +30,11 @@ SMALL = [
     "VGG19",
     "Xception",
 ]
+
+
+NO_NASNET = pytest.mark.skipif(
+    keras.backend.backend() == "torch", reason="Keras has no NASNet on PyTorch"
+)
 
 
 @pytest.fixture(autouse=True)
@@ -94,6 +99,8 @@ def test_minimalistic(name):
     assert (match.signature.name, match.signature.variant) == (name, "minimalistic")
 
 
+@NO_NASNET
+@pytest.mark.backend
 @pytest.mark.thorough
 def test_nasnet_for_images_of_any_size_is_wired_differently():
     (match,) = recognise(trunk("NASNetMobile", input_shape=(None, None, 3)))
