@@ -11,6 +11,9 @@ from keras_shiftguard.preprocessing.expected.recognition import MIN_CONVOLUTIONS
 
 applications = keras.applications
 # These are quick to build; examples/benchmarks/architecture_cases.py checks all networks.
+NO_NASNET = pytest.mark.skipif(
+    keras.backend.backend() == "torch", reason="Keras has no NASNet on PyTorch"
+)
 SMALL = [
     "ConvNeXtTiny",
     "DenseNet121",
@@ -30,11 +33,6 @@ SMALL = [
     "VGG19",
     "Xception",
 ]
-
-
-NO_NASNET = pytest.mark.skipif(
-    keras.backend.backend() == "torch", reason="Keras has no NASNet on PyTorch"
-)
 
 
 @pytest.fixture(autouse=True)
