@@ -10,10 +10,10 @@ from keras_shiftguard.preprocessing.expected.architectures import ARCHITECTURES,
 from keras_shiftguard.preprocessing.expected.recognition import MIN_CONVOLUTIONS, recognise
 
 applications = keras.applications
-# These are quick to build; examples/benchmarks/architecture_cases.py checks all networks.
 NO_NASNET = pytest.mark.skipif(
     keras.backend.backend() == "torch", reason="Keras has no NASNet on PyTorch"
 )
+# These are quick to build; examples/benchmarks/architecture_cases.py checks all networks.
 SMALL = [
     "ConvNeXtTiny",
     "DenseNet121",
