@@ -7,7 +7,7 @@ from typing import Any
 from keras_shiftguard.callback.checks.check import Told
 from keras_shiftguard.callback.independence import Independence
 from keras_shiftguard.detection.acknowledged import Acknowledgement
-from keras_shiftguard.detection.causes.same_samples import is_augmented
+from keras_shiftguard.detection.causes.same_samples import are_near, is_augmented
 from keras_shiftguard.detection.finding import Finding
 from keras_shiftguard.detection.monitor import Pair, ShiftMonitor
 from keras_shiftguard.detection.plain_words import plain_sentence
@@ -68,6 +68,7 @@ class ShiftWatch:
         self._handled: set[tuple[str, str, str]] = set()  # alarms that `act` has handled
         self._notes_of_passes: list[str] = []
         self.is_augmented: bool | None = None
+        self._was_near = False  # whether the latest pass over training was near the first
         self._own_notes: list[str] = []  # of `note`
         self._summed = InputProfile()  # sum of several epochs, only with `distinct_samples`
         pairs = [("validation", "train")] if "train" in streams else []
@@ -118,6 +119,12 @@ class ShiftWatch:
                 compare(name, FIRST_EPOCH, profile, first)
         if "train" in latest:
             self.is_augmented = is_augmented(self._first["train"], latest["train"])
+            was_near, self._was_near = (
+                self._was_near,
+                are_near(self._first["train"], latest["train"]),
+            )
+            if self.is_augmented is None and was_near and self._was_near:
+                self.is_augmented = False
         if "validation" in streams and "train" in streams:
             compare("validation", "train", streams["validation"], streams["train"])
         for name, profile in streams.items():

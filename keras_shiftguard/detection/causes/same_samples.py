@@ -28,6 +28,7 @@ MAX_SAME_ERRORS = 0.02
 # A pass may leave out this share of the samples, such as its last batch. A larger difference of two
 # passes, in the standard errors that such samples make, shows that samples have changed.
 MAX_SHARE_LEFT_OUT, MAX_LEFT_OUT_ERRORS = 0.03, 4.0
+MAX_NEAR_ERRORS = 2.5  # the same for the estimated number of such samples, see `are_near`
 
 
 def same_samples(first: InputProfile, second: InputProfile) -> bool:
@@ -63,6 +64,24 @@ def is_augmented(first: InputProfile, latest: InputProfile) -> bool | None:
     # Of two classes, passes that leave out other samples often have the same numbers.
     has_classes = int((latest.labels.counts > 0).sum()) > 2
     return True if has_classes and randomised(first, latest) else None
+
+
+def are_near(first: InputProfile, latest: InputProfile) -> bool:
+    """Whether two passes differ no more than by the samples that each seems to have left out.
+
+    If each leaves out k samples of C classes at random, the expected sum of (difference of the
+    counts)^2 / (share of the class) is 2 k (C - 1). One such pass may be chance, if a crop changes
+    little; two in a row show that samples do not change.
+    """
+    one, other = first.labels, latest.labels
+    largest = _left_out_errors(first, latest) * float(np.sqrt(MAX_SHARE_LEFT_OUT))
+    if not largest or not first.num_samples:
+        return False
+    seen = one.counts + other.counts > 0
+    shares = (one.counts + other.counts)[seen] / (2 * first.num_samples)
+    differences = (one.counts - other.counts)[seen].astype("float64")
+    estimate = float((differences**2 / shares).sum()) / (2 * max(seen.sum() - 1, 1))
+    return bool(largest < MAX_NEAR_ERRORS * np.sqrt(max(estimate, 1.0) / first.num_samples))
 
 
 def _left_out_errors(first: InputProfile, latest: InputProfile) -> float:
