@@ -9,6 +9,7 @@ from keras import layers, ops
 
 from keras_shiftguard import profile
 from keras_shiftguard.detection.causes.same_samples import (
+    are_near,
     chance_of_same_labels,
     is_augmented,
     randomised,
@@ -195,3 +196,17 @@ def test_passes_of_which_only_the_labels_were_counted_cannot_be_compared():
     labels.counts[:2] = 4
     one = InputProfile(labels=labels)
     assert one.labels.are_classes and not is_augmented(one, one)
+
+
+def test_shuffled_passes_that_drop_their_last_batch_are_near():
+    """Each leaves out other samples, so they are never the same; augmented ones are further off."""
+    x, y = world(0, n=1000)
+
+    def dropped(images, seed):
+        order = np.random.default_rng(seed).permutation(len(images))[: 31 * 32]
+        return profile((images[order], y[order]))
+
+    first = dropped(x, 0)
+    seeds = range(1, 9)
+    assert sum(are_near(first, dropped(x, seed)) for seed in seeds) >= 4
+    assert not any(are_near(first, dropped(x * 0.97, seed)) for seed in seeds)
