@@ -129,7 +129,8 @@ def _by_labels(
 ) -> Corrections:
     """Returns the correction of a sure scale, in the order of red and blue that labels favour.
 
-    A diagnosis has no fix if the order of the channels is not sure. Labels may tell.
+    A diagnosis has no fix if the order of the channels is not sure. Labels may tell. What makes no
+    more of them right than the images as fed is no correction.
     """
     expected, fed = diagnosis.expected, diagnosis.observed
     if len(some) != 1 or diagnosis.garbled or not (expected.is_known and fed.is_known):
@@ -145,7 +146,9 @@ def _by_labels(
         line = advice_line(expected, as_fed, diagnosis.architecture, summary.layout)
         words = f"fed {in_words(as_fed)}, expects {in_words(expected)}"
         tried.append((found.right(labels).mean(), Corrections({name: fix}, words, line)))
-    return max(tried, key=lambda each: each[0])[1]
+    as_fed_right = predict(model, [samples.packed(some)]).right(labels).mean()
+    share, corrections = max(tried, key=lambda each: each[0])
+    return corrections if share > as_fed_right else Corrections({})
 
 
 def _of_reference(some: Inputs, reference: Reference) -> Corrections:
