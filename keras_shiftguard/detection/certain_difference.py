@@ -7,6 +7,7 @@ from keras_shiftguard.detection.causes.pipeline_change import DRASTIC, explain
 from keras_shiftguard.detection.column_names import in_other_order, without_partner
 from keras_shiftguard.detection.families import Shares, StreamNames
 from keras_shiftguard.detection.finding import Finding
+from keras_shiftguard.detection.said import Said
 from keras_shiftguard.detection.sentences import stream_name
 from keras_shiftguard.detection.two_sample.hypergeometric import hypergeometric_two_sided
 from keras_shiftguard.detection.two_sample.tail_probabilities import SMALLEST_P
@@ -39,7 +40,7 @@ def certain_difference(
     found = _in_words(name, now, before, *map(stream_name, names))
     if found is None:
         return None
-    family, text, fix = found
+    family, said, fix = found
     n, m = now.num_samples, before.num_samples
     pooled = n / (n + m)
     distinct, others = n * shares[0], m * shares[1]
@@ -53,16 +54,16 @@ def certain_difference(
         interval=(effect, effect),
         p_value=max(float(by_chance[0]), SMALLEST_P),
         since=None,
-        explanation=text,
         fix=fix,
+        said=said,
         **names._asdict(),
     )
 
 
 def _in_words(
     name: str, now: InputSummary, before: InputSummary, here: str, there: str
-) -> tuple[str, str, str] | None:
-    """Returns the family of a difference, the sentence about it, and the line that undoes it.
+) -> tuple[str, Said, str] | None:
+    """Returns the family of a difference, what is said of it, and the line that undoes it.
 
     The result is None if there is no difference; the line is "" if none is known.
     """
@@ -71,10 +72,10 @@ def _in_words(
         shapes = f"{now.num_channels} {unit} ({now.layout}) in {here}"
         return (
             "other",
-            (
-                f"Input {name!r} has another shape: {shapes} "
-                f"against {before.num_channels} ({before.layout}) in {there}"
-                f"{without_partner(now, before, here, there)}"
+            Said(
+                f"Input {name!r} has another shape",
+                f"{shapes} against {before.num_channels} ({before.layout}) in {there}"
+                f"{without_partner(now, before, here, there)}",
             ),
             "",
         )
@@ -85,10 +86,11 @@ def _in_words(
     if _is_flat(now) and not _is_flat(before):
         return (
             "other",
-            (
-                f"All {here} images are flat: within each image, all pixels have the same value "
-                f"(mean {float(now.sample_mean.mean):.3g}). A failing loader gives such images. "
-                f"Those in {there} are not flat"
+            Said(
+                f"All {here} images are flat",
+                "within each image, all pixels have the same value "
+                f"(mean {float(now.sample_mean.mean):.3g})",
+                cause=f"A failing loader gives such images. Those in {there} are not flat",
             ),
             "",
         )
@@ -97,21 +99,21 @@ def _in_words(
         ranges = f"{_range(now)}, against {_range(before)} in {there}"
         if not factor:
             unknown = "No known step of preprocessing turns one into the other"
-            words = f"{here.capitalize()} images have another range: {ranges}. {unknown}"
-            return "preprocessing", words, ""
+            words = f"{here.capitalize()} images have another range: {ranges}"
+            return "preprocessing", Said(words, cause=unknown), ""
         times = f"{factor:.4g} times" if factor > 1 else f"1/{1 / factor:.4g}"
         also = f", {'minus' if offset < 0 else 'plus'} {abs(offset):.4g}" if offset else ""
         words = f"The values of {here} images are about {times} as large{also} (range {ranges})"
         inside = f"(x {'+-'[offset > 0]} {abs(offset):.4g})" if offset else "x"
         by = f"/ {factor:.4g}" if factor > 1 else f"* {1 / factor:.4g}"
-        return "preprocessing", words, f"x = {inside} {by}"
+        return "preprocessing", Said(words), f"x = {inside} {by}"
     for side in (0, 1):
         if (
             now.smallest_size[side] > before.largest_size[side]
             or before.smallest_size[side] > now.largest_size[side]
         ):
             sizes = f"{_size(now)} against {_size(before)} in {there}"
-            return "resolution", f"{here.capitalize()} images have another size: {sizes}", ""
+            return "resolution", Said(f"{here.capitalize()} images have another size", sizes), ""
     return None
 
 

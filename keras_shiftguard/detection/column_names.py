@@ -5,14 +5,15 @@ have none, and neither have arrays.
 """
 
 from keras_shiftguard.detection.families import StreamNames
+from keras_shiftguard.detection.said import Said
 from keras_shiftguard.detection.sentences import MAX_NAMED, some_of, stream_name
 from keras_shiftguard.profiles import InputSummary
 
 
 def in_other_order(
     name: str, now: InputSummary, before: InputSummary, here: str, there: str
-) -> str:
-    """Returns the sentence for tables with the same columns in another order.
+) -> Said:
+    """Returns what is said of tables with the same columns in another order.
 
     Args:
         name: Name of the input.
@@ -27,11 +28,12 @@ def in_other_order(
         if len({*pair}) > 1
     ]
     first = moved[0]
-    return (
+    return Said(
         f"The columns of {name} have another order in {here} than in {there} ({len(moved)} of "
         f"{len(now.columns)} are elsewhere): column {first} is {now.columns[first]!r} against "
-        f"{before.columns[first]!r}. A model takes one column for another: select the columns of "
-        "both tables by one list of names"
+        f"{before.columns[first]!r}",
+        cause="A model takes one column for another: select the columns of both tables by one list "
+        "of names",
     )
 
 

@@ -7,6 +7,7 @@ import numpy as np
 
 from keras_shiftguard.detection import sentences
 from keras_shiftguard.detection.finding import NEGLIGIBLE, Finding
+from keras_shiftguard.detection.said import Said
 from keras_shiftguard.detection.two_sample import frequencies, mean_discrepancy, ranks
 from keras_shiftguard.detection.two_sample.hypergeometric import hypergeometric_two_sided
 from keras_shiftguard.detection.two_sample.multiplicity import Family
@@ -116,12 +117,12 @@ class CollectedTests:
             i = int(tested[member])
             name, effect = current.names[i], float(tests.effect_size[i])
             dominant = ranks.DOMINANT[tests.dominant[i]]
-            text = sentences.feature_differs(
+            said = sentences.feature_differs(
                 name, what, dominant, effect, current, reference, *self.names, columns
             )
             interval = float(tests.lower[i]), float(tests.upper[i])
             found = self._finding(
-                f"{source}/{name}", kind, family, effect, interval, tests.p_value[i], text
+                f"{source}/{name}", kind, family, effect, interval, tests.p_value[i], said
             )
             return replace(found, negligible=bool(tests.magnitude[i] < NEGLIGIBLE))
 
@@ -176,7 +177,7 @@ class CollectedTests:
                 feature = f"{source}/{names[i]}"
                 column = sentences.column_name(names[i], self.columns.get(source, ()))
                 words = f"Column {column} of {source}"
-            text = sentences.missing_differs(words, here, there, *self.names)
+            said = sentences.missing_differs(words, here, there, *self.names)
             interval = effect - margin, effect + margin
             return self._finding(
                 f"{feature}/missing",
@@ -185,7 +186,7 @@ class CollectedTests:
                 effect=effect,
                 interval=interval,
                 p_value=p[member],
-                text=text,
+                said=said,
             )
 
         self.families.append(Family("missing", source, p, finding, len(p) - len(tested)))
@@ -218,9 +219,9 @@ class CollectedTests:
             return
 
         def finding(member: int) -> Finding:
-            text = sentences.embedding_differs(what, test.effect_size, test.p_value, *self.names)
+            said = sentences.embedding_differs(what, test.effect_size, test.p_value, *self.names)
             return self._finding(
-                source, "covariate", "other", test.effect_size, test.interval, test.p_value, text
+                source, "covariate", "other", test.effect_size, test.interval, test.p_value, said
             )
 
         self.families.append(Family(role, source, np.array([test.p_value]), finding))
@@ -254,10 +255,10 @@ class CollectedTests:
             return
 
         def finding(member: int) -> Finding:
-            text = sentences.classes_differ(what, test, *self.names)
-            text += sentences.lacks_classes(test, *self.names) if kind == "label" else ""
+            follows = sentences.lacks_classes(test, *self.names) if kind == "label" else ""
+            said = sentences.classes_differ(what, test, *self.names, follows)
             return self._finding(
-                source, kind, family, test.effect_size, test.interval, test.p_value, text
+                source, kind, family, test.effect_size, test.interval, test.p_value, said
             )
 
         self.families.append(Family(role, source, np.array([test.p_value]), finding))
@@ -270,9 +271,9 @@ class CollectedTests:
         effect: float,
         interval: tuple[float, float],
         p_value: float,
-        text: str,
+        said: Said,
     ) -> Finding:
-        """Returns the finding of a test; `text` is its explanation, for the rest see `Finding`."""
+        """Returns the finding of a test; for its arguments see `Finding`."""
         return Finding(
             feature=feature,
             kind=kind,
@@ -281,7 +282,7 @@ class CollectedTests:
             interval=interval,
             p_value=float(p_value),
             since=None,
-            explanation=text,
+            said=said,
             negligible=abs(effect) < NEGLIGIBLE,
             **self.names._asdict(),
         )

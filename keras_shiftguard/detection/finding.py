@@ -7,6 +7,7 @@ from importlib import import_module
 from typing import Any
 
 from keras_shiftguard.detection.cost import Cost
+from keras_shiftguard.detection.said import Said
 
 # An |effect size| below this is "present, negligible": small relative to the spread between
 # samples, even if it is significant (Cohen calls 0.2 small).
@@ -63,7 +64,7 @@ class Finding:
         against: Name of the stream it is compared with, e.g. `"train"`.
         since: First epoch, counted from 1, in which the difference was found; None
             outside of a fit.
-        explanation: One or two sentences with numbers.
+        explanation: One or two sentences with numbers; those of `said`, if it is given.
         expected: Whether the difference is intended: another class mix, as resampling makes it.
         negligible: Whether the effect is too small to matter.
         acknowledged: Why the difference is accepted, see `ShiftReport.acknowledge`;
@@ -81,6 +82,7 @@ class Finding:
             measured.
         fix: A line of Python that undoes a known step of preprocessing in a batch `x` of the
             stream; "" if unknown.
+        said: The explanation in parts; None if it has none.
         repaired_by: What wins the accuracy back, as the arguments of `Repair`; None if unknown.
         beside: The first compiled metric on the samples of the experiment: its name, its value as
             they are, and repaired; None if unknown, or if accuracy is that metric.
@@ -97,7 +99,7 @@ class Finding:
     stream: str
     against: str
     since: int | None
-    explanation: str
+    explanation: str = ""
     expected: bool = False
     negligible: bool = False
     acknowledged: str = ""
@@ -111,6 +113,11 @@ class Finding:
     until: int | None = None
     beside: tuple[str, float, float] | None = None
     fix: str = ""
+    said: Said | None = None
+
+    def __post_init__(self) -> None:
+        if self.said is not None:
+            object.__setattr__(self, "explanation", self.said.text)
 
     @property
     def matters(self) -> bool:
@@ -193,7 +200,7 @@ class Finding:
             for name in ("interval", "cost_interval", "beside")
             if fields.get(name) is not None
         }
-        return cls(**{**fields, **pairs})
+        return cls(**{**fields, **pairs, "said": Said.from_parts(fields.get("said"))})
 
     def to_dict(self) -> dict[str, Any]:
         """Returns the fields by name."""

@@ -82,8 +82,10 @@ class ShiftReport(AsPage):
 
 def _as_dict(finding: Finding) -> dict[str, Any]:
     parts = difference(finding)
+    fields = finding.to_dict()
+    del fields["said"]  # what it says is in the explanation, and in the two texts
     return {
-        **finding.to_dict(),
+        **fields,
         "matters": finding.matters,
         "sentence": sentence_of(finding),
         "difference": None if parts is None else parts._asdict(),

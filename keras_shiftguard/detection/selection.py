@@ -7,6 +7,7 @@ from keras_shiftguard.detection.causes import pipeline_change
 from keras_shiftguard.detection.causes.corruptions import OTHER, name_cause
 from keras_shiftguard.detection.families import StreamNames
 from keras_shiftguard.detection.finding import Finding, by_severity
+from keras_shiftguard.detection.said import Said
 from keras_shiftguard.detection.sentences import MAX_NAMED
 from keras_shiftguard.detection.two_sample.multiplicity import Family
 from keras_shiftguard.profiles import InputProfile
@@ -74,7 +75,7 @@ def _input_findings(
                 family="preprocessing",
                 effect_size=step.effect_size,
                 interval=(step.effect_size, step.effect_size),
-                explanation=step.sentence.rstrip("."),
+                said=Said(step.sentence.rstrip(".")),
                 fix=step.fix,
                 negligible=False,
             )
@@ -90,16 +91,19 @@ def _input_findings(
         main = f"{source}/{FAMILY_ATTRIBUTES.get(cause.family, ('',))[0]}"
         first = min(features, key=lambda f: (not f.matters, f.feature != main))
         reported = _strongest([first, *(f for f in features if f is not first)], max_findings=1)
-    explanation = f"{reported[0].explanation}. {cause.sentence.rstrip('.')}"
-    named = [replace(reported[0], explanation=explanation), *reported[1:]]
-    return [replace(finding, family=cause.family) for finding in named]
+    named = [replace(finding, family=cause.family) for finding in reported]
+    said = named[0].said
+    if said is not None:
+        named[0] = replace(named[0], said=said._replace(cause=cause.sentence))
+    return named
 
 
 def _strongest(findings: list[Finding], max_findings: int = MAX_NAMED) -> list[Finding]:
     """Returns the first `max_findings` findings; the last says how many other features differ."""
     strongest, num_others = findings[:max_findings], len(findings) - max_findings
-    if num_others > 0:
+    said = strongest[-1].said if num_others > 0 else None
+    if said is not None:
         others = "feature differs" if num_others == 1 else "features differ"
-        text = f"{strongest[-1].explanation}; {num_others} more {others}"
-        strongest = [*strongest[:-1], replace(strongest[-1], explanation=text)]
+        more = said.also(f"{num_others} more {others}")
+        strongest = [*strongest[:-1], replace(strongest[-1], said=more)]
     return strongest

@@ -11,12 +11,12 @@ from collections.abc import Sequence
 import numpy as np
 
 from keras_shiftguard.detection.attribute_words import ADJECTIVES, LABELS, LOGARITHMS, heading
+from keras_shiftguard.detection.said import Clause, Said
 from keras_shiftguard.detection.two_sample.frequencies import FrequencyTest
 from keras_shiftguard.profiles import FeatureTable
 
 USUAL_SHARE = 0.05  # a class that is at least so frequent should be in validation as well
 MAX_NAMED = 3  # largest number of things of a kind that a sentence names: classes, columns, causes
-_IN_PLACE = ", and those of {} are not"  # the end of a sentence on misplaced images
 
 
 def stream_name(stream: str) -> str:
@@ -66,14 +66,14 @@ def feature_differs(
     stream: str,
     against: str,
     columns: Sequence[str] = (),
-) -> str:
-    """Returns the sentence for a feature whose location, spread or shape differs.
+) -> Said:
+    """Returns what is said of a feature whose location, spread or shape differs.
 
     `dominant` is what differs most: `"location"`, `"spread"` or `"shape"`. `effect` is signed.
     `columns` are the names of the columns of a table, `()` if unknown.
     """
     subject = f"{stream_name(stream).capitalize()} {what}"
-    against = stream_name(against)
+    others, against = _others(what, against), stream_name(against)
     label = LABELS.get(name) if what.startswith("images") else None
     label = label or _label(name, columns)
     size = f"effect size {abs(effect):.2g}"
@@ -91,20 +91,28 @@ def feature_differs(
             label = "number"
         more = higher if current.mean(name) > reference.mean(name) else lower
         of = "" if name.isdigit() else f" {heading(label)}"
-        return f"{subject} are {more}: mean{of} {a} against {b} in {against}, {size}"
+        numbers = f"mean{of} {a} against {b} in {against}"
+        clause = Clause(subject, "are", more, f"than {others}")
+        return Said(f"{subject} are {more}", numbers, size, clause=clause)
     spread, other = current.std(name), reference.std(name)
     a, b = two_numbers(spread, other)
     if dominant == "spread":
-        more = "more" if spread > other else "less"
-        return (
-            f"{subject} vary {more} in {label}: standard deviation {a} against {b} in "
-            f"{against}, {size}"
-        )
+        how = f"{'more' if spread > other else 'less'} in {label}"
+        numbers = f"standard deviation {a} against {b} in {against}"
+        clause = Clause(subject, "vary", how, f"than {others}")
+        return Said(f"{subject} vary {how}", numbers, size, clause=clause)
     x, y = two_numbers(current.mean(name), reference.mean(name))
-    return (
-        f"{subject} have another distribution of {label} than {against}: mean {x} against {y}, "
-        f"standard deviation {a} against {b}, {size}"
-    )
+    clause = Clause(subject, "have", f"another distribution of {label}", f"than {against}")
+    numbers = f"mean {x} against {y}, standard deviation {a} against {b}"
+    return Said(" ".join(clause), numbers, size, clause=clause)
+
+
+def _others(what: str, against: str) -> str:
+    """Returns what the samples of a stream are compared with: `"those of the first epoch"`."""
+    noun, there = what.partition(" ")[0], stream_name(against)
+    if noun not in ("images", "samples"):
+        return f"in {there}"
+    return f"those of {there}" if there.startswith("the ") else f"{there} {noun}"
 
 
 def _shown(name: str, what: str, mean: float) -> float:
@@ -128,41 +136,47 @@ def _label(name: str, columns: Sequence[str]) -> str:
     return f"column {column_name(name, columns)}" if name.isdigit() else name.replace("_", " ")
 
 
-def embedding_differs(what: str, effect: float, p_value: float, stream: str, against: str) -> str:
-    """Returns the sentence for samples that differ as a whole, but in no single feature."""
-    return (
-        f"{stream_name(stream).capitalize()} {what} differ as a whole from "
-        f"{stream_name(against)} without one feature that stands out: maximum mean discrepancy "
-        f"with p = {p_value:.1g}, effect size {effect:.2g}"
+def embedding_differs(what: str, effect: float, p_value: float, stream: str, against: str) -> Said:
+    """Returns what is said of samples that differ as a whole, but in no single feature."""
+    subject = f"{stream_name(stream).capitalize()} {what}"
+    return Said(
+        f"{subject} differ as a whole from {stream_name(against)} without one feature that stands "
+        "out",
+        statistics=(f"maximum mean discrepancy with p = {p_value:.1g}, effect size {effect:.2g}"),
+        clause=Clause(subject, "differ", "as a whole", f"from {_others(what, against)}"),
     )
 
 
-def missing_differs(what: str, here: float, there: float, stream: str, against: str) -> str:
-    """Returns the sentence for streams whose shares of missing or non-finite values differ.
+def missing_differs(what: str, here: float, there: float, stream: str, against: str) -> Said:
+    """Returns what is said of streams whose shares of missing or non-finite values differ.
 
     `what` has a capital letter, since it begins the sentence. `here` and `there` are the shares
     of the samples of `stream` and of `against` in which `what` is missing, in [0, 1].
     """
-    return (
+    return Said(
         f"{what} is missing or not finite in {percent(here)} of {stream_name(stream)} samples "
         f"against {percent(there)} in {stream_name(against)}"
     )
 
 
-def classes_differ(what: str, test: FrequencyTest, stream: str, against: str) -> str:
-    """Returns the sentence for streams whose class mixes differ."""
+def classes_differ(
+    what: str, test: FrequencyTest, stream: str, against: str, follows: str = ""
+) -> Said:
+    """Returns what is said of streams whose class mixes differ."""
     changed = test.most_changed()
     noun = "value" if what == "tokens" else "class"
     words = [
         f"{noun} {i} {percent(test.shares[0, i])} against {percent(test.shares[1, i])}"
         for i in changed[:MAX_NAMED]
     ]
-    shares = f": {some_of(words, len(changed))}" if changed else ""
-    return (
-        f"{stream_name(stream).capitalize()} {what} have another mix than in "
-        f"{stream_name(against)}{shares}; {percent(test.total_variation)} of the "
-        f"{stream_name(stream)} {what} would have to be of another {noun} to match "
-        f"{stream_name(against)}, effect size {test.effect_size:.2g} (Cohen's w)"
+    here, there = stream_name(stream), stream_name(against)
+    shares = f"{some_of(words, len(changed))}; " if changed else ""
+    return Said(
+        f"{here.capitalize()} {what} have another mix than in {there}",
+        f"{shares}{percent(test.total_variation)} of the {here} {what} would have to be of another "
+        f"{noun} to match {there}",
+        f"effect size {test.effect_size:.2g} (Cohen's w)",
+        follows,
     )
 
 
@@ -178,7 +192,7 @@ def lacks_classes(test: FrequencyTest, stream: str, against: str) -> str:
     names = some_of([str(i) for i in lacking[:MAX_NAMED]], len(lacking))
     noun = "class" if len(lacking) == 1 else "classes"
     return (
-        f"; validation lacks {noun} {names}: `validation_split` takes the last samples, so shuffle "
+        f"validation lacks {noun} {names}: `validation_split` takes the last samples, so shuffle "
         "samples that are sorted by class"
     )
 
@@ -188,13 +202,7 @@ def percent(share: float) -> str:
     return f"{100 * share:.3g} %"
 
 
-def misplaced(how: str, stream: str, against: str, noun: str = "images") -> str:
-    """Returns the sentence for samples that an operation repairs: mirrored, moved, exchanged ..."""
+def misplaced(how: str, stream: str, against: str, noun: str = "images") -> Said:
+    """Returns what is said of samples that an operation repairs: mirrored, moved, exchanged ..."""
     here, there = stream_name(stream), stream_name(against)
-    return f"{here.capitalize()} {noun} are {how}{_IN_PLACE.format(there)}"
-
-
-def misplaced_how(text: str, against: str) -> str:
-    """Returns a result of `misplaced` without what the other stream is not; "" for other texts."""
-    end = _IN_PLACE.format(stream_name(against))
-    return text.removesuffix(end) if text.endswith(end) else ""
+    return Said(f"{here.capitalize()} {noun} are {how}", follows=f"those of {there} are not")

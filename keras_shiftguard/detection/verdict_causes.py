@@ -28,10 +28,6 @@ MORE_NOTES = "more, see guard.report.notes."
 LONELY_NOTES = ("there is nothing to compare", "an evaluation alone", "a prediction alone")
 _IN_BRACKETS = re.compile(r" \([^()]*\)")
 _MISFITS = re.compile(r" \((?:probability|misfit) [^()]*\)")
-# The end of a sentence on a difference, which only a statistician needs.
-_STATISTICS = re.compile(
-    r"[;,]? effect size [-\d.e+]+(?: \([^()]*\))?|; \d+ more features? differs?"
-)
 _MODE = re.compile(rf"\b({'|'.join(MODES_IN_WORDS)}) \([^()]*\)")
 
 
@@ -234,19 +230,10 @@ def _facts_of(lead: Finding) -> dict[str, Any]:
         "cost_interval": lead.cost_interval,
         "metric": lead.metric,
         "cost_words": lead.cost_words,
-        "detail": in_plain_words(_detail(lead.explanation)),
+        "detail": in_plain_words(f"{lead.said.plain if lead.said else lead.explanation}."),
         "about": (lead.kind, lead.family),
         "streams": (lead.stream, lead.against),
     }
-
-
-def _detail(explanation: str) -> str:
-    """Returns an explanation without effect sizes and the number of other features.
-
-    >>> _detail("Images are darker: mean 0.2 against 0.3, effect size 3.9; 2 more features differ")
-    'Images are darker: mean 0.2 against 0.3.'
-    """
-    return f"{_STATISTICS.sub('', explanation).rstrip('.')}."
 
 
 def _parts(state: str, cause: str, **others: Any) -> dict[str, Any]:
@@ -302,18 +289,10 @@ def _joined(findings: Sequence[Finding]) -> str:
     """Returns the first finding as a sentence, with the others that one sentence can name."""
     first = difference(findings[0])
     if first is None:
-        return _names_of_labels(findings[0]) or sentence_of(findings[0])
+        return sentence_of(findings[0])
     parts = [p for f in findings if (p := difference(f)) and p._replace(how=first.how) == first]
     how = list(dict.fromkeys(part.how for part in parts))[:MAX_NAMED]
     return " ".join(first._replace(how=listed(how)))
-
-
-def _names_of_labels(finding: Finding) -> str:
-    """Returns which classes the labels of a stream stand for; "" if a finding does not say it."""
-    names = finding.explanation.partition(": ")[2].partition(";")[0]
-    begin = ("label ", "all class ids ", "each label ")
-    is_renamed = finding.kind == "concept" and names.startswith(begin)
-    return f"In {stream_name(finding.stream)}, {names}" if is_renamed else ""
 
 
 def _step(lead: Finding, every: Sequence[Finding], guard: Mapping[str, str] | None) -> str:

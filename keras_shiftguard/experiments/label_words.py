@@ -4,6 +4,7 @@ import numpy as np
 
 from keras_shiftguard.detection.cost import Cost
 from keras_shiftguard.detection.finding import RELABELLED, Finding
+from keras_shiftguard.detection.said import Said
 from keras_shiftguard.detection.sentences import MAX_NAMED, percent, some_of
 from keras_shiftguard.detection.two_sample.tail_probabilities import SMALLEST_P, normal_sf
 from keras_shiftguard.experiments.wrong_labels import WrongLabels
@@ -38,7 +39,9 @@ def finding_of(found: WrongLabels, cost: Cost, number: int) -> Finding:
         stream="validation",
         against="train",
         since=None,
-        explanation=f"{in_words(found, number)}; effect size {share:.2g} ({_of_what(found)})",
+        said=said_of(found, number)._replace(
+            statistics=f"effect size {share:.2g} ({_of_what(found)})"
+        ),
     )
 
 
@@ -48,10 +51,10 @@ def _of_what(found: WrongLabels) -> str:
     return "share of the labels" if found.pair is None else "share of the label"
 
 
-def in_words(
+def said_of(
     found: WrongLabels, number: int, here: str = "validation", there: str = "training"
-) -> str:
-    """Returns which labels are wrong, as a sentence.
+) -> Said:
+    """Returns what is said of wrong labels: which ones are wrong.
 
     Args:
         found: The labels that are wrong.
@@ -61,20 +64,20 @@ def in_words(
     """
     if found.names:
         steps = {(label - name) % number for label, name in found.names}
-        start = f"The labels of {here} do not mean what they mean in {there}: "
-        if len(steps) == 1 and len(found.names) == number > 2:
-            return f"{start}all class ids are higher by {steps.pop()} (the last ones begin again)"
         listed = [f"{label} looks like class {name}" for label, name in found.names]
-        return f"{start}label {some_of(listed[:MAX_NAMED], len(listed))}"
+        which = f"label {some_of(listed[:MAX_NAMED], len(listed))}"
+        if len(steps) == 1 and len(found.names) == number > 2:
+            which = f"all class ids are higher by {steps.pop()} (the last ones begin again)"
+        return Said(f"In {here}, {which}", f"its labels do not mean what they mean in {there}")
     if found.pair is not None:
         label, other = found.pair
         back = ", and others the other way round" if found.is_exchange else ""
-        return (
+        return Said(
             f"About {percent(found.share)} of the {here} samples with label {label} seem to be "
-            f"of class {other}{back}: for the model, label {label} is no likelier than for samples "
-            f"of class {other}"
+            f"of class {other}{back}",
+            f"for the model, label {label} is no likelier than for samples of class {other}",
         )
-    return (
-        f"About {percent(found.share)} of the labels of {here} are wrong at random: for the model, "
-        "these labels are no likelier than for samples of another class"
+    return Said(
+        f"About {percent(found.share)} of the labels of {here} are wrong at random",
+        "for the model, these labels are no likelier than for samples of another class",
     )

@@ -203,5 +203,5 @@ class Remainder:
             return None
         cost = found.cost.of_dependent(share * self.resampling.share)
         classes = self.predictions.probabilities.shape[1]
-        words = label_words.in_words(found, classes, "data", "the reference")
+        words = label_words.said_of(found, classes, "data", "the reference").text
         return Estimate(CONCEPT_SHIFT, self._drawn(cost), words)

@@ -7,6 +7,7 @@ from detection.causes.test_corruptions import SHIFTS, table
 
 from keras_shiftguard.detection.families import StreamNames
 from keras_shiftguard.detection.finding import Finding
+from keras_shiftguard.detection.said import Said
 from keras_shiftguard.detection.selection import reported_findings
 from keras_shiftguard.detection.two_sample.multiplicity import Family
 from keras_shiftguard.profiles import InputProfile, InputSummary, Moments
@@ -32,7 +33,8 @@ def found(*effects, role="features", source="input", negligible=False, names=Non
     made = [
         Finding(
             *(name, "covariate", "other", effect, (effect - 0.1, effect + 0.1), 1e-9),
-            *("validation", "train", None, f"{name} differs"),
+            *("validation", "train", None),
+            said=Said(f"{name} differs"),
             negligible=negligible,
         )
         for name, effect in zip(names, effects, strict=True)

@@ -21,7 +21,7 @@ def table(name, mean, std):
 def differs(name, dominant, current, reference, what="images", effect=None):
     effect = effect or (1.234 if current[0] > reference[0] else -1.234)
     one, other = table(name, *current), table(name, *reference)
-    return sentences.feature_differs(name, what, dominant, effect, one, other, *ONE)
+    return sentences.feature_differs(name, what, dominant, effect, one, other, *ONE).text
 
 
 @pytest.mark.parametrize(
@@ -64,6 +64,20 @@ def test_location():
     )
 
 
+def test_what_samples_are_compared_with():
+    one, other = table("3", 1.0, 1.0), table("3", 2.0, 1.0)
+
+    def whom(what, against):
+        said = sentences.feature_differs(
+            "3", what, "location", -1.0, one, other, "validation", against
+        )
+        return said.clause.whom
+
+    assert whom("samples of input 'a'", "train") == "than training samples"
+    assert whom("images", "the first epoch") == "than those of the first epoch"
+    assert whom("outputs", "train") == "than in training"
+
+
 def test_spread_and_shape():
     assert differs("contrast", "spread", (0.5, 0.2), (0.5, 0.1)) == (
         "Target images vary more in contrast: standard deviation 0.2 against 0.1 in training, "
@@ -94,11 +108,11 @@ def test_a_column_that_is_called_like_an_attribute_keeps_its_name():
 
 
 def test_the_whole_and_what_is_missing():
-    assert sentences.embedding_differs("images", 0.456, 0.00012, *ONE) == (
+    assert sentences.embedding_differs("images", 0.456, 0.00012, *ONE).text == (
         "Target images differ as a whole from training without one feature that stands out: "
         "maximum mean discrepancy with p = 0.0001, effect size 0.46"
     )
-    assert sentences.missing_differs("Column 2 of input", 0.25, 0.0, *ONE) == (
+    assert sentences.missing_differs("Column 2 of input", 0.25, 0.0, *ONE).text == (
         "Column 2 of input is missing or not finite in 25 % of target samples against 0 % in "
         "training"
     )
@@ -106,7 +120,7 @@ def test_the_whole_and_what_is_missing():
 
 def test_class_mixes_name_the_classes_that_changed_most():
     few = compare_frequencies(np.array([900, 100]), np.array([500, 500]))
-    sentence = sentences.classes_differ("labels", few, *MORE)
+    sentence = sentences.classes_differ("labels", few, *MORE).text
     assert sentence.startswith(
         "Validation labels have another mix than in training: class 0 90 % against 50 %, "
         "class 1 10 % against 50 %; 40 % of the validation labels would have to be of another "
@@ -115,7 +129,7 @@ def test_class_mixes_name_the_classes_that_changed_most():
     assert sentence.endswith(" (Cohen's w)")
     low, high = [20, 30, 40, 30], [400, 300, 500, 400]
     many = compare_frequencies(np.array([*high, 50, *low]), np.array([*low, 50, *high]))
-    sentence = sentences.classes_differ("tokens", many, *MORE)
+    sentence = sentences.classes_differ("tokens", many, *MORE).text
     assert sentence.count(" against ") == 3 and " and 5 more; " in sentence
 
 
@@ -132,7 +146,7 @@ def test_an_integer_table_has_entries_and_no_length():
     text = sentences.feature_differs(
         "length", "samples", "location", -1.0, short, FeatureTable(("0", "length"), 100, moments),
         *MORE,
-    )  # fmt: skip
+    ).text  # fmt: skip
     assert "with fewer entries that are not 0: mean number 4 against 5" in text
     text = differs("length", "location", (4.0, 1.0), (5.0, 1.0), what="samples")
     assert "are shorter: mean length 4 against 5" in text
@@ -141,7 +155,7 @@ def test_an_integer_table_has_entries_and_no_length():
 def test_classes_that_validation_lacks():
     test = compare_frequencies(np.array([0, 100]), np.array([500, 500]))
     words = sentences.lacks_classes(test, "validation", "train")
-    assert words.startswith("; validation lacks class 0: `validation_split` takes the last samples")
+    assert words.startswith("validation lacks class 0: `validation_split` takes the last samples")
     assert sentences.lacks_classes(test, "target", "train") == ""
     both = compare_frequencies(np.array([10, 90]), np.array([500, 500]))
     assert sentences.lacks_classes(both, "validation", "train") == ""

@@ -9,15 +9,23 @@ import pytest
 from keras_shiftguard import Diagnosis, InputConvention, ShiftReport, Verdict, compare, profile
 from keras_shiftguard.detection.cost import Cost
 from keras_shiftguard.detection.finding import Finding
+from keras_shiftguard.detection.said import Clause, Said
 from keras_shiftguard.detection.verdict import verdict_of
 from keras_shiftguard.detection.verdict_causes import MAX_WORDS, _brief
+from keras_shiftguard.experiments.label_words import said_of
+from keras_shiftguard.experiments.wrong_labels import WrongLabels
 from keras_shiftguard.explain.gap_verdict import with_gap
 from keras_shiftguard.explain.report import GapReport, GapRow
 
 SIZES = {"train": 500, "validation": 300}
 DARK = Finding(
     *("input/brightness", "covariate", "brightness", -2.0, (-2.2, -1.8), 1e-9),
-    *("validation", "train", 3, "Validation images are darker: mean brightness 0.2 against 0.5"),
+    *("validation", "train", 3),
+    said=Said(
+        "Validation images are darker",
+        "mean brightness 0.2 against 0.5",
+        clause=Clause("Validation images", "are", "darker", "than training images"),
+    ),
 )
 NOISY = replace(DARK, feature="input/noise", family="noise", effect_size=1.0).with_cost(
     Cost(0.05, (0.03, 0.07), 400), 0.01
@@ -66,9 +74,9 @@ def test_a_leak_is_worth_a_look():
 SHARES = replace(
     NOISY,
     **{"feature": "labels", "kind": "label", "family": "label", "cost": None, "cost_words": ""},
-    explanation="Class 3 makes up 40 % of validation and 10 % of training",
+    said=Said("Class 3 makes up 40 % of validation and 10 % of training"),
 )
-COLUMN = replace(NOISY, feature="x/0", family="column 0", explanation="Column 0 is higher")
+COLUMN = replace(NOISY, feature="x/0", family="column 0", said=Said("Column 0 is higher"))
 
 
 @pytest.mark.parametrize(
@@ -78,7 +86,7 @@ COLUMN = replace(NOISY, feature="x/0", family="column 0", explanation="Column 0 
         (verdict_of(report(SHARES), {"train": MISMATCH, "validation": MISMATCH}), "class 3 makes"),
         (verdict_of(report(NOISY), {"train": MISMATCH, "validation": MISMATCH}), "noisier"),
         (verdict_of(report(NOISY), {"train": MISMATCH}, {"train": 1}), "corrects it inside fit"),
-        (verdict_of(report(COLUMN, replace(COLUMN, feature="x/1", explanation="Column 1 is lower")
+        (verdict_of(report(COLUMN, replace(COLUMN, feature="x/1", said=Said("Column 1 is lower"))
             )), "column 1 is lower"),
     ],
 )  # fmt: skip
@@ -96,12 +104,8 @@ def test_what_the_first_fault_explains_is_no_second_one():
 
 
 def test_exchanged_labels_are_named():
-    text = (
-        "The labels of validation do not mean what they mean in training: label 3 looks like class "
-        "8, 8 looks like class 3; effect size 0.2 (share of the classes)"
-    )
-    found = replace(NOISY, kind="concept", family="relabelled", explanation=text)
-    cause = verdict_of(report(found)).cause
+    said = said_of(WrongLabels(Cost(0.05, (0.03, 0.07), 400), ((3, 8), (8, 3))), 10)
+    cause = verdict_of(report(replace(NOISY, kind="concept", family="relabelled", said=said))).cause
     assert cause == "In validation, label 3 looks like class 8, 8 looks like class 3."
 
 

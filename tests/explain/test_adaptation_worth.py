@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from keras_shiftguard.detection.finding import Finding
+from keras_shiftguard.detection.said import Clause, Said
 from keras_shiftguard.explain import adaptation_worth
 from keras_shiftguard.explain.adaptation_worth import (
     bounded_estimate,
@@ -17,10 +18,15 @@ from keras_shiftguard.explain.estimate import METHODS_DISAGREE, AccuracyEstimate
 
 DARK = Finding(
     *("input/brightness", "covariate", "brightness", -2.0, (-2.2, -1.8), 1e-9),
-    *("target", "train", 1, "Target images are darker: mean brightness 0.2 against 0.5"),
+    *("target", "train", 1),
+    said=Said(
+        "Target images are darker",
+        "mean brightness 0.2 against 0.5",
+        clause=Clause("Target images", "are", "darker", "than training images"),
+    ),
 )
 COLUMN = replace(
-    DARK, feature="input/column 1", family="other", explanation="Target samples are higher"
+    DARK, feature="input/column 1", family="other", said=Said("Target samples are higher")
 )
 
 

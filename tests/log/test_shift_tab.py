@@ -11,6 +11,7 @@ from keras_shiftguard.detection.cost import Cost
 from keras_shiftguard.detection.finding import Finding
 from keras_shiftguard.detection.monitor import ShiftMonitor
 from keras_shiftguard.detection.report import ShiftReport
+from keras_shiftguard.detection.said import Said
 from keras_shiftguard.log.event_writer import EventWriter
 from keras_shiftguard.log.shift_tab import MAX_BYTES, ShiftEvents
 from keras_shiftguard.log.shift_tab_bins import BINS, bars, shared_bins, shares, shown_classes
@@ -176,19 +177,12 @@ def test_columns_have_their_names(tmp_path, rng):
     assert {one["label"] for one in features} >= {"a", "b", "c"}
 
 
-@pytest.mark.parametrize(
-    ("kind", "text", "sentence"),
-    [
-        ("covariate", "Validation images differ as a whole: p = 1e-9", None),
-        ("preprocessing", "The values are 255 times as large: x / 255 is missing (0..255)", 66),
-        ("preprocessing", "All images are of one level (0.5). A failing loader. Those", 33),
-        ("concept", "Class 3 looks different while the others do not: effect size 0.5", None),
-    ],
-)
-def test_the_sentence_of_a_finding_has_no_numbers_of_the_test(kind, text, sentence):
-    finding = Finding("x", kind, "other", 1.0, (0, 2), 0.01, "validation", "train", 1, text)
+def test_the_sentence_of_a_finding_has_no_numbers_of_the_test():
+    said = Said("All images are flat", "mean 0.5", "effect size 2", cause="A loader failed")
+    finding = Finding("x", "concept", "other", 1.0, (0, 2), 0.01, "a", "b", 1, said=said)
     [told] = logged_report(ShiftReport((finding,)))["findings"]
-    assert told["sentence"] == (text[:sentence] if sentence else text.partition(": ")[0])
+    assert told["sentence"] == "All images are flat" and "said" not in told
+    assert told["explanation"] == "All images are flat: mean 0.5, effect size 2. A loader failed"
 
 
 def test_the_numbers_of_the_adaptation_are_kept(tmp_path):

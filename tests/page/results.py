@@ -8,6 +8,7 @@ import keras_shiftguard as sg
 from keras_shiftguard.detection.cost import Cost
 from keras_shiftguard.detection.finding import Finding
 from keras_shiftguard.detection.monitor import ShiftMonitor
+from keras_shiftguard.detection.said import Clause, Said
 from keras_shiftguard.explain.report import GapReport, GapRow
 from keras_shiftguard.log.run_page import RunPage
 from keras_shiftguard.preprocessing.diagnosis import Candidate
@@ -22,14 +23,22 @@ DARKER = Finding(
     stream="validation",
     against="train",
     since=8,
-    explanation="Validation images are darker: mean brightness 0.19 against 0.31 in training",
+    said=Said(
+        "Validation images are darker",
+        "mean brightness 0.19 against 0.31 in training",
+        clause=Clause("Validation images", "are", "darker", "than training images"),
+    ),
 ).with_cost(Cost(0.061, (0.044, 0.079), 500), 0.01)
 NOISIER = replace(
     DARKER,
     feature="input/noise",
     family="noise",
     effect_size=2.0,
-    explanation="Validation images are noisier: ...",
+    said=Said(
+        "Validation images are noisier",
+        "...",
+        clause=Clause("Validation images", "are", "noisier", "than training images"),
+    ),
 )
 TF, UNIT = sg.InputConvention("tf", "rgb"), sg.InputConvention("unit", "rgb")
 
@@ -77,7 +86,7 @@ def write_large_run(log_dir, rng, num_features=1000, epochs=200):
     monitor.compare("validation", "train", current, profiles["train"], 1)
     found = monitor.pairs[0]
     for test in found.latest.tested:
-        found.findings[test.feature] = replace(test, since=1, explanation=2 * str(test))
+        found.findings[test.feature] = replace(test, since=1, said=Said(2 * str(test)))
     for epoch in range(epochs):
         logs = {"loss": 1 / (epoch + 1), "val_loss": 1.0, "accuracy": epoch / 200}
         page.write_comparison(epoch, monitor.pairs, monitor.report(), logs)

@@ -11,6 +11,7 @@ import numpy as np
 from keras_shiftguard.callback.checks.check import MAX_P, Epoch, Told
 from keras_shiftguard.detection.causes.same_samples import chance_of_same_labels, randomised
 from keras_shiftguard.detection.finding import Finding
+from keras_shiftguard.detection.said import Said
 from tensorboard_plugin_shiftguard.metadata import FIRST_EPOCH
 
 A_SAMPLER = (
@@ -54,7 +55,7 @@ def look(state: int | None, epoch: Epoch) -> tuple[int | None, Told]:
         stream="validation",
         against=FIRST_EPOCH,
         since=epoch.number,
-        explanation=(
+        said=Said(
             "Validation has the same labels in every epoch but not the same inputs: random "
             "augmentation is on in validation"
         ),

@@ -11,6 +11,7 @@ import numpy as np
 
 from keras_shiftguard.callback.checks.check import MAX_P, Epoch, Told
 from keras_shiftguard.detection.finding import Finding, source_of
+from keras_shiftguard.detection.said import Said
 from keras_shiftguard.detection.sentences import percent
 from keras_shiftguard.detection.two_sample.hypergeometric import hypergeometric_two_sided
 from keras_shiftguard.detection.two_sample.tail_probabilities import SMALLEST_P
@@ -72,10 +73,11 @@ def _broken(name: str, here: KeptSamples, there: KeptSamples, epoch: int | None)
         stream="validation",
         against="train",
         since=epoch,
-        explanation=(
-            f"{percent(share)} of the validation {nouns[0]} are flat: within each, all {nouns[1]} "
-            f"have the same value, against {percent(in_training)} in training. A failing loader or "
-            f"broken files give such {nouns[0]}"
+        said=Said(
+            f"{percent(share)} of the validation {nouns[0]} are flat",
+            f"within each, all {nouns[1]} have the same value, against {percent(in_training)} in "
+            "training",
+            cause=f"A failing loader or broken files give such {nouns[0]}",
         ),
     )
 

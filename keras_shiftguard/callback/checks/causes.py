@@ -64,15 +64,15 @@ def explained(findings: dict[str, Finding], pair: Pair, causes: Sequence[Cause])
     for cause in causes:
         finding = findings.get(cause.feature) if cause.against == pair.against else None
         if finding is not None:
-            text = misplaced(cause.how, finding.stream, finding.against, cause.noun)
-            if finding.explanation != text:
+            said = misplaced(cause.how, finding.stream, finding.against, cause.noun)
+            if finding.said != said:
                 cause = replace(cause, original=finding.to_dict())
                 findings[cause.feature] = replace(
                     finding,
                     kind="covariate",
                     family=cause.family,
-                    explanation=text,
                     fix=cause.fix,
+                    said=said,
                 )
         result.append(cause)
     return result

@@ -214,6 +214,6 @@ def _unseen(
         stream=pair.stream,
         against=pair.against,
         since=epoch,
-        explanation=misplaced(found.how, pair.stream, pair.against, noun),
         fix=found.fix,
+        said=misplaced(found.how, pair.stream, pair.against, noun),
     )

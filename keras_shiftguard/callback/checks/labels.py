@@ -116,8 +116,8 @@ def _told(pair: Pair, finding: Finding, cost: Cost) -> Told:
     costs: dict[str, Cost | None] = {finding.feature: cost}
     mix = pair.findings.get("labels")
     if mix is not None and mix.kind == "label":
-        text = f"{mix.explanation}; it follows from wrong labels"
-        findings.append(replace(mix, kind="concept", family=RELABELLED, explanation=text))
+        said = mix.said and mix.said.also("it follows from wrong labels")
+        findings.append(replace(mix, kind="concept", family=RELABELLED, said=said))
         costs["labels"] = Cost(0.0, (0.0, 0.0), cost.num_samples)
     return Told(findings=tuple(findings), costs={(pair.stream, pair.against): costs})
 

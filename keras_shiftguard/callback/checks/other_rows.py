@@ -9,6 +9,7 @@ from keras_shiftguard.callback.checks.check import Epoch, Told
 from keras_shiftguard.callback.judged_samples import Judged
 from keras_shiftguard.detection.cost import Cost
 from keras_shiftguard.detection.finding import RELABELLED, Finding
+from keras_shiftguard.detection.said import Said
 from keras_shiftguard.detection.two_sample.tail_probabilities import SMALLEST_P, normal_sf
 from keras_shiftguard.experiments.other_rows import ROWS, labels_of_other_rows
 
@@ -82,9 +83,10 @@ def _finding(unit: str, step: int, cost: Cost, since: int | None) -> Finding:
         stream="validation",
         against="train",
         since=since,
-        explanation=(
-            "The labels of validation belong to other samples: "
-            f"{text}; effect size 1 (share of the labels)"
-        ),
         fix=fix,
+        said=Said(
+            f"In validation, {text}",
+            "the labels belong to other samples",
+            "effect size 1 (share of the labels)",
+        ),
     )

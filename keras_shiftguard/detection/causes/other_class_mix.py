@@ -54,5 +54,5 @@ def without_effects_of_class_mix(
 
     if not any(map(follows, findings)):
         return findings
-    text = f"{mix.explanation}; the other differences follow from it"
-    return [replace(f, explanation=text) if f is mix else f for f in findings if not follows(f)]
+    said = mix.said and mix.said.also("the other differences follow from it")
+    return [replace(f, said=said) if f is mix else f for f in findings if not follows(f)]

@@ -12,6 +12,7 @@ from keras_shiftguard.detection.causes.other_class_mix import (
     without_effects_of_class_mix,
 )
 from keras_shiftguard.detection.finding import Finding
+from keras_shiftguard.detection.said import Said
 from keras_shiftguard.profiles import LabelSummary
 
 ALL = (1.0, 1.0)
@@ -31,7 +32,7 @@ def of(feature, effect, kind="covariate", **more):
     return Finding(
         **{"feature": feature, "kind": kind, "family": kind, "effect_size": effect},
         **{"interval": (effect - 0.1, effect + 0.1), "p_value": 1e-4, "stream": "validation"},
-        **{"against": "train", "since": None, "explanation": "It differs."},
+        **{"against": "train", "since": None, "said": Said("It differs")},
         **more,
     )
 
@@ -70,7 +71,7 @@ def test_what_follows_from_the_mix_is_left_out(halves):
     other = of("input", 0.1, "preprocessing")
     left = without_effects_of_class_mix([mix, within, beyond, other], current, reference, ALL)
     assert left == [
-        replace(mix, explanation="It differs.; the other differences follow from it"),
+        replace(mix, said=Said("It differs", follows="the other differences follow from it")),
         *(beyond, other),
     ]
     alone = [mix, beyond, other]
