@@ -144,6 +144,8 @@ class ShiftWatch:
             self._notes_of_passes = [note, *self._notes_of_passes]
         for finding in told.findings:
             self._monitor.replace(finding)
+        for pair, causes in told.causes.items():
+            self._monitor.name(*pair, causes)
         for (stream, against), costs in told.costs.items():
             self._monitor.price(stream, against, costs, self.tolerance or 0.0)
         self._renew_report()

@@ -15,10 +15,11 @@ Biometrika 1983 (alpha spending).
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from keras_shiftguard.detection.acknowledged import Acknowledgement, acknowledged
+from keras_shiftguard.detection.cause import Cause
 from keras_shiftguard.detection.causes.same_samples import same_samples
 from keras_shiftguard.detection.cost import Cost
 from keras_shiftguard.detection.finding import NO_COST, Finding, by_severity
@@ -40,7 +41,8 @@ class Pair:
         looks: How often they were compared; a repeated pass does not count.
         current: Profile of `stream` at the latest look.
         reference: Profile of `against` at the latest look.
-        findings: Findings reported so far, by feature.
+        findings: Findings so far, by feature, as the tests and the checks told them.
+        causes: The causes that experiments found, by the feature of the finding.
         significant: All features whose difference was ever significant and not negligible.
         expected: Features whose shift is acknowledged.
         latest: Result of the latest look, with all its tests.
@@ -53,10 +55,17 @@ class Pair:
     current: InputProfile = field(default_factory=InputProfile)
     reference: InputProfile = field(default_factory=InputProfile)
     findings: dict[str, Finding] = field(default_factory=dict)
+    causes: dict[str, Cause] = field(default_factory=dict)
     significant: set[str] = field(default_factory=set)
     expected: frozenset[str] = frozenset()
     latest: Comparison = field(default_factory=Comparison)
     epoch: int | None = None
+
+    @property
+    def reported(self) -> dict[str, Finding]:
+        """The findings so far, by feature, with their causes."""
+        causes = self.causes
+        return {k: causes[k].of(f) if k in causes else f for k, f in self.findings.items()}
 
     @property
     def distinct_share(self) -> float:
@@ -143,7 +152,7 @@ class ShiftMonitor:
         pair.findings = with_past(pair.findings, pair.latest.findings, pair.latest.tested, last)
         tests = [acknowledged(test, self.known) for test in pair.latest.tested]
         pair.expected = frozenset({test.feature for test in tests if test.acknowledged})
-        return [acknowledged(pair.findings[feature], self.known) for feature in new]
+        return [acknowledged(pair.reported[feature], self.known) for feature in new]
 
     def price(
         self, stream: str, against: str, costs: Mapping[str, Cost | None], tolerance: float
@@ -163,8 +172,14 @@ class ShiftMonitor:
                 findings[feature] = findings[feature].with_cost(cost, tolerance)
 
     def replace(self, finding: Finding) -> None:
-        """Replaces the finding on the same feature by `finding`, which has a better explanation."""
+        """Puts a finding of a check in the place of the finding on the same feature."""
         self._pairs[finding.stream, finding.against].findings[finding.feature] = finding
+
+    def name(self, stream: str, against: str, causes: Mapping[str, Cause | None]) -> None:
+        """Sets the causes of findings, by feature; None takes an earlier one back."""
+        pair = self._pairs[stream, against]
+        merged = {**pair.causes, **causes}
+        pair.causes = {feature: cause for feature, cause in merged.items() if cause is not None}
 
     def mark_open(self, stream: str, against: str, is_open: bool = True) -> None:
         """Sets `is_question` of the findings of a pair that have no cost and are not certain."""
@@ -185,7 +200,7 @@ class ShiftMonitor:
 
     def _findings(self) -> list[Finding]:
         """Returns all findings so far, with acknowledgements."""
-        found = [finding for pair in self._pairs.values() for finding in pair.findings.values()]
+        found = [finding for pair in self._pairs.values() for finding in pair.reported.values()]
         return [acknowledged(finding, self.known) for finding in found]
 
     def state(self) -> dict[str, Any]:
@@ -199,6 +214,7 @@ class ShiftMonitor:
                 "current": pair.current.tree(),
                 "reference": pair.reference.tree(),
                 "findings": [finding.to_dict() for finding in pair.findings.values()],
+                "causes": {name: asdict(cause) for name, cause in pair.causes.items()},
                 "significant": sorted(pair.significant),
                 "expected": sorted(pair.expected),
             }
@@ -218,6 +234,7 @@ class ShiftMonitor:
             pair.current = InputProfile(**saved["current"])
             pair.reference = InputProfile(**saved["reference"])
             pair.findings = _by_feature(saved["findings"])
+            pair.causes = {name: Cause(**tree) for name, tree in saved.get("causes", {}).items()}
             pair.significant = set(saved["significant"])
             pair.expected = frozenset(saved["expected"])
             # The latest comparison is not saved. It is repeated with the same profiles and level.

@@ -128,8 +128,8 @@ def _look(pair: Pair) -> Look:
     If there are more features, those with findings come first.
     """
     tested = {finding.feature: finding for finding in pair.latest.tested}
-    tested |= {name: f for name, f in pair.findings.items() if name not in tested}
-    names = sorted(tested, key=lambda name: name not in pair.findings)[:MAX_FEATURES]
+    tested |= {name: f for name, f in pair.reported.items() if name not in tested}
+    names = sorted(tested, key=lambda name: name not in pair.reported)[:MAX_FEATURES]
     now, before = _means(pair.current), _means(pair.reference)
     rows = []
     for name in names:

@@ -52,13 +52,13 @@ def flags_and_cost(tested: Finding, pair: Pair) -> tuple[int, float]:
         pair: The pair of streams.
     """
     name = tested.feature
-    finding = pair.findings.get(name, tested)
+    finding = pair.reported.get(name, tested)
     expected = finding.expected or name in pair.expected
     # A significant feature without a finding of its own has the same cause as a finding. So it is
     # an alarm only if a finding of the pair matters.
-    lasting = [f for f in pair.findings.values() if f.until is None]
+    lasting = [f for f in pair.reported.values() if f.until is None]
     along = name in pair.significant and any(f.matters for f in lasting)
-    reported = name in pair.findings and finding.until is None
+    reported = name in pair.reported and finding.until is None
     alarm = (reported or along) and finding.matters and finding.until is None
     flags = ALARM * (alarm and not expected) + EXPECTED * expected
     flags += NEGLIGIBLE * finding.negligible + REPORTED * reported

@@ -149,14 +149,14 @@ class ShiftSeries:
     def _write_scores(self, step: int, pair: Pair) -> None:
         tested = {finding.feature: finding for finding in pair.latest.tested}
         # Findings that are certain without a test are shown as well.
-        tested |= {name: f for name, f in pair.findings.items() if name not in tested}
+        tested |= {name: f for name, f in pair.reported.items() if name not in tested}
         key = (pair.stream, pair.against)
         if key not in self._scores:
             self._scores[key] = Rows(MAX_FEATURES, MAX_FEATURES)
         # If there are too many features, findings come first. Otherwise the order is that of
         # the data, so that a second fit continues the same series.
         findings_first = len(tested) > MAX_FEATURES
-        ordered = sorted(tested, key=lambda name: findings_first and name not in pair.findings)
+        ordered = sorted(tested, key=lambda name: findings_first and name not in pair.reported)
         both = (tables(pair.current), tables(pair.reference))
         for part, names in enumerate(self._scores[key].with_new(ordered)):
             rows = np.full((len(names), NUM_COLUMNS), np.nan, "float32")

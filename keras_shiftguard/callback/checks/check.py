@@ -13,6 +13,7 @@ import numpy as np
 
 from keras_shiftguard.callback.judged_samples import Judged, JudgedSamples
 from keras_shiftguard.callback.spending import Spending
+from keras_shiftguard.detection.cause import Cause
 from keras_shiftguard.detection.cost import Cost
 from keras_shiftguard.detection.finding import Finding
 from keras_shiftguard.detection.monitor import Pair
@@ -97,12 +98,14 @@ class Told:
         warning: Text of a warning; "" for none.
         findings: Findings of this epoch, also those of an earlier one that last. Each takes the
             place of the finding on the same feature.
+        causes: Causes of findings by pair of streams and feature; None for none any more.
         costs: Costs of findings, those of this check among them.
     """
 
     notes: tuple[str, ...] = ()
     warning: str = ""
     findings: tuple[Finding, ...] = ()
+    causes: Mapping[tuple[str, str], Mapping[str, Cause | None]] = field(default_factory=dict)
     costs: Costs = field(default_factory=dict)
 
 

@@ -1,20 +1,20 @@
 """`look` measures what differences of the samples cost, and says what the samples look like."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from keras_shiftguard.callback.checks import labels, schedule
-from keras_shiftguard.callback.checks.causes import Cause, explained, named
 from keras_shiftguard.callback.checks.check import Epoch, Told, costs_of
 from keras_shiftguard.callback.judged_samples import Judged
+from keras_shiftguard.detection.cause import Cause
 from keras_shiftguard.detection.cost import MIN_SAMPLES, Cost, cost_of_too_few
 from keras_shiftguard.detection.finding import Finding, source_of
 from keras_shiftguard.detection.monitor import Pair
 from keras_shiftguard.detection.sentences import misplaced
 from keras_shiftguard.detection.two_sample.tail_probabilities import SMALLEST_P, normal_sf
 from keras_shiftguard.experiments.difference import cost_of_difference, predictions_for
-from keras_shiftguard.experiments.masks import are_masks
+from keras_shiftguard.experiments.masks import ALIGNMENT, are_masks
 from keras_shiftguard.experiments.told import Difference
 from keras_shiftguard.statistics.batch import InputSpec
 
@@ -45,41 +45,34 @@ def look(state: Mapping[str, Any] | None, epoch: Epoch) -> tuple[dict[str, Any],
     """Makes an experiment on the samples of each input whose findings are due.
 
     Args:
-        state: `tried`: the latest experiments by input, see `Tried`; `causes`: what the latest
-            experiments found, see `Cause`.
+        state: `tried`: the latest experiments by input, see `Tried`.
         epoch: The epoch.
     """
-    state = state or {}
-    tried = {name: Tried.from_tree(tree) for name, tree in state.get("tried", {}).items()}
-    causes = [Cause(**fields) for fields in state.get("causes", ())]
-    told: list[Finding] = []
+    before = (state or {}).get("tried", {})
+    tried = {name: Tried.from_tree(tree) for name, tree in before.items()}
+    unseen: list[Finding] = []
+    causes: dict[tuple[str, str], dict[str, Cause | None]] = {}
     costs: dict[tuple[str, str], dict[str, Cost | None]] = {}
-    due = schedule.due(epoch)
-    for pair in epoch.pairs:
-        if pair.stream != "validation":
-            continue
-        findings = dict(pair.findings)
-        causes = explained(findings, pair, causes)
-        if pair in due:
-            causes, costs[pair.stream, pair.against] = _priced(findings, pair, epoch, tried, causes)
-        told += [f for feature, f in findings.items() if f is not pair.findings.get(feature)]
-    trees = {name: asdict(each) for name, each in tried.items()}
-    new = {"tried": trees, "causes": [asdict(cause) for cause in causes]}
-    return new, Told(findings=tuple(told), costs=costs)
+    for pair in schedule.due(epoch):
+        if pair.stream == "validation":
+            of_pair = pair.stream, pair.against
+            found, causes[of_pair], costs[of_pair] = _priced(pair, epoch, tried)
+            unseen += found
+    new = {"tried": {name: asdict(each) for name, each in tried.items()}}
+    return new, Told(findings=tuple(unseen), causes=causes, costs=costs)
 
 
 def _priced(
-    findings: dict[str, Finding],
-    pair: Pair,
-    epoch: Epoch,
-    tried: dict[str, Tried],
-    causes: list[Cause],
-) -> tuple[list[Cause], dict[str, Cost | None]]:
-    """Returns the new causes, and the costs of the findings of a pair on the samples, by feature.
+    pair: Pair, epoch: Epoch, tried: dict[str, Tried]
+) -> tuple[list[Finding], dict[str, Cause | None], dict[str, Cost | None]]:
+    """Returns what no test shows, and causes and costs of the findings of a pair, by feature.
 
-    Findings that are explained are replaced in `findings`, and experiments in `tried`. All pairs
-    share an experiment, because it changes only samples of validation.
+    New experiments are put into `tried`. All pairs share an experiment, because it changes only
+    samples of validation.
     """
+    findings = pair.findings
+    unseen: list[Finding] = []
+    causes: dict[str, Cause | None] = {}
     costs: dict[str, Cost | None] = {}
     judged = epoch.judged(pair, epoch.is_apart)
     specs = {name: kept.spec for name, kept in epoch.streams["validation"].kept_together().items()}
@@ -102,24 +95,25 @@ def _priced(
         if features and labels.are_of_other_rows(epoch):
             costs |= costs_of(pair, dict.fromkeys(features, replace(found.cost, follows=True)))
         elif features:
-            causes = named(findings, pair, causes, found, features, noun, epoch.tolerance)
-            costs |= costs_of(pair, _divided(features, found, pair, causes))
+            lead = max(features, key=lambda name: abs(findings[name].effect_size))
+            is_named = found.how and found.cost.is_alarm(epoch.tolerance)
+            causes |= {**dict.fromkeys(features), lead: _cause(found, noun) if is_named else None}
+            # All of the cost belongs to the finding whose cause is named.
+            others = replace(found.cost, follows=True) if is_named else found.cost
+            costs |= costs_of(pair, {**dict.fromkeys(features, others), lead: found.cost})
         else:
             cost = found.cost.of_dependent(pair.distinct_share)
             # No test shows a difference, so the cost alone must show it.
             if found.how and cost.is_alarm(epoch.tolerance) and cost.is_sure:
-                findings[source] = _unseen(source, pair, cost, found, noun, epoch.number)
+                unseen.append(_unseen(source, pair, cost, found, noun, epoch.number))
                 costs[source] = cost
-    return causes, costs
+    return unseen, causes, costs
 
 
-def _divided(
-    features: Sequence[str], found: Difference, pair: Pair, causes: Sequence[Cause]
-) -> dict[str, Cost | None]:
-    """Returns the cost of each feature: all of it belongs to the one whose cause is named."""
-    lead = {cause.feature for cause in causes if cause.against == pair.against} & set(features)
-    follows = replace(found.cost, follows=True)
-    return {name: found.cost if name in lead or not lead else follows for name in features}
+def _cause(found: Difference, noun: str) -> Cause:
+    """Returns what was found as the cause of a finding."""
+    is_place = found.family in ("geometry", "cover", ALIGNMENT)
+    return Cause(found.how, "geometry" if is_place else "other", noun, found.fix)
 
 
 def _features(findings: Mapping[str, Finding], source: str) -> list[str]:
