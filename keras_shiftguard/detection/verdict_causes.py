@@ -46,13 +46,12 @@ def mismatch(wrong: Mapping[str, Any], in_run: bool) -> dict[str, Any]:
         words = MODES_IN_WORDS[fed.mode], MODES_IN_WORDS[expected.mode]
         cause = f"{images} are fed as {words[0]}{swapped}; the model expects {words[1]}."
     else:
-        what = str(diagnosis).partition("\n")[0].partition(": ")[2]
-        cause = what[:1].upper() + what[1:]
+        cause = _capital(diagnosis.problem)
     return _parts(
         ACT,
         cause,
         since=1 if in_run else None,
-        step=diagnosis.advice or _way_out(diagnosis),
+        step=diagnosis.advice or _capital(diagnosis.needed),
         cost_words=NOT_MEASURED if in_run else "",
         detail=_plainly(next(iter(diagnosis.evidence), "")),
         about=("preprocessing", "preprocessing"),
@@ -80,11 +79,10 @@ def corrected(wrong: Mapping[str, Any], corrected: Mapping[str, int]) -> dict[st
 def doubt(doubted: Mapping[str, Any]) -> dict[str, Any]:
     """Returns the parts of a verdict on preprocessing that may be wrong."""
     diagnosis = _worst_input(next(iter(doubted.values())))
-    what = str(diagnosis).partition("\n")[0].partition(": ")[2]
     return _parts(
         LOOK,
-        what[:1].upper() + what[1:],
-        step=_way_out(diagnosis),
+        _capital(diagnosis.problem),
+        step=_capital(diagnosis.needed),
         detail=_plainly(next(iter(diagnosis.evidence), "")),
         about=("preprocessing", "preprocessing"),
     )
@@ -200,9 +198,7 @@ def quiet(report: Any, diagnoses: Mapping[str, Any], is_partial: bool = False) -
         elif len(names) < 2:
             why = "there was nothing to compare with"
         what = f"{stream_name(names[0]).capitalize()} was seen, but " if len(names) == 1 else ""
-        return _parts(
-            NOTHING, f"{what}{why if what else why[:1].upper() + why[1:]}.", step=_company(report)
-        )
+        return _parts(NOTHING, f"{what}{why if what else _capital(why)}.", step=_company(report))
     harmless = [f for f in report.findings if f.harmless and f.until is None]
     if harmless:
         lead = max(harmless, key=lambda f: f.cost or 0.0)
@@ -220,7 +216,7 @@ def quiet(report: Any, diagnoses: Mapping[str, Any], is_partial: bool = False) -
     verb = "look" if len(others) > 1 else "looks"
     whom = {"train": "training", "reference": "the reference"}.get(base, names[-1])
     alike = f"{'in what is measured, ' if is_partial else ''}{who} {verb} like {whom}"
-    return _parts(FINE, f"{alike[:1].upper()}{alike[1:]}{images and f'; {images}'}.")
+    return _parts(FINE, f"{_capital(alike)}{images and f'; {images}'}.")
 
 
 def _facts_of(lead: Finding) -> dict[str, Any]:
@@ -246,7 +242,7 @@ def _company(report: Any) -> str:
     """Returns what makes a comparison possible, as a sentence."""
     notes = () if report is None else report.notes
     lonely = [note for note in notes if note.startswith(LONELY_NOTES)]
-    return f"{lonely[0][:1].upper()}{lonely[0][1:].rstrip('.')}." if lonely else MORE
+    return f"{_capital(lonely[0].rstrip('.'))}." if lonely else MORE
 
 
 def notes_of(report: Any, diagnoses: Mapping[str, Any], step: str) -> tuple[str, ...]:
@@ -257,8 +253,8 @@ def notes_of(report: Any, diagnoses: Mapping[str, Any], step: str) -> tuple[str,
     is_trained_here = any(d.trained_here for d in diagnoses.values())
     for diagnosis in () if is_trained_here else diagnoses.values():
         if _is_blind(diagnosis):
-            why = str(diagnosis).partition("\n")[0].partition(": ")[2]
-            texts.append(f"preprocessing was not judged: {why} {_way_out(diagnosis)}")
+            way_out = _capital(diagnosis.needed)
+            texts.append(f"preprocessing was not judged: {diagnosis.problem} {way_out}")
     texts = list(dict.fromkeys(texts))
     return (*texts[:MAX_NAMED], *([MORE_NOTES] if len(texts) > MAX_NAMED else []))
 
@@ -269,10 +265,8 @@ def _is_blind(diagnosis: Any) -> bool:
     return is_unknown and bool(diagnosis.num_samples)
 
 
-def _way_out(diagnosis: Any) -> str:
-    """Returns the fix of a mismatch, or what is needed for a verdict."""
-    text = diagnosis.way_out.partition(": ")[2]
-    return f"{text[:1].upper()}{text[1:]}"
+def _capital(sentence: str) -> str:
+    return f"{sentence[:1].upper()}{sentence[1:]}"
 
 
 def _urgency(finding: Finding) -> tuple[bool, bool, float]:

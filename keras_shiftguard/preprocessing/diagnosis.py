@@ -6,17 +6,12 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
-from keras_shiftguard.conventions import MODES
 from keras_shiftguard.detection.verdict import verdict_of
 from keras_shiftguard.errors import BadInputError
 from keras_shiftguard.io.as_page import AsPage
+from keras_shiftguard.preprocessing import diagnosis_words as words
 from keras_shiftguard.preprocessing.correction.convention import InputConvention
-from keras_shiftguard.preprocessing.correction.convention_words import (
-    difference_in_words,
-    fed_in_words,
-    in_words,
-)
-from keras_shiftguard.preprocessing.expected.batch_norm_reading import MIN_IMAGES
+from keras_shiftguard.preprocessing.correction.convention_words import in_words
 
 if TYPE_CHECKING:
     import keras
@@ -166,7 +161,7 @@ class Diagnosis(AsPage):
         """Returns the fields as plain values, for JSON."""
         fix = self.fix
         return {
-            "headline": self._headline(),
+            "headline": ": ".join(words.found(self)),
             "status": self.status,
             "expected": {**self.expected.to_dict(), "words": in_words(self.expected)},
             "observed": {**self.observed.to_dict(), "words": in_words(self.observed)},
@@ -185,7 +180,7 @@ class Diagnosis(AsPage):
             "by_input": {name: d.to_dict() for name, d in self.by_input.items()},
             "num_samples": int(self.num_samples),
             # None if an end of the range is not finite, because JSON cannot represent such numbers.
-            "value_range": self._finite_range(),
+            "value_range": self.finite_range(),
             "candidates": [asdict(candidate) for candidate in self.candidates],
             "trained_here": self.trained_here,
             "garbled": self.garbled,
@@ -221,20 +216,21 @@ class Diagnosis(AsPage):
             **plain,
         )
 
-    def _finite_range(self) -> list[float] | None:
+    def finite_range(self) -> list[float] | None:
+        """Returns the range of the values that were fed; None if an end is not finite."""
         if self.value_range is None or not np.isfinite(self.value_range).all():
             return None
         return [float(value) for value in self.value_range]
 
     def __str__(self) -> str:
-        lines = [self._headline()]
-        if not self.trained_here and (seen := self._seen()):
+        lines = [": ".join(words.found(self))]
+        if not self.trained_here and (seen := words.seen(self)):
             lines.append(f"  Seen: {seen}")
         if self.status != "ok":
             if self.evidence:
                 reason = "Sure because" if self.status == "mismatch" else "Known so far"
                 lines.append(f"  {reason}: {self.evidence[0]}")
-            lines.append(f"  {self.way_out}")
+            lines.append(f"  {': '.join(words.way_out(self))}")
         if self.hints:
             surest = max(self.hints, key=lambda hint: hint.certainty)
             lines.append(f"  Also worth a look: {surest.sentence}")
@@ -244,136 +240,24 @@ class Diagnosis(AsPage):
         told = verdict_of(diagnoses={"": self}).to_dict()
         return {"title": "Preprocessing", "diagnosis": {"": self.to_dict()}, "verdict": told}
 
-    def _headline(self) -> str:
-        where = ""
-        if len(self.by_input) > 1:
-            if all(each.trained_here for each in self.by_input.values()):
-                fed = "; ".join(f"{n!r}: {in_words(d.observed)}" for n, d in self.by_input.items())
-                return f"Preprocessing: the model is being trained here, on {fed}."
-            if self.status == "ok":
-                return (
-                    f"Preprocessing is right: each of {len(self.by_input)} inputs is fed what it "
-                    "expects."
-                )
-            where = f" at input {_worst_name(self.by_input)!r}"
-        if self.status == "mismatch" and self.garbled:
-            return f"Preprocessing mismatch{where}: the model is fed {self.garbled}."
-        expected = in_words(self.expected)
-        if self.status == "mismatch" and self.standardised:
-            return (
-                f"Preprocessing mismatch{where}: each image was standardised by itself, but the "
-                f"model expects {expected}."
-            )
-        if self.status == "mismatch":
-            what = difference_in_words(self.expected, self.observed)
-            return f"Preprocessing mismatch{where}: {what}"
-        if self.trained_here:
-            observed = (
-                in_words(self.observed)
-                if self.observed.is_known
-                else "images in no named convention"
-            )
-            return f"Preprocessing: the model is being trained here, on {observed}."
-        if self.status == "ok":
-            return f"Preprocessing is right: the model is fed what it expects, {expected}."
-        if not self.expected.is_known and 0 < self.num_samples < MIN_IMAGES:
-            number = "1 image is" if self.num_samples == 1 else f"{self.num_samples} images are"
-            return f"Preprocessing unknown{where}: {number} too few to tell what the model expects."
-        if not self.expected.is_known:
-            return f"Preprocessing unknown{where}: nothing in the model tells what it expects."
-        if self.standardised:
-            return (
-                f"Preprocessing unknown{where}: each image was standardised by itself, and the "
-                f"model seems to expect {expected}. Which of the two is right is not certain."
-            )
-        if self.observed.mode in ("unknown", "custom"):
-            return (
-                f"Preprocessing unknown{where}: the model expects {expected}, "
-                "but the convention of what it is fed is not clear."
-            )
-        if self.observed.mode == self.expected.mode:
-            orders = {self.observed.channel_order, self.expected.channel_order}
-            doubt = (
-                "red and blue may be swapped"
-                if orders == {"rgb", "bgr"}
-                else "something else about the images may be wrong"
-            )
-            scale = InputConvention(self.expected.mode, "unknown")
-            return f"Preprocessing unknown{where}: the scale, {scale}, is right, but {doubt}."
-        return (
-            f"Preprocessing unknown{where}: the model seems to expect {expected}, and is fed "
-            f"{fed_in_words(self.observed, self.expected)}. Which of the two is right is not "
-            "certain."
-        )
-
-    def _seen(self) -> str:
-        parts = []
-        if finite := self._finite_range():
-            low, high = finite
-            number = f"{self.num_samples} image{'s' if self.num_samples != 1 else ''}"
-            over = f" over {number}" if self.num_samples else ""
-            parts.append(f"values from {_number(low)} to {_number(high)}{over}")
-        elif self.num_samples:
-            parts.append(f"{self.num_samples} images")
-        if self.architecture:
-            parts.append(f"the model is recognised as {self.architecture}")
-        return f"{'; '.join(parts)}." if parts else ""
+    @property
+    def problem(self) -> str:
+        """What was found, as one sentence."""
+        return words.found(self)[1]
 
     @property
-    def way_out(self) -> str:
-        """The fix of a mismatch, or what is needed for a verdict, as a sentence."""
-        if self.status == "mismatch":
-            if not self.advice and self.standardised:
-                return "Fix: feed the raw 0..255 pixels, without standardising each image."
-            if not self.advice:
-                return "Fix: none that a layer could do; look at how the images are read."
-            offer = '   [or ShiftGuard(on_mismatch="fix")]' if self.fix is not None else ""
-            return f"Fix: {self.advice}{offer}"
-        if self.advice:
-            return f"Needed: {self.advice}"
-        if self.standardised:
-            return (
-                "Needed: a look at the code that prepared the training images. If it standardised "
-                "each of them by itself, these are right."
-            )
-        if self.observed.mode in ("unknown", "custom") and self.expected.is_known:
-            number = "at least 8 " if self.num_samples < 8 else ""
-            return (
-                f"Needed: {number}ordinary images that differ from one another, and together reach "
-                "from black to white."
-            )
-        more = "at least 16 different images; or " if self.num_samples < 16 else ""
-        words = self._possible_words()
-        if not words:
-            return (
-                f"Needed: {more}the numbers that its training images were normalised with, as in "
-                "`expects={'mean': ..., 'std': ...}`, or some of these images: "
-                "`keras_shiftguard.compare(training, images)`."
-            )
-        if len(words) > 1:
-            return f"Needed: {more}pass {' or '.join(words)}, whichever the model was trained on."
-        return (
-            f"Needed: {more}pass {words[0]} if the model was trained on images scaled like these."
-        )
+    def needed(self) -> str:
+        """The fix of a mismatch, or what is needed for a verdict, as one sentence."""
+        return words.way_out(self)[1]
 
-    def _possible_words(self) -> list[str]:
-        """Returns what the user may say by `expects`: the expected convention and the fed one."""
-        named = [c for c in (self.expected, self.observed) if c.mode in MODES]
-        words = list(dict.fromkeys(repr(c.mode) for c in named))
-        orders = dict.fromkeys(c.channel_order for c in named)
-        if len(words) == 1 and set(orders) == {"rgb", "bgr"}:  # the scale is not in doubt
-            words = [f"InputConvention({words[0]}, {order!r})" for order in orders]
-        if len(self.by_input) > 1:
-            words = [f"{{{_worst_name(self.by_input)!r}: {word}}}" for word in words]
-        return [f"`expects={word}`" for word in words]
+    @property
+    def worst_name(self) -> str:
+        """The name of the input that the verdict is about, of several inputs."""
+        return _worst_name(self.by_input)
 
 
 def _worst_name(by_input: "Mapping[str, Diagnosis]") -> str:
     return max(by_input, key=lambda name: STATUSES.index(by_input[name].status))
-
-
-def _number(value: float) -> str:
-    return f"{value:.2f}" if value == 0 or 0.01 <= abs(value) < 1e4 else f"{value:.3g}"
 
 
 def _clip(line: str) -> str:
