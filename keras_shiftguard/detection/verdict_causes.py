@@ -276,7 +276,8 @@ def _urgency(finding: Finding) -> tuple[bool, bool, float]:
     the same stream does not.
     """
     is_own = finding.against == FIRST_EPOCH
-    return finding.kind != "preprocessing", is_own, -(finding.cost or 0.0)
+    cost = 0.0 if finding.is_question else finding.cost or 0.0  # that of a question is not sure
+    return finding.kind != "preprocessing", is_own, -cost
 
 
 def _joined(findings: Sequence[Finding]) -> str:

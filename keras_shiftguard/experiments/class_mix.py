@@ -1,10 +1,14 @@
 """What another class mix costs, by weighting the samples as if their classes were as frequent."""
 
 from dataclasses import replace
+from typing import Any
 
+import keras
 import numpy as np
 
 from keras_shiftguard.detection.cost import MIN_SAMPLES, SIGMAS, Cost
+from keras_shiftguard.statistics.classes import host_class_ids
+from keras_shiftguard.statistics.rows import Rows
 
 # Smallest accuracy at which another class mix has a cost. On this scale, 0 is the accuracy of
 # always predicting the commonest class, and 1 is perfect: a model that has learned nothing yet
@@ -12,6 +16,7 @@ from keras_shiftguard.detection.cost import MIN_SAMPLES, SIGMAS, Cost
 # show earlier that the model has learned. A convention.
 MIN_LEARNT = 0.3
 NUM_BINS = 10  # classes of numbers to predict. A convention.
+MAX_CLASSES = 100  # of whole numbers that are labels; above that they are numbers to predict
 
 
 def has_learnt(right: np.ndarray, labels: np.ndarray) -> bool:
@@ -44,11 +49,57 @@ def cost_of_target_mix(
     Returns:
         The cost; None if there are too few samples, or if the samples lack a class.
     """
-    edges = np.unique(np.quantile(before, np.linspace(0, 1, NUM_BINS + 1)[1:-1]))
-    ids, known = np.searchsorted(edges, targets), np.searchsorted(edges, before)
-    counts = [np.bincount(each, minlength=len(edges) + 1) for each in (known, ids)]
+    ids, known = _binned(targets, before)
+    counts = [np.bincount(each, minlength=NUM_BINS) for each in (known, ids)]
     found = cost_of_mix(worth / unit, ids, *counts)
     return None if found is None else replace(found, metric=metric)
+
+
+def _binned(targets: np.ndarray, before: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Returns the classes of two sets of numbers, which are as frequent in the second one."""
+    edges = np.unique(np.quantile(before, np.linspace(0, 1, NUM_BINS + 1)[1:-1]))
+    return np.searchsorted(edges, targets), np.searchsorted(edges, before)
+
+
+def rows_of_like_labels(labels: Any, others: Any) -> np.ndarray:
+    """Returns rows of other samples whose labels are distributed as those of some samples.
+
+    Args:
+        labels: Labels of the samples, `(samples,)`, or `Rows`.
+        others: Labels of the other samples, of the same kind.
+
+    Returns:
+        Positions in `others`, as many as the weighted samples are worth; some come several times.
+        All positions, if the labels are no classes and no single numbers, or have none in common.
+    """
+    here, there = map(_column, (labels, others))
+    every = np.arange(len(others))
+    if here is None or there is None:
+        return every
+    ids, known = map(host_class_ids, (here, there))
+    if ids is None or known is None or len(np.unique(known)) > MAX_CLASSES:
+        ids, known = _binned(here, there)
+    number = int(max(ids.max(), known.max())) + 1
+    if min(ids.min(), known.min()) < 0:
+        return every
+    have, want = (np.bincount(each, minlength=number) for each in (known, ids))
+    weights = (want / np.maximum(have, 1))[known]
+    if not weights.any():
+        return every
+    weights = weights / weights.sum()
+    size = int(np.ceil(1 / np.square(weights).sum() - 1e-9))  # effective number of samples
+    places = np.searchsorted(np.cumsum(weights), (np.arange(size) + 0.5) / size)
+    return np.minimum(places, len(every) - 1)
+
+
+def _column(labels: Any) -> np.ndarray | None:
+    """Returns labels as one column of finite numbers; None if they are something else."""
+    leaves = keras.tree.flatten(labels.tree if isinstance(labels, Rows) else labels)
+    if len(leaves) != 1 or np.asarray(leaves[0]).size != len(leaves[0]):
+        return None
+    column = np.asarray(leaves[0]).reshape(-1)
+    is_number = column.dtype.kind in "biuf" and np.isfinite(column).all()
+    return column if is_number and len(column) else None
 
 
 def cost_of_mix(

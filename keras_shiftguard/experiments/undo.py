@@ -7,7 +7,8 @@ augmentation nor memorised training samples can move the result.
 
 Training samples are the control group. If the same operation makes their predictions right as
 well, the model does better on changed samples of any kind, as one does that has learned little yet.
-That part of the gain says nothing about validation, and is subtracted.
+That part of the gain says nothing about validation, and is subtracted. The control group counts
+with the class mix of validation.
 """
 
 from collections.abc import Sequence
@@ -16,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from keras_shiftguard.experiments.candidates import Candidate
+from keras_shiftguard.experiments.class_mix import rows_of_like_labels
 from keras_shiftguard.experiments.halves import halves
 from keras_shiftguard.experiments.halving import best, stages
 from keras_shiftguard.experiments.judge import Judge
@@ -68,13 +70,21 @@ def undo(
     promise = promised(before, after, judge.unit(before), judge.metric, choices)
     if control is None or not len(control.labels) or not promise.is_alarm(0.0):
         return promise
-    return promise.beyond(_gain_of(control, predict, chains, judge))
+    return promise.beyond(_gain_of(control, predict, chains, judge, labels))
 
 
 def _gain_of(
-    control: Labelled, predict: Predict, chains: Sequence[Sequence[Candidate]], judge: Judge
+    control: Labelled,
+    predict: Predict,
+    chains: Sequence[Sequence[Candidate]],
+    judge: Judge,
+    labels: Any,
 ) -> Promise:
-    """Returns what the operations of both halves gain on the control group, in the mean."""
+    """Returns what the operations of both halves gain on the control group, in the mean.
+
+    Its samples count as if their labels were distributed like those of validation. Where all of
+    these are of one class, whatever makes the model prefer that class wins something.
+    """
     before = judge.worth(predict(control.images), control.labels)
     after: list[np.ndarray] = []
     for i, chain in enumerate(chains):
@@ -83,7 +93,8 @@ def _gain_of(
         else:
             changed = applied(chain, control.images)
             after.append(judge.worth(predict(changed), moved(chain, control.labels)))
-    mean = np.mean(after, axis=0)
+    rows = rows_of_like_labels(labels, control.labels)
+    before, mean = before[rows], np.mean(after, axis=0)[rows]
     return promised(before, mean, judge.unit(before), judge.metric, ())
 
 
