@@ -48,8 +48,9 @@ class Checking:
         main = self._complete(epoch).main
         has_failed = FAILED in (self.states.get(name) for name in EXPERIMENTS)
         is_due = self._shift.tolerance is not None and not has_failed
-        # If nothing differs, wrong labels are the likelier cause, and come first.
-        alike = main is not None and not main.findings
+        # If no images differ, wrong labels are the likelier cause, and come first. Of a table, two
+        # columns may be exchanged, which no comparison shows.
+        alike = main is not None and not main.findings and not _has_tables(epoch)
         first = ["schedule", "other_rows", "labels"] if alike else []
         try:
             if is_due and any(pair.stream == "validation" for pair in self._shift.pairs):
@@ -102,3 +103,9 @@ class Checking:
             spending=self._spending,
             states=self.states,
         )
+
+
+def _has_tables(epoch: Epoch) -> bool:
+    """Whether an input of validation is a table, a series or a text."""
+    sketches = epoch.streams["validation"].sketches.values()
+    return any(sketch.spec.layout == "features" for sketch in sketches)

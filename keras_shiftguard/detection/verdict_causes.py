@@ -21,6 +21,7 @@ ABOUT_ADAPTATION = ("adaptation", "adaptation")
 UNCORRECTED = "`model.predict` is not corrected until you paste this line."
 NOT_MEASURED = "cost not measured"
 NOT_MEASURABLE = "cost not known: no experiment could measure it"
+LOOK_AT_SAMPLES = "Look at such samples: is the label wrong, or what the model is fed with it?"
 STRATIFY = "x_train, x_val, y_train, y_val = train_test_split(x, y, stratify=y)"
 MORE = "Pass validation_data to fit, or ShiftGuard(reference=...), with 20 samples or more."
 MORE_NOTES = "more, see guard.report.notes."
@@ -298,7 +299,7 @@ def _step(lead: Finding, every: Sequence[Finding], guard: Mapping[str, str] | No
             return STRATIFY
         return "Check how both were sampled; if the new shares are right, acknowledge them."
     if lead.kind == "concept" and not lead.fix:
-        return "Look at samples of the classes named, and at who labelled them."
+        return LOOK_AT_SAMPLES
     if lead.fix.endswith("."):
         return lead.fix
     if lead.fix and is_validation:

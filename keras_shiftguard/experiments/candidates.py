@@ -30,11 +30,13 @@ class Candidate:
         choice: The operation and its strength.
         apply: A function from samples, `(samples, ...)`, to changed samples, float32.
         moves: A function from their labels to changed labels, if those of masks move as well.
+        rival: A simpler one, which is told instead unless it surely wins less; None without one.
     """
 
     choice: Choice
     apply: Callable[[Any], Any]
     moves: Callable[[Any], Any] | None = None
+    rival: "Candidate | None" = None
 
     def of_input(self, name: str) -> "Candidate":
         """Returns the candidate for one of several inputs, which are `Rows` by name."""
@@ -42,7 +44,8 @@ class Candidate:
         def run(rows: Rows) -> Rows:
             return Rows({**rows.tree, name: self.apply(rows.tree[name])})
 
-        return replace(self, apply=run)
+        rival = None if self.rival is None else self.rival.of_input(name)
+        return replace(self, apply=run, rival=rival)
 
 
 def image_candidates(scale: Scale, names: Iterable[str] | None = None) -> list[Candidate]:

@@ -78,6 +78,7 @@ def said_of(
             f"for the model, label {label} is no likelier than for samples of class {other}",
         )
     return Said(
-        f"About {percent(found.share)} of the labels of {here} are wrong at random",
-        "for the model, these labels are no likelier than for samples of another class",
+        f"About {percent(found.share)} of the labels of {here} do not fit their samples",
+        "for the model, these labels are no likelier than for samples of another class, as if they "
+        "were wrong at random",
     )

@@ -4,6 +4,7 @@ Which units and which exchanges are tried is read from the rows themselves, with
 column in another unit has another mean and deviation, and two exchanged columns have each other's.
 """
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -17,20 +18,21 @@ from keras_shiftguard.operations.operation import Operation
 from keras_shiftguard.statistics.chunks import in_chunks
 
 MIN_TIMES = 32  # rows with as many columns may be series or spectra. A convention.
-MAX_EXCHANGES = 20  # exchanges of two columns that are tried, those that fit best. A convention.
+FEW = 20  # columns of which each may have the other sign. A convention.
+MAX_EXCHANGES = 20  # exchanges of two columns that are tried, the likeliest. A convention.
 # A factor between two deviations is that of a named unit if it is as near as this, and a column has
 # moved if its factor or its mean (in deviations) is further: sampling moves the factor of some
 # hundred rows by a few percent.
 NEAR = 0.15
-# An exchange must bring the moments nearer by so much, in squared standard deviations, and take
-# away this share of what differs in the two columns: exchanged back, columns hardly differ.
-# Otherwise a column that is wrong in another way is exchanged with one that the model does not use,
-# which helps as well, and both would be called exchanged.
-MIN_NEARER, MIN_REMOVED = 0.05, 0.5
 # Missing values may be filled otherwise if so large a share of a column has one value, of which the
 # other stream has less than this part: fewer rows cost little. Conventions.
 MIN_FILLED, MAX_SHARED = 0.03, 0.1
+# The moments show plainly that two columns are exchanged if that brings them nearer by so much, in
+# squared standard deviations, and takes away this share of what differs in the two columns.
+MIN_NEARER, MIN_REMOVED = 0.05, 0.5
 TINY = 1e-6
+
+_ROWS = {operation.name: operation for operation in columns.OPERATIONS}
 
 
 def table_candidates(x: np.ndarray, reference: np.ndarray) -> list[Candidate]:
@@ -41,16 +43,17 @@ def table_candidates(x: np.ndarray, reference: np.ndarray) -> list[Candidate]:
         reference: Rows or series of training.
     """
     here, there = _moments(x), _moments(reference)
-    rows = {operation.name: operation for operation in columns.OPERATIONS}
+    singles = range(x.shape[-1] if x.ndim == 2 and 1 < x.shape[-1] <= FEW else 0)
     found = [
-        *(_candidate(rows["unit"], strength) for strength in _units(here, there, x.ndim == 3)),
-        *(_candidate(rows["units"], strength) for strength in _all_units(here, there)),
-        *(_candidate(rows["refill"], strength) for strength in _fills(x, reference)),
-        *(_candidate(rows["exchange"], pair) for pair in _exchanges(here, there)),
+        *(_candidate(_ROWS["unit"], strength) for strength in _units(here, there, x.ndim == 3)),
+        *(_candidate(_ROWS["units"], strength) for strength in _all_units(here, there)),
+        *(_candidate(_ROWS["refill"], strength) for strength in _fills(x, reference)),
+        *(_exchange(pair, is_plain, there[0]) for pair, is_plain in _exchanges(x, reference)),
+        *(_candidate(_ROWS["blank"], _of([column], there[0])) for column in singles),
         *(
-            _candidate(rows[name], strength)
+            _candidate(_ROWS[name], strength)
             for name in ("reverse", "roll")
-            for strength in rows[name].strengths
+            for strength in _ROWS[name].strengths
         ),
     ]
     if x.ndim == 3 or x.shape[-1] >= MIN_TIMES:
@@ -92,6 +95,22 @@ def _candidate(operation: Operation, strength: Any) -> Candidate:
     return Candidate(Choice(operation.name, operation.family, strength), run)
 
 
+def _exchange(pair: tuple[int, int], is_plain: bool, means: np.ndarray) -> Candidate:
+    """Returns the candidate that exchanges two columns.
+
+    Unless the moments show plainly that they are exchanged, its rival takes them out. If a column
+    is wrong in another way, exchanging it with one that the model does not use helps as well, but
+    no more than a constant in both.
+    """
+    found = _candidate(_ROWS["exchange"], pair)
+    return found if is_plain else replace(found, rival=_candidate(_ROWS["blank"], _of(pair, means)))
+
+
+def _of(which: Sequence[int], means: np.ndarray) -> tuple[tuple[int, ...], tuple[float, ...]]:
+    """Returns the strength with which columns are taken out: the columns and their means."""
+    return tuple(which), tuple(float(means[column]) for column in which)
+
+
 def _of_series(operation: Operation, strength: Any, axes: int) -> Candidate:
     """Returns a candidate for series, also for those that are fed as rows of their values."""
     found = _candidate(operation, strength)
@@ -120,7 +139,7 @@ def _units(here: Moments, there: Moments, is_series: bool) -> list[tuple[int, fl
     found, have_moved = [], _moved(here, there)
     named = [(known, 0.0) for unit in columns.UNITS for known in (unit, 1 / unit)]
     for column in range(len(here[0])):
-        if is_series or _is_of_other_sign(here, there, column):
+        if is_series or len(here[0]) <= FEW or _is_of_other_sign(here, there, column):
             found.append((column, -1.0, 0.0))
         if here[1][column] < TINY or there[1][column] < TINY:
             continue
@@ -201,8 +220,16 @@ def _own_value(here: np.ndarray, there: np.ndarray) -> tuple[float, float]:
     return float(value), share if is_own else 0.0
 
 
-def _exchanges(here: Moments, there: Moments) -> list[tuple[int, int]]:
-    """Returns the pairs of columns whose exchange brings their moments nearest to the reference."""
+def _exchanges(x: np.ndarray, reference: np.ndarray) -> list[tuple[tuple[int, int], bool]]:
+    """Returns the pairs of columns that may be exchanged, the likeliest first.
+
+    With each pair comes whether the moments show plainly that it is exchanged.
+
+    Exchanged, two columns should have each other's moments, and each other's correlations with the
+    rest. Columns that were standardised have the same moments, and if they are independent no
+    correlations either, so of few columns all pairs are tried.
+    """
+    here, there = _moments(x), _moments(reference)
     unit = there[1] + TINY
     # The distance of column i, put in the place of column j, from the reference.
     mean = np.arcsinh((here[0][:, None] - there[0][None]) / unit) ** 2
@@ -210,7 +237,33 @@ def _exchanges(here: Moments, there: Moments) -> list[tuple[int, int]]:
     distance = mean + deviation
     own = np.diag(distance)
     gain = own[:, None] + own[None] - distance - distance.T
-    least = np.maximum(MIN_NEARER, MIN_REMOVED * (own[:, None] + own[None]))
-    one, other = np.nonzero(np.triu(gain > least, 1))
-    best = np.argsort(-gain[one, other], kind="stable")[:MAX_EXCHANGES]
-    return [(int(one[i]), int(other[i])) for i in best]
+    one, other = np.nonzero(np.triu(np.ones_like(gain, bool), 1))
+    found = gain[one, other] + _nearer(_correlations(x), _correlations(reference), one, other)
+    best = np.argsort(-found, kind="stable")[:MAX_EXCHANGES]
+    if len(one) > MAX_EXCHANGES:
+        best = best[found[best] > 0]
+    is_plain = gain > np.maximum(MIN_NEARER, MIN_REMOVED * (own[:, None] + own[None]))
+    pairs = [(int(one[i]), int(other[i])) for i in best]
+    return [(pair, bool(is_plain[pair])) for pair in pairs]
+
+
+def _correlations(x: np.ndarray) -> np.ndarray:
+    """Returns the correlations of the columns, `(columns, columns)`, 0 on the diagonal."""
+    rows = np.where(np.isfinite(x), x, 0.0).reshape(-1, x.shape[-1]).astype("float64")
+    centred = rows - rows.mean(axis=0)
+    norms = np.sqrt(np.square(centred).sum(axis=0)) + TINY
+    found = centred.T @ centred / norms / norms[:, None]
+    np.fill_diagonal(found, 0.0)
+    return found
+
+
+def _nearer(here: np.ndarray, there: np.ndarray, one: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """Returns how much nearer exchanges of two columns bring their correlations, `(pairs,)`."""
+    gains = np.zeros(len(one))
+    for n, (i, j) in enumerate(zip(one, other, strict=True)):
+        order = np.arange(len(here))
+        order[[i, j]] = j, i
+        both, moved = [i, j], here[order][:, order]
+        gains[n] = np.square(here[both] - there[both]).sum()
+        gains[n] -= np.square(moved[both] - there[both]).sum()
+    return gains

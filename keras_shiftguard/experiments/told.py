@@ -9,7 +9,7 @@ import numpy as np
 from keras_shiftguard.detection.code_lines import quoted
 from keras_shiftguard.detection.cost import Cost
 from keras_shiftguard.experiments.candidates import Candidate
-from keras_shiftguard.experiments.fix_lines import fix_line
+from keras_shiftguard.experiments.fix_lines import PREVENTED, fix_line
 from keras_shiftguard.experiments.labelled import Labelled
 from keras_shiftguard.experiments.masks import ALIGNMENT
 from keras_shiftguard.experiments.promise import Promise
@@ -71,7 +71,7 @@ def told_as(
     axes, is_first = 1 if is_one else len(shape), spec.layout == "channels_first"
     entry = spec.name if spec.is_entry else None
     lines = [fix_line(choice, axes, is_first, spec.columns, entry) for choice in chain]
-    fix = "; ".join(lines) if all(lines) else ""
+    fix = "; ".join(lines) if all(lines) else PREVENTED.get(chain[0].name, "")
     if not fix and cost.repair is not None and (spec.is_entry or spec.columns):
         data = "x" if entry is None else f"x[{quoted(entry)}]"
         fix = f"{data} = finding.repair({data}{'.to_numpy()' if spec.columns else ''})"

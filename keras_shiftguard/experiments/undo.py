@@ -66,8 +66,18 @@ def undo(
         if chain:
             changed = predict(applied(chain, x[counting]))
             after[counting] = judge.worth(changed, moved(chain, labels[counting]))
+    unit = judge.unit(before)
+    rivals = [[candidate.rival or candidate for candidate in chain] for chain in chains]
+    if rivals != chains:
+        simpler = after.copy()
+        for counting, chain in zip(both[::-1], rivals, strict=True):
+            if chain:
+                changed = predict(applied(chain, x[counting]))
+                simpler[counting] = judge.worth(changed, moved(chain, labels[counting]))
+        if promised(simpler, after, unit, judge.metric, ()).interval[0] <= 0:
+            after, chains = simpler, rivals
     choices = tuple(tuple(candidate.choice for candidate in chain) for chain in chains)
-    promise = promised(before, after, judge.unit(before), judge.metric, choices)
+    promise = promised(before, after, unit, judge.metric, choices)
     if control is None or not len(control.labels) or not promise.is_alarm(0.0):
         return promise
     return promise.beyond(_gain_of(control, predict, chains, judge, labels))

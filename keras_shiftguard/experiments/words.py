@@ -130,11 +130,18 @@ def _exchanged(strength: tuple[int, int], table: _Columns) -> str:
     return f"fed with the columns {one} and {other} exchanged"
 
 
+def _blank(strength: tuple[Sequence[int], Sequence[float]], table: _Columns) -> str:
+    names = [table.name(column) for column in strength[0]]
+    noun = "column" if len(names) == 1 else "columns"
+    return f"misleading in the {noun} {listed(names)}: without their values, more is right"
+
+
 _OF_COLUMNS: dict[str, Callable[[Any, _Columns], str]] = {
     "unit": _unit,
     "units": _units,
     "refill": _refilled,
     "exchange": _exchanged,
+    "blank": _blank,
 }
 
 # What samples look like after an operation that loses information.

@@ -4,6 +4,7 @@ Rows are float32, `(samples, columns)`. For series, `(samples, times, channels)`
 channel. A strength is a tuple of numbers, so it can be stored and applied to other rows.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -72,6 +73,14 @@ def _exchanged(x: Any, strength: tuple[int, int]) -> Any:
     return ops.take(x, ops.convert_to_tensor(order.astype("int32")), axis=-1)
 
 
+def _blanked(x: Any, strength: tuple[Sequence[int], Sequence[float]]) -> Any:
+    """Replaces columns by a number each, as if they were not known."""
+    columns, numbers = strength
+    values, is_blank = np.zeros(x.shape[-1], "float32"), np.zeros(x.shape[-1], bool)
+    values[list(columns)], is_blank[list(columns)] = numbers, True
+    return ops.where(ops.convert_to_tensor(is_blank), ops.convert_to_tensor(values), x)
+
+
 def _reversed(x: Any, strength: Any) -> Any:
     return ops.flip(x, -1)
 
@@ -85,6 +94,7 @@ OPERATIONS = (
     Operation("units", "columns", "changes the units of all columns", _all_linear),
     Operation("refill", "columns", "fills missing values otherwise", _refilled),
     Operation("exchange", "columns", "exchanges two columns", _exchanged),
+    Operation("blank", "columns", "takes columns out", _blanked),
     Operation("reverse", "columns", "reverses the columns", _reversed, (1,)),
     Operation("roll", "columns", "moves the columns on", _rolled, (-1, 1)),
 )

@@ -47,7 +47,7 @@ def look(state: Mapping[str, Any] | None, epoch: Epoch) -> tuple[Mapping[str, An
         is_same_mix=mix is None or mix.negligible,
         seed=number,
     )
-    if found is not None and _is_consequence(found, pair):
+    if found is not None and _is_consequence(found, pair, _of_samples(epoch)):
         found = None
     before = state.get("before")
     new = {**state, "before": "" if found is None else "found", "found": None}
@@ -137,12 +137,31 @@ def _is_due(state: Mapping[str, Any], pair: Pair, epoch: Epoch) -> bool:
     return is_epoch and (number == 1 or epoch.spending.allows())
 
 
-def _is_consequence(found: WrongLabels, pair: Pair) -> bool:
+def _of_samples(epoch: Epoch) -> float:
+    """Returns what undoing a change of the samples gains, by the latest experiment; 0 without one.
+
+    It counts before it is told, which takes two experiments.
+    """
+    tried = (epoch.states.get("difference") or {}).get("tried", {}).values()
+    gains = [
+        each["found"]["cost"]["value"] for each in tried if each["families"][-1:] not in ([], [""])
+    ]
+    return max(gains, default=0.0)
+
+
+def _is_consequence(found: WrongLabels, pair: Pair, of_samples: float) -> bool:
     """Whether a difference of the samples explains the wrong predictions.
 
     Upside down, a 6 looks like a 9. So labels that change places must cost more than any difference
     of the samples, and labels that are wrong at random must be the only cause.
+
+    Args:
+        found: The labels that seem to be wrong.
+        pair: The comparison of validation with training.
+        of_samples: What undoing a change of the samples gains.
     """
+    if of_samples >= (1.0 if found.names else MAX_SHARE) * found.cost.value:
+        return True
     others = [f for name, f in pair.findings.items() if not _is_of_labels(name)]
     if found.names:
         return any(f.matters and (f.cost or 0.0) > found.cost.value for f in others)
