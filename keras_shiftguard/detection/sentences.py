@@ -91,6 +91,8 @@ def feature_differs(
             label = "number"
         more = higher if current.mean(name) > reference.mean(name) else lower
         of = "" if name.isdigit() else f" {heading(label)}"
+        if what == "labels" and len(current.names) == 1:  # a single number to predict
+            more = more.partition(" ")[0]
         numbers = f"mean{of} {a} against {b} in {against}"
         clause = Clause(subject, "are", more, f"than {others}")
         return Said(f"{subject} are {more}", numbers, size, clause=clause)

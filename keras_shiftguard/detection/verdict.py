@@ -178,6 +178,6 @@ def verdict_of(
         *(f"{ALSO}{each[:1].lower()}{each[1:]}." for each in others),
         *not_compared,
         *found.pop("notes", ()),
-        *causes.notes_of(report, diagnoses, found["step"]),
+        *causes.notes_of(report, diagnoses, found),
     )
     return Verdict(**found, notes=notes, parts=parts or {})

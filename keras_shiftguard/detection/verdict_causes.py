@@ -246,11 +246,17 @@ def _company(report: Any) -> str:
     return f"{_capital(lonely[0].rstrip('.'))}." if lonely else MORE
 
 
-def notes_of(report: Any, diagnoses: Mapping[str, Any], step: str) -> tuple[str, ...]:
-    """Returns what could not be measured or compared, with what would change that."""
+def notes_of(
+    report: Any, diagnoses: Mapping[str, Any], found: Mapping[str, Any]
+) -> tuple[str, ...]:
+    """Returns what could not be measured or compared, with what would change that.
+
+    A note that says what the cause or the step says already is left out.
+    """
     notes = () if report is None else report.notes
     texts = [f"{note.rstrip('.')}." for note in notes]
-    texts = [text for text in texts if text.lower() != step.lower()]
+    told = tuple(str(found[key]).lower().rstrip(".") for key in ("cause", "step"))
+    texts = [text for text in texts if not text.lower().startswith(told)]
     is_trained_here = any(d.trained_here for d in diagnoses.values())
     for diagnosis in () if is_trained_here else diagnoses.values():
         if _is_blind(diagnosis):
@@ -294,7 +300,9 @@ def _joined(findings: Sequence[Finding]) -> str:
 def _step(lead: Finding, every: Sequence[Finding], guard: Mapping[str, str] | None) -> str:
     """Returns what to do about a difference: a line of Python, or a sentence."""
     is_validation = (lead.stream, lead.against) == ("validation", "train")
-    if lead.kind == "label":
+    if lead.kind == "label" and not lead.fix:
+        if lead.feature != "labels":
+            return "Compare how the numbers to predict were computed: unit, logarithm, scaling."
         if is_validation:
             return STRATIFY
         return "Check how both were sampled; if the new shares are right, acknowledge them."

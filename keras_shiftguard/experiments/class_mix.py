@@ -72,7 +72,7 @@ def rows_of_like_labels(labels: Any, others: Any) -> np.ndarray:
         Positions in `others`, as many as the weighted samples are worth; some come several times.
         All positions, if the labels are no classes and no single numbers, or have none in common.
     """
-    here, there = map(_column, (labels, others))
+    here, there = map(column_of, (labels, others))
     every = np.arange(len(others))
     if here is None or there is None:
         return every
@@ -92,7 +92,7 @@ def rows_of_like_labels(labels: Any, others: Any) -> np.ndarray:
     return np.minimum(places, len(every) - 1)
 
 
-def _column(labels: Any) -> np.ndarray | None:
+def column_of(labels: Any) -> np.ndarray | None:
     """Returns labels as one column of finite numbers; None if they are something else."""
     leaves = keras.tree.flatten(labels.tree if isinstance(labels, Rows) else labels)
     if len(leaves) != 1 or np.asarray(leaves[0]).size != len(leaves[0]):

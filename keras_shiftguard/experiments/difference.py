@@ -38,6 +38,8 @@ from keras_shiftguard.statistics.rows import Rows
 CANDIDATES = 90  # about as many as there are for images
 # If undoing wins back less than this share of what the model is worse by, information may be lost.
 MIN_SHARE_OF_GAP = 0.8
+# Columns are taken out only if that wins back at least this share. A convention.
+MIN_SHARE_OF_BLANK = 0.5
 # Two faults may hide each other, as in moved images that are scaled twice. If the model is worse on
 # validation by this much and one operation explains nothing, two are tried. A convention.
 FAR = 0.2
@@ -95,10 +97,17 @@ def cost_of_difference(
     several = [candidate for candidate in candidates if candidate.choice.name == "units"]
     candidates = [candidate for candidate in candidates if candidate not in several]
 
+    gap = None if training is None else _gap(predict, current, training, judge, least)
+
     def undone(some: list[Candidate], most: int = 1) -> Difference:
         x, labels = current.images, current.labels
         promise = undo(predict, x, labels, some, judge, most=most, seed=seed, control=training)
         told = told_as(promise, some, spec, current, training)
+        least_of_blank = MIN_SHARE_OF_BLANK * (1.0 if gap is None else gap.value)
+        if told.is_blank and told.cost.value < least_of_blank:
+            # Where labels are wrong, all that moves predictions to their mean wins something.
+            low, high = told.cost.interval
+            return Difference(replace(told.cost, interval=(min(low, 0.0), high), repair=None))
         if beside is None or not told.cost.is_costly(tolerance):
             return told
         chain = [candidate for candidate in some if candidate.choice in promise.choices[0]]
@@ -109,7 +118,6 @@ def cost_of_difference(
         return found
     if not found.cost.is_costly(tolerance) and are_texts(spec, current.input(spec.name)):
         found = Difference(untried)  # most that happens to texts cannot be tried
-    gap = _gap(predict, current, training, judge, least)
 
     def is_enough() -> bool:
         is_most = gap is not None and found.cost.value >= enough * gap.value

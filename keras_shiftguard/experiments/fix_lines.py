@@ -86,10 +86,11 @@ def _channels(strength: Any, axes: int, channels_first: bool) -> str:
 
 def _unit(strength: tuple[int, float, float], axes: int, channels_first: bool) -> str:
     column, factor, offset = strength
-    return _scaled(f"x[..., {column}]" if axes > 1 else "x", factor, offset)
+    return scaled(f"x[..., {column}]" if axes > 1 else "x", factor, offset)
 
 
-def _scaled(one: str, factor: float, offset: float) -> str:
+def scaled(one: str, factor: float, offset: float) -> str:
+    """Returns the line that multiplies by a factor and adds an offset, as short as possible."""
     if (factor, offset) == (-1.0, 0.0):
         return f"{one} = -{one}"
     by = f"/ {digits(1 / factor)}" if len(digits(1 / factor)) < len(digits(factor)) else ""
@@ -128,7 +129,7 @@ def _named_exchange(strength: tuple[int, int], names: Sequence[str]) -> str:
 
 # The same for tables of pandas, from strength and the quoted names of the columns.
 _OF_TABLES: dict[str, Callable[[Any, Sequence[str]], str]] = {
-    "unit": lambda strength, names: _scaled(f"x[{names[strength[0]]}]", *strength[1:]),
+    "unit": lambda strength, names: scaled(f"x[{names[strength[0]]}]", *strength[1:]),
     "refill": lambda strength, names: _filled(f"x[{names[strength[0]]}]", *strength[1:]),
     "exchange": _named_exchange,
     "reverse": lambda strength, names: "x = x.iloc[:, ::-1]",

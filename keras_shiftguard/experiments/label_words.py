@@ -12,7 +12,7 @@ from keras_shiftguard.experiments.wrong_labels import WrongLabels
 # The note on labels that have nothing in common with their samples.
 UNRELATED = (
     "The labels and the inputs of validation do not seem to belong together: the model is hardly "
-    "better on them than always predicting the commonest class. Check the order of the labels, of "
+    "better with their labels than with those of other samples. Check the order of the labels, of "
     "the classes and of the columns, and whether samples of training belong together (of one "
     "patient, of one clip)"
 )

@@ -36,6 +36,12 @@ class Difference:
     family: str = ""
     fix: str = ""
 
+    @property
+    def is_blank(self) -> bool:
+        """Whether columns are only taken out, which says what misleads the model, and not why."""
+        operations = (self.cost.repair or {}).get("operations", [])
+        return any(name == "blank" for name, _ in operations)
+
 
 def told_as(
     promise: Promise,

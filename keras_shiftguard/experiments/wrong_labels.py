@@ -20,8 +20,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from keras_shiftguard.detection.cost import MIN_SAMPLES, SIGMAS, Cost
-from keras_shiftguard.experiments.class_mix import has_learnt
+from keras_shiftguard.experiments.class_mix import MIN_LEARNT, has_learnt
 from keras_shiftguard.experiments.halves import halves
+from keras_shiftguard.experiments.judge import Judge
+from keras_shiftguard.experiments.labelled import Labelled, Predict
 from keras_shiftguard.experiments.promise import promised
 
 MIN_OF_CLASS = 5  # samples of a label, in a half, that say which class it stands for. A convention.
@@ -113,6 +115,34 @@ def wrong_labels(
     if renamed is not None:
         return renamed
     return _some_wrong(current, training, is_same_mix, seed)
+
+
+def numbers_are_unrelated(
+    predict: Predict, current: Labelled, training: Labelled, judge: Judge, seed: int = 0
+) -> bool:
+    """Whether what validation has to predict has nothing in common with its samples.
+
+    The loss is compared with that on labels of other samples, which is about as large then. On
+    training it must be smaller by far.
+
+    Args:
+        predict: Runs the model in inference mode.
+        current: Samples of validation, whose labels are no classes.
+        training: Samples of training.
+        judge: Judges by the loss.
+        seed: Mixes the labels.
+    """
+    if min(len(current.labels), len(training.labels)) < MIN_SAMPLES:
+        return False
+    rng = np.random.default_rng(seed)
+    skills = []
+    for each in (training, current):
+        others = each.labels[rng.permutation(len(each.labels))]
+        own = judge.worth(predict(each.images), each.labels).mean()
+        # A copy, because the losses of samples as they are are remembered, whatever their labels.
+        mixed = judge.worth(predict(each.images[:]), others).mean()
+        skills.append(1 - own / min(mixed, -1e-12))
+    return bool(skills[0] >= MIN_LEARNT and skills[1] <= MAX_SHARE_OF_SKILL * skills[0])
 
 
 def _renamed(current: Predicted, training: Predicted, seed: int) -> WrongLabels | None:

@@ -5,6 +5,7 @@ from keras_shiftguard.callback.checks import (
     broken,
     difference,
     enlarging,
+    label_units,
     labels,
     leak,
     mix,
@@ -23,6 +24,7 @@ EXPERIMENTS: dict[str, Check] = {
     "difference": difference.look,
     "step": step.look,
     "mix": mix.look,
+    "label_units": label_units.look,
     "labels": labels.look,
     "enlarging": enlarging.look,
 }

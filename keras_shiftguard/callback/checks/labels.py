@@ -14,7 +14,12 @@ from keras_shiftguard.detection.cost import Cost
 from keras_shiftguard.detection.finding import RELABELLED, Finding
 from keras_shiftguard.detection.monitor import Pair
 from keras_shiftguard.experiments.label_words import UNRELATED, finding_of
-from keras_shiftguard.experiments.wrong_labels import Predicted, WrongLabels, wrong_labels
+from keras_shiftguard.experiments.wrong_labels import (
+    Predicted,
+    WrongLabels,
+    numbers_are_unrelated,
+    wrong_labels,
+)
 
 # A difference of the samples does not explain the wrong predictions if undoing it wins back less
 # than this share of what right labels would win; if it has no cost, if it is smaller than SMALL.
@@ -35,11 +40,20 @@ def look(state: Mapping[str, Any] | None, epoch: Epoch) -> tuple[Mapping[str, An
     if pair is None or are_of_other_rows(epoch) or not _is_due(state, pair, epoch):
         return state, Told()
     judged = epoch.judged(pair, apart=False)
-    if judged is None or not judged.are_classes or judged.training is None:
+    if judged is None or judged.training is None:
         return state, Told()
     current, training = judged.current, judged.training
     if not min(len(current.labels), len(training.labels)):
         return state, Told()
+    if not judged.are_classes:
+        is_other = bool(epoch.states.get("label_units"))  # numbers in another unit fit nothing
+        unrelated = not is_other and numbers_are_unrelated(
+            judged.predict, current, training, judged.judge, int(epoch.number or 0)
+        )
+        is_note = unrelated and not state.get("noted")
+        noted = is_note or bool(state.get("noted"))
+        new = {**state, "before": "", "unrelated": unrelated, "noted": noted}
+        return new, Told((UNRELATED,) if is_note else ())
     mix, number = pair.findings.get("labels"), int(epoch.number or 0)
     found = wrong_labels(
         Predicted(judged.predict(current.images), current.labels),
