@@ -4,6 +4,7 @@ import numpy as np
 
 from keras_shiftguard.detection.causes.channel_order import QUANTILES
 from keras_shiftguard.detection.causes.pipeline_change import DRASTIC, explain
+from keras_shiftguard.detection.code_lines import quoted
 from keras_shiftguard.detection.column_names import in_other_order, without_partner
 from keras_shiftguard.detection.families import Shares, StreamNames
 from keras_shiftguard.detection.finding import Finding
@@ -80,7 +81,8 @@ def _in_words(
             "",
         )
     if are_reordered(now.columns, before.columns):
-        return "other", in_other_order(name, now, before, here, there), ""
+        names = ", ".join(map(quoted, before.columns))
+        return "other", in_other_order(name, now, before, here, there), f"x = x[[{names}]]"
     if not now.is_image or not min(*now.smallest_size, *before.smallest_size):
         return None
     if _is_flat(now) and not _is_flat(before):

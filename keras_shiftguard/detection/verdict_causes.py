@@ -133,9 +133,7 @@ def also(
         return (alarm.kind, alarm.family) != about and alarm.cost is not None
 
     named = found["cause"].rstrip(".")
-    causes = [
-        _joined([alarm]).rstrip(".") for alarm in sorted(alarms, key=_urgency) if is_other(alarm)
-    ]
+    causes = [_brief(_joined([alarm])) for alarm in sorted(alarms, key=_urgency) if is_other(alarm)]
     parts = {d.how for a in alarms if (a.stream, a.against) == streams and (d := difference(a))}
     said = [how for how in parts if how in named]
     return [c for c in causes if c not in named and not any(how in c for how in said)][:1]

@@ -17,6 +17,9 @@ UNRELATED = (
     "patient, of one clip)"
 )
 
+# What to do about classes that have other numbers.
+ONE_LIST = "Number the classes of training and of validation by one list of their names."
+
 
 def finding_of(found: WrongLabels, cost: Cost, number: int) -> Finding:
     """Returns the finding for wrong labels of validation.
@@ -39,6 +42,7 @@ def finding_of(found: WrongLabels, cost: Cost, number: int) -> Finding:
         stream="validation",
         against="train",
         since=None,
+        fix=ONE_LIST if found.names else "",
         said=said_of(found, number)._replace(
             statistics=f"effect size {share:.2g} ({_of_what(found)})"
         ),

@@ -67,7 +67,7 @@ def undo(
             changed = predict(applied(chain, x[counting]))
             after[counting] = judge.worth(changed, moved(chain, labels[counting]))
     unit = judge.unit(before)
-    rivals = [[candidate.rival or candidate for candidate in chain] for chain in chains]
+    rivals = [_rival(chain) for chain in chains]
     if rivals != chains:
         simpler = after.copy()
         for counting, chain in zip(both[::-1], rivals, strict=True):
@@ -81,6 +81,14 @@ def undo(
     if control is None or not len(control.labels) or not promise.is_alarm(0.0):
         return promise
     return promise.beyond(_gain_of(control, predict, chains, judge, labels))
+
+
+def _rival(chain: list[Candidate]) -> list[Candidate]:
+    """Returns the simpler operations that are told unless a chain surely wins more.
+
+    Of two operations, this is the second one: the first was chosen when nothing else was undone.
+    """
+    return chain[1:] if len(chain) > 1 else [candidate.rival or candidate for candidate in chain]
 
 
 def _gain_of(

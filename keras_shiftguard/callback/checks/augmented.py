@@ -55,6 +55,7 @@ def look(state: int | None, epoch: Epoch) -> tuple[int | None, Told]:
         stream="validation",
         against=FIRST_EPOCH,
         since=epoch.number,
+        fix="Build validation without random augmentation.",
         said=Said(
             "Validation has the same labels in every epoch but not the same inputs: random "
             "augmentation is on in validation"
