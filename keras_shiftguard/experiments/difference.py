@@ -95,7 +95,9 @@ def cost_of_difference(
     if isinstance(current.images, Rows):
         candidates = [candidate.of_input(spec.name) for candidate in candidates]
     several = [candidate for candidate in candidates if candidate.choice.name == "units"]
-    candidates = [candidate for candidate in candidates if candidate not in several]
+    # Of the samples themselves, nothing shows these.
+    guesses = [each for each in candidates if each.rival or each.choice.name == "blank"]
+    candidates = [each for each in candidates if each not in several and each not in guesses]
 
     gap = None if training is None else _gap(predict, current, training, judge, least)
 
@@ -128,6 +130,7 @@ def cost_of_difference(
     # One operation says more than two, or than a map for each column.
     further = [(candidates, 2)] if candidates and is_worse and is_far else []
     further += [(several, 1)] if several else []
+    further += [(guesses, 1)] if guesses and is_worse else []
     for some, most in further:
         if not is_enough():
             other = undone(some, most)

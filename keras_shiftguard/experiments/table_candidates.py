@@ -18,7 +18,8 @@ from keras_shiftguard.operations.operation import Operation
 from keras_shiftguard.statistics.chunks import in_chunks
 
 MIN_TIMES = 32  # rows with as many columns may be series or spectra. A convention.
-FEW = 20  # columns of which each may have the other sign. A convention.
+FEW = 20  # columns of which each is taken out. A convention.
+MIN_SKEW = 0.5  # a smaller skewness may be chance. A convention.
 MAX_EXCHANGES = 20  # exchanges of two columns that are tried, the likeliest. A convention.
 # A factor between two deviations is that of a named unit if it is as near as this, and a column has
 # moved if its factor or its mean (in deviations) is further: sampling moves the factor of some
@@ -28,7 +29,8 @@ NEAR = 0.15
 # other stream has less than this part: fewer rows cost little. Conventions.
 MIN_FILLED, MAX_SHARED = 0.03, 0.1
 # The moments show plainly that two columns are exchanged if that brings them nearer by so much, in
-# squared standard deviations, and takes away this share of what differs in the two columns.
+# squared standard deviations, and takes away this share of what differs in the two columns. The
+# correlations of a column show its sign likewise.
 MIN_NEARER, MIN_REMOVED = 0.05, 0.5
 TINY = 1e-6
 
@@ -45,7 +47,8 @@ def table_candidates(x: np.ndarray, reference: np.ndarray) -> list[Candidate]:
     here, there = _moments(x), _moments(reference)
     singles = range(x.shape[-1] if x.ndim == 2 and 1 < x.shape[-1] <= FEW else 0)
     found = [
-        *(_candidate(_ROWS["unit"], strength) for strength in _units(here, there, x.ndim == 3)),
+        *(_candidate(_ROWS["unit"], (column, -1.0, 0.0)) for column in _signs(x, reference)),
+        *(_candidate(_ROWS["unit"], strength) for strength in _units(here, there)),
         *(_candidate(_ROWS["units"], strength) for strength in _all_units(here, there)),
         *(_candidate(_ROWS["refill"], strength) for strength in _fills(x, reference)),
         *(_exchange(pair, is_plain, there[0]) for pair, is_plain in _exchanges(x, reference)),
@@ -129,18 +132,15 @@ def _moments(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 Moments = tuple[np.ndarray, np.ndarray]
 
 
-def _units(here: Moments, there: Moments, is_series: bool) -> list[tuple[int, float, float]]:
-    """Returns linear maps for each column: the other sign, named units that fit, or the moments.
+def _units(here: Moments, there: Moments) -> list[tuple[int, float, float]]:
+    """Returns linear maps for each column: named units that fit, or the moments.
 
     The map of the moments gives the column the mean and the deviation of the reference. It is tried
-    unless a named unit does so. Channels of series and of points often have a mean around 0, which
-    does not show their sign.
+    unless a named unit does so.
     """
     found, have_moved = [], _moved(here, there)
     named = [(known, 0.0) for unit in columns.UNITS for known in (unit, 1 / unit)]
     for column in range(len(here[0])):
-        if is_series or len(here[0]) <= FEW or _is_of_other_sign(here, there, column):
-            found.append((column, -1.0, 0.0))
         if here[1][column] < TINY or there[1][column] < TINY:
             continue
         if not have_moved[column]:  # a stretch by chance may help an unfinished model
@@ -163,11 +163,30 @@ def _units(here: Moments, there: Moments, is_series: bool) -> list[tuple[int, fl
     return found
 
 
-def _is_of_other_sign(here: Moments, there: Moments, column: int) -> bool:
-    """Whether the mean of a column is surely above 0 in one stream, and below 0 in the other."""
-    means = here[0][column], there[0][column]
-    far = min(map(abs, means)) > NEAR * max(here[1][column], there[1][column])
-    return bool(far and means[0] * means[1] < 0)
+def _signs(x: np.ndarray, reference: np.ndarray) -> list[int]:
+    """Returns the columns that may have the other sign: their mean, skewness or correlations do.
+
+    All channels of series and of points may, whose mean is often 0, because few have an order.
+    """
+    if x.ndim == 3:
+        return list(range(x.shape[-1]))
+    here, there = _moments(x), _moments(reference)
+    far = np.minimum(np.abs(here[0]), np.abs(there[0])) > NEAR * np.maximum(here[1], there[1])
+    skews = _skews(x, here), _skews(reference, there)
+    skewed = np.minimum(*map(np.abs, skews)) > MIN_SKEW
+    is_other = (far & (here[0] * there[0] < 0)) | (skewed & (skews[0] * skews[1] < 0))
+    correlations = _correlations(x), _correlations(reference)
+    strength = np.square(correlations[1]).sum(axis=1)
+    alike = (correlations[0] * correlations[1]).sum(axis=1)
+    is_other |= (strength > MIN_NEARER) & (alike < -MIN_REMOVED * strength)
+    return [int(column) for column in np.flatnonzero(is_other)]
+
+
+def _skews(x: np.ndarray, moments: Moments) -> np.ndarray:
+    """Returns the skewness of each column, over its finite values."""
+    values = np.where(np.isfinite(x), x, np.nan).reshape(-1, x.shape[-1]).astype("float64")
+    units = (values - moments[0]) / (moments[1] + TINY)
+    return np.nan_to_num(np.nanmean(units**3, axis=0))
 
 
 def _moved(here: Moments, there: Moments) -> np.ndarray:

@@ -29,6 +29,9 @@ from keras_shiftguard.experiments.promise import promised
 # So large a share of the labels must be known from training: of a class that a model has never
 # seen, it says nothing. A convention.
 MIN_KNOWN = 0.5
+# Of two classes, a wrong label looks like that of a hard sample, and a model that knows training by
+# heart has none there. Of more, it is mostly of a class that nobody would take it for.
+MIN_CLASSES = 3
 MIN_OF_CLASS = 5  # samples of a label, in a half, that say which class it stands for. A convention.
 # Wrong labels must make this share of the wrong predictions. Of hard samples, up to .18 look like
 # wrong labels (Fashion-MNIST, seed 0, epochs 1 to 24), with 5 % of wrong labels .27 or more.
@@ -210,6 +213,8 @@ def _some_wrong(
     lead, usual_lead = (float(each.right.mean()) - commonest for each in (current, training))
     if lead <= MAX_SHARE_OF_SKILL * usual_lead:
         return WrongLabels(cost, share=min(max(cost.value, 0.0), 1.0), is_unrelated=True)
+    if current.probabilities.shape[1] < MIN_CLASSES:
+        return None
     both = halves(len(current.labels), seed)
     first, second = (_pair(current, suspects, rows) for rows in both)
     if first and second and set(first) == set(second):

@@ -84,7 +84,7 @@ def test_right_labels_are_not_told_however_hard_the_samples_are(seed, noise):
         (shifted, "all class ids are higher by 1"),
         (part, "validation samples with label 1 seem to be of class 0:"),
         (part_exchanged, "and others the other way round"),
-        (at_random(0.15), "labels of validation are wrong at random"),
+        (at_random(0.15), "labels of validation do not fit their samples"),
     ],
 )
 def test_wrong_labels_are_told_with_what_right_ones_would_win(change, words):
