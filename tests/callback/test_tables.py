@@ -59,7 +59,7 @@ def test_a_column_that_was_standardised_has_the_other_sign():
 
 @pytest.mark.parametrize("rows", [4000, 200])
 def test_labels_are_not_accused_where_they_are_as_random_as_in_training(rows):
-    """Who fails to pay is random. A model that knows 200 people by heart is surer than it should."""
+    """Who fails to pay is random. A model that knows 200 people by heart is too sure."""
     train = X[:rows], Y[:rows]
     verdict = verdict_of(train, VALIDATION, epochs=8 if rows == 4000 else 40)
     assert verdict.state == "fine" and "label" not in verdict.cause
@@ -85,7 +85,7 @@ LOGS = np.log(PRICES)
     ("train", "validation", "cause", "step"),
     [
         (LOGS, PRICES, "no logarithms", "y_val = np.log(y_val)"),
-        (LOGS - LOGS.mean(), LOGS, "on another scale", "y_val = y_val * "),
+        (LOGS - LOGS.mean(), LOGS, "on another scale", "y_val = y_val "),
         (LOGS, LOGS, "looks like training", "Nothing to do."),
         (LOGS, RNG.permutation(LOGS), "do not seem to belong together", "Check whether"),
         (LOGS, LOGS + 0.4, "labels are higher", "Compare how the numbers to predict"),
@@ -95,6 +95,5 @@ LOGS = np.log(PRICES)
 def test_numbers_to_predict_in_another_unit(train, validation, cause, step):
     verdict = verdict_of((X[:4000], train[:4000]), (X[4000:], validation[4000:]), "mse")
     assert cause in verdict.cause and verdict.step.startswith(step)
-    assert verdict.state == (
-        "act" if "y_val" in step else "fine" if "right" in step else verdict.state
-    )
+    if "y_val" in step or train is validation:
+        assert verdict.state == ("act" if "y_val" in step else "fine")
