@@ -36,6 +36,8 @@ class Cost:
             does better on changed samples for a while, so such a cost is no alarm yet.
         beside: The first compiled metric on the same samples: its name, its value as they are, and
             with the repair; None if there is no such metric, or no repair.
+        is_meant: Whether training is augmented, so that a difference is no evidence of a fault, and
+            neither does a repair win more than the tolerance nor is the model surely worse.
     """
 
     value: float
@@ -49,6 +51,7 @@ class Cost:
     is_new: bool = False
     metric: str = ACCURACY
     beside: tuple[str, float, float] | None = None
+    is_meant: bool = False
 
     @classmethod
     def from_dict(cls, fields: Mapping[str, Any]) -> "Cost":
@@ -138,8 +141,8 @@ class Cost:
             return f"{words}{beside_in_words(self.beside)}{rest if self.unexplained else ''}"
         if self.is_costly(tolerance):
             return (
-                f"cost unclear: anything from {low:.1f} to {high:.1f}{unit}, in this epoch only; "
-                "it is an alarm if the next measurement agrees"
+                f"cost unclear: anything from {low:.1f} to {high:.1f}{unit}, measured once; two "
+                "measurements that agree make an alarm"
             )
         if self.unexplained:
             return f"cost unclear: {lost}, and no repair that was tried wins them back"

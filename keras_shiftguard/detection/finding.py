@@ -39,6 +39,7 @@ NO_COST: dict[str, Any] = {
     "metric": "accuracy",
     "repaired_by": None,
     "beside": None,
+    "is_meant": False,
 }
 
 
@@ -83,6 +84,7 @@ class Finding:
         fix: A line of Python that undoes a known step of preprocessing in a batch `x` of the
             stream; "" if unknown.
         said: The explanation in parts; None if it has none.
+        is_meant: Whether it is a question only because training is augmented, see `Cost`.
         repaired_by: What wins the accuracy back, as the arguments of `Repair`; None if unknown.
         beside: The first compiled metric on the samples of the experiment: its name, its value as
             they are, and repaired; None if unknown, or if accuracy is that metric.
@@ -114,6 +116,7 @@ class Finding:
     beside: tuple[str, float, float] | None = None
     fix: str = ""
     said: Said | None = None
+    is_meant: bool = False
 
     def __post_init__(self) -> None:
         if self.said is not None:
@@ -182,6 +185,7 @@ class Finding:
             metric=cost.metric,
             repaired_by=cost.repair if cost.is_alarm(tolerance) else None,
             beside=cost.beside if cost.is_alarm(tolerance) else None,
+            is_meant=cost.is_meant,
         )
 
     @classmethod

@@ -7,7 +7,6 @@ from keras_shiftguard.detection.causes import pipeline_change
 from keras_shiftguard.detection.causes.corruptions import OTHER, name_cause
 from keras_shiftguard.detection.families import StreamNames
 from keras_shiftguard.detection.finding import Finding, by_severity
-from keras_shiftguard.detection.said import Said
 from keras_shiftguard.detection.sentences import MAX_NAMED
 from keras_shiftguard.detection.two_sample.multiplicity import Family
 from keras_shiftguard.profiles import InputProfile
@@ -75,7 +74,7 @@ def _input_findings(
                 family="preprocessing",
                 effect_size=step.effect_size,
                 interval=(step.effect_size, step.effect_size),
-                said=Said(step.sentence.rstrip(".")),
+                said=step.said,
                 fix=step.fix,
                 negligible=False,
             )

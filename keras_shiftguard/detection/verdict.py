@@ -134,7 +134,7 @@ def verdict_of(
     uncorrected = {name: d for name, d in wrong.items() if name not in corrected}
     findings = [] if report is None else list(report.findings)
     alarms = [f for f in findings if f.matters and f.until is None]
-    questions = [f for f in findings if f.is_question and f.until is None]
+    questions = [f for f in findings if f.is_question and f.until is None and not f.is_meant]
     over = [f for f in findings if f.matters and f.until is not None]
     doubted = {n: d for n, d in diagnoses.items() if d.status == "unknown" and d.expected.is_known}
     if any(d.trained_here for d in diagnoses.values()):  # a network learns what it is fed

@@ -15,6 +15,7 @@ from tensorboard_plugin_shiftguard.words import CAN_BE_AUGMENTED, in_plain_words
 ACT, LOOK, CORRECTED, FINE, NOTHING = STATES = tuple(STATE_WORDS)
 MAX_WORDS = 20  # of a cause
 NOTHING_TO_DO = "Nothing to do."
+MEANT = "Validation differs because training is augmented, and the model does no worse on it."
 ESTIMATE = "print(sg.estimate_accuracy(model, target, reference=(x_val, y_val)))"
 LABEL = "Label some samples of the target, and evaluate on them."
 ABOUT_ADAPTATION = ("adaptation", "adaptation")
@@ -207,6 +208,8 @@ def quiet(report: Any, diagnoses: Mapping[str, Any], is_partial: bool = False) -
             since=lead.since,
             **_facts_of(lead),
         )
+    if any(finding.is_meant and finding.until is None for finding in report.findings):
+        return _parts(FINE, MEANT)
     base = "train" if "train" in names else "reference"
     others = [name for name in names if name != base] if base in names else names[:1]
     if base == "train" and len(others) > 1:

@@ -105,7 +105,7 @@ def _refilled(strength: tuple[int, float, float], axes: int, channels_first: boo
 
 
 def _filled(one: str, value: float, other: float) -> str:
-    return f"{one} = np.where({one} == {value:.6g}, {other:.6g}, {one})"
+    return f"{one} = np.where(np.isclose({one}, {value:.6g}), {other:.6g}, {one})"
 
 
 def _exchanged(strength: tuple[int, int], axes: int, channels_first: bool) -> str:

@@ -21,6 +21,7 @@ from keras_shiftguard.statistics.rows import Rows
 # Means that are so many deviations apart, or deviations of this ratio, are those of other units. A
 # convention: what drifts, such as prices over the years, is nearer.
 FAR = 3.0
+MUCH_BETTER = 5.0  # times the loss that is left: other units leave more. A convention.
 MOST_EXPONENT = 50.0  # of larger numbers, the exponential is none that anybody predicts
 
 # What the numbers look like, the line that makes them those of training, and its function.
@@ -50,16 +51,19 @@ def label_unit(
     # A copy, because the losses of samples as they are are remembered, whatever their labels.
     outputs = predict(current.images[:])
     labels = [current.labels, *(_mapped(current.labels, run) for _, _, run in maps)]
-    likelihoods = [judge.likelihood(outputs, each) for each in labels]
-    first, second = (
-        int(np.argmax([likelihood[half].mean() for likelihood in likelihoods]))
-        for half in halves(len(here), seed)
-    )
+    worths = [judge.worth(outputs, each) for each in labels]
+    both = halves(len(here), seed)
+    first, second = (int(np.argmax([worth[half].mean() for worth in worths])) for half in both)
     if first != second or first == 0:
         return None
-    before, after = (judge.worth(outputs, labels[i]) for i in (0, first))
-    promise = promised(before, after, judge.unit(before), judge.metric, ())
-    how, line, _ = maps[first - 1]
+    before, found = worths[0], first
+    # A scale that is fitted to the numbers must surely beat a map that people know.
+    for i, worth in enumerate(worths[2:], 2) if first == 1 else ():
+        unit = judge.unit(worths[first])
+        if promised(worth, worths[first], unit, judge.metric, ()).gain < MUCH_BETTER:
+            found = i
+    promise = promised(before, worths[found], judge.unit(before), judge.metric, ())
+    how, line, _ = maps[found - 1]
     return how, line, Cost(promise.gain, promise.interval, len(here), metric=promise.metric)
 
 

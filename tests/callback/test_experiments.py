@@ -391,7 +391,7 @@ def test_a_cost_must_be_found_in_two_epochs_also_across_a_crash(tmp_path):
     (x, y), (other, z) = levels(0), levels(1)
     streams = streams_of((x, y), (other + 0.3, z))
     checks, shift = priced((x, y), (other + 0.3, z))
-    assert not shift.report.shifted and "in this epoch only" in str(shift.report)
+    assert not shift.report.shifted and "measured once" in str(shift.report)
     again = Checking(classifier_by_level(), shift, lambda: None)
     write(tmp_path / "state.npz", checks.states)
     again.restore(read(tmp_path / "state.npz"))

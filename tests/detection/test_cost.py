@@ -41,7 +41,7 @@ def finding(**more):
         # Nothing that was tried wins back what validation loses.
         (Cost(0.0, (-0.01, 0.01), 500, unexplained=0.2), "question", "20 points less accuracy"),
         (Cost(0.06, (0.04, 0.08), 500, unexplained=0.2), "alarm", "costs about 6.0 points"),
-        (Cost(0.06, (0.04, 0.08), 500, is_new=True), "question", "in this epoch only"),
+        (Cost(0.06, (0.04, 0.08), 500, is_new=True), "question", "measured once"),
         (None, "alarm", "Validation images are noisier, since epoch 1."),
     ],
 )

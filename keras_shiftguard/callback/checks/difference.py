@@ -89,7 +89,7 @@ def _priced(
                 costs |= dict.fromkeys(new, none)
                 continue
             tried[name] = made
-        found = _seen_twice(tried[name], epoch.is_last)
+        found = _as_meant(_seen_twice(tried[name], epoch.is_last), epoch)
         noun = "samples" if spec.layout == "features" else "images"
         noun += f" of input {name!r}" if len(specs) > 1 else ""
         if features and labels.are_of_other_rows(epoch):
@@ -192,6 +192,14 @@ def _seen_twice(tried: Tried, is_last: bool) -> Difference:
     is_enough = is_last and (not before or tried.found.cost.is_sure)
     agrees = now in before or is_enough
     return replace(tried.found, cost=replace(tried.found.cost, is_new=not agrees))
+
+
+def _as_meant(found: Difference, epoch: Epoch) -> Difference:
+    """Returns what was found, marked if augmented training explains that validation differs."""
+    cost = found.cost
+    is_meant = bool(epoch.is_augmented) and cost.is_measured and not cost.unexplained
+    is_meant = is_meant and cost.value <= epoch.tolerance
+    return replace(found, cost=replace(cost, is_meant=is_meant))
 
 
 def _unseen(

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from keras_shiftguard.detection.said import Said
 from keras_shiftguard.profiles import InputSummary
 
 # How far two streams may be apart after a step is undone: means (in standard deviations),
@@ -20,7 +21,7 @@ class Explanation:
     Args:
         name: Name of the difference, such as `"not rescaled"`, `"rescaled twice"` or
             `"channels swapped"`.
-        sentence: One sentence with numbers.
+        said: What differs, with numbers.
         scale: Scale of each channel, `current = reference * scale + offset`,
             `(channels,)`, in the channel order of `current`.
         offset: Offset of each channel, `(channels,)`.
@@ -34,7 +35,7 @@ class Explanation:
     """
 
     name: str
-    sentence: str
+    said: Said
     scale: np.ndarray
     offset: np.ndarray
     swapped: bool

@@ -27,6 +27,7 @@ from keras_shiftguard.detection.causes.explanation import (
     span_of,
 )
 from keras_shiftguard.detection.causes.unit_change import explain_columns
+from keras_shiftguard.detection.said import Said
 from keras_shiftguard.detection.sentences import stream_name
 from keras_shiftguard.profiles import InputSummary
 
@@ -109,7 +110,7 @@ def explain(
     pixels = ("x[:, ::-1]" if first else "x[..., ::-1]") if swapped else "x"
     return Explanation(
         name=name,
-        sentence=_sentence(match, name, scale, offset, reference, current, stream, against),
+        said=_said(match, name, scale, offset, reference, current, stream, against),
         scale=scale,
         offset=offset,
         swapped=swapped,
@@ -225,7 +226,7 @@ def _noise(reference: InputSummary, current: InputSummary) -> tuple[float, float
 # --- in words ----------------------------------------------------------------
 
 
-def _sentence(
+def _said(
     match: _Match,
     name: str,
     scale: np.ndarray,
@@ -234,13 +235,13 @@ def _sentence(
     current: InputSummary,
     stream: str,
     against: str,
-) -> str:
-    """Returns the sentence for a map: what differs, with the values in both streams."""
+) -> Said:
+    """Returns what is said of a map: what differs, with the values in both streams."""
     stream, against = stream_name(stream), stream_name(against)
     spans = f"(range {span_of(current)} against {span_of(reference)})"
     means = f"{listed(current.mean)} in {stream} against {listed(reference.mean)} in {against}"
     if name == "channels swapped":
-        return f"Red and blue are swapped in {stream}: mean of the channels {means}."
+        return Said(f"Red and blue are swapped in {stream}", f"mean of the channels {means}")
     also = ", and red and blue are swapped" if match.swapped else ""
     if np.ptp(scale) == 0 and not offset.any():
         factor = float(scale[0])
@@ -255,7 +256,7 @@ def _sentence(
             f"{stream.capitalize()} images are {match.target.in_words()}, "
             f"those of {against} are {match.source.in_words()}"
         )
-    return f"{sentence}{also} {spans}."
+    return Said(f"{sentence}{also} {spans}")
 
 
 def _effect(reference: InputSummary, current: InputSummary) -> float:

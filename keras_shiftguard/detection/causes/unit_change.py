@@ -15,6 +15,7 @@ from keras_shiftguard.detection.causes.explanation import (
     digits,
     span_of,
 )
+from keras_shiftguard.detection.said import Said
 from keras_shiftguard.detection.sentences import stream_name
 from keras_shiftguard.profiles import InputSummary
 
@@ -53,9 +54,9 @@ def explain_columns(
     scale = np.full(reference.num_channels, factor)
     return Explanation(
         name={255.0: "not rescaled", 1 / 255: "rescaled once more"}.get(factor, "another unit"),
-        sentence=(
+        said=Said(
             f"All columns of {stream} are {times} as large as in {against} "
-            f"(range {span_of(current)} against {span_of(reference)})."
+            f"(range {span_of(current)} against {span_of(reference)})"
         ),
         scale=scale,
         offset=np.zeros(reference.num_channels),

@@ -105,9 +105,9 @@ def test_not_rescaled_is_seen_through_another_class_mix():
 
 def test_the_sentence_has_the_numbers():
     found = explain(summary("unit", 0), summary("raw", 0), stream="validation", against="train")
-    assert found.sentence == (
+    assert found.said.text == (
         "The values of validation images are 255 times as large as in training: "
-        "x / 255 is missing in validation (range 0..255 against 0..1)."
+        "x / 255 is missing in validation (range 0..255 against 0..1)"
     )
     assert found.fix == "x = x / 255"
 
