@@ -14,11 +14,7 @@ MAX_BYTES = 1_000_000  # of an answer, before compression
 class ShiftError(Exception):
     """An error whose message the tab shows to the user."""
 
-    status = 422
-
-    def __init__(self, message: str) -> None:
-        super().__init__(message)
-        self.message = message
+    status: int
 
 
 class BadQuery(ShiftError):
@@ -66,11 +62,6 @@ def respond(
     if len(text) > MAX_BYTES:
         raise Unreadable("The answer would be larger than 1 MB, so this log is not shown.")
     return http_util.Respond(request, text, "application/json", status, headers=list(headers))
-
-
-def respond_error(request: Request, error: ShiftError) -> Response:
-    """Returns a response with the message and the status of an error."""
-    return respond(request, {"error": error.message}, error.status)
 
 
 def fitting(items: list[Any], budget: int) -> list[Any]:

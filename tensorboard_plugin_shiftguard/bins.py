@@ -26,7 +26,7 @@ class Drawing:
     """
 
     def __init__(self, head: Head, values: np.ndarray, row: int) -> None:
-        self._head = head
+        self.head = head
         self.edges: np.ndarray | None = None
         if head.edges is None:
             self._bars = values.astype(np.float64)
@@ -45,25 +45,12 @@ class Drawing:
         self._bars = self._bars[:, has_width]
         self.edges = head.edges[np.append(places[:-1][has_width], places[-1])]
 
-    @property
-    def streams(self) -> tuple[str, ...]:
-        """The streams of the series; some may have no bars at this step."""
-        return self._head.streams
-
-    @property
-    def unusable(self) -> bool:
-        """Whether the edges in the log are unusable."""
-        return self.edges is not None and len(self.edges) == 0
-
     def shares(self, stream: str) -> np.ndarray | None:
         """Returns the share of a stream's samples in each bin or class, `(b,)`.
 
         None if the stream has no samples at this step, or its bars are unusable.
         """
-        row = self._head.stream(stream)
-        if row is None:
-            return None
-        bars = self._bars[row]
+        bars = self._bars[self.head.streams.index(stream)]
         if self.edges is None:
             total = np.nansum(bars)
             return np.nan_to_num(bars) / total if total > 0 else None
@@ -103,7 +90,7 @@ def common_edges(drawings: Iterable[Drawing], bins: int) -> np.ndarray | None:
         edges = drawing.edges
         if edges is None or len(edges) == 0:
             continue
-        for stream in drawing.streams:
+        for stream in drawing.head.streams:
             shares = drawing.shares(stream)
             if shares is not None and shares.sum() > 0:
                 cumulative = np.concatenate([[0.0], np.cumsum(shares)]) / shares.sum()

@@ -32,6 +32,23 @@ def parsed(raw: bytes, max_bytes: int = MAX_JSON_BYTES) -> Any:
         raise Unreadable("holds a text that is not JSON") from None
 
 
+def versioned(raw: bytes, layout: int, max_bytes: int = MAX_JSON_BYTES) -> dict[str, Any]:
+    """Returns a parsed JSON object of a layout, whose fields are not checked.
+
+    Raises:
+        Unreadable: If `raw` is no such object. The message is a predicate, as of `parsed`.
+    """
+    content = parsed(raw, max_bytes)
+    if not isinstance(content, dict):
+        raise Unreadable("is no JSON object")
+    found = whole(content.get("v"))
+    if found != layout:
+        writer = name(content.get("version"))
+        by = f", written by keras-shiftguard {writer}" if writer else ""
+        raise Unreadable(f"has layout {found}{by}; this tab reads layout {layout}")
+    return content
+
+
 def text(max_length: int = MAX_SENTENCE) -> Check:
     """Returns a check for a string, which is cut to `max_length` characters.
 
@@ -55,18 +72,14 @@ sentence = text()
 
 def number(value: Any) -> float | int | None:
     """Returns a finite number unchanged; None for other values and for ints over `MAX_INTEGER`."""
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        return None
-    if isinstance(value, int):
+    if type(value) is int:
         return value if abs(value) <= MAX_INTEGER else None
-    return value if abs(value) < float("inf") else None
+    return value if isinstance(value, float) and abs(value) < float("inf") else None
 
 
 def whole(value: Any) -> int | None:
     """Returns a whole number from 0 to `MAX_INTEGER` unchanged; None for every other value."""
-    if isinstance(value, bool) or not isinstance(value, int):
-        return None
-    return value if 0 <= value <= MAX_INTEGER else None
+    return value if type(value) is int and 0 <= value <= MAX_INTEGER else None
 
 
 def flag(value: Any) -> bool:

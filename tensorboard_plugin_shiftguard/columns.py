@@ -7,21 +7,29 @@ import numpy as np
 MAX_COLUMNS = 250
 
 
-def columns(steps: Iterable[np.ndarray], max_columns: int = MAX_COLUMNS) -> np.ndarray:
-    """Returns the steps to show: all, or an even selection with the first and the last step.
+def even(count: int, max_columns: int = MAX_COLUMNS) -> np.ndarray:
+    """Returns the indices of `count` points to show: all, or an even selection with both ends.
+
+    Returns:
+        `(c,)` int64, ascending; at most `max_columns`, but at least 2 of several points.
+    """
+    if count <= max_columns:
+        return np.arange(count)
+    return np.linspace(0, count - 1, max(max_columns, 2)).round().astype(np.int64)
+
+
+def columns(steps: Iterable[np.ndarray], max_columns: int) -> np.ndarray:
+    """Returns the steps to show of several series: all steps, or an even selection as by `even`.
 
     Args:
         steps: The steps of each series, `(t,)`, ascending.
-        max_columns: The largest number of columns. A selection always has at least 2.
+        max_columns: The largest number of columns.
 
     Returns:
         `(c,)` int64, ascending.
     """
     all_steps = np.unique(np.concatenate([np.zeros(0, np.int64), *steps]))
-    if len(all_steps) <= max_columns:
-        return all_steps
-    chosen = np.linspace(0, len(all_steps) - 1, max(max_columns, 2)).round().astype(np.int64)
-    return all_steps[np.unique(chosen)]
+    return all_steps[even(len(all_steps), max_columns)]
 
 
 def column_of(steps: np.ndarray, chosen: np.ndarray) -> np.ndarray:
@@ -38,20 +46,3 @@ def column_of(steps: np.ndarray, chosen: np.ndarray) -> np.ndarray:
         Indices into `chosen`, `(t,)`.
     """
     return np.searchsorted(chosen, steps, side="left")
-
-
-def last_in_column(steps: np.ndarray, chosen: np.ndarray) -> np.ndarray:
-    """Returns the point that each column shows: the latest point in the column.
-
-    Args:
-        steps: `(t,)`, ascending, none of them after the last of `chosen`.
-        chosen: The step of each column, `(c,)`, ascending.
-
-    Returns:
-        Indices into `steps`, `(c,)`; -1 for a column without a point.
-    """
-    found = np.full(len(chosen), -1, np.int64)
-    # Steps ascend, so the latest point of a column overwrites the earlier ones.
-    for point, column in enumerate(column_of(steps, chosen)):
-        found[column] = point
-    return found

@@ -2,12 +2,11 @@
 
 from typing import Any
 
-import numpy as np
-
 from tensorboard_plugin_shiftguard import checks
 from tensorboard_plugin_shiftguard.answers import Unreadable, fitting, rounded
-from tensorboard_plugin_shiftguard.columns import columns, last_in_column
+from tensorboard_plugin_shiftguard.columns import even
 from tensorboard_plugin_shiftguard.metadata import CURVES_TAG, MAX_CURVES
+from tensorboard_plugin_shiftguard.points import Point
 from tensorboard_plugin_shiftguard.run_log import RunReader
 from tensorboard_plugin_shiftguard.statements import words_of
 
@@ -29,17 +28,18 @@ def numbers_by_epoch(run: RunReader, tag: str, limit: int) -> dict[str, list[lis
         limit: Largest number of names that are read of a point.
     """
     logged = checks.mapping(checks.number, limit)
-    points = run.points([tag])[tag]
-    steps = np.array([point.step for point in points], np.int64)
     series: dict[str, list[list[float | None]]] = {}
-    for i in last_in_column(steps, columns([steps])):
-        if i < 0:
-            continue
+    for point in thinned(run.points([tag])[tag]):
         try:
-            found = logged(checks.parsed(words_of(points[i].value)))
+            found = logged(checks.parsed(words_of(point.value)))
         except Unreadable as error:
-            run.add_problem(tag, f"at step {points[i].step} {error.message}")
+            run.add_problem(tag, f"at step {point.step} {error}")
             continue
         for name, value in found.items():
-            series.setdefault(name, []).append([points[i].step, rounded(value)])
+            series.setdefault(name, []).append([point.step, rounded(value)])
     return series
+
+
+def thinned(points: list[Point]) -> list[Point]:
+    """Returns all points of a curve, or an even selection of 250 with the first and the last."""
+    return [points[i] for i in even(len(points))]

@@ -6,10 +6,10 @@ import numpy as np
 
 from tensorboard_plugin_shiftguard.answers import NotHere, Unreadable, rounded
 from tensorboard_plugin_shiftguard.bins import Drawing, common_edges, rebinned
-from tensorboard_plugin_shiftguard.columns import MAX_COLUMNS, columns, last_in_column
+from tensorboard_plugin_shiftguard.columns import MAX_COLUMNS, even
 from tensorboard_plugin_shiftguard.metadata import CLASSES, HISTOGRAMS
 from tensorboard_plugin_shiftguard.run_log import RunReader
-from tensorboard_plugin_shiftguard.tables import Head, Table, heads, tables
+from tensorboard_plugin_shiftguard.tables import Head, heads, tables
 
 NUM_BINS = 40  # of each distribution
 MAX_FEATURE_BYTES = 850_000  # of the answer as JSON
@@ -29,12 +29,13 @@ def feature(run: RunReader, name: str) -> dict[str, Any]:
         raise NotHere(f"This run has no distributions of {name!r}.")
     if where is None or not found:
         raise Unreadable(" ".join(["This feature cannot be read.", *run.problems[:3]]))
-    table = found[where[0].tag]
-    bars = len(table.head.streams) * max(NUM_BINS, len(table.head.classes))
+    head, row = where
+    table = found[head.tag]
     # As JSON, a share takes up to 9 bytes and a step 20.
-    shown = columns([table.steps], min(MAX_COLUMNS, MAX_FEATURE_BYTES // (9 * bars + 20)))
-    drawn = _over_time(table, where[1], shown)
-    return {"name": name, "steps": shown.tolist(), "streams": {}, "problems": run.problems} | drawn
+    step_bytes = 9 * len(head.streams) * max(NUM_BINS, len(head.classes)) + 20
+    chosen = even(len(table.steps), min(MAX_COLUMNS, MAX_FEATURE_BYTES // step_bytes))
+    drawn = _over_time([Drawing(head, table.values[point], row) for point in chosen], head)
+    return {"name": name, "steps": table.steps[chosen].tolist(), "problems": run.problems, **drawn}
 
 
 def _place(run: RunReader, name: str) -> tuple[Head, int] | None:
@@ -45,31 +46,22 @@ def _place(run: RunReader, name: str) -> tuple[Head, int] | None:
     return None
 
 
-def _over_time(table: Table, row: int, shown: np.ndarray) -> dict[str, Any]:
-    """Returns the distributions of all streams at the steps `shown`, on common bins."""
-    points = last_in_column(table.steps, shown)
-    drawings = [Drawing(table.head, table.values[p], row) if p >= 0 else None for p in points]
-    streams = table.head.streams
-    if table.head.classes:
-        picture = {
-            stream: [_rounded_shares(d.shares(stream)) if d else None for d in drawings]
-            for stream in streams
-        }
-        return {"classes": list(table.head.classes), "streams": picture}
-    edges = common_edges([d for d in drawings if d], NUM_BINS)
+def _over_time(drawings: list[Drawing], head: Head) -> dict[str, Any]:
+    """Returns the distributions of all streams, on common bins or classes."""
+    edges = common_edges(drawings, NUM_BINS)
+    if edges is None and not head.classes:
+        return {"streams": {}}
+    bars = {stream: [_bars(each, stream, edges) for each in drawings] for stream in head.streams}
     if edges is None:
-        return {}
-    picture = {stream: [_on_bins(d, stream, edges) for d in drawings] for stream in streams}
-    return {"edges": [rounded(edge) for edge in edges], "streams": picture}
+        return {"classes": list(head.classes), "streams": bars}
+    return {"edges": [rounded(edge) for edge in edges], "streams": bars}
 
 
-def _on_bins(drawing: Drawing | None, stream: str, edges: np.ndarray) -> list[float] | None:
+def _bars(drawing: Drawing, stream: str, edges: np.ndarray | None) -> list[float] | None:
     """Returns the shares of one stream on bins with the given edges; None if it has no shares."""
-    if drawing is None or drawing.edges is None:
-        return None
     shares = drawing.shares(stream)
-    return None if shares is None else _rounded_shares(rebinned(drawing.edges, shares, edges))
-
-
-def _rounded_shares(shares: np.ndarray | None) -> list[float] | None:
-    return None if shares is None else np.round(shares, 5).tolist()
+    if shares is None:
+        return None
+    if edges is not None and drawing.edges is not None:
+        shares = rebinned(drawing.edges, shares, edges)
+    return np.round(shares, 5).tolist()

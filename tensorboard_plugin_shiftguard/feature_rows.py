@@ -49,8 +49,7 @@ class Row:
         self.flags = int(flags[-1, row])
         self.alarmed = bool(((flags[:, row] & OWN_ALARM) == OWN_ALARM).any())
         reported = table.steps[(flags[:, row] & REPORTED) > 0]
-        # Epochs are counted from 1.
-        self.reported_since = int(reported[0]) + 1 if self.alarmed else None
+        self.since = int(reported[0]) + 1 if self.alarmed else None  # epochs are counted from 1
 
     def entry(
         self,
@@ -80,12 +79,9 @@ class Row:
             "lower": rounded(self.last[LOWER]),
             "upper": rounded(self.last[UPPER]),
             "log10_p": rounded(self.last[LOG10_P]),
-            "alarm": self.flags & OWN_ALARM == OWN_ALARM,
             "flags": self.flags,
-            "expected": bool(self.flags & EXPECTED),
-            "negligible": bool(self.flags & NEGLIGIBLE),
             "alarmed": self.alarmed,
-            "since": self.reported_since if since is None else since,
+            "since": self.since if since is None else since,
             "until": (finding or {}).get("until"),
         }
 

@@ -8,7 +8,7 @@ from tensorboard_plugin_shiftguard.checks import flag, items, name, number, reco
 from tensorboard_plugin_shiftguard.metadata import GAP_SCHEMA, GAP_TAG
 from tensorboard_plugin_shiftguard.points import Point
 from tensorboard_plugin_shiftguard.run_log import RunReader
-from tensorboard_plugin_shiftguard.statements import VERDICT, checked_verdict, words_of
+from tensorboard_plugin_shiftguard.statements import verdict, words_of
 
 MAX_ROWS = 20
 MAX_NOTES = 20
@@ -24,20 +24,16 @@ _ROW = record(
     repair=sentence,
 )
 _GAP = record(
-    v=checks.whole,
     accuracy=number,
     reference_accuracy=number,
-    gap=number,
-    interval=vector(2),
     beyond_sampling=flag,
     reference=name,
-    num_samples=checks.whole,
     estimated=flag,
     headline=sentence,
     rows=items(_ROW, MAX_ROWS),
     notes=items(sentence, MAX_NOTES),
     doubt=sentence,
-    verdict=VERDICT,
+    verdict=verdict,
 )
 
 
@@ -50,34 +46,20 @@ def latest_gap(run: RunReader) -> dict[str, Any] | None:
     """Returns the latest table of a run; None if there is none or it is unreadable."""
     points = run.points([GAP_TAG], max_points=1)[GAP_TAG]
     try:
-        return gap_at(points[-1]) if points else None
+        return read_gap(points[-1]) if points else None
     except Unreadable as error:
-        run.add_problem(GAP_TAG, error.message)
+        run.add_problem(GAP_TAG, str(error))
         return None
 
 
-def gap_at(point: Point) -> dict[str, Any]:
-    """Returns the table of a point, with the time when it was written as `"made"`.
+def read_gap(point: Point) -> dict[str, Any]:
+    """Returns the table of a point, with every field checked, and when it was written as `"made"`.
 
     Raises:
-        Unreadable: If the point holds no table.
+        Unreadable: If the point holds no such table. The message is a predicate about the tag.
     """
-    return {**read_gap(words_of(point.value)), "made": point.wall}
-
-
-def read_gap(text: bytes) -> dict[str, Any]:
-    """Returns the table in a JSON text, with every field checked.
-
-    Raises:
-        Unreadable: If the text is not such a table. The message is a predicate about the tag.
-    """
-    content = _GAP(checks.parsed(text))
-    if content is None:
-        raise Unreadable("is no JSON object")
-    if content["v"] != GAP_SCHEMA:
-        raise Unreadable(f"has layout {content['v']}; this tab reads layout {GAP_SCHEMA}")
-    if content["accuracy"] is None or content["reference_accuracy"] is None:
+    table: dict[str, Any] = _GAP(checks.versioned(words_of(point.value), GAP_SCHEMA))
+    if table["accuracy"] is None or table["reference_accuracy"] is None:
         raise Unreadable("lacks an accuracy")
-    content["verdict"] = checked_verdict(content["verdict"])
-    content["rows"] = [row for row in content["rows"] if row["points"] is not None and row["cause"]]
-    return dict(content)
+    rows = [row for row in table["rows"] if row["points"] is not None and row["cause"]]
+    return {**table, "rows": rows, "made": point.wall}

@@ -27,8 +27,6 @@ class ShiftLoader(base_plugin.TBLoader):
         kept = getattr(flags, "samples_per_plugin", None)
         if isinstance(kept, dict):
             kept.setdefault(PLUGIN_NAME, KEPT_POINTS)
-        elif not kept and hasattr(flags, "samples_per_plugin"):
-            flags.samples_per_plugin = {PLUGIN_NAME: KEPT_POINTS}
 
     def load(self, context: base_plugin.TBContext) -> base_plugin.TBPlugin | None:
         """Returns the plugin; if it raises an error, logs a warning and returns None."""

@@ -31,10 +31,10 @@ from tensorboard_plugin_shiftguard.metadata import (
     SCORES,
     STATE_TAG,
 )
-from tensorboard_plugin_shiftguard.pictures import epochs_with_pictures
+from tensorboard_plugin_shiftguard.pictures import epochs_of
 from tensorboard_plugin_shiftguard.run_log import RunReader
-from tensorboard_plugin_shiftguard.statements import latest_state, state_at
-from tensorboard_plugin_shiftguard.tables import Head, Table, heads, tables
+from tensorboard_plugin_shiftguard.statements import latest_state
+from tensorboard_plugin_shiftguard.tables import Head, heads, tables
 from tensorboard_plugin_shiftguard.verdict import shown_verdict
 from tensorboard_plugin_shiftguard.words import CAUSES, count_inputs
 
@@ -58,7 +58,10 @@ def overview(run: RunReader, chosen: int | None = None) -> dict[str, Any]:
     """
     pairs = pairs_of(run)
     last = tables(run, [head for series in pairs.values() for head in series], max_points=1)
-    alarms = [sum(_alarms(last.get(head.tag)) for head in series) for series in pairs.values()]
+    alarms = [
+        sum(int(alarming(last[head.tag].values[-1]).sum()) for head in series if head.tag in last)
+        for series in pairs.values()
+    ]
     state, points = latest_state(run)
     verdict = shown_verdict(state, latest_gap(run), points[-1].wall if points else None)
     index = _choose(list(pairs), alarms, chosen, verdict["pair"])
@@ -98,7 +101,7 @@ def overview(run: RunReader, chosen: int | None = None) -> dict[str, Any]:
         "pair": index if pairs else None,
         "features": entries,
         "omitted": max(num_measured - len(entries), 0),
-        "pictures": epochs_with_pictures(run),
+        "pictures": [each["epoch"] for each in epochs_of(run)],
         "problems": run.problems,
     }
     # 20,000 bytes are reserved for the list of steps.
@@ -115,11 +118,6 @@ def _findings(
     """Returns the findings of a pair of streams in the latest report, by feature."""
     found = ((state or {}).get("report") or {}).get("findings") or []
     return {f["feature"]: f for f in found if (f["stream"], f["against"]) == pair and f["feature"]}
-
-
-def verdict_at(run: RunReader, step: int) -> dict[str, Any]:
-    """Returns the verdict on a run as it was known at a step: the answer to `/verdict`."""
-    return {"verdict": shown_verdict(state_at(run, step)), "problems": run.problems}
 
 
 def pairs_of(run: RunReader) -> dict[tuple[str, str], list[Head]]:
@@ -149,16 +147,11 @@ def _choose(
     return chosen
 
 
-def _alarms(table: Table | None) -> int:
-    """Returns the number of findings with an alarm at the last step."""
-    return 0 if table is None else int(np.count_nonzero(alarming(table.values[-1])))
-
-
 def kinds_of(run: RunReader) -> dict[str, str]:
     """Returns `"number"` or `"classes"` for each feature whose distribution is stored."""
-    kinds: dict[str, str] = {}
-    for kind, word in ((HISTOGRAMS, "number"), (CLASSES, "classes")):
-        for head in heads(run, kind):
-            for name in head.names:
-                kinds.setdefault(name, word)
-    return kinds
+    return {
+        name: word
+        for kind, word in ((CLASSES, "classes"), (HISTOGRAMS, "number"))
+        for head in heads(run, kind)
+        for name in head.names
+    }

@@ -37,7 +37,7 @@ def _in_place(check: Check, max_items: int) -> Check:
     return checked
 
 
-# The checks of a picture, a row, an epoch and the whole list.
+# The checks of a picture, a row and an epoch.
 _PICTURE = record(label=whole, distance=number)
 _ROW = record(
     stream=name,
@@ -46,7 +46,6 @@ _ROW = record(
     pictures=_in_place(_PICTURE, MAX_PICTURES),
 )
 _EPOCH = record(epoch=whole, rows=_in_place(_ROW, MAX_PICTURE_ROWS))
-_LIST = record(v=whole, looks=items(_EPOCH, 1000))
 
 
 def pictures(run: RunReader) -> dict[str, Any]:
@@ -58,12 +57,7 @@ def pictures(run: RunReader) -> dict[str, Any]:
     `"place"`, `"stream"`, `"input"`, `"what"` and `"pictures"`. A picture has its `"place"`, and a
     `"label"` and a `"distance"`, which may be None.
     """
-    return {"epochs": _listed(run), "problems": run.problems}
-
-
-def epochs_with_pictures(run: RunReader) -> list[int]:
-    """Returns the latest epochs that have pictures, counted from 1, ascending."""
-    return [each["epoch"] for each in _listed(run)]
+    return {"epochs": epochs_of(run), "problems": run.problems}
 
 
 def picture(run: RunReader, epoch: int, row: int, number: int) -> bytes:
@@ -80,7 +74,7 @@ def picture(run: RunReader, epoch: int, row: int, number: int) -> bytes:
     try:
         content = _read(run, file, MAX_PICTURE_BYTES)
     except Unreadable as error:
-        raise Unreadable(f"This picture {error.message}.") from error
+        raise Unreadable(f"This picture {error}.") from error
     if content is None:
         raise NotHere("There is no such picture: the guard keeps those of the last epochs only.")
     if not content.startswith(PNG_SIGNATURE):
@@ -88,21 +82,17 @@ def picture(run: RunReader, epoch: int, row: int, number: int) -> bytes:
     return content
 
 
-def _listed(run: RunReader) -> list[dict[str, Any]]:
-    """Returns the checked list of the run's pictures; empty if there is none."""
+def epochs_of(run: RunReader) -> list[dict[str, Any]]:
+    """Returns the checked lists of the latest epochs with pictures, by epoch; may be empty."""
     try:
         content = _read(run, PROBLEM, MAX_PICTURE_LIST_BYTES)
         if content is None:
             return []
-        found = _LIST(checks.parsed(content, MAX_PICTURE_LIST_BYTES))
-        if found is None:
-            raise Unreadable("is no JSON object")
-        if found["v"] != PICTURE_SCHEMA:
-            raise Unreadable(f"has layout {found['v']}; this tab reads layout {PICTURE_SCHEMA}")
+        looks = checks.versioned(content, PICTURE_SCHEMA, MAX_PICTURE_LIST_BYTES).get("looks")
     except Unreadable as error:
-        run.add_problem(PROBLEM, error.message)
+        run.add_problem(PROBLEM, str(error))
         return []
-    shown = [each for each in found["looks"] if each["epoch"] and each["rows"]]
+    shown = [each for each in items(_EPOCH, 1000)(looks) if each["epoch"] and each["rows"]]
     return sorted(shown, key=lambda each: each["epoch"])[-MAX_PICTURE_EPOCHS:]
 
 

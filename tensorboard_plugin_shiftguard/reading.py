@@ -18,6 +18,8 @@ from tensorboard_plugin_shiftguard.declared_sizes import checked
 from tensorboard_plugin_shiftguard.metadata import PLUGIN_NAME
 from tensorboard_plugin_shiftguard.points import Point, in_order
 
+# The plugin whose series of each kind are read.
+_PLUGINS = {"tensors": PLUGIN_NAME, "scalars": "scalars"}
 # Errors that TensorBoard raises when it converts an inconsistent tensor.
 _BAD_DATA = (ValueError, TypeError, KeyError, IndexError, AttributeError, ArithmeticError)
 
@@ -80,7 +82,7 @@ class Log:
             run: The name of a run; None takes all.
         """
         try:
-            return self._listed("list_tensors", PLUGIN_NAME, run)
+            return self._listed("tensors", run)
         except _BAD_DATA as error:
             # TensorBoard's data provider fails on a tag that was announced but has no point yet.
             # The Python reader that the provider uses can list all tags.
@@ -97,7 +99,7 @@ class Log:
         Returns an empty list if TensorBoard cannot list the series.
         """
         try:
-            found = self._listed("list_scalars", "scalars", run).get(run, {})
+            found = self._listed("scalars", run).get(run, {})
         except _BAD_DATA:
             return []
         return sorted(tag for tag in found if tag.startswith(prefix))
@@ -107,18 +109,14 @@ class Log:
 
         All runs are read in one request, which is split only after an error.
         """
-
-        def ignore_problem(run: str, tag: str, what: str) -> None:
-            pass  # the overview of the run shows the problem
-
-        found = self.read("read_tensors", PLUGIN_NAME, list(runs), [tag], 1, ignore_problem)
+        # The overview of a run shows its problems.
+        found = self.read("tensors", list(runs), [tag], 1, on_problem=lambda *_: None)
         points = {run: in_order(data.get(tag, []), "numpy") for run, data in found.items()}
         return {run: some[-1] for run, some in points.items() if some}
 
     def read(
         self,
-        method: str,
-        plugin: str,
+        kind: str,
         runs: list[str],
         tags: list[str],
         max_points: int,
@@ -127,8 +125,7 @@ class Log:
         """Returns TensorBoard's data of some tags, by run and tag.
 
         Args:
-            method: `"read_tensors"` or `"read_scalars"`.
-            plugin: The plugin that the tags belong to.
+            kind: `"tensors"` or `"scalars"`.
             runs: Names of runs.
             tags: The tags to read of each run.
             max_points: Largest number of points that are read of each tag.
@@ -140,9 +137,9 @@ class Log:
         def ask(runs: list[str], tags: list[str]) -> None:
             """Adds data to `answer` by one request; after an error, by two of half the size."""
             try:
-                found = getattr(self._data, method)(
+                found = getattr(self._data, f"read_{kind}")(
                     **self._asked,
-                    plugin_name=plugin,
+                    plugin_name=_PLUGINS[kind],
                     downsample=max_points,
                     run_tag_filter=provider.RunTagFilter(runs=runs, tags=tags),
                 )
@@ -167,13 +164,13 @@ class Log:
             ask(runs, tags)
         return answer
 
-    def _listed(self, method: str, plugin: str, run: str | None) -> dict[str, dict[str, bytes]]:
-        """Returns the description of each tag of a plugin, by run and tag."""
+    def _listed(self, kind: str, run: str | None) -> dict[str, dict[str, bytes]]:
+        """Returns the description of each tag of a kind, by run and tag."""
         runs = None if run is None else [run]
         try:
-            found = getattr(self._data, method)(
+            found = getattr(self._data, f"list_{kind}")(
                 **self._asked,
-                plugin_name=plugin,
+                plugin_name=_PLUGINS[kind],
                 run_tag_filter=provider.RunTagFilter(runs=runs, tags=None),
             )
         except _BAD_DATA:

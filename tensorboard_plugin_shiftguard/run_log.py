@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from tensorboard_plugin_shiftguard.answers import NotHere
-from tensorboard_plugin_shiftguard.metadata import ADAPTATION_PREFIX, PLUGIN_NAME, TAG_PREFIX
+from tensorboard_plugin_shiftguard.metadata import ADAPTATION_PREFIX, TAG_PREFIX
 from tensorboard_plugin_shiftguard.points import Point, in_order
 from tensorboard_plugin_shiftguard.reading import Log
 
@@ -75,7 +75,7 @@ class RunReader:
         """
         tags = list(tags)
         new = [tag for tag in tags if tag in self.contents and (tag, max_points) not in self._cache]
-        found = self._read("read_tensors", PLUGIN_NAME, new, max_points)
+        found = self._read("tensors", new, max_points)
         for tag in new:
             self._cache[tag, max_points] = in_order(found.get(tag, []), "numpy")
         return {tag: self._cache.get((tag, max_points), []) for tag in tags}
@@ -90,21 +90,18 @@ class RunReader:
         if len(tags) > MAX_ADAPTATION_TAGS:
             self.add_problem(ADAPTATION_PREFIX[:-1], f"has more than {MAX_ADAPTATION_TAGS} curves")
         tags = tags[:MAX_ADAPTATION_TAGS]
-        found = self._read("read_scalars", "scalars", tags, MAX_POINTS)
+        found = self._read("scalars", tags, MAX_POINTS)
         return {
             tag.removeprefix(ADAPTATION_PREFIX): in_order(found[tag], "value", first=1)
             for tag in tags
             if tag in found
         }
 
-    def _read(
-        self, method: str, plugin: str, tags: list[str], max_points: int
-    ) -> dict[str, list[Any]]:
+    def _read(self, kind: str, tags: list[str], max_points: int) -> dict[str, list[Any]]:
         def on_problem(run: str, tag: str, what: str) -> None:
             self.add_problem(tag, what)
 
-        found = self._log.read(method, plugin, [self.name], tags, max_points, on_problem)
-        return found.get(self.name, {})
+        return self._log.read(kind, [self.name], tags, max_points, on_problem)[self.name]
 
 
 def all_runs(log: Log) -> list[RunReader]:

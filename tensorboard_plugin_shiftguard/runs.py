@@ -4,8 +4,8 @@ from contextlib import suppress
 from typing import Any
 
 from tensorboard_plugin_shiftguard.answers import Unreadable, fitting
-from tensorboard_plugin_shiftguard.gap import gap_at
-from tensorboard_plugin_shiftguard.metadata import GAP_TAG, RUN_NAME, STATE_TAG
+from tensorboard_plugin_shiftguard.gap import read_gap
+from tensorboard_plugin_shiftguard.metadata import GAP_TAG, STATE_TAG
 from tensorboard_plugin_shiftguard.points import Point
 from tensorboard_plugin_shiftguard.reading import Log
 from tensorboard_plugin_shiftguard.run_log import all_runs
@@ -16,17 +16,6 @@ MAX_RUNS = 500  # in the list
 MAX_RUN_BYTES = 900_000  # of the list as JSON
 
 
-def shown_name(run: str) -> str:
-    """Returns the name of a run without the subdirectory that keras_shiftguard writes to.
-
-    >>> shown_name("first/shiftguard"), shown_name("shiftguard"), shown_name("second")
-    ('first', '.', 'second')
-    """
-    if run == RUN_NAME:
-        return "."
-    return run.removesuffix(f"/{RUN_NAME}")
-
-
 def list_runs(log: Log) -> dict[str, Any]:
     """Returns the runs that have data of this plugin, sorted by name, each with its state."""
     found = all_runs(log)
@@ -35,7 +24,7 @@ def list_runs(log: Log) -> dict[str, Any]:
     points = log.last_points([run.name for run in shown if STATE_TAG in run.contents], STATE_TAG)
     gaps = log.last_points([run.name for run in shown if GAP_TAG in run.contents], GAP_TAG)
     entries = [_entry(run.name, points.get(run.name), gaps.get(run.name)) for run in shown]
-    entries = fitting(sorted(entries, key=lambda entry: entry["name"]), MAX_RUN_BYTES)
+    entries = fitting(entries, MAX_RUN_BYTES)
     return {
         "runs": entries,
         "more": len(found) - len(entries),
@@ -53,12 +42,11 @@ def _entry(run: str, point: Point | None, gap_point: Point | None) -> dict[str, 
     with suppress(Unreadable):
         state = read_state(point) if point else None
     with suppress(Unreadable):
-        gap = gap_at(gap_point) if gap_point else None
+        gap = read_gap(gap_point) if gap_point else None
     told = shown_verdict(state, gap, point.wall if point else None)
     last = point or gap_point
     return {
         "id": run,
-        "name": shown_name(run),
         "updated": last.wall if last else None,
         "last_step": point.step if point else None,
         "looks": state["looks"] if state else None,

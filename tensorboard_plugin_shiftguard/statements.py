@@ -43,15 +43,11 @@ def _plain(value: Any) -> str | None:
 _FINDING = record(
     feature=name,
     kind=name,
-    family=name,
-    effect_size=number,
     stream=name,
     against=name,
     since=whole,
     until=whole,
     explanation=_plain,
-    expected=flag,
-    negligible=flag,
     cost=number,
     cost_interval=vector(2),
     cost_words=sentence,
@@ -68,32 +64,35 @@ _DIAGNOSIS = {
     "advice": sentence,
     "evidence": items(sentence, 20),
     "architecture": name,
-    "hints": items(record(name=name, sentence=sentence, certainty=number), 20),
+    "hints": items(record(sentence=sentence), 20),
     "num_samples": whole,
     "value_range": vector(2),
 }
-VERDICT = record(
+_VERDICT = record(
     state=checks.one_of(*STATE_WORDS),
     cause=sentence,
     since=whole,
     cost=number,
-    cost_interval=vector(2),
     cost_words=sentence,
-    metric=name,
     step=sentence,
     is_code=flag,
     detail=_plain,
     adaptation=_plain,
     notes=items(_plain, 20),
-    about=items(name, 2),
     streams=items(name, 2),
 )
+
+
+def verdict(value: Any) -> dict[str, Any] | None:
+    """Checks a verdict; None for another text that version 0.2 wrote under this name."""
+    told = _VERDICT(value)
+    return told if told and told["state"] and told["cause"] else None
+
+
 _STATE = record(
-    v=whole,
-    version=name,
     step=whole,
     looks=whole,
-    verdict=VERDICT,
+    verdict=verdict,
     adapting=_plain,
     report=_REPORT,
     diagnosis=mapping(record(**_DIAGNOSIS, by_input=mapping(record(**_DIAGNOSIS), 8)), MAX_STREAMS),
@@ -127,30 +126,8 @@ def read_state(point: Point) -> dict[str, Any]:
     Raises:
         Unreadable: If the point is not such a state. The message is a predicate about the tag.
     """
-    content = checks.parsed(words_of(point.value))
-    state = _STATE(content)
-    if state is None:
-        raise Unreadable("is no JSON object")
-    if state["v"] != SCHEMA:
-        raise Unreadable(_other_schema(state))
-    state["verdict"] = checked_verdict(state["verdict"])
-    return dict(state)
-
-
-def checked_verdict(told: dict[str, Any] | None) -> dict[str, Any] | None:
-    """Returns a verdict; None for another text that version 0.2 wrote under this name."""
-    if not told or not (told["state"] and told["cause"]):
-        return None
-    return {**told, **{key: told[key] or [] for key in ("notes", "about", "streams")}}
-
-
-def _other_schema(state: dict[str, Any]) -> str:
-    """Returns the problem of a state in another version of the format, as a predicate."""
-    version = state["version"] or "an unknown version"
-    return (
-        f"has layout {state['v']}, written by keras-shiftguard {version}; "
-        f"this tab reads layout {SCHEMA}"
-    )
+    state: dict[str, Any] = _STATE(checks.versioned(words_of(point.value), SCHEMA))
+    return state
 
 
 def latest_state(run: RunReader) -> tuple[dict[str, Any] | None, list[Point]]:
@@ -165,7 +142,7 @@ def state_at(run: RunReader, step: int) -> dict[str, Any] | None:
     try:
         return read_state(points[-1]) if points else None
     except Unreadable as error:
-        run.add_problem(STATE_TAG, error.message)
+        run.add_problem(STATE_TAG, str(error))
         return None
 
 
@@ -177,10 +154,9 @@ def tags_of_latest_fit(run: RunReader) -> frozenset[str] | None:
     """
     points = run.points([STATE_TAG], max_points=1)[STATE_TAG]
     try:
-        content = checks.parsed(words_of(points[-1].value)) if points else None
+        tags = checks.versioned(words_of(points[-1].value), SCHEMA).get("tags") if points else None
     except Unreadable:
         return None  # the overview shows the problem
-    if not isinstance(content, dict) or not isinstance(content.get("tags"), list):
+    if not isinstance(tags, list):
         return None
-    found = content["tags"][:MAX_SERIES]
-    return frozenset(f"{TAG_PREFIX}{tag}" for tag in found if isinstance(tag, str))
+    return frozenset(f"{TAG_PREFIX}{tag}" for tag in items(sentence, MAX_SERIES)(tags))

@@ -2,7 +2,9 @@
 
 import hashlib
 from collections.abc import Callable, Iterable
+from functools import partial
 from importlib import resources
+from pathlib import PurePath
 from typing import Any
 
 from tensorboard.backend import http_util
@@ -12,14 +14,8 @@ from werkzeug import Request
 CONTENT_TYPES = {
     ".js": "text/javascript",
     ".css": "text/css",
-    ".svg": "image/svg+xml",
-    ".json": "application/json",
     ".txt": "text/plain",
-    ".md": "text/plain",
-    ".png": "image/png",
-    ".woff2": "font/woff2",
 }
-MAX_DEPTH = 3  # levels of folders below `static` that are read
 
 WsgiApp = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 
@@ -28,18 +24,16 @@ def static_files() -> dict[str, tuple[bytes, str]]:
     """Returns the content and the content type of each file, by its route."""
     found: dict[str, tuple[bytes, str]] = {}
 
-    def collect(folder: Any, route: str, depth: int) -> None:
+    def collect(folder: Any, route: str) -> None:
         for entry in folder.iterdir():
             entry_route = f"{route}/{entry.name}"
+            content_type = CONTENT_TYPES.get(PurePath(entry.name).suffix)
             if entry.is_dir():
-                if depth and not entry.name.startswith((".", "_")):
-                    collect(entry, entry_route, depth - 1)
-                continue
-            for suffix, content_type in CONTENT_TYPES.items():
-                if entry.name.endswith(suffix) and not entry.name.startswith("."):
-                    found[entry_route] = entry.read_bytes(), content_type
+                collect(entry, entry_route)
+            elif content_type:
+                found[entry_route] = entry.read_bytes(), content_type
 
-    collect(resources.files("tensorboard_plugin_shiftguard") / "static", "/static", MAX_DEPTH)
+    collect(resources.files("tensorboard_plugin_shiftguard") / "static", "/static")
     return found
 
 
@@ -53,20 +47,16 @@ def serve(request: Request, file: tuple[bytes, str]) -> Any:
     tag = hashlib.sha256(content).hexdigest()[:32]
     headers = [("ETag", f'W/"{tag}"')]
     if request.if_none_match.contains_weak(tag):
-        return _not_modified(content_type, headers)
+        # A `Response` with status 304 drops the content type, and TensorBoard warns about that.
+        headers += [("Content-Type", content_type), ("X-Content-Type-Options", "nosniff")]
+        headers += [("Cache-Control", "no-cache, must-revalidate")]
+        return partial(_not_modified, headers)
     return http_util.Respond(request, content, content_type, headers=headers)
 
 
-def _not_modified(content_type: str, headers: list[tuple[str, str]]) -> WsgiApp:
-    # A `Response` with status 304 drops the content type, and TensorBoard warns about that.
-    def app(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
-        sent = [
-            *headers,
-            ("Content-Type", content_type),
-            ("X-Content-Type-Options", "nosniff"),
-            ("Cache-Control", "no-cache, must-revalidate"),
-        ]
-        start_response("304 Not Modified", sent)
-        return []
-
-    return app
+def _not_modified(
+    headers: list[tuple[str, str]], environ: dict[str, Any], start_response: Callable[..., Any]
+) -> Iterable[bytes]:
+    """The WSGI application that answers "304 Not Modified"."""
+    start_response("304 Not Modified", headers)
+    return []

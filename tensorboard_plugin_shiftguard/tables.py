@@ -23,7 +23,6 @@ from tensorboard_plugin_shiftguard.metadata import (
     SCHEMA,
     SCORES,
 )
-from tensorboard_plugin_shiftguard.points import Point
 from tensorboard_plugin_shiftguard.run_log import MAX_POINTS, RunReader
 from tensorboard_plugin_shiftguard.statements import tags_of_latest_fit
 
@@ -58,10 +57,6 @@ class Head:
     bins: int = 0
     columns: int = NUM_COLUMNS_WITHOUT_COST
 
-    def stream(self, name: str) -> int | None:
-        """Returns the index of a stream; None if the series does not have it."""
-        return self.streams.index(name) if name in self.streams else None
-
 
 @dataclass(frozen=True)
 class Table:
@@ -87,14 +82,10 @@ def heads(run: RunReader, kind: str) -> list[Head]:
     found = []
     for tag in run.tags(kind, tags_of_latest_fit(run)):
         try:
-            content = checks.parsed(run.contents[tag], MAX_CONTENT_BYTES)
-            if not isinstance(content, dict):
-                raise Unreadable("has a content that is no JSON object")
-            if content.get("v") != SCHEMA:
-                raise Unreadable(f"has a content of another layout than {SCHEMA}")
+            content = checks.versioned(run.contents[tag], SCHEMA, MAX_CONTENT_BYTES)
             found.append(parse(tag, content))
         except Unreadable as error:
-            run.add_problem(tag, error.message)
+            run.add_problem(tag, str(error))
     return found
 
 
@@ -115,7 +106,11 @@ def tables(run: RunReader, heads: Iterable[Head], max_points: int = MAX_POINTS) 
     found = {}
     for head in heads:
         dtype, shape = _promised(head)
-        good = [p for p in points[head.tag] if _matches(p, dtype, shape)]
+        good = [
+            point
+            for point in points[head.tag]
+            if point.value.dtype == dtype and point.value.shape == shape
+        ]
         if bad := len(points[head.tag]) - len(good):
             run.add_problem(
                 head.tag, f"has {bad} of {len(good) + bad} points that are not {dtype} of {shape}"
@@ -135,11 +130,6 @@ def _promised(head: Head) -> tuple[np.dtype[Any], tuple[int, ...]]:
     if head.classes:
         return np.dtype(np.float32), (len(head.streams), len(head.classes))
     return np.dtype(np.float32), (len(head.names), head.columns)
-
-
-def _matches(point: Point, dtype: np.dtype[Any], shape: tuple[int, ...]) -> bool:
-    value = point.value
-    return isinstance(value, np.ndarray) and value.dtype == dtype and value.shape == shape
 
 
 def _cleaned(head: Head, values: np.ndarray) -> np.ndarray:

@@ -9,8 +9,6 @@ from tensorboard_plugin_shiftguard.answers import rounded
 NO_VERDICT = "This log holds no verdict: see below what differs."
 NOTHING_YET = "Nothing has been compared so far."
 TOLERANCE = 0.01  # the default of `ShiftGuard(tolerance=)`, for logs of version 0.1, which lack it
-# How the tab calls the state of a run that was not judged.
-WAITING = {"nothing compared": "waiting"}
 
 
 def shown_verdict(
@@ -22,8 +20,8 @@ def shown_verdict(
 
     Args:
         state: A state from `statements.read_state`; None if there is none.
-        gap: An accuracy gap from `gap.read_gap`; None if there is none. Its verdict contains that
-            of the run, so it is shown unless the run has written a later one.
+        gap: A table from `gap.read_gap`; None if there is none. Its verdict contains that of the
+            run, so it is shown unless the run has written a later one.
         written: When the state was written.
     """
     told = (state or {}).get("verdict")
@@ -33,13 +31,11 @@ def shown_verdict(
         is_older = (state or {}).get("report") or gap
         told = {"state": "nothing compared", "cause": NO_VERDICT if is_older else NOTHING_YET}
         told |= dict.fromkeys(("since", "cost", "cost_words", "step", "detail", "adaptation"))
-        told |= {"metric": "accuracy", "is_code": False, "notes": [], "about": [], "streams": []}
-    ends = told.get("cost_interval") or []
+        told |= {"is_code": False, "notes": [], "streams": []}
     return {
         **told,
         "cost": None if told["cost"] is None else rounded(told["cost"]),
-        "cost_interval": [None if end is None else rounded(end) for end in ends],
-        "kind": WAITING.get(told["state"], told["state"]),
+        "kind": "waiting" if told["state"] == "nothing compared" else told["state"],
         "short": _short(told),
         "pair": "/".join(told["streams"]) or None,
     }

@@ -116,14 +116,15 @@ def described(
         return _WHOLES[feature]
     source, _, rest = feature.partition("/")
     names = (columns or {}).get(source, ())
-    if rest.isdecimal() and int(rest) < len(names):
-        return feature, names[int(rest)]
     of = f" of {source[:MAX_SOURCE]}" if inputs > 1 else ""
+
+    def called(column: str) -> str:
+        is_known = column.isdecimal() and int(column) < len(names)
+        return names[int(column)] if is_known else f"{_column(column)}{of}"
+
     if rest == "missing" or rest.endswith("/missing"):
         column = rest.removesuffix("missing").rstrip("/")
-        if column.isdecimal() and int(column) < len(names):
-            return "missing", f"missing in {names[int(column)]}"
-        return "missing", f"missing in {_column(column)}{of}" if column else f"missing values{of}"
+        return "missing", f"missing in {called(column)}" if column else f"missing values{of}"
     if source == "outputs":
         return "outputs", f"answers: {rest.replace('_', ' ').replace('/', ' ')}"
     if source.split(" ")[0] == "layer":
@@ -137,7 +138,7 @@ def described(
     if rest in ATTRIBUTES:
         cause, words = ATTRIBUTES[rest]
         return cause, f"{words}{of}"
-    return feature, f"{_column(rest)}{of}"
+    return feature, called(rest)
 
 
 def attribute_in_words(name: str) -> str:
@@ -181,8 +182,3 @@ def listed(words: list[str]) -> str:
     'darker, noisier and blurrier'
     """
     return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
-
-
-def stream_name(stream: str) -> str:
-    """Returns the name of a stream for use in a sentence."""
-    return "training" if stream == "train" else stream

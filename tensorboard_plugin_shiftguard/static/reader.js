@@ -7,7 +7,7 @@ const OLD = 60000; // milliseconds after which an overview is read again in any 
 const EMPTY_TRIES = [600, 1200, 2400]; // milliseconds before an empty list is requested again
 
 const pause = (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds));
-const readable = (run) => run.name.replace(/\/shiftguard$/, "").replace(/^shiftguard$/, ".");
+const readable = ({ id }) => id.replace(/\/shiftguard$/, "").replace(/^shiftguard$/, ".");
 
 export function createReader({ state }) {
   const overviews = new Map(); // id of a run -> its overview

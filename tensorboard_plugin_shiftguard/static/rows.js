@@ -30,14 +30,19 @@ export function readOverview(raw) {
   const { steps = [], pairs = [], costs = {}, state = null } = raw;
   const tolerance = state?.tolerance ?? TOLERANCE;
   const doubts = doubtsOf(raw);
-  const features = (raw.features ?? []).map((feature) => ({
-    ...feature,
-    along: (feature.flags & (FLAGS.alarm | FLAGS.reported)) === FLAGS.alarm,
-    found: Boolean(feature.flags & FLAGS.reported),
-    unclear:
-      (feature.flags & (FLAGS.alarm | FLAGS.reported)) === FLAGS.reported &&
-      (costs[feature.name]?.at(-1) ?? 0) + doubts.get(feature.name) > tolerance,
-  }));
+  const features = (raw.features ?? []).map((feature) => {
+    const { name, flags } = feature;
+    const [isAlarm, found] = [Boolean(flags & FLAGS.alarm), Boolean(flags & FLAGS.reported)];
+    return {
+      ...feature,
+      found,
+      alarm: isAlarm && found,
+      along: isAlarm && !found,
+      unclear: found && !isAlarm && (costs[name]?.at(-1) ?? 0) + doubts.get(name) > tolerance,
+      expected: Boolean(flags & FLAGS.expected),
+      negligible: Boolean(flags & FLAGS.negligible),
+    };
+  });
   const effects = unpack(raw.effects, 2);
   const flags = unpack(raw.flags, 1);
   const width = steps.length;

@@ -11,7 +11,6 @@ from keras import layers
 
 import keras_shiftguard as sg
 from keras_shiftguard import ShiftGuard
-from keras_shiftguard.instrument.batch_tensors import with_replaced_tensors
 from keras_shiftguard.io.batches import with_declared_rank
 
 pytestmark = pytest.mark.backend
@@ -76,12 +75,6 @@ def test_what_is_measured_beside_a_fit_has_the_dimension_as_well(data):
     assert sg.diagnose(model, x).status == sg.diagnose(model, x[..., None]).status
     assert sg.profile(x / 255.0, model=model).inputs["input"].is_image
     assert not sg.profile(x).inputs["input"].is_image  # without a model, these may be series
-
-
-def test_an_optional_input_that_is_none_is_not_lost():
-    x = [np.zeros((2, 3)), None, np.ones((2, 3))]
-    with pytest.raises(ValueError, match="zip"):  # the guard then warns, and leaves the batch alone
-        with_replaced_tensors(x, {"input_0": x[0] + 1})
 
 
 def test_only_a_last_dimension_of_one_is_added_or_removed():

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from keras import ops
 
-from keras_shiftguard.instrument.layer_calls import layers_with_own_variables, replaced_calls
+from keras_shiftguard.instrument.layer_calls import replaced_calls
 
 
 def zeros(x):
@@ -39,13 +39,3 @@ def test_a_call_that_was_set_before_is_restored_after_an_error():
         raise RuntimeError
     assert vars(layer)["call"] is mine
     assert "call" not in vars(plain)
-
-
-def test_layers_come_in_the_order_of_execution_each_with_its_own_variables():
-    shared = keras.layers.Dense(3, name="shared")
-    inner = keras.Sequential([keras.Input((3,)), shared, keras.layers.Dense(3, name="b")])
-    model = keras.Sequential([keras.Input((2, 3)), keras.layers.TimeDistributed(inner), shared])
-    found = list(layers_with_own_variables(model))
-    assert [layer for layer, _ in found][0] is model
-    names = [layer.name for layer, variables in found if variables]
-    assert names == ["shared", "b"]

@@ -117,12 +117,6 @@ def test_one_sample_of_one_class():
     np.testing.assert_allclose(got.inputs["input"].embedding.comoment, 0, atol=1e-12)
 
 
-@backend
-def test_without_details(photos):
-    got = profile_of([({"input": photos[0]}, None)], details=False)
-    assert got.num_samples == 70 and got.inputs["input"].features.num_samples == 0
-
-
 def test_the_file_of_photos_with_labels_is_small(tmp_path, rng):
     x = rng.normal(rng.random((64, 1, 1, 3)) * 255, 60, (64, 224, 224, 3)).clip(0, 255)
     profile((x.astype("uint8"), rng.integers(0, 100, 64))).save(tmp_path / "a.profile")
@@ -139,13 +133,6 @@ def test_images_that_have_other_channels_later():
     parts = (np.zeros((4, 8, 8, channels), "float32") for channels in (1, 3))
     with pytest.raises(BadInputError, match="images of 1 channels and of 3"):
         profile(parts)
-
-
-def test_nothing_to_measure():
-    with pytest.raises(BadInputError, match="is empty"):
-        profile_of([])
-    with pytest.raises(BadInputError, match="no input .*'input' .it holds no numbers"):
-        profile_of([({"input": np.asarray(["a"])}, None)])
 
 
 @pytest.mark.parametrize("kind", ["sparse", "none in a dict", "tensorflow"])

@@ -16,6 +16,8 @@ from plugin.logs import (
     write_small_run,
 )
 
+from tensorboard_plugin_shiftguard.metadata import SHARE_SCALE
+
 RUN = "first/shiftguard"
 
 
@@ -64,18 +66,13 @@ def write_restarted(run_dir):
                 log.add(tag, scores(effect, effect), step, scores_content())
 
 
-def test_runs_are_named_without_our_part_and_sorted(tab):
+def test_runs_are_sorted(tab):
     answer = tab.ask("runs")
-    assert [(run["id"], run["name"]) for run in answer["runs"]] == [
-        ("shiftguard", "."),
-        ("first/shiftguard", "first"),
-        ("pairs/shiftguard", "pairs"),
-        ("restarted/shiftguard", "restarted"),
-    ]
+    names = [run["id"].removesuffix("/shiftguard") for run in answer["runs"]]
+    assert names == ["first", "pairs", "restarted", "shiftguard"]
     assert answer["other_runs"] == 1
-    assert answer["runs"][1] == {
+    assert answer["runs"][0] == {
         "id": RUN,
-        "name": "first",
         "updated": 1e9,
         "last_step": 2,
         "looks": 3,
@@ -101,17 +98,13 @@ def test_overview_of_a_run(tab):
         "lower": 0.5,
         "upper": 1.5,
         "log10_p": -3.0,
-        "alarm": True,
-        "flags": 9,
-        "expected": False,
-        "negligible": False,
+        "flags": 9,  # a reported alarm
         "alarmed": True,
         "since": 2,  # the epoch of step 1
         "until": None,
     }
     second = answer["features"][1]
-    assert (second["name"], second["alarm"], second["negligible"]) == ("b", False, True)
-    assert second["since"] is None
+    assert (second["name"], second["flags"], second["since"]) == ("b", 4, None)
     effects, flags = unpacked(answer)
     np.testing.assert_allclose(effects, [[0, 0.5, 1], [0.05, 0.05, 0.05]])
     assert flags.tolist() == [[0, 9, 9], [4, 4, 4]]
@@ -200,3 +193,20 @@ def test_a_difference_has_the_sign_of_the_target_as_in_the_heatmap(tmp_path):
         series = tab.ask("adaptation", run="shiftguard")["series"]
     expected = {"shift/brightness": -1.6, "shift_before/contrast": -2.5}
     assert series == {name: [[0, pytest.approx(value)]] for name, value in expected.items()}
+
+
+def test_odd_bars_are_drawn_as_far_as_they_can_be(tmp_path):
+    values = histograms([0, None], [0, 0], [0, 1])
+    values[0, 10:33] = values[0, 10]  # ten bins, the others without width
+    values[1, 33:65] = SHARE_SCALE  # each bar is a whole
+    values[2, :33] = values[2, 32::-1]  # edges that descend
+    names = ["narrow", "full", "downhill"]
+    with RawLog(tmp_path / "shiftguard") as log:
+        log.add("shiftguard/histograms/0", values, 0, histograms_content(names))
+    with opened(tmp_path) as tab:
+        narrow, full, downhill = (tab.ask("feature", run="shiftguard", name=name) for name in names)
+    assert narrow["streams"]["validation"] == [None]
+    assert sum(narrow["streams"]["train"][0]) == pytest.approx(1, abs=0.05)
+    assert narrow["edges"][-1] < full["edges"][-1]
+    assert sum(full["streams"]["train"][0]) == pytest.approx(1, abs=0.05)
+    assert downhill["streams"] == {}

@@ -1,6 +1,7 @@
 """The charts of the Shift tab in a real Chromium: where things are, what the pointer reads."""
 
 import math
+import re
 import time
 
 import numpy as np
@@ -236,14 +237,16 @@ def test_the_class_that_changed_most_comes_first(opened):
     assert "30.0 % of the samples lie elsewhere" in tab("detail").inner_text()
 
 
-def test_a_chart_follows_the_theme(opened):
-    colours = {}
+def test_page_and_charts_follow_the_theme(opened):
+    colours, backgrounds = {}, []
     for dark in ("false", "true"):
         tab = opened("late", query=f"darkMode={dark}")
         pixels = """[...document.querySelectorAll("[data-testid=curves-chart] canvas")].map((one) =>
           [...one.getContext("2d").getImageData(0, 0, one.width, one.height).data].join())[0]"""
         tab.page.wait_for_timeout(500)
         colours[dark] = tab.evaluate(pixels)
+        colour = tab.evaluate("getComputedStyle(document.body).backgroundColor")
+        backgrounds.append(sum(map(int, re.findall(r"\d+", colour)[:3])))
         assert (
             tab("curves-chart")
             .get_by_role("img")
@@ -251,6 +254,7 @@ def test_a_chart_follows_the_theme(opened):
             .endswith("training 0.992, validation 0.894. The numbers are in a table below.")
         )
     assert len(set(colours.values())) == 2
+    assert backgrounds[0] > 600 > 200 > backgrounds[1]
 
 
 @pytest.mark.parametrize("run", ["late", "long", "adapted", "weighed"])

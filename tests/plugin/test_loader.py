@@ -4,37 +4,23 @@ import argparse
 import ast
 import subprocess
 import sys
-from importlib import metadata
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from plugin.logs import TensorBoardWSGI
 from tensorboard.plugins import base_plugin
 from tensorboard.plugins.core import core_plugin
-from werkzeug.test import Client
 
 from tensorboard_plugin_shiftguard.loader import ShiftLoader
-from tensorboard_plugin_shiftguard.plugin import ShiftPlugin
 
 PACKAGE = Path(__file__).parents[2] / "tensorboard_plugin_shiftguard"
-CONTEXT = base_plugin.TBContext(data_provider=None)
-
-
-def entry_point():
-    found = metadata.entry_points(group="tensorboard_plugins", name="shiftguard")
-    assert found, "not installed with its entry point: run `pip install -e .` again"
-    return next(iter(found))
-
-
-def test_the_entry_point_is_the_loader():
-    assert entry_point().load() is ShiftLoader
 
 
 def test_import_is_light():
     """Measures in a new process how long the import takes and which packages it loads."""
     code = """
 import sys, time
+sys.modules["tensorflow"] = None
 import tensorboard.default
 from tensorboard.plugins import base_plugin
 before = set(sys.modules)
@@ -50,18 +36,8 @@ print(took, *heavy)
     # The best of up to three runs counts, because another process may use the processor.
     best = 1.0
     for _ in range(3):
-        ran = subprocess.run(
-            [
-                sys.executable,
-                "-W",
-                "ignore",
-                "-c",
-                "import sys; sys.modules['tensorflow'] = None\n" + code,
-            ],
-            capture_output=True,
-            text=True,
-            timeout=120,
-        )
+        command = [sys.executable, "-W", "ignore", "-c", code]
+        ran = subprocess.run(command, capture_output=True, text=True, timeout=120)
         assert ran.returncode == 0, ran.stderr
         took, *heavy = ran.stdout.split()
         assert not heavy
@@ -84,42 +60,15 @@ def test_a_thousand_points_unless_the_user_says_otherwise(given, kept):
     assert flags.samples_per_plugin.get("scalars") == (5 if "scalars" in given else None)
 
 
-@pytest.mark.parametrize(
-    "flags",
-    [
-        SimpleNamespace(),
-        SimpleNamespace(samples_per_plugin=None),
-        SimpleNamespace(samples_per_plugin=["x"]),
-    ],
-)
+@pytest.mark.parametrize("flags", [{}, {"samples_per_plugin": None}])
 def test_unknown_flags_are_left_alone(flags):
-    ShiftLoader().fix_flags(flags)
+    ShiftLoader().fix_flags(SimpleNamespace(**flags))
 
 
-def test_a_plugin_that_cannot_be_made_is_absent(monkeypatch, caplog):
-    def fail(*_):
-        raise ImportError("half an installation")
-
-    monkeypatch.setattr(ShiftPlugin, "__init__", fail)
-    assert ShiftLoader().load(CONTEXT) is None
-    assert "half an installation" in caplog.text
-
-
-def test_a_plugin_module_that_cannot_be_imported_is_absent(monkeypatch):
+def test_a_plugin_module_that_cannot_be_imported_is_absent(monkeypatch, caplog):
     monkeypatch.setitem(sys.modules, "tensorboard_plugin_shiftguard.plugin", None)
-    assert ShiftLoader().load(CONTEXT) is None
-
-
-@pytest.mark.parametrize("method", ["is_active", "get_plugin_apps"])
-def test_a_failing_method_does_not_stop_tensorboard(monkeypatch, method):
-    def fail(*_):
-        raise ZeroDivisionError("a defect")
-
-    monkeypatch.setattr(ShiftPlugin, method, fail)
-    app = TensorBoardWSGI([ShiftLoader().load(CONTEXT)])
-    listed = Client(app).get("/data/plugins_listing")
-    assert listed.status_code == 200
-    assert listed.json["shiftguard"]["enabled"] is False
+    assert ShiftLoader().load(base_plugin.TBContext(data_provider=None)) is None
+    assert "could not be loaded" in caplog.text
 
 
 def test_the_tab_needs_nothing_but_tensorboard():
@@ -134,14 +83,3 @@ def test_the_tab_needs_nothing_but_tensorboard():
                 imported |= {(node.module or "relative").split(".")[0]: path.name}
     assert "numpy" in imported
     assert {name: path for name, path in imported.items() if name not in allowed} == {}
-
-
-def test_only_one_file_asks_tensorboard_for_data():
-    methods = ("list_tensors", "list_scalars", "list_runs", "read_tensors", "read_scalars")
-    asking = {
-        path.name
-        for path in PACKAGE.glob("*.py")
-        for node in ast.walk(ast.parse(path.read_text()))
-        if isinstance(node, ast.Attribute) and node.attr in (*methods, "PluginRunToTagToContent")
-    }
-    assert asking == {"reading.py"}

@@ -6,7 +6,6 @@ import sys
 from pathlib import Path
 
 import numpy as np
-import pytest
 from test_imports import circles, imported
 
 from keras_shiftguard.callback.arguments import MAX_LOG_SAMPLES
@@ -44,26 +43,6 @@ def defined_again(folders):
 def test_writer_and_reader_define_no_constant_of_the_format():
     assert len(STATED) > 30
     assert defined_again([PLUGIN, WRITER, ROOT / "keras_shiftguard" / "explain"]) == []
-
-
-@pytest.mark.parametrize("line", ["SCHEMA = 2", "A, ALARM = 1, 2", "MAX_BINS: int = 3"])
-def test_a_second_definition_is_found(tmp_path, line):
-    (tmp_path / "writer.py").write_text(f"import numpy\n{line}\n")
-    assert len(defined_again([tmp_path])) == 1
-
-
-def test_the_scale_of_shares_is_a_number_of_one_file():
-    folders = (
-        "keras_shiftguard",
-        "keras_shiftguard_cli",
-        "keras_shiftguard_page",
-        PLUGIN.name,
-        "tests",
-        "examples",
-    )
-    scale = str(metadata.SHARE_SCALE)
-    files = [path for folder in folders for path in (ROOT / folder).rglob("*.py")]
-    assert [path.name for path in files if scale in path.read_text()] == ["metadata.py"]
 
 
 def test_the_tab_has_the_flags_of_the_format():
@@ -110,9 +89,3 @@ def test_no_files_of_the_plugin_import_each_other():
     found = arrows(PLUGIN)
     assert f"{PLUGIN.name}.plugin" in found[f"{PLUGIN.name}.loader"]
     assert circles(found) == []
-
-
-def test_a_circle_in_the_plugin_is_found(tmp_path):
-    (tmp_path / "a.py").write_text(f"if TYPE_CHECKING:\n    from {PLUGIN.name}.b import x\n")
-    (tmp_path / "b.py").write_text(f"def f():\n    from {PLUGIN.name}.a import x\n")
-    assert len(circles(arrows(tmp_path))) == 2

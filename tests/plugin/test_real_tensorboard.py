@@ -96,10 +96,3 @@ def test_curves_are_thinned_with_the_first_and_the_last(ask):
     curve = ask("plugin/shiftguard/adaptation", run=RUN)["series"]["alignment_loss"]
     assert len(curve) == 250
     assert (curve[0], curve[-1]) == ([0, 0], [EPOCHS - 1, EPOCHS - 1])
-
-
-def test_it_only_reads(ask):
-    with pytest.raises(urllib.error.HTTPError) as refused:
-        ask("plugin/shiftguard/runs", method="POST")
-    with refused.value as answer:
-        assert (answer.code, answer.headers["Allow"]) == (405, "GET, HEAD")

@@ -53,7 +53,7 @@ def test_a_second_fit_in_the_same_directory_keeps_its_own_names(tmp_path, kind):
         assert answer["problems"] == []
         assert [(p["stream"], p["against"]) for p in answer["pairs"]] == [("validation", "train")]
         assert answer["steps"] == [0, 1]
-        assert not any(f["alarm"] for f in answer["features"])
+        assert not any(f["alarmed"] for f in answer["features"])
         shown = {f["name"]: f for f in answer["features"]}
         # The first fits had an effect of 3.
         assert all(abs(shown[f"input/{name}"]["effect"]) < 0.5 for name in range(4))

@@ -127,16 +127,6 @@ def test_a_wrong_question_is_answered_in_words(tab, route, arguments, status, me
     assert message in answer.json["error"]
 
 
-def test_under_a_path_prefix(log_dir):
-    with opened(log_dir, path_prefix="/some/where") as tab:
-        listed = tab.client.get("/some/where/data/plugins_listing").json["shiftguard"]
-        path = listed["loading_mechanism"]["module_path"]
-        assert path == "/some/where/data/plugin/shiftguard/static/index.js"
-        assert tab.client.get(path).status_code == 200
-        assert tab.ask("runs")["runs"][0]["id"] == "first/shiftguard"
-        assert tab.client.get("/data/plugin/shiftguard/runs").status_code == 404
-
-
 def test_json_says_so_and_is_compressed_on_request(tab):
     answer = tab.client.get(tab.root + "runs", headers={"Accept-Encoding": "gzip"})
     assert answer.content_type == "application/json"

@@ -6,12 +6,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-import pytest
 from plugin.test_gap import REPORT, ROWS
 
 from keras_shiftguard.detection.attribute_words import LABELS
-from keras_shiftguard.detection.cost import Cost
-from keras_shiftguard.detection.finding import Finding
 from keras_shiftguard.detection.report import ShiftReport
 from keras_shiftguard.detection.verdict import verdict_of
 from keras_shiftguard.explain.report import GapReport
@@ -21,11 +18,9 @@ from keras_shiftguard.statistics.batch import InputSpec
 from tensorboard_plugin_shiftguard import words
 from tensorboard_plugin_shiftguard.gap import read_gap
 from tensorboard_plugin_shiftguard.points import Point
-from tensorboard_plugin_shiftguard.statements import _STATE, read_state
+from tensorboard_plugin_shiftguard.statements import read_state
 from tensorboard_plugin_shiftguard.verdict import shown_verdict
 from tensorboard_plugin_shiftguard.words import ATTRIBUTES, CAUSES, described, in_plain_words
-
-PAIR = ("validation", "train")
 
 
 def test_every_image_attribute_has_a_name_and_a_cause():
@@ -61,45 +56,24 @@ def test_a_gap_alone_has_a_verdict():
 
 
 def test_the_verdict_that_was_written_last_is_shown():
-    run = state_with(verdict_of(ShiftReport((), num_samples=SIZES)))
+    verdict = verdict_of(ShiftReport((), num_samples={"train": 500, "validation": 300}))
+    run = read_state(as_point({"v": 1, "verdict": verdict.to_dict()}))
     assert shown_verdict(run, gap_of(REPORT), written=5.0)["kind"] == "act"
     assert shown_verdict(run, gap_of(REPORT), written=15.0)["kind"] == "fine"
 
 
 def gap_of(report):
-    content = plain({**report.to_dict(), "v": 1, "verdict": report._page_parts()["verdict"]})
-    return {**read_gap(json.dumps(content).encode()), "made": 10.0}
+    content = {**report.to_dict(), "v": 1, "verdict": report._page_parts()["verdict"]}
+    return read_gap(as_point(content, written=10.0))
 
 
-DARK = Finding(
-    *("input/brightness", "covariate", "brightness", -2.0, (-2.2, -1.8), 1e-9),
-    *("validation", "train", 3, "Validation images are darker: mean brightness 0.2 against 0.5"),
-)
-SIZES = {"train": 500, "validation": 300}
-
-
-def state_with(verdict, **more):
-    """The state of a log with a verdict, as the plugin reads it."""
-    return _STATE(plain({"v": 1, "verdict": verdict.to_dict(), **more}))
-
-
-@pytest.mark.parametrize("number", range(4))
-def test_the_band_says_word_for_word_what_the_verdict_says(number):
-    costly = DARK.with_cost(Cost(0.05, (0.03, 0.07), 400), 0.01)
-    unclear = DARK.with_cost(Cost(0.05, (-0.03, 0.13), 400), 0.01)
-    found = [(costly,), (unclear,), (replace(DARK, until=5),), ()][number]
-    verdict = verdict_of(ShiftReport(found, num_samples=SIZES), guard={})
-    shown = shown_verdict(state_with(verdict))
-    for field in ("cause", "since", "cost_words", "step", "adaptation", "is_code"):
-        assert shown[field] == verdict.to_dict()[field], field
-    assert shown["kind"] == verdict.state and shown["notes"] == list(verdict.notes)
-    assert shown["cost"] == verdict.cost
+def as_point(content, written=0.0):
+    return Point(0, written, np.array(json.dumps(plain(content)).encode(), dtype=object))
 
 
 def test_a_log_of_an_older_version_opens_with_a_line():
     old = {"v": 1, "report": {"findings": []}, "verdict": {"shift": "ShiftGuard: shift found"}}
-    point = Point(0, 0.0, np.array(json.dumps(old).encode(), dtype=object))
-    shown = shown_verdict(read_state(point))
+    shown = shown_verdict(read_state(as_point(old)))
     assert shown["kind"] == "waiting" and shown["cause"].startswith("This log holds no verdict")
     gap = {**gap_of(REPORT), "verdict": None}
     assert shown_verdict(None, gap)["cause"].startswith("This log holds no verdict")
@@ -107,7 +81,8 @@ def test_a_log_of_an_older_version_opens_with_a_line():
 
 def test_without_data_nothing_was_compared():
     assert shown_verdict(None)["kind"] == "waiting"
-    assert shown_verdict(_STATE({"v": 1}))["cause"] == "Nothing has been compared so far."
+    shown = shown_verdict(read_state(as_point({"v": 1})))
+    assert shown["cause"] == "Nothing has been compared so far."
 
 
 def test_texts_of_the_log_are_put_into_plain_words():
