@@ -46,7 +46,8 @@ def look(state: Mapping[str, Any] | None, epoch: Epoch) -> tuple[Mapping[str, An
     if not min(len(current.labels), len(training.labels)):
         return state, Told()
     if not judged.are_classes:
-        is_other = bool(epoch.states.get("label_units"))  # numbers in another unit fit nothing
+        # Numbers in another unit fit nothing, and neither do those of samples that are wrong.
+        is_other = bool(epoch.states.get("label_units")) or _of_samples(epoch) >= MAX_SHARE
         unrelated = not is_other and numbers_are_unrelated(
             judged.predict, current, training, judged.judge, int(epoch.number or 0)
         )
