@@ -92,7 +92,8 @@ def _priced(
         found = _as_meant(_seen_twice(tried[name], epoch.is_last), epoch)
         noun = "samples" if spec.layout == "features" else "images"
         noun += f" of input {name!r}" if len(specs) > 1 else ""
-        # Where numbers do not belong to the samples, what moves predictions to their mean wins some.
+        # Where numbers do not belong to the samples, what moves predictions to their mean wins
+        # something.
         unrelated = not judged.are_classes and labels.are_unrelated(epoch.states)
         if labels.are_of_other_rows(epoch) or unrelated:
             costs |= costs_of(pair, dict.fromkeys(features, replace(found.cost, follows=True)))
