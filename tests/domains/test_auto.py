@@ -1,17 +1,14 @@
 """Decisions of `method="auto"` from its measurements, and their effects on the model."""
 
-from types import SimpleNamespace
-
 import keras
 import numpy as np
 import pytest
-from adaptation_models import as_array, network, two_domains
+from adaptation_models import as_array, two_domains
+from domains.adapted import adapted
 
 from keras_shiftguard.domains import evidence, watch
 from keras_shiftguard.domains.auto import FIRST_STAGE, AutoGuard
 from keras_shiftguard.domains.evidence import Evidence
-from keras_shiftguard.domains.model import DomainAdaptationModel
-from keras_shiftguard.domains.watch import AdaptationWatch
 
 CLASSES = np.repeat([0, 1], [60, 40])  # predicted for the target in the first stage
 
@@ -20,8 +17,7 @@ class Case:
     """A model in training, its `auto` controller, and the actions of the controller."""
 
     def __init__(self):
-        self.model = DomainAdaptationModel(network(), "features", "auto", verbose=0)
-        self.model.compile(keras.optimizers.Adam(use_ema=True), "mse")
+        self.model = adapted("auto", None, keras.optimizers.Adam(use_ema=True), "mse")
         self.model.optimizer.build(self.model.trainable_variables)
         self.model.steps.assign(100.0)
         self.actions = []
@@ -56,47 +52,32 @@ def test_labels_that_cannot_be_learned_are_not_learned_from():
     assert case.model.current_strength == 0 and "70.0%" in case.actions[0][2]
 
 
-def test_a_confident_model_sees_another_mix():
-    case = Case()
-    case.look(FIRST_STAGE)
-    np.testing.assert_allclose(case.mix_ratio, [1.2, 0.8], atol=0.02)
-
-
 @pytest.mark.parametrize(
-    ("shares", "source_confidence", "ratio"),
+    ("shares", "sure", "source_confidence", "ratio", "alignment"),
     [
+        # A confident model sees another mix: the share of its predictions.
+        ((60, 40), 0.99, 0.98, 1.2, 1.0),
         # A fifth of the predictions is expected to be wrong, and the predicted mix differs by only
         # a tenth from the source: expectation-maximisation alone would find a share of 67 %.
-        ((60, 40), 0.80, 1.0),
+        ((60, 40), 0.80, 0.80, 1.0, 0.5),
         # The model is as confident as on the source, and its mistakes explain only a small part of
-        # the difference of the predicted mix.
-        ((95, 5), 0.80, 2.0),
+        # the difference of the predicted mix, which is aligned to.
+        ((95, 5), 0.80, 0.80, 2.0, 1.0),
         # The model is less confident than on the source, so not only the mix has changed.
-        ((95, 5), 0.98, 1.0),
+        ((95, 5), 0.80, 0.98, 1.0, 0.5),
+        # As many mistakes as may be, and no other mix is estimated: aligned half of the way.
+        ((60, 40), 0.80, 0.98, 1.0, 0.5),
+        # Most predictions may be wrong: sure of .6, and of 1 on the source.
+        ((60, 40), 0.60, 1.00, 1.0, 1.0),
     ],
 )
-def test_an_unsure_model_sees_only_the_change_that_is_not_its_mistake(
-    shares, source_confidence, ratio
+def test_only_a_change_that_is_no_mistake_of_the_model_is_another_mix(
+    shares, sure, source_confidence, ratio, alignment
 ):
     case = Case()
-    classes = np.repeat([0, 1], shares)
-    case.look(FIRST_STAGE, classes, sure=0.8, source_confidence=source_confidence)
-    assert case.mix_ratio[0] == pytest.approx(ratio, abs=0.01)
-    assert bool(case.actions) == (ratio > 1)
-
-
-@pytest.mark.parametrize(
-    ("source_confidence", "shares", "alignment"),
-    [
-        (0.98, (60, 40), 0.5),  # as many mistakes as may be, and no other mix is estimated
-        (0.80, (95, 5), 1.0),  # another mix is estimated, and aligned to
-        (1.00, (60, 40), 1.0),  # most predictions may be wrong: sure of .6, and of 1 on the source
-    ],
-)
-def test_predictions_are_aligned_half_of_the_way(source_confidence, shares, alignment):
-    case = Case()
-    sure = 0.6 if source_confidence == 1 else 0.8
     case.look(FIRST_STAGE, np.repeat([0, 1], shares), sure, source_confidence=source_confidence)
+    assert case.mix_ratio[0] == pytest.approx(ratio, abs=0.02)
+    assert bool(case.actions) == (ratio > 1)
     assert as_array(case.model.methods[0].alignment.value) == alignment
 
 
@@ -140,8 +121,7 @@ def test_the_source_mix_is_that_of_training_and_not_of_validation(rng, monkeypat
             mixes.extend([self.source_mix, self.prior])
 
     monkeypatch.setattr(watch, "AutoGuard", Watched)
-    model = DomainAdaptationModel(network(), "features", "auto", verbose=0)
-    model.compile("sgd", keras.losses.SparseCategoricalCrossentropy(True), run_eagerly=True)
+    model = adapted("auto")
     validation = x[:40], np.arange(40) % 2
     weighted = {"validation_data": validation, "class_weight": {0: 1.0, 1: 3.0}}
     model.fit(x, y, target_data=target, verbose=0, **weighted)
@@ -153,9 +133,7 @@ def test_the_source_mix_is_that_of_training_and_not_of_validation(rng, monkeypat
 @pytest.mark.backend
 def test_a_fit_goes_through_both_stages(rng):
     x, y, target = two_domains(rng, 128, 128)
-    model = DomainAdaptationModel(network(), "features", "auto", verbose=0)
-    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-    model.compile(keras.optimizers.Adam(0.02), loss, metrics=["accuracy"])
+    model = adapted("auto", optimizer=keras.optimizers.Adam(0.02), compiled={})
     history = model.fit(x, y, target_data=target, epochs=8, batch_size=32, verbose=0).history
     assert history["alignment_loss"][0] == 0  # AdaMatch has not begun
     if model.current_strength:
@@ -164,23 +142,11 @@ def test_a_fit_goes_through_both_stages(rng):
         assert model.actions
 
 
-def test_the_last_epoch_is_measured():
-    for epochs, last in ((31, [28, 30, 31]), (15, [12, 14, 15])):  # as planned, or stopped early
-        model = SimpleNamespace(num_classes=0, method="mmd", looks=[])
-        watch = AdaptationWatch(model, (None, None), None, (0, 31))
-        watch.evaluate = lambda epoch, acts: epoch
-        for epoch in range(epochs):
-            watch.on_epoch_end(epoch)
-        watch.on_train_end()
-        assert model.looks[-3:] == last
-
-
 @pytest.mark.backend
 def test_the_first_stage_is_saved_when_it_ends(rng):
     """The first stage may end in mid-epoch, and the whole training may be one epoch."""
     x, y, target = two_domains(rng, 128, 128)
-    model = DomainAdaptationModel(network(), "features", "auto", verbose=0)
-    model.compile(keras.optimizers.SGD(0.02), keras.losses.SparseCategoricalCrossentropy(True))
+    model = adapted("auto", optimizer=keras.optimizers.SGD(0.02), compiled={})
     kept = []
 
     class Keep(keras.callbacks.Callback):
@@ -226,19 +192,14 @@ def test_a_resumed_fit_does_not_begin_again(rng, tmp_path, monkeypatch, how, cap
 
     monkeypatch.setattr(AutoGuard, "begin", noted)
 
-    def built():
-        model = DomainAdaptationModel(network(), "features", "auto", verbose=0)
-        model.compile("sgd", keras.losses.SparseCategoricalCrossentropy(True), run_eagerly=True)
-        return model
-
     backup = [keras.callbacks.BackupAndRestore(tmp_path)] if how == "BackupAndRestore" else []
     options = {"target_data": target, "epochs": 4, "batch_size": 16, "verbose": 0}
-    model = built()
+    model = adapted("auto")
     with pytest.raises(Crash):
         model.fit(x, y, callbacks=[*backup, CrashIn()], **options)
     assert begun == [1] and not capsys.readouterr().out
     if backup:
-        resumed, first = built(), 0
+        resumed, first = adapted("auto"), 0
     else:
         model.save(tmp_path / "model.keras")
         resumed, first = keras.models.load_model(tmp_path / "model.keras"), 2

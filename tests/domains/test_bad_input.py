@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import pytest
 from adaptation_models import as_array, network
+from domains.adapted import adapted
 
 from keras_shiftguard.adaptation.augmentation.layer import AdaptiveAugmentation
 from keras_shiftguard.domains.feature_split import Split
@@ -13,11 +14,16 @@ from keras_shiftguard.errors import BadInputError, ShiftWarning
 Dense = keras.layers.Dense
 X = np.random.default_rng(0).normal(size=(64, 2)).astype("float32")
 Y = np.arange(64) % 2
+SEVERAL, BINARY = np.stack([Y, np.ones(64, int)], axis=1), "binary_crossentropy"
+# Only some samples of the source are measured; one of the others has another class.
+MANY, SELDOM = (
+    np.zeros((2000, 2), "float32"),
+    np.where(np.arange(2000) == 1, 7, np.arange(2000) % 2),
+)
 
 
 def refused(match, x=X, y=Y, target=X, model=None, loss="sparse_categorical_crossentropy", **kw):
-    built = DomainAdaptationModel(model or network(), verbose=0, **kw)
-    built.compile("sgd", loss)
+    built = adapted(kw.pop("method", "dann"), model, loss=loss, **{"feature_layer": None, **kw})
     before = built.base.get_weights()
     with pytest.raises(BadInputError, match=match):
         built.fit(x, y, target_data=target, verbose=0)
@@ -42,17 +48,12 @@ def refused(match, x=X, y=Y, target=X, model=None, loss="sparse_categorical_cros
         ("labels are .*'a'", {"y": np.full(64, "a")}),
         ("regression", {"loss": "mse", "method": "cdan"}),
         ("regression", {"loss": "mse", "method": ("mmd", "adamatch")}),
+        ("one class for each sample", {"y": SEVERAL, "loss": BINARY, "method": "adamatch"}),
+        ("run from 0 to 7", {"x": MANY, "y": SELDOM}),
     ],
 )
 def test_streams(match, kw):
     refused(match, **kw)
-
-
-SEVERAL = np.stack([Y, np.ones(64, int)], axis=1)
-
-
-def test_a_method_with_classes_refuses_several_labels_of_a_sample():
-    refused("one class for each sample", y=SEVERAL, loss="binary_crossentropy", method="adamatch")
 
 
 def test_a_method_with_classes_refuses_several_sigmoids():
@@ -62,8 +63,7 @@ def test_a_method_with_classes_refuses_several_sigmoids():
 
 
 def test_samples_with_several_labels_can_be_aligned():
-    built = DomainAdaptationModel(network(), "features", "mmd", verbose=0)
-    built.compile("sgd", "binary_crossentropy")
+    built = adapted(loss="binary_crossentropy")
     built.fit(X, SEVERAL, target_data=X + 1, verbose=0)
     assert np.isnan(built.looks[-1].source_accuracy) and built.looks[-1].distance > 0
 
@@ -80,20 +80,11 @@ def test_a_step_of_the_models_class_is_not_ignored_in_silence(name):
         DomainAdaptationModel(model, verbose=0)
 
 
-def test_each_label_of_an_array_is_checked():
-    """Only some samples of the source are measured; the others may have another class too."""
-    many = np.zeros((2000, 2), "float32")
-    y = np.arange(2000) % 2
-    y[1] = 7  # not among the samples that are measured
-    refused("run from 0 to 7", many, y)
-
-
 def test_ignored_labels_are_left_out():
     y = Y.copy()
     y[::7] = 255
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True, ignore_class=255)
-    model = DomainAdaptationModel(network(), "features", "auto", verbose=0)
-    model.compile("sgd", loss, run_eagerly=True)
+    model = adapted("auto", loss=loss)
     model.fit(X, y, target_data=X + 1, validation_data=(X, y), verbose=0)
     right = model.predict(X, verbose=0).argmax(axis=1) == y
     assert model.looks[-1].source_accuracy == pytest.approx(right[y != 255].mean())
@@ -103,16 +94,14 @@ def test_ignored_labels_are_left_out():
 def test_the_order_of_a_dict_of_inputs_does_not_matter():
     inputs = {name: keras.Input((2,), name=name) for name in ("a", "b")}
     features = Dense(4, name="features")(keras.layers.Concatenate()(list(inputs.values())))
-    model = DomainAdaptationModel(keras.Model(inputs, Dense(2)(features)), "features", verbose=0)
-    model.compile("sgd", keras.losses.SparseCategoricalCrossentropy(True), run_eagerly=True)
+    model = adapted(base=keras.Model(inputs, Dense(2)(features)))
     target = {"b": X + 1, "a": X}
     history = model.fit({"a": X, "b": X}, Y, target_data=target, verbose=0).history
     assert np.isfinite(history["loss"]).all()
 
 
 def test_validation_of_a_single_sample_is_not_measured():
-    model = DomainAdaptationModel(network(), "features", "mmd", verbose=0)
-    model.compile("sgd", keras.losses.SparseCategoricalCrossentropy(True), run_eagerly=True)
+    model = adapted()
     model.fit(X, Y, target_data=X + 1, validation_data=(X[:1], Y[:1]), verbose=0)
     assert all(np.isfinite(look.distance) for look in model.looks)
 
@@ -140,9 +129,8 @@ def test_an_augmentation_must_change_something():
     how = {"method": "adamatch", "augmentation": augmentation}
     refused("`augmentation` changes no sample", images, Y, images, model, **how)
     augmentation.set_strengths({"noise": 0.5})
-    adapted = DomainAdaptationModel(model, verbose=0, **how)
-    adapted.compile("sgd", "sparse_categorical_crossentropy", run_eagerly=True)
-    adapted.fit(images, Y, target_data=images, verbose=0)
+    how |= {"loss": "sparse_categorical_crossentropy", "feature_layer": None}
+    adapted(base=model, **how).fit(images, Y, target_data=images, verbose=0)
 
 
 def test_tokens_need_an_augmentation_of_ones_own():
@@ -222,15 +210,13 @@ def test_the_default_split_is_named(capsys):
 
 
 def test_labels_of_the_target_are_said_to_be_left_out(capsys):
-    model = DomainAdaptationModel(network(), "features", "mmd")
-    model.compile("sgd", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    model = adapted(verbose=1)
     model.fit(X, Y, target_data=(X, Y), verbose=0)
     assert "holds labels: they are left out" in capsys.readouterr().out
 
 
 def test_a_split_of_weighted_samples_without_labels():
-    model = DomainAdaptationModel(network(), verbose=0)
-    model.compile("sgd", "sparse_categorical_crossentropy")
+    model = adapted()
     weights = np.ones(64, "float32")
     with pytest.raises(BadInputError, match="no labels"):
         model.fit(X, sample_weight=weights, validation_split=0.25, target_data=X, verbose=0)

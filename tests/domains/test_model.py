@@ -6,25 +6,22 @@ import keras
 import numpy as np
 import pytest
 from adaptation_models import network, two_domains
+from domains.adapted import LOSS, adapted
 from keras import ops
 
-from keras_shiftguard.domains.model import DomainAdaptationModel
 from keras_shiftguard.domains.pair_model import PairModel
 
 pytestmark = pytest.mark.backend
-LOSS = keras.losses.SparseCategoricalCrossentropy
 
 
 def wrapped(method="mmd", model=None, optimizer="sgd", **kwargs):
-    built = DomainAdaptationModel(model or network(), "features", method, verbose=0, **kwargs)
-    built.compile(optimizer, LOSS(from_logits=True), metrics=["accuracy"])
-    return built
+    return adapted(method, model, optimizer, compiled={"metrics": ["accuracy"]}, **kwargs)
 
 
 def trained_plainly(x, y, **kwargs):
     keras.utils.set_random_seed(1)
     model = network()
-    model.compile("sgd", LOSS(from_logits=True), metrics=["accuracy"])
+    model.compile("sgd", LOSS, metrics=["accuracy"])
     model.fit(x, y, epochs=2, batch_size=16, verbose=0, **kwargs)
     return model.get_weights()
 
@@ -132,8 +129,8 @@ def test_logits_of_one_unit_are_not_taken_for_probabilities(rng):
     x, y, target = two_domains(rng)
     logits = ops.convert_to_tensor(np.array([[0.2], [0.3]], "float32"))
     for from_logits, expected in ((True, 1 / (1 + np.exp(-0.2))), (False, 0.2)):
-        model = DomainAdaptationModel(network(classes=1), "features", "dann", verbose=0)
-        model.compile("sgd", keras.losses.BinaryCrossentropy(from_logits=from_logits))
+        loss = keras.losses.BinaryCrossentropy(from_logits=from_logits)
+        model = adapted("dann", network(classes=1), loss=loss, compiled={})
         model.fit(x, y[:, None], target_data=target, verbose=0)
         p = ops.convert_to_numpy(model.probabilities(logits))
         np.testing.assert_allclose(p[0, 1], expected, atol=1e-6)
@@ -146,8 +143,7 @@ def test_probabilities_of_half_precision_stay_probabilities(rng, loss):
     """Their rows miss the sum 1 by more than outputs of unknown kind may: the layer tells."""
     x, y, target = two_domains(rng)
     base = keras.Sequential([network(), keras.layers.Softmax()])
-    model = DomainAdaptationModel(base, "net", "mmd", verbose=0)
-    model.compile("sgd", loss)
+    model = adapted(base=base, feature_layer="net", loss=loss, compiled={})
     model.fit(x, y, target_data=target, verbose=0)
     outputs = ops.convert_to_tensor(np.array([[0.8984375, 0.09814453]], "float32"))
     p = ops.convert_to_numpy(model.probabilities(outputs))
@@ -159,8 +155,7 @@ def test_probabilities_of_half_precision_stay_probabilities(rng, loss):
 def test_several_sigmoids_are_measured_as_shares(rng):
     x, y, target = two_domains(rng)
     base = keras.Sequential([network(), keras.layers.Activation("sigmoid")])
-    model = DomainAdaptationModel(base, "net", "mmd", verbose=0)
-    model.compile("sgd", "binary_crossentropy")
+    model = adapted(base=base, feature_layer="net", loss="binary_crossentropy", compiled={})
     model.fit(x, np.eye(2)[y], target_data=target, verbose=0)
     p = base.predict(target, verbose=0)
     expected = (p / p.sum(axis=1, keepdims=True)).max(axis=1).mean()

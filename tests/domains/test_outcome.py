@@ -4,16 +4,14 @@ import keras
 import numpy as np
 import pytest
 from adaptation_models import network, two_domains
+from domains.adapted import LOSS, adapted
 
 from keras_shiftguard.callback.guard import ShiftGuard
 from keras_shiftguard.domains import outcome
-from keras_shiftguard.domains.model import DomainAdaptationModel
 from keras_shiftguard.domains.outcome import expectation
 from keras_shiftguard.errors import BadInputError
 from keras_shiftguard.explain.estimate import AccuracyEstimate
 from tensorboard_plugin_shiftguard.checks import parsed
-
-LOSS = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
 
 
 def fitted(rng, method="mmd", trained=20, verbose=1, validate=True, **kwargs):
@@ -23,8 +21,7 @@ def fitted(rng, method="mmd", trained=20, verbose=1, validate=True, **kwargs):
     base = network()
     base.compile(keras.optimizers.Adam(0.03), LOSS)
     base.fit(x[:120], y[:120], epochs=trained, batch_size=60, verbose=0)
-    model = DomainAdaptationModel(base, "features", method, verbose=verbose)
-    model.compile(keras.optimizers.SGD(1e-3), LOSS, run_eagerly=True)
+    model = adapted(method, base, keras.optimizers.SGD(1e-3), verbose=verbose)
     if validate:
         kwargs["validation_data"] = x[120:], y[120:]
     model.fit(x[:120], y[:120], target_data=target, epochs=1, verbose=0, **kwargs)
@@ -125,7 +122,6 @@ def test_a_frozen_model_is_an_error_before_training(rng):
     x, y, target = two_domains(rng)
     base = network()
     base.trainable = False
-    model = DomainAdaptationModel(base, "features", "mmd", verbose=0)
-    model.compile("sgd", LOSS)
+    model = adapted(base=base)
     with pytest.raises(BadInputError, match="all its layers are frozen"):
         model.fit(x, y, target_data=target, verbose=0)

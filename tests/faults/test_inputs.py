@@ -6,11 +6,9 @@ holds. Every test belongs to a row of docs/faults.md.
 
 import warnings
 
-import keras
 import numpy as np
 import pytest
-from faults.fits import BACKEND, X, new_model, numbers, quiet, run, same, watched
-from keras import layers
+from faults.fits import BACKEND, X, image_model, new_model, numbers, quiet, run, same, watched
 
 import keras_shiftguard as sg
 
@@ -46,14 +44,7 @@ def test_unusual_inputs_are_watched(shape):
         pytest.skip("few pixels are of no interest to the step")
     x = np.random.default_rng(1).random((64, *shape)).astype("float32")
 
-    def new():
-        keras.utils.set_random_seed(0)
-        model = keras.Sequential([keras.Input(shape), layers.Flatten(), layers.Dense(3)])
-        loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-        model.compile("adam", loss, run_eagerly=BACKEND == "tensorflow")
-        return model
-
-    plain, model, guard = new(), new(), quiet(on_mismatch="ignore")
+    plain, model, guard = image_model(shape), image_model(shape), quiet(on_mismatch="ignore")
     run(plain, [], x)
     with warnings.catch_warnings():
         warnings.simplefilter("error", sg.ShiftWarning)

@@ -10,7 +10,18 @@ import warnings
 import keras
 import numpy as np
 import pytest
-from faults.fits import BACKEND, X, new_model, numbers, quiet, records, run, same, watched
+from faults.fits import (
+    BACKEND,
+    X,
+    image_model,
+    new_model,
+    numbers,
+    quiet,
+    records,
+    run,
+    same,
+    watched,
+)
 from left_behind import left_behind
 
 import keras_shiftguard as sg
@@ -188,15 +199,7 @@ def test_a_correction_goes_on_after_a_failure_of_the_guard(hook, monkeypatch):
     """If the correction stopped, the input of the network would change between two batches."""
     x = np.random.default_rng(1).random((64, 8, 8, 3)).astype("float32")
 
-    def new():
-        keras.utils.set_random_seed(0)
-        inner = [keras.layers.Flatten(), keras.layers.Dense(3)]
-        model = keras.Sequential([keras.Input((8, 8, 3)), *inner])
-        loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-        model.compile("adam", loss, run_eagerly=BACKEND == "tensorflow")
-        return model
-
-    plain, model = new(), new()
+    plain, model = image_model(), image_model()
     run(plain, [], 2 * x, epochs=2, validation_data=None)
     guard = quiet(on_mismatch="fix", statistics=[Statistic(fail)] if hook == "result" else [])
     if hook == "update":

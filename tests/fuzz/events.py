@@ -129,12 +129,12 @@ def _records(choices):
             event = event_pb2.Event.FromString(records[at])
         except Exception:
             continue
-        _damage(choices, event)
+        damage(choices, event)
         records[at] = event.SerializeToString()
     return [start, *records]
 
 
-def _damage(choices, event):
+def damage(choices, event):
     """Changes one thing about an event; the result is still an event."""
     if not event.summary.value:
         event.step = choices.pick((-1, 2**63 - 1, 0, 10**12))

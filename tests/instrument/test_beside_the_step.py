@@ -6,6 +6,7 @@ import warnings
 import keras
 import numpy as np
 import pytest
+from instrument.test_probe import compiled, sequential
 from keras import layers
 
 import keras_shiftguard as sg
@@ -22,18 +23,7 @@ def data():
 
 def network():
     keras.utils.set_random_seed(3)
-    model = keras.Sequential(
-        [
-            keras.Input((12, 12, 3)),
-            layers.Conv2D(4, 3),
-            layers.BatchNormalization(),
-            layers.GlobalAveragePooling2D(),
-            layers.Dense(3),
-        ]
-    )
-    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-    model.compile("adam", loss, metrics=["accuracy"])
-    return model
+    return compiled(sequential(), "adam")
 
 
 def fit(model, data, *callbacks, **more):
@@ -89,14 +79,35 @@ def interrupt(model):
     raise Interrupt
 
 
-def test_after_an_interrupted_fit_the_next_one_is_not_measured(data):
+class InterruptBefore(keras.callbacks.Callback):
+    """A callback that ends the fit after the guard began a batch, and before the step gets it."""
+
+    def on_train_batch_begin(self, batch, logs=None):
+        if batch == 2:
+            raise Interrupt
+
+    on_test_batch_begin = on_predict_batch_begin = on_train_batch_begin
+
+
+@pytest.mark.parametrize(
+    ("build", "batches", "run"),
+    [
+        (lambda: During(interrupt), 3, "fit"),
+        *(
+            pytest.param(InterruptBefore, 2, run, marks=pytest.mark.slow_on_tensorflow)
+            for run in ("fit", "train_on_batch")
+        ),
+    ],
+    ids=["after a step", "before a step", "a loop of one's own"],
+)
+def test_after_an_interrupted_fit_the_next_one_is_not_measured(data, build, batches, run):
     model, guard = network(), sg.ShiftGuard(verbose=0, on_mismatch="fix")
     with pytest.raises(Interrupt):
-        fit(model, data, guard, During(interrupt))
+        fit(model, data, guard, build())
     stream = guard._run.stream("train")
     stream.drain()
-    assert stream.profile.num_samples == 3 * 16
-    fit(model, data)
+    assert stream.profile.num_samples == batches * 16
+    getattr(model, run)(*data)
     assert stream.drain().num_samples == 0
     # The guard of a later fit replaces the guard that the interrupted fit left on the model.
     other = sg.ShiftGuard(verbose=0)
@@ -141,28 +152,6 @@ def test_after_an_interrupted_fit_the_next_one_is_not_repaired(data, repair, mom
         keras.utils.set_random_seed(1)
         fit(each, data, shuffle=False)
     assert all(map(np.array_equal, plain.get_weights(), model.get_weights()))
-
-
-class InterruptBefore(keras.callbacks.Callback):
-    """A callback that ends the fit after the guard began a batch, and before the step gets it."""
-
-    def on_train_batch_begin(self, batch, logs=None):
-        if batch == 2:
-            raise Interrupt
-
-    on_test_batch_begin = on_predict_batch_begin = on_train_batch_begin
-
-
-@pytest.mark.slow_on_tensorflow
-def test_a_fit_interrupted_before_a_step_leaves_the_next_fit_alone(data):
-    model, guard = network(), sg.ShiftGuard(verbose=0, on_mismatch="fix")
-    with pytest.raises(Interrupt):
-        fit(model, data, guard, InterruptBefore())
-    stream = guard._run.stream("train")
-    stream.drain()
-    assert stream.profile.num_samples == 2 * 16
-    fit(model, data)
-    assert stream.drain().num_samples == 0
 
 
 @pytest.mark.parametrize(("run", "is_caught"), [("evaluate", True), ("predict", False)])
@@ -217,17 +206,6 @@ def test_a_run_within_a_batch_is_not_measured_in_its_place(data, run):
 
 
 @pytest.mark.slow_on_tensorflow
-def test_a_loop_of_ones_own_after_an_interrupted_fit_is_not_measured(data):
-    model, guard = network(), sg.ShiftGuard(verbose=0, on_mismatch="fix")
-    with pytest.raises(Interrupt):
-        fit(model, data, guard, InterruptBefore())
-    stream = guard._run.stream("train")
-    stream.drain()
-    model.train_on_batch(*data)
-    assert stream.drain().num_samples == 0
-
-
-@pytest.mark.slow_on_tensorflow
 def test_two_guards_unwind_in_any_order(data):
     model, first, second = network(), sg.ShiftGuard(verbose=0), sg.ShiftGuard(verbose=0)
     with pytest.warns(sg.ShiftWarning, match="not attached"):
@@ -251,18 +229,33 @@ def test_a_guard_that_is_not_in_a_list(data):
     assert guard._run._passes["train"].batches == 20 and not guard._supervisor.has_failed
 
 
-def test_an_odd_last_batch_counts_each_sample_once(data):
-    x, y = data[0][:75], data[1][:75]
+class Nosy(keras.callbacks.Callback):
+    """Runs the model on other data before and after each batch, and at the end of each epoch."""
+
+    def __init__(self, x, y):
+        super().__init__()
+        self.x, self.y = x, y
+
+    def on_train_batch_begin(self, batch, logs=None):
+        self.model.evaluate(self.x, self.y, verbose=0)
+
+    def on_train_batch_end(self, batch, logs=None):
+        self.model.predict(self.x, verbose=0)
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.model.evaluate(self.x, self.y, verbose=0)
+
+
+@pytest.mark.slow_on_tensorflow
+def test_other_runs_inside_of_a_fit_are_no_part_of_it(data):
+    x, y = data
     guard = sg.ShiftGuard(verbose=0)
-    fit(network(), (x, y), guard)
-    found = guard.profiles["train"]
-    whole = sg.profile((x, y))
-    assert found.num_samples == 75
-    assert found.inputs["input"].channels.count.tolist() == [75, 75, 75]
-    assert found.labels.counts[:3].tolist() == whole.labels.counts[:3].tolist()
-    np.testing.assert_allclose(found.inputs["input"].mean, x.mean(axis=(0, 1, 2)), rtol=1e-5)
-    assert found.inputs["input"].features.num_samples == 75
-    np.testing.assert_array_equal(found.inputs["input"].minimum, x.min(axis=(0, 1, 2)))
+    fit(network(), data, Nosy(9 * x, y), guard, epochs=2, validation_data=(x[:20], y[:20]))
+    assert guard.profiles["train"].num_samples == 80
+    assert guard._run._passes["train"].repeats  # the second epoch had the same 80
+    assert guard.profiles["validation"].num_samples == 20
+    assert all(p.inputs["input"].maximum.max() <= 1 for p in guard.profiles.values())
+    assert "prediction" not in guard.profiles
 
 
 def test_predictions_are_watched_and_compared_with_the_reference(data, capsys):
@@ -281,49 +274,15 @@ def test_predictions_are_watched_and_compared_with_the_reference(data, capsys):
     assert "prediction" in capsys.readouterr().out
 
 
-@pytest.mark.slow_on_tensorflow
-def test_predict_inside_of_a_fit_is_no_part_of_it(data):
-    guard = sg.ShiftGuard(verbose=0)
-    fit(network(), data, guard, During(lambda model: model.predict(data[0], verbose=0)))
-    assert guard.profiles["train"].num_samples == 80
-    assert "prediction" not in guard.profiles
+class Unlabelled(keras.Model):
+    """A model that learns without labels, as an autoencoder does."""
 
-
-@pytest.mark.slow_on_tensorflow
-def test_an_evaluation_just_before_a_step_does_not_hide_its_batch(data):
-    class Nosy(keras.callbacks.Callback):
-        def on_train_batch_begin(self, batch, logs=None):
-            self.model.evaluate(*data, verbose=0)
-
-    guard = sg.ShiftGuard(verbose=0)
-    fit(network(), data, guard, Nosy(), epochs=2, validation_data=data)
-    assert guard.profiles["train"].num_samples == 80
-    assert guard._run._passes["train"].repeats  # the second epoch had the same 80
-
-
-def two_inputs():
-    inputs = {
-        "image": keras.Input((8, 8, 3), name="image"),
-        "other": keras.Input((1,), dtype="bool", name="other"),
-    }
-    flat = layers.Flatten()(inputs["image"])
-    both = layers.Concatenate()([flat, layers.Lambda(as_float)(inputs["other"])])
-    model = keras.Model(inputs, layers.Dense(2)(both))
-    model.compile("sgd", "mse")
-    return model
-
-
-def as_float(x):
-    return keras.ops.cast(x, "float32")
-
-
-class OnlyImage(keras.Model):
     def __init__(self):
         super().__init__()
         self.dense = layers.Dense(3)
 
     def call(self, x):
-        return self.dense(keras.ops.reshape(x["image"], (-1, 432)))
+        return self.dense(keras.ops.reshape(x["image"] if isinstance(x, dict) else x, (-1, 432)))
 
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
         return keras.ops.mean(keras.ops.square(y_pred))
@@ -340,7 +299,7 @@ def test_sparse_ragged_and_text_inputs_are_named_in_one_warning(data):
         "text": tf.constant(["words"] * 80),
     }
     batches = tf.data.Dataset.from_tensor_slices(x).batch(16)
-    model, guard = OnlyImage(), sg.ShiftGuard(verbose=0)
+    model, guard = Unlabelled(), sg.ShiftGuard(verbose=0)
     model.compile("sgd")
     with pytest.warns(sg.ShiftWarning) as warned:
         model.fit(batches, epochs=2, callbacks=[guard], verbose=0, shuffle=False)
@@ -418,20 +377,6 @@ def test_a_model_without_layers_is_measured(data, build):
     guard = sg.ShiftGuard(verbose=0)
     fit(model, data, guard)
     assert guard.profiles["train"].num_samples == 80
-
-
-class Unlabelled(keras.Model):
-    """A model that learns without labels, as an autoencoder does."""
-
-    def __init__(self):
-        super().__init__()
-        self.dense = layers.Dense(3)
-
-    def call(self, x):
-        return self.dense(keras.ops.reshape(x, (-1, 432)))
-
-    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
-        return keras.ops.mean(keras.ops.square(y_pred))
 
 
 class SwitchOn(keras.callbacks.Callback):

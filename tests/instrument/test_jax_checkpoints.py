@@ -8,6 +8,7 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
+from instrument.test_probe import compiled, sequential
 
 import keras_shiftguard as sg
 
@@ -32,29 +33,14 @@ class Interrupt(keras.callbacks.Callback):
             raise KeyboardInterrupt
 
 
-def network():
-    keras.utils.set_random_seed(3)
-    model = keras.Sequential(
-        [
-            keras.Input((8, 8, 3)),
-            keras.layers.Conv2D(4, 3),
-            keras.layers.BatchNormalization(),
-            keras.layers.GlobalAveragePooling2D(),
-            keras.layers.Dense(3),
-        ]
-    )
-    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-    model.compile("adam", loss, metrics=["accuracy"])
-    return model
-
-
 def interrupted_and_resumed(directory, guards):
     """Returns the model after a fit that was interrupted, restored by Orbax, and continued."""
     pytest.importorskip("orbax.checkpoint")
     rng = np.random.default_rng(0)
     x, y = rng.random((64, 8, 8, 3)).astype("float32"), rng.integers(0, 3, 64)
     data = {"batch_size": 16, "shuffle": False, "verbose": 0, "validation_data": (x[:32], y[:32])}
-    model = network()
+    keras.utils.set_random_seed(3)
+    model = compiled(sequential(8), "adam")
     save = keras.callbacks.OrbaxCheckpoint(str(directory), save_on_background=False)
     with pytest.raises(KeyboardInterrupt):
         model.fit(x, y, epochs=4, callbacks=[save, Interrupt(2), *guards], **data)

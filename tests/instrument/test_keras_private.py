@@ -14,6 +14,8 @@ from keras_shiftguard.instrument.keras_private import (
     validation_steps,
 )
 
+pytestmark = [pytest.mark.backend, pytest.mark.each_backend]
+
 
 @pytest.fixture
 def model():
@@ -22,8 +24,6 @@ def model():
     return keras.Model(inputs, keras.layers.Dropout(0.5, name="dropout")(hidden))
 
 
-@pytest.mark.backend
-@pytest.mark.each_backend
 def test_a_symbolic_tensor_knows_the_call_that_made_it(model):
     assert hasattr(model.output, keras_private.HISTORY)
     history = history_of(model.output)
@@ -32,8 +32,6 @@ def test_a_symbolic_tensor_knows_the_call_that_made_it(model):
     assert history_of(keras.ops.zeros((2, 4))) is None
 
 
-@pytest.mark.backend
-@pytest.mark.each_backend
 def test_a_layer_knows_its_calls(model):
     layer = model.get_layer("dropout")
     assert hasattr(layer, keras_private.INBOUND_NODES)
@@ -45,8 +43,6 @@ def test_a_layer_knows_its_calls(model):
     assert inbound_nodes(object()) == []
 
 
-@pytest.mark.backend
-@pytest.mark.each_backend
 def test_a_layer_knows_whether_its_call_takes_training(model):
     flatten, dropout = keras.layers.Flatten(), model.get_layer("dropout")
     assert hasattr(flatten, keras_private.CALL_HAS_TRAINING)
@@ -55,8 +51,6 @@ def test_a_layer_knows_whether_its_call_takes_training(model):
     assert not call_takes_training(object())
 
 
-@pytest.mark.backend
-@pytest.mark.each_backend
 def test_a_fit_knows_the_number_of_its_validation_batches(model):
     seen = []
 
@@ -71,16 +65,12 @@ def test_a_fit_knows_the_number_of_its_validation_batches(model):
     assert seen == [3, None]
 
 
-@pytest.mark.backend
-@pytest.mark.each_backend
 def test_a_compiled_model_knows_the_weights_of_its_losses(model):
     assert loss_weights(model) is None and loss_weights(object()) is None
     model.compile("sgd", ["mse"], loss_weights=[0.5])
     assert loss_weights(model) == [0.5]
 
 
-@pytest.mark.backend
-@pytest.mark.each_backend
 def test_a_compiled_model_knows_its_metrics(model):
     assert compiled_metrics(model) == []
     model.compile("sgd", "mse", metrics=["mae"])

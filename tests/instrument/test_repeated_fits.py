@@ -265,16 +265,10 @@ def test_an_interrupted_fit_leaves_no_step_for_the_next(data, first):
         fit(model, data, quiet(), [Stop()])
     assert_same_profiles(fit(model, data, quiet()), first)
     assert not left_behind(model)
-
-
-@pytest.mark.thorough
-def test_what_was_interrupted_is_not_served_to_a_guard_that_asks_for_more(data):
-    model = compiled(network())
-    fit(model, data, quiet())
     with pytest.raises(KeyboardInterrupt):
         fit(model, data, quiet(), [Stop()])
     for _ in range(2):
-        guard = fit(model, data, quiet(target_data=data[0]))
+        guard = fit(model, data, quiet(target_data=data[0]))  # asks for more
         assert guard.profiles["validation"].outputs.num_samples == 20
 
 

@@ -7,7 +7,7 @@ import pytest
 import keras_shiftguard.io.batches
 from keras_shiftguard import BadInputError, compare, profile
 from keras_shiftguard.errors import ShiftWarning
-from keras_shiftguard.io.batches import first_samples, named_inputs
+from keras_shiftguard.io.batches import first_samples
 
 pytestmark = pytest.mark.backend
 
@@ -132,13 +132,6 @@ def test_data_without_an_end(monkeypatch):
     tf = pytest.importorskip("tensorflow")
     with pytest.raises(BadInputError, match="`data` has no end"):
         profile(tf.data.Dataset.from_tensors(X).repeat())
-
-
-def test_names():
-    assert list(named_inputs([1, 2])) == ["input_0", "input_1"]
-    assert list(named_inputs([1, 2], {"left": (None,), "right": (None,)})) == ["left", "right"]
-    assert list(named_inputs({"left": 1, "right": None})) == ["left"]
-    assert list(named_inputs(1)) == ["input"]
 
 
 @pytest.mark.parametrize(

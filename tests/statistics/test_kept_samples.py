@@ -66,13 +66,6 @@ def test_a_short_pass_is_kept_whole():
     np.testing.assert_array_equal(positions, np.arange(40))
 
 
-def test_large_images_are_fewer():
-    large = KeptSamples(spec_for("input", (None, 1024, 1024, 3), "channels_last"))
-    assert (
-        4 <= large.capacity < KeptSamples(spec_for("i", (None, 8, 8, 3), "channels_last")).capacity
-    )
-
-
 @pytest.mark.each_backend
 def test_images_of_several_inputs_are_of_the_same_samples():
     """Each input has one batch with images of another size, which its buffer leaves out."""
@@ -152,8 +145,3 @@ def test_of_several_inputs_only_the_first_keeps_the_labels():
     stream.update({"a": x, "b": x}, [x, x], ops.zeros((4, 8, 8)))
     kept = stream.kept_together()
     assert len(kept["a"].targets()) == 4 and kept["b"].targets() is None
-
-
-@pytest.mark.parametrize(("side", "number"), [(28, 1024), (224, 128), (299, 128), (512, 85)])
-def test_of_large_images_enough_for_an_experiment_are_kept(side, number):
-    assert KeptSamples(spec_for("input", (None, side, side, 3), "channels_last")).capacity == number

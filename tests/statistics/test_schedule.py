@@ -75,25 +75,11 @@ def test_the_schedule_continues_over_a_drain_and_restarts_with_a_pass():
     assert run(stream, step, 1)[1].num_samples == 32
 
 
-def test_the_stride_may_be_set_before_the_variables_exist():
-    stream, step = stream_and_step(stride=5)
-    assert run(stream, step, 6, batch=4)[1].num_samples == 8
-
-
 @pytest.mark.parametrize("steps", [1, 128, 390, 5005, 160_000])
 @pytest.mark.parametrize("batch", [1, 8, 128])
 def test_about_4096_samples_of_a_pass_are_measured(steps, batch):
     measured = -(-steps // stride_for(steps, batch)) * min(batch, 32)
     assert measured == steps * min(batch, 32) or SAMPLES_PER_PASS <= measured < 2 * SAMPLES_PER_PASS
-
-
-def test_a_repeated_pass_is_measured_less_often_but_over_its_whole_length():
-    assert stride_for(390, 128, repeats=True) == REPEATED * stride_for(390, 128)
-    assert stride_for(4, 32, repeats=True) == REPEATED
-
-
-def test_every_step_is_measured_if_their_number_is_unknown():
-    assert stride_for(None, 128) == stride_for(0) == 1
 
 
 @pytest.mark.parametrize("steps", [1, 3, 32, 128, 390, 5005])

@@ -79,17 +79,6 @@ def test_every_prefix_equals_numpy(kind, shape):
         assert_same(total.inputs["input"], want)
 
 
-@pytest.mark.thorough
-@pytest.mark.parametrize("kind", RANGES)
-def test_without_draining_in_between(kind):
-    x = RANGES[kind](np.random.default_rng(1).random((23, 9, 9, 3))).astype("float32")
-    sketch = sketch_of(x)
-    for start in range(0, len(x), 5):
-        add(sketch, ops.convert_to_tensor(x[start : start + 5]))
-    assert_same(sketch.drain(), numpy_reference.summarise(x))
-    assert sketch.drain().num_samples == 0
-
-
 @pytest.mark.each_backend
 def test_channels_first_sees_the_same_numbers():
     x = np.random.default_rng(2).random((6, 20, 17, 3)).astype("float32")
@@ -119,6 +108,7 @@ def test_columns():
     got = sketch.drain()
     np.testing.assert_allclose(got.mean, x.mean(0), rtol=1e-5, atol=1e-7)
     np.testing.assert_allclose(got.std, x.std(0), rtol=1e-3)
+    assert sketch.drain().num_samples == 0
 
 
 @pytest.mark.each_backend
@@ -173,19 +163,6 @@ def test_quantiles_far_from_zero_are_as_coarse_as_stated():
     assert abs(got.quantile(0.5) - 1e4) <= 100  # within 1 % of the value
     assert abs(got.mean[0] - x.astype("float64").mean()) < 1e-3  # the mean is finer
     assert got.std[0] == pytest.approx(x.astype("float64").std(), rel=1e-3)
-
-
-def test_state_does_not_grow_with_the_number_of_channels_beyond_a_row_each():
-    wide = sketch_of(np.zeros((2, 4, 4, 64), "float32"))
-    narrow = sketch_of(np.zeros((2, 4, 4, 4), "float32"))
-    size = [
-        sum(
-            int(np.prod(v.shape))
-            for v in (*s.state.variables, *s.pixel_state.variables, *s.sample_state.variables)
-        )
-        for s in (wide, narrow)
-    ]
-    assert size[0] < size[1]
 
 
 def test_large_images_are_sampled_at_the_same_places_everywhere():
