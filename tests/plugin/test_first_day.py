@@ -15,6 +15,7 @@ import keras_shiftguard as sg
 from keras_shiftguard import ShiftReport
 from keras_shiftguard.detection.attribute_words import LABELS, heading
 from keras_shiftguard.detection.finding import Finding
+from keras_shiftguard.detection.said import Clause, Said
 from keras_shiftguard.detection.sentences import feature_differs
 from keras_shiftguard.detection.verdict import verdict_of
 from keras_shiftguard.explain.report import GapReport, GapRow
@@ -27,25 +28,30 @@ NAMES = ["input/brightness", "input/noise_flat", "input/band_1", "labels"]
 ALARM, ALONG = 9, 1  # flags of a reported alarm, and of an alarm with the same cause as another
 INNER = ("noise_flat", "band_1", "shadows")  # attributes whose internal names are no plain words
 CALM = 8  # flags of a reported difference whose cost is within tolerance
-DARKER = (
-    "Validation images are darker: mean brightness 0.18 against 0.31 in training, effect size 3.9; "
-    "2 more features differ. The cause is probably brightness, because contrast is lower by 0.4"
+DARKER = Said(
+    "Validation images are darker",
+    "mean brightness 0.18 against 0.31 in training",
+    "effect size 3.9",
+    "2 more features differ",
+    "The cause is probably brightness, because contrast is lower by 0.4",
+    Clause("Validation images", "are", "darker", "than training images"),
 )
-MIX = (
-    "Validation labels have another mix than in training: class 5 31.5 % against 10.6 %, class 0 "
-    "1.66 % against 10 %; 40 % of the validation labels would have to be of another class to match "
-    "training; the other differences follow from it"
+MIX = Said(
+    "Validation labels have another mix than in training",
+    "class 5 31.5 % against 10.6 %, class 0 1.66 % against 10 %; 40 % of the validation labels "
+    "would have to be of another class to match training",
+    follows="the other differences follow from it",
 )
 
 
-def finding(feature, text, **more):
+def finding(feature, said, **more):
     """Returns a finding as the guard logs it."""
     parts = {"who": "Validation images", "verb": "are", "how": "darker"}
     parts |= {"whom": "than training images"}
     common = {"difference": None if feature == "labels" else parts}
     common |= {"kind": "covariate", "family": "brightness", "stream": "validation"}
     common |= {"against": "train", "effect_size": -3.9, "since": FAULT, "p_value": 1e-9}
-    return {"feature": feature, "explanation": text, **common, **more}
+    return {"feature": feature, "explanation": said.text, "said": said, **common, **more}
 
 
 def report(*findings):
@@ -171,10 +177,10 @@ def log_dir(tmp_path_factory):
         for mean in (0.5, 0.2):
             moments = Moments(np.array([500.0]), np.array([mean]), np.array([5.0]))
             tables.append(FeatureTable((attribute,), 500, moments))
-        text = feature_differs(attribute, "images", "location", 2.0, *tables, "validation", "train")
+        said = feature_differs(attribute, "images", "location", 2.0, *tables, "validation", "train")
         parts = {"who": "Validation images", "verb": "are", "whom": "than training images"}
         parts["how"] = f"higher in {LABELS[attribute]}"
-        lead = finding(f"input/{attribute}", text, difference=parts, effect_size=2.0)
+        lead = finding(f"input/{attribute}", said, difference=parts, effect_size=2.0)
         write_shift(path / f"lead{k}" / "shiftguard", lead, [ALARM, ALONG, ALONG, 0])
     healthy = path / "healthy" / "shiftguard"
     write_shift(healthy, darker, [ALARM, ALONG, ALONG, 0], fault=EPOCHS + 1)
