@@ -45,7 +45,8 @@ MIX = Said(
 
 
 def finding(feature, said, **more):
-    """Returns a finding as the guard logs it."""
+    """Returns a finding as the guard logs it; `said` is a `Said`, or its head."""
+    said = Said(said) if isinstance(said, str) else said
     parts = {"who": "Validation images", "verb": "are", "how": "darker"}
     parts |= {"whom": "than training images"}
     common = {"difference": None if feature == "labels" else parts}
