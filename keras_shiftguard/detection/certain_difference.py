@@ -19,6 +19,7 @@ MAX_MISFIT = 0.1  # of quantiles, as a share of the range, if a linear map turns
 # A smaller factor may be another exposure, or augmentation. Values in [0, 1] have a deviation of at
 # most 0.5, so dividing by it makes at least 2.
 MIN_FACTOR = 2.0
+MAX_IN_LINE = 20  # columns that a line to paste names. A convention.
 NEAR_END = 1e-3  # values so near to 0, 1 or 255, as a share of it, are black or white
 
 
@@ -82,7 +83,8 @@ def _in_words(
         )
     if are_reordered(now.columns, before.columns):
         names = ", ".join(map(quoted, before.columns))
-        return "other", in_other_order(name, now, before, here, there), f"x = x[[{names}]]"
+        line = f"x = x[[{names}]]" if len(before.columns) <= MAX_IN_LINE else ""
+        return "other", in_other_order(name, now, before, here, there), line
     if not now.is_image or not min(*now.smallest_size, *before.smallest_size):
         return None
     if _is_flat(now) and not _is_flat(before):

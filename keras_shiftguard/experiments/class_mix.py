@@ -79,10 +79,9 @@ def rows_of_like_labels(labels: Any, others: Any) -> np.ndarray:
     ids, known = map(host_class_ids, (here, there))
     if ids is None or known is None or len(np.unique(known)) > MAX_CLASSES:
         ids, known = _binned(here, there)
-    number = int(max(ids.max(), known.max())) + 1
-    if min(ids.min(), known.min()) < 0:
-        return every
-    have, want = (np.bincount(each, minlength=number) for each in (known, ids))
+    classes, both = np.unique(np.concatenate([ids, known]), return_inverse=True)
+    ids, known = np.split(both, [len(ids)])
+    have, want = (np.bincount(each, minlength=len(classes)) for each in (known, ids))
     weights = (want / np.maximum(have, 1))[known]
     if not weights.any():
         return every

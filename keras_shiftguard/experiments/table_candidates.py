@@ -257,7 +257,7 @@ def _exchanges(x: np.ndarray, reference: np.ndarray) -> list[tuple[tuple[int, in
     own = np.diag(distance)
     gain = own[:, None] + own[None] - distance - distance.T
     one, other = np.nonzero(np.triu(np.ones_like(gain, bool), 1))
-    found = gain[one, other] + _nearer(_correlations(x), _correlations(reference), one, other)
+    found = (gain + _nearer(_correlations(x), _correlations(reference)))[one, other]
     best = np.argsort(-found, kind="stable")[:MAX_EXCHANGES]
     if len(one) > MAX_EXCHANGES:
         best = best[found[best] > 0]
@@ -276,13 +276,13 @@ def _correlations(x: np.ndarray) -> np.ndarray:
     return found
 
 
-def _nearer(here: np.ndarray, there: np.ndarray, one: np.ndarray, other: np.ndarray) -> np.ndarray:
-    """Returns how much nearer exchanges of two columns bring their correlations, `(pairs,)`."""
-    gains = np.zeros(len(one))
-    for n, (i, j) in enumerate(zip(one, other, strict=True)):
-        order = np.arange(len(here))
-        order[[i, j]] = j, i
-        both, moved = [i, j], here[order][:, order]
-        gains[n] = np.square(here[both] - there[both]).sum()
-        gains[n] -= np.square(moved[both] - there[both]).sum()
-    return gains
+def _nearer(here: np.ndarray, there: np.ndarray) -> np.ndarray:
+    """Returns how much nearer an exchange of two columns brings their correlations.
+
+    The result has the shape `(columns, columns)`.
+    """
+    own = np.square(here - there).sum(axis=1)
+    norms = np.square(here).sum(axis=1)[:, None] + np.square(there).sum(axis=1)
+    apart = norms - 2 * here @ there.T  # of row i here from row j there
+    # In the exchanged rows, the two columns themselves have changed places as well.
+    return np.asarray(own[:, None] + own - apart - apart.T + 4 * here * there)

@@ -199,3 +199,13 @@ def test_columns_with_another_sign_are_not_plainly_exchanged():
         exchanged = moved[:1000].copy()
         exchanged[:, [4, 9]] = exchanged[:, [9, 4]]
         assert _exchanges(exchanged, moved)[0] == ((4, 9), True)
+
+
+def test_an_exchange_is_found_among_all_pairs_of_a_wide_table():
+    """Flattened images have hundreds of thousands of pairs of columns."""
+    rows = np.random.default_rng(0).normal(size=(400, 1200))
+    mixed = rows @ np.random.default_rng(1).normal(size=(1200, 1200))
+    exchanged = mixed[200:].copy()
+    exchanged[:, [3, 700]] = exchanged[:, [700, 3]]
+    found = [each.choice.strength for each in table_candidates(exchanged, mixed[:200])]
+    assert (3, 700) in found

@@ -24,10 +24,12 @@ def look(state: str | None, epoch: Epoch) -> tuple[str | None, Told]:
     none = Told(causes={of_pair: {FEATURE: None}})
     if judged is None or judged.training is None or not isinstance(judged.current.labels, Rows):
         return None, none
+    if not epoch.is_harder:
+        return None, none
     found = label_unit(
         judged.predict, judged.current, judged.training, judged.judge, int(epoch.number or 0)
     )
-    if found is None or not epoch.is_harder:
+    if found is None:
         return None, none
     how, line, cost = found
     cause = Cause(how, "label", "labels", line)
