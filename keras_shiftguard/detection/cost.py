@@ -38,6 +38,8 @@ class Cost:
             with the repair; None if there is no such metric, or no repair.
         is_meant: Whether training is augmented, so that a difference is no evidence of a fault, and
             neither does a repair win more than the tolerance nor is the model surely worse.
+        num_kept: Number of samples on which it could have been measured if there had been time; 0
+            if it was measured on all.
     """
 
     value: float
@@ -52,6 +54,7 @@ class Cost:
     metric: str = ACCURACY
     beside: tuple[str, float, float] | None = None
     is_meant: bool = False
+    num_kept: int = 0
 
     @classmethod
     def from_dict(cls, fields: Mapping[str, Any]) -> "Cost":
@@ -124,6 +127,8 @@ class Cost:
         unit = unit_of(self.metric)
         if self.follows:
             return "it follows from the cause that is named"
+        if self.is_hidden and self.num_kept:
+            return "cost unclear: there was no time to measure it"
         if self.is_hidden:
             return (
                 f"cost unclear: too few samples; about {_rounded(_least(tolerance))} labelled "
@@ -147,10 +152,10 @@ class Cost:
         if self.unexplained:
             return f"cost unclear: {lost}, and no repair that was tried wins them back"
         if self.interval[1] > tolerance:
-            return (
-                f"cost unclear: anything from {low:.1f} to {high:.1f}{unit}; about "
-                f"{_rounded(self._needed(tolerance))} labelled samples would tell"
-            )
+            enough = f"about {_rounded(self._needed(tolerance))} labelled samples would tell"
+            if self.num_kept:
+                enough = f"there was time for {self.num_samples:,} of {self.num_kept:,} samples"
+            return f"cost unclear: anything from {low:.1f} to {high:.1f}{unit}; {enough}"
         if high <= 0:
             return "costs no accuracy" if self.metric == ACCURACY else "costs nothing"
         if self.metric != ACCURACY:

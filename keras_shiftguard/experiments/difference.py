@@ -31,6 +31,7 @@ from keras_shiftguard.experiments.told import (
     with_metric,
 )
 from keras_shiftguard.experiments.undo import undo
+from keras_shiftguard.experiments.wrapped import wrapped_candidates
 from keras_shiftguard.instrument.compiled_metric import MetricOf
 from keras_shiftguard.statistics.batch import InputSpec
 from keras_shiftguard.statistics.rows import Rows
@@ -159,10 +160,13 @@ def _candidates(
             return []
         rows = training.input(spec.name)
         return text_candidates(rows) if are_texts(spec, x) else table_candidates(x, rows)
-    left_out = ("zoom_in",) if may_be_augmented else ()
-    found = image_candidates(scale_of(current, training, spec))
+    # What overflows loses information, so it undoes nothing.
+    left_out = ("overflow", "zoom_in") if may_be_augmented else ("overflow",)
+    scale = scale_of(current, training, spec)
+    found = image_candidates(scale)
     if training is not None and len(training.labels):
         found = nearing(found, x, training.input(spec.name))
+        found += wrapped_candidates(scale, x, training.input(spec.name))
     found = with_masks(found, x, current.labels, spec.layout == "channels_first")
     return [candidate for candidate in found if candidate.choice.name not in left_out]
 

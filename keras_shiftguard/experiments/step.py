@@ -2,22 +2,22 @@
 
 from typing import Any
 
-import numpy as np
-
 from keras_shiftguard.detection.causes.explanation import Explanation
 from keras_shiftguard.detection.cost import MIN_SAMPLES, Cost
 from keras_shiftguard.experiments.judge import Judge
 from keras_shiftguard.experiments.labelled import Labelled, Predict
 from keras_shiftguard.experiments.promise import promised
+from keras_shiftguard.operations.repair import Repair
+from keras_shiftguard.statistics.batch import InputSpec
+from keras_shiftguard.statistics.chunks import in_chunks
 from keras_shiftguard.statistics.rows import Rows
 
 
 def cost_of_step(
     predict: Predict,
     current: Labelled,
-    name: str,
+    spec: InputSpec,
     step: Explanation,
-    channels_first: bool,
     judge: Judge,
 ) -> Cost | None:
     """Returns the cost of a preprocessing step that only `current` has, by undoing the step.
@@ -27,24 +27,32 @@ def cost_of_step(
     Args:
         predict: Runs the model in inference mode; from samples to what the judge takes.
         current: Labelled images with the step.
-        name: Name of the input with the step.
+        spec: Specification of the input with the step.
         step: The step that turns images like those of the reference into `current`.
-        channels_first: Whether the channels are the second axis.
         judge: How predictions are judged.
     """
-    images, labels = current.input(name), current.labels
+    labels = current.labels
     if len(labels) < MIN_SAMPLES:
         return None
-    shape = (-1, 1, 1) if channels_first else (-1,)
-    scale, offset = step.scale.reshape(shape), step.offset.reshape(shape)
-    undone = ((images - offset) / scale).astype("float32")
-    if step.swapped:
-        undone = np.flip(undone, 1 if channels_first else 3)
-    repaired: Any = np.ascontiguousarray(undone)
+    repair = _undoing(step, spec)
+    repaired: Any = in_chunks(Repair(**repair), current.input(spec.name))
     if isinstance(current.images, Rows):
-        repaired = Rows({**current.images.tree, name: repaired})
+        repaired = Rows({**current.images.tree, spec.name: repaired})
     before = judge.worth(predict(current.images), labels)
     promise = promised(
         before, judge.worth(predict(repaired), labels), judge.unit(before), judge.metric, ()
     )
-    return Cost(promise.gain, promise.interval, promise.num_samples, metric=judge.metric)
+    return Cost(
+        promise.gain, promise.interval, promise.num_samples, repair=repair, metric=judge.metric
+    )
+
+
+def _undoing(step: Explanation, spec: InputSpec) -> dict[str, Any]:
+    """Returns what undoes a step, as the arguments of `Repair`."""
+    units = (1 / step.scale).tolist(), (-step.offset / step.scale).tolist()
+    operations: list[list[Any]] = [["units", units]]
+    if spec.layout == "features":
+        return {"operations": operations}
+    operations += [["swap_channels", 1.0]] if step.swapped else []
+    is_first = spec.layout == "channels_first"
+    return {"operations": operations, "low": 0.0, "high": 1.0, "channels_first": is_first}

@@ -199,6 +199,7 @@ _PHRASES: dict[str, Callable[[Any, Sequence[int]], str]] = {
     "transpose": _just("transposed (rows and columns exchanged)"),
     "shear": _just("sheared"),
     "invert": _just("inverted"),
+    "wrap": _just("overflowed as 8-bit numbers (beyond white begins black)"),
     "swap_channels": _just("fed with their channels in reverse order"),
     "reverse": _just("fed with their columns in reverse order"),
     "roll": _just("fed with each column one place further on"),

@@ -89,9 +89,10 @@ def _rolled(x: Any, strength: int) -> Any:
     return ops.roll(x, int(strength), -1)
 
 
+ALL_UNITS = Operation("units", "columns", "changes the units of all columns", _all_linear)
 OPERATIONS = (
     Operation("unit", "columns", "changes the unit of a column", _linear),
-    Operation("units", "columns", "changes the units of all columns", _all_linear),
+    ALL_UNITS,
     Operation("refill", "columns", "fills missing values otherwise", _refilled),
     Operation("exchange", "columns", "exchanges two columns", _exchanged),
     Operation("blank", "columns", "takes columns out", _blanked),

@@ -32,6 +32,12 @@ def _overflowed(x: Any, factor: Any) -> Any:
     return (y - ops.floor(y)) * (256 / 255)
 
 
+def wrapped(x: Any, amount: Any) -> Any:
+    """Subtracts a number from values; those below black begin again at white, as 8-bit ones do."""
+    y = (x - amount) * (255 / 256)
+    return (y - ops.floor(y)) * (256 / 255)
+
+
 def _swapped(x: Any, amount: Any) -> Any:
     return ops.flip(x, -1)
 
@@ -39,11 +45,14 @@ def _swapped(x: Any, amount: Any) -> Any:
 BRIGHTER = (1.25, 1.5, 2.0)
 SCALES = (1 / 255, 1 / 127.5, 127.5, 255.0)
 
+# Its strength is computed, see `experiments.wrapped`.
+WRAP = Operation("wrap", "overflow", "subtracts and wraps", wrapped)
 OPERATIONS = (
     Operation("scale", "light", "multiplies by a scale", _scaled, SCALES, "by {:.3g}"),
     Operation("invert", "light", "inverts", _inverted, (1.0,)),
     Operation("to_symmetric", "light", "maps [0, 1] to [-1, 1]", _to_symmetric, (1.0,)),
     Operation("from_symmetric", "light", "maps [-1, 1] to [0, 1]", _from_symmetric, (1.0,)),
     Operation("overflow", "overflow", "overflows", _overflowed, BRIGHTER, "{:.3g} times as bright"),
+    WRAP,
     Operation("swap_channels", "order", "reverses the channels", _swapped, (1.0,), channels=2),
 )

@@ -2,6 +2,7 @@
 
 from keras_shiftguard.operations import (
     blocks,
+    columns,
     cover,
     detail,
     geometry,
@@ -24,5 +25,6 @@ OPERATIONS: dict[str, Operation] = {
         *blocks.OPERATIONS,
         *cover.OPERATIONS,
         *levels.OPERATIONS,
+        columns.ALL_UNITS,  # of the channels
     )
 }

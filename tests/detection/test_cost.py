@@ -38,6 +38,7 @@ def finding(**more):
         (Cost(0.02, (-0.02, 0.06), 500), "question", "unclear: anything from -2.0 to 6.0 points"),
         (Cost(0.02, (-0.02, 0.06), 500), "question", "about 2,000 labelled samples would tell"),
         (Cost(-0.01, (-0.05, 0.03), 500), "question", "about 2,000 labelled samples would tell"),
+        (Cost(0, (-0.1, 0.1), 120, num_kept=900), "question", "time for 120 of 900 samples"),
         # Nothing that was tried wins back what validation loses.
         (Cost(0.0, (-0.01, 0.01), 500, unexplained=0.2), "question", "20 points less accuracy"),
         (Cost(0.06, (0.04, 0.08), 500, unexplained=0.2), "alarm", "costs about 6.0 points"),

@@ -44,6 +44,35 @@ def test_a_repair_is_found_named_and_priced():
     assert found.family == "light" and found.cost.is_alarm(TOLERANCE)
 
 
+@pytest.mark.parametrize(("added", "how"), [(100, "overflowed as 8-bit numbers"), (60, "")])
+def test_an_overflow_is_told_from_more_light(added, how):
+    is_inside = np.pad(np.ones((11, 11), bool), (2, 3))[..., None]
+
+    def made(seed):
+        """Images whose inner part is brighter, or whose outer part is."""
+        rng = np.random.default_rng(seed)
+        labels = rng.integers(0, 2, 400)
+        levels = 20 + 140 * (is_inside == (labels == 0)[:, None, None, None])
+        levels += rng.integers(0, 20, levels.shape)
+        levels[:, 0, :2] = [[0], [255]]  # black and white
+        return levels, labels
+
+    def sees(x):
+        """Knows images with the levels of training, and takes all others for class 0."""
+        bright = [is_inside, ~is_inside]
+        far = [np.abs(255 * x - np.where(each, 170, 30)).mean((1, 2, 3)) for each in bright]
+        return one_hot((far[1] < far[0]) & (far[1] < 40))
+
+    def fed(pixels, labels):
+        return Labelled((pixels / 255).astype("float32"), labels)
+
+    training, (pixels, labels) = fed(*made(0)), made(1)
+    changed = (pixels + added) % 256 if how else (pixels + added).clip(max=255)
+    found = cost_of_difference(sees, fed(changed, labels), training, IMAGES, TOLERANCE)
+    assert found.cost.is_alarm(TOLERANCE) and found.how.startswith(how), found
+    assert (found.family == "overflow") == bool(how)
+
+
 def test_nothing_is_promised_where_nothing_is_wrong():
     found = cost_of_difference(brighter_side, images(1), images(0), IMAGES, TOLERANCE)
     assert not found.cost.is_alarm(TOLERANCE) and not found.cost.unexplained

@@ -31,6 +31,14 @@ def test_channels_first_and_columns():
     np.testing.assert_allclose(keras.ops.convert_to_numpy(columns(rows)), wanted)
 
 
+@pytest.mark.backend
+def test_channels_with_units_of_their_own():
+    x = np.random.default_rng(0).random((3, 4, 4, 3)).astype("float32")
+    repair = Repair([["units", [[2.0, 1.0, 0.5], [0.0, 1.0, -1.0]]]], 0.0, 1.0)
+    found = keras.ops.convert_to_numpy(repair(x))
+    np.testing.assert_allclose(found, x * [2, 1, 0.5] + [0, 1, -1], rtol=1e-6)
+
+
 def test_an_unknown_operation_is_named():
     with pytest.raises(ValueError, match="no operation 'flip'.*flip_horizontal"):
         Repair([["flip", 1.0]], 0.0, 1.0)

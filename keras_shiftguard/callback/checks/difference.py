@@ -85,8 +85,7 @@ def _priced(
             made = _experiment(judged, spec, epoch, tried.get(name))
             if made is None:  # there was no time to measure, so a new finding may not accuse
                 new = [feature for feature in features if not findings[feature].cost_words]
-                none = cost_of_too_few(len(judged.current.labels), judged.judge.metric)
-                costs |= dict.fromkeys(new, none)
+                costs |= dict.fromkeys(new, _not_measured(judged))
                 continue
             tried[name] = made
         found = _as_meant(_seen_twice(tried[name], epoch.is_last), epoch)
@@ -178,9 +177,18 @@ def _experiment(
         judge=judged.judge,
         beside=judged.beside,
     )
+    if number < len(judged.current.labels):
+        found = replace(found, cost=replace(found.cost, num_kept=len(judged.current.labels)))
     family = found.family if found.cost.value > epoch.tolerance else ""
     families = (*(before.families if before else ()), family)[-2:]
     return Tried(epoch.number or 0, found, families)
+
+
+def _not_measured(judged: Judged) -> Cost:
+    """Returns the cost of a difference that there was no time to measure."""
+    number = len(judged.current.labels)
+    cost = cost_of_too_few(number, judged.judge.metric)
+    return replace(cost, num_kept=number if number >= MIN_SAMPLES else 0)
 
 
 def _seen_twice(tried: Tried, is_last: bool) -> Difference:

@@ -23,9 +23,8 @@ def look(state: None, epoch: Epoch) -> tuple[None, Told]:
                 continue
             step = pipeline_change.explain(pair.reference.inputs[name], pair.current.inputs[name])
             if step is not None:
-                is_first = kept.spec.layout == "channels_first"
                 found[source_of(name)] = cost_of_step(
-                    judged.predict, judged.current, name, step, is_first, judged.judge
+                    judged.predict, judged.current, kept.spec, step, judged.judge
                 )
         costs[pair.stream, pair.against] = costs_of(pair, found)
     return None, Told(costs=costs)
