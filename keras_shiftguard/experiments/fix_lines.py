@@ -13,7 +13,7 @@ from keras_shiftguard.experiments.promise import Choice
 
 # What prevents a loss of information, by operation; nothing undoes it.
 PREVENTED = {
-    "wrap": "Add to images as float32, and clip them to 0..255: image.astype('float32') + 50.",
+    "wrap": "Change the brightness of images as float32, and then clip them to 0..255.",
     "overflow": "x = np.clip(image.astype('float32') * factor, 0, 255)",
     "unknown": "Give validation to the text vectorizer of training, lowered in the same way.",
     "cut": "Give validation the length of training, in its vectorizer or in `pad_sequences`.",

@@ -181,6 +181,11 @@ def _resampled(strength: float, sides: Sequence[int]) -> str:
     return f"sampled at another rate: all lasts about {strength:.2g} times as long"
 
 
+def _wrapped(strength: float, sides: Sequence[int]) -> str:
+    added = round(255 * strength)
+    return f"overflowed as 8-bit numbers ({added} was added, and beyond white begins black)"
+
+
 def _renumbered(strength: int, sides: Sequence[int]) -> str:
     where = "lower" if strength > 0 else "higher"
     return f"numbered differently: their token ids are {where} by {abs(strength)}"
@@ -199,7 +204,7 @@ _PHRASES: dict[str, Callable[[Any, Sequence[int]], str]] = {
     "transpose": _just("transposed (rows and columns exchanged)"),
     "shear": _just("sheared"),
     "invert": _just("inverted"),
-    "wrap": _just("overflowed as 8-bit numbers (beyond white begins black)"),
+    "wrap": _wrapped,
     "swap_channels": _just("fed with their channels in reverse order"),
     "reverse": _just("fed with their columns in reverse order"),
     "roll": _just("fed with each column one place further on"),
