@@ -29,7 +29,7 @@ def seems(choice: Choice, sides: Sequence[int], columns: Sequence[str] = ()) -> 
     >>> seems(Choice("zoom_in", "geometry", 0.14), (28, 28))
     'about 13 % smaller'
     >>> seems(Choice("unit", "columns", (3, 25.4, 0.0)), (8,))
-    'in another unit in column 3: multiplied by 0.0394 (mm and inches)'
+    'in another unit in column 3: 0.0394 times as large, as between mm and inches'
     >>> seems(Choice("exchange", "columns", (0, 1)), (8,), ("age", "bmi"))
     "fed with the columns 'age' and 'bmi' exchanged"
 
@@ -105,8 +105,8 @@ def _unit(strength: tuple[int, float, float], table: _Columns) -> str:
     if abs(np.log(factor)) < SAME_UNIT and not named_unit(factor, offset):
         return f"moved by {-offset / factor:+.3g}{where}"
     known = named_unit(factor, offset)
-    units = f" ({known})" if known else ""
-    return f"in another unit{where}: multiplied by {1 / factor:.3g}{units}"
+    units = f", as between {known}" if known else ""
+    return f"in another unit{where}: {1 / factor:.3g} times as large{units}"
 
 
 def _units(strength: tuple[Sequence[float], Sequence[float]], table: _Columns) -> str:
@@ -122,7 +122,7 @@ def _units(strength: tuple[Sequence[float], Sequence[float]], table: _Columns) -
 def _refilled(strength: tuple[int, float, float], table: _Columns) -> str:
     column, value, other = strength
     where = table.where(column)
-    return f"filled with {value:.4g}{where}, where training has other values, such as {other:.4g}"
+    return f"partly filled with {value:.4g}{where}, which training hardly has (mostly {other:.4g})"
 
 
 def _exchanged(strength: tuple[int, int], table: _Columns) -> str:
@@ -188,7 +188,7 @@ def _wrapped(strength: float, sides: Sequence[int]) -> str:
 
 def _renumbered(strength: int, sides: Sequence[int]) -> str:
     where = "lower" if strength > 0 else "higher"
-    return f"numbered differently: their token ids are {where} by {abs(strength)}"
+    return f"fed with token ids that are {where} by {abs(strength)}"
 
 
 _PHRASES: dict[str, Callable[[Any, Sequence[int]], str]] = {
