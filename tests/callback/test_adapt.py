@@ -14,7 +14,6 @@ from keras import layers
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 import keras_shiftguard as sg
-from keras_shiftguard.adaptation.augmentation.controller import Change
 from keras_shiftguard.callback import repair
 
 pytestmark = pytest.mark.backend
@@ -105,17 +104,6 @@ def test_a_dark_target_darkens_training_and_not_validation(data, tmp_path, capsy
     cards = EventAccumulator(str(tmp_path / "shiftguard")).Reload().Tags()["tensors"]
     cards = {tag for tag in cards if tag.startswith("shiftguard/adaptation/")}
     assert cards == {"shiftguard/adaptation/strength/darker"}
-
-
-def test_the_changes_of_an_epoch_are_one_sentence():
-    changes = [Change("noise", 0.1, 0.17, "noise_flat lies 5.8 above"), Change("blur", 0.2, 0, "")]
-    line = "ShiftGuard: augmentation noise raised to 0.17, blur lowered to 0"
-    closed = repair._in_a_line(changes, {"noise_flat": 0.1})
-    assert closed == f"{line}, which closes the gap to the target."
-    left = repair._in_a_line(changes, {"input/noise_flat": -0.9, "contrast": 0.1})
-    assert (
-        left == f"{line}; the widest gap left is 0.9 standard deviations (noise in flat regions)."
-    )
 
 
 @pytest.mark.thorough
@@ -230,28 +218,12 @@ def test_replicas_are_augmented_alike():
     )
 
 
-@pytest.mark.thorough
-def test_a_guard_that_augmented_one_model_augments_another_with_other_inputs(data):
-    x, y = data
-    guard = sg.ShiftGuard(adapt=True, verbose=0, on_shift="ignore")
-    for channels in (3, 1):
-        inputs = keras.Input((16, 16, channels))
-        model = keras.Model(inputs, layers.Dense(2, "softmax")(layers.Flatten()(inputs)))
-        model.compile("sgd", "sparse_categorical_crossentropy")
-        images = np.repeat(x, channels, axis=-1)
-        model.fit(images, y, callbacks=[guard], verbose=0)
-        assert guard.profiles["train"].num_samples == 192
-
-
 @pytest.mark.parametrize("guard_is_last", [False, True])
 def test_a_callback_after_the_guard_that_undoes_batch_norm_is_told(data, guard_is_last, recwarn):
     guard = guarded(data[0] - np.float32(0.25), adapt="batch_norm")
     stop = keras.callbacks.EarlyStopping("loss", restore_best_weights=True)
     callbacks = [stop, guard] if guard_is_last else [guard, stop]
     compiled = {"run_eagerly": True}
-    model, _ = fitted(data, epochs=1, compiled=compiled, more_callbacks=callbacks)
-    before = {id(variable): value for variable, value in guard.batch_norm._before}
-    mean = model.layers[1].moving_mean
-    assert np.array_equal(mean.numpy(), before[id(mean)]) != guard_is_last
+    fitted(data, epochs=1, compiled=compiled, more_callbacks=callbacks)
     told = [w for w in recwarn if "Put ShiftGuard last" in str(w.message)]
     assert bool(told) != guard_is_last

@@ -55,9 +55,8 @@ class Subclassed(keras.Model):
         self.head = [layers.GlobalAveragePooling2D(), layers.Dense(3)]
 
     def call(self, x, training=None):
-        for layer in self.stack[:1] + self.head[:0]:
-            x = layer(x)
-        x = self.stack[2](self.stack[1](x, training=training), training=training)
+        convolution, norm, dropout = self.stack
+        x = dropout(norm(convolution(x), training=training), training=training)
         for layer in self.head:
             x = layer(x)
         return x
@@ -244,42 +243,33 @@ def test_training_on_four_devices_is_bit_for_bit_the_same():
 
 @pytest.fixture(scope="module")
 def trained_on_unit():
-    """Weights of a classifier of digits, and of an autoencoder, trained on [0, 1]."""
+    """Weights of a classifier of digits that was trained on [0, 1], and raw digits with labels."""
     digits, labels = mnist_data()
-    x = digits.reshape(-1, 28, 28, 1)[::5].astype("float32")
-    known = {}
-    for labelled in (True, False):
-        model, y = digits_network(labelled), labels[::5] if labelled else x / 255
-        model.fit(x / 255, y, batch_size=32, epochs=4, verbose=0)
-        known[labelled] = (model.get_weights(), x, y)
-    return known
+    x, y = digits.reshape(-1, 28, 28, 1)[::5].astype("float32"), labels[::5]
+    model = digits_network()
+    model.fit(x / 255, y, batch_size=32, epochs=4, verbose=0)
+    return model.get_weights(), x, y
 
 
-def digits_network(labelled):
+def digits_network():
     keras.utils.set_random_seed(1)
     x = images = keras.Input((28, 28, 1))
     for width in (8, 16):
         x = layers.Conv2D(width, 3, strides=2, padding="same", use_bias=False)(x)
         x = layers.ReLU()(layers.BatchNormalization(momentum=0.8)(x))
-    if labelled:
-        x = layers.Dense(10, "softmax")(layers.GlobalAveragePooling2D()(x))
-    else:
-        x = layers.Conv2DTranspose(1, 4, strides=4, padding="same")(x)
-    model = keras.Model(images, x)
-    loss = "sparse_categorical_crossentropy" if labelled else "mse"
-    model.compile(keras.optimizers.Adam(2e-3), loss)
+    model = keras.Model(images, layers.Dense(10, "softmax")(layers.GlobalAveragePooling2D()(x)))
+    model.compile(keras.optimizers.Adam(2e-3), "sparse_categorical_crossentropy")
     return model
 
 
 @pytest.mark.thorough
 @pytest.mark.to_the_bit
-@pytest.mark.parametrize("labelled", [True, False])
-def test_a_verdict_that_runs_the_network_changes_no_weight(labelled, trained_on_unit):
+def test_a_verdict_that_runs_the_network_changes_no_weight(trained_on_unit):
     """In a fit that is suspect, the trial runs the network as it is between two steps."""
-    weights, x, y = trained_on_unit[labelled]
+    weights, x, y = trained_on_unit
 
     def trained(*guards):
-        model = digits_network(labelled)
+        model = digits_network()
         model.set_weights(weights)
         history = model.fit(x, y, batch_size=32, epochs=2, verbose=0, callbacks=[*guards]).history
         state = model.get_weights() + [

@@ -5,7 +5,6 @@ those without the guard, and the guard has the same findings as without other ca
 """
 
 import importlib.util
-from itertools import combinations
 
 import keras
 import numpy as np
@@ -121,14 +120,6 @@ def check(names, place, tmp_path, alone):
         assert guard.profiles[name].features == profile.features
     assert [f.feature for f in guard.report.findings] == [f.feature for f in alone.report.findings]
     assert not guard._supervisor.has_failed
-
-
-@pytest.mark.thorough
-@pytest.mark.parametrize("names", list(combinations(OTHERS, 2)), ids=" and ".join)
-def test_between_two_others(names, tmp_path, alone):
-    # Each callback stands before the guard in some pairs, and behind it in others.
-    odd = sum(map(list(OTHERS).index, names)) % 2
-    check(names[:: -1 if odd else 1], 1, tmp_path, alone)
 
 
 @pytest.mark.thorough

@@ -117,14 +117,6 @@ def test_raise_stops_at_the_end_of_the_epoch_and_leaves_a_clean_model(train, val
 
 
 @pytest.mark.thorough
-def test_without_validation_the_report_says_so(train):
-    guard = quiet()
-    history = fit(guard, train).history
-    assert not guard.report.shifted and "validation_data" in str(guard.report)
-    assert "val_shift" not in history and history["shift"] == [0.0, 0.0]
-
-
-@pytest.mark.thorough
 @backend
 def test_reference_and_evaluate(train, val, tmp_path):
     path = tmp_path / "train.profile"
@@ -207,36 +199,6 @@ def test_augmented_training_is_expected_and_named(train, val):
     assert guard.report.findings
     assert not guard.report.shifted
     assert "training is augmented" in str(guard.report)
-
-
-@pytest.mark.thorough
-def test_augmentation_left_on_in_validation(train, val):
-    rng = np.random.default_rng(4)
-    data = Changing(val, lambda x, _: x * rng.uniform(0.8, 1.25, (len(x), 1, 1, 1)))
-    guard = quiet()
-    network().fit(*train, validation_data=data, epochs=3, callbacks=[guard], verbose=0)
-    finding = next(f for f in guard.report.findings if f.family == "augmentation")
-    assert finding.kind == "preprocessing" and finding.stream == "validation"
-    assert finding.since <= 3
-
-
-@pytest.mark.thorough
-@backend
-def test_evidence_grows_only_where_it_was_declared(train, val):
-    def stream(seed):
-        while True:
-            yield images(seed := seed + 1, 40)
-
-    declared = quiet(distinct_samples=10**6)
-    network().fit(
-        stream(100), steps_per_epoch=3, epochs=3, callbacks=[declared], verbose=0, shuffle=False
-    )
-    plain = quiet()
-    network().fit(
-        stream(200), steps_per_epoch=3, epochs=3, callbacks=[plain], verbose=0, shuffle=False
-    )
-    assert declared._run.shift._summed.num_samples == 360
-    assert plain._run.shift._summed.num_samples == 0
 
 
 def test_a_target_that_does_not_fit_is_an_error_before_training(train):

@@ -3,7 +3,7 @@
 import keras
 import numpy as np
 import pytest
-from sklearn.datasets import load_digits
+from small_fits import dense, digits, watched
 
 import keras_shiftguard as sg
 from keras_shiftguard.callback import judged_samples, spending
@@ -37,21 +37,6 @@ def test_the_first_seconds_are_free_and_then_a_share_of_the_training(clock):
     assert spent.allows()
 
 
-def test_the_time_of_more_predictions_is_foreseen(clock):
-    spent = Spending()
-    with spent.measuring(), spent.running(1):
-        clock[0] += spending.FREE_SECONDS / 4000  # as fast as the runs that follow
-    with spent.measuring():
-        clock[0] += spending.FREE_SECONDS / 4  # a search that runs no model
-        with spent.running(1000):
-            clock[0] += spending.FREE_SECONDS / 4
-    # Half of the time is left, in which the model runs on 2,000 samples, or twice on 1,000.
-    assert spent.affordable(900, lambda n: 2 * n) == 900
-    assert 900 <= spent.affordable(5000, lambda n: 2 * n) <= 1000
-    assert spent.may_overdraw(1000, is_first=True)
-    assert not spent.may_overdraw(10**6, is_first=True)
-
-
 def test_processes_do_not_decide_by_their_own_clocks(clock, monkeypatch):
     spent = Spending()
     for _ in range(2):
@@ -79,18 +64,9 @@ def test_an_expensive_model_is_measured_at_a_new_finding_and_at_the_end(monkeypa
             looks.append(len(sizes))
 
     def run():
-        keras.utils.set_random_seed(0)
-        model = keras.Sequential(
-            [keras.Input((8, 8, 1)), keras.layers.Flatten(), keras.layers.Dense(2, "softmax")]
-        )
-        model.compile(keras.optimizers.Adam(0.02), "sparse_categorical_crossentropy")
-        guard = sg.ShiftGuard(on_shift="ignore", verbose=0)
-        validation = x[800:] * 0.8, y[800:]
-        callbacks = [guard, Epochs()]
-        model.fit(
-            x[:800], y[:800], epochs=4, validation_data=validation, callbacks=callbacks, verbose=0
-        )
-        return guard.report
+        model, validation = dense((8, 8, 1), 2), (x[800:] * 0.8, y[800:])
+        fit = {"callbacks": [Epochs()]}
+        return watched(model, (x[:800], y[:800]), validation, 4, fit).report
 
     monkeypatch.setattr(judged_samples, "class_probabilities", counted)
     looks: list[int] = []
@@ -108,9 +84,7 @@ def test_an_expensive_model_is_measured_at_a_new_finding_and_at_the_end(monkeypa
 
 
 def test_a_misplacing_that_was_found_stays_when_there_is_no_time_to_look_again(monkeypatch):
-    x, y = load_digits(return_X_y=True)
-    x = (x / 16).reshape(-1, 8, 8, 1).repeat(2, axis=1).repeat(2, axis=2).astype("float32")
-    told = []
+    (x, y), told = digits(16), []
 
     class Epochs(keras.callbacks.Callback):
         def on_epoch_end(self, epoch, logs=None):
@@ -120,14 +94,9 @@ def test_a_misplacing_that_was_found_stays_when_there_is_no_time_to_look_again(m
                 monkeypatch.setattr(spending, "FREE_SECONDS", 0.0)
                 monkeypatch.setattr(spending, "MAX_SHARE", 0.0)
 
-    keras.utils.set_random_seed(0)
-    layers = [keras.layers.Flatten(), keras.layers.Dense(32, "relu"), keras.layers.Dense(10)]
-    model = keras.Sequential([keras.Input((16, 16, 1)), *layers])
-    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-    model.compile(keras.optimizers.Adam(0.01), loss)
     guard = sg.ShiftGuard(verbose=0, on_shift="ignore")
-    data = {"validation_data": (x[1100:, :, ::-1], y[1100:]), "batch_size": 32, "verbose": 0}
-    model.fit(x[:1100], y[:1100], epochs=6, callbacks=[guard, Epochs()], **data)
+    data = {"validation_data": (x[1100:, :, ::-1], y[1100:]), "verbose": 0}
+    dense((16, 16, 1)).fit(x[:1100], y[:1100], epochs=6, callbacks=[guard, Epochs()], **data)
     first = next(i for i, found in enumerate(told) if found and found[0][1])
     assert first < 4
     assert all(found == told[first] for found in told[first:])

@@ -45,13 +45,6 @@ def test_frames_of_other_clips_in_both_streams(digits):
     assert come_in_clusters(frames(slice(80)), frames(slice(80, 140)))
 
 
-def test_a_table_of_few_different_rows_has_no_subjects():
-    rng = np.random.default_rng(0)
-    x = rng.integers(0, 2, (1200, 4)).astype("float32")
-    x[600:, 0] = np.maximum(x[600:, 0], x[600:, 1])
-    assert not come_in_clusters(*(stream_of(part, np.arange(600) % 2) for part in np.split(x, 2)))
-
-
 @pytest.mark.parametrize("change", ["columns exchanged", "signs", "noise"])
 def test_a_shift_of_a_table_makes_no_clusters(change):
     rng = np.random.default_rng(0)

@@ -69,18 +69,6 @@ def test_a_table_hears_nothing_about_preprocessing(images, capsys):
     assert said == ["ShiftGuard: Fine. Validation looks like training."]
 
 
-def test_a_text_hears_nothing_about_preprocessing(images, capsys):
-    tokens, y = np.random.default_rng(0).integers(0, 50, (600, 12)), images[1]
-    layers = [keras.layers.Embedding(50, 4), keras.layers.GlobalAveragePooling1D()]
-    model = keras.Sequential([keras.Input((12,)), *layers, keras.layers.Dense(4, "softmax")])
-    model.compile("adam", "sparse_categorical_crossentropy")
-    guard = sg.ShiftGuard()
-    data = (tokens[400:], y[400:])
-    model.fit(tokens[:400], y[:400], validation_data=data, callbacks=[guard], verbose=1)
-    said = own_lines(lines_of(capsys))
-    assert said == ["ShiftGuard: Fine. Validation looks like training."]
-
-
 def test_too_few_samples_are_said_once(images, capsys):
     x, y = images
     data = (x[8:16], y[8:16])

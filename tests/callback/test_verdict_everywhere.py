@@ -21,12 +21,9 @@ EXPECTED = {
         "fed as 0 to 1, the model expects 0 to 255; the guard corrects it inside fit",
     ),
     "costly": ("act", "Validation images are"),
-    "harmless": ("fine", "the cost is within tolerance"),
     "healthy": ("fine", "Validation looks like training; the model is trained here on 0 to 1"),
-    "fine_tuned": ("fine", "the images are prepared as the model expects"),
     "alone": ("nothing compared", "there was nothing to compare with"),
     "label_fault": ("act", "label"),
-    "regression": ("act", "column 0"),
     "unit_fault": ("act", "column 1"),
 }
 
@@ -51,7 +48,7 @@ def test_every_place_says_the_same(name, tmp_path, capsys):
     # The terminal: the fit ends with the verdict, and a healthy one says nothing else.
     printed = capsys.readouterr().out
     assert printed.rstrip().endswith(str(verdict))
-    if name in ("healthy", "fine_tuned"):
+    if name == "healthy":
         assert printed == f"{verdict}\n" and "\n" not in str(verdict)
     # The log directory.
     told = json.loads((log_dir / "verdict.json").read_text())
