@@ -35,13 +35,6 @@ def test_what_matters_comes_first_then_the_larger_effect():
     assert by_severity([tiny, expected, small, large]) == (large, small, expected, tiny)
 
 
-def test_only_what_matters_is_a_shift():
-    assert ShiftReport((finding(),)).shifted
-    assert ShiftReport((finding(),)).kinds == ("covariate",)
-    quiet = ShiftReport((finding(expected=True), finding(negligible=True)))
-    assert not quiet.shifted and quiet.kinds == ()
-
-
 def test_the_text_has_the_verdict_first_and_at_most_five_findings():
     report = ShiftReport(
         tuple(finding(f"input/{i}", 7.0 - i) for i in range(7)),
@@ -77,14 +70,6 @@ def test_the_text_has_the_verdict_first_and_at_most_five_findings():
 )
 def test_verdicts_without_a_shift(report, verdict):
     assert verdict in str(report).splitlines()[0]
-
-
-def test_marks_on_what_does_not_matter():
-    text = str(
-        ShiftReport((finding(expected=True, family="label"), finding(negligible=True, since=None)))
-    )
-    assert "since epoch 2 (expected: training has as many samples" in text
-    assert "effect size 1.0 (present, negligible)." in text
 
 
 def test_the_dictionary_is_plain_json():

@@ -82,11 +82,3 @@ def test_the_input_as_a_whole_is_reported_if_no_feature_is():
     tiny = found(0.05, role="embedding", names=["input"], negligible=True)
     assert [f.feature for f in chosen(small, tiny)] == ["input/0", "input/1"]
     assert [f.feature for f in chosen(tiny)] == ["input"]
-
-
-def test_missing_values_and_outputs_are_reported_as_well():
-    missing = found(0.2, 0.9, role="missing", names=["input/missing", "input/3/missing"])
-    outputs = found(0.7, role="outputs", source="outputs", names=["outputs/0"])
-    picked = chosen(outputs, found(0.5), missing)
-    names = [f.feature for f in picked]
-    assert names == ["outputs/0", "input/0", "input/3/missing", "input/missing"]

@@ -23,21 +23,6 @@ def test_a_mix_weighs_the_classes(rng):
     assert resampling.accuracies(scores, half).point[0] == pytest.approx(0.5)
 
 
-def test_a_class_that_is_missing_is_left_out():
-    labels = np.asarray([0, 0, 1, 1])
-    scores = np.asarray([[1.0, 1.0, 0.0, 0.0]])
-    found = Resampling(4, labels).accuracies(scores, Mix(np.asarray([0.25, 0.25, 0.5])))
-    assert found.point[0] == pytest.approx(0.5)
-
-
-def test_the_draws_are_the_same_for_all_readings(rng):
-    scores = rng.integers(0, 2, (2, 200)).astype(float)
-    resampling = Resampling(200, None)
-    together = resampling.accuracies(scores)
-    apart = [resampling.accuracies(row[None]).draws[0] for row in scores]
-    np.testing.assert_array_equal(together.draws, np.stack(apart))
-
-
 def test_the_interval_of_a_weighed_accuracy_covers_it(rng):
     wanted = np.asarray([0.5, 0.5])
     true = 0.5 * 0.9 + 0.5 * 0.4

@@ -206,15 +206,6 @@ def test_a_run_within_a_batch_is_not_measured_in_its_place(data, run):
 
 
 @pytest.mark.slow_on_tensorflow
-def test_two_guards_unwind_in_any_order(data):
-    model, first, second = network(), sg.ShiftGuard(verbose=0), sg.ShiftGuard(verbose=0)
-    with pytest.warns(sg.ShiftWarning, match="not attached"):
-        fit(model, data, first, second, During(lambda model: first.detach()))
-    assert second.profiles["train"].num_samples == 80
-    assert not hasattr(model.train_function, "shiftguard_probe")
-
-
-@pytest.mark.slow_on_tensorflow
 def test_a_guard_that_is_not_in_a_list(data):
     """Without a list, Keras ends batches in other threads while the next batches run."""
     plain, model, guard = network(), network(), sg.ShiftGuard(verbose=0, on_shift="ignore")
@@ -491,12 +482,3 @@ def test_batches_of_another_form_are_left_to_the_model(data):
         fitted = model.fit(four, callbacks=[sg.ShiftGuard(verbose=0)], verbose=0, shuffle=False)
     history = fitted.history
     assert np.isfinite(history["loss"]).all()
-
-
-@pytest.mark.slow_on_tensorflow
-def test_images_and_videos_of_one_size_are_measured_in_one_process(rng):
-    for shape in ((8, 8, 3), (2, 8, 8, 3)):
-        x = rng.random((40, *shape)).astype("float32")
-        assert sg.profile(x).inputs["input"].mean == pytest.approx(
-            x.mean(axis=tuple(range(x.ndim - 1))), rel=1e-5
-        )

@@ -154,17 +154,6 @@ def test_training_ends_with_the_same_numbers(case):
 
 
 @pytest.mark.thorough
-@pytest.mark.parametrize("case", ["remainder", "validation", "2 steps"])
-def test_two_guards_leave_the_end_of_the_data_to_keras(case):
-    if BACKEND == "torch" and "steps" in case:
-        pytest.skip("Keras refuses it")
-    first, second = quiet(), quiet()
-    assert fitted(case, [first, second]) == fitted(case)
-    samples = [each.profiles["train"].num_samples for each in (first, second)]
-    assert samples[0] == samples[1] > 0
-
-
-@pytest.mark.thorough
 @pytest.mark.parametrize("compile_args", [{}, {"steps_per_execution": 2}], ids=["1 step", "2"])
 @pytest.mark.parametrize("run", ["evaluate", "predict"])
 def test_other_runs_end_with_the_same_numbers(run, compile_args):

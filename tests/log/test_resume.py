@@ -87,13 +87,6 @@ def test_a_harmless_difference_is_no_alarm_after_a_resume(tmp_path):
 
 
 @pytest.mark.thorough
-def test_a_state_that_a_fit_does_not_use_is_named(tmp_path):
-    fit(quiet(), 0, 1, lambda epoch: 1.0).save_state(tmp_path / "state")
-    with pytest.warns(sg.ShiftWarning, match="does not use the state"):
-        fit(quiet().load_state(tmp_path / "state"), 0, 1, lambda epoch: 1.0)
-
-
-@pytest.mark.thorough
 def test_by_hand_without_a_log_dir(tmp_path):
     # Without a tolerance, no cost is measured anew after the second epoch.
     first = fit(quiet(tolerance=None), 0, 1, lambda epoch: 0.6)

@@ -7,15 +7,13 @@ import nbformat
 import numpy as np
 import pytest
 from nbclient import NotebookClient
-from page.results import DARKER, diagnosis, estimate, gap, report, write_large_run
+from page.results import DARKER, diagnosis, estimate, gap, report
 from plugin.test_hostile import NASTY
 
 import keras_shiftguard as sg
 from keras_shiftguard.io.json_files import plain
 from keras_shiftguard_page import page
 from tensorboard_plugin_shiftguard.words import ATTRIBUTES
-
-LIMIT = 500_000  # bytes
 
 
 @pytest.fixture(scope="module")
@@ -96,15 +94,6 @@ def test_it_prints_in_light_colours_on_paper(opened, run_page, tmp_path):
     assert shown.evaluate(wide)
     printed = shown.pdf(path=tmp_path / "page.pdf", format="A4")
     assert printed.startswith(b"%PDF") and 1 <= printed.count(b"/Type /Page\n") <= 4
-
-
-@pytest.mark.thorough
-def test_a_large_run_stays_small(opened, tmp_path, rng):
-    write_large_run(tmp_path, rng)
-    path = tmp_path / "shift.html"
-    assert path.stat().st_size < LIMIT and (tmp_path / "shift.json").stat().st_size < LIMIT
-    shown = opened(path).page
-    assert "and 941 more" in shown.locator("section").last.inner_text()
 
 
 NOTEBOOK = """

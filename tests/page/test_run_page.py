@@ -95,22 +95,10 @@ def test_what_was_found_later_is_shown_from_the_first_epoch_on(rng):
     assert feature["cost"] == [None] * 3
 
 
-def test_what_a_callback_logs_that_is_no_number_is_left_out():
-    history = EpochHistory()
-    history.add(1, {"loss": 0.5, "phase": "warm-up", "best": None, "rates": [1, 2]}, [])
-    assert history.part(())["logs"] == {"loss": [0.5]}
-
-
 def test_a_crashed_fit_leaves_the_page_of_its_last_look(tmp_path):
     crashing_fit(quiet(tmp_path, tolerance=None), epoch=2)
     parts = parts_of(tmp_path)
     assert parts["epochs"]["numbers"] == [1, 2] and parts["report"]["shifted"]
-
-
-def test_a_fit_that_crashes_in_its_first_epoch_leaves_the_diagnosis(tmp_path):
-    crashing_fit(sg.ShiftGuard(log_dir=tmp_path, expects="tf", on_mismatch="ignore"), epoch=0)
-    parts = parts_of(tmp_path)
-    assert parts["diagnosis"]["train"]["status"] == "mismatch" and "report" not in parts
 
 
 def test_the_page_is_there_when_the_guard_itself_ends_the_fit(tmp_path):
@@ -123,18 +111,6 @@ def test_the_page_is_there_when_the_guard_itself_ends_the_fit(tmp_path):
         guard = sg.ShiftGuard(log_dir=tmp_path / "two", on_shift="raise", tolerance=None)
         fit(guard, 0, 1, lambda epoch: 0.5)
     assert parts_of(tmp_path / "two")["report"]["shifted"]
-
-
-@pytest.mark.thorough
-def test_a_corrected_run_says_so(tmp_path):
-    guard = sg.ShiftGuard(log_dir=tmp_path, expects="tf", on_mismatch="fix", verbose=0)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", sg.ShiftWarning)
-        fit(guard, 0, 1, lambda epoch: 1.0)
-    assert parts_of(tmp_path)["corrected"] == ["train", "validation"]
-    assert "the guard corrects it inside fit" in (tmp_path / "shift.html").read_text(
-        encoding="utf-8"
-    )
 
 
 @pytest.mark.thorough

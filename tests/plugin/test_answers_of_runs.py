@@ -129,16 +129,6 @@ def test_the_pair_with_the_most_alarms_is_shown_first_and_parts_are_joined(tab):
     assert answer["state"] is None
 
 
-def test_another_pair_on_request(tab):
-    first = tab.ask("overview", run="pairs/shiftguard")
-    for number, pair in enumerate(first["pairs"]):
-        answer = tab.ask("overview", run="pairs/shiftguard", pair=number)
-        assert answer["pair"] == number
-        assert answer["pairs"] == first["pairs"]
-        if pair["stream"] == "validation":
-            assert [f["effect"] for f in answer["features"]] == [-0.9, 0.1]
-
-
 def test_a_training_started_again_replaces_the_one_before(tab):
     answer = tab.ask("overview", run="restarted/shiftguard")
     assert answer["steps"] == [0, 1, 2]
@@ -159,16 +149,6 @@ def test_one_feature_over_all_steps(tab):
     middle = (np.array(answer["edges"][1:]) + answer["edges"][:-1]) / 2
     means = np.array(answer["streams"]["validation"]) @ middle
     assert (np.diff(means) > 0).all()  # the mean rises at every step
-
-
-def test_a_feature_keeps_its_bins_while_those_of_the_log_move(tab):
-    answer = tab.ask("feature", run="pairs/shiftguard", name="a")
-    assert answer["steps"] == [2, 3, 4, 5]
-    edges = np.array(answer["edges"])
-    grid = 1e-6 * 1.02 ** np.arange(60)
-    assert grid[4] <= edges[0] < grid[6] and grid[16] <= edges[-1] <= grid[18]
-    missing = tab.ask("feature", run="pairs/shiftguard", name="b")
-    assert missing["streams"]["train"] == [None] * 4
 
 
 def test_features_with_classes_or_scores_only(tab):

@@ -47,18 +47,6 @@ def test_the_statistics_equal_numpy(dtype):
     np.testing.assert_allclose(got.embedding.mean, want.mean, atol=0.02)
 
 
-@pytest.mark.thorough
-def test_values_that_are_not_finite_are_left_out():
-    x = noise(2)
-    x[0, 450, 500] = np.nan, np.inf, 3.0
-    got = sg.profile(x).inputs["input"]
-    assert (got.num_samples, got.nonfinite_samples, got.embedding.count) == (2, 1, 1)
-    finite = np.where(np.isfinite(x), x, np.nan).astype("float64")
-    for name, reduce in (("minimum", np.nanmin), ("maximum", np.nanmax), ("mean", np.nanmean)):
-        want = reduce(finite, axis=(0, 1, 2))
-        np.testing.assert_allclose(getattr(got, name), want, rtol=1e-5, err_msg=name)
-
-
 @pytest.mark.each_backend
 @pytest.mark.eager
 def test_a_fit_with_large_images_is_watched():

@@ -31,14 +31,6 @@ def test_location_has_cohens_d_its_sign_and_an_interval_that_holds_it():
     assert opposite.effect_size[0] < -0.2
 
 
-def test_the_interval_is_as_wide_as_that_of_cohens_d():
-    rng = np.random.default_rng(1)
-    found = compared(rng.normal(0.5, 1, (60, 4)), rng.normal(0, 1, (300, 4)))
-    # Hedges and Olkin, "Statistical Methods for Meta-Analysis", 1985, p. 86.
-    error = np.sqrt(1 / 60 + 1 / 300 + found.effect_size**2 / (2 * 360))
-    np.testing.assert_allclose(found.upper - found.lower, 2 * 1.96 * error, rtol=1e-9)
-
-
 @pytest.mark.parametrize("moved", [-2.0, 0.0, 2.0])
 def test_if_nearly_all_values_are_equal_the_others_are_ranked_on_their_own(moved):
     # In each stream, one value in two hundred is not zero. Only these values differ.
@@ -57,11 +49,6 @@ def test_spread_and_shape_are_distinguished_from_location():
     two_humps = RNG.choice([-1, 1], (2000, 1)) * 0.95 + RNG.normal(0, 0.3, (2000, 1))
     shape = compared(two_humps, reference)
     assert shape.dominant[0] >= 1 and shape.p_value[0] < 1e-8
-
-
-def test_heavy_tails_do_not_hide_a_shift():
-    found = compared(RNG.standard_cauchy((500, 1)) + 1, RNG.standard_cauchy((500, 1)))
-    assert found.p_value[0] < 1e-6 and found.effect_size[0] > 0.3
 
 
 @pytest.mark.parametrize(
@@ -102,11 +89,6 @@ def test_constant_columns_and_too_few_samples_are_not_tested():
     assert not few.tested[0] and few.p_value[0] == 1
 
 
-def test_two_different_constants_differ():
-    found = compared(np.full((50, 1), 1000.0), np.full((80, 1), 1000.5))
-    assert found.tested[0] and 0 < found.p_value[0] < 1e-20
-
-
 @pytest.mark.parametrize("offset", [1e4, 1.7e9])
 def test_a_spread_below_the_grid_is_tested_by_the_means(offset):
     same = compared(offset + RNG.normal(size=(300, 200)), offset + RNG.normal(size=(300, 200)))
@@ -120,11 +102,3 @@ def test_ten_thousand_features_with_moments_only_are_tested():
     a[:, 7] += 2
     found = compared(a, b)
     assert found.p_value[7] < 1e-8 and found.p_value[7] == found.p_value.min()
-
-
-def test_copies_are_no_evidence():
-    a, b = RNG.normal(0.3, 1, (50, 1)), RNG.normal(size=(500, 1))
-    once = compared(a, b)
-    copied = compare_features(table(np.repeat(a, 100, axis=0)), table(b), shares=(0.01, 1.0))
-    np.testing.assert_allclose(copied.p_value, once.p_value, rtol=1e-6)
-    np.testing.assert_allclose(copied.lower, once.lower, rtol=0.05)
