@@ -6,10 +6,7 @@ import re
 from pathlib import Path
 
 import demo
-import demo_photos
-import numpy as np
 import pytest
-from PIL import Image
 
 pytestmark = pytest.mark.slow_on_tensorflow
 
@@ -59,25 +56,3 @@ def test_the_readme_shows_the_lines_of_the_demo(small):
     assert [re.sub(r"[\d.]+%", "%", line) for line in here] == [
         re.sub(r"[\d.]+%", "%", line) for line in there
     ]
-
-
-def test_crops_of_train_and_validation_never_overlap(tmp_path, monkeypatch):
-    """The halves of each picture have different colors, and no crop may hold both colors."""
-    picture = np.zeros((90, 60, 3), "uint8")
-    picture[:45, :, 0], picture[45:, :, 2] = 255, 255
-    Image.fromarray(picture).save(tmp_path / "tall.png")
-    Image.fromarray(picture.transpose(1, 0, 2)).save(tmp_path / "wide.png")
-    files = [tmp_path / "tall.png", tmp_path / "wide.png"]
-    monkeypatch.setattr("photos.imagenet_files", lambda: files)
-    for seed in range(4):
-        demo_photos.cut_photos(tmp_path / "cut", seed, 4, 4)
-        for photo in ("photo00", "photo01"):
-            colours = {}
-            for part in ("train", "validation"):
-                crops = [
-                    np.asarray(Image.open(f)) for f in (tmp_path / "cut" / part / photo).iterdir()
-                ]
-                assert len(crops) == 4
-                colours[part] = {tuple(pixel) for crop in crops for pixel in crop.reshape(-1, 3)}
-            assert [len(c) for c in colours.values()] == [1, 1]
-            assert colours["train"] != colours["validation"]

@@ -137,28 +137,14 @@ def write(tmp_path, file, text):
             "from keras_shiftguard.callback.guard import ShiftGuard",
             "profiles imports callback",
         ),
-        ("profiles/a.py", "import keras_shiftguard.preprocessing.verdict", "imports preprocessing"),
-        ("statistics/a.py", "from keras_shiftguard import log", "statistics imports log"),
         ("statistics/a.py", "from ..instrument.probe import Probe", "imports instrument"),
-        ("statistics/__init__.py", "from .. import callback", "statistics imports callback"),
-        (
-            "instrument/a.py",
-            "def f():\n    from keras_shiftguard.preprocessing import x",
-            "imports prep",
-        ),
         (
             "instrument/a.py",
             "if TYPE_CHECKING:\n    from ..callback.guard import X",
             "imports callback",
         ),
-        ("instrument/a.py", "import keras_shiftguard as sg", "instrument imports __init__"),
         ("instrument/a.py", "from keras_shiftguard import ShiftGuard", "imports __init__"),
         ("log/event_writer.py", "import keras", "log.event_writer must do without keras"),
-        (
-            "profiles/a.py",
-            "def f():\n    import jax.numpy as jnp",
-            "profiles.a must do without jax",
-        ),
         (
             "instrument/a.py",
             "from keras.src.trainers import trainer",

@@ -14,7 +14,6 @@ from keras import layers
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 import keras_shiftguard as sg
-from keras_shiftguard.callback import repair
 
 pytestmark = pytest.mark.backend
 BACKEND = keras.backend.backend()
@@ -106,27 +105,6 @@ def test_a_dark_target_darkens_training_and_not_validation(data, tmp_path, capsy
     assert cards == {"shiftguard/adaptation/strength/darker"}
 
 
-@pytest.mark.thorough
-@pytest.mark.parametrize("verbose", [0, 1])
-def test_the_guard_says_whether_it_helped(data, verbose, capsys, monkeypatch):
-    """There is one estimate with the old statistics of batch norm, and one with the new ones."""
-    images, classes = data
-    bright = (images + 0.2 * (classes[:, None, None, None] - 0.5)).astype("float32")
-    asked = []
-    real = repair.bounded_estimate
-    monkeypatch.setattr(repair, "bounded_estimate", lambda *a: asked.append(a) or real(*a))
-    target = bright - np.float32(0.25)
-    guard = guarded(target, adapt=("augmentation", "batch_norm"), verbose=verbose)
-    fitted((bright, classes), guard, validation_data=(bright, classes))
-    said = capsys.readouterr().out
-    assert len(asked) == 2 * verbose and bool(said) == bool(verbose)
-    if verbose and BACKEND != "jax":
-        [line] = [line for line in said.splitlines() if "before batch norm was adapted" in line]
-        assert line.startswith("  Adaptation: ") and said.rstrip().endswith(str(guard.verdict))
-        # The line compares two estimates, so batch norm was adapted between them.
-        assert guard.batch_norm is not None
-
-
 @pytest.fixture
 def policy():
     before = keras.config.dtype_policy().name
@@ -169,27 +147,6 @@ def test_a_fit_that_was_interrupted_goes_on_exactly(data, tmp_path):
     assert goes_on.augmentation.strengths["darker"] > 0.2
     for a, b in zip(whole.get_weights(), resumed.get_weights(), strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5)
-
-
-@pytest.mark.thorough
-def test_a_fit_without_augmentation_keeps_nothing_of_an_earlier_fit(data):
-    """The target can be read in the first fit and not in the second."""
-    lost = []
-
-    def target():
-        if lost:
-            raise OSError("not mounted")
-        yield data[0] - np.float32(0.25)
-
-    guard = guarded(target, adapt=("augmentation", "batch_norm"))
-    model, _ = fitted(data, guard, epochs=1)
-    assert guard.augmentation is not None and guard.batch_norm is not None
-    model.evaluate(*data, verbose=0, callbacks=[guard])
-    assert guard.augmentation is not None and guard.batch_norm is not None
-    lost.append(True)
-    with pytest.warns(sg.ShiftWarning, match="goes on without `target_data`"):
-        model.fit(*data, batch_size=64, verbose=0, callbacks=[guard])
-    assert guard.augmentation is None and guard.batch_norm is None
 
 
 REPLICAS = """

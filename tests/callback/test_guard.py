@@ -193,27 +193,6 @@ def test_a_network_trained_from_scratch_is_not_accused(raw, labels):
     assert sg.diagnose(model, raw).status == "unknown"
 
 
-@pytest.mark.thorough
-@pytest.mark.filterwarnings("ignore::keras_shiftguard.ShiftWarning")
-def test_the_verdict_comes_within_sixteen_batches(model, raw, labels):
-    """Also in a long pass, of which only every ninth step is measured after the verdict."""
-    guard, seen = watching(verbose=0), []
-
-    def endless():
-        while True:
-            yield from zip(raw[:, None] / 255, labels[:, None], strict=True)
-
-    def look(batch, logs):
-        seen.append(guard.diagnosis is not None)
-        model.stop_training = seen[-1] or batch == 31
-
-    callbacks = [guard, keras.callbacks.LambdaCallback(on_train_batch_end=look)]
-    more = {"steps_per_epoch": 40_000, "shuffle": False, "verbose": 0}
-    model.fit(endless(), callbacks=callbacks, **more)
-    assert seen.index(True) < 16
-    assert guard.diagnosis.status == "mismatch"
-
-
 @pytest.mark.filterwarnings("ignore::keras_shiftguard.ShiftWarning")
 def test_evaluate_with_the_guard(model, raw, labels):
     guard = watching(on_mismatch="fix", verbose=0)
@@ -270,14 +249,6 @@ def test_bad_arguments(arguments, words):
 def test_an_acknowledgement_of_a_stream_that_does_not_exist():
     with pytest.raises(sg.BadInputError, match="`stream` must be one of"):
         watching().acknowledge("brightness", "val")
-
-
-@pytest.mark.thorough
-def test_black_frames_first_do_not_settle_the_verdict(model, raw, labels):
-    x = np.concatenate([raw * 0 - 1, raw / 127.5 - 1])
-    guard = watching(verbose=0)
-    fit(model, guard, x, np.concatenate([labels, labels]), shuffle=False)
-    assert guard.diagnosis.status == "ok"
 
 
 @pytest.mark.each_backend

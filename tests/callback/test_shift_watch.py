@@ -210,25 +210,6 @@ def test_a_target_that_does_not_fit_is_an_error_before_training(train):
     assert not left_behind(model)
 
 
-@pytest.mark.thorough
-@pytest.mark.parametrize("declared", [None, {"validation": 0.1}])
-def test_frames_of_clips_are_not_counted_as_samples(train, declared):
-    """Twenty clips of ten frames look unlike training by chance."""
-    x, y = images(7, 20)
-    rng = np.random.default_rng(0)
-    frames = x.repeat(10, axis=0) + 0.01 * rng.normal(size=(200, 16, 16, 3)).astype("float32")
-    options = {"verbose": 0, "on_shift": "ignore", "tolerance": None}
-    guard = sg.ShiftGuard(distinct_samples=declared, **options)
-    fit(guard, train, (frames, y.repeat(10)))
-    assert 0 < guard.profiles["validation"].distinct_samples < 50
-    assert ("as frames of a clip or" in str(guard.report)) == (declared is None)
-    everything = sg.ShiftGuard(distinct_samples={"validation": 1.0}, **options)
-    fit(everything, train, (frames, y.repeat(10)))
-    assert everything.profiles["validation"].distinct_samples == 200
-    p = [min((f.p_value for f in g.report.findings), default=1) for g in (guard, everything)]
-    assert p[0] >= p[1]
-
-
 def test_batches_that_a_generator_gives_twice_count_once(train):
     """In the second validation, Keras gets some batches of the generator twice."""
     x, y = images(7, 80)

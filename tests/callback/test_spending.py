@@ -3,9 +3,8 @@
 import keras
 import numpy as np
 import pytest
-from small_fits import dense, digits, watched
+from small_fits import dense, watched
 
-import keras_shiftguard as sg
 from keras_shiftguard.callback import judged_samples, spending
 from keras_shiftguard.callback.spending import Spending
 
@@ -81,22 +80,3 @@ def test_an_expensive_model_is_measured_at_a_new_finding_and_at_the_end(monkeypa
     assert 0 < looks[0] <= looks[1] <= looks[2] < looks[3]
     assert sum(sizes) < unlimited / 2
     assert all(finding.cost_words for finding in report.findings)
-
-
-def test_a_misplacing_that_was_found_stays_when_there_is_no_time_to_look_again(monkeypatch):
-    (x, y), told = digits(16), []
-
-    class Epochs(keras.callbacks.Callback):
-        def on_epoch_end(self, epoch, logs=None):
-            found = [f for f in guard.report.findings if "mirrored" in f.explanation]
-            told.append([(f.explanation, f.matters, f.cost) for f in found])
-            if told[-1] and found[0].matters:
-                monkeypatch.setattr(spending, "FREE_SECONDS", 0.0)
-                monkeypatch.setattr(spending, "MAX_SHARE", 0.0)
-
-    guard = sg.ShiftGuard(verbose=0, on_shift="ignore")
-    data = {"validation_data": (x[1100:, :, ::-1], y[1100:]), "verbose": 0}
-    dense((16, 16, 1)).fit(x[:1100], y[:1100], epochs=6, callbacks=[guard, Epochs()], **data)
-    first = next(i for i, found in enumerate(told) if found and found[0][1])
-    assert first < 4
-    assert all(found == told[first] for found in told[first:])

@@ -1,17 +1,13 @@
 """The rules of `ShiftWatch`, on profiles without a fit: findings, questions, notes and state."""
 
-import keras
 import numpy as np
 import pytest
 
 import keras_shiftguard as sg
 from keras_shiftguard.callback.checks import augmented
 from keras_shiftguard.callback.checks.check import Epoch
-from keras_shiftguard.callback.passes import PassCounter
 from keras_shiftguard.callback.shift_watch import ShiftWatch
 from keras_shiftguard.errors import ShiftWarning
-from keras_shiftguard.statistics.batch import spec_for
-from keras_shiftguard.statistics.stream import Stream
 
 
 def images(seed, n=300, noise=0.0, gain=0.0):
@@ -107,17 +103,3 @@ def test_an_evaluation_is_no_training_to_stop():
     with pytest.warns(ShiftWarning) as warned:
         assert not guard.act(in_fit=False)
     assert "Training stops" not in str(warned[0].message)
-
-
-def test_a_pass_without_a_batch_leaves_the_profile_of_the_last_one():
-    """A generator that has ended gives no batch in the second epoch."""
-    stream = Stream("train")
-    stream.build([spec_for("input", (None, 3), "channels_last")])
-    counter = PassCounter()
-    counter.start(stream, None)
-    x = keras.ops.ones((8, 3))
-    stream.update({"input": x}, x)
-    counter.advance(0)
-    first = counter.finish(stream)
-    counter.start(stream, None)
-    assert counter.finish(stream) is first and first.num_samples == 8

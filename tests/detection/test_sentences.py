@@ -22,13 +22,6 @@ def differs(name, dominant, current, reference, what="images", effect=None):
     return sentences.feature_differs(name, what, dominant, effect, one, other, *ONE).text
 
 
-def test_two_numbers_are_told_apart():
-    assert sentences.two_numbers(0.5, 0.6) == ("0.5", "0.6")
-    assert sentences.two_numbers(0.501, 0.502) == ("0.501", "0.502")
-    assert sentences.two_numbers(0.5, 0.5) == ("0.5", "0.5")
-    assert sentences.two_numbers(1.0, 1 + 1e-9) == ("1", "1")  # the number of digits is limited
-
-
 def test_location():
     assert differs("brightness", "location", (0.2, 0.1), (0.5, 0.1)) == (
         "Target images are darker: mean brightness 0.2 against 0.5 in training, effect size 1.2"
@@ -37,20 +30,6 @@ def test_location():
     assert differs("3", "location", (2.0, 1.0), (7.0, 1.0), what="samples") == (
         "Target samples are lower in column 3: mean 2 against 7 in training, effect size 1.2"
     )
-
-
-def test_what_samples_are_compared_with():
-    one, other = table("3", 1.0, 1.0), table("3", 2.0, 1.0)
-
-    def whom(what, against):
-        said = sentences.feature_differs(
-            "3", what, "location", -1.0, one, other, "validation", against
-        )
-        return said.clause.whom
-
-    assert whom("samples of input 'a'", "train") == "than training samples"
-    assert whom("images", "the first epoch") == "than those of the first epoch"
-    assert whom("outputs", "train") == "than in training"
 
 
 @pytest.mark.parametrize("dominant", ["location", "spread", "shape"])

@@ -25,8 +25,6 @@ from faults.fits import (
 from left_behind import left_behind
 
 import keras_shiftguard as sg
-from keras_shiftguard.log.resume import read_epoch_state
-from keras_shiftguard.statistics.stream import Stream
 
 pytestmark = pytest.mark.eager
 
@@ -129,26 +127,6 @@ def test_an_interrupt_inside_the_guard(tmp_path):
     assert len(records(tmp_path)) >= 1
 
 
-@pytest.mark.thorough
-def test_memory_runs_out_in_the_analysis(tmp_path, unwatched):
-    """A real `MemoryError`, from an array that fits into no memory."""
-    left = [2]
-
-    def allocate():
-        left[0] -= 1
-        if left[0] < 0:
-            np.ones(2**50)
-
-    guard = quiet(statistics=[Statistic(allocate)], log_dir=tmp_path)
-    weights, warned = watched(guard)
-    assert same(weights, unwatched)
-    assert (
-        len(warned) == 1 and "MemoryError" in warned[0] and "Training is not affected" in warned[0]
-    )
-    assert len(records(tmp_path)) > 10
-    assert read_epoch_state(tmp_path, 1)["passes"]["train"]["batches"] == 2
-
-
 class Sum(keras.metrics.Mean):
     """A user's statistic that fails at one of its updates, as on a batch of an unusual shape."""
 
@@ -194,24 +172,13 @@ class SwitchOn(keras.callbacks.Callback):
 @pytest.mark.thorough
 @pytest.mark.backend
 @pytest.mark.to_the_bit
-@pytest.mark.parametrize("hook", ["result", "update"])
-def test_a_correction_goes_on_after_a_failure_of_the_guard(hook, monkeypatch):
+def test_a_correction_goes_on_after_a_failure_of_the_guard():
     """If the correction stopped, the input of the network would change between two batches."""
     x = np.random.default_rng(1).random((64, 8, 8, 3)).astype("float32")
 
     plain, model = image_model(), image_model()
     run(plain, [], 2 * x, epochs=2, validation_data=None)
-    guard = quiet(on_mismatch="fix", statistics=[Statistic(fail)] if hook == "result" else [])
-    if hook == "update":
-        left, update = [3], Stream._add
-
-        def once(self, inputs, y):
-            left[0] -= 1
-            if not left[0]:
-                raise MemoryError("no room")
-            update(self, inputs, y)
-
-        monkeypatch.setattr(Stream, "_add", once)
+    guard = quiet(on_mismatch="fix", statistics=[Statistic(fail)])
     with pytest.warns(sg.ShiftWarning) as warned:
         run(model, [SwitchOn(guard), guard], x, epochs=2, validation_data=None)
     assert len([w for w in warned if w.category is sg.ShiftWarning]) == 1

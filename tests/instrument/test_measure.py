@@ -42,19 +42,6 @@ def test_every_sample_is_looked_at_and_labels_are_counted(photos):
         assert profile((x, y.astype(str))).labels.num_samples == 0
 
 
-def test_profiles_made_apart_compare(photos):
-    """Embeddings of separate profiles use the same random projections, so they can be compared."""
-    x = photos[0]
-    same, other = profile(x).inputs["input"], profile(x[::-1] * 0.5).inputs["input"]
-    again = profile(x[::-1].copy()).inputs["input"]
-
-    def distance(a, b):
-        return np.sum((a.embedding.mean - b.embedding.mean)[3:] ** 2)
-
-    assert distance(same, again) < 1e-6 < 1e-2 < distance(same, other)
-    assert same.features.names == other.features.names
-
-
 @backend
 def test_a_batch_of_any_size(rng):
     x = rng.normal(1e4, 1, (600, 3)).astype("float32")

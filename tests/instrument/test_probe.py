@@ -6,7 +6,6 @@ import pytest
 from keras import layers
 from left_behind import left_behind
 
-import keras_shiftguard as sg
 from keras_shiftguard import ShiftGuard
 
 pytestmark = [pytest.mark.backend, pytest.mark.each_backend]
@@ -148,46 +147,6 @@ def test_samples_of_weight_0_are_padding(data):
     np.testing.assert_array_equal(labels.counts[:3], np.bincount(y[:20][weight[:20] > 0]))
     model.fit(x, y, 16, verbose=0, sample_weight=0 * weight, callbacks=[guard])
     assert not guard._supervisor.has_failed
-
-
-@pytest.mark.parametrize(
-    "kind",
-    [
-        "whole batch",
-        pytest.param("column", marks=pytest.mark.slow_on_tensorflow),
-        pytest.param("bool labels", marks=pytest.mark.slow_on_tensorflow),
-    ],
-)
-def test_padding_of_each_kind(data, kind):
-    """The last batch may be all padding, also where the outputs of the model are measured."""
-    x, y = data[0][:32], data[1][:32]
-    weight = (np.arange(32) < 16 if kind == "whole batch" else np.arange(32) % 2).astype("float32")
-    used = weight > 0
-    labels = y > 0 if kind == "bool labels" else y
-    w = weight[:, None] if kind == "column" else weight
-    mean = keras.metrics.Mean(name="mine")
-    guard = ShiftGuard(
-        on_mismatch="ignore", on_shift="ignore", verbose=0, target_data=x, statistics=[mean]
-    )
-    model = compiled(sequential())
-    model.fit(
-        x,
-        labels,
-        batch_size=16,
-        sample_weight=w,
-        validation_data=(x, labels, w),
-        callbacks=[guard],
-        verbose=0,
-    )
-    assert not guard._supervisor.has_failed
-    validation = guard.profiles["validation"]
-    assert_measured(validation, x[used])
-    assert validation.outputs.features.num_samples in (0, used.sum())
-    values = guard.profiles["train"].values
-    np.testing.assert_allclose(values["mine"], x[used].mean(), rtol=1e-5)
-    profile = sg.profile((x, labels, w))
-    assert_measured(profile, x[used])
-    assert not sg.compare(profile, (x, labels, w)).findings
 
 
 @pytest.mark.parametrize("structure", ["dict", pytest.param("list", marks=pytest.mark.thorough)])

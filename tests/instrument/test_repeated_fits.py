@@ -9,7 +9,6 @@ import keras
 import numpy as np
 import pytest
 from keras import layers
-from left_behind import left_behind
 
 from keras_shiftguard import ShiftGuard, ShiftWarning
 
@@ -28,15 +27,6 @@ class Traces(layers.Layer):
         except Exception:  # a symbolic tensor; the type of the error depends on the backend
             Traces.number += 1
         return x
-
-
-class Scaled(layers.Layer):
-    """A layer that multiplies by a Python number, which a traced step holds as a constant."""
-
-    factor = 1.0
-
-    def call(self, x):
-        return x * self.factor
 
 
 @pytest.fixture(scope="module")
@@ -148,31 +138,6 @@ def test_guards_that_ask_for_more_are_not_served_the_kept_step(data, first):
 
 
 @pytest.mark.thorough
-@pytest.mark.skipif(BACKEND == "jax", reason="jax.jit keeps its first trace, asked or not")
-def test_a_step_that_a_callback_has_compiled_in_between_stays(data):
-    """Users compile the step again to unfreeze layers in the middle of a fit."""
-
-    class Change(keras.callbacks.Callback):
-        def on_epoch_begin(self, epoch, logs=None):
-            if epoch:
-                scaled.factor = 0.0  # stops all learning
-                self.model.make_train_function(force=True)
-
-    def weights(guards):
-        model = compiled(keras.Sequential([*network().layers, scaled]))
-        fit(model, data)
-        fit(model, data, guards[0], [Change()])
-        fit(model, data)
-        fit(model, data, guards[1])
-        return model.get_weights()
-
-    scaled = Scaled()
-    plain = weights([None, None])
-    scaled.factor = 1.0
-    assert all(map(np.array_equal, plain, weights([quiet(), quiet()])))
-
-
-@pytest.mark.thorough
 @pytest.mark.backend
 @pytest.mark.to_the_bit
 def test_fits_with_and_without_the_guard_in_turn_train_as_without(data):
@@ -185,29 +150,6 @@ def test_fits_with_and_without_the_guard_in_turn_train_as_without(data):
     plain = weights([False] * 4)
     assert all(map(np.array_equal, plain, weights([False, True, False, True])))
     assert all(map(np.array_equal, plain, weights([True, True, False, True])))
-
-
-class Stop(keras.callbacks.Callback):
-    def on_train_batch_end(self, batch, logs=None):
-        raise KeyboardInterrupt
-
-    on_test_batch_end = on_train_batch_end
-
-
-@pytest.mark.thorough
-@pytest.mark.backend
-def test_an_interrupted_fit_leaves_no_step_for_the_next(data, first):
-    model = compiled(network())
-    fit(model, data, quiet())
-    with pytest.raises(KeyboardInterrupt):
-        fit(model, data, quiet(), [Stop()])
-    assert_same_profiles(fit(model, data, quiet()), first)
-    assert not left_behind(model)
-    with pytest.raises(KeyboardInterrupt):
-        fit(model, data, quiet(), [Stop()])
-    for _ in range(2):
-        guard = fit(model, data, quiet(target_data=data[0]))  # asks for more
-        assert guard.profiles["validation"].outputs.num_samples == 20
 
 
 @pytest.mark.thorough

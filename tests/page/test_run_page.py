@@ -1,10 +1,6 @@
 """The page that the guard writes: after each epoch, before a crash, and in a resumed fit."""
 
 import json
-import os
-import subprocess
-import sys
-import textwrap
 import warnings
 
 import keras
@@ -152,35 +148,3 @@ def test_a_long_fit_is_thinned_out_and_ends_with_its_latest_epoch(tmp_path):
     numbers = parts_of(tmp_path)["epochs"]["numbers"]
     assert len(numbers) <= 200 and numbers[-1] == 501
     assert {b - a for a, b in zip(numbers, numbers[1:], strict=False)} == {3}
-
-
-KILLED = """
-    import os, sys, keras, numpy as np
-    import keras_shiftguard as sg
-
-    class Kill(keras.callbacks.Callback):
-        def on_train_batch_begin(self, batch, logs=None):
-            if self.model.optimizer.iterations >= 5:
-                os.kill(os.getpid(), 9)
-
-    x = np.random.default_rng(0).random((64, 8, 8, 3)).astype("float32")
-    model = keras.Sequential([keras.Input((8, 8, 3)), keras.layers.Flatten()])
-    model.add(keras.layers.Dense(1))
-    model.compile("sgd", "mse")
-    guard = sg.ShiftGuard(log_dir=sys.argv[1], tolerance=None, verbose=0)
-    model.fit(x, np.ones(64), epochs=3, validation_data=(x / 2, np.ones(64)), verbose=0,
-              callbacks=[guard, Kill()])
-"""
-
-
-@pytest.mark.thorough
-def test_the_command_reads_the_log_of_a_killed_run(tmp_path, capsys):
-    command = [sys.executable, "-W", "ignore", "-c", textwrap.dedent(KILLED), str(tmp_path)]
-    done = subprocess.run(command, capture_output=True, timeout=300, env={**os.environ})
-    assert done.returncode == -9, done.stderr
-    assert main(["report", str(tmp_path), "-o", str(tmp_path / "mine.html")]) == 1
-    printed = capsys.readouterr().out.strip().splitlines()
-    assert printed[0] == str(tmp_path / "mine.html")
-    assert printed[1].startswith("ShiftGuard: Look. ")
-    assert parts_of(tmp_path)["epochs"]["numbers"] == [1, 2]
-    assert (tmp_path / "mine.html").read_bytes() == (tmp_path / "shift.html").read_bytes()

@@ -16,8 +16,6 @@ from plugin.logs import (
     write_small_run,
 )
 
-from tensorboard_plugin_shiftguard.metadata import SHARE_SCALE
-
 RUN = "first/shiftguard"
 
 
@@ -173,20 +171,3 @@ def test_a_difference_has_the_sign_of_the_target_as_in_the_heatmap(tmp_path):
         series = tab.ask("adaptation", run="shiftguard")["series"]
     expected = {"shift/brightness": -1.6, "shift_before/contrast": -2.5}
     assert series == {name: [[0, pytest.approx(value)]] for name, value in expected.items()}
-
-
-def test_odd_bars_are_drawn_as_far_as_they_can_be(tmp_path):
-    values = histograms([0, None], [0, 0], [0, 1])
-    values[0, 10:33] = values[0, 10]  # ten bins, the others without width
-    values[1, 33:65] = SHARE_SCALE  # each bar is a whole
-    values[2, :33] = values[2, 32::-1]  # edges that descend
-    names = ["narrow", "full", "downhill"]
-    with RawLog(tmp_path / "shiftguard") as log:
-        log.add("shiftguard/histograms/0", values, 0, histograms_content(names))
-    with opened(tmp_path) as tab:
-        narrow, full, downhill = (tab.ask("feature", run="shiftguard", name=name) for name in names)
-    assert narrow["streams"]["validation"] == [None]
-    assert sum(narrow["streams"]["train"][0]) == pytest.approx(1, abs=0.05)
-    assert narrow["edges"][-1] < full["edges"][-1]
-    assert sum(full["streams"]["train"][0]) == pytest.approx(1, abs=0.05)
-    assert downhill["streams"] == {}

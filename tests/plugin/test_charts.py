@@ -101,16 +101,6 @@ def test_an_epoch_before_the_first_comparison_has_its_own_place(opened):
     tab.eventually(lambda: "column 3, epoch 2" in tab("readout").inner_text())
 
 
-def test_the_chosen_epoch_and_its_values_are_beside_the_curves(opened):
-    tab = opened("late", link="&p.shiftguard.epoch=5")
-    shown = tab("curves-now").inner_text().split("\n")
-    assert shown == ["epoch 5", "training", "0.951", "validation", "0.859"]
-    tab("heatmap").focus()
-    tab.page.keyboard.press("ArrowLeft")
-    tab.page.keyboard.press("Enter")
-    tab.eventually(lambda: "epoch 4" in tab("curves-now").inner_text())
-
-
 def test_the_curves_answer_to_the_pointer(opened):
     tab = opened("late")
     assert "epoch 8" in tab("curves-now").inner_text()
@@ -136,29 +126,6 @@ def test_the_compared_pair_is_chosen_on_the_first_screen(opened):
     tab.eventually(lambda: "pair=target%2Ftrain" in tab.page.url)
     tab.eventually(lambda: "target against training" in tab("verdict").inner_text())
     assert not tab.audit()
-
-
-def test_urgent_runs_come_first(opened):
-    tab = opened("zoo")
-    kinds = "(all) => all.map((one) => [one.dataset.kind, one.dataset.run])"
-    listed = tab("run-picker").locator("button.run").evaluate_all(kinds)
-    names = [run.removesuffix("/shiftguard") for _, run in listed]
-    assert names == ["weighed", "zoo", "late", "long", "one", "adapted", "healthy"]
-    assert [kind for kind, _ in listed][:2] == ["act", "act"] and listed[-1][0] == "fine"
-
-
-def test_features_that_never_differ_are_one_row(opened):
-    tab = opened("late")
-    alike = f"{FEATURES - 3} others are alike"
-    heat = tab("heatmap")
-    assert heat.get_attribute("aria-label").startswith("Heatmap of 4 rows")
-    heat.focus()
-    tab.page.keyboard.press("Control+End")
-    assert alike in tab("readout").inner_text()
-    tab.page.keyboard.press("Space")
-    tab.eventually(
-        lambda: heat.get_attribute("aria-label").startswith(f"Heatmap of {FEATURES + 1} rows")
-    )
 
 
 @pytest.mark.parametrize("run", ["late", "long", "adapted", "weighed"])

@@ -12,7 +12,6 @@ from plugin.logs import (
     scores,
     scores_content,
     state,
-    unpacked,
 )
 
 pytestmark = pytest.mark.thorough
@@ -115,17 +114,6 @@ def test_names_come_back_as_they_are(tmp_path, kind):
         for name in NASTY:
             feature = tab.ask("feature", run=run["id"], name=name)
             assert feature["name"] == name and any(feature["streams"].values())
-
-
-def test_an_infinite_effect_is_unknown_and_not_the_largest(tmp_path):
-    with RawLog(tmp_path / "shiftguard") as log:
-        tag = "shiftguard/scores/validation-train/0"
-        log.add(tag, scores(np.inf, 1e30), 0, scores_content())
-    with opened(tmp_path) as tab:
-        answer = tab.ask("overview", run="shiftguard")
-    assert [feature["effect"] for feature in answer["features"]] == [1e30, None]
-    effects, _ = unpacked(answer)
-    assert effects[0, 0] == 327.67 and np.isnan(effects[1, 0])
 
 
 @pytest.mark.parametrize("kind", PROVIDERS)

@@ -9,7 +9,6 @@ import pytest
 from keras import layers
 
 import keras_shiftguard as sg
-from keras_shiftguard.comparison import CHUNK
 from keras_shiftguard.statistics import compiled
 from keras_shiftguard.statistics.state import State
 
@@ -114,20 +113,3 @@ def test_the_network_does_not_compile_again_for_a_short_batch(rng, compilations)
     outputs = guard.profiles["validation"].outputs
     assert outputs.features.num_samples == 20  # each once, and none of the padding
     assert outputs.confusion.sum() == outputs.predicted.sum() == 20
-
-
-def test_a_diagnosis_and_an_explained_gap_compile_no_statistic_again(rng, compilations):
-    """`diagnose` leaves out the features, so it has functions of its own."""
-    one, other = (rng.random((CHUNK + more, 4, 6, 3)).astype("float32") for more in (9, 4))
-
-    def network():
-        return keras.Sequential([keras.Input((4, 6, 3)), layers.Flatten(), layers.Dense(2)])
-
-    first = compilations(lambda: sg.diagnose(network(), one))
-    assert first.count(STATISTIC) == 3, first
-    assert STATISTIC not in compilations(lambda: sg.diagnose(network(), other))
-    y = np.arange(CHUNK) % 2
-    a, b = (one[:CHUNK], y), (other[:CHUNK], y)
-    sg.explain_gap(network(), a, b)
-    assert STATISTIC not in compilations(lambda: sg.explain_gap(network(), b, a))
-    assert STATISTIC not in compilations(lambda: sg.compare(one, other))

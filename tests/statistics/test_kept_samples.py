@@ -106,15 +106,6 @@ def test_labels_that_are_no_classes_are_kept_as_they_were_fed():
     assert len(targets[:7]) == 7
 
 
-def test_masks_share_the_memory_with_their_images():
-    buffer = KeptSamples(spec_for("input", (None, 8, 8, 1), "channels_last"))
-    assert buffer.capacity == 1024
-    masks = np.zeros((2, 1024, 1024), "uint8")
-    buffer.update(ops.zeros((2, 8, 8, 1)), masks)
-    assert buffer.capacity == 256 * 2**20 // (4 * (1024**2 + 64))
-    assert buffer.targets().tree.dtype == "uint8"
-
-
 @pytest.mark.each_backend
 def test_one_hot_labels_and_text_are_not_kept_twice():
     buffer = KeptSamples(spec_for("input", (None, 8, 8, 1), "channels_last"))

@@ -5,10 +5,6 @@ import pytest
 from keras import ops
 
 from keras_shiftguard.statistics.batch import InputSpec, spec_for
-from keras_shiftguard.statistics.schedule import (
-    REPEATED,
-    ROWS,
-)
 from keras_shiftguard.statistics.spread import spread, spread_groups
 from keras_shiftguard.statistics.stream import Stream
 
@@ -72,20 +68,6 @@ def test_the_schedule_continues_over_a_drain_and_restarts_with_a_pass():
     assert run(stream, step, 1)[1].num_samples == 32
 
 
-@pytest.mark.parametrize(("steps", "batch"), [(100, 4), (6, 50), (2, 600)])
-def test_a_first_pass_is_planned_once_its_batch_size_is_known(steps, batch):
-    stream, step = stream_and_step()
-    for is_first, repeats in ((True, False), (False, False), (False, True)):
-        stream.forget_samples()
-        stream.restart()
-        stream.plan_pass(steps, is_first=is_first, repeats=repeats)
-        profile, table = run(stream, step, steps, batch)
-        measured = -(-steps // REPEATED) if repeats else steps
-        assert table.num_samples == measured * (batch if is_first else min(batch, ROWS))
-        kept = stream.buffers["input"].positions
-        assert repeats or kept.max() > 0.7 * steps * batch  # they reach the end of a sorted pass
-
-
 @pytest.mark.each_backend
 @pytest.mark.parametrize("order", ["sorted", "in turns"])
 @pytest.mark.parametrize("size", [500, 64, 55, 40])
@@ -110,16 +92,6 @@ def test_the_measured_samples_of_a_batch_are_spread_over_it(size, order):
     kept, ids = stream.buffers["input"].read()
     assert set(ids) == set(labels)
     np.testing.assert_array_equal(kept[:, 0] // 1000, ids)
-
-
-@pytest.mark.parametrize("at_most", [8, 32, 409])
-def test_any_order_of_classes_keeps_its_shares(at_most):
-    for number in [*range(at_most + 1, 4 * at_most, 3), 5000]:
-        chosen, ids = spread(number, at_most, seed=number % 5), np.arange(number)
-        for y in (ids % 2, ids % 3, ids // 4 % 2, ids * 2 // number, ids * 5 // number):
-            expected = at_most * np.bincount(y) / number
-            excess = np.bincount(y[chosen], minlength=len(expected)) - expected
-            assert np.abs(excess).max() <= max(3.5, 0.15 * at_most), (number, y[:9])
 
 
 @pytest.mark.each_backend

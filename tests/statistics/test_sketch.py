@@ -132,16 +132,6 @@ def test_non_finite_values_are_counted_and_left_out():
     assert got.counts.sum() == np.isfinite(x).sum()
 
 
-def test_nothing_finite_at_all():
-    x = np.full((4, 5, 5, 3), np.nan, "float32")
-    sketch = sketch_of(x)
-    add(sketch, ops.convert_to_tensor(x))
-    got = sketch.drain()
-    assert got.nonfinite_samples == 4
-    assert got.channels.count.sum() == 0
-    assert np.isnan(got.quantile(0.5))
-
-
 @pytest.mark.parametrize("kind", ["raw", "unit", "tf", "tiny"])
 def test_quantiles_are_within_one_percent(kind):
     x = RANGES[kind](np.random.default_rng(6).random((64, 16, 16, 1))).astype("float32")
@@ -153,16 +143,6 @@ def test_quantiles_are_within_one_percent(kind):
         near = np.quantile(x, [max(q - 1e-3, 0), min(q + 1e-3, 1)])
         slack = RELATIVE_ACCURACY * abs(want) + np.ptp(near) + 1e-6
         assert abs(got.quantile(q) - want) <= slack
-
-
-def test_quantiles_far_from_zero_are_as_coarse_as_stated():
-    x = (1e4 + np.random.default_rng(7).normal(size=(32, 16, 16, 1))).astype("float32")
-    sketch = sketch_of(x)
-    add(sketch, ops.convert_to_tensor(x))
-    got = sketch.drain()
-    assert abs(got.quantile(0.5) - 1e4) <= 100  # within 1 % of the value
-    assert abs(got.mean[0] - x.astype("float64").mean()) < 1e-3  # the mean is finer
-    assert got.std[0] == pytest.approx(x.astype("float64").std(), rel=1e-3)
 
 
 def test_large_images_are_sampled_at_the_same_places_everywhere():

@@ -119,16 +119,6 @@ def test_photos_shrunk_by_nearest_point_to_the_resize_and_noisy_ones_to_noise():
     assert name_cause(clean, measured(Image.Resampling.BILINEAR, 25.0)).family == "noise"
 
 
-@pytest.mark.parametrize("scale", [1 / 255, 1 / 58, 1000.0])
-@pytest.mark.parametrize("family", ["noise", "blur", "contrast"])
-def test_the_units_of_the_input_do_not_matter(family, scale):
-    shifts = SHIFTS[family]
-    raw = name_cause(table(), table(shifts))
-    fed = name_cause(table(scale=scale), table(shifts, scale=scale))
-    assert fed.family == raw.family == family
-    assert fed.confidence == pytest.approx(raw.confidence, abs=1e-6)
-
-
 def test_nothing_moved_is_no_cause():
     cause = name_cause(table(), table())
     assert cause == Cause("other", cause.confidence, "")
