@@ -46,6 +46,7 @@ def test_processes_do_not_decide_by_their_own_clocks(clock, monkeypatch):
     assert spent.allows() and spent.affordable(10**9, lambda n: 25 * n) == 10**9
 
 
+@pytest.mark.thorough
 def test_an_expensive_model_is_measured_at_a_new_finding_and_at_the_end(monkeypatch):
     rng = np.random.default_rng(0)
     x, y = rng.random((1200, 8, 8, 1)).astype("float32"), np.arange(1200) % 2

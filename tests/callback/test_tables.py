@@ -56,7 +56,9 @@ def test_a_wrong_column_is_told_with_the_line_that_repairs_it(change, cause, ste
     assert verdict.state == "act" and cause in verdict.cause and verdict.step == step
 
 
-@pytest.mark.parametrize(("rows", "epochs"), [(4000, 8), (200, 40)])
+@pytest.mark.parametrize(
+    ("rows", "epochs"), [(4000, 8), pytest.param(200, 40, marks=pytest.mark.thorough)]
+)
 def test_labels_are_not_accused_where_they_are_as_random_as_in_training(rows, epochs):
     """Who fails to pay is random. A model that knows 200 people by heart is too sure."""
     verdict = verdict_of((X[:rows], Y[:rows]), VALIDATION, epochs=epochs)
@@ -85,12 +87,17 @@ LOGS = np.log(PRICES)
             *(LOGS, PRICES, "no logarithms", "y_val = np.log(y_val)"),
             marks=pytest.mark.each_backend,
         ),
-        (LOGS - LOGS.mean(), LOGS, "on another scale", "y_val = y_val "),
+        pytest.param(
+            *(LOGS - LOGS.mean(), LOGS, "on another scale", "y_val = y_val "),
+            marks=pytest.mark.thorough,
+        ),
         (LOGS, LOGS, "looks like training", "Nothing to do."),
-        (LOGS, RNG.permutation(LOGS), "do not seem to belong together", "Check whether"),
-        (LOGS, LOGS + 0.4, "labels are higher", "Compare how the numbers to predict"),
+        pytest.param(
+            *(LOGS, LOGS + 0.4, "labels are higher", "Compare how the numbers to predict"),
+            marks=pytest.mark.thorough,
+        ),
     ],
-    ids=["no logarithm", "not centred", "right", "shuffled", "a year later"],
+    ids=["no logarithm", "not centred", "right", "a year later"],
 )
 def test_numbers_to_predict_in_another_unit(train, validation, cause, step):
     verdict = verdict_of((X[:4000], train[:4000]), (X[4000:], validation[4000:]), "mse")

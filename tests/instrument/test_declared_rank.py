@@ -59,6 +59,7 @@ def test_the_same_is_measured_as_with_the_dimension_of_channels(data):
         np.testing.assert_array_equal(one, plain)
 
 
+@pytest.mark.thorough
 @pytest.mark.filterwarnings("ignore::keras_shiftguard.ShiftWarning")  # of the dark target
 def test_images_without_the_dimension_are_augmented(data):
     x, y = data

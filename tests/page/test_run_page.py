@@ -143,8 +143,8 @@ def test_a_damaged_page_of_an_earlier_fit_is_left_behind(tmp_path, text):
 
 def test_a_long_fit_is_thinned_out_and_ends_with_its_latest_epoch(tmp_path):
     page = RunPage(tmp_path)
-    for epoch in range(501):
+    for epoch in range(251):
         page.write_comparison(epoch, [], sg.ShiftReport(), {"loss": np.float32(epoch)})
     numbers = parts_of(tmp_path)["epochs"]["numbers"]
-    assert len(numbers) <= 200 and numbers[-1] == 501
-    assert {b - a for a, b in zip(numbers, numbers[1:], strict=False)} == {3}
+    assert len(numbers) <= 200 and numbers[-1] == 251
+    assert {b - a for a, b in zip(numbers, numbers[1:], strict=False)} == {2}

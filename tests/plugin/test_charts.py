@@ -8,7 +8,7 @@ from plugin.browser import tensorboard
 from plugin.logs import RawLog, as_json, scores, scores_content, state
 from plugin.test_first_day import diagnosis, finding, write_adaptation, write_shift
 
-pytestmark = pytest.mark.eager
+pytestmark = [pytest.mark.eager, pytest.mark.thorough]
 
 FEATURES, SHIFTED, TOLERATED = 26, 3, (5, 6)
 NAMES = [f"input/column_{i}" for i in range(FEATURES)]

@@ -92,7 +92,7 @@ def test_channels_first_sees_the_same_numbers():
 
 
 @pytest.mark.each_backend
-@pytest.mark.parametrize("dtype", ["uint8", "int32", "float16", "bfloat16", "float32"])
+@pytest.mark.parametrize("dtype", ["uint8", "float16", "bfloat16"])
 def test_dtypes(dtype):
     raw = np.random.default_rng(3).integers(0, 256, (6, 8, 8, 3))
     sketch = sketch_of(raw)
