@@ -35,7 +35,6 @@ COLUMN = replace(
     [
         ([DARK], 900, "Adaptation is likely to help: target images are much darker than"),
         ([DARK], 20, "Adaptation may help: target images are much darker than"),
-        ([replace(DARK, effect_size=-0.3)], 900, "Adaptation may help: target images are slightly"),
         ([COLUMN], 900, "Adaptation may help: target samples are higher (900 samples)."),
         ([replace(DARK, kind="preprocessing")], 900, "Check the input pipeline before adapting"),
         (
@@ -43,7 +42,6 @@ COLUMN = replace(
             900,
             "Adaptation is unlikely to help: no difference was",
         ),
-        ([replace(DARK, feature="outputs/entropy")], 900, "Adaptation is unlikely to help"),
         ([], 20, "Whether adaptation can help is not known: 20 samples are too few."),
     ],
 )

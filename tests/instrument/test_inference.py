@@ -17,21 +17,6 @@ def test_axes_of_length_one_before_the_classes(shape):
     assert list(class_probabilities(InferenceCall(model), "x", [x]).argmax(axis=1)) == [2, 0, 1, 1]
 
 
-@pytest.mark.backend
-def test_predictions_leave_the_model_alone():
-    keras.utils.set_random_seed(0)
-    layers = keras.layers
-    model = keras.Sequential(
-        [keras.Input((8, 8, 1)), layers.Flatten(), layers.Dropout(0.5), layers.Dense(1)]
-    )
-    before = dict(vars(model))
-    x = np.random.default_rng(0).random((500, 8, 8, 1)).astype("float32")
-    found = class_probabilities(InferenceCall(model), "input", [x[:300], x[300:]])
-    outputs = keras.ops.convert_to_numpy(model(x, training=False))[:, 0]
-    assert np.array_equal(found.argmax(axis=1), outputs > 0)
-    assert vars(model).keys() == before.keys()
-
-
 def test_a_single_column_is_read_as_logits_or_probabilities_for_all_samples():
     """A chunk whose logits all lie in [0, 1] is no chunk of probabilities."""
     model = keras.Sequential([keras.Input((1,)), keras.layers.Identity()])

@@ -107,22 +107,6 @@ def test_shares_are_those_of_the_histograms(run):
                 assert drawn == pytest.approx(expected, abs=2 / SHARE_SCALE)
 
 
-def test_classes_are_counted(run):
-    series, kept = run
-    content, points = series_of(series, "classes/0")
-    assert content["name"] == "labels" and content["classes"] == ["0", "1", "2", "other"]
-    for step, (both, _) in enumerate(kept):
-        for number, stream in enumerate(content["streams"]):
-            assert points[step][number, :3].tolist() == both[stream].labels.counts[:3].tolist()
-            assert points[step][number, 3] == 0
-
-
-def test_the_state_says_what_the_report_says(run):
-    state = state_of(run[0], STEPS - 1)
-    assert state["looks"] == STEPS and state["step"] == STEPS - 1
-    assert state["report"]["shifted"] is True
-
-
 def test_findings_are_told_in_parts(tmp_path, rng):
     both = {
         name: numbers(rng.normal(size=(400, 3)) + shift, rng.integers(0, classes, 400))
@@ -188,15 +172,6 @@ def test_rare_classes_share_a_bar():
 
 
 # --- corrections, curves, costs ----------------------------------------------------
-
-
-def test_a_correction_is_dated_by_its_first_epoch(tmp_path):
-    with EventWriter(tmp_path) as writer:
-        events = ShiftEvents(writer)
-        events.write_diagnosis(0, "train", {"status": "mismatch"})
-        events.write_correction(0, "train")
-        events.write_correction(4, "train")  # a resumed fit corrects again
-    assert state_of(read_run(tmp_path), 4)["corrected"] == {"train": 1}
 
 
 def test_curves_hold_what_keras_logged_and_single_numbers_only(tmp_path):
