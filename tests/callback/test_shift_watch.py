@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from keras import layers
 from left_behind import left_behind
+from small_fits import compiled
 
 import keras_shiftguard as sg
 from keras_shiftguard.errors import ShiftDetectedError, ShiftWarning
@@ -38,18 +39,10 @@ def val():
 
 
 def network():
-    keras.utils.set_random_seed(0)
-    model = keras.Sequential(
-        [
-            keras.Input((16, 16, 3)),
-            layers.Conv2D(4, 3, strides=2, activation="relu"),
-            layers.Flatten(),
-            layers.Dense(8, activation="relu", name="features"),
-            layers.Dense(4, activation="softmax"),
-        ]
-    )
-    model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
-    return model
+    convolution = layers.Conv2D(4, 3, strides=2, activation="relu")
+    features = layers.Dense(8, activation="relu", name="features")
+    head = layers.Dense(4, activation="softmax")
+    return compiled((16, 16, 3), convolution, layers.Flatten(), features, head, rate=1e-3)
 
 
 def fit(guard, train, val=None, epochs=2, callbacks=(), **more):
