@@ -54,6 +54,13 @@ def test_a_moved_column_is_found_and_reported_with_its_numbers():
     assert 0 < result.p_value < 1e-18
 
 
+def test_few_findings_of_many_columns_and_the_rest_counted():
+    x = RNG.normal(size=(400, 30)) + RNG.uniform(1, 2, 30)
+    result = compare_profiles(columns(400, 30), profile(x))
+    ours = [f for f in result.findings if f.feature.startswith("input")]
+    assert len(ours) == 3 and "27 more features differ" in ours[-1].explanation
+
+
 def test_a_tiny_difference_in_a_huge_sample_is_negligible():
     huge = (profile(RNG.normal(shift, 1, (20_000, 1)), only=3) for shift in (0, 0.07))
     result = compare_profiles(*huge)
