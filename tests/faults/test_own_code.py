@@ -25,6 +25,7 @@ from faults.fits import (
 from left_behind import left_behind
 
 import keras_shiftguard as sg
+from keras_shiftguard.log.resume import read_epoch_state
 
 pytestmark = pytest.mark.eager
 
@@ -125,6 +126,26 @@ def test_an_interrupt_inside_the_guard(tmp_path):
     run(plain, [], epochs=1, validation_data=None)  # the other fit ended within the first epoch
     assert same(numbers(model), numbers(plain))
     assert len(records(tmp_path)) >= 1
+
+
+@pytest.mark.thorough
+def test_memory_runs_out_in_the_analysis(tmp_path, unwatched):
+    """A real `MemoryError`, from an array that fits into no memory."""
+    left = [2]
+
+    def allocate():
+        left[0] -= 1
+        if left[0] < 0:
+            np.ones(2**50)
+
+    guard = quiet(statistics=[Statistic(allocate)], log_dir=tmp_path)
+    weights, warned = watched(guard)
+    assert same(weights, unwatched)
+    assert (
+        len(warned) == 1 and "MemoryError" in warned[0] and "Training is not affected" in warned[0]
+    )
+    assert len(records(tmp_path)) > 10
+    assert read_epoch_state(tmp_path, 1)["passes"]["train"]["batches"] == 2
 
 
 class Sum(keras.metrics.Mean):
