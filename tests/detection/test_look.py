@@ -7,7 +7,6 @@ import pytest
 from benchmarks.detection_calibration import moments, profile, table
 
 from keras_shiftguard.detection.look import compare_profiles
-from keras_shiftguard.detection.two_sample.multiplicity import holm
 from keras_shiftguard.profiles import (
     FeatureTable,
     InputProfile,
@@ -181,18 +180,6 @@ def test_copies_of_the_same_samples_are_counted_once():
     )
 
 
-def test_empty_profiles_and_embeddings_are_no_error():
-    assert compare_profiles(InputProfile(), InputProfile()).p_value == 1
-    bare = with_input(columns(100), embedding=MeanEmbedding())
-    assert compare_profiles(bare, columns(100)).p_value > 0
-
-
-def test_holm():
-    p = np.array([0.001, 0.02, 0.03, 0.9])
-    assert holm(p, np.ones(4), 0.05).tolist() == [True, False, False, False]
-    assert holm(p, np.array([1, 10, 10, 1.0]), 0.05).tolist() == [True, True, True, False]
-
-
 def test_an_input_may_be_named_like_something_of_ours():
     x = RNG.normal(size=(300, 6)) + 2
 
@@ -222,19 +209,3 @@ def test_one_flat_image_may_be_chance():
     result = compare_profiles(flat_images(10, False), flat_images(1, True), level=0.05)
     assert not result.findings  # p = 1 / 11
     assert any(n.startswith("not enough samples yet") and "are flat" in n for n in result.notes)
-
-
-def test_empty_texts_are_not_missing_groups():
-    names = ("0", "group/0", "group/1")
-
-    def texts(empty):
-        made = columns(200, 3).inputs["input"]
-        count = np.array([200.0, 200.0 - empty, 200.0 - empty])
-        values = made.features.moments
-        features = replace(
-            made.features, names=names, moments=Moments(count, values.mean, values.m2)
-        )
-        return InputProfile({"input": replace(made, features=features)})
-
-    found = compare_profiles(texts(0), texts(80)).findings
-    assert not [f.feature for f in found if f.family == "missing"]

@@ -32,12 +32,6 @@ def test_an_order_by_class_is_no_dependence():
     assert independent_share(x, None) < 1.0  # without labels, a class looks like a clip
 
 
-def test_infinite_pixels_are_left_out():
-    x = scenes(np.random.default_rng(0), 100)
-    share = independent_share(np.where(np.arange(100)[:, None, None, None] == 7, np.inf, x), None)
-    assert share == 1.0
-
-
 def test_overlapping_windows_count_less_and_rows_of_a_table_do_not():
     rng = np.random.default_rng(0)
     series = rng.normal(size=600)

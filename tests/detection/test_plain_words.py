@@ -68,12 +68,6 @@ def test_the_sentence(changes, expected):
     assert expected in plain_sentence(replace(NOISE, **changes))
 
 
-def test_one_of_several_inputs_is_named():
-    said = said_of("Validation images of input 'left'", "are", "noisier", "than training images")
-    finding = replace(NOISE, feature="left/noise", said=said)
-    assert plain_sentence(finding).startswith("Validation images of input 'left' are much noisier")
-
-
 def test_misplaced_are_told_as_they_are_placed():
     said = misplaced("moved by about 2 pixels up", "validation", "train")
     placed = replace(NOISE, family="geometry", said=said)

@@ -44,17 +44,6 @@ def test_no_attribute_of_images_has_its_internal_name(name, dominant):
     assert dominant != "location" or f"mean {label} " in text
 
 
-def test_the_whole_and_what_is_missing():
-    assert sentences.embedding_differs("images", 0.456, 0.00012, *ONE).text == (
-        "Target images differ as a whole from training without one feature that stands out: "
-        "maximum mean discrepancy with p = 0.0001, effect size 0.46"
-    )
-    assert sentences.missing_differs("Column 2 of input", 0.25, 0.0, *ONE).text == (
-        "Column 2 of input is missing or not finite in 25 % of target samples against 0 % in "
-        "training"
-    )
-
-
 def test_class_mixes_name_the_classes_that_changed_most():
     few = compare_frequencies(np.array([900, 100]), np.array([500, 500]))
     sentence = sentences.classes_differ("labels", few, *MORE).text

@@ -91,12 +91,6 @@ def test_what_the_first_fault_explains_is_no_second_one():
     assert verdict_of(report(NOISY, DARK)).notes == ()
 
 
-def test_a_verdict_names_what_was_left_out():
-    found = verdict_of(report(), not_compared=["input 's' is not compared (text)."])
-    assert found.cause == "In what is measured, validation looks like training."
-    assert found.notes == ("input 's' is not compared (text).",) and found.notes[0] in str(found)
-
-
 def test_the_step_is_the_line_that_undoes_a_known_step_of_preprocessing():
     x = np.random.default_rng(0).random((300, 8, 8, 3)).astype("float32")
     found = compare(profile(x[:150]), profile(255 * x[150:]))

@@ -204,15 +204,6 @@ def test_object_and_background():
     assert (got["border_level"] < 0).all()
 
 
-@pytest.mark.parametrize("level", [0, 7, 255])
-def test_a_flat_image_is_missing_what_it_does_not_have(level):
-    got = measured(np.full((2, 24, 24, 3), level, "uint8"))
-    assert (got["brightness"] == level).all()
-    assert (got["contrast"] == -np.inf).all()
-    assert (got["equal_neighbours"] == 1).all()
-    assert not any(np.isnan(values).any() for values in got.values())
-
-
 @pytest.mark.parametrize("bad", [np.nan, np.inf])
 def test_a_sample_with_a_bad_pixel_is_missing_alone(bad):
     x = pictures(3, 24, 24, 3).astype("float32")

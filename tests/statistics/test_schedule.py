@@ -58,16 +58,6 @@ def test_every_kth_step():
         np.testing.assert_array_equal(profile.labels.counts[:3], [160, 120, 120])
 
 
-def test_the_schedule_continues_over_a_drain_and_restarts_with_a_pass():
-    stream, step = stream_and_step()
-    stream.measure_every(4)
-    run(stream, step, 3)
-    _, table = run(stream, step, 3)
-    assert table.num_samples == 64  # steps 0 and 4
-    stream.restart()
-    assert run(stream, step, 1)[1].num_samples == 32
-
-
 @pytest.mark.each_backend
 @pytest.mark.parametrize("order", ["sorted", "in turns"])
 @pytest.mark.parametrize("size", [500, 55])

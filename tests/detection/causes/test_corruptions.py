@@ -124,12 +124,6 @@ def test_nothing_moved_is_no_cause():
     assert cause == Cause("other", cause.confidence, "")
 
 
-def test_gray_images_have_no_colour_to_speak_of():
-    gray = tuple(n for n in FEATURES if "colour" not in n and n != "saturation")
-    cause = name_cause(table(names=gray), table(SHIFTS["blur"], gray))
-    assert cause.family == "blur"
-
-
 @pytest.mark.parametrize("names", [(), ("0", "1", "2")])
 def test_columns_have_no_cause(names):
     empty = table(names=names)

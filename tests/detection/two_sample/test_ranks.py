@@ -5,7 +5,6 @@ import pytest
 from benchmarks.detection_calibration import table
 
 from keras_shiftguard.detection.two_sample.ranks import (
-    MIN_SAMPLES,
     compare_features,
 )
 
@@ -29,17 +28,6 @@ def test_location_has_cohens_d_its_sign_and_an_interval_that_holds_it():
     np.testing.assert_allclose(found.effect_size, 0.4, atol=0.2)
     opposite = compared(RNG.normal(-0.8, 2, (400, 1)), RNG.normal(0, 2, (900, 1)))
     assert opposite.effect_size[0] < -0.2
-
-
-@pytest.mark.parametrize("moved", [-2.0, 0.0, 2.0])
-def test_if_nearly_all_values_are_equal_the_others_are_ranked_on_their_own(moved):
-    # In each stream, one value in two hundred is not zero. Only these values differ.
-    rng = np.random.default_rng(1)
-    a, b = np.zeros((6000, 1)), np.zeros((12000, 1))
-    a[:30, 0] = rng.normal(5 + moved, 1, 30)
-    b[:60, 0] = rng.normal(5, 1, 60)
-    p = compared(a, b).p_value[0]
-    assert p < 1e-3 if moved else p > 0.01
 
 
 def test_spread_and_shape_are_distinguished_from_location():
@@ -72,23 +60,9 @@ def test_p_values_are_not_smaller_than_uniform(draw, sizes):
         assert (p <= u).mean() <= u + 3.5 * np.sqrt(u / len(p))
 
 
-def test_constant_columns_and_too_few_samples_are_not_tested():
-    found = compared(np.ones((50, 2)), np.ones((80, 2)))
-    assert not found.tested.any() and (found.p_value == 1).all()
-    few = compared(RNG.normal(size=(MIN_SAMPLES - 1, 1)), RNG.normal(9, 1, (500, 1)))
-    assert not few.tested[0] and few.p_value[0] == 1
-
-
 @pytest.mark.parametrize("offset", [1e4, 1.7e9])
 def test_a_spread_below_the_grid_is_tested_by_the_means(offset):
     same = compared(offset + RNG.normal(size=(300, 200)), offset + RNG.normal(size=(300, 200)))
     assert 0.005 < (same.p_value <= 0.05).mean() < 0.12
     moved = compared(offset + 0.6 + RNG.normal(size=(300, 5)), offset + RNG.normal(size=(300, 5)))
     assert (moved.p_value < 1e-6).all()
-
-
-def test_ten_thousand_features_with_moments_only_are_tested():
-    a, b = RNG.normal(size=(60, 10_000)), RNG.normal(size=(60, 10_000))
-    a[:, 7] += 2
-    found = compared(a, b)
-    assert found.p_value[7] < 1e-8 and found.p_value[7] == found.p_value.min()
