@@ -117,7 +117,7 @@ def test_a_series_that_runs_backwards_is_told_although_no_statistic_differs():
     ("fault", "words"),
     [
         (None, ""),
-        (lambda x: np.where(x > 0, x + 3, 0), "their token ids are higher by 3"),
+        (lambda x: np.where(x > 0, x + 3, 0), "token ids that are higher by 3"),
         (lambda x: x[:, ::-1].copy(), "fed with their tokens in reverse order"),
     ],
     ids=["right", "index_from", "reversed"],

@@ -39,7 +39,7 @@ def own_lines(capsys):
 def test_a_healthy_fit_prints_one_line(capsys):
     fitted(epochs=2)
     (line,) = own_lines(capsys)
-    assert line.startswith("ShiftGuard: Fine.") and "trained here on 0 to 1" in line
+    assert line.startswith("ShiftGuard: Fine.") and "trains the model on images from 0 to 1" in line
 
 
 def test_a_table_hears_nothing_about_preprocessing(capsys):
