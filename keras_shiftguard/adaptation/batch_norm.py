@@ -24,10 +24,10 @@ from keras_shiftguard.instrument.layer_calls import replaced_calls
 from keras_shiftguard.io.batches import first_batches, num_samples, to_numpy
 from keras_shiftguard.statistics.state import on_host
 
-PRIOR_SAMPLES = 16  # the default of `prior_samples`
-MAX_SAMPLES = 4096  # the default of `max_samples`
-BATCH_SIZE = 128  # samples that are normalized together
-MIN_SAMPLES = 2  # needed for a variance
+PRIOR_SAMPLES = 16  # the default of `prior_samples`. A convention.
+MAX_SAMPLES = 4096  # the default of `max_samples`. A convention.
+BATCH_SIZE = 128  # samples that are normalized together. A convention.
+MIN_SAMPLES = 2  # samples that a variance needs. Given by its definition.
 
 
 def adapt_batch_norm(

@@ -11,7 +11,7 @@ from keras_shiftguard.profiles import InputProfile
 from keras_shiftguard.statistics.stream import Stream
 
 # The step counts samples in float32, which is exact up to 2**24. A drain after this many batches
-# keeps the counts exact for batches of up to 65,536 samples.
+# keeps the counts exact for batches of up to 65,536 samples. A convention.
 BATCHES_PER_DRAIN = 128
 
 

@@ -19,10 +19,10 @@ from keras_shiftguard.statistics.stream import Stream
 # Numbers of batches after which a stream is checked, until the diagnosis is final. A check runs
 # some images through the first layers, and often through the whole network. Usually the first check
 # is enough; later checks are needed if batches are small. A later check needs `MORE_SAMPLES` times
-# the samples of the check before, or as many as a check uses at most.
+# the samples of the check before, or as many as a check uses at most. Conventions.
 CHECK_AFTER_BATCHES = (1, 2, 4, 8, 16)
 MORE_SAMPLES = 4
-# With fewer photos, the convention is recognized correctly in only 9 of 10 cases.
+# With fewer photos, the convention is recognized correctly in only 9 of 10 cases. A convention.
 MIN_SAMPLES_TO_CHECK = 8
 
 

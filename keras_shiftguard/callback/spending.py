@@ -10,9 +10,10 @@ from keras_shiftguard.instrument.processes import has_several_processes
 # more. In a small fit of a large network on a CPU, they would take longer than the training. Of the
 # first measurement, only the predictions are counted, at the speed of the fastest one: in it,
 # operations are compiled once and for all, which takes JAX longer than all that follows.
+# Conventions.
 FREE_SECONDS, MAX_SHARE = 10.0, 0.1
 # The last weights decide. So a fit without time may have one measurement at its end that takes
-# FREE_SECONDS, or so many seconds if there was none before.
+# FREE_SECONDS, or so many seconds if there was none before. A convention.
 MAX_OVERDRAFT = 30.0
 
 

@@ -8,8 +8,10 @@ from keras import ops
 
 from keras_shiftguard.domains.pair import Pair
 
-CONFIDENCE = 0.9  # threshold of target samples, in units of the mean confidence on the source
-EPSILON = 1e-6
+# Threshold of target samples, in units of the mean confidence on the source. Berthelot et al.,
+# 2022.
+CONFIDENCE = 0.9
+EPSILON = 1e-6  # A convention.
 
 
 class AdaMatch(keras.layers.Layer):

@@ -11,11 +11,11 @@ from keras import ops
 
 from keras_shiftguard.domains.pair import Pair
 
-BANDWIDTHS = (0.125, 0.25, 0.5, 1.0, 2.0)  # in units of the mean squared distance
+BANDWIDTHS = (0.125, 0.25, 0.5, 1.0, 2.0)  # in units of the mean squared distance. A convention.
 # Sun and Saenko choose the weight so that task and CORAL loss are about equal in the end. The CORAL
-# loss is divided by `4 d^2`, so the weight must be far above 1.
+# loss is divided by `4 d^2`, so the weight must be far above 1. A convention.
 CORAL_WEIGHT = 100.0
-EPSILON = 1e-6  # avoids a division by zero
+EPSILON = 1e-6  # avoids a division by zero. A convention.
 
 
 class MaximumMeanDiscrepancy(keras.layers.Layer):

@@ -11,10 +11,11 @@ from keras_shiftguard.experiments.labelled import Labelled, Predict
 
 # A pixel is the same in all images if its standard deviation between them is at most this share of
 # that of all pixels of training, and it is not if its deviation is at least the second share.
+# Conventions.
 SAME, DIFFERENT = 0.02, 0.25
-MIN_SHARE = 0.005  # smallest covered place, as a share of the pixels
-MIN_DENSITY = 0.5  # smallest share of the rows and columns that name a place
-MIN_SIGMAS = 4.0  # smallest cost in standard errors, as for misplaced images
+MIN_SHARE = 0.005  # smallest covered place, as a share of the pixels. A convention.
+MIN_DENSITY = 0.5  # smallest share of the rows and columns that name a place. A convention.
+MIN_SIGMAS = 4.0  # smallest cost in standard errors, as for misplaced images. A convention.
 
 
 def covered(

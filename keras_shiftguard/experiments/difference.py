@@ -36,8 +36,9 @@ from keras_shiftguard.instrument.compiled_metric import MetricOf
 from keras_shiftguard.statistics.batch import InputSpec
 from keras_shiftguard.statistics.rows import Rows
 
-CANDIDATES = 90  # about as many as there are for images
+CANDIDATES = 90  # about as many as there are for images. Given by the table of operations.
 # If undoing wins back less than this share of what the model is worse by, information may be lost.
+# A convention.
 MIN_SHARE_OF_GAP = 0.8
 # Columns are taken out only if that wins back at least this share. A convention.
 MIN_SHARE_OF_BLANK = 0.5

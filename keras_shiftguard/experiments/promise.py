@@ -4,7 +4,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-SIGMAS = 1.96  # standard errors to each side, for an interval of 95 %
+# Standard errors to each side, for an interval of 95 %. Given by the normal distribution.
+SIGMAS = 1.96
 
 
 @dataclass(frozen=True)

@@ -23,16 +23,16 @@ MIN_SKEW = 0.5  # a smaller skewness may be chance. A convention.
 MAX_EXCHANGES = 20  # exchanges of two columns that are tried, the likeliest. A convention.
 # A factor between two deviations is that of a named unit if it is as near as this, and a column has
 # moved if its factor or its mean (in deviations) is further: sampling moves the factor of some
-# hundred rows by a few percent.
+# hundred rows by a few percent. A convention.
 NEAR = 0.15
 # Missing values may be filled otherwise if so large a share of a column has one value, of which the
 # other stream has less than this part: fewer rows cost little. Conventions.
 MIN_FILLED, MAX_SHARED = 0.03, 0.1
 # The moments show plainly that two columns are exchanged if that brings them nearer by so much, in
 # squared standard deviations, and takes away this share of what differs in the two columns. The
-# correlations of a column show its sign likewise.
+# correlations of a column show its sign likewise. Conventions.
 MIN_NEARER, MIN_REMOVED = 0.05, 0.5
-TINY = 1e-6
+TINY = 1e-6  # a smaller deviation counts as none. A convention.
 
 _ROWS = {operation.name: operation for operation in columns.OPERATIONS}
 

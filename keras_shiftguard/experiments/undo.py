@@ -28,7 +28,8 @@ from keras_shiftguard.statistics.rows import joined
 # A second operation follows the first one only if it makes the labels likelier by this much, in
 # nats a sample. A convention: half as much hardly changes a prediction.
 MIN_SECOND = 0.02
-# So many changed samples are in memory together: as many as the guard keeps of a stream, halved.
+# So many changed samples are in memory together: as many as the guard keeps of a stream, halved. A
+# convention.
 MOST_TOGETHER = 512
 
 

@@ -26,12 +26,12 @@ from keras_shiftguard.io.batches import named_inputs
 from keras_shiftguard.statistics.spread import spread
 
 # With fewer target samples, the line before the fit never says "likely". If no difference was
-# found, it says that the answer is not known, instead of "unlikely".
+# found, it says that the answer is not known, instead of "unlikely". A convention.
 MIN_TARGET = 64
-MAX_SAMPLES = 256  # target samples, and labelled source samples, for one estimate
+MAX_SAMPLES = 256  # target samples, and labelled source samples, for one estimate. A convention.
 # An estimate runs the model on the labelled source and its corrupted copies, about this many times
 # in total. No estimate is made if these runs would take longer than both `MAX_SECONDS` and the
-# share `MAX_SHARE` of the training time.
+# share `MAX_SHARE` of the training time. Conventions.
 PREDICTIONS = 53
 MAX_SECONDS, MAX_SHARE = 30.0, 0.1
 CAUTION = (

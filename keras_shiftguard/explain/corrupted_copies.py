@@ -18,8 +18,8 @@ CORRUPTIONS = (
     *("blur", "motion_blur", "noise", "impulse", "resolution", "blocking"),
     *("shift_right", "zoom_in", "rotation", "erasing"),
 )
-STRENGTHS = (0.08, 0.2, 0.45)
-# Strengths for samples that are not images: noise, drift, lost columns and scaling.
+STRENGTHS = (0.08, 0.2, 0.45)  # of the corruptions of images. A convention.
+# Strengths for samples that are not images: noise, drift, lost columns and scaling. A convention.
 LEVELS = (0.25, 0.75, 1.5)
 
 

@@ -22,14 +22,15 @@ from keras_shiftguard.io.as_page import AsPage
 from keras_shiftguard.io.tables import check_order
 from keras_shiftguard.statistics.spread import spread
 
-MAX_REFERENCE = 512  # largest number of labelled samples that are corrupted
-MIN_REFERENCE = 50  # with fewer labelled samples, no value is given
-PENALTY = 1.0  # penalty of the ridge regression, for standardized scores
+MAX_REFERENCE = 512  # largest number of labelled samples that are corrupted. A convention.
+MIN_REFERENCE = 50  # with fewer labelled samples, no value is given. A convention.
+PENALTY = 1.0  # penalty of the ridge regression, for standardized scores. A convention.
 # No value is given if regression and optimal transport differ by more than this. The interval
-# always holds both estimates. The limit was chosen on corrupted photos.
+# always holds both estimates. Chosen on corrupted photos, with
+# `examples/benchmarks/accuracy_estimate.py`.
 MAX_DISAGREEMENT = 0.35
 # Errors of the regression grow with the loss of accuracy. They are counted in units of the loss
-# that it predicts plus this.
+# that it predicts plus this. A convention.
 MIN_LOSS = 0.05
 # A value of `AccuracyEstimate.reason`.
 METHODS_DISAGREE = "The methods disagree: label some of the samples."

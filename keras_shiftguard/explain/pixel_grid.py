@@ -12,11 +12,13 @@ import numpy as np
 from keras_shiftguard.conventions import forms
 from keras_shiftguard.preprocessing.correction.convention import InputConvention
 
-MAX_VALUES = 200_000  # values to test; if there are more, only every k-th pixel is tested
-MIN_SHARE_ON_GRID = 0.98  # share of the values that must lie on the grid
-MIN_LEVELS = 10  # gray levels that must occur, of 256; fewer can lie on a wrong grid
-MAX_ROUNDING = 0.02  # how far a value may lie from the grid, in gray levels
-MAX_ROUNDING_OF_TWO_STEPS = 0.1  # the same limit after two steps, which lose more digits
+# Values to test; if there are more, only every k-th pixel is tested. A convention.
+MAX_VALUES = 200_000
+MIN_SHARE_ON_GRID = 0.98  # share of the values that must lie on the grid. A convention.
+MIN_LEVELS = 10  # gray levels that must occur, of 256; fewer can lie on a wrong grid. A convention.
+MAX_ROUNDING = 0.02  # how far a value may lie from the grid, in gray levels. A convention.
+# The same limit after two steps, which lose more digits. A convention.
+MAX_ROUNDING_OF_TWO_STEPS = 0.1
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ import numpy as np
 from keras_shiftguard.errors import BadInputError
 from keras_shiftguard.statistics.classes import host_probabilities
 
-BATCH = 32
+BATCH = 32  # A convention.
 
 
 @dataclass(frozen=True)

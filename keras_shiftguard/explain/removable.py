@@ -27,7 +27,7 @@ from keras_shiftguard.preprocessing.diagnosis import Diagnosis
 from keras_shiftguard.preprocessing.expected.hypothesis_names import as_observed
 from keras_shiftguard.statistics.spread import spread
 
-MAX_SAMPLES_TO_DIAGNOSE = 256
+MAX_SAMPLES_TO_DIAGNOSE = 256  # samples whose preprocessing is diagnosed. A convention.
 # Hints of the diagnosis that become notes of the report. Only the first such hint is shown.
 REPORTED_HINTS = ("labels_shifted", "labels_other_order", "transposed")
 

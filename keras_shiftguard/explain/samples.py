@@ -24,8 +24,9 @@ from keras_shiftguard.io.tables import without_pandas
 from keras_shiftguard.statistics.classes import host_class_ids
 from keras_shiftguard.statistics.spread import spread
 
-MAX_GENERATOR_SAMPLES = 10_000  # read from a generator by default, because it may never end
-CHUNK = 128  # samples that are processed at once
+# Samples read from a generator by default, because it may never end. A convention.
+MAX_GENERATOR_SAMPLES = 10_000
+CHUNK = 128  # samples that are processed at once. A convention.
 
 
 @dataclass(frozen=True)

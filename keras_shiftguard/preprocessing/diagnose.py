@@ -33,7 +33,7 @@ from keras_shiftguard.preprocessing.hints.stated_resize import stated_resize
 from keras_shiftguard.preprocessing.verdict import judge
 from keras_shiftguard.statistics.classes import warn_of_text
 
-BATCH_SIZE = 32
+BATCH_SIZE = 32  # A convention.
 
 
 def diagnose(model: Any, data: Any, expects: Any = None, max_samples: int = 256) -> Diagnosis:

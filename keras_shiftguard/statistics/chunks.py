@@ -13,10 +13,11 @@ import numpy as np
 
 from keras_shiftguard.statistics.rows import Rows
 
-CHUNK = 128
-PADDED_CHUNK = 64  # on JAX, where fewer samples waste less
+CHUNK = 128  # samples at a time. A convention.
+PADDED_CHUNK = 64  # on JAX, where fewer samples waste less. A convention.
 # A Keras model keeps the outputs of all its layers until the last one, some hundred times as many
-# values as it is fed. So of large samples fewer are taken: 27 photos of 224 x 224.
+# values as it is fed. So of large samples fewer are taken: 27 photos of 224 x 224, see
+# docs/benchmarks/memory.md.
 MAX_VALUES = 2**22
 
 

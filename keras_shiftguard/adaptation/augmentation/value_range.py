@@ -6,7 +6,7 @@ from keras_shiftguard.conventions import LATTICES, MODES
 from keras_shiftguard.profiles import InputSummary
 
 # The data follow a preprocessing convention if more than this share of their values are the results
-# of the convention for the whole pixel values 0..255.
+# of the convention for the whole pixel values 0..255. A convention.
 MIN_LATTICE_SHARE = 0.99
 
 

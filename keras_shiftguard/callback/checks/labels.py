@@ -23,6 +23,7 @@ from keras_shiftguard.experiments.wrong_labels import (
 
 # A difference of the samples does not explain the wrong predictions if undoing it wins back less
 # than this share of what right labels would win; if it has no cost, if it is smaller than SMALL.
+# Conventions.
 MAX_SHARE, SMALL = 0.5, 0.5
 
 

@@ -14,12 +14,12 @@ from keras_shiftguard.callback.checks.check import Epoch, Told
 from keras_shiftguard.detection.sentences import percent
 from keras_shiftguard.statistics.stream import Stream
 
-EPOCHS = 2  # later epochs repeat the samples
+EPOCHS = 2  # later epochs repeat the samples. A convention.
 # Natural copies (black images, rows of few categories) are as frequent within training as between
 # training and validation. More copies between the two are a leak if they are this many, and more
-# than natural copies by this many standard errors.
+# than natural copies by this many standard errors. Conventions.
 MIN_COPIES, SIGMAS = 5, 4.0
-MIN_LEAKED = 0.01  # a smaller share of validation hardly moves its accuracy
+MIN_LEAKED = 0.01  # a smaller share of validation hardly moves its accuracy. A convention.
 
 
 def look(state: bool | None, epoch: Epoch) -> tuple[bool, Told]:

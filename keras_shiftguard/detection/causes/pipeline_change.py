@@ -32,14 +32,15 @@ from keras_shiftguard.detection.sentences import stream_name
 from keras_shiftguard.profiles import InputSummary
 
 # A scale above this (or below its inverse) cannot come from another scene. The limits of the fit
-# are then wide, so that a map is found even if the stream holds other classes as well.
+# are then wide, so that a map is found even if the stream holds other classes as well. A
+# convention.
 DRASTIC = 20.0
-# How far the streams may be apart after the map: means (in standard deviations), logarithms of
-# the standard deviations, quantiles (in standard deviations), and extremes (in units of the
-# range). LOOSE is for a drastic scale, TIGHT of `explanation.py` for all others.
+# How far the streams may be apart after the map: means (in standard deviations), logarithms of the
+# standard deviations, quantiles (in standard deviations), and extremes (in units of the range).
+# LOOSE is for a drastic scale, TIGHT of `explanation.py` for all others. A convention.
 LOOSE = (0.6, 0.5, 0.9, 0.15)
 # Each form maps the values back to raw pixels, which span some part of 0..255. A form is plausible
-# if that part is at least this share of the largest part under any form.
+# if that part is at least this share of the largest part under any form. A convention.
 MIN_RELATIVE_SPAN = 0.7
 
 

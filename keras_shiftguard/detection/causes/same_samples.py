@@ -18,17 +18,21 @@ from keras_shiftguard.profiles import InputProfile, InputSummary, LabelSummary
 # Largest rounding errors of float32 sums around a pivot. ROUNDING is relative to the standard
 # deviation over samples: the error is at most 1e-7 sqrt(128) = 1.1e-6, because the sums are read
 # and reset every 128 batches, and the rest is a margin. VALUE_ROUNDING is relative to the values.
+# Given by float32.
 ROUNDING = 3e-6
 VALUE_ROUNDING = 5e-7
-MAX_DRAW_ERRORS = 3.0  # largest difference of two draws of one distribution, in standard errors
+# Largest difference of two draws of one distribution, in standard errors. A convention.
+MAX_DRAW_ERRORS = 3.0
 # Largest difference of the means of the same samples, in standard errors. The means of two
-# independent draws are this close with a probability of 0.011. The standard deviations have a
-# limit of their own, see `_same_input`.
+# independent draws are this close with a probability of 0.011. The standard deviations have a limit
+# of their own, see `_same_input`. A convention.
 MAX_SAME_ERRORS = 0.02
 # A pass may leave out this share of the samples, such as its last batch. A larger difference of two
 # passes, in the standard errors that such samples make, shows that samples have changed.
+# Conventions.
 MAX_SHARE_LEFT_OUT, MAX_LEFT_OUT_ERRORS = 0.03, 4.0
-MAX_NEAR_ERRORS = 2.5  # the same for the estimated number of such samples, see `are_near`
+# The same for the estimated number of such samples, see `are_near`. A convention.
+MAX_NEAR_ERRORS = 2.5
 
 
 def same_samples(first: InputProfile, second: InputProfile) -> bool:

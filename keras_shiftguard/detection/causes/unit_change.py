@@ -19,9 +19,9 @@ from keras_shiftguard.detection.said import Said
 from keras_shiftguard.detection.sentences import stream_name
 from keras_shiftguard.profiles import InputSummary
 
-MIN_ROWS = 20  # samples that each stream must have
-MIN_AGREEING_COLUMNS = 0.8  # share of the columns that the factor must explain
-# Factors between common units: thousandths, percent, bytes, seconds.
+MIN_ROWS = 20  # samples that each stream must have. A convention.
+MIN_AGREEING_COLUMNS = 0.8  # share of the columns that the factor must explain. A convention.
+# Factors between common units: thousandths, percent, bytes, seconds. A convention.
 FACTORS = (10.0, 60.0, 100.0, 255.0, 256.0, 1000.0, 3600.0, 1e4, 65535.0, 1e5, 1e6)
 
 

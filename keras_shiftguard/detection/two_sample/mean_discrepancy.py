@@ -27,14 +27,15 @@ import numpy as np
 from keras_shiftguard.detection.two_sample.tail_probabilities import log_gamma, share_sf
 from keras_shiftguard.profiles.embedding import BANDWIDTHS, MeanEmbedding
 
-MIN_SAMPLES = 20  # samples of each stream; with fewer, no embedding is tested
+MIN_SAMPLES = 20  # samples of each stream; with fewer, no embedding is tested. A convention.
 # Bandwidth in units of the root mean square distance between the projections of two samples. At
 # twice that distance, the sines are nearly linear and the cosines nearly quadratic in the
-# projections; finer shifts are left to the small ridge.
+# projections; finer shifts are left to the small ridge. A convention.
 WIDTH = 2.0
-RIDGES = (0.1, 0.01)  # in units of the largest eigenvalue
-# For n << m samples, the variance of the statistic is larger by a factor of about 1 + 8 / n. This
-# was measured on real images: without the factor, 6.5 % of the p-values are below 0.05 for n = 50.
+RIDGES = (0.1, 0.01)  # in units of the largest eigenvalue. A convention.
+# For n << m samples, the variance of the statistic is larger by a factor of about 1 + 8 / n:
+# without it, 6.5 % of the p-values of real images are below 0.05 for n = 50. To measure it, see
+# `examples/benchmarks/detection_calibration.py`.
 UNEQUAL_SIZES_VARIANCE = 8.0
 
 

@@ -36,7 +36,8 @@ from keras_shiftguard.profiles import BINS_PER_SIGN, NUM_BINS, FeatureTable, bin
 from keras_shiftguard.profiles.features import COARSE_PER_SIGN, COARSENING, NUM_COARSE_BINS
 
 # Distinct samples of each stream that a feature needs. For windows of a series, the estimate of
-# this number is rather too low, and with so few samples only gross differences are significant.
+# this number is rather too low, and with so few samples only gross differences are significant. A
+# convention.
 MIN_DISTINCT = 4
 DOMINANT = ("location", "spread", "shape", "shape")  # what component 0, 1, 2, 3 measures
 

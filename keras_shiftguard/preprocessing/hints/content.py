@@ -8,14 +8,17 @@ import numpy as np
 from keras_shiftguard.preprocessing.correction.convention import InputConvention
 from keras_shiftguard.preprocessing.hints.hint import Hint
 
-MIN_GRAY_CORRELATION = 0.9999  # between channels; it is lower in gray images with color noise
-MIN_GRAY_SHARE = 0.9  # share of the images that must be gray
-MIN_FRAMED_SHARE = 0.25  # share of the images that must have bars
-MIN_BAR_SHARE = 0.03  # width of each of two opposite bars, as a share of the side of the image
-MIN_BACKGROUND_SHARE = 0.4  # share of the pixels that must be at the bright end
-MAX_VALUES = 2**21  # of an image, from which the correlation of its channels is computed
-MAX_UNFRAMED_SIDE = 32  # pixels; so small images are rarely letterboxed
-MAX_GLYPH_SIDE = 64  # pixels; digits and glyphs are small, pages of text are not
+# Correlation between channels; it is lower in gray images with color noise. A convention.
+MIN_GRAY_CORRELATION = 0.9999
+MIN_GRAY_SHARE = 0.9  # share of the images that must be gray. A convention.
+MIN_FRAMED_SHARE = 0.25  # share of the images that must have bars. A convention.
+# Width of each of two opposite bars, as a share of the side of the image. A convention.
+MIN_BAR_SHARE = 0.03
+MIN_BACKGROUND_SHARE = 0.4  # share of the pixels that must be at the bright end. A convention.
+# Values of an image from which the correlation of its channels is computed. A convention.
+MAX_VALUES = 2**21
+MAX_UNFRAMED_SIDE = 32  # pixels; so small images are rarely letterboxed. A convention.
+MAX_GLYPH_SIDE = 64  # pixels; digits and glyphs are small, pages of text are not. A convention.
 
 
 def nonfinite_hints(images: np.ndarray) -> tuple[list[Hint], np.ndarray]:

@@ -14,10 +14,11 @@ import numpy as np
 from keras_shiftguard.statistics.classes import host_class_ids
 
 # Largest p-value for which another order is reported; the limit for a shift is 20 times as large.
-# The limit is small because a false alarm is worse than a missed problem.
+# The limit is small because a false alarm is worse than a missed problem. A convention.
 MAX_P_VALUE = 1e-3
-MIN_CONFIDENCE = 0.5  # below this mean confidence, another order is never reported
-MIN_CLASSES = 6  # this many classes must support a shift, or be predicted for another order
+MIN_CONFIDENCE = 0.5  # below this mean confidence, another order is never reported. A convention.
+# This many classes must support a shift, or be predicted for another order. A convention.
+MIN_CLASSES = 6
 
 
 @dataclass(frozen=True)

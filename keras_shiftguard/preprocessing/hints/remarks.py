@@ -27,13 +27,14 @@ from keras_shiftguard.preprocessing.hints.resampling import resampling_hints
 from keras_shiftguard.profiles import InputSummary
 from keras_shiftguard.statistics.classes import host_class_ids, host_probabilities
 
-MAX_IMAGES = 256  # of the checks of images
-MAX_IMAGES_FOR_MEDIANS = 32  # the slower checks use this many images, spread evenly
+MAX_IMAGES = 256  # of the checks of images. A convention.
+MAX_IMAGES_FOR_MEDIANS = 32  # the slower checks use this many images, spread evenly. A convention.
 # Running the whole network takes longer than all other checks. So only a few images are used; if
-# there are labels, more images are used.
-MAX_UNLABELLED = MIN_IMAGES = 16  # with fewer images, there are no hints from predictions
-BATCH_SIZE = 32
-MAX_P_VALUE = 1e-3  # largest p-value of the sign test for a hint
+# there are labels, more images are used. With fewer images, there are no hints from predictions. A
+# convention.
+MAX_UNLABELLED = MIN_IMAGES = 16
+BATCH_SIZE = 32  # A convention.
+MAX_P_VALUE = 1e-3  # largest p-value of the sign test for a hint. A convention.
 
 
 def remarks_of_images(
