@@ -9,8 +9,8 @@ above a group of constants that follow each other without an empty line. It says
 of these ways:
 
 - a paper: its year, as in "Northcutt et al., 2021";
-- measured: the command or the page of this repository that measured it, as in
-  "`examples/benchmarks/wrong_labels.py`";
+- measured: the command or the page of this repository that measured it, or what it does, as in
+  "A convention, checked in docs/benchmarks/false-alarms.md.";
 - given: "Given by PNG.", of a number that a format, a library, a definition or another number
   decides;
 - a convention: "A convention.", or "Conventions." of several, of a number that somebody chose.

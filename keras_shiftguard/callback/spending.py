@@ -4,17 +4,16 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from keras_shiftguard.explain.adaptation_worth import MAX_SECONDS, MAX_SHARE
 from keras_shiftguard.instrument.processes import has_several_processes
 
-# Measurements may take so many seconds, or this share of the time since training began if that is
-# more. In a small fit of a large network on a CPU, they would take longer than the training. Of the
-# first measurement, only the predictions are counted, at the speed of the fastest one: in it,
-# operations are compiled once and for all, which takes JAX longer than all that follows.
-# Conventions.
-FREE_SECONDS, MAX_SHARE = 10.0, 0.1
-# The last weights decide. So a fit without time may have one measurement at its end that takes
-# FREE_SECONDS, or so many seconds if there was none before. A convention.
-MAX_OVERDRAFT = 30.0
+# Measurements may take FREE_SECONDS, or MAX_SHARE of the time since training began if that is more.
+# In a small fit of a large network on a CPU, they would take longer than the training. Of the first
+# measurement, only the predictions are counted, at the speed of the fastest one: in it, operations
+# are compiled once and for all, which takes JAX longer than all that follows. The last weights
+# decide. So a fit without time may have one measurement at its end that takes FREE_SECONDS, or
+# MAX_SECONDS if there was none before. A convention, checked in docs/benchmarks/overhead.md.
+FREE_SECONDS = 10.0
 
 
 def is_in_schedule(age: int) -> bool:
@@ -95,7 +94,7 @@ class Spending:
             predictions: Number of predictions.
             is_first: Whether there was no measurement of these samples before.
         """
-        most = MAX_OVERDRAFT if is_first else FREE_SECONDS
+        most = MAX_SECONDS if is_first else FREE_SECONDS
         return self._best * predictions <= most + min(self._left(), 0.0)
 
     def _left(self) -> float:

@@ -17,7 +17,9 @@ from keras_shiftguard.domains.pair_model import PairModel
 from keras_shiftguard.domains.target_mix import class_shares, target_mix
 from keras_shiftguard.statistics.state import on_host
 
-FIRST_STAGE = 0.25  # share of the training before AdaMatch starts. A convention.
+# Share of the training before AdaMatch starts. A convention, checked in
+# docs/benchmarks/adaptation.md.
+FIRST_STAGE = 0.25
 # Of the averages of class shares that AdaMatch aligns. Compared with 0 in
 # `examples/benchmarks/adaptation_choices.py`.
 MOMENTUM = 0.9
@@ -31,9 +33,11 @@ CLEAR = 0.97
 # most predictions may be wrong, and only the whole alignment corrects them. Compared with other
 # rules in `examples/benchmarks/adaptation_choices.py`.
 ALIGNMENT, USABLE = 0.5, 0.7
-MIN_ACCURACY_DROP = 0.02  # a smaller drop of source accuracy is ignored. A convention.
+# A smaller drop of source accuracy is ignored. A convention, checked in
+# docs/benchmarks/adaptation.md.
+MIN_ACCURACY_DROP = 0.02
 # A collapse: the entropy of the mean prediction fell below this share of its first-stage value. A
-# convention.
+# convention, checked in docs/benchmarks/adaptation.md.
 COLLAPSE = 0.5
 
 

@@ -11,13 +11,14 @@ import numpy as np
 
 from keras_shiftguard.conventions import forms
 from keras_shiftguard.preprocessing.correction.convention import InputConvention
+from keras_shiftguard.statistics.lattice import TOLERANCE
 
 # Values to test; if there are more, only every k-th pixel is tested. A convention.
 MAX_VALUES = 200_000
 MIN_SHARE_ON_GRID = 0.98  # share of the values that must lie on the grid. A convention.
 MIN_LEVELS = 10  # gray levels that must occur, of 256; fewer can lie on a wrong grid. A convention.
-MAX_ROUNDING = 0.02  # how far a value may lie from the grid, in gray levels. A convention.
-# The same limit after two steps, which lose more digits. A convention.
+# How far a value may lie from the grid after two steps, in gray levels. They lose more digits than
+# one step, whose limit is TOLERANCE. A convention.
 MAX_ROUNDING_OF_TWO_STEPS = 0.1
 
 
@@ -84,6 +85,6 @@ def _lies_on(values: np.ndarray, grid: Grid) -> bool:
     """Whether values `(pixels, channels)` lie on a grid."""
     levels = (values - np.asarray(grid.convention.offset)) / np.asarray(grid.convention.scale)
     whole = np.round(levels)
-    rounding = MAX_ROUNDING if len(grid.steps) == 1 else MAX_ROUNDING_OF_TWO_STEPS
+    rounding = TOLERANCE if len(grid.steps) == 1 else MAX_ROUNDING_OF_TWO_STEPS
     near = (np.abs(levels - whole) < rounding) & (whole >= 0) & (whole <= 255)
     return bool(near.mean() >= MIN_SHARE_ON_GRID and len(np.unique(whole[near])) >= MIN_LEVELS)

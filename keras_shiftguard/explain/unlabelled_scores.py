@@ -11,7 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-# Entropic regularization of the optimal transport, in units of probability. A convention.
+# Entropic regularization of the optimal transport, in units of probability. A convention, checked
+# in `examples/benchmarks/accuracy_estimate.py`.
 SMOOTHING = 0.02
 ROUNDS = 200  # number of Sinkhorn iterations of the optimal transport. A convention.
 

@@ -22,6 +22,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from keras_shiftguard.conventions import MIN_SPAN
 from keras_shiftguard.io.atomic_files import replace_file
 from keras_shiftguard.io.json_files import write_json
 from keras_shiftguard.io.png import png
@@ -46,8 +47,8 @@ MAX_SIDE = 64
 # Usual ranges of the values of images. Given by the modes of `preprocess_input`.
 RANGES = ((0.0, 1.0), (-1.0, 1.0), (0.0, 255.0))
 # Images have a usual range if their values span at least the share MIN_SPAN of it, and exceed
-# either end by at most the share SLACK. Conventions.
-MIN_SPAN, SLACK = 0.2, 0.02
+# either end by at most the share SLACK. A convention.
+SLACK = 0.02
 
 
 class PictureRow(NamedTuple):

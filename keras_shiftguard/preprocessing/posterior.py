@@ -27,7 +27,8 @@ from keras_shiftguard.preprocessing.expected.hypothesis_names import is_about
 from keras_shiftguard.preprocessing.garbled import Garbling
 from keras_shiftguard.preprocessing.witnesses.trial import Preference
 
-# Smallest probabilities for "ok", and for a mismatch. A convention.
+# Smallest probabilities for "ok", and for a mismatch. A convention, checked in
+# docs/benchmarks/preprocessing-verdicts.md.
 MIN_OK, MIN_MISMATCH = 0.7, 0.9
 # Log-odds that batch norm counts up to for a garbling: just enough to prove it. A convention.
 MOST_GARBLED = 2.2

@@ -12,8 +12,8 @@ import keras
 import numpy as np
 
 from keras_shiftguard.statistics.rows import Rows
+from keras_shiftguard.statistics.spread import PART
 
-CHUNK = 128  # samples at a time. A convention.
 PADDED_CHUNK = 64  # on JAX, where fewer samples waste less. A convention.
 # A Keras model keeps the outputs of all its layers until the last one, some hundred times as many
 # values as it is fed. So of large samples fewer are taken: 27 photos of 224 x 224, see
@@ -28,7 +28,7 @@ def chunks(x: Any) -> Iterator[tuple[Any, int]]:
         x: An array, `(samples, ...)`, or `Rows`.
     """
     pads = keras.backend.backend() == "jax"
-    size = min(PADDED_CHUNK if pads else CHUNK, max(MAX_VALUES // _values(x), 1))
+    size = min(PADDED_CHUNK if pads else PART, max(MAX_VALUES // _values(x), 1))
     for start in range(0, len(x), size):
         number = min(size, len(x) - start)
         rows = np.arange(start, start + size).clip(max=len(x) - 1) if pads else None

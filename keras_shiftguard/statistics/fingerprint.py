@@ -14,9 +14,9 @@ from keras import ops
 from keras_shiftguard.profiles import Moments
 from keras_shiftguard.statistics.batch import row_mask
 from keras_shiftguard.statistics.moments import moments_from_sums
+from keras_shiftguard.statistics.spread import GOLDEN
 from keras_shiftguard.statistics.state import State
 
-GOLDEN = (np.sqrt(5) - 1) / 2  # steps without period. Given by the golden ratio.
 # Scale of weights in [-0.5, 0.5), so that their variance is 1. Given by the uniform distribution.
 SCALE = np.sqrt(12)
 

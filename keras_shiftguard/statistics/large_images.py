@@ -16,7 +16,8 @@ from keras import ops
 
 from keras_shiftguard.statistics.batch import InputSpec, PixelSums, pixel_sums
 from keras_shiftguard.statistics.compiled import compiled_once
-from keras_shiftguard.statistics.fingerprint import GOLDEN, SCALE, pattern
+from keras_shiftguard.statistics.fingerprint import SCALE, pattern
+from keras_shiftguard.statistics.spread import GOLDEN
 from keras_shiftguard.statistics.state import State, on_host
 from keras_shiftguard.statistics.vectors import THUMBNAIL, across, areas, eighths, middle_frame
 

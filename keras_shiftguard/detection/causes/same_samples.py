@@ -9,6 +9,7 @@ thousand times as much.
 import numpy as np
 
 from keras_shiftguard.detection.two_sample.tail_probabilities import (
+    BEYOND_CHANCE,
     SMALLEST_P,
     Floats,
     log_gamma,
@@ -28,9 +29,9 @@ MAX_DRAW_ERRORS = 3.0
 # of their own, see `_same_input`. A convention.
 MAX_SAME_ERRORS = 0.02
 # A pass may leave out this share of the samples, such as its last batch. A larger difference of two
-# passes, in the standard errors that such samples make, shows that samples have changed.
-# Conventions.
-MAX_SHARE_LEFT_OUT, MAX_LEFT_OUT_ERRORS = 0.03, 4.0
+# passes, BEYOND_CHANCE of the standard errors that such samples make, shows that samples have
+# changed. A convention.
+MAX_SHARE_LEFT_OUT = 0.03
 # The same for the estimated number of such samples, see `are_near`. A convention.
 MAX_NEAR_ERRORS = 2.5
 
@@ -63,7 +64,7 @@ def is_augmented(first: InputProfile, latest: InputProfile) -> bool | None:
         return None
     if same_samples(first, latest):
         return False
-    if _left_out_errors(first, latest) > MAX_LEFT_OUT_ERRORS:
+    if _left_out_errors(first, latest) > BEYOND_CHANCE:
         return True
     # Of two classes, passes that leave out other samples often have the same numbers.
     has_classes = int((latest.labels.counts > 0).sum()) > 2

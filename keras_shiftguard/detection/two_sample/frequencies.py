@@ -19,10 +19,11 @@ import numpy as np
 from keras_shiftguard.detection.two_sample.hypergeometric import hypergeometric_two_sided
 from keras_shiftguard.detection.two_sample.tail_probabilities import MIN_SAMPLES, Floats, gamma_sf
 
-# A class is rare if the smaller stream should hold fewer samples of it. A convention.
+# A class is rare if the smaller stream should hold fewer samples of it. A convention, checked in
+# docs/benchmarks/false-alarms.md.
 MIN_EXPECTED_COUNT = 2.0
 # Rare classes are pooled if the smaller stream is expected to hold fewer pairs of samples of the
-# same rare class than this. A convention.
+# same rare class than this. A convention, checked in docs/benchmarks/false-alarms.md.
 MIN_EXPECTED_PAIRS = 10.0
 
 

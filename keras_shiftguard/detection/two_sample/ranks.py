@@ -37,7 +37,7 @@ from keras_shiftguard.profiles.features import COARSE_PER_SIGN, COARSENING, NUM_
 
 # Distinct samples of each stream that a feature needs. For windows of a series, the estimate of
 # this number is rather too low, and with so few samples only gross differences are significant. A
-# convention.
+# convention, checked in docs/benchmarks/false-alarms.md.
 MIN_DISTINCT = 4
 DOMINANT = ("location", "spread", "shape", "shape")  # what component 0, 1, 2, 3 measures
 

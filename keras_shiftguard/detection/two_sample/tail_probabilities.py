@@ -16,8 +16,11 @@ from numpy.typing import ArrayLike, NDArray
 
 Floats = NDArray[np.float64]
 
-# Samples of each stream; with fewer, no feature or mix of classes is tested. A convention.
+# Samples of each stream; with fewer, no feature or mix of classes is tested. A convention, checked
+# in docs/benchmarks/false-alarms.md.
 MIN_SAMPLES = 10
+# So many standard errors are hardly chance, also in the many comparisons of a fit. A convention.
+BEYOND_CHANCE = 4.0
 SMALLEST_P = 1e-300  # no p-value is smaller: float64 holds nothing below 2e-308. A convention.
 # Nodes of the trapezoid rule; relative errors are below 1e-4, mostly 1e-8. A convention.
 NODES = 64

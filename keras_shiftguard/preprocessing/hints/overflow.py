@@ -9,6 +9,7 @@ import numpy as np
 
 from keras_shiftguard.preprocessing.correction.convention import InputConvention
 from keras_shiftguard.preprocessing.hints.hint import Hint
+from keras_shiftguard.statistics.attributes import MIN_SIDE
 
 # A jump is larger, a rise between neighbors smaller, in gray levels. A convention.
 JUMP, RISE = 160.0, 64.0
@@ -18,7 +19,7 @@ JUMP, RISE = 160.0, 64.0
 # noisy areas 1.8 times as many. Chosen on the collections of
 # `examples/benchmarks/verdict_corpus.py`.
 MIN_SHARE, MIN_SHARE_OF_JUMPS, MIN_RATIO = 0.001, 0.07, 5
-MAX_IMAGES, MIN_SIDE = 16, 8  # images that are looked at, and their smallest side. Conventions.
+MAX_IMAGES = 16  # images that are looked at. A convention.
 
 
 def overflow_hints(images: np.ndarray, observed: InputConvention) -> list[Hint]:
