@@ -47,7 +47,7 @@ DATA = ("digits", "fashion")
 
 
 # Else a busy machine, on which fewer experiments fit into the time, gives other answers.
-spending.FREE_SECONDS = float("inf")
+spending.FREE_SECONDS = spending.MAX_SHARE = float("inf")
 
 
 def alarm_cases():

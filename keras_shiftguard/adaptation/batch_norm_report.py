@@ -66,7 +66,8 @@ class BatchNormAdaptation:
         if not changed:
             return "Batch norm was left alone: " + "; ".join(str(each) for each in self.layers[:3])
         return (
-            f"Batch norm now has the means and spreads of {self.num_samples:,} target samples, in "
-            f"{len(changed)} of {len(self.layers)} layers. `guard.batch_norm.restore()` takes that "
-            "back; `guard.batch_norm.layers` says what changed."
+            f"The model was changed, as adapt='batch_norm' asks: {len(changed)} of "
+            f"{len(self.layers)} batch-norm layers have the means and variances of "
+            f"{self.num_samples:,} target samples. `guard.batch_norm.restore()` takes that back; "
+            "`guard.batch_norm.layers` says what changed."
         )

@@ -48,9 +48,10 @@ class Checking:
         main = self._complete(epoch).main
         has_failed = FAILED in (self.states.get(name) for name in EXPERIMENTS)
         is_due = self._shift.tolerance is not None and not has_failed
-        # If no images differ, wrong labels are the likelier cause, and come first. Of a table, two
-        # columns may be exchanged, which no comparison shows.
-        alike = main is not None and not main.findings and not _has_tables(epoch)
+        # If no images differ, wrong classes are the likelier cause, and come first. Of a table, two
+        # columns may be exchanged, which no comparison shows, and images may not fit their masks.
+        alike = main is not None and not main.findings and main.current.labels.are_classes
+        alike = alike and not _has_tables(epoch)
         first = ["schedule", "other_rows", "labels"] if alike else []
         try:
             if is_due and any(pair.stream == "validation" for pair in self._shift.pairs):

@@ -39,8 +39,8 @@ from keras_shiftguard.statistics.stream import Stream
 
 NOT_MEASURED = "input {!r} is not compared ({}): encode it as numbers before the model."
 LABELS_LEFT_OUT = (
-    "the labels (masks, steps of a sequence, or several arrays) are not compared; only what the "
-    "model loses on them is judged."
+    "the labels are masks, steps of a sequence, or several arrays: their statistics are not "
+    "compared, but what the model loses with them is."
 )
 
 

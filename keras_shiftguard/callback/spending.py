@@ -7,13 +7,13 @@ from contextlib import contextmanager
 from keras_shiftguard.explain.adaptation_worth import MAX_SECONDS, MAX_SHARE
 from keras_shiftguard.instrument.processes import has_several_processes
 
-# Measurements may take FREE_SECONDS, or MAX_SHARE of the time since training began if that is more.
-# In a small fit of a large network on a CPU, they would take longer than the training. Of the first
+# Measurements may take MAX_SHARE of the time since training began, and after the last epoch
+# FREE_SECONDS if that is more, because the last weights decide, or MAX_SECONDS if there was no
+# measurement before. In a short fit, earlier ones would take longer than the training. Of the first
 # measurement, only the predictions are counted, at the speed of the fastest one: in it, operations
-# are compiled once and for all, which takes JAX longer than all that follows. The last weights
-# decide. So a fit without time may have one measurement at its end that takes FREE_SECONDS, or
-# MAX_SECONDS if there was none before. A convention, checked in docs/benchmarks/overhead.md.
-FREE_SECONDS = 10.0
+# are compiled once and for all, which takes JAX longer than all that follows. A convention, checked
+# in docs/benchmarks/overhead.md.
+FREE_SECONDS = 5.0
 
 
 def is_in_schedule(age: int) -> bool:
@@ -65,28 +65,31 @@ class Spending:
             self._best = min(self._best, (time.perf_counter() - start) / num_samples)
 
     def allows(self) -> bool:
-        """Whether another measurement may be made, and one more after the last epoch.
+        """Whether another measurement may be made before the last epoch, and one more after it.
 
         One of several processes may not decide by its own clock, because all must do the same.
         """
         return has_several_processes() or self._left() >= 2 * self._most
 
-    def affordable(self, num_samples: int, predictions_for: Callable[[int], int]) -> int:
+    def affordable(
+        self, num_samples: int, predictions_for: Callable[[int], int], is_last: bool
+    ) -> int:
         """Returns on how many of some samples an experiment can be made in the time that is left.
 
         Args:
             num_samples: The samples that there are.
             predictions_for: How many predictions the experiment makes on a number of samples.
+            is_last: Whether it is made after the last epoch.
         """
         if has_several_processes() or self._best == float("inf"):
             return num_samples
-        most = max(self._left(), 0.0) / max(self._best, 1e-12)
+        most = max(self._left(is_last), 0.0) / max(self._best, 1e-12)
         while num_samples and predictions_for(num_samples) > most:
             num_samples = num_samples * 9 // 10
         return num_samples
 
     def may_overdraw(self, predictions: int, is_first: bool) -> bool:
-        """Whether so many predictions may be made, although too little time is left.
+        """Whether so many predictions may be made after the last epoch with too little time left.
 
         All that is overdrawn counts together, also for several inputs.
 
@@ -95,11 +98,12 @@ class Spending:
             is_first: Whether there was no measurement of these samples before.
         """
         most = MAX_SECONDS if is_first else FREE_SECONDS
-        return self._best * predictions <= most + min(self._left(), 0.0)
+        return self._best * predictions <= most + min(self._left(is_last=True), 0.0)
 
-    def _left(self) -> float:
+    def _left(self, is_last: bool = False) -> float:
         now = time.perf_counter()
         spent = self._spent + (0.0 if self._since is None else now - self._since)
         if self._num_first:
             spent += self._num_first * self._best
-        return max(FREE_SECONDS, MAX_SHARE * (now - self._began)) - spent
+        free = FREE_SECONDS if is_last else 0.0
+        return max(free, MAX_SHARE * (now - self._began)) - spent

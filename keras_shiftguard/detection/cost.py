@@ -145,7 +145,7 @@ class Cost:
             return f"cost unclear: no repair is known that could be tried on such samples{more}"
         if self.is_alarm(tolerance):
             words = cost_in_words(self.value, self.interval, self.metric)
-            rest = f"; another {100 * self.unexplained:.0f}{unit}, from something else"
+            rest = f"; another {100 * self.unexplained:.0f}{unit} are lost to something unknown"
             return f"{words}{beside_in_words(self.beside)}{rest if self.unexplained else ''}"
         if self.is_costly(tolerance):
             return (
@@ -172,7 +172,7 @@ def cost_in_words(
     """Returns a measured cost with its interval, which must not look like two accuracies.
 
     >>> cost_in_words(0.12, (0.08, 0.16))
-    'costs about 12.0 points of accuracy (a loss of 8.0 to 16.0 points)'
+    'costs about 12.0 points of accuracy (between 8.0 and 16.0 points)'
     >>> cost_in_words(0.78, (0.553, 1.01), "mse")
     'causes about 78 % of the loss (mse), between 55 and 100 %'
     """
@@ -180,7 +180,7 @@ def cost_in_words(
     size = f"{about} {100 * value:.{int(metric == ACCURACY)}f}{unit_of(metric)}".strip()
     if metric != ACCURACY:
         return f"causes {size}, between {low:.0f} and {min(high, 100.0):.0f} %"
-    return f"costs {size}" + (f" (a loss of {low:.1f} to {high:.1f} points)" if interval else "")
+    return f"costs {size}" + (f" (between {low:.1f} and {high:.1f} points)" if interval else "")
 
 
 def unit_of(metric: str) -> str:

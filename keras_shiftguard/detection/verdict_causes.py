@@ -19,7 +19,7 @@ MEANT = "Validation differs because training is augmented, and the model does no
 ESTIMATE = "print(sg.estimate_accuracy(model, target, reference=(x_val, y_val)))"
 LABEL = "Label some samples of the target, and evaluate on them."
 ABOUT_ADAPTATION = ("adaptation", "adaptation")
-UNCORRECTED = "`model.predict` is not corrected until you paste this line."
+UNCORRECTED = "`model.predict` is not corrected until you run the line above."
 NOT_MEASURED = "cost not measured"
 NOT_MEASURABLE = "cost not known: no experiment could measure it"
 LOOK_AT_SAMPLES = "Look at such samples: is the label wrong, or what the model is fed with it?"
@@ -165,7 +165,8 @@ def adaptation(answer: str | None, saw_target: bool = False) -> dict[str, Any]:
     cause = "What adaptation gained on the target is not known."
     if answer == "same":
         cause = "The estimate cannot tell whether adaptation helped on the target."
-    return _parts(LOOK, cause, step=LABEL if saw_target else ESTIMATE, about=ABOUT_ADAPTATION)
+    step = LABEL if saw_target or answer == "same" else ESTIMATE
+    return _parts(LOOK, cause, step=step, about=ABOUT_ADAPTATION)
 
 
 def quiet(report: Any, diagnoses: Mapping[str, Any], is_partial: bool = False) -> dict[str, Any]:
@@ -182,7 +183,7 @@ def quiet(report: Any, diagnoses: Mapping[str, Any], is_partial: bool = False) -
         first = next(iter(diagnoses.values()))
         if first.trained_here:
             fed = MODES_IN_WORDS.get(first.observed.mode)
-            images = f"the model is trained here on {fed}" if fed else ""
+            images = f"this fit trains the model on images from {fed}" if fed else ""
     is_blind = any(map(_is_blind, diagnoses.values())) and not images
     if is_blind:
         images = "whether the images are prepared right could not be judged"

@@ -13,7 +13,6 @@ from keras_shiftguard.experiments.promise import Choice
 
 # What prevents a loss of information, by operation; nothing undoes it.
 PREVENTED = {
-    "wrap": "Add to images as float32, and clip them to 0..255: image.astype('float32') + 50.",
     "overflow": "x = np.clip(image.astype('float32') * factor, 0, 255)",
     "unknown": "Give validation to the text vectorizer of training, lowered in the same way.",
     "cut": "Give validation the length of training, in its vectorizer or in `pad_sequences`.",
@@ -29,6 +28,7 @@ def fix_line(
     channels_first: bool = False,
     columns: Sequence[str] = (),
     entry: str | None = None,
+    ends: tuple[float, float] | None = None,
 ) -> str:
     """Returns the line for a batch `x`; "" for operations without one.
 
@@ -42,6 +42,8 @@ def fix_line(
     'x["age"] = x["age"] / 2'
     >>> fix_line(Choice("unit", "columns", (0, 0.5, 0.0)), 1, entry="age")
     'x["age"] = x["age"] / 2'
+    >>> fix_line(Choice("invert", "light", 1.0), 4, ends=(-1.0, 1.0))
+    'x = -x'
 
     Args:
         choice: The operation that won the accuracy back, and its strength.
@@ -49,8 +51,11 @@ def fix_line(
         channels_first: Whether the channels of images are the second axis.
         columns: Names of the columns, if the batch is a table of pandas.
         entry: The key of the batch, if `x` is a dict of inputs.
+        ends: The values of black and white in images.
     """
-    if columns and choice.name in _OF_TABLES:
+    if ends is not None and choice.name in _OF_LEVELS:
+        line = _OF_LEVELS[choice.name](choice.strength, *ends)
+    elif columns and choice.name in _OF_TABLES:
         line = _OF_TABLES[choice.name](choice.strength, [quoted(name) for name in columns])
     else:
         write = _LINES.get(choice.name)
@@ -128,6 +133,22 @@ def _named_exchange(strength: tuple[int, int], names: Sequence[str]) -> str:
     return f"x[[{one}, {other}]] = x[[{other}, {one}]].to_numpy()"
 
 
+def _inverted(strength: float, black: float, white: float) -> str:
+    return f"x = {black + white:.6g} - x" if black + white else "x = -x"
+
+
+def _unwrapped(strength: float, black: float, white: float) -> str:
+    number = round(255 * strength)
+    if (black, white) == (0.0, 255.0):
+        return f"x = (x - {number}) % 256"
+    return f"x = (255 * x - {number}) % 256 / 255" if (black, white) == (0.0, 1.0) else ""
+
+
+# The same for images, from strength, black and white.
+_OF_LEVELS: dict[str, Callable[[Any, float, float], str]] = {
+    "invert": _inverted,
+    "wrap": _unwrapped,
+}
 # The same for tables of pandas, from strength and the quoted names of the columns. Given by the
 # order of axes.
 _OF_TABLES: dict[str, Callable[[Any, Sequence[str]], str]] = {

@@ -56,13 +56,11 @@ def told_as(
         return Difference(replace(cost, interval=(min(cost.interval[0], 0.0), cost.interval[1])))
     chain = promise.choices[0]
     repair: dict[str, Any] = {"operations": [[c.name, c.strength] for c in chain]}
+    ends = None
     if spec.layout != "features":
         scale = scale_of(current, training, spec)
-        repair |= {
-            "low": float(scale.low[0]),
-            "high": float(scale.high[0]),
-            "channels_first": scale.channels_first,
-        }
+        ends = float(scale.low[0]), float(scale.high[0])
+        repair |= {"low": ends[0], "high": ends[1], "channels_first": scale.channels_first}
     # A layer cannot move the masks as well, and moving the images alone would make it worse; and it
     # would make floats of token ids.
     moves_masks = any(c.moves is not None and c.choice in chain for c in candidates)
@@ -76,7 +74,7 @@ def told_as(
     is_one = spec.layout == "features" and shape[1:] in ((), (1,))
     axes, is_first = 1 if is_one else len(shape), spec.layout == "channels_first"
     entry = spec.name if spec.is_entry else None
-    lines = [fix_line(choice, axes, is_first, spec.columns, entry) for choice in chain]
+    lines = [fix_line(choice, axes, is_first, spec.columns, entry, ends) for choice in chain]
     fix = "; ".join(lines) if all(lines) else PREVENTED.get(chain[0].name, "")
     if not fix and cost.repair is not None and (spec.is_entry or spec.columns):
         data = "x" if entry is None else f"x[{quoted(entry)}]"

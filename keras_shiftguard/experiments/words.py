@@ -29,7 +29,7 @@ def seems(choice: Choice, sides: Sequence[int], columns: Sequence[str] = ()) -> 
     >>> seems(Choice("zoom_in", "geometry", 0.14), (28, 28))
     'about 13 % smaller'
     >>> seems(Choice("unit", "columns", (3, 25.4, 0.0)), (8,))
-    'in another unit in column 3: multiplied by 0.0394 (mm and inches)'
+    'in another unit in column 3: 0.0394 times as large, as between mm and inches'
     >>> seems(Choice("exchange", "columns", (0, 1)), (8,), ("age", "bmi"))
     "fed with the columns 'age' and 'bmi' exchanged"
 
@@ -105,8 +105,8 @@ def _unit(strength: tuple[int, float, float], table: _Columns) -> str:
     if abs(np.log(factor)) < SAME_UNIT and not named_unit(factor, offset):
         return f"moved by {-offset / factor:+.3g}{where}"
     known = named_unit(factor, offset)
-    units = f" ({known})" if known else ""
-    return f"in another unit{where}: multiplied by {1 / factor:.3g}{units}"
+    units = f", as between {known}" if known else ""
+    return f"in another unit{where}: {1 / factor:.3g} times as large{units}"
 
 
 def _units(strength: tuple[Sequence[float], Sequence[float]], table: _Columns) -> str:
@@ -122,7 +122,7 @@ def _units(strength: tuple[Sequence[float], Sequence[float]], table: _Columns) -
 def _refilled(strength: tuple[int, float, float], table: _Columns) -> str:
     column, value, other = strength
     where = table.where(column)
-    return f"filled with {value:.4g}{where}, where training has other values, such as {other:.4g}"
+    return f"partly filled with {value:.4g}{where}, which training hardly has (mostly {other:.4g})"
 
 
 def _exchanged(strength: tuple[int, int], table: _Columns) -> str:
@@ -181,9 +181,14 @@ def _resampled(strength: float, sides: Sequence[int]) -> str:
     return f"sampled at another rate: all lasts about {strength:.2g} times as long"
 
 
+def _wrapped(strength: float, sides: Sequence[int]) -> str:
+    added = round(255 * strength)
+    return f"overflowed as 8-bit numbers ({added} was added, and beyond white begins black)"
+
+
 def _renumbered(strength: int, sides: Sequence[int]) -> str:
     where = "lower" if strength > 0 else "higher"
-    return f"numbered differently: their token ids are {where} by {abs(strength)}"
+    return f"fed with token ids that are {where} by {abs(strength)}"
 
 
 # The phrases, by operation. Numbers are axes of an image. Given by their order, x before y.
@@ -200,7 +205,7 @@ _PHRASES: dict[str, Callable[[Any, Sequence[int]], str]] = {
     "transpose": _just("transposed (rows and columns exchanged)"),
     "shear": _just("sheared"),
     "invert": _just("inverted"),
-    "wrap": _just("overflowed as 8-bit numbers (beyond white begins black)"),
+    "wrap": _wrapped,
     "swap_channels": _just("fed with their channels in reverse order"),
     "reverse": _just("fed with their columns in reverse order"),
     "roll": _just("fed with each column one place further on"),

@@ -172,7 +172,7 @@ def _line(
         )
         return f"A{both[1:]}.{f' {CAUTION}' if saw_target else ''}", "unknown"
     if before.value is None:
-        both = f"{accuracy}; {when}, the estimation methods disagree"
+        both = f"{accuracy}; {when}, there was no estimate, because its methods disagreed"
         return f"Whether it helped is not known: {both}.", "unknown"
     both = f"{accuracy}; {when}, it was {_percent(before)}"
     if saw_target:

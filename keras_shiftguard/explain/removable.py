@@ -5,11 +5,9 @@ from typing import NamedTuple
 import keras
 import numpy as np
 
-from keras_shiftguard.detection.causes.channel_order import balance_swapped
 from keras_shiftguard.detection.causes.explanation import affine
 from keras_shiftguard.detection.causes.pipeline_change import explain as explain_difference
 from keras_shiftguard.explain.model_facts import ModelFacts
-from keras_shiftguard.explain.pixel_grid import find_grid
 from keras_shiftguard.explain.predictions import predict
 from keras_shiftguard.explain.reference import Reference
 from keras_shiftguard.explain.removal import Inputs, Removable, Views, in_two_parts, undo_with
@@ -24,8 +22,9 @@ from keras_shiftguard.preprocessing.correction.convention_words import in_words
 from keras_shiftguard.preprocessing.correction.layer import InputCorrection
 from keras_shiftguard.preprocessing.diagnose import diagnose
 from keras_shiftguard.preprocessing.diagnosis import Diagnosis
-from keras_shiftguard.preprocessing.expected.hypothesis_names import as_observed
+from keras_shiftguard.preprocessing.expected.hypothesis_names import as_observed, same_numbers
 from keras_shiftguard.preprocessing.hints.remarks import MAX_IMAGES
+from keras_shiftguard.preprocessing.observation import observe
 from keras_shiftguard.statistics.spread import spread
 
 # Hints of the diagnosis that become notes of the report. Only the first such hint is shown.
@@ -172,20 +171,12 @@ def _of_reference(some: Inputs, reference: Reference) -> Corrections:
         order = tuple(range(len(scale)))[::-1] if step.swapped else None
         fix = InputCorrection(tuple(scale), tuple(offset), order, layout)
         return Corrections({name: fix}, step.name, step.fix)
-    if reference.samples is None:
+    # The grid of 8-bit values shows the scale even if the content of the images has changed.
+    here, there = (observe(each) for each in (now, before))
+    if not (here.by_grid and there.by_grid) or same_numbers(here.convention, there.convention):
         return Corrections({})
-    # Scale and offset of 8-bit images can be compared even if their content has changed.
-    channels_first = layout == "channels_first"
-    other = next(iter(reference.samples.inputs.values()))
-    here, there = (find_grid(v[:MAX_IMAGES], channels_first) for v in (x, other))
-    swapped = balance_swapped(before.features, now.features)
-    if here is None or there is None or (here.steps == there.steps and not swapped):
-        return Corrections({})
-    fix = layer_between(here.convention, there.convention, layout)
+    fix = layer_between(here.convention, there.convention, layout, now.num_channels)
+    words = f"fed {in_words(here.convention)}, the reference is {in_words(there.convention)}"
     scale, offset = np.asarray(fix.scale), np.asarray(fix.offset)
-    if swapped:
-        fix = InputCorrection(fix.scale, fix.offset, tuple(range(len(scale)))[::-1], layout)
-    pixels = ("x[:, ::-1]" if channels_first else "x[..., ::-1]") if swapped else "x"
-    words = f"fed {here.words}, the reference is {there.words}"
-    line = f"x = {affine(pixels, scale, offset, channels_first)}"
+    line = f"x = {affine('x', scale, offset, layout == 'channels_first')}"
     return Corrections({name: fix}, words, line)

@@ -162,7 +162,7 @@ class GapReport(AsPage):
         for row in self.rows:
             if row.kind == "removed" and row.interval[0] > 0 and not self.estimated:
                 points, low, high = (100 * value for value in (row.points, *row.interval))
-                loss = f"{points:.1f} points (a loss of {low:.1f} to {high:.1f} points)"
+                loss = f"{points:.1f} points (between {low:.1f} and {high:.1f} points)"
                 return f", but {row.cause} costs {loss}"
         return ""
 

@@ -127,7 +127,7 @@ def _needed(diagnosis: Any) -> str:
         )
     if len(words) > 1:
         return f"{more}pass {' or '.join(words)}, whichever the model was trained on."
-    return f"{more}pass {words[0]} if the model was trained on images scaled like these."
+    return f"{more}pass {words[0]} if its pretrained weights are for images scaled like these."
 
 
 def _possible_words(diagnosis: Any) -> list[str]:

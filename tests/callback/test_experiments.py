@@ -8,6 +8,7 @@ import pytest
 from sklearn.datasets import load_digits
 
 import keras_shiftguard as sg
+from keras_shiftguard.callback import spending
 from keras_shiftguard.callback.checking import FAILED, Checking
 from keras_shiftguard.callback.checks.check import Epoch
 from keras_shiftguard.callback.judged_samples import represents
@@ -387,7 +388,8 @@ def test_frames_of_a_video_are_not_given_to_the_model():
 
 
 @pytest.mark.backend
-def test_a_cost_must_be_found_in_two_epochs_also_across_a_crash(tmp_path):
+def test_a_cost_must_be_found_in_two_epochs_also_across_a_crash(tmp_path, monkeypatch):
+    monkeypatch.setattr(spending, "MAX_SHARE", float("inf"))  # there is time after each epoch
     (x, y), (other, z) = levels(0), levels(1)
     streams = streams_of((x, y), (other + 0.3, z))
     checks, shift = priced((x, y), (other + 0.3, z))

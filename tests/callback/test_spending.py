@@ -18,22 +18,18 @@ def clock(monkeypatch):
     return now
 
 
-def test_the_first_seconds_are_free_and_then_a_share_of_the_training(clock):
-    spent = Spending()
+def test_a_share_of_the_training_is_spent_and_after_it_some_seconds(clock):
+    spent, second = Spending(), 1.0
     with spent.measuring():
         with spent.running(100):
-            clock[0] += 10 * spending.FREE_SECONDS  # compiles, which is not counted
+            clock[0] += 100 * second  # compiles, which is not counted
         with spent.running(100):
-            clock[0] += spending.FREE_SECONDS / 8  # so all 200 samples count as twice this time
-    clock[0] = 100
-    assert spent.allows()
+            clock[0] += second  # so all 200 samples count as twice this time
+    assert spent.allows()  # two seconds of 101 are spent, and eight are left
     with spent.measuring():
-        clock[0] += spending.FREE_SECONDS / 2  # the measurement that runs counts as well
+        clock[0] += 5 * second  # the measurement that runs counts as well
         assert not spent.allows()
-    # A quarter of the time is left, which is kept for the measurement after the last epoch.
-    assert not spent.allows()
-    two_more = 2 * spending.FREE_SECONDS / 2
-    clock[0] = 100 + (0.75 * spending.FREE_SECONDS + two_more) / spending.MAX_SHARE + 1
+    clock[0] = 100 + (7 + 2 * 5) / spending.MAX_SHARE + 1  # two more like the longest one
     assert spent.allows()
 
 
@@ -46,8 +42,9 @@ def test_the_time_of_more_predictions_is_foreseen(clock):
         with spent.running(1000):
             clock[0] += spending.FREE_SECONDS / 4
     # Half of the time is left, in which the model runs on 2,000 samples, or twice on 1,000.
-    assert spent.affordable(900, lambda n: 2 * n) == 900
-    assert 900 <= spent.affordable(5000, lambda n: 2 * n) <= 1000
+    assert spent.affordable(900, lambda n: 2 * n, is_last=True) == 900
+    assert 900 <= spent.affordable(5000, lambda n: 2 * n, is_last=True) <= 1000
+    assert not spent.affordable(5000, lambda n: 2 * n, is_last=False)
     assert spent.may_overdraw(1000, is_first=True)
     assert not spent.may_overdraw(10**6, is_first=True)
 
@@ -59,7 +56,8 @@ def test_processes_do_not_decide_by_their_own_clocks(clock, monkeypatch):
             clock[0] += 10 * spending.FREE_SECONDS
     assert not spent.allows()
     monkeypatch.setattr(spending, "has_several_processes", lambda: True)
-    assert spent.allows() and spent.affordable(10**9, lambda n: 25 * n) == 10**9
+    assert spent.allows()
+    assert spent.affordable(10**9, lambda n: 25 * n, is_last=False) == 10**9
 
 
 def test_an_expensive_model_is_measured_at_a_new_finding_and_at_the_end(monkeypatch):
@@ -93,6 +91,7 @@ def test_an_expensive_model_is_measured_at_a_new_finding_and_at_the_end(monkeypa
         return guard.report
 
     monkeypatch.setattr(judged_samples, "class_probabilities", counted)
+    monkeypatch.setattr(spending, "MAX_SHARE", float("inf"))
     looks: list[int] = []
     assert run().findings
     assert looks[0] < looks[1] == looks[2] < looks[3]
@@ -110,6 +109,7 @@ def test_an_expensive_model_is_measured_at_a_new_finding_and_at_the_end(monkeypa
 def test_a_misplacing_that_was_found_stays_when_there_is_no_time_to_look_again(monkeypatch):
     x, y = load_digits(return_X_y=True)
     x = (x / 16).reshape(-1, 8, 8, 1).repeat(2, axis=1).repeat(2, axis=2).astype("float32")
+    monkeypatch.setattr(spending, "MAX_SHARE", float("inf"))
     told = []
 
     class Epochs(keras.callbacks.Callback):

@@ -158,11 +158,13 @@ def _experiment(
     if before is None:  # so that the time of a prediction is known
         few = current.first(MIN_SAMPLES)
         judged.judge.worth(judged.predict(few.images), few.labels)
-    number = epoch.spending.affordable(len(current.labels), predictions_for)
+    spending, is_last = epoch.spending, epoch.is_last
+    number = spending.affordable(len(current.labels), predictions_for, is_last)
+    if number < len(current.labels) and not is_last:
+        return None  # an earlier cost stays as it is
     if number < MIN_SAMPLES <= len(current.labels):
-        needed = predictions_for(MIN_SAMPLES)
-        if not (epoch.is_last and epoch.spending.may_overdraw(needed, before is None)):
-            return None  # an earlier cost stays as it is
+        if not spending.may_overdraw(predictions_for(MIN_SAMPLES), before is None):
+            return None
         number = MIN_SAMPLES
     if number < len(current.labels):
         current, training = current.first(number), training and training.first(number)

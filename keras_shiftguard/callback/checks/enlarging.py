@@ -22,7 +22,7 @@ def look(state: None, epoch: Epoch) -> tuple[None, Told]:
     if judged is None or not is_single or specs[0].layout == "features":
         return None, Told()
     current, training = judged.current, judged.training
-    number = epoch.spending.affordable(len(current.labels), predictions_for)
+    number = epoch.spending.affordable(len(current.labels), predictions_for, is_last=True)
     if number < MIN_SAMPLES:
         return None, Told()
     current, training = current.first(number), training and training.first(number)

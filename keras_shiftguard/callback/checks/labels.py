@@ -47,7 +47,8 @@ def look(state: Mapping[str, Any] | None, epoch: Epoch) -> tuple[Mapping[str, An
     if not min(len(current.labels), len(training.labels)):
         return state, Told()
     if not judged.are_classes:
-        # Numbers in another unit fit nothing, and neither do those of samples that are wrong.
+        if not (epoch.is_last or _tried(epoch)):
+            return state, Told()  # numbers fit nothing either if the samples are wrong
         is_other = bool(epoch.states.get("label_units")) or _of_samples(epoch) >= MIN_WON_BACK
         unrelated = not is_other and numbers_are_unrelated(
             judged.predict, current, training, judged.judge, int(epoch.number or 0)
@@ -55,7 +56,7 @@ def look(state: Mapping[str, Any] | None, epoch: Epoch) -> tuple[Mapping[str, An
         is_note = unrelated and not state.get("noted")
         noted = is_note or bool(state.get("noted"))
         new = {**state, "before": "", "unrelated": unrelated, "noted": noted}
-        return new, Told((UNRELATED,) if is_note else ())
+        return new, replace(_follows(pair) if unrelated else Told(), notes=(UNRELATED,) * is_note)
     mix, number = pair.findings.get("labels"), int(epoch.number or 0)
     found = wrong_labels(
         Predicted(judged.predict(current.images), current.labels),
@@ -149,8 +150,8 @@ def _is_due(state: Mapping[str, Any], pair: Pair, epoch: Epoch) -> bool:
     if not is_asked and all(f.negligible for f in of_labels):
         return False
     number = int(epoch.number or 0)
-    is_epoch = epoch.is_last or is_in_schedule(number)
-    return is_epoch and (number == 1 or epoch.spending.allows())
+    is_epoch = is_in_schedule(number) and (number == 1 or epoch.spending.allows())
+    return epoch.is_last or is_epoch
 
 
 def _of_samples(epoch: Epoch) -> float:
@@ -158,11 +159,26 @@ def _of_samples(epoch: Epoch) -> float:
 
     It counts before it is told, which takes two experiments.
     """
-    tried = (epoch.states.get("difference") or {}).get("tried", {}).values()
     gains = [
-        each["found"]["cost"]["value"] for each in tried if each["families"][-1:] not in ([], [""])
+        each["found"]["cost"]["value"]
+        for each in _tried(epoch)
+        if each["families"][-1:] not in ([], [""])
     ]
     return max(gains, default=0.0)
+
+
+def _tried(epoch: Epoch) -> list[Mapping[str, Any]]:
+    """Returns the latest experiments on the samples of each input."""
+    return list((epoch.states.get("difference") or {}).get("tried", {}).values())
+
+
+def _follows(pair: Pair) -> Told:
+    """Returns that differences of the samples cost nothing by themselves: no label fits them."""
+    names = [name for name, finding in pair.findings.items() if finding.kind == "covariate"]
+    of_pair = pair.stream, pair.against
+    none = Cost(0.0, (0.0, 0.0), 0, follows=True)
+    causes, costs = dict.fromkeys(names), dict.fromkeys(names, none)
+    return Told(causes={of_pair: causes}, costs={of_pair: costs})
 
 
 def _is_consequence(found: WrongLabels, pair: Pair, of_samples: float) -> bool:
