@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from keras_shiftguard.callback.checks.check import MAX_P, MIN_SHARE, Epoch, Told
+from keras_shiftguard.detection.cost import SIGMAS
 from keras_shiftguard.detection.finding import Finding, source_of
 from keras_shiftguard.detection.said import Said
 from keras_shiftguard.detection.sentences import percent
@@ -62,7 +63,7 @@ def _broken(name: str, here: KeptSamples, there: KeptSamples, epoch: int | None)
     pooled = number / (len(flat) + len(others))
     effect = (share - in_training) / float(np.sqrt(pooled * (1 - pooled)))
     nouns = ("samples", "values") if here.spec.layout == "features" else ("images", "pixels")
-    error = 1.96 * float(np.sqrt(1 / len(flat) + 1 / len(others)))
+    error = SIGMAS * float(np.sqrt(1 / len(flat) + 1 / len(others)))
     return Finding(
         feature=f"{source_of(name)}/flat",
         kind="preprocessing",

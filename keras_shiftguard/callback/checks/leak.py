@@ -16,10 +16,6 @@ from keras_shiftguard.detection.two_sample.tail_probabilities import BEYOND_CHAN
 from keras_shiftguard.statistics.stream import Stream
 
 EPOCHS = 2  # later epochs repeat the samples. A convention.
-# Natural copies (black images, rows of few categories) are as frequent within training as between
-# training and validation. More copies between the two are a leak if they are this many, and more
-# than natural copies by BEYOND_CHANCE standard errors. A convention.
-MIN_COPIES = 5
 
 
 def look(state: bool | None, epoch: Epoch) -> tuple[bool, Told]:
@@ -65,8 +61,10 @@ def leaked_share(
     expected = natural * len(validation)
     kept = min(len(training) / max(num_training, 1), 1.0)
     leaked = (found - expected) / (len(validation) * kept)
+    # Natural copies (black images, rows of few categories) are as frequent within training as
+    # between training and validation.
     is_sure = found - expected > BEYOND_CHANCE * np.sqrt(max(expected, 1.0))
-    if found < MIN_COPIES or not is_sure or leaked < MIN_SHARE:
+    if not is_sure or leaked < MIN_SHARE:
         return None
     return min(float(leaked), 1.0)
 

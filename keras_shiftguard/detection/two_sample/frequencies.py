@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from keras_shiftguard.detection.cost import SIGMAS
 from keras_shiftguard.detection.two_sample.hypergeometric import hypergeometric_two_sided
 from keras_shiftguard.detection.two_sample.tail_probabilities import MIN_SAMPLES, Floats, gamma_sf
 
@@ -82,7 +83,7 @@ def compare_frequencies(
         residuals = np.where(error > 0, (pa - pb) / error, 0.0)
     p_value, squared_effect = _test(*_pooled(a, b, n, m), n, m)
     effect = float(np.sqrt(squared_effect))
-    margin = 1.96 * float(np.sqrt(1 / n + 1 / m))
+    margin = SIGMAS * float(np.sqrt(1 / n + 1 / m))
     return FrequencyTest(
         effect_size=effect,
         interval=(max(effect - margin, 0.0), effect + margin),

@@ -24,6 +24,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from keras_shiftguard.detection.cost import SIGMAS
 from keras_shiftguard.detection.two_sample.tail_probabilities import log_gamma, share_sf
 from keras_shiftguard.profiles.embedding import BANDWIDTHS, MeanEmbedding
 
@@ -118,7 +119,7 @@ def compare_embeddings(
     excess = max(statistic - expected, 0.0) / effective_size
     scale = noise / expected  # the mean variance of a filtered direction
     effect = float(np.sqrt(excess / scale))
-    margin = 1.96 * float(np.sqrt(1 / effective_size))
+    margin = SIGMAS * float(np.sqrt(1 / effective_size))
     interval = (max(effect - margin, 0.0), effect + margin)
     return EmbeddingTest(effect, interval, p_value, BANDWIDTHS[which], True)
 

@@ -18,6 +18,7 @@ from functools import lru_cache
 
 import numpy as np
 
+from keras_shiftguard.detection.cost import SIGMAS
 from keras_shiftguard.detection.two_sample.hypergeometric import hypergeometric_two_sided
 from keras_shiftguard.detection.two_sample.means import cohens_d, mean_tests
 from keras_shiftguard.detection.two_sample.rank_polynomials import (
@@ -115,8 +116,8 @@ def compare_features(
     varies = (a + b).m2 > 0
     return FeatureTests(
         effect_size=effect,
-        lower=effect - 1.96 * error,
-        upper=effect + 1.96 * error,
+        lower=effect - SIGMAS * error,
+        upper=effect + SIGMAS * error,
         magnitude=np.abs(effects).max(axis=1, initial=0.0),
         p_value=np.clip(np.where(enough & varies, p_value, 1.0), SMALLEST_P, 1.0),
         dominant=dominant,
