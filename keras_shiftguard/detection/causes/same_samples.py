@@ -22,8 +22,6 @@ from keras_shiftguard.profiles import InputProfile, InputSummary, LabelSummary
 # Given by float32.
 ROUNDING = 3e-6
 VALUE_ROUNDING = 5e-7
-# Largest difference of two draws of one distribution, in standard errors. A convention.
-MAX_DRAW_ERRORS = 3.0
 # Largest difference of the means of the same samples, in standard errors. The means of two
 # independent draws are this close with a probability of 0.011. The standard deviations have a limit
 # of their own, see `_same_input`. A convention.
@@ -187,7 +185,7 @@ def _of_one_distribution(first: InputSummary, second: InputSummary) -> bool:
     """Whether the samples of both passes may be two draws of one distribution."""
     return all(
         abs(one.mean - other.mean)
-        <= MAX_DRAW_ERRORS
+        <= BEYOND_CHANCE
         * np.sqrt(one.std**2 / np.maximum(one.count, 1) + other.std**2 / np.maximum(other.count, 1))
         for one, other in (
             (first.sample_mean, second.sample_mean),
