@@ -145,7 +145,7 @@ class Cost:
             return f"cost unclear: no repair is known that could be tried on such samples{more}"
         if self.is_alarm(tolerance):
             words = cost_in_words(self.value, self.interval, self.metric)
-            rest = f"; another {100 * self.unexplained:.0f}{unit} are lost to something unknown"
+            rest = f"; another {100 * self.unexplained:.0f}{unit} are lost to something else"
             return f"{words}{beside_in_words(self.beside)}{rest if self.unexplained else ''}"
         if self.is_costly(tolerance):
             return (

@@ -21,6 +21,9 @@ from keras_shiftguard.experiments.wrong_labels import (
     numbers_are_unrelated,
     wrong_labels,
 )
+from keras_shiftguard.operations.repair import Repair
+from keras_shiftguard.statistics.chunks import in_chunks
+from keras_shiftguard.statistics.rows import Rows
 
 # A difference of the samples whose cost is not known does not explain the wrong predictions if it
 # is smaller than this. A convention.
@@ -32,8 +35,9 @@ def look(state: Mapping[str, Any] | None, epoch: Epoch) -> tuple[Mapping[str, An
 
     Args:
         state: `found`: the finding and its cost of the latest look; `before`: whether that look
-            found anything, None without one; `noted`: whether a note says that labels and samples
-            are unrelated; `unrelated`: whether the latest look found them so.
+            found anything, None without one; `repaired`: whether it was a look at repaired samples;
+            `noted`: whether a note says that labels and samples are unrelated; `unrelated`: whether
+            the latest look found them so.
         epoch: The epoch.
     """
     state = state or {}
@@ -58,16 +62,27 @@ def look(state: Mapping[str, Any] | None, epoch: Epoch) -> tuple[Mapping[str, An
         new = {**state, "before": "", "unrelated": unrelated, "noted": noted}
         return new, replace(_follows(pair) if unrelated else Told(), notes=(UNRELATED,) * is_note)
     mix, number = pair.findings.get("labels"), int(epoch.number or 0)
-    found = wrong_labels(
-        Predicted(judged.predict(current.images), current.labels),
-        Predicted(judged.predict(training.images), training.labels),
-        is_same_mix=mix is None or mix.negligible,
-        seed=number,
-    )
+
+    def found_with(x: Any) -> WrongLabels | None:
+        return wrong_labels(
+            Predicted(judged.predict(x), current.labels),
+            Predicted(judged.predict(training.images), training.labels),
+            is_same_mix=mix is None or mix.negligible,
+            seed=number,
+        )
+
+    found = found_with(current.images)
     if found is not None and _is_consequence(found, pair, _of_samples(epoch)):
         found = None
-    before = state.get("before")
+    repaired = _repaired(epoch, current.images) if found is None else None
+    if repaired is not None:  # a second fault may be in the labels
+        found = found_with(repaired)
+        found = found if found is not None and found.names else None
+    # A look at samples as they are says nothing of labels that only repaired samples show.
+    is_first = repaired is not None and not state.get("repaired")
+    before = None if is_first else state.get("before")
     new = {**state, "before": "" if found is None else "found", "found": None}
+    new["repaired"] = repaired is not None
     new["unrelated"] = found is not None and found.is_unrelated
     if found is None or found.is_unrelated:
         is_note = found is not None and not state.get("noted")
@@ -165,6 +180,15 @@ def _of_samples(epoch: Epoch) -> float:
         if each["families"][-1:] not in ([], [""])
     ]
     return max(gains, default=0.0)
+
+
+def _repaired(epoch: Epoch, x: Any) -> Any:
+    """Returns samples as the latest experiment repairs them; None without a repair."""
+    for each in _tried(epoch):
+        repair = each["found"]["cost"]["repair"]
+        if repair and each["families"][-1:] != [""] and not isinstance(x, Rows):
+            return in_chunks(Repair(**repair), x)
+    return None
 
 
 def _tried(epoch: Epoch) -> list[Mapping[str, Any]]:
