@@ -20,7 +20,7 @@ from keras_shiftguard.statistics.state import on_host
 # Share of the training before AdaMatch starts. A convention, checked in
 # docs/benchmarks/adaptation.md.
 FIRST_STAGE = 0.25
-# Of the averages of class shares that AdaMatch aligns. Compared with 0 in
+# Momentum of the averages of class shares that AdaMatch aligns. Compared with 0 in
 # `examples/benchmarks/adaptation_choices.py`.
 MOMENTUM = 0.9
 # The class mix of the target is estimated only if the mean confidence on the target is at least

@@ -43,7 +43,7 @@ def _swapped(x: Any, amount: Any) -> Any:
 
 
 BRIGHTER = (1.25, 1.5, 2.0)  # factors above which 8-bit numbers overflow. A convention.
-# From one range of values to another. Given by the modes of `preprocess_input`.
+# Scales from one range of values to another. Given by the modes of `preprocess_input`.
 SCALES = (1 / 255, 1 / 127.5, 127.5, 255.0)
 
 # Its strength is computed, see `experiments.wrapped`.

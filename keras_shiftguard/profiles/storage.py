@@ -33,7 +33,7 @@ TYPES = {kind.__name__: kind for kind in SUMMARIES}
 # Largest total size of the arrays in memory. One input takes a few hundred kilobytes to a few
 # megabytes. A convention.
 MAX_BYTES = 256 * 2**20
-# Size of the JSON header; parsing it takes 20 times as much memory. A convention.
+# Largest size of the JSON header; parsing it takes 20 times as much memory. A convention.
 MAX_HEADER_BYTES = 8 * 2**20
 MAX_PARTS = 500_000  # parts of the tree in the header; an input takes about 200. A convention.
 # In the header, a list that begins with one of these texts refers to an array, or to one half of an
