@@ -3,14 +3,12 @@
 import subprocess
 import sys
 from importlib.util import find_spec
-from pathlib import Path
 
 import numpy as np
 import pytest
 
 import keras_shiftguard as sg
 
-ROOT = Path(__file__).parents[1]
 needs_beam = pytest.mark.skipif(
     find_spec("apache_beam") is None, reason='needs pip install "keras-shiftguard[beam]"'
 )
@@ -115,27 +113,3 @@ def test_any_order_is_the_same_sum(data):
     assert merged.num_samples == whole.num_samples
     counts = merged.inputs["input"].counts, whole.inputs["input"].counts
     np.testing.assert_array_equal(*counts)
-
-
-WITHOUT_BEAM = """
-import sys
-import pytest
-
-sys.modules["apache_beam"] = None  # as if it were not installed
-sys.exit(pytest.main(sys.argv[1:]))
-"""
-
-
-@pytest.mark.thorough
-def test_pytest_collects_the_package_without_beam():
-    """Pytest skips `beam.py` and collects the other modules."""
-    files = ["keras_shiftguard/beam.py", "keras_shiftguard/explain/shapley.py"]
-    done = subprocess.run(
-        [sys.executable, "-c", WITHOUT_BEAM, "--collect-only", "-q", "--doctest-modules", *files],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=300,
-    )
-    assert done.returncode == pytest.ExitCode.OK, done.stdout + done.stderr
-    assert "shapley_shares" in done.stdout

@@ -41,33 +41,6 @@ def test_a_shift_has_its_number_and_its_words(reference, tmp_path):
     assert "current" in str(report) and f"{abs(worst.effect_size):.1f}" in worst.explanation
 
 
-def test_label_shift(reference):
-    report = sg.compare(reference, (images(1), np.arange(240) % 2))
-    assert "label" in report.kinds
-    finding = next(f for f in report.findings if f.kind == "label")
-    assert finding.family == "label"
-
-
-def test_two_batches_of_files_add_up_to_one(reference):
-    halves = [sg.profile((images(0)[i : i + 120], np.arange(i, i + 120) % 4)) for i in (0, 120)]
-    report = sg.compare(reference, halves[0] + halves[1])
-    assert report.findings == ()
-
-
-def test_repeated_samples_are_no_more_evidence():
-    """Twelve images, each repeated twenty times, count as twelve images."""
-    few, many = images(2, 12, 0.8), images(3, 12)
-    once = sg.compare(many, few)
-
-    profiles = [
-        dataclasses.replace(sg.profile(np.tile(x, (20, 1, 1, 1))), distinct_samples=12)
-        for x in (many, few)
-    ]
-    repeated = sg.compare(*profiles)
-    assert bool(repeated.findings) == bool(once.findings)
-    assert sg.compare(np.tile(many, (20, 1, 1, 1)), np.tile(few, (20, 1, 1, 1))).findings
-
-
 def test_too_few_samples_is_not_no_shift():
     report = sg.compare(images(0, 240), images(1, 4))
     assert not report.shifted

@@ -2,9 +2,7 @@
 
 import ast
 import contextlib
-import html
 import importlib.util
-import inspect
 import io
 import json
 import os
@@ -53,10 +51,6 @@ def test_code_compiles_and_names_what_exists(code):
             assert node.attr in sg.__all__
 
 
-def test_there_is_code_to_check():
-    assert len(list(python_blocks())) >= 4
-
-
 @pytest.mark.parametrize("page", PAGES, ids=name_of)
 def test_links_lead_somewhere(page):
     for target in re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", page.read_text()):
@@ -74,29 +68,11 @@ def test_the_files_and_tests_that_a_page_names_exist(page):
     assert [name for name in named if f"def {name}(" not in code] == []
 
 
-def test_the_home_page_leads_to_the_question_that_most_readers_have():
-    assert "(lower-than-published.md)" in (DOCS / "index.md").read_text().split("<div")[0]
-
-
-def test_the_readme_opens_with_three_sentences():
-    opening = README.split("\n\n")[1]
-    assert len(re.findall(r"[.!?](\s|$)", opening)) == 3
-
-
 def test_the_readme_has_both_commands_and_they_exist():
     makefile = (ROOT / "Makefile").read_text()
     for target in ("demo", "test"):
         assert f"make {target}" in README
         assert re.search(rf"^{target}:", makefile, re.MULTILINE)
-
-
-def test_the_usage_has_five_lines():
-    first = re.search(r"^```python\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
-    assert len([line for line in first[1].splitlines() if line.strip()]) <= 5
-
-
-def test_contributing_is_short():
-    assert len((ROOT / "CONTRIBUTING.md").read_text().splitlines()) < 50
 
 
 @pytest.mark.parametrize("command", ["diagnose", "profile", "compare", "explain", "report", "demo"])
@@ -167,29 +143,6 @@ def test_the_search_of_the_site_works_from_a_disk(site, browser):
     assert [url for url in asked if not url.startswith("file:")] == []
 
 
-@pytest.mark.thorough
-def test_the_api_page_of_the_site_has_docstrings_types_and_nothing_private(site):
-    page = (site / "api.html").read_text()
-    text = " ".join(html.unescape(re.sub(r"<[^>]+>", "", page)).split())
-    shown = set(re.findall(r'id="keras_shiftguard\.([\w.]+)"', page))
-    assert {name for name in shown if re.search(r"(^|\.)_", name)} == set()
-    assert {name.split(".")[0] for name in shown} == {*sg.__all__, "beam"}
-    for name in sg.__all__:
-        first = inspect.getdoc(getattr(sg, name)).split("\n\n")[0]
-        assert " ".join(first.replace("`", "").split()) in text, name
-    assert "tolerance: float | None = 0.01" in text and "-> ShiftReport" in text
-    assert "&gt;&gt;&gt;" in page  # the examples of docstrings are code
-    assert shown >= {
-        *(f"ShiftGuard.{name}" for name in "report diagnosis profiles acknowledge detach".split()),
-        *(f"ShiftGuard.{name}" for name in "save_state load_state".split()),
-        *(f"Diagnosis.{name}" for name in "apply to_dict".split()),
-        *(f"ShiftReport.{name}" for name in "shifted kinds acknowledge to_dict".split()),
-        *(f"InputProfile.{name}" for name in "num_samples save load attach".split()),
-        *("InputConvention.to_layer", "GapReport.write", "AccuracyEstimate.to_dict"),
-        *("DomainAdaptationModel.fit", "DomainAdaptationModel.adapted_model"),
-    }
-
-
 def trees_of_the_package():
     return [ast.parse(file.read_text()) for file in (ROOT / "keras_shiftguard").rglob("*.py")]
 
@@ -257,11 +210,6 @@ def test_the_glossary_has_every_attribute_kind_and_mode():
     assert [label for label in LABELS.values() if label not in page] == []
     assert [kind for kind in KIND_NAMES if f"**{kind.capitalize()} shift**" not in page] == []
     assert [mode for mode in (*MODES, "custom") if f'`"{mode}"`' not in page] == []
-
-
-def test_the_site_fetches_nothing_from_elsewhere():
-    settings = (ROOT / "mkdocs.yml").read_text()
-    assert "font: false" in settings and not re.search(r"https?://", settings)
 
 
 def test_versions_agree():

@@ -1,6 +1,5 @@
 """`make test-keras` fails if a guard changes the results of Keras's own tests."""
 
-import json
 import sys
 from pathlib import Path
 
@@ -68,19 +67,6 @@ def test_what_is_not_counted_for_a_reason_is_no_fault(guarded):
     assert judged({TEST: guarded}).is_good
 
 
-def test_an_allowed_difference_that_does_not_occur_is_stale():
-    [entry] = entries = [Allowed(TEST, "", "once true")]
-    found = judged({TEST: result()}, entries)
-    assert found.stale == [f"{TEST}: once true"] and not found.is_good
-    # An entry for another backend or another guard is not stale.
-    assert judged({TEST: result()}, [Allowed(TEST, "", "", backends=("torch",))]).is_good
-    assert judged({TEST: result()}, [Allowed(TEST, "", "", guards=("adapt",))]).is_good
-    gone = Allowed("gone_test.py::test", "", "renamed by Keras")
-    assert judged({TEST: result()}, [gone]).stale
-    assert not judged({TEST: result()}, [gone], complete=False).stale
-    assert judged({TEST: result()}, [entry], complete=False).stale
-
-
 def test_what_fails_without_a_guard_is_named_and_not_counted():
     found = judged({}, plain={TEST: result("failed", "no network")})
     assert found.is_good and found.failed_plain == {TEST: "no network"}
@@ -95,41 +81,3 @@ def test_the_list_of_allowed_differences_can_be_read_and_each_has_a_reason():
         assert entry.reason.strip() and entry.says and "::" in entry.test
         assert set(entry.backends) <= set(keras_tests.BACKENDS)
         assert set(entry.guards) <= {"guard", "adapt"}
-
-
-def test_the_last_line_about_a_test_holds_and_a_broken_one_is_left_out(tmp_path):
-    path = tmp_path / "results.jsonl"
-    began, ended = {"test": "a", "outcome": "began"}, {"test": "a", "outcome": "passed"}
-    path.write_text(f'{json.dumps(began)}\n{json.dumps(ended)}\n{{"test": "b", "outc')
-    assert differences.read_results(path) == {"a": ended}
-    assert differences.read_results(tmp_path / "none") == {}
-
-
-def test_a_command_that_writes_nothing_is_ended(tmp_path):
-    def outcome(code, limit=60):
-        command = [sys.executable, "-c", code]
-        return keras_tests.watched(command, None, tmp_path, tmp_path / "results.jsonl", limit)
-
-    assert outcome("import time; time.sleep(60)", limit=1) == "timed out after 1 s"
-    assert outcome("import os; os.abort()") == "ended with status -6"
-    assert outcome("") == ""
-
-
-def test_what_is_set_in_the_environment_goes_first(monkeypatch):
-    monkeypatch.setenv("TORCHDYNAMO_DISABLE", "0")
-    monkeypatch.delenv("XLA_FLAGS", raising=False)
-    assert keras_tests.environment_of("torch", False)["TORCHDYNAMO_DISABLE"] == "0"
-    flags = [keras_tests.environment_of("jax", several)["XLA_FLAGS"] for several in (False, True)]
-    assert "device_count" not in flags[0] and flags[1].startswith(flags[0])
-    assert flags[1].endswith("device_count=8")
-
-
-def test_the_files_are_those_that_train(tmp_path):
-    (tmp_path / "layers").mkdir()
-    (tmp_path / "layers" / "dense_test.py").write_text("self.run_layer_test(layers.Dense)")
-    (tmp_path / "layers" / "devices_test.py").write_text("device_count = 2; model.fit(x)")
-    (tmp_path / "ops_test.py").write_text("ops.add(1, 2)")
-    files = keras_tests.chosen_files(tmp_path, [])
-    assert files == ["layers/dense_test.py", "layers/devices_test.py"]
-    assert keras_tests.chosen_files(tmp_path, ["ops_test.py"]) == ["ops_test.py"]
-    assert keras_tests.groups(tmp_path, files) == [[files[0]], [files[1]]]

@@ -7,7 +7,7 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
-from tutorials import mistakes, tutorial
+from tutorials import tutorial
 
 ROOT = Path(__file__).parents[1]
 HELPERS = {"__init__", "mistakes", "sources", "tutorial"}
@@ -54,48 +54,3 @@ def test_a_tutorial_trains_as_without_the_guard_and_its_mistakes_change_validati
         same = np.array_equal(x, plain.validation[0]) and np.array_equal(y, plain.validation[1])
         assert not same and len(x) == len(y), mistake.name
         assert set(plain.evaluate((x, y))) == set(clean)
-
-
-def test_a_mistake_in_a_column_leaves_the_others_and_the_original():
-    rows, columns = np.ones((4, 3), "float32"), {"a": np.ones((4, 1)), "b": np.zeros((4, 1))}
-    changed, _ = mistakes.unit(1, 100).change(rows, None)
-    assert changed[:, 1].min() == 100 and changed[:, [0, 2]].max() == 1 == rows.max()
-    changed, _ = mistakes.columns_exchanged("a", "b").change(columns, None)
-    assert changed["a"].max() == 0 and changed["b"].min() == 1 == columns["a"].min()
-    copied, y = mistakes.leaked(columns, np.arange(4)).change(
-        {name: column + 5 for name, column in columns.items()}, np.arange(4) + 9
-    )
-    assert copied["a"].ravel().tolist() == [1, 1, 6, 6] and y.tolist() == [0, 1, 11, 12]
-
-
-def rows_of(name, alarm, cost):
-    """Returns the rows of a right fit and of one mistake that costs `cost` of accuracy."""
-    about = {"name": name, "kind": "text", "backend": "torch", "seed": 0, "metric": "accuracy"}
-    said = {"mismatch": False, "shifted": alarm, "warnings": [], "terminal": ["a line"]}
-    said |= {"history": {"loss": [1.0], "shift": [0.0]}, "seconds": 3.0}
-    found = {"named": True, "step": False, "cost": 0.1, "interval": [0.05, 0.2]}
-    costs = {"accuracy": cost, "loss": 0.3}
-    return [
-        about | {"what": "plain", "history": {"loss": [1.0]}, "seconds": 2.0},
-        about | {"what": "cost", "mistake": "BGR", "costs": costs},
-        about | {"what": "guarded", "mistake": None} | said | {"shifted": False},
-        about | {"what": "guarded", "mistake": "BGR", "cost_of": "accuracy"} | said | found,
-    ]
-
-
-def test_the_tables_count_costly_mistakes_and_report_what_is_set_aside_apart(bench, capsys):
-    rows = [*rows_of("image_classification", True, 0.1), *rows_of("siamese", False, 0.001)]
-    bench["tables"](rows)
-    printed = capsys.readouterr().out.splitlines()
-    right, planted = (printed[a:] for a in (0, printed.index("") + 1))
-    assert right[2].startswith("| **all but those set aside** | 1 | 0/1 | 0/1 | 0/1 | 0/1 | 0/1 |")
-    assert right[2].endswith("| 1; 1 | 1.50; 1.50 |")
-    assert planted[2] == "| **all but those set aside** | 1 | 1 | 1/1 | - | 1/1 | 0/1 | 1/1 |"
-    assert planted[3] == "| **set aside** | 1 | 0 | - | 0/1 | - | - | - |"
-    assert any(line.startswith("| set aside: text |") for line in planted)
-
-
-def test_a_loss_costs_its_share_and_an_accuracy_its_points(bench):
-    assert bench["harm"]("accuracy", 0.9, 0.7) == pytest.approx(0.2)
-    assert bench["harm"]("mae", 1.0, 4.0) == pytest.approx(0.75)
-    assert bench["harm"]("recall", 0.5, 0.5) == 0.0

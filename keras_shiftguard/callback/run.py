@@ -306,19 +306,15 @@ class Run:
         return self.last_words()
 
     def settle(self) -> None:
-        """Decides the open findings if training ended before its last epoch.
+        """Makes the experiments of a last epoch if training ended before it.
 
-        Open findings are those that `ShiftWatch.mark_open` marked.
-        Callbacks such as `EarlyStopping` end training after the guard has compared the streams. No
-        later epoch then decides these findings.
+        Callbacks such as `EarlyStopping` end training after the guard has compared the streams.
 
         Raises:
             ShiftDetectedError: for a new shift with `on_shift="raise"`.
         """
         report = self.shift.report
         if self._has_failed or self._probe is None or report is None or self._is_last:
-            return
-        if not any(finding.is_question for finding in report.findings):
             return
         self.checks.experiment(
             Epoch(self.epoch + 1, self._probe.streams, {}, self._logs, is_last=True)

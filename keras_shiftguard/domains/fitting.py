@@ -60,34 +60,17 @@ def train(
     x, y, target = map(without_pandas, (x, y, target))
     if callable(target) and not hasattr(target, "__iter__"):
         target = _Repeatable(target)
-    source = _join_source(x, y, kwargs.pop("sample_weight", None))
-    validation = kwargs.get("validation_data")
-    validation_split = kwargs.pop("validation_split", 0.0)
-    if validation_split:
-        source, validation = _split_validation(source, validation_split)
-        kwargs["validation_data"] = validation
     if has_labels(target):
         model.say("`target_data` holds labels: they are left out.")
+    source = _join_source(x, y, kwargs.pop("sample_weight", None))
+    if share := kwargs.pop("validation_split", 0.0):
+        source, kwargs["validation_data"] = _split_validation(source, share)
     ignored = getattr(model.loss, "ignore_class", None)
-    source, source_samples = _take_samples(source)
-    source_samples = _counted(source_samples, ignored)
+    source, samples = _take_samples(source)
+    samples = _counted(samples, ignored)
     target, target_samples = _take_samples(target, "target_data")
-    labels = source_samples[1]
-    if isinstance(source, tuple) and len(source) > 1:  # all labels are at hand
-        labels = _counted((None, source[1], None), ignored)[1]
-    if model.num_classes and is_multi_label(labels, model.num_classes):
-        model.use_multi_label()
-    remarks = check_streams(source_samples[0], target_samples[0], labels, model.num_classes)
-    for remark in remarks:
-        model.say(remark)
-    model.expected = expectation(source_samples[0], target_samples[0]) if model.verbose else ""
-    if model.expected:
-        model.say(model.expected)
-    measured, is_held_out = source_samples, False
-    if validation is not None and not is_one_shot(validation):
-        held_out = _counted(_take_samples(validation)[1], ignored)
-        if num_samples(held_out[0]) >= MIN_TARGET_SAMPLES:  # fewer cannot be measured
-            measured, is_held_out = held_out, True
+    _tell_of_domains(model, source, samples, target_samples, ignored)
+    held_out = _held_out(kwargs.get("validation_data"), ignored)
     epochs = kwargs.get("initial_epoch", 0), kwargs.get("epochs", 1)
     seed = int(np.random.randint(2**31))  # keras.utils.set_random_seed makes it repeatable
     seed = int(from_all(np.asarray([seed]))[0])  # all processes use the seed of the first
@@ -100,43 +83,77 @@ def train(
         steps=kwargs.pop("steps_per_epoch", None),
         seed=seed,
     )
-    model.looks = [look for look in model.looks if look.epoch < epochs[0]]
-    if not epochs[0]:  # not a resumed training
-        model.actions = []
-        model.steps_done.assign(0.0)
-        model.set_strength(model.initial_strength)
-        for method in model.methods:
-            if isinstance(method, AdaMatch):
-                method.restart()
-    model.steps.assign(float(epochs[1] * len(pairs)))
+    _restart(model, epochs, len(pairs))
     if model.views is not None:
-        model.views.check_layer(source_samples[0])
+        model.views.check_layer(samples[0])
         model.views.seed(seed)
-        model.views.fit_scales(from_all(source_samples[0]))
-    x, y, *_ = from_all(measured)
-    weights = _loss_weights(*source_samples[1:], kwargs.get("class_weight"))
-    trained = from_all((to_numpy(source_samples[1]), weights))
-    judges = bool(model.verbose) and is_held_out and bool(model.num_classes)
+        model.views.fit_scales(from_all(samples[0]))
+    measured = from_all((held_out or samples)[:2])
+    weights = _loss_weights(*samples[1:], kwargs.get("class_weight"))
+    trained = from_all((to_numpy(samples[1]), weights))
+    judges = bool(model.verbose) and held_out is not None and bool(model.num_classes)
     # One of several processes cannot copy all weights.
     judges = judges and not has_several_processes()
     target_x = from_all(target_samples[0])
-    watch = AdaptationWatch(model, (x, y), target_x, epochs, trained, judges, batch_size)
+    watch = AdaptationWatch(model, measured, target_x, epochs, trained, judges, batch_size)
     model.judging = Outcome(model, watch) if judges else None
     model.outcome = ""
-    callbacks = kwargs.pop("callbacks", None) or []
-    if isinstance(callbacks, keras.callbacks.CallbackList):
-        callbacks = callbacks.callbacks
-    elif isinstance(callbacks, keras.callbacks.Callback):
-        callbacks = [callbacks]
     # The user's callbacks come last, so that they can override what `watch` sets.
+    callbacks = [watch, *_listed(kwargs.pop("callbacks", None))]
     try:
-        history = plain_fit(pairs, shuffle=False, callbacks=[watch, *callbacks], **kwargs)
+        history = plain_fit(pairs, shuffle=False, callbacks=callbacks, **kwargs)
         watch.settle()
         model.judge()
     finally:
         model.judging = None  # frees the samples that it holds
     model.say(str(model.alignment))
     return history
+
+
+def _tell_of_domains(
+    model: PairModel, source: Any, samples: Any, target_samples: Any, ignored: int | None
+) -> None:
+    """Checks the two domains, and says what is remarkable and whether adaptation may help."""
+    labels = samples[1]
+    if isinstance(source, tuple) and len(source) > 1:  # all labels are at hand
+        labels = _counted((None, source[1], None), ignored)[1]
+    if model.num_classes and is_multi_label(labels, model.num_classes):
+        model.use_multi_label()
+    for remark in check_streams(samples[0], target_samples[0], labels, model.num_classes):
+        model.say(remark)
+    model.expected = expectation(samples[0], target_samples[0]) if model.verbose else ""
+    if model.expected:
+        model.say(model.expected)
+
+
+def _held_out(validation: Any, ignored: int | None) -> tuple[Any, Any, Any] | None:
+    """Returns samples of validation; None if it can be read only once, or has too few of them."""
+    if validation is None or is_one_shot(validation):
+        return None
+    found = _counted(_take_samples(validation)[1], ignored)
+    return found if num_samples(found[0]) >= MIN_TARGET_SAMPLES else None
+
+
+def _restart(model: PairModel, epochs: tuple[int, int], num_batches: int) -> None:
+    """Sets what the model counts over a training to its begin, unless a training is resumed."""
+    model.looks = [look for look in model.looks if look.epoch < epochs[0]]
+    if not epochs[0]:
+        model.actions = []
+        model.steps_done.assign(0.0)
+        model.set_strength(model.initial_strength)
+        for method in model.methods:
+            if isinstance(method, AdaMatch):
+                method.restart()
+    model.steps.assign(float(epochs[1] * num_batches))
+
+
+def _listed(callbacks: Any) -> list[keras.callbacks.Callback]:
+    """Returns the callbacks that the user gave to `fit`, in any form that it takes."""
+    if isinstance(callbacks, keras.callbacks.CallbackList):
+        return list(callbacks.callbacks)
+    if isinstance(callbacks, keras.callbacks.Callback):
+        return [callbacks]
+    return list(callbacks or [])
 
 
 def _loss_weights(labels: Any, weights: Any, class_weight: Any) -> np.ndarray | None:

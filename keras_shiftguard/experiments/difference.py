@@ -92,22 +92,14 @@ def cost_of_difference(
     if len(current.labels) < least:
         return Difference(cost_of_too_few(len(current.labels), judge.metric))
     untried = Cost(0.0, (0.0, 0.0), len(current.labels), is_untried=True, metric=judge.metric)
-    candidates = _candidates(current, training, spec, may_be_augmented)
-    if isinstance(current.images, Rows):
-        candidates = [candidate.of_input(spec.name) for candidate in candidates]
-    several = [candidate for candidate in candidates if candidate.choice.name == "units"]
-    # Of the samples themselves, nothing shows these.
-    guesses = [each for each in candidates if each.rival or each.choice.name == "blank"]
-    candidates = [each for each in candidates if each not in several and each not in guesses]
-
+    candidates, several, guesses = _grouped(current, training, spec, may_be_augmented)
     gap = None if training is None else _gap(predict, current, training, judge, least)
 
     def undone(some: list[Candidate], most: int = 1) -> Difference:
         x, labels = current.images, current.labels
         promise = undo(predict, x, labels, some, judge, most=most, seed=seed, control=training)
         told = told_as(promise, some, spec, current, training)
-        least_of_blank = MIN_WON_BACK * (1.0 if gap is None else gap.value)
-        if told.is_blank and told.cost.value < least_of_blank:
+        if told.is_blank and told.cost.value < MIN_WON_BACK * (gap.value if gap else 1.0):
             # Where labels are wrong, all that moves predictions to their mean wins something.
             low, high = told.cost.interval
             return Difference(replace(told.cost, interval=(min(low, 0.0), high), repair=None))
@@ -137,18 +129,29 @@ def cost_of_difference(
             other = undone(some, most)
             is_better = other.cost.value > max(found.cost.value, 0.0) + tolerance
             found = other if is_better and other.cost.is_costly(tolerance) else found
-    is_costly = found.cost.is_costly(tolerance)
-    if gap is None or is_enough() or (is_costly and not gap.is_sure):
+    if gap is None or is_enough() or (found.cost.is_costly(tolerance) and not gap.is_sure):
         return found
     # Augmented training may be harder than validation: then training loses what validation never
     # had.
+    won = found.cost.value if found.cost.is_costly(tolerance) else 0.0
     if gap.is_sure or not may_be_augmented:
         lost = lost_information(predict, current, training, spec, gap, may_be_augmented, judge)
-        if lost is not None and lost.cost.is_costly(tolerance):
-            if not is_costly or lost.cost.value > found.cost.value:
-                return lost
-    rest = gap.value - (found.cost.value if is_costly else 0.0)
-    return replace(found, cost=replace(found.cost, unexplained=rest if gap.is_sure else 0.0))
+        if lost is not None and lost.cost.is_costly(tolerance) and lost.cost.value > won:
+            return lost
+    unexplained = gap.value - won if gap.is_sure else 0.0
+    return replace(found, cost=replace(found.cost, unexplained=unexplained))
+
+
+def _grouped(
+    current: Labelled, training: Labelled | None, spec: InputSpec, may_be_augmented: bool
+) -> tuple[list[Candidate], list[Candidate], list[Candidate]]:
+    """Returns the candidates, those for all columns at once, and those that nothing shows."""
+    found = _candidates(current, training, spec, may_be_augmented)
+    if isinstance(current.images, Rows):
+        found = [candidate.of_input(spec.name) for candidate in found]
+    several = [candidate for candidate in found if candidate.choice.name == "units"]
+    guesses = [each for each in found if each.rival or each.choice.name == "blank"]
+    return [each for each in found if each not in several and each not in guesses], several, guesses
 
 
 def _candidates(

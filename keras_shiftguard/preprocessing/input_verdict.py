@@ -16,6 +16,7 @@ from keras_shiftguard.preprocessing.correction.convention import (
     InputConvention,
     layer_between,
 )
+from keras_shiftguard.preprocessing.correction.layer import InputCorrection
 from keras_shiftguard.preprocessing.decision import decide, with_garbling
 from keras_shiftguard.preprocessing.diagnosis import Candidate, Diagnosis
 from keras_shiftguard.preprocessing.expected.batch_norm import BatchNormEvidence
@@ -65,12 +66,7 @@ def judge_input(
     """
     observation = observe(summary)
     begins = training and structure.fresh and structure.trainable and not stated
-    if begins and model is not None:
-        first = _from_scratch.setdefault(model, {})
-        if observation.convention.mode in MODES and not validates:
-            first[name] = ordered(observation.convention, UNKNOWN)
-    scratch = model is not None and model in _from_scratch
-    learnt = _from_scratch[model].get(name) if model is not None and scratch else None
+    scratch, learnt = _trained_here(model, name, observation, begins, validates)
     trusted = structure.convention.is_known and (stated or not scratch)
     known = structure.convention if trusted else None
     reading: Reading | str = "The network was not run."
@@ -88,8 +84,6 @@ def judge_input(
             of_repair = _try_repair(garbling, trial, read, samples, name, summary, structure)
             garbled = probability_of_garbling(garbling, of_repair, reading)
     is_garbled = garbled >= MIN_MISMATCH
-    if is_garbled:
-        trial = None  # a trial on garbled images proves nothing
     case = Case(
         observation,
         summary,
@@ -100,26 +94,13 @@ def judge_input(
         stated=stated,
         begins=begins,
         learnt=learnt,
-        trial=trial,
+        trial=None if is_garbled else trial,  # a trial on garbled images proves nothing
         cleaned=model is not None and _are_cleaned(read, samples, name, observation),
         levels=levels,
     )
     verdict = decide(case)
-    fix, advice = None, ""
     if garbling is not None:
         verdict = with_garbling(verdict, garbling, of_repair, garbled, stated)
-        advice = garbling.advice if is_garbled else ""
-    data_format = summary.layout
-    are_known = verdict.expected.is_known and verdict.observed.is_known
-    if verdict.status == "mismatch" and are_known and not is_garbled:
-        if verdict.is_proven:
-            fix = layer_between(
-                verdict.observed, verdict.expected, data_format, summary.num_channels
-            )
-        advice = advice_line(
-            verdict.expected, verdict.observed, structure.architecture, data_format
-        )
-        advice += _order_comment(observation, verdict)
     hints = remarks_of_images(samples, name, summary, structure, verdict.observed)
     overflow = [hint.sentence for hint in hints if hint.name == "overflow"]
     if overflow and verdict.status == "ok" and not (stated or verdict.trained_here):
@@ -135,11 +116,9 @@ def judge_input(
     judges_predictions = verdict.status != "mismatch" and not training and not structure.fresh
     if judges_predictions and model is not None:
         hints += remarks_of_predictions(model, samples, name, labels)
-    standardised = observation.kind == "per_image_standardised"
-    if standardised and verdict.status == "mismatch":
-        raw = InputConvention("raw", "gray" if summary.num_channels == 1 else "rgb")
-        advice = advice_line(verdict.expected, raw, structure.architecture, data_format)
-        advice += "  # with x the raw 0..255 pixels, not standardised" if advice else ""
+    fix, advice = _fix_and_advice(case, verdict)
+    if garbling is not None and is_garbled:
+        fix, advice = None, garbling.advice
     low, high = float(summary.minimum.min()), float(summary.maximum.max())
     return Diagnosis(
         verdict.status,
@@ -155,8 +134,49 @@ def judge_input(
         candidates=() if isinstance(reading, str) else _candidates(reading),
         trained_here=verdict.trained_here,
         garbled=garbling.what if garbling is not None and is_garbled else "",
-        standardised=standardised,
+        standardised=observation.kind == "per_image_standardised",
     )
+
+
+def _trained_here(
+    model: keras.Model | None,
+    name: str,
+    observation: Observation,
+    begins: bool,
+    validates: bool,
+) -> tuple[bool, InputConvention | None]:
+    """Returns whether a network is trained from scratch in this program, and on what at first.
+
+    `begins` says that such a training begins now. For the other arguments see `judge_input`.
+    """
+    if model is None:
+        return False, None
+    if begins:
+        first = _from_scratch.setdefault(model, {})
+        if observation.convention.mode in MODES and not validates:
+            first[name] = ordered(observation.convention, UNKNOWN)
+    scratch = model in _from_scratch
+    return scratch, _from_scratch[model].get(name) if scratch else None
+
+
+def _fix_and_advice(case: Case, verdict: Verdict) -> tuple[InputCorrection | None, str]:
+    """Returns the layer and the line that correct images in another convention; None, "" else."""
+    if verdict.status != "mismatch":
+        return None, ""
+    fix, observed = None, verdict.observed
+    layout, channels = case.summary.layout, case.summary.num_channels
+    architecture, comment = case.structure.architecture, ""
+    if case.observation.kind == "per_image_standardised":
+        observed = InputConvention("raw", "gray" if channels == 1 else "rgb")
+        comment = "  # with x the raw 0..255 pixels, not standardised"
+    elif not (verdict.expected.is_known and observed.is_known):
+        return None, ""
+    else:
+        if verdict.is_proven:
+            fix = layer_between(observed, verdict.expected, layout, channels)
+        comment = _order_comment(case.observation, verdict)
+    line = advice_line(verdict.expected, observed, architecture, layout)
+    return fix, f"{line}{comment}" if line else ""
 
 
 def _trial(

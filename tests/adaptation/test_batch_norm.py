@@ -53,13 +53,6 @@ def test_it_takes_the_statistics_of_the_target_and_gives_the_old_ones_back(targe
     assert str(adapted.layers[0]).startswith("first: means moved by")
 
 
-def test_few_samples_move_the_statistics_little(target):
-    model = small_model()
-    adapt_batch_norm(model, target[:16], prior_samples=16)
-    mean = np.asarray(model.get_layer("first").moving_mean)
-    np.testing.assert_allclose(mean, target[:16].mean(0) / 2, rtol=1e-4)
-
-
 def test_frozen_layers_are_left_alone(target):
     model = small_model()
     model.get_layer("inner").trainable = False
@@ -81,13 +74,6 @@ def test_nothing_else_changes(target):
         same = np.array_equal(named[weight.path], ops.convert_to_numpy(weight.value))
         assert same != ("moving" in weight.path), weight.path
     # The layers have their own `call` again, so that training updates their statistics.
-    assert "call" not in vars(model.get_layer("first"))
-
-
-def test_a_failure_leaves_the_layers_as_they_were(target):
-    model = small_model()
-    with pytest.raises(Exception):  # noqa: B017, PT011
-        adapt_batch_norm(model, target[:, :2])
     assert "call" not in vars(model.get_layer("first"))
 
 

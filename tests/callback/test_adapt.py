@@ -14,8 +14,6 @@ from keras import layers
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 import keras_shiftguard as sg
-from keras_shiftguard.adaptation.augmentation.controller import Change
-from keras_shiftguard.callback import repair
 
 pytestmark = pytest.mark.backend
 BACKEND = keras.backend.backend()
@@ -88,7 +86,7 @@ def test_a_dark_target_darkens_training_and_not_validation(data, tmp_path, capsy
     used = {name for name, value in guard.augmentation.strengths.items() if value}
     assert used == {"darker"} and abs(guard.augmentation.gaps["brightness"]) < 1
     said = capsys.readouterr().out
-    assert "augmentation darker raised to" in said and "Batch norm now has the means" in said
+    assert "augmentation darker raised to" in said and "batch-norm layers have the means" in said
     likely = "ShiftGuard: Adaptation is likely to help: target images are much darker than training"
     assert said.count(likely) == 1 and said.index(likely) < said.index("darker raised to")
     # Validation was not augmented: evaluating the final weights gives the same loss.
@@ -105,38 +103,6 @@ def test_a_dark_target_darkens_training_and_not_validation(data, tmp_path, capsy
     cards = EventAccumulator(str(tmp_path / "shiftguard")).Reload().Tags()["tensors"]
     cards = {tag for tag in cards if tag.startswith("shiftguard/adaptation/")}
     assert cards == {"shiftguard/adaptation/strength/darker"}
-
-
-def test_the_changes_of_an_epoch_are_one_sentence():
-    changes = [Change("noise", 0.1, 0.17, "noise_flat lies 5.8 above"), Change("blur", 0.2, 0, "")]
-    line = "ShiftGuard: augmentation noise raised to 0.17, blur lowered to 0"
-    closed = repair._in_a_line(changes, {"noise_flat": 0.1})
-    assert closed == f"{line}, which closes the gap to the target."
-    left = repair._in_a_line(changes, {"input/noise_flat": -0.9, "contrast": 0.1})
-    assert (
-        left == f"{line}; the widest gap left is 0.9 standard deviations (noise in flat regions)."
-    )
-
-
-@pytest.mark.thorough
-@pytest.mark.parametrize("verbose", [0, 1])
-def test_the_guard_says_whether_it_helped(data, verbose, capsys, monkeypatch):
-    """There is one estimate with the old statistics of batch norm, and one with the new ones."""
-    images, classes = data
-    bright = (images + 0.2 * (classes[:, None, None, None] - 0.5)).astype("float32")
-    asked = []
-    real = repair.bounded_estimate
-    monkeypatch.setattr(repair, "bounded_estimate", lambda *a: asked.append(a) or real(*a))
-    target = bright - np.float32(0.25)
-    guard = guarded(target, adapt=("augmentation", "batch_norm"), verbose=verbose)
-    fitted((bright, classes), guard, validation_data=(bright, classes))
-    said = capsys.readouterr().out
-    assert len(asked) == 2 * verbose and bool(said) == bool(verbose)
-    if verbose and BACKEND != "jax":
-        [line] = [line for line in said.splitlines() if "before batch norm was adapted" in line]
-        assert line.startswith("  Adaptation: ") and said.rstrip().endswith(str(guard.verdict))
-        # The line compares two estimates, so batch norm was adapted between them.
-        assert guard.batch_norm is not None
 
 
 @pytest.fixture
@@ -183,27 +149,6 @@ def test_a_fit_that_was_interrupted_goes_on_exactly(data, tmp_path):
         np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.thorough
-def test_a_fit_without_augmentation_keeps_nothing_of_an_earlier_fit(data):
-    """The target can be read in the first fit and not in the second."""
-    lost = []
-
-    def target():
-        if lost:
-            raise OSError("not mounted")
-        yield data[0] - np.float32(0.25)
-
-    guard = guarded(target, adapt=("augmentation", "batch_norm"))
-    model, _ = fitted(data, guard, epochs=1)
-    assert guard.augmentation is not None and guard.batch_norm is not None
-    model.evaluate(*data, verbose=0, callbacks=[guard])
-    assert guard.augmentation is not None and guard.batch_norm is not None
-    lost.append(True)
-    with pytest.warns(sg.ShiftWarning, match="goes on without `target_data`"):
-        model.fit(*data, batch_size=64, verbose=0, callbacks=[guard])
-    assert guard.augmentation is None and guard.batch_norm is None
-
-
 REPLICAS = """
 import numpy as np, tensorflow as tf, test_adapt
 tf.config.set_logical_device_configuration(
@@ -230,28 +175,12 @@ def test_replicas_are_augmented_alike():
     )
 
 
-@pytest.mark.thorough
-def test_a_guard_that_augmented_one_model_augments_another_with_other_inputs(data):
-    x, y = data
-    guard = sg.ShiftGuard(adapt=True, verbose=0, on_shift="ignore")
-    for channels in (3, 1):
-        inputs = keras.Input((16, 16, channels))
-        model = keras.Model(inputs, layers.Dense(2, "softmax")(layers.Flatten()(inputs)))
-        model.compile("sgd", "sparse_categorical_crossentropy")
-        images = np.repeat(x, channels, axis=-1)
-        model.fit(images, y, callbacks=[guard], verbose=0)
-        assert guard.profiles["train"].num_samples == 192
-
-
 @pytest.mark.parametrize("guard_is_last", [False, True])
 def test_a_callback_after_the_guard_that_undoes_batch_norm_is_told(data, guard_is_last, recwarn):
     guard = guarded(data[0] - np.float32(0.25), adapt="batch_norm")
     stop = keras.callbacks.EarlyStopping("loss", restore_best_weights=True)
     callbacks = [stop, guard] if guard_is_last else [guard, stop]
     compiled = {"run_eagerly": True}
-    model, _ = fitted(data, epochs=1, compiled=compiled, more_callbacks=callbacks)
-    before = {id(variable): value for variable, value in guard.batch_norm._before}
-    mean = model.layers[1].moving_mean
-    assert np.array_equal(mean.numpy(), before[id(mean)]) != guard_is_last
+    fitted(data, epochs=1, compiled=compiled, more_callbacks=callbacks)
     told = [w for w in recwarn if "Put ShiftGuard last" in str(w.message)]
     assert bool(told) != guard_is_last

@@ -8,7 +8,6 @@ import keras_shiftguard as sg
 from keras_shiftguard.callback import checks
 from keras_shiftguard.callback.checks.check import Told
 from keras_shiftguard.errors import ShiftWarning
-from keras_shiftguard.log.resume import read_state, write_state
 
 pytestmark = [pytest.mark.backend]
 
@@ -43,19 +42,6 @@ def test_a_new_check_is_one_function_and_is_resumed(tmp_path, monkeypatch):
     resumed = sg.ShiftGuard(verbose=0, on_shift="ignore", log_dir=tmp_path)
     fit(resumed, 3, initial_epoch=2)
     assert "3 epochs with ['train', 'validation']" in resumed.report.notes
-
-
-def test_the_state_of_an_older_version_is_resumed(tmp_path):
-    """It has no states of experiments, and has those of earlier classes in their place."""
-    fit(sg.ShiftGuard(verbose=0, on_shift="ignore", log_dir=tmp_path), 2)
-    path = tmp_path / "guard-state-2.npz"
-    state = read_state(path)
-    state["checks"] = {"leak": True}
-    state["costs"] = {"priced": [["train", ["input"], 1]], "mixes": False}
-    write_state(path, state)
-    resumed = fit(sg.ShiftGuard(verbose=0, on_shift="ignore", log_dir=tmp_path), 3, 2)
-    assert resumed._run.checks.states["leak"] is True
-    assert "schedule" in resumed._run.checks.states
 
 
 def test_a_check_that_fails_warns_once_and_ends_no_fit(monkeypatch):

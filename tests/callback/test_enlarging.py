@@ -4,9 +4,7 @@ import keras
 import numpy as np
 import pytest
 from scipy import ndimage
-from sklearn.datasets import load_digits
-
-import keras_shiftguard as sg
+from small_fits import compiled, digits, watched
 
 pytestmark = [pytest.mark.backend, pytest.mark.thorough]
 BATCH = 50
@@ -38,26 +36,14 @@ class Crops(keras.utils.PyDataset):
 
 
 def notes(crops):
-    x, y = load_digits(return_X_y=True)
-    x = (x / 16).reshape(-1, 8, 8, 1).repeat(3, axis=1).repeat(3, axis=2).astype("float32")
-    order = np.random.default_rng(0).permutation(len(x))
-    x, y = x[order], y[order]
-    keras.utils.set_random_seed(0)
+    x, y = digits(24)
     layers = keras.layers
-    model = keras.Sequential(
-        [
-            keras.Input((24, 24, 1)),
-            layers.Conv2D(8, 3, 2, activation="relu"),
-            layers.Flatten(),
-            layers.Dense(32, "relu"),
-            layers.Dense(10, "softmax"),
-        ]
-    )
-    model.compile("adam", "sparse_categorical_crossentropy")
-    guard = sg.ShiftGuard(verbose=0, on_shift="ignore")
+    convolution, hidden = layers.Conv2D(8, 3, 2, activation="relu"), layers.Dense(32, "relu")
+    head = layers.Dense(10, "softmax")
+    model = compiled((24, 24, 1), convolution, layers.Flatten(), hidden, head, rate=1e-3)
     data = Crops(x[:1200], y[:1200], crops)
-    model.fit(data, validation_data=(x[1200:], y[1200:]), epochs=8, callbacks=[guard], verbose=0)
-    return [note for note in guard.report.notes if "Touvron" in note]
+    report = watched(model, data, (x[1200:], y[1200:]), 8).report
+    return [note for note in report.notes if "Touvron" in note]
 
 
 def test_enlarging_validation_is_a_gift_behind_random_crops():

@@ -1,8 +1,6 @@
 """`ShiftGuard` in real fits: diagnosis, correction, warnings and errors."""
 
-import json
 import warnings
-from dataclasses import replace
 
 import keras
 import numpy as np
@@ -11,7 +9,6 @@ from keras import layers
 from left_behind import left_behind
 
 import keras_shiftguard as sg
-from keras_shiftguard.statistics.schedule import stride_for
 
 pytestmark = [pytest.mark.backend, pytest.mark.eager]
 
@@ -187,50 +184,13 @@ def test_each_stream_is_corrected_by_its_own_diagnosis(raw, labels):
 
 
 def test_a_network_trained_from_scratch_is_not_accused(raw, labels):
-    guard = sg.ShiftGuard(verbose=0)
-    fit(transferred(trainable=True), guard, raw / 255, labels)
-    assert guard.diagnosis.status == "ok" and guard.diagnosis.trained_here
-
-
-@pytest.mark.thorough
-@pytest.mark.filterwarnings("ignore::keras_shiftguard.ShiftWarning")
-def test_the_verdict_comes_within_sixteen_batches(model, raw, labels):
-    """Also in a long pass, of which only every ninth step is measured after the verdict."""
-    guard, seen, kept = watching(verbose=0), [], []
-    steps = 40_000
-
-    def endless():
-        while True:
-            yield from zip(raw[:, None] / 255, labels[:, None], strict=True)
-
-    def look(batch, logs):
-        seen.append(guard.diagnosis is not None)
-        (buffer,) = guard._run.stream("train").buffers.values()
-        kept.append(len(buffer.positions))
-        model.stop_training = seen[-1] or batch == 31
-
-    callbacks = [guard, keras.callbacks.LambdaCallback(on_train_batch_end=look)]
-    more = {"steps_per_epoch": steps, "shuffle": False, "verbose": 0}
-    model.fit(endless(), callbacks=callbacks, **more)
-    assert seen.index(True) < 16
-    assert guard.diagnosis.status == "mismatch"
-    # If only every ninth batch were measured, the verdict would rest on two images.
-    assert kept == list(range(1, len(seen) + 1)) and stride_for(steps, batch_size=1) == 9
-
-
-def test_an_open_verdict_is_asked_again_only_with_four_times_the_images(model, rng, monkeypatch):
-    from keras_shiftguard.callback import preprocessing_watch
-
-    plain, asked = preprocessing_watch.judge, []
-
-    def judge(model, samples, *args, **kwargs):
-        asked.append(len(next(iter(samples.values()))))
-        return replace(plain(model, samples, *args, **kwargs), status="unknown")
-
-    monkeypatch.setattr(preprocessing_watch, "judge", judge)
-    x = rng.random((64, 32, 32, 3)).astype("float32")
-    fit(model, sg.ShiftGuard(verbose=0), x, np.arange(64) % 2, batch_size=4)
-    assert asked == [8, 32]
+    model = transferred(trainable=True)
+    for _ in range(2):
+        guard = sg.ShiftGuard(verbose=0)
+        fit(model, guard, raw / 255, labels)
+        assert guard.diagnosis.status == "ok" and guard.diagnosis.trained_here
+    assert sg.diagnose(model, raw / 255).status == "ok"
+    assert sg.diagnose(model, raw).status == "unknown"
 
 
 @pytest.mark.filterwarnings("ignore::keras_shiftguard.ShiftWarning")
@@ -241,34 +201,12 @@ def test_evaluate_with_the_guard(model, raw, labels):
     assert not left_behind(model)
 
 
-@pytest.mark.filterwarnings("ignore::keras_shiftguard.ShiftWarning")
-def test_log_dir_holds_events_and_the_diagnosis(model, raw, labels, tmp_path):
-    guard = watching(log_dir=tmp_path, verbose=0, update_freq=1)
-    fit(model, guard, raw / 255, labels, epochs=2)
-    written = json.loads((tmp_path / "diagnosis.json").read_text())
-    assert written["train"]["status"] == "mismatch"
-    assert written["train"]["expected"]["mode"] == "tf"
-    assert list((tmp_path / "shiftguard").glob("events.out.tfevents.*"))
-
-
 def test_a_log_dir_that_cannot_be_written_is_refused_before_training(model, raw, labels, tmp_path):
     (tmp_path / "file").write_text("in the way")
     before = model.get_weights()
     with pytest.raises(sg.BadInputError, match="log_dir"):
         fit(model, watching(log_dir=tmp_path / "file"), raw, labels)
     assert all(map(np.array_equal, before, model.get_weights()))
-    assert not left_behind(model)
-
-
-@pytest.mark.thorough
-def test_a_broken_verdict_costs_a_warning_not_the_fit(model, raw, labels, monkeypatch):
-    def explode(*args, **kwargs):
-        raise MemoryError("no room for the analysis")
-
-    monkeypatch.setattr("keras_shiftguard.callback.preprocessing_watch.judge", explode)
-    with pytest.warns(sg.ShiftWarning, match="no room"):
-        history = fit(model, watching(verbose=0), raw, labels, epochs=2)
-    assert len(history.history["loss"]) == 2
     assert not left_behind(model)
 
 
@@ -281,33 +219,21 @@ def test_tables_are_measured_and_not_judged():
     assert guard.diagnosis is None or guard.diagnosis.status == "unknown"
 
 
-@pytest.mark.filterwarnings("ignore::keras_shiftguard.ShiftWarning")
-def test_non_finite_pixels_are_said_to_be_there(model, raw, labels):
-    x = raw / 127.5 - 1
-    x[3, 0, 0, 0] = np.nan
-    guard = watching(verbose=0)
-    fit(model, guard, x, labels, batch_size=16)
-    assert guard.profiles["train"].inputs["input"].nonfinite_samples == 1
-    said = [*guard.diagnosis.evidence, *(hint.sentence for hint in guard.diagnosis.hints)]
-    assert any("finite" in sentence for sentence in said)
-
-
 @pytest.mark.parametrize(
     "arguments, words",
     [
         ({"on_mismatch": "explode"}, "on_mismatch"),
         ({"on_shift": "fix"}, "on_shift"),
         ({"update_freq": 0}, "update_freq"),
-        ({"update_freq": "batch"}, "update_freq"),
         ({"update_freq": True}, "update_freq"),
         ({"statistics": ["mean"]}, "statistics"),
         ({"statistics": keras.metrics.Mean()}, "a list or tuple"),
         ({"alpha": 1.5}, "alpha"),
         *(
             ({"distinct_samples": value}, "distinct_samples")
-            for value in (0, True, 1.5, -3, {"validation": 0}, {"other": 0.5}, {"train": "many"})
+            for value in (0, True, 1.5, {"other": 0.5}, {"train": "many"})
         ),
-        *(({"tolerance": value}, "tolerance") for value in (True, 1.5, -0.1, "1 %")),
+        *(({"tolerance": value}, "tolerance") for value in (True, -0.1, "1 %")),
         ({"adapt": "dann"}, "DomainAdaptationModel"),
         ({"adapt": ("augmentation", 3)}, "adapt"),
         ({"adapt": "batch_norm"}, "target_data"),
@@ -323,25 +249,6 @@ def test_bad_arguments(arguments, words):
 def test_an_acknowledgement_of_a_stream_that_does_not_exist():
     with pytest.raises(sg.BadInputError, match="`stream` must be one of"):
         watching().acknowledge("brightness", "val")
-
-
-@pytest.mark.thorough
-def test_a_second_fit_from_scratch_is_not_accused_either(raw, labels):
-    model = transferred(trainable=True)
-    for _ in range(2):
-        guard = sg.ShiftGuard(verbose=0)
-        fit(model, guard, raw / 255, labels)
-        assert guard.diagnosis.status == "ok"
-    assert sg.diagnose(model, raw / 255).status == "ok"
-    assert sg.diagnose(model, raw).status == "unknown"
-
-
-@pytest.mark.thorough
-def test_black_frames_first_do_not_settle_the_verdict(model, raw, labels):
-    x = np.concatenate([raw * 0 - 1, raw / 127.5 - 1])
-    guard = watching(verbose=0)
-    fit(model, guard, x, np.concatenate([labels, labels]), shuffle=False)
-    assert guard.diagnosis.status == "ok"
 
 
 @pytest.mark.each_backend

@@ -1,23 +1,14 @@
 """Information that validation lacks: training without it shows what that costs."""
 
-import keras
 import numpy as np
 import pytest
+from keras import layers
+from small_fits import compiled, watched
 
-import keras_shiftguard as sg
 from keras_shiftguard.experiments.lossy_rows import lossy_texts
 
 pytestmark = pytest.mark.backend
 WORDS, LENGTH = 200, 24
-
-
-def fitted(layers, train, validation, **fit):
-    keras.utils.set_random_seed(0)
-    model = keras.Sequential(layers)
-    model.compile(keras.optimizers.Adam(0.01), "sparse_categorical_crossentropy")
-    guard = sg.ShiftGuard(verbose=0, on_shift="ignore")
-    model.fit(*train, validation_data=validation, verbose=0, callbacks=[guard], **fit)
-    return guard.verdict
 
 
 @pytest.fixture(scope="module")
@@ -46,29 +37,18 @@ def cut(x):
     [
         (unknown, "unknown words", "vectorizer of training"),
         (cut, "cut after 6 tokens", "length of training"),
+        (lambda x: x, "Validation looks like training", ""),
     ],
+    ids=["unknown", "cut", "right"],
 )
 def test_words_that_are_unknown_and_texts_that_are_cut_are_told(texts, change, cause, step):
     x, y = texts
-    layers = [
-        keras.Input((LENGTH,), dtype="int32"),
-        keras.layers.Embedding(WORDS, 8),
-        keras.layers.GlobalAveragePooling1D(),
-        keras.layers.Dense(2, activation="softmax"),
-    ]
-    validation = change(x[2000:]), y[2000:]
-    verdict = fitted(layers, (x[:2000], y[:2000]), validation, epochs=6)
-    assert verdict.state == "act" and cause in verdict.cause and step in verdict.step
-    before = fitted(layers_of(layers), (x[:2000], y[:2000]), (x[2000:], y[2000:]), epochs=6)
-    assert before.state == "fine"
-
-
-def layers_of(layers):
-    """The same layers, new."""
-    return [
-        keras.Input((LENGTH,), dtype="int32"),
-        *(layer.__class__.from_config(layer.get_config()) for layer in layers[1:]),
-    ]
+    embedding, pooling = layers.Embedding(WORDS, 8), layers.GlobalAveragePooling1D()
+    head = layers.Dense(2, activation="softmax")
+    model = compiled((LENGTH,), embedding, pooling, head, dtype="int32")
+    verdict = watched(model, (x[:2000], y[:2000]), (change(x[2000:]), y[2000:]), 6).verdict
+    assert verdict.state == ("act" if step else "fine")
+    assert cause in verdict.cause and step in verdict.step
 
 
 def test_ids_of_any_size_are_counted_without_a_table_of_all_ids():
@@ -86,13 +66,9 @@ def test_a_series_that_is_clipped_is_told_with_its_range():
     size = (1 + y)[:, None] + 0.3 * rng.normal(size=(2400, 1))
     x = size * np.sin(np.arange(32) / 3 + rng.uniform(0, 6, (2400, 1)))
     x = (x + 0.1 * rng.normal(size=x.shape))[..., None].astype("float32")
-    layers = [
-        keras.Input((32, 1)),
-        keras.layers.Conv1D(8, 5, activation="relu"),
-        keras.layers.GlobalAveragePooling1D(),
-        keras.layers.Dense(3, activation="softmax"),
-    ]
+    convolution, pooling = layers.Conv1D(8, 5, activation="relu"), layers.GlobalAveragePooling1D()
+    model = compiled((32, 1), convolution, pooling, layers.Dense(3, activation="softmax"))
     validation = np.clip(x[1600:], -1.5, 1.5), y[1600:]
-    verdict = fitted(layers, (x[:1600], y[:1600]), validation, epochs=8)
+    verdict = watched(model, (x[:1600], y[:1600]), validation, 8).verdict
     assert verdict.state == "act" and "clipped to -1.5 to 1.5" in verdict.cause
     assert verdict.cost > 0.1

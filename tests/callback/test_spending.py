@@ -3,9 +3,8 @@
 import keras
 import numpy as np
 import pytest
-from sklearn.datasets import load_digits
+from small_fits import dense, watched
 
-import keras_shiftguard as sg
 from keras_shiftguard.callback import judged_samples, spending
 from keras_shiftguard.callback.spending import Spending
 
@@ -60,6 +59,7 @@ def test_processes_do_not_decide_by_their_own_clocks(clock, monkeypatch):
     assert spent.affordable(10**9, lambda n: 25 * n, is_last=False) == 10**9
 
 
+@pytest.mark.thorough
 def test_an_expensive_model_is_measured_at_a_new_finding_and_at_the_end(monkeypatch):
     rng = np.random.default_rng(0)
     x, y = rng.random((1200, 8, 8, 1)).astype("float32"), np.arange(1200) % 2
@@ -77,18 +77,9 @@ def test_an_expensive_model_is_measured_at_a_new_finding_and_at_the_end(monkeypa
             looks.append(len(sizes))
 
     def run():
-        keras.utils.set_random_seed(0)
-        model = keras.Sequential(
-            [keras.Input((8, 8, 1)), keras.layers.Flatten(), keras.layers.Dense(2, "softmax")]
-        )
-        model.compile(keras.optimizers.Adam(0.02), "sparse_categorical_crossentropy")
-        guard = sg.ShiftGuard(on_shift="ignore", verbose=0)
-        validation = x[800:] * 0.8, y[800:]
-        callbacks = [guard, Epochs()]
-        model.fit(
-            x[:800], y[:800], epochs=4, validation_data=validation, callbacks=callbacks, verbose=0
-        )
-        return guard.report
+        model, validation = dense((8, 8, 1), 2), (x[800:] * 0.8, y[800:])
+        fit = {"callbacks": [Epochs()]}
+        return watched(model, (x[:800], y[:800]), validation, 4, fit).report
 
     monkeypatch.setattr(judged_samples, "class_probabilities", counted)
     monkeypatch.setattr(spending, "MAX_SHARE", float("inf"))
@@ -104,30 +95,3 @@ def test_an_expensive_model_is_measured_at_a_new_finding_and_at_the_end(monkeypa
     assert 0 < looks[0] <= looks[1] <= looks[2] < looks[3]
     assert sum(sizes) < unlimited / 2
     assert all(finding.cost_words for finding in report.findings)
-
-
-def test_a_misplacing_that_was_found_stays_when_there_is_no_time_to_look_again(monkeypatch):
-    x, y = load_digits(return_X_y=True)
-    x = (x / 16).reshape(-1, 8, 8, 1).repeat(2, axis=1).repeat(2, axis=2).astype("float32")
-    monkeypatch.setattr(spending, "MAX_SHARE", float("inf"))
-    told = []
-
-    class Epochs(keras.callbacks.Callback):
-        def on_epoch_end(self, epoch, logs=None):
-            found = [f for f in guard.report.findings if "mirrored" in f.explanation]
-            told.append([(f.explanation, f.matters, f.cost) for f in found])
-            if told[-1] and found[0].matters:
-                monkeypatch.setattr(spending, "FREE_SECONDS", 0.0)
-                monkeypatch.setattr(spending, "MAX_SHARE", 0.0)
-
-    keras.utils.set_random_seed(0)
-    layers = [keras.layers.Flatten(), keras.layers.Dense(32, "relu"), keras.layers.Dense(10)]
-    model = keras.Sequential([keras.Input((16, 16, 1)), *layers])
-    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-    model.compile(keras.optimizers.Adam(0.01), loss)
-    guard = sg.ShiftGuard(verbose=0, on_shift="ignore")
-    data = {"validation_data": (x[1100:, :, ::-1], y[1100:]), "batch_size": 32, "verbose": 0}
-    model.fit(x[:1100], y[:1100], epochs=6, callbacks=[guard, Epochs()], **data)
-    first = next(i for i, found in enumerate(told) if found and found[0][1])
-    assert first < 4
-    assert all(found == told[first] for found in told[first:])

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from one_pass import stream_of
-from sklearn.datasets import load_breast_cancer, load_digits
+from sklearn.datasets import load_digits
 
 from keras_shiftguard.callback.subjects import come_in_clusters
 
@@ -30,26 +30,6 @@ def test_rows_of_other_subjects_in_both_streams():
     apart = stream_of(*subjects(rng, 500, 1))
     assert come_in_clusters(train, other)
     assert not come_in_clusters(apart, apart) and not come_in_clusters(train, train)
-
-
-def test_frames_of_other_clips_in_both_streams(digits):
-    x, y = digits
-    rng = np.random.default_rng(0)
-
-    def frames(part):
-        frames = x[part].repeat(10, axis=0)
-        frames = (frames + 0.05 * rng.normal(size=frames.shape)).astype("float32")
-        order = rng.permutation(len(frames))
-        return stream_of(frames[order], y[part].repeat(10)[order])
-
-    assert come_in_clusters(frames(slice(80)), frames(slice(80, 140)))
-
-
-def test_a_table_of_few_different_rows_has_no_subjects():
-    rng = np.random.default_rng(0)
-    x = rng.integers(0, 2, (1200, 4)).astype("float32")
-    x[600:, 0] = np.maximum(x[600:, 0], x[600:, 1])
-    assert not come_in_clusters(*(stream_of(part, np.arange(600) % 2) for part in np.split(x, 2)))
 
 
 @pytest.mark.parametrize("change", ["columns exchanged", "signs", "noise"])
@@ -80,11 +60,3 @@ def test_a_shift_of_images_makes_no_clusters(digits, change):
         "moved": np.roll(x[900:], 1, axis=2),
     }[change]
     assert not come_in_clusters(stream_of(x[:900], y[:900]), stream_of(other, y[900:]))
-
-
-def test_two_halves_of_a_table_make_no_clusters():
-    x, y = load_breast_cancer(return_X_y=True)
-    for seed in range(10):
-        order = np.random.default_rng(seed).permutation(len(x))
-        halves = [stream_of(x[rows].astype("float32"), y[rows]) for rows in np.split(order[:-1], 2)]
-        assert not come_in_clusters(*halves)

@@ -1,11 +1,10 @@
 """Mistakes with tables, as people make them: what the verdict says of each, and of right ones."""
 
-import keras
 import numpy as np
 import pytest
+from keras import layers
 from sklearn.datasets import load_breast_cancer
-
-import keras_shiftguard as sg
+from small_fits import compiled, watched
 
 pytestmark = pytest.mark.backend
 RNG = np.random.default_rng(0)
@@ -13,15 +12,10 @@ RNG = np.random.default_rng(0)
 
 def verdict_of(train, validation, loss="binary_crossentropy", epochs=8):
     """Fits a small network, a classifier of two classes or a regression; returns the verdict."""
-    keras.utils.set_random_seed(0)
-    hidden = [keras.layers.Dense(32, activation="relu") for _ in range(2)]
-    last = keras.layers.Dense(1, activation=None if loss == "mse" else "sigmoid")
-    model = keras.Sequential([keras.Input(train[0].shape[1:]), *hidden, last])
-    model.compile(keras.optimizers.Adam(3e-3), loss)
-    guard = sg.ShiftGuard(verbose=0, on_shift="ignore")
-    fit = {"validation_data": validation, "epochs": epochs, "callbacks": [guard], "verbose": 0}
-    model.fit(*train, batch_size=64, **fit)
-    return guard.verdict
+    hidden = [layers.Dense(32, activation="relu") for _ in range(2)]
+    last = layers.Dense(1, activation=None if loss == "mse" else "sigmoid")
+    model = compiled(train[0].shape[1:], *hidden, last, loss=loss, rate=3e-3)
+    return watched(model, train, validation, epochs, {"batch_size": 64}).verdict
 
 
 def loans(number):
@@ -39,28 +33,35 @@ X = ((X - X[:4000].mean(axis=0)) / X[:4000].std(axis=0)).astype("float32")
 TRAIN, VALIDATION = (X[:4000], Y[:4000]), (X[4000:], Y[4000:])
 
 
-@pytest.mark.parametrize("pair", [pytest.param((1, 2), marks=pytest.mark.each_backend), (0, 3)])
-def test_two_columns_are_exchanged_although_both_were_standardised(pair):
-    x = VALIDATION[0].copy()
-    x[:, pair] = x[:, pair[::-1]]
-    verdict = verdict_of(TRAIN, (x, VALIDATION[1]))
-    one, other = pair
-    assert verdict.state == "act" and f"columns {one} and {other} exchanged" in verdict.cause
-    assert verdict.step == f"x_val[..., [{one}, {other}]] = x_val[..., [{other}, {one}]]"
+@pytest.mark.parametrize(
+    ("change", "cause", "step"),
+    [
+        pytest.param(
+            lambda x: x[:, [0, 2, 1, 3, 4]],
+            "columns 1 and 2 exchanged",
+            "x_val[..., [1, 2]] = x_val[..., [2, 1]]",
+            marks=pytest.mark.each_backend,
+            id="both were standardised",
+        ),
+        pytest.param(
+            lambda x: x * np.array([1, 1, 1, 1, -1], "float32"),
+            "of the opposite sign in column 4",
+            "x_val[..., 4] = -x_val[..., 4]",
+            id="the other sign",
+        ),
+    ],
+)
+def test_a_wrong_column_is_told_with_the_line_that_repairs_it(change, cause, step):
+    verdict = verdict_of(TRAIN, (change(VALIDATION[0]), VALIDATION[1]))
+    assert verdict.state == "act" and cause in verdict.cause and verdict.step == step
 
 
-def test_a_column_that_was_standardised_has_the_other_sign():
-    x = VALIDATION[0] * np.array([1, 1, 1, 1, -1], "float32")
-    verdict = verdict_of(TRAIN, (x, VALIDATION[1]))
-    assert verdict.state == "act" and "of the opposite sign in column 4" in verdict.cause
-    assert verdict.step == "x_val[..., 4] = -x_val[..., 4]"
-
-
-@pytest.mark.parametrize("rows", [4000, 200])
-def test_labels_are_not_accused_where_they_are_as_random_as_in_training(rows):
+@pytest.mark.parametrize(
+    ("rows", "epochs"), [(4000, 8), pytest.param(200, 40, marks=pytest.mark.thorough)]
+)
+def test_labels_are_not_accused_where_they_are_as_random_as_in_training(rows, epochs):
     """Who fails to pay is random. A model that knows 200 people by heart is too sure."""
-    train = X[:rows], Y[:rows]
-    verdict = verdict_of(train, VALIDATION, epochs=8 if rows == 4000 else 40)
+    verdict = verdict_of((X[:rows], Y[:rows]), VALIDATION, epochs=epochs)
     assert verdict.state == "fine" and "label" not in verdict.cause
 
 
@@ -86,12 +87,17 @@ LOGS = np.log(PRICES)
             *(LOGS, PRICES, "no logarithms", "y_val = np.log(y_val)"),
             marks=pytest.mark.each_backend,
         ),
-        (LOGS - LOGS.mean(), LOGS, "on another scale", "y_val = y_val "),
+        pytest.param(
+            *(LOGS - LOGS.mean(), LOGS, "on another scale", "y_val = y_val "),
+            marks=pytest.mark.thorough,
+        ),
         (LOGS, LOGS, "looks like training", "Nothing to do."),
-        (LOGS, RNG.permutation(LOGS), "do not seem to belong together", "Check whether"),
-        (LOGS, LOGS + 0.4, "labels are higher", "Compare how the numbers to predict"),
+        pytest.param(
+            *(LOGS, LOGS + 0.4, "labels are higher", "Compare how the numbers to predict"),
+            marks=pytest.mark.thorough,
+        ),
     ],
-    ids=["no logarithm", "not centred", "right", "shuffled", "a year later"],
+    ids=["no logarithm", "not centred", "right", "a year later"],
 )
 def test_numbers_to_predict_in_another_unit(train, validation, cause, step):
     verdict = verdict_of((X[:4000], train[:4000]), (X[4000:], validation[4000:]), "mse")

@@ -21,18 +21,18 @@ EXPECTED = {
         "fed as 0 to 1, the model expects 0 to 255; the guard corrects it inside fit",
     ),
     "costly": ("act", "Validation images are"),
-    "harmless": ("fine", "the cost is within tolerance"),
-    "healthy": ("fine", "Validation looks like training; the model is trained here on 0 to 1"),
-    "fine_tuned": ("fine", "the images are prepared as the model expects"),
+    "healthy": (
+        "fine",
+        "Validation looks like training; this fit trains the model on images from 0 to 1",
+    ),
     "alone": ("nothing compared", "there was nothing to compare with"),
     "label_fault": ("act", "label"),
-    "regression": ("act", "column 0"),
     "unit_fault": ("act", "column 1"),
 }
 
 
 # One run of each state that asks for something; `make test-all` has the others.
-QUICK = ("mismatch", "corrected", "costly", "healthy", "label_fault")
+QUICK = ("mismatch", "corrected", "healthy", "label_fault")
 
 
 @pytest.mark.parametrize(
@@ -51,7 +51,7 @@ def test_every_place_says_the_same(name, tmp_path, capsys):
     # The terminal: the fit ends with the verdict, and a healthy one says nothing else.
     printed = capsys.readouterr().out
     assert printed.rstrip().endswith(str(verdict))
-    if name in ("healthy", "fine_tuned"):
+    if name == "healthy":
         assert printed == f"{verdict}\n" and "\n" not in str(verdict)
     # The log directory.
     told = json.loads((log_dir / "verdict.json").read_text())
@@ -84,7 +84,7 @@ def test_a_gap_that_is_explained_later_is_in_every_place(tmp_path, capsys):
     assert guard.verdict.cost is None and "not measured" in guard.verdict.cost_words
     fed = GapRow("preprocessing", 0.15, (0.1, 0.2), 0.75, "removed", "fed unit", "x = x * 255")
     GapReport((fed,), 0.6, 0.75, (0.1, 0.2), "published", 2000).write(log_dir)
-    words = "costs 15.0 points of accuracy (a loss of 10.0 to 20.0 points), measured by explain_gap"
+    words = "costs 15.0 points of accuracy (between 10.0 and 20.0 points), measured by explain_gap"
     assert guard.verdict.cost_words == words and guard.verdict.cost == 0.15
     assert json.loads((log_dir / "verdict.json").read_text())["text"] == str(guard.verdict)
     with opened(tmp_path) as tab:

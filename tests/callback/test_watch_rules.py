@@ -1,18 +1,13 @@
 """The rules of `ShiftWatch`, on profiles without a fit: findings, questions, notes and state."""
 
-import keras
 import numpy as np
 import pytest
 
 import keras_shiftguard as sg
 from keras_shiftguard.callback.checks import augmented
 from keras_shiftguard.callback.checks.check import Epoch
-from keras_shiftguard.callback.passes import PassCounter
 from keras_shiftguard.callback.shift_watch import ShiftWatch
 from keras_shiftguard.errors import ShiftWarning
-from keras_shiftguard.profiles import InputProfile
-from keras_shiftguard.statistics.batch import spec_for
-from keras_shiftguard.statistics.stream import Stream
 
 
 def images(seed, n=300, noise=0.0, gain=0.0):
@@ -108,91 +103,3 @@ def test_an_evaluation_is_no_training_to_stop():
     with pytest.warns(ShiftWarning) as warned:
         assert not guard.act(in_fit=False)
     assert "Training stops" not in str(warned[0].message)
-
-
-def test_the_augmentation_of_training_is_restored():
-    guard = watch()
-    for epoch in (1, 2):
-        guard.compare({"train": stream(images(epoch, gain=0.4)), "validation": PLAIN}, epoch)
-    other = watch()
-    other.restore(guard.state())
-    assert guard.is_augmented and other.is_augmented and not watch().is_augmented
-    assert InputProfile(**guard.state()["first"]["train"]).num_samples == 300
-
-
-def test_a_resumed_fit_keeps_samples_of_all_batches_and_measures_every_fourth():
-    stream = Stream("validation")
-    stream.build([spec_for("input", (None, 8, 8, 1), "channels_last")])
-    counter = PassCounter()
-    state = {"batches": 80, "position": 39, "latest": PLAIN.tree(), "repeats": True}
-    counter.restore(state)
-    counter.start(stream, None)
-    x = keras.ops.ones((4, 8, 8, 1))
-    for batch in range(40):
-        stream.update({"input": x}, x)
-        counter.advance(batch)
-    assert len(stream.kept_samples["input"].positions) == 160
-    assert counter.drain(stream).inputs["input"].features.num_samples == 40
-
-
-def test_samples_from_before_a_change_are_not_taken_for_those_of_the_changed_pass():
-    stream = Stream("validation")
-    stream.build([spec_for("input", (None, 16, 16, 1), "channels_last")])
-    counter = PassCounter()
-    kept = []
-    for change in (0.0, 0.0, 0.0, 0.2, 0.2):
-        x = keras.ops.convert_to_tensor(images(0, 80) + np.float32(change))
-        counter.start(stream, 1)
-        stream.update({"input": x}, x)
-        counter.advance(0)
-        counter.finish(stream)
-        found = stream.samples()[0]["input"]
-        kept.append(round(float(found.mean() - images(0, 80).mean()), 3) if len(found) else None)
-    assert kept == [0.0, 0.0, 0.0, None, 0.2]
-
-
-def test_a_pass_that_repeats_keeps_no_image_twice():
-    stream = Stream("validation")
-    stream.build([spec_for("input", (None, 16, 16, 1), "channels_last")])
-    x, y = (keras.ops.convert_to_tensor(each) for each in (images(0, 80), np.arange(80) % 10))
-    counter = PassCounter()
-    for _ in range(4):
-        counter.start(stream, 2)
-        for batch, part in enumerate((slice(0, 40), slice(40, 80))):
-            stream.update({"input": x[part]}, x[part], y[part])
-            counter.advance(batch)
-        counter.finish(stream)
-    assert counter.repeats and len(stream.samples()[1]) == 80
-
-
-def test_a_pass_without_a_batch_leaves_the_profile_of_the_last_one():
-    """A generator that has ended gives no batch in the second epoch."""
-    stream = Stream("train")
-    stream.build([spec_for("input", (None, 3), "channels_last")])
-    counter = PassCounter()
-    counter.start(stream, None)
-    x = keras.ops.ones((8, 3))
-    stream.update({"input": x}, x)
-    counter.advance(0)
-    first = counter.finish(stream)
-    counter.start(stream, None)
-    assert counter.finish(stream) is first and first.num_samples == 8
-
-
-def test_samples_that_changed_are_soon_described_by_a_pass_that_measured_more_of_them():
-    """A repeated pass is measured at a quarter of its steps, also if it turns out to be new."""
-    stream = Stream("validation")
-    stream.build([spec_for("input", (None, 16, 16, 1), "channels_last")])
-    counter = PassCounter()
-    measured = []
-    for change in (0.0, 0.0, 0.2, 0.2, 0.2):
-        x = keras.ops.convert_to_tensor(images(0, 320) + np.float32(change))
-        counter.start(stream, 8)
-        for batch in range(8):
-            part = x[40 * batch : 40 * batch + 40]
-            stream.update({"input": part}, part)
-            counter.advance(batch)
-        profile = counter.finish(stream)
-        measured.append(profile.inputs["input"].features.num_samples)
-        assert counter.repeats == (len(measured) in (2, 4, 5))
-    assert measured == [320, 320, 64, 256, 256]

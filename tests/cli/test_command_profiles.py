@@ -21,18 +21,6 @@ def test_profile_keeps_what_was_measured(run, folder, tmp_path):
     assert summary.mean == pytest.approx(pixels.mean((0, 1, 2)), rel=1e-4)
 
 
-def test_bgr_flips_the_channels_and_nothing_else(run, folder, tmp_path):
-    profiles = []
-    for number, options in enumerate(((), ("--bgr",))):
-        file = tmp_path / f"{number}.profile"
-        assert run("profile", folder, "-o", file, "--size", 80, 120, *options)[0] == 0
-        profiles.extend(InputProfile.load(file).inputs.values())
-    rgb, bgr = profiles
-    assert len(set(rgb.mean)) == 3
-    assert rgb.mean[::-1] == pytest.approx(bgr.mean, rel=1e-5)
-    assert np.array_equal(rgb.counts[::-1], bgr.counts)
-
-
 def test_a_profile_that_cannot_be_written(run, folder, tmp_path):
     status, _, err = run("profile", folder, "-o", tmp_path / "no" / "file")
     assert status == 2 and "cannot be written" in err

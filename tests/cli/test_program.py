@@ -1,6 +1,5 @@
 """The program: help, completion, unexpected errors, progress bars."""
 
-import contextlib
 import io
 import os
 import re
@@ -128,19 +127,6 @@ def test_a_file_name_cannot_control_the_terminal(case, run, tmp_path, folder):
     assert all(c.isprintable() or c in "\n\t" for c in out + err)
     if case in ("warning", "error"):
         assert is_harmless(out + err)
-
-
-@pytest.mark.parametrize("case", ["usage", "traceback"])
-def test_nor_in_what_else_is_told(case, capsys, folder, monkeypatch):
-    def broken(*arguments, **more):
-        raise ZeroDivisionError("\x1b[2J")
-
-    monkeypatch.setattr("keras_shiftguard.io.images.read_images", broken)
-    wrong = ["--\x1b[2J"] if case == "usage" else []
-    with contextlib.suppress(SystemExit):
-        main(["profile", str(folder), "-o", "p", *wrong])
-    err = capsys.readouterr().err
-    assert "\\x1b[2J" in err and "\x1b" not in err
 
 
 @pytest.mark.parametrize("command", ["diagnose", "compare", "explain", "profile"])

@@ -34,15 +34,3 @@ def test_fits_without_shift_rarely_alarm(fresh):
     only = _bandwidth(draw(500))
     alarms = sum(one_fit(draw, rng, 2, fresh, only)[0] for _ in range(6))
     assert alarms <= 2  # at a rate of 5 %, the chance of three or more is 2e-3
-
-
-def test_a_fit_with_a_shift_does_alarm():
-    rng = np.random.default_rng(2)
-    draw = source("gauss", rng)
-    turns = iter(range(100))
-
-    def shifting(n):
-        # The second call draws the validation samples.
-        return draw(n) + 0.6 * (next(turns) == 1)
-
-    assert one_fit(shifting, rng, 2, False, _bandwidth(draw(500)))[0]

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from keras_shiftguard.detection.finding import Finding
-from keras_shiftguard.detection.plain_words import difference, plain_sentence, sentence_of
+from keras_shiftguard.detection.plain_words import plain_sentence, sentence_of
 from keras_shiftguard.detection.said import Clause, Said
 from keras_shiftguard.detection.sentences import misplaced
 
@@ -66,64 +66,6 @@ def said_of(who: str, verb: str, how: str, whom: str) -> Said:
 )
 def test_the_sentence(changes, expected):
     assert expected in plain_sentence(replace(NOISE, **changes))
-
-
-def test_one_of_several_inputs_is_named():
-    said = said_of("Validation images of input 'left'", "are", "noisier", "than training images")
-    finding = replace(NOISE, feature="left/noise", said=said)
-    assert plain_sentence(finding).startswith("Validation images of input 'left' are much noisier")
-
-
-@pytest.mark.parametrize(
-    ("changes", "parts"),
-    [
-        ({}, ("Validation images", "are", "much noisier", "than training images")),
-        (
-            {"family": "weather", "feature": "input/entropy"},
-            (
-                *("Validation images", "seem", "covered, as by snow, rain or dirt,"),
-                "unlike training images",
-            ),
-        ),
-        (
-            {
-                "family": "other",
-                "said": said_of(
-                    "Validation images", "have", "another distribution of noise", "than training"
-                ),
-            },
-            ("Validation images", "have", "another distribution of noise", "than training"),
-        ),
-        (
-            {
-                **{"family": "other", "feature": "input/1"},
-                "said": said_of(
-                    "Validation samples", "are", "higher in column 1", "than training samples"
-                ),
-            },
-            ("Validation samples", "are", "higher in column 1", "than training samples"),
-        ),
-        (
-            {
-                **{"family": "other", "feature": "outputs/entropy"},
-                "said": said_of(
-                    "Validation outputs", "vary", "more in entropy", "than in training"
-                ),
-            },
-            ("Validation outputs", "vary", "more in entropy", "than in training"),
-        ),
-        ({"kind": "label"}, None),
-        (
-            {
-                **{"family": "missing", "feature": "input/1/missing"},
-                "said": Said("Column 1 of input is missing in 5 % of validation samples"),
-            },
-            None,
-        ),
-    ],
-)
-def test_the_parts_of_the_sentence(changes, parts):
-    assert difference(replace(NOISE, **changes)) == parts
 
 
 def test_misplaced_are_told_as_they_are_placed():

@@ -1,7 +1,6 @@
 """The content, the order and the text of reports."""
 
 import dataclasses
-import json
 import re
 from html import unescape
 
@@ -10,7 +9,6 @@ import pytest
 from keras_shiftguard.detection.finding import Finding, by_severity
 from keras_shiftguard.detection.report import ShiftReport
 from keras_shiftguard.detection.verdict import verdict_of
-from keras_shiftguard.io.json_files import plain
 
 
 def finding(feature="input/brightness", effect=1.0, **changes):
@@ -33,13 +31,6 @@ def test_what_matters_comes_first_then_the_larger_effect():
     small, large = finding("a", 0.2), finding("b", -3.0)
     expected, tiny = finding("c", 9.0, expected=True), finding("d", 0.01, negligible=True)
     assert by_severity([tiny, expected, small, large]) == (large, small, expected, tiny)
-
-
-def test_only_what_matters_is_a_shift():
-    assert ShiftReport((finding(),)).shifted
-    assert ShiftReport((finding(),)).kinds == ("covariate",)
-    quiet = ShiftReport((finding(expected=True), finding(negligible=True)))
-    assert not quiet.shifted and quiet.kinds == ()
 
 
 def test_the_text_has_the_verdict_first_and_at_most_five_findings():
@@ -77,21 +68,6 @@ def test_the_text_has_the_verdict_first_and_at_most_five_findings():
 )
 def test_verdicts_without_a_shift(report, verdict):
     assert verdict in str(report).splitlines()[0]
-
-
-def test_marks_on_what_does_not_matter():
-    text = str(
-        ShiftReport((finding(expected=True, family="label"), finding(negligible=True, since=None)))
-    )
-    assert "since epoch 2 (expected: training has as many samples" in text
-    assert "effect size 1.0 (present, negligible)." in text
-
-
-def test_the_dictionary_is_plain_json():
-    report = ShiftReport((finding(),), ("a note",), num_samples={"train": 3})
-    read = json.loads(json.dumps(plain(report.to_dict())))
-    assert read["shifted"] is True and read["kinds"] == ["covariate"]
-    assert read["findings"][0]["since"] == 2 and read["num_samples"] == {"train": 3}
 
 
 def test_what_is_acknowledged_stays_in_the_report_and_is_no_shift():

@@ -35,7 +35,6 @@ COLUMN = replace(
     [
         ([DARK], 900, "Adaptation is likely to help: target images are much darker than"),
         ([DARK], 20, "Adaptation may help: target images are much darker than"),
-        ([replace(DARK, effect_size=-0.3)], 900, "Adaptation may help: target images are slightly"),
         ([COLUMN], 900, "Adaptation may help: target samples are higher (900 samples)."),
         ([replace(DARK, kind="preprocessing")], 900, "Check the input pipeline before adapting"),
         (
@@ -43,19 +42,12 @@ COLUMN = replace(
             900,
             "Adaptation is unlikely to help: no difference was",
         ),
-        ([replace(DARK, feature="outputs/entropy")], 900, "Adaptation is unlikely to help"),
         ([], 20, "Whether adaptation can help is not known: 20 samples are too few."),
     ],
 )
 def test_the_line_before(findings, num, begins):
     line = expected_worth(findings, num, 2000)
     assert line.startswith(begins) and "\n" not in line
-
-
-def test_a_gap_that_nothing_closes_is_no_promise():
-    line = expected_worth([DARK], 900, 2000, has_means=False)
-    assert line.startswith("Adaptation is unlikely to help: target images are much darker than")
-    assert line.endswith("but no augmentation was found that closes this gap (900 samples).")
 
 
 def estimated(value, low, high, reference=0.95):

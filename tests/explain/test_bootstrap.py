@@ -1,7 +1,6 @@
 """Bootstrap intervals have the right coverage, and a `Mix` gives the right class weights."""
 
 import numpy as np
-import pytest
 
 from keras_shiftguard.explain.bootstrap import Mix, Resampling, interval
 
@@ -12,30 +11,6 @@ def test_plain_accuracy_is_the_mean(rng):
     np.testing.assert_allclose(found.point, scores.mean(axis=1))
     error = found.draws.std(axis=1)
     np.testing.assert_allclose(error, scores.std(axis=1) / np.sqrt(500), rtol=0.1)
-
-
-def test_a_mix_weighs_the_classes(rng):
-    labels = np.repeat([0, 2], [90, 10])
-    scores = (labels == 0).astype(float)[None]
-    resampling = Resampling(100, labels)
-    half = Mix(np.asarray([0.5, 0.0, 0.5]))
-    assert resampling.accuracies(scores).point[0] == pytest.approx(0.9)
-    assert resampling.accuracies(scores, half).point[0] == pytest.approx(0.5)
-
-
-def test_a_class_that_is_missing_is_left_out():
-    labels = np.asarray([0, 0, 1, 1])
-    scores = np.asarray([[1.0, 1.0, 0.0, 0.0]])
-    found = Resampling(4, labels).accuracies(scores, Mix(np.asarray([0.25, 0.25, 0.5])))
-    assert found.point[0] == pytest.approx(0.5)
-
-
-def test_the_draws_are_the_same_for_all_readings(rng):
-    scores = rng.integers(0, 2, (2, 200)).astype(float)
-    resampling = Resampling(200, None)
-    together = resampling.accuracies(scores)
-    apart = [resampling.accuracies(row[None]).draws[0] for row in scores]
-    np.testing.assert_array_equal(together.draws, np.stack(apart))
 
 
 def test_the_interval_of_a_weighed_accuracy_covers_it(rng):

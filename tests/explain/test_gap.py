@@ -11,11 +11,7 @@ import pytest
 
 import keras_shiftguard as sg
 from keras_shiftguard.explain import even_subsample, samples
-from keras_shiftguard.explain.class_mix import find_label_shift
-from keras_shiftguard.explain.covariate import level_repair
 from keras_shiftguard.explain.image_folder import open_folder
-from keras_shiftguard.explain.predictions import predict
-from keras_shiftguard.explain.reference import Reference
 
 
 @pytest.fixture(scope="module")
@@ -94,16 +90,6 @@ def test_a_gap_between_alike_data_points_to_overfitting():
     assert f"{100 * report.rows[-1].points:.1f} points" in note
     held_out = sg.explain_gap(model, (x[100:1100], y[100:1100]), reference=(x[1100:], y[1100:]))
     assert not any("overfitting" in note for note in held_out.notes)
-
-
-@pytest.mark.thorough
-def test_without_labels_a_large_shift_is_never_no_gap(model, reference):
-    x, _ = gap_cases.photos(600)
-    rng = np.random.default_rng(0)
-    noisy = np.clip(x + rng.normal(0, 0.1, x.shape), 0, 1).astype("float32")
-    report = sg.explain_gap(model, noisy, reference)
-    assert sg.compare(reference, noisy).shifted
-    assert "No gap" not in str(report)
 
 
 @pytest.mark.thorough
@@ -256,41 +242,6 @@ def test_groups_are_those_of_the_samples_that_were_read(monkeypatch, model, read
     assert f"bootstrap of {n} groups, not of {n} samples" in str(explain(groups))
     with pytest.raises(sg.BadInputError, match="one entry for each sample"):
         explain(groups[: n - 1])
-
-
-def test_logits_are_told_from_probabilities_over_all_chunks():
-    model = keras.Sequential([keras.Input((1,)), keras.layers.Activation("linear")])
-    chunks = [np.array([[3.0], [-2.0]]), np.array([[0.4], [0.2]])]
-    assert predict(model, chunks).predicted.tolist() == [1, 0, 1, 1]
-
-
-def test_the_class_mix_of_groups_is_that_of_as_many_samples():
-    """The class mix of twenty clips, of ten frames each, differs from the reference by chance."""
-    labels = np.repeat(np.array([0] * 13 + [1] * 7), 10)
-    reference = Reference("the reference", 0.9, 1000, counts=np.array([500, 500]))
-    assert find_label_shift(labels, reference)[0] is not None
-    assert find_label_shift(labels, reference, share=0.1)[0] is None
-
-
-@pytest.mark.parametrize("dtype", ["int32", "float32"])
-def test_columns_have_no_brightness_and_ids_no_levels(dtype):
-    rng = np.random.default_rng(0)
-    summaries = (
-        sg.profile(rng.integers(low, 50, (100, 4)).astype(dtype)).inputs["input"] for low in (1, 20)
-    )
-    repair = level_repair(*summaries)
-    assert (repair is None) == (dtype == "int32")
-    assert repair is None or repair.detail.startswith("mean and deviation of each column")
-
-
-def test_a_few_right_predictions_still_have_an_interval(model):
-    """Twenty photos that are all right do not prove an accuracy of 100 %."""
-    x, y = gap_cases.photos(200, seed=5)
-    right = np.flatnonzero(predict(model, [x]).predicted == y)[:40]
-    here, there = (x[right[:20]], y[right[:20]]), (x[right[20:]], y[right[20:]])
-    for reference in (there, here, 1.0):
-        low, high = sg.explain_gap(model, here, reference).interval
-        assert low <= 0 <= high and high - low > 0.1
 
 
 def test_a_gap_without_skill_points_to_labels_and_columns():

@@ -1,8 +1,6 @@
 """Estimates of covariate and concept shift for a small trained network."""
 
-import io
 import re
-import sys
 
 import keras
 import numpy as np
@@ -52,19 +50,6 @@ def test_a_darker_scene_is_covariate_shift_and_the_model_stays_as_it_was(digits)
     assert abs(sum(each.points for each in report.rows) - report.gap) < 1e-9
     for weight, old in zip(model.weights, before, strict=True):
         np.testing.assert_array_equal(keras.ops.convert_to_numpy(weight), old)
-
-
-@pytest.mark.thorough
-def test_the_bar_is_never_more_than_full(digits, monkeypatch):
-    """A repair and the experiment are tried: as many evaluations as there may be."""
-    terminal = io.StringIO()
-    terminal.isatty = lambda: True
-    monkeypatch.setattr(sys, "stderr", terminal)
-    model, reference, (x, y) = digits
-    sg.explain_gap(model, (right(np.round(x * 0.3).astype("uint8")), y), reference)
-    shown = re.findall(r"(\d+)/(\d+)", terminal.getvalue())
-    assert shown and {total for _, total in shown} == {shown[-1][0]}
-    assert all(int(done) <= int(total) for done, total in shown)
 
 
 @pytest.mark.thorough

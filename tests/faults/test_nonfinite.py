@@ -80,11 +80,6 @@ def test_the_stream_with_such_images_is_named(which):
     assert text.count("  - ") == 1
 
 
-def test_without_validation_they_are_told_as_well():
-    _, (text,) = told(fit(broken(TABLE), None))
-    assert "2 of 200 training samples (1 %)" in text
-
-
 def test_the_epoch_is_that_in_which_they_came():
     class Spoil(keras.callbacks.Callback):
         def on_epoch_begin(self, epoch, logs=None):

@@ -87,19 +87,3 @@ def test_each_batch_may_have_another_length():
     (guard,) = guards
     sizes = {guard.profiles[n].inputs["input"].num_channels for n in ("train", "validation")}
     assert len(sizes) == 1 and guard.profiles["validation"].num_samples == 320
-
-
-@pytest.mark.filterwarnings("ignore:Your input ran out of data")  # Keras, of unknown lengths
-@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="padded_batch is TensorFlow's")
-def test_padded_batches_of_tensorflow():
-    import tensorflow as tf
-
-    rows = tf.data.Dataset.from_generator(
-        lambda: ((TEXTS[i, : 4 + i % 9], SHORT[i]) for i in range(320)),
-        output_signature=(tf.TensorSpec((None,), "int32"), tf.TensorSpec((), "float32")),
-    )
-    data = rows.padded_batch(32)
-    guard = quiet()
-    more = {"callbacks": [guard], "verbose": 0, "shuffle": False}
-    reader().fit(data, validation_data=data, epochs=2, **more)
-    assert guard.profiles["train"].num_samples == 320 and not guard.report.shifted

@@ -1,8 +1,5 @@
 """The guard measures outside of the training step, and adds no state to the model."""
 
-import functools
-import warnings
-
 import keras
 import numpy as np
 import pytest
@@ -154,66 +151,6 @@ def test_after_an_interrupted_fit_the_next_one_is_not_repaired(data, repair, mom
     assert all(map(np.array_equal, plain.get_weights(), model.get_weights()))
 
 
-@pytest.mark.parametrize(("run", "is_caught"), [("evaluate", True), ("predict", False)])
-def test_a_run_interrupted_before_a_step_leaves_the_next_one_alone(data, run, is_caught):
-    """As in a notebook, where the traceback of the last exception keeps the dead run alive."""
-    model, guard = network(), sg.ShiftGuard(verbose=0, on_mismatch="fix")
-    more = {"batch_size": 16, "verbose": 0}
-    x = data[:1] if run == "predict" else data
-    kept = []
-    try:
-        getattr(model, run)(*x, callbacks=[guard, InterruptBefore()], **more)
-    except Interrupt as error:
-        kept += [error] * (not is_caught)
-    stream = guard._run.stream({"evaluate": "validation"}.get(run, "prediction"))
-    stream.drain()
-    assert stream.profile.num_samples == 2 * 16
-    getattr(model, run)(*x, **more)
-    model.fit(*data, validation_data=data, **more)
-    model.test_on_batch(*data)
-    assert stream.drain().num_samples == 0
-
-
-class Nested(keras.callbacks.Callback):
-    """Runs the same model on other data between the guard's begin of a batch and the step."""
-
-    def __init__(self, run):
-        super().__init__()
-        self.run, self.is_inside = run, False
-
-    def on_train_batch_begin(self, batch, logs=None):
-        if not self.is_inside:
-            self.is_inside = True
-            self.run(self.model)
-            self.is_inside = False
-
-    on_test_batch_begin = on_train_batch_begin
-
-
-@pytest.mark.parametrize(
-    "run", ["evaluate", pytest.param("test_on_batch", marks=pytest.mark.slow_on_tensorflow)]
-)
-def test_a_run_within_a_batch_is_not_measured_in_its_place(data, run):
-    guard = sg.ShiftGuard(verbose=0, on_mismatch="ignore")
-    other = data[0][:16] + 3, data[1][:16]
-    nested = Nested(lambda model: getattr(model, run)(*other, **more[run]))
-    more = {"evaluate": {"verbose": 0}, "test_on_batch": {}}
-    model = network()
-    model.evaluate(*data, batch_size=16, callbacks=[guard, nested], verbose=0)
-    found = guard.profiles["validation"]
-    assert found.num_samples == 80
-    assert found.inputs["input"].maximum.max() <= data[0].max()
-
-
-@pytest.mark.slow_on_tensorflow
-def test_two_guards_unwind_in_any_order(data):
-    model, first, second = network(), sg.ShiftGuard(verbose=0), sg.ShiftGuard(verbose=0)
-    with pytest.warns(sg.ShiftWarning, match="not attached"):
-        fit(model, data, first, second, During(lambda model: first.detach()))
-    assert second.profiles["train"].num_samples == 80
-    assert not hasattr(model.train_function, "shiftguard_probe")
-
-
 @pytest.mark.slow_on_tensorflow
 def test_a_guard_that_is_not_in_a_list(data):
     """Without a list, Keras ends batches in other threads while the next batches run."""
@@ -226,7 +163,6 @@ def test_a_guard_that_is_not_in_a_list(data):
         "train": 80,
         "validation": 80,
     }
-    assert guard._run._passes["train"].batches == 20 and not guard._supervisor.has_failed
 
 
 class Nosy(keras.callbacks.Callback):
@@ -252,7 +188,6 @@ def test_other_runs_inside_of_a_fit_are_no_part_of_it(data):
     guard = sg.ShiftGuard(verbose=0)
     fit(network(), data, Nosy(9 * x, y), guard, epochs=2, validation_data=(x[:20], y[:20]))
     assert guard.profiles["train"].num_samples == 80
-    assert guard._run._passes["train"].repeats  # the second epoch had the same 80
     assert guard.profiles["validation"].num_samples == 20
     assert all(p.inputs["input"].maximum.max() <= 1 for p in guard.profiles.values())
     assert "prediction" not in guard.profiles
@@ -311,18 +246,6 @@ def test_sparse_ragged_and_text_inputs_are_named_in_one_warning(data):
         sg.profile({"ragged": batch["ragged"]} for batch in batches)
 
 
-@pytest.mark.skipif(BACKEND == "torch", reason="Keras has no sparse tensors on PyTorch")
-def test_a_sparse_input_is_named_in_a_warning(data):
-    sparse = pytest.importorskip("scipy.sparse")
-    x = sparse.random(80, 30, 0.1, "csr", dtype="float32", random_state=0)
-    model = keras.Sequential([keras.Input((30,), sparse=True), keras.layers.Dense(2)])
-    model.compile("sgd", "mse")
-    guard = sg.ShiftGuard(verbose=0)
-    with pytest.warns(sg.ShiftWarning, match="it is sparse") as warned:
-        model.fit(x, np.zeros((80, 2)), 16, epochs=2, callbacks=[guard], verbose=0)
-    assert sum(w.category is sg.ShiftWarning for w in warned) == 1
-
-
 def nested(data):
     """Returns a model with an input inside of another one, and data for it."""
     image, inner = keras.Input((12, 12, 3), name="image"), keras.Input((3,), name="inner")
@@ -357,21 +280,8 @@ class WithoutLayers(keras.Model):
         return self.dense(keras.ops.reshape(x, (-1, 432)))
 
 
-class TrainerAndLayer(keras.Model.__bases__[0], layers.Layer):
-    """A layer with the `fit` of the backend, which is no `keras.Model` and has no `layers`."""
-
-    def __init__(self):
-        layers.Layer.__init__(self)
-        keras.Model.__bases__[0].__init__(self)
-        self.dense = layers.Dense(3)
-
-    def call(self, x, training=False):
-        return self.dense(keras.ops.reshape(x, (-1, 432)))
-
-
-@pytest.mark.parametrize("build", [WithoutLayers, TrainerAndLayer])
-def test_a_model_without_layers_is_measured(data, build):
-    model = build()
+def test_a_model_without_layers_is_measured(data):
+    model = WithoutLayers()
     assert not hasattr(model, "layers")
     model.compile("sgd", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
     guard = sg.ShiftGuard(verbose=0)
@@ -407,39 +317,10 @@ def test_inputs_without_labels_are_corrected(data):
     np.testing.assert_allclose(found, model.predict(data[0] * 2, verbose=0), rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.slow_on_tensorflow
-def test_what_a_callback_evaluates_after_data_of_unknown_length_is_not_validation(data):
-    """When a generator ends, Keras does not say that the last call got no batch."""
-    x, y = data
-
-    def batches():
-        yield from ((x[i : i + 16], y[i : i + 16]) for i in range(0, 80, 16))
-
-    class Other(keras.callbacks.Callback):
-        def on_test_end(self, logs=None):
-            if self.inside:
-                self.inside = False
-                self.model.evaluate(x * 9, y, verbose=0)
-
-        def on_epoch_begin(self, epoch, logs=None):
-            self.inside = True
-
-    guard = sg.ShiftGuard(verbose=0)
-    model = network()
-    validation = batches()
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Your input ran out of data")
-        model.fit(x, y, validation_data=validation, callbacks=[Other(), guard], verbose=0)
-    assert guard.profiles["validation"].num_samples == 80
-    assert guard.profiles["validation"].inputs["input"].maximum.max() <= 1
-
-
 @pytest.mark.skipif(BACKEND != "tensorflow", reason="elsewhere Keras passes the batches themselves")
 def test_functions_that_users_made_get_every_batch(data):
-    """One function takes two batches in a call, and another wraps the function of Keras."""
+    """The function takes two batches in a call."""
     import tensorflow as tf
-
-    calls = []
 
     class Two(Unlabelled):
         def make_train_function(self, force=False):
@@ -455,48 +336,3 @@ def test_functions_that_users_made_get_every_batch(data):
     guard = sg.ShiftGuard(verbose=0)
     model.fit(data[0], batch_size=16, callbacks=[guard], verbose=0, steps_per_epoch=2)
     assert guard.profiles["train"].num_samples == 64
-
-    class Wrapped(Unlabelled):
-        def make_train_function(self, force=False):
-            super().make_train_function(force)
-            plain = self.train_function
-
-            @functools.wraps(plain)
-            def train(iterator):
-                calls.append(1)
-                return plain(iterator)
-
-            self.train_function = train
-
-    model = Wrapped()
-    model.compile("sgd")
-    guard = sg.ShiftGuard(verbose=0)
-    model.fit(data[0], batch_size=16, callbacks=[guard], verbose=0)
-    assert guard.profiles["train"].num_samples == 80 and len(calls) == 5
-
-
-@pytest.mark.skipif(BACKEND != "tensorflow", reason="elsewhere Keras refuses such batches itself")
-def test_batches_of_another_form_are_left_to_the_model(data):
-    import tensorflow as tf
-
-    class Four(Unlabelled):
-        def train_step(self, data):
-            x, _, _, _ = data
-            return {"loss": self.compute_loss(y_pred=self(x))}
-
-    model = Four()
-    model.compile("sgd")
-    four = tf.data.Dataset.from_tensor_slices((data[0], data[1], data[1], data[1])).batch(16)
-    with pytest.warns(sg.ShiftWarning, match="leaves it alone"):
-        fitted = model.fit(four, callbacks=[sg.ShiftGuard(verbose=0)], verbose=0, shuffle=False)
-    history = fitted.history
-    assert np.isfinite(history["loss"]).all()
-
-
-@pytest.mark.slow_on_tensorflow
-def test_images_and_videos_of_one_size_are_measured_in_one_process(rng):
-    for shape in ((8, 8, 3), (2, 8, 8, 3)):
-        x = rng.random((40, *shape)).astype("float32")
-        assert sg.profile(x).inputs["input"].mean == pytest.approx(
-            x.mean(axis=tuple(range(x.ndim - 1))), rel=1e-5
-        )

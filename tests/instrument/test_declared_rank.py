@@ -11,7 +11,6 @@ from keras import layers
 
 import keras_shiftguard as sg
 from keras_shiftguard import ShiftGuard
-from keras_shiftguard.io.batches import with_declared_rank
 
 pytestmark = pytest.mark.backend
 SIZE = 12
@@ -60,6 +59,7 @@ def test_the_same_is_measured_as_with_the_dimension_of_channels(data):
         np.testing.assert_array_equal(one, plain)
 
 
+@pytest.mark.thorough
 @pytest.mark.filterwarnings("ignore::keras_shiftguard.ShiftWarning")  # of the dark target
 def test_images_without_the_dimension_are_augmented(data):
     x, y = data
@@ -75,19 +75,3 @@ def test_what_is_measured_beside_a_fit_has_the_dimension_as_well(data):
     assert sg.diagnose(model, x).status == sg.diagnose(model, x[..., None]).status
     assert sg.profile(x / 255.0, model=model).inputs["input"].is_image
     assert not sg.profile(x).inputs["input"].is_image  # without a model, these may be series
-
-
-def test_only_a_last_dimension_of_one_is_added_or_removed():
-    x = np.zeros((5, 4, 3), "float32")
-
-    def shape(declared, x=x):
-        return with_declared_rank(x, declared).shape
-
-    assert shape((None, 4, 3, 1)) == (5, 4, 3, 1)
-    assert shape((None, None, None, 1)) == (5, 4, 3, 1)
-    assert shape((None, 4), np.zeros((5, 4, 1))) == (5, 4)
-    assert shape((None, 4, 3, 3)) == (5, 4, 3)
-    assert shape((None, 4, 2, 1)) == (5, 4, 3)
-    assert shape((None, 3)) == (5, 4, 3)
-    assert shape((None, 4, 3)) == (5, 4, 3)
-    assert shape(None) == (5, 4, 3)

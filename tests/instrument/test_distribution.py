@@ -3,12 +3,10 @@
 import os
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import keras
 import pytest
-from distribution.processes import in_processes
 
 pytestmark = [pytest.mark.backend, pytest.mark.thorough]
 BACKEND = keras.backend.backend()
@@ -30,19 +28,6 @@ def run(script, *arguments, backend):
     )
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
-
-
-def test_a_process_that_waits_for_one_that_failed_is_ended(tmp_path):
-    script = tmp_path / "script.py"
-    script.write_text(
-        "import sys, time\n"
-        "print('rank', sys.argv[1], flush=True)\n"
-        "sys.exit(3) if sys.argv[1] == '1' else time.sleep(60)\n"
-    )
-    start = time.monotonic()
-    printed, statuses = in_processes(str(script), grace=0.2)
-    assert time.monotonic() - start < 20
-    assert printed == ["rank 0\n", "rank 1\n"] and statuses == [None, 3]
 
 
 def test_jax_four_devices():

@@ -6,8 +6,6 @@ import pytest
 
 from keras_shiftguard.instrument.inference import class_probabilities
 from keras_shiftguard.instrument.inference_call import InferenceCall
-from keras_shiftguard.statistics.chunks import chunks
-from keras_shiftguard.statistics.rows import Rows
 
 
 @pytest.mark.parametrize("shape", [(3,), (1, 3), (1, 1, 3)])
@@ -17,31 +15,6 @@ def test_axes_of_length_one_before_the_classes(shape):
     model = keras.Sequential([keras.Input((3,), name="x"), layers.Reshape(shape)])
     x = np.eye(3, dtype="float32")[[2, 0, 1, 1]]
     assert list(class_probabilities(InferenceCall(model), "x", [x]).argmax(axis=1)) == [2, 0, 1, 1]
-
-
-@pytest.mark.each_backend
-@pytest.mark.parametrize("in_rows", [False, True])
-def test_large_samples_are_predicted_few_at_a_time(in_rows):
-    """128 photos at once took 11 GB in a MobileNetV2, whose layers' outputs Keras keeps."""
-    for shape, most in (((224, 224, 3), 27), ((8, 8, 1), 128), ((3000, 3000, 3), 1)):
-        x = np.broadcast_to(np.float32(0), (130, *shape))
-        parts = [number for _, number in chunks(Rows({"x": x}) if in_rows else x)]
-        assert sum(parts) == 130 and max(parts) <= most, parts
-
-
-@pytest.mark.backend
-def test_predictions_leave_the_model_alone():
-    keras.utils.set_random_seed(0)
-    layers = keras.layers
-    model = keras.Sequential(
-        [keras.Input((8, 8, 1)), layers.Flatten(), layers.Dropout(0.5), layers.Dense(1)]
-    )
-    before = dict(vars(model))
-    x = np.random.default_rng(0).random((500, 8, 8, 1)).astype("float32")
-    found = class_probabilities(InferenceCall(model), "input", [x[:300], x[300:]])
-    outputs = keras.ops.convert_to_numpy(model(x, training=False))[:, 0]
-    assert np.array_equal(found.argmax(axis=1), outputs > 0)
-    assert vars(model).keys() == before.keys()
 
 
 def test_a_single_column_is_read_as_logits_or_probabilities_for_all_samples():

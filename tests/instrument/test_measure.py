@@ -43,42 +43,6 @@ def test_every_sample_is_looked_at_and_labels_are_counted(photos):
 
 
 @backend
-def test_parts_add_up_to_one_pass(photos):
-    x, y = photos
-    whole, parts = profile((x, y)), profile((x[:35], y[:35])) + profile((x[35:], y[35:]))
-    ours, theirs = whole.inputs["input"], parts.inputs["input"]
-    for a, b in (
-        (ours.features.moments, theirs.features.moments),
-        (ours.embedding.projections, theirs.embedding.projections),
-        (whole.labels.by_class, parts.labels.by_class),
-    ):
-        np.testing.assert_array_equal(a.count, b.count)
-        np.testing.assert_allclose(a.mean, b.mean, rtol=1e-4, atol=1e-5)
-        np.testing.assert_allclose(a.m2, b.m2, rtol=1e-3, atol=1e-4)
-    np.testing.assert_array_equal(
-        ours.features.counts.sum(axis=1), theirs.features.counts.sum(axis=1)
-    )
-    np.testing.assert_allclose(ours.embedding.mean[2:], theirs.embedding.mean[2:], atol=1e-4)
-    scale = np.abs(ours.embedding.comoment).max(axis=(1, 2), keepdims=True)
-    gap = np.abs(ours.embedding.comoment - theirs.embedding.comoment) / scale
-    assert gap[2:-1].max() < 1e-2
-    np.testing.assert_array_equal(whole.labels.counts, parts.labels.counts)
-
-
-def test_profiles_made_apart_compare(photos):
-    """Embeddings of separate profiles use the same random projections, so they can be compared."""
-    x = photos[0]
-    same, other = profile(x).inputs["input"], profile(x[::-1] * 0.5).inputs["input"]
-    again = profile(x[::-1].copy()).inputs["input"]
-
-    def distance(a, b):
-        return np.sum((a.embedding.mean - b.embedding.mean)[3:] ** 2)
-
-    assert distance(same, again) < 1e-6 < 1e-2 < distance(same, other)
-    assert same.features.names == other.features.names
-
-
-@backend
 def test_a_batch_of_any_size(rng):
     x = rng.normal(1e4, 1, (600, 3)).astype("float32")
     got = columns_of(x, rng.integers(0, 2, 600)).inputs["input"]
@@ -86,16 +50,6 @@ def test_a_batch_of_any_size(rng):
     assert got.features.num_samples == got.embedding.count == 600
     np.testing.assert_allclose(got.features.moments.mean, want.moments.mean, rtol=1e-7)
     np.testing.assert_allclose(got.features.moments.std, want.moments.std, rtol=1e-3)
-
-
-def test_a_column_of_nothing_and_ten_thousand_columns(rng):
-    x = rng.random((40, 3)).astype("float32")
-    x[:, 1] = np.nan
-    got = columns_of(x).inputs["input"]
-    np.testing.assert_array_equal(got.features.missing, [0, 40, 0])
-    assert got.embedding.count == 0  # no sample is complete
-    wide = columns_of(rng.random((40, 10_000)).astype("float32")).inputs["input"]
-    assert len(wide.features.names) == 10_000 and wide.embedding.dimension == 10_000
 
 
 @backend
@@ -111,22 +65,11 @@ def test_labels_of_several_outputs_are_left_out(photos):
     assert got.labels.num_samples == 0 and got.num_samples == 70
 
 
-def test_one_sample_of_one_class():
-    got = columns_of(np.ones((1, 3), "float32"), np.zeros(1, int))
-    assert got.inputs["input"].embedding.count == got.labels.counts[0] == 1
-    np.testing.assert_allclose(got.inputs["input"].embedding.comoment, 0, atol=1e-12)
-
-
 def test_the_file_of_photos_with_labels_is_small(tmp_path, rng):
     x = rng.normal(rng.random((64, 1, 1, 3)) * 255, 60, (64, 224, 224, 3)).clip(0, 255)
     profile((x.astype("uint8"), rng.integers(0, 100, 64))).save(tmp_path / "a.profile")
     assert os.path.getsize(tmp_path / "a.profile") < 300_000
     assert InputProfile.load(tmp_path / "a.profile").num_samples == 64
-
-
-@pytest.mark.parametrize("share", [0.5, np.float32(0.5)], ids=["float", "float32"])
-def test_a_share_of_independent_samples(share):
-    assert profile(np.zeros((8, 3), "float32"), distinct_samples=share).distinct_samples == 4
 
 
 def test_images_that_have_other_channels_later():

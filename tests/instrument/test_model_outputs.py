@@ -75,21 +75,6 @@ def test_a_regression_is_not_read_as_classes(data):
     assert outputs.features.mean("output/0") == pytest.approx(want, rel=1e-4)
 
 
-@pytest.mark.parametrize(
-    ("units", "activation", "loss", "classes"),
-    [
-        (3, "softmax", "mse", True),
-        (1, "sigmoid", "mse", True),
-        (3, None, "mae", False),
-        (3, None, "categorical_crossentropy", True),
-        (1, None, "hinge", True),
-        (1, None, None, False),
-    ],
-)
-def test_classifier_or_not(units, activation, loss, classes):
-    assert is_classifier(network(units, activation, loss)) is classes
-
-
 @pytest.mark.each_backend
 def test_fingerprint_follows_the_weights(data):
     model = network()

@@ -9,7 +9,6 @@ import keras
 import numpy as np
 import pytest
 from keras import layers
-from left_behind import left_behind
 
 from keras_shiftguard import ShiftGuard, ShiftWarning
 
@@ -28,15 +27,6 @@ class Traces(layers.Layer):
         except Exception:  # a symbolic tensor; the type of the error depends on the backend
             Traces.number += 1
         return x
-
-
-class Scaled(layers.Layer):
-    """A layer that multiplies by a Python number, which a traced step holds as a constant."""
-
-    factor = 1.0
-
-    def call(self, x):
-        return x * self.factor
 
 
 @pytest.fixture(scope="module")
@@ -131,57 +121,6 @@ def test_a_later_fit_measures_what_a_first_one_does(data, first):
 
 
 @pytest.mark.thorough
-def test_batches_of_another_size_are_measured_in_a_later_fit(data):
-    model = compiled(network())
-    fit(model, data, quiet())
-    guard = fit(model, data, quiet(), batch_size=7)
-    # A trained model is diagnosed after some batches. Their sums are read separately, so the sums
-    # of the epoch are rounded differently.
-    assert_same_profiles(guard, fit(compiled(network()), data, quiet(), batch_size=7), rtol=1e-5)
-
-
-@pytest.mark.thorough
-def test_inputs_of_no_fixed_size_are_measured_anew(data):
-    def vary():
-        pooled = [layers.GlobalAveragePooling1D(), layers.Dense(3)]
-        return compiled(keras.Sequential([keras.Input((None, 4)), *pooled]))
-
-    _, y = data
-    short, long = (np.random.default_rng(n).random((40, n, 4)).astype("float32") for n in (5, 9))
-    model = vary()
-    fit(model, (short, y), quiet())
-    assert_same_profiles(fit(model, (long, y), quiet()), fit(vary(), (long, y), quiet()))
-
-
-@pytest.mark.thorough
-@pytest.mark.backend
-def test_what_one_fit_corrects_the_next_does_not(data):
-    corrections = []
-
-    class SwitchOn(keras.callbacks.Callback):
-        def on_epoch_begin(self, epoch, logs=None):
-            if not epoch:  # the guard judges an untrained model and corrects nothing
-                return
-            for name in ("train", "validation"):
-                for correction in guard._run.stream(name).corrections.values():
-                    correction.switch_on(None, 2.0, 1.0)
-
-    class Look(keras.callbacks.Callback):
-        def on_epoch_end(self, epoch, logs=None):
-            if not epoch:
-                return
-            stream = guard._run.stream("train")
-            corrections.extend(c.is_on for c in stream.corrections.values())
-
-    model = compiled(network())
-    guard = quiet(on_mismatch="fix")
-    fit(model, data, guard, [SwitchOn(), Look()])
-    guard = quiet(on_mismatch="fix")
-    fit(model, data, guard, [Look()])
-    assert corrections == [True, False]
-
-
-@pytest.mark.thorough
 def test_guards_that_ask_for_more_are_not_served_the_kept_step(data, first):
     class MeanOfX(keras.metrics.Mean):
         def update_state(self, x):
@@ -199,42 +138,6 @@ def test_guards_that_ask_for_more_are_not_served_the_kept_step(data, first):
 
 
 @pytest.mark.thorough
-def test_compile_begins_anew(data):
-    model = compiled(network())
-    fit(model, data, quiet())
-    before = model.get_weights()
-    compiled(model, keras.optimizers.SGD(0.0))
-    guard = fit(model, data, quiet())
-    assert guard.profiles["train"].num_samples == 40
-    assert all(map(np.array_equal, before, model.get_weights()))
-
-
-@pytest.mark.thorough
-@pytest.mark.skipif(BACKEND == "jax", reason="jax.jit keeps its first trace, asked or not")
-def test_a_step_that_a_callback_has_compiled_in_between_stays(data):
-    """Users compile the step again to unfreeze layers in the middle of a fit."""
-
-    class Change(keras.callbacks.Callback):
-        def on_epoch_begin(self, epoch, logs=None):
-            if epoch:
-                scaled.factor = 0.0  # stops all learning
-                self.model.make_train_function(force=True)
-
-    def weights(guards):
-        model = compiled(keras.Sequential([*network().layers, scaled]))
-        fit(model, data)
-        fit(model, data, guards[0], [Change()])
-        fit(model, data)
-        fit(model, data, guards[1])
-        return model.get_weights()
-
-    scaled = Scaled()
-    plain = weights([None, None])
-    scaled.factor = 1.0
-    assert all(map(np.array_equal, plain, weights([quiet(), quiet()])))
-
-
-@pytest.mark.thorough
 @pytest.mark.backend
 @pytest.mark.to_the_bit
 def test_fits_with_and_without_the_guard_in_turn_train_as_without(data):
@@ -247,45 +150,6 @@ def test_fits_with_and_without_the_guard_in_turn_train_as_without(data):
     plain = weights([False] * 4)
     assert all(map(np.array_equal, plain, weights([False, True, False, True])))
     assert all(map(np.array_equal, plain, weights([True, True, False, True])))
-
-
-class Stop(keras.callbacks.Callback):
-    def on_train_batch_end(self, batch, logs=None):
-        raise KeyboardInterrupt
-
-    on_test_batch_end = on_train_batch_end
-
-
-@pytest.mark.thorough
-@pytest.mark.backend
-def test_an_interrupted_fit_leaves_no_step_for_the_next(data, first):
-    model = compiled(network())
-    fit(model, data, quiet())
-    with pytest.raises(KeyboardInterrupt):
-        fit(model, data, quiet(), [Stop()])
-    assert_same_profiles(fit(model, data, quiet()), first)
-    assert not left_behind(model)
-    with pytest.raises(KeyboardInterrupt):
-        fit(model, data, quiet(), [Stop()])
-    for _ in range(2):
-        guard = fit(model, data, quiet(target_data=data[0]))  # asks for more
-        assert guard.profiles["validation"].outputs.num_samples == 20
-
-
-@pytest.mark.thorough
-@pytest.mark.backend
-def test_evaluate_after_a_fit_that_was_interrupted_and_the_reverse(data):
-    """Keras makes the step for validation before it calls the first hook of a callback."""
-    x, y = data
-    model = compiled(network())
-    with pytest.raises(KeyboardInterrupt):
-        model.fit(x, y, callbacks=[Stop(), quiet()], verbose=0)
-    guard = quiet()
-    model.evaluate(x, y, callbacks=[guard], verbose=0)
-    assert guard.profiles["validation"].num_samples == 40
-    with pytest.raises(KeyboardInterrupt):
-        model.evaluate(x, y, callbacks=[Stop(), quiet()], verbose=0)
-    assert fit(model, data, quiet()).profiles["train"].num_samples == 40
 
 
 @pytest.mark.thorough
@@ -304,52 +168,6 @@ def test_a_guarded_evaluate_inside_a_guarded_fit(data):
     assert counted == [40, 40, 40]
     # The guard of the fit goes on: its latest pass is the third one, over the same samples.
     assert guard._run._passes["train"].repeats and guard.profiles["train"].num_samples == 40
-
-
-@pytest.mark.thorough
-def test_steps_that_a_model_makes_in_its_own_way(data, first):
-    class Own(keras.Sequential):
-        def loop(self, *args):
-            return self._made(*args)
-
-        def make_train_function(self, force=False):
-            if self.train_function is None or force:
-                super().make_train_function(force=True)
-                self._made, self.train_function = self.train_function, self.loop
-
-    keras.utils.set_random_seed(3)
-    model = compiled(Own(network().layers))
-    for _ in range(2):
-        assert_same_profiles(fit(model, data, quiet()), first)
-
-
-@pytest.mark.thorough
-def test_a_step_for_validation_that_was_made_anew_is_used(data):
-    scaled = Scaled()
-    model = compiled(keras.Sequential([*network().layers, scaled]), keras.optimizers.SGD(0.0))
-    fit(model, data, quiet())
-    scaled.factor = 0.0
-    model.make_test_function(force=True)
-    fit(model, data, quiet())
-    assert model.history.history["val_loss"] == pytest.approx([np.log(3)] * 2)
-
-
-@pytest.mark.thorough
-@pytest.mark.backend
-def test_labels_of_another_shape_are_measured_anew(data):
-    x, _ = data
-    wide = np.random.default_rng(1).random((40, 3)).astype("float32")
-    model = network()
-    model.compile("sgd", "mse")
-
-    def columns(y):
-        guard = quiet()
-        model.fit(x, y, callbacks=[guard], verbose=0)
-        return len(guard.profiles["train"].labels.targets.names)
-
-    assert columns(wide) == 3
-    for y in (wide[:, :1], wide):
-        assert columns(y) == columns(y) == y.shape[1]
 
 
 @pytest.mark.thorough

@@ -44,16 +44,6 @@ def test_the_mean_is_the_loss_that_evaluate_reports(loss, units, activation, y):
     assert found.mean() == pytest.approx(model.evaluate(X, y, verbose=0), rel=1e-4)
 
 
-def test_a_mask_has_the_mean_over_its_pixels():
-    images = RNG.random((70, 8, 8, 1)).astype("float32")
-    masks = RNG.integers(0, 2, (70, 8, 8))
-    keras.utils.set_random_seed(0)
-    model = keras.Sequential([keras.Input((8, 8, 1)), layers.Conv2D(2, 1, activation="softmax")])
-    model.compile("sgd", "sparse_categorical_crossentropy")
-    found = losses_of(model, images, masks)
-    assert found.mean() == pytest.approx(model.evaluate(images, masks, verbose=0), rel=1e-4)
-
-
 @pytest.mark.each_backend
 @pytest.mark.parametrize("as_list", [False, True])
 def test_several_outputs_are_summed_with_their_weights(as_list):

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from benchmarks import kill_and_resume
 from keras import layers
-from plugin.logs import PROVIDERS, data_of, opened, unpacked
+from plugin.logs import PROVIDERS, opened, unpacked
 from sklearn.datasets import load_digits
 
 import keras_shiftguard as sg
@@ -87,13 +87,6 @@ def test_a_harmless_difference_is_no_alarm_after_a_resume(tmp_path):
 
 
 @pytest.mark.thorough
-def test_a_state_that_a_fit_does_not_use_is_named(tmp_path):
-    fit(quiet(), 0, 1, lambda epoch: 1.0).save_state(tmp_path / "state")
-    with pytest.warns(sg.ShiftWarning, match="does not use the state"):
-        fit(quiet().load_state(tmp_path / "state"), 0, 1, lambda epoch: 1.0)
-
-
-@pytest.mark.thorough
 def test_by_hand_without_a_log_dir(tmp_path):
     # Without a tolerance, no cost is measured anew after the second epoch.
     first = fit(quiet(tolerance=None), 0, 1, lambda epoch: 0.6)
@@ -157,16 +150,6 @@ def test_the_tab_shows_each_epoch_once_and_nothing_of_what_was_repeated(repeated
         effects, _ = unpacked(answer)
         assert np.isfinite(effects).all() and np.abs(effects).max() < 0.1
         assert not answer["problems"]
-
-
-@pytest.mark.thorough
-def test_tensorboard_keeps_each_epoch_of_a_curve_once(repeated):
-    with data_of(repeated, "python") as (_, multiplexer):
-        points = multiplexer.Tensors("shiftguard", "shiftguard/val_shift")
-    assert [point.step for point in points] == [1, 2, 3]  # counted from 1, as Keras prints epochs
-    with opened(repeated) as tab:
-        series = tab.ask("curves", run="shiftguard")["series"]
-    assert [step for step, _ in series["val_loss"]] == [0, 1, 2]
 
 
 @pytest.mark.thorough

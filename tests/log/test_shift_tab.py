@@ -5,20 +5,14 @@ import json
 import numpy as np
 import pytest
 from plugin.logs import opened
-from shift_tab_log import FEATURES, numbers, read_run, streams
+from shift_tab_log import numbers, read_run, streams
 
 from keras_shiftguard.detection.cost import Cost
-from keras_shiftguard.detection.finding import Finding
 from keras_shiftguard.detection.monitor import ShiftMonitor
-from keras_shiftguard.detection.report import ShiftReport
-from keras_shiftguard.detection.said import Said
 from keras_shiftguard.log.event_writer import EventWriter
 from keras_shiftguard.log.shift_tab import MAX_BYTES, ShiftEvents
-from keras_shiftguard.log.shift_tab_bins import BINS, bars, shared_bins, shares, shown_classes
-from keras_shiftguard.log.shift_tab_findings import logged_report
-from keras_shiftguard.log.shift_tab_series import Rows
-from keras_shiftguard.profiles import NUM_BINS, bin_edges
-from keras_shiftguard.profiles.features import NUM_COARSE_BINS
+from keras_shiftguard.log.shift_tab_bins import BINS, bars, shown_classes
+from keras_shiftguard.profiles import bin_edges
 from tensorboard_plugin_shiftguard.metadata import ALARM, REPORTED, SHARE_SCALE
 
 pytestmark = pytest.mark.eager
@@ -68,19 +62,6 @@ def series_of(run, name):
     return found
 
 
-def test_every_comparison_is_a_point_of_every_series(run):
-    series, _ = run
-    always = (
-        "shiftguard/state",
-        "shiftguard/scores",
-        "shiftguard/histograms",
-        "shiftguard/classes",
-    )
-    for tag, (_, points) in series.items():
-        if tag.startswith(always):
-            assert list(points) == list(range(STEPS)), tag
-
-
 def test_scores_are_those_of_the_tests(run):
     series, kept = run
     content, points = scores(series)
@@ -126,29 +107,6 @@ def test_shares_are_those_of_the_histograms(run):
                 assert drawn == pytest.approx(expected, abs=2 / SHARE_SCALE)
 
 
-def test_the_picture_moves_only_when_much_would_lie_outside(run):
-    content, points = series_of(run[0], "histograms/0")
-    quiet, moving = (content["names"].index(name) for name in ("input/0", "input/1"))
-    assert (points[0][quiet, : BINS + 1] == points[2][quiet, : BINS + 1]).all()
-    assert (points[0][moving, : BINS + 1] != points[2][moving, : BINS + 1]).any()
-
-
-def test_classes_are_counted(run):
-    series, kept = run
-    content, points = series_of(series, "classes/0")
-    assert content["name"] == "labels" and content["classes"] == ["0", "1", "2", "other"]
-    for step, (both, _) in enumerate(kept):
-        for number, stream in enumerate(content["streams"]):
-            assert points[step][number, :3].tolist() == both[stream].labels.counts[:3].tolist()
-            assert points[step][number, 3] == 0
-
-
-def test_the_state_says_what_the_report_says(run):
-    state = state_of(run[0], STEPS - 1)
-    assert state["looks"] == STEPS and state["step"] == STEPS - 1
-    assert state["report"]["shifted"] is True
-
-
 def test_findings_are_told_in_parts(tmp_path, rng):
     both = {
         name: numbers(rng.normal(size=(400, 3)) + shift, rng.integers(0, classes, 400))
@@ -180,14 +138,6 @@ def test_columns_have_their_names(tmp_path, rng):
     assert {one["label"] for one in features} >= {"a", "b", "c"}
 
 
-def test_the_sentence_of_a_finding_has_no_numbers_of_the_test():
-    said = Said("All images are flat", "mean 0.5", "effect size 2", cause="A loader failed")
-    finding = Finding("x", "concept", "other", 1.0, (0, 2), 0.01, "a", "b", 1, said=said)
-    [told] = logged_report(ShiftReport((finding,)))["findings"]
-    assert told["sentence"] == "All images are flat" and "said" not in told
-    assert told["explanation"] == "All images are flat: mean 0.5, effect size 2. A loader failed"
-
-
 def test_the_numbers_of_the_adaptation_are_kept(tmp_path):
     curves = {"strength/noise": 9.0, "shift/noise": -0.2, "shift/contrast": 0.1}
     curves |= {"shift_before/noise": 5.8, "shift_before/contrast": -6.1, "shift/odd": np.nan}
@@ -200,42 +150,6 @@ def test_the_numbers_of_the_adaptation_are_kept(tmp_path):
     assert {step: json.loads(text) for step, text in gaps.items()} == {1: curves}
 
 
-def test_a_resumed_fit_has_its_own_tolerance(tmp_path):
-    with EventWriter(tmp_path) as writer:
-        before = ShiftEvents(writer, tolerance=0.05)
-        before.write_diagnosis(0, "train", {"status": "ok"})
-        events = ShiftEvents(writer, tolerance=0.02)
-        events.restore(before.state())
-        events.write_correction(1, "train")
-    state = state_of(read_run(tmp_path), 1)
-    assert state["tolerance"] == 0.02 and state["diagnosis"]["train"]
-
-
-def test_shifted_features_are_flagged_and_some_of_them_are_reported(tmp_path):
-    rng = np.random.default_rng(0)
-    x = {"train": rng.normal(size=(400, 5)), "validation": rng.normal(size=(200, 5)) + 3}
-    both = {name: numbers(values) for name, values in x.items()}
-    run, monitor = written(tmp_path, both)
-    content, points = scores(run)
-    flags = dict(zip(content["names"], points[0][:, 4].astype(int), strict=True))
-    columns = [flags[f"input/{i}"] for i in range(5)]
-    assert all(flag & ALARM for flag in columns)
-    reported = {f.feature for f in monitor.report().findings}
-    assert {name for name, flag in flags.items() if flag & REPORTED} == reported
-    assert len(reported) < 5
-
-
-def test_a_diagnosis_stays_in_the_state(tmp_path):
-    with EventWriter(tmp_path) as writer:
-        events = ShiftEvents(writer)
-        events.tell({"state": "act", "cause": "It is wrong."})
-        events.write_diagnosis(0, "train", {"status": "mismatch", "a": np.nan})
-        events.write_diagnosis(0, "validation", {"status": "ok"})
-    state = state_of(read_run(tmp_path))
-    assert state["verdict"] == {"state": "act", "cause": "It is wrong."}
-    assert state["diagnosis"]["train"] == {"status": "mismatch", "a": None}
-
-
 def test_texts_have_an_end(tmp_path):
     huge = {"evidence": ["x" * 900] * 100, "by_input": {}}
     with EventWriter(tmp_path) as writer:
@@ -245,52 +159,7 @@ def test_texts_have_an_end(tmp_path):
     assert all(len(text) <= MAX_BYTES for text in points.values())
 
 
-def test_features_that_come_later_get_a_part_of_their_own():
-    rows = Rows(part_size=2, max_names=4)
-    assert rows.with_new(["a", "b", "c"]) == [["a", "b"], ["c"]]
-    assert rows.with_new(["c", "a"]) == [["a", "b"], ["c"]]
-    assert rows.with_new(["d", "e"]) == [["a", "b"], ["c"], ["d"]]  # "e" has no room
-
-
-def test_wide_tables_are_drawn_on_the_coarse_grid(tmp_path):
-    rng = np.random.default_rng(1)
-    wide = streams(rng, shift=0, num_features=FEATURES * 20)
-    run, _ = written(tmp_path, wide)
-    assert wide["train"].inputs["input"].features.counts.shape[1] == NUM_COARSE_BINS
-    drawn = series_of(run, "histograms/0")[1][0][:, BINS + 1 :].reshape(-1, 2, BINS)
-    assert (drawn.sum(axis=2) > 0.9 * SHARE_SCALE).all()
-
-
 # --- bins and bars of the charts --------------------------------------------------
-
-
-def histogram(values):
-    return np.histogram(values, bin_edges())[0]
-
-
-@pytest.mark.parametrize("values", [np.zeros(9), np.full(9, 0.25), np.array([-3.0])])
-def test_a_constant_is_one_bin(values):
-    edges = shared_bins([histogram(values)])
-    assert len(edges) == BINS + 1 and len(set(edges.tolist())) == 2
-    assert shares(histogram(values), edges)[0] == 1
-
-
-def test_bins_cover_both_streams_however_few_one_has(rng):
-    many, few = histogram(rng.normal(0, 1, 10_000)), histogram(rng.normal(100, 1, 10))
-    edges = shared_bins([many, few])
-    assert shares(many, edges).sum() > 0.98 and shares(few, edges).sum() == 1
-
-
-def test_far_tails_do_not_flatten_the_picture(rng):
-    counts = histogram(rng.standard_cauchy(20_000))
-    edges = bin_edges()[shared_bins([counts])]
-    assert edges[-1] - edges[0] < 200
-    assert shares(counts, shared_bins([counts])).sum() == pytest.approx(0.99, abs=0.005)
-
-
-def test_nothing_counted_draws_nothing():
-    empty = np.zeros(NUM_BINS, int)
-    assert shares(empty, shared_bins([empty])).sum() == 0
 
 
 def test_rare_classes_share_a_bar():
@@ -303,15 +172,6 @@ def test_rare_classes_share_a_bar():
 
 
 # --- corrections, curves, costs ----------------------------------------------------
-
-
-def test_a_correction_is_dated_by_its_first_epoch(tmp_path):
-    with EventWriter(tmp_path) as writer:
-        events = ShiftEvents(writer)
-        events.write_diagnosis(0, "train", {"status": "mismatch"})
-        events.write_correction(0, "train")
-        events.write_correction(4, "train")  # a resumed fit corrects again
-    assert state_of(read_run(tmp_path), 4)["corrected"] == {"train": 1}
 
 
 def test_curves_hold_what_keras_logged_and_single_numbers_only(tmp_path):

@@ -2,15 +2,11 @@
 
 from dataclasses import replace
 
-from shift_tab_log import streams
-
 import keras_shiftguard as sg
 from keras_shiftguard.detection.cost import Cost
 from keras_shiftguard.detection.finding import Finding
-from keras_shiftguard.detection.monitor import ShiftMonitor
 from keras_shiftguard.detection.said import Clause, Said
 from keras_shiftguard.explain.report import GapReport, GapRow
-from keras_shiftguard.log.run_page import RunPage
 from keras_shiftguard.preprocessing.diagnosis import Candidate
 
 DARKER = Finding(
@@ -73,20 +69,3 @@ def gap(beyond=True, **more):
 def estimate(value=0.61, high=0.67):
     methods = {"ATC": 0.60, "DoC": 0.63, "COT": 0.58, "regression": 0.61}
     return sg.AccuracyEstimate(value, (0.55, high), 0.81, methods, 400)
-
-
-def write_large_run(log_dir, rng, num_features=1000, epochs=200):
-    """Writes the page of a fit with many epochs and many features, which all differ."""
-    monitor = ShiftMonitor(0.05, [("validation", "train")])
-    profiles = streams(rng, 2.0, num_features)
-    current = profiles["validation"]
-    for column in range(num_features):
-        current.inputs["input"].features.moments.mean[column] += 1.0
-    page = RunPage(log_dir)
-    monitor.compare("validation", "train", current, profiles["train"], 1)
-    found = monitor.pairs[0]
-    for test in found.latest.tested:
-        found.findings[test.feature] = replace(test, since=1, said=Said(2 * str(test)))
-    for epoch in range(epochs):
-        logs = {"loss": 1 / (epoch + 1), "val_loss": 1.0, "accuracy": epoch / 200}
-        page.write_comparison(epoch, monitor.pairs, monitor.report(), logs)

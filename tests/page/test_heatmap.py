@@ -7,7 +7,7 @@ import pytest
 
 import keras_shiftguard_page
 import tensorboard_plugin_shiftguard
-from keras_shiftguard_page.heatmap import COSTS, LEGEND, Heat, HeatRow, cells
+from keras_shiftguard_page.heatmap import COSTS, LEGEND, cells
 from tensorboard_plugin_shiftguard.metadata import ALARM, EXPECTED, NEGLIGIBLE, REPORTED
 
 STATIC = Path(tensorboard_plugin_shiftguard.__file__).parent / "static"
@@ -50,10 +50,6 @@ def test_the_colour_is_the_cost_amber_if_unclear_and_grey_within_tolerance(
     assert look(flags, cost, finding=finding) == expected
 
 
-def test_what_was_not_measured_has_no_colour():
-    assert look(0, None, effect=None) == "none"
-
-
 def test_a_cell_shows_the_strongest_of_its_features_and_epochs():
     weak = {"effect": [3.0] * 200, "flags": [REPORTED] * 200, "cost": [0.0] * 200}
     strong = {"effect": [0.3] * 200, "flags": [0] * 199 + [ALARM | REPORTED], "cost": [0.03] * 200}
@@ -61,27 +57,6 @@ def test_a_cell_shows_the_strongest_of_its_features_and_epochs():
     assert len(row) == 100
     assert [cell.look for cell in row[-2:]] == ["tolerated", "h2"]
     assert row[-1].text == "epoch 199: costs 3.0 points of accuracy; effect size 0.3"
-
-
-def test_a_page_of_an_older_version_has_the_latest_state_from_its_first_epoch_on():
-    each = {"effect": [0.0, 1.2, 1.3]}
-    row = cells([1, 2, 3], [(each, {**FINDING, "since": 2, "until": 2})], 0.01)
-    assert [cell.look for cell in row] == ["quiet", "h3", "quiet"]
-
-
-def test_the_legend_names_each_colour_that_occurs():
-    each = {"effect": [1.0] * 3, "flags": [0, REPORTED, ALARM | REPORTED], "cost": [None, 0.0, 0.5]}
-    heat = Heat(
-        "", [HeatRow("", "", cells([1, 2, 3], [(each, FINDING)], 0.03), "", "")], 1, 3, 0.03
-    )
-    assert heat.legend == [
-        ("quiet", LEGEND["quiet"]),
-        ("tolerated", LEGEND["tolerated"]),
-        ("h1", "3"),
-        ("h2", "2"),
-        ("h3", "4"),
-        ("h4", "6 points lost and more"),
-    ]
 
 
 def test_limits_words_and_colours_are_those_of_the_tab():

@@ -8,15 +8,13 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
-from page.results import write_large_run
 from PIL import Image
 
 import keras_shiftguard as sg
 from keras_shiftguard.errors import BadInputError
 from keras_shiftguard.io.png import png
-from keras_shiftguard.log.pictures import MAX_SIDE, PictureLog, PictureRow, as_picture, range_of
+from keras_shiftguard.log.pictures import MAX_SIDE, as_picture, range_of
 from keras_shiftguard_page import page
-from keras_shiftguard_page.log_files import read_parts
 
 pytestmark = pytest.mark.eager
 
@@ -110,14 +108,6 @@ def test_the_corrected_images_stand_beside_those_that_were_fed(tmp_path, rng):
 
 
 @pytest.mark.thorough
-def test_channels_first_images_are_turned(tmp_path, rng):
-    x, y = images(rng)
-    fit(tmp_path, x.transpose(0, 3, 1, 2).copy(), y, log_samples=2, layout="channels_first")
-    rows = index_of(tmp_path)[0]["rows"]
-    assert np.allclose(pixels(tmp_path, rows[0]["pictures"][0]), x[0] * 255, atol=0.51)
-
-
-@pytest.mark.thorough
 def test_only_the_last_looks_stay(tmp_path, rng):
     x, y = images(rng)
     fit(tmp_path, x, y, epochs=5, log_samples=2)
@@ -181,25 +171,6 @@ def test_the_number_is_checked(tmp_path, value):
         sg.ShiftGuard(log_dir=tmp_path, log_samples=value)
     with pytest.raises(BadInputError, match="pass `log_dir` as well"):
         sg.ShiftGuard(log_samples=8)
-
-
-def rows_of_noise(rng, number=6):
-    noise = rng.integers(0, 256, (8, 224, 224, 3)).astype("float32")
-    noise[:, ::4] = noise[:, 1::4] = noise[:, 2::4] = noise[:, 3::4]
-    distances = np.linspace(9, 1, 8)
-    labels = np.arange(8) - 1
-    for i in range(number):
-        what = ("fed", "corrected", "unusual")[i % 3]
-        yield PictureRow(f"stream {i}", "input", what, noise, labels, distances)
-
-
-def test_the_page_stays_below_its_limit_with_pictures_of_a_large_run(tmp_path, rng):
-    write_large_run(tmp_path, rng, epochs=3)
-    parts = read_parts(tmp_path)
-    parts["pictures"] = PictureLog(tmp_path).write(3, list(rows_of_noise(rng)))
-    text = page(parts, tmp_path)
-    assert 100_000 < len(text.encode()) < 500_000
-    assert text.count("data:image/png;base64,") >= 12
 
 
 def test_only_pictures_inside_of_the_log_directory_are_shown(tmp_path, rng):

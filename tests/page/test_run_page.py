@@ -1,10 +1,6 @@
 """The page that the guard writes: after each epoch, before a crash, and in a resumed fit."""
 
 import json
-import os
-import subprocess
-import sys
-import textwrap
 import warnings
 
 import keras
@@ -95,22 +91,10 @@ def test_what_was_found_later_is_shown_from_the_first_epoch_on(rng):
     assert feature["cost"] == [None] * 3
 
 
-def test_what_a_callback_logs_that_is_no_number_is_left_out():
-    history = EpochHistory()
-    history.add(1, {"loss": 0.5, "phase": "warm-up", "best": None, "rates": [1, 2]}, [])
-    assert history.part(())["logs"] == {"loss": [0.5]}
-
-
 def test_a_crashed_fit_leaves_the_page_of_its_last_look(tmp_path):
     crashing_fit(quiet(tmp_path, tolerance=None), epoch=2)
     parts = parts_of(tmp_path)
     assert parts["epochs"]["numbers"] == [1, 2] and parts["report"]["shifted"]
-
-
-def test_a_fit_that_crashes_in_its_first_epoch_leaves_the_diagnosis(tmp_path):
-    crashing_fit(sg.ShiftGuard(log_dir=tmp_path, expects="tf", on_mismatch="ignore"), epoch=0)
-    parts = parts_of(tmp_path)
-    assert parts["diagnosis"]["train"]["status"] == "mismatch" and "report" not in parts
 
 
 def test_the_page_is_there_when_the_guard_itself_ends_the_fit(tmp_path):
@@ -123,18 +107,6 @@ def test_the_page_is_there_when_the_guard_itself_ends_the_fit(tmp_path):
         guard = sg.ShiftGuard(log_dir=tmp_path / "two", on_shift="raise", tolerance=None)
         fit(guard, 0, 1, lambda epoch: 0.5)
     assert parts_of(tmp_path / "two")["report"]["shifted"]
-
-
-@pytest.mark.thorough
-def test_a_corrected_run_says_so(tmp_path):
-    guard = sg.ShiftGuard(log_dir=tmp_path, expects="tf", on_mismatch="fix", verbose=0)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", sg.ShiftWarning)
-        fit(guard, 0, 1, lambda epoch: 1.0)
-    assert parts_of(tmp_path)["corrected"] == ["train", "validation"]
-    assert "the guard corrects it inside fit" in (tmp_path / "shift.html").read_text(
-        encoding="utf-8"
-    )
 
 
 @pytest.mark.thorough
@@ -171,40 +143,8 @@ def test_a_damaged_page_of_an_earlier_fit_is_left_behind(tmp_path, text):
 
 def test_a_long_fit_is_thinned_out_and_ends_with_its_latest_epoch(tmp_path):
     page = RunPage(tmp_path)
-    for epoch in range(501):
+    for epoch in range(251):
         page.write_comparison(epoch, [], sg.ShiftReport(), {"loss": np.float32(epoch)})
     numbers = parts_of(tmp_path)["epochs"]["numbers"]
-    assert len(numbers) <= 200 and numbers[-1] == 501
-    assert {b - a for a, b in zip(numbers, numbers[1:], strict=False)} == {3}
-
-
-KILLED = """
-    import os, sys, keras, numpy as np
-    import keras_shiftguard as sg
-
-    class Kill(keras.callbacks.Callback):
-        def on_train_batch_begin(self, batch, logs=None):
-            if self.model.optimizer.iterations >= 5:
-                os.kill(os.getpid(), 9)
-
-    x = np.random.default_rng(0).random((64, 8, 8, 3)).astype("float32")
-    model = keras.Sequential([keras.Input((8, 8, 3)), keras.layers.Flatten()])
-    model.add(keras.layers.Dense(1))
-    model.compile("sgd", "mse")
-    guard = sg.ShiftGuard(log_dir=sys.argv[1], tolerance=None, verbose=0)
-    model.fit(x, np.ones(64), epochs=3, validation_data=(x / 2, np.ones(64)), verbose=0,
-              callbacks=[guard, Kill()])
-"""
-
-
-@pytest.mark.thorough
-def test_the_command_reads_the_log_of_a_killed_run(tmp_path, capsys):
-    command = [sys.executable, "-W", "ignore", "-c", textwrap.dedent(KILLED), str(tmp_path)]
-    done = subprocess.run(command, capture_output=True, timeout=300, env={**os.environ})
-    assert done.returncode == -9, done.stderr
-    assert main(["report", str(tmp_path), "-o", str(tmp_path / "mine.html")]) == 1
-    printed = capsys.readouterr().out.strip().splitlines()
-    assert printed[0] == str(tmp_path / "mine.html")
-    assert printed[1].startswith("ShiftGuard: Look. ")
-    assert parts_of(tmp_path)["epochs"]["numbers"] == [1, 2]
-    assert (tmp_path / "mine.html").read_bytes() == (tmp_path / "shift.html").read_bytes()
+    assert len(numbers) <= 200 and numbers[-1] == 251
+    assert {b - a for a, b in zip(numbers, numbers[1:], strict=False)} == {2}

@@ -16,8 +16,6 @@ from plugin.logs import (
     write_small_run,
 )
 
-from tensorboard_plugin_shiftguard.metadata import SHARE_SCALE
-
 RUN = "first/shiftguard"
 
 
@@ -129,16 +127,6 @@ def test_the_pair_with_the_most_alarms_is_shown_first_and_parts_are_joined(tab):
     assert answer["state"] is None
 
 
-def test_another_pair_on_request(tab):
-    first = tab.ask("overview", run="pairs/shiftguard")
-    for number, pair in enumerate(first["pairs"]):
-        answer = tab.ask("overview", run="pairs/shiftguard", pair=number)
-        assert answer["pair"] == number
-        assert answer["pairs"] == first["pairs"]
-        if pair["stream"] == "validation":
-            assert [f["effect"] for f in answer["features"]] == [-0.9, 0.1]
-
-
 def test_a_training_started_again_replaces_the_one_before(tab):
     answer = tab.ask("overview", run="restarted/shiftguard")
     assert answer["steps"] == [0, 1, 2]
@@ -159,16 +147,6 @@ def test_one_feature_over_all_steps(tab):
     middle = (np.array(answer["edges"][1:]) + answer["edges"][:-1]) / 2
     means = np.array(answer["streams"]["validation"]) @ middle
     assert (np.diff(means) > 0).all()  # the mean rises at every step
-
-
-def test_a_feature_keeps_its_bins_while_those_of_the_log_move(tab):
-    answer = tab.ask("feature", run="pairs/shiftguard", name="a")
-    assert answer["steps"] == [2, 3, 4, 5]
-    edges = np.array(answer["edges"])
-    grid = 1e-6 * 1.02 ** np.arange(60)
-    assert grid[4] <= edges[0] < grid[6] and grid[16] <= edges[-1] <= grid[18]
-    missing = tab.ask("feature", run="pairs/shiftguard", name="b")
-    assert missing["streams"]["train"] == [None] * 4
 
 
 def test_features_with_classes_or_scores_only(tab):
@@ -193,20 +171,3 @@ def test_a_difference_has_the_sign_of_the_target_as_in_the_heatmap(tmp_path):
         series = tab.ask("adaptation", run="shiftguard")["series"]
     expected = {"shift/brightness": -1.6, "shift_before/contrast": -2.5}
     assert series == {name: [[0, pytest.approx(value)]] for name, value in expected.items()}
-
-
-def test_odd_bars_are_drawn_as_far_as_they_can_be(tmp_path):
-    values = histograms([0, None], [0, 0], [0, 1])
-    values[0, 10:33] = values[0, 10]  # ten bins, the others without width
-    values[1, 33:65] = SHARE_SCALE  # each bar is a whole
-    values[2, :33] = values[2, 32::-1]  # edges that descend
-    names = ["narrow", "full", "downhill"]
-    with RawLog(tmp_path / "shiftguard") as log:
-        log.add("shiftguard/histograms/0", values, 0, histograms_content(names))
-    with opened(tmp_path) as tab:
-        narrow, full, downhill = (tab.ask("feature", run="shiftguard", name=name) for name in names)
-    assert narrow["streams"]["validation"] == [None]
-    assert sum(narrow["streams"]["train"][0]) == pytest.approx(1, abs=0.05)
-    assert narrow["edges"][-1] < full["edges"][-1]
-    assert sum(full["streams"]["train"][0]) == pytest.approx(1, abs=0.05)
-    assert downhill["streams"] == {}

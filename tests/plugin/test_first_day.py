@@ -1,33 +1,23 @@
 """Regression tests for problems that a first user had with the Shift tab, in a real Chromium."""
 
-import time
-import warnings
-
-import keras
 import numpy as np
 import pytest
 from plugin.browser import tensorboard
-from plugin.logs import RawLog, as_json, scores, scores_content, state, write_small_run
-from plugin.test_gap import REPORT, ROWS
+from plugin.logs import RawLog, as_json, scores, scores_content, state
+from plugin.test_gap import REPORT
 from plugin.test_picture_routes import write_pictures
 
 import keras_shiftguard as sg
 from keras_shiftguard import ShiftReport
-from keras_shiftguard.detection.attribute_words import LABELS, heading
 from keras_shiftguard.detection.finding import Finding
 from keras_shiftguard.detection.said import Clause, Said
-from keras_shiftguard.detection.sentences import feature_differs
 from keras_shiftguard.detection.verdict import verdict_of
-from keras_shiftguard.explain.report import GapReport, GapRow
-from keras_shiftguard.profiles import FeatureTable, Moments
 
 pytestmark = pytest.mark.eager
 
 EPOCHS, FAULT = 6, 4  # FAULT: the first epoch with a shift, counted from 1
 NAMES = ["input/brightness", "input/noise_flat", "input/band_1", "labels"]
 ALARM, ALONG = 9, 1  # flags of a reported alarm, and of an alarm with the same cause as another
-INNER = ("noise_flat", "band_1", "shadows")  # attributes whose internal names are no plain words
-CALM = 8  # flags of a reported difference whose cost is within tolerance
 DARKER = Said(
     "Validation images are darker",
     "mean brightness 0.18 against 0.31 in training",
@@ -93,22 +83,18 @@ def diagnosis(**more):
     }
 
 
-def write_shift(run_dir, one, flags, fault=FAULT, first=None):
-    """Writes a run with one finding, and with `flags` for `NAMES`, both from epoch `fault` on.
-
-    In the epoch `fault` itself, the flags are `first`, if they are given.
-    """
+def write_shift(run_dir, one, flags, fault=FAULT):
+    """Writes a run with one finding, and with `flags` for `NAMES`, both from epoch `fault` on."""
     none = {"verdict": told(), "report": report()}
     found = {"verdict": told(one), "report": report(one)}
     with RawLog(run_dir) as log:
         for step in range(EPOCHS):
             shifted = step + 1 >= fault
             effects = [-3.9, 2.0, 1.0, 0.9] if shifted else [0.0] * 4
-            now = (first if first and step + 1 == fault else flags) if shifted else [0] * 4
+            now = flags if shifted else [0] * 4
             values = scores(*effects, flags=now)
             cost = np.full((4, 1), np.nan, np.float32)
             cost[[flag == ALARM for flag in now]] = one.get("cost") or np.nan
-            cost[[flag == CALM for flag in now]] = 0.002
             content = scores_content(names=NAMES, cost=True)
             log.add("shiftguard/scores/v-t/0", np.hstack([values, cost]), step, content)
             log.add("shiftguard/state", state(step, **(found if shifted else none)), step)
@@ -140,22 +126,6 @@ def write_adaptation(run_dir):
             log.add("shiftguard/curves", as_json(curves), step, {"v": 1})
 
 
-def fit(log_dir):
-    """Runs a real fit of two epochs."""
-    rng = np.random.default_rng(0)
-    x, y = rng.random((64, 16, 16, 3)).astype("float32"), rng.integers(0, 2, 64)
-    model = keras.Sequential(
-        [keras.Input((16, 16, 3)), keras.layers.Flatten(), keras.layers.Dense(2)]
-    )
-    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-    model.compile("sgd", loss, metrics=["accuracy"])
-    guard = sg.ShiftGuard(log_dir=log_dir, verbose=0)
-    fitted = {"validation_data": (x[:32], y[:32]), "epochs": 2, "verbose": 0}
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", sg.ShiftWarning)
-        model.fit(x, y, callbacks=[guard], **fitted)
-
-
 @pytest.fixture(scope="module")
 def log_dir(tmp_path_factory):
     path = tmp_path_factory.mktemp("logs")
@@ -168,21 +138,8 @@ def log_dir(tmp_path_factory):
                 curves = {"accuracy": min(0.31 + 0.3 * step, 0.99), "val_accuracy": 0.9}
                 log.add("shiftguard/curves", as_json(curves), step, {"v": 1})
     darker = finding("input/brightness", DARKER, cost=0.061, cost_interval=[0.044, 0.079])
-    darker["cost_words"] = "costs about 6.1 points of accuracy (a loss of 4.4 to 7.9 points)"
+    darker["cost_words"] = "costs about 6.1 points of accuracy (between 4.4 and 7.9 points)"
     write_shift(path / "darker" / "shiftguard", darker, [ALARM, ALONG, ALONG, 0])
-    write_shift(
-        path / "calm" / "shiftguard", darker, [ALARM, ALONG, ALONG, 0], first=[CALM, 0, 0, 0]
-    )
-    for k, attribute in enumerate(INNER):
-        tables = []
-        for mean in (0.5, 0.2):
-            moments = Moments(np.array([500.0]), np.array([mean]), np.array([5.0]))
-            tables.append(FeatureTable((attribute,), 500, moments))
-        said = feature_differs(attribute, "images", "location", 2.0, *tables, "validation", "train")
-        parts = {"who": "Validation images", "verb": "are", "whom": "than training images"}
-        parts["how"] = f"higher in {LABELS[attribute]}"
-        lead = finding(f"input/{attribute}", said, difference=parts, effect_size=2.0)
-        write_shift(path / f"lead{k}" / "shiftguard", lead, [ALARM, ALONG, ALONG, 0])
     healthy = path / "healthy" / "shiftguard"
     write_shift(healthy, darker, [ALARM, ALONG, ALONG, 0], fault=EPOCHS + 1)
     shares = [["5", 0.315, 0.106], ["0", 0.0166, 0.1]]
@@ -191,12 +148,6 @@ def log_dir(tmp_path_factory):
     write_adaptation(path / "adapted" / "shiftguard")
     write_pictures(path / "pictures")
     REPORT.write(path / "gap")
-    GapReport(ROWS[2:], 0.83, 0.81, (-0.05, 0.01), "published", 50).write(path / "chance")
-    detail = "the reference loses 4.1 if one darkens it; " * 8 + "the end"
-    gain = GapRow("label shift", -0.2, (-0.25, -0.15), 0.4, "removed")  # up to 5/4 of the expected
-    dark = GapRow("covariate shift", 0.4, (0.35, 0.45), 1.0, "estimated", detail, "x = x * 2.1")
-    GapReport((gain, dark), 0.6, 0.8, (0.15, 0.25), "published", 500).write(path / "long")
-    fit(path / "fit")
     return path
 
 
@@ -230,7 +181,8 @@ def test_what_is_corrected_is_not_red_and_not_corrected_twice(opened):
     assert "Inside fit nothing is lost" in tab("foremost").inner_text()
     assert tab("since").inner_text().startswith("since epoch 1")
     assert (
-        "`model.predict` is not corrected until you paste this line." in tab("notes").inner_text()
+        "`model.predict` is not corrected until you run the line above."
+        in tab("notes").inner_text()
     )
     wrong = opened("wrong")
     assert "since epoch 1" in wrong("verdict").inner_text()
@@ -253,35 +205,8 @@ def test_the_first_screen_of_a_mismatch_has_no_jargon_and_its_section_has_the_nu
 
 
 @pytest.mark.thorough
-def test_a_refresh_keeps_the_run(open_at, address, log_dir):
-    tab = open_at(address)  # nothing is chosen, so the newest run is shown
-    current = tab("run-picker").locator("button[aria-current=true]")
-    current.wait_for()
-    before = current.get_attribute("data-run")
-    for number in range(5):
-        write_small_run(log_dir / f"later{number}" / "shiftguard", wall_time=time.time())
-    tab.eventually(lambda: refreshed(tab).run("later4").count() == 1)
-    assert current.get_attribute("data-run") == before
-    tab.run("darker").click()
-    tab.eventually(lambda: "darker than training" in tab("verdict").inner_text())
-    refreshed(tab).page.wait_for_timeout(1000)
-    assert current.get_attribute("data-run") == "darker/shiftguard"
-
-
-@pytest.mark.thorough
-def test_a_live_tab_shows_a_new_run_and_keeps_the_run_and_the_epoch(opened, log_dir):
-    tab = opened("darker", link=f"&p.shiftguard.epoch={FAULT - 1}")
-    tab("past").wait_for()
-    assert tab("live").get_attribute("aria-checked") == "true"
-    write_small_run(log_dir / "live" / "shiftguard")
-    tab.eventually(lambda: tab.run("live").count() == 1, seconds=60)
-    assert tab.run("darker").get_attribute("aria-current") == "true"
-    assert f"as known at epoch {FAULT - 1}" in tab("past").inner_text()
-
-
-@pytest.mark.thorough
 @pytest.mark.parametrize(("dark", "width"), [("false", 1400), ("true", 320)])
-@pytest.mark.parametrize("run", ["fixed", "labels", "adapted", "gap", "healthy"])
+@pytest.mark.parametrize("run", ["labels", "adapted", "gap"])
 def test_axe_finds_nothing_serious(opened, run, dark, width):
     tab = opened(run, query=f"darkMode={dark}", width=width)
     parts = tab.frame.locator("details.fold:visible")
@@ -289,12 +214,6 @@ def test_axe_finds_nothing_serious(opened, run, dark, width):
         tab.fold(part.removeprefix("fold-"))
     tab.page.wait_for_timeout(500)
     assert tab.audit() == []
-
-
-def refreshed(tab):
-    tab("verdict").get_by_role("button", name="Refresh").click()
-    tab.page.wait_for_timeout(500)
-    return tab
 
 
 def test_the_headline_is_that_of_the_chosen_epoch(opened):
@@ -346,23 +265,7 @@ def test_the_verdict_keeps_its_cause_and_its_date(opened):
     assert "The cause is probably brightness, because" in shown and "effect size" not in shown
     assert "effect size \u22123.9 (brightness)" in tab("readout").inner_text()
     assert f"since epoch {FAULT}" in shown
-    assert "costs about 6.1 points of accuracy (a loss of 4.4 to 7.9 points)" in shown
-
-
-def test_a_difference_begins_in_one_epoch_wherever_it_is_told(opened):
-    """In its first epoch the difference costs less than is tolerated, so it is no alarm there."""
-    tab = opened("calm")
-    tab.fold("distributions")
-    tab.feature(NAMES[0]).wait_for(state="attached")
-    assert f"since epoch {FAULT}" in tab("verdict").inner_text()
-    tab("feature").select_option(NAMES[0])
-    head = tab("detail").locator(".detailhead")
-    tab.eventually(lambda: f"since epoch {FAULT}" in head.inner_text())
-    table = tab.frame.locator("details", has_text="The heatmap as a table").last
-    table.locator("summary").click()
-    tab.eventually(lambda: f"since epoch {FAULT}" in table.inner_text())
-    everything = tab.frame.locator("body").inner_text()
-    assert f"epoch {FAULT + 1}" not in everything
+    assert "costs about 6.1 points of accuracy (between 4.4 and 7.9 points)" in shown
 
 
 def test_a_run_with_only_a_gap_says_so(opened):
@@ -373,7 +276,7 @@ def test_a_run_with_only_a_gap_says_so(opened):
     assert "judged" not in shown and "x = x * 2" in tab("todo").inner_text()
     assert (
         shown.startswith("Act")
-        and "costs 21.0 points of accuracy (a loss of 18.0 to 24.0 points)" in shown
+        and "costs 21.0 points of accuracy (between 18.0 and 24.0 points)" in shown
     )
     assert "wrong preprocessing takes 15.0" in tab.run("gap").inner_text()
     everything = tab.frame.locator("main").inner_text()
@@ -384,35 +287,8 @@ def test_a_run_with_only_a_gap_says_so(opened):
     assert names == sorted(names)  # its place among runs as urgent is that of its name
 
 
-def test_a_gap_is_told_in_full_and_its_bars_end_in_their_cells(opened):
-    tab = opened("long")
-    tab("gap").wait_for()
-    assert "the end" in tab("foremost").inner_text()
-    assert "the end" in tab("gap").inner_text()
-    sides = "[...document.querySelectorAll('.%s')].map(e => e.getBoundingClientRect())"
-    sides += ".map(box => [box.left, box.right])"
-    bars, cells = (tab.evaluate(sides % name) for name in ("gap-fill", "gap-room"))
-    assert len(bars) == len(cells) == 4
-    for (left, right), (start, end) in zip(bars, cells, strict=True):
-        assert start - 3 < left < right < end + 3  # pixels
-
-
-@pytest.mark.thorough
-def test_a_gap_within_chance_is_not_said_to_be_lower(opened):
-    tab = opened("chance")
-    tab.eventually(lambda: "no gap beyond chance" in tab("fold-gap").inner_text())
-
-
-@pytest.mark.parametrize(
-    "size",
-    [
-        (1280, 720),
-        *(pytest.param(s, marks=pytest.mark.thorough) for s in ((1366, 768), (1440, 900))),
-    ],
-    ids=str,
-)
-def test_the_readout_is_on_the_screen(opened, size):
-    width, height = size
+def test_the_readout_is_on_the_screen(opened):
+    width, height = 1280, 720
     tab = opened("darker", width=width, height=height)
     heatmap = tab("heatmap")
     heatmap.wait_for()
@@ -421,47 +297,6 @@ def test_the_readout_is_on_the_screen(opened, size):
     tab.eventually(lambda: "epoch" in tab("readout").inner_text())
     box = tab("readout").bounding_box()
     assert box["y"] >= 0 and box["y"] + box["height"] <= height
-
-
-@pytest.mark.thorough
-def test_the_scalars_tab_has_two_cards_whose_steps_are_epochs(opened, address):
-    tab = opened("fit")
-    asked = f"{address}data/plugin/scalars"
-    tags = tab.page.request.get(f"{asked}/tags").json()["fit/shiftguard"]
-    assert set(tags) == {"shiftguard/shift", "shiftguard/val_shift"}
-    where = "run=fit%2Fshiftguard&tag=shiftguard%2Fval_shift"
-    points = tab.page.request.get(f"{asked}/scalars?{where}").json()
-    assert [step for _, step, _ in points] == [1, 2]
-
-
-@pytest.mark.thorough
-def test_no_name_of_the_log_is_on_the_screen(opened):
-    tab = opened("darker")
-    tab("heatmap").focus()
-    tab.page.keyboard.press("Space")
-    tab.fold("distributions")
-    tab.feature("input/band_1").wait_for(state="attached")
-    page = tab.frame.locator("main").inner_text()
-    assert not [name for name in ("band_1", "noise_flat", "input/") if name in page]
-    assert "finest detail (2 pixels)" in page
-    for k, attribute in enumerate(INNER):
-        lead = opened(f"lead{k}")
-        words = heading(LABELS[attribute])
-        assert f"mean {words}" in lead("verdict").inner_text()
-        lead.fold("distributions")
-        lead.feature(NAMES[0]).wait_for(state="attached")
-        page = lead.frame.locator("main").inner_text()
-        assert attribute.replace("_", " ") not in page.replace(words, "")
-    tab("feature").select_option("input/brightness")
-    tab.eventually(lambda: "effect size \u22123.9" in tab("detail").inner_text())
-
-
-@pytest.mark.thorough
-def test_one_click_leads_to_the_glossary(opened):
-    tab = opened("darker")
-    tab("to-glossary").click()
-    tab("glossary").wait_for()
-    assert "Goes along" in tab("glossary").inner_text()
 
 
 @pytest.mark.thorough

@@ -1,9 +1,7 @@
 """The Shift tab shows the table of `explain_gap`, even if the run has no other data."""
 
-import json
-
 import pytest
-from plugin.logs import PROVIDERS, RawLog, as_json, opened, write_small_run
+from plugin.logs import PROVIDERS, RawLog, as_json, opened
 
 from keras_shiftguard.explain.report import GapReport, GapRow
 
@@ -28,16 +26,6 @@ def test_what_is_written_is_what_the_tab_gets(tmp_path, kind):
         assert tab.ask("overview", run="first/shiftguard")["features"] == []
 
 
-def test_the_latest_table_is_shown_and_a_fit_beside_it_stays(tmp_path):
-    write_small_run(tmp_path / "shiftguard")
-    REPORT.write(tmp_path)
-    GapReport(ROWS[2:], 0.8, 0.81, (-0.01, 0.03), "published", 50).write(tmp_path)
-    with opened(tmp_path) as tab:
-        found = tab.ask("gap", run="shiftguard")["gap"]
-        assert found["reference"] == "published" and not found["beyond_sampling"]
-        assert len(tab.ask("overview", run="shiftguard")["steps"]) == 3
-
-
 @pytest.mark.parametrize(
     "value",
     [
@@ -54,12 +42,3 @@ def test_a_hostile_table_is_told_and_not_drawn(tmp_path, value):
     with opened(tmp_path) as tab:
         answer = tab.ask("gap", run="shiftguard")
         assert answer["gap"] is None and "shiftguard/gap is not shown" in answer["problems"][0]
-
-
-def test_rows_that_are_none_are_left_out(tmp_path):
-    content = json.loads(json.dumps({**REPORT.to_dict(), "v": 1}))
-    content["rows"] += [3, {"cause": "x"}, {"points": 0.1}, {"cause": "y", "points": "z"}]
-    with RawLog(tmp_path / "shiftguard") as log:
-        log.add("shiftguard/gap", as_json(content), content={"v": 1})
-    with opened(tmp_path) as tab:
-        assert len(tab.ask("gap", run="shiftguard")["gap"]["rows"]) == len(ROWS)

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from plugin.hostile_cases import CASES, CONTRADICTION
+from plugin.hostile_cases import CASES
 from plugin.logs import (
     PROVIDERS,
     RawLog,
@@ -12,7 +12,6 @@ from plugin.logs import (
     scores,
     scores_content,
     state,
-    unpacked,
 )
 
 pytestmark = pytest.mark.thorough
@@ -117,28 +116,6 @@ def test_names_come_back_as_they_are(tmp_path, kind):
             assert feature["name"] == name and any(feature["streams"].values())
 
 
-def test_an_infinite_effect_is_unknown_and_not_the_largest(tmp_path):
-    with RawLog(tmp_path / "shiftguard") as log:
-        tag = "shiftguard/scores/validation-train/0"
-        log.add(tag, scores(np.inf, 1e30), 0, scores_content())
-    with opened(tmp_path) as tab:
-        answer = tab.ask("overview", run="shiftguard")
-    assert [feature["effect"] for feature in answer["features"]] == [1e30, None]
-    effects, _ = unpacked(answer)
-    assert effects[0, 0] == 327.67 and np.isnan(effects[1, 0])
-
-
-def test_half_a_surrogate_pair_is_made_whole(tmp_path):
-    """A browser cannot request a name that is not valid Unicode."""
-    content = scores_content(["half \ud83d", "b"])
-    with RawLog(tmp_path / "shiftguard") as log:
-        log.add("shiftguard/scores/validation-train/0", scores(2, 1), 0, content)
-    with opened(tmp_path) as tab:
-        name = tab.ask("overview", run="shiftguard")["features"][0]["name"]
-        assert name == "half \ufffd"
-        assert tab.get("feature", run="shiftguard", name=name).status_code == 404
-
-
 @pytest.mark.parametrize("kind", PROVIDERS)
 def test_a_file_that_ends_early_or_is_none(tmp_path, kind):
     whole = tmp_path / "whole" / "shiftguard"
@@ -161,17 +138,3 @@ def test_a_file_that_ends_early_or_is_none(tmp_path, kind):
         assert (looks["whole"], looks["cut"], looks["flipped"] or 2) == (3, 2, 2)
         for name in ("noise", "empty"):
             assert tab.get("overview", run=f"{name}/shiftguard").status_code == 404
-
-
-def test_many_runs_with_a_bad_state_cost_few_questions(tmp_path, monkeypatch):
-    """The plugin must send few requests, because each takes the data server 40 ms."""
-    for number in range(64):
-        with RawLog(tmp_path / f"{number:02d}" / "shiftguard") as log:
-            log.add("shiftguard/state", CONTRADICTION if number == 17 else state(0), 0)
-    with opened(tmp_path) as tab:
-        data = tab.plugin._data
-        asked, read = [], data.read_tensors
-        monkeypatch.setattr(data, "read_tensors", lambda **k: asked.append(k) or read(**k))
-        runs = tab.ask("runs")["runs"]
-    assert [run["id"] for run in runs if run["looks"] is None] == ["17/shiftguard"]
-    assert len(asked) <= 13

@@ -1,12 +1,9 @@
 """The log format is defined once, in a module that imports nothing."""
 
 import ast
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
-from test_imports import circles, imported
 
 from keras_shiftguard.callback.arguments import MAX_LOG_SAMPLES
 from keras_shiftguard.io.png import png
@@ -61,31 +58,3 @@ def test_the_writer_stays_below_the_limits_of_the_reader():
     assert MAX_LOG_SAMPLES <= metadata.MAX_PICTURES
     noise = np.random.default_rng(0).integers(0, 256, (pictures.MAX_SIDE, pictures.MAX_SIDE, 3))
     assert len(png(noise.astype("uint8"))) <= metadata.MAX_PICTURE_BYTES
-
-
-def test_the_format_needs_no_other_package():
-    code = """
-import sys
-before = set(sys.modules)
-import tensorboard_plugin_shiftguard.metadata
-print(*sorted(set(sys.modules) - before))
-"""
-    ran = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT
-    )
-    assert ran.stdout.split() == [PLUGIN.name, f"{PLUGIN.name}.metadata"]
-
-
-def arrows(folder):
-    """Maps each module of a folder to the modules of the folder that it imports anywhere."""
-    known = {f"{PLUGIN.name}.{path.stem}": path for path in folder.glob("*.py")}
-    return {
-        module: {name for _, name in imported(path, module, known) if name in known}
-        for module, path in known.items()
-    }
-
-
-def test_no_files_of_the_plugin_import_each_other():
-    found = arrows(PLUGIN)
-    assert f"{PLUGIN.name}.plugin" in found[f"{PLUGIN.name}.loader"]
-    assert circles(found) == []

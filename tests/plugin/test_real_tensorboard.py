@@ -33,7 +33,6 @@ def log_dir(tmp_path_factory):
             log.add(tag, scores(step / 10, 0), step, scores_content())
             tensor = histograms([0, step % 30], [0, 0])
             log.add("shiftguard/histograms/0", tensor, step, histograms_content())
-            log.scalar("shiftguard/adaptation/alignment_loss", step, step + 1)
             log.add("shiftguard/state", state(step), step)
     return path
 
@@ -90,9 +89,3 @@ def test_a_thousand_epochs_stay_a_thousand_points_and_the_first_survives(ask):
     assert None not in bars
     peaks = [int(np.argmax(bar)) for bar in bars[:30]]
     assert len(set(peaks)) > 10
-
-
-def test_curves_are_thinned_with_the_first_and_the_last(ask):
-    curve = ask("plugin/shiftguard/adaptation", run=RUN)["series"]["alignment_loss"]
-    assert len(curve) == 250
-    assert (curve[0], curve[-1]) == ([0, 0], [EPOCHS - 1, EPOCHS - 1])

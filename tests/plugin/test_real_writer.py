@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from benchmarks.shift_tab_runs import write_run
-from plugin.logs import PROVIDERS, opened, unpacked
+from plugin.logs import PROVIDERS, opened
 from shift_tab_log import streams
 
 from keras_shiftguard.detection.monitor import ShiftMonitor
@@ -57,16 +57,3 @@ def test_a_second_fit_in_the_same_directory_keeps_its_own_names(tmp_path, kind):
         shown = {f["name"]: f for f in answer["features"]}
         # The first fits had an effect of 3.
         assert all(abs(shown[f"input/{name}"]["effect"]) < 0.5 for name in range(4))
-
-
-def test_a_fit_of_the_same_layout_goes_on_with_its_series(tmp_path):
-    """The features have the order of the data, with and without a shift."""
-    write_fit(tmp_path, shift=3.0)
-    write_fit(tmp_path, shift=0.0, initial_epoch=3, epochs=5)
-    with opened(tmp_path) as tab:
-        [run] = tab.ask("runs")["runs"]
-        answer = tab.ask("overview", run=run["id"])
-        assert answer["steps"] == [0, 1, 2, 3, 4] and answer["problems"] == []
-        effects, _ = unpacked(answer)
-        moved = [f["name"] for f in answer["features"]].index("input/1")
-        assert all(effects[moved, :3] > 2) and all(abs(effects[moved, 3:]) < 0.5)

@@ -40,33 +40,8 @@ def tab(tmp_path_factory, effects):
             event = {"kind": "finding", "step": step, "text": "A shifted. " * 50}
             log.add("shiftguard/events", as_json([event] * 2), step)
         log.add("shiftguard/state", state(STEPS - 1, report={"notes": ["note " * 300] * 20}), 249)
-    write_long_names(path / "names" / "shiftguard")
     with opened(path) as tab:
         yield tab
-
-
-def write_long_names(run_dir):
-    """Writes a run with very long names, in characters that take six bytes in JSON."""
-    with RawLog(run_dir) as log:
-        for part in range(4):
-            names = [f"{part}{i:02d}" + "\u4e2d" * 200 for i in range(50)]
-            for number in range(4):
-                tag = f"shiftguard/scores/validation-train/{4 * part + number}"
-                longer = [f"{number}{name}" for name in names]
-                content = scores_content(longer)
-                for step in range(3):
-                    log.add(tag, scores(*range(50)), step, content)
-        log.add(
-            "shiftguard/classes/0",
-            np.ones((16, 64), np.float32),
-            0,
-            {
-                "v": 1,
-                "name": "labels",
-                "classes": [f"{i}" + "\u4e2d" * 300 for i in range(64)],
-                "streams": [f"{i}" + "\u4e2d" * 20 for i in range(16)],
-            },
-        )
 
 
 def sized(answer):
@@ -93,11 +68,3 @@ def test_one_feature_with_four_streams(tab):
     answer = sized(tab.get("feature", run=RUN, name=NAMES[3]))
     assert len(answer["steps"]) == STEPS
     assert np.shape(answer["streams"]["reference"]) == (STEPS, 40)
-
-
-def test_long_names_cost_features_not_the_answer(tab):
-    answer = sized(tab.get("overview", run="names/shiftguard"))
-    assert 250 < len(answer["features"]) < 800
-    assert answer["omitted"] == 800 - len(answer["features"])
-    assert answer["features"][0]["effect"] == 49  # the largest effects are kept
-    sized(tab.get("feature", run="names/shiftguard", name="labels"))

@@ -72,7 +72,3 @@ def test_the_glossary_has_the_words_of_the_screen_and_one_scale_of_effect_sizes(
     for page in pages:
         page = re.sub(r'" \+\s+"|\\u201[cd]', "", page).replace('"', "")
         assert scale in " ".join(page.split())
-
-
-def test_there_is_something_to_look_at():
-    assert {"index.js", "shiftguard.css"} <= {path.name for path in STATIC.iterdir()}

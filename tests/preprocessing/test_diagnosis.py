@@ -81,7 +81,7 @@ def test_ok_takes_two_lines_and_claims_no_more_than_it_knows():
 def test_unknown_says_what_would_be_needed():
     nothing = Diagnosis("unknown", UNKNOWN, UNIT, num_samples=64)
     assert "nothing in the model tells what it expects" in str(nothing)
-    assert "Needed: pass `expects='unit'` if the model was trained on images" in str(nothing)
+    assert "Needed: pass `expects='unit'` if its pretrained weights are for images" in str(nothing)
     assert "1 image is too few to tell" in str(replace(nothing, num_samples=1))
     unclear = Diagnosis("unknown", CAFFE, UNKNOWN, num_samples=4)
     assert "the model expects caffe" in str(unclear) and "at least 8 ordinary" in str(unclear)
@@ -110,7 +110,7 @@ def test_nobody_is_asked_for_a_convention_that_makes_no_sense():
         assert "'torch'" not in text and "keras_shiftguard.compare(training, images)" in text
     depth = Diagnosis("unknown", UNKNOWN, InputConvention("unit", "gray"), num_samples=64)
     both = str(Diagnosis.worst({"image": ok(), "depth": depth}))
-    assert "pass `expects={'depth': 'unit'}` if the model was trained" in both
+    assert "pass `expects={'depth': 'unit'}` if its pretrained weights" in both
     assert all(len(line) <= MAX_LINE_LENGTH and "..." not in line for line in both.splitlines())
 
 

@@ -80,15 +80,6 @@ def test_negative_numbers_are_no_classes_but_the_host_returns_them():
     assert host_class_ids(np.array(["cat", "dog"])) is None
 
 
-def test_probabilities_on_the_host():
-    # Probabilities are returned as they are, even if they were rounded to half precision.
-    p = host_probabilities(np.random.default_rng(11).normal(size=(7, 5)) * 4)
-    np.testing.assert_array_equal(host_probabilities(p), p)
-    half = p.astype("float16")
-    np.testing.assert_array_equal(host_probabilities(half), half.astype("float64"))
-    np.testing.assert_allclose(host_probabilities(np.array([0.1, 0.9]))[:, 1], [0.1, 0.9])
-
-
 def test_large_ids_are_no_other_classes():
     """Cut to 32 bits, 2 ** 32 + 3 would be class 3. JAX has no int64 by default."""
     if keras.backend.backend() == "jax":

@@ -69,18 +69,6 @@ def test_a_profile_a_comparison_and_a_diagnosis_trace_no_statistic_again(rng, mo
     assert first["compare"] == 0 and first["diagnose"] <= 2 < first["profile"], first
 
 
-@pytest.mark.thorough
-def test_the_next_model_measures_its_own_images(images):
-    measured = [fit(x)["train"] for x in (images, images * 7, images)]
-    directly = [sg.profile(x) for x in (images, images * 7, images)]
-    for one, other in zip(measured, directly, strict=True):
-        one, other = one.inputs["input"], other.inputs["input"]
-        np.testing.assert_array_equal(one.maximum, other.maximum)
-        np.testing.assert_array_equal(one.counts, other.counts)
-        np.testing.assert_allclose(one.mean, other.mean, rtol=1e-5)
-        assert one.features.mean("contrast") == pytest.approx(other.features.mean("contrast"))
-
-
 def test_a_variable_that_an_update_does_not_assign_is_unchanged(rng):
     import tensorflow as tf
 
@@ -99,23 +87,6 @@ def test_a_variable_that_an_update_does_not_assign_is_unchanged(rng):
     other.assign(5.0)
     assert float(step(x)[0, 0]) == 6.0
     assert float(total.value) == 8.0 and float(other.value) == 5.0
-
-
-def test_the_cache_is_bounded(monkeypatch):
-    import tensorflow as tf
-
-    monkeypatch.setattr(compiled, "MAX_CACHED", 2)
-    monkeypatch.setattr(compiled, "_updates", type(compiled._updates)())
-    state = State("test")
-    total = state.add("total", ())
-
-    def add(x):
-        total.assign(total + keras.ops.sum(x))
-
-    for size in (1, 2, 3, 1):
-        compiled.compiled_once(add, state, size, tf.ones(size))
-    assert float(total.value) == 7.0
-    assert list(compiled._updates) == [3, 1]
 
 
 def test_two_threads_may_measure_at_once(monkeypatch):

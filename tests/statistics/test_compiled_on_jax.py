@@ -9,11 +9,7 @@ import pytest
 from keras import layers
 
 import keras_shiftguard as sg
-from keras_shiftguard.adaptation.augmentation.in_step import StepAugmentation
-from keras_shiftguard.comparison import CHUNK
 from keras_shiftguard.statistics import compiled
-from keras_shiftguard.statistics.batch import InputSpec
-from keras_shiftguard.statistics.outputs import OutputSketch
 from keras_shiftguard.statistics.state import State
 
 pytestmark = [
@@ -53,11 +49,6 @@ def test_without_the_options_it_compiles_as_usual(monkeypatch):
     monkeypatch.setattr(compiled, "JAX_OPTIONS", {"xla_no_such_option": True})
     assert compiled._jax_options() == {}
     assert summed("without options") == 3.0
-
-
-def test_the_flags_of_the_user_stay(monkeypatch):
-    monkeypatch.setenv("XLA_FLAGS", "--xla_backend_optimization_level=3")
-    assert compiled._jax_options() == {}
 
 
 @pytest.fixture
@@ -122,64 +113,3 @@ def test_the_network_does_not_compile_again_for_a_short_batch(rng, compilations)
     outputs = guard.profiles["validation"].outputs
     assert outputs.features.num_samples == 20  # each once, and none of the padding
     assert outputs.confusion.sum() == outputs.predicted.sum() == 20
-
-
-def test_profile_after_compare_compiles_nothing(rng, compilations):
-    one, other = (rng.random((CHUNK + more, 3, 5, 3)) for more in (9, 4))
-    first = compilations(
-        lambda: sg.compare(one, other)
-    )  # the last batches, 9 and 4 samples, are padded
-    assert first.count(STATISTIC) == 3
-    assert compilations(lambda: sg.profile(one * 2)) == []
-    assert compilations(lambda: sg.compare(other, one)) == []
-
-
-def test_a_diagnosis_and_an_explained_gap_compile_no_statistic_again(rng, compilations):
-    """`diagnose` leaves out the features, so it has functions of its own."""
-    one, other = (rng.random((CHUNK + more, 4, 6, 3)).astype("float32") for more in (9, 4))
-
-    def network():
-        return keras.Sequential([keras.Input((4, 6, 3)), layers.Flatten(), layers.Dense(2)])
-
-    first = compilations(lambda: sg.diagnose(network(), one))
-    assert first.count(STATISTIC) == 3, first
-    assert STATISTIC not in compilations(lambda: sg.diagnose(network(), other))
-    y = np.arange(CHUNK) % 2
-    a, b = (one[:CHUNK], y), (other[:CHUNK], y)
-    sg.explain_gap(network(), a, b)
-    assert STATISTIC not in compilations(lambda: sg.explain_gap(network(), b, a))
-    assert STATISTIC not in compilations(lambda: sg.compare(one, other))
-
-
-def test_profiles_of_a_few_samples_share_a_compiled_statistic(rng, compilations):
-    photos = rng.random((60, 11, 6, 3))  # a size that no other test has
-    first = compilations(lambda: sg.profile(photos[:40]))
-    assert first.count(STATISTIC) == 3
-    assert STATISTIC not in compilations(lambda: sg.profile(photos[:51]))
-    assert STATISTIC not in compilations(lambda: sg.profile(photos))
-
-
-def test_statistics_of_outputs_do_not_compile_again_for_a_short_batch(rng, compilations):
-    outputs, y = rng.random((21, 5)).astype("float32"), rng.integers(0, 5, 21)
-    sketch = OutputSketch(5, classes=True)
-    first = compilations(lambda: sketch.update(outputs[:13], y=y[:13]))
-    assert first.count(STATISTIC) == 1
-    assert STATISTIC not in compilations(lambda: sketch.update(outputs[13:], y=y[13:]))
-    found = sketch.drain("weights")
-    predicted = outputs.argmax(axis=1)
-    assert found.predicted.tolist() == np.bincount(predicted, minlength=5).tolist()
-    assert found.confusion.sum() == 21
-    assert np.trace(found.confusion) == (predicted == y).sum()
-    assert found.features.num_samples == 21
-
-
-def test_augmentation_does_not_compile_again_for_a_short_batch(rng, compilations):
-    x = rng.random((21, 9, 10, 3)).astype("float32")
-    augmentation = StepAugmentation()
-    augmentation.build([InputSpec("input", "channels_last", 3, (9, 10))])
-    first = compilations(lambda: augmentation.apply("input", x[:13]))
-    assert first.count(STATISTIC) == 1
-    shorter = []
-    again = compilations(lambda: shorter.append(augmentation.apply("input", x[13:])))
-    assert STATISTIC not in again
-    np.testing.assert_allclose(shorter[0], x[13:])  # the strengths are 0

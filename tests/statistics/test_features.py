@@ -64,7 +64,3 @@ def test_many_features_share_the_memory(width):
     got = sketch.drain()
     assert got.counts.size <= 300_000
     assert_same_table(got, numpy_reference.feature_table(x, named(x)))
-
-
-def test_nothing_seen():
-    assert FeatureSketch(["a"]).drain().num_samples == 0

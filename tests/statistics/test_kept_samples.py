@@ -41,13 +41,6 @@ def test_the_first_images_come_at_once_and_the_others_from_the_whole_pass():
     assert batches.max() >= 16
 
 
-def test_the_end_of_a_pass_has_its_part():
-    """Each of the 50 batches gives about one image; with two, the buffer would be full early."""
-    positions, _ = kept_of(batches=50, measured=50, max_samples=84)
-    assert len(positions) == 84 and positions.max() // 20 == 49
-    assert np.bincount(positions[FIRST_SAMPLES + 3 :] // 20, minlength=50)[2:].max() <= 2
-
-
 @pytest.mark.parametrize("batch", [1, 20, 200])
 def test_a_pass_of_unknown_length_is_kept_evenly(batch):
     first = kept_of(1, None, batch=batch)[0]
@@ -59,11 +52,6 @@ def test_a_pass_of_unknown_length_is_kept_evenly(batch):
     assert quarters.max() <= 1.6 * quarters.min()
     if batch > 1:
         assert (np.diff(positions) == 1).sum() >= len(positions) // 2 - 1  # pairs of neighbours
-
-
-def test_a_short_pass_is_kept_whole():
-    positions, _ = kept_of(batches=2, measured=2)
-    np.testing.assert_array_equal(positions, np.arange(40))
 
 
 @pytest.mark.each_backend
@@ -118,15 +106,6 @@ def test_labels_that_are_no_classes_are_kept_as_they_were_fed():
     assert len(targets[:7]) == 7
 
 
-def test_masks_share_the_memory_with_their_images():
-    buffer = KeptSamples(spec_for("input", (None, 8, 8, 1), "channels_last"))
-    assert buffer.capacity == 1024
-    masks = np.zeros((2, 1024, 1024), "uint8")
-    buffer.update(ops.zeros((2, 8, 8, 1)), masks)
-    assert buffer.capacity == 256 * 2**20 // (4 * (1024**2 + 64))
-    assert buffer.targets().tree.dtype == "uint8"
-
-
 @pytest.mark.each_backend
 def test_one_hot_labels_and_text_are_not_kept_twice():
     buffer = KeptSamples(spec_for("input", (None, 8, 8, 1), "channels_last"))
@@ -135,13 +114,3 @@ def test_one_hot_labels_and_text_are_not_kept_twice():
     buffer = KeptSamples(spec_for("input", (None, 8, 8, 1), "channels_last"))
     buffer.update(ops.zeros((2, 8, 8, 1)), np.array(["a", "b"]))
     assert buffer.targets() is None
-
-
-def test_of_several_inputs_only_the_first_keeps_the_labels():
-    specs = [spec_for(name, (None, 8, 8, 1), "channels_last") for name in ("a", "b")]
-    stream = Stream("train")
-    stream.build(specs)
-    x = ops.zeros((4, 8, 8, 1))
-    stream.update({"a": x, "b": x}, [x, x], ops.zeros((4, 8, 8)))
-    kept = stream.kept_together()
-    assert len(kept["a"].targets()) == 4 and kept["b"].targets() is None

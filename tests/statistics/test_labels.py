@@ -82,21 +82,6 @@ def test_moments_by_class_equal_numpy():
     assert not got.count[5:].any()
 
 
-def test_samples_without_a_projection_belong_to_no_class():
-    sketch = LabelSketch()
-    weight = ops.convert_to_tensor(np.asarray([[1], [0], [1]], "float32"))
-    sketch.measure(ops.convert_to_tensor([0, 0, 1]), ops.ones((3, 48)), weight)
-    sketch.update(ops.convert_to_tensor([0, 0, 1]))
-    got = sketch.drain()
-    assert got.counts[0] == 2 and got.by_class.count[0, 0] == 1
-
-
-def test_wide_soft_labels_have_no_targets():
-    y = np.random.default_rng(4).random((60, 100)).astype("float32")
-    got = summary_of(y, np.zeros((60, 48), "float32"))
-    assert got.width == 100 and got.num_ids == 0 and got.targets.num_samples == 0
-
-
 @pytest.mark.parametrize("width", [2, 3])
 def test_mixtures_of_two_classes_are_recognised_and_smoothed_labels_are_not(width, rng):
     y = np.eye(width)[rng.integers(0, width, 200)]

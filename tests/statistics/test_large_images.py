@@ -41,22 +41,7 @@ def test_the_statistics_equal_numpy(dtype):
     assert (got.num_samples, got.nonfinite_samples) == (2, 0)
     assert (got.smallest_size, got.largest_size) == (SHAPE[:2], SHAPE[:2])
     assert_same(got, numpy_reference.summarise(x))
-    want = numpy_reference.embedding(numpy_reference.thumbnail(x))
     assert got.embedding.count == 2
-    # float32 rounds values up to 255, so the waves of a short length are less exact.
-    np.testing.assert_allclose(got.embedding.mean, want.mean, atol=0.02)
-
-
-@pytest.mark.thorough
-def test_values_that_are_not_finite_are_left_out():
-    x = noise(2)
-    x[0, 450, 500] = np.nan, np.inf, 3.0
-    got = sg.profile(x).inputs["input"]
-    assert (got.num_samples, got.nonfinite_samples, got.embedding.count) == (2, 1, 1)
-    finite = np.where(np.isfinite(x), x, np.nan).astype("float64")
-    for name, reduce in (("minimum", np.nanmin), ("maximum", np.nanmax), ("mean", np.nanmean)):
-        want = reduce(finite, axis=(0, 1, 2))
-        np.testing.assert_allclose(getattr(got, name), want, rtol=1e-5, err_msg=name)
 
 
 @pytest.mark.each_backend

@@ -52,19 +52,6 @@ def test_every_prefix_equals_numpy(kind):
         assert_same_embedding(total, numpy_reference.embedding(x[: start + 20]), mean, std)
 
 
-def test_samples_that_are_not_finite_are_left_out():
-    x = np.random.default_rng(1).normal(0, 1, (20, 5)).astype("float32")
-    x[3, 2], x[11, 0], x[12] = np.nan, np.inf, -np.inf
-    sketch = EmbeddingSketch(5)
-    projections, weight = sketch.update(ops.convert_to_tensor(x))
-    assert np.isfinite(ops.convert_to_numpy(projections)).all()
-    np.testing.assert_array_equal(
-        ops.convert_to_numpy(weight)[:, 0], np.isfinite(x).all(axis=1).astype(float)
-    )
-    assert_same_embedding(sketch.drain(), numpy_reference.embedding(x), 0, 1)
-    assert sketch.drain().count == 0
-
-
 @pytest.mark.parametrize("size", [(8, 8), (32, 17), (5, 3), (224, 30)])
 def test_thumbnails_are_means_of_areas_in_both_layouts(size):
     x = np.random.default_rng(2).random((3, *size, 3)).astype("float32")

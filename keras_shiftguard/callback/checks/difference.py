@@ -158,13 +158,10 @@ def _experiment(
     if before is None:  # so that the time of a prediction is known
         few = current.first(MIN_SAMPLES)
         judged.judge.worth(judged.predict(few.images), few.labels)
-    spending, is_last = epoch.spending, epoch.is_last
-    number = spending.affordable(len(current.labels), predictions_for, is_last)
-    if number < len(current.labels) and not is_last:
-        return None  # an earlier cost stays as it is
+    number = epoch.spending.affordable(len(current.labels), predictions_for, epoch.is_last)
     if number < MIN_SAMPLES <= len(current.labels):
-        if not spending.may_overdraw(predictions_for(MIN_SAMPLES), before is None):
-            return None
+        if not epoch.spending.may_overdraw(predictions_for(MIN_SAMPLES), before is None):
+            return None  # an earlier cost stays as it is
         number = MIN_SAMPLES
     if number < len(current.labels):
         current, training = current.first(number), training and training.first(number)

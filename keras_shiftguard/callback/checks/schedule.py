@@ -2,7 +2,7 @@
 
 Costs are measured after the epoch of a new finding, then 1, 4, 16, 64, ... epochs later, and
 after the last epoch, because a cost can rise while the model learns. What there is no time for
-waits for the last epoch.
+waits until there is, at the latest for the last epoch.
 """
 
 from collections.abc import Mapping
@@ -10,8 +10,11 @@ from typing import Any
 
 from keras_shiftguard.callback.checks import labels
 from keras_shiftguard.callback.checks.check import Epoch, Told
+from keras_shiftguard.callback.judged_samples import Judged
 from keras_shiftguard.callback.spending import is_in_schedule
+from keras_shiftguard.detection.cost import MIN_SAMPLES
 from keras_shiftguard.detection.monitor import Pair
+from keras_shiftguard.experiments.difference import predictions_for
 
 
 def look(state: Mapping[str, Any] | None, epoch: Epoch) -> tuple[dict[str, Any], Told]:
@@ -35,13 +38,22 @@ def look(state: Mapping[str, Any] | None, epoch: Epoch) -> tuple[dict[str, Any],
         if not (names is None or epoch.is_last or (is_due and epoch.spending.allows())):
             continue
         judged = epoch.judged(pair, epoch.is_apart)
-        if judged is None:
+        if judged is None or not (epoch.is_last or _has_time(judged, epoch)):
             continue
         # If no samples were kept, because validation changed, the next measurement begins anew.
         known = sorted({*features, *(names or ())}) if len(judged.current.labels) else []
         measured[pair.against] = [known, epoch.number if is_new else since]
         due.append(pair.against)
     return {"measured": measured, "due": due}, Told()
+
+
+def _has_time(judged: Judged, epoch: Epoch) -> bool:
+    """Whether an experiment on all samples may be made before the last epoch."""
+    few = judged.current.first(MIN_SAMPLES)
+    if len(few.labels):  # so that the time of a prediction is known
+        judged.judge.worth(judged.predict(few.images), few.labels)
+    number = len(judged.current.labels)
+    return epoch.spending.affordable(number, predictions_for, is_last=False) == number
 
 
 def due(epoch: Epoch) -> list[Pair]:

@@ -108,9 +108,3 @@ def test_the_range_is_that_of_the_convention(rng, scale, offset, black, white):
     measured = profile((images * scale + offset).astype("float32")).inputs["input"]
     low, high = value_range(measured, measured)
     np.testing.assert_allclose([low[0], high[0]], [black, white], atol=1e-6)
-
-
-def test_other_images_have_the_range_of_what_was_seen(rng):
-    measured = profile(rng.normal(0, 1, (64, 16, 16, 3)).astype("float32")).inputs["input"]
-    low, high = value_range(measured, measured)
-    np.testing.assert_array_equal([low, high], [measured.minimum, measured.maximum])

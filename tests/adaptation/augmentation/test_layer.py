@@ -149,31 +149,6 @@ def test_it_is_saved_with_its_strengths(images, tmp_path):
     np.testing.assert_array_equal(augmented(loaded, images), augmented(layer, images))
 
 
-def test_half_precision_comes_out_as_half(images):
-    layer = made(dtype="mixed_float16", value_range=(0, 255))
-    layer.build(images.shape)
-    raw = (images * 255).astype("uint8")
-    assert augmented(layer, raw).dtype == np.float16
-    layer.set_strengths({"noise": 0.3})
-    assert augmented(layer, raw).max() <= 255
-
-
-def test_without_a_range_the_extremes_seen_so_far_are_it(images):
-    layer = made(value_range=None)
-    layer.build(images.shape)
-    layer.set_strengths({"brighter": 1.0, "noise": 0.5})
-    y = augmented(layer, images * 10)
-    assert y.max() <= images.max() * 10 + 1e-4 and y.min() >= images.min() * 10 - 1e-4
-
-
-def test_flips_are_off_unless_asked_for(images):
-    layer = made()
-    layer.build(images.shape)
-    assert not {"flip_horizontal", "flip_vertical"} & set(layer.bank.names)
-    with pytest.raises(BadInputError, match="flip_horizontal"):
-        layer.set_strengths({"flip_horizontal": 1.0})
-
-
 def test_invalid_arguments_raise():
     with pytest.raises(BadInputError, match="no operation 'blurr'"):
         AdaptiveAugmentation(operations=["blurr"])

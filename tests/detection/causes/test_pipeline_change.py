@@ -1,6 +1,5 @@
 """Known preprocessing steps are named, with the line that undoes them; changed scenes are not."""
 
-import dataclasses
 from functools import cache
 
 import numpy as np
@@ -10,7 +9,6 @@ from sklearn.datasets import load_sample_images
 
 from keras_shiftguard import profile
 from keras_shiftguard.detection.causes.pipeline_change import explain
-from keras_shiftguard.profiles import Moments
 
 
 @cache
@@ -98,20 +96,6 @@ def test_other_samples_of_the_same_world(reference, current, name):
     assert found.name == name
 
 
-def test_not_rescaled_is_seen_through_another_class_mix():
-    flowers = crops(0)[crops(0).mean(axis=(1, 2))[:, 0] > 110]
-    assert explain(summary("unit", 1), of(flowers)).name == "not rescaled"
-
-
-def test_the_sentence_has_the_numbers():
-    found = explain(summary("unit", 0), summary("raw", 0), stream="validation", against="train")
-    assert found.said.text == (
-        "The values of validation images are 255 times as large as in training: "
-        "x / 255 is missing in validation (range 0..255 against 0..1)"
-    )
-    assert found.fix == "x = x / 255"
-
-
 SCENES = {
     "nothing": lambda x: x,
     "dark": lambda x: x * 0.5,
@@ -137,11 +121,6 @@ def test_a_change_of_the_scene_is_no_preprocessing(scene, scale):
     assert explain(summary("unit" if scale == 1 else "raw", 0), of(changed * scale)) is None
 
 
-def test_gray_images_have_no_channel_order():
-    gray = np.repeat(crops(0).mean(-1, keepdims=True), 3, -1) / 255
-    assert explain(of(gray), of(gray[..., ::-1])) is None
-
-
 def test_columns_in_another_unit():
     rng = np.random.default_rng(0)
     x = rng.normal(3, 1, (300, 5)) * np.array([1, 10, 0.1, 1000, 2])
@@ -161,17 +140,3 @@ def test_different_inputs_and_empty_ones_have_no_explanation():
     assert explain(columns, columns) is None
     bad = of(np.full((4, 8, 8, 3), np.nan))
     assert explain(images, bad) is None
-
-
-def test_what_cannot_be_compared():
-    raw, unit = summary("raw", 0), summary("unit", 0)
-    assert explain(unit, raw) is not None
-    assert explain(of(crops(0)[..., :1] / 255), raw) is None
-    assert explain(unit, dataclasses.replace(raw, layout="channels_first")) is None
-    for broken in (
-        {"sample_mean": Moments.empty()},
-        {"maximum": np.array([255, np.inf, 255])},
-        {"minimum": np.array([np.nan, 0, 0])},
-    ):
-        assert explain(unit, dataclasses.replace(raw, **broken)) is None
-        assert explain(dataclasses.replace(unit, **broken), raw) is None

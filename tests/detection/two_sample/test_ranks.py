@@ -5,7 +5,6 @@ import pytest
 from benchmarks.detection_calibration import table
 
 from keras_shiftguard.detection.two_sample.ranks import (
-    MIN_SAMPLES,
     compare_features,
 )
 
@@ -31,25 +30,6 @@ def test_location_has_cohens_d_its_sign_and_an_interval_that_holds_it():
     assert opposite.effect_size[0] < -0.2
 
 
-def test_the_interval_is_as_wide_as_that_of_cohens_d():
-    rng = np.random.default_rng(1)
-    found = compared(rng.normal(0.5, 1, (60, 4)), rng.normal(0, 1, (300, 4)))
-    # Hedges and Olkin, "Statistical Methods for Meta-Analysis", 1985, p. 86.
-    error = np.sqrt(1 / 60 + 1 / 300 + found.effect_size**2 / (2 * 360))
-    np.testing.assert_allclose(found.upper - found.lower, 2 * 1.96 * error, rtol=1e-9)
-
-
-@pytest.mark.parametrize("moved", [-2.0, 0.0, 2.0])
-def test_if_nearly_all_values_are_equal_the_others_are_ranked_on_their_own(moved):
-    # In each stream, one value in two hundred is not zero. Only these values differ.
-    rng = np.random.default_rng(1)
-    a, b = np.zeros((6000, 1)), np.zeros((12000, 1))
-    a[:30, 0] = rng.normal(5 + moved, 1, 30)
-    b[:60, 0] = rng.normal(5, 1, 60)
-    p = compared(a, b).p_value[0]
-    assert p < 1e-3 if moved else p > 0.01
-
-
 def test_spread_and_shape_are_distinguished_from_location():
     reference = RNG.normal(size=(2000, 1))
     wider = compared(RNG.normal(0, 1.4, (2000, 1)), reference)
@@ -57,11 +37,6 @@ def test_spread_and_shape_are_distinguished_from_location():
     two_humps = RNG.choice([-1, 1], (2000, 1)) * 0.95 + RNG.normal(0, 0.3, (2000, 1))
     shape = compared(two_humps, reference)
     assert shape.dominant[0] >= 1 and shape.p_value[0] < 1e-8
-
-
-def test_heavy_tails_do_not_hide_a_shift():
-    found = compared(RNG.standard_cauchy((500, 1)) + 1, RNG.standard_cauchy((500, 1)))
-    assert found.p_value[0] < 1e-6 and found.effect_size[0] > 0.3
 
 
 @pytest.mark.parametrize(
@@ -85,46 +60,9 @@ def test_p_values_are_not_smaller_than_uniform(draw, sizes):
         assert (p <= u).mean() <= u + 3.5 * np.sqrt(u / len(p))
 
 
-def test_ties_are_exact_where_few_samples_differ_from_the_mode():
-    stats = pytest.importorskip("scipy.stats")
-    a, b = np.zeros((30, 1)), np.zeros((60, 1))
-    a[:6] = 1
-    found = compared(a, b)
-    _, fisher = stats.fisher_exact([[6, 24], [0, 60]])
-    # Our p-value is twice the smaller tail, which is at most twice Fisher's p-value.
-    assert fisher <= found.p_value[0] * 1.001 and found.p_value[0] <= 2.001 * fisher
-
-
-def test_constant_columns_and_too_few_samples_are_not_tested():
-    found = compared(np.ones((50, 2)), np.ones((80, 2)))
-    assert not found.tested.any() and (found.p_value == 1).all()
-    few = compared(RNG.normal(size=(MIN_SAMPLES - 1, 1)), RNG.normal(9, 1, (500, 1)))
-    assert not few.tested[0] and few.p_value[0] == 1
-
-
-def test_two_different_constants_differ():
-    found = compared(np.full((50, 1), 1000.0), np.full((80, 1), 1000.5))
-    assert found.tested[0] and 0 < found.p_value[0] < 1e-20
-
-
 @pytest.mark.parametrize("offset", [1e4, 1.7e9])
 def test_a_spread_below_the_grid_is_tested_by_the_means(offset):
     same = compared(offset + RNG.normal(size=(300, 200)), offset + RNG.normal(size=(300, 200)))
     assert 0.005 < (same.p_value <= 0.05).mean() < 0.12
     moved = compared(offset + 0.6 + RNG.normal(size=(300, 5)), offset + RNG.normal(size=(300, 5)))
     assert (moved.p_value < 1e-6).all()
-
-
-def test_ten_thousand_features_with_moments_only_are_tested():
-    a, b = RNG.normal(size=(60, 10_000)), RNG.normal(size=(60, 10_000))
-    a[:, 7] += 2
-    found = compared(a, b)
-    assert found.p_value[7] < 1e-8 and found.p_value[7] == found.p_value.min()
-
-
-def test_copies_are_no_evidence():
-    a, b = RNG.normal(0.3, 1, (50, 1)), RNG.normal(size=(500, 1))
-    once = compared(a, b)
-    copied = compare_features(table(np.repeat(a, 100, axis=0)), table(b), shares=(0.01, 1.0))
-    np.testing.assert_allclose(copied.p_value, once.p_value, rtol=1e-6)
-    np.testing.assert_allclose(copied.lower, once.lower, rtol=0.05)

@@ -12,7 +12,6 @@ from keras_shiftguard.detection.two_sample.hypergeometric import (
 from keras_shiftguard.detection.two_sample.tail_probabilities import (
     SMALLEST_P,
     gamma_sf,
-    log_gamma,
     normal_sf,
     share_sf,
     student_t_sf,
@@ -29,15 +28,6 @@ def test_gamma_is_right_from_the_body_to_the_far_tail(shape):
     np.testing.assert_allclose(gamma_sf(x, shape), TAILS, rtol=2e-3)
 
 
-def test_equal_weights_are_a_chi2_and_zeros_do_not_count():
-    weights = [0.3, 0.3, 0.0, 0.3]
-    np.testing.assert_allclose(
-        weighted_chi2_sf(weights, 0.3 * np.array([1.0, 7.0, 400.0])),
-        stats.chi2(3).sf([1.0, 7.0, 400.0]),
-        rtol=1e-3,
-    )
-
-
 @pytest.mark.parametrize(
     "weights", [1 / np.array([2, 6, 12, 20.0]), 0.7 ** np.arange(60), np.r_[1, np.full(99, 1e-2)]]
 )
@@ -47,13 +37,6 @@ def test_weighted_chi2_against_simulation(weights):
     for p in (0.9, 0.5, 0.1, 1e-2, 1e-3):
         got = float(weighted_chi2_sf(weights, np.quantile(draws, 1 - p)))
         assert got == pytest.approx(p, abs=4 * np.sqrt(p / 200_000))
-
-
-def test_the_far_tail_of_two_weights_against_the_exact_exponential():
-    # Each pair of equal weights gives an exponential variable, so the tail has a closed form.
-    a, b, x = 2.0, 0.5, np.array([5.0, 50.0, 500.0])
-    exact = (a * np.exp(-x / (2 * a)) - b * np.exp(-x / (2 * b))) / (a - b)
-    np.testing.assert_allclose(weighted_chi2_sf([a, a, b, b], x), exact, rtol=1e-6)
 
 
 def test_nothing_is_ever_zero():
@@ -71,12 +54,6 @@ def test_normal_and_student_t():
         got, right = student_t_sf(z, degrees), stats.t.sf(z, degrees)
         np.testing.assert_allclose(got, right, rtol=1e-3, atol=1e-290)
         np.testing.assert_allclose(got[3:], right[3:], rtol=1e-6, atol=1e-290)
-
-
-def test_log_gamma():
-    special = pytest.importorskip("scipy.special")
-    x = np.array([1e-3, 0.5, 1.0, 9.99, 10.0, 1e6])
-    np.testing.assert_allclose(log_gamma(x), special.gammaln(x), rtol=1e-10, atol=1e-10)
 
 
 def test_hypergeometric_tails_of_many_at_once():

@@ -1,0 +1,50 @@
+"""Faults that are told at the end of a fit: two at once, or one that no statistic shows."""
+
+import keras
+import numpy as np
+import pytest
+from sklearn.datasets import load_digits
+
+import keras_shiftguard as sg
+
+
+def fitted(x, y, validation, epochs=8, callbacks=()):
+    keras.utils.set_random_seed(0)
+    model = keras.Sequential(
+        [
+            keras.Input(x.shape[1:]),
+            keras.layers.Flatten(),
+            keras.layers.Dense(64, "relu"),
+            keras.layers.Dense(int(y.max()) + 1, "softmax"),
+        ]
+    )
+    model.compile(keras.optimizers.Adam(0.005), "sparse_categorical_crossentropy")
+    guard = sg.ShiftGuard(verbose=0, on_shift="ignore")
+    data = {"validation_data": validation, "epochs": epochs, "verbose": 0}
+    model.fit(x, y, callbacks=[guard, *callbacks], **data)
+    return guard
+
+
+@pytest.mark.backend
+def test_exchanged_labels_are_told_beside_images_that_are_upside_down():
+    x, y = load_digits(return_X_y=True)
+    x = (x / 16).reshape(-1, 8, 8, 1).repeat(2, axis=1).repeat(2, axis=2).astype("float32")
+    labels = np.where(y == 0, 7, np.where(y == 7, 0, y))
+    guard = fitted(x[:1100], y[:1100], (x[1100:, ::-1].copy(), labels[1100:]))
+    alarms = {finding.feature: finding for finding in guard.report.findings if finding.matters}
+    of_labels = alarms.pop("labels/concept")
+    assert "upside down" in str(guard.verdict) and len(alarms) == 1
+    assert "label 0 looks like class 7" in str(guard.verdict)
+    exchanged = np.isin(labels[1100:], (0, 7)).mean()
+    low, high = of_labels.cost_interval
+    assert low <= exchanged <= high
+
+
+@pytest.mark.backend
+def test_a_fit_that_is_stopped_early_has_its_experiment():
+    x = np.random.default_rng(0).normal(size=(1600, 8)).astype("float32")
+    y = (x[:, 0] > 2 * x[:, 1]).astype("int64") + (x[:, 2] > 1)
+    stop = keras.callbacks.EarlyStopping("loss", patience=0, min_delta=1, start_from_epoch=4)
+    guard = fitted(x[:1000], y[:1000], (x[1000:, ::-1].copy(), y[1000:]), 60, [stop])
+    assert 4 < len(guard.model.history.epoch) < 10
+    assert guard.verdict.state == "act" and "in reverse order" in guard.verdict.cause
