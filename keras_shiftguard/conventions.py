@@ -17,9 +17,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-IMAGENET_MEAN = (0.485, 0.456, 0.406)  # of R, G, B, for pixels in [0, 1]
-IMAGENET_STD = (0.229, 0.224, 0.225)  # of R, G, B, for pixels in [0, 1]
-CAFFE_MEAN = (123.68, 116.779, 103.939)  # of R, G, B, for pixels in 0..255
+# Means of R, G, B, for pixels in [0, 1]. Given by mode "torch" of Keras's `preprocess_input`.
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+IMAGENET_STD = (0.229, 0.224, 0.225)  # their deviations. Given by the same mode.
+# Means of R, G, B, for pixels in 0..255. Given by its mode "caffe".
+CAFFE_MEAN = (123.68, 116.779, 103.939)
 
 
 class Affine(NamedTuple):
@@ -29,7 +31,8 @@ class Affine(NamedTuple):
     offset: tuple[float, ...]
 
 
-# The named conventions: the modes of `preprocess_input`, and images in 0..255 and in [0, 1].
+# The named conventions: the modes of `preprocess_input`, and images in 0..255 and in [0, 1]. Given
+# by Keras.
 MODES: dict[str, Affine] = {
     "raw": Affine((1.0,) * 3, (0.0,) * 3),
     "unit": Affine((1 / 255,) * 3, (0.0,) * 3),
@@ -55,8 +58,8 @@ LATTICES: dict[str, tuple[str, str | None]] = {
     "caffe_bgr": ("caffe", "bgr"),
 }
 
-ROUNDING = 2.0  # gray levels by which rounding may move a pixel out of 0..255
-MIN_SPAN = 0.2  # smallest share of 0..255 that the values of real images span
+ROUNDING = 2.0  # gray levels by which rounding may move a pixel out of 0..255. A convention.
+MIN_SPAN = 0.2  # smallest share of 0..255 that the values of real images span. A convention.
 
 
 class ModeWords(NamedTuple):

@@ -67,3 +67,26 @@ def test_the_figure_of_the_readme_is_that_of_the_table(monkeypatch):
     assert len(accuracies) == 10 * 8 and all(0 < each < 100 for each in accuracies)
     drawn = augmentation_figure.FIGURE.read_text()
     assert drawn == augmentation_figure.figure(), "run python tools/augmentation_figure.py"
+
+
+def test_every_constant_has_a_source(monkeypatch):
+    monkeypatch.syspath_prepend(ROOT / "tools")
+    import constants
+
+    found = constants.all_constants()
+    assert len(found) > 100
+    assert not [str(each) for each in found if each.source is None]
+
+
+def test_a_comment_belongs_to_its_constant_or_group(monkeypatch, tmp_path):
+    monkeypatch.syspath_prepend(ROOT / "tools")
+    import constants
+
+    file = tmp_path / "limits.py"
+    file.write_text(
+        "# Two limits. Conventions.\nA = 1\nB, C = 2, 3\n\nD = (0.5, 2048)  # a share\n"
+        "E = 8  # pixels a side. Given by JPEG.\n"
+    )
+    sources = {each.name: each.source for each in constants.constants(file)}
+    chosen = "a convention"
+    assert sources == {"A": chosen, "B": chosen, "C": chosen, "D": None, "E": "given"}

@@ -24,16 +24,15 @@ from keras_shiftguard.instrument.layer_calls import replaced_calls
 from keras_shiftguard.io.batches import first_batches, num_samples, to_numpy
 from keras_shiftguard.statistics.state import on_host
 
-PRIOR_SAMPLES = 16  # the default of `prior_samples`
-MAX_SAMPLES = 4096  # the default of `max_samples`
-BATCH_SIZE = 128  # samples that are normalized together
-MIN_SAMPLES = 2  # needed for a variance
+MAX_SAMPLES = 4096  # the default of `max_samples`. A convention.
+BATCH_SIZE = 128  # samples that are normalized together. A convention.
+MIN_SAMPLES = 2  # samples that a variance needs. Given by its definition.
 
 
 def adapt_batch_norm(
     model: keras.Model,
     data: Any,
-    prior_samples: float = PRIOR_SAMPLES,
+    prior_samples: float = 16,
     max_samples: int = MAX_SAMPLES,
 ) -> BatchNormAdaptation:
     """Recalibrates the moving statistics of batch norm on target data.

@@ -13,7 +13,7 @@ from keras_shiftguard.errors import BadInputError
 ON_MISMATCH = ("warn", "raise", "fix", "ignore")
 ON_SHIFT = ("warn", "raise", "stop", "ignore")
 STREAMS = ("train", "validation", "prediction", "target", "reference")
-MAX_LOG_SAMPLES = 64  # images of each stream at each comparison
+MAX_LOG_SAMPLES = 64  # images of each stream at each comparison. A convention.
 ADAPTATIONS = ("augmentation", "batch_norm")
 
 

@@ -26,8 +26,10 @@ from keras_shiftguard.profiles import LabelSummary
 from keras_shiftguard.statistics.rows import Rows
 from keras_shiftguard.statistics.stream import Stream
 
-MIN_FAILED = 0.5  # smallest share of the accuracy on training that is lost if a model fails
-# With a smaller p-value, the kept samples count as having another class mix than their stream.
+# Smallest share of the accuracy on training that is lost if a model fails. A convention.
+MIN_FAILED = 0.5
+# With a smaller p-value, the kept samples count as having another class mix than their stream. A
+# convention.
 MIN_P_OF_MIX = 1e-3
 # If a class has a larger share of validation, accuracy hardly moves whatever happens, so the
 # compiled loss is judged. A convention.

@@ -12,7 +12,8 @@ from keras_shiftguard.instrument.undisturbed import same_random_numbers
 from keras_shiftguard.io.batches import Batch, batches
 from keras_shiftguard.profiles.storage import UnreadableFile
 
-MAX_KEPT_BYTES = 256 * 2**20  # size of the first batches of a generator, which are kept
+# Size of the first batches of a generator, which are kept. A convention.
+MAX_KEPT_BYTES = 256 * 2**20
 
 
 class OptionalData:

@@ -7,12 +7,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from keras_shiftguard.detection.causes.same_samples import same_samples
+from keras_shiftguard.instrument.measure import BATCHES_PER_DRAIN
 from keras_shiftguard.profiles import InputProfile
 from keras_shiftguard.statistics.stream import Stream
-
-# The step counts samples in float32, which is exact up to 2**24. A drain after this many batches
-# keeps the counts exact for batches of up to 65,536 samples.
-BATCHES_PER_DRAIN = 128
 
 
 class PassCounter:

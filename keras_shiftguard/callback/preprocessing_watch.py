@@ -12,6 +12,7 @@ from keras_shiftguard.preprocessing.diagnosis import Diagnosis
 from keras_shiftguard.preprocessing.expected.batch_norm import BatchNormEvidence
 from keras_shiftguard.preprocessing.expected.structure import expect_from_structure
 from keras_shiftguard.preprocessing.hints.stated_resize import StatedResize
+from keras_shiftguard.preprocessing.observation import MIN_OBSERVED
 from keras_shiftguard.preprocessing.verdict import judge
 from keras_shiftguard.statistics.kept_samples import FIRST_SAMPLES
 from keras_shiftguard.statistics.stream import Stream
@@ -19,11 +20,9 @@ from keras_shiftguard.statistics.stream import Stream
 # Numbers of batches after which a stream is checked, until the diagnosis is final. A check runs
 # some images through the first layers, and often through the whole network. Usually the first check
 # is enough; later checks are needed if batches are small. A later check needs `MORE_SAMPLES` times
-# the samples of the check before, or as many as a check uses at most.
+# the samples of the check before, or as many as a check uses at most. Conventions.
 CHECK_AFTER_BATCHES = (1, 2, 4, 8, 16)
 MORE_SAMPLES = 4
-# With fewer photos, the convention is recognized correctly in only 9 of 10 cases.
-MIN_SAMPLES_TO_CHECK = 8
 
 
 class PreprocessingWatch:
@@ -93,7 +92,7 @@ class PreprocessingWatch:
         self.sees_images = self.sees_images or bool(samples)
         num_samples = max((len(images) for images in samples.values()), default=0)
         is_last = final or batches >= CHECK_AFTER_BATCHES[-1] or not samples
-        if num_samples < MIN_SAMPLES_TO_CHECK and not is_last:
+        if num_samples < MIN_OBSERVED and not is_last:
             return False
         if samples and not num_samples:  # image inputs, but no image so far
             return False

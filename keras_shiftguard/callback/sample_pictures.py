@@ -15,8 +15,9 @@ from keras_shiftguard.statistics.batch import InputSpec
 from keras_shiftguard.statistics.state import on_host
 from keras_shiftguard.statistics.stream import Stream
 
-MAX_SEARCHED = 64  # images of a stream that are searched for the most unusual ones
-FARTHEST = 10.0  # standard deviations; the largest distance that counts in one attribute
+MAX_SEARCHED = 64  # images of a stream that are searched for the most unusual ones. A convention.
+# Standard deviations; the largest distance that counts in one attribute. A convention.
+FARTHEST = 10.0
 
 
 class SamplePictures:

@@ -4,16 +4,16 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from keras_shiftguard.explain.adaptation_worth import MAX_SECONDS, MAX_SHARE
 from keras_shiftguard.instrument.processes import has_several_processes
 
-# Measurements may take this share of the time since training began, and after the last epoch so
-# many seconds if that is more, because the last weights decide. In a short fit, earlier ones would
-# take longer than the training. Of the first measurement, only the predictions are counted, at the
-# speed of the fastest one: in it, operations are compiled once and for all, which takes JAX longer
-# than all that follows.
-MAX_SHARE, FREE_SECONDS = 0.1, 5.0
-# If there was no measurement before, the one after the last epoch may take so many seconds.
-MAX_OVERDRAFT = 30.0
+# Measurements may take MAX_SHARE of the time since training began, and after the last epoch
+# FREE_SECONDS if that is more, because the last weights decide, or MAX_SECONDS if there was no
+# measurement before. In a short fit, earlier ones would take longer than the training. Of the first
+# measurement, only the predictions are counted, at the speed of the fastest one: in it, operations
+# are compiled once and for all, which takes JAX longer than all that follows. A convention, checked
+# in docs/benchmarks/overhead.md.
+FREE_SECONDS = 5.0
 
 
 def is_in_schedule(age: int) -> bool:
@@ -97,7 +97,7 @@ class Spending:
             predictions: Number of predictions.
             is_first: Whether there was no measurement of these samples before.
         """
-        most = MAX_OVERDRAFT if is_first else FREE_SECONDS
+        most = MAX_SECONDS if is_first else FREE_SECONDS
         return self._best * predictions <= most + min(self._left(is_last=True), 0.0)
 
     def _left(self, is_last: bool = False) -> float:

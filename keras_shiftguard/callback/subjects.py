@@ -8,15 +8,17 @@ one after another are recognized by `near_duplicates.py`; these are shuffled.
 import numpy as np
 
 from keras_shiftguard.detection.causes.near_duplicates import compact
+from keras_shiftguard.detection.cost import MIN_SAMPLES
 from keras_shiftguard.statistics.stream import Stream
 
 # Samples come in clusters if the nearest neighbors within each stream are nearer than this share of
 # those across the streams, and if a sample must go MIN_JUMP times as far to leave its own cluster
 # as to the farthest sample in it. Rows of distinct subjects had at least 1.32, independent rows of
 # nine tables at most 1.25. Without this rule, other subjects of a table alarm with 4 to 7 points.
+# Conventions, checked in `examples/benchmarks/subjects.py`.
 MAX_NEARNESS, MIN_JUMP = 0.8, 1.3
-MAX_IN_CLUSTER = 64
-MAX_SAMPLES, MIN_SAMPLES = 512, 100  # of each stream, to find the nearest neighbors
+MAX_IN_CLUSTER = 64  # samples in a cluster; larger groups are classes. A convention.
+MAX_SAMPLES = 512  # of each stream, to find the nearest neighbors. A convention.
 
 
 def come_in_clusters(training: Stream, validation: Stream) -> bool:

@@ -12,7 +12,7 @@ from keras_shiftguard.io.batches import first_batches
 from keras_shiftguard.profiles import InputProfile
 
 # After each epoch, the model predicts batches of the target until they hold this many samples. The
-# limit bounds the time per epoch.
+# limit bounds the time per epoch. A convention.
 MAX_TARGET_SAMPLES = 2048
 
 

@@ -15,12 +15,15 @@ from keras_shiftguard.detection.two_sample.tail_probabilities import SMALLEST_P
 from keras_shiftguard.io.tables import are_reordered
 from keras_shiftguard.profiles import InputSummary
 
-MAX_MISFIT = 0.1  # of quantiles, as a share of the range, if a linear map turns one into another
+# Largest misfit of quantiles after a linear map of one stream to the other, as a share of the
+# range. A convention.
+MAX_MISFIT = 0.1
 # A smaller factor may be another exposure, or augmentation. Values in [0, 1] have a deviation of at
-# most 0.5, so dividing by it makes at least 2.
+# most 0.5, so dividing by it makes at least 2. A convention.
 MIN_FACTOR = 2.0
 MAX_IN_LINE = 20  # columns that a line to paste names. A convention.
-NEAR_END = 1e-3  # values so near to 0, 1 or 255, as a share of it, are black or white
+# Values so near to 0, 1 or 255, as a share of it, are black or white. A convention.
+NEAR_END = 1e-3
 
 
 def certain_difference(

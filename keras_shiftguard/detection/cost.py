@@ -6,11 +6,14 @@ from typing import Any
 
 import numpy as np
 
-SIGMAS = 1.96  # standard errors to each side, for an interval of 95 %
-# Smallest distance of a cost from the tolerance, in the formula for the number of samples needed.
+# Standard errors to each side, for an interval of 95 %. Given by the normal distribution.
+SIGMAS = 1.96
+# Smallest distance of a cost from the tolerance, in the formula for the number of samples needed. A
+# convention.
 FINEST = 0.001
 ACCURACY = "accuracy"
-MIN_SAMPLES = 100  # labelled samples of each stream that the measurement of a cost needs
+# Labelled samples of each stream that the measurement of a cost needs. A convention.
+MIN_SAMPLES = 100
 
 
 @dataclass(frozen=True)

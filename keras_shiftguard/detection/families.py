@@ -6,6 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from keras_shiftguard.detection import sentences
+from keras_shiftguard.detection.cost import SIGMAS
 from keras_shiftguard.detection.finding import NEGLIGIBLE, Finding
 from keras_shiftguard.detection.said import Said
 from keras_shiftguard.detection.two_sample import frequencies, mean_discrepancy, ranks
@@ -171,7 +172,7 @@ class CollectedTests:
             here, there = float(a[i] / n), float(b[i] / m)
             pooled = float(a[i] + b[i]) / (n + m)
             effect = (here - there) / float(np.sqrt(max(pooled * (1 - pooled), 1e-12)))
-            margin = 1.96 * float(np.sqrt(1 / n_distinct + 1 / m_distinct))
+            margin = SIGMAS * float(np.sqrt(1 / n_distinct + 1 / m_distinct))
             feature, words = source, f"{source[:1].upper()}{source[1:]}"  # begins a sentence
             if i:
                 feature = f"{source}/{names[i]}"

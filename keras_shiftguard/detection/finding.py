@@ -10,9 +10,9 @@ from keras_shiftguard.detection.cost import Cost
 from keras_shiftguard.detection.said import Said
 
 # An |effect size| below this is "present, negligible": small relative to the spread between
-# samples, even if it is significant (Cohen calls 0.2 small).
+# samples, even if it is significant (Cohen calls 0.2 small). A convention.
 NEGLIGIBLE = 0.1
-LARGE = 0.8  # the |effect size| that Cohen calls large
+LARGE = 0.8  # the |effect size| that Cohen (1988) calls large
 RELABELLED = "relabelled"  # family of the findings on wrong labels
 # First words of the names of features that are made from a model's outputs.
 MODEL_FEATURES = ("outputs", "predictions", "layer")

@@ -28,7 +28,9 @@ from keras_shiftguard.detection.past import with_past
 from keras_shiftguard.detection.report import ShiftReport
 from keras_shiftguard.profiles import InputProfile
 
-FIRST_LOOK_SHARE = 0.5  # part of a pair's share of `alpha` that its first look uses
+# Part of a pair's share of `alpha` that its first look uses. A convention, checked in
+# docs/benchmarks/false-alarms.md.
+FIRST_LOOK_SHARE = 0.5
 
 
 @dataclass

@@ -12,7 +12,7 @@ from dataclasses import replace
 
 from keras_shiftguard.detection.finding import NEGLIGIBLE, Finding
 
-LEVEL = 0.05  # significance level of a single test
+LEVEL = 0.05  # significance level of a single test. A convention.
 
 
 def with_past(

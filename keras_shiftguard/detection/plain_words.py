@@ -26,7 +26,7 @@ FAMILY_DIFFERENCES = {
 # Verbs of differences that are over.
 PAST = {"are": "were", "vary": "varied", "have": "had", "differ": "differed", "seem": "seemed"}
 # |Effect sizes|, in standard deviations between samples: a sentence has "slightly" below SLIGHT,
-# and "much" from LARGE on. Cohen calls 0.2 small and 0.8 large.
+# and "much" from LARGE on. Cohen calls 0.2 small and 0.8 large. Conventions.
 SLIGHT, LARGE = 0.4, 1.5
 
 

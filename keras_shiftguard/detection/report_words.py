@@ -7,7 +7,7 @@ from keras_shiftguard.detection.finding import Finding, kinds_of, when
 from keras_shiftguard.detection.two_sample.mean_discrepancy import MIN_SAMPLES
 from tensorboard_plugin_shiftguard.metadata import FIRST_EPOCH
 
-MAX_SHOWN = 5  # largest number of findings in the text of a report
+MAX_SHOWN = 5  # largest number of findings in the text of a report. A convention.
 TOO_FEW_TO_TELL = "too few samples to tell"
 KIND_NAMES = {
     "preprocessing": "preprocessing",

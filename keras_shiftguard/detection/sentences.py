@@ -15,8 +15,10 @@ from keras_shiftguard.detection.said import Clause, Said
 from keras_shiftguard.detection.two_sample.frequencies import FrequencyTest
 from keras_shiftguard.profiles import FeatureTable
 
-USUAL_SHARE = 0.05  # a class that is at least so frequent should be in validation as well
-MAX_NAMED = 3  # largest number of things of a kind that a sentence names: classes, columns, causes
+# A class that is at least so frequent should be in validation as well. A convention.
+USUAL_SHARE = 0.05
+# Largest number of things of a kind that a sentence names: classes, columns, causes. A convention.
+MAX_NAMED = 3
 
 
 def stream_name(stream: str) -> str:

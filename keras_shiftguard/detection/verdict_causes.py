@@ -13,7 +13,7 @@ from tensorboard_plugin_shiftguard.metadata import FIRST_EPOCH, MODES_IN_WORDS, 
 from tensorboard_plugin_shiftguard.words import CAN_BE_AUGMENTED, in_plain_words, listed
 
 ACT, LOOK, CORRECTED, FINE, NOTHING = STATES = tuple(STATE_WORDS)
-MAX_WORDS = 20  # of a cause
+MAX_WORDS = 20  # words of a cause. A convention.
 NOTHING_TO_DO = "Nothing to do."
 MEANT = "Validation differs because training is augmented, and the model does no worse on it."
 ESTIMATE = "print(sg.estimate_accuracy(model, target, reference=(x_val, y_val)))"

@@ -6,10 +6,11 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_shiftguard.domains.pair import Pair
+from keras_shiftguard.domains.pair import EPSILON, Pair
 
-CONFIDENCE = 0.9  # threshold of target samples, in units of the mean confidence on the source
-EPSILON = 1e-6
+# Threshold of target samples, in units of the mean confidence on the source. Berthelot et al.,
+# 2022.
+CONFIDENCE = 0.9
 
 
 class AdaMatch(keras.layers.Layer):

@@ -9,14 +9,14 @@ from typing import Any
 import keras
 from keras import ops
 
-from keras_shiftguard.domains.pair import Pair
+from keras_shiftguard.domains.pair import EPSILON, Pair
 from keras_shiftguard.domains.reversal import reverse
 
-RAMP_STEEPNESS = 10.0  # steepness of the sigmoid by which the reversed gradient rises
+# Steepness of the sigmoid by which the reversed gradient rises: Ganin et al., 2016.
+RAMP_STEEPNESS = 10.0
 # An outer product of features and class probabilities wider than `MAX_PRODUCT` is replaced by a
 # random projection of width `PROJECTION`: Long et al. (2018), section 3.2.
 MAX_PRODUCT, PROJECTION = 4096, 1024
-EPSILON = 1e-6
 
 
 class DomainAdversarial(keras.layers.Layer):

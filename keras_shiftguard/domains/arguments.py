@@ -7,14 +7,14 @@ import keras
 import numpy as np
 
 from keras_shiftguard.errors import BadInputError
+from keras_shiftguard.explain.adaptation_worth import MIN_TARGET
 from keras_shiftguard.io.batches import named_inputs, to_numpy
 from keras_shiftguard.statistics.classes import host_class_ids
 
-MIN_TARGET_SAMPLES = 8  # with fewer samples, `fit` raises an error
-RECOMMENDED_TARGET_SAMPLES = 64  # with fewer samples, `fit` prints a remark
+MIN_TARGET_SAMPLES = 8  # with fewer samples, `fit` raises an error. A convention.
 # If the largest values of the images of two domains differ by more than this factor, and the
 # smaller one is at most 4, one domain is assumed to have the range 0..1 or -1..1, and the other
-# 0..255.
+# 0..255. A convention.
 MIN_RANGE_RATIO = 32.0
 
 
@@ -57,7 +57,7 @@ def check_streams(source: Any, target: Any, labels: Any, num_classes: int) -> li
     if num_classes:
         check_labels(to_numpy(labels), num_classes)
     remark = f"`target_data` has only {size} samples: they describe the target only roughly."
-    return [remark] if size < RECOMMENDED_TARGET_SAMPLES else []
+    return [remark] if size < MIN_TARGET else []
 
 
 def is_multi_label(labels: Any, num_classes: int) -> bool:

@@ -17,18 +17,27 @@ from keras_shiftguard.domains.pair_model import PairModel
 from keras_shiftguard.domains.target_mix import class_shares, target_mix
 from keras_shiftguard.statistics.state import on_host
 
-FIRST_STAGE = 0.25  # share of the training before AdaMatch starts
-MOMENTUM = 0.9  # of the class shares that AdaMatch aligns; see `AdaMatch`
+# Share of the training before AdaMatch starts. A convention, checked in
+# docs/benchmarks/adaptation.md.
+FIRST_STAGE = 0.25
+# Momentum of the averages of class shares that AdaMatch aligns. Compared with 0 in
+# `examples/benchmarks/adaptation_choices.py`.
+MOMENTUM = 0.9
 # The class mix of the target is estimated only if the mean confidence on the target is at least
 # this share of that on the source. If it is lower, the predicted mix may differ from that of the
-# source only because predictions are wrong.
+# source only because predictions are wrong. Compared with other rules in
+# `examples/benchmarks/target_mix.py`.
 CLEAR = 0.97
 # The predictions are aligned only half of the way to the mix of the source, because the target may
 # have another one. But if the confidence on the target is below this share of that on the source,
-# most predictions may be wrong, and only the whole alignment corrects them.
+# most predictions may be wrong, and only the whole alignment corrects them. Compared with other
+# rules in `examples/benchmarks/adaptation_choices.py`.
 ALIGNMENT, USABLE = 0.5, 0.7
-MIN_ACCURACY_DROP = 0.02  # a smaller drop of source accuracy is ignored
-# A collapse: the entropy of the mean prediction fell below this share of its first-stage value.
+# A smaller drop of source accuracy is ignored. A convention, checked in
+# docs/benchmarks/adaptation.md.
+MIN_ACCURACY_DROP = 0.02
+# A collapse: the entropy of the mean prediction fell below this share of its first-stage value. A
+# convention, checked in docs/benchmarks/adaptation.md.
 COLLAPSE = 0.5
 
 

@@ -9,13 +9,15 @@ from typing import Any
 import keras
 from keras import ops
 
-from keras_shiftguard.domains.pair import Pair
+from keras_shiftguard.domains.pair import EPSILON, Pair
 
-BANDWIDTHS = (0.125, 0.25, 0.5, 1.0, 2.0)  # in units of the mean squared distance
+# Widths of the kernels, in units of the mean squared distance. A convention, checked in
+# docs/benchmarks/adaptation.md.
+BANDWIDTHS = (0.125, 0.25, 0.5, 1.0, 2.0)
 # Sun and Saenko choose the weight so that task and CORAL loss are about equal in the end. The CORAL
-# loss is divided by `4 d^2`, so the weight must be far above 1.
+# loss is divided by `4 d^2`, so the weight must be far above 1. A convention, checked in
+# docs/benchmarks/adaptation.md.
 CORAL_WEIGHT = 100.0
-EPSILON = 1e-6  # avoids a division by zero
 
 
 class MaximumMeanDiscrepancy(keras.layers.Layer):

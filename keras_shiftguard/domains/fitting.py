@@ -30,7 +30,7 @@ from keras_shiftguard.io.batches import (
 from keras_shiftguard.io.tables import check_order, without_pandas
 from keras_shiftguard.statistics.classes import host_class_ids
 
-MAX_SAMPLES = 512  # largest number of samples of each domain that are measured
+MAX_SAMPLES = 512  # largest number of samples of each domain that are measured. A convention.
 
 
 def train(

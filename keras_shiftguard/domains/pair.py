@@ -8,6 +8,8 @@ from typing import Any
 import keras
 from keras import ops
 
+EPSILON = 1e-6  # avoids divisions by 0 and logarithms of 0 in the losses. A convention.
+
 
 @dataclass(frozen=True)
 class Pair:

@@ -16,9 +16,10 @@ from keras_shiftguard.io.batches import SOURCE, TARGET, Batch, batches, is_array
 
 # Keras fetches two batches of a dataset before training. If the source is one-shot (an iterator),
 # they are cached. If more than `MAX_PREFETCHED` batches are fetched, training has begun, and the
-# cache is dropped.
+# cache is dropped. A convention.
 MAX_PREFETCHED = 16
-MAX_CACHED_BATCHES = 4096  # batches of a one-shot target that are cached to repeat it
+# Batches of a one-shot target that are cached to repeat it. A convention.
+MAX_CACHED_BATCHES = 4096
 
 
 class Pairs(keras.utils.PyDataset):

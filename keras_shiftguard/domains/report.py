@@ -6,7 +6,7 @@ from typing import Any
 
 from keras_shiftguard.domains.evidence import Evidence
 
-MAX_CURVES = 20  # the estimated shares of at most this many classes are drawn
+MAX_CURVES = 20  # the estimated shares of at most this many classes are drawn. A convention.
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ about that on the source.
 
 import numpy as np
 
-EM_ROUNDS = 30
+EM_ROUNDS = 30  # rounds of expectation-maximization. A convention.
 
 
 def class_shares(

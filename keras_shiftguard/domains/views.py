@@ -14,7 +14,8 @@ from keras_shiftguard.operations.random_numbers import GivenSeed, drawn_seed
 
 # Strengths of the operations on images, in [0, 1], as in `AdaptiveAugmentation`. The weak view is
 # shifted by a few pixels. Each operation is applied to the strong view with the probability
-# `STRONG_CHANCE`, at a uniform level up to its strength.
+# `STRONG_CHANCE`, at a uniform level up to its strength. Conventions, checked in
+# docs/benchmarks/adaptation.md.
 WEAK_IMAGE = {name: 0.2 for name in ("shift_left", "shift_right", "shift_up", "shift_down")}
 STRONG_IMAGE = WEAK_IMAGE | {
     **dict.fromkeys(("rotation", "shear", "zoom_in", "zoom_out"), 0.5),
@@ -24,9 +25,10 @@ STRONG_IMAGE = WEAK_IMAGE | {
     "erasing": 0.7,
 }
 STRONG_CHANCE = 0.5
-CALLS, CHECKED = 20, 32  # calls of the user's layer, and samples in each, see `check_layer`
+# Calls of the user's layer, and samples in each, see `check_layer`. A convention.
+CALLS, CHECKED = 20, 32
 # The strong view of vectors and of signals. Noise and drift are in standard deviations of the
-# values; a gain is `exp(GAIN * normal)`.
+# values; a gain is `exp(GAIN * normal)`. Conventions, checked in docs/benchmarks/adaptation.md.
 GAIN, NOISE, SWAPPED = 0.3, 0.2, 0.2  # `SWAPPED`: share of the values taken from another sample
 DRIFT, SHIFT = 0.3, 0.1  # a linear drift over a signal; a shift in time, as a share of its length
 

@@ -20,7 +20,7 @@ from keras_shiftguard.statistics.classes import host_class_ids
 from keras_shiftguard.statistics.state import on_host
 
 # A training with fewer than twice this many epochs is measured after each epoch. A longer training
-# is measured after every second, third, ... epoch.
+# is measured after every second, third, ... epoch. A convention.
 MAX_MEASUREMENTS = 15
 
 

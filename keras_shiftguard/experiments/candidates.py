@@ -16,7 +16,7 @@ from keras_shiftguard.operations.table import OPERATIONS
 from keras_shiftguard.statistics.chunks import in_chunks
 from keras_shiftguard.statistics.rows import Rows
 
-SOME = 64  # images that show where a candidate moves the values
+SOME = 64  # images that show where a candidate moves the values. A convention.
 # Standard deviations that an operation may move the values away: the gap that counts as closed when
 # augmentation is adapted. A convention.
 FURTHER = 0.5

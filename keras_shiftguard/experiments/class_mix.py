@@ -16,7 +16,8 @@ from keras_shiftguard.statistics.rows import Rows
 # show earlier that the model has learned. A convention.
 MIN_LEARNT = 0.3
 NUM_BINS = 10  # classes of numbers to predict. A convention.
-MAX_CLASSES = 100  # of whole numbers that are labels; above that they are numbers to predict
+# With more classes, whole numbers are numbers to predict. A convention.
+MAX_CLASSES = 100
 
 
 def has_learnt(right: np.ndarray, labels: np.ndarray) -> bool:

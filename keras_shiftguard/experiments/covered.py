@@ -7,14 +7,15 @@ import numpy as np
 
 from keras_shiftguard.detection.cost import MIN_SAMPLES, Cost, cost_of, gap_between
 from keras_shiftguard.detection.sentences import percent
+from keras_shiftguard.detection.two_sample.tail_probabilities import BEYOND_CHANCE
 from keras_shiftguard.experiments.labelled import Labelled, Predict
 
 # A pixel is the same in all images if its standard deviation between them is at most this share of
 # that of all pixels of training, and it is not if its deviation is at least the second share.
+# Conventions.
 SAME, DIFFERENT = 0.02, 0.25
-MIN_SHARE = 0.005  # smallest covered place, as a share of the pixels
-MIN_DENSITY = 0.5  # smallest share of the rows and columns that name a place
-MIN_SIGMAS = 4.0  # smallest cost in standard errors, as for misplaced images
+MIN_SHARE = 0.005  # smallest covered place, as a share of the pixels. A convention.
+MIN_DENSITY = 0.5  # smallest share of the rows and columns that name a place. A convention.
 
 
 def covered(
@@ -64,7 +65,7 @@ def covered(
     mask = np.expand_dims(place, channels - 1)
     hidden = np.where(mask, mean, reference.images).astype(reference.images.dtype)
     cost = cost_of(before, predict(hidden).argmax(axis=1) == reference.labels)
-    return (_in_words(place), cost.at_most(gap)) if cost.sigmas >= MIN_SIGMAS else None
+    return (_in_words(place), cost.at_most(gap)) if cost.sigmas >= BEYOND_CHANCE else None
 
 
 def _deviations(images: np.ndarray, channels: int) -> np.ndarray:

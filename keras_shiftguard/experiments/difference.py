@@ -22,6 +22,7 @@ from keras_shiftguard.experiments.judge import Accuracy, Judge
 from keras_shiftguard.experiments.labelled import Labelled, Predict
 from keras_shiftguard.experiments.lost import lost_information
 from keras_shiftguard.experiments.masks import with_masks
+from keras_shiftguard.experiments.promise import MIN_WON_BACK
 from keras_shiftguard.experiments.table_candidates import table_candidates, text_candidates
 from keras_shiftguard.experiments.told import (
     Difference,
@@ -36,11 +37,10 @@ from keras_shiftguard.instrument.compiled_metric import MetricOf
 from keras_shiftguard.statistics.batch import InputSpec
 from keras_shiftguard.statistics.rows import Rows
 
-CANDIDATES = 90  # about as many as there are for images
+CANDIDATES = 90  # about as many as there are for images. Given by the table of operations.
 # If undoing wins back less than this share of what the model is worse by, information may be lost.
+# A convention.
 MIN_SHARE_OF_GAP = 0.8
-# Columns are taken out only if that wins back at least this share. A convention.
-MIN_SHARE_OF_BLANK = 0.5
 # Two faults may hide each other, as in moved images that are scaled twice. If the model is worse on
 # validation by this much and one operation explains nothing, two are tried. A convention.
 FAR = 0.2
@@ -99,7 +99,7 @@ def cost_of_difference(
         x, labels = current.images, current.labels
         promise = undo(predict, x, labels, some, judge, most=most, seed=seed, control=training)
         told = told_as(promise, some, spec, current, training)
-        if told.is_blank and told.cost.value < MIN_SHARE_OF_BLANK * (gap.value if gap else 1.0):
+        if told.is_blank and told.cost.value < MIN_WON_BACK * (gap.value if gap else 1.0):
             # Where labels are wrong, all that moves predictions to their mean wins something.
             low, high = told.cost.interval
             return Difference(replace(told.cost, interval=(min(low, 0.0), high), repair=None))

@@ -149,7 +149,8 @@ _OF_LEVELS: dict[str, Callable[[Any, float, float], str]] = {
     "invert": _inverted,
     "wrap": _unwrapped,
 }
-# The same for tables of pandas, from strength and the quoted names of the columns.
+# The same for tables of pandas, from strength and the quoted names of the columns. Given by the
+# order of axes.
 _OF_TABLES: dict[str, Callable[[Any, Sequence[str]], str]] = {
     "unit": lambda strength, names: scaled(f"x[{names[strength[0]]}]", *strength[1:]),
     "refill": lambda strength, names: _filled(f"x[{names[strength[0]]}]", *strength[1:]),
@@ -157,6 +158,7 @@ _OF_TABLES: dict[str, Callable[[Any, Sequence[str]], str]] = {
     "reverse": lambda strength, names: "x = x.iloc[:, ::-1]",
     "roll": lambda strength, names: f"x[:] = np.roll(x, {int(strength)}, axis=-1)",
 }
+# The lines, by operation. Numbers are axes of a batch, given by Keras's order of axes.
 _LINES: dict[str, Write] = {
     "flip_horizontal": _reversed_axis(2),
     "flip_vertical": _reversed_axis(1),

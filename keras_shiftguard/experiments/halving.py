@@ -12,7 +12,7 @@ import numpy as np
 # convention: about twelve predictions a sample for a hundred candidates.
 KEPT = (24, 8, 3)
 # The first stage has a sixteenth of the samples within these bounds, the second one twice as many,
-# and the third one half of all.
+# and the third one half of all. Conventions, checked in `examples/benchmarks/promises.py`.
 FEWEST, MOST = 16, 32
 
 # From candidates and rows to the likelihood of each row with each candidate, `(candidates, rows)`.

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-# A probability below this counts as this one, so that one wild sample says little.
+# A probability below this counts as this one, so that one wild sample says little. A convention.
 LEAST_PROBABILITY = 0.01
 MOST_LOSS = 10.0  # a loss above so many times the usual one counts as this. A convention.
 

@@ -22,7 +22,8 @@ from keras_shiftguard.statistics.rows import Rows
 # convention: what drifts, such as prices over the years, is nearer.
 FAR = 3.0
 MUCH_BETTER = 5.0  # times the loss that is left: other units leave more. A convention.
-MOST_EXPONENT = 50.0  # of larger numbers, the exponential is none that anybody predicts
+# Nobody predicts the exponential of a larger number. A convention.
+MOST_EXPONENT = 50.0
 
 # What the numbers look like, the line that makes them those of training, and its function.
 Map = tuple[str, str, Callable[[np.ndarray], np.ndarray]]

@@ -27,7 +27,8 @@ from keras_shiftguard.statistics.rows import Rows
 
 # The families of operations that lose information, so that training is changed instead.
 LOSING = ("detail", "overflow")
-MIN_EXPLAINED = 0.7  # share of the difference of the attributes that an operation must make
+# Share of the difference of the attributes that an operation must make. A convention.
+MIN_EXPLAINED = 0.7
 
 
 def lost_information(

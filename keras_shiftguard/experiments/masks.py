@@ -19,7 +19,8 @@ from keras_shiftguard.statistics.rows import Rows
 # Operations that move whole pixels, so that a mask keeps its class ids.
 WHOLE = (*MOVED, "flip_horizontal", "flip_vertical", "transpose")
 ALIGNMENT = "alignment"  # family of the operations on images that leave their masks
-PIXELS = (1, 2, 3, 4, 6, 8)  # moves of images against their masks, beside those of the table
+# Moves of images against their masks, beside those of the table. A convention.
+PIXELS = (1, 2, 3, 4, 6, 8)
 
 
 def are_masks(images: np.ndarray, labels: Any, channels_first: bool) -> bool:

@@ -18,7 +18,7 @@ from keras_shiftguard.experiments.promise import promised
 from keras_shiftguard.statistics.rows import Rows
 
 ROWS, TIMES = "row", "step"
-STEPS = (-1, 1)
+STEPS = (-1, 1)  # rows that labels may have moved. A convention.
 
 
 def labels_of_other_rows(

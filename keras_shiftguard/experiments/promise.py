@@ -4,7 +4,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-SIGMAS = 1.96  # standard errors to each side, for an interval of 95 %
+from keras_shiftguard.detection.cost import SIGMAS
+
+# A cause explains a loss if undoing it wins back this share of the loss. A convention.
+MIN_WON_BACK = 0.5
 
 
 @dataclass(frozen=True)

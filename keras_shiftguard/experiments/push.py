@@ -17,7 +17,7 @@ from keras_shiftguard.experiments.promise import Promise, promised
 
 Measure = Callable[[np.ndarray], np.ndarray]  # from images to their attributes, (samples, k)
 
-MAX_TO_FIT = 48  # images on which operations are compared
+MAX_TO_FIT = 48  # images on which operations are compared. A convention.
 # Added to the standard deviation of an attribute, since some do not vary at all. A convention.
 MIN_UNIT = 1e-3
 

@@ -18,21 +18,20 @@ from keras_shiftguard.operations.operation import Operation
 from keras_shiftguard.statistics.chunks import in_chunks
 
 MIN_TIMES = 32  # rows with as many columns may be series or spectra. A convention.
-FEW = 20  # columns of which each is taken out. A convention.
+MOST = 20  # columns that are taken out one by one, and exchanges of two. A convention.
 MIN_SKEW = 0.5  # a smaller skewness may be chance. A convention.
-MAX_EXCHANGES = 20  # exchanges of two columns that are tried, the likeliest. A convention.
 # A factor between two deviations is that of a named unit if it is as near as this, and a column has
 # moved if its factor or its mean (in deviations) is further: sampling moves the factor of some
-# hundred rows by a few percent.
+# hundred rows by a few percent. A convention.
 NEAR = 0.15
 # Missing values may be filled otherwise if so large a share of a column has one value, of which the
 # other stream has less than this part: fewer rows cost little. Conventions.
 MIN_FILLED, MAX_SHARED = 0.03, 0.1
 # The moments show plainly that two columns are exchanged if that brings them nearer by so much, in
 # squared standard deviations, and takes away this share of what differs in the two columns. The
-# correlations of a column show its sign likewise.
+# correlations of a column show its sign likewise. Conventions.
 MIN_NEARER, MIN_REMOVED = 0.05, 0.5
-TINY = 1e-6
+TINY = 1e-6  # a smaller deviation counts as none. A convention.
 
 _ROWS = {operation.name: operation for operation in columns.OPERATIONS}
 
@@ -45,7 +44,7 @@ def table_candidates(x: np.ndarray, reference: np.ndarray) -> list[Candidate]:
         reference: Rows or series of training.
     """
     here, there = _moments(x), _moments(reference)
-    singles = range(x.shape[-1] if x.ndim == 2 and 1 < x.shape[-1] <= FEW else 0)
+    singles = range(x.shape[-1] if x.ndim == 2 and 1 < x.shape[-1] <= MOST else 0)
     found = [
         *(_candidate(_ROWS["unit"], (column, -1.0, 0.0)) for column in _signs(x, reference)),
         *(_candidate(_ROWS["unit"], strength) for strength in _units(here, there)),
@@ -258,8 +257,8 @@ def _exchanges(x: np.ndarray, reference: np.ndarray) -> list[tuple[tuple[int, in
     gain = own[:, None] + own[None] - distance - distance.T
     one, other = np.nonzero(np.triu(np.ones_like(gain, bool), 1))
     found = (gain + _nearer(_correlations(x), _correlations(reference)))[one, other]
-    best = np.argsort(-found, kind="stable")[:MAX_EXCHANGES]
-    if len(one) > MAX_EXCHANGES:
+    best = np.argsort(-found, kind="stable")[:MOST]
+    if len(one) > MOST:
         best = best[found[best] > 0]
     is_plain = gain > np.maximum(MIN_NEARER, MIN_REMOVED * (own[:, None] + own[None]))
     pairs = [(int(one[i]), int(other[i])) for i in best]

@@ -23,13 +23,12 @@ from keras_shiftguard.experiments.halving import best, stages
 from keras_shiftguard.experiments.judge import Judge
 from keras_shiftguard.experiments.labelled import Labelled, Predict
 from keras_shiftguard.experiments.promise import Promise, promised
+from keras_shiftguard.statistics.kept_samples import MAX_SAMPLES
 from keras_shiftguard.statistics.rows import joined
 
 # A second operation follows the first one only if it makes the labels likelier by this much, in
 # nats a sample. A convention: half as much hardly changes a prediction.
 MIN_SECOND = 0.02
-# So many changed samples are in memory together: as many as the guard keeps of a stream, halved.
-MOST_TOGETHER = 512
 
 
 def undo(
@@ -183,7 +182,8 @@ def _likelihoods(
     compiled takes some milliseconds, however few the samples are.
     """
     found = []
-    together = max(MOST_TOGETHER // len(x), 1)
+    # In memory together are half as many changed samples as the guard keeps of a stream.
+    together = max(MAX_SAMPLES // 2 // len(x), 1)
     for start in range(0, len(chains), together):
         group = chains[start : start + together]
         changed = joined([applied(chain, x) for chain in group])

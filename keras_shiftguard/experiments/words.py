@@ -5,13 +5,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from keras_shiftguard.detection.sentences import MAX_NAMED
 from keras_shiftguard.experiments.promise import Choice
 from keras_shiftguard.operations.columns import named_unit
 from tensorboard_plugin_shiftguard.words import listed
 
 # A column whose deviation is larger by no more than this has the same unit. A convention.
 SAME_UNIT = 0.1
-MAX_NAMED = 4  # columns of which each is named
 # How samples look if an operation of a family repairs them together with another one. Alone, such
 # an operation is named by the attributes that differ.
 BY_FAMILY = {
@@ -191,6 +191,7 @@ def _renumbered(strength: int, sides: Sequence[int]) -> str:
     return f"fed with token ids that are {where} by {abs(strength)}"
 
 
+# The phrases, by operation. Numbers are axes of an image. Given by their order, x before y.
 _PHRASES: dict[str, Callable[[Any, Sequence[int]], str]] = {
     "shift_left": _moved("to the right", 1),
     "shift_right": _moved("to the left", 1),

@@ -12,7 +12,7 @@ from keras_shiftguard.experiments.promise import Choice
 from keras_shiftguard.operations.levels import WRAP, wrapped
 from keras_shiftguard.operations.scale import Scale
 
-LEVELS = 256
+LEVELS = 256  # values of an 8-bit number. Given by its definition.
 # The levels must fit by so much better than after the same number is subtracted and clipped, as
 # more light is undone. A convention.
 BETTER = 0.5

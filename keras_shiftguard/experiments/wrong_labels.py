@@ -30,20 +30,24 @@ from keras_shiftguard.experiments.promise import promised
 # seen, it says nothing. A convention.
 MIN_KNOWN = 0.5
 # Of two classes, a wrong label looks like that of a hard sample, and a model that knows training by
-# heart has none there. Of more, it is mostly of a class that nobody would take it for.
+# heart has none there. Of more, it is mostly of a class that nobody would take it for. A
+# convention, checked in `examples/benchmarks/wrong_labels.py`.
 MIN_CLASSES = 3
 MIN_OF_CLASS = 5  # samples of a label, in a half, that say which class it stands for. A convention.
 # Wrong labels must make this share of the wrong predictions. Of hard samples, up to .18 look like
-# wrong labels (Fashion-MNIST, seed 0, epochs 1 to 24), with 5 % of wrong labels .27 or more.
+# wrong labels (Fashion-MNIST, seed 0, epochs 1 to 24), with 5 % of wrong labels .27 or more. A
+# convention, checked in `examples/benchmarks/wrong_labels.py`.
 MIN_SHARE = 0.25
 # The model must make as many mistakes on training as on the other samples of validation, times
-# this. If it makes fewer, it knows training by heart, or validation is harder.
+# this. If it makes fewer, it knows training by heart, or validation is harder. A convention,
+# checked in `examples/benchmarks/wrong_labels.py`.
 MIN_MISTAKES = 0.7
 # Labels are unrelated to the samples if the model is hardly better on them than always predicting
-# the commonest class: it has at most this share of its lead on training. A convention.
+# the commonest class: it has at most this share of its lead on training. A convention, checked in
+# `examples/benchmarks/wrong_labels.py`.
 MAX_SHARE_OF_SKILL = 0.2
 # Of the samples with one label that are predicted as one other class, this share must be wrong
-# labels.
+# labels. A convention, checked in `examples/benchmarks/wrong_labels.py`.
 MIN_SHARE_OF_PAIR = 0.6
 
 

@@ -15,6 +15,7 @@ import numpy as np
 from keras_shiftguard.detection.finding import LARGE, MODEL_FEATURES, Finding
 from keras_shiftguard.detection.plain_words import plain_difference
 from keras_shiftguard.errors import BadInputError, warn
+from keras_shiftguard.explain.corrupted_copies import CORRUPTIONS, STRENGTHS
 from keras_shiftguard.explain.estimate import (
     METHODS_DISAGREE,
     AccuracyEstimate,
@@ -26,13 +27,14 @@ from keras_shiftguard.io.batches import named_inputs
 from keras_shiftguard.statistics.spread import spread
 
 # With fewer target samples, the line before the fit never says "likely". If no difference was
-# found, it says that the answer is not known, instead of "unlikely".
+# found, it says that the answer is not known, instead of "unlikely". A convention.
 MIN_TARGET = 64
-MAX_SAMPLES = 256  # target samples, and labelled source samples, for one estimate
-# An estimate runs the model on the labelled source and its corrupted copies, about this many times
-# in total. No estimate is made if these runs would take longer than both `MAX_SECONDS` and the
-# share `MAX_SHARE` of the training time.
-PREDICTIONS = 53
+MAX_SAMPLES = 256  # target samples, and labelled source samples, for one estimate. A convention.
+# An estimate runs the model on the target, the labelled source and its corrupted copies. Given by
+# `corrupted_copies`.
+PREDICTIONS = 2 + len(CORRUPTIONS) * len(STRENGTHS)
+# No estimate is made if these runs would take longer than both limits: seconds, and a share of the
+# training time. Conventions.
 MAX_SECONDS, MAX_SHARE = 30.0, 0.1
 CAUTION = (
     "Training on the target makes a model too sure of itself there, so this may be too high: check "

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-DRAWS = 1000  # bootstrap draws
-SEED = 20
-MAX_WEIGHTS_AT_ONCE = 4_000_000  # draws times samples in memory: 32 MB in float64
+DRAWS = 1000  # bootstrap draws. A convention.
+SEED = 20  # fixed, so that a report can be repeated. A convention.
+MAX_WEIGHTS_AT_ONCE = 4_000_000  # draws times samples in memory: 32 MB in float64. A convention.
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from keras_shiftguard.explain.reference import Reference
 from keras_shiftguard.explain.removal import Removable
 from keras_shiftguard.explain.report import LABEL_SHIFT
 
-LEVEL = 0.01  # significance level of the comparisons with the reference
+LEVEL = 0.01  # significance level of the comparisons with the reference. A convention.
 
 
 def find_label_shift(

@@ -9,6 +9,7 @@ from keras_shiftguard.experiments.candidates import on_images
 from keras_shiftguard.explain.bootstrap import SEED
 from keras_shiftguard.operations.scale import Scale
 from keras_shiftguard.operations.table import OPERATIONS
+from keras_shiftguard.statistics.attributes import MIN_SIDE
 from keras_shiftguard.statistics.batch import spec_for
 
 # Names of operations, and strengths as shares of their limit. Each operation is one family of
@@ -18,8 +19,11 @@ CORRUPTIONS = (
     *("blur", "motion_blur", "noise", "impulse", "resolution", "blocking"),
     *("shift_right", "zoom_in", "rotation", "erasing"),
 )
+# Strengths of the corruptions of images. A convention, checked in
+# `examples/benchmarks/accuracy_estimate.py`.
 STRENGTHS = (0.08, 0.2, 0.45)
-# Strengths for samples that are not images: noise, drift, lost columns and scaling.
+# Strengths for samples that are not images: noise, drift, lost columns and scaling. A convention,
+# checked in `examples/benchmarks/accuracy_estimate.py`.
 LEVELS = (0.25, 0.75, 1.5)
 
 
@@ -32,7 +36,7 @@ def corrupted_copies(samples: np.ndarray) -> Iterator[tuple[str, np.ndarray]]:
         samples: `(samples, ...)`. Images are 4D, in the layout of Keras.
     """
     spec = spec_for("input", samples.shape, keras.config.image_data_format(), str(samples.dtype))
-    if samples.ndim == 4 and spec is not None and min(s or 0 for s in spec.size) >= 8:
+    if samples.ndim == 4 and spec is not None and min(s or 0 for s in spec.size) >= MIN_SIDE:
         yield from _of_images(samples)
     elif np.issubdtype(samples.dtype, np.floating):
         yield from _of_numbers(samples)

@@ -13,7 +13,7 @@ from keras_shiftguard.comparison import check_alpha
 from keras_shiftguard.errors import BadInputError
 from keras_shiftguard.explain.corrupted_copies import corrupted_copies
 from keras_shiftguard.explain.model_facts import ModelFacts, read_model_facts
-from keras_shiftguard.explain.moved_mix import MovedMix
+from keras_shiftguard.explain.moved_mix import MIN_SAMPLES, MovedMix
 from keras_shiftguard.explain.predictions import predict
 from keras_shiftguard.explain.reference import Reference, resolve_reference
 from keras_shiftguard.explain.samples import Samples, read_samples
@@ -22,14 +22,16 @@ from keras_shiftguard.io.as_page import AsPage
 from keras_shiftguard.io.tables import check_order
 from keras_shiftguard.statistics.spread import spread
 
-MAX_REFERENCE = 512  # largest number of labelled samples that are corrupted
-MIN_REFERENCE = 50  # with fewer labelled samples, no value is given
-PENALTY = 1.0  # penalty of the ridge regression, for standardized scores
+MAX_REFERENCE = 512  # largest number of labelled samples that are corrupted. A convention.
+# Penalty of the ridge regression, for standardized scores. A convention, checked in
+# `examples/benchmarks/accuracy_estimate.py`.
+PENALTY = 1.0
 # No value is given if regression and optimal transport differ by more than this. The interval
-# always holds both estimates. The limit was chosen on corrupted photos.
+# always holds both estimates. Chosen on corrupted photos, with
+# `examples/benchmarks/accuracy_estimate.py`.
 MAX_DISAGREEMENT = 0.35
 # Errors of the regression grow with the loss of accuracy. They are counted in units of the loss
-# that it predicts plus this.
+# that it predicts plus this. A convention, checked in `examples/benchmarks/accuracy_estimate.py`.
 MIN_LOSS = 0.05
 # A value of `AccuracyEstimate.reason`.
 METHODS_DISAGREE = "The methods disagree: label some of the samples."
@@ -195,8 +197,8 @@ def _calibrated(
         given = whole, by_method, len(samples), alpha
         return AccuracyEstimate(value, interval, *given, reason, note)
 
-    if len(truth) < MIN_REFERENCE:
-        return found(None, None, f"The reference needs {MIN_REFERENCE} labelled samples or more.")
+    if len(truth) < MIN_SAMPLES:
+        return found(None, None, f"The reference needs {MIN_SAMPLES} labelled samples or more.")
     if len(known.samples.inputs) != 1:
         return found(None, None, "Only models with one input can be calibrated.")
     name, x = next(iter(known.samples.inputs.items()))

@@ -4,7 +4,7 @@ import numpy as np
 
 from keras_shiftguard.errors import BadInputError
 
-MAX_BYTES = 2 << 30  # largest size of the kept samples in memory
+MAX_BYTES = 2 << 30  # largest size of the kept samples in memory. A convention.
 
 
 class EvenSubsample:

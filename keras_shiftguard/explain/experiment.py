@@ -21,7 +21,8 @@ from keras_shiftguard.operations.table import OPERATIONS
 from keras_shiftguard.statistics.rows import Rows
 from keras_shiftguard.statistics.spread import spread
 
-# Samples of the data, and of the reference: the experiments then make about 13,000 predictions.
+# Samples of the data, and of the reference: the experiments then make about 13,000 predictions. A
+# convention.
 MAX_SAMPLES = 512
 
 

@@ -19,7 +19,7 @@ from keras_shiftguard.detection.verdict_causes import (
 )
 from tensorboard_plugin_shiftguard.words import listed
 
-POINT = 0.01  # of accuracy: a cause that costs less is no reason to act
+POINT = 0.01  # of accuracy: a cause that costs less is no reason to act. A convention.
 ABOUT_GAP = "gap"
 # The causes that the diagnosis of an input is about.
 OF_THE_INPUT = ("preprocessing", "channel order", "column order")

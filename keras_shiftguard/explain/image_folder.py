@@ -14,8 +14,8 @@ from keras_shiftguard.terminal import shown
 
 # Share of the shorter side that is kept. For the published accuracies of keras.applications, the
 # shorter side was resized to 256 pixels with bicubic interpolation, and the central 224 pixels were
-# kept. So the share is 224 / 256 (source: taehoonlee in
-# github.com/keras-team/keras-applications/issues/88).
+# kept. So the share is 224 / 256. Given by taehoonlee in
+# github.com/keras-team/keras-applications/issues/88.
 CROP = 0.875
 
 

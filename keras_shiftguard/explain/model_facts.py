@@ -11,7 +11,7 @@ from keras_shiftguard.instrument.model_outputs import is_classifier
 from keras_shiftguard.preprocessing.expected.architectures import ARCHITECTURES, Architecture
 from keras_shiftguard.preprocessing.expected.structure import expect_from_structure
 
-IMAGENET_CLASSES = 1000
+IMAGENET_CLASSES = 1000  # Given by ImageNet.
 
 
 @dataclass(frozen=True)

@@ -14,15 +14,17 @@ from typing import Any, Self
 
 import numpy as np
 
-ROUNDS = 100  # of expectation-maximization
-DRAWS = 30  # of the bootstrap
-MIN_IN_CLASS = 5  # samples of a class, at least, for its accuracy or its confidence
-MIN_SAMPLES = 50  # with fewer samples, confidences cannot be compared
+ROUNDS = 100  # of expectation-maximization. A convention.
+DRAWS = 30  # of the bootstrap. A convention.
+MIN_IN_CLASS = 5  # samples of a class, at least, for its accuracy or its confidence. A convention.
+MIN_SAMPLES = 50  # with fewer samples, no accuracy is estimated. A convention.
 # Differences in standard errors, as the root of their mean square over the predicted classes: the
 # largest of the confidences if only the mix differs, and the smallest of a mix that has moved.
 # Chosen on digits, Fashion-MNIST and photos, each with 51 corrupted copies and 40 other mixes.
+# Conventions, checked in `examples/benchmarks/accuracy_estimate.py`.
 MAX_CONFIDENCE_ERRORS, MIN_MIX_ERRORS = 2.0, 1.5
-MAX_LEFT_OUT = 0.02  # largest share of samples of which the reference has too few to compare
+# Largest share of samples of which the reference has too few to compare. A convention.
+MAX_LEFT_OUT = 0.02
 
 
 @dataclass(frozen=True)

@@ -11,8 +11,6 @@ import numpy as np
 from keras_shiftguard.errors import BadInputError
 from keras_shiftguard.statistics.classes import host_probabilities
 
-BATCH = 32
-
 
 @dataclass(frozen=True)
 class Predictions:
@@ -52,7 +50,7 @@ def predict(model: keras.Model, chunks: Iterable[Any]) -> Predictions:
     parts = []
     for x in chunks:
         try:
-            outputs = model.predict(x, batch_size=BATCH, verbose=0)
+            outputs = model.predict(x, verbose=0)
         except Exception as error:  # of any type, from any layer
             shapes = keras.tree.map_structure(lambda part: tuple(part.shape), x)
             reason = (str(error).strip() or repr(error)).splitlines()[0]

@@ -20,7 +20,7 @@ from keras_shiftguard.instrument.model_outputs import fingerprint
 from keras_shiftguard.profiles import InputProfile
 
 PUBLISHED = "published"
-IMAGENET_SAMPLES = 50_000  # images of the validation set, 50 of each class
+IMAGENET_SAMPLES = 50_000  # images of the validation set, 50 of each class. Given by ImageNet.
 
 
 @dataclass(frozen=True)

@@ -23,10 +23,10 @@ from keras_shiftguard.preprocessing.correction.layer import InputCorrection
 from keras_shiftguard.preprocessing.diagnose import diagnose
 from keras_shiftguard.preprocessing.diagnosis import Diagnosis
 from keras_shiftguard.preprocessing.expected.hypothesis_names import as_observed, same_numbers
+from keras_shiftguard.preprocessing.hints.remarks import MAX_IMAGES
 from keras_shiftguard.preprocessing.observation import observe
 from keras_shiftguard.statistics.spread import spread
 
-MAX_SAMPLES_TO_DIAGNOSE = 256
 # Hints of the diagnosis that become notes of the report. Only the first such hint is shown.
 REPORTED_HINTS = ("labels_shifted", "labels_other_order", "transposed")
 
@@ -49,14 +49,14 @@ def find_removable(
     model: keras.Model, samples: Samples, facts: ModelFacts, reference: Reference
 ) -> Views:
     """Finds the causes that can be removed exactly; returns the `Views` that remove them."""
-    which = spread(len(samples), MAX_SAMPLES_TO_DIAGNOSE)
+    which = spread(len(samples), MAX_IMAGES)
     some = {name: value[which] for name, value in samples.inputs.items()}
     reordered = _column_order(samples, reference)
     if reordered is not None and reordered.undo is not None:
         some = reordered.undo(some, slice(None))
     labels = None if samples.labels is None else samples.labels[which]
     data = (samples.packed(some), labels)
-    diagnosis = diagnose(model, data, max_samples=MAX_SAMPLES_TO_DIAGNOSE)
+    diagnosis = diagnose(model, data, max_samples=MAX_IMAGES)
     corrections = _of_diagnosis(diagnosis, some)
     notes = []
     if not corrections.fixes and diagnosis.status == "mismatch" and labels is not None:

@@ -18,7 +18,7 @@ COVARIATE_SHIFT = "covariate shift"
 CONCEPT_SHIFT = "concept shift"
 UNEXPLAINED = "unexplained"
 
-MAX_LINES = 10  # largest number of lines of the printed report
+MAX_LINES = 10  # largest number of lines of the printed report. A convention.
 
 
 @dataclass(frozen=True)

@@ -13,11 +13,13 @@ from keras_shiftguard.explain.samples import Samples
 from keras_shiftguard.preprocessing.correction.convention import InputConvention
 from keras_shiftguard.statistics.spread import spread
 
-MAX_FILES_TO_READ = 32  # files that show how raw images are preprocessed
+MAX_FILES_TO_READ = 32  # files that show how raw images are preprocessed. A convention.
 # The difference "red minus blue" is correlated between two versions of the same images. If the
-# absolute correlation is at least this number, its sign shows whether red and blue are swapped.
+# absolute correlation is at least this number, its sign shows whether red and blue are swapped. A
+# convention.
 MIN_ORDER_CORRELATION = 0.5
-MAX_SAME_DISTANCE = 3.0  # root mean square in gray levels; images that are nearer look the same
+# Root mean square in gray levels; images that are nearer look the same. A convention.
+MAX_SAME_DISTANCE = 3.0
 
 
 @dataclass(frozen=True)

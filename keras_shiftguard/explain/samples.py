@@ -22,10 +22,10 @@ from keras_shiftguard.io.batches import (
 )
 from keras_shiftguard.io.tables import without_pandas
 from keras_shiftguard.statistics.classes import host_class_ids
-from keras_shiftguard.statistics.spread import spread
+from keras_shiftguard.statistics.spread import PART, spread
 
-MAX_GENERATOR_SAMPLES = 10_000  # read from a generator by default, because it may never end
-CHUNK = 128  # samples that are processed at once
+# Samples read from a generator by default, because it may never end. A convention.
+MAX_GENERATOR_SAMPLES = 10_000
 
 
 @dataclass(frozen=True)
@@ -57,8 +57,8 @@ class Samples:
 
     def chunks(self) -> Iterator[tuple[slice, dict[str, np.ndarray]]]:
         """Yields the samples in chunks: their positions, and the inputs by name."""
-        for start in range(0, len(self), CHUNK):
-            part = slice(start, start + CHUNK)
+        for start in range(0, len(self), PART):
+            part = slice(start, start + PART)
             yield part, {name: value[part] for name, value in self.inputs.items()}
 
     def packed(self, inputs: Mapping[str, np.ndarray]) -> Any:
@@ -169,7 +169,7 @@ def _of_pipeline(data: Any, facts: ModelFacts, max_samples: int | None) -> Sampl
             limit = MAX_GENERATOR_SAMPLES
     subsample = EvenSubsample(limit, stop=hasattr(data, "__next__"))
     form = "tensor"
-    for x, y, _ in all_batches(data, CHUNK):
+    for x, y, _ in all_batches(data, PART):
         if isinstance(x, Mapping):
             form = "dict"
         elif isinstance(x, (list, tuple)) and len(x) > 1:

@@ -11,8 +11,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-SMOOTHING = 0.02  # entropic regularization of the optimal transport, in units of probability
-ROUNDS = 200  # number of Sinkhorn iterations of the optimal transport
+# Entropic regularization of the optimal transport, in units of probability. A convention, checked
+# in `examples/benchmarks/accuracy_estimate.py`.
+SMOOTHING = 0.02
+ROUNDS = 200  # number of Sinkhorn iterations of the optimal transport. A convention.
 
 
 @dataclass(frozen=True)

@@ -21,9 +21,10 @@ from keras_shiftguard.statistics.padding import Padding
 from keras_shiftguard.statistics.sketch import Sketch
 
 # The statistics are read and reset after this many batches. They count samples in float32, which is
-# exact up to 2**24. So the count is exact if each batch has at most 262,144 samples.
-BATCHES_PER_DRAIN = 64
-# Number of samples measured at a time, so that memory stays constant for batches of any size.
+# exact up to 2**24. So the count is exact if each batch has at most 131,072 samples. A convention.
+BATCHES_PER_DRAIN = 128
+# Number of samples measured at a time, so that memory stays constant for batches of any size. A
+# convention.
 CHUNK = 256
 
 

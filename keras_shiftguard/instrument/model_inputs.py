@@ -7,7 +7,7 @@ import keras
 from keras_shiftguard.instrument.graph import walk
 from keras_shiftguard.statistics.batch import InputSpec, spec_for
 
-IMAGE_CHANNELS = (1, 3, 4)  # numbers of channels of gray, RGB and RGBA images
+IMAGE_CHANNELS = (1, 3, 4)  # numbers of channels. Given by gray, RGB and RGBA images.
 
 
 def input_shapes(model: keras.Model) -> dict[str, tuple[int | None, ...]]:

@@ -17,9 +17,10 @@ from keras_shiftguard.instrument.layer_calls import as_called, no_gradients, rep
 
 # Number of passes that TensorFlow runs operation by operation before the network is compiled. The
 # compilation takes as long as about two such passes. A compiled pass of a small network takes a
-# tenth of the time.
+# tenth of the time. A convention.
 MAX_UNCOMPILED = 2
-MIN_FEATURES = 32  # without a classifier, outputs with at least this many columns are features
+# Without a classifier, outputs with at least this many columns are features. A convention.
+MIN_FEATURES = 32
 
 
 @dataclass(frozen=True)

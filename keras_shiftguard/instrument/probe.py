@@ -38,7 +38,7 @@ FUNCTIONS = {
 }
 
 
-# So many tokens of a text are measured if TensorFlow does not know its length.
+# So many tokens of a text are measured if TensorFlow does not know its length. A convention.
 ANY_LENGTH = 128
 
 

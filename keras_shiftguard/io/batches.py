@@ -13,9 +13,11 @@ from keras_shiftguard.errors import BadInputError, warn
 from keras_shiftguard.io.readable import is_nested_numbers, readable, sliceable
 from keras_shiftguard.io.tables import columns_of, is_table, without_pandas
 
-MAX_INPUTS = 8  # if a list has more arrays shaped like images, each is an image, not an input
-BATCH_SIZE = 32  # samples in a batch of arrays, unless the caller passes another number
-PATIENCE = 60  # seconds of reading after which data of unknown length gets a warning
+# If a list has more arrays shaped like images, each is an image, not an input. A convention.
+MAX_INPUTS = 8
+# Samples in a batch of arrays, unless the caller passes another number. Given by Keras's `fit`.
+BATCH_SIZE = 32
+PATIENCE = 60  # seconds of reading after which data of unknown length gets a warning. A convention.
 
 # The keys of a pair, the batch of a `DomainAdaptationModel`: `{SOURCE: x, TARGET: x_target}`.
 SOURCE, TARGET = "shiftguard_source", "shiftguard_target"

@@ -13,7 +13,7 @@ fcntl: Any = None
 with suppress(ImportError):  # Windows has no such locks
     fcntl = import_module("fcntl")
 
-PATIENCE = 60.0  # seconds after which one goes on without the lock
+PATIENCE = 60.0  # seconds after which one goes on without the lock. A convention.
 
 
 def try_lock(file: int) -> bool | None:

@@ -18,7 +18,7 @@ IMAGE_SUFFIXES = (".bmp", ".gif", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tif
 ARRAY_SUFFIXES = (".npy", ".npz")
 
 # Largest size of the arrays that are read from a `.npz` file, because they are unpacked into
-# memory. A `.npy` file has no limit, because it is memory-mapped.
+# memory. A `.npy` file has no limit, because it is memory-mapped. A convention.
 MAX_ARRAY_BYTES = 8 * 2**30
 
 Item = TypeVar("Item")

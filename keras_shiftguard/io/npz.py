@@ -15,7 +15,7 @@ import numpy as np
 
 DTYPE_KINDS = "biufU"  # booleans, whole numbers, real numbers and texts
 # Largest number of arrays in a file, to bound the work on a hostile file. The state of a
-# `ShiftGuard` has some 90 arrays for each input of the model.
+# `ShiftGuard` has some 90 arrays for each input of the model. A convention.
 MAX_MEMBERS = 32_768
 COMPRESSIONS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 

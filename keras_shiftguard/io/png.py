@@ -6,8 +6,8 @@ import zlib
 import numpy as np
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
-COLOUR_TYPES = {1: 0, 3: 2}  # PNG color type by number of channels
-SUB = 1  # the PNG filter that stores the difference to the pixel on the left
+COLOUR_TYPES = {1: 0, 3: 2}  # color type by number of channels. Given by PNG.
+SUB = 1  # the filter that stores the difference to the pixel on the left. Given by PNG.
 
 
 def png(image: np.ndarray) -> bytes:

@@ -18,11 +18,13 @@ from pathlib import Path
 
 from keras_shiftguard.io.file_locks import fcntl, try_lock
 
-MAX_AGE = 3600.0  # seconds since the last change of a temporary whose lock cannot be seen
+# Seconds since the last change of a temporary whose lock cannot be seen. A convention.
+MAX_AGE = 3600.0
 # What is behind the name of the target. Version 0.2 used the number of the process.
 NEW = r"\.{name}\.(?P<mark>[0-9a-f]{{8}})-[0-9a-f]{{12}}\.tmp"
 OLD = r"\.\.?{name}\.\d+\.(tmp|profile|profile\.\d+\.tmp)"
-# Links are not followed, and a pipe is not waited for. Windows has neither flag.
+# Links are not followed, and a pipe is not waited for. Windows has neither flag. Given by the
+# system.
 OPEN_FLAGS = os.O_RDWR | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
 
 

@@ -13,9 +13,10 @@ from keras_shiftguard.log.shift_tab_findings import flags_and_cost
 from keras_shiftguard.profiles import InputProfile
 from tensorboard_plugin_shiftguard.metadata import MAX_FEATURES
 
-MAX_SHOWN = 12  # largest number of features on the page; the worst findings are shown
+# Largest number of features on the page; the worst findings are shown. A convention.
+MAX_SHOWN = 12
 # Largest number of epochs on the page. If there are more, evenly spaced ones are chosen, which
-# include the latest.
+# include the latest. A convention.
 MAX_EPOCHS = 200
 # The numbers of a feature in an epoch: effect size, mean of the stream, mean of the stream it is
 # compared with, flags as in the log of the Shift tab, and the cost that was known in that epoch.
@@ -43,6 +44,7 @@ class Look(NamedTuple):
         return row
 
 
+# An epoch without features. Given by the layout of `Look`.
 NOTHING = Look((), np.zeros((0, len(COLUMNS)), "float32"))
 
 

@@ -30,7 +30,8 @@ from keras_shiftguard.io.json_files import plain
 from keras_shiftguard.profiles import NUM_BINS, InputProfile, InputSummary, bin_edges
 from tensorboard_plugin_shiftguard.metadata import PLUGIN_NAME, RUN_NAME, TAG_PREFIX
 
-MAX_BUCKETS = 64  # largest number of buckets of a histogram; this bounds the size of the log
+# Largest number of buckets of a histogram; this bounds the size of the log. A convention.
+MAX_BUCKETS = 64
 
 _file_numbers = itertools.count()
 

@@ -22,6 +22,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from keras_shiftguard.conventions import MIN_SPAN
 from keras_shiftguard.io.atomic_files import replace_file
 from keras_shiftguard.io.json_files import write_json
 from keras_shiftguard.io.png import png
@@ -39,13 +40,15 @@ FOLDERS = {
     "validation": f"{RUN_NAME}/{PICTURES}-evaluation",
     "prediction": f"{RUN_NAME}/{PICTURES}-prediction",
 }
-MAX_LOOKS = 3  # number of looks whose pictures are kept
-MAX_TRIES = 5  # how often a look is written that another guard deletes meanwhile
-MAX_SIDE = 64  # largest side of a picture in pixels; larger images are reduced by averaging
-RANGES = ((0.0, 1.0), (-1.0, 1.0), (0.0, 255.0))  # usual ranges of the values of images
+MAX_LOOKS = 3  # number of looks whose pictures are kept. A convention.
+MAX_TRIES = 5  # how often a look is written that another guard deletes meanwhile. A convention.
+# Largest side of a picture in pixels; larger images are reduced by averaging. A convention.
+MAX_SIDE = 64
+# Usual ranges of the values of images. Given by the modes of `preprocess_input`.
+RANGES = ((0.0, 1.0), (-1.0, 1.0), (0.0, 255.0))
 # Images have a usual range if their values span at least the share MIN_SPAN of it, and exceed
-# either end by at most the share SLACK.
-MIN_SPAN, SLACK = 0.2, 0.02
+# either end by at most the share SLACK. A convention.
+SLACK = 0.02
 
 
 class PictureRow(NamedTuple):

@@ -15,7 +15,7 @@ from typing import Any
 from keras_shiftguard.errors import BadInputError, warn
 from keras_shiftguard.profiles import storage
 
-NUM_RETAINED = 2  # number of state files that are kept
+NUM_RETAINED = 2  # number of state files that are kept. A convention.
 FILE_NAME = re.compile(r"guard-state-(\d+)\.npz")
 
 

@@ -18,8 +18,9 @@ from keras_shiftguard.log.shift_tab_findings import logged_columns, logged_repor
 
 # Names of the files by kind of run, so that an evaluation does not replace the page of the fit.
 FILES = {"train": "shift", "validation": "shift-evaluation", "prediction": "shift-prediction"}
-MAX_LISTED = 100  # largest number of findings on the page
-MAX_EVENTS = 30  # largest number of events of the adaptation on the page; the latest are shown
+MAX_LISTED = 100  # largest number of findings on the page. A convention.
+# Largest number of events of the adaptation on the page; the latest are shown. A convention.
+MAX_EVENTS = 30
 
 
 class RunPage:

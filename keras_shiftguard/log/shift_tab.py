@@ -29,6 +29,7 @@ from tensorboard_plugin_shiftguard.metadata import (
 )
 
 # Limits of the writer. They are below those of the reader, `MAX_SENTENCE` and `MAX_JSON_BYTES`.
+# Conventions.
 MAX_TEXT = 1000  # characters of one sentence
 MAX_BYTES = 60_000  # size of one JSON text
 SEVERITIES = ("shift", "val_shift")  # names that the guard itself adds to Keras's logs

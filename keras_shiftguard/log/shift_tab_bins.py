@@ -17,9 +17,10 @@ from keras_shiftguard.profiles.features import COARSENING, NUM_COARSE_BINS
 from keras_shiftguard.profiles.grid import BINS_PER_SIGN
 from tensorboard_plugin_shiftguard.metadata import MAX_CLASSES
 
-BINS = 32  # number of bins that are drawn; all streams share them
-TAIL = 0.005  # share of a stream's samples that may lie beyond either end of these bins
-MARGIN = 0.05  # width added at each end, as a share of the range of the samples
+BINS = 32  # number of bins that are drawn; all streams share them. A convention.
+# Share of a stream's samples that may lie beyond either end of these bins. A convention.
+TAIL = 0.005
+MARGIN = 0.05  # width added at each end, as a share of the range of the samples. A convention.
 
 
 def tables(profile: InputProfile) -> dict[str, FeatureTable]:

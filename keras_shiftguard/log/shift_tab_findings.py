@@ -14,7 +14,7 @@ from tensorboard_plugin_shiftguard.metadata import (
     REPORTED,
 )
 
-MAX_COLUMNS = 200  # of a table, whose names are logged
+MAX_COLUMNS = 200  # of a table, whose names are logged. A convention.
 
 
 def logged_report(report: ShiftReport, limit: int = MAX_FINDINGS) -> dict[str, Any]:

@@ -39,8 +39,9 @@ from tensorboard_plugin_shiftguard.metadata import (
     TAG_PREFIX,
 )
 
-FEATURES_PER_EVENT = 16  # features whose histograms are written as one tensor
-# The edges of a histogram are renewed if more than this share of a stream's samples lies outside.
+FEATURES_PER_EVENT = 16  # features whose histograms are written as one tensor. A convention.
+# The edges of a histogram are renewed if more than this share of a stream's samples lies outside. A
+# convention.
 MAX_SHARE_OUTSIDE = 0.03
 
 

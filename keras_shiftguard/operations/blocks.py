@@ -11,7 +11,7 @@ from keras import ops
 from keras_shiftguard.operations.detail import along, per_sample
 from keras_shiftguard.operations.operation import Operation
 
-BLOCK = 8  # side of a JPEG block in pixels
+BLOCK = 8  # side of a JPEG block in pixels. Given by JPEG.
 
 
 def quantise_blocks(x: Any, amount: Any) -> Any:
@@ -66,6 +66,7 @@ def _blocks(x: Any, amount: Any) -> Any:
     return quantise_blocks(x, ops.full((x.shape[0],), amount, "float32"))
 
 
+# Strengths that experiments try, and the largest strengths of augmentation. Conventions.
 OPERATIONS = (
     Operation(
         "blocking",

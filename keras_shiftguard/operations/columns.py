@@ -12,7 +12,8 @@ from keras import ops
 
 from keras_shiftguard.operations.operation import Operation
 
-# Factors between units that people mix up, with the two units.
+# Factors between units that people mix up, with the two units. Given by the definitions of the
+# units.
 UNITS = {
     10.0: "mm and cm",
     100.0: "cm and m, or a share and percent",
@@ -29,19 +30,20 @@ UNITS = {
     255.0: "0..255 and 0..1",
 }
 
-# Units with another zero: a factor and an offset, `other = unit * factor + offset`.
+# Units with another zero: a factor and an offset, `other = unit * factor + offset`. Given by the
+# definitions of the scales.
 ZEROS = {
     (1.8, 32.0): "Celsius and Fahrenheit",
     (1.0, 273.15): "Celsius and Kelvin",
 }
-# The same in the other direction.
+# The same in the other direction. Given by `ZEROS`.
 LINEAR = {
     **ZEROS,
     **{(1 / factor, -offset / factor): words for (factor, offset), words in ZEROS.items()},
 }
 
 
-SAME = 1e-6  # values that are nearer, in units of their size, are one value in float32
+SAME = 1e-6  # values that are nearer, in units of their size, are one value. Given by float32.
 
 
 def _linear(x: Any, strength: tuple[int, float, float]) -> Any:
@@ -90,6 +92,7 @@ def _rolled(x: Any, strength: int) -> Any:
 
 
 ALL_UNITS = Operation("units", "columns", "changes the units of all columns", _all_linear)
+# Strengths that experiments try; those of units are found from the data. Conventions.
 OPERATIONS = (
     Operation("unit", "columns", "changes the unit of a column", _linear),
     ALL_UNITS,

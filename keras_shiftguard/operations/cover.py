@@ -34,6 +34,7 @@ def _erase(x: Any, amount: Any) -> Any:
     return erase(x, side, FixedNumbers(x.shape[0], 0))
 
 
+# Strengths that experiments try, and the largest strengths of augmentation. Conventions.
 OPERATIONS = (
     Operation(
         "erasing",

@@ -144,8 +144,9 @@ def _motion_blur(x: Any, length: Any) -> Any:
 
 
 SIDE = "{:.2g} of the side"
-SIGMAS = (0.01, 0.018, 0.03, 0.045, 0.07)
+SIGMAS = (0.01, 0.018, 0.03, 0.045, 0.07)  # widths of blur that are tried. A convention.
 
+# Strengths that experiments try, and the largest strengths of augmentation. Conventions.
 OPERATIONS = (
     Operation(
         "resolution",

@@ -220,14 +220,16 @@ def _flipped(axis: int) -> Callable[[Any, Any], Any]:
     return lambda x, amount: ops.flip(x, axis)
 
 
-# One, two and four pixels of a small image of 28 pixels.
+# One, two and four pixels of a small image of 28 pixels. A convention.
 MOVES = (1 / 28, 2 / 28, 4 / 28)
 WIDTH, HEIGHT = "{:.2g} of the width", "{:.2g} of the height"
+# Turns to both sides in degrees, and logarithms of zooms. Conventions.
 TURNS = tuple(sign * angle for angle in (8.0, 15.0, 25.0, 45.0, 90.0) for sign in (-1, 1))
 LARGER = tuple(float(np.log(factor)) for factor in (1.08, 1.15, 1.3, 1.45))
 SMALLER = tuple(float(np.log(factor)) for factor in (1.15, 1.3, 1.45))
 
 
+# Axes and directions of the moves. Given by Keras's order of axes.
 MOVED = {
     "shift_left": _moved(2, -1),
     "shift_right": _moved(2, 1),
@@ -241,6 +243,7 @@ def _geometric(name: str, words: str, strengths: tuple[float, ...], **more: Any)
     return Operation(name, "geometry", words, apply, strengths, effort=2, **more)
 
 
+# Strengths that experiments try, and the largest strengths of augmentation. Conventions.
 OPERATIONS = (
     _geometric(
         "rotation", "rotates", (*TURNS, 180.0), unit="up to {:.2g} degrees", limit=45, signed=True
@@ -292,6 +295,7 @@ OPERATIONS = (
     ),
     Operation("transpose", "geometry", "exchanges rows and columns", _transposed, (1.0,)),
 )
+# Only augmentation scatters pixels. Its largest strength is a convention.
 SCATTER = Operation(
     "scatter",
     "detail",

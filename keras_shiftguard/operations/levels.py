@@ -42,11 +42,13 @@ def _swapped(x: Any, amount: Any) -> Any:
     return ops.flip(x, -1)
 
 
-BRIGHTER = (1.25, 1.5, 2.0)
+BRIGHTER = (1.25, 1.5, 2.0)  # factors above which 8-bit numbers overflow. A convention.
+# Scales from one range of values to another. Given by the modes of `preprocess_input`.
 SCALES = (1 / 255, 1 / 127.5, 127.5, 255.0)
 
 # Its strength is computed, see `experiments.wrapped`.
 WRAP = Operation("wrap", "overflow", "subtracts and wraps", wrapped)
+# Strengths that experiments try, and the largest strengths of augmentation. Conventions.
 OPERATIONS = (
     Operation("scale", "light", "multiplies by a scale", _scaled, SCALES, "by {:.3g}"),
     Operation("invert", "light", "inverts", _inverted, (1.0,)),

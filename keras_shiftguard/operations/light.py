@@ -19,9 +19,9 @@ from keras_shiftguard.operations.random_numbers import (
     smooth_field,
 )
 
-EPSILON = 1e-6  # smallest value whose logarithm is taken
-MIN_SPAN = 1e-3  # smallest range, or mean, by which values are divided
-MAX_GAIN = 4.0  # largest factor of a channel that is balanced
+EPSILON = 1e-6  # smallest value whose logarithm is taken. A convention.
+MIN_SPAN = 1e-3  # smallest range, or mean, by which values are divided. A convention.
+MAX_GAIN = 4.0  # largest factor of a channel that is balanced. A convention.
 
 
 def adjust_gamma(x: Any, level: Level) -> Any:
@@ -109,10 +109,12 @@ def _row(name: str, family: str, words: str, run: Any, strengths: Any, **more: A
     return Operation(name, family, words, _one(name, run), strengths, **more)
 
 
+# Strengths that are tried. Conventions.
 CONTRASTS, GAMMAS, OFFSETS = (0.35, 0.7), (0.5, 0.9), (0.1, 0.2, 0.3)
 GAINS = (0.5, 0.6, 0.7, 0.8, 1.25, 1.4, 1.7, 2.0)
 RANGE = "{:.2g} of the range"
 
+# Strengths that experiments try, and the largest strengths of augmentation. Conventions.
 OPERATIONS = (
     _row(
         "darker",

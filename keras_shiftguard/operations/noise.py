@@ -44,6 +44,7 @@ def _impulses(x: Any, amount: Any) -> Any:
     return add_impulses(x, ops.full((x.shape[0],), amount, "float32"), fixed_seed(0))
 
 
+# Strengths that experiments try, and the largest strengths of augmentation. Conventions.
 OPERATIONS = (
     Operation(
         "noise",

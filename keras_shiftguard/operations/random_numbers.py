@@ -7,7 +7,7 @@ import keras
 import numpy as np
 from keras import ops
 
-GRID_SIZE = 6  # grid points of a smooth random field along a side
+GRID_SIZE = 6  # grid points of a smooth random field along a side. A convention.
 
 Level = Callable[[str], Any]  # from an operation's name to its levels, `(samples,)`, in its unit
 

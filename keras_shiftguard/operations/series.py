@@ -34,9 +34,11 @@ def _reversed(x: Any, strength: Any) -> Any:
     return ops.flip(x, 1)
 
 
+# Delays, as shares of the length, and rates that are tried. Conventions.
 DELAYS = (-0.25, -0.1, -0.05, 0.05, 0.1, 0.25)
 RATES = (0.5, 0.8, 1.25, 2.0)
 
+# Strengths that experiments try, and the largest strengths of augmentation. Conventions.
 OPERATIONS = (
     Operation("delay", "series", "delays", _delayed, DELAYS, "{:.2g} of the length"),
     Operation("rate", "series", "changes the rate", _resampled, RATES, "by {:.2g}"),

@@ -13,10 +13,12 @@ from keras import ops
 
 from keras_shiftguard.operations.operation import Operation
 
-# Frequency, as a share of the sampling rate, above which little of the amplitude is exchanged.
+# Frequency, as a share of the sampling rate, above which little of the amplitude is exchanged. A
+# convention.
 CUTOFF = 0.1
-QUANTILES = 33
-MIN_LEVEL_STEP = 1e-3  # closer levels count as one level; the distance of black and white is 1
+QUANTILES = 33  # quantiles of a histogram that is matched. A convention.
+# Closer levels count as one level; the distance of black and white is 1. A convention.
+MIN_LEVEL_STEP = 1e-3
 
 
 def exchange_amplitude(x: Any, pool: Any, amount: Any) -> Any:
@@ -88,6 +90,7 @@ def _quantiles(x: Any) -> Any:
     return ops.take(values, index, axis=1)[:, :, None]
 
 
+# Strengths that experiments try, and the largest strengths of augmentation. Conventions.
 OPERATIONS = (
     Operation(
         "fourier",

@@ -39,9 +39,11 @@ def _rolled(x: np.ndarray, steps: np.ndarray) -> np.ndarray:
     return np.take_along_axis(x, at, axis=1)
 
 
-# Keras's texts keep 3 ids for padding, the start and unknown words; other tools keep 1 or 2.
+# Keras's texts keep 3 ids for padding, the start and unknown words; other tools keep 1 or 2. Given
+# by `keras.datasets.imdb`.
 STEPS = (-3, -2, -1, 1, 2, 3)
 
+# Strengths that experiments try, and the largest strengths of augmentation. Conventions.
 OPERATIONS = (
     Operation("renumber", "tokens", "renumbers", _renumbered, STEPS, "by {:.0f}"),
     Operation("pad_before", "tokens", "pads before the text", _padded_before, (1.0,)),

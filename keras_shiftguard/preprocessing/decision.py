@@ -49,10 +49,10 @@ from keras_shiftguard.preprocessing.witnesses.feed import (
 from keras_shiftguard.preprocessing.witnesses.trial import HELPS, Preference
 
 # Largest misfit of gray images whose dark and bright are exchanged: images of other subjects may
-# look like that.
+# look like that. A convention.
 MAX_INVERTED_FIT = np.log(0.2)
 # Gap by which the expected mode must fit better for the fix to be offered, if the trial cannot
-# tell. Only raw pixels in place of small numbers, and the reverse, give such a gap.
+# tell. Only raw pixels in place of small numbers, and the reverse, give such a gap. A convention.
 MIN_OBVIOUS_GAP = np.log(5.0)
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from keras_shiftguard.errors import BadInputError
 from keras_shiftguard.instrument.measure import profile_of
 from keras_shiftguard.instrument.model_inputs import image_data_format, input_shapes
-from keras_shiftguard.io.batches import first_samples
+from keras_shiftguard.io.batches import BATCH_SIZE, first_samples
 from keras_shiftguard.preprocessing.correction.advice import for_tensors
 from keras_shiftguard.preprocessing.correction.convention import RAW, InputConvention
 from keras_shiftguard.preprocessing.diagnosis import Diagnosis
@@ -32,8 +32,6 @@ from keras_shiftguard.preprocessing.expected.stated import (
 from keras_shiftguard.preprocessing.hints.stated_resize import stated_resize
 from keras_shiftguard.preprocessing.verdict import judge
 from keras_shiftguard.statistics.classes import warn_of_text
-
-BATCH_SIZE = 32
 
 
 def diagnose(model: Any, data: Any, expects: Any = None, max_samples: int = 256) -> Diagnosis:

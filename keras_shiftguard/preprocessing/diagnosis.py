@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from keras_shiftguard.preprocessing.hints.hint import Hint
 
 STATUSES = ("ok", "unknown", "mismatch")  # from good to bad
-MAX_LINE_LENGTH = 240  # characters of one line of the printed verdict
+MAX_LINE_LENGTH = 240  # characters of one line of the printed verdict. A convention.
 
 
 @dataclass(frozen=True)

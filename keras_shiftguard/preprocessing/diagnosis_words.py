@@ -13,6 +13,7 @@ from keras_shiftguard.preprocessing.correction.convention_words import (
     in_words,
 )
 from keras_shiftguard.preprocessing.expected.batch_norm_reading import MIN_IMAGES
+from keras_shiftguard.preprocessing.observation import MIN_OBSERVED
 
 
 def found(diagnosis: Any) -> tuple[str, str]:
@@ -111,7 +112,7 @@ def _needed(diagnosis: Any) -> str:
             "by itself, these are right."
         )
     if diagnosis.observed.mode in ("unknown", "custom") and diagnosis.expected.is_known:
-        number = "at least 8 " if count < 8 else ""
+        number = f"at least {MIN_OBSERVED} " if count < MIN_OBSERVED else ""
         return (
             f"{number}ordinary images that differ from one another, and together reach from black "
             "to white."

@@ -24,7 +24,7 @@ from keras_shiftguard.preprocessing.witnesses.trial import (
 )
 
 # A network that tells images apart less well than this, as fed and with the fix, does not object to
-# the fix: a fault makes images hard to tell apart.
+# the fix: a fault makes images hard to tell apart. A convention.
 MIN_APART_TO_OBJECT = 0.1
 LEARNED_AS_FED = (
     "With the fix, the network distinguishes these images less well. So it may have learned from "

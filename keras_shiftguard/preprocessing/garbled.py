@@ -11,11 +11,12 @@ import numpy as np
 
 from keras_shiftguard.preprocessing.correction.convention import InputConvention
 from keras_shiftguard.preprocessing.hints.hint import Hint
+from keras_shiftguard.preprocessing.witnesses.trial import MAX_TRIAL_IMAGES
 
-MAX_IMAGES = 32
-# The limits were chosen on photos of 224 and 32 pixels; CIFAR photos agree.
-# Roughness of the repaired images divided by that of the images as fed, in the worse of the two
-# directions: up to 0.7 if the images are garbled, 1 for noise such as radar, else 1.5 or more.
+# The limits were chosen on photos of 224 and 32 pixels; CIFAR photos agree. Roughness of the
+# repaired images divided by that of the images as fed, in the worse of the two directions: up to
+# 0.7 if the images are garbled, 1 for noise such as radar, else 1.5 or more. Conventions, checked
+# in docs/benchmarks/preprocessing-verdicts.md.
 MAX_LAYOUT_ROUGHNESS = 0.8
 MAX_CHROMA_SPREAD = 0.45  # deviation divided by that of channel 1: chroma 0.2, colors 1
 MAX_CHROMA_MEAN_ERROR = 12.0  # largest distance of mean chroma from 128, in gray levels
@@ -75,7 +76,7 @@ def find_garbling(
             known.
         channels_first: Whether the input takes the channels first.
     """
-    x = np.asarray(images)[:MAX_IMAGES].astype("float32")
+    x = np.asarray(images)[:MAX_TRIAL_IMAGES].astype("float32")
     if x.ndim != 4 or x.shape[1 if channels_first else 3] != 3 or len(x) < 4:
         return None
     pictures = np.moveaxis(x, 1, -1) if channels_first else x

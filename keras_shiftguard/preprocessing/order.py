@@ -86,7 +86,7 @@ class OrderEvidence(NamedTuple):
         return self._replace(trial=sigmas, is_vetoed=trial.sigmas < 0)
 
 
-SAID = 1.0  # evidence of so many log-odds is told
+SAID = 1.0  # evidence of so many log-odds is told. A convention.
 
 
 @dataclass(frozen=True)

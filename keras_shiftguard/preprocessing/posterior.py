@@ -27,9 +27,12 @@ from keras_shiftguard.preprocessing.expected.hypothesis_names import is_about
 from keras_shiftguard.preprocessing.garbled import Garbling
 from keras_shiftguard.preprocessing.witnesses.trial import Preference
 
-MIN_OK, MIN_MISMATCH = 0.7, 0.9  # smallest probabilities for "ok", and for a mismatch
-MOST_GARBLED = 2.2  # log-odds that batch norm counts up to for a garbling: just enough to prove it
-LEAST = 0.01  # a second kind that is less probable is not tried
+# Smallest probabilities for "ok", and for a mismatch. A convention, checked in
+# docs/benchmarks/preprocessing-verdicts.md.
+MIN_OK, MIN_MISMATCH = 0.7, 0.9
+# Log-odds that batch norm counts up to for a garbling: just enough to prove it. A convention.
+MOST_GARBLED = 2.2
+LEAST = 0.01  # a second kind that is less probable is not tried. A convention.
 REPAIRED: Kind = ("repaired", False)  # the images as fed, after a suspected garbling was undone
 Misfits = Mapping[Kind, np.ndarray]
 
@@ -65,7 +68,7 @@ class Weights(NamedTuple):
 
 WEIGHTS = Weights()
 # Without batch norm, a fix must help by 3 standard errors to be probable. The images as fed are
-# probable if every other mode does harm by 2.
+# probable if every other mode does harm by 2. Conventions.
 ALONE = WEIGHTS._replace(trial=0.9, most=np.inf, published=0.0, none=np.inf, fed=0.5)
 
 

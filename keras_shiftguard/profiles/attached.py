@@ -26,9 +26,9 @@ MEMBER = "keras_shiftguard/train.profile"  # name of the member in a .keras file
 FILE = Path("assets.extra") / "keras_shiftguard.profile"  # path in a SavedModel
 CORRECTED = "_corrected"  # end of the name of a model that corrects its input
 OF_KERAS = ("config.json", "metadata.json")  # members by which a .keras file is recognized
-MAX_TRIES = 100  # how often a file is read again that somebody else writes meanwhile
-PAUSE = 0.1  # seconds in which a file changes that somebody is writing
-CHUNK = 2**20  # bytes of a model that are in memory while it is copied
+MAX_TRIES = 100  # how often a file is read again that somebody else writes meanwhile. A convention.
+PAUSE = 0.1  # seconds in which a file changes that somebody is writing. A convention.
+CHUNK = 2**20  # bytes of a model that are in memory while it is copied. A convention.
 
 
 def is_model(path: str | PathLike[str]) -> bool:

@@ -20,7 +20,7 @@ from keras_shiftguard.profiles.outputs import OutputSummary
 from keras_shiftguard.profiles.summary import TOKEN_BUCKETS, InputSummary
 
 LAYOUTS = ("channels_last", "channels_first", "features")
-MAX_COUNT = 2**53  # float64 represents all whole numbers up to here
+MAX_COUNT = 2**53  # whole numbers up to here are exact. Given by float64.
 A_COUNT = "a whole number from 0 to below 2**53"
 
 

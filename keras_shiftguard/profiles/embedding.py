@@ -18,11 +18,12 @@ import numpy as np
 from keras_shiftguard.errors import BadInputError
 from keras_shiftguard.profiles.moments import Moments
 
-NUM_DIRECTIONS = 48  # number of random projections of a sample
-NUM_WAVES = 2 * NUM_DIRECTIONS  # a cosine and a sine for each direction
-# Bandwidths of the kernel, in the unit of the projections. The smallest bandwidth suits images
-# in 0..1 that hardly differ, and the largest suits images in 0..255. The two-sample test chooses
-# one bandwidth.
+NUM_DIRECTIONS = 48  # number of random projections of a sample. A convention.
+# A cosine and a sine for each direction. Given by random Fourier features.
+NUM_WAVES = 2 * NUM_DIRECTIONS
+# Bandwidths of the kernel, in the unit of the projections. The smallest bandwidth suits images in
+# 0..1 that hardly differ, and the largest suits images in 0..255. The two-sample test chooses one
+# bandwidth. A convention.
 BANDWIDTHS = tuple(4.0**k for k in range(-3, 5))
 
 

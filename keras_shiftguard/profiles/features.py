@@ -12,12 +12,13 @@ from keras_shiftguard.profiles.moments import Moments
 
 # A table of up to FINE_FEATURES features has histograms on the full grid. A table of up to
 # COARSE_FEATURES features has bins that are COARSENING times as wide, to save memory. A larger
-# table has only moments.
+# table has only moments. Conventions.
 FINE_FEATURES = 64
 COARSE_FEATURES = 4096
-COARSENING = 47  # leaves 61 bins instead of 2,793; the edges of a bin differ by a factor of 2.5
+# It leaves 61 bins instead of 2,793; the edges of a bin differ by a factor of 2.5. A convention.
+COARSENING = 47
 COARSE_PER_SIGN = -(-BINS_PER_SIGN // COARSENING)
-NUM_COARSE_BINS = 2 * COARSE_PER_SIGN + 1
+NUM_COARSE_BINS = 2 * COARSE_PER_SIGN + 1  # negative, zero, positive. Given by the grid.
 
 
 def num_bins(num_features: int) -> int:

@@ -9,13 +9,15 @@ compared.
 
 import numpy as np
 
-RELATIVE_ACCURACY = 0.01
-SMALLEST, LARGEST = 1e-6, 1e6  # a smaller |x| counts as 0, a larger one as LARGEST
-# Ratio of the two edges of a bin.
+RELATIVE_ACCURACY = 0.01  # of a quantile. A convention.
+SMALLEST, LARGEST = 1e-6, 1e6  # a smaller |x| counts as 0, a larger one as LARGEST. A convention.
+# Ratio of the two edges of a bin: Masson, Rim and Lee, "DDSketch", VLDB 2019. The grid is a little
+# finer than promised, because float32 rounds at the edges.
 GAMMA = (1 + 0.99 * RELATIVE_ACCURACY) / (1 - 0.99 * RELATIVE_ACCURACY)
 LOG_GAMMA = float(np.log(GAMMA))
 BINS_PER_SIGN = int(np.ceil(np.log(LARGEST / SMALLEST) / LOG_GAMMA))
-NUM_BINS = 2 * BINS_PER_SIGN + 1  # negative values, zero, positive values; ascending
+# Negative values, zero, positive values; ascending. Given by the grid.
+NUM_BINS = 2 * BINS_PER_SIGN + 1
 
 
 def bin_edges() -> np.ndarray:

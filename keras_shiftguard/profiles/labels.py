@@ -8,11 +8,13 @@ from keras_shiftguard.profiles.embedding import NUM_DIRECTIONS
 from keras_shiftguard.profiles.features import FeatureTable
 from keras_shiftguard.profiles.moments import Moments
 
-# Class ids are counted modulo this number, so up to this many classes have separate counts.
+# Class ids are counted modulo this number, so up to this many classes have separate counts. A
+# convention.
 MAX_CLASSES = 1024
-# The moments of the inputs are stored for each class id modulo this number.
+# The moments of the inputs are stored for each class id modulo this number. A convention.
 MAX_CLASSES_EMBEDDED = 128
-MIN_MIXED_SHARE = 0.05  # the samples count as mixed if a larger share of labels are mixtures
+# The samples count as mixed if a larger share of labels are mixtures. A convention.
+MIN_MIXED_SHARE = 0.05
 
 
 @dataclass(frozen=True)

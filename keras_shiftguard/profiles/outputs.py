@@ -9,7 +9,7 @@ from keras_shiftguard.profiles.embedding import MeanEmbedding
 from keras_shiftguard.profiles.features import FeatureTable
 
 # With up to this many classes, there is a confusion matrix, which black-box shift estimation needs,
-# and a histogram of the probability of each class.
+# and a histogram of the probability of each class. A convention.
 MAX_CLASSES_IN_CONFUSION = 62
 
 

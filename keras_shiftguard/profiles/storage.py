@@ -27,14 +27,15 @@ from keras_shiftguard.profiles.outputs import OutputSummary
 from keras_shiftguard.profiles.summary import InputSummary
 from keras_shiftguard.terminal import shown
 
-SCHEMA_VERSION = 2  # 1 was never released
+SCHEMA_VERSION = 2  # 1 was never released. Given by this format.
 SUMMARIES = (FeatureTable, InputSummary, LabelSummary, MeanEmbedding, Moments, OutputSummary)
 TYPES = {kind.__name__: kind for kind in SUMMARIES}
 # Largest total size of the arrays in memory. One input takes a few hundred kilobytes to a few
-# megabytes.
+# megabytes. A convention.
 MAX_BYTES = 256 * 2**20
-MAX_HEADER_BYTES = 8 * 2**20  # of the JSON header; parsing it takes 20 times as much memory
-MAX_PARTS = 500_000  # parts of the tree in the header; an input takes about 200
+# Largest size of the JSON header; parsing it takes 20 times as much memory. A convention.
+MAX_HEADER_BYTES = 8 * 2**20
+MAX_PARTS = 500_000  # parts of the tree in the header; an input takes about 200. A convention.
 # In the header, a list that begins with one of these texts refers to an array, or to one half of an
 # array of symmetric matrices.
 ARRAY, TRIANGLE = "=array", "=triangle"

@@ -11,7 +11,7 @@ from keras_shiftguard.profiles.features import FeatureTable
 from keras_shiftguard.profiles.grid import NUM_BINS, bin_values
 from keras_shiftguard.profiles.moments import Moments
 
-TOKEN_BUCKETS = 4096  # token ids are counted modulo this number
+TOKEN_BUCKETS = 4096  # token ids are counted modulo this number. A convention.
 
 
 @dataclass(frozen=True)

@@ -18,14 +18,14 @@ from keras import ops
 
 from keras_shiftguard.statistics.batch import InputSpec
 
-CROP = 128  # pixels a side of the part that is measured
-JPEG_BLOCK = 8  # pixels a side
-CELL = 4  # pixels a side of the cells in which noise and direction are measured
-OCTAVES = 4  # largest number of bands of the Haar pyramid
-MIN_SIDE = 8  # pixels; smaller images have no attributes
-ENTROPY_LEVELS = 16  # bins of the entropy's histogram, over four standard deviations
-ENTROPY_GRID = 32  # the entropy's histogram uses about this many pixels a side
-TINY = 1e-30  # avoids a division by zero
+CROP = 128  # pixels a side of the part that is measured. A convention.
+JPEG_BLOCK = 8  # pixels a side. Given by JPEG.
+CELL = 4  # pixels a side of the cells in which noise and direction are measured. A convention.
+OCTAVES = 4  # largest number of bands of the Haar pyramid. A convention.
+MIN_SIDE = 8  # pixels; smaller images have no attributes. A convention.
+ENTROPY_LEVELS = 16  # bins of the entropy's histogram, over four standard deviations. A convention.
+ENTROPY_GRID = 32  # the entropy's histogram uses about this many pixels a side. A convention.
+TINY = 1e-30  # avoids a division by zero. A convention.
 
 
 def names(spec: InputSpec) -> tuple[str, ...]:

@@ -12,11 +12,12 @@ import keras
 import numpy as np
 
 from keras_shiftguard.statistics.rows import Rows
+from keras_shiftguard.statistics.spread import PART
 
-CHUNK = 128
-PADDED_CHUNK = 64  # on JAX, where fewer samples waste less
+PADDED_CHUNK = 64  # on JAX, where fewer samples waste less. A convention.
 # A Keras model keeps the outputs of all its layers until the last one, some hundred times as many
-# values as it is fed. So of large samples fewer are taken: 27 photos of 224 x 224.
+# values as it is fed. So of large samples fewer are taken: 27 photos of 224 x 224, see
+# docs/benchmarks/memory.md.
 MAX_VALUES = 2**22
 
 
@@ -27,7 +28,7 @@ def chunks(x: Any) -> Iterator[tuple[Any, int]]:
         x: An array, `(samples, ...)`, or `Rows`.
     """
     pads = keras.backend.backend() == "jax"
-    size = min(PADDED_CHUNK if pads else CHUNK, max(MAX_VALUES // _values(x), 1))
+    size = min(PADDED_CHUNK if pads else PART, max(MAX_VALUES // _values(x), 1))
     for start in range(0, len(x), size):
         number = min(size, len(x) - start)
         rows = np.arange(start, start + size).clip(max=len(x) - 1) if pads else None

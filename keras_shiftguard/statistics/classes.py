@@ -16,12 +16,16 @@ from keras import ops
 from keras_shiftguard.errors import warn
 from keras_shiftguard.io.batches import why_not_dense
 
-LARGEST_ID = 2**24  # beyond it, float32 does not represent every whole number
-SHARES_TOLERANCE = 0.01  # how far the sum of a row of shares may be from 1
-MIN_SECOND_SHARE = 1e-3  # smallest lead of a mixture's second largest share over the third
-MAX_MIXED_SHARE = 0.8  # largest share in a mixture of two classes, if there are only two
-PROBABILITY_TOLERANCE = 1e-3  # how far the sum of a row of probabilities may be from 1
-SMALLEST_PROBABILITY = 1e-6  # smaller probabilities are replaced by it before a logarithm
+LARGEST_ID = 2**24  # beyond it, not every whole number is exact. Given by float32.
+SHARES_TOLERANCE = 0.01  # how far the sum of a row of shares may be from 1. A convention.
+# Smallest lead of a mixture's second largest share over the third. A convention.
+MIN_SECOND_SHARE = 1e-3
+# Largest share in a mixture of two classes, if there are only two. A convention.
+MAX_MIXED_SHARE = 0.8
+# How far the sum of a row of probabilities may be from 1. A convention.
+PROBABILITY_TOLERANCE = 1e-3
+# Smaller probabilities are replaced by it before a logarithm. A convention.
+SMALLEST_PROBABILITY = 1e-6
 
 
 def width_of(y: Any) -> int:

@@ -16,7 +16,7 @@ import numpy as np
 
 from keras_shiftguard.statistics.state import State
 
-MAX_CACHED = 512  # number of compiled updates; each takes some hundred KiB
+MAX_CACHED = 512  # number of compiled updates; each takes some hundred KiB. A convention.
 
 _updates: OrderedDict[Hashable, Callable[..., Any]] = OrderedDict()
 _lock = Lock()  # for `_updates`
@@ -166,9 +166,9 @@ def _compiled(update: Callable[..., Any], variables: Sequence[keras.Variable]) -
     return call
 
 
-# Options for the compiler of JAX on a CPU. Without these options, the compilation of the update for
-# an input of 32x32 pixels takes 6 seconds. The options halve this time, and the compiled update is
-# equally fast. The steps of a model are compiled separately, without these options.
+# Options for the compiler of JAX on a CPU. They halve the time to compile the update for images of
+# 32x32 pixels, which is 6 seconds without them, and the update is equally fast; to measure it, see
+# `examples/benchmarks/fit_cost.py`. The steps of a model are compiled without these options.
 JAX_OPTIONS = {"xla_backend_optimization_level": 1, "xla_cpu_use_fusion_emitters": False}
 
 

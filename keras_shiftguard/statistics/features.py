@@ -12,7 +12,7 @@ from keras_shiftguard.statistics.batch import row_mask
 from keras_shiftguard.statistics.moments import moments_from_sums
 from keras_shiftguard.statistics.state import State
 
-# Larger values count as missing, because their squares would overflow float32.
+# Larger values count as missing, because their squares would overflow float32. Given by float32.
 LARGEST_VALUE = 1e18
 
 

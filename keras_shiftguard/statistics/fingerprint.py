@@ -14,10 +14,11 @@ from keras import ops
 from keras_shiftguard.profiles import Moments
 from keras_shiftguard.statistics.batch import row_mask
 from keras_shiftguard.statistics.moments import moments_from_sums
+from keras_shiftguard.statistics.spread import GOLDEN
 from keras_shiftguard.statistics.state import State
 
-GOLDEN = (np.sqrt(5) - 1) / 2
-SCALE = np.sqrt(12)  # of weights in [-0.5, 0.5), so that their variance is 1
+# Scale of weights in [-0.5, 0.5), so that their variance is 1. Given by the uniform distribution.
+SCALE = np.sqrt(12)
 
 
 class Fingerprint:

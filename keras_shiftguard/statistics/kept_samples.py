@@ -15,17 +15,18 @@ from keras_shiftguard.statistics.spread import spread_groups, taken
 from keras_shiftguard.statistics.state import on_host
 from keras_shiftguard.statistics.vectors import middle_frame
 
-FIRST_SAMPLES = 32  # images of the first batches, for the diagnosis of the preprocessing
-MAX_SAMPLES = 1024  # largest number of images in a buffer
-MAX_BYTES = 64 * 2**20  # largest size of a buffer, unless large images need more
+# Images of the first batches, for the diagnosis of the preprocessing. A convention.
+FIRST_SAMPLES = 32
+MAX_SAMPLES = 1024  # largest number of images in a buffer. A convention.
+MAX_BYTES = 64 * 2**20  # largest size of a buffer, unless large images need more. A convention.
 # Experiments need about this many images. So a buffer of large images may have this size instead:
-# enough for 128 color images of 418 x 418.
+# enough for 128 color images of 418 x 418. Conventions.
 ENOUGH, MAX_BYTES_OF_LARGE = 128, 256 * 2**20
 # In a pass of unknown length, at least this many images of a batch are kept. Two neighboring images
-# show whether the samples of a stream depend on each other.
+# show whether the samples of a stream depend on each other. A convention.
 MIN_PER_BATCH = 2
 # Images without a fixed size are cropped to their middle, at most this many pixels a side. The crop
-# is enough for early batch-norm layers and for the spectrum, which are local.
+# is enough for early batch-norm layers and for the spectrum, which are local. A convention.
 CROP = 256
 
 

@@ -17,7 +17,7 @@ from keras_shiftguard.statistics.state import State
 
 # Largest number of label columns that are measured as numbers. Variables are created for this many
 # columns, before the first batch shows the number of columns. Labels with more columns are classes,
-# or too many targets to report by name.
+# or too many targets to report by name. A convention.
 MAX_TARGETS = 16
 
 

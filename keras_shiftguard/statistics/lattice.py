@@ -12,10 +12,10 @@ from keras_shiftguard.statistics.sampled_pixels import SampledPixels
 from keras_shiftguard.statistics.state import State
 
 # Largest distance to the nearest grid point, in grid steps, at which a value counts as on the grid.
-# Rounding in float32 stays below 1e-3. Of evenly distributed values, 4 % are as near.
+# Rounding in float32 stays below 1e-3. Of evenly distributed values, 4 % are as near. A convention.
 TOLERANCE = 0.02
-# The grid is a property of the pipeline, not of single images, so a few images of each batch
-# are enough. Comparing all images with seven grids would slow the training down.
+# The grid is a property of the pipeline, not of single images, so a few images of each batch are
+# enough. Comparing all images with seven grids would slow the training down. A convention.
 SAMPLES_PER_BATCH = 16
 
 

@@ -11,7 +11,8 @@ from keras_shiftguard.statistics.batch import InputSpec
 from keras_shiftguard.statistics.sampled_pixels import SampledPixels
 from keras_shiftguard.statistics.state import State
 
-MAX_ROWS = 4  # if there are more channels, all share one row, so that memory stays constant
+# If there are more channels, all share one row, so that memory stays constant. A convention.
+MAX_ROWS = 4
 
 
 class Quantiles:

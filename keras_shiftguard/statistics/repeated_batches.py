@@ -11,7 +11,7 @@ import numpy as np
 from keras import ops
 
 # Number of values of a batch that are compared, at random places. At even distances, all of them
-# may lie in the same column of pixels, such as that of a black border.
+# may lie in the same column of pixels, such as that of a black border. A convention.
 NUM_VALUES = 512
 
 

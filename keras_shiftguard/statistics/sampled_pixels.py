@@ -9,7 +9,7 @@ from keras import ops
 from keras_shiftguard.statistics.batch import InputSpec, pixels_of, pixels_per_sample, row_mask
 
 # Largest numbers of pixels that are used. With these limits, all images of more than 256 pixels
-# have the same weight, and the cost of a step is bounded.
+# have the same weight, and the cost of a step is bounded. Conventions.
 PIXELS_PER_SAMPLE = 256
 PIXELS_PER_BATCH = 64 * PIXELS_PER_SAMPLE
 

@@ -10,14 +10,14 @@ a pass may be sorted.
 # cost of a pass. The mean of 4,096 samples has a standard error of 1.6 % of the standard deviation;
 # finer differences are negligible. The first pass of a stream is measured whole up to this number
 # of samples. Later passes, and passes of unknown length, are measured on at most ROWS samples of a
-# measured step. This bounds the cost of a step.
+# measured step. This bounds the cost of a step. Conventions.
 ROWS = 32
 SAMPLES_PER_PASS = 4096
 # A stream that repeats its samples brings no new evidence after its first pass. So in later passes,
 # the number of measured steps is smaller by this factor. The fingerprint of a pass shows whether
 # the samples have changed. If they have, the measured steps of this pass show only large changes,
 # and the next pass is measured at as many steps as the first pass; its profile then takes the place
-# of that of the pass that changed.
+# of that of the pass that changed. A convention.
 REPEATED = 4
 
 

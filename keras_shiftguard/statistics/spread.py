@@ -11,9 +11,10 @@ import keras
 import numpy as np
 from keras import ops
 
-GOLDEN = 0.5 * (5**0.5 - 1)  # fractional parts of its multiples are even, and have no period
+# Fractional parts of its multiples are even, without period. Given by the golden ratio.
+GOLDEN = (np.sqrt(5) - 1) / 2
 # Number of samples that are measured at a time, so that the memory is bounded; fewer on JAX, where
-# each part is padded to the same size.
+# each part is padded to the same size. Conventions.
 PART = 128
 PADDED_PART = 32
 

@@ -12,8 +12,8 @@ from keras_shiftguard.statistics.batch import InputSpec, row_mask
 from keras_shiftguard.statistics.features import FeatureSketch
 from keras_shiftguard.statistics.state import State
 
-NUM_GROUPS = 16  # groups that the ids are hashed into
-MAX_COLUMNS = 64  # if there are more, the columns are not measured as features
+NUM_GROUPS = 16  # groups that the ids are hashed into. A convention.
+MAX_COLUMNS = 64  # if there are more, the columns are not measured as features. A convention.
 
 
 def are_tokens(x: Any) -> bool:

@@ -13,11 +13,13 @@ from keras import ops
 
 from keras_shiftguard.statistics.batch import InputSpec
 
-THUMBNAIL = 8  # pixels a side
-MIN_UNKNOWN_SIDE = 32  # pixels; an axis of no fixed size is padded to at least this size
-MAX_SERIES = 16  # of a series with more columns, only the means over time are used
+THUMBNAIL = 8  # pixels a side. A convention.
+# Pixels; an axis of no fixed size is padded to at least this size. A convention.
+MIN_UNKNOWN_SIDE = 32
+MAX_SERIES = 16  # of a series with more columns, only the means over time are used. A convention.
 OVER_TIME = ("spread", "step", "trend")  # numbers that describe a column of a series
-MAX_CHANNELS_IN_PRODUCT = 4  # with more channels, one large matrix product is too slow
+# With more channels, one large matrix product is too slow. A convention.
+MAX_CHANNELS_IN_PRODUCT = 4
 
 
 def dimension_of(spec: InputSpec) -> int:

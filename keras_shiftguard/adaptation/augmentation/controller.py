@@ -15,7 +15,8 @@ from keras_shiftguard.adaptation.augmentation.selection import OPERATIONS
 from keras_shiftguard.adaptation.augmentation.strength_search import Rehearse, StrengthSearch
 from keras_shiftguard.profiles import FeatureTable
 
-REPLAN_GAP = 0.1  # standard deviations by which a gap must change before a new search
+# Standard deviations by which a gap must change before a new search. A convention.
+REPLAN_GAP = 0.1
 
 
 @dataclass(frozen=True)

@@ -13,11 +13,12 @@ from keras_shiftguard.profiles import FeatureTable
 
 # A gap is divided by the standard deviation of the attribute, but at least by this number, since
 # some attributes do not vary at all (the spread of a black border). Most attributes are logarithms.
+# A convention.
 MIN_UNIT = 0.1
-MIN_SAMPLES = 20  # an attribute is ignored if fewer samples of a stream have it
+MIN_SAMPLES = 20  # an attribute is ignored if fewer samples of a stream have it. A convention.
 # An attribute is shifted if its means differ by more than `MIN_EFFECT` standard deviations and by
 # more than `MIN_STANDARD_ERRORS` standard errors. With five standard errors, 0.2 % of the trainings
-# have a false alarm if thirty attributes are tested a hundred times in each.
+# have a false alarm if thirty attributes are tested a hundred times in each. Conventions.
 MIN_EFFECT = 0.2
 MIN_STANDARD_ERRORS = 5.0
 

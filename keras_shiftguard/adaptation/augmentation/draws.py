@@ -13,8 +13,12 @@ from keras import ops
 from keras_shiftguard.adaptation.augmentation.selection import OPERATIONS
 from keras_shiftguard.operations.random_numbers import GivenSeed
 
-CLEAN_SHARE = 0.5  # share of samples left unchanged, so that the model learns plain images too
-MIN_PROGRESS = 0.3  # smallest share of the full strength for an augmented sample
+# Share of samples left unchanged, so that the model learns plain images too. A convention, checked
+# in docs/benchmarks/augmentation.md.
+CLEAN_SHARE = 0.5
+# Smallest share of the full strength for an augmented sample. A convention, checked in
+# docs/benchmarks/augmentation.md.
+MIN_PROGRESS = 0.3
 
 
 class Draws:

@@ -24,7 +24,7 @@ from keras_shiftguard.statistics.kept_samples import KeptSamples
 from keras_shiftguard.statistics.padding import Padding
 from keras_shiftguard.statistics.state import State, assign, on_host
 
-POOL_SIZE = 32  # images of the target in the pool
+POOL_SIZE = 32  # images of the target in the pool. A convention.
 
 
 class _InputAugmentation:

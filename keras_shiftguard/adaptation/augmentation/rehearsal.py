@@ -18,9 +18,11 @@ from keras_shiftguard.operations.random_numbers import fixed_seed
 from keras_shiftguard.statistics.attributes import attributes
 from keras_shiftguard.statistics.batch import InputSpec
 
-SEED = 20  # fixed, so that measurements of different epochs can be compared
-MAX_IMAGES = 96  # images on which each candidate is measured; at least 8, if they are large
-MAX_VALUES = 128 * 128 * 96  # values (pixels times channels) in one call; a quarter for a candidate
+SEED = 20  # fixed, so that measurements of different epochs can be compared. A convention.
+# Images on which each candidate is measured; at least 8, if they are large. A convention.
+MAX_IMAGES = 96
+# Values (pixels times channels) in one call; a quarter for a candidate. A convention.
+MAX_VALUES = 128 * 128 * 96
 
 
 class _AttributesModel(keras.Model):

@@ -8,11 +8,18 @@ from keras_shiftguard.adaptation.augmentation.coverage import Coverage
 from keras_shiftguard.adaptation.augmentation.selection import OPERATIONS
 from keras_shiftguard.detection.attribute_words import LABELS, heading
 
-STRENGTHS = (0.15, 0.4, 0.8)  # strengths with which an operation may be added
-FACTORS = (0.0, 0.5, 0.8, 0.9, 1.1, 1.25)  # factors that may change the strength of an active one
-MAX_ROUNDS = 16  # rounds of one search; each adds, removes or tunes one operation
+# Strengths with which an operation may be added. A convention, checked in
+# docs/benchmarks/augmentation.md.
+STRENGTHS = (0.15, 0.4, 0.8)
+# Factors that may change the strength of an active one. A convention, checked in
+# docs/benchmarks/augmentation.md.
+FACTORS = (0.0, 0.5, 0.8, 0.9, 1.1, 1.25)
+# Rounds of one search; each adds, removes or tunes one operation. A convention, checked in
+# docs/benchmarks/augmentation.md.
+MAX_ROUNDS = 16
 # An operation is used if it lowers the loss by this share of the loss without augmentation, times
-# its effort. So most operations stay at zero.
+# its effort. So most operations stay at zero. A convention, checked in
+# docs/benchmarks/augmentation.md.
 MIN_GAIN = 0.03
 
 # A function from strengths, `(candidates, operations)`, to the means of the attributes of images

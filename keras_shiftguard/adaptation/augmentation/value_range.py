@@ -2,11 +2,11 @@
 
 import numpy as np
 
-from keras_shiftguard.conventions import LATTICES, MODES
+from keras_shiftguard.conventions import LATTICES, MIN_SPAN, MODES
 from keras_shiftguard.profiles import InputSummary
 
 # The data follow a preprocessing convention if more than this share of their values are the results
-# of the convention for the whole pixel values 0..255.
+# of the convention for the whole pixel values 0..255. A convention.
 MIN_LATTICE_SHARE = 0.99
 
 
@@ -28,11 +28,11 @@ def value_range(train: InputSummary, target: InputSummary) -> tuple[np.ndarray, 
                 continue
             black, white = offset[:channels], offset[:channels] + 255 * scale[:channels]
             # Some values are possible in several conventions (0 and 1 are raw pixels and unit
-            # values). So the data must also lie between black and white, and span a fifth of
+            # values). So the data must also lie between black and white, and span a part of
             # that range.
             slack = 0.01 * (white - black)
             if np.all(black - slack <= train.minimum) and np.all(train.maximum <= white + slack):
-                if np.all(train.maximum - train.minimum > 0.2 * (white - black)):
+                if np.all(train.maximum - train.minimum > MIN_SPAN * (white - black)):
                     return black, white
     is_constant = ~(high > low)
     return np.where(is_constant, 0.0, low), np.where(is_constant, 1.0, high)

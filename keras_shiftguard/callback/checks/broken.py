@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from keras_shiftguard.callback.checks.check import MAX_P, Epoch, Told
+from keras_shiftguard.callback.checks.check import MAX_P, MIN_SHARE, Epoch, Told
+from keras_shiftguard.detection.cost import SIGMAS
 from keras_shiftguard.detection.finding import Finding, source_of
 from keras_shiftguard.detection.said import Said
 from keras_shiftguard.detection.sentences import percent
@@ -18,8 +19,8 @@ from keras_shiftguard.detection.two_sample.tail_probabilities import SMALLEST_P
 from keras_shiftguard.statistics.kept_samples import KeptSamples
 
 # Black frames are part of some data. So samples are called broken only if training has at most half
-# as large a share of them, and the difference is beyond chance. Conventions.
-MIN_BROKEN, MAX_SHARE_IN_TRAINING = 0.01, 0.5
+# as large a share of them, and the difference is beyond chance. A convention.
+MAX_SHARE_IN_TRAINING = 0.5
 MIN_COLUMNS = 8  # in rows with fewer columns, all values may well be the same. A convention.
 
 
@@ -51,7 +52,7 @@ def _broken(name: str, here: KeptSamples, there: KeptSamples, epoch: int | None)
     if not len(flat) or not len(others):
         return None
     share, in_training = float(flat.mean()), float(others.mean())
-    if share < MIN_BROKEN or in_training > MAX_SHARE_IN_TRAINING * share or share == 1:
+    if share < MIN_SHARE or in_training > MAX_SHARE_IN_TRAINING * share or share == 1:
         return None  # if all samples are flat, the comparison of the streams says so
     number = flat.sum() + others.sum()
     p_value = float(
@@ -62,7 +63,7 @@ def _broken(name: str, here: KeptSamples, there: KeptSamples, epoch: int | None)
     pooled = number / (len(flat) + len(others))
     effect = (share - in_training) / float(np.sqrt(pooled * (1 - pooled)))
     nouns = ("samples", "values") if here.spec.layout == "features" else ("images", "pixels")
-    error = 1.96 * float(np.sqrt(1 / len(flat) + 1 / len(others)))
+    error = SIGMAS * float(np.sqrt(1 / len(flat) + 1 / len(others)))
     return Finding(
         feature=f"{source_of(name)}/flat",
         kind="preprocessing",

@@ -21,6 +21,7 @@ from keras_shiftguard.profiles import InputProfile
 from keras_shiftguard.statistics.stream import Stream
 
 MAX_P = 1e-4  # of an alarm that only a test supports, and no experiment. A convention.
+MIN_SHARE = 0.01  # of validation: fewer samples hardly move its accuracy. A convention.
 # Costs by the names of two streams that are compared, and by feature; None if a cost is unknown.
 Costs = Mapping[tuple[str, str], Mapping[str, Cost | None]]
 

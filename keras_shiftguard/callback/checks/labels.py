@@ -14,6 +14,7 @@ from keras_shiftguard.detection.cost import Cost
 from keras_shiftguard.detection.finding import RELABELLED, Finding
 from keras_shiftguard.detection.monitor import Pair
 from keras_shiftguard.experiments.label_words import UNRELATED, finding_of
+from keras_shiftguard.experiments.promise import MIN_WON_BACK
 from keras_shiftguard.experiments.wrong_labels import (
     Predicted,
     WrongLabels,
@@ -24,9 +25,9 @@ from keras_shiftguard.operations.repair import Repair
 from keras_shiftguard.statistics.chunks import in_chunks
 from keras_shiftguard.statistics.rows import Rows
 
-# A difference of the samples does not explain the wrong predictions if undoing it wins back less
-# than this share of what right labels would win; if it has no cost, if it is smaller than SMALL.
-MAX_SHARE, SMALL = 0.5, 0.5
+# A difference of the samples whose cost is not known does not explain the wrong predictions if it
+# is smaller than this. A convention.
+SMALL = 0.5
 
 
 def look(state: Mapping[str, Any] | None, epoch: Epoch) -> tuple[Mapping[str, Any], Told]:
@@ -52,7 +53,7 @@ def look(state: Mapping[str, Any] | None, epoch: Epoch) -> tuple[Mapping[str, An
     if not judged.are_classes:
         if not (epoch.is_last or _tried(epoch)):
             return state, Told()  # numbers fit nothing either if the samples are wrong
-        is_other = bool(epoch.states.get("label_units")) or _of_samples(epoch) >= MAX_SHARE
+        is_other = bool(epoch.states.get("label_units")) or _of_samples(epoch) >= MIN_WON_BACK
         unrelated = not is_other and numbers_are_unrelated(
             judged.predict, current, training, judged.judge, int(epoch.number or 0)
         )
@@ -215,7 +216,7 @@ def _is_consequence(found: WrongLabels, pair: Pair, of_samples: float) -> bool:
         pair: The comparison of validation with training.
         of_samples: What undoing a change of the samples gains.
     """
-    if of_samples >= (1.0 if found.names else MAX_SHARE) * found.cost.value:
+    if of_samples >= (1.0 if found.names else MIN_WON_BACK) * found.cost.value:
         return True
     others = [f for name, f in pair.findings.items() if not _is_of_labels(name)]
     if found.names:
@@ -234,5 +235,5 @@ def _explains_little(finding: Finding, lost: float) -> bool:
     if finding.matters:
         return False
     if finding.cost is not None:
-        return finding.cost < MAX_SHARE * lost
+        return finding.cost < MIN_WON_BACK * lost
     return abs(finding.effect_size) < SMALL

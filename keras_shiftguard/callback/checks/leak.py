@@ -10,16 +10,12 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from keras_shiftguard.callback.checks.check import Epoch, Told
+from keras_shiftguard.callback.checks.check import MIN_SHARE, Epoch, Told
 from keras_shiftguard.detection.sentences import percent
+from keras_shiftguard.detection.two_sample.tail_probabilities import BEYOND_CHANCE
 from keras_shiftguard.statistics.stream import Stream
 
-EPOCHS = 2  # later epochs repeat the samples
-# Natural copies (black images, rows of few categories) are as frequent within training as between
-# training and validation. More copies between the two are a leak if they are this many, and more
-# than natural copies by this many standard errors.
-MIN_COPIES, SIGMAS = 5, 4.0
-MIN_LEAKED = 0.01  # a smaller share of validation hardly moves its accuracy
+EPOCHS = 2  # later epochs repeat the samples. A convention.
 
 
 def look(state: bool | None, epoch: Epoch) -> tuple[bool, Told]:
@@ -65,8 +61,10 @@ def leaked_share(
     expected = natural * len(validation)
     kept = min(len(training) / max(num_training, 1), 1.0)
     leaked = (found - expected) / (len(validation) * kept)
-    is_sure = found - expected > SIGMAS * np.sqrt(max(expected, 1.0))
-    if found < MIN_COPIES or not is_sure or leaked < MIN_LEAKED:
+    # Natural copies (black images, rows of few categories) are as frequent within training as
+    # between training and validation.
+    is_sure = found - expected > BEYOND_CHANCE * np.sqrt(max(expected, 1.0))
+    if not is_sure or leaked < MIN_SHARE:
         return None
     return min(float(leaked), 1.0)
 

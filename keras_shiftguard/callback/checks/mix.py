@@ -12,7 +12,7 @@ from keras_shiftguard.detection.cost import MIN_SAMPLES, Cost, cost_of_too_few
 from keras_shiftguard.detection.monitor import Pair
 from keras_shiftguard.experiments.class_mix import cost_of_mix, cost_of_target_mix, has_learnt
 
-MIN_OF_CLASS = 20  # with fewer samples of a class, equal numbers may be chance
+MIN_OF_CLASS = 20  # with fewer samples of a class, equal numbers may be chance. A convention.
 
 
 def look(state: bool | None, epoch: Epoch) -> tuple[bool | None, Told]:

@@ -11,15 +11,18 @@ import numpy as np
 
 from keras_shiftguard.profiles import FeatureTable, InputSummary
 
-QUANTILES = (0.02, 0.25, 0.5, 0.75, 0.98)
+QUANTILES = (0.02, 0.25, 0.5, 0.75, 0.98)  # of a channel, which are compared. A convention.
 # Smallest difference of the gap between the streams, in standard errors. The gap is the mean of red
 # minus the mean of blue. Its spread between samples is not stored, so the spread of the samples'
-# means is used, which is about as large.
+# means is used, which is about as large. A convention, checked in docs/benchmarks/causes.md.
 MIN_GAP_MOVE = 6.0
-MAX_REMAINING = 0.35  # largest part of a difference that may remain after the swap is undone
+# Largest part of a difference that may remain after the swap is undone. A convention, checked in
+# docs/benchmarks/causes.md.
+MAX_REMAINING = 0.35
 # Smallest sum of two squared z-scores of color balances with the channels as they are. It is chi2
 # with 2 degrees of freedom if nothing differs, so it is above 40 with p < 1e-8. After the swap is
-# undone, it must be below 14 (p = .001), or the balances must differ by MAX_REMAINING as much.
+# undone, it must be below 14 (p = .001), or the balances must differ by MAX_REMAINING as much. A
+# convention, checked in docs/benchmarks/causes.md.
 MIN_BALANCE_MOVE = 40.0
 
 

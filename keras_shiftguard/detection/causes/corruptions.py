@@ -24,8 +24,10 @@ from keras_shiftguard.profiles import FeatureTable
 
 SIGNATURES = Path(__file__).with_name("signatures.json")
 OTHER = "other"
-MIN_CONFIDENCE = 0.5  # with less, no cause is named
-# Added to standard deviations, in the unit of the attribute, because they may be nearly 0.
+# With less confidence, no cause is named. A convention, checked in docs/benchmarks/causes.md.
+MIN_CONFIDENCE = 0.5
+# Added to standard deviations, in the unit of the attribute, because they may be nearly 0. A
+# convention, checked in docs/benchmarks/causes.md.
 MIN_SPREAD = 0.03
 COLOUR = "colour_balance_"  # prefix of the names of the color balances; a channel index follows
 

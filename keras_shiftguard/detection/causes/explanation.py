@@ -9,9 +9,10 @@ from keras_shiftguard.profiles import InputSummary
 
 # How far two streams may be apart after a step is undone: means (in standard deviations),
 # logarithms of the standard deviations, quantiles (in standard deviations), and extremes (in units
-# of the range). SIGMAS standard errors are added to the first three, at most MAX_NOISE.
+# of the range). BEYOND_CHANCE standard errors are added to the first three, at most MAX_NOISE.
+# Conventions, checked in docs/benchmarks/causes.md.
 TIGHT = (0.08, 0.08, 0.12, 0.05)
-SIGMAS, MAX_NOISE = 4.0, 0.25
+MAX_NOISE = 0.25
 
 
 @dataclass(frozen=True)

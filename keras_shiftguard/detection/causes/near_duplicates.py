@@ -6,13 +6,14 @@ frame.
 
 import numpy as np
 
-SIDE = 8  # images are averaged to about so many pixels a side
-MIN_PAIRS = 20  # smallest number of near pairs and of distant pairs; each pair is of one class
-# Neighbors count as dependent if the distance between them is smaller than the distance between
-# distant images of the same class, by at least this share and so many standard errors.
-MIN_NEARER, SIGMAS = 0.1, 4.0
-MAX_LAG = 64  # samples that are alike over longer distances are sorted, or drift
-# Samples are dependent up to the distance at which this part of their correlation is left.
+from keras_shiftguard.detection.two_sample.tail_probabilities import BEYOND_CHANCE
+
+SIDE = 8  # images are averaged to about so many pixels a side. A convention.
+# Smallest number of near pairs and of distant pairs; each pair is of one class. A convention.
+MIN_PAIRS = 20
+MAX_LAG = 64  # samples that are alike over longer distances are sorted, or drift. A convention.
+# Samples are dependent up to the distance at which this part of their correlation is left. A
+# convention.
 MIN_LEFT = 0.1
 
 
@@ -79,7 +80,7 @@ def _share(x: np.ndarray, ids: np.ndarray, at: np.ndarray) -> float:
         last, error = 1 - near / distant, np.hypot(near_error, distant_error) / distant
         if lag == 1:
             first = last
-            least = max(MIN_NEARER, SIGMAS * error)
+            least = BEYOND_CHANCE * error  # neighbors are surely nearer than distant images
         else:
             least = max(MIN_LEFT * first, error)
         if last < least:

@@ -14,9 +14,10 @@ from keras_shiftguard.detection.finding import Finding
 from keras_shiftguard.detection.two_sample.tail_probabilities import normal_sf
 from keras_shiftguard.profiles import LabelSummary
 
-# Largest ratio of an effect to Cohen's w of the mix that explains it; above 1, as w is estimated.
+# Largest ratio of an effect to Cohen's w of the mix that explains it; above 1, as w is estimated. A
+# convention.
 MAX_EFFECT_RATIO = 1.25
-MIN_P_UNCHANGED = 0.01  # with a smaller p-value, the classes count as changed
+MIN_P_UNCHANGED = 0.01  # with a smaller p-value, the classes count as changed. A convention.
 
 
 def classes_unchanged(current: LabelSummary, reference: LabelSummary, shares: Shares) -> bool:

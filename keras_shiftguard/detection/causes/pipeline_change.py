@@ -18,7 +18,6 @@ from keras_shiftguard.detection.causes.channel_order import (
 )
 from keras_shiftguard.detection.causes.explanation import (
     MAX_NOISE,
-    SIGMAS,
     TIGHT,
     Explanation,
     affine,
@@ -29,17 +28,21 @@ from keras_shiftguard.detection.causes.explanation import (
 from keras_shiftguard.detection.causes.unit_change import explain_columns
 from keras_shiftguard.detection.said import Said
 from keras_shiftguard.detection.sentences import stream_name
+from keras_shiftguard.detection.two_sample.tail_probabilities import BEYOND_CHANCE
 from keras_shiftguard.profiles import InputSummary
 
 # A scale above this (or below its inverse) cannot come from another scene. The limits of the fit
-# are then wide, so that a map is found even if the stream holds other classes as well.
+# are then wide, so that a map is found even if the stream holds other classes as well. A
+# convention, checked in docs/benchmarks/causes.md.
 DRASTIC = 20.0
-# How far the streams may be apart after the map: means (in standard deviations), logarithms of
-# the standard deviations, quantiles (in standard deviations), and extremes (in units of the
-# range). LOOSE is for a drastic scale, TIGHT of `explanation.py` for all others.
+# How far the streams may be apart after the map: means (in standard deviations), logarithms of the
+# standard deviations, quantiles (in standard deviations), and extremes (in units of the range).
+# LOOSE is for a drastic scale, TIGHT of `explanation.py` for all others. A convention, checked in
+# docs/benchmarks/causes.md.
 LOOSE = (0.6, 0.5, 0.9, 0.15)
 # Each form maps the values back to raw pixels, which span some part of 0..255. A form is plausible
-# if that part is at least this share of the largest part under any form.
+# if that part is at least this share of the largest part under any form. A convention, checked in
+# docs/benchmarks/causes.md.
 MIN_RELATIVE_SPAN = 0.7
 
 
@@ -199,7 +202,7 @@ def _misfit(
     """
     span = np.maximum(first.high - first.low, 1e-30)
     std, second_std = (np.maximum(v, 1e-4 * span) for v in (first.std, second.std))
-    level, width = (min(SIGMAS * v, MAX_NOISE) for v in noise)
+    level, width = (min(BEYOND_CHANCE * v, MAX_NOISE) for v in noise)
     return float(
         max(
             np.max(np.abs(second.mean - first.mean) / std) / (limits[0] + level),

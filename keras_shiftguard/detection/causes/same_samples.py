@@ -9,6 +9,7 @@ thousand times as much.
 import numpy as np
 
 from keras_shiftguard.detection.two_sample.tail_probabilities import (
+    BEYOND_CHANCE,
     SMALLEST_P,
     Floats,
     log_gamma,
@@ -18,17 +19,19 @@ from keras_shiftguard.profiles import InputProfile, InputSummary, LabelSummary
 # Largest rounding errors of float32 sums around a pivot. ROUNDING is relative to the standard
 # deviation over samples: the error is at most 1e-7 sqrt(128) = 1.1e-6, because the sums are read
 # and reset every 128 batches, and the rest is a margin. VALUE_ROUNDING is relative to the values.
+# Given by float32.
 ROUNDING = 3e-6
 VALUE_ROUNDING = 5e-7
-MAX_DRAW_ERRORS = 3.0  # largest difference of two draws of one distribution, in standard errors
 # Largest difference of the means of the same samples, in standard errors. The means of two
-# independent draws are this close with a probability of 0.011. The standard deviations have a
-# limit of their own, see `_same_input`.
+# independent draws are this close with a probability of 0.011. The standard deviations have a limit
+# of their own, see `_same_input`. A convention.
 MAX_SAME_ERRORS = 0.02
 # A pass may leave out this share of the samples, such as its last batch. A larger difference of two
-# passes, in the standard errors that such samples make, shows that samples have changed.
-MAX_SHARE_LEFT_OUT, MAX_LEFT_OUT_ERRORS = 0.03, 4.0
-MAX_NEAR_ERRORS = 2.5  # the same for the estimated number of such samples, see `are_near`
+# passes, BEYOND_CHANCE of the standard errors that such samples make, shows that samples have
+# changed. A convention.
+MAX_SHARE_LEFT_OUT = 0.03
+# The same for the estimated number of such samples, see `are_near`. A convention.
+MAX_NEAR_ERRORS = 2.5
 
 
 def same_samples(first: InputProfile, second: InputProfile) -> bool:
@@ -59,7 +62,7 @@ def is_augmented(first: InputProfile, latest: InputProfile) -> bool | None:
         return None
     if same_samples(first, latest):
         return False
-    if _left_out_errors(first, latest) > MAX_LEFT_OUT_ERRORS:
+    if _left_out_errors(first, latest) > BEYOND_CHANCE:
         return True
     # Of two classes, passes that leave out other samples often have the same numbers.
     has_classes = int((latest.labels.counts > 0).sum()) > 2
@@ -182,7 +185,7 @@ def _of_one_distribution(first: InputSummary, second: InputSummary) -> bool:
     """Whether the samples of both passes may be two draws of one distribution."""
     return all(
         abs(one.mean - other.mean)
-        <= MAX_DRAW_ERRORS
+        <= BEYOND_CHANCE
         * np.sqrt(one.std**2 / np.maximum(one.count, 1) + other.std**2 / np.maximum(other.count, 1))
         for one, other in (
             (first.sample_mean, second.sample_mean),

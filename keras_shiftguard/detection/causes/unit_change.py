@@ -8,7 +8,6 @@ import numpy as np
 
 from keras_shiftguard.detection.causes.explanation import (
     MAX_NOISE,
-    SIGMAS,
     TIGHT,
     Explanation,
     affine,
@@ -17,11 +16,12 @@ from keras_shiftguard.detection.causes.explanation import (
 )
 from keras_shiftguard.detection.said import Said
 from keras_shiftguard.detection.sentences import stream_name
+from keras_shiftguard.detection.two_sample.mean_discrepancy import MIN_SAMPLES
+from keras_shiftguard.detection.two_sample.tail_probabilities import BEYOND_CHANCE
 from keras_shiftguard.profiles import InputSummary
 
-MIN_ROWS = 20  # samples that each stream must have
-MIN_AGREEING_COLUMNS = 0.8  # share of the columns that the factor must explain
-# Factors between common units: thousandths, percent, bytes, seconds.
+MIN_AGREEING_COLUMNS = 0.8  # share of the columns that the factor must explain. A convention.
+# Factors between common units: thousandths, percent, bytes, seconds. A convention.
 FACTORS = (10.0, 60.0, 100.0, 255.0, 256.0, 1000.0, 3600.0, 1e4, 65535.0, 1e5, 1e6)
 
 
@@ -33,13 +33,15 @@ def explain_columns(
     The arguments are those of `pipeline_change.explain`.
     """
     used = (reference.std > 0) & (current.std > 0)
-    if used.sum() < 2 or min(reference.num_measured, current.num_measured) < MIN_ROWS:
+    if used.sum() < 2 or min(reference.num_measured, current.num_measured) < MIN_SAMPLES:
         return None
     ratio = current.std[used] / reference.std[used]
     typical_ratio = float(np.exp(np.median(np.log(ratio))))
     known = [f**sign for f in FACTORS for sign in (1, -1)]
     factor = min(known, key=lambda f: abs(np.log(typical_ratio / f)))
-    noise = min(SIGMAS * np.sqrt(1 / reference.num_measured + 1 / current.num_measured), MAX_NOISE)
+    noise = min(
+        BEYOND_CHANCE * np.sqrt(1 / reference.num_measured + 1 / current.num_measured), MAX_NOISE
+    )
     # Heavy tails make the deviation of a column uncertain, so most columns must fit, not all.
     fits = np.abs(np.log(ratio / factor)) < TIGHT[1] + noise
     moved = np.abs(current.mean / factor - reference.mean)[used]

@@ -16,12 +16,15 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from keras_shiftguard.detection.cost import SIGMAS
 from keras_shiftguard.detection.two_sample.hypergeometric import hypergeometric_two_sided
 from keras_shiftguard.detection.two_sample.tail_probabilities import MIN_SAMPLES, Floats, gamma_sf
 
-MIN_EXPECTED_COUNT = 2.0  # a class is rare if the smaller stream should hold fewer samples of it
+# A class is rare if the smaller stream should hold fewer samples of it. A convention, checked in
+# docs/benchmarks/false-alarms.md.
+MIN_EXPECTED_COUNT = 2.0
 # Rare classes are pooled if the smaller stream is expected to hold fewer pairs of samples of the
-# same rare class than this.
+# same rare class than this. A convention, checked in docs/benchmarks/false-alarms.md.
 MIN_EXPECTED_PAIRS = 10.0
 
 
@@ -80,7 +83,7 @@ def compare_frequencies(
         residuals = np.where(error > 0, (pa - pb) / error, 0.0)
     p_value, squared_effect = _test(*_pooled(a, b, n, m), n, m)
     effect = float(np.sqrt(squared_effect))
-    margin = 1.96 * float(np.sqrt(1 / n + 1 / m))
+    margin = SIGMAS * float(np.sqrt(1 / n + 1 / m))
     return FrequencyTest(
         effect_size=effect,
         interval=(max(effect - margin, 0.0), effect + margin),

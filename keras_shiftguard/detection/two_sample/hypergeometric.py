@@ -5,7 +5,8 @@ from numpy.typing import ArrayLike
 
 from keras_shiftguard.detection.two_sample.tail_probabilities import SMALLEST_P, Floats, normal_sf
 
-_MAX_TERMS = 10**6  # of an exact sum; with more, the distribution is as good as normal
+# Terms of an exact sum; with more, the distribution is as good as normal. A convention.
+_MAX_TERMS = 10**6
 
 
 def hypergeometric_tails(

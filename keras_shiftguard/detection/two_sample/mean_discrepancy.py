@@ -24,17 +24,24 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from keras_shiftguard.detection.cost import SIGMAS
 from keras_shiftguard.detection.two_sample.tail_probabilities import log_gamma, share_sf
 from keras_shiftguard.profiles.embedding import BANDWIDTHS, MeanEmbedding
 
-MIN_SAMPLES = 20  # samples of each stream; with fewer, no embedding is tested
+# Samples of each stream; with fewer, no embedding is tested. A convention, checked in
+# docs/benchmarks/false-alarms.md.
+MIN_SAMPLES = 20
 # Bandwidth in units of the root mean square distance between the projections of two samples. At
 # twice that distance, the sines are nearly linear and the cosines nearly quadratic in the
-# projections; finer shifts are left to the small ridge.
+# projections; finer shifts are left to the small ridge. A convention, checked in
+# docs/benchmarks/false-alarms.md.
 WIDTH = 2.0
-RIDGES = (0.1, 0.01)  # in units of the largest eigenvalue
-# For n << m samples, the variance of the statistic is larger by a factor of about 1 + 8 / n. This
-# was measured on real images: without the factor, 6.5 % of the p-values are below 0.05 for n = 50.
+# In units of the largest eigenvalue of the covariance. A convention, checked in
+# docs/benchmarks/false-alarms.md.
+RIDGES = (0.1, 0.01)
+# For n << m samples, the variance of the statistic is larger by a factor of about 1 + 8 / n:
+# without it, 6.5 % of the p-values of real images are below 0.05 for n = 50. To measure it, see
+# `examples/benchmarks/detection_calibration.py`.
 UNEQUAL_SIZES_VARIANCE = 8.0
 
 
@@ -112,7 +119,7 @@ def compare_embeddings(
     excess = max(statistic - expected, 0.0) / effective_size
     scale = noise / expected  # the mean variance of a filtered direction
     effect = float(np.sqrt(excess / scale))
-    margin = 1.96 * float(np.sqrt(1 / effective_size))
+    margin = SIGMAS * float(np.sqrt(1 / effective_size))
     interval = (max(effect - margin, 0.0), effect + margin)
     return EmbeddingTest(effect, interval, p_value, BANDWIDTHS[which], True)
 

@@ -13,11 +13,13 @@ import numpy as np
 
 from keras_shiftguard.detection.two_sample.tail_probabilities import Floats
 
-DEGREE = 4  # largest degree of the polynomials
-# Weights of the squared components in the test statistic: those of Anderson and Darling.
+# Largest degree of the polynomials. A convention, checked in docs/benchmarks/false-alarms.md.
+DEGREE = 4
+# Weights of the squared components in the test statistic: Anderson and Darling (1952).
 WEIGHTS = 1.0 / (np.arange(1, DEGREE + 1) * np.arange(2, DEGREE + 2))
 # A component is left out if its mean in the smaller stream has a skewness^2 or an excess kurtosis
-# above this, because its null distribution is then not nearly normal.
+# above this, because its null distribution is then not nearly normal. A convention, checked in
+# docs/benchmarks/false-alarms.md.
 MAX_KURTOSIS = 0.1
 
 

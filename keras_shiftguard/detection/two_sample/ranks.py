@@ -18,6 +18,7 @@ from functools import lru_cache
 
 import numpy as np
 
+from keras_shiftguard.detection.cost import SIGMAS
 from keras_shiftguard.detection.two_sample.hypergeometric import hypergeometric_two_sided
 from keras_shiftguard.detection.two_sample.means import cohens_d, mean_tests
 from keras_shiftguard.detection.two_sample.rank_polynomials import (
@@ -36,7 +37,8 @@ from keras_shiftguard.profiles import BINS_PER_SIGN, NUM_BINS, FeatureTable, bin
 from keras_shiftguard.profiles.features import COARSE_PER_SIGN, COARSENING, NUM_COARSE_BINS
 
 # Distinct samples of each stream that a feature needs. For windows of a series, the estimate of
-# this number is rather too low, and with so few samples only gross differences are significant.
+# this number is rather too low, and with so few samples only gross differences are significant. A
+# convention, checked in docs/benchmarks/false-alarms.md.
 MIN_DISTINCT = 4
 DOMINANT = ("location", "spread", "shape", "shape")  # what component 0, 1, 2, 3 measures
 
@@ -114,8 +116,8 @@ def compare_features(
     varies = (a + b).m2 > 0
     return FeatureTests(
         effect_size=effect,
-        lower=effect - 1.96 * error,
-        upper=effect + 1.96 * error,
+        lower=effect - SIGMAS * error,
+        upper=effect + SIGMAS * error,
         magnitude=np.abs(effects).max(axis=1, initial=0.0),
         p_value=np.clip(np.where(enough & varies, p_value, 1.0), SMALLEST_P, 1.0),
         dominant=dominant,

@@ -16,10 +16,16 @@ from numpy.typing import ArrayLike, NDArray
 
 Floats = NDArray[np.float64]
 
-MIN_SAMPLES = 10  # of each stream; with fewer, neither a feature nor a mix of classes is tested
-SMALLEST_P = 1e-300  # no p-value is smaller
-NODES = 64  # nodes of the trapezoid rule; relative errors are below 1e-4, mostly 1e-8
-_MAX_LOG_DROP = 36.0  # the integrand is negligible below e^-36 = 2e-16 of its peak
+# Samples of each stream; with fewer, no feature or mix of classes is tested. A convention, checked
+# in docs/benchmarks/false-alarms.md.
+MIN_SAMPLES = 10
+# So many standard errors are hardly chance, also in the many comparisons of a fit. A convention.
+BEYOND_CHANCE = 4.0
+SMALLEST_P = 1e-300  # no p-value is smaller: float64 holds nothing below 2e-308. A convention.
+# Nodes of the trapezoid rule; relative errors are below 1e-4, mostly 1e-8. A convention.
+NODES = 64
+# The integrand is negligible below e^-36 = 2e-16 of its peak. Given by float64.
+_MAX_LOG_DROP = 36.0
 
 
 def log_gamma(x: ArrayLike) -> Floats:

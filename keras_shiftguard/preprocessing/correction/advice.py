@@ -30,7 +30,7 @@ MODULES = {
 PREPROCESS_INPUT_ORDER = {"caffe": "bgr", "torch": "rgb", "tf": "rgb"}
 # Largest error of the result in gray levels. The error comes from rounding the numbers in the line.
 # Named conventions are known exactly. Fitted conventions are not, so their numbers may be rounded
-# more.
+# more. Conventions.
 MAX_ERROR, MAX_ERROR_FITTED = 2e-4, 0.01
 # Python that turns a tensor of whole numbers into floats, by the package of its type.
 AS_FLOATS = {

@@ -8,7 +8,8 @@ import numpy as np
 from keras_shiftguard.conventions import MODES, WORDS, forms
 from keras_shiftguard.preprocessing.correction.convention import InputConvention
 
-NAME_TOLERANCE = 0.02  # a convention that differs from a known mistake by less gets its name
+# A convention that differs from a known mistake by less gets its name. A convention.
+NAME_TOLERANCE = 0.02
 
 
 def in_words(convention: InputConvention) -> str:

@@ -83,11 +83,10 @@ _FAMILIES: dict[str, tuple[str, str, tuple[str, ...]]] = {
     "ConvNeXt": ("torch", "rgb", ("Normalization",)),
 }
 
-# name, family, native size, top-1, top-5.
-# The accuracies are from keras.io/api/applications, "Available models" (source:
-# keras-team/keras-io, templates/api/applications/index.md), which gives no top-5 for ConvNeXt.
-# The accuracies of MobileNetV3 are from the docstring of MobileNetV3Large, which gives no top-5
-# either. The sizes are the defaults of keras.applications.
+# name, family, native size, top-1, top-5. The accuracies are given by keras.io/api/applications,
+# "Available models" (keras-team/keras-io, templates/api/applications/index.md), which has no top-5
+# for ConvNeXt. The accuracies of MobileNetV3 are given by the docstring of MobileNetV3Large, which
+# has no top-5 either. The sizes are the defaults of keras.applications.
 _ROWS: tuple[tuple[str, str, int, float | None, float | None], ...] = (
     ("VGG16", "VGG", 224, 0.713, 0.901),
     ("VGG19", "VGG", 224, 0.713, 0.900),

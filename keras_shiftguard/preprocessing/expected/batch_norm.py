@@ -26,8 +26,9 @@ from keras_shiftguard.instrument.layer_calls import (
 from keras_shiftguard.preprocessing.expected.batch_norm_scores import Scores
 from keras_shiftguard.statistics.state import on_host
 
-MAX_LAYERS = 3  # how many of the first trained batch-norm layers are compared
+MAX_LAYERS = 3  # how many of the first trained batch-norm layers are compared. A convention.
 # A channel is compared only if its moving variance plus epsilon is above this multiple of epsilon.
+# A convention.
 MIN_VARIANCE_IN_EPSILONS = 1.5
 
 
@@ -74,7 +75,7 @@ class Transform(NamedTuple):
         return self._replace(scale=tuple(gain.tolist()), offset=tuple(bias.tolist()))
 
 
-AS_FED = Transform(None, (1.0,), (0.0,))
+AS_FED = Transform(None, (1.0,), (0.0,))  # scale 1 and offset 0. Given by the identity.
 
 
 class BatchNormEvidence:

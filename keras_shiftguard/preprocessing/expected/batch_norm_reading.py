@@ -30,12 +30,14 @@ from keras_shiftguard.preprocessing.expected.hypotheses import (
 from keras_shiftguard.preprocessing.witnesses.feed import Levels
 from keras_shiftguard.profiles import InputSummary
 
-MIN_IMAGES = 4  # with fewer images, batch norm is no evidence
-MIN_MODE_GAP = 0.3  # by which a clearly better mode fits better, in log misfit
-MAX_IMAGES = 16  # images that are compared; `compared_images` uses more if they are small
-MAX_VALUES = MAX_IMAGES * 320 * 320 * 3  # largest number of values in all compared images
+MIN_IMAGES = 4  # with fewer images, batch norm is no evidence. A convention.
+MIN_MODE_GAP = 0.3  # by which a clearly better mode fits better, in log misfit. A convention.
+# Images that are compared; `compared_images` uses more if they are small. A convention.
+MAX_IMAGES = 16
+# Largest number of values in all compared images. A convention.
+MAX_VALUES = MAX_IMAGES * 320 * 320 * 3
 # Moving statistics are used only if their `Scores.progress` is at least this number. With 64 images
-# of handwritten digits, the measured progress is right to within 0.1.
+# of handwritten digits, the measured progress is right to within 0.1. A convention.
 MIN_PROGRESS = 0.75
 
 

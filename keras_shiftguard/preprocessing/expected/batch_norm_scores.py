@@ -2,7 +2,7 @@
 
 import numpy as np
 
-RESAMPLES = 50  # bootstrap draws
+RESAMPLES = 50  # bootstrap draws. A convention.
 
 
 class Scores:

@@ -14,10 +14,11 @@ from typing import Any
 import numpy as np
 from keras import ops
 
-# Ranges of input values. A front that clips may be affine in only some of them.
+# Ranges of input values. A front that clips may be affine in only some of them. Given by the modes
+# of `preprocess_input`.
 RANGES = {"0..255": (0.0, 255.0), "[0, 1]": (0.0, 1.0), "[-1, 1]": (-1.0, 1.0)}
 # Channel values of two more constant images, from 0 (low end of a range) to 1 (high end). These
-# images only serve to check the fit.
+# images only serve to check the fit. A convention.
 HELD_OUT = ((0.2, 0.7, 0.45, 0.6), (0.9, 0.1, 0.6, 0.3))
 
 

@@ -18,7 +18,7 @@ from keras_shiftguard.instrument.keras_private import call_takes_training
 from keras_shiftguard.instrument.layer_calls import replaced_calls
 from keras_shiftguard.preprocessing.expected.front import Front, FrontError, fit, probes
 
-PROBE_SIZE = 32  # height and width of a constant image
+PROBE_SIZE = 32  # height and width of a constant image. A convention.
 
 
 class _ReachedError(Exception):

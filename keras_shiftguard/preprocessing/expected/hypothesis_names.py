@@ -17,7 +17,8 @@ from keras_shiftguard.preprocessing.expected.hypotheses import Hypothesis, Kind
 from keras_shiftguard.preprocessing.witnesses.trial import LIKELY
 
 REVERSED = {"rgb": "bgr", "bgr": "rgb"}
-# Largest difference of equal conventions: relative for scales, a share of the range for offsets.
+# Largest difference of equal conventions: relative for scales, a share of the range for offsets. A
+# convention.
 MAX_DIFFERENCE = 0.01
 
 

@@ -19,7 +19,7 @@ from keras_shiftguard.preprocessing.expected.front_inverse import invert, named
 from keras_shiftguard.preprocessing.expected.front_run import run_model
 
 # Images with such means and standard deviations of the channels have values of 0..255. Those of
-# other named conventions are smaller, or (three channels) their means are nearer to 0.
+# other named conventions are smaller, or (three channels) their means are nearer to 0. Conventions.
 RAW_MEANS, RAW_MEANS_GRAY, RAW_STDS = (60.0, 200.0), (10.0, 200.0), (20.0, 110.0)
 UNIFORM = ("unit", "tf", "raw")  # conventions with the same numbers for all channels
 BY_CHANNEL = (("torch", "rgb"), ("caffe", "bgr"), ("torch", "bgr"), ("caffe", "rgb"))

@@ -29,10 +29,12 @@ RESCALE_MODES = {
     "raw": "raw",
     "raw01": "unit",
 }
+# Mean and deviation of pixels in [0, 1]. Given by CLIP (Radford et al., 2021).
 CLIP = {
     "mean": (0.48145466, 0.4578275, 0.40821073),
     "std": (0.26862954, 0.26130258, 0.27577711),
 }
+# The same in 0..255. Given by `rescale_mode` of keras-cv-attention-models.
 TF128 = {"mean": (128.0,) * 3, "std": (128.0,) * 3}
 # What `preprocessing_mode` of kimm can be if the layers of a model convert 0..255 by themselves.
 # Without such layers it is False. Source: `build_preprocessing` in kimm's `base_model.py`.

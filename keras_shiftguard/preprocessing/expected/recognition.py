@@ -30,7 +30,7 @@ from keras_shiftguard.preprocessing.expected.architectures import (
     Signature,
 )
 
-MIN_CONVOLUTIONS = 12
+MIN_CONVOLUTIONS = 12  # with fewer, a network is not recognized. A convention.
 IMAGE = "image"  # the fingerprint of all steps before the first convolution
 
 _CONVOLUTIONS = (

@@ -23,7 +23,8 @@ OFFSETS = ("rescale_offset", "offset")
 OF_CONVERTER = {"scale", "offset"}
 # Keys under which the configuration files of timm, Hugging Face and KerasHub nest these numbers.
 SECTIONS = ("pretrained_cfg", "image_processor", "image_converter")
-TOLERANCE = 2e-3  # largest difference to the numbers of a named mode, as a share of the range
+# Largest difference to the numbers of a named mode, as a share of the range. A convention.
+TOLERANCE = 2e-3
 
 
 def section_of(values: Mapping[Any, Any]) -> Mapping[Any, Any]:

@@ -7,15 +7,17 @@ import numpy as np
 
 from keras_shiftguard.preprocessing.correction.convention import InputConvention
 from keras_shiftguard.preprocessing.hints.hint import Hint
+from keras_shiftguard.statistics.large_images import LARGE
 
-MIN_GRAY_CORRELATION = 0.9999  # between channels; it is lower in gray images with color noise
-MIN_GRAY_SHARE = 0.9  # share of the images that must be gray
-MIN_FRAMED_SHARE = 0.25  # share of the images that must have bars
-MIN_BAR_SHARE = 0.03  # width of each of two opposite bars, as a share of the side of the image
-MIN_BACKGROUND_SHARE = 0.4  # share of the pixels that must be at the bright end
-MAX_VALUES = 2**21  # of an image, from which the correlation of its channels is computed
-MAX_UNFRAMED_SIDE = 32  # pixels; so small images are rarely letterboxed
-MAX_GLYPH_SIDE = 64  # pixels; digits and glyphs are small, pages of text are not
+# Correlation between channels; it is lower in gray images with color noise. A convention.
+MIN_GRAY_CORRELATION = 0.9999
+MIN_GRAY_SHARE = 0.9  # share of the images that must be gray. A convention.
+MIN_FRAMED_SHARE = 0.25  # share of the images that must have bars. A convention.
+# Width of each of two opposite bars, as a share of the side of the image. A convention.
+MIN_BAR_SHARE = 0.03
+MIN_BACKGROUND_SHARE = 0.4  # share of the pixels that must be at the bright end. A convention.
+MAX_UNFRAMED_SIDE = 32  # pixels; so small images are rarely letterboxed. A convention.
+MAX_GLYPH_SIDE = 64  # pixels; digits and glyphs are small, pages of text are not. A convention.
 
 
 def nonfinite_hints(images: np.ndarray) -> tuple[list[Hint], np.ndarray]:
@@ -53,7 +55,7 @@ def gray_hints(images: np.ndarray) -> list[Hint]:
     if images.shape[-1] != 3 or images.shape[1] * images.shape[2] < 16:
         return []
     # Of large images, a part of the pixels is enough; it need not be copied several times.
-    pixels = images.reshape(len(images), -1, 3)[:, :: -(-images[0].size // MAX_VALUES)]
+    pixels = images.reshape(len(images), -1, 3)[:, :: -(-images[0].size // LARGE)]
     pixels = pixels / (np.abs(pixels).max() + 1e-30)
     centred = pixels - pixels.mean(axis=1, keepdims=True)
     products = np.einsum("npi,npj->nij", centred, centred, optimize=True)

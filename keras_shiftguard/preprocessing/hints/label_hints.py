@@ -14,10 +14,10 @@ import numpy as np
 from keras_shiftguard.statistics.classes import host_class_ids
 
 # Largest p-value for which another order is reported; the limit for a shift is 20 times as large.
-# The limit is small because a false alarm is worse than a missed problem.
+# The limit is small because a false alarm is worse than a missed problem. A convention.
 MAX_P_VALUE = 1e-3
-MIN_CONFIDENCE = 0.5  # below this mean confidence, another order is never reported
-MIN_CLASSES = 6  # this many classes must support a shift, or be predicted for another order
+MIN_CONFIDENCE = 0.5  # below this mean confidence, another order is never reported. A convention.
+MIN_CLASSES = 6  # so many must be predicted for another order. A convention.
 
 
 @dataclass(frozen=True)
@@ -106,7 +106,7 @@ def _shifted(ids: np.ndarray, predicted: np.ndarray) -> LabelFinding | None:
         for_it, against = int((lead > 0).sum()), int((lead < 0).sum())
         p_value = 2 * _binomial_tail(for_it, for_it + against, 0.5)  # two offsets are tried
         without_shift = max(accuracy, float(opposite.mean()))
-        if for_it < MIN_CLASSES or repaired < max(0.3, 3 * without_shift):
+        if repaired < max(0.3, 3 * without_shift):
             continue
         if p_value >= 20 * MAX_P_VALUE:  # seven of seven classes pass this test
             continue

@@ -9,14 +9,17 @@ import numpy as np
 
 from keras_shiftguard.preprocessing.correction.convention import InputConvention
 from keras_shiftguard.preprocessing.hints.hint import Hint
+from keras_shiftguard.statistics.attributes import MIN_SIDE
 
-JUMP, RISE = 160.0, 64.0  # a jump is larger, a rise between neighbors smaller, in gray levels
+# A jump is larger, a rise between neighbors smaller, in gray levels. A convention.
+JUMP, RISE = 160.0, 64.0
 # Overflow, if so many of all neighbors are jumps within a rise, so many of all jumps, and so many
 # times more than jumps with a fall on both sides. Photos that overflow have at least .0018, .12 and
 # 9; photos and print have hardly any, white noise has less than .07 of all jumps, and edges between
-# noisy areas 1.8 times as many. Chosen on the collections of `verdict_corpus.py`.
+# noisy areas 1.8 times as many. Chosen on the collections of
+# `examples/benchmarks/verdict_corpus.py`.
 MIN_SHARE, MIN_SHARE_OF_JUMPS, MIN_RATIO = 0.001, 0.07, 5
-MAX_IMAGES, MIN_SIDE = 16, 8
+MAX_IMAGES = 16  # images that are looked at. A convention.
 
 
 def overflow_hints(images: np.ndarray, observed: InputConvention) -> list[Hint]:

@@ -9,6 +9,7 @@ from keras import ops
 
 from keras_shiftguard.instrument.layer_calls import no_gradients
 from keras_shiftguard.instrument.model_outputs import is_classifier
+from keras_shiftguard.io.batches import BATCH_SIZE
 from keras_shiftguard.preprocessing.correction.convention import InputConvention
 from keras_shiftguard.preprocessing.expected.structure import StructuralExpectation
 from keras_shiftguard.preprocessing.hints.content import (
@@ -21,19 +22,17 @@ from keras_shiftguard.preprocessing.hints.content import (
     whole_division_hints,
 )
 from keras_shiftguard.preprocessing.hints.hint import Hint
-from keras_shiftguard.preprocessing.hints.label_hints import check_labels
+from keras_shiftguard.preprocessing.hints.label_hints import MAX_P_VALUE, check_labels
 from keras_shiftguard.preprocessing.hints.overflow import overflow_hints
 from keras_shiftguard.preprocessing.hints.resampling import resampling_hints
 from keras_shiftguard.profiles import InputSummary
 from keras_shiftguard.statistics.classes import host_class_ids, host_probabilities
 
-MAX_IMAGES = 256  # of the checks of images
-MAX_IMAGES_FOR_MEDIANS = 32  # the slower checks use this many images, spread evenly
-# Running the whole network takes longer than all other checks. So only a few images are used; if
-# there are labels, more images are used.
-MAX_UNLABELLED = MIN_IMAGES = 16  # with fewer images, there are no hints from predictions
-BATCH_SIZE = 32
-MAX_P_VALUE = 1e-3  # largest p-value of the sign test for a hint
+MAX_IMAGES = 256  # of the checks of images. A convention.
+MAX_IMAGES_FOR_MEDIANS = 32  # the slower checks use this many images, spread evenly. A convention.
+# Running the whole network takes longer than all other checks. So without labels, it sees no more
+# images than hints from predictions need. A convention.
+MIN_IMAGES = 16
 
 
 def remarks_of_images(
@@ -115,7 +114,7 @@ def remarks_of_predictions(
         labels: Labels of the samples, or None.
     """
     ids = None if labels is None else host_class_ids(labels)
-    limit = MAX_UNLABELLED if ids is None else MAX_IMAGES
+    limit = MIN_IMAGES if ids is None else MAX_IMAGES
     some = {key: np.asarray(value)[:limit] for key, value in samples.items()}
     if len(some[name]) < MIN_IMAGES:
         return ()

@@ -15,10 +15,10 @@ import numpy as np
 
 from keras_shiftguard.preprocessing.hints.hint import Hint
 
-MIN_SIDE = 64  # pixels; smaller images give a spectrum with too few points
-MIN_IMAGES = 4
+MIN_SIDE = 64  # pixels; smaller images give a spectrum with too few points. A convention.
+MIN_IMAGES = 4  # with fewer, there is no hint. A convention.
 
-# Limits of the scores, in the units that `Scores` explains.
+# Limits of the scores, in the units that `Scores` explains. Conventions.
 MAX_REPEATED = 0.15
 MAX_FINE = -1.5
 MAX_PERIODICITY = 4.7

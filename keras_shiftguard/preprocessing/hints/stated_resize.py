@@ -16,7 +16,7 @@ from keras_shiftguard.preprocessing.expected.stated_numbers import OF_CONVERTER,
 from keras_shiftguard.preprocessing.hints.hint import Hint
 from keras_shiftguard.profiles import InputSummary
 
-# Numbers of Pillow's filters in a `preprocessor_config.json`.
+# Numbers of filters in a `preprocessor_config.json`. Given by Pillow.
 PILLOW_FILTERS = {0: "nearest", 1: "lanczos3", 2: "bilinear", 3: "bicubic", 4: "box", 5: "hamming"}
 # Filters of `keras.ops.image.resize`.
 KERAS_FILTERS = ("nearest", "bilinear", "bicubic", "lanczos3", "lanczos5")

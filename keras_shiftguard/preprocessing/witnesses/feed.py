@@ -18,32 +18,37 @@ from keras_shiftguard.preprocessing.observation import (
 )
 from keras_shiftguard.profiles import InputSummary
 
-# Gray levels that ordinary photos reach in both directions. A collection that does not (all
-# pale, all dark, low in contrast) looks as if it were in a neighboring convention.
+# Gray levels that ordinary photos reach in both directions. A collection that does not (all pale,
+# all dark, low in contrast) looks as if it were in a neighboring convention. Conventions.
 DARK, BRIGHT = 64.0, 191.0
 # Contrast that the training images may have had, as a share of the contrast of the images as fed.
-# It is the contrast of a collection that just spans `DARK` to `BRIGHT`.
+# It is the contrast of a collection that just spans `DARK` to `BRIGHT`. Given by `DARK` and
+# `BRIGHT`.
 LOW_CONTRAST = (BRIGHT - DARK) / 255
 # Limits that were not tuned: the quantiles that become black and white, and the number of gray
-# levels that must lie between them. Noise and compression alone fill a smaller span.
+# levels that must lie between them. Noise and compression alone fill a smaller span. Conventions.
 DARKEST, BRIGHTEST, MIN_LEVELS_SPAN = 0.01, 0.99, 16.0
 Levels = tuple[np.ndarray, np.ndarray]  # gain and bias of each channel as fed
-# If two conventions differ by this factor, pale or dark images cannot explain the difference.
+# If two conventions differ by this factor, pale or dark images cannot explain the difference. A
+# convention.
 FAR_FACTOR = 10.0
 # If 5 % of the values are further out than this, they are in another convention. Up to
 # `MAX_OUTSIDE` they are augmented. In between, they are undecided: the random brightness of
-# `tf.image` does not clip, and takes white backgrounds out.
+# `tf.image` does not clip, and takes white backgrounds out. A convention.
 MAX_MANY_OUTSIDE = 0.3
-MAX_EXTREME_OUTSIDE = 0.5  # how far single values may exceed a range, as a share of it
+# How far single values may exceed a range, as a share of it. A convention.
+MAX_EXTREME_OUTSIDE = 0.5
 # Augmented images fit a convention if 98 % of their values span at least this share of its range.
-# So images in [0, 1], which span at most half of [-1, 1], do not fit [-1, 1].
+# So images in [0, 1], which span at most half of [-1, 1], do not fit [-1, 1]. A convention.
 MIN_STATED_SPAN = 0.6
-MIN_SPAN_FROM_BLACK = 1 / 16  # the same share for dark images, whose darkest value is black
+# The same share for dark images, whose darkest value is black. A convention.
+MIN_SPAN_FROM_BLACK = 1 / 16
 # Pale or dark images fit a stated convention if the share that they span of its range is larger by
-# this factor than that of any other range that holds them. For images in [-1, 1] it is 2 or less.
+# this factor than that of any other range that holds them. For images in [-1, 1] it is 2 or less. A
+# convention.
 MIN_SPAN_RATIO = 1.5
 # Images that span more of the range and reach neither black nor white are in another convention: in
-# that of CLIP, ordinary photos span 85 % of the range of "torch".
+# that of CLIP, ordinary photos span 85 % of the range of "torch". A convention.
 MAX_PALE_SPAN = 0.75
 
 

@@ -4,9 +4,10 @@ from zlib import crc32
 
 import numpy as np
 
-CROP = 0.7  # side of the crop, as a share of the side of the image
-SMALL = 48  # images up to this side are shifted instead, because a crop of them shows too little
-MAX_MOVE = 2  # pixels by which small images are shifted
+CROP = 0.7  # side of the crop, as a share of the side of the image. A convention.
+# Images up to this side are shifted instead, because a crop of them shows too little. A convention.
+SMALL = 48
+MAX_MOVE = 2  # pixels by which small images are shifted. A convention.
 
 
 def second_view(images: np.ndarray) -> np.ndarray:

@@ -26,16 +26,18 @@ from keras_shiftguard.preprocessing.expected.batch_norm import AS_FED, Transform
 from keras_shiftguard.preprocessing.witnesses.second_view import second_view
 from keras_shiftguard.statistics.classes import host_class_ids
 
-MIN_TRIAL_IMAGES, MAX_TRIAL_IMAGES = 8, 32  # numbers of distinct images
-# The trial stops after so many images if it is clear. With fewer, it can only support batch norm.
+MIN_TRIAL_IMAGES, MAX_TRIAL_IMAGES = 8, 32  # numbers of distinct images. A convention.
+# The trial stops after so many images if it is clear. With fewer, it can only support batch norm. A
+# convention.
 FIRST_IMAGES = 16
-TEMPERATURE = 0.1  # of the softmax over cosine similarities
+TEMPERATURE = 0.1  # of the softmax over cosine similarities. A convention.
 # How well a network must tell the images apart, from 0 (chance) to 1 (perfect), for the trial to
-# count. Tiles of one picture and untrained networks stay below.
+# count. Tiles of one picture and untrained networks stay below. A convention.
 MIN_TOLD_APART = 0.5
 # What a difference means, in standard errors. A fix that helps is offered if the verdict is sure.
 # It is sure of itself without other evidence. With a classifier that was trained on images in
 # another convention, a wrong fix reached 3.2, and right fixes reached 8 or more: `STRONG`.
+# Conventions.
 HELPS, LIKELY, SURE, STRONG = 1.0, 2.0, 3.0, 3.5
 
 
