@@ -16,8 +16,13 @@ def two_inputs(names=("left", "right"), channels=(3, 3)):
     return keras.Model(inputs, layers.Conv2D(2, 3)(inputs[0] + inputs[1]))
 
 
+def small(channels=3, front=()):
+    body = [layers.Conv2D(2, 3), layers.GlobalAveragePooling2D(), layers.Dense(2)]
+    return keras.Sequential([keras.Input((32, 32, channels)), *front, *body])
+
+
 @pytest.fixture(scope="module")
-def model():
+def mobile_net():
     keras.utils.set_random_seed(0)
     return keras.applications.MobileNetV2(
         weights=None, input_shape=(32, 32, 3), alpha=0.35, classes=4
@@ -25,26 +30,44 @@ def model():
 
 
 @pytest.fixture(scope="module")
-def trained(model):
+def trained(mobile_net):
     """Returns a copy of the network with the batch-norm memory of images in [-1, 1]."""
     coarse = np.random.default_rng(1).integers(0, 256, (16, 4, 4, 3))
-    return remember(model, np.kron(coarse, np.ones((1, 8, 8, 1))) / 127.5 - 1.0)
+    return remember(mobile_net, np.kron(coarse, np.ones((1, 8, 8, 1))) / 127.5 - 1.0)
 
 
-def test_untrained_weights_convict_nobody(model, raw_images):
-    assert sg.diagnose(model, raw_images / 127.5 - 1.0).status == "ok"
-    found = sg.diagnose(model, raw_images)
+def test_untrained_weights_convict_nobody(mobile_net, raw_images):
+    assert sg.diagnose(mobile_net, raw_images / 127.5 - 1.0).status == "ok"
+    found = sg.diagnose(mobile_net, raw_images)
     assert (found.status, found.expected.mode, found.observed.mode) == ("unknown", "tf", "raw")
     assert "these weights look untrained" in str(found)
 
 
-def test_right_and_wrong(trained, raw_images):
-    right = sg.diagnose(trained, raw_images / 127.5 - 1.0)
+@pytest.mark.parametrize(
+    "channels", [3, *(pytest.param(n, marks=pytest.mark.thorough) for n in (2, 4))]
+)
+def test_right_and_wrong(channels, rng):
+    keras.utils.set_random_seed(0)
+    norm, pool = layers.BatchNormalization(), layers.GlobalAveragePooling2D()
+    conv = layers.Conv2D(8, 3, use_bias=False)
+    coarse = np.kron(rng.integers(0, 256, (48, 4, 4, channels)), np.ones((1, 8, 8, 1)))
+    raw = np.clip(coarse + rng.normal(0, 8, coarse.shape), 0, 255).round().astype("float32")
+    model = remember(
+        keras.Sequential([keras.Input((32, 32, channels)), conv, norm, pool]), raw / 255
+    )
+    right = sg.diagnose(model, raw / 255)
     assert right.status == "ok" and right.fix is None
-    wrong = sg.diagnose(trained, raw_images)
-    assert (wrong.status, wrong.expected.mode, wrong.observed.mode) == ("mismatch", "tf", "raw")
-    fixed = np.asarray(keras.ops.convert_to_numpy(wrong.fix(raw_images)))
-    np.testing.assert_allclose(fixed, raw_images / 127.5 - 1.0, atol=1e-5)
+    wrong = sg.diagnose(model, raw)
+    assert (wrong.status, wrong.expected.mode, wrong.observed.mode) == ("mismatch", "unit", "raw")
+    assert wrong.advice == "x = x / 255.0"
+    np.testing.assert_allclose(
+        wrong.apply(model).predict(raw, verbose=0), model.predict(raw / 255, verbose=0), atol=1e-4
+    )
+    model.compile("sgd", "mse")
+    guard = sg.ShiftGuard(on_mismatch="fix", verbose=0)
+    with pytest.warns(sg.ShiftWarning, match="Corrected inside fit"):
+        model.fit(raw, np.zeros((48, 8)), batch_size=16, epochs=1, verbose=0, callbacks=[guard])
+    assert guard.diagnosis.status == "mismatch" and guard.diagnosis.expected.mode == "unit"
 
 
 @pytest.mark.thorough
@@ -56,8 +79,8 @@ def test_doubled_preprocessing_inside_the_model(trained, raw_images):
     assert found.status == "mismatch" and "in its layer 'to_tf'. Remove one" in str(found.evidence)
 
 
-@pytest.mark.thorough
-def test_max_samples(model, raw_images):
+def test_max_samples(raw_images):
+    model = small()
     assert sg.diagnose(model, raw_images, max_samples=np.int64(9)).num_samples == 9
     many = np.tile(raw_images, (9, 1, 1, 1))  # more than one batch
     assert sg.diagnose(model, many, max_samples=140).num_samples == 140
@@ -117,34 +140,6 @@ def test_one_statement_is_not_of_a_mask_beside_the_images(raw_images):
     assert [each.status for each in found.by_input.values()] == ["ok", "mismatch"]
 
 
-@pytest.mark.thorough
-@pytest.mark.parametrize("channels", [2, 4])
-def test_any_number_of_channels(channels, rng):
-    keras.utils.set_random_seed(0)
-    conv, norm = layers.Conv2D(8, 3, use_bias=False), layers.BatchNormalization()
-    model = keras.Sequential(
-        [keras.Input((32, 32, channels)), conv, norm, layers.GlobalAveragePooling2D()]
-    )
-    model.compile("sgd", "mse")
-    coarse = np.kron(rng.integers(0, 256, (48, 4, 4, channels)), np.ones((1, 8, 8, 1)))
-    raw = np.clip(coarse + rng.normal(0, 8, coarse.shape), 0, 255).round().astype("float32")
-    # The batch norm of the model gets the moving statistics of images in [0, 1].
-    features = keras.ops.convert_to_numpy(conv(raw / 255))
-    norm.moving_mean.assign(features.mean(axis=(0, 1, 2)))
-    norm.moving_variance.assign(features.var(axis=(0, 1, 2)))
-    assert sg.diagnose(model, raw / 255).status == "ok"
-    wrong = sg.diagnose(model, raw)
-    assert (wrong.status, wrong.expected.mode, wrong.observed.mode) == ("mismatch", "unit", "raw")
-    assert wrong.advice == "x = x / 255.0" and len(wrong.fix.scale) == channels
-    np.testing.assert_allclose(
-        wrong.apply(model).predict(raw, verbose=0), model.predict(raw / 255, verbose=0), atol=1e-4
-    )
-    guard = sg.ShiftGuard(on_mismatch="fix", verbose=0)
-    with pytest.warns(sg.ShiftWarning, match="Corrected inside fit"):
-        model.fit(raw, np.zeros((48, 8)), batch_size=16, epochs=1, verbose=0, callbacks=[guard])
-    assert guard.diagnosis.status == "mismatch" and guard.diagnosis.expected.mode == "unit"
-
-
 @pytest.mark.parametrize("transposed", [False, True])
 def test_a_model_with_the_channels_first(raw_images, transposed):
     """The layout of the channels is that of the model's layers, not the default of Keras."""
@@ -175,12 +170,12 @@ def test_a_model_with_the_channels_first(raw_images, transposed):
         (lambda x: "photos/", "must be data, not a path"),
     ],
 )
-def test_bad_data(model, raw_images, change, words):
+def test_bad_data(raw_images, change, words):
     with pytest.raises(sg.BadInputError, match=words):
-        sg.diagnose(model, change(raw_images))
+        sg.diagnose(small(), change(raw_images))
 
 
-def test_bad_arguments(model, raw_images):
+def test_bad_arguments(raw_images):
     for wrong, words in (
         (3, "must be a keras.Model, or the path"),
         ("model.keras", "no saved model at 'model.keras'"),
@@ -189,11 +184,11 @@ def test_bad_arguments(model, raw_images):
         with pytest.raises(sg.BadInputError, match=words):
             sg.diagnose(wrong, raw_images)
     with pytest.raises(sg.BadInputError, match="max_samples=0"):
-        sg.diagnose(model, raw_images, max_samples=0)
+        sg.diagnose(small(), raw_images, max_samples=0)
 
 
-def test_non_finite_pixels(model, raw_images):
-    x = raw_images / 127.5 - 1.0
+def test_non_finite_pixels(raw_images):
+    model, x = small(), raw_images / 127.5 - 1.0
     x[0, 0, 0, 0] = np.nan
     diagnosis = sg.diagnose(model, (x, np.linspace(-5, 5, 16)))  # labels that fit no model
     sentences = [*diagnosis.evidence, *(hint.sentence for hint in diagnosis.hints)]
@@ -213,18 +208,14 @@ class Cleaned(layers.Layer):
     [([Cleaned()], np.nan, "unknown"), ([], np.nan, "mismatch"), ([Cleaned()], np.inf, "mismatch")],
 )
 def test_what_the_model_cleans_itself_is_no_mismatch(raw_images, front, value, status):
-    tail = [layers.Conv2D(2, 3), layers.GlobalAveragePooling2D(), layers.Dense(2)]
-    model = keras.Sequential([keras.Input((32, 32, 3)), *front, *tail])
     x = np.repeat(raw_images / 255, [1] * (len(raw_images) - 1) + [30], axis=0)
     x[-25:] = value  # only the broken images count
-    assert sg.diagnose(model, x).status == status
+    assert sg.diagnose(small(front=front), x).status == status
 
 
 @pytest.mark.parametrize(("expects", "comment"), [(("caffe", "bgr"), True), (("tf", "rgb"), False)])
-def test_a_line_that_reverses_the_channels_says_what_it_assumes(
-    model, raw_images, expects, comment
-):
-    found = sg.diagnose(model, raw_images / 255, expects=sg.InputConvention(*expects))
+def test_a_line_that_reverses_the_channels_says_what_it_assumes(raw_images, expects, comment):
+    found = sg.diagnose(small(), raw_images / 255, expects=sg.InputConvention(*expects))
     assert found.status == "mismatch"
     said = "# assumes that x is RGB; if cv2 read the images, first: x = x[..., ::-1]"
     assert found.advice.endswith(said) == comment

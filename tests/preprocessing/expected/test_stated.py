@@ -206,8 +206,9 @@ def test_a_network_without_batch_norm_has_a_verdict(value, fed):
 
 
 def test_a_stated_convention_overrules_the_published_one():
-    model = keras.applications.MobileNetV2(weights=None, include_top=False, input_shape=(64, 64, 3))
-    found = diagnose(model, InputConvention("torch").from_raw(photos()), expects="torch")
+    model = keras.applications.MobileNetV2(weights=None, include_top=False, input_shape=(32, 32, 3))
+    images = InputConvention("torch").from_raw(photos(size=32))
+    found = diagnose(model, images, expects="torch")
     assert found.status == "ok" and "MobileNetV2 is published for tf" in str(found.evidence)
 
 

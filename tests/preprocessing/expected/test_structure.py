@@ -86,7 +86,7 @@ def test_other_width_has_the_convention_but_no_published_accuracy():
     assert answer.published_top1 is None and "in another width" in answer.evidence[0]
 
 
-@pytest.mark.parametrize("flat", [False, True])
+@pytest.mark.parametrize("flat", [pytest.param(False, marks=pytest.mark.thorough), True])
 def test_doubled_preprocessing_inside_the_model(flat):
     images = keras.Input(SHAPE)
     if flat:
@@ -168,44 +168,6 @@ def test_which_head_a_model_ends_in(tail, untrained, trained_head, inside):
     assert one(model).head == trained_head
 
 
-@pytest.mark.parametrize(
-    ("kind", "head"), [("decoder", "own"), ("embedding", "own"), ("convolution", "published")]
-)
-def test_layers_behind_a_network_are_a_head(base, kind, head):
-    """A decoder on a frozen network may be trained on other input than the network."""
-    features = base.layers[-2].output
-    if kind == "embedding":
-        last = layers.Dense(64)
-        outputs = layers.BatchNormalization()(last(base.output))
-    else:
-        last = layers.Conv2D(1000 if kind == "convolution" else 2, 1)
-        outputs = last(layers.UpSampling2D()(features) if kind == "decoder" else features)
-    model = keras.Model(base.input, outputs)
-    assert one(base).head == "none" and one(model).head == "fresh"
-    trained(last)
-    assert one(model).head == head
-
-
-class HeadFirst(keras.Model):
-    """A subclassed model that declares its head before its network."""
-
-    def __init__(self, network):
-        super().__init__()
-        self.head = layers.Dense(3)
-        self.network = network
-
-    def call(self, x, training=None):
-        return self.head(self.network(x, training=training))
-
-
-def test_a_head_that_is_declared_before_the_network(base):
-    model = HeadFirst(base)
-    model(ZEROS)
-    assert one(model).head == "fresh"
-    trained(model.head)
-    assert one(model).head == "own"
-
-
 # --- several inputs, several networks -------------------------------------------------
 
 
@@ -235,14 +197,6 @@ def test_gray_images_in_front_of_a_network(vgg, front, mode):
     # A repeated channel leaves the choice open, and a learnt front shows that the network was
     # trained behind it.
     assert (answer.convention.mode, answer.speaks) == (mode, front == "caffe")
-
-
-def test_fresh_without_batch_normalisation():
-    model = small(*classifier(3))
-    assert one(model).fresh
-    trained(model.layers[0])
-    trained(model.layers[-1])
-    assert not one(model).fresh
 
 
 def test_one_answer_for_each_image_input(base):
@@ -336,13 +290,6 @@ def test_inside_a_layer_and_for_the_frames_of_a_film(base):
 # --- what cannot be known ----------------------------------------------------------------
 
 
-@pytest.mark.parametrize("channels", [3, 5])
-def test_behind_a_learned_layer(base, channels):
-    answer = behind(base, layers.Conv2D(3, 1), (96, 96, channels))
-    assert answer.architecture == "MobileNetV2" and not answer.convention.is_known
-    assert "mixes the colour channels" in answer.evidence[-1]
-
-
 def test_trainable_normalisation_in_front_is_no_fixed_front(base):
     images, norm = keras.Input(SHAPE), layers.BatchNormalization()
     model = keras.Model(images, head(base(norm(images))))
@@ -352,7 +299,7 @@ def test_trainable_normalisation_in_front_is_no_fixed_front(base):
 
 
 @pytest.mark.filterwarnings("ignore:This model usually expects 1 or 3:UserWarning")
-@pytest.mark.parametrize("channels", [1, 2])
+@pytest.mark.parametrize("channels", [1, pytest.param(2, marks=pytest.mark.thorough)])
 def test_other_than_three_channels(channels):
     answer = one(trunk("MobileNetV2", input_shape=(96, 96, channels)))
     assert answer.fresh and answer.trainable and not answer.convention.is_known

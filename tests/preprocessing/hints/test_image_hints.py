@@ -153,15 +153,6 @@ def test_gray_copied_is_seen_in_every_convention(sources, mode):
     assert "gray_copied" not in hints(convention.from_raw(sources[:20, ::4, ::4]))
 
 
-def test_letterboxes(sources):
-    images = resized(sources, 112, FILTERS.BICUBIC)
-    boxed = images[:20].copy()
-    boxed[::2, :14], boxed[::2, -14:] = 0, 0
-    found = hints(boxed)
-    assert found["letterbox"].sentence.startswith("10 of 20 images")
-    assert "no_antialiasing" not in found  # bars do not count as detail
-
-
 def test_inverted_digits():
     from sklearn.datasets import load_digits
 

@@ -104,10 +104,10 @@ UNIT = {"image_mean": [0.0] * 3, "image_std": [1.0] * 3}
 
 
 def test_another_size_is_a_hint_with_the_line_that_mends_it():
-    found = hints({**UNIT, "size": 224, "resample": 3, "do_rescale": True}, 256)
-    assert "224 by 224" in found["stated_size"] and "256 by 256" in found["stated_size"]
-    assert "keras.ops.image.resize(x, (224, 224), interpolation='bicubic'" in found["stated_size"]
-    assert "stated_size" not in hints({**UNIT, "size": 256, "resample": 3}, 256)
+    found = hints({**UNIT, "size": 56, "resample": 3, "do_rescale": True}, 64)
+    assert "56 by 56" in found["stated_size"] and "64 by 64" in found["stated_size"]
+    assert "keras.ops.image.resize(x, (56, 56), interpolation='bicubic'" in found["stated_size"]
+    assert "stated_size" not in hints({**UNIT, "size": 64, "resample": 3}, 64)
 
 
 @pytest.mark.thorough
