@@ -106,31 +106,33 @@ def test_validation_of_a_single_sample_is_not_measured():
     assert all(np.isfinite(look.distance) for look in model.looks)
 
 
-def test_images_of_another_range_get_the_fix():
-    model = keras.Sequential(
-        [
-            keras.Input((4, 4, 1)),
-            keras.layers.Flatten(),
-            Dense(4),
-            Dense(2),
-        ]
-    )
-    images = np.random.default_rng(0).random((64, 4, 4, 1)).astype("float32")
-    refused("/ 255", images, Y, 255 * images, model)
-    refused(r"\* 255", 255 * images, Y, images, model)
-    refused("image.resize", images, Y, np.zeros((20, 5, 5, 1), "float32"), model)
+def image_model():
+    layers = [keras.layers.Flatten(), Dense(4), Dense(2)]
+    return keras.Sequential([keras.Input((4, 4, 1)), *layers])
+
+
+IMAGES = np.random.default_rng(0).random((64, 4, 4, 1)).astype("float32")
+
+
+@pytest.mark.parametrize(
+    ("match", "x", "target"),
+    [
+        ("/ 255", IMAGES, 255 * IMAGES),
+        (r"\* 255", 255 * IMAGES, IMAGES),
+        ("image.resize", IMAGES, np.zeros((20, 5, 5, 1), "float32")),
+    ],
+)
+def test_images_of_another_range_get_the_fix(match, x, target):
+    refused(match, x, Y, target, image_model())
 
 
 def test_an_augmentation_must_change_something():
-    layers = [keras.layers.Flatten(), Dense(4), Dense(2)]
-    model = keras.Sequential([keras.Input((4, 4, 1)), *layers])
-    images = np.random.default_rng(0).random((64, 4, 4, 1)).astype("float32")
-    augmentation = AdaptiveAugmentation()
+    model, augmentation = image_model(), AdaptiveAugmentation()
     how = {"method": "adamatch", "augmentation": augmentation}
-    refused("`augmentation` changes no sample", images, Y, images, model, **how)
+    refused("`augmentation` changes no sample", IMAGES, Y, IMAGES, model, **how)
     augmentation.set_strengths({"noise": 0.5})
     how |= {"loss": "sparse_categorical_crossentropy", "feature_layer": None}
-    adapted(base=model, **how).fit(images, Y, target_data=images, verbose=0)
+    adapted(base=model, **how).fit(IMAGES, Y, target_data=IMAGES, verbose=0)
 
 
 def test_tokens_need_an_augmentation_of_ones_own():
@@ -196,17 +198,17 @@ def test_the_default_split_is_named(capsys):
     assert "'features', the input of the head" in capsys.readouterr().out
     layers = [Dense(3, name="features"), Dense(2), keras.layers.Softmax()]
     activated = keras.Sequential([keras.Input((2,)), *layers])
-    assert Split(activated).name == "features"
     # The same layers in a second model, and in a model to which layers are added one by one, as
     # Keras does when it loads a model.
-    assert Split(keras.Sequential([keras.Input((2,)), *layers]), "features").name == "features"
+    second = keras.Sequential([keras.Input((2,)), *layers])
     grown = keras.Sequential([keras.Input((2,))])
     for layer in (Dense(4), Dense(3, name="features"), Dense(2), keras.layers.Softmax()):
         grown.add(layer)
-    split = Split(grown)
-    features, outputs = map(as_array, split.features_and_outputs(X))
-    assert split.name == "features" and features.shape == (len(X), 3)
-    np.testing.assert_allclose(outputs, as_array(grown(X)), rtol=1e-6)
+    for model in (activated, second, grown):
+        split = Split(model)
+        features, outputs = map(as_array, split.features_and_outputs(X))
+        assert split.name == "features" and features.shape == (len(X), 3)
+        np.testing.assert_allclose(outputs, as_array(model(X)), rtol=1e-6)
 
 
 def test_labels_of_the_target_are_said_to_be_left_out(capsys):

@@ -14,9 +14,9 @@ from keras_shiftguard.explain.estimate import AccuracyEstimate
 from tensorboard_plugin_shiftguard.checks import parsed
 
 
-def fitted(rng, method="mmd", trained=20, verbose=1, validate=True, **kwargs):
+def fitted(method="mmd", trained=20, verbose=1, validate=True, **kwargs):
     """Returns a model that was trained on the source for some epochs, and then adapted."""
-    x, y, target = two_domains(rng, 240, 120)
+    x, y, target = two_domains(np.random.default_rng(0), 240, 120)
     keras.utils.set_random_seed(0)
     base = network()
     base.compile(keras.optimizers.Adam(0.03), LOSS)
@@ -30,27 +30,32 @@ def fitted(rng, method="mmd", trained=20, verbose=1, validate=True, **kwargs):
 
 @pytest.mark.thorough
 @pytest.mark.backend
-def test_a_trained_model_is_compared_with_itself_before(rng, capsys):
-    model = fitted(rng)
+def test_a_trained_model_is_compared_with_itself_before(capsys):
+    model = fitted()
     said = capsys.readouterr().out
     assert said.startswith("Adaptation may help: ") and "(120 samples)." in said.splitlines()[0]
     # One epoch with a small learning rate changes the accuracy too little to be seen.
     assert "Accuracy on target data is estimated at" in said
     assert model.outcome in said and model.alignment.outcome == model.outcome
     assert said.count("estimated at") == 1 and "before adaptation, it was" in model.outcome
-    assert model.judging is None
+    silent = fitted(verbose=0)
+    assert capsys.readouterr().out == silent.expected == silent.outcome == ""
+    for a, b in zip(model.adapted_model.get_weights(), silent.base.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
 
 
 @pytest.mark.thorough
 @pytest.mark.backend
-def test_earlier_weights_are_put_back(rng, monkeypatch):
+def test_earlier_weights_are_put_back(monkeypatch):
     seen = []
 
     def estimated(model, *_):
         seen.append(np.concatenate([w.ravel() for w in model.adapted_model.get_weights()]))
+        value = {1: 0.9, 2: 0.5}[len(seen)]
+        return AccuracyEstimate(value, (value - 0.1, value + 0.1), 0.9, num_samples=100)
 
-    monkeypatch.setattr(outcome, "bounded_estimate", lambda *a: estimated(*a) or unlike(len(seen)))
-    model = fitted(rng)
+    monkeypatch.setattr(outcome, "bounded_estimate", estimated)
+    model = fitted()
     after = np.concatenate([w.ravel() for w in model.adapted_model.get_weights()])
     np.testing.assert_array_equal(seen[0], after)
     assert np.abs(seen[1] - after).max() > 0
@@ -58,46 +63,24 @@ def test_earlier_weights_are_put_back(rng, monkeypatch):
     assert "before adaptation, it was 50 % (40 to 60 %)" in model.outcome and len(seen) == 2
 
 
-def unlike(number):
-    """Returns an estimate: a high one for the first call, a low one for the second."""
-    value = {1: 0.9, 2: 0.5}[number]
-    return AccuracyEstimate(value, (value - 0.1, value + 0.1), 0.9, num_samples=100)
-
-
 @pytest.mark.thorough
-def test_a_model_that_learns_meanwhile_is_not_compared(rng):
-    model = fitted(rng, trained=0)
-    assert "before adaptation" not in model.outcome
-
-
-@pytest.mark.thorough
-@pytest.mark.backend
-def test_silence_says_and_measures_nothing_and_trains_the_same(rng, capsys):
-    loud = fitted(np.random.default_rng(3))
+def test_what_is_not_said(capsys):
+    untrained = fitted(trained=0)  # it learns meanwhile
+    assert untrained.outcome and "before adaptation" not in untrained.outcome
     capsys.readouterr()
-    silent = fitted(np.random.default_rng(3), verbose=0)
-    assert capsys.readouterr().out == ""
-    assert silent.expected == silent.outcome == "" and loud.expected and loud.outcome
-    for a, b in zip(loud.adapted_model.get_weights(), silent.base.get_weights(), strict=True):
-        np.testing.assert_array_equal(a, b)
-
-
-@pytest.mark.thorough
-def test_without_labelled_validation_nothing_is_said_at_the_end(rng, capsys):
-    model = fitted(rng, validate=False)
-    assert model.expected and model.outcome == ""
+    unlabelled = fitted(validate=False)
+    assert unlabelled.expected and unlabelled.outcome == ""
     assert "estimated at" not in capsys.readouterr().out
 
 
 @pytest.mark.thorough
-def test_the_guard_logs_both_lines(rng, tmp_path):
+def test_the_guard_logs_both_lines(tmp_path):
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
     guard = ShiftGuard(log_dir=tmp_path, on_shift="ignore", verbose=0)
-    model = fitted(rng, callbacks=[guard])
+    model = fitted(callbacks=[guard])
     log = EventAccumulator(str(tmp_path / "shiftguard")).Reload()
-    point = log.Tensors("shiftguard/state")[-1].tensor_proto.string_val[0]
-    state = parsed(point)
+    state = parsed(log.Tensors("shiftguard/state")[-1].tensor_proto.string_val[0])
     worth = state["worth"]
     assert (worth["before"], worth["after"]) == (model.expected, model.outcome)
     assert worth["answer"] == "unknown" and worth["saw_target"] and len(worth["now"]) == 3
@@ -105,7 +88,9 @@ def test_the_guard_logs_both_lines(rng, tmp_path):
     assert "Accuracy on target data is estimated" in page
 
 
-def test_a_failure_before_training_is_a_warning(monkeypatch):
+def test_what_cannot_be_measured_stops_no_fit(monkeypatch):
+    assert expectation(np.full((9, 2), "a"), np.full((9, 2), "b")) == ""
+
     def broken(*_):
         raise MemoryError("no room")
 
@@ -114,14 +99,9 @@ def test_a_failure_before_training_is_a_warning(monkeypatch):
         assert expectation(np.zeros((9, 2)), np.ones((9, 2))) == ""
 
 
-def test_data_without_numbers_has_no_expectation():
-    assert expectation(np.full((9, 2), "a"), np.full((9, 2), "b")) == ""
-
-
 def test_a_frozen_model_is_an_error_before_training(rng):
     x, y, target = two_domains(rng)
     base = network()
     base.trainable = False
-    model = adapted(base=base)
     with pytest.raises(BadInputError, match="all its layers are frozen"):
-        model.fit(x, y, target_data=target, verbose=0)
+        adapted(base=base).fit(x, y, target_data=target, verbose=0)

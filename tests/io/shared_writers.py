@@ -1,9 +1,9 @@
-"""Program: several writers write a profile, a model's profile and a JSON file at the same time.
+"""Program: eight writers write a profile, a model's profile and a JSON file at the same time.
 
 Writers are threads, or processes that have process number 1 in PID namespaces of their own, as in
 containers. Where namespaces are not allowed, `os.getpid` returns 1 in each process.
 
-    python tests/io/shared_writers.py FOLDER threads --writers 8 --writes 50
+    python tests/io/shared_writers.py FOLDER threads --writes 50
     python tests/io/shared_writers.py FOLDER processes --kills 40
 
 FOLDER holds `model.keras`, and two profiles `a` and `b`. With `--kills`, all writers are killed
@@ -23,19 +23,34 @@ import threading
 import time
 import traceback
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 from keras_shiftguard import InputProfile
 from keras_shiftguard.io.json_files import write_json
 
 CLONE_NEWPID = 0x20000000
-FILES = ("saved.profile", "model.keras", "report.json")
+WRITERS = 8
 
 
 def write(folder, profile, number):
     profile.save(folder / "saved.profile")
     profile.attach(folder / "model.keras")
     write_json(folder, "report.json", {"numbers": [number] * 5000})
+
+
+def write_often(folder, profiles, writes, number):
+    """Writes so many times, without an end for None; raises the last error when it is done."""
+    failure = None
+    for i in range(writes or sys.maxsize):
+        try:
+            write(folder, profiles[(number + i) % 2], number)
+        except Exception as error:
+            traceback.print_exc()
+            failure = error
+    if failure:
+        raise failure
 
 
 def check_whole(folder, members):
@@ -79,24 +94,6 @@ def start_process(target):
         os._exit(status)
 
 
-def in_threads(writers):
-    failed = []
-
-    def guarded(target):
-        try:
-            target()
-        except Exception:
-            traceback.print_exc()
-            failed.append(target)
-
-    threads = [threading.Thread(target=guarded, args=(each,)) for each in writers]
-    for each in threads:
-        each.start()
-    for each in threads:
-        each.join()
-    return len(failed)
-
-
 def without_locks():
     """Makes locking fail, as on a network volume without locks."""
 
@@ -123,67 +120,60 @@ def kill_again_and_again(folder, writers, times, profile, members):
     return {"left": left, "after": after}
 
 
+def write_and_read(folder, kind, writers, members):
+    """Runs the writers beside a reader; returns how many failed, and what the reader found."""
+    is_done, results = threading.Event(), []
+
+    def check():
+        try:
+            check_whole(folder, members)
+            results.append("whole")
+        except Exception as error:
+            results.append(repr(error)[:200])
+
+    def read():
+        while not is_done.is_set():
+            check()
+
+    reader = threading.Thread(target=read)
+    if kind == "threads":
+        reader.start()
+        with ThreadPoolExecutor(WRITERS) as pool:
+            submitted = [pool.submit(each) for each in writers]
+        failed = sum(each.exception() is not None for each in submitted)
+    else:
+        # Processes are forked first, because a forked process has only one thread.
+        numbers = [start_process(each) for each in writers]
+        reader.start()
+        failed = sum(os.waitpid(each, 0)[1] != 0 for each in numbers)
+    is_done.set()
+    reader.join()
+    check()
+    damaged = [each for each in results if each != "whole"]
+    found = {"failed": failed, "reads": len(results), "damaged": damaged, "last": results[-1]}
+    return found | {"hidden": hidden(folder)}
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("folder", type=Path)
     parser.add_argument("kind", choices=["threads", "processes", "processes-without-locks"])
-    parser.add_argument("--writers", type=int, default=8)
-    parser.add_argument("--writes", type=int, default=50)
+    parser.add_argument("--writes", type=int)
     parser.add_argument("--kills", type=int, default=0)
     given = parser.parse_args()
     profiles = [InputProfile.load(given.folder / name) for name in "ab"]
     write(given.folder, profiles[0], 0)
     with zipfile.ZipFile(given.folder / "model.keras") as archive:
         members = archive.namelist()
-
-    def writer(number):
-        def run():
-            failure = None
-            for i in range(given.writes if not given.kills else sys.maxsize):
-                try:
-                    write(given.folder, profiles[(number + i) % 2], number)
-                except Exception as error:
-                    failure = error
-            if failure:
-                raise failure
-
-        return run
-
-    writers = [writer(number) for number in range(given.writers)]
+    writer = partial(write_often, given.folder, profiles, given.writes)
+    writers = [partial(writer, number) for number in range(WRITERS)]
+    if given.kind == "processes-without-locks":
+        without_locks()
     if given.kills:
         found = kill_again_and_again(given.folder, writers, given.kills, profiles[0], members)
-        print(json.dumps(found))
-        return
-    if given.kind.endswith("locks"):
-        without_locks()
-    is_done, reads, damaged = threading.Event(), [], []
-
-    def read():
-        while not is_done.is_set():
-            reads.append(1)
-            try:
-                check_whole(given.folder, members)
-            except Exception as error:
-                damaged.append(repr(error)[:200])
-
-    reader = threading.Thread(target=read)
-    # Processes are forked first, because a forked process has only one thread.
-    if given.kind == "threads":
-        reader.start()
-        failed = in_threads(writers)
     else:
-        numbers = [start_process(each) for each in writers]
-        reader.start()
-        failed = sum(os.waitpid(each, 0)[1] != 0 for each in numbers)
-    is_done.set()
-    reader.join()
-    try:
-        check_whole(given.folder, members)
-        last = "whole"
-    except Exception as error:
-        last = repr(error)[:200]
-    found = {"failed": failed, "reads": len(reads), "damaged": len(damaged), "last": last}
-    print(json.dumps(found | {"first": damaged[:1], "hidden": hidden(given.folder)}))
+        found = write_and_read(given.folder, given.kind, writers, members)
+    print(json.dumps(found))
 
 
 if __name__ == "__main__":

@@ -7,6 +7,8 @@ from PIL import Image
 from keras_shiftguard.errors import BadInputError, ShiftWarning
 from keras_shiftguard.io.images import read_array, read_images, read_labels
 
+IMAGES = np.arange(6 * 4 * 4 * 3, dtype="float32").reshape(6, 4, 4, 3)
+
 
 @pytest.fixture
 def folder(tmp_path, raw_images):
@@ -21,13 +23,13 @@ def folder(tmp_path, raw_images):
 
 def test_images_of_all_sub_folders_are_read_as_they_are(folder, raw_images):
     x = read_images(folder, (32, 32), 3, 100)
-    assert x.dtype == np.uint8
-    assert np.array_equal(x, np.concatenate([raw_images[1::2], raw_images[::2]]))
-
-
-def test_images_are_resized_to_height_and_width(folder):
-    x = read_images(folder, (10, 20), 3, 100)
-    assert x.shape == (16, 10, 20, 3)
+    cats, dogs = raw_images[1::2], raw_images[::2]
+    assert x.dtype == np.uint8 and np.array_equal(x, np.concatenate([cats, dogs]))
+    # A part of the files has something of each class.
+    few = read_images(folder, (32, 32), 3, 4)
+    assert np.array_equal(few, [cats[0], cats[4], dogs[0], dogs[4]])
+    one = read_images(folder / "cat" / "01.png", (10, 20), 3, 9)
+    assert one.shape == (1, 10, 20, 3)  # height and width
 
 
 def test_resizing_is_antialiased(tmp_path):
@@ -50,17 +52,15 @@ def test_gray_and_palette_and_alpha_become_what_the_model_takes(tmp_path):
     assert gray.shape == (3, 8, 8, 1) and gray[2, 0, 0, 0] == 90
 
 
-def test_more_than_sixteen_bits_are_white(tmp_path):
-    Image.fromarray(np.array([[0, 256, 65535, 70000]], "int32")).save(tmp_path / "deep.tif")
-    (found,) = read_images(tmp_path / "deep.tif", (1, 4), 1, 1)
-    assert found.ravel().tolist() == [0, 1, 255, 255]
-
-
 def test_sixteen_bits_become_the_upper_eight(tmp_path):
     pixels = np.arange(64 * 64).reshape(64, 64) * 16
-    Image.fromarray(pixels.astype("uint16")).save(tmp_path / "deep.png")
-    Image.fromarray((pixels // 257).astype("int32")).save(tmp_path / "wide.tif")
-    for name, want in (("deep.png", pixels // 256), ("wide.tif", pixels // 257)):
+    clipped = np.full((64, 64), 70_000)  # more than 16 bits are white
+    for name, saved, want in (
+        ("deep.png", pixels.astype("uint16"), pixels // 256),
+        ("wide.tif", (pixels // 257).astype("int32"), pixels // 257),
+        ("white.tif", clipped.astype("int32"), np.full((64, 64), 255)),
+    ):
+        Image.fromarray(saved).save(tmp_path / name)
         for channels in (1, 3):
             (found,) = read_images(tmp_path / name, (64, 64), channels, 1)
             np.testing.assert_array_equal(found, np.repeat(want[..., None], channels, axis=-1))
@@ -69,56 +69,62 @@ def test_sixteen_bits_become_the_upper_eight(tmp_path):
         read_images(tmp_path / "float.tif", (64, 64), 1, 1)
 
 
-def test_a_part_of_the_files_has_something_of_each_class(folder, raw_images):
-    x = read_images(folder, (32, 32), 3, 4)
-    cats, dogs = raw_images[1::2], raw_images[::2]
-    assert np.array_equal(x, [cats[0], cats[4], dogs[0], dogs[4]])
-
-
-def test_one_file_is_a_batch_of_one(folder):
-    assert read_images(folder / "cat" / "01.png", (32, 32), 3, 9).shape == (1, 32, 32, 3)
-
-
 def test_a_corrupt_file_among_good_ones_is_skipped_and_counted(folder):
     (folder / "cat" / "01.png").write_bytes(b"not a picture")
     whole = (folder / "dog" / "00.png").read_bytes()
     (folder / "dog" / "00.png").write_bytes(whole[: len(whole) // 2])
     (folder / "dog" / "02.png").write_bytes(b"")
     with pytest.warns(ShiftWarning, match=r"3 of 16 image files cannot be read .*01\.png"):
-        x = read_images(folder, (32, 32), 3, 100)
-    assert len(x) == 13
+        assert len(read_images(folder, (32, 32), 3, 100)) == 13
 
 
-def test_corrupt_files_only(tmp_path):
-    (tmp_path / "a.jpg").write_bytes(b"\xff\xd8\xff")
-    with pytest.raises(BadInputError, match="1 of 1 image files cannot be read"):
-        read_images(tmp_path, (8, 8), 3, 10)
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (lambda place: None, "holds no images. Looked for .bmp"),
+        (lambda place: (place / "a.jpg").write_bytes(b"\xff\xd8\xff"), "1 of 1 image files cannot"),
+        (
+            lambda place: Image.new("1", (12_000, 12_000)).save(place / "a.png"),
+            "decompression bomb",
+        ),
+        (lambda place: (place / "cat").symlink_to("."), "not in those that are links"),
+    ],
+    ids=["empty", "corrupt", "bomb", "link"],
+)
+def test_a_directory_without_readable_images(tmp_path, make, words):
+    place = tmp_path / "photos"
+    place.mkdir()
+    make(place)
+    with pytest.raises(BadInputError, match=words):
+        read_images(place, (8, 8), 3, 10)
 
 
-def test_no_images(tmp_path):
-    (tmp_path / "readme.txt").write_text("none here")
-    with pytest.raises(BadInputError, match="holds no images. Looked for .bmp"):
-        read_images(tmp_path, (8, 8), 3, 10)
-    with pytest.raises(BadInputError, match="readme.txt is no directory, no image"):
-        read_images(tmp_path / "readme.txt", (8, 8), 3, 10)
-
-
-def test_a_number_of_channels_that_no_file_has(folder):
+def test_what_cannot_be_read_as_images(folder):
+    with pytest.raises(BadInputError, match="labels.csv is no directory, no image"):
+        read_images(folder / "labels.csv", (8, 8), 3, 10)
     with pytest.raises(BadInputError, match="the model takes 4"):
         read_images(folder, (8, 8), 4, 10)
+
+
+def test_links_out_of_the_directory_are_not_followed(folder, tmp_path):
+    secret = tmp_path / "secret.png"
+    Image.new("RGB", (8, 8)).save(secret)
+    (folder / "cat" / "link.png").symlink_to(secret)
+    (folder / "cat" / "copy.png").symlink_to(folder / "cat" / "01.png")  # inside the directory
+    with pytest.warns(ShiftWarning, match="1 of 18 image files .* lead out of it"):
+        assert len(read_images(folder, (32, 32), 3, 100)) == 17
 
 
 # --- arrays --------------------------------------------------------------------
 
 
-def test_an_array_is_as_it_was_saved(tmp_path, rng):
-    x = rng.normal(size=(6, 4, 4, 3)).astype("float32")
-    np.save(tmp_path / "x.npy", x)
-    assert np.array_equal(read_array(tmp_path / "x.npy", 100), x)
-    assert np.array_equal(read_array(tmp_path / "x.npy", 3), x[::2])
+def test_an_array_is_as_it_was_saved(tmp_path):
+    np.save(tmp_path / "x.npy", IMAGES)
+    assert np.array_equal(read_array(tmp_path / "x.npy", 100), IMAGES)
+    assert np.array_equal(read_array(tmp_path / "x.npy", 3), IMAGES[::2])
 
 
-@pytest.mark.parametrize("names", [("anything",), ("x", "y"), ("x_train", "x_test"), ("images",)])
+@pytest.mark.parametrize("names", [("anything",), ("x", "y"), ("x_train", "x_test")])
 def test_the_images_of_an_archive_are_found(tmp_path, names):
     arrays = {name: np.full((2, 4, 4, 3), i) for i, name in enumerate(names)}
     np.savez(tmp_path / "a.npz", **arrays)
@@ -127,23 +133,23 @@ def test_the_images_of_an_archive_are_found(tmp_path, names):
 
 def test_the_case_of_a_suffix_does_not_matter(tmp_path):
     with open(tmp_path / "a.NPZ", "wb") as file:
-        np.savez(file, x=np.ones((2, 4, 4, 3)), y=np.arange(2))
-    assert read_array(tmp_path / "a.NPZ", 9).shape == (2, 4, 4, 3)
-    assert np.array_equal(read_labels(tmp_path / "a.NPZ", 9), [0, 1])
+        np.savez(file, x=IMAGES, y=np.arange(6))
+    assert np.array_equal(read_array(tmp_path / "a.NPZ", 9), IMAGES)
+    assert np.array_equal(read_labels(tmp_path / "a.NPZ", 9), np.arange(6))
 
 
-def bad_arrays():
-    yield "several", {"a": np.zeros((2, 4, 4, 3)), "b": np.zeros(2)}, "none is named 'x'"
-    yield "rank 3", {"x": np.zeros((2, 4, 4))}, r"Received shape \(2, 4, 4\)"
-    yield "empty", {"x": np.zeros((0, 4, 4, 3))}, "holds no images"
-    yield "text", {"x": np.full((1, 1, 1, 1), "a")}, "must hold real numbers"
-    yield "objects", {"x": np.full((1, 1, 1, 1), None)}, "cannot be read as a NumPy array"
+BAD_ARRAYS = {
+    "several": ({"a": IMAGES, "b": np.zeros(2)}, "none is named 'x'"),
+    "rank 3": ({"x": np.zeros((2, 4, 4))}, r"Received shape \(2, 4, 4\)"),
+    "empty": ({"x": np.zeros((0, 4, 4, 3))}, "holds no images"),
+    "text": ({"x": np.full((1, 1, 1, 1), "a")}, "must hold real numbers"),
+    "objects": ({"x": np.full((1, 1, 1, 1), None)}, "cannot be read as a NumPy array"),
+}
 
 
-@pytest.mark.parametrize(
-    ("arrays", "message"), [case[1:] for case in bad_arrays()], ids=[c[0] for c in bad_arrays()]
-)
-def test_an_array_that_is_no_batch_of_images(tmp_path, arrays, message):
+@pytest.mark.parametrize("what", BAD_ARRAYS)
+def test_an_array_that_is_no_batch_of_images(tmp_path, what):
+    arrays, message = BAD_ARRAYS[what]
     np.savez(tmp_path / "a.npz", **arrays)
     with pytest.raises(BadInputError, match=message):
         read_array(tmp_path / "a.npz", 9)
@@ -158,46 +164,23 @@ def test_a_file_that_is_no_array(tmp_path, content, suffix):
         read_array(path, 9)
 
 
-def test_links_out_of_the_directory_are_not_followed(folder, tmp_path):
-    secret = tmp_path / "secret.png"
-    Image.new("RGB", (8, 8)).save(secret)
-    (folder / "cat" / "link.png").symlink_to(secret)
-    (folder / "cat" / "copy.png").symlink_to(folder / "cat" / "01.png")  # inside the directory
-    with pytest.warns(ShiftWarning, match="1 of 18 image files .* lead out of it"):
-        assert len(read_images(folder, (32, 32), 3, 100)) == 17
+@pytest.mark.parametrize(
+    ("labels", "words"),
+    [
+        (np.asarray([{}] * 6, object), "allow_pickle"),
+        # Ten evenly chosen labels of 12 do not belong to ten evenly chosen images of 6.
+        (np.arange(12), "holds 6 images and 12 labels"),
+    ],
+)
+def test_labels_that_cannot_be_read(tmp_path, labels, words):
+    np.savez(tmp_path / "a.npz", x=IMAGES, y=labels)
+    with pytest.raises(BadInputError, match=words):
+        read_labels(tmp_path / "a.npz", 9)
 
 
-def test_an_image_that_unpacks_to_gigabytes_is_refused(tmp_path):
-    Image.new("1", (12_000, 12_000)).save(tmp_path / "bomb.png")
-    assert (tmp_path / "bomb.png").stat().st_size < 2**20
-    with pytest.raises(BadInputError, match="decompression bomb"):
-        read_images(tmp_path, (8, 8), 3, 9)
-
-
-def test_pickled_labels_are_refused(tmp_path):
-    path = tmp_path / "data.npz"
-    np.savez(path, x=np.zeros((2, 4, 4, 3)), y=np.asarray([{}, {}], object))
-    with pytest.raises(BadInputError, match="allow_pickle"):
-        read_labels(path, 9)
-
-
-def test_labels_that_are_more_than_the_images_are_refused(tmp_path):
-    """Ten evenly chosen labels of 40 do not belong to ten evenly chosen images of 20."""
-    np.savez(tmp_path / "a.npz", x=np.zeros((20, 4, 4, 3)), y=np.arange(40))
-    with pytest.raises(BadInputError, match="holds 20 images and 40 labels"):
-        read_labels(tmp_path / "a.npz", 10)
-
-
-@pytest.mark.parametrize("dtype", [">f4", ">u2", "uint64", "longdouble"])
+@pytest.mark.parametrize("dtype", [">f4", "uint64", "longdouble"])
 def test_an_array_has_a_dtype_that_every_backend_takes(tmp_path, dtype):
     np.save(tmp_path / "x.npy", np.full((2, 4, 4, 3), 7, dtype))
     x = read_array(tmp_path / "x.npy", 9)
     assert x.dtype.isnative and x.dtype != np.uint64 and x.dtype.itemsize <= 8
     assert (x == 7).all()
-
-
-def test_folders_that_are_links_are_named(folder, tmp_path):
-    (tmp_path / "links").mkdir()
-    (tmp_path / "links" / "cat").symlink_to(folder / "cat")
-    with pytest.raises(BadInputError, match="not in those that are links"):
-        read_images(tmp_path / "links", (8, 8), 3, 9)

@@ -50,28 +50,31 @@ def run(folder, *arguments):
     return json.loads(done.stdout.splitlines()[-1])
 
 
-def check(found):
-    assert found["failed"] == found["damaged"] == 0, found
-    assert found["reads"] > 5 and found["last"] == "whole"
-    assert found["hidden"] == []
-
-
 def hidden(folder):
     return [path.name for path in folder.iterdir() if path.name.startswith(".")]
 
 
-@pytest.mark.parametrize("kind", ["threads", "processes"])
-def test_what_eight_write_at_the_same_time_is_whole(tmp_path, kind):
-    check(run(tmp_path, kind, "--writes", "8"))
+LONG = pytest.mark.thorough  # fifty writes by each
 
 
-@pytest.mark.thorough
-@pytest.mark.parametrize("kind", ["threads", "processes", "processes-without-locks"])
-def test_what_eight_write_fifty_times_is_whole(tmp_path, kind):
-    check(run(tmp_path, kind))
+@pytest.mark.parametrize(
+    ("kind", "writes"),
+    [
+        ("threads", 5),
+        ("processes", 5),
+        pytest.param("threads", 50, marks=LONG),
+        pytest.param("processes", 50, marks=LONG),
+        pytest.param("processes-without-locks", 50, marks=LONG),
+    ],
+)
+def test_what_eight_write_at_the_same_time_is_whole(tmp_path, kind, writes):
+    found = run(tmp_path, kind, "--writes", str(writes))
+    assert found["failed"] == 0 and found["damaged"] == [], found
+    assert found["reads"] > 5 and found["last"] == "whole"
+    assert found["hidden"] == []
 
 
-@pytest.mark.parametrize("kills", [6, pytest.param(40, marks=pytest.mark.thorough)])
+@pytest.mark.parametrize("kills", [3, pytest.param(40, marks=pytest.mark.thorough)])
 def test_the_next_writer_cleans_up_after_killed_ones(tmp_path, kills):
     found = run(tmp_path, "processes", "--kills", str(kills))
     assert sum(found["left"]) > 0, "no kill came while a file was being written"

@@ -11,8 +11,18 @@ import keras_shiftguard as sg
 pytestmark = pytest.mark.backend
 
 
+def two_inputs(names=("left", "right"), channels=(3, 3)):
+    inputs = [keras.Input((32, 32, c), name=n) for n, c in zip(names, channels, strict=True)]
+    return keras.Model(inputs, layers.Conv2D(2, 3)(inputs[0] + inputs[1]))
+
+
+def small(channels=3, front=()):
+    body = [layers.Conv2D(2, 3), layers.GlobalAveragePooling2D(), layers.Dense(2)]
+    return keras.Sequential([keras.Input((32, 32, channels)), *front, *body])
+
+
 @pytest.fixture(scope="module")
-def model():
+def mobile_net():
     keras.utils.set_random_seed(0)
     return keras.applications.MobileNetV2(
         weights=None, input_shape=(32, 32, 3), alpha=0.35, classes=4
@@ -20,57 +30,66 @@ def model():
 
 
 @pytest.fixture(scope="module")
-def trained(model):
+def trained(mobile_net):
     """Returns a copy of the network with the batch-norm memory of images in [-1, 1]."""
     coarse = np.random.default_rng(1).integers(0, 256, (16, 4, 4, 3))
-    return remember(model, np.kron(coarse, np.ones((1, 8, 8, 1))) / 127.5 - 1.0)
+    return remember(mobile_net, np.kron(coarse, np.ones((1, 8, 8, 1))) / 127.5 - 1.0)
 
 
-def test_untrained_weights_convict_nobody(model, raw_images):
-    assert sg.diagnose(model, raw_images / 127.5 - 1.0).status == "ok"
-    found = sg.diagnose(model, raw_images)
+def test_untrained_weights_convict_nobody(mobile_net, raw_images):
+    assert sg.diagnose(mobile_net, raw_images / 127.5 - 1.0).status == "ok"
+    found = sg.diagnose(mobile_net, raw_images)
     assert (found.status, found.expected.mode, found.observed.mode) == ("unknown", "tf", "raw")
-    assert "MobileNetV2 is published for tf ([-1, 1]), RGB; these weights look untrained" in str(
-        found
+    assert "these weights look untrained" in str(found)
+
+
+@pytest.mark.parametrize(
+    "channels", [3, *(pytest.param(n, marks=pytest.mark.thorough) for n in (2, 4))]
+)
+def test_right_and_wrong(channels, rng):
+    keras.utils.set_random_seed(0)
+    norm, pool = layers.BatchNormalization(), layers.GlobalAveragePooling2D()
+    conv = layers.Conv2D(8, 3, use_bias=False)
+    coarse = np.kron(rng.integers(0, 256, (48, 4, 4, channels)), np.ones((1, 8, 8, 1)))
+    raw = np.clip(coarse + rng.normal(0, 8, coarse.shape), 0, 255).round().astype("float32")
+    model = remember(
+        keras.Sequential([keras.Input((32, 32, channels)), conv, norm, pool]), raw / 255
     )
-
-
-def test_right_and_wrong(trained, raw_images):
-    model = trained
-    right = sg.diagnose(model, raw_images / 127.5 - 1.0)
-    assert right.status == "ok"
-    assert right.fix is None
-    wrong = sg.diagnose(model, raw_images)
-    assert (wrong.status, wrong.expected.mode, wrong.observed.mode) == ("mismatch", "tf", "raw")
-    fixed = np.asarray(keras.ops.convert_to_numpy(wrong.fix(raw_images)))
-    np.testing.assert_allclose(fixed, raw_images / 127.5 - 1.0, atol=1e-5)
-    assert sg.diagnose(model, fixed).status == "ok"
+    right = sg.diagnose(model, raw / 255)
+    assert right.status == "ok" and right.fix is None
+    wrong = sg.diagnose(model, raw)
+    assert (wrong.status, wrong.expected.mode, wrong.observed.mode) == ("mismatch", "unit", "raw")
+    assert wrong.advice == "x = x / 255.0"
+    np.testing.assert_allclose(
+        wrong.apply(model).predict(raw, verbose=0), model.predict(raw / 255, verbose=0), atol=1e-4
+    )
+    model.compile("sgd", "mse")
+    guard = sg.ShiftGuard(on_mismatch="fix", verbose=0)
+    with pytest.warns(sg.ShiftWarning, match="Corrected inside fit"):
+        model.fit(raw, np.zeros((48, 8)), batch_size=16, epochs=1, verbose=0, callbacks=[guard])
+    assert guard.diagnosis.status == "mismatch" and guard.diagnosis.expected.mode == "unit"
 
 
 @pytest.mark.thorough
 def test_doubled_preprocessing_inside_the_model(trained, raw_images):
-    model = trained
-    outer = keras.Sequential(
-        [keras.Input((32, 32, 3)), layers.Rescaling(1 / 127.5, offset=-1, name="to_tf"), model]
-    )
+    front = layers.Rescaling(1 / 127.5, offset=-1, name="to_tf")
+    outer = keras.Sequential([keras.Input((32, 32, 3)), front, trained])
     assert sg.diagnose(outer, raw_images).status == "ok"
     found = sg.diagnose(outer, raw_images / 127.5 - 1.0)
-    assert found.status == "mismatch"
-    assert "once before the model, and once in its layer 'to_tf'. Remove one" in str(found.evidence)
+    assert found.status == "mismatch" and "in its layer 'to_tf'. Remove one" in str(found.evidence)
 
 
-@pytest.mark.thorough
-def test_max_samples(model, raw_images):
+def test_max_samples(raw_images):
+    model = small()
     assert sg.diagnose(model, raw_images, max_samples=np.int64(9)).num_samples == 9
     many = np.tile(raw_images, (9, 1, 1, 1))  # more than one batch
     assert sg.diagnose(model, many, max_samples=140).num_samples == 140
 
 
 def test_a_model_without_images():
-    model = keras.Sequential([keras.Input((4,)), layers.Dense(1)])
-    diagnosis = sg.diagnose(model, np.ones((8, 4), "float32"))
-    assert diagnosis.status == "unknown"
-    assert not diagnosis.expected.is_known
+    dense = keras.Sequential([keras.Input((4,)), layers.Dense(1)])
+    diagnosis = sg.diagnose(dense, np.ones((8, 4), "float32"))
+    assert diagnosis.status == "unknown" and not diagnosis.expected.is_known
 
 
 @pytest.mark.thorough
@@ -89,76 +108,36 @@ def test_several_inputs_are_judged_one_by_one(trained, raw_images):
 
 
 def test_the_line_to_paste_says_which_of_several_inputs_it_is_for(raw_images):
-    left, right = keras.Input((32, 32, 3), name="left"), keras.Input((32, 32, 3), name="right")
-    model = keras.Model([left, right], layers.Conv2D(2, 3)(left + right))
-    found = sg.diagnose(model, [raw_images / 255.0, raw_images], expects="unit")
+    found = sg.diagnose(two_inputs(), [raw_images / 255.0, raw_images], expects="unit")
     assert found.by_input["left"].status == "ok" and found.status == "mismatch"
     assert found.advice == "x = x / 255.0  # x: the input 'right'"
     with pytest.raises(sg.BadInputError, match="A tuple is .x, y., with labels; pass several"):
-        sg.diagnose(model, (raw_images, raw_images))
+        sg.diagnose(two_inputs(), (raw_images, raw_images))
 
 
 def test_the_line_to_paste_works_on_tensors(raw_images):
-    left, right = keras.Input((32, 32, 3), name="left"), keras.Input((32, 32, 3), name="right")
-    two = keras.Model([left, right], layers.Conv2D(2, 3)(left + right))
-    one = keras.Sequential([keras.Input((32, 32, 3)), layers.Conv2D(2, 3)])
     casts = {"torch": "x.float()", "tensorflow": "tf.cast(x, tf.float32)"}
     cast = casts.get(keras.backend.backend(), 'x.astype("float32")')
     x = keras.ops.convert_to_tensor(raw_images.astype("uint8"))
-    wanted = f"x = {cast}; x = x / 127.5 - 1.0"
-    assert sg.diagnose(one, x, expects="tf").advice == wanted
-    found = sg.diagnose(two, [x, x], expects="tf").by_input
-    assert found["right"].advice == f"{wanted}  # x: the input 'right'"
+    found = sg.diagnose(two_inputs(), [x, x], expects="tf").by_input
+    wanted = f"x = {cast}; x = x / 127.5 - 1.0  # x: the input 'right'"
+    assert found["right"].advice == wanted
 
 
 def test_one_statement_is_not_of_a_mask_beside_the_images(raw_images):
-    image, mask = keras.Input((32, 32, 3), name="image"), keras.Input((32, 32, 1), name="mask")
-    model = keras.Model([image, mask], layers.Conv2D(2, 3)(image * mask))
+    model = two_inputs(("image", "mask"), (3, 1))
     masks = (raw_images[..., :1] > 99).astype("float32")
     images = raw_images / 127.5 - 1.0
     for expects in ("tf", {"mean": [0.5, 0.5, 0.5], "std": [0.5, 0.5, 0.5]}):
-        found = sg.diagnose(model, [images, masks], expects=expects)
-        status = {name: d.status for name, d in found.by_input.items()}
-        assert status == {"image": "ok", "mask": "unknown"}
-        assert "not for 'mask'" in found.by_input["mask"].hints[-1].sentence
-        assert not found.by_input["image"].hints
-    assert sg.diagnose(model, [raw_images, masks], expects="tf").status == "mismatch"
+        found = sg.diagnose(model, [images, masks], expects=expects).by_input
+        assert (found["image"].status, found["mask"].status) == ("ok", "unknown")
+        assert "not for 'mask'" in found["mask"].hints[-1].sentence
+        assert not found["image"].hints
     both = sg.diagnose(model, [images, masks], expects={"image": "tf", "mask": "unit"})
     assert both.status == "ok" and not both.hints
     # Without colors, the statement is of all inputs.
-    twice = keras.Model([mask, left := keras.Input((32, 32, 1))], layers.Conv2D(2, 3)(mask + left))
-    gray = [images[..., :1], masks]
-    status = [d.status for d in sg.diagnose(twice, gray, expects="tf").by_input.values()]
-    assert status == ["ok", "mismatch"]
-
-
-@pytest.mark.thorough
-@pytest.mark.parametrize("channels", [2, 4])
-def test_any_number_of_channels(channels, rng):
-    keras.utils.set_random_seed(0)
-    conv, norm = layers.Conv2D(8, 3, use_bias=False), layers.BatchNormalization()
-    model = keras.Sequential(
-        [keras.Input((32, 32, channels)), conv, norm, layers.GlobalAveragePooling2D()]
-    )
-    model.compile("sgd", "mse")
-    coarse = np.kron(rng.integers(0, 256, (48, 4, 4, channels)), np.ones((1, 8, 8, 1)))
-    raw = np.clip(coarse + rng.normal(0, 8, coarse.shape), 0, 255).round().astype("float32")
-    # The batch norm of the model gets the moving statistics of images in [0, 1].
-    features = keras.ops.convert_to_numpy(conv(raw / 255))
-    norm.moving_mean.assign(features.mean(axis=(0, 1, 2)))
-    norm.moving_variance.assign(features.var(axis=(0, 1, 2)))
-    assert sg.diagnose(model, raw / 255).status == "ok"
-    wrong = sg.diagnose(model, raw)
-    assert (wrong.status, wrong.expected.mode, wrong.observed.mode) == ("mismatch", "unit", "raw")
-    assert wrong.advice == "x = x / 255.0" and len(wrong.fix.scale) == channels
-    np.testing.assert_allclose(wrong.fix(raw), raw / 255, atol=1e-6)
-    np.testing.assert_allclose(
-        wrong.apply(model).predict(raw, verbose=0), model.predict(raw / 255, verbose=0), atol=1e-4
-    )
-    guard = sg.ShiftGuard(on_mismatch="fix", verbose=0)
-    with pytest.warns(sg.ShiftWarning, match="Corrected inside fit"):
-        model.fit(raw, np.zeros((48, 8)), batch_size=16, epochs=1, verbose=0, callbacks=[guard])
-    assert guard.diagnosis.status == "mismatch" and guard.diagnosis.expected.mode == "unit"
+    found = sg.diagnose(two_inputs(channels=(1, 1)), [images[..., :1], masks], expects="tf")
+    assert [each.status for each in found.by_input.values()] == ["ok", "mismatch"]
 
 
 @pytest.mark.parametrize("transposed", [False, True])
@@ -179,45 +158,39 @@ def test_a_model_with_the_channels_first(raw_images, transposed):
         np.testing.assert_allclose(found, want, atol=1e-3)
 
 
-def test_labels_where_none_belong_do_no_harm(raw_images):
-    model = keras.Sequential([keras.Input((32, 32, 3)), layers.Flatten(), layers.Dense(1)])
-    diagnosis = sg.diagnose(model, (raw_images.astype("float32"), np.linspace(-5, 5, 16)))
-    assert diagnosis.status == "unknown"
-
-
 @pytest.mark.parametrize(
     "change, words",
     [
         (lambda x: x.transpose(0, 3, 1, 2), r"Received: .*np.moveaxis\(x, 1, -1\)"),
         (lambda x: x[0], r"takes shape \(any, 32, 32, 3\).*Add the batch dimension"),
         (lambda x: x[..., :1], r"Received: \(16, 32, 32, 1\)"),
-        (lambda x: x[:, :16], r"Received: \(16, 16, 32, 3\)"),
         (lambda x: x[:0], "empty"),
         (lambda x: (x, np.zeros(3)), "same number of samples"),
         (lambda x: {"picture": x, "other": x}, "input 'input', which `data` lacks"),
         (lambda x: "photos/", "must be data, not a path"),
     ],
 )
-def test_bad_data(model, raw_images, change, words):
+def test_bad_data(raw_images, change, words):
     with pytest.raises(sg.BadInputError, match=words):
-        sg.diagnose(model, change(raw_images))
+        sg.diagnose(small(), change(raw_images))
 
 
-def test_bad_arguments(model, raw_images):
-    with pytest.raises(sg.BadInputError, match="must be a keras.Model, or the path"):
-        sg.diagnose(3, raw_images)
-    with pytest.raises(sg.BadInputError, match="no saved model at 'model.keras'"):
-        sg.diagnose("model.keras", raw_images)
-    with pytest.raises(sg.BadInputError, match="Keras cannot load"):
-        sg.diagnose(__file__, raw_images)
+def test_bad_arguments(raw_images):
+    for wrong, words in (
+        (3, "must be a keras.Model, or the path"),
+        ("model.keras", "no saved model at 'model.keras'"),
+        (__file__, "Keras cannot load"),
+    ):
+        with pytest.raises(sg.BadInputError, match=words):
+            sg.diagnose(wrong, raw_images)
     with pytest.raises(sg.BadInputError, match="max_samples=0"):
-        sg.diagnose(model, raw_images, max_samples=0)
+        sg.diagnose(small(), raw_images, max_samples=0)
 
 
-def test_non_finite_pixels(model, raw_images):
-    x = raw_images / 127.5 - 1.0
+def test_non_finite_pixels(raw_images):
+    model, x = small(), raw_images / 127.5 - 1.0
     x[0, 0, 0, 0] = np.nan
-    diagnosis = sg.diagnose(model, x)
+    diagnosis = sg.diagnose(model, (x, np.linspace(-5, 5, 16)))  # labels that fit no model
     sentences = [*diagnosis.evidence, *(hint.sentence for hint in diagnosis.hints)]
     assert any("finite" in sentence for sentence in sentences)
     assert sg.diagnose(model, np.full_like(x, np.nan)).status == "mismatch"
@@ -230,29 +203,19 @@ class Cleaned(layers.Layer):
         return keras.ops.where(keras.ops.isnan(x), 0.0, x)
 
 
-def test_what_the_model_cleans_itself_is_no_mismatch(raw_images):
-    clouds = np.where(raw_images > 200, np.nan, raw_images / 255)
-    for front, status in (([Cleaned()], "unknown"), ([], "mismatch")):
-        tail = [layers.Conv2D(2, 3), layers.GlobalAveragePooling2D(), layers.Dense(2)]
-        model = keras.Sequential([keras.Input((32, 32, 3)), *front, *tail])
-        found = sg.diagnose(model, clouds)
-        assert found.status == status, found
-    # It cleans no infinite values. Only the broken images count.
-    model = keras.Sequential([keras.Input((32, 32, 3)), Cleaned(), *tail])
-    for value, status in ((np.nan, "unknown"), (np.inf, "mismatch")):
-        x = np.repeat(raw_images / 255, [1] * (len(raw_images) - 1) + [30], axis=0)
-        x[-25:] = value
-        assert sg.diagnose(model, x).status == status
-
-
 @pytest.mark.parametrize(
-    ("expects", "comment"),
-    [(("caffe", "bgr"), True), (("raw", "bgr"), True), (("tf", "rgb"), False)],
+    ("front", "value", "status"),
+    [([Cleaned()], np.nan, "unknown"), ([], np.nan, "mismatch"), ([Cleaned()], np.inf, "mismatch")],
 )
-def test_a_line_that_reverses_the_channels_says_what_it_assumes(
-    model, raw_images, expects, comment
-):
-    found = sg.diagnose(model, raw_images / 255, expects=sg.InputConvention(*expects))
+def test_what_the_model_cleans_itself_is_no_mismatch(raw_images, front, value, status):
+    x = np.repeat(raw_images / 255, [1] * (len(raw_images) - 1) + [30], axis=0)
+    x[-25:] = value  # only the broken images count
+    assert sg.diagnose(small(front=front), x).status == status
+
+
+@pytest.mark.parametrize(("expects", "comment"), [(("caffe", "bgr"), True), (("tf", "rgb"), False)])
+def test_a_line_that_reverses_the_channels_says_what_it_assumes(raw_images, expects, comment):
+    found = sg.diagnose(small(), raw_images / 255, expects=sg.InputConvention(*expects))
     assert found.status == "mismatch"
     said = "# assumes that x is RGB; if cv2 read the images, first: x = x[..., ::-1]"
     assert found.advice.endswith(said) == comment

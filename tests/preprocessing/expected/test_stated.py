@@ -21,61 +21,37 @@ CLIP = {
     "rescale_factor": 1 / 255,
     "do_normalize": True,
 }
+CONVERTER = {
+    "class_name": "ViTImageConverter",
+    "config": {"image_size": [224, 224], "scale": 1 / 255, "offset": None},
+}
+KERAS_HUB = {
+    "class_name": "ViTImageClassifierPreprocessor",
+    "config": {"name": "p", "image_converter": CONVERTER},
+}
+TO_TF = {"rescale_factor": 1 / 127.5, "rescale_offset": True, "do_normalize": False}
+DETECTRON = {"mean": [103.53, 116.28, 123.675], "std": [57.375, 57.12, 58.395]}
+RESCALING = {"class_name": "Rescaling", "config": {"name": "r", "scale": 1 / 127.5, "offset": -1}}
+NO_NORM = {"do_normalize": False}
 FORMS = {
-    "mode": ("torch", "torch", "rgb"),
     "caffe": ("caffe", "caffe", "bgr"),
     "convention": (InputConvention("tf", "bgr"), "tf", "bgr"),
     "timm": (IMAGENET, "torch", "rgb"),
     "timm inception": ({"mean": (0.5, 0.5, 0.5), "std": (0.5, 0.5, 0.5)}, "tf", "rgb"),
-    "0..255": ({"mean": [123.675, 116.28, 103.53], "std": [58.395, 57.12, 57.375]}, "torch", "rgb"),
     "std of 255": ({"mean": [0, 0, 0], "std": [255, 255, 255]}, "unit", "rgb"),
     "hf clip": (CLIP, "custom", "rgb"),
-    "hf rescale only": ({"do_rescale": True, "do_normalize": False}, "unit", "rgb"),
-    "hf nothing": ({"do_rescale": False, "do_normalize": False}, "raw", "rgb"),
+    "hf rescale only": ({"do_rescale": True, **NO_NORM}, "unit", "rgb"),
+    "hf nothing": ({"do_rescale": False, **NO_NORM}, "raw", "rgb"),
     "hf pixels in [0, 1] already": ({**IMAGENET, "do_rescale": False}, "torch", "rgb"),
-    "hf offset": (
-        {"rescale_factor": 1 / 127.5, "rescale_offset": True, "do_normalize": False},
-        "tf",
-        "rgb",
-    ),
-    "means in B, G, R": (
-        {"mean": [103.939, 116.779, 123.68], "std": [1, 1, 1]},
-        "caffe",
-        "bgr",
-    ),
-    "detectron": (
-        {"mean": [103.53, 116.28, 123.675], "std": [57.375, 57.12, 58.395]},
-        "torch",
-        "bgr",
-    ),
+    "hf offset": (TO_TF, "tf", "rgb"),
+    "means in B, G, R": ({"mean": [103.939, 116.779, 123.68], "std": [1, 1, 1]}, "caffe", "bgr"),
+    "detectron": (DETECTRON, "torch", "bgr"),
     "hf bgr": ({"do_rescale": True, "do_flip_channel_order": True}, "unit", "bgr"),
-    "timm config.json": (
-        {"architecture": "resnet50", "pretrained_cfg": {**IMAGENET, "crop_pct": 0.95}},
-        "torch",
-        "rgb",
-    ),
+    "timm config.json": ({"pretrained_cfg": {**IMAGENET, "crop_pct": 0.95}}, "torch", "rgb"),
     "hf processor_config.json": ({"image_processor": CLIP}, "custom", "rgb"),
-    "keras layer": (
-        {"class_name": "Rescaling", "config": {"name": "r", "scale": 1 / 127.5, "offset": -1}},
-        "tf",
-        "rgb",
-    ),
-    "keras_hub preprocessor.json": (
-        {
-            "class_name": "ViTImageClassifierPreprocessor",
-            "config": {
-                "name": "p",
-                "image_converter": {
-                    "class_name": "ViTImageConverter",
-                    "config": {"image_size": [224, 224], "scale": 1 / 255, "offset": None},
-                },
-            },
-        },
-        "unit",
-        "rgb",
-    ),
-    "one number": (InputConvention("custom", "rgb", 1 / 100, -1), "custom", "rgb"),
-    "lists": (InputConvention("custom", "rgb", [0.01] * 3, [-1.0]), "custom", "rgb"),
+    "keras layer": (RESCALING, "tf", "rgb"),
+    "keras_hub preprocessor.json": (KERAS_HUB, "unit", "rgb"),
+    "one number": (InputConvention("custom", "rgb", 1 / 100, [-1.0]), "custom", "rgb"),
     "converter": (SimpleNamespace(scale=1 / 127.5, offset=-1), "tf", "rgb"),
     "preprocessor": (
         SimpleNamespace(image_converter=SimpleNamespace(scale=[1 / 255] * 3, offset=None)),
@@ -100,14 +76,8 @@ def photos(size=64, number=12):
 
 def network(channels=3):
     keras.utils.set_random_seed(0)
-    model = keras.Sequential(
-        [
-            keras.Input((64, 64, channels)),
-            layers.Conv2D(4, 3),
-            layers.GlobalAveragePooling2D(),
-            layers.Dense(3),
-        ]
-    )
+    body = [layers.Conv2D(4, 3), layers.GlobalAveragePooling2D(), layers.Dense(3)]
+    model = keras.Sequential([keras.Input((64, 64, channels), name="camera"), *body])
     model.compile("sgd", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
     return model
 
@@ -130,19 +100,23 @@ def test_one_number_for_all_channels():
     values = {"mean": [0.5], "std": [0.25]}
     stated = stated_conventions(values)[None]
     rgb = InputConvention("custom", "rgb", stated.scale * 3, stated.offset * 3)
-    assert for_channels(stated, 3) == rgb and str(rgb).endswith(", RGB")
+    assert for_channels(stated, 3) == rgb
     assert for_channels(stated, 1).channel_order == "gray"
     assert for_channels(stated, 4).channel_order == "unknown"
     flipped = stated_conventions({**values, "do_flip_channel_order": True})[None]
     assert for_channels(flipped, 3).channel_order == "bgr"
+    assert for_channels(InputConvention("tf"), 1).channel_order == "gray"
+    with pytest.raises(BadInputError, match="3 means"):
+        for_channels(stated_conventions(CLIP)[None], 1)
 
 
 def test_files_and_profiles(tmp_path):
-    (tmp_path / "preprocessor_config.json").write_text(json.dumps(CLIP))
-    from_file = stated_conventions(str(tmp_path / "preprocessor_config.json"))
-    assert from_file == stated_conventions(CLIP)
-    (tmp_path / "config.json").write_text(json.dumps({"pretrained_cfg": IMAGENET}))
-    assert stated_conventions(tmp_path / "config.json")[None] == InputConvention("torch")
+    config = tmp_path / "config.json"
+    config.write_text(json.dumps(CLIP))
+    assert stated_conventions(str(config)) == stated_conventions(CLIP)
+    config.write_text('{"model_type": "vit"}')
+    with pytest.raises(BadInputError, match="does not say how"):
+        stated_conventions(config)
     of_photos = profile((photos() / 127.5 - 1).astype("float32"))
     of_photos.save(tmp_path / "train.profile")
     for value in (of_photos, tmp_path / "train.profile"):
@@ -168,12 +142,9 @@ def test_a_dict_by_input():
         ({"mean": [300.0, 1.5, 2.0]}, "must lie in"),
         (InputConvention("unknown"), "unknown convention"),
         ({"mean": [127.5] * 3, "std": [0.5] * 3}, "both of pixels in 0..255"),
-        ({"std": [0.5, 255.0, 255.0]}, "both of pixels in 0..255"),
         ({"rescale_factor": "1/255"}, "`rescale_factor` in `expects` must be one number"),
         ({"rescale_factor": -1}, "`rescale_factor` in `expects` must be above 0"),
-        ({"rescale_factor": 0}, "must be above 0"),
         ({"do_normalize": True, "do_rescale": True}, "must hold the mean and std"),
-        ({"mean": None, "std": None}, "must hold the mean and std"),
         ({"do_rescale": "no"}, "`do_rescale` in `expects` must be True or False"),
         (SimpleNamespace(scale=[0.5, 0.5], offset=[1.0] * 3), "one for each channel"),
         (SimpleNamespace(scale=0.0, offset=0.0), "must not be 0"),
@@ -189,47 +160,23 @@ def test_what_makes_no_sense_is_said_before_training(value, message):
 
 @pytest.mark.parametrize(
     ("scale", "offset"),
-    [
-        (0.0, 0.0),
-        ((1.0, 0.0, 1.0), 0.0),
-        (np.nan, 0.0),
-        (1.0, (1.0, 2.0)),
-        ("x", 0),
-        ((1, 2), (1, 2, 3)),
-    ],
+    [((1.0, 0.0, 1.0), 0.0), (np.nan, 0.0), ("x", 0), ((1, 2), (1, 2, 3))],
     ids=str,
 )
 def test_a_convention_without_sense_is_an_error(scale, offset):
-    if (scale, offset) == (1.0, (1.0, 2.0)):
-        assert InputConvention("custom", "rgb", scale, offset).scale == (1.0, 1.0)
-        return
     with pytest.raises(BadInputError, match="`scale` must not be 0"):
         InputConvention("custom", "rgb", scale, offset)
 
 
-def test_other_than_one_or_three_channels():
+def test_other_than_three_channels():
     rgba = np.concatenate([photos(), photos()[..., :1]], axis=-1)
     found = diagnose(network(channels=4), rgba, expects="unit")
     assert (found.status, found.expected) == ("mismatch", InputConvention("unit", "unknown"))
     np.testing.assert_allclose(np.asarray(found.fix(rgba)), rgba / 255, atol=1e-6)
     with pytest.raises(BadInputError, match="3 means, and the input has 4 channels"):
         diagnose(network(channels=4), rgba, expects="torch")
-
-
-def test_the_only_input_has_a_name_of_its_own():
-    model = keras.Sequential([keras.Input((64, 64, 3), name="camera"), layers.Conv2D(4, 3)])
-    assert diagnose(model, photos(), expects={"camera": "tf"}).status == "mismatch"
-    with pytest.raises(BadInputError, match="names the input 'lens'"):
-        diagnose(model, photos(), expects={"lens": "tf"})
-
-
-def test_other_json_and_means_that_do_not_fit_the_channels(tmp_path):
-    (tmp_path / "config.json").write_text('{"model_type": "vit"}')
-    with pytest.raises(BadInputError, match="does not say how"):
-        stated_conventions(tmp_path / "config.json")
-    with pytest.raises(BadInputError, match="3 means"):
-        for_channels(stated_conventions(CLIP)[None], 1)
-    assert for_channels(InputConvention("tf"), 1).channel_order == "gray"
+    gray = diagnose(network(channels=1), photos()[..., :1].astype("float32"), expects="unit")
+    assert (gray.status, gray.expected) == ("mismatch", InputConvention("unit", "gray"))
 
 
 CONVENTIONS = ["tf", "torch", "unit", "raw", CLIP]
@@ -259,36 +206,32 @@ def test_a_network_without_batch_norm_has_a_verdict(value, fed):
 
 
 def test_a_stated_convention_overrules_the_published_one():
-    model = keras.applications.VGG16(weights=None, include_top=False, input_shape=(64, 64, 3))
-    images = InputConvention("torch").from_raw(photos())
+    model = keras.applications.MobileNetV2(weights=None, include_top=False, input_shape=(32, 32, 3))
+    images = InputConvention("torch").from_raw(photos(size=32))
     found = diagnose(model, images, expects="torch")
-    assert found.status == "ok"
-    assert any("VGG16 is published for caffe" in sentence for sentence in found.evidence)
+    assert found.status == "ok" and "MobileNetV2 is published for tf" in str(found.evidence)
 
 
 @pytest.mark.thorough
 def test_a_fit_is_judged_by_the_statement_also_from_scratch():
     x = photos().astype("float32")
-    guard = sg.ShiftGuard(expects="tf", on_mismatch="ignore", verbose=0)
-    network().fit(x, np.zeros(len(x)), callbacks=[guard], verbose=0)
-    assert guard.diagnosis.status == "mismatch"
-    assert guard.diagnosis.observed.mode == "raw"
+    guard = sg.ShiftGuard(expects="tf", on_mismatch="raise", verbose=0)
     with pytest.raises(sg.PreprocessingMismatchError):
-        raising = sg.ShiftGuard(expects="tf", on_mismatch="raise", verbose=0)
-        network().fit(x, np.zeros(len(x)), callbacks=[raising], verbose=0)
+        network().fit(x, np.zeros(len(x)), callbacks=[guard], verbose=0)
 
 
-def test_what_does_not_fit_the_model_is_said_before_training():
-    x, y = photos().astype("float32"), np.zeros(12)
-    for expects, message in (({"camera": "tf"}, "names the input 'camera'"), (CLIP, "3 means")):
-        channels = 1 if expects is CLIP else 3
-        with pytest.raises(BadInputError, match=message):
-            guard = sg.ShiftGuard(expects=expects, verbose=0)
-            network(channels).fit(x[..., :channels], y, callbacks=[guard], verbose=0)
+@pytest.mark.parametrize(
+    ("expects", "channels", "message"),
+    [({"lens": "tf"}, 3, "names the input 'lens'"), (CLIP, 1, "3 means")],
+)
+def test_what_does_not_fit_the_model_is_said_before_training(expects, channels, message):
+    x, y = photos()[..., :channels].astype("float32"), np.zeros(12)
+    with pytest.raises(BadInputError, match=message):
+        diagnose(network(channels), x, expects=expects)
+    with pytest.raises(BadInputError, match=message):
+        guard = sg.ShiftGuard(expects=expects, verbose=0)
+        network(channels).fit(x, y, callbacks=[guard], verbose=0)
 
 
-def test_one_channel():
-    gray = photos()[..., :1].astype("float32")
-    found = diagnose(network(channels=1), gray, expects="unit")
-    assert found.status == "mismatch"
-    assert found.expected == InputConvention("unit", "gray")
+def test_the_only_input_has_a_name_of_its_own():
+    assert diagnose(network(), photos(), expects={"camera": "tf"}).status == "mismatch"

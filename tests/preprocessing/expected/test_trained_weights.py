@@ -23,12 +23,11 @@ CONSTANT = keras.initializers.Constant(-2.19)  # the first bias of detectors and
     ("begin", "tells"),
     [
         ("zeros", True),
-        ("ones", True),
         (CONSTANT, True),
         ("random_normal", False),
         (lambda shape, dtype=None: keras.ops.ones(shape, dtype), False),
     ],
-    ids=["zeros", "ones", "constant", "random", "function"],
+    ids=["zeros", "constant", "random", "function"],
 )
 def test_a_bias_is_fresh_if_it_is_as_initialized(begin, tells):
     first, last = layers.Dense(4), layers.Dense(2, bias_initializer=begin)

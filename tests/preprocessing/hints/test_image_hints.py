@@ -12,7 +12,6 @@ from keras_shiftguard.preprocessing.correction.convention import UNKNOWN, InputC
 from keras_shiftguard.preprocessing.expected.structure import StructuralExpectation
 from keras_shiftguard.preprocessing.hints.hint import Hint
 from keras_shiftguard.preprocessing.hints.remarks import remarks_of_images
-from keras_shiftguard.preprocessing.hints.resampling import scores
 
 RAW = InputConvention("raw")
 NOTHING = StructuralExpectation(0, "input", UNKNOWN, UNKNOWN)
@@ -66,10 +65,7 @@ def rates(images, draws=100, size=8, seed=0):
 
 
 @pytest.mark.thorough
-@pytest.mark.parametrize(
-    ("method", "size"),
-    [("BICUBIC", 224), ("BOX", 224), ("BILINEAR", 96), ("LANCZOS", 96), ("BOX", 96)],
-)
+@pytest.mark.parametrize(("method", "size"), [("BICUBIC", 224), ("LANCZOS", 96), ("BOX", 96)])
 def test_properly_resized_photos_get_no_hint(sources, method, size):
     images = resized(sources, size, FILTERS[method])
     for part in (images, images[:20], images[20:]):  # all, ImageNet, odd
@@ -98,7 +94,7 @@ def test_a_resize_without_antialiasing(sources, linear):
 
 
 @pytest.mark.thorough
-@pytest.mark.parametrize("small", [32, 64, 112, 150])
+@pytest.mark.parametrize("small", [32, 150])
 def test_enlarged_photos(sources, small):
     reduced = resized(sources, small, FILTERS.BICUBIC)
     for method in (FILTERS.BILINEAR, FILTERS.BICUBIC):
@@ -111,22 +107,11 @@ def test_enlarged_photos(sources, small):
 @pytest.mark.thorough
 def test_squashed_photos(sources):
     """Crops of 60 % of the height, stretched to squares, get the hint in many sets."""
-    wide = sources[:, 90:358]
-    found = rates(resized(wide, 224, FILTERS.BICUBIC), 60)
-    assert found.get("squashed", 0) >= 0.4, found
-    sentence = next(
-        h
-        for h in hints_for(resized(wide, 224, FILTERS.BICUBIC), summarise(wide[:1]), None, RAW)
-        if h.name == "squashed"
-    )
-    assert sentence.certainty <= 0.4 and "narrower" in sentence.sentence
-    turned = hints(resized(wide, 224, FILTERS.BICUBIC).transpose(0, 2, 1, 3))
-    assert "wider" in turned["squashed"].sentence
-
-
-def test_scores_know_no_scale(sources):
-    gray = resized(sources[:8], 128, FILTERS.BICUBIC).mean(axis=-1)
-    np.testing.assert_allclose(scores(gray), scores(gray * 1e-3), rtol=1e-3, atol=1e-3)
+    wide = resized(sources[:, 90:358], 224, FILTERS.BICUBIC)
+    assert rates(wide, 60).get("squashed", 0) >= 0.4
+    hint = hints(wide)["squashed"]
+    assert hint.certainty <= 0.4 and "narrower" in hint.sentence
+    assert "wider" in hints(wide.transpose(0, 2, 1, 3))["squashed"].sentence
 
 
 EXPECTATION = StructuralExpectation(
@@ -139,8 +124,7 @@ def test_input_size(raw_images):
     assert "32 by 32; MobileNetV2 was trained at 224 by 224" in hint.sentence
     assert "71.3 %" in hint.sentence
     big = np.random.default_rng(0).random((2, 224, 224, 3)).astype("float32")
-    assert "input_size" not in hints(big, EXPECTATION)
-    assert "input_size" not in hints(raw_images)
+    assert "input_size" not in {**hints(big, EXPECTATION), **hints(raw_images)}
 
 
 def test_broken_flat_and_copied(raw_images):
@@ -151,14 +135,15 @@ def test_broken_flat_and_copied(raw_images):
     images[5] = 7
     images[6] = images[7]
     found = hints(images)
-    assert set(found) == {"nonfinite", "constant", "duplicates"}
-    assert found["nonfinite"].sentence.startswith("2 of 16 images")
-    assert found["constant"].sentence.startswith("1 of 14 images")
-    assert found["duplicates"].sentence.startswith("1 of 13 images")
     assert found["nonfinite"].certainty == 1
+    assert {name: hint.sentence[:7] for name, hint in found.items()} == {
+        "nonfinite": "2 of 16",
+        "constant": "1 of 14",
+        "duplicates": "1 of 13",
+    }
 
 
-@pytest.mark.parametrize("mode", ["raw", "unit", "tf", "torch", "caffe"])
+@pytest.mark.parametrize("mode", ["raw", "torch"])
 def test_gray_copied_is_seen_in_every_convention(sources, mode):
     convention = InputConvention(mode)
     gray = np.repeat(sources[:8, ::4, ::4, 1:2], 3, axis=-1)
@@ -166,20 +151,6 @@ def test_gray_copied_is_seen_in_every_convention(sources, mode):
     assert found["gray_copied"].sentence.startswith("All 8 images are gray")
     # Real photos that are nearly gray get no hint.
     assert "gray_copied" not in hints(convention.from_raw(sources[:20, ::4, ::4]))
-
-
-def test_letterboxes(sources):
-    images = resized(sources, 112, FILTERS.BICUBIC)
-    boxed = images[:20].copy()
-    boxed[::2, :14], boxed[::2, -14:] = 0, 0
-    assert hints(boxed)["letterbox"].sentence.startswith("10 of 20 images")
-    sideways = hints(boxed.transpose(0, 2, 1, 3))
-    assert "letterbox" in sideways
-    # Bars do not count as detail, and an object on a plain background has no bars.
-    assert "no_antialiasing" not in hints(boxed)
-    framed = images[:20].copy()
-    framed[:, :14], framed[:, -14:], framed[:, :, :14], framed[:, :, -14:] = 255, 255, 255, 255
-    assert "letterbox" not in hints(framed)
 
 
 def test_inverted_digits():
@@ -199,25 +170,15 @@ def test_inverted_digits():
 
 @pytest.mark.parametrize(
     "shape",
-    [
-        (1, 1, 1, 3),
-        (1, 32, 32, 3),
-        (5, 1, 1, 1),
-        (3, 9, 70, 1),
-        (6, 64, 80, 5),
-        (8, 2, 100, 3),
-        (300, 4, 4, 3),
-        (5, 70, 70, 0),
-    ],
+    [(1, 1, 1, 3), (5, 1, 1, 1), (3, 9, 70, 1), (6, 64, 80, 5), (300, 4, 4, 3), (5, 70, 70, 0)],
 )
-@pytest.mark.parametrize("fill", ["random", "zeros", "nan", "uint8", "huge"])
+@pytest.mark.parametrize("fill", ["random", "zeros", "nan", "huge"])
 def test_nothing_breaks_it(shape, fill):
     rng = np.random.default_rng(0)
     x = {
         "random": rng.random(shape).astype("float32"),
         "zeros": np.zeros(shape, "float32"),
         "nan": np.full(shape, np.nan, "float32"),
-        "uint8": rng.integers(0, 256, shape).astype("uint8"),
         "huge": (rng.random(shape) * 1e30).astype("float32"),
     }[fill]
     summary = summarise(np.ones((1, 4, 4, 3)))

@@ -63,17 +63,22 @@ def test_right_labels_give_no_hint(model, n, classes):
 @pytest.mark.parametrize("accuracy", [0.55, 0.7, 0.95])
 def test_two_classes_give_no_hint(accuracy):
     rng = np.random.default_rng(2)
-    found = [check_labels(*classifier(rng, n, 2, accuracy)) for n in (16, 64, 512) * 50]
-    assert found == [None] * 150
+    found = [check_labels(*classifier(rng, n, 2, accuracy)) for n in (16, 64, 512) * 20]
+    assert found == [None] * 60
 
 
-@pytest.mark.parametrize("accuracy, share", [(0.9, 0.98), (0.6, 0.8)])
-@pytest.mark.parametrize("n, classes", [(64, 10), (64, 1000), (512, 100)])
-def test_a_shift_is_found(accuracy, share, n, classes):
-    rng = np.random.default_rng(3)
+CALLS = [(64, 10, 0.9), (64, 1000, 0.6), (512, 100, 0.9)]  # samples, classes, accuracy
+
+
+def draws(seed, n, classes, accuracy, number=30):
+    rng = np.random.default_rng(seed)
+    return [classifier(rng, n, classes, accuracy) for _ in range(number)]
+
+
+@pytest.mark.parametrize(("n", "classes", "accuracy"), CALLS)
+def test_a_shift_is_found(n, classes, accuracy):
     found = {1: 0, -1: 0}
-    for _ in range(50):
-        p, labels = classifier(rng, n, classes, accuracy)
+    for p, labels in draws(3, n, classes, accuracy):
         background = np.concatenate([np.full((n, 1), 1e-6), p], axis=1)
         for offset, finding in (
             (1, check_labels(background, labels)),
@@ -82,30 +87,15 @@ def test_a_shift_is_found(accuracy, share, n, classes):
             if finding is not None and finding.offset == offset:
                 found[offset] += 1
                 assert finding.repaired_accuracy > finding.accuracy + 0.2
-    assert min(found.values()) >= 50 * share, found
+    assert min(found.values()) >= 30 * (0.95 if accuracy == 0.9 else 0.75), found
 
 
-@pytest.mark.parametrize(
-    "n, classes, accuracy, share",
-    [
-        (64, 2, 0.9, 0.98),
-        (64, 10, 0.9, 0.98),
-        (64, 10, 0.6, 0.85),
-        (64, 1000, 0.9, 0.98),
-        (64, 1000, 0.6, 0.85),
-        (512, 100, 0.9, 0.98),
-        (512, 100, 0.6, 0.85),
-    ],
-)
-def test_another_order_is_found(n, classes, accuracy, share):
-    rng = np.random.default_rng(4)
-    found = 0
-    for _ in range(50):
-        p, labels = classifier(rng, n, classes, accuracy)
-        order = np.roll(np.arange(classes), classes // 2)
-        finding = check_labels(p, order[labels])
-        found += finding is not None and finding.kind == "other_order"
-    assert found >= 50 * share, found
+@pytest.mark.parametrize(("n", "classes", "accuracy"), [(64, 2, 0.9), *CALLS])
+def test_another_order_is_found(n, classes, accuracy):
+    order = np.roll(np.arange(classes), classes // 2)
+    findings = [check_labels(p, order[labels]) for p, labels in draws(4, n, classes, accuracy)]
+    found = sum(each is not None and each.kind == "other_order" for each in findings)
+    assert found >= 30 * (0.95 if accuracy == 0.9 else 0.8), found
 
 
 def test_class_names_sorted_as_strings():
@@ -134,8 +124,7 @@ def test_real_outputs(lite):
     shifted = check_labels(background, labels)
     assert shifted.offset == 1 and "try `y + 1`" in shifted.sentence
     assert check_labels(p, labels + 1).offset == -1
-    ilsvrc = np.random.default_rng(0).permutation(1000)
-    other = check_labels(p, ilsvrc[labels])
+    other = check_labels(p, np.random.default_rng(0).permutation(1000)[labels])
     assert other.kind == "other_order" and "ILSVRC" in other.sentence
 
 
@@ -147,20 +136,6 @@ def test_real_outputs_of_a_wrongly_fed_network(lite):
     feeds = [raw / 255, raw / 127.5 - 1, raw[..., ::-1], raw - 120, 255 - raw, raw[:, ::-1]]
     for fed in feeds:
         assert check_labels(model.predict(fed, verbose=0), labels) is None
-
-
-@pytest.mark.thorough
-def test_real_outputs_in_many_draws(lite):
-    p, labels, _, _ = lite
-    rng = np.random.default_rng(6)
-    order = rng.permutation(1000)
-    false, found = 0, 0
-    for _ in range(200):
-        i = rng.choice(20, 16, replace=False)
-        false += check_labels(p[i], labels[i]) is not None
-        found += check_labels(p[i], order[labels[i]]) is not None
-    assert false == 0
-    assert found >= 140, found
 
 
 def test_labels_out_of_range():

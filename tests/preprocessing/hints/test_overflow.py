@@ -25,21 +25,21 @@ def printed():
     return np.stack([np.asarray(each)[:, :, None].repeat(3, axis=2) for each in pages])
 
 
-@pytest.mark.parametrize("mode", ["raw", "unit", "tf"])
+@pytest.mark.parametrize("mode", ["raw", "tf"])
 @pytest.mark.parametrize(
     "change",
     [
-        lambda x: x * np.uint8(2),
         lambda x: (x * 1.4).astype("int64").astype("uint8"),
         lambda x: x + np.uint8(60),
     ],
-    ids=["twice", "x 1.4", "+ 60"],
+    ids=["x 1.4", "+ 60"],
 )
 def test_arithmetic_in_uint8_is_told(change, mode):
     convention = InputConvention(mode)
     images = convention.from_raw(change(photos()).astype("float64"))
     (hint,) = overflow_hints(images, convention)
     assert hint.name == "overflow" and "begins again at black" in hint.sentence
+    assert not overflow_hints(images, InputConvention("unknown", "unknown"))
 
 
 @pytest.mark.parametrize(
@@ -56,11 +56,6 @@ def test_arithmetic_in_uint8_is_told(change, mode):
 )
 def test_what_is_no_overflow(images):
     assert not overflow_hints(images.astype("float32"), RAW)
-
-
-def test_without_a_known_convention_nothing_is_told():
-    images = (photos() * np.uint8(2)).astype("float32")
-    assert not overflow_hints(images, InputConvention("unknown", "unknown"))
 
 
 def test_edges_between_noisy_areas_and_more_channels_than_the_convention_has(rng):
