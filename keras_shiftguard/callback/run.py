@@ -9,6 +9,7 @@ from os import PathLike
 from typing import Any
 
 import keras
+import numpy as np
 
 from keras_shiftguard.callback.checking import Checking
 from keras_shiftguard.callback.checks import labels
@@ -487,6 +488,7 @@ class Run:
             not_compared=self._find_not_compared(),
             leaks=self.checks.states.get("leak") is True,
             unrelated=labels.are_unrelated(self.checks.states),
+            diverged=not np.isfinite(float(self._logs.get("loss", 0.0))),
             parts=parts,
         )
         gap = self.log.read_gap()

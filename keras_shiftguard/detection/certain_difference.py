@@ -86,7 +86,9 @@ def _in_words(
         )
     if are_reordered(now.columns, before.columns):
         names = ", ".join(map(quoted, before.columns))
-        line = f"x = x[[{names}]]" if len(before.columns) <= MAX_IN_LINE else ""
+        line = (
+            f"x = x[[{names}]]" if len(before.columns) <= MAX_IN_LINE else "x = x[x_train.columns]"
+        )
         return "other", in_other_order(name, now, before, here, there), line
     if not now.is_image or not min(*now.smallest_size, *before.smallest_size):
         return None

@@ -145,12 +145,12 @@ class Cost:
             return f"cost unclear: no repair is known that could be tried on such samples{more}"
         if self.is_alarm(tolerance):
             words = cost_in_words(self.value, self.interval, self.metric)
-            rest = f"; another {100 * self.unexplained:.0f}{unit} are lost to something else"
+            rest = f"; repaired, {lost}"
             return f"{words}{beside_in_words(self.beside)}{rest if self.unexplained else ''}"
         if self.is_costly(tolerance):
             return (
-                f"cost unclear: anything from {low:.1f} to {high:.1f}{unit}, measured once; two "
-                "measurements that agree make an alarm"
+                f"cost unclear: the best repair tried wins {low:.1f} to {high:.1f}{unit}, measured "
+                "once; two measurements that agree make an alarm"
             )
         if self.unexplained:
             return f"cost unclear: {lost}, and no repair that was tried wins them back"
@@ -158,7 +158,9 @@ class Cost:
             enough = f"about {_rounded(self._needed(tolerance))} labelled samples would tell"
             if self.num_kept:
                 enough = f"there was time for {self.num_samples:,} of {self.num_kept:,} samples"
-            return f"cost unclear: anything from {low:.1f} to {high:.1f}{unit}; {enough}"
+            return (
+                f"cost unclear: the best repair tried wins {low:.1f} to {high:.1f}{unit}; {enough}"
+            )
         if high <= 0:
             return "costs no accuracy" if self.metric == ACCURACY else "costs nothing"
         if self.metric != ACCURACY:

@@ -10,7 +10,7 @@ from keras_shiftguard.detection.certain_difference import certain_difference, on
 from keras_shiftguard.detection.column_names import other_names
 from keras_shiftguard.detection.families import TOO_FEW, CollectedTests, StreamNames
 from keras_shiftguard.detection.finding import Finding, by_severity, source_of
-from keras_shiftguard.detection.selection import reported_findings
+from keras_shiftguard.detection.selection import of_one_input, reported_findings
 from keras_shiftguard.detection.sentences import stream_name
 from keras_shiftguard.detection.two_sample.multiplicity import Family, holm
 from keras_shiftguard.profiles import InputProfile, InputSummary, LabelSummary
@@ -80,6 +80,8 @@ def compare_profiles(
             tests.note_too_few(name, now.num_samples, before.num_samples, 1)
             continue
         difference = certain_difference(tests.names, name, now, before, shares)
+        if difference is not None and tests.several_inputs:
+            difference = of_one_input(difference, name)
         if difference is None:
             tests.columns[name] = before.columns or now.columns
             _input_tests(tests, name, now, before, shares)

@@ -5,6 +5,7 @@ from dataclasses import replace
 from keras_shiftguard.detection.attribute_words import FAMILY_ATTRIBUTES
 from keras_shiftguard.detection.causes import pipeline_change
 from keras_shiftguard.detection.causes.corruptions import OTHER, name_cause
+from keras_shiftguard.detection.code_lines import quoted, renamed
 from keras_shiftguard.detection.families import StreamNames
 from keras_shiftguard.detection.finding import Finding, by_severity
 from keras_shiftguard.detection.sentences import MAX_NAMED
@@ -36,12 +37,23 @@ def reported_findings(
         features = list(by_severity([f for role, f in on_source if role == "features"]))
         whole = [f for role, f in on_source if role not in ("missing", "features")]
         if source in current.inputs and source in reference.inputs:
-            chosen += _input_findings(features, whole, reference, current, source, names)
+            of_input = _input_findings(features, whole, reference, current, source, names)
+            if len(current.inputs) > 1:
+                of_input = [of_one_input(finding, source) for finding in of_input]
+            chosen += of_input
             chosen += _strongest(list(by_severity(missing)))
         else:
             chosen += _strongest(list(by_severity(features + whole)))
             chosen += _strongest(list(by_severity(missing)))
     return chosen
+
+
+def of_one_input(finding: Finding, source: str) -> Finding:
+    """Returns a finding on preprocessing that says which of several inputs it is about."""
+    if finding.kind != "preprocessing" or finding.said is None:
+        return finding
+    said = finding.said._replace(head=f"{finding.said.head}, in input {source!r}")
+    return replace(finding, said=said, fix=renamed(finding.fix, {"x": f"x[{quoted(source)}]"}))
 
 
 def _input_findings(

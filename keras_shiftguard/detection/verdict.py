@@ -113,6 +113,7 @@ def verdict_of(
     not_compared: Sequence[str] = (),
     leaks: bool = False,
     unrelated: bool = False,
+    diverged: bool = False,
     parts: Mapping[str, Any] | None = None,
 ) -> Verdict:
     """Returns the verdict on what was found.
@@ -127,6 +128,7 @@ def verdict_of(
         not_compared: Sentences on what of the data is not measured.
         leaks: Whether samples of validation stand in training.
         unrelated: Whether labels and samples of validation seem to have nothing in common.
+        diverged: Whether the latest loss of training is not finite.
         parts: Further parts of the page, see `keras_shiftguard_page`.
     """
     diagnoses, corrected = diagnoses or {}, corrected or {}
@@ -142,6 +144,8 @@ def verdict_of(
     answer = None if adaptation is None else adaptation.get("answer") or "unknown"
     if uncorrected:
         found = causes.mismatch(uncorrected, in_run=guard is not None)
+    elif diverged:
+        found = dict(causes.NAN_LOSS)
     elif alarms:
         found = causes.shift(alarms, findings, guard)
     elif answer == "no":

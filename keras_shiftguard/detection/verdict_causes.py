@@ -18,6 +18,7 @@ NOTHING_TO_DO = "Nothing to do."
 MEANT = "Validation differs because training is augmented, and the model does no worse on it."
 ESTIMATE = "print(sg.estimate_accuracy(model, target, reference=(x_val, y_val)))"
 LABEL = "Label some samples of the target, and evaluate on them."
+VOCABULARY = "Check that both were given to one vectorizer, with the vocabulary of training."
 ABOUT_ADAPTATION = ("adaptation", "adaptation")
 UNCORRECTED = "`model.predict` is not corrected until you run the line above."
 NOT_MEASURED = "cost not measured"
@@ -321,16 +322,19 @@ def _step(lead: Finding, every: Sequence[Finding], guard: Mapping[str, str] | No
         return f"x_val = guard.report.findings[{list(every).index(lead)}].repair(x_val)"
     if lead.kind == "preprocessing":
         return f"Find the step of the pipeline that only {stream_name(lead.stream)} goes through."
-    can_imitate = lead.family in CAN_BE_AUGMENTED and lead.kind == "covariate"
+    is_worth = lead.cost is None or lead.cost > 0  # else undoing it gains nothing
+    can_imitate = lead.family in CAN_BE_AUGMENTED and lead.kind == "covariate" and is_worth
     if can_imitate and guard is not None and lead.against == "train":
         if "augmentation" in guard.get("adapt", ""):
-            return "Wait: training is being augmented towards it."
+            return "Training is augmented towards it already."
         return guard_line({**guard, "adapt": "'augmentation'"})
     if can_imitate and lead.stream == "target" and guard is not None and "adapt" in guard:
         return LABEL
     if can_imitate:
         target = {} if lead.stream == "validation" else {"target_data": "current"}
         return guard_line({**target, "adapt": "'augmentation'"})
+    if any((f.stream, f.feature[-7:]) == (lead.stream, "/tokens") for f in every):
+        return VOCABULARY
     return "Compare how the two were collected and prepared."
 
 
@@ -382,6 +386,12 @@ OWN_LAYERS = _parts(
     "The model's own layers are made for another input than it is fed.",
     step="print(guard.diagnosis)",
     about=("preprocessing", "preprocessing"),
+)
+NAN_LOSS = _parts(
+    ACT,
+    "The loss of training is not a number, so the model learns nothing.",
+    step="Look for missing values with np.isfinite(x); if there are none, lower the learning rate.",
+    about=("training", "training"),
 )
 LEAK = _parts(
     LOOK,

@@ -95,12 +95,17 @@ def cost_of_difference(
     candidates, several, guesses = _grouped(current, training, spec, may_be_augmented)
     gap = None if training is None else _gap(predict, current, training, judge, least)
 
+    is_text = are_texts(spec, current.input(spec.name))
+
     def undone(some: list[Candidate], most: int = 1) -> Difference:
         x, labels = current.images, current.labels
         promise = undo(predict, x, labels, some, judge, most=most, seed=seed, control=training)
         told = told_as(promise, some, spec, current, training)
-        if told.is_blank and told.cost.value < MIN_WON_BACK * (gap.value if gap else 1.0):
-            # Where labels are wrong, all that moves predictions to their mean wins something.
+        if (told.is_blank or is_text) and told.cost.value < MIN_WON_BACK * (
+            gap.value if gap else 1.0
+        ):
+            # Where labels are wrong, all that moves predictions to their mean wins something, and
+            # where the words of texts are others, some wrong reading of them is less wrong.
             low, high = told.cost.interval
             return Difference(replace(told.cost, interval=(min(low, 0.0), high), repair=None))
         if beside is None or not told.cost.is_costly(tolerance):
@@ -111,7 +116,7 @@ def cost_of_difference(
     found = undone(candidates) if candidates else Difference(untried)
     if training is None:
         return found
-    if not found.cost.is_costly(tolerance) and are_texts(spec, current.input(spec.name)):
+    if not found.cost.is_costly(tolerance) and is_text:
         found = Difference(untried)  # most that happens to texts cannot be tried
 
     def is_enough() -> bool:
@@ -136,7 +141,8 @@ def cost_of_difference(
     won = found.cost.value if found.cost.is_costly(tolerance) else 0.0
     if gap.is_sure or not may_be_augmented:
         lost = lost_information(predict, current, training, spec, gap, may_be_augmented, judge)
-        if lost is not None and lost.cost.is_costly(tolerance) and lost.cost.value > won:
+        least_lost = MIN_WON_BACK * gap.value if is_text else won
+        if lost is not None and lost.cost.is_costly(tolerance) and lost.cost.value > least_lost:
             return lost
     unexplained = gap.value - won if gap.is_sure else 0.0
     return replace(found, cost=replace(found.cost, unexplained=unexplained))

@@ -135,12 +135,13 @@ class Remainder:
         if tried is not None and cost is not None and cost.is_costly(0.0):
             found.append(self._drawn(cost))
             parts.append(in_words(tried))
+            line = tried.fix or ADAPT_LINE
         if levels is not None:
             repair, regained = levels
             gain = f" brings back {100 * float(regained.point):.1f}" if found else ""
             found.append(regained)
             parts.append(repair.detail + gain)
-            line = repair.line if self._has_other_levels() else ADAPT_LINE
+            line = repair.line if self._has_other_levels() else line
         if not found:
             return None
         lost = max(found, key=lambda each: float(each.point))

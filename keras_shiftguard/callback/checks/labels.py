@@ -14,7 +14,9 @@ from keras_shiftguard.detection.cost import Cost
 from keras_shiftguard.detection.finding import RELABELLED, Finding
 from keras_shiftguard.detection.monitor import Pair
 from keras_shiftguard.experiments.label_words import UNRELATED, finding_of
+from keras_shiftguard.experiments.labelled import Labelled
 from keras_shiftguard.experiments.promise import MIN_WON_BACK
+from keras_shiftguard.experiments.told import are_texts
 from keras_shiftguard.experiments.wrong_labels import (
     Predicted,
     WrongLabels,
@@ -72,6 +74,8 @@ def look(state: Mapping[str, Any] | None, epoch: Epoch) -> tuple[Mapping[str, An
         )
 
     found = found_with(current.images)
+    if _has_other_words(epoch, pair, current):
+        found = None
     if found is not None and _is_consequence(found, pair, _of_samples(epoch)):
         found = None
     repaired = _repaired(epoch, current.images) if found is None else None
@@ -222,6 +226,13 @@ def _is_consequence(found: WrongLabels, pair: Pair, of_samples: float) -> bool:
     if found.names:
         return any(f.matters and (f.cost or 0.0) > found.cost.value for f in others)
     return not all(_explains_little(finding, found.cost.value) for finding in others)
+
+
+def _has_other_words(epoch: Epoch, pair: Pair, current: Labelled) -> bool:
+    """Whether samples are texts that differ: words with another meaning look like wrong labels."""
+    specs = [kept.spec for kept in epoch.streams["validation"].kept_together().values()]
+    differs = any(f.kind == "covariate" and not f.negligible for f in pair.findings.values())
+    return differs and any(are_texts(spec, current.input(spec.name)) for spec in specs)
 
 
 def _is_of_labels(feature: str) -> bool:
