@@ -71,7 +71,8 @@ def model_of(*shapes):
     }
     flat = [keras.layers.Flatten()(each) for each in inputs.values()]
     both = keras.layers.Concatenate()(flat) if len(flat) > 1 else flat[0]
-    model = keras.Model(inputs, keras.layers.Dense(2)(both))
+    alone = inputs["a"] if len(shapes) == 1 else inputs
+    model = keras.Model(alone, keras.layers.Dense(2)(both))
     model.compile("sgd", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
     return model
 

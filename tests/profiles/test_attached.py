@@ -139,6 +139,7 @@ def test_a_link_to_the_model_stays_a_link(saved):
 
 
 def test_a_damaged_model_is_named_and_left_alone(saved):
+    profile(RAW).attach(saved)
     with zipfile.ZipFile(saved) as archive:
         weights = archive.getinfo("model.weights.h5")
     content = bytearray(saved.read_bytes())
