@@ -10,10 +10,12 @@ from keras import layers, ops
 from keras_shiftguard import profile
 from keras_shiftguard.detection.causes.same_samples import (
     are_near,
+    chance_of_same_labels,
     is_augmented,
     randomised,
     same_samples,
 )
+from keras_shiftguard.profiles import LabelSummary
 
 pytestmark = pytest.mark.backend  # backends round the sums of the same samples differently
 
@@ -132,3 +134,14 @@ def test_shuffled_passes_that_drop_their_last_batch_are_near():
     seeds = range(1, 9)
     assert sum(are_near(first, dropped(x, seed)) for seed in seeds) >= 4
     assert not any(are_near(first, dropped(x * 0.97, seed)) for seed in seeds)
+
+
+def test_the_chance_of_the_same_labels():
+    """The formula agrees with a simulation of half a million random draws."""
+    rng = np.random.default_rng(0)
+    first = rng.hypergeometric(12, 8, 10, 500_000)
+    labels = LabelSummary(10, 10, np.array([6, 4]))
+    assert chance_of_same_labels(labels, 2) == pytest.approx((first == 6).mean(), rel=0.01)
+    # Equal counts are less likely in three passes than in two, and likelier for dependent samples.
+    assert chance_of_same_labels(labels, 3) < chance_of_same_labels(labels, 2)
+    assert chance_of_same_labels(labels, 2, 0.5) > chance_of_same_labels(labels, 2)

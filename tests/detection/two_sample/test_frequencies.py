@@ -53,3 +53,10 @@ def test_the_classes_that_changed_are_named_and_w_is_cohens():
     assert found.interval[0] < w < found.interval[1]
     assert found.total_variation == pytest.approx(0.1, abs=0.02)
     assert 0 < found.p_value < 1e-80
+
+
+def test_classes_never_seen_before_are_found_among_ten_thousand():
+    current, reference = np.zeros(10_000), np.zeros(10_000)
+    current[RNG.integers(5000, 10_000, 40)] += 1
+    np.add.at(reference, RNG.integers(0, 5000, 50_000), 1)
+    assert compare_frequencies(current, reference).p_value < 1e-6

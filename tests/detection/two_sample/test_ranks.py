@@ -66,3 +66,8 @@ def test_a_spread_below_the_grid_is_tested_by_the_means(offset):
     assert 0.005 < (same.p_value <= 0.05).mean() < 0.12
     moved = compared(offset + 0.6 + RNG.normal(size=(300, 5)), offset + RNG.normal(size=(300, 5)))
     assert (moved.p_value < 1e-6).all()
+
+
+def test_two_different_constants_differ():
+    found = compared(np.full((50, 1), 1000.0), np.full((80, 1), 1000.5))
+    assert found.tested[0] and 0 < found.p_value[0] < 1e-20
