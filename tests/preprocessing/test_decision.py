@@ -5,8 +5,7 @@ from functools import partial
 
 import numpy as np
 import pytest
-from numpy_reference import summarise
-from preprocessing.known_evidence import (
+from known_evidence import (
     CAFFE,
     FED,
     GRAY,
@@ -27,6 +26,7 @@ from preprocessing.known_evidence import (
     published,
     scores_of,
 )
+from numpy_reference import summarise
 
 from keras_shiftguard.preprocessing import evidence_words
 from keras_shiftguard.preprocessing.correction.convention import UNKNOWN, InputConvention

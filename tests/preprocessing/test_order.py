@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from preprocessing.known_evidence import (
+from known_evidence import (
     CAFFE,
     FED,
     RAW,

@@ -6,9 +6,9 @@ has are wrong.
 
 import numpy as np
 import pytest
+from known_evidence import PIXELS
 from numpy_reference import summarise
 from photos import imagenet_photos
-from preprocessing.known_evidence import PIXELS
 
 from keras_shiftguard.preprocessing.case import Case
 from keras_shiftguard.preprocessing.correction.convention import InputConvention
