@@ -50,8 +50,6 @@ def test_it_takes_the_statistics_of_the_target_and_gives_the_old_ones_back(targe
     assert [layer.changed for layer in adapted.layers] == [True, True]
     assert adapted.layers[0].shift > 1.5 and 2.5 < adapted.layers[0].scale < 3.5
     assert "2 of 2 batch-norm layers" in str(adapted) and "500 target samples" in str(adapted)
-        adapted
-    )
     assert str(adapted.layers[0]).startswith("first: means moved by")
 
 

@@ -4,11 +4,14 @@ A fault gives one warning, and changes neither the training nor what the log alr
 test belongs to a row of docs/faults.md.
 """
 
+import zipfile
+
 import keras
 import pytest
 from faults.fits import BACKEND, TARGET, X, quiet, records, same, watched
 
 import keras_shiftguard as sg
+from keras_shiftguard.profiles.attached import MEMBER, OF_KERAS
 
 pytestmark = pytest.mark.eager
 
@@ -36,6 +39,16 @@ def test_the_reference_profile_is_damaged(how, tmp_path, unwatched):
     assert len(warned) == 1 and "reference" in warned[0] and "train.profile" in warned[0]
     assert guard.report is not None and set(guard.profiles) == {"train", "validation"}
     assert len(records(tmp_path / "logs")) > 10
+
+
+@pytest.mark.thorough
+def test_the_profile_attached_to_the_reference_is_damaged(tmp_path, unwatched):
+    with zipfile.ZipFile(tmp_path / "model.keras", "w") as archive:
+        for member in (*OF_KERAS, MEMBER):
+            archive.writestr(member, "{}")
+    weights, warned = watched(quiet(reference=tmp_path / "model.keras"))
+    assert same(weights, unwatched)
+    assert len(warned) == 1 and "reference" in warned[0] and "model.keras" in warned[0]
 
 
 class Failing(keras.utils.PyDataset):
@@ -69,3 +82,11 @@ def test_the_target_raises(good, unwatched):
     assert len(warned) == 1 and "the storage is gone" in warned[0] and "target" in warned[0]
     assert guard.report.num_samples["train"] == len(X)  # the other streams are still measured
     assert guard.profiles["train"].num_samples == len(X)
+
+
+@pytest.mark.thorough
+def test_the_target_raises_where_training_is_adapted_to_it():
+    guard = quiet(target_data=Failing(2), adapt=("augmentation", "batch_norm"))
+    _, warned = watched(guard)
+    assert len(warned) == 1 and "the storage is gone" in warned[0]
+    assert guard.batch_norm is None

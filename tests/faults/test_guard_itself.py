@@ -15,6 +15,8 @@ from left_behind import left_behind
 
 import keras_shiftguard as sg
 from keras_shiftguard.callback import guard as guard_module
+from keras_shiftguard.callback.optional_data import OptionalData
+from keras_shiftguard.callback.run import Run
 from keras_shiftguard.statistics.stream import Stream
 
 pytestmark = pytest.mark.eager
@@ -83,6 +85,33 @@ def test_a_guard_that_cannot_begin_says_so_once(monkeypatch, unwatched):
     assert len(warned) == 1 and "no room for a copy" in warned[0]
     assert guard.report is None
     assert same(weights, unwatched)
+
+
+@pytest.mark.backend
+@pytest.mark.parametrize("fails", ["mark_line", "is_there", "detach", "say"])
+def test_a_failure_before_the_first_batch_is_a_warning(fails, monkeypatch, unwatched):
+    """Whatever fails in `on_train_begin`, the fit goes on without the guard."""
+    left = [1]
+
+    def explode(*args, **kwargs):
+        if left[0]:
+            left[0] -= 1
+            raise OSError("the terminal is gone")
+        return False
+
+    guard = quiet(reference=X)
+    run(new_model(), [guard], epochs=1)  # its results must not be taken for those of the next fit
+    if fails == "is_there":
+        monkeypatch.setattr(OptionalData, "is_there", property(explode))
+    elif fails == "detach":
+        monkeypatch.setattr(Run, "detach", explode)
+    else:
+        monkeypatch.setattr(guard_module, fails, explode)
+    guard.verbose = int(fails == "say")
+    weights, warned = watched(guard)
+    assert len(warned) == 1 and "the terminal is gone" in warned[0]
+    assert same(weights, unwatched)
+    assert fails == "say" or guard.report is None
 
 
 def test_a_reference_of_no_use_is_still_an_error():

@@ -29,6 +29,8 @@ from keras_shiftguard.log.resume import read_epoch_state
 
 pytestmark = pytest.mark.eager
 
+NOBODY = 65534
+
 
 @pytest.fixture
 def small_disk(tmp_path):
@@ -105,3 +107,40 @@ def test_the_log_directory_is_deleted(tmp_path, unwatched):
     weights, warned = watched(guard, After(lambda: shutil.rmtree(log_dir)))
     check_log(log_dir, None, warned, weights, unwatched, guard)
     assert not log_dir.exists()  # the guard does not create it again
+
+
+@pytest.mark.thorough
+def test_the_log_directory_becomes_read_only(tmp_path, unwatched):
+    before = []
+
+    def forbid():
+        before.extend(records(tmp_path))
+        tmp_path.chmod(0o555)
+        if root:  # root can write in spite of the mode
+            os.seteuid(NOBODY)
+
+    root = os.geteuid() == 0
+    guard = quiet(log_dir=tmp_path)
+    try:
+        weights, warned = watched(guard, After(forbid))
+    finally:
+        if root:
+            os.seteuid(0)
+        tmp_path.chmod(0o755)
+    check_log(tmp_path, before, warned, weights, unwatched, guard)
+
+
+@pytest.mark.thorough
+def test_the_event_writer_dies(tmp_path, unwatched):
+    before = []
+
+    def die():
+        before.extend(records(tmp_path))
+        reader, writer = os.pipe()
+        os.close(reader)
+        os.dup2(writer, opened_event_file(tmp_path))  # a pipe without a reader
+        os.close(writer)
+
+    guard = quiet(log_dir=tmp_path)
+    weights, warned = watched(guard, After(die))
+    check_log(tmp_path, before, warned, weights, unwatched, guard)
