@@ -18,13 +18,16 @@ NOTHING_TO_DO = "Nothing to do."
 MEANT = "Validation differs because training is augmented, and the model does no worse on it."
 ESTIMATE = "print(sg.estimate_accuracy(model, target, reference=(x_val, y_val)))"
 LABEL = "Label some samples of the target, and evaluate on them."
+MEANT_MIX = "if the other class mix is meant, ShiftGuard().acknowledge('labels') accepts it."
 VOCABULARY = "Check that both were given to one vectorizer, with the vocabulary of training."
 ABOUT_ADAPTATION = ("adaptation", "adaptation")
 UNCORRECTED = "`model.predict` is not corrected until you run the line above."
 NOT_MEASURED = "cost not measured"
 NOT_MEASURABLE = "cost not known: no experiment could measure it"
 LOOK_AT_SAMPLES = "Look at such samples: is the label wrong, or what the model is fed with it?"
-STRATIFY = "x_train, x_val, y_train, y_val = train_test_split(x, y, stratify=y)"
+STRATIFY = (
+    "x_train, x_val, y_train, y_val = sklearn.model_selection.train_test_split(x, y, stratify=y)"
+)
 MORE = "Pass validation_data to fit, or ShiftGuard(reference=...), with 20 samples or more."
 MORE_NOTES = "more, see guard.report.notes."
 # Beginnings of the notes that say what would make a comparison possible.
@@ -98,12 +101,14 @@ def shift(
     lead, *_ = ranked = sorted(found, key=_urgency)
     alike = [f for f in ranked if (f.stream, f.against) == (lead.stream, lead.against)]
     is_sure = not lead.is_question and (lead.cost is not None or lead.kind == "preprocessing")
+    is_mix = is_sure and lead.kind == "label" and lead.feature == "labels"
     unknown = NOT_MEASURABLE if lead.is_question else NOT_MEASURED
     return _parts(
         ACT if is_sure else LOOK,
         _joined(alike),
         since=min((f.since for f in alike if f.since is not None), default=None),
         step=_step(lead, every, guard),
+        notes=(MEANT_MIX,) if is_mix else (),
         **_facts_of(lead) | {"cost_words": lead.cost_words or unknown},
     )
 
