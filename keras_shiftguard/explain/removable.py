@@ -24,7 +24,7 @@ from keras_shiftguard.preprocessing.diagnose import diagnose
 from keras_shiftguard.preprocessing.diagnosis import Diagnosis
 from keras_shiftguard.preprocessing.expected.hypothesis_names import as_observed, same_numbers
 from keras_shiftguard.preprocessing.hints.remarks import MAX_IMAGES
-from keras_shiftguard.preprocessing.observation import observe
+from keras_shiftguard.preprocessing.observation import SURE, observe
 from keras_shiftguard.statistics.spread import spread
 
 # Hints of the diagnosis that become notes of the report. Only the first such hint is shown.
@@ -171,9 +171,10 @@ def _of_reference(some: Inputs, reference: Reference) -> Corrections:
         order = tuple(range(len(scale)))[::-1] if step.swapped else None
         fix = InputCorrection(tuple(scale), tuple(offset), order, layout)
         return Corrections({name: fix}, step.name, step.fix)
-    # The grid of 8-bit values shows the scale even if the content of the images has changed.
+    # The grid of 8-bit values, or their range, shows the scale even if the images have changed.
     here, there = (observe(each) for each in (now, before))
-    if not (here.by_grid and there.by_grid) or same_numbers(here.convention, there.convention):
+    is_known = all(each.certainty >= SURE and not each.is_fitted for each in (here, there))
+    if not is_known or same_numbers(here.convention, there.convention):
         return Corrections({})
     fix = layer_between(here.convention, there.convention, layout, now.num_channels)
     words = f"fed {in_words(here.convention)}, the reference is {in_words(there.convention)}"
