@@ -67,6 +67,12 @@ class Judged:
         )
         return here, there
 
+    def time(self) -> None:
+        """Predicts a few samples, so that the time of a prediction is known; one, to compile."""
+        for number in (1, MIN_SAMPLES):
+            few = self.current.first(number)
+            self.judge.worth(self.predict(few.images), few.labels)
+
     @property
     def fails(self) -> bool:
         """Whether the model is right less than half as often as on training, or has twice the loss.

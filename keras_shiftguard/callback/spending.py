@@ -71,6 +71,11 @@ class Spending:
         """
         return has_several_processes() or self._left() >= 2 * self._most
 
+    @property
+    def knows_speed(self) -> bool:
+        """Whether the model was run in any measurement, so that its speed is known."""
+        return self._best < float("inf")
+
     def affordable(
         self, num_samples: int, predictions_for: Callable[[int], int], is_last: bool
     ) -> int:
@@ -81,7 +86,7 @@ class Spending:
             predictions_for: How many predictions the experiment makes on a number of samples.
             is_last: Whether it is made after the last epoch.
         """
-        if has_several_processes() or self._best == float("inf"):
+        if has_several_processes() or not self.knows_speed:
             return num_samples
         most = max(self._left(is_last), 0.0) / max(self._best, 1e-12)
         while num_samples and predictions_for(num_samples) > most:

@@ -155,9 +155,8 @@ def _experiment(
     current, training = judged.current, judged.training
     if not len(current.labels):  # they changed within the fit, and new ones are kept from now on
         return None
-    if before is None:  # so that the time of a prediction is known
-        few = current.first(MIN_SAMPLES)
-        judged.judge.worth(judged.predict(few.images), few.labels)
+    if not epoch.spending.knows_speed:
+        judged.time()
     number = epoch.spending.affordable(len(current.labels), predictions_for, epoch.is_last)
     if number < MIN_SAMPLES <= len(current.labels):
         if not epoch.spending.may_overdraw(predictions_for(MIN_SAMPLES), before is None):

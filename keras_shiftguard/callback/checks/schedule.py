@@ -12,7 +12,6 @@ from keras_shiftguard.callback.checks import labels
 from keras_shiftguard.callback.checks.check import Epoch, Told
 from keras_shiftguard.callback.judged_samples import Judged
 from keras_shiftguard.callback.spending import is_in_schedule
-from keras_shiftguard.detection.cost import MIN_SAMPLES
 from keras_shiftguard.detection.monitor import Pair
 from keras_shiftguard.experiments.difference import predictions_for
 
@@ -49,10 +48,9 @@ def look(state: Mapping[str, Any] | None, epoch: Epoch) -> tuple[dict[str, Any],
 
 def _has_time(judged: Judged, epoch: Epoch) -> bool:
     """Whether an experiment on all samples may be made before the last epoch."""
-    few = judged.current.first(MIN_SAMPLES)
-    if len(few.labels):  # so that the time of a prediction is known
-        judged.judge.worth(judged.predict(few.images), few.labels)
     number = len(judged.current.labels)
+    if number and not epoch.spending.knows_speed:
+        judged.time()
     return epoch.spending.affordable(number, predictions_for, is_last=False) == number
 
 
