@@ -150,7 +150,7 @@ class Cost:
         if self.is_costly(tolerance):
             return (
                 f"cost unclear: the best repair tried wins {low:.1f} to {high:.1f}{unit}, measured "
-                "once; two measurements that agree make an alarm"
+                "once; an alarm needs a surer measurement, or two that agree"
             )
         if self.unexplained:
             return f"cost unclear: {lost}, and no repair that was tried wins them back"

@@ -195,11 +195,10 @@ def _seen_twice(tried: Tried, is_last: bool) -> Difference:
     The samples that count an operation have not chosen it, and neither should the weights: a model
     that has learned little does better on changed samples for an epoch, and not in the next one.
     The last weights of a fit have learned most, and no later ones can deny what they show. There,
-    one measurement is enough if there was no other, or if it is sure by three standard errors.
+    one measurement is enough if it is sure by three standard errors.
     """
     *before, now = tried.families
-    is_enough = is_last and (not before or tried.found.cost.is_sure)
-    agrees = now in before or is_enough
+    agrees = now in before or (is_last and tried.found.cost.is_sure)
     return replace(tried.found, cost=replace(tried.found.cost, is_new=not agrees))
 
 
