@@ -14,6 +14,7 @@ def time_for_experiments(monkeypatch, request):
     """Gives each fit time for all its experiments, so that no cost depends on the clock."""
     if request.path.stem != "test_spending":
         monkeypatch.setattr(spending, "FREE_SECONDS", PLENTY)
+        monkeypatch.setattr(spending, "MAX_SHARE", float("inf"))
 
 
 @pytest.fixture

@@ -488,7 +488,7 @@ class Run:
             not_compared=self._find_not_compared(),
             leaks=self.checks.states.get("leak") is True,
             unrelated=labels.are_unrelated(self.checks.states),
-            diverged=not np.isfinite(float(self._logs.get("loss", 0.0))),
+            diverged=_is_diverged(self._logs.get("loss")),
             parts=parts,
         )
         gap = self.log.read_gap()
@@ -582,6 +582,11 @@ class Run:
             self._tell()
             self.log.write_correction(name, self.epoch)
         return True
+
+
+def _is_diverged(loss: Any) -> bool:
+    """Whether a loss is a number that is not finite; a user's own step may log anything else."""
+    return isinstance(loss, (int, float, np.floating)) and not np.isfinite(loss)
 
 
 def _sync(model: keras.Model) -> None:

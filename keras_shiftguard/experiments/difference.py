@@ -96,14 +96,13 @@ def cost_of_difference(
     gap = None if training is None else _gap(predict, current, training, judge, least)
 
     is_text = are_texts(spec, current.input(spec.name))
+    half_of_gap = MIN_WON_BACK * (1.0 if gap is None else gap.value)
 
     def undone(some: list[Candidate], most: int = 1) -> Difference:
         x, labels = current.images, current.labels
         promise = undo(predict, x, labels, some, judge, most=most, seed=seed, control=training)
         told = told_as(promise, some, spec, current, training)
-        if (told.is_blank or is_text) and told.cost.value < MIN_WON_BACK * (
-            gap.value if gap else 1.0
-        ):
+        if (told.is_blank or is_text) and told.cost.value < half_of_gap:
             # Where labels are wrong, all that moves predictions to their mean wins something, and
             # where the words of texts are others, some wrong reading of them is less wrong.
             low, high = told.cost.interval
@@ -141,7 +140,7 @@ def cost_of_difference(
     won = found.cost.value if found.cost.is_costly(tolerance) else 0.0
     if gap.is_sure or not may_be_augmented:
         lost = lost_information(predict, current, training, spec, gap, may_be_augmented, judge)
-        least_lost = MIN_WON_BACK * gap.value if is_text else won
+        least_lost = half_of_gap if is_text else won
         if lost is not None and lost.cost.is_costly(tolerance) and lost.cost.value > least_lost:
             return lost
     unexplained = gap.value - won if gap.is_sure else 0.0

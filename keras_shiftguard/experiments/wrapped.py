@@ -48,5 +48,5 @@ def _shares(images: np.ndarray, scale: Scale) -> np.ndarray:
     """Returns the shares of the levels of 8-bit images, `(256,)`."""
     low, high = float(scale.low[0]), float(scale.high[0])
     levels = np.rint((images.astype("float32") - low) / (high - low) * (LEVELS - 1))
-    levels = levels.clip(0, LEVELS - 1).astype(int).ravel()
+    levels = np.nan_to_num(levels).clip(0, LEVELS - 1).astype(int).ravel()
     return np.bincount(levels, minlength=LEVELS) / len(levels)

@@ -6,6 +6,13 @@ import pytest
 from sklearn.datasets import load_digits
 
 import keras_shiftguard as sg
+from keras_shiftguard.callback import spending
+
+
+@pytest.fixture(autouse=True)
+def no_time_before_the_end(monkeypatch):
+    """As in a short fit, in which experiments are made after the last epoch only."""
+    monkeypatch.setattr(spending, "MAX_SHARE", 0.0)
 
 
 def fitted(x, y, validation, epochs=8, callbacks=()):

@@ -73,9 +73,7 @@ def look(state: Mapping[str, Any] | None, epoch: Epoch) -> tuple[Mapping[str, An
             seed=number,
         )
 
-    found = found_with(current.images)
-    if _has_other_words(epoch, pair, current):
-        found = None
+    found = None if _has_other_words(epoch, pair, current) else found_with(current.images)
     if found is not None and _is_consequence(found, pair, _of_samples(epoch)):
         found = None
     repaired = _repaired(epoch, current.images) if found is None else None
@@ -178,11 +176,7 @@ def _of_samples(epoch: Epoch) -> float:
 
     It counts before it is told, which takes two experiments.
     """
-    gains = [
-        each["found"]["cost"]["value"]
-        for each in _tried(epoch)
-        if each["families"][-1:] not in ([], [""])
-    ]
+    gains = [each["found"]["cost"]["value"] for each in _tried(epoch) if _has_won(each)]
     return max(gains, default=0.0)
 
 
@@ -190,7 +184,7 @@ def _repaired(epoch: Epoch, x: Any) -> Any:
     """Returns samples as the latest experiment repairs them; None without a repair."""
     for each in _tried(epoch):
         repair = each["found"]["cost"]["repair"]
-        if repair and each["families"][-1:] != [""] and not isinstance(x, Rows):
+        if repair and _has_won(each) and not isinstance(x, Rows):
             return in_chunks(Repair(**repair), x)
     return None
 
@@ -198,6 +192,11 @@ def _repaired(epoch: Epoch, x: Any) -> Any:
 def _tried(epoch: Epoch) -> list[Mapping[str, Any]]:
     """Returns the latest experiments on the samples of each input."""
     return list((epoch.states.get("difference") or {}).get("tried", {}).values())
+
+
+def _has_won(tried: Mapping[str, Any]) -> bool:
+    """Whether an experiment won more than the tolerance."""
+    return bool(tried["families"]) and tried["families"][-1] != ""
 
 
 def _follows(pair: Pair) -> Told:
