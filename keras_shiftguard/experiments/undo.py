@@ -29,6 +29,9 @@ from keras_shiftguard.statistics.rows import joined
 # A second operation follows the first one only if it makes the labels likelier by this much, in
 # nats a sample. A convention: half as much hardly changes a prediction.
 MIN_SECOND = 0.02
+# What changes nothing, such as another order of a single column, makes labels likelier by rounding
+# alone. Given by float32.
+ROUNDING = 1e-5
 
 
 def undo(
@@ -166,7 +169,7 @@ def _chain(
             return _likelihoods(predict, x[rows], labels[rows], chains, judge)
 
         index, found = best(judged, len(left), choosing, None if step else first)
-        if found <= reached + (MIN_SECOND if step else 0.0):
+        if found <= reached + (MIN_SECOND if step else ROUNDING):
             break
         chain.append(left[index])
         reached = found
