@@ -9,22 +9,20 @@ from os import PathLike
 from typing import Any
 
 import keras
-import numpy as np
 
 from keras_shiftguard.callback.checking import Checking
-from keras_shiftguard.callback.checks import labels
 from keras_shiftguard.callback.checks.check import Epoch
 from keras_shiftguard.callback.passes import PassCounter
 from keras_shiftguard.callback.preprocessing_watch import PreprocessingWatch
 from keras_shiftguard.callback.repair import Repair, log_alignment
+from keras_shiftguard.callback.run_verdict import RunVerdict
 from keras_shiftguard.callback.sample_pictures import SamplePictures
 from keras_shiftguard.callback.shift_watch import ShiftWatch
 from keras_shiftguard.callback.target_outputs import TargetOutputs, new_target_outputs
 from keras_shiftguard.callback.training_profile import TrainingProfile
-from keras_shiftguard.detection.verdict import Verdict, verdict_of
+from keras_shiftguard.detection.verdict import Verdict
 from keras_shiftguard.errors import warn
 from keras_shiftguard.explain.estimate import AccuracyEstimate
-from keras_shiftguard.explain.gap_verdict import with_gap
 from keras_shiftguard.instrument.keras_private import validation_steps
 from keras_shiftguard.instrument.model_inputs import image_data_format, input_shapes, specs_of
 from keras_shiftguard.instrument.model_outputs import predicts_numbers
@@ -37,12 +35,6 @@ from keras_shiftguard.preprocessing.diagnosis import Diagnosis
 from keras_shiftguard.preprocessing.expected.stated import check_inputs
 from keras_shiftguard.profiles import InputProfile
 from keras_shiftguard.statistics.stream import Stream
-
-NOT_MEASURED = "input {!r} is not compared ({}): encode it as numbers before the model."
-LABELS_LEFT_OUT = (
-    "the labels are masks, steps of a sequence, or several arrays: their statistics are not "
-    "compared, but what the model loses with them is."
-)
 
 
 class Run:
@@ -86,7 +78,6 @@ class Run:
         log_samples: int = 0,
         arguments: Mapping[str, str] | None = None,
     ) -> None:
-        self.arguments = arguments or {}
         self.model = model
         self.run_key = run_key
         self.kind = kind
@@ -98,17 +89,18 @@ class Run:
         self.pictures = SamplePictures(log_samples)
         self.repair = repair
         self.log = log
+        self._verdict = RunVerdict(
+            model, preprocessing, shift, self.checks, repair, log, arguments or {}
+        )
         self.known = known
         self.update_freq = update_freq
         self.statistics = statistics
         self.feature_layer = feature_layer
         self.profiles = dict(known)
         self.epoch = 0
-        self._corrected: dict[str, int] = {}  # first corrected epoch of each stream, from 1
         self._began = time.perf_counter()
         self.target_outputs: TargetOutputs | None = None
         self._probe: Probe | None = None
-        self._not_compared: tuple[str, ...] = ()  # sentences, of the time before `detach`
         names = ("train", "validation") if kind != "prediction" else ("prediction",)
         self._passes = {name: PassCounter() for name in names}
         self._new_passes: set[str] = set()  # streams with a pass since the last comparison
@@ -180,7 +172,7 @@ class Run:
     def detach(self) -> None:
         """Restores the steps of the model, and closes the log; keeps the results."""
         if self._probe is not None:
-            self._not_compared = self._find_not_compared()
+            self._verdict.see(self._probe)
             self._probe.detach()
             self._probe = None
         self.log.close()
@@ -442,6 +434,7 @@ class Run:
             seen = Epoch(epoch, self._probe.streams, streams, known, is_last=self._is_last)
             if epoch is not None:
                 self._logs = known or {}
+                self._verdict.loss = self._logs.get("loss")
                 self.checks.experiment(seen)
             self.checks.check(seen)
         severities = {"shift": self.shift.severity("train")}
@@ -473,49 +466,18 @@ class Run:
     @property
     def verdict(self) -> Verdict | None:
         """What to do about the run; None before the first look at a stream."""
-        report = self.shift.report
-        diagnoses = self.preprocessing.diagnoses if self.preprocessing.sees_images else {}
-        if report is None and not diagnoses:
-            return None
-        parts: dict[str, Any] = {"diagnosis": {k: d.to_dict() for k, d in diagnoses.items()}}
-        parts |= {} if report is None else {"report": report.to_dict()}
-        verdict = verdict_of(
-            report,
-            diagnoses,
-            corrected={n: self._corrected.get(n, 1) for n in self.preprocessing.corrected},
-            adaptation=self.repair.worth_of(self.model),
-            guard=self.arguments,
-            not_compared=self._find_not_compared(),
-            leaks=self.checks.states.get("leak") is True,
-            unrelated=labels.are_unrelated(self.checks.states),
-            diverged=_is_diverged(self._logs.get("loss")),
-            parts=parts,
-        )
-        gap = self.log.read_gap()
-        return verdict if gap is None else with_gap(verdict, gap)
-
-    def _find_not_compared(self) -> tuple[str, ...]:
-        """Returns a sentence on each part of the data that is not measured."""
-        if self._probe is None:
-            return self._not_compared
-        reasons = self._probe.unmeasured.reasons
-        said = [NOT_MEASURED.format(name, why) for name, why in reasons.items()]
-        if any(stream.leaves_out_labels for stream in self._probe.streams.values()):
-            said.append(LABELS_LEFT_OUT)
-        return tuple(said)
+        self._verdict.see(self._probe)
+        return self._verdict.now()
 
     def last_words(self) -> str:
         """Writes the final verdict to the log, and returns its text."""
-        verdict = self.verdict
-        if verdict is None:
-            return ""
-        self.log.write_verdict(self.epoch, verdict.to_dict())
-        return str(verdict)
+        self._verdict.see(self._probe)
+        return self._verdict.last_words(self.epoch)
 
     def _tell(self) -> None:
         """Gives the log the verdict so far, for what it writes next."""
-        if self.log.log_dir is not None and (verdict := self.verdict) is not None:
-            self.log.tell(verdict.to_dict())
+        self._verdict.see(self._probe)
+        self._verdict.tell()
 
     @property
     def _is_last(self) -> bool:
@@ -542,7 +504,7 @@ class Run:
             "preprocessing": self.preprocessing.state(),
             "shift": self.shift.state(),
             "checks": dict(self.checks.states),
-            "corrected": dict(self._corrected),
+            "corrected": dict(self._verdict.corrected),
             **self.repair.state(),
             "log": self.log.state(),
         }
@@ -557,7 +519,7 @@ class Run:
         self.preprocessing.restore(state["preprocessing"], self._probe.streams)
         self.shift.restore(state["shift"])
         self.checks.restore(state.get("checks", {}))
-        self._corrected = {k: int(v) for k, v in state.get("corrected", {}).items()}
+        self._verdict.corrected = {k: int(v) for k, v in state.get("corrected", {}).items()}
         self.repair.restore(state)
         self.log.resume(epoch, state["log"], purge=self.update_freq == "epoch")
 
@@ -578,15 +540,10 @@ class Run:
         self.log.write_diagnosis(name, str(watch.diagnoses[name]), content, self.epoch)
         watch.act(stream)
         if name in watch.corrected:
-            self._corrected.setdefault(name, self.epoch + 1)
+            self._verdict.corrected.setdefault(name, self.epoch + 1)
             self._tell()
             self.log.write_correction(name, self.epoch)
         return True
-
-
-def _is_diverged(loss: Any) -> bool:
-    """Whether a loss is a number that is not finite; a user's own step may log anything else."""
-    return isinstance(loss, (int, float, np.floating)) and not np.isfinite(loss)
 
 
 def _sync(model: keras.Model) -> None:
