@@ -36,6 +36,8 @@ def found(diagnosis: Any) -> tuple[str, str]:
     if diagnosis.status == "ok":
         expected = in_words(diagnosis.expected)
         return "Preprocessing is right", f"the model is fed what it expects, {expected}."
+    if diagnosis.advice and not diagnosis.num_samples:  # which says what images would be
+        return "Preprocessing is not checked", "none of the inputs takes images."
     return f"Preprocessing unknown{where}", _unknown(diagnosis)
 
 
@@ -56,7 +58,7 @@ def _unknown(diagnosis: Any) -> str:
         images = "1 image is" if number == 1 else f"{number} images are"
         return f"{images} too few to tell what the model expects."
     if not expected.is_known:
-        return "nothing in the model tells what it expects."
+        return "what the model expects is not clear."
     if diagnosis.standardised:
         return (
             "each image was standardised by itself, and the model seems to expect "
