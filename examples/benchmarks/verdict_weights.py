@@ -27,7 +27,7 @@ from keras_shiftguard.preprocessing.posterior import WEIGHTS
 GRID = [
     WEIGHTS._replace(misfit=misfit, trial=trial, none=none)
     for misfit, trial, none in product(
-        (4.0, 6.0, 8.0, 12.0), (0.0, 0.25, 0.5, 1.0), (0.4, 0.5, 0.6, 0.7, 0.9)
+        (4.0, 6.0, 8.0, 12.0), (0.0, 0.25, 0.5, 1.0), (0.4, 0.5, 0.57, 0.65, 0.7, 0.9)
     )
 ]
 WITHOUT = {
@@ -47,10 +47,11 @@ def outcome(row, weights):
     found = evidence.weighed(weights)
     true, fed = (row["true_mode"], False), evidence.fed
     best = max(found, key=found.get)
+    least = posterior.MIN_MISMATCH if best[1] else posterior.MIN_OK
     says = "unknown"
     if found[fed] >= posterior.MIN_OK:
         says = "ok" if fed == true else "wrong ok"
-    elif best != fed and found[best] >= posterior.MIN_MISMATCH:
+    elif best != fed and found[best] >= least and found[fed] <= posterior.LEAST:
         says = "named" if best == true else "wrong name"
     return "right" if fed == true else "wrong", says
 

@@ -240,22 +240,27 @@ def _with_batch_norm(case: Case, reading: Reading) -> Verdict:
             evidence = (without_fix_in_words(found.rival), *evidence)
         return Verdict("unknown", expected, ordered(fed, expected), evidence)
     trial = found.trials.get(kind)
-    is_sure = found.of_scale >= MIN_MISMATCH and is_enough
+    is_probable = found.of_scale >= MIN_OK and is_enough
     if suspicion.is_inverted:
-        is_sure = is_sure and np.log(reading.misfit(suspicion.index)) < MAX_INVERTED_FIT
-    doubt = doubt_about(case, suspicion, trial)
-    if is_sure and not doubt:
-        gap, _ = reading.scores.gap(reading.as_fed, suspicion.index)
-        is_proven = gap > MIN_OBVIOUS_GAP
-        if trial is not None and trial.can_tell:
-            is_proven = trial.sigmas > HELPS
-        return _mismatch(case, suspicion, evidence, is_proven)
-    if is_sure:
-        return Verdict(
-            "unknown", suspicion.expected, ordered(fed, suspicion.expected), (doubt, *evidence)
-        )
-    expected = UNKNOWN if published is None else published
-    return Verdict("unknown", expected, ordered(fed, expected), evidence)
+        fits = np.log(reading.misfit(suspicion.index)) < MAX_INVERTED_FIT
+        is_probable = found.of_rival >= MIN_MISMATCH and is_enough and fits
+    if not is_probable:
+        expected = UNKNOWN if published is None else published
+        return Verdict("unknown", expected, ordered(fed, expected), evidence)
+    # Images of unusual subjects fit no hypothesis well, the right one neither. So what counts is
+    # how little is left for the images as fed, not how much is left for "none of these".
+    is_sure = found.of_fed <= LEAST
+    trial = found.trials.get(kind)
+    doubt = doubt_about(case, suspicion, trial) if is_sure else ""
+    if doubt or not is_sure:
+        evidence = (doubt, *evidence) if doubt else evidence
+        expected = suspicion.expected
+        return Verdict("unknown", expected, ordered(fed, expected), evidence)
+    gap, _ = reading.scores.gap(reading.as_fed, suspicion.index)
+    is_proven = gap > MIN_OBVIOUS_GAP
+    if trial is not None and trial.can_tell:
+        is_proven = trial.sigmas > HELPS
+    return _mismatch(case, suspicion, evidence, is_proven)
 
 
 def _without_batch_norm(case: Case, reason: str) -> Verdict | None:

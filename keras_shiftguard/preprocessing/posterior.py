@@ -27,12 +27,13 @@ from keras_shiftguard.preprocessing.expected.hypothesis_names import is_about
 from keras_shiftguard.preprocessing.garbled import Garbling
 from keras_shiftguard.preprocessing.witnesses.trial import Preference
 
-# Smallest probabilities for "ok", and for a mismatch. A convention, checked in
+# Smallest probability of what is probable, and of what is sure by itself. A convention, checked in
 # docs/benchmarks/preprocessing-verdicts.md.
 MIN_OK, MIN_MISMATCH = 0.7, 0.9
 # Log-odds that batch norm counts up to for a garbling: just enough to prove it. A convention.
 MOST_GARBLED = 2.2
-LEAST = 0.01  # a second kind that is less probable is not tried. A convention.
+# What is less probable than this is ruled out. A convention, checked in the same page.
+LEAST = 0.01
 REPAIRED: Kind = ("repaired", False)  # the images as fed, after a suspected garbling was undone
 Misfits = Mapping[Kind, np.ndarray]
 

@@ -66,7 +66,10 @@ WORDS = {
         unknown(observed=UNIT),
         "Needed: pass `expects='unit'` if its pretrained weights are for images",
     ),
-    "no images": (unknown(num_samples=0, advice="images."), "Preprocessing is not checked: none of"),
+    "no images": (
+        unknown(num_samples=0, advice="images."),
+        "Preprocessing is not checked: none of",
+    ),
     "one image": (unknown(observed=UNIT, num_samples=1), "1 image is too few to tell"),
     "few unclear images": (unknown(CAFFE, num_samples=4), "at least 8 ordinary"),
     "unclear images": (unknown(CAFFE), "reach from black to white"),
