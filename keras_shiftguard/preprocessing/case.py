@@ -65,9 +65,15 @@ class Case:
     def compare(
         self, fix: Transform, than: Transform = AS_FED, limit: int = MAX_TRIAL_IMAGES
     ) -> Preference | None:
-        """Returns the trial of one map against another, see `Trial.of`; None if it cannot run."""
+        """Returns the trial of one map against another, see `Trial.of`; None if it cannot run.
+
+        Odd images are tried with the levels of ordinary photos. Else what adds contrast, or tones a
+        color cast down, would seem to help, whatever the network expects.
+        """
         if self.trial is None:
             return None
+        if self.levels is not None:
+            fix, than = fix.after(*self.levels), than.after(*self.levels)
         try:
             return self.trial.of(fix, than, limit)
         except Exception:  # the user's own `call` may raise anything

@@ -223,17 +223,11 @@ def _can_decide(case: Case, evidence: OrderEvidence, assumed: bool, in_fix: bool
 
 
 def try_swap(case: Case, expected: InputConvention, in_fix: bool) -> Preference | None:
-    """Returns the trial with red and blue exchanged; None if it cannot be run.
-
-    Odd images are tried with the levels of ordinary photos. Else a swap may seem to help because it
-    tones a color cast down.
-    """
+    """Returns the trial with red and blue exchanged; None if it cannot be run."""
     observed, channels = case.observation.convention, case.summary.num_channels
     fix = case.map_between(as_observed(observed, expected, swap=True), expected)
     than = Transform(None, (1.0,) * channels, (0.0,) * channels)
     if in_fix:
         than = case.map_between(as_observed(observed, expected, swap=False), expected)
-    if case.levels is not None:
-        fix, than = fix.after(*case.levels), than.after(*case.levels)
     # In a fix, the order does not change the verdict, so fewer images are enough.
     return case.compare(fix, than, FIRST_IMAGES if in_fix else MAX_TRIAL_IMAGES)

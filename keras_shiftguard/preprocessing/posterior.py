@@ -188,8 +188,7 @@ def posterior(
         trial = case.compare(_map_of(reading, rival))
         if trial is None:
             break
-        # More contrast makes odd images easier to tell apart, whatever the network expects.
-        if trial.can_tell and not evidence.levelled:
+        if trial.can_tell:
             evidence = replace(evidence, sigmas={**evidence.sigmas, rival: trial.sigmas})
         trials = {**found.trials, rival: trial}
         found = Posterior(evidence, evidence.weighed(), compared, trials)
