@@ -152,6 +152,17 @@ def test_a_scale_may_be_surer_than_that_dark_and_bright_are_in_place():
     assert decide(case(both, gray, best=TO_TF)).status == "unknown"
 
 
+@pytest.mark.parametrize(("after_levels", "status"), [(9.0, "mismatch"), (0.8, "unknown")])
+def test_more_contrast_is_no_fix(after_levels, status):
+    """Of pale images, more contrast is easier to tell apart, whatever the classifier has learned.
+
+    A fix must help once the levels of ordinary photos are given to both.
+    """
+    trial = TrialOf(lambda fix, than: after_levels if 3.0 in than.scale else 9.0)
+    pale = classified(trial=trial, levels=(np.full(3, 3.0), np.full(3, -1.0)))
+    assert decide(pale).status == status
+
+
 @pytest.mark.parametrize(
     ("scale", "trial", "status"),
     [(0.01, TrialOf(9.0), "unknown"), (1.0, TrialOf(9.0), "mismatch"), (1.0, None, "unknown")],
