@@ -175,8 +175,11 @@ def classes_differ(
     ]
     here, there = stream_name(stream), stream_name(against)
     shares = f"{some_of(words, len(changed))}; " if changed else ""
+    unseen = _usual_classes(test, stream, against, of=0) if what == "labels" else []
     return Said(
-        f"{here.capitalize()} {what} have another mix than in {there}",
+        f"{here.capitalize()} has {_named_classes(unseen)}, which {there} lacks"
+        if len(unseen)
+        else f"{here.capitalize()} {what} have another mix than in {there}",
         f"{shares}{percent(test.total_variation)} of the {here} {what} would have to be of another "
         f"{noun} to match {there}",
         f"effect size {test.effect_size:.2g} (Cohen's w)",
@@ -190,15 +193,27 @@ def lacks_classes(test: FrequencyTest, stream: str, against: str) -> str:
     Keras's `validation_split` takes the last samples, which are all of one class if they are sorted
     by class.
     """
-    lacking = np.flatnonzero((test.shares[0] == 0) & (test.shares[1] >= USUAL_SHARE))
-    if stream != "validation" or against != "train" or not len(lacking):
+    lacking = _usual_classes(test, stream, against)
+    if not len(lacking):
         return ""
-    names = some_of([str(i) for i in lacking[:MAX_NAMED]], len(lacking))
-    noun = "class" if len(lacking) == 1 else "classes"
     return (
-        f"validation lacks {noun} {names}: `validation_split` takes the last samples, so shuffle "
-        "samples that are sorted by class"
+        f"validation lacks {_named_classes(lacking)}: `validation_split` takes the last samples, "
+        "so shuffle samples that are sorted by class"
     )
+
+
+def _usual_classes(test: FrequencyTest, stream: str, against: str, of: int = 1) -> np.ndarray:
+    """Returns the classes that are usual in training, and absent in validation; or the reverse.
+
+    `of` is 1 for those of training, and 0 for those of validation.
+    """
+    found = np.flatnonzero((test.shares[1 - of] == 0) & (test.shares[of] >= USUAL_SHARE))
+    return found if (stream, against) == ("validation", "train") else found[:0]
+
+
+def _named_classes(ids: np.ndarray) -> str:
+    names = some_of([str(i) for i in ids[:MAX_NAMED]], len(ids))
+    return f"{'class' if len(ids) == 1 else 'classes'} {names}"
 
 
 def percent(share: float) -> str:

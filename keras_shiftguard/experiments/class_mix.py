@@ -102,6 +102,39 @@ def column_of(labels: Any) -> np.ndarray | None:
     return column if is_number and len(column) else None
 
 
+def cost_of_unseen(
+    right: np.ndarray,
+    labels: np.ndarray,
+    before: np.ndarray,
+    now: np.ndarray,
+    on_training: np.ndarray,
+) -> Cost | None:
+    """Returns the cost of classes that the reference lacks: a model cannot have learned them.
+
+    The cost is how much the accuracy would grow if samples of these classes were predicted as well
+    as those of all other classes.
+
+    Args:
+        right: Whether each prediction is right, `(samples,)`.
+        labels: Class ids, `(samples,)`, taken modulo the number of classes.
+        before: Counts of the classes in the reference, `(classes,)`.
+        now: Counts of the classes in the stream of the samples, `(classes,)`.
+        on_training: Whether each prediction for some samples of the reference is right, which
+            counts if few samples are of the other classes.
+
+    Returns:
+        The cost; None if there are too few samples, or no such classes.
+    """
+    width = max(len(before), len(now))
+    is_unseen = np.pad(before, (0, width - len(before)))[labels % width] == 0
+    usual = right[~is_unseen] if (~is_unseen).sum() >= MIN_SAMPLES else on_training
+    if len(labels) < MIN_SAMPLES or not is_unseen.any() or not len(usual):
+        return None
+    gains = np.where(is_unseen, usual.mean() - right, 0.0)
+    value, error = float(gains.mean()), float(gains.std(ddof=1) / np.sqrt(len(gains)))
+    return Cost(value, (value - SIGMAS * error, value + SIGMAS * error), len(gains))
+
+
 def cost_of_mix(
     right: np.ndarray, labels: np.ndarray, before: np.ndarray, now: np.ndarray
 ) -> Cost | None:

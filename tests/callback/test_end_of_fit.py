@@ -15,14 +15,14 @@ def no_time_before_the_end(monkeypatch):
     monkeypatch.setattr(spending, "MAX_SHARE", 0.0)
 
 
-def fitted(x, y, validation, epochs=8, callbacks=()):
+def fitted(x, y, validation, epochs=8, callbacks=(), classes=None):
     keras.utils.set_random_seed(0)
     model = keras.Sequential(
         [
             keras.Input(x.shape[1:]),
             keras.layers.Flatten(),
             keras.layers.Dense(64, "relu"),
-            keras.layers.Dense(int(y.max()) + 1, "softmax"),
+            keras.layers.Dense(classes or int(y.max()) + 1, "softmax"),
         ]
     )
     model.compile(keras.optimizers.Adam(0.005), "sparse_categorical_crossentropy")
@@ -55,3 +55,14 @@ def test_a_fit_that_is_stopped_early_has_its_experiment():
     guard = fitted(x[:1000], y[:1000], (x[1000:, ::-1].copy(), y[1000:]), 60, [stop])
     assert 4 < len(guard.model.history.epoch) < 10
     assert guard.verdict.state == "act" and "in reverse order" in guard.verdict.cause
+
+
+@pytest.mark.backend
+def test_a_split_of_samples_that_are_sorted_by_class_is_an_alarm():
+    x, y = load_digits(return_X_y=True)
+    order = np.argsort(y, kind="stable")
+    x, y = (x[order] / 16).astype("float32"), y[order]
+    guard = fitted(x[:1437], y[:1437], (x[1437:], y[1437:]), classes=10)
+    assert guard.verdict.state == "act"
+    assert guard.verdict.cause == "Validation has classes 8, 9, which training lacks."
+    assert guard.verdict.cost > 0.9 and "stratify=y" in guard.verdict.step

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from keras_shiftguard.experiments.class_mix import cost_of_mix, has_learnt
+from keras_shiftguard.experiments.class_mix import cost_of_mix, cost_of_unseen, has_learnt
 
 
 def test_another_class_mix():
@@ -28,3 +28,19 @@ def test_a_model_of_rare_classes_has_learned_when_the_mean_of_the_classes_shows_
     labels = np.repeat([0, 1], [990, 10])
     assert not has_learnt(labels == 0, labels)  # always the commonest class
     assert has_learnt(np.arange(1000) > 100, labels)
+
+
+def test_classes_that_training_lacks_cost_what_the_others_have():
+    labels = np.repeat([0, 1, 2], [200, 150, 50])
+    right = np.where(labels == 2, 0.0, np.arange(400) % 10 > 0)  # .9 of the others
+    before, now = np.array([300, 300, 0]), np.array([200, 150, 50])
+    cost = cost_of_unseen(right, labels, before, now, np.ones(100))
+    assert abs(cost.value - 0.9 * 50 / 400) < 0.002 and cost.is_alarm(0.01)
+    # All samples are of unseen classes: training says how well others are predicted.
+    cost = cost_of_unseen(right[350:], labels[350:], before, now, np.ones(100))
+    assert cost is None  # 50 samples are too few
+    cost = cost_of_unseen(np.zeros(400), np.full(400, 2), before, now, np.full(100, 0.8))
+    assert abs(cost.value - 0.8) < 1e-9
+    # A model that predicts them has seen them, in a pass that was not counted.
+    assert not cost_of_unseen(np.ones(400), labels, before, now, np.ones(100)).is_alarm(0.01)
+    assert cost_of_unseen(right, labels, now, now, np.ones(100)) is None

@@ -10,7 +10,12 @@ from keras_shiftguard.callback.judged_samples import Judged
 from keras_shiftguard.callback.subjects import come_in_clusters
 from keras_shiftguard.detection.cost import MIN_SAMPLES, Cost, cost_of_too_few
 from keras_shiftguard.detection.monitor import Pair
-from keras_shiftguard.experiments.class_mix import cost_of_mix, cost_of_target_mix, has_learnt
+from keras_shiftguard.experiments.class_mix import (
+    cost_of_mix,
+    cost_of_target_mix,
+    cost_of_unseen,
+    has_learnt,
+)
 
 MIN_OF_CLASS = 20  # with fewer samples of a class, equal numbers may be chance. A convention.
 
@@ -72,6 +77,9 @@ def _cost(pair: Pair, judged: Judged, epoch: Epoch) -> Cost | None:
         return cost_of_too_few(len(current.labels))
     counts = pair.reference.labels.counts, pair.current.labels.counts
     right = judged.predict(current.images).argmax(axis=1) == current.labels
+    unseen = cost_of_unseen(right, current.labels, *counts, judged.worths[1])
+    if unseen is not None and unseen.is_alarm(epoch.tolerance):
+        return unseen
     mix = cost_of_mix(right, current.labels, *counts)
     if mix is None:
         return None
