@@ -18,6 +18,7 @@ from keras_shiftguard.detection.cost import (
 )
 from keras_shiftguard.experiments.candidates import Candidate, image_candidates, nearing
 from keras_shiftguard.experiments.halving import num_predictions
+from keras_shiftguard.experiments.input_candidates import input_candidates
 from keras_shiftguard.experiments.judge import Accuracy, Judge
 from keras_shiftguard.experiments.labelled import Labelled, Predict
 from keras_shiftguard.experiments.lost import lost_information
@@ -154,6 +155,7 @@ def _grouped(
     found = _candidates(current, training, spec, may_be_augmented)
     if isinstance(current.images, Rows):
         found = [candidate.of_input(spec.name) for candidate in found]
+        found += input_candidates(current.images, training and training.images, spec.name)
     several = [candidate for candidate in found if candidate.choice.name == "units"]
     guesses = [each for each in found if each.rival or each.choice.name == "blank"]
     return [each for each in found if each not in several and each not in guesses], several, guesses

@@ -9,6 +9,7 @@ from typing import Any
 
 from keras_shiftguard.detection.causes.explanation import digits
 from keras_shiftguard.detection.code_lines import quoted, renamed
+from keras_shiftguard.experiments.input_candidates import EXCHANGED
 from keras_shiftguard.experiments.promise import Choice
 
 # What prevents a loss of information, by operation; nothing undoes it.
@@ -53,6 +54,9 @@ def fix_line(
         entry: The key of the batch, if `x` is a dict of inputs.
         ends: The values of black and white in images.
     """
+    if choice.name == EXCHANGED:
+        one, other = quoted(entry or ""), quoted(str(choice.strength))
+        return f"x[{one}], x[{other}] = x[{other}], x[{one}]" if entry else ""
     if ends is not None and choice.name in _OF_LEVELS:
         line = _OF_LEVELS[choice.name](choice.strength, *ends)
     elif columns and choice.name in _OF_TABLES:

@@ -61,10 +61,11 @@ def told_as(
         scale = scale_of(current, training, spec)
         ends = float(scale.low[0]), float(scale.high[0])
         repair |= {"low": ends[0], "high": ends[1], "channels_first": scale.channels_first}
-    # A layer cannot move the masks as well, and moving the images alone would make it worse; and it
-    # would make floats of token ids.
+    # A layer for one input cannot exchange it with another one. It cannot move the masks as well,
+    # and moving the images alone would make it worse; and it would make floats of token ids.
+    takes_another = promise.family == "inputs"
     moves_masks = any(c.moves is not None and c.choice in chain for c in candidates)
-    if not (moves_masks or are_texts(spec, current.input(spec.name))):
+    if not (takes_another or moves_masks or are_texts(spec, current.input(spec.name))):
         cost = replace(cost, repair=repair)
     shape = current.input(spec.name).shape
     sides = shape[2:4] if spec.layout == "channels_first" else shape[1:3]

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from keras_shiftguard.detection.sentences import MAX_NAMED
+from keras_shiftguard.experiments.input_candidates import EXCHANGED
 from keras_shiftguard.experiments.promise import Choice
 from keras_shiftguard.operations.columns import named_unit
 from tensorboard_plugin_shiftguard.words import listed
@@ -215,5 +216,6 @@ _PHRASES: dict[str, Callable[[Any, Sequence[int]], str]] = {
     "renumber": _renumbered,
     "pad_before": _just("padded after the text"),
     "pad_after": _just("padded before the text"),
+    EXCHANGED: lambda other, sides: f"exchanged with those of input {other!r}",
     "reverse_text": _just("fed with their tokens in reverse order"),
 }

@@ -66,3 +66,32 @@ def test_a_split_of_samples_that_are_sorted_by_class_is_an_alarm():
     assert guard.verdict.state == "act"
     assert guard.verdict.cause == "Validation has classes 8, 9, which training lacks."
     assert guard.verdict.cost > 0.9 and "stratify=y" in guard.verdict.step
+
+
+@pytest.mark.backend
+def test_two_inputs_that_are_exchanged_are_told_with_their_line():
+    random = np.random.default_rng(0)
+
+    def draw(number):
+        user, item = random.normal(0, 1, (number, 4)), random.normal(0.3, 0.8, (number, 4))
+        labels = user @ [1, 2, -1, 0.5] - item @ [0.5, 1, 1, -2] > 0
+        tables = {"user": user.astype("float32"), "item": item.astype("float32")}
+        return tables, labels.astype("int64")
+
+    (x, y), (validation, labels) = draw(1500), draw(600)
+    validation = {**validation, "user": validation["item"], "item": validation["user"]}
+    keras.utils.set_random_seed(0)
+    inputs = {name: keras.Input((4,), name=name) for name in ("user", "item")}
+    hidden = keras.layers.Dense(32, "relu")(keras.layers.Concatenate()(list(inputs.values())))
+    model = keras.Model(inputs, keras.layers.Dense(2, "softmax")(hidden))
+    model.compile(keras.optimizers.Adam(0.01), "sparse_categorical_crossentropy")
+    guard = sg.ShiftGuard(verbose=0, on_shift="ignore")
+    data = {"validation_data": (validation, labels), "epochs": 8, "verbose": 0}
+    model.fit(x, y, callbacks=[guard], **data)
+    verdict = guard.verdict
+    assert verdict.cause == (
+        "Validation samples of input 'item' are exchanged with those of input 'user'."
+    )
+    assert verdict.step == 'x_val["item"], x_val["user"] = x_val["user"], x_val["item"]'
+    finding = max(guard.report.findings, key=lambda finding: finding.cost or 0)
+    assert finding.cost > 0.3 and finding.repair is None

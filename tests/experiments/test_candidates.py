@@ -1,9 +1,12 @@
 """Candidates of an experiment are left out where they cannot be a repair."""
 
+import numpy as np
 import pytest
 
 from keras_shiftguard.experiments.candidates import image_candidates, nearing
+from keras_shiftguard.experiments.input_candidates import input_candidates
 from keras_shiftguard.operations.scale import Scale
+from keras_shiftguard.statistics.rows import Rows
 
 # What ordinary pixels must become for each of these to be a repair.
 FAULTS = {
@@ -34,3 +37,14 @@ def test_what_takes_ordinary_pixels_away_is_no_repair(photos):
 @pytest.mark.parametrize("repair", FAULTS)
 def test_what_brings_pixels_back_is_tried(photos, repair):
     assert repair in kept(FAULTS[repair](photos), photos)
+
+
+def test_ids_are_exchanged_only_where_an_embedding_has_rows_for_them():
+    users, items = np.array([[0], [900]]), np.array([[3], [7]])
+    training = Rows({"user": np.array([[0], [999]]), "item": np.array([[0], [9]])})
+    samples = Rows({"user": users, "item": items})
+    assert not input_candidates(samples, training, "user")
+    few = Rows({"user": items, "item": items[::-1]})
+    (candidate,) = input_candidates(few, training, "user")
+    assert (candidate.apply(few).tree["user"] == items[::-1]).all()
+    assert not input_candidates(few, None, "user")
