@@ -73,6 +73,7 @@ class TrialOf:
 
     def __init__(self, sigmas, logits=None, **more):
         self.sigmas, self.logits = sigmas, logits
+        self.has_labels = bool(more.get("by_labels"))
         self.more = {"told_apart": 0.9, "num_images": 32, "by_labels": False, **more}
 
     def of(self, fix, than=None, limit=32):

@@ -57,7 +57,7 @@ remarks_of_images = input_verdict.remarks_of_images
 # Each rule: where it is, its name there, and what takes its place.
 RULES = {
     "all doubts": (decision, "doubt_about", _nothing),
-    "doubt: all of the feed": (doubts, "_of_feed", _nothing),
+    "doubt: all of the feed": (doubts, "doubt_of_feed", _nothing),
     "doubt: the subject may be pale": (doubts, "could_be_the_subject", _no),
     "doubt: values do not show the convention": (doubts, "shows_its_convention", _yes),
     "doubt: what was fed is not certain": (doubts, "LIKELY_CONVENTION", -1.0),

@@ -2,9 +2,10 @@
 
 What a model expects has a posterior probability (`posterior.py`). Somebody's word makes one
 convention certain, and so do the model's own layers unless the weights contradict them; then only
-the values of the images as fed can be in doubt (`witnesses/feed.py`). Otherwise the probability of
-the images as fed decides for "ok", and that of another hypothesis for a mismatch. The order of the
-channels has a posterior of its own (`order.py`).
+the values of the images as fed can be in doubt (`witnesses/feed.py`). Labels that the network has
+learned come next (`witnesses/labels.py`). Otherwise the probability of the images as fed decides
+for "ok", and that of another hypothesis for a mismatch. The order of the channels has a posterior
+of its own (`order.py`).
 """
 
 from dataclasses import replace
@@ -14,7 +15,12 @@ import numpy as np
 from keras_shiftguard.conventions import MODES
 from keras_shiftguard.preprocessing.case import Case, Verdict
 from keras_shiftguard.preprocessing.correction.convention import RAW, UNKNOWN, InputConvention
-from keras_shiftguard.preprocessing.doubts import doubt_about, doubts_about_layers, helps_alone
+from keras_shiftguard.preprocessing.doubts import (
+    doubt_about,
+    doubt_of_feed,
+    doubts_about_layers,
+    helps_alone,
+)
 from keras_shiftguard.preprocessing.evidence_words import (
     evidence_of,
     scaled_twice,
@@ -46,6 +52,7 @@ from keras_shiftguard.preprocessing.witnesses.feed import (
     is_narrower,
     why_as_expected,
 )
+from keras_shiftguard.preprocessing.witnesses.labels import by_labels
 from keras_shiftguard.preprocessing.witnesses.trial import HELPS, Preference
 
 # Largest misfit of gray images whose dark and bright are exchanged: images of other subjects may
@@ -58,7 +65,7 @@ MIN_OBVIOUS_GAP = np.log(5.0)
 
 def decide(case: Case) -> Verdict:
     """Returns the verdict of the first source that gives one; "unknown" if none does."""
-    for source in (_from_broken_images, _from_training, _from_word, _from_evidence):
+    for source in SOURCES:
         verdict = source(case)
         if verdict is not None:
             return verdict
@@ -205,6 +212,29 @@ def memory_of_expected(case: Case) -> int:
         return 0
     of_expected = found.probability[expected.mode, False]
     return int(of_expected >= MIN_MISMATCH) - int(found.of_fed >= MIN_MISMATCH)
+
+
+# --- labels ---------------------------------------------------------------------------------------
+
+
+def _from_labels(case: Case) -> Verdict | None:
+    """Decides by the labels of the images, if the network has learned them."""
+    found = by_labels(case)
+    if found is None:
+        return None
+    expected, trial = found
+    fed, known = case.observation.convention, case.structure.convention
+    evidence = (trial.in_words(), *case.observation.evidence)
+    if expected is None:
+        is_known = case.trusted and same_numbers(as_observed(fed, known, swap=False), known)
+        return _right(case, known if is_known else ordered(fed, RAW), evidence)
+    if case.trusted and known.mode == expected.mode:
+        expected = known
+    suspicion = Suspicion(expected, as_observed(fed, expected, means_swapped(fed, expected)))
+    doubt = doubt_of_feed(case, suspicion, trial)
+    if doubt:
+        return Verdict("unknown", expected, ordered(fed, expected), (doubt, *evidence))
+    return _mismatch(case, suspicion, evidence, is_proven=True)
 
 
 # --- evidence -------------------------------------------------------------------------------------
@@ -364,3 +394,6 @@ def _with_means_that_fit(reading: Reading, expected: InputConvention) -> InputCo
     }
     order = min(misfit, key=lambda means: misfit[means], default=expected.channel_order)
     return InputConvention(expected.mode, order)
+
+
+SOURCES = (_from_broken_images, _from_training, _from_word, _from_labels, _from_evidence)

@@ -34,7 +34,7 @@ LEARNED_AS_FED = (
 
 def doubt_about(case: Case, suspicion: Suspicion, trial: Preference | None) -> str:
     """Returns why the images as fed may be right after all; "" if nothing speaks for it."""
-    return _of_feed(case, suspicion, trial) or _of_head(case, suspicion, trial)
+    return doubt_of_feed(case, suspicion, trial) or _of_head(case, suspicion, trial)
 
 
 def helps(trial: Preference | None, sigmas: float) -> bool:
@@ -47,7 +47,7 @@ def helps_alone(trial: Preference | None) -> bool:
     return trial is not None and trial.num_images >= FIRST_IMAGES and helps(trial, SURE)
 
 
-def _of_feed(case: Case, suspicion: Suspicion, trial: Preference | None) -> str:
+def doubt_of_feed(case: Case, suspicion: Suspicion, trial: Preference | None) -> str:
     """Returns why the images as fed may be in the expected convention after all; else "".
 
     The suspected mean and deviation of a custom convention follow from the images as fed. So images

@@ -60,18 +60,20 @@ class OrderEvidence(NamedTuple):
         trial: The same of the trial; 0 if it has not been run or cannot tell.
         is_vetoed: Whether logits that tell no images apart speak against a swap. They prove
             nothing, but they can prevent a mismatch.
+        by_labels: Whether the trial compares the probabilities of labels, which prove a swap alone.
     """
 
     prior: float
     memory: float
     trial: float = 0.0
     is_vetoed: bool = False
+    by_labels: bool = False
 
     def counted(self, weights: OrderWeights = WEIGHTS) -> tuple[float, float]:
         """Returns the log-odds that batch norm and the trial add."""
-        memory, trial = np.clip(
-            weights.sigma * np.array([self.memory, self.trial]), -weights.most, weights.most
-        )
+        memory = np.clip(weights.sigma * self.memory, -weights.most, weights.most)
+        most = np.inf if self.by_labels else weights.most
+        trial = np.clip(weights.sigma * self.trial, -most, most)
         return float(memory), float(min(trial, 0.0) if self.is_vetoed else trial)
 
     def probability(self, weights: OrderWeights = WEIGHTS) -> float:
@@ -83,7 +85,7 @@ class OrderEvidence(NamedTuple):
         if trial is None or not trial.can_tell:
             return self
         sigmas = trial.sigmas if trial.head_tells else trial.without_head().sigmas
-        return self._replace(trial=sigmas, is_vetoed=trial.sigmas < 0)
+        return self._replace(trial=sigmas, is_vetoed=trial.sigmas < 0, by_labels=trial.by_labels)
 
 
 SAID = 1.0  # evidence of so many log-odds is told. A convention.

@@ -216,8 +216,14 @@ def settle_order(
     gap, sigmas = scores.gap(partner, best)
     if means is None or means == hypotheses[partner].means:
         return best, sigmas
-    if gap > MIN_MODE_GAP:
-        return best, 0.0
+    if gap > MIN_MODE_GAP:  # so the twin is excluded
+        given = hypotheses[best]
+        reversed_pixels = [
+            i
+            for i, other in enumerate(hypotheses)
+            if (other.kind, other.means) == (given.kind, means) and other.swap != given.swap
+        ]
+        return best, scores.gap(reversed_pixels[0], best)[1] if reversed_pixels else 0.0
     usual = "bgr" if hypotheses[best].mode == "caffe" else "rgb"
     pair = (best, partner)
     return (as_fed if as_fed in pair else pair[means != usual]), 0.0

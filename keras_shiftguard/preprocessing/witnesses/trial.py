@@ -156,6 +156,11 @@ class Trial:
         self._views: tuple[np.ndarray, np.ndarray] | None = None
         self._seen: dict[tuple[Transform, int, int], Features | None] = {}
 
+    @property
+    def has_labels(self) -> bool:
+        """Whether the images have class ids."""
+        return self._labels is not None
+
     def of(
         self, fix: Transform, than: Transform = AS_FED, limit: int = MAX_TRIAL_IMAGES
     ) -> Preference:
@@ -215,7 +220,9 @@ class Trial:
         classes = first.logits.shape[1]
         if self._labels is not None and 1 < classes and self._labels[:n].max() < classes:
             of_labels = _log_softmax(first.logits)[np.arange(n), self._labels[:n]]
-            found.of_labels, found.chance = of_labels, -float(np.log(classes))
+            found.of_labels = of_labels
+            is_right = first.logits.argmax(axis=1) == self._labels[:n]
+            found.beyond_chance = is_right - 1 / classes
         return found
 
     def _features(self, transform: Transform, view: int, n: int) -> Features | None:
@@ -251,17 +258,21 @@ class _Seen:
         by_features: InfoNCE of the features.
         by_logits: InfoNCE of the logits; None if they are not compared.
         of_labels: Log probabilities of the labels, if there are any.
-        chance: Log probability of a label by chance, a single number.
+        beyond_chance: 1 where the label is the likeliest class, else 0, minus what chance gives;
+            None without labels.
     """
 
     by_features: np.ndarray
     by_logits: np.ndarray | None = None
     of_labels: np.ndarray | None = None
-    chance: float = 0.0
+    beyond_chance: np.ndarray | None = None
 
     def knows_labels(self) -> bool:
-        """Whether the labels are surely more probable than by chance."""
-        return self.of_labels is not None and (_sigmas(self.of_labels - self.chance) > SURE)
+        """Whether the labels are surely the likeliest classes more often than by chance.
+
+        Their log probabilities say this worse: a single confident mistake outweighs many images.
+        """
+        return self.beyond_chance is not None and _sigmas(self.beyond_chance) > SURE
 
 
 def _preference(before: _Seen | None, after: _Seen | None, n: int) -> Preference:
