@@ -90,7 +90,7 @@ class Run:
         self.repair = repair
         self.log = log
         self._verdict = RunVerdict(
-            model, preprocessing, shift, self.checks, repair, log, arguments or {}
+            model, kind, preprocessing, shift, self.checks, repair, log, arguments or {}
         )
         self.known = known
         self.update_freq = update_freq

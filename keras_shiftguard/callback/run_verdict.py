@@ -28,6 +28,7 @@ class RunVerdict:
 
     Args:
         model: The model of the run.
+        kind: Its main stream, see `Run`.
         preprocessing: The diagnoses of the streams.
         shift: The latest report.
         checks: The states of the checks.
@@ -43,6 +44,7 @@ class RunVerdict:
     def __init__(
         self,
         model: keras.Model,
+        kind: str,
         preprocessing: PreprocessingWatch,
         shift: ShiftWatch,
         checks: Checking,
@@ -50,7 +52,7 @@ class RunVerdict:
         log: RunWriter,
         arguments: Mapping[str, str],
     ) -> None:
-        self._model = model
+        self._model, self._kind = model, kind
         self._preprocessing = preprocessing
         self._shift = shift
         self._checks = checks
@@ -82,6 +84,9 @@ class RunVerdict:
             report,
             diagnoses,
             corrected={n: self.corrected.get(n, 1) for n in self._preprocessing.corrected},
+            late=0
+            if self._kind == "train"
+            else self._preprocessing.uncorrected_batches(self._kind),
             adaptation=self._repair.worth_of(self._model),
             guard=self._arguments,
             not_compared=self._not_compared,

@@ -175,10 +175,10 @@ def classes_differ(
     ]
     here, there = stream_name(stream), stream_name(against)
     shares = f"{some_of(words, len(changed))}; " if changed else ""
-    unseen = _usual_classes(test, stream, against, of=0) if what == "labels" else []
+    unseen = _usual_classes(test, stream, against, of=0)
     return Said(
         f"{here.capitalize()} has {_named_classes(unseen)}, which {there} lacks"
-        if len(unseen)
+        if what == "labels" and len(unseen)
         else f"{here.capitalize()} {what} have another mix than in {there}",
         f"{shares}{percent(test.total_variation)} of the {here} {what} would have to be of another "
         f"{noun} to match {there}",

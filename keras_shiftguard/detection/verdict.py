@@ -41,6 +41,7 @@ class Verdict(AsPage):
             would change that.
         about: The finding's kind and family, such as `("covariate", "blur")`; empty without one.
         streams: The stream that differs, and the one it is compared with; empty without them.
+        late: Number of batches of an evaluation or a prediction that ran before the correction.
         parts: Further parts of its page: the report and the diagnoses.
     """
 
@@ -114,6 +115,7 @@ def verdict_of(
     leaks: bool = False,
     unrelated: bool = False,
     diverged: bool = False,
+    late: int = 0,
     parts: Mapping[str, Any] | None = None,
 ) -> Verdict:
     """Returns the verdict on what was found.
@@ -129,6 +131,7 @@ def verdict_of(
         leaks: Whether samples of validation stand in training.
         unrelated: Whether labels and samples of validation seem to have nothing in common.
         diverged: Whether the latest loss of training is not finite.
+        late: Number of batches of an evaluation or a prediction that ran before the correction.
         parts: Further parts of the page, see `keras_shiftguard_page`.
     """
     diagnoses, corrected = diagnoses or {}, corrected or {}
@@ -151,7 +154,7 @@ def verdict_of(
     elif answer == "no":
         found = causes.adaptation(answer)
     elif wrong:
-        found = causes.corrected(wrong, corrected)
+        found = causes.corrected(wrong, corrected, late)
     elif questions:
         found = causes.shift(questions, findings, guard)
     elif doubted:

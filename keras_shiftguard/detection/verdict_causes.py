@@ -21,6 +21,7 @@ LABEL = "Label some samples of the target, and evaluate on them."
 MEANT_MIX = "if the other class mix is meant, ShiftGuard().acknowledge('labels') accepts it."
 VOCABULARY = "Check that both were given to one vectorizer, with the vocabulary of training."
 ABOUT_ADAPTATION = ("adaptation", "adaptation")
+NOTHING_LOST = "Inside fit nothing is lost."
 UNCORRECTED = "`model.predict` is not corrected until you run the line above."
 NOT_MEASURED = "cost not measured"
 NOT_MEASURABLE = "cost not known: no experiment could measure it"
@@ -64,20 +65,31 @@ def mismatch(wrong: Mapping[str, Any], in_run: bool) -> dict[str, Any]:
     )
 
 
-def corrected(wrong: Mapping[str, Any], corrected: Mapping[str, int]) -> dict[str, Any]:
-    """Returns the parts of a verdict on wrong preprocessing that is corrected inside the fit."""
+def corrected(
+    wrong: Mapping[str, Any], corrected: Mapping[str, int], late: int = 0
+) -> dict[str, Any]:
+    """Returns the parts of a verdict on wrong preprocessing that is corrected inside the fit.
+
+    Args:
+        wrong: Diagnoses by stream.
+        corrected: First corrected epoch by stream.
+        late: Number of batches of an evaluation or a prediction that ran before the correction.
+    """
     diagnosis = _worst_input(next(iter(wrong.values())))
     fed, expected = (MODES_IN_WORDS.get(c.mode) for c in (diagnosis.observed, diagnosis.expected))
     what = f"{_images(wrong)} are not prepared as the model expects"
     if fed and expected and fed != expected:
         what = f"{_images(wrong)} are fed as {fed}, the model expects {expected}"
+    first = "The first batch" if late == 1 else f"The first {late} batches"
     return _parts(
         CORRECTED,
-        f"{what}; the guard corrects it inside fit.",
+        f"{what}; the guard corrects it{'' if late else ' inside fit'}.",
         since=min(corrected.values()),
         step="model = guard.diagnosis.apply(model)",
-        detail="Inside fit nothing is lost.",
-        notes=(UNCORRECTED,),
+        detail="" if late else NOTHING_LOST,
+        notes=(f"{first} ran uncorrected: run the line above, and repeat.",)
+        if late
+        else (UNCORRECTED,),
         about=("preprocessing", "preprocessing"),
     )
 

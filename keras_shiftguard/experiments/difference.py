@@ -155,7 +155,8 @@ def _grouped(
     found = _candidates(current, training, spec, may_be_augmented)
     if isinstance(current.images, Rows):
         found = [candidate.of_input(spec.name) for candidate in found]
-        found += input_candidates(current.images, training and training.images, spec.name)
+        known = None if training is None else training.images
+        found += input_candidates(current.images, known, spec.name)
     several = [candidate for candidate in found if candidate.choice.name == "units"]
     guesses = [each for each in found if each.rival or each.choice.name == "blank"]
     return [each for each in found if each not in several and each not in guesses], several, guesses

@@ -8,6 +8,8 @@ from keras_shiftguard.experiments.candidates import Candidate
 from keras_shiftguard.experiments.promise import Choice
 from keras_shiftguard.statistics.rows import Rows
 
+# A difference of so much may be chance, and a smaller deviation counts as none. Conventions.
+NEAR, TINY = 0.15, 1e-6
 EXCHANGED = "exchanged inputs"  # name of the operation; its strength is the name of the other input
 
 
@@ -34,13 +36,30 @@ def _exchange(one: str, other: str) -> Any:
 
 
 def _are_alike(samples: Rows, training: Rows | None, one: str, other: str) -> bool:
-    """Whether a model may be fed one input as the other: an embedding has rows only for its ids."""
+    """Whether two inputs may have been exchanged.
+
+    Exchanged, their values must not be further from those of training than they are now, and an
+    embedding must have rows for the ids.
+    """
     here, there = samples.tree[one], samples.tree[other]
-    if here.shape != there.shape or here.dtype != there.dtype:
+    if training is None or not len(training) or here.shape != there.shape:
         return False
-    if here.dtype.kind not in "iu":
-        return True
-    if training is None or not len(training):
+    known = training.tree[one], training.tree[other]
+    if here.dtype != there.dtype:
         return False
-    pairs = ((here, training.tree[other]), (there, training.tree[one]))
-    return all(np.max(ids) <= np.max(known) for ids, known in pairs)
+    if here.dtype.kind in "iu":
+        return bool(here.max() <= known[1].max() and there.max() <= known[0].max())
+    pairs = ((here, there, known[0]), (there, here, known[1]))
+    return all(_distance(new, of) <= _distance(old, of) + NEAR for old, new, of in pairs)
+
+
+def _distance(x: np.ndarray, reference: np.ndarray) -> float:
+    """Returns how far mean and deviation of each value are from those of a reference, on average.
+
+    In deviations of the reference, where large distances count by their logarithm.
+    """
+    (mean, std), (before, unit) = (
+        (part.mean(axis=0), part.std(axis=0) + TINY)
+        for part in (np.nan_to_num(x.astype("float64")), np.nan_to_num(reference.astype("float64")))
+    )
+    return float(np.mean(np.arcsinh(np.abs(mean - before) / unit) + np.abs(np.log(std / unit))))

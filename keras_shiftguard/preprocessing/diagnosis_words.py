@@ -119,6 +119,8 @@ def _needed(diagnosis: Any) -> str:
             f"{number}ordinary images that differ from one another, and together reach from black "
             "to white."
         )
+    if diagnosis.hints and _is_as_expected(diagnosis):
+        return "images without this fault."
     more = "at least 16 different images; or " if count < 16 else ""
     words = _possible_words(diagnosis)
     if not words:
@@ -129,7 +131,17 @@ def _needed(diagnosis: Any) -> str:
         )
     if len(words) > 1:
         return f"{more}pass {' or '.join(words)}, whichever the model was trained on."
-    return f"{more}pass {words[0]} if its pretrained weights are for images scaled like these."
+    return (
+        f"{more}pass `expects=` with the scale of its training images: {words[0]} only if they "
+        "were scaled like these."
+    )
+
+
+def _is_as_expected(diagnosis: Any) -> bool:
+    """Whether scale and order of the images are the expected ones."""
+    fed, expected = diagnosis.observed, diagnosis.expected
+    same = (fed.mode, fed.channel_order) == (expected.mode, expected.channel_order)
+    return same and expected.is_known and expected.mode != "custom"
 
 
 def _possible_words(diagnosis: Any) -> list[str]:

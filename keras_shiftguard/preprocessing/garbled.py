@@ -11,6 +11,7 @@ import numpy as np
 
 from keras_shiftguard.preprocessing.correction.convention import InputConvention
 from keras_shiftguard.preprocessing.hints.hint import Hint
+from keras_shiftguard.preprocessing.hints.overflow import overflow_hints
 from keras_shiftguard.preprocessing.witnesses.trial import MAX_TRIAL_IMAGES
 
 # The limits were chosen on photos of 224 and 32 pixels; CIFAR photos agree. Roughness of the
@@ -173,7 +174,10 @@ def _of_colours(x: np.ndarray, observed: InputConvention, channels_first: bool) 
         centred = raw - raw.mean(axis=(1, 2), keepdims=True)
         covariance = (centred[..., :1] * centred[..., 1:]).mean(axis=(1, 2))
         correlation = np.median(covariance / (std[:, :1] * std[:, 1:]), axis=0)
-        if not np.all(correlation < MAX_HUE_CORRELATION):
+        # Colors vary together, in one direction or the other. Where 8-bit values overflow they do
+        # not, though the color space is right; of HSV, only hue begins again at black.
+        has_hue = np.all(np.abs(correlation) < MAX_HUE_CORRELATION)
+        if not has_hue or overflow_hints(raw[..., 1:], InputConvention("raw", "gray")):
             return None
         name, code = "HSV", "HSV"
         text = (

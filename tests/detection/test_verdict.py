@@ -83,6 +83,13 @@ def test_a_second_fault_is_named_in_a_line(found, also):
     assert f"\n  {found.notes[0]}" in str(found)
 
 
+@pytest.mark.parametrize(("late", "first"), [(1, "The first batch"), (3, "The first 3 batches")])
+def test_batches_of_an_evaluation_that_ran_uncorrected_are_told(late, first):
+    found = verdict_of(None, {"validation": MISMATCH}, {"validation": 1}, late=late)
+    assert f"Note: {first} ran uncorrected: run the line above, and repeat." in str(found)
+    assert "inside fit" not in str(found)
+
+
 def test_what_the_first_fault_explains_is_no_second_one():
     assert verdict_of(report(NOISY), {"validation": MISMATCH, "train": FINE}).notes == ()
     darker = replace(NOISY, feature="input/brightness", family="brightness", effect_size=-2.0)

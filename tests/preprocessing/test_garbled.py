@@ -72,7 +72,15 @@ def speckle(tint):
     return np.round(np.clip(np.broadcast_to(gray, (8, 64, 64, 3)), 0, 255))
 
 
+def two_hues():
+    """Returns images like icons: a red shape on a flat ground without red."""
+    share = PHOTOS.mean(axis=-1, keepdims=True) / 255
+    return np.round(share * [255, 30, 30] + (1 - share) * [20, 200, 230])
+
+
 PICTURES = {
+    "two hues": two_hues(),
+    "overflow": (PHOTOS * 1.6).astype("int64") % 256,
     "photos": PHOTOS,
     "bgr": PHOTOS[..., ::-1],
     "cast": PHOTOS * [0.6, 1, 1],
