@@ -25,13 +25,31 @@ def is_in_schedule(age: int) -> bool:
     return age == 0 or (age & (age - 1) == 0 and age.bit_length() % 2 == 1)
 
 
+class Stopwatch:
+    """The time that this process needed since it was made, where others share the machine.
+
+    It is the time of the wall clock, or that of the processors if this is less: on a busy machine,
+    waiting for a turn is not counted, so that a fit is told the same as on an idle one. Several
+    threads need more of the processors than the wall clock shows.
+    """
+
+    def __init__(self) -> None:
+        self._wall, self._processors = time.perf_counter(), time.process_time()
+
+    def seconds(self) -> float:
+        """Returns the time so far."""
+        wall = time.perf_counter() - self._wall
+        processors = time.process_time() - self._processors
+        return min(wall, processors or wall)  # some clocks do not show short times
+
+
 class Spending:
     """The time that measurements with the model took in a fit, and whether more may be taken."""
 
     def __init__(self) -> None:
-        self._began = time.perf_counter()
+        self._training = Stopwatch()
         self._spent = 0.0  # seconds of finished measurements
-        self._since: float | None = None  # when the running measurement began
+        self._running: Stopwatch | None = None  # of the measurement that runs
         self._most = 0.0  # the most seconds of a measurement, as they are counted
         self._best = float("inf")  # the least seconds for a sample in any run of the model
         self._num_first = 0  # samples on which the first measurement has run the model
@@ -40,29 +58,29 @@ class Spending:
     @contextmanager
     def measuring(self) -> Iterator[None]:
         """Counts the time of a measurement; of the first one, that of its predictions."""
-        start = time.perf_counter()
-        self._since = None if self._is_first else start
+        watch = Stopwatch()
+        self._running = None if self._is_first else watch
         try:
             yield
         finally:
-            took = time.perf_counter() - start
+            took = watch.seconds()
             if self._is_first:
                 took = self._num_first * self._best if self._num_first else 0.0
             else:
                 self._spent += took
             self._most = max(self._most, took)
             self._is_first = not self._num_first
-            self._since = None
+            self._running = None
 
     @contextmanager
     def running(self, num_samples: int) -> Iterator[None]:
         """Counts samples on which the model is run, and the time of that."""
-        start = time.perf_counter()
+        watch = Stopwatch()
         yield
         if self._is_first:
             self._num_first += num_samples
         if num_samples:
-            self._best = min(self._best, (time.perf_counter() - start) / num_samples)
+            self._best = min(self._best, watch.seconds() / num_samples)
 
     def allows(self) -> bool:
         """Whether another measurement may be made before the last epoch, and one more after it.
@@ -106,9 +124,8 @@ class Spending:
         return self._best * predictions <= most + min(self._left(is_last=True), 0.0)
 
     def _left(self, is_last: bool = False) -> float:
-        now = time.perf_counter()
-        spent = self._spent + (0.0 if self._since is None else now - self._since)
+        spent = self._spent + (0.0 if self._running is None else self._running.seconds())
         if self._num_first:
             spent += self._num_first * self._best
         free = FREE_SECONDS if is_last else 0.0
-        return max(free, MAX_SHARE * (now - self._began)) - spent
+        return max(free, MAX_SHARE * self._training.seconds()) - spent

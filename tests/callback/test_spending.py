@@ -14,6 +14,7 @@ def clock(monkeypatch):
     """A clock in the place of the real one; its only item is the time in seconds."""
     now = [100.0]
     monkeypatch.setattr(spending.time, "perf_counter", lambda: now[0])
+    monkeypatch.setattr(spending.time, "process_time", lambda: now[0])
     return now
 
 
@@ -30,6 +31,17 @@ def test_a_share_of_the_training_is_spent_and_after_it_some_seconds(clock):
         assert not spent.allows()
     clock[0] = 100 + (7 + 2 * 5) / spending.MAX_SHARE + 1  # two more like the longest one
     assert spent.allows()
+
+
+def test_waiting_for_a_busy_machine_is_not_counted(clock, monkeypatch):
+    watch = spending.Stopwatch()
+    monkeypatch.setattr(spending.time, "process_time", lambda: 100.0 + (clock[0] - 100) / 10)
+    clock[0] += 50
+    assert watch.seconds() == 5
+    monkeypatch.setattr(spending.time, "process_time", lambda: 100.0 + 8 * (clock[0] - 100))
+    assert watch.seconds() == 50  # eight threads
+    monkeypatch.setattr(spending.time, "process_time", lambda: 100.0)
+    assert watch.seconds() == 50  # a clock that does not show it
 
 
 def test_the_time_of_more_predictions_is_foreseen(clock):
