@@ -119,26 +119,22 @@ def main():
     options = parser.parse_args()
     if options.loaders:
         sys.path.insert(0, str(options.loaders.resolve()))
-    changes = {rule: Counter() for rule in ("", *options.rules)}
-    total = 0
     for name in options.networks:
         tables = {}
         for rule in ("", *options.rules):
             with without(rule):
                 rows = list(judge_network(name, options.collections, (32,), options.evidence))
-            tables[rule] = rows
+            tables[rule] = [(row["kind"], told(row)) for row in rows]
             keras.backend.clear_session()
-            for old, new in zip(tables[""], rows, strict=True):
-                if told(old) != told(new):
-                    changes[rule][name, f"{old['kind']}: {told(old)} -> {told(new)}"] += 1
-        total += len(tables[""])
-        print(name, "done", flush=True)
-    print(f"{total} verdicts; without each rule, these change:")
-    for rule in options.rules:
-        found = changes[rule]
-        print(f"{rule}: {'nothing' if not found else ''}")
-        for (name, change), count in sorted(found.items()):
-            print(f"    {count:3d}  {name:22s} {change}")
+        print(f"{name}: {len(tables[''])} verdicts; without each rule, these change:", flush=True)
+        for rule in options.rules:
+            changes = Counter(
+                f"{kind}: {old} -> {new}"
+                for (kind, old), (_, new) in zip(tables[""], tables[rule], strict=True)
+                if old != new
+            )
+            found = "; ".join(f"{count} {change}" for change, count in sorted(changes.items()))
+            print(f"  {rule:45s}{found or 'nothing'}", flush=True)
 
 
 if __name__ == "__main__":

@@ -144,6 +144,9 @@ def cost_of_difference(
         least_lost = half_of_gap if is_text else won
         if lost is not None and lost.cost.is_costly(tolerance) and lost.cost.value > least_lost:
             return lost
+        if lost is not None and not won and not lost.cost.is_costly(tolerance):
+            # Training that differs in the same way loses nothing, so the rest is not from this.
+            return Difference(lost.cost)
     unexplained = gap.value - won if gap.is_sure else 0.0
     return replace(found, cost=replace(found.cost, unexplained=unexplained))
 

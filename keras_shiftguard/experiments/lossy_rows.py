@@ -16,7 +16,7 @@ Measured = tuple[list[Candidate], Callable[[np.ndarray], np.ndarray]]
 FAMILY = "lost"
 # An id stands for unknown words if it makes this much more of the tokens, and texts are cut if none
 # is longer than this share of most texts of training. Conventions: less hardly costs anything.
-MIN_MORE, MAX_LENGTH = 0.03, 0.9
+MIN_MORE, MAX_LENGTH = 0.01, 0.9
 # Noise and widths of a moving average that are tried on series. Conventions.
 NOISE, WIDTHS = (0.1, 0.3, 1.0), (3, 7, 15)
 

@@ -26,6 +26,7 @@ UNITS = {
     60.0: "seconds and minutes",
     3600.0: "seconds and hours",
     24.0: "hours and days",
+    12.0: "months and years",
     3.6: "m/s and km/h",
     255.0: "0..255 and 0..1",
 }

@@ -95,8 +95,8 @@ BY_BATCH_NORM = {
         case(TF_FITS, structure=dataclasses.replace(NOTHING, head="published"), trial=TrialOf(2.5)),
         "mismatch",
     ),
-    "the labels become more probable": (classified(trial=TrialOf(3.0, by_labels=True)), "mismatch"),
-    "the labels become a little more probable": (
+    "more labels are right": (classified(trial=TrialOf(3.0, by_labels=True)), "mismatch"),
+    "a few more labels are right": (
         classified(trial=TrialOf(1.0, by_labels=True)),
         "unknown",
     ),

@@ -27,9 +27,9 @@ from keras_shiftguard.operations.repair import Repair
 from keras_shiftguard.statistics.chunks import in_chunks
 from keras_shiftguard.statistics.rows import Rows
 
-# A difference of the samples does not explain wrong predictions if it is smaller than this. A
-# convention.
-SMALL = 0.5
+# A difference of the samples does not explain wrong predictions if its effect is smaller than this,
+# or than the second number if undoing it gains little. Conventions.
+SMALL, LARGE = 0.5, 2.0
 
 
 def look(state: Mapping[str, Any] | None, epoch: Epoch) -> tuple[Mapping[str, Any], Told]:
@@ -224,7 +224,7 @@ def _is_consequence(found: WrongLabels, pair: Pair, of_samples: float) -> bool:
     others = [f for name, f in pair.findings.items() if not _is_of_labels(name)]
     if found.names:
         return any(f.matters and (f.cost or 0.0) > found.cost.value for f in others)
-    return not all(_explains_little(finding) for finding in others)
+    return not all(_explains_little(finding, found.cost.value) for finding in others)
 
 
 def _has_other_words(epoch: Epoch, pair: Pair, current: Labelled) -> bool:
@@ -238,11 +238,14 @@ def _is_of_labels(feature: str) -> bool:
     return feature.partition("/")[0] == "labels"
 
 
-def _explains_little(finding: Finding) -> bool:
+def _explains_little(finding: Finding, lost: float) -> bool:
     """Whether a difference of the samples explains little of what wrong labels seem to cost.
 
-    That no repair wins anything back says nothing of a large one: there may be no repair for it.
+    That no repair wins anything back says nothing of a very large one: there may be none for it.
     """
     if finding.negligible or finding.expected or finding.harmless:
         return True
-    return not finding.matters and abs(finding.effect_size) < SMALL
+    if finding.matters:
+        return False
+    is_little = finding.cost is not None and finding.cost < MIN_WON_BACK * lost
+    return abs(finding.effect_size) < (LARGE if is_little else SMALL)

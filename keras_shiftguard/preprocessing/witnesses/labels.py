@@ -21,7 +21,7 @@ def by_labels(case: Case) -> tuple[InputConvention | None, Preference] | None:
         case: The facts on the input.
     """
     fed = case.observation.convention
-    if case.trial is None or not case.trial.has_labels or not fed.is_known:
+    if case.trial is None or case.structure.fresh or not (case.trial.has_labels and fed.is_known):
         return None
     trials: dict[str, Preference] = {}
     for mode, fix in _fixes(case, fed).items():
@@ -41,7 +41,7 @@ def by_labels(case: Case) -> tuple[InputConvention | None, Preference] | None:
         if rival is None or rival.sigmas <= LIKELY:
             return None
     order = fed.channel_order
-    if order == "unknown":
+    if order == "unknown" and case.summary.num_channels == 3:
         order = "bgr" if best == "caffe" else "rgb"
     return InputConvention(best, order), trials[best]
 

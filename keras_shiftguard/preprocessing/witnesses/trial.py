@@ -9,7 +9,7 @@ errors over the images. "Sees better" means that the network reaches a higher sc
 
 The trial needs no labels, no batch norm and no training data. It tests one suspected fix; a search
 over many fixes would be wrong too often. If the images have labels that the network has learned,
-the score is the log probability of the labels instead: the fix must make the labels more probable.
+the score is whether it names an image as labelled: the fix must raise the accuracy.
 
 Reference:
     van den Oord, Li, Vinyals (2018), Representation Learning with Contrastive Predictive Coding
@@ -49,11 +49,11 @@ class Preference:
         sigmas: The mean difference of the scores in standard errors over the images; below 0 if the
             scores are higher without the fix. The score is the InfoNCE of the features. If the
             logits of a classifier are compared as well, `sigmas` is the smaller of the two
-            differences. If the network has learned the labels, the score is their log probability.
+            differences. If the network has learned the labels, the score is whether it names them.
         told_apart: How well the network distinguishes the images, with or without the fix,
             whichever is better: 0 is chance, 1 is perfect.
         num_images: Number of distinct images.
-        by_labels: Whether the score was the log probability of the labels.
+        by_labels: Whether the score was whether the labels are right.
         of_features: The difference by the features alone; None if the logits are not compared.
         of_logits: The difference by the logits alone; None if the logits are not compared.
         head_tells: Whether the logits distinguish the images; True if the logits are not compared.
@@ -106,9 +106,9 @@ class Preference:
         how = "better" if self.sigmas > 0 else "worse"
         if self.by_labels:
             return (
-                f"Trial: with the fix the network sees {how}: the labels of {self.num_images} "
-                f"images become {'more' if self.sigmas > 0 else 'less'} probable, by "
-                f"{abs(self.sigmas):.1f} standard errors."
+                f"Trial: with the fix the network sees {how}: of {self.num_images} images it names "
+                f"{'more' if self.sigmas > 0 else 'fewer'} as labelled, by {abs(self.sigmas):.1f} "
+                "standard errors."
             )
         return (
             f"Trial: with the fix the network sees {how}: it finds two views of one image among "
@@ -130,7 +130,7 @@ class Trial:
             comparison is useful because a head on a frozen backbone may have been trained with an
             input that the backbone does not expect.
         labels: Labels of the images, if any, see `host_class_ids`. If the classifier has learned
-            the labels, their log probabilities are the scores.
+            the labels, whether it names them is the score.
     """
 
     def __init__(
@@ -219,10 +219,8 @@ class Trial:
             found.by_logits = info_nce(first.logits, second.logits)
         classes = first.logits.shape[1]
         if self._labels is not None and 1 < classes and self._labels[:n].max() < classes:
-            of_labels = _log_softmax(first.logits)[np.arange(n), self._labels[:n]]
-            found.of_labels = of_labels
-            is_right = first.logits.argmax(axis=1) == self._labels[:n]
-            found.beyond_chance = is_right - 1 / classes
+            is_first = first.logits.argmax(axis=1) == self._labels[:n]
+            found.of_labels, found.chance = is_first.astype("float64"), 1 / classes
         return found
 
     def _features(self, transform: Transform, view: int, n: int) -> Features | None:
@@ -257,22 +255,19 @@ class _Seen:
     Args:
         by_features: InfoNCE of the features.
         by_logits: InfoNCE of the logits; None if they are not compared.
-        of_labels: Log probabilities of the labels, if there are any.
-        beyond_chance: 1 where the label is the likeliest class, else 0, minus what chance gives;
-            None without labels.
+        of_labels: 1 where the label is the likeliest class, else 0; None without labels. Their
+            probabilities would rise with any larger numbers, which make a network surer.
+        chance: What chance gives, a single number.
     """
 
     by_features: np.ndarray
     by_logits: np.ndarray | None = None
     of_labels: np.ndarray | None = None
-    beyond_chance: np.ndarray | None = None
+    chance: float = 0.0
 
     def knows_labels(self) -> bool:
-        """Whether the labels are surely the likeliest classes more often than by chance.
-
-        Their log probabilities say this worse: a single confident mistake outweighs many images.
-        """
-        return self.beyond_chance is not None and _sigmas(self.beyond_chance) > SURE
+        """Whether the labels are surely the likeliest classes more often than by chance."""
+        return self.of_labels is not None and _sigmas(self.of_labels - self.chance) > SURE
 
 
 def _preference(before: _Seen | None, after: _Seen | None, n: int) -> Preference:
