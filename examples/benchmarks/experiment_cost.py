@@ -27,7 +27,7 @@ from keras_shiftguard.callback import spending
 from keras_shiftguard.callback.checking import Checking
 
 # Time is that of this process, so that other programs do not take it from the experiments.
-spending.time = SimpleNamespace(perf_counter=time.process_time)
+spending.time = SimpleNamespace(perf_counter=time.process_time, process_time=time.process_time)
 CHANGES = ("", "darker x .6", "noise 40", "0 and 1 swapped")
 
 

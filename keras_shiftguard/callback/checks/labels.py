@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
+
 from keras_shiftguard.callback.checks.check import Epoch, Told
 from keras_shiftguard.callback.spending import is_in_schedule
 from keras_shiftguard.detection.cost import Cost
@@ -74,7 +76,9 @@ def look(state: Mapping[str, Any] | None, epoch: Epoch) -> tuple[Mapping[str, An
         )
 
     found = None if _has_other_words(epoch, pair, current) else found_with(current.images)
-    if found is not None and _is_consequence(found, pair, _of_samples(epoch)):
+    # Augmented training differs from right validation, by however much.
+    large = LARGE if epoch.is_augmented is False else np.inf
+    if found is not None and _is_consequence(found, pair, _of_samples(epoch), large):
         found = None
     repaired = _repaired(epoch, current.images) if found is None else None
     if repaired is not None:  # a second fault may be in the labels
@@ -208,7 +212,7 @@ def _follows(pair: Pair) -> Told:
     return Told(causes={of_pair: causes}, costs={of_pair: costs})
 
 
-def _is_consequence(found: WrongLabels, pair: Pair, of_samples: float) -> bool:
+def _is_consequence(found: WrongLabels, pair: Pair, of_samples: float, large: float) -> bool:
     """Whether a difference of the samples explains the wrong predictions.
 
     Upside down, a 6 looks like a 9. So labels that change places must cost more than any difference
@@ -218,13 +222,15 @@ def _is_consequence(found: WrongLabels, pair: Pair, of_samples: float) -> bool:
         found: The labels that seem to be wrong.
         pair: The comparison of validation with training.
         of_samples: What undoing a change of the samples gains.
+        large: Effect from which a difference explains wrong predictions although undoing it gains
+            little.
     """
     if of_samples >= (1.0 if found.names else MIN_WON_BACK) * found.cost.value:
         return True
     others = [f for name, f in pair.findings.items() if not _is_of_labels(name)]
     if found.names:
         return any(f.matters and (f.cost or 0.0) > found.cost.value for f in others)
-    return not all(_explains_little(finding, found.cost.value) for finding in others)
+    return not all(_explains_little(finding, found.cost.value, large) for finding in others)
 
 
 def _has_other_words(epoch: Epoch, pair: Pair, current: Labelled) -> bool:
@@ -238,7 +244,7 @@ def _is_of_labels(feature: str) -> bool:
     return feature.partition("/")[0] == "labels"
 
 
-def _explains_little(finding: Finding, lost: float) -> bool:
+def _explains_little(finding: Finding, lost: float, large: float) -> bool:
     """Whether a difference of the samples explains little of what wrong labels seem to cost.
 
     That no repair wins anything back says nothing of a very large one: there may be none for it.
@@ -248,4 +254,4 @@ def _explains_little(finding: Finding, lost: float) -> bool:
     if finding.matters:
         return False
     is_little = finding.cost is not None and finding.cost < MIN_WON_BACK * lost
-    return abs(finding.effect_size) < (LARGE if is_little else SMALL)
+    return abs(finding.effect_size) < (large if is_little else SMALL)
