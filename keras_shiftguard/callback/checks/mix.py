@@ -76,8 +76,13 @@ def _cost(pair: Pair, judged: Judged, epoch: Epoch) -> Cost | None:
     if len(current.labels) < MIN_SAMPLES:
         return cost_of_too_few(len(current.labels))
     counts = pair.reference.labels.counts, pair.current.labels.counts
-    right = judged.predict(current.images).argmax(axis=1) == current.labels
-    unseen = cost_of_unseen(right, current.labels, *counts, judged.worths[1])
+    right, on_training = (
+        np.zeros(0, bool)
+        if samples is None or not len(samples.labels)
+        else judged.predict(samples.images).argmax(axis=1) == samples.labels
+        for samples in (current, judged.training)
+    )
+    unseen = cost_of_unseen(right, current.labels, *counts, on_training)
     if unseen is not None and unseen.is_alarm(epoch.tolerance):
         return unseen
     mix = cost_of_mix(right, current.labels, *counts)
