@@ -152,6 +152,26 @@ def test_a_scale_may_be_surer_than_that_dark_and_bright_are_in_place():
     assert decide(case(both, gray, best=TO_TF)).status == "unknown"
 
 
+@pytest.mark.parametrize(
+    ("to_tf", "to_torch", "between", "status", "mode"),
+    [
+        (9.0, -9.0, 9.0, "mismatch", "tf"),
+        (9.0, 6.0, 9.0, "mismatch", "tf"),
+        (9.0, 6.0, 0.5, "unknown", "unknown"),  # two scales are about as good
+        (2.0, -9.0, 9.0, "unknown", "unknown"),
+        (-9.0, -9.0, 9.0, "ok", "unit"),
+    ],
+)
+def test_labels_decide_without_batch_norm(to_tf, to_torch, between, status, mode):
+    def sigmas(fix, than):
+        if than is not None and than.scale[0] != 1:
+            return between
+        return {2.0: to_tf, 255.0: -9.0}.get(round(fix.scale[0], 3), to_torch)
+
+    verdict = decide(case(trial=TrialOf(sigmas, by_labels=True)))
+    assert (verdict.status, verdict.expected.mode) == (status, mode)
+
+
 @pytest.mark.parametrize(("after_levels", "status"), [(9.0, "mismatch"), (0.8, "unknown")])
 def test_more_contrast_is_no_fix(after_levels, status):
     """Of pale images, more contrast is easier to tell apart, whatever the classifier has learned.
