@@ -97,9 +97,7 @@ def under_guard(tutorial, validation, mistake):
     import keras_shiftguard as sg
     from keras_shiftguard.callback import spending
 
-    spending.time = SimpleNamespace(
-        perf_counter=time.process_time, process_time=time.process_time
-    )
+    spending.time = SimpleNamespace(perf_counter=time.process_time, process_time=time.process_time)
     guard, out = sg.ShiftGuard(), StringIO()
     with warnings.catch_warnings(record=True) as caught, redirect_stdout(out):
         warnings.simplefilter("always")
