@@ -45,7 +45,8 @@ def _are_alike(samples: Rows, training: Rows | None, one: str, other: str) -> bo
     if training is None or not len(training) or here.shape != there.shape:
         return False
     known = training.tree[one], training.tree[other]
-    if here.dtype != there.dtype:
+    is_number = here.dtype == there.dtype and here.dtype.kind in "biuf" and here.size
+    if not is_number or any(part.shape[1:] != here.shape[1:] for part in known):
         return False
     if here.dtype.kind in "iu":
         return bool(here.max() <= known[1].max() and there.max() <= known[0].max())

@@ -48,3 +48,14 @@ def test_ids_are_exchanged_only_where_an_embedding_has_rows_for_them():
     (candidate,) = input_candidates(few, training, "user")
     assert (candidate.apply(few).tree["user"] == items[::-1]).all()
     assert not input_candidates(few, None, "user")
+
+
+def test_inputs_that_cannot_be_compared_are_not_exchanged():
+    random = np.random.default_rng(0)
+    small, large = random.normal(size=(8, 4, 4, 1)), random.normal(size=(8, 6, 6, 1))
+    words = np.array([["a"], ["b"]])
+    for samples, training in ((large, small), (words, words), (small[:0], small)):
+        rows, known = (Rows({"one": x, "two": x}) for x in (samples, training))
+        assert not input_candidates(rows, known, "one")
+    same = Rows({"one": small, "two": small})
+    assert len(input_candidates(same, same, "one")) == 1

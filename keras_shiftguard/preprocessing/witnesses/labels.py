@@ -1,4 +1,4 @@
-"""Label evidence: the scale in which the labels of the images are most probable to the network.
+"""Label evidence: the scale in which the network names most images as they are labelled.
 
 Labels settle what nothing else can: what a classifier has learned on a frozen backbone, and what a
 network without batch norm expects.
@@ -15,7 +15,7 @@ def by_labels(case: Case) -> tuple[InputConvention | None, Preference] | None:
     """Returns the scale that the labels speak for, with the trial that shows it most clearly.
 
     The scale is None if the images as fed are right. The result is None if there are no labels, if
-    the network has not learned them, or if two scales are about equally probable.
+    the network has not learned them, or if two scales are about as good.
 
     Args:
         case: The facts on the input.

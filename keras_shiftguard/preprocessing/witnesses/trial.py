@@ -53,7 +53,7 @@ class Preference:
         told_apart: How well the network distinguishes the images, with or without the fix,
             whichever is better: 0 is chance, 1 is perfect.
         num_images: Number of distinct images.
-        by_labels: Whether the score was whether the labels are right.
+        by_labels: Whether labels were compared: an image scores if the network names it right.
         of_features: The difference by the features alone; None if the logits are not compared.
         of_logits: The difference by the logits alone; None if the logits are not compared.
         head_tells: Whether the logits distinguish the images; True if the logits are not compared.
