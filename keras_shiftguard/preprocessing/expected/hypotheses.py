@@ -11,7 +11,7 @@ import numpy as np
 from keras_shiftguard.conventions import MODES
 from keras_shiftguard.preprocessing.correction.convention import InputConvention
 from keras_shiftguard.preprocessing.expected.batch_norm import AS_FED, Transform
-from keras_shiftguard.preprocessing.witnesses.feed import FAR_FACTOR, LOW_CONTRAST
+from keras_shiftguard.preprocessing.witnesses.feed import FAR_FACTOR, LOW_CONTRAST, is_filled
 from keras_shiftguard.profiles import InputSummary
 
 Kind = tuple[str, bool]  # a mode, and whether dark and bright are exchanged
@@ -55,10 +55,11 @@ class Hypothesis:
         The deviation of a data set is estimated from some images, to a few percent.
         """
         scale, offset = (np.asarray(v) for v in self.transform[1:3])
+        error = 0.1 if self.mode == "custom" else 0.03
         return (
             self.transform.permutation is None
-            and bool(np.allclose(scale, 1, rtol=0.03))
-            and bool(np.all(np.abs(offset) < 0.01 * 255 * np.abs(self.scale)))
+            and bool(np.allclose(scale, 1, rtol=error))
+            and bool(np.all(np.abs(offset) < error / 3 * 255 * np.abs(self.scale)))
         )
 
 
@@ -106,14 +107,16 @@ def hypotheses_for(
         scale = np.broadcast_to(np.asarray(known.scale), channels)
         offset = np.broadcast_to(np.asarray(known.offset), channels)
         add("custom", known.channel_order if np.ptp(offset) else None, scale, offset)
-    elif channels != 3:
+    else:
         # The model may expect images standardized with the mean and deviation of the data set, as
-        # is usual for MNIST. With three channels, this convention is almost the same as "torch".
+        # is usual for MNIST. For ordinary photos, this convention is almost the same as "torch".
         raw_mean = (summary.mean - fed_offset) / fed_scale
         raw_std = summary.std / np.abs(fed_scale)
         # A constant channel, such as an unused alpha, has no deviation of its own.
         raw_std = np.where(raw_std > 1e-6, raw_std, max(raw_std.max(), 1e-6))
-        add("custom", None, 1 / raw_std, -raw_mean / raw_std)
+        # Statistics of odd collections (pale, dark) are not those of a training.
+        if channels != 3 or (is_filled(summary, observed) and _is_unlike_photos(raw_mean, raw_std)):
+            add("custom", None, 1 / raw_std, -raw_mean / raw_std)
     if not any(h.is_identity for h in found):
         means = observed.channel_order if np.ptp(fed_offset) else None
         identity = Transform(None, (1.0,) * channels, (0.0,) * channels)
@@ -160,6 +163,19 @@ def without_fix(
         larger = [h for h in hypotheses if h.mode in MODES and _factor(h, 1.01, FAR_FACTOR)]
         found += [(each.kind, each.transform.after(*paler)) for each in larger[:1]]
     return tuple(found)
+
+
+def _is_unlike_photos(mean: np.ndarray, std: np.ndarray) -> bool:
+    """Whether the levels of images in color are surely not those of ordinary photos.
+
+    Args:
+        mean: Of each channel, in raw pixels.
+        std: Standard deviation of each channel, in raw pixels.
+    """
+    photos = MODES["torch"]
+    standardised = mean * photos.scale + photos.offset
+    spread = std * photos.scale
+    return bool(np.abs(standardised).max() > 0.5 or spread.min() < 1 / 1.3 or spread.max() > 1.3)
 
 
 def _factor(hypothesis: Hypothesis, least: float, most: float) -> bool:
