@@ -25,6 +25,7 @@ from keras_shiftguard.experiments.lost import lost_information
 from keras_shiftguard.experiments.masks import with_masks
 from keras_shiftguard.experiments.promise import MIN_WON_BACK
 from keras_shiftguard.experiments.table_candidates import table_candidates, text_candidates
+from keras_shiftguard.experiments.targets import are_inputs, with_targets
 from keras_shiftguard.experiments.told import (
     Difference,
     are_texts,
@@ -156,6 +157,8 @@ def _grouped(
 ) -> tuple[list[Candidate], list[Candidate], list[Candidate]]:
     """Returns the candidates, those for all columns at once, and those that nothing shows."""
     found = _candidates(current, training, spec, may_be_augmented)
+    if are_inputs(current.images, current.labels):
+        found = with_targets(found)
     if isinstance(current.images, Rows):
         found = [candidate.of_input(spec.name) for candidate in found]
         known = None if training is None else training.images

@@ -18,6 +18,7 @@ from keras_shiftguard.experiments.judge import Accuracy, Judge
 from keras_shiftguard.experiments.labelled import Labelled, Predict
 from keras_shiftguard.experiments.lossy_rows import lossy_series, lossy_texts
 from keras_shiftguard.experiments.push import push
+from keras_shiftguard.experiments.targets import are_inputs, with_targets
 from keras_shiftguard.experiments.told import Difference, are_texts, scale_of
 from keras_shiftguard.experiments.words import seems_after
 from keras_shiftguard.statistics.attributes import attributes
@@ -55,6 +56,8 @@ def lost_information(
     if not is_one:
         candidates = [candidate.of_input(spec.name) for candidate in candidates]
     x, labels, others = training.images, training.labels, current.images
+    if are_inputs(x, labels):
+        candidates = with_targets(candidates)
 
     def measured(samples: Any) -> np.ndarray:
         return measure(samples if is_one else samples.tree[spec.name])

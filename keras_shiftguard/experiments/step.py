@@ -7,6 +7,7 @@ from keras_shiftguard.detection.cost import MIN_SAMPLES, Cost
 from keras_shiftguard.experiments.judge import Judge
 from keras_shiftguard.experiments.labelled import Labelled, Predict
 from keras_shiftguard.experiments.promise import promised
+from keras_shiftguard.experiments.targets import are_inputs
 from keras_shiftguard.operations.repair import Repair
 from keras_shiftguard.statistics.batch import InputSpec
 from keras_shiftguard.statistics.chunks import in_chunks
@@ -36,14 +37,20 @@ def cost_of_step(
         return None
     repair = _undoing(step, spec)
     repaired: Any = in_chunks(Repair(**repair), current.input(spec.name))
+    labels_repaired = labels
+    if are_inputs(current.images, labels):  # a layer for the samples cannot change their targets
+        labels_repaired, repair = Rows(repaired), {}
     if isinstance(current.images, Rows):
         repaired = Rows({**current.images.tree, spec.name: repaired})
     before = judge.worth(predict(current.images), labels)
-    promise = promised(
-        before, judge.worth(predict(repaired), labels), judge.unit(before), judge.metric, ()
-    )
+    after = judge.worth(predict(repaired), labels_repaired)
+    promise = promised(before, after, judge.unit(before), judge.metric, ())
     return Cost(
-        promise.gain, promise.interval, promise.num_samples, repair=repair, metric=judge.metric
+        promise.gain,
+        promise.interval,
+        promise.num_samples,
+        repair=repair or None,
+        metric=judge.metric,
     )
 
 
