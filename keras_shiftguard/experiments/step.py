@@ -1,6 +1,5 @@
 """What a preprocessing step costs that only one of two streams has, by undoing the step."""
 
-from dataclasses import replace
 from typing import Any
 
 from keras_shiftguard.detection.causes.explanation import Explanation
