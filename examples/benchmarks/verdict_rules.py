@@ -37,12 +37,6 @@ def _nothing(*args, **kwargs):
     return ""
 
 
-def _with_garbling(verdict, garbling, trial, probability, stated):
-    if probability < posterior.MIN_MISMATCH:
-        return verdict
-    return decision_of_garbling(verdict, garbling, trial, probability, stated)
-
-
 def _remarks(*args):
     return tuple(hint for hint in remarks_of_images(*args) if hint.name != "overflow")
 
@@ -51,14 +45,13 @@ def _try_swap(case, expected, in_fix):
     return order_of_trial(replace(case, levels=None), expected, in_fix)
 
 
-decision_of_garbling, order_of_trial = decision.with_garbling, order.try_swap
+order_of_trial = order.try_swap
 remarks_of_images = input_verdict.remarks_of_images
 
 # Each rule: where it is, its name there, and what takes its place.
 RULES = {
     "all doubts": (decision, "doubt_about", _nothing),
     "doubt: all of the feed": (doubts, "doubt_of_feed", _nothing),
-    "doubt: the subject may be pale": (doubts, "could_be_the_subject", _no),
     "doubt: values do not show the convention": (doubts, "shows_its_convention", _yes),
     "doubt: what was fed is not certain": (doubts, "LIKELY_CONVENTION", -1.0),
     "doubt: the classifier": (doubts, "_of_head", _nothing),
@@ -66,16 +59,9 @@ RULES = {
     "inversion must fit well": (decision, "MAX_INVERTED_FIT", np.inf),
     "a fix must be proven": (decision, "MIN_OBVIOUS_GAP", -np.inf),
     "a large gap proves a fix": (decision, "MIN_OBVIOUS_GAP", np.inf),
-    "inversion counts for its scale": (
-        posterior.Posterior,
-        "of_scale",
-        property(lambda self: self.of_rival),
-    ),
-    "a plain garbling prevents ok": (decision, "with_garbling", _with_garbling),
     "a repaired garbling": (input_verdict, "probability_of_garbling", lambda *args: 0.0),
     "a repaired image is a kind": (posterior, "REPAIRED", ("none", True)),
-    "two trials": (posterior.posterior, "__defaults__", (None, 1)),
-    "no trial": (posterior.posterior, "__defaults__", (None, 0)),
+    "no trial": (posterior.posterior, "__defaults__", (None, False)),
     "levels of ordinary photos": (input_verdict, "level_correction", lambda *args: None),
     "order: departs from the usual": (order, "MIN_MISMATCH", np.inf),
     "order: trial in a fix": (order, "_can_decide", lambda *args: not args[-1]),

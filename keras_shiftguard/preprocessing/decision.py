@@ -81,7 +81,6 @@ def with_garbling(
     garbling: Garbling,
     trial: Preference | None,
     probability: float,
-    stated: bool,
 ) -> Verdict:
     """Returns the verdict on the convention, changed if the images look garbled.
 
@@ -90,19 +89,13 @@ def with_garbling(
         garbling: The suspected garbling.
         trial: The trial of the repaired images.
         probability: The probability of the garbling.
-        stated: Whether the convention that the model expects is stated.
     """
-    evidence = (garbling.sentence, *verdict.evidence)
-    if probability >= MIN_MISMATCH:
-        words = () if trial is None else (trial.in_words(),)
-        text = f"The probability that the images are garbled is {100 * probability:.0f} %."
-        evidence = (garbling.sentence, text, *words, *verdict.evidence)
-        return replace(verdict, status="mismatch", evidence=evidence)
-    is_acquitted = trial is not None and trial.can_tell and trial.sigmas <= 0
-    if garbling.is_plain and not is_acquitted and verdict.status == "ok" and not stated:
-        # The images look garbled, and the trial does not contradict this.
-        return replace(verdict, status="unknown", evidence=evidence)
-    return verdict
+    if probability < MIN_MISMATCH:
+        return verdict
+    words = () if trial is None else (trial.in_words(),)
+    text = f"The probability that the images are garbled is {100 * probability:.0f} %."
+    evidence = (garbling.sentence, text, *words, *verdict.evidence)
+    return replace(verdict, status="mismatch", evidence=evidence)
 
 
 def _from_broken_images(case: Case) -> Verdict | None:
@@ -207,7 +200,7 @@ def memory_of_expected(case: Case) -> int:
         return 0
     if same_numbers(as_observed(as_fed, expected, swap=False), expected):
         return 0
-    found = posterior(case, reading, tries=0)
+    found = posterior(case, reading, is_tried=False)
     if (expected.mode, False) not in found.probability:
         return 0
     of_expected = found.probability[expected.mode, False]
@@ -270,7 +263,7 @@ def _with_batch_norm(case: Case, reading: Reading) -> Verdict:
             evidence = (without_fix_in_words(found.rival), *evidence)
         return Verdict("unknown", expected, ordered(fed, expected), evidence)
     trial = found.trials.get(kind)
-    is_probable = found.of_scale >= MIN_OK and is_enough
+    is_probable = found.of_rival >= MIN_OK and is_enough
     if suspicion.is_inverted:
         fits = np.log(reading.misfit(suspicion.index)) < MAX_INVERTED_FIT
         is_probable = found.of_rival >= MIN_MISMATCH and is_enough and fits

@@ -4,12 +4,10 @@ These doubts are no evidence for a convention. They only turn "mismatch" into "u
 """
 
 from keras_shiftguard.preprocessing.case import Case, Verdict
-from keras_shiftguard.preprocessing.expected.batch_norm_reading import Reading
 from keras_shiftguard.preprocessing.expected.hypothesis_names import Suspicion, same_numbers
 from keras_shiftguard.preprocessing.observation import LIKELY as LIKELY_CONVENTION
 from keras_shiftguard.preprocessing.witnesses.feed import (
     are_near,
-    could_be_the_subject,
     is_narrower,
     shows_its_convention,
 )
@@ -55,10 +53,6 @@ def doubt_of_feed(case: Case, suspicion: Suspicion, trial: Preference | None) ->
     """
     observed, expected, observation = suspicion.observed, suspicion.expected, case.observation
     by_range = not observation.by_grid and not suspicion.is_inverted
-    # With batch norm, the posterior compares such images with the levels of ordinary photos.
-    has_levels = isinstance(case.reading, Reading) and case.levels is not None
-    if not has_levels and could_be_the_subject(case.summary, observed, expected):
-        return f"Pale, dark or hazy images in {expected} may look like these."
     if by_range and not shows_its_convention(
         case.summary, observed, expected, observation.is_fitted
     ):
@@ -70,6 +64,7 @@ def doubt_of_feed(case: Case, suspicion: Suspicion, trial: Preference | None) ->
                 "The training images may have had another mean and deviation than these because "
                 "they show another scene, or are of another exposure or sensor."
             )
+    # Without it, dark photos that are scaled twice get a line that makes them worse.
     if observation.certainty < LIKELY_CONVENTION:
         return "The convention that the images were fed in is not certain."
     return ""

@@ -150,21 +150,9 @@ class Posterior:
         """Probability of the most probable kind other than that of the images as fed."""
         return 0.0 if self.rival == self.fed else self.probability[self.rival]
 
-    @property
-    def of_scale(self) -> float:
-        """Probability of the scale of `rival`, with dark and bright exchanged or not.
-
-        That they are not exchanged needs less certainty than that they are, because it is usual.
-        Other rivals have the probability of their kind alone.
-        """
-        mode, is_inverted = self.rival
-        either = self.of_rival + self.probability.get((mode, True), 0.0)
-        is_usual = not is_inverted and self.rival != self.fed and self.of_rival >= MIN_OK * either
-        return either if is_usual else self.of_rival
-
 
 def posterior(
-    case: Case, reading: Reading, published: InputConvention | None = None, tries: int = 2
+    case: Case, reading: Reading, published: InputConvention | None = None, is_tried: bool = True
 ) -> Posterior:
     """Returns the posterior of one input.
 
@@ -172,27 +160,20 @@ def posterior(
         case: The facts on the input.
         reading: Its batch-norm reading.
         published: The convention that the architecture is published for; None if it has none.
-        tries: How many kinds are tried at most against the images as fed: the most probable one,
-            and the one that is most probable after that.
+        is_tried: Whether the most probable kind is tried against the images as fed.
     """
     evidence = remembered(reading, published)
     compared = tuple(dict.fromkeys(_kinds_of(reading)))
     found = Posterior(evidence, evidence.weighed(), compared, {})
-    for _ in range(tries):
-        rival = found.rival
-        # The trial is left out where it would decide nothing.
-        if found.of_fed >= MIN_MISMATCH or rival == found.fed or rival in found.trials:
-            break
-        if found.trials and found.of_rival <= LEAST:
-            break
-        trial = case.compare(_map_of(reading, rival))
-        if trial is None:
-            break
-        if trial.can_tell:
-            evidence = replace(evidence, sigmas={**evidence.sigmas, rival: trial.sigmas})
-        trials = {**found.trials, rival: trial}
-        found = Posterior(evidence, evidence.weighed(), compared, trials)
-    return found
+    # The trial is left out where it would decide nothing.
+    if not is_tried or found.of_fed >= MIN_MISMATCH or found.rival == found.fed:
+        return found
+    trial = case.compare(_map_of(reading, found.rival))
+    if trial is None:
+        return found
+    if trial.can_tell:
+        evidence = replace(evidence, sigmas={found.rival: trial.sigmas})
+    return Posterior(evidence, evidence.weighed(), compared, {found.rival: trial})
 
 
 def posterior_of_trial(case: Case, kinds: Sequence[Kind]) -> Posterior:

@@ -206,17 +206,6 @@ def reaches_own_end(
     return False
 
 
-def could_be_the_subject(
-    summary: InputSummary, observed: InputConvention, expected: InputConvention
-) -> bool:
-    """Whether pale, dark or hazy images could explain why another convention seems to fit.
-
-    A fix that stretches the contrast of such images makes them look more like training images to
-    batch norm and the trial. The stretching of contrast cannot explain a factor as large as 255.
-    """
-    return are_near(observed, expected) and not is_filled(summary, observed)
-
-
 def are_near(one: InputConvention, other: InputConvention) -> bool:
     """Whether the scales of two conventions differ by less than a factor of ten."""
     _, gain, _ = affine_between(one, other)

@@ -76,7 +76,7 @@ def test_the_best_mode_and_what_was_ruled_out():
     followed = {h.mode for h in reading.hypotheses}
     assert len(followed) == 3 and {"unit", "raw"} < followed
     assert {h.mode for h, _ in reading.dropped} == (
-        {"unit", "tf", "raw", "torch", "caffe"} - followed
+        {"unit", "tf", "raw", "torch", "caffe", "custom"} - followed
     )
     assert all(fit > reading.misfit(reading.best) for _, fit in reading.dropped)
     assert reading.hypotheses[reading.rival(reading.best)].mode != "unit"
