@@ -12,7 +12,8 @@ def without_fix_in_words(kind: Kind) -> str:
     if kind == STANDARDISED:
         return (
             "The training images seem to have been standardised one by one, as by "
-            "tf.image.per_image_standardization."
+            "tf.image.per_image_standardization. If so, do the same with these: "
+            "x = (x - x.mean((1, 2, 3), keepdims=True)) / x.std((1, 2, 3), keepdims=True)."
         )
     if kind[1]:
         return "With dark and bright exchanged, the images fit as well: they may be negatives."
