@@ -37,6 +37,12 @@ def _nothing(*args, **kwargs):
     return ""
 
 
+def _with_garbling(verdict, garbling, trial, probability, stated):
+    if probability < posterior.MIN_MISMATCH:
+        return verdict
+    return decision_of_garbling(verdict, garbling, trial, probability, stated)
+
+
 def _remarks(*args):
     return tuple(hint for hint in remarks_of_images(*args) if hint.name != "overflow")
 
@@ -45,7 +51,7 @@ def _try_swap(case, expected, in_fix):
     return order_of_trial(replace(case, levels=None), expected, in_fix)
 
 
-order_of_trial = order.try_swap
+decision_of_garbling, order_of_trial = decision.with_garbling, order.try_swap
 remarks_of_images = input_verdict.remarks_of_images
 
 # Each rule: where it is, its name there, and what takes its place.
@@ -59,6 +65,7 @@ RULES = {
     "inversion must fit well": (decision, "MAX_INVERTED_FIT", np.inf),
     "a fix must be proven": (decision, "MIN_OBVIOUS_GAP", -np.inf),
     "a large gap proves a fix": (decision, "MIN_OBVIOUS_GAP", np.inf),
+    "a plain garbling prevents ok": (decision, "with_garbling", _with_garbling),
     "a repaired garbling": (input_verdict, "probability_of_garbling", lambda *args: 0.0),
     "a repaired image is a kind": (posterior, "REPAIRED", ("none", True)),
     "no trial": (posterior.posterior, "__defaults__", (None, False)),

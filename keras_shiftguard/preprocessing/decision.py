@@ -81,6 +81,7 @@ def with_garbling(
     garbling: Garbling,
     trial: Preference | None,
     probability: float,
+    stated: bool,
 ) -> Verdict:
     """Returns the verdict on the convention, changed if the images look garbled.
 
@@ -89,13 +90,18 @@ def with_garbling(
         garbling: The suspected garbling.
         trial: The trial of the repaired images.
         probability: The probability of the garbling.
+        stated: Whether the convention that the model expects is stated.
     """
-    if probability < MIN_MISMATCH:
-        return verdict
-    words = () if trial is None else (trial.in_words(),)
-    text = f"The probability that the images are garbled is {100 * probability:.0f} %."
-    evidence = (garbling.sentence, text, *words, *verdict.evidence)
-    return replace(verdict, status="mismatch", evidence=evidence)
+    if probability >= MIN_MISMATCH:
+        words = () if trial is None else (trial.in_words(),)
+        text = f"The probability that the images are garbled is {100 * probability:.0f} %."
+        evidence = (garbling.sentence, text, *words, *verdict.evidence)
+        return replace(verdict, status="mismatch", evidence=evidence)
+    is_acquitted = trial is not None and trial.can_tell and trial.sigmas <= 0
+    if garbling.is_plain and not is_acquitted and verdict.status == "ok" and not stated:
+        # The images look garbled, and the trial does not contradict this.
+        return replace(verdict, status="unknown", evidence=(garbling.sentence, *verdict.evidence))
+    return verdict
 
 
 def _from_broken_images(case: Case) -> Verdict | None:

@@ -100,7 +100,7 @@ def judge_input(
     )
     verdict = decide(case)
     if garbling is not None:
-        verdict = with_garbling(verdict, garbling, of_repair, garbled)
+        verdict = with_garbling(verdict, garbling, of_repair, garbled, stated)
     hints = remarks_of_images(samples, name, summary, structure, verdict.observed)
     overflow = [hint.sentence for hint in hints if hint.name == "overflow"]
     if overflow and verdict.status == "ok" and not (stated or verdict.trained_here):

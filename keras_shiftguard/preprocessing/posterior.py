@@ -35,6 +35,7 @@ MOST_GARBLED = 2.2
 # What is less probable than this is ruled out. A convention, checked in the same page.
 LEAST = 0.01
 REPAIRED: Kind = ("repaired", False)  # the images as fed, after a suspected garbling was undone
+OWN_DATA_SET: Kind = ("custom", False)
 Misfits = Mapping[Kind, np.ndarray]
 
 
@@ -50,6 +51,7 @@ class Weights(NamedTuple):
         published: Of the convention that the architecture is published for.
         inverted: Of images whose dark and bright are exchanged.
         each: Of a training that standardised each image by itself.
+        own: Of a training that was standardised by the numbers of its own data set.
         odd: Added to the log misfits of odd images as they are, that is without the levels of
             ordinary photos.
         none: The misfit of a model that expects none of the hypotheses.
@@ -62,6 +64,7 @@ class Weights(NamedTuple):
     published: float = 2.0
     inverted: float = -1.0
     each: float = -2.0
+    own: float = -3.0
     odd: float = 0.3
     none: float = 0.57
     fed: float = 0.0
@@ -105,6 +108,7 @@ class Evidence:
             odds = weights.published * (kind == self.published) + weights.trial * sigmas
             odds += weights.fed * (kind == self.fed)
             odds += weights.inverted * kind[1] + weights.each * (kind == STANDARDISED)
+            odds += weights.own * (kind == OWN_DATA_SET)
             scores.append(odds - weights.misfit * misfit)
         scores.append(np.full_like(scores[0], -weights.misfit * np.log(weights.none)))
         table = np.stack(scores)
