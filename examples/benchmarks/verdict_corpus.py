@@ -195,7 +195,8 @@ def as_json(evidence):
         for name, values in (("misfits", evidence.misfits), ("levelled", evidence.levelled))
     }
     sigmas = {"{} {}".format(*kind): value for kind, value in evidence.sigmas.items()}
-    return draws | dict(fed=evidence.fed, published=evidence.published, sigmas=sigmas)
+    of_kinds = {"published": evidence.published, "unusual": evidence.unusual}
+    return draws | of_kinds | dict(fed=evidence.fed, sigmas=sigmas)
 
 
 def of_json(row):
@@ -206,8 +207,8 @@ def of_json(row):
         return {(mode, inverted == "True"): value for (mode, inverted), value in pairs}
 
     tables = (kinds(row[name]) for name in ("misfits", "levelled"))
-    published = row["published"] and tuple(row["published"])
-    return Evidence(tuple(row["fed"]), *tables, published, kinds(row["sigmas"]))
+    published, unusual = (row[name] and tuple(row[name]) for name in ("published", "unusual"))
+    return Evidence(tuple(row["fed"]), *tables, published, kinds(row["sigmas"]), unusual)
 
 
 def row_of(name, true, collection, feed, found, images, right):

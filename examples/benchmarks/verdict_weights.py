@@ -32,7 +32,7 @@ GRID = [
 ]
 WITHOUT = {
     name: WEIGHTS._replace(**{name: 0.0})
-    for name in ("trial", "published", "inverted", "each", "odd")
+    for name in ("trial", "published", "inverted", "each", "unusual", "odd")
 }
 ORDER_GRID = [
     order.WEIGHTS._replace(sigma=sigma, most=most)

@@ -51,7 +51,7 @@ class Weights(NamedTuple):
         published: Of the convention that the architecture is published for.
         inverted: Of images whose dark and bright are exchanged.
         each: Of a training that standardised each image by itself.
-        own: Of a training that was standardised by the numbers of its own data set.
+        unusual: Of images in color that were standardised by the numbers of their own data set.
         odd: Added to the log misfits of odd images as they are, that is without the levels of
             ordinary photos.
         none: The misfit of a model that expects none of the hypotheses.
@@ -64,7 +64,7 @@ class Weights(NamedTuple):
     published: float = 2.0
     inverted: float = -1.0
     each: float = -2.0
-    own: float = -3.0
+    unusual: float = -3.0
     odd: float = 0.3
     none: float = 0.57
     fed: float = 0.0
@@ -86,6 +86,7 @@ class Evidence:
         levelled: The same for images with the levels of ordinary photos; empty if they have them.
         published: The kind that the architecture is published for; None if there is none.
         sigmas: The trials of other kinds against the images as fed, in standard errors.
+        unusual: A kind that is unusual for such images; None if none is.
     """
 
     fed: Kind
@@ -93,6 +94,7 @@ class Evidence:
     levelled: Misfits = field(default_factory=dict)
     published: Kind | None = None
     sigmas: Mapping[Kind, float] = field(default_factory=dict)
+    unusual: Kind | None = None
 
     def weighed(self, weights: Weights = WEIGHTS) -> dict[Kind, float]:
         """Returns the probability of each kind; what is left of 1 is that of "none of these"."""
@@ -108,7 +110,7 @@ class Evidence:
             odds = weights.published * (kind == self.published) + weights.trial * sigmas
             odds += weights.fed * (kind == self.fed)
             odds += weights.inverted * kind[1] + weights.each * (kind == STANDARDISED)
-            odds += weights.own * (kind == OWN_DATA_SET)
+            odds += weights.unusual * (kind == self.unusual)
             scores.append(odds - weights.misfit * misfit)
         scores.append(np.full_like(scores[0], -weights.misfit * np.log(weights.none)))
         table = np.stack(scores)
@@ -245,7 +247,10 @@ def remembered(reading: Reading, published: InputConvention | None = None) -> Ev
     of_repaired = reading.other if reading.is_levelled else reading
     if of_repaired is not None and of_repaired.repaired is not None:
         as_is[REPAIRED] = of_repaired.repaired
-    return Evidence(fed, as_is, levelled, next(iter(of_published), None))
+    is_color = len(reading.hypotheses[0].scale) == 3
+    is_known = published is not None and published.mode == "custom"
+    unusual = OWN_DATA_SET if is_color and not is_known else None
+    return Evidence(fed, as_is, levelled, next(iter(of_published), None), unusual=unusual)
 
 
 def _map_of(reading: Reading, kind: Kind) -> Transform:
