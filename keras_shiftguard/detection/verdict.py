@@ -8,8 +8,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from keras_shiftguard.detection import verdict_causes as causes
-from keras_shiftguard.detection.verdict_causes import NOTHING_TO_DO
+from keras_shiftguard.detection.verdict_causes import difference, labels, nothing, preprocessing
+from keras_shiftguard.detection.verdict_causes.adaptation import ABOUT_ADAPTATION, adapted
+from keras_shiftguard.detection.verdict_causes.parts import NOTHING_TO_DO
 from keras_shiftguard.io.as_page import AsPage
 from tensorboard_plugin_shiftguard.metadata import STATE_WORDS
 
@@ -41,7 +42,6 @@ class Verdict(AsPage):
             would change that.
         about: The finding's kind and family, such as `("covariate", "blur")`; empty without one.
         streams: The stream that differs, and the one it is compared with; empty without them.
-        late: Number of batches of an evaluation or a prediction that ran before the correction.
         parts: Further parts of its page: the report and the diagnoses.
     """
 
@@ -146,45 +146,45 @@ def verdict_of(
         doubted = {}
     answer = None if adaptation is None else adaptation.get("answer") or "unknown"
     if uncorrected:
-        found = causes.mismatch(uncorrected, in_run=guard is not None)
+        found = preprocessing.mismatch(uncorrected, in_run=guard is not None)
     elif diverged:
-        found = dict(causes.NAN_LOSS)
+        found = dict(labels.NAN_LOSS)
     elif alarms:
-        found = causes.shift(alarms, findings, guard)
+        found = difference.shift(alarms, findings, guard)
     elif answer == "no":
-        found = causes.adaptation(answer)
+        found = adapted(answer)
     elif wrong:
-        found = causes.corrected(wrong, corrected, late)
+        found = preprocessing.corrected(wrong, corrected, late)
     elif questions:
-        found = causes.shift(questions, findings, guard)
+        found = difference.shift(questions, findings, guard)
     elif doubted:
-        found = causes.doubt(doubted)
+        found = preprocessing.doubt(doubted)
     elif any(hint.name == "layers" for d in diagnoses.values() for hint in d.hints):
-        found = dict(causes.OWN_LAYERS)
+        found = dict(preprocessing.OWN_LAYERS)
     elif leaks:
-        found = dict(causes.LEAK)
+        found = dict(labels.LEAK)
     elif unrelated:
-        found = dict(causes.UNRELATED)
+        found = dict(labels.UNRELATED)
     elif over:
-        found = causes.past(over)
+        found = difference.past(over)
     elif answer is not None:
-        found = causes.adaptation(answer, bool(adaptation and adaptation.get("saw_target")))
+        found = adapted(answer, bool(adaptation and adaptation.get("saw_target")))
     else:
-        found = causes.quiet(report, diagnoses, is_partial=bool(not_compared))
+        found = nothing.quiet(report, diagnoses, is_partial=bool(not_compared))
     if adaptation is not None:
-        is_about_it = found["about"] == causes.ABOUT_ADAPTATION
+        is_about_it = found["about"] == ABOUT_ADAPTATION
         found["adaptation"] = adaptation.get("after") or ("" if is_about_it else NOT_KNOWN)
         if found["streams"][:1] == ("target",) and "augmentation" in (guard or {}).get("adapt", ""):
-            found["step"] = causes.adaptation(answer, bool(adaptation.get("saw_target")))["step"]
+            found["step"] = adapted(answer, bool(adaptation.get("saw_target")))["step"]
     # A second fault, which the first may hide.
-    others = causes.also(found, alarms, uncorrected) if uncorrected or alarms else []
+    others = difference.also(found, alarms, uncorrected) if uncorrected or alarms else []
     if alarms and wrong and not uncorrected:
-        others.append(causes.corrected(wrong, corrected)["cause"])
+        others.append(preprocessing.corrected(wrong, corrected)["cause"])
     others = [each.rstrip(".") for each in others if each != found["cause"]]
     notes = (
         *(f"{ALSO}{each[:1].lower()}{each[1:]}." for each in others),
         *not_compared,
         *found.pop("notes", ()),
-        *causes.notes_of(report, diagnoses, found),
+        *nothing.notes_of(report, diagnoses, found),
     )
     return Verdict(**found, notes=notes, parts=parts or {})

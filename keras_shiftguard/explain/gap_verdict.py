@@ -9,7 +9,7 @@ from typing import Any
 
 from keras_shiftguard.detection.cost import cost_in_words
 from keras_shiftguard.detection.verdict import ALSO, Verdict
-from keras_shiftguard.detection.verdict_causes import (
+from keras_shiftguard.detection.verdict_causes.parts import (
     ACT,
     FINE,
     LOOK,

@@ -1,0 +1,22 @@
+"""A verdict on labels and losses that no experiment is needed for."""
+
+from keras_shiftguard.detection.verdict_causes.parts import ACT, LOOK, parts_of
+
+NAN_LOSS = parts_of(
+    ACT,
+    "The loss of training is not a number, so the model learns nothing.",
+    step="Look for missing values with np.isfinite(x); if there are none, lower the learning rate.",
+    about=("training", "training"),
+)
+LEAK = parts_of(
+    LOOK,
+    "Samples of validation stand in training as well, so accuracy on validation is too high.",
+    step="Split the data before samples are copied, and keep each one in a single part.",
+    streams=("validation", "train"),
+)
+UNRELATED = parts_of(
+    LOOK,
+    "The labels and the inputs of validation do not seem to belong together.",
+    step="Check whether both are in the same order, and what each label stands for.",
+    streams=("validation", "train"),
+)
