@@ -17,6 +17,7 @@ from keras_shiftguard.detection.cost import (
     gap_between,
 )
 from keras_shiftguard.experiments.candidates import Candidate, image_candidates, nearing
+from keras_shiftguard.experiments.code_candidates import code_candidates
 from keras_shiftguard.experiments.halving import num_predictions
 from keras_shiftguard.experiments.input_candidates import input_candidates
 from keras_shiftguard.experiments.judge import Accuracy, Judge
@@ -176,7 +177,8 @@ def _candidates(
         if training is None or not len(training.labels):
             return []
         rows = training.input(spec.name)
-        return text_candidates(rows) if are_texts(spec, x) else table_candidates(x, rows)
+        found = text_candidates(rows) if are_texts(spec, x) else table_candidates(x, rows)
+        return [*found, *(code_candidates(x, rows) if not spec.series else ())]
     # What overflows loses information, so it undoes nothing.
     left_out = ("overflow", "zoom_in") if may_be_augmented else ("overflow",)
     scale = scale_of(current, training, spec)

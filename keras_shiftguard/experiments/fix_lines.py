@@ -118,6 +118,15 @@ def _filled(one: str, value: float, other: float) -> str:
     return f"{one} = np.where(np.isclose({one}, {value:.6g}), {other:.6g}, {one})"
 
 
+def _recoded(strength: tuple[int, Any, Any], axes: int, channels_first: bool) -> str:
+    return _by_table(f"x[..., {strength[0]}]" if axes > 1 else "x", *strength[1:])
+
+
+def _by_table(one: str, codes: Sequence[float], others: Sequence[float]) -> str:
+    table = ", ".join(f"{code:.6g}: {other:.6g}" for code, other in zip(codes, others, strict=True))
+    return f"{one} = np.vectorize(lambda v: {{{table}}}.get(v, v))({one})"
+
+
 def _exchanged(strength: tuple[int, int], axes: int, channels_first: bool) -> str:
     one, other = strength
     return f"x[..., [{one}, {other}]] = x[..., [{other}, {one}]]"
@@ -158,6 +167,7 @@ _OF_LEVELS: dict[str, Callable[[Any, float, float], str]] = {
 _OF_TABLES: dict[str, Callable[[Any, Sequence[str]], str]] = {
     "unit": lambda strength, names: scaled(f"x[{names[strength[0]]}]", *strength[1:]),
     "refill": lambda strength, names: _filled(f"x[{names[strength[0]]}]", *strength[1:]),
+    "recode": lambda strength, names: _by_table(f"x[{names[strength[0]]}]", *strength[1:]),
     "exchange": _named_exchange,
     "reverse": lambda strength, names: "x = x.iloc[:, ::-1]",
     "roll": lambda strength, names: f"x[:] = np.roll(x, {int(strength)}, axis=-1)",
@@ -171,6 +181,7 @@ _LINES: dict[str, Write] = {
     "swap_channels": _channels,
     "unit": _unit,
     "refill": _refilled,
+    "recode": _recoded,
     "exchange": _exchanged,
     "reverse": _just("x = x[..., ::-1]"),
     "roll": _rolled,

@@ -126,6 +126,14 @@ def _refilled(strength: tuple[int, float, float], table: _Columns) -> str:
     return f"partly filled with {value:.4g}{where}, which training hardly has (mostly {other:.4g})"
 
 
+def _recoded(strength: tuple[int, Sequence[float], Sequence[float]], table: _Columns) -> str:
+    column, codes, others = strength
+    moved = [f"{one:.6g} for {other:.6g}" for one, other in zip(codes, others, strict=True)]
+    more = ["..."] if len(moved) > MAX_NAMED else []
+    told = ", ".join([*moved[:MAX_NAMED], *more])
+    return f"coded in another order{table.where(column)} ({told})"
+
+
 def _exchanged(strength: tuple[int, int], table: _Columns) -> str:
     one, other = map(table.name, strength)
     return f"fed with the columns {one} and {other} exchanged"
@@ -141,6 +149,7 @@ _OF_COLUMNS: dict[str, Callable[[Any, _Columns], str]] = {
     "unit": _unit,
     "units": _units,
     "refill": _refilled,
+    "recode": _recoded,
     "exchange": _exchanged,
     "blank": _blank,
 }

@@ -69,6 +69,17 @@ def _refilled(x: Any, strength: tuple[int, float, float]) -> Any:
     return ops.where(ops.logical_and(is_column, is_value), ops.cast(other, x.dtype), x)
 
 
+def _recoded(x: Any, strength: tuple[int, Sequence[float], Sequence[float]]) -> Any:
+    """Replaces each code of a column by another one, as where an encoder was fitted again."""
+    column, codes, others = strength
+    is_column = ops.convert_to_tensor((np.arange(x.shape[-1]) == column).astype("float32")) > 0
+    found = x
+    for code, other in zip(codes, others, strict=True):
+        is_code = ops.logical_and(is_column, ops.abs(x - code) <= SAME * max(abs(code), 1.0))
+        found = ops.where(is_code, ops.cast(other, x.dtype), found)
+    return found
+
+
 def _exchanged(x: Any, strength: tuple[int, int]) -> Any:
     one, other = strength
     order = np.arange(x.shape[-1])
@@ -98,6 +109,7 @@ OPERATIONS = (
     Operation("unit", "columns", "changes the unit of a column", _linear),
     ALL_UNITS,
     Operation("refill", "columns", "fills missing values otherwise", _refilled),
+    Operation("recode", "columns", "gives categories other codes", _recoded),
     Operation("exchange", "columns", "exchanges two columns", _exchanged),
     Operation("blank", "columns", "takes columns out", _blanked),
     Operation("reverse", "columns", "reverses the columns", _reversed, (1,)),
