@@ -261,8 +261,11 @@ def _worst_name(by_input: "Mapping[str, Diagnosis]") -> str:
 
 
 def _clip(line: str) -> str:
-    """Returns the text as one line, cut at `MAX_LINE_LENGTH`. A fix to paste is never cut."""
+    """Returns the text as one line, cut at a clause. A fix to paste is never cut."""
     line = " ".join(line.split("\n"))
     if len(line) <= MAX_LINE_LENGTH or line.startswith("  Fix:"):
         return line
-    return line[: MAX_LINE_LENGTH - 3].rstrip() + "..."
+    start = line[: MAX_LINE_LENGTH - len(" ...)")]
+    end = max(start.rfind(mark) for mark in ("; ", ". "))
+    start = start[:end] if end > MAX_LINE_LENGTH // 2 else start
+    return f"{start.rstrip()} ...{')' if start.count('(') > start.count(')') else ''}"

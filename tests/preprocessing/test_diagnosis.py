@@ -100,6 +100,12 @@ def test_the_words_of_each_kind(name):
     assert words in str(verdict)
 
 
+def test_a_long_sentence_is_cut_at_a_clause():
+    numbers = "; ".join(f"number {i} is {i}" for i in range(40))
+    line = str(mismatch(evidence=(f"It fits ({numbers}).",))).splitlines()[2]
+    assert line.endswith(" ...)") and line[:-5].endswith(tuple("0123456789"))
+
+
 @pytest.mark.parametrize("evidence", [(), ("long " * 200, "second")])
 @pytest.mark.parametrize("hints", [(), (HINT, Hint("other", "x" * 500, 0.3))])
 @pytest.mark.parametrize("make", [mismatch, ok, unknown])
