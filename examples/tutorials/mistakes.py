@@ -28,12 +28,16 @@ SCALE = r"255|scale|range 0|0\.\.255|\[0, 1\]|times as large"
 
 
 def scaled(factor: float = 255) -> Mistake:
-    return of_inputs("other scale", lambda x: x * factor, SCALE, r"/ ?255|Rescaling|x(_val)? / |divide")
+    return of_inputs(
+        "other scale", lambda x: x * factor, SCALE, r"/ ?255|Rescaling|x(_val)? / |divide"
+    )
 
 
 def scaled_twice() -> Mistake:
     words = r"255|scaled twice|rescaled"
-    return of_inputs("scaled twice", lambda x: x / 255, words, r"\* ?255|Rescaling|x(_val)? \* |once")
+    return of_inputs(
+        "scaled twice", lambda x: x / 255, words, r"\* ?255|Rescaling|x(_val)? \* |once"
+    )
 
 
 def overflowing() -> Mistake:
