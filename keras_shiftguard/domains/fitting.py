@@ -19,7 +19,6 @@ from keras_shiftguard.instrument.processes import from_all, has_several_processe
 from keras_shiftguard.io.batches import BATCH_SIZE, Batch, num_samples, to_numpy, unpacked
 from keras_shiftguard.io.source import Source, open_source
 from keras_shiftguard.io.tables import check_order
-from keras_shiftguard.statistics.classes import host_class_ids
 
 MAX_SAMPLES = 512  # largest number of samples of each domain that are measured. A convention.
 
@@ -82,13 +81,11 @@ def train(
         model.views.seed(seed)
         model.views.fit_scales(from_all(samples[0]))
     measured = from_all((held_out or samples)[:2])
-    weights = _loss_weights(*samples[1:], kwargs.get("class_weight"))
-    trained = from_all((to_numpy(samples[1]), weights))
     judges = bool(model.verbose) and held_out is not None and bool(model.num_classes)
     # One of several processes cannot copy all weights.
     judges = judges and not has_several_processes()
     target_x = from_all(target_samples[0])
-    watch = AdaptationWatch(model, measured, target_x, epochs, trained, judges, batch_size)
+    watch = AdaptationWatch(model, measured, target_x, epochs, judges, batch_size)
     model.judging = Outcome(model, watch) if judges else None
     model.outcome = ""
     # The user's callbacks come last, so that they can override what `watch` sets.
@@ -147,15 +144,6 @@ def _listed(callbacks: Any) -> list[keras.callbacks.Callback]:
     if isinstance(callbacks, keras.callbacks.Callback):
         return [callbacks]
     return list(callbacks or [])
-
-
-def _loss_weights(labels: Any, weights: Any, class_weight: Any) -> np.ndarray | None:
-    """Returns the weight of each sample in the loss, `(samples,)`; None for equal weights."""
-    ids = host_class_ids(to_numpy(labels))
-    if ids is None or (weights is None and not class_weight):
-        return None
-    each = np.array([float((class_weight or {}).get(k, 1.0)) for k in ids.tolist()])
-    return each if weights is None else each * to_numpy(weights).reshape(-1)
 
 
 def _source(x: Any, y: Any, weight: Any) -> Source:

@@ -10,10 +10,10 @@ from keras_shiftguard.domains.evidence import Evidence
 from keras_shiftguard.domains.feature_split import Split, own_methods
 from keras_shiftguard.domains.fitting import train
 from keras_shiftguard.domains.methods import (
-    NEED_CLASSES,
     NEED_VIEWS,
     make_methods,
     method_names,
+    refuse_classes,
 )
 from keras_shiftguard.domains.outcome import Outcome
 from keras_shiftguard.domains.pair_model import PairModel
@@ -134,9 +134,8 @@ class DomainAdaptationModel(PairModel):
         self.expected = self.outcome = ""  # of the latest fit, see `AlignmentReport`
         self.judging: Outcome | None = None  # set during a fit
         self.num_classes = max(self.split.num_outputs, 2)
-        self.methods = make_methods(
-            names, self.split.width, self.num_classes, self.units, self.entropy
-        )
+        sizes = self.split.width, self.num_classes
+        self.methods = make_methods(names, *sizes, self.units, self.entropy)
         self.views = None
         if augmentation is not None or set(names) & set(NEED_VIEWS):
             self.views = Views(augmentation, name="views")
@@ -189,7 +188,8 @@ class DomainAdaptationModel(PairModel):
             BadInputError: Before training starts, if the data, the model or its loss cannot
                 be used.
         """
-        self._compile_if_needed()
+        if not self.compiled and getattr(self.base, "compiled", False):
+            self.compile_from_config(self.base.get_compile_config())
         self._has_compiled_base = False
         self._read_loss()
         if target_data is None or self.initial_strength == 0:
@@ -253,26 +253,20 @@ class DomainAdaptationModel(PairModel):
         """The output shape of the wrapped model."""
         return tuple(self.base.outputs[0].shape)
 
-    def _compile_if_needed(self) -> None:
-        if self.compiled or not getattr(self.base, "compiled", False):
-            return
-        self.compile_from_config(self.base.get_compile_config())
-
     def _read_loss(self) -> None:
         """Sets `num_classes` (0 if the loss is for regression); checks that the methods suit it."""
         is_for_classes = is_classifier(self.base, loss=self.loss)
         self.num_classes = max(self.split.num_outputs, 2) if is_for_classes else 0
-        wrong = [name for name in self.method_names if name in NEED_CLASSES]
-        if not self.num_classes and wrong:
-            raise BadInputError(
-                f"method={wrong[0]!r} needs class probabilities, but the loss is one for "
-                "regression. Use 'dann', 'mmd' or 'coral'."
-            )
-        if wrong and self.split.num_outputs > 1 and last_activation(self.base) == "sigmoid":
-            raise BadInputError(
-                f"method={wrong[0]!r} needs one class for each sample, and the model ends in "
-                f"{self.split.num_outputs} sigmoids, which are answers to as many questions. End "
-                "it in a softmax, or use 'dann', 'mmd', 'coral' or 'augmentation'."
+        names, outputs = self.method_names, self.split.num_outputs
+        if not self.num_classes:
+            why = "class probabilities, but the loss is one for regression. Use"
+            refuse_classes(names, f"{why} 'dann', 'mmd' or 'coral'.")
+        if outputs > 1 and last_activation(self.base) == "sigmoid":
+            refuse_classes(
+                names,
+                f"one class for each sample, and the model ends in {outputs} sigmoids, which are "
+                "answers to as many questions. End it in a softmax, or use 'dann', 'mmd', 'coral' "
+                "or 'augmentation'.",
             )
         # The values may mislead: logits of one column may all lie in [0, 1], and rows of
         # probabilities in half precision may miss the sum 1.
@@ -282,12 +276,11 @@ class DomainAdaptationModel(PairModel):
 
     def use_multi_label(self) -> None:
         """Prepares for a fit whose labels are several classes for each sample."""
-        wrong = [name for name in self.method_names if name in NEED_CLASSES]
-        if wrong:
-            raise BadInputError(
-                f"method={wrong[0]!r} needs one class for each sample, and some samples have "
-                "several classes or none. Use 'dann', 'mmd', 'coral' or 'augmentation'."
-            )
+        refuse_classes(
+            self.method_names,
+            "one class for each sample, and some samples have several classes or none. Use 'dann', "
+            "'mmd', 'coral' or 'augmentation'.",
+        )
         self.num_classes = 0  # the outputs are not measured as class probabilities
 
     def get_config(self) -> dict[str, Any]:

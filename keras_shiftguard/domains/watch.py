@@ -38,8 +38,6 @@ class AdaptationWatch(keras.callbacks.Callback):
             samples that are not trained on.
         target: Inputs of the target samples that are measured.
         epochs: Numbers of finished epochs at the beginning and at the end of this fit.
-        trained: For "auto": labels of samples that are trained on, and their weights in the loss
-            (None for equal weights). Defaults to the labels of `source`, with equal weights.
         keeps: Whether to keep the weights from before training, for comparison with the adapted
             weights, if they solve the task already.
         batch_size: Number of samples in one call of the model.
@@ -51,7 +49,6 @@ class AdaptationWatch(keras.callbacks.Callback):
         source: tuple[Any, Any],
         target: Any,
         epochs: tuple[int, int],
-        trained: tuple[Any, Any] | None = None,
         keeps: bool = False,
         batch_size: int = 32,
     ) -> None:
@@ -73,10 +70,7 @@ class AdaptationWatch(keras.callbacks.Callback):
         self._began = time.perf_counter()
         self.guard: AutoGuard | None = None
         if model.method == "auto" and self.labels is not None:
-            of_training, weights = trained or (labels, None)
-            ids = host_class_ids(to_numpy(of_training))
-            assert ids is not None  # the labels were checked
-            self.guard = AutoGuard(model, ids, self.record_action, weights)
+            self.guard = AutoGuard(model, self.record_action)
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         self.measure(self.start, acts=False)
@@ -99,6 +93,12 @@ class AdaptationWatch(keras.callbacks.Callback):
         end = FIRST_STAGE * float(on_host(model.steps))
         if self.steps_done < end:
             self.first_stage = end
+            steps_in_epoch = float(on_host(model.steps)) / self.last
+            begin = min(int(np.ceil(end) / steps_in_epoch) + 1, self.last)
+            model.say(
+                f"The second stage of 'auto' begins in epoch {begin} of {self.last}. What the "
+                "target itself teaches comes after it, so judge the model by its last epochs."
+            )
             return
         self.guard = None
         if model.current_strength:
@@ -164,7 +164,7 @@ class AdaptationWatch(keras.callbacks.Callback):
         source, target = self.predict(self.inputs), self.predict(self.target)
         evidence = measure_evidence(epoch, source, self.labels, target)
         if acts and self.guard is not None:
-            self.guard.check(evidence, target[1], len(source[1]))
+            self.guard.check(evidence, len(source[1]))
         return evidence
 
     def record_action(self, epoch: int, what: str, reason: str) -> None:
