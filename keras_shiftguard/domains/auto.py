@@ -7,8 +7,6 @@ does harm if they are not. So the weights of the first stage are saved, and each
 second stage is compared with that at the end of the first. No labels of the target are used.
 """
 
-from collections.abc import Callable
-
 import keras
 import numpy as np
 
@@ -40,29 +38,22 @@ class AutoGuard:
 
     Args:
         model: The `DomainAdaptationModel`.
-        record_action: A function that records an action. Its arguments are the fields of
-            `Action`: the epoch, the action and the reason.
     """
 
-    def __init__(self, model: PairModel, record_action: Callable[[int, str, str], None]) -> None:
+    def __init__(self, model: PairModel) -> None:
         self.model = model
-        self.record_action = record_action
         self.kept: list[np.ndarray] | None = None  # the weights of the first stage
         self.kept_optimizer: list[np.ndarray] = []  # the optimizer's state for them
-        self.first: Evidence | None = None
+        self.first: Evidence | None = None  # the measurement of these weights
 
     def check(self, evidence: Evidence, held_out: int) -> None:
-        """Ends the first stage, or restores its weights if a measurement shows harm.
+        """Restores the weights of the first stage if a measurement of the second shows harm.
 
         Args:
             evidence: The measurement.
             held_out: Number of the source samples that were measured.
         """
-        if self.model.current_strength == 0:
-            return
-        if self.kept is None or self.first is None:
-            if self.progress() >= FIRST_STAGE:
-                self.begin(evidence)
+        if self.kept is None or self.first is None or self.model.current_strength == 0:
             return
         reason = self.harm(self.first, evidence, held_out)
         if reason:
@@ -70,7 +61,7 @@ class AutoGuard:
             for variable, value in zip(variables, self.kept + self.kept_optimizer, strict=True):
                 variable.assign(value)
             self.model.set_strength(0.0)
-            self.record_action(
+            self.model.record_action(
                 evidence.epoch,
                 f"consistency switched off, and the weights from epoch {self.first.epoch} restored",
                 reason,
@@ -84,19 +75,16 @@ class AutoGuard:
         """
         return [v for v in self.model.optimizer.variables if len(v.shape)]
 
-    def progress(self) -> float:
-        """Returns the share of the training that is over."""
-        done, steps = (float(on_host(v)) for v in (self.model.steps_done, self.model.steps))
-        return done / max(steps, 1.0)
-
     def begin(self, evidence: Evidence) -> None:
         """Ends the first stage: saves weights and sets the alignment, or switches AdaMatch off.
 
         AdaMatch is switched off if labels are ambiguous or not learned yet.
         """
+        if self.model.current_strength == 0:
+            return
         if not evidence.knows_task(self.model.num_classes):
             self.model.set_strength(0.0)
-            self.record_action(
+            self.model.record_action(
                 evidence.epoch,
                 "trained on the augmented source alone",
                 f"accuracy on labelled source is {evidence.source_accuracy:.1%}, so the model's "

@@ -21,7 +21,6 @@ from keras_shiftguard.domains.report import Action, AlignmentReport
 from keras_shiftguard.domains.views import Views, check_views
 from keras_shiftguard.errors import BadInputError, warn
 from keras_shiftguard.instrument.model_outputs import are_logits, is_classifier, last_activation
-from keras_shiftguard.instrument.processes import is_first_process
 
 
 @keras.saving.register_keras_serializable(package="keras_shiftguard")
@@ -235,11 +234,6 @@ class DomainAdaptationModel(PairModel):
         if self.judging is not None:
             self.outcome = self.judging.worth().line
         return self.outcome
-
-    def say(self, message: str) -> None:
-        """Prints a message if `verbose` is set, in the first of several processes only."""
-        if self.verbose and is_first_process():
-            print(message)
 
     # --- properties and configuration of a Keras model --------------------------
 

@@ -11,7 +11,6 @@ from keras_shiftguard.domains.auto import FIRST_STAGE, AutoGuard
 from keras_shiftguard.domains.evidence import Evidence, measure_evidence
 from keras_shiftguard.domains.pair import flat
 from keras_shiftguard.domains.pair_model import PairModel
-from keras_shiftguard.domains.report import Action
 from keras_shiftguard.instrument.layer_calls import no_gradients
 from keras_shiftguard.instrument.model_outputs import fingerprint
 from keras_shiftguard.instrument.processes import has_several_processes
@@ -70,7 +69,7 @@ class AdaptationWatch(keras.callbacks.Callback):
         self._began = time.perf_counter()
         self.guard: AutoGuard | None = None
         if model.method == "auto" and self.labels is not None:
-            self.guard = AutoGuard(model, self.record_action)
+            self.guard = AutoGuard(model)
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         self.measure(self.start, acts=False)
@@ -111,7 +110,9 @@ class AdaptationWatch(keras.callbacks.Callback):
         self.steps_done = self.steps_before + batch + 1
         if self.first_stage is not None and self.steps_done >= self.first_stage:
             self.first_stage = float("inf")
-            self.evaluate(self.finished + 1)
+            evidence = self.evaluate(self.finished + 1, acts=False)
+            if self.guard is not None:
+                self.guard.begin(evidence)
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         self.finished = epoch + 1
@@ -166,12 +167,6 @@ class AdaptationWatch(keras.callbacks.Callback):
         if acts and self.guard is not None:
             self.guard.check(evidence, len(source[1]))
         return evidence
-
-    def record_action(self, epoch: int, what: str, reason: str) -> None:
-        """Adds an action to the model's `actions`, and prints it; see `Action`."""
-        action = Action(epoch, what, reason)
-        self.domain_model.actions.append(action)
-        self.domain_model.say(str(action))
 
     def predict(self, x: Any) -> tuple[np.ndarray, np.ndarray]:
         """Returns features and class probabilities of inputs, in inference mode.

@@ -7,7 +7,7 @@ from adaptation_models import as_array, two_domains
 from domains.adapted import adapted
 
 from keras_shiftguard.domains import evidence
-from keras_shiftguard.domains.auto import FIRST_STAGE, AutoGuard
+from keras_shiftguard.domains.auto import AutoGuard
 from keras_shiftguard.domains.evidence import Evidence
 
 CLASSES = np.repeat([0, 1], [60, 40])  # predicted for the target in the first stage
@@ -19,39 +19,34 @@ class Case:
     def __init__(self):
         self.model = adapted("auto", None, keras.optimizers.Adam(use_ema=True), "mse")
         self.model.optimizer.build(self.model.trainable_variables)
-        self.model.steps.assign(100.0)
-        self.actions = []
-        self.guard = AutoGuard(self.model, lambda *action: self.actions.append(action))
+        self.actions = self.model.actions
+        self.guard = AutoGuard(self.model)
 
-    def look(self, progress, classes=CLASSES, sure=0.99, accuracy=0.99, source_confidence=0.98):
+    def look(self, epoch, classes=CLASSES, sure=0.99, accuracy=0.99, source_confidence=0.98):
         """Passes a measurement to the controller, with these predicted classes of the target."""
-        self.model.steps_done.assign(100.0 * progress)
         p = np.where(np.eye(2)[classes] == 1, sure, 1 - sure)
         evidence = Evidence(
-            *(int(10 * progress), 1.0, accuracy, source_confidence),
+            *(epoch, 1.0, accuracy, source_confidence),
             confidence=float(p.max(axis=1).mean()),
             shares=p.mean(axis=0),
         )
-        self.guard.check(evidence, 500)
-
-
-def test_nothing_is_decided_in_the_first_stage():
-    case = Case()
-    case.look(FIRST_STAGE / 2, accuracy=0.1)
-    assert not case.actions and case.guard.kept is None
+        if self.guard.first is None:
+            self.guard.begin(evidence)
+        else:
+            self.guard.check(evidence, 500)
 
 
 def test_labels_that_cannot_be_learned_are_not_learned_from():
     case = Case()
-    case.look(FIRST_STAGE, accuracy=0.7)
-    assert case.model.current_strength == 0 and "70.0%" in case.actions[0][2]
+    case.look(2, accuracy=0.7)
+    assert case.model.current_strength == 0 and "70.0%" in case.actions[0].reason
 
 
 @pytest.mark.parametrize(("sure", "alignment"), [(0.99, 0.5), (0.71, 0.5), (0.6, 1.0)])
 def test_alignment_goes_half_of_the_way_unless_most_predictions_may_be_wrong(sure, alignment):
     """The target may have another mix of classes; wrong predictions need the whole alignment."""
     case = Case()
-    case.look(FIRST_STAGE, sure=sure, source_confidence=1.0)
+    case.look(2, sure=sure, source_confidence=1.0)
     assert as_array(case.model.methods[0].alignment.value) == alignment and not case.actions
 
 
@@ -68,14 +63,14 @@ def test_harm_takes_the_first_stage_back(harm, reason):
     # The averages of the weights are written to the model when training ends.
     averages = [v for v in case.model.optimizer.variables if "average" in v.path]
     averages_before = [as_array(v.value) for v in averages]
-    case.look(FIRST_STAGE)
+    case.look(2)
     for weight in [*case.model.base.variables, *averages]:
         weight.assign(weight + 1.0)
-    case.look(0.5)
+    case.look(5)
     assert case.model.current_strength == 1  # the same predictions as before are no harm
-    case.look(0.6, **harm)
-    assert case.model.current_strength == 0 and reason in case.actions[-1][2]
-    assert case.actions[-1][1].endswith("the weights from epoch 2 restored")
+    case.look(6, **harm)
+    assert case.model.current_strength == 0 and reason in case.actions[-1].reason
+    assert case.actions[-1].what.endswith("the weights from epoch 2 restored")
     for a, b in zip(case.model.base.get_weights(), before, strict=True):
         np.testing.assert_array_equal(a, b)
     assert len(averages) == len(case.model.trainable_variables)
@@ -146,7 +141,7 @@ def test_a_resumed_fit_does_not_begin_again(rng, tmp_path, monkeypatch, how, cap
     def noted(guard, now):
         begin(guard, now)
         begun.append(now.epoch)
-        guard.record_action(now.epoch, "begun", "the first stage is over")
+        guard.model.record_action(now.epoch, "begun", "the first stage is over")
 
     monkeypatch.setattr(AutoGuard, "begin", noted)
 
