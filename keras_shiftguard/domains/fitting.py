@@ -54,7 +54,8 @@ def train(
     if share := kwargs.pop("validation_split", 0.0):
         source, validation = _split_validation(source, share)
     elif validation is not None:
-        validation = open_source(validation, "validation_data")
+        pair = tuple(validation) if isinstance(validation, list) else validation  # as Keras does
+        validation = open_source(pair, "validation_data")
     ignored = getattr(model.loss, "ignore_class", None)
     source, samples = _take_samples(source)
     samples = _counted(samples, ignored)

@@ -7,9 +7,10 @@ from keras_shiftguard.domains.adamatch import AdaMatch
 from keras_shiftguard.domains.adversarial import DomainAdversarial
 from keras_shiftguard.domains.auto import FIRST_STAGE, MOMENTUM
 from keras_shiftguard.domains.discrepancy import CorrelationAlignment, MaximumMeanDiscrepancy
+from keras_shiftguard.domains.report import ALIGNING
 from keras_shiftguard.errors import BadInputError
 
-METHODS = ("dann", "cdan", "mmd", "coral", "adamatch", "augmentation")
+METHODS = (*ALIGNING, "adamatch", "augmentation")
 # The methods that need class probabilities, and those that need a strong view of each sample.
 NEED_CLASSES = ("cdan", "adamatch", "auto")
 NEED_VIEWS = ("adamatch", "augmentation", "auto")

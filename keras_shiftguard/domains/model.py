@@ -7,7 +7,7 @@ import keras
 
 from keras_shiftguard.domains.arguments import check_options
 from keras_shiftguard.domains.evidence import Evidence
-from keras_shiftguard.domains.feature_split import Split, own_methods
+from keras_shiftguard.domains.feature_split import Split, warn_of_own_methods
 from keras_shiftguard.domains.fitting import train
 from keras_shiftguard.domains.methods import (
     NEED_VIEWS,
@@ -17,7 +17,7 @@ from keras_shiftguard.domains.methods import (
 )
 from keras_shiftguard.domains.outcome import Outcome
 from keras_shiftguard.domains.pair_model import PairModel
-from keras_shiftguard.domains.report import Action, AlignmentReport
+from keras_shiftguard.domains.report import ALIGNING, Action, AlignmentReport
 from keras_shiftguard.domains.views import Views, check_views
 from keras_shiftguard.errors import BadInputError, warn
 from keras_shiftguard.instrument.model_outputs import are_logits, is_classifier, last_activation
@@ -112,12 +112,7 @@ class DomainAdaptationModel(PairModel):
         names = method_names(method)
         check_options(names, strength, entropy, units, augmentation)
         self.split = Split(model, feature_layer)
-        if own := own_methods(model):
-            warn(
-                f"{type(model).__name__} itself defines `{'`, `'.join(own)}`, which "
-                "DomainAdaptationModel does not use: the model is trained and tested with the "
-                "compiled loss and metrics, layer by layer."
-            )
+        warn_of_own_methods(model)
         self.base = model
         self._has_compiled_base = False  # since the latest fit
         self.feature_layer = feature_layer
@@ -144,7 +139,7 @@ class DomainAdaptationModel(PairModel):
         self.steps = self._variable("steps", 0.0)
         self.alignment_tracker = keras.metrics.Mean(name="alignment_loss")
         self.built = True
-        if feature_layer is None and set(names) - {"augmentation", "adamatch", "auto"}:
+        if feature_layer is None and set(names) & set(ALIGNING):
             self.say(
                 f"DomainAdaptationModel aligns the output of {self.split.name!r}, the input of the "
                 "head. `feature_layer=` chooses another layer."
