@@ -36,7 +36,7 @@ PATIENCE = 60  # seconds of reading after which data of unknown length gets a wa
 Form = Literal["arrays", "dataset", "sequence", "iterable", "function"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Source:
     """Data of any form that `fit` accepts, and what its readers ask of it. See `open_source`.
 
