@@ -82,18 +82,17 @@ class Source:
 
     def _parts(self, order: Iterable[int] | None) -> Iterator[Any]:
         """Yields the batches of data that is batched already."""
-        data = self.data
+        parts: Iterable[Any] = self.data
         if self.form == "sequence":
-            yield from (data[index] for index in range(len(data)))
-            return
-        if self.form == "dataset":
-            number = data.num_batches  # None if it is endless
+            parts = (self.data[index] for index in range(len(self.data)))
+        elif self.form == "dataset":
+            number = self.data.num_batches  # None if it is endless
             if order is None:
                 order = count() if number is None else range(number)
-            data = (data[index] for index in order)
+            parts = (self.data[index] for index in order)
         # `fit` takes a list for a tuple here. A torch DataLoader turns a tuple into a list.
         from_list = self.form == "dataset" or hasattr(self.data, "collate_fn")
-        for batch in data:
+        for batch in parts:
             yield tuple(batch) if from_list and isinstance(batch, list) else batch
 
     def all_batches(self, batch_size: int = BATCH_SIZE) -> Iterator[Batch]:
