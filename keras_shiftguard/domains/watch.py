@@ -110,9 +110,8 @@ class AdaptationWatch(keras.callbacks.Callback):
         self.steps_done = self.steps_before + batch + 1
         if self.first_stage is not None and self.steps_done >= self.first_stage:
             self.first_stage = float("inf")
-            evidence = self.evaluate(self.finished + 1, acts=False)
             if self.guard is not None:
-                self.guard.begin(evidence)
+                self.guard.begin(self.evaluate(self.finished + 1))
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         self.finished = epoch + 1
@@ -149,24 +148,22 @@ class AdaptationWatch(keras.callbacks.Callback):
         return self.kept, "before adaptation"
 
     def measure(self, epoch: int, acts: bool = True) -> None:
-        """Measures the model after `epoch` epochs, and adds the result to its `looks`."""
-        self.domain_model.looks.append(self.evaluate(epoch, acts))
+        """Measures the model after `epoch` epochs, and adds the result to its `looks`.
+
+        `acts` is whether the `AutoGuard`, if any, acts on the result.
+        """
+        evidence = self.evaluate(epoch)
+        if acts and self.guard is not None:
+            self.guard.check(evidence, num_samples(self.inputs))
+        self.domain_model.looks.append(evidence)
         self.measured = epoch
 
-    def evaluate(self, epoch: int, acts: bool = True) -> Evidence:
-        """Measures the model in or after an epoch.
-
-        Args:
-            epoch: Number of the epoch, counted from 1; 0 before training.
-            acts: Whether the `AutoGuard`, if any, acts on the result.
-        """
+    def evaluate(self, epoch: int) -> Evidence:
+        """Measures the model in or after an epoch, counted from 1; 0 is before training."""
         _ = self.model  # on JAX: brings the variables up to date
         self.weights = self._fingerprint()
         source, target = self.predict(self.inputs), self.predict(self.target)
-        evidence = measure_evidence(epoch, source, self.labels, target)
-        if acts and self.guard is not None:
-            self.guard.check(evidence, len(source[1]))
-        return evidence
+        return measure_evidence(epoch, source, self.labels, target)
 
     def predict(self, x: Any) -> tuple[np.ndarray, np.ndarray]:
         """Returns features and class probabilities of inputs, in inference mode.
