@@ -14,7 +14,8 @@ from keras_shiftguard.detection.look import compare_profiles
 from keras_shiftguard.detection.report import ShiftReport
 from keras_shiftguard.errors import BadInputError
 from keras_shiftguard.instrument.measure import CHUNK, named_batches, profile_of
-from keras_shiftguard.io.batches import Shape, all_batches, column_names
+from keras_shiftguard.io.batches import Shape
+from keras_shiftguard.io.source import open_source
 from keras_shiftguard.profiles import InputProfile
 from keras_shiftguard.profiles.attached import is_model
 
@@ -108,8 +109,9 @@ def as_profile(value: Any, name: str, shapes: Mapping[str, Shape] | None = None)
                 "folder of images with keras.utils.image_dataset_from_directory."
             )
         return InputProfile.load(value)
-    measured = profile_of(named_batches(all_batches(value, CHUNK, name), shapes))
-    return measured.with_columns(column_names(value, shapes))
+    source = open_source(value, name, shapes)
+    measured = profile_of(named_batches(source.all_batches(CHUNK), shapes))
+    return measured.with_columns(source.columns)
 
 
 def check_alpha(alpha: float) -> None:

@@ -47,13 +47,11 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from fashion import fashion_mnist
 from photos import imagenet_photos
 
-from keras_shiftguard.domains.target_mix import em_mix
-
 SIZE = 224
 NUM_IMAGES = {"dinov2": 160, "lite0": 400}  # images of a collection; DINOv2 is slow without GPU
 TORCH_MEAN, TORCH_STD = (123.675, 116.28, 103.53), (58.395, 57.12, 57.375)
 KEPT = 0.1  # share of the samples of a rare class
-ROUNDS = 10  # iterations of `mix_aware`
+ROUNDS, EM_ROUNDS = 10, 30  # iterations of `mix_aware`, and of `em_mix` in each
 DRAWS = 3
 METHODS = ("origin", "source mean", "mix-aware")
 MIXES = ("same", "moved")
@@ -219,6 +217,18 @@ SUBJECTS = {
 def softmax(z):
     e = np.exp(z - z.max(axis=1, keepdims=True))
     return e / e.sum(axis=1, keepdims=True)
+
+
+def em_mix(probabilities, prior):
+    """Returns the class shares of the target by expectation-maximization, `(classes,)`.
+
+    Reference: Saerens et al., Neural Computation 14 (2002).
+    """
+    mix = prior
+    for _ in range(EM_ROUNDS):
+        p = probabilities * mix / np.maximum(prior, 1e-6)
+        mix = (p / np.maximum(p.sum(axis=1, keepdims=True), 1e-12)).mean(axis=0)
+    return mix
 
 
 def mix_aware(head, source, y, target):

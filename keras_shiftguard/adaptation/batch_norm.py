@@ -21,7 +21,8 @@ from keras_shiftguard.adaptation.batch_norm_report import BatchNormAdaptation, L
 from keras_shiftguard.errors import BadInputError
 from keras_shiftguard.instrument.graph import walk
 from keras_shiftguard.instrument.layer_calls import replaced_calls
-from keras_shiftguard.io.batches import first_batches, num_samples, to_numpy
+from keras_shiftguard.io.batches import num_samples, to_numpy
+from keras_shiftguard.io.source import open_source
 from keras_shiftguard.statistics.state import on_host
 
 MAX_SAMPLES = 4096  # the default of `max_samples`. A convention.
@@ -180,7 +181,7 @@ def _chunks(data: Any, max_samples: int) -> Iterator[Any]:
     """
     left = max_samples
     pending: Any = None
-    for x, _, _ in first_batches(data, max_samples):
+    for x, _, _ in open_source(data).first_batches(max_samples):
         host = keras.tree.map_structure(to_numpy, x)
         if pending is not None:
             host = keras.tree.map_structure(lambda a, b: np.concatenate([a, b]), pending, host)

@@ -9,7 +9,8 @@ import keras
 
 from keras_shiftguard.errors import ShiftGuardError, ShiftWarning, no_errors_of_others, warn
 from keras_shiftguard.instrument.undisturbed import same_random_numbers
-from keras_shiftguard.io.batches import Batch, batches
+from keras_shiftguard.io.batches import Batch
+from keras_shiftguard.io.source import open_source
 from keras_shiftguard.profiles.storage import UnreadableFile
 
 # Size of the first batches of a generator, which are kept. A convention.
@@ -75,7 +76,7 @@ class OptionalData:
 def _keeping(source: Any, kept: list[Batch]) -> Iterator[Batch]:
     """Yields the batches of a generator, and adds the first ones to `kept`."""
     size = 0
-    for batch in batches(source):
+    for batch in open_source(source).batches():
         shapes = [getattr(leaf, "shape", ()) for leaf in keras.tree.flatten(batch)]
         size += sum(4 * prod(shape) for shape in shapes)
         if not kept or size <= MAX_KEPT_BYTES:

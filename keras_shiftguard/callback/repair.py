@@ -21,7 +21,8 @@ from keras_shiftguard.explain.adaptation_worth import (
 )
 from keras_shiftguard.explain.estimate import AccuracyEstimate
 from keras_shiftguard.instrument.model_inputs import input_shapes
-from keras_shiftguard.io.batches import Shape, first_samples
+from keras_shiftguard.io.batches import Shape
+from keras_shiftguard.io.source import open_source
 from keras_shiftguard.log.run_log import RunWriter
 from keras_shiftguard.profiles import InputProfile
 from keras_shiftguard.statistics.stream import Stream
@@ -69,7 +70,8 @@ class Repair:
         target_images: dict[str, Any] = {}  # by input name
         if "augmentation" in self.adapt and self.target.is_there:
             with self.target.reading():
-                target_images, _ = first_samples(self.target.data, POOL_SIZE, shapes)
+                source = open_source(self.target.data, "target_data", shapes)
+                target_images, _ = source.first_samples(POOL_SIZE)
         # If the target was given but cannot be read, there is no data to augment towards.
         if "augmentation" not in self.adapt or self.target.lost:
             return None
@@ -140,7 +142,8 @@ class Repair:
         if not self.target.is_there:
             return None
         with self.target.reading():
-            target, _ = first_samples(self.target.data, MAX_SAMPLES, input_shapes(model))
+            source = open_source(self.target.data, "target_data", input_shapes(model))
+            target, _ = source.first_samples(MAX_SAMPLES)
         if self.target.lost or len(target) != 1:
             return None
         (x,), (current,) = images.values(), target.values()

@@ -8,7 +8,7 @@ import keras
 from keras_shiftguard.callback.optional_data import OptionalData
 from keras_shiftguard.errors import BadInputError, warn
 from keras_shiftguard.instrument.model_outputs import ModelOutputs
-from keras_shiftguard.io.batches import first_batches
+from keras_shiftguard.io.source import open_source
 from keras_shiftguard.profiles import InputProfile
 
 # After each epoch, the model predicts batches of the target until they hold this many samples. The
@@ -59,7 +59,7 @@ class TargetOutputs:
     def _predict(self, max_samples: int) -> None:
         if self.target.is_there:
             with self.target.reading():
-                for x, _, _ in first_batches(self.target.data, max_samples):
+                for x, _, _ in open_source(self.target.data).first_batches(max_samples):
                     self.outputs.predict(x)
 
 

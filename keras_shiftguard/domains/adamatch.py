@@ -44,8 +44,6 @@ class AdaMatch(keras.layers.Layer):
             classes as samples. The authors' code uses moving averages.
 
     Attributes:
-        mix_ratio: Variable, the class shares that the target is aligned to, divided by those
-            of the source, `(classes,)`; all 1 in the paper.
         alignment: Variable, the exponent of the ratio of the class shares by which predictions are
             rescaled. With 1, as in the paper, the mean prediction for the target becomes that of
             the source. With less, only a part of the way, so a class that the target lacks is not
@@ -61,13 +59,6 @@ class AdaMatch(keras.layers.Layer):
         super().__init__(dtype="float32", **kwargs)
         self.start = start
         self.momentum = momentum
-        self.mix_ratio = self.add_weight(
-            shape=(num_classes,),
-            initializer="ones",
-            trainable=False,
-            aggregation="only_first_replica",
-            name="mix_ratio",
-        )
         if momentum:
             # The class shares of the source and of the target, and the weight of both.
             self.averages = self.add_weight(
@@ -105,7 +96,7 @@ class AdaMatch(keras.layers.Layer):
         )
         if self.momentum:
             mean, target_mean = self.averaged(mean, target_mean)
-        ratio = mean * self.mix_ratio / (target_mean + EPSILON)
+        ratio = mean / (target_mean + EPSILON)
         aligned = pair.target_probabilities * ops.power(ratio, self.alignment)
         return ops.stop_gradient(aligned / (ops.sum(aligned, axis=1, keepdims=True) + EPSILON))
 
@@ -126,17 +117,13 @@ class AdaMatch(keras.layers.Layer):
 
     def restart(self) -> None:
         """Forgets the class shares of an earlier training."""
-        self.mix_ratio.assign(ops.ones_like(self.mix_ratio.value))
         self.alignment.assign(1.0)
         if self.momentum:
             self.averages.assign(ops.zeros_like(self.averages.value))
 
     def load_own_variables(self, store: Any) -> None:
-        """Loads the variables; a model that an earlier release saved has fewer of them."""
-        own = [*self.trainable_variables, *self.non_trainable_variables]
-        if len(store.keys()) == len(own):
-            super().load_own_variables(store)
-            return
-        self.mix_ratio.assign(store["0"])
-        if self.momentum and "1" in store.keys():
-            self.averages.assign(store["1"])
+        """Loads the variables by their rank: earlier releases saved fewer, or one more."""
+        saved = {len(store[key].shape): store[key] for key in store.keys()}
+        for variable in self.non_trainable_variables:
+            if len(variable.shape) in saved:
+                variable.assign(saved[len(variable.shape)])

@@ -128,14 +128,6 @@ def _check_input(name: str, source: np.ndarray, target: np.ndarray) -> None:
         )
 
 
-def has_labels(data: Any) -> bool:
-    """Returns whether target data contain labels; False if only reading them would show it."""
-    if isinstance(data, tuple):
-        return len(data) > 1 and data[1] is not None
-    spec = getattr(data, "element_spec", None)
-    return isinstance(spec, tuple) and len(spec) > 1
-
-
 def check_options(
     names: tuple[str, ...], strength: Any, entropy: bool, units: Any, augmentation: Any
 ) -> None:

@@ -7,14 +7,11 @@ does harm if they are not. So the weights of the first stage are saved, and each
 second stage is compared with that at the end of the first. No labels of the target are used.
 """
 
-from collections.abc import Callable
-
 import keras
 import numpy as np
 
 from keras_shiftguard.domains.evidence import Evidence
 from keras_shiftguard.domains.pair_model import PairModel
-from keras_shiftguard.domains.target_mix import class_shares, target_mix
 from keras_shiftguard.statistics.state import on_host
 
 # Share of the training before AdaMatch starts. A convention, checked in
@@ -23,11 +20,6 @@ FIRST_STAGE = 0.25
 # Momentum of the averages of class shares that AdaMatch aligns. Compared with 0 in
 # `examples/benchmarks/adaptation_choices.py`.
 MOMENTUM = 0.9
-# The class mix of the target is estimated only if the mean confidence on the target is at least
-# this share of that on the source. If it is lower, the predicted mix may differ from that of the
-# source only because predictions are wrong. Compared with other rules in
-# `examples/benchmarks/target_mix.py`.
-CLEAR = 0.97
 # The predictions are aligned only half of the way to the mix of the source, because the target may
 # have another one. But if the confidence on the target is below this share of that on the source,
 # most predictions may be wrong, and only the whole alignment corrects them. Compared with other
@@ -46,43 +38,22 @@ class AutoGuard:
 
     Args:
         model: The `DomainAdaptationModel`.
-        labels: Class ids of samples that are trained on, `(samples,)`, for the class shares. Do
-            not pass those of validation, which may have another mix.
-        record_action: A function that records an action. Its arguments are the fields of
-            `Action`: the epoch, the action and the reason.
-        weights: The weight of each of these samples in the loss, `(samples,)`; None for equal
-            weights. A sample counts with its weight in the class shares that the model learns.
     """
 
-    def __init__(
-        self,
-        model: PairModel,
-        labels: np.ndarray,
-        record_action: Callable[[int, str, str], None],
-        weights: np.ndarray | None = None,
-    ) -> None:
+    def __init__(self, model: PairModel) -> None:
         self.model = model
-        self.source_mix = class_shares(labels, model.num_classes)
-        # The class shares that the model learns, and that its probabilities assume.
-        self.prior = class_shares(labels, model.num_classes, weights)
-        self.record_action = record_action
         self.kept: list[np.ndarray] | None = None  # the weights of the first stage
         self.kept_optimizer: list[np.ndarray] = []  # the optimizer's state for them
-        self.first: Evidence | None = None
+        self.first: Evidence | None = None  # the measurement of these weights
 
-    def check(self, evidence: Evidence, probabilities: np.ndarray, held_out: int) -> None:
-        """Ends the first stage, or restores its weights if a measurement shows harm.
+    def check(self, evidence: Evidence, held_out: int) -> None:
+        """Restores the weights of the first stage if a measurement of the second shows harm.
 
         Args:
             evidence: The measurement.
-            probabilities: Class probabilities of the target samples, `(samples, classes)`.
             held_out: Number of the source samples that were measured.
         """
-        if self.model.current_strength == 0:
-            return
-        if self.kept is None or self.first is None:
-            if self.progress() >= FIRST_STAGE:
-                self.begin(evidence, probabilities)
+        if self.kept is None or self.first is None or self.model.current_strength == 0:
             return
         reason = self.harm(self.first, evidence, held_out)
         if reason:
@@ -90,7 +61,7 @@ class AutoGuard:
             for variable, value in zip(variables, self.kept + self.kept_optimizer, strict=True):
                 variable.assign(value)
             self.model.set_strength(0.0)
-            self.record_action(
+            self.model.record_action(
                 evidence.epoch,
                 f"consistency switched off, and the weights from epoch {self.first.epoch} restored",
                 reason,
@@ -104,19 +75,16 @@ class AutoGuard:
         """
         return [v for v in self.model.optimizer.variables if len(v.shape)]
 
-    def progress(self) -> float:
-        """Returns the share of the training that is over."""
-        done, steps = (float(on_host(v)) for v in (self.model.steps_done, self.model.steps))
-        return done / max(steps, 1.0)
-
-    def begin(self, evidence: Evidence, probabilities: np.ndarray) -> None:
-        """Ends the first stage: saves weights and sets the class mix, or switches AdaMatch off.
+    def begin(self, evidence: Evidence) -> None:
+        """Ends the first stage: saves weights and sets the alignment, or switches AdaMatch off.
 
         AdaMatch is switched off if labels are ambiguous or not learned yet.
         """
+        if self.model.current_strength == 0:
+            return
         if not evidence.knows_task(self.model.num_classes):
             self.model.set_strength(0.0)
-            self.record_action(
+            self.model.record_action(
                 evidence.epoch,
                 "trained on the augmented source alone",
                 f"accuracy on labelled source is {evidence.source_accuracy:.1%}, so the model's "
@@ -126,23 +94,8 @@ class AutoGuard:
         self.kept = [on_host(v) for v in self.model.base.variables]
         self.kept_optimizer = [on_host(v) for v in self.optimizer_state()]
         self.first = evidence
-        mix = self.source_mix
-        if evidence.confidence >= CLEAR * evidence.source_confidence:
-            mix = target_mix(probabilities, self.prior, self.source_mix)
-        if mix is not self.source_mix:
-            k = int(np.abs(mix - self.source_mix).argmax())
-            self.record_action(
-                evidence.epoch,
-                "classes aligned to their estimated shares in the target",
-                f"the model is as confident there ({evidence.confidence:.1%}) as on the source "
-                f"({evidence.source_confidence:.1%}), and its mistakes cannot explain the other "
-                f"mix: class {k} is estimated at {mix[k]:.1%}, and is {self.source_mix[k]:.1%} of "
-                "the source",
-            )
-        elif evidence.confidence >= USABLE * evidence.source_confidence:
+        if evidence.confidence >= USABLE * evidence.source_confidence:
             self.model.methods[0].alignment.assign(ALIGNMENT)
-        ratio = np.where(self.source_mix > 0, mix / np.maximum(self.source_mix, 1e-6), 1.0)
-        self.model.methods[0].mix_ratio.assign(ratio.astype("float32"))
 
     def harm(self, first: Evidence, now: Evidence, held_out: int) -> str:
         """Returns the reason why the second stage seems to do harm; "" if it does not."""

@@ -4,7 +4,7 @@ from typing import Any
 
 import keras
 
-from keras_shiftguard.errors import BadInputError
+from keras_shiftguard.errors import BadInputError, warn
 from keras_shiftguard.instrument.graph import calls
 
 # Types of layers that may follow the head and are never the head.
@@ -100,10 +100,16 @@ def _check_model(model: Any) -> None:
         )
 
 
-def own_methods(model: keras.Model) -> list[str]:
-    """Returns which of the methods that train or test a model its class itself defines."""
+def warn_of_own_methods(model: keras.Model) -> None:
+    """Warns if the class of a model itself defines methods that train or test it."""
     names = ("train_step", "compute_loss", "call", "compute_metrics", "test_step")
-    return [n for n in names if not getattr(type(model), n).__module__.startswith("keras.")]
+    own = [n for n in names if not getattr(type(model), n).__module__.startswith("keras.")]
+    if own:
+        warn(
+            f"{type(model).__name__} itself defines `{'`, `'.join(own)}`, which "
+            "DomainAdaptationModel does not use: the model is trained and tested with the "
+            "compiled loss and metrics, layer by layer."
+        )
 
 
 def _structure(model: keras.Model) -> Any:

@@ -1,34 +1,24 @@
 """The `fit` of `DomainAdaptationModel`: checks the data, pairs the batches, adds the callbacks."""
 
 from collections.abc import Callable
+from dataclasses import replace
+from itertools import chain
 from typing import Any
 
 import keras
 import numpy as np
 
 from keras_shiftguard.domains.adamatch import AdaMatch
-from keras_shiftguard.domains.arguments import (
-    MIN_TARGET_SAMPLES,
-    check_streams,
-    has_labels,
-    is_multi_label,
-)
+from keras_shiftguard.domains.arguments import MIN_TARGET_SAMPLES, check_streams, is_multi_label
 from keras_shiftguard.domains.outcome import Outcome, expectation
 from keras_shiftguard.domains.pair_model import PairModel
-from keras_shiftguard.domains.paired_batches import Pairs, is_one_shot
+from keras_shiftguard.domains.paired_batches import Pairs
 from keras_shiftguard.domains.watch import AdaptationWatch
 from keras_shiftguard.errors import BadInputError
 from keras_shiftguard.instrument.processes import from_all, has_several_processes
-from keras_shiftguard.io.batches import (
-    BATCH_SIZE,
-    batches,
-    column_names,
-    is_arrays,
-    num_samples,
-    to_numpy,
-)
-from keras_shiftguard.io.tables import check_order, without_pandas
-from keras_shiftguard.statistics.classes import host_class_ids
+from keras_shiftguard.io.batches import BATCH_SIZE, Batch, num_samples, to_numpy, unpacked
+from keras_shiftguard.io.source import Source, open_source
+from keras_shiftguard.io.tables import check_order
 
 MAX_SAMPLES = 512  # largest number of samples of each domain that are measured. A convention.
 
@@ -54,23 +44,26 @@ def train(
     Returns:
         The Keras `History`.
     """
-    names = ("sample_weight", "validation_data")
-    kwargs = arguments | {k: without_pandas(arguments[k]) for k in names if k in arguments}
-    check_order(column_names(x), column_names(target), "x", "target_data")
-    x, y, target = map(without_pandas, (x, y, target))
-    if callable(target) and not hasattr(target, "__iter__"):
-        target = _Repeatable(target)
-    if has_labels(target):
+    kwargs = dict(arguments)
+    source = _source(x, y, kwargs.pop("sample_weight", None))
+    target = open_source(target, "target_data")
+    check_order(source.columns, target.columns, "x", "target_data")
+    if target.has_labels:
         model.say("`target_data` holds labels: they are left out.")
-    source = _join_source(x, y, kwargs.pop("sample_weight", None))
+    validation = kwargs.pop("validation_data", None)
     if share := kwargs.pop("validation_split", 0.0):
-        source, kwargs["validation_data"] = _split_validation(source, share)
+        source, validation = _split_validation(source, share)
+    elif validation is not None:
+        pair = tuple(validation) if isinstance(validation, list) else validation  # as Keras does
+        validation = open_source(pair, "validation_data")
     ignored = getattr(model.loss, "ignore_class", None)
     source, samples = _take_samples(source)
     samples = _counted(samples, ignored)
-    target, target_samples = _take_samples(target, "target_data")
+    target, target_samples = _take_samples(target)
     _tell_of_domains(model, source, samples, target_samples, ignored)
-    held_out = _held_out(kwargs.get("validation_data"), ignored)
+    held_out = _held_out(validation, ignored)
+    if validation is not None:
+        kwargs["validation_data"] = validation.data
     epochs = kwargs.get("initial_epoch", 0), kwargs.get("epochs", 1)
     seed = int(np.random.randint(2**31))  # keras.utils.set_random_seed makes it repeatable
     seed = int(from_all(np.asarray([seed]))[0])  # all processes use the seed of the first
@@ -89,13 +82,11 @@ def train(
         model.views.seed(seed)
         model.views.fit_scales(from_all(samples[0]))
     measured = from_all((held_out or samples)[:2])
-    weights = _loss_weights(*samples[1:], kwargs.get("class_weight"))
-    trained = from_all((to_numpy(samples[1]), weights))
     judges = bool(model.verbose) and held_out is not None and bool(model.num_classes)
     # One of several processes cannot copy all weights.
     judges = judges and not has_several_processes()
     target_x = from_all(target_samples[0])
-    watch = AdaptationWatch(model, measured, target_x, epochs, trained, judges, batch_size)
+    watch = AdaptationWatch(model, measured, target_x, epochs, judges, batch_size)
     model.judging = Outcome(model, watch) if judges else None
     model.outcome = ""
     # The user's callbacks come last, so that they can override what `watch` sets.
@@ -111,12 +102,12 @@ def train(
 
 
 def _tell_of_domains(
-    model: PairModel, source: Any, samples: Any, target_samples: Any, ignored: int | None
+    model: PairModel, source: Source, samples: Batch, target_samples: Batch, ignored: int | None
 ) -> None:
     """Checks the two domains, and says what is remarkable and whether adaptation may help."""
     labels = samples[1]
-    if isinstance(source, tuple) and len(source) > 1:  # all labels are at hand
-        labels = _counted((None, source[1], None), ignored)[1]
+    if source.size:  # all labels are at hand
+        labels = _counted((None, unpacked(source.data)[1], None), ignored)[1]
     if model.num_classes and is_multi_label(labels, model.num_classes):
         model.use_multi_label()
     for remark in check_streams(samples[0], target_samples[0], labels, model.num_classes):
@@ -126,9 +117,9 @@ def _tell_of_domains(
         model.say(model.expected)
 
 
-def _held_out(validation: Any, ignored: int | None) -> tuple[Any, Any, Any] | None:
+def _held_out(validation: Source | None, ignored: int | None) -> Batch | None:
     """Returns samples of validation; None if it can be read only once, or has too few of them."""
-    if validation is None or is_one_shot(validation):
+    if validation is None or validation.is_one_shot:
         return None
     found = _counted(_take_samples(validation)[1], ignored)
     return found if num_samples(found[0]) >= MIN_TARGET_SAMPLES else None
@@ -156,94 +147,55 @@ def _listed(callbacks: Any) -> list[keras.callbacks.Callback]:
     return list(callbacks or [])
 
 
-def _loss_weights(labels: Any, weights: Any, class_weight: Any) -> np.ndarray | None:
-    """Returns the weight of each sample in the loss, `(samples,)`; None for equal weights."""
-    ids = host_class_ids(to_numpy(labels))
-    if ids is None or (weights is None and not class_weight):
-        return None
-    each = np.array([float((class_weight or {}).get(k, 1.0)) for k in ids.tolist()])
-    return each if weights is None else each * to_numpy(weights).reshape(-1)
-
-
-class _Repeatable:
-    """Iterable whose every iteration calls a function that returns a new generator of batches."""
-
-    def __init__(self, make: Callable[[], Any]) -> None:
-        self.make = make
-
-    def __iter__(self) -> Any:
-        return iter(batches(self.make()))
-
-
-def _join_source(x: Any, y: Any, weight: Any) -> Any:
-    """Returns the source as `(x, y)` or `(x, y, weight)`, or as one object that yields labels."""
+def _source(x: Any, y: Any, weight: Any) -> Source:
+    """Returns the source, with its labels and sample weights if they were passed apart."""
     if x is None:
         raise BadInputError("`fit` needs a source: fit(x, y, target_data=...)")
-    if callable(x) and not hasattr(x, "__iter__") and not isinstance(x, keras.utils.PyDataset):
-        return _Repeatable(x)
+    source = open_source(x, "x")
     if y is None and weight is None:
-        return x
-    if not is_arrays(x):
+        return source
+    if source.form != "arrays":
         raise BadInputError(
             "`y` and `sample_weight` can be given only with arrays. This source must yield them."
         )
-    return (x, y) if weight is None else (x, y, weight)
+    return open_source((x, y) if weight is None else (x, y, weight), "x")
 
 
-def _split_validation(source: Any, share: float) -> tuple[Any, Any]:
+def _split_validation(source: Source, share: float) -> tuple[Source, Source]:
     """Returns training and validation arrays; the last `share` of the samples is validation."""
-    if not is_arrays(source):
+    if source.size is None:
         raise BadInputError("`validation_split` is for arrays only: pass `validation_data`.")
-    cut = int(np.floor(num_samples(source) * (1 - share)))
-
-    def part(section: slice) -> Any:
-        return keras.tree.map_structure(lambda a: None if a is None else a[section], source)
-
-    return part(slice(0, cut)), part(slice(cut, None))
+    cut = int(np.floor(source.size * (1 - share)))
+    return source.rows(slice(0, cut)), source.rows(slice(cut, None))
 
 
-def _take_samples(data: Any, name: str = "x") -> tuple[Any, tuple[Any, Any, Any]]:
-    """Returns the data and up to `MAX_SAMPLES` of its samples, `(x, y, sample_weight)`.
+def _take_samples(source: Source) -> tuple[Source, Batch]:
+    """Returns the source and up to `MAX_SAMPLES` of its samples, `(x, y, sample_weight)`.
 
     From arrays, the samples are spread over the whole length; from other data, they are the
-    first ones. An iterator can be read only once. In its place, a generator is returned that
-    first yields the batches that were read here.
+    first ones. If the source is one-shot, the returned one yields the batches read here first.
     """
-    if is_arrays(data):
-        data_tuple = data if isinstance(data, tuple) else (data,)
-        total = num_samples(data_tuple)
-        if not total:
-            raise BadInputError(f"`{name}` is empty: it holds no sample.")
+    if source.size:
         # The first samples could all be of one class.
-        index = np.unique(np.linspace(0, total - 1, MAX_SAMPLES).astype("int64"))
-        taken = keras.tree.map_structure(
-            lambda a: None if a is None else to_numpy(a)[index], data_tuple
-        )
-        return data, (*taken, None, None)[:3]
-    read: list[Any] = []
-    count = 0
-    for batch in batches(data, name=name):
-        read.append(batch)
-        count += num_samples(batch[0])
-        if count >= MAX_SAMPLES:
-            break
-    if not count:
-        raise BadInputError(f"`{name}` is empty: it yielded no sample.")
-    taken = tuple(
+        index = np.unique(np.linspace(0, source.size - 1, MAX_SAMPLES).astype("int64"))
+        return source, unpacked(source.rows(index).data)
+    read = list(source.first_batches(MAX_SAMPLES))
+    if not sum(num_samples(batch[0]) for batch in read):
+        raise BadInputError(f"`{source.name}` is empty: it holds no sample.")
+    x, y, weight = (
         None
-        if any(batch[i] is None for batch in read)
+        if any(part is None for part in parts)
         else keras.tree.map_structure(
-            lambda *a: np.concatenate([to_numpy(v) for v in a])[:MAX_SAMPLES],
-            *[batch[i] for batch in read],
+            lambda *a: np.concatenate([to_numpy(v) for v in a])[:MAX_SAMPLES], *parts
         )
-        for i in range(3)
+        for parts in zip(*read, strict=True)
     )
-    if is_one_shot(data):
-        data = _chain_batches(read, data)
-    return data, taken
+    if source.is_one_shot:
+        source = replace(source, data=chain(read, source.batches()))
+    return source, (x, y, weight)
 
 
-def _counted(samples: tuple[Any, Any, Any], ignored: int | None) -> tuple[Any, Any, Any]:
+def _counted(samples: Batch, ignored: int | None) -> Batch:
     """Returns the samples, `(x, y, sample_weight)`, whose class the loss does not ignore."""
     if ignored is None or samples[1] is None:
         return samples
@@ -253,12 +205,7 @@ def _counted(samples: tuple[Any, Any, Any], ignored: int | None) -> tuple[Any, A
             f"All of the first {len(kept)} labels are {ignored}, which the loss ignores "
             "(`ignore_class`). Shuffle the source."
         )
-    found: tuple[Any, Any, Any] = keras.tree.map_structure(
+    found: Batch = keras.tree.map_structure(
         lambda a: None if a is None else to_numpy(a)[kept], samples
     )
     return found
-
-
-def _chain_batches(read: list[Any], rest: Any) -> Any:
-    yield from read
-    yield from batches(rest)

@@ -6,13 +6,11 @@ from typing import Any
 from keras_shiftguard.domains.adamatch import AdaMatch
 from keras_shiftguard.domains.adversarial import DomainAdversarial
 from keras_shiftguard.domains.auto import FIRST_STAGE, MOMENTUM
-from keras_shiftguard.domains.discrepancy import (
-    CorrelationAlignment,
-    MaximumMeanDiscrepancy,
-)
+from keras_shiftguard.domains.discrepancy import CorrelationAlignment, MaximumMeanDiscrepancy
+from keras_shiftguard.domains.report import ALIGNING
 from keras_shiftguard.errors import BadInputError
 
-METHODS = ("dann", "cdan", "mmd", "coral", "adamatch", "augmentation")
+METHODS = (*ALIGNING, "adamatch", "augmentation")
 # The methods that need class probabilities, and those that need a strong view of each sample.
 NEED_CLASSES = ("cdan", "adamatch", "auto")
 NEED_VIEWS = ("adamatch", "augmentation", "auto")
@@ -33,6 +31,13 @@ def method_names(method: Any) -> tuple[str, ...]:
             f"Received: method={method!r}"
         )
     return names
+
+
+def refuse_classes(names: tuple[str, ...], why: str) -> None:
+    """Raises a BadInputError, with what is lacking, if one of the methods needs classes."""
+    for name in names:
+        if name in NEED_CLASSES:
+            raise BadInputError(f"method={name!r} needs {why}")
 
 
 def make_methods(

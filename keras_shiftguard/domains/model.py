@@ -7,21 +7,20 @@ import keras
 
 from keras_shiftguard.domains.arguments import check_options
 from keras_shiftguard.domains.evidence import Evidence
-from keras_shiftguard.domains.feature_split import Split, own_methods
+from keras_shiftguard.domains.feature_split import Split, warn_of_own_methods
 from keras_shiftguard.domains.fitting import train
 from keras_shiftguard.domains.methods import (
-    NEED_CLASSES,
     NEED_VIEWS,
     make_methods,
     method_names,
+    refuse_classes,
 )
 from keras_shiftguard.domains.outcome import Outcome
 from keras_shiftguard.domains.pair_model import PairModel
-from keras_shiftguard.domains.report import Action, AlignmentReport
+from keras_shiftguard.domains.report import ALIGNING, Action, AlignmentReport
 from keras_shiftguard.domains.views import Views, check_views
 from keras_shiftguard.errors import BadInputError, warn
 from keras_shiftguard.instrument.model_outputs import are_logits, is_classifier, last_activation
-from keras_shiftguard.instrument.processes import is_first_process
 
 
 @keras.saving.register_keras_serializable(package="keras_shiftguard")
@@ -113,12 +112,7 @@ class DomainAdaptationModel(PairModel):
         names = method_names(method)
         check_options(names, strength, entropy, units, augmentation)
         self.split = Split(model, feature_layer)
-        if own := own_methods(model):
-            warn(
-                f"{type(model).__name__} itself defines `{'`, `'.join(own)}`, which "
-                "DomainAdaptationModel does not use: the model is trained and tested with the "
-                "compiled loss and metrics, layer by layer."
-            )
+        warn_of_own_methods(model)
         self.base = model
         self._has_compiled_base = False  # since the latest fit
         self.feature_layer = feature_layer
@@ -134,9 +128,8 @@ class DomainAdaptationModel(PairModel):
         self.expected = self.outcome = ""  # of the latest fit, see `AlignmentReport`
         self.judging: Outcome | None = None  # set during a fit
         self.num_classes = max(self.split.num_outputs, 2)
-        self.methods = make_methods(
-            names, self.split.width, self.num_classes, self.units, self.entropy
-        )
+        sizes = self.split.width, self.num_classes
+        self.methods = make_methods(names, *sizes, self.units, self.entropy)
         self.views = None
         if augmentation is not None or set(names) & set(NEED_VIEWS):
             self.views = Views(augmentation, name="views")
@@ -146,7 +139,7 @@ class DomainAdaptationModel(PairModel):
         self.steps = self._variable("steps", 0.0)
         self.alignment_tracker = keras.metrics.Mean(name="alignment_loss")
         self.built = True
-        if feature_layer is None and set(names) - {"augmentation", "adamatch", "auto"}:
+        if feature_layer is None and set(names) & set(ALIGNING):
             self.say(
                 f"DomainAdaptationModel aligns the output of {self.split.name!r}, the input of the "
                 "head. `feature_layer=` chooses another layer."
@@ -189,7 +182,8 @@ class DomainAdaptationModel(PairModel):
             BadInputError: Before training starts, if the data, the model or its loss cannot
                 be used.
         """
-        self._compile_if_needed()
+        if not self.compiled and getattr(self.base, "compiled", False):
+            self.compile_from_config(self.base.get_compile_config())
         self._has_compiled_base = False
         self._read_loss()
         if target_data is None or self.initial_strength == 0:
@@ -236,11 +230,6 @@ class DomainAdaptationModel(PairModel):
             self.outcome = self.judging.worth().line
         return self.outcome
 
-    def say(self, message: str) -> None:
-        """Prints a message if `verbose` is set, in the first of several processes only."""
-        if self.verbose and is_first_process():
-            print(message)
-
     # --- properties and configuration of a Keras model --------------------------
 
     @property
@@ -253,26 +242,20 @@ class DomainAdaptationModel(PairModel):
         """The output shape of the wrapped model."""
         return tuple(self.base.outputs[0].shape)
 
-    def _compile_if_needed(self) -> None:
-        if self.compiled or not getattr(self.base, "compiled", False):
-            return
-        self.compile_from_config(self.base.get_compile_config())
-
     def _read_loss(self) -> None:
         """Sets `num_classes` (0 if the loss is for regression); checks that the methods suit it."""
         is_for_classes = is_classifier(self.base, loss=self.loss)
         self.num_classes = max(self.split.num_outputs, 2) if is_for_classes else 0
-        wrong = [name for name in self.method_names if name in NEED_CLASSES]
-        if not self.num_classes and wrong:
-            raise BadInputError(
-                f"method={wrong[0]!r} needs class probabilities, but the loss is one for "
-                "regression. Use 'dann', 'mmd' or 'coral'."
-            )
-        if wrong and self.split.num_outputs > 1 and last_activation(self.base) == "sigmoid":
-            raise BadInputError(
-                f"method={wrong[0]!r} needs one class for each sample, and the model ends in "
-                f"{self.split.num_outputs} sigmoids, which are answers to as many questions. End "
-                "it in a softmax, or use 'dann', 'mmd', 'coral' or 'augmentation'."
+        names, outputs = self.method_names, self.split.num_outputs
+        if not self.num_classes:
+            why = "class probabilities, but the loss is one for regression. Use"
+            refuse_classes(names, f"{why} 'dann', 'mmd' or 'coral'.")
+        if outputs > 1 and last_activation(self.base) == "sigmoid":
+            refuse_classes(
+                names,
+                f"one class for each sample, and the model ends in {outputs} sigmoids, which are "
+                "answers to as many questions. End it in a softmax, or use 'dann', 'mmd', 'coral' "
+                "or 'augmentation'.",
             )
         # The values may mislead: logits of one column may all lie in [0, 1], and rows of
         # probabilities in half precision may miss the sum 1.
@@ -282,12 +265,11 @@ class DomainAdaptationModel(PairModel):
 
     def use_multi_label(self) -> None:
         """Prepares for a fit whose labels are several classes for each sample."""
-        wrong = [name for name in self.method_names if name in NEED_CLASSES]
-        if wrong:
-            raise BadInputError(
-                f"method={wrong[0]!r} needs one class for each sample, and some samples have "
-                "several classes or none. Use 'dann', 'mmd', 'coral' or 'augmentation'."
-            )
+        refuse_classes(
+            self.method_names,
+            "one class for each sample, and some samples have several classes or none. Use 'dann', "
+            "'mmd', 'coral' or 'augmentation'.",
+        )
         self.num_classes = 0  # the outputs are not measured as class probabilities
 
     def get_config(self) -> dict[str, Any]:

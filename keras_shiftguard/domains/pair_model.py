@@ -15,6 +15,7 @@ from keras_shiftguard.domains.feature_split import Split
 from keras_shiftguard.domains.pair import Pair, first, flat, joined, repeated
 from keras_shiftguard.domains.report import Action
 from keras_shiftguard.domains.views import Views
+from keras_shiftguard.instrument.processes import is_first_process
 from keras_shiftguard.io.batches import SOURCE, TARGET, is_pair
 from keras_shiftguard.statistics.classes import (
     SMALLEST_PROBABILITY,
@@ -43,6 +44,7 @@ class PairModel(keras.Model):
         method: The argument `method`: a name, or a tuple of names.
         looks: The measurements of both domains so far.
         actions: The changes during training so far.
+        verbose: Whether messages are printed.
     """
 
     base: keras.Model
@@ -57,6 +59,7 @@ class PairModel(keras.Model):
     method: str | tuple[str, ...]
     looks: list[Evidence]
     actions: list[Action]
+    verbose: int
     alignment_tracker: keras.metrics.Mean
 
     def loss_of(self, x: Any, y: Any, sample_weight: Any) -> tuple[Any, Any]:
@@ -218,6 +221,16 @@ class PairModel(keras.Model):
     def set_strength(self, strength: float) -> None:
         """Sets `current_strength`, also during training."""
         self.strength.assign(float(strength))
+
+    def say(self, message: str) -> None:
+        """Prints a message if `verbose` is set, in the first of several processes only."""
+        if self.verbose and is_first_process():
+            print(message)
+
+    def record_action(self, epoch: int, what: str, reason: str) -> None:
+        """Adds an `Action` to `actions`, and prints it."""
+        self.actions.append(Action(epoch, what, reason))
+        self.say(str(self.actions[-1]))
 
     def call(self, inputs: Any, training: bool | None = None) -> Any:
         # Keras builds the model with a pair; only the training step uses the target.

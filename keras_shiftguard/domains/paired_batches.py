@@ -12,7 +12,8 @@ import keras
 import numpy as np
 
 from keras_shiftguard.errors import BadInputError
-from keras_shiftguard.io.batches import SOURCE, TARGET, Batch, batches, is_arrays, num_samples
+from keras_shiftguard.io.batches import SOURCE, TARGET, Batch, unpacked
+from keras_shiftguard.io.source import Source
 
 # Keras fetches two batches of a dataset before training. If the source is one-shot (an iterator),
 # they are cached. If more than `MAX_PREFETCHED` batches are fetched, training has begun, and the
@@ -28,8 +29,8 @@ class Pairs(keras.utils.PyDataset):
     Batches must be read in order, so `fit` needs `shuffle=False`.
 
     Args:
-        source: `(x, y)` or `(x, y, sample_weight)`, in any form that `fit` accepts.
-        target: The target, in any form that `fit` accepts; labels are ignored.
+        source: The source, whose batches have labels.
+        target: The target; labels are ignored.
         batch_size: Batch size for source and target arrays.
         shuffle: Whether to shuffle source arrays in each epoch, and the batches of a source
             `PyDataset` if `steps` is None.
@@ -42,8 +43,8 @@ class Pairs(keras.utils.PyDataset):
 
     def __init__(
         self,
-        source: Any,
-        target: Any,
+        source: Source,
+        target: Source,
         batch_size: int = 32,
         shuffle: bool = True,
         steps: int | None = None,
@@ -53,11 +54,11 @@ class Pairs(keras.utils.PyDataset):
         self._rng = np.random.default_rng(seed)
         self._source, self._steps = _make_source(source, batch_size, shuffle, steps, self._rng)
         self._target = endless_batches(target, batch_size, np.random.default_rng(seed + 1))
-        self._datasets = [d for d in (source, target) if isinstance(d, keras.utils.PyDataset)]
+        self._datasets = [s.data for s in (source, target) if s.form == "dataset"]
         self._current: Iterator[Batch] | None = None  # the source batches of this epoch
         self._next = 0  # index of the source batch that is read next
         # The first batches of a one-shot source, cached until training has started.
-        self._prefetched: list[Batch] | None = [] if is_one_shot(source) else None
+        self._prefetched: list[Batch] | None = [] if source.is_one_shot else None
         self._has_started = False
 
     def __len__(self) -> int:
@@ -105,11 +106,11 @@ class Pairs(keras.utils.PyDataset):
             dataset.on_epoch_end()
 
 
-def endless_batches(target: Any, batch_size: int, rng: np.random.Generator) -> Iterator[Any]:
+def endless_batches(target: Source, batch_size: int, rng: np.random.Generator) -> Iterator[Any]:
     """Yields batches of the target's inputs without end.
 
     Args:
-        target: The target, in any form that `fit` accepts; labels are ignored.
+        target: The target; labels are ignored.
         batch_size: Batch size for arrays.
         rng: Random generator that shuffles arrays, and the batches of a `PyDataset`, as `fit`
             does with its training data.
@@ -118,21 +119,19 @@ def endless_batches(target: Any, batch_size: int, rng: np.random.Generator) -> I
         BadInputError: For an empty target, or an iterator of `MAX_CACHED_BATCHES` batches
             or more.
     """
-    if is_arrays(target):
-        inputs = target[0] if isinstance(target, tuple) else target
-        yield from _shuffled_batches(inputs, batch_size, rng)
+    if target.size:
+        yield from _shuffled_batches(target, batch_size, rng)
     cached: list[Any] = []
-    one_shot = is_one_shot(target)
     while True:
         count = 0
         for x, _, _ in _one_pass(target, batch_size, rng):
             count += 1
-            if one_shot and len(cached) < MAX_CACHED_BATCHES:
+            if target.is_one_shot and len(cached) < MAX_CACHED_BATCHES:
                 cached.append(x)
             yield x
         if not count:
             raise BadInputError("`target_data` is empty: it yielded no batch.")
-        if one_shot:
+        if target.is_one_shot:
             break
     if len(cached) >= MAX_CACHED_BATCHES:
         raise BadInputError(
@@ -143,22 +142,16 @@ def endless_batches(target: Any, batch_size: int, rng: np.random.Generator) -> I
         yield from cached
 
 
-def _one_pass(data: Any, batch_size: int, rng: np.random.Generator) -> Iterator[Batch]:
+def _one_pass(source: Source, batch_size: int, rng: np.random.Generator) -> Iterator[Batch]:
     """Returns the batches of data; those of a finite `PyDataset` in random order."""
-    if isinstance(data, keras.utils.PyDataset) and data.num_batches is not None:
-        shuffled = (data[int(i)] for i in rng.permutation(data.num_batches))
-        return batches(tuple(each) if isinstance(each, list) else each for each in shuffled)
-    return batches(data, batch_size)
+    if source.form == "dataset" and not source.is_endless:
+        return source.batches(order=map(int, rng.permutation(source.data.num_batches)))
+    return source.batches(batch_size)
 
 
-def is_one_shot(data: Any) -> bool:
-    """Whether `data` is an iterator, which yields its batches only once."""
-    return isinstance(data, Iterator)
-
-
-def _shuffled_batches(x: Any, batch_size: int, rng: np.random.Generator) -> Iterator[Any]:
+def _shuffled_batches(target: Source, batch_size: int, rng: np.random.Generator) -> Iterator[Any]:
     """Yields full batches of arrays without end, in a new order in each pass."""
-    total = num_samples(x)
+    total, x = target.size or 0, unpacked(target.data)[0]
     size = min(batch_size, total)
     order = rng.permutation(total)
     while True:
@@ -179,66 +172,58 @@ def _take(a: Any, index: np.ndarray) -> Any:
 
 
 def _make_source(
-    source: Any, batch_size: int, shuffle: bool, steps: int | None, rng: np.random.Generator
+    source: Source, batch_size: int, shuffle: bool, steps: int | None, rng: np.random.Generator
 ) -> tuple[Callable[[], Iterator[Batch]], int]:
     """Returns a function that starts an epoch, and the number of batches in an epoch.
 
     If `steps` is not the number of batches in the source, each epoch continues where the
     previous epoch ended, instead of starting the source again.
     """
-    if is_arrays(source):
-        total = num_samples(source)
-
-        def array_batches() -> Iterator[Batch]:
-            while True:
-                order = rng.permutation(total) if shuffle else np.arange(total)
-                for start in range(0, total, batch_size):
-                    rows = order[start : start + batch_size]
-                    x, y, weight = (*_rows(source, rows), None, None)[:3]
-                    yield x, y, weight
-
-        length = -(-total // batch_size)  # rounded up
-        if steps is None or steps == length:
-            return array_batches, length
-        endless = array_batches()
-        return lambda: endless, steps
-    if is_one_shot(source):
+    if source.is_one_shot:
         if steps is None:
             raise BadInputError(
                 "The source is a generator: give the number of batches in an epoch with "
                 "`steps_per_epoch=`, or pass a function that makes it."
             )
-        all_batches = batches(source)
-        return lambda: all_batches, steps
-    length = steps if steps is not None else _length(source)
-    if isinstance(source, keras.utils.PyDataset) and shuffle and steps is None:
-        return lambda: _one_pass(source, batch_size, rng), length
-    if steps is None:
-        return lambda: batches(source), length
+        the_only_pass = source.batches()
+        return lambda: the_only_pass, steps
+
+    def one_pass() -> Iterator[Batch]:
+        if source.size is None:
+            shuffles = shuffle and steps is None
+            yield from (
+                _one_pass(source, batch_size, rng) if shuffles else source.batches(batch_size)
+            )
+            return
+        order = rng.permutation(source.size) if shuffle else np.arange(source.size)
+        for start in range(0, source.size, batch_size):
+            yield unpacked(_rows(source.data, order[start : start + batch_size]))
+
+    length = None if source.size is None else -(-source.size // batch_size)  # rounded up
+    if steps is None or steps == length:
+        return one_pass, length if length is not None else _length(source)
 
     def repeated() -> Iterator[Batch]:
         while True:
-            yield from batches(source)
+            yield from one_pass()
 
-    endless_source = repeated()
-    return lambda: endless_source, length
+    endless = repeated()
+    return lambda: endless, steps
 
 
-def _length(source: Any) -> int:
+def _length(source: Source) -> int:
     """Returns the number of batches of a source that can be read repeatedly."""
-    for measure in (lambda: len(source), lambda: int(source.cardinality())):
+    if source.is_endless:
+        raise BadInputError("The source has no end: pass `steps_per_epoch=`.")
+    for measure in (lambda: len(source.data), lambda: int(source.data.cardinality())):
         try:
             count = measure()
         except (TypeError, AttributeError, NotImplementedError):
             continue
-        if count > 0:
-            return count
-        if count == -1:  # the cardinality of an endless tf.data.Dataset
-            raise BadInputError("The source has no end: pass `steps_per_epoch=`.")
-        if count == 0:
-            raise BadInputError("The source is empty: it has no batches.")
-    # The length is unknown, so the batches are counted in one pass.
-    count = sum(1 for _ in batches(source))
+        if count >= 0:  # the cardinality of a tf.data.Dataset is negative if it is not known
+            break
+    else:  # the batches are counted in one pass
+        count = sum(1 for _ in source.batches())
     if not count:
-        raise BadInputError("The source is empty: it yielded no batch.")
+        raise BadInputError("The source is empty: it has no batches.")
     return count

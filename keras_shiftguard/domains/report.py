@@ -6,6 +6,8 @@ from typing import Any
 
 from keras_shiftguard.domains.evidence import Evidence
 
+# The methods that make the features of both domains alike.
+ALIGNING = ("dann", "cdan", "mmd", "coral")
 MAX_CURVES = 20  # the estimated shares of at most this many classes are drawn. A convention.
 
 
@@ -56,7 +58,7 @@ class AlignmentReport:
     @property
     def aligns(self) -> bool:
         """Whether one of the methods makes features of both domains alike; AdaMatch does not."""
-        return bool({"dann", "cdan", "mmd", "coral"} & set(self.method.split(" + ")))
+        return bool(set(ALIGNING) & set(self.method.split(" + ")))
 
     @property
     def works(self) -> bool | None:

@@ -11,7 +11,6 @@ from keras_shiftguard.domains.auto import FIRST_STAGE, AutoGuard
 from keras_shiftguard.domains.evidence import Evidence, measure_evidence
 from keras_shiftguard.domains.pair import flat
 from keras_shiftguard.domains.pair_model import PairModel
-from keras_shiftguard.domains.report import Action
 from keras_shiftguard.instrument.layer_calls import no_gradients
 from keras_shiftguard.instrument.model_outputs import fingerprint
 from keras_shiftguard.instrument.processes import has_several_processes
@@ -38,8 +37,6 @@ class AdaptationWatch(keras.callbacks.Callback):
             samples that are not trained on.
         target: Inputs of the target samples that are measured.
         epochs: Numbers of finished epochs at the beginning and at the end of this fit.
-        trained: For "auto": labels of samples that are trained on, and their weights in the loss
-            (None for equal weights). Defaults to the labels of `source`, with equal weights.
         keeps: Whether to keep the weights from before training, for comparison with the adapted
             weights, if they solve the task already.
         batch_size: Number of samples in one call of the model.
@@ -51,7 +48,6 @@ class AdaptationWatch(keras.callbacks.Callback):
         source: tuple[Any, Any],
         target: Any,
         epochs: tuple[int, int],
-        trained: tuple[Any, Any] | None = None,
         keeps: bool = False,
         batch_size: int = 32,
     ) -> None:
@@ -73,10 +69,7 @@ class AdaptationWatch(keras.callbacks.Callback):
         self._began = time.perf_counter()
         self.guard: AutoGuard | None = None
         if model.method == "auto" and self.labels is not None:
-            of_training, weights = trained or (labels, None)
-            ids = host_class_ids(to_numpy(of_training))
-            assert ids is not None  # the labels were checked
-            self.guard = AutoGuard(model, ids, self.record_action, weights)
+            self.guard = AutoGuard(model)
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         self.measure(self.start, acts=False)
@@ -99,6 +92,12 @@ class AdaptationWatch(keras.callbacks.Callback):
         end = FIRST_STAGE * float(on_host(model.steps))
         if self.steps_done < end:
             self.first_stage = end
+            steps_in_epoch = float(on_host(model.steps)) / self.last
+            begin = min(int(np.ceil(end) / steps_in_epoch) + 1, self.last)
+            model.say(
+                f"The second stage of 'auto' begins in epoch {begin} of {self.last}. What the "
+                "target itself teaches comes after it, so judge the model by its last epochs."
+            )
             return
         self.guard = None
         if model.current_strength:
@@ -111,7 +110,8 @@ class AdaptationWatch(keras.callbacks.Callback):
         self.steps_done = self.steps_before + batch + 1
         if self.first_stage is not None and self.steps_done >= self.first_stage:
             self.first_stage = float("inf")
-            self.evaluate(self.finished + 1)
+            if self.guard is not None:
+                self.guard.begin(self.evaluate(self.finished + 1))
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         self.finished = epoch + 1
@@ -148,30 +148,22 @@ class AdaptationWatch(keras.callbacks.Callback):
         return self.kept, "before adaptation"
 
     def measure(self, epoch: int, acts: bool = True) -> None:
-        """Measures the model after `epoch` epochs, and adds the result to its `looks`."""
-        self.domain_model.looks.append(self.evaluate(epoch, acts))
+        """Measures the model after `epoch` epochs, and adds the result to its `looks`.
+
+        `acts` is whether the `AutoGuard`, if any, acts on the result.
+        """
+        evidence = self.evaluate(epoch)
+        if acts and self.guard is not None:
+            self.guard.check(evidence, num_samples(self.inputs))
+        self.domain_model.looks.append(evidence)
         self.measured = epoch
 
-    def evaluate(self, epoch: int, acts: bool = True) -> Evidence:
-        """Measures the model in or after an epoch.
-
-        Args:
-            epoch: Number of the epoch, counted from 1; 0 before training.
-            acts: Whether the `AutoGuard`, if any, acts on the result.
-        """
+    def evaluate(self, epoch: int) -> Evidence:
+        """Measures the model in or after an epoch, counted from 1; 0 is before training."""
         _ = self.model  # on JAX: brings the variables up to date
         self.weights = self._fingerprint()
         source, target = self.predict(self.inputs), self.predict(self.target)
-        evidence = measure_evidence(epoch, source, self.labels, target)
-        if acts and self.guard is not None:
-            self.guard.check(evidence, target[1], len(source[1]))
-        return evidence
-
-    def record_action(self, epoch: int, what: str, reason: str) -> None:
-        """Adds an action to the model's `actions`, and prints it; see `Action`."""
-        action = Action(epoch, what, reason)
-        self.domain_model.actions.append(action)
-        self.domain_model.say(str(action))
+        return measure_evidence(epoch, source, self.labels, target)
 
     def predict(self, x: Any) -> tuple[np.ndarray, np.ndarray]:
         """Returns features and class probabilities of inputs, in inference mode.

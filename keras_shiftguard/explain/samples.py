@@ -13,14 +13,8 @@ from keras_shiftguard.errors import BadInputError
 from keras_shiftguard.explain.even_subsample import MAX_BYTES, EvenSubsample
 from keras_shiftguard.explain.image_folder import Folder, as_keras_reads, open_folder, raw_image
 from keras_shiftguard.explain.model_facts import ModelFacts
-from keras_shiftguard.io.batches import (
-    all_batches,
-    column_names,
-    is_arrays,
-    named_inputs,
-    to_numpy,
-)
-from keras_shiftguard.io.tables import without_pandas
+from keras_shiftguard.io.batches import named_inputs, to_numpy
+from keras_shiftguard.io.source import open_source
 from keras_shiftguard.statistics.classes import host_class_ids
 from keras_shiftguard.statistics.spread import PART, spread
 
@@ -153,23 +147,18 @@ def _is_function(value: Any) -> bool:
 
 def _of_pipeline(data: Any, facts: ModelFacts, max_samples: int | None) -> Samples:
     """Returns the samples of arrays, a dataset or a generator."""
-    columns, data = column_names(data, facts.shapes), without_pandas(data)
+    source = open_source(data, shapes=facts.shapes)
     limit, which, is_cut = max_samples, None, False
-    if is_arrays(data):
-        first_array = keras.tree.flatten(data)[0]
-        which = spread(len(first_array), max_samples)
-        if len(which) < len(first_array):
-            data = keras.tree.map_structure(
-                lambda value: None if value is None else to_numpy(value)[which], data
-            )
-        total = len(first_array)
-    else:
-        total = 0
-        if hasattr(data, "__next__") and limit is None:
-            limit = MAX_GENERATOR_SAMPLES
-    subsample = EvenSubsample(limit, stop=hasattr(data, "__next__"))
+    total = source.size or 0
+    if source.form == "arrays":
+        which = spread(total, max_samples)
+        if len(which) < total:
+            source = source.rows(which)
+    elif source.is_one_shot and limit is None:
+        limit = MAX_GENERATOR_SAMPLES
+    subsample = EvenSubsample(limit, stop=source.is_one_shot)
     form = "tensor"
-    for x, y, _ in all_batches(data, PART):
+    for x, y, _ in source.all_batches(PART):
         if isinstance(x, Mapping):
             form = "dict"
         elif isinstance(x, (list, tuple)) and len(x) > 1:
@@ -182,7 +171,7 @@ def _of_pipeline(data: Any, facts: ModelFacts, max_samples: int | None) -> Sampl
             break
     kept = subsample.positions if which is None else which[subsample.positions]
     total = total or subsample.seen
-    return Samples(*subsample.joined(), None, form, total, kept, is_cut, columns)
+    return Samples(*subsample.joined(), None, form, total, kept, is_cut, source.columns)
 
 
 def class_ids(y: Any, num_classes: int) -> np.ndarray | None:

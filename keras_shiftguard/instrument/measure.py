@@ -12,7 +12,8 @@ from keras_shiftguard.errors import BadInputError
 from keras_shiftguard.instrument.batch_tensors import why_not_measured, without_padding
 from keras_shiftguard.instrument.model_inputs import input_shapes
 from keras_shiftguard.instrument.model_outputs import ModelOutputs, fingerprint
-from keras_shiftguard.io.batches import Batch, Shape, all_batches, column_names, named_inputs
+from keras_shiftguard.io.batches import Batch, Shape, named_inputs
+from keras_shiftguard.io.source import open_source
 from keras_shiftguard.profiles import InputProfile
 from keras_shiftguard.statistics.batch import as_measurable, spec_for
 from keras_shiftguard.statistics.classes import warn_of_text, width_of
@@ -37,7 +38,7 @@ def profile(
     """Measures the statistics of data, in one pass and with constant memory.
 
     Args:
-        data: Finite data in any form that `fit` accepts, see `io.batches.batches`. Labels are
+        data: Finite data in any form that `fit` accepts, see `io.source.open_source`. Labels are
             counted as well.
         model: A built Keras model with one output. Its predictions in inference
             mode are profiled as well. The model must accept `data`.
@@ -85,17 +86,19 @@ def _is_positive(number: Any) -> bool:
 def _profile(data: Any, model: Any, feature_layer: str | None) -> InputProfile:
     """Returns the measured profile, in which all samples count as independent."""
     if model is None:
-        measured = profile_of(named_batches(all_batches(data, CHUNK)))
-        return measured.with_columns(column_names(data))
+        source = open_source(data)
+        measured = profile_of(named_batches(source.all_batches(CHUNK)))
+        return measured.with_columns(source.columns)
     outputs = ModelOutputs(model, feature_layer)
     shapes = input_shapes(model)
+    source = open_source(data, shapes=shapes)
 
     def predicted_batches() -> Iterator[tuple[dict[str, Any], Any]]:
-        for x, y in unpadded_batches(all_batches(data, CHUNK)):
+        for x, y in unpadded_batches(source.all_batches(CHUNK)):
             outputs.predict(x, y)
             yield named_inputs(x, shapes), y
 
-    measured = profile_of(predicted_batches()).with_columns(column_names(data, shapes))
+    measured = profile_of(predicted_batches()).with_columns(source.columns)
     return replace(measured, outputs=outputs.drain_predicted(fingerprint(model)))
 
 

@@ -1,23 +1,17 @@
-"""Batches of any data that `fit` accepts: arrays, datasets, loaders and generators."""
+"""Batches of what `fit` accepts: their inputs by name, their parts, and slices of arrays."""
 
-import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, ValuesView
-from itertools import count
-from os import PathLike
+from collections.abc import Callable, Iterator, Mapping, Sequence, ValuesView
 from typing import Any
 
 import keras
 import numpy as np
 
-from keras_shiftguard.errors import BadInputError, warn
-from keras_shiftguard.io.readable import is_nested_numbers, readable, sliceable
-from keras_shiftguard.io.tables import columns_of, is_table, without_pandas
+from keras_shiftguard.errors import BadInputError
+from keras_shiftguard.io.readable import is_nested_numbers
+from keras_shiftguard.io.tables import columns_of, is_table
 
-# If a list has more arrays shaped like images, each is an image, not an input. A convention.
-MAX_INPUTS = 8
 # Samples in a batch of arrays, unless the caller passes another number. Given by Keras's `fit`.
 BATCH_SIZE = 32
-PATIENCE = 60  # seconds of reading after which data of unknown length gets a warning. A convention.
 
 # The keys of a pair, the batch of a `DomainAdaptationModel`: `{SOURCE: x, TARGET: x_target}`.
 SOURCE, TARGET = "shiftguard_source", "shiftguard_target"
@@ -81,7 +75,7 @@ def column_names(
     """Returns the names of the columns of the tables of pandas in `data`, by name of the input.
 
     Args:
-        data: Any data that `batches` takes.
+        data: Any data that `fit` accepts.
         shapes: Shapes of the model's inputs by name, as for `named_inputs`.
     """
     x = data[0] if isinstance(data, tuple) and data else data
@@ -128,190 +122,7 @@ def why_not_dense(x: Any) -> str:
     return ""
 
 
-def batches(data: Any, batch_size: int = BATCH_SIZE, name: str = "data") -> Iterator[Batch]:
-    """Yields `(x, y, sample_weight)` for any data that `fit` accepts.
-
-    Args:
-        data: NumPy arrays or tensors (a tuple is `(x,)`, `(x, y)` or
-            `(x, y, w)`; a list or dict is a multi-input `x`); or a
-            `tf.data.Dataset`, `keras.utils.PyDataset`, torch `DataLoader` or
-            generator that yields batches of such tuples; or a function without
-            arguments that returns any of these. Tables and columns of pandas count as arrays.
-        batch_size: Number of samples in a batch of arrays. All other data is batched
-            already.
-        name: Name that error messages use for `data`.
-
-    Raises:
-        BadInputError: If `data` is none of these, or arrays differ in length.
-    """
-    yield from map(readable, _batches(sliceable(without_pandas(_made(data))), batch_size, name))
-
-
-def _batches(data: Any, batch_size: int, name: str) -> Iterator[Batch]:
-    """Yields batches as `batches` does, with arrays as they are."""
-    if isinstance(data, list) and is_nested_numbers(data):
-        of_what = "lists of numbers" if isinstance(data[0], (list, tuple)) else "numbers"
-        raise BadInputError(
-            f"`{name}` must be an array, whose first axis is that of the samples: "
-            f"np.asarray({name}). Received: a list of {len(data):,} {of_what}"
-        )
-    if is_arrays(data):
-        yield from _slices(_unpack(data), batch_size)
-    elif isinstance(data, keras.utils.PyDataset):
-        number = data.num_batches  # None if it is endless
-        indices: Iterable[int] = count() if number is None else range(number)
-        for index in indices:
-            batch = data[index]
-            yield _unpack(tuple(batch) if isinstance(batch, list) else batch)  # as `fit` does
-    elif _is_sequence_of_batches(data):
-        for index in range(len(data)):
-            yield _unpack(data[index])
-    elif isinstance(data, tuple) and data and _is_input(data[0]):
-        raise BadInputError(
-            f"In `{name}`, each member of (x, y) or (x, y, sample_weight) must be an array, or a "
-            "list or dict of arrays: np.asarray(y) for a list of numbers. "
-            f"Received: {', '.join(type(member).__name__ for member in data)}"
-        )
-    elif isinstance(data, Iterable) and not isinstance(data, (str, bytes)):
-        for batch in data:
-            # A torch DataLoader turns a tuple `(x, y)` into a list.
-            was_tuple = isinstance(batch, list) and hasattr(data, "collate_fn")
-            yield _unpack(tuple(batch) if was_tuple else batch)
-    elif isinstance(data, (str, PathLike)):
-        raise BadInputError(
-            f"`{name}` must be data, not a path: read the files first, for example with "
-            f"keras.utils.image_dataset_from_directory. Received: {str(data)!r}"
-        )
-    else:
-        raise BadInputError(
-            f"`{name}` must be what `model.fit` accepts: arrays, tensors, a tf.data.Dataset, a "
-            "keras.utils.PyDataset, a torch DataLoader or a generator of batches. "
-            f"Received: {type(data).__name__}"
-        )
-
-
-def all_batches(data: Any, batch_size: int = BATCH_SIZE, name: str = "data") -> Iterator[Batch]:
-    """Yields the same as `batches`, for a caller that reads all of the data.
-
-    Args:
-        data: Any data that `batches` takes.
-        batch_size: Number of samples in a batch of arrays.
-        name: Name that error and warning messages use for `data`.
-
-    Raises:
-        BadInputError: If `data` is known to have no end, or is a list of single images.
-    """
-    data = _made(data)
-    if _is_endless(data):
-        raise BadInputError(
-            f"`{name}` has no end, and it is read as a whole. Pass a part of it, such as "
-            f"dataset.take(100). Received: {type(data).__name__}"
-        )
-    parts = data if isinstance(data, list) else []
-    shapes: list[tuple[int, ...]] = [getattr(part, "shape", ()) for part in parts]
-    if len(shapes) > MAX_INPUTS and all(len(s) == 3 and s[-1] in (3, 4) for s in shapes):
-        raise BadInputError(
-            f"`{name}` is a list, and a list is taken for several inputs. Stack images with "
-            f"np.stack(images). Received: {len(shapes)} arrays, the first of shape {shapes[0]}"
-        )
-    says_its_end = isinstance(data, keras.utils.PyDataset) or hasattr(data, "__len__")
-    start, count = time.monotonic(), 0
-    for batch in batches(data, batch_size, name):
-        yield batch
-        count += 1
-        if not says_its_end and time.monotonic() - start > PATIENCE:
-            says_its_end = True  # warns only once
-            warn(
-                f"ShiftGuard has read {count:,} batches of `{name}` so far, which does not say "
-                "where it ends. If it has no end, pass a part of it: itertools.islice(data, 100)."
-            )
-
-
-def _made(data: Any) -> Any:
-    """Returns the result of a function that makes data; any other data as it is."""
-    if isinstance(data, keras.layers.Layer):
-        raise BadInputError(
-            f"A model was passed in place of data. Received: {type(data).__name__} {data.name!r}"
-        )
-    is_data = isinstance(data, (keras.utils.PyDataset, Iterable))
-    return data() if callable(data) and not is_data else data
-
-
-def _is_endless(data: Any) -> bool:
-    """Whether `data` is known to have no end, as the result of `tf.data.Dataset.repeat()` is.
-
-    Whether a generator has an end is not known.
-    """
-    if isinstance(data, keras.utils.PyDataset):
-        return data.num_batches is None
-    cardinality = getattr(data, "cardinality", None)  # a method of tf.data.Dataset
-    return callable(cardinality) and int(cardinality()) == -1
-
-
-def first_batches(data: Any, max_samples: int) -> Iterator[Batch]:
-    """Yields whole batches, until they hold `max_samples` samples or more, or `data` ends."""
-    count = 0
-    for x, y, weight in batches(data):
-        yield x, y, weight
-        leaves = [leaf for leaf in keras.tree.flatten(x) if hasattr(leaf, "shape")]
-        count += leaves[0].shape[0] if leaves else 1
-        if count >= max_samples:
-            return
-
-
-def first_samples(
-    data: Any, max_samples: int, shapes: Mapping[str, Shape] | None = None
-) -> tuple[dict[str, np.ndarray], Any]:
-    """Returns the first samples of `data` as NumPy arrays.
-
-    Args:
-        data: Any data that `batches` takes.
-        max_samples: The largest number of samples to return.
-        shapes: Shapes of the model's inputs by name, as for `named_inputs`.
-
-    Returns:
-        The inputs by name, `(samples, ...)`, and the labels `(samples, ...)`. If the samples
-        differ in size, only those of the first size are returned, and the labels are None.
-        The labels are also None if there are none, several sets of them, or some of varying shape.
-
-    Raises:
-        BadInputError: If `data` is empty, or an input has no batch dimension.
-    """
-    inputs: dict[str, list[np.ndarray]] = {}
-    labels: list[Any] | None = []
-    count = 0
-    for x, y, _ in batches(data):
-        batch = {name: to_numpy(value) for name, value in named_inputs(x, shapes).items()}
-        if not batch:
-            continue
-        scalars = {name: a.shape for name, a in batch.items() if a.ndim == 0}
-        if scalars:
-            raise BadInputError(f"Inputs need a batch dimension. Received scalars: {scalars}")
-        num_new = min(len(next(iter(batch.values()))), max_samples - count)
-        for name, value in batch.items():
-            inputs.setdefault(name, []).append(value[:num_new])
-        if y is None or isinstance(y, (Mapping, list, tuple)):
-            labels = None
-        elif labels is not None:
-            labels.append(y)
-        count += num_new
-        if count >= max_samples:
-            break
-    if count == 0:
-        raise BadInputError("`data` is empty: not a single sample came out of it.")
-    try:
-        joined = {n: np.concatenate(p) if len(p) > 1 else p[0] for n, p in inputs.items()}
-    except ValueError:
-        # The samples differ in size from batch to batch: only those of the first size are used.
-        joined = {
-            name: np.concatenate([p for p in parts if p.shape[1:] == parts[0].shape[1:]])
-            for name, parts in inputs.items()
-        }
-        labels = None
-    return joined, _joined_labels(labels, count) if labels else None
-
-
-def _joined_labels(parts: Sequence[Any], count: int) -> np.ndarray | None:
+def joined_labels(parts: Sequence[Any], count: int) -> np.ndarray | None:
     """Returns the labels of the first `count` samples; None if their shapes differ, as of boxes."""
     try:
         return np.concatenate([to_numpy(part) for part in parts])[:count]
@@ -333,34 +144,25 @@ def to_numpy(value: Any) -> np.ndarray:
 def is_arrays(data: Any) -> bool:
     """Whether `data` consists of arrays, rather than being an iterable of batches."""
     if isinstance(data, Mapping):
-        return all(_is_array(value) for value in data.values())
+        return all(is_array(value) for value in data.values())
     if isinstance(data, tuple):
         return len(data) > 0 and all(v is None or is_arrays(v) for v in data)
     if isinstance(data, list):
-        return len(data) > 0 and all(_is_array(value) for value in data)
-    return _is_array(data)
+        return len(data) > 0 and all(is_array(value) for value in data)
+    return is_array(data)
 
 
-def _is_input(value: Any) -> bool:
+def is_input(value: Any) -> bool:
     """Whether the first member of a tuple shows that the tuple is `(x, y)`."""
-    return _is_array(value) or isinstance(value, Mapping) or is_nested_numbers(value)
+    return is_array(value) or isinstance(value, Mapping) or is_nested_numbers(value)
 
 
-def _is_array(value: Any) -> bool:
+def is_array(value: Any) -> bool:
+    """Whether `value` is an array or a tensor."""
     return hasattr(value, "shape") and hasattr(value, "dtype") and hasattr(value, "__getitem__")
 
 
-def _is_sequence_of_batches(data: Any) -> bool:
-    """Whether `data` has a length and gives batches by index.
-
-    The iterator of a legacy `ImageDataGenerator` is such a sequence. A loop over it never ends,
-    so its batches are read by index.
-    """
-    has_index = hasattr(data, "__getitem__") and hasattr(data, "__len__")
-    return has_index and not isinstance(data, (str, bytes, list, tuple, Mapping))
-
-
-def _unpack(batch: Any) -> Batch:
+def unpacked(batch: Any) -> Batch:
     """Returns a batch as `(x, y, sample_weight)`, with None for each missing part."""
     if isinstance(batch, list) and len(batch) in (2, 3) and not is_arrays(batch):
         batch = tuple(batch)
@@ -380,7 +182,7 @@ def _unpack(batch: Any) -> Batch:
     return batch, None, None
 
 
-def _slices(batch: Batch, batch_size: int) -> Iterator[Batch]:
+def slices(batch: Batch, batch_size: int) -> Iterator[Batch]:
     """Yields slices of all arrays along their first axis."""
     leaves = [leaf for leaf in keras.tree.flatten(batch) if leaf is not None]
     if not all(len(leaf.shape) for leaf in leaves):

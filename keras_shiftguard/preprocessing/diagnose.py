@@ -11,7 +11,8 @@ import numpy as np
 from keras_shiftguard.errors import BadInputError
 from keras_shiftguard.instrument.measure import profile_of
 from keras_shiftguard.instrument.model_inputs import image_data_format, input_shapes
-from keras_shiftguard.io.batches import BATCH_SIZE, first_samples
+from keras_shiftguard.io.batches import BATCH_SIZE
+from keras_shiftguard.io.source import open_source
 from keras_shiftguard.preprocessing.correction.advice import for_tensors
 from keras_shiftguard.preprocessing.correction.convention import RAW, InputConvention
 from keras_shiftguard.preprocessing.diagnosis import Diagnosis
@@ -99,7 +100,7 @@ def diagnose_loaded(
     converts = converts_by_itself(model)
     stated, speaker, silent = _word(model, expects, path, converts)
     shapes = input_shapes(model)
-    samples, labels = first_samples(data, max_samples, shapes)
+    samples, labels = open_source(data, shapes=shapes).first_samples(max_samples)
     warn_of_text(labels)
     if len(shapes) == 1 and len(samples) == 1:
         samples = dict(zip(shapes, samples.values(), strict=True))

@@ -4,13 +4,25 @@ import keras
 import numpy as np
 import pytest
 
-from keras_shiftguard.domains.paired_batches import Pairs, endless_batches
+from keras_shiftguard.domains import paired_batches
 from keras_shiftguard.errors import BadInputError
 from keras_shiftguard.io.batches import SOURCE, TARGET
+from keras_shiftguard.io.source import open_source
 
 X = np.arange(10, dtype="float32")[:, None]
 Y = np.arange(10)
 T = 100 + np.arange(7, dtype="float32")[:, None]
+
+
+class Pairs(paired_batches.Pairs):
+    """Pairs of a source and a target in any form."""
+
+    def __init__(self, source, target, *args, **kwargs):
+        super().__init__(open_source(source), open_source(target), *args, **kwargs)
+
+
+def endless_batches(target, *args):
+    return paired_batches.endless_batches(open_source(target), *args)
 
 
 def epoch(pairs):

@@ -4,10 +4,10 @@ import keras
 import numpy as np
 import pytest
 
-import keras_shiftguard.io.batches
+import keras_shiftguard.io.source
 from keras_shiftguard import BadInputError, compare, profile
 from keras_shiftguard.errors import ShiftWarning
-from keras_shiftguard.io.batches import first_samples
+from keras_shiftguard.io.source import open_source
 
 pytestmark = pytest.mark.backend
 
@@ -87,7 +87,7 @@ KINDS = {
 @pytest.mark.each_backend
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_kind(kind):
-    inputs, labels = first_samples(KINDS[kind](), 1000)
+    inputs, labels = open_source(KINDS[kind]()).first_samples(1000)
     np.testing.assert_array_equal(inputs["input"], X)
     if kind not in ("array", "tensor", "x"):
         np.testing.assert_array_equal(labels, Y)
@@ -98,17 +98,18 @@ def test_every_kind(kind):
 
 @pytest.mark.parametrize("x", [{"a": X, "b": Y}, [X, Y]])
 def test_several_inputs(x):
-    inputs, labels = first_samples((x, Y), 13, {"a": (None, 4), "b": (None, 4)})
+    shapes = {"a": (None, 4), "b": (None, 4)}
+    inputs, labels = open_source((x, Y), shapes=shapes).first_samples(13)
     assert sorted(inputs) == ["a", "b"]
     assert len(inputs["b"]) == len(labels) == 13  # no more than asked for
 
 
 def test_data_without_an_end(monkeypatch):
-    monkeypatch.setattr(keras_shiftguard.io.batches, "PATIENCE", -1)  # seconds
+    monkeypatch.setattr(keras_shiftguard.io.source, "PATIENCE", -1)  # seconds
     profile((X, Y))
     with pytest.warns(ShiftWarning, match="`data` so far, which does not say where it ends"):
         assert profile(Pairs()[i] for i in range(5)).num_samples == 50
-    assert len(first_samples(Endless(), 20)[0]["input"]) == 20
+    assert len(open_source(Endless()).first_samples(20)[0]["input"]) == 20
     with pytest.raises(BadInputError, match="`data` has no end"):
         profile(Endless())
     with pytest.raises(BadInputError, match="`current` has no end"):
@@ -141,7 +142,7 @@ def test_data_without_an_end(monkeypatch):
 )
 def test_bad_data(data, words):
     with pytest.raises(BadInputError, match=words):
-        first_samples(data, 10)
+        open_source(data).first_samples(10)
 
 
 def test_images_of_several_sizes():
@@ -149,7 +150,7 @@ def test_images_of_several_sizes():
         yield X, Y
         yield np.zeros((4, 9, 9, 3), "float32"), Y[:4]
 
-    inputs, _ = first_samples(images(), 100)
+    inputs, _ = open_source(images()).first_samples(100)
     assert inputs["input"].shape == (50, 6, 6, 3)
     summary = profile(images()).inputs["input"]
     assert (summary.smallest_size, summary.largest_size) == ((6, 6), (9, 9))
@@ -162,7 +163,7 @@ def test_batches_of_sparse_matrices_are_measured():
     found = profile((matrix[i : i + 10], Y[i : i + 10]) for i in range(0, 50, 10)).inputs["input"]
     assert found.num_samples == 50 and found.layout == "features"
     np.testing.assert_allclose(found.mean, x.mean(axis=0), rtol=1e-5)
-    np.testing.assert_array_equal(first_samples(matrix, 8)[0]["input"], x[:8])
+    np.testing.assert_array_equal(open_source(matrix).first_samples(8)[0]["input"], x[:8])
 
 
 @pytest.mark.each_backend
@@ -175,5 +176,5 @@ def test_labels_of_varying_shape_are_left_out(kind):
         import tensorflow as tf
 
         boxes = [tf.ragged.constant([[[0.0] * 4] * n for n in range(1, 5)]) for _ in range(2)]
-    inputs, labels = first_samples(list(zip([images, images], boxes, strict=True)), 6)
+    inputs, labels = open_source(list(zip([images, images], boxes, strict=True))).first_samples(6)
     assert len(inputs["input"]) == 6 and labels is None

@@ -14,7 +14,8 @@ from keras_shiftguard import (
     profile,
 )
 from keras_shiftguard.domains.fitting import train
-from keras_shiftguard.io.batches import column_names, first_samples
+from keras_shiftguard.io.batches import column_names
+from keras_shiftguard.io.source import open_source
 
 pandas = pytest.importorskip("pandas")
 Y = np.arange(50) % 3
@@ -26,7 +27,7 @@ ORDER = ["income", "age", "bmi", "height"]
 def test_tables_and_columns_of_pandas_are_arrays():
     index = np.linspace(0, 1, 50)  # row labels, which must select nothing
     table = pandas.DataFrame({"a": W, "b": Y, "c": Y > 0}, index=index)
-    inputs, labels = first_samples((table, table["b"]), 50)
+    inputs, labels = open_source((table, table["b"])).first_samples(50)
     np.testing.assert_allclose(inputs["input"], np.stack([W, Y, Y > 0], axis=1))
     np.testing.assert_array_equal(labels, Y)
     measured = profile((table, table["b"]))
