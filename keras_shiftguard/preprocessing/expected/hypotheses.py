@@ -49,6 +49,11 @@ class Hypothesis:
         return self.mode, self.inverted
 
     @property
+    def has_usual_means(self) -> bool:
+        """Whether the per-channel means, if there are any, are in the usual order of the mode."""
+        return self.means in (None, "bgr" if self.mode == "caffe" else "rgb")
+
+    @property
     def is_identity(self) -> bool:
         """Whether the transform leaves the images as they are fed.
 
@@ -125,7 +130,7 @@ def hypotheses_for(
 
 
 def without_fix(
-    hypotheses: list[Hypothesis], kept: list[Hypothesis], observed: InputConvention, channels: int
+    hypotheses: list[Hypothesis], kept: list[Hypothesis], observed: InputConvention
 ) -> tuple[tuple[Kind, Transform], ...]:
     """Returns what else may explain the images, each with the kind that it speaks for.
 
@@ -140,9 +145,9 @@ def without_fix(
         hypotheses: All hypotheses.
         kept: Those that are compared on all images; one of them leaves the images as fed.
         observed: The convention of the images as fed.
-        channels: Number of channels.
     """
     fed = next(h for h in kept if h.is_identity)
+    channels = len(fed.scale)
     scale, offset = (
         np.broadcast_to(np.asarray(v, "float64"), channels)
         for v in (observed.scale, observed.offset)

@@ -11,13 +11,16 @@ from keras_shiftguard.instrument.graph import has_graph, walk
 from keras_shiftguard.instrument.model_outputs import cause_of
 from keras_shiftguard.preprocessing.correction.convention import RAW, UNKNOWN, InputConvention
 from keras_shiftguard.preprocessing.expected.architectures import Architecture
-from keras_shiftguard.preprocessing.expected.front import FrontError, run_layers
-from keras_shiftguard.preprocessing.expected.front_inverse import describe, invert, is_usual
-from keras_shiftguard.preprocessing.expected.front_run import run_model
+from keras_shiftguard.preprocessing.expected.front import FrontError, run_layers, run_model
+from keras_shiftguard.preprocessing.expected.front_input import (
+    before_own_layers,
+    describe,
+    invert,
+    is_usual,
+)
 from keras_shiftguard.preprocessing.expected.hypothesis_names import same_numbers
-from keras_shiftguard.preprocessing.expected.own_layers import before_own_layers
 from keras_shiftguard.preprocessing.expected.recognition import Recognition, recognise
-from keras_shiftguard.preprocessing.expected.trained_weights import can_tell, head_of, is_fresh
+from keras_shiftguard.preprocessing.expected.trained_weights import head_of, is_fresh
 
 SCALING = (layers.Rescaling, layers.Normalization)  # layers that scale their input
 
@@ -131,7 +134,6 @@ def _for_input(
             text = f"The model contains {names}, but which input feeds it is not visible."
         else:
             text = "The structure is that of no network of keras.applications."
-        every_layer = tuple(walk(model))
         answer = _unknown(position, name, text)
         own = before_own_layers(model, position) if has_graph(model) and not nested else None
         if own is not None:
@@ -142,7 +144,7 @@ def _for_input(
             answer = replace(answer, convention=convention, speaks=True, evidence=(sentence,))
         return replace(
             answer,
-            fresh=can_tell(every_layer) and is_fresh(every_layer),
+            fresh=is_fresh(walk(model)),
             trainable=bool(getattr(model, "trainable_weights", None)),
         )
     known = [a for a in answers if a.convention.is_known]
