@@ -152,10 +152,9 @@ def read_batch_norm(
     levelled = _read(score, some, every, observed, known)
     if isinstance(levelled, str):
         return reading
-    levelled = replace(levelled, is_levelled=True)
-    if levelled.misfit(levelled.best) > reading.misfit(reading.best):
-        return replace(reading, other=levelled)
-    return replace(levelled, other=reading)
+    both = replace(levelled, is_levelled=True), reading
+    better, other = sorted(both, key=lambda each: each.misfit(each.best))
+    return replace(better, other=other)
 
 
 def _compared_images(inputs: Mapping[str, np.ndarray], name: str) -> dict[str, np.ndarray]:

@@ -95,9 +95,7 @@ class Front:
 def probes(channels: int, integers: bool = False) -> dict[str, np.ndarray]:
     """Returns the values of the constant images that the model is run on, by range.
 
-    Args:
-        channels: Number of input channels.
-        integers: Whether the model accepts integers; only the range 0..255 is then used.
+    If the model accepts `integers`, only the range 0..255 is used.
 
     Returns:
         For each range `(channels + 3, channels)` float64: the smallest value in all channels; for
@@ -150,8 +148,8 @@ def _fit_range(name: str, x: np.ndarray, y: np.ndarray) -> Front:
     if (peak * (high - low) <= precision * max(high, 20 * np.abs(y).max())).any():
         raise FrontError("the value of a constant image does not come through it")
     scale = np.take_along_axis(slope, strongest[:, None], axis=1)[:, 0]
-    strongest, scale, offset = (tuple(v.tolist()) for v in (strongest, scale, y[0] - scale * low))
-    front = Front(strongest, scale, offset, channels, name, precision)
+    order, scales, offsets = (tuple(v.tolist()) for v in (strongest, scale, y[0] - scale * low))
+    front = Front(order, scales, offsets, channels, name, precision)
     from_others = np.abs(slope).sum(axis=1) - peak
     if (from_others > (1e-3 + 20 * precision) * peak).any():
         raise FrontError("it mixes the colour channels")
@@ -206,7 +204,7 @@ def run_model(
     # The input may have the channels last although the backbone takes them first.
     axis = len(shape) - (3 if channels_first and shape[-1] not in (1, 3, 4) else 1)
     x = probes(shape[axis] or 3, "int" in dtypes[position])
-    pixels = np.concatenate(list(x.values()))
+    pixels = np.concatenate([*x.values()])
     for is_small in (True, False):
         feeds = [np.zeros([len(pixels), *(d or 1 for d in each[1:])]) for each in shapes]
         feeds[position] = _constant_images(pixels, shape, axis, None if is_small else inner_shape)
@@ -220,10 +218,9 @@ def run_model(
             reason = f"{type(error).__name__}: {cause_of(error)[:160]}"
     else:
         raise FrontError(f"it could not be run on a probe image ({reason})")
-    if channels_first:
-        received = np.moveaxis(received, -3, -1)
+    images = np.moveaxis(received, -3, -1) if channels_first else received
     # The middle pixel, which padding does not affect.
-    middle = received[..., received.shape[-3] // 2, received.shape[-2] // 2, :]
+    middle = images[..., images.shape[-3] // 2, images.shape[-2] // 2, :]
     if middle[..., 0].size % len(pixels):
         raise FrontError("it changes the number of images")
     out = middle.reshape(len(pixels), -1, middle.shape[-1])[:, 0]  # of the first frame
@@ -265,14 +262,15 @@ def _call_runner(
     model: Any, inner_shape: tuple[int | None, ...], channels_first: bool
 ) -> tuple[Callable[[Any], Any], list[Any], int]:
     """Returns a function that calls a model without a graph, its input shapes, and the image's."""
-    declared = (model.get_build_config() or {}).get("input_shape") if model.built else None
+    declared: Any = model.built and (model.get_build_config() or {}).get("input_shape")
     is_list = isinstance(declared, list) and all(isinstance(s, tuple | list) for s in declared)
-    if is_list or isinstance(declared, dict):
-        shapes = list(declared) if is_list else list(declared.values())
+    shapes: list[Any] = [(None, None, None, *inner_shape[-1:])]
+    if isinstance(declared, dict):
+        shapes = list(declared.values())
+    elif is_list:
+        shapes = declared
     elif channels_first:
         shapes = [(None, *inner_shape[1:2], None, None)]
-    else:
-        shapes = [(None, None, None, *inner_shape[-1:])]
     images = [i for i, shape in enumerate(shapes) if len(shape) >= 4]
     if len(images) > 1:
         raise FrontError("it takes several images, and which one feeds the network is not visible")

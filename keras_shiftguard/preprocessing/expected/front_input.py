@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from keras import layers
 
-from keras_shiftguard.conventions import MODES
+from keras_shiftguard.conventions import MODES, MODES_WITHOUT_ORDER
 from keras_shiftguard.instrument.graph import Step, ancestors, flatten
 from keras_shiftguard.preprocessing.correction.convention import InputConvention, named
 from keras_shiftguard.preprocessing.expected.front import (
@@ -26,7 +26,6 @@ from keras_shiftguard.preprocessing.expected.front import (
 # Images with such means and standard deviations of the channels have values of 0..255. Those of
 # other named conventions are smaller, or (three channels) their means are nearer to 0. Conventions.
 MIN_RAW_MEAN, MIN_RAW_MEAN_GRAY, MIN_RAW_STD = 60.0, 10.0, 20.0
-UNIFORM = ("unit", "tf", "raw")  # conventions with the same numbers for all channels
 KNOWN = [InputConvention(mode, order) for mode in MODES for order in ("rgb", "bgr")]
 
 
@@ -156,14 +155,17 @@ def _named_input(front: Front) -> InputConvention | None:
     """Returns the uniform convention that a front turns into another named one; else None."""
     if np.allclose(front.scale, 1, rtol=1e-3) and np.allclose(front.offset, 0, atol=1e-3):
         return None  # repeating a gray image for three channels fits all conventions
-    usual = [InputConvention(mode, "unknown") for mode in UNIFORM if front.keeps_order]
-    by_channel = [each for each in KNOWN if each.mode not in UNIFORM and len(front.scale) == 3]
-    for wanted in [*usual, *by_channel]:
+    wanted_modes: list[InputConvention] = []
+    if front.keeps_order:
+        wanted_modes += [InputConvention(mode, "unknown") for mode in MODES_WITHOUT_ORDER]
+    if len(front.scale) == 3:
+        wanted_modes += [each for each in KNOWN if each.mode not in MODES_WITHOUT_ORDER]
+    for wanted in wanted_modes:
         try:
             found = _invert_one(front, wanted)
         except FrontError:
             continue
-        if found.mode in UNIFORM:
+        if found.mode in MODES_WITHOUT_ORDER:
             return found
     return None
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from keras_shiftguard.conventions import MODES
+from keras_shiftguard.conventions import MODES, MODES_WITHOUT_ORDER
 from keras_shiftguard.preprocessing.correction.convention import InputConvention
 from keras_shiftguard.preprocessing.expected.batch_norm import AS_FED, Transform
 from keras_shiftguard.preprocessing.witnesses.feed import FAR_FACTOR, LOW_CONTRAST, is_filled
@@ -103,7 +103,7 @@ def hypotheses_for(
 
     for mode, form in MODES.items():
         scale, offset = np.asarray(form.scale), np.asarray(form.offset)
-        if mode in ("raw", "unit", "tf"):
+        if mode in MODES_WITHOUT_ORDER:
             add(mode, None, np.full(channels, scale[0]), np.full(channels, offset[0]))
         elif channels == 3:
             add(mode, "rgb", scale, offset)

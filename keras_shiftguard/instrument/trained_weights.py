@@ -26,14 +26,19 @@ def is_fresh(network_layers: Iterable[Any]) -> bool:
     # A batch norm that was never called has no statistics.
     norms = [each for each in found if isinstance(each, layers.BatchNormalization) and each.built]
     moved = [
-        np.any(on_host(n.moving_mean)) or np.any(on_host(n.moving_variance) != 1) for n in norms
-    ]
-    moved = moved or [each for each in map(_has_moved, found) if each is not None]
+        bool(np.any(on_host(each.moving_mean) != 0) or np.any(on_host(each.moving_variance) != 1))
+        for each in norms
+    ] or [each for each in map(_has_moved, found) if each is not None]
     return bool(moved) and not any(moved)
 
 
 def head_of(model: Any, backbone: Sequence[Any] = ()) -> str:
-    """Returns the kind of head that the model ends in, see `StructuralExpectation`.
+    """Returns the kind of head that the model ends in, such as a classifier or a decoder.
+
+    The kind is `"none"` without a head; `"fresh"` if its bias is as initialized; `"published"` if
+    it has as many classes as ImageNet, and so was probably published with the network; else
+    `"own"`. The user trained a head of the kind `"own"`, maybe on other input than the network was
+    trained on.
 
     Args:
         model: A Keras model.

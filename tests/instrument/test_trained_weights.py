@@ -3,7 +3,7 @@
 import keras
 import pytest
 
-from keras_shiftguard.preprocessing.expected.trained_weights import head_of, is_fresh
+from keras_shiftguard.instrument.trained_weights import head_of, is_fresh
 
 layers = keras.layers
 
