@@ -33,7 +33,7 @@ from keras_shiftguard.profiles import InputSummary
 
 MIN_IMAGES = 4  # with fewer images, batch norm is no evidence. A convention.
 MIN_MODE_GAP = 0.3  # by which a clearly better mode fits better, in log misfit. A convention.
-# Images that are compared; `compared_images` uses more if they are small. A convention.
+# Images that are compared; `_compared_images` uses more if they are small. A convention.
 MAX_IMAGES = 16
 # Largest number of values in all compared images. A convention.
 MAX_VALUES = MAX_IMAGES * 320 * 320 * 3
