@@ -44,6 +44,7 @@ MODES: dict[str, Affine] = {
     "caffe": Affine((1.0,) * 3, tuple(-m for m in CAFFE_MEAN)),
 }
 MODES_WITH_ORDER = ("torch", "caffe")  # their numbers differ between the channels
+MODES_WITHOUT_ORDER = ("raw", "unit", "tf")  # all channels have the same numbers
 
 # The 8-bit grids: a convention maps the pixel values 0 to 255 to the values of its grid. Each
 # name stands for the mode and the channel order of the convention; the order is None if all

@@ -12,9 +12,8 @@ from numpy_reference import summarise
 
 from keras_shiftguard.preprocessing.case import Case
 from keras_shiftguard.preprocessing.correction.convention import UNKNOWN, InputConvention
-from keras_shiftguard.preprocessing.expected.batch_norm import AS_FED
+from keras_shiftguard.preprocessing.expected.batch_norm import AS_FED, Scores
 from keras_shiftguard.preprocessing.expected.batch_norm_reading import Reading
-from keras_shiftguard.preprocessing.expected.batch_norm_scores import Scores
 from keras_shiftguard.preprocessing.expected.hypotheses import hypotheses_for
 from keras_shiftguard.preprocessing.expected.structure import StructuralExpectation
 from keras_shiftguard.preprocessing.observation import Observation

@@ -1,6 +1,6 @@
 """Input conventions, and the affine map from one to another."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -11,6 +11,8 @@ from keras_shiftguard.errors import BadInputError
 from keras_shiftguard.preprocessing.correction.layer import InputCorrection
 
 CHANNEL_ORDERS = ("rgb", "bgr", "gray", "unknown")
+# Largest difference to the numbers of a named mode: half a gray level of 0..255. A convention.
+MAX_ROUNDING = 2e-3
 
 
 @dataclass(frozen=True)
@@ -153,6 +155,31 @@ def _checked_numbers(scale: Any, offset: Any) -> tuple[tuple[float, ...], tuple[
         )
     one, other = (tuple(numbers.tolist()) for numbers in pair)
     return one, other
+
+
+def named(
+    scale: Sequence[float], offset: Sequence[float], order: str, precision: float = 0.0
+) -> InputConvention:
+    """Returns the convention with these numbers: a named mode if they are close to those of one.
+
+    Args:
+        scale: Factor for each channel, or one for all.
+        offset: Offset for each channel, or one for all.
+        order: Channel order. It becomes "unknown" for other than one or three channels.
+        precision: Relative rounding error of the numbers.
+    """
+    order = order if len(scale) in (1, 3) else "unknown"
+    for mode in MODES:
+        known = InputConvention(mode, order)
+        of_mode, shift = np.asarray(known.scale), np.asarray(known.offset)
+        if 1 not in (len(scale), len(of_mode)) and len(scale) != len(of_mode):
+            continue
+        allowed = max(MAX_ROUNDING, 2 * precision) * np.abs(of_mode)
+        allowed_shift = MAX_ROUNDING * 255 * np.abs(of_mode) + 2 * precision * np.abs(shift)
+        is_scale = np.abs(np.asarray(scale) - of_mode) <= allowed
+        if is_scale.all() and (np.abs(np.asarray(offset) - shift) <= allowed_shift).all():
+            return known
+    return InputConvention("custom", order, tuple(scale), tuple(offset))
 
 
 def layer_between(

@@ -1,4 +1,4 @@
-"""Batch-norm evidence: how images differ from those that a network was trained on.
+"""Batch-norm evidence: which convention of the images fits a model's batch norm best.
 
 In training, a batch-norm layer stores the moving mean and variance of each channel of its input.
 In the first few layers, images in the convention of the training images have nearly the stored
@@ -23,13 +23,13 @@ from keras_shiftguard.instrument.layer_calls import (
     no_gradients,
     recorded,
 )
-from keras_shiftguard.preprocessing.expected.batch_norm_scores import Scores
 from keras_shiftguard.statistics.state import on_host
 
 MAX_LAYERS = 3  # how many of the first trained batch-norm layers are compared. A convention.
 # A channel is compared only if its moving variance plus epsilon is above this multiple of epsilon.
 # A convention.
 MIN_VARIANCE_IN_EPSILONS = 1.5
+RESAMPLES = 50  # bootstrap draws. A convention.
 
 
 class Transform(NamedTuple):
@@ -91,41 +91,41 @@ class BatchNormEvidence:
     def __init__(self, model: keras.Model) -> None:
         self.model = model
         self.layers: list[Any] = []  # the first trained batch-norm layers
-        # By id of a layer: moving mean, and moving variance plus epsilon.
-        self._moving: dict[int, tuple[np.ndarray, np.ndarray]] = {}
+        # By id of a layer: moving mean, moving variance plus epsilon, and epsilon of each channel.
+        self._moving: dict[int, np.ndarray] = {}
         # The variables up to the last of these layers, and their copied values.
         self._weights: list[tuple[Any, np.ndarray]] = []
         self.reason = ""  # why there is nothing to compare with, in one sentence
         if not model.built:
             self.reason = "The model is not built yet."
             return
-        num_layers, behind = 0, ""
+        has_norm, behind = False, ""
         for layer, variables in layers_with_own_variables(model):
             if len(self.layers) == MAX_LAYERS:
                 break
             self._weights += [(variable, _copy(variable)) for variable in variables]
-            if _mixes_or_normalises(layer) and not behind:
-                behind = type(layer).__name__
+            if _mixes_or_normalises(layer) and not self.layers:
+                behind = behind or type(layer).__name__
             if not isinstance(layer, keras.layers.BatchNormalization) or not layer.built:
                 continue
-            num_layers += 1
-            if behind and not self.layers:
-                continue
+            has_norm = True
             mean, variance = _copy(layer.moving_mean), _copy(layer.moving_variance)
-            if np.any(mean != 0) or np.any(variance != 1):
+            if not behind and (np.any(mean != 0) or np.any(variance != 1)):
                 self.layers.append(layer)
-                self._moving[id(layer)] = (mean, variance + layer.epsilon)
-        if not num_layers:
+                epsilon = np.full(len(mean), layer.epsilon)
+                self._moving[id(layer)] = np.stack([mean, variance + layer.epsilon, epsilon])
+        if self.layers:
+            return
+        self._weights = []
+        if not has_norm:
             self.reason = "The model has no batch normalisation."
-        elif behind and not self.layers:
+        elif behind:
             self.reason = (
                 f"All batch normalisation of the model stands behind {behind}, where nothing of "
                 "the pixels' convention is left."
             )
-        elif not self.layers:
+        else:
             self.reason = "The batch normalisation of the model is untrained."
-        if not self.layers:
-            self._weights = []
 
     @property
     def available(self) -> bool:
@@ -140,7 +140,7 @@ class BatchNormEvidence:
         axis: int = -1,
         depth: int | None = None,
         runs: dict[Transform, dict[int, Any]] | None = None,
-    ) -> Scores:
+    ) -> "Scores":
         """Returns how well each candidate fits the moving statistics of the first layers.
 
         Args:
@@ -162,22 +162,15 @@ class BatchNormEvidence:
                 images = candidate.apply(inputs[name], axis)
                 known[candidate] = self._statistics({**inputs, name: images}, first)
         found = [known[candidate] for candidate in candidates]
-        layers = [layer for layer in first if all(id(layer) in run for run in found)]
-        if not layers:
+        reached = [id(layer) for layer in first if all(id(layer) in run for run in found)]
+        if not reached:
             raise NotReachedError("no batch-norm layer was reached")
-        statistics = [
-            [np.concatenate([run[id(layer)][k] for layer in layers], axis=-1) for k in (0, 1)]
-            for run in found
-        ]
-        moving = np.asarray(
-            [np.concatenate([self._moving[id(a)][k] for a in layers]) for k in (0, 1)]
-        )
-        floor = np.concatenate([np.full(len(self._moving[id(a)][0]), a.epsilon) for a in layers])
+        moving = np.concatenate([self._moving[key] for key in reached], axis=-1)
+        statistics = np.stack([np.concatenate([run[k] for k in reached], axis=-1) for run in found])
         # A channel without variance (dead, or lost in 8-bit storage) carries no information.
-        alive = moving[1] > MIN_VARIANCE_IN_EPSILONS * floor
-        if alive.any():
-            return Scores(np.asarray(statistics)[..., alive], moving[:, alive], floor[alive])
-        return Scores(np.asarray(statistics), moving, floor)
+        alive = moving[1] > MIN_VARIANCE_IN_EPSILONS * moving[2]
+        alive |= not alive.any()
+        return Scores(statistics[..., alive], moving[:, alive])
 
     def _statistics(
         self, inputs: Mapping[str, np.ndarray], layers: list[Any]
@@ -193,6 +186,88 @@ class BatchNormEvidence:
         with recorded(layers, found), scope, no_gradients():
             self.model(as_called(self.model, inputs), training=False)
         return found
+
+
+class Scores:
+    """How well each candidate fits the moving statistics.
+
+    `misfit` holds the logarithm of the misfit of each candidate, `(candidates,)`; `resampled` holds
+    those of bootstrap draws of the images, `(draws, candidates)`.
+
+    Args:
+        statistics: `(candidates, 2, images, channels)`: mean and mean square of each
+            channel, for all channels of the compared layers.
+        moving: `(3, channels)`: moving mean, moving variance plus epsilon, and epsilon.
+    """
+
+    def __init__(self, statistics: np.ndarray, moving: np.ndarray) -> None:
+        self.statistics, self.moving = (np.asarray(v, "float64") for v in (statistics, moving))
+        images = self.statistics.shape[2]
+        draws = np.random.default_rng(0).multinomial(
+            images, np.full(images, 1 / images), size=RESAMPLES
+        )
+        self.misfit = self._misfit(np.full((1, images), 1 / images))[0]
+        self.resampled = self._misfit(draws / images)
+
+    def gap(self, worse: int, better: int) -> tuple[float, float]:
+        """Returns by how much one candidate fits worse than another.
+
+        Returns:
+            `(gap, sigmas)`: the log ratio of the misfits, and this ratio in standard errors over
+            the images (bootstrap). `sigmas` is 0 if the gap is the same in all draws.
+        """
+        gap = float(self.misfit[worse] - self.misfit[better])
+        spread = float((self.resampled[:, worse] - self.resampled[:, better]).std())
+        return gap, gap / spread if spread > 1e-9 else 0.0
+
+    def progress(self, candidate: int) -> float | None:
+        """Returns how far the moving statistics have moved towards the statistics of these images.
+
+        Moving statistics start at mean 0 and variance 1. Every training step
+        moves them by a fixed share of the remaining distance to the statistics
+        of the batch. So after a few steps, the moving statistics lie on the straight line from the
+        initial statistics to those of the batch, and all channels have moved by the same share.
+
+        Args:
+            candidate: Index of the candidate whose statistics are compared.
+
+        Returns:
+            The share of the distance, 0 to 1; None if the statistics are not on that line.
+        """
+        means, squares = self.statistics[candidate]
+        mean, variance = self._of_batch(means.mean(axis=0), squares.mean(axis=0))
+        sd, unit = np.sqrt(variance), np.maximum(variance, 1.0)
+        by_mean = _common_share(mean / sd, self.moving[0] / sd)
+        by_variance = _common_share((variance - 1) / unit, (self.moving[1] - 1) / unit)
+        return by_mean if by_variance > 0 and 0.7 < by_mean / by_variance < 1.4 else None
+
+    def _misfit(self, weights: np.ndarray) -> np.ndarray:
+        """Returns `(draws, candidates)`: log of the mean over channels of sqrt(KL).
+
+        `weights`, `(draws, images)`, is the share of each image in each draw.
+        """
+        moving_mean, moving_variance, _ = self.moving
+        columns = []
+        for means, squares in self.statistics:
+            mean, variance = self._of_batch(weights @ means, weights @ squares)
+            kl = np.log(moving_variance / variance) - 1
+            kl += (variance + (mean - moving_mean) ** 2) / moving_variance
+            columns.append(np.log(np.sqrt(np.maximum(kl / 2, 1e-12)).mean(axis=-1)))
+        return np.stack(columns, axis=-1)
+
+    def _of_batch(self, mean: np.ndarray, square: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Returns the mean and the variance plus epsilon, from the mean and the mean square."""
+        return mean, np.maximum(square - mean**2, 0) + self.moving[2]
+
+
+def _common_share(whole: np.ndarray, part: np.ndarray) -> float:
+    """Returns the common ratio of `part` to `whole`; NaN if the channels have different ratios.
+
+    The ratio is common if its least-squares fit leaves less than a tenth of the sum of squares.
+    """
+    share = float(part @ whole / max(whole @ whole, 1e-12))
+    rest = part - share * whole
+    return share if rest @ rest < 0.1 * (part @ part) else np.nan
 
 
 def _mixes_or_normalises(layer: Any) -> bool:

@@ -6,8 +6,9 @@ pixels, and the order of the per-channel means. The true order of the pixels can
 What can be measured is whether the channels of the images as fed must be reversed.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -18,9 +19,9 @@ from keras_shiftguard.preprocessing.correction.convention import InputConvention
 from keras_shiftguard.preprocessing.expected.batch_norm import (
     AS_FED,
     BatchNormEvidence,
+    Scores,
     Transform,
 )
-from keras_shiftguard.preprocessing.expected.batch_norm_scores import Scores
 from keras_shiftguard.preprocessing.expected.hypotheses import (
     Hypothesis,
     Kind,
@@ -32,7 +33,7 @@ from keras_shiftguard.profiles import InputSummary
 
 MIN_IMAGES = 4  # with fewer images, batch norm is no evidence. A convention.
 MIN_MODE_GAP = 0.3  # by which a clearly better mode fits better, in log misfit. A convention.
-# Images that are compared; `compared_images` uses more if they are small. A convention.
+# Images that are compared; `_compared_images` uses more if they are small. A convention.
 MAX_IMAGES = 16
 # Largest number of values in all compared images. A convention.
 MAX_VALUES = MAX_IMAGES * 320 * 320 * 3
@@ -134,120 +135,29 @@ def read_batch_norm(
     if not observed.is_known:
         return "The convention of what is fed is unknown, so others cannot be tried on it."
     axis = 1 if summary.layout == "channels_first" else -1
-    some = compared_images(inputs, name)
-    reading = _read(evidence, some, name, axis, observed, summary, known)
+    score = partial(evidence.score, name=name, axis=axis)
+    some = _compared_images(inputs, name)
+    every = hypotheses_for(observed, summary, known)
+
+    reading = _read(score, some, every, observed, known)
     if isinstance(reading, str):
         return reading
     if repaired is not None:
         images = {key: np.asarray(value)[: len(repaired)] for key, value in inputs.items()}
-        images = compared_images({**images, name: repaired}, name)
-        scores = evidence.score(images, [AS_FED], name, axis)
-        reading = replace(reading, repaired=scores.resampled[:, 0])
+        of_repaired = score(_compared_images({**images, name: repaired}, name), [AS_FED])
+        reading = replace(reading, repaired=of_repaired.resampled[:, 0])
     if levels is None:
         return reading
     some[name] = AS_FED.after(*levels).apply(some[name], axis)
-    levelled = _read(evidence, some, name, axis, observed, summary, known)
+    levelled = _read(score, some, every, observed, known)
     if isinstance(levelled, str):
         return reading
-    levelled = replace(levelled, is_levelled=True)
-    if levelled.misfit(levelled.best) > reading.misfit(reading.best):
-        return replace(reading, other=levelled)
-    return replace(levelled, other=reading)
+    both = replace(levelled, is_levelled=True), reading
+    better, other = sorted(both, key=lambda each: each.misfit(each.best))
+    return replace(better, other=other)
 
 
-def _read(
-    evidence: BatchNormEvidence,
-    some: dict[str, np.ndarray],
-    name: str,
-    axis: int,
-    observed: InputConvention,
-    summary: InputSummary,
-    known: InputConvention | None,
-) -> Reading | str:
-    """Compares all hypotheses on some images as they are; see `read_batch_norm`."""
-    every = hypotheses_for(observed, summary, known)
-    try:
-        hypotheses, dropped = _shortlist(evidence, some, name, axis, every, known)
-        runs: dict[Transform, dict[int, Any]] = {}
-        # A swap changes the misfit less than most wrong modes do. So only the modes that fit about
-        # as well as the best one, and the known one, are compared with swapped channels.
-        unswapped = [h for h in hypotheses if not h.swap]
-        scores = evidence.score(some, [h.transform for h in unswapped], name, axis, runs=runs)
-        near = scores.misfit < scores.misfit.min() + MIN_MODE_GAP
-        modes = {unswapped[i].mode for i in np.flatnonzero(near)}
-        if known is not None:
-            modes.add(known.mode)
-        hypotheses = [h for h in hypotheses if not h.swap or h.mode in modes]
-        extra = without_fix(every, hypotheses, observed, summary.num_channels)
-        transforms = [*(h.transform for h in hypotheses), *(change for _, change in extra)]
-        scores = evidence.score(some, transforms, name, axis, runs=runs)
-    except NotReachedError as error:
-        return f"Batch norm could not be compared: {error}."
-    except Exception as error:  # the user's own `call` may raise anything
-        return f"Batch norm could not be compared: {type(error).__name__}: {cause_of(error)}"
-    if np.ptp(scores.misfit) < 1e-6:  # as in a network that reads another input first
-        return "The first batch-norm layers do not depend on this input."
-    as_fed = next(i for i, h in enumerate(hypotheses) if h.is_identity)
-    progress = scores.progress(as_fed)
-    if progress is not None and progress < MIN_PROGRESS:
-        return (
-            f"Batch norm has come only {100 * progress:.0f} % of the way from untrained to what "
-            "it is fed now, so it remembers no other convention yet."
-        )
-    best, sigmas = settle_order(hypotheses, scores, known, as_fed)
-    num_images = len(some[name])
-    return Reading(tuple(hypotheses), scores, as_fed, best, sigmas, num_images, dropped, extra)
-
-
-def settle_order(
-    hypotheses: list[Hypothesis], scores: Scores, known: InputConvention | None, as_fed: int
-) -> tuple[int, float]:
-    """Returns the index of the best hypothesis, and its `Reading.swap_sigmas`.
-
-    Twins differ in the order of both the pixels and the means, which the first layers cannot tell
-    apart. Of twins, the one that leaves the images as fed is assumed, or else the one whose means
-    are in the usual order of the mode.
-    """
-    best = int(np.argmin(scores.misfit[: len(hypotheses)]))
-    partner = partner_of(hypotheses, best, known)
-    if partner is None:
-        return best, 0.0
-    means = hypotheses[best].means
-    gap, sigmas = scores.gap(partner, best)
-    if means is None or means == hypotheses[partner].means:
-        return best, sigmas
-    if gap > MIN_MODE_GAP:  # so the twin is excluded
-        given = hypotheses[best]
-        reversed_pixels = [
-            i
-            for i, other in enumerate(hypotheses)
-            if (other.kind, other.means) == (given.kind, means) and other.swap != given.swap
-        ]
-        return best, scores.gap(reversed_pixels[0], best)[1] if reversed_pixels else 0.0
-    usual = "bgr" if hypotheses[best].mode == "caffe" else "rgb"
-    pair = (best, partner)
-    return (as_fed if as_fed in pair else pair[means != usual]), 0.0
-
-
-def partner_of(
-    hypotheses: list[Hypothesis], index: int, known: InputConvention | None
-) -> int | None:
-    """Returns the index of the same hypothesis in the other pixel order; None if there is none.
-
-    The per-channel means of the returned hypothesis are reversed as well if the model's structure
-    does not determine their order.
-    """
-    given = hypotheses[index]
-    means = given.means
-    if means is not None and known is None:
-        means = "bgr" if means == "rgb" else "rgb"
-    for i, other in enumerate(hypotheses):
-        if (other.kind, other.means) == (given.kind, means) and other.swap != given.swap:
-            return i
-    return None
-
-
-def compared_images(inputs: Mapping[str, np.ndarray], name: str) -> dict[str, np.ndarray]:
+def _compared_images(inputs: Mapping[str, np.ndarray], name: str) -> dict[str, np.ndarray]:
     """Returns the samples that are compared with batch norm.
 
     Non-finite values of the image input `name` are replaced by 0.
@@ -263,12 +173,52 @@ def compared_images(inputs: Mapping[str, np.ndarray], name: str) -> dict[str, np
     return some
 
 
+def _read(
+    score: Callable[..., Scores],
+    some: dict[str, np.ndarray],
+    every: list[Hypothesis],
+    observed: InputConvention,
+    known: InputConvention | None,
+) -> Reading | str:
+    """Compares hypotheses on some images as they are; see `read_batch_norm`.
+
+    A swap changes the misfit less than most wrong modes do. So only the modes that fit about as
+    well as the best one, and the known one, are compared with swapped channels.
+    """
+    runs: dict[Transform, dict[int, Any]] = {}
+    try:
+        hypotheses, dropped = _shortlist(score, some, every, known)
+        unswapped = [h for h in hypotheses if not h.swap]
+        misfit = score(some, [h.transform for h in unswapped], runs=runs).misfit
+        near = misfit < misfit.min() + MIN_MODE_GAP
+        modes = {unswapped[i].mode for i in np.flatnonzero(near)}
+        modes |= set() if known is None else {known.mode}
+        hypotheses = [h for h in hypotheses if not h.swap or h.mode in modes]
+        extra = without_fix(every, hypotheses, observed)
+        transforms = [*(h.transform for h in hypotheses), *(change for _, change in extra)]
+        scores = score(some, transforms, runs=runs)
+    except NotReachedError as error:
+        return f"Batch norm could not be compared: {error}."
+    except Exception as error:  # the user's own `call` may raise anything
+        return f"Batch norm could not be compared: {type(error).__name__}: {cause_of(error)}"
+    if np.ptp(scores.misfit) < 1e-6:  # as in a network that reads another input first
+        return "The first batch-norm layers do not depend on this input."
+    as_fed = next(i for i, h in enumerate(hypotheses) if h.is_identity)
+    progress = scores.progress(as_fed)
+    if progress is not None and progress < MIN_PROGRESS:
+        return (
+            f"Batch norm has come only {100 * progress:.0f} % of the way from untrained to what "
+            "it is fed now, so it remembers no other convention yet."
+        )
+    best, sigmas = settle_order(hypotheses, scores, known, as_fed)
+    num_images = scores.statistics.shape[2]
+    return Reading(tuple(hypotheses), scores, as_fed, best, sigmas, num_images, dropped, extra)
+
+
 def _shortlist(
-    evidence: BatchNormEvidence,
-    inputs: Mapping[str, np.ndarray],
-    name: str,
-    axis: int,
-    hypotheses: list[Hypothesis],
+    score: Callable[..., Scores],
+    some: dict[str, np.ndarray],
+    every: list[Hypothesis],
     known: InputConvention | None,
 ) -> tuple[list[Hypothesis], tuple[tuple[Hypothesis, float], ...]]:
     """Compares all modes on about 8 images and two layers, to save time.
@@ -277,17 +227,40 @@ def _shortlist(
         The hypotheses of the two best modes, of the known mode and of the images
         as fed; and the dropped hypotheses with their misfits.
     """
-    step = max(2, len(inputs[name]) // (MAX_IMAGES // 2))
-    part = {key: value[::step] for key, value in inputs.items()}
-    # A swap changes the misfit less than a wrong mode does, so swaps are compared later.
-    unswapped = [h for h in hypotheses if not h.swap]
-    misfit = evidence.score(part, [h.transform for h in unswapped], name, axis, depth=2).misfit
-    ranked = list(dict.fromkeys(unswapped[i].kind for i in np.argsort(misfit)))
-    kept = {*ranked[:2], *([] if known is None else [(known.mode, False)])}
-    remaining = [h for h in hypotheses if h.kind in kept or h.is_identity]
-    dropped = tuple(
-        (h, float(np.exp(fit)))
-        for h, fit in zip(unswapped, misfit, strict=True)
-        if h not in remaining
-    )
-    return remaining, dropped
+    step = max(2, len(next(iter(some.values()))) // (MAX_IMAGES // 2))
+    part = {key: value[::step] for key, value in some.items()}
+    unswapped = [h for h in every if not h.swap]
+    misfit = score(part, [h.transform for h in unswapped], depth=2).misfit
+    kept = [*dict.fromkeys(unswapped[i].kind for i in np.argsort(misfit))][:2]
+    if known is not None:
+        kept.append((known.mode, False))
+    remaining = [h for h in every if h.kind in kept or h.is_identity]
+    pairs = zip(unswapped, np.exp(misfit).tolist(), strict=True)
+    return remaining, tuple((h, fit) for h, fit in pairs if h not in remaining)
+
+
+def settle_order(
+    hypotheses: list[Hypothesis], scores: Scores, known: InputConvention | None, as_fed: int
+) -> tuple[int, float]:
+    """Returns the index of the best hypothesis, and its `Reading.swap_sigmas`.
+
+    Twins differ in the order of both the pixels and the means, which the first layers cannot tell
+    apart. Of twins, the one that leaves the images as fed is assumed, or else the one whose means
+    are in the usual order of the mode. If the structure of the model determines the order of the
+    means (`known`), there are no twins.
+    """
+    best = int(np.argmin(scores.misfit[: len(hypotheses)]))
+    given = hypotheses[best]
+    swapped = {
+        h.means: i
+        for i, h in enumerate(hypotheses)
+        if h.kind == given.kind and h.swap != given.swap
+    }
+    twin = next((i for means, i in swapped.items() if means != given.means), None)
+    if twin is not None and known is None and scores.gap(twin, best)[0] <= MIN_MODE_GAP:
+        if as_fed in (best, twin):
+            return as_fed, 0.0
+        return best if given.has_usual_means else twin, 0.0
+    if given.means not in swapped:
+        return best, 0.0
+    return best, scores.gap(swapped[given.means], best)[1]

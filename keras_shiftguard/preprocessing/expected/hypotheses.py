@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from keras_shiftguard.conventions import MODES
+from keras_shiftguard.conventions import MODES, MODES_WITHOUT_ORDER
 from keras_shiftguard.preprocessing.correction.convention import InputConvention
 from keras_shiftguard.preprocessing.expected.batch_norm import AS_FED, Transform
 from keras_shiftguard.preprocessing.witnesses.feed import FAR_FACTOR, LOW_CONTRAST, is_filled
@@ -47,6 +47,11 @@ class Hypothesis:
     def kind(self) -> Kind:
         """The mode, and whether it is inverted."""
         return self.mode, self.inverted
+
+    @property
+    def has_usual_means(self) -> bool:
+        """Whether the per-channel means, if there are any, are in the usual order of the mode."""
+        return self.means in (None, "bgr" if self.mode == "caffe" else "rgb")
 
     @property
     def is_identity(self) -> bool:
@@ -98,7 +103,7 @@ def hypotheses_for(
 
     for mode, form in MODES.items():
         scale, offset = np.asarray(form.scale), np.asarray(form.offset)
-        if mode in ("raw", "unit", "tf"):
+        if mode in MODES_WITHOUT_ORDER:
             add(mode, None, np.full(channels, scale[0]), np.full(channels, offset[0]))
         elif channels == 3:
             add(mode, "rgb", scale, offset)
@@ -125,7 +130,7 @@ def hypotheses_for(
 
 
 def without_fix(
-    hypotheses: list[Hypothesis], kept: list[Hypothesis], observed: InputConvention, channels: int
+    hypotheses: list[Hypothesis], kept: list[Hypothesis], observed: InputConvention
 ) -> tuple[tuple[Kind, Transform], ...]:
     """Returns what else may explain the images, each with the kind that it speaks for.
 
@@ -140,9 +145,9 @@ def without_fix(
         hypotheses: All hypotheses.
         kept: Those that are compared on all images; one of them leaves the images as fed.
         observed: The convention of the images as fed.
-        channels: Number of channels.
     """
     fed = next(h for h in kept if h.is_identity)
+    channels = len(fed.scale)
     scale, offset = (
         np.broadcast_to(np.asarray(v, "float64"), channels)
         for v in (observed.scale, observed.offset)

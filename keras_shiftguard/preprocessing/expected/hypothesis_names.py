@@ -174,9 +174,8 @@ def _index_of(reading: Reading, kind: Kind, prior: InputConvention | None) -> in
     misfit = reading.scores.misfit
     best = reading.best if reading.best in of_kind else min(of_kind, key=lambda i: misfit[i])
     chosen = reading.hypotheses[best]
-    usual = "bgr" if chosen.mode == "caffe" else "rgb"
     as_fed = best == reading.as_fed and reading.swap_sigmas > LIKELY
-    if prior is not None or chosen.means in (None, usual) or as_fed:
+    if prior is not None or chosen.has_usual_means or as_fed:
         return best
-    others = [i for i in of_kind if reading.hypotheses[i].means == usual]
+    others = [i for i in of_kind if reading.hypotheses[i].has_usual_means]
     return min(others, key=lambda i: misfit[i], default=best)

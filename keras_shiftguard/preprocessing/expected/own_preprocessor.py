@@ -22,20 +22,20 @@ from keras_shiftguard.preprocessing.expected.structure import StructuralExpectat
 
 IMAGES = "images"  # KerasHub's name of the input that a converter prepares, if there are several
 SPEAKER = "The model's own preprocessor says"
-# What `rescale_mode` of keras-cv-attention-models means.
-RESCALE_MODES = {
-    "tf": "tf",
-    "torch": "torch",
-    "raw": "raw",
-    "raw01": "unit",
-}
 # Mean and deviation of pixels in [0, 1]. Given by CLIP (Radford et al., 2021).
 CLIP = {
     "mean": (0.48145466, 0.4578275, 0.40821073),
     "std": (0.26862954, 0.26130258, 0.27577711),
 }
-# The same in 0..255. Given by `rescale_mode` of keras-cv-attention-models.
-TF128 = {"mean": (128.0,) * 3, "std": (128.0,) * 3}
+# What `rescale_mode` of keras-cv-attention-models means. Given by its source.
+RESCALE_MODES: dict[str, Any] = {
+    "tf": "tf",
+    "torch": "torch",
+    "raw": "raw",
+    "raw01": "unit",
+    "clip": CLIP,
+    "tf128": {"mean": (128.0,) * 3, "std": (128.0,) * 3},
+}
 # What `preprocessing_mode` of kimm can be if the layers of a model convert 0..255 by themselves.
 # Without such layers it is False. Source: `build_preprocessing` in kimm's `base_model.py`.
 KIMM_MODES = ("imagenet", "0_1", "-1_1")
@@ -81,7 +81,7 @@ def after_preprocessor(model: Any) -> InputConvention | None:
             return None
     if getattr(model, "preprocessing_mode", None) in KIMM_MODES:
         return InputConvention("raw", "rgb")
-    return _named(getattr(model, "rescale_mode", None))
+    return _stated_by(getattr(model, "rescale_mode", None))
 
 
 def word_of(model: Any) -> dict[str | None, InputConvention]:
@@ -168,17 +168,13 @@ def _converter(model: Any) -> Any | None:
     return converter if hasattr(converter, "scale") and hasattr(converter, "offset") else None
 
 
-def _named(mode: Any) -> InputConvention | None:
+def _stated_by(mode: Any) -> InputConvention | None:
     """Returns the convention of a mode by name, or of a pair of mean and deviation; else None."""
     try:
+        stated = RESCALE_MODES.get(mode) if isinstance(mode, str) else None
         if isinstance(mode, (list, tuple)) and len(mode) == 2:
-            mean, std = (np.ravel(np.asarray(v, "float64")).tolist() for v in mode)
-            return stated_conventions({"mean": mean, "std": std})[None]
-        if mode == "clip":
-            return stated_conventions(CLIP)[None]
-        if mode == "tf128":
-            return stated_conventions(TF128)[None]
+            numbers = (np.ravel(np.asarray(v, "float64")).tolist() for v in mode)
+            stated = dict(zip(("mean", "std"), numbers, strict=True))
+        return stated_conventions(stated).get(None)
     except (BadInputError, TypeError, ValueError):
         return None
-    name = RESCALE_MODES.get(mode) if isinstance(mode, str) else None
-    return None if name is None else InputConvention(name, "rgb")

@@ -75,15 +75,12 @@ class Recognition:
 def recognise(model: Any) -> list[Recognition]:
     """Returns every known network in `model`: as a whole, as a part of its graph, or nested."""
     found = _recognise_graph(model) if has_graph(model) else []
-    seen = {id(r.stem) for r in found}
     # Nested models are searched separately. Models inside custom layers or subclassed models are
     # not in the graph of `model`. Models after a layer with weights have other fingerprints in the
     # graph of `model`.
     for inner in nested_models(model):
-        for match in _recognise_graph(inner):
-            if id(match.stem) not in seen:
-                seen.add(id(match.stem))
-                found.append(match)
+        seen = {id(match.stem) for match in found}
+        found += [match for match in _recognise_graph(inner) if id(match.stem) not in seen]
     return found
 
 
@@ -98,34 +95,29 @@ def _recognise_graph(model: Any) -> list[Recognition]:
             for signature, whole in table.get(fingerprint, ()):
                 count = sum(is_convolution(steps[i]) for i in body(steps, index))
                 matches.append((whole, exact, count, index, signature))
-    found, stems = [], set()
+    found: dict[int, Recognition] = {}  # by index of the stem
     # Keeps the best match of each stem. A whole trunk is better than a part; then a published
     # network is better than a variant; then more convolutions are better.
-    for whole, _, count, index, signature in sorted(matches, key=lambda m: (m[:3], m[3]))[::-1]:
+    for whole, _, count, index, signature in sorted(matches, key=lambda m: m[:4])[::-1]:
         inside = body(steps, index)
         stem = min(inside)
-        if stem in stems or count < MIN_CONVOLUTIONS:
+        if stem in found or count < MIN_CONVOLUTIONS:
             continue
-        stems.add(stem)
-        names = (signature.name,) if whole else (signature.name, *signature.half_shared_with)
-        found.append(
-            Recognition(
-                candidates=tuple(ARCHITECTURES[n] for n in names),
-                signature=signature,
-                convolutions=count,
-                layers=tuple(
-                    {id(steps[i].operation): steps[i].operation for i in sorted(inside)}.values()
-                ),
-                front=tuple(_chain(steps, stem)),
-                stem=steps[stem].operation,
-                inputs=tuple(
-                    sorted(steps[i].origin for i in ancestors(steps, stem) if steps[i].origin >= 0)
-                ),
-                graph=model,
-                tensors_to_stem=steps[stem].outermost,
-            )
+        names = [signature.name, *(() if whole else signature.half_shared_with)]
+        called = {id(steps[i].operation): steps[i].operation for i in sorted(inside)}
+        origins = {steps[i].origin for i in ancestors(steps, stem)} - {-1}
+        found[stem] = Recognition(
+            candidates=tuple(ARCHITECTURES[n] for n in names),
+            signature=signature,
+            convolutions=count,
+            layers=tuple(called.values()),
+            front=tuple(_chain(steps, stem)),
+            stem=steps[stem].operation,
+            inputs=tuple(sorted(origins)),
+            graph=model,
+            tensors_to_stem=steps[stem].outermost,
         )
-    return found
+    return list(found.values())
 
 
 def _chain(steps: list[Step], stem: int) -> list[Any]:
@@ -213,13 +205,9 @@ def _token(operation: Any, filters: bool) -> str:
 
 
 def _signature_table(exact: bool) -> dict[str, list[tuple[Signature, bool]]]:
-    """Returns, for each fingerprint, the signatures that have it.
+    """Returns, for each fingerprint, the signatures that have it, and whether of a whole trunk.
 
-    Each signature is paired with True if the fingerprint is that of the whole trunk, else with
-    False.
-
-    Args:
-        exact: True for networks as published, False for their variants.
+    With `exact`, the signatures are those of networks as published, else those of their variants.
     """
     table: dict[str, list[tuple[Signature, bool]]] = {}
     for signature in SIGNATURES:

@@ -10,7 +10,7 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
-from keras_shiftguard.conventions import MODES, MODES_WITH_ORDER
+from keras_shiftguard.conventions import MODES, MODES_WITH_ORDER, MODES_WITHOUT_ORDER
 from keras_shiftguard.errors import BadInputError
 from keras_shiftguard.instrument.model_inputs import input_shapes, specs_of
 from keras_shiftguard.preprocessing.correction.convention import InputConvention
@@ -34,7 +34,6 @@ FORMS = (
     "path of a configuration of timm, Hugging Face or KerasHub (.json), an InputProfile, the path "
     "of one, or a dict of these by input"
 )
-UNIFORM = ("raw", "unit", "tf")  # modes with the same numbers for all channels
 
 
 def stated_conventions(expects: Any) -> dict[str | None, InputConvention]:
@@ -269,7 +268,7 @@ def _may_be_augmented(observed: Observation) -> bool:
     needed = SURE if observed.kind == "scaled_twice" else LIKELY
     if fitted.mode != "custom" or observed.certainty >= needed:
         return False
-    return any(are_near(fitted, InputConvention(mode, "unknown")) for mode in UNIFORM)
+    return any(are_near(fitted, InputConvention(mode, "unknown")) for mode in MODES_WITHOUT_ORDER)
 
 
 def _may_be_pale(observed: Observation, summary: InputSummary) -> bool:
@@ -278,9 +277,9 @@ def _may_be_pale(observed: Observation, summary: InputSummary) -> bool:
     Values from 0.06 to 1 may be ordinary images in [0, 1], or pale images in [-1, 1].
     """
     mode = observed.convention.mode
-    if observed.by_grid or mode not in UNIFORM:
+    if observed.by_grid or mode not in MODES_WITHOUT_ORDER:
         return False
-    others = [InputConvention(each, "unknown") for each in UNIFORM if each != mode]
+    others = [InputConvention(each, "unknown") for each in MODES_WITHOUT_ORDER if each != mode]
     return any(
         are_near(observed.convention, other)
         and not shows_its_convention(summary, observed.convention, other, observed.is_fitted)

@@ -10,9 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from keras_shiftguard.conventions import MODES
 from keras_shiftguard.errors import BadInputError
-from keras_shiftguard.preprocessing.correction.convention import InputConvention
+from keras_shiftguard.preprocessing.correction.convention import InputConvention, named
 
 # Keys of the mappings of timm and torchvision, and of Hugging Face.
 NUMBERS = ("mean", "std", "image_mean", "image_std", "rescale_factor")
@@ -23,8 +22,6 @@ OFFSETS = ("rescale_offset", "offset")
 OF_CONVERTER = {"scale", "offset"}
 # Keys under which the configuration files of timm, Hugging Face and KerasHub nest these numbers.
 SECTIONS = ("pretrained_cfg", "image_processor", "image_converter")
-# Largest difference to the numbers of a named mode, as a share of the range. A convention.
-TOLERANCE = 2e-3
 
 
 def section_of(values: Mapping[Any, Any]) -> Mapping[Any, Any]:
@@ -52,10 +49,8 @@ def of_mapping(values: Mapping[str, Any]) -> InputConvention:
     """
     if OF_CONVERTER <= values.keys():
         return of_converter(SimpleNamespace(scale=values["scale"], offset=values["offset"]))
-    mean, std = (
-        _numbers(values, *(name for name in names if values.get(name) is not None))
-        for names in (("mean", "image_mean"), ("std", "image_std"))
-    )
+    mean = _numbers(values, "mean", "image_mean")
+    std = _numbers(values, "std", "image_std")
     rescales, normalises = (_switch(values, name) for name in ("do_rescale", "do_normalize"))
     factor, shift = _rescaling(values)
     if normalises is False:
@@ -67,9 +62,9 @@ def of_mapping(values: Mapping[str, Any]) -> InputConvention:
                 "`expects` must hold the mean and std that images are normalised with, or "
                 f"do_normalize=False. Received: {dict(values)!r}"
             )
-        if rescales is False:
-            factor, shift = 1.0, 0.0
-        scale, offset = np.full(1, factor), np.full(1, shift)
+        numbers = [1.0], [0.0]
+        if rescales is not False:
+            numbers = [factor], [shift]
     else:
         mean = np.zeros_like(std) if mean is None else mean
         std = np.ones_like(mean) if std is None else std
@@ -82,10 +77,10 @@ def of_mapping(values: Mapping[str, Any]) -> InputConvention:
             factor, shift = 1.0, 0.0
         elif rescales is False:
             factor, shift = 1 / 255, 0.0
-        scale, offset = factor / std, (shift - mean) / std
+        numbers = (factor / std).tolist(), ((shift - mean) / std).tolist()
+    found, reversed_order = (named(*numbers, order) for order in ("rgb", "bgr"))
     if _switch(values, "do_flip_channel_order"):
-        return _named(scale, offset, "bgr")
-    found, reversed_order = (_named(scale, offset, order) for order in ("rgb", "bgr"))
+        return reversed_order
     # Projects that read images with OpenCV write the numbers in B, G, R order.
     return found if reversed_order.mode == "custom" or found.mode != "custom" else reversed_order
 
@@ -100,8 +95,7 @@ def _switch(values: Mapping[str, Any], name: str) -> bool | None:
 
 def _rescaling(values: Mapping[str, Any]) -> tuple[float, float]:
     """Returns the factor of the raw pixels, and the number that is then added to the product."""
-    stated = values.get("rescale_factor") is not None
-    numbers = _numbers(values, "rescale_factor") if stated else None
+    numbers = _numbers(values, "rescale_factor")
     factor = 1 / 255 if numbers is None else float(numbers[0])
     if factor <= 0:
         raise BadInputError(
@@ -111,17 +105,17 @@ def _rescaling(values: Mapping[str, Any]) -> tuple[float, float]:
 
 
 def _numbers(values: Mapping[str, Any], *names: str) -> np.ndarray | None:
-    """Returns the numbers under the first of `names`; None if no name is given."""
-    if not names:
+    """Returns the numbers under the first of `names` that is stated; None if none is."""
+    name = next((each for each in names if values.get(each) is not None), None)
+    if name is None:
         return None
     try:
-        numbers = np.atleast_1d(np.asarray(values[names[0]], "float64"))
+        numbers = np.atleast_1d(np.asarray(values[name], "float64"))
     except (TypeError, ValueError):
         numbers = np.zeros((0,))
     if numbers.ndim != 1 or not numbers.size or not np.isfinite(numbers).all():
         raise BadInputError(
-            f"`{names[0]}` in `expects` must be one number for each channel. "
-            f"Received: {values[names[0]]!r}"
+            f"`{name}` in `expects` must be one number for each channel. Received: {values[name]!r}"
         )
     return numbers
 
@@ -154,27 +148,10 @@ def _check_scale(mean: np.ndarray, std: np.ndarray) -> None:
 
 def of_converter(converter: Any) -> InputConvention:
     """Returns the convention of a KerasHub image converter: `raw * scale + offset`."""
-    numbers = []
-    for value, neutral in ((converter.scale, 1.0), (converter.offset, 0.0)):
-        numbers.append(np.ravel(neutral if value is None else value))
-    checked = InputConvention("custom", "rgb", *(tuple(each) for each in numbers))
-    return _named(np.asarray(checked.scale), np.asarray(checked.offset), "rgb")
-
-
-def _named(scale: np.ndarray, offset: np.ndarray, order: str) -> InputConvention:
-    """Returns the named mode with these numbers, else a custom convention."""
-    for mode, (of_mode, shift) in MODES.items():
-        mode_scale, mode_offset = np.asarray(of_mode), np.asarray(shift)
-        if order == "bgr":
-            mode_scale, mode_offset = mode_scale[::-1], mode_offset[::-1]
-        if len(scale) not in (1, 3):
-            continue
-        span = 255 * np.abs(mode_scale)
-        if np.all(np.abs(scale * 255 - mode_scale * 255) <= TOLERANCE * span) and np.all(
-            np.abs(offset - mode_offset) <= TOLERANCE * span
-        ):
-            return InputConvention(mode, order)
+    numbers = (
+        tuple(np.ravel(neutral if value is None else value))
+        for value, neutral in ((converter.scale, 1.0), (converter.offset, 0.0))
+    )
+    checked = InputConvention("custom", "rgb", *numbers)
     # For a single number, `for_channels` sets the order when the number of channels is known.
-    channel_order = order if len(scale) in (1, 3) else "unknown"
-    numbers = (tuple(float(v) for v in values) for values in (scale, offset))
-    return InputConvention("custom", channel_order, *numbers)
+    return named(checked.scale or (), checked.offset or (), "rgb")

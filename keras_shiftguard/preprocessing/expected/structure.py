@@ -3,21 +3,23 @@
 from dataclasses import dataclass, replace
 from typing import Any
 
-import numpy as np
 from keras import layers
 
 from keras_shiftguard.conventions import MODES
 from keras_shiftguard.instrument.graph import has_graph, walk
 from keras_shiftguard.instrument.model_outputs import cause_of
+from keras_shiftguard.instrument.trained_weights import head_of, is_fresh
 from keras_shiftguard.preprocessing.correction.convention import RAW, UNKNOWN, InputConvention
 from keras_shiftguard.preprocessing.expected.architectures import Architecture
-from keras_shiftguard.preprocessing.expected.front import FrontError, run_layers
-from keras_shiftguard.preprocessing.expected.front_inverse import describe, invert, is_usual
-from keras_shiftguard.preprocessing.expected.front_run import run_model
+from keras_shiftguard.preprocessing.expected.front import FrontError, run_layers, run_model
+from keras_shiftguard.preprocessing.expected.front_input import (
+    before_own_layers,
+    describe,
+    invert,
+    is_usual,
+)
 from keras_shiftguard.preprocessing.expected.hypothesis_names import same_numbers
-from keras_shiftguard.preprocessing.expected.own_layers import before_own_layers
 from keras_shiftguard.preprocessing.expected.recognition import Recognition, recognise
-from keras_shiftguard.preprocessing.expected.trained_weights import can_tell, head_of, is_fresh
 
 SCALING = (layers.Rescaling, layers.Normalization)  # layers that scale their input
 
@@ -40,11 +42,7 @@ class StructuralExpectation:
         fresh: Whether the network's weights look untrained: all moving means are 0 and all moving
             variances are 1. In a network without batch normalization, all biases have the values
             that their initializers give.
-        head: The kind of head at the end of the model, such as a classifier or a decoder: `"none"`
-            without a head; `"fresh"` if its bias is as initialized; `"published"` if a classifier
-            with as many classes as ImageNet, and so was probably published with the network; else
-            `"own"`. The user trained a head of the kind `"own"`, maybe on other input than the
-            network was trained on.
+        head: The kind of head at the end of the model, see `head_of`.
         trainable: Whether the network has trainable weights.
         speaks: Whether preprocessing layers inside the model show what its input must
             receive: the layers turn a named convention into the published one. If no network is
@@ -126,50 +124,56 @@ def _for_input(
                 answers.append(_unknown(position, name, text))
     if not answers:
         nested = sorted({c.name for m in found if m.graph is not model for c in m.candidates})
-        if nested:
-            names = ", ".join(nested)
-            text = f"The model contains {names}, but which input feeds it is not visible."
-        else:
-            text = "The structure is that of no network of keras.applications."
-        every_layer = tuple(walk(model))
-        answer = _unknown(position, name, text)
-        own = before_own_layers(model, position) if has_graph(model) and not nested else None
-        if own is not None:
-            convention, front = own
-            sentence = (
-                f"The model's own layers compute {front}: its input must receive {convention}."
-            )
-            answer = replace(answer, convention=convention, speaks=True, evidence=(sentence,))
-        return replace(
-            answer,
-            fresh=can_tell(every_layer) and is_fresh(every_layer),
-            trainable=bool(getattr(model, "trainable_weights", None)),
-        )
+        return _of_unrecognized(model, nested, position, name)
     known = [a for a in answers if a.convention.is_known]
     first = (known or answers)[0]
-    if any(not _same(first.convention, other.convention) for other in known):
-        sentences = [s for answer in answers for s in answer.evidence]
-        names = " and ".join(str(a.architecture) for a in answers)
-        text = f"The networks on this input, {names}, do not expect the same images."
-        return replace(_unknown(position, name, text), evidence=(text, *dict.fromkeys(sentences)))
-    return first
+    if all(
+        same_numbers(first.convention, other.convention)
+        and first.convention.channel_order == other.convention.channel_order
+        for other in known
+    ):
+        return first
+    names = " and ".join(str(a.architecture) for a in answers)
+    text = f"The networks on this input, {names}, do not expect the same images."
+    return _unknown(position, name, text, *dict.fromkeys(s for a in answers for s in a.evidence))
+
+
+def _of_unrecognized(
+    model: Any, nested: list[str], position: int, name: str
+) -> StructuralExpectation:
+    """Returns what an input must receive if no network is recognized behind it.
+
+    `nested` has the names of networks that are recognized inside layers of the user's own.
+    """
+    text = "The structure is that of no network of keras.applications."
+    if nested:
+        text = f"The model contains {', '.join(nested)}, but which input feeds it is not visible."
+    answer = replace(
+        _unknown(position, name, text),
+        fresh=is_fresh(walk(model)),
+        trainable=bool(getattr(model, "trainable_weights", None)),
+    )
+    own = before_own_layers(model, position) if has_graph(model) and not nested else None
+    if own is None:
+        return answer
+    text = f"The model's own layers compute {own[1]}: its input must receive {own[0]}."
+    return replace(answer, convention=own[0], speaks=True, evidence=(text,))
 
 
 def _expect(model: Any, match: Recognition, position: int, name: str) -> StructuralExpectation:
     """Returns what an input must receive so that one recognized network gets what it expects."""
     network = match.candidates[0]
     evidence = [_sentence(match)]
-    is_cut = match.convolutions < match.signature.convolutions
-    as_published = match.signature.variant is None and not is_cut
-    sizes = {c.size for c in match.candidates}
+    is_whole = match.convolutions == match.signature.convolutions
+    is_single = len(match.candidates) == 1
     answer = StructuralExpectation(
         position,
         name,
         UNKNOWN,
         UNKNOWN,
-        architecture=network.name if len(match.candidates) == 1 else None,
-        native_size=network.size if len(sizes) == 1 else None,
-        published_top1=network.top1 if as_published else None,
+        architecture=network.name if is_single else None,
+        native_size=network.size if len({c.size for c in match.candidates}) == 1 else None,
+        published_top1=network.top1 if match.signature.variant is None and is_whole else None,
         fresh=is_fresh(match.layers),
         trainable=any(getattr(layer, "trainable_weights", None) for layer in match.layers),
     )
@@ -180,23 +184,25 @@ def _expect(model: Any, match: Recognition, position: int, name: str) -> Structu
             "the published weights, and their preprocessing does not apply."
         )
         return replace(answer, evidence=tuple(evidence))
-    own = _own_front(network, match)
+    channels_first = match.stem.data_format == "channels_first"
+    own = _own_front(network, match, channels_first)
     # Conventions that the network accepts; the last convention is the documented one.
     accepted = [RAW] if own else _stem_conventions(network)
     answer = replace(answer, inner=accepted[-1])
+    family = network.name if is_single else f"The {network.family} family"
     evidence.append(
         f"{network.name} turns raw RGB 0..255 into what it needs by itself."
         if own
-        else f"{_family(match)} wants {accepted[-1]}."
+        else f"{family} wants {accepted[-1]}."
     )
+    shape = tuple(match.graph.inputs[match.inputs[0]].shape)
+    inner_shape = shape if len(shape) >= 4 else (None, None, None, 3)
     try:
         if any(isinstance(f, layers.BatchNormalization) and f.trainable for f in match.front):
             raise FrontError("a trainable batch normalisation there adapts itself to any input")
         stop = own[0] if own else match.stem
         tensors = match.tensors_to_stem if match.graph is model else None
-        fronts = run_model(
-            model, position, stop, tensors, _inner_shape(match), _is_channels_first(match)
-        )
+        fronts = run_model(model, position, stop, tensors, inner_shape, channels_first)
         options = [invert(fronts, convention) for convention in accepted]
     except FrontError as error:
         evidence.append(
@@ -205,17 +211,15 @@ def _expect(model: Any, match: Recognition, position: int, name: str) -> Structu
         return replace(answer, evidence=tuple(evidence))
     convention, front = next((o for o in options if o[0].mode != "custom"), options[0])
     evidence += describe(front, convention, accepted[-1], network.name, bool(own))
-    if front.channels in (1, 3) and not is_usual(front) and not _has_name(convention):
+    answer = replace(answer, evidence=tuple(evidence))
+    order = convention.channel_order
+    is_near = any(same_numbers(convention, InputConvention(mode, order)) for mode in MODES)
+    if front.channels in (1, 3) and not is_usual(front) and not is_near:
         # No usual images are in this convention. So the layers in front of the network were most
         # likely part of its training, and the published convention does not apply.
-        return replace(answer, evidence=tuple(evidence))
-    speaks = bool(own) or not front.is_identity
-    return replace(
-        answer,
-        convention=convention,
-        speaks=speaks and convention.mode != "custom",
-        evidence=tuple(evidence),
-    )
+        return answer
+    speaks = (bool(own) or not front.is_identity) and convention.mode != "custom"
+    return replace(answer, convention=convention, speaks=speaks)
 
 
 def _sentence(match: Recognition) -> str:
@@ -233,12 +237,6 @@ def _sentence(match: Recognition) -> str:
     return text + "."
 
 
-def _family(match: Recognition) -> str:
-    if len(match.candidates) == 1:
-        return match.candidates[0].name
-    return f"The {match.candidates[0].family} family"
-
-
 def _stem_conventions(network: Architecture) -> list[InputConvention]:
     """Returns the convention of the first convolution, then the documented one if it differs."""
     if network.mode == "tf128":
@@ -247,57 +245,26 @@ def _stem_conventions(network: Architecture) -> list[InputConvention]:
     return [InputConvention(network.mode, network.order)]
 
 
-def _own_front(network: Architecture, match: Recognition) -> list[Any]:
+def _own_front(network: Architecture, match: Recognition, channels_first: bool) -> list[Any]:
     """Returns the network's own preprocessing layers in call order; [] if there are none."""
-    if not network.inside:
-        return []
     chain = [f for f in match.front if not isinstance(f, layers.ZeroPadding2D)]
     # EfficientNet has its last Rescaling only if built with ImageNet weights.
-    for names in (network.inside, network.inside[:-1]):
+    for names in filter(None, (network.inside, network.inside[:-1])):
         own = chain[: len(names)][::-1]
-        if not names or [type(layer).__name__ for layer in own] != list(names):
+        if [type(layer).__name__ for layer in own] != list(names):
             continue
+        exact, checked = _stem_conventions(network)[0], own
         if network.family == "EfficientNet":
-            # Without ImageNet weights, the Normalization layer of EfficientNet changes nothing, so
-            # only the first layer can be checked.
-            if np.allclose(own[0].scale, 1 / 255, rtol=1e-3) and np.allclose(own[0].offset, 0):
-                return own
-            continue
-        exact = _stem_conventions(network)[0]
+            # Without ImageNet weights, its Normalization changes nothing, so only the first layer
+            # can be checked.
+            exact, checked = InputConvention("unit"), own[:1]
         try:
-            fronts = run_layers(own, _is_channels_first(match))
-            if _same(invert(fronts, exact)[0], RAW):
+            if invert(run_layers(checked, channels_first), exact)[0] == RAW:
                 return own
         except FrontError:
             continue
     return []
 
 
-def _has_name(convention: InputConvention) -> bool:
-    """Whether a convention is a named one, up to a difference too small to affect a network."""
-    order = convention.channel_order
-    return any(same_numbers(convention, InputConvention(mode, order)) for mode in MODES)
-
-
-def _same(one: InputConvention, other: InputConvention) -> bool:
-    """Whether two conventions are equal up to rounding."""
-    if (one.mode, one.channel_order) != (other.mode, other.channel_order):
-        return False
-    if one.mode != "custom":
-        return True
-    pairs = ((one.scale, other.scale), (one.offset, other.offset))
-    return all(np.allclose(np.asarray(a), np.asarray(b), rtol=1e-3, atol=1e-3) for a, b in pairs)
-
-
-def _is_channels_first(match: Recognition) -> bool:
-    return match.stem.data_format == "channels_first"
-
-
-def _inner_shape(match: Recognition) -> tuple[Any, ...]:
-    """Returns the shape, with the batch axis, of the images that the network was built for."""
-    shape = tuple(match.graph.inputs[match.inputs[0]].shape)
-    return shape if len(shape) >= 4 else (None, None, None, 3)
-
-
-def _unknown(position: int, name: str, text: str) -> StructuralExpectation:
-    return StructuralExpectation(position, name, UNKNOWN, UNKNOWN, evidence=(text,))
+def _unknown(position: int, name: str, *evidence: str) -> StructuralExpectation:
+    return StructuralExpectation(position, name, UNKNOWN, UNKNOWN, evidence=evidence)

@@ -9,12 +9,11 @@ from keras import layers, ops
 from numpy_reference import summarise
 
 from keras_shiftguard.preprocessing.correction.convention import InputConvention
-from keras_shiftguard.preprocessing.expected.batch_norm import BatchNormEvidence
+from keras_shiftguard.preprocessing.expected.batch_norm import BatchNormEvidence, Scores
 from keras_shiftguard.preprocessing.expected.batch_norm_reading import (
     read_batch_norm,
     settle_order,
 )
-from keras_shiftguard.preprocessing.expected.batch_norm_scores import Scores
 from keras_shiftguard.preprocessing.expected.hypotheses import STANDARDISED, hypotheses_for
 from keras_shiftguard.preprocessing.witnesses.feed import level_correction
 

@@ -7,9 +7,8 @@ from keras import layers, ops
 
 from keras_shiftguard.conventions import CAFFE_MEAN, IMAGENET_MEAN, IMAGENET_STD
 from keras_shiftguard.preprocessing.correction.convention import InputConvention
-from keras_shiftguard.preprocessing.expected.front import FrontError, fit, probes
-from keras_shiftguard.preprocessing.expected.front_inverse import describe, invert
-from keras_shiftguard.preprocessing.expected.front_run import run_model
+from keras_shiftguard.preprocessing.expected.front import FrontError, fit, probes, run_model
+from keras_shiftguard.preprocessing.expected.front_input import describe, invert
 
 pytestmark = pytest.mark.backend
 RAW, TF, CAFFE = (InputConvention(*c) for c in (("raw",), ("tf",), ("caffe", "bgr")))

@@ -9,7 +9,7 @@ from photos import imagenet_photos
 import keras_shiftguard as sg
 from keras_shiftguard import InputConvention
 from keras_shiftguard.conventions import IMAGENET_MEAN, IMAGENET_STD
-from keras_shiftguard.preprocessing.expected.own_layers import before_own_layers
+from keras_shiftguard.preprocessing.expected.front_input import before_own_layers
 from keras_shiftguard.preprocessing.expected.structure import expect_from_structure
 
 RAW = imagenet_photos(64)[0].round().astype("float32")

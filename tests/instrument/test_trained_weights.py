@@ -3,11 +3,7 @@
 import keras
 import pytest
 
-from keras_shiftguard.preprocessing.expected.trained_weights import (
-    can_tell,
-    head_of,
-    is_fresh,
-)
+from keras_shiftguard.instrument.trained_weights import head_of, is_fresh
 
 layers = keras.layers
 
@@ -32,7 +28,7 @@ CONSTANT = keras.initializers.Constant(-2.19)  # the first bias of detectors and
 def test_a_bias_is_fresh_if_it_is_as_initialized(begin, tells):
     first, last = layers.Dense(4), layers.Dense(2, bias_initializer=begin)
     model = network(first, last)
-    assert can_tell((last,)) == tells
+    assert is_fresh((last,)) == tells
     assert is_fresh(tuple(model.layers))
     assert head_of(model) == ("fresh" if tells else "own")
     last.bias.assign(last.bias - 0.01)
