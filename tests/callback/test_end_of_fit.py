@@ -3,9 +3,8 @@
 import keras
 import numpy as np
 import pytest
-from sklearn.datasets import load_digits
+from small_fits import dense, digits, watched
 
-import keras_shiftguard as sg
 from keras_shiftguard.callback import spending
 
 
@@ -15,27 +14,14 @@ def no_time_before_the_end(monkeypatch):
     monkeypatch.setattr(spending, "MAX_SHARE", 0.0)
 
 
-def fitted(x, y, validation, epochs=8, callbacks=(), classes=None):
-    keras.utils.set_random_seed(0)
-    model = keras.Sequential(
-        [
-            keras.Input(x.shape[1:]),
-            keras.layers.Flatten(),
-            keras.layers.Dense(64, "relu"),
-            keras.layers.Dense(classes or int(y.max()) + 1, "softmax"),
-        ]
-    )
-    model.compile(keras.optimizers.Adam(0.005), "sparse_categorical_crossentropy")
-    guard = sg.ShiftGuard(verbose=0, on_shift="ignore")
-    data = {"validation_data": validation, "epochs": epochs, "verbose": 0}
-    model.fit(x, y, callbacks=[guard, *callbacks], **data)
-    return guard
+def fitted(x, y, validation, epochs=8, callbacks=(), classes=10):
+    model = dense(x.shape[1:], classes, 64, rate=0.005)
+    return watched(model, (x, y), validation, epochs, {"callbacks": callbacks})
 
 
 @pytest.mark.backend
 def test_exchanged_labels_are_told_beside_images_that_are_upside_down():
-    x, y = load_digits(return_X_y=True)
-    x = (x / 16).reshape(-1, 8, 8, 1).repeat(2, axis=1).repeat(2, axis=2).astype("float32")
+    x, y = digits(16)
     labels = np.where(y == 0, 7, np.where(y == 7, 0, y))
     guard = fitted(x[:1100], y[:1100], (x[1100:, ::-1].copy(), labels[1100:]))
     alarms = {finding.feature: finding for finding in guard.report.findings if finding.matters}
@@ -52,17 +38,17 @@ def test_a_fit_that_is_stopped_early_has_its_experiment():
     x = np.random.default_rng(0).normal(size=(1600, 8)).astype("float32")
     y = (x[:, 0] > 2 * x[:, 1]).astype("int64") + (x[:, 2] > 1)
     stop = keras.callbacks.EarlyStopping("loss", patience=0, min_delta=1, start_from_epoch=4)
-    guard = fitted(x[:1000], y[:1000], (x[1000:, ::-1].copy(), y[1000:]), 60, [stop])
+    guard = fitted(x[:1000], y[:1000], (x[1000:, ::-1].copy(), y[1000:]), 60, [stop], 3)
     assert 4 < len(guard.model.history.epoch) < 10
     assert guard.verdict.state == "act" and "in reverse order" in guard.verdict.cause
 
 
 @pytest.mark.backend
 def test_a_split_of_samples_that_are_sorted_by_class_is_an_alarm():
-    x, y = load_digits(return_X_y=True)
+    x, y = digits()
     order = np.argsort(y, kind="stable")
-    x, y = (x[order] / 16).astype("float32"), y[order]
-    guard = fitted(x[:1437], y[:1437], (x[1437:], y[1437:]), classes=10)
+    x, y = x[order].reshape(-1, 64), y[order]
+    guard = fitted(x[:1437], y[:1437], (x[1437:], y[1437:]))
     assert guard.verdict.state == "act"
     assert guard.verdict.cause == "Validation has classes 8, 9, which training lacks."
     assert guard.verdict.cost > 0.9 and "stratify=y" in guard.verdict.step
@@ -80,18 +66,14 @@ def test_two_inputs_that_are_exchanged_are_told_with_their_line():
 
     (x, y), (validation, labels) = draw(1500), draw(600)
     validation = {**validation, "user": validation["item"], "item": validation["user"]}
-    keras.utils.set_random_seed(0)
     inputs = {name: keras.Input((4,), name=name) for name in ("user", "item")}
     hidden = keras.layers.Dense(32, "relu")(keras.layers.Concatenate()(list(inputs.values())))
     model = keras.Model(inputs, keras.layers.Dense(2, "softmax")(hidden))
     model.compile(keras.optimizers.Adam(0.01), "sparse_categorical_crossentropy")
-    guard = sg.ShiftGuard(verbose=0, on_shift="ignore")
-    data = {"validation_data": (validation, labels), "epochs": 8, "verbose": 0}
-    model.fit(x, y, callbacks=[guard], **data)
+    guard = watched(model, (x, y), (validation, labels), 8)
     verdict = guard.verdict
-    assert verdict.cause == (
-        "Validation samples of input 'item' are exchanged with those of input 'user'."
-    )
+    told = "Validation samples of input 'item' are exchanged with those of input 'user'."
+    assert verdict.cause == told
     assert verdict.step == 'x_val["item"], x_val["user"] = x_val["user"], x_val["item"]'
     finding = max(guard.report.findings, key=lambda finding: finding.cost or 0)
     assert finding.cost > 0.3 and finding.repair is None

@@ -124,18 +124,9 @@ def test_other_subjects_of_a_table_are_no_fault(seed):
 
     def fit(x, on_shift="warn"):
         keras.utils.set_random_seed(seed)
-        layers = keras.layers
-        model = keras.Sequential(
-            [keras.Input((20,)), layers.Dense(64, "relu"), layers.Dense(8, "softmax")]
-        )
-        model.compile(
-            keras.optimizers.Adam(3e-3), "sparse_categorical_crossentropy", metrics=["accuracy"]
-        )
-        guard = sg.ShiftGuard(verbose=0, on_shift=on_shift)
-        model.fit(
-            *train, validation_data=(x, validation[1]), epochs=4, callbacks=[guard], verbose=0
-        )
-        return guard.report
+        stack = layers.Dense(64, "relu"), layers.Dense(8, "softmax")
+        model = compiled((20,), *stack, rate=3e-3, metrics=["accuracy"])
+        return watched(model, train, (x, validation[1]), 4, on_shift=on_shift).report
 
     quiet = fit(validation[0])  # a warning would be an error
     assert quiet.findings and not quiet.shifted

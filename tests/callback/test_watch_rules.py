@@ -92,7 +92,7 @@ def test_unaugmented_training_that_differs_from_the_reference_is_told(tolerance,
 def test_a_pass_alone_says_what_is_missing(name):
     guard = watch(streams=("prediction",) if name == "prediction" else ("train", "validation"))
     guard.compare({name: PLAIN}, None)
-    what = {"validation": "an evaluation", "prediction": "a prediction"}[name]
+    what = "an evaluation" if name == "validation" else "a prediction"
     (note,) = guard.report.notes
     assert note.startswith(f"{what} alone has nothing to compare with")
 

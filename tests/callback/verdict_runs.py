@@ -2,7 +2,8 @@
 
 import keras
 import numpy as np
-from small_fits import dense
+from keras import layers
+from small_fits import compiled, dense
 
 import keras_shiftguard as sg
 
@@ -20,17 +21,10 @@ def photos(seed, number, classes=4):
 def image_model():
     """A small compiled classifier of images."""
     keras.utils.set_random_seed(0)
-    layers = keras.layers
-    model = keras.Sequential(
-        [
-            keras.Input((16, 16, 3)),
-            layers.Conv2D(8, 3, activation="relu"),
-            layers.Flatten(),
-            layers.Dense(4, "softmax"),
-        ]
-    )
-    model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
-    return model
+    convolution = layers.Conv2D(8, 3, activation="relu")
+    last = layers.Dense(4, "softmax")
+    parts = convolution, layers.Flatten(), last
+    return compiled((16, 16, 3), *parts, rate=1e-3, metrics=["accuracy"])
 
 
 def table(seed, number):
@@ -83,13 +77,5 @@ def unit_fault(**arguments):
 
 RUNS = {
     run.__name__: run
-    for run in (
-        mismatch,
-        corrected,
-        costly,
-        healthy,
-        alone,
-        label_fault,
-        unit_fault,
-    )
+    for run in (mismatch, corrected, costly, healthy, alone, label_fault, unit_fault)
 }

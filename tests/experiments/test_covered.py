@@ -91,17 +91,16 @@ def test_a_place_that_is_the_same_in_training_is_no_difference(images):
     assert covered(right_on_training, *both, False) is None
 
 
-def test_a_hole_that_shows_the_background_may_be_elsewhere_in_training(images):
+@pytest.mark.parametrize(
+    ("first_row", "value"),
+    [(3, 0.0), (0, 0.2)],
+    ids=["a hole that shows it", "it reaches the border"],
+)
+def test_the_background_may_be_elsewhere_in_training(images, first_row, value):
+    """In another place of the images, or outside of crops."""
     train, validation = images
-    assert (
-        covered(predict, with_place(validation, slice(3, 8), slice(3, 8), 0.0), train, False)
-        is None
-    )
-
-
-def test_a_background_that_reaches_the_border_may_be_missing_in_crops(images):
-    train, validation = images
-    assert covered(predict, with_place(validation, slice(0, 8), slice(3, 8)), train, False) is None
+    current = with_place(validation, slice(first_row, 8), slice(3, 8), value)
+    assert covered(predict, current, train, False) is None
 
 
 def test_channels_first(images):
