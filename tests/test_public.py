@@ -3,13 +3,12 @@
 import importlib
 import inspect
 import pkgutil
-import subprocess
-import sys
 import types
 
 import keras
 import numpy as np
 import pytest
+from own_process import run_python
 
 import keras_shiftguard as sg
 
@@ -21,43 +20,25 @@ def test_all_is_every_public_name_sorted():
 
 @pytest.mark.thorough
 def test_the_import_does_not_import_what_only_some_runs_need():
-    code = (
-        "import sys, keras\n"
-        "before = set(sys.modules)\n"
-        "import keras_shiftguard\n"
-        "new = {name.split('.')[0] for name in set(sys.modules) - before}\n"
-        "few = {'keras_shiftguard_page', 'tensorboard', 'click', 'apache_beam', 'PIL', 'sklearn'}\n"
-        "assert not new & (few | {'rich'}), new\n"
-    )
-    subprocess.run([sys.executable, "-c", code], check=True)
+    code = """
+        import sys, keras
+        before = set(sys.modules)
+        import keras_shiftguard
+        new = {name.split(".")[0] for name in set(sys.modules) - before}
+        few = "keras_shiftguard_page tensorboard click apache_beam PIL sklearn rich"
+        assert not new & set(few.split()), new
+    """
+    run_python(code)
 
 
 def test_the_contract_of_this_release_is_there_and_no_more():
-    promised = {
-        "BadInputError",
-        "Diagnosis",
-        "GapReport",
-        "InputConvention",
-        "InputCorrection",
-        "InputProfile",
-        "PreprocessingMismatchError",
-        "ShiftDetectedError",
-        "ShiftGuard",
-        "ShiftGuardError",
-        "ShiftReport",
-        "ShiftWarning",
-        "Verdict",
-        "AccuracyEstimate",
-        "AdaptiveAugmentation",
-        "DomainAdaptationModel",
-        "GradientReversal",
-        "compare",
-        "diagnose",
-        "estimate_accuracy",
-        "explain_gap",
-        "profile",
-    }
-    assert set(sg.__all__) == promised
+    promised = (
+        "BadInputError Diagnosis GapReport InputConvention InputCorrection InputProfile "
+        "PreprocessingMismatchError ShiftDetectedError ShiftGuard ShiftGuardError ShiftReport "
+        "ShiftWarning Verdict AccuracyEstimate AdaptiveAugmentation DomainAdaptationModel "
+        "GradientReversal compare diagnose estimate_accuracy explain_gap profile"
+    )
+    assert set(sg.__all__) == set(promised.split())
 
 
 def test_arguments_of_the_guard():
@@ -128,8 +109,9 @@ def test_every_class_that_a_file_may_name_is_registered_by_the_import_alone():
 
 
 LOADER = """
-import sys, keras, numpy as np
+import os, sys, keras, numpy as np
 import keras_shiftguard
+os.chdir(sys.argv[1])
 x = np.load("x.npy")
 for name in ("layers.keras", "layers.h5", "adapted.keras"):
     model = keras.models.load_model(name)
@@ -144,25 +126,15 @@ print(len(keras.models.model_from_json(json).layers))
 def test_what_was_saved_loads_after_the_import_alone(tmp_path, rng):
     x = rng.random((4, 8, 8, 3), dtype="float32")
     np.save(tmp_path / "x.npy", x)
-    plain = keras.Sequential(
-        [
-            keras.Input((8, 8, 3)),
-            sg.InputCorrection(scale=2.0, offset=-1.0),
-            sg.AdaptiveAugmentation(),
-            keras.layers.Flatten(),
-            keras.layers.Dense(4, activation="relu", name="features"),
-            sg.GradientReversal(),
-            keras.layers.Dense(3, activation="softmax"),
-        ]
-    )
-    base = keras.Sequential(
-        [
-            keras.Input((8, 8, 3)),
-            keras.layers.Flatten(),
-            keras.layers.Dense(4, activation="relu", name="features"),
-            keras.layers.Dense(3, activation="softmax"),
-        ]
-    )
+
+    def network(*front, last=()):
+        features = keras.layers.Dense(4, activation="relu", name="features")
+        stack = [*front, keras.layers.Flatten(), features, *last]
+        last = keras.layers.Dense(3, activation="softmax")
+        return keras.Sequential([keras.Input((8, 8, 3)), *stack, last])
+
+    front = sg.InputCorrection(scale=2.0, offset=-1.0), sg.AdaptiveAugmentation()
+    plain, base = network(*front, last=[sg.GradientReversal()]), network()
     adapted = sg.DomainAdaptationModel(base, feature_layer="features", verbose=0)
     adapted.compile("sgd", "sparse_categorical_crossentropy")
     adapted.predict(x, verbose=0)
@@ -171,32 +143,22 @@ def test_what_was_saved_loads_after_the_import_alone(tmp_path, rng):
         model.save(tmp_path / name)
         np.save(tmp_path / f"{name}.npy", model.predict(x, verbose=0))
     (tmp_path / "layers.json").write_text(plain.to_json())
-    done = subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", LOADER],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        timeout=300,
-    )
-    assert done.returncode == 0, done.stderr[-3000:]
-    lines = done.stdout.splitlines()
+    lines = run_python(LOADER, tmp_path).stdout.splitlines()
     for line in lines[:2]:
         assert {"InputCorrection", "AdaptiveAugmentation", "GradientReversal"} <= set(line.split())
     assert lines[2].startswith("DomainAdaptationModel") and lines[3] == "6"
 
 
-def test_without_a_backend_the_error_says_what_to_install(tmp_path):
-    blocked = tmp_path / "blocked.py"
-    blocked.write_text(
-        "import sys\n"
-        "class Missing:\n"
-        "    def find_spec(self, name, path=None, target=None):\n"
-        "        if name.split('.')[0] in ('tensorflow', 'jax', 'torch'):\n"
-        "            raise ModuleNotFoundError(f'No module named {name!r}', name=name)\n"
-        "sys.meta_path.insert(0, Missing())\n"
-        "import keras_shiftguard\n"
-    )
-    done = subprocess.run([sys.executable, blocked], capture_output=True, text=True)
+def test_without_a_backend_the_error_says_what_to_install():
+    code = """
+        import sys
+        class Missing:
+            def find_spec(self, name, path=None, target=None):
+                if name.split(".")[0] in ("tensorflow", "jax", "torch"):
+                    raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+        sys.meta_path.insert(0, Missing())
+        import keras_shiftguard
+    """
+    told = run_python(code, status=1).stderr
     backend = keras.backend.backend()
-    assert done.returncode and "NoBackendError" in done.stderr
-    assert f'pip install "keras-shiftguard[{backend}]"' in done.stderr
+    assert "NoBackendError" in told and f'pip install "keras-shiftguard[{backend}]"' in told

@@ -6,6 +6,7 @@ import subprocess
 import sys
 
 import pytest
+from own_process import run_python
 from page.results import DARKER, diagnosis, gap, report
 
 from keras_shiftguard.io.json_files import write_json
@@ -34,10 +35,8 @@ def test_the_status_says_what_was_found(run, tmp_path, parts, status):
 
 
 def test_the_gap_that_was_explained_later_is_in_the_page(run, tmp_path):
-    log_dir, target = (
-        log_of(tmp_path / "logs", report=report().to_dict()),
-        tmp_path / "x" / "p.html",
-    )
+    log_dir = log_of(tmp_path / "logs", report=report().to_dict())
+    target = tmp_path / "x" / "p.html"
     gap().write(log_dir)
     status, out, _ = run("report", log_dir, "--output", target)
     verdict = json.loads((log_dir / "verdict.json").read_text())
@@ -82,13 +81,12 @@ def test_a_place_that_cannot_be_written(run, tmp_path):
 
 def test_it_does_not_start_keras(tmp_path):
     log_of(tmp_path, report=report(DARKER).to_dict())
-    code = (
-        "import sys; from keras_shiftguard_cli import main\n"
-        f"assert main(['report', {str(tmp_path)!r}]) == 1\n"
-        "assert not {'keras', 'numpy', 'keras_shiftguard'} & set(sys.modules)\n"
-    )
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
-    subprocess.run([sys.executable, "-c", code], check=True, env=environment)
+    code = """
+        import sys; from keras_shiftguard_cli import main
+        assert main(sys.argv[1:]) == 1
+        assert not {"keras", "numpy", "keras_shiftguard"} & set(sys.modules)
+    """
+    run_python(code, "report", tmp_path)
 
 
 def test_a_reader_that_stops_early_does_not_change_the_status(tmp_path):

@@ -1,14 +1,12 @@
 """The program: help, completion, unexpected errors, progress bars."""
 
 import io
-import os
 import re
-import subprocess
 import sys
-import textwrap
 
 import numpy as np
 import pytest
+from own_process import run_python
 
 from keras_shiftguard.io import images
 from keras_shiftguard_cli import main, reading
@@ -44,18 +42,10 @@ def test_a_shell_completes_without_starting_keras(words, wanted):
         finally:
             assert "keras" not in sys.modules and "numpy" not in sys.modules
     """
-    asked = {
-        "COMP_WORDS": words,
-        "COMP_CWORD": str(words.count(" ")),
-        "PYTHONPATH": os.pathsep.join(sys.path),
-    }
-    done = subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(code)],
-        env={**os.environ, **asked, "_KERAS_SHIFTGUARD_COMPLETE": "bash_complete"},
-        capture_output=True,
-        text=True,
-    )
-    assert wanted in done.stdout, done.stderr
+    asked = {"COMP_WORDS": words, "COMP_CWORD": str(words.count(" "))}
+    asked["_KERAS_SHIFTGUARD_COMPLETE"] = "bash_complete"
+    done = run_python(code, status=None, **asked)
+    assert wanted in done.stdout and "AssertionError" not in done.stderr, done.stderr
 
 
 def test_a_backend_that_is_not_installed_is_bad_input(tmp_path):
@@ -66,22 +56,9 @@ def test_a_backend_that_is_not_installed_is_bad_input(tmp_path):
         sys.modules["jax"] = None
         sys.exit(main())
     """
-    done = subprocess.run(
-        [
-            sys.executable,
-            "-c",
-            textwrap.dedent(code),
-            "profile",
-            tmp_path / "x.npy",
-            "-o",
-            tmp_path / "file",
-        ],
-        env={**os.environ, "KERAS_BACKEND": "jax", "PYTHONPATH": os.pathsep.join(sys.path)},
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode == 2 and "pip install" in done.stderr
-    assert "Traceback" not in done.stderr
+    arguments = "profile", tmp_path / "x.npy", "-o", tmp_path / "file"
+    told = run_python(code, *arguments, status=2, KERAS_BACKEND="jax").stderr
+    assert "pip install" in told and "Traceback" not in told
 
 
 class Terminal(io.StringIO):
@@ -104,10 +81,7 @@ def is_harmless(text):
     return all(c.isprintable() or c in "\n\t" for c in text) and "c\nd" not in text
 
 
-@pytest.mark.parametrize(
-    "case",
-    ["error", "warning", "written", "missing"],
-)
+@pytest.mark.parametrize("case", ["error", "warning", "written", "missing"])
 def test_a_file_name_cannot_control_the_terminal(case, run, tmp_path, folder):
     nasty = tmp_path / NASTY
     nasty.mkdir()
@@ -142,13 +116,12 @@ def test_arguments_are_looked_at_before_keras_starts(tmp_path, command):
         "profile": [("empty",), ("text.keras",)],
     }
     code = "import sys; sys.modules['keras'] = None; from keras_shiftguard_cli import main; "
+    code += "sys.exit(main())"
     for names in wrong[command]:
-        argv = [command, *(str(tmp_path / name) for name in names)]
-        argv += ["-o", str(tmp_path / "new.profile")] if command == "profile" else []
-        asked = [sys.executable, "-c", f"{code}sys.exit(main({argv!r}))"]
-        done = subprocess.run(asked, capture_output=True, text=True)
-        assert done.returncode == 2 and done.stderr.startswith("error: "), done.stderr
-        assert "Keras is" not in done.stderr and "ModuleNotFound" not in done.stderr
+        output = ["-o", tmp_path / "new.profile"] if command == "profile" else []
+        told = run_python(code, command, *(tmp_path / name for name in names), *output, status=2)
+        assert told.stderr.startswith("error: "), told.stderr
+        assert "Keras is" not in told.stderr and "ModuleNotFound" not in told.stderr
 
 
 def test_the_suffixes_of_files_are_those_of_the_library():

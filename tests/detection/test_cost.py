@@ -5,75 +5,57 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from made_findings import NOISIER
 
 from keras_shiftguard.detection.cost import Cost, cost_of, cost_of_too_few, gap_between
 from keras_shiftguard.detection.finding import Finding
 from keras_shiftguard.detection.report_words import in_a_sentence
+from keras_shiftguard.detection.said import Said
 
-
-def finding(**more):
-    return Finding(
-        "input/noise", "covariate", "noise", 2.0, (1.8, 2.2), 1e-9, "validation", "train", 1,
-        "Validation images are noisier", **more,
-    )  # fmt: skip
+FOUND = replace(NOISIER, said=Said("Validation images are noisier"))
+SURE, NOTHING = Cost(0.06, (0.04, 0.08), 500), Cost(0.002, (-0.004, 0.008), 500)
 
 
 @pytest.mark.parametrize(
     ("cost", "state", "words"),
     [
-        (
-            Cost(0.06, (0.04, 0.08), 500),
-            "alarm",
-            "costs about 6.0 points of accuracy (between 4.0 and 8.0 points)",
-        ),
+        (SURE, "alarm", "costs about 6.0 points of accuracy (between 4.0 and 8.0 points)"),
         (Cost(0.011, (0.001, 0.02), 500), "alarm", "costs about 1.1 points"),
-        (
-            Cost(0.002, (-0.004, 0.008), 500),
-            "harmless",
-            "costs 0.2 points of accuracy (0.8 points at most)",
-        ),
-        (
-            Cost(0.009, (0.001, 0.02), 500),
-            "question",
-            "the best repair tried wins 0.1 to 2.0 points",
-        ),
+        (NOTHING, "harmless", "costs 0.2 points of accuracy (0.8 points at most)"),
+        (Cost(0.009, (0.001, 0.02), 500), "question", "best repair tried wins 0.1 to 2.0 points"),
         (Cost(-0.02, (-0.04, -0.001), 500), "harmless", "costs no accuracy"),
         # A standard error half as large needs four times the samples.
-        (
-            Cost(0.02, (-0.02, 0.06), 500),
-            "question",
-            "the best repair tried wins -2.0 to 6.0 points",
-        ),
+        (Cost(0.02, (-0.02, 0.06), 500), "question", "best repair tried wins -2.0 to 6.0 points"),
         (Cost(0.02, (-0.02, 0.06), 500), "question", "about 2,000 labelled samples would tell"),
         (Cost(-0.01, (-0.05, 0.03), 500), "question", "about 2,000 labelled samples would tell"),
         (Cost(0, (-0.1, 0.1), 120, num_kept=900), "question", "time for 120 of 900 samples"),
         # Nothing that was tried wins back what validation loses.
         (Cost(0.0, (-0.01, 0.01), 500, unexplained=0.2), "question", "20 points less accuracy"),
-        (Cost(0.06, (0.04, 0.08), 500, unexplained=0.2), "alarm", "costs about 6.0 points"),
-        (Cost(0.06, (0.04, 0.08), 500, is_new=True), "question", "measured once"),
-        (None, "alarm", "Validation images are noisier, since epoch 1."),
+        (replace(SURE, unexplained=0.2), "alarm", "costs about 6.0 points"),
+        (replace(SURE, is_new=True), "question", "measured once"),
+        (None, "alarm", "Validation images are noisier, since epoch 3."),
     ],
 )
 def test_what_a_cost_makes_of_a_finding(cost, state, words):
-    found = finding().with_cost(cost, 0.01)
+    found = FOUND.with_cost(cost, 0.01)
     states = {"alarm": found.matters, "question": found.is_question, "harmless": found.harmless}
     assert [name for name, holds in states.items() if holds] == [state]
     assert words in in_a_sentence(found)
     assert found.cost == (None if cost is None else cost.value)
     assert Finding.from_dict(json.loads(json.dumps(found.to_dict()))) == found
-    assert found.with_cost(None, 0.01) == finding()
+    assert found.with_cost(None, 0.01) == FOUND
 
 
 def test_a_finding_carries_what_repairs_it():
     repair = {"operations": [["gain", 2.0]], "low": 0.0, "high": 1.0}
     cost = Cost(0.2, (0.1, 0.3), 500, repair)
-    found = finding().with_cost(cost, 0.01)
+    found = FOUND.with_cost(cost, 0.01)
     again = Finding.from_dict(json.loads(json.dumps(found.to_dict())))
     assert again.operation == ("gain", 2.0) and again.metric == "accuracy"
     x = np.full((2, 4, 4, 1), 0.25, "float32")
     np.testing.assert_allclose(again.repair(x), np.full_like(x, 0.5), atol=1e-6)
     # What is not sure to help is no repair.
-    unsure = finding().with_cost(replace(cost, interval=(-0.1, 0.5)), 0.01)
+    unsure = FOUND.with_cost(replace(cost, interval=(-0.1, 0.5)), 0.01)
     assert unsure.operation is None and unsure.repair is None
 
 
@@ -107,11 +89,11 @@ def test_other_class_frequencies_alone_make_no_gap():
 
 @pytest.mark.parametrize(("tolerance", "needed"), [(0.01, "280"), (0.05, "100"), (0.0, "2,800")])
 def test_too_few_samples_are_no_alarm_and_say_how_many_would_tell(tolerance, needed):
-    found = finding().with_cost(cost_of_too_few(0), tolerance)
+    found = FOUND.with_cost(cost_of_too_few(0), tolerance)
     assert not found.matters and found.cost is None and found.cost_interval is None
     assert f"about {needed} labelled samples would tell" in found.cost_words
     # So many samples show that nothing is lost.
     right = np.ones(int(needed.replace(",", "")))
     assert cost_of(right, right).interval[1] <= max(tolerance, 0.001)
-    wrong_scale = replace(finding(), kind="preprocessing").with_cost(cost_of_too_few(0), tolerance)
+    wrong_scale = replace(FOUND, kind="preprocessing").with_cost(cost_of_too_few(0), tolerance)
     assert wrong_scale.matters

@@ -3,32 +3,13 @@
 from dataclasses import replace
 
 import pytest
+from made_findings import NOISIER
 
-from keras_shiftguard.detection.finding import Finding
 from keras_shiftguard.detection.plain_words import plain_sentence, sentence_of
 from keras_shiftguard.detection.said import Clause, Said
 from keras_shiftguard.detection.sentences import misplaced
 
-NOISE = Finding(
-    feature="input/noise",
-    kind="covariate",
-    family="noise",
-    effect_size=2.0,
-    interval=(1.8, 2.2),
-    p_value=1e-9,
-    stream="validation",
-    against="train",
-    since=3,
-    said=Said(
-        "Validation images are noisier",
-        "mean noise 0.2 against 0.1 in training",
-        clause=Clause("Validation images", "are", "noisier", "than training images"),
-    ),
-)
-
-
-def said_of(who: str, verb: str, how: str, whom: str) -> Said:
-    return Said(f"{who} {verb} {how}", "mean 1 against 2", clause=Clause(who, verb, how, whom))
+VARY = Clause("Validation images", "vary", "more in noise", "than training images")
 
 
 @pytest.mark.parametrize(
@@ -55,7 +36,7 @@ def said_of(who: str, verb: str, how: str, whom: str) -> Said:
             "much higher in the variety of gray levels",
         ),
         (
-            {"said": said_of("Validation images", "vary", "more in noise", "than training images")},
+            {"said": Said("They vary", "mean 1 against 2", clause=VARY)},
             "Validation images vary more in noise than training images, since epoch 3.",
         ),
         ({"kind": "label", "said": Said("Labels moved")}, "Labels moved, since epoch 3."),
@@ -65,12 +46,12 @@ def said_of(who: str, verb: str, how: str, whom: str) -> Said:
     ],
 )
 def test_the_sentence(changes, expected):
-    assert expected in plain_sentence(replace(NOISE, **changes))
+    assert expected in plain_sentence(replace(NOISIER, **changes))
 
 
 def test_misplaced_are_told_as_they_are_placed():
     said = misplaced("moved by about 2 pixels up", "validation", "train")
-    placed = replace(NOISE, family="geometry", said=said)
+    placed = replace(NOISIER, family="geometry", said=said)
     assert plain_sentence(placed).startswith(
         "Validation images are moved by about 2 pixels up; those of training are not"
     )

@@ -1,30 +1,22 @@
 """The content, the order and the text of reports."""
 
-import dataclasses
 import re
+from dataclasses import replace
 from html import unescape
 
 import pytest
+from made_findings import DARKER
 
-from keras_shiftguard.detection.finding import Finding, by_severity
+from keras_shiftguard.detection.finding import by_severity
 from keras_shiftguard.detection.report import ShiftReport
+from keras_shiftguard.detection.said import Said
 from keras_shiftguard.detection.verdict import verdict_of
 
 
 def finding(feature="input/brightness", effect=1.0, **changes):
-    base = Finding(
-        feature=feature,
-        kind="covariate",
-        family="brightness",
-        effect_size=effect,
-        interval=(effect - 0.1, effect + 0.1),
-        p_value=1e-9,
-        stream="validation",
-        against="train",
-        since=2,
-        explanation=f"Validation images are darker: effect size {effect}.",
-    )
-    return dataclasses.replace(base, **changes)
+    said = Said("Validation images are darker", f"effect size {effect}")
+    found = replace(DARKER, feature=feature, effect_size=effect, said=said)
+    return replace(found, **changes)
 
 
 def test_what_matters_comes_first_then_the_larger_effect():
@@ -42,8 +34,11 @@ def test_the_text_has_the_verdict_first_and_at_most_five_findings():
     lines = str(report).splitlines()
     assert lines[0].startswith("ShiftGuard: shift found, validation against train: covariate shift")
     assert sum(line.startswith("  - ") for line in lines) == 5
-    assert lines[1] == "  - Validation images are darker: effect size 7.0, since epoch 2."
+    assert lines[1] == "  - Validation images are darker: effect size 7.0, since epoch 3."
     assert "2 more" in lines[6] and lines[7] == "  note: labels are in one stream only"
+
+
+FEW = ("not enough samples yet (7 of 20)",)
 
 
 @pytest.mark.parametrize(
@@ -51,19 +46,10 @@ def test_the_text_has_the_verdict_first_and_at_most_five_findings():
     [
         (ShiftReport(), "nothing was compared"),
         (ShiftReport(num_samples={"a": 500, "b": 500}), "no shift found (samples: a 500, b 500)"),
-        (
-            ShiftReport(notes=("not enough samples yet (7 of 20)",), num_samples={"a": 7, "b": 7}),
-            "too few samples to tell",
-        ),
+        (ShiftReport((), FEW, num_samples={"a": 7, "b": 7}), "too few samples to tell"),
         (ShiftReport(num_samples={"a": 7, "b": 7}), "no shift found"),
-        (
-            ShiftReport(notes=("not enough samples yet (20 of 25)",), num_samples={"a": 20}),
-            "no shift found",
-        ),
-        (
-            ShiftReport((finding(negligible=True),), num_samples={"a": 9, "b": 9}),
-            "no shift that matters",
-        ),
+        (ShiftReport((), FEW, num_samples={"a": 20}), "no shift found"),
+        (ShiftReport((finding(negligible=True),), num_samples={"a": 9}), "no shift that matters"),
     ],
 )
 def test_verdicts_without_a_shift(report, verdict):
@@ -84,7 +70,7 @@ def test_what_is_acknowledged_stays_in_the_report_and_is_no_shift():
 
 
 def test_the_notebook_shows_the_verdict_and_escapes_it():
-    report = ShiftReport(findings=(finding("<script>", explanation="a < b & c"),))
+    report = ShiftReport(findings=(finding("<script>", said=Said("a < b & c")),))
     shown = report._repr_html_()
     document = unescape(re.search(r'srcdoc="([^"]*)"', shown)[1])
     assert "A &lt; b &amp; c." in document and "<script" not in document

@@ -4,28 +4,17 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from made_findings import DARKER, NOISIER
 
 from keras_shiftguard import Diagnosis, InputConvention, ShiftReport, Verdict, compare, profile
 from keras_shiftguard.detection.cost import Cost
-from keras_shiftguard.detection.finding import Finding
-from keras_shiftguard.detection.said import Clause, Said
+from keras_shiftguard.detection.said import Said
 from keras_shiftguard.detection.verdict import verdict_of
 from keras_shiftguard.explain.gap_verdict import with_gap
 from keras_shiftguard.explain.report import GapReport, GapRow
 
 SIZES = {"train": 500, "validation": 300}
-DARK = Finding(
-    *("input/brightness", "covariate", "brightness", -2.0, (-2.2, -1.8), 1e-9),
-    *("validation", "train", 3),
-    said=Said(
-        "Validation images are darker",
-        "mean brightness 0.2 against 0.5",
-        clause=Clause("Validation images", "are", "darker", "than training images"),
-    ),
-)
-NOISY = replace(DARK, feature="input/noise", family="noise", effect_size=1.0).with_cost(
-    Cost(0.05, (0.03, 0.07), 400), 0.01
-)
+NOISY = replace(NOISIER, effect_size=1.0).with_cost(Cost(0.05, (0.03, 0.07), 400), 0.01)
 MISMATCH = Diagnosis("mismatch", InputConvention("tf", "rgb"), InputConvention("unit", "rgb"))
 FINE = Diagnosis("ok", InputConvention("tf", "rgb"), InputConvention("tf", "rgb"))
 
@@ -35,13 +24,13 @@ def report(*findings, sizes=SIZES, notes=()):
 
 
 def test_preprocessing_comes_before_cost_and_cost_before_size():
-    everything = report(DARK, NOISY)
+    everything = report(DARKER, NOISY)
     assert verdict_of(everything, {"train": MISMATCH}).about[0] == "preprocessing"
     found = verdict_of(everything, {"train": FINE})
     assert (found.state, found.about, found.cost) == ("act", ("covariate", "noise"), 0.05)
     assert found.cost_interval == (0.03, 0.07) and found.since == 3
     assert "costs about 5.0 points of accuracy (between 3.0 and 7.0 points)" in str(found)
-    assert verdict_of(report(DARK)).state == "look"  # without a cost, it is no promise
+    assert verdict_of(report(DARKER)).state == "look"  # without a cost, it is no promise
 
 
 @pytest.mark.parametrize(
@@ -65,6 +54,7 @@ SHARES = replace(
     said=Said("Class 3 makes up 40 % of validation and 10 % of training"),
 )
 COLUMN = replace(NOISY, feature="x/0", family="column 0", said=Said("Column 0 is higher"))
+OTHER = replace(COLUMN, feature="x/1", said=Said("Column 1 is lower"))
 
 
 @pytest.mark.parametrize(
@@ -74,10 +64,9 @@ COLUMN = replace(NOISY, feature="x/0", family="column 0", said=Said("Column 0 is
         (verdict_of(report(SHARES), {"train": MISMATCH, "validation": MISMATCH}), "class 3 makes"),
         (verdict_of(report(NOISY), {"train": MISMATCH, "validation": MISMATCH}), "noisier"),
         (verdict_of(report(NOISY), {"train": MISMATCH}, {"train": 1}), "corrects it inside fit"),
-        (verdict_of(report(COLUMN, replace(COLUMN, feature="x/1", said=Said("Column 1 is lower"))
-            )), "column 1 is lower"),
+        (verdict_of(report(COLUMN, OTHER)), "column 1 is lower"),
     ],
-)  # fmt: skip
+)
 def test_a_second_fault_is_named_in_a_line(found, also):
     assert found.notes[0].startswith("Also: ") and also in found.notes[0]
     assert f"\n  {found.notes[0]}" in str(found)
@@ -92,20 +81,18 @@ def test_batches_of_an_evaluation_that_ran_uncorrected_are_told(late, first):
 
 def test_what_the_first_fault_explains_is_no_second_one():
     assert verdict_of(report(NOISY), {"validation": MISMATCH, "train": FINE}).notes == ()
-    darker = replace(NOISY, feature="input/brightness", family="brightness", effect_size=-2.0)
+    darker = DARKER.with_cost(Cost(0.05, (0.03, 0.07), 400), 0.01)
     both = verdict_of(report(NOISY, darker))
     assert both.notes == () and "darker" in both.cause and "noisier" in both.cause
-    assert verdict_of(report(NOISY, DARK)).notes == ()
+    assert verdict_of(report(NOISY, DARKER)).notes == ()
 
 
 def test_the_step_is_the_line_that_undoes_a_known_step_of_preprocessing():
     x = np.random.default_rng(0).random((300, 8, 8, 3)).astype("float32")
     found = compare(profile(x[:150]), profile(255 * x[150:]))
     assert [finding.fix for finding in found.findings] == ["x = x / 255"]
-    assert (
-        verdict_of(found).step == "x = x / 255  # x: a batch of current"
-        and verdict_of(found).is_code
-    )
+    verdict = verdict_of(found)
+    assert verdict.step == "x = x / 255  # x: a batch of current" and verdict.is_code
 
 
 @pytest.mark.parametrize(
@@ -140,7 +127,7 @@ def test_a_gap_leads_or_is_a_second_fault_or_says_nothing():
     assert fine.state == "act" and fine.step == "x = x * 255"
     act = with_gap(verdict_of(report(NOISY)), GAP)
     assert "noisier" in act.cause and act.notes[0].startswith("Also: accuracy is 16.0 points lower")
-    looked = with_gap(verdict_of(report(DARK)), GAP)
+    looked = with_gap(verdict_of(report(DARKER)), GAP)
     assert looked.about[0] == "gap" and "darker" in looked.notes[-1]
     small = {**GAP, "beyond_sampling": False}
     assert with_gap(verdict_of(report(NOISY)), small) == verdict_of(report(NOISY))

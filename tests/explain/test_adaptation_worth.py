@@ -5,9 +5,9 @@ from dataclasses import replace
 import keras
 import numpy as np
 import pytest
+from made_findings import images_are
 
-from keras_shiftguard.detection.finding import Finding
-from keras_shiftguard.detection.said import Clause, Said
+from keras_shiftguard.detection.said import Said
 from keras_shiftguard.explain import adaptation_worth
 from keras_shiftguard.explain.adaptation_worth import (
     bounded_estimate,
@@ -16,18 +16,8 @@ from keras_shiftguard.explain.adaptation_worth import (
 )
 from keras_shiftguard.explain.estimate import METHODS_DISAGREE, AccuracyEstimate
 
-DARK = Finding(
-    *("input/brightness", "covariate", "brightness", -2.0, (-2.2, -1.8), 1e-9),
-    *("target", "train", 1),
-    said=Said(
-        "Target images are darker",
-        "mean brightness 0.2 against 0.5",
-        clause=Clause("Target images", "are", "darker", "than training images"),
-    ),
-)
-COLUMN = replace(
-    DARK, feature="input/column 1", family="other", said=Said("Target samples are higher")
-)
+DARK, HIGHER = images_are("darker", stream="target"), Said("Target samples are higher")
+COLUMN = replace(DARK, feature="input/column 1", family="other", said=HIGHER)
 
 
 @pytest.mark.parametrize(
@@ -37,11 +27,7 @@ COLUMN = replace(
         ([DARK], 20, "Adaptation may help: target images are much darker than"),
         ([COLUMN], 900, "Adaptation may help: target samples are higher (900 samples)."),
         ([replace(DARK, kind="preprocessing")], 900, "Check the input pipeline before adapting"),
-        (
-            [replace(DARK, negligible=True)],
-            900,
-            "Adaptation is unlikely to help: no difference was",
-        ),
+        ([replace(DARK, negligible=True)], 900, "Adaptation is unlikely to help: no difference"),
         ([], 20, "Whether adaptation can help is not known: 20 samples are too few."),
     ],
 )

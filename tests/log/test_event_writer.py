@@ -2,14 +2,12 @@
 
 import json
 import os
-import subprocess
-import sys
-import textwrap
 from pathlib import Path
 
 import numpy as np
 import pytest
 from numpy_reference import profile
+from own_process import run_python
 from tensorboard.backend.event_processing.plugin_event_multiplexer import EventMultiplexer
 from tensorboard.util import tensor_util
 
@@ -98,9 +96,7 @@ def test_writing_imports_no_tensorflow_and_no_backend(tmp_path):
             writer.write_scalar("a/b", 1.0, 0)
         print("keras" in sys.modules)
     """
-    command = [sys.executable, "-W", "ignore", "-c", textwrap.dedent(code), tmp_path]
-    done = subprocess.run([*command, Path(__file__).parents[2]], capture_output=True, text=True)
-    assert done.stdout.strip() == "False", done.stderr
+    assert run_python(code, tmp_path, Path(__file__).parents[2]).stdout == "False\n"
     assert "shiftguard|scalars|a/b" in read_back(tmp_path)
 
 

@@ -1,41 +1,15 @@
 """Example results of each kind, as the library makes them, and the page of a large run."""
 
-from dataclasses import replace
+from made_findings import images_are
 
 import keras_shiftguard as sg
 from keras_shiftguard.detection.cost import Cost
-from keras_shiftguard.detection.finding import Finding
-from keras_shiftguard.detection.said import Clause, Said
 from keras_shiftguard.explain.report import GapReport, GapRow
 from keras_shiftguard.preprocessing.diagnosis import Candidate
 
-DARKER = Finding(
-    feature="input/brightness",
-    kind="covariate",
-    family="brightness",
-    effect_size=-1.4,
-    interval=(-1.5, -1.3),
-    p_value=1e-30,
-    stream="validation",
-    against="train",
-    since=8,
-    said=Said(
-        "Validation images are darker",
-        "mean brightness 0.19 against 0.31 in training",
-        clause=Clause("Validation images", "are", "darker", "than training images"),
-    ),
-).with_cost(Cost(0.061, (0.044, 0.079), 500), 0.01)
-NOISIER = replace(
-    DARKER,
-    feature="input/noise",
-    family="noise",
-    effect_size=2.0,
-    said=Said(
-        "Validation images are noisier",
-        "...",
-        clause=Clause("Validation images", "are", "noisier", "than training images"),
-    ),
-)
+COST = Cost(0.061, (0.044, 0.079), 500)
+DARKER = images_are("darker", effect=-1.4, p_value=1e-30, since=8).with_cost(COST, 0.01)
+NOISIER = images_are("noisier", "noise", 2.0, since=8).with_cost(COST, 0.01)
 TF, UNIT = sg.InputConvention("tf", "rgb"), sg.InputConvention("unit", "rgb")
 
 

@@ -77,7 +77,7 @@ def test_the_figures_stand_in_the_table():
         "brightness",
         "since 8",
         "6.1 (4.4 to 7.9)",
-        "\N{MINUS SIGN}1.4 (\N{MINUS SIGN}1.5 to \N{MINUS SIGN}1.3)",
+        "\N{MINUS SIGN}1.4 (\N{MINUS SIGN}1.6 to \N{MINUS SIGN}1.2)",
         "1e\N{MINUS SIGN}30",
         "alarm",
     )
