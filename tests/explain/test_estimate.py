@@ -5,7 +5,7 @@ import json
 import keras
 import numpy as np
 import pytest
-from sklearn.datasets import load_digits
+import small_fits
 
 import keras_shiftguard as sg
 
@@ -13,10 +13,8 @@ import keras_shiftguard as sg
 @pytest.fixture(scope="module")
 def digits():
     """Training, reference and other digits, 8 x 8, each with labels."""
-    x, y = load_digits(return_X_y=True)
-    order = np.random.default_rng(0).permutation(len(x))
-    x = (x[order] / 16).reshape(-1, 8, 8, 1).astype("float32")
-    return [(x[part], y[order][part]) for part in np.split(np.arange(len(x)), [700, 1250])]
+    x, y = small_fits.digits()
+    return [(x[part], y[part]) for part in np.split(np.arange(len(x)), [700, 1250])]
 
 
 @pytest.fixture(scope="module")

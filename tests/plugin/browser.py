@@ -1,12 +1,17 @@
 """A TensorBoard server and a real Chromium for tests of the Shift tab."""
 
+import json
 import os
 import re
 import shutil
 import subprocess
 import sys
+import time
+import urllib.error
+import urllib.request
 from contextlib import contextmanager
 from pathlib import Path
+from urllib.parse import urlencode
 
 import pytest
 
@@ -62,6 +67,29 @@ def tensorboard_process(log_dir, *options):
         server.terminate()
         server.wait(timeout=30)
         server.stderr.close()
+
+
+def asker(address):
+    """Returns a function that asks TensorBoard for JSON; an error has a JSON of its own."""
+
+    def ask(route, **arguments):
+        try:
+            url = f"{address}data/{route}?{urlencode(arguments)}"
+            with urllib.request.urlopen(url, timeout=60) as answer:
+                return json.load(answer)
+        except urllib.error.HTTPError as error:
+            return json.load(error)
+
+    return ask
+
+
+def patiently(question, seconds=60):
+    """Repeats a question until its answer is true, and returns the answer."""
+    end = time.monotonic() + seconds
+    while not (answer := question()):
+        assert time.monotonic() < end
+        time.sleep(0.2)
+    return answer
 
 
 class Tab:

@@ -127,28 +127,17 @@ def state(step=0, **more):
 
 def write_small_run(run_dir, steps=range(3), wall_time=1e9):
     """Writes a run in which feature `a` shifts from the second step on, and `b` does not."""
+    classes = {"v": 1, "name": "labels", "classes": ["0", "other"]}
+    classes["streams"] = ["train", "validation"]
     with RawLog(run_dir) as log:
         for step in steps:
             log.add("shiftguard/state", state(step), step, wall_time=wall_time)
             values = scores(0.5 * step, 0.05, flags=(9 * (step > 0), 4))
             log.add("shiftguard/scores/validation-train/0", values, step, scores_content())
-            log.add(
-                "shiftguard/histograms/0",
-                histograms([0, step], [0, 0]),
-                step,
-                histograms_content(),
-            )
-            log.add(
-                "shiftguard/classes/0",
-                np.array([[3, 1], [0, 4]], np.float32),
-                step,
-                {
-                    "v": 1,
-                    "name": "labels",
-                    "classes": ["0", "other"],
-                    "streams": ["train", "validation"],
-                },
-            )
+            bars = histograms([0, step], [0, 0])
+            log.add("shiftguard/histograms/0", bars, step, histograms_content())
+            shares = np.array([[3, 1], [0, 4]], np.float32)
+            log.add("shiftguard/classes/0", shares, step, classes)
         log.scalar("shiftguard/adaptation/strength/rotation", 0.25, 1)
 
 

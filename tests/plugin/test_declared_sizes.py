@@ -1,15 +1,10 @@
 """A tensor that declares more values than it holds takes no memory in a real TensorBoard."""
 
-import json
 import re
-import time
-import urllib.error
-import urllib.request
 from pathlib import Path
-from urllib.parse import urlencode
 
 import pytest
-from plugin.browser import tensorboard_process
+from plugin.browser import asker, patiently, tensorboard_process
 from plugin.hostile_cases import proto
 from plugin.logs import RawLog, histograms_content, scores_content, write_small_run
 from tensorboard.compat.proto import summary_pb2, types_pb2
@@ -45,21 +40,10 @@ def test_a_real_tensorboard_stays_small_and_shows_the_other_points(tmp_path, loa
     write_oversized(tmp_path / RUN)
     write_small_run(tmp_path / RUN, steps=[2])
     with tensorboard_process(tmp_path, "--load_fast", load_fast) as (address, process):
-
-        def ask(route, **arguments):
-            url = f"{address}data/plugin/shiftguard/{route}?{urlencode(arguments)}"
-            try:
-                with urllib.request.urlopen(url, timeout=60) as answer:
-                    return json.load(answer)
-            except urllib.error.HTTPError as error:
-                return json.load(error)
-
-        before, end = peak_mib(process), time.monotonic() + 60
-        while not ask("runs").get("runs"):
-            assert time.monotonic() < end
-            time.sleep(0.2)
-        shown = ask("overview", run=RUN)
-        ask("adaptation", run=RUN)
+        ask, before = asker(address), peak_mib(process)
+        patiently(lambda: ask("plugin/shiftguard/runs").get("runs"))
+        shown = ask("plugin/shiftguard/overview", run=RUN)
+        ask("plugin/shiftguard/adaptation", run=RUN)
         assert peak_mib(process) - before < 200
     assert shown["state"]["step"] == 2
     assert [feature["name"] for feature in shown["features"]] == ["a", "b"]

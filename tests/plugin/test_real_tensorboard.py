@@ -1,14 +1,8 @@
 """A real TensorBoard process shows the tab, with each of TensorBoard's two readers of logs."""
 
-import json
-import time
-import urllib.error
-import urllib.request
-from urllib.parse import urlencode
-
 import numpy as np
 import pytest
-from plugin.browser import tensorboard
+from plugin.browser import asker, patiently, tensorboard
 from plugin.logs import (
     RawLog,
     histograms,
@@ -42,14 +36,7 @@ def ask(request, log_dir):
     """Starts TensorBoard on a free port; yields a function that requests JSON."""
     options = ("--load_fast", request.param, "--path_prefix", "/tb")
     with tensorboard(log_dir, *options) as address:
-
-        def ask(route, method="GET", **arguments):
-            question = urllib.request.Request(
-                f"{address}data/{route}?{urlencode(arguments)}", method=method
-            )
-            with urllib.request.urlopen(question, timeout=30) as answer:
-                return json.load(answer)
-
+        ask = asker(address)
         patiently(lambda: last_step(ask) == EPOCHS - 1)
         yield ask
 
@@ -57,14 +44,6 @@ def ask(request, log_dir):
 def last_step(ask):
     runs = ask("plugin/shiftguard/runs")["runs"]
     return runs[0]["last_step"] if runs else None
-
-
-def patiently(question, seconds=60):
-    """Repeats a question until the answer is true; fails after `seconds`."""
-    end = time.monotonic() + seconds
-    while not question():
-        assert time.monotonic() < end
-        time.sleep(0.2)
 
 
 def test_the_tab_is_there_through_the_entry_point(ask):
