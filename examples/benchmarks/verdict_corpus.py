@@ -37,10 +37,11 @@ from verdicts import RememberingReader, all_photos, loaders_in, share
 
 from keras_shiftguard import InputConvention
 from keras_shiftguard.instrument.measure import profile_of
-from keras_shiftguard.preprocessing import decision
 from keras_shiftguard.preprocessing import verdict as verdict_module
 from keras_shiftguard.preprocessing.order import order_of, try_swap
 from keras_shiftguard.preprocessing.posterior import Evidence, posterior
+from keras_shiftguard.preprocessing.sources import evidence as batch_norm_source
+from keras_shiftguard.preprocessing.sources import outcome, word
 from keras_shiftguard.preprocessing.verdict import judge
 
 NUMBER = 32  # images of each collection
@@ -184,7 +185,8 @@ def recorded():
             found["order"] = whole._asdict() | {"in_fix": in_fix}
         return result
 
-    decision.posterior, decision.order_of = weigh_and_record, order_and_record
+    batch_norm_source.posterior = word.posterior = weigh_and_record
+    outcome.order_of = word.order_of = order_and_record
     return found
 
 

@@ -23,6 +23,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 from verdict_corpus import is_fixed, is_harmful, judge_network
 
 from keras_shiftguard.preprocessing import decision, doubts, input_verdict, order, posterior
+from keras_shiftguard.preprocessing.sources import evidence
 
 
 def _no(*args, **kwargs):
@@ -56,15 +57,15 @@ remarks_of_images = input_verdict.remarks_of_images
 
 # Each rule: where it is, its name there, and what takes its place.
 RULES = {
-    "all doubts": (decision, "doubt_about", _nothing),
+    "all doubts": (evidence, "doubt_about", _nothing),
     "doubt: all of the feed": (doubts, "doubt_of_feed", _nothing),
     "doubt: values do not show the convention": (doubts, "shows_its_convention", _yes),
     "doubt: what was fed is not certain": (doubts, "LIKELY_CONVENTION", -1.0),
     "doubt: the classifier": (doubts, "_of_head", _nothing),
     "doubt: the classifier, near scales": (doubts, "are_near", _no),
-    "inversion must fit well": (decision, "MAX_INVERTED_FIT", np.inf),
-    "a fix must be proven": (decision, "MIN_OBVIOUS_GAP", -np.inf),
-    "a large gap proves a fix": (decision, "MIN_OBVIOUS_GAP", np.inf),
+    "inversion must fit well": (evidence, "MAX_INVERTED_FIT", np.inf),
+    "a fix must be proven": (evidence, "MIN_OBVIOUS_GAP", -np.inf),
+    "a large gap proves a fix": (evidence, "MIN_OBVIOUS_GAP", np.inf),
     "a plain garbling prevents ok": (decision, "with_garbling", _with_garbling),
     "a repaired garbling": (input_verdict, "probability_of_garbling", lambda *args: 0.0),
     "a repaired image is a kind": (posterior, "REPAIRED", ("none", True)),
@@ -85,7 +86,10 @@ def without(name):
         return
     place, attribute, replacement = RULES[name]
     kept = place.__dict__[attribute] if isinstance(place, type) else getattr(place, attribute)
-    places = [place, *(m for m in (decision, input_verdict) if m.__dict__.get(attribute) is kept)]
+    places = [
+        place,
+        *(m for m in (evidence, decision, input_verdict) if m.__dict__.get(attribute) is kept),
+    ]
     for each in places:
         setattr(each, attribute, replacement)
     try:
