@@ -26,7 +26,9 @@ def code_candidates(x: np.ndarray, reference: np.ndarray) -> list[Candidate]:
         x: Rows, `(samples, columns)`, or numbers, `(samples,)`.
         reference: Those of training.
     """
-    here, there = (each.reshape(len(each), -1) for each in (x, reference))
+    if x.ndim > 2 or not {x.dtype.kind, reference.dtype.kind} <= set("biuf"):
+        return []
+    here, there = _rows(x), _rows(reference)
     found = []
     for column in range(here.shape[1] if here.shape[1] <= MOST_COLUMNS else 0):
         table = _table(here, there, column)
@@ -39,10 +41,15 @@ def code_candidates(x: np.ndarray, reference: np.ndarray) -> list[Candidate]:
 Codes = tuple[float, ...]
 
 
+def _rows(x: np.ndarray) -> np.ndarray:
+    """Returns rows of a table, as a view; single numbers become rows of one column."""
+    return x[:, None] if x.ndim == 1 else x
+
+
 def _recoding(column: int, codes: Codes, others: Codes) -> Callable[[np.ndarray], np.ndarray]:
     def run(rows: np.ndarray) -> np.ndarray:
         changed = rows.copy()
-        values, place = changed.reshape(len(rows), -1), rows.reshape(len(rows), -1)[:, column]
+        values, place = _rows(changed), _rows(rows)[:, column]
         for code, other in zip(codes, others, strict=True):
             values[np.abs(place - code) <= SAME * max(abs(code), 1.0), column] = other
         return changed

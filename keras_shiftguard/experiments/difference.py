@@ -159,7 +159,7 @@ def _grouped(
     """Returns the candidates, those for all columns at once, and those that nothing shows."""
     found = _candidates(current, training, spec, may_be_augmented)
     if are_inputs(current.images, current.labels):
-        found = with_targets(found)
+        found = with_targets(found, current.images)
     if isinstance(current.images, Rows):
         found = [candidate.of_input(spec.name) for candidate in found]
         known = None if training is None else training.images
@@ -186,7 +186,8 @@ def _candidates(
     if training is not None and len(training.labels):
         found = nearing(found, x, training.input(spec.name))
         found += wrapped_candidates(scale, x, training.input(spec.name))
-    found = with_masks(found, x, current.labels, spec.layout == "channels_first")
+    if not are_inputs(current.images, current.labels):
+        found = with_masks(found, x, current.labels, spec.layout == "channels_first")
     return [candidate for candidate in found if candidate.choice.name not in left_out]
 
 

@@ -14,7 +14,6 @@ from keras_shiftguard.experiments.candidates import Candidate
 from keras_shiftguard.experiments.judge import Judge
 from keras_shiftguard.experiments.labelled import Predict
 from keras_shiftguard.experiments.promise import Promise, promised
-from keras_shiftguard.experiments.undo import moved
 
 Measure = Callable[[np.ndarray], np.ndarray]  # from images to their attributes, (samples, k)
 
@@ -61,9 +60,9 @@ def push(
     unit = _std(here) + MIN_UNIT
 
     def distance(values: np.ndarray) -> float:
-        mean = (_mean(there) - _mean(values)) / unit
+        moved = (_mean(there) - _mean(values)) / unit
         spread = (_std(there) - _std(values)) / unit
-        return float(np.nansum(np.arcsinh(mean) ** 2 + np.arcsinh(spread) ** 2))
+        return float(np.nansum(np.arcsinh(moved) ** 2 + np.arcsinh(spread) ** 2))
 
     # The few images may differ from all of them, so the change is added to all.
     start = measure(few)
@@ -71,9 +70,9 @@ def push(
 
     def reached(candidate: Candidate) -> float:
         changed = measure(candidate.apply(few))
-        mean = (_mean(there) - _mean(changed) - offset[0]) / unit
+        moved = (_mean(there) - _mean(changed) - offset[0]) / unit
         spread = (_std(there) - _std(changed) - offset[1]) / unit
-        return float(np.nansum(np.arcsinh(mean) ** 2 + np.arcsinh(spread) ** 2))
+        return float(np.nansum(np.arcsinh(moved) ** 2 + np.arcsinh(spread) ** 2))
 
     unchanged = distance(here)
     distances = [reached(candidate) for candidate in candidates]
@@ -82,7 +81,7 @@ def push(
         return None
     chosen = candidates[nearest]
     before = judge.worth(predict(x), labels)
-    after = judge.worth(predict(chosen.apply(x)), moved([chosen], labels))
+    after = judge.worth(predict(chosen.apply(x)), labels)
     choices = ((chosen.choice,), (chosen.choice,))
     promise = promised(after, before, judge.unit(after), judge.metric, choices)
     return Push(promise, 1 - distances[nearest] / max(unchanged, 1e-12))

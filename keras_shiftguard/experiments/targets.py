@@ -11,7 +11,14 @@ from typing import Any
 import numpy as np
 
 from keras_shiftguard.experiments.candidates import Candidate
+from keras_shiftguard.experiments.masks import WHOLE
+from keras_shiftguard.experiments.promise import Choice
 from keras_shiftguard.statistics.rows import Rows
+
+# Families of operations that move values to other places, and the operations of these families
+# that change values instead. Given by the table of operations.
+PLACES = ("order", "columns", "series", "tokens")
+VALUES = ("blank", "units")
 
 
 def are_inputs(x: Any, labels: Any) -> bool:
@@ -28,10 +35,22 @@ def are_inputs(x: Any, labels: Any) -> bool:
     return is_number and targets.shape == x.shape and np.allclose(targets, x, equal_nan=True)
 
 
-def with_targets(found: Sequence[Candidate]) -> list[Candidate]:
-    """Returns the candidates, each of which changes targets that are inputs as well."""
-    return [replace(each, moves=_on_targets(each.apply)) for each in found]
+def with_targets(found: Sequence[Candidate], x: np.ndarray) -> list[Candidate]:
+    """Returns the candidates for samples `x`, each of which changes their targets as well.
+
+    Those that change or smooth values are left out: darker or blurred targets have smaller errors.
+    """
+    return [
+        replace(each, moves=_on_targets(each.apply, x.dtype))
+        for each in found
+        if each.choice.name in WHOLE or _moves_values(each.choice)
+    ]
 
 
-def _on_targets(apply: Callable[[Any], Any]) -> Callable[[Rows], Rows]:
-    return lambda labels: Rows(apply(labels.tree))
+def _moves_values(choice: Choice) -> bool:
+    return choice.family in PLACES and choice.name not in VALUES
+
+
+def _on_targets(apply: Callable[[Any], Any], dtype: Any) -> Callable[[Rows], Rows]:
+    """Returns a function of targets, which may have another type than the samples."""
+    return lambda labels: Rows(np.asarray(apply(labels.tree.astype(dtype))))

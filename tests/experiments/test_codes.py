@@ -78,6 +78,11 @@ def test_single_whole_numbers_keep_their_type(shape):
     assert fix_line(found.choice, 1, entry="kind").startswith('x["kind"] = np.vectorize')
 
 
+@pytest.mark.parametrize("x", [np.asarray([["a"], ["b"]] * 300), np.zeros((600, 4, 2))])
+def test_words_and_series_have_no_codes(x):
+    assert not code_candidates(x, x)
+
+
 @pytest.mark.parametrize(
     "column",
     [np.linspace(0, 1, 600), np.full(600, np.nan), np.zeros(600), np.arange(600) % 2 + 0.5],

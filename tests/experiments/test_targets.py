@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from sklearn.datasets import load_digits
 
 from keras_shiftguard.experiments.difference import cost_of_difference
 from keras_shiftguard.experiments.judge import Loss
@@ -13,6 +14,7 @@ from keras_shiftguard.statistics.rows import Rows
 
 pytestmark = pytest.mark.backend
 ROWS = spec_for("input", (None, 40), "channels_last")
+IMAGES = spec_for("input", (None, 8, 8, 1), "channels_last")
 TOLERANCE = 0.02
 
 
@@ -50,6 +52,30 @@ def test_delayed_samples_are_moved_back_with_their_targets():
     assert found.cost.is_alarm(TOLERANCE) and found.how.startswith("moved in time")
     assert low - 0.05 <= 1 - losses[0] / losses[1] <= high + 0.05
     assert found.cost.repair is None  # a layer for the samples would leave their targets
+
+
+def test_targets_of_another_type_are_repaired_as_well():
+    late = np.roll(beats(1), 4, axis=1)
+    found = found_for(late, late.astype("float64"))
+    assert found.cost.is_alarm(TOLERANCE) and found.cost.value > 0.3
+
+
+def test_images_that_are_upside_down_are_no_masks():
+    digits = load_digits().images[..., None].astype("float32") / 16
+    x, bad = digits[:900], digits[900:1300, ::-1].copy()
+    flat = x.reshape(len(x), -1)
+    basis = np.linalg.svd(flat - flat.mean(axis=0), full_matrices=False)[2][:10]
+
+    def of_samples(samples, labels):
+        rows = samples.reshape(len(samples), -1)
+        coded = (rows - flat.mean(axis=0)) @ basis.T @ basis + flat.mean(axis=0)
+        return np.abs(coded - labels.tree.reshape(len(rows), -1)).mean(axis=1)
+
+    both = Labelled(bad, Rows(bad.copy())), Labelled(x, Rows(x.copy()))
+    judge = Loss(of_samples, "mae", 0.05)
+    found = cost_of_difference(lambda x: x, *both, IMAGES, TOLERANCE, judge=judge)
+    assert found.cost.is_alarm(TOLERANCE)
+    assert found.how == "upside down (flipped top to bottom)"
 
 
 def test_right_samples_cost_nothing():
