@@ -99,15 +99,19 @@ def cost_of_difference(
     gap = None if training is None else _gap(predict, current, training, judge, least)
 
     is_text = are_texts(spec, current.input(spec.name))
-    half_of_gap = MIN_WON_BACK * (1.0 if gap is None else gap.value)
+    has_inputs = are_inputs(current.images, current.labels)
+    whole_gap = 1.0 if gap is None else gap.value
+    half_of_gap = MIN_WON_BACK * whole_gap
 
     def undone(some: list[Candidate], most: int = 1) -> Difference:
         x, labels = current.images, current.labels
         promise = undo(predict, x, labels, some, judge, most=most, seed=seed, control=training)
         told = told_as(promise, some, spec, current, training)
-        if (told.is_blank or is_text) and told.cost.value < half_of_gap:
+        least_won = MIN_SHARE_OF_GAP * whole_gap if has_inputs else half_of_gap
+        if (told.is_blank or is_text or has_inputs) and told.cost.value < least_won:
             # Where labels are wrong, all that moves predictions to their mean wins something, and
-            # where the words of texts are others, some wrong reading of them is less wrong.
+            # where the words of texts are others, some wrong reading of them is less wrong. What
+            # makes samples of an autoencoder more like those of training wins something as well.
             low, high = told.cost.interval
             return Difference(replace(told.cost, interval=(min(low, 0.0), high), repair=None))
         if beside is None or not told.cost.is_costly(tolerance):
@@ -159,7 +163,7 @@ def _grouped(
     """Returns the candidates, those for all columns at once, and those that nothing shows."""
     found = _candidates(current, training, spec, may_be_augmented)
     if are_inputs(current.images, current.labels):
-        found = with_targets(found, current.images)
+        found = with_targets(found, current.input(spec.name), spec.name)
     if isinstance(current.images, Rows):
         found = [candidate.of_input(spec.name) for candidate in found]
         known = None if training is None else training.images

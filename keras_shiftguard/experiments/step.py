@@ -7,7 +7,7 @@ from keras_shiftguard.detection.cost import MIN_SAMPLES, Cost
 from keras_shiftguard.experiments.judge import Judge
 from keras_shiftguard.experiments.labelled import Labelled, Predict
 from keras_shiftguard.experiments.promise import promised
-from keras_shiftguard.experiments.targets import are_inputs
+from keras_shiftguard.experiments.targets import are_inputs, changed_targets
 from keras_shiftguard.operations.repair import Repair
 from keras_shiftguard.statistics.batch import InputSpec
 from keras_shiftguard.statistics.chunks import in_chunks
@@ -39,7 +39,9 @@ def cost_of_step(
     repaired: Any = in_chunks(Repair(**repair), current.input(spec.name))
     labels_repaired = labels
     if are_inputs(current.images, labels):  # a layer for the samples cannot change their targets
-        labels_repaired, repair = Rows(repaired), {}
+        undo = Repair(**repair)
+        labels_repaired = changed_targets(labels, spec.name, lambda y: in_chunks(undo, y))
+        repair = {}
     if isinstance(current.images, Rows):
         repaired = Rows({**current.images.tree, spec.name: repaired})
     before = judge.worth(predict(current.images), labels)

@@ -2,9 +2,12 @@
 
 Where a pipeline divides the samples of validation by 255 twice, the targets of an autoencoder are
 divided with them. So what is undone in the samples is undone in their targets as well.
+
+Such a model is no judge of what is right: whatever makes samples more like those of training has a
+smaller error. So a repair explains only what it wins back nearly as a whole.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -21,36 +24,61 @@ PLACES = ("order", "columns", "series", "tokens")
 VALUES = ("blank", "units")
 
 
-def are_inputs(x: Any, labels: Any) -> bool:
+def are_inputs(images: Any, labels: Any) -> bool:
     """Whether the targets of samples are the samples themselves.
 
     Args:
-        x: The samples of one input, `(samples, ...)`.
+        images: The samples, `(samples, ...)`, or `Rows` of several inputs.
         labels: Their targets; `Rows` if they are no class ids.
     """
-    targets = labels.tree if isinstance(labels, Rows) else None
-    if not isinstance(targets, np.ndarray) or not isinstance(x, np.ndarray):
+    if not isinstance(labels, Rows):
         return False
-    is_number = targets.dtype.kind in "biuf" and x.dtype.kind in "biuf"
-    return is_number and targets.shape == x.shape and np.allclose(targets, x, equal_nan=True)
+    x, y = images.tree if isinstance(images, Rows) else images, labels.tree
+    if isinstance(x, Mapping) and isinstance(y, Mapping):
+        return x.keys() == y.keys() and all(_are_equal(x[name], y[name]) for name in x)
+    return _are_equal(x, y)
 
 
-def with_targets(found: Sequence[Candidate], x: np.ndarray) -> list[Candidate]:
-    """Returns the candidates for samples `x`, each of which changes their targets as well.
+def with_targets(found: Sequence[Candidate], x: np.ndarray, name: str) -> list[Candidate]:
+    """Returns the candidates for an input, each of which changes its targets as well.
 
     Those that change or smooth values are left out: darker or blurred targets have smaller errors.
+
+    Args:
+        found: The candidates for the input.
+        x: Its samples.
+        name: Its name.
     """
+
+    def moves(apply: Callable[[Any], Any]) -> Callable[[Rows], Rows]:
+        return lambda labels: changed_targets(labels, name, lambda y: apply(y.astype(x.dtype)))
+
     return [
-        replace(each, moves=_on_targets(each.apply, x.dtype))
+        replace(each, moves=moves(each.apply))
         for each in found
         if each.choice.name in WHOLE or _moves_values(each.choice)
     ]
+
+
+def changed_targets(labels: Rows, name: str, apply: Callable[[Any], Any]) -> Rows:
+    """Returns targets of which those that are one of the inputs are changed.
+
+    Args:
+        labels: Targets that are the inputs, see `are_inputs`.
+        name: Name of the input.
+        apply: A function from its samples to changed ones.
+    """
+    if not isinstance(labels.tree, Mapping):
+        return Rows(np.asarray(apply(labels.tree)))
+    return Rows({**labels.tree, name: np.asarray(apply(labels.tree[name]))})
 
 
 def _moves_values(choice: Choice) -> bool:
     return choice.family in PLACES and choice.name not in VALUES
 
 
-def _on_targets(apply: Callable[[Any], Any], dtype: Any) -> Callable[[Rows], Rows]:
-    """Returns a function of targets, which may have another type than the samples."""
-    return lambda labels: Rows(np.asarray(apply(labels.tree.astype(dtype))))
+def _are_equal(x: Any, y: Any) -> bool:
+    if not isinstance(x, np.ndarray) or not isinstance(y, np.ndarray) or x.shape != y.shape:
+        return False
+    is_number = x.dtype.kind in "biuf" and y.dtype.kind in "biuf"
+    return is_number and np.allclose(x, y, equal_nan=True)

@@ -7,7 +7,7 @@ from sklearn.datasets import load_digits
 from keras_shiftguard.experiments.difference import cost_of_difference
 from keras_shiftguard.experiments.judge import Loss
 from keras_shiftguard.experiments.labelled import Labelled
-from keras_shiftguard.experiments.targets import are_inputs
+from keras_shiftguard.experiments.targets import are_inputs, changed_targets
 from keras_shiftguard.experiments.wrong_labels import numbers_are_unrelated
 from keras_shiftguard.statistics.batch import spec_for
 from keras_shiftguard.statistics.rows import Rows
@@ -62,6 +62,7 @@ def test_targets_of_another_type_are_repaired_as_well():
 
 def test_images_that_are_upside_down_are_no_masks():
     digits = load_digits().images[..., None].astype("float32") / 16
+    digits = digits[np.random.default_rng(0).permutation(len(digits))]
     x, bad = digits[:900], digits[900:1300, ::-1].copy()
     flat = x.reshape(len(x), -1)
     basis = np.linalg.svd(flat - flat.mean(axis=0), full_matrices=False)[2][:10]
@@ -76,6 +77,22 @@ def test_images_that_are_upside_down_are_no_masks():
     found = cost_of_difference(lambda x: x, *both, IMAGES, TOLERANCE, judge=judge)
     assert found.cost.is_alarm(TOLERANCE)
     assert found.how == "upside down (flipped top to bottom)"
+
+
+def test_another_population_is_not_told_as_a_repair_that_wins_little():
+    rng = np.random.default_rng(2)
+    others = np.stack([np.sin(np.linspace(0, 6, 40) + phase) for phase in rng.uniform(0, 6, 400)])
+    found = found_for(others.astype("float32"), others.astype("float32"))
+    assert not found.cost.is_alarm(TOLERANCE)
+
+
+def test_each_of_several_inputs_has_its_target():
+    x = {"a": beats(1), "b": np.roll(beats(2), 4, axis=1)}
+    assert are_inputs(Rows(x), Rows({name: value.copy() for name, value in x.items()}))
+    assert not are_inputs(Rows(x), Rows({"a": x["a"], "b": x["a"]}))
+    changed = changed_targets(Rows(x), "b", lambda y: np.roll(y, -4, axis=1))
+    np.testing.assert_array_equal(changed.tree["b"], beats(2))
+    assert changed.tree["a"] is x["a"]
 
 
 def test_right_samples_cost_nothing():
