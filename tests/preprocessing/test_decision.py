@@ -166,7 +166,7 @@ def test_labels_decide_without_batch_norm(to_tf, to_torch, between, status, mode
     def sigmas(fix, than):
         if than is not None and than.scale[0] != 1:
             return between
-        return {2.0: to_tf, 255.0: -9.0}.get(round(fix.scale[0], 3), to_torch)
+        return {2.0: to_tf, 4.367: to_torch}.get(round(fix.scale[0], 3), -9.0)
 
     verdict = decide(case(trial=TrialOf(sigmas, by_labels=True)))
     assert (verdict.status, verdict.expected.mode) == (status, mode)

@@ -11,7 +11,7 @@ import numpy as np
 from keras_shiftguard.conventions import MODES, MODES_WITHOUT_ORDER
 from keras_shiftguard.preprocessing.correction.convention import InputConvention
 from keras_shiftguard.preprocessing.expected.batch_norm import AS_FED, Transform
-from keras_shiftguard.preprocessing.witnesses.feed import FAR_FACTOR, LOW_CONTRAST, is_filled
+from keras_shiftguard.preprocessing.witnesses.feed import FAR_FACTOR, LOW_CONTRAST
 from keras_shiftguard.profiles import InputSummary
 
 Kind = tuple[str, bool]  # a mode, and whether dark and bright are exchanged
@@ -114,19 +114,32 @@ def hypotheses_for(
         add("custom", known.channel_order if np.ptp(offset) else None, scale, offset)
     else:
         # The model may expect images standardized with the mean and deviation of the data set, as
-        # is usual for MNIST. For ordinary photos, this convention is almost the same as "torch".
-        raw_mean = (summary.mean - fed_offset) / fed_scale
-        raw_std = summary.std / np.abs(fed_scale)
-        # A constant channel, such as an unused alpha, has no deviation of its own.
-        raw_std = np.where(raw_std > 1e-6, raw_std, max(raw_std.max(), 1e-6))
-        # Statistics of odd collections (pale, dark) are not those of a training.
-        if channels != 3 or (is_filled(summary, observed) and _is_unlike_photos(raw_mean, raw_std)):
+        # is usual for MNIST. For ordinary photos, this convention is almost the same as "torch". Of
+        # dark or pale images it may be another one: without it, "torch" got a fix that did harm.
+        raw_mean, raw_std = own_levels(observed, summary)
+        if channels != 3 or _is_unlike_photos(raw_mean, raw_std):
             add("custom", None, 1 / raw_std, -raw_mean / raw_std)
     if not any(h.is_identity for h in found):
         means = observed.channel_order if np.ptp(fed_offset) else None
         identity = Transform(None, (1.0,) * channels, (0.0,) * channels)
         found.append(Hypothesis("as fed", False, means, False, fed_scale, fed_offset, identity))
     return found
+
+
+def own_levels(observed: InputConvention, summary: InputSummary) -> tuple[np.ndarray, np.ndarray]:
+    """Returns mean and standard deviation of each channel in raw pixels, `(channels,)` each.
+
+    Args:
+        observed: The convention of the images as fed.
+        summary: The profile of the input.
+    """
+    scale, offset = (
+        np.broadcast_to(np.asarray(v, "float64"), summary.num_channels)
+        for v in (observed.scale, observed.offset)
+    )
+    std = summary.std / np.abs(scale)
+    # A constant channel, such as an unused alpha, has no deviation of its own.
+    return (summary.mean - offset) / scale, np.where(std > 1e-6, std, max(std.max(), 1e-6))
 
 
 def without_fix(

@@ -4,13 +4,16 @@ Labels settle what nothing else can: what a classifier has learned on a frozen b
 network without batch norm expects.
 """
 
+from dataclasses import replace
+
 from keras_shiftguard.conventions import MODES, MODES_WITH_ORDER
 from keras_shiftguard.preprocessing.case import Case
 from keras_shiftguard.preprocessing.correction.convention import InputConvention
 from keras_shiftguard.preprocessing.expected.batch_norm import Transform
-from keras_shiftguard.preprocessing.expected.batch_norm_reading import Reading
-from keras_shiftguard.preprocessing.expected.hypothesis_names import as_convention
+from keras_shiftguard.preprocessing.expected.hypotheses import own_levels
 from keras_shiftguard.preprocessing.witnesses.trial import LIKELY, SURE, Preference
+
+OWN = "custom"  # the mode of a data set that has numbers of its own
 
 
 def by_labels(case: Case) -> tuple[InputConvention | None, Preference] | None:
@@ -31,22 +34,34 @@ def by_labels(case: Case) -> tuple[InputConvention | None, Preference] | None:
         trial = case.compare(fix)
         if trial is not None and trial.by_labels:
             trials[convention] = trial
-    if not trials:
+    named = sorted((c for c in trials if c.mode != OWN), key=lambda c: -trials[c].sigmas)
+    if not named:
         return None
-    best, *others = sorted(trials, key=lambda convention: -trials[convention].sigmas)
-    if trials[best].sigmas < -LIKELY:
+    best, *others = named
+    # The numbers of the own data set are estimated, so they must surely beat all others.
+    own = next((each for each in trials if each.mode == OWN), best)
+    if own != best and trials[own].sigmas > SURE and _is_better(case, fixes[own], fixes[best]):
+        return own, trials[own]
+    if trials[best].sigmas < -LIKELY and trials[own].sigmas < LIKELY:
         return None, trials[best]
     if trials[best].sigmas <= SURE:
         return None
-    if others:
-        rival = case.compare(fixes[best], fixes[others[0]])
-        if rival is None or rival.sigmas <= LIKELY:
-            return None
+    if others and not _is_better(case, fixes[best], fixes[others[0]]):
+        return None
     return best, trials[best]
 
 
+def _is_better(case: Case, one: Transform, other: Transform) -> bool:
+    """Whether labels are surely likelier with one map than with another."""
+    rival = case.compare(one, other)
+    return rival is not None and rival.sigmas > LIKELY
+
+
 def _fixes(case: Case, fed: InputConvention) -> dict[InputConvention, Transform]:
-    """Returns the map to each other convention, in the channel order of the images as fed."""
+    """Returns the map to each other convention, in the channel order of the images as fed.
+
+    The last one is that of a data set whose numbers are estimated from the images at hand.
+    """
     is_colour, order = case.summary.num_channels == 3, fed.channel_order
     found = {}
     for mode in MODES:
@@ -55,10 +70,8 @@ def _fixes(case: Case, fed: InputConvention) -> dict[InputConvention, Transform]
         usual = "bgr" if mode == "caffe" else "rgb"
         expected = InputConvention(mode, usual if is_colour and order == "unknown" else order)
         found[expected] = case.map_between(fed, InputConvention(mode, order))
-    if isinstance(case.reading, Reading):  # its data set may have had numbers of its own
-        found |= {
-            as_convention(each, "rgb" if order == "unknown" else order): each.transform
-            for each in case.reading.hypotheses
-            if each.mode == "custom" and not (each.swap or each.inverted or each.is_identity)
-        }
-    return found
+    mean, std = own_levels(fed, case.summary)
+    numbers = tuple((1 / std).tolist()), tuple((-mean / std).tolist())
+    own_order = "rgb" if is_colour and order == "unknown" else order
+    own = InputConvention(OWN, own_order, *numbers)
+    return found | {own: case.map_between(replace(fed, channel_order=own_order), own)}
