@@ -77,6 +77,7 @@ def test_images_that_are_upside_down_are_no_masks():
     found = cost_of_difference(lambda x: x, *both, IMAGES, TOLERANCE, judge=judge)
     assert found.cost.is_alarm(TOLERANCE)
     assert found.how == "upside down (flipped top to bottom)"
+    assert found.fix == "x = x[:, ::-1]; y = x"
 
 
 def test_another_population_is_not_told_as_a_repair_that_wins_little():

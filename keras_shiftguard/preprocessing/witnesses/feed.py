@@ -155,13 +155,6 @@ def is_narrower(observed: InputConvention, expected: InputConvention) -> bool:
     return bool(np.all(np.abs(np.asarray(observed.scale)) < np.abs(np.asarray(expected.scale))))
 
 
-def is_filled(summary: InputSummary, observed: InputConvention) -> bool:
-    """Whether the images reach dark and bright pixels, as ordinary photos do."""
-    scale, offset = np.asarray(observed.scale), np.asarray(observed.offset)
-    ends = (summary.channel_quantiles(0.01, 0.99) - offset) / scale
-    return bool(ends.min() < DARK and ends.max() > BRIGHT)
-
-
 def shows_its_convention(
     summary: InputSummary,
     observed: InputConvention,
