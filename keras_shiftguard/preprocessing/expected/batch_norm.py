@@ -10,6 +10,7 @@ Deep layers are not used, because their statistics depend on the subject of the 
 """
 
 from collections.abc import Mapping, Sequence
+from copy import copy
 from typing import Any, NamedTuple
 
 import keras
@@ -29,6 +30,8 @@ MAX_LAYERS = 3  # how many of the first trained batch-norm layers are compared. 
 # A channel is compared only if its moving variance plus epsilon is above this multiple of epsilon.
 # A convention.
 MIN_VARIANCE_IN_EPSILONS = 1.5
+# A smaller share of the initial values is not taken out of moving statistics. A convention.
+MIN_LEFT = 1e-4
 RESAMPLES = 50  # bootstrap draws. A convention.
 
 
@@ -86,10 +89,16 @@ class BatchNormEvidence:
 
     Args:
         model: A built model. It is not changed.
+
+    Attributes:
+        begun: The same evidence if the weights were new when the optimizer made its first step.
+            After few steps, moving statistics still hold a part of their initial values, which is
+            taken out of them. None if this changes nothing, or is impossible.
     """
 
     def __init__(self, model: keras.Model) -> None:
         self.model = model
+        self.begun: BatchNormEvidence | None = None
         self.layers: list[Any] = []  # the first trained batch-norm layers
         # By id of a layer: moving mean, moving variance plus epsilon, and epsilon of each channel.
         self._moving: dict[int, np.ndarray] = {}
@@ -115,6 +124,7 @@ class BatchNormEvidence:
                 epsilon = np.full(len(mean), layer.epsilon)
                 self._moving[id(layer)] = np.stack([mean, variance + layer.epsilon, epsilon])
         if self.layers:
+            self.begun = self._begun(_steps_of(model))
             return
         self._weights = []
         if not has_norm:
@@ -171,6 +181,29 @@ class BatchNormEvidence:
         alive = moving[1] > MIN_VARIANCE_IN_EPSILONS * moving[2]
         alive |= not alive.any()
         return Scores(statistics[..., alive], moving[:, alive])
+
+    def _begun(self, steps: int) -> "BatchNormEvidence | None":
+        """Returns the evidence without the initial values 0 and 1, see `begun`.
+
+        Each step leaves the share `momentum` of the initial values.
+        """
+        shares = [layer.momentum**steps if steps else 0.0 for layer in self.layers]
+        if not MIN_LEFT < max(shares) < 1:
+            return None
+        values = {id(variable): value for variable, value in self._weights}
+        moving = {}
+        for layer, left in zip(self.layers, shares, strict=True):
+            mean, variance = (values[id(v)] for v in (layer.moving_mean, layer.moving_variance))
+            if (variance < left).any():
+                return None
+            mean, variance = mean / (1 - left), (variance - left) / (1 - left)
+            values |= {id(layer.moving_mean): mean, id(layer.moving_variance): variance}
+            _, _, epsilon = self._moving[id(layer)]
+            moving[id(layer)] = np.stack([mean, variance + epsilon, epsilon])
+        found = copy(self)
+        found._moving = moving
+        found._weights = [(variable, values[id(variable)]) for variable, _ in self._weights]
+        return found
 
     def _statistics(
         self, inputs: Mapping[str, np.ndarray], layers: list[Any]
@@ -268,6 +301,12 @@ def _common_share(whole: np.ndarray, part: np.ndarray) -> float:
     share = float(part @ whole / max(whole @ whole, 1e-12))
     rest = part - share * whole
     return share if rest @ rest < 0.1 * (part @ part) else np.nan
+
+
+def _steps_of(model: keras.Model) -> int:
+    """Returns how many steps the optimizer of a model has made; 0 without one."""
+    iterations = getattr(getattr(model, "optimizer", None), "iterations", None)
+    return 0 if iterations is None else int(on_host(iterations))
 
 
 def _mixes_or_normalises(layer: Any) -> bool:

@@ -112,7 +112,8 @@ def read_batch_norm(
 ) -> Reading | str:
     """Compares all hypotheses with the moving statistics of a model.
 
-    A collection that is pale, dark, hazy or tinted is compared as it is, and with the levels of
+    Moving statistics after few steps are read as they are, and without their initial values. A
+    collection that is pale, dark, hazy or tinted is compared as it is, and with the levels of
     ordinary photos: what the training images were like is not known. The reading that fits better
     holds the other one.
 
@@ -140,6 +141,11 @@ def read_batch_norm(
     every = hypotheses_for(observed, summary, known)
 
     reading = _read(score, some, every, observed, known)
+    if evidence.begun is not None:
+        score_begun = partial(evidence.begun.score, name=name, axis=axis)
+        begun = _read(score_begun, some, every, observed, known)
+        if _is_better(begun, reading):
+            score, reading = score_begun, begun
     if isinstance(reading, str):
         return reading
     if repaired is not None:
@@ -155,6 +161,13 @@ def read_batch_norm(
     both = replace(levelled, is_levelled=True), reading
     better, other = sorted(both, key=lambda each: each.misfit(each.best))
     return replace(better, other=other)
+
+
+def _is_better(reading: Reading | str, other: Reading | str) -> bool:
+    """Whether a reading fits better than another one, or is the only one."""
+    if isinstance(reading, str) or isinstance(other, str):
+        return isinstance(other, str)
+    return reading.misfit(reading.best) < other.misfit(other.best)
 
 
 def _compared_images(inputs: Mapping[str, np.ndarray], name: str) -> dict[str, np.ndarray]:

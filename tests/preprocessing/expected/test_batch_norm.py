@@ -175,3 +175,25 @@ def test_untrained_batch_norm_is_no_evidence():
     bare = keras.Sequential([keras.Input((4, 4, 3)), keras.layers.Flatten()])
     assert "no batch norm" in BatchNormEvidence(bare).reason
     assert judged(small_network(), form("unit")[:16]).status == "unknown"
+
+
+def test_few_steps_leave_initial_values_in_the_moving_statistics():
+    keras.utils.set_random_seed(0)
+    network = small_network()
+    for layer in network.layers:
+        if isinstance(layer, keras.layers.BatchNormalization):
+            layer.momentum = 0.99  # the default of Keras: after 156 steps, a fifth is left
+    network.compile("adam", "sparse_categorical_crossentropy")
+    network.fit(form("unit"), LABELS, batch_size=32, epochs=3, verbose=0)
+    right, wrong = (judged(network, form(mode)[5::26]) for mode in ("unit", "raw"))
+    assert (right.status, right.expected.mode, wrong.status) == ("ok", "unit", "mismatch")
+
+
+def test_a_network_that_was_not_new_keeps_its_statistics():
+    network = remember(small_network(), form("tf")[:64])
+    network.compile("adam", "sparse_categorical_crossentropy")
+    network.optimizer.iterations.assign(20)  # with momentum 0.8, a hundredth would be left
+    evidence = BatchNormEvidence(network)
+    of_new = evidence.begun.score({"input": form("tf")}, [AS_FED])
+    assert misfit(network, form("tf")) < of_new.misfit
+    assert judged(network, form("tf")[5::26]).expected.mode == "tf"
