@@ -168,7 +168,7 @@ def _grouped(
         found = [candidate.of_input(spec.name) for candidate in found]
         known = None if training is None else training.images
         found += input_candidates(current.images, known, spec.name)
-    several = [candidate for candidate in found if candidate.choice.name == "units"]
+    several = [candidate for candidate in found if candidate.choice.name in ("units", "refills")]
     guesses = [each for each in found if each.rival or each.choice.name == "blank"]
     return [each for each in found if each not in several and each not in guesses], several, guesses
 

@@ -11,6 +11,7 @@ from keras_shiftguard.detection.causes.explanation import digits
 from keras_shiftguard.detection.code_lines import quoted, renamed
 from keras_shiftguard.experiments.input_candidates import EXCHANGED
 from keras_shiftguard.experiments.promise import Choice
+from keras_shiftguard.operations.columns import Fill
 
 # What prevents a loss of information, by operation; nothing undoes it.
 PREVENTED = {
@@ -109,13 +110,28 @@ def scaled(one: str, factor: float, offset: float) -> str:
     return f"{one} = {one} {by}{plus}"
 
 
-def _refilled(strength: tuple[int, float, float], axes: int, channels_first: bool) -> str:
+def _refilled(strength: Fill, axes: int, channels_first: bool) -> str:
     column, value, other = strength
     return _filled(f"x[..., {column}]" if axes > 1 else "x", value, other)
 
 
-def _filled(one: str, value: float, other: float) -> str:
-    return f"{one} = np.where(np.isclose({one}, {value:.6g}), {other:.6g}, {one})"
+def _filled(one: str, value: float | None, other: float | None) -> str:
+    found = f"~np.isfinite({one})" if value is None else f"np.isclose({one}, {value:.6g})"
+    return f"{one} = np.where({found}, {'np.nan' if other is None else f'{other:.6g}'}, {one})"
+
+
+def _all_refilled(strength: Sequence[Fill], axes: int, channels_first: bool) -> str:
+    columns = [str(column) for column in range(1 + max(column for column, _, _ in strength))]
+    return _all_filled("x[..., {}]", strength, columns)
+
+
+def _all_filled(place: str, strength: Sequence[Fill], names: Sequence[str]) -> str:
+    """Returns one line for columns with the same two values, else one for each column."""
+    (value, other), *others = {fill[1:] for fill in strength}
+    if others:
+        return "; ".join(_filled(place.format(names[i]), *pair) for i, *pair in strength)
+    every = ", ".join(names[column] for column, _, _ in strength)
+    return _filled(place.format(f"[{every}]"), value, other)
 
 
 def _recoded(strength: tuple[int, Any, Any], axes: int, channels_first: bool) -> str:
@@ -167,6 +183,7 @@ _OF_LEVELS: dict[str, Callable[[Any, float, float], str]] = {
 _OF_TABLES: dict[str, Callable[[Any, Sequence[str]], str]] = {
     "unit": lambda strength, names: scaled(f"x[{names[strength[0]]}]", *strength[1:]),
     "refill": lambda strength, names: _filled(f"x[{names[strength[0]]}]", *strength[1:]),
+    "refills": lambda strength, names: _all_filled("x[{}]", strength, names),
     "recode": lambda strength, names: _by_table(f"x[{names[strength[0]]}]", *strength[1:]),
     "exchange": _named_exchange,
     "reverse": lambda strength, names: "x = x.iloc[:, ::-1]",
@@ -181,6 +198,7 @@ _LINES: dict[str, Write] = {
     "swap_channels": _channels,
     "unit": _unit,
     "refill": _refilled,
+    "refills": _all_refilled,
     "recode": _recoded,
     "exchange": _exchanged,
     "reverse": _just("x = x[..., ::-1]"),

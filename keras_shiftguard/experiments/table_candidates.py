@@ -44,12 +44,14 @@ def table_candidates(x: np.ndarray, reference: np.ndarray) -> list[Candidate]:
         reference: Rows or series of training.
     """
     here, there = _moments(x), _moments(reference)
+    fills = _fills(x, reference)
     singles = range(x.shape[-1] if x.ndim == 2 and 1 < x.shape[-1] <= MOST else 0)
     found = [
         *(_candidate(_ROWS["unit"], (column, -1.0, 0.0)) for column in _signs(x, reference)),
         *(_candidate(_ROWS["unit"], strength) for strength in _units(here, there)),
         *(_candidate(_ROWS["units"], strength) for strength in _all_units(here, there)),
-        *(_candidate(_ROWS["refill"], strength) for strength in _fills(x, reference)),
+        *(_candidate(_ROWS["refill"], strength) for strength in fills),
+        *(_candidate(_ROWS["refills"], strength) for strength in [tuple(fills)] if len(fills) > 1),
         *(_exchange(pair, is_plain, there[0]) for pair, is_plain in _exchanges(x, reference)),
         *(_candidate(_ROWS["blank"], _of([column], there[0])) for column in singles),
         *(
@@ -208,34 +210,38 @@ def _all_units(here: Moments, there: Moments) -> list[tuple[tuple[float, ...], t
     return [(tuple(map(float, factors)), tuple(map(float, offsets)))]
 
 
-def _fills(x: np.ndarray, reference: np.ndarray) -> list[tuple[int, float, float]]:
+def _fills(x: np.ndarray, reference: np.ndarray) -> list[columns.Fill]:
     """Returns columns with a value that many rows have and training hardly has, and another value.
 
     Where training has such a value as well, missing values were filled otherwise, and this is the
-    other value; else the median of training is.
+    other value; else the median of training is. Missing values count as one value.
     """
     found = []
     for column in range(x.shape[-1] if x.ndim == 2 else 0):
         here, there = x[:, column], reference[:, column]
         value, share = _own_value(here, there)
-        if share < MIN_FILLED:
+        if not share:
             continue
         other, usual = _own_value(there, here)
-        other = other if usual > share / 2 else float(np.nanmedian(there))
-        if np.isfinite(other):
-            found.append((column, value, float(other)))
+        if usual <= share / 2:
+            known = there[np.isfinite(there)]
+            other = float(np.median(known)) if len(known) else None
+        if other != value:
+            found.append((column, value, other))
     return found
 
 
-def _own_value(here: np.ndarray, there: np.ndarray) -> tuple[float, float]:
+def _own_value(here: np.ndarray, there: np.ndarray) -> tuple[float | None, float]:
     """Returns the commonest value of a column that another one hardly has, and its share."""
-    values, counts = np.unique(here[np.isfinite(here)], return_counts=True)
-    if not len(values):
-        return 0.0, 0.0
-    value = values[counts.argmax()]
-    share = float(counts.max() / len(here))
-    is_own = float((there == value).mean()) < MAX_SHARED * share
-    return float(value), share if is_own else 0.0
+    found: tuple[float | None, float] = (None, 0.0)
+    values, counts = np.unique(np.where(np.isfinite(here), here, np.nan), return_counts=True)
+    for value, share in zip(values.tolist(), (counts / len(here)).tolist(), strict=True):
+        if share < max(MIN_FILLED, found[1]):
+            continue
+        is_same = there == value if np.isfinite(value) else ~np.isfinite(there)
+        if is_same.mean() < MAX_SHARED * share:
+            found = (value if np.isfinite(value) else None, share)
+    return found
 
 
 def _exchanges(x: np.ndarray, reference: np.ndarray) -> list[tuple[tuple[int, int], bool]]:

@@ -8,7 +8,7 @@ import numpy as np
 from keras_shiftguard.detection.sentences import MAX_NAMED
 from keras_shiftguard.experiments.input_candidates import EXCHANGED
 from keras_shiftguard.experiments.promise import Choice
-from keras_shiftguard.operations.columns import named_unit
+from keras_shiftguard.operations.columns import Fill, named_unit
 from tensorboard_plugin_shiftguard.words import listed
 
 # A column whose deviation is larger by no more than this has the same unit. A convention.
@@ -120,10 +120,26 @@ def _units(strength: tuple[Sequence[float], Sequence[float]], table: _Columns) -
     return f"in other units in the columns {listed(named)}"
 
 
-def _refilled(strength: tuple[int, float, float], table: _Columns) -> str:
+def _refilled(strength: Fill, table: _Columns) -> str:
     column, value, other = strength
     where = table.where(column)
-    return f"partly filled with {value:.4g}{where}, which training hardly has (mostly {other:.4g})"
+    if value is None:
+        return f"partly missing{where}, where training has a value (mostly {other:.4g})"
+    usual = "there values are missing" if other is None else f"mostly {other:.4g}"
+    return f"partly filled with {value:.4g}{where}, which training hardly has ({usual})"
+
+
+def _all_refilled(strength: Sequence[Fill], table: _Columns) -> str:
+    named = [table.name(column) for column, _, _ in strength]
+    if len(named) > MAX_NAMED:
+        named[MAX_NAMED - 1 :] = [f"{len(named) - MAX_NAMED + 1} more"]
+    where = f"in the columns {listed(named)}"
+    first, *others = {value for _, value, _ in strength}
+    if others:
+        return f"filled {where} otherwise than training where values were missing"
+    if first is None:
+        return f"partly missing {where}, where training has values"
+    return f"partly filled with {first:.4g} {where}, which training hardly has"
 
 
 def _recoded(strength: tuple[int, Sequence[float], Sequence[float]], table: _Columns) -> str:
@@ -149,6 +165,7 @@ _OF_COLUMNS: dict[str, Callable[[Any, _Columns], str]] = {
     "unit": _unit,
     "units": _units,
     "refill": _refilled,
+    "refills": _all_refilled,
     "recode": _recoded,
     "exchange": _exchanged,
     "blank": _blank,

@@ -43,9 +43,9 @@ MIN_SHARE = 0.25
 # this. If it makes fewer, it knows training by heart, or validation is harder. A convention,
 # checked in `examples/benchmarks/wrong_labels.py`.
 MIN_MISTAKES = 0.7
-# Labels are unrelated to the samples if the model is hardly better on them than always predicting
-# the commonest class: it has at most this share of its lead on training. A convention, checked in
-# `examples/benchmarks/wrong_labels.py`.
+# Labels are unrelated to the samples if the model is not surely better on them than on labels of
+# other samples, and surely has less than this share of its skill on training. A convention, checked
+# in `examples/benchmarks/wrong_labels.py`.
 MAX_SHARE_OF_SKILL = 0.2
 # Of the samples with one label that are predicted as one other class, this share must be wrong
 # labels. A convention, checked in `examples/benchmarks/wrong_labels.py`.
@@ -73,6 +73,13 @@ class Predicted:
     def right(self) -> np.ndarray:
         """Whether each prediction is the label, `(samples,)`."""
         return np.asarray(self.classes == self.labels)
+
+    @property
+    def skill(self) -> np.ndarray:
+        """How much likelier each label is for its sample than those of the others, `(samples,)`."""
+        mix = np.bincount(self.labels, minlength=self.probabilities.shape[1]) / len(self.labels)
+        own = self.probabilities[np.arange(len(self.labels)), self.labels]
+        return np.asarray(own - self.probabilities @ mix)
 
 
 @dataclass(frozen=True)
@@ -155,11 +162,23 @@ def numbers_are_unrelated(
     skills = []
     for each in (training, current):
         others = each.labels[rng.permutation(len(each.labels))]
-        own = judge.worth(predict(each.images), each.labels).mean()
+        own = judge.worth(predict(each.images), each.labels)
         # A copy, because the losses of samples as they are are remembered, whatever their labels.
-        mixed = judge.worth(predict(each.images[:]), others).mean()
-        skills.append(1 - own / min(mixed, -1e-12))
-    return bool(skills[0] >= MIN_LEARNT and skills[1] <= MAX_SHARE_OF_SKILL * skills[0])
+        mixed = judge.worth(predict(each.images[:]), others)
+        skills.append((own - mixed) / max(-float(mixed.mean()), 1e-12))
+    return float(skills[0].mean()) >= MIN_LEARNT and _are_unrelated(*skills)
+
+
+def _are_unrelated(of_training: np.ndarray, of_current: np.ndarray) -> bool:
+    """Whether the skill on validation may be 0, and is surely a small share of that on training.
+
+    Args:
+        of_training: By how much each label is likelier than those of other samples, `(samples,)`.
+        of_current: The same for validation.
+    """
+    skill, error = float(of_current.mean()), float(of_current.std() / len(of_current) ** 0.5)
+    most = MAX_SHARE_OF_SKILL * float(of_training.mean())
+    return skill - SIGMAS * error <= 0 and skill + SIGMAS * error <= most
 
 
 def _renamed(current: Predicted, training: Predicted, seed: int) -> WrongLabels | None:
@@ -218,9 +237,7 @@ def _some_wrong(
     suspects = ~current.right & (_ranks(current, current, training) > 0.5)
     usual = ~training.right & (_ranks(training, current, training) > 0.5)
     cost = _cost(suspects, usual)
-    commonest = float(np.bincount(current.labels).max() / len(current.labels))
-    lead, usual_lead = (float(each.right.mean()) - commonest for each in (current, training))
-    if lead <= MAX_SHARE_OF_SKILL * usual_lead:
+    if _are_unrelated(training.skill, current.skill):
         return WrongLabels(cost, share=min(max(cost.value, 0.0), 1.0), is_unrelated=True)
     if current.probabilities.shape[1] < MIN_CLASSES:
         return None

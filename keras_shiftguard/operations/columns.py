@@ -61,12 +61,28 @@ def _all_linear(x: Any, strength: tuple[tuple[float, ...], tuple[float, ...]]) -
     return x * ops.convert_to_tensor(factors) + ops.convert_to_tensor(offsets)
 
 
-def _refilled(x: Any, strength: tuple[int, float, float]) -> Any:
+# A column, the value that its missing values have, and the one that they should have; None stands
+# for values that are not finite.
+Fill = tuple[int, float | None, float | None]
+
+
+def _refilled(x: Any, strength: Fill) -> Any:
     """Replaces one value of a column, as where missing values were filled with another one."""
     column, value, other = strength
     is_column = ops.convert_to_tensor((np.arange(x.shape[-1]) == column).astype("float32")) > 0
-    is_value = ops.abs(x - value) <= SAME * max(abs(value), 1.0)
-    return ops.where(ops.logical_and(is_column, is_value), ops.cast(other, x.dtype), x)
+    if value is None:
+        is_value = ops.logical_not(ops.isfinite(x))
+    else:
+        is_value = ops.abs(x - value) <= SAME * max(abs(value), 1.0)
+    new = ops.cast(float("nan") if other is None else other, x.dtype)
+    return ops.where(ops.logical_and(is_column, is_value), new, x)
+
+
+def _all_refilled(x: Any, strength: Sequence[Fill]) -> Any:
+    """Replaces one value of each of several columns."""
+    for each in strength:
+        x = _refilled(x, each)
+    return x
 
 
 def _recoded(x: Any, strength: tuple[int, Sequence[float], Sequence[float]]) -> Any:
@@ -109,6 +125,7 @@ OPERATIONS = (
     Operation("unit", "columns", "changes the unit of a column", _linear),
     ALL_UNITS,
     Operation("refill", "columns", "fills missing values otherwise", _refilled),
+    Operation("refills", "columns", "fills missing values of columns otherwise", _all_refilled),
     Operation("recode", "columns", "gives categories other codes", _recoded),
     Operation("exchange", "columns", "exchanges two columns", _exchanged),
     Operation("blank", "columns", "takes columns out", _blanked),
