@@ -18,8 +18,8 @@ from keras_shiftguard.log.run_log import RunWriter
 
 NOT_MEASURED = "input {!r} is not compared ({}): encode it as numbers before the model."
 LABELS_LEFT_OUT = (
-    "the labels are masks, steps of a sequence, or several arrays: their statistics are not "
-    "compared, but what the model loses with them is."
+    "the targets are no single class or number (masks, sequences, the inputs themselves, several "
+    "arrays): their statistics are not compared, but what the model loses with them is."
 )
 
 

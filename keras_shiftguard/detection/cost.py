@@ -129,7 +129,7 @@ class Cost:
         low, high = (100 * bound for bound in self.interval)
         unit = unit_of(self.metric)
         if self.follows:
-            return "it follows from the cause that is named"
+            return "no cost of its own: another finding or note explains it"
         if self.is_hidden and self.num_kept:
             return "cost unclear: there was no time to measure it"
         if self.is_hidden:

@@ -158,7 +158,7 @@ def missing_differs(what: str, here: float, there: float, stream: str, against: 
     of the samples of `stream` and of `against` in which `what` is missing, in [0, 1].
     """
     return Said(
-        f"{what} is missing or not finite in {percent(here)} of {stream_name(stream)} samples "
+        f"{what} is missing (or not finite) in {percent(here)} of {stream_name(stream)} samples "
         f"against {percent(there)} in {stream_name(against)}"
     )
 

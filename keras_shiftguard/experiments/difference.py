@@ -181,7 +181,7 @@ def _candidates(
         if training is None or not len(training.labels):
             return []
         rows = training.input(spec.name)
-        found = text_candidates(rows) if are_texts(spec, x) else table_candidates(x, rows)
+        found = text_candidates(x, rows) if are_texts(spec, x) else table_candidates(x, rows)
         return [*found, *(code_candidates(x, rows) if not spec.series else ())]
     # What overflows loses information, so it undoes nothing.
     left_out = ("overflow", "zoom_in") if may_be_augmented else ("overflow",)

@@ -157,6 +157,12 @@ def _renumbered(strength: int, axes: int, channels_first: bool) -> str:
     return f"x = np.where(x == 0, x, np.maximum(x {sign} {abs(strength)}, 1))"
 
 
+def _all_renumbered(strength: int, axes: int, channels_first: bool) -> str:
+    sign = "+-"[strength < 0]
+    moved = f"x {sign} {abs(strength)}"
+    return f"x = {moved}" if strength > 0 else f"x = np.maximum({moved}, 0)"
+
+
 def _named_exchange(strength: tuple[int, int], names: Sequence[str]) -> str:
     one, other = (names[column] for column in strength)
     return f"x[[{one}, {other}]] = x[[{other}, {one}]].to_numpy()"
@@ -206,6 +212,7 @@ _LINES: dict[str, Write] = {
     "backwards": _just("x = x[:, ::-1]"),
     "reverse_text": _just("x = x[:, ::-1]"),
     "renumber": _renumbered,
+    "renumber_all": _all_renumbered,
     "pad_before": _just('x = keras.utils.pad_sequences(texts, maxlen, padding="pre")'),
     "pad_after": _just('x = keras.utils.pad_sequences(texts, maxlen, padding="post")'),
 }

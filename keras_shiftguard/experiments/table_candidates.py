@@ -70,14 +70,17 @@ def table_candidates(x: np.ndarray, reference: np.ndarray) -> list[Candidate]:
     return found
 
 
-def text_candidates(reference: np.ndarray) -> list[Candidate]:
+def text_candidates(x: np.ndarray, reference: np.ndarray) -> list[Candidate]:
     """Returns the candidates for texts, rows of token ids.
 
     Args:
+        x: Texts, `(samples, length)`, or single ids.
         reference: Texts of training. Ids above the largest one become it, so that an embedding
             has all of them.
     """
     largest = int(reference.max(initial=0))
+    is_padded = tokens.has_padding(x) and tokens.has_padding(reference)
+    left_out = "renumber_all" if is_padded else "renumber"
 
     def of(operation: Operation, strength: Any) -> Candidate:
         apply = operation.apply
@@ -85,7 +88,8 @@ def text_candidates(reference: np.ndarray) -> list[Candidate]:
         choice = Choice(operation.name, operation.family, strength)
         return Candidate(choice, lambda x: np.minimum(apply(x, strength), largest).astype(x.dtype))
 
-    return [of(each, strength) for each in tokens.OPERATIONS for strength in each.strengths]
+    chosen = [each for each in tokens.OPERATIONS if each.name != left_out]
+    return [of(each, strength) for each in chosen for strength in each.strengths]
 
 
 def _candidate(operation: Operation, strength: Any) -> Candidate:

@@ -22,6 +22,7 @@ from keras_shiftguard.statistics.rows import Rows
 # that change values instead. Given by the table of operations.
 PLACES = ("order", "columns", "series", "tokens")
 VALUES = ("blank", "units")
+OF_TARGETS = "; y = x"  # what follows a line that repairs samples. Given by Python.
 
 
 def are_inputs(images: Any, labels: Any) -> bool:
@@ -58,6 +59,12 @@ def with_targets(found: Sequence[Candidate], x: np.ndarray, name: str) -> list[C
         for each in found
         if each.choice.name in WHOLE or _moves_values(each.choice)
     ]
+
+
+def with_own_targets(fix: str) -> str:
+    """Returns a line that repairs samples `x`, with their targets `y`, which are the samples."""
+    is_whole = " = " not in fix or fix.endswith(OF_TARGETS)
+    return fix if is_whole else f"{fix}{OF_TARGETS}"
 
 
 def changed_targets(labels: Rows, name: str, apply: Callable[[Any], Any]) -> Rows:

@@ -13,7 +13,7 @@ from keras_shiftguard.experiments.fix_lines import PREVENTED, fix_line
 from keras_shiftguard.experiments.labelled import Labelled
 from keras_shiftguard.experiments.masks import ALIGNMENT
 from keras_shiftguard.experiments.promise import Promise
-from keras_shiftguard.experiments.targets import are_inputs
+from keras_shiftguard.experiments.targets import are_inputs, with_own_targets
 from keras_shiftguard.experiments.undo import applied, moved
 from keras_shiftguard.experiments.words import all_seem
 from keras_shiftguard.instrument.compiled_metric import MetricOf
@@ -81,8 +81,8 @@ def told_as(
     if not fix and cost.repair is not None and (spec.is_entry or spec.columns):
         data = "x" if entry is None else f"x[{quoted(entry)}]"
         fix = f"{data} = finding.repair({data}{'.to_numpy()' if spec.columns else ''})"
-    if " = " in fix and are_inputs(current.images, current.labels):
-        fix = f"{fix}; y = x"
+    if are_inputs(current.images, current.labels):
+        fix = with_own_targets(fix)
     return Difference(cost, how, promise.family, fix)
 
 

@@ -240,6 +240,7 @@ _PHRASES: dict[str, Callable[[Any, Sequence[int]], str]] = {
     "rate": _resampled,
     "backwards": _just("reversed in time"),
     "renumber": _renumbered,
+    "renumber_all": _renumbered,
     "pad_before": _just("padded after the text"),
     "pad_after": _just("padded before the text"),
     EXCHANGED: lambda other, sides: f"exchanged with those of input {other!r}",

@@ -98,7 +98,8 @@ def test_images_moved_against_their_masks_are_an_alarm(moved):
     alarms = [f for f in guard.report.findings if f.matters]
     assert alarms and "against their masks" in alarms[0].explanation
     assert alarms[0].metric == "binary_crossentropy" and alarms[0].cost > 0.5
-    assert guard.verdict.state == "act" and "the labels are masks" in guard.verdict.notes[0]
+    assert guard.verdict.state == "act"
+    assert "the targets are no single class" in guard.verdict.notes[0]
 
 
 def test_a_series_that_runs_backwards_is_told_although_no_statistic_differs():
@@ -206,3 +207,15 @@ def test_a_metric_that_fails_leaves_the_cost():
     model = regression((6,), metrics=[Broken()])
     worst = fitted(model, X[:CUT], Y[:CUT], (in_mm(), Y[CUT:])).report.findings[0]
     assert worst.matters and worst.beside is None
+
+
+def test_the_line_for_an_autoencoder_on_another_scale_also_repairs_its_targets():
+    keras.utils.set_random_seed(0)
+    x = np.random.default_rng(0).normal(3.0, 1.0, (900, 4)).astype("float32")
+    model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(3), keras.layers.Dense(4)])
+    model.compile("adam", "mse")
+    guard, wrong = sg.ShiftGuard(on_shift="ignore"), 10 * x[600:]
+    model.fit(
+        x[:600], x[:600], validation_data=(wrong, wrong), epochs=2, verbose=0, callbacks=[guard]
+    )
+    assert guard.verdict.step == "x_val = x_val / 10; y_val = x_val"

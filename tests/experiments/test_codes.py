@@ -91,3 +91,27 @@ def test_words_and_series_have_no_codes(x):
 def test_other_columns_are_no_codes(column):
     x = np.column_stack([np.random.default_rng(0).normal(size=600), column])
     assert not code_candidates(x, np.random.default_rng(1).permutation(x))
+
+
+@pytest.mark.parametrize("step", [1, -1])
+def test_ids_without_padding_are_put_back_whole(step):
+    """Ids of categories for an embedding; 0 is one of them, in training or in validation."""
+    spec = spec_for("input", (None, 3), "channels_last")
+    first = max(-step, 0)
+    effects = np.random.default_rng(0).normal(size=(3, 5))
+
+    def ids(seed):
+        x = np.random.default_rng(seed).integers(0, 5, (1000, 3))
+        return x + first, (effects[np.arange(3), x].sum(axis=1) > 0).astype(int)
+
+    def of_ids(x):
+        score = effects[np.arange(3), np.clip(x - first, 0, 4)].sum(axis=1)
+        p = 1 / (1 + np.exp(-3 * score))
+        return np.stack([1 - p, p], axis=1)
+
+    (x, y), training = ids(1), ids(0)
+    found = cost_of_difference(of_ids, Labelled(x + step, y), Labelled(*training), spec, 0.02)
+    assert found.how == f"fed with token ids that are {'higher' if step > 0 else 'lower'} by 1"
+    scope = {"x": x + step, "np": np}
+    exec(found.fix, scope)
+    np.testing.assert_array_equal(scope["x"], x)

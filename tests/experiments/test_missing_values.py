@@ -10,6 +10,7 @@ from keras_shiftguard.statistics.batch import spec_for
 
 pytestmark = pytest.mark.backend
 ROWS = spec_for("input", (None, 4), "channels_last")
+WHERE = "in the columns 0, 1 and 2 more"
 WEIGHTS = np.asarray([1.0, -1.0, 0.8, -0.8])
 
 
@@ -37,9 +38,9 @@ def model(filled):
 @pytest.mark.parametrize(
     ("there", "here", "how"),
     [
-        (-9.0, 0.0, "partly filled with 0 in the columns 0, 1 and 2 more, which training hardly has"),
-        (np.nan, 0.0, "partly filled with 0 in the columns 0, 1 and 2 more, which training hardly has"),
-        (-9.0, np.nan, "partly missing in the columns 0, 1 and 2 more, where training has values"),
+        (-9.0, 0.0, f"partly filled with 0 {WHERE}, which training hardly has"),
+        (np.nan, 0.0, f"partly filled with 0 {WHERE}, which training hardly has"),
+        (-9.0, np.nan, f"partly missing {WHERE}, where training has values"),
     ],
 )
 def test_missing_values_that_are_filled_otherwise(there, here, how):
