@@ -22,7 +22,7 @@ QUIET_LOOKS = ("quiet", "tolerated", "tolerated", "along", "unclear")
 LEGEND = {
     "quiet": "nothing found",
     "tolerated": "differs, within tolerance",
-    "along": "goes along with a finding",
+    "along": "follows from a finding",
     "unclear": "cost unclear",
     "unpriced": "found, cost not measured",
 }
@@ -159,7 +159,7 @@ def _cell(epoch: int, state: State | None, metric: str | None) -> Cell:
         if cost is not None and cost > 0
         else "differs, within tolerance",
         EXPECTED_LOOK: "expected, training is augmented",
-        ALONG: "goes along with a stronger finding",
+        ALONG: "follows from a stronger finding",
         UNCLEAR: "differs, its cost is unclear",
     }
     return Cell(QUIET_LOOKS[level], f"epoch {epoch}: {words[level]}{size}")

@@ -12,9 +12,7 @@ import { badge, featureKind, stateOf } from "./icons.js";
 import { createRequest } from "./requests.js";
 import { pairKey } from "./rows.js";
 
-const ALONG =
-  "It has the same cause as a stronger finding, so it is not reported a second time. " +
-  "Repair that one first.";
+const ALONG = "It has the same cause as a stronger finding: repair that one first.";
 const ONE_SCORE = "This is one score for the whole: there is no distribution to draw.";
 const NOTES = { absent: "Absent in this run.", score: ONE_SCORE }; // of features without any data
 

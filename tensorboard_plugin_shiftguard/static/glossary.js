@@ -13,7 +13,7 @@ const WORDS = {
   "Cost unclear": "The difference is certain, but its cost may be 0, or above the tolerance.",
   "Within tolerance": `It differs, but costs less than ShiftGuard(tolerance=) allows, or is too small
     to matter.`,
-  "Goes along": `This feature differs too, but a stronger finding has the same cause: if you repair
+  Follows: `This feature differs too, but a stronger finding has the same cause: if you repair
     that one, this difference should disappear as well.`,
   "In epochs 1 to 3 only": "The samples of epoch 4 show that the difference is no longer there.",
   Expected: "Training is augmented at random, so it is meant to vary more than validation.",

@@ -8,7 +8,7 @@ export const [NOTHING, TOLERATED, EXPECTED, ALONG, UNCLEAR, FOUND] = [0, 1, 2, 3
 const STATES = {
   [FOUND]: "not measured",
   [UNCLEAR]: "unclear",
-  [ALONG]: "goes along",
+  [ALONG]: "follows",
   [EXPECTED]: "expected",
   [TOLERATED]: "tolerated",
 };

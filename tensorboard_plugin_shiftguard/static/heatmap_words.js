@@ -28,7 +28,7 @@ function levelInWords({ level, cost }, metric) {
   const words = {
     [FOUND]: cost === null ? "shifted, cost not measured" : lost,
     [UNCLEAR]: "differs, its cost is unclear",
-    [ALONG]: "goes along with a stronger finding",
+    [ALONG]: "follows from a stronger finding",
     [EXPECTED]: "expected, training is augmented",
     [TOLERATED]: `differs${cost > 0 ? `; ${lost}` : ""}, within tolerance`,
   };
@@ -92,7 +92,7 @@ export function drawLegend(node, overview) {
     node,
     key("quiet", "nothing found"),
     key("tolerated", "differs, within tolerance"),
-    key("along", "goes along with a finding"),
+    key("along", "follows from a finding"),
     priced && key("unclear", "cost unclear"),
     priced && scale(["h1", "h2", "h3", "h4"], [least, "2", "4", "6 points lost and more"]),
     unpriced && key("unpriced", "found, cost not measured"),

@@ -40,7 +40,7 @@ const WORDS = {
   alarm: "shifted",
   mismatch: "mismatch",
   differs: "differs",
-  along: "goes along",
+  along: "follows",
   expected: "expected",
   negligible: "within tolerance",
   unclear: "cost unclear",

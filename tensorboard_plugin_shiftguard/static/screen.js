@@ -50,8 +50,8 @@ function featuresInWords({ overview }) {
   if (!features.length) return null;
   const found = features.filter((one) => one.alarm).length;
   const along = features.filter((one) => one.along).length;
-  const also = along ? `, ${count(along, "feature")} that ${along === 1 ? "goes" : "go"} along` : "";
+  const also = along ? `, ${count(along, "feature")} that follow${along === 1 ? "s" : ""}` : "";
   const more = overview.omitted ? `; ${overview.omitted} more measured, less severe` : "";
-  const all = count(features.length, "feature");
-  return `${all}: ${found ? count(found, "finding") : "no finding"}${also}${more}`;
+  const findings = found ? count(found, "finding") : "no finding";
+  return `${count(features.length, "feature")}: ${findings}${also}${more}`;
 }

@@ -237,9 +237,9 @@ def test_what_follows_from_the_labels_is_not_called_shifted(opened):
     assert "Validation labels have another mix than in training" in tab("verdict").inner_text()
     part = tab.fold("distributions")
     tab.feature("labels").wait_for(state="attached")
-    assert "1 finding, 3 features that go along" in part.locator("summary").first.inner_text()
+    assert "1 finding, 3 features that follow" in part.locator("summary").first.inner_text()
     for name in NAMES[:3]:
-        assert tab.feature(name).inner_text().endswith(": goes along")
+        assert tab.feature(name).inner_text().endswith(": follows")
     assert tab.feature("labels").inner_text() == "class shares: shifted"
 
 
@@ -261,7 +261,7 @@ def test_adaptation_shows_the_largest_shift_and_says_whether_it_helped(opened):
 def test_the_verdict_keeps_its_cause_and_its_date(opened):
     tab = opened("darker")
     shown = tab("verdict").inner_text()
-    assert "more features" not in shown  # the section of the features says how many go along
+    assert "more features" not in shown  # the section of the features says how many follow
     assert "The cause is probably brightness, because" in shown and "effect size" not in shown
     assert "effect size \u22123.9 (brightness)" in tab("readout").inner_text()
     assert f"since epoch {FAULT}" in shown

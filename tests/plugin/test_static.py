@@ -64,7 +64,7 @@ def test_the_ban_bites():
 def test_the_glossary_has_the_words_of_the_screen_and_one_scale_of_effect_sizes():
     text = (STATIC / "glossary.js").read_text(encoding="utf-8")
     words = re.findall(r'^ +"?([A-Z][^":]+)"?:', text, re.MULTILINE)
-    wanted = "Misfit|Convention|Accuracy gap|Adaptation|Effect size|Act|Cost|Goes along|Look|Fine"
+    wanted = "Misfit|Convention|Accuracy gap|Adaptation|Effect size|Act|Cost|Follows|Look|Fine"
     assert set(wanted.split("|")) <= set(words)
     scale = f"Below {NEGLIGIBLE} it is too small to matter; sentences say slightly below {SLIGHT} "
     scale += f"and much from {LARGE} on."
