@@ -38,6 +38,8 @@ def fix_line(
     'x = x[:, :, ::-1]'
     >>> fix_line(Choice("unit", "columns", (3, 25.4, 0.0)), 2)
     'x[..., 3] = x[..., 3] * 25.4'
+    >>> fix_line(Choice("unit", "columns", (3, 1.0, -2.0)), 2)
+    'x[..., 3] = x[..., 3] - 2'
     >>> fix_line(Choice("exchange", "columns", (1, 4)), 2)
     'x[..., [1, 4]] = x[..., [4, 1]]'
     >>> fix_line(Choice("unit", "columns", (0, 0.5, 0.0)), 2, columns=("age", "bmi"))
@@ -104,9 +106,11 @@ def scaled(one: str, factor: float, offset: float) -> str:
     """Returns the line that multiplies by a factor and adds an offset, as short as possible."""
     if (factor, offset) == (-1.0, 0.0):
         return f"{one} = -{one}"
+    plus = f" {'+-'[offset < 0]} {digits(abs(offset))}" if offset else ""
+    if factor == 1.0:
+        return f"{one} = {one}{plus}"
     by = f"/ {digits(1 / factor)}" if len(digits(1 / factor)) < len(digits(factor)) else ""
     by = by or f"* {digits(factor)}"
-    plus = f" {'+-'[offset < 0]} {digits(abs(offset))}" if offset else ""
     return f"{one} = {one} {by}{plus}"
 
 

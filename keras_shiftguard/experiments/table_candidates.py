@@ -44,11 +44,12 @@ def table_candidates(x: np.ndarray, reference: np.ndarray) -> list[Candidate]:
         reference: Rows or series of training.
     """
     here, there = _moments(x), _moments(reference)
+    are_whole = _are_whole(x) & _are_whole(reference)
     fills = _fills(x, reference)
     singles = range(x.shape[-1] if x.ndim == 2 and 1 < x.shape[-1] <= MOST else 0)
     found = [
         *(_candidate(_ROWS["unit"], (column, -1.0, 0.0)) for column in _signs(x, reference)),
-        *(_candidate(_ROWS["unit"], strength) for strength in _units(here, there)),
+        *(_candidate(_ROWS["unit"], strength) for strength in _units(here, there, are_whole)),
         *(_candidate(_ROWS["units"], strength) for strength in _all_units(here, there)),
         *(_candidate(_ROWS["refill"], strength) for strength in fills),
         *(_candidate(_ROWS["refills"], strength) for strength in [tuple(fills)] if len(fills) > 1),
@@ -137,7 +138,7 @@ def _moments(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 Moments = tuple[np.ndarray, np.ndarray]
 
 
-def _units(here: Moments, there: Moments) -> list[tuple[int, float, float]]:
+def _units(here: Moments, there: Moments, are_whole: np.ndarray) -> list[tuple[int, float, float]]:
     """Returns linear maps for each column: named units that fit, or the moments.
 
     The map of the moments gives the column the mean and the deviation of the reference. It is tried
@@ -161,11 +162,20 @@ def _units(here: Moments, there: Moments) -> list[tuple[int, float, float]]:
                 or abs(times * here[0][column] + plus - there[0][column]) < there[1][column]
             )
         ]
+        if abs(np.log(factor)) < NEAR:  # only moved, by a whole number if all values are whole
+            moved = there[0][column] - here[0][column]
+            known.append((1.0, float(np.rint(moved) if are_whole[column] else moved)))
         found += [(column, *each) for each in known]
         missed = [abs(m * here[0][column] + c - there[0][column]) for m, c in known]
         if not known or min(missed) > NEAR * there[1][column]:
             found.append((column, float(factor), float(offset)))
     return found
+
+
+def _are_whole(x: np.ndarray) -> np.ndarray:
+    """Returns whether all finite values of each column are whole numbers."""
+    values = np.where(np.isfinite(x), x, 0.0).reshape(-1, x.shape[-1])
+    return np.asarray((values == np.rint(values)).all(axis=0))
 
 
 def _signs(x: np.ndarray, reference: np.ndarray) -> list[int]:

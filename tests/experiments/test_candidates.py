@@ -5,6 +5,7 @@ import pytest
 
 from keras_shiftguard.experiments.candidates import image_candidates, nearing
 from keras_shiftguard.experiments.input_candidates import input_candidates
+from keras_shiftguard.experiments.table_candidates import table_candidates
 from keras_shiftguard.operations.scale import Scale
 from keras_shiftguard.statistics.rows import Rows
 
@@ -59,3 +60,13 @@ def test_inputs_that_cannot_be_compared_are_not_exchanged():
         assert not input_candidates(rows, known, "one")
     same = Rows({"one": small, "two": small})
     assert len(input_candidates(same, same, "one")) == 1
+
+
+def test_whole_numbers_that_moved_are_moved_back_by_a_whole_number():
+    here, there = np.random.default_rng(0).poisson(3, (2, 500, 2)).astype("float32")
+    units = {c.choice.strength for c in table_candidates(here, there) if c.choice.name == "unit"}
+    assert not units
+    here[:, 1] += 2
+    (found,) = (c for c in table_candidates(here, there) if c.choice.name == "unit")
+    assert found.choice.strength == (1, 1.0, -2.0)
+    np.testing.assert_array_equal(np.asarray(found.apply(here))[:, 1], here[:, 1] - 2)
