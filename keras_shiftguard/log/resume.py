@@ -16,12 +16,18 @@ from keras_shiftguard.errors import BadInputError, warn
 from keras_shiftguard.profiles import storage
 
 NUM_RETAINED = 2  # number of state files that are kept. A convention.
+# States of version 0.2 have no number. It grows whenever an older state can no longer be read.
+STATE_FORMAT = 3  # Given by this format.
 FILE_NAME = re.compile(r"guard-state-(\d+)\.npz")
+
+
+class OtherFormatError(BadInputError):
+    """Raised for a state file of another version."""
 
 
 def write_state(path: str | PathLike[str], state: dict[str, Any]) -> None:
     """Writes a state file. A concurrent reader sees the complete old or the complete new file."""
-    storage.write(path, {"guard_state": state})
+    storage.write(path, {"guard_state": state, "format": STATE_FORMAT})
 
 
 def read_state(path: str | PathLike[str]) -> dict[str, Any]:
@@ -29,10 +35,16 @@ def read_state(path: str | PathLike[str]) -> dict[str, Any]:
 
     Raises:
         BadInputError: If the file is damaged or is not a state file.
+        OtherFormatError: If another version of the package wrote it.
     """
     tree = storage.read(path)
     if not isinstance(tree.get("guard_state"), dict):
         raise BadInputError(f"{path} is not the state of a ShiftGuard. It holds {sorted(tree)}.")
+    if tree.get("format") != STATE_FORMAT:
+        raise OtherFormatError(
+            f"{path} was written by another version of keras_shiftguard, whose state this version "
+            "cannot read. Go on with that version, or without the state."
+        )
     state: dict[str, Any] = tree["guard_state"]
     return state
 
@@ -79,8 +91,9 @@ def read_epoch_state(log_dir: str | PathLike[str], epoch: int) -> dict[str, Any]
             continue
         try:
             state = read_state(path)
-        except BadInputError:
-            problem = "is damaged"
+        except BadInputError as error:
+            is_other = isinstance(error, OtherFormatError)
+            problem = "is of another version of keras_shiftguard" if is_other else "is damaged"
             continue
         if number < epoch:
             warn(
@@ -88,6 +101,6 @@ def read_epoch_state(log_dir: str | PathLike[str], epoch: int) -> dict[str, Any]
                 f"for epoch {number + 1}. Put the guard before the callback that saves weights."
             )
         return state
-    if problem == "is damaged":
-        warn(f"ShiftGuard's state for epoch {epoch + 1} is damaged, so it begins anew.")
+    if problem != "is missing":
+        warn(f"ShiftGuard's state for epoch {epoch + 1} {problem}, so it begins anew.")
     return None

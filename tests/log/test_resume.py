@@ -11,6 +11,7 @@ from small_fits import compiled, digits
 import keras_shiftguard as sg
 from keras_shiftguard.errors import BadInputError
 from keras_shiftguard.log.resume import read_epoch_state, write_epoch_state
+from keras_shiftguard.profiles import storage
 
 backend = pytest.mark.backend
 
@@ -125,6 +126,15 @@ def test_a_state_that_is_missing_or_damaged_costs_a_warning(tmp_path):
     (tmp_path / "guard-state-2.npz").unlink()
     with pytest.warns(sg.ShiftWarning, match="epoch 4 is damaged, so it begins anew"):
         assert read_epoch_state(tmp_path, 3) is None
+
+
+def test_a_state_of_version_0_2_is_not_gone_on_with(tmp_path):
+    path = tmp_path / "guard-state-3.npz"
+    storage.write(path, {"guard_state": {"used": ["3"]}})  # it had no number of its format
+    with pytest.warns(sg.ShiftWarning, match="epoch 4 is of another version of keras_shiftguard"):
+        assert read_epoch_state(tmp_path, 3) is None
+    with pytest.raises(BadInputError, match="Go on with that version, or without the state"):
+        sg.ShiftGuard().load_state(path)
 
 
 @pytest.fixture(scope="module")
