@@ -178,6 +178,11 @@ class AdaptiveAugmentation(keras.layers.Layer):
             "data_format": self.data_format,
         }
 
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> "AdaptiveAugmentation":
+        """Returns the layer of a config, also of one that version 0.2 saved."""
+        return cls(**{key: value for key, value in config.items() if key != "pool_size"})
+
 
 def as_vector(strengths: Mapping[str, float], names: Sequence[str]) -> np.ndarray:
     """Returns strengths in the order of `names`, `(operations,)`; 0 where none is given.

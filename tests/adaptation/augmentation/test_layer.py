@@ -149,6 +149,12 @@ def test_it_is_saved_with_its_strengths(images, tmp_path):
     np.testing.assert_array_equal(augmented(loaded, images), augmented(layer, images))
 
 
+def test_a_config_of_version_0_2_is_read():
+    config = AdaptiveAugmentation(value_range=(0, 255)).get_config()
+    old = AdaptiveAugmentation.from_config({**config, "pool_size": 0})
+    assert old.get_config() == config
+
+
 def test_invalid_arguments_raise():
     with pytest.raises(BadInputError, match="no operation 'blurr'"):
         AdaptiveAugmentation(operations=["blurr"])
