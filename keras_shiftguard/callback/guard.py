@@ -25,6 +25,7 @@ from keras_shiftguard.callback.arguments import (
     distinct_by_stream,
     in_code,
 )
+from keras_shiftguard.callback.end_of_fit import recalibrate, settle, warn_of_undoing
 from keras_shiftguard.callback.independence import Independence
 from keras_shiftguard.callback.optional_data import OptionalData
 from keras_shiftguard.callback.preprocessing_watch import PreprocessingWatch
@@ -32,12 +33,12 @@ from keras_shiftguard.callback.repair import Repair
 from keras_shiftguard.callback.run import Run
 from keras_shiftguard.callback.shift_watch import ShiftWatch
 from keras_shiftguard.callback.supervisor import Supervisor
+from keras_shiftguard.callback.training_profile import attach_profile, marked_profiles
 from keras_shiftguard.comparison import as_profile, check_alpha, check_tolerance
 from keras_shiftguard.detection.acknowledged import Acknowledgement
 from keras_shiftguard.detection.report import ShiftReport
 from keras_shiftguard.detection.verdict import Verdict
 from keras_shiftguard.errors import BadInputError, warn
-from keras_shiftguard.instrument.keras_run import KerasRun
 from keras_shiftguard.instrument.model_inputs import input_shapes
 from keras_shiftguard.instrument.model_outputs import predicts_numbers
 from keras_shiftguard.instrument.processes import is_first_process
@@ -236,7 +237,7 @@ class ShiftGuard(keras.callbacks.Callback):
     @property
     def profiles(self) -> dict[str, InputProfile]:
         """The profiles by name: the latest pass over each stream, the reference and the target."""
-        return {} if self._run is None else self._run.marked_profiles()
+        return {} if self._run is None else marked_profiles(self._run)
 
     @property
     def augmentation(self) -> StepAugmentation | None:
@@ -330,19 +331,7 @@ class ShiftGuard(keras.callbacks.Callback):
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         self._begin("train")
-        self._supervisor.call(self._warn_of_undoing)
-
-    def _warn_of_undoing(self, _: Run) -> None:
-        """Warns of a callback that undoes `adapt="batch_norm"`."""
-        if "batch_norm" in self._repair.adapt:
-            later = KerasRun().callbacks_after(self)
-            undoing = [c for c in later if getattr(c, "restore_best_weights", False)]
-            if undoing:
-                warn(
-                    f"{type(undoing[0]).__name__}(restore_best_weights=True) comes after "
-                    "ShiftGuard in `callbacks`: it sets the weights again after "
-                    "adapt='batch_norm', and so undoes it. Put ShiftGuard last."
-                )
+        self._supervisor.call(warn_of_undoing, self)
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         self._supervisor.call(self._start_epoch, epoch)
@@ -360,14 +349,14 @@ class ShiftGuard(keras.callbacks.Callback):
 
     def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
         mark_line(is_open=False)
-        self._supervisor.call(Run.settle)
+        self._supervisor.call(settle)
         judge = bool(self.verbose) or self.log_dir is not None
-        self._print(self._supervisor.call(Run.recalibrate, judge))
+        self._print(self._supervisor.call(recalibrate, judge))
         self._print(self._supervisor.call(Run.last_words))
         if self.attach_to is not None:
-            self._print(self._supervisor.call(Run.attach_profile, self.attach_to))
+            self._print(self._supervisor.call(attach_profile, self.attach_to))
         if self._run is not None:
-            self._run.complete_history()
+            self._run.comparison.complete_history()
         self._supervisor.end()
 
     def on_test_begin(self, logs: dict[str, Any] | None = None) -> None:
@@ -451,11 +440,11 @@ class ShiftGuard(keras.callbacks.Callback):
 
     def _start_epoch(self, run: Run, epoch: int) -> None:
         mark_line(is_open=False)
-        if epoch and not run.num_batches:  # the fit resumes an earlier one
+        if epoch and not run.passes.num_batches:  # the fit resumes an earlier one
             state, self._loaded = self._loaded or run.log.read_epoch_state(epoch), None
             if state is not None:
                 run.restore(state, epoch)
-        elif self._loaded is not None and not run.num_batches:
+        elif self._loaded is not None and not run.passes.num_batches:
             self._loaded = None
             warn(
                 "ShiftGuard does not use the state that `load_state` read, because this fit begins "
