@@ -1,10 +1,7 @@
 """`ShiftGuard`: the Keras callback that checks the data of a fit."""
 
-from collections import deque
 from collections.abc import Sequence
-from dataclasses import replace
 from os import PathLike
-from threading import get_ident
 from typing import Any
 
 import keras
@@ -26,21 +23,19 @@ from keras_shiftguard.callback.arguments import (
     in_code,
 )
 from keras_shiftguard.callback.end_of_fit import recalibrate, settle, warn_of_undoing
-from keras_shiftguard.callback.independence import Independence
-from keras_shiftguard.callback.optional_data import OptionalData
+from keras_shiftguard.callback.ended_batches import EndedBatches
+from keras_shiftguard.callback.known_data import KnownData
 from keras_shiftguard.callback.preprocessing_watch import PreprocessingWatch
 from keras_shiftguard.callback.repair import Repair
 from keras_shiftguard.callback.run import Run
 from keras_shiftguard.callback.shift_watch import ShiftWatch
 from keras_shiftguard.callback.supervisor import Supervisor
 from keras_shiftguard.callback.training_profile import attach_profile, marked_profiles
-from keras_shiftguard.comparison import as_profile, check_alpha, check_tolerance
+from keras_shiftguard.comparison import check_alpha, check_tolerance
 from keras_shiftguard.detection.acknowledged import Acknowledgement
 from keras_shiftguard.detection.report import ShiftReport
 from keras_shiftguard.detection.verdict import Verdict
 from keras_shiftguard.errors import BadInputError, warn
-from keras_shiftguard.instrument.model_inputs import input_shapes
-from keras_shiftguard.instrument.model_outputs import predicts_numbers
 from keras_shiftguard.instrument.processes import is_first_process
 from keras_shiftguard.instrument.undisturbed import undisturbed
 from keras_shiftguard.log.resume import read_state, write_state
@@ -48,12 +43,8 @@ from keras_shiftguard.log.run_log import RunWriter
 from keras_shiftguard.preprocessing.correction.convention import InputConvention
 from keras_shiftguard.preprocessing.diagnosis import Diagnosis
 from keras_shiftguard.preprocessing.expected.own_preprocessor import SPEAKER as OWN_PREPROCESSOR
-from keras_shiftguard.preprocessing.expected.own_preprocessor import (
-    rescales_by_itself,
-    word_of,
-)
+from keras_shiftguard.preprocessing.expected.own_preprocessor import word_of
 from keras_shiftguard.preprocessing.expected.stated import (
-    attached_conventions,
     for_model,
     speaker_of,
     stated_conventions,
@@ -196,8 +187,7 @@ class ShiftGuard(keras.callbacks.Callback):
         self._distinct = distinct_by_stream(distinct_samples)
         self.reference = reference
         self.target_data = target_data
-        target = OptionalData("target_data", target_data)
-        self._optional_data = {"reference": OptionalData("reference", reference), "target": target}
+        self._known = KnownData(reference, target_data, self._distinct)
         self.expects = expects
         self._stated, self._speaker = stated_conventions(expects), speaker_of(expects)
         self.feature_layer = feature_layer
@@ -212,11 +202,9 @@ class ShiftGuard(keras.callbacks.Callback):
         self.log_samples = log_samples
         self.attach_to = attach_to
         self._acknowledged: list[Acknowledgement] = []
-        self._known: dict[str, InputProfile] = {}  # of the reference and the target, if given
-        self._repair = Repair(self.adapt, target)
+        self._repair = Repair(self.adapt, self._known.target)
         self._supervisor = Supervisor()
-        self._thread = get_ident()  # the thread that began the run
-        self._ended: deque[tuple[str, int]] = deque()  # ended batches that are not counted yet
+        self._ended = EndedBatches()
         self._loaded: dict[str, Any] | None = None  # result of `load_state`, until a fit uses it
 
     @property
@@ -412,9 +400,8 @@ class ShiftGuard(keras.callbacks.Callback):
         def begun() -> Run:
             mark_line(is_open=False)
             self.detach()
-            self._thread = get_ident()
-            self._ended.clear()
-            self._measure_known()
+            self._ended.begin()
+            self._known.measure(self.model)
             return self._new_run(kind)
 
         self._supervisor.begin(begun, self.params)
@@ -424,19 +411,15 @@ class ShiftGuard(keras.callbacks.Callback):
         self._supervisor.begin_batch(stream)
 
     def _end_batch(self, stream: str, batch: int) -> None:
-        """Counts a batch that has ended; in another thread, only adds it to the batches to count.
-
-        On JAX and PyTorch, Keras calls the end of a batch in other threads, while the next batch
-        runs, if `callbacks` is a single callback and not a list.
-        """
-        self._ended.append((stream, batch))
-        if get_ident() == self._thread:
+        """Counts a batch that has ended; in another thread, adds it to those to count later."""
+        self._ended.add(stream, batch)
+        if self._ended.is_thread_of_run:
             self._count_ended()
         self._expect_progress_bar()
 
     def _count_ended(self) -> None:
-        while self._ended:
-            self._supervisor.call(Run.count, *self._ended.popleft())
+        for stream, batch in self._ended.take():
+            self._supervisor.call(Run.count, stream, batch)
 
     def _start_epoch(self, run: Run, epoch: int) -> None:
         mark_line(is_open=False)
@@ -464,26 +447,13 @@ class ShiftGuard(keras.callbacks.Callback):
         if (self.params or {}).get("verbose") in (1, "auto"):
             mark_line(is_open=True)
 
-    def _measure_known(self) -> None:
-        """Profiles the reference and the target, unless an earlier fit did so already."""
-        for name, optional in self._optional_data.items():
-            optional.lost = False
-            if optional.is_there and name not in self._known:
-                with optional.reading():
-                    shapes = input_shapes(self.model)
-                    data = optional.whole() if name == "target" else optional.data
-                    profile = as_profile(data, optional.name, shapes)
-                    if predicts_numbers(self.model):
-                        profile = replace(profile, labels=profile.labels.as_numbers())
-                    self._known[name] = Independence(self._distinct).of(name, profile)
-
     def _new_run(self, kind: str) -> Run:
         shift = ShiftWatch(
             self.alpha,
             self.on_shift,
             self.tolerance,
-            self._known.get("reference"),
-            "target" in self._known,
+            self._known.profiles.get("reference"),
+            "target" in self._known.profiles,
             self._distinct,
             self._acknowledged,
             ("prediction",) if kind == "prediction" else ("train", "validation"),
@@ -496,7 +466,7 @@ class ShiftGuard(keras.callbacks.Callback):
                 *self._word(),
                 stated_resize(self.expects),
             )
-        run = Run(
+        return Run(
             self.model,
             self.params,
             kind,
@@ -504,26 +474,19 @@ class ShiftGuard(keras.callbacks.Callback):
             shift,
             self._repair,
             RunWriter(self.log_dir, kind, self.tolerance),
-            self._known,
+            self._known.profiles,
             self.update_freq,
             self.statistics,
             self.feature_layer,
             self.log_samples,
             in_code(self, ShiftGuard),
         )
-        return run
 
     def _word(self) -> tuple[dict[str | None, InputConvention], str]:
         """Returns the stated conventions of the inputs, and a phrase for their source."""
         if self._stated:
             return for_model(self._stated, self.model), self._speaker
-        reference = self._optional_data["reference"]
-        is_path = isinstance(self.reference, (str, PathLike))
-        # If the model rescales its images, the attached profile may describe unscaled images.
-        if is_path and reference.is_there and not rescales_by_itself(self.model):
-            attached: dict[str | None, InputConvention] = {}
-            with reference.reading():
-                attached, _ = attached_conventions(self.reference, self.model)
-            if attached:
-                return attached, speaker_of(self.reference)
+        attached = self._known.conventions(self.model)
+        if attached:
+            return attached, speaker_of(self.reference)
         return word_of(self.model), OWN_PREPROCESSOR
