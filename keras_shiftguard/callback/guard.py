@@ -1,10 +1,7 @@
 """`ShiftGuard`: the Keras callback that checks the data of a fit."""
 
-from collections import deque
 from collections.abc import Sequence
-from dataclasses import replace
 from os import PathLike
-from threading import get_ident
 from typing import Any
 
 import keras
@@ -25,21 +22,20 @@ from keras_shiftguard.callback.arguments import (
     distinct_by_stream,
     in_code,
 )
-from keras_shiftguard.callback.independence import Independence
-from keras_shiftguard.callback.optional_data import OptionalData
+from keras_shiftguard.callback.end_of_fit import recalibrate, settle, warn_of_undoing
+from keras_shiftguard.callback.ended_batches import EndedBatches
+from keras_shiftguard.callback.known_data import KnownData
 from keras_shiftguard.callback.preprocessing_watch import PreprocessingWatch
 from keras_shiftguard.callback.repair import Repair
 from keras_shiftguard.callback.run import Run
 from keras_shiftguard.callback.shift_watch import ShiftWatch
 from keras_shiftguard.callback.supervisor import Supervisor
-from keras_shiftguard.comparison import as_profile, check_alpha, check_tolerance
+from keras_shiftguard.callback.training_profile import attach_profile, marked_profiles
+from keras_shiftguard.comparison import check_alpha, check_tolerance
 from keras_shiftguard.detection.acknowledged import Acknowledgement
 from keras_shiftguard.detection.report import ShiftReport
 from keras_shiftguard.detection.verdict import Verdict
 from keras_shiftguard.errors import BadInputError, warn
-from keras_shiftguard.instrument.keras_run import KerasRun
-from keras_shiftguard.instrument.model_inputs import input_shapes
-from keras_shiftguard.instrument.model_outputs import predicts_numbers
 from keras_shiftguard.instrument.processes import is_first_process
 from keras_shiftguard.instrument.undisturbed import undisturbed
 from keras_shiftguard.log.resume import read_state, write_state
@@ -47,12 +43,8 @@ from keras_shiftguard.log.run_log import RunWriter
 from keras_shiftguard.preprocessing.correction.convention import InputConvention
 from keras_shiftguard.preprocessing.diagnosis import Diagnosis
 from keras_shiftguard.preprocessing.expected.own_preprocessor import SPEAKER as OWN_PREPROCESSOR
-from keras_shiftguard.preprocessing.expected.own_preprocessor import (
-    rescales_by_itself,
-    word_of,
-)
+from keras_shiftguard.preprocessing.expected.own_preprocessor import word_of
 from keras_shiftguard.preprocessing.expected.stated import (
-    attached_conventions,
     for_model,
     speaker_of,
     stated_conventions,
@@ -195,8 +187,7 @@ class ShiftGuard(keras.callbacks.Callback):
         self._distinct = distinct_by_stream(distinct_samples)
         self.reference = reference
         self.target_data = target_data
-        target = OptionalData("target_data", target_data)
-        self._optional_data = {"reference": OptionalData("reference", reference), "target": target}
+        self._known = KnownData(reference, target_data, self._distinct)
         self.expects = expects
         self._stated, self._speaker = stated_conventions(expects), speaker_of(expects)
         self.feature_layer = feature_layer
@@ -211,11 +202,9 @@ class ShiftGuard(keras.callbacks.Callback):
         self.log_samples = log_samples
         self.attach_to = attach_to
         self._acknowledged: list[Acknowledgement] = []
-        self._known: dict[str, InputProfile] = {}  # of the reference and the target, if given
-        self._repair = Repair(self.adapt, target)
+        self._repair = Repair(self.adapt, self._known.target)
         self._supervisor = Supervisor()
-        self._thread = get_ident()  # the thread that began the run
-        self._ended: deque[tuple[str, int]] = deque()  # ended batches that are not counted yet
+        self._ended = EndedBatches()
         self._loaded: dict[str, Any] | None = None  # result of `load_state`, until a fit uses it
 
     @property
@@ -236,7 +225,7 @@ class ShiftGuard(keras.callbacks.Callback):
     @property
     def profiles(self) -> dict[str, InputProfile]:
         """The profiles by name: the latest pass over each stream, the reference and the target."""
-        return {} if self._run is None else self._run.marked_profiles()
+        return {} if self._run is None else marked_profiles(self._run)
 
     @property
     def augmentation(self) -> StepAugmentation | None:
@@ -330,19 +319,7 @@ class ShiftGuard(keras.callbacks.Callback):
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         self._begin("train")
-        self._supervisor.call(self._warn_of_undoing)
-
-    def _warn_of_undoing(self, _: Run) -> None:
-        """Warns of a callback that undoes `adapt="batch_norm"`."""
-        if "batch_norm" in self._repair.adapt:
-            later = KerasRun().callbacks_after(self)
-            undoing = [c for c in later if getattr(c, "restore_best_weights", False)]
-            if undoing:
-                warn(
-                    f"{type(undoing[0]).__name__}(restore_best_weights=True) comes after "
-                    "ShiftGuard in `callbacks`: it sets the weights again after "
-                    "adapt='batch_norm', and so undoes it. Put ShiftGuard last."
-                )
+        self._supervisor.call(warn_of_undoing, self)
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         self._supervisor.call(self._start_epoch, epoch)
@@ -360,14 +337,14 @@ class ShiftGuard(keras.callbacks.Callback):
 
     def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
         mark_line(is_open=False)
-        self._supervisor.call(Run.settle)
+        self._supervisor.call(settle)
         judge = bool(self.verbose) or self.log_dir is not None
-        self._print(self._supervisor.call(Run.recalibrate, judge))
+        self._print(self._supervisor.call(recalibrate, judge))
         self._print(self._supervisor.call(Run.last_words))
         if self.attach_to is not None:
-            self._print(self._supervisor.call(Run.attach_profile, self.attach_to))
+            self._print(self._supervisor.call(attach_profile, self.attach_to))
         if self._run is not None:
-            self._run.complete_history()
+            self._run.comparison.complete_history()
         self._supervisor.end()
 
     def on_test_begin(self, logs: dict[str, Any] | None = None) -> None:
@@ -423,9 +400,8 @@ class ShiftGuard(keras.callbacks.Callback):
         def begun() -> Run:
             mark_line(is_open=False)
             self.detach()
-            self._thread = get_ident()
-            self._ended.clear()
-            self._measure_known()
+            self._ended.begin()
+            self._known.measure(self.model)
             return self._new_run(kind)
 
         self._supervisor.begin(begun, self.params)
@@ -435,27 +411,23 @@ class ShiftGuard(keras.callbacks.Callback):
         self._supervisor.begin_batch(stream)
 
     def _end_batch(self, stream: str, batch: int) -> None:
-        """Counts a batch that has ended; in another thread, only adds it to the batches to count.
-
-        On JAX and PyTorch, Keras calls the end of a batch in other threads, while the next batch
-        runs, if `callbacks` is a single callback and not a list.
-        """
-        self._ended.append((stream, batch))
-        if get_ident() == self._thread:
+        """Counts a batch that has ended; in another thread, adds it to those to count later."""
+        self._ended.add(stream, batch)
+        if self._ended.is_thread_of_run:
             self._count_ended()
         self._expect_progress_bar()
 
     def _count_ended(self) -> None:
-        while self._ended:
-            self._supervisor.call(Run.count, *self._ended.popleft())
+        for stream, batch in self._ended.take():
+            self._supervisor.call(Run.count, stream, batch)
 
     def _start_epoch(self, run: Run, epoch: int) -> None:
         mark_line(is_open=False)
-        if epoch and not run.num_batches:  # the fit resumes an earlier one
+        if epoch and not run.passes.num_batches:  # the fit resumes an earlier one
             state, self._loaded = self._loaded or run.log.read_epoch_state(epoch), None
             if state is not None:
                 run.restore(state, epoch)
-        elif self._loaded is not None and not run.num_batches:
+        elif self._loaded is not None and not run.passes.num_batches:
             self._loaded = None
             warn(
                 "ShiftGuard does not use the state that `load_state` read, because this fit begins "
@@ -475,26 +447,13 @@ class ShiftGuard(keras.callbacks.Callback):
         if (self.params or {}).get("verbose") in (1, "auto"):
             mark_line(is_open=True)
 
-    def _measure_known(self) -> None:
-        """Profiles the reference and the target, unless an earlier fit did so already."""
-        for name, optional in self._optional_data.items():
-            optional.lost = False
-            if optional.is_there and name not in self._known:
-                with optional.reading():
-                    shapes = input_shapes(self.model)
-                    data = optional.whole() if name == "target" else optional.data
-                    profile = as_profile(data, optional.name, shapes)
-                    if predicts_numbers(self.model):
-                        profile = replace(profile, labels=profile.labels.as_numbers())
-                    self._known[name] = Independence(self._distinct).of(name, profile)
-
     def _new_run(self, kind: str) -> Run:
         shift = ShiftWatch(
             self.alpha,
             self.on_shift,
             self.tolerance,
-            self._known.get("reference"),
-            "target" in self._known,
+            self._known.profiles.get("reference"),
+            "target" in self._known.profiles,
             self._distinct,
             self._acknowledged,
             ("prediction",) if kind == "prediction" else ("train", "validation"),
@@ -507,7 +466,7 @@ class ShiftGuard(keras.callbacks.Callback):
                 *self._word(),
                 stated_resize(self.expects),
             )
-        run = Run(
+        return Run(
             self.model,
             self.params,
             kind,
@@ -515,26 +474,19 @@ class ShiftGuard(keras.callbacks.Callback):
             shift,
             self._repair,
             RunWriter(self.log_dir, kind, self.tolerance),
-            self._known,
+            self._known.profiles,
             self.update_freq,
             self.statistics,
             self.feature_layer,
             self.log_samples,
             in_code(self, ShiftGuard),
         )
-        return run
 
     def _word(self) -> tuple[dict[str | None, InputConvention], str]:
         """Returns the stated conventions of the inputs, and a phrase for their source."""
         if self._stated:
             return for_model(self._stated, self.model), self._speaker
-        reference = self._optional_data["reference"]
-        is_path = isinstance(self.reference, (str, PathLike))
-        # If the model rescales its images, the attached profile may describe unscaled images.
-        if is_path and reference.is_there and not rescales_by_itself(self.model):
-            attached: dict[str | None, InputConvention] = {}
-            with reference.reading():
-                attached, _ = attached_conventions(self.reference, self.model)
-            if attached:
-                return attached, speaker_of(self.reference)
+        attached = self._known.conventions(self.model)
+        if attached:
+            return attached, speaker_of(self.reference)
         return word_of(self.model), OWN_PREPROCESSOR

@@ -191,6 +191,9 @@ class PreprocessingWatch:
         The correction of training is used, because validation most likely comes from the same
         pipeline as training.
         """
+        if other.stream in self.corrected and not stream.is_built:
+            # Otherwise the shapes stay unknown until the first batch, which must be corrected too.
+            stream.build([sketch.spec for sketch in other.sketches.values()])
         if self.on_mismatch == "fix" and not self.is_settled(stream.stream):
             if other.stream in self.corrected:
                 self._switch_on(stream, self.diagnoses[other.stream])

@@ -10,17 +10,11 @@ from keras_shiftguard.callback.checking import Checking
 from keras_shiftguard.callback.checks import labels
 from keras_shiftguard.callback.preprocessing_watch import PreprocessingWatch
 from keras_shiftguard.callback.repair import Repair
+from keras_shiftguard.callback.run_measurement import RunMeasurement
 from keras_shiftguard.callback.shift_watch import ShiftWatch
 from keras_shiftguard.detection.verdict import Verdict, verdict_of
 from keras_shiftguard.explain.gap_verdict import with_gap
-from keras_shiftguard.instrument.probe import Probe
 from keras_shiftguard.log.run_log import RunWriter
-
-NOT_MEASURED = "input {!r} is not compared ({}): encode it as numbers before the model."
-LABELS_LEFT_OUT = (
-    "the targets are no single class or number (masks, sequences, the inputs themselves, several "
-    "arrays): their statistics are not compared, but what the model loses with them is."
-)
 
 
 class RunVerdict:
@@ -33,6 +27,7 @@ class RunVerdict:
         shift: The latest report.
         checks: The states of the checks.
         repair: The repairs that `adapt=` selects.
+        measurement: Knows what of the data is not measured.
         log: The log that is told the verdict.
         arguments: The arguments of the guard as code, see `arguments.in_code`.
 
@@ -49,6 +44,7 @@ class RunVerdict:
         shift: ShiftWatch,
         checks: Checking,
         repair: Repair,
+        measurement: RunMeasurement,
         log: RunWriter,
         arguments: Mapping[str, str],
     ) -> None:
@@ -56,21 +52,11 @@ class RunVerdict:
         self._preprocessing = preprocessing
         self._shift = shift
         self._checks = checks
-        self._repair = repair
+        self._repair, self._measurement = repair, measurement
         self._log = log
         self._arguments = arguments
-        self._not_compared: tuple[str, ...] = ()
         self.corrected: dict[str, int] = {}
         self.loss: Any = None
-
-    def see(self, probe: Probe | None) -> None:
-        """Notes what of the data the probe does not measure; without a probe, keeps the notes."""
-        if probe is None:
-            return
-        said = [NOT_MEASURED.format(name, why) for name, why in probe.unmeasured.reasons.items()]
-        if any(stream.leaves_out_labels for stream in probe.streams.values()):
-            said.append(LABELS_LEFT_OUT)
-        self._not_compared = tuple(said)
 
     def now(self) -> Verdict | None:
         """Returns the verdict; None before the first look at a stream."""
@@ -89,7 +75,7 @@ class RunVerdict:
             else self._preprocessing.uncorrected_batches(self._kind),
             adaptation=self._repair.worth_of(self._model),
             guard=self._arguments,
-            not_compared=self._not_compared,
+            not_compared=self._measurement.not_compared,
             leaks=self._checks.states.get("leak") is True,
             unrelated=labels.are_unrelated(self._checks.states),
             diverged=_is_diverged(self.loss),

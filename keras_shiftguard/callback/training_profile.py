@@ -5,8 +5,11 @@ from dataclasses import dataclass, replace
 from os import PathLike
 from typing import Any
 
+from keras_shiftguard.callback.run import Run
 from keras_shiftguard.errors import BadInputError, warn
 from keras_shiftguard.instrument.measure import CHUNK, profile_of
+from keras_shiftguard.instrument.model_inputs import image_data_format
+from keras_shiftguard.instrument.processes import is_first_process
 from keras_shiftguard.preprocessing.diagnosis import Diagnosis
 from keras_shiftguard.profiles import InputProfile
 from keras_shiftguard.statistics.stream import Stream
@@ -144,3 +147,35 @@ def trained_on(
     if not profile.distinct_samples:
         return result
     return replace(result, distinct_samples=round(profile.distinct_share * result.num_samples))
+
+
+def marked_profiles(run: Run) -> dict[str, InputProfile]:
+    """Returns the profiles for the user; that of training is marked, see `TrainingProfile`."""
+    profiles = run.passes.profiles
+    if run.kind != "train" or "train" not in profiles:
+        return profiles
+    return {**profiles, "train": _training_profile(run).marked()}
+
+
+def attach_profile(run: Run, path: str | PathLike[str]) -> str:
+    """Attaches the profile of training to a saved model; returns a message for the user."""
+    if not is_first_process():
+        return ""
+    if "train" not in run.passes.profiles:  # a resumed fit that has no epoch left
+        warn(f"ShiftGuard attached no profile to {path}: this fit has trained no epoch.")
+        return ""
+    stream, data_format = run.stream("train"), image_data_format(run.model)
+    is_unchanged = "validation" in run.passes.profiles and not run.preprocessing.corrected
+    return _training_profile(run).attach(path, stream, data_format, is_unchanged)
+
+
+def _training_profile(run: Run) -> TrainingProfile:
+    uncorrected = run.preprocessing.uncorrected_batches("train")
+    return TrainingProfile(
+        run.passes.profiles["train"],
+        run.diagnosis,
+        is_augmented=bool(run.shift.is_augmented),
+        is_corrected="train" in run.preprocessing.corrected,
+        num_corrected=run.passes.num_batches - uncorrected,
+        num_batches=run.passes.num_batches,
+    )

@@ -167,7 +167,7 @@ def test_a_guarded_evaluate_inside_a_guarded_fit(data):
         model.fit(*data, epochs=3, callbacks=[Nosy(), guard], verbose=0)
     assert counted == [40, 40, 40]
     # The guard of the fit goes on: its latest pass is the third one, over the same samples.
-    assert guard._run._passes["train"].repeats and guard.profiles["train"].num_samples == 40
+    assert guard._run.passes.counters["train"].repeats and guard.profiles["train"].num_samples == 40
 
 
 @pytest.mark.thorough
