@@ -15,7 +15,7 @@ joint (Northcutt, Jiang, Chuang, "Confident Learning", JAIR 2021) with the sampl
 class as threshold, which needs no samples that the model has not seen.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -96,6 +96,7 @@ class WrongLabels:
         share: Share of the labels that are wrong; with a pair, of the samples with this label.
         is_unrelated: Whether labels and samples have nothing in common. This is also so if a model
             knows the subjects of training, and none of validation.
+        sigmas: By how many standard errors more labels of validation than of training look wrong.
     """
 
     cost: Cost
@@ -104,6 +105,7 @@ class WrongLabels:
     is_exchange: bool = False
     share: float = 0.0
     is_unrelated: bool = False
+    sigmas: float = 0.0
 
 
 def wrong_labels(
@@ -248,13 +250,14 @@ def _some_wrong(
         if found is None and first != second:
             found = _of_pair(current, training, suspects, usual, second)
         if found is not None:
-            return found
+            return replace(found, sigmas=cost.sigmas)
     of_mistakes, of_training = float((~current.right).mean()), float((~training.right).mean())
     if not is_same_mix or cost.interval[0] <= 0 or cost.value < MIN_SHARE * of_mistakes:
         return None
     if of_training < MIN_MISTAKES * (of_mistakes - cost.value):
         return None
-    return WrongLabels(cost, share=min(cost.value, 1.0))
+    of_accuracy = _of_accuracy(cost, current)
+    return WrongLabels(of_accuracy, share=min(cost.value, 1.0), sigmas=cost.sigmas)
 
 
 def _of_pair(
@@ -290,6 +293,17 @@ def _cost(suspects: np.ndarray, usual: np.ndarray) -> Cost:
     error = sum(max(rate * (1 - rate), 1 / size) / size for rate, size in rates) ** 0.5
     value, margin = 2 * (rates[0][0] - rates[1][0]), 2 * SIGMAS * error
     return Cost(value, (value - margin, value + margin), len(suspects))
+
+
+def _of_accuracy(cost: Cost, current: Predicted) -> Cost:
+    """Returns the accuracy that right labels win back, from the share of labels that are wrong.
+
+    Of the samples with wrong labels, the model is right on as large a share as of the others.
+    """
+    others = max(1 - cost.value, 1e-12)
+    factor = min(float(current.right.mean()) / others, 1.0)
+    low, high = cost.interval
+    return replace(cost, value=factor * cost.value, interval=(factor * low, factor * high))
 
 
 def _ranks(found: Predicted, reference: Predicted, fallback: Predicted) -> np.ndarray:

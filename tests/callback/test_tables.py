@@ -104,3 +104,26 @@ def test_numbers_to_predict_in_another_unit(train, validation, cause, step):
     assert cause in verdict.cause and verdict.step.startswith(step)
     if "y_val" in step or train is validation:
         assert verdict.state == ("act" if "y_val" in step else "fine")
+
+
+def overlapping(seed, number=1500):
+    """Returns rows whose three classes overlap, as most classes of tables do."""
+    rng = np.random.default_rng(seed)
+    x = rng.normal(size=(number, 12)).astype("float32")
+    score = x[:, :4].sum(axis=1) + rng.normal(size=number)
+    return x, np.digitize(score, np.quantile(score, [1 / 3, 2 / 3])).astype("int32")
+
+
+@pytest.mark.parametrize(
+    ("share", "state"), [(0.0, "fine"), pytest.param(0.25, "act", marks=pytest.mark.thorough)]
+)
+def test_labels_that_a_network_learns_by_heart_are_not_wrong(share, state):
+    x, y = overlapping(2)
+    given = y[1050:].copy()
+    wrong = np.random.default_rng(0).random(len(given)) < share
+    given[wrong] = (given[wrong] + 1 + np.arange(wrong.sum()) % 2) % 3
+    hidden = [layers.Dense(96, activation="relu") for _ in range(2)]
+    model = compiled((12,), *hidden, layers.Dense(3, activation="softmax"), rate=1e-2)
+    guard = watched(model, (x[:1050], y[:1050]), (x[1050:], given), 8, {"batch_size": 32})
+    assert guard.verdict.state == state, guard.verdict
+    assert share == 0 or guard.verdict.about == ("concept", "relabelled")

@@ -15,6 +15,7 @@ from keras_shiftguard.callback.spending import is_in_schedule
 from keras_shiftguard.detection.cost import Cost
 from keras_shiftguard.detection.finding import RELABELLED, Finding
 from keras_shiftguard.detection.monitor import Pair
+from keras_shiftguard.experiments.class_mix import has_learnt
 from keras_shiftguard.experiments.label_words import UNRELATED, finding_of
 from keras_shiftguard.experiments.labelled import Labelled
 from keras_shiftguard.experiments.promise import MIN_WON_BACK
@@ -32,6 +33,11 @@ from keras_shiftguard.statistics.rows import Rows
 # A difference of the samples does not explain wrong predictions if its effect is smaller than this,
 # or than the second number if undoing it gains little. Conventions.
 SMALL, LARGE = 0.5, 2.0
+# At the first look, more labels of validation than of training must look wrong by this many
+# standard errors. Of 30 fits of tables with right labels that are hard to tell, 3 had more than 3
+# after one epoch, none more than 4, and 21 after eight epochs. With a fifth of wrong labels, 16 of
+# 20 had more than 4. Measured by `examples/benchmarks/wrong_labels.py --tables`.
+FIRST_SIGMAS = 4.0
 
 
 def look(state: Mapping[str, Any] | None, epoch: Epoch) -> tuple[Mapping[str, Any], Told]:
@@ -39,9 +45,10 @@ def look(state: Mapping[str, Any] | None, epoch: Epoch) -> tuple[Mapping[str, An
 
     Args:
         state: `found`: the finding and its cost of the latest look; `before`: whether that look
-            found anything, None without one; `repaired`: whether it was a look at repaired samples;
-            `noted`: whether a note says that labels and samples are unrelated; `unrelated`: whether
-            the latest look found them so.
+            found anything, None without one; `first`: the same of the first look at which the model
+            had learnt something, see `_are_known_by_heart`; `repaired`: whether the latest look was
+            one at repaired samples; `noted`: whether a note says that labels and samples are
+            unrelated; `unrelated`: whether the latest look found them so.
         epoch: The epoch.
     """
     state = state or {}
@@ -66,11 +73,12 @@ def look(state: Mapping[str, Any] | None, epoch: Epoch) -> tuple[Mapping[str, An
         new = {**state, "before": "", "unrelated": unrelated, "noted": noted}
         return new, replace(_follows(pair) if unrelated else Told(), notes=(UNRELATED,) * is_note)
     mix, number = pair.findings.get("labels"), int(epoch.number or 0)
+    of_training = Predicted(judged.predict(training.images), training.labels)
 
     def found_with(x: Any) -> WrongLabels | None:
         return wrong_labels(
             Predicted(judged.predict(x), current.labels),
-            Predicted(judged.predict(training.images), training.labels),
+            of_training,
             is_same_mix=mix is None or mix.negligible,
             seed=number,
         )
@@ -84,10 +92,16 @@ def look(state: Mapping[str, Any] | None, epoch: Epoch) -> tuple[Mapping[str, An
     if repaired is not None:  # a second fault may be in the labels
         found = found_with(repaired)
         found = found if found is not None and found.names else None
+    first = state.get("first")
+    if first is None and has_learnt(of_training.right, training.labels):
+        first = "found" if found is not None and found.sigmas > FIRST_SIGMAS else ""
+    if found is not None and _are_known_by_heart(found, first):
+        found = None
     # A look at samples as they are says nothing of labels that only repaired samples show.
     is_first = repaired is not None and not state.get("repaired")
     before = None if is_first else state.get("before")
     new = {**state, "before": "" if found is None else "found", "found": None}
+    new["first"] = first
     new["repaired"] = repaired is not None
     new["unrelated"] = found is not None and found.is_unrelated
     if found is None or found.is_unrelated:
@@ -163,11 +177,11 @@ def _told(pair: Pair, finding: Finding, cost: Cost) -> Told:
 def _is_due(state: Mapping[str, Any], pair: Pair, epoch: Epoch) -> bool:
     """Whether labels of validation may be wrong, and there is time to look.
 
-    If the loss on validation is not above that on training, labels that seem right are not looked
-    at, so most healthy fits spend nothing on it.
+    After the first look, labels that seem right are looked at only if the loss on validation is
+    above that on training, so most healthy fits spend little on it.
     """
     of_labels = [f for name, f in pair.findings.items() if _is_of_labels(name)]
-    is_asked = epoch.is_harder or state.get("before") == "found"
+    is_asked = epoch.is_harder or state.get("before") == "found" or state.get("first") is None
     if not is_asked and all(f.negligible for f in of_labels):
         return False
     number = int(epoch.number or 0)
@@ -210,6 +224,17 @@ def _follows(pair: Pair) -> Told:
     none = Cost(0.0, (0.0, 0.0), 0, follows=True)
     causes, costs = dict.fromkeys(names), dict.fromkeys(names, none)
     return Told(causes={of_pair: causes}, costs={of_pair: costs})
+
+
+def _are_known_by_heart(found: WrongLabels, first: str | None) -> bool:
+    """Whether labels seem wrong only because the model knows the labels of training by heart.
+
+    Labels that are as uncertain in training as in validation look wrong in validation alone, once
+    the model has learnt by heart those of training. After one pass it has not. So some wrong labels
+    must be found from the first look on, unless most samples with a label are of another class.
+    """
+    is_some = not found.names and not found.is_unrelated and found.share <= 0.5
+    return is_some and first == ""
 
 
 def _is_consequence(found: WrongLabels, pair: Pair, of_samples: float, large: float) -> bool:
