@@ -11,6 +11,7 @@ SIGMAS = 1.96
 # Smallest distance of a cost from the tolerance, in the formula for the number of samples needed. A
 # convention.
 FINEST = 0.001
+MANY = 100  # so many times the samples are not worth a number. A convention.
 ACCURACY = "accuracy"
 # Labelled samples of each stream that the measurement of a cost needs. A convention.
 MIN_SAMPLES = 100
@@ -155,12 +156,14 @@ class Cost:
         if self.unexplained:
             return f"cost unclear: {lost}, and no repair that was tried wins them back"
         if self.interval[1] > tolerance:
-            enough = f"about {_rounded(self._needed(tolerance))} labelled samples would tell"
+            needed = self._needed(tolerance)
+            enough = f"about {_rounded(needed)} labelled samples would tell"
+            if needed > MANY * self.num_samples:
+                enough = "far more labelled samples would be needed to tell"
             if self.num_kept:
                 enough = f"there was time for {self.num_samples:,} of {self.num_kept:,} samples"
-            return (
-                f"cost unclear: the best repair tried wins {low:.1f} to {high:.1f}{unit}; {enough}"
-            )
+            gain = f"{low:.1f} to {high:.1f}" if low >= 0 else f"at most {high:.1f}"
+            return f"cost unclear: the best repair tried wins {gain}{unit}; {enough}"
         if high <= 0:
             return "costs no accuracy" if self.metric == ACCURACY else "costs nothing"
         if self.metric != ACCURACY:

@@ -238,11 +238,18 @@ def _fills(x: np.ndarray, reference: np.ndarray) -> list[columns.Fill]:
             continue
         other, usual = _own_value(there, here)
         if usual <= share / 2:
-            known = there[np.isfinite(there)]
-            other = float(np.median(known)) if len(known) else None
+            other = _median(there[np.isfinite(there)])
         if other != value:
             found.append((column, value, other))
     return found
+
+
+def _median(values: np.ndarray) -> float | None:
+    """Returns the median to a thousandth of the deviation, or better; None without values."""
+    if not len(values):
+        return None
+    step = 10.0 ** np.floor(np.log10(max(float(values.std()), TINY)) - 3)
+    return float(np.round(np.median(values) / step) * step)
 
 
 def _own_value(here: np.ndarray, there: np.ndarray) -> tuple[float | None, float]:
