@@ -32,6 +32,7 @@ MAX_LAYERS = 3  # how many of the first trained batch-norm layers are compared. 
 MIN_VARIANCE_IN_EPSILONS = 1.5
 # A smaller share of the initial values is not taken out of moving statistics. A convention.
 MIN_LEFT = 1e-4
+ROUNDED = 0.999  # the share that rounding leaves of a number after some thousand steps in float32
 RESAMPLES = 50  # bootstrap draws. A convention.
 
 
@@ -194,9 +195,10 @@ class BatchNormEvidence:
         moving = {}
         for layer, left in zip(self.layers, shares, strict=True):
             mean, variance = (values[id(v)] for v in (layer.moving_mean, layer.moving_variance))
-            if (variance < left).any():
+            if (variance < ROUNDED * left).any():
                 return None
-            mean, variance = mean / (1 - left), (variance - left) / (1 - left)
+            mean = mean / (1 - left)
+            variance = np.maximum(variance - left, 0) / (1 - left)
             values |= {id(layer.moving_mean): mean, id(layer.moving_variance): variance}
             _, _, epsilon = self._moving[id(layer)]
             moving[id(layer)] = np.stack([mean, variance + epsilon, epsilon])
