@@ -38,10 +38,15 @@ def by_labels(case: Case) -> tuple[InputConvention | None, Preference] | None:
     if not named:
         return None
     best, *others = named
-    # The numbers of the own data set are estimated, so they must surely beat all others.
+    # The numbers of the own data set are estimated, so they must surely beat all others, also those
+    # with swapped channels: standardised by themselves, swapped channels differ less.
     own = next((each for each in trials if each.mode == OWN), best)
-    if own != best and trials[own].sigmas > SURE and _is_better(case, fixes[own], fixes[best]):
-        return own, trials[own]
+    if own != best and trials[own].sigmas > SURE:
+        rivals = [fixes[best]]
+        if case.summary.num_channels == 3:
+            rivals.append(fixes[best]._replace(permutation=(2, 1, 0)))
+        if all(_is_better(case, fixes[own], rival) for rival in rivals):
+            return own, trials[own]
     if trials[best].sigmas < -LIKELY and trials[own].sigmas < LIKELY:
         return None, trials[best]
     if trials[best].sigmas <= SURE:
