@@ -53,10 +53,20 @@ def test_words_that_are_unknown_and_texts_that_are_cut_are_told(texts, change, c
 
 def test_ids_of_any_size_are_counted_without_a_table_of_all_ids():
     """Hashed ids reach two thousand millions; a count for each of them would need 16 GB."""
-    x = np.random.default_rng(0).integers(1, 2**31 - 1, (300, 8), dtype="int32")
+    rng = np.random.default_rng(0)
+    x = rng.choice(rng.integers(8, 2**31 - 1, 200, dtype="int32"), (300, 8))
     other = np.where(np.arange(8) < 3, 7, x).astype("int32")
     (found,), _ = lossy_texts(x, other)
     assert found.choice.name == "unknown" and found.choice.strength[0] == 7
+
+
+def test_new_texts_have_about_as_many_unknown_words_as_training_has_words_that_occur_once():
+    rng = np.random.default_rng(0)
+    words = np.minimum(rng.zipf(1.5, (2, 1500, 8)), 10**6) + 1
+    known, (x, other) = np.unique(words[0]), words
+    natural = np.where(np.isin(other, known), other, 1)
+    assert (natural == 1).mean() > 0.03 and not lossy_texts(x, natural)[0]
+    assert lossy_texts(x, np.where(other % 2, 1, natural))[0]
 
 
 @pytest.mark.each_backend
