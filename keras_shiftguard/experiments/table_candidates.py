@@ -256,8 +256,10 @@ def _own_value(here: np.ndarray, there: np.ndarray) -> tuple[float | None, float
     """Returns the commonest value of a column that another one hardly has, and its share."""
     found: tuple[float | None, float] = (None, 0.0)
     values, counts = np.unique(np.where(np.isfinite(here), here, np.nan), return_counts=True)
-    for value, share in zip(values.tolist(), (counts / len(here)).tolist(), strict=True):
-        if share < max(MIN_FILLED, found[1]):
+    shares = counts / len(here)
+    often = shares >= MIN_FILLED
+    for value, share in zip(values[often].tolist(), shares[often].tolist(), strict=True):
+        if share < found[1]:
             continue
         is_same = there == value if np.isfinite(value) else ~np.isfinite(there)
         if is_same.mean() < MAX_SHARED * share:
