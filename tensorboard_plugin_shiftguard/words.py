@@ -138,6 +138,11 @@ def described(
     if rest in ATTRIBUTES:
         cause, words = ATTRIBUTES[rest]
         return cause, f"{words}{of}"
+    group = rest.removeprefix("group/")
+    if group != rest and group.isdecimal():
+        groups = (columns or {}).get(f"{source}/group", ())
+        known = int(group) < len(groups)
+        return feature, f"{groups[int(group)] if known else 'share of some values'}{of}"
     return feature, called(rest)
 
 

@@ -44,6 +44,7 @@ class CollectedTests:
         notes: Sentences on what could not be tested, and why.
         several_inputs: Whether sentences must name the input.
         columns: Names of the columns of tables, by input, where they are known.
+        ids: How often each id occurred, `(ids,)`, in both streams, by input of token ids.
     """
 
     names: StreamNames
@@ -51,6 +52,7 @@ class CollectedTests:
     notes: list[str] = field(default_factory=list)
     several_inputs: bool = False
     columns: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    ids: dict[str, tuple[np.ndarray, np.ndarray]] = field(default_factory=dict)
     _short: set[str] = field(default_factory=set)  # streams with a note on too few samples
 
     def note_too_few(self, what: str, n: float, m: float, needed: int) -> bool:
@@ -118,8 +120,11 @@ class CollectedTests:
             i = int(tested[member])
             name, effect = current.names[i], float(tests.effect_size[i])
             dominant = ranks.DOMINANT[tests.dominant[i]]
+            group, counted = name.removeprefix("group/"), ""
+            if group != name and source in self.ids:
+                counted = sentences.ids_in_group(int(group), *self.ids[source])
             said = sentences.feature_differs(
-                name, what, dominant, effect, current, reference, *self.names, columns
+                name, what, dominant, effect, current, reference, *self.names, columns, counted
             )
             interval = float(tests.lower[i]), float(tests.upper[i])
             found = self._finding(

@@ -130,11 +130,13 @@ def _input_tests(
     what = "images" if now.is_image else "samples"
     if tests.several_inputs:
         what += f" of input {name!r}"
+    if len(now.tokens) and len(now.tokens) == len(before.tokens):
+        tests.ids[name] = now.tokens, before.tokens
     tests.add_features("features", name, what, now.features, before.features, shares)
     tests.add_embedding("embedding", name, what, now.embedding, before.embedding, shares)
     tests.add_missing(name, now, before, shares)
     tests.notes += other_names(tests.names, name, now, before)
-    if len(now.tokens) and len(now.tokens) == len(before.tokens):
+    if name in tests.ids:
         # The tokens of one sample are not independent, so all of them count as one sample.
         token_shares = tuple(
             share * min(1.0, s.num_measured / max(float(s.tokens.sum()), 1.0))

@@ -14,6 +14,7 @@ from keras_shiftguard.detection.attribute_words import ADJECTIVES, LABELS, LOGAR
 from keras_shiftguard.detection.said import Clause, Said
 from keras_shiftguard.detection.two_sample.frequencies import FrequencyTest
 from keras_shiftguard.profiles import FeatureTable
+from keras_shiftguard.profiles.token_groups import group_of
 
 # A class that is at least so frequent should be in validation as well. A convention.
 USUAL_SHARE = 0.05
@@ -68,16 +69,18 @@ def feature_differs(
     stream: str,
     against: str,
     columns: Sequence[str] = (),
+    counted: str = "",
 ) -> Said:
     """Returns what is said of a feature whose location, spread or shape differs.
 
     `dominant` is what differs most: `"location"`, `"spread"` or `"shape"`. `effect` is signed.
-    `columns` are the names of the columns of a table, `()` if unknown.
+    `columns` are the names of the columns of a table, `()` if unknown. `counted` names
+    the ids whose share the feature is, see `ids_in_group`; `""` for other features.
     """
     subject = f"{stream_name(stream).capitalize()} {what}"
     others, against = _others(what, against), stream_name(against)
     label = LABELS.get(name) if what.startswith("images") else None
-    label = label or _label(name, columns)
+    label = label or (f"the share of {counted}" if counted else _label(name, columns))
     size = f"effect size {abs(effect):.2g}"
     # With heavy tails, the effect size is that of the ranks, whose sign may differ from that of the
     # difference of the means.
@@ -87,17 +90,19 @@ def feature_differs(
             *(_shown(name, what, table.mean(name)) for table in (current, reference))
         )
         lower, higher = ADJECTIVES.get(name, (f"lower in {label}", f"higher in {label}"))
-        if name == "length" and "0" in current.names:
+        verb = "are"
+        if counted or (name == "length" and "0" in current.names):
             # `length` beside columns: the samples are short texts, or rows of integers.
-            lower, higher = (f"with {how} entries that are not 0" for how in ("fewer", "more"))
-            label = "number"
+            what_counts = counted or "entries that are not 0"
+            lower, higher = (f"{how} {what_counts}" for how in ("fewer", "more"))
+            verb, label = "have", "share of them" if counted else "number"
         more = higher if current.mean(name) > reference.mean(name) else lower
         of = "" if name.isdigit() else f" {heading(label)}"
         if what == "labels" and len(current.names) == 1:  # a single number to predict
             more = more.partition(" ")[0]
         numbers = f"mean{of} {a} against {b} in {against}"
-        clause = Clause(subject, "are", more, f"than {others}")
-        return Said(f"{subject} are {more}", numbers, size, clause=clause)
+        clause = Clause(subject, verb, more, f"than {others}")
+        return Said(f"{subject} {verb} {more}", numbers, size, clause=clause)
     spread, other = current.std(name), reference.std(name)
     a, b = two_numbers(spread, other)
     if dominant == "spread":
@@ -134,10 +139,19 @@ def _label(name: str, columns: Sequence[str]) -> str:
     what, _, column = name.rpartition("_")
     if what in ("spread", "step", "trend") and column.isdigit():
         return f"{what} over time of column {column}"
-    kind, _, i = name.partition("/")
-    if kind == "group" and i.isdigit():  # see `statistics/tokens.py`
-        return f"the share of some of the words (group {int(i) + 1} of 16)"
     return f"column {column_name(name, columns)}" if name.isdigit() else name.replace("_", " ")
+
+
+def ids_in_group(group: int, current: np.ndarray, reference: np.ndarray) -> str:
+    """Names a hashed group of ids by those of them whose share of all ids differs most.
+
+    `current` and `reference` count how often each id occurred, `(ids,)`.
+    """
+    change = current / max(current.sum(), 1) - reference / max(reference.sum(), 1)
+    change[group_of(np.arange(len(change))) != group] = 0.0
+    change *= 1 if change.sum() >= 0 else -1  # in the direction of the group, first
+    named = np.argsort(-change, kind="stable")[: 2 if np.count_nonzero(change > 0) > 1 else 1]
+    return f"values such as {' and '.join(map(str, named))}"
 
 
 def embedding_differs(what: str, effect: float, p_value: float, stream: str, against: str) -> Said:

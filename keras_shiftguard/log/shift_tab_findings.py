@@ -6,6 +6,8 @@ from typing import Any
 from keras_shiftguard.detection.finding import Finding, source_of
 from keras_shiftguard.detection.monitor import Pair
 from keras_shiftguard.detection.report import ShiftReport
+from keras_shiftguard.detection.sentences import ids_in_group
+from keras_shiftguard.profiles.token_groups import NUM_GROUPS
 from tensorboard_plugin_shiftguard.metadata import (
     ALARM,
     EXPECTED,
@@ -32,7 +34,8 @@ def logged_report(report: ShiftReport, limit: int = MAX_FINDINGS) -> dict[str, A
 def logged_columns(pairs: Sequence[Pair]) -> dict[str, list[str]]:
     """Returns the names of the columns of tables, by the first part of the names of features.
 
-    Of several inputs, one that is a single number has the name of the input.
+    Of several inputs, one that is a single number has the name of the input. The names of the
+    hashed groups of token ids have the key `"<input>/group"`.
     """
     named: dict[str, list[str]] = {}
     for profile in (profile for pair in pairs for profile in (pair.reference, pair.current)):
@@ -41,6 +44,12 @@ def logged_columns(pairs: Sequence[Pair]) -> dict[str, list[str]]:
             names = summary.columns or ((name,) if is_single and not summary.is_image else ())
             if names:
                 named[source_of(name)] = list(names[:MAX_COLUMNS])
+    for pair in sorted(pairs, key=lambda pair: len(pair.reported)):  # that of the most findings
+        for name in pair.current.inputs.keys() & pair.reference.inputs.keys():
+            ids = [p.inputs[name].tokens for p in (pair.current, pair.reference)]
+            if len(ids[0]) and len(ids[0]) == len(ids[1]):
+                groups = [f"share of {ids_in_group(i, *ids)}" for i in range(NUM_GROUPS)]
+                named[f"{source_of(name)}/group"] = groups
     return named
 
 

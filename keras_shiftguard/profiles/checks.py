@@ -17,7 +17,8 @@ from keras_shiftguard.profiles.grid import NUM_BINS
 from keras_shiftguard.profiles.labels import MAX_CLASSES, MAX_CLASSES_EMBEDDED, LabelSummary
 from keras_shiftguard.profiles.moments import Moments
 from keras_shiftguard.profiles.outputs import OutputSummary
-from keras_shiftguard.profiles.summary import TOKEN_BUCKETS, InputSummary
+from keras_shiftguard.profiles.summary import InputSummary
+from keras_shiftguard.profiles.token_groups import TOKEN_BUCKETS
 
 LAYOUTS = ("channels_last", "channels_first", "features")
 MAX_COUNT = 2**53  # whole numbers up to here are exact. Given by float64.

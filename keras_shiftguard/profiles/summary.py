@@ -11,8 +11,6 @@ from keras_shiftguard.profiles.features import FeatureTable
 from keras_shiftguard.profiles.grid import NUM_BINS, bin_values
 from keras_shiftguard.profiles.moments import Moments
 
-TOKEN_BUCKETS = 4096  # token ids are counted modulo this number. A convention.
-
 
 @dataclass(frozen=True)
 class InputSummary:

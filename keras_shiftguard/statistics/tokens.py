@@ -7,12 +7,11 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_shiftguard.profiles.summary import TOKEN_BUCKETS
+from keras_shiftguard.profiles.token_groups import NUM_GROUPS, TOKEN_BUCKETS, group_of
 from keras_shiftguard.statistics.batch import InputSpec, row_mask
 from keras_shiftguard.statistics.features import FeatureSketch
 from keras_shiftguard.statistics.state import State
 
-NUM_GROUPS = 16  # groups that the ids are hashed into. A convention.
 MAX_COLUMNS = 64  # if there are more, the columns are not measured as features. A convention.
 
 
@@ -48,8 +47,7 @@ class TokenSketch:
         ones = ops.reshape(ones if rows is None else ones * row_mask(x, rows), (-1,))
         self.counts.assign(self.counts + ops.segment_sum(ones, flat, num_segments=TOKEN_BUCKETS))
 
-        # Multiplicative hashing (Knuth, volume 3, section 6.4), within int32.
-        group = ops.mod(bucket * 40503, 65536) // (65536 // NUM_GROUPS)
+        group = group_of(bucket)
         not_padding = ops.cast(ops.not_equal(x, 0), "float32")
         length = ops.sum(not_padding, axis=1, keepdims=True)
         member = ops.one_hot(group, NUM_GROUPS, dtype="float32") * ops.expand_dims(not_padding, 2)

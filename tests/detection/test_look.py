@@ -41,6 +41,19 @@ def test_a_moved_column_is_found_and_reported_with_its_numbers():
     assert 0 < result.p_value < 1e-18
 
 
+def test_texts_are_told_by_the_ids_that_one_has_more_of():
+    """A hashed group of ids is named by the ids that differ, for a reader knows no group."""
+    ids = RNG.integers(2, 900, (2, 600, 100)).astype("int32")
+    training, validation = ids
+    validation[RNG.random(validation.shape) < 0.04] = 77
+    result = compare_profiles(
+        measured(training), measured(validation), stream="validation", against="train"
+    )
+    first = next(f for f in result.findings if "/group/" in f.feature)
+    assert "Validation samples have more values such as 77 and" in first.explanation
+    assert "share of them" in first.explanation and "group" not in first.explanation
+
+
 def test_few_findings_of_many_columns_and_the_rest_counted():
     x = RNG.normal(size=(400, 30)) + RNG.uniform(1, 2, 30)
     result = compare_profiles(columns(400, 30), profile(x))

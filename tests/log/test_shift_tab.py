@@ -7,6 +7,7 @@ import pytest
 from plugin.logs import opened
 from shift_tab_log import numbers, read_run, streams
 
+from keras_shiftguard import profile
 from keras_shiftguard.detection.cost import Cost
 from keras_shiftguard.detection.monitor import ShiftMonitor
 from keras_shiftguard.log.event_writer import EventWriter
@@ -14,6 +15,7 @@ from keras_shiftguard.log.shift_tab import MAX_BYTES, ShiftEvents
 from keras_shiftguard.log.shift_tab_bins import BINS, bars, shown_classes
 from keras_shiftguard.profiles import bin_edges
 from tensorboard_plugin_shiftguard.metadata import ALARM, REPORTED, SHARE_SCALE
+from tensorboard_plugin_shiftguard.words import described
 
 pytestmark = pytest.mark.eager
 
@@ -124,6 +126,20 @@ def test_findings_are_told_in_parts(tmp_path, rng):
     assert column["sentence"] == " ".join(column["difference"].values())
     assert found["labels"]["difference"] is None
     assert found["labels"]["sentence"] == "Validation labels have another mix than in training"
+
+
+def test_groups_of_token_ids_are_named_by_their_ids(tmp_path, rng):
+    ids = rng.integers(2, 900, (2, 400, 100)).astype("int32")
+    ids[1][rng.random(ids[1].shape) < 0.04] = 77
+    both = {"train": profile(ids[0]), "validation": profile(ids[1])}
+    run, _ = written(tmp_path, both)
+    groups = state_of(run)["columns"]["input/group"]
+    named = [i for i, words in enumerate(groups) if "such as 77" in words]
+    assert len(groups) == 16 and len(named) == 1
+    feature = f"input/group/{named[0]}"
+    label = described(feature, columns={"input/group": groups})[1]
+    assert label == groups[named[0]] and label.startswith("share of values such as 77 and")
+    assert described(feature)[1] == "share of some values"  # in logs of older versions
 
 
 def test_columns_have_their_names(tmp_path, rng):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from keras import ops
 
-from keras_shiftguard.profiles.summary import TOKEN_BUCKETS
+from keras_shiftguard.profiles.token_groups import TOKEN_BUCKETS
 from keras_shiftguard.statistics.batch import spec_for
 from keras_shiftguard.statistics.sketch import Sketch
 
