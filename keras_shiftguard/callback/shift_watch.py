@@ -142,6 +142,8 @@ class ShiftWatch:
         for note in told.notes:
             self._own_notes.append(note)
             self._notes_of_passes = [note, *self._notes_of_passes]
+        for pair, features in told.denied.items():
+            self._monitor.take_back(*pair, features)
         for finding in told.findings:
             self._monitor.replace(finding)
         for pair, causes in told.causes.items():

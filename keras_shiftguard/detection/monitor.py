@@ -177,6 +177,19 @@ class ShiftMonitor:
         """Puts a finding of a check in the place of the finding on the same feature."""
         self._pairs[finding.stream, finding.against].findings[finding.feature] = finding
 
+    def take_back(self, stream: str, against: str, features: Iterable[str]) -> None:
+        """Takes back findings of a check that never were an alarm; what tests found stays."""
+        pair = self._pairs[stream, against]
+        tested = {finding.feature: finding for finding in pair.latest.findings}
+        for feature in features:
+            known = pair.findings.get(feature)
+            if known is None or known.matters:
+                continue
+            if feature in tested:
+                pair.findings[feature] = replace(tested[feature], since=known.since)
+            else:
+                del pair.findings[feature]
+
     def name(self, stream: str, against: str, causes: Mapping[str, Cause | None]) -> None:
         """Sets the causes of findings, by feature; None takes an earlier one back."""
         pair = self._pairs[stream, against]

@@ -94,6 +94,8 @@ class WrongLabels:
             wrong at random.
         is_exchange: Whether samples of the pair are also labelled the other way round.
         share: Share of the labels that are wrong; with a pair, of the samples with this label.
+        share_of_class: With a pair, the share of the samples that look like its class whose label
+            is wrong.
         is_unrelated: Whether labels and samples have nothing in common. This is also so if a model
             knows the subjects of training, and none of validation.
         sigmas: By how many standard errors more labels of validation than of training look wrong.
@@ -104,6 +106,7 @@ class WrongLabels:
     pair: tuple[int, int] | None = None
     is_exchange: bool = False
     share: float = 0.0
+    share_of_class: float = 0.0
     is_unrelated: bool = False
     sigmas: float = 0.0
 
@@ -282,9 +285,14 @@ def _of_pair(
     is_exchange = bool(reverse.interval[0] > 0 and reverse.value >= MIN_SHARE_OF_PAIR * back.mean())
     if is_exchange:
         cost = _cost(suspects & (mistakes | back), usual & (known | known_back))
-    share = cost.value / max(float((current.labels == label).mean()), 1e-12)
-    share /= 2 if is_exchange else 1
-    return WrongLabels(cost, pair=pair, is_exchange=is_exchange, share=min(share, 1.0))
+    wrong = cost.value / (2 if is_exchange else 1)
+    share, of_class = (
+        min(wrong / max(float(rows.mean()), 1e-12), 1.0)
+        for rows in (current.labels == label, current.classes == other)
+    )
+    return WrongLabels(
+        cost, pair=pair, is_exchange=is_exchange, share=share, share_of_class=of_class
+    )
 
 
 def _cost(suspects: np.ndarray, usual: np.ndarray) -> Cost:

@@ -1,11 +1,17 @@
 """Sequential monitoring: the false-alarm rate of all comparisons, and the findings of a fit."""
 
+from dataclasses import replace
+
 import numpy as np
+import pytest
 from shift_tab_log import numbers as stream
 
 from keras_shiftguard.detection.acknowledged import Acknowledgement
+from keras_shiftguard.detection.cost import Cost
 from keras_shiftguard.detection.finding import Finding
 from keras_shiftguard.detection.monitor import ShiftMonitor
+
+PAIR = ("validation", "train")
 
 
 def test_all_looks_of_all_pairs_together_spend_alpha():
@@ -93,6 +99,22 @@ def of(feature, kind="covariate", **more):
         **{"since": 1, "explanation": "It differs."},
         **more,
     )
+
+
+def test_what_a_check_takes_back_is_gone_unless_it_was_an_alarm_or_a_test_finds_it():
+    rng = np.random.default_rng(7)
+    train, val = stream(rng.normal(size=(300, 3))), rng.normal(size=(300, 3))
+    val[:, 1] += 1
+    monitor = ShiftMonitor(0.05, [PAIR])
+    monitor.compare(*PAIR, stream(val), train, epoch=1)
+    asked = Cost(0.1, (0.06, 0.14), 300, is_new=True)
+    for feature in ("labels/concept", "input/1"):
+        monitor.replace(of(feature).with_cost(asked, 0.02))
+    monitor.replace(of("input/nan").with_cost(replace(asked, is_new=False), 0.02))
+    monitor.take_back(*PAIR, ["labels/concept", "input/1", "input/nan", "input/unknown"])
+    left = {finding.feature: finding for finding in monitor.report().findings}
+    assert left.keys() == {"input/1", "input/nan"} and left["input/nan"].matters
+    assert left["input/1"].effect_size == pytest.approx(1, abs=0.2)  # of the test
 
 
 def test_what_a_restored_monitor_knows():

@@ -101,6 +101,8 @@ class Told:
             place of the finding on the same feature.
         causes: Causes of findings by pair of streams and feature; None for none any more.
         costs: Costs of findings, those of this check among them.
+        denied: Features of findings of this check that its latest look does not find any more, by
+            pair of streams.
     """
 
     notes: tuple[str, ...] = ()
@@ -108,6 +110,7 @@ class Told:
     findings: tuple[Finding, ...] = ()
     causes: Mapping[tuple[str, str], Mapping[str, Cause | None]] = field(default_factory=dict)
     costs: Costs = field(default_factory=dict)
+    denied: Mapping[tuple[str, str], Sequence[str]] = field(default_factory=dict)
 
 
 class Check(Protocol):

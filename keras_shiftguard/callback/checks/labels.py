@@ -53,14 +53,15 @@ def look(state: Mapping[str, Any] | None, epoch: Epoch) -> tuple[Mapping[str, An
     """
     state = state or {}
     pair = epoch.main
-    if pair is None or are_of_other_rows(epoch) or not _is_due(state, pair, epoch):
+    if pair is None or are_of_other_rows(epoch):
         return state, Told()
-    judged = epoch.judged(pair, apart=False)
+    is_due = _is_due(state, pair, epoch)
+    judged = epoch.judged(pair, apart=False) if is_due else None
     if judged is None or judged.training is None:
-        return state, Told()
+        return state, _known(pair, epoch)
     current, training = judged.current, judged.training
     if not min(len(current.labels), len(training.labels)):
-        return state, Told()
+        return state, _known(pair, epoch)
     if not judged.are_classes:
         if not (epoch.is_last or _tried(epoch)):
             return state, Told()  # numbers fit nothing either if the samples are wrong
@@ -95,19 +96,22 @@ def look(state: Mapping[str, Any] | None, epoch: Epoch) -> tuple[Mapping[str, An
     first = state.get("first")
     if first is None and has_learnt(of_training.right, training.labels):
         first = "found" if found is not None and found.sigmas > FIRST_SIGMAS else ""
+    seen = "" if found is None else "found"
     if found is not None and _are_known_by_heart(found, first):
         found = None
     # A look at samples as they are says nothing of labels that only repaired samples show.
     is_first = repaired is not None and not state.get("repaired")
     before = None if is_first else state.get("before")
-    new = {**state, "before": "" if found is None else "found", "found": None}
+    new = {**state, "before": seen, "found": None}
     new["first"] = first
     new["repaired"] = repaired is not None
     new["unrelated"] = found is not None and found.is_unrelated
     if found is None or found.is_unrelated:
         is_note = found is not None and not state.get("noted")
         new["noted"] = bool(state.get("noted")) or is_note
-        return new, Told((UNRELATED,) if is_note else ())
+        ours = [f for f in pair.findings.values() if f.family == RELABELLED]
+        denied = {(pair.stream, pair.against): [f.feature for f in ours if state.get("found")]}
+        return new, Told((UNRELATED,) if is_note else (), denied=denied)
     since = number if not state.get("found") else state["found"][0]["since"]
     is_new = not (epoch.is_last if before is None else before == "found")
     cost = replace(found.cost.of_dependent(pair.distinct_share), is_new=is_new)
@@ -118,16 +122,16 @@ def look(state: Mapping[str, Any] | None, epoch: Epoch) -> tuple[Mapping[str, An
 
 
 def tell_again(state: None, epoch: Epoch) -> tuple[None, Told]:
-    """Tells what the latest `look` found, before costs are measured.
+    """Tells what the latest `look` found, before costs are measured, unless the next one is due.
 
     Args:
         state: None; what was found is in the state of `look`.
         epoch: The epoch.
     """
-    pair, found = epoch.main, _found(epoch)
-    if pair is None or found is None:
+    pair = epoch.main
+    if pair is None or _is_due(epoch.states.get("labels") or {}, pair, epoch):
         return None, Told()
-    return None, _told(pair, *found)
+    return None, _known(pair, epoch)
 
 
 def are_wrong(epoch: Epoch, pair: Pair) -> bool:
@@ -160,6 +164,12 @@ def _found(epoch: Epoch) -> tuple[Finding, Cost] | None:
 def are_of_other_rows(epoch: Epoch) -> bool:
     """Whether each label belongs to the sample of another row, see `checks/other_rows.py`."""
     return bool((epoch.states.get("other_rows") or {}).get("step"))
+
+
+def _known(pair: Pair, epoch: Epoch) -> Told:
+    """Returns what the latest look found."""
+    found = _found(epoch)
+    return Told() if found is None else _told(pair, *found)
 
 
 def _told(pair: Pair, finding: Finding, cost: Cost) -> Told:
@@ -231,10 +241,11 @@ def _are_known_by_heart(found: WrongLabels, first: str | None) -> bool:
 
     Labels that are as uncertain in training as in validation look wrong in validation alone, once
     the model has learnt by heart those of training. After one pass it has not. So some wrong labels
-    must be found from the first look on, unless most samples with a label are of another class.
+    must be found from the first look on, unless most samples with a label are of another class, or
+    most samples of a class have another label.
     """
-    is_some = not found.names and not found.is_unrelated and found.share <= 0.5
-    return is_some and first == ""
+    is_some = max(found.share, found.share_of_class) <= 0.5
+    return is_some and not found.names and not found.is_unrelated and first == ""
 
 
 def _is_consequence(found: WrongLabels, pair: Pair, of_samples: float, large: float) -> bool:
