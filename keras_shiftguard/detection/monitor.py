@@ -177,13 +177,19 @@ class ShiftMonitor:
         """Puts a finding of a check in the place of the finding on the same feature."""
         self._pairs[finding.stream, finding.against].findings[finding.feature] = finding
 
-    def take_back(self, stream: str, against: str, features: Iterable[str]) -> None:
-        """Takes back findings of a check that never were an alarm; what tests found stays."""
+    def take_back(self, stream: str, against: str, features: Mapping[str, bool]) -> None:
+        """Takes back findings of a check; what tests found stays.
+
+        Args:
+            stream: Name of the stream that differs.
+            against: Name of the stream it is compared with.
+            features: The features, and whether the finding goes even if it is an alarm.
+        """
         pair = self._pairs[stream, against]
         tested = {finding.feature: finding for finding in pair.latest.findings}
-        for feature in features:
+        for feature, is_explained in features.items():
             known = pair.findings.get(feature)
-            if known is None or known.matters:
+            if known is None or (known.matters and not is_explained):
                 continue
             if feature in tested:
                 pair.findings[feature] = replace(tested[feature], since=known.since)

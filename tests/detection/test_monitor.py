@@ -111,10 +111,13 @@ def test_what_a_check_takes_back_is_gone_unless_it_was_an_alarm_or_a_test_finds_
     for feature in ("labels/concept", "input/1"):
         monitor.replace(of(feature).with_cost(asked, 0.02))
     monitor.replace(of("input/nan").with_cost(replace(asked, is_new=False), 0.02))
-    monitor.take_back(*PAIR, ["labels/concept", "input/1", "input/nan", "input/unknown"])
+    names = ["labels/concept", "input/1", "input/nan", "input/unknown"]
+    monitor.take_back(*PAIR, dict.fromkeys(names, False))
     left = {finding.feature: finding for finding in monitor.report().findings}
     assert left.keys() == {"input/1", "input/nan"} and left["input/nan"].matters
     assert left["input/1"].effect_size == pytest.approx(1, abs=0.2)  # of the test
+    monitor.take_back(*PAIR, {"input/nan": True})
+    assert [finding.feature for finding in monitor.report().findings] == ["input/1"]
 
 
 def test_what_a_restored_monitor_knows():

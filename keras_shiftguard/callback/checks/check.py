@@ -102,7 +102,8 @@ class Told:
         causes: Causes of findings by pair of streams and feature; None for none any more.
         costs: Costs of findings, those of this check among them.
         denied: Features of findings of this check that its latest look does not find any more, by
-            pair of streams.
+            pair of streams. An alarm among them stays, unless its value is True: then something
+            else explains it.
     """
 
     notes: tuple[str, ...] = ()
@@ -110,7 +111,7 @@ class Told:
     findings: tuple[Finding, ...] = ()
     causes: Mapping[tuple[str, str], Mapping[str, Cause | None]] = field(default_factory=dict)
     costs: Costs = field(default_factory=dict)
-    denied: Mapping[tuple[str, str], Sequence[str]] = field(default_factory=dict)
+    denied: Mapping[tuple[str, str], Mapping[str, bool]] = field(default_factory=dict)
 
 
 class Check(Protocol):

@@ -87,8 +87,8 @@ def look(state: Mapping[str, Any] | None, epoch: Epoch) -> tuple[Mapping[str, An
     found = None if _has_other_words(epoch, pair, current) else found_with(current.images)
     # Augmented training differs from right validation, by however much.
     large = LARGE if epoch.is_augmented is False else np.inf
-    if found is not None and _is_consequence(found, pair, _of_samples(epoch), large):
-        found = None
+    is_explained = found is not None and _is_consequence(found, pair, _of_samples(epoch), large)
+    found = None if is_explained else found
     repaired = _repaired(epoch, current.images) if found is None else None
     if repaired is not None:  # a second fault may be in the labels
         found = found_with(repaired)
@@ -109,8 +109,8 @@ def look(state: Mapping[str, Any] | None, epoch: Epoch) -> tuple[Mapping[str, An
     if found is None or found.is_unrelated:
         is_note = found is not None and not state.get("noted")
         new["noted"] = bool(state.get("noted")) or is_note
-        ours = [f for f in pair.findings.values() if f.family == RELABELLED]
-        denied = {(pair.stream, pair.against): [f.feature for f in ours if state.get("found")]}
+        ours = [f for f in pair.findings.values() if f.family == RELABELLED and state.get("found")]
+        denied = {(pair.stream, pair.against): {f.feature: is_explained for f in ours}}
         return new, Told((UNRELATED,) if is_note else (), denied=denied)
     since = number if not state.get("found") else state["found"][0]["since"]
     is_new = not (epoch.is_last if before is None else before == "found")
