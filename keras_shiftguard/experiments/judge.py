@@ -13,7 +13,7 @@ import numpy as np
 
 # A probability below this counts as this one, so that one wild sample says little. A convention.
 LEAST_PROBABILITY = 0.01
-MOST_LOSS = 10.0  # a loss above so many times the usual one counts as this. A convention.
+MOST_LOSS = 100.0  # a loss above so many times the usual one counts as this. A convention.
 
 
 class Judge(Protocol):

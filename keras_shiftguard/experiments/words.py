@@ -157,8 +157,12 @@ def _exchanged(strength: tuple[int, int], table: _Columns) -> str:
 
 def _blank(strength: tuple[Sequence[int], Sequence[float]], table: _Columns) -> str:
     names = [table.name(column) for column in strength[0]]
-    noun = "column" if len(names) == 1 else "columns"
-    return f"misleading in the {noun} {listed(names)}: without their values, more is right"
+    if len(names) == 1:
+        return f"misleading in the column {names[0]}: without its values, more is right"
+    # Two columns are taken out only as the rival of their exchange.
+    return (
+        f"misleading in the columns {listed(names)}, perhaps exchanged: without them, more is right"
+    )
 
 
 _OF_COLUMNS: dict[str, Callable[[Any, _Columns], str]] = {

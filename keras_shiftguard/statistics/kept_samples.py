@@ -18,6 +18,9 @@ from keras_shiftguard.statistics.vectors import middle_frame
 # Images of the first batches, for the diagnosis of the preprocessing. A convention.
 FIRST_SAMPLES = 32
 MAX_SAMPLES = 1024  # largest number of images in a buffer. A convention.
+# A buffer of rows holds more if it is at most so large, up to so many: a rare class, of which a
+# table has few rows, needs them. Conventions.
+MAX_BYTES_OF_ROWS, MAX_ROWS = 2**20, 4096
 MAX_BYTES = 64 * 2**20  # largest size of a buffer, unless large images need more. A convention.
 # Experiments need about this many images. So a buffer of large images may have this size instead:
 # enough for 128 color images of 418 x 418. Conventions.
@@ -100,7 +103,10 @@ class KeptSamples:
         """Returns how many samples of `numbers` values each the buffer holds."""
         size = max(4 * numbers, 1)
         enough = min(MAX_BYTES_OF_LARGE // size, ENOUGH)
-        return int(np.clip(max(MAX_BYTES // size, enough), 4, self._max_samples))
+        most = self._max_samples
+        if self.spec.layout == "features" and most == MAX_SAMPLES:
+            most = max(most, min(MAX_BYTES_OF_ROWS // size, MAX_ROWS))
+        return int(np.clip(max(MAX_BYTES // size, enough), 4, most))
 
     def update(self, x: Any, y: Any = None) -> None:
         """Copies the images of one batch that are due, and their labels, to the host."""

@@ -228,12 +228,17 @@ def _has_won(tried: Mapping[str, Any]) -> bool:
 
 
 def _follows(pair: Pair) -> Told:
-    """Returns that differences of the samples cost nothing by themselves: no label fits them."""
+    """Returns that differences of the samples cost nothing by themselves: no label fits them.
+
+    What only an experiment with these labels has found is nothing at all.
+    """
     names = [name for name, finding in pair.findings.items() if finding.kind == "covariate"]
+    tested = {finding.feature for finding in pair.latest.findings}
     of_pair = pair.stream, pair.against
     none = Cost(0.0, (0.0, 0.0), 0, follows=True)
     causes, costs = dict.fromkeys(names), dict.fromkeys(names, none)
-    return Told(causes={of_pair: causes}, costs={of_pair: costs})
+    untested = dict.fromkeys([name for name in names if name not in tested], True)
+    return Told(causes={of_pair: causes}, costs={of_pair: costs}, denied={of_pair: untested})
 
 
 def _are_known_by_heart(found: WrongLabels, first: str | None) -> bool:
