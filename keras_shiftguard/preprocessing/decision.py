@@ -14,7 +14,7 @@ from keras_shiftguard.preprocessing.case import Case, Verdict
 from keras_shiftguard.preprocessing.correction.convention import UNKNOWN
 from keras_shiftguard.preprocessing.expected.hypothesis_names import ordered
 from keras_shiftguard.preprocessing.garbled import Garbling
-from keras_shiftguard.preprocessing.posterior import MIN_MISMATCH
+from keras_shiftguard.preprocessing.limits import MIN_MISMATCH
 from keras_shiftguard.preprocessing.sources.broken import from_broken_images, from_training
 from keras_shiftguard.preprocessing.sources.evidence import from_evidence
 from keras_shiftguard.preprocessing.sources.labels import from_labels

@@ -1,10 +1,11 @@
 """Sentences of a verdict on what batch norm, the trial and the structure say."""
 
 from keras_shiftguard.preprocessing.case import Case
-from keras_shiftguard.preprocessing.expected.batch_norm_reading import MIN_IMAGES, Reading
+from keras_shiftguard.preprocessing.expected.batch_norm_reading import Reading
 from keras_shiftguard.preprocessing.expected.hypotheses import STANDARDISED, Kind
 from keras_shiftguard.preprocessing.expected.hypothesis_names import Suspicion, as_convention
-from keras_shiftguard.preprocessing.posterior import MIN_OK, Posterior
+from keras_shiftguard.preprocessing.limits import MIN_IMAGES, MIN_OK
+from keras_shiftguard.preprocessing.posterior import Posterior
 
 
 def without_fix_in_words(kind: Kind) -> str:

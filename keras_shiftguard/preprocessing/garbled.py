@@ -12,7 +12,7 @@ import numpy as np
 from keras_shiftguard.preprocessing.correction.convention import InputConvention
 from keras_shiftguard.preprocessing.hints.hint import Hint
 from keras_shiftguard.preprocessing.hints.overflow import overflow_hints
-from keras_shiftguard.preprocessing.witnesses.trial import MAX_TRIAL_IMAGES
+from keras_shiftguard.preprocessing.limits import MAX_TRIAL_IMAGES, MIN_IMAGES
 
 # The limits were chosen on photos of 224 and 32 pixels; CIFAR photos agree. Roughness of the
 # repaired images divided by that of the images as fed, in the worse of the two directions: up to
@@ -78,7 +78,7 @@ def find_garbling(
         channels_first: Whether the input takes the channels first.
     """
     x = np.asarray(images)[:MAX_TRIAL_IMAGES].astype("float32")
-    if x.ndim != 4 or x.shape[1 if channels_first else 3] != 3 or len(x) < 4:
+    if x.ndim != 4 or x.shape[1 if channels_first else 3] != 3 or len(x) < MIN_IMAGES:
         return None
     pictures = np.moveaxis(x, 1, -1) if channels_first else x
     if min(pictures.shape[1:3]) < 16 or not np.isfinite(pictures).all():

@@ -15,15 +15,16 @@ from keras_shiftguard.conventions import MODES_WITH_ORDER
 from keras_shiftguard.preprocessing.case import Case
 from keras_shiftguard.preprocessing.correction.convention import InputConvention
 from keras_shiftguard.preprocessing.expected.batch_norm import Transform
-from keras_shiftguard.preprocessing.expected.batch_norm_reading import MIN_IMAGES, Reading
+from keras_shiftguard.preprocessing.expected.batch_norm_reading import Reading
 from keras_shiftguard.preprocessing.expected.hypothesis_names import as_observed
-from keras_shiftguard.preprocessing.posterior import MIN_MISMATCH, MIN_OK
-from keras_shiftguard.preprocessing.witnesses.trial import (
+from keras_shiftguard.preprocessing.limits import (
     FIRST_IMAGES,
-    HELPS,
     MAX_TRIAL_IMAGES,
-    Preference,
+    MIN_IMAGES,
+    MIN_MISMATCH,
+    MIN_OK,
 )
+from keras_shiftguard.preprocessing.witnesses.trial import HELPS, Preference
 
 
 class OrderWeights(NamedTuple):

@@ -11,7 +11,8 @@ import numpy as np
 from keras_shiftguard.conventions import MODES, MODES_WITHOUT_ORDER
 from keras_shiftguard.preprocessing.correction.convention import InputConvention
 from keras_shiftguard.preprocessing.expected.batch_norm import AS_FED, Transform
-from keras_shiftguard.preprocessing.witnesses.feed import FAR_FACTOR, LOW_CONTRAST
+from keras_shiftguard.preprocessing.limits import QUARTER
+from keras_shiftguard.preprocessing.witnesses.feed import FAR_FACTOR
 from keras_shiftguard.profiles import InputSummary
 
 Kind = tuple[str, bool]  # a mode, and whether dark and bright are exchanged
@@ -166,7 +167,8 @@ def without_fix(
         for v in (observed.scale, observed.offset)
     )
     gray = offset + 127.5 * scale
-    paler = np.full(channels, LOW_CONTRAST), (1 - LOW_CONTRAST) * gray
+    contrast = 1 - 2 * QUARTER / 255  # of images that just span the middle half
+    paler = np.full(channels, contrast), (1 - contrast) * gray
     found: list[tuple[Kind, Transform]] = []
     if any(_factor(h, 1 / FAR_FACTOR, 0.99) for h in kept):
         found.append((fed.kind, AS_FED.after(*paler)))

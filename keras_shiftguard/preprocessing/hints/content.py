@@ -7,11 +7,11 @@ import numpy as np
 
 from keras_shiftguard.preprocessing.correction.convention import InputConvention
 from keras_shiftguard.preprocessing.hints.hint import Hint
+from keras_shiftguard.preprocessing.limits import MOST
 from keras_shiftguard.statistics.large_images import LARGE
 
 # Correlation between channels; it is lower in gray images with color noise. A convention.
 MIN_GRAY_CORRELATION = 0.9999
-MIN_GRAY_SHARE = 0.9  # share of the images that must be gray. A convention.
 MIN_FRAMED_SHARE = 0.25  # share of the images that must have bars. A convention.
 # Width of each of two opposite bars, as a share of the side of the image. A convention.
 MIN_BAR_SHARE = 0.03
@@ -62,7 +62,7 @@ def gray_hints(images: np.ndarray) -> list[Hint]:
     variance = np.diagonal(products, axis1=1, axis2=2)
     bound = MIN_GRAY_CORRELATION * np.sqrt(variance[:, :1] * variance)
     gray = (products[:, 0] >= bound).all(axis=1) & (variance > 0).all(axis=1)
-    if gray.mean() < MIN_GRAY_SHARE:
+    if gray.mean() < MOST:
         return []
     text = f"{_number_of(gray)} are gray, copied to three channels."
     return [Hint("gray_copied", text, 0.95)]

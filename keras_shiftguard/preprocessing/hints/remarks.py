@@ -25,14 +25,11 @@ from keras_shiftguard.preprocessing.hints.hint import Hint
 from keras_shiftguard.preprocessing.hints.label_hints import MAX_P_VALUE, check_labels
 from keras_shiftguard.preprocessing.hints.overflow import overflow_hints
 from keras_shiftguard.preprocessing.hints.resampling import resampling_hints
+from keras_shiftguard.preprocessing.limits import FIRST_IMAGES, MAX_TRIAL_IMAGES
 from keras_shiftguard.profiles import InputSummary
 from keras_shiftguard.statistics.classes import host_class_ids, host_probabilities
 
 MAX_IMAGES = 256  # of the checks of images. A convention.
-MAX_IMAGES_FOR_MEDIANS = 32  # the slower checks use this many images, spread evenly. A convention.
-# Running the whole network takes longer than all other checks. So without labels, it sees no more
-# images than hints from predictions need. A convention.
-MIN_IMAGES = 16
 
 
 def remarks_of_images(
@@ -68,7 +65,7 @@ def _image_hints(images: np.ndarray, observed: InputConvention) -> list[Hint]:
     if not len(images):
         return hints
     hints += duplicate_hints(images)
-    images = images[:: -(-len(images) // MAX_IMAGES_FOR_MEDIANS)]
+    images = images[:: -(-len(images) // MAX_TRIAL_IMAGES)]  # the others are slower
     hints += gray_hints(images)
     hints += inverted_hints(images, observed)
     hints += overflow_hints(images, observed)
@@ -114,9 +111,10 @@ def remarks_of_predictions(
         labels: Labels of the samples, or None.
     """
     ids = None if labels is None else host_class_ids(labels)
-    limit = MIN_IMAGES if ids is None else MAX_IMAGES
+    # Running the whole network takes longer than all other checks.
+    limit = FIRST_IMAGES if ids is None else MAX_IMAGES
     some = {key: np.asarray(value)[:limit] for key, value in samples.items()}
-    if len(some[name]) < MIN_IMAGES:
+    if len(some[name]) < FIRST_IMAGES:
         return ()
     p = _predict(model, some)
     if p is None:

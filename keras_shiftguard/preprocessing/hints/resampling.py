@@ -14,9 +14,9 @@ from typing import NamedTuple
 import numpy as np
 
 from keras_shiftguard.preprocessing.hints.hint import Hint
+from keras_shiftguard.preprocessing.limits import MIN_IMAGES
 
 MIN_SIDE = 64  # pixels; smaller images give a spectrum with too few points. A convention.
-MIN_IMAGES = 4  # with fewer, there is no hint. A convention.
 
 # Limits of the scores, in the units that `Scores` explains. Conventions.
 MAX_REPEATED = 0.15

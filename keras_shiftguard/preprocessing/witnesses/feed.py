@@ -8,26 +8,18 @@ import numpy as np
 
 from keras_shiftguard.conventions import MODES, Form, forms
 from keras_shiftguard.preprocessing.correction.convention import InputConvention, affine_between
+from keras_shiftguard.preprocessing.limits import QUARTER
 from keras_shiftguard.preprocessing.observation import (
     LIKELY,
     MAX_GAP,
     MAX_OUTSIDE,
+    MIN_SPAN,
     SURE,
     Observation,
     hits_an_end,
 )
 from keras_shiftguard.profiles import InputSummary
 
-# Gray levels that ordinary photos reach in both directions. A collection that does not (all pale,
-# all dark, low in contrast) looks as if it were in a neighboring convention. Conventions.
-DARK, BRIGHT = 64.0, 191.0
-# Contrast that the training images may have had, as a share of the contrast of the images as fed.
-# It is the contrast of a collection that just spans `DARK` to `BRIGHT`. Given by `DARK` and
-# `BRIGHT`.
-LOW_CONTRAST = (BRIGHT - DARK) / 255
-# Limits that were not tuned: the quantiles that become black and white, and the number of gray
-# levels that must lie between them. Noise and compression alone fill a smaller span. Conventions.
-DARKEST, BRIGHTEST, MIN_LEVELS_SPAN = 0.01, 0.99, 16.0
 Levels = tuple[np.ndarray, np.ndarray]  # gain and bias of each channel as fed
 # If two conventions differ by this factor, pale or dark images cannot explain the difference. A
 # convention.
@@ -226,13 +218,9 @@ def level_correction(observed: InputConvention, summary: InputSummary) -> Levels
     scale, offset = (
         np.broadcast_to(np.asarray(v, "float64"), 3) for v in (observed.scale, observed.offset)
     )
-    low, high = (
-        (np.asarray([summary.quantile(q, c) for c in range(3)]) - offset) / scale
-        for q in (DARKEST, BRIGHTEST)
-    )
-    if np.all(low < DARK) and np.all(high > BRIGHT):
-        return None
-    if not np.all(high - low > MIN_LEVELS_SPAN):
+    low, high = (summary.channel_quantiles(0.01, 0.99) - offset) / scale
+    is_ordinary = np.all(low < QUARTER) and np.all(high > 255 - QUARTER)
+    if is_ordinary or not np.all(high - low > MIN_SPAN):
         return None
     # In raw pixels: (raw - low) * stretch. In the convention as fed, `offset` is black.
     stretch = 255 / (high - low)
