@@ -11,3 +11,5 @@ MOST = 0.9  # so large a share of images, values or gray levels is nearly all. A
 # A quarter of 0..255: images with darker and brighter values than the middle half are ordinary, and
 # filters or augmentation take single values out of the range by no more. A convention.
 QUARTER = 64.0
+MIN_SPAN = 16.0  # gray levels; noise and compression alone fill a smaller span. A convention.
+SMALL = 64  # the side of small images, in pixels. A convention.

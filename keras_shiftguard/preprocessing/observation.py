@@ -19,6 +19,7 @@ from keras_shiftguard.preprocessing.limits import (
     MIN_IMAGES,
     MIN_MISMATCH,
     MIN_OK,
+    MIN_SPAN,
     MIN_TRIAL_IMAGES,
     MOST,
     QUARTER,
@@ -35,7 +36,6 @@ MIN_OBSERVED = MIN_TRIAL_IMAGES
 # Gray levels by which the extremes may miss black or white; values that span less lie on any grid.
 # A convention.
 MAX_GAP = 3.0
-MIN_SPAN = 16.0  # gray levels; noise and compression alone fill a smaller span. A convention.
 
 
 @dataclass(frozen=True)

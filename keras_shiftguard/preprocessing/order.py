@@ -89,7 +89,7 @@ class OrderEvidence(NamedTuple):
         return self._replace(trial=sigmas, is_vetoed=trial.sigmas < 0, by_labels=trial.by_labels)
 
 
-SAID = 1.0  # evidence of so many log-odds is told. A convention.
+SAID = WEIGHTS.sigma  # evidence of more than a standard error is told
 
 
 @dataclass(frozen=True)

@@ -211,13 +211,7 @@ def posterior_of_trial(case: Case, kinds: Sequence[Kind]) -> Posterior:
 def probability_of_garbling(
     garbling: Garbling, trial: Preference | None, reading: Reading | str
 ) -> float:
-    """Returns the probability that undoing a suspected garbling gives what the model expects.
-
-    Args:
-        garbling: The suspected garbling.
-        trial: The trial of the repaired images against those as fed; None if it could not run.
-        reading: The batch-norm reading, which has the misfit of the repaired images.
-    """
+    """Returns the probability that undoing a suspected garbling gives what the model expects."""
     odds = -ALONE.fed
     if isinstance(reading, Reading) and reading.num_images >= MIN_IMAGES:
         p = np.clip(remembered(reading).weighed().get(REPAIRED, 0.0), 1e-9, 1 - 1e-9)

@@ -72,13 +72,7 @@ class Hypothesis:
 def hypotheses_for(
     observed: InputConvention, summary: InputSummary, known: InputConvention | None
 ) -> list[Hypothesis]:
-    """Returns all hypotheses to try on an input; one of them leaves the images as fed.
-
-    Args:
-        observed: The convention of the images as fed.
-        summary: The profile of the input.
-        known: What the model expects according to its structure; None if unknown.
-    """
+    """Returns all hypotheses to try on an input; one of them leaves the images as fed."""
     channels = summary.num_channels
     fed_scale = np.broadcast_to(np.asarray(observed.scale, "float64"), channels)
     fed_offset = np.broadcast_to(np.asarray(observed.offset, "float64"), channels)
@@ -128,12 +122,7 @@ def hypotheses_for(
 
 
 def own_levels(observed: InputConvention, summary: InputSummary) -> tuple[np.ndarray, np.ndarray]:
-    """Returns mean and standard deviation of each channel in raw pixels, `(channels,)` each.
-
-    Args:
-        observed: The convention of the images as fed.
-        summary: The profile of the input.
-    """
+    """Returns mean and standard deviation of each channel in raw pixels, `(channels,)` each."""
     scale, offset = (
         np.broadcast_to(np.asarray(v, "float64"), summary.num_channels)
         for v in (observed.scale, observed.offset)
@@ -186,12 +175,7 @@ def without_fix(
 
 
 def _is_unlike_photos(mean: np.ndarray, std: np.ndarray) -> bool:
-    """Whether the levels of images in color are surely not those of ordinary photos.
-
-    Args:
-        mean: Of each channel, in raw pixels.
-        std: Standard deviation of each channel, in raw pixels.
-    """
+    """Whether the levels of images in color are surely not those of ordinary photos."""
     photos = MODES["torch"]
     standardised = mean * photos.scale + photos.offset
     spread = std * photos.scale

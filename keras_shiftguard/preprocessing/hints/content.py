@@ -7,7 +7,7 @@ import numpy as np
 
 from keras_shiftguard.preprocessing.correction.convention import InputConvention
 from keras_shiftguard.preprocessing.hints.hint import Hint
-from keras_shiftguard.preprocessing.limits import MOST
+from keras_shiftguard.preprocessing.limits import MOST, SMALL
 from keras_shiftguard.statistics.large_images import LARGE
 
 # Correlation between channels; it is lower in gray images with color noise. A convention.
@@ -16,8 +16,6 @@ MIN_FRAMED_SHARE = 0.25  # share of the images that must have bars. A convention
 # Width of each of two opposite bars, as a share of the side of the image. A convention.
 MIN_BAR_SHARE = 0.03
 MIN_BACKGROUND_SHARE = 0.4  # share of the pixels that must be at the bright end. A convention.
-MAX_UNFRAMED_SIDE = 32  # pixels; so small images are rarely letterboxed. A convention.
-MAX_GLYPH_SIDE = 64  # pixels; digits and glyphs are small, pages of text are not. A convention.
 
 
 def nonfinite_hints(images: np.ndarray) -> tuple[list[Hint], np.ndarray]:
@@ -100,7 +98,7 @@ def frame_hints(images: np.ndarray) -> tuple[list[Hint], np.ndarray]:
     barred = (top_and_bottom & (left + right == 0)) | (left_and_right & (top + bottom == 0))
     plain = (top + bottom + left + right) == 0
     # Small objects on a plain background, such as clothes and digits, may reach two edges too.
-    is_small = max(height, width) <= MAX_UNFRAMED_SIDE
+    is_small = max(height, width) <= SMALL
     if is_small or barred.sum() < 2 or barred.mean() < MIN_FRAMED_SHARE:
         return [], images[plain]
     text = (
@@ -114,7 +112,7 @@ def inverted_hints(images: np.ndarray, observed: InputConvention) -> list[Hint]:
     """Returns a hint if small gray images have a bright background, unlike digits of MNIST."""
     one_channel = images.shape[-1] == 1
     gray = one_channel or bool(gray_hints(images))
-    if not gray or not observed.is_known or max(images.shape[1:3]) > MAX_GLYPH_SIDE:
+    if not gray or not observed.is_known or max(images.shape[1:3]) > SMALL:
         return []
     if images.shape[1] * images.shape[2] < 64:
         return []
@@ -131,11 +129,7 @@ def inverted_hints(images: np.ndarray, observed: InputConvention) -> list[Hint]:
 
 
 def _num_leading_flat(flat: np.ndarray) -> np.ndarray:
-    """Returns the number of flat rows at the beginning of each image; 0 if all rows are flat.
-
-    Args:
-        flat: Whether each row is flat, `(images, rows)`.
-    """
+    """Returns the number of flat rows at the beginning of each image; 0 if all rows are flat."""
     return np.asarray(np.where(flat.all(axis=1), 0, np.argmin(flat, axis=1)))
 
 

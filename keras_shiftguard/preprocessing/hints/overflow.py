@@ -22,12 +22,7 @@ MIN_SHARE, MIN_SHARE_OF_JUMPS, MIN_RATIO = 0.001, 0.07, 5
 
 
 def overflow_hints(images: np.ndarray, observed: InputConvention) -> list[Hint]:
-    """Returns a hint if 8-bit values have overflowed.
-
-    Args:
-        images: `(n, height, width, channels)`, as fed, finite.
-        observed: Their convention; without a known one there is no hint.
-    """
+    """Returns a hint if 8-bit values have overflowed."""
     if not observed.is_known or min(images.shape[1:3]) < MIN_SIDE:
         return []
     scale, offset = np.asarray(observed.scale), np.asarray(observed.offset)

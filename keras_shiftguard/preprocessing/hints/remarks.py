@@ -39,15 +39,7 @@ def remarks_of_images(
     structure: StructuralExpectation,
     observed: InputConvention,
 ) -> tuple[Hint, ...]:
-    """Returns the hints from the images alone, the most certain first.
-
-    Args:
-        samples: Images exactly as fed, by input name. The first `MAX_IMAGES` are used.
-        name: Name of the image input.
-        summary: The profile of the whole stream; its image sizes are used.
-        structure: What the structure of the network expects.
-        observed: The convention of the images; mode `"unknown"` if it is not known.
-    """
+    """Returns the hints from the images alone, the most certain first."""
     images = np.asarray(samples[name])
     if summary.layout == "channels_first":
         images = np.moveaxis(images, 1, -1)
@@ -133,10 +125,7 @@ def remarks_of_predictions(
 def _transposed(p: np.ndarray, p_transposed: np.ndarray, ids: np.ndarray | None) -> list[Hint]:
     """Returns a hint if the network does better on transposed images, by a sign test.
 
-    Args:
-        p: Probabilities, `(n, classes)`.
-        p_transposed: Probabilities of the transposed images, `(n, classes)`.
-        ids: Class ids, `(n,)`. Without class ids, the confidences are compared.
+    Without class ids, the confidences are compared.
     """
     if ids is None:
         confidence, confidence_transposed = p.max(axis=1), p_transposed.max(axis=1)

@@ -14,9 +14,7 @@ from typing import NamedTuple
 import numpy as np
 
 from keras_shiftguard.preprocessing.hints.hint import Hint
-from keras_shiftguard.preprocessing.limits import MIN_IMAGES
-
-MIN_SIDE = 64  # pixels; smaller images give a spectrum with too few points. A convention.
+from keras_shiftguard.preprocessing.limits import MIN_IMAGES, SMALL
 
 # Limits of the scores, in the units that `Scores` explains. Conventions.
 MAX_REPEATED = 0.15
@@ -51,7 +49,7 @@ class Scores(NamedTuple):
 
 def resampling_hints(gray: np.ndarray) -> list[Hint]:
     """Returns the hints for gray images without borders, `(n, height, width)`, of any range."""
-    if len(gray) < MIN_IMAGES or min(gray.shape[1:]) < MIN_SIDE:
+    if len(gray) < MIN_IMAGES or min(gray.shape[1:]) < SMALL:  # their spectra have too few points
         return []
     s = scores(gray)
     if s.repeated > MAX_REPEATED:
