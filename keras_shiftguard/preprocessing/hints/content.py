@@ -1,21 +1,20 @@
-"""Hints from the content of images: broken, flat, duplicate, gray, framed or inverted images.
+"""Hints from the content of images: broken, flat, duplicate, gray or framed images.
 
 Images are `(n, height, width, channels)` in all functions.
 """
 
 import numpy as np
 
-from keras_shiftguard.preprocessing.correction.convention import InputConvention
 from keras_shiftguard.preprocessing.hints.hint import Hint
-from keras_shiftguard.preprocessing.limits import MOST, SMALL
+from keras_shiftguard.preprocessing.limits import MOST
 from keras_shiftguard.statistics.large_images import LARGE
 
 # Correlation between channels; it is lower in gray images with color noise. A convention.
 MIN_GRAY_CORRELATION = 0.9999
 MIN_FRAMED_SHARE = 0.25  # share of the images that must have bars. A convention.
+MAX_UNFRAMED_SIDE = 32  # pixels; so small images are rarely letterboxed. A convention.
 # Width of each of two opposite bars, as a share of the side of the image. A convention.
 MIN_BAR_SHARE = 0.03
-MIN_BACKGROUND_SHARE = 0.4  # share of the pixels that must be at the bright end. A convention.
 
 
 def nonfinite_hints(images: np.ndarray) -> tuple[list[Hint], np.ndarray]:
@@ -98,7 +97,7 @@ def frame_hints(images: np.ndarray) -> tuple[list[Hint], np.ndarray]:
     barred = (top_and_bottom & (left + right == 0)) | (left_and_right & (top + bottom == 0))
     plain = (top + bottom + left + right) == 0
     # Small objects on a plain background, such as clothes and digits, may reach two edges too.
-    is_small = max(height, width) <= SMALL
+    is_small = max(height, width) <= MAX_UNFRAMED_SIDE
     if is_small or barred.sum() < 2 or barred.mean() < MIN_FRAMED_SHARE:
         return [], images[plain]
     text = (
@@ -106,26 +105,6 @@ def frame_hints(images: np.ndarray) -> tuple[list[Hint], np.ndarray]:
         "their size. Networks are usually trained on crops that fill the frame."
     )
     return [Hint("letterbox", text, 0.8)], images[plain]
-
-
-def inverted_hints(images: np.ndarray, observed: InputConvention) -> list[Hint]:
-    """Returns a hint if small gray images have a bright background, unlike digits of MNIST."""
-    one_channel = images.shape[-1] == 1
-    gray = one_channel or bool(gray_hints(images))
-    if not gray or not observed.is_known or max(images.shape[1:3]) > SMALL:
-        return []
-    if images.shape[1] * images.shape[2] < 64:
-        return []
-    scale, offset = np.asarray(observed.scale), np.asarray(observed.offset)
-    raw = (images - offset) / scale
-    bright, dark = float((raw > 250).mean()), float((raw < 5).mean())
-    if bright < MIN_BACKGROUND_SHARE or dark > bright / 4:
-        return []
-    text = (
-        f"{bright:.0%} of the pixels are at the bright end: dark strokes on white. Networks for "
-        "digits such as MNIST expect bright strokes on black; if so, invert."
-    )
-    return [Hint("inverted", text, 0.4)]
 
 
 def _num_leading_flat(flat: np.ndarray) -> np.ndarray:

@@ -17,7 +17,6 @@ from keras_shiftguard.preprocessing.hints.content import (
     duplicate_hints,
     frame_hints,
     gray_hints,
-    inverted_hints,
     nonfinite_hints,
     whole_division_hints,
 )
@@ -59,7 +58,6 @@ def _image_hints(images: np.ndarray, observed: InputConvention) -> list[Hint]:
     hints += duplicate_hints(images)
     images = images[:: -(-len(images) // MAX_TRIAL_IMAGES)]  # the others are slower
     hints += gray_hints(images)
-    hints += inverted_hints(images, observed)
     hints += overflow_hints(images, observed)
     more, unframed = frame_hints(images)
     # Images with a flat edge are left out: the edge of a frame would dominate the finest detail.

@@ -150,10 +150,4 @@ def resize_hints(
         how = f"{stated.interpolation}{' with antialiasing' if stated.antialias else ''}"
         text = f"`expects` states {how}, and these images show another filter. Try `{stated.code}`."
         found.append(Hint("stated_filter", text, contrary[0].certainty))
-    if "squashed" in names and stated.aspect:
-        text = (
-            "`expects` keeps the aspect ratio, and these images seem to be squashed. Try "
-            f"`{stated.code}`."
-        )
-        found.append(Hint("stated_crop", text, names["squashed"].certainty))
     return (*seen, *found)

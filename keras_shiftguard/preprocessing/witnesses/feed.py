@@ -27,9 +27,13 @@ FAR_FACTOR = 10.0
 # `MAX_OUTSIDE` they are augmented. In between, they are undecided: the random brightness of
 # `tf.image` does not clip, and takes white backgrounds out. A convention.
 MAX_MANY_OUTSIDE = 0.3
-# Images that span so large a share of a range fill it. Those in [0, 1] span at most half of
-# [-1, 1]; ordinary photos in the convention of CLIP span 85 % of that of "torch". A convention.
-FILLS = 0.75
+# Augmented images span at least so large a share of a range. Those in [0, 1] span at most half of
+# [-1, 1]. A convention.
+MIN_STATED_SPAN = 0.6
+# Pale images span at most so large a share of a range, and other ranges that hold them no more than
+# this share of it. Ordinary photos in the convention of CLIP span 85 % of the range of "torch". A
+# convention.
+MAX_PALE_SPAN = 0.75
 
 
 def is_fed_another(
@@ -73,7 +77,7 @@ def why_as_expected(
     is_inside = excess <= 2 * QUARTER and not _outside(summary, expected, MAX_OUTSIDE)
     if observation.kind is None and observation.certainty < LIKELY and is_inside:
         span = (high.min() - low.max()) / 255
-        if span >= FILLS and _reaches_an_end(ends):
+        if span >= MIN_STATED_SPAN and _reaches_an_end(ends):
             return (
                 f"The values fill the range of {expected}, with few outside, as augmentation does."
             )
@@ -82,7 +86,7 @@ def why_as_expected(
     if not stated or observation.kind not in (None, "scaled_twice"):
         return ""
     span = form.span(summary.minimum, summary.maximum)
-    if observation.certainty >= SURE or not 0 < span <= FILLS:
+    if observation.certainty >= SURE or not 0 < span <= MAX_PALE_SPAN:
         return ""
     if any(_is_likelier(rival, expected, span, summary) for rival in forms(summary.num_channels)):
         return ""
@@ -115,7 +119,7 @@ def _is_likelier(
     if rival.steps == (expected.mode,):
         return other < span - 1e-6
     ends = rival.to_raw(np.stack([summary.minimum, summary.maximum]))
-    return _reaches_an_end(ends) or other > FILLS * span
+    return _reaches_an_end(ends) or other > MAX_PALE_SPAN * span
 
 
 def _reaches_an_end(ends: np.ndarray) -> bool:
