@@ -6,9 +6,10 @@ from keras_shiftguard.preprocessing.correction.convention import InputConvention
 from keras_shiftguard.preprocessing.expected.batch_norm import AS_FED, Transform
 from keras_shiftguard.preprocessing.expected.batch_norm_reading import Reading
 from keras_shiftguard.preprocessing.expected.structure import StructuralExpectation
+from keras_shiftguard.preprocessing.limits import MAX_TRIAL_IMAGES
 from keras_shiftguard.preprocessing.observation import Observation
 from keras_shiftguard.preprocessing.witnesses.feed import Levels
-from keras_shiftguard.preprocessing.witnesses.trial import MAX_TRIAL_IMAGES, Preference, Trial
+from keras_shiftguard.preprocessing.witnesses.trial import Preference, Trial
 from keras_shiftguard.profiles import InputSummary
 
 

@@ -14,7 +14,7 @@ from keras_shiftguard.preprocessing.case import Case, Verdict
 from keras_shiftguard.preprocessing.correction.convention import UNKNOWN
 from keras_shiftguard.preprocessing.expected.hypothesis_names import ordered
 from keras_shiftguard.preprocessing.garbled import Garbling
-from keras_shiftguard.preprocessing.posterior import MIN_MISMATCH
+from keras_shiftguard.preprocessing.limits import MIN_MISMATCH
 from keras_shiftguard.preprocessing.sources.broken import from_broken_images, from_training
 from keras_shiftguard.preprocessing.sources.evidence import from_evidence
 from keras_shiftguard.preprocessing.sources.labels import from_labels
@@ -44,15 +44,7 @@ def with_garbling(
     probability: float,
     stated: bool,
 ) -> Verdict:
-    """Returns the verdict on the convention, changed if the images look garbled.
-
-    Args:
-        verdict: The verdict on the convention.
-        garbling: The suspected garbling.
-        trial: The trial of the repaired images.
-        probability: The probability of the garbling.
-        stated: Whether the convention that the model expects is stated.
-    """
+    """Returns the verdict on the convention, changed if the images look garbled."""
     if probability >= MIN_MISMATCH:
         words = () if trial is None else (trial.in_words(),)
         text = f"The probability that the images are garbled is {100 * probability:.0f} %."

@@ -12,7 +12,7 @@ from keras_shiftguard.preprocessing.correction.convention_words import (
     fed_in_words,
     in_words,
 )
-from keras_shiftguard.preprocessing.expected.batch_norm_reading import MIN_IMAGES
+from keras_shiftguard.preprocessing.limits import MIN_IMAGES
 from keras_shiftguard.preprocessing.observation import MIN_OBSERVED
 
 

@@ -5,44 +5,29 @@ These doubts are no evidence for a convention. They only turn "mismatch" into "u
 
 from keras_shiftguard.preprocessing.case import Case, Verdict
 from keras_shiftguard.preprocessing.expected.hypothesis_names import Suspicion, same_numbers
+from keras_shiftguard.preprocessing.limits import MIN_TRIAL_IMAGES
 from keras_shiftguard.preprocessing.observation import LIKELY as LIKELY_CONVENTION
 from keras_shiftguard.preprocessing.witnesses.feed import (
     are_near,
     is_narrower,
     shows_its_convention,
 )
-from keras_shiftguard.preprocessing.witnesses.trial import (
-    FIRST_IMAGES,
-    HELPS,
-    LIKELY,
-    MIN_TRIAL_IMAGES,
-    STRONG,
-    SURE,
-    Preference,
-)
+from keras_shiftguard.preprocessing.witnesses.trial import LIKELY, STRONG, Preference
 
 # A network that tells images apart less well than this, as fed and with the fix, does not object to
 # the fix: a fault makes images hard to tell apart. A convention.
 MIN_APART_TO_OBJECT = 0.1
-LEARNED_AS_FED = (
-    "With the fix, the network distinguishes these images less well. So it may have learned from "
-    "images like these, whatever its layers are made for."
-)
 
 
 def doubt_about(case: Case, suspicion: Suspicion, trial: Preference | None) -> str:
     """Returns why the images as fed may be right after all; "" if nothing speaks for it."""
-    return doubt_of_feed(case, suspicion, trial) or _of_head(case, suspicion, trial)
+    is_near = are_near(suspicion.observed, suspicion.expected)
+    return doubt_of_feed(case, suspicion, trial) or _of_head(case, trial, is_near)
 
 
-def helps(trial: Preference | None, sigmas: float) -> bool:
-    """Whether the network surely sees better with the fix, by so many standard errors."""
+def helps(trial: Preference | None, sigmas: float = STRONG) -> bool:
+    """Whether the network sees better with the fix, by so many standard errors."""
     return trial is not None and trial.can_tell and trial.sigmas > sigmas
-
-
-def helps_alone(trial: Preference | None) -> bool:
-    """Whether the network surely sees better with the fix, without other evidence for it."""
-    return trial is not None and trial.num_images >= FIRST_IMAGES and helps(trial, SURE)
 
 
 def doubt_of_feed(case: Case, suspicion: Suspicion, trial: Preference | None) -> str:
@@ -70,18 +55,17 @@ def doubt_of_feed(case: Case, suspicion: Suspicion, trial: Preference | None) ->
     return ""
 
 
-def _of_head(case: Case, suspicion: Suspicion, trial: Preference | None) -> str:
+def _of_head(case: Case, trial: Preference | None, is_near: bool) -> str:
     """Returns why the user's own classifier may have learned from images as fed; else "".
 
     A classifier on a frozen backbone may have been trained on another input than the backbone, and
-    batch norm only shows the input of the backbone. So if the observed and the expected convention
-    are close, the fix must clearly help in the trial.
+    the backbone sees better with the fix in any case. So if the observed and the expected
+    convention are near, the fix must clearly help in the trial.
     """
     if case.structure.head != "own" or trial is None:
         return ""
-    is_near = are_near(suspicion.observed, suspicion.expected)
     if is_near and not trial.by_labels:
-        permits = helps(trial, STRONG)
+        permits = helps(trial)
     else:
         if not (trial.by_labels or trial.head_tells):
             trial = trial.without_head()  # no classifier learns from input so far out of scale
@@ -114,14 +98,15 @@ def doubts_about_layers(
     if is_recognized and (case.structure.head != "own" or same_numbers(*conventions)):
         return None
     trial = None if case.structure.fresh else case.compare(case.map_between(*conventions))
+    words = () if trial is None else (trial.in_words(),)
     if is_recognized:
-        return _about_head_behind_layers(case, trial)
+        untried = Preference(0.0, 0.0, 0)
+        doubt = _of_head(case, trial or untried, is_near=True)
+        return (doubt, *words) if doubt else None
     if trial is not None and _objects(trial):
-        return (trial.in_words() if trial.can_tell else LEARNED_AS_FED,)
+        return words
     is_doubtful = case.observation.is_fitted and not is_narrower(*conventions)
-    if not is_doubtful or is_remembered or helps_alone(trial):
-        return None
-    return () if trial is None else (trial.in_words(),)
+    return words if is_doubtful and not is_remembered and not helps(trial) else None
 
 
 def _objects(trial: Preference) -> bool:
@@ -131,26 +116,4 @@ def _objects(trial: Preference) -> bool:
     Networks that were fed wrongly reached 1.2 at most.
     """
     is_enough = trial.num_images >= MIN_TRIAL_IMAGES and trial.told_apart >= MIN_APART_TO_OBJECT
-    return is_enough and trial.at_best < 0 and trial.sigmas <= -LIKELY
-
-
-def _about_head_behind_layers(case: Case, trial: Preference | None) -> tuple[str, ...] | None:
-    """Returns sentences if the user's head may have learned from images as fed, else None.
-
-    The backbone sees better with the fix in any case, because its own training was with the layers'
-    input. So the fix must help by far, or make labels that the head has learned more probable.
-    """
-    text = f"The head behind {case.name} may have learned from images like these"
-    if trial is None or trial.num_images < MIN_TRIAL_IMAGES:
-        return (f"{text}, and there are too few images to try the fix.",)
-    gain, needed = trial.at_best, STRONG
-    if trial.by_labels:
-        gain, needed = trial.sigmas, HELPS
-    if gain > needed:
-        return None
-    if gain < 0:
-        return trial.in_words(), f"{text}."
-    return (
-        f"{text}: with the fix the network sees better by only {gain:.1f} standard errors "
-        f"({needed} are needed).",
-    )
+    return is_enough and trial.agreed < 0 and trial.sigmas <= -LIKELY

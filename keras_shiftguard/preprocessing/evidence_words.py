@@ -1,10 +1,11 @@
 """Sentences of a verdict on what batch norm, the trial and the structure say."""
 
 from keras_shiftguard.preprocessing.case import Case
-from keras_shiftguard.preprocessing.expected.batch_norm_reading import MIN_IMAGES, Reading
+from keras_shiftguard.preprocessing.expected.batch_norm_reading import Reading
 from keras_shiftguard.preprocessing.expected.hypotheses import STANDARDISED, Kind
 from keras_shiftguard.preprocessing.expected.hypothesis_names import Suspicion, as_convention
-from keras_shiftguard.preprocessing.posterior import MIN_OK, Posterior
+from keras_shiftguard.preprocessing.limits import MIN_IMAGES, MIN_OK
+from keras_shiftguard.preprocessing.posterior import Posterior
 
 
 def without_fix_in_words(kind: Kind) -> str:
@@ -48,19 +49,18 @@ def evidence_of(
 def batch_norm_in_words(reading: Reading, index: int, found: Posterior) -> str:
     """Returns a sentence that compares the misfits, with the probability."""
     choice = reading.hypotheses[index]
-    misfits = [reading.misfit(i) for i in (index, reading.as_fed, reading.rival(index))]
-    fits = "fits best" if misfits[0] <= min(misfits) else "is possible, though another fits better"
+    misfit = reading.misfit(index)
+    least = reading.scores.misfit[: len(reading.hypotheses)].min()
+    is_best = reading.scores.misfit[index] <= least
+    fits = "fits best" if is_best else "is possible, though another fits better"
     changed = " with red and blue swapped" if choice.swap else ""
     changed += " with dark and bright exchanged" if choice.inverted else ""
     number = f"{reading.num_images} image{'s' if reading.num_images != 1 else ''}"
     kind = found.fed if choice.is_identity else choice.kind
-    fed, rival = (
-        f"as fed {100 * found.of_fed:.0f} %",
-        f"{found.rival[0]} {100 * found.of_rival:.0f} %",
-    )
-    rival = f"inverted {rival}" if found.rival[1] else rival
-    probable = f"probability {100 * found.probability[kind]:.0f} %"
-    probable = f"{probable}, {rival if kind == found.fed else fed}"
+    other = f"as fed {100 * found.of_fed:.0f} %"
+    if kind == found.fed:
+        mode = f"inverted {found.rival[0]}" if found.rival[1] else found.rival[0]
+        other = f"{mode} {100 * found.of_rival:.0f} %"
     levels = ""
     if reading.is_levelled:
         levels = (
@@ -69,9 +69,9 @@ def batch_norm_in_words(reading: Reading, index: int, found: Posterior) -> str:
         )
     return (
         f"{levels}The model's first batch-norm layers remember how its training images were "
-        "prepared: "
-        f"{as_convention(choice, 'unknown')}{changed} {fits} ({probable}; misfit "
-        f"{misfits[0]:.2f}, as fed {misfits[1]:.2f}, next best scale {misfits[2]:.2f}; {number})."
+        f"prepared: {as_convention(choice, 'unknown')}{changed} {fits} (probability "
+        f"{100 * found.probability[kind]:.0f} %, {other}; misfit {misfit:.2f}, as fed "
+        f"{reading.misfit(reading.as_fed):.2f}; {number})."
     )
 
 

@@ -12,16 +12,16 @@ import numpy as np
 from keras_shiftguard.preprocessing.correction.convention import InputConvention
 from keras_shiftguard.preprocessing.hints.hint import Hint
 from keras_shiftguard.preprocessing.hints.overflow import overflow_hints
-from keras_shiftguard.preprocessing.witnesses.trial import MAX_TRIAL_IMAGES
+from keras_shiftguard.preprocessing.limits import MAX_TRIAL_IMAGES, MIN_IMAGES, MIN_SPAN
 
 # The limits were chosen on photos of 224 and 32 pixels; CIFAR photos agree. Roughness of the
 # repaired images divided by that of the images as fed, in the worse of the two directions: up to
 # 0.7 if the images are garbled, 1 for noise such as radar, else 1.5 or more. Conventions, checked
 # in docs/benchmarks/preprocessing-verdicts.md.
 MAX_LAYOUT_ROUGHNESS = 0.8
-MAX_CHROMA_SPREAD = 0.45  # deviation divided by that of channel 1: chroma 0.2, colors 1
-MAX_CHROMA_MEAN_ERROR = 12.0  # largest distance of mean chroma from 128, in gray levels
-MAX_HUE_CORRELATION = 0.45  # about 0 between hue and other channels, above 0.85 between colors
+# Deviation divided by that of channel 1: chroma 0.2, colors 1. Correlation with other channels: hue
+# about 0, colors above 0.85. A convention, checked in the same page.
+MAX_OF_NO_COLOR = 0.45
 
 
 @dataclass(frozen=True)
@@ -51,9 +51,8 @@ class Garbling:
     def hint(self, is_stated: bool) -> Hint:
         """Returns the hint on a garbling of which the images are clear evidence, but no proof.
 
-        Args:
-            is_stated: Whether the images are in a stated convention. Their color space is then
-                probably intended, but a wrong memory layout never is.
+        The color space of images in a stated convention is probably intended, but a wrong memory
+        layout never is.
         """
         is_space = self.is_color_space
         # The pixels alone do not distinguish the two spaces.
@@ -78,7 +77,7 @@ def find_garbling(
         channels_first: Whether the input takes the channels first.
     """
     x = np.asarray(images)[:MAX_TRIAL_IMAGES].astype("float32")
-    if x.ndim != 4 or x.shape[1 if channels_first else 3] != 3 or len(x) < 4:
+    if x.ndim != 4 or x.shape[1 if channels_first else 3] != 3 or len(x) < MIN_IMAGES:
         return None
     pictures = np.moveaxis(x, 1, -1) if channels_first else x
     if min(pictures.shape[1:3]) < 16 or not np.isfinite(pictures).all():
@@ -157,9 +156,7 @@ def _of_colours(x: np.ndarray, observed: InputConvention, channels_first: bool) 
     std = raw.std(axis=(1, 2)) + 1e-6
     mean = np.median(raw.mean(axis=(1, 2)), axis=0)
     spread = np.median(std[:, 1:] / std[:, :1], axis=0)
-    is_chroma = np.all(spread < MAX_CHROMA_SPREAD) and np.all(
-        np.abs(mean[1:] - 128) < MAX_CHROMA_MEAN_ERROR
-    )
+    is_chroma = np.all(spread < MAX_OF_NO_COLOR) and np.all(np.abs(mean[1:] - 128) < MIN_SPAN)
     if is_chroma:
         # OpenCV stores red chroma before blue. In photos, red chroma has the higher mean, because
         # skin, wood and warm light are reddish.
@@ -176,7 +173,7 @@ def _of_colours(x: np.ndarray, observed: InputConvention, channels_first: bool) 
         correlation = np.median(covariance / (std[:, :1] * std[:, 1:]), axis=0)
         # Colors vary together, in one direction or the other. Where 8-bit values overflow they do
         # not, though the color space is right; of HSV, only hue begins again at black.
-        has_hue = np.all(np.abs(correlation) < MAX_HUE_CORRELATION)
+        has_hue = np.all(np.abs(correlation) < MAX_OF_NO_COLOR)
         if not has_hue or overflow_hints(raw[..., 1:], InputConvention("raw", "gray")):
             return None
         name, code = "HSV", "HSV"

@@ -2,7 +2,7 @@
 
 import weakref
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import keras
 import numpy as np
@@ -26,15 +26,11 @@ from keras_shiftguard.preprocessing.expected.structure import StructuralExpectat
 from keras_shiftguard.preprocessing.garbled import Garbling, find_garbling
 from keras_shiftguard.preprocessing.hints.hint import Hint
 from keras_shiftguard.preprocessing.hints.remarks import remarks_of_images, remarks_of_predictions
+from keras_shiftguard.preprocessing.limits import MAX_TRIAL_IMAGES, MIN_MISMATCH
 from keras_shiftguard.preprocessing.observation import SURE, Observation, observe
-from keras_shiftguard.preprocessing.posterior import MIN_MISMATCH, probability_of_garbling
+from keras_shiftguard.preprocessing.posterior import probability_of_garbling
 from keras_shiftguard.preprocessing.witnesses.feed import level_correction
-from keras_shiftguard.preprocessing.witnesses.trial import (
-    MAX_TRIAL_IMAGES,
-    Preference,
-    Trial,
-    distinct_images,
-)
+from keras_shiftguard.preprocessing.witnesses.trial import Preference, Trial, distinct_images
 from keras_shiftguard.profiles import InputSummary
 
 # Networks whose training from scratch was observed. Such a network learns the convention that it is
@@ -46,62 +42,53 @@ _from_scratch: "weakref.WeakKeyDictionary[keras.Model, dict[str, InputConvention
 )
 
 
-def judge_input(
-    model: keras.Model | None,
-    read: FeatureReader,
-    samples: Mapping[str, np.ndarray],
-    name: str,
-    summary: InputSummary,
-    structure: StructuralExpectation,
-    labels: np.ndarray | None,
-    training: bool,
-    validates: bool,
-    evidence: BatchNormEvidence | None,
-    stated: bool,
-) -> Diagnosis:
-    """Returns the diagnosis of the input `name`; for the arguments see `verdict.judge`.
+@dataclass(frozen=True)
+class Given:
+    """What is known of one image input before it is judged; see `verdict.judge`.
 
-    `read` is shared by all trials of the network. Without `model` and `evidence` the network is
-    not run.
+    Without `model` and `evidence` the network is not run. All trials of the network share `read`.
     """
-    observation = observe(summary)
-    begins = training and structure.fresh and structure.trainable and not stated
-    scratch, learnt = _trained_here(model, name, observation, begins, validates)
-    trusted = structure.convention.is_known and (stated or not scratch)
-    known = structure.convention if trusted else None
-    reading: Reading | str = "The network was not run."
-    levels = level_correction(observation.convention, summary)
-    fed, garbling = observation.convention, None
-    if model is not None and not scratch:
-        garbling = find_garbling(samples[name], fed, summary.layout == "channels_first")
-    if evidence is not None:
-        repaired = None if garbling is None else garbling.images
-        reading = read_batch_norm(evidence, samples, name, fed, summary, known, levels, repaired)
-    trial, of_repair, garbled = None, None, 0.0
-    if model is not None:
-        trial = _trial(read, samples, name, summary, structure, labels, training)
-        if garbling is not None:
-            of_repair = _try_repair(garbling, trial, read, samples, name, summary, structure)
-            garbled = probability_of_garbling(garbling, of_repair, reading)
+
+    model: keras.Model | None
+    read: FeatureReader
+    samples: Mapping[str, np.ndarray]
+    name: str
+    summary: InputSummary
+    structure: StructuralExpectation
+    labels: np.ndarray | None
+    training: bool
+    validates: bool
+    evidence: BatchNormEvidence | None
+    stated: bool
+
+    def trial(self, samples: Mapping[str, np.ndarray], labels: np.ndarray | None) -> Trial:
+        """Returns the trial of fixes on some samples.
+
+        The logits of a published head are not compared, because the head was trained on the same
+        input as the network. At the start of a fit, a fresh head has learned nothing yet, so
+        neither its logits nor the labels are used.
+        """
+        axis = 1 if self.summary.layout == "channels_first" else -1
+        is_fresh = self.structure.head == "fresh" and self.training
+        with_head = self.structure.head in ("own", "fresh") and not is_fresh
+        return Trial(self.read, samples, self.name, axis, with_head, None if is_fresh else labels)
+
+
+def judge_input(given: Given) -> Diagnosis:
+    """Returns the diagnosis of one image input."""
+    summary, structure, stated = given.summary, given.structure, given.stated
+    case, garbling = _facts(given)
+    of_repair, garbled = None, 0.0
+    if garbling is not None and case.trial is not None:
+        of_repair = _try_repair(given, garbling, case.trial)
+        garbled = probability_of_garbling(garbling, of_repair, case.reading)
     is_garbled = garbled >= MIN_MISMATCH
-    case = Case(
-        observation,
-        summary,
-        structure,
-        trusted,
-        scratch,
-        reading,
-        stated=stated,
-        begins=begins,
-        learnt=learnt,
-        trial=None if is_garbled else trial,  # a trial on garbled images proves nothing
-        cleaned=model is not None and _are_cleaned(read, samples, name, observation),
-        levels=levels,
-    )
+    if is_garbled:
+        case = replace(case, trial=None)  # a trial on garbled images proves nothing
     verdict = decide(case)
     if garbling is not None:
         verdict = with_garbling(verdict, garbling, of_repair, garbled, stated)
-    hints = remarks_of_images(samples, name, summary, structure, verdict.observed)
+    hints = remarks_of_images(given.samples, given.name, summary, structure, verdict.observed)
     overflow = [hint.sentence for hint in hints if hint.name == "overflow"]
     if overflow and verdict.status == "ok" and not (stated or verdict.trained_here):
         # The scale is right, and the images are broken.
@@ -110,16 +97,15 @@ def judge_input(
         hints += (garbling.hint(stated and verdict.status == "ok"),)
     if verdict.swap_is_possible:
         hints += (_swap_hint(verdict),)
-    if scratch and structure.speaks and observation.certainty >= SURE:
-        hints += _layers_hint(structure.convention, observation.convention)
+    if case.scratch and structure.speaks and case.observation.certainty >= SURE:
+        hints += _layers_hint(structure.convention, case.observation.convention)
     # Predictions prove nothing before training, or on wrongly preprocessed input.
-    judges_predictions = verdict.status != "mismatch" and not training and not structure.fresh
-    if judges_predictions and model is not None:
-        hints += remarks_of_predictions(model, samples, name, labels)
+    judges_predictions = verdict.status != "mismatch" and not given.training and not structure.fresh
+    if judges_predictions and given.model is not None:
+        hints += remarks_of_predictions(given.model, given.samples, given.name, given.labels)
     fix, advice = _fix_and_advice(case, verdict)
     if garbling is not None and is_garbled:
         fix, advice = None, garbling.advice
-    low, high = float(summary.minimum.min()), float(summary.maximum.max())
     return Diagnosis(
         verdict.status,
         verdict.expected,
@@ -130,33 +116,52 @@ def judge_input(
         structure.architecture,
         hints,
         num_samples=summary.num_samples,
-        value_range=(low, high),
-        candidates=() if isinstance(reading, str) else _candidates(reading),
+        value_range=(float(summary.minimum.min()), float(summary.maximum.max())),
+        candidates=() if isinstance(case.reading, str) else _candidates(case.reading),
         trained_here=verdict.trained_here,
         garbled=garbling.what if garbling is not None and is_garbled else "",
-        standardised=observation.kind == "per_image_standardised",
+        standardised=case.observation.kind == "per_image_standardised",
     )
 
 
-def _trained_here(
-    model: keras.Model | None,
-    name: str,
-    observation: Observation,
-    begins: bool,
-    validates: bool,
-) -> tuple[bool, InputConvention | None]:
-    """Returns whether a network is trained from scratch in this program, and on what at first.
-
-    `begins` says that such a training begins now. For the other arguments see `judge_input`.
-    """
-    if model is None:
-        return False, None
-    if begins:
+def _facts(given: Given) -> tuple[Case, Garbling | None]:
+    """Returns the facts on the input, and a suspected garbling of its images."""
+    model, summary, structure = given.model, given.summary, given.structure
+    observation = observe(summary)
+    fed = observation.convention
+    begins = given.training and structure.fresh and structure.trainable and not given.stated
+    if begins and model is not None:
         first = _from_scratch.setdefault(model, {})
-        if observation.convention.mode in MODES and not validates:
-            first[name] = ordered(observation.convention, UNKNOWN)
-    scratch = model in _from_scratch
-    return scratch, _from_scratch[model].get(name) if scratch else None
+        if fed.mode in MODES and not given.validates:
+            first[given.name] = ordered(fed, UNKNOWN)
+    scratch = model is not None and model in _from_scratch
+    trusted = structure.convention.is_known and (given.stated or not scratch)
+    levels, garbling = level_correction(fed, summary), None
+    if model is not None and not scratch:
+        is_first = summary.layout == "channels_first"
+        garbling = find_garbling(given.samples[given.name], fed, is_first)
+    reading: Reading | str = "The network was not run."
+    if given.evidence is not None:
+        known = structure.convention if trusted else None
+        repaired = None if garbling is None else garbling.images
+        reading = read_batch_norm(
+            given.evidence, given.samples, given.name, fed, summary, known, levels, repaired
+        )
+    case = Case(
+        observation,
+        summary,
+        structure,
+        trusted,
+        scratch,
+        reading,
+        stated=given.stated,
+        begins=begins,
+        learnt=_from_scratch[model].get(given.name) if scratch and model is not None else None,
+        trial=None if model is None else given.trial(given.samples, given.labels),
+        cleaned=observation.kind == "nonfinite" and model is not None and _are_cleaned(given),
+        levels=levels,
+    )
+    return case, garbling
 
 
 def _fix_and_advice(case: Case, verdict: Verdict) -> tuple[InputCorrection | None, str]:
@@ -179,67 +184,33 @@ def _fix_and_advice(case: Case, verdict: Verdict) -> tuple[InputCorrection | Non
     return fix, f"{line}{comment}" if line else ""
 
 
-def _trial(
-    read: FeatureReader,
-    samples: Mapping[str, np.ndarray],
-    name: str,
-    summary: InputSummary,
-    structure: StructuralExpectation,
-    labels: np.ndarray | None,
-    training: bool,
-) -> Trial:
-    """Returns the trial of fixes on one input.
-
-    The logits of a published head are not compared, because the head was trained on the same input
-    as the network. At the start of a fit, a fresh head has learned nothing yet, so neither its
-    logits nor the labels are used.
-    """
-    axis = 1 if summary.layout == "channels_first" else -1
-    with_head = structure.head == "own" or (structure.head == "fresh" and not training)
-    if training and structure.head == "fresh":
-        labels = None
-    return Trial(read, samples, name, axis, with_head, labels)
-
-
-def _are_cleaned(
-    read: FeatureReader, samples: Mapping[str, np.ndarray], name: str, observation: Observation
-) -> bool:
+def _are_cleaned(given: Given) -> bool:
     """Whether the network's features are finite for images with NaN or infinite values."""
-    if observation.kind != "nonfinite":
-        return False
-    values = np.asarray(samples[name])
+    values = np.asarray(given.samples[given.name])
     broken = ~np.isfinite(values).all(axis=tuple(range(1, values.ndim)))
-    some = {key: np.asarray(x)[broken][:MAX_TRIAL_IMAGES] for key, x in samples.items()}
+    some = {key: np.asarray(x)[broken][:MAX_TRIAL_IMAGES] for key, x in given.samples.items()}
     try:
-        features = read(some) if broken.any() else None
+        features = given.read(some) if broken.any() else None
     except Exception:  # the user's own `call` may raise anything
         return False
     return features is not None and bool(np.isfinite(features.penultimate).all())
 
 
-def _try_repair(
-    garbling: Garbling,
-    trial: Trial,
-    read: FeatureReader,
-    samples: Mapping[str, np.ndarray],
-    name: str,
-    summary: InputSummary,
-    structure: StructuralExpectation,
-) -> Preference | None:
+def _try_repair(given: Given, garbling: Garbling, trial: Trial) -> Preference | None:
     """Returns the trial of the images with a suspected garbling undone; None if it cannot be run.
 
     For untrained weights there is no trial, because such weights have not learned what images look
     like.
     """
-    if structure.fresh:
+    if given.structure.fresh:
         return None
-    as_fed = np.asarray(samples[name])[: len(garbling.images)]
+    as_fed = np.asarray(given.samples[given.name])[: len(garbling.images)]
     # Images that differ as fed may be equal after the repair, such as black images that only differ
     # in hue.
     both = np.intersect1d(distinct_images(as_fed), distinct_images(garbling.images))
-    some = {key: np.asarray(x)[both] for key, x in samples.items()}
+    some = {key: np.asarray(x)[both] for key, x in given.samples.items()}
     before, after = (
-        _trial(read, {**some, name: images[both]}, name, summary, structure, None, False)
+        given.trial({**some, given.name: images[both]}, None)
         for images in (as_fed, garbling.images)
     )
     if np.array_equal(both, trial.chosen):
@@ -252,14 +223,14 @@ def _try_repair(
 
 def _order_comment(observation: Observation, verdict: Verdict) -> str:
     """Returns a comment for a line that rests on an order which is not sure; else ""."""
-    if verdict.swap_is_possible:
-        return "  # if red and blue turn out to be swapped, first: x = x[..., ::-1]"
     orders = verdict.observed.channel_order, verdict.expected.channel_order
-    if verdict.order_is_usual and observation.convention.channel_order != "unknown":
+    is_unseen = observation.convention.channel_order == "unknown"
+    if verdict.swap_is_possible or (is_unseen and orders == ("rgb", "bgr")):
+        other = "it is RGB" if orders[0] == "bgr" else "cv2 read the images"
+        return f"  # assumes that x is {orders[0].upper()}; if {other}, first: x = x[..., ::-1]"
+    if verdict.order_is_usual and not is_unseen:
         return f"  # assumes that the model expects {orders[1].upper()}, as most such networks do"
-    if observation.convention.channel_order != "unknown" or orders != ("rgb", "bgr"):
-        return ""
-    return "  # assumes that x is RGB; if cv2 read the images, first: x = x[..., ::-1]"
+    return ""
 
 
 def _swap_hint(verdict: Verdict) -> Hint:

@@ -15,25 +15,27 @@ import numpy as np
 from keras_shiftguard.conventions import LATTICES, MODES_WITH_ORDER, Form, compose, forms
 from keras_shiftguard.preprocessing.correction.convention import UNKNOWN, InputConvention
 from keras_shiftguard.preprocessing.correction.convention_words import mistake_in_words
+from keras_shiftguard.preprocessing.limits import (
+    MIN_IMAGES,
+    MIN_MISMATCH,
+    MIN_OK,
+    MIN_SPAN,
+    MIN_TRIAL_IMAGES,
+    MOST,
+    QUARTER,
+)
 from keras_shiftguard.profiles import InputSummary
 
-# Certainties from which an observed convention is sure, or likely. A convention.
-SURE, LIKELY = 0.9, 0.5
+SURE, LIKELY = MIN_MISMATCH, MIN_OK  # certainties of an observed convention
 # How far augmentation may take values out of 0..255, as a share of that range. A convention.
 MAX_OUTSIDE = 0.1
-# Share of values that must lie on a grid; for random values it is 0.04. A convention.
-MIN_GRID_SHARE = 0.9
 # Share of values that must differ from the two commonest ones. A convention.
 MIN_OTHER_VALUES = 0.05
-# With fewer photos, the convention is recognized correctly in only 9 of 10 cases. A convention.
-MIN_OBSERVED = 8
-MIN_LEVELS = 3  # gray levels that the values must span; fewer levels lie on any grid. A convention.
-MAX_GAP = 3.0  # gray levels by which the extremes may miss black or white. A convention.
-MIN_FILLED = 0.9  # share of a range that all channels of ordinary images fill. A convention.
-MIN_RAW_SPAN = 8.0  # gray levels that 99 % of the values of raw images must span. A convention.
-# Gray levels by which single values may exceed black and white, as they do after bicubic or Lanczos
-# filters, or augmentation. A convention.
-MAX_EXCESS = 64.0
+# With fewer photos, the convention is recognized correctly in only 9 of 10 cases.
+MIN_OBSERVED = MIN_TRIAL_IMAGES
+# Gray levels by which the extremes may miss black or white; values that span less lie on any grid.
+# A convention.
+MAX_GAP = 3.0
 
 
 @dataclass(frozen=True)
@@ -94,7 +96,7 @@ def _per_image_standardised(summary: InputSummary) -> bool:
     """Whether every image by itself has mean 0 and standard deviation 1."""
     mean, std = summary.sample_mean, summary.sample_std
     return bool(
-        summary.num_measured >= 4
+        summary.num_measured >= MIN_IMAGES
         and abs(mean.mean) < 0.01
         and mean.std < 0.01
         and abs(std.mean - 1) < 0.02
@@ -120,12 +122,12 @@ def _from_grid(summary: InputSummary, range_sentence: str) -> Observation | None
         form = _lattice_form(name, summary)
         # All values count on the raw grid: few pixels of 12-bit images may be bright.
         low, high = (summary.minimum, summary.maximum) if LATTICES[name][0] == "raw" else most
-        if not form.holds(low, high, MAX_EXCESS):
+        if not form.holds(low, high, QUARTER):
             continue
         # The two commonest values do not count: they may lie on the grid by chance.
-        if not np.isfinite(share) or (share - common) / (1 - common) < MIN_GRID_SHARE:
+        if not np.isfinite(share) or (share - common) / (1 - common) < MOST:
             continue
-        if 255 * _coverage(form, summary) >= MIN_LEVELS:
+        if 255 * _coverage(form, summary) >= MAX_GAP:
             shares[name] = share
     if "tf" in shares and "unit" in shares:
         # All values of the [-1, 1] grid lie on the [0, 1] grid, but only half of the values of the
@@ -189,7 +191,7 @@ def _from_range(summary: InputSummary, range_sentence: str) -> Observation:
         found = f"{range_sentence} This is {mistake_in_words(convention)}."
         if not is_sure:
             found = f"{range_sentence} This may be {mistake_in_words(convention)}."
-        return Observation(convention, "scaled_twice", 0.97 if is_sure else 0.6, (found,))
+        return Observation(convention, "scaled_twice", 0.97 if is_sure else 0.7, (found,))
     return _fitted(summary, range_sentence)
 
 
@@ -204,7 +206,7 @@ def _exceeding(single: list[Form], summary: InputSummary) -> Form | None:
     for form in single:
         low, high = form.to_raw(ends)
         reaches = np.all(low < MAX_GAP) and np.all(high > 255 - MAX_GAP)
-        is_near = low.min() > -MAX_EXCESS and high.max() < 255 + MAX_EXCESS
+        is_near = low.min() > -QUARTER and high.max() < 255 + QUARTER
         if reaches and is_near and np.abs(form.to_raw(most) - 127.5).max() < 127.5 + MAX_GAP:
             found.append(form)
     return found[0] if len(found) == 1 else None
@@ -218,7 +220,7 @@ def _fitted(summary: InputSummary, range_sentence: str) -> Observation:
     """
     low, high = summary.minimum, summary.maximum
     inside = -1.001 <= low.min() and high.max() <= 256
-    if summary.num_measured < 8 or (inside and low.min() >= 0) or np.any(high <= low):
+    if summary.num_measured < MIN_OBSERVED or (inside and low.min() >= 0) or np.any(high <= low):
         found = f"{range_sentence} This fits several conventions, and none well."
         return Observation(UNKNOWN, None, 0.0, (found,))
     scale, offset = (high - low) / 255, low
@@ -241,7 +243,7 @@ def _fitted(summary: InputSummary, range_sentence: str) -> Observation:
         f"{range_sentence} Mean {_list(mean)}, deviation {_list(std)}: {like}. If its darkest "
         f"value is black and its brightest white, this is {custom}."
     )
-    return Observation(custom, None, 0.6 if standardised else 0.3, (found,))
+    return Observation(custom, None, 0.7 if standardised else 0.3, (found,))
 
 
 def _two_steps(summary: InputSummary) -> tuple[InputConvention, bool] | None:
@@ -268,7 +270,7 @@ def _two_steps(summary: InputSummary) -> tuple[InputConvention, bool] | None:
     order = "gray" if summary.num_channels == 1 else order
     scale, offset = tuple(form.scale.tolist()), tuple(form.offset.tolist())
     filled = (form.to_raw(high) - form.to_raw(low)) / 255
-    is_sure = np.all(filled > MIN_FILLED) or hits_an_end(form, summary)
+    is_sure = np.all(filled > MOST) or hits_an_end(form, summary)
     return InputConvention("custom", order, scale, offset), bool(is_sure)
 
 
@@ -281,7 +283,7 @@ def _is_typical(form: Form, summary: InputSummary) -> bool:
     # negative.
     raw = form.to_raw(np.stack([summary.minimum, summary.maximum]))
     return bool(
-        np.ptp(raw) > 64
+        np.ptp(raw) > QUARTER
         and (raw[0].min() < 30 or raw[1].max() > 225)
         and (form.steps[0] != "tf" or summary.quantile(0.02) < -MAX_OUTSIDE)
     )
@@ -292,9 +294,9 @@ def _can_be_raw(summary: InputSummary) -> bool:
 
     One broken pixel can stretch the range of standardized values to that of raw images.
     """
-    if summary.lattice_share("raw") >= MIN_GRID_SHARE:
+    if summary.lattice_share("raw") >= MOST:
         return True
-    return bool(np.ptp(summary.channel_quantiles(0.005, 0.995)) >= MIN_RAW_SPAN)
+    return bool(np.ptp(summary.channel_quantiles(0.005, 0.995)) >= MIN_SPAN)
 
 
 def hits_an_end(form: Form, summary: InputSummary) -> bool:
@@ -304,7 +306,7 @@ def hits_an_end(form: Form, summary: InputSummary) -> bool:
     """
     raw = form.to_raw(np.stack([summary.minimum, summary.maximum]))
     black, white = np.all(np.abs(raw[0]) < MAX_GAP), np.all(np.abs(raw[1] - 255) < MAX_GAP)
-    return bool((black or white) and np.ptp(raw) > 64)
+    return bool((black or white) and np.ptp(raw) > QUARTER)
 
 
 def _coverage(form: Form, summary: InputSummary) -> float:

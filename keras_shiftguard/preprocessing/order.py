@@ -15,15 +15,16 @@ from keras_shiftguard.conventions import MODES_WITH_ORDER
 from keras_shiftguard.preprocessing.case import Case
 from keras_shiftguard.preprocessing.correction.convention import InputConvention
 from keras_shiftguard.preprocessing.expected.batch_norm import Transform
-from keras_shiftguard.preprocessing.expected.batch_norm_reading import MIN_IMAGES, Reading
+from keras_shiftguard.preprocessing.expected.batch_norm_reading import Reading
 from keras_shiftguard.preprocessing.expected.hypothesis_names import as_observed
-from keras_shiftguard.preprocessing.posterior import MIN_MISMATCH, MIN_OK
-from keras_shiftguard.preprocessing.witnesses.trial import (
+from keras_shiftguard.preprocessing.limits import (
     FIRST_IMAGES,
-    HELPS,
     MAX_TRIAL_IMAGES,
-    Preference,
+    MIN_IMAGES,
+    MIN_MISMATCH,
+    MIN_OK,
 )
+from keras_shiftguard.preprocessing.witnesses.trial import HELPS, Preference
 
 
 class OrderWeights(NamedTuple):
@@ -88,7 +89,7 @@ class OrderEvidence(NamedTuple):
         return self._replace(trial=sigmas, is_vetoed=trial.sigmas < 0, by_labels=trial.by_labels)
 
 
-SAID = 1.0  # evidence of so many log-odds is told. A convention.
+SAID = WEIGHTS.sigma  # evidence of more than a standard error is told
 
 
 @dataclass(frozen=True)

@@ -21,15 +21,13 @@ import numpy as np
 from keras_shiftguard.preprocessing.case import Case
 from keras_shiftguard.preprocessing.correction.convention import InputConvention
 from keras_shiftguard.preprocessing.expected.batch_norm import Transform
-from keras_shiftguard.preprocessing.expected.batch_norm_reading import MIN_IMAGES, Reading
+from keras_shiftguard.preprocessing.expected.batch_norm_reading import Reading
 from keras_shiftguard.preprocessing.expected.hypotheses import STANDARDISED, Kind
 from keras_shiftguard.preprocessing.expected.hypothesis_names import is_about
 from keras_shiftguard.preprocessing.garbled import Garbling
+from keras_shiftguard.preprocessing.limits import MIN_IMAGES, MIN_MISMATCH, MIN_OK
 from keras_shiftguard.preprocessing.witnesses.trial import Preference
 
-# Smallest probability of what is probable, and of what is sure by itself. A convention, checked in
-# docs/benchmarks/preprocessing-verdicts.md.
-MIN_OK, MIN_MISMATCH = 0.7, 0.9
 # Log-odds that batch norm counts up to for a garbling: just enough to prove it. A convention.
 MOST_GARBLED = 2.2
 # What is less probable than this is ruled out. A convention, checked in the same page.
@@ -213,13 +211,7 @@ def posterior_of_trial(case: Case, kinds: Sequence[Kind]) -> Posterior:
 def probability_of_garbling(
     garbling: Garbling, trial: Preference | None, reading: Reading | str
 ) -> float:
-    """Returns the probability that undoing a suspected garbling gives what the model expects.
-
-    Args:
-        garbling: The suspected garbling.
-        trial: The trial of the repaired images against those as fed; None if it could not run.
-        reading: The batch-norm reading, which has the misfit of the repaired images.
-    """
+    """Returns the probability that undoing a suspected garbling gives what the model expects."""
     odds = -ALONE.fed
     if isinstance(reading, Reading) and reading.num_images >= MIN_IMAGES:
         p = np.clip(remembered(reading).weighed().get(REPAIRED, 0.0), 1e-9, 1 - 1e-9)

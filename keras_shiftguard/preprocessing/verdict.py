@@ -22,7 +22,7 @@ from keras_shiftguard.preprocessing.expected.structure import (
 )
 from keras_shiftguard.preprocessing.hints.hint import Hint
 from keras_shiftguard.preprocessing.hints.stated_resize import StatedResize, resize_hints
-from keras_shiftguard.preprocessing.input_verdict import judge_input
+from keras_shiftguard.preprocessing.input_verdict import Given, judge_input
 from keras_shiftguard.profiles import InputProfile
 
 
@@ -84,7 +84,7 @@ def judge(
             if expects is not None:
                 expects = for_channels(expects, summary.num_channels)
                 structure = _as_stated(structure, expects, speaker)
-            found[name] = judge_input(
+            given = Given(
                 model if runs else None,
                 read,
                 samples,
@@ -95,8 +95,9 @@ def judge(
                 training,
                 validates,
                 evidence if runs else None,
-                bool(expects),
+                stated=expects is not None,
             )
+            found[name] = judge_input(given)
             hints = resize_hints(resize, summary, found[name].hints)
             if expects is None and None in stated:
                 hints = (*hints, _not_stated(name))

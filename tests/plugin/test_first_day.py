@@ -76,7 +76,7 @@ def diagnosis(**more):
         "advice": "x = x * 2.0 - 1.0",
         "evidence": [
             "The model's first batch-norm layers remember how its training images were prepared: "
-            "tf ([-1, 1]) fits best (misfit 0.11, as fed 0.53, next best scale 0.53; 16 images)."
+            "tf ([-1, 1]) fits best (misfit 0.11, as fed 0.53; 16 images)."
         ],
         "num_samples": 16,
         **more,

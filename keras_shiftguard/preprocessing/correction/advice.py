@@ -8,30 +8,12 @@ import keras
 import numpy as np
 
 from keras_shiftguard.preprocessing.correction.convention import InputConvention, affine_between
+from keras_shiftguard.preprocessing.expected.architectures import ARCHITECTURES
 
-# Module and mode of the `preprocess_input` of an architecture, by the beginning of the
-# architecture's name; the longest matching beginning wins. Functions that do not change their input
-# (EfficientNet, MobileNetV3, ConvNeXt) are left out. MobileNetV3 has the entry None, because
-# otherwise the entry of MobileNet would apply to it.
-MODULES = {
-    "DenseNet": ("densenet", "torch"),
-    "InceptionResNetV2": ("inception_resnet_v2", "tf"),
-    "InceptionV3": ("inception_v3", "tf"),
-    "MobileNet": ("mobilenet", "tf"),
-    "MobileNetV2": ("mobilenet_v2", "tf"),
-    "MobileNetV3": None,
-    "NASNet": ("nasnet", "tf"),
-    "ResNet": ("resnet", "caffe"),
-    "VGG16": ("vgg16", "caffe"),
-    "VGG19": ("vgg19", "caffe"),
-    "Xception": ("xception", "tf"),
-}
 # Channel order of the result of `preprocess_input`, by mode.
 PREPROCESS_INPUT_ORDER = {"caffe": "bgr", "torch": "rgb", "tf": "rgb"}
-# Largest error of the result in gray levels. The error comes from rounding the numbers in the line.
-# Named conventions are known exactly. Fitted conventions are not, so their numbers may be rounded
-# more. Conventions.
-MAX_ERROR, MAX_ERROR_FITTED = 2e-4, 0.01
+# Largest error of the result in gray levels, from rounding the numbers in the line. A convention.
+MAX_ERROR = 2e-4
 # Python that turns a tensor of whole numbers into floats, by the package of its type.
 AS_FLOATS = {
     "tensorflow": "tf.cast(x, tf.float32)",
@@ -63,8 +45,6 @@ def advice_line(
     if not (expected.is_known and observed.is_known):
         return ""
     channels_last = data_format == "channels_last"
-    fitted = "custom" in (expected.mode, observed.mode)
-    max_levels = MAX_ERROR_FITTED if fitted else MAX_ERROR
     swapped = "x[..., ::-1]" if channels_last else "x[:, ::-1]"
     function = None
     if observed.mode != expected.mode and observed.channel_order in ("rgb", "bgr"):
@@ -74,16 +54,16 @@ def advice_line(
         raw = InputConvention("raw", observed.channel_order)
         _, scale, offset = affine_between(observed, raw)
         # `preprocess_input` fits only if one scale and offset for all channels give raw pixels.
-        if _same(scale, max_levels / 255 * scale[0]) and _same(offset, max_levels):
-            inner = _affine(pixels, scale[:1], offset[:1], max_levels, max_levels, channels_last)
+        if _same(scale, MAX_ERROR / 255 * scale[0]) and _same(offset, MAX_ERROR):
+            inner = _affine(pixels, scale[:1], offset[:1], MAX_ERROR, channels_last)
             name, arguments = function
             arguments += "" if channels_last else ', data_format="channels_first"'
             return f"x = keras.applications.{name}.preprocess_input({inner}{arguments})"
     permutation, scale, offset = affine_between(observed, expected)
     pixels = "x" if permutation is None else swapped
     # One gray level of raw pixels is `expected.scale` in the result.
-    max_error = max_levels * float(np.max(np.abs(expected.scale or 1.0)))
-    line = _affine(pixels, scale, offset, max_error, max_levels, channels_last)
+    max_error = MAX_ERROR * float(np.max(np.abs(expected.scale or 1.0)))
+    line = _affine(pixels, scale, offset, max_error, channels_last)
     return "" if line == "x" else f"x = {line}"
 
 
@@ -126,11 +106,15 @@ def _preprocess_input(
 
 
 def _module(architecture: str) -> tuple[str, str] | None:
-    """Returns the module and mode of the architecture's `preprocess_input`, None if it has none."""
-    if architecture.startswith("ResNet") and architecture.endswith("V2"):
-        return "resnet_v2", "tf"
-    fitting = [start for start in MODULES if architecture.startswith(start)]
-    return MODULES[max(fitting, key=len)] if fitting else None
+    """Returns the module and mode of the architecture's `preprocess_input`, None if it has none.
+
+    A network that preprocesses its input itself has a function that changes nothing.
+    """
+    network = ARCHITECTURES.get(architecture)
+    if network is None or network.inside:
+        return None
+    name = network.name if network.family == "VGG" else network.family
+    return re.sub(r"(?<=n)(?=R)|(?=V\d$)", "_", name).lower(), network.mode
 
 
 def _affine(
@@ -138,64 +122,37 @@ def _affine(
     scale: tuple[float, ...],
     offset: tuple[float, ...],
     max_error: float,
-    max_levels: float,
     channels_last: bool,
 ) -> str:
     """Returns the shortest Python expression for `x * scale + offset`.
 
     Scale and offset have one number for all channels, or one number for each channel. `max_error`
-    is the largest allowed error of the result; `max_levels` is this error in gray levels of raw
-    pixels.
+    is the largest allowed error of the result.
     """
     gain, bias = np.asarray(scale), np.asarray(offset)
-    gain_error = np.abs(gain) * max_levels / 255
+    gain_error = np.abs(gain) * MAX_ERROR / 255
 
-    def literal(values: np.ndarray, error: np.ndarray) -> str:
-        return _literal(values, np.broadcast_to(error, values.shape), channels_last)
+    def plus(term: str, values: np.ndarray, error: np.ndarray) -> str:
+        if np.all(np.abs(values) <= error):
+            return term
+        sign, values = ("-", -values) if np.all(values <= 0) else ("+", values)
+        return f"{term} {sign} {_literal(values, error, channels_last)}"
 
-    def size(values: np.ndarray, error: np.ndarray) -> str:
-        """Returns Python for the absolute values, to which `_plus` adds the signs."""
-        signs_differ = bool(np.any(values < 0) and np.any(values > 0))
-        errors = np.broadcast_to(error, values.shape)
-        return _literal(np.abs(values), errors, channels_last, by_channel=signs_differ)
-
+    error = np.full(bias.shape, max_error)
     if np.all(np.abs(gain - 1) <= gain_error):
-        return _plus(x, bias, size(bias, np.asarray(max_error)))
-    shift, inverse = bias / gain, 1 / gain
-    factor = literal(gain, gain_error)
-    divisor = literal(inverse, gain_error * inverse**2)
-    if np.all(np.abs(bias) <= max_error):
-        return min(f"{x} * {factor}", f"{x} / {divisor}", key=len)
-    after = size(bias, np.asarray(max_error))
-    before = size(shift, max_error / np.abs(gain))
-    scalings = (f"* {factor}", f"/ {divisor}")
-    ways = [_plus(f"{x} {scaling}", bias, after) for scaling in scalings]
-    ways += [f"({_plus(x, shift, before)}) {scaling}" for scaling in scalings]
-    return min(ways, key=len)
+        return plus(x, bias, error)
+    scalings = (
+        f"* {_literal(gain, gain_error, channels_last)}",
+        f"/ {_literal(1 / gain, gain_error / gain**2, channels_last)}",
+    )
+    ways = [plus(f"{x} {scaling}", bias, error) for scaling in scalings]
+    shifted = plus(x, bias / gain, error / np.abs(gain))
+    return min([*ways, *(f"({shifted}) {scaling}" for scaling in scalings)], key=len)
 
 
-def _plus(x: str, values: np.ndarray, literal: str) -> str:
-    """Returns Python for `x + values`, where `literal` is Python for their absolute values."""
-    if set(literal) <= set("0.") or not np.any(values):
-        return x
-    if np.all(values <= 0):
-        return f"{x} - {literal}"
-    if np.all(values >= 0):
-        return f"{x} + {literal}"
-    signed = iter(np.sign(values))
-    inside, _, rest = literal.partition("[")[2].partition("]")
-    terms = [("-" if next(signed) < 0 else "") + term for term in inside.split(", ")]
-    return f"{x} + np.float32([{', '.join(terms)}]){rest[1:]}"
-
-
-def _literal(
-    values: np.ndarray, error: np.ndarray, channels_last: bool, by_channel: bool = False
-) -> str:
-    """Returns Python for one number if it suffices for all channels, else for an array.
-
-    With `by_channel`, the result is always an array.
-    """
-    if not by_channel and _same(tuple(values), float(error.min())):
+def _literal(values: np.ndarray, error: np.ndarray, channels_last: bool) -> str:
+    """Returns Python for one number if it suffices for all channels, else for an array."""
+    if _same(tuple(values), float(error.min())):
         return _short(float(values.mean()), float(error.min()))
     terms = [_short(float(v), float(e)) for v, e in zip(values, error, strict=True)]
     # A float32 array keeps the dtype of a float32 `x`, and turns uint8 into a float.

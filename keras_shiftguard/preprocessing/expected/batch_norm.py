@@ -30,8 +30,6 @@ MAX_LAYERS = 3  # how many of the first trained batch-norm layers are compared. 
 # A channel is compared only if its moving variance plus epsilon is above this multiple of epsilon.
 # A convention.
 MIN_VARIANCE_IN_EPSILONS = 1.5
-# A smaller share of the initial values is not taken out of moving statistics. A convention.
-MIN_LEFT = 1e-4
 ROUNDED = 0.999  # the share that rounding leaves of a number after some thousand steps in float32
 RESAMPLES = 50  # bootstrap draws. A convention.
 
@@ -42,9 +40,9 @@ class Transform(NamedTuple):
     With `each`, every image then gets mean 0 and deviation 1 by itself.
     """
 
-    permutation: tuple[int, ...] | None
-    scale: tuple[float, ...]
-    offset: tuple[float, ...]
+    permutation: tuple[int, ...] | None = None
+    scale: tuple[float, ...] = (1.0,)
+    offset: tuple[float, ...] = (0.0,)
     each: bool = False
 
     def apply(self, images: np.ndarray, axis: int = -1) -> np.ndarray:
@@ -67,19 +65,14 @@ class Transform(NamedTuple):
         return x
 
     def after(self, gain: Any, bias: Any) -> "Transform":
-        """Returns the map that applies `x * gain + bias` to the images as fed, and then this map.
-
-        Args:
-            gain: Factor for each channel as fed, or one for all.
-            bias: Offset for each channel as fed, or one for all.
-        """
+        """Returns the map that applies `x * gain + bias` to images as fed, and then this map."""
         scale, offset, gain, bias = np.broadcast_arrays(self.scale, self.offset, gain, bias)
         order = list(self.permutation or range(len(scale)))
         gain, bias = scale * gain[order], scale * bias[order] + offset
         return self._replace(scale=tuple(gain.tolist()), offset=tuple(bias.tolist()))
 
 
-AS_FED = Transform(None, (1.0,), (0.0,))  # scale 1 and offset 0. Given by the identity.
+AS_FED = Transform()
 
 
 class BatchNormEvidence:
@@ -189,7 +182,7 @@ class BatchNormEvidence:
         Each step leaves the share `momentum` of the initial values.
         """
         shares = [layer.momentum**steps if steps else 0.0 for layer in self.layers]
-        if not MIN_LEFT < max(shares) < 1:
+        if not 1 - ROUNDED < max(shares) < 1:
             return None
         values = {id(variable): value for variable, value in self._weights}
         moving = {}

@@ -28,15 +28,12 @@ from keras_shiftguard.preprocessing.expected.hypotheses import (
     hypotheses_for,
     without_fix,
 )
+from keras_shiftguard.preprocessing.limits import FIRST_IMAGES, MIN_IMAGES, MIN_TRIAL_IMAGES, SMALL
 from keras_shiftguard.preprocessing.witnesses.feed import Levels
 from keras_shiftguard.profiles import InputSummary
 
-MIN_IMAGES = 4  # with fewer images, batch norm is no evidence. A convention.
 MIN_MODE_GAP = 0.3  # by which a clearly better mode fits better, in log misfit. A convention.
-# Images that are compared; `_compared_images` uses more if they are small. A convention.
-MAX_IMAGES = 16
-# Largest number of values in all compared images. A convention.
-MAX_VALUES = MAX_IMAGES * 320 * 320 * 3
+MAX_VALUES = 16 * 320 * 320 * 3  # largest number of values in all compared images. A convention.
 # Moving statistics are used only if their `Scores.progress` is at least this number. With 64 images
 # of handwritten digits, the measured progress is right to within 0.1. A convention.
 MIN_PROGRESS = 0.75
@@ -85,19 +82,6 @@ class Reading:
     def misfit(self, index: int) -> float:
         """Returns the mean over channels of sqrt(KL) for one hypothesis."""
         return float(np.exp(self.scores.misfit[index]))
-
-    def rival(self, index: int) -> int:
-        """Returns the index of the best hypothesis whose mode differs from that at `index`.
-
-        If there is none, the result is `index`.
-        """
-        given = self.hypotheses[index]
-        others = [
-            i
-            for i, h in enumerate(self.hypotheses)
-            if h.kind != given.kind and not (h.is_identity and given.is_identity)
-        ]
-        return min(others, key=lambda i: self.scores.misfit[i], default=index)
 
 
 def read_batch_norm(
@@ -176,9 +160,9 @@ def _compared_images(inputs: Mapping[str, np.ndarray], name: str) -> dict[str, n
     Non-finite values of the image input `name` are replaced by 0.
     """
     images = inputs[name]
-    limit = int(np.clip(MAX_VALUES // images[0].size, MIN_IMAGES, MAX_IMAGES))
-    if images.shape[1] * images.shape[2] <= 64 * 64:
-        limit = 4 * MAX_IMAGES  # small images are quick to run, and each holds little information
+    limit = int(np.clip(MAX_VALUES // images[0].size, MIN_IMAGES, FIRST_IMAGES))
+    if images.shape[1] * images.shape[2] <= SMALL * SMALL:
+        limit = 4 * FIRST_IMAGES  # they are quick to run, and each holds little information
     chosen = np.unique(np.linspace(0, len(images) - 1, min(limit, len(images))).astype(int))
     some = {key: np.asarray(value)[chosen] for key, value in inputs.items()}
     if some[name].dtype.kind not in "ui":
@@ -240,7 +224,7 @@ def _shortlist(
         The hypotheses of the two best modes, of the known mode and of the images
         as fed; and the dropped hypotheses with their misfits.
     """
-    step = max(2, len(next(iter(some.values()))) // (MAX_IMAGES // 2))
+    step = max(2, len(next(iter(some.values()))) // MIN_TRIAL_IMAGES)
     part = {key: value[::step] for key, value in some.items()}
     unswapped = [h for h in every if not h.swap]
     misfit = score(part, [h.transform for h in unswapped], depth=2).misfit

@@ -22,10 +22,11 @@ from keras_shiftguard.preprocessing.expected.front import (
     probes,
     run_model,
 )
+from keras_shiftguard.preprocessing.limits import MIN_SPAN
 
-# Images with such means and standard deviations of the channels have values of 0..255. Those of
-# other named conventions are smaller, or (three channels) their means are nearer to 0. Conventions.
-MIN_RAW_MEAN, MIN_RAW_MEAN_GRAY, MIN_RAW_STD = 60.0, 10.0, 20.0
+# Images in color with such means of the channels have values of 0..255: in other named conventions,
+# the means are smaller. A convention.
+MIN_RAW_MEAN = 60.0
 KNOWN = [InputConvention(mode, order) for mode in MODES for order in ("rgb", "bgr")]
 
 
@@ -70,15 +71,7 @@ def is_usual(front: Front) -> bool:
 def describe(
     front: Front, convention: InputConvention, wanted: InputConvention, name: str, own: bool
 ) -> list[str]:
-    """Returns sentences about what a front does and what the input must therefore receive.
-
-    Args:
-        front: The front.
-        convention: What must go into the front, from `invert`.
-        wanted: What must come out of the front.
-        name: Name of the network behind the front.
-        own: Whether this network also preprocesses its input itself.
-    """
+    """Returns sentences about what a front does and what the input must therefore receive."""
     if front.is_identity:
         return [f"Nothing stands between the model's input and {name}."]
     sentences = [f"In front of {name}, the model itself computes {front}."]
@@ -89,26 +82,23 @@ def describe(
         return sentences
     lowest, highest = _span(convention)
     need = (
-        f"alues from {lowest:.5g} to {highest:.5g} would have to go in for ordinary images "
-        f"to reach {name}"
+        f"Values from {lowest:.5g} to {highest:.5g} would have to go in for ordinary images to "
+        f"reach {name}."
     )
     steps = _steps_from_raw(front)
     if own or len(steps) == 2:
         who = f"and {name} preprocesses once more by itself"
         if not own:
             who = f"first to {steps[0]}, then that to {steps[1]}"
-        return [
-            *sentences,
-            f"The preprocessing is doubled inside the model itself: its first layers preprocess, "
-            f"{who}. V{need}. Remove one of the two.",
-        ]
-    if steps:
-        return [
-            *sentences,
-            f"The preprocessing inside the model is not that of {name}: it makes {steps[0]} of raw "
-            f"images, but {name} wants {wanted}.",
-        ]
-    return [*sentences, f"No usual preprocessing goes with that: v{need}."]
+        text = (
+            "The preprocessing is doubled inside the model itself: its first layers preprocess, "
+            f"{who}. Remove one of the two."
+        )
+    elif steps:
+        text = f"The model makes {steps[0]} of raw images, but {name} wants {wanted}."
+    else:
+        text = "No usual preprocessing goes with that."
+    return [*sentences, f"{text} {need}"]
 
 
 def before_own_layers(model: Any, position: int) -> tuple[InputConvention, Front] | None:
@@ -173,9 +163,9 @@ def _named_input(front: Front) -> InputConvention | None:
 def _standardised(front: Front) -> InputConvention | None:
     """Returns the convention of 0..255 if a front standardises the channels of such images."""
     scale, offset = np.asarray(front.scale), np.asarray(front.offset)
-    lowest = MIN_RAW_MEAN_GRAY if front.channels == 1 else MIN_RAW_MEAN
+    lowest = MIN_SPAN if front.channels == 1 else MIN_RAW_MEAN
     means, stds = -offset / scale, 1 / scale  # those of images in 0..255 have natural limits
-    is_raw = (lowest < means) & (means < 255) & (MIN_RAW_STD < stds) & (stds < 127.5)
+    is_raw = (lowest < means) & (means < 255) & (MIN_SPAN < stds) & (stds < 127.5)
     return InputConvention("raw", _order_of(front.channels)) if is_raw.all() else None
 
 

@@ -11,7 +11,8 @@ import numpy as np
 from keras_shiftguard.conventions import MODES, MODES_WITHOUT_ORDER
 from keras_shiftguard.preprocessing.correction.convention import InputConvention
 from keras_shiftguard.preprocessing.expected.batch_norm import AS_FED, Transform
-from keras_shiftguard.preprocessing.witnesses.feed import FAR_FACTOR, LOW_CONTRAST
+from keras_shiftguard.preprocessing.limits import QUARTER
+from keras_shiftguard.preprocessing.witnesses.feed import FAR_FACTOR
 from keras_shiftguard.profiles import InputSummary
 
 Kind = tuple[str, bool]  # a mode, and whether dark and bright are exchanged
@@ -71,13 +72,7 @@ class Hypothesis:
 def hypotheses_for(
     observed: InputConvention, summary: InputSummary, known: InputConvention | None
 ) -> list[Hypothesis]:
-    """Returns all hypotheses to try on an input; one of them leaves the images as fed.
-
-    Args:
-        observed: The convention of the images as fed.
-        summary: The profile of the input.
-        known: What the model expects according to its structure; None if unknown.
-    """
+    """Returns all hypotheses to try on an input; one of them leaves the images as fed."""
     channels = summary.num_channels
     fed_scale = np.broadcast_to(np.asarray(observed.scale, "float64"), channels)
     fed_offset = np.broadcast_to(np.asarray(observed.offset, "float64"), channels)
@@ -127,12 +122,7 @@ def hypotheses_for(
 
 
 def own_levels(observed: InputConvention, summary: InputSummary) -> tuple[np.ndarray, np.ndarray]:
-    """Returns mean and standard deviation of each channel in raw pixels, `(channels,)` each.
-
-    Args:
-        observed: The convention of the images as fed.
-        summary: The profile of the input.
-    """
+    """Returns mean and standard deviation of each channel in raw pixels, `(channels,)` each."""
     scale, offset = (
         np.broadcast_to(np.asarray(v, "float64"), summary.num_channels)
         for v in (observed.scale, observed.offset)
@@ -166,7 +156,8 @@ def without_fix(
         for v in (observed.scale, observed.offset)
     )
     gray = offset + 127.5 * scale
-    paler = np.full(channels, LOW_CONTRAST), (1 - LOW_CONTRAST) * gray
+    contrast = 1 - 2 * QUARTER / 255  # of images that just span the middle half
+    paler = np.full(channels, contrast), (1 - contrast) * gray
     found: list[tuple[Kind, Transform]] = []
     if any(_factor(h, 1 / FAR_FACTOR, 0.99) for h in kept):
         found.append((fed.kind, AS_FED.after(*paler)))
@@ -184,12 +175,7 @@ def without_fix(
 
 
 def _is_unlike_photos(mean: np.ndarray, std: np.ndarray) -> bool:
-    """Whether the levels of images in color are surely not those of ordinary photos.
-
-    Args:
-        mean: Of each channel, in raw pixels.
-        std: Standard deviation of each channel, in raw pixels.
-    """
+    """Whether the levels of images in color are surely not those of ordinary photos."""
     photos = MODES["torch"]
     standardised = mean * photos.scale + photos.offset
     spread = std * photos.scale

@@ -136,11 +136,7 @@ def suspicion_of(
 ) -> Suspicion:
     """Returns the conventions of the best hypothesis of a kind.
 
-    Args:
-        reading: The batch-norm reading.
-        kind: The kind of the hypothesis.
-        fed: The convention of the images as fed.
-        prior: The published convention if it is of that kind, else None.
+    `prior` is the published convention if it is of that kind, else None.
     """
     index = _index_of(reading, kind, prior)
     hypothesis = reading.hypotheses[index]

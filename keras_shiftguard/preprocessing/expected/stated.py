@@ -161,10 +161,6 @@ def by_input(
     A statement on no particular input (key None) applies to the inputs with three channels, since a
     mask or a map of depths beside them is in another convention. Without three channels in any
     input, it applies to all.
-
-    Args:
-        stated: The result of `stated_conventions`.
-        channels: Number of channels of each image input, by its name.
     """
     colored = [name for name, number in channels.items() if number == 3] or list(channels)
     found = {name: stated[None] for name in colored if None in stated}
@@ -241,14 +237,15 @@ def _of_profile(profile: InputProfile) -> dict[str | None, InputConvention]:
         observed = observe(summary)
         if not summary.is_image:
             continue
-        images = f"its images ({name!r})"
-        text = f"The profile in `expects` does not show how {images} were preprocessed."
-        if not observed.convention.is_known or _may_be_augmented(observed):
+        text = (
+            f"The profile in `expects` does not show how its images ({name!r}) were preprocessed."
+        )
+        if not observed.convention.is_known:
             raise BadInputError(f"{text} {observed.evidence[0]}")
-        if _may_be_pale(observed, summary):
+        if _may_be_another(observed, summary):
             raise BadInputError(
-                f"{text} They seem to be {observed.convention}, but may as well be pale images in "
-                "another convention."
+                f"{text} They seem to be {observed.convention}, but may as well be pale, dark or "
+                f"augmented images in another convention. {observed.evidence[0]}"
             )
         # If no means were subtracted, nothing shows whether red or blue came first.
         found[name] = observed.convention
@@ -257,34 +254,21 @@ def _of_profile(profile: InputProfile) -> dict[str | None, InputConvention]:
     return {None: next(iter(found.values()))} if len(found) == 1 else found
 
 
-def _may_be_augmented(observed: Observation) -> bool:
-    """Whether a fitted convention may be a named one of images that were augmented, or are dark.
+def _may_be_another(observed: Observation, summary: InputSummary) -> bool:
+    """Whether the images may be augmented, pale or dark ones in a near named convention.
 
-    A scale and an offset can be fitted to the extremes of any images. Such a fit shows the
-    convention only if the images are standardized, or if the fit is far from all named conventions.
-    Dark images may look scaled twice.
+    A scale and an offset can be fitted to the extremes of any images, and dark images may look
+    scaled twice. Values from 0.06 to 1 may be ordinary images in [0, 1], or pale images in [-1, 1].
     """
-    fitted = observed.convention
-    needed = SURE if observed.kind == "scaled_twice" else LIKELY
-    if fitted.mode != "custom" or observed.certainty >= needed:
-        return False
-    return any(are_near(fitted, InputConvention(mode, "unknown")) for mode in MODES_WITHOUT_ORDER)
-
-
-def _may_be_pale(observed: Observation, summary: InputSummary) -> bool:
-    """Whether the images may be pale or dark ones in a near convention.
-
-    Values from 0.06 to 1 may be ordinary images in [0, 1], or pale images in [-1, 1].
-    """
-    mode = observed.convention.mode
+    fed, mode = observed.convention, observed.convention.mode
+    others = (InputConvention(each, "unknown") for each in MODES_WITHOUT_ORDER if each != mode)
+    near = [other for other in others if are_near(fed, other)]
+    if mode == "custom":
+        needed = SURE if observed.kind == "scaled_twice" else LIKELY
+        return observed.certainty < needed and bool(near)
     if observed.by_grid or mode not in MODES_WITHOUT_ORDER:
         return False
-    others = [InputConvention(each, "unknown") for each in MODES_WITHOUT_ORDER if each != mode]
-    return any(
-        are_near(observed.convention, other)
-        and not shows_its_convention(summary, observed.convention, other, observed.is_fitted)
-        for other in others
-    )
+    return any(not shows_its_convention(summary, fed, other, observed.is_fitted) for other in near)
 
 
 def _unreadable(value: Any) -> BadInputError:

@@ -1,23 +1,20 @@
-"""Hints from the content of images: broken, flat, duplicate, gray, framed or inverted images.
+"""Hints from the content of images: broken, flat, duplicate, gray or framed images.
 
 Images are `(n, height, width, channels)` in all functions.
 """
 
 import numpy as np
 
-from keras_shiftguard.preprocessing.correction.convention import InputConvention
 from keras_shiftguard.preprocessing.hints.hint import Hint
+from keras_shiftguard.preprocessing.limits import MOST
 from keras_shiftguard.statistics.large_images import LARGE
 
 # Correlation between channels; it is lower in gray images with color noise. A convention.
 MIN_GRAY_CORRELATION = 0.9999
-MIN_GRAY_SHARE = 0.9  # share of the images that must be gray. A convention.
 MIN_FRAMED_SHARE = 0.25  # share of the images that must have bars. A convention.
+MAX_UNFRAMED_SIDE = 32  # pixels; so small images are rarely letterboxed. A convention.
 # Width of each of two opposite bars, as a share of the side of the image. A convention.
 MIN_BAR_SHARE = 0.03
-MIN_BACKGROUND_SHARE = 0.4  # share of the pixels that must be at the bright end. A convention.
-MAX_UNFRAMED_SIDE = 32  # pixels; so small images are rarely letterboxed. A convention.
-MAX_GLYPH_SIDE = 64  # pixels; digits and glyphs are small, pages of text are not. A convention.
 
 
 def nonfinite_hints(images: np.ndarray) -> tuple[list[Hint], np.ndarray]:
@@ -62,7 +59,7 @@ def gray_hints(images: np.ndarray) -> list[Hint]:
     variance = np.diagonal(products, axis1=1, axis2=2)
     bound = MIN_GRAY_CORRELATION * np.sqrt(variance[:, :1] * variance)
     gray = (products[:, 0] >= bound).all(axis=1) & (variance > 0).all(axis=1)
-    if gray.mean() < MIN_GRAY_SHARE:
+    if gray.mean() < MOST:
         return []
     text = f"{_number_of(gray)} are gray, copied to three channels."
     return [Hint("gray_copied", text, 0.95)]
@@ -110,32 +107,8 @@ def frame_hints(images: np.ndarray) -> tuple[list[Hint], np.ndarray]:
     return [Hint("letterbox", text, 0.8)], images[plain]
 
 
-def inverted_hints(images: np.ndarray, observed: InputConvention) -> list[Hint]:
-    """Returns a hint if small gray images have a bright background, unlike digits of MNIST."""
-    one_channel = images.shape[-1] == 1
-    gray = one_channel or bool(gray_hints(images))
-    if not gray or not observed.is_known or max(images.shape[1:3]) > MAX_GLYPH_SIDE:
-        return []
-    if images.shape[1] * images.shape[2] < 64:
-        return []
-    scale, offset = np.asarray(observed.scale), np.asarray(observed.offset)
-    raw = (images - offset) / scale
-    bright, dark = float((raw > 250).mean()), float((raw < 5).mean())
-    if bright < MIN_BACKGROUND_SHARE or dark > bright / 4:
-        return []
-    text = (
-        f"{bright:.0%} of the pixels are at the bright end: dark strokes on white. Networks for "
-        "digits such as MNIST expect bright strokes on black; if so, invert."
-    )
-    return [Hint("inverted", text, 0.4)]
-
-
 def _num_leading_flat(flat: np.ndarray) -> np.ndarray:
-    """Returns the number of flat rows at the beginning of each image; 0 if all rows are flat.
-
-    Args:
-        flat: Whether each row is flat, `(images, rows)`.
-    """
+    """Returns the number of flat rows at the beginning of each image; 0 if all rows are flat."""
     return np.asarray(np.where(flat.all(axis=1), 0, np.argmin(flat, axis=1)))
 
 

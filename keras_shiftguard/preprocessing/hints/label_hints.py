@@ -180,11 +180,6 @@ def _consistent_mapping(
 ) -> tuple[float, int, int] | None:
     """Tests whether classes were renamed: most samples of a class are predicted as another one.
 
-    Args:
-        ids: Class ids of the labels, `(n,)`.
-        predicted: Predicted classes, `(n,)`.
-        rank: Rank of each label among the probabilities, from 0 (likeliest) to 1, `(n,)`.
-
     Returns:
         The accuracy after renaming (each sample is judged by the others of its
         class), the number of renamed classes, and the number of classes with at

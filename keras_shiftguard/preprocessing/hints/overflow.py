@@ -9,32 +9,26 @@ import numpy as np
 
 from keras_shiftguard.preprocessing.correction.convention import InputConvention
 from keras_shiftguard.preprocessing.hints.hint import Hint
+from keras_shiftguard.preprocessing.limits import FIRST_IMAGES, QUARTER
 from keras_shiftguard.statistics.attributes import MIN_SIDE
 
-# A jump is larger, a rise between neighbors smaller, in gray levels. A convention.
-JUMP, RISE = 160.0, 64.0
+JUMP = 160.0  # a jump is larger, in gray levels; a rise is smaller than `QUARTER`. A convention.
 # Overflow, if so many of all neighbors are jumps within a rise, so many of all jumps, and so many
 # times more than jumps with a fall on both sides. Photos that overflow have at least .0018, .12 and
 # 9; photos and print have hardly any, white noise has less than .07 of all jumps, and edges between
 # noisy areas 1.8 times as many. Chosen on the collections of
 # `examples/benchmarks/verdict_corpus.py`.
 MIN_SHARE, MIN_SHARE_OF_JUMPS, MIN_RATIO = 0.001, 0.07, 5
-MAX_IMAGES = 16  # images that are looked at. A convention.
 
 
 def overflow_hints(images: np.ndarray, observed: InputConvention) -> list[Hint]:
-    """Returns a hint if 8-bit values have overflowed.
-
-    Args:
-        images: `(n, height, width, channels)`, as fed, finite.
-        observed: Their convention; without a known one there is no hint.
-    """
+    """Returns a hint if 8-bit values have overflowed."""
     if not observed.is_known or min(images.shape[1:3]) < MIN_SIDE:
         return []
     scale, offset = np.asarray(observed.scale), np.asarray(observed.offset)
     if scale.size not in (1, images.shape[-1]):
         return []
-    raw = ((images[:MAX_IMAGES] - offset) / scale).astype("float32")
+    raw = ((images[:FIRST_IMAGES] - offset) / scale).astype("float32")
     rising, falling, jumps, number = 0, 0, 0, 0
     for axis in (1, 2):
         along = np.moveaxis(raw, axis, 0)
@@ -45,7 +39,7 @@ def overflow_hints(images: np.ndarray, observed: InputConvention) -> list[Hint]:
         first, before, after, last = (along[i : end + i][places] for i in range(4))
         up = np.sign(before - after)  # 1 where bright is followed by dark
         steps = np.stack([(before - first) * up, (last - after) * up])
-        is_jump = np.all(np.abs(steps) < RISE, axis=0) & ((after - before) * up + 256 < RISE)
+        is_jump = np.all(np.abs(steps) < QUARTER, axis=0) & ((after - before) * up + 256 < QUARTER)
         jumps += len(up)
         rising += int(np.sum(is_jump & np.all(steps > 0, axis=0)))
         falling += int(np.sum(is_jump & np.all(steps < 0, axis=0)))

@@ -17,7 +17,6 @@ from keras_shiftguard.preprocessing.hints.content import (
     duplicate_hints,
     frame_hints,
     gray_hints,
-    inverted_hints,
     nonfinite_hints,
     whole_division_hints,
 )
@@ -25,14 +24,11 @@ from keras_shiftguard.preprocessing.hints.hint import Hint
 from keras_shiftguard.preprocessing.hints.label_hints import MAX_P_VALUE, check_labels
 from keras_shiftguard.preprocessing.hints.overflow import overflow_hints
 from keras_shiftguard.preprocessing.hints.resampling import resampling_hints
+from keras_shiftguard.preprocessing.limits import FIRST_IMAGES, MAX_TRIAL_IMAGES
 from keras_shiftguard.profiles import InputSummary
 from keras_shiftguard.statistics.classes import host_class_ids, host_probabilities
 
 MAX_IMAGES = 256  # of the checks of images. A convention.
-MAX_IMAGES_FOR_MEDIANS = 32  # the slower checks use this many images, spread evenly. A convention.
-# Running the whole network takes longer than all other checks. So without labels, it sees no more
-# images than hints from predictions need. A convention.
-MIN_IMAGES = 16
 
 
 def remarks_of_images(
@@ -42,15 +38,7 @@ def remarks_of_images(
     structure: StructuralExpectation,
     observed: InputConvention,
 ) -> tuple[Hint, ...]:
-    """Returns the hints from the images alone, the most certain first.
-
-    Args:
-        samples: Images exactly as fed, by input name. The first `MAX_IMAGES` are used.
-        name: Name of the image input.
-        summary: The profile of the whole stream; its image sizes are used.
-        structure: What the structure of the network expects.
-        observed: The convention of the images; mode `"unknown"` if it is not known.
-    """
+    """Returns the hints from the images alone, the most certain first."""
     images = np.asarray(samples[name])
     if summary.layout == "channels_first":
         images = np.moveaxis(images, 1, -1)
@@ -68,9 +56,8 @@ def _image_hints(images: np.ndarray, observed: InputConvention) -> list[Hint]:
     if not len(images):
         return hints
     hints += duplicate_hints(images)
-    images = images[:: -(-len(images) // MAX_IMAGES_FOR_MEDIANS)]
+    images = images[:: -(-len(images) // MAX_TRIAL_IMAGES)]  # the others are slower
     hints += gray_hints(images)
-    hints += inverted_hints(images, observed)
     hints += overflow_hints(images, observed)
     more, unframed = frame_hints(images)
     # Images with a flat edge are left out: the edge of a frame would dominate the finest detail.
@@ -114,9 +101,10 @@ def remarks_of_predictions(
         labels: Labels of the samples, or None.
     """
     ids = None if labels is None else host_class_ids(labels)
-    limit = MIN_IMAGES if ids is None else MAX_IMAGES
+    # Running the whole network takes longer than all other checks.
+    limit = FIRST_IMAGES if ids is None else MAX_IMAGES
     some = {key: np.asarray(value)[:limit] for key, value in samples.items()}
-    if len(some[name]) < MIN_IMAGES:
+    if len(some[name]) < FIRST_IMAGES:
         return ()
     p = _predict(model, some)
     if p is None:
@@ -135,10 +123,7 @@ def remarks_of_predictions(
 def _transposed(p: np.ndarray, p_transposed: np.ndarray, ids: np.ndarray | None) -> list[Hint]:
     """Returns a hint if the network does better on transposed images, by a sign test.
 
-    Args:
-        p: Probabilities, `(n, classes)`.
-        p_transposed: Probabilities of the transposed images, `(n, classes)`.
-        ids: Class ids, `(n,)`. Without class ids, the confidences are compared.
+    Without class ids, the confidences are compared.
     """
     if ids is None:
         confidence, confidence_transposed = p.max(axis=1), p_transposed.max(axis=1)

@@ -14,16 +14,13 @@ from typing import NamedTuple
 import numpy as np
 
 from keras_shiftguard.preprocessing.hints.hint import Hint
-
-MIN_SIDE = 64  # pixels; smaller images give a spectrum with too few points. A convention.
-MIN_IMAGES = 4  # with fewer, there is no hint. A convention.
+from keras_shiftguard.preprocessing.limits import MIN_IMAGES, SMALL
 
 # Limits of the scores, in the units that `Scores` explains. Conventions.
 MAX_REPEATED = 0.15
 MAX_FINE = -1.5
 MAX_PERIODICITY = 4.7
 MIN_DETAIL = -2.6
-MAX_STRETCH = 0.32
 
 
 class Scores(NamedTuple):
@@ -38,20 +35,17 @@ class Scores(NamedTuple):
             roughness, along the axis with the larger ratio.
         detail: log10 of the ratio of the power at fine scales to that at coarse
             scales.
-        stretch: log10 of the ratio of the power along the width to that along
-            the height.
     """
 
     repeated: float
     fine: float
     periodicity: float
     detail: float
-    stretch: float
 
 
 def resampling_hints(gray: np.ndarray) -> list[Hint]:
     """Returns the hints for gray images without borders, `(n, height, width)`, of any range."""
-    if len(gray) < MIN_IMAGES or min(gray.shape[1:]) < MIN_SIDE:
+    if len(gray) < MIN_IMAGES or min(gray.shape[1:]) < SMALL:  # their spectra have too few points
         return []
     s = scores(gray)
     if s.repeated > MAX_REPEATED:
@@ -60,28 +54,20 @@ def resampling_hints(gray: np.ndarray) -> list[Hint]:
             "enlarged with interpolation='nearest'. Networks are trained on smoothly resized ones."
         )
         return [Hint("nearest_enlarged", text, 0.95)]
-    hints = []
     if s.detail < MIN_DETAIL or s.periodicity > MAX_PERIODICITY:
         text = (
             "The images hold little fine detail for their size: they look enlarged from smaller "
             "ones, or blurred. If larger originals exist, resize those."
         )
-        hints.append(Hint("enlarged", text, 0.7 if s.periodicity > MAX_PERIODICITY else 0.5))
-    elif s.fine > MAX_FINE:
+        return [Hint("enlarged", text, 0.7 if s.periodicity > MAX_PERIODICITY else 0.5)]
+    if s.fine > MAX_FINE:
         text = (
             "The finest scales are unusually strong: the images may have been reduced without "
             "antialiasing, or by nearest neighbour. Try `keras.ops.image.resize(..., "
             "antialias=True)`."
         )
-        hints.append(Hint("no_antialiasing", text, 0.5))
-    if abs(s.stretch) > MAX_STRETCH:
-        way = ("narrower", "wider")[s.stretch < 0]
-        text = (
-            f"There is {10 ** abs(s.stretch):.1f} times the detail along one axis than along the "
-            f"other: the images may have been made {way} than they were. Crop or pad instead."
-        )
-        hints.append(Hint("squashed", text, 0.3))
-    return hints
+        return [Hint("no_antialiasing", text, 0.5)]
+    return []
 
 
 def scores(gray: np.ndarray) -> Scores:
@@ -96,7 +82,6 @@ def scores(gray: np.ndarray) -> Scores:
         fine=float(np.median(fine)),
         periodicity=float(np.median(np.maximum(*(_periodicity(g) for g in axes)))),
         detail=float(np.median(np.log10(both["fine"] / both["coarse"]))),
-        stretch=float(np.median(np.log10(bands[0]["wide"] / bands[1]["wide"]))),
     )
 
 
@@ -118,7 +103,6 @@ def _bands(gray: np.ndarray) -> dict[str, np.ndarray]:
         "fine": (0.3, 0.5),
         "middle": (0.2, 0.25),
         "coarse": (0.05, 0.1),
-        "wide": (0.15, 0.45),
     }
     # A floor far below the power of any picture avoids a division by zero for flat pictures.
     floor = 1e-9 * power.sum(axis=1) + 1e-30

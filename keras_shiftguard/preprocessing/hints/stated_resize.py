@@ -17,7 +17,7 @@ from keras_shiftguard.preprocessing.hints.hint import Hint
 from keras_shiftguard.profiles import InputSummary
 
 # Numbers of filters in a `preprocessor_config.json`. Given by Pillow.
-PILLOW_FILTERS = {0: "nearest", 1: "lanczos3", 2: "bilinear", 3: "bicubic", 4: "box", 5: "hamming"}
+PILLOW_FILTERS = ("nearest", "lanczos3", "bilinear", "bicubic", "box", "hamming")
 # Filters of `keras.ops.image.resize`.
 KERAS_FILTERS = ("nearest", "bilinear", "bicubic", "lanczos3", "lanczos5")
 # Hints of `resampling.py` that contradict a smooth or antialiased filter.
@@ -96,7 +96,9 @@ def _of_mapping(values: Mapping[str, Any]) -> StatedResize | None:
     if size is None:
         return None
     number = values.get("resample")
-    of_number = PILLOW_FILTERS.get(number) if isinstance(number, int) else None
+    of_number = None
+    if isinstance(number, int) and 0 <= number < len(PILLOW_FILTERS):
+        of_number = PILLOW_FILTERS[number]
     interpolation = values.get("interpolation") or of_number
     # timm and Hugging Face resize with Pillow, whose filters always average, except "nearest".
     antialias = True if pillow and interpolation != "nearest" else None
@@ -125,11 +127,6 @@ def resize_hints(
     """Returns the hints, with those on differences to the stated resizing.
 
     Hints against a filter that is stated are left out.
-
-    Args:
-        stated: The stated resizing, or None.
-        summary: Profile of the images.
-        seen: The hints from the images themselves.
     """
     seen = tuple(seen)
     if stated is None or stated.size is None or not summary.is_image or not summary.num_samples:
@@ -153,10 +150,4 @@ def resize_hints(
         how = f"{stated.interpolation}{' with antialiasing' if stated.antialias else ''}"
         text = f"`expects` states {how}, and these images show another filter. Try `{stated.code}`."
         found.append(Hint("stated_filter", text, contrary[0].certainty))
-    if "squashed" in names and stated.aspect:
-        text = (
-            "`expects` keeps the aspect ratio, and these images seem to be squashed. Try "
-            f"`{stated.code}`."
-        )
-        found.append(Hint("stated_crop", text, names["squashed"].certainty))
     return (*seen, *found)

@@ -5,9 +5,9 @@ import numpy as np
 from keras_shiftguard.conventions import MODES
 from keras_shiftguard.preprocessing.case import Case, Verdict
 from keras_shiftguard.preprocessing.correction.convention import RAW, UNKNOWN
-from keras_shiftguard.preprocessing.doubts import doubt_about, helps_alone
+from keras_shiftguard.preprocessing.doubts import doubt_about, helps
 from keras_shiftguard.preprocessing.evidence_words import evidence_of, without_fix_in_words
-from keras_shiftguard.preprocessing.expected.batch_norm_reading import MIN_IMAGES, Reading
+from keras_shiftguard.preprocessing.expected.batch_norm_reading import Reading
 from keras_shiftguard.preprocessing.expected.hypotheses import STANDARDISED
 from keras_shiftguard.preprocessing.expected.hypothesis_names import (
     Suspicion,
@@ -16,15 +16,10 @@ from keras_shiftguard.preprocessing.expected.hypothesis_names import (
     same_numbers,
     suspicion_of,
 )
+from keras_shiftguard.preprocessing.limits import MIN_IMAGES, MIN_MISMATCH, MIN_OK
 from keras_shiftguard.preprocessing.observation import SURE as CERTAIN
 from keras_shiftguard.preprocessing.order import means_swapped
-from keras_shiftguard.preprocessing.posterior import (
-    LEAST,
-    MIN_MISMATCH,
-    MIN_OK,
-    posterior,
-    posterior_of_trial,
-)
+from keras_shiftguard.preprocessing.posterior import LEAST, posterior, posterior_of_trial
 from keras_shiftguard.preprocessing.sources.outcome import verdict_of_mismatch, verdict_of_right
 from keras_shiftguard.preprocessing.witnesses.feed import are_near
 from keras_shiftguard.preprocessing.witnesses.trial import HELPS
@@ -110,7 +105,7 @@ def _without_batch_norm(case: Case, reason: str) -> Verdict | None:
         compared = trial
         if not trial.head_tells and not are_near(observed, expected):
             compared = trial.without_head()  # no classifier learns from input so far out of scale
-        is_sure = case.observation.certainty >= CERTAIN and helps_alone(compared)
+        is_sure = case.observation.certainty >= CERTAIN and helps(compared)
         if is_sure and not doubt_about(case, suspicion, compared):
             return verdict_of_mismatch(case, suspicion, evidence, is_proven=True)
         right = _right_by_trial(case, evidence) if trial.can_tell and trial.sigmas < 0 else None

@@ -5,10 +5,10 @@ from dataclasses import replace
 from keras_shiftguard.preprocessing.case import Case, Verdict
 from keras_shiftguard.preprocessing.doubts import doubts_about_layers
 from keras_shiftguard.preprocessing.evidence_words import scaled_twice
-from keras_shiftguard.preprocessing.expected.batch_norm_reading import MIN_IMAGES
 from keras_shiftguard.preprocessing.expected.hypothesis_names import as_observed, same_numbers
+from keras_shiftguard.preprocessing.limits import MIN_IMAGES, MIN_MISMATCH
 from keras_shiftguard.preprocessing.order import means_swapped, order_of
-from keras_shiftguard.preprocessing.posterior import MIN_MISMATCH, posterior
+from keras_shiftguard.preprocessing.posterior import posterior
 from keras_shiftguard.preprocessing.witnesses.feed import (
     are_near,
     fills_stated_range,

@@ -8,6 +8,7 @@ import numpy as np
 
 from keras_shiftguard.conventions import MODES, Form, forms
 from keras_shiftguard.preprocessing.correction.convention import InputConvention, affine_between
+from keras_shiftguard.preprocessing.limits import MIN_SPAN, QUARTER
 from keras_shiftguard.preprocessing.observation import (
     LIKELY,
     MAX_GAP,
@@ -18,16 +19,6 @@ from keras_shiftguard.preprocessing.observation import (
 )
 from keras_shiftguard.profiles import InputSummary
 
-# Gray levels that ordinary photos reach in both directions. A collection that does not (all pale,
-# all dark, low in contrast) looks as if it were in a neighboring convention. Conventions.
-DARK, BRIGHT = 64.0, 191.0
-# Contrast that the training images may have had, as a share of the contrast of the images as fed.
-# It is the contrast of a collection that just spans `DARK` to `BRIGHT`. Given by `DARK` and
-# `BRIGHT`.
-LOW_CONTRAST = (BRIGHT - DARK) / 255
-# Limits that were not tuned: the quantiles that become black and white, and the number of gray
-# levels that must lie between them. Noise and compression alone fill a smaller span. Conventions.
-DARKEST, BRIGHTEST, MIN_LEVELS_SPAN = 0.01, 0.99, 16.0
 Levels = tuple[np.ndarray, np.ndarray]  # gain and bias of each channel as fed
 # If two conventions differ by this factor, pale or dark images cannot explain the difference. A
 # convention.
@@ -36,19 +27,12 @@ FAR_FACTOR = 10.0
 # `MAX_OUTSIDE` they are augmented. In between, they are undecided: the random brightness of
 # `tf.image` does not clip, and takes white backgrounds out. A convention.
 MAX_MANY_OUTSIDE = 0.3
-# How far single values may exceed a range, as a share of it. A convention.
-MAX_EXTREME_OUTSIDE = 0.5
-# Augmented images fit a convention if 98 % of their values span at least this share of its range.
-# So images in [0, 1], which span at most half of [-1, 1], do not fit [-1, 1]. A convention.
+# Augmented images span at least so large a share of a range. Those in [0, 1] span at most half of
+# [-1, 1]. A convention.
 MIN_STATED_SPAN = 0.6
-# The same share for dark images, whose darkest value is black. A convention.
-MIN_SPAN_FROM_BLACK = 1 / 16
-# Pale or dark images fit a stated convention if the share that they span of its range is larger by
-# this factor than that of any other range that holds them. For images in [-1, 1] it is 2 or less. A
+# Pale images span at most so large a share of a range, and other ranges that hold them no more than
+# this share of it. Ordinary photos in the convention of CLIP span 85 % of the range of "torch". A
 # convention.
-MIN_SPAN_RATIO = 1.5
-# Images that span more of the range and reach neither black nor white are in another convention: in
-# that of CLIP, ordinary photos span 85 % of the range of "torch". A convention.
 MAX_PALE_SPAN = 0.75
 
 
@@ -90,14 +74,14 @@ def why_as_expected(
     ends = form.to_raw(np.stack([summary.minimum, summary.maximum]))
     low, high = form.to_raw(summary.channel_quantiles(0.01, 0.99))
     excess = max(-ends[0].min(), ends[1].max() - 255)
-    is_inside = excess <= MAX_EXTREME_OUTSIDE * 255 and not _outside(summary, expected, MAX_OUTSIDE)
+    is_inside = excess <= 2 * QUARTER and not _outside(summary, expected, MAX_OUTSIDE)
     if observation.kind is None and observation.certainty < LIKELY and is_inside:
         span = (high.min() - low.max()) / 255
         if span >= MIN_STATED_SPAN and _reaches_an_end(ends):
             return (
                 f"The values fill the range of {expected}, with few outside, as augmentation does."
             )
-        if np.all(np.abs(ends[0]) < MAX_GAP) and span >= MIN_SPAN_FROM_BLACK:
+        if np.all(np.abs(ends[0]) < MAX_GAP) and 255 * span >= MIN_SPAN:
             return f"The values begin at black of {expected}, and stay in a part of its range."
     if not stated or observation.kind not in (None, "scaled_twice"):
         return ""
@@ -135,7 +119,7 @@ def _is_likelier(
     if rival.steps == (expected.mode,):
         return other < span - 1e-6
     ends = rival.to_raw(np.stack([summary.minimum, summary.maximum]))
-    return _reaches_an_end(ends) or span < MIN_SPAN_RATIO * other
+    return _reaches_an_end(ends) or other > MAX_PALE_SPAN * span
 
 
 def _reaches_an_end(ends: np.ndarray) -> bool:
@@ -216,23 +200,15 @@ def level_correction(observed: InputConvention, summary: InputSummary) -> Levels
 
     The result is None if the images are not in color or in no named convention, if they reach dark
     and bright values in every channel, as ordinary photos do, or if they hardly vary.
-
-    Args:
-        observed: The convention of the images as fed.
-        summary: The profile of the input.
     """
     if summary.num_channels != 3 or observed.mode not in MODES:
         return None
     scale, offset = (
         np.broadcast_to(np.asarray(v, "float64"), 3) for v in (observed.scale, observed.offset)
     )
-    low, high = (
-        (np.asarray([summary.quantile(q, c) for c in range(3)]) - offset) / scale
-        for q in (DARKEST, BRIGHTEST)
-    )
-    if np.all(low < DARK) and np.all(high > BRIGHT):
-        return None
-    if not np.all(high - low > MIN_LEVELS_SPAN):
+    low, high = (summary.channel_quantiles(0.01, 0.99) - offset) / scale
+    is_ordinary = np.all(low < QUARTER) and np.all(high > 255 - QUARTER)
+    if is_ordinary or not np.all(high - low > MIN_SPAN):
         return None
     # In raw pixels: (raw - low) * stretch. In the convention as fed, `offset` is black.
     stretch = 255 / (high - low)

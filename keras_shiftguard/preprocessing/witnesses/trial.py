@@ -23,21 +23,22 @@ import numpy as np
 
 from keras_shiftguard.instrument.network_features import FeatureReader, Features
 from keras_shiftguard.preprocessing.expected.batch_norm import AS_FED, Transform
+from keras_shiftguard.preprocessing.limits import (
+    FIRST_IMAGES,
+    MAX_TRIAL_IMAGES,
+    MIN_TRIAL_IMAGES,
+)
 from keras_shiftguard.preprocessing.witnesses.second_view import second_view
 from keras_shiftguard.statistics.classes import host_class_ids
 
-MIN_TRIAL_IMAGES, MAX_TRIAL_IMAGES = 8, 32  # numbers of distinct images. A convention.
-# The trial stops after so many images if it is clear. With fewer, it can only support batch norm. A
-# convention.
-FIRST_IMAGES = 16
 TEMPERATURE = 0.1  # of the softmax over cosine similarities. A convention.
 # How well a network must tell the images apart, from 0 (chance) to 1 (perfect), for the trial to
 # count. Tiles of one picture and untrained networks stay below. A convention.
 MIN_TOLD_APART = 0.5
 # What a difference means, in standard errors. A fix that helps is offered if the verdict is sure.
-# It is sure of itself without other evidence. With a classifier that was trained on images in
-# another convention, a wrong fix reached 3.2, and right fixes reached 8 or more: `STRONG`.
-# Conventions.
+# With labels it is sure of itself. Without other evidence it must be strong: with a classifier that
+# was trained on images in another convention, a wrong fix reached 3.2, and right fixes reached 8 or
+# more. Conventions.
 HELPS, LIKELY, SURE, STRONG = 1.0, 2.0, 3.0, 3.5
 
 
@@ -69,16 +70,11 @@ class Preference:
     head_tells: bool = True
 
     @property
-    def at_best(self) -> float:
-        """The larger of the difference by the features and the difference by the logits."""
-        if self.of_features is None or self.of_logits is None:
-            return self.sigmas
-        return max(self.of_features, self.of_logits)
-
-    @property
     def agreed(self) -> float:
-        """The smaller of the two differences; 0 if features and logits disagree."""
-        return self.sigmas if self.sigmas > 0 else min(self.at_best, 0.0)
+        """What the features and the logits agree on; 0 if they disagree."""
+        if self.sigmas > 0 or self.of_features is None or self.of_logits is None:
+            return self.sigmas
+        return min(max(self.of_features, self.of_logits), 0.0)
 
     def without_head(self) -> "Preference":
         """Returns the preference by the features alone."""

@@ -104,16 +104,6 @@ def test_enlarged_photos(sources, small):
     assert set(nearest) <= {"nearest_enlarged", "gray_copied"}
 
 
-@pytest.mark.thorough
-def test_squashed_photos(sources):
-    """Crops of 60 % of the height, stretched to squares, get the hint in many sets."""
-    wide = resized(sources[:, 90:358], 224, FILTERS.BICUBIC)
-    assert rates(wide, 60).get("squashed", 0) >= 0.4
-    hint = hints(wide)["squashed"]
-    assert hint.certainty <= 0.4 and "narrower" in hint.sentence
-    assert "wider" in hints(wide.transpose(0, 2, 1, 3))["squashed"].sentence
-
-
 EXPECTATION = StructuralExpectation(
     0, "input", RAW, RAW, "MobileNetV2", native_size=224, published_top1=0.713
 )
@@ -151,21 +141,6 @@ def test_gray_copied_is_seen_in_every_convention(sources, mode):
     assert found["gray_copied"].sentence.startswith("All 8 images are gray")
     # Real photos that are nearly gray get no hint.
     assert "gray_copied" not in hints(convention.from_raw(sources[:20, ::4, ::4]))
-
-
-def test_inverted_digits():
-    from sklearn.datasets import load_digits
-
-    digits = (load_digits().images[:64, ..., None] * 255 / 16).round()
-    assert "inverted" not in hints(digits)
-    gray = InputConvention("raw", "gray")
-    inverted = hints(255 - digits, observed=gray)["inverted"]
-    assert inverted.certainty <= 0.5 and "MNIST" in inverted.sentence
-    unit = InputConvention("unit", "gray")
-    assert "inverted" in hints((255 - digits) / 255, observed=unit)
-    # A page of text does not count as a digit.
-    page = np.repeat(digits, 20, axis=1).repeat(20, axis=2)
-    assert "inverted" not in hints(255 - page, observed=gray)
 
 
 @pytest.mark.parametrize(

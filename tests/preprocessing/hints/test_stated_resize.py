@@ -129,13 +129,3 @@ def test_the_stated_filter_is_not_called_wrong(interpolation):
     hint = Hint("no_antialiasing", "Try antialias=True.", 0.5)
     assert resize_hints(stated, summary_of(8), [hint]) == ()
     assert resize_hints(StatedResize((8, 8)), summary_of(8), [hint]) == (hint,)
-
-
-def test_squashed_images_are_a_hint_if_the_aspect_ratio_is_stated():
-    squashed = Hint("squashed", "These images seem narrower than they were.", 0.4)
-    crop = StatedResize((224, 224), "bicubic", True, "crop")
-    hints = resize_hints(crop, summary_of(224), [squashed])
-    assert [hint.name for hint in hints] == ["squashed", "stated_crop"]
-    assert "crop_to_aspect_ratio=True" in hints[1].sentence
-    stretched = StatedResize((224, 224), "bicubic", True)
-    assert resize_hints(stretched, summary_of(224), [squashed]) == (squashed,)
