@@ -115,12 +115,13 @@ def described(
     if feature in _WHOLES:
         return _WHOLES[feature]
     source, _, rest = feature.partition("/")
-    names = (columns or {}).get(source, ())
     of = f" of {source[:MAX_SOURCE]}" if inputs > 1 else ""
 
     def called(column: str) -> str:
-        is_known = column.isdecimal() and int(column) < len(names)
-        return names[int(column)] if is_known else f"{_column(column)}{of}"
+        kind, _, i = column.rpartition("/")  # "3", or "group/3" of token ids
+        names = (columns or {}).get(f"{source}/{kind}".rstrip("/"), ())
+        is_known = i.isdecimal() and int(i) < len(names)
+        return names[int(i)] if is_known else f"{_column(column)}{of}"
 
     if rest == "missing" or rest.endswith("/missing"):
         column = rest.removesuffix("missing").rstrip("/")
@@ -138,11 +139,6 @@ def described(
     if rest in ATTRIBUTES:
         cause, words = ATTRIBUTES[rest]
         return cause, f"{words}{of}"
-    group = rest.removeprefix("group/")
-    if group != rest and group.isdecimal():
-        groups = (columns or {}).get(f"{source}/group", ())
-        known = int(group) < len(groups)
-        return feature, f"{groups[int(group)] if known else 'share of some values'}{of}"
     return feature, called(rest)
 
 

@@ -139,7 +139,6 @@ def test_groups_of_token_ids_are_named_by_their_ids(tmp_path, rng):
     feature = f"input/group/{named[0]}"
     label = described(feature, columns={"input/group": groups})[1]
     assert label == groups[named[0]] and label.startswith("share of values such as 77 and")
-    assert described(feature)[1] == "share of some values"  # in logs of older versions
 
 
 def test_columns_have_their_names(tmp_path, rng):
