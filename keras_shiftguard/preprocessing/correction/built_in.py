@@ -43,7 +43,9 @@ def apply_correction(
     fixes = _by_position(template, tensors, fix)
     inputs, corrected = [], []
     for i, tensor in enumerate(tensors):
-        dtype = _input_dtype(tensor.dtype) if i in fixes else tensor.dtype
+        dtype = tensor.dtype
+        if i in fixes and dtype != "float64":
+            dtype = "float32"  # half precision would round integer pixels
         x = keras.Input(batch_shape=tensor.shape, dtype=dtype, name=tensor.name)
         inputs.append(x)
         if i in fixes:
@@ -132,11 +134,6 @@ def _by_position(
             f"The model has no input {missing[0]!r}. Its inputs: {[t.name for t in tensors]}"
         )
     return {known[name]: layer for name, layer in fix.items()}
-
-
-def _input_dtype(dtype: str) -> str:
-    """Returns the dtype of the new input; half precision would round integer pixels."""
-    return "float64" if dtype == "float64" else "float32"
 
 
 def _correct(x: Any, fix: InputCorrection, name: str) -> Any:

@@ -298,11 +298,6 @@ def _sigmas(gains: np.ndarray) -> float:
     return float(gains.mean() / (gains.std(ddof=1) / np.sqrt(len(gains)) + 1e-9))
 
 
-def _log_softmax(x: np.ndarray) -> np.ndarray:
-    x = x - x.max(axis=1, keepdims=True)
-    return np.asarray(x - np.log(np.exp(x).sum(axis=1, keepdims=True)))
-
-
 def info_nce(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     """Returns how well each image's second view is recognized among the second views of all images.
 
@@ -315,7 +310,9 @@ def info_nce(first: np.ndarray, second: np.ndarray) -> np.ndarray:
         perfect.
     """
     a, b = (x / (np.linalg.norm(x, axis=1, keepdims=True) + 1e-12) for x in (first, second))
-    return np.diag(_log_softmax(a @ b.T / TEMPERATURE))
+    similarity = a @ b.T / TEMPERATURE
+    similarity -= similarity.max(axis=1, keepdims=True)
+    return np.diag(similarity) - np.log(np.exp(similarity).sum(axis=1))
 
 
 def distinct_images(images: np.ndarray, limit: int = MAX_TRIAL_IMAGES) -> np.ndarray:
