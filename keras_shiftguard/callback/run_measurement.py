@@ -17,8 +17,8 @@ from keras_shiftguard.statistics.stream import Stream
 
 NOT_MEASURED = "input {!r} is not compared ({}): encode it as numbers before the model."
 LABELS_LEFT_OUT = (
-    "the targets are no single class or number (masks, sequences, the inputs themselves, several "
-    "arrays): their statistics are not compared, but what the model loses with them is."
+    "the labels are no single class or number: whether they differ from those of training is not "
+    "compared, only the loss with them."
 )
 
 

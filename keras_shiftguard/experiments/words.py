@@ -125,8 +125,8 @@ def _refilled(strength: Fill, table: _Columns) -> str:
     where = table.where(column)
     if value is None:
         return f"partly missing{where}, where training has a value (mostly {other:.4g})"
-    usual = "there values are missing" if other is None else f"mostly {other:.4g}"
-    return f"partly filled with {value:.4g}{where}, which training hardly has ({usual})"
+    usual = "its values are missing there" if other is None else f"it mostly has {other:.4g}"
+    return f"partly filled with {value:.4g}{where}, a value that training hardly has ({usual})"
 
 
 def _all_refilled(strength: Sequence[Fill], table: _Columns) -> str:
@@ -139,7 +139,7 @@ def _all_refilled(strength: Sequence[Fill], table: _Columns) -> str:
         return f"filled {where} otherwise than training where values were missing"
     if first is None:
         return f"partly missing {where}, where training has values"
-    return f"partly filled with {first:.4g} {where}, which training hardly has"
+    return f"partly filled with {first:.4g} {where}, a value that training hardly has"
 
 
 def _recoded(strength: tuple[int, Sequence[float], Sequence[float]], table: _Columns) -> str:

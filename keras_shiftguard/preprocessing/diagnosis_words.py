@@ -132,8 +132,8 @@ def _needed(diagnosis: Any) -> str:
     if len(words) > 1:
         return f"{more}pass {' or '.join(words)}, whichever the model was trained on."
     return (
-        f"{more}pass `expects=` with the scale of its training images: {words[0]} only if they "
-        "were scaled like these."
+        f"{more}pass {words[0]} if the images that the model was first trained on were scaled like "
+        "these; else their scale."
     )
 
 

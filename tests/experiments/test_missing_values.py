@@ -38,8 +38,8 @@ def model(filled):
 @pytest.mark.parametrize(
     ("there", "here", "how"),
     [
-        (-9.0, 0.0, f"partly filled with 0 {WHERE}, which training hardly has"),
-        (np.nan, 0.0, f"partly filled with 0 {WHERE}, which training hardly has"),
+        (-9.0, 0.0, f"partly filled with 0 {WHERE}, a value that training hardly has"),
+        (np.nan, 0.0, f"partly filled with 0 {WHERE}, a value that training hardly has"),
         (-9.0, np.nan, f"partly missing {WHERE}, where training has values"),
     ],
 )

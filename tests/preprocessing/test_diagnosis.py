@@ -64,7 +64,7 @@ WORDS = {
     "right": (ok(), "Preprocessing is right: the model is fed what it expects, caffe"),
     "nothing in the model": (
         unknown(observed=UNIT),
-        "`expects='unit'` only if they were scaled like these.",
+        "pass `expects='unit'` if the images that the model was first trained on were scaled like",
     ),
     "no images": (
         unknown(num_samples=0, advice="images."),
@@ -135,7 +135,7 @@ def test_the_worst_input_speaks_for_all():
     learning = {"left": ok(trained_here=True), "right": ok(UNIT, trained_here=True)}
     assert "is being trained here, on 'left': caffe" in str(Diagnosis.worst(learning))
     depth = unknown(observed=InputConvention("unit", "gray"))
-    assert "`expects={'depth': 'unit'}` only if" in str(
+    assert "pass `expects={'depth': 'unit'}` if" in str(
         Diagnosis.worst({"image": ok(), "depth": depth})
     )
     with pytest.raises(BadInputError, match="at least one"):
