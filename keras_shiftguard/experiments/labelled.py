@@ -47,7 +47,7 @@ def labelled(stream: Stream, corrected: bool = False, are_classes: bool = True) 
     """Returns the kept, labelled samples of a stream; there may be none.
 
     Returns None if there are no labels of this kind, or if only parts of the samples are kept (a
-    frame of a video, a crop of a large image). For a part of a sample, the model may predict
+    frame of a long video, a crop of a large image). For a part of a sample, the model may predict
     something else.
 
     The order follows from the samples alone. So a measurement on the same samples has the same
@@ -68,7 +68,7 @@ def labelled(stream: Stream, corrected: bool = False, are_classes: bool = True) 
     if labels is None or (are_classes and (labels < 0).any()):
         return None
     inputs = {
-        name: each.read()[0][np.isin(each.positions, together)] for name, each in kept.items()
+        name: each.read_whole()[0][np.isin(each.positions, together)] for name, each in kept.items()
     }
     order = np.argsort([_hash(inputs, i) for i in range(len(which))], kind="stable")
     inputs = {name: x[order] for name, x in inputs.items()}

@@ -64,8 +64,8 @@ class KeptSamples:
     The preprocessing diagnosis needs images early, and it needs whole images, because batch norm
     depends on spatial structure. Later checks need images of the whole pass. If the length of the
     pass is unknown, the buffer is thinned each time it is full: fewer images of each batch are
-    kept, then fewer batches. The images are copied to the host, as they were fed. For a video or a
-    volume, the middle frame is stored.
+    kept, then fewer batches. The images are copied to the host, as they were fed. Videos and
+    volumes are stored whole if enough of them fit, else only the middle frame of each.
 
     Args:
         spec: Specification of the input.
@@ -113,7 +113,7 @@ class KeptSamples:
         if self._is_held:
             return
         is_row = self.spec.layout == "features"
-        if is_row:  # the length of a sequence is known only now
+        if is_row or self._fit_whole(x):  # the length of a sequence is known only now
             self._numbers = prod(int(side) for side in x.shape[1:] if side)
         of_labels = _numbers_of(y) if self._keeps_targets else 0
         self.capacity = self._capacity(self._numbers + of_labels)
@@ -178,8 +178,19 @@ class KeptSamples:
         rows = on_host(x)
         return rows if rows.dtype.kind in "iu" else rows.astype("float32")
 
+    def _fit_whole(self, x: Any) -> bool:
+        """Whether videos or volumes are small enough for a buffer to hold enough of them whole."""
+        size = 4 * prod(int(side) for side in x.shape[1:])
+        fit = MAX_BYTES // max(size, 1) >= ENOUGH and None not in self.spec.size
+        return len(x.shape) > 4 and fit
+
     def _as_images(self, x: Any) -> np.ndarray:
-        """Returns images on the host, as float32: the middle frame, cropped to its middle."""
+        """Returns images on the host, as float32, cropped to their middle.
+
+        Of a video or a volume that is too large, this is the middle frame.
+        """
+        if self._fit_whole(x):
+            return on_host(x).astype("float32")
         self.is_whole &= len(x.shape) == 4
         images = on_host(middle_frame(x, self.spec)).astype("float32")
         axes = (2, 3) if self.spec.layout == "channels_first" else (1, 2)
@@ -204,8 +215,14 @@ class KeptSamples:
         """Returns `(images, labels)` on the host; an unknown label is -1.
 
         Images of another size than the first are left out, so that the images form one array,
-        `(images, ...)`, in the layout of the input: float32, or the dtype of ids.
+        `(images, ...)`, in the layout of the input: float32, or the dtype of ids. Of a video or a
+        volume, this is the middle frame.
         """
+        images, ids = self.read_whole()
+        return (images, ids) if images.ndim < 5 else (on_host(middle_frame(images, self.spec)), ids)
+
+    def read_whole(self) -> tuple[np.ndarray, np.ndarray]:
+        """Returns the same as `read`, but whole videos and volumes, `(samples, frames, ...)`."""
         same = self._of_first_size()
         if not same:
             return np.zeros((0, 1, 1, self.spec.channels), "float32"), np.zeros(0, int)

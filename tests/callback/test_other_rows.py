@@ -23,6 +23,14 @@ def test_class_labels_a_row_away_are_told_with_the_line_that_repairs_them(rows, 
     assert "one row" in verdict.cause and verdict.cost > 0.7
 
 
+def test_labels_of_volumes_are_judged_as_well():
+    x, y = digits()
+    x = np.repeat(x[:, None], 4, axis=1)  # (samples, 4, 8, 8, 1)
+    validation = x[1200:], np.roll(y[1200:], 1)
+    verdict = watched(dense(x.shape[1:]), (x[:1200], y[:1200]), validation, 4).verdict
+    assert verdict.state == "act" and "one row" in verdict.cause and verdict.cost > 0.7
+
+
 def linear(columns):
     return compiled((columns,), layers.Dense(1), loss="mse")
 

@@ -75,16 +75,26 @@ def test_images_of_several_inputs_are_of_the_same_samples():
 
 
 def test_parts_of_samples_are_marked():
-    """A frame of a video and a crop of a large image are not the whole sample that was fed."""
+    """A frame of a long video and a crop of a large image are not the whole sample."""
     for shape, spec_shape, whole in (
         ((4, 8, 8, 1), (None, 8, 8, 1), True),
-        ((4, 5, 8, 8, 1), (None, 5, 8, 8, 1), False),
+        ((4, 5, 8, 8, 1), (None, 5, 8, 8, 1), True),
+        ((4, 40, 64, 64, 1), (None, 40, 64, 64, 1), False),
         ((4, 300, 8, 1), (None, None, 8, 1), False),
         ((4, 200, 8, 1), (None, None, 8, 1), True),
     ):
         buffer = KeptSamples(spec_for("input", spec_shape, "channels_last"))
         buffer.update(ops.zeros(shape))
         assert buffer.is_whole == whole
+
+
+def test_a_small_video_is_kept_whole_and_read_as_its_middle_frame():
+    x = np.random.default_rng(0).normal(size=(6, 5, 8, 8, 1)).astype("float32")
+    buffer = KeptSamples(spec_for("input", (None, 5, 8, 8, 1), "channels_last"))
+    buffer.update(ops.convert_to_tensor(x))
+    np.testing.assert_array_equal(buffer.read()[0], x[:, 2])
+    np.testing.assert_array_equal(buffer.read_whole()[0], x)
+    assert KeptSamples(buffer.spec).read_whole()[0].shape[0] == 0
 
 
 def test_labels_that_are_no_classes_are_kept_as_they_were_fed():

@@ -79,7 +79,10 @@ def _priced(
     for name, spec in specs.items():
         source = source_of(name)
         features = _features(findings, source)
-        if judged is None or not (features or _may_be_unseen(pair, spec, epoch, judged)):
+        # Operations are those of images: none is tried on videos and volumes.
+        if judged is None or judged.current.input(name).ndim > 4:
+            continue
+        if not (features or _may_be_unseen(pair, spec, epoch, judged)):
             continue
         if name not in tried or tried[name].epoch != epoch.number:  # else the fit has ended early
             made = _experiment(judged, spec, epoch, tried.get(name))

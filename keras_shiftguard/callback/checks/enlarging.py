@@ -22,6 +22,8 @@ def look(state: None, epoch: Epoch) -> tuple[None, Told]:
     if judged is None or not is_single or specs[0].layout == "features":
         return None, Told()
     current, training = judged.current, judged.training
+    if current.input(specs[0].name).ndim > 4:
+        return None, Told()
     number = epoch.spending.affordable(len(current.labels), predictions_for, is_last=True)
     if number < MIN_SAMPLES:
         return None, Told()
