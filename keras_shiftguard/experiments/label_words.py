@@ -70,6 +70,8 @@ def said_of(
         steps = {(label - name) % number for label, name in found.names}
         listed = [f"{label} looks like class {name}" for label, name in found.names]
         which = f"label {some_of(listed[:MAX_NAMED], len(listed))}"
+        if len(found.names) == 2:
+            which = f"the labels {found.names[0][0]} and {found.names[0][1]} are exchanged"
         if len(steps) == 1 and len(found.names) == number > 2:
             which = f"all class ids are higher by {steps.pop()} (the last ones begin again)"
         return Said(f"In {here}, {which}", f"its labels do not mean what they mean in {there}")

@@ -286,9 +286,9 @@ def _exchanges(x: np.ndarray, reference: np.ndarray) -> list[tuple[tuple[int, in
     gain = own[:, None] + own[None] - distance - distance.T
     one, other = np.nonzero(np.triu(np.ones_like(gain, bool), 1))
     found = (gain + _nearer(_correlations(x), _correlations(reference)))[one, other]
-    best = np.argsort(-found, kind="stable")
-    if x.shape[-1] > MOST:
-        best = best[:MOST][found[best[:MOST]] > 0]
+    best = np.argsort(-found, kind="stable")[:MOST]
+    if len(one) > MOST:
+        best = best[found[best] > 0]
     is_plain = gain > np.maximum(MIN_NEARER, MIN_REMOVED * (own[:, None] + own[None]))
     pairs = [(int(one[i]), int(other[i])) for i in best]
     return [(pair, bool(is_plain[pair])) for pair in pairs]

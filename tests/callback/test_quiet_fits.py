@@ -74,7 +74,7 @@ def two_classes():
 def test_exchanged_labels_of_two_classes_are_told(two_classes):
     """With two classes, no test of class means can see it."""
     train, (x, y) = two_classes
-    with pytest.warns(ShiftWarning, match="label 0 looks like class 1, 1 looks like class 0"):
+    with pytest.warns(ShiftWarning, match="the labels 0 and 1 are exchanged"):
         guard = quiet(network(), train, (x, 1 - y), 2)
     (found,) = guard.report.findings
     assert found.kind == "concept" and found.cost > 0.4 and found.since == 1

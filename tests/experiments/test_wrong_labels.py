@@ -80,7 +80,7 @@ def test_right_labels_are_not_told_however_hard_the_samples_are(seed, noise):
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        (exchanged, "label 0 looks like class 1, 1 looks like class 0"),
+        (exchanged, "the labels 0 and 1 are exchanged"),
         (shifted, "all class ids are higher by 1"),
         (part, "validation samples with label 1 seem to be of class 0:"),
         (part_exchanged, "and others the other way round"),
