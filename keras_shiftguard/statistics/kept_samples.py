@@ -219,7 +219,10 @@ class KeptSamples:
         volume, this is the middle frame.
         """
         images, ids = self.read_whole()
-        return (images, ids) if images.ndim < 5 else (on_host(middle_frame(images, self.spec)), ids)
+        axis = 2 if self.spec.layout == "channels_first" else 1
+        while self.spec.layout != "features" and images.ndim > 4:
+            images = images.take(images.shape[axis] // 2, axis)
+        return images, ids
 
     def read_whole(self) -> tuple[np.ndarray, np.ndarray]:
         """Returns the same as `read`, but whole videos and volumes, `(samples, frames, ...)`."""

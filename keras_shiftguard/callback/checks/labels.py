@@ -237,7 +237,8 @@ def _follows(pair: Pair) -> Told:
     of_pair = pair.stream, pair.against
     none = Cost(0.0, (0.0, 0.0), 0, follows=True)
     causes, costs = dict.fromkeys(names), dict.fromkeys(names, none)
-    untested = dict.fromkeys([name for name in names if name not in tested], True)
+    # The feature of such a finding is the whole input, see `difference`.
+    untested = dict.fromkeys([n for n in names if "/" not in n and n not in tested], True)
     return Told(causes={of_pair: causes}, costs={of_pair: costs}, denied={of_pair: untested})
 
 
