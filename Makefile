@@ -45,7 +45,7 @@ format: ## let ruff lay out the code
 
 docs: ## the pages of docs/ as a site
 	@scripts/setup test
-	@NO_MKDOCS_2_WARNING=1 .venv/bin/mkdocs build --strict --quiet
+	@NO_MKDOCS_2_WARNING=1 .venv/bin/mkdocs build --strict
 	@echo "Open site/index.html"
 
 release: ## wheel and sdist in dist/, the same to the byte wherever they are built
