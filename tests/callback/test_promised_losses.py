@@ -99,7 +99,7 @@ def test_images_moved_against_their_masks_are_an_alarm(moved):
     assert alarms and "against their masks" in alarms[0].explanation
     assert alarms[0].metric == "binary_crossentropy" and alarms[0].cost > 0.5
     assert guard.verdict.state == "act"
-    assert "the targets are no single class" in guard.verdict.notes[0]
+    assert "the labels are no single class" in guard.verdict.notes[0]
 
 
 def test_a_series_that_runs_backwards_is_told_although_no_statistic_differs():
