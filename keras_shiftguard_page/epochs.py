@@ -15,7 +15,7 @@ from keras_shiftguard_page.content import Section
 from keras_shiftguard_page.heatmap import Heat, HeatRow, cells
 from keras_shiftguard_page.shift import is_cost_unclear
 from keras_shiftguard_page.words import cost, is_accuracy, stream
-from tensorboard_plugin_shiftguard.metadata import FIRST_EPOCH
+from tensorboard_plugin_shiftguard.metadata import FIRST_EPOCH, REPAIRED
 from tensorboard_plugin_shiftguard.verdict import TOLERANCE
 from tensorboard_plugin_shiftguard.words import CAUSES, count_inputs, described
 
@@ -70,6 +70,8 @@ def _metric(epochs: Mapping[str, Any]) -> tuple[Lines, ...]:
     curves = [("training", "train", logs[name])]
     if f"val_{name}" in logs:
         curves.append(("validation", "current", logs[f"val_{name}"]))
+    if REPAIRED.format(name) in logs:
+        curves.append(("validation with the repair", "other", logs[REPAIRED.format(name)]))
     return lines(name.replace("_", " ").capitalize(), epochs["numbers"], curves)
 
 

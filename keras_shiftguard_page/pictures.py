@@ -18,6 +18,7 @@ MAX_BYTES = 270_000  # size of all PNG files of a page
 WORDS = {
     "fed": "as fed",
     "corrected": "corrected, as the model sees them",
+    "repaired": "the same with the repair",
     "unusual": "the most unusual, the farthest first",
 }
 

@@ -24,6 +24,7 @@ TAG_PREFIX = "shiftguard/"
 STATE_TAG = f"{TAG_PREFIX}state"
 GAP_TAG = f"{TAG_PREFIX}gap"
 CURVES_TAG = f"{TAG_PREFIX}curves"  # what Keras logged at each epoch, such as accuracy
+REPAIRED = "val_{} repaired"  # among the curves: a metric of validation with the repair
 ADAPTATION_PREFIX = f"{TAG_PREFIX}adaptation/"  # scalars, such as the strength of an operation
 # The tag of those numbers of an adaptation that are too many for the Scalars tab. Each point maps
 # names such as `shift_before/brightness` to numbers. Logs of version 0.1 hold these numbers as

@@ -42,7 +42,7 @@ _PICTURE = record(label=whole, distance=number)
 _ROW = record(
     stream=name,
     input=name,
-    what=checks.one_of("fed", "corrected", "unusual"),
+    what=checks.one_of("fed", "corrected", "repaired", "unusual"),
     pictures=_in_place(_PICTURE, MAX_PICTURES),
 )
 _EPOCH = record(epoch=whole, rows=_in_place(_ROW, MAX_PICTURE_ROWS))

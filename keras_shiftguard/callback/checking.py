@@ -24,13 +24,22 @@ class Checking:
         model: The model that is trained.
         shift: The comparisons of the streams, whose report gets what the checks tell.
         sync: Function that copies the present weights to the model's variables.
+        is_logged: Whether the run has a log, which shows the curves of the checks.
 
     Attributes:
         states: States of the checks, by name: a tree for `profiles.storage`.
+        curves: Numbers of the latest epoch for the log's curves, by name.
     """
 
-    def __init__(self, model: keras.Model, shift: ShiftWatch, sync: Callable[[], None]) -> None:
-        self._model, self._shift = model, shift
+    def __init__(
+        self,
+        model: keras.Model,
+        shift: ShiftWatch,
+        sync: Callable[[], None],
+        is_logged: bool = False,
+    ) -> None:
+        self._model, self._shift, self._is_logged = model, shift, is_logged
+        self.curves: dict[str, float] = {}
         self._spending = Spending()
         self._samples = JudgedSamples(model, self._spending, sync)
         self.states: dict[str, Any] = {}
@@ -45,6 +54,7 @@ class Checking:
         Args:
             epoch: The epoch of a fit.
         """
+        self.curves = {}
         main = self._complete(epoch).main
         has_failed = FAILED in (self.states.get(name) for name in EXPERIMENTS)
         is_due = self._shift.tolerance is not None and not has_failed
@@ -90,6 +100,7 @@ class Checking:
 
     def _look(self, name: str, look: Check, epoch: Epoch) -> Told:
         self.states[name], told = look(self.states.get(name), self._complete(epoch))
+        self.curves |= told.curves
         return told
 
     def _complete(self, epoch: Epoch) -> Epoch:
@@ -103,6 +114,7 @@ class Checking:
             samples=self._samples,
             spending=self._spending,
             states=self.states,
+            is_logged=self._is_logged,
         )
 
 

@@ -84,7 +84,7 @@ class Run:
         names = ("train", "validation") if kind != "prediction" else ("prediction",)
         self.passes = RunPasses(model, names, known, shift.independence)
         # These parts have no reference back to the run.
-        self.checks = Checking(model, shift, self.measurement.sync)
+        self.checks = Checking(model, shift, self.measurement.sync, log.log_dir is not None)
         self._verdict = RunVerdict(
             model,
             kind,
@@ -208,8 +208,8 @@ class Run:
         """
         if not self.measurement.has_failed:
             self._finish_pass("train")
-        self.log.write_curves(epoch, logs or {})
         if self.measurement.has_failed:
+            self.log.write_curves(epoch, logs or {})
             return ""
         self._compare(epoch + 1, logs)
         profiles, wanted = self.passes.profiles, self.passes.wanted

@@ -69,6 +69,7 @@ class RunComparison:
             self._logs = seen.logs or {}
             self._verdict.loss = self._logs.get("loss")
             self._checks.experiment(seen)
+            self._log.write_curves(step, {**self._checks.curves, **self._logs})
         self._checks.check(seen)
         severities = {"shift": self._shift.severity("train")}
         if "validation" in seen.passes:
@@ -77,11 +78,11 @@ class RunComparison:
             logs.update(severities)
             self._logged |= severities.keys()
         if self._pictures.number:
-            self._log.write_pictures(step, self._pictures.rows(seen.streams, profiles))
+            self._log.write_pictures(step, self._pictures.rows(seen, profiles, self._shift.pairs))
         self._verdict.tell()
         if self._shift.report is not None:
             pairs, report = self._shift.pairs, self._shift.report
-            kept = dict(logs or severities) if in_fit else None
+            kept = {**(logs or severities), **self._checks.curves} if in_fit else None
             self._log.write_comparison(step, pairs, profiles, report, severities, kept)
         if self._shift.act(in_fit=in_fit):
             self._model.stop_training = True

@@ -1,12 +1,15 @@
 """`SamplePictures`: the choice of images of each stream that `log_samples=` writes."""
 
 import zlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
 from keras import ops
 
+from keras_shiftguard.callback.checks.check import Epoch
+from keras_shiftguard.detection.monitor import Pair
+from keras_shiftguard.detection.repairs import repairs_of
 from keras_shiftguard.errors import warn
 from keras_shiftguard.log.pictures import PictureRow
 from keras_shiftguard.profiles import FeatureTable, InputProfile
@@ -29,7 +32,7 @@ class SamplePictures:
 
     Args:
         number: Largest number of images in each row; a row holds the images of one input of one
-            stream: as fed, corrected or unusual. 0 for none.
+            stream: as fed, corrected, with the repair of a finding, or unusual. 0 for none.
     """
 
     def __init__(self, number: int) -> None:
@@ -38,15 +41,16 @@ class SamplePictures:
         self._measured: dict[tuple[str, str], tuple[int, np.ndarray]] = {}
 
     def rows(
-        self, streams: Mapping[str, Stream], profiles: Mapping[str, InputProfile]
+        self, seen: Epoch, profiles: Mapping[str, InputProfile], pairs: Sequence[Pair]
     ) -> list[PictureRow]:
         """Returns the chosen images; warns once if the model has no image input.
 
         Args:
-            streams: The streams with their kept samples.
+            seen: The epoch with its streams, which hold the kept samples.
             profiles: The profiles so far, by stream, with `"reference"` if there is one.
+            pairs: The comparisons of the streams; their findings may have repairs.
         """
-        built = [stream for stream in streams.values() if stream.is_built]
+        built = [stream for stream in seen.streams.values() if stream.is_built]
         if built and not any(stream.kept_samples for stream in built) and not self._has_warned:
             self._has_warned = True
             warn("`log_samples` keeps images, and this model has no image input: nothing is kept.")
@@ -56,7 +60,10 @@ class SamplePictures:
                 row
                 for stream in built
                 for name in stream.kept_samples
-                for row in self._of_input(stream, name, usual)
+                for row in [
+                    *self._of_input(stream, name, usual),
+                    *self._repaired(stream, name, replace(seen, pairs=pairs)),
+                ]
             ]
         except Exception as error:  # a fit goes on without pictures
             self.number = 0
@@ -68,8 +75,7 @@ class SamplePictures:
         images, labels = buffer.read()
         if not len(images):
             return []
-        correction = stream.corrections.get(name)
-        is_corrected = correction is not None and correction.is_on
+        is_corrected = _is_corrected(stream, name)
 
         def row(
             what: str, which: np.ndarray, distances: np.ndarray | None, corrected: bool
@@ -77,9 +83,7 @@ class SamplePictures:
             chosen = images[which]
             if corrected:
                 chosen = on_host(stream.corrected(name, ops.convert_to_tensor(chosen)))
-            if buffer.spec.layout == "channels_first":
-                chosen = np.moveaxis(chosen, 1, -1)
-            values = (chosen, labels[which], distances, corrected)
+            values = (_channels_last(chosen, buffer.spec), labels[which], distances, corrected)
             return PictureRow(stream.stream, name, what, *values)
 
         some = _spread(len(images), self.number)
@@ -93,6 +97,23 @@ class SamplePictures:
             order = np.argsort(-found, kind="stable")[: self.number]
             rows.append(row("unusual", searched[order], found[order], is_corrected))
         return rows
+
+    def _repaired(self, stream: Stream, name: str, seen: Epoch) -> list[PictureRow]:
+        """Returns the images of validation that are shown as fed, with the repair of a finding."""
+        if seen.main is None or stream.stream != seen.main.stream:
+            return []
+        finding = repairs_of(seen.main.findings.values(), [name]).get(name)
+        buffer = stream.kept_samples[name]
+        images, labels = buffer.read()
+        if finding is None or not len(images):
+            return []
+        some = _spread(len(images), self.number)
+        x = ops.convert_to_tensor(images[some])
+        # The experiment changed corrected images if the streams are corrected in different ways.
+        x = finding.repair(stream.corrected(name, x) if seen.is_apart else x)
+        x = on_host(x if seen.is_apart else stream.corrected(name, x))
+        values = (_channels_last(x, buffer.spec), labels[some], None, _is_corrected(stream, name))
+        return [PictureRow(stream.stream, name, "repaired", *values)]
 
     def _distances(
         self, key: tuple[str, str], images: np.ndarray, spec: InputSpec, usual: FeatureTable
@@ -124,6 +145,15 @@ class SamplePictures:
         apart = np.where(np.isfinite(apart), np.minimum(apart, FARTHEST), 0.0)
         distances: np.ndarray = np.sqrt(np.square(apart).mean(axis=1))
         return distances
+
+
+def _is_corrected(stream: Stream, name: str) -> bool:
+    correction = stream.corrections.get(name)
+    return correction is not None and bool(correction.is_on)
+
+
+def _channels_last(images: np.ndarray, spec: InputSpec) -> np.ndarray:
+    return np.moveaxis(images, 1, -1) if spec.layout == "channels_first" else images
 
 
 def _spread(number: int, wanted: int) -> np.ndarray:

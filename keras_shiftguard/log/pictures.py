@@ -8,8 +8,9 @@ the last looks, with a PNG file for each image, and `index.json`, which lists th
          "pictures": [{"file": "shiftguard/samples/epoch-3/0-0.png", "label": 4,
                        "distance": null}]}]}]}
 
-`what` is `"fed"`, `"corrected"` or `"unusual"`. `range` has the values that are drawn black and
-white. `distance` is how unusual an image is. `file` is a path relative to `log_dir`.
+`what` is `"fed"`, `"corrected"`, `"repaired"` (with the repair of a finding) or `"unusual"`.
+`range` has the values that are drawn black and white. `distance` is how unusual an image is. `file`
+is a path relative to `log_dir`.
 """
 
 import math
@@ -57,7 +58,7 @@ class PictureRow(NamedTuple):
     Args:
         stream: Name of the stream.
         input: Name of the input.
-        what: `"fed"`, `"corrected"` or `"unusual"`.
+        what: `"fed"`, `"corrected"`, `"repaired"` or `"unusual"`.
         images: `(images, height, width, channels)`, as the model is given them.
         labels: Class ids, `(images,)`; -1 if unknown.
         distances: How unusual each image is, `(images,)`; None if the images were not chosen

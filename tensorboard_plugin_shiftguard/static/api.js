@@ -13,12 +13,7 @@ const PATIENCE = 20000; // milliseconds after which a request without a response
 export class ApiError extends Error {
   constructor(message, { status = 0, route = "" } = {}) {
     super(message);
-    this.status = status;
-    this.route = route;
-  }
-
-  get offline() {
-    return this.status === 0;
+    Object.assign(this, { status, route, offline: status === 0 });
   }
 }
 

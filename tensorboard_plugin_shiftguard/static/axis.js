@@ -8,7 +8,7 @@ const NAMES = 0.27; // share of the width for names
 const MAX_NAME_WIDTH = 250; // pixels
 const COSTS = 104; // pixels for the numbers at the right
 const NARROW = 560; // pixels; below this width, names and numbers get other widths
-const APART = 40; // pixels between the numbers of two epochs, at least
+const APART = 48; // pixels between the numbers of two epochs, at least
 
 /**
  * The layout of a chart `width` pixels wide: names at the left, a column for each of `steps`,

@@ -5,6 +5,7 @@ import { button, fill, html, say } from "./dom.js";
 import { ago, count, epoch, pairInWords } from "./format.js";
 import { STATES, badge, icon } from "./icons.js";
 import { lineToPaste } from "./pages.js";
+import { createTriplet } from "./triplet.js";
 
 const MAX_VERDICTS = 64; // verdicts of earlier epochs
 const PAUSE = 120; // milliseconds before the verdict of an earlier epoch is requested
@@ -27,6 +28,7 @@ export function createBand({ state, refresh, failed, explain }) {
   >${icon("steady", 10)}Live: ${onOrOff}</button>`;
   const notes = html`<ul class="plainlist quiet notes" data-testid="notes"></ul>`;
   const problems = html`<div class="problems"></div>`;
+  const triplet = createTriplet({ failed });
   const glossary = { class: "plain", "data-testid": "to-glossary" };
   const node = html`<section class="headband" aria-labelledby="shift-title" data-testid="verdict">
     <div class="bandhead">
@@ -34,7 +36,7 @@ export function createBand({ state, refresh, failed, explain }) {
       ${button("Refresh", () => refresh("asked"), { class: "plain" })}
       ${live}${button("Glossary", explain, glossary)}
     </div>
-    ${what}${because}${facts}${todo}${notes}${problems}
+    ${what}${because}${facts}${triplet.node}${todo}${notes}${problems}
   </section>`;
   const verdicts = new Map(); // key of a run and a step -> verdict
   let model = null;
@@ -117,6 +119,7 @@ export function createBand({ state, refresh, failed, explain }) {
     live.setAttribute("aria-checked", String(model.state.live));
     say(onOrOff, model.state.live ? "on" : "off");
     draw();
+    triplet.update(model);
     tick(model);
   }
 

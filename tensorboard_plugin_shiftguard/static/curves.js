@@ -6,14 +6,14 @@ import { button, fill, foldedTable, html, mark, say, svg } from "./dom.js";
 import { epoch, number } from "./format.js";
 import { createLines, extent, linesTable, stepsOf, valueAt } from "./lines.js";
 import { createRequest } from "./requests.js";
-import { measuresOf, withoutShift } from "./measures.js";
+import { measuresOf } from "./measures.js";
 
 const HEIGHT = 150;
 const LONG = 8; // from this number of epochs on, the scale ignores the first epochs
 const WARM_UP = 1 / 8; // the share of epochs that the scale ignores
 const LOOKS = {
   training: { colour: "train", width: 2 },
-  "without the shift": { colour: "validation", width: 1.75, dash: [5, 4] },
+  "with the repair": { colour: "fine", width: 2 },
   validation: { colour: "validation", width: 2.5 },
 };
 
@@ -64,7 +64,7 @@ export function createCurves({ state, failed, spans }) {
     if (!width) return;
     lines = [
       { name: "training", points: measure.train },
-      { name: "without the shift", points: withoutShift(measure, overview) },
+      { name: "with the repair", points: measure.repaired },
       { name: "validation", points: measure.validation ?? [] },
     ].filter(({ points }) => points.length);
     const axis = axisOf(width, overview.steps, [steps[0], steps.at(-1)]);
@@ -108,6 +108,7 @@ export function createCurves({ state, failed, spans }) {
   function asTable() {
     const columns = [{ name: "Training", points: measure.train }];
     if (measure.validation) columns.push({ name: "Validation", points: measure.validation });
+    if (measure.repaired.length) columns.push({ name: "With the repair", points: measure.repaired });
     return linesTable(measure.title, columns);
   }
 
@@ -117,17 +118,13 @@ export function createCurves({ state, failed, spans }) {
     update(next, changed) {
       const before = model?.run?.id;
       model = next;
-      if (!model.overview) {
-        node.hidden = numbers.node.hidden = true;
-        request.forget();
-        return;
-      }
-      if (before !== model.run.id) {
+      if (!model.overview || before !== model.run.id) {
         found = {};
         measure = null;
         node.hidden = numbers.node.hidden = true;
         spans([]);
       }
+      if (!model.overview) return request.forget();
       if (changed.has("data") || changed.has("run")) request.load(model, api.curves);
       if (changed.has("curve")) chooseMeasure();
       if (changed.has("data") && measure) draw();
@@ -161,7 +158,6 @@ function beyond({ points }, [low, high]) {
 }
 
 function markOf(name) {
-  const { colour, dash, width } = LOOKS[name];
-  const line = { d: "M1 6H23", stroke: `var(--${colour})`, "stroke-width": width };
-  return mark(svg("path", { ...line, "stroke-dasharray": dash?.join(" ") }));
+  const { colour, width } = LOOKS[name];
+  return mark(svg("path", { d: "M1 6H23", stroke: `var(--${colour})`, "stroke-width": width }));
 }

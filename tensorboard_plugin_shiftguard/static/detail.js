@@ -99,8 +99,8 @@ export function createDetail({ state, failed }) {
         say(note, NOTES[kind] ?? "Reading.");
         request.forget();
       }
-      if (!(kind in NOTES))
-        request.load(model, (id, options) => api.feature(id, name, options));
+      const ask = (id, options) => api.feature(id, name, options);
+      if (!(kind in NOTES)) request.load(model, ask);
       if (feature && ["data", "epoch", "pair"].some((key) => changed.has(key))) lay();
     },
   };

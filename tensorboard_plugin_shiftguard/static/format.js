@@ -4,11 +4,10 @@ const MINUS = "\u2212";
 
 /** A number as a short text: 0.00012 as 1.2e-4, 1234.5 as 1,235. */
 export function number(value, digits = 3) {
-  if (value === null || value === undefined || !Number.isFinite(value)) return "unknown";
+  if (!Number.isFinite(value)) return "unknown";
   const size = Math.abs(value);
-  if (size !== 0 && (size < 1e-3 || size >= 1e6)) {
+  if (size !== 0 && (size < 1e-3 || size >= 1e6))
     return minus(value.toExponential(Math.max(0, digits - 2)).replace(/\.0+e/, "e"));
-  }
   if (size >= 1000) return minus(Math.round(value).toLocaleString("en"));
   return minus(String(Number(value.toPrecision(digits))));
 }
@@ -21,12 +20,8 @@ export function effect(value) {
 }
 
 /** An interval as "+0.10 to +0.20"; an empty text if there is none. */
-export function interval(lower, upper) {
-  if (!Number.isFinite(lower) || !Number.isFinite(upper) || lower === null || upper === null) {
-    return "";
-  }
-  return `${effect(lower)} to ${effect(upper)}`;
-}
+export const interval = (lower, upper) =>
+  [lower, upper].every(Number.isFinite) ? `${effect(lower)} to ${effect(upper)}` : "";
 
 /** A share between 0 and 1 in percent: 0.123 as "12.3 %"; "none" if it is not known. */
 export function percent(share, digits = 1) {
@@ -64,9 +59,7 @@ export function listed(words) {
 }
 
 /** The name of a stream in a sentence. */
-export function streamName(stream) {
-  return stream === "train" ? "training" : stream;
-}
+export const streamName = (stream) => (stream === "train" ? "training" : stream);
 
 /** A pair "validation/train" in words. */
 export function pairInWords(pair) {
@@ -75,9 +68,7 @@ export function pairInWords(pair) {
 }
 
 /** A step as "epoch 1": epochs are counted from 1 on the screen and from 0 in the log. */
-export function epoch(step) {
-  return `epoch ${step + 1}`;
-}
+export const epoch = (step) => `epoch ${step + 1}`;
 
 /** The epochs in which a feature differs or differed; "" if no difference was found. */
 export function sinceInWords({ alarm, found, since, until }) {
@@ -86,6 +77,4 @@ export function sinceInWords({ alarm, found, since, until }) {
   return alarm || found ? `since epoch ${since}` : `an alarm in epoch ${since}, none now`;
 }
 
-function minus(text) {
-  return text.startsWith("-") ? MINUS + text.slice(1) : text;
-}
+const minus = (text) => (text.startsWith("-") ? MINUS + text.slice(1) : text);

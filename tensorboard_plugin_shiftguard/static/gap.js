@@ -114,10 +114,8 @@ function repairs({ rows, estimated }, said) {
   });
 }
 
-function notes({ notes }) {
-  if (!notes?.length) return null;
-  return html`<ul class="plainlist quiet">${notes.map((note) => html`<li>${note}</li>`)}</ul>`;
-}
+const notes = ({ notes: all }) =>
+  all?.length > 0 && html`<ul class="plainlist quiet">${all.map((one) => html`<li>${one}</li>`)}</ul>`;
 
 const ends = (interval) =>
   interval?.every(Number.isFinite) ? `[${interval.map(points).join(", ")}]` : "";

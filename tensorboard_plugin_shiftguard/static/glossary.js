@@ -24,7 +24,7 @@ const WORDS = {
     features: ShiftGuard(alpha=0.05).`,
   Stream: `Where samples come from: training, validation, the target (unlabelled data of the place where
     the model will work), the reference (data that was kept), the first epoch.`,
-  "Without the shift": "The accuracy of validation plus what the shift costs: what you may win back.",
+  "With the repair": "Validation in the same epoch, measured once more with the repair of the finding.",
   "Accuracy gap": `The accuracy that was expected minus the measured one. sg.explain_gap says how many
     points each cause takes.`,
   Adaptation: `Training changes so that the model works on the target as well: by augmentation (random

@@ -117,8 +117,7 @@ export function costsOf(overview, rows, t) {
 }
 
 /** The unit of costs: points of accuracy, or a part of the loss if no classes are predicted. */
-const unitOf = (metric) => (isAccuracy(metric) ? "points" : "% of the loss");
-export const ofAccuracy = (metric) => (isAccuracy(metric) ? "points of accuracy" : unitOf(metric));
+export const ofAccuracy = (metric) => (isAccuracy(metric) ? "points of accuracy" : "% of the loss");
 export const isAccuracy = (metric) => !metric || metric === "accuracy";
 
 /** A share of accuracy as points, with a minus sign if it is negative. */

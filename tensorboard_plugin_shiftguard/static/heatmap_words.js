@@ -84,7 +84,7 @@ export function heatmapTable({ overview, column, step }) {
 export function drawLegend(node, overview) {
   const least = String(Number((100 * overview.tolerance).toPrecision(3)));
   const priced = Object.keys(overview.costs).length > 0;
-  const unpriced = overview.features.some(({ alarmed, name }) => alarmed && !overview.costs[name]);
+  const unpriced = overview.features.some(({ alarm, name }) => alarm && !overview.costs[name]);
   const key = (style, text) =>
     html`<span class="key"><i class=${`swatch ${style}`}></i>${text}</span>`;
   const scale = (styles, texts) => styles.map((style, k) => key(style, texts[k]));

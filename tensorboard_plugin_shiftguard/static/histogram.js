@@ -13,12 +13,8 @@ const [LEFT, HEIGHT] = [56, 220]; // pixels: for the numbers of the vertical axi
 const SMALL = 0.001; // a bin with less is left out at the ends, so that no outlier flattens the chart
 
 export function createHistogram() {
-  const chart = createChart({
-    height: HEIGHT,
-    options,
-    data: heights,
-    attributes: { "data-testid": "histogram" },
-  });
+  const attributes = { "data-testid": "histogram" };
+  const chart = createChart({ height: HEIGHT, options, data: heights, attributes });
   const keys = html`<ul class="keys"></ul>`;
   const hint = html`<p class="quiet binread" aria-live="off"></p>`;
   let data = null;

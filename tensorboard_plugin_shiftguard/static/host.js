@@ -18,16 +18,14 @@ function attempt(action, otherwise) {
 /** Calls `changed(dark)` now and whenever TensorBoard turns light or dark. */
 export function watchTheme(changed) {
   const system = window.matchMedia("(prefers-color-scheme: dark)");
-  const outside = attempt(
-    () => (window.parent === window ? null : window.parent.document.body),
-    null,
-  );
+  const { parent } = window;
+  const outside = attempt(() => (parent === window ? null : parent.document.body), null);
   const dark = () => (outside ? outside.classList.contains("dark-mode") : system.matches);
   const tell = () => changed(dark());
   attempt(() => {
-    if (outside) {
-      new MutationObserver(tell).observe(outside, { attributes: true, attributeFilter: ["class"] });
-    } else system.addEventListener("change", tell);
+    const watched = { attributes: true, attributeFilter: ["class"] };
+    if (outside) new MutationObserver(tell).observe(outside, watched);
+    else system.addEventListener("change", tell);
   });
   tell();
 }

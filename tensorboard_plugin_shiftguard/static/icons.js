@@ -1,6 +1,7 @@
 /* Icons of states. A state has a shape, a word and a color; the color is never the only sign. */
 
 import { html, mark, svg } from "./dom.js";
+import { DASHES } from "./lines.js";
 
 const TRIANGLE = { d: "M8 1.8 15 14.2H1Z" };
 const DIAMOND = { d: "M8 1 15 8 8 15 1 8Z" };
@@ -52,17 +53,8 @@ const WORDS = {
 /** Returns the shape alone; the word must be beside it. */
 export function icon(kind, size = 12) {
   const { d, open } = SHAPES[kind] ?? SHAPES.unknown;
-  return svg(
-    "svg",
-    {
-      class: `icon ${kind}${open ? " open" : ""}`,
-      viewBox: "0 0 16 16",
-      width: size,
-      height: size,
-      "aria-hidden": "true",
-    },
-    svg("path", { d }),
-  );
+  const look = { class: `icon ${kind}${open ? " open" : ""}`, width: size, height: size };
+  return svg("svg", { ...look, viewBox: "0 0 16 16", "aria-hidden": "true" }, svg("path", { d }));
 }
 
 /** The word of the state of a feature. */
@@ -91,12 +83,9 @@ export function featureKind(record) {
   return certain && Math.abs(record.effect) >= MATTERS ? "differs" : "steady";
 }
 
-/** Dash patterns of four lines, which also differ in color. */
-const RUN_DASHES = ["", "6 3", "2 2.5", "8 3 2 3"];
-
 /** A short piece of a line, for the legend of a chart. */
 export function runMark(i) {
-  return mark(svg("path", { class: `run${i}`, d: "M0 6H24", "stroke-dasharray": RUN_DASHES[i] }));
+  return mark(svg("path", { class: `run${i}`, d: "M0 6H24", "stroke-dasharray": DASHES[i].join(" ") }));
 }
 
 /** A piece of a histogram, for its legend: the reference is filled, the current one an outline. */

@@ -21,17 +21,13 @@ function addStyles() {
 }
 
 function showFailure(error) {
-  const text = document.createElement("p");
-  text.setAttribute("role", "alert");
-  text.setAttribute("data-testid", "error");
-  text.textContent = `The Shift tab could not be drawn: ${error?.message ?? error}`;
-  const again = document.createElement("button");
-  again.type = "button";
-  again.textContent = "Retry";
-  again.setAttribute("data-testid", "retry");
-  again.addEventListener("click", () => window.location.reload());
-  const main = document.createElement("main");
-  main.setAttribute("class", "failure");
+  const make = (tag, properties) => Object.assign(document.createElement(tag), properties);
+  const said = `The Shift tab could not be drawn: ${error?.message ?? error}`;
+  const text = make("p", { role: "alert", textContent: said });
+  const retry = () => window.location.reload();
+  const again = make("button", { type: "button", textContent: "Retry", onclick: retry });
+  [text.dataset.testid, again.dataset.testid] = ["error", "retry"];
+  const main = make("main", { className: "failure" });
   main.append(text, again);
   document.body.replaceChildren(main);
 }

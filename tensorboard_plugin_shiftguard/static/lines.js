@@ -5,17 +5,18 @@ import { html, say, table } from "./dom.js";
 import { epoch, number } from "./format.js";
 
 const LEFT = 52; // pixels, for the numbers of the vertical axis
-const DASHES = [[], [6, 3], [2, 2.5], [8, 3, 2, 3]]; // of four runs, as in `RUN_DASHES`
+export const DASHES = [[], [6, 3], [2, 2.5], [8, 3, 2, 3]]; // of four lines
 const MANY = 40; // from this number of epochs on, single points are not marked
 const WHOLE = [1, 2, 5, 10, 20, 25, 50, 100, 200, 250, 500].flatMap((n) => [n, 1000 * n]);
-const EPOCHS = WHOLE.sort((a, b) => a - b); // distances of the numbers of the epochs
+const INCREMENTS = WHOLE.sort((a, b) => a - b); // distances of the numbers of the epochs
 const MAX_TABLE_EPOCHS = 50;
-const APART = 48; // pixels between the numbers of the epochs, at least
+// The axis of the epochs, whose numbers are at least `space` pixels apart.
+const EPOCHS = { size: 26, space: 48, incrs: INCREMENTS, grid: { show: false } };
 
 /**
  * A chart of lines, drawn by `draw(spec)`. A line in `spec.series` is `{name, points: [[step,
- * value]], colour, dash, width}`. A click calls `choose(step)`. `told(step)` is called with the step at the pointer, or else with the
- * chosen one; without `told`, a text below the chart has the values of this step.
+ * value]], colour, dash, width}`. A click calls `choose(step)`. `told(step)` is called with the
+ * step at the pointer, or else with the chosen one; without it, a text below has the values.
  */
 export function createLines({ height = 150, choose = null, told = null }) {
   let spec = null;
@@ -54,14 +55,7 @@ export function createLines({ height = 150, choose = null, told = null }) {
         y: { range: spec.range ?? rangeOf(spec) },
       },
       axes: [
-        axis({
-          show: !spec.left,
-          size: 26,
-          incrs: EPOCHS,
-          space: APART,
-          grid: { show: false },
-          values: (_, splits) => splits.map(String),
-        }),
+        axis({ ...EPOCHS, show: !spec.left, values: (_, splits) => splits.map(String) }),
         axis({ size: left }),
       ],
       series: [{}, ...spec.series.map(asSeries)],

@@ -8,6 +8,19 @@ import { createRequest } from "./requests.js";
 
 const SIDE = 64; // pixels of the largest picture
 
+/** The looks that have pictures: `{last, epoch, found}`; `found` is undefined without any. */
+export function looksOf({ state, step }, epochs) {
+  const last = epochs.at(-1)?.epoch;
+  const epoch = state.epoch === null ? last : step + 1;
+  return { last, epoch, found: epochs.find((one) => one.epoch === epoch) };
+}
+
+/** A picture of a row. */
+export const imageOf = (run, epoch, row, one, alt) => html`<img
+  src=${pictureAddress(run, epoch, row.place, one.place)} alt=${alt} loading="lazy"
+  width=${SIDE} height=${SIDE}
+/>`;
+
 export function createPictures({ state, failed }) {
   const choice = html`<div class="segments" role="group" aria-label="Epoch"></div>`;
   const note = html`<p class="quiet"></p>`;
@@ -25,9 +38,7 @@ export function createPictures({ state, failed }) {
   }, failed);
 
   function draw() {
-    const last = epochs.at(-1)?.epoch;
-    const epoch = model.state.epoch === null ? last : model.step + 1;
-    const found = epochs.find((one) => one.epoch === epoch);
+    const { last, epoch, found } = looksOf(model, epochs);
     const pair = shownPair(model.overview);
     const key = JSON.stringify([run, epochs, epoch, pair]);
     if (key === drawn) return;
@@ -73,7 +84,7 @@ export function picturesInWords({ overview }) {
   return first === last ? `images of epoch ${first}` : `images of epochs ${first} to ${last}`;
 }
 
-/** The rows by stream and input: `{of, stream, fed, corrected, unusual}`. */
+/** The rows by stream and input: `{of, stream, fed, corrected, repaired, unusual}`. */
 function streamsOf(rows) {
   const found = new Map();
   const several = new Set(rows.map((row) => row.input)).size > 1;
@@ -87,11 +98,10 @@ function streamsOf(rows) {
   return [...found.values()];
 }
 
-function drawStream(run, epoch, { of, stream, fed, corrected, unusual }) {
-  const image = (row, one, alt) => html`<img
-    src=${pictureAddress(run, epoch, row.place, one.place)} alt=${alt} loading="lazy"
-    width=${SIDE} height=${SIDE}
-  />`;
+function drawStream(run, epoch, { of, stream, fed, corrected, repaired, unusual }) {
+  const image = (row, one, alt) => imageOf(run, epoch, row, one, alt);
+  const changed = repaired ?? corrected;
+  const did = repaired ? "with the repair" : "corrected";
   const figures = (row, kind, other = null) =>
     row.pictures.map((one, k) => {
       const said = captionOf(one);
@@ -100,7 +110,7 @@ function drawStream(run, epoch, { of, stream, fed, corrected, unusual }) {
       return html`<li><figure>
         <div class=${second ? "twice" : null}>
           ${image(row, one, second ? `${alt}, as fed` : alt)}
-          ${second && image(other, second, `${alt}, corrected`)}
+          ${second && image(other, second, `${alt}, ${did}`)}
         </div>
         ${said && html`<figcaption>${said}</figcaption>`}
       </figure></li>`;
@@ -108,11 +118,11 @@ function drawStream(run, epoch, { of, stream, fed, corrected, unusual }) {
   const part = (title, row, ...rest) =>
     row?.pictures.length > 0 &&
     html`<h4>${title}</h4><ul class="picturelist">${figures(row, ...rest)}</ul>`;
-  const beside = "as fed, and beside it corrected, as the model sees it";
+  const beside = `as fed, and beside it ${did}${repaired ? "" : ", as the model sees it"}`;
   const strange = `the most unusual${corrected ? ", corrected" : ""}, the farthest first`;
   return html`<article aria-label=${of} data-stream=${stream}>
     <h3>${of}</h3>
-    ${part(corrected ? beside : "as the model sees them", fed, "image", corrected)}
+    ${part(changed ? beside : "as the model sees them", fed, "image", changed)}
     ${part(strange, unusual, "unusual image")}
   </article>`;
 }

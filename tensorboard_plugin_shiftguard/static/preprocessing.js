@@ -108,11 +108,8 @@ function one({ streams, input, diagnosis }, corrected) {
 
 /** A table of the expected and the fed mode and channel order. */
 function conventions({ expected, observed }) {
-  const row = (name, one) => [
-    name,
-    MODES[one?.mode] ?? one?.mode ?? "not known",
-    order(one?.channel_order),
-  ];
+  const mode = (one) => MODES[one?.mode] ?? one?.mode ?? "not known";
+  const row = (name, one) => [name, mode(one), order(one?.channel_order)];
   const rows = [row("expected", expected), row("fed", observed)];
   return table("Conventions", ["Convention", "Values", "Channels"], rows);
 }

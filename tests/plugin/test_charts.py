@@ -117,6 +117,73 @@ def test_the_curves_answer_to_the_pointer(opened):
     adapted.eventually(lambda: read.inner_text().startswith("epoch 1: noise in flat regions"))
 
 
+TOUCHING = """([epochs, width]) => import("./static/axis.js").then(({ axisOf }) => {
+  const context = document.createElement("canvas").getContext("2d");
+  context.font = "12px Roboto, 'Helvetica Neue', Arial, sans-serif";
+  const steps = Array.from({ length: epochs }, (_, i) => i);
+  const ends = axisOf(width, steps).ticks().map(([number, x]) => {
+    const half = context.measureText(String(number)).width / 2;
+    return [x - half, x + half];
+  });
+  return [ends.length, ends.filter(([left], i) => i && left < ends[i - 1][1] + 3).length];
+})"""
+
+
+@pytest.mark.parametrize("epochs", [1, 9, 60, 1_001, 1_500, 20_000, 300_000])
+def test_the_numbers_of_the_epochs_do_not_touch(opened, epochs):
+    """Beyond 1,000 epochs they lay over one another."""
+    tab = opened("long")
+    for width in (320, 700, 1366, 2400):
+        number, touching = tab.evaluate(f"({TOUCHING})([{epochs}, {width}])")
+        assert number >= min(epochs, 2) and not touching
+
+
+def test_a_start_beyond_the_scale_is_told_beside_the_curve(opened):
+    """The text lay over the curve. The scale leaves out how a long fit began."""
+    tab = opened("long")
+    said = tab("curves").locator(".offscale").first
+    assert "began at 0.4" in said.inner_text()
+    words, chart = said.bounding_box(), tab("curves-chart").bounding_box()
+    assert words["y"] + words["height"] <= chart["y"]
+
+
+def test_the_most_urgent_run_is_listed_first(opened):
+    """Runs were listed in alphabetical order, so that what is wrong was out of sight."""
+    tab = opened("healthy")
+    kinds = (
+        tab("run-picker").locator(".run").evaluate_all("(all) => all.map((r) => r.dataset.kind)")
+    )
+    order = ["act", "look", "corrected", "waiting", "fine"]
+    assert kinds == sorted(kinds, key=order.index) and kinds[0] == "act" != kinds[-1]
+
+
+def test_the_curve_with_the_repair_is_drawn_beside_that_of_validation(open_at, tmp_path):
+    with RawLog(tmp_path / "run" / "shiftguard") as log:
+        for step in range(LATE):
+            logged = {"accuracy": 0.9, "val_accuracy": 0.5, "loss": 0.1, "val_loss": 2.0}
+            repaired = {"val_accuracy repaired": 0.875} if step else {}
+            log.add("shiftguard/curves", as_json(repaired | logged), step, {"v": 1})
+            write_epoch(log, step, LATE)
+    with tensorboard(tmp_path) as address:
+        tab = open_at(address, link="run=run%2Fshiftguard")
+        now = tab("curves-now")
+        tab.eventually(lambda: "epoch" in now.inner_text())
+        assert now.inner_text().split("\n")[-4:] == [
+            "with the repair",
+            "0.875",
+            "validation",
+            "0.5",
+        ]
+        tab("curves-chart").hover(position=at_epoch(tab, 1, LATE))
+        tab.eventually(lambda: "epoch 1" in now.inner_text())
+        assert "with the repair" not in now.inner_text()
+        tab("curves").get_by_role("button", name="Loss").click()
+        tab.eventually(lambda: "0.1" in now.inner_text())
+        assert "with the repair" not in tab("curves").inner_text()
+        assert not tab.audit()
+        tab.close()
+
+
 def test_the_compared_pair_is_chosen_on_the_first_screen(opened):
     tab = opened("late")
     choice = tab("pair")

@@ -147,6 +147,7 @@ def log_dir(tmp_path_factory):
     write_shift(path / "labels" / "shiftguard", labels, [ALONG, ALONG, ALONG, ALARM])
     write_adaptation(path / "adapted" / "shiftguard")
     write_pictures(path / "pictures")
+    write_pictures(path / "repaired", training=True)
     REPORT.write(path / "gap")
     return path
 
@@ -329,3 +330,22 @@ def test_pictures_of_the_data_are_unfolded_by_epoch(opened):
     assert "its last epochs, 2 and 3" in early("pictures").inner_text()
     without = opened("darker")
     assert without("fold-distributions").count() and without("fold-pictures").is_hidden()
+
+
+@pytest.mark.thorough
+def test_the_band_shows_training_validation_and_validation_with_the_repair(opened):
+    tab = opened("repaired")
+    images = tab("triplet").locator("img")
+    tab.eventually(lambda: images.count() == 9)
+    loaded = "(all) => all.every((one) => one.complete && one.naturalWidth > 0)"
+    tab.eventually(lambda: images.evaluate_all(loaded))
+    said = tab("triplet").locator("figcaption").all_inner_texts()
+    assert said == ["training", "validation", "validation with the repair"]
+    assert images.nth(6).get_attribute("alt") == "validation with the repair, image 1"
+    assert not tab.audit()
+    corrected = opened("pictures")  # the last part shows what the guard itself corrects
+    corrected.eventually(lambda: "corrected" in corrected("triplet").inner_text())
+    early = opened("repaired", "&p.shiftguard.epoch=1")
+    early.eventually(lambda: early("past").is_visible())
+    assert early("triplet").locator("img").count() == 0  # pictures of the last epochs only are kept
+    assert opened("darker")("triplet").locator("img").count() == 0

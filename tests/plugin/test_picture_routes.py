@@ -14,8 +14,11 @@ RUN = "first/shiftguard"
 WHERE = {"epoch": 3, "row": 0, "number": 0}
 
 
-def write_pictures(log_dir, epochs=(2, 3)):
-    """Writes a run with validation images: four as fed, four corrected, one unusual, per epoch."""
+def write_pictures(log_dir, epochs=(2, 3), training=False):
+    """Writes a run with validation images: four as fed, four corrected, one unusual, per epoch.
+
+    With `training`, there are also training images, and validation images with a repair.
+    """
     write_small_run(log_dir / "shiftguard")
     log = PictureLog(log_dir)
     for epoch in epochs:
@@ -26,6 +29,9 @@ def write_pictures(log_dir, epochs=(2, 3)):
             PictureRow("validation", "images", "corrected", 2 * images, labels, None, True),
             PictureRow("validation", "images", "unusual", images[:1], labels[:1], np.array([2.5])),
         ]
+        if training:
+            rows.insert(0, PictureRow("train", "images", "fed", 1 - images, labels))
+            rows.append(PictureRow("validation", "images", "repaired", 1 - images, labels))
         log.write(epoch, rows)
 
 

@@ -1,6 +1,7 @@
 """Checks of an epoch. A new one is one file, and one line in `EXPERIMENTS` or `CHECKS`."""
 
 from keras_shiftguard.callback.checks import (
+    as_repaired,
     augmented,
     broken,
     difference,
@@ -27,6 +28,7 @@ EXPERIMENTS: dict[str, Check] = {
     "label_units": label_units.look,
     "labels": labels.look,
     "enlarging": enlarging.look,
+    "as_repaired": as_repaired.look,
 }
 CHECKS: dict[str, Check] = {
     "augmented": augmented.look,

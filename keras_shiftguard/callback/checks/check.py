@@ -43,6 +43,7 @@ class Epoch:
         samples: Gives the labelled samples of the epoch; None outside of a fit.
         spending: The time that is left for experiments.
         states: The latest states of all checks, by name.
+        is_logged: Whether the run has a log, so that curves are wanted.
     """
 
     number: int | None
@@ -57,6 +58,7 @@ class Epoch:
     samples: JudgedSamples | None = None
     spending: Spending = field(default_factory=Spending)
     states: Mapping[str, Any] = field(default_factory=dict)
+    is_logged: bool = False
 
     @property
     def main(self) -> Pair | None:
@@ -104,6 +106,7 @@ class Told:
         denied: Features of findings of this check that its latest look does not find any more, by
             pair of streams. An alarm among them stays, unless its value is True: then something
             else explains it.
+        curves: Numbers of this epoch that the log shows beside Keras's own, by name.
     """
 
     notes: tuple[str, ...] = ()
@@ -112,6 +115,7 @@ class Told:
     causes: Mapping[tuple[str, str], Mapping[str, Cause | None]] = field(default_factory=dict)
     costs: Costs = field(default_factory=dict)
     denied: Mapping[tuple[str, str], Mapping[str, bool]] = field(default_factory=dict)
+    curves: Mapping[str, float] = field(default_factory=dict)
 
 
 class Check(Protocol):

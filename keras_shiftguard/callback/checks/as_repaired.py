@@ -1,0 +1,75 @@
+"""`look` measures what Keras's metrics of validation would be with the repair of its findings.
+
+Keras logs metrics of the samples as they are fed. The Shift tab draws both over the epochs, so that
+a cost can be seen. Both are measured on the kept samples; their difference is added to what Keras
+logged, which is of all samples.
+"""
+
+import re
+from contextlib import suppress
+from typing import Any
+
+import numpy as np
+
+from keras_shiftguard.callback.checks import schedule
+from keras_shiftguard.callback.checks.check import Epoch, Told
+from keras_shiftguard.callback.judged_samples import Judged
+from keras_shiftguard.detection.cost import ACCURACY
+from keras_shiftguard.detection.repairs import repairs_of
+from keras_shiftguard.statistics.chunks import in_chunks
+from keras_shiftguard.statistics.rows import Rows
+from tensorboard_plugin_shiftguard.metadata import REPAIRED
+
+IS_ACCURACY = re.compile("(sparse_|binary_)?(categorical_)?acc(uracy)?")  # Keras's own names
+
+
+def look(state: None, epoch: Epoch) -> tuple[None, Told]:
+    """Measures accuracy or the loss, and the first compiled metric, of repaired samples.
+
+    Args:
+        state: None; each epoch is measured anew.
+        epoch: The epoch.
+    """
+    main, logs = epoch.main, epoch.logs or {}
+    if main is None or not epoch.is_logged:
+        return None, Told()
+    repairs = repairs_of(main.findings.values(), epoch.streams["validation"].sketches)
+    judged = epoch.judged(main, epoch.is_apart) if repairs else None
+    number = 0 if judged is None else len(judged.current.labels)
+    # In an epoch with an experiment, this is one prediction more.
+    is_small = epoch.is_last or main in schedule.due(epoch)
+    twice = epoch.spending.affordable(number, lambda n: 2 * n, epoch.is_last)
+    if judged is None or not number or not (is_small or twice == number):
+        return None, Told()
+    changed = {
+        name: in_chunks(finding.repair, judged.current.input(name))
+        for name, finding in repairs.items()
+    }
+    images = judged.current.images
+    whole = isinstance(images, Rows)
+    repaired = Rows({**images.tree, **changed}) if whole else next(iter(changed.values()))
+    now, then = (_metrics(judged, x) for x in (images, repaired))
+    curves = {}
+    for name in now.keys() & then.keys():
+        is_accuracy = name == ACCURACY
+        own_name = IS_ACCURACY if is_accuracy else re.compile(re.escape(name))
+        logged = next(filter(own_name.fullmatch, logs), "")
+        of_all = logs.get(f"val_{logged}")
+        if isinstance(of_all, (int, float, np.floating)):
+            as_repaired = of_all + then[name] - now[name]
+            if is_accuracy:  # that of all samples may be higher than that of the kept ones
+                as_repaired = min(max(as_repaired, 0.0), 1.0)
+            curves[REPAIRED.format(logged)] = float(as_repaired)
+    return None, Told(curves=curves)
+
+
+def _metrics(judged: Judged, images: Any) -> dict[str, float]:
+    """Returns accuracy or the loss, and the first compiled metric, by name in Keras's logs."""
+    labels, judge = judged.current.labels, judged.judge
+    worth = float(judge.worth(judged.predict(images), labels).mean())
+    found = {ACCURACY: worth} if judge.metric == ACCURACY else {"loss": -worth}
+    if judged.beside is not None:
+        name, metric = judged.beside
+        with suppress(Exception):  # the user's own metric may raise anything
+            found[name] = metric(images, labels)
+    return found

@@ -1,0 +1,74 @@
+"""What the log shows of validation with the repair of a finding: its accuracy, and its images."""
+
+import json
+
+import keras
+import numpy as np
+import pytest
+from PIL import Image
+from sklearn.datasets import load_digits
+
+from keras_shiftguard import ShiftGuard
+
+pytestmark = pytest.mark.eager
+
+
+def digits():
+    """Returns images of digits in a random order, and their classes."""
+    x, y = load_digits(return_X_y=True)
+    order = np.random.default_rng(0).permutation(len(y))
+    return (x.reshape(-1, 8, 8, 1) / 16).astype("float32")[order], y[order]
+
+
+def network():
+    keras.utils.set_random_seed(0)
+    layers = [keras.layers.Flatten(), keras.layers.Dense(32, activation="relu")]
+    layers.append(keras.layers.Dense(10, activation="softmax"))
+    model = keras.Sequential([keras.Input((8, 8, 1)), *layers])
+    optimizer = keras.optimizers.Adam(0.01)
+    model.compile(optimizer, "sparse_categorical_crossentropy", metrics=["accuracy"])
+    return model
+
+
+@pytest.fixture(scope="module")
+def fitted(tmp_path_factory):
+    """Trains on digits and validates on mirrored ones; returns all but the mirrored images."""
+    (x, y), log, model = digits(), tmp_path_factory.mktemp("log"), network()
+    guard = ShiftGuard(log_dir=log, log_samples=4, on_shift="ignore", verbose=0)
+    validation = x[1000:, :, ::-1], y[1000:]
+    model.fit(
+        x[:1000], y[:1000], epochs=6, validation_data=validation, verbose=0, callbacks=[guard]
+    )
+    return model, guard, (x[1000:], y[1000:]), log
+
+
+def test_the_accuracy_with_the_repair_is_that_of_repaired_samples(fitted):
+    model, guard, (x_val, y_val), log = fitted
+    assert "mirrored" in guard.verdict.cause
+    logs = json.loads((log / "shift.json").read_text())["epochs"]["logs"]
+    _, accuracy = model.evaluate(x_val, y_val, verbose=0)
+    assert logs["val_accuracy"][-1] < 0.5 < accuracy
+    assert logs["val_accuracy repaired"][-1] == pytest.approx(accuracy, abs=1e-6)
+    assert "validation with the repair" in (log / "shift.html").read_text()
+
+
+def test_the_images_with_the_repair_stand_beside_those_that_were_fed(fitted):
+    *_, log = fitted
+    looks = json.loads((log / "shiftguard" / "samples" / "index.json").read_text())["looks"]
+    rows = {(row["stream"], row["what"]): row["pictures"] for row in looks[-1]["rows"]}
+    assert ("train", "repaired") not in rows
+    fed, repaired = rows["validation", "fed"], rows["validation", "repaired"]
+    assert [one["label"] for one in fed] == [one["label"] for one in repaired]
+    for one, other in zip(fed, repaired, strict=True):
+        before, after = (np.asarray(Image.open(log / each["file"])) for each in (one, other))
+        assert np.abs(before[:, ::-1].astype(int) - after).max() <= 1
+        assert not np.array_equal(before, after)
+
+
+def test_without_a_fault_nothing_is_repaired(tmp_path):
+    x, y = digits()
+    guard = ShiftGuard(log_dir=tmp_path, log_samples=2, verbose=0)
+    validation = x[1000:], y[1000:]
+    network().fit(x[:1000], y[:1000], validation_data=validation, verbose=0, callbacks=[guard])
+    logs = json.loads((tmp_path / "shift.json").read_text())["epochs"]["logs"]
+    assert "val_accuracy" in logs and not any("repaired" in name for name in logs)
