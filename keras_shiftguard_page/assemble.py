@@ -32,12 +32,14 @@ class Content:
         aside: When the data was written, and after how many epochs.
         band: The verdict.
         sections: The sections.
+        log_dir: The log directory of the run; "" without one.
     """
 
     title: str
     aside: str
     band: Band
     sections: list[Section]
+    log_dir: str = ""
 
 
 def assemble(parts: Mapping[str, Any], folder: Path | None = None) -> Content:
@@ -80,7 +82,7 @@ def _assemble(parts: Mapping[str, Any], folder: Path | None) -> Content:
     if parts.get("adaptation"):
         sections.append(_adaptation(parts["adaptation"], band))
     title, aside = str(parts.get("title") or "Shift"), str(parts.get("written") or "")
-    return Content(title, aside, band, sections)
+    return Content(title, aside, band, sections, str(parts.get("log_dir") or ""))
 
 
 def _band(verdict: Mapping[str, Any]) -> Band:

@@ -22,7 +22,7 @@ from tensorboard_plugin_shiftguard.metadata import STATE_WORDS
 HIDDEN = re.compile(
     "[\x00-\x09\x0b-\x1f\x7f-\x9f\xad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ud800-\udfff]"
 )
-MIN_HEIGHT, ROW_HEIGHT, MAX_HEIGHT = 340, 40, 680  # of the frame in a notebook, in pixels
+MIN_HEIGHT, ROW_HEIGHT, MAX_HEIGHT = 400, 55, 680  # of the frame in a notebook, in pixels
 
 
 def page(parts: Mapping[str, Any], folder: Path | None = None) -> str:

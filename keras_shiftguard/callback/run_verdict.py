@@ -15,6 +15,7 @@ from keras_shiftguard.callback.shift_watch import ShiftWatch
 from keras_shiftguard.detection.verdict import Verdict, verdict_of
 from keras_shiftguard.explain.gap_verdict import with_gap
 from keras_shiftguard.log.run_log import RunWriter
+from keras_shiftguard.log.run_page import log_parts
 
 
 class RunVerdict:
@@ -66,6 +67,7 @@ class RunVerdict:
             return None
         parts: dict[str, Any] = {"diagnosis": {k: d.to_dict() for k, d in diagnoses.items()}}
         parts |= {} if report is None else {"report": report.to_dict()}
+        parts |= {} if self._log.log_dir is None else log_parts(self._log.log_dir)
         verdict = verdict_of(
             report,
             diagnoses,

@@ -1,5 +1,6 @@
 """`AsPage`: the methods that show a result as one HTML page, in a file or in a notebook."""
 
+import time
 from os import PathLike
 from typing import Any
 
@@ -32,15 +33,19 @@ class AsPage:
         # Imported here because few results are shown as a page.
         from keras_shiftguard_page import page
 
-        text = page(plain(self._page_parts()))
+        text = page(plain(self._dated_parts()))
         if path is None:
             return text
         replace_file(path, text)
         return None
 
+    def _dated_parts(self) -> dict[str, Any]:
+        """Returns the data of the page with the date of today, unless it has one."""
+        return {"written": time.strftime("%Y-%m-%d"), **self._page_parts()}
+
     def _repr_html_(self) -> str:
         """Returns the page for a notebook, in a frame that keeps its style out of the notebook."""
         from keras_shiftguard_page import notebook
 
-        parts = plain(self._page_parts())
+        parts = plain(self._dated_parts())
         return notebook(parts, (parts.get("verdict") or {}).get("text") or str(self))

@@ -23,6 +23,11 @@ MAX_LISTED = 100  # largest number of findings on the page. A convention.
 MAX_EVENTS = 30
 
 
+def log_parts(log_dir: str | PathLike[str]) -> dict[str, Any]:
+    """Returns the parts of a page that say of which run it is, and where its log is."""
+    return {"title": Path(log_dir).resolve().name, "log_dir": str(log_dir)}
+
+
 class RunPage:
     """Writes the page `shift.html` and its data, `shift.json`, for `keras-shiftguard report`.
 
@@ -46,7 +51,7 @@ class RunPage:
         self._json = Path(log_dir) / f"{FILES[kind]}.json"
         self._html = self._json.with_suffix(".html")
         self._history = EpochHistory()
-        self._parts: dict[str, Any] = {"title": Path(log_dir).resolve().name}
+        self._parts: dict[str, Any] = log_parts(log_dir)
         self._tolerance = tolerance
         self._has_failed = False
         self._written: os.stat_result | None = None  # status of the data file as this run wrote it

@@ -2,6 +2,7 @@
 
 import json
 import re
+import time
 from dataclasses import replace
 from html import unescape
 
@@ -161,7 +162,8 @@ def test_a_page_is_written_or_returned(result, tmp_path):
     assert result.to_html(tmp_path / "new" / "page.html") is None
     assert (tmp_path / "new" / "page.html").read_text(encoding="utf-8") == text
     # The page can be made from the JSON data alone, as in another process.
-    assert page(json.loads(json.dumps(plain(result._page_parts()), allow_nan=False))) == text
+    assert page(json.loads(json.dumps(plain(result._dated_parts()), allow_nan=False))) == text
+    assert time.strftime("%Y-%m-%d") in text
     for name in ("src", "href", "action"):
         assert not re.search(rf"\s{name}\s*=", text)
     with pytest.raises(OSError):

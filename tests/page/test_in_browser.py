@@ -1,6 +1,8 @@
 """The page in a real Chromium: opened from the disk, in both themes, printed, in a notebook."""
 
+import time
 import warnings
+from dataclasses import replace
 
 import keras
 import nbformat
@@ -64,6 +66,9 @@ def test_the_page_of_a_fit_says_what_is_wrong(opened, run_page):
     assert shown.locator("h1").inner_text().startswith("Images are fed as")
     assert "Also: " in shown.locator(".band").inner_text()
     assert shown.locator("header b").inner_text() == "night <b>shift"
+    assert time.strftime("%Y-%m-%d") in shown.locator("header").inner_text()
+    link = shown.locator("footer code").inner_text()
+    assert link == f'tensorboard --logdir "{run_page.parent}"'
     assert shown.locator("svg.curve").count() >= 2  # the accuracy, and the mean brightness
     assert shown.locator("svg.cells").first.locator("rect").count() == 3  # one for each epoch
     assert "Darker" in shown.locator("section").first.inner_text()
@@ -121,3 +126,22 @@ def test_a_notebook_shows_it_and_keeps_its_own_style(opened, tmp_path):
     assert inside.locator("h1").evaluate(colour) != "rgb(1, 2, 3)"
     assert inside.locator("td").first.is_visible()
     assert inside.locator("script").count() == inside.locator("img").count() == 0
+
+
+@pytest.mark.thorough
+def test_a_notebook_card_shows_its_findings_and_breaks_no_word_of_a_line(opened, tmp_path):
+    """The card was cut at "Findings", and a line of code was broken within a word."""
+    mirrored = replace(DARKER, fix="x_val = x_val[:, :, ::-1]")
+    path = tmp_path / "card.html"
+    path.write_text(report(mirrored)._repr_html_(), encoding="utf-8")
+    shown = opened(path).page
+    frame = shown.locator("iframe").bounding_box()
+    inside = shown.frame_locator("iframe")
+    row = inside.locator("tbody tr").first.bounding_box()
+    assert "Findings" in inside.locator("section h2").all_inner_texts()
+    assert row["y"] + row["height"] <= frame["y"] + frame["height"]
+    line = inside.locator("code").first
+    assert line.inner_text() == mirrored.fix
+    for width in (1100, 480):
+        shown.set_viewport_size({"width": width, "height": 900})
+        assert line.bounding_box()["height"] < 45  # one line of text, in its frame

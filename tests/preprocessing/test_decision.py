@@ -143,6 +143,18 @@ def test_the_sentence_on_batch_norm_says_that_dark_and_bright_are_exchanged():
     assert "gray with dark and bright exchanged fits best (probability" in said
 
 
+def test_only_the_reading_with_the_least_misfit_is_said_to_fit_best():
+    """A reading was said to fit best above a list in which another one had the better value."""
+    facts = case({TO_TF: 0.2, TO_TORCH: 0.22, FED: 0.8})
+    found = posterior(facts, facts.reading)
+    said = {}
+    for index, misfit in enumerate(facts.reading.scores.misfit[: len(facts.reading.hypotheses)]):
+        text = evidence_words.batch_norm_in_words(facts.reading, index, found)
+        said[float(misfit)] = "fits best" in text
+        assert said[float(misfit)] != ("though another fits better" in text)
+    assert [misfit for misfit, is_best in said.items() if is_best] == [min(said)]
+
+
 def test_a_scale_may_be_surer_than_that_dark_and_bright_are_in_place():
     gray = InputConvention("raw", "gray")
     fits = {TO_TF: 0.2, key("tf", inverted=True): 0.3, TO_RAW: 9.0}
