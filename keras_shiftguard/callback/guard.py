@@ -26,6 +26,7 @@ from keras_shiftguard.callback.end_of_fit import recalibrate, settle, warn_of_un
 from keras_shiftguard.callback.ended_batches import EndedBatches
 from keras_shiftguard.callback.known_data import KnownData
 from keras_shiftguard.callback.preprocessing_watch import PreprocessingWatch
+from keras_shiftguard.callback.quiet_line import quiet_line
 from keras_shiftguard.callback.repair import Repair
 from keras_shiftguard.callback.run import Run
 from keras_shiftguard.callback.shift_watch import ShiftWatch
@@ -320,6 +321,7 @@ class ShiftGuard(keras.callbacks.Callback):
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         self._begin("train")
         self._supervisor.call(warn_of_undoing, self)
+        self._supervisor.call(quiet_line)
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         self._supervisor.call(self._start_epoch, epoch)

@@ -40,6 +40,17 @@ class KerasRun:
         listed = [] if running is None else running.callbacks
         return next((listed[i + 1 :] for i, each in enumerate(listed) if each is callback), [])
 
+    def put_around(self, kind: type, before: Any, after: Any) -> None:
+        """Puts callbacks before and after the first one of a class, unless they are there already.
+
+        The list of callbacks is that of this run; the user's own list stays as it is.
+        """
+        running = None if self._callbacks is None else self._callbacks()
+        listed = [] if running is None else running.callbacks
+        place = next((i for i, each in enumerate(listed) if isinstance(each, kind)), None)
+        if place is not None and not any(isinstance(each, type(before)) for each in listed):
+            listed[place : place + 1] = [before, listed[place], after]
+
     def is_in_progress(self) -> bool:
         """Whether the caller belongs to this run."""
         if self._callbacks is not None and self._callbacks() is None:

@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 
+import keras
 import numpy as np
 import pytest
 from small_fits import dense
@@ -40,6 +41,32 @@ def test_a_healthy_fit_prints_one_line(capsys):
     fitted(epochs=2)
     (line,) = own_lines(capsys)
     assert line.startswith("ShiftGuard: Fine.") and "trains the model on images from 0 to 1" in line
+
+
+class Recorded(keras.callbacks.Callback):
+    """Records `val_shift` as a callback after the guard sees it."""
+
+    def __init__(self):
+        super().__init__()
+        self.seen = []
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.seen.append(logs["val_shift"])
+
+
+@pytest.mark.parametrize("verbose", [1, 2])
+def test_keras_prints_the_shift_only_where_there_is_one(capsys, verbose):
+    for scale in (1, 255):
+        model, later = dense(IMAGES.shape[1:], 4, rate=1e-3), Recorded()
+        data = scale * IMAGES[400:], LABELS[400:]
+        callbacks = [sg.ShiftGuard(on_shift="ignore"), later]
+        more = {"validation_data": data, "epochs": 2, "callbacks": callbacks, "verbose": verbose}
+        history = model.fit(IMAGES[:400], LABELS[:400], **more).history
+        out = capsys.readouterr().out
+        assert ("val_shift: " in out) == (" shift: " in out) == (scale == 255)
+        assert "val_loss: " in out
+        assert history["val_shift"] == later.seen and len(later.seen) == 2
+        assert any(later.seen) == (scale == 255)
 
 
 def test_a_table_hears_nothing_about_preprocessing(capsys):
