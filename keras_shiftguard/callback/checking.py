@@ -6,7 +6,7 @@ from typing import Any
 
 import keras
 
-from keras_shiftguard.callback.checks import CHECKS, EXPERIMENTS
+from keras_shiftguard.callback.checks import CHECKS, EXPERIMENTS, labels
 from keras_shiftguard.callback.checks.check import Check, Epoch, Told
 from keras_shiftguard.callback.judged_samples import JudgedSamples
 from keras_shiftguard.callback.shift_watch import ShiftWatch
@@ -66,8 +66,7 @@ class Checking:
         try:
             if is_due and any(pair.stream == "validation" for pair in self._shift.pairs):
                 with undisturbed(self._model), self._spending.measuring():
-                    for name in dict.fromkeys([*first, *EXPERIMENTS]):
-                        self._shift.apply(self._look(name, EXPERIMENTS[name], epoch))
+                    self._look_at_all(first, epoch)
         except Exception as error:  # the user's own `call` may raise anything
             self.states |= dict.fromkeys(EXPERIMENTS, FAILED)
             warn(f"ShiftGuard could not measure what shifts cost ({error!r}).")
@@ -93,6 +92,20 @@ class Checking:
             self._shift.apply(told)
             if told.warning:
                 warn(told.warning)
+
+    def _look_at_all(self, first: list[str], epoch: Epoch) -> None:
+        """Makes all experiments, those named in `first` before the others."""
+        made = set()
+        for number, name in enumerate([*first, *EXPERIMENTS]):
+            if name in made:
+                continue
+            before = self.states.get(name)
+            told = self._look(name, EXPERIMENTS[name], epoch)
+            if number < len(first) and name == "labels" and labels.explain_little(self.states):
+                self.states[name] = before  # labels are looked at again, after the samples
+                continue
+            made.add(name)
+            self._shift.apply(told)
 
     def restore(self, states: Mapping[str, Any]) -> None:
         """Restores the states of the checks."""

@@ -46,8 +46,9 @@ def look(state: Mapping[str, Any] | None, epoch: Epoch) -> tuple[Mapping[str, An
     Args:
         state: `found`: the finding and its cost of the latest look; `before`: whether that look
             found anything, None without one; `first`: the same of the first look at which the model
-            had learnt something, see `_are_known_by_heart`; `repaired`: whether the latest look was
-            one at repaired samples; `noted`: whether a note says that labels and samples are
+            had learnt something, see `_are_known_by_heart`; `little`: whether the model fails on
+            validation, and right labels would win back less than half of what is lost; `repaired`:
+            whether the latest look was one at repaired samples; `noted`: whether a note says that labels and samples are
             unrelated; `unrelated`: whether the latest look found them so.
         epoch: The epoch.
     """
@@ -102,7 +103,7 @@ def look(state: Mapping[str, Any] | None, epoch: Epoch) -> tuple[Mapping[str, An
     # A look at samples as they are says nothing of labels that only repaired samples show.
     is_first = repaired is not None and not state.get("repaired")
     before = None if is_first else state.get("before")
-    new = {**state, "before": seen, "found": None}
+    new = {**state, "before": seen, "found": None, "little": False}
     new["first"] = first
     new["repaired"] = repaired is not None
     new["unrelated"] = found is not None and found.is_unrelated
@@ -113,7 +114,11 @@ def look(state: Mapping[str, Any] | None, epoch: Epoch) -> tuple[Mapping[str, An
         denied = {(pair.stream, pair.against): {f.feature: is_explained for f in ours}}
         return new, Told((UNRELATED,) if is_note else (), denied=denied)
     since = number if not state.get("found") else state["found"][0]["since"]
+    here, there = judged.worths
+    lost = float(there.mean() - here.mean())
+    new["little"] = judged.fails and found.cost.value < MIN_WON_BACK * lost
     is_new = not (epoch.is_last if before is None else before == "found")
+    is_new |= new["little"] and not _tried(epoch)  # a change of the samples may win more
     cost = replace(found.cost.of_dependent(pair.distinct_share), is_new=is_new)
     classes = max(int(current.labels.max()), int(training.labels.max())) + 1
     finding = replace(finding_of(found, cost, classes), since=since)
@@ -140,6 +145,16 @@ def are_wrong(epoch: Epoch, pair: Pair) -> bool:
     return pair.against == "train" and is_known
 
 
+def explain_little(states: Mapping[str, Any]) -> bool:
+    """Whether wrong labels were found that explain little of what the model loses on validation.
+
+    Args:
+        states: The states of all checks, by name.
+    """
+    state = states.get("labels")
+    return isinstance(state, Mapping) and bool(state.get("little"))
+
+
 def are_unrelated(states: Mapping[str, Any]) -> bool:
     """Whether labels and samples of validation seem to have nothing in common.
 
@@ -151,8 +166,9 @@ def are_unrelated(states: Mapping[str, Any]) -> bool:
 
 
 def is_unexplained(epoch: Epoch) -> bool:
-    """Whether the model is worse on validation, and its labels are not known to be wrong."""
-    return epoch.is_harder and _found(epoch) is None and not are_of_other_rows(epoch)
+    """Whether the model is worse on validation, and wrong labels are not known to be why."""
+    is_explained = _found(epoch) is not None and not explain_little(epoch.states)
+    return epoch.is_harder and not is_explained and not are_of_other_rows(epoch)
 
 
 def _found(epoch: Epoch) -> tuple[Finding, Cost] | None:
