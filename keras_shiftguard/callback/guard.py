@@ -90,17 +90,17 @@ class ShiftGuard(keras.callbacks.Callback):
             epoch. `"ignore"` does nothing. `report` lists the shift in any case.
         tolerance: The share of accuracy that a shift may cost before it is an alarm; 0.01 is
             one point. For a classifier, the guard measures after the epoch how much accuracy is
-            lost by shifts of validation, on up to 1024 labeled samples of each stream; with fewer
-            than 100, or where no cost can be measured, the difference is no alarm, unless it is
-            certain to be a fault, such as another scale of the values. If `tolerance` is None, each
-            significant difference that is not small is an alarm.
+            lost by shifts of validation, on up to 1024 labeled samples of each stream (4096 short
+            rows); with fewer than 100, or where no cost can be measured, the difference is no
+            alarm, unless it is certain to be a fault, such as another scale of the values. If
+            `tolerance` is None, each significant difference that is not small is an alarm.
         alpha: Probability that a fit without any shift raises an alarm, over
             all epochs, features and streams together.
         log_samples: How many images of each stream are written to `log_dir` after each epoch:
-            some images as your pipeline delivers them, the same images after the correction if
-            there is one, and the most unusual images. Only the images of the last three epochs are
-            kept. The directory then contains images of your data: consider whom the images show
-            before you share the directory. 0 writes none.
+            some images as your pipeline delivers them, the same images after the correction, or
+            with the repair of a finding, and the most unusual images. Only the images of the last
+            three epochs are kept. The directory then contains images of your data: consider whom
+            the images show before you share the directory. 0 writes none.
         attach_to: Path of a saved model, such as that of a `ModelCheckpoint`, to which the profile
             of training is attached at the end of the fit. `diagnose` and `compare` then read the
             profile from the saved model. If the fit corrected the input, the profile is that of the

@@ -48,8 +48,8 @@ def look(state: Mapping[str, Any] | None, epoch: Epoch) -> tuple[Mapping[str, An
             found anything, None without one; `first`: the same of the first look at which the model
             had learnt something, see `_are_known_by_heart`; `little`: whether the model fails on
             validation, and right labels would win back less than half of what is lost; `repaired`:
-            whether the latest look was one at repaired samples; `noted`: whether a note says that labels and samples are
-            unrelated; `unrelated`: whether the latest look found them so.
+            whether the latest look was one at repaired samples; `noted`: whether a note says that
+            labels and samples are unrelated; `unrelated`: whether the latest look found them so.
         epoch: The epoch.
     """
     state = state or {}
