@@ -1,15 +1,13 @@
 """`look` measures what Keras's metrics of validation would be with the repair of its findings.
 
 Keras logs metrics of the samples as they are fed. The Shift tab draws both over the epochs, so that
-a cost can be seen. Both are measured on the kept samples; their difference is added to what Keras
-logged, which is of all samples.
+a cost can be seen. Repaired are the kept samples, which are a random part of a large validation. A
+loss is that of the samples, without penalties on weights.
 """
 
 import re
 from contextlib import suppress
 from typing import Any
-
-import numpy as np
 
 from keras_shiftguard.callback.checks import schedule
 from keras_shiftguard.callback.checks.check import Epoch, Told
@@ -38,8 +36,8 @@ def look(state: None, epoch: Epoch) -> tuple[None, Told]:
     number = 0 if judged is None else len(judged.current.labels)
     # In an epoch with an experiment, this is one prediction more.
     is_small = epoch.is_last or main in schedule.due(epoch)
-    twice = epoch.spending.affordable(number, lambda n: 2 * n, epoch.is_last)
-    if judged is None or not number or not (is_small or twice == number):
+    once = epoch.spending.affordable(number, lambda n: n, epoch.is_last)
+    if judged is None or not number or not (is_small or once == number):
         return None, Told()
     changed = {
         name: in_chunks(finding.repair, judged.current.input(name))
@@ -48,18 +46,11 @@ def look(state: None, epoch: Epoch) -> tuple[None, Told]:
     images = judged.current.images
     whole = isinstance(images, Rows)
     repaired = Rows({**images.tree, **changed}) if whole else next(iter(changed.values()))
-    now, then = (_metrics(judged, x) for x in (images, repaired))
     curves = {}
-    for name in now.keys() & then.keys():
-        is_accuracy = name == ACCURACY
-        own_name = IS_ACCURACY if is_accuracy else re.compile(re.escape(name))
-        logged = next(filter(own_name.fullmatch, logs), "")
-        of_all = logs.get(f"val_{logged}")
-        if isinstance(of_all, (int, float, np.floating)):
-            as_repaired = of_all + then[name] - now[name]
-            if is_accuracy:  # that of all samples may be higher than that of the kept ones
-                as_repaired = min(max(as_repaired, 0.0), 1.0)
-            curves[REPAIRED.format(logged)] = float(as_repaired)
+    for name, value in _metrics(judged, repaired).items():
+        own_name = IS_ACCURACY if name == ACCURACY else re.compile(re.escape(name))
+        for logged in filter(own_name.fullmatch, logs):
+            curves[REPAIRED.format(logged)] = value
     return None, Told(curves=curves)
 
 
