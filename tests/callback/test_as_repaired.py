@@ -80,6 +80,8 @@ def test_the_accuracy_with_the_repair_is_that_of_repaired_samples(fitted):
     logs = json.loads((log / "shift.json").read_text())["epochs"]["logs"]
     _, accuracy = model.evaluate(x_val, y_val, verbose=0)
     assert logs["val_accuracy"][-1] < 0.5 < accuracy
+    assert guard.verdict.cost_words.startswith("costs about")  # not unknown above such a curve
+    assert guard.verdict.cost == pytest.approx(accuracy - logs["val_accuracy"][-1], abs=0.05)
     assert logs["val_accuracy repaired"][-1] == pytest.approx(accuracy, abs=1e-6)
     assert "validation with the repair" in (log / "shift.html").read_text()
 
