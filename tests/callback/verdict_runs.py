@@ -75,7 +75,26 @@ def unit_fault(**arguments):
     return fit(dense((4,), 2, 16, rate=0.02), (x, y), (v, w), epochs=10, **arguments)
 
 
-RUNS = {
-    run.__name__: run
-    for run in (mismatch, corrected, costly, healthy, alone, label_fault, unit_fault)
-}
+def regression(**arguments):
+    (x, _), (v, _) = table(0, 800), table(1, 500)
+    keras.utils.set_random_seed(0)
+    parts = layers.Dense(16, activation="relu"), layers.Dense(1)
+    model = compiled((4,), *parts, loss="mse", rate=0.01)
+    y, w = x[:, :1] - 2 * x[:, 1:2], v[:, :1] - 2 * v[:, 1:2]
+    v = v * np.asarray([25.4, 1, 1, 1], "float32")
+    return fit(model, (x, y), (v, w), epochs=10, **arguments)
+
+
+def two_faults(**arguments):
+    (x, y), (v, w) = photos(0, 800), photos(1, 500)
+    return fit(image_model(), (x, y), (255 * v, np.where(w == 1, 2, w)), epochs=5, **arguments)
+
+
+def adapted(**arguments):
+    target, _ = photos(2, 300)
+    more = {"target_data": target**2, "adapt": True, **arguments}
+    return fit(image_model(), photos(0, 500), photos(1, 300), **more)
+
+
+ALL = (mismatch, corrected, costly, healthy, alone, label_fault, unit_fault)
+RUNS = {run.__name__: run for run in (*ALL, regression, two_faults, adapted)}
