@@ -128,6 +128,23 @@ def test_the_epochs_have_the_words_of_the_tab_and_a_row_for_each_cause():
     assert "input/" not in text and "noise_flat" not in text and "noise in flat regions" in text
 
 
+def test_a_diagnosis_alone_says_what_would_tell_and_not_that_streams_are_missing():
+    unknown = sg.InputConvention("unknown", "unknown")
+    unclear = replace(diagnosis("unknown"), expected=unknown, num_samples=32)
+    band = said(unclear).band
+    assert band.state == "nothing compared"
+    assert band.headline.lower() == unclear.problem.lower()
+    assert band.advice.lower() == unclear.needed.lower()
+
+
+def test_a_diagnosis_of_a_network_trained_from_scratch_says_what_it_learns_from():
+    unit = sg.InputConvention("unit", "rgb")
+    alone = replace(diagnosis("ok"), expected=unit, observed=unit, trained_here=True)
+    band = said(alone).band
+    assert band.state == "fine"
+    assert "trains the model on images from 0 to 1" in band.headline
+
+
 def test_a_corrected_run_is_not_shown_as_a_mismatch():
     told = verdict_of(diagnoses={"train": diagnosis()}, corrected={"train": 1})
     parts = {"diagnosis": {"train": diagnosis().to_dict()}, "verdict": told.to_dict()}

@@ -30,7 +30,7 @@ def quiet(report: Any, diagnoses: Mapping[str, Any], is_partial: bool = False) -
 
     Args:
         report: A `ShiftReport`; None if streams were not compared.
-        diagnoses: The `Diagnosis` of each stream.
+        diagnoses: The `Diagnosis` of each stream; the name is "" outside of a run.
         is_partial: Whether a part of the data is not measured.
     """
     images = ""
@@ -47,8 +47,11 @@ def quiet(report: Any, diagnoses: Mapping[str, Any], is_partial: bool = False) -
     names = [name for name in sizes if name != FIRST_EPOCH]
     why = "" if report is None else why_nothing(report.notes, sizes)
     if len(names) < 2 or why:
+        alone = diagnoses.get("")  # outside of a run, a diagnosis is the whole result
+        if alone is not None and is_blind:
+            return parts_of(NOTHING, capital(alone.problem), step=capital(alone.needed))
         is_right = any(d.status == "ok" and not d.trained_here for d in diagnoses.values())
-        if images and is_right and not is_blind:
+        if images and (is_right or alone is not None) and not is_blind:
             return parts_of(FINE, f"T{images[1:]}; nothing else was compared.")
         if why == TOO_FEW_TO_TELL:
             why = f"there are {why}"
@@ -91,7 +94,7 @@ def notes_of(
     texts = [text for text in texts if not text.lower().startswith(told)]
     is_trained_here = any(d.trained_here for d in diagnoses.values())
     for diagnosis in () if is_trained_here else diagnoses.values():
-        if _is_blind(diagnosis):
+        if _is_blind(diagnosis) and capital(diagnosis.problem) != found["cause"]:
             way_out = capital(diagnosis.needed)
             texts.append(f"preprocessing was not judged: {diagnosis.problem} {way_out}")
     texts = list(dict.fromkeys(texts))
