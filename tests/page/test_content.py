@@ -143,6 +143,14 @@ def test_a_diagnosis_of_a_network_trained_from_scratch_says_what_it_learns_from(
     band = said(alone).band
     assert band.state == "fine"
     assert "trains the model on images from 0 to 1" in band.headline
+    unnamed = replace(alone, observed=sg.InputConvention("unknown", "unknown"))
+    assert "images in no named convention" in said(unnamed).band.headline
+
+
+def test_a_diagnosis_of_a_model_without_images_says_so():
+    unknown = sg.InputConvention("unknown", "unknown")
+    tables = sg.Diagnosis("unknown", unknown, unknown, advice="images; this model takes none.")
+    assert said(tables).band.headline == "None of the inputs takes images."
 
 
 def test_a_corrected_run_is_not_shown_as_a_mismatch():

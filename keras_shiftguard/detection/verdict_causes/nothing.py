@@ -48,8 +48,10 @@ def quiet(report: Any, diagnoses: Mapping[str, Any], is_partial: bool = False) -
     why = "" if report is None else why_nothing(report.notes, sizes)
     if len(names) < 2 or why:
         alone = diagnoses.get("")  # outside of a run, a diagnosis is the whole result
-        if alone is not None and is_blind:
+        if alone is not None and alone.status == "unknown":
             return parts_of(NOTHING, capital(alone.problem), step=capital(alone.needed))
+        if alone is not None:
+            images = images or alone.problem.rstrip(".")
         is_right = any(d.status == "ok" and not d.trained_here for d in diagnoses.values())
         if images and (is_right or alone is not None) and not is_blind:
             return parts_of(FINE, f"T{images[1:]}; nothing else was compared.")
