@@ -12,7 +12,7 @@ from numpy_reference import summarise
 
 from keras_shiftguard.preprocessing.case import Case
 from keras_shiftguard.preprocessing.correction.convention import UNKNOWN, InputConvention
-from keras_shiftguard.preprocessing.expected.batch_norm import AS_FED, Scores
+from keras_shiftguard.preprocessing.expected.batch_norm import Scores
 from keras_shiftguard.preprocessing.expected.batch_norm_reading import Reading
 from keras_shiftguard.preprocessing.expected.hypotheses import hypotheses_for
 from keras_shiftguard.preprocessing.expected.structure import StructuralExpectation
@@ -47,7 +47,10 @@ def scores_of(misfit, sigmas):
 def reading_of(
     fits, best=None, observed=UNIT, sigmas=9.0, swap_sigmas=0.0, num_images=12, extra=()
 ):
-    """Returns a reading. `fits` maps the `key` of hypotheses to misfits; all others have 1."""
+    """Returns a reading. `fits` maps the `key` of hypotheses to misfits; all others have 1.
+
+    `extra` has the kind and the misfit of hypotheses without a fix.
+    """
     channels = 1 if observed.channel_order == "gray" else 3
     images = PIXELS[..., :channels] * observed.scale[0] + observed.offset[0]
     hypotheses = hypotheses_for(observed, summarise(images), None)
@@ -55,13 +58,13 @@ def reading_of(
     misfit = np.ones(len(keys))
     for which, value in fits.items():
         misfit[keys.index(which)] = value
-    misfit = np.append(misfit, [value for _, value in extra])
+    without_fix = [None if h.has_fix else h.kind for h in hypotheses]
+    for kind, value in extra:
+        misfit[without_fix.index(kind)] = value
     as_fed = next(i for i, h in enumerate(hypotheses) if h.is_identity)
     best = keys.index(best or min(fits, key=fits.get))
-    reading = Reading(
-        tuple(hypotheses), scores_of(misfit, sigmas), as_fed, best, swap_sigmas, num_images
-    )
-    return dataclasses.replace(reading, extra=tuple((kind, AS_FED) for kind, _ in extra))
+    scores = scores_of(misfit, sigmas)
+    return Reading(tuple(hypotheses), scores, as_fed, best, swap_sigmas, num_images)
 
 
 class TrialOf:

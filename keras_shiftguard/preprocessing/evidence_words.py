@@ -50,8 +50,7 @@ def batch_norm_in_words(reading: Reading, index: int, found: Posterior) -> str:
     """Returns a sentence that compares the misfits, with the probability."""
     choice = reading.hypotheses[index]
     misfit = reading.misfit(index)
-    least = reading.scores.misfit[: len(reading.hypotheses)].min()
-    is_best = reading.scores.misfit[index] <= least
+    is_best = misfit <= reading.misfit(reading.best)
     fits = "fits best" if is_best else "is possible, though another fits better"
     changed = " with red and blue swapped" if choice.swap else ""
     changed += " with dark and bright exchanged" if choice.inverted else ""

@@ -265,5 +265,6 @@ def _candidates(reading: Reading) -> tuple[Candidate, ...]:
             rough=i >= len(compared),
         )
         for i, (hypothesis, misfit) in enumerate([*compared, *reading.dropped])
+        if hypothesis.has_fix
     ]
     return tuple(sorted(candidates, key=lambda c: (not c.best, c.rough, c.misfit)))

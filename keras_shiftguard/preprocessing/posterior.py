@@ -6,7 +6,7 @@ is claimed where nothing fits.
 Three kinds of evidence speak for or against each hypothesis, and add up: how well the images fit
 the batch norm in it, how much better the network sees with it (the trial), and whether the
 architecture is published for it. What makes images odd (pale, dark, hazy, tinted, low in contrast)
-is tried for each hypothesis alike, see `levels.py` and `Reading.extra`.
+is tried for each hypothesis alike, see `level_correction` and `Hypothesis`.
 
 The probabilities are means over bootstrap draws of the images. So with few images, no hypothesis
 is probable unless each draw agrees. Without batch norm, the trial alone speaks, see `ALONE`.
@@ -167,7 +167,7 @@ def posterior(
         is_tried: Whether the most probable kind is tried against the images as fed.
     """
     evidence = remembered(reading, published)
-    compared = tuple(dict.fromkeys(_kinds_of(reading)))
+    compared = tuple(dict.fromkeys(reading.kinds))
     found = Posterior(evidence, evidence.weighed(), compared, {})
     # The trial is left out where it would decide nothing.
     if not is_tried or found.of_fed >= MIN_MISMATCH or found.rival == found.fed:
@@ -226,10 +226,9 @@ def probability_of_garbling(
 def remembered(reading: Reading, published: InputConvention | None = None) -> Evidence:
     """Returns the evidence of batch norm and of the published convention."""
     fed = reading.hypotheses[reading.as_fed].kind
-    kinds = _kinds_of(reading)
     of_published = {
         kind
-        for kind, hypothesis in zip(kinds, reading.hypotheses, strict=False)
+        for kind, hypothesis in zip(reading.kinds, reading.hypotheses, strict=True)
         if published is not None and not kind[1] and is_about(hypothesis, published)
     }
     own, other = _misfits_of(reading), {}
@@ -246,21 +245,10 @@ def remembered(reading: Reading, published: InputConvention | None = None) -> Ev
 
 
 def _map_of(reading: Reading, kind: Kind) -> Transform:
-    """Returns the map of the images as fed to the best hypothesis of a kind."""
-    maps = [*(h.transform for h in reading.hypotheses), *(change for _, change in reading.extra)]
-    index = [i for i, each in enumerate(_kinds_of(reading)) if each == kind]
-    own = [i for i in index if i < len(reading.hypotheses)] or index
-    return maps[min(own, key=lambda i: reading.scores.misfit[i])]
-
-
-def _kinds_of(reading: Reading) -> list[Kind]:
-    """Returns the kind of each hypothesis, and then of each of `Reading.extra`.
-
-    Several kinds may leave the images as they are; they count as one.
-    """
-    fed = reading.hypotheses[reading.as_fed].kind
-    own = [fed if hypothesis.is_identity else hypothesis.kind for hypothesis in reading.hypotheses]
-    return [*own, *(kind for kind, _ in reading.extra)]
+    """Returns the map of the images as fed to the best hypothesis of a kind, if possible a fix."""
+    index = [i for i, each in enumerate(reading.kinds) if each == kind]
+    misfit, hypotheses = reading.scores.misfit, reading.hypotheses
+    return hypotheses[min(index, key=lambda i: (not hypotheses[i].has_fix, misfit[i]))].transform
 
 
 def _misfits_of(reading: Reading) -> dict[Kind, np.ndarray]:
@@ -269,7 +257,7 @@ def _misfits_of(reading: Reading) -> dict[Kind, np.ndarray]:
     Of what may explain the images, what fits best counts, for each kind by itself. Kinds that were
     ruled out early have the same rough misfit in all draws.
     """
-    draws, kinds = reading.scores.resampled, _kinds_of(reading)
+    draws, kinds = reading.scores.resampled, reading.kinds
     found: dict[Kind, np.ndarray] = {}
     for kind in dict.fromkeys(kinds):
         found[kind] = draws[:, [i for i, each in enumerate(kinds) if each == kind]].min(axis=1)

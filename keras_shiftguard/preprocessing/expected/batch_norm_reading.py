@@ -26,13 +26,14 @@ from keras_shiftguard.preprocessing.expected.hypotheses import (
     Hypothesis,
     Kind,
     hypotheses_for,
-    without_fix,
 )
 from keras_shiftguard.preprocessing.limits import FIRST_IMAGES, MIN_IMAGES, MIN_TRIAL_IMAGES, SMALL
 from keras_shiftguard.preprocessing.witnesses.feed import Levels
 from keras_shiftguard.profiles import InputSummary
 
 MIN_MODE_GAP = 0.3  # by which a clearly better mode fits better, in log misfit. A convention.
+# What fits worse than the best hypothesis by this, in log misfit, on some images, is ruled out.
+MAX_ROUGH_GAP = 0.7
 MAX_VALUES = 16 * 320 * 320 * 3  # largest number of values in all compared images. A convention.
 # Moving statistics are used only if their `Scores.progress` is at least this number. With 64 images
 # of handwritten digits, the measured progress is right to within 0.1. A convention.
@@ -44,17 +45,16 @@ class Reading:
     """The misfits of all hypotheses, and the best hypothesis.
 
     Args:
-        hypotheses: The hypotheses that were compared on all images and layers.
-        scores: Misfits of the hypotheses, and of `extra`.
+        hypotheses: The hypotheses that were compared on all images and layers; those without a fix
+            come last.
+        scores: Misfits of the hypotheses.
         as_fed: Index of the hypothesis that leaves the images as fed.
-        best: Index of the chosen hypothesis: the one with the lowest misfit.
+        best: Index of the chosen hypothesis: of those with a fix, the one with the lowest misfit.
         swap_sigmas: How much better the pixel order of `best` fits than the reversed order, in
             standard errors; 0 if the difference cannot be measured.
         num_images: Number of images that were used.
         dropped: Hypotheses that were ruled out early, each with its misfit on a part of the
             images and two layers.
-        extra: What else was compared, each with the kind of hypothesis that it speaks for, and with
-            the map from the images as fed. Their misfits follow those of the hypotheses.
         is_levelled: Whether the images were given the levels of ordinary photos.
         other: The reading of pale, dark, hazy or tinted images without (or with) the levels of
             ordinary photos, which fits worse; None for other images.
@@ -69,7 +69,6 @@ class Reading:
     swap_sigmas: float
     num_images: int
     dropped: tuple[tuple[Hypothesis, float], ...] = ()
-    extra: tuple[tuple[Kind, Transform], ...] = ()
     is_levelled: bool = False
     other: "Reading | None" = None
     repaired: np.ndarray | None = None
@@ -78,6 +77,12 @@ class Reading:
     def choice(self) -> Hypothesis:
         """The best hypothesis."""
         return self.hypotheses[self.best]
+
+    @property
+    def kinds(self) -> tuple[Kind, ...]:
+        """The kind of each hypothesis. Several may leave the images as fed; they count as one."""
+        fed = self.hypotheses[self.as_fed].kind
+        return tuple(fed if h.is_identity else h.kind for h in self.hypotheses)
 
     def misfit(self, index: int) -> float:
         """Returns the mean over channels of sqrt(KL) for one hypothesis."""
@@ -184,16 +189,13 @@ def _read(
     """
     runs: dict[Transform, dict[int, Any]] = {}
     try:
-        hypotheses, dropped = _shortlist(score, some, every, known)
-        unswapped = [h for h in hypotheses if not h.swap]
+        unswapped, dropped = _shortlist(score, some, [h for h in every if not h.swap], known)
         misfit = score(some, [h.transform for h in unswapped], runs=runs).misfit
         near = misfit < misfit.min() + MIN_MODE_GAP
         modes = {unswapped[i].mode for i in np.flatnonzero(near)}
         modes |= set() if known is None else {known.mode}
-        hypotheses = [h for h in hypotheses if not h.swap or h.mode in modes]
-        extra = without_fix(every, hypotheses, observed)
-        transforms = [*(h.transform for h in hypotheses), *(change for _, change in extra)]
-        scores = score(some, transforms, runs=runs)
+        hypotheses = [h for h in every if h in unswapped or (h.swap and h.mode in modes)]
+        scores = score(some, [h.transform for h in hypotheses], runs=runs)
     except NotReachedError as error:
         return f"Batch norm could not be compared: {error}."
     except Exception as error:  # the user's own `call` may raise anything
@@ -209,7 +211,7 @@ def _read(
         )
     best, sigmas = settle_order(hypotheses, scores, known, as_fed)
     num_images = scores.statistics.shape[2]
-    return Reading(tuple(hypotheses), scores, as_fed, best, sigmas, num_images, dropped, extra)
+    return Reading(tuple(hypotheses), scores, as_fed, best, sigmas, num_images, dropped)
 
 
 def _shortlist(
@@ -218,22 +220,30 @@ def _shortlist(
     every: list[Hypothesis],
     known: InputConvention | None,
 ) -> tuple[list[Hypothesis], tuple[tuple[Hypothesis, float], ...]]:
-    """Compares all modes on about 8 images and two layers, to save time.
+    """Compares all hypotheses on about 8 images and two layers, to save time.
 
     Returns:
-        The hypotheses of the two best modes, of the known mode and of the images
-        as fed; and the dropped hypotheses with their misfits.
+        The hypotheses that fit about as well as the best one, but at least the two best modes, that
+        of the images as fed, and the known one; and the others with their misfits.
     """
     step = max(2, len(next(iter(some.values()))) // MIN_TRIAL_IMAGES)
     part = {key: value[::step] for key, value in some.items()}
-    unswapped = [h for h in every if not h.swap]
-    misfit = score(part, [h.transform for h in unswapped], depth=2).misfit
-    kept = [*dict.fromkeys(unswapped[i].kind for i in np.argsort(misfit))][:2]
-    if known is not None:
-        kept.append((known.mode, False))
-    remaining = [h for h in every if h.kind in kept or h.is_identity]
-    pairs = zip(unswapped, np.exp(misfit).tolist(), strict=True)
-    return remaining, tuple((h, fit) for h, fit in pairs if h not in remaining)
+    misfit = score(part, [h.transform for h in every], depth=2).misfit
+    kinds = {} if known is None else {(known.mode, False): 0}
+    for i in np.argsort(misfit):
+        if every[i].has_fix and len(kinds) < 2:
+            kinds[every[i].kind] = i
+    limit = misfit.min() + MAX_ROUGH_GAP
+    kept = [
+        h.is_identity or (h.has_fix and h.kind in kinds) or fit < limit
+        for h, fit in zip(every, misfit, strict=True)
+    ]
+    return (
+        [h for h, is_kept in zip(every, kept, strict=True) if is_kept],
+        tuple(
+            (h, float(np.exp(fit))) for h, fit, k in zip(every, misfit, kept, strict=True) if not k
+        ),
+    )
 
 
 def settle_order(
@@ -246,12 +256,12 @@ def settle_order(
     are in the usual order of the mode. If the structure of the model determines the order of the
     means (`known`), there are no twins.
     """
-    best = int(np.argmin(scores.misfit[: len(hypotheses)]))
+    best = int(np.argmin(scores.misfit[: sum(h.has_fix for h in hypotheses)]))
     given = hypotheses[best]
     swapped = {
         h.means: i
         for i, h in enumerate(hypotheses)
-        if h.kind == given.kind and h.swap != given.swap
+        if h.kind == given.kind and h.swap != given.swap and h.has_fix
     }
     twin = next((i for means, i in swapped.items() if means != given.means), None)
     if twin is not None and known is None and scores.gap(twin, best)[0] <= MIN_MODE_GAP:

@@ -4,7 +4,7 @@ Most are named conventions. What else may explain the images is compared with th
 negatives, paler training images, and images that were standardised one by one.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -19,7 +19,7 @@ Kind = tuple[str, bool]  # a mode, and whether dark and bright are exchanged
 STANDARDISED: Kind = ("standardised", False)  # each image by itself
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Hypothesis:
     """A convention that the model may expect.
 
@@ -34,6 +34,8 @@ class Hypothesis:
         scale: Scale from raw pixels to the convention, `(channels,)`.
         offset: Offset from raw pixels to the convention, `(channels,)`.
         transform: The map from the images as fed to the convention.
+        has_fix: Whether the images can be brought into the convention. False for what else may
+            explain them, see `_without_fix`.
     """
 
     mode: str
@@ -43,6 +45,7 @@ class Hypothesis:
     scale: np.ndarray
     offset: np.ndarray
     transform: Transform
+    has_fix: bool = True
 
     @property
     def kind(self) -> Kind:
@@ -63,7 +66,8 @@ class Hypothesis:
         scale, offset = (np.asarray(v) for v in self.transform[1:3])
         error = 0.1 if self.mode == "custom" else 0.03
         return (
-            self.transform.permutation is None
+            self.has_fix
+            and self.transform.permutation is None
             and bool(np.allclose(scale, 1, rtol=error))
             and bool(np.all(np.abs(offset) < error / 3 * 255 * np.abs(self.scale)))
         )
@@ -72,7 +76,10 @@ class Hypothesis:
 def hypotheses_for(
     observed: InputConvention, summary: InputSummary, known: InputConvention | None
 ) -> list[Hypothesis]:
-    """Returns all hypotheses to try on an input; one of them leaves the images as fed."""
+    """Returns all hypotheses to try on an input; one of them leaves the images as fed.
+
+    Those without a fix come last.
+    """
     channels = summary.num_channels
     fed_scale = np.broadcast_to(np.asarray(observed.scale, "float64"), channels)
     fed_offset = np.broadcast_to(np.asarray(observed.offset, "float64"), channels)
@@ -118,7 +125,7 @@ def hypotheses_for(
         means = observed.channel_order if np.ptp(fed_offset) else None
         identity = Transform(None, (1.0,) * channels, (0.0,) * channels)
         found.append(Hypothesis("as fed", False, means, False, fed_scale, fed_offset, identity))
-    return found
+    return [*found, *_without_fix(found, fed_scale, fed_offset)]
 
 
 def own_levels(observed: InputConvention, summary: InputSummary) -> tuple[np.ndarray, np.ndarray]:
@@ -132,10 +139,12 @@ def own_levels(observed: InputConvention, summary: InputSummary) -> tuple[np.nda
     return (summary.mean - offset) / scale, np.where(std > 1e-6, std, max(std.max(), 1e-6))
 
 
-def without_fix(
-    hypotheses: list[Hypothesis], kept: list[Hypothesis], observed: InputConvention
-) -> tuple[tuple[Kind, Transform], ...]:
-    """Returns what else may explain the images, each with the kind that it speaks for.
+def _without_fix(
+    hypotheses: list[Hypothesis], scale: np.ndarray, offset: np.ndarray
+) -> list[Hypothesis]:
+    """Returns what else may explain the images.
+
+    `scale` and `offset` are those of the images as fed.
 
     The first filters mostly respond to edges. Training images with half the contrast halve their
     responses, and so do pixel values of half the size. So low contrast of the training images
@@ -143,35 +152,28 @@ def without_fix(
     often they are faces, digits or scans, whose contrast may be any. So for them, paler training
     images are also tried in the next mode with larger numbers. Images in color may be negatives,
     and those of the training may have been standardised one by one.
-
-    Args:
-        hypotheses: All hypotheses.
-        kept: Those that are compared on all images; one of them leaves the images as fed.
-        observed: The convention of the images as fed.
     """
-    fed = next(h for h in kept if h.is_identity)
-    channels = len(fed.scale)
-    scale, offset = (
-        np.broadcast_to(np.asarray(v, "float64"), channels)
-        for v in (observed.scale, observed.offset)
-    )
+    fed = next(h for h in hypotheses if h.is_identity)
+    channels = len(scale)
     gray = offset + 127.5 * scale
     contrast = 1 - 2 * QUARTER / 255  # of images that just span the middle half
     paler = np.full(channels, contrast), (1 - contrast) * gray
-    found: list[tuple[Kind, Transform]] = []
-    if any(_factor(h, 1 / FAR_FACTOR, 0.99) for h in kept):
-        found.append((fed.kind, AS_FED.after(*paler)))
+    negative = np.full(channels, -1.0), 2 * gray
+    found = []
+    if any(_factor(h, 1 / FAR_FACTOR, 0.99) for h in hypotheses):
+        found.append(replace(fed, transform=AS_FED.after(*paler)))
     if channels == 3:
-        found.append(((fed.mode, True), AS_FED.after(np.full(channels, -1.0), 2 * gray)))
-        for step in (1, -1):  # the raw pixels in both orders of the channels
-            order = None if step == 1 else (2, 1, 0)
-            gain, bias = (1 / scale)[::step], (-offset / scale)[::step]
-            to_raw = Transform(order, tuple(gain.tolist()), tuple(bias.tolist()), each=True)
-            found.append((STANDARDISED, to_raw))
+        found.append(replace(fed, inverted=True, transform=AS_FED.after(*negative)))
+        for swap in (False, True):  # the raw pixels, in both orders
+            to_raw = Transform((2, 1, 0) if swap else None, each=True)
+            to_raw = to_raw.after(1 / scale, -offset / scale)
+            found.append(
+                replace(fed, mode=STANDARDISED[0], means=None, swap=swap, transform=to_raw)
+            )
     if channels == 1:
         larger = [h for h in hypotheses if h.mode in MODES and _factor(h, 1.01, FAR_FACTOR)]
-        found += [(each.kind, each.transform.after(*paler)) for each in larger[:1]]
-    return tuple(found)
+        found += [replace(h, transform=h.transform.after(*paler)) for h in larger[:1]]
+    return [replace(each, has_fix=False) for each in found]
 
 
 def _is_unlike_photos(mean: np.ndarray, std: np.ndarray) -> bool:

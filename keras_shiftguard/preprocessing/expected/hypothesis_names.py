@@ -163,7 +163,7 @@ def _index_of(reading: Reading, kind: Kind, prior: InputConvention | None) -> in
     of_kind = [
         i
         for i, h in enumerate(reading.hypotheses)
-        if h.kind == kind or (h.is_identity and kind == fed.kind)
+        if h.has_fix and (h.kind == kind or (h.is_identity and kind == fed.kind))
     ]
     if prior is not None:
         of_kind = [i for i in of_kind if is_about(reading.hypotheses[i], prior)] or of_kind

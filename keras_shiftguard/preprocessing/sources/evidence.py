@@ -48,7 +48,7 @@ def _with_batch_norm(case: Case, reading: Reading) -> Verdict:
     found = posterior(case, reading, published)
     is_enough = reading.num_images >= MIN_IMAGES
     is_right = found.of_fed >= MIN_OK and is_enough
-    has_fix = any(hypothesis.kind == found.rival for hypothesis in reading.hypotheses)
+    has_fix = any(h.has_fix and h.kind == found.rival for h in reading.hypotheses)
     kind = found.rival if has_fix and not is_right else found.fed
     prior = published if kind == (getattr(published, "mode", None), False) else None
     suspicion = suspicion_of(reading, kind, fed, prior)

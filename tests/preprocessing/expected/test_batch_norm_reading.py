@@ -69,12 +69,12 @@ def test_the_best_mode_and_what_was_ruled_out():
     images = pictures(32, seed=1).astype("float32")
     reading = read(Network(), images, RAW)
     assert (reading.choice.mode, reading.hypotheses[reading.as_fed].mode) == ("unit", "raw")
-    # The two best modes and the mode as fed are compared in full. The others are dropped early.
+    # The two best modes and the mode as fed are compared in full. Most others are dropped early.
     followed = {h.mode for h in reading.hypotheses}
-    assert len(followed) == 3 and {"unit", "raw"} < followed
-    assert {h.mode for h, _ in reading.dropped} == (
-        {"unit", "tf", "raw", "torch", "caffe", "custom"} - followed
-    )
+    assert len(followed) >= 3 and {"unit", "raw"} < followed
+    ruled_out = {h.mode for h, _ in reading.dropped}
+    assert "caffe" in ruled_out
+    assert followed | ruled_out == {"unit", "tf", "raw", "torch", "caffe", "custom", "standardised"}
     assert all(fit > reading.misfit(reading.best) for _, fit in reading.dropped)
     # The convention that the structure expects is never dropped, even if it fits badly.
     known = read(Network(), images, UNIT, InputConvention("caffe"))
@@ -171,6 +171,5 @@ def test_a_training_that_standardised_each_image(mode):
     each = (raw - raw.mean(axis=(1, 2, 3), keepdims=True)) / raw.std(axis=(1, 2, 3), keepdims=True)
     fed = InputConvention(mode)
     reading = read(Network(trained_on=each), fed.from_raw(raw[::2]), fed)
-    at = [i for i, (kind, _) in enumerate(reading.extra) if kind == STANDARDISED]
-    misfits = [reading.misfit(len(reading.hypotheses) + i) for i in at]
+    misfits = [reading.misfit(i) for i, kind in enumerate(reading.kinds) if kind == STANDARDISED]
     assert min(misfits) < 0.5 * reading.misfit(reading.best)
