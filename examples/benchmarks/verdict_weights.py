@@ -35,8 +35,8 @@ WITHOUT = {
     for name in ("trial", "published", "inverted", "each", "unusual", "odd")
 }
 ORDER_GRID = [
-    order.WEIGHTS._replace(sigma=sigma, most=most)
-    for sigma, most in product((0.5, 0.75, 1.0, 1.25, 1.5, 2.0), (2.0, 3.0, 4.0))
+    order.WEIGHTS._replace(memory=memory, trial=trial, most=most)
+    for memory, trial, most in product((0.75, 1.25, 2.0), (0.75, 1.25, 2.0, 3.0), (2.0, 3.0, 4.0))
 ]
 PRICE = 20  # a wrong name weighs as much as so many right ones. A convention.
 

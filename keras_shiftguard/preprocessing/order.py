@@ -18,8 +18,6 @@ from keras_shiftguard.preprocessing.expected.batch_norm import Transform
 from keras_shiftguard.preprocessing.expected.batch_norm_reading import Reading
 from keras_shiftguard.preprocessing.expected.hypothesis_names import as_observed
 from keras_shiftguard.preprocessing.limits import (
-    FIRST_IMAGES,
-    MAX_TRIAL_IMAGES,
     MIN_IMAGES,
     MIN_MISMATCH,
     MIN_OK,
@@ -30,22 +28,24 @@ from keras_shiftguard.preprocessing.witnesses.trial import HELPS, Preference
 class OrderWeights(NamedTuple):
     """What each evidence counts, in log-odds of a swap.
 
-    `examples/benchmarks/verdict_weights.py` chooses larger ones with a network left out in turn.
-    These are more careful, because with the larger ones a color cast could prove a swap.
+    `examples/benchmarks/verdict_weights.py` chooses at least as large ones with a network left out
+    in turn. Batch norm counts less than it chooses, because a color cast looks like a swap to it.
 
     Args:
         usual: Of the usual order: most image readers give RGB, and most networks expect it.
         likely: Of an order that is only likely: BGR for `caffe`, RGB where BGR is expected, and the
             order in which the means were subtracted.
         stated: Of the order of the means if the expected order is stated or published.
-        sigma: Of each standard error of batch norm, and of each of the trial.
+        memory: Of each standard error of batch norm.
+        trial: Of each standard error of the trial.
         most: Batch norm, and the trial, count up to so much. So neither proves a swap alone.
     """
 
     usual: float = 2.4
     likely: float = 0.7
     stated: float = 5.0
-    sigma: float = 1.25
+    memory: float = 1.25
+    trial: float = 2.0
     most: float = 3.0
 
 
@@ -72,9 +72,9 @@ class OrderEvidence(NamedTuple):
 
     def counted(self, weights: OrderWeights = WEIGHTS) -> tuple[float, float]:
         """Returns the log-odds that batch norm and the trial add."""
-        memory = np.clip(weights.sigma * self.memory, -weights.most, weights.most)
+        memory = np.clip(weights.memory * self.memory, -weights.most, weights.most)
         most = np.inf if self.by_labels else weights.most
-        trial = np.clip(weights.sigma * self.trial, -most, most)
+        trial = np.clip(weights.trial * self.trial, -most, most)
         return float(memory), float(min(trial, 0.0) if self.is_vetoed else trial)
 
     def probability(self, weights: OrderWeights = WEIGHTS) -> float:
@@ -89,7 +89,7 @@ class OrderEvidence(NamedTuple):
         return self._replace(trial=sigmas, is_vetoed=trial.sigmas < 0, by_labels=trial.by_labels)
 
 
-SAID = WEIGHTS.sigma  # evidence of more than a standard error is told
+SAID = WEIGHTS.memory  # evidence of more than this is told
 
 
 @dataclass(frozen=True)
@@ -232,5 +232,4 @@ def try_swap(case: Case, expected: InputConvention, in_fix: bool) -> Preference 
     than = Transform(None, (1.0,) * channels, (0.0,) * channels)
     if in_fix:
         than = case.map_between(as_observed(observed, expected, swap=False), expected)
-    # In a fix, the order does not change the verdict, so fewer images are enough.
-    return case.compare(fix, than, FIRST_IMAGES if in_fix else MAX_TRIAL_IMAGES)
+    return case.compare(fix, than)
