@@ -14,7 +14,15 @@ from keras import layers
 
 from keras_shiftguard import InputConvention
 
-LITE0 = ["lite0", "lite0_unit", "lite0_caffe", "lite0_folded", "lite0_head_unit", "lite0_head_2"]
+LITE0 = [
+    "lite0",
+    "lite0_unit",
+    "lite0_caffe",
+    "lite0_folded",
+    "lite0_head_unit",
+    "lite0_head_2",
+    "lite0_head_raw",
+]
 SCRATCH = [
     "scratch_unit",
     "scratch_torch",
@@ -51,20 +59,21 @@ def load(name: str) -> tuple[keras.Model, int, InputConvention, bool]:
     if name in SCRATCH:
         true = InputConvention(name.split("_")[-1])
         return from_scratch(true, "mobilenet" in name, "settled" in name), 160, true, True
-    classes = 2 if name.endswith("_2") else 30
-    return head_on_frozen(classes), 160, InputConvention("unit"), True
+    true = InputConvention("raw" if name.endswith("_raw") else "unit")
+    return head_on_frozen(2 if name.endswith("_2") else 30, true), 160, true, True
 
 
-def head_on_frozen(classes: int) -> keras.Model:
-    """Returns Lite0, which expects [-1, 1], under a head that was trained on [0, 1]."""
+def head_on_frozen(classes: int, true: InputConvention) -> keras.Model:
+    """Returns Lite0, which expects [-1, 1], under a head that was trained on another convention."""
     base = lite0.build(include_top=False, pooling="avg", size=160)
     x, y = parts_of_photos(classes, seed=1)
-    features = base.predict(x / 255, verbose=0)
+    features = base.predict(true.from_raw(x), verbose=0)
     head = keras.Sequential(
         [keras.Input(features.shape[1:]), keras.layers.Dense(classes, activation="softmax")]
     )
     head.compile(keras.optimizers.Adam(1e-2), "sparse_categorical_crossentropy")
     head.fit(features, y, epochs=60, verbose=0)
+    base.trainable = False
     return keras.Model(base.input, head(base.output))
 
 

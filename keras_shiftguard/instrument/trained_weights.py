@@ -8,6 +8,7 @@ import numpy as np
 from keras import activations, initializers, layers, ops
 
 from keras_shiftguard.instrument.graph import has_graph, sublayers, walk
+from keras_shiftguard.instrument.keras_private import inbound_nodes
 from keras_shiftguard.instrument.model_outputs import declares_classes
 from keras_shiftguard.statistics.state import on_host
 
@@ -36,9 +37,9 @@ def head_of(model: Any, backbone: Sequence[Any] = ()) -> str:
     """Returns the kind of head that the model ends in, such as a classifier or a decoder.
 
     The kind is `"none"` without a head; `"fresh"` if its bias is as initialized; `"published"` if
-    it has as many classes as ImageNet, and so was probably published with the network; else
-    `"own"`. The user trained a head of the kind `"own"`, maybe on other input than the network was
-    trained on.
+    it has as many classes as ImageNet, and so was probably published with the network. Else the
+    user trained it, maybe on other input than the network was trained on: it is `"transferred"` if
+    layers in front of it are frozen, and so did not learn from that input; else `"own"`.
 
     Args:
         model: A Keras model.
@@ -65,7 +66,25 @@ def head_of(model: Any, backbone: Sequence[Any] = ()) -> str:
     if _has_moved(head[-1]) is False:
         return "fresh"
     classes = getattr(head[-1], "units", None) or getattr(head[-1], "filters", None)
-    return "published" if classes in PUBLISHED_CLASSES else "own"
+    if classes in PUBLISHED_CLASSES:
+        return "published"
+    return "transferred" if head[-1].trainable and _has_frozen_part(model) else "own"
+
+
+def _has_frozen_part(model: Any) -> bool:
+    """Whether layers do not learn, or a part with batch norm is always called for inference.
+
+    That is how Keras's guide to transfer learning treats a backbone: `base.trainable = False`, and
+    `base(x, training=False)`.
+    """
+    for each in walk(model):
+        if isinstance(each, layers.BatchNormalization) or (each.weights and _has_kernel(each)):
+            if not each.trainable:
+                return True
+        calls = inbound_nodes(each) if sublayers(each) else []
+        if any(node.arguments.kwargs.get("training") is False for node in calls):
+            return True
+    return False
 
 
 def _predicts_a_map(model: Any, every: Sequence[Any]) -> bool:

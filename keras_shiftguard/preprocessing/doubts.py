@@ -59,17 +59,21 @@ def _of_head(case: Case, trial: Preference | None, is_near: bool) -> str:
     """Returns why the user's own classifier may have learned from images as fed; else "".
 
     A classifier on a frozen backbone may have been trained on another input than the backbone, and
-    the backbone sees better with the fix in any case. So if the observed and the expected
-    convention are near, the fix must clearly help in the trial.
+    the backbone sees better with the fix in any case: a classifier of Lite0's features of images in
+    0..255 learns all its labels, though Lite0 expects [-1, 1]. Only labels can tell. If nothing is
+    frozen, a fix of a near convention must clearly help in the trial. If the two are far apart, it
+    must not do harm to a classifier that tells the images apart.
     """
-    if case.structure.head != "own" or trial is None:
+    if case.structure.head not in ("own", "transferred") or trial is None:
         return ""
-    if is_near and not trial.by_labels:
+    if trial.by_labels:
+        permits = helps(trial, LIKELY)
+    elif case.structure.head == "transferred":
+        permits = False
+    elif is_near:
         permits = helps(trial)
     else:
-        if not (trial.by_labels or trial.head_tells):
-            trial = trial.without_head()  # no classifier learns from input so far out of scale
-        permits = helps(trial, LIKELY) or not trial.can_tell
+        permits = trial.sigmas > 0 or not (trial.can_tell and trial.head_tells)
     if permits:
         return ""
     return (
@@ -95,7 +99,8 @@ def doubts_about_layers(
     """
     conventions = verdict.observed, verdict.expected
     is_recognized = case.structure.architecture is not None
-    if is_recognized and (case.structure.head != "own" or same_numbers(*conventions)):
+    has_own_head = case.structure.head in ("own", "transferred")
+    if is_recognized and (not has_own_head or same_numbers(*conventions)):
         return None
     trial = None if case.structure.fresh else case.compare(case.map_between(*conventions))
     words = () if trial is None else (trial.in_words(),)

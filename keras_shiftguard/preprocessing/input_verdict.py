@@ -70,7 +70,7 @@ class Given:
         """
         axis = 1 if self.summary.layout == "channels_first" else -1
         is_fresh = self.structure.head == "fresh" and self.training
-        with_head = self.structure.head in ("own", "fresh") and not is_fresh
+        with_head = self.structure.head in ("own", "transferred", "fresh") and not is_fresh
         return Trial(self.read, samples, self.name, axis, with_head, None if is_fresh else labels)
 
 

@@ -44,3 +44,21 @@ def test_a_saved_model_keeps_how_its_bias_began(tmp_path):
     model.save(tmp_path / "model.keras")
     loaded = keras.saving.load_model(tmp_path / "model.keras")
     assert is_fresh(tuple(loaded.layers)) and head_of(loaded) == "fresh"
+
+
+@pytest.mark.backend
+@pytest.mark.parametrize("way", ["frozen", "called for inference", "nothing", "everything"])
+def test_a_head_on_a_frozen_backbone_is_transferred(tmp_path, way):
+    backbone = network(layers.Dense(4), layers.BatchNormalization())
+    inputs, last = keras.Input((6, 3)), layers.Dense(2)
+    outputs = last(backbone(inputs, **({"training": False} if "called" in way else {})))
+    last.bias.assign([1.0, 2.0])
+    model = keras.Model(inputs, outputs)
+    if way == "frozen":
+        backbone.trainable = False
+    elif way == "everything":  # as of a network that only predicts
+        model.trainable = False
+    model.save(tmp_path / "model.keras")
+    loaded = keras.saving.load_model(tmp_path / "model.keras")
+    kind = "transferred" if way in ("frozen", "called for inference") else "own"
+    assert head_of(model) == head_of(loaded) == kind

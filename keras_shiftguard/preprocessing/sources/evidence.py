@@ -28,7 +28,8 @@ from keras_shiftguard.preprocessing.witnesses.trial import HELPS
 # look like that. A convention.
 MAX_INVERTED_FIT = np.log(0.2)
 # Gap by which the expected mode must fit better for the fix to be offered, if the trial cannot
-# tell. Only raw pixels in place of small numbers, and the reverse, give such a gap. A convention.
+# tell and the mode is not sure by itself. Only raw pixels in place of small numbers, and the
+# reverse, give such a gap. A convention.
 MIN_OBVIOUS_GAP = np.log(5.0)
 
 
@@ -79,7 +80,7 @@ def _with_batch_norm(case: Case, reading: Reading) -> Verdict:
         expected = suspicion.expected
         return Verdict("unknown", expected, ordered(fed, expected), evidence)
     gap, _ = reading.scores.gap(reading.as_fed, suspicion.index)
-    is_proven = gap > MIN_OBVIOUS_GAP
+    is_proven = gap > MIN_OBVIOUS_GAP or found.of_rival >= MIN_MISMATCH
     if trial is not None and trial.can_tell:
         is_proven = trial.sigmas > HELPS
     return verdict_of_mismatch(case, suspicion, evidence, is_proven)
