@@ -32,7 +32,8 @@ from keras_shiftguard.preprocessing.witnesses.feed import Levels
 from keras_shiftguard.profiles import InputSummary
 
 MIN_MODE_GAP = 0.3  # by which a clearly better mode fits better, in log misfit. A convention.
-# What fits worse than the best hypothesis by this, in log misfit, on some images, is ruled out.
+# What fits worse than the best hypothesis by this, in log misfit, on some images, is ruled out. A
+# convention: no verdict of examples/benchmarks/verdict_corpus.py differs from comparing everything.
 MAX_ROUGH_GAP = 0.7
 MAX_VALUES = 16 * 320 * 320 * 3  # largest number of values in all compared images. A convention.
 # Moving statistics are used only if their `Scores.progress` is at least this number. With 64 images
