@@ -224,8 +224,8 @@ def _shortlist(
     """Compares all hypotheses on about 8 images and two layers, to save time.
 
     Returns:
-        The hypotheses that fit about as well as the best one, but at least the two best modes, that
-        of the images as fed, and the known one; and the others with their misfits.
+        The hypotheses of the two best modes, of the known mode and of the images as fed, and those
+        without a fix that fit about as well as the best one; and the others with their misfits.
     """
     step = max(2, len(next(iter(some.values()))) // MIN_TRIAL_IMAGES)
     part = {key: value[::step] for key, value in some.items()}
@@ -236,7 +236,7 @@ def _shortlist(
             kinds[every[i].kind] = i
     limit = misfit.min() + MAX_ROUGH_GAP
     kept = [
-        h.is_identity or (h.has_fix and h.kind in kinds) or fit < limit
+        h.is_identity or (h.kind in kinds if h.has_fix else fit < limit)
         for h, fit in zip(every, misfit, strict=True)
     ]
     return (
