@@ -66,7 +66,7 @@ def table_candidates(x: np.ndarray, reference: np.ndarray) -> list[Candidate]:
             _of_series(each, strength, x.ndim)
             for each in series.OPERATIONS
             for strength in each.strengths
-            if x.ndim == 3 or each.name != "backwards"  # the reverse order of the columns
+            if _suits(each.name, x)
         ]
     return found
 
@@ -118,6 +118,16 @@ def _exchange(pair: tuple[int, int], is_plain: bool, means: np.ndarray) -> Candi
 def _of(which: Sequence[int], means: np.ndarray) -> tuple[tuple[int, ...], tuple[float, ...]]:
     """Returns the strength with which columns are taken out: the columns and their means."""
     return tuple(which), tuple(float(means[column]) for column in which)
+
+
+def _suits(name: str, x: np.ndarray) -> bool:
+    """Whether an operation on series is tried on such rows: on spectra only, or on series only.
+
+    Backwards, a row of values is one with its columns in reverse order, which is tried anyway.
+    """
+    if name == "pitch":
+        return x.ndim == 3 and x.shape[-1] >= MIN_TIMES
+    return x.ndim == 3 or name != "backwards"
 
 
 def _of_series(operation: Operation, strength: Any, axes: int) -> Candidate:

@@ -212,6 +212,10 @@ def _resampled(strength: float, sides: Sequence[int]) -> str:
     return f"sampled at another rate: all lasts about {strength:.2g} times as long"
 
 
+def _transposed(strength: float, sides: Sequence[int]) -> str:
+    return f"sampled at another rate: all frequencies are about {strength:.2g} times as high"
+
+
 def _wrapped(strength: float, sides: Sequence[int]) -> str:
     added = round(255 * strength)
     return f"overflowed as 8-bit numbers ({added} was added, and beyond white begins black)"
@@ -242,6 +246,7 @@ _PHRASES: dict[str, Callable[[Any, Sequence[int]], str]] = {
     "roll": _just("fed with each column one place further on"),
     "delay": _delayed,
     "rate": _resampled,
+    "pitch": _transposed,
     "backwards": _just("reversed in time"),
     "renumber": _renumbered,
     "renumber_all": _renumbered,
