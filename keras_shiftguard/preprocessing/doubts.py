@@ -12,7 +12,7 @@ from keras_shiftguard.preprocessing.witnesses.feed import (
     is_narrower,
     shows_its_convention,
 )
-from keras_shiftguard.preprocessing.witnesses.trial import LIKELY, STRONG, Preference
+from keras_shiftguard.preprocessing.witnesses.trial import HELPS, LIKELY, STRONG, Preference
 
 # A network that tells images apart less well than this, as fed and with the fix, does not object to
 # the fix: a fault makes images hard to tell apart. A convention.
@@ -60,20 +60,21 @@ def _of_head(case: Case, trial: Preference | None, is_near: bool) -> str:
 
     A classifier on a frozen backbone may have been trained on another input than the backbone, and
     the backbone sees better with the fix in any case: a classifier of Lite0's features of images in
-    0..255 learns all its labels, though Lite0 expects [-1, 1]. Only labels can tell. If nothing is
-    frozen, a fix of a near convention must clearly help in the trial. If the two are far apart, it
-    must not do harm to a classifier that tells the images apart.
+    0..255 learns all its labels, though Lite0 expects [-1, 1]. Labels tell. Without them, a fix of
+    a near convention must clearly help in the trial. If the two are far apart, the classes must
+    tell more of the images with the fix, and at least hardly less if nothing is frozen.
     """
-    if case.structure.head not in ("own", "transferred") or trial is None:
+    is_transferred = case.structure.head == "transferred"
+    if not (is_transferred or case.structure.head == "own") or trial is None:
         return ""
     if trial.by_labels:
         permits = helps(trial, LIKELY)
-    elif case.structure.head == "transferred":
-        permits = False
     elif is_near:
         permits = helps(trial)
+    elif trial.of_classes is None or not trial.can_tell:
+        permits = not is_transferred
     else:
-        permits = trial.sigmas > 0 or not (trial.can_tell and trial.head_tells)
+        permits = trial.of_classes > (HELPS if is_transferred else -HELPS)
     if permits:
         return ""
     return (

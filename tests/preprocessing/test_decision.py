@@ -110,12 +110,20 @@ BY_BATCH_NORM = {
         case(TF_FITS_RAW, RAW, structure=TRANSFERRED, trial=TrialOf(9.0)),
         "unknown",
     ),
+    "its classes tell more with the fix": (
+        case(TF_FITS_RAW, RAW, structure=TRANSFERRED, trial=TrialOf(9.0, of_classes=2.0)),
+        "mismatch",
+    ),
+    "its classes hardly tell more with the fix": (
+        case(TF_FITS_RAW, RAW, structure=TRANSFERRED, trial=TrialOf(9.0, of_classes=0.5)),
+        "unknown",
+    ),
     "more labels are right on a frozen backbone": (
         case(TF_FITS_RAW, RAW, structure=TRANSFERRED, trial=TrialOf(3.0, by_labels=True)),
         "mismatch",
     ),
     "a classifier that tells images apart objects": (
-        case(TF_FITS_RAW, RAW, structure=OWN, trial=TrialOf(9.0, logits=-2.0)),
+        case(TF_FITS_RAW, RAW, structure=OWN, trial=TrialOf(9.0, of_classes=-2.0)),
         "unknown",
     ),
     # Dark images in [-1, 1] look like images in another convention.

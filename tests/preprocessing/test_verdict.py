@@ -87,23 +87,37 @@ def test_names_and_repairs_preprocess_input_that_was_called_twice(network, order
     assert np.allclose(found.fix(images), CAFFE.from_raw(RAW), atol=0.1)
 
 
-@pytest.mark.parametrize("way", ["frozen", "called for inference"])
-def test_a_head_that_learned_from_wrongly_scaled_images_needs_them(way):
-    """The backbone sees better with the fix, and the head that it would break learned without."""
-    backbone = lite0.build(include_top=False, pooling="avg", size=96)  # expects [-1, 1]
-    raw = imagenet_photos(96)[0]
-    features = backbone.predict(raw, verbose=0)
+def with_head(learned: str, way: str) -> keras.Model:
+    """Returns Lite0, which expects [-1, 1], frozen under a head that learned in a convention."""
+    backbone = lite0.build(include_top=False, pooling="avg", size=96)
+    features = backbone.predict(InputConvention(learned).from_raw(SMALL), verbose=0)
+    keras.utils.set_random_seed(0)
     head = keras.Sequential([keras.Input(features.shape[1:]), keras.layers.Dense(20)])
     head.compile(keras.optimizers.Adam(1e-2), keras.losses.SparseCategoricalCrossentropy(True))
     head.fit(features, np.arange(20), epochs=60, verbose=0)
     backbone.trainable = way != "frozen"
     inputs = keras.Input((96, 96, 3))
-    model = keras.Model(inputs, head(backbone(inputs, training=False)))
-    assert np.mean(model.predict(raw, verbose=0).argmax(axis=1) == np.arange(20)) > 0.9
-    found = diagnose(model, raw)
+    return keras.Model(inputs, head(backbone(inputs, training=False)))
+
+
+SMALL = imagenet_photos(96)[0]
+
+
+@pytest.mark.parametrize("way", ["frozen", "called for inference"])
+def test_a_head_that_learned_from_wrongly_scaled_images_needs_them(way):
+    """The backbone sees better with the fix, and the head that it would break learned without."""
+    model = with_head("raw", way)
+    assert np.mean(model.predict(SMALL, verbose=0).argmax(axis=1) == np.arange(20)) > 0.9
+    found = diagnose(model, SMALL)
     assert found.status == "unknown" and found.fix is None
     assert "Labels would tell" in str(found)
-    assert diagnose(model, (raw, np.arange(20))).status == "ok"
+    assert diagnose(model, (SMALL, np.arange(20))).status == "ok"
+
+
+def test_a_head_that_learned_from_right_images_names_wrong_ones():
+    found = diagnose(with_head("tf", "frozen"), SMALL)
+    assert (found.status, found.expected.mode, found.observed.mode) == ("mismatch", "tf", "raw")
+    assert np.allclose(found.fix(SMALL), InputConvention("tf").from_raw(SMALL), atol=0.01)
 
 
 @pytest.mark.thorough

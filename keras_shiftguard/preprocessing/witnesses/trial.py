@@ -11,9 +11,14 @@ The trial needs no labels, no batch norm and no training data. It tests one susp
 over many fixes would be wrong too often. If the images have labels that the network has learned,
 the score is whether it names an image as labelled: the fix must raise the accuracy.
 
-Reference:
+Whether the classifier itself knows images is another question: on a frozen backbone it may have
+learned from images that the backbone was not made for. It then tells more of such images: its
+classes have more mutual information with them, see `information`.
+
+References:
     van den Oord, Li, Vinyals (2018), Representation Learning with Contrastive Predictive Coding
     (InfoNCE).
+    Krause, Perona, Gomes (2010), Discriminative Clustering by Regularized Information Maximization.
 """
 
 from collections.abc import Mapping
@@ -59,6 +64,8 @@ class Preference:
         of_logits: The difference by the logits alone; None if the logits are not compared.
         head_tells: Whether the logits distinguish the images; True if the logits are not compared.
             The logits of a classifier with two classes do not distinguish images.
+        of_classes: The difference by what the classes tell of the images, see `information`; None
+            if the logits are not compared.
     """
 
     sigmas: float
@@ -68,6 +75,7 @@ class Preference:
     of_features: float | None = None
     of_logits: float | None = None
     head_tells: bool = True
+    of_classes: float | None = None
 
     @property
     def agreed(self) -> float:
@@ -213,6 +221,7 @@ class Trial:
             return found
         if self._with_head:
             found.by_logits = info_nce(first.logits, second.logits)
+            found.by_classes = information(first.logits)
         classes = first.logits.shape[1]
         if self._labels is not None and 1 < classes and self._labels[:n].max() < classes:
             is_first = first.logits.argmax(axis=1) == self._labels[:n]
@@ -251,6 +260,7 @@ class _Seen:
     Args:
         by_features: InfoNCE of the features.
         by_logits: InfoNCE of the logits; None if they are not compared.
+        by_classes: What the classes tell of each image; None if the logits are not compared.
         of_labels: 1 where the label is the likeliest class, else 0; None without labels. Their
             probabilities would rise with any larger numbers, which make a network surer.
         chance: What chance gives, a single number.
@@ -258,6 +268,7 @@ class _Seen:
 
     by_features: np.ndarray
     by_logits: np.ndarray | None = None
+    by_classes: np.ndarray | None = None
     of_labels: np.ndarray | None = None
     chance: float = 0.0
 
@@ -284,7 +295,10 @@ def _preference(before: _Seen | None, after: _Seen | None, n: int) -> Preference
     # than logits that distinguish the images.
     head_tells = _told_apart(before.by_logits, after.by_logits) >= MIN_TOLD_APART
     sigmas = min(of_features, of_logits)
-    return Preference(sigmas, told_apart, n, False, of_features, of_logits, head_tells)
+    of_classes = None
+    if before.by_classes is not None and after.by_classes is not None:
+        of_classes = _sigmas(after.by_classes - before.by_classes)
+    return Preference(sigmas, told_apart, n, False, of_features, of_logits, head_tells, of_classes)
 
 
 def _told_apart(before: np.ndarray, after: np.ndarray) -> float:
@@ -313,6 +327,25 @@ def info_nce(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     similarity = a @ b.T / TEMPERATURE
     similarity -= similarity.max(axis=1, keepdims=True)
     return np.diag(similarity) - np.log(np.exp(similarity).sum(axis=1))
+
+
+def information(logits: np.ndarray) -> np.ndarray:
+    """Returns how much the class probabilities of each image tell of it.
+
+    This is their divergence from the mean over all images, `KL(p || mean)`. Its mean over the
+    images is the mutual information of images and classes.
+
+    Args:
+        logits: `(n, classes)`; a single column is that of the second of two classes.
+
+    Returns:
+        `(n,)`, in nats.
+    """
+    both = np.hstack([np.zeros_like(logits), logits]) if logits.shape[1] == 1 else logits
+    p = np.exp(both - both.max(axis=1, keepdims=True))
+    p = p / p.sum(axis=1, keepdims=True)
+    tiny = np.finfo(p.dtype).tiny
+    return np.asarray((p * (np.log(p + tiny) - np.log(p.mean(axis=0) + tiny))).sum(axis=1))
 
 
 def distinct_images(images: np.ndarray, limit: int = MAX_TRIAL_IMAGES) -> np.ndarray:
