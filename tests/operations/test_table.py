@@ -94,4 +94,6 @@ def test_operations_on_columns_and_series():
     np.testing.assert_array_equal(late[:, 2:], waves[:, :-2])
     np.testing.assert_array_equal(applied(by_name["backwards"], waves, 1.0), waves[:, ::-1])
     slow = applied(by_name["rate"], waves, 0.5)
-    assert slow.shape == waves.shape and np.abs(slow - waves).max() > 0.01
+    np.testing.assert_allclose(slow[:, ::2], waves[:, :10], rtol=1e-5)  # from the first value on
+    spectra = np.repeat(waves[:, :, :1], 8, axis=2) * np.arange(8, dtype="float32")
+    np.testing.assert_allclose(applied(by_name["pitch"], spectra, 0.5), 0.5 * spectra, rtol=1e-5)

@@ -221,7 +221,8 @@ class Trial:
             return found
         if self._with_head:
             found.by_logits = info_nce(first.logits, second.logits)
-            found.by_classes = information(first.logits)
+            if np.isfinite(first.logits).all():
+                found.by_classes = information(first.logits)
         classes = first.logits.shape[1]
         if self._labels is not None and 1 < classes and self._labels[:n].max() < classes:
             is_first = first.logits.argmax(axis=1) == self._labels[:n]

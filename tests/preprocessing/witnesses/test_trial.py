@@ -10,7 +10,7 @@ from keras_shiftguard.instrument.network_features import FeatureReader
 from keras_shiftguard.preprocessing.correction.convention import InputConvention, affine_between
 from keras_shiftguard.preprocessing.expected.batch_norm import Transform
 from keras_shiftguard.preprocessing.witnesses.second_view import second_view
-from keras_shiftguard.preprocessing.witnesses.trial import Trial
+from keras_shiftguard.preprocessing.witnesses.trial import Trial, information
 
 SIZE = 128  # enough for this network to know its images
 PHOTOS, LABELS = imagenet_photos(SIZE)
@@ -119,6 +119,16 @@ def test_channels_first_is_seen_alike():
     one = tried(FeatureReader(network), images, UNIT, TF)
     other = tried(FeatureReader(turned), np.moveaxis(images, -1, 1), UNIT, TF, axis=1)
     assert np.isclose(one.sigmas, other.sigmas, atol=1e-3)
+
+
+def test_what_classes_tell_of_images():
+    """Sure and different predictions tell most; equal ones, whether sure or not, tell nothing."""
+    sure, k = 50.0 * np.eye(4), 4
+    np.testing.assert_allclose(information(sure), np.log(k))
+    np.testing.assert_allclose(information(sure[[0] * k]), 0.0, atol=1e-9)
+    np.testing.assert_allclose(information(np.zeros((k, k))), 0.0, atol=1e-9)
+    of_two = information(np.array([[50.0], [-50.0]]))  # one column: the second of two classes
+    np.testing.assert_allclose(of_two, np.log(2))
 
 
 def test_second_views():
