@@ -32,8 +32,9 @@ from keras_shiftguard.preprocessing.witnesses.feed import Levels
 from keras_shiftguard.profiles import InputSummary
 
 MIN_MODE_GAP = 0.3  # by which a clearly better mode fits better, in log misfit. A convention.
-# What fits worse than the best hypothesis by this, in log misfit, on some images, is ruled out. A
-# convention: no verdict of examples/benchmarks/verdict_corpus.py differs from comparing everything.
+# What has no fix and fits worse than the best hypothesis by this, in log misfit, on some images, is
+# ruled out. A convention: on five networks of examples/benchmarks/verdict_corpus.py, no verdict
+# differs from comparing it on all images.
 MAX_ROUGH_GAP = 0.7
 MAX_VALUES = 16 * 320 * 320 * 3  # largest number of values in all compared images. A convention.
 # Moving statistics are used only if their `Scores.progress` is at least this number. With 64 images
@@ -230,10 +231,10 @@ def _shortlist(
     step = max(2, len(next(iter(some.values()))) // MIN_TRIAL_IMAGES)
     part = {key: value[::step] for key, value in some.items()}
     misfit = score(part, [h.transform for h in every], depth=2).misfit
-    kinds = {} if known is None else {(known.mode, False): 0}
-    for i in np.argsort(misfit):
-        if every[i].has_fix and len(kinds) < 2:
-            kinds[every[i].kind] = i
+    best = dict.fromkeys(every[i].kind for i in np.argsort(misfit) if every[i].has_fix)
+    kinds = [*best][:2]
+    if known is not None:
+        kinds.append((known.mode, False))
     limit = misfit.min() + MAX_ROUGH_GAP
     kept = [
         h.is_identity or (h.kind in kinds if h.has_fix else fit < limit)
