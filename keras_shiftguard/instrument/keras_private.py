@@ -28,6 +28,12 @@ def inbound_nodes(operation: Any) -> list[Any]:
     return nodes
 
 
+def is_called_for_inference(operation: Any) -> bool:
+    """Returns whether a call of an operation on symbolic tensors has `training=False`."""
+    arguments = (getattr(node, "arguments", None) for node in inbound_nodes(operation))
+    return any(getattr(each, "kwargs", {}).get("training") is False for each in arguments)
+
+
 def call_takes_training(layer: Any) -> bool:
     """Returns whether the `call` of a layer has an argument `training`."""
     return bool(getattr(layer, CALL_HAS_TRAINING, False))

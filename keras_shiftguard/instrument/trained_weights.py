@@ -8,7 +8,7 @@ import numpy as np
 from keras import activations, initializers, layers, ops
 
 from keras_shiftguard.instrument.graph import has_graph, sublayers, walk
-from keras_shiftguard.instrument.keras_private import inbound_nodes
+from keras_shiftguard.instrument.keras_private import is_called_for_inference
 from keras_shiftguard.instrument.model_outputs import declares_classes
 from keras_shiftguard.statistics.state import on_host
 
@@ -81,8 +81,7 @@ def _has_frozen_part(model: Any) -> bool:
         if isinstance(each, layers.BatchNormalization) or (each.weights and _has_kernel(each)):
             if not each.trainable:
                 return True
-        calls = inbound_nodes(each) if sublayers(each) else []
-        if any(node.arguments.kwargs.get("training") is False for node in calls):
+        if sublayers(each) and is_called_for_inference(each):
             return True
     return False
 

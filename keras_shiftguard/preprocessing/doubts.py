@@ -64,9 +64,9 @@ def _of_head(case: Case, trial: Preference | None, is_near: bool) -> str:
     a near convention must clearly help in the trial. If the two are far apart, the classes must
     tell more of the images with the fix, and at least hardly less if nothing is frozen.
     """
-    is_transferred = case.structure.head == "transferred"
-    if not (is_transferred or case.structure.head == "own") or trial is None:
+    if not case.structure.has_own_head or trial is None:
         return ""
+    is_transferred = case.structure.head == "transferred"
     if trial.by_labels:
         permits = helps(trial, LIKELY)
     elif is_near:
@@ -100,8 +100,7 @@ def doubts_about_layers(
     """
     conventions = verdict.observed, verdict.expected
     is_recognized = case.structure.architecture is not None
-    has_own_head = case.structure.head in ("own", "transferred")
-    if is_recognized and (not has_own_head or same_numbers(*conventions)):
+    if is_recognized and (not case.structure.has_own_head or same_numbers(*conventions)):
         return None
     trial = None if case.structure.fresh else case.compare(case.map_between(*conventions))
     words = () if trial is None else (trial.in_words(),)

@@ -70,7 +70,8 @@ class Given:
         """
         axis = 1 if self.summary.layout == "channels_first" else -1
         is_fresh = self.structure.head == "fresh" and self.training
-        with_head = self.structure.head in ("own", "transferred", "fresh") and not is_fresh
+        may_differ = self.structure.has_own_head or self.structure.head == "fresh"
+        with_head = may_differ and not is_fresh
         return Trial(self.read, samples, self.name, axis, with_head, None if is_fresh else labels)
 
 

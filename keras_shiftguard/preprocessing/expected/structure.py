@@ -65,6 +65,11 @@ class StructuralExpectation:
     scaling: tuple[str, ...] = ()
     evidence: tuple[str, ...] = ()
 
+    @property
+    def has_own_head(self) -> bool:
+        """Whether the user trained the head, maybe on other input than the network."""
+        return self.head in ("own", "transferred")
+
 
 def expect_from_structure(model: Any) -> tuple[StructuralExpectation, ...]:
     """Returns what each image input of a model must receive, read from its structure.
