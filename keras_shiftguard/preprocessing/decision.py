@@ -19,7 +19,7 @@ from keras_shiftguard.preprocessing.sources.broken import from_broken_images, fr
 from keras_shiftguard.preprocessing.sources.evidence import from_evidence
 from keras_shiftguard.preprocessing.sources.labels import from_labels
 from keras_shiftguard.preprocessing.sources.word import from_word
-from keras_shiftguard.preprocessing.witnesses.trial import Preference
+from keras_shiftguard.preprocessing.witnesses.preference import Preference
 
 SOURCES = (from_broken_images, from_training, from_word, from_labels, from_evidence)
 

@@ -12,7 +12,7 @@ from keras_shiftguard.preprocessing.witnesses.feed import (
     is_narrower,
     shows_its_convention,
 )
-from keras_shiftguard.preprocessing.witnesses.trial import HELPS, LIKELY, STRONG, Preference
+from keras_shiftguard.preprocessing.witnesses.preference import HELPS, LIKELY, STRONG, Preference
 
 # A network that tells images apart less well than this, as fed and with the fix, does not object to
 # the fix: a fault makes images hard to tell apart. A convention.

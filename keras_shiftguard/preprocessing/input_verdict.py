@@ -29,8 +29,9 @@ from keras_shiftguard.preprocessing.hints.remarks import remarks_of_images, rema
 from keras_shiftguard.preprocessing.limits import MAX_TRIAL_IMAGES, MIN_MISMATCH
 from keras_shiftguard.preprocessing.observation import SURE, Observation, observe
 from keras_shiftguard.preprocessing.posterior import probability_of_garbling
-from keras_shiftguard.preprocessing.witnesses.feed import level_correction
-from keras_shiftguard.preprocessing.witnesses.trial import Preference, Trial, distinct_images
+from keras_shiftguard.preprocessing.witnesses.levels import level_correction
+from keras_shiftguard.preprocessing.witnesses.preference import Preference
+from keras_shiftguard.preprocessing.witnesses.trial import Trial, distinct_images
 from keras_shiftguard.profiles import InputSummary
 
 # Networks whose training from scratch was observed. Such a network learns the convention that it is

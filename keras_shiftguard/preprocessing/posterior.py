@@ -26,7 +26,7 @@ from keras_shiftguard.preprocessing.expected.hypotheses import STANDARDISED, Kin
 from keras_shiftguard.preprocessing.expected.hypothesis_names import is_about
 from keras_shiftguard.preprocessing.garbled import Garbling
 from keras_shiftguard.preprocessing.limits import MIN_IMAGES, MIN_MISMATCH, MIN_OK
-from keras_shiftguard.preprocessing.witnesses.trial import Preference
+from keras_shiftguard.preprocessing.witnesses.preference import Preference
 
 # Log-odds that batch norm counts up to for a garbling: just enough to prove it. A convention.
 MOST_GARBLED = 2.2

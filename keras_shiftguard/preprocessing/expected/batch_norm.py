@@ -248,27 +248,6 @@ class Scores:
         spread = float((self.resampled[:, worse] - self.resampled[:, better]).std())
         return gap, gap / spread if spread > 1e-9 else 0.0
 
-    def progress(self, candidate: int) -> float | None:
-        """Returns how far the moving statistics have moved towards the statistics of these images.
-
-        Moving statistics start at mean 0 and variance 1. Every training step
-        moves them by a fixed share of the remaining distance to the statistics
-        of the batch. So after a few steps, the moving statistics lie on the straight line from the
-        initial statistics to those of the batch, and all channels have moved by the same share.
-
-        Args:
-            candidate: Index of the candidate whose statistics are compared.
-
-        Returns:
-            The share of the distance, 0 to 1; None if the statistics are not on that line.
-        """
-        means, squares = self.statistics[candidate]
-        mean, variance = self._of_batch(means.mean(axis=0), squares.mean(axis=0))
-        sd, unit = np.sqrt(variance), np.maximum(variance, 1.0)
-        by_mean = _common_share(mean / sd, self.moving[0] / sd)
-        by_variance = _common_share((variance - 1) / unit, (self.moving[1] - 1) / unit)
-        return by_mean if by_variance > 0 and 0.7 < by_mean / by_variance < 1.4 else None
-
     def _misfit(self, weights: np.ndarray) -> np.ndarray:
         """Returns `(draws, candidates)`: log of the mean over channels of sqrt(KL).
 
@@ -286,16 +265,6 @@ class Scores:
     def _of_batch(self, mean: np.ndarray, square: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Returns the mean and the variance plus epsilon, from the mean and the mean square."""
         return mean, np.maximum(square - mean**2, 0) + self.moving[2]
-
-
-def _common_share(whole: np.ndarray, part: np.ndarray) -> float:
-    """Returns the common ratio of `part` to `whole`; NaN if the channels have different ratios.
-
-    The ratio is common if its least-squares fit leaves less than a tenth of the sum of squares.
-    """
-    share = float(part @ whole / max(whole @ whole, 1e-12))
-    rest = part - share * whole
-    return share if rest @ rest < 0.1 * (part @ part) else np.nan
 
 
 def _steps_of(model: keras.Model) -> int:

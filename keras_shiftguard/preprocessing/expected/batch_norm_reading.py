@@ -28,7 +28,7 @@ from keras_shiftguard.preprocessing.expected.hypotheses import (
     hypotheses_for,
 )
 from keras_shiftguard.preprocessing.limits import FIRST_IMAGES, MIN_IMAGES, MIN_TRIAL_IMAGES, SMALL
-from keras_shiftguard.preprocessing.witnesses.feed import Levels
+from keras_shiftguard.preprocessing.witnesses.levels import Levels
 from keras_shiftguard.profiles import InputSummary
 
 MIN_MODE_GAP = 0.3  # by which a clearly better mode fits better, in log misfit. A convention.
@@ -37,9 +37,6 @@ MIN_MODE_GAP = 0.3  # by which a clearly better mode fits better, in log misfit.
 # differs from comparing it on all images, on the one for emotions 2 of 60 do.
 MAX_ROUGH_GAP = 0.7
 MAX_VALUES = 16 * 320 * 320 * 3  # largest number of values in all compared images. A convention.
-# Moving statistics are used only if their `Scores.progress` is at least this number. With 64 images
-# of handwritten digits, the measured progress is right to within 0.1. A convention.
-MIN_PROGRESS = 0.75
 
 
 @dataclass(frozen=True)
@@ -205,12 +202,6 @@ def _read(
     if np.ptp(scores.misfit) < 1e-6:  # as in a network that reads another input first
         return "The first batch-norm layers do not depend on this input."
     as_fed = next(i for i, h in enumerate(hypotheses) if h.is_identity)
-    progress = scores.progress(as_fed)
-    if progress is not None and progress < MIN_PROGRESS:
-        return (
-            f"Batch norm has come only {100 * progress:.0f} % of the way from untrained to what "
-            "it is fed now, so it remembers no other convention yet."
-        )
     best, sigmas = settle_order(hypotheses, scores, known, as_fed)
     num_images = scores.statistics.shape[2]
     return Reading(tuple(hypotheses), scores, as_fed, best, sigmas, num_images, dropped)

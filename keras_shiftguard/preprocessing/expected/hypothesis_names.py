@@ -14,7 +14,7 @@ from keras_shiftguard.conventions import MODES, MODES_WITH_ORDER
 from keras_shiftguard.preprocessing.correction.convention import InputConvention, affine_between
 from keras_shiftguard.preprocessing.expected.batch_norm_reading import Reading
 from keras_shiftguard.preprocessing.expected.hypotheses import Hypothesis, Kind
-from keras_shiftguard.preprocessing.witnesses.trial import LIKELY
+from keras_shiftguard.preprocessing.witnesses.preference import LIKELY
 
 REVERSED = {"rgb": "bgr", "bgr": "rgb"}
 # Largest difference of equal conventions: relative for scales, a share of the range for offsets. A

@@ -1,7 +1,5 @@
 """Batch norm, the trial and the feed, where nobody states what the model expects."""
 
-import numpy as np
-
 from keras_shiftguard.conventions import MODES
 from keras_shiftguard.preprocessing.case import Case, Verdict
 from keras_shiftguard.preprocessing.correction.convention import RAW, UNKNOWN
@@ -22,15 +20,7 @@ from keras_shiftguard.preprocessing.order import means_swapped
 from keras_shiftguard.preprocessing.posterior import LEAST, posterior, posterior_of_trial
 from keras_shiftguard.preprocessing.sources.outcome import verdict_of_mismatch, verdict_of_right
 from keras_shiftguard.preprocessing.witnesses.feed import are_near
-from keras_shiftguard.preprocessing.witnesses.trial import HELPS
-
-# Largest misfit of gray images whose dark and bright are exchanged: images of other subjects may
-# look like that. A convention.
-MAX_INVERTED_FIT = np.log(0.2)
-# Gap by which the expected mode must fit better for the fix to be offered, if the trial cannot
-# tell and the mode is not sure by itself. Only raw pixels in place of small numbers, and the
-# reverse, give such a gap. A convention.
-MIN_OBVIOUS_GAP = np.log(5.0)
+from keras_shiftguard.preprocessing.witnesses.preference import HELPS
 
 
 def from_evidence(case: Case) -> Verdict | None:
@@ -56,34 +46,25 @@ def _with_batch_norm(case: Case, reading: Reading) -> Verdict:
     evidence = evidence_of(case, reading, found, suspicion)
     if is_right:
         return verdict_of_right(case, suspicion.expected, evidence)
+    expected = UNKNOWN if published is None else published
+    least = MIN_MISMATCH if suspicion.is_inverted else MIN_OK
     if not has_fix:
         is_scale = found.rival[1] and found.of_fed + found.of_rival >= MIN_OK
         expected = suspicion.expected if is_scale else UNKNOWN
         if found.of_rival > LEAST:
             evidence = (without_fix_in_words(found.rival), *evidence)
-        return Verdict("unknown", expected, ordered(fed, expected), evidence)
-    trial = found.trials.get(kind)
-    is_probable = found.of_rival >= MIN_OK and is_enough
-    if suspicion.is_inverted:
-        fits = np.log(reading.misfit(suspicion.index)) < MAX_INVERTED_FIT
-        is_probable = found.of_rival >= MIN_MISMATCH and is_enough and fits
-    if not is_probable:
-        expected = UNKNOWN if published is None else published
-        return Verdict("unknown", expected, ordered(fed, expected), evidence)
-    # Images of unusual subjects fit no hypothesis well, the right one neither. So what counts is
-    # how little is left for the images as fed, not how much is left for "none of these".
-    is_sure = found.of_fed <= LEAST
-    trial = found.trials.get(kind)
-    doubt = doubt_about(case, suspicion, trial) if is_sure else ""
-    if doubt or not is_sure:
-        evidence = (doubt, *evidence) if doubt else evidence
-        expected = suspicion.expected
-        return Verdict("unknown", expected, ordered(fed, expected), evidence)
-    gap, _ = reading.scores.gap(reading.as_fed, suspicion.index)
-    is_proven = gap > MIN_OBVIOUS_GAP or found.of_rival >= MIN_MISMATCH
-    if trial is not None and trial.can_tell:
-        is_proven = trial.sigmas > HELPS
-    return verdict_of_mismatch(case, suspicion, evidence, is_proven)
+    elif found.of_rival >= least and is_enough:
+        expected, trial = suspicion.expected, found.trials.get(kind)
+        # Images of unusual subjects fit no hypothesis well, the right one neither. So what counts
+        # is how little is left for the images as fed, not how much is left for "none of these".
+        if found.of_fed <= LEAST:
+            doubt = doubt_about(case, suspicion, trial)
+            if not doubt:
+                can_tell = trial is not None and trial.can_tell
+                is_proven = helps(trial, HELPS) if can_tell else found.of_rival >= MIN_MISMATCH
+                return verdict_of_mismatch(case, suspicion, evidence, is_proven)
+            evidence = (doubt, *evidence)
+    return Verdict("unknown", expected, ordered(fed, expected), evidence)
 
 
 def _without_batch_norm(case: Case, reason: str) -> Verdict | None:
@@ -105,7 +86,7 @@ def _without_batch_norm(case: Case, reason: str) -> Verdict | None:
         suspicion = Suspicion(expected, observed)
         compared = trial
         if not trial.head_tells and not are_near(observed, expected):
-            compared = trial.without_head()  # no classifier learns from input so far out of scale
+            compared = trial.without_head()  # the logits of two classes tell no images apart
         is_sure = case.observation.certainty >= CERTAIN and helps(compared)
         if is_sure and not doubt_about(case, suspicion, compared):
             return verdict_of_mismatch(case, suspicion, evidence, is_proven=True)

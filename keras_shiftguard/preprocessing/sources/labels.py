@@ -20,7 +20,7 @@ from keras_shiftguard.preprocessing.expected.hypothesis_names import (
 )
 from keras_shiftguard.preprocessing.order import means_swapped
 from keras_shiftguard.preprocessing.sources.outcome import verdict_of_mismatch, verdict_of_right
-from keras_shiftguard.preprocessing.witnesses.trial import LIKELY, SURE, Preference
+from keras_shiftguard.preprocessing.witnesses.preference import LIKELY, SURE, Preference
 
 OWN = "custom"  # the mode of a data set that has numbers of its own
 
