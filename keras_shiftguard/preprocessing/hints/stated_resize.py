@@ -29,14 +29,14 @@ class StatedResize:
     """The stated way of resizing images.
 
     Args:
-        size: Height and width in pixels; None if not stated.
+        size: Height and width in pixels.
         interpolation: Name of the filter, such as `"bilinear"`; "" if not stated.
         antialias: Whether the filter averages when it makes images smaller; None if not stated.
         aspect: How the aspect ratio is kept: `"crop"`, `"pad"`, or "" if it is not kept, or if
             nothing is stated.
     """
 
-    size: tuple[int, int] | None = None
+    size: tuple[int, int]
     interpolation: str = ""
     antialias: bool | None = None
     aspect: str = ""
@@ -74,16 +74,11 @@ def stated_resize(expects: Any) -> StatedResize | None:
     if not hasattr(converter, "scale") or not hasattr(converter, "offset"):
         return None
     size = _size(getattr(converter, "image_size", None))
-    aspects = [
-        name for name in ("crop", "pad") if getattr(converter, f"{name}_to_aspect_ratio", False)
-    ]
-    found = StatedResize(
-        size,
-        str(getattr(converter, "interpolation", None) or ""),
-        getattr(converter, "antialias", None),
-        "".join(aspects[:1]),
-    )
-    return found if size else None
+    if size is None:
+        return None
+    kept = (n for n in ("crop", "pad") if getattr(converter, f"{n}_to_aspect_ratio", False))
+    interpolation = str(getattr(converter, "interpolation", None) or "")
+    return StatedResize(size, interpolation, getattr(converter, "antialias", None), next(kept, ""))
 
 
 def _of_mapping(values: Mapping[str, Any]) -> StatedResize | None:
@@ -96,9 +91,8 @@ def _of_mapping(values: Mapping[str, Any]) -> StatedResize | None:
     if size is None:
         return None
     number = values.get("resample")
-    of_number = None
-    if isinstance(number, int) and 0 <= number < len(PILLOW_FILTERS):
-        of_number = PILLOW_FILTERS[number]
+    is_known = isinstance(number, int) and 0 <= number < len(PILLOW_FILTERS)
+    of_number = PILLOW_FILTERS[number] if is_known else None
     interpolation = values.get("interpolation") or of_number
     # timm and Hugging Face resize with Pillow, whose filters always average, except "nearest".
     antialias = True if pillow and interpolation != "nearest" else None
@@ -129,7 +123,7 @@ def resize_hints(
     Hints against a filter that is stated are left out.
     """
     seen = tuple(seen)
-    if stated is None or stated.size is None or not summary.is_image or not summary.num_samples:
+    if stated is None or not summary.is_image or not summary.num_samples:
         return seen
     if stated.interpolation == "nearest":
         seen = tuple(hint for hint in seen if hint.name not in UNFILTERED)
