@@ -202,4 +202,4 @@ def test_transposed_images(labels, more):
     dense.set_weights([np.stack([upper, np.zeros(8 * 8 * 3)], axis=1), np.zeros(2)])
     assert remarks_of_predictions(model, {"input": x}, "input", labels) == ()
     (hint,) = remarks_of_predictions(model, {"input": np.swapaxes(x, 1, 2)}, "input", labels)
-    assert hint.name == "transposed" and f"20 images {more}when they are" in hint.sentence
+    assert hint.name == "transposed" and f"images {more}when they are" in hint.sentence
