@@ -79,7 +79,7 @@ def judge(
     by_statement = by_input(stated, images)
     for name, summary in profile.inputs.items():
         if name in images:
-            structure = by_name.get(name) or StructuralExpectation(0, name, UNKNOWN, UNKNOWN)
+            structure = by_name.get(name) or StructuralExpectation(name)
             expects = by_statement.get(name)
             if expects is not None:
                 expects = for_channels(expects, summary.num_channels)

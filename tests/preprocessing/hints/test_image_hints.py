@@ -8,13 +8,13 @@ import pytest
 from numpy_reference import summarise
 from PIL import Image
 
-from keras_shiftguard.preprocessing.correction.convention import UNKNOWN, InputConvention
+from keras_shiftguard.preprocessing.correction.convention import InputConvention
 from keras_shiftguard.preprocessing.expected.structure import StructuralExpectation
 from keras_shiftguard.preprocessing.hints.hint import Hint
 from keras_shiftguard.preprocessing.hints.remarks import remarks_of_images
 
 RAW = InputConvention("raw")
-NOTHING = StructuralExpectation(0, "input", UNKNOWN, UNKNOWN)
+NOTHING = StructuralExpectation("input")
 FILTERS = Image.Resampling
 
 
@@ -104,7 +104,7 @@ def test_enlarged_photos(sources, small):
 
 
 EXPECTATION = StructuralExpectation(
-    0, "input", RAW, RAW, "MobileNetV2", native_size=224, published_top1=0.713
+    "input", RAW, RAW, "MobileNetV2", native_size=224, published_top1=0.713
 )
 
 
