@@ -86,12 +86,6 @@ def test_max_samples(raw_images):
     assert sg.diagnose(model, many, max_samples=140).num_samples == 140
 
 
-def test_a_model_without_images():
-    dense = keras.Sequential([keras.Input((4,)), layers.Dense(1)])
-    diagnosis = sg.diagnose(dense, np.ones((8, 4), "float32"))
-    assert diagnosis.status == "unknown" and not diagnosis.expected.is_known
-
-
 @pytest.mark.thorough
 def test_several_inputs_are_judged_one_by_one(trained, raw_images):
     left, right = keras.Input((32, 32, 3), name="left"), keras.Input((32, 32, 3), name="right")

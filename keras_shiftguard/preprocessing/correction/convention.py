@@ -61,11 +61,11 @@ class InputConvention:
                 "A 'custom' convention needs `scale` and `offset`. "
                 f"Received: scale={self.scale!r}, offset={self.offset!r}"
             )
+        if self.mode == "unknown":
+            return
         if self.mode == "custom":
             scale, offset = _checked_numbers(self.scale, self.offset)
-            object.__setattr__(self, "scale", scale)
-            object.__setattr__(self, "offset", offset)
-        if self.mode in MODES:
+        else:
             scale, offset = MODES[self.mode]
             if self.channel_order == "bgr":
                 scale, offset = scale[::-1], offset[::-1]
@@ -74,8 +74,8 @@ class InputConvention:
                 scale, offset = (float(np.mean(scale)),), (float(np.mean(offset)),)
             elif self.channel_order == "unknown" and np.ptp(scale) == np.ptp(offset) == 0:
                 scale, offset = scale[:1], offset[:1]  # fits any number of channels
-            object.__setattr__(self, "scale", tuple(map(float, scale)))
-            object.__setattr__(self, "offset", tuple(map(float, offset)))
+        object.__setattr__(self, "scale", tuple(map(float, scale)))
+        object.__setattr__(self, "offset", tuple(map(float, offset)))
 
     @property
     def is_known(self) -> bool:

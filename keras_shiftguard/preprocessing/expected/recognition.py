@@ -147,10 +147,7 @@ def is_convolution(step: Step) -> bool:
 def fingerprints(steps: list[Step], filters: bool = True) -> list[str]:
     """Returns the fingerprint of each step, made of the step and all steps that it depends on.
 
-    Args:
-        steps: A flattened graph.
-        filters: Whether the numbers of filters are part of the fingerprint. If False, all widths of
-            a network have the same fingerprint.
+    Without the numbers of `filters`, all widths of a network have the same fingerprint.
     """
     prints: list[str] = []
     for step in steps:
@@ -193,10 +190,9 @@ def _token(operation: Any, filters: bool) -> str:
         return repr(parts)
     if isinstance(operation, _POOLS):
         return f"{type(operation).__name__}{operation.pool_size}{operation.strides}"
-    if isinstance(operation, layers.BatchNormalization):
-        return "BatchNormalization"
-    if isinstance(operation, layers.LayerNormalization):
-        return "LayerNormalization"
+    for kind in (layers.BatchNormalization, layers.LayerNormalization):
+        if isinstance(operation, kind):  # also a subclass of the user's own
+            return kind.__name__
     if isinstance(operation, layers.Dense):
         return f"Dense{operation.units if filters else ''}"
     if isinstance(operation, layers.Layer) and operation.weights:
