@@ -56,15 +56,12 @@ def judge(
             to read it from the model now.
         structures: What the structure of the model showed before training; None to read
             it from the model now. After a single step, fresh weights already look trained.
-        stated: What the inputs must receive according to a statement, by input name, see
-            `stated_conventions`. The expected convention is then not guessed.
+        stated: What the inputs must receive, see `stated_conventions`; it is then not guessed. A
+            statement that does not fit an input raises `BadInputError`.
         speaker: The source of the statement, as the beginning of a sentence.
         resize: The stated resizing, or None.
         runs: Whether the network may be run on the samples. False if its own preprocessor would
             have to convert the samples first.
-
-    Raises:
-        BadInputError: If the statement does not fit the input.
     """
     stated = stated or {}
     if evidence is None and runs:

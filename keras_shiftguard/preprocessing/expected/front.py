@@ -41,24 +41,14 @@ class _Reached(BaseException):
 
 @dataclass(frozen=True)
 class Front:
-    """The front of a model as `y[c] = x[permutation[c]] * scale[c] + offset[c]`.
+    """The front of a model as `y[c] = x[permutation[c]] * scale[c] + offset[c]`."""
 
-    Args:
-        permutation: Index of the input channel for each output channel.
-        scale: Factor of each output channel.
-        offset: Offset of each output channel.
-        channels: Number of input channels.
-        only_in: Name of the range of input values that the front was fitted in; None if it
-            holds in all ranges.
-        precision: Relative rounding error of the fit.
-    """
-
-    permutation: tuple[int, ...]
+    permutation: tuple[int, ...]  # the index of the input channel for each output channel
     scale: tuple[float, ...]
     offset: tuple[float, ...]
-    channels: int
-    only_in: str | None
-    precision: float
+    channels: int  # of the input
+    only_in: str | None  # the range of input values of the fit; None if it holds in all ranges
+    precision: float  # relative rounding error of the fit
 
     @property
     def keeps_order(self) -> bool:

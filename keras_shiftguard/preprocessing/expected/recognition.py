@@ -45,31 +45,18 @@ _COMMUTATIVE = ("add", "multiply", "maximum", "average")
 
 @dataclass(frozen=True, eq=False)
 class Recognition:
-    """One network found in a model.
+    """One network found in a model."""
 
-    Args:
-        candidates: The possible architectures: one, unless the network was cut so early
-            that several architectures begin with the same layers.
-        signature: The signature that matched.
-        convolutions: Number of convolutions that agree.
-        layers: The layers that agree, the stem first.
-        front: The layers and operations before the stem, nearest first, up to the
-            first branch.
-        stem: The first convolution.
-        inputs: Positions of the inputs of `graph` that feed the stem.
-        graph: The outermost model in whose graph the network was found.
-        tensors_to_stem: The tensors of `graph` that must be computed to reach the stem.
-    """
-
+    # One, unless the network was cut so early that several begin with the same layers.
     candidates: tuple[Architecture, ...]
     signature: Signature
-    convolutions: int
-    layers: tuple[Any, ...]
-    front: tuple[Any, ...]
-    stem: Any
-    inputs: tuple[int, ...]
-    graph: Any
-    tensors_to_stem: tuple[Any, ...]
+    convolutions: int  # that agree
+    layers: tuple[Any, ...]  # that agree, the stem first
+    front: tuple[Any, ...]  # operations before the stem, nearest first, up to the first branch
+    stem: Any  # the first convolution
+    inputs: tuple[int, ...]  # positions of the inputs of `graph` that feed the stem
+    graph: Any  # the outermost model in whose graph the network was found
+    tensors_to_stem: tuple[Any, ...]  # tensors of `graph` that must be computed to reach the stem
 
 
 def recognise(model: Any) -> list[Recognition]:

@@ -26,41 +26,23 @@ SCALING = (layers.Rescaling, layers.Normalization)  # layers that scale their in
 
 @dataclass(frozen=True)
 class StructuralExpectation:
-    """What one image input of a model must receive, according to the structure of the model.
+    """What one image input of a model must receive, according to the structure of the model."""
 
-    Args:
-        name: `"input"` for a model with one input, else the input layer's name.
-        convention: What the input tensor must receive; mode `"unknown"` if
-            the structure does not tell.
-        inner: What the recognized network inside the model must receive. `inner` differs from
-            `convention` if the model preprocesses its input.
-        architecture: Name of the recognized network in `keras.applications`; None if no single
-            network is recognized.
-        native_size: Height and width of the images that the network was published with.
-        published_top1: Published ImageNet accuracy of the network at that size.
-        fresh: Whether the network's weights look untrained: all moving means are 0 and all moving
-            variances are 1. In a network without batch normalization, all biases have the values
-            that their initializers give.
-        head: The kind of head at the end of the model, see `head_of`.
-        trainable: Whether the network has trainable weights.
-        speaks: Whether preprocessing layers inside the model show what its input must
-            receive: the layers turn a named convention into the published one. If no network is
-            recognized, they turn a named convention into another named one.
-        scaling: Names of the layers of the model that scale its input.
-        evidence: Plain sentences with numbers.
-    """
-
-    name: str
-    convention: InputConvention = UNKNOWN
+    name: str  # "input" for a model with one input, else the input layer's name
+    convention: InputConvention = UNKNOWN  # of the input tensor
+    # What the recognized network inside the model must receive: another convention than that of
+    # the input if the model preprocesses its input.
     inner: InputConvention = UNKNOWN
-    architecture: str | None = None
-    native_size: int | None = None
-    published_top1: float | None = None
-    fresh: bool = False
-    head: str = "none"
-    trainable: bool = False
+    architecture: str | None = None  # name in `keras.applications`, if one network is recognized
+    native_size: int | None = None  # height and width of the images of its publication
+    published_top1: float | None = None  # its accuracy on ImageNet at that size
+    fresh: bool = False  # whether the network's weights look untrained, see `is_fresh`
+    head: str = "none"  # the kind of head at the end of the model, see `head_of`
+    trainable: bool = False  # whether the network has trainable weights
+    # Whether preprocessing layers inside the model show what its input must receive: they turn a
+    # named convention into the published one, or into another named one if no network is known.
     speaks: bool = False
-    scaling: tuple[str, ...] = ()
+    scaling: tuple[str, ...] = ()  # names of the layers of the model that scale its input
     evidence: tuple[str, ...] = ()
 
     @property

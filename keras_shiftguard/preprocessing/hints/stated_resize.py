@@ -26,20 +26,12 @@ UNFILTERED = ("nearest_enlarged", "no_antialiasing")
 
 @dataclass(frozen=True)
 class StatedResize:
-    """The stated way of resizing images.
+    """The stated way of resizing images."""
 
-    Args:
-        size: Height and width in pixels.
-        interpolation: Name of the filter, such as `"bilinear"`; "" if not stated.
-        antialias: Whether the filter averages when it makes images smaller; None if not stated.
-        aspect: How the aspect ratio is kept: `"crop"`, `"pad"`, or "" if it is not kept, or if
-            nothing is stated.
-    """
-
-    size: tuple[int, int]
-    interpolation: str = ""
-    antialias: bool | None = None
-    aspect: str = ""
+    size: tuple[int, int]  # height and width in pixels
+    interpolation: str = ""  # name of the filter, such as "bilinear"; "" if not stated
+    antialias: bool | None = None  # whether it averages when it makes images smaller, if stated
+    aspect: str = ""  # how the aspect ratio is kept, if it is: "crop" or "pad"
 
     @property
     def code(self) -> str:
