@@ -96,22 +96,16 @@ WORDS: dict[str, ModeWords] = {
 
 @dataclass(frozen=True)
 class Form:
-    """The affine map from raw pixels to a tensor, made of one or two named steps.
+    """The affine map from raw pixels to a tensor, made of one or two named steps."""
 
-    Args:
-        steps: The modes that were applied, in this order: `("unit",)`, or
-            `("unit", "unit")` for images that were divided by 255 twice.
-        order: Order of the channels when the numbers of `"torch"` and `"caffe"` were
-            applied: `"rgb"` or `"bgr"`; `"mixed"` if it changed between the two
-            steps; `""` if all channels have the same numbers.
-        scale: `(channels,)`, float64.
-        offset: `(channels,)`, float64.
-    """
-
+    # The modes that were applied, in this order: `("unit",)`, or `("unit", "unit")` for images that
+    # were divided by 255 twice.
     steps: tuple[str, ...]
+    # Order of the channels when the numbers of "torch" and "caffe" were applied: "rgb" or "bgr";
+    # "mixed" if it changed between the two steps; "" if all channels have the same numbers.
     order: str
-    scale: np.ndarray
-    offset: np.ndarray
+    scale: np.ndarray  # (channels,), float64
+    offset: np.ndarray  # (channels,), float64
 
     @property
     def has_two_steps(self) -> bool:

@@ -135,8 +135,6 @@ def _end_of_front(steps: list[Step], position: int) -> int | None:
 
 def _named_input(front: Front) -> InputConvention | None:
     """Returns the uniform convention that a front turns into another named one; else None."""
-    if np.allclose(front.scale, 1, rtol=1e-3) and np.allclose(front.offset, 0, atol=1e-3):
-        return None  # repeating a gray image for three channels fits all conventions
     wanted_modes: list[InputConvention] = []
     if front.keeps_order:
         wanted_modes += [InputConvention(mode, "unknown") for mode in MODES_WITHOUT_ORDER]

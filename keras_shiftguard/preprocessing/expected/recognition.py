@@ -7,7 +7,8 @@ network: that of the last step of its trunk, and that of the first merge after h
 convolutions. A network is recognized if some step of the graph has one of the two fingerprints. One
 different kernel size, stride or bias before the step changes the fingerprint, so networks that are
 only similar do not match. A different number of filters changes the fingerprint as well, except for
-a variant (`Signature.variant`). At least `MIN_CONVOLUTIONS` convolutions must agree.
+a variant (`Signature.variant`). Fewer than twelve convolutions are no evidence, and have no
+fingerprint in the table.
 """
 
 import hashlib
@@ -30,7 +31,6 @@ from keras_shiftguard.preprocessing.expected.architectures import (
     Signature,
 )
 
-MIN_CONVOLUTIONS = 12  # with fewer, a network is not recognized. A convention.
 IMAGE = "image"  # the fingerprint of all steps before the first convolution
 
 _CONVOLUTIONS = (
@@ -88,7 +88,7 @@ def _recognise_graph(model: Any) -> list[Recognition]:
     for whole, _, count, index, signature in sorted(matches, key=lambda m: m[:4])[::-1]:
         inside = body(steps, index)
         stem = min(inside)
-        if stem in found or count < MIN_CONVOLUTIONS:
+        if stem in found:
             continue
         names = [signature.name, *(() if whole else signature.half_shared_with)]
         called = {id(steps[i].operation): steps[i].operation for i in sorted(inside)}

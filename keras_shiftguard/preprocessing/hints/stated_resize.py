@@ -122,7 +122,6 @@ def resize_hints(
     elif stated.antialias is False:
         seen = tuple(hint for hint in seen if hint.name != "no_antialiasing")
     found = []
-    names = {hint.name: hint for hint in seen}
     want = f"{stated.size[0]} by {stated.size[1]}"
     if not summary.smallest_size == summary.largest_size == stated.size:
         have = " up to ".join(
@@ -130,7 +129,7 @@ def resize_hints(
         )
         text = f"`expects` states images of {want} pixels; these are {have}. Try `{stated.code}`."
         found.append(Hint("stated_size", text, 0.9))
-    contrary = [names[name] for name in UNFILTERED if name in names]
+    contrary = [hint for hint in seen if hint.name in UNFILTERED]
     smooth = stated.interpolation not in ("", "nearest")
     if contrary and smooth and (contrary[0].name == "nearest_enlarged" or stated.antialias):
         how = f"{stated.interpolation}{' with antialiasing' if stated.antialias else ''}"

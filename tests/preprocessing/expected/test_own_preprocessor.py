@@ -189,13 +189,6 @@ def test_modes_of_other_packages(model, mode):
     assert converts_by_itself(model) == hasattr(model, "preprocessor")
 
 
-def test_a_model_of_another_package_is_judged_by_its_word():
-    model = keras.Sequential([keras.Input((64, 64, 3)), keras.layers.Conv2D(4, 3)])
-    model.rescale_mode = "torch"
-    found = sg.diagnose(model, RAW / 255)
-    assert found.status == "mismatch" and found.expected.mode == "torch"
-
-
 def test_the_families_of_keras_hub():
     """Families whose presets share one convention are known; others have several."""
     from keras_hub import models
