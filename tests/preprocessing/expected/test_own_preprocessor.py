@@ -145,18 +145,6 @@ def test_weights_of_kimm_want_other_input_than_those_of_keras():
         assert sg.diagnose(model, TORCH.from_raw(RAW)).expected.mode == "torch"
 
 
-@pytest.mark.filterwarnings("ignore::UserWarning")  # of kimm and Keras
-@pytest.mark.parametrize(
-    ("family", "mode"),
-    [("VisionTransformerTiny16", "tf"), ("MobileViTXXS", "unit"), ("LCNet035", None)],
-)
-def test_families_of_kimm(family, mode):
-    network = getattr(kimm.models, family)
-    model = network(weights=None, input_shape=[64, 64, 3], include_preprocessing=False)
-    found = published_elsewhere(model)
-    assert (found.mode if found else None) == mode
-
-
 class Attention:
     """An object with the attribute of a model of keras-cv-attention-models."""
 
