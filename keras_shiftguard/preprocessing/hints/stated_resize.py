@@ -83,9 +83,9 @@ def _of_mapping(values: Mapping[str, Any]) -> StatedResize | None:
     if size is None:
         return None
     number = values.get("resample")
-    is_known = isinstance(number, int) and 0 <= number < len(PILLOW_FILTERS)
-    of_number = PILLOW_FILTERS[number] if is_known else None
-    interpolation = values.get("interpolation") or of_number
+    interpolation = values.get("interpolation")
+    if not interpolation and isinstance(number, int) and 0 <= number < len(PILLOW_FILTERS):
+        interpolation = PILLOW_FILTERS[number]
     # timm and Hugging Face resize with Pillow, whose filters always average, except "nearest".
     antialias = True if pillow and interpolation != "nearest" else None
     crops = values.get("crop_pct") and values.get("crop_mode") in (None, "center")
