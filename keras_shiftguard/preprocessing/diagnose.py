@@ -122,8 +122,16 @@ def diagnose_loaded(
     images = {name: s.num_channels for name, s in measured.inputs.items() if s.is_image}
     check_inputs(stated, images)
     resize = None if converts else stated_resize(expects)
-    options = {"stated": stated, "speaker": speaker, "resize": resize, "runs": not converts}
-    found = judge(model, samples, measured, labels, **options)
+    found = judge(
+        model,
+        samples,
+        measured,
+        labels,
+        stated=stated,
+        speaker=speaker,
+        resize=resize,
+        runs=not converts,
+    )
     is_whole = any(x.dtype.kind in "iu" for x in samples.values())
     found = _each(found, lambda d: replace(d, advice=for_tensors(d.advice, data, is_whole)))
     if silent and found.status == "unknown":
