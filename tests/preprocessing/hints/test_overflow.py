@@ -37,6 +37,8 @@ def test_arithmetic_in_uint8_is_told(change, mode):
     (hint,) = overflow_hints(images, convention)
     assert hint.name == "overflow" and "begins again at black" in hint.sentence
     assert not overflow_hints(images, InputConvention("unknown", "unknown"))
+    twice = np.concatenate([images, images], axis=-1)  # more channels than the convention has
+    assert not overflow_hints(twice, InputConvention("torch"))
 
 
 def noisy_areas():
@@ -60,8 +62,3 @@ def noisy_areas():
 )
 def test_what_is_no_overflow(images):
     assert not overflow_hints(images.astype("float32"), RAW)
-
-
-def test_more_channels_than_the_convention_has():
-    images = np.concatenate([photos(), photos()], axis=-1).astype("float32")
-    assert not overflow_hints(images, InputConvention("torch"))
