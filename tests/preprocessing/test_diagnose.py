@@ -86,6 +86,11 @@ def test_max_samples(raw_images):
     assert sg.diagnose(model, many, max_samples=140).num_samples == 140
 
 
+def test_a_model_without_images():
+    found = sg.diagnose(keras.Sequential([keras.Input((4,)), layers.Dense(1)]), np.ones((8, 4)))
+    assert "Needed: images of shape (batch, height, width, channels); none" in str(found)
+
+
 @pytest.mark.thorough
 def test_several_inputs_are_judged_one_by_one(trained, raw_images):
     left, right = keras.Input((32, 32, 3), name="left"), keras.Input((32, 32, 3), name="right")
@@ -160,6 +165,7 @@ def test_a_model_with_the_channels_first(raw_images, transposed):
         (lambda x: x[..., :1], r"Received: \(16, 32, 32, 1\)"),
         (lambda x: x[:0], "empty"),
         (lambda x: (x, np.zeros(3)), "same number of samples"),
+        (list, r"A list is taken for several inputs; stack images with np.stack\(images\)"),
         (lambda x: {"picture": x, "other": x}, "input 'input', which `data` lacks"),
         (lambda x: "photos/", "must be data, not a path"),
     ],

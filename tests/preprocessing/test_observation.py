@@ -140,6 +140,10 @@ def test_broken_input_has_a_kind_of_its_own(raw):
     assert observe(replace(summarise(raw), nonfinite_samples=1)).kind is None
 
 
+def test_features_are_no_images():
+    assert not observe(summarise(np.ones((8, 5)), layout="features")).convention.is_known
+
+
 @pytest.mark.parametrize("brightest", [1200, 4095])
 def test_dim_images_of_twelve_bits_are_no_raw_pixels(raw, brightest):
     """All whole numbers lie on the grid of raw pixels."""
