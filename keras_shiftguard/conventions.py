@@ -64,22 +64,13 @@ MIN_SPAN = 0.2  # smallest share of 0..255 that the values of real images span. 
 
 
 class ModeWords(NamedTuple):
-    """The phrases for one mode.
+    """The phrases for one mode."""
 
-    Args:
-        values: What the images are like: "images are in 0..1".
-        step: What was done to them: "images were divided by 255".
-        done: Name of the change if only the current stream has had the step.
-        missing: Name of the change if only the reference has had the step.
-        twice: Name of the change if the current stream has had the step twice, the
-            reference once.
-    """
-
-    values: str
-    step: str
-    done: str
-    missing: str
-    twice: str
+    values: str  # what the images are like: "images are in 0..1"
+    step: str  # what was done to them: "images were divided by 255"
+    done: str  # the change if only the current stream has had the step
+    missing: str  # the change if only the reference has had the step
+    twice: str  # the change if the current stream has had the step twice, the reference once
 
 
 _NORMALISED = "normalised with the ImageNet mean and deviation"
@@ -105,22 +96,16 @@ WORDS: dict[str, ModeWords] = {
 
 @dataclass(frozen=True)
 class Form:
-    """The affine map from raw pixels to a tensor, made of one or two named steps.
+    """The affine map from raw pixels to a tensor, made of one or two named steps."""
 
-    Args:
-        steps: The modes that were applied, in this order: `("unit",)`, or
-            `("unit", "unit")` for images that were divided by 255 twice.
-        order: Order of the channels when the numbers of `"torch"` and `"caffe"` were
-            applied: `"rgb"` or `"bgr"`; `"mixed"` if it changed between the two
-            steps; `""` if all channels have the same numbers.
-        scale: `(channels,)`, float64.
-        offset: `(channels,)`, float64.
-    """
-
+    # The modes that were applied, in this order: `("unit",)`, or `("unit", "unit")` for images that
+    # were divided by 255 twice.
     steps: tuple[str, ...]
+    # Order of the channels when the numbers of "torch" and "caffe" were applied: "rgb" or "bgr";
+    # "mixed" if it changed between the two steps; "" if all channels have the same numbers.
     order: str
-    scale: np.ndarray
-    offset: np.ndarray
+    scale: np.ndarray  # (channels,), float64
+    offset: np.ndarray  # (channels,), float64
 
     @property
     def has_two_steps(self) -> bool:
@@ -139,12 +124,9 @@ class Form:
         return np.asarray((x - self.offset) / self.scale)
 
     def holds(self, low: np.ndarray, high: np.ndarray, slack: float = ROUNDING) -> bool:
-        """Returns whether these values can come from pixels in 0..255 by this form.
+        """Whether the ends of the values of each channel can come from pixels in 0..255.
 
-        Args:
-            low: Smallest value of each channel, `(channels,)`.
-            high: Largest value of each channel, `(channels,)`.
-            slack: Gray levels by which the pixels may exceed 0..255.
+        The pixels may exceed this range by `slack` gray levels.
         """
         inside = self.to_raw(low).min() >= -slack and self.to_raw(high).max() <= 255 + slack
         return bool(inside)
@@ -160,13 +142,9 @@ class Form:
 
 
 def compose(steps: tuple[str, ...], order: str = "", channels: int = 3) -> Form:
-    """Returns the form that results from applying `steps`, the first one first.
+    """Returns the form that results from applying modes, the first one first.
 
-    Args:
-        steps: Keys of `MODES`.
-        order: `"bgr"` reverses the numbers of the channels.
-        channels: Number of channels. If there are not three channels, each channel gets the mean
-            of the three numbers.
+    If there are not three channels, each of them gets the mean of the three numbers.
     """
     scale, offset = np.ones(3), np.zeros(3)
     for step in steps:

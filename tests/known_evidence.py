@@ -11,7 +11,7 @@ import numpy as np
 from numpy_reference import summarise
 
 from keras_shiftguard.preprocessing.case import Case
-from keras_shiftguard.preprocessing.correction.convention import UNKNOWN, InputConvention
+from keras_shiftguard.preprocessing.correction.convention import InputConvention
 from keras_shiftguard.preprocessing.expected.batch_norm import Scores
 from keras_shiftguard.preprocessing.expected.batch_norm_reading import Reading
 from keras_shiftguard.preprocessing.expected.hypotheses import hypotheses_for
@@ -23,7 +23,7 @@ PIXELS = np.random.default_rng(0).integers(0, 256, (6, 8, 8, 3)).astype("float64
 UNIT, GRAY = InputConvention("unit", "unknown"), InputConvention("unit", "gray")
 RAW, TF = InputConvention("raw", "unknown"), InputConvention("tf", "unknown")
 CAFFE = InputConvention("caffe", "bgr")
-NOTHING = StructuralExpectation(0, "input", UNKNOWN, UNKNOWN)
+NOTHING = StructuralExpectation("input")
 
 
 def key(mode, swap=False, means=None, inverted=False):
@@ -123,7 +123,7 @@ def case(fits=None, observed=UNIT, certainty=0.97, structure=NOTHING, images=Non
 def published(mode, order="rgb", **more):
     expected = InputConvention(mode, order)
     text = ("It is published.",)
-    return StructuralExpectation(0, "input", expected, expected, "ANet", evidence=text, **more)
+    return StructuralExpectation("input", expected, expected, "ANet", evidence=text, **more)
 
 
 def layers_for(convention, architecture=None, **more):

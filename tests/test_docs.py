@@ -174,8 +174,6 @@ def hints_in_the_code():
         if isinstance(node, ast.Call) and node.args and isinstance(node.args[0], ast.Constant):
             if getattr(node.func, "id", "") == "Hint":
                 found.add(node.args[0].value)
-            elif getattr(node.func, "id", "") == "LabelFinding":
-                found.add(f"labels_{node.args[0].value}")
     return found
 
 

@@ -25,7 +25,6 @@ from keras_shiftguard.preprocessing.expected.architectures import (
 )
 from keras_shiftguard.preprocessing.expected.recognition import (
     IMAGE,
-    MIN_CONVOLUTIONS,
     body,
     fingerprints,
     is_convolution,
@@ -34,6 +33,8 @@ from keras_shiftguard.preprocessing.expected.recognition import (
 ROOM = Path(__file__).parents[1] / "keras_shiftguard" / "preprocessing" / "expected"
 TABLE = ROOM / "architectures.py"
 BEGIN, END = "# <signatures>\n", "# </signatures>\n"
+# With fewer convolutions that agree, a network is not recognized. A convention.
+MIN_CONVOLUTIONS = 12
 # Families of which half a trunk is no evidence: half of a VGG is just a chain of 3x3 convolutions.
 WHOLE_ONLY = ("VGG",)
 # Other forms in which Keras builds networks, with the arguments for them. NASNet wires its cells

@@ -1,5 +1,6 @@
 """`diagnose`: checks a model and its input once, without training."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from os import PathLike
 from pathlib import Path
@@ -131,19 +132,19 @@ def diagnose_loaded(
         resize=resize,
         runs=not converts,
     )
-    found = _for_tensors(found, data, any(x.dtype.kind in "iu" for x in samples.values()))
+    is_whole = any(x.dtype.kind in "iu" for x in samples.values())
+    found = _each(found, lambda d: replace(d, advice=for_tensors(d.advice, data, is_whole)))
     if silent and found.status == "unknown":
         found = replace(found, evidence=(silent, *found.evidence))
     only_resizes = expects is None and converts and not rescales_by_itself(model)
-    return _without_accusation(found) if only_resizes else found
+    return _each(found, _without_accusation) if only_resizes else found
 
 
-def _for_tensors(diagnosis: Diagnosis, data: Any, is_whole: bool) -> Diagnosis:
-    """Returns the diagnosis with lines of advice for the data; see `for_tensors`."""
+def _each(diagnosis: Diagnosis, change: Callable[[Diagnosis], Diagnosis]) -> Diagnosis:
+    """Returns the diagnosis after a change, of each input if there are several."""
     if diagnosis.by_input:
-        found = {n: _for_tensors(each, data, is_whole) for n, each in diagnosis.by_input.items()}
-        return Diagnosis.worst(found)
-    return replace(diagnosis, advice=for_tensors(diagnosis.advice, data, is_whole))
+        return Diagnosis.worst({name: change(d) for name, d in diagnosis.by_input.items()})
+    return change(diagnosis)
 
 
 def _without_accusation(diagnosis: Diagnosis) -> Diagnosis:
@@ -151,10 +152,6 @@ def _without_accusation(diagnosis: Diagnosis) -> Diagnosis:
 
     Such a preprocessor is made for raw images, but the model may have been trained on others.
     """
-    if diagnosis.by_input:
-        return Diagnosis.worst(
-            {name: _without_accusation(each) for name, each in diagnosis.by_input.items()}
-        )
     if diagnosis.status != "mismatch" or not diagnosis.observed.is_known:
         return diagnosis
     text = "The model's own preprocessor only resizes, so it does not show what the model expects."
@@ -181,11 +178,7 @@ def _word(
 
 
 def _load(path: str | PathLike[str]) -> keras.Model:
-    """Loads a saved model.
-
-    Raises:
-        BadInputError: If the path does not exist, or Keras cannot load the model.
-    """
+    """Loads a saved model; raises `BadInputError` if Keras cannot do so."""
     if not Path(path).exists():
         raise BadInputError(f"There is no saved model at {str(path)!r}.")
     try:
@@ -200,14 +193,11 @@ def _load(path: str | PathLike[str]) -> keras.Model:
 def _check_fits(name: str, shape: tuple[int | None, ...], samples: dict[str, Any]) -> None:
     """Raises `BadInputError` if the samples for one input are missing or have a wrong shape."""
     if name not in samples:
-        was_list = all(key.startswith("input_") for key in samples)
-        hint = (
-            " A list is taken for several inputs; stack images with np.stack(images)."
-            if was_list
-            else ""
-        )
+        hint = ""
         if list(samples) == ["input"]:
             hint = " A tuple is (x, y), with labels; pass several inputs as a list or a dict."
+        elif all(key.startswith("input_") for key in samples):
+            hint = " A list is taken for several inputs; stack images with np.stack(images)."
         raise BadInputError(
             f"The model has an input {name!r}, which `data` lacks. "
             f"Received: {sorted(samples)[:4]}.{hint}"

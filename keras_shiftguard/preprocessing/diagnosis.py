@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from keras_shiftguard.preprocessing.hints.hint import Hint
 
 STATUSES = ("ok", "unknown", "mismatch")  # from good to bad
+# Fields that are the same in a JSON file.
+PLAIN_FIELDS = ("status", "advice", "architecture", "trained_here", "garbled", "standardised")
 MAX_LINE_LENGTH = 240  # characters of one line of the printed verdict. A convention.
 
 
@@ -159,32 +161,27 @@ class Diagnosis(AsPage):
 
     def to_dict(self) -> dict[str, Any]:
         """Returns the fields as plain values, for JSON."""
-        fix = self.fix
+        fix = None
+        if self.fix is not None:
+            fix = {
+                "scale": np.ravel(self.fix.scale).tolist(),
+                "offset": np.ravel(self.fix.offset).tolist(),
+                "permutation": self.fix.permutation and list(self.fix.permutation),
+                "data_format": self.fix.data_format,
+            }
         return {
+            **{name: getattr(self, name) for name in PLAIN_FIELDS},
             "headline": ": ".join(words.found(self)),
-            "status": self.status,
             "expected": {**self.expected.to_dict(), "words": in_words(self.expected)},
             "observed": {**self.observed.to_dict(), "words": in_words(self.observed)},
-            "fix": None
-            if fix is None
-            else {
-                "scale": np.ravel(fix.scale).tolist(),
-                "offset": np.ravel(fix.offset).tolist(),
-                "permutation": None if fix.permutation is None else list(fix.permutation),
-                "data_format": fix.data_format,
-            },
-            "advice": self.advice,
+            "fix": fix,
             "evidence": list(self.evidence),
-            "architecture": self.architecture,
             "hints": [asdict(hint) for hint in self.hints],
             "by_input": {name: d.to_dict() for name, d in self.by_input.items()},
             "num_samples": int(self.num_samples),
             # None if an end of the range is not finite, because JSON cannot represent such numbers.
             "value_range": self.finite_range(),
             "candidates": [asdict(candidate) for candidate in self.candidates],
-            "trained_here": self.trained_here,
-            "garbled": self.garbled,
-            "standardised": self.standardised,
         }
 
     @classmethod
@@ -193,27 +190,22 @@ class Diagnosis(AsPage):
         from keras_shiftguard.preprocessing.correction.layer import InputCorrection
         from keras_shiftguard.preprocessing.hints.hint import Hint
 
-        fix = None
-        if values["fix"] is not None:
-            scale, offset = (tuple(values["fix"][name]) for name in ("scale", "offset"))
-            fix = InputCorrection(
-                scale, offset, values["fix"]["permutation"], values["fix"]["data_format"]
-            )
-        plain = {name: values[name] for name in ("status", "advice", "architecture", "num_samples")}
-        value_range = values["value_range"]
+        fix, value_range = values["fix"], values["value_range"]
+        if fix is not None:
+            scale, offset = tuple(fix["scale"]), tuple(fix["offset"])
+            fix = InputCorrection(scale, offset, fix["permutation"], fix["data_format"])
         return cls(
+            # Files of older versions lack the newer ones of these fields.
+            **{name: values[name] for name in PLAIN_FIELDS if name in values},
             expected=InputConvention.from_dict(values["expected"]),
             observed=InputConvention.from_dict(values["observed"]),
             fix=fix,
             evidence=tuple(values["evidence"]),
             hints=tuple(Hint(**hint) for hint in values["hints"]),
             by_input={name: cls.from_dict(d) for name, d in values["by_input"].items()},
-            value_range=None if value_range is None else (value_range[0], value_range[1]),
+            num_samples=values["num_samples"],
+            value_range=value_range and tuple(value_range),
             candidates=tuple(Candidate(**candidate) for candidate in values["candidates"]),
-            trained_here=bool(values.get("trained_here", False)),
-            garbled=str(values.get("garbled", "")),
-            standardised=bool(values.get("standardised", False)),
-            **plain,
         )
 
     def finite_range(self) -> list[float] | None:

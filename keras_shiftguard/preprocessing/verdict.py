@@ -56,52 +56,45 @@ def judge(
             to read it from the model now.
         structures: What the structure of the model showed before training; None to read
             it from the model now. After a single step, fresh weights already look trained.
-        stated: What the inputs must receive according to a statement, by input name, see
-            `stated_conventions`. The expected convention is then not guessed.
+        stated: What the inputs must receive, see `stated_conventions`; it is then not guessed. A
+            statement that does not fit an input raises `BadInputError`.
         speaker: The source of the statement, as the beginning of a sentence.
         resize: The stated resizing, or None.
         runs: Whether the network may be run on the samples. False if its own preprocessor would
             have to convert the samples first.
-
-    Raises:
-        BadInputError: If the statement does not fit the input.
     """
     stated = stated or {}
-    if evidence is None and runs:
+    if not runs:
+        evidence = None
+    elif evidence is None:
         evidence = BatchNormEvidence(model)
     if structures is None:
         structures = expect_from_structure(model)
-    structures = with_weights_of_others(model, structures)
-    by_name = {s.name: s for s in structures}
-    read = FeatureReader(model)
+    by_name = {s.name: s for s in with_weights_of_others(model, structures)}
+    network, read = model if runs else None, FeatureReader(model)
+    facts = labels, training, validates, evidence
     found: dict[str, Diagnosis] = {}
-    images = {n: s.num_channels for n, s in profile.inputs.items() if s.is_image and n in samples}
-    by_statement = by_input(stated, images)
-    for name, summary in profile.inputs.items():
-        if name in images:
-            structure = by_name.get(name) or StructuralExpectation(0, name, UNKNOWN, UNKNOWN)
-            expects = by_statement.get(name)
-            if expects is not None:
-                expects = for_channels(expects, summary.num_channels)
-                structure = _as_stated(structure, expects, speaker)
-            given = Given(
-                model if runs else None,
-                read,
-                samples,
-                name,
-                summary,
-                structure,
-                labels,
-                training,
-                validates,
-                evidence if runs else None,
-                stated=expects is not None,
-            )
-            found[name] = judge_input(given)
-            hints = resize_hints(resize, summary, found[name].hints)
-            if expects is None and None in stated:
-                hints = (*hints, _not_stated(name))
-            found[name] = replace(found[name], hints=hints)
+    images = {n: s for n, s in profile.inputs.items() if s.is_image and n in samples}
+    by_statement = by_input(stated, {name: s.num_channels for name, s in images.items()})
+    for name, summary in images.items():
+        structure = by_name.get(name) or StructuralExpectation(name)
+        expects = by_statement.get(name)
+        if expects is not None:
+            expects = for_channels(expects, summary.num_channels)
+            structure = _as_stated(structure, expects, speaker)
+        is_stated = expects is not None
+        each = judge_input(
+            Given(network, read, samples, name, summary, structure, *facts, stated=is_stated)
+        )
+        hints = resize_hints(resize, summary, each.hints)
+        if expects is None and None in stated:
+            hints = (*hints, _not_stated(name))
+        found[name] = replace(each, hints=hints)
+    return _together(found)
+
+
+def _together(found: Mapping[str, Diagnosis]) -> Diagnosis:
+    """Returns the diagnosis of a model, of those of its image inputs."""
     if not found:
         text = (
             "images of shape (batch, height, width, channels); none of the inputs is of that "

@@ -46,6 +46,8 @@ TF_FITS_RAW = {TO_TF: 0.2, TO_RAW: 0.8}
 FITTED = InputConvention("custom", "unknown", (0.1 / 127.5,) * 3, (-1.0,) * 3)
 
 classified = partial(case, TF_FITS, structure=OWN)
+frozen = partial(case, TF_FITS_RAW, RAW, structure=TRANSFERRED)
+to_torch = partial(case, {TO_TORCH: 0.2, FED: 0.9})
 
 BY_BATCH_NORM = {
     "another mode fits far better": (case(TF_FITS), "mismatch"),
@@ -79,14 +81,8 @@ BY_BATCH_NORM = {
     "gray and maybe paler": (case({FED: 0.1}, GRAY, extra=[(("tf", False), 0.1)]), "unknown"),
     "maybe negatives": (case({FED: 0.15}, extra=[(("unit", True), 0.1)]), "unknown"),
     "surely no negatives": (case({FED: 0.15}, extra=[(("unit", True), 0.3)]), "ok"),
-    "maybe standardised one by one": (
-        case({TO_TORCH: 0.2, FED: 0.9}, extra=[(STANDARDISED, 0.1)]),
-        "unknown",
-    ),
-    "surely not standardised one by one": (
-        case({TO_TORCH: 0.2, FED: 0.9}, extra=[(STANDARDISED, 0.5)]),
-        "mismatch",
-    ),
+    "maybe standardised one by one": (to_torch(extra=[(STANDARDISED, 0.1)]), "unknown"),
+    "surely not standardised": (to_torch(extra=[(STANDARDISED, 0.5)]), "mismatch"),
     "inverted gray fits well": (case({INVERTED: 0.1, FED: 0.5}, GRAY), "mismatch"),
     # The user's own classifier may have learned from what is fed, so the trial must agree.
     "a classifier sees a little better": (classified(trial=TrialOf(2.5)), "unknown"),
@@ -96,31 +92,16 @@ BY_BATCH_NORM = {
         "mismatch",
     ),
     "more labels are right": (classified(trial=TrialOf(3.0, by_labels=True)), "mismatch"),
-    "a few more labels are right": (
-        classified(trial=TrialOf(1.0, by_labels=True)),
-        "unknown",
-    ),
+    "a few more labels are right": (classified(trial=TrialOf(1.0, by_labels=True)), "unknown"),
     "far from what a classifier learns": (
         case(TF_FITS_RAW, RAW, structure=OWN, trial=TrialOf(9.0, **MUTE)),
         "mismatch",
     ),
     "near what a classifier learns": (classified(trial=TrialOf(9.0, **MUTE)), "unknown"),
-    "a classifier that learned on a frozen backbone": (
-        case(TF_FITS_RAW, RAW, structure=TRANSFERRED, trial=TrialOf(9.0)),
-        "unknown",
-    ),
-    "its classes tell more with the fix": (
-        case(TF_FITS_RAW, RAW, structure=TRANSFERRED, trial=TrialOf(9.0, of_classes=2.0)),
-        "mismatch",
-    ),
-    "its classes hardly tell more with the fix": (
-        case(TF_FITS_RAW, RAW, structure=TRANSFERRED, trial=TrialOf(9.0, of_classes=0.5)),
-        "unknown",
-    ),
-    "more labels are right on a frozen backbone": (
-        case(TF_FITS_RAW, RAW, structure=TRANSFERRED, trial=TrialOf(3.0, by_labels=True)),
-        "mismatch",
-    ),
+    "learned on a frozen backbone": (frozen(trial=TrialOf(9.0)), "unknown"),
+    "its classes tell more": (frozen(trial=TrialOf(9.0, of_classes=2.0)), "mismatch"),
+    "its classes hardly tell more": (frozen(trial=TrialOf(9.0, of_classes=0.5)), "unknown"),
+    "more of its labels are right": (frozen(trial=TrialOf(3.0, by_labels=True)), "mismatch"),
     "a classifier that tells images apart objects": (
         case(TF_FITS_RAW, RAW, structure=OWN, trial=TrialOf(9.0, of_classes=-2.0)),
         "unknown",
@@ -131,13 +112,6 @@ BY_BATCH_NORM = {
         "unknown",
     ),
 }
-
-
-@pytest.mark.parametrize("name", BY_BATCH_NORM)
-def test_batch_norm(name):
-    facts, status = BY_BATCH_NORM[name]
-    verdict = decide(facts)
-    assert verdict.status == status, verdict
 
 
 def test_what_a_verdict_names():
@@ -359,9 +333,12 @@ BY_LAYERS = {
 }
 
 
-@pytest.mark.parametrize("name", BY_LAYERS)
-def test_the_models_own_layers(name):
-    facts, status = BY_LAYERS[name]
+@pytest.mark.parametrize(
+    ("facts", "status"),
+    [*BY_BATCH_NORM.values(), *BY_LAYERS.values()],
+    ids=[*BY_BATCH_NORM, *BY_LAYERS],
+)
+def test_batch_norm_and_the_models_own_layers(facts, status):
     verdict = decide(facts)
     assert verdict.status == status, verdict
 

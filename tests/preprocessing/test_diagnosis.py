@@ -1,12 +1,12 @@
 """`Diagnosis`: its fields, its text and its methods."""
 
 import json
-from dataclasses import FrozenInstanceError, replace
+from dataclasses import FrozenInstanceError
 
 import numpy as np
 import pytest
 
-from keras_shiftguard.errors import BadInputError, PreprocessingMismatchError
+from keras_shiftguard.errors import BadInputError
 from keras_shiftguard.preprocessing.correction.convention import InputConvention, layer_between
 from keras_shiftguard.preprocessing.diagnosis import MAX_LINE_LENGTH, Diagnosis
 from keras_shiftguard.preprocessing.hints.hint import Hint
@@ -102,8 +102,10 @@ def test_the_words_of_each_kind(name):
 
 def test_a_long_sentence_is_cut_at_a_clause():
     numbers = "; ".join(f"number {i} is {i}" for i in range(40))
-    line = str(mismatch(evidence=(f"It fits ({numbers}).",))).splitlines()[2]
-    assert line.endswith(" ...)") and line[:-5].endswith(tuple("0123456789"))
+    advice = "x = x * np.array([" + "1.234567, " * 60 + "])"  # a line to paste is never cut
+    lines = str(mismatch(evidence=(f"It fits ({numbers}).",), advice=advice)).splitlines()
+    assert lines[2].endswith(" ...)") and lines[2][:-5].endswith(tuple("0123456789"))
+    assert advice in lines[3]
 
 
 @pytest.mark.parametrize("evidence", [(), ("long " * 200, "second")])
@@ -116,11 +118,6 @@ def test_never_more_than_five_lines(make, hints, evidence):
     assert sum("Also worth a look" in line for line in lines) == bool(hints)
     if hints:
         assert HINT.sentence in lines[-1]  # the most certain hint
-
-
-def test_the_line_to_paste_is_never_cut():
-    advice = "x = x * np.array([" + "1.234567, " * 60 + "])"
-    assert advice in str(mismatch(advice=advice))
 
 
 def test_the_worst_input_speaks_for_all():
@@ -158,6 +155,9 @@ def test_it_is_frozen_and_checked():
         Diagnosis("ok", CAFFE, None)
     with pytest.raises(BadInputError, match="Only a mismatch has a fix"):
         ok(fix=layer_between(UNIT, CAFFE))
+    assert ok().apply(fine := object()) is fine
+    with pytest.raises(BadInputError, match="no fix to apply: the status is 'unknown'"):
+        unknown(CAFFE).apply(object())
 
 
 def test_to_dict_is_json_and_complete():
@@ -171,17 +171,3 @@ def test_to_dict_is_json_and_complete():
     empty = unknown(value_range=(np.inf, -np.inf))
     assert json.loads(json.dumps(empty.to_dict(), allow_nan=False))["value_range"] is None
     assert "64 images" in str(empty) and "inf" not in str(empty)
-
-
-def test_the_error_carries_the_verdict():
-    verdict = mismatch()
-    with pytest.raises(PreprocessingMismatchError, match="is fed unit") as caught:
-        raise PreprocessingMismatchError(verdict)
-    assert caught.value.diagnosis is verdict
-
-
-def test_apply_without_a_fix():
-    model = object()
-    assert ok().apply(model) is model
-    with pytest.raises(BadInputError, match="no fix to apply: the status is 'unknown'"):
-        replace(unknown(), expected=CAFFE).apply(model)

@@ -29,7 +29,7 @@ def status_of(images, expected, who="stated"):
     if isinstance(expected, str):
         expected = InputConvention(expected)
     speaks = who == "layers"
-    structure = StructuralExpectation(0, "input", expected, expected, "ANet", speaks=speaks)
+    structure = StructuralExpectation("input", expected, expected, "ANet", speaks=speaks)
     summary = summarise(images)
     reading = "There is no batch norm."
     return decide(

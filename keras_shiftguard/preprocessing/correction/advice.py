@@ -1,7 +1,6 @@
 """Writes the line of Python that turns the input as fed into the input as expected."""
 
 import re
-from itertools import product
 from typing import Any
 
 import keras
@@ -54,7 +53,7 @@ def advice_line(
         raw = InputConvention("raw", observed.channel_order)
         _, scale, offset = affine_between(observed, raw)
         # `preprocess_input` fits only if one scale and offset for all channels give raw pixels.
-        if _same(scale, MAX_ERROR / 255 * scale[0]) and _same(offset, MAX_ERROR):
+        if np.ptp(scale) <= MAX_ERROR / 255 * scale[0] and np.ptp(offset) <= MAX_ERROR:
             inner = _affine(pixels, scale[:1], offset[:1], MAX_ERROR, channels_last)
             name, arguments = function
             arguments += "" if channels_last else ', data_format="channels_first"'
@@ -71,12 +70,7 @@ def for_tensors(line: str, data: Any, is_whole: bool) -> str:
     """Returns a line of advice that also works if `x` is a tensor and not a NumPy array.
 
     TensorFlow has no arithmetic of whole numbers and floats, `preprocess_input` leaves tensors of
-    whole numbers whole, and PyTorch has no steps below zero.
-
-    Args:
-        line: The line for a NumPy array.
-        data: Where `x` comes from, such as a tensor, a tuple of tensors or a dataset.
-        is_whole: Whether `x` holds whole numbers.
+    whole numbers whole, and PyTorch has no steps below zero. `x` comes from `data`.
     """
     first = next(iter(keras.tree.flatten(data)), None)
     modules = {base.__module__.partition(".")[0] for base in type(first).__mro__}
@@ -98,23 +92,13 @@ def _preprocess_input(
     """
     if expected.channel_order != PREPROCESS_INPUT_ORDER.get(expected.mode):
         return None
-    module = _module(architecture) if architecture else None
-    if module is not None and module[1] == expected.mode:
-        return module[0], ""
+    network = ARCHITECTURES.get(architecture or "")
+    # The function of a network that preprocesses its input itself changes nothing.
+    if network is not None and not network.inside and network.mode == expected.mode:
+        name = network.name if network.family == "VGG" else network.family
+        return re.sub(r"(?<=n)(?=R)|(?=V\d$)", "_", name).lower(), ""
     # "tf" is one scale and offset, which is shorter to write than a function call.
     return None if expected.mode == "tf" else ("imagenet_utils", f', mode="{expected.mode}"')
-
-
-def _module(architecture: str) -> tuple[str, str] | None:
-    """Returns the module and mode of the architecture's `preprocess_input`, None if it has none.
-
-    A network that preprocesses its input itself has a function that changes nothing.
-    """
-    network = ARCHITECTURES.get(architecture)
-    if network is None or network.inside:
-        return None
-    name = network.name if network.family == "VGG" else network.family
-    return re.sub(r"(?<=n)(?=R)|(?=V\d$)", "_", name).lower(), network.mode
 
 
 def _affine(
@@ -124,11 +108,7 @@ def _affine(
     max_error: float,
     channels_last: bool,
 ) -> str:
-    """Returns the shortest Python expression for `x * scale + offset`.
-
-    Scale and offset have one number for all channels, or one number for each channel. `max_error`
-    is the largest allowed error of the result.
-    """
+    """Returns the shortest Python expression for `x * scale + offset`, up to `max_error`."""
     gain, bias = np.asarray(scale), np.asarray(offset)
     gain_error = np.abs(gain) * MAX_ERROR / 255
 
@@ -152,7 +132,7 @@ def _affine(
 
 def _literal(values: np.ndarray, error: np.ndarray, channels_last: bool) -> str:
     """Returns Python for one number if it suffices for all channels, else for an array."""
-    if _same(tuple(values), float(error.min())):
+    if np.ptp(values) <= error.min():
         return _short(float(values.mean()), float(error.min()))
     terms = [_short(float(v), float(e)) for v, e in zip(values, error, strict=True)]
     # A float32 array keeps the dtype of a float32 `x`, and turns uint8 into a float.
@@ -168,8 +148,3 @@ def _short(value: float, error: float) -> str:
             break
     text = repr(float(text))
     return text[:-2] if "e" in text and ".0e" in text else text
-
-
-def _same(values: tuple[float, ...], error: float) -> bool:
-    """Whether no two of the values differ by more than `error`."""
-    return all(abs(a - b) <= error for a, b in product(values, values))

@@ -86,7 +86,7 @@ def _inputs_of(model: keras.Model, fix: InputCorrection | Mapping[str, InputCorr
                 f"The input shapes of {model.name!r} are not known. Call it once on a batch."
             )
         only_fix = fix if isinstance(fix, InputCorrection) else next(iter(fix.values()))
-        channels = int(np.size(only_fix.scale)) if np.ndim(only_fix.scale) else None
+        channels = np.size(only_fix.scale) if np.ndim(only_fix.scale) else None
         channels_last = only_fix.data_format == "channels_last"
         shapes = (None, None, None, channels) if channels_last else (None, channels, None, None)
     return _symbolic(shapes, "input")
@@ -105,15 +105,10 @@ def _symbolic(shapes: Any, name: str) -> Any:
 def _by_position(
     template: Any, tensors: list[Any], fix: InputCorrection | Mapping[str, InputCorrection]
 ) -> dict[int, InputCorrection]:
-    """Returns the correction for each position in the flat list of inputs.
-
-    `template` has the symbolic inputs in the structure that the model accepts, and `tensors` has
-    them in a list.
-    """
+    """Returns the correction for each position in `tensors`, the inputs of `template` in a list."""
     if isinstance(fix, InputCorrection):
         images = [i for i, tensor in enumerate(tensors) if len(tensor.shape) == 4]
-        if len(tensors) == 1:
-            images = [0]
+        images = [0] if len(tensors) == 1 else images
         if len(images) != 1:
             raise BadInputError(
                 f"The model has {len(images)} image inputs: say which one the fix is for, as in "
@@ -140,17 +135,13 @@ def _correct(x: Any, fix: InputCorrection, name: str) -> Any:
     """Returns the symbolic tensor `x` after the correction."""
     axis = 1 if fix.data_format == "channels_first" else -1
     if fix.permutation is not None:
-        if list(fix.permutation) == list(range(len(fix.permutation)))[::-1]:
-            x = ops.flip(x, axis=axis)
-        else:
-            x = ops.take(x, list(fix.permutation), axis=axis)
+        x = ops.take(x, list(fix.permutation), axis=axis)
     scale, offset = np.unique(fix.scale), np.unique(fix.offset)
     if len(scale) == len(offset) == 1:
         if scale[0] == 1 and offset[0] == 0:
             return x
-        return keras.layers.Rescaling(float(scale[0]), float(offset[0]), name=name, dtype=x.dtype)(
-            x
-        )
+        numbers = float(scale[0]), float(offset[0])
+        return keras.layers.Rescaling(*numbers, name=name, dtype=x.dtype)(x)
     # `Rescaling` would put a list of factors on the axis that `image_data_format`
     # names in the program that loads the model. Constants of a fixed shape always apply to the
     # right axis.
@@ -169,12 +160,10 @@ def _named_as_before(model: keras.Model, outputs: Any) -> Any:
     taken = {model.name, *getattr(model, "input_names", ())}
     if len(names) != len(flat) or len(set(names)) != len(names) or taken & set(names):
         return outputs
-    named = [
-        keras.layers.Identity(
-            name=name, dtype=t.dtype if keras.backend.is_float_dtype(t.dtype) else "float32"
-        )(t)
-        for name, t in zip(names, flat, strict=True)
-    ]
+    named = []
+    for name, tensor in zip(names, flat, strict=True):
+        dtype = tensor.dtype if keras.backend.is_float_dtype(tensor.dtype) else "float32"
+        named.append(keras.layers.Identity(name=name, dtype=dtype)(tensor))
     return keras.tree.pack_sequence_as(outputs, named)
 
 

@@ -61,11 +61,11 @@ class InputConvention:
                 "A 'custom' convention needs `scale` and `offset`. "
                 f"Received: scale={self.scale!r}, offset={self.offset!r}"
             )
+        if self.mode == "unknown":
+            return
         if self.mode == "custom":
             scale, offset = _checked_numbers(self.scale, self.offset)
-            object.__setattr__(self, "scale", scale)
-            object.__setattr__(self, "offset", offset)
-        if self.mode in MODES:
+        else:
             scale, offset = MODES[self.mode]
             if self.channel_order == "bgr":
                 scale, offset = scale[::-1], offset[::-1]
@@ -74,8 +74,8 @@ class InputConvention:
                 scale, offset = (float(np.mean(scale)),), (float(np.mean(offset)),)
             elif self.channel_order == "unknown" and np.ptp(scale) == np.ptp(offset) == 0:
                 scale, offset = scale[:1], offset[:1]  # fits any number of channels
-            object.__setattr__(self, "scale", tuple(map(float, scale)))
-            object.__setattr__(self, "offset", tuple(map(float, offset)))
+        object.__setattr__(self, "scale", tuple(map(float, scale)))
+        object.__setattr__(self, "offset", tuple(map(float, offset)))
 
     @property
     def is_known(self) -> bool:
@@ -162,11 +162,8 @@ def named(
 ) -> InputConvention:
     """Returns the convention with these numbers: a named mode if they are close to those of one.
 
-    Args:
-        scale: Factor for each channel, or one for all.
-        offset: Offset for each channel, or one for all.
-        order: Channel order. It becomes "unknown" for other than one or three channels.
-        precision: Relative rounding error of the numbers.
+    The numbers have a relative rounding error of `precision`. The channel order becomes "unknown"
+    for other than one or three numbers.
     """
     order = order if len(scale) in (1, 3) else "unknown"
     for mode in MODES:
@@ -188,21 +185,9 @@ def layer_between(
     data_format: str | None = None,
     channels: int | None = None,
 ) -> InputCorrection:
-    """Returns the layer that maps images from one convention to another.
+    """Returns the layer that maps images from one convention to another; see `affine_between`.
 
-    Args:
-        observed: The convention that the images are in.
-        expected: The convention that the images should be in.
-        data_format: `"channels_last"` or `"channels_first"`. Defaults to
-            `keras.config.image_data_format()`.
-        channels: Number of channels of the images. This number is needed if the conventions have
-            one scale and offset for all channels.
-
-    Returns:
-        A built layer without weights.
-
-    Raises:
-        BadInputError: If one of the conventions is unknown.
+    If the conventions have one scale and offset for all channels, the number of channels is needed.
     """
     permutation, scale, offset = affine_between(observed, expected)
     channels = channels or len(scale)
@@ -216,11 +201,8 @@ def affine_between(
 ) -> tuple[tuple[int, ...] | None, tuple[float, ...], tuple[float, ...]]:
     """Returns the `(permutation, scale, offset)` that turn one convention into another.
 
-    All three are computed in float64 on the host. The permutation is None unless one convention is
-    RGB and the other is BGR.
-
-    Raises:
-        BadInputError: If one of the conventions is unknown.
+    The permutation is None unless one convention is RGB and the other is BGR. An unknown convention
+    raises `BadInputError`.
     """
     for role, convention in (("observed", observed), ("expected", expected)):
         if not convention.is_known:

@@ -9,55 +9,35 @@ from typing import NamedTuple
 
 
 class Architecture(NamedTuple):
-    """One network of `keras.applications`.
-
-    Args:
-        name: Name of the network in `keras.applications`.
-        family: Name of the family; the networks of one family share their preprocessing.
-        mode: What the network's first convolution must receive: a mode of
-            `keras_shiftguard.conventions.MODES`, or `"tf128"`, which is raw / 128 - 1. At
-            white, `"tf128"` differs from `"tf"` by one gray level.
-        order: Channel order that the first convolution must receive: `"rgb"` or `"bgr"`.
-        inside: Class names of the network's own preprocessing layers, in call order. These layers
-            turn raw RGB 0..255 into what the first convolution must receive. Empty if the user must
-            preprocess.
-        size: Native height and width.
-        top1: Published ImageNet accuracy, with a single crop at the native size.
-        top5: Published top-5 accuracy; None if none is published.
-    """
+    """One network of `keras.applications`. The networks of one family share their preprocessing."""
 
     name: str
     family: str
+    # What the first convolution must receive: a mode of `keras_shiftguard.conventions.MODES`, or
+    # "tf128", which is raw / 128 - 1. At white, "tf128" differs from "tf" by one gray level.
     mode: str
-    order: str
+    order: str  # of the channels, for the first convolution: "rgb" or "bgr"
+    # Class names of the network's own preprocessing layers, in call order, which turn raw RGB
+    # 0..255 into what the first convolution must receive. Empty if the user must preprocess.
     inside: tuple[str, ...]
-    size: int
-    top1: float | None
+    size: int  # native height and width
+    top1: float | None  # published accuracy on ImageNet, with a single crop at the native size
     top5: float | None
 
 
 class Signature(NamedTuple):
-    """Structural fingerprints of one network (`recognition.py`).
-
-    Args:
-        name: The network.
-        variant: None for the network as published; `"width"` for any number of filters,
-            `"minimalistic"` for this option of MobileNetV3, `"any-size"` for a NASNet
-            that was built without an image size.
-        convolutions: Number of convolutions in the trunk (`include_top=False`).
-        trunk: Fingerprint of the last step of the trunk.
-        half: Fingerprint of the first merge layer after half of the convolutions. If the network
-            has no merge layers, `half` is the fingerprint of the first step after these
-            convolutions. None if half of the network is too little evidence.
-        half_shared_with: Other networks whose first half is the same.
-    """
+    """Structural fingerprints of one network (`recognition.py`)."""
 
     name: str
+    # None for the network as published; "width" for any number of filters, "minimalistic" for this
+    # option of MobileNetV3, "any-size" for a NASNet that was built without an image size.
     variant: str | None
-    convolutions: int
-    trunk: str
+    convolutions: int  # in the trunk (`include_top=False`)
+    trunk: str  # fingerprint of its last step
+    # Fingerprint of the first merge layer, or else the first step, after half of the convolutions.
+    # None if half of the network is too little evidence.
     half: str | None
-    half_shared_with: tuple[str, ...] = ()
+    half_shared_with: tuple[str, ...] = ()  # other networks
 
 
 # `mode`, `order` and `inside` of `Architecture`, by family. EfficientNet has its second Rescaling

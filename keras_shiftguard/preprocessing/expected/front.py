@@ -41,24 +41,14 @@ class _Reached(BaseException):
 
 @dataclass(frozen=True)
 class Front:
-    """The front of a model as `y[c] = x[permutation[c]] * scale[c] + offset[c]`.
+    """The front of a model as `y[c] = x[permutation[c]] * scale[c] + offset[c]`."""
 
-    Args:
-        permutation: Index of the input channel for each output channel.
-        scale: Factor of each output channel.
-        offset: Offset of each output channel.
-        channels: Number of input channels.
-        only_in: Name of the range of input values that the front was fitted in; None if it
-            holds in all ranges.
-        precision: Relative rounding error of the fit.
-    """
-
-    permutation: tuple[int, ...]
+    permutation: tuple[int, ...]  # the index of the input channel for each output channel
     scale: tuple[float, ...]
     offset: tuple[float, ...]
-    channels: int
-    only_in: str | None
-    precision: float
+    channels: int  # of the input
+    only_in: str | None  # the range of input values of the fit; None if it holds in all ranges
+    precision: float  # relative rounding error of the fit
 
     @property
     def keeps_order(self) -> bool:
@@ -95,11 +85,9 @@ class Front:
 def probes(channels: int, integers: bool = False) -> dict[str, np.ndarray]:
     """Returns the values of the constant images that the model is run on, by range.
 
-    If the model accepts `integers`, only the range 0..255 is used.
-
-    Returns:
-        For each range `(channels + 3, channels)` float64: the smallest value in all channels; for
-        each channel, the same row with the largest value in that channel; and `HELD_OUT`.
+    Each range has `(channels + 3, channels)` values: the smallest value in all channels; for each
+    channel, the same row with the largest value in that channel; and `HELD_OUT`. If the model
+    accepts `integers`, only the range 0..255 is used.
     """
     held_out = [np.resize(row, channels) for row in HELD_OUT]
     unit = np.concatenate([np.zeros((1, channels)), np.eye(channels), held_out])
@@ -109,17 +97,11 @@ def probes(channels: int, integers: bool = False) -> dict[str, np.ndarray]:
 
 
 def fit(values_in: dict[str, np.ndarray], values_out: dict[str, np.ndarray]) -> list[Front]:
-    """Returns the fronts that explain the recorded input of a backbone.
+    """Returns the fronts that turn `probes` into the recorded input of a backbone.
 
-    Args:
-        values_in: What `probes` returned.
-        values_out: The recorded input of the backbone by range, `(probes, output channels)`.
-
-    Returns:
-        One front if it holds in every range; else one for each range in which it is affine.
-
-    Raises:
-        FrontError: If the front is affine in no range, or mixes channels.
+    Both arguments have `(probes, channels)` values by range. The result is one front if it holds in
+    every range, else one for each range in which it is affine. If there is none, or if channels are
+    mixed, the function raises `FrontError`.
     """
     found, reasons = [], []
     for name, x in values_in.items():
@@ -178,21 +160,21 @@ def run_model(
     inner_shape: tuple[int | None, ...],
     channels_first: bool,
 ) -> list[Front]:
-    """Returns the fronts between one input of a model and the layer `stop`; see `fit`.
+    """Returns the fronts between the input at a position and the layer `stop`; see `fit`.
+
+    The input of `stop` is recorded; neither this layer nor any later layer is run. If the model was
+    never called, this run builds the layers in front of `stop`. If it cannot be run on a constant
+    image, the function raises `FrontError`.
 
     Args:
-        model: Any Keras model. If it was never called, this run builds the layers in
-            front of `stop`.
+        model: Any Keras model.
         position: Index of the input.
-        stop: The layer whose input is recorded. Neither this layer nor any later layer is run.
+        stop: The layer.
         tensors_to_stop: For a model with a graph, the tensors of that graph that must
             be computed to reach `stop`; None if not known.
         inner_shape: Shape of the images, with the batch axis, that the backbone was built for, for
             models that declare no input shape.
         channels_first: Whether the images at `stop` have the channels first.
-
-    Raises:
-        FrontError: If the model cannot be run on a constant image, or see `fit`.
     """
     if has_graph(model):
         run, shapes = _graph_runner(model, tensors_to_stop), [t.shape for t in model.inputs]

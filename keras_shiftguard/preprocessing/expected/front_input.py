@@ -31,19 +31,11 @@ KNOWN = [InputConvention(mode, order) for mode in MODES for order in ("rgb", "bg
 
 
 def invert(fronts: list[Front], wanted: InputConvention) -> tuple[InputConvention, Front]:
-    """Returns what must go into a model so that `wanted` comes out of its front.
+    """Returns what must go into a model so that `wanted` comes out of its front, and this front.
 
-    Args:
-        fronts: The possible fronts of the model, from `front.fit`.
-        wanted: A known convention with the channel order `"rgb"` or `"bgr"`.
-
-    Returns:
-        The convention of the input, and the front that applies to it. Each front gives its own
-        convention; the front applies if its range contains the values of images in that convention.
-
-    Raises:
-        FrontError: If no front or several fronts give an answer, or if the channels of the input
-            would be neither RGB nor BGR.
+    Each of the possible fronts gives its own convention; the front applies if its range contains
+    the values of images in that convention. If not exactly one applies, or if the channels of the
+    input would be neither RGB nor BGR, the function raises `FrontError`.
     """
     answers = []
     for front in fronts:
@@ -143,8 +135,6 @@ def _end_of_front(steps: list[Step], position: int) -> int | None:
 
 def _named_input(front: Front) -> InputConvention | None:
     """Returns the uniform convention that a front turns into another named one; else None."""
-    if np.allclose(front.scale, 1, rtol=1e-3) and np.allclose(front.offset, 0, atol=1e-3):
-        return None  # repeating a gray image for three channels fits all conventions
     wanted_modes: list[InputConvention] = []
     if front.keeps_order:
         wanted_modes += [InputConvention(mode, "unknown") for mode in MODES_WITHOUT_ORDER]

@@ -7,7 +7,8 @@ network: that of the last step of its trunk, and that of the first merge after h
 convolutions. A network is recognized if some step of the graph has one of the two fingerprints. One
 different kernel size, stride or bias before the step changes the fingerprint, so networks that are
 only similar do not match. A different number of filters changes the fingerprint as well, except for
-a variant (`Signature.variant`). At least `MIN_CONVOLUTIONS` convolutions must agree.
+a variant (`Signature.variant`). Fewer than twelve convolutions are no evidence, and have no
+fingerprint in the table.
 """
 
 import hashlib
@@ -30,7 +31,6 @@ from keras_shiftguard.preprocessing.expected.architectures import (
     Signature,
 )
 
-MIN_CONVOLUTIONS = 12  # with fewer, a network is not recognized. A convention.
 IMAGE = "image"  # the fingerprint of all steps before the first convolution
 
 _CONVOLUTIONS = (
@@ -45,31 +45,18 @@ _COMMUTATIVE = ("add", "multiply", "maximum", "average")
 
 @dataclass(frozen=True, eq=False)
 class Recognition:
-    """One network found in a model.
+    """One network found in a model."""
 
-    Args:
-        candidates: The possible architectures: one, unless the network was cut so early
-            that several architectures begin with the same layers.
-        signature: The signature that matched.
-        convolutions: Number of convolutions that agree.
-        layers: The layers that agree, the stem first.
-        front: The layers and operations before the stem, nearest first, up to the
-            first branch.
-        stem: The first convolution.
-        inputs: Positions of the inputs of `graph` that feed the stem.
-        graph: The outermost model in whose graph the network was found.
-        tensors_to_stem: The tensors of `graph` that must be computed to reach the stem.
-    """
-
+    # One, unless the network was cut so early that several begin with the same layers.
     candidates: tuple[Architecture, ...]
     signature: Signature
-    convolutions: int
-    layers: tuple[Any, ...]
-    front: tuple[Any, ...]
-    stem: Any
-    inputs: tuple[int, ...]
-    graph: Any
-    tensors_to_stem: tuple[Any, ...]
+    convolutions: int  # that agree
+    layers: tuple[Any, ...]  # that agree, the stem first
+    front: tuple[Any, ...]  # operations before the stem, nearest first, up to the first branch
+    stem: Any  # the first convolution
+    inputs: tuple[int, ...]  # positions of the inputs of `graph` that feed the stem
+    graph: Any  # the outermost model in whose graph the network was found
+    tensors_to_stem: tuple[Any, ...]  # tensors of `graph` that must be computed to reach the stem
 
 
 def recognise(model: Any) -> list[Recognition]:
@@ -101,7 +88,7 @@ def _recognise_graph(model: Any) -> list[Recognition]:
     for whole, _, count, index, signature in sorted(matches, key=lambda m: m[:4])[::-1]:
         inside = body(steps, index)
         stem = min(inside)
-        if stem in found or count < MIN_CONVOLUTIONS:
+        if stem in found:
             continue
         names = [signature.name, *(() if whole else signature.half_shared_with)]
         called = {id(steps[i].operation): steps[i].operation for i in sorted(inside)}
@@ -147,10 +134,7 @@ def is_convolution(step: Step) -> bool:
 def fingerprints(steps: list[Step], filters: bool = True) -> list[str]:
     """Returns the fingerprint of each step, made of the step and all steps that it depends on.
 
-    Args:
-        steps: A flattened graph.
-        filters: Whether the numbers of filters are part of the fingerprint. If False, all widths of
-            a network have the same fingerprint.
+    Without the numbers of `filters`, all widths of a network have the same fingerprint.
     """
     prints: list[str] = []
     for step in steps:
@@ -193,10 +177,9 @@ def _token(operation: Any, filters: bool) -> str:
         return repr(parts)
     if isinstance(operation, _POOLS):
         return f"{type(operation).__name__}{operation.pool_size}{operation.strides}"
-    if isinstance(operation, layers.BatchNormalization):
-        return "BatchNormalization"
-    if isinstance(operation, layers.LayerNormalization):
-        return "LayerNormalization"
+    for kind in (layers.BatchNormalization, layers.LayerNormalization):
+        if isinstance(operation, kind):  # also a subclass of the user's own
+            return kind.__name__
     if isinstance(operation, layers.Dense):
         return f"Dense{operation.units if filters else ''}"
     if isinstance(operation, layers.Layer) and operation.weights:

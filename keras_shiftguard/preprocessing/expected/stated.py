@@ -74,18 +74,11 @@ def stated_conventions(expects: Any) -> dict[str | None, InputConvention]:
 def attached_conventions(
     path: str | PathLike[str], model: Any
 ) -> tuple[dict[str | None, InputConvention], str]:
-    """Returns the conventions that the profile attached to a saved model shows, if any.
+    """Returns the conventions by input that the profile attached to a saved model shows, if any.
 
-    Args:
-        path: Path of the saved model; the result is empty for the path of anything else.
-        model: The model that is checked. Statements on inputs that the model lacks are left out.
-
-    Returns:
-        The conventions by input, and a sentence that says why the profile shows none; "" if it
-        shows them, or if there is no profile.
-
-    Raises:
-        BadInputError: If the profile is damaged.
+    Statements on inputs that the model lacks are left out. The second result is a sentence that
+    says why the profile shows nothing; "" if it shows something, or if there is no profile. A
+    damaged profile raises `BadInputError`.
     """
     if not has_profile(path):
         return {}, ""
@@ -110,11 +103,9 @@ def attached_conventions(
 def for_model(
     stated: Mapping[str | None, InputConvention], model: Any
 ) -> dict[str | None, InputConvention]:
-    """Returns the statements with the input names that this package uses.
+    """Returns the statements with the key None in place of the name of a model's only input.
 
-    This package calls the only input of a model "input". So if a statement uses the name that the
-    model gives to this input, the name is replaced by the key None, which stands for every image
-    input.
+    This package calls such an input "input", whatever its name in the model is.
     """
     tensors = getattr(model, "inputs", None)
     names = [getattr(t, "name", None) for t in tensors] if isinstance(tensors, list) else []
@@ -131,15 +122,9 @@ def speaker_of(expects: Any) -> str:
 
 
 def check_inputs(stated: Mapping[str | None, InputConvention], channels: Mapping[str, int]) -> None:
-    """Checks that the stated conventions fit the image inputs of a model.
+    """Raises `BadInputError` if the stated conventions do not fit the image inputs of a model.
 
-    Args:
-        stated: The result of `stated_conventions`.
-        channels: Number of channels of each image input, by its name; empty if unknown.
-
-    Raises:
-        BadInputError: If the model lacks a stated input, or the input has another number of
-            channels.
+    `channels` has the number of channels of each image input, by its name; it is empty if unknown.
     """
     if not channels:
         return
@@ -170,10 +155,8 @@ def by_input(
 def for_channels(convention: InputConvention, channels: int) -> InputConvention:
     """Returns a stated convention for an input with the given number of channels.
 
-    A single number for all channels is repeated for each of them.
-
-    Raises:
-        BadInputError: If the convention has several means, but not one for each channel.
+    A single number for all channels is repeated for each of them. Several numbers that are not one
+    for each channel raise `BadInputError`.
     """
     numbers = len(convention.scale or ())
     if convention.mode in MODES and channels in (1, 3):

@@ -26,43 +26,23 @@ SCALING = (layers.Rescaling, layers.Normalization)  # layers that scale their in
 
 @dataclass(frozen=True)
 class StructuralExpectation:
-    """What one image input of a model must receive, according to the structure of the model.
+    """What one image input of a model must receive, according to the structure of the model."""
 
-    Args:
-        position: Index of the input.
-        name: `"input"` for a model with one input, else the input layer's name.
-        convention: What the input tensor must receive; mode `"unknown"` if
-            the structure does not tell.
-        inner: What the recognized network inside the model must receive. `inner` differs from
-            `convention` if the model preprocesses its input.
-        architecture: Name of the recognized network in `keras.applications`; None if no single
-            network is recognized.
-        native_size: Height and width of the images that the network was published with.
-        published_top1: Published ImageNet accuracy of the network at that size.
-        fresh: Whether the network's weights look untrained: all moving means are 0 and all moving
-            variances are 1. In a network without batch normalization, all biases have the values
-            that their initializers give.
-        head: The kind of head at the end of the model, see `head_of`.
-        trainable: Whether the network has trainable weights.
-        speaks: Whether preprocessing layers inside the model show what its input must
-            receive: the layers turn a named convention into the published one. If no network is
-            recognized, they turn a named convention into another named one.
-        scaling: Names of the layers of the model that scale its input.
-        evidence: Plain sentences with numbers.
-    """
-
-    position: int
-    name: str
-    convention: InputConvention
-    inner: InputConvention
-    architecture: str | None = None
-    native_size: int | None = None
-    published_top1: float | None = None
-    fresh: bool = False
-    head: str = "none"
-    trainable: bool = False
+    name: str  # "input" for a model with one input, else the input layer's name
+    convention: InputConvention = UNKNOWN  # of the input tensor
+    # What the recognized network inside the model must receive: another convention than that of
+    # the input if the model preprocesses its input.
+    inner: InputConvention = UNKNOWN
+    architecture: str | None = None  # name in `keras.applications`, if one network is recognized
+    native_size: int | None = None  # height and width of the images of its publication
+    published_top1: float | None = None  # its accuracy on ImageNet at that size
+    fresh: bool = False  # whether the network's weights look untrained, see `is_fresh`
+    head: str = "none"  # the kind of head at the end of the model, see `head_of`
+    trainable: bool = False  # whether the network has trainable weights
+    # Whether preprocessing layers inside the model show what its input must receive: they turn a
+    # named convention into the published one, or into another named one if no network is known.
     speaks: bool = False
-    scaling: tuple[str, ...] = ()
+    scaling: tuple[str, ...] = ()  # names of the layers of the model that scale its input
     evidence: tuple[str, ...] = ()
 
     @property
@@ -72,20 +52,11 @@ class StructuralExpectation:
 
 
 def expect_from_structure(model: Any) -> tuple[StructuralExpectation, ...]:
-    """Returns what each image input of a model must receive, read from its structure.
+    """Returns what each image input of a model must receive, in the order of `model.inputs`.
 
-    The function recognizes the networks of `keras.applications` anywhere in the
-    model, and includes all preprocessing that the model does in front of them. The
-    conventions do not depend on the weights of these networks, and the networks are
-    not run.
-
-    Args:
-        model: Any Keras model. It is not changed, with one exception: if it was never
-            called, the layers in front of the network are built.
-
-    Returns:
-        One expectation for each image input, in the order of `model.inputs`. The mode of its
-        convention is `"unknown"` if the structure does not determine it or cannot be read.
+    The function recognizes the networks of `keras.applications` anywhere in the model, and includes
+    all preprocessing that the model does in front of them. It does not run these networks or look
+    at their weights. If the model was never called, the layers in front of the network are built.
     """
     inputs = _image_inputs(model)
     try:
@@ -98,10 +69,8 @@ def expect_from_structure(model: Any) -> tuple[StructuralExpectation, ...]:
             for position, name in inputs
         )
     except Exception as error:  # a model may be built in ways that were not foreseen
-        return tuple(
-            _unknown(p, n, f"The model's graph could not be read ({cause_of(error)}).")
-            for p, n in inputs
-        )
+        text = f"The model's graph could not be read ({cause_of(error)})."
+        return tuple(StructuralExpectation(name, evidence=(text,)) for _, name in inputs)
 
 
 def _image_inputs(model: Any) -> list[tuple[int, str]]:
@@ -126,21 +95,23 @@ def _for_input(
                     f"The model contains {match.candidates[0].name}, but what it expects could "
                     f"not be read ({cause_of(error)})."
                 )
-                answers.append(_unknown(position, name, text))
+                answers.append(StructuralExpectation(name, evidence=(text,)))
     if not answers:
         nested = sorted({c.name for m in found if m.graph is not model for c in m.candidates})
         return _of_unrecognized(model, nested, position, name)
     known = [a for a in answers if a.convention.is_known]
     first = (known or answers)[0]
+    wanted = first.convention
     if all(
-        same_numbers(first.convention, other.convention)
-        and first.convention.channel_order == other.convention.channel_order
+        same_numbers(wanted, other.convention)
+        and wanted.channel_order == other.convention.channel_order
         for other in known
     ):
         return first
     names = " and ".join(str(a.architecture) for a in answers)
     text = f"The networks on this input, {names}, do not expect the same images."
-    return _unknown(position, name, text, *dict.fromkeys(s for a in answers for s in a.evidence))
+    said = dict.fromkeys(s for a in answers for s in a.evidence)
+    return StructuralExpectation(name, evidence=(text, *said))
 
 
 def _of_unrecognized(
@@ -153,10 +124,11 @@ def _of_unrecognized(
     text = "The structure is that of no network of keras.applications."
     if nested:
         text = f"The model contains {', '.join(nested)}, but which input feeds it is not visible."
-    answer = replace(
-        _unknown(position, name, text),
+    answer = StructuralExpectation(
+        name,
         fresh=is_fresh(walk(model)),
         trainable=bool(getattr(model, "trainable_weights", None)),
+        evidence=(text,),
     )
     own = before_own_layers(model, position) if has_graph(model) and not nested else None
     if own is None:
@@ -172,10 +144,7 @@ def _expect(model: Any, match: Recognition, position: int, name: str) -> Structu
     is_whole = match.convolutions == match.signature.convolutions
     is_single = len(match.candidates) == 1
     answer = StructuralExpectation(
-        position,
         name,
-        UNKNOWN,
-        UNKNOWN,
         architecture=network.name if is_single else None,
         native_size=network.size if len({c.size for c in match.candidates}) == 1 else None,
         published_top1=network.top1 if match.signature.variant is None and is_whole else None,
@@ -269,7 +238,3 @@ def _own_front(network: Architecture, match: Recognition, channels_first: bool) 
         except FrontError:
             continue
     return []
-
-
-def _unknown(position: int, name: str, *evidence: str) -> StructuralExpectation:
-    return StructuralExpectation(position, name, UNKNOWN, UNKNOWN, evidence=evidence)

@@ -6,11 +6,11 @@ are in another order. A bad model and wrongly preprocessed input also cause a lo
 check needs more evidence than a low accuracy.
 """
 
-from dataclasses import dataclass
 from math import exp, lgamma, log
 
 import numpy as np
 
+from keras_shiftguard.preprocessing.hints.hint import Hint
 from keras_shiftguard.statistics.classes import host_class_ids
 
 # Largest p-value for which another order is reported; the limit for a shift is 20 times as large.
@@ -20,29 +20,7 @@ MIN_CONFIDENCE = 0.5  # below this mean confidence, another order is never repor
 MIN_CLASSES = 6  # so many must be predicted for another order. A convention.
 
 
-@dataclass(frozen=True)
-class LabelFinding:
-    """One problem of the labels.
-
-    Args:
-        kind: `"out_of_range"`, `"shifted"` or `"other_order"`.
-        sentence: What was seen, with numbers, and what to do.
-        certainty: How certain the problem is, from 0 to 1.
-        accuracy: Share of predictions that equal the label as given.
-        repaired_accuracy: The same share after the repair that the sentence names; None if this
-            share is not known.
-        offset: The number to add to the labels; None unless the labels are shifted or count from 1.
-    """
-
-    kind: str
-    sentence: str
-    certainty: float
-    accuracy: float
-    repaired_accuracy: float | None = None
-    offset: int | None = None
-
-
-def check_labels(probabilities: np.ndarray, labels: np.ndarray) -> LabelFinding | None:
+def check_labels(probabilities: np.ndarray, labels: np.ndarray) -> Hint | None:
     """Returns the first problem that is found in the labels; None if no problem is found.
 
     A low accuracy alone is not a problem of the labels. Check the preprocessing before you check
@@ -52,6 +30,9 @@ def check_labels(probabilities: np.ndarray, labels: np.ndarray) -> LabelFinding 
         probabilities: `(n, classes)`, see `statistics.classes.host_probabilities`.
         labels: Class ids, `(n,)` or `(n, 1)`, or one-hot rows with any number of
             classes.
+
+    Returns:
+        A hint with the name `"labels_out_of_range"`, `"labels_shifted"` or `"labels_other_order"`.
     """
     p = np.asarray(probabilities, "float64")
     ids = host_class_ids(labels)
@@ -69,88 +50,75 @@ def check_labels(probabilities: np.ndarray, labels: np.ndarray) -> LabelFinding 
     )
 
 
-def _out_of_range(ids: np.ndarray, predicted: np.ndarray, classes: int) -> LabelFinding | None:
-    """Finds labels that are not among the classes of the model."""
+def _out_of_range(ids: np.ndarray, predicted: np.ndarray, classes: int) -> Hint | None:
     outside = (ids < 0) | (ids >= classes)
     if not outside.any():
         return None
-    accuracy = float(np.mean(predicted == ids))
     text = (
         f"{outside.sum()} of {len(ids)} labels lie outside of the model's {classes} classes "
         f"(0 to {classes - 1}); the labels run from {ids.min()} to {ids.max()}."
     )
-    if ids.min() >= 1 and ids.max() == classes:
-        repaired = float(np.mean(predicted == ids - 1))
-        if repaired >= accuracy:
-            text += f" They seem to count from 1: with `y - 1`, {repaired:.0%} are right."
-            return LabelFinding("out_of_range", text, 1.0, accuracy, repaired, -1)
-    return LabelFinding("out_of_range", text, 1.0, accuracy)
+    repaired = np.mean(predicted == ids - 1)
+    if ids.min() >= 1 and ids.max() == classes and repaired >= np.mean(predicted == ids):
+        text += f" They seem to count from 1: with `y - 1`, {repaired:.0%} are right."
+    return Hint("labels_out_of_range", text, 1.0)
 
 
-def _shifted(ids: np.ndarray, predicted: np.ndarray) -> LabelFinding | None:
+def _shifted(ids: np.ndarray, predicted: np.ndarray) -> Hint | None:
     """Finds labels that equal the prediction plus or minus one in most classes.
 
     The test counts classes and not samples: a model that takes every tench for
     a goldfish makes one mistake, however many photos show a tench.
     """
     right = predicted == ids
-    accuracy = float(right.mean())
-    for offset in (1, -1):
+    accuracy = right.mean()
+    seen, class_index = np.unique(ids, return_inverse=True)
+    for offset, sign, reason in (
+        (1, "+", "The model seems to have a background class in front"),
+        (-1, "-", "The labels seem to count from 1"),
+    ):
         # Neighboring classes (ages, ratings) are confused in both directions, but a shift
         # has one direction.
         moved, opposite = predicted == ids + offset, predicted == ids - offset
-        repaired = float(moved.mean())
-        seen, class_index = np.unique(ids, return_inverse=True)
         # For each class: samples for the shift, minus samples against it.
         lead = np.bincount(class_index, moved.astype(float) - (right | opposite), len(seen))
         for_it, against = int((lead > 0).sum()), int((lead < 0).sum())
         p_value = 2 * _binomial_tail(for_it, for_it + against, 0.5)  # two offsets are tried
-        without_shift = max(accuracy, float(opposite.mean()))
-        if repaired < max(0.3, 3 * without_shift):
-            continue
-        if p_value >= 20 * MAX_P_VALUE:  # seven of seven classes pass this test
-            continue
-        reason = (
-            "The model seems to have a background class in front"
-            if offset == 1
-            else "The labels seem to count from 1"
-        )
-        sign = "+" if offset == 1 else "-"
-        text = (
-            f"The labels look shifted by one: {accuracy:.0%} of {len(ids)} predictions equal the "
-            f"label, {repaired:.0%} the label {sign} 1, in {for_it} of {len(seen)} classes. "
-            f"{reason}: try `y {sign} 1`."
-        )
-        return LabelFinding("shifted", text, _certainty(p_value), accuracy, repaired, offset)
+        is_better = moved.mean() >= max(0.3, 3 * max(accuracy, opposite.mean()))
+        if is_better and p_value < 20 * MAX_P_VALUE:  # seven of seven classes pass this test
+            text = (
+                f"The labels look shifted by one: {accuracy:.0%} of {len(ids)} predictions equal "
+                f"the label, {moved.mean():.0%} the label {sign} 1, in {for_it} of {len(seen)} "
+                f"classes. {reason}: try `y {sign} 1`."
+            )
+            return Hint("labels_shifted", text, _certainty(p_value))
     return None
 
 
-def _other_order(ids: np.ndarray, predicted: np.ndarray, p: np.ndarray) -> LabelFinding | None:
+def _other_order(ids: np.ndarray, predicted: np.ndarray, p: np.ndarray) -> Hint | None:
     """Finds labels whose classes are in another order than those of the model."""
     confidence = float(p.max(axis=1).mean())
     if confidence < MIN_CONFIDENCE:
         return None
-    n, accuracy = len(ids), float(np.mean(predicted == ids))
+    n, hits = len(ids), int((predicted == ids).sum())
     # Even a bad model gives the right class a fairly high probability. If the classes are in
     # another order, the rank of the label's probability is uniformly distributed.
     p_label = p[np.arange(n), ids][:, None]
     rank = ((p > p_label).mean(axis=1) + (p >= p_label).mean(axis=1)) / 2
-    mapped = _consistent_mapping(ids, predicted, rank)
+    mapped = _consistent_mapping(ids, predicted, rank, p.shape[1])
     if mapped is not None:
         repaired, moved, repeated = mapped
         text = (
-            f"The classes look to be in another order: {accuracy:.0%} of {n} predictions equal "
+            f"The classes look to be in another order: {hits / n:.0%} of {n} predictions equal "
             f"the label, but for {moved} of {repeated} classes the model mostly predicts one and "
             f"the same other class; with the classes renamed like this, {repaired:.0%} are right. "
             "Compare the class names of the labels with those of the model."
         )
-        return LabelFinding("other_order", text, 0.99, accuracy, repaired)
-    hits = int((predicted == ids).sum())
+        return Hint("labels_other_order", text, 0.99)
     # The accuracy by chance follows from how often each class is a label and a prediction.
     classes = p.shape[1]
     pairs = float(np.bincount(ids, minlength=classes) @ np.bincount(predicted, minlength=classes))
-    at_chance = _binomial_tail(hits, n, pairs / n**2) > 0.01
-    at_chance &= _ranks_are_random(rank)
+    at_chance = _binomial_tail(hits, n, pairs / n**2) > 0.01 and _ranks_are_random(rank)
     # Null hypothesis: the accuracy is at least half of the mean confidence.
     p_value = 1 - _binomial_tail(hits + 1, n, confidence / 2)
     # A model that predicts only a few classes is broken or gets wrong input.
@@ -164,7 +132,7 @@ def _other_order(ids: np.ndarray, predicted: np.ndarray, p: np.ndarray) -> Label
         "model's classes (for ImageNet, ILSVRC ids instead of alphabetical synsets)."
     )
     # Wrong input can have the same effect, so the certainty is at most 0.9.
-    return LabelFinding("other_order", text, min(_certainty(p_value), 0.9), accuracy)
+    return Hint("labels_other_order", text, min(_certainty(p_value), 0.9))
 
 
 def _ranks_are_random(rank: np.ndarray) -> bool:
@@ -176,7 +144,7 @@ def _ranks_are_random(rank: np.ndarray) -> bool:
 
 
 def _consistent_mapping(
-    ids: np.ndarray, predicted: np.ndarray, rank: np.ndarray
+    ids: np.ndarray, predicted: np.ndarray, rank: np.ndarray, num_classes: int
 ) -> tuple[float, int, int] | None:
     """Tests whether classes were renamed: most samples of a class are predicted as another one.
 
@@ -189,24 +157,19 @@ def _consistent_mapping(
     repeated = classes[count >= 3]
     if len(repeated) < 2:
         return None
-    # `hits` counts predictions that equal the commonest prediction of their class, `right` those
-    # that equal the label.
-    hits, total, right, modes = 0, 0, 0, []
-    for class_id in repeated:
-        votes = np.bincount(predicted[ids == class_id])
-        mode = int(votes.argmax())
-        modes.append(mode)
-        total += int(votes.sum())
-        right += int(votes[class_id]) if class_id < len(votes) else 0
-        # If the mode leads by two votes, it stays the same without the vote of the sample itself.
-        runner_up = int(np.sort(votes)[-2]) if len(votes) > 1 else 0
-        hits += int(votes.max()) if votes.max() - runner_up >= 2 else 0
-    modes_array = np.asarray(modes)
-    moved_classes = repeated[modes_array != repeated]
+    votes = np.stack([np.bincount(predicted[ids == i], minlength=num_classes) for i in repeated])
+    modes = votes.argmax(axis=1)
+    moved_classes = repeated[modes != repeated]
     moved = len(moved_classes)
     if not moved or not _ranks_are_random(rank[np.isin(ids, moved_classes)]):
         return None
-    distinct = len(set(modes)) >= 0.8 * len(modes)
+    # Predictions that equal the commonest prediction of their class. If it leads by two votes, it
+    # stays the commonest without the vote of the sample itself.
+    runner_up, most = np.sort(votes, axis=1)[:, -2:].T
+    hits = int(most[most - runner_up >= 2].sum())
+    right = votes[np.arange(len(repeated)), repeated].sum()
+    total = int(votes.sum())
+    distinct = len(np.unique(modes)) >= 0.8 * len(modes)
     # Half of the classes must be renamed. Renaming must make at least half of the predictions
     # right, and must raise the share of right predictions by at least 30 percentage points.
     better = hits / total >= 0.5 and (hits - right) / total >= 0.3
@@ -226,12 +189,10 @@ def _effective_number(ids: np.ndarray) -> float:
 
 def _binomial_tail(k: int, n: int, q: float) -> float:
     """Returns P(X >= k) for X ~ Binomial(n, q)."""
-    if k <= 0:
+    if k <= 0 or (q >= 1 and k <= n):
         return 1.0
     if q <= 0 or k > n:
         return 0.0
-    if q >= 1:
-        return 1.0
     terms = (
         exp(lgamma(n + 1) - lgamma(i + 1) - lgamma(n - i + 1) + i * log(q) + (n - i) * log(1 - q))
         for i in range(k, n + 1)

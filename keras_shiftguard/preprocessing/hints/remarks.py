@@ -89,16 +89,10 @@ def _size_hints(summary: InputSummary, expectation: StructuralExpectation) -> li
 def remarks_of_predictions(
     model: keras.Model, samples: Mapping[str, np.ndarray], name: str, labels: np.ndarray | None
 ) -> tuple[Hint, ...]:
-    """Returns the hints from predictions: labels in another order, transposed images.
+    """Returns the hints from predictions: labels in another order, images transposed at one input.
 
     The network must be a trained classifier. A network with several outputs, or
     with maps as its output, gives no hints.
-
-    Args:
-        model: The network.
-        samples: Images as fed, by input name.
-        name: Name of the input that may be transposed.
-        labels: Labels of the samples, or None.
     """
     ids = None if labels is None else host_class_ids(labels)
     # Running the whole network takes longer than all other checks.
@@ -110,8 +104,8 @@ def remarks_of_predictions(
     if p is None:
         return ()
     hints = []
-    if labels is not None and (finding := check_labels(p, labels[: len(p)])) is not None:
-        hints.append(Hint(f"labels_{finding.kind}", finding.sentence, finding.certainty))
+    if labels is not None and (hint := check_labels(p, labels[: len(p)])) is not None:
+        hints.append(hint)
     height, width = some[name].shape[1:3]
     if some[name].ndim == 4 and height == width and not hints:
         p_transposed = _predict(model, {**some, name: np.swapaxes(some[name], 1, 2)})
@@ -146,11 +140,7 @@ def _transposed(p: np.ndarray, p_transposed: np.ndarray, ids: np.ndarray | None)
 
 
 def _predict(model: keras.Model, samples: Mapping[str, np.ndarray]) -> np.ndarray | None:
-    """Returns class probabilities, `(n, classes)`.
-
-    The result is None if the output is not one matrix, if the model is no classifier, or if it
-    cannot be called on the samples.
-    """
+    """Returns class probabilities, `(n, classes)`; None if the model does not give such."""
     size = len(next(iter(samples.values())))
     outputs = []
     for start in range(0, size, BATCH_SIZE):

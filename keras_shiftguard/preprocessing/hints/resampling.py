@@ -9,58 +9,36 @@ real photos: tests/preprocessing/hints/test_image_hints.py measures how often ea
 wrong.
 """
 
-from typing import NamedTuple
-
 import numpy as np
 
 from keras_shiftguard.preprocessing.hints.hint import Hint
 from keras_shiftguard.preprocessing.limits import MIN_IMAGES, SMALL
 
-# Limits of the scores, in the units that `Scores` explains. Conventions.
+# Limits of the scores, which `_scores` explains. Conventions.
 MAX_REPEATED = 0.15
 MAX_FINE = -1.5
 MAX_PERIODICITY = 4.7
 MIN_DETAIL = -2.6
 
 
-class Scores(NamedTuple):
-    """Medians over the images of a set.
-
-    Args:
-        repeated: Share of rows, or of columns, that equal their neighbor: the smaller of the two
-            shares.
-        fine: log10 of the ratio of the power at the finest scales to that at
-            middle scales, plus `detail`.
-        periodicity: Natural logarithm of the ratio of peak to median in the spectrum of the
-            roughness, along the axis with the larger ratio.
-        detail: log10 of the ratio of the power at fine scales to that at coarse
-            scales.
-    """
-
-    repeated: float
-    fine: float
-    periodicity: float
-    detail: float
-
-
 def resampling_hints(gray: np.ndarray) -> list[Hint]:
     """Returns the hints for gray images without borders, `(n, height, width)`, of any range."""
     if len(gray) < MIN_IMAGES or min(gray.shape[1:]) < SMALL:  # their spectra have too few points
         return []
-    s = scores(gray)
-    if s.repeated > MAX_REPEATED:
+    repeated, fine, periodicity, detail = _scores(gray)
+    if repeated > MAX_REPEATED:
         text = (
-            f"{s.repeated:.0%} of the rows and columns repeat their neighbour: the images look "
+            f"{repeated:.0%} of the rows and columns repeat their neighbour: the images look "
             "enlarged with interpolation='nearest'. Networks are trained on smoothly resized ones."
         )
         return [Hint("nearest_enlarged", text, 0.95)]
-    if s.detail < MIN_DETAIL or s.periodicity > MAX_PERIODICITY:
+    if detail < MIN_DETAIL or periodicity > MAX_PERIODICITY:
         text = (
             "The images hold little fine detail for their size: they look enlarged from smaller "
             "ones, or blurred. If larger originals exist, resize those."
         )
-        return [Hint("enlarged", text, 0.7 if s.periodicity > MAX_PERIODICITY else 0.5)]
-    if s.fine > MAX_FINE:
+        return [Hint("enlarged", text, 0.7 if periodicity > MAX_PERIODICITY else 0.5)]
+    if fine > MAX_FINE:
         text = (
             "The finest scales are unusually strong: the images may have been reduced without "
             "antialiasing, or by nearest neighbour. Try `keras.ops.image.resize(..., "
@@ -70,19 +48,24 @@ def resampling_hints(gray: np.ndarray) -> list[Hint]:
     return []
 
 
-def scores(gray: np.ndarray) -> Scores:
-    """Returns the scores of one set of images, `(n, height, width)`."""
+def _scores(gray: np.ndarray) -> tuple[float, float, float, float]:
+    """Returns four medians over the images.
+
+    Returns:
+        The share of rows, or of columns, that equal their neighbor: the smaller of the two shares.
+        log10 of the ratio of the power at the finest scales to that at middle scales, plus the
+        last number. The larger `_periodicity` of the two axes. log10 of the ratio of the power at
+        fine scales to that at coarse scales.
+    """
     gray = np.asarray(gray) / (np.abs(gray).max() + 1e-30)  # safe to square in float32
     axes = (gray, np.ascontiguousarray(gray.transpose(0, 2, 1)))
-    bands = [_bands(g) for g in axes]
-    both = {name: bands[0][name] + bands[1][name] for name in bands[0]}
-    fine = np.log10(both["finest"] / both["middle"]) + np.log10(both["fine"] / both["coarse"])
-    return Scores(
-        repeated=float(np.median(np.minimum(*(_repeated(g) for g in axes)))),
-        fine=float(np.median(fine)),
-        periodicity=float(np.median(np.maximum(*(_periodicity(g) for g in axes)))),
-        detail=float(np.median(np.log10(both["fine"] / both["coarse"]))),
-    )
+    finest, fine, middle, coarse = _bands(axes[0]) + _bands(axes[1])
+    detail = np.log10(fine / coarse)
+    repeated = np.minimum(*(_repeated(g) for g in axes))
+    periodicity = np.maximum(*(_periodicity(g) for g in axes))
+    each = (repeated, np.log10(finest / middle) + detail, periodicity, detail)
+    one, two, three, four = (float(np.median(values)) for values in each)
+    return one, two, three, four
 
 
 def _repeated(gray: np.ndarray) -> np.ndarray:
@@ -92,28 +75,21 @@ def _repeated(gray: np.ndarray) -> np.ndarray:
     return (same & ~flat).mean(axis=1)
 
 
-def _bands(gray: np.ndarray) -> dict[str, np.ndarray]:
-    """Returns the median power along the width in bands of frequency (cycles per pixel)."""
+def _bands(gray: np.ndarray) -> np.ndarray:
+    """Returns the median power along the width, from the finest to the coarsest band, `(4, n)`."""
     window = np.hanning(gray.shape[2]).astype(gray.dtype)
     centred = gray - gray.mean(axis=(1, 2), keepdims=True)
     power = (np.abs(np.fft.rfft(centred * window, axis=2)) ** 2).mean(axis=1)
     frequency = np.fft.rfftfreq(gray.shape[2])
-    limits = {
-        "finest": (0.42, 0.5),
-        "fine": (0.3, 0.5),
-        "middle": (0.2, 0.25),
-        "coarse": (0.05, 0.1),
-    }
+    limits = ((0.42, 0.5), (0.3, 0.5), (0.2, 0.25), (0.05, 0.1))  # cycles per pixel
     # A floor far below the power of any picture avoids a division by zero for flat pictures.
     floor = 1e-9 * power.sum(axis=1) + 1e-30
-    return {
-        name: np.median(power[:, (frequency >= low) & (frequency < high)], axis=1) + floor
-        for name, (low, high) in limits.items()
-    }
+    bands = [power[:, (frequency >= low) & (frequency < high)] for low, high in limits]
+    return np.stack([np.median(band, axis=1) for band in bands]) + floor
 
 
 def _periodicity(gray: np.ndarray) -> np.ndarray:
-    """Returns `Scores.periodicity` of each image along the width, `(n,)`.
+    """Returns `Scoreperiodicity` of each image along the width, `(n,)`.
 
     The roughness of a column is the mean size of the second difference along the width.
     """

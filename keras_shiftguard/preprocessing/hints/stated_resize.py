@@ -26,20 +26,12 @@ UNFILTERED = ("nearest_enlarged", "no_antialiasing")
 
 @dataclass(frozen=True)
 class StatedResize:
-    """The stated way of resizing images.
+    """The stated way of resizing images."""
 
-    Args:
-        size: Height and width in pixels; None if not stated.
-        interpolation: Name of the filter, such as `"bilinear"`; "" if not stated.
-        antialias: Whether the filter averages when it makes images smaller; None if not stated.
-        aspect: How the aspect ratio is kept: `"crop"`, `"pad"`, or "" if it is not kept, or if
-            nothing is stated.
-    """
-
-    size: tuple[int, int] | None = None
-    interpolation: str = ""
-    antialias: bool | None = None
-    aspect: str = ""
+    size: tuple[int, int]  # height and width in pixels
+    interpolation: str = ""  # name of the filter, such as "bilinear"; "" if not stated
+    antialias: bool | None = None  # whether it averages when it makes images smaller, if stated
+    aspect: str = ""  # how the aspect ratio is kept, if it is: "crop" or "pad"
 
     @property
     def code(self) -> str:
@@ -74,16 +66,11 @@ def stated_resize(expects: Any) -> StatedResize | None:
     if not hasattr(converter, "scale") or not hasattr(converter, "offset"):
         return None
     size = _size(getattr(converter, "image_size", None))
-    aspects = [
-        name for name in ("crop", "pad") if getattr(converter, f"{name}_to_aspect_ratio", False)
-    ]
-    found = StatedResize(
-        size,
-        str(getattr(converter, "interpolation", None) or ""),
-        getattr(converter, "antialias", None),
-        "".join(aspects[:1]),
-    )
-    return found if size else None
+    if size is None:
+        return None
+    kept = (n for n in ("crop", "pad") if getattr(converter, f"{n}_to_aspect_ratio", False))
+    interpolation = str(getattr(converter, "interpolation", None) or "")
+    return StatedResize(size, interpolation, getattr(converter, "antialias", None), next(kept, ""))
 
 
 def _of_mapping(values: Mapping[str, Any]) -> StatedResize | None:
@@ -96,10 +83,9 @@ def _of_mapping(values: Mapping[str, Any]) -> StatedResize | None:
     if size is None:
         return None
     number = values.get("resample")
-    of_number = None
-    if isinstance(number, int) and 0 <= number < len(PILLOW_FILTERS):
-        of_number = PILLOW_FILTERS[number]
-    interpolation = values.get("interpolation") or of_number
+    interpolation = values.get("interpolation")
+    if not interpolation and isinstance(number, int) and 0 <= number < len(PILLOW_FILTERS):
+        interpolation = PILLOW_FILTERS[number]
     # timm and Hugging Face resize with Pillow, whose filters always average, except "nearest".
     antialias = True if pillow and interpolation != "nearest" else None
     crops = values.get("crop_pct") and values.get("crop_mode") in (None, "center")
@@ -129,14 +115,13 @@ def resize_hints(
     Hints against a filter that is stated are left out.
     """
     seen = tuple(seen)
-    if stated is None or stated.size is None or not summary.is_image or not summary.num_samples:
+    if stated is None or not summary.is_image or not summary.num_samples:
         return seen
     if stated.interpolation == "nearest":
         seen = tuple(hint for hint in seen if hint.name not in UNFILTERED)
     elif stated.antialias is False:
         seen = tuple(hint for hint in seen if hint.name != "no_antialiasing")
     found = []
-    names = {hint.name: hint for hint in seen}
     want = f"{stated.size[0]} by {stated.size[1]}"
     if not summary.smallest_size == summary.largest_size == stated.size:
         have = " up to ".join(
@@ -144,7 +129,7 @@ def resize_hints(
         )
         text = f"`expects` states images of {want} pixels; these are {have}. Try `{stated.code}`."
         found.append(Hint("stated_size", text, 0.9))
-    contrary = [names[name] for name in UNFILTERED if name in names]
+    contrary = [hint for hint in seen if hint.name in UNFILTERED]
     smooth = stated.interpolation not in ("", "nearest")
     if contrary and smooth and (contrary[0].name == "nearest_enlarged" or stated.antialias):
         how = f"{stated.interpolation}{' with antialiasing' if stated.antialias else ''}"

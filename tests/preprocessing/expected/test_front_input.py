@@ -110,25 +110,6 @@ def test_other_models(model, position, order):
     assert (found and found[0]) == (order and InputConvention("raw", order))
 
 
-class Drawing(layers.Layer):
-    """A layer that draws a random number in each call, in inference too."""
-
-    def __init__(self):
-        super().__init__()
-        self.generator = keras.random.SeedGenerator(1)
-
-    def call(self, x):
-        return x + 0.0 * keras.random.uniform((1,), seed=self.generator)
-
-
-def test_reading_the_layers_draws_no_random_number():
-    drawing = Drawing()
-    model = network(drawing, to_unit())
-    before = np.array(ops.convert_to_numpy(drawing.generator.state))
-    assert before_own_layers(model, 0)[0] == InputConvention("raw")
-    np.testing.assert_array_equal(ops.convert_to_numpy(drawing.generator.state), before)
-
-
 def test_the_verdict_of_a_tutorial_model():
     model = network(to_unit())
     assert sg.diagnose(model, RAW).status == "ok"

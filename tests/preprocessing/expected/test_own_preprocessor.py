@@ -145,18 +145,6 @@ def test_weights_of_kimm_want_other_input_than_those_of_keras():
         assert sg.diagnose(model, TORCH.from_raw(RAW)).expected.mode == "torch"
 
 
-@pytest.mark.filterwarnings("ignore::UserWarning")  # of kimm and Keras
-@pytest.mark.parametrize(
-    ("family", "mode"),
-    [("VisionTransformerTiny16", "tf"), ("MobileViTXXS", "unit"), ("LCNet035", None)],
-)
-def test_families_of_kimm(family, mode):
-    network = getattr(kimm.models, family)
-    model = network(weights=None, input_shape=[64, 64, 3], include_preprocessing=False)
-    found = published_elsewhere(model)
-    assert (found.mode if found else None) == mode
-
-
 class Attention:
     """An object with the attribute of a model of keras-cv-attention-models."""
 
@@ -187,13 +175,6 @@ def test_modes_of_other_packages(model, mode):
     found = after_preprocessor(model)
     assert (found.mode if found else None) == mode
     assert converts_by_itself(model) == hasattr(model, "preprocessor")
-
-
-def test_a_model_of_another_package_is_judged_by_its_word():
-    model = keras.Sequential([keras.Input((64, 64, 3)), keras.layers.Conv2D(4, 3)])
-    model.rescale_mode = "torch"
-    found = sg.diagnose(model, RAW / 255)
-    assert found.status == "mismatch" and found.expected.mode == "torch"
 
 
 def test_the_families_of_keras_hub():

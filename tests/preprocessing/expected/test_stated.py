@@ -123,11 +123,6 @@ def test_files_and_profiles(tmp_path):
         assert stated_conventions(value) == {None: InputConvention("tf", "unknown")}
 
 
-def test_a_dict_by_input():
-    found = stated_conventions({"left": "tf", "right": IMAGENET})
-    assert found["left"].mode == "tf" and found["right"].mode == "torch"
-
-
 @pytest.mark.parametrize(
     ("value", "message"),
     [
@@ -147,7 +142,8 @@ def test_a_dict_by_input():
         ({"do_normalize": True, "do_rescale": True}, "must hold the mean and std"),
         ({"do_rescale": "no"}, "`do_rescale` in `expects` must be True or False"),
         (SimpleNamespace(scale=[0.5, 0.5], offset=[1.0] * 3), "one for each channel"),
-        (SimpleNamespace(scale=0.0, offset=0.0), "must not be 0"),
+        (SimpleNamespace(scale=(1.0, 0.0, 1.0), offset=0.0), "must not be 0"),
+        (SimpleNamespace(scale=np.nan, offset=0.0), "must not be 0"),
         (json.dumps([CLIP] * 9), "which is no file"),  # the content of a file, not its path
         ("torch\0", "which is no file"),
         ({"scale": "x", "offset": 0}, "must not be 0"),
@@ -156,16 +152,6 @@ def test_a_dict_by_input():
 def test_what_makes_no_sense_is_said_before_training(value, message):
     with pytest.raises(BadInputError, match=message):
         sg.ShiftGuard(expects=value)
-
-
-@pytest.mark.parametrize(
-    ("scale", "offset"),
-    [((1.0, 0.0, 1.0), 0.0), (np.nan, 0.0), ("x", 0), ((1, 2), (1, 2, 3))],
-    ids=str,
-)
-def test_a_convention_without_sense_is_an_error(scale, offset):
-    with pytest.raises(BadInputError, match="`scale` must not be 0"):
-        InputConvention("custom", "rgb", scale, offset)
 
 
 def test_other_than_three_channels():
@@ -179,16 +165,9 @@ def test_other_than_three_channels():
     assert (gray.status, gray.expected) == ("mismatch", InputConvention("unit", "gray"))
 
 
-CONVENTIONS = ["tf", "torch", "unit", "raw", CLIP]
-QUICK = [("tf", "tf"), ("torch", "raw"), (CLIP, "unit")]  # others run only in `make test-all`
-PAIRS = [
-    pytest.param(value, fed, marks=() if (value, fed) in QUICK else pytest.mark.thorough)
-    for value in CONVENTIONS
-    for fed in CONVENTIONS
-]
-
-
-@pytest.mark.parametrize(("value", "fed"), PAIRS, ids=str)
+@pytest.mark.parametrize(
+    ("value", "fed"), [("tf", "tf"), ("torch", "raw"), (CLIP, "unit"), ("raw", CLIP)], ids=str
+)
 def test_a_network_without_batch_norm_has_a_verdict(value, fed):
     """Without batch norm the network gives no evidence, so the verdict rests on `expects=`."""
     (as_fed,), (expected,) = stated_conventions(fed).values(), stated_conventions(value).values()
@@ -210,14 +189,6 @@ def test_a_stated_convention_overrules_the_published_one():
     images = InputConvention("torch").from_raw(photos(size=32))
     found = diagnose(model, images, expects="torch")
     assert found.status == "ok" and "MobileNetV2 is published for tf" in str(found.evidence)
-
-
-@pytest.mark.thorough
-def test_a_fit_is_judged_by_the_statement_also_from_scratch():
-    x = photos().astype("float32")
-    guard = sg.ShiftGuard(expects="tf", on_mismatch="raise", verbose=0)
-    with pytest.raises(sg.PreprocessingMismatchError):
-        network().fit(x, np.zeros(len(x)), callbacks=[guard], verbose=0)
 
 
 @pytest.mark.parametrize(

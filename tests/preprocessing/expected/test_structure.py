@@ -119,18 +119,6 @@ def test_documented_range_of_efficientnetv2_s_is_accepted():
     assert one(keras.Model(images, bare(images / 128 - 1))).convention == RAW
 
 
-def test_fresh_and_trainable(base):
-    assert one(base).fresh and one(base).trainable
-    norm = next(la for la in base.layers if isinstance(la, layers.BatchNormalization))
-    norm.moving_mean.assign(norm.moving_mean + 0.1)
-    base.trainable = False
-    try:
-        assert not one(base).fresh and not one(base).trainable
-    finally:
-        norm.moving_mean.assign(norm.moving_mean * 0)
-        base.trainable = True
-
-
 # --- the head behind a network, which may be trained on other input than the network --------
 
 
@@ -204,8 +192,8 @@ def test_one_answer_for_each_image_input(base):
     table = keras.Input((4,), name="table")
     x = layers.Concatenate()([base(left / 127.5 - 1), table, base(right)])
     a, b = expect_from_structure(keras.Model([table, left, right], head(x)))
-    assert (a.position, a.name, a.convention) == (1, "left", RAW)
-    assert (b.position, b.name, b.convention) == (2, "right", TF)
+    assert (a.name, a.convention) == ("left", RAW)
+    assert (b.name, b.convention) == ("right", TF)
 
 
 def test_networks_that_agree_and_that_do_not(base, vgg):
@@ -242,7 +230,7 @@ def test_subclassed(base, built):
         model(ZEROS)
     answer = one(model)
     assert (answer.convention, answer.inner) == (RAW, TF)
-    assert (answer.position, answer.name) == (0, "input")
+    assert answer.name == "input"
     assert model.out.built is built  # reading the structure builds no layer after the network
 
 
@@ -254,12 +242,6 @@ def test_subclassed_with_a_dict_of_inputs(base):
     model = Dict(base)
     model({"table": np.zeros((1, 4), "float32"), "image": ZEROS})
     assert one(model).convention == RAW
-
-
-def test_a_subclassed_front_that_cannot_be_traced_is_reported(base):
-    answer = one(Held(base, front=lambda x: x["image"]))
-    assert answer.inner == TF and not answer.convention.is_known
-    assert "could not be run on a probe image" in answer.evidence[-1]
 
 
 def test_sequential_that_was_never_built(base):
@@ -370,13 +352,24 @@ def test_channels_first(name, expected):
 # --- side effects and time -----------------------------------------------------------------------
 
 
+class Drawing(layers.Layer):
+    """A layer that draws a random number in each call, in inference too."""
+
+    def __init__(self):
+        super().__init__()
+        self.generator = keras.random.SeedGenerator(1)
+
+    def call(self, x):
+        return x + 0.0 * keras.random.uniform((1,), seed=self.generator)
+
+
 @pytest.mark.backend
 def test_reading_the_structure_changes_nothing(base):
-    images, flip = keras.Input(SHAPE), layers.RandomFlip(seed=3)
-    model = keras.Model(images, head(base(to_tf(flip(images)))))
+    images, drawing = keras.Input(SHAPE), Drawing()
+    model = keras.Model(images, head(base(to_tf(drawing(images)))))
 
     def state():
-        values = [flip.generator.state, *(v.value for v in model.variables)]
+        values = [drawing.generator.state, *(v.value for v in model.variables)]
         return (
             [np.array(ops.convert_to_numpy(v)).tobytes() for v in values],
             [sorted(vars(layer)) for layer in (*model.layers, *base.layers)],
@@ -386,5 +379,5 @@ def test_reading_the_structure_changes_nothing(base):
         )
 
     before = state()
-    expect_from_structure(model)
+    assert one(model).convention == RAW
     assert state() == before

@@ -8,24 +8,23 @@ import pytest
 from numpy_reference import summarise
 from PIL import Image
 
-from keras_shiftguard.preprocessing.correction.convention import UNKNOWN, InputConvention
+from keras_shiftguard.preprocessing.correction.convention import InputConvention
 from keras_shiftguard.preprocessing.expected.structure import StructuralExpectation
 from keras_shiftguard.preprocessing.hints.hint import Hint
 from keras_shiftguard.preprocessing.hints.remarks import remarks_of_images
 
 RAW = InputConvention("raw")
-NOTHING = StructuralExpectation(0, "input", UNKNOWN, UNKNOWN)
+NOTHING = StructuralExpectation("input")
 FILTERS = Image.Resampling
 
 
-def hints_for(images, summary, expectation, observed):
-    structure = expectation or NOTHING
+def hints_for(images, summary, structure=NOTHING, observed=RAW):
     return remarks_of_images({"input": images}, "input", summary, structure, observed)
 
 
-def hints(images, expectation=None, observed=RAW):
+def hints(images, structure=NOTHING, observed=RAW):
     size = summarise(np.ones_like(images, "float32"))  # only the sizes are used
-    return {h.name: h for h in hints_for(images, size, expectation, observed)}
+    return {h.name: h for h in hints_for(images, size, structure, observed)}
 
 
 @pytest.fixture(scope="module")
@@ -60,7 +59,7 @@ def rates(images, draws=100, size=8, seed=0):
     summary = summarise(images[:1])
     for _ in range(draws):
         chosen = images[rng.choice(len(images), size, replace=False)]
-        found.update(h.name for h in hints_for(chosen, summary, None, RAW))
+        found.update(h.name for h in hints_for(chosen, summary))
     return {name: count / draws for name, count in found.items()}
 
 
@@ -105,7 +104,7 @@ def test_enlarged_photos(sources, small):
 
 
 EXPECTATION = StructuralExpectation(
-    0, "input", RAW, RAW, "MobileNetV2", native_size=224, published_top1=0.713
+    "input", RAW, RAW, "MobileNetV2", native_size=224, published_top1=0.713
 )
 
 
@@ -143,6 +142,43 @@ def test_gray_copied_is_seen_in_every_convention(sources, mode):
     assert "gray_copied" not in hints(convention.from_raw(sources[:20, ::4, ::4]))
 
 
+def framed(top=0, bottom=0, left=0, right=0, n=6, side=40):
+    """Returns noise with black bars of these widths in pixels."""
+    images = np.random.default_rng(0).uniform(1, 255, (n, side, side, 3))
+    images[:, :top], images[:, side - bottom :] = 0, 0
+    images[:, :, :left], images[:, :, side - right :] = 0, 0
+    return images
+
+
+@pytest.mark.parametrize(
+    ("images", "told"),
+    [
+        (framed(), ""),
+        (framed(top=8, bottom=8), "All 6 images have flat bars"),
+        (framed(left=5, right=12), "All 6 images have flat bars"),
+        (framed(top=12), ""),  # a sky
+        (framed(left=1, right=1), ""),
+        (framed(top=6, bottom=6, left=6, right=6), ""),  # an object on a plain ground
+        (framed(top=8, bottom=8, side=32), ""),  # a small object on black
+        (np.concatenate([framed(top=8, bottom=8, n=3), framed(n=1)]), "3 of 4 images have flat"),
+        (np.concatenate([framed(top=8, bottom=8, n=1), framed(n=9)]), ""),
+    ],
+    ids=["none", "rows", "columns", "sky", "thin", "ground", "small", "some", "one"],
+)
+def test_bars_at_two_opposite_edges_are_a_letterbox(images, told):
+    found = hints(images)
+    assert ("letterbox" in found) == bool(told)
+    assert not told or found["letterbox"].sentence.startswith(told)
+
+
+def test_photos_that_were_divided_as_whole_numbers():
+    photos = np.random.default_rng(0).integers(128, 256, (6, 40, 40, 3)).astype("uint8")
+    assert "x // 255" in hints(photos // 255)["whole_division"].sentence
+    black_and_white = np.repeat(photos[..., :1] // 255, 3, axis=-1)
+    for images in (photos, photos / 255, black_and_white, photos[..., :1] // 255):
+        assert "whole_division" not in hints(images)
+
+
 @pytest.mark.parametrize(
     "shape",
     [(1, 1, 1, 3), (5, 1, 1, 1), (3, 9, 70, 1), (6, 64, 80, 5), (300, 4, 4, 3), (5, 70, 70, 0)],
@@ -158,7 +194,7 @@ def test_nothing_breaks_it(shape, fill):
     }[fill]
     summary = summarise(np.ones((1, 4, 4, 3)))
     for observed in (RAW, InputConvention("unknown", "unknown")):
-        found = hints_for(x, summary, None, observed)
+        found = hints_for(x, summary, observed=observed)
         assert all(isinstance(h, Hint) and 0 <= h.certainty <= 1 for h in found)
         assert list(found) == sorted(found, key=lambda h: -h.certainty)
     if fill == "nan" and x.size:
@@ -167,4 +203,4 @@ def test_nothing_breaks_it(shape, fill):
 
 def test_what_is_no_image_gets_no_hint():
     features = np.ones((4, 7), "float32")
-    assert hints_for(features, summarise(np.ones((4, 1, 1, 7)), "features"), None, RAW) == ()
+    assert hints_for(features, summarise(np.ones((4, 1, 1, 7)), "features")) == ()

@@ -28,10 +28,7 @@ def printed():
 @pytest.mark.parametrize("mode", ["raw", "tf"])
 @pytest.mark.parametrize(
     "change",
-    [
-        lambda x: (x * 1.4).astype("int64").astype("uint8"),
-        lambda x: x + np.uint8(60),
-    ],
+    [lambda x: (x * 1.4).astype("int64").astype("uint8"), lambda x: x + np.uint8(60)],
     ids=["x 1.4", "+ 60"],
 )
 def test_arithmetic_in_uint8_is_told(change, mode):
@@ -40,11 +37,20 @@ def test_arithmetic_in_uint8_is_told(change, mode):
     (hint,) = overflow_hints(images, convention)
     assert hint.name == "overflow" and "begins again at black" in hint.sentence
     assert not overflow_hints(images, InputConvention("unknown", "unknown"))
+    twice = np.concatenate([images, images], axis=-1)  # more channels than the convention has
+    assert not overflow_hints(twice, InputConvention("torch"))
+
+
+def noisy_areas():
+    draw = np.random.default_rng(0)
+    areas = np.kron(draw.integers(0, 256, (16, 4, 4, 3)), np.ones((1, 8, 8, 1)))
+    return np.clip(areas + draw.normal(0, 8, areas.shape), 0, 255)
 
 
 @pytest.mark.parametrize(
     "images",
     [
+        noisy_areas(),
         photos(),
         np.clip(photos() * 1.6, 0, 255),
         255 - photos(),
@@ -52,15 +58,7 @@ def test_arithmetic_in_uint8_is_told(change, mode):
         np.random.default_rng(0).integers(0, 2, (4, 64, 64, 3)) * 255,  # black and white
         np.random.default_rng(0).integers(0, 256, (4, 64, 64, 3)),  # noise
     ],
-    ids=["photos", "clipped", "negatives", "print", "binary", "noise"],
+    ids=["areas", "photos", "clipped", "negatives", "print", "binary", "noise"],
 )
 def test_what_is_no_overflow(images):
     assert not overflow_hints(images.astype("float32"), RAW)
-
-
-def test_edges_between_noisy_areas_and_more_channels_than_the_convention_has(rng):
-    coarse = rng.integers(0, 256, (16, 4, 4, 3))
-    areas = np.kron(coarse, np.ones((1, 8, 8, 1)))
-    noisy = np.clip(areas + rng.normal(0, 8, areas.shape), 0, 255).astype("float32")
-    assert not overflow_hints(noisy, RAW)
-    assert not overflow_hints(np.concatenate([noisy, noisy], axis=-1), InputConvention("torch"))

@@ -57,26 +57,6 @@ def test_it_keeps_silent_where_it_cannot_tell(read):
     assert not answer.can_tell and "hardly tells" in answer.in_words()
 
 
-@pytest.mark.thorough
-def test_a_trained_head_has_a_say():
-    """The classifier learned from [0, 1], but the network below it works better on [-1, 1]."""
-    keras.utils.set_random_seed(0)
-    base = lite0.build(include_top=False, pooling="avg", size=96)
-    parts = np.concatenate([RAW[:, t : t + 96, t : t + 96] for t in (0, 10, 20, 30)])
-    features = base.predict(UNIT.from_raw(parts), verbose=0)
-    head = keras.Sequential([keras.Input((1280,)), keras.layers.Dense(20, activation="softmax")])
-    head.compile(keras.optimizers.Adam(1e-2), "sparse_categorical_crossentropy")
-    head.fit(features, np.tile(np.arange(20), 4), epochs=40, verbose=0)
-    model = keras.Model(base.input, head(base.output))
-    reader, fed = FeatureReader(model), UNIT.from_raw(RAW[:, 15:111, 15:111])
-    alone = tried(reader, fed, UNIT, TF, with_head=False)
-    both = tried(reader, fed, UNIT, TF)
-    assert both.sigmas < alone.sigmas and both.sigmas < 2
-    assert both.of_features > 2
-    labelled = tried(reader, fed, UNIT, TF, labels=np.arange(20))
-    assert labelled.by_labels and labelled.sigmas < 1
-
-
 def test_a_classifier_of_two_classes_cannot_tell_images_apart():
     # In [0, 1] the classifier gives the same answer to all images. In [-1, 1] it gives two answers,
     # and the two views of an image may get different ones, which lowers the score.
