@@ -16,7 +16,6 @@ from keras_shiftguard.adaptation.augmentation.draws import Draws
 from keras_shiftguard.adaptation.augmentation.selection import OPERATIONS
 from keras_shiftguard.errors import BadInputError
 from keras_shiftguard.operations import (
-    blocks,
     cover,
     detail,
     geometry,
@@ -168,7 +167,7 @@ class Bank:
             (GEOMETRY, lambda x: geometry.transform(x, level, draws, seed, *filled)),
             *(of_target if pool is not None else []),
             (("gamma_up", "gamma_down"), lambda x: light.adjust_gamma(x, level)),
-            (CHROMA, lambda x: light.adjust_saturation_and_hue(x, level)),
+            (CHROMA, lambda x: light.adjust_color(x, level)),
             # `Draws` has random numbers for four channels.
             (
                 ("channel_gain",) if unit.shape[-1] <= 4 else (),
@@ -185,7 +184,7 @@ class Bank:
             (("impulse",), lambda x: noise.add_impulses(x, level("impulse"), seed)),
             (
                 ("blocking",),
-                lambda x: blocks.quantise_blocks(within(unit, x), level("blocking")),
+                lambda x: detail.quantise_blocks(within(unit, x), level("blocking")),
             ),
             (("erasing",), lambda x: cover.erase(x, level("erasing"), draws)),
         ]
