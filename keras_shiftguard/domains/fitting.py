@@ -31,7 +31,7 @@ def train(
     target: Any,
     arguments: dict[str, Any],
 ) -> Any:
-    """Trains a `DomainAdaptationModel` on a source and a target.
+    """Trains a `DomainAdaptationModel` on a source and a target; returns the `History` of Keras.
 
     Args:
         model: The model.
@@ -40,9 +40,6 @@ def train(
         y: Labels of the source, or None if `x` contains them.
         target: The target; its labels are ignored.
         arguments: The other arguments of `fit`.
-
-    Returns:
-        The Keras `History`.
     """
     kwargs = dict(arguments)
     source = _source(x, y, kwargs.pop("sample_weight", None))
@@ -68,14 +65,8 @@ def train(
     seed = int(np.random.randint(2**31))  # keras.utils.set_random_seed makes it repeatable
     seed = int(from_all(np.asarray([seed]))[0])  # all processes use the seed of the first
     batch_size = kwargs.pop("batch_size", None) or BATCH_SIZE
-    pairs = Pairs(
-        source,
-        target,
-        batch_size=batch_size,
-        shuffle=bool(kwargs.pop("shuffle", True)),
-        steps=kwargs.pop("steps_per_epoch", None),
-        seed=seed,
-    )
+    shuffle, steps = bool(kwargs.pop("shuffle", True)), kwargs.pop("steps_per_epoch", None)
+    pairs = Pairs(source, target, batch_size, shuffle, steps, seed)
     _restart(model, epochs, len(pairs))
     if model.views is not None:
         model.views.check_layer(samples[0])
@@ -87,7 +78,7 @@ def train(
     judges = judges and not has_several_processes()
     target_x = from_all(target_samples[0])
     watch = AdaptationWatch(model, measured, target_x, epochs, judges, batch_size)
-    model.judging = Outcome(model, watch) if judges else None
+    model.judging = Outcome(watch) if judges else None
     model.outcome = ""
     # The user's callbacks come last, so that they can override what `watch` sets.
     callbacks = [watch, *_listed(kwargs.pop("callbacks", None))]

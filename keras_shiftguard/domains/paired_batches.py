@@ -109,11 +109,7 @@ class Pairs(keras.utils.PyDataset):
 def endless_batches(target: Source, batch_size: int, rng: np.random.Generator) -> Iterator[Any]:
     """Yields batches of the target's inputs without end.
 
-    Args:
-        target: The target; labels are ignored.
-        batch_size: Batch size for arrays.
-        rng: Random generator that shuffles arrays, and the batches of a `PyDataset`, as `fit`
-            does with its training data.
+    `rng` shuffles arrays, and the batches of a `PyDataset`, as `fit` does with its training data.
 
     Raises:
         BadInputError: For an empty target, or an iterator of `MAX_CACHED_BATCHES` batches
@@ -162,13 +158,12 @@ def _shuffled_batches(target: Source, batch_size: int, rng: np.random.Generator)
 
 
 def _rows(x: Any, index: np.ndarray) -> Any:
-    return keras.tree.map_structure(lambda a: None if a is None else _take(a, index), x)
+    def part(a: Any) -> Any:
+        if a is None or isinstance(a, np.ndarray):
+            return None if a is None else a[index]
+        return keras.ops.take(a, index, axis=0)
 
-
-def _take(a: Any, index: np.ndarray) -> Any:
-    if isinstance(a, np.ndarray):
-        return a[index]
-    return keras.ops.take(a, index, axis=0)
+    return keras.tree.map_structure(part, x)
 
 
 def _make_source(

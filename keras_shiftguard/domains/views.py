@@ -124,9 +124,8 @@ class Views(keras.layers.Layer):
     def call(self, x: Any, source_rows: Any = None) -> tuple[Any, Any]:
         """Returns the weak and the strong view of a batch, both structured like `x`.
 
-        Args:
-            x: The batch: samples of the source, then samples of the target.
-            source_rows: Number of samples of the source; None if all are of one domain.
+        `x` holds samples of the source, then samples of the target. `source_rows` is the number of
+        the former; None if all are of one domain.
         """
         if self.layer is not None:
             return x, self.layer(x, training=True)
@@ -162,12 +161,8 @@ def check_views(inputs: Any, method: Any) -> None:
 def image_views(x: Any, low: Any, high: Any, seed: GivenSeed, choice: GivenSeed) -> tuple[Any, Any]:
     """Returns the weak and the strong view of images, from one call of the augmentation.
 
-    Args:
-        x: Images, `(samples, height, width, channels)`, or channels first.
-        low: The value of black in each channel, `(channels,)`.
-        high: The value of white in each channel, `(channels,)`.
-        seed: Seed of the operations.
-        choice: Seed of the choice of operations and levels.
+    `low` and `high` are black and white in each channel, `(channels,)`. `choice` is the seed of the
+    choice of operations and levels, and `seed` that of the operations.
     """
     names = tuple(STRONG_IMAGE)
     bank = Bank(names, keras.config.image_data_format(), "nearest")

@@ -48,8 +48,8 @@ class AdaptationWatch(keras.callbacks.Callback):
         source: tuple[Any, Any],
         target: Any,
         epochs: tuple[int, int],
-        keeps: bool = False,
-        batch_size: int = 32,
+        keeps: bool,
+        batch_size: int,
     ) -> None:
         super().__init__()
         self.domain_model = model  # Keras itself sets `model`
@@ -67,16 +67,14 @@ class AdaptationWatch(keras.callbacks.Callback):
         self.keeps = keeps
         self.kept: list[np.ndarray] | None = None  # the weights from before training
         self._began = time.perf_counter()
-        self.guard: AutoGuard | None = None
-        if model.method == "auto" and self.labels is not None:
-            self.guard = AutoGuard(model)
+        is_auto = model.method == "auto" and self.labels is not None
+        self.guard: AutoGuard | None = AutoGuard(model) if is_auto else None
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         self.measure(self.start, acts=False)
         knows_task = self.domain_model.looks[-1].knows_task(self.domain_model.num_classes)
         if self.keeps and not self.start and knows_task:
-            variables = self.domain_model.base.variables
-            self.kept = [on_host(v) for v in variables]
+            self.kept = [on_host(v) for v in self.domain_model.base.variables]
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         if self.first_stage is None:  # only now: `BackupAndRestore` may just have loaded the steps
@@ -168,9 +166,7 @@ class AdaptationWatch(keras.callbacks.Callback):
     def predict(self, x: Any) -> tuple[np.ndarray, np.ndarray]:
         """Returns features and class probabilities of inputs, in inference mode.
 
-        Returns:
-            `(samples, features)` and `(samples, classes)`. For regression, the outputs
-            take the place of the probabilities.
+        For regression, the outputs take the place of the probabilities.
         """
         model = self.domain_model
         features, outputs = [], []
