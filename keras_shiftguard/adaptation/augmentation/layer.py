@@ -135,7 +135,14 @@ class AdaptiveAugmentation(keras.layers.Layer):
                 "The strengths of an AdaptiveAugmentation are weights: put the layer into a model "
                 "with `keras.Input`, or call it on a batch, before you set them."
             )
-        self.strengths.assign(as_vector(strengths, self.bank.names))
+        names = self.bank.names
+        wrong = {k: v for k, v in strengths.items() if k not in names or not 0 <= v <= 1}
+        if wrong:
+            raise BadInputError(
+                "A strength must be in [0, 1] and belong to one of the operations "
+                f"{', '.join(names)}. Received: {wrong}"
+            )
+        self.strengths.assign([float(strengths.get(name, 0.0)) for name in names])
 
     def get_strengths(self) -> dict[str, float]:
         """Returns the strengths of all operations by name."""
@@ -182,21 +189,6 @@ class AdaptiveAugmentation(keras.layers.Layer):
     def from_config(cls, config: dict[str, Any]) -> "AdaptiveAugmentation":
         """Returns the layer of a config, also of one that version 0.2 saved."""
         return cls(**{key: value for key, value in config.items() if key != "pool_size"})
-
-
-def as_vector(strengths: Mapping[str, float], names: Sequence[str]) -> np.ndarray:
-    """Returns strengths in the order of `names`, `(operations,)`; 0 where none is given.
-
-    Raises:
-        BadInputError: For an unknown operation or a strength outside [0, 1].
-    """
-    wrong = {k: v for k, v in strengths.items() if k not in names or not 0 <= v <= 1}
-    if wrong:
-        raise BadInputError(
-            f"A strength must be in [0, 1] and belong to one of the operations {', '.join(names)}. "
-            f"Received: {wrong}"
-        )
-    return np.asarray([strengths.get(name, 0.0) for name in names], "float32")
 
 
 def _is_range(value: Any) -> bool:

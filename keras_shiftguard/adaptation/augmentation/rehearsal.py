@@ -57,8 +57,7 @@ class Rehearsal:
         bank: The operations.
         spec: The image input.
         images: Images of training as the model gets them, 4D.
-        pool: Images of the target as the model gets them, 4D, for the operations that copy
-            properties of target images; or None.
+        pool: Images of the target as the model gets them, 4D; or None.
     """
 
     def __init__(
@@ -74,16 +73,10 @@ class Rehearsal:
         self._model.high.assign(np.asarray(high, "float32"))
 
     def __call__(self, candidates: np.ndarray) -> np.ndarray:
-        """Augments the images with each candidate, and measures their attributes.
+        """Augments the images with each candidate, `(candidates, operations)`, and measures them.
 
-        Every image gets the full strength, unlike in training.
-
-        Args:
-            candidates: Strengths, `(candidates, operations)`, in [0, 1].
-
-        Returns:
-            Mean of each attribute over the images, `(candidates, attributes)`; NaN if no image has
-            the attribute.
+        Every image gets the full strength, unlike in training. Returns the mean of each attribute
+        over the images, `(candidates, attributes)`; NaN if no image has the attribute.
         """
         count = len(self.images)
         per_call = max(1, MAX_VALUES // self.images.size)
