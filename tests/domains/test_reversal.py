@@ -21,14 +21,9 @@ def test_forward_exact_gradient_minus_strength(dtype, rng):
     assert bool(same)
     (gradient,) = gradients_of(lambda: ops.sum(ops.cast(layer(x.value), "float32") * 2.0), [x])
     np.testing.assert_array_equal(np.asarray(gradient, "float32"), np.full((4, 3), -0.5))
-
-
-def test_strength_is_a_variable():
-    layer = GradientReversal(1.0)
-    x = keras.Variable(np.ones((2, 2), "float32"))
     layer.strength.assign(0.0)
-    (gradient,) = gradients_of(lambda: ops.sum(layer(x.value)), [x])
-    np.testing.assert_array_equal(gradient, np.zeros((2, 2)))
+    (gradient,) = gradients_of(lambda: ops.sum(ops.cast(layer(x.value), "float32")), [x])
+    assert not np.asarray(gradient, "float32").any()
 
 
 def test_round_trip():

@@ -28,7 +28,6 @@ def blurred(x):
 
 
 PLANTED = {
-    "darker": lambda x, rng: x - np.float32(0.2),
     "noise": lambda x, rng: (x + rng.normal(0, 0.12, x.shape)).astype("float32"),
     "blur": lambda x, rng: blurred(x).astype("float32"),
 }
@@ -54,7 +53,6 @@ def closed(train, target, operations=OPERATIONS):
     "kind",
     [
         pytest.param("noise", marks=[pytest.mark.backend, pytest.mark.each_backend]),
-        pytest.param("darker", marks=pytest.mark.thorough),
         pytest.param("blur", marks=pytest.mark.thorough),
     ],
 )
@@ -64,15 +62,15 @@ def test_a_planted_gap_is_closed(train, kind):
     step, changes = closed(train, target, ("darker", "noise") if kind == "noise" else OPERATIONS)
     found = {name: value for name, value in step.strengths.items() if value}
     assert max(found, key=found.get) == kind, changes
-    attribute = {"darker": "brightness", "noise": "noise", "blur": "sharpness"}[kind]
+    attribute = {"noise": "noise", "blur": "sharpness"}[kind]
     both = [p.inputs["input"].features for p in (train[1], profile(target))]
     unit = np.sqrt(np.mean([table.std(attribute) ** 2 for table in both]))
     before = abs(both[0].mean(attribute) - both[1].mean(attribute)) / unit
     assert before > 2 and abs(step.gaps[attribute]) < 0.25 * before
     # The augmented batch lies between training and target.
     y = ops.convert_to_numpy(step.apply("input", ops.convert_to_tensor(train[0])))
-    lost = {"darker": lambda x: -x.mean(), "noise": _grain, "blur": lambda x: -_grain(x)}[kind]
-    assert lost(train[0]) < lost(y) < lost(target) * (1.0 if lost(target) < 0 else 1.1)
+    least, most = sorted(_grain(x) for x in (train[0], target))
+    assert least < _grain(y) < 1.1 * most
     assert step.state()["seed"] != StepAugmentation(seed=1).state()["seed"]
 
 
@@ -88,7 +86,7 @@ def test_without_shift_it_stays_at_zero(train):
 @pytest.mark.thorough
 def test_it_resumes(train):
     rng = np.random.default_rng(1)
-    step, _ = closed(train, PLANTED["darker"](pictures(rng, 64), rng), ("darker", "noise"))
+    step, _ = closed(train, pictures(rng, 64) - np.float32(0.2), ("darker", "noise"))
     state = json.loads(json.dumps(step.state(), allow_nan=False))
     other = StepAugmentation(operations=("darker", "noise"), seed=7)
     other.build([SPEC])
