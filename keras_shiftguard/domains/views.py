@@ -11,6 +11,7 @@ from keras_shiftguard.adaptation.augmentation.draws import Draws
 from keras_shiftguard.errors import BadInputError
 from keras_shiftguard.instrument.layer_calls import no_gradients
 from keras_shiftguard.operations.random_numbers import GivenSeed, drawn_seed
+from keras_shiftguard.statistics.state import untrained
 
 # Strengths of the operations on images, in [0, 1], as in `AdaptiveAugmentation`. The weak view is
 # shifted by a few pixels. Each operation is applied to the strong view with the probability
@@ -70,14 +71,8 @@ class Views(keras.layers.Layer):
         """Makes the weights; `shapes` is a list with the shape of each input."""
         for i, shape in enumerate(shapes):
             wide = (int(shape[_channel_axis(shape)] or 1),) if len(shape) > 2 else shape[1:]
-            self.scales.append(
-                [
-                    self.add_weight(
-                        shape=wide, initializer=value, trainable=False, name=f"{name}_{i}"
-                    )
-                    for name, value in (("low", "zeros"), ("high", "ones"))
-                ]
-            )
+            values = {"low": np.zeros(wide), "high": np.ones(wide)}
+            self.scales.append([untrained(self, f"{k}_{i}", v) for k, v in values.items()])
         self.built = True
 
     def seed(self, seed: int) -> None:

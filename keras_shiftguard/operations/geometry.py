@@ -206,6 +206,7 @@ def _flipped(axis: int) -> Callable[[Any, Any], Any]:
 MOVES = (1 / 28, 2 / 28, 4 / 28)
 WIDTH, HEIGHT = "{:.2g} of the width", "{:.2g} of the height"
 FACTOR, IMAGES = "by a factor of exp {:.2g}", "{:.2g} of images"
+DEGREES = "up to {:.2g} degrees"
 # Turns to both sides in degrees, and logarithms of zooms. Conventions.
 TURNS = tuple(sign * angle for angle in (8.0, 15.0, 25.0, 45.0, 90.0) for sign in (-1, 1))
 LARGER = tuple(float(np.log(factor)) for factor in (1.08, 1.15, 1.3, 1.45))
@@ -225,53 +226,25 @@ MOVED = {
 FLIP: dict[str, Any] = {"effort": 1, "asked_only": True}
 
 
-def _geometric(
-    name: str,
-    words: str,
-    apply: Any,
-    strengths: tuple[float, ...],
-    unit: str,
-    limit: float,
-    opposite: str = "",
-    **more: Any,
-) -> Operation:
-    more = {"effort": 2, **more}
-    return Operation(name, "geometry", words, apply, strengths, unit, limit, opposite, **more)
+def _row(name: str, words: str, *row: Any, effort: float = 2, **more: Any) -> Operation:
+    return Operation(name, "geometry", words, *row, effort=effort, **more)
 
 
 # Strengths that experiments try, and the largest strengths of augmentation. Conventions.
 OPERATIONS = (
-    _geometric(
-        "rotation",
-        "rotates",
-        _one("rotation"),
-        (*TURNS, 180.0),
-        "up to {:.2g} degrees",
-        45,
-        signed=True,
-    ),
-    _geometric("shift_left", "moves left", MOVED["shift_left"], MOVES, WIDTH, 0.3, "shift_right"),
-    _geometric("shift_right", "moves right", MOVED["shift_right"], MOVES, WIDTH, 0.3, "shift_left"),
-    _geometric("shift_up", "moves up", MOVED["shift_up"], MOVES, HEIGHT, 0.3, "shift_down"),
-    _geometric("shift_down", "moves down", MOVED["shift_down"], MOVES, HEIGHT, 0.3, "shift_up"),
-    _geometric(
-        "shear",
-        "shears",
-        _one("shear"),
-        (-0.2, 0.2),
-        "up to {:.2g} of the height",
-        0.4,
-        signed=True,
-    ),
-    _geometric("zoom_in", "enlarges", _one("zoom_in"), LARGER, FACTOR, 0.7, "zoom_out"),
-    _geometric("zoom_out", "shrinks", _one("zoom_out"), SMALLER, FACTOR, 0.7, "zoom_in"),
-    _geometric("crop", "crops and scales", None, (), "{:.2g} of the sides cut off", 0.5),
-    _geometric("elastic", "deforms", None, (), "shifts span {:.2g} of the height", 0.3),
-    _geometric("flip_horizontal", "mirrors", _flipped(2), (1.0,), IMAGES, 1.0, **FLIP),
-    _geometric("flip_vertical", "flips upside down", _flipped(1), (1.0,), IMAGES, 1.0, **FLIP),
+    _row("rotation", "rotates", _one("rotation"), (*TURNS, 180.0), DEGREES, 45, signed=True),
+    _row("shift_left", "moves left", MOVED["shift_left"], MOVES, WIDTH, 0.3, "shift_right"),
+    _row("shift_right", "moves right", MOVED["shift_right"], MOVES, WIDTH, 0.3, "shift_left"),
+    _row("shift_up", "moves up", MOVED["shift_up"], MOVES, HEIGHT, 0.3, "shift_down"),
+    _row("shift_down", "moves down", MOVED["shift_down"], MOVES, HEIGHT, 0.3, "shift_up"),
+    _row("shear", "shears", _one("shear"), (-0.2, 0.2), f"up to {HEIGHT}", 0.4, signed=True),
+    _row("zoom_in", "enlarges", _one("zoom_in"), LARGER, FACTOR, 0.7, "zoom_out"),
+    _row("zoom_out", "shrinks", _one("zoom_out"), SMALLER, FACTOR, 0.7, "zoom_in"),
+    _row("crop", "crops and scales", None, (), "{:.2g} of the sides cut off", 0.5),
+    _row("elastic", "deforms", None, (), "shifts span {:.2g} of the height", 0.3),
+    _row("flip_horizontal", "mirrors", _flipped(2), (1.0,), IMAGES, 1.0, **FLIP),
+    _row("flip_vertical", "flips upside down", _flipped(1), (1.0,), IMAGES, 1.0, **FLIP),
     Operation("transpose", "geometry", "exchanges rows and columns", _transposed, (1.0,)),
 )
 # Only augmentation scatters pixels. Its largest strength is a convention.
-SCATTER = Operation(
-    "scatter", "detail", "scatters pixels", unit="up to {:.2g} of the height", limit=0.08
-)
+SCATTER = Operation("scatter", "detail", "scatters pixels", unit=f"up to {HEIGHT}", limit=0.08)

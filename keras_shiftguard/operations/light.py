@@ -101,19 +101,8 @@ def _haze(x: Any, amount: Any) -> Any:
     return add_haze(x, level, numbers, fixed_seed(0))
 
 
-def _row(
-    name: str,
-    words: str,
-    run: Callable[[Any, Level], Any],
-    strengths: tuple[float, ...],
-    unit: str,
-    limit: float,
-    opposite: str = "",
-    family: str = "light",
-    **more: Any,
-) -> Operation:
-    apply = _one(name, run)
-    return Operation(name, family, words, apply, strengths, unit, limit, opposite, **more)
+def _row(name: str, words: str, run: Any, *row: Any, family: str = "light", **more: Any) -> Any:
+    return Operation(name, family, words, _one(name, run), *row, **more)
 
 
 # Strengths that are tried. Conventions.

@@ -11,7 +11,7 @@ from keras_shiftguard.adaptation.augmentation.bank import Bank
 from keras_shiftguard.adaptation.augmentation.selection import select_operations
 from keras_shiftguard.errors import BadInputError
 from keras_shiftguard.operations.random_numbers import drawn_seed
-from keras_shiftguard.statistics.state import on_host
+from keras_shiftguard.statistics.state import on_host, untrained
 
 
 @keras.saving.register_keras_serializable(package="keras_shiftguard")
@@ -106,22 +106,9 @@ class AdaptiveAugmentation(keras.layers.Layer):
         self.bank = Bank(names, self.data_format, self.fill_mode, self.fill_value)
         # Without `value_range`, black is above white until the first training batch.
         low, high = (np.inf, -np.inf) if self.value_range is None else self.value_range
-        self.strengths = self._state("strengths", np.zeros(len(names)))
-        self.low = self._state("low", np.broadcast_to(low, (channels,)))
-        self.high = self._state("high", np.broadcast_to(high, (channels,)))
-
-    def _state(self, name: str, value: Any) -> Any:
-        """Adds a float32 weight that is not trained, with the initial value `value`."""
-        value = np.asarray(value, "float32")
-        return self.add_weight(
-            name=name,
-            shape=value.shape,
-            dtype="float32",
-            initializer=lambda shape, dtype=None: ops.convert_to_tensor(value, dtype="float32"),
-            trainable=False,
-            autocast=False,
-            aggregation="only_first_replica",
-        )
+        self.strengths = untrained(self, "strengths", np.zeros(len(names)))
+        self.low = untrained(self, "low", np.broadcast_to(low, (channels,)))
+        self.high = untrained(self, "high", np.broadcast_to(high, (channels,)))
 
     def set_strengths(self, strengths: Mapping[str, float]) -> None:
         """Sets the strengths by operation, each in [0, 1]; operations not named get 0.

@@ -17,6 +17,7 @@ from keras_shiftguard.adaptation.augmentation.draws import Draws
 from keras_shiftguard.operations.random_numbers import fixed_seed
 from keras_shiftguard.statistics.attributes import attributes
 from keras_shiftguard.statistics.batch import InputSpec
+from keras_shiftguard.statistics.state import untrained
 
 SEED = 20  # fixed, so that measurements of different epochs can be compared. A convention.
 # Images on which each candidate is measured; at least 8, if they are large. A convention.
@@ -32,10 +33,8 @@ class _AttributesModel(keras.Model):
         super().__init__(dtype="float32", name="tried")
         self.bank, self.spec = bank, spec
         # The range is stored in variables, so that a new range does not require a new compilation.
-        self.low, self.high = (
-            self.add_weight(name=n, shape=(spec.channels,), initializer="zeros", trainable=False)
-            for n in ("low", "high")
-        )
+        black = np.zeros(spec.channels)
+        self.low, self.high = (untrained(self, name, black) for name in ("low", "high"))
         self.images = None if pool is None else np.asarray(pool, "float32")
 
     def call(self, inputs: Any) -> Any:
