@@ -10,7 +10,7 @@ robustness against common corruptions by covariate shift adaptation", NeurIPS
 2020, equation 1.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -147,15 +147,7 @@ def adapt_batch_norm(
             "There is no keras.layers.BatchNormalization in this model, so nothing to adapt."
         )
     meters = {id(layer): _Meter(layer) for layer in norms if layer.trainable}
-    samples = 0
-    with replaced_calls((meter.layer, meter) for meter in meters.values()):
-        for x in _chunks(data, max_samples):
-            model(x, training=False)
-            samples += num_samples(x)
-    if samples < MIN_SAMPLES:
-        raise BadInputError(
-            f"Statistics need at least {MIN_SAMPLES} target samples. Received: {samples}"
-        )
+    samples = _measure(model, meters.values(), _chunks(data, max_samples))
     before: list[tuple[Any, np.ndarray]] = []  # pairs of a variable and its value
     changes = []
     for layer in norms:
@@ -168,6 +160,20 @@ def adapt_batch_norm(
         before += [(variable, on_host(variable)) for variable in variables]
         changes.append(meter.blend(samples / (samples + prior_samples)))
     return BatchNormAdaptation(tuple(changes), samples, prior_samples, before)
+
+
+def _measure(model: keras.Model, meters: Iterable["_Meter"], chunks: Iterable[Any]) -> int:
+    """Runs the model on the target with the meters in its layers; returns the number of samples."""
+    samples = 0
+    with replaced_calls((meter.layer, meter) for meter in meters):
+        for x in chunks:
+            model(x, training=False)
+            samples += num_samples(x)
+    if samples < MIN_SAMPLES:
+        raise BadInputError(
+            f"Statistics need at least {MIN_SAMPLES} target samples. Received: {samples}"
+        )
+    return samples
 
 
 class _Meter:

@@ -92,8 +92,8 @@ def _check_input(name: str, source: np.ndarray, target: np.ndarray) -> None:
         )
     is_numeric = [np.issubdtype(a.dtype, np.number) or a.dtype == bool for a in (source, target)]
     # All integer dtypes and bool count as one kind.
-    kinds = [a.dtype.kind if a.dtype.kind not in "iub" else "i" for a in (source, target)]
-    if not all(is_numeric) or kinds[0] != kinds[1]:
+    kinds = {a.dtype.kind if a.dtype.kind not in "iub" else "i" for a in (source, target)}
+    if not all(is_numeric) or len(kinds) > 1:
         raise BadInputError(
             f"`target_data` has the dtype {target.dtype} in the input {name!r}, and the source has "
             f"{source.dtype}. Convert both to one, e.g. with `astype({str(source.dtype)!r})`, and "

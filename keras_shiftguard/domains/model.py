@@ -7,7 +7,11 @@ import keras
 
 from keras_shiftguard.domains.arguments import check_options
 from keras_shiftguard.domains.evidence import Evidence
-from keras_shiftguard.domains.feature_split import Split, warn_of_own_methods
+from keras_shiftguard.domains.feature_split import (
+    Split,
+    structured_inputs,
+    warn_of_own_methods,
+)
 from keras_shiftguard.domains.fitting import train
 from keras_shiftguard.domains.methods import (
     NEED_VIEWS,
@@ -224,7 +228,7 @@ class DomainAdaptationModel(PairModel):
     @property
     def input(self) -> Any:
         """The inputs of the wrapped model."""
-        return self.base.inputs[0] if isinstance(self.base, keras.Sequential) else self.base.input
+        return structured_inputs(self.base)
 
     @property
     def output_shape(self) -> tuple[int | None, ...]:

@@ -1,5 +1,6 @@
 """Statements about a domain adaptation: whether it is likely to help, and whether it helped."""
 
+import time
 from typing import Any
 
 from keras_shiftguard.detection.look import compare_profiles
@@ -73,6 +74,5 @@ class Outcome:
         return measured_worth(now, before, when, saw_target=True)
 
     def _estimate(self) -> AccuracyEstimate | None:
-        watch = self.watch
-        reference = (watch.inputs, watch.labels)
-        return bounded_estimate(self.model, watch.target, reference, watch.seconds)
+        watch, seconds = self.watch, time.perf_counter() - self.watch.began
+        return bounded_estimate(self.model, watch.target, (watch.inputs, watch.labels), seconds)

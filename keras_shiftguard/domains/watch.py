@@ -33,9 +33,8 @@ class AdaptationWatch(keras.callbacks.Callback):
 
     Args:
         model: The `DomainAdaptationModel`; the measurements are added to its list `looks`.
-        source: Inputs and labels of the source samples that are measured, preferably
-            samples that are not trained on.
-        target: Inputs of the target samples that are measured.
+        source: Inputs and labels of samples, preferably some that are not trained on.
+        target: Inputs of target samples.
         epochs: Numbers of finished epochs at the beginning and at the end of this fit.
         keeps: Whether to keep the weights from before training, for comparison with the adapted
             weights, if they solve the task already.
@@ -66,7 +65,7 @@ class AdaptationWatch(keras.callbacks.Callback):
         self.labels = host_class_ids(to_numpy(labels)) if model.num_classes else None
         self.keeps = keeps
         self.kept: list[np.ndarray] | None = None  # the weights from before training
-        self._began = time.perf_counter()
+        self.began = time.perf_counter()  # just before training
         is_auto = model.method == "auto" and self.labels is not None
         self.guard: AutoGuard | None = AutoGuard(model) if is_auto else None
 
@@ -132,11 +131,6 @@ class AdaptationWatch(keras.callbacks.Callback):
     def _fingerprint(self) -> str:
         # One of several processes cannot copy all weights.
         return "" if has_several_processes() else fingerprint(self.domain_model.base)
-
-    @property
-    def seconds(self) -> float:
-        """Seconds since this callback was created, just before training."""
-        return time.perf_counter() - self._began
 
     @property
     def earlier(self) -> tuple[list[np.ndarray] | None, str]:
