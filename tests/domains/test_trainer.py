@@ -44,18 +44,6 @@ def test_compiled_all_at_once():
 
 
 @pytest.mark.thorough
-def test_class_and_sample_weights_are_the_same_thing():
-    _, y, _ = two_domains(np.random.default_rng(0))
-    each = np.where(y == 0, 3.0, 0.5)
-    by_class, by_sample, without = (
-        weights(fitted(compiled=EAGER, shuffle=False, **more)[0])
-        for more in ({"class_weight": {0: 3.0, 1: 0.5}}, {"sample_weight": each}, {})
-    )
-    np.testing.assert_allclose(by_class, by_sample, atol=1e-6)
-    assert np.abs(by_class - without).max() > 1e-3
-
-
-@pytest.mark.thorough
 @pytest.mark.backend
 @pytest.mark.each_backend
 def test_resumes_where_it_stopped(tmp_path):
