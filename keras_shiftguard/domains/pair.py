@@ -37,11 +37,6 @@ def joined(parts: Sequence[Any]) -> Any:
     )
 
 
-def first(batch: Any, n: Any) -> Any:
-    """Returns the first `n` samples of a batch."""
-    return keras.tree.map_structure(lambda tensor: tensor[:n], batch)
-
-
 def repeated(labels: Any, times: int) -> Any:
     """Returns labels or weights repeated `times` times as a whole; None stays None."""
     return None if labels is None else joined([ops.convert_to_tensor(labels)] * times)

@@ -12,7 +12,7 @@ from keras import ops
 from keras_shiftguard.domains.adamatch import AdaMatch
 from keras_shiftguard.domains.evidence import Evidence
 from keras_shiftguard.domains.feature_split import Split
-from keras_shiftguard.domains.pair import Pair, first, flat, joined, repeated
+from keras_shiftguard.domains.pair import Pair, flat, joined, repeated
 from keras_shiftguard.domains.report import Action
 from keras_shiftguard.domains.views import Views
 from keras_shiftguard.instrument.processes import is_first_process
@@ -61,8 +61,8 @@ class PairModel(keras.Model):
         starts = [view * (n + m) for view in range(len(views))]
         answers = joined([outputs[at : at + n] for at in starts])  # source outputs, view by view
         if self.views and self.split.memory and any(isinstance(m, AdaMatch) for m in self.methods):
-            alone = joined([first(view, n) for view in views])
-            answers = self.interpolated(answers, alone, self.views.generator)
+            alone = keras.tree.map_structure(lambda part: part[:n], list(views))
+            answers = self.interpolated(answers, joined(alone), self.views.generator)
         task_loss = self.compute_loss(
             x[SOURCE], repeated(y, len(views)), answers, repeated(sample_weight, len(views))
         )

@@ -89,7 +89,7 @@ class _InputAugmentation:
         if self._rehearsal is None:  # made once, since the first images stay the same
             self._rehearsal = Rehearsal(self.bank, self.spec, images, self.target_images)
         self._rehearsal.set_range(low, high)
-        changes = self.controller.update(train.features, target.features, self._rehearsal)
+        changes = self.controller.update(train.features, target.features, self._rehearsal.measure)
         assign(self.strengths, self.controller.strengths)
         return changes
 

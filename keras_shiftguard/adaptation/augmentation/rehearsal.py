@@ -26,31 +26,8 @@ MAX_IMAGES = 96
 MAX_VALUES = 128 * 128 * 96
 
 
-class _AttributesModel(keras.Model):
-    """A model from images and strengths to the attributes of the augmented images."""
-
-    def __init__(self, bank: Bank, spec: InputSpec, pool: np.ndarray | None) -> None:
-        super().__init__(dtype="float32", name="tried")
-        self.bank, self.spec = bank, spec
-        # The range is stored in variables, so that a new range does not require a new compilation.
-        black = np.zeros(spec.channels)
-        self.low, self.high = (untrained(self, name, black) for name in ("low", "high"))
-        self.images = None if pool is None else np.asarray(pool, "float32")
-
-    def call(self, inputs: Any) -> Any:
-        x, strengths = inputs
-        # Every call uses the same random numbers, so that measurements can be repeated. Within a
-        # call, each candidate has its own numbers.
-        seed = fixed_seed(SEED)
-        draws = Draws(ops.shape(x)[0], self.bank.names, seed)
-        levels = draws.levels(strengths, whole=True)
-        pool = None if self.images is None else ops.convert_to_tensor(self.images)
-        y = self.bank.apply_levels(x, levels, draws, self.low, self.high, seed, pool)
-        return attributes(y, self.spec)
-
-
-class Rehearsal:
-    """Function that measures the attributes of images augmented with candidate strengths.
+class Rehearsal(keras.Model):
+    """Model from images and strengths to the attributes of the augmented images.
 
     Args:
         bank: The operations.
@@ -62,16 +39,31 @@ class Rehearsal:
     def __init__(
         self, bank: Bank, spec: InputSpec, images: np.ndarray, pool: np.ndarray | None = None
     ) -> None:
+        super().__init__(dtype="float32", name="tried")
+        self.bank, self.spec, self.pool = bank, spec, pool
         count = int(np.clip(MAX_VALUES // 4 // images[0].size, 8, MAX_IMAGES))
         self.images = np.asarray(images[:count], "float32")
-        self._model = _AttributesModel(bank, spec, pool)
+        # The range is stored in variables, so that a new range does not require a new compilation.
+        black = np.zeros(spec.channels)
+        self.low, self.high = (untrained(self, name, black) for name in ("low", "high"))
 
     def set_range(self, low: Any, high: Any) -> None:
         """Sets the values of black and white in each channel, `(channels,)`."""
-        self._model.low.assign(np.asarray(low, "float32"))
-        self._model.high.assign(np.asarray(high, "float32"))
+        self.low.assign(np.asarray(low, "float32"))
+        self.high.assign(np.asarray(high, "float32"))
 
-    def __call__(self, candidates: np.ndarray) -> np.ndarray:
+    def call(self, inputs: Any) -> Any:
+        x, strengths = inputs
+        # Every call uses the same random numbers, so that measurements can be repeated. Within a
+        # call, each candidate has its own numbers.
+        seed = fixed_seed(SEED)
+        draws = Draws(ops.shape(x)[0], self.bank.names, seed)
+        levels = draws.levels(strengths, whole=True)
+        pool = None if self.pool is None else ops.convert_to_tensor(self.pool)
+        y = self.bank.apply_levels(x, levels, draws, self.low, self.high, seed, pool)
+        return attributes(y, self.spec)
+
+    def measure(self, candidates: np.ndarray) -> np.ndarray:
         """Augments the images with each candidate, `(candidates, operations)`, and measures them.
 
         Every image gets the full strength, unlike in training. Returns the mean of each attribute
@@ -86,7 +78,7 @@ class Rehearsal:
             # The last part is padded, so that all calls have the same shape.
             padded = np.concatenate([part, np.zeros((per_call - len(part), part.shape[1]))])
             strengths = np.repeat(padded, count, axis=0).astype("float32")
-            values = np.asarray(self._model.predict_on_batch((x, strengths)), "float64")
+            values = np.asarray(self.predict_on_batch((x, strengths)), "float64")
             # Under tf.distribute every replica returns the whole batch, one after another.
             values = values[: len(x)].reshape(per_call, count, -1)[: len(part)]
             known = np.abs(values) < 1e18  # False for NaN and infinity

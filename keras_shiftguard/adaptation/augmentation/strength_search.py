@@ -21,7 +21,7 @@ MAX_ROUNDS = 16
 MIN_GAIN = 0.03
 
 # A function from strengths, `(candidates, operations)`, to the means of the attributes of images
-# augmented with them, `(candidates, attributes)`. See `Rehearsal`.
+# augmented with them, `(candidates, attributes)`. See `Rehearsal.measure`.
 Rehearse = Callable[[np.ndarray], np.ndarray]
 
 
