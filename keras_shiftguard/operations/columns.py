@@ -47,7 +47,7 @@ def _linear(x: Any, strength: tuple[int, float, float]) -> Any:
     column, factor, offset = strength
     factors, offsets = np.ones(x.shape[-1]), np.zeros(x.shape[-1])
     factors[column], offsets[column] = factor, offset
-    return _all_linear(x, (factors, offsets))
+    return _all_linear(x, (factors.tolist(), offsets.tolist()))
 
 
 def _all_linear(x: Any, strength: tuple[Sequence[float], Sequence[float]]) -> Any:
@@ -109,14 +109,6 @@ def _blanked(x: Any, strength: tuple[Sequence[int], Sequence[float]]) -> Any:
     return ops.where(ops.convert_to_tensor(is_blank), ops.convert_to_tensor(values), x)
 
 
-def _reversed(x: Any, strength: Any) -> Any:
-    return ops.flip(x, -1)
-
-
-def _rolled(x: Any, strength: int) -> Any:
-    return ops.roll(x, int(strength), -1)
-
-
 ALL_UNITS = Operation("units", "columns", "changes the units of all columns", _all_linear)
 # Strengths that experiments try; those of units are found from the data. Conventions.
 OPERATIONS = (
@@ -127,8 +119,10 @@ OPERATIONS = (
     Operation("recode", "columns", "gives categories other codes", _recoded),
     Operation("exchange", "columns", "exchanges two columns", _exchanged),
     Operation("blank", "columns", "takes columns out", _blanked),
-    Operation("reverse", "columns", "reverses the columns", _reversed, (1,)),
-    Operation("roll", "columns", "moves the columns on", _rolled, (-1, 1)),
+    Operation("reverse", "columns", "reverses the columns", lambda x, _: ops.flip(x, -1), (1,)),
+    Operation(
+        "roll", "columns", "moves the columns on", lambda x, n: ops.roll(x, int(n), -1), (-1, 1)
+    ),
 )
 
 

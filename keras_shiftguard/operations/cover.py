@@ -4,7 +4,7 @@ from typing import Any
 
 from keras import ops
 
-from keras_shiftguard.operations.operation import Operation
+from keras_shiftguard.operations.operation import Operation, evenly
 from keras_shiftguard.operations.random_numbers import FixedNumbers, Numbers
 
 
@@ -26,15 +26,14 @@ def erase(x: Any, side: Any, draws: Numbers) -> Any:
     return ops.where(inside[..., None], ops.mean(x, axis=(1, 2), keepdims=True), x)
 
 
-def _erase(x: Any, amount: Any) -> Any:
-    side = ops.full((x.shape[0],), amount, "float32")
+def _erase(x: Any, side: Any) -> Any:
     return erase(x, side, FixedNumbers(x.shape[0]))
 
 
 # The largest strength of augmentation. A convention.
 OPERATIONS = (
     Operation(
-        *("erasing", "cover", "erases a rectangle", _erase, (), "{:.2g} of the sides", 0.6),
+        *("erasing", "cover", "erases a rectangle", evenly(_erase), (), "{:.2g} of the sides", 0.6),
         effort=2,
     ),
 )

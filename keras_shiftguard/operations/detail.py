@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from keras import ops
 
-from keras_shiftguard.operations.operation import Operation, within
+from keras_shiftguard.operations.operation import Operation, evenly, within
 from keras_shiftguard.operations.random_numbers import FixedNumbers, Numbers
 
 BLOCK = 8  # side of a JPEG block in pixels. Given by JPEG.
@@ -170,12 +170,8 @@ def coarsen(x: Any, factor: Any) -> Any:
 
 
 def _one(run: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
-    """Returns an operation with one amount a sample as a function of images and one strength."""
-    return lambda x, amount: within(x, run(x, ops.full((x.shape[0],), amount, "float32")))
-
-
-def _blocks(x: Any, amount: Any) -> Any:
-    return quantise_blocks(x, ops.full((x.shape[0],), amount, "float32"))
+    """Returns the same as `evenly`, with values kept `within` black and white."""
+    return lambda x, amount: within(x, evenly(run)(x, amount))
 
 
 def _motion_blur(x: Any, length: Any) -> Any:
@@ -206,5 +202,11 @@ OPERATIONS = (
 )
 # JPEG compresses after the sensor added noise.
 BLOCKING = Operation(
-    "blocking", "detail", "quantises blocks, as JPEG", _blocks, (0.3, 1.0), COARSEST, limit=1.0
+    "blocking",
+    "detail",
+    "quantises blocks, as JPEG",
+    evenly(quantise_blocks),
+    (0.3, 1.0),
+    COARSEST,
+    limit=1.0,
 )

@@ -226,8 +226,8 @@ MOVED = {
 FLIP: dict[str, Any] = {"effort": 1, "asked_only": True}
 
 
-def _row(name: str, words: str, *row: Any, effort: float = 2, **more: Any) -> Operation:
-    return Operation(name, "geometry", words, *row, effort=effort, **more)
+def _row(name: str, words: str, *row: Any, **more: Any) -> Operation:
+    return Operation(name, "geometry", words, *row, **{"effort": 2, **more})
 
 
 # Strengths that experiments try, and the largest strengths of augmentation. Conventions.

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from keras import ops
 
-from keras_shiftguard.operations.operation import Operation, only, within
+from keras_shiftguard.operations.operation import Operation, evenly, only, within
 from keras_shiftguard.operations.random_numbers import (
     FixedNumbers,
     GivenSeed,
@@ -97,8 +97,7 @@ def _one(name: str, run: Callable[[Any, Level], Any]) -> Callable[[Any, Any], An
 
 
 def _haze(x: Any, amount: Any) -> Any:
-    numbers, level = FixedNumbers(x.shape[0]), only("haze", amount, x)("haze")
-    return add_haze(x, level, numbers, fixed_seed(0))
+    return add_haze(x, amount, FixedNumbers(x.shape[0]), fixed_seed(0))
 
 
 def _row(name: str, words: str, run: Any, *row: Any, family: str = "light", **more: Any) -> Any:
@@ -152,5 +151,5 @@ OPERATIONS = (
     ),
     Operation("channel_gain", "colour", "tints", unit="up to exp {:.2g}", limit=0.5, channels=2),
     Operation("balance", "colour", "balances the channels", balance, (1.0,), channels=3),
-    Operation("haze", "light", "adds haze", _haze, (), "opacity {:.2g}", 0.9),
+    Operation("haze", "light", "adds haze", evenly(_haze), (), "opacity {:.2g}", 0.9),
 )

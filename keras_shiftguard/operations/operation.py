@@ -63,6 +63,11 @@ def only(name: str, amount: Any, x: Any) -> Level:
     return lambda other: one * (amount if other == name else 0.0)
 
 
+def evenly(run: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
+    """Returns an operation with one amount a sample as a function of images and one strength."""
+    return lambda x, amount: run(x, ops.full((x.shape[0],), amount, "float32"))
+
+
 def within(x: Any, y: Any) -> Any:
     """Returns `y` clipped to black and white, or to the extremes of the image in `x` beyond them.
 
