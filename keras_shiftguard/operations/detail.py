@@ -200,7 +200,7 @@ OPERATIONS = (
     Operation("median", "detail", "removes single values", median, (1.0,)),
     Operation("coarsen", "detail", "lowers the resolution", coarsen, (1.5, 2.0, 3.0), TIMES),
 )
-# JPEG compresses after the sensor added noise.
+# JPEG compresses after the sensor added noise. The strengths are as above. Conventions.
 BLOCKING = Operation(
     "blocking",
     "detail",
