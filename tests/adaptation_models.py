@@ -1,32 +1,7 @@
-"""Small models and data for the tests of adaptation, and gradients on every backend."""
+"""Small models and data for the tests of adaptation."""
 
 import keras
 import numpy as np
-
-
-def gradients_of(loss, variables):
-    """Returns the gradients of `loss()` with respect to Keras variables, as NumPy arrays."""
-    backend = keras.backend.backend()
-    if backend == "tensorflow":
-        import tensorflow as tf
-
-        with tf.GradientTape() as tape:
-            value = loss()
-        found = tape.gradient(value, [v.value for v in variables])
-    elif backend == "jax":
-        import jax
-
-        def stateless(values):
-            with keras.StatelessScope(list(zip(variables, values, strict=True))):
-                return loss()
-
-        found = jax.grad(stateless)([v.value for v in variables])
-    else:
-        for v in variables:
-            v.value.grad = None
-        loss().backward()
-        found = [v.value.grad for v in variables]
-    return [None if g is None else as_array(g) for g in found]
 
 
 def as_array(tensor):

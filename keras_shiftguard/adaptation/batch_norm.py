@@ -10,14 +10,14 @@ robustness against common corruptions by covariate shift adaptation", NeurIPS
 2020, equation 1.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import keras
 import numpy as np
 from keras import ops
 
-from keras_shiftguard.adaptation.batch_norm_report import BatchNormAdaptation, LayerChange
 from keras_shiftguard.errors import BadInputError
 from keras_shiftguard.instrument.graph import walk
 from keras_shiftguard.instrument.layer_calls import replaced_calls
@@ -28,6 +28,73 @@ from keras_shiftguard.statistics.state import on_host
 MAX_SAMPLES = 4096  # the default of `max_samples`. A convention.
 BATCH_SIZE = 128  # samples that are normalized together. A convention.
 MIN_SAMPLES = 2  # samples that a variance needs. Given by its definition.
+
+
+@dataclass(frozen=True)
+class LayerChange:
+    """The change of one batch-norm layer.
+
+    Args:
+        layer: Path of the layer in the model.
+        changed: Whether its statistics were replaced.
+        shift: Mean over channels of `|new mean - old mean|`, in old standard
+            deviations.
+        scale: Geometric mean over channels of the new standard deviation divided by
+            the old one.
+        reason: Why the layer was not changed; empty for a changed layer.
+    """
+
+    layer: str
+    changed: bool
+    shift: float = 0.0
+    scale: float = 1.0
+    reason: str = ""
+
+    def __str__(self) -> str:
+        if not self.changed:
+            return f"{self.layer}: left alone, {self.reason}"
+        return (
+            f"{self.layer}: means moved by {self.shift:.2g} standard deviations, "
+            f"spread times {self.scale:.2g}"
+        )
+
+
+class BatchNormAdaptation:
+    """The result of `adapt_batch_norm`: a report that can undo the adaptation.
+
+    Attributes:
+        layers: A `LayerChange` for each batch-norm layer.
+        num_samples: Number of target samples that were used.
+        prior_samples: Number of samples that the statistics of training counted as.
+    """
+
+    def __init__(
+        self,
+        layers: tuple[LayerChange, ...],
+        num_samples: int,
+        prior_samples: float,
+        before: list[tuple[Any, np.ndarray]],
+    ) -> None:
+        self.layers = layers
+        self.num_samples = num_samples
+        self.prior_samples = prior_samples
+        self._before = before  # pairs of a variable and its value
+
+    def restore(self) -> None:
+        """Sets the statistics to the values from before the adaptation, bit for bit."""
+        for variable, value in self._before:
+            variable.assign(value)
+
+    def __str__(self) -> str:
+        changed = [layer for layer in self.layers if layer.changed]
+        if not changed:
+            return "Batch norm was left alone: " + "; ".join(str(each) for each in self.layers[:3])
+        return (
+            f"The model was changed, as adapt='batch_norm' asks: {len(changed)} of "
+            f"{len(self.layers)} batch-norm layers have the means and variances of "
+            f"{self.num_samples:,} target samples. `guard.batch_norm.restore()` takes that back; "
+            "`guard.batch_norm.layers` says what changed."
+        )
 
 
 def adapt_batch_norm(
@@ -79,33 +146,34 @@ def adapt_batch_norm(
         raise BadInputError(
             "There is no keras.layers.BatchNormalization in this model, so nothing to adapt."
         )
-    meters = [_Meter(layer) for layer in norms if layer.trainable]
+    meters = {id(layer): _Meter(layer) for layer in norms if layer.trainable}
+    samples = _measure(model, meters.values(), _chunks(data, max_samples))
+    before: list[tuple[Any, np.ndarray]] = []  # pairs of a variable and its value
+    changes = []
+    for layer in norms:
+        meter = meters.get(id(layer))
+        if meter is None or not meter.count:
+            why = "it is frozen" if meter is None else "the target did not pass through it"
+            changes.append(LayerChange(layer.path, False, reason=why))
+            continue
+        variables = (layer.moving_mean, layer.moving_variance)
+        before += [(variable, on_host(variable)) for variable in variables]
+        changes.append(meter.blend(samples / (samples + prior_samples)))
+    return BatchNormAdaptation(tuple(changes), samples, prior_samples, before)
+
+
+def _measure(model: keras.Model, meters: Iterable["_Meter"], chunks: Iterable[Any]) -> int:
+    """Runs the model on the target with the meters in its layers; returns the number of samples."""
     samples = 0
     with replaced_calls((meter.layer, meter) for meter in meters):
-        for x in _chunks(data, max_samples):
+        for x in chunks:
             model(x, training=False)
             samples += num_samples(x)
     if samples < MIN_SAMPLES:
         raise BadInputError(
             f"Statistics need at least {MIN_SAMPLES} target samples. Received: {samples}"
         )
-    before: list[tuple[Any, np.ndarray]] = []  # pairs of a variable and its value
-    after: list[tuple[Any, np.ndarray]] = []
-    found = {id(meter.layer): meter for meter in meters}
-    changes = []
-    for layer in norms:
-        meter = found.get(id(layer))
-        if meter is None or not meter.count:
-            why = "it is frozen" if meter is None else "the target did not pass through it"
-            changes.append(LayerChange(layer.path, False, reason=why))
-            continue
-        change, old, new = meter.blended(prior_samples, samples)
-        changes.append(change)
-        before += old
-        after += new
-    for variable, value in after:
-        variable.assign(value)
-    return BatchNormAdaptation(tuple(changes), samples, prior_samples, before)
+    return samples
 
 
 class _Meter:
@@ -142,35 +210,23 @@ class _Meter:
             y = y + ops.reshape(ops.cast(layer.beta, "float32"), shape)
         return ops.cast(y, layer.compute_dtype)
 
-    def blended(
-        self, prior: float, samples: int
-    ) -> tuple[LayerChange, list[tuple[Any, np.ndarray]], list[tuple[Any, np.ndarray]]]:
-        """Returns the report, and `(variable, value)` pairs of the old and the new statistics.
-
-        Args:
-            prior: Number of samples that the old statistics count as.
-            samples: Number of target samples.
-        """
+    def blend(self, target_share: float) -> LayerChange:
+        """Moves the statistics of the layer to the target's by a share of the way."""
         layer = self.layer
         mean = self.sum / self.count
         variance = np.maximum(self.sum_of_squares / self.count - mean**2, 0.0)
         variables = (layer.moving_mean, layer.moving_variance)
         old = [on_host(v) for v in variables]
-        target_share = samples / (samples + prior)
         new = [
             ((1 - target_share) * o + target_share * n).astype(o.dtype)
             for o, n in zip(old, (mean, variance), strict=True)
         ]
         std = np.sqrt(old[1].astype("float64") + layer.epsilon)
         growth = np.sqrt(new[1].astype("float64") + layer.epsilon) / std
-        change = LayerChange(
-            layer.path,
-            True,
-            float(np.mean(np.abs(new[0] - old[0]) / std)),
-            float(np.exp(np.mean(np.log(growth)))),
-        )
-        before, after = (list(zip(variables, values, strict=True)) for values in (old, new))
-        return change, before, after
+        for variable, value in zip(variables, new, strict=True):
+            variable.assign(value)
+        shift = float(np.mean(np.abs(new[0] - old[0]) / std))
+        return LayerChange(layer.path, True, shift, float(np.exp(np.mean(np.log(growth)))))
 
 
 def _chunks(data: Any, max_samples: int) -> Iterator[Any]:

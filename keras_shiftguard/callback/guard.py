@@ -7,7 +7,7 @@ from typing import Any
 import keras
 
 from keras_shiftguard.adaptation.augmentation.in_step import StepAugmentation
-from keras_shiftguard.adaptation.batch_norm_report import BatchNormAdaptation
+from keras_shiftguard.adaptation.batch_norm import BatchNormAdaptation
 from keras_shiftguard.callback.arguments import (
     ON_MISMATCH,
     ON_SHIFT,

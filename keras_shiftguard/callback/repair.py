@@ -7,8 +7,7 @@ import keras
 
 from keras_shiftguard.adaptation.augmentation.controller import Change
 from keras_shiftguard.adaptation.augmentation.in_step import POOL_SIZE, StepAugmentation
-from keras_shiftguard.adaptation.batch_norm import adapt_batch_norm
-from keras_shiftguard.adaptation.batch_norm_report import BatchNormAdaptation
+from keras_shiftguard.adaptation.batch_norm import BatchNormAdaptation, adapt_batch_norm
 from keras_shiftguard.callback.optional_data import OptionalData
 from keras_shiftguard.detection.attribute_words import LABELS
 from keras_shiftguard.detection.report import ShiftReport

@@ -7,6 +7,7 @@ import numpy as np
 from keras import ops
 
 from keras_shiftguard.domains.pair import EPSILON, Pair
+from keras_shiftguard.statistics.state import untrained
 
 # Threshold of target samples, in units of the mean confidence on the source. Berthelot et al.,
 # 2022.
@@ -61,20 +62,9 @@ class AdaMatch(keras.layers.Layer):
         self.momentum = momentum
         if momentum:
             # The class shares of the source and of the target, and the weight of both.
-            self.averages = self.add_weight(
-                shape=(3, num_classes),
-                initializer="zeros",
-                trainable=False,
-                aggregation="mean",
-                name="class_shares",
-            )
-        self.alignment = self.add_weight(
-            shape=(),
-            initializer="ones",
-            trainable=False,
-            aggregation="only_first_replica",
-            name="alignment",
-        )
+            zeros = np.zeros((3, num_classes))
+            self.averages = untrained(self, "class_shares", zeros, aggregation="mean")
+        self.alignment = untrained(self, "alignment", 1.0)
         self.share_tracker = keras.metrics.Mean(name="pseudo_labelled")
 
     def loss(self, pair: Pair, progress: Any, strength: Any) -> Any:

@@ -19,20 +19,13 @@ MIN_RANGE_RATIO = 32.0
 
 
 def check_streams(source: Any, target: Any, labels: Any, num_classes: int) -> list[str]:
-    """Checks that two streams of data can be aligned.
+    """Raises a BadInputError if two streams of data cannot be aligned.
 
-    Args:
-        source: The first samples of the source, as the model gets them.
-        target: The first samples of the target, as the model gets them.
-        labels: Labels of the source, of all samples that are at hand; or None.
-        num_classes: Number of classes of the model; 0 for regression.
+    `source` and `target` are the first samples, as the model gets them, and `labels` those of all
+    samples of the source that are at hand, or None.
 
     Returns:
         Remarks for the user about problems that do not prevent the training.
-
-    Raises:
-        BadInputError: If the streams cannot be aligned. The message says how to fix
-            it, if that is known.
     """
     source_inputs, target_inputs = named_inputs(source), named_inputs(target)
     same_structure = isinstance(source, Mapping) == isinstance(target, Mapping)
@@ -86,11 +79,7 @@ def check_labels(labels: np.ndarray, num_classes: int) -> None:
 
 
 def _check_input(name: str, source: np.ndarray, target: np.ndarray) -> None:
-    """Checks the shape, dtype, range and finiteness of a target input against the source.
-
-    Raises:
-        BadInputError: If they do not match, or the target has values that are not finite.
-    """
+    """Raises a BadInputError if a target input is not finite, or not like that of the source."""
     if source.shape[1:] != target.shape[1:]:
         fix = ""
         if source.ndim == 4 == target.ndim:
@@ -103,8 +92,8 @@ def _check_input(name: str, source: np.ndarray, target: np.ndarray) -> None:
         )
     is_numeric = [np.issubdtype(a.dtype, np.number) or a.dtype == bool for a in (source, target)]
     # All integer dtypes and bool count as one kind.
-    kinds = [a.dtype.kind if a.dtype.kind not in "iub" else "i" for a in (source, target)]
-    if not all(is_numeric) or kinds[0] != kinds[1]:
+    kinds = {a.dtype.kind if a.dtype.kind not in "iub" else "i" for a in (source, target)}
+    if not all(is_numeric) or len(kinds) > 1:
         raise BadInputError(
             f"`target_data` has the dtype {target.dtype} in the input {name!r}, and the source has "
             f"{source.dtype}. Convert both to one, e.g. with `astype({str(source.dtype)!r})`, and "

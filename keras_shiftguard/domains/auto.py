@@ -7,6 +7,8 @@ does harm if they are not. So the weights of the first stage are saved, and each
 second stage is compared with that at the end of the first. No labels of the target are used.
 """
 
+from collections.abc import Iterable
+
 import keras
 import numpy as np
 
@@ -34,11 +36,7 @@ COLLAPSE = 0.5
 
 
 class AutoGuard:
-    """Saves the weights of the first stage; restores them if the second stage seems to do harm.
-
-    Args:
-        model: The `DomainAdaptationModel`.
-    """
+    """Saves the weights of the first stage; restores them if the second stage seems to do harm."""
 
     def __init__(self, model: PairModel) -> None:
         self.model = model
@@ -49,17 +47,14 @@ class AutoGuard:
     def check(self, evidence: Evidence, held_out: int) -> None:
         """Restores the weights of the first stage if a measurement of the second shows harm.
 
-        Args:
-            evidence: The measurement.
-            held_out: Number of the source samples that were measured.
+        `held_out` is the number of the source samples that were measured.
         """
         if self.kept is None or self.first is None or self.model.current_strength == 0:
             return
         reason = self.harm(self.first, evidence, held_out)
         if reason:
             variables = [*self.model.base.variables, *self.optimizer_state()]
-            for variable, value in zip(variables, self.kept + self.kept_optimizer, strict=True):
-                variable.assign(value)
+            assign_all(variables, self.kept + self.kept_optimizer)
             self.model.set_strength(0.0)
             self.model.record_action(
                 evidence.epoch,
@@ -110,6 +105,12 @@ class AutoGuard:
                 f"{first.shares[k]:.0%}"
             )
         return ""
+
+
+def assign_all(variables: Iterable[keras.Variable], values: Iterable[np.ndarray]) -> None:
+    """Assigns a value to each variable."""
+    for variable, value in zip(variables, values, strict=True):
+        variable.assign(value)
 
 
 def entropy(shares: np.ndarray) -> float:

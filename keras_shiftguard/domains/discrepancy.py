@@ -4,6 +4,7 @@ The distances are computed in float32, because squared distances and covariances
 all digits in half precision.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import keras
@@ -20,39 +21,16 @@ BANDWIDTHS = (0.125, 0.25, 0.5, 1.0, 2.0)
 CORAL_WEIGHT = 100.0
 
 
-class MaximumMeanDiscrepancy(keras.layers.Layer):
-    """Loss of DAN: the squared maximum mean discrepancy of the features, with several kernels.
+class Discrepancy(keras.layers.Layer):
+    """Loss that is `strength * weight` times a distance between the features of two domains."""
 
-    It differs from the paper in these points. All kernels have the same weight, and the weights sum
-    to 1; the paper learns the weights. The kernels are the five of the authors' code, around the
-    mean squared distance of the batch; the paper has 33, around the median of the training data.
-    The authors' code adds the kernels, so its loss is that of `strength=5` here. The estimate
-    uses all pairs of samples in a batch: it has less noise than that of the paper, which uses each
-    sample once to be faster on large batches. One layer is aligned, not the last three.
-
-    Reference: Long et al., "Learning Transferable Features with Deep Adaptation Networks",
-    ICML 2015.
-    """
+    def __init__(self, distance: Callable[[Any, Any], Any], weight: float, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.distance, self.weight = distance, weight
 
     def loss(self, pair: Pair, progress: Any, strength: Any) -> Any:
-        """Returns the distance times `strength`; it may be negative, see `mmd`."""
-        return strength * mmd(pair.features, pair.target_features)
-
-
-class CorrelationAlignment(keras.layers.Layer):
-    """Loss of Deep CORAL: the squared distance between the covariances of the features.
-
-    The paper aligns the outputs of the last layer, and chooses the weight for each task so that
-    the loss of the task and this loss are about equal in the end. Here the features before the last
-    layer are aligned, as by the other methods, and the weight is `CORAL_WEIGHT * strength`.
-
-    Reference: Sun and Saenko, "Deep CORAL: Correlation Alignment for Deep Domain Adaptation",
-    ECCV workshops 2016.
-    """
-
-    def loss(self, pair: Pair, progress: Any, strength: Any) -> Any:
-        """Returns the distance times `CORAL_WEIGHT * strength`."""
-        return strength * CORAL_WEIGHT * coral(pair.features, pair.target_features)
+        """Returns the loss; that of `mmd` may be negative."""
+        return strength * self.weight * self.distance(pair.features, pair.target_features)
 
 
 def mmd(source: Any, target: Any) -> Any:
@@ -61,6 +39,13 @@ def mmd(source: Any, target: Any) -> Any:
     The kernel is a mean of Gaussians. Their bandwidths are multiples of the mean squared
     distance between the samples of both batches. No gradient flows through that mean;
     otherwise the features could reduce the loss by spreading out.
+
+    As a loss, it differs from DAN's in these points. All kernels have the same weight, and the
+    weights sum to 1; the paper learns the weights. The kernels are the five of the authors' code,
+    around the mean squared distance of the batch; the paper has 33, around the median of the
+    training data. The authors' code adds the kernels, so its loss is that of `strength=5` here. The
+    estimate uses all pairs of samples in a batch: it has less noise than that of the paper, which
+    uses each sample once to be faster on large batches. One layer is aligned, not the last three.
 
     Args:
         source: Features, `(samples, features)`, float32.
@@ -71,13 +56,16 @@ def mmd(source: Any, target: Any) -> Any:
         a batch has a single sample, such as the last batch of an epoch: nothing is known then
         about the distances within its domain.
 
-    Reference: Gretton et al., "A Kernel Two-Sample Test", JMLR 13 (2012), eq. 3.
+    Reference: Gretton et al., "A Kernel Two-Sample Test", JMLR 13 (2012), eq. 3; Long et al.,
+    "Learning Transferable Features with Deep Adaptation Networks", ICML 2015.
     """
     n, m = (ops.cast(ops.shape(x)[0], "float32") for x in (source, target))
     both = ops.concatenate([source, target], axis=0)
     # Subtracting the mean changes no distance, but rounding errors are smaller near 0.
     both = both - ops.stop_gradient(ops.mean(both, axis=0, keepdims=True))
-    distances = squared_distances(both, both)
+    norms = ops.sum(ops.square(both), axis=1)
+    products = ops.matmul(both, ops.transpose(both))
+    distances = ops.maximum(norms[:, None] + norms[None, :] - 2.0 * products, 0.0)
     scale = ops.stop_gradient(ops.sum(distances) / ((n + m) * (n + m - 1.0))) + EPSILON
     kernel = sum(ops.exp(-distances / (2.0 * width * scale)) for width in BANDWIDTHS)
     kernel = kernel / len(BANDWIDTHS)
@@ -96,26 +84,19 @@ def mmd(source: Any, target: Any) -> Any:
     return distance * _has_pairs(n, m)
 
 
-def squared_distances(a: Any, b: Any) -> Any:
-    """Returns the squared Euclidean distances, `(rows of a, rows of b)`, never negative."""
-    a_norm = ops.sum(ops.square(a), axis=1)[:, None]
-    b_norm = ops.sum(ops.square(b), axis=1)[None, :]
-    return ops.maximum(a_norm + b_norm - 2.0 * ops.matmul(a, ops.transpose(b)), 0.0)
-
-
 def coral(source: Any, target: Any) -> Any:
     """Returns the distance of Deep CORAL between the covariances of two batches.
 
     The distance is `|Cs - Ct|^2 / (4 d^2)`, where `Cs` and `Ct` are the covariance matrices of the
-    `d` features.
+    `d` features. It is 0 if a batch has a single sample, which has no covariance. The arguments
+    are those of `mmd`.
 
-    Args:
-        source: Features, `(samples, features)`, float32.
-        target: Features, `(other samples, features)`, float32.
+    The paper aligns the outputs of the last layer, and chooses the weight for each task so that
+    the loss of the task and this loss are about equal in the end. Here the features before the last
+    layer are aligned, as by the other methods, and the weight is `CORAL_WEIGHT`.
 
-    Returns:
-        A scalar, 0 for equal covariances. It is also 0 if a batch has a single sample, such as
-        the last batch of an epoch: one sample has no covariance.
+    Reference: Sun and Saenko, "Deep CORAL: Correlation Alignment for Deep Domain Adaptation",
+    ECCV workshops 2016.
     """
     n, m = (ops.cast(ops.shape(x)[0], "float32") for x in (source, target))
     difference = _covariance(source) - _covariance(target)

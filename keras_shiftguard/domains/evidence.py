@@ -112,14 +112,9 @@ def measure_evidence(
     labels: np.ndarray | None,
     target: tuple[np.ndarray, np.ndarray],
 ) -> Evidence:
-    """Computes the evidence from features and predictions in both domains.
+    """Computes the evidence after an epoch, from features and class probabilities in both domains.
 
-    Args:
-        epoch: Number of finished epochs.
-        source: Features `(samples, features)` and class probabilities `(samples,
-            classes)` of the source.
-        labels: Class ids of the source, `(samples,)`; None for regression.
-        target: Features and class probabilities of the target, in the same form.
+    `labels` are class ids of the source, `(samples,)`; None for regression.
     """
     features, p = source
     target_features, target_p = target

@@ -1,5 +1,6 @@
 """`Split`: a model divided into a feature extractor and a head."""
 
+import math
 from typing import Any
 
 import keras
@@ -25,10 +26,6 @@ class Split:
         memory: The moving averages of batch norm in the model.
         width: Number of features of a sample.
         num_outputs: Size of the last axis of the output.
-
-    Raises:
-        BadInputError: If the model cannot be split at this layer. The message lists
-            the layers where it can be split, if there are any.
     """
 
     def __init__(self, model: keras.Model, feature_layer: str | None = None) -> None:
@@ -49,30 +46,28 @@ class Split:
                     f"{model.name!r} has no split point: its head {head.name!r} is its first "
                     "layer, and there are no features before it to align. Put a layer before it."
                 )
-        else:
-            if feature_layer not in candidates:
-                is_output = any(
-                    call.operation.name == feature_layer and call.output_tensors[0] is output
-                    for call in calls(model)
-                )
-                wrong = "is the output" if is_output else "is none of these"
-                raise BadInputError(
-                    f"`feature_layer` must name a layer of {model.name!r} before its output, and "
-                    f"{feature_layer!r} {wrong}. Candidates: {list(candidates)}"
-                )
+        elif feature_layer in candidates:
             tensor, self.name = candidates[feature_layer], feature_layer
+        else:
+            is_output = any(
+                call.operation.name == feature_layer and call.output_tensors[0] is output
+                for call in calls(model)
+            )
+            wrong = "is the output" if is_output else "is none of these"
+            raise BadInputError(
+                f"`feature_layer` must name a layer of {model.name!r} before its output, and "
+                f"{feature_layer!r} {wrong}. Candidates: {list(candidates)}"
+            )
         if None in tensor.shape[1:]:
             raise BadInputError(
                 f"The features of {self.name!r} have the shape {tuple(tensor.shape)}: all but the "
                 "batch must be fixed. "
                 f"Other candidates: {[name for name in candidates if name != self.name]}"
             )
-        self.width = 1
-        for size in tensor.shape[1:]:
-            self.width *= int(size)
+        self.width = math.prod(tensor.shape[1:])
         self.num_outputs = int(output.shape[-1])
         self.features_and_outputs = keras.Model(
-            _structure(model), [tensor, output], name=f"{model.name}_split"
+            structured_inputs(model), [tensor, output], name=f"{model.name}_split"
         )
         # A forward pass in training mode changes the moving averages of batch norm.
         names = ("moving_mean", "moving_variance")
@@ -112,11 +107,9 @@ def warn_of_own_methods(model: keras.Model) -> None:
         )
 
 
-def _structure(model: keras.Model) -> Any:
+def structured_inputs(model: keras.Model) -> Any:
     """Returns the inputs of the model in the structure that its call expects."""
-    if isinstance(model, keras.Sequential):
-        return model.inputs[0]
-    return model.input
+    return model.inputs[0] if isinstance(model, keras.Sequential) else model.input
 
 
 def _candidates(model: keras.Model) -> dict[str, Any]:

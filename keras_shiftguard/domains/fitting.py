@@ -31,18 +31,10 @@ def train(
     target: Any,
     arguments: dict[str, Any],
 ) -> Any:
-    """Trains a `DomainAdaptationModel` on a source and a target.
+    """Trains a `DomainAdaptationModel`; returns the `History` of Keras.
 
-    Args:
-        model: The model.
-        plain_fit: The method `keras.Model.fit`, bound to the model.
-        x: The source, or its inputs.
-        y: Labels of the source, or None if `x` contains them.
-        target: The target; its labels are ignored.
-        arguments: The other arguments of `fit`.
-
-    Returns:
-        The Keras `History`.
+    `plain_fit` is the method `keras.Model.fit`, bound to the model, and `arguments` are the other
+    arguments of `fit`.
     """
     kwargs = dict(arguments)
     source = _source(x, y, kwargs.pop("sample_weight", None))
@@ -50,44 +42,31 @@ def train(
     check_order(source.columns, target.columns, "x", "target_data")
     if target.has_labels:
         model.say("`target_data` holds labels: they are left out.")
-    validation = kwargs.pop("validation_data", None)
-    if share := kwargs.pop("validation_split", 0.0):
-        source, validation = _split_validation(source, share)
-    elif validation is not None:
-        pair = tuple(validation) if isinstance(validation, list) else validation  # as Keras does
-        validation = open_source(pair, "validation_data")
+    source, validation = _apart(source, kwargs)
     ignored = getattr(model.loss, "ignore_class", None)
     source, samples = _take_samples(source)
     samples = _counted(samples, ignored)
     target, target_samples = _take_samples(target)
     _tell_of_domains(model, source, samples, target_samples, ignored)
     held_out = _held_out(validation, ignored)
-    if validation is not None:
-        kwargs["validation_data"] = validation.data
     epochs = kwargs.get("initial_epoch", 0), kwargs.get("epochs", 1)
     seed = int(np.random.randint(2**31))  # keras.utils.set_random_seed makes it repeatable
     seed = int(from_all(np.asarray([seed]))[0])  # all processes use the seed of the first
     batch_size = kwargs.pop("batch_size", None) or BATCH_SIZE
-    pairs = Pairs(
-        source,
-        target,
-        batch_size=batch_size,
-        shuffle=bool(kwargs.pop("shuffle", True)),
-        steps=kwargs.pop("steps_per_epoch", None),
-        seed=seed,
-    )
+    shuffle, steps = bool(kwargs.pop("shuffle", True)), kwargs.pop("steps_per_epoch", None)
+    pairs = Pairs(source, target, batch_size, shuffle, steps, seed)
     _restart(model, epochs, len(pairs))
     if model.views is not None:
         model.views.check_layer(samples[0])
         model.views.seed(seed)
         model.views.fit_scales(from_all(samples[0]))
     measured = from_all((held_out or samples)[:2])
-    judges = bool(model.verbose) and held_out is not None and bool(model.num_classes)
+    may_judge = bool(model.verbose and model.num_classes) and held_out is not None
     # One of several processes cannot copy all weights.
-    judges = judges and not has_several_processes()
+    judges = may_judge and not has_several_processes()
     target_x = from_all(target_samples[0])
     watch = AdaptationWatch(model, measured, target_x, epochs, judges, batch_size)
-    model.judging = Outcome(model, watch) if judges else None
+    model.judging = Outcome(watch) if judges else None
     model.outcome = ""
     # The user's callbacks come last, so that they can override what `watch` sets.
     callbacks = [watch, *_listed(kwargs.pop("callbacks", None))]
@@ -161,12 +140,24 @@ def _source(x: Any, y: Any, weight: Any) -> Source:
     return open_source((x, y) if weight is None else (x, y, weight), "x")
 
 
-def _split_validation(source: Source, share: float) -> tuple[Source, Source]:
-    """Returns training and validation arrays; the last `share` of the samples is validation."""
-    if source.size is None:
-        raise BadInputError("`validation_split` is for arrays only: pass `validation_data`.")
-    cut = int(np.floor(source.size * (1 - share)))
-    return source.rows(slice(0, cut)), source.rows(slice(cut, None))
+def _apart(source: Source, kwargs: dict[str, Any]) -> tuple[Source, Source | None]:
+    """Returns what is trained on and the validation, which is set in `kwargs` as well.
+
+    The last `validation_split` of the samples is validation.
+    """
+    given = kwargs.pop("validation_data", None)
+    validation = None
+    if share := kwargs.pop("validation_split", 0.0):
+        if source.size is None:
+            raise BadInputError("`validation_split` is for arrays only: pass `validation_data`.")
+        cut = int(np.floor(source.size * (1 - share)))
+        source, validation = source.rows(slice(0, cut)), source.rows(slice(cut, None))
+    elif given is not None:
+        pair = tuple(given) if isinstance(given, list) else given  # as Keras does
+        validation = open_source(pair, "validation_data")
+    if validation is not None:
+        kwargs["validation_data"] = validation.data
+    return source, validation
 
 
 def _take_samples(source: Source) -> tuple[Source, Batch]:

@@ -6,7 +6,7 @@ from typing import Any
 from keras_shiftguard.domains.adamatch import AdaMatch
 from keras_shiftguard.domains.adversarial import DomainAdversarial
 from keras_shiftguard.domains.auto import FIRST_STAGE, MOMENTUM
-from keras_shiftguard.domains.discrepancy import CorrelationAlignment, MaximumMeanDiscrepancy
+from keras_shiftguard.domains.discrepancy import CORAL_WEIGHT, Discrepancy, coral, mmd
 from keras_shiftguard.domains.report import ALIGNING
 from keras_shiftguard.errors import BadInputError
 
@@ -45,18 +45,13 @@ def make_methods(
 ) -> list[Any]:
     """Returns a built layer for each method; `layer.loss(pair, progress, strength)` is its loss.
 
-    Args:
-        names: See `method_names`. `"augmentation"` has no loss of its own.
-        width: Number of features.
-        num_classes: Number of classes.
-        units: Numbers of units of the hidden layers of the domain head.
-        entropy: Whether CDAN weights samples by certainty.
+    `"augmentation"` has no loss of its own, and no layer.
     """
     make: dict[str, Callable[[], Any]] = {
         "dann": lambda: DomainAdversarial(0, units, name="dann"),
         "cdan": lambda: DomainAdversarial(num_classes, units, entropy, name="cdan"),
-        "mmd": lambda: MaximumMeanDiscrepancy(name="mmd"),
-        "coral": lambda: CorrelationAlignment(name="coral"),
+        "mmd": lambda: Discrepancy(mmd, 1.0, name="mmd"),
+        "coral": lambda: Discrepancy(coral, CORAL_WEIGHT, name="coral"),
         "adamatch": lambda: AdaMatch(num_classes, name="adamatch"),
         "auto": lambda: AdaMatch(num_classes, FIRST_STAGE, MOMENTUM, name="adamatch"),
     }

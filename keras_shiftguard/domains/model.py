@@ -7,7 +7,11 @@ import keras
 
 from keras_shiftguard.domains.arguments import check_options
 from keras_shiftguard.domains.evidence import Evidence
-from keras_shiftguard.domains.feature_split import Split, warn_of_own_methods
+from keras_shiftguard.domains.feature_split import (
+    Split,
+    structured_inputs,
+    warn_of_own_methods,
+)
 from keras_shiftguard.domains.fitting import train
 from keras_shiftguard.domains.methods import (
     NEED_VIEWS,
@@ -21,6 +25,7 @@ from keras_shiftguard.domains.report import ALIGNING, Action, AlignmentReport
 from keras_shiftguard.domains.views import Views, check_views
 from keras_shiftguard.errors import BadInputError, warn
 from keras_shiftguard.instrument.model_outputs import are_logits, is_classifier, last_activation
+from keras_shiftguard.statistics.state import untrained
 
 
 @keras.saving.register_keras_serializable(package="keras_shiftguard")
@@ -134,9 +139,9 @@ class DomainAdaptationModel(PairModel):
         if augmentation is not None or set(names) & set(NEED_VIEWS):
             self.views = Views(augmentation, name="views")
             self.views.build([tuple(tensor.shape) for tensor in model.inputs])
-        self.strength = self._variable("strength", self.initial_strength)
-        self.steps_done = self._variable("steps_done", 0.0)
-        self.steps = self._variable("steps", 0.0)
+        self.strength = untrained(self, "strength", self.initial_strength)
+        self.steps_done = untrained(self, "steps_done", 0.0)
+        self.steps = untrained(self, "steps", 0.0)
         self.alignment_tracker = keras.metrics.Mean(name="alignment_loss")
         self.built = True
         if feature_layer is None and set(names) & set(ALIGNING):
@@ -144,18 +149,6 @@ class DomainAdaptationModel(PairModel):
                 f"DomainAdaptationModel aligns the output of {self.split.name!r}, the input of the "
                 "head. `feature_layer=` chooses another layer."
             )
-
-    def _variable(self, name: str, value: float) -> Any:
-        """Adds a scalar variable that is not trained and has the same value on all replicas."""
-        return self.add_weight(
-            shape=(),
-            initializer=keras.initializers.Constant(value),
-            dtype="float32",
-            trainable=False,
-            autocast=False,
-            aggregation="only_first_replica",
-            name=name,
-        )
 
     # --- training and results -------------------------------------------------
 
@@ -235,7 +228,7 @@ class DomainAdaptationModel(PairModel):
     @property
     def input(self) -> Any:
         """The inputs of the wrapped model."""
-        return self.base.inputs[0] if isinstance(self.base, keras.Sequential) else self.base.input
+        return structured_inputs(self.base)
 
     @property
     def output_shape(self) -> tuple[int | None, ...]:

@@ -1,9 +1,10 @@
 """Statements about a domain adaptation: whether it is likely to help, and whether it helped."""
 
+import time
 from typing import Any
 
 from keras_shiftguard.detection.look import compare_profiles
-from keras_shiftguard.domains.pair_model import PairModel
+from keras_shiftguard.domains.auto import assign_all
 from keras_shiftguard.domains.watch import AdaptationWatch
 from keras_shiftguard.errors import BadInputError, warn
 from keras_shiftguard.explain.adaptation_worth import (
@@ -41,16 +42,12 @@ def expectation(source: Any, target: Any) -> str:
 class Outcome:
     """The statement after training: estimated accuracies on the target, in one line.
 
-    The accuracy is estimated with the present weights and, if earlier weights were kept, also with
-    the earlier weights.
-
-    Args:
-        model: The `DomainAdaptationModel`.
-        watch: Its `AdaptationWatch`, which holds the samples and the earlier weights.
+    The accuracy is estimated with the present weights and, if `watch` kept earlier weights, also
+    with the earlier weights.
     """
 
-    def __init__(self, model: PairModel, watch: AdaptationWatch) -> None:
-        self.model, self.watch = model, watch
+    def __init__(self, watch: AdaptationWatch) -> None:
+        self.model, self.watch = watch.domain_model, watch
         self._weights, self._worth = "", Worth("")
 
     def worth(self) -> Worth:
@@ -70,18 +67,12 @@ class Outcome:
         variables = self.model.base.variables
         present = [on_host(v) for v in variables]
         try:
-            _assign(variables, earlier)
+            assign_all(variables, earlier)
             before = self._estimate()
         finally:
-            _assign(variables, present)
+            assign_all(variables, present)
         return measured_worth(now, before, when, saw_target=True)
 
     def _estimate(self) -> AccuracyEstimate | None:
-        watch = self.watch
-        reference = (watch.inputs, watch.labels)
-        return bounded_estimate(self.model, watch.target, reference, watch.seconds)
-
-
-def _assign(variables: Any, values: Any) -> None:
-    for variable, value in zip(variables, values, strict=True):
-        variable.assign(value)
+        watch, seconds = self.watch, time.perf_counter() - self.watch.began
+        return bounded_estimate(self.model, watch.target, (watch.inputs, watch.labels), seconds)

@@ -15,21 +15,15 @@ EPSILON = 1e-6  # avoids divisions by 0 and logarithms of 0 in the losses. A con
 class Pair:
     """The outputs of a network for both domains in one training step; the input of the losses.
 
-    Args:
-        features: Features of the source, `(samples, features)`, float32.
-        target_features: Features of the target, `(other samples, features)`, float32.
-        probabilities: Class probabilities of the source, `(samples, classes)`, float32; None
-            for regression.
-        target_probabilities: Class probabilities of the target, `(other samples, classes)`;
-            None for regression.
-        strong_log_probabilities: Logarithms of the class probabilities of the strongly augmented
-            target, in the same order; None without a strong view.
+    Features are float32, `(samples, features)`. Class probabilities are float32,
+    `(samples, classes)`, and None for regression. The number of samples differs by domain.
     """
 
     features: Any
     target_features: Any
     probabilities: Any = None
     target_probabilities: Any = None
+    # Of the strongly augmented target, in the same order; None without a strong view.
     strong_log_probabilities: Any = None
 
 
@@ -41,11 +35,6 @@ def joined(parts: Sequence[Any]) -> Any:
         ),
         *parts,
     )
-
-
-def first(batch: Any, n: Any) -> Any:
-    """Returns the first `n` samples of a batch."""
-    return keras.tree.map_structure(lambda tensor: tensor[:n], batch)
 
 
 def repeated(labels: Any, times: int) -> Any:

@@ -12,7 +12,7 @@ from keras import ops
 from keras_shiftguard.domains.adamatch import AdaMatch
 from keras_shiftguard.domains.evidence import Evidence
 from keras_shiftguard.domains.feature_split import Split
-from keras_shiftguard.domains.pair import Pair, first, flat, joined, repeated
+from keras_shiftguard.domains.pair import Pair, flat, joined, repeated
 from keras_shiftguard.domains.report import Action
 from keras_shiftguard.domains.views import Views
 from keras_shiftguard.instrument.processes import is_first_process
@@ -31,34 +31,21 @@ class PairModel(keras.Model):
 
     All other batches, and all inference, use the wrapped model without changes.
 
-    Attributes:
-        base: The wrapped model.
-        split: A `Split`, which computes the features and outputs of the wrapped model.
-        methods: Layers with a method `loss(pair, progress, strength)`; their losses are added.
-        views: Layer that makes a weak and a strong view of a batch; None without augmentation.
-        strength: Variable, the weight of the methods.
-        steps_done: Variable, the number of training steps on pairs so far.
-        steps: Variable, the number of training steps on pairs in the whole training.
-        num_classes: Number of classes; 0 for regression, and for several labels a sample.
-        are_logits: Whether the outputs are logits; None to read it off their values.
-        method: The argument `method`: a name, or a tuple of names.
-        looks: The measurements of both domains so far.
-        actions: The changes during training so far.
-        verbose: Whether messages are printed.
+    `DomainAdaptationModel` sets the attributes.
     """
 
-    base: keras.Model
-    split: Split
-    methods: list[Any]
-    views: Views | None
-    strength: Any
-    steps_done: Any
-    steps: Any
-    num_classes: int
-    are_logits: bool | None = None
-    method: str | tuple[str, ...]
-    looks: list[Evidence]
-    actions: list[Action]
+    base: keras.Model  # the wrapped model
+    split: Split  # computes its features and outputs
+    methods: list[Any]  # layers with a `loss(pair, progress, strength)`; their losses are added
+    views: Views | None  # makes a weak and a strong view of a batch
+    strength: Any  # variable, the weight of the methods
+    steps_done: Any  # variable, the number of training steps on pairs so far
+    steps: Any  # variable, their number in the whole training
+    num_classes: int  # 0 for regression, and for several labels a sample
+    are_logits: bool | None = None  # whether the outputs are; None to read it off their values
+    method: str | tuple[str, ...]  # the argument
+    looks: list[Evidence]  # the measurements of both domains so far
+    actions: list[Action]  # the changes during training so far
     verbose: int
     alignment_tracker: keras.metrics.Mean
 
@@ -74,8 +61,8 @@ class PairModel(keras.Model):
         starts = [view * (n + m) for view in range(len(views))]
         answers = joined([outputs[at : at + n] for at in starts])  # source outputs, view by view
         if self.views and self.split.memory and any(isinstance(m, AdaMatch) for m in self.methods):
-            alone = joined([first(view, n) for view in views])
-            answers = self.interpolated(answers, alone, self.views.generator)
+            alone = keras.tree.map_structure(lambda part: part[:n], list(views))
+            answers = self.interpolated(answers, joined(alone), self.views.generator)
         task_loss = self.compute_loss(
             x[SOURCE], repeated(y, len(views)), answers, repeated(sample_weight, len(views))
         )

@@ -5,7 +5,7 @@ Source and target may have different sizes: the target is repeated. Each batch i
 """
 
 from collections.abc import Callable, Iterator
-from itertools import chain
+from itertools import chain, count
 from typing import Any
 
 import keras
@@ -36,9 +36,6 @@ class Pairs(keras.utils.PyDataset):
             `PyDataset` if `steps` is None.
         steps: Number of batches in an epoch; required if the source is an iterator or endless.
         seed: Seed of the shuffling.
-
-    Raises:
-        BadInputError: For an empty source, or if the number of batches is unknown.
     """
 
     def __init__(
@@ -109,11 +106,7 @@ class Pairs(keras.utils.PyDataset):
 def endless_batches(target: Source, batch_size: int, rng: np.random.Generator) -> Iterator[Any]:
     """Yields batches of the target's inputs without end.
 
-    Args:
-        target: The target; labels are ignored.
-        batch_size: Batch size for arrays.
-        rng: Random generator that shuffles arrays, and the batches of a `PyDataset`, as `fit`
-            does with its training data.
+    `rng` shuffles arrays, and the batches of a `PyDataset`, as `fit` does with its training data.
 
     Raises:
         BadInputError: For an empty target, or an iterator of `MAX_CACHED_BATCHES` batches
@@ -122,17 +115,16 @@ def endless_batches(target: Source, batch_size: int, rng: np.random.Generator) -
     if target.size:
         yield from _shuffled_batches(target, batch_size, rng)
     cached: list[Any] = []
-    while True:
-        count = 0
+    has_begun = False
+    while not (target.is_one_shot and has_begun):
+        is_empty = True
         for x, _, _ in _one_pass(target, batch_size, rng):
-            count += 1
+            is_empty, has_begun = False, True
             if target.is_one_shot and len(cached) < MAX_CACHED_BATCHES:
                 cached.append(x)
             yield x
-        if not count:
+        if is_empty:
             raise BadInputError("`target_data` is empty: it yielded no batch.")
-        if target.is_one_shot:
-            break
     if len(cached) >= MAX_CACHED_BATCHES:
         raise BadInputError(
             f"`target_data` is a generator with {MAX_CACHED_BATCHES} batches or more, too many "
@@ -162,13 +154,12 @@ def _shuffled_batches(target: Source, batch_size: int, rng: np.random.Generator)
 
 
 def _rows(x: Any, index: np.ndarray) -> Any:
-    return keras.tree.map_structure(lambda a: None if a is None else _take(a, index), x)
+    def part(a: Any) -> Any:
+        if a is None or isinstance(a, np.ndarray):
+            return None if a is None else a[index]
+        return keras.ops.take(a, index, axis=0)
 
-
-def _take(a: Any, index: np.ndarray) -> Any:
-    if isinstance(a, np.ndarray):
-        return a[index]
-    return keras.ops.take(a, index, axis=0)
+    return keras.tree.map_structure(part, x)
 
 
 def _make_source(
@@ -189,25 +180,19 @@ def _make_source(
         return lambda: the_only_pass, steps
 
     def one_pass() -> Iterator[Batch]:
-        if source.size is None:
-            shuffles = shuffle and steps is None
-            yield from (
-                _one_pass(source, batch_size, rng) if shuffles else source.batches(batch_size)
-            )
-            return
-        order = rng.permutation(source.size) if shuffle else np.arange(source.size)
-        for start in range(0, source.size, batch_size):
-            yield unpacked(_rows(source.data, order[start : start + batch_size]))
+        if source.size is not None:
+            order = rng.permutation(source.size) if shuffle else np.arange(source.size)
+            for start in range(0, source.size, batch_size):
+                yield unpacked(_rows(source.data, order[start : start + batch_size]))
+        elif shuffle and steps is None:
+            yield from _one_pass(source, batch_size, rng)
+        else:
+            yield from source.batches(batch_size)
 
     length = None if source.size is None else -(-source.size // batch_size)  # rounded up
     if steps is None or steps == length:
         return one_pass, length if length is not None else _length(source)
-
-    def repeated() -> Iterator[Batch]:
-        while True:
-            yield from one_pass()
-
-    endless = repeated()
+    endless = chain.from_iterable(one_pass() for _ in count())
     return lambda: endless, steps
 
 
@@ -217,13 +202,13 @@ def _length(source: Source) -> int:
         raise BadInputError("The source has no end: pass `steps_per_epoch=`.")
     for measure in (lambda: len(source.data), lambda: int(source.data.cardinality())):
         try:
-            count = measure()
+            length = measure()
         except (TypeError, AttributeError, NotImplementedError):
             continue
-        if count >= 0:  # the cardinality of a tf.data.Dataset is negative if it is not known
+        if length >= 0:  # the cardinality of a tf.data.Dataset is negative if it is not known
             break
     else:  # the batches are counted in one pass
-        count = sum(1 for _ in source.batches())
-    if not count:
+        length = sum(1 for _ in source.batches())
+    if not length:
         raise BadInputError("The source is empty: it has no batches.")
-    return count
+    return length

@@ -78,15 +78,10 @@ class AlignmentReport:
     def epoch_summary(
         self, epoch: int, logs: Mapping[str, Any]
     ) -> tuple[str, list[dict[str, Any]], dict[str, float]]:
-        """Summarizes one epoch for the Shift tab.
+        """Summarizes one epoch, counted from 1, and its logs of Keras for the Shift tab.
 
-        Args:
-            epoch: Number of the epoch, counted from 1.
-            logs: The logs of Keras for this epoch.
-
-        Returns:
-            A headline, the actions of the epoch as events (in epoch 1, also those from
-            before training), and a value for each curve.
+        Returns a headline, the actions of the epoch as events (in epoch 1, also those from before
+        training), and a value for each curve.
         """
         events = [
             {"kind": "action", "stream": "target", "text": a.what, "reason": a.reason}

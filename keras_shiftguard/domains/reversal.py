@@ -6,6 +6,7 @@ import keras
 from keras import ops
 
 from keras_shiftguard.errors import BadInputError
+from keras_shiftguard.statistics.state import untrained
 
 
 def reverse(x: Any, strength: Any) -> Any:
@@ -62,14 +63,7 @@ class GradientReversal(keras.layers.Layer):
                 f"Received: strength={strength!r}"
             )
         self.initial_strength = float(strength)
-        self.strength = self.add_weight(
-            shape=(),
-            initializer=keras.initializers.Constant(self.initial_strength),
-            dtype="float32",
-            trainable=False,
-            autocast=False,
-            name="strength",
-        )
+        self.strength = untrained(self, "strength", self.initial_strength)
         self.built = True
 
     def call(self, inputs: Any) -> Any:

@@ -11,6 +11,7 @@ from keras_shiftguard.adaptation.augmentation.draws import Draws
 from keras_shiftguard.errors import BadInputError
 from keras_shiftguard.instrument.layer_calls import no_gradients
 from keras_shiftguard.operations.random_numbers import GivenSeed, drawn_seed
+from keras_shiftguard.statistics.state import untrained
 
 # Strengths of the operations on images, in [0, 1], as in `AdaptiveAugmentation`. The weak view is
 # shifted by a few pixels. Each operation is applied to the strong view with the probability
@@ -70,14 +71,8 @@ class Views(keras.layers.Layer):
         """Makes the weights; `shapes` is a list with the shape of each input."""
         for i, shape in enumerate(shapes):
             wide = (int(shape[_channel_axis(shape)] or 1),) if len(shape) > 2 else shape[1:]
-            self.scales.append(
-                [
-                    self.add_weight(
-                        shape=wide, initializer=value, trainable=False, name=f"{name}_{i}"
-                    )
-                    for name, value in (("low", "zeros"), ("high", "ones"))
-                ]
-            )
+            values = {"low": np.zeros(wide), "high": np.ones(wide)}
+            self.scales.append([untrained(self, f"{k}_{i}", v) for k, v in values.items()])
         self.built = True
 
     def seed(self, seed: int) -> None:
@@ -124,9 +119,8 @@ class Views(keras.layers.Layer):
     def call(self, x: Any, source_rows: Any = None) -> tuple[Any, Any]:
         """Returns the weak and the strong view of a batch, both structured like `x`.
 
-        Args:
-            x: The batch: samples of the source, then samples of the target.
-            source_rows: Number of samples of the source; None if all are of one domain.
+        `x` holds samples of the source, then samples of the target. `source_rows` is the number of
+        the former; None if all are of one domain.
         """
         if self.layer is not None:
             return x, self.layer(x, training=True)
@@ -162,12 +156,8 @@ def check_views(inputs: Any, method: Any) -> None:
 def image_views(x: Any, low: Any, high: Any, seed: GivenSeed, choice: GivenSeed) -> tuple[Any, Any]:
     """Returns the weak and the strong view of images, from one call of the augmentation.
 
-    Args:
-        x: Images, `(samples, height, width, channels)`, or channels first.
-        low: The value of black in each channel, `(channels,)`.
-        high: The value of white in each channel, `(channels,)`.
-        seed: Seed of the operations.
-        choice: Seed of the choice of operations and levels.
+    `low` and `high` are black and white in each channel, `(channels,)`. `choice` is the seed of the
+    choice of operations and levels, and `seed` that of the operations.
     """
     names = tuple(STRONG_IMAGE)
     bank = Bank(names, keras.config.image_data_format(), "nearest")

@@ -33,9 +33,8 @@ class AdaptationWatch(keras.callbacks.Callback):
 
     Args:
         model: The `DomainAdaptationModel`; the measurements are added to its list `looks`.
-        source: Inputs and labels of the source samples that are measured, preferably
-            samples that are not trained on.
-        target: Inputs of the target samples that are measured.
+        source: Inputs and labels of samples, preferably some that are not trained on.
+        target: Inputs of target samples.
         epochs: Numbers of finished epochs at the beginning and at the end of this fit.
         keeps: Whether to keep the weights from before training, for comparison with the adapted
             weights, if they solve the task already.
@@ -48,8 +47,8 @@ class AdaptationWatch(keras.callbacks.Callback):
         source: tuple[Any, Any],
         target: Any,
         epochs: tuple[int, int],
-        keeps: bool = False,
-        batch_size: int = 32,
+        keeps: bool,
+        batch_size: int,
     ) -> None:
         super().__init__()
         self.domain_model = model  # Keras itself sets `model`
@@ -66,17 +65,15 @@ class AdaptationWatch(keras.callbacks.Callback):
         self.labels = host_class_ids(to_numpy(labels)) if model.num_classes else None
         self.keeps = keeps
         self.kept: list[np.ndarray] | None = None  # the weights from before training
-        self._began = time.perf_counter()
-        self.guard: AutoGuard | None = None
-        if model.method == "auto" and self.labels is not None:
-            self.guard = AutoGuard(model)
+        self.began = time.perf_counter()  # just before training
+        is_auto = model.method == "auto" and self.labels is not None
+        self.guard: AutoGuard | None = AutoGuard(model) if is_auto else None
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         self.measure(self.start, acts=False)
         knows_task = self.domain_model.looks[-1].knows_task(self.domain_model.num_classes)
         if self.keeps and not self.start and knows_task:
-            variables = self.domain_model.base.variables
-            self.kept = [on_host(v) for v in variables]
+            self.kept = [on_host(v) for v in self.domain_model.base.variables]
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         if self.first_stage is None:  # only now: `BackupAndRestore` may just have loaded the steps
@@ -136,11 +133,6 @@ class AdaptationWatch(keras.callbacks.Callback):
         return "" if has_several_processes() else fingerprint(self.domain_model.base)
 
     @property
-    def seconds(self) -> float:
-        """Seconds since this callback was created, just before training."""
-        return time.perf_counter() - self._began
-
-    @property
     def earlier(self) -> tuple[list[np.ndarray] | None, str]:
         """Earlier weights of the model (None if not kept), and a phrase for when it had them."""
         if self.kept is None and self.guard is not None:
@@ -168,9 +160,7 @@ class AdaptationWatch(keras.callbacks.Callback):
     def predict(self, x: Any) -> tuple[np.ndarray, np.ndarray]:
         """Returns features and class probabilities of inputs, in inference mode.
 
-        Returns:
-            `(samples, features)` and `(samples, classes)`. For regression, the outputs
-            take the place of the probabilities.
+        For regression, the outputs take the place of the probabilities.
         """
         model = self.domain_model
         features, outputs = [], []

@@ -37,25 +37,20 @@ ZEROS = {
     (1.8, 32.0): "Celsius and Fahrenheit",
     (1.0, 273.15): "Celsius and Kelvin",
 }
-# The same in the other direction. Given by `ZEROS`.
-LINEAR = {
-    **ZEROS,
-    **{(1 / factor, -offset / factor): words for (factor, offset), words in ZEROS.items()},
-}
-
-
+# Units with another zero in both directions. Given by `ZEROS`.
+LINEAR = ZEROS | {(1 / k, -offset / k): words for (k, offset), words in ZEROS.items()}
 SAME = 1e-6  # values that are nearer, in units of their size, are one value. Given by float32.
 
 
 def _linear(x: Any, strength: tuple[int, float, float]) -> Any:
     """Multiplies a column by a factor and adds an offset."""
     column, factor, offset = strength
-    factors, offsets = np.ones(x.shape[-1], "float32"), np.zeros(x.shape[-1], "float32")
+    factors, offsets = np.ones(x.shape[-1]), np.zeros(x.shape[-1])
     factors[column], offsets[column] = factor, offset
-    return x * ops.convert_to_tensor(factors) + ops.convert_to_tensor(offsets)
+    return _all_linear(x, (factors.tolist(), offsets.tolist()))
 
 
-def _all_linear(x: Any, strength: tuple[tuple[float, ...], tuple[float, ...]]) -> Any:
+def _all_linear(x: Any, strength: tuple[Sequence[float], Sequence[float]]) -> Any:
     """Multiplies each column by a factor of its own and adds an offset of its own."""
     factors, offsets = (np.asarray(numbers, "float32") for numbers in strength)
     return x * ops.convert_to_tensor(factors) + ops.convert_to_tensor(offsets)
@@ -69,13 +64,9 @@ Fill = tuple[int, float | None, float | None]
 def _refilled(x: Any, strength: Fill) -> Any:
     """Replaces one value of a column, as where missing values were filled with another one."""
     column, value, other = strength
-    is_column = ops.convert_to_tensor((np.arange(x.shape[-1]) == column).astype("float32")) > 0
-    if value is None:
-        is_value = ops.logical_not(ops.isfinite(x))
-    else:
-        is_value = ops.abs(x - value) <= SAME * max(abs(value), 1.0)
+    is_value = ops.logical_not(ops.isfinite(x)) if value is None else _is_code(x, value)
     new = ops.cast(float("nan") if other is None else other, x.dtype)
-    return ops.where(ops.logical_and(is_column, is_value), new, x)
+    return ops.where(ops.logical_and(_is_column(x, column), is_value), new, x)
 
 
 def _all_refilled(x: Any, strength: Sequence[Fill]) -> Any:
@@ -88,12 +79,19 @@ def _all_refilled(x: Any, strength: Sequence[Fill]) -> Any:
 def _recoded(x: Any, strength: tuple[int, Sequence[float], Sequence[float]]) -> Any:
     """Replaces each code of a column by another one, as where an encoder was fitted again."""
     column, codes, others = strength
-    is_column = ops.convert_to_tensor((np.arange(x.shape[-1]) == column).astype("float32")) > 0
     found = x
     for code, other in zip(codes, others, strict=True):
-        is_code = ops.logical_and(is_column, ops.abs(x - code) <= SAME * max(abs(code), 1.0))
-        found = ops.where(is_code, ops.cast(other, x.dtype), found)
+        is_here = ops.logical_and(_is_column(x, column), _is_code(x, code))
+        found = ops.where(is_here, ops.cast(other, x.dtype), found)
     return found
+
+
+def _is_column(x: Any, column: int) -> Any:
+    return ops.convert_to_tensor(np.arange(x.shape[-1]) == column)
+
+
+def _is_code(x: Any, code: float) -> Any:
+    return ops.abs(x - code) <= SAME * max(abs(code), 1.0)
 
 
 def _exchanged(x: Any, strength: tuple[int, int]) -> Any:
@@ -111,14 +109,6 @@ def _blanked(x: Any, strength: tuple[Sequence[int], Sequence[float]]) -> Any:
     return ops.where(ops.convert_to_tensor(is_blank), ops.convert_to_tensor(values), x)
 
 
-def _reversed(x: Any, strength: Any) -> Any:
-    return ops.flip(x, -1)
-
-
-def _rolled(x: Any, strength: int) -> Any:
-    return ops.roll(x, int(strength), -1)
-
-
 ALL_UNITS = Operation("units", "columns", "changes the units of all columns", _all_linear)
 # Strengths that experiments try; those of units are found from the data. Conventions.
 OPERATIONS = (
@@ -129,8 +119,10 @@ OPERATIONS = (
     Operation("recode", "columns", "gives categories other codes", _recoded),
     Operation("exchange", "columns", "exchanges two columns", _exchanged),
     Operation("blank", "columns", "takes columns out", _blanked),
-    Operation("reverse", "columns", "reverses the columns", _reversed, (1,)),
-    Operation("roll", "columns", "moves the columns on", _rolled, (-1, 1)),
+    Operation("reverse", "columns", "reverses the columns", lambda x, _: ops.flip(x, -1), (1,)),
+    Operation(
+        "roll", "columns", "moves the columns on", lambda x, n: ops.roll(x, int(n), -1), (-1, 1)
+    ),
 )
 
 

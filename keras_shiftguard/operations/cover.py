@@ -4,17 +4,14 @@ from typing import Any
 
 from keras import ops
 
-from keras_shiftguard.operations.operation import Operation
+from keras_shiftguard.operations.operation import Operation, evenly
 from keras_shiftguard.operations.random_numbers import FixedNumbers, Numbers
 
 
 def erase(x: Any, side: Any, draws: Numbers) -> Any:
     """Covers a random rectangle with the mean color of the image.
 
-    Args:
-        x: Images.
-        side: Height and width of the rectangle, `(samples,)`, as a share of the image's.
-        draws: The random numbers that place the rectangle.
+    `side` is the height and width of the rectangle, `(samples,)`, as a share of the image's.
     """
     h, w = ops.shape(x)[1:3]
 
@@ -29,21 +26,14 @@ def erase(x: Any, side: Any, draws: Numbers) -> Any:
     return ops.where(inside[..., None], ops.mean(x, axis=(1, 2), keepdims=True), x)
 
 
-def _erase(x: Any, amount: Any) -> Any:
-    side = ops.full((x.shape[0],), amount, "float32")
-    return erase(x, side, FixedNumbers(x.shape[0], 0))
+def _erase(x: Any, side: Any) -> Any:
+    return erase(x, side, FixedNumbers(x.shape[0]))
 
 
-# Strengths that experiments try, and the largest strengths of augmentation. Conventions.
+# The largest strength of augmentation. A convention.
 OPERATIONS = (
     Operation(
-        "erasing",
-        "cover",
-        "erases a rectangle",
-        _erase,
-        (),
-        unit="{:.2g} of the sides",
-        limit=0.6,
+        *("erasing", "cover", "erases a rectangle", evenly(_erase), (), "{:.2g} of the sides", 0.6),
         effort=2,
     ),
 )

@@ -18,7 +18,6 @@ from keras_shiftguard.operations.random_numbers import (
     GivenSeed,
     Level,
     Numbers,
-    fixed_seed,
     smooth_field,
 )
 
@@ -29,10 +28,9 @@ def transform(
     x: Any,
     level: Level,
     draws: Numbers,
-    seed: GivenSeed,
+    seed: GivenSeed | None,
     fill_mode: str,
     fill_value: Any,
-    may_be_elastic: bool = True,
 ) -> Any:
     """Applies all geometric operations to a batch of images.
 
@@ -40,11 +38,10 @@ def transform(
         x: float32, `(samples, height, width, channels)`.
         level: A function from the name of an operation to its levels, `(samples,)`.
         draws: The random numbers that place the crop and choose the flipped samples.
-        seed: The seed of the elastic deformation.
+        seed: The seed of the elastic deformation; None without it. JAX compiles the choice whether
+            there is one anew in each call, which takes half a second.
         fill_mode: One of `FILL_MODES`, with the same meaning as in Keras.
         fill_value: The value for `"constant"`, on the scale of `x`.
-        may_be_elastic: Whether the level of `"elastic"` may be above 0. JAX compiles the choice
-            anew in each call, which takes half a second.
 
     Returns:
         Images of the shape of `x`.
@@ -76,11 +73,12 @@ def transform(
     at_x = at_x + cell(by_x * w) + (w - 1) / 2
     at_y = at_y + cell(by_y * h) + (h - 1) / 2
 
-    def deformed() -> tuple[Any, Any]:
-        offset = cell(level("elastic") * h)[..., None] * (smooth_field(x, 2, seed) - 0.5)
-        return at_y + offset[..., 0], at_x + offset[..., 1]
+    if seed is not None:
 
-    if may_be_elastic:
+        def deformed() -> tuple[Any, Any]:
+            offset = cell(level("elastic") * h)[..., None] * (smooth_field(x, 2, seed) - 0.5)
+            return at_y + offset[..., 0], at_x + offset[..., 1]
+
         is_elastic = ops.any(ops.not_equal(level("elastic"), 0.0))
         at_y, at_x = ops.cond(is_elastic, deformed, lambda: (at_y, at_x))
     return sample(x, at_y, at_x, fill_mode, fill_value)
@@ -89,15 +87,8 @@ def transform(
 def scatter(x: Any, amount: Any, seed: GivenSeed, fill_mode: str, fill_value: Any) -> Any:
     """Takes each pixel from a random position nearby, like an image behind rippled glass.
 
-    Args:
-        x: float32, `(samples, height, width, channels)`.
-        amount: Largest distance along each axis, `(samples,)`, as a share of the height.
-        seed: The seed of the positions.
-        fill_mode: See `transform`.
-        fill_value: See `transform`.
-
-    Returns:
-        Images of the shape of `x`.
+    `amount` is the largest distance along each axis, `(samples,)`, as a share of the height. The
+    other arguments are those of `transform`.
     """
     shape = ops.shape(x)
     height, width = shape[1], shape[2]
@@ -122,9 +113,6 @@ def sample(x: Any, at_y: Any, at_x: Any, fill_mode: str, fill_value: Any) -> Any
         at_x: Positions in pixels from the left column, `(samples, height, width)`.
         fill_mode: See `transform`.
         fill_value: See `transform`.
-
-    Returns:
-        Images of the shape of `x`.
     """
     shape = ops.shape(x)
     height, width = shape[1], shape[2]
@@ -183,9 +171,8 @@ def _one(name: str) -> Callable[[Any, Any], Any]:
     """
 
     def apply(x: Any, amount: Any) -> Any:
-        numbers = FixedNumbers(x.shape[0], 0)
-        level, is_elastic = only(name, amount, x), name == "elastic"
-        return transform(x, level, numbers, fixed_seed(0), "nearest", 0.0, is_elastic)
+        numbers = FixedNumbers(x.shape[0])
+        return transform(x, only(name, amount, x), numbers, None, "nearest", 0.0)
 
     return apply
 
@@ -206,11 +193,6 @@ def _moved(axis: int, sign: int) -> Callable[[Any, Any], Any]:
     return apply
 
 
-def _scattered(x: Any, amount: Any) -> Any:
-    distance = ops.full((x.shape[0],), amount, "float32")
-    return scatter(x, distance, fixed_seed(0), "nearest", 0.0)
-
-
 def _transposed(x: Any, amount: Any) -> Any:
     """Exchanges rows and columns of square images; others stay as they are."""
     return ops.transpose(x, (0, 2, 1, 3)) if x.shape[1] == x.shape[2] else x
@@ -223,6 +205,8 @@ def _flipped(axis: int) -> Callable[[Any, Any], Any]:
 # One, two and four pixels of a small image of 28 pixels. A convention.
 MOVES = (1 / 28, 2 / 28, 4 / 28)
 WIDTH, HEIGHT = "{:.2g} of the width", "{:.2g} of the height"
+FACTOR, IMAGES = "by a factor of exp {:.2g}", "{:.2g} of images"
+DEGREES = "up to {:.2g} degrees"
 # Turns to both sides in degrees, and logarithms of zooms. Conventions.
 TURNS = tuple(sign * angle for angle in (8.0, 15.0, 25.0, 45.0, 90.0) for sign in (-1, 1))
 LARGER = tuple(float(np.log(factor)) for factor in (1.08, 1.15, 1.3, 1.45))
@@ -238,70 +222,29 @@ MOVED = {
 }
 
 
-def _geometric(name: str, words: str, strengths: tuple[float, ...], **more: Any) -> Operation:
-    apply = MOVED.get(name) or _one(name)
-    return Operation(name, "geometry", words, apply, strengths, effort=2, **more)
+# A flip costs no detail, but a mirrored 2 is not a 2. A convention.
+FLIP: dict[str, Any] = {"effort": 1, "asked_only": True}
+
+
+def _row(name: str, words: str, *row: Any, **more: Any) -> Operation:
+    return Operation(name, "geometry", words, *row, **{"effort": 2, **more})
 
 
 # Strengths that experiments try, and the largest strengths of augmentation. Conventions.
 OPERATIONS = (
-    _geometric(
-        "rotation", "rotates", (*TURNS, 180.0), unit="up to {:.2g} degrees", limit=45, signed=True
-    ),
-    _geometric("shift_left", "moves left", MOVES, unit=WIDTH, limit=0.3, opposite="shift_right"),
-    _geometric("shift_right", "moves right", MOVES, unit=WIDTH, limit=0.3, opposite="shift_left"),
-    _geometric("shift_up", "moves up", MOVES, unit=HEIGHT, limit=0.3, opposite="shift_down"),
-    _geometric("shift_down", "moves down", MOVES, unit=HEIGHT, limit=0.3, opposite="shift_up"),
-    _geometric(
-        "shear", "shears", (-0.2, 0.2), unit="up to {:.2g} of the height", limit=0.4, signed=True
-    ),
-    _geometric(
-        "zoom_in",
-        "enlarges",
-        LARGER,
-        unit="by a factor of exp {:.2g}",
-        limit=0.7,
-        opposite="zoom_out",
-    ),
-    _geometric(
-        "zoom_out",
-        "shrinks",
-        SMALLER,
-        unit="by a factor of exp {:.2g}",
-        limit=0.7,
-        opposite="zoom_in",
-    ),
-    _geometric("crop", "crops and scales", (), unit="{:.2g} of the sides cut off", limit=0.5),
-    _geometric("elastic", "deforms", (), unit="shifts span {:.2g} of the height", limit=0.3),
-    Operation(
-        "flip_horizontal",
-        "geometry",
-        "mirrors",
-        _flipped(2),
-        (1.0,),
-        unit="{:.2g} of images",
-        limit=1.0,
-        asked_only=True,
-    ),
-    Operation(
-        "flip_vertical",
-        "geometry",
-        "flips upside down",
-        _flipped(1),
-        (1.0,),
-        unit="{:.2g} of images",
-        limit=1.0,
-        asked_only=True,
-    ),
+    _row("rotation", "rotates", _one("rotation"), (*TURNS, 180.0), DEGREES, 45, signed=True),
+    _row("shift_left", "moves left", MOVED["shift_left"], MOVES, WIDTH, 0.3, "shift_right"),
+    _row("shift_right", "moves right", MOVED["shift_right"], MOVES, WIDTH, 0.3, "shift_left"),
+    _row("shift_up", "moves up", MOVED["shift_up"], MOVES, HEIGHT, 0.3, "shift_down"),
+    _row("shift_down", "moves down", MOVED["shift_down"], MOVES, HEIGHT, 0.3, "shift_up"),
+    _row("shear", "shears", _one("shear"), (-0.2, 0.2), f"up to {HEIGHT}", 0.4, signed=True),
+    _row("zoom_in", "enlarges", _one("zoom_in"), LARGER, FACTOR, 0.7, "zoom_out"),
+    _row("zoom_out", "shrinks", _one("zoom_out"), SMALLER, FACTOR, 0.7, "zoom_in"),
+    _row("crop", "crops and scales", None, (), "{:.2g} of the sides cut off", 0.5),
+    _row("elastic", "deforms", None, (), "shifts span {:.2g} of the height", 0.3),
+    _row("flip_horizontal", "mirrors", _flipped(2), (1.0,), IMAGES, 1.0, **FLIP),
+    _row("flip_vertical", "flips upside down", _flipped(1), (1.0,), IMAGES, 1.0, **FLIP),
     Operation("transpose", "geometry", "exchanges rows and columns", _transposed, (1.0,)),
 )
 # Only augmentation scatters pixels. Its largest strength is a convention.
-SCATTER = Operation(
-    "scatter",
-    "detail",
-    "scatters pixels",
-    _scattered,
-    (),
-    unit="up to {:.2g} of the height",
-    limit=0.08,
-)
+SCATTER = Operation("scatter", "detail", "scatters pixels", unit=f"up to {HEIGHT}", limit=0.08)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from keras import ops
 
-from keras_shiftguard.operations.operation import Operation, only, within
+from keras_shiftguard.operations.operation import Operation, evenly, only, within
 from keras_shiftguard.operations.random_numbers import (
     FixedNumbers,
     GivenSeed,
@@ -31,7 +31,7 @@ def adjust_gamma(x: Any, level: Level) -> Any:
     return ops.where(inside, ops.exp(gamma * ops.log(ops.clip(x, EPSILON, 1.0))), x)
 
 
-def adjust_saturation_and_hue(x: Any, level: Level) -> Any:
+def adjust_color(x: Any, level: Level) -> Any:
     """Changes saturation and hue of the first three channels."""
     gray = ops.mean(x[..., :3], axis=-1, keepdims=True)
     chroma = x[..., :3] - gray
@@ -60,11 +60,7 @@ def adjust_light(x: Any, level: Level) -> Any:
 def add_haze(x: Any, amount: Any, draws: Numbers, seed: GivenSeed) -> Any:
     """Blends each image with haze: a smooth random field around a random gray level.
 
-    Args:
-        x: Images.
-        amount: Opacity of the haze, `(samples,)`, in [0, 1].
-        draws: The random numbers that choose the gray level.
-        seed: The seed of the field.
+    `amount` is the opacity of the haze, `(samples,)`, in [0, 1].
     """
     gray = _per_sample(0.3 + 0.4 * draws["y"])
     haze = gray + 0.6 * (smooth_field(x, 1, seed) - 0.5)
@@ -101,117 +97,59 @@ def _one(name: str, run: Callable[[Any, Level], Any]) -> Callable[[Any, Any], An
 
 
 def _haze(x: Any, amount: Any) -> Any:
-    numbers, level = FixedNumbers(x.shape[0], 0), only("haze", amount, x)("haze")
-    return add_haze(x, level, numbers, fixed_seed(0))
+    return add_haze(x, amount, FixedNumbers(x.shape[0]), fixed_seed(0))
 
 
-def _row(name: str, family: str, words: str, run: Any, strengths: Any, **more: Any) -> Operation:
-    return Operation(name, family, words, _one(name, run), strengths, **more)
+def _row(name: str, words: str, run: Any, *row: Any, family: str = "light", **more: Any) -> Any:
+    return Operation(name, family, words, _one(name, run), *row, **more)
 
 
 # Strengths that are tried. Conventions.
 CONTRASTS, GAMMAS, OFFSETS = (0.35, 0.7), (0.5, 0.9), (0.1, 0.2, 0.3)
 GAINS = (0.5, 0.6, 0.7, 0.8, 1.25, 1.4, 1.7, 2.0)
-RANGE = "{:.2g} of the range"
+SATURATIONS, HUES = (0.5, 1.0), (-0.15, 0.15)
+RANGE, BY, EXP = "{:.2g} of the range", "by {:.2g}", "by exp {:.2g}"
+GAMMA_UP, GAMMA_DOWN = "exponent exp {:.2g}", "exponent exp -{:.2g}"
+COLOUR: dict[str, Any] = {"family": "colour", "channels": 3}
 
 # Strengths that experiments try, and the largest strengths of augmentation. Conventions.
 OPERATIONS = (
+    _row("darker", "darkens", adjust_light, OFFSETS, RANGE, 0.6, "brighter"),
+    _row("brighter", "brightens", adjust_light, OFFSETS, RANGE, 0.6, "darker"),
     _row(
-        "darker",
-        "light",
-        "darkens",
-        adjust_light,
-        OFFSETS,
-        unit=RANGE,
-        limit=0.6,
-        opposite="brighter",
+        "less_contrast", "lowers the contrast", adjust_light, CONTRASTS, EXP, 2.0, "more_contrast"
     ),
     _row(
-        "brighter",
-        "light",
-        "brightens",
-        adjust_light,
-        OFFSETS,
-        unit=RANGE,
-        limit=0.6,
-        opposite="darker",
+        "more_contrast", "raises the contrast", adjust_light, CONTRASTS, EXP, 2.0, "less_contrast"
     ),
-    _row(
-        "less_contrast",
-        "light",
-        "lowers the contrast",
-        adjust_light,
-        CONTRASTS,
-        unit="by exp {:.2g}",
-        limit=2.0,
-        opposite="more_contrast",
-    ),
-    _row(
-        "more_contrast",
-        "light",
-        "raises the contrast",
-        adjust_light,
-        CONTRASTS,
-        unit="by exp {:.2g}",
-        limit=2.0,
-        opposite="less_contrast",
-    ),
-    _row(
-        "gamma_up",
-        "light",
-        "darkens midtones",
-        adjust_gamma,
-        GAMMAS,
-        unit="exponent exp {:.2g}",
-        limit=1.1,
-        opposite="gamma_down",
-    ),
-    _row(
-        "gamma_down",
-        "light",
-        "brightens midtones",
-        adjust_gamma,
-        GAMMAS,
-        unit="exponent exp -{:.2g}",
-        limit=1.1,
-        opposite="gamma_up",
-    ),
-    Operation("gain", "light", "multiplies the brightness", multiply, GAINS, unit="by {:.2g}"),
+    _row("gamma_up", "darkens midtones", adjust_gamma, GAMMAS, GAMMA_UP, 1.1, "gamma_down"),
+    _row("gamma_down", "brightens midtones", adjust_gamma, GAMMAS, GAMMA_DOWN, 1.1, "gamma_up"),
+    Operation("gain", "light", "multiplies the brightness", multiply, GAINS, BY),
     Operation("stretch", "light", "stretches to the full range", stretch, (1.0,)),
     _row(
-        "less_saturation",
-        "colour",
-        "fades",
-        adjust_saturation_and_hue,
-        (0.5, 1.0),
-        unit="by {:.2g}",
-        limit=1.0,
-        opposite="more_saturation",
-        channels=3,
+        "less_saturation", "fades", adjust_color, SATURATIONS, BY, 1.0, "more_saturation", **COLOUR
     ),
     _row(
         "more_saturation",
-        "colour",
         "saturates",
-        adjust_saturation_and_hue,
-        (0.5, 1.0),
-        unit="by {:.2g}",
-        limit=1.5,
-        opposite="less_saturation",
-        channels=3,
+        adjust_color,
+        SATURATIONS,
+        BY,
+        1.5,
+        "less_saturation",
+        **COLOUR,
     ),
     _row(
         "hue",
-        "colour",
         "rotates the hue",
-        adjust_saturation_and_hue,
-        (-0.15, 0.15),
-        unit="up to {:.2g} turns",
-        limit=0.25,
+        adjust_color,
+        HUES,
+        "up to {:.2g} turns",
+        0.25,
         signed=True,
-        channels=3,
+        **COLOUR,
     ),
     Operation("channel_gain", "colour", "tints", unit="up to exp {:.2g}", limit=0.5, channels=2),
     Operation("balance", "colour", "balances the channels", balance, (1.0,), channels=3),
-    Operation("haze", "light", "adds haze", _haze, (), unit="opacity {:.2g}", limit=0.9),
+    Operation("haze", "light", "adds haze", evenly(_haze), (), "opacity {:.2g}", 0.9),
 )

@@ -8,7 +8,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from keras_shiftguard.operations.operation import Operation, only, within
+from keras_shiftguard.operations.operation import Operation, evenly, only, within
 from keras_shiftguard.operations.random_numbers import GivenSeed, Level, fixed_seed
 
 
@@ -36,41 +36,23 @@ def _noise(x: Any, amount: Any) -> Any:
     return within(x, add_noise(x, only("noise", amount, x), fixed_seed(0)))
 
 
-def _speckle(x: Any, amount: Any) -> Any:
-    return within(x, add_noise(x, only("speckle", amount, x), fixed_seed(0)))
+def _impulses(x: Any, share: Any) -> Any:
+    return add_impulses(x, share, fixed_seed(0))
 
 
-def _impulses(x: Any, amount: Any) -> Any:
-    return add_impulses(x, ops.full((x.shape[0],), amount, "float32"), fixed_seed(0))
-
+STRENGTHS = (0.05, 0.1, 0.2, 0.3, 0.45)  # standard deviations that are tried. A convention.
 
 # Strengths that experiments try, and the largest strengths of augmentation. Conventions.
 OPERATIONS = (
     Operation(
-        "noise",
-        "detail",
-        "adds noise",
-        _noise,
-        (0.05, 0.1, 0.2, 0.3, 0.45),
-        unit="sigma {:.2g} of the range",
-        limit=0.5,
+        "noise", "detail", "adds noise", _noise, STRENGTHS, "sigma {:.2g} of the range", limit=0.5
     ),
     Operation(
-        "speckle",
-        "detail",
-        "multiplies with noise",
-        _speckle,
-        (),
-        unit="sigma {:.2g} of the value",
-        limit=1.0,
+        "speckle", "detail", "multiplies with noise", unit="sigma {:.2g} of the value", limit=1.0
     ),
     Operation(
         "impulse",
-        "detail",
-        "sets values to black or white",
-        _impulses,
-        (),
-        unit="{:.2g} of the values",
+        *("detail", "sets values to black or white", evenly(_impulses), (), "{:.2g} of the values"),
         limit=0.4,
     ),
 )

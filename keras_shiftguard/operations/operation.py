@@ -27,7 +27,7 @@ class Operation:
         apply: A function of a batch and a strength that returns the changed batch, on the device.
             Images are float32, `(samples, height, width, channels)`, with black at 0 and white
             at 1 (see `Scale`); rows of a table are `(samples, columns)`. None for operations that
-            need images of the target.
+            only augmentation uses.
         strengths: Strengths that experiments try.
         unit: A phrase for a strength with its unit; the number replaces `"{:.2g}"`.
         limit: Largest strength in augmentation; 0 for operations that augmentation does not use.
@@ -58,23 +58,20 @@ class Operation:
 
 
 def only(name: str, amount: Any, x: Any) -> Level:
-    """Returns levels of which only one is not zero: that of `name` is `amount` for each sample.
-
-    Args:
-        name: Name of the operation.
-        amount: Its strength.
-        x: The batch; only the number of samples is used.
-    """
+    """Returns levels for the samples of `x`: `amount` for the operation `name`, else 0."""
     one = ops.ones((ops.shape(x)[0],), "float32")
     return lambda other: one * (amount if other == name else 0.0)
+
+
+def evenly(run: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
+    """Returns an operation with one amount a sample as a function of images and one strength."""
+    return lambda x, amount: run(x, ops.full((x.shape[0],), amount, "float32"))
 
 
 def within(x: Any, y: Any) -> Any:
     """Returns `y` clipped to black and white, or to the extremes of the image in `x` beyond them.
 
-    Args:
-        x: Images before an operation, `(samples, height, width, channels)`.
-        y: The same images after it.
+    `x` holds the images before an operation, and `y` the same images after it.
     """
     axes = (1, 2, 3)
     floor = ops.minimum(ops.min(x, axis=axes, keepdims=True), 0.0)

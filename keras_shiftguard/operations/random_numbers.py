@@ -31,18 +31,13 @@ class GivenSeed(keras.random.SeedGenerator):
 
 
 class FixedNumbers:
-    """Uniform random numbers that depend only on a seed and on the purpose.
+    """Uniform random numbers for `rows` samples that depend only on the purpose."""
 
-    Args:
-        rows: Number of samples.
-        seed: A number; the same number gives the same random numbers.
-    """
-
-    def __init__(self, rows: int, seed: int) -> None:
-        self._rows, self._seed = rows, seed
+    def __init__(self, rows: int) -> None:
+        self._rows = rows
 
     def __getitem__(self, name: str) -> Any:
-        rng = np.random.default_rng([self._seed, *name.encode()])
+        rng = np.random.default_rng([0, *name.encode()])
         return ops.convert_to_tensor(rng.random(self._rows).astype("float32"))
 
 
@@ -58,16 +53,9 @@ def drawn_seed(generator: keras.random.SeedGenerator) -> GivenSeed:
 
 
 def smooth_field(x: Any, channels: int, seed: GivenSeed) -> Any:
-    """Returns a smooth random field in [0, 1] for each image of a batch.
+    """Returns a smooth random field in [0, 1] for each image of `x`, whose shape alone is used.
 
-    Args:
-        x: Images, `(samples, height, width, channels)`; only the shape is used.
-        channels: Number of channels of the field.
-        seed: The seed of the field.
-
-    Returns:
-        float32, `(samples, height, width, channels)`: uniform numbers on a coarse
-        grid, interpolated linearly.
+    It has `channels` channels, and holds uniform numbers on a coarse grid, interpolated linearly.
     """
     shape = ops.shape(x)
     size = GRID_SIZE

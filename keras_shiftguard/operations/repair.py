@@ -1,12 +1,13 @@
 """`Repair`: a Keras layer that does to a batch what an experiment did, to put before a model."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import keras
 import numpy as np
 
 from keras_shiftguard.operations import columns, series
+from keras_shiftguard.operations.operation import Operation
 from keras_shiftguard.operations.scale import Scale
 from keras_shiftguard.operations.table import OPERATIONS
 
@@ -39,11 +40,11 @@ class Repair(keras.layers.Layer):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        table = OF_ROWS if low is None else OPERATIONS
-        unknown = [name for name, _ in operations if name not in table]
+        known = OF_ROWS if low is None else OPERATIONS
+        unknown = [name for name, _ in operations if name not in known]
         if unknown:
             raise ValueError(
-                f"Repair knows no operation {unknown[0]!r}. Known are: {', '.join(sorted(table))}."
+                f"Repair knows no operation {unknown[0]!r}. Known are: {', '.join(sorted(known))}."
             )
         self.operations = [(str(name), strength) for name, strength in operations]
         self.low, self.high, self.channels_first = low, high, channels_first
@@ -51,22 +52,18 @@ class Repair(keras.layers.Layer):
     def call(self, x: Any) -> Any:
         """Returns the repaired batch."""
         if self.low is None or self.high is None:
-            y = keras.ops.cast(x, "float32")
-            for name, strength in self.operations:
-                apply = OF_ROWS[name].apply
-                if apply is None:
-                    continue
-                is_flat = OF_ROWS[name].family == "series" and len(x.shape) == 2
-                y = apply(y[..., None], strength)[..., 0] if is_flat else apply(y, strength)
-            return y
+            return self._applied(OF_ROWS, keras.ops.cast(x, "float32"))
         channels = x.shape[1 if self.channels_first else -1]
         low, high = (np.full(channels, end, "float32") for end in (self.low, self.high))
         scale = Scale(low, high, self.channels_first)
-        y = scale.to_unit(x)
+        return scale.from_unit(self._applied(OPERATIONS, scale.to_unit(x)))
+
+    def _applied(self, table: Mapping[str, Operation], x: Any) -> Any:
         for name, strength in self.operations:
-            apply = OPERATIONS[name].apply
-            y = y if apply is None else apply(y, strength)
-        return scale.from_unit(y)
+            apply = table[name].apply or (lambda y, _: y)
+            is_flat = table[name].family == "series" and len(x.shape) == 2
+            x = apply(x[..., None], strength)[..., 0] if is_flat else apply(x, strength)
+        return x
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
         return input_shape

@@ -43,10 +43,6 @@ def _stretched(x: Any, at: np.ndarray, axis: int) -> Any:
     return first + share * (second - first)
 
 
-def _reversed(x: Any, strength: Any) -> Any:
-    return ops.flip(x, 1)
-
-
 # Delays, as shares of the length, and rates that are tried. Conventions.
 DELAYS = (-0.25, -0.1, -0.05, 0.05, 0.1, 0.25)
 RATES = (0.5, 0.8, 1.25, 2.0)
@@ -56,5 +52,5 @@ OPERATIONS = (
     Operation("delay", "series", "delays", _delayed, DELAYS, "{:.2g} of the length"),
     Operation("rate", "series", "changes the rate", _resampled, RATES, "by {:.2g}"),
     Operation("pitch", "series", "moves all frequencies", _transposed, RATES, "by {:.2g}"),
-    Operation("backwards", "series", "reverses time", _reversed, (1.0,)),
+    Operation("backwards", "series", "reverses time", lambda x, _: ops.flip(x, 1), (1.0,)),
 )

@@ -1,7 +1,6 @@
 """The table of operations: all that can happen to images, in the order of a camera."""
 
 from keras_shiftguard.operations import (
-    blocks,
     columns,
     cover,
     detail,
@@ -22,7 +21,7 @@ OPERATIONS: dict[str, Operation] = {
         geometry.SCATTER,
         *detail.OPERATIONS,
         *noise.OPERATIONS,
-        *blocks.OPERATIONS,
+        detail.BLOCKING,
         *cover.OPERATIONS,
         *levels.OPERATIONS,
         columns.ALL_UNITS,  # of the channels

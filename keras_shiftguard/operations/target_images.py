@@ -29,9 +29,6 @@ def exchange_amplitude(x: Any, pool: Any, amount: Any) -> Any:
         pool: One target image for each sample, with the shape and dtype of `x`.
         amount: Share of the amplitude that is replaced at frequency 0, `(samples,)`, in
             [0, 1]. It decreases with the frequency.
-
-    Returns:
-        Images of the shape of `x`.
     """
     planes, target_planes = (ops.transpose(images, (0, 3, 1, 2)) for images in (x, pool))
     real, imaginary = ops.fft2((planes, ops.zeros_like(planes)))
@@ -61,14 +58,8 @@ def match_histogram(x: Any, pool: Any, amount: Any) -> Any:
     is mapped to the value halfway between the target's values at the lowest and the highest of
     these quantiles, and stays one level.
 
-    Args:
-        x: float32, `(samples, height, width, channels)`.
-        pool: One target image for each sample, with the shape and dtype of `x`.
-        amount: How far values move to the matched ones, `(samples,)`: from 0, not at all, to
-            1, all the way.
-
-    Returns:
-        Images of the shape of `x`.
+    The arguments are those of `exchange_amplitude`; `amount` says how far values move to the
+    matched ones, from 0, not at all, to 1, all the way.
     """
     own, target = _quantiles(x), _quantiles(pool)
     y = target[:, :1]  # the result: the lowest quantile plus a ramp for each interval of quantiles
@@ -91,21 +82,10 @@ def _quantiles(x: Any) -> Any:
 
 
 # Strengths that experiments try, and the largest strengths of augmentation. Conventions.
-OPERATIONS = (
-    Operation(
-        "fourier",
-        "light",
-        "takes the target's low frequencies",
-        unit="share {:.2g}",
-        limit=1.0,
-        pool=True,
-    ),
-    Operation(
-        "histogram",
-        "light",
-        "takes the target's histogram",
-        unit="share {:.2g}",
-        limit=1.0,
-        pool=True,
-    ),
+OPERATIONS = tuple(
+    Operation(name, "light", words, unit="share {:.2g}", limit=1.0, pool=True)
+    for name, words in (
+        ("fourier", "takes the target's low frequencies"),
+        ("histogram", "takes the target's histogram"),
+    )
 )

@@ -83,6 +83,20 @@ def _outside_of_strategies(create: Callable[[], keras.Variable]) -> keras.Variab
     return create()
 
 
+def untrained(layer: Any, name: str, value: Any, aggregation: str = "only_first_replica") -> Any:
+    """Adds a float32 weight to a layer that training does not change; `value` is its first one."""
+    value = np.asarray(value, "float32")
+    return layer.add_weight(
+        name=name,
+        shape=value.shape,
+        dtype="float32",
+        initializer=lambda shape, dtype=None: ops.convert_to_tensor(value, dtype="float32"),
+        trainable=False,
+        autocast=False,
+        aggregation=aggregation,
+    )
+
+
 def assign(variable: keras.Variable, value: Any) -> None:
     """Assigns a value from the host to a variable, even if several processes share it.
 

@@ -3,7 +3,7 @@
 import keras
 import numpy as np
 import pytest
-from keras import ops
+from adaptation_models import as_array
 
 from keras_shiftguard.adaptation.batch_norm import adapt_batch_norm
 from keras_shiftguard.errors import BadInputError
@@ -11,14 +11,8 @@ from keras_shiftguard.errors import BadInputError
 
 def small_model():
     keras.utils.set_random_seed(0)
-    inner = keras.Sequential(
-        [
-            keras.Input((5,)),
-            keras.layers.BatchNormalization(name="second"),
-            keras.layers.Dropout(0.5),
-        ],
-        name="inner",
-    )
+    layers = [keras.layers.BatchNormalization(name="second"), keras.layers.Dropout(0.5)]
+    inner = keras.Sequential([keras.Input((5,)), *layers], name="inner")
     inputs = keras.Input((4,))
     x = keras.layers.BatchNormalization(name="first")(inputs)
     x = inner(keras.layers.Dense(5)(x))
@@ -34,19 +28,18 @@ def target():
 @pytest.mark.each_backend
 def test_it_takes_the_statistics_of_the_target_and_gives_the_old_ones_back(target):
     model = small_model()
-    before = [w.copy() for w in model.get_weights()]
+    before = {w.path: as_array(w) for w in model.weights}
     adapted = adapt_batch_norm(model, target, prior_samples=0)
-    first = model.get_layer("first")
-    used = target[:500]
-    np.testing.assert_allclose(np.asarray(first.moving_mean), used.mean(0), rtol=0.02)
-    np.testing.assert_allclose(np.asarray(first.moving_variance), used.var(0), rtol=0.02)
-    second = model.get_layer("inner").get_layer("second")
-    hidden = keras.Model(model.input, model.layers[2].output)
-    seen = ops.convert_to_numpy(hidden(used))
-    np.testing.assert_allclose(np.asarray(second.moving_mean), seen.mean(0), atol=0.05)
+    for w in model.weights:
+        assert np.array_equal(before[w.path], as_array(w)) != ("moving" in w.path), w.path
+    first, second = model.get_layer("first"), model.get_layer("inner").get_layer("second")
+    np.testing.assert_allclose(as_array(first.moving_mean), target.mean(0), rtol=0.02)
+    np.testing.assert_allclose(as_array(first.moving_variance), target.var(0), rtol=0.02)
+    seen = as_array(keras.Model(model.input, model.layers[2].output)(target))
+    np.testing.assert_allclose(as_array(second.moving_mean), seen.mean(0), atol=0.05)
     adapted.restore()
-    for a, b in zip(before, model.get_weights(), strict=True):
-        np.testing.assert_array_equal(a, b)
+    for w in model.weights:
+        np.testing.assert_array_equal(before[w.path], as_array(w))
     assert [layer.changed for layer in adapted.layers] == [True, True]
     assert adapted.layers[0].shift > 1.5 and 2.5 < adapted.layers[0].scale < 3.5
     assert "2 of 2 batch-norm layers" in str(adapted) and "500 target samples" in str(adapted)
@@ -55,26 +48,14 @@ def test_it_takes_the_statistics_of_the_target_and_gives_the_old_ones_back(targe
 
 def test_frozen_layers_are_left_alone(target):
     model = small_model()
-    model.get_layer("inner").trainable = False
-    before = np.asarray(model.get_layer("inner").get_layer("second").moving_mean).copy()
+    inner = model.get_layer("inner")
+    inner.trainable = False
+    before = inner.get_weights()
     adapted = adapt_batch_norm(model, target)
-    np.testing.assert_array_equal(
-        before, np.asarray(model.get_layer("inner").get_layer("second").moving_mean)
-    )
+    for a, b in zip(before, inner.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
     assert [layer.changed for layer in adapted.layers] == [True, False]
     assert "frozen" in str(adapted.layers[1])
-
-
-@pytest.mark.backend
-def test_nothing_else_changes(target):
-    model = small_model()
-    named = {w.path: ops.convert_to_numpy(w.value).copy() for w in model.weights}
-    adapt_batch_norm(model, target)
-    for weight in model.weights:
-        same = np.array_equal(named[weight.path], ops.convert_to_numpy(weight.value))
-        assert same != ("moving" in weight.path), weight.path
-    # The layers have their own `call` again, so that training updates their statistics.
-    assert "call" not in vars(model.get_layer("first"))
 
 
 @pytest.mark.backend

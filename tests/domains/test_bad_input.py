@@ -21,9 +21,34 @@ MANY, SELDOM = (
     np.where(np.arange(2000) == 1, 7, np.arange(2000) % 2),
 )
 
+NET = {"feature_layer": "net"}
+TOKENS = np.random.default_rng(0).integers(0, 7, (64, 5)).astype("int32")
+IMAGES = np.random.default_rng(0).random((64, 4, 4, 1)).astype("float32")
+
+
+def of_images():
+    layers = [keras.layers.Flatten(), Dense(4), Dense(2)]
+    return keras.Sequential([keras.Input((4, 4, 1)), *layers])
+
+
+def of_sigmoids():
+    return keras.Sequential([network(), keras.layers.Activation("sigmoid")])
+
+
+def of_tokens():
+    layers = [keras.layers.Embedding(7, 3), keras.layers.GlobalAveragePooling1D(), Dense(4)]
+    return keras.Sequential([keras.Input((5,), dtype="int32"), *layers, Dense(2)])
+
+
+def frozen():
+    model = network()
+    model.trainable = False
+    return model
+
 
 def refused(match, x=X, y=Y, target=X, model=None, loss="sparse_categorical_crossentropy", **kw):
-    built = adapted(kw.pop("method", "dann"), model, loss=loss, **{"feature_layer": None, **kw})
+    base = None if model is None else model()
+    built = adapted(kw.pop("method", "dann"), base, loss=loss, **{"feature_layer": None, **kw})
     before = built.base.get_weights()
     with pytest.raises(BadInputError, match=match):
         built.fit(x, y, target_data=target, verbose=0)
@@ -50,33 +75,51 @@ def refused(match, x=X, y=Y, target=X, model=None, loss="sparse_categorical_cros
         ("regression", {"loss": "mse", "method": ("mmd", "adamatch")}),
         ("one class for each sample", {"y": SEVERAL, "loss": BINARY, "method": "adamatch"}),
         ("run from 0 to 7", {"x": MANY, "y": SELDOM}),
+        ("/ 255", {"x": IMAGES, "target": 255 * IMAGES, "model": of_images}),
+        (r"\* 255", {"x": 255 * IMAGES, "target": IMAGES, "model": of_images}),
+        ("image.resize", {"x": IMAGES, "target": IMAGES[:, :3, :3], "model": of_images}),
+        ("all its layers are frozen", {"model": frozen}),
+        (
+            "ends in 2 sigmoids",
+            {"y": SEVERAL, "model": of_sigmoids, "loss": BINARY, "method": "auto", **NET},
+        ),
+        (
+            "'auto' needs .* pass `augmentation=`",
+            {"x": TOKENS, "target": TOKENS, "model": of_tokens, "method": "auto"},
+        ),
     ],
 )
 def test_streams(match, kw):
     refused(match, **kw)
 
 
-def test_a_method_with_classes_refuses_several_sigmoids():
-    model = keras.Sequential([network(), keras.layers.Activation("sigmoid")])
-    how = {"loss": "binary_crossentropy", "method": "auto", "feature_layer": "net"}
-    refused("ends in 2 sigmoids", y=np.eye(2)[Y], model=model, **how)
+def test_an_augmentation_must_change_something():
+    augmentation = AdaptiveAugmentation()
+    images = {"x": IMAGES, "target": IMAGES, "model": of_images}
+    how = {"method": "adamatch", "augmentation": augmentation, "feature_layer": None}
+    refused("`augmentation` changes no sample", **images, **how)
+    augmentation.set_strengths({"noise": 0.5})
+    loss = "sparse_categorical_crossentropy"
+    adapted(base=of_images(), loss=loss, **how).fit(IMAGES, Y, target_data=IMAGES, verbose=0)
 
 
-def test_samples_with_several_labels_can_be_aligned():
-    built = adapted(loss="binary_crossentropy")
-    built.fit(X, SEVERAL, target_data=X + 1, verbose=0)
+def test_what_can_be_used_is_used_and_said(capsys):
+    """Several labels for each sample; a validation of one sample; a target with labels."""
+    built = adapted(loss="binary_crossentropy", verbose=1)
+    one = {"validation_data": (X[:1], SEVERAL[:1])}
+    built.fit(X, SEVERAL, target_data=(X + 1, Y), verbose=0, **one)
     assert np.isnan(built.looks[-1].source_accuracy) and built.looks[-1].distance > 0
+    assert "holds labels: they are left out" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("name", ["compute_loss", "compute_metrics", "test_step"])
-def test_a_step_of_the_models_class_is_not_ignored_in_silence(name):
-    def own(self, *args, **kwargs):
-        return getattr(keras.Model, name)(self, *args, **kwargs)
+def test_a_step_of_the_models_class_is_not_ignored_in_silence():
+    class Own(keras.Model):
+        def test_step(self, data):
+            return super().test_step(data)
 
     inputs = keras.Input((2,))
-    features = Dense(4, name="features")(inputs)
-    model = type("Own", (keras.Model,), {name: own})(inputs, Dense(2)(features))
-    with pytest.warns(ShiftWarning, match=f"Own itself defines `{name}`"):
+    model = Own(inputs, Dense(2)(Dense(4, name="features")(inputs)))
+    with pytest.warns(ShiftWarning, match="Own itself defines `test_step`"):
         DomainAdaptationModel(model, verbose=0)
 
 
@@ -100,50 +143,6 @@ def test_the_order_of_a_dict_of_inputs_does_not_matter():
     assert np.isfinite(history["loss"]).all()
 
 
-def test_validation_of_a_single_sample_is_not_measured():
-    model = adapted()
-    model.fit(X, Y, target_data=X + 1, validation_data=(X[:1], Y[:1]), verbose=0)
-    assert all(np.isfinite(look.distance) for look in model.looks)
-
-
-def image_model():
-    layers = [keras.layers.Flatten(), Dense(4), Dense(2)]
-    return keras.Sequential([keras.Input((4, 4, 1)), *layers])
-
-
-IMAGES = np.random.default_rng(0).random((64, 4, 4, 1)).astype("float32")
-
-
-@pytest.mark.parametrize(
-    ("match", "x", "target"),
-    [
-        ("/ 255", IMAGES, 255 * IMAGES),
-        (r"\* 255", 255 * IMAGES, IMAGES),
-        ("image.resize", IMAGES, np.zeros((20, 5, 5, 1), "float32")),
-    ],
-)
-def test_images_of_another_range_get_the_fix(match, x, target):
-    refused(match, x, Y, target, image_model())
-
-
-def test_an_augmentation_must_change_something():
-    model, augmentation = image_model(), AdaptiveAugmentation()
-    how = {"method": "adamatch", "augmentation": augmentation}
-    refused("`augmentation` changes no sample", IMAGES, Y, IMAGES, model, **how)
-    augmentation.set_strengths({"noise": 0.5})
-    how |= {"loss": "sparse_categorical_crossentropy", "feature_layer": None}
-    adapted(base=model, **how).fit(IMAGES, Y, target_data=IMAGES, verbose=0)
-
-
-def test_tokens_need_an_augmentation_of_ones_own():
-    inputs = keras.Input((5,), dtype="int32")
-    x = keras.layers.Embedding(7, 3)(inputs)
-    x = keras.layers.Dense(4)(keras.layers.GlobalAveragePooling1D()(x))
-    model = keras.Model(inputs, Dense(2)(x))
-    tokens = np.random.default_rng(0).integers(0, 7, (64, 5)).astype("int32")
-    refused("'auto' needs .* pass `augmentation=`", tokens, Y, tokens, model, method="auto")
-
-
 @pytest.mark.parametrize(
     ("match", "kw"),
     [
@@ -160,61 +159,39 @@ def test_tokens_need_an_augmentation_of_ones_own():
         ("`augmentation` must be a Keras layer", {"augmentation": "strong"}),
         (r"none of these. Candidates: \['first', 'features'\]", {"feature_layer": "x"}),
         ("is the output", {"feature_layer": "answer"}),
+        ("must be a keras.Model", {"model": "net"}),
+        ("no split point", {"model": keras.Sequential([Dense(2)])}),
+        ("no split point", {"model": keras.Sequential([keras.Input((2,)), Dense(2)])}),
+        (
+            "no layer of it has weights",
+            {"model": keras.Sequential([keras.Input((2,)), keras.layers.ReLU()])},
+        ),
+        (
+            "one row of numbers",
+            {"model": keras.Sequential([keras.Input((4, 2)), Dense(3), Dense(2)])},
+        ),
     ],
 )
 def test_arguments(match, kw):
     with pytest.raises(BadInputError, match=match):
-        DomainAdaptationModel(network(), verbose=0, **kw)
+        DomainAdaptationModel(**{"model": network(), "verbose": 0, **kw})
 
 
-class Own(keras.Model):
-    def call(self, x):
-        return x
-
-
-@pytest.mark.parametrize(
-    ("match", "model"),
-    [
-        ("must be a keras.Model", lambda: "net"),
-        ("no split point", Own),
-        ("no split point", lambda: keras.Sequential([keras.Input((2,)), Dense(2)])),
-        (
-            "no layer of it has weights",
-            lambda: keras.Sequential([keras.Input((2,)), keras.layers.ReLU()]),
-        ),
-        (
-            "one row of numbers",
-            lambda: keras.Sequential([keras.Input((4, 2)), Dense(3), Dense(2)]),
-        ),
-    ],
-)
-def test_models_without_a_split_point(match, model):
-    with pytest.raises(BadInputError, match=match):
-        Split(model())
-
-
-def test_the_default_split_is_named(capsys):
+def test_the_default_split_is_the_input_of_the_head(capsys):
     DomainAdaptationModel(network())
     assert "'features', the input of the head" in capsys.readouterr().out
     layers = [Dense(3, name="features"), Dense(2), keras.layers.Softmax()]
-    activated = keras.Sequential([keras.Input((2,)), *layers])
+    first = keras.Sequential([keras.Input((2,)), *layers])
     # The same layers in a second model, and in a model to which layers are added one by one, as
     # Keras does when it loads a model.
-    second = keras.Sequential([keras.Input((2,)), *layers])
-    grown = keras.Sequential([keras.Input((2,))])
-    for layer in (Dense(4), Dense(3, name="features"), Dense(2), keras.layers.Softmax()):
+    grown = keras.Sequential([keras.Input((2,)), Dense(2)])
+    for layer in layers:
         grown.add(layer)
-    for model in (activated, second, grown):
+    for model in (first, grown):
         split = Split(model)
         features, outputs = map(as_array, split.features_and_outputs(X))
         assert split.name == "features" and features.shape == (len(X), 3)
         np.testing.assert_allclose(outputs, as_array(model(X)), rtol=1e-6)
-
-
-def test_labels_of_the_target_are_said_to_be_left_out(capsys):
-    model = adapted(verbose=1)
-    model.fit(X, Y, target_data=(X, Y), verbose=0)
-    assert "holds labels: they are left out" in capsys.readouterr().out
 
 
 def test_a_split_of_weighted_samples_without_labels():

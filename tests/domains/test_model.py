@@ -111,44 +111,6 @@ def test_augmentation_alone_is_trained_without_the_target(rng):
         np.testing.assert_array_equal(a, b)
 
 
-def test_logits_of_one_unit_are_not_taken_for_probabilities(rng):
-    """All logits of a batch may lie in [0, 1]; the loss says that they are logits."""
-    x, y, target = two_domains(rng)
-    logits = ops.convert_to_tensor(np.array([[0.2], [0.3]], "float32"))
-    for from_logits, expected in ((True, 1 / (1 + np.exp(-0.2))), (False, 0.2)):
-        loss = keras.losses.BinaryCrossentropy(from_logits=from_logits)
-        model = adapted("dann", network(classes=1), loss=loss, compiled={})
-        model.fit(x, y[:, None], target_data=target, verbose=0)
-        p = ops.convert_to_numpy(model.probabilities(logits))
-        np.testing.assert_allclose(p[0, 1], expected, atol=1e-6)
-        log_p = ops.convert_to_numpy(model.log_probabilities(logits))
-        np.testing.assert_allclose(np.exp(log_p), p, atol=1e-6)
-
-
-@pytest.mark.parametrize("loss", ["sparse_categorical_crossentropy", lambda y, p: p[:, 0] * 0.0])
-def test_probabilities_of_half_precision_stay_probabilities(rng, loss):
-    """Their rows miss the sum 1 by more than outputs of unknown kind may: the layer tells."""
-    x, y, target = two_domains(rng)
-    base = keras.Sequential([network(), keras.layers.Softmax()])
-    model = adapted(base=base, feature_layer="net", loss=loss, compiled={})
-    model.fit(x, y, target_data=target, verbose=0)
-    outputs = ops.convert_to_tensor(np.array([[0.8984375, 0.09814453]], "float32"))
-    p = ops.convert_to_numpy(model.probabilities(outputs))
-    np.testing.assert_allclose(p, [[0.9015, 0.0985]], atol=1e-3)
-    log_p = ops.convert_to_numpy(model.log_probabilities(outputs))
-    np.testing.assert_allclose(np.exp(log_p), p, atol=1e-6)
-
-
-def test_several_sigmoids_are_measured_as_shares(rng):
-    x, y, target = two_domains(rng)
-    base = keras.Sequential([network(), keras.layers.Activation("sigmoid")])
-    model = adapted(base=base, feature_layer="net", loss="binary_crossentropy", compiled={})
-    model.fit(x, np.eye(2)[y], target_data=target, verbose=0)
-    p = base.predict(target, verbose=0)
-    expected = (p / p.sum(axis=1, keepdims=True)).max(axis=1).mean()
-    assert model.looks[-1].confidence == pytest.approx(expected, abs=1e-5)
-
-
 @pytest.mark.thorough
 def test_batch_norm_remembers_one_pass_only(rng):
     """The second forward pass of AdaMatch (source only) does not change the moving averages."""
@@ -184,3 +146,29 @@ def test_half_precision_scales_the_loss(rng):
         np.testing.assert_allclose(a, b, atol=5e-3)  # without the loss scale: a factor of 2**15
         moved = max(moved, float(np.abs(a).max()))
     assert moved > 0.01
+
+
+@pytest.mark.parametrize(
+    ("units", "end", "loss", "output", "expected"),
+    [
+        # All logits of a batch may lie in [0, 1]; the loss says that they are logits.
+        (1, None, keras.losses.BinaryCrossentropy(from_logits=True), [0.2], 1 / (1 + np.exp(-0.2))),
+        (1, None, keras.losses.BinaryCrossentropy(), [0.2], 0.2),
+        # Rows of half precision miss the sum 1 by more than outputs of unknown kind may.
+        (2, "softmax", "sparse_categorical_crossentropy", [0.09814453, 0.8984375], 0.9015),
+        # Several sigmoids are measured as shares.
+        (2, "sigmoid", "binary_crossentropy", [0.6, 0.2], 0.25),
+    ],
+)
+def test_outputs_are_read_as_the_loss_and_the_last_layer_say(
+    rng, units, end, loss, output, expected
+):
+    x, y, target = two_domains(rng)
+    base = keras.Sequential([network(classes=units), keras.layers.Activation(end)])
+    model = adapted("dann", base, loss=loss, feature_layer="net")
+    y = np.eye(2)[y] if end == "sigmoid" else y[:, None]
+    model.fit(x, y, target_data=target, verbose=0)
+    p = as_array(model.probabilities(ops.convert_to_tensor([output], "float32")))
+    np.testing.assert_allclose(p[0, 1], expected, atol=1e-3)
+    log_p = as_array(model.log_probabilities(ops.convert_to_tensor([output], "float32")))
+    np.testing.assert_allclose(np.exp(log_p), p, atol=1e-6)

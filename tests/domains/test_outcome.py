@@ -9,8 +9,6 @@ from domains.adapted import LOSS, adapted
 from keras_shiftguard.callback.guard import ShiftGuard
 from keras_shiftguard.domains import outcome
 from keras_shiftguard.domains.outcome import expectation
-from keras_shiftguard.errors import BadInputError
-from keras_shiftguard.explain.estimate import AccuracyEstimate
 from tensorboard_plugin_shiftguard.checks import parsed
 
 
@@ -42,25 +40,6 @@ def test_a_trained_model_is_compared_with_itself_before(capsys):
     assert capsys.readouterr().out == silent.expected == silent.outcome == ""
     for a, b in zip(model.adapted_model.get_weights(), silent.base.get_weights(), strict=True):
         np.testing.assert_array_equal(a, b)
-
-
-@pytest.mark.thorough
-@pytest.mark.backend
-def test_earlier_weights_are_put_back(monkeypatch):
-    seen = []
-
-    def estimated(model, *_):
-        seen.append(np.concatenate([w.ravel() for w in model.adapted_model.get_weights()]))
-        value = {1: 0.9, 2: 0.5}[len(seen)]
-        return AccuracyEstimate(value, (value - 0.1, value + 0.1), 0.9, num_samples=100)
-
-    monkeypatch.setattr(outcome, "bounded_estimate", estimated)
-    model = fitted()
-    after = np.concatenate([w.ravel() for w in model.adapted_model.get_weights()])
-    np.testing.assert_array_equal(seen[0], after)
-    assert np.abs(seen[1] - after).max() > 0
-    assert model.outcome.startswith("Accuracy on target data is estimated at 90 %")
-    assert "before adaptation, it was 50 % (40 to 60 %)" in model.outcome and len(seen) == 2
 
 
 @pytest.mark.thorough
@@ -97,11 +76,3 @@ def test_what_cannot_be_measured_stops_no_fit(monkeypatch):
     monkeypatch.setattr(outcome, "profile", broken)
     with pytest.warns(match="could not be measured .*no room"):
         assert expectation(np.zeros((9, 2)), np.ones((9, 2))) == ""
-
-
-def test_a_frozen_model_is_an_error_before_training(rng):
-    x, y, target = two_domains(rng)
-    base = network()
-    base.trainable = False
-    with pytest.raises(BadInputError, match="all its layers are frozen"):
-        adapted(base=base).fit(x, y, target_data=target, verbose=0)

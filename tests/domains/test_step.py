@@ -15,16 +15,7 @@ RATE, PROGRESS, STRONG = 0.1, 0.4, 1.7
 # Constants of the methods, written out here, so that a change in the package is noticed.
 CONFIDENCE, CORAL_WEIGHT = 0.9, 100
 BANDWIDTHS = (1 / 8, 1 / 4, 1 / 2, 1, 2)
-METHODS = {
-    "dann": {"method": "dann"},
-    "cdan": {"method": "cdan"},
-    "cdan+e": {"method": "cdan", "entropy": True},
-    "mmd": {"method": "mmd"},
-    "coral": {"method": "coral"},
-    "adamatch": {"method": "adamatch"},
-    "augmentation": {"method": "augmentation"},
-    "adamatch+dann": {"method": ("adamatch", "dann")},
-}
+METHODS = ("dann", "cdan", "cdan+e", "mmd", "coral", "adamatch", "augmentation", "adamatch+dann")
 
 
 def softmax(z):
@@ -58,12 +49,8 @@ class NumpyStep:
 
     frozen: dict = {}  # values of the first call, constants for the gradient
 
-    def __init__(self, method, x, target, y):
-        self.names = method["method"] if isinstance(method["method"], tuple) else (
-            method["method"],
-        )  # fmt: skip
-        self.entropy = method.get("entropy", False)
-        self.x, self.target, self.y = x, target, y
+    def __init__(self, names, x, target, y):
+        self.names, self.x, self.target, self.y = names, x, target, y
         NumpyStep.frozen = {}
 
     def freeze(self, name, value):
@@ -103,7 +90,7 @@ class NumpyStep:
                 seen = (p[:, :, None] * seen[:, None, :]).reshape(len(x), -1)
             hidden = np.maximum(seen @ head[0] + head[1], 0)
             values = np.logaddexp(0, sign * (hidden @ head[2] + head[3])[:, 0])
-            w = certainty if self.entropy else np.ones(len(x))
+            w = certainty if "e" in self.names else np.ones(len(x))
             losses.append((w * values).sum() / self.freeze(f"sum of {name}", w.sum()))
         return np.sum(losses)
 
@@ -143,16 +130,14 @@ def test_a_step_is_the_published_one(name):
     inputs = keras.Input((3,))
     features = keras.layers.Dense(4, activation="tanh", name="features")(inputs)
     base = keras.Model(inputs, keras.layers.Dense(3)(features))
-    needs_views = {"adamatch", "augmentation"} & set(name.split("+"))
-    units = {"units": (5,)} if {"dann", "cdan"} & set(name.split("+")) else {}
-    model = DomainAdaptationModel(
-        base,
-        "features",
-        **METHODS[name],
-        **units,
-        augmentation=keras.layers.Rescaling(STRONG) if needs_views else None,
-        verbose=0,
-    )
+    names = tuple(name.split("+"))
+    options = {"entropy": "e" in names, "verbose": 0}
+    if {"dann", "cdan"} & set(names):
+        options["units"] = (5,)
+    if {"adamatch", "augmentation"} & set(names):
+        options["augmentation"] = keras.layers.Rescaling(STRONG)
+    methods = tuple(each for each in names if each != "e")
+    model = DomainAdaptationModel(base, "features", methods, **options)
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     model.compile(keras.optimizers.SGD(RATE), loss, run_eagerly=True)
     base.set_weights(weights)
@@ -168,7 +153,7 @@ def test_a_step_is_the_published_one(name):
         {SOURCE: x.astype("float32"), TARGET: target.astype("float32")}, y, return_dict=True
     )
 
-    step = NumpyStep(METHODS[name], x, target, y)
+    step = NumpyStep(names, x, target, y)
     task = step.task(weights)
     domain = step.domain(weights, head) if head else 0.0
     np.testing.assert_allclose(logs["loss"], task + domain, rtol=2e-4)

@@ -38,11 +38,8 @@ def test_each_strength_changes_images_and_keeps_their_shape(images, name, streng
 @pytest.mark.parametrize(
     ("name", "strength", "opposite", "back"),
     [
-        ("flip_horizontal", 1.0, "flip_horizontal", 1.0),
-        ("flip_vertical", 1.0, "flip_vertical", 1.0),
-        ("transpose", 1.0, "transpose", 1.0),
-        ("invert", 1.0, "invert", 1.0),
-        ("swap_channels", 1.0, "swap_channels", 1.0),
+        *((n, 1.0, n, 1.0) for n in ("flip_horizontal", "flip_vertical", "transpose")),
+        *((n, 1.0, n, 1.0) for n in ("invert", "swap_channels")),
         ("scale", 1 / 255, "scale", 255.0),
         ("to_symmetric", 1.0, "from_symmetric", 1.0),
         ("rotation", 90.0, "rotation", -90.0),
@@ -72,10 +69,7 @@ def test_a_scale_maps_to_black_and_white_and_back(images, channels_first):
     assert values.shape == images.shape
     assert values.min() == pytest.approx(0, abs=1e-6) and values.max() == pytest.approx(1)
     np.testing.assert_allclose(keras.ops.convert_to_numpy(scale.from_unit(unit)), x, atol=1e-3)
-
-
-def test_images_of_one_value_have_a_scale():
-    flat = np.full((2, 8, 8, 1), 3.0, "float32")
+    flat = np.full((2, 8, 8, 1), 3.0, "float32")  # images of one value have a scale as well
     assert np.isfinite(keras.ops.convert_to_numpy(Scale.of(flat).to_unit(flat))).all()
 
 
@@ -89,6 +83,11 @@ def test_operations_on_columns_and_series():
     scaled = applied(by_name["unit"], rows, (1, 25.4, 3.0))
     np.testing.assert_allclose(scaled[:, 1], 25.4 * rows[:, 1] + 3, rtol=1e-6)
     np.testing.assert_array_equal(np.delete(scaled, 1, 1), np.delete(rows, 1, 1))
+    codes = np.array([[1, 1], [2, 2], [np.nan, 1]], "float32")
+    recoded = applied(by_name["recode"], codes, (0, (1.0, 2.0), (5.0, 1.0)))
+    np.testing.assert_array_equal(recoded, [[5, 1], [1, 2], [np.nan, 1]])
+    filled = applied(by_name["refills"], codes, ((0, None, 0.0), (1, 1.0, None)))
+    np.testing.assert_array_equal(filled, [[1, np.nan], [2, 2], [0, np.nan]])
     waves = rng.random((3, 20, 2)).astype("float32")
     late = applied(by_name["delay"], waves, 0.1)
     np.testing.assert_array_equal(late[:, 2:], waves[:, :-2])

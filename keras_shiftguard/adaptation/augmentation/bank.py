@@ -16,7 +16,6 @@ from keras_shiftguard.adaptation.augmentation.draws import Draws
 from keras_shiftguard.adaptation.augmentation.selection import OPERATIONS
 from keras_shiftguard.errors import BadInputError
 from keras_shiftguard.operations import (
-    blocks,
     cover,
     detail,
     geometry,
@@ -37,15 +36,8 @@ LIGHT = ("darker", "brighter", "less_contrast", "more_contrast")
 class Bank:
     """A fixed sequence of augmentation operations, without any state.
 
-    Args:
-        names: Names of the operations, in the order of `strengths` in `apply`.
-        data_format: `"channels_last"` or `"channels_first"`.
-        fill_mode: How geometric operations fill pixels beyond the border:
-            `"reflect"`, `"nearest"`, `"wrap"` or `"constant"`.
-        fill_value: The value used by `"constant"`, on the scale of the images.
-
-    Raises:
-        BadInputError: If `fill_mode` is none of these.
+    `names` are in the order of `strengths` in `apply`. The other arguments are those of
+    `AdaptiveAugmentation`, and a BadInputError is raised for another `fill_mode`.
     """
 
     def __init__(
@@ -104,11 +96,7 @@ class Bank:
         seed: GivenSeed,
         pool: Any = None,
     ) -> Any:
-        """Augments images with a level for each sample and operation.
-
-        `x` is float32. `levels` is a result of `draws.levels`, `(samples, operations)`. The
-        other arguments and the result are those of `apply`.
-        """
+        """Augments float32 images with `levels`, a result of `draws.levels`; see `apply`."""
         low, high = ops.cast(low, "float32"), ops.cast(high, "float32")
         # A channel whose values are all equal has a range of 1, as in `value_range`.
         scale = Scale(low, ops.where(high > low, high, low + 1.0), self.channels_first)
@@ -142,15 +130,9 @@ class Bank:
     ) -> list[tuple[tuple[str, ...], Callable[[Any], Any]]]:
         """Returns groups of operations with the functions of images that run them, in order.
 
-        Images have the channels last, black at 0 and white at 1.
-
-        Args:
-            level: Returns the levels of an operation in its own unit, `(samples,)`.
-            draws: Random numbers for each sample.
-            seed: The seed of all other random numbers.
-            unit: The images before any operation.
-            pool: Images of the target, or None.
-            fill: The value that `"constant"` fills in, `(channels,)`.
+        `unit` are the images before any operation. They and `pool`, the images of the target, have
+        the channels last, black at 0 and white at 1. `fill` is the value that `"constant"` fills
+        in, `(channels,)`.
         """
 
         def picked() -> Any:  # one image of the target for each sample
@@ -168,7 +150,7 @@ class Bank:
             (GEOMETRY, lambda x: geometry.transform(x, level, draws, seed, *filled)),
             *(of_target if pool is not None else []),
             (("gamma_up", "gamma_down"), lambda x: light.adjust_gamma(x, level)),
-            (CHROMA, lambda x: light.adjust_saturation_and_hue(x, level)),
+            (CHROMA, lambda x: light.adjust_color(x, level)),
             # `Draws` has random numbers for four channels.
             (
                 ("channel_gain",) if unit.shape[-1] <= 4 else (),
@@ -183,10 +165,7 @@ class Bank:
             (("sharpen",), lambda x: detail.sharpen(x, level("sharpen"))),
             (("noise", "speckle"), lambda x: noise.add_noise(x, level, seed)),
             (("impulse",), lambda x: noise.add_impulses(x, level("impulse"), seed)),
-            (
-                ("blocking",),
-                lambda x: blocks.quantise_blocks(within(unit, x), level("blocking")),
-            ),
+            (("blocking",), lambda x: detail.quantise_blocks(within(unit, x), level("blocking"))),
             (("erasing",), lambda x: cover.erase(x, level("erasing"), draws)),
         ]
 

@@ -12,7 +12,12 @@ import numpy as np
 
 from keras_shiftguard.adaptation.augmentation.coverage import Coverage
 from keras_shiftguard.adaptation.augmentation.selection import OPERATIONS
-from keras_shiftguard.adaptation.augmentation.strength_search import Rehearse, StrengthSearch
+from keras_shiftguard.adaptation.augmentation.strength_search import (
+    Rehearse,
+    improved,
+    moved,
+    reasons_for,
+)
 from keras_shiftguard.profiles import FeatureTable
 
 # Standard deviations by which a gap must change before a new search. A convention.
@@ -21,14 +26,7 @@ REPLAN_GAP = 0.1
 
 @dataclass(frozen=True)
 class Change:
-    """A change of the strength of one operation, with the reason.
-
-    Args:
-        operation: Name of the operation.
-        before: The old strength, in [0, 1].
-        after: The new strength, in [0, 1].
-        reason: The reason, a sentence with numbers.
-    """
+    """A change of the strength of one operation, in [0, 1], with the reason in a sentence."""
 
     operation: str
     before: float
@@ -66,34 +64,32 @@ class AugmentationController:
         self._planned_for: np.ndarray | None = None  # the gaps that `strengths` are made for
 
     def update(self, train: FeatureTable, target: FeatureTable, rehearse: Rehearse) -> list[Change]:
-        """Updates the strengths after an epoch.
+        """Updates the strengths after an epoch; returns the changes, the largest one first.
 
-        Args:
-            train: Attributes of training before augmentation.
-            target: Attributes of the target, or of validation.
-            rehearse: Measures the attributes under candidate strengths.
-
-        Returns:
-            The changes, the largest one first.
+        `train` has the attributes before augmentation, and `target` those of the target, or of
+        validation.
         """
         coverage = Coverage.between(train, target)
         gaps = coverage.gaps(np.zeros(len(coverage.names)))  # without augmentation
         before, reasons = self.strengths, {}
         if not coverage.is_shifted.any():
             self.strengths, self._planned_for = np.zeros(len(self.names)), gaps
-            reason = "no attribute of the target differs clearly from training's"
-            reasons = dict.fromkeys(self.names, reason)
+            reasons = dict.fromkeys(
+                self.names, "no attribute of the target differs clearly from training's"
+            )
         elif self._is_outdated(gaps):
-            search = StrengthSearch(self.names, coverage, rehearse)
-            self.strengths, self._planned_for = search.improve(before), gaps
-            reasons = search.reasons(self.strengths)
-        self._measure_gaps(coverage, rehearse)
+            self.strengths = improved(before, self.names, coverage, rehearse)
+            self._planned_for = gaps
+            reasons = reasons_for(self.strengths, self.names, coverage, rehearse)
+        change = np.zeros(len(coverage.names))
+        if self.strengths.any():
+            change = moved(self.strengths[None], rehearse)[0]
+        self.gaps = _finite(coverage.names, coverage.gaps(change))
+        self.gaps_before = _finite(coverage.names, gaps)
         steps = self.strengths - before
         return [
-            Change(
-                self.names[i], float(before[i]), float(self.strengths[i]), reasons[self.names[i]]
-            )
-            for i in np.argsort(-np.abs(steps))
+            Change(name, float(before[i]), float(self.strengths[i]), reasons[name])
+            for i, name in ((i, self.names[i]) for i in np.argsort(-np.abs(steps)))
             if steps[i]
         ]
 
@@ -102,15 +98,6 @@ class AugmentationController:
         if self._planned_for is None:
             return True
         return bool(np.nanmax(np.abs(gaps - self._planned_for)) > REPLAN_GAP)
-
-    def _measure_gaps(self, coverage: Coverage, rehearse: Rehearse) -> None:
-        """Computes `gaps` with the current strengths, and `gaps_before` without augmentation."""
-        moved = np.zeros(len(coverage.names))
-        if self.strengths.any():
-            means = rehearse(np.stack([np.zeros_like(self.strengths), self.strengths]))
-            moved = means[1] - means[0]
-        self.gaps = _finite(coverage.names, coverage.gaps(moved))
-        self.gaps_before = _finite(coverage.names, coverage.gaps(np.zeros_like(moved)))
 
     @property
     def named_strengths(self) -> dict[str, float]:

@@ -63,11 +63,8 @@ class Coverage:
     def gaps(self, moved: np.ndarray) -> np.ndarray:
         """Returns the means of augmented training minus those of the target, in `unit`s.
 
-        Args:
-            moved: Changes of the means by the augmentation, `(..., attributes)`.
-
-        Returns:
-            `(..., attributes)`; NaN where a mean is unknown.
+        `moved` are the changes of the means by the augmentation, `(..., attributes)`. The result
+        is NaN where a mean is unknown.
         """
         return np.asarray((moved - self.difference) / self.unit)
 
@@ -77,6 +74,5 @@ class Coverage:
         `moved` is that of `gaps`; attributes with an unknown mean are ignored.
         """
         gaps = self.gaps(moved)
-        return np.asarray(
-            np.nanmean(np.where(np.isfinite(gaps), np.arcsinh(gaps) ** 2, np.nan), -1)
-        )
+        losses = np.where(np.isfinite(gaps), np.arcsinh(gaps) ** 2, np.nan)
+        return np.asarray(np.nanmean(losses, -1))

@@ -25,12 +25,7 @@ class Draws:
     """Uniform random numbers in [0, 1): a row for each sample, a column for each purpose.
 
     `draws["x"]` is the column `"x"`, `(samples,)`. There are the columns `EXTRA`, and a column
-    for the sign of each operation.
-
-    Args:
-        rows: Number of samples.
-        names: Names of the operations, in the same order as the `strengths` of `levels`.
-        seed: The seed of the numbers.
+    for the sign of each operation of `names`.
     """
 
     # `"progress"` selects the share of the full strength, `"pick"` the image of the target. Two
@@ -62,7 +57,6 @@ class Draws:
         Returns:
             `(samples, operations)`, in [0, 1]; in [-1, 1] for signed operations.
         """
-        num_operations = len(self.names)
         sign = self._values[:, len(self.EXTRA) :]
         strengths = levels = ops.ones_like(sign) * strengths
         if not whole:
@@ -73,18 +67,16 @@ class Draws:
         # Everything below is calculated for all operations at once, so that augmentation adds only
         # a few small calculations to a training step.
         table = [OPERATIONS[name] for name in self.names]
-        partner = [
-            self.names.index(o.opposite) if o.opposite in self.names else i
-            for i, o in enumerate(table)
-        ]
+        place = {name: i for i, name in enumerate(self.names)}
+        partner = np.array([place.get(o.opposite, i) for i, o in enumerate(table)], "int32")
+        own = np.arange(len(table), dtype="int32")
         # For each operation, the lower and the higher index of the operation and its opposite.
-        both = np.stack([np.arange(num_operations), np.asarray(partner, "int64")]).astype("int32")
-        former, latter = both.min(axis=0), both.max(axis=0)
+        former, latter = np.minimum(own, partner), np.maximum(own, partner)
         # The same random number decides for both operations of a pair.
         a, b = (ops.take(strengths, ops.convert_to_tensor(i), axis=1) for i in (former, latter))
         u = ops.take(sign, ops.convert_to_tensor(former), axis=1)
         former_wins = ops.less(u * (a + b), a)
-        is_former = ops.convert_to_tensor(former == np.arange(num_operations))
+        is_former = ops.convert_to_tensor(former == own)
         has_no_opposite = ops.convert_to_tensor(former == latter)
         is_chosen = ops.logical_or(ops.equal(former_wins, is_former), has_no_opposite)
         signed = ops.convert_to_tensor(np.asarray([o.signed for o in table]))

@@ -28,15 +28,7 @@ POOL_SIZE = 32  # images of the target in the pool. A convention.
 
 
 class _InputAugmentation:
-    """The augmentation of one image input, with the variables that the training step uses.
-
-    Args:
-        spec: The image input.
-        operations: Names of the operations that may be used; None means all that
-            cannot make a label wrong.
-        pool: Images of the target, or None.
-        generator: The generator of all seeds.
-    """
+    """The augmentation of one image input, with the variables that the training step uses."""
 
     def __init__(
         self,
@@ -84,11 +76,9 @@ class _InputAugmentation:
         return self.bank.apply(x, strengths, low, high, seed, pool)
 
     def update(self, train: InputSummary, target: InputSummary) -> list[Change]:
-        """Updates the strengths after an epoch.
+        """Updates the strengths after an epoch; returns the changes.
 
-        Returns:
-            The changes. The list is empty if no images were seen, or if training and target
-            have different attributes.
+        Nothing changes if no images were seen, or if training and target have other attributes.
         """
         images, _ = self.first_images.read()
         if not len(images) or train.features.names != target.features.names:
@@ -99,7 +89,7 @@ class _InputAugmentation:
         if self._rehearsal is None:  # made once, since the first images stay the same
             self._rehearsal = Rehearsal(self.bank, self.spec, images, self.target_images)
         self._rehearsal.set_range(low, high)
-        changes = self.controller.update(train.features, target.features, self._rehearsal)
+        changes = self.controller.update(train.features, target.features, self._rehearsal.measure)
         assign(self.strengths, self.controller.strengths)
         return changes
 
@@ -153,35 +143,22 @@ class StepAugmentation:
         self.is_built = True
 
     def apply(self, name: str, x: Any) -> Any:
-        """Augments a training batch of one input.
-
-        Args:
-            name: Name of the input.
-            x: The batch of images, 4D.
-
-        Returns:
-            The augmented batch; `x` itself if the input holds no images, or images
-            smaller than 8 x 8.
-        """
-        if name not in self.inputs:
-            return x
-        return self.inputs[name].apply(x)
+        """Returns a training batch of an input augmented; inputs without images stay."""
+        return self.inputs[name].apply(x) if name in self.inputs else x
 
     def update(self, train: InputProfile, target: InputProfile) -> list[Change]:
-        """Updates the strengths after an epoch. Runs on the host.
+        """Updates the strengths after an epoch, on the host; returns the changes.
 
         Args:
             train: The profile of the latest training epoch, before augmentation.
             target: The profile of the target, or of validation data.
-
-        Returns:
-            The changes, with reasons.
         """
-        changes: list[Change] = []
-        for name, part in self.inputs.items():
-            if name in train.inputs and name in target.inputs:
-                changes += part.update(train.inputs[name], target.inputs[name])
-        return changes
+        return [
+            change
+            for name, part in self.inputs.items()
+            if name in train.inputs and name in target.inputs
+            for change in part.update(train.inputs[name], target.inputs[name])
+        ]
 
     @property
     def specs(self) -> dict[str, InputSpec]:

@@ -11,7 +11,7 @@ from keras_shiftguard.adaptation.augmentation.bank import Bank
 from keras_shiftguard.adaptation.augmentation.selection import select_operations
 from keras_shiftguard.errors import BadInputError
 from keras_shiftguard.operations.random_numbers import drawn_seed
-from keras_shiftguard.statistics.state import on_host
+from keras_shiftguard.statistics.state import on_host, untrained
 
 
 @keras.saving.register_keras_serializable(package="keras_shiftguard")
@@ -106,22 +106,9 @@ class AdaptiveAugmentation(keras.layers.Layer):
         self.bank = Bank(names, self.data_format, self.fill_mode, self.fill_value)
         # Without `value_range`, black is above white until the first training batch.
         low, high = (np.inf, -np.inf) if self.value_range is None else self.value_range
-        self.strengths = self._state("strengths", np.zeros(len(names)))
-        self.low = self._state("low", np.broadcast_to(low, (channels,)))
-        self.high = self._state("high", np.broadcast_to(high, (channels,)))
-
-    def _state(self, name: str, value: Any) -> Any:
-        """Adds a float32 weight that is not trained, with the initial value `value`."""
-        value = np.asarray(value, "float32")
-        return self.add_weight(
-            name=name,
-            shape=value.shape,
-            dtype="float32",
-            initializer=lambda shape, dtype=None: ops.convert_to_tensor(value, dtype="float32"),
-            trainable=False,
-            autocast=False,
-            aggregation="only_first_replica",
-        )
+        self.strengths = untrained(self, "strengths", np.zeros(len(names)))
+        self.low = untrained(self, "low", np.broadcast_to(low, (channels,)))
+        self.high = untrained(self, "high", np.broadcast_to(high, (channels,)))
 
     def set_strengths(self, strengths: Mapping[str, float]) -> None:
         """Sets the strengths by operation, each in [0, 1]; operations not named get 0.
@@ -135,7 +122,14 @@ class AdaptiveAugmentation(keras.layers.Layer):
                 "The strengths of an AdaptiveAugmentation are weights: put the layer into a model "
                 "with `keras.Input`, or call it on a batch, before you set them."
             )
-        self.strengths.assign(as_vector(strengths, self.bank.names))
+        names = self.bank.names
+        wrong = {k: v for k, v in strengths.items() if k not in names or not 0 <= v <= 1}
+        if wrong:
+            raise BadInputError(
+                "A strength must be in [0, 1] and belong to one of the operations "
+                f"{', '.join(names)}. Received: {wrong}"
+            )
+        self.strengths.assign([float(strengths.get(name, 0.0)) for name in names])
 
     def get_strengths(self) -> dict[str, float]:
         """Returns the strengths of all operations by name."""
@@ -182,21 +176,6 @@ class AdaptiveAugmentation(keras.layers.Layer):
     def from_config(cls, config: dict[str, Any]) -> "AdaptiveAugmentation":
         """Returns the layer of a config, also of one that version 0.2 saved."""
         return cls(**{key: value for key, value in config.items() if key != "pool_size"})
-
-
-def as_vector(strengths: Mapping[str, float], names: Sequence[str]) -> np.ndarray:
-    """Returns strengths in the order of `names`, `(operations,)`; 0 where none is given.
-
-    Raises:
-        BadInputError: For an unknown operation or a strength outside [0, 1].
-    """
-    wrong = {k: v for k, v in strengths.items() if k not in names or not 0 <= v <= 1}
-    if wrong:
-        raise BadInputError(
-            f"A strength must be in [0, 1] and belong to one of the operations {', '.join(names)}. "
-            f"Received: {wrong}"
-        )
-    return np.asarray([strengths.get(name, 0.0) for name in names], "float32")
 
 
 def _is_range(value: Any) -> bool:

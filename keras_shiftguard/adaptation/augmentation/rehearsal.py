@@ -17,6 +17,7 @@ from keras_shiftguard.adaptation.augmentation.draws import Draws
 from keras_shiftguard.operations.random_numbers import fixed_seed
 from keras_shiftguard.statistics.attributes import attributes
 from keras_shiftguard.statistics.batch import InputSpec
+from keras_shiftguard.statistics.state import untrained
 
 SEED = 20  # fixed, so that measurements of different epochs can be compared. A convention.
 # Images on which each candidate is measured; at least 8, if they are large. A convention.
@@ -25,18 +26,31 @@ MAX_IMAGES = 96
 MAX_VALUES = 128 * 128 * 96
 
 
-class _AttributesModel(keras.Model):
-    """A model from images and strengths to the attributes of the augmented images."""
+class Rehearsal(keras.Model):
+    """Model from images and strengths to the attributes of the augmented images.
 
-    def __init__(self, bank: Bank, spec: InputSpec, pool: np.ndarray | None) -> None:
+    Args:
+        bank: The operations.
+        spec: The image input.
+        images: Images of training as the model gets them, 4D.
+        pool: Images of the target as the model gets them, 4D; or None.
+    """
+
+    def __init__(
+        self, bank: Bank, spec: InputSpec, images: np.ndarray, pool: np.ndarray | None = None
+    ) -> None:
         super().__init__(dtype="float32", name="tried")
-        self.bank, self.spec = bank, spec
+        self.bank, self.spec, self.pool = bank, spec, pool
+        count = int(np.clip(MAX_VALUES // 4 // images[0].size, 8, MAX_IMAGES))
+        self.images = np.asarray(images[:count], "float32")
         # The range is stored in variables, so that a new range does not require a new compilation.
-        self.low, self.high = (
-            self.add_weight(name=n, shape=(spec.channels,), initializer="zeros", trainable=False)
-            for n in ("low", "high")
-        )
-        self.images = None if pool is None else np.asarray(pool, "float32")
+        black = np.zeros(spec.channels)
+        self.low, self.high = (untrained(self, name, black) for name in ("low", "high"))
+
+    def set_range(self, low: Any, high: Any) -> None:
+        """Sets the values of black and white in each channel, `(channels,)`."""
+        self.low.assign(np.asarray(low, "float32"))
+        self.high.assign(np.asarray(high, "float32"))
 
     def call(self, inputs: Any) -> Any:
         x, strengths = inputs
@@ -45,45 +59,15 @@ class _AttributesModel(keras.Model):
         seed = fixed_seed(SEED)
         draws = Draws(ops.shape(x)[0], self.bank.names, seed)
         levels = draws.levels(strengths, whole=True)
-        pool = None if self.images is None else ops.convert_to_tensor(self.images)
+        pool = None if self.pool is None else ops.convert_to_tensor(self.pool)
         y = self.bank.apply_levels(x, levels, draws, self.low, self.high, seed, pool)
         return attributes(y, self.spec)
 
+    def measure(self, candidates: np.ndarray) -> np.ndarray:
+        """Augments the images with each candidate, `(candidates, operations)`, and measures them.
 
-class Rehearsal:
-    """Function that measures the attributes of images augmented with candidate strengths.
-
-    Args:
-        bank: The operations.
-        spec: The image input.
-        images: Images of training as the model gets them, 4D.
-        pool: Images of the target as the model gets them, 4D, for the operations that copy
-            properties of target images; or None.
-    """
-
-    def __init__(
-        self, bank: Bank, spec: InputSpec, images: np.ndarray, pool: np.ndarray | None = None
-    ) -> None:
-        count = int(np.clip(MAX_VALUES // 4 // images[0].size, 8, MAX_IMAGES))
-        self.images = np.asarray(images[:count], "float32")
-        self._model = _AttributesModel(bank, spec, pool)
-
-    def set_range(self, low: Any, high: Any) -> None:
-        """Sets the values of black and white in each channel, `(channels,)`."""
-        self._model.low.assign(np.asarray(low, "float32"))
-        self._model.high.assign(np.asarray(high, "float32"))
-
-    def __call__(self, candidates: np.ndarray) -> np.ndarray:
-        """Augments the images with each candidate, and measures their attributes.
-
-        Every image gets the full strength, unlike in training.
-
-        Args:
-            candidates: Strengths, `(candidates, operations)`, in [0, 1].
-
-        Returns:
-            Mean of each attribute over the images, `(candidates, attributes)`; NaN if no image has
-            the attribute.
+        Every image gets the full strength, unlike in training. Returns the mean of each attribute
+        over the images, `(candidates, attributes)`; NaN if no image has the attribute.
         """
         count = len(self.images)
         per_call = max(1, MAX_VALUES // self.images.size)
@@ -94,7 +78,7 @@ class Rehearsal:
             # The last part is padded, so that all calls have the same shape.
             padded = np.concatenate([part, np.zeros((per_call - len(part), part.shape[1]))])
             strengths = np.repeat(padded, count, axis=0).astype("float32")
-            values = np.asarray(self._model.predict_on_batch((x, strengths)), "float64")
+            values = np.asarray(self.predict_on_batch((x, strengths)), "float64")
             # Under tf.distribute every replica returns the whole batch, one after another.
             values = values[: len(x)].reshape(per_call, count, -1)[: len(part)]
             known = np.abs(values) < 1e18  # False for NaN and infinity

@@ -17,14 +17,9 @@ OPERATIONS = {name: row for name, row in table.OPERATIONS.items() if row.limit}
 def select_operations(names: Iterable[str] | None, channels: int, pool: bool) -> tuple[str, ...]:
     """Returns the names of the operations that can be used, in the order of the table.
 
-    Args:
-        names: Names that the user asked for. None means all operations that cannot
-            make a label wrong.
-        channels: Number of channels of the images.
-        pool: Whether there are images of the target.
-
-    Raises:
-        BadInputError: If a name is unknown.
+    `names` are those that the user asked for; None means all operations that cannot make a label
+    wrong. `pool` is whether there are images of the target. Raises a BadInputError for an unknown
+    name.
     """
     asked = None if names is None else tuple(names)
     unknown = [name for name in asked or () if name not in OPERATIONS]

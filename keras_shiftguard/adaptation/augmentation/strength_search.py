@@ -1,4 +1,4 @@
-"""`StrengthSearch`: a search for the smallest set of operations that covers the target."""
+"""Search for the smallest set of operations that covers the target."""
 
 from collections.abc import Callable, Sequence
 
@@ -8,11 +8,9 @@ from keras_shiftguard.adaptation.augmentation.coverage import Coverage
 from keras_shiftguard.adaptation.augmentation.selection import OPERATIONS
 from keras_shiftguard.detection.attribute_words import LABELS, heading
 
-# Strengths with which an operation may be added. A convention, checked in
-# docs/benchmarks/augmentation.md.
+# Strengths with which an operation may be added, and factors that may change the strength of an
+# active one. Conventions, checked in docs/benchmarks/augmentation.md.
 STRENGTHS = (0.15, 0.4, 0.8)
-# Factors that may change the strength of an active one. A convention, checked in
-# docs/benchmarks/augmentation.md.
 FACTORS = (0.0, 0.5, 0.8, 0.9, 1.1, 1.25)
 # Rounds of one search; each adds, removes or tunes one operation. A convention, checked in
 # docs/benchmarks/augmentation.md.
@@ -23,70 +21,61 @@ MAX_ROUNDS = 16
 MIN_GAIN = 0.03
 
 # A function from strengths, `(candidates, operations)`, to the means of the attributes of images
-# augmented with them, `(candidates, attributes)`. See `Rehearsal`.
+# augmented with them, `(candidates, attributes)`. See `Rehearsal.measure`.
 Rehearse = Callable[[np.ndarray], np.ndarray]
 
 
-class StrengthSearch:
-    """A search for the strengths with the smallest loss, by the measured effect of each change.
+def moved(candidates: np.ndarray, rehearse: Rehearse) -> np.ndarray:
+    """Returns how strengths, `(candidates, operations)`, change the means of the attributes."""
+    means = rehearse(np.concatenate([np.zeros_like(candidates[:1]), candidates]))
+    return means[1:] - means[0]
 
-    Args:
-        names: Names of the operations.
-        coverage: The attributes of training and target.
-        rehearse: Measures the attributes under candidate strengths.
+
+def improved(
+    plan: np.ndarray, names: Sequence[str], coverage: Coverage, rehearse: Rehearse
+) -> np.ndarray:
+    """Returns strengths with a smaller loss, `(operations,)`, starting from those of `plan`."""
+    unaugmented = coverage.loss(np.zeros(len(coverage.names)))
+    price = MIN_GAIN * unaugmented * np.array([OPERATIONS[each].effort for each in names])
+    for _ in range(MAX_ROUNDS):
+        candidates = _changed(plan)
+        losses = coverage.loss(moved(candidates, rehearse)) + (candidates > 0) @ price
+        best = int(np.argmin(losses))
+        if best == 0:  # the plan itself
+            break
+        plan = candidates[best]
+    return plan
+
+
+def reasons_for(
+    plan: np.ndarray, names: Sequence[str], coverage: Coverage, rehearse: Rehearse
+) -> dict[str, str]:
+    """Returns the reason for each strength of a plan, by operation.
+
+    The reason for an active operation is the gap that would grow most without it.
     """
-
-    def __init__(self, names: Sequence[str], coverage: Coverage, rehearse: Rehearse) -> None:
-        self.names, self.coverage, self.rehearse = names, coverage, rehearse
-
-    def moved(self, candidates: np.ndarray) -> np.ndarray:
-        """Returns how strengths, `(candidates, operations)`, change the means of the attributes."""
-        means = self.rehearse(np.concatenate([np.zeros_like(candidates[:1]), candidates]))
-        return means[1:] - means[0]
-
-    def improve(self, plan: np.ndarray) -> np.ndarray:
-        """Returns better strengths, `(operations,)`, starting from the strengths of `plan`."""
-        unaugmented = self.coverage.loss(np.zeros(len(self.coverage.names)))
-        price = MIN_GAIN * unaugmented * np.array([OPERATIONS[each].effort for each in self.names])
-        for _ in range(MAX_ROUNDS):
-            candidates = _changed(plan)
-            losses = self.coverage.loss(self.moved(candidates)) + (candidates > 0) @ price
-            best = int(np.argmin(losses))
-            if best == 0:  # the plan itself
-                break
-            plan = candidates[best]
-        return plan
-
-    def reasons(self, plan: np.ndarray) -> dict[str, str]:
-        """Returns the reason for each strength of a plan, by operation.
-
-        The reason for an active operation is the gap that would grow most without it.
-        """
-        active = np.flatnonzero(plan)
-        if not len(active):
-            reason = "no operation explains enough of this shift to be used"
-            return dict.fromkeys(self.names, reason)
-        found = dict.fromkeys(
-            self.names, "other operations explain the shift better or more simply"
+    active = np.flatnonzero(plan)
+    if not len(active):
+        return dict.fromkeys(names, "no operation explains enough of this shift to be used")
+    found = dict.fromkeys(names, "other operations explain the shift better or more simply")
+    without = np.tile(plan, (len(active), 1))  # each row lacks one active operation
+    without[np.arange(len(active)), active] = 0
+    gaps = coverage.gaps(moved(np.concatenate([plan[None], without]), rehearse))
+    compressed = np.arcsinh(np.abs(gaps))
+    before = coverage.gaps(np.zeros(len(coverage.names)))
+    for row, k in enumerate(active.tolist(), start=1):
+        growth = np.nan_to_num(compressed[row] - compressed[0], nan=-1.0)
+        # Only a shifted attribute can be a reason.
+        widest = int(np.argmax(np.where(coverage.is_shifted, growth, -1.0)))
+        attribute = coverage.names[widest]
+        label = heading(LABELS.get(attribute.rpartition("/")[2], attribute))
+        side = "above" if before[widest] < 0 else "below"
+        found[names[k]] = (
+            f"the target's {label} lies {abs(before[widest]):.1f} standard deviations "
+            f"{side} training's; {abs(gaps[0][widest]):.1f} remain with all chosen "
+            f"operations, {abs(gaps[row][widest]):.1f} without {names[k]}"
         )
-        without = np.tile(plan, (len(active), 1))  # each row lacks one active operation
-        without[np.arange(len(active)), active] = 0
-        gaps = self.coverage.gaps(self.moved(np.concatenate([plan[None], without])))
-        compressed = np.arcsinh(np.abs(gaps))
-        before = self.coverage.gaps(np.zeros(len(self.coverage.names)))
-        for row, k in enumerate(active.tolist(), start=1):
-            growth = np.nan_to_num(compressed[row] - compressed[0], nan=-1.0)
-            # Only a shifted attribute can be a reason.
-            widest = int(np.argmax(np.where(self.coverage.is_shifted, growth, -1.0)))
-            attribute = self.coverage.names[widest]
-            label = heading(LABELS.get(attribute.rpartition("/")[2], attribute))
-            side = "above" if before[widest] < 0 else "below"
-            found[self.names[k]] = (
-                f"the target's {label} lies {abs(before[widest]):.1f} standard deviations "
-                f"{side} training's; {abs(gaps[0][widest]):.1f} remain with all chosen "
-                f"operations, {abs(gaps[row][widest]):.1f} without {self.names[k]}"
-            )
-        return found
+    return found
 
 
 def _changed(plan: np.ndarray) -> np.ndarray:

@@ -41,8 +41,7 @@ def test_without_shift_nothing_ever_happens(rng):
     assert not controller.strengths.any()
 
 
-@pytest.mark.parametrize("operation", ["darker", "brighter", "blur", "noise"])
-@pytest.mark.parametrize("planted", [0.3, 0.7])
+@pytest.mark.parametrize(("operation", "planted"), [("darker", 0.3), ("blur", 0.7), ("noise", 0.3)])
 def test_a_planted_shift_is_covered_by_what_made_it(operation, planted):
     strengths = np.zeros(len(NAMES))
     strengths[NAMES.index(operation)] = planted
@@ -55,22 +54,15 @@ def test_a_planted_shift_is_covered_by_what_made_it(operation, planted):
     assert {change.operation for change in changes} == {operation}
 
 
-def test_it_narrows_again_when_the_shift_is_gone():
+def test_changes_say_why_with_numbers():
     controller = AugmentationController(NAMES)
-    after(controller, [-4, 0, 0, 0])
-    assert controller.strengths[0] > 0.3
-    changes = controller.update(table([0] * 4), table([0] * 4), rehearse)
-    assert not controller.strengths.any()
-    assert (
-        "narrowed" in str(changes[0]) and "no attribute of the target differs" in changes[0].reason
-    )
-
-
-def test_a_change_says_why_with_numbers():
-    _, changes = after(AugmentationController(NAMES), [0, 0, 0, 5.0], updates=1)
+    _, changes = after(controller, [0, 0, 0, 5.0], updates=1)
     text = str(changes[0])
     assert text.startswith("noise widened from 0 to 0.44 (sigma 0.22 of the range)")
     assert "the target's noise lies 5.0 standard deviations above training's" in text
+    _, changes = after(controller, [0, 0, 0, 0], updates=1)  # the shift is gone
+    assert not controller.strengths.any() and "narrowed" in str(changes[0])
+    assert "no attribute of the target differs" in changes[0].reason
 
 
 def test_the_state_continues_where_it_was():

@@ -21,19 +21,6 @@ def pictures(rng, n, scale=1.0):
     return (scale * images).astype("float32")
 
 
-def blurred(x):
-    for axis in (1, 2):
-        x = sum(np.roll(x, k, axis) * w for k, w in ((-1, 0.25), (0, 0.5), (1, 0.25)))
-    return x
-
-
-PLANTED = {
-    "darker": lambda x, rng: x - np.float32(0.2),
-    "noise": lambda x, rng: (x + rng.normal(0, 0.12, x.shape)).astype("float32"),
-    "blur": lambda x, rng: blurred(x).astype("float32"),
-}
-
-
 @pytest.fixture(scope="module")
 def train():
     images = pictures(np.random.default_rng(0), 256)
@@ -50,34 +37,20 @@ def closed(train, target, operations=OPERATIONS):
     return step, changes
 
 
-@pytest.mark.parametrize(
-    "kind",
-    [
-        pytest.param("noise", marks=[pytest.mark.backend, pytest.mark.each_backend]),
-        pytest.param("darker", marks=pytest.mark.thorough),
-        pytest.param("blur", marks=pytest.mark.thorough),
-    ],
-)
-def test_a_planted_gap_is_closed(train, kind):
+@pytest.mark.backend
+@pytest.mark.each_backend
+def test_a_planted_gap_is_closed(train):
     rng = np.random.default_rng(1)
-    target = PLANTED[kind](pictures(rng, 256), rng)
-    step, changes = closed(train, target, ("darker", "noise") if kind == "noise" else OPERATIONS)
-    found = {name: value for name, value in step.strengths.items() if value}
-    assert max(found, key=found.get) == kind, changes
-    attribute = {"darker": "brightness", "noise": "noise", "blur": "sharpness"}[kind]
-    both = [p.inputs["input"].features for p in (train[1], profile(target))]
-    unit = np.sqrt(np.mean([table.std(attribute) ** 2 for table in both]))
-    before = abs(both[0].mean(attribute) - both[1].mean(attribute)) / unit
-    assert before > 2 and abs(step.gaps[attribute]) < 0.25 * before
+    images = pictures(rng, 256)
+    target = (images + rng.normal(0, 0.12, images.shape)).astype("float32")
+    step, changes = closed(train, target, ("darker", "noise"))
+    assert max(step.strengths, key=step.strengths.get) == "noise", changes
+    assert abs(step.gaps_before["noise"]) > 2
+    assert abs(step.gaps["noise"]) < 0.25 * abs(step.gaps_before["noise"])
     # The augmented batch lies between training and target.
     y = ops.convert_to_numpy(step.apply("input", ops.convert_to_tensor(train[0])))
-    lost = {"darker": lambda x: -x.mean(), "noise": _grain, "blur": lambda x: -_grain(x)}[kind]
-    assert lost(train[0]) < lost(y) < lost(target) * (1.0 if lost(target) < 0 else 1.1)
-    assert step.state()["seed"] != StepAugmentation(seed=1).state()["seed"]
-
-
-def _grain(x):
-    return float(np.abs(np.diff(x, axis=1)).mean())
+    before, now, most = (float(np.abs(np.diff(x, axis=1)).mean()) for x in (train[0], y, target))
+    assert before < now < 1.1 * most
 
 
 def test_without_shift_it_stays_at_zero(train):
@@ -88,7 +61,7 @@ def test_without_shift_it_stays_at_zero(train):
 @pytest.mark.thorough
 def test_it_resumes(train):
     rng = np.random.default_rng(1)
-    step, _ = closed(train, PLANTED["darker"](pictures(rng, 64), rng), ("darker", "noise"))
+    step, _ = closed(train, pictures(rng, 64) - np.float32(0.2), ("darker", "noise"))
     state = json.loads(json.dumps(step.state(), allow_nan=False))
     other = StepAugmentation(operations=("darker", "noise"), seed=7)
     other.build([SPEC])
