@@ -25,9 +25,7 @@ Shares = tuple[float, float]
 class StreamNames(NamedTuple):
     """Names of the two streams that are compared.
 
-    Args:
-        stream: Name of the stream that may differ.
-        against: Name of the stream it is compared with.
+    `stream` may differ; it is compared with `against`.
     """
 
     stream: str
@@ -58,11 +56,7 @@ class CollectedTests:
     def note_too_few(self, what: str, n: float, m: float, needed: int) -> bool:
         """Whether a stream has fewer samples than needed; adds at most one note on each stream.
 
-        Args:
-            what: Noun for what cannot be tested.
-            n: Number of distinct samples of the current stream.
-            m: Number of distinct samples of the reference.
-            needed: Number of distinct samples that each stream needs.
+        `n` and `m` are the numbers of distinct samples of the current stream and of the reference.
         """
         counts = {self.names.stream: int(n), self.names.against: int(m)}
         short = {name: count for name, count in counts.items() if count < needed}
@@ -91,15 +85,8 @@ class CollectedTests:
     ) -> None:
         """Adds a test for each feature that both tables have.
 
-        Args:
-            role: `Family.role` of these tests.
-            source: Name of what the features belong to: an input, `"labels"`, `"outputs"`.
-            what: Noun for sentences, such as `"images"`.
-            current: Table of the stream that may differ.
-            reference: Table of the stream it is compared with.
-            shares: Shares of distinct samples, see `Shares`.
-            kind: `Finding.kind` of the findings.
-            family: `Finding.family` of the findings.
+        `role` and `source` are those of `Family`, `kind` and `family` those of `Finding`; `what` is
+        a noun for sentences, such as `"images"`.
         """
         current, reference = self._common(source, current, reference)
         if not current.names:

@@ -115,15 +115,8 @@ class ShiftMonitor:
     ) -> list[Finding]:
         """Compares two streams once more.
 
-        Args:
-            stream: Name of the stream that may differ.
-            against: Name of the stream it is compared with.
-            current: Profile of `stream`.
-            reference: Profile of `against`.
-            epoch: Epoch that has ended, counted from 1; None outside of a fit.
-
-        Returns:
-            The findings that are new with this comparison.
+        Returns the findings that are new with this comparison. `epoch` is the epoch that has ended,
+        counted from 1; None outside of a fit.
 
         Raises:
             KeyError: if the pair was not declared.
@@ -161,12 +154,8 @@ class ShiftMonitor:
     ) -> None:
         """Sets the costs of findings; a cost decides whether its finding is an alarm.
 
-        Args:
-            stream: Name of the stream that differs.
-            against: Name of the stream it is compared with.
-            costs: The costs by feature, None if unknown. Findings on other features stay as they
-                are.
-            tolerance: The share of accuracy that a difference may cost.
+        A cost of None is unknown. Findings on other features stay as they are. `tolerance` is the
+        share of accuracy that a difference may cost.
         """
         findings = self._pairs[stream, against].findings
         for feature, cost in costs.items():
@@ -180,10 +169,7 @@ class ShiftMonitor:
     def take_back(self, stream: str, against: str, features: Mapping[str, bool]) -> None:
         """Takes back findings of a check; what tests found stays.
 
-        Args:
-            stream: Name of the stream that differs.
-            against: Name of the stream it is compared with.
-            features: The features, and whether the finding goes even if it is an alarm.
+        `features` tells of each feature whether its finding goes even if it is an alarm.
         """
         pair = self._pairs[stream, against]
         tested = {finding.feature: finding for finding in pair.latest.findings}
@@ -270,8 +256,7 @@ class ShiftMonitor:
     def report(self, notes: Sequence[str] = ()) -> ShiftReport:
         """Returns the report of all findings so far.
 
-        Args:
-            notes: Notes that are listed before those of the comparisons.
+        `notes` are listed before those of the comparisons.
         """
         own = [note for pair in self._pairs.values() for note in pair.latest.notes]
         return ShiftReport(

@@ -25,11 +25,7 @@ def in_words(
 ) -> str:
     """Returns the text of a report: the verdict, findings (one line each), and notes.
 
-    Args:
-        findings: Findings, sorted by severity.
-        notes: Sentences on what could not be tested, and why.
-        alpha: Probability that the report contains any finding if nothing differs.
-        num_samples: Number of samples seen of each stream, by name.
+    The arguments are those of `ShiftReport`.
     """
     head = verdict(findings, notes, alpha, num_samples)
     return "\n".join([head, *_listed(findings), *(f"  note: {note}" for note in notes)])

@@ -100,14 +100,8 @@ def pixel_sums(
 ) -> PixelSums:
     """Returns the sums over the pixels of one input tensor.
 
-    Args:
-        x: The tensor.
-        spec: Specification of the input.
-        pivot: A value within the range of each channel, `(channels,)`.
-        rows: Number of samples, if the rows after the samples are padding; None if all rows are
-            samples.
-        number: Number of pixels of each sample, if the pixels after them are padding, which is 0;
-            None if all are pixels.
+    `rows` is the number of samples, and `number` that of the pixels of each sample, if padding
+    follows them; None if not. Padding of pixels is 0.
     """
     pixels = _Pixels(x, spec)
     values, num_finite = pixels.values, pixels.num_values()
@@ -243,10 +237,6 @@ def fitted(x: Any, spec: InputSpec) -> Any:
     """Returns rows with as many numbers as the specification says: cut off, or followed by 0.
 
     So texts are measured that were padded to another length in each batch.
-
-    Args:
-        x: The tensor of one input.
-        spec: Specification of the input.
     """
     if spec.layout != "features" or len(x.shape) != 2 or x.shape[1] == spec.channels:
         return x

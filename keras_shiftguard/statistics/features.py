@@ -27,10 +27,7 @@ class FeatureSketch:
     >>> table.missing.tolist(), round(table.mean("confidence"), 3)
     ([0.0, 1.0], 0.6)
 
-    Args:
-        names: Names of the `k` features.
-        state: The state that holds the variables; a new one by default.
-        prefix: Prefix of the names of the variables in `state`.
+    Without a `state`, it has one of its own; `prefix` begins the names of its variables.
     """
 
     def __init__(
@@ -51,9 +48,7 @@ class FeatureSketch:
     def update(self, values: Any, rows: Any = None) -> None:
         """Adds the values of one batch; non-finite or too large values count as missing.
 
-        Args:
-            values: `(samples, k)`, of any numeric dtype.
-            rows: Number of samples, if the rows after them are padding; None for all.
+        The values are `(samples, k)`, of any numeric dtype.
         """
         values = ops.cast(values, "float32")
         known = ops.abs(values) < LARGEST_VALUE

@@ -38,9 +38,7 @@ class Fingerprint:
     def add(self, projections: Any, rows: Any = None) -> None:
         """Adds every sample of a batch.
 
-        Args:
-            projections: The two projections of each sample, `(samples, 2)`, float32.
-            rows: Number of samples, if the rows after them are padding; None for all.
+        The projections are `(samples, 2)`, float32.
         """
         finite = ops.all(ops.isfinite(projections), axis=1, keepdims=True)
         weight = ops.cast(finite, "float32")
@@ -96,8 +94,6 @@ def _known_weights(size: int) -> np.ndarray:
 def pattern(multiple: Any, xp: Any) -> Any:
     """Returns weights of mean 0 and variance 1, which differ from each position to the next.
 
-    Args:
-        multiple: The positions times `GOLDEN`, up to whole numbers.
-        xp: NumPy or `keras.ops`.
+    `multiple` are the positions times `GOLDEN`, up to whole numbers; `xp` is NumPy or `keras.ops`.
     """
     return (multiple - xp.floor(multiple) - 0.5) * SCALE

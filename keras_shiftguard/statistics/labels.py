@@ -79,12 +79,9 @@ class LabelSketch:
     ) -> None:
         """Adds samples to the statistics that cost more: targets, and projections by class.
 
-        Args:
-            y: Labels of the batch, `(samples,)` or `(samples, columns)`.
-            projections: Random projections of the measured samples, `(measured, NUM_DIRECTIONS)`.
-            weight: 1.0 for a sample with finite projections, else 0.0, `(measured, 1)`.
-            positions: Positions of these samples in the batch; None for all.
-            rows: Number of measured samples, if the rows after them are padding; None for all.
+        `projections` `(measured, NUM_DIRECTIONS)` and `weight` `(measured, 1)` are those of
+        `EmbeddingSketch.update`. `positions` are those of the measured samples in the batch; None
+        for all.
         """
         if (width := width_of(y)) and self.width in (0, width):
             tensors = (y, projections, weight, positions, rows)

@@ -31,9 +31,7 @@ class EmbeddingSketch:
     >>> sketch.drain().count
     5
 
-    Args:
-        dimension: Length of the vectors.
-        state: The state that holds the variables; a new one by default.
+    Without a `state`, it has one of its own.
     """
 
     def __init__(self, dimension: int, state: State | None = None) -> None:
@@ -53,13 +51,8 @@ class EmbeddingSketch:
     def update(self, vectors: Any, rows: Any = None) -> tuple[Any, Any]:
         """Adds the vectors of one batch; vectors with non-finite or too large values are left out.
 
-        Args:
-            vectors: `(samples, dimension)`, of any numeric dtype.
-            rows: Number of samples, if the rows after them are padding; None for all.
-
-        Returns:
-            The random projections, `(samples, NUM_DIRECTIONS)`; and the weights,
-            `(samples, 1)`, 1.0 for a sample that was added, else 0.0. Both are float32.
+        Returns the random projections, `(samples, NUM_DIRECTIONS)`, and the weights, `(samples,
+        1)`, 1.0 for a sample that was added, else 0.0. Both are float32.
         """
         vectors = ops.cast(vectors, "float32")
         known = ops.all(ops.abs(vectors) < LARGEST_VALUE, axis=1, keepdims=True)

@@ -84,13 +84,8 @@ def moments_from_sums(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Returns `(count, mean, m2)`, where m2 is the sum of the squared deviations from the mean.
 
-    All three are 0 where a sum has overflowed, from values of about 1e19 on.
-
-    Args:
-        count: Number of terms, any shape.
-        pivot: The pivot, of a shape that broadcasts to that of `count`.
-        first: Sum of `x - pivot`.
-        second: Sum of `(x - pivot)**2`.
+    All three are 0 where a sum has overflowed, from values of about 1e19 on. `first` and `second`
+    are the sums of `x - pivot` and of its square; `pivot` broadcasts to the shape of `count`.
     """
     divisor = np.maximum(count, 1)
     mean = np.where(count > 0, pivot + first / divisor, 0.0)

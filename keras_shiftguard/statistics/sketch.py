@@ -50,9 +50,6 @@ class Sketch:
     `count` is fast, and is called with every sample. In a long pass, `measure` is called with only
     a part of the samples.
 
-    Args:
-        spec: Specification of the input.
-
     Example:
 
     >>> sketch = Sketch(InputSpec("input", "features", channels=2))
@@ -83,12 +80,7 @@ class Sketch:
         self.details = Details(spec, self.sample_state)
 
     def count(self, x: Any, rows: Any = None) -> None:
-        """Adds every sample of a batch to the counts and the fingerprint.
-
-        Args:
-            x: The tensor of the input.
-            rows: Number of samples, if the rows after them are padding; None for all.
-        """
+        """Adds every sample of a batch to the counts and the fingerprint."""
         projections = projections_in_bands(x, self.state) if is_large(x, self.spec) else None
         tensors = x, rows, projections
         compiled_once(self._count, self.state, ("counted", self._kind), *tensors)
@@ -106,15 +98,9 @@ class Sketch:
     ) -> list[Part]:
         """Adds a batch to all statistics of the values.
 
-        Args:
-            x: The tensor of the input.
-            rows: Number of samples, if the rows after them are padding; None for all.
-            chosen: Positions of the samples of the batch that are added to the sampled pixels, the
-                features and the embedding, which cost more than the moments; None for all.
-            details: Whether to measure features and embeddings.
-
-        Returns:
-            These samples, in one part or, if they were chosen, in the parts of `in_parts`.
+        `chosen` are the positions of the samples of the batch that are added to the sampled pixels,
+        the features and the embedding, which cost more than the moments; None for all. Returns
+        these samples, in one part or, if they were chosen, in the parts of `in_parts`.
         """
         large = is_large(x, self.spec)
         if large:

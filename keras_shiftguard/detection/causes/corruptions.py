@@ -74,8 +74,7 @@ class Moves:
     def vector(self, scale: np.ndarray) -> np.ndarray:
         """Returns all moves as one vector, `(3 k + 1,)`, with a root mean square of at most 1.
 
-        Args:
-            scale: Amount of each attribute that counts as large, `(k,)`.
+        `scale` is the amount of each attribute that counts as large, `(k,)`.
         """
         # The last entry is the size of a tint, for which it does not matter which channel moved.
         tint = sum(abs(self.effect[i]) for i, n in enumerate(self.names) if n.startswith(COLOUR))
@@ -106,12 +105,7 @@ def moves(reference: FeatureTable, current: FeatureTable, names: tuple[str, ...]
 def name_cause(reference: FeatureTable, current: FeatureTable) -> Cause:
     """Returns the family of corruption that best explains how `current` differs.
 
-    Args:
-        reference: Attributes of the images as they should be.
-        current: Attributes of the images that were found to differ.
-
-    Returns:
-        The cause; its family is `"other"` if no cause is clear or the input is no image.
+    The family is `"other"` if no cause is clear or the input is no image.
     """
     signatures = _signatures()
     if not set(signatures["features"]) & set(reference.names) & set(current.names):
