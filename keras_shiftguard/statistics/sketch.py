@@ -11,7 +11,6 @@ from keras_shiftguard.statistics.batch import InputSpec, PixelSums, pixel_sums
 from keras_shiftguard.statistics.compiled import compiled_once, drained
 from keras_shiftguard.statistics.counts import Counts
 from keras_shiftguard.statistics.details import Details
-from keras_shiftguard.statistics.extremes import Extremes
 from keras_shiftguard.statistics.fingerprint import Fingerprint, projected
 from keras_shiftguard.statistics.large_images import (
     is_large,
@@ -20,7 +19,7 @@ from keras_shiftguard.statistics.large_images import (
     thumbnails_in_bands,
 )
 from keras_shiftguard.statistics.lattice import Lattice
-from keras_shiftguard.statistics.moments import Moments
+from keras_shiftguard.statistics.moments import Extremes, Moments
 from keras_shiftguard.statistics.quantiles import Quantiles
 from keras_shiftguard.statistics.sampled_pixels import SampledPixels
 from keras_shiftguard.statistics.spread import in_parts
