@@ -14,7 +14,7 @@ Reference: Lan and DeMets, "Discrete Sequential Boundaries for Clinical Trials",
 Biometrika 1983 (alpha spending).
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
@@ -140,10 +140,12 @@ class ShiftMonitor:
             # Findings of earlier looks are never removed, because later looks have a lower level.
             # A finding that is found again gets its latest numbers.
             earlier = pair.findings.get(finding.feature)
-            since = epoch if earlier is None else earlier.since
-            pair.findings[finding.feature] = replace(finding, since=since, **_cost_of(earlier))
             if earlier is None:
                 new.append(finding.feature)
+                pair.findings[finding.feature] = replace(finding, since=epoch)
+            else:
+                cost = {name: getattr(earlier, name) for name in NO_COST}
+                pair.findings[finding.feature] = replace(finding, since=earlier.since, **cost)
         pair.findings = with_past(pair.findings, pair.latest.findings, pair.latest.tested, last)
         tests = [acknowledged(test, self.known) for test in pair.latest.tested]
         pair.expected = frozenset({test.feature for test in tests if test.acknowledged})
@@ -240,7 +242,8 @@ class ShiftMonitor:
             pair.epoch = saved.get("epoch")
             pair.current = InputProfile(**saved["current"])
             pair.reference = InputProfile(**saved["reference"])
-            pair.findings = _by_feature(saved["findings"])
+            findings = [Finding.from_dict(each) for each in saved["findings"]]
+            pair.findings = {finding.feature: finding for finding in findings}
             pair.causes = {name: Cause(**tree) for name, tree in saved.get("causes", {}).items()}
             pair.significant = set(saved["significant"])
             pair.expected = frozenset(saved["expected"])
@@ -265,16 +268,3 @@ class ShiftMonitor:
             alpha=self.alpha,
             num_samples=dict(self._samples),
         )
-
-
-def _by_feature(findings: Iterable[Mapping[str, Any]]) -> dict[str, Finding]:
-    """Returns findings that were saved with `Finding.to_dict`, by feature."""
-    found = [Finding.from_dict(each) for each in findings]
-    return {finding.feature: finding for finding in found}
-
-
-def _cost_of(finding: Finding | None) -> dict[str, Any]:
-    """Returns the fields of a finding that hold its cost."""
-    if finding is None:
-        return {}
-    return {name: getattr(finding, name) for name in NO_COST}
