@@ -20,28 +20,17 @@ LARGEST_VALUE = 1e18
 class FeatureSketch:
     """Accumulates a `FeatureTable` from batches of `(samples, k)` values.
 
-    The sketch works as a part of a larger `State`, and on its own:
-
-    >>> sketch = FeatureSketch(["confidence", "entropy"])
-    >>> sketch.update(keras.ops.convert_to_tensor([[0.5, 1.0], [0.7, np.nan]]))
-    >>> table = sketch.drain()
-    >>> table.missing.tolist(), round(table.mean("confidence"), 3)
-    ([0.0, 1.0], 0.6)
-
-    Without a `state`, it has one of its own; `prefix` begins the names of its variables.
+    `prefix` begins the names of the variables in the state.
     """
 
-    def __init__(
-        self, names: Sequence[str], state: State | None = None, prefix: str = "features"
-    ) -> None:
+    def __init__(self, names: Sequence[str], state: State, prefix: str = "features") -> None:
         self.names = tuple(names)
-        self.state = State("shiftguard") if state is None else state
         self.prefix = prefix
         k = len(self.names)
         self.bins = num_bins(k)
-        self.seen = self.state.add(f"{prefix}_seen", ())  # number of samples
-        self.sums = PivotSums(self.state, prefix, k)
-        self.histogram = self.state.add(f"{prefix}_histogram", (k * self.bins,))
+        self.seen = state.add(f"{prefix}_seen", ())  # number of samples
+        self.sums = PivotSums(state, prefix, k)
+        self.histogram = state.add(f"{prefix}_histogram", (k * self.bins,))
 
     def update(self, values: Any, rows: Any = None) -> None:
         """Adds the values of one batch; non-finite or too large values count as missing.
@@ -75,16 +64,7 @@ class FeatureSketch:
         return index + ops.arange(len(self.names), dtype="int32") * self.bins
 
     def read(self, values: Mapping[str, np.ndarray]) -> FeatureTable:
-        """Returns the table, from the values of `state.read()`."""
+        """Returns the table, from the values of the state."""
         counts = values[f"{self.prefix}_histogram"].reshape(len(self.names), self.bins)
         seen = int(values[f"{self.prefix}_seen"])
         return FeatureTable(self.names, seen, self.sums.read(values), counts.astype("int64"))
-
-    def drain(self) -> FeatureTable:
-        """Returns the table accumulated since the last call, and resets the state.
-
-        Call this method only on a sketch with a state of its own.
-        """
-        table = self.read(self.state.read())
-        self.state.reset()
-        return table

@@ -25,25 +25,17 @@ class EmbeddingSketch:
     The Fourier features ("waves") and their products are summed around a pivot, like all
     sums in this package. Otherwise float32 would lose the covariance at large bandwidths, at
     which the waves of different samples hardly differ.
-
-    >>> sketch = EmbeddingSketch(dimension=3)
-    >>> _ = sketch.update(keras.ops.ones((5, 3)))
-    >>> sketch.drain().count
-    5
-
-    Without a `state`, it has one of its own.
     """
 
-    def __init__(self, dimension: int, state: State | None = None) -> None:
+    def __init__(self, dimension: int, state: State) -> None:
         self.dimension = dimension
-        self.state = State("shiftguard") if state is None else state
         # Sums of the waves' deviations from the pivot, and of the products of these deviations.
         shape = (len(BANDWIDTHS), NUM_WAVES)
-        self.pivot = self.state.add("embedding_pivot", shape)
-        self.first = self.state.add("embedding_first", shape)
-        self.second = self.state.add("embedding_second", (*shape, NUM_WAVES))
+        self.pivot = state.add("embedding_pivot", shape)
+        self.first = state.add("embedding_first", shape)
+        self.second = state.add("embedding_second", (*shape, NUM_WAVES))
         # The same sums of the projections, with their squares in place of all products.
-        self.projected = PivotSums(self.state, "projected", NUM_DIRECTIONS)
+        self.projected = PivotSums(state, "projected", NUM_DIRECTIONS)
 
     def update(self, vectors: Any, rows: Any = None) -> tuple[Any, Any]:
         """Adds the vectors of one batch; vectors with non-finite or too large values are left out.
@@ -79,7 +71,7 @@ class EmbeddingSketch:
         return projections, weight
 
     def read(self, values: Mapping[str, np.ndarray]) -> MeanEmbedding:
-        """Returns the embedding, from the values of `state.read()`."""
+        """Returns the embedding, from the values of the state."""
         pivot, first, second = (values[f"embedding_{n}"] for n in ("pivot", "first", "second"))
         count = values["projected_count"][0]
         if not count:
@@ -92,12 +84,3 @@ class EmbeddingSketch:
             second - count * shift[:, :, None] * shift[:, None, :],
             self.projected.read(values),
         )
-
-    def drain(self) -> MeanEmbedding:
-        """Returns the embedding accumulated since the last call, and resets the state.
-
-        Call this method only on a sketch with a state of its own.
-        """
-        embedding = self.read(self.state.read())
-        self.state.reset()
-        return embedding

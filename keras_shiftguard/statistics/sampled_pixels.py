@@ -7,6 +7,7 @@ import numpy as np
 from keras import ops
 
 from keras_shiftguard.statistics.batch import InputSpec, pixels_of, pixels_per_sample, row_mask
+from keras_shiftguard.statistics.spread import GOLDEN
 
 # Largest numbers of pixels that are used. With these limits, all images of more than 256 pixels
 # have the same weight, and the cost of a step is bounded. Conventions.
@@ -61,8 +62,7 @@ def sampled_positions(num_pixels: Any) -> Any:
     of the golden ratio. These positions are spread evenly over every interval, and do not line up
     with the rows of an image.
     """
-    golden = (np.sqrt(5) - 1) / 2
-    fractions = (np.arange(PIXELS_PER_SAMPLE) * golden) % 1
+    fractions = (np.arange(PIXELS_PER_SAMPLE) * GOLDEN) % 1
     if isinstance(num_pixels, int):
         if num_pixels <= PIXELS_PER_SAMPLE:
             return None
