@@ -8,14 +8,12 @@ from keras_shiftguard.profiles import (
     FeatureTable,
     InputProfile,
     InputSummary,
-    LabelSummary,
     MeanEmbedding,
     Moments,
     bin_edges,
 )
-from keras_shiftguard.profiles.embedding import NUM_DIRECTIONS, directions, waves
+from keras_shiftguard.profiles.embedding import directions, waves
 from keras_shiftguard.profiles.features import COARSENING, num_bins
-from keras_shiftguard.profiles.labels import MAX_CLASSES, MAX_CLASSES_EMBEDDED
 
 
 def moments(values: np.ndarray) -> Moments:
@@ -144,17 +142,3 @@ def embedding(vectors: np.ndarray) -> MeanEmbedding:
         np.einsum("nbi,nbj->bij", centred, centred),
         moments(projections),
     )
-
-
-def labels(x, y):
-    """Returns the label summary of samples and their class ids."""
-    x = x.reshape(len(x), -1)
-    projections = x @ directions(x.shape[1])
-    shape = (MAX_CLASSES_EMBEDDED, NUM_DIRECTIONS)
-    count, mean, m2 = np.zeros(shape), np.zeros(shape), np.zeros(shape)
-    for c in np.unique(y):
-        own = projections[y == c]
-        count[c], mean[c] = len(own), own.mean(axis=0)
-        m2[c] = ((own - mean[c]) ** 2).sum(axis=0)
-    counts = np.bincount(y, minlength=MAX_CLASSES)
-    return LabelSummary(len(y), len(y), counts, 1, by_class=Moments(count, mean, m2))

@@ -31,16 +31,10 @@ def certain_difference(
 ) -> Finding | None:
     """Returns a finding on a property that only one of the two streams has, in all its samples.
 
-    The result is None if there is no such property. The effect size is that of the shares 1 and
-    0, in standard deviations between samples, as for missing values. The p-value is the
-    probability that dividing the distinct samples at random separates them like this.
-
-    Args:
-        names: Names of the two streams.
-        name: Name of the input.
-        now: Summary of the current stream.
-        before: Summary of the reference.
-        shares: Shares of distinct samples, see `families.Shares`.
+    The result is None if there is no such property. The effect size is that of the shares 1 and 0,
+    in standard deviations between samples, as for missing values. The p-value is the probability
+    that dividing the distinct samples at random separates them like this. `shares` are those of
+    `families.Shares`.
     """
     found = _in_words(name, now, before, *map(stream_name, names))
     if found is None:

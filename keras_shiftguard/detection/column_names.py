@@ -15,12 +15,7 @@ def in_other_order(
 ) -> Said:
     """Returns what is said of tables with the same columns in another order.
 
-    Args:
-        name: Name of the input.
-        now: Summary of the current stream.
-        before: Summary of the reference.
-        here: Name of the current stream in sentences.
-        there: Name of the reference in sentences.
+    `here` and `there` are the names of the streams in sentences.
     """
     moved = [
         i

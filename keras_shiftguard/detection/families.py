@@ -25,9 +25,7 @@ Shares = tuple[float, float]
 class StreamNames(NamedTuple):
     """Names of the two streams that are compared.
 
-    Args:
-        stream: Name of the stream that may differ.
-        against: Name of the stream it is compared with.
+    `stream` may differ; it is compared with `against`.
     """
 
     stream: str
@@ -58,11 +56,7 @@ class CollectedTests:
     def note_too_few(self, what: str, n: float, m: float, needed: int) -> bool:
         """Whether a stream has fewer samples than needed; adds at most one note on each stream.
 
-        Args:
-            what: Noun for what cannot be tested.
-            n: Number of distinct samples of the current stream.
-            m: Number of distinct samples of the reference.
-            needed: Number of distinct samples that each stream needs.
+        `n` and `m` are the numbers of distinct samples of the current stream and of the reference.
         """
         counts = {self.names.stream: int(n), self.names.against: int(m)}
         short = {name: count for name, count in counts.items() if count < needed}
@@ -91,15 +85,8 @@ class CollectedTests:
     ) -> None:
         """Adds a test for each feature that both tables have.
 
-        Args:
-            role: `Family.role` of these tests.
-            source: Name of what the features belong to: an input, `"labels"`, `"outputs"`.
-            what: Noun for sentences, such as `"images"`.
-            current: Table of the stream that may differ.
-            reference: Table of the stream it is compared with.
-            shares: Shares of distinct samples, see `Shares`.
-            kind: `Finding.kind` of the findings.
-            family: `Finding.family` of the findings.
+        `role` and `source` are those of `Family`, `kind` and `family` those of `Finding`; `what` is
+        a noun for sentences, such as `"images"`.
         """
         current, reference = self._common(source, current, reference)
         if not current.names:
@@ -127,25 +114,18 @@ class CollectedTests:
                 name, what, dominant, effect, current, reference, *self.names, columns, counted
             )
             interval = float(tests.lower[i]), float(tests.upper[i])
-            found = self._finding(
-                f"{source}/{name}", kind, family, effect, interval, tests.p_value[i], said
-            )
+            p_value, feature = tests.p_value[i], f"{source}/{name}"
+            found = self._finding(feature, effect, interval, p_value, said, kind, family)
             return replace(found, negligible=bool(tests.magnitude[i] < NEGLIGIBLE))
 
         self.families.append(Family(role, source, tests.p_value[tested], finding))
 
     def add_missing(
-        self,
-        source: str,
-        current: InputSummary,
-        reference: InputSummary,
-        shares: Shares,
+        self, source: str, current: InputSummary, reference: InputSummary, shares: Shares
     ) -> None:
         """Adds a test of the share of samples with a value that is not finite.
 
         If both streams have the same columns, a test of each column is added as well.
-
-        The arguments are those of `add_features`.
         """
         n, m = current.num_samples, reference.num_samples
         names = [source]
@@ -165,12 +145,9 @@ class CollectedTests:
         # them, because the data decide which columns are tested.
         p = np.ones(len(a))
         a_distinct, n_distinct, m_distinct = a * shares[0], n * shares[0], m * shares[1]
-        p[: len(tested)] = hypergeometric_two_sided(
-            a_distinct[tested],
-            n_distinct,
-            (a_distinct + b * shares[1])[tested],
-            n_distinct + m_distinct,
-        )
+        both = (a_distinct + b * shares[1])[tested]
+        total = n_distinct + m_distinct
+        p[: len(tested)] = hypergeometric_two_sided(a_distinct[tested], n_distinct, both, total)
 
         def finding(member: int) -> Finding:
             i = int(tested[member])
@@ -185,15 +162,8 @@ class CollectedTests:
                 words = f"Column {column} of {source}"
             said = sentences.missing_differs(words, here, there, *self.names)
             interval = effect - margin, effect + margin
-            return self._finding(
-                f"{feature}/missing",
-                "covariate",
-                family="missing",
-                effect=effect,
-                interval=interval,
-                p_value=p[member],
-                said=said,
-            )
+            feature = f"{feature}/missing"
+            return self._finding(feature, effect, interval, p[member], said, family="missing")
 
         self.families.append(Family("missing", source, p, finding, len(p) - len(tested)))
 
@@ -206,7 +176,7 @@ class CollectedTests:
         reference: MeanEmbedding,
         shares: Shares,
     ) -> None:
-        """Adds the test of two mean embeddings. The arguments are those of `add_features`."""
+        """Adds the test of two mean embeddings."""
         if not current.count or not reference.count:
             return
         if current.dimension != reference.dimension:
@@ -221,16 +191,9 @@ class CollectedTests:
         if self.note_too_few(f"the embedding of {source}", *num_distinct, needed):
             return
         test = mean_discrepancy.compare_embeddings(current, reference, shares)
-        if not test.tested:
-            return
-
-        def finding(member: int) -> Finding:
+        if test.tested:
             said = sentences.embedding_differs(what, test.effect_size, test.p_value, *self.names)
-            return self._finding(
-                source, "covariate", "other", test.effect_size, test.interval, test.p_value, said
-            )
-
-        self.families.append(Family(role, source, np.array([test.p_value]), finding))
+            self._add_test(role, source, test, said)
 
     def add_classes(
         self,
@@ -243,11 +206,7 @@ class CollectedTests:
         kind: str = "covariate",
         family: str = "other",
     ) -> None:
-        """Adds the test of a class mix, which compares two vectors of counts.
-
-        `current` and `reference` are the counts, `(classes,)`. The other arguments are those of
-        `add_features`.
-        """
+        """Adds the test of a class mix: `current` and `reference` are counts, `(classes,)`."""
         if len(current) != len(reference):
             return
         num_distinct = (float(current.sum()) * shares[0], float(reference.sum()) * shares[1])
@@ -259,25 +218,33 @@ class CollectedTests:
         if not test.tested:
             self.notes.append(f"all {what} are of one class: their mix tells nothing")
             return
+        follows = sentences.lacks_classes(test, *self.names) if kind == "label" else ""
+        said = sentences.classes_differ(what, test, *self.names, follows)
+        self._add_test(role, source, test, said, kind, family)
 
-        def finding(member: int) -> Finding:
-            follows = sentences.lacks_classes(test, *self.names) if kind == "label" else ""
-            said = sentences.classes_differ(what, test, *self.names, follows)
-            return self._finding(
-                source, kind, family, test.effect_size, test.interval, test.p_value, said
-            )
-
-        self.families.append(Family(role, source, np.array([test.p_value]), finding))
+    def _add_test(
+        self,
+        role: str,
+        source: str,
+        test: mean_discrepancy.EmbeddingTest | frequencies.FrequencyTest,
+        said: Said,
+        kind: str = "covariate",
+        family: str = "other",
+    ) -> None:
+        """Adds a family of a single test."""
+        p_value, effect = test.p_value, test.effect_size
+        found = self._finding(source, effect, test.interval, p_value, said, kind, family)
+        self.families.append(Family(role, source, np.array([p_value]), lambda _: found))
 
     def _finding(
         self,
         feature: str,
-        kind: str,
-        family: str,
         effect: float,
         interval: tuple[float, float],
         p_value: float,
         said: Said,
+        kind: str = "covariate",
+        family: str = "other",
     ) -> Finding:
         """Returns the finding of a test; for its arguments see `Finding`."""
         return Finding(
@@ -318,16 +285,13 @@ class CollectedTests:
     ) -> None:
         """Adds a note on columns without a single finite value."""
         for table, stream in ((current, self.names.stream), (reference, self.names.against)):
-            empty = np.flatnonzero((table.moments.count == 0) & (table.num_samples > 0))
             # Only columns have digits as names. An image attribute may be undefined for all
             # images of a data set, which is not worth a note.
-            empty = empty[[table.names[i].isdigit() for i in empty]] if len(empty) else empty
-            if len(empty):
+            empty = [table.names[i] for i in np.flatnonzero(table.moments.count == 0)]
+            empty = [name for name in empty if name.isdigit()]
+            if empty and table.num_samples:
                 columns = self.columns.get(source, ())
-                names = [
-                    sentences.column_name(table.names[i], columns)
-                    for i in empty[: sentences.MAX_NAMED]
-                ]
+                names = [sentences.column_name(n, columns) for n in empty[: sentences.MAX_NAMED]]
                 self.notes.append(
                     f"columns of {source} without a finite value in "
                     f"{sentences.stream_name(stream)}: {sentences.some_of(names, len(empty))}"

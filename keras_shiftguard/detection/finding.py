@@ -165,11 +165,8 @@ class Finding:
     def with_cost(self, cost: Cost | None, tolerance: float) -> "Finding":
         """Returns the finding with its cost, which makes it an alarm, a question or harmless.
 
-        A difference in preprocessing is always an alarm, because it is never intended.
-
-        Args:
-            cost: The cost; None if unknown.
-            tolerance: The share of accuracy that a difference may cost.
+        A difference in preprocessing is always an alarm, because it is never intended. `tolerance`
+        is the share of accuracy that a difference may cost.
         """
         if cost is None:
             return replace(self, **NO_COST)

@@ -53,17 +53,8 @@ def compare_profiles(
 ) -> Comparison:
     """Compares two profiles once.
 
-    Args:
-        reference: Profile of what the data should look like.
-        current: Profile of the data that may differ.
-        stream: Name of `current` in sentences.
-        against: Name of `reference` in sentences.
-        level: Probability of any finding if nothing differs.
-        outputs: Whether a model's outputs are compared as well, if both profiles
-            have them, made with the same weights.
-
-    Returns:
-        The findings, with notes, tests and p-value.
+    `level` is the probability of any finding if nothing differs. `outputs` tells whether a model's
+    outputs are compared as well, if both profiles have them, made with the same weights.
     """
     reference, current = _with_sources(reference), _with_sources(current)
     tests = CollectedTests(StreamNames(stream, against))

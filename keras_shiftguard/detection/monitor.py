@@ -14,7 +14,7 @@ Reference: Lan and DeMets, "Discrete Sequential Boundaries for Clinical Trials",
 Biometrika 1983 (alpha spending).
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
@@ -115,15 +115,8 @@ class ShiftMonitor:
     ) -> list[Finding]:
         """Compares two streams once more.
 
-        Args:
-            stream: Name of the stream that may differ.
-            against: Name of the stream it is compared with.
-            current: Profile of `stream`.
-            reference: Profile of `against`.
-            epoch: Epoch that has ended, counted from 1; None outside of a fit.
-
-        Returns:
-            The findings that are new with this comparison.
+        Returns the findings that are new with this comparison. `epoch` is the epoch that has ended,
+        counted from 1; None outside of a fit.
 
         Raises:
             KeyError: if the pair was not declared.
@@ -147,10 +140,12 @@ class ShiftMonitor:
             # Findings of earlier looks are never removed, because later looks have a lower level.
             # A finding that is found again gets its latest numbers.
             earlier = pair.findings.get(finding.feature)
-            since = epoch if earlier is None else earlier.since
-            pair.findings[finding.feature] = replace(finding, since=since, **_cost_of(earlier))
             if earlier is None:
                 new.append(finding.feature)
+                pair.findings[finding.feature] = replace(finding, since=epoch)
+            else:
+                cost = {name: getattr(earlier, name) for name in NO_COST}
+                pair.findings[finding.feature] = replace(finding, since=earlier.since, **cost)
         pair.findings = with_past(pair.findings, pair.latest.findings, pair.latest.tested, last)
         tests = [acknowledged(test, self.known) for test in pair.latest.tested]
         pair.expected = frozenset({test.feature for test in tests if test.acknowledged})
@@ -161,12 +156,8 @@ class ShiftMonitor:
     ) -> None:
         """Sets the costs of findings; a cost decides whether its finding is an alarm.
 
-        Args:
-            stream: Name of the stream that differs.
-            against: Name of the stream it is compared with.
-            costs: The costs by feature, None if unknown. Findings on other features stay as they
-                are.
-            tolerance: The share of accuracy that a difference may cost.
+        A cost of None is unknown. Findings on other features stay as they are. `tolerance` is the
+        share of accuracy that a difference may cost.
         """
         findings = self._pairs[stream, against].findings
         for feature, cost in costs.items():
@@ -180,10 +171,7 @@ class ShiftMonitor:
     def take_back(self, stream: str, against: str, features: Mapping[str, bool]) -> None:
         """Takes back findings of a check; what tests found stays.
 
-        Args:
-            stream: Name of the stream that differs.
-            against: Name of the stream it is compared with.
-            features: The features, and whether the finding goes even if it is an alarm.
+        `features` tells of each feature whether its finding goes even if it is an alarm.
         """
         pair = self._pairs[stream, against]
         tested = {finding.feature: finding for finding in pair.latest.findings}
@@ -254,7 +242,8 @@ class ShiftMonitor:
             pair.epoch = saved.get("epoch")
             pair.current = InputProfile(**saved["current"])
             pair.reference = InputProfile(**saved["reference"])
-            pair.findings = _by_feature(saved["findings"])
+            findings = [Finding.from_dict(each) for each in saved["findings"]]
+            pair.findings = {finding.feature: finding for finding in findings}
             pair.causes = {name: Cause(**tree) for name, tree in saved.get("causes", {}).items()}
             pair.significant = set(saved["significant"])
             pair.expected = frozenset(saved["expected"])
@@ -270,8 +259,7 @@ class ShiftMonitor:
     def report(self, notes: Sequence[str] = ()) -> ShiftReport:
         """Returns the report of all findings so far.
 
-        Args:
-            notes: Notes that are listed before those of the comparisons.
+        `notes` are listed before those of the comparisons.
         """
         own = [note for pair in self._pairs.values() for note in pair.latest.notes]
         return ShiftReport(
@@ -280,16 +268,3 @@ class ShiftMonitor:
             alpha=self.alpha,
             num_samples=dict(self._samples),
         )
-
-
-def _by_feature(findings: Iterable[Mapping[str, Any]]) -> dict[str, Finding]:
-    """Returns findings that were saved with `Finding.to_dict`, by feature."""
-    found = [Finding.from_dict(each) for each in findings]
-    return {finding.feature: finding for finding in found}
-
-
-def _cost_of(finding: Finding | None) -> dict[str, Any]:
-    """Returns the fields of a finding that hold its cost."""
-    if finding is None:
-        return {}
-    return {name: getattr(finding, name) for name in NO_COST}

@@ -23,11 +23,8 @@ def with_past(
 ) -> dict[str, Finding]:
     """Returns the findings of a pair of streams; `until` is set for those that are over, else None.
 
-    Args:
-        findings: The findings so far, by feature.
-        found: The findings of the latest look.
-        tested: All tests of the latest look, significant or not.
-        last: Epoch of the previous look, counted from 1; None outside of a fit.
+    `found` are the findings of the latest look, `tested` all its tests, significant or not. `last`
+    is the epoch of the previous look, counted from 1; None outside of a fit.
     """
     again = {finding.feature for finding in found}
     tests = {test.feature: test for test in tested}

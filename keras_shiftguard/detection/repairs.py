@@ -8,9 +8,7 @@ from keras_shiftguard.detection.finding import Finding, source_of
 def repairs_of(findings: Iterable[Finding], inputs: Iterable[str]) -> dict[str, Finding]:
     """Returns the costliest alarm that has a repair and still lasts, by name of the input.
 
-    Args:
-        findings: Findings on one stream.
-        inputs: Names of the inputs of the model.
+    `findings` are those on one stream.
     """
     known = [f for f in findings if f.matters and f.until is None and f.repaired_by is not None]
     found = {}

@@ -6,7 +6,7 @@ from typing import Any
 from keras_shiftguard.detection.acknowledged import Acknowledgement, acknowledged
 from keras_shiftguard.detection.finding import Finding, by_severity, kinds_of
 from keras_shiftguard.detection.plain_words import difference, sentence_of
-from keras_shiftguard.detection.report_words import in_words, verdict
+from keras_shiftguard.detection.report_words import listed, verdict
 from keras_shiftguard.detection.verdict import verdict_of
 from keras_shiftguard.io.as_page import AsPage
 
@@ -73,7 +73,8 @@ class ShiftReport(AsPage):
         }
 
     def __str__(self) -> str:
-        return in_words(self.findings, self.notes, self.alpha, self.num_samples)
+        head = verdict(self.findings, self.notes, self.alpha, self.num_samples)
+        return "\n".join([head, *listed(self.findings), *(f"  note: {n}" for n in self.notes)])
 
     def _page_parts(self) -> dict[str, Any]:
         told = verdict_of(self).to_dict()

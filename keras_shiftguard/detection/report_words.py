@@ -17,32 +17,23 @@ KIND_NAMES = {
 }
 
 
-def in_words(
-    findings: Sequence[Finding],
-    notes: Sequence[str] = (),
-    alpha: float = 0.05,
-    num_samples: Mapping[str, int] | None = None,
-) -> str:
-    """Returns the text of a report: the verdict, findings (one line each), and notes.
-
-    Args:
-        findings: Findings, sorted by severity.
-        notes: Sentences on what could not be tested, and why.
-        alpha: Probability that the report contains any finding if nothing differs.
-        num_samples: Number of samples seen of each stream, by name.
-    """
-    head = verdict(findings, notes, alpha, num_samples)
-    return "\n".join([head, *_listed(findings), *(f"  note: {note}" for note in notes)])
-
-
 def details(findings: Sequence[Finding], num_samples: Mapping[str, int] | None = None) -> list[str]:
     """Returns the lines above a verdict: what was compared, and the findings; no judgement."""
-    names = [name for name in num_samples or {} if name != FIRST_EPOCH]
-    sizes = ", ".join(f"{name} {num_samples[name]:,}" for name in names) if num_samples else ""
-    return [f"Compared: {sizes} samples.", *_listed(findings)] if sizes else _listed(findings)
+    sizes = _in_words(num_samples)
+    return [f"Compared: {sizes} samples.", *listed(findings)] if sizes else listed(findings)
 
 
-def _listed(findings: Sequence[Finding]) -> list[str]:
+def _sizes(num_samples: Mapping[str, int] | None) -> dict[str, int]:
+    """Returns the number of samples of each stream; the first epoch is no stream of its own."""
+    return {name: n for name, n in (num_samples or {}).items() if name != FIRST_EPOCH}
+
+
+def _in_words(num_samples: Mapping[str, int] | None) -> str:
+    return ", ".join(f"{name} {n:,}" for name, n in _sizes(num_samples).items())
+
+
+def listed(findings: Sequence[Finding]) -> list[str]:
+    """Returns a line for each of the first findings, and one for the others."""
     lines = [f"  - {in_a_sentence(finding)}" for finding in findings[:MAX_SHOWN]]
     hidden = len(findings) - MAX_SHOWN
     return [*lines, f"  ... and {hidden} more in `report.findings`"] if hidden > 0 else lines
@@ -66,14 +57,11 @@ def in_a_sentence(finding: Finding) -> str:
 
 def verdict(
     findings: Sequence[Finding],
-    notes: Sequence[str] = (),
-    alpha: float = 0.05,
-    num_samples: Mapping[str, int] | None = None,
+    notes: Sequence[str],
+    alpha: float,
+    num_samples: Mapping[str, int] | None,
 ) -> str:
-    """Returns the first line of a report: whether anything shifted, and in which stream.
-
-    The arguments are those of `in_words`.
-    """
+    """Returns the first line of a `ShiftReport`: whether anything shifted, and in which stream."""
     shifted: dict[str, list[str]] = {}  # for each stream, the streams it differs from
     for finding in findings:
         if finding.matters and finding.against not in shifted.setdefault(finding.stream, []):
@@ -86,19 +74,14 @@ def verdict(
         is_over = all(finding.until is not None for finding in findings if finding.matters)
         when_found = "shift found in earlier epochs only" if is_over else "shift found"
         return f"ShiftGuard: {when_found}, {streams}: {kinds} (false-alarm rate {alpha:g})"
-    sizes = ", ".join(
-        f"{name} {n:,}" for name, n in (num_samples or {}).items() if name != FIRST_EPOCH
-    )
+    sizes = _in_words(num_samples)
     told = "no shift that matters" if findings else why_nothing(notes, num_samples)
     return f"ShiftGuard: {told or 'no shift found'}{f' (samples: {sizes})' if sizes else ''}"
 
 
 def why_nothing(notes: Sequence[str], num_samples: Mapping[str, int] | None) -> str:
-    """Returns why a comparison without findings says nothing; "" if it says that nothing differs.
-
-    The arguments are those of `in_words`.
-    """
-    sizes = {name: n for name, n in (num_samples or {}).items() if name != FIRST_EPOCH}
+    """Returns why a comparison found nothing, if it says nothing; "" if nothing differs."""
+    sizes = _sizes(num_samples)
     if not sizes:
         return "nothing was compared"
     if not min(sizes.values()):

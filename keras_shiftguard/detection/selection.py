@@ -21,14 +21,8 @@ def reported_findings(
 ) -> list[Finding]:
     """Selects the findings to report, a few on each source (an input, the labels, the outputs).
 
-    Args:
-        found: The significant findings, each with the family of its test.
-        reference: Profile of what the data should look like.
-        current: Profile of the data that may differ.
-        names: Names of the two streams.
-
-    Returns:
-        The findings to report. The first one on an input also names its cause, if it is known.
+    `found` are the significant findings, each with the family of its test. The first finding on an
+    input also names its cause, if it is known.
     """
     chosen: list[Finding] = []
     for source in dict.fromkeys(family.source for family, _ in found):

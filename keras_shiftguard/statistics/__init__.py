@@ -10,14 +10,14 @@ Each statistic of an input is a small class, in a file of its own, with three me
 - `read(values)` turns the values of the variables, copied to the host as float64, into the fields
   of a summary of `keras_shiftguard.profiles`.
 
-The argument of `update` depends on the statistic. Statistics of all pixels (`moments.py`,
-`extremes.py`) take a `Batch`, statistics of sampled pixels (`quantiles.py`, `lattice.py`) take
-`SampledPixels`, `FeatureSketch` and `EmbeddingSketch` take numbers computed for each sample, and
-other statistics (`counts.py`, `fingerprint.py`, `tokens.py`, `details.py`) take the tensor itself.
-The sketches that also work alone have `drain`, which reads and resets their variables.
-`FeatureSketch` and `EmbeddingSketch` have `read` as well; `LabelSketch`, `OutputSketch` and
-`Sketch` have only `drain`. `sketch.py` combines all statistics of one input. `stream.py`
-combines those of all inputs and of the labels.
+The argument of `update` depends on the statistic. Statistics of all pixels (`moments.py`) take a
+`Batch`, statistics of sampled pixels (`quantiles.py`, `lattice.py`) take `SampledPixels`,
+`FeatureSketch` and `EmbeddingSketch` take numbers computed for each sample, and other statistics
+(`counts.py`, `fingerprint.py`, `tokens.py`, `details.py`) take the tensor itself.
+
+`LabelSketch`, `OutputSketch` and `Sketch` have `drain`, which reads and resets their variables.
+`sketch.py` combines all statistics of one input, and `stream.py` those of all inputs and of the
+labels.
 
 Several statistics use these files: `classes.py` reads labels as class ids and outputs as
 probabilities; `compiled.py` turns updates into pure functions, which TensorFlow

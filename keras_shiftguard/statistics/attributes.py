@@ -56,11 +56,7 @@ def names(spec: InputSpec) -> tuple[str, ...]:
     - `skewness` of the luma; `highlights`, `shadows`: share of pixels within
       0.05 of the brightest and of the darkest one; `entropy`: of the luma, in nats.
 
-    Args:
-        spec: Specification of the input.
-
-    Returns:
-        The names; empty if the input is not an image or is smaller than 8 x 8.
+    There are none if the input is not an image or is smaller than 8 x 8.
     """
     if spec.layout == "features" or min(_side(spec, 0), _side(spec, 1)) < MIN_SIDE:
         return ()

@@ -58,6 +58,7 @@ def spec_for(
     """
     if 0 in shape[1:]:
         return None
+    tokens = None if dtype is None else dtype in ("int32", "int64")
     if len(shape) >= 4:
         channels_first = data_format == "channels_first"
         channels = shape[1] if channels_first else shape[-1]
@@ -65,13 +66,11 @@ def spec_for(
         if channels is not None:
             return InputSpec(name, data_format, channels, size)
     elif len(shape) == 1:  # one number for each sample, see `as_measurable`
-        tokens = None if dtype is None else dtype in ("int32", "int64")
         return InputSpec(name, "features", 1, tokens=tokens)
-    elif len(shape) >= 2 and shape[-1] is not None:
-        tokens = None if dtype is None else dtype in ("int32", "int64")
-        series = len(shape) == 3
-        tokens = False if series else tokens
-        return InputSpec(name, "features", shape[-1], tokens=tokens, series=series)
+    elif len(shape) == 3 and shape[-1] is not None:
+        return InputSpec(name, "features", shape[-1], series=True)
+    elif len(shape) == 2 and shape[-1] is not None:
+        return InputSpec(name, "features", shape[-1], tokens=tokens)
     return None
 
 
@@ -100,14 +99,8 @@ def pixel_sums(
 ) -> PixelSums:
     """Returns the sums over the pixels of one input tensor.
 
-    Args:
-        x: The tensor.
-        spec: Specification of the input.
-        pivot: A value within the range of each channel, `(channels,)`.
-        rows: Number of samples, if the rows after the samples are padding; None if all rows are
-            samples.
-        number: Number of pixels of each sample, if the pixels after them are padding, which is 0;
-            None if all are pixels.
+    `rows` is the number of samples, and `number` that of the pixels of each sample, if padding
+    follows them; None if not. Padding of pixels is 0.
     """
     pixels = _Pixels(x, spec)
     values, num_finite = pixels.values, pixels.num_values()
@@ -230,12 +223,10 @@ def as_measurable(x: Any) -> Any:
     """
     if hasattr(x, "toarray"):
         x = x.toarray()
-    if why_not_dense(x):
+    if why_not_dense(x) or not can_be_measured(x):
         return None
     if _dtype(x) == "bool":
         x = ops.cast(ops.convert_to_tensor(x), "uint8")
-    if not is_numeric(x):
-        return None
     return x[:, None] if len(x.shape) == 1 else x
 
 
@@ -243,10 +234,6 @@ def fitted(x: Any, spec: InputSpec) -> Any:
     """Returns rows with as many numbers as the specification says: cut off, or followed by 0.
 
     So texts are measured that were padded to another length in each batch.
-
-    Args:
-        x: The tensor of one input.
-        spec: Specification of the input.
     """
     if spec.layout != "features" or len(x.shape) != 2 or x.shape[1] == spec.channels:
         return x
@@ -256,14 +243,9 @@ def fitted(x: Any, spec: InputSpec) -> Any:
     return ops.concatenate([x, padding], axis=1)[:, : spec.channels]
 
 
-def is_numeric(x: Any) -> bool:
-    """Whether the tensor holds real numbers, of a dtype that the statistics accept."""
-    return _dtype(x).startswith(("float", "bfloat", "int", "uint"))
-
-
 def can_be_measured(x: Any) -> bool:
     """Whether the tensor holds real numbers or booleans, see `as_measurable`."""
-    return is_numeric(x) or _dtype(x) == "bool"
+    return _dtype(x).startswith(("float", "bfloat", "int", "uint", "bool"))
 
 
 def _dtype(x: Any) -> str:

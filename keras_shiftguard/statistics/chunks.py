@@ -24,8 +24,7 @@ MAX_VALUES = 2**22
 def chunks(x: Any) -> Iterator[tuple[Any, int]]:
     """Yields parts of some samples, with the number of samples that are not padding.
 
-    Args:
-        x: An array, `(samples, ...)`, or `Rows`.
+    `x` is an array, `(samples, ...)`, or `Rows`.
     """
     pads = keras.backend.backend() == "jax"
     size = min(PADDED_CHUNK if pads else PART, max(MAX_VALUES // _values(x), 1))
@@ -44,9 +43,7 @@ def _values(x: Any) -> int:
 def in_chunks(function: Callable[[Any], Any], x: np.ndarray) -> np.ndarray:
     """Returns what a function makes of samples, as one array on the host, `(samples, ...)`.
 
-    Args:
-        function: From a part of the samples to a tensor with one row for each of them.
-        x: Samples, `(samples, ...)`, at least one.
+    The function makes of a part of the samples a tensor with one row for each of them.
     """
     found = [
         np.asarray(keras.ops.convert_to_numpy(function(part)))[:number]

@@ -90,10 +90,6 @@ def is_mixture(y: Any, width: int) -> Any:
     have the same share, so the second largest share is not above the third. With two columns, a
     label is a mixture if its larger share is below `MAX_MIXED_SHARE`. Usual label smoothing leaves
     the larger share above this limit.
-
-    Args:
-        y: `(samples,)` or `(samples, width)`.
-        width: `width_of(y)`, at least 1.
     """
     if width == 1:
         return ops.zeros_like(ops.cast(ops.reshape(y, (-1,)), "float32"))
@@ -106,14 +102,8 @@ def is_mixture(y: Any, width: int) -> Any:
 def host_class_ids(labels: Any) -> np.ndarray | None:
     """Returns the class ids of labels on the host; None if some label is not a class.
 
-    The rules are those of `class_ids`.
-
-    Args:
-        labels: A NumPy array, `(samples,)` or `(samples, columns)`.
-
-    Returns:
-        `(samples,)`, int64. Negative whole numbers are returned as they are, so that the
-        caller can report them.
+    The rules are those of `class_ids`. Negative whole numbers are returned as they are, so that the
+    caller can report them.
     """
     y = np.asarray(labels)
     width = width_of(y)

@@ -27,13 +27,9 @@ def pure(
 ) -> Callable[..., tuple[Any, list[Any]]]:
     """Returns an update as a pure function of the values of its variables.
 
-    Args:
-        update: Function that reads and assigns `variables`, and no others.
-        variables: The variables, in the order in which their values are passed.
-
-    Returns:
-        A function `(values, *arguments) -> (result, new_values)`. The value of a variable
-        that the update did not assign is returned as the same object.
+    The update reads and assigns these variables, and no others. The result is a function `(values,
+    *arguments) -> (result, new_values)`. The value of a variable that the update did not assign is
+    returned as the same object.
     """
 
     def run(values: Sequence[Any], *arguments: Any) -> tuple[Any, list[Any]]:
@@ -51,17 +47,9 @@ def compiled_once(update: Callable[..., Any], state: State, key: Hashable, *tens
     """Calls `update(*tensors)` through a function that is compiled once for the process.
 
     Without compilation, the hundreds of operations of an update take ten times as long on
-    TensorFlow, and JAX would compile each operation separately. On PyTorch nothing is compiled.
-
-    Args:
-        update: Function that reads and assigns variables of `state`, and no others.
-        state: The state with the variables.
-        key: Key in the cache. Updates with equal keys must do the same to variables of the
-            same shapes.
-        tensors: Arguments of `update`: tensors, or None.
-
-    Returns:
-        The result of `update`: a structure of tensors, or None.
+    TensorFlow, and JAX would compile each operation separately. On PyTorch nothing is compiled. The
+    update reads and assigns variables of `state`, and no others. Updates with equal keys must do
+    the same to variables of the same shapes. The tensors may be None.
     """
     if keras.backend.backend() == "torch":
         return _in_one_thread(update, *tensors)
@@ -122,9 +110,7 @@ def _in_one_thread(update: Callable[..., Any], *tensors: Any) -> Any:
 class CompiledUpdate:
     """An update that is called many times, compiled as one function on TensorFlow and JAX.
 
-    Args:
-        update: Function that reads and assigns `variables`, and no others.
-        variables: The variables.
+    The update reads and assigns these variables, and no others.
     """
 
     def __init__(self, update: Callable[..., Any], variables: Sequence[keras.Variable]) -> None:
@@ -196,10 +182,8 @@ class _TensorFlowUpdate:
     """An update as TensorFlow functions, each for batches of any number of samples.
 
     After images or sequences of two sizes were passed, one function for any size is used. So the
-    number of functions stays small.
-
-    Args:
-        changes: Function `(values, *tensors) -> (result, new values)`.
+    number of functions stays small. `changes` is a function `(values, *tensors) -> (result, new
+    values)`.
     """
 
     def __init__(self, changes: Callable[..., Any]) -> None:

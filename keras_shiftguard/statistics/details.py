@@ -42,10 +42,7 @@ class Details:
     def update(self, x: Any, rows: Any = None, thumbnails: Any = None) -> tuple[Any, Any]:
         """Adds samples; returns the result of `EmbeddingSketch.update`.
 
-        Args:
-            x: The tensor of the input.
-            rows: Number of samples, if the rows after them are padding; None for all.
-            thumbnails: Thumbnails of the samples, if they were made already.
+        `thumbnails` are those of the samples, if they were made already.
         """
         if self.tokens is not None and are_tokens(x):
             self.tokens.update(x, rows)

@@ -6,10 +6,11 @@ from typing import Any
 import numpy as np
 from keras import ops
 
-from keras_shiftguard.profiles import BINS_PER_SIGN, LOG_GAMMA, SMALLEST, FeatureTable, Moments
+from keras_shiftguard.profiles import BINS_PER_SIGN, FeatureTable
 from keras_shiftguard.profiles.features import COARSE_PER_SIGN, COARSENING, FINE_FEATURES, num_bins
 from keras_shiftguard.statistics.batch import row_mask
-from keras_shiftguard.statistics.moments import moments_from_sums
+from keras_shiftguard.statistics.pivot_sums import PivotSums
+from keras_shiftguard.statistics.quantiles import steps_from_zero
 from keras_shiftguard.statistics.state import State
 
 # Larger values count as missing, because their squares would overflow float32. Given by float32.
@@ -19,41 +20,22 @@ LARGEST_VALUE = 1e18
 class FeatureSketch:
     """Accumulates a `FeatureTable` from batches of `(samples, k)` values.
 
-    The sketch works as a part of a larger `State`, and on its own:
-
-    >>> sketch = FeatureSketch(["confidence", "entropy"])
-    >>> sketch.update(keras.ops.convert_to_tensor([[0.5, 1.0], [0.7, np.nan]]))
-    >>> table = sketch.drain()
-    >>> table.missing.tolist(), round(table.mean("confidence"), 3)
-    ([0.0, 1.0], 0.6)
-
-    Args:
-        names: Names of the `k` features.
-        state: The state that holds the variables; a new one by default.
-        prefix: Prefix of the names of the variables in `state`.
+    `prefix` begins the names of the variables in the state.
     """
 
-    def __init__(
-        self, names: Sequence[str], state: State | None = None, prefix: str = "features"
-    ) -> None:
+    def __init__(self, names: Sequence[str], state: State, prefix: str = "features") -> None:
         self.names = tuple(names)
-        self.state = State("shiftguard") if state is None else state
         self.prefix = prefix
         k = len(self.names)
         self.bins = num_bins(k)
-        self.seen = self.state.add(f"{prefix}_seen", ())  # number of samples
-        self.pivot = self.state.add(f"{prefix}_pivot", (k,))
-        self.count = self.state.add(f"{prefix}_count", (k,))  # samples with a value
-        self.first = self.state.add(f"{prefix}_first", (k,))  # sum of the deviations from the pivot
-        self.second = self.state.add(f"{prefix}_second", (k,))  # sum of their squares
-        self.histogram = self.state.add(f"{prefix}_histogram", (k * self.bins,))
+        self.seen = state.add(f"{prefix}_seen", ())  # number of samples
+        self.sums = PivotSums(state, prefix, k)
+        self.histogram = state.add(f"{prefix}_histogram", (k * self.bins,))
 
     def update(self, values: Any, rows: Any = None) -> None:
         """Adds the values of one batch; non-finite or too large values count as missing.
 
-        Args:
-            values: `(samples, k)`, of any numeric dtype.
-            rows: Number of samples, if the rows after them are padding; None for all.
+        The values are `(samples, k)`, of any numeric dtype.
         """
         values = ops.cast(values, "float32")
         known = ops.abs(values) < LARGEST_VALUE
@@ -61,16 +43,9 @@ class FeatureSketch:
         if rows is not None:
             weight = weight * row_mask(values, rows)
         values = ops.where(known, values, 0.0)
-        number = ops.sum(weight, axis=0)
-        batch_mean = ops.sum(values, axis=0) / ops.maximum(number, 1.0)
-        pivot = ops.where(self.count > 0, self.pivot.value, batch_mean)
-        deviation = (values - pivot) * weight
-        self.pivot.assign(pivot)
+        self.sums.update(values, weight)
         number_of_rows = ops.shape(values)[0] if rows is None else rows
         self.seen.assign(self.seen + ops.cast(number_of_rows, "float32"))
-        self.count.assign(self.count + number)
-        self.first.assign(self.first + ops.sum(deviation, axis=0))
-        self.second.assign(self.second + ops.sum(ops.square(deviation), axis=0))
         if self.bins:
             counted = ops.segment_sum(
                 ops.reshape(weight, (-1,)),
@@ -81,10 +56,7 @@ class FeatureSketch:
 
     def _bin(self, values: Any) -> Any:
         """Returns the index into `histogram` of each value. The bins are those of `Quantiles`."""
-        magnitude = ops.maximum(ops.abs(values), SMALLEST / 2)
-        step = ops.floor(ops.log(magnitude * (1 / SMALLEST)) * (1 / LOG_GAMMA))
-        step = ops.clip(step, -1.0, BINS_PER_SIGN - 1.0) + 1.0
-        middle = BINS_PER_SIGN
+        step, middle = steps_from_zero(values), BINS_PER_SIGN
         if len(self.names) > FINE_FEATURES:
             step = ops.ceil(step / COARSENING)
             middle = COARSE_PER_SIGN
@@ -92,23 +64,7 @@ class FeatureSketch:
         return index + ops.arange(len(self.names), dtype="int32") * self.bins
 
     def read(self, values: Mapping[str, np.ndarray]) -> FeatureTable:
-        """Returns the table, from the values of `state.read()`."""
-        seen, pivot, count, first, second, histogram = (
-            values[f"{self.prefix}_{name}"]
-            for name in ("seen", "pivot", "count", "first", "second", "histogram")
-        )
-        return FeatureTable(
-            self.names,
-            int(seen),
-            Moments(*moments_from_sums(count, pivot, first, second)),
-            histogram.reshape(len(self.names), self.bins).astype("int64"),
-        )
-
-    def drain(self) -> FeatureTable:
-        """Returns the table accumulated since the last call, and resets the state.
-
-        Call this method only on a sketch with a state of its own.
-        """
-        table = self.read(self.state.read())
-        self.state.reset()
-        return table
+        """Returns the table, from the values of the state."""
+        counts = values[f"{self.prefix}_histogram"].reshape(len(self.names), self.bins)
+        seen = int(values[f"{self.prefix}_seen"])
+        return FeatureTable(self.names, seen, self.sums.read(values), counts.astype("int64"))

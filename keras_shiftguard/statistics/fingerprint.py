@@ -11,9 +11,8 @@ from typing import Any
 import numpy as np
 from keras import ops
 
-from keras_shiftguard.profiles import Moments
 from keras_shiftguard.statistics.batch import row_mask
-from keras_shiftguard.statistics.moments import moments_from_sums
+from keras_shiftguard.statistics.pivot_sums import PivotSums
 from keras_shiftguard.statistics.spread import GOLDEN
 from keras_shiftguard.statistics.state import State
 
@@ -30,41 +29,22 @@ class Fingerprint:
     """
 
     def __init__(self, state: State) -> None:
-        self.count = state.add("fingerprint_count", ())  # samples with finite values only
-        self.pivot = state.add("fingerprint_pivot", (2,))
-        self.first = state.add("fingerprint_first", (2,))  # sum of the deviations from the pivot
-        self.second = state.add("fingerprint_second", (2,))  # sum of their squares
+        self.sums = PivotSums(state, "fingerprint", 2)  # of samples with finite values only
 
     def add(self, projections: Any, rows: Any = None) -> None:
         """Adds every sample of a batch.
 
-        Args:
-            projections: The two projections of each sample, `(samples, 2)`, float32.
-            rows: Number of samples, if the rows after them are padding; None for all.
+        The projections are `(samples, 2)`, float32.
         """
         finite = ops.all(ops.isfinite(projections), axis=1, keepdims=True)
         weight = ops.cast(finite, "float32")
         if rows is not None:
             weight = weight * row_mask(projections, rows)
-        projections = ops.where(finite, projections, 0.0)
-        number = ops.sum(weight)
-        batch_mean = ops.sum(projections * weight, axis=0) / ops.maximum(number, 1.0)
-        pivot = ops.where(self.count.value > 0, self.pivot.value, batch_mean)
-        deviation = (projections - pivot) * weight
-        self.pivot.assign(pivot)
-        self.count.assign(self.count + number)
-        self.first.assign(self.first + ops.sum(deviation, axis=0))
-        self.second.assign(self.second + ops.sum(ops.square(deviation), axis=0))
+        self.sums.update(ops.where(finite, projections, 0.0), weight)
 
     def read(self, values: Mapping[str, np.ndarray]) -> dict[str, Any]:
-        count, pivot, first, second = (
-            values[f"fingerprint_{name}"] for name in ("count", "pivot", "first", "second")
-        )
-        count = np.broadcast_to(count, pivot.shape).copy()
-        return {
-            "nonfinite_samples": int(values["num_samples"] - count[0]),
-            "fingerprint": Moments(*moments_from_sums(count, pivot, first, second)),
-        }
+        missing = int(values["num_samples"] - values["fingerprint_count"][0])
+        return {"nonfinite_samples": missing, "fingerprint": self.sums.read(values)}
 
 
 def projected(x: Any) -> Any:
@@ -96,8 +76,6 @@ def _known_weights(size: int) -> np.ndarray:
 def pattern(multiple: Any, xp: Any) -> Any:
     """Returns weights of mean 0 and variance 1, which differ from each position to the next.
 
-    Args:
-        multiple: The positions times `GOLDEN`, up to whole numbers.
-        xp: NumPy or `keras.ops`.
+    `multiple` are the positions times `GOLDEN`, up to whole numbers; `xp` is NumPy or `keras.ops`.
     """
     return (multiple - xp.floor(multiple) - 0.5) * SCALE

@@ -94,8 +94,7 @@ class KeptSamples:
     def spread(self, measured: int | None) -> None:
         """Spreads the images over a pass.
 
-        Args:
-            measured: Number of measured batches of the pass; None if the number is unknown.
+        None stands for an unknown number of measured batches.
         """
         self.measured = measured or None
 
@@ -264,10 +263,7 @@ def _numbers_of(y: Any) -> int:
 def _targets(y: Any, chosen: np.ndarray, max_bytes: int) -> Rows | None:
     """Returns the labels of these samples of a batch on the host; None if they are not numbers.
 
-    Args:
-        y: The labels of the batch.
-        chosen: Positions of the samples.
-        max_bytes: The largest size of the labels of a sample.
+    `max_bytes` is the largest size of the labels of a sample.
     """
     leaves = keras.tree.flatten(y)
     if not leaves or not all(_is_dense(leaf) for leaf in leaves):

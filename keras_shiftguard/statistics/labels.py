@@ -2,17 +2,16 @@
 
 from typing import Any
 
-import numpy as np
 from keras import ops
 
-from keras_shiftguard.profiles import FeatureTable, LabelSummary, Moments
+from keras_shiftguard.profiles import FeatureTable, LabelSummary
 from keras_shiftguard.profiles.embedding import NUM_DIRECTIONS
 from keras_shiftguard.profiles.labels import MAX_CLASSES, MAX_CLASSES_EMBEDDED
 from keras_shiftguard.statistics.batch import row_mask
 from keras_shiftguard.statistics.classes import class_ids, is_mixture, width_of
 from keras_shiftguard.statistics.compiled import compiled_once, drained
 from keras_shiftguard.statistics.features import FeatureSketch
-from keras_shiftguard.statistics.moments import moments_from_sums
+from keras_shiftguard.statistics.pivot_sums import read_moments
 from keras_shiftguard.statistics.state import State
 
 # Largest number of label columns that are measured as numbers. Variables are created for this many
@@ -46,7 +45,7 @@ class LabelSketch:
         # Moments of the input's random projections, by class id modulo MAX_CLASSES_EMBEDDED.
         shape = (MAX_CLASSES_EMBEDDED, NUM_DIRECTIONS)
         self.class_pivot = self.details.add("class_pivot", (NUM_DIRECTIONS,))
-        self.class_count = self.details.add("class_count", (MAX_CLASSES_EMBEDDED,))
+        self.class_count = self.details.add("class_count", (MAX_CLASSES_EMBEDDED, 1))
         self.class_first = self.details.add("class_first", shape)
         self.class_second = self.details.add("class_second", shape)
         self.width = 0  # number of columns of the labels; 0 until it is known
@@ -79,12 +78,9 @@ class LabelSketch:
     ) -> None:
         """Adds samples to the statistics that cost more: targets, and projections by class.
 
-        Args:
-            y: Labels of the batch, `(samples,)` or `(samples, columns)`.
-            projections: Random projections of the measured samples, `(measured, NUM_DIRECTIONS)`.
-            weight: 1.0 for a sample with finite projections, else 0.0, `(measured, 1)`.
-            positions: Positions of these samples in the batch; None for all.
-            rows: Number of measured samples, if the rows after them are padding; None for all.
+        `projections` `(measured, NUM_DIRECTIONS)` and `weight` `(measured, 1)` are those of
+        `EmbeddingSketch.update`. `positions` are those of the measured samples in the batch; None
+        for all.
         """
         if (width := width_of(y)) and self.width in (0, width):
             tensors = (y, projections, weight, positions, rows)
@@ -112,7 +108,7 @@ class LabelSketch:
         )
         count, first, second = ops.split(sums, [1, 1 + NUM_DIRECTIONS], axis=1)
         self.class_pivot.assign(pivot)
-        self.class_count.assign(self.class_count + count[:, 0])
+        self.class_count.assign(self.class_count + count)
         self.class_first.assign(self.class_first + first)
         self.class_second.assign(self.class_second + second)
 
@@ -121,27 +117,14 @@ class LabelSketch:
         values = {**drained(self.state), **drained(self.details)}
         if not values["num_samples"]:
             return LabelSummary()
-        count = np.broadcast_to(values["class_count"][:, None], values["class_first"].shape)
-        pivot, first, second = (values[f"class_{n}"] for n in ("pivot", "first", "second"))
+        table = self.targets.read(values)
+        targets = table.only(table.names[: self.width]) if table.num_samples else FeatureTable()
         return LabelSummary(
             num_samples=int(values["num_samples"]),
             num_ids=int(values["num_ids"]),
             num_mixed=int(values["num_mixed"]),
             counts=values["counts"].astype("int64"),
             width=self.width,
-            targets=first_columns(self.targets.read(values), self.width),
-            by_class=Moments(*moments_from_sums(count.copy(), pivot, first, second)),
+            targets=targets,
+            by_class=read_moments(values, "class"),
         )
-
-
-def first_columns(table: FeatureTable, width: int) -> FeatureTable:
-    """Returns the table of the first `width` features; empty if no sample was added."""
-    if not table.num_samples:
-        return FeatureTable()
-    moments = (table.moments.count, table.moments.mean, table.moments.m2)
-    return FeatureTable(
-        table.names[:width],
-        table.num_samples,
-        Moments(*(values[:width] for values in moments)),
-        table.counts[:width],
-    )

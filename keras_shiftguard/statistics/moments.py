@@ -1,4 +1,4 @@
-"""Moments of the pixels of each channel, and of the samples' means and deviations."""
+"""Moments and extremes of the pixels of each channel; moments of the samples' means."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -8,6 +8,7 @@ from keras import ops
 
 from keras_shiftguard.profiles import Moments as ProfileMoments
 from keras_shiftguard.statistics.batch import InputSpec, PixelSums
+from keras_shiftguard.statistics.pivot_sums import PivotSums, read_moments
 from keras_shiftguard.statistics.sampled_pixels import SampledPixels
 from keras_shiftguard.statistics.state import State
 
@@ -16,24 +17,18 @@ class Moments:
     """Accumulates the moments of each channel, and of the samples' means and deviations.
 
     For each sample and channel, `x - pivot` and `(x - pivot)**2` are averaged over the
-    pixels. These averages are summed over the samples.
-
-    If the mean is large relative to the deviation, float32 sums of squares lose the variance by
-    cancellation. Sums of squares around a pivot near the mean do not. The pivot is nearly the mean
-    of the first batch after a reset. The host adds the pivot back to the mean, in float64.
+    pixels. These averages are summed over the samples, see `pivot_sums.py`.
     """
 
     def __init__(self, spec: InputSpec, state: State) -> None:
         channels = (spec.channels,)
-        self.pivot = state.add("pivot", channels)
-        self.count = state.add("count", channels)  # number of samples with a finite value
-        self.first = state.add("first", channels)  # sum of the samples' means of `x - pivot`
-        self.second = state.add("second", channels)  # sum of the samples' means of `(x - pivot)**2`
-        # The same sums of the mean and the standard deviation of each sample.
-        self.sample_pivot = state.add("sample_pivot", (2,))
-        self.sample_count = state.add("sample_count", (2,))
-        self.sample_first = state.add("sample_first", (2,))
-        self.sample_second = state.add("sample_second", (2,))
+        self.pivot = state.add("channels_pivot", channels)
+        # Number of samples with a finite value, and sums of the samples' means of `x - pivot` and
+        # of its square.
+        self.count = state.add("channels_count", channels)
+        self.first = state.add("channels_first", channels)
+        self.second = state.add("channels_second", channels)
+        self.of_samples = PivotSums(state, "sample", 2)  # mean and standard deviation of each
 
     def pivot_for(self, x: Any, spec: InputSpec) -> Any:
         """Returns the pivot of each channel, `(channels,)`, near the mean of the first batch."""
@@ -59,42 +54,31 @@ class Moments:
         std = ops.sqrt(ops.maximum(variance, 0.0))
         values = ops.stack([mean[:, 0], std], axis=1)  # (batch, 2)
         valid = ops.max(has_values, axis=1, keepdims=True)
-        batch_mean = ops.sum(values * valid, axis=0) / ops.maximum(ops.sum(valid), 1.0)
-        sample_pivot = ops.where(self.sample_count > 0, self.sample_pivot.value, batch_mean)
-        self.sample_pivot.assign(sample_pivot)
-        deviation = (values - sample_pivot) * valid
-        self.sample_count.assign(self.sample_count + ops.sum(valid))
-        self.sample_first.assign(self.sample_first + ops.sum(deviation, axis=0))
-        self.sample_second.assign(self.sample_second + ops.sum(ops.square(deviation), axis=0))
+        self.of_samples.update(values, valid)
 
     def read(self, values: Mapping[str, np.ndarray]) -> dict[str, Any]:
-        channels = moments_from_sums(*(values[n] for n in ("count", "pivot", "first", "second")))
-        count, mean, m2 = moments_from_sums(
-            *(values[f"sample_{n}"] for n in ("count", "pivot", "first", "second"))
-        )
+        of = self.of_samples.read(values)
         return {
-            "channels": ProfileMoments(*channels),
-            "sample_mean": ProfileMoments(count[0], mean[0], m2[0]),
-            "sample_std": ProfileMoments(count[1], mean[1], m2[1]),
+            "channels": read_moments(values, "channels"),
+            "sample_mean": ProfileMoments(of.count[0], of.mean[0], of.m2[0]),
+            "sample_std": ProfileMoments(of.count[1], of.mean[1], of.m2[1]),
         }
 
 
-def moments_from_sums(
-    count: np.ndarray, pivot: np.ndarray, first: np.ndarray, second: np.ndarray
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Returns `(count, mean, m2)`, where m2 is the sum of the squared deviations from the mean.
+class Extremes:
+    """Minimum and maximum of each channel, over all pixels.
 
-    All three are 0 where a sum has overflowed, from values of about 1e19 on.
-
-    Args:
-        count: Number of terms, any shape.
-        pivot: The pivot, of a shape that broadcasts to that of `count`.
-        first: Sum of `x - pivot`.
-        second: Sum of `(x - pivot)**2`.
+    The pixels are not sampled here, because one saturated pixel is informative.
     """
-    divisor = np.maximum(count, 1)
-    mean = np.where(count > 0, pivot + first / divisor, 0.0)
-    with np.errstate(invalid="ignore", over="ignore"):
-        m2 = np.maximum(second - first**2 / divisor, 0.0)
-    known = np.isfinite(mean) & np.isfinite(m2)
-    return np.where(known, count, 0.0), np.where(known, mean, 0.0), np.where(known, m2, 0.0)
+
+    def __init__(self, spec: InputSpec, state: State) -> None:
+        self.minimum = state.add("minimum", (spec.channels,), fill=np.inf)
+        self.maximum = state.add("maximum", (spec.channels,), fill=-np.inf)
+
+    def update(self, sums: PixelSums) -> None:
+        lowest, highest = ops.min(sums.lowest, axis=0), ops.max(sums.highest, axis=0)
+        self.minimum.assign(ops.minimum(self.minimum, lowest))
+        self.maximum.assign(ops.maximum(self.maximum, highest))
+
+    def read(self, values: Mapping[str, np.ndarray]) -> dict[str, Any]:
+        return {"minimum": values["minimum"], "maximum": values["maximum"]}

@@ -49,13 +49,7 @@ class OutputSketch:
         self._padding = Padding()
 
     def update(self, outputs: Any, activations: Any = None, y: Any = None) -> None:
-        """Adds one batch.
-
-        Args:
-            outputs: Outputs of the model, `(samples, width)`.
-            activations: Activations of the layer, `(samples, ...)`, if there is one.
-            y: Labels, if there are any.
-        """
+        """Adds one batch."""
         key = ("outputs", self.num_classes, self.width, bool(self.layer), self.dimension)
         tensors = {"outputs": outputs}
         if activations is not None:
@@ -104,9 +98,7 @@ class OutputSketch:
     def drain(self, weights: str) -> OutputSummary:
         """Returns the summary since the last call, and resets the state. Runs on the host.
 
-        Args:
-            weights: A text that identifies the model's weights. Only summaries with the
-                same text are compared.
+        `weights` identifies the model's weights. Only summaries with the same text are compared.
         """
         values = drained(self.state)
         size = int(np.sqrt(len(values["confusion"])))

@@ -30,13 +30,8 @@ class Padding:
     ) -> tuple[dict[str, Any], Any, np.int32 | None]:
         """Returns the padded inputs and labels, and the number of samples.
 
-        Args:
-            inputs: Tensors `(samples, ...)` by name, with at least one sample.
-            y: Labels, or None. Labels that cannot be counted are returned unchanged.
-
-        Returns:
-            The inputs, the labels, and the number of samples: an int32 scalar, or None on
-            backends where nothing is padded.
+        Labels that cannot be counted are returned unchanged. The number is an int32 scalar, or None
+        on backends where nothing is padded.
         """
         if keras.backend.backend() != "jax" or not inputs:
             return dict(inputs), y, None

@@ -31,10 +31,7 @@ class Quantiles:
 
     def update(self, pixels: SampledPixels) -> None:
         x = pixels.values
-        # A magnitude below SMALLEST gets step -1, and so the bin in the middle, which is for zero.
-        magnitude = ops.maximum(ops.abs(x), SMALLEST / 2)
-        step = ops.floor(ops.log(magnitude * (1 / SMALLEST)) * (1 / LOG_GAMMA))
-        index = BINS_PER_SIGN + ops.sign(x) * (ops.clip(step, -1.0, BINS_PER_SIGN - 1.0) + 1.0)
+        index = BINS_PER_SIGN + ops.sign(x) * steps_from_zero(x)
         if self.rows > 1:
             index = index + ops.arange(self.rows, dtype="float32") * NUM_BINS
         weight = ops.ones_like(x)
@@ -50,3 +47,11 @@ class Quantiles:
 
     def read(self, values: Mapping[str, np.ndarray]) -> dict[str, Any]:
         return {"counts": values["counts"].reshape(self.rows, NUM_BINS).astype("int64")}
+
+
+def steps_from_zero(x: Any) -> Any:
+    """Returns how many bins each value is away from that for zero, float32."""
+    # A magnitude below SMALLEST gets step -1, and so the bin in the middle, which is for zero.
+    magnitude = ops.maximum(ops.abs(x), SMALLEST / 2)
+    step = ops.floor(ops.log(magnitude * (1 / SMALLEST)) * (1 / LOG_GAMMA))
+    return ops.clip(step, -1.0, BINS_PER_SIGN - 1.0) + 1.0

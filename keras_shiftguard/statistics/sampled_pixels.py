@@ -7,6 +7,7 @@ import numpy as np
 from keras import ops
 
 from keras_shiftguard.statistics.batch import InputSpec, pixels_of, pixels_per_sample, row_mask
+from keras_shiftguard.statistics.spread import GOLDEN
 
 # Largest numbers of pixels that are used. With these limits, all images of more than 256 pixels
 # have the same weight, and the cost of a step is bounded. Conventions.
@@ -23,11 +24,6 @@ class SampledPixels:
         values: Values of the pixels, `(samples, at most 256, channels)`, float32.
         finite: Whether each value is finite and not padding, bool, shaped like `values`; None for
             integers without padding, because all of these are finite.
-
-    Args:
-        x: The tensor of the input.
-        spec: Specification of the input.
-        rows: Number of samples, if the rows after them are padding; None for all.
     """
 
     def __init__(self, x: Any, spec: InputSpec, rows: Any = None) -> None:
@@ -65,12 +61,8 @@ def sampled_positions(num_pixels: Any) -> Any:
     The positions are a fixed low-discrepancy set: the fractional parts of the multiples
     of the golden ratio. These positions are spread evenly over every interval, and do not line up
     with the rows of an image.
-
-    Args:
-        num_pixels: Number of pixels of a sample, an int or a tensor.
     """
-    golden = (np.sqrt(5) - 1) / 2
-    fractions = (np.arange(PIXELS_PER_SAMPLE) * golden) % 1
+    fractions = (np.arange(PIXELS_PER_SAMPLE) * GOLDEN) % 1
     if isinstance(num_pixels, int):
         if num_pixels <= PIXELS_PER_SAMPLE:
             return None

@@ -45,11 +45,6 @@ def stride_for(steps: int | None, batch_size: int | None = None, repeats: bool =
 def samples_per_step(steps: int | None, stride: int, is_first: bool) -> int:
     """Returns the largest number of samples of a measured step whose attributes are measured.
 
-    Args:
-        steps: Number of steps of the pass; None if unknown.
-        stride: Stride between the measured steps.
-        is_first: Whether this is the first pass of the stream.
-
     Example:
 
     >>> samples_per_step(10, 1, is_first=True), samples_per_step(10, 1, is_first=False)

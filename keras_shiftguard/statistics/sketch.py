@@ -11,7 +11,6 @@ from keras_shiftguard.statistics.batch import InputSpec, PixelSums, pixel_sums
 from keras_shiftguard.statistics.compiled import compiled_once, drained
 from keras_shiftguard.statistics.counts import Counts
 from keras_shiftguard.statistics.details import Details
-from keras_shiftguard.statistics.extremes import Extremes
 from keras_shiftguard.statistics.fingerprint import Fingerprint, projected
 from keras_shiftguard.statistics.large_images import (
     is_large,
@@ -20,7 +19,7 @@ from keras_shiftguard.statistics.large_images import (
     thumbnails_in_bands,
 )
 from keras_shiftguard.statistics.lattice import Lattice
-from keras_shiftguard.statistics.moments import Moments
+from keras_shiftguard.statistics.moments import Extremes, Moments
 from keras_shiftguard.statistics.quantiles import Quantiles
 from keras_shiftguard.statistics.sampled_pixels import SampledPixels
 from keras_shiftguard.statistics.spread import in_parts
@@ -49,9 +48,6 @@ class Sketch:
 
     `count` is fast, and is called with every sample. In a long pass, `measure` is called with only
     a part of the samples.
-
-    Args:
-        spec: Specification of the input.
 
     Example:
 
@@ -83,12 +79,7 @@ class Sketch:
         self.details = Details(spec, self.sample_state)
 
     def count(self, x: Any, rows: Any = None) -> None:
-        """Adds every sample of a batch to the counts and the fingerprint.
-
-        Args:
-            x: The tensor of the input.
-            rows: Number of samples, if the rows after them are padding; None for all.
-        """
+        """Adds every sample of a batch to the counts and the fingerprint."""
         projections = projections_in_bands(x, self.state) if is_large(x, self.spec) else None
         tensors = x, rows, projections
         compiled_once(self._count, self.state, ("counted", self._kind), *tensors)
@@ -106,15 +97,9 @@ class Sketch:
     ) -> list[Part]:
         """Adds a batch to all statistics of the values.
 
-        Args:
-            x: The tensor of the input.
-            rows: Number of samples, if the rows after them are padding; None for all.
-            chosen: Positions of the samples of the batch that are added to the sampled pixels, the
-                features and the embedding, which cost more than the moments; None for all.
-            details: Whether to measure features and embeddings.
-
-        Returns:
-            These samples, in one part or, if they were chosen, in the parts of `in_parts`.
+        `chosen` are the positions of the samples of the batch that are added to the sampled pixels,
+        the features and the embedding, which cost more than the moments; None for all. Returns
+        these samples, in one part or, if they were chosen, in the parts of `in_parts`.
         """
         large = is_large(x, self.spec)
         if large:

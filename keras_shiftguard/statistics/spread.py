@@ -22,10 +22,7 @@ PADDED_PART = 32
 def spread(number: int, at_most: int | None, seed: int = 0) -> np.ndarray:
     """Returns at most `at_most` positions out of `number`, evenly spread, in ascending order.
 
-    Args:
-        number: Number of samples.
-        at_most: Largest number of positions; None for all.
-        seed: Selects one of many spreads: a pass uses another one in each batch.
+    None stands for all. A pass uses another `seed`, and so another spread, in each batch.
     """
     if at_most is None or number <= at_most:
         return np.arange(number)
@@ -49,15 +46,9 @@ def spread_groups(number: int, at_most: int) -> np.ndarray:
 def in_parts(chosen: np.ndarray, size: int, rows: Any = None) -> list[tuple[np.ndarray, Any]]:
     """Returns positions of a batch in parts of at most `PART` samples.
 
-    Args:
-        chosen: The positions.
-        size: Number of samples of the batch, with padding.
-        rows: On JAX, the number of samples; the rows after them are padding. JAX compiles a
-            function for each size, so each part then has `PADDED_PART` positions: the last one is
-            repeated. None on other backends.
-
-    Returns:
-        For each part its positions, int32, and the number of different ones (None for all).
+    `rows` is None except on JAX, which compiles a function for each size: each part then has
+    `PADDED_PART` positions, the last one repeated. `size` is that of the batch, with padding.
+    Returns the positions of each part, int32, and the number of different ones (None for all).
     """
     chosen = chosen.astype("int32")
     if rows is None:

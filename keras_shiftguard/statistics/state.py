@@ -14,9 +14,6 @@ class State:
 
     Batches are measured outside of the step, once for all replicas. So the variables do not
     belong to a TensorFlow strategy, even if they are created in its scope.
-
-    Args:
-        prefix: Prefix of the names of the variables.
     """
 
     def __init__(self, prefix: str) -> None:
@@ -101,11 +98,7 @@ def assign(variable: keras.Variable, value: Any) -> None:
     """Assigns a value from the host to a variable, even if several processes share it.
 
     On JAX, an assignment by Keras makes the processes compare the value, so that they wait for each
-    other. This function assigns without such a comparison.
-
-    Args:
-        variable: The variable; on JAX it may be spread over several processes.
-        value: A number or an array, the same in all processes.
+    other. This function assigns without such a comparison. The value is the same in all processes.
     """
     value = np.broadcast_to(np.asarray(value, dtype=variable.dtype), tuple(variable.shape))
     if _is_shared(variable):

@@ -94,11 +94,7 @@ class Stream:
     def update(self, inputs: Mapping[str, Any], x: Any, y: Any = None) -> None:
         """Adds one batch.
 
-        Args:
-            inputs: The tensors of the inputs, by name.
-            x: The inputs in the structure that the user's pipeline yields, for the
-                user's metrics.
-            y: Labels, if there are any.
+        `x` has the structure that the user's pipeline yields, for the user's metrics.
         """
         self._add(inputs, y)
         for metric in tuple(self.user_metrics):
@@ -205,10 +201,8 @@ class Stream:
     def plan_pass(self, steps: int | None, is_first: bool, repeats: bool) -> None:
         """Measures the steps of the next pass by the rule of `schedule.py`.
 
-        Args:
-            steps: Number of steps of the pass; None if unknown.
-            is_first: Whether this is the first pass.
-            repeats: Whether the latest passes went over the same samples.
+        `steps` is None if unknown; `repeats` tells whether the latest passes went over the same
+        samples.
         """
         self._step = 0
         self._plan = (steps, is_first, repeats)
@@ -277,10 +271,8 @@ class Stream:
         The buffers of several inputs may hold images of different samples: each buffer has its own
         capacity, and leaves out images whose size differs from that of its first image. Only the
         samples that all buffers hold are returned. The labels are None if the stream has no labels,
-        or if some of the labels are unknown.
-
-        Args:
-            limit: Largest number of images to return, the earliest first; None for all.
+        or if some of the labels are unknown. `limit` is the largest number of images to return, the
+        earliest first.
         """
         images: dict[str, np.ndarray] = {}
         labels = np.zeros(0, dtype=int)

@@ -14,8 +14,16 @@ from keras_shiftguard.detection.monitor import ShiftMonitor
 PAIR = ("validation", "train")
 
 
+def train_and_moved(seed):
+    """Returns a stream of training, and validation samples whose second column has moved."""
+    rng = np.random.default_rng(seed)
+    train, val = stream(rng.normal(size=(300, 3))), rng.normal(size=(300, 3))
+    val[:, 1] += 1
+    return train, val
+
+
 def test_all_looks_of_all_pairs_together_spend_alpha():
-    pairs = [("validation", "train"), ("train", "reference")]
+    pairs = [PAIR, ("train", "reference")]
     monitor = ShiftMonitor(0.05, pairs)
     spent = sum(monitor.level(look) for look in range(1, 100_000)) * len(pairs)
     assert 0.0499 < spent <= 0.05
@@ -25,19 +33,19 @@ def test_all_looks_of_all_pairs_together_spend_alpha():
 
 def test_a_shift_is_dated_and_reported_once():
     rng = np.random.default_rng(0)
-    monitor = ShiftMonitor(0.05, [("validation", "train")])
+    monitor = ShiftMonitor(0.05, [PAIR])
     train = stream(rng.normal(0, 1, (400, 5)))
     same = stream(rng.normal(0, 1, (300, 5)))
-    assert monitor.compare("validation", "train", same, train, 1) == []
+    assert monitor.compare(*PAIR, same, train, 1) == []
     assert monitor.severity("validation") == 0.0
     moved = rng.normal(0, 1, (300, 5))
     moved[:, 2] += 1.5
-    new = monitor.compare("validation", "train", stream(moved), train, 2)
+    new = monitor.compare(*PAIR, stream(moved), train, 2)
     assert new and new[0].since == 2 and new[0].feature == "input/2"
     assert 1.2 < abs(new[0].effect_size) < 1.8
     assert monitor.severity("validation") == max(abs(f.effect_size) for f in new)
     moved = moved + rng.normal(0, 0.05, moved.shape)
-    assert monitor.compare("validation", "train", stream(moved), train, 3) == []
+    assert monitor.compare(*PAIR, stream(moved), train, 3) == []
     report = monitor.report()
     assert report.shifted and {f.since for f in report.findings} == {2}
     assert report.num_samples == {"validation": 300, "train": 400}
@@ -45,13 +53,13 @@ def test_a_shift_is_dated_and_reported_once():
 
 def test_a_shift_that_a_later_look_excludes_is_over_until_it_comes_back():
     rng = np.random.default_rng(1)
-    monitor = ShiftMonitor(0.05, [("validation", "train")])
+    monitor = ShiftMonitor(0.05, [PAIR])
     train = stream(rng.normal(0, 1, (2000, 3)))
 
     def ended(epoch, shift, number=1000):
         x = rng.normal(0, 1, (number, 3))
         x[:, 2] += shift
-        monitor.compare("validation", "train", stream(x), train, epoch)
+        monitor.compare(*PAIR, stream(x), train, epoch)
         report = monitor.report()
         assert report.shifted  # a finding is never removed
         return next(f.until for f in report.findings if f.feature == "input/2")
@@ -61,34 +69,23 @@ def test_a_shift_that_a_later_look_excludes_is_over_until_it_comes_back():
     assert [ended(4, 0.0), ended(5, 0.0)] == [3, 3]
     assert "in epochs 1 to 3 only" in str(monitor.report())
     assert "shift found in earlier epochs only" in monitor.report().to_dict()["headline"]
-    restored = ShiftMonitor(0.05, [("validation", "train")])
+    restored = ShiftMonitor(0.05, [PAIR])
     restored.restore(monitor.state())
     assert restored.report() == monitor.report() and restored.pairs[0].epoch == 5
     assert ended(6, 1.0) is None
 
 
-def test_a_pass_over_the_same_samples_costs_nothing():
-    rng = np.random.default_rng(1)
-    x, train = rng.normal(0, 1, (300, 5)), stream(rng.normal(0, 1, (400, 5)))
-    monitor = ShiftMonitor(0.05, [("validation", "train")])
-    for epoch in range(1, 6):
-        monitor.compare("validation", "train", stream(rng.permutation(x)), train, epoch)
-    assert [pair.looks for pair in monitor.pairs] == [1]
-
-
 def test_a_known_shift_raises_no_alarm_and_stays_visible():
-    rng = np.random.default_rng(5)
-    train, val = stream(rng.normal(size=(300, 3))), rng.normal(size=(300, 3))
-    val[:, 1] += 1
-    monitor = ShiftMonitor(0.05, [("validation", "train")])
+    train, val = train_and_moved(5)
+    monitor = ShiftMonitor(0.05, [PAIR])
     monitor.known.append(Acknowledgement("1", "validation", "a new sensor"))
-    (new,) = monitor.compare("validation", "train", stream(val), train, epoch=1)
+    (new,) = monitor.compare(*PAIR, stream(val), train, epoch=1)
     assert new.feature == "input/1" and not new.matters
     assert monitor.severity("validation") == 0
     assert [f.acknowledged for f in monitor.report().findings] == ["a new sensor"]
     assert "input/1" in monitor.pairs[0].expected  # the Shift tab reads this set
     val[:, 2] += 1  # another finding is still an alarm
-    found = monitor.compare("validation", "train", stream(val), train, epoch=2)
+    found = monitor.compare(*PAIR, stream(val), train, epoch=2)
     assert [f.feature for f in found if f.matters] == ["input/2"]
 
 
@@ -102,9 +99,7 @@ def of(feature, kind="covariate", **more):
 
 
 def test_what_a_check_takes_back_is_gone_unless_it_was_an_alarm_or_a_test_finds_it():
-    rng = np.random.default_rng(7)
-    train, val = stream(rng.normal(size=(300, 3))), rng.normal(size=(300, 3))
-    val[:, 1] += 1
+    train, val = train_and_moved(7)
     monitor = ShiftMonitor(0.05, [PAIR])
     monitor.compare(*PAIR, stream(val), train, epoch=1)
     asked = Cost(0.1, (0.06, 0.14), 300, is_new=True)
@@ -121,14 +116,12 @@ def test_what_a_check_takes_back_is_gone_unless_it_was_an_alarm_or_a_test_finds_
 
 
 def test_what_a_restored_monitor_knows():
-    rng = np.random.default_rng(6)
-    train, val = stream(rng.normal(size=(300, 3))), rng.normal(size=(300, 3))
-    val[:, 1] += 1
-    first = ShiftMonitor(0.05, [("validation", "train"), ("train", "reference")])
+    train, val = train_and_moved(6)
+    first = ShiftMonitor(0.05, [PAIR, ("train", "reference")])
     first.known.append(Acknowledgement("1", "validation", "a new sensor"))
-    first.compare("validation", "train", stream(val), train, epoch=1)
+    first.compare(*PAIR, stream(val), train, epoch=1)
     first.replace(of("input/nan"))
-    second = ShiftMonitor(0.05, [("validation", "train"), ("train", "reference")])
+    second = ShiftMonitor(0.05, [PAIR, ("train", "reference")])
     second.restore(first.state())
     second.known.extend(first.known)
     assert second.report() == first.report() and len(second.report().findings) == 2
@@ -136,9 +129,9 @@ def test_what_a_restored_monitor_knows():
     assert second.pairs[0].expected == {"input/1"}
     assert second.pairs[0].significant == first.pairs[0].significant != set()
     # A pass over the same samples is not counted as a new look. A pass over other samples is.
-    second.compare("validation", "train", stream(val), train, epoch=2)
+    second.compare(*PAIR, stream(val), train, epoch=2)
     assert second.pairs[0].looks == 1
-    second.compare("validation", "train", stream(val + 1), train, epoch=3)
+    second.compare(*PAIR, stream(val + 1), train, epoch=3)
     assert second.pairs[0].looks == 2 and second.pairs[0].latest.tested
     # A pair that the resumed fit does not have is dropped.
     third = ShiftMonitor(0.05, [("train", "reference")])

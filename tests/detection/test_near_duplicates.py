@@ -56,8 +56,8 @@ def test_overlapping_windows_of_noise_count_less():
     assert independent_share(windows[::48], None) == 1.0  # they do not overlap
 
 
-@pytest.mark.parametrize("size", [3, 10, 25])
-@pytest.mark.parametrize("alike", [0.36, 0.6, 0.9])
+@pytest.mark.parametrize("size", [3, 25])
+@pytest.mark.parametrize("alike", [0.36, 0.9])
 def test_rows_of_subjects_count_by_their_design_effect(size, alike):
     """Kish: `1 + (size - 1) * alike`, where `alike` is the correlation of two rows of a subject."""
     shares = []

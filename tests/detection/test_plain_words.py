@@ -18,23 +18,13 @@ VARY = Clause("Validation images", "vary", "more in noise", "than training image
         ({}, "Validation images are much noisier than training images, since epoch 3."),
         ({"effect_size": -0.3}, "Validation images are slightly less noisy than training images"),
         ({"cost_words": "costs about 6 points"}, "since epoch 3; costs about 6 points."),
-        (
-            {"family": "blur", "feature": "input/sharpness", "effect_size": -1.0},
-            "are blurrier than",
-        ),
-        (
-            {"family": "blur", "feature": "input/entropy"},
-            "images seem to differ in blur from training",
-        ),
-        ({"family": "colour"}, "Validation images are much noisier than training images"),
+        ({"family": "blur", "feature": "input/sharpness", "effect_size": -1.0}, "are blurrier"),
+        ({"family": "blur", "feature": "input/entropy"}, "seem to differ in blur from training"),
         (
             {"family": "colour", "feature": "input/colour_balance_0"},
-            "Validation images seem to differ in colour from training images",
+            "seem to differ in colour from",
         ),
-        (
-            {"family": "other", "feature": "input/entropy"},
-            "much higher in the variety of gray levels",
-        ),
+        ({"family": "other", "feature": "input/entropy"}, "higher in the variety of gray levels"),
         (
             {"said": Said("They vary", "mean 1 against 2", clause=VARY)},
             "Validation images vary more in noise than training images, since epoch 3.",

@@ -192,18 +192,6 @@ def test_scale_and_offset_touch_only_brightness_and_contrast(scale, offset):
     np.testing.assert_allclose(fed["contrast"] - raw["contrast"], np.log(scale), atol=1e-3)
 
 
-def test_object_and_background():
-    x = np.zeros((2, 32, 32, 1), "float32")
-    x[0, 4:12, 20:28] = 1.0
-    x[1, 8:24, 8:24] = 1.0
-    got = measured(x)
-    np.testing.assert_allclose(got["object_x"], [0.75, 0.5], atol=1e-3)
-    np.testing.assert_allclose(got["object_y"], [0.25, 0.5], atol=1e-3)
-    np.testing.assert_allclose(got["background"], [1 - 1 / 16, 3 / 4], atol=1e-3)
-    np.testing.assert_allclose(got["object_size"][1] / got["object_size"][0], 2, rtol=0.01)
-    assert (got["border_level"] < 0).all()
-
-
 @pytest.mark.parametrize("bad", [np.nan, np.inf])
 def test_a_sample_with_a_bad_pixel_is_missing_alone(bad):
     x = pictures(3, 24, 24, 3).astype("float32")

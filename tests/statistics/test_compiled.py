@@ -69,26 +69,6 @@ def test_a_profile_a_comparison_and_a_diagnosis_trace_no_statistic_again(rng, mo
     assert first["compare"] == 0 and first["diagnose"] <= 2 < first["profile"], first
 
 
-def test_a_variable_that_an_update_does_not_assign_is_unchanged(rng):
-    import tensorflow as tf
-
-    state = State("test")
-    total, other = state.add("total", ()), state.add("other", (), fill=3.0)
-
-    def update(x):
-        total.assign(total + keras.ops.sum(x))
-        return x + other
-
-    def step(x):
-        return compiled.compiled_once(update, state, "a test", x)
-
-    x = tf.ones((2, 2))
-    assert float(step(x)[0, 0]) == 4.0
-    other.assign(5.0)
-    assert float(step(x)[0, 0]) == 6.0
-    assert float(total.value) == 8.0 and float(other.value) == 5.0
-
-
 def test_two_threads_may_measure_at_once(monkeypatch):
     monkeypatch.setattr(compiled, "MAX_CACHED", 1)
     monkeypatch.setattr(compiled, "_compiled", lambda update, _: lambda variables: update())

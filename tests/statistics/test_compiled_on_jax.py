@@ -40,11 +40,6 @@ def anew(monkeypatch):
     compiled._jax_options.cache_clear()
 
 
-def test_this_jax_knows_the_options():
-    assert compiled._jax_options() == {"compiler_options": compiled.JAX_OPTIONS}
-    assert summed("with options") == 3.0
-
-
 def test_without_the_options_it_compiles_as_usual(monkeypatch):
     monkeypatch.setattr(compiled, "JAX_OPTIONS", {"xla_no_such_option": True})
     assert compiled._jax_options() == {}

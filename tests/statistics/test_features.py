@@ -6,7 +6,9 @@ import pytest
 from keras import ops
 
 from keras_shiftguard.profiles import FeatureTable
+from keras_shiftguard.statistics.compiled import drained
 from keras_shiftguard.statistics.features import FeatureSketch
+from keras_shiftguard.statistics.state import State
 
 pytestmark = pytest.mark.backend
 
@@ -32,11 +34,12 @@ def named(values):
 def test_every_prefix_equals_numpy_also_far_from_zero():
     centre, spread = [0, 1e4, -1e4, 0.5, 255, 0], [1, 1, 3, 1e-4, 50, 1e-9]
     x = np.random.default_rng(0).normal(centre, spread, (200, 6)).astype("float32")
-    sketch, total = FeatureSketch(named(x)), FeatureTable()
+    state, total = State("test"), FeatureTable()
+    sketch = FeatureSketch(named(x), state)
     for start in range(0, 200, 40):
         for half in (start, start + 20):
             sketch.update(ops.convert_to_tensor(x[half : half + 20]))
-        total = total + sketch.drain()
+        total = total + sketch.read(drained(state))
         assert_same_table(total, numpy_reference.feature_table(x[: start + 40], named(x)))
 
 
@@ -45,10 +48,11 @@ def test_missing_values_are_counted_and_left_out():
     x[:, 1] = np.nan
     x[:20, 2] = np.inf  # the whole first batch, so the pivot comes later
     x[5, 3] = -np.inf
-    sketch = FeatureSketch(named(x))
+    state = State("test")
+    sketch = FeatureSketch(named(x), state)
     for part in (x[:20], x[20:]):
         sketch.update(ops.convert_to_tensor(part))
-    got = sketch.drain()
+    got = sketch.read(drained(state))
     np.testing.assert_array_equal(got.missing, [0, 40, 20, 1])
     assert np.isfinite(got.moments.mean).all() and np.isfinite(got.moments.m2).all()
     assert_same_table(
@@ -59,8 +63,9 @@ def test_missing_values_are_counted_and_left_out():
 @pytest.mark.parametrize("width", [65, 5000])
 def test_many_features_share_the_memory(width):
     x = np.random.default_rng(2).normal(0, 10, (30, width)).astype("float32")
-    sketch = FeatureSketch(named(x))
+    state = State("test")
+    sketch = FeatureSketch(named(x), state)
     sketch.update(ops.convert_to_tensor(x))
-    got = sketch.drain()
+    got = sketch.read(drained(state))
     assert got.counts.size <= 300_000
     assert_same_table(got, numpy_reference.feature_table(x, named(x)))

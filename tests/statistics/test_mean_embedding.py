@@ -10,13 +10,14 @@ from keras_shiftguard import compare
 from keras_shiftguard.profiles import MeanEmbedding
 from keras_shiftguard.profiles.embedding import BANDWIDTHS
 from keras_shiftguard.statistics.batch import spec_for
+from keras_shiftguard.statistics.compiled import drained
 from keras_shiftguard.statistics.mean_embedding import EmbeddingSketch
+from keras_shiftguard.statistics.state import State
 from keras_shiftguard.statistics.vectors import (
     column_names,
     columns,
     dimension_of,
     thumbnail,
-    vectors,
 )
 
 pytestmark = pytest.mark.backend
@@ -44,11 +45,12 @@ RANGES = {"unit": (0.5, 0.3), "raw": (120, 60), "far": (1e4, 1), "close": (0.5, 
 def test_every_prefix_equals_numpy(kind):
     mean, std = RANGES[kind]
     x = np.random.default_rng(0).normal(mean, std, (60, 12)).astype("float32")
-    sketch, total = EmbeddingSketch(12), MeanEmbedding()
+    state, total = State("test"), MeanEmbedding()
+    sketch = EmbeddingSketch(12, state)
     for start in range(0, 60, 20):
         for half in (start, start + 10):
             sketch.update(ops.convert_to_tensor(x[half : half + 10]))
-        total = total + sketch.drain()
+        total = total + sketch.read(drained(state))
         assert_same_embedding(total, numpy_reference.embedding(x[: start + 20]), mean, std)
 
 
@@ -74,14 +76,6 @@ def test_thumbnails_of_unknown_sizes_in_a_compiled_function():
     for size in (30, 5):
         x = np.random.default_rng(3).random((2, size, size + 1, 3)).astype("float32")
         np.testing.assert_allclose(run(x), numpy_reference.thumbnail(x), atol=1e-5)
-
-
-def test_the_middle_frame_stands_for_a_video():
-    x = np.random.default_rng(4).random((2, 5, 8, 8, 3)).astype("float32")
-    got = vectors(ops.convert_to_tensor(x), spec_for("x", x.shape, "channels_last"))
-    np.testing.assert_allclose(
-        ops.convert_to_numpy(got), numpy_reference.thumbnail(x[:, 2]), atol=1e-5
-    )
 
 
 def test_columns_of_a_series_are_numbers_over_time():

@@ -71,15 +71,9 @@ class Levels(NamedTuple):
 def channels_swapped(reference: Levels, current: Levels, error: float) -> bool:
     """Whether red and blue have changed places; the fit of the whole map is another matter.
 
-    Args:
-        reference: Levels of one stream.
-        current: Levels of the other stream, in the same units.
-        error: Standard error of the difference of a channel's mean between the
-            streams, in the unit of the levels.
-
-    Returns:
-        Whether red and blue are swapped; False if they are too similar to decide, or if there are
-        not three channels.
+    `error` is the standard error of the difference of a channel's mean, in the unit of the levels.
+    The result is False if red and blue are too similar to decide, or if there are not three
+    channels.
     """
     if len(reference.mean) != 3:
         return False

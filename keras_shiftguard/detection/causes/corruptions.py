@@ -16,7 +16,7 @@ import json
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -38,20 +38,17 @@ KIND_DESCRIPTIONS = {
 }
 
 
-@dataclass(frozen=True)
-class Cause:
+class Cause(NamedTuple):
     """The most likely cause of a difference between images.
 
     Args:
         family: `"brightness"`, `"contrast"` (haze too), `"blur"`, `"noise"`,
             `"compression"`, `"resolution"` (another resize filter too), `"colour"`,
             `"weather"`, `"geometry"`, or `"other"` if no cause is clear.
-        confidence: Probability of the family by the classifier, in [0, 1].
         sentence: The cause in one sentence; "" for `"other"`.
     """
 
     family: str
-    confidence: float
     sentence: str
 
 
@@ -74,8 +71,7 @@ class Moves:
     def vector(self, scale: np.ndarray) -> np.ndarray:
         """Returns all moves as one vector, `(3 k + 1,)`, with a root mean square of at most 1.
 
-        Args:
-            scale: Amount of each attribute that counts as large, `(k,)`.
+        `scale` is the amount of each attribute that counts as large, `(k,)`.
         """
         # The last entry is the size of a tint, for which it does not matter which channel moved.
         tint = sum(abs(self.effect[i]) for i, n in enumerate(self.names) if n.startswith(COLOUR))
@@ -106,16 +102,11 @@ def moves(reference: FeatureTable, current: FeatureTable, names: tuple[str, ...]
 def name_cause(reference: FeatureTable, current: FeatureTable) -> Cause:
     """Returns the family of corruption that best explains how `current` differs.
 
-    Args:
-        reference: Attributes of the images as they should be.
-        current: Attributes of the images that were found to differ.
-
-    Returns:
-        The cause; its family is `"other"` if no cause is clear or the input is no image.
+    The family is `"other"` if no cause is clear or the input is no image.
     """
     signatures = _signatures()
     if not set(signatures["features"]) & set(reference.names) & set(current.names):
-        return Cause(OTHER, 0.0, "")
+        return Cause(OTHER, "")
     vector = moves(reference, current, signatures["features"]).vector(signatures["scale"])
     scores = signatures["weights"] @ vector + signatures["bias"]
     powers = np.exp(scores - scores.max())
@@ -123,12 +114,11 @@ def name_cause(reference: FeatureTable, current: FeatureTable) -> Cause:
     families = signatures["families"]
     by_family = {f: float(probabilities[families == f].sum()) for f in np.unique(families).tolist()}
     family = max(by_family, key=lambda f: by_family[f])
-    confidence = by_family[family]
-    if family == OTHER or confidence < MIN_CONFIDENCE:
-        return Cause(OTHER, confidence, "")
+    if family == OTHER or by_family[family] < MIN_CONFIDENCE:
+        return Cause(OTHER, "")
     kind = int(np.argmax(np.where(families == family, probabilities, -1.0)))
     more = KIND_DESCRIPTIONS.get(signatures["kinds"][kind], "")
-    return Cause(family, confidence, f"The cause is probably {family}{more and f', {more}'}.")
+    return Cause(family, f"The cause is probably {family}{more and f', {more}'}.")
 
 
 def _unit(table: FeatureTable, name: str) -> float:

@@ -47,11 +47,8 @@ class Explanation:
 def affine(x: str, scale: np.ndarray, offset: np.ndarray, first: bool) -> str:
     """Returns Python code for `x * scale + offset`, as short as possible.
 
-    Args:
-        x: Code for the input.
-        scale: Scale of each channel, `(channels,)`.
-        offset: Offset of each channel, `(channels,)`.
-        first: Whether the layout of `x` is `"channels_first"`.
+    `scale` and `offset` have one value for each channel, and `first` tells whether the channels
+    come first.
     """
     # Offsets below 1e-4 of the scaled range 0..255 are left out.
     tiny = 1e-4 * 255 * float(np.abs(scale).max())

@@ -52,12 +52,8 @@ def _share(x: np.ndarray, ids: np.ndarray, at: np.ndarray) -> float:
     """Returns the independent share of rows, from the distances of near and of distant pairs.
 
     The share is one divided by one plus twice the sum of the autocorrelations (Kish's design effect
-    for groups of rows, one after another).
-
-    Args:
-        x: The rows in the order of the stream, `(samples, numbers)`.
-        ids: Class ids, `(samples,)`.
-        at: Positions of the rows in the stream, `(samples,)`.
+    for groups of rows, one after another). `x` are the rows in the order of the stream, `(samples,
+    numbers)`, `ids` their classes and `at` their positions in the stream.
     """
     n = len(x)
     far = np.arange(n - n // 2)
@@ -103,11 +99,7 @@ def compact(x: np.ndarray, first: bool = False) -> np.ndarray:
 
     Images are reduced to about `SIDE` pixels a side. Of a window of a series, only mean, spread,
     mean step and slope of each channel are left: the next window has other values at each place,
-    but nearly the same of these.
-
-    Args:
-        x: Images, 4D; rows of a table, 2D; or sequences, 3D.
-        first: Whether the channels of images come first.
+    but nearly the same of these. `x` are images, 4D, rows of a table, 2D, or sequences, 3D.
     """
     x = np.where(np.isfinite(x), x, 0.0).astype("float64")
     if x.ndim == 3:

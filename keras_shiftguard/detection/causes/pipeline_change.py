@@ -80,16 +80,9 @@ def explain(
 ) -> Explanation | None:
     """Finds the preprocessing step that explains the difference of two streams.
 
-    Args:
-        reference: Summary of an input in one stream.
-        current: Summary of the same input in the other stream.
-        stream: Name of `current` in the sentence.
-        against: Name of `reference` in the sentence.
-
-    Returns:
-        The explanation; None if no known map explains the difference, if there is no
-        difference, if the layouts or numbers of channels differ, or if a channel has no finite
-        value.
+    `stream` and `against` name `current` and `reference` in the sentence. The result is None if no
+    known map explains the difference, if there is no difference, if the layouts or numbers of
+    channels differ, or if a channel has no finite value.
     """
     if (reference.layout, reference.num_channels) != (current.layout, current.num_channels):
         return None

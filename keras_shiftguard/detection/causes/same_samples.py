@@ -46,15 +46,9 @@ def same_samples(first: InputProfile, second: InputProfile) -> bool:
 def is_augmented(first: InputProfile, latest: InputProfile) -> bool | None:
     """Whether two passes over training, or the labels of the latest, show that it is augmented.
 
-    A shuffled pass that drops its last batch leaves out other samples each time.
-
-    Args:
-        first: Profile of the first pass.
-        latest: Profile of the latest pass; the same object in the first pass.
-
-    Returns:
-        True for samples that have changed, or labels that are mixtures; False for the same samples
-        again; None if that is not known.
+    A shuffled pass that drops its last batch leaves out other samples each time. `latest` is
+    `first` itself in the first pass. The result is True for samples that have changed, or labels
+    that are mixtures; False for the same samples again; None if that is not known.
     """
     if latest.labels.are_mixed:
         return True
@@ -90,9 +84,8 @@ def are_near(first: InputProfile, latest: InputProfile) -> bool:
 def _left_out_errors(first: InputProfile, latest: InputProfile) -> float:
     """Returns how far two passes differ if each has left out `MAX_SHARE_LEFT_OUT` of its samples.
 
-    Returns:
-        The largest difference of the fingerprints' means, in the standard errors that are expected
-        from the samples that were left out; 0 if the passes cannot be compared.
+    The unit is the standard error that is expected from the samples that were left out; the result
+    is 0 if the passes cannot be compared.
     """
     one, other = first.labels, latest.labels
     if not (one.are_classes and other.are_classes) or one.counts.shape != other.counts.shape:
@@ -116,18 +109,12 @@ def _left_out_errors(first: InputProfile, latest: InputProfile) -> float:
 def randomised(first: InputProfile, second: InputProfile) -> bool:
     """Whether two passes went over the same samples, but randomized them, as augmentation does.
 
-    Two passes with exactly the same number of samples of each class are taken for the
-    same samples. That is wrong if a stream draws from each class in turn. It may also be wrong by
-    chance, with the probability that `chance_of_same_labels` returns. A permanent change between
-    the passes is not called randomized: the passes must look like two draws of one distribution.
-
-    Args:
-        first: Profile of one pass, with class labels.
-        second: Profile of another pass.
-
-    Returns:
-        Whether the inputs are randomized; False without class labels, with a single class, or if
-        the two passes have different inputs or different class counts.
+    Two passes with exactly the same number of samples of each class are taken for the same samples.
+    That is wrong if a stream draws from each class in turn. It may also be wrong by chance, with
+    the probability that `chance_of_same_labels` returns. A permanent change between the passes is
+    not called randomized: the passes must look like two draws of one distribution. The result is
+    False without class labels, with a single class, or if the two passes have different inputs or
+    different class counts.
     """
     labels = first.labels
     if not (labels.are_classes and second.labels.are_classes):
@@ -146,13 +133,10 @@ def randomised(first: InputProfile, second: InputProfile) -> bool:
 def chance_of_same_labels(labels: LabelSummary, passes: int, share: float = 1.0) -> float:
     """Returns the probability that passes over different samples all have the same class counts.
 
-    If the samples of all passes are divided at random, this is the probability that every pass
-    gets the same number of samples of each class (multivariate hypergeometric distribution).
-
-    Args:
-        labels: Class labels of one of the passes.
-        passes: Number of passes with these counts, at least 2.
-        share: Number of independent samples divided by the number of samples.
+    If the samples of all passes are divided at random, this is the probability that every pass gets
+    the same number of samples of each class (multivariate hypergeometric distribution). `labels`
+    are those of one of the `passes`, and `share` is the number of independent samples divided by
+    the number of samples.
 
     Example:
 

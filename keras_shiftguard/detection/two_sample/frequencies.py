@@ -63,14 +63,8 @@ def compare_frequencies(
 ) -> FrequencyTest:
     """Tests two vectors of counts, `(k,)` each.
 
-    Args:
-        current: Number of samples of each class in the stream that may differ.
-        reference: The same in the stream it is compared with.
-        shares: `(current, reference)`: the number of distinct samples divided by the
-            number of samples counted, since copies of a sample add no evidence.
-
-    Returns:
-        The result; not tested with fewer than `MIN_SAMPLES` or with a single class.
+    `shares` are those of `families.Shares`. Nothing is tested with fewer than `MIN_SAMPLES`
+    distinct samples or with a single class.
     """
     a, b = current * float(shares[0]), reference * float(shares[1])
     n, m = float(a.sum()), float(b.sum())

@@ -14,15 +14,9 @@ def hypergeometric_tails(
 ) -> tuple[Floats, Floats]:
     """Returns both tail probabilities of the number of marked samples among `size` drawn ones.
 
-    Args:
-        drawn: How many of the drawn samples were marked, `(n,)`. All arguments are
-            rounded to whole numbers.
-        size: How many samples were drawn, `(n,)`.
-        marked: How many of all samples are marked, `(n,)`.
-        total: How many samples there are, `(n,)`.
-
-    Returns:
-        P(at most `drawn`) and P(at least `drawn`), `(n,)` each.
+    Of `total` samples, `marked` ones are marked, and of the `size` drawn ones, `drawn` were. All
+    are `(n,)`, and are rounded to whole numbers. Returns P(at most `drawn`) and P(at least
+    `drawn`), `(n,)` each.
     """
     numbers = (
         np.rint(np.atleast_1d(np.asarray(a, "float64"))) for a in (drawn, size, marked, total)

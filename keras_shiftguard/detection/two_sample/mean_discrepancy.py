@@ -71,15 +71,8 @@ def compare_embeddings(
 ) -> EmbeddingTest:
     """Tests two embeddings of the same dimension.
 
-    Args:
-        current: Embedding of the stream that may differ.
-        reference: Embedding of the stream it is compared with.
-        shares: `(current, reference)`: the number of distinct samples divided by the
-            number of samples counted, since copies of a sample add no evidence.
-
-    Returns:
-        The result; not tested with fewer than `MIN_SAMPLES`, or if all samples are
-        the same.
+    `shares` are those of `families.Shares`. Nothing is tested with fewer than `MIN_SAMPLES`
+    distinct samples, or if all samples are the same.
     """
     n, m = current.count * shares[0], reference.count * shares[1]
     if min(n, m) < MIN_SAMPLES or current.dimension != reference.dimension:

@@ -10,16 +10,11 @@ from keras_shiftguard.profiles import Moments
 def mean_tests(a: Moments, b: Moments, n: Floats, m: Floats, rows: np.ndarray) -> Floats:
     """Returns the larger of the p-values of Welch's and Student's t, `(rows,)`.
 
-    For a skewed distribution and unequal sizes, each of the two rejects too often in one
-    direction, in which the other does not. Two equal constants get a p-value of 1, two
-    different constants the smallest one that a permutation test could give.
-
-    Args:
-        a: Moments of the features of the current stream, `(k,)`.
-        b: Moments of the features of the reference, `(k,)`.
-        n: Number of distinct samples of the current stream, `(k,)`.
-        m: Number of distinct samples of the reference, `(k,)`.
-        rows: Indices of the features to test, `(rows,)`.
+    For a skewed distribution and unequal sizes, each of the two rejects too often in one direction,
+    in which the other does not. Two equal constants get a p-value of 1, two different constants the
+    smallest one that a permutation test could give. `a` and `b` are the moments of `k` features,
+    `n` and `m` their numbers of distinct samples, `(k,)`, and `rows` the indices of the features to
+    test.
     """
     n, m = n[rows], m[rows]
     va, vb = ((x.m2 / np.maximum(x.count, 1))[rows] for x in (a, b))

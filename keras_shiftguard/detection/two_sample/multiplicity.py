@@ -43,13 +43,7 @@ class Family:
 def holm(p_values: Floats, weights: Floats, level: float) -> np.ndarray:
     """Returns which hypotheses are rejected, with a family-wise error rate of at most `level`.
 
-    Args:
-        p_values: P-values, `(k,)`.
-        weights: Part of the level for each hypothesis, positive, `(k,)`, with any sum.
-        level: Family-wise error rate.
-
-    Returns:
-        Whether each hypothesis is rejected, `(k,)`, bool.
+    The weights are positive, with any sum; all arrays are `(k,)`.
     """
     order = np.argsort(p_values / weights, kind="stable")
     remaining = np.cumsum(weights[order][::-1])[::-1]

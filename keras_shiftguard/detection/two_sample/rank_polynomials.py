@@ -40,16 +40,9 @@ def without_empty_bins(ca: Floats, cb: Floats) -> tuple[Floats, Floats]:
 def components(ca: Floats, cb: Floats, n: Floats, m: Floats) -> tuple[Floats, Floats, np.ndarray]:
     """Returns the components of the difference of `k` pairs of histograms.
 
-    Args:
-        ca: Histograms of the current stream, `(k, bins)`.
-        cb: Histograms of the reference, `(k, bins)`.
-        n: Sums of `ca`, `(k,)`.
-        m: Sums of `cb`, `(k,)`.
-
-    Returns:
-        Three arrays `(k, DEGREE)`: the standardized components; the same after the
-        skewness of their null distribution is removed; and whether their null
-        distribution is nearly normal.
+    `ca` and `cb` are histograms, `(k, bins)`, and `n` and `m` their sums. Returns three arrays `(k,
+    DEGREE)`: the standardized components; the same after the skewness of their null distribution is
+    removed; and whether their null distribution is nearly normal.
     """
     pooled = ca + cb
     total = pooled.sum(axis=1, keepdims=True)

@@ -76,15 +76,8 @@ def compare_features(
 ) -> FeatureTests:
     """Tests all features of two tables with the same names.
 
-    Args:
-        current: Table of the stream that may differ; a positive effect size means
-            larger values here.
-        reference: Table of the stream it is compared with.
-        shares: `(current, reference)`: the number of distinct samples divided by the
-            number of samples counted, since copies of a sample add no evidence.
-
-    Returns:
-        The results, with one number for each feature.
+    A positive effect size means larger values in `current`. `shares` are those of
+    `families.Shares`.
     """
     a, b = current.moments, reference.moments
     n, m = a.count * shares[0], b.count * shares[1]
@@ -145,10 +138,8 @@ def _rank_tests(ca: Floats, cb: Floats) -> tuple[Floats, Floats]:
 def _commonest_value_tests(ca: Floats, cb: Floats, n: Floats, m: Floats) -> Floats:
     """Tests the frequency of the commonest value exactly, and the ranks of the other values.
 
-    The arguments are histograms `(k, bins)` and their sums `(k,)`, as in `components`.
-
-    Returns:
-        P-values, `(k,)`: twice the smaller of the two p-values, where both were tested.
+    The arguments are histograms `(k, bins)` and their sums `(k,)`, as in `components`. Returns
+    twice the smaller of the two p-values, where both were tested, `(k,)`.
     """
     rows = np.arange(len(ca))
     mode = (ca + cb).argmax(axis=1)  # bin of the commonest value

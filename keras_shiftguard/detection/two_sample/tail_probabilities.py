@@ -98,11 +98,8 @@ def share_sf(weights: ArrayLike, dimension: float, x: float) -> float:
 def _invert(w: Floats, k: Floats, x: Floats, positive: bool = True) -> Floats:
     """Returns P(sum of weights * chi2 > x) by the contour integral, `(n,)`.
 
-    Args:
-        w: Weights, `(n, k)`; the maximum of each row is 1.
-        k: Degrees of freedom, `(n, k)`.
-        x: Values, `(n,)`.
-        positive: Whether no weight is negative.
+    `w` are the weights, `(n, k)`, with a maximum of 1 in each row, `k` their degrees of freedom and
+    `x` the values, `(n,)`. `positive` tells whether no weight is negative.
     """
     if positive:
         k = np.where(w > 0, k, 0.0)

@@ -54,12 +54,8 @@ def also(
     """Returns the cause of the costliest alarm that is another fault than a verdict's own.
 
     A fault moves many features, so only another kind of shift, or a difference that an experiment
-    has won accuracy back from, counts as another one.
-
-    Args:
-        found: The parts of the verdict.
-        alarms: All alarms.
-        wrong: The streams whose preprocessing is wrong; it makes them differ from the others.
+    has won accuracy back from, counts as another one. `found` are the parts of the verdict. The
+    preprocessing of the streams `wrong` is wrong, which makes them differ from the others.
     """
     about, streams = found["about"], found["streams"]
     is_input = about[:1] == ("preprocessing",)

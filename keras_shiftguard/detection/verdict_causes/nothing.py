@@ -28,10 +28,7 @@ LONELY_NOTES = ("there is nothing to compare", "an evaluation alone", "a predict
 def quiet(report: Any, diagnoses: Mapping[str, Any], is_partial: bool = False) -> dict[str, Any]:
     """Returns the parts of a verdict on a run in which nothing has to be done.
 
-    Args:
-        report: A `ShiftReport`; None if streams were not compared.
-        diagnoses: The `Diagnosis` of each stream; the name is "" outside of a run.
-        is_partial: Whether a part of the data is not measured.
+    `is_partial` tells whether a part of the data is not measured.
     """
     images = ""
     if diagnoses and all(d.status == "ok" or d.trained_here for d in diagnoses.values()):

@@ -17,10 +17,7 @@ _IN_BRACKETS = re.compile(r" \([^()]*\)")
 def parts_of(state: str, cause: str, **others: Any) -> dict[str, Any]:
     """Returns the arguments of a `Verdict`: those given, and what is usual for the others.
 
-    Args:
-        state: One of `STATES`.
-        cause: What was found, as a sentence; it is made short.
-        others: Further arguments.
+    The cause is a sentence, and is made short.
     """
     cause = f"{brief(cause)}."
     blank = {"step": NOTHING_TO_DO, "streams": (), "about": ()}

