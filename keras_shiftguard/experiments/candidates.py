@@ -48,22 +48,18 @@ class Candidate:
         return replace(self, apply=run, rival=rival)
 
 
-def image_candidates(scale: Scale, names: Iterable[str] | None = None) -> list[Candidate]:
+def image_candidates(scale: Scale, names: Iterable[str] = tuple(OPERATIONS)) -> list[Candidate]:
     """Returns the candidates for images: each operation with each of its strengths.
 
-    Args:
-        scale: Black and white of the images that the model was trained on.
-        names: Names of the operations; None for all.
+    `scale` is black and white of the images that the model was trained on.
     """
-    channels = len(scale.low)
-    chosen = OPERATIONS if names is None else {name: OPERATIONS[name] for name in names}
     return [
         Candidate(
             Choice(operation.name, operation.family, strength),
             on_images(operation.apply, strength, scale),
         )
-        for operation in chosen.values()
-        if operation.apply is not None and operation.channels <= channels
+        for operation in map(OPERATIONS.__getitem__, names)
+        if operation.apply is not None and operation.channels <= len(scale.low)
         for strength in operation.strengths
     ]
 
@@ -74,12 +70,8 @@ def nearing(
     """Returns the candidates whose changed values are not further from those of training.
 
     A repair brings images nearer to those that the model was trained on. What multiplies ordinary
-    pixels by 127 may still win a few points by chance, and its line would do harm.
-
-    Args:
-        candidates: Candidates for images; only those of the family `"light"` change the values.
-        images: Images of validation.
-        training: Images of training.
+    pixels by 127 may still win a few points by chance, and its line would do harm. Only candidates
+    of the family `"light"` change the values.
     """
     some, mean, spread = images[:SOME], float(training.mean()), float(training.std()) or 1.0
 
@@ -94,13 +86,7 @@ def nearing(
 def on_images(
     apply: Callable[[Any, Any], Any], strength: object, scale: Scale
 ) -> Callable[[np.ndarray], np.ndarray]:
-    """Returns a function that applies an operation of the table to images of a model.
-
-    Args:
-        apply: The operation, see `Operation.apply`.
-        strength: Its strength, in its own unit.
-        scale: Black and white of the images.
-    """
+    """Returns a function that applies an operation, see `Operation.apply`, to images of a model."""
 
     def run(images: np.ndarray) -> np.ndarray:
         return in_chunks(lambda x: scale.from_unit(apply(scale.to_unit(x), strength)), images)

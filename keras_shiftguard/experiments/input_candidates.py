@@ -14,13 +14,7 @@ EXCHANGED = "exchanged inputs"  # name of the operation; its strength is the nam
 
 
 def input_candidates(samples: Rows, training: Rows | None, name: str) -> list[Candidate]:
-    """Returns the candidates that exchange an input with each other input of its shape.
-
-    Args:
-        samples: Samples of validation, by input.
-        training: Samples of training, by input; None if there are none.
-        name: Name of the input that may differ.
-    """
+    """Returns the candidates that exchange an input with each other input of its shape."""
     return [
         Candidate(Choice(EXCHANGED, "inputs", other), _exchange(name, other))
         for other in samples.tree

@@ -4,7 +4,7 @@ A place may be covered, images may be noisy or blurred, texts cut. No operation 
 training samples are changed in the same way instead.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import keras
@@ -17,7 +17,7 @@ from keras_shiftguard.experiments.fix_lines import PREVENTED
 from keras_shiftguard.experiments.judge import Accuracy, Judge
 from keras_shiftguard.experiments.labelled import Labelled, Predict
 from keras_shiftguard.experiments.lossy_rows import lossy_series, lossy_texts
-from keras_shiftguard.experiments.push import push
+from keras_shiftguard.experiments.push import Measure, push
 from keras_shiftguard.experiments.targets import are_inputs
 from keras_shiftguard.experiments.told import Difference, are_texts, scale_of
 from keras_shiftguard.experiments.words import seems_after
@@ -44,8 +44,8 @@ def lost_information(
     """Returns the cost of information that validation lacks; None if none is found."""
     is_one = not isinstance(current.images, Rows)
     if is_one and spec.layout != "features" and judge.metric == Accuracy().metric:
-        channels_first = spec.layout == "channels_first"
-        found = covered(predict, current, training, channels_first, may_be_augmented)
+        is_first = spec.layout == "channels_first"
+        found = covered(predict, current, training, is_first, may_be_augmented)
         if found is not None:
             return Difference(found[1], found[0], "cover")
     if current.input(spec.name).shape[1:] != training.input(spec.name).shape[1:]:
@@ -63,34 +63,27 @@ def lost_information(
         return measure(samples if is_one else samples.tree[spec.name])
 
     pushed = push(predict, x, labels, others, candidates, judge, measured)
-    if pushed is None or pushed.explained < MIN_EXPLAINED:
+    if pushed is None:
         return None
-    promise = pushed.promise
-    cost = Cost(promise.gain, promise.interval, promise.num_samples, metric=promise.metric)
-    choice = promise.choices[0][0]
-    return Difference(
-        cost.at_most(gap), seems_after(choice), promise.family, PREVENTED.get(choice.name, "")
-    )
+    choice, cost, explained = pushed
+    if explained < MIN_EXPLAINED:
+        return None
+    fix = PREVENTED.get(choice.name, "")
+    return Difference(cost.at_most(gap), seems_after(choice), choice.family, fix)
 
 
 def _losing(
     current: Labelled, training: Labelled, spec: InputSpec
-) -> tuple[Sequence[Candidate], Callable[[np.ndarray], np.ndarray]]:
+) -> tuple[Sequence[Candidate], Measure]:
     """Returns the operations that lose information, and the measure that chooses one of them."""
     x, others = training.input(spec.name), current.input(spec.name)
-    if spec.layout != "features":
-        scale = scale_of(current, training, spec)
-        candidates = [c for c in image_candidates(scale) if c.choice.family in LOSING]
-        return candidates, _measure(spec)
-    if are_texts(spec, others):
-        return lossy_texts(x, others)
-    return lossy_series(x, others) if x.ndim == 3 else ([], np.asarray)
-
-
-def _measure(spec: InputSpec) -> Callable[[np.ndarray], np.ndarray]:
-    """Returns a function from images to their attributes."""
+    if spec.layout == "features":
+        if are_texts(spec, others):
+            return lossy_texts(x, others)
+        return lossy_series(x, others) if x.ndim == 3 else ([], np.asarray)
+    candidates = image_candidates(scale_of(current, training, spec))
 
     def measure(images: np.ndarray) -> np.ndarray:
         return in_chunks(lambda part: attributes(keras.ops.convert_to_tensor(part), spec), images)
 
-    return measure
+    return [each for each in candidates if each.choice.family in LOSING], measure

@@ -24,13 +24,7 @@ PIXELS = (1, 2, 3, 4, 6, 8)
 
 
 def are_masks(images: np.ndarray, labels: Any, channels_first: bool) -> bool:
-    """Whether labels have a value for each pixel of their images.
-
-    Args:
-        images: The images, 4D.
-        labels: Their labels, `Rows` if they are no class ids.
-        channels_first: Whether the channels of the images are the second axis.
-    """
+    """Whether labels have a value for each pixel of their images."""
     masks = labels.tree if isinstance(labels, Rows) else None
     if not isinstance(masks, np.ndarray) or masks.ndim not in (3, 4) or images.ndim != 4:
         return False
@@ -43,13 +37,8 @@ def with_masks(
 ) -> list[Candidate]:
     """Returns the candidates, of which those that move whole pixels are doubled for masks.
 
-    Images alone are also moved by single pixels, because masks fit to the pixel.
-
-    Args:
-        found: The candidates for the images.
-        images: The images, 4D.
-        labels: Their labels; if they are no masks, the candidates stay as they are.
-        channels_first: Whether the channels of the images are the second axis.
+    Images alone are also moved by single pixels, because masks fit to the pixel. If the labels of
+    the images, 4D, are no masks, the candidates stay as they are.
     """
     if not are_masks(images, labels, channels_first):
         return list(found)

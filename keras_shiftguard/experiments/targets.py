@@ -26,12 +26,7 @@ OF_TARGETS = "; y = x"  # what follows a line that repairs samples. Given by Pyt
 
 
 def are_inputs(images: Any, labels: Any) -> bool:
-    """Whether the targets of samples are the samples themselves.
-
-    Args:
-        images: The samples, `(samples, ...)`, or `Rows` of several inputs.
-        labels: Their targets; `Rows` if they are no class ids.
-    """
+    """Whether the targets of samples are the samples themselves."""
     if not isinstance(labels, Rows):
         return False
     x, y = images.tree if isinstance(images, Rows) else images, labels.tree
@@ -41,14 +36,9 @@ def are_inputs(images: Any, labels: Any) -> bool:
 
 
 def with_targets(found: Sequence[Candidate], x: np.ndarray, name: str) -> list[Candidate]:
-    """Returns the candidates for an input, each of which changes its targets as well.
+    """Returns the candidates for an input `x`, each of which changes its targets as well.
 
     Those that change or smooth values are left out: darker or blurred targets have smaller errors.
-
-    Args:
-        found: The candidates for the input.
-        x: Its samples.
-        name: Its name.
     """
 
     def moves(apply: Callable[[Any], Any]) -> Callable[[Rows], Rows]:
@@ -68,13 +58,7 @@ def with_own_targets(fix: str) -> str:
 
 
 def changed_targets(labels: Rows, name: str, apply: Callable[[Any], Any]) -> Rows:
-    """Returns targets of which those that are one of the inputs are changed.
-
-    Args:
-        labels: Targets that are the inputs, see `are_inputs`.
-        name: Name of the input.
-        apply: A function from its samples to changed ones.
-    """
+    """Returns targets that are the inputs, of which those of one input are changed."""
     if not isinstance(labels.tree, Mapping):
         return Rows(np.asarray(apply(labels.tree)))
     return Rows({**labels.tree, name: np.asarray(apply(labels.tree[name]))})

@@ -19,13 +19,7 @@ BETTER = 0.5
 
 
 def wrapped_candidates(scale: Scale, images: np.ndarray, training: np.ndarray) -> list[Candidate]:
-    """Returns the candidate that undoes an overflow; none if the levels show no overflow.
-
-    Args:
-        scale: Black and white of the images that the model was trained on.
-        images: Images of validation.
-        training: Images of training.
-    """
+    """Returns the candidate that undoes an overflow; none if the levels show no overflow."""
     here, there = _shares(images, scale), _shares(training, scale)
     misfits = [np.abs(np.roll(here, -number) - there).sum() for number in range(LEVELS)]
     number = int(np.argmin(misfits))

@@ -31,8 +31,10 @@ def test_noise_costs_on_training_what_it_costs_on_validation():
 
     # Operations that lose information; the images of training stand for all others.
     candidates = image_candidates(Scale.of(x), ("noise", "blur", "coarsen", "resolution"))
-    found = push(predict, x[:1000], y[:1000], noisy, candidates, Accuracy(), measure)
+    choice, cost, explained = push(
+        predict, x[:1000], y[:1000], noisy, candidates, Accuracy(), measure
+    )
     right = [(predict(images).argmax(1) == y[1000:]).mean() for images in (x[1000:], noisy)]
-    assert found.promise.choices[0][0].name == "noise" and found.explained > 0.5
-    assert found.promise.gain == pytest.approx(right[0] - right[1], abs=0.1)
+    assert choice.name == "noise" and explained > 0.5
+    assert cost.value == pytest.approx(right[0] - right[1], abs=0.1)
     assert push(predict, x[:500], y[:500], x[:500], candidates, Accuracy(), measure) is None

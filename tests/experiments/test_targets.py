@@ -6,9 +6,9 @@ from sklearn.datasets import load_digits
 
 from keras_shiftguard.experiments.difference import cost_of_difference
 from keras_shiftguard.experiments.judge import Loss
+from keras_shiftguard.experiments.label_units import numbers_are_unrelated
 from keras_shiftguard.experiments.labelled import Labelled
 from keras_shiftguard.experiments.targets import are_inputs, changed_targets
-from keras_shiftguard.experiments.wrong_labels import numbers_are_unrelated
 from keras_shiftguard.statistics.batch import spec_for
 from keras_shiftguard.statistics.rows import Rows
 
