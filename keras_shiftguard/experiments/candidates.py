@@ -1,6 +1,7 @@
 """Candidates of an experiment: functions that change samples, with the choice that each stands for.
 
-A candidate takes samples as the model gets them, and returns them changed.
+A candidate takes samples as the model gets them, and returns them changed. Those for tables, ids
+and masks have files of their own.
 """
 
 from collections.abc import Callable, Iterable
@@ -10,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from keras_shiftguard.experiments.promise import Choice
+from keras_shiftguard.operations.levels import WRAP, wrapped
 from keras_shiftguard.operations.scale import Scale
 from keras_shiftguard.operations.table import OPERATIONS
 from keras_shiftguard.statistics.chunks import in_chunks
@@ -20,6 +21,23 @@ SOME = 64  # images that show where a candidate moves the values. A convention.
 # Standard deviations that an operation may move the values away: the gap that counts as closed when
 # augmentation is adapted. A convention.
 FURTHER = 0.5
+# A difference of two inputs by so much may be chance, and a smaller deviation counts as none.
+# Conventions.
+NEAR, TINY = 0.15, 1e-6
+EXCHANGED = "exchanged inputs"  # name of the operation; its strength is the name of the other input
+LEVELS = 256  # values of an 8-bit number. Given by its definition.
+# The levels must fit by so much better than after the same number is subtracted and clipped, as
+# more light is undone. A convention.
+BETTER = 0.5
+
+
+@dataclass(frozen=True)
+class Choice:
+    """An operation of a family, with its strength in the unit of the operation."""
+
+    name: str
+    family: str
+    strength: object
 
 
 @dataclass(frozen=True)
@@ -92,3 +110,78 @@ def on_images(
         return in_chunks(lambda x: scale.from_unit(apply(scale.to_unit(x), strength)), images)
 
     return run
+
+
+def wrapped_candidates(scale: Scale, images: np.ndarray, training: np.ndarray) -> list[Candidate]:
+    """Returns the candidate that undoes an overflow; none if the levels show no overflow."""
+    here, there = _shares(images, scale), _shares(training, scale)
+    misfits = [np.abs(np.roll(here, -number) - there).sum() for number in range(LEVELS)]
+    number = int(np.argmin(misfits))
+    if misfits[number] > BETTER * np.abs(_darker(here, number) - there).sum():
+        return []
+    amount = number / (LEVELS - 1)
+    return [Candidate(Choice(WRAP.name, WRAP.family, amount), on_images(wrapped, amount, scale))]
+
+
+def _darker(shares: np.ndarray, number: int) -> np.ndarray:
+    """Returns the shares of the levels after a number is subtracted and clipped at black."""
+    clipped = np.roll(shares, -number)
+    lost = clipped[LEVELS - number :].sum()
+    clipped[LEVELS - number :] = 0.0
+    clipped[0] += lost
+    return clipped
+
+
+def _shares(images: np.ndarray, scale: Scale) -> np.ndarray:
+    """Returns the shares of the levels of 8-bit images, `(256,)`."""
+    low, high = float(scale.low[0]), float(scale.high[0])
+    levels = np.rint((images.astype("float32") - low) / (high - low) * (LEVELS - 1))
+    levels = np.nan_to_num(levels).clip(0, LEVELS - 1).astype(int).ravel()
+    return np.bincount(levels, minlength=LEVELS) / len(levels)
+
+
+def input_candidates(samples: Rows, training: Rows | None, name: str) -> list[Candidate]:
+    """Returns the candidates that exchange an input with each other input of its shape."""
+    return [
+        Candidate(Choice(EXCHANGED, "inputs", other), _exchange(name, other))
+        for other in samples.tree
+        if other != name and _are_alike(samples, training, name, other)
+    ]
+
+
+def _exchange(one: str, other: str) -> Any:
+    def run(rows: Rows) -> Rows:
+        return Rows({**rows.tree, one: rows.tree[other], other: rows.tree[one]})
+
+    return run
+
+
+def _are_alike(samples: Rows, training: Rows | None, one: str, other: str) -> bool:
+    """Whether two inputs may have been exchanged.
+
+    Exchanged, their values must not be further from those of training than they are now, and an
+    embedding must have rows for the ids.
+    """
+    here, there = samples.tree[one], samples.tree[other]
+    if training is None or not len(training) or here.shape != there.shape:
+        return False
+    known = training.tree[one], training.tree[other]
+    is_number = here.dtype == there.dtype and here.dtype.kind in "biuf" and here.size
+    if not is_number or any(part.shape[1:] != here.shape[1:] for part in known):
+        return False
+    if here.dtype.kind in "iu":
+        return bool(here.max() <= known[1].max() and there.max() <= known[0].max())
+    pairs = ((here, there, known[0]), (there, here, known[1]))
+    return all(_distance(new, of) <= _distance(old, of) + NEAR for old, new, of in pairs)
+
+
+def _distance(x: np.ndarray, reference: np.ndarray) -> float:
+    """Returns how far mean and deviation of each value are from those of a reference, on average.
+
+    In deviations of the reference, where large distances count by their logarithm.
+    """
+    (mean, std), (before, unit) = (
+        (part.mean(axis=0), part.std(axis=0) + TINY)
+        for part in (np.nan_to_num(x.astype("float64")), np.nan_to_num(reference.astype("float64")))
+    )
+    return float(np.mean(np.arcsinh(np.abs(mean - before) / unit) + np.abs(np.log(std / unit))))

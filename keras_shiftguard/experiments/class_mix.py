@@ -21,7 +21,7 @@ MAX_CLASSES = 100
 
 
 def has_learnt(right: np.ndarray, labels: np.ndarray) -> bool:
-    """Whether the accuracy, or the mean of those of the classes, is well above that of a constant."""
+    """Whether the accuracy, or its mean over the classes, is well above that of a constant."""
     counts = np.bincount(labels)
     of_classes = np.bincount(labels, right)[counts > 0] / counts[counts > 0]
     rates = (right.mean(), counts.max() / len(labels)), (of_classes.mean(), 1 / len(of_classes))

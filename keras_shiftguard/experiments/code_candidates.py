@@ -9,8 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from keras_shiftguard.experiments.candidates import Candidate
-from keras_shiftguard.experiments.promise import Choice
+from keras_shiftguard.experiments.candidates import Candidate, Choice
 from keras_shiftguard.operations import tokens
 from keras_shiftguard.operations.columns import SAME
 from keras_shiftguard.operations.operation import Operation

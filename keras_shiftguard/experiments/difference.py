@@ -17,17 +17,20 @@ from keras_shiftguard.detection.cost import (
     cost_of_too_few,
     gap_between,
 )
-from keras_shiftguard.experiments.candidates import Candidate, image_candidates, nearing
+from keras_shiftguard.experiments.candidates import (
+    Candidate,
+    image_candidates,
+    input_candidates,
+    nearing,
+    wrapped_candidates,
+)
 from keras_shiftguard.experiments.code_candidates import code_candidates, text_candidates
 from keras_shiftguard.experiments.halving import num_predictions
-from keras_shiftguard.experiments.input_candidates import input_candidates
 from keras_shiftguard.experiments.judge import Accuracy, Judge
 from keras_shiftguard.experiments.labelled import Labelled, Predict
 from keras_shiftguard.experiments.lost import lost_information
-from keras_shiftguard.experiments.masks import with_masks
-from keras_shiftguard.experiments.promise import MIN_WON_BACK
 from keras_shiftguard.experiments.table_candidates import table_candidates
-from keras_shiftguard.experiments.targets import are_inputs, with_targets
+from keras_shiftguard.experiments.targets import are_inputs, with_masks, with_targets
 from keras_shiftguard.experiments.told import (
     Difference,
     are_texts,
@@ -35,8 +38,7 @@ from keras_shiftguard.experiments.told import (
     told_as,
     with_metric,
 )
-from keras_shiftguard.experiments.undo import undo
-from keras_shiftguard.experiments.wrapped import wrapped_candidates
+from keras_shiftguard.experiments.undo import MIN_WON_BACK, undo
 from keras_shiftguard.instrument.compiled_metric import MetricOf
 from keras_shiftguard.statistics.batch import InputSpec
 from keras_shiftguard.statistics.rows import Rows

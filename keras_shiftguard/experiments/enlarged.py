@@ -11,9 +11,8 @@ from keras_shiftguard.experiments.candidates import image_candidates
 from keras_shiftguard.experiments.halving import num_predictions
 from keras_shiftguard.experiments.judge import Judge
 from keras_shiftguard.experiments.labelled import Labelled, Predict
-from keras_shiftguard.experiments.promise import Promise
 from keras_shiftguard.experiments.told import scale_of
-from keras_shiftguard.experiments.undo import undo
+from keras_shiftguard.experiments.undo import Promise, undo
 from keras_shiftguard.operations.table import OPERATIONS
 from keras_shiftguard.statistics.batch import InputSpec
 

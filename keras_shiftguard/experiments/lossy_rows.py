@@ -8,8 +8,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from keras_shiftguard.experiments.candidates import Candidate
-from keras_shiftguard.experiments.promise import Choice
+from keras_shiftguard.experiments.candidates import Candidate, Choice
 
 Measured = tuple[list[Candidate], Callable[[np.ndarray], np.ndarray]]
 

@@ -11,10 +11,8 @@ from keras_shiftguard.detection.cost import Cost
 from keras_shiftguard.experiments.candidates import Candidate
 from keras_shiftguard.experiments.fix_lines import PREVENTED, Batch, fix_line
 from keras_shiftguard.experiments.labelled import Labelled
-from keras_shiftguard.experiments.masks import ALIGNMENT
-from keras_shiftguard.experiments.promise import Promise
-from keras_shiftguard.experiments.targets import are_inputs, with_own_targets
-from keras_shiftguard.experiments.undo import applied, moved
+from keras_shiftguard.experiments.targets import ALIGNMENT, are_inputs, with_own_targets
+from keras_shiftguard.experiments.undo import Promise, applied, moved
 from keras_shiftguard.experiments.words import all_seem
 from keras_shiftguard.instrument.compiled_metric import MetricOf
 from keras_shiftguard.operations.scale import Scale

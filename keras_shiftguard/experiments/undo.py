@@ -18,12 +18,11 @@ from typing import Any
 import numpy as np
 
 from keras_shiftguard.detection.cost import Cost, cost_of
-from keras_shiftguard.experiments.candidates import Candidate
+from keras_shiftguard.experiments.candidates import Candidate, Choice
 from keras_shiftguard.experiments.class_mix import rows_of_like_labels
 from keras_shiftguard.experiments.halving import best, halves, stages
 from keras_shiftguard.experiments.judge import Judge
 from keras_shiftguard.experiments.labelled import Labelled, Predict
-from keras_shiftguard.experiments.promise import Promise, beyond
 from keras_shiftguard.statistics.kept_samples import MAX_SAMPLES
 from keras_shiftguard.statistics.rows import joined
 
@@ -34,7 +33,33 @@ MIN_SECOND = 0.02
 # alone. Given by float32.
 ROUNDING = 1e-5
 
+# A cause explains a loss if undoing it wins back this share of the loss. A convention.
+MIN_WON_BACK = 0.5
+
 Chain = Sequence[Candidate]  # operations that follow one another
+
+
+@dataclass(frozen=True)
+class Promise:
+    """A gain that was measured on the same samples before and after an operation.
+
+    Args:
+        cost: The gain: what the samples cost as they are.
+        choices: The operations that each half of the samples chose, one after another.
+    """
+
+    cost: Cost
+    choices: tuple[tuple[Choice, ...], ...]
+
+    @property
+    def family(self) -> str:
+        """The family on which both halves agree, the first of several; "" if they do not agree."""
+        chosen = {frozenset(choice.family for choice in chain) for chain in self.choices}
+        return self.choices[0][0].family if len(chosen) == 1 and any(chosen) else ""
+
+    def is_alarm(self, tolerance: float) -> bool:
+        """Whether the gain is above `tolerance`, its interval above 0, and both halves agree."""
+        return bool(self.family) and self.cost.is_costly(tolerance)
 
 
 def undo(
@@ -77,6 +102,16 @@ def undo(
         return promise
     of_training = _Trial(predict, judge, control.images, control.labels)
     return replace(promise, cost=beyond(promise.cost, of_training.mean_gain(chains, labels)))
+
+
+def beyond(gain: Cost, control: Cost) -> Cost:
+    """Returns a gain minus that of the control group, if theirs is above 0."""
+    if control.value <= 0:
+        return gain
+    value = gain.value - control.value
+    errors = gain.value - gain.interval[0], control.value - control.interval[0]
+    error = float(np.hypot(*errors))
+    return replace(gain, value=value, interval=(value - error, value + error))
 
 
 def _rival(chain: list[Candidate]) -> list[Candidate]:

@@ -22,7 +22,7 @@ import numpy as np
 from keras_shiftguard.detection.cost import MIN_SAMPLES, SIGMAS, Cost, cost_of
 from keras_shiftguard.experiments.class_mix import has_learnt
 from keras_shiftguard.experiments.halving import halves
-from keras_shiftguard.experiments.promise import beyond
+from keras_shiftguard.experiments.undo import beyond
 
 # So large a share of the labels must be known from training: of a class that a model has never
 # seen, it says nothing. A convention.

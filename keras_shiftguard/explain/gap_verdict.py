@@ -35,11 +35,7 @@ CAUSES = {
 
 
 def gap_verdict(gap: Mapping[str, Any]) -> Verdict:
-    """Returns the verdict on an accuracy gap alone.
-
-    Args:
-        gap: A `GapReport` as `to_dict()` returns it.
-    """
+    """Returns the verdict on an accuracy gap alone."""
     size, doubt = gap["gap"], gap["doubt"]
     about = (ABOUT_GAP, ABOUT_GAP)
     if not gap["beyond_sampling"]:

@@ -21,13 +21,7 @@ CROP = 0.875
 
 @dataclass(frozen=True)
 class Folder:
-    """The image files of a directory, and their classes.
-
-    Args:
-        path: The directory.
-        files: The files, in the order of `image_dataset_from_directory(shuffle=False)`.
-        labels: Class id of each file `(files,)`; None without class folders.
-    """
+    """The image files of a directory, and their classes."""
 
     path: Path
     files: tuple[Path, ...]
@@ -102,18 +96,9 @@ def native_image(
 ) -> np.ndarray:
     """Returns the image of a file, cropped and resized as usual in the evaluation of networks.
 
-    A central part with the aspect ratio of `size` is cut out of the image, and resized
-    with antialiased bicubic interpolation.
-
-    Args:
-        file: The image file.
-        size: Height and width of the result.
-        channels: 1 or 3.
-        crop: Side of the central part, as a share of the side of the largest part that fits into
-            the image.
-
-    Returns:
-        `(height, width, channels)` uint8.
+    A central part with the aspect ratio of `size` (height and width) is cut out of the image, and
+    resized with antialiased bicubic interpolation to `(height, width, channels)`, uint8. The side
+    of the part is the share `crop` of that of the largest one that fits into the image.
     """
     from PIL import Image
 

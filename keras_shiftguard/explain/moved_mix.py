@@ -29,14 +29,7 @@ MAX_LEFT_OUT = 0.02
 
 @dataclass(frozen=True)
 class MovedMix:
-    """The predictions on a labelled reference, from which the accuracy with another mix follows.
-
-    Args:
-        confidence: Largest class probability of each sample of the reference, `(samples,)`.
-        predicted: Predicted class of each sample.
-        labels: Class of each sample.
-        classes: Number of classes.
-    """
+    """The predictions on a labelled reference, from which the accuracy with another mix follows."""
 
     confidence: np.ndarray
     predicted: np.ndarray
@@ -45,12 +38,7 @@ class MovedMix:
 
     @classmethod
     def of(cls, probabilities: np.ndarray, labels: np.ndarray) -> Self | None:
-        """Returns the predictions on a reference; None if a class has too few samples.
-
-        Args:
-            probabilities: `(samples, classes)`.
-            labels: Class ids, `(samples,)`.
-        """
+        """Returns the predictions on a reference; None if a class has too few samples."""
         classes = probabilities.shape[1]
         counts = np.bincount(labels, minlength=classes)
         if counts[counts > 0].min() < MIN_IN_CLASS:
@@ -117,14 +105,7 @@ class MovedMix:
 
 
 def _solve(of_reference: Any, labels: Any, predicted: Any, classes: int) -> tuple[float, Any]:
-    """Returns the accuracy and the class mix of samples without labels.
-
-    Args:
-        of_reference: Predicted class of each sample of the reference.
-        labels: Class of each sample of the reference.
-        predicted: Predicted class of each sample without a label.
-        classes: Number of classes.
-    """
+    """Returns the accuracy and the class mix of samples without labels."""
     counts = np.bincount(labels, minlength=classes)
     mistakes = np.zeros((classes, classes))  # the predicted class, the true class
     np.add.at(mistakes, (of_reference, labels), 1)

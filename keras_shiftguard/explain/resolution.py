@@ -7,9 +7,9 @@ import numpy as np
 from keras_shiftguard.explain.image_folder import CROP, native_line, read_natively
 from keras_shiftguard.explain.model_facts import ModelFacts
 from keras_shiftguard.explain.reference import Reference
-from keras_shiftguard.explain.removal import Inputs, Removable
 from keras_shiftguard.explain.report import SIZE
 from keras_shiftguard.explain.samples import Samples
+from keras_shiftguard.explain.views import Inputs, Removable
 from keras_shiftguard.preprocessing.correction.convention import InputConvention
 from keras_shiftguard.statistics.spread import spread
 
@@ -24,23 +24,14 @@ MAX_SAME_DISTANCE = 3.0
 
 @dataclass(frozen=True)
 class RawFeed:
-    """How image files become model input: their size, channel order, scale and offset.
+    """How image files become model input: their size, channel order, scale and offset."""
 
-    Args:
-        size: Height and width at which the files are read.
-        scale: Factor of each channel `(channels,)`, in the channel order of the input.
-        offset: Summand of each channel `(channels,)`.
-        flipped: Whether blue is the first channel.
-        channels_first: Whether the input has the channels first.
-        crop: Relative size of the central part that is read, see `native_image`.
-    """
-
-    size: tuple[int, int]
-    scale: np.ndarray
-    offset: np.ndarray
-    flipped: bool
-    channels_first: bool
-    crop: float = CROP
+    size: tuple[int, int]  # height and width at which the files are read
+    scale: np.ndarray  # factor of each channel `(channels,)`, in the channel order of the input
+    offset: np.ndarray  # summand of each channel `(channels,)`
+    flipped: bool  # whether blue is the first channel
+    channels_first: bool  # whether the input has the channels first
+    crop: float = CROP  # relative size of the central part that is read, see `native_image`
 
     def fed(self, raw: np.ndarray) -> np.ndarray:
         """Returns raw images `(images, height, width, channels)`, preprocessed as model input."""

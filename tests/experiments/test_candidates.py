@@ -3,8 +3,7 @@
 import numpy as np
 import pytest
 
-from keras_shiftguard.experiments.candidates import image_candidates, nearing
-from keras_shiftguard.experiments.input_candidates import input_candidates
+from keras_shiftguard.experiments.candidates import image_candidates, input_candidates, nearing
 from keras_shiftguard.operations.scale import Scale
 from keras_shiftguard.statistics.rows import Rows
 

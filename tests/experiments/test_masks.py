@@ -7,7 +7,7 @@ from keras_shiftguard.experiments.candidates import image_candidates
 from keras_shiftguard.experiments.difference import cost_of_difference
 from keras_shiftguard.experiments.judge import Loss
 from keras_shiftguard.experiments.labelled import Labelled
-from keras_shiftguard.experiments.masks import ALIGNMENT, WHOLE, with_masks
+from keras_shiftguard.experiments.targets import ALIGNMENT, WHOLE, with_masks
 from keras_shiftguard.operations.scale import Scale
 from keras_shiftguard.statistics.batch import spec_for
 from keras_shiftguard.statistics.rows import Rows

@@ -7,7 +7,7 @@ from small_fits import dense, digits
 
 from keras_shiftguard.experiments.candidates import image_candidates
 from keras_shiftguard.experiments.judge import Accuracy
-from keras_shiftguard.experiments.push import push
+from keras_shiftguard.experiments.lost import push
 from keras_shiftguard.operations.scale import Scale
 from keras_shiftguard.statistics.attributes import attributes
 from keras_shiftguard.statistics.batch import InputSpec

@@ -19,8 +19,8 @@ from keras_shiftguard.experiments.class_mix import has_learnt
 from keras_shiftguard.experiments.label_units import numbers_are_unrelated
 from keras_shiftguard.experiments.label_words import UNRELATED, finding_of
 from keras_shiftguard.experiments.labelled import Labelled
-from keras_shiftguard.experiments.promise import MIN_WON_BACK
 from keras_shiftguard.experiments.told import are_texts
+from keras_shiftguard.experiments.undo import MIN_WON_BACK
 from keras_shiftguard.experiments.wrong_labels import (
     Predicted,
     WrongLabels,
