@@ -137,8 +137,10 @@ def measured_worth(
     'yes'
     """
     line, answer = _line(now, before, when, saw_target)
-    earlier = None if before is None else _figures(before)
-    return Worth(line, answer, _figures(now), earlier, now.reference_accuracy, saw_target)
+    figures = (
+        None if e is None or e.value is None else (e.value, *_ends(e)) for e in (now, before)
+    )
+    return Worth(line, answer, *figures, now.reference_accuracy, saw_target)
 
 
 def _line(
@@ -162,7 +164,7 @@ def _line(
     both = f"{accuracy}; {when}, it was {_percent(before)}"
     if saw_target:
         return f"A{both[1:]}. {CAUTION}", "unknown"
-    (low, high), (low_before, high_before) = now.interval or (0, 1), before.interval or (0, 1)
+    (low, high), (low_before, high_before) = _ends(now), _ends(before)
     if low > high_before:
         return f"It helped: {both}.", "yes"
     if high < low_before:
@@ -170,15 +172,12 @@ def _line(
     return f"Whether it helped cannot be told: {both}.", "same"
 
 
-def _figures(estimate: AccuracyEstimate) -> tuple[float, float, float] | None:
-    """Returns the value of an estimate and its interval; None if it is not known."""
-    if estimate.value is None or estimate.interval is None:
-        return None
-    return (estimate.value, *estimate.interval)
+def _ends(estimate: AccuracyEstimate) -> tuple[float, float]:
+    return estimate.interval or (0.0, 1.0)  # an estimate with a value has one
 
 
 def _percent(estimate: AccuracyEstimate) -> str:
-    low, high = estimate.interval or (0.0, 1.0)
+    low, high = _ends(estimate)
     return f"{100 * (estimate.value or 0.0):.0f} % ({100 * low:.0f} to {100 * high:.0f} %)"
 
 
@@ -196,7 +195,7 @@ def bounded_estimate(
     if images and keras.backend.backend() == "jax":
         return None  # JAX compiles the corruptions of images for minutes
     try:
-        target, x, y = (_few(part) for part in (target, x, y))
+        target, x, y = keras.tree.map_structure(_few, (target, x, y))
         with undisturbed(model):
             model.predict(x, verbose=0)  # compiles, which is not timed
             start = time.perf_counter()
@@ -213,10 +212,6 @@ def bounded_estimate(
     return None
 
 
-def _few(data: Any) -> Any:
-    """Returns at most `MAX_SAMPLES` samples of arrays, evenly spread."""
-
-    def part(array: Any) -> Any:
-        return array[spread(len(array), MAX_SAMPLES)]
-
-    return keras.tree.map_structure(part, data)
+def _few(array: Any) -> Any:
+    """Returns at most `MAX_SAMPLES` samples, evenly spread."""
+    return array[spread(len(array), MAX_SAMPLES)]

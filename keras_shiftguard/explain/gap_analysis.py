@@ -39,13 +39,8 @@ ALIKE = (
 class GapAnalysis:
     """The analysis of the gap of one model on one set of samples.
 
-    Args:
-        model: The classifier.
-        views: The evaluation set, with any set of causes removed.
-        reference: What the accuracy is compared with.
-        calibration: Estimates the accuracy of samples without labels; None if the samples have
-            labels.
-        groups: Group number of each sample; None if the samples are independent.
+    `calibration` estimates the accuracy of samples without labels; it is None if they have labels.
+    `groups` are the numbers of their groups; None if the samples are independent.
     """
 
     def __init__(

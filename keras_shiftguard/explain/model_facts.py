@@ -21,11 +21,8 @@ class ModelFacts:
     num_classes: int  # number of classes; 2 for a single output unit
     # Shapes of the inputs by name, with the batch dimension.
     shapes: dict[str, tuple[int | None, ...]]
-    # Height and width of the first image input; None if this input accepts any size, or if there is
-    # no image input.
-    size: tuple[int, int] | None
-    # `size`, or else the height and width that the architecture was published with; None if neither
-    # is known.
+    # Height and width of the first image input, or else those that the architecture was published
+    # with; None if neither is known.
     native_size: tuple[int, int] | None
     # Number of channels of the first image input; 3 if the number is not fixed, or if there is no
     # image input.
@@ -77,17 +74,7 @@ def read_model_facts(model: Any) -> ModelFacts:
         size = (rest[0], rest[1]) if rest[0] and rest[1] else None
     architecture = None
     for expectation in expect_from_structure(model):
-        if expectation.architecture in ARCHITECTURES:
-            architecture = ARCHITECTURES[expectation.architecture]
-    native_size = size
-    if native_size is None and architecture is not None:
-        native_size = (architecture.size, architecture.size)
-    return ModelFacts(
-        num_classes=max(shape[1], 2),
-        shapes=shapes,
-        size=size,
-        native_size=native_size,
-        channels=channels,
-        channels_first=channels_first,
-        architecture=architecture,
-    )
+        architecture = ARCHITECTURES.get(expectation.architecture, architecture)
+    if size is None and architecture is not None:
+        size = (architecture.size, architecture.size)
+    return ModelFacts(max(shape[1], 2), shapes, size, channels, channels_first, architecture)

@@ -58,7 +58,10 @@ class MovedMix:
         confidence, predicted = probabilities.max(axis=1), probabilities.argmax(axis=1)
         if len(predicted) < MIN_SAMPLES:
             return False
-        shares, before = (_shares(each, self.classes) for each in (predicted, self.predicted))
+        shares, before = (
+            np.bincount(each, minlength=self.classes) / len(each)
+            for each in (predicted, self.predicted)
+        )
         sizes = np.array([len(predicted), len(self.labels)])
         pooled = np.average([shares, before], axis=0, weights=sizes)
         seen = pooled > 0
@@ -85,10 +88,7 @@ class MovedMix:
         return _root_mean_square(np.array(errors)) < MAX_CONFIDENCE_ERRORS
 
     def interval(self, probabilities: np.ndarray, alpha: float) -> tuple[float, float]:
-        """Returns an interval that holds the accuracy with probability 1 - alpha.
-
-        `probabilities` are those of the samples without labels, `(samples, classes)`.
-        """
+        """Returns an interval that holds the accuracy with probability 1 - alpha."""
         rng, predicted = np.random.default_rng(0), probabilities.argmax(axis=1)
         value, size, known = self.accuracy(probabilities), len(predicted), len(self.labels)
         drawn = []
@@ -110,15 +110,11 @@ def _solve(of_reference: Any, labels: Any, predicted: Any, classes: int) -> tupl
     mistakes = np.zeros((classes, classes))  # the predicted class, the true class
     np.add.at(mistakes, (of_reference, labels), 1)
     mistakes = mistakes / np.maximum(counts, 1)
-    shares, mix = _shares(predicted, classes), counts / counts.sum()
+    shares, mix = np.bincount(predicted, minlength=classes) / len(predicted), counts / counts.sum()
     for _ in range(ROUNDS):
         mix = mix * (mistakes.T @ (shares / np.maximum(mistakes @ mix, 1e-12)))
         mix /= max(mix.sum(), 1e-12)
     return float(mix @ np.diag(mistakes)), mix
-
-
-def _shares(classes_of_samples: np.ndarray, classes: int) -> np.ndarray:
-    return np.bincount(classes_of_samples, minlength=classes) / len(classes_of_samples)
 
 
 def _root_mean_square(x: np.ndarray) -> float:

@@ -96,7 +96,8 @@ def _of_folder(
     folder: Folder, pipeline: Any, facts: ModelFacts, max_samples: int | None
 ) -> Samples:
     """Returns the samples that a pipeline (a function, or data) makes of the files of a folder."""
-    if not _is_function(pipeline):
+    is_data = hasattr(pipeline, "__iter__") or isinstance(pipeline, keras.utils.PyDataset)
+    if is_data or not callable(pipeline):
         fed = _of_pipeline(pipeline, facts, None)
         if len(fed) != len(folder.files) or fed.total != len(fed):
             raise BadInputError(
@@ -105,8 +106,7 @@ def _of_folder(
                 f"Received: {len(folder.files)} files, {fed.total} samples of the pipeline."
             )
         if fed.labels is not None and folder.labels is not None:
-            wrong = int((fed.labels != folder.labels).sum())
-            if wrong:
+            if wrong := int((fed.labels != folder.labels).sum()):
                 raise BadInputError(
                     "The pipeline beside a directory must yield its images in order, "
                     f"shuffle=False. {wrong} of {len(fed)} labels differ from those of the folders."
@@ -128,11 +128,6 @@ def _of_folder(
             f"The function must return images of one size. Received: {sorted(shapes)[:3]}"
         )
     return Samples({"input": np.stack(images)}, folder.labels, folder, "tensor", total, which)
-
-
-def _is_function(value: Any) -> bool:
-    is_data = hasattr(value, "__iter__") or isinstance(value, keras.utils.PyDataset)
-    return callable(value) and not is_data
 
 
 def _of_pipeline(data: Any, facts: ModelFacts, max_samples: int | None) -> Samples:
