@@ -21,8 +21,9 @@ SOME = 64  # images that show where a candidate moves the values. A convention.
 # Standard deviations that an operation may move the values away: the gap that counts as closed when
 # augmentation is adapted. A convention.
 FURTHER = 0.5
-# A difference of two inputs by so much may be chance, and a smaller deviation counts as none.
-# Conventions.
+# Deviations by which means, and logarithms of deviations, may differ by chance: sampling moves
+# those of some hundred rows by a few percent. A smaller deviation than the second number counts as
+# none. Conventions.
 NEAR, TINY = 0.15, 1e-6
 EXCHANGED = "exchanged inputs"  # name of the operation; its strength is the name of the other input
 LEVELS = 256  # values of an 8-bit number. Given by its definition.

@@ -108,9 +108,7 @@ def cost_of_unseen(
     usual = right[~is_unseen] if (~is_unseen).sum() >= MIN_SAMPLES else on_training
     if len(labels) < MIN_SAMPLES or not is_unseen.any() or not len(usual):
         return None
-    gains = np.where(is_unseen, usual.mean() - right, 0.0)
-    value, error = float(gains.mean()), float(gains.std(ddof=1) / np.sqrt(len(gains)))
-    return Cost(value, (value - SIGMAS * error, value + SIGMAS * error), len(gains))
+    return _mean_of(np.where(is_unseen, usual.mean() - right, 0.0))
 
 
 def cost_of_mix(
@@ -129,7 +127,9 @@ def cost_of_mix(
     weights = np.where(here > 0, there / np.where(here > 0, here, 1), 0)[labels % width]
     weights = weights / max(weights.mean(), 1e-12)
     # The weights have a mean of 1, so a constant taken off `right` changes the error alone.
-    gains = (weights - 1) * (right - (weights * right).mean())
-    error = float(gains.std(ddof=1) / np.sqrt(len(gains)))
-    value = float(gains.mean())
+    return _mean_of((weights - 1) * (right - (weights * right).mean()))
+
+
+def _mean_of(gains: np.ndarray) -> Cost:
+    value, error = float(gains.mean()), float(gains.std(ddof=1) / np.sqrt(len(gains)))
     return Cost(value, (value - SIGMAS * error, value + SIGMAS * error), len(gains))

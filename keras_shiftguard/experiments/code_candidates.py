@@ -15,8 +15,8 @@ from keras_shiftguard.operations.columns import SAME
 from keras_shiftguard.operations.operation import Operation
 
 # A column of more values holds numbers, or ids of a text, and of more columns than this none is
-# looked at. Conventions.
-MOST_CODES, MOST_COLUMNS = 20, 20
+# looked at. A convention.
+MOST = 20
 # Another order must fit better by this much, in squared standard errors summed over the codes: of
 # two orders of codes that are alike, chance prefers one by less. A convention.
 MIN_BETTER = 25.0
@@ -57,7 +57,7 @@ def code_candidates(x: np.ndarray, reference: np.ndarray) -> list[Candidate]:
         return []
     here, there = _rows(x), _rows(reference)
     number = here.shape[1]
-    tables = {i: _table(here, there, i) for i in range(number if number <= MOST_COLUMNS else 0)}
+    tables = {i: _table(here, there, i) for i in range(number if number <= MOST else 0)}
     return [_recoding(column, *table) for column, table in tables.items() if table is not None]
 
 
@@ -80,7 +80,7 @@ def _recoding(column: int, codes: Codes, others: Codes) -> Candidate:
 def _table(here: np.ndarray, there: np.ndarray, column: int) -> tuple[Codes, Codes] | None:
     """Returns the codes of a column that stand for others, and these; None if none do."""
     codes, known = (np.unique(x[:, column][np.isfinite(x[:, column])]) for x in (here, there))
-    if not 2 <= len(codes) <= MOST_CODES or not np.array_equal(codes, known):
+    if not 2 <= len(codes) <= MOST or not np.array_equal(codes, known):
         return None
     if (codes != np.rint(codes)).any():
         return None

@@ -55,8 +55,9 @@ def covered(
         place[place] &= _are_others(colors[place], colors[background], SAME * scale)
     if place.mean() < MIN_SHARE:
         return None
-    mask = np.expand_dims(place, channels - 1)
-    hidden = np.where(mask, mean, reference.images).astype(reference.images.dtype)
+    hidden = np.where(np.expand_dims(place, channels - 1), mean, reference.images).astype(
+        reference.images.dtype
+    )
     cost = cost_of(before, predict(hidden).argmax(axis=1) == reference.labels)
     return (_in_words(place), cost.at_most(gap)) if cost.sigmas >= BEYOND_CHANCE else None
 

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import keras
 import numpy as np
 
-from keras_shiftguard.experiments.candidates import Candidate, Choice
+from keras_shiftguard.experiments.candidates import NEAR, TINY, Candidate, Choice
 from keras_shiftguard.operations import columns, series
 from keras_shiftguard.operations.operation import Operation
 from keras_shiftguard.statistics.chunks import in_chunks
@@ -19,10 +19,6 @@ from keras_shiftguard.statistics.chunks import in_chunks
 MIN_TIMES = 32  # rows with as many columns may be series or spectra. A convention.
 MOST = 20  # columns that are taken out one by one, and exchanges of two. A convention.
 MIN_SKEW = 0.5  # a smaller skewness may be chance. A convention.
-# A factor between two deviations is that of a named unit if it is as near as this, and a column has
-# moved if its factor or its mean (in deviations) is further: sampling moves the factor of some
-# hundred rows by a few percent. A convention.
-NEAR = 0.15
 # Missing values may be filled otherwise if so large a share of a column has one value, of which the
 # other stream has less than this part: fewer rows cost little. Conventions.
 MIN_FILLED, MAX_SHARED = 0.03, 0.1
@@ -30,7 +26,6 @@ MIN_FILLED, MAX_SHARED = 0.03, 0.1
 # squared standard deviations, and takes away this share of what differs in the two columns. The
 # correlations of a column show its sign likewise. Conventions.
 MIN_NEARER, MIN_REMOVED = 0.05, 0.5
-TINY = 1e-6  # a smaller deviation counts as none. A convention.
 
 _ROWS = {operation.name: operation for operation in columns.OPERATIONS}
 
@@ -59,14 +54,7 @@ def table_candidates(x: np.ndarray, reference: np.ndarray) -> list[Candidate]:
     found += [_candidate(_ROWS["blank"], _of([column], there.mean)) for column in singles]
     orders = [(_ROWS[name], by) for name in ("reverse", "roll") for by in _ROWS[name].strengths]
     found += [_candidate(*each) for each in orders]
-    if x.ndim == 3 or x.shape[-1] >= MIN_TIMES:
-        found += [
-            _of_series(each, strength, x.ndim)
-            for each in series.OPERATIONS
-            for strength in each.strengths
-            if _suits(each.name, x)
-        ]
-    return found
+    return [*found, *(_of_series(x) if x.ndim == 3 or x.shape[-1] >= MIN_TIMES else ())]
 
 
 def _candidate(operation: Operation, strength: Any) -> Candidate:
@@ -96,23 +84,22 @@ def _of(which: Sequence[int], means: np.ndarray) -> tuple[tuple[int, ...], tuple
     return tuple(which), tuple(float(means[column]) for column in which)
 
 
-def _suits(name: str, x: np.ndarray) -> bool:
-    """Whether an operation on series is tried on such rows: on spectra only, or on series only.
+def _of_series(x: np.ndarray) -> list[Candidate]:
+    """Returns the candidates for series, also for those that are fed as rows of their values.
 
-    Backwards, a row of values is one with its columns in reverse order, which is tried anyway.
+    Frequencies are moved in spectra only, with many channels. Backwards, a row of values is one
+    with its columns in reverse order, which is tried anyway.
     """
-    if name == "pitch":
-        return x.ndim == 3 and x.shape[-1] >= MIN_TIMES
-    return x.ndim == 3 or name != "backwards"
+    is_spectrum = x.ndim == 3 and x.shape[-1] >= MIN_TIMES
+    suits = {"pitch": is_spectrum, "backwards": x.ndim == 3}
+    chosen = [each for each in series.OPERATIONS if suits.get(each.name, True)]
+    found = [_candidate(each, strength) for each in chosen for strength in each.strengths]
+    return found if x.ndim == 3 else [_of_rows(each) for each in found]
 
 
-def _of_series(operation: Operation, strength: Any, axes: int) -> Candidate:
-    """Returns a candidate for series, also for those that are fed as rows of their values."""
-    found = _candidate(operation, strength)
-    if axes == 3:
-        return found
-    run = found.apply
-    return replace(found, apply=lambda rows: run(rows[..., None])[..., 0])
+def _of_rows(of_series: Candidate) -> Candidate:
+    run = of_series.apply
+    return replace(of_series, apply=lambda rows: run(rows[..., None])[..., 0])
 
 
 class _Moments(NamedTuple):
@@ -139,7 +126,7 @@ class _Moments(NamedTuple):
 
 
 def _units(here: _Moments, there: _Moments) -> list[tuple[int, float, float]]:
-    """Returns linear maps for each column: named units that fit, or the moments.
+    """Returns linear maps for each column: named units that fit (up to `NEAR`), or the moments.
 
     The map of the moments gives the column the mean and the deviation of the reference. It is tried
     unless a named unit does so. A column that has not moved has none: a stretch by chance may help

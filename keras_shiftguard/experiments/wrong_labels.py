@@ -197,8 +197,11 @@ def _some_wrong(
         return None
     if of_training < MIN_MISTAKES * (of_mistakes - cost.value):
         return None
-    of_accuracy = _of_accuracy(cost, current)
-    return WrongLabels(of_accuracy, share=min(cost.value, 1.0), sigmas=cost.sigmas)
+    # Of the samples with wrong labels, the model is right on as large a share as of the others.
+    factor = min(float(current.right.mean()) / max(1 - cost.value, 1e-12), 1.0)
+    low, high = cost.interval
+    won = replace(cost, value=factor * cost.value, interval=(factor * low, factor * high))
+    return WrongLabels(won, share=min(cost.value, 1.0), sigmas=cost.sigmas)
 
 
 def _of_pair(
@@ -237,17 +240,6 @@ def _cost(suspects: np.ndarray, usual: np.ndarray) -> Cost:
     error = sum(max(rate * (1 - rate), 1 / size) / size for rate, size in rates) ** 0.5
     value, margin = 2 * (rates[0][0] - rates[1][0]), 2 * SIGMAS * error
     return Cost(value, (value - margin, value + margin), len(suspects))
-
-
-def _of_accuracy(cost: Cost, current: Predicted) -> Cost:
-    """Returns the accuracy that right labels win back, from the share of labels that are wrong.
-
-    Of the samples with wrong labels, the model is right on as large a share as of the others.
-    """
-    others = max(1 - cost.value, 1e-12)
-    factor = min(float(current.right.mean()) / others, 1.0)
-    low, high = cost.interval
-    return replace(cost, value=factor * cost.value, interval=(factor * low, factor * high))
 
 
 def _ranks(found: Predicted, reference: Predicted, fallback: Predicted) -> np.ndarray:
