@@ -43,18 +43,14 @@ class Choice:
 
 @dataclass(frozen=True)
 class Candidate:
-    """A change of samples that an experiment tries.
+    """A change of samples that an experiment tries."""
 
-    Args:
-        choice: The operation and its strength.
-        apply: A function from samples, `(samples, ...)`, to changed samples, float32.
-        moves: A function from their labels to changed labels, if those of masks move as well.
-        rival: A simpler one, which is told instead unless it surely wins less; None without one.
-    """
-
-    choice: Choice
+    choice: Choice  # the operation and its strength
+    # A function from samples, `(samples, ...)`, to changed samples, float32.
     apply: Callable[[Any], Any]
+    # A function from their labels to changed labels, if those of masks move as well.
     moves: Callable[[Any], Any] | None = None
+    # A simpler one, which is told instead unless it surely wins less; None without one.
     rival: "Candidate | None" = None
 
     def of_input(self, name: str) -> "Candidate":

@@ -23,21 +23,13 @@ PREVENTED = {
 
 
 class Batch(NamedTuple):
-    """How a line names the data of a batch `x`.
+    """How a line names the data of a batch `x`."""
 
-    Args:
-        axes: Number of axes of the batch, that of the samples included; 1 for a single number.
-        channels_first: Whether the channels of images are the second axis.
-        columns: Names of the columns, if the batch is a table of pandas.
-        entry: The key of the batch, if `x` is a dict of inputs.
-        ends: The values of black and white in images.
-    """
-
-    axes: int
-    channels_first: bool = False
-    columns: Sequence[str] = ()
-    entry: str | None = None
-    ends: tuple[float, float] | None = None
+    axes: int  # number of axes of the batch, that of the samples included; 1 for a single number
+    channels_first: bool = False  # whether the channels of images are the second axis
+    columns: Sequence[str] = ()  # names of the columns, if the batch is a table of pandas
+    entry: str | None = None  # the key of the batch, if `x` is a dict of inputs
+    ends: tuple[float, float] | None = None  # the values of black and white in images
 
     def at(self, *which: int) -> str:
         """Returns the expression for some columns."""

@@ -103,20 +103,19 @@ def push(
     judge: Judge,
     measure: Measure,
 ) -> tuple[Choice, Cost, float] | None:
-    """Returns what it costs to make images look like other ones; None if no operation does.
+    """Returns what it costs to make labelled samples `x` look like other ones; None if none does.
 
     Args:
         predict: Runs the model in inference mode.
-        x: Labelled images, `(samples, ...)`.
+        x: Labelled samples, `(samples, ...)`.
         labels: Their labels.
-        others: Images that differ from `x`.
+        others: Samples that differ from `x`.
         candidates: The operations to try.
         judge: How predictions are judged.
-        measure: Returns the attributes of images.
+        measure: Returns the attributes of samples.
 
     Returns:
-        The operation, what it costs on `x`, and the share of the difference between the attributes
-        that it makes.
+        The operation, its cost on `x`, and the share of the difference that it makes.
     """
     few = x[:MAX_TO_FIT]
     here, there, start = (_moments(measure(each)) for each in (x, others, few))

@@ -21,19 +21,13 @@ from keras_shiftguard.statistics.batch import InputSpec
 
 @dataclass(frozen=True)
 class Difference:
-    """What a difference costs, and the operation that tells it.
-
-    Args:
-        cost: The cost.
-        how: What validation samples look like, such as `"mirrored left to right"`; "" if unknown.
-        family: Family of the operation; "" without one.
-        fix: A line of Python that undoes it in a batch `x` of validation; "" without one.
-    """
+    """What a difference costs, and the operation that tells it."""
 
     cost: Cost
+    # What validation samples look like, such as `"mirrored left to right"`; "" if unknown.
     how: str = ""
-    family: str = ""
-    fix: str = ""
+    family: str = ""  # family of the operation; "" without one
+    fix: str = ""  # a line of Python that undoes it in a batch `x` of validation; "" without one
 
     @property
     def is_blank(self) -> bool:

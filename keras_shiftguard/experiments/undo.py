@@ -41,14 +41,10 @@ Chain = Sequence[Candidate]  # operations that follow one another
 
 @dataclass(frozen=True)
 class Promise:
-    """A gain that was measured on the same samples before and after an operation.
+    """A gain that was measured on the same samples before and after an operation."""
 
-    Args:
-        cost: The gain: what the samples cost as they are.
-        choices: The operations that each half of the samples chose, one after another.
-    """
-
-    cost: Cost
+    cost: Cost  # the gain: what the samples cost as they are
+    # The operations that each half of the samples chose, one after another.
     choices: tuple[tuple[Choice, ...], ...]
 
     @property

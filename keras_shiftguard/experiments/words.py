@@ -104,7 +104,7 @@ class _Data(NamedTuple):
         """Returns the place of a column, which an input of a single number does not need."""
         return f" in column {self.name(column)}" if tuple(self.sides) != (1,) else ""
 
-    def count(self, share: float, axis: int, noun: str) -> str:
+    def number(self, share: float, axis: int, noun: str) -> str:
         """Returns a share of a side as a number of pixels or steps."""
         number = max(round(abs(share) * self.sides[axis]), 1)
         return f"{number} {noun}{'s' if number > 1 else ''}"
@@ -114,7 +114,7 @@ Phrase = Callable[[Any, _Data], str]  # from a strength
 
 
 def _moved(where: str, axis: int) -> Phrase:
-    return lambda by, data: f"moved by about {data.count(by, axis, 'pixel')} {where}"
+    return lambda by, data: f"moved by about {data.number(by, axis, 'pixel')} {where}"
 
 
 def _turned(strength: float, data: _Data) -> str:
@@ -189,7 +189,7 @@ def _blank(strength: tuple[Sequence[int], Sequence[float]], data: _Data) -> str:
 
 
 def _delayed(strength: float, data: _Data) -> str:
-    steps = data.count(strength, 0, "step")
+    steps = data.number(strength, 0, "step")
     return f"moved in time: about {steps} too {'early' if strength > 0 else 'late'}"
 
 

@@ -17,18 +17,13 @@ MAX_WEIGHTS_AT_ONCE = 4_000_000  # draws times samples in memory: 32 MB in float
 
 @dataclass(frozen=True)
 class Mix:
-    """Class frequencies of the reference, which weights give to labelled samples.
+    """Class frequencies of the reference, which weights give to labelled samples."""
 
-    Args:
-        frequencies: Share of the samples in each class `(classes,)`; they sum to 1.
-        labels: Class ids of the samples that are weighted, `(samples,)`. Classes without any
-            sample are left out.
-        counted: Number of labels that the frequencies were counted from; 0 if they are exact.
-    """
-
-    frequencies: np.ndarray
+    frequencies: np.ndarray  # share of the samples in each class `(classes,)`; they sum to 1
+    # Class ids of the samples that are weighted, `(samples,)`. Classes without any sample are left
+    # out.
     labels: np.ndarray
-    counted: int = 0
+    counted: int = 0  # number of labels that the frequencies were counted from; 0 if they are exact
 
     def weights(self, frequencies: np.ndarray | None = None) -> np.ndarray:
         """Returns weights that give the samples some frequencies, `(..., samples)`."""
@@ -48,14 +43,10 @@ class Accuracies:
     """Accuracies of several readings of one set of samples, with bootstrap draws.
 
     A reading is one version of the samples, for instance with some causes removed.
-
-    Args:
-        point: Accuracy on the samples themselves, `(readings, ...)`.
-        draws: Accuracy on each bootstrap draw, `(readings, draws, ...)`. All readings
-            share the draws.
     """
 
-    point: np.ndarray
+    point: np.ndarray  # accuracy on the samples themselves, `(readings, ...)`
+    # Accuracy on each bootstrap draw, `(readings, draws, ...)`. All readings share the draws.
     draws: np.ndarray
 
     def __getitem__(self, index: int) -> "Accuracies":

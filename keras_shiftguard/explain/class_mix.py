@@ -23,8 +23,7 @@ def find_label_shift(
     Args:
         labels: Class ids of the data `(samples,)`, or None.
         reference: The reference, whose class counts are compared with those of the data.
-        share: Number of independent samples, or of groups of samples, divided by the number of
-            samples.
+        share: Number of independent samples, or of groups, divided by the number of samples.
 
     Returns:
         The cause, the class frequencies to which samples are weighted to remove it (both None

@@ -18,7 +18,7 @@ IMAGENET_CLASSES = 1000  # Given by ImageNet.
 class ModelFacts:
     """Facts about a classifier, known without any prediction."""
 
-    num_classes: int  # number of classes; 2 for a single output unit
+    num_classes: int  # 2 for a single output unit
     # Shapes of the inputs by name, with the batch dimension.
     shapes: dict[str, tuple[int | None, ...]]
     # Height and width of the first image input, or else those that the architecture was published
@@ -27,7 +27,7 @@ class ModelFacts:
     # Number of channels of the first image input; 3 if the number is not fixed, or if there is no
     # image input.
     channels: int
-    channels_first: bool  # whether images have the channels first
+    channels_first: bool
     # The recognized network of `keras.applications`; None if no network is recognized.
     architecture: Architecture | None
 

@@ -33,11 +33,11 @@ class Reference:
     # is no accuracy.
     num_samples: int = 0
     counts: np.ndarray | None = None  # number of samples of each class `(classes,)`, or None
-    confidence: float | None = None  # mean confidence of the model, or None
+    confidence: float | None = None  # mean confidence of the model
     # Function that returns the profile of the samples, or None.
     profile: Callable[[], InputProfile] | None = None
-    samples: Samples | None = None  # the samples, or None
-    predictions: Predictions | None = None  # predictions for the samples, or None
+    samples: Samples | None = None
+    predictions: Predictions | None = None
 
     @property
     def is_published(self) -> bool:

@@ -47,24 +47,15 @@ class Estimate(NamedTuple):
 
 @dataclass
 class Remainder:
-    """The part of the gap that no exact cause explains.
-
-    Args:
-        model: The classifier.
-        views: The samples with any set of exact causes removed.
-        predictions: Predictions for the samples with all exact causes removed.
-        resampling: The bootstrap of the samples.
-        mix: Class frequencies of the reference if label shift is a cause, else None.
-        reference: What the accuracy is compared with.
-        score: Function from predictions to the score of each sample, `(samples,)`.
-    """
+    """The part of the gap that no exact cause explains."""
 
     model: keras.Model
-    views: Views
-    predictions: Predictions
+    views: Views  # the samples with any set of exact causes removed
+    predictions: Predictions  # predictions for the samples with all exact causes removed
     resampling: Resampling
-    mix: Mix | None
-    reference: Reference
+    mix: Mix | None  # class frequencies of the reference if label shift is a cause, else None
+    reference: Reference  # what the accuracy is compared with
+    # Function from predictions to the score of each sample, `(samples,)`.
     score: Callable[[Predictions], np.ndarray]
 
     def estimates(self, left: Accuracies) -> Iterator[Estimate]:

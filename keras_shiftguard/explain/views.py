@@ -28,17 +28,12 @@ class Removable:
 
 @dataclass(frozen=True)
 class Views:
-    """The samples with any set of exact causes removed.
+    """The samples with any set of exact causes removed."""
 
-    Args:
-        samples: The samples as the model is fed them.
-        causes: The causes that can be removed, in the order in which they are removed.
-        notes: Notes for the report about causes that could not be checked.
-    """
-
-    samples: Samples
+    samples: Samples  # the samples as the model is fed them
+    # The causes that can be removed, in the order in which they are removed.
     causes: tuple[Removable, ...] = ()
-    notes: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()  # notes for the report about causes that could not be checked
 
     def chunks(self, removed: frozenset[str] | None = None) -> Iterator[Inputs]:
         """Yields the samples in chunks by input name, without the named causes; None for all."""

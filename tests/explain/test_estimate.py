@@ -8,6 +8,7 @@ import pytest
 import small_fits
 
 import keras_shiftguard as sg
+from keras_shiftguard.explain.moved_mix import MovedMix
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +52,6 @@ def test_it_is_near_the_accuracy_and_its_interval_holds_it(model, digits):
     assert "reference" in estimate._repr_html_()
 
 
-@pytest.mark.thorough
 def test_another_class_mix_of_a_table():
     """A classifier of few positives finds few of many, and nothing but their number has changed."""
 
@@ -75,6 +75,21 @@ def test_another_class_mix_of_a_table():
     # With noise, the mix is not all that differs.
     noisy = x + rng.normal(0, 2.0, x.shape).astype("float32")
     assert not sg.estimate_accuracy(model, noisy, reference).note
+
+
+def test_a_class_that_the_reference_lacks_is_no_other_mix(rng):
+    def predictions(mix, size):
+        """Returns probabilities and labels of four classes; a tenth is taken for the next one."""
+        y = rng.choice(3, size, p=mix)
+        p = np.full((size, 4), 0.03)
+        p[np.arange(size), (y + (rng.random(size) < 0.1)) % 3] = 0.91
+        return p + rng.uniform(0, 0.01, p.shape), y
+
+    known = MovedMix.of(*predictions([0.6, 0.2, 0.2], 2000))
+    data, _ = predictions([0.2, 0.6, 0.2], 1000)
+    assert known.is_all(data)
+    data[:300] = [0.0, 0.0, 0.1, 0.9]  # a class without any label
+    assert not known.is_all(data)
 
 
 def test_arguments_without_an_answer(model, digits):
