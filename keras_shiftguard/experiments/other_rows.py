@@ -29,7 +29,7 @@ def labels_of_other_rows(
     are samples of validation, with their places in the pass.
     """
     tried = {ROWS: _by_rows(current), TIMES: _by_times(current)}
-    outputs = predict(current.images) if any(tried.values()) else None
+    outputs: Any = predict(current.images) if any(tried.values()) else None
     for unit, found in tried.items():
         if found is None:
             continue

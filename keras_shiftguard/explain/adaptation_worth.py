@@ -137,10 +137,8 @@ def measured_worth(
     'yes'
     """
     line, answer = _line(now, before, when, saw_target)
-    figures = (
-        None if e is None or e.value is None else (e.value, *_ends(e)) for e in (now, before)
-    )
-    return Worth(line, answer, *figures, now.reference_accuracy, saw_target)
+    earlier = None if before is None else _figures(before)
+    return Worth(line, answer, _figures(now), earlier, now.reference_accuracy, saw_target)
 
 
 def _line(
@@ -174,6 +172,11 @@ def _line(
 
 def _ends(estimate: AccuracyEstimate) -> tuple[float, float]:
     return estimate.interval or (0.0, 1.0)  # an estimate with a value has one
+
+
+def _figures(estimate: AccuracyEstimate) -> tuple[float, float, float] | None:
+    """Returns the value of an estimate and its interval; None if it is not known."""
+    return None if estimate.value is None else (estimate.value, *_ends(estimate))
 
 
 def _percent(estimate: AccuracyEstimate) -> str:

@@ -74,7 +74,8 @@ def read_model_facts(model: Any) -> ModelFacts:
         size = (rest[0], rest[1]) if rest[0] and rest[1] else None
     architecture = None
     for expectation in expect_from_structure(model):
-        architecture = ARCHITECTURES.get(expectation.architecture, architecture)
+        if expectation.architecture in ARCHITECTURES:
+            architecture = ARCHITECTURES[expectation.architecture]
     if size is None and architecture is not None:
         size = (architecture.size, architecture.size)
     return ModelFacts(max(shape[1], 2), shapes, size, channels, channels_first, architecture)

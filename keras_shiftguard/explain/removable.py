@@ -98,12 +98,14 @@ def _column_order(samples: Samples, reference: Reference) -> Removable | None:
 def _removable(corrections: Corrections) -> list[Removable]:
     """Returns the causes that corrections remove: preprocessing, channel order, or both."""
     parts = {name: _in_two_parts(fix) for name, fix in corrections.fixes.items()}
-    words = corrections.words, "red and blue are swapped"
-    return [
-        Removable(cause, detail, corrections.repair, _undo_with(fixes))
-        for i, (cause, detail) in enumerate(zip((PREPROCESSING, CHANNEL_ORDER), words, strict=True))
-        if any(fixes := {name: pair[i] for name, pair in parts.items() if pair[i] is not None})
-    ]
+    values, orders = ({name: pair[i] for name, pair in parts.items()} for i in (0, 1))
+    found, repair = [], corrections.repair
+    if any(values.values()):
+        found.append(Removable(PREPROCESSING, corrections.words, repair, _undo_with(values)))
+    if any(orders.values()):
+        words = "red and blue are swapped"
+        found.append(Removable(CHANNEL_ORDER, words, repair, _undo_with(orders)))
+    return found
 
 
 def _in_two_parts(fix: InputCorrection) -> tuple[InputCorrection | None, InputCorrection | None]:
@@ -124,12 +126,15 @@ def _in_two_parts(fix: InputCorrection) -> tuple[InputCorrection | None, InputCo
     return values, order
 
 
-def _undo_with(fixes: dict[str, InputCorrection]) -> Callable[[Inputs, slice], Inputs]:
+def _undo_with(fixes: dict[str, InputCorrection | None]) -> Callable[[Inputs, slice], Inputs]:
     """Returns a function that corrects the inputs that have a correction, by name."""
 
     def undo(inputs: Inputs, part: slice) -> Inputs:
-        fixed = {n: np.asarray(fix(inputs[n].astype("float32"))) for n, fix in fixes.items()}
-        return {**inputs, **fixed}
+        corrected = {}
+        for name, x in inputs.items():
+            fix = fixes.get(name)
+            corrected[name] = x if fix is None else np.asarray(fix(x.astype("float32")))
+        return corrected
 
     return undo
 
