@@ -216,20 +216,25 @@ def cost_of_too_few(num_samples: int, metric: str = ACCURACY) -> Cost:
     return Cost(0.0, (-1.0, 1.0), num_samples, is_hidden=True, metric=metric)
 
 
-def cost_of(before: np.ndarray, after: np.ndarray) -> Cost:
+def cost_of(
+    before: np.ndarray, after: np.ndarray, unit: float = 1.0, metric: str = ACCURACY
+) -> Cost:
     """Returns the cost of a difference, measured on the same samples without and with it.
 
     Args:
-        before: 1 where the prediction is right without the difference, else 0, `(samples,)`.
+        before: Worth of each prediction without the difference, `(samples,)`, see
+            `experiments.judge`: 1 where it is right, else 0; or minus its loss.
         after: The same with the difference.
+        unit: The loss of worth that counts as 1.
+        metric: Name of what is lost.
     """
-    lost = np.asarray(before, "float64") - np.asarray(after, "float64")
+    lost = (np.asarray(before, "float64") - np.asarray(after, "float64")) / unit
     n = len(lost)
     # One lost and one gained sample are added. Otherwise the interval would be empty if no
     # prediction changed.
     error = float(np.sqrt((np.square(lost - lost.mean()).sum() + 2) / n / n))
     value = float(lost.mean())
-    return Cost(value, (value - SIGMAS * error, value + SIGMAS * error), n)
+    return Cost(value, (value - SIGMAS * error, value + SIGMAS * error), n, metric=metric)
 
 
 def gap_between(

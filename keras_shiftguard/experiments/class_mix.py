@@ -21,12 +21,7 @@ MAX_CLASSES = 100
 
 
 def has_learnt(right: np.ndarray, labels: np.ndarray) -> bool:
-    """Whether the accuracy, or the mean accuracy of the classes, is well above that of a constant.
-
-    Args:
-        right: Whether each prediction is right, `(samples,)`.
-        labels: Class ids, `(samples,)`.
-    """
+    """Whether the accuracy, or its mean over the classes, is well above that of a constant."""
     counts = np.bincount(labels)
     of_classes = np.bincount(labels, right)[counts > 0] / counts[counts > 0]
     rates = (right.mean(), counts.max() / len(labels)), (of_classes.mean(), 1 / len(of_classes))
@@ -38,17 +33,8 @@ def cost_of_target_mix(
 ) -> Cost | None:
     """Returns the cost of numbers to predict that are distributed as in no reference.
 
-    The numbers are put into ten classes, which are as frequent in the reference.
-
-    Args:
-        worth: Worth of each prediction, `(samples,)`, see `Judge.worth`.
-        targets: The numbers to predict, `(samples,)`.
-        before: The numbers of the reference, `(reference samples,)`.
-        unit: The gain that counts as 1.
-        metric: Name of what is gained.
-
-    Returns:
-        The cost; None if there are too few samples, or if the samples lack a class.
+    The numbers are put into ten classes, which are as frequent in the reference, `before`. The
+    result is None if there are too few samples, or if the samples lack a class.
     """
     ids, known = _binned(targets, before)
     counts = [np.bincount(each, minlength=NUM_BINS) for each in (known, ids)]
@@ -65,13 +51,8 @@ def _binned(targets: np.ndarray, before: np.ndarray) -> tuple[np.ndarray, np.nda
 def rows_of_like_labels(labels: Any, others: Any) -> np.ndarray:
     """Returns rows of other samples whose labels are distributed as those of some samples.
 
-    Args:
-        labels: Labels of the samples, `(samples,)`, or `Rows`.
-        others: Labels of the other samples, of the same kind.
-
-    Returns:
-        Positions in `others`, as many as the weighted samples are worth; some come several times.
-        All positions, if the labels are no classes and no single numbers, or have none in common.
+    There are as many as the weighted samples are worth; some come several times. All rows are
+    returned if the labels are no classes and no single numbers, or have none in common.
     """
     here, there = map(column_of, (labels, others))
     every = np.arange(len(others))
@@ -112,7 +93,7 @@ def cost_of_unseen(
     """Returns the cost of classes that the reference lacks: a model cannot have learned them.
 
     The cost is how much the accuracy would grow if samples of these classes were predicted as well
-    as those of all other classes.
+    as those of all other classes. It is None if there are too few samples, or no such classes.
 
     Args:
         right: Whether each prediction is right, `(samples,)`.
@@ -121,18 +102,13 @@ def cost_of_unseen(
         now: Counts of the classes in the stream of the samples, `(classes,)`.
         on_training: Whether each prediction for some samples of the reference is right, which
             counts if few samples are of the other classes.
-
-    Returns:
-        The cost; None if there are too few samples, or no such classes.
     """
     width = max(len(before), len(now))
     is_unseen = np.pad(before, (0, width - len(before)))[labels % width] == 0
     usual = right[~is_unseen] if (~is_unseen).sum() >= MIN_SAMPLES else on_training
     if len(labels) < MIN_SAMPLES or not is_unseen.any() or not len(usual):
         return None
-    gains = np.where(is_unseen, usual.mean() - right, 0.0)
-    value, error = float(gains.mean()), float(gains.std(ddof=1) / np.sqrt(len(gains)))
-    return Cost(value, (value - SIGMAS * error, value + SIGMAS * error), len(gains))
+    return _mean_of(np.where(is_unseen, usual.mean() - right, 0.0))
 
 
 def cost_of_mix(
@@ -141,17 +117,8 @@ def cost_of_mix(
     """Returns the cost of class frequencies that differ from those of the reference.
 
     The cost is the accuracy with the class frequencies of the reference, minus the accuracy with
-    the class frequencies of the samples.
-
-    Args:
-        right: Whether each prediction is right, `(samples,)`.
-        labels: Class ids, `(samples,)`, taken modulo the number of classes.
-        before: Counts of the classes in the reference, `(classes,)`.
-        now: Counts of the classes in the stream of the samples, `(classes,)`.
-
-    Returns:
-        The cost; None if there are too few samples, or if the stream lacks a class that the
-        reference has.
+    the class frequencies of the samples. It is None if there are too few samples, or if the stream
+    lacks a class that the reference has. The arguments are those of `cost_of_unseen`.
     """
     width = max(len(before), len(now))
     there, here = (np.pad(c, (0, width - len(c))) / max(c.sum(), 1) for c in (before, now))
@@ -160,7 +127,9 @@ def cost_of_mix(
     weights = np.where(here > 0, there / np.where(here > 0, here, 1), 0)[labels % width]
     weights = weights / max(weights.mean(), 1e-12)
     # The weights have a mean of 1, so a constant taken off `right` changes the error alone.
-    gains = (weights - 1) * (right - (weights * right).mean())
-    error = float(gains.std(ddof=1) / np.sqrt(len(gains)))
-    value = float(gains.mean())
+    return _mean_of((weights - 1) * (right - (weights * right).mean()))
+
+
+def _mean_of(gains: np.ndarray) -> Cost:
+    value, error = float(gains.mean()), float(gains.std(ddof=1) / np.sqrt(len(gains)))
     return Cost(value, (value - SIGMAS * error, value + SIGMAS * error), len(gains))

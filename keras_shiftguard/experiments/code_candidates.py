@@ -1,22 +1,49 @@
-"""Candidates for categories: codes in another order, as where an encoder was fitted again.
+"""Candidates for whole numbers that stand for something: codes of categories, ids of tokens.
 
-Which code of validation stands for which code of training is read from the rows, without labels:
-from how frequent a code is, and from the means of the other columns beside it.
+Which code of validation stands for which code of training, as where an encoder was fitted again, is
+read from the rows, without labels: from how frequent a code is, and from the means of the other
+columns beside it.
 """
 
-from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
-from keras_shiftguard.experiments.candidates import Candidate
-from keras_shiftguard.experiments.promise import Choice
+from keras_shiftguard.experiments.candidates import Candidate, Choice
+from keras_shiftguard.operations import tokens
 from keras_shiftguard.operations.columns import SAME
+from keras_shiftguard.operations.operation import Operation
 
-MOST_CODES = 20  # a column of more values holds numbers, or ids of a text. A convention.
-MOST_COLUMNS = 20  # as many columns are looked at. A convention.
+# A column of more values holds numbers, or ids of a text, and of more columns than this none is
+# looked at. A convention.
+MOST = 20
 # Another order must fit better by this much, in squared standard errors summed over the codes: of
 # two orders of codes that are alike, chance prefers one by less. A convention.
 MIN_BETTER = 25.0
+
+Codes = tuple[float, ...]
+
+
+def text_candidates(x: np.ndarray, reference: np.ndarray) -> list[Candidate]:
+    """Returns the candidates for texts, rows of token ids.
+
+    Args:
+        x: Texts, `(samples, length)`, or single ids.
+        reference: Texts of training. Ids above the largest one become it, so that an embedding
+            has all of them.
+    """
+    largest = int(reference.max(initial=0))
+    is_padded = tokens.has_padding(x) and tokens.has_padding(reference)
+    left_out = "renumber_all" if is_padded else "renumber"
+
+    def of(operation: Operation, strength: Any) -> Candidate:
+        apply = operation.apply
+        assert apply is not None
+        choice = Choice(operation.name, operation.family, strength)
+        return Candidate(choice, lambda x: np.minimum(apply(x, strength), largest).astype(x.dtype))
+
+    chosen = [each for each in tokens.OPERATIONS if each.name != left_out]
+    return [of(each, strength) for each in chosen for strength in each.strengths]
 
 
 def code_candidates(x: np.ndarray, reference: np.ndarray) -> list[Candidate]:
@@ -29,16 +56,9 @@ def code_candidates(x: np.ndarray, reference: np.ndarray) -> list[Candidate]:
     if x.ndim > 2 or not {x.dtype.kind, reference.dtype.kind} <= set("biuf"):
         return []
     here, there = _rows(x), _rows(reference)
-    found = []
-    for column in range(here.shape[1] if here.shape[1] <= MOST_COLUMNS else 0):
-        table = _table(here, there, column)
-        if table is not None:
-            choice = Choice("recode", "columns", (column, *table))
-            found.append(Candidate(choice, _recoding(column, *table)))
-    return found
-
-
-Codes = tuple[float, ...]
+    number = here.shape[1]
+    tables = {i: _table(here, there, i) for i in range(number if number <= MOST else 0)}
+    return [_recoding(column, *table) for column, table in tables.items() if table is not None]
 
 
 def _rows(x: np.ndarray) -> np.ndarray:
@@ -46,7 +66,7 @@ def _rows(x: np.ndarray) -> np.ndarray:
     return x[:, None] if x.ndim == 1 else x
 
 
-def _recoding(column: int, codes: Codes, others: Codes) -> Callable[[np.ndarray], np.ndarray]:
+def _recoding(column: int, codes: Codes, others: Codes) -> Candidate:
     def run(rows: np.ndarray) -> np.ndarray:
         changed = rows.copy()
         values, place = _rows(changed), _rows(rows)[:, column]
@@ -54,23 +74,22 @@ def _recoding(column: int, codes: Codes, others: Codes) -> Callable[[np.ndarray]
             values[np.abs(place - code) <= SAME * max(abs(code), 1.0), column] = other
         return changed
 
-    return run
+    return Candidate(Choice("recode", "columns", (column, codes, others)), run)
 
 
 def _table(here: np.ndarray, there: np.ndarray, column: int) -> tuple[Codes, Codes] | None:
     """Returns the codes of a column that stand for others, and these; None if none do."""
-    codes = [np.unique(each[:, column][np.isfinite(each[:, column])]) for each in (here, there)]
-    if not 2 <= len(codes[0]) <= MOST_CODES or not np.array_equal(codes[0], codes[1]):
+    codes, known = (np.unique(x[:, column][np.isfinite(x[:, column])]) for x in (here, there))
+    if not 2 <= len(codes) <= MOST or not np.array_equal(codes, known):
         return None
-    if (codes[0] != np.rint(codes[0])).any():
+    if (codes != np.rint(codes)).any():
         return None
-    distance = _distances(here, there, column, codes[0])
+    distance = _distances(here, there, column, codes)
     order = _matched(distance)
     if distance.trace() - distance[np.arange(len(order)), order].sum() < MIN_BETTER:
         return None
     moved = np.flatnonzero(order != np.arange(len(order)))
-    values = tuple(float(v) for v in codes[0][moved])
-    return values, tuple(float(v) for v in codes[0][order[moved]])
+    return tuple(map(float, codes[moved])), tuple(map(float, codes[order[moved]]))
 
 
 def _distances(here: np.ndarray, there: np.ndarray, column: int, codes: np.ndarray) -> np.ndarray:
@@ -96,10 +115,9 @@ def _matched(distance: np.ndarray) -> np.ndarray:
     order, free = np.full(len(distance), -1), distance.copy()
     for _ in range(len(distance)):
         # The code that loses most by another partner than its best one chooses first.
-        ranked = np.sort(free, axis=1)
-        second = ranked[:, 1] if free.shape[1] > 1 else ranked[:, 0]
-        lead = np.where(np.isfinite(ranked[:, 0]), np.minimum(second, 1e300) - ranked[:, 0], -1)
-        one = int(np.argmax(lead))
+        ranked = np.sort(free, axis=1)  # of two codes or more
+        lead = np.minimum(ranked[:, 1], 1e300) - ranked[:, 0]
+        one = int(np.argmax(np.where(np.isfinite(ranked[:, 0]), lead, -1)))
         other = int(np.argmin(free[one]))
         order[one] = other
         free[one, :], free[:, other] = np.inf, np.inf

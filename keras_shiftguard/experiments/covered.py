@@ -32,13 +32,6 @@ def covered(
     moves the images of the reference. So if these may be augmented, a background that is the same
     in all images is left out, and so is a place that shows it through a hole in the objects: on a
     black background, black places are then not found.
-
-    Args:
-        predict: Runs the model in inference mode; from images to class probabilities.
-        current: Labelled images, 4D.
-        reference: The labelled images that `current` is compared with; None if there are none.
-        channels_first: Whether the channels are the second axis.
-        may_be_augmented: Whether the images of the reference may be augmented.
     """
     if reference is None or min(len(current.labels), len(reference.labels)) < MIN_SAMPLES:
         return None
@@ -62,8 +55,9 @@ def covered(
         place[place] &= _are_others(colors[place], colors[background], SAME * scale)
     if place.mean() < MIN_SHARE:
         return None
-    mask = np.expand_dims(place, channels - 1)
-    hidden = np.where(mask, mean, reference.images).astype(reference.images.dtype)
+    hidden = np.where(np.expand_dims(place, channels - 1), mean, reference.images).astype(
+        reference.images.dtype
+    )
     cost = cost_of(before, predict(hidden).argmax(axis=1) == reference.labels)
     return (_in_words(place), cost.at_most(gap)) if cost.sigmas >= BEYOND_CHANCE else None
 

@@ -5,7 +5,8 @@ it promises nothing, and the model is surely right more often on training, infor
 a place may be covered, or images may be noisy. Then training samples are changed in the same way.
 """
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 
@@ -16,17 +17,20 @@ from keras_shiftguard.detection.cost import (
     cost_of_too_few,
     gap_between,
 )
-from keras_shiftguard.experiments.candidates import Candidate, image_candidates, nearing
-from keras_shiftguard.experiments.code_candidates import code_candidates
+from keras_shiftguard.experiments.candidates import (
+    Candidate,
+    image_candidates,
+    input_candidates,
+    nearing,
+    wrapped_candidates,
+)
+from keras_shiftguard.experiments.code_candidates import code_candidates, text_candidates
 from keras_shiftguard.experiments.halving import num_predictions
-from keras_shiftguard.experiments.input_candidates import input_candidates
 from keras_shiftguard.experiments.judge import Accuracy, Judge
 from keras_shiftguard.experiments.labelled import Labelled, Predict
 from keras_shiftguard.experiments.lost import lost_information
-from keras_shiftguard.experiments.masks import with_masks
-from keras_shiftguard.experiments.promise import MIN_WON_BACK
-from keras_shiftguard.experiments.table_candidates import table_candidates, text_candidates
-from keras_shiftguard.experiments.targets import are_inputs, with_targets
+from keras_shiftguard.experiments.table_candidates import table_candidates
+from keras_shiftguard.experiments.targets import are_inputs, with_masks, with_targets
 from keras_shiftguard.experiments.told import (
     Difference,
     are_texts,
@@ -34,8 +38,7 @@ from keras_shiftguard.experiments.told import (
     told_as,
     with_metric,
 )
-from keras_shiftguard.experiments.undo import undo
-from keras_shiftguard.experiments.wrapped import wrapped_candidates
+from keras_shiftguard.experiments.undo import MIN_WON_BACK, undo
 from keras_shiftguard.instrument.compiled_metric import MetricOf
 from keras_shiftguard.statistics.batch import InputSpec
 from keras_shiftguard.statistics.rows import Rows
@@ -94,120 +97,177 @@ def cost_of_difference(
     """
     if len(current.labels) < least:
         return Difference(cost_of_too_few(len(current.labels), judge.metric))
-    untried = Cost(0.0, (0.0, 0.0), len(current.labels), is_untried=True, metric=judge.metric)
-    candidates, several, guesses = _grouped(current, training, spec, may_be_augmented)
-    gap = None if training is None else _gap(predict, current, training, judge, least)
+    given = predict, current, training, spec, tolerance, seed, may_be_augmented, judge
+    search = _Search(*given, least, enough, beside)
+    found = search.best_undone()
+    return found if search.gap is None else search.or_lost(found, search.gap)
 
-    is_text = are_texts(spec, current.input(spec.name))
-    has_inputs = are_inputs(current.images, current.labels)
-    whole_gap = 1.0 if gap is None else gap.value
-    half_of_gap = MIN_WON_BACK * whole_gap
 
-    def undone(some: list[Candidate], most: int = 1) -> Difference:
-        x, labels = current.images, current.labels
-        promise = undo(predict, x, labels, some, judge, most=most, seed=seed, control=training)
-        told = told_as(promise, some, spec, current, training)
-        least_won = MIN_SHARE_OF_GAP * whole_gap if has_inputs else half_of_gap
-        if (told.is_blank or is_text or has_inputs) and told.cost.value < least_won:
+@dataclass
+class _Search:
+    """The experiments on one input; the arguments are those of `cost_of_difference`."""
+
+    predict: Predict
+    current: Labelled
+    training: Labelled | None
+    spec: InputSpec
+    tolerance: float
+    seed: int
+    may_be_augmented: bool
+    judge: Judge
+    least: int
+    enough: float
+    beside: tuple[str, MetricOf] | None
+
+    @cached_property
+    def x(self) -> np.ndarray:
+        """The samples of validation of this input."""
+        return self.current.input(self.spec.name)
+
+    @cached_property
+    def rows(self) -> np.ndarray | None:
+        """The samples of training of this input; None if there are none."""
+        is_known = self.training is not None and len(self.training.labels)
+        return self.training.input(self.spec.name) if self.training and is_known else None
+
+    @cached_property
+    def is_text(self) -> bool:
+        """Whether the samples are texts."""
+        return are_texts(self.spec, self.x)
+
+    @cached_property
+    def has_inputs(self) -> bool:
+        """Whether the targets are the samples, as those of an autoencoder."""
+        return are_inputs(self.current.images, self.current.labels)
+
+    @cached_property
+    def gap(self) -> Cost | None:
+        """How much better the model is on training; None with too few samples."""
+        current, training, judge = self.current, self.training, self.judge
+        if training is None or len(training.labels) < max(self.least, 1):
+            return None
+        there, here = (
+            judge.worth(self.predict(each.images), each.labels) for each in (training, current)
+        )
+        if judge.metric == ACCURACY.metric:
+            if np.isin(current.labels, training.labels).sum() < max(self.least, 1):
+                return None
+            return gap_between(there > 0, here > 0, training.labels, current.labels)
+        unit = judge.unit(here)
+        value = float(there.mean() - here.mean()) / unit
+        errors = (each.std() / len(each) ** 0.5 for each in (there, here))
+        error = float(np.hypot(*errors)) / unit
+        interval = value - SIGMAS * error, value + SIGMAS * error
+        return Cost(value, interval, min(len(there), len(here)), metric=judge.metric)
+
+    @property
+    def half_of_gap(self) -> float:
+        """What must be won back where any reading of the samples wins something."""
+        return MIN_WON_BACK * (1.0 if self.gap is None else self.gap.value)
+
+    def best_undone(self) -> Difference:
+        """Returns what undoing the difference wins back."""
+        candidates, several, guesses = self._grouped()
+        gap, count = self.gap, len(self.current.labels)
+        untried = Cost(0.0, (0.0, 0.0), count, is_untried=True, metric=self.judge.metric)
+        found = self._undone(candidates) if candidates else Difference(untried)
+        if self.training is None:
+            return found
+        if not self._is_costly(found) and self.is_text:
+            found = Difference(untried)  # most that happens to texts cannot be tried
+        is_worse = gap is not None and gap.is_sure
+        is_far = self._is_costly(found) or (gap is not None and gap.value > FAR)
+        # One operation says more than two, or than a map for each column.
+        further = [(candidates, 2)] if candidates and is_worse and is_far else []
+        further += [(several, 1)] if several else []
+        further += [(guesses, 1)] if guesses and is_worse else []
+        for some, most in further:
+            if not self._is_enough(found):
+                other = self._undone(some, most)
+                least = max(found.cost.value, 0.0) + self.tolerance
+                is_better = other.cost.value > least and self._is_costly(other)
+                found = other if is_better else found
+        return found
+
+    def or_lost(self, found: Difference, gap: Cost) -> Difference:
+        """Returns what undoing has found, or lost information if that explains more."""
+        is_costly = self._is_costly(found)
+        if self.training is None or self._is_enough(found) or (is_costly and not gap.is_sure):
+            return found
+        # Augmented training may be harder than validation: then training loses what validation
+        # never had.
+        won = found.cost.value if is_costly else 0.0
+        if gap.is_sure or not self.may_be_augmented:
+            lost = lost_information(
+                *(self.predict, self.current, self.training, self.spec, gap),
+                *(self.may_be_augmented, self.judge),
+            )
+            least_lost = self.half_of_gap if self.is_text else won
+            if lost is not None and self._is_costly(lost) and lost.cost.value > least_lost:
+                return lost
+            if lost is not None and not won and not self._is_costly(lost):
+                # Training that differs in the same way loses nothing, so the rest is not from this.
+                return Difference(lost.cost)
+        unexplained = gap.value - won if gap.is_sure else 0.0
+        return replace(found, cost=replace(found.cost, unexplained=unexplained))
+
+    def _is_costly(self, found: Difference) -> bool:
+        return found.cost.is_costly(self.tolerance)
+
+    def _is_enough(self, found: Difference) -> bool:
+        is_most = self.gap is not None and found.cost.value >= self.enough * self.gap.value
+        return is_most and self._is_costly(found)
+
+    def _undone(self, some: list[Candidate], most: int = 1) -> Difference:
+        """Returns what undoing wins with some candidates, or several of them one after another."""
+        x, labels, training = self.current.images, self.current.labels, self.training
+        promise = undo(self.predict, x, labels, some, self.judge, most, self.seed, training)
+        told = told_as(promise, some, self.spec, self.current, training)
+        least = self.half_of_gap
+        if self.has_inputs:
+            least = MIN_SHARE_OF_GAP * (1.0 if self.gap is None else self.gap.value)
+        if (told.is_blank or self.is_text or self.has_inputs) and told.cost.value < least:
             # Where labels are wrong, all that moves predictions to their mean wins something, and
             # where the words of texts are others, some wrong reading of them is less wrong. What
             # makes samples of an autoencoder more like those of training wins something as well.
             low, high = told.cost.interval
             return Difference(replace(told.cost, interval=(min(low, 0.0), high), repair=None))
-        if beside is None or not told.cost.is_costly(tolerance):
+        if self.beside is None or not self._is_costly(told):
             return told
         chain = [candidate for candidate in some if candidate.choice in promise.choices[0]]
-        return replace(told, cost=with_metric(told.cost, beside, current, chain))
+        return replace(told, cost=with_metric(told.cost, self.beside, self.current, chain))
 
-    found = undone(candidates) if candidates else Difference(untried)
-    if training is None:
-        return found
-    if not found.cost.is_costly(tolerance) and is_text:
-        found = Difference(untried)  # most that happens to texts cannot be tried
+    def _grouped(self) -> tuple[list[Candidate], list[Candidate], list[Candidate]]:
+        """Returns the candidates, those for all columns at once, and those that nothing shows."""
+        name, images = self.spec.name, self.current.images
+        found = self._of_rows() if self.spec.layout == "features" else self._of_images()
+        if self.has_inputs:
+            found = with_targets(found, self.x, name)
+        if isinstance(images, Rows):
+            found = [candidate.of_input(name) for candidate in found]
+            known = None if self.training is None else self.training.images
+            found += input_candidates(images, known, name)
+        several = [each for each in found if each.choice.name in ("units", "refills")]
+        guesses = [each for each in found if each.rival or each.choice.name == "blank"]
+        rest = [each for each in found if each not in several and each not in guesses]
+        return rest, several, guesses
 
-    def is_enough() -> bool:
-        is_most = gap is not None and found.cost.value >= enough * gap.value
-        return is_most and found.cost.is_costly(tolerance)
-
-    is_worse = gap is not None and gap.is_sure
-    is_far = found.cost.is_costly(tolerance) or (gap is not None and gap.value > FAR)
-    # One operation says more than two, or than a map for each column.
-    further = [(candidates, 2)] if candidates and is_worse and is_far else []
-    further += [(several, 1)] if several else []
-    further += [(guesses, 1)] if guesses and is_worse else []
-    for some, most in further:
-        if not is_enough():
-            other = undone(some, most)
-            is_better = other.cost.value > max(found.cost.value, 0.0) + tolerance
-            found = other if is_better and other.cost.is_costly(tolerance) else found
-    if gap is None or is_enough() or (found.cost.is_costly(tolerance) and not gap.is_sure):
-        return found
-    # Augmented training may be harder than validation: then training loses what validation never
-    # had.
-    won = found.cost.value if found.cost.is_costly(tolerance) else 0.0
-    if gap.is_sure or not may_be_augmented:
-        lost = lost_information(predict, current, training, spec, gap, may_be_augmented, judge)
-        least_lost = half_of_gap if is_text else won
-        if lost is not None and lost.cost.is_costly(tolerance) and lost.cost.value > least_lost:
-            return lost
-        if lost is not None and not won and not lost.cost.is_costly(tolerance):
-            # Training that differs in the same way loses nothing, so the rest is not from this.
-            return Difference(lost.cost)
-    unexplained = gap.value - won if gap.is_sure else 0.0
-    return replace(found, cost=replace(found.cost, unexplained=unexplained))
-
-
-def _grouped(
-    current: Labelled, training: Labelled | None, spec: InputSpec, may_be_augmented: bool
-) -> tuple[list[Candidate], list[Candidate], list[Candidate]]:
-    """Returns the candidates, those for all columns at once, and those that nothing shows."""
-    found = _candidates(current, training, spec, may_be_augmented)
-    if are_inputs(current.images, current.labels):
-        found = with_targets(found, current.input(spec.name), spec.name)
-    if isinstance(current.images, Rows):
-        found = [candidate.of_input(spec.name) for candidate in found]
-        known = None if training is None else training.images
-        found += input_candidates(current.images, known, spec.name)
-    several = [candidate for candidate in found if candidate.choice.name in ("units", "refills")]
-    guesses = [each for each in found if each.rival or each.choice.name == "blank"]
-    return [each for each in found if each not in several and each not in guesses], several, guesses
-
-
-def _candidates(
-    current: Labelled, training: Labelled | None, spec: InputSpec, may_be_augmented: bool
-) -> list[Candidate]:
-    x = current.input(spec.name)
-    if spec.layout == "features":
-        if training is None or not len(training.labels):
+    def _of_rows(self) -> list[Candidate]:
+        x, rows = self.x, self.rows
+        if rows is None:
             return []
-        rows = training.input(spec.name)
-        found = text_candidates(x, rows) if are_texts(spec, x) else table_candidates(x, rows)
-        return [*found, *(code_candidates(x, rows) if not spec.series else ())]
-    # What overflows loses information, so it undoes nothing.
-    left_out = ("overflow", "zoom_in") if may_be_augmented else ("overflow",)
-    scale = scale_of(current, training, spec)
-    found = image_candidates(scale)
-    if training is not None and len(training.labels):
-        found = nearing(found, x, training.input(spec.name))
-        found += wrapped_candidates(scale, x, training.input(spec.name))
-    if not are_inputs(current.images, current.labels):
-        found = with_masks(found, x, current.labels, spec.layout == "channels_first")
-    return [candidate for candidate in found if candidate.choice.name not in left_out]
+        found = text_candidates(x, rows) if self.is_text else table_candidates(x, rows)
+        return [*found, *(code_candidates(x, rows) if not self.spec.series else ())]
 
-
-def _gap(
-    predict: Predict, current: Labelled, training: Labelled, judge: Judge, least: int
-) -> Cost | None:
-    """Returns how much better the model is on training; None with too few samples."""
-    if len(training.labels) < max(least, 1):
-        return None
-    there, here = (judge.worth(predict(each.images), each.labels) for each in (training, current))
-    if judge.metric == ACCURACY.metric:
-        if np.isin(current.labels, training.labels).sum() < max(least, 1):
-            return None
-        return gap_between(there > 0, here > 0, training.labels, current.labels)
-    unit = judge.unit(here)
-    value = float(there.mean() - here.mean()) / unit
-    error = float(np.hypot(there.std() / len(there) ** 0.5, here.std() / len(here) ** 0.5)) / unit
-    interval = value - SIGMAS * error, value + SIGMAS * error
-    return Cost(value, interval, min(len(there), len(here)), metric=judge.metric)
+    def _of_images(self) -> list[Candidate]:
+        # What overflows loses information, so it undoes nothing.
+        left_out = ("overflow", "zoom_in") if self.may_be_augmented else ("overflow",)
+        scale = scale_of(self.current, self.training, self.spec)
+        found = image_candidates(scale)
+        if self.rows is not None:
+            found = nearing(found, self.x, self.rows)
+            found += wrapped_candidates(scale, self.x, self.rows)
+        if not self.has_inputs:
+            is_first = self.spec.layout == "channels_first"
+            found = with_masks(found, self.x, self.current.labels, is_first)
+        return [candidate for candidate in found if candidate.choice.name not in left_out]

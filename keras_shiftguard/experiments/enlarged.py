@@ -11,9 +11,8 @@ from keras_shiftguard.experiments.candidates import image_candidates
 from keras_shiftguard.experiments.halving import num_predictions
 from keras_shiftguard.experiments.judge import Judge
 from keras_shiftguard.experiments.labelled import Labelled, Predict
-from keras_shiftguard.experiments.promise import Promise
 from keras_shiftguard.experiments.told import scale_of
-from keras_shiftguard.experiments.undo import undo
+from keras_shiftguard.experiments.undo import Promise, undo
 from keras_shiftguard.operations.table import OPERATIONS
 from keras_shiftguard.statistics.batch import InputSpec
 
@@ -34,16 +33,7 @@ def gain_of_enlarging(
     judge: Judge,
     seed: int = 0,
 ) -> Promise:
-    """Returns what enlarging the middle of validation images wins.
-
-    Args:
-        predict: Runs the model in inference mode.
-        current: Labelled images of validation, 4D.
-        training: Labelled images of training, as they were fed; None if there are none.
-        spec: Specification of the input.
-        judge: How predictions are judged.
-        seed: Divides the samples into halves.
-    """
+    """Returns what enlarging the middle of the images of validation, 4D, wins."""
     candidates = image_candidates(scale_of(current, training, spec), [ENLARGE])
     x, labels = current.images, current.labels
     return undo(predict, x, labels, candidates, judge, seed=seed, control=training)
@@ -53,10 +43,11 @@ def in_words(promise: Promise) -> str:
     """Returns the gain as a note for the report."""
     strengths = np.asarray([chain[0].strength for chain in promise.choices if chain], "float64")
     factor = float(np.exp(strengths.mean()))
-    low, high = (100 * end for end in promise.interval)
+    low, high = (100 * end for end in promise.cost.interval)
     return (
         f"training shows objects larger than validation, as random crops do: with these weights, "
         f"enlarging the middle of validation images by {100 * (factor - 1):.0f} % wins "
-        f"{100 * promise.gain:.1f} points of accuracy (a gain of {low:.1f} to {high:.1f} points). "
-        f"Evaluate and predict with images {factor:.2g} times as large (Touvron et al., 2019)"
+        f"{100 * promise.cost.value:.1f} points of accuracy (a gain of {low:.1f} to {high:.1f} "
+        f"points). Evaluate and predict with images {factor:.2g} times as large "
+        "(Touvron et al., 2019)"
     )

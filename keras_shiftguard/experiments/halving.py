@@ -1,7 +1,8 @@
-"""Successive halving: of many candidates, finds the best one with few predictions.
+"""Choice by some samples: random halves of them, and the best of many candidates.
 
-All candidates are judged on a few samples, the better ones on more, and the best ones on all
-(Karnin, Koren, Somekh, "Almost Optimal Exploration in Multi-Armed Bandits", ICML 2013).
+One half of the samples chooses, and the other one counts what was chosen. The best candidate is
+found by successive halving: all are judged on a few samples, the better ones on more, and the best
+ones on all (Karnin, Koren, Somekh, "Almost Optimal Exploration in Multi-Armed Bandits", ICML 2013).
 """
 
 from collections.abc import Callable, Sequence
@@ -19,6 +20,29 @@ FEWEST, MOST = 16, 32
 Judged = Callable[[Sequence[int], np.ndarray], np.ndarray]
 
 
+def halves(num_samples: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Returns the positions of two halves of some samples, in random order.
+
+    >>> [len(half) for half in halves(5, seed=0)]
+    [2, 3]
+    """
+    order = np.random.default_rng(seed).permutation(num_samples)
+    return order[: num_samples // 2], order[num_samples // 2 :]
+
+
+def agreed(values: Sequence[np.ndarray], seed: int) -> int:
+    """Returns which of some options has the largest mean in both halves; 0 if they disagree.
+
+    Args:
+        values: Value of each sample with each option, `(samples,)` each. The first option is that
+            samples are right as they are.
+        seed: Divides the samples into halves.
+    """
+    both = halves(len(values[0]), seed)
+    first, second = (int(np.argmax([value[half].mean() for value in values])) for half in both)
+    return first if first == second else 0
+
+
 def stages(num_samples: int) -> tuple[tuple[int, int], ...]:
     """Returns the number of samples up to each stage, and how many candidates it leaves.
 
@@ -34,12 +58,7 @@ def stages(num_samples: int) -> tuple[tuple[int, int], ...]:
 
 
 def num_predictions(number: int, num_samples: int) -> int:
-    """Returns how many predictions `best` makes.
-
-    Args:
-        number: Number of candidates.
-        num_samples: Number of samples that choose.
-    """
+    """Returns how many predictions `best` makes for a number of candidates."""
     total, done, left = 0, 0, number
     for size, kept in stages(num_samples):
         total += left * (size - done)

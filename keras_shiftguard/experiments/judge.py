@@ -7,36 +7,13 @@ prediction is right, or the loss.
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
 # A probability below this counts as this one, so that one wild sample says little. A convention.
 LEAST_PROBABILITY = 0.01
 MOST_LOSS = 100.0  # a loss above so many times the usual one counts as this. A convention.
-
-
-class Judge(Protocol):
-    """Judgement of predictions.
-
-    Attributes:
-        metric: Name of what is promised: `"accuracy"`, or the name of a loss or metric.
-    """
-
-    @property
-    def metric(self) -> str: ...
-
-    def likelihood(self, outputs: Any, labels: Any) -> np.ndarray:
-        """Returns the number that chooses an operation, `(samples,)`; larger is better."""
-        ...
-
-    def worth(self, outputs: Any, labels: Any) -> np.ndarray:
-        """Returns the number that is promised, `(samples,)`; larger is better."""
-        ...
-
-    def unit(self, worth: np.ndarray) -> float:
-        """Returns the gain that counts as 1, from the worth of all samples as they are."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -46,14 +23,17 @@ class Accuracy:
     metric: str = "accuracy"
 
     def likelihood(self, outputs: np.ndarray, labels: np.ndarray) -> np.ndarray:
+        """Returns the number that chooses an operation, `(samples,)`; larger is better."""
         of_label = outputs[np.arange(len(labels)), labels]
         return np.log(np.nan_to_num(of_label) + LEAST_PROBABILITY)
 
     def worth(self, outputs: np.ndarray, labels: np.ndarray) -> np.ndarray:
+        """Returns the number that is promised, `(samples,)`; larger is better."""
         known = np.isfinite(outputs).all(axis=1)
         return (known & (np.nan_to_num(outputs).argmax(axis=1) == labels)).astype("float64")
 
     def unit(self, worth: np.ndarray) -> float:
+        """Returns the gain that counts as 1, from the worth of all samples as they are."""
         return 1.0
 
 
@@ -86,3 +66,6 @@ class Loss:
 
     def unit(self, worth: np.ndarray) -> float:
         return max(float(-worth.mean()), 1e-12)
+
+
+Judge = Accuracy | Loss

@@ -1,21 +1,22 @@
-"""Numbers to predict that validation has in another unit: what the unit of training wins back.
+"""Numbers to predict that do not fit their samples: in another unit, or of other samples.
 
-The logarithm is taken, or the numbers are standardised, in one of two pipelines only. No sample
-judges the map that it chose. What is drawn from other numbers, as years later, is not far enough
-from training for that.
+What the unit of training wins back is tried on numbers of another size. The logarithm is taken, or
+the numbers are standardised, in one of two pipelines only. No sample judges the map that it chose.
+What is drawn from other numbers, as years later, is not far enough from training for that.
 """
 
 from collections.abc import Callable
 
 import numpy as np
 
-from keras_shiftguard.detection.cost import MIN_SAMPLES, Cost
-from keras_shiftguard.experiments.class_mix import column_of
+from keras_shiftguard.detection.cost import MIN_SAMPLES, Cost, cost_of
+from keras_shiftguard.experiments.class_mix import MIN_LEARNT, column_of
 from keras_shiftguard.experiments.fix_lines import scaled
-from keras_shiftguard.experiments.halves import halves
+from keras_shiftguard.experiments.halving import agreed
 from keras_shiftguard.experiments.judge import Judge
 from keras_shiftguard.experiments.labelled import Labelled, Predict
-from keras_shiftguard.experiments.promise import promised
+from keras_shiftguard.experiments.targets import are_inputs
+from keras_shiftguard.experiments.wrong_labels import are_unrelated
 from keras_shiftguard.statistics.rows import Rows
 
 # Means that are so many deviations apart, or deviations of this ratio, are those of other units. A
@@ -35,13 +36,6 @@ def label_unit(
     """Returns how numbers to predict differ, the line that undoes it, and the cost.
 
     Returns None if labels are no single numbers, are of about the same size, or fit as they are.
-
-    Args:
-        predict: Runs the model in inference mode.
-        current: Samples of validation.
-        training: Samples of training.
-        judge: How predictions are judged.
-        seed: Divides the samples into halves.
     """
     here, there = column_of(current.labels), column_of(training.labels)
     if here is None or there is None or min(len(here), len(there)) < MIN_SAMPLES:
@@ -53,19 +47,17 @@ def label_unit(
     outputs = predict(current.images[:])
     labels = [current.labels, *(_mapped(current.labels, run) for _, _, run in maps)]
     worths = [judge.worth(outputs, each) for each in labels]
-    both = halves(len(here), seed)
-    first, second = (int(np.argmax([worth[half].mean() for worth in worths])) for half in both)
-    if first != second or first == 0:
+    found = agreed(worths, seed)
+    if not found:
         return None
-    before, found = worths[0], first
     # A scale that is fitted to the numbers must surely beat a map that people know.
-    for i, worth in enumerate(worths[2:], 2) if first == 1 else ():
-        unit = judge.unit(worths[first])
-        if promised(worth, worths[first], unit, judge.metric, ()).gain < MUCH_BETTER:
-            found = i
-    promise = promised(before, worths[found], judge.unit(before), judge.metric, ())
+    if found == 1:
+        unit = judge.unit(worths[1])
+        for i, worth in enumerate(worths[2:], 2):
+            if cost_of(worths[1], worth, unit).value < MUCH_BETTER:
+                found = i
     how, line, _ = maps[found - 1]
-    return how, line, Cost(promise.gain, promise.interval, len(here), metric=promise.metric)
+    return how, line, cost_of(worths[found], worths[0], judge.unit(worths[0]), judge.metric)
 
 
 def _maps(here: np.ndarray, there: np.ndarray) -> list[Map]:
@@ -79,25 +71,41 @@ def _maps(here: np.ndarray, there: np.ndarray) -> list[Map]:
     factor = spread / other
     offset = float(there.mean() - factor * here.mean())
     sizes = f"mean {here.mean():.3g} against {there.mean():.3g}"
-    found: list[Map] = [
-        (
-            f"on another scale ({sizes})",
-            scaled("y", factor, offset),
-            lambda y: y * factor + offset,
-        )
-    ]
-    # With zeros, people take log(1 + y).
-    plus = "1p" if here.min() == 0 else ""
-    if here.min() >= 0:
-        log = np.log1p if plus else np.log
+    line = scaled("y", factor, offset)
+    found: list[Map] = [(f"on another scale ({sizes})", line, lambda y: y * factor + offset)]
+    if here.min() >= 0:  # with zeros, people take log(1 + y)
+        plus, log = ("1p", np.log1p) if here.min() == 0 else ("", np.log)
         found.append((f"no logarithms ({sizes})", f"y = np.log{plus}(y)", log))
     if here.max() < MOST_EXPONENT:
-        minus = "m1" if there.min() == 0 else ""
-        exp = np.expm1 if minus else np.exp
+        minus, exp = ("m1", np.expm1) if there.min() == 0 else ("", np.exp)
         found.append((f"logarithms ({sizes})", f"y = np.exp{minus}(y)", exp))
     return found
 
 
 def _mapped(labels: Rows, run: Callable[[np.ndarray], np.ndarray]) -> Rows:
-    y = np.asarray(labels.tree)
-    return Rows(run(y.astype("float64")).astype("float32"))
+    return Rows(run(np.asarray(labels.tree).astype("float64")).astype("float32"))
+
+
+def numbers_are_unrelated(
+    predict: Predict, current: Labelled, training: Labelled, judge: Judge, seed: int = 0
+) -> bool:
+    """Whether what validation has to predict has nothing in common with its samples.
+
+    The loss is compared with that on labels of other samples, which `seed` mixes and which is about
+    as large then. On training it must be smaller by far.
+    """
+    if are_inputs(current.images, current.labels):
+        return False
+    column = column_of(current.labels)
+    is_one = column is not None and not np.ptp(column)  # then any order of the labels is right
+    if min(len(current.labels), len(training.labels)) < MIN_SAMPLES or is_one:
+        return False
+    rng = np.random.default_rng(seed)
+    skills = []
+    for each in (training, current):
+        others = each.labels[rng.permutation(len(each.labels))]
+        own = judge.worth(predict(each.images), each.labels)
+        # A copy, because the losses of samples as they are are remembered, whatever their labels.
+        mixed = judge.worth(predict(each.images[:]), others)
+        skills.append((own - mixed) / max(-float(mixed.mean()), 1e-12))
+    return float(skills[0].mean()) >= MIN_LEARNT and are_unrelated(*skills)

@@ -22,13 +22,7 @@ ONE_LIST = "Number the classes of training and of validation by one list of thei
 
 
 def finding_of(found: WrongLabels, cost: Cost, number: int) -> Finding:
-    """Returns the finding for wrong labels of validation.
-
-    Args:
-        found: The labels that are wrong.
-        cost: Their cost.
-        number: Number of classes.
-    """
+    """Returns the finding for wrong labels of validation, of a number of classes."""
     share = len(found.names) / number if found.names else found.share
     ends = np.array(cost.interval) / cost.value * share
     low, high = (float(end) for end in np.clip(ends, 0.0, 1.0))
@@ -58,14 +52,7 @@ def _of_what(found: WrongLabels) -> str:
 def said_of(
     found: WrongLabels, number: int, here: str = "validation", there: str = "training"
 ) -> Said:
-    """Returns what is said of wrong labels: which ones are wrong.
-
-    Args:
-        found: The labels that are wrong.
-        number: Number of classes.
-        here: Name of the samples whose labels are wrong.
-        there: Name of the samples that they are compared with.
-    """
+    """Returns which labels are wrong, of a number of classes, in samples with the names `here`."""
     if found.names:
         steps = {(label - name) % number for label, name in found.names}
         listed = [f"{label} looks like class {name}" for label, name in found.names]

@@ -19,17 +19,13 @@ Predict = Callable[[Any], Any]
 
 @dataclass(frozen=True)
 class Labelled:
-    """Labelled samples as the model is fed them.
+    """Labelled samples as the model is fed them."""
 
-    Args:
-        images: Images, 4D, or rows of a table or of series, `(samples, ...)`; `Rows` of them by
-            name, if there are several inputs.
-        labels: Class ids, `(samples,)`, or `Rows` of labels that are not classes.
-        positions: The place of each sample in the pass, `(samples,)`; None if unknown.
-    """
-
+    # Images, 4D, or rows of a table or of series, `(samples, ...)`; `Rows` of them by name, if
+    # there are several inputs.
     images: Any
-    labels: Any
+    labels: Any  # class ids, `(samples,)`, or `Rows` of labels that are not classes
+    # The place of each sample in the pass, `(samples,)`; None if unknown.
     positions: np.ndarray | None = None
 
     def first(self, number: int) -> "Labelled":

@@ -8,8 +8,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from keras_shiftguard.experiments.candidates import Candidate
-from keras_shiftguard.experiments.promise import Choice
+from keras_shiftguard.experiments.candidates import Candidate, Choice
 
 Measured = tuple[list[Candidate], Callable[[np.ndarray], np.ndarray]]
 
@@ -24,9 +23,8 @@ NOISE, WIDTHS = (0.1, 0.3, 1.0), (3, 7, 15)
 def lossy_texts(x: np.ndarray, others: np.ndarray) -> Measured:
     """Returns the candidates for texts, and their length and their share of unknown words.
 
-    Args:
-        x: Rows of token ids of training, `(samples, length)`; 0 is padding.
-        others: Rows of validation.
+    `x` are rows of token ids of training, `(samples, length)`, where 0 is padding, and `others`
+    those of validation.
     """
     words = [rows[rows > 0] for rows in (x, others)]
     # Ids may be hashes of any size, so only those that occur are counted.
@@ -62,9 +60,7 @@ def lossy_texts(x: np.ndarray, others: np.ndarray) -> Measured:
 def lossy_series(x: np.ndarray, others: np.ndarray) -> Measured:
     """Returns the candidates for series, and level, spread, step and extremes of each channel.
 
-    Args:
-        x: Series of training, `(samples, times, channels)`.
-        others: Series of validation.
+    `x` are series of training, `(samples, times, channels)`, and `others` those of validation.
     """
     deviation = float(np.nanstd(x))
     low, high = (float(end(others)) for end in (np.nanmin, np.nanmax))

@@ -1,7 +1,8 @@
 """Lost information: what validation lacks, and what training loses without it.
 
-A place may be covered, images may be noisy or blurred, texts cut. No operation brings that back, so
-training samples are changed in the same way instead.
+A place may be covered, images may be noisy or blurred, texts cut. No operation brings that back:
+undoing it gains less than was lost. So training samples are changed in the same way instead. The
+operation is chosen by the attributes of the samples, without labels.
 """
 
 from collections.abc import Callable, Sequence
@@ -10,14 +11,13 @@ from typing import Any
 import keras
 import numpy as np
 
-from keras_shiftguard.detection.cost import Cost
-from keras_shiftguard.experiments.candidates import Candidate, image_candidates
+from keras_shiftguard.detection.cost import Cost, cost_of
+from keras_shiftguard.experiments.candidates import Candidate, Choice, image_candidates
 from keras_shiftguard.experiments.covered import covered
 from keras_shiftguard.experiments.fix_lines import PREVENTED
 from keras_shiftguard.experiments.judge import Accuracy, Judge
 from keras_shiftguard.experiments.labelled import Labelled, Predict
 from keras_shiftguard.experiments.lossy_rows import lossy_series, lossy_texts
-from keras_shiftguard.experiments.push import push
 from keras_shiftguard.experiments.targets import are_inputs
 from keras_shiftguard.experiments.told import Difference, are_texts, scale_of
 from keras_shiftguard.experiments.words import seems_after
@@ -30,6 +30,11 @@ from keras_shiftguard.statistics.rows import Rows
 LOSING = ("detail", "overflow")
 # Share of the difference of the attributes that an operation must make. A convention.
 MIN_EXPLAINED = 0.7
+Measure = Callable[[np.ndarray], np.ndarray]  # from images to their attributes, (samples, k)
+
+MAX_TO_FIT = 48  # images on which operations are compared. A convention.
+# Added to the standard deviation of an attribute, since some do not vary at all. A convention.
+MIN_UNIT = 1e-3
 
 
 def lost_information(
@@ -44,8 +49,8 @@ def lost_information(
     """Returns the cost of information that validation lacks; None if none is found."""
     is_one = not isinstance(current.images, Rows)
     if is_one and spec.layout != "features" and judge.metric == Accuracy().metric:
-        channels_first = spec.layout == "channels_first"
-        found = covered(predict, current, training, channels_first, may_be_augmented)
+        is_first = spec.layout == "channels_first"
+        found = covered(predict, current, training, is_first, may_be_augmented)
         if found is not None:
             return Difference(found[1], found[0], "cover")
     if current.input(spec.name).shape[1:] != training.input(spec.name).shape[1:]:
@@ -63,34 +68,84 @@ def lost_information(
         return measure(samples if is_one else samples.tree[spec.name])
 
     pushed = push(predict, x, labels, others, candidates, judge, measured)
-    if pushed is None or pushed.explained < MIN_EXPLAINED:
+    if pushed is None:
         return None
-    promise = pushed.promise
-    cost = Cost(promise.gain, promise.interval, promise.num_samples, metric=promise.metric)
-    choice = promise.choices[0][0]
-    return Difference(
-        cost.at_most(gap), seems_after(choice), promise.family, PREVENTED.get(choice.name, "")
-    )
+    choice, cost, explained = pushed
+    if explained < MIN_EXPLAINED:
+        return None
+    fix = PREVENTED.get(choice.name, "")
+    return Difference(cost.at_most(gap), seems_after(choice), choice.family, fix)
 
 
 def _losing(
     current: Labelled, training: Labelled, spec: InputSpec
-) -> tuple[Sequence[Candidate], Callable[[np.ndarray], np.ndarray]]:
+) -> tuple[Sequence[Candidate], Measure]:
     """Returns the operations that lose information, and the measure that chooses one of them."""
     x, others = training.input(spec.name), current.input(spec.name)
-    if spec.layout != "features":
-        scale = scale_of(current, training, spec)
-        candidates = [c for c in image_candidates(scale) if c.choice.family in LOSING]
-        return candidates, _measure(spec)
-    if are_texts(spec, others):
-        return lossy_texts(x, others)
-    return lossy_series(x, others) if x.ndim == 3 else ([], np.asarray)
-
-
-def _measure(spec: InputSpec) -> Callable[[np.ndarray], np.ndarray]:
-    """Returns a function from images to their attributes."""
+    if spec.layout == "features":
+        if are_texts(spec, others):
+            return lossy_texts(x, others)
+        return lossy_series(x, others) if x.ndim == 3 else ([], np.asarray)
+    candidates = image_candidates(scale_of(current, training, spec))
 
     def measure(images: np.ndarray) -> np.ndarray:
         return in_chunks(lambda part: attributes(keras.ops.convert_to_tensor(part), spec), images)
 
-    return measure
+    return [each for each in candidates if each.choice.family in LOSING], measure
+
+
+def push(
+    predict: Predict,
+    x: np.ndarray,
+    labels: np.ndarray,
+    others: np.ndarray,
+    candidates: Sequence[Candidate],
+    judge: Judge,
+    measure: Measure,
+) -> tuple[Choice, Cost, float] | None:
+    """Returns what it costs to make labelled samples `x` look like other ones; None if none does.
+
+    Args:
+        predict: Runs the model in inference mode.
+        x: Labelled samples, `(samples, ...)`.
+        labels: Their labels.
+        others: Samples that differ from `x`.
+        candidates: The operations to try.
+        judge: How predictions are judged.
+        measure: Returns the attributes of samples.
+
+    Returns:
+        The operation, its cost on `x`, and the share of the difference that it makes.
+    """
+    few = x[:MAX_TO_FIT]
+    here, there, start = (_moments(measure(each)) for each in (x, others, few))
+    unit = here[1] + MIN_UNIT
+
+    def distance(found: np.ndarray) -> float:
+        return float(np.nansum(np.arcsinh((there - found) / unit) ** 2))
+
+    unchanged = distance(here)
+    # The few images may differ from all of them, so the change is added to all.
+    offset = here - start
+    distances = [distance(_moments(measure(c.apply(few))) + offset) for c in candidates]
+    nearest = int(np.argmin(distances))
+    if distances[nearest] >= unchanged:
+        return None
+    chosen = candidates[nearest]
+    before = judge.worth(predict(x), labels)
+    after = judge.worth(predict(chosen.apply(x)), labels)
+    cost = cost_of(before, after, judge.unit(after), judge.metric)
+    return chosen.choice, cost, 1 - distances[nearest] / max(unchanged, 1e-12)
+
+
+def _moments(values: np.ndarray) -> np.ndarray:
+    """Returns mean and standard deviation of the finite values of each attribute, `(2, k)`."""
+    mean = _mean(values)
+    return np.stack([mean, np.sqrt(_mean((values - mean) ** 2))])
+
+
+def _mean(values: np.ndarray) -> np.ndarray:
+    """Returns the mean of the finite values of each attribute; NaN without one."""
+    known = np.isfinite(values)
+    number = np.where(known.any(axis=0), known.sum(axis=0), np.nan)
+    return np.asarray(np.where(known, values, 0.0).sum(axis=0) / number)

@@ -10,11 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from keras_shiftguard.detection.cost import MIN_SAMPLES, Cost
-from keras_shiftguard.experiments.halves import halves
+from keras_shiftguard.detection.cost import MIN_SAMPLES, Cost, cost_of
+from keras_shiftguard.experiments.halving import agreed
 from keras_shiftguard.experiments.judge import Judge
 from keras_shiftguard.experiments.labelled import Labelled, Predict
-from keras_shiftguard.experiments.promise import promised
 from keras_shiftguard.statistics.rows import Rows
 
 ROWS, TIMES = "row", "step"
@@ -26,36 +25,21 @@ def labels_of_other_rows(
 ) -> tuple[str, int, Cost] | None:
     """Returns along what each label is moved, how far it stands below its sample, and the cost.
 
-    Returns None if labels as they are fit as well, or if too few neighbours were kept.
-
-    Args:
-        predict: Runs the model in inference mode.
-        current: Samples of validation, with their places in the pass.
-        judge: How predictions are judged.
-        seed: Divides the samples into halves.
+    Returns None if labels as they are fit as well, or if too few neighbours were kept. `current`
+    are samples of validation, with their places in the pass.
     """
-    tried = [_by_rows(current), _by_times(current)]
-    if all(each is None for each in tried):
-        return None
-    outputs = predict(current.images)
-    for unit, found in zip((ROWS, TIMES), tried, strict=True):
+    tried = {ROWS: _by_rows(current), TIMES: _by_times(current)}
+    outputs: Any = predict(current.images) if any(tried.values()) else None
+    for unit, found in tried.items():
         if found is None:
             continue
         rows, moved = found
-        here = outputs[rows]
-        labels = [current.labels[rows], *moved]
-        likelihoods = [judge.likelihood(here, each) for each in labels]
-        first, second = (
-            int(np.argmax([likelihood[half].mean() for likelihood in likelihoods]))
-            for half in halves(len(rows), seed)
-        )
-        if first != second or first == 0:
-            continue
-        before, after = (judge.worth(here, labels[i]) for i in (0, first))
-        promise = promised(before, after, judge.unit(before), judge.metric, ())
-        if promise.interval[0] > 0:
-            cost = Cost(promise.gain, promise.interval, promise.num_samples, metric=promise.metric)
-            return unit, STEPS[first - 1], cost
+        here, labels = outputs[rows], [current.labels[rows], *moved]
+        best = agreed([judge.likelihood(here, each) for each in labels], seed)
+        before, after = (judge.worth(here, labels[i]) for i in (0, best))
+        cost = cost_of(after, before, judge.unit(before), judge.metric)
+        if best and cost.interval[0] > 0:
+            return unit, STEPS[best - 1], cost
     return None
 
 
@@ -83,10 +67,10 @@ def _by_times(current: Labelled) -> tuple[np.ndarray, list[Any]] | None:
     """Returns all samples, and their labels moved along the sequence, if each step has a label."""
     labels = current.labels.tree if isinstance(current.labels, Rows) else None
     images = current.images.tree if isinstance(current.images, Rows) else {"": current.images}
-    if not isinstance(labels, np.ndarray) or labels.ndim < 2 or len(labels) < MIN_SAMPLES:
+    if not isinstance(labels, np.ndarray) or labels.ndim not in (2, 3) or len(labels) < MIN_SAMPLES:
         return None
     lengths = {x.shape[1] for x in images.values() if x.ndim in (2, 3)}
-    if labels.shape[1] not in lengths or labels.shape[1] < 2 or labels.ndim > 3:
+    if labels.shape[1] not in lengths or labels.shape[1] < 2:
         return None
     at = np.arange(labels.shape[1])
     moved = [np.clip(at + step, 0, len(at) - 1) for step in STEPS]

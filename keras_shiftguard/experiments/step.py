@@ -1,12 +1,12 @@
 """What a preprocessing step costs that only one of two streams has, by undoing the step."""
 
+from dataclasses import replace
 from typing import Any
 
 from keras_shiftguard.detection.causes.explanation import Explanation
-from keras_shiftguard.detection.cost import MIN_SAMPLES, Cost
+from keras_shiftguard.detection.cost import MIN_SAMPLES, Cost, cost_of
 from keras_shiftguard.experiments.judge import Judge
 from keras_shiftguard.experiments.labelled import Labelled, Predict
-from keras_shiftguard.experiments.promise import promised
 from keras_shiftguard.experiments.targets import are_inputs, changed_targets
 from keras_shiftguard.operations.repair import Repair
 from keras_shiftguard.statistics.batch import InputSpec
@@ -15,45 +15,28 @@ from keras_shiftguard.statistics.rows import Rows
 
 
 def cost_of_step(
-    predict: Predict,
-    current: Labelled,
-    spec: InputSpec,
-    step: Explanation,
-    judge: Judge,
+    predict: Predict, current: Labelled, spec: InputSpec, step: Explanation, judge: Judge
 ) -> Cost | None:
     """Returns the cost of a preprocessing step that only `current` has, by undoing the step.
 
-    The result is None if there are fewer than `MIN_SAMPLES` images.
-
-    Args:
-        predict: Runs the model in inference mode; from samples to what the judge takes.
-        current: Labelled images with the step.
-        spec: Specification of the input with the step.
-        step: The step that turns images like those of the reference into `current`.
-        judge: How predictions are judged.
+    The step turns images like those of the reference into `current`. The result is None if there
+    are fewer than `MIN_SAMPLES` images.
     """
-    labels = current.labels
+    images, labels = current.images, current.labels
     if len(labels) < MIN_SAMPLES:
         return None
     repair = _undoing(step, spec)
-    repaired: Any = in_chunks(Repair(**repair), current.input(spec.name))
+    undo = Repair(**repair)
+    repaired: Any = in_chunks(undo, current.input(spec.name))
     labels_repaired = labels
-    if are_inputs(current.images, labels):  # a layer for the samples cannot change their targets
-        undo = Repair(**repair)
+    if are_inputs(images, labels):  # a layer for the samples cannot change their targets
         labels_repaired = changed_targets(labels, spec.name, lambda y: in_chunks(undo, y))
         repair = {}
-    if isinstance(current.images, Rows):
-        repaired = Rows({**current.images.tree, spec.name: repaired})
-    before = judge.worth(predict(current.images), labels)
+    if isinstance(images, Rows):
+        repaired = Rows({**images.tree, spec.name: repaired})
+    before = judge.worth(predict(images), labels)
     after = judge.worth(predict(repaired), labels_repaired)
-    promise = promised(before, after, judge.unit(before), judge.metric, ())
-    return Cost(
-        promise.gain,
-        promise.interval,
-        promise.num_samples,
-        repair=repair or None,
-        metric=judge.metric,
-    )
+    return replace(cost_of(after, before, judge.unit(before), judge.metric), repair=repair or None)
 
 
 def _undoing(step: Explanation, spec: InputSpec) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Candidates for tables, series and texts: other units, exchanged columns, another order ...
+"""Candidates for tables and series: other units, exchanged columns, another order ...
 
 Which units and which exchanges are tried is read from the rows themselves, without labels: a
 column in another unit has another mean and deviation, and two exchanged columns have each other's.
@@ -6,24 +6,19 @@ column in another unit has another mean and deviation, and two exchanged columns
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import keras
 import numpy as np
 
-from keras_shiftguard.experiments.candidates import Candidate
-from keras_shiftguard.experiments.promise import Choice
-from keras_shiftguard.operations import columns, series, tokens
+from keras_shiftguard.experiments.candidates import NEAR, TINY, Candidate, Choice
+from keras_shiftguard.operations import columns, series
 from keras_shiftguard.operations.operation import Operation
 from keras_shiftguard.statistics.chunks import in_chunks
 
 MIN_TIMES = 32  # rows with as many columns may be series or spectra. A convention.
 MOST = 20  # columns that are taken out one by one, and exchanges of two. A convention.
 MIN_SKEW = 0.5  # a smaller skewness may be chance. A convention.
-# A factor between two deviations is that of a named unit if it is as near as this, and a column has
-# moved if its factor or its mean (in deviations) is further: sampling moves the factor of some
-# hundred rows by a few percent. A convention.
-NEAR = 0.15
 # Missing values may be filled otherwise if so large a share of a column has one value, of which the
 # other stream has less than this part: fewer rows cost little. Conventions.
 MIN_FILLED, MAX_SHARED = 0.03, 0.1
@@ -31,7 +26,6 @@ MIN_FILLED, MAX_SHARED = 0.03, 0.1
 # squared standard deviations, and takes away this share of what differs in the two columns. The
 # correlations of a column show its sign likewise. Conventions.
 MIN_NEARER, MIN_REMOVED = 0.05, 0.5
-TINY = 1e-6  # a smaller deviation counts as none. A convention.
 
 _ROWS = {operation.name: operation for operation in columns.OPERATIONS}
 
@@ -43,54 +37,24 @@ def table_candidates(x: np.ndarray, reference: np.ndarray) -> list[Candidate]:
         x: Rows, `(samples, columns)`, or series, `(samples, times, channels)`.
         reference: Rows or series of training.
     """
-    here, there = _moments(x), _moments(reference)
-    are_whole = _are_whole(x) & _are_whole(reference)
+    here, there = _Moments.of(x), _Moments.of(reference)
+    correlations = _correlations(x), _correlations(reference)
     fills = _fills(x, reference)
+    signs = range(x.shape[-1]) if x.ndim == 3 else _signs(here, there, *correlations)
     singles = range(x.shape[-1] if x.ndim == 2 and 1 < x.shape[-1] <= MOST else 0)
-    found = [
-        *(_candidate(_ROWS["unit"], (column, -1.0, 0.0)) for column in _signs(x, reference)),
-        *(_candidate(_ROWS["unit"], strength) for strength in _units(here, there, are_whole)),
-        *(_candidate(_ROWS["units"], strength) for strength in _all_units(here, there)),
-        *(_candidate(_ROWS["refill"], strength) for strength in fills),
-        *(_candidate(_ROWS["refills"], strength) for strength in [tuple(fills)] if len(fills) > 1),
-        *(_exchange(pair, is_plain, there[0]) for pair, is_plain in _exchanges(x, reference)),
-        *(_candidate(_ROWS["blank"], _of([column], there[0])) for column in singles),
-        *(
-            _candidate(_ROWS[name], strength)
-            for name in ("reverse", "roll")
-            for strength in _ROWS[name].strengths
-        ),
+    tried: list[tuple[str, Any]] = [
+        *(("unit", (column, -1.0, 0.0)) for column in signs),
+        *(("unit", strength) for strength in _units(here, there)),
+        *(("units", strength) for strength in _all_units(here, there)),
+        *(("refill", strength) for strength in fills),
+        *(("refills", strength) for strength in [tuple(fills)] if len(fills) > 1),
     ]
-    if x.ndim == 3 or x.shape[-1] >= MIN_TIMES:
-        found += [
-            _of_series(each, strength, x.ndim)
-            for each in series.OPERATIONS
-            for strength in each.strengths
-            if _suits(each.name, x)
-        ]
-    return found
-
-
-def text_candidates(x: np.ndarray, reference: np.ndarray) -> list[Candidate]:
-    """Returns the candidates for texts, rows of token ids.
-
-    Args:
-        x: Texts, `(samples, length)`, or single ids.
-        reference: Texts of training. Ids above the largest one become it, so that an embedding
-            has all of them.
-    """
-    largest = int(reference.max(initial=0))
-    is_padded = tokens.has_padding(x) and tokens.has_padding(reference)
-    left_out = "renumber_all" if is_padded else "renumber"
-
-    def of(operation: Operation, strength: Any) -> Candidate:
-        apply = operation.apply
-        assert apply is not None
-        choice = Choice(operation.name, operation.family, strength)
-        return Candidate(choice, lambda x: np.minimum(apply(x, strength), largest).astype(x.dtype))
-
-    chosen = [each for each in tokens.OPERATIONS if each.name != left_out]
-    return [of(each, strength) for each in chosen for strength in each.strengths]
+    found = [_candidate(_ROWS[name], strength) for name, strength in tried]
+    found += [_exchange(*each, there.mean) for each in _exchanges(here, there, *correlations)]
+    found += [_candidate(_ROWS["blank"], _of([column], there.mean)) for column in singles]
+    orders = [(_ROWS[name], by) for name in ("reverse", "roll") for by in _ROWS[name].strengths]
+    found += [_candidate(*each) for each in orders]
+    return [*found, *(_of_series(x) if x.ndim == 3 or x.shape[-1] >= MIN_TIMES else ())]
 
 
 def _candidate(operation: Operation, strength: Any) -> Candidate:
@@ -120,117 +84,107 @@ def _of(which: Sequence[int], means: np.ndarray) -> tuple[tuple[int, ...], tuple
     return tuple(which), tuple(float(means[column]) for column in which)
 
 
-def _suits(name: str, x: np.ndarray) -> bool:
-    """Whether an operation on series is tried on such rows: on spectra only, or on series only.
+def _of_series(x: np.ndarray) -> list[Candidate]:
+    """Returns the candidates for series, also for those that are fed as rows of their values.
 
-    Backwards, a row of values is one with its columns in reverse order, which is tried anyway.
+    Frequencies are moved in spectra only, with many channels. Backwards, a row of values is one
+    with its columns in reverse order, which is tried anyway.
     """
-    if name == "pitch":
-        return x.ndim == 3 and x.shape[-1] >= MIN_TIMES
-    return x.ndim == 3 or name != "backwards"
+    is_spectrum = x.ndim == 3 and x.shape[-1] >= MIN_TIMES
+    suits = {"pitch": is_spectrum, "backwards": x.ndim == 3}
+    chosen = [each for each in series.OPERATIONS if suits.get(each.name, True)]
+    found = [_candidate(each, strength) for each in chosen for strength in each.strengths]
+    return found if x.ndim == 3 else [_of_rows(each) for each in found]
 
 
-def _of_series(operation: Operation, strength: Any, axes: int) -> Candidate:
-    """Returns a candidate for series, also for those that are fed as rows of their values."""
-    found = _candidate(operation, strength)
-    if axes == 3:
-        return found
-    run = found.apply
-    return replace(found, apply=lambda rows: run(rows[..., None])[..., 0])
+def _of_rows(of_series: Candidate) -> Candidate:
+    run = of_series.apply
+    return replace(of_series, apply=lambda rows: run(rows[..., None])[..., 0])
 
 
-def _moments(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Returns mean and standard deviation of each column, over its finite values."""
-    values = np.where(np.isfinite(x), x, np.nan).reshape(-1, x.shape[-1]).astype("float64")
-    return np.nan_to_num(np.nanmean(values, axis=0)), np.nan_to_num(np.nanstd(values, axis=0))
+class _Moments(NamedTuple):
+    """Moments of each column over its finite values, and whether these are whole numbers."""
+
+    mean: np.ndarray
+    std: np.ndarray
+    skewness: np.ndarray
+    are_whole: np.ndarray
+
+    @classmethod
+    def of(cls, x: np.ndarray) -> "_Moments":
+        values = np.where(np.isfinite(x), x, np.nan).reshape(-1, x.shape[-1])
+        are_whole = (np.isnan(values) | (values == np.rint(values))).all(axis=0)
+        values = values.astype("float64")
+        mean, std = (np.nan_to_num(of(values, axis=0)) for of in (np.nanmean, np.nanstd))
+        skewness = np.nan_to_num(np.nanmean(((values - mean) / (std + TINY)) ** 3, axis=0))
+        return cls(mean, std, skewness, are_whole)
+
+    def moved_from(self, other: "_Moments") -> np.ndarray:
+        """Returns whether each column differs by more than sampling makes it."""
+        scaled = np.abs(np.log((other.std + TINY) / (self.std + TINY))) > NEAR
+        return scaled | (np.abs(other.mean - self.mean) > NEAR * other.std)
 
 
-Moments = tuple[np.ndarray, np.ndarray]
-
-
-def _units(here: Moments, there: Moments, are_whole: np.ndarray) -> list[tuple[int, float, float]]:
-    """Returns linear maps for each column: named units that fit, or the moments.
+def _units(here: _Moments, there: _Moments) -> list[tuple[int, float, float]]:
+    """Returns linear maps for each column: named units that fit (up to `NEAR`), or the moments.
 
     The map of the moments gives the column the mean and the deviation of the reference. It is tried
-    unless a named unit does so.
+    unless a named unit does so. A column that has not moved has none: a stretch by chance may help
+    an unfinished model.
     """
-    found, have_moved = [], _moved(here, there)
+    found = []
     named = [(known, 0.0) for unit in columns.UNITS for known in (unit, 1 / unit)]
-    for column in range(len(here[0])):
-        if here[1][column] < TINY or there[1][column] < TINY:
-            continue
-        if not have_moved[column]:  # a stretch by chance may help an unfinished model
-            continue
-        factor = there[1][column] / here[1][column]
-        offset = there[0][column] - factor * here[0][column]
+    vary = (here.std >= TINY) & (there.std >= TINY)
+    for column in np.flatnonzero(vary & here.moved_from(there)).tolist():
+        mean, usual, spread = here.mean[column], there.mean[column], there.std[column]
+        factor = spread / here.std[column]
         known = [
             (float(times), float(plus))
             for times, plus in (*named, *columns.LINEAR)
             if abs(np.log(factor / times)) < NEAR
-            and (
-                not plus
-                or abs(times * here[0][column] + plus - there[0][column]) < there[1][column]
-            )
+            and (not plus or abs(times * mean + plus - usual) < spread)
         ]
         if abs(np.log(factor)) < NEAR:  # only moved, by a whole number if all values are whole
-            moved = there[0][column] - here[0][column]
-            known.append((1.0, float(np.rint(moved) if are_whole[column] else moved)))
+            are_whole = here.are_whole[column] and there.are_whole[column]
+            known.append((1.0, float(np.rint(usual - mean) if are_whole else usual - mean)))
         found += [(column, *each) for each in known]
-        missed = [abs(m * here[0][column] + c - there[0][column]) for m, c in known]
-        if not known or min(missed) > NEAR * there[1][column]:
-            found.append((column, float(factor), float(offset)))
+        missed = [abs(times * mean + plus - usual) for times, plus in known]
+        if not known or min(missed) > NEAR * spread:
+            found.append((column, float(factor), float(usual - factor * mean)))
     return found
 
 
-def _are_whole(x: np.ndarray) -> np.ndarray:
-    """Returns whether all finite values of each column are whole numbers."""
-    values = np.where(np.isfinite(x), x, 0.0).reshape(-1, x.shape[-1])
-    return np.asarray((values == np.rint(values)).all(axis=0))
-
-
-def _signs(x: np.ndarray, reference: np.ndarray) -> list[int]:
+def _signs(
+    here: _Moments, there: _Moments, correlations: np.ndarray, others: np.ndarray
+) -> list[int]:
     """Returns the columns that may have the other sign: their mean, skewness or correlations do.
 
     All channels of series and of points may, whose mean is often 0, because few have an order.
     """
-    if x.ndim == 3:
-        return list(range(x.shape[-1]))
-    here, there = _moments(x), _moments(reference)
-    far = np.minimum(np.abs(here[0]), np.abs(there[0])) > NEAR * np.maximum(here[1], there[1])
-    skews = _skews(x, here), _skews(reference, there)
-    skewed = np.minimum(*map(np.abs, skews)) > MIN_SKEW
-    is_other = (far & (here[0] * there[0] < 0)) | (skewed & (skews[0] * skews[1] < 0))
-    correlations = _correlations(x), _correlations(reference)
-    strength = np.square(correlations[1]).sum(axis=1)
-    alike = (correlations[0] * correlations[1]).sum(axis=1)
+    means = np.stack([here.mean, there.mean])
+    skews = np.stack([here.skewness, there.skewness])
+    far = np.abs(means).min(axis=0) > NEAR * np.maximum(here.std, there.std)
+    skewed = np.abs(skews).min(axis=0) > MIN_SKEW
+    is_other = (far & (means.prod(axis=0) < 0)) | (skewed & (skews.prod(axis=0) < 0))
+    strength = np.square(others).sum(axis=1)
+    alike = (correlations * others).sum(axis=1)
     is_other |= (strength > MIN_NEARER) & (alike < -MIN_REMOVED * strength)
-    return [int(column) for column in np.flatnonzero(is_other)]
+    return np.flatnonzero(is_other).tolist()
 
 
-def _skews(x: np.ndarray, moments: Moments) -> np.ndarray:
-    """Returns the skewness of each column, over its finite values."""
-    values = np.where(np.isfinite(x), x, np.nan).reshape(-1, x.shape[-1]).astype("float64")
-    units = (values - moments[0]) / (moments[1] + TINY)
-    return np.nan_to_num(np.nanmean(units**3, axis=0))
-
-
-def _moved(here: Moments, there: Moments) -> np.ndarray:
-    """Returns whether the moments of each column differ by more than sampling makes them."""
-    scaled = np.abs(np.log((there[1] + TINY) / (here[1] + TINY))) > NEAR
-    return scaled | (np.abs(there[0] - here[0]) > NEAR * there[1])
-
-
-def _all_units(here: Moments, there: Moments) -> list[tuple[tuple[float, ...], tuple[float, ...]]]:
+def _all_units(
+    here: _Moments, there: _Moments
+) -> list[tuple[tuple[float, ...], tuple[float, ...]]]:
     """Returns the linear map that gives each column that moved the moments of the reference.
 
     There is none unless several columns moved: else one column in another unit would be told as all
     of them.
     """
-    moved = (here[1] > TINY) & (there[1] > TINY) & _moved(here, there)
+    moved = (here.std > TINY) & (there.std > TINY) & here.moved_from(there)
     if moved.sum() < 2:
         return []
-    factors = np.where(moved, there[1] / np.maximum(here[1], TINY), 1.0)
-    offsets = np.where(moved, there[0] - factors * here[0], 0.0)
+    factors = np.where(moved, there.std / np.maximum(here.std, TINY), 1.0)
+    offsets = np.where(moved, there.mean - factors * here.mean, 0.0)
     return [(tuple(map(float, factors)), tuple(map(float, offsets)))]
 
 
@@ -277,7 +231,9 @@ def _own_value(here: np.ndarray, there: np.ndarray) -> tuple[float | None, float
     return found
 
 
-def _exchanges(x: np.ndarray, reference: np.ndarray) -> list[tuple[tuple[int, int], bool]]:
+def _exchanges(
+    here: _Moments, there: _Moments, correlations: np.ndarray, others: np.ndarray
+) -> list[tuple[tuple[int, int], bool]]:
     """Returns the pairs of columns that may be exchanged, the likeliest first.
 
     With each pair comes whether the moments show plainly that it is exchanged.
@@ -286,16 +242,14 @@ def _exchanges(x: np.ndarray, reference: np.ndarray) -> list[tuple[tuple[int, in
     rest. Columns that were standardised have the same moments, and if they are independent no
     correlations either, so of few columns all pairs are tried.
     """
-    here, there = _moments(x), _moments(reference)
-    unit = there[1] + TINY
+    unit = there.std + TINY
     # The distance of column i, put in the place of column j, from the reference.
-    mean = np.arcsinh((here[0][:, None] - there[0][None]) / unit) ** 2
-    deviation = np.log((here[1][:, None] + TINY) / unit) ** 2
-    distance = mean + deviation
+    mean = np.arcsinh((here.mean[:, None] - there.mean[None]) / unit) ** 2
+    distance = mean + np.log((here.std[:, None] + TINY) / unit) ** 2
     own = np.diag(distance)
     gain = own[:, None] + own[None] - distance - distance.T
     one, other = np.nonzero(np.triu(np.ones_like(gain, bool), 1))
-    found = (gain + _nearer(_correlations(x), _correlations(reference)))[one, other]
+    found = (gain + _nearer(correlations, others))[one, other]
     best = np.argsort(-found, kind="stable")[:MOST]
     if len(one) > MOST:
         best = best[found[best] > 0]

@@ -9,12 +9,10 @@ import numpy as np
 from keras_shiftguard.detection.code_lines import quoted
 from keras_shiftguard.detection.cost import Cost
 from keras_shiftguard.experiments.candidates import Candidate
-from keras_shiftguard.experiments.fix_lines import PREVENTED, fix_line
+from keras_shiftguard.experiments.fix_lines import PREVENTED, Batch, fix_line
 from keras_shiftguard.experiments.labelled import Labelled
-from keras_shiftguard.experiments.masks import ALIGNMENT
-from keras_shiftguard.experiments.promise import Promise
-from keras_shiftguard.experiments.targets import are_inputs, with_own_targets
-from keras_shiftguard.experiments.undo import applied, moved
+from keras_shiftguard.experiments.targets import ALIGNMENT, are_inputs, with_own_targets
+from keras_shiftguard.experiments.undo import Promise, applied, moved
 from keras_shiftguard.experiments.words import all_seem
 from keras_shiftguard.instrument.compiled_metric import MetricOf
 from keras_shiftguard.operations.scale import Scale
@@ -23,19 +21,13 @@ from keras_shiftguard.statistics.batch import InputSpec
 
 @dataclass(frozen=True)
 class Difference:
-    """What a difference costs, and the operation that tells it.
-
-    Args:
-        cost: The cost.
-        how: What validation samples look like, such as `"mirrored left to right"`; "" if unknown.
-        family: Family of the operation; "" without one.
-        fix: A line of Python that undoes it in a batch `x` of validation; "" without one.
-    """
+    """What a difference costs, and the operation that tells it."""
 
     cost: Cost
+    # What validation samples look like, such as `"mirrored left to right"`; "" if unknown.
     how: str = ""
-    family: str = ""
-    fix: str = ""
+    family: str = ""  # family of the operation; "" without one
+    fix: str = ""  # a line of Python that undoes it in a batch `x` of validation; "" without one
 
     @property
     def is_blank(self) -> bool:
@@ -52,10 +44,10 @@ def told_as(
     training: Labelled | None,
 ) -> Difference:
     """Returns a promise as the cost of a difference."""
-    cost = Cost(promise.gain, promise.interval, promise.num_samples, metric=promise.metric)
+    cost, x = promise.cost, current.input(spec.name)
     if not promise.family:  # the halves do not agree, so it is no more than chance
         return Difference(replace(cost, interval=(min(cost.interval[0], 0.0), cost.interval[1])))
-    chain = promise.choices[0]
+    chain, is_first = promise.choices[0], spec.layout == "channels_first"
     repair: dict[str, Any] = {"operations": [[c.name, c.strength] for c in chain]}
     ends = None
     if spec.layout != "features":
@@ -66,17 +58,15 @@ def told_as(
     # and moving the images alone would make it worse; and it would make floats of token ids.
     takes_another = promise.family == "inputs"
     moves_masks = any(c.moves is not None and c.choice in chain for c in candidates)
-    if not (takes_another or moves_masks or are_texts(spec, current.input(spec.name))):
+    if not (takes_another or moves_masks or are_texts(spec, x)):
         cost = replace(cost, repair=repair)
-    shape = current.input(spec.name).shape
-    sides = shape[2:4] if spec.layout == "channels_first" else shape[1:3]
-    how = all_seem(chain, sides, spec.columns)
+    how = all_seem(chain, x.shape[2:4] if is_first else x.shape[1:3], spec.columns)
     if promise.family == ALIGNMENT:
         how += " against their masks"
-    is_one = spec.layout == "features" and shape[1:] in ((), (1,))
-    axes, is_first = 1 if is_one else len(shape), spec.layout == "channels_first"
+    is_one = spec.layout == "features" and x.shape[1:] in ((), (1,))
     entry = spec.name if spec.is_entry else None
-    lines = [fix_line(choice, axes, is_first, spec.columns, entry, ends) for choice in chain]
+    batch = Batch(1 if is_one else x.ndim, is_first, spec.columns, entry, ends)
+    lines = [fix_line(choice, batch) for choice in chain]
     fix = "; ".join(lines) if all(lines) else PREVENTED.get(chain[0].name, "")
     if not fix and cost.repair is not None and (spec.is_entry or spec.columns):
         data = "x" if entry is None else f"x[{quoted(entry)}]"

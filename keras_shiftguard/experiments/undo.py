@@ -12,17 +12,17 @@ with the class mix of validation.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
-from keras_shiftguard.experiments.candidates import Candidate
+from keras_shiftguard.detection.cost import Cost, cost_of
+from keras_shiftguard.experiments.candidates import Candidate, Choice
 from keras_shiftguard.experiments.class_mix import rows_of_like_labels
-from keras_shiftguard.experiments.halves import halves
-from keras_shiftguard.experiments.halving import best, stages
+from keras_shiftguard.experiments.halving import best, halves, stages
 from keras_shiftguard.experiments.judge import Judge
 from keras_shiftguard.experiments.labelled import Labelled, Predict
-from keras_shiftguard.experiments.promise import Promise, promised
 from keras_shiftguard.statistics.kept_samples import MAX_SAMPLES
 from keras_shiftguard.statistics.rows import joined
 
@@ -32,6 +32,30 @@ MIN_SECOND = 0.02
 # What changes nothing, such as another order of a single column, makes labels likelier by rounding
 # alone. Given by float32.
 ROUNDING = 1e-5
+
+# A cause explains a loss if undoing it wins back this share of the loss. A convention.
+MIN_WON_BACK = 0.5
+
+Chain = Sequence[Candidate]  # operations that follow one another
+
+
+@dataclass(frozen=True)
+class Promise:
+    """A gain that was measured on the same samples before and after an operation."""
+
+    cost: Cost  # the gain: what the samples cost as they are
+    # The operations that each half of the samples chose, one after another.
+    choices: tuple[tuple[Choice, ...], ...]
+
+    @property
+    def family(self) -> str:
+        """The family on which both halves agree, the first of several; "" if they do not agree."""
+        chosen = {frozenset(choice.family for choice in chain) for chain in self.choices}
+        return self.choices[0][0].family if len(chosen) == 1 and any(chosen) else ""
+
+    def is_alarm(self, tolerance: float) -> bool:
+        """Whether the gain is above `tolerance`, its interval above 0, and both halves agree."""
+        return bool(self.family) and self.cost.is_costly(tolerance)
 
 
 def undo(
@@ -56,33 +80,34 @@ def undo(
         seed: Divides the samples into halves.
         control: Samples of training, with labels; None if there are none.
     """
+    trial = _Trial(predict, judge, x, labels)
     outputs = predict(x)
     before, likelihood = judge.worth(outputs, labels), judge.likelihood(outputs, labels)
     both = halves(len(x), seed)
-    after = before.copy()
-    chains: list[list[Candidate]] = []
-    firsts = _first_stages(predict, x, labels, candidates, judge, both)
-    for (choosing, counting), first in zip((both, both[::-1]), firsts, strict=True):
-        chain = _chain(predict, x, labels, candidates, judge, likelihood, choosing, most, first)
-        chains.append(chain)
-        if chain:
-            changed = predict(applied(chain, x[counting]))
-            after[counting] = judge.worth(changed, moved(chain, labels[counting]))
+    chains = trial.chains(candidates, likelihood, both, most)
+    after = trial.repaired(before, chains, both)
     unit = judge.unit(before)
     rivals = [_rival(chain) for chain in chains]
     if rivals != chains:
-        simpler = after.copy()
-        for counting, chain in zip(both[::-1], rivals, strict=True):
-            if chain:
-                changed = predict(applied(chain, x[counting]))
-                simpler[counting] = judge.worth(changed, moved(chain, labels[counting]))
-        if promised(simpler, after, unit, judge.metric, ()).interval[0] <= 0:
+        simpler = trial.repaired(before, rivals, both)
+        if cost_of(after, simpler, unit, judge.metric).interval[0] <= 0:
             after, chains = simpler, rivals
     choices = tuple(tuple(candidate.choice for candidate in chain) for chain in chains)
-    promise = promised(before, after, unit, judge.metric, choices)
+    promise = Promise(cost_of(after, before, unit, judge.metric), choices)
     if control is None or not len(control.labels) or not promise.is_alarm(0.0):
         return promise
-    return promise.beyond(_gain_of(control, predict, chains, judge, labels))
+    of_training = _Trial(predict, judge, control.images, control.labels)
+    return replace(promise, cost=beyond(promise.cost, of_training.mean_gain(chains, labels)))
+
+
+def beyond(gain: Cost, control: Cost) -> Cost:
+    """Returns a gain minus that of the control group, if theirs is above 0."""
+    if control.value <= 0:
+        return gain
+    value = gain.value - control.value
+    errors = gain.value - gain.interval[0], control.value - control.interval[0]
+    error = float(np.hypot(*errors))
+    return replace(gain, value=value, interval=(value - error, value + error))
 
 
 def _rival(chain: list[Candidate]) -> list[Candidate]:
@@ -93,116 +118,119 @@ def _rival(chain: list[Candidate]) -> list[Candidate]:
     return chain[1:] if len(chain) > 1 else [candidate.rival or candidate for candidate in chain]
 
 
-def _gain_of(
-    control: Labelled,
-    predict: Predict,
-    chains: Sequence[Sequence[Candidate]],
-    judge: Judge,
-    labels: Any,
-) -> Promise:
-    """Returns what the operations of both halves gain on the control group, in the mean.
+@dataclass(frozen=True)
+class _Trial:
+    """Labelled samples on which operations are tried."""
 
-    Its samples count as if their labels were distributed like those of validation. Where all of
-    these are of one class, whatever makes the model prefer that class wins something.
-    """
-    before = judge.worth(predict(control.images), control.labels)
-    after: list[np.ndarray] = []
-    for i, chain in enumerate(chains):
-        if chain in chains[:i]:
-            after.append(after[chains.index(chain)])
-        else:
-            changed = applied(chain, control.images)
-            after.append(judge.worth(predict(changed), moved(chain, control.labels)))
-    rows = rows_of_like_labels(labels, control.labels)
-    before, mean = before[rows], np.mean(after, axis=0)[rows]
-    return promised(before, mean, judge.unit(before), judge.metric, ())
+    predict: Predict
+    judge: Judge
+    x: Any
+    labels: Any
+
+    def worth(self, chain: Chain = (), rows: Any = None) -> np.ndarray:
+        """Returns the worth of some samples after operations, one after another, `(samples,)`."""
+        x, labels = (each if rows is None else each[rows] for each in (self.x, self.labels))
+        return self.judge.worth(self.predict(applied(chain, x)), moved(chain, labels))
+
+    def repaired(
+        self, before: np.ndarray, chains: Sequence[Chain], both: Sequence[np.ndarray]
+    ) -> np.ndarray:
+        """Returns the worth of the samples after what the other half of them chose."""
+        after = before.copy()
+        for chain, counting in zip(chains, both[::-1], strict=True):
+            if chain:
+                after[counting] = self.worth(chain, counting)
+        return after
+
+    def mean_gain(self, chains: Sequence[Chain], labels: Any) -> Cost:
+        """Returns what the operations of both halves gain on these samples, in the mean.
+
+        The samples count as if their labels were distributed like `labels`, those of validation.
+        Where all of these are of one class, whatever makes the model prefer that class wins
+        something.
+        """
+        before = self.worth()
+        after = [self.worth(chains[0])]
+        after.append(after[0] if chains[1] == chains[0] else self.worth(chains[1]))
+        rows = rows_of_like_labels(labels, self.labels)
+        before, mean = before[rows], np.mean(after, axis=0)[rows]
+        return cost_of(mean, before, self.judge.unit(before), self.judge.metric)
+
+    def chains(
+        self,
+        candidates: Sequence[Candidate],
+        likelihood: np.ndarray,
+        both: Sequence[np.ndarray],
+        most: int,
+    ) -> list[list[Candidate]]:
+        """Returns the operations that make the labels of each half likelier than they are."""
+        # Each operation changes the first samples of both halves in one call: with so few samples,
+        # most of the time goes into calling it.
+        rows = [choosing[: stages(len(choosing))[0][0]] for choosing in both]
+        found = self._likelihoods([[each] for each in candidates], np.concatenate(rows))
+        firsts = np.split(found, [len(rows[0])], axis=1)
+        return [
+            self._chain(candidates, float(likelihood[choosing].mean()), choosing, most, first)
+            for choosing, first in zip(both, firsts, strict=True)
+        ]
+
+    def _chain(
+        self,
+        candidates: Sequence[Candidate],
+        reached: float,
+        choosing: np.ndarray,
+        most: int,
+        first: np.ndarray,
+    ) -> list[Candidate]:
+        """Returns the operations that make the labels of some rows likeliest, one after another.
+
+        `reached` is their mean likelihood as they are, and `first` that of the first rows after
+        each operation, `(candidates, samples)`.
+        """
+        chain: list[Candidate] = []
+        for step in range(most):
+            # Operations of a family that was used already would only change its strength.
+            used = {candidate.choice.family for candidate in chain}
+            left = [c for c in candidates if c.choice.family not in used]
+            if not left:
+                break
+            tried = [[*chain, candidate] for candidate in left]
+
+            def judged(which: Sequence[int], rows: np.ndarray, tried: Any = tried) -> np.ndarray:
+                return self._likelihoods([tried[i] for i in which], rows)
+
+            index, found = best(judged, len(left), choosing, None if step else first)
+            if found <= reached + (MIN_SECOND if step else ROUNDING):
+                break
+            chain.append(left[index])
+            reached = found
+        return chain
+
+    def _likelihoods(self, chains: Sequence[Chain], rows: np.ndarray) -> np.ndarray:
+        """Returns the likelihoods of labels after each of some chains, `(chains, samples)`.
+
+        Few samples of many chains are predicted together, because a call of the model that is not
+        compiled takes some milliseconds, however few the samples are.
+        """
+        x, labels, found = self.x[rows], self.labels[rows], []
+        # In memory together are half as many changed samples as the guard keeps of a stream.
+        together = max(MAX_SAMPLES // 2 // len(x), 1)
+        for start in range(0, len(chains), together):
+            group = chains[start : start + together]
+            outputs = self.predict(joined([applied(chain, x) for chain in group]))
+            of_all = joined([moved(chain, labels) for chain in group])
+            found.append(self.judge.likelihood(outputs, of_all).reshape(len(group), len(x)))
+        return np.concatenate(found)
 
 
-def _first_stages(
-    predict: Predict,
-    x: Any,
-    labels: Any,
-    candidates: Sequence[Candidate],
-    judge: Judge,
-    both: Sequence[np.ndarray],
-) -> list[np.ndarray]:
-    """Returns the likelihoods of the first samples of each half, `(candidates, samples)` each.
-
-    Each operation changes the samples of both halves in one call: with so few samples, most of the
-    time goes into calling it.
-    """
-    rows = [choosing[: stages(len(choosing))[0][0]] for choosing in both]
-    together = np.concatenate(rows)
-    chains = [[candidate] for candidate in candidates]
-    found = _likelihoods(predict, x[together], labels[together], chains, judge)
-    return np.split(found, [len(rows[0])], axis=1)
-
-
-def _chain(
-    predict: Predict,
-    x: Any,
-    labels: Any,
-    candidates: Sequence[Candidate],
-    judge: Judge,
-    likelihood: np.ndarray,
-    choosing: np.ndarray,
-    most: int,
-    first: np.ndarray,
-) -> list[Candidate]:
-    """Returns the operations that make the labels of some rows likeliest, one after another.
-
-    `first` are the likelihoods of `_first_stages`.
-    """
-    chain: list[Candidate] = []
-    reached = float(likelihood[choosing].mean())
-    for step in range(most):
-        # Operations of a family that was used already would only change its strength.
-        used = {candidate.choice.family for candidate in chain}
-        left = [c for c in candidates if c.choice.family not in used]
-        if not left:
-            break
-
-        tried = [[*chain, candidate] for candidate in left]
-
-        def judged(which: Sequence[int], rows: np.ndarray, tried: Any = tried) -> np.ndarray:
-            chains = [tried[i] for i in which]
-            return _likelihoods(predict, x[rows], labels[rows], chains, judge)
-
-        index, found = best(judged, len(left), choosing, None if step else first)
-        if found <= reached + (MIN_SECOND if step else ROUNDING):
-            break
-        chain.append(left[index])
-        reached = found
-    return chain
-
-
-def _likelihoods(
-    predict: Predict, x: Any, labels: Any, chains: Sequence[Sequence[Candidate]], judge: Judge
-) -> np.ndarray:
-    """Returns the likelihoods of labels after each of some chains, `(chains, samples)`.
-
-    Few samples of many chains are predicted together, because a call of the model that is not
-    compiled takes some milliseconds, however few the samples are.
-    """
-    found = []
-    # In memory together are half as many changed samples as the guard keeps of a stream.
-    together = max(MAX_SAMPLES // 2 // len(x), 1)
-    for start in range(0, len(chains), together):
-        group = chains[start : start + together]
-        changed = joined([applied(chain, x) for chain in group])
-        of_all = joined([moved(chain, labels) for chain in group])
-        found.append(judge.likelihood(predict(changed), of_all).reshape(len(group), len(x)))
-    return np.concatenate(found)
-
-
-def applied(chain: Sequence[Candidate], x: Any) -> Any:
+def applied(chain: Chain, x: Any) -> Any:
     """Returns samples as operations leave them, one after another."""
     for candidate in chain:
         x = candidate.apply(x)
     return x
 
 
-def moved(chain: Sequence[Candidate], labels: Any) -> Any:
+def moved(chain: Chain, labels: Any) -> Any:
     """Returns labels as the operations leave them: masks move with their images."""
     for candidate in chain:
         labels = labels if candidate.moves is None else candidate.moves(labels)

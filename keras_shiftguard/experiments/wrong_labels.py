@@ -19,13 +19,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from keras_shiftguard.detection.cost import MIN_SAMPLES, SIGMAS, Cost
-from keras_shiftguard.experiments.class_mix import MIN_LEARNT, column_of, has_learnt
-from keras_shiftguard.experiments.halves import halves
-from keras_shiftguard.experiments.judge import Judge
-from keras_shiftguard.experiments.labelled import Labelled, Predict
-from keras_shiftguard.experiments.promise import promised
-from keras_shiftguard.experiments.targets import are_inputs
+from keras_shiftguard.detection.cost import MIN_SAMPLES, SIGMAS, Cost, cost_of
+from keras_shiftguard.experiments.class_mix import has_learnt
+from keras_shiftguard.experiments.halving import halves
+from keras_shiftguard.experiments.undo import beyond
 
 # So large a share of the labels must be known from training: of a class that a model has never
 # seen, it says nothing. A convention.
@@ -54,12 +51,7 @@ MIN_SHARE_OF_PAIR = 0.6
 
 @dataclass(frozen=True)
 class Predicted:
-    """Class probabilities of labelled samples.
-
-    Args:
-        probabilities: Probability of each class, `(samples, classes)`.
-        labels: Class ids, `(samples,)`.
-    """
+    """Class probabilities of labelled samples."""
 
     probabilities: np.ndarray
     labels: np.ndarray
@@ -84,30 +76,23 @@ class Predicted:
 
 @dataclass(frozen=True)
 class WrongLabels:
-    """Labels of validation that do not fit their samples.
+    """Labels of validation that do not fit their samples."""
 
-    Args:
-        cost: The accuracy that right labels would win back.
-        names: For each renamed label, the class that its samples look like; empty if labels are
-            not renamed.
-        pair: The label that is wrong most often, and the class of those samples; None if labels are
-            wrong at random.
-        is_exchange: Whether samples of the pair are also labelled the other way round.
-        share: Share of the labels that are wrong; with a pair, of the samples with this label.
-        share_of_class: With a pair, the share of the samples that look like its class whose label
-            is wrong.
-        is_unrelated: Whether labels and samples have nothing in common. This is also so if a model
-            knows the subjects of training, and none of validation.
-        sigmas: By how many standard errors more labels of validation than of training look wrong.
-    """
-
-    cost: Cost
+    cost: Cost  # the accuracy that right labels would win back
+    # For each renamed label, the class that its samples look like; empty if labels are not renamed.
     names: tuple[tuple[int, int], ...] = ()
+    # The label that is wrong most often, and the class of those samples; None if labels are wrong
+    # at random.
     pair: tuple[int, int] | None = None
-    is_exchange: bool = False
+    is_exchange: bool = False  # whether samples of the pair are also labelled the other way round
+    # Share of the labels that are wrong; with a pair, of the samples with this label.
     share: float = 0.0
+    # With a pair, the share of the samples that look like its class whose label is wrong.
     share_of_class: float = 0.0
+    # Whether labels and samples have nothing in common. This is also so if a model knows the
+    # subjects of training, and none of validation.
     is_unrelated: bool = False
+    # By how many standard errors more labels of validation than of training look wrong.
     sigmas: float = 0.0
 
 
@@ -119,12 +104,8 @@ def wrong_labels(
 ) -> WrongLabels | None:
     """Returns which labels are wrong, and what that costs; None if right labels are no better.
 
-    Args:
-        current: Predictions for validation.
-        training: Predictions for training.
-        is_same_mix: Whether validation has the class mix of training. If it does not, hard classes
-            may be more frequent, so labels that are wrong at random are not looked for.
-        seed: Divides the samples into halves.
+    If validation has not the class mix of training, hard classes may be more frequent, so labels
+    that are wrong at random are not looked for. `seed` divides the samples into halves.
     """
     number = current.probabilities.shape[1]
     if min(len(current.labels), len(training.labels)) < MIN_SAMPLES:
@@ -137,50 +118,11 @@ def wrong_labels(
     if np.isin(current.labels, training.labels).mean() < MIN_KNOWN:
         return None
     renamed = _renamed(current, training, seed)
-    if renamed is not None:
-        return renamed
-    return _some_wrong(current, training, is_same_mix, seed)
+    return renamed or _some_wrong(current, training, is_same_mix, seed)
 
 
-def numbers_are_unrelated(
-    predict: Predict, current: Labelled, training: Labelled, judge: Judge, seed: int = 0
-) -> bool:
-    """Whether what validation has to predict has nothing in common with its samples.
-
-    The loss is compared with that on labels of other samples, which is about as large then. On
-    training it must be smaller by far.
-
-    Args:
-        predict: Runs the model in inference mode.
-        current: Samples of validation, whose labels are no classes.
-        training: Samples of training.
-        judge: Judges by the loss.
-        seed: Mixes the labels.
-    """
-    if are_inputs(current.images, current.labels):
-        return False
-    column = column_of(current.labels)
-    is_one = column is not None and not np.ptp(column)  # then any order of the labels is right
-    if min(len(current.labels), len(training.labels)) < MIN_SAMPLES or is_one:
-        return False
-    rng = np.random.default_rng(seed)
-    skills = []
-    for each in (training, current):
-        others = each.labels[rng.permutation(len(each.labels))]
-        own = judge.worth(predict(each.images), each.labels)
-        # A copy, because the losses of samples as they are are remembered, whatever their labels.
-        mixed = judge.worth(predict(each.images[:]), others)
-        skills.append((own - mixed) / max(-float(mixed.mean()), 1e-12))
-    return float(skills[0].mean()) >= MIN_LEARNT and _are_unrelated(*skills)
-
-
-def _are_unrelated(of_training: np.ndarray, of_current: np.ndarray) -> bool:
-    """Whether the skill on validation may be 0, and is surely a small share of that on training.
-
-    Args:
-        of_training: By how much each label is likelier than those of other samples, `(samples,)`.
-        of_current: The same for validation.
-    """
+def are_unrelated(of_training: np.ndarray, of_current: np.ndarray) -> bool:
+    """Whether the skill on validation may be 0, and is surely a small share of that on training."""
     skill, error = float(of_current.mean()), float(of_current.std() / len(of_current) ** 0.5)
     most = MAX_SHARE_OF_SKILL * float(of_training.mean())
     return skill - SIGMAS * error <= 0 and skill + SIGMAS * error <= most
@@ -190,21 +132,17 @@ def _renamed(current: Predicted, training: Predicted, seed: int) -> WrongLabels 
     """Returns the labels that stand for other classes; None if renaming them wins nothing."""
     both = halves(len(current.labels), seed)
     maps = [_names(current, rows) for rows in both]
-    after = current.right.astype("float64")
+    after = current.right.copy()
     for names, rows in zip(maps, both[::-1], strict=True):
         after[rows] = current.classes[rows] == names[current.labels[rows]]
     agreed = _closed({int(i): int(maps[0][i]) for i in np.flatnonzero(maps[0] == maps[1])})
     if not agreed:
         return None
-    promise = promised(current.right.astype("float64"), after, 1.0, "accuracy", ())
     of_training = [training.classes == names[training.labels] for names in maps]
-    control = promised(
-        training.right.astype("float64"), np.mean(of_training, axis=0), 1.0, "accuracy", ()
-    )
-    promise = promise.beyond(control)
-    if promise.gain <= 0 or promise.interval[0] <= 0:
+    control = cost_of(np.mean(of_training, axis=0), training.right)
+    cost = beyond(cost_of(after, current.right), control)
+    if not cost.is_costly(0.0):
         return None
-    cost = Cost(promise.gain, promise.interval, promise.num_samples)
     return WrongLabels(cost, names=tuple(sorted(agreed.items())))
 
 
@@ -242,7 +180,7 @@ def _some_wrong(
     suspects = ~current.right & (_ranks(current, current, training) > 0.5)
     usual = ~training.right & (_ranks(training, current, training) > 0.5)
     cost = _cost(suspects, usual)
-    if _are_unrelated(training.skill, current.skill):
+    if are_unrelated(training.skill, current.skill):
         return WrongLabels(cost, share=min(max(cost.value, 0.0), 1.0), is_unrelated=True)
     if current.probabilities.shape[1] < MIN_CLASSES:
         return None
@@ -259,8 +197,11 @@ def _some_wrong(
         return None
     if of_training < MIN_MISTAKES * (of_mistakes - cost.value):
         return None
-    of_accuracy = _of_accuracy(cost, current)
-    return WrongLabels(of_accuracy, share=min(cost.value, 1.0), sigmas=cost.sigmas)
+    # Of the samples with wrong labels, the model is right on as large a share as of the others.
+    factor = min(float(current.right.mean()) / max(1 - cost.value, 1e-12), 1.0)
+    low, high = cost.interval
+    won = replace(cost, value=factor * cost.value, interval=(factor * low, factor * high))
+    return WrongLabels(won, share=min(cost.value, 1.0), sigmas=cost.sigmas)
 
 
 def _of_pair(
@@ -290,9 +231,7 @@ def _of_pair(
         min(wrong / max(float(rows.mean()), 1e-12), 1.0)
         for rows in (current.labels == label, current.classes == other)
     )
-    return WrongLabels(
-        cost, pair=pair, is_exchange=is_exchange, share=share, share_of_class=of_class
-    )
+    return WrongLabels(cost, (), pair, is_exchange, share, of_class)
 
 
 def _cost(suspects: np.ndarray, usual: np.ndarray) -> Cost:
@@ -303,28 +242,12 @@ def _cost(suspects: np.ndarray, usual: np.ndarray) -> Cost:
     return Cost(value, (value - margin, value + margin), len(suspects))
 
 
-def _of_accuracy(cost: Cost, current: Predicted) -> Cost:
-    """Returns the accuracy that right labels win back, from the share of labels that are wrong.
-
-    Of the samples with wrong labels, the model is right on as large a share as of the others.
-    """
-    others = max(1 - cost.value, 1e-12)
-    factor = min(float(current.right.mean()) / others, 1.0)
-    low, high = cost.interval
-    return replace(cost, value=factor * cost.value, interval=(factor * low, factor * high))
-
-
 def _ranks(found: Predicted, reference: Predicted, fallback: Predicted) -> np.ndarray:
     """Returns the rank of the label of each sample among samples of its predicted class.
 
-    Args:
-        found: The samples.
-        reference: Samples of which those that are predicted rightly are compared with.
-        fallback: The same, for classes that hardly any sample of the reference has.
-
-    Returns:
-        `(samples,)`: the share of the samples rightly predicted as the same class for which this
-        label is as likely or likelier; equal ones count half. 0 if there are too few of them.
+    The rank is the share of the samples of `reference` rightly predicted as the same class for
+    which this label is as likely or likelier; equal ones count half. Classes that hardly any of
+    them has are compared with `fallback`. It is 0 if there are too few of them.
     """
     ranks, classes = np.zeros(len(found.labels)), found.classes
     for predicted in np.unique(classes):

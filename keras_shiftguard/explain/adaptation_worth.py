@@ -60,13 +60,6 @@ def expected_worth(
         num_source: Number of training samples that were compared.
         name: Name of the target; `"validation"` if validation is used in place of a target.
         has_means: Whether the adaptation can reduce the difference.
-
-    Example:
-
-    >>> dark = Finding("input/brightness", "covariate", "brightness", -2.0, (-2.2, -1.8), 1e-9,
-    ...     "target", "train", 1, "Target images are darker: mean brightness 0.2 against 0.5")
-    >>> expected_worth([dark], 900, 2000).partition(": ")[0]
-    'Adaptation is likely to help'
     """
     real = [f for f in findings if not (f.negligible or f.acknowledged or f.expected)]
     inputs = [f for f in real if f.feature.split("/")[0].split(" ")[0] not in MODEL_FEATURES]
@@ -100,24 +93,16 @@ def expected_worth(
 
 
 class Worth(NamedTuple):
-    """Answer to the question whether an adaptation helped.
+    """Answer to the question whether an adaptation helped."""
 
-    Args:
-        line: The answer in one line; "" without an estimate.
-        answer: `"yes"`, `"no"` if it did harm, `"same"` if the estimates do not differ, or
-            `"unknown"`.
-        now: The estimated accuracy on the target, and its interval; None if not known.
-        earlier: The same for an earlier state of the model.
-        source: The accuracy on labelled source data; None if not known.
-        saw_target: Whether the model was trained on target samples, so that the estimates may be
-            too high.
-    """
-
-    line: str
+    line: str  # the answer in one line; "" without an estimate
+    # `"yes"`, `"no"` if it did harm, `"same"` if the estimates do not differ, or `"unknown"`.
     answer: str = "unknown"
+    # The estimated accuracy on the target, and its interval; None if not known.
     now: tuple[float, float, float] | None = None
-    earlier: tuple[float, float, float] | None = None
-    source: float | None = None
+    earlier: tuple[float, float, float] | None = None  # the same for an earlier state of the model
+    source: float | None = None  # the accuracy on labelled source data; None if not known
+    # Whether the model was trained on target samples, so that the estimates may be too high.
     saw_target: bool = False
 
     def to_dict(self) -> dict[str, Any]:
@@ -177,7 +162,7 @@ def _line(
     both = f"{accuracy}; {when}, it was {_percent(before)}"
     if saw_target:
         return f"A{both[1:]}. {CAUTION}", "unknown"
-    (low, high), (low_before, high_before) = now.interval or (0, 1), before.interval or (0, 1)
+    (low, high), (low_before, high_before) = _ends(now), _ends(before)
     if low > high_before:
         return f"It helped: {both}.", "yes"
     if high < low_before:
@@ -185,15 +170,17 @@ def _line(
     return f"Whether it helped cannot be told: {both}.", "same"
 
 
+def _ends(estimate: AccuracyEstimate) -> tuple[float, float]:
+    return estimate.interval or (0.0, 1.0)  # an estimate with a value has one
+
+
 def _figures(estimate: AccuracyEstimate) -> tuple[float, float, float] | None:
     """Returns the value of an estimate and its interval; None if it is not known."""
-    if estimate.value is None or estimate.interval is None:
-        return None
-    return (estimate.value, *estimate.interval)
+    return None if estimate.value is None else (estimate.value, *_ends(estimate))
 
 
 def _percent(estimate: AccuracyEstimate) -> str:
-    low, high = estimate.interval or (0.0, 1.0)
+    low, high = _ends(estimate)
     return f"{100 * (estimate.value or 0.0):.0f} % ({100 * low:.0f} to {100 * high:.0f} %)"
 
 
@@ -203,12 +190,6 @@ def bounded_estimate(
     """Returns an estimate from a few hundred samples; None if it cannot be made or costs too much.
 
     A failure causes at most a warning, because the function runs within a fit.
-
-    Args:
-        model: The model.
-        target: Inputs of target samples: an array, or a list or dict of arrays.
-        reference: Inputs and labels of source samples that were not trained on.
-        seconds: How long the training took.
     """
     x, y = reference
     if y is None or has_several_processes():
@@ -217,7 +198,7 @@ def bounded_estimate(
     if images and keras.backend.backend() == "jax":
         return None  # JAX compiles the corruptions of images for minutes
     try:
-        target, x, y = (_few(part) for part in (target, x, y))
+        target, x, y = keras.tree.map_structure(_few, (target, x, y))
         with undisturbed(model):
             model.predict(x, verbose=0)  # compiles, which is not timed
             start = time.perf_counter()
@@ -234,10 +215,6 @@ def bounded_estimate(
     return None
 
 
-def _few(data: Any) -> Any:
-    """Returns at most `MAX_SAMPLES` samples of arrays, evenly spread."""
-
-    def part(array: Any) -> Any:
-        return array[spread(len(array), MAX_SAMPLES)]
-
-    return keras.tree.map_structure(part, data)
+def _few(array: Any) -> Any:
+    """Returns at most `MAX_SAMPLES` samples, evenly spread."""
+    return array[spread(len(array), MAX_SAMPLES)]

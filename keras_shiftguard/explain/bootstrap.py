@@ -17,31 +17,25 @@ MAX_WEIGHTS_AT_ONCE = 4_000_000  # draws times samples in memory: 32 MB in float
 
 @dataclass(frozen=True)
 class Mix:
-    """Class frequencies of the reference.
+    """Class frequencies of the reference, which weights give to labelled samples."""
 
-    Args:
-        frequencies: Share of the samples in each class `(classes,)`; they sum to 1.
-        num_samples: Number of labels that the frequencies were counted from; 0 if the frequencies
-            are exact.
-    """
+    frequencies: np.ndarray  # share of the samples in each class `(classes,)`; they sum to 1
+    # Class ids of the samples that are weighted, `(samples,)`. Classes without any sample are left
+    # out.
+    labels: np.ndarray
+    counted: int = 0  # number of labels that the frequencies were counted from; 0 if they are exact
 
-    frequencies: np.ndarray
-    num_samples: int = 0
+    def weights(self, frequencies: np.ndarray | None = None) -> np.ndarray:
+        """Returns weights that give the samples some frequencies, `(..., samples)`."""
+        wanted = self.frequencies if frequencies is None else frequencies
+        counts = np.bincount(self.labels, minlength=len(self.frequencies))
+        return np.asarray((wanted / np.maximum(counts, 1))[..., self.labels])
 
-    def weights(self, labels: np.ndarray) -> np.ndarray:
-        """Returns weights that give samples these class frequencies, `(samples,)`."""
-        return self._weights(self.frequencies[None], labels)[0]
-
-    def drawn(self, labels: np.ndarray, draws: int, rng: np.random.Generator) -> np.ndarray:
+    def drawn(self, draws: int, rng: np.random.Generator) -> np.ndarray:
         """Returns weights for random draws of the counted labels, `(draws, samples)`."""
-        if not self.num_samples:
-            return self.weights(labels)[None]
-        counted = rng.multinomial(self.num_samples, self.frequencies, draws)
-        return self._weights(counted / self.num_samples, labels)
-
-    def _weights(self, frequencies: np.ndarray, labels: np.ndarray) -> np.ndarray:
-        counts = np.bincount(labels, minlength=len(self.frequencies))
-        return np.asarray((frequencies / np.maximum(counts, 1))[:, labels])
+        if not self.counted:
+            return self.weights()[None]
+        return self.weights(rng.multinomial(self.counted, self.frequencies, draws) / self.counted)
 
 
 @dataclass(frozen=True)
@@ -49,14 +43,10 @@ class Accuracies:
     """Accuracies of several readings of one set of samples, with bootstrap draws.
 
     A reading is one version of the samples, for instance with some causes removed.
-
-    Args:
-        point: Accuracy on the samples themselves, `(readings, ...)`.
-        draws: Accuracy on each bootstrap draw, `(readings, draws, ...)`. All readings
-            share the draws.
     """
 
-    point: np.ndarray
+    point: np.ndarray  # accuracy on the samples themselves, `(readings, ...)`
+    # Accuracy on each bootstrap draw, `(readings, draws, ...)`. All readings share the draws.
     draws: np.ndarray
 
     def __getitem__(self, index: int) -> "Accuracies":
@@ -67,9 +57,9 @@ class Accuracies:
         return Accuracies(self.point - other.point, self.draws - other.draws)
 
     @property
-    def is_above_zero(self) -> bool:
-        """Whether the 95 % interval of a difference is above 0."""
-        return interval(self.draws)[0] > 0
+    def interval(self) -> tuple[float, float]:
+        """The 95 % interval of one accuracy, or of a difference of two."""
+        return interval(self.draws)
 
 
 class Resampling:
@@ -77,20 +67,12 @@ class Resampling:
 
     Args:
         num_samples: Number of samples.
-        labels: Class ids `(samples,)`; None if the classes are not needed.
-        draws: Number of bootstrap draws.
         groups: Group number of each sample, `(samples,)`, if samples of one group depend on each
             other (frames of a clip, tiles of a slide). The bootstrap then draws whole groups.
     """
 
-    def __init__(
-        self,
-        num_samples: int,
-        labels: np.ndarray | None,
-        draws: int = DRAWS,
-        groups: np.ndarray | None = None,
-    ) -> None:
-        self.num_samples, self.labels, self.num_draws = num_samples, labels, draws
+    def __init__(self, num_samples: int, groups: np.ndarray | None = None) -> None:
+        self.num_samples = num_samples
         self.groups = np.arange(num_samples) if groups is None else groups
         self.num_groups = int(self.groups.max()) + 1
 
@@ -100,16 +82,11 @@ class Resampling:
         return self.num_groups / self.num_samples
 
     def accuracies(self, scores: np.ndarray, mix: Mix | None = None) -> Accuracies:
-        """Returns the accuracy of each row of `scores`.
+        """Returns the accuracy of each row of `scores`, `(readings, samples)`, from 0 to 1.
 
-        Args:
-            scores: `(readings, samples)`, from 0 (wrong) to 1 (right).
-            mix: Class frequencies that the weights of the samples reproduce; classes without any
-                sample are left out. None gives all samples the same weight.
+        Without a mix, all samples have the same weight.
         """
-        point = np.ones(self.num_samples)
-        if mix is not None and self.labels is not None:
-            point = mix.weights(self.labels)
+        point = np.ones(self.num_samples) if mix is None else mix.weights()
         draws = [w @ scores.T / w.sum(axis=1, keepdims=True) for w in self._weights(mix)]
         return Accuracies(scores @ point / point.sum(), np.concatenate(draws).T)
 
@@ -120,15 +97,13 @@ class Resampling:
         """
         rng, of_mix = (np.random.default_rng(seed) for seed in (SEED, SEED + 1))
         units = self.num_groups
-        at_once = max(1, min(self.num_draws, MAX_WEIGHTS_AT_ONCE // self.num_samples))
-        for start in range(0, self.num_draws, at_once):
-            rows = min(at_once, self.num_draws - start)
+        at_once = max(1, min(DRAWS, MAX_WEIGHTS_AT_ONCE // self.num_samples))
+        for start in range(0, DRAWS, at_once):
+            rows = min(at_once, DRAWS - start)
             picks = rng.integers(0, units, (rows, units)) + np.arange(rows)[:, None] * units
             counts = np.bincount(picks.ravel(), minlength=rows * units).reshape(rows, units)
             weights = counts[:, self.groups].astype("float64")
-            if mix is not None and self.labels is not None:
-                weights *= mix.drawn(self.labels, rows, of_mix)
-            yield weights
+            yield weights if mix is None else weights * mix.drawn(rows, of_mix)
 
 
 def interval(draws: np.ndarray) -> tuple[float, float]:

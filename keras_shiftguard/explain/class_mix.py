@@ -6,14 +6,14 @@ from keras_shiftguard.detection.sentences import MAX_NAMED, percent, some_of
 from keras_shiftguard.detection.two_sample.frequencies import compare_frequencies
 from keras_shiftguard.explain.bootstrap import Mix
 from keras_shiftguard.explain.reference import Reference
-from keras_shiftguard.explain.removal import Removable
 from keras_shiftguard.explain.report import LABEL_SHIFT
+from keras_shiftguard.explain.views import Removable
 
 LEVEL = 0.01  # significance level of the comparisons with the reference. A convention.
 
 
 def find_label_shift(
-    labels: np.ndarray | None, reference: Reference, share: float = 1.0
+    labels: np.ndarray | None, reference: Reference, share: float
 ) -> tuple[Removable | None, Mix | None, tuple[str, ...]]:
     """Tests whether the class frequencies differ from those of the reference.
 
@@ -23,26 +23,24 @@ def find_label_shift(
     Args:
         labels: Class ids of the data `(samples,)`, or None.
         reference: The reference, whose class counts are compared with those of the data.
-        share: Number of independent samples, or of groups of samples, divided by the number of
-            samples.
+        share: Number of independent samples, or of groups, divided by the number of samples.
 
     Returns:
         The cause, the class frequencies to which samples are weighted to remove it (both None
         without label shift), and notes for the report.
     """
-    mix = reference.mix
-    if labels is None or mix is None or reference.counts is None:
+    before = reference.counts
+    if labels is None or before is None:
         return None, None, ()
-    counts = np.bincount(labels, minlength=len(reference.counts))
+    counts = np.bincount(labels, minlength=len(before))
     notes: tuple[str, ...] = ()
-    missing = np.flatnonzero((counts == 0) & (reference.counts > 0))
-    if len(missing):
-        num_classes = len(reference.counts[reference.counts > 0])
+    missing = int(((counts == 0) & (before > 0)).sum())
+    if missing:
         notes = (
-            f"{len(missing)} of {num_classes} classes of the reference are not in the data, so "
-            "no weights can restore their share.",
+            f"{missing} of {int((before > 0).sum())} classes of the reference are not in the data, "
+            "so no weights can restore their share.",
         )
-    present = np.where(counts > 0, reference.counts, 0)
+    present = np.where(counts > 0, before, 0)
     if not present.sum():
         return None, None, notes
     test = compare_frequencies(counts, present, (share, 1.0))
@@ -53,4 +51,6 @@ def find_label_shift(
         f"class {i} {percent(test.shares[0, i])} against {percent(test.shares[1, i])}"
         for i in changed[:MAX_NAMED]
     ]
+    total = int(before.sum())
+    mix = Mix(before / total, labels, 0 if reference.is_published else total)
     return Removable(LABEL_SHIFT, some_of(named, len(changed))), mix, notes

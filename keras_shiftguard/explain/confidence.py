@@ -27,18 +27,14 @@ BY_CONFIDENCE = (
 
 @dataclass(frozen=True)
 class Calibration:
-    """Maps the confidence of a prediction to the probability that it is right.
+    """Maps the confidence of a prediction to the probability that it is right."""
 
-    Args:
-        note: Sentence for the report about how the accuracy is estimated.
-        offset: Accuracy minus mean confidence of the reference; 0 if not known. Without a
-            threshold, the offset is added to each confidence.
-        threshold: Confidence above which a prediction counts as right; None if the
-            confidence of each reference sample is not known.
-    """
-
-    note: str
+    note: str  # sentence for the report about how the accuracy is estimated
+    # Accuracy minus mean confidence of the reference; 0 if not known. Without a threshold, the
+    # offset is added to each confidence.
     offset: float = 0.0
+    # Confidence above which a prediction counts as right; None if the confidence of each reference
+    # sample is not known.
     threshold: float | None = None
 
     def scores(self, predictions: Predictions) -> np.ndarray:

@@ -38,7 +38,7 @@ def corrupted_copies(samples: np.ndarray) -> Iterator[tuple[str, np.ndarray]]:
     spec = spec_for("input", samples.shape, keras.config.image_data_format(), str(samples.dtype))
     if samples.ndim == 4 and spec is not None and min(s or 0 for s in spec.size) >= MIN_SIDE:
         yield from _of_images(samples)
-    elif np.issubdtype(samples.dtype, np.floating):
+    elif samples.dtype.kind == "f":
         yield from _of_numbers(samples)
 
 

@@ -1,6 +1,6 @@
 """`estimate_accuracy`: the accuracy of a classifier on data without labels."""
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from os import PathLike
 from pathlib import Path
 from statistics import NormalDist
@@ -148,16 +148,15 @@ def estimate_accuracy(
         check_order(samples.columns, columns, "data", "reference")
     probabilities = _predict(model, samples)
     _check_finite(probabilities, "data")
-    accuracy = known.accuracy
+    if known.samples is not None:
+        return _calibrated(model, len(samples), probabilities, known, alpha)
+    accuracy, by_method = known.accuracy, {}
     assert accuracy is not None
-    if known.samples is None or known.samples.labels is None:
+    if known.confidence is not None:
         confidence = float(probabilities.max(axis=1).mean())
-        by_method = {}
-        if known.confidence is not None:
-            by_method["DoC"] = _share(accuracy + confidence - known.confidence)
-        reason = "A profile has no samples to calibrate on: pass labelled data as `reference`."
-        return AccuracyEstimate(None, None, accuracy, by_method, len(samples), alpha, reason)
-    return _calibrated(model, samples, probabilities, known, alpha)
+        by_method["DoC"] = _share(accuracy + confidence - known.confidence)
+    reason = "A profile has no samples to calibrate on: pass labelled data as `reference`."
+    return AccuracyEstimate(None, None, accuracy, by_method, len(samples), alpha, reason)
 
 
 def _reference(reference: Any, model: keras.Model, facts: ModelFacts) -> Reference:
@@ -173,11 +172,7 @@ def _reference(reference: Any, model: keras.Model, facts: ModelFacts) -> Referen
 
 
 def _calibrated(
-    model: keras.Model,
-    samples: Samples,
-    probabilities: np.ndarray,
-    known: Reference,
-    alpha: float,
+    model: keras.Model, number: int, probabilities: np.ndarray, known: Reference, alpha: float
 ) -> AccuracyEstimate:
     """Returns the estimate, calibrated on corrupted copies of the reference."""
     assert known.samples is not None and known.predictions is not None
@@ -192,15 +187,11 @@ def _calibrated(
     whole, moved = known.accuracy, MovedMix.of(reference, labels)
     if moved is not None:
         by_method["BBSE"] = moved.accuracy(probabilities)
-
-    def found(value: Any, interval: Any, reason: str = "", note: str = "") -> AccuracyEstimate:
-        given = whole, by_method, len(samples), alpha
-        return AccuracyEstimate(value, interval, *given, reason, note)
-
+    none = AccuracyEstimate(None, None, whole, by_method, number, alpha)
     if len(truth) < MIN_SAMPLES:
-        return found(None, None, f"The reference needs {MIN_SAMPLES} labelled samples or more.")
+        return replace(none, reason=f"The reference needs {MIN_SAMPLES} labelled samples or more.")
     if len(known.samples.inputs) != 1:
-        return found(None, None, "Only models with one input can be calibrated.")
+        return replace(none, reason="Only models with one input can be calibrated.")
     name, x = next(iter(known.samples.inputs.items()))
     families, rows, accuracies = ["clean"], [_row(scores(clean, against))], [against.accuracy]
     for family, copy in corrupted_copies(x[which]):
@@ -210,23 +201,23 @@ def _calibrated(
         accuracies.append(float((seen.argmax(axis=1) == truth).mean()))
     if len(rows) == 1:
         reason = "Samples of whole numbers that are no images cannot be corrupted."
-        return found(None, None, reason)
+        return replace(none, reason=reason)
     names, features, target = np.array(families), np.array(rows), np.array(accuracies)
     # Only a part of the reference is corrupted, and its accuracy differs from that of the whole.
     drawn = whole - against.accuracy
     value = _share(_ridge(features, target, np.array([_row(estimates)]))[0] + drawn)
     by_method["regression"] = value
     if moved is not None and moved.is_all(probabilities):
-        interval = moved.interval(probabilities, alpha)
-        return found(by_method["BBSE"], interval, note=ONLY_THE_MIX)
+        ends = moved.interval(probabilities, alpha)
+        return replace(none, value=by_method["BBSE"], interval=ends, note=ONLY_THE_MIX)
     apart = abs(value - by_method["COT"])
     if apart > MAX_DISAGREEMENT:
-        return found(None, None, METHODS_DISAGREE)
+        return replace(none, reason=METHODS_DISAGREE)
     beyond = _largest_error(names, features, target, 1 - alpha) * (MIN_LOSS + abs(value - whole))
-    variance = value * (1 - value) / len(samples) + whole * (1 - whole) / len(truth)
+    variance = value * (1 - value) / number + whole * (1 - whole) / len(truth)
     margin = float(np.hypot(beyond, NormalDist().inv_cdf(1 - alpha / 2) * np.sqrt(variance)))
     margin = max(margin, apart)  # the interval holds the estimates of both methods
-    return found(value, (_share(value - margin), _share(value + margin)))
+    return replace(none, value=value, interval=(_share(value - margin), _share(value + margin)))
 
 
 def _largest_error(

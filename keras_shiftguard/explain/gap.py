@@ -95,7 +95,7 @@ def explain_gap(
     views = find_removable(model, samples, facts, resolved)
     calibration = calibrate(resolved) if samples.labels is None else None
     numbers = _group_numbers(groups, samples)
-    return GapAnalysis(model, samples, views, resolved, calibration, numbers).report()
+    return GapAnalysis(model, views, resolved, calibration, numbers).report()
 
 
 def _group_numbers(groups: Any, samples: Samples) -> np.ndarray | None:

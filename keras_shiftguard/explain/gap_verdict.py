@@ -35,38 +35,31 @@ CAUSES = {
 
 
 def gap_verdict(gap: Mapping[str, Any]) -> Verdict:
-    """Returns the verdict on an accuracy gap alone.
-
-    Args:
-        gap: A `GapReport` as `to_dict()` returns it.
-    """
-    size, doubt = gap["gap"], gap["doubt"]
-    about = (ABOUT_GAP, ABOUT_GAP)
+    """Returns the verdict on an accuracy gap alone."""
+    size, about = gap["gap"], (ABOUT_GAP, ABOUT_GAP)
+    if not gap["beyond_sampling"] and gap["doubt"]:
+        cause = "Without labels, it is not known whether accuracy is lower than it should be."
+        step = "Label some of the samples."
+        return Verdict(LOOK, cause, step=step, detail=gap["doubt"], about=about)
     if not gap["beyond_sampling"]:
-        if doubt:
-            cause = "Without labels, it is not known whether accuracy is lower than it should be."
-            step = "Label some of the samples."
-            return Verdict(LOOK, cause, step=step, detail=doubt, about=about)
         cause = "Accuracy is as expected, within what the choice of samples may do."
         return Verdict(FINE, cause, about=about)
+    ends: Any = tuple(gap["interval"])
+    words = _costs(size, ends, gap["estimated"])
     causes = [row for row in gap["rows"] if row["kind"] != "rest" and row["points"] > POINT]
-    low, high = gap["interval"]
-    cost: dict[str, Any] = {
-        "cost": size,
-        "cost_interval": (low, high),
-        "cost_words": _costs(size, gap["interval"], gap["estimated"]),
-        "about": about,
-    }
-    if not causes:
+    lead = max(causes, key=lambda row: row["points"], default=None)
+    if lead is None:
+        state, detail = LOOK, ""
         cause = "Accuracy is lower than it should be; no cause was found."
         step = "Look at the samples that are wrong, and check their labels."
-        return Verdict(LOOK, cause, step=step, **cost)
-    lead = max(causes, key=lambda row: row["points"])
-    because = CAUSES.get(lead["cause"], lead["cause"])
-    lost = f"{because} takes {100 * lead['points']:.1f} points"
-    cause = f"Accuracy is {100 * size:.1f} points lower than it should be; {lost}."
-    step = lead["repair"] or f"Look into the cause, {because}."
-    return Verdict(ACT, cause, step=step, detail=lead["detail"], **cost)
+    else:
+        state, detail = ACT, lead["detail"]
+        because = CAUSES.get(lead["cause"], lead["cause"])
+        lost = f"{because} takes {100 * lead['points']:.1f} points"
+        cause = f"Accuracy is {100 * size:.1f} points lower than it should be; {lost}."
+        step = lead["repair"] or f"Look into the cause, {because}."
+    cost: dict[str, Any] = {"cost": size, "cost_interval": ends, "cost_words": words}
+    return Verdict(state, cause, step=step, detail=detail, about=about, **cost)
 
 
 def with_gap(run: Verdict, gap: Mapping[str, Any]) -> Verdict:
@@ -84,7 +77,8 @@ def with_gap(run: Verdict, gap: Mapping[str, Any]) -> Verdict:
     if own.state == FINE or run.about[:1] == (ABOUT_GAP,):
         return run
     if STATES.index(own.state) < STATES.index(run.state):
-        also = () if run.step == NOTHING_TO_DO else (ALSO + _lowered(run.cause),)
+        lowered = run.cause[:1].lower() + run.cause[1:]
+        also = () if run.step == NOTHING_TO_DO else (ALSO + lowered,)
         return replace(own, notes=(*run.notes, *also), adaptation=run.adaptation)
     return run.and_also(own.cause)
 
@@ -101,7 +95,3 @@ def _priced(run: Verdict, rows: list[Mapping[str, Any]], estimated: bool) -> Ver
 def _costs(cost: float, ends: Any, estimated: bool) -> str:
     how = "estimated" if estimated else "measured"
     return f"{cost_in_words(cost, ends, about='')}, {how} by explain_gap"
-
-
-def _lowered(sentence: str) -> str:
-    return sentence[:1].lower() + sentence[1:]

@@ -21,22 +21,15 @@ CROP = 0.875
 
 @dataclass(frozen=True)
 class Folder:
-    """The image files of a directory, and their classes.
+    """The image files of a directory, and their classes."""
 
-    Args:
-        path: The directory.
-        files: The files, in the order of `image_dataset_from_directory(shuffle=False)`.
-        labels: Class id of each file `(files,)`; None without class folders.
-    """
-
-    path: Path
-    files: tuple[Path, ...]
-    labels: np.ndarray | None
+    files: tuple[Path, ...]  # in the order of `image_dataset_from_directory(shuffle=False)`
+    labels: np.ndarray | None  # class id of each file `(files,)`; None without class folders
 
     def chosen(self, which: np.ndarray) -> "Folder":
         """Returns a `Folder` with only the files at the positions `which`."""
         labels = None if self.labels is None else self.labels[which]
-        return Folder(self.path, tuple(self.files[i] for i in which), labels)
+        return Folder(tuple(self.files[i] for i in which), labels)
 
 
 def open_folder(path: Path, num_classes: int) -> Folder:
@@ -64,7 +57,7 @@ def open_folder(path: Path, num_classes: int) -> Folder:
         loose = image_files(path)
         if not loose:
             raise BadInputError(f"{shown(path)} holds no images ({', '.join(IMAGE_SUFFIXES)}).")
-        return Folder(path, tuple(loose), None)
+        return Folder(tuple(loose), None)
     if len(by_folder) != num_classes:
         by_folder = filled
     names = [folder.name for folder, _ in by_folder]
@@ -79,7 +72,7 @@ def open_folder(path: Path, num_classes: int) -> Folder:
             f"Received: {names[:3]}"
         )
     labels = np.repeat(ids, [len(found) for _, found in by_folder])
-    return Folder(path, tuple(file for _, found in by_folder for file in found), labels)
+    return Folder(tuple(file for _, found in by_folder for file in found), labels)
 
 
 def _opened(file: Path, channels: int) -> Any:
@@ -91,47 +84,35 @@ def _opened(file: Path, channels: int) -> Any:
     return open_image(file, channels)
 
 
-def raw_image(file: Path, channels: int = 3) -> np.ndarray:
+def raw_image(file: Path, channels: int) -> np.ndarray:
     """Returns the image of a file in its own size, `(height, width, channels)` uint8."""
     image = _opened(file, channels)
     return np.asarray(image).reshape(image.height, image.width, channels)
 
 
-def native_image(
-    file: Path, size: tuple[int, int], channels: int = 3, crop: float = CROP
-) -> np.ndarray:
-    """Returns the image of a file, cropped and resized as usual in the evaluation of networks.
-
-    A central part with the aspect ratio of `size` is cut out of the image, and resized
-    with antialiased bicubic interpolation.
-
-    Args:
-        file: The image file.
-        size: Height and width of the result.
-        channels: 1 or 3.
-        crop: Side of the central part, as a share of the side of the largest part that fits into
-            the image.
-
-    Returns:
-        `(height, width, channels)` uint8.
-    """
-    from PIL import Image
-
-    image = _opened(file, channels)
-    height, width = size
-    scale = min(image.width / width, image.height / height) * crop
-    box_width, box_height = width * scale, height * scale
-    left, top = (image.width - box_width) / 2, (image.height - box_height) / 2
-    box = (left, top, left + box_width, top + box_height)
-    resized = image.resize((width, height), Image.Resampling.BICUBIC, box=box)
-    return np.asarray(resized).reshape(height, width, channels)
-
-
 def read_natively(
     files: Iterable[Path], size: tuple[int, int], channels: int, crop: float
 ) -> np.ndarray:
-    """Returns `native_image` of several files, `(files, height, width, channels)` uint8."""
-    return np.stack([native_image(file, size, channels, crop) for file in files])
+    """Returns images of files, cropped and resized as usual in the evaluation of networks.
+
+    A central part with the aspect ratio of `size` (height and width) is cut out of each image, and
+    resized with antialiased bicubic interpolation. The side of the part is the share `crop` of that
+    of the largest one that fits into the image. The result is `(files, height, width, channels)`
+    uint8.
+    """
+    from PIL import Image
+
+    height, width = size
+    found = []
+    for file in files:
+        image = _opened(file, channels)
+        scale = min(image.width / width, image.height / height) * crop
+        box_width, box_height = width * scale, height * scale
+        left, top = (image.width - box_width) / 2, (image.height - box_height) / 2
+        box = (left, top, left + box_width, top + box_height)
+        resized = image.resize((width, height), Image.Resampling.BICUBIC, box=box)
+        found.append(np.asarray(resized).reshape(height, width, channels))
+    return np.stack(found)
 
 
 def as_keras_reads(size: tuple[int, int]) -> Callable[[np.ndarray], Any]:
@@ -153,8 +134,8 @@ def as_keras_reads(size: tuple[int, int]) -> Callable[[np.ndarray], Any]:
     return read
 
 
-def native_line(size: tuple[int, int], crop: float = CROP) -> str:
-    """Returns a line of Python that reads a file in nearly the same way as `native_image`."""
+def native_line(size: tuple[int, int], crop: float) -> str:
+    """Returns a line of Python that reads a file in nearly the same way as `read_natively`."""
     before_crop = tuple(round(side / crop) for side in size)
     margins = [(o - i) // 2 for o, i in zip(before_crop, size, strict=True)]
     cut = ", ".join(f"{m}:{m + side}" for m, side in zip(margins, size, strict=True))

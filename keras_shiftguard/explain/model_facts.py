@@ -16,28 +16,19 @@ IMAGENET_CLASSES = 1000  # Given by ImageNet.
 
 @dataclass(frozen=True)
 class ModelFacts:
-    """Facts about a classifier, known without any prediction.
+    """Facts about a classifier, known without any prediction."""
 
-    Args:
-        num_classes: Number of classes; 2 for a single output unit.
-        shapes: Shapes of the inputs by name, with the batch dimension.
-        size: Height and width of the first image input; None if this input accepts any size, or if
-            there is no image input.
-        native_size: `size`, or else the height and width that the architecture was
-            published with; None if neither is known.
-        channels: Number of channels of the first image input; 3 if the number is not fixed, or if
-            there is no image input.
-        channels_first: Whether images have the channels first.
-        architecture: The recognized network of `keras.applications`; None if no network is
-            recognized.
-    """
-
-    num_classes: int
+    num_classes: int  # 2 for a single output unit
+    # Shapes of the inputs by name, with the batch dimension.
     shapes: dict[str, tuple[int | None, ...]]
-    size: tuple[int, int] | None
+    # Height and width of the first image input, or else those that the architecture was published
+    # with; None if neither is known.
     native_size: tuple[int, int] | None
+    # Number of channels of the first image input; 3 if the number is not fixed, or if there is no
+    # image input.
     channels: int
     channels_first: bool
+    # The recognized network of `keras.applications`; None if no network is recognized.
     architecture: Architecture | None
 
     @property
@@ -85,15 +76,6 @@ def read_model_facts(model: Any) -> ModelFacts:
     for expectation in expect_from_structure(model):
         if expectation.architecture in ARCHITECTURES:
             architecture = ARCHITECTURES[expectation.architecture]
-    native_size = size
-    if native_size is None and architecture is not None:
-        native_size = (architecture.size, architecture.size)
-    return ModelFacts(
-        num_classes=max(shape[1], 2),
-        shapes=shapes,
-        size=size,
-        native_size=native_size,
-        channels=channels,
-        channels_first=channels_first,
-        architecture=architecture,
-    )
+    if size is None and architecture is not None:
+        size = (architecture.size, architecture.size)
+    return ModelFacts(max(shape[1], 2), shapes, size, channels, channels_first, architecture)

@@ -29,14 +29,7 @@ MAX_LEFT_OUT = 0.02
 
 @dataclass(frozen=True)
 class MovedMix:
-    """The predictions on a labelled reference, from which the accuracy with another mix follows.
-
-    Args:
-        confidence: Largest class probability of each sample of the reference, `(samples,)`.
-        predicted: Predicted class of each sample.
-        labels: Class of each sample.
-        classes: Number of classes.
-    """
+    """The predictions on a labelled reference, from which the accuracy with another mix follows."""
 
     confidence: np.ndarray
     predicted: np.ndarray
@@ -45,12 +38,7 @@ class MovedMix:
 
     @classmethod
     def of(cls, probabilities: np.ndarray, labels: np.ndarray) -> Self | None:
-        """Returns the predictions on a reference; None if a class has too few samples.
-
-        Args:
-            probabilities: `(samples, classes)`.
-            labels: Class ids, `(samples,)`.
-        """
+        """Returns the predictions on a reference; None if a class has too few samples."""
         classes = probabilities.shape[1]
         counts = np.bincount(labels, minlength=classes)
         if counts[counts > 0].min() < MIN_IN_CLASS:
@@ -70,7 +58,10 @@ class MovedMix:
         confidence, predicted = probabilities.max(axis=1), probabilities.argmax(axis=1)
         if len(predicted) < MIN_SAMPLES:
             return False
-        shares, before = (_shares(each, self.classes) for each in (predicted, self.predicted))
+        shares, before = (
+            np.bincount(each, minlength=self.classes) / len(each)
+            for each in (predicted, self.predicted)
+        )
         sizes = np.array([len(predicted), len(self.labels)])
         pooled = np.average([shares, before], axis=0, weights=sizes)
         seen = pooled > 0
@@ -97,10 +88,7 @@ class MovedMix:
         return _root_mean_square(np.array(errors)) < MAX_CONFIDENCE_ERRORS
 
     def interval(self, probabilities: np.ndarray, alpha: float) -> tuple[float, float]:
-        """Returns an interval that holds the accuracy with probability 1 - alpha.
-
-        `probabilities` are those of the samples without labels, `(samples, classes)`.
-        """
+        """Returns an interval that holds the accuracy with probability 1 - alpha."""
         rng, predicted = np.random.default_rng(0), probabilities.argmax(axis=1)
         value, size, known = self.accuracy(probabilities), len(predicted), len(self.labels)
         drawn = []
@@ -117,27 +105,16 @@ class MovedMix:
 
 
 def _solve(of_reference: Any, labels: Any, predicted: Any, classes: int) -> tuple[float, Any]:
-    """Returns the accuracy and the class mix of samples without labels.
-
-    Args:
-        of_reference: Predicted class of each sample of the reference.
-        labels: Class of each sample of the reference.
-        predicted: Predicted class of each sample without a label.
-        classes: Number of classes.
-    """
+    """Returns the accuracy and the class mix of samples without labels."""
     counts = np.bincount(labels, minlength=classes)
     mistakes = np.zeros((classes, classes))  # the predicted class, the true class
     np.add.at(mistakes, (of_reference, labels), 1)
     mistakes = mistakes / np.maximum(counts, 1)
-    shares, mix = _shares(predicted, classes), counts / counts.sum()
+    shares, mix = np.bincount(predicted, minlength=classes) / len(predicted), counts / counts.sum()
     for _ in range(ROUNDS):
         mix = mix * (mistakes.T @ (shares / np.maximum(mistakes @ mix, 1e-12)))
         mix /= max(mix.sum(), 1e-12)
     return float(mix @ np.diag(mistakes)), mix
-
-
-def _shares(classes_of_samples: np.ndarray, classes: int) -> np.ndarray:
-    return np.bincount(classes_of_samples, minlength=classes) / len(classes_of_samples)
 
 
 def _root_mean_square(x: np.ndarray) -> float:

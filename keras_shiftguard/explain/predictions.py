@@ -14,11 +14,7 @@ from keras_shiftguard.statistics.classes import host_probabilities
 
 @dataclass(frozen=True)
 class Predictions:
-    """Predictions of a classifier.
-
-    Args:
-        probabilities: Probability of each class `(samples, classes)`; 0 where outputs are NaN.
-    """
+    """Predictions of a classifier."""
 
     probabilities: np.ndarray
 
@@ -40,9 +36,7 @@ class Predictions:
 def predict(model: keras.Model, chunks: Iterable[Any]) -> Predictions:
     """Returns the predictions for all samples, in inference mode.
 
-    Args:
-        model: A classifier.
-        chunks: The samples in chunks, in the structure that the model accepts.
+    `chunks` are the samples in chunks, in the structure that the model accepts.
 
     Raises:
         BadInputError: if the model does not accept the samples.

@@ -1,6 +1,6 @@
 """`Reference`: the accuracy to compare with, from data, a profile, a number or a publication."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from os import PathLike
@@ -11,7 +11,6 @@ import keras
 import numpy as np
 
 from keras_shiftguard.errors import BadInputError
-from keras_shiftguard.explain.bootstrap import Mix
 from keras_shiftguard.explain.model_facts import IMAGENET_CLASSES, ModelFacts
 from keras_shiftguard.explain.predictions import Predictions, predict
 from keras_shiftguard.explain.samples import Samples, read_samples
@@ -25,37 +24,25 @@ IMAGENET_SAMPLES = 50_000  # images of the validation set, 50 of each class. Giv
 
 @dataclass(frozen=True)
 class Reference:
-    """The reference accuracy, and facts about the data that it was measured on.
+    """The reference accuracy, and facts about the data that it was measured on."""
 
-    Args:
-        name: Description of the reference for the report.
-        accuracy: The accuracy; None if the user gave no reference and none is published.
-        num_samples: Number of samples that the accuracy was measured on; 0 if the user gave a
-            number, or if there is no accuracy.
-        counts: Number of samples of each class `(classes,)`, or None.
-        confidence: Mean confidence of the model, or None.
-        profile: Function that returns the profile of the samples, or None.
-        samples: The samples, or None.
-        predictions: Predictions for the samples, or None.
-    """
-
-    name: str
+    name: str  # description of the reference for the report
+    # The accuracy; None if the user gave no reference and none is published.
     accuracy: float | None = None
+    # Number of samples that the accuracy was measured on; 0 if the user gave a number, or if there
+    # is no accuracy.
     num_samples: int = 0
-    counts: np.ndarray | None = None
-    confidence: float | None = None
+    counts: np.ndarray | None = None  # number of samples of each class `(classes,)`, or None
+    confidence: float | None = None  # mean confidence of the model
+    # Function that returns the profile of the samples, or None.
     profile: Callable[[], InputProfile] | None = None
     samples: Samples | None = None
     predictions: Predictions | None = None
 
     @property
-    def mix(self) -> Mix | None:
-        """The class frequencies; None if they are not known."""
-        if self.counts is None:
-            return None
-        published = self.name.startswith(PUBLISHED)
-        total = self.counts.sum()
-        return Mix(self.counts / total, 0 if published else int(total))
+    def is_published(self) -> bool:
+        """Whether the accuracy is published, so that the counts of its samples are exact."""
+        return self.name.startswith(PUBLISHED)
 
     def has_labels(self, labels: np.ndarray) -> bool:
         """Whether the labels of the reference are `labels`, in the same order.
@@ -113,27 +100,19 @@ def resolve_reference(
 def _published(facts: ModelFacts) -> Reference:
     network = facts.architecture
     if network is None or network.top1 is None:
+        lacks = "This model is none of them"
+        lacks = lacks if network is None else f"Nothing is published for {network.name}"
         raise BadInputError(
             "reference='published' is for the networks of keras.applications with their ImageNet "
-            "classes, recognised by structure. "
-            + (
-                "This model is none of them. Pass the accuracy as a number."
-                if network is None
-                else f"Nothing is published for {network.name}. Pass the accuracy as a number."
-            )
+            f"classes, recognised by structure. {lacks}. Pass the accuracy as a number."
         )
     if facts.num_classes != IMAGENET_CLASSES:
         raise BadInputError(
             f"reference='published' is the accuracy on the 1,000 classes of ImageNet. This model "
             f"has {facts.num_classes} classes: pass the accuracy that you expect as a number."
         )
-    samples_per_class = IMAGENET_SAMPLES // IMAGENET_CLASSES
-    return Reference(
-        f"published for {network.name}",
-        network.top1,
-        IMAGENET_SAMPLES,
-        counts=np.full(IMAGENET_CLASSES, samples_per_class),
-    )
+    counts = np.full(IMAGENET_CLASSES, IMAGENET_SAMPLES // IMAGENET_CLASSES)
+    return Reference(f"published for {network.name}", network.top1, IMAGENET_SAMPLES, counts)
 
 
 def _of_profile(profile: InputProfile, model: keras.Model) -> Reference:
@@ -149,17 +128,11 @@ def _of_profile(profile: InputProfile, model: keras.Model) -> Reference:
             "The profile was made with other weights, so its accuracy is that of another model. "
             "Make it again: keras_shiftguard.profile((x, y), model=model)."
         )
-    labelled = outputs.labelled_by_class
-    features = outputs.features
+    counts, features = outputs.labelled_by_class, outputs.features
     has_confidence = "confidence" in features.names and features.num_samples
-    return Reference(
-        "the reference profile",
-        accuracy,
-        int(labelled.sum()),
-        counts=labelled,
-        confidence=features.mean("confidence") if has_confidence else None,
-        profile=lambda: profile,
-    )
+    confidence = features.mean("confidence") if has_confidence else None
+    name, number = "the reference profile", int(counts.sum())
+    return Reference(name, accuracy, number, counts, confidence, lambda: profile)
 
 
 def _of_data(
@@ -173,19 +146,19 @@ def _of_data(
         )
     predictions = predict(model, (samples.packed(x) for _, x in samples.chunks()))
     labels = samples.labels
-    right = predictions.right(labels)
-    counts = np.bincount(labels, minlength=facts.num_classes)
 
-    def stream() -> Iterator[tuple[dict[str, np.ndarray], np.ndarray]]:
-        return ((x, labels[at]) for at, x in samples.chunks())
+    @cache
+    def profile() -> InputProfile:
+        stream = ((x, labels[at]) for at, x in samples.chunks())
+        return profile_of(stream).with_columns(samples.columns)
 
     return Reference(
         "the reference data",
-        float(right.mean()),
+        float(predictions.right(labels).mean()),
         len(samples),
-        counts=counts,
-        confidence=float(predictions.confidence.mean()),
-        profile=cache(lambda: profile_of(stream()).with_columns(samples.columns)),
-        samples=samples,
-        predictions=predictions,
+        np.bincount(labels, minlength=facts.num_classes),
+        float(predictions.confidence.mean()),
+        profile,
+        samples,
+        predictions,
     )

@@ -1,5 +1,6 @@
 """Finds the causes that can be removed exactly: preprocessing, resolution, order of columns."""
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import keras
@@ -10,10 +11,10 @@ from keras_shiftguard.detection.causes.pipeline_change import explain as explain
 from keras_shiftguard.explain.model_facts import ModelFacts
 from keras_shiftguard.explain.predictions import predict
 from keras_shiftguard.explain.reference import Reference
-from keras_shiftguard.explain.removal import Inputs, Removable, Views, in_two_parts, undo_with
 from keras_shiftguard.explain.report import CHANNEL_ORDER, COLUMN_ORDER, PREPROCESSING
 from keras_shiftguard.explain.resolution import find_resolution
 from keras_shiftguard.explain.samples import Samples
+from keras_shiftguard.explain.views import Inputs, Removable, Views
 from keras_shiftguard.instrument.measure import profile_of
 from keras_shiftguard.io.tables import are_reordered
 from keras_shiftguard.preprocessing.correction.advice import advice_line
@@ -32,17 +33,14 @@ REPORTED_HINTS = ("labels_shifted", "labels_other_order", "transposed")
 
 
 class Corrections(NamedTuple):
-    """Corrections of preprocessing and channel order.
-
-    Args:
-        fixes: The corrections by input name.
-        words: What is fed and what should be.
-        repair: The correction as a line of Python.
-    """
+    """Corrections of preprocessing and channel order, by input name."""
 
     fixes: dict[str, InputCorrection]
-    words: str = ""
-    repair: str = ""
+    words: str = ""  # what is fed and what should be
+    repair: str = ""  # the correction as a line of Python
+
+
+NONE = Corrections({})
 
 
 def find_removable(
@@ -55,14 +53,13 @@ def find_removable(
     if reordered is not None and reordered.undo is not None:
         some = reordered.undo(some, slice(None))
     labels = None if samples.labels is None else samples.labels[which]
-    data = (samples.packed(some), labels)
-    diagnosis = diagnose(model, data, max_samples=MAX_IMAGES)
-    corrections = _of_diagnosis(diagnosis, some)
-    notes = []
-    if not corrections.fixes and diagnosis.status == "mismatch" and labels is not None:
-        corrections = _by_labels(model, diagnosis, samples, some, labels)
+    diagnosis = diagnose(model, (samples.packed(some), labels), max_samples=MAX_IMAGES)
+    corrections, notes = _of_diagnosis(diagnosis, some), []
     if not corrections.fixes and diagnosis.status == "mismatch":
-        notes.append(str(diagnosis).partition("\n")[0])
+        if labels is not None:
+            corrections = _by_labels(model, diagnosis, samples, some, labels)
+        if not corrections.fixes:
+            notes.append(str(diagnosis).partition("\n")[0])
     elif not corrections.fixes and diagnosis.status != "ok" and len(some) == 1:
         corrections = _of_reference(some, reference)
     notes += [h.sentence for h in diagnosis.hints if h.name in REPORTED_HINTS][:1]
@@ -100,16 +97,46 @@ def _column_order(samples: Samples, reference: Reference) -> Removable | None:
 
 def _removable(corrections: Corrections) -> list[Removable]:
     """Returns the causes that corrections remove: preprocessing, channel order, or both."""
-    parts = {name: in_two_parts(fix) for name, fix in corrections.fixes.items()}
+    parts = {name: _in_two_parts(fix) for name, fix in corrections.fixes.items()}
     values, orders = ({name: pair[i] for name, pair in parts.items()} for i in (0, 1))
-    found = []
+    found, repair = [], corrections.repair
     if any(values.values()):
-        words, repair = corrections.words, corrections.repair
-        found.append(Removable(PREPROCESSING, words, repair, undo_with(values)))
+        found.append(Removable(PREPROCESSING, corrections.words, repair, _undo_with(values)))
     if any(orders.values()):
         words = "red and blue are swapped"
-        found.append(Removable(CHANNEL_ORDER, words, corrections.repair, undo_with(orders)))
+        found.append(Removable(CHANNEL_ORDER, words, repair, _undo_with(orders)))
     return found
+
+
+def _in_two_parts(fix: InputCorrection) -> tuple[InputCorrection | None, InputCorrection | None]:
+    """Returns the correction of the values and that of the order of channels, in this order.
+
+    Each is None if it changes nothing. Together they do what `fix` does, but each colour gets its
+    own scale and offset even if the order of the channels is not corrected.
+    """
+    scale, offset = np.atleast_1d(fix.scale), np.atleast_1d(fix.offset)
+    values = order = None
+    if fix.permutation is not None:
+        order = InputCorrection(1.0, 0.0, fix.permutation, fix.data_format)
+        # Scale and offset of a correction belong to the channels after the permutation.
+        back = np.argsort(fix.permutation)
+        scale, offset = (np.broadcast_to(v, len(back))[back] for v in (scale, offset))
+    if not (np.allclose(scale, 1, atol=1e-6) and np.allclose(offset, 0, atol=1e-6)):
+        values = InputCorrection(tuple(scale), tuple(offset), None, fix.data_format)
+    return values, order
+
+
+def _undo_with(fixes: dict[str, InputCorrection | None]) -> Callable[[Inputs, slice], Inputs]:
+    """Returns a function that corrects the inputs that have a correction, by name."""
+
+    def undo(inputs: Inputs, part: slice) -> Inputs:
+        corrected = {}
+        for name, x in inputs.items():
+            fix = fixes.get(name)
+            corrected[name] = x if fix is None else np.asarray(fix(x.astype("float32")))
+        return corrected
+
+    return undo
 
 
 def _of_diagnosis(diagnosis: Diagnosis, some: Inputs) -> Corrections:
@@ -117,7 +144,7 @@ def _of_diagnosis(diagnosis: Diagnosis, some: Inputs) -> Corrections:
     by_input = diagnosis.by_input or {next(iter(some)): diagnosis}
     fixes = {name: d.fix for name, d in by_input.items() if d.fix is not None}
     if not fixes:
-        return Corrections({})
+        return NONE
     fixed = by_input[next(iter(fixes))]
     words = f"fed {in_words(fixed.observed)}, expects {in_words(fixed.expected)}"
     return Corrections(fixes, words, diagnosis.advice)
@@ -133,7 +160,11 @@ def _by_labels(
     """
     expected, fed = diagnosis.expected, diagnosis.observed
     if len(some) != 1 or diagnosis.garbled or not (expected.is_known and fed.is_known):
-        return Corrections({})
+        return NONE
+
+    def share_right(inputs: Inputs) -> float:
+        return float(predict(model, [samples.packed(inputs)]).right(labels).mean())
+
     name, x = next(iter(some.items()))
     summary = profile_of([(some, None)], details=False).inputs[name]
     tried = []
@@ -141,13 +172,11 @@ def _by_labels(
         as_fed = as_observed(fed, expected, swap)
         fix = layer_between(as_fed, expected, summary.layout, summary.num_channels)
         fixed = {name: np.asarray(keras.ops.convert_to_numpy(fix(x)))}
-        found = predict(model, [samples.packed(fixed)])
         line = advice_line(expected, as_fed, diagnosis.architecture, summary.layout)
         words = f"fed {in_words(as_fed)}, expects {in_words(expected)}"
-        tried.append((found.right(labels).mean(), Corrections({name: fix}, words, line)))
-    as_fed_right = predict(model, [samples.packed(some)]).right(labels).mean()
+        tried.append((share_right(fixed), Corrections({name: fix}, words, line)))
     share, corrections = max(tried, key=lambda each: each[0])
-    return corrections if share > as_fed_right else Corrections({})
+    return corrections if share > share_right(some) else NONE
 
 
 def _of_reference(some: Inputs, reference: Reference) -> Corrections:
@@ -157,10 +186,10 @@ def _of_reference(some: Inputs, reference: Reference) -> Corrections:
     """
     name, x = next(iter(some.items()))
     now = profile_of([(some, None)]).inputs.get(name)
-    known = None if reference.profile is None else reference.profile().inputs
-    before = None if known is None else next(iter(known.values()), None)
+    known = {} if reference.profile is None else reference.profile().inputs
+    before = next(iter(known.values()), None)
     if before is None or now is None:
-        return Corrections({})
+        return NONE
     layout = now.layout if now.is_image else "channels_last"
     step = explain_difference(before, now)
     if step is not None:
@@ -175,7 +204,7 @@ def _of_reference(some: Inputs, reference: Reference) -> Corrections:
     here, there = (observe(each) for each in (now, before))
     is_known = all(each.certainty >= SURE and not each.is_fitted for each in (here, there))
     if not is_known or same_numbers(here.convention, there.convention):
-        return Corrections({})
+        return NONE
     fix = layer_between(here.convention, there.convention, layout, now.num_channels)
     words = f"fed {in_words(here.convention)}, the reference is {in_words(there.convention)}"
     scale, offset = np.asarray(fix.scale), np.asarray(fix.offset)

@@ -91,13 +91,8 @@ class GapReport(AsPage):
 
     def to_dict(self) -> dict[str, Any]:
         """Returns the report as plain values for JSON."""
-        found = {
-            "headline": self._headline(),
-            "gap": self.gap,
-            "beyond_sampling": self.beyond_sampling,
-            **asdict(self),
-        }
-        return dict(plain(found))
+        own = {"gap": self.gap, "beyond_sampling": self.beyond_sampling}
+        return dict(plain({"headline": self._headline(), **own, **asdict(self)}))
 
     def write(self, log_dir: str | PathLike[str]) -> None:
         """Writes the report to a log directory: for TensorBoard's Shift tab, and as `gap.json`.
@@ -136,21 +131,17 @@ class GapReport(AsPage):
         word = "Estimated accuracy" if self.estimated else "Accuracy"
         ends = f"95 % interval of the gap: {low:.1f} to {high:.1f} points"
         ours, theirs = _percent(self.accuracy), _percent(self.reference_accuracy)
-        if not self.beyond_sampling and self.doubt:
+        gap = f"{100 * self.gap:.1f} points"
+        if self.beyond_sampling:
+            return f"{word} {ours} is {gap} below {theirs} ({self.reference}); {ends}, {size}."
+        compared = f"{word.lower()} {ours} against {theirs} ({self.reference})"
+        if self.doubt:
             return (
-                f"Unclear whether there is a gap: {word.lower()} {ours} against {theirs} "
-                f"({self.reference}), {ends}, {size}, but the model's confidence may mislead: "
-                f"{self.doubt} Labels would tell."
-            )
-        if not self.beyond_sampling:
-            return (
-                f"No gap beyond sampling: {word.lower()} {ours} against {theirs} "
-                f"({self.reference}), gap {100 * self.gap:.1f} points ({ends}), {size}"
-                f"{self._sure_cause()}."
+                f"Unclear whether there is a gap: {compared}, {ends}, {size}, but the model's "
+                f"confidence may mislead: {self.doubt} Labels would tell."
             )
         return (
-            f"{word} {ours} is {100 * self.gap:.1f} points below {theirs} ({self.reference}); "
-            f"{ends}, {size}."
+            f"No gap beyond sampling: {compared}, gap {gap} ({ends}), {size}{self._sure_cause()}."
         )
 
     def _sure_cause(self) -> str:
@@ -168,33 +159,23 @@ class GapReport(AsPage):
 
     def _row_lines(self, room: int) -> list[str]:
         """Returns the rows as at most `room` lines; small causes share a line if necessary."""
-        shown = list(self.rows)
-        if len(shown) > room:
-            small = shown[room - 2 : -1]
+        lines = [_row_line(row) for row in self.rows]
+        if len(lines) > room:
+            small = self.rows[room - 2 : -1]
             names = ", ".join(row.cause for row in small)
             total = 100 * sum(row.points for row in small)
-            merged = [f"{total:8.1f}  the rest of the causes: {names}"]
-            shown = shown[: room - 2] + shown[-1:]
-        else:
-            merged = []
-        lines = [_row_line(row) for row in shown]
-        return [_in_a_line(line) for line in [*lines[:-1], *merged, *lines[-1:]]]
+            merged = f"{total:8.1f}  the rest of the causes: {names}"
+            lines = [*lines[: room - 2], merged, lines[-1]]
+        return [_in_a_line(line) for line in lines]
 
 
 def _row_line(row: GapRow) -> str:
-    points, low, high = (100 * value + 0.0 for value in (row.points, *row.interval))
-    ends = f"{_one_digit(points):>8}  [{_one_digit(low):>5}, {_one_digit(high):>5}]"
-    detail = f": {row.detail}" if row.detail else ""
-    if row.kind == "rest":
-        return f"{ends}  {row.cause}{detail}"
+    points, low, high = (100 * value for value in (row.points, *row.interval))
+    ends = f"{points:z8.1f}  [{low:z5.1f}, {high:z5.1f}]"
     how = "explained by " if row.kind == "estimated" else ""
-    alone = "" if row.kind == "estimated" else f" (without it {_percent(row.accuracy)})"
+    alone = f" (without it {_percent(row.accuracy)})" if row.kind == "removed" else ""
+    detail = f": {row.detail}" if row.detail else ""
     return f"{ends}  {how}{row.cause}{alone}{detail}"
-
-
-def _one_digit(value: float) -> str:
-    """Formats a number with one digit after the point, and zero without a sign."""
-    return f"{value:.1f}".replace("-0.0", "0.0") if abs(value) < 0.05 else f"{value:.1f}"
 
 
 def _percent(share: float) -> str:

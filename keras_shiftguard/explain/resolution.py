@@ -1,15 +1,15 @@
 """Resolution and crop as a cause: the raw files are read at the native size of the model."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
 from keras_shiftguard.explain.image_folder import CROP, native_line, read_natively
 from keras_shiftguard.explain.model_facts import ModelFacts
 from keras_shiftguard.explain.reference import Reference
-from keras_shiftguard.explain.removal import Inputs, Removable
 from keras_shiftguard.explain.report import SIZE
 from keras_shiftguard.explain.samples import Samples
+from keras_shiftguard.explain.views import Inputs, Removable
 from keras_shiftguard.preprocessing.correction.convention import InputConvention
 from keras_shiftguard.statistics.spread import spread
 
@@ -24,29 +24,28 @@ MAX_SAME_DISTANCE = 3.0
 
 @dataclass(frozen=True)
 class RawFeed:
-    """How image files become model input: their size, channel order, scale and offset.
+    """How the raw files of samples become model input."""
 
-    Args:
-        size: Height and width at which the files are read.
-        scale: Factor of each channel `(channels,)`, in the channel order of the input.
-        offset: Summand of each channel `(channels,)`.
-        flipped: Whether blue is the first channel.
-        channels_first: Whether the input has the channels first.
-        crop: Relative size of the central part that is read, see `native_image`.
-    """
+    samples: Samples
+    scale: np.ndarray  # factor of each channel `(channels,)`, in the channel order of the input
+    offset: np.ndarray  # summand of each channel `(channels,)`
+    flipped: bool  # whether blue is the first channel
+    channels_first: bool  # whether the input has the channels first
 
-    size: tuple[int, int]
-    scale: np.ndarray
-    offset: np.ndarray
-    flipped: bool
-    channels_first: bool
-    crop: float = CROP
-
-    def fed(self, raw: np.ndarray) -> np.ndarray:
-        """Returns raw images `(images, height, width, channels)`, preprocessed as model input."""
-        x = raw[..., ::-1] if self.flipped else raw
+    def fed(self, which: np.ndarray, size: tuple[int, int], crop: float) -> np.ndarray:
+        """Returns the files at some positions as model input, see `read_natively`."""
+        x = _files(self.samples, which, size, len(self.scale), crop)
+        x = x[..., ::-1] if self.flipped else x
         x = (x * self.scale + self.offset).astype("float32")
         return x.transpose(0, 3, 1, 2) if self.channels_first else x
+
+    def distance(self, size: tuple[int, int], crop: float) -> float:
+        """Returns the root mean square distance, in gray levels, of the samples from files."""
+        which = spread(len(self.samples), MAX_FILES_TO_READ)
+        fed = next(iter(self.samples.inputs.values()))[which].astype("float64")
+        scale = self.scale.reshape((-1, 1, 1) if self.channels_first else (-1,))
+        levels = (fed - self.fed(which, size, crop)) / scale
+        return float(np.sqrt((levels**2).mean()))
 
 
 def find_resolution(
@@ -69,7 +68,7 @@ def find_resolution(
     # Published accuracies were measured on the central part. For other networks, the whole image
     # may be right as well.
     crops = (CROP,) if facts.is_published else (1.0, CROP)
-    distances = {crop: _distance(samples, replace(feed, crop=crop), fed_size) for crop in crops}
+    distances = {crop: feed.distance(fed_size, crop) for crop in crops}
     crop = min(distances, key=lambda c: distances[c])
     if fed_size == size and distances[crop] < MAX_SAME_DISTANCE:
         return None
@@ -77,23 +76,11 @@ def find_resolution(
     detail += f", native {size[0]} x {size[1]}" if fed_size != size else ""
     detail += "; files read again: aspect ratio kept, antialiased bicubic"
     detail += f", middle {100 * crop:.3g} %" if crop < 1 else ""
-    feed = replace(feed, crop=crop)
 
     def read_again(inputs: Inputs, part: slice) -> Inputs:
-        which = np.arange(len(samples))[part]
-        return dict.fromkeys(inputs, feed.fed(_files(samples, which, size, facts.channels, crop)))
+        return dict.fromkeys(inputs, feed.fed(np.arange(len(samples))[part], size, crop))
 
     return Removable(SIZE, detail, native_line(size, crop), read_again)
-
-
-def _distance(samples: Samples, feed: RawFeed, size: tuple[int, int]) -> float:
-    """Returns the root mean square distance, in gray levels, of the samples from their files."""
-    which = spread(len(samples), MAX_FILES_TO_READ)
-    native = _files(samples, which, size, len(feed.scale), feed.crop)
-    fed = next(iter(samples.inputs.values()))[which].astype("float64")
-    shape = (-1, 1, 1) if feed.channels_first else (-1,)
-    levels = (fed - feed.fed(native)) / feed.scale.reshape(shape)
-    return float(np.sqrt((levels**2).mean()))
 
 
 def _find_feed(
@@ -124,14 +111,14 @@ def _find_feed(
     if observed.is_known:
         numbers = (observed.scale, observed.offset)
         scale, offset = (np.broadcast_to(np.asarray(v), channels) for v in numbers)
-        return RawFeed(size, scale, offset, flipped, channels_first)
-    x, y = (raw[:, ::-1] if flipped else raw), fed
-    lines = [np.polyfit(x[:, c], y[:, c], 1) for c in range(channels)]
-    scale, offset = np.asarray(lines).T
-    residuals = y - (x * scale + offset)
-    if (residuals.std(axis=0) > 0.1 * y.std(axis=0)).any():
-        return "Resolution and crop: it is not clear how the samples were made from the files."
-    return RawFeed(size, scale, offset, flipped, channels_first)
+    else:
+        x = raw[:, ::-1] if flipped else raw
+        lines = [np.polyfit(x[:, c], fed[:, c], 1) for c in range(channels)]
+        scale, offset = np.asarray(lines).T
+        residuals = fed - (x * scale + offset)
+        if (residuals.std(axis=0) > 0.1 * fed.std(axis=0)).any():
+            return "Resolution and crop: it is not clear how the samples were made from the files."
+    return RawFeed(samples, scale, offset, flipped, channels_first)
 
 
 def _files(

@@ -24,26 +24,19 @@ MAX_GENERATOR_SAMPLES = 10_000
 
 @dataclass(frozen=True)
 class Samples:
-    """An evaluation set as the model is fed it.
+    """An evaluation set as the model is fed it."""
 
-    Args:
-        inputs: Arrays `(samples, ...)` by input name.
-        labels: Class ids `(samples,)`, or None.
-        folder: The raw files of the samples, in the same order; None if not known.
-        form: Structure that the model accepts: `"tensor"`, `"dict"` or `"list"`.
-        total: Number of samples in the data; `inputs` may have only some of them.
-        kept: Positions of the kept samples in the data, `(samples,)`; None if all are kept.
-        is_cut: Whether reading stopped at a limit, so that the data may hold more than `total`.
-        columns: Names of the columns of tables, by input, where they are known.
-    """
-
-    inputs: dict[str, np.ndarray]
-    labels: np.ndarray | None
+    inputs: dict[str, np.ndarray]  # arrays `(samples, ...)` by input name
+    labels: np.ndarray | None  # class ids `(samples,)`, or None
+    # The raw files of the samples, in the same order; None if not known.
     folder: Folder | None = None
-    form: str = "tensor"
-    total: int = 0
+    form: str = "tensor"  # structure that the model accepts: `"tensor"`, `"dict"` or `"list"`
+    total: int = 0  # number of samples in the data; `inputs` may have only some of them
+    # Positions of the kept samples in the data, `(samples,)`; None if all are kept.
     kept: np.ndarray | None = None
+    # Whether reading stopped at a limit, so that the data may hold more than `total`.
     is_cut: bool = False
+    # Names of the columns of tables, by input, where they are known.
     columns: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def __len__(self) -> int:
@@ -65,7 +58,7 @@ class Samples:
 def read_samples(
     data: Any, facts: ModelFacts, size: tuple[int, int] | None, max_samples: int | None
 ) -> Samples:
-    """Reads an evaluation set into memory.
+    """Reads an evaluation set, see `explain_gap`, into memory.
 
     Args:
         data: See `explain_gap`.
@@ -103,7 +96,8 @@ def _of_folder(
     folder: Folder, pipeline: Any, facts: ModelFacts, max_samples: int | None
 ) -> Samples:
     """Returns the samples that a pipeline (a function, or data) makes of the files of a folder."""
-    if not _is_function(pipeline):
+    is_data = hasattr(pipeline, "__iter__") or isinstance(pipeline, keras.utils.PyDataset)
+    if is_data or not callable(pipeline):
         fed = _of_pipeline(pipeline, facts, None)
         if len(fed) != len(folder.files) or fed.total != len(fed):
             raise BadInputError(
@@ -112,8 +106,7 @@ def _of_folder(
                 f"Received: {len(folder.files)} files, {fed.total} samples of the pipeline."
             )
         if fed.labels is not None and folder.labels is not None:
-            wrong = int((fed.labels != folder.labels).sum())
-            if wrong:
+            if wrong := int((fed.labels != folder.labels).sum()):
                 raise BadInputError(
                     "The pipeline beside a directory must yield its images in order, "
                     f"shuffle=False. {wrong} of {len(fed)} labels differ from those of the folders."
@@ -135,14 +128,6 @@ def _of_folder(
             f"The function must return images of one size. Received: {sorted(shapes)[:3]}"
         )
     return Samples({"input": np.stack(images)}, folder.labels, folder, "tensor", total, which)
-
-
-def _is_function(value: Any) -> bool:
-    return (
-        callable(value)
-        and not hasattr(value, "__iter__")
-        and not isinstance(value, keras.utils.PyDataset)
-    )
 
 
 def _of_pipeline(data: Any, facts: ModelFacts, max_samples: int | None) -> Samples:

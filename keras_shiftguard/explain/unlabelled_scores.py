@@ -19,31 +19,18 @@ ROUNDS = 200  # number of Sinkhorn iterations of the optimal transport. A conven
 
 @dataclass(frozen=True)
 class ReferenceScores:
-    """Scores of the labelled reference, from which the scores of other samples are computed.
+    """Scores of the labelled reference, from which the scores of other samples are computed."""
 
-    Args:
-        accuracy: Accuracy on the reference.
-        confidence: Mean confidence on the reference.
-        threshold: Threshold of ATC: the share of the reference with a higher confidence equals
-            the accuracy.
-        shares: Class frequencies of the labels, `(classes,)`.
-        transport: Result of `transported` on the reference.
-    """
-
-    accuracy: float
-    confidence: float
+    accuracy: float  # accuracy on the reference
+    confidence: float  # mean confidence on the reference
+    # Threshold of ATC: the share of the reference with a higher confidence equals the accuracy.
     threshold: float
-    shares: np.ndarray
-    transport: float
+    shares: np.ndarray  # class frequencies of the labels, `(classes,)`
+    transport: float  # result of `transported` on the reference
 
     @classmethod
     def of(cls, probabilities: np.ndarray, labels: np.ndarray) -> "ReferenceScores":
-        """Returns the scores of a labelled reference.
-
-        Args:
-            probabilities: `(samples, classes)`.
-            labels: Class ids, `(samples,)`.
-        """
+        """Returns the scores of a labelled reference."""
         confidence = probabilities.max(axis=1)
         right = probabilities.argmax(axis=1) == labels
         threshold = confidence_threshold(confidence, float(right.mean()))
@@ -61,12 +48,7 @@ def confidence_threshold(confidence: np.ndarray, accuracy: float) -> float:
 
 
 def scores(probabilities: np.ndarray, reference: ReferenceScores) -> dict[str, float]:
-    """Returns the scores of some samples, by the name of the method.
-
-    Args:
-        probabilities: `(samples, classes)`.
-        reference: Scores of the labelled reference.
-    """
+    """Returns the scores of some samples, by the name of the method."""
     confidence = probabilities.max(axis=1)
     predicted = np.bincount(probabilities.argmax(axis=1), minlength=probabilities.shape[1])
     return {
@@ -85,10 +67,6 @@ def transported(probabilities: np.ndarray, shares: np.ndarray) -> float:
     Each sample is assigned a class such that the classes have the frequencies `shares`, and the
     mean probability of the assigned classes is largest. Sinkhorn's iterations find this assignment
     approximately.
-
-    Args:
-        probabilities: `(samples, classes)`.
-        shares: `(classes,)`, which sum to 1.
     """
     kept = shares > 0
     p, wanted = probabilities[:, kept], shares[kept]

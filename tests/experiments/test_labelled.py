@@ -38,8 +38,6 @@ def test_only_the_named_arrays_are_remembered():
     for _ in range(2):
         np.testing.assert_array_equal(once(images), [0, 0, 0])
         np.testing.assert_array_equal(once(others), [1, 1, 1])
-    assert len(calls) == 2
-    for _ in range(2):
         once(flipped)
         once(images[:2])
-    assert len(calls) == 6
+    assert len(calls) == 2 + 4

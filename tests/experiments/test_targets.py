@@ -1,21 +1,97 @@
-"""Autoencoders: what is undone in the samples is undone in their targets as well."""
+"""Masks and targets that are the samples: both move together, or only the samples."""
 
 import numpy as np
 import pytest
 from sklearn.datasets import load_digits
 
+from keras_shiftguard.experiments.candidates import image_candidates
 from keras_shiftguard.experiments.difference import cost_of_difference
 from keras_shiftguard.experiments.judge import Loss
+from keras_shiftguard.experiments.label_units import numbers_are_unrelated
 from keras_shiftguard.experiments.labelled import Labelled
-from keras_shiftguard.experiments.targets import are_inputs, changed_targets
-from keras_shiftguard.experiments.wrong_labels import numbers_are_unrelated
+from keras_shiftguard.experiments.targets import (
+    ALIGNMENT,
+    WHOLE,
+    are_inputs,
+    changed_targets,
+    with_masks,
+)
+from keras_shiftguard.operations.scale import Scale
 from keras_shiftguard.statistics.batch import spec_for
 from keras_shiftguard.statistics.rows import Rows
 
 pytestmark = pytest.mark.backend
+SCENES = spec_for("input", (None, 10, 12, 1), "channels_last")
 ROWS = spec_for("input", (None, 40), "channels_last")
 IMAGES = spec_for("input", (None, 8, 8, 1), "channels_last")
 TOLERANCE = 0.02
+
+
+def scenes(seed, number=300):
+    """Images of a bright rectangle in the left half, and their masks."""
+    rng = np.random.default_rng(seed)
+    x, masks = np.zeros((number, 10, 12, 1), "float32"), np.zeros((number, 10, 12), "uint8")
+    for i in range(number):
+        top, left, height, width = *rng.integers(1, 4, 2), *rng.integers(2, 5, 2)
+        masks[i, top : top + height, left : left + width] = 1
+    x[..., 0] = masks
+    return x, masks
+
+
+def bright_pixels():
+    """A network that finds bright pixels in the left half only; the share of wrong pixels."""
+
+    def of_samples(x, labels):
+        found = (x[..., 0] > 0.5) & (np.arange(12) < 6)
+        return (found != labels.tree).mean(axis=(1, 2))
+
+    return Loss(of_samples, "wrong", 0.1)
+
+
+def found_for_masks(x, masks):
+    both = Labelled(x, Rows(masks)), Labelled(scenes(0)[0], Rows(scenes(0)[1]))
+    return cost_of_difference(lambda x: x, *both, SCENES, TOLERANCE, judge=bright_pixels())
+
+
+def test_images_that_do_not_fit_their_masks_are_told_to_the_pixel():
+    x, masks = scenes(1)
+    found = found_for_masks(np.roll(x, 3, axis=2), masks)
+    assert found.cost.is_alarm(TOLERANCE) and found.family == ALIGNMENT
+    assert found.how == "moved by about 3 pixels to the right against their masks"
+    assert found.cost.metric == "wrong" and found.cost.value > 0.9
+
+
+def test_images_are_told_if_they_are_mirrored_with_their_masks():
+    x, masks = scenes(1)
+    found = found_for_masks(x[:, :, ::-1].copy(), masks[:, :, ::-1].copy())
+    assert found.cost.is_alarm(TOLERANCE) and found.how == "mirrored left to right"
+    assert not found_for_masks(x, masks).cost.is_costly(TOLERANCE)
+
+
+@pytest.mark.parametrize("channels_first", [False, True])
+def test_masks_keep_their_ids_and_move_like_their_images(channels_first):
+    x, masks = scenes(2, 20)
+    masks = 7 * masks  # ids, not shares
+    x = np.moveaxis(x, 3, 1) if channels_first else x
+    found = image_candidates(Scale.of(x, channels_first), WHOLE)
+    doubled = with_masks(found, x, Rows(masks), channels_first)
+    together = [each.choice for each in doubled if each.moves is not None]
+    assert together == [each.choice for each in found]
+    alone = [each.choice for each in doubled if each.moves is None]
+    assert {choice.name for choice in alone} == set(WHOLE) and len(alone) > len(found)
+    for each in doubled:
+        if each.moves is not None:
+            moved = each.apply(x)
+            moved = moved[:, 0] if channels_first else moved[..., 0]
+            np.testing.assert_array_equal(each.moves(Rows(masks)).tree, np.rint(7 * moved))
+            assert each.moves(Rows(masks)).tree.dtype == masks.dtype
+
+
+def test_labels_that_are_no_masks_leave_the_candidates_alone():
+    x, _ = scenes(2, 20)
+    found = image_candidates(Scale.of(x), WHOLE)
+    for labels in (np.zeros(20, int), Rows(np.zeros((20, 3))), Rows(np.zeros((20, 5, 5)))):
+        assert with_masks(found, x, labels, False) == found
 
 
 def beats(seed, number=400):
@@ -46,18 +122,12 @@ def found_for(x, targets):
 def test_delayed_samples_are_moved_back_with_their_targets():
     judge, right = principal_components(), beats(1)
     late = np.roll(right, 4, axis=1)
-    found = found_for(late, late.copy())
+    found = found_for(late, late.astype("float64"))  # of another type
     losses = [judge.of_samples(x, Rows(x)).mean() for x in (right, late)]
     low, high = found.cost.interval
     assert found.cost.is_alarm(TOLERANCE) and found.how.startswith("moved in time")
     assert low - 0.05 <= 1 - losses[0] / losses[1] <= high + 0.05
     assert found.cost.repair is None  # a layer for the samples would leave their targets
-
-
-def test_targets_of_another_type_are_repaired_as_well():
-    late = np.roll(beats(1), 4, axis=1)
-    found = found_for(late, late.astype("float64"))
-    assert found.cost.is_alarm(TOLERANCE) and found.cost.value > 0.3
 
 
 def test_images_that_are_upside_down_are_no_masks():
@@ -80,7 +150,9 @@ def test_images_that_are_upside_down_are_no_masks():
     assert found.fix == "x = x[:, ::-1]; y = x"
 
 
-def test_another_population_is_not_told_as_a_repair_that_wins_little():
+def test_right_samples_and_another_population_cost_nothing():
+    """A repair that wins little is none."""
+    assert not found_for(beats(1), beats(1)).cost.is_costly(TOLERANCE)
     rng = np.random.default_rng(2)
     others = np.stack([np.sin(np.linspace(0, 6, 40) + phase) for phase in rng.uniform(0, 6, 400)])
     found = found_for(others.astype("float32"), others.astype("float32"))
@@ -96,10 +168,6 @@ def test_each_of_several_inputs_has_its_target():
     assert changed.tree["a"] is x["a"]
 
 
-def test_right_samples_cost_nothing():
-    assert not found_for(beats(1), beats(1)).cost.is_costly(TOLERANCE)
-
-
 def test_targets_that_are_the_samples_are_never_unrelated_to_them():
     late = np.roll(beats(1), 20, axis=1)
     both = Labelled(late, Rows(late)), Labelled(beats(0), Rows(beats(0)))
@@ -108,14 +176,9 @@ def test_targets_that_are_the_samples_are_never_unrelated_to_them():
     assert numbers_are_unrelated(lambda x: x, others, both[1], principal_components())
 
 
-@pytest.mark.parametrize(
-    "labels", [np.zeros(4, int), Rows(np.zeros((4, 2))), Rows({"a": np.zeros((4, 3))})]
-)
-def test_other_targets_are_no_inputs(labels):
-    assert not are_inputs(np.zeros((4, 3), "float32"), labels)
-
-
-def test_targets_of_other_types_are_compared_as_numbers():
+def test_other_targets_are_no_inputs():
     x = np.asarray([[0, 1], [np.nan, 3]], "float32")
-    assert are_inputs(x, Rows(x.astype("float64")))
+    assert are_inputs(x, Rows(x.astype("float64")))  # as numbers, missing ones included
+    for labels in (np.zeros(2, int), Rows(x[:, :1]), Rows({"a": x})):
+        assert not are_inputs(x, labels)
     assert not are_inputs(np.asarray([["a"]]), Rows(np.asarray([["a"]])))

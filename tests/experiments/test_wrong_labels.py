@@ -71,7 +71,7 @@ def told(current, training=TRAINING, **how):
     return found, "" if found is None else finding_of(found, found.cost, CLASSES).explanation
 
 
-@pytest.mark.parametrize("seed", range(1, 11))
+@pytest.mark.parametrize("seed", range(1, 6))
 @pytest.mark.parametrize("noise", [1.0, 1.4])
 def test_right_labels_are_not_told_however_hard_the_samples_are(seed, noise):
     assert wrong_labels(predicted(seed, noise=noise), TRAINING) is None
@@ -112,13 +112,12 @@ def test_wrong_labels_are_not_told_from_a_model_that_knows_training_by_heart():
     assert wrong_labels(relabelled(exchanged), Predicted(known, TRAINING.labels)).names
 
 
-def test_wrong_labels_of_both_streams_are_no_difference():
+def test_other_differences_are_no_wrong_labels():
     change = at_random(0.15)
-    assert wrong_labels(relabelled(change, 1), relabelled(change, 2)) is None
-
-
-def test_another_class_mix_is_no_sign_of_labels_that_are_wrong_at_random():
-    assert wrong_labels(relabelled(at_random(0.15)), TRAINING, is_same_mix=False) is None
+    assert wrong_labels(relabelled(change, 1), relabelled(change, 2)) is None  # of both streams
+    assert wrong_labels(relabelled(change), TRAINING, is_same_mix=False) is None
+    # A loss for ordered classes has fewer outputs than there are classes.
+    assert wrong_labels(Predicted(TRAINING.probabilities[:, :5], TRAINING.labels), TRAINING) is None
 
 
 def test_too_few_samples_or_a_model_without_skill_tell_nothing():
@@ -126,11 +125,6 @@ def test_too_few_samples_or_a_model_without_skill_tell_nothing():
     assert wrong_labels(few, TRAINING) is None and wrong_labels(TRAINING, few) is None
     guess = softmax(np.random.default_rng(0).normal(size=(800, CLASSES)))
     assert wrong_labels(relabelled(exchanged), Predicted(guess, TRAINING.labels)) is None
-
-
-def test_a_class_without_an_output_is_left_alone():
-    """A loss for ordered classes has fewer outputs than there are classes."""
-    assert wrong_labels(Predicted(TRAINING.probabilities[:, :5], TRAINING.labels), TRAINING) is None
 
 
 # Share of wrong labels by `cleanlab.count.estimate_joint` (cleanlab 2.9.0, the authors' own code of

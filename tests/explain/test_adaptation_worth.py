@@ -62,10 +62,9 @@ NOW = estimated(0.84, 0.80, 0.88)
 )
 def test_the_line_after(now, before, line):
     worth = measured_worth(now, before)
-    found = worth.line
-    assert found.startswith(line) and bool(found) == bool(line) and "\n" not in found
+    assert worth.line.startswith(line) and bool(worth.line) == bool(line) and "\n" not in worth.line
     answers = {"It helped": "yes", "It did harm": "no", "Whether it helped cannot": "same"}
-    assert worth.answer == next((a for k, a in answers.items() if found.startswith(k)), "unknown")
+    assert worth.answer == next((a for k, a in answers.items() if line.startswith(k)), "unknown")
     assert (worth.now == (0.84, 0.80, 0.88)) == (now.value == 0.84)
     assert (worth.earlier is None) == (before is None or before.value is None)
 
@@ -74,9 +73,8 @@ def test_the_line_after(now, before, line):
 def test_no_help_is_claimed_of_a_model_that_was_trained_on_the_target(before):
     worth = measured_worth(NOW, before, saw_target=True)
     assert worth.saw_target and worth.answer == "unknown"
-    found = worth.line
-    assert found.startswith("Accuracy on target data is estimated at 84 % (80 to 88 %)")
-    assert found.endswith(adaptation_worth.CAUTION) and "\n" not in found
+    assert worth.line.startswith("Accuracy on target data is estimated at 84 % (80 to 88 %)")
+    assert worth.line.endswith(adaptation_worth.CAUTION)
 
 
 def classifier():

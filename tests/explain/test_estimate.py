@@ -8,6 +8,7 @@ import pytest
 import small_fits
 
 import keras_shiftguard as sg
+from keras_shiftguard.explain.moved_mix import MovedMix
 
 
 @pytest.fixture(scope="module")
@@ -51,18 +52,6 @@ def test_it_is_near_the_accuracy_and_its_interval_holds_it(model, digits):
     assert "reference" in estimate._repr_html_()
 
 
-@pytest.mark.thorough
-def test_no_value_without_something_to_rest_on(model, digits):
-    _, reference, (x, _) = digits
-    profile = sg.profile(reference, model=model)
-    by_profile = sg.estimate_accuracy(model, x, profile)
-    assert by_profile.value is None and by_profile.interval is None
-    assert set(by_profile.by_method) == {"DoC"} and "pass labelled data" in str(by_profile)
-    few = sg.estimate_accuracy(model, x, (reference[0][:40], reference[1][:40]))
-    assert few.value is None and "50 labelled samples" in str(few)
-
-
-@pytest.mark.thorough
 def test_another_class_mix_of_a_table():
     """A classifier of few positives finds few of many, and nothing but their number has changed."""
 
@@ -88,25 +77,41 @@ def test_another_class_mix_of_a_table():
     assert not sg.estimate_accuracy(model, noisy, reference).note
 
 
-@pytest.mark.parametrize("reference", [None, 0.9, "published", "no/such.profile"])
-def test_a_reference_that_has_no_samples_is_an_error(model, digits, reference):
-    with pytest.raises(sg.BadInputError, match="labelled"):
-        sg.estimate_accuracy(model, digits[2][0], reference)
+def test_a_class_that_the_reference_lacks_is_no_other_mix(rng):
+    def predictions(mix, size):
+        """Returns probabilities and labels of four classes; a tenth is taken for the next one."""
+        y = rng.choice(3, size, p=mix)
+        p = np.full((size, 4), 0.03)
+        p[np.arange(size), (y + (rng.random(size) < 0.1)) % 3] = 0.91
+        return p + rng.uniform(0, 0.01, p.shape), y
+
+    known = MovedMix.of(*predictions([0.6, 0.2, 0.2], 2000))
+    data, _ = predictions([0.2, 0.6, 0.2], 1000)
+    assert known.is_all(data)
+    data[:300] = [0.0, 0.0, 0.1, 0.9]  # a class without any label
+    assert not known.is_all(data)
 
 
-def test_bad_arguments(model, digits):
+def test_arguments_without_an_answer(model, digits):
     (x, y), reference, _ = digits
     with pytest.raises(sg.BadInputError, match="alpha"):
         sg.estimate_accuracy(model, x, reference, alpha=2)
     with pytest.raises(sg.BadInputError, match="does not take"):
         sg.estimate_accuracy(model, x[:, :4], reference)
-    with pytest.raises(sg.BadInputError, match="labelled"):
-        sg.estimate_accuracy(model, x, x)
+    for wrong in (x, None, 0.9, "published", "no/such.profile"):
+        with pytest.raises(sg.BadInputError, match="labelled"):
+            sg.estimate_accuracy(model, x, wrong)
     regression = keras.Sequential([keras.Input((8, 8, 1)), keras.layers.Flatten()])
     regression.add(keras.layers.Dense(1))
     regression.compile("sgd", "mse")
     with pytest.raises(sg.BadInputError, match="regression"):
         sg.estimate_accuracy(regression, x, reference)
+    # A profile, or few samples, are no error, but there is nothing to rest a value on.
+    by_profile = sg.estimate_accuracy(model, x, sg.profile(reference, model=model))
+    assert by_profile.value is None and by_profile.interval is None
+    assert set(by_profile.by_method) == {"DoC"} and "pass labelled data" in str(by_profile)
+    few = sg.estimate_accuracy(model, x, (reference[0][:40], reference[1][:40]))
+    assert few.value is None and "50 labelled samples" in str(few)
 
 
 @pytest.mark.parametrize("name", ["data", "reference"])

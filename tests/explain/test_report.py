@@ -7,8 +7,6 @@ import pytest
 
 from keras_shiftguard.explain.report import MAX_LINES, GapReport, GapRow
 
-CAUSES = ("preprocessing", "channel order", "resolution and crop", "label shift")
-
 
 def row(cause, points, kind="removed", **more):
     return GapRow(cause, points, (points - 0.01, points + 0.01), 0.5 + points, kind, **more)
@@ -36,22 +34,19 @@ def test_a_gap_reads_as_a_table():
     ]
 
 
-def test_no_gap_is_said_in_so_many_words():
-    found = report([row("unexplained", 0.0, "rest")], interval=(-0.01, 0.01))
-    assert str(found).startswith("No gap beyond sampling: accuracy 50.0 % against 50.0 %")
-    assert not found.beyond_sampling
-
-
-def test_no_gap_with_a_cause_that_surely_costs_something():
-    rows = [row("column order", 0.03), row("unexplained", -0.02, "rest")]
-    found = report(rows, interval=(-0.01, 0.03))
-    assert (
-        "2,000 samples, but column order costs 3.0 points (between 2.0 and 4.0 points).\n"
-        in str(found)
-    )
-    for other in (row("column order", 0.005), row("covariate shift", 0.03, "estimated")):
-        unsure = report([other, *rows[1:]], interval=(-0.01, 0.03))
-        assert "2,000 samples.\n" in str(unsure)
+@pytest.mark.parametrize(
+    ("cause", "end"),
+    [
+        (row("column order", 0.03), ", but column order costs 3.0 points (between 2.0 and 4.0"),
+        (row("column order", 0.005), "."),
+        (row("covariate shift", 0.03, "estimated"), "."),
+    ],
+)
+def test_no_gap_is_said_with_a_cause_that_surely_costs_something(cause, end):
+    found = report([cause, row("unexplained", -0.02, "rest")], interval=(-0.01, 0.03))
+    first = str(found).partition("\n")[0]
+    assert first.startswith("No gap beyond sampling: accuracy 50.0 % against ")
+    assert f"2,000 samples{end}" in first and not found.beyond_sampling
 
 
 def test_an_estimate_of_no_gap_under_a_shift_is_unclear():
@@ -65,7 +60,7 @@ def test_an_estimate_of_no_gap_under_a_shift_is_unclear():
     assert "To repair preprocessing: x = x / 255" in str(replace(found, rows=(wrong, *rows)))
 
 
-@pytest.mark.parametrize("number", [1, 3, 7, 12])
+@pytest.mark.parametrize("number", [1, 12])
 def test_ten_lines_at_most_and_the_rest_is_added_up(number):
     rows = [row(f"cause {i}", 0.1, repair=f"x = {i}" if i < 3 else "") for i in range(number)]
     text = str(report([*rows, row("unexplained", 0.0, "rest")], notes=("a", "b", "c")))

@@ -1,7 +1,7 @@
 """`Coverage`: the gap between augmented training and the target. NumPy only.
 
 The target is covered if each image attribute has the same mean in the target and in augmented
-training. Differences are compressed (`asinh`), as in `experiments.push`: otherwise a corruption
+training. Differences are compressed (`asinh`), as in `experiments.lost`: otherwise a corruption
 that moves one attribute by twenty standard deviations would hide those of all other attributes.
 """
 

@@ -14,7 +14,7 @@ from keras_shiftguard.detection.monitor import Pair
 from keras_shiftguard.detection.sentences import misplaced
 from keras_shiftguard.detection.two_sample.tail_probabilities import SMALLEST_P, normal_sf
 from keras_shiftguard.experiments.difference import cost_of_difference, predictions_for
-from keras_shiftguard.experiments.masks import ALIGNMENT, are_masks
+from keras_shiftguard.experiments.targets import ALIGNMENT, are_masks
 from keras_shiftguard.experiments.told import Difference
 from keras_shiftguard.statistics.batch import InputSpec
 

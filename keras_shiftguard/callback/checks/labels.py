@@ -16,14 +16,14 @@ from keras_shiftguard.detection.cost import Cost
 from keras_shiftguard.detection.finding import RELABELLED, Finding
 from keras_shiftguard.detection.monitor import Pair
 from keras_shiftguard.experiments.class_mix import has_learnt
+from keras_shiftguard.experiments.label_units import numbers_are_unrelated
 from keras_shiftguard.experiments.label_words import UNRELATED, finding_of
 from keras_shiftguard.experiments.labelled import Labelled
-from keras_shiftguard.experiments.promise import MIN_WON_BACK
 from keras_shiftguard.experiments.told import are_texts
+from keras_shiftguard.experiments.undo import MIN_WON_BACK
 from keras_shiftguard.experiments.wrong_labels import (
     Predicted,
     WrongLabels,
-    numbers_are_unrelated,
     wrong_labels,
 )
 from keras_shiftguard.operations.repair import Repair

@@ -1,10 +1,18 @@
-"""A place that is the same in all images, its words and its cost."""
+"""Lost information: a place that is the same in all images, and noise; words and costs."""
 
+import keras
 import numpy as np
 import pytest
+from small_fits import dense, digits
 
+from keras_shiftguard.experiments.candidates import image_candidates
 from keras_shiftguard.experiments.covered import covered
+from keras_shiftguard.experiments.judge import Accuracy
 from keras_shiftguard.experiments.labelled import Labelled
+from keras_shiftguard.experiments.lost import push
+from keras_shiftguard.operations.scale import Scale
+from keras_shiftguard.statistics.attributes import attributes
+from keras_shiftguard.statistics.batch import InputSpec
 
 
 @pytest.fixture
@@ -42,14 +50,10 @@ def test_a_covered_place_is_named_and_priced(images, value, noise):
     how, cost = covered(predict, current, train, False)
     assert how == "all the same in their rows 3 to 7 and columns 2 to 8, from 0"
     assert cost.interval[0] - 0.05 < lost < cost.interval[1] + 0.05
-
-
-def test_a_place_with_gaps_is_told_by_its_size(images):
-    train, validation = images
-    current = with_place(validation, slice(3, 8), slice(3, 6))
-    current = with_place(current, slice(9, 10), slice(9, 10))
-    how, _ = covered(predict, current, train, False)
-    assert how == "all the same in 11.1 % of their pixels"
+    # A place with gaps is told by its size.
+    parts = with_place(validation, slice(3, 8), slice(3, 6))
+    parts = with_place(parts, slice(9, 10), slice(9, 10))
+    assert covered(predict, parts, train, False)[0] == "all the same in 11.1 % of their pixels"
 
 
 def test_images_without_such_a_place_lose_nothing(images):
@@ -113,3 +117,30 @@ def test_channels_first(images):
         return predict(np.moveaxis(x, 1, 3))
 
     assert covered(predict_first, *first, True) == last and last is not None
+
+
+@pytest.mark.backend
+def test_noise_costs_on_training_what_it_costs_on_validation():
+    x, y = digits(16)
+    keras.utils.set_random_seed(0)
+    model = dense((16, 16, 1), hidden=64, rate=1e-3)
+    model.fit(x[:1000], y[:1000], epochs=10, verbose=0)
+    noise = np.random.default_rng(0).normal(0, 0.25, x[1000:].shape)
+    noisy = np.clip(x[1000:] + noise, 0, 1).astype("float32")
+
+    def predict(x):
+        return model.predict_on_batch(x)
+
+    def measure(images):
+        spec = InputSpec("input", "channels_last", 1, (16, 16))
+        return keras.ops.convert_to_numpy(attributes(keras.ops.convert_to_tensor(images), spec))
+
+    # Operations that lose information; the images of training stand for all others.
+    candidates = image_candidates(Scale.of(x), ("noise", "blur", "coarsen", "resolution"))
+    choice, cost, explained = push(
+        predict, x[:1000], y[:1000], noisy, candidates, Accuracy(), measure
+    )
+    right = [(predict(images).argmax(1) == y[1000:]).mean() for images in (x[1000:], noisy)]
+    assert choice.name == "noise" and explained > 0.5
+    assert cost.value == pytest.approx(right[0] - right[1], abs=0.1)
+    assert push(predict, x[:500], y[:500], x[:500], candidates, Accuracy(), measure) is None
