@@ -16,8 +16,6 @@ from keras_shiftguard_page.words import sentence
 from tensorboard_plugin_shiftguard.verdict import NO_VERDICT
 from tensorboard_plugin_shiftguard.words import in_plain_words
 
-MAX_EVENTS = 30
-
 
 class MalformedData(ValueError):
     """The data of a page does not have the form that the library writes."""
@@ -103,7 +101,7 @@ def _band(verdict: Mapping[str, Any]) -> Band:
 
 
 def _adaptation(adaptation: Mapping[str, Any], band: Band) -> Section:
-    texts = [adaptation.get("before"), adaptation["headline"], *adaptation["events"][-MAX_EVENTS:]]
+    texts = [adaptation.get("before"), adaptation["headline"], *adaptation["events"]]
     after = adaptation.get("after") or ""
     texts = [*([] if after in band.because else [after]), *texts]
     sentences = tuple(sentence(in_plain_words(text)) for text in texts if text)

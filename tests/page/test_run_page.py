@@ -137,7 +137,7 @@ def test_a_damaged_page_of_an_earlier_fit_is_left_behind(tmp_path, text):
     (tmp_path / "shift.json").write_text(text)
     page = RunPage(tmp_path)
     page.resume(1)
-    page.write_diagnosis({})
+    page.write()
     assert "Nothing has been judged yet" in (tmp_path / "shift.html").read_text()
 
 
