@@ -56,25 +56,19 @@ def test_the_span_of_values_in_a_form(mode):
     assert span(np.full(3, 100.0), np.full(3, 150.9)) == 0
 
 
-STEP = {
-    **{"unit": "rescaled", "tf": "rescaled", "torch": "normalised"},
-    **{"caffe": "mean subtracted"},
-}
-UNDONE = {
-    **{"unit": "not rescaled", "tf": "not rescaled", "torch": "not normalised"},
-    **{"caffe": "mean not subtracted"},
-}
-TWICE = {
-    **{"unit": "rescaled twice", "tf": "scaled to -1..1 twice", "torch": "normalised twice"},
-    **{"caffe": "mean subtracted twice"},
-}
-
-
-@pytest.mark.parametrize("mode", [mode for mode in PLAIN if mode != "raw"])
-def test_one_step_more_or_less(mode):
-    assert change_in_words(form("raw"), form(mode)) == STEP[mode]
-    assert change_in_words(form(mode), form("raw")) == UNDONE[mode]
-    assert change_in_words(form(mode), form(mode, mode)) == TWICE[mode]
+@pytest.mark.parametrize(
+    ("mode", "more", "less", "twice"),
+    [
+        ("unit", "rescaled", "not rescaled", "rescaled twice"),
+        ("tf", "rescaled", "not rescaled", "scaled to -1..1 twice"),
+        ("torch", "normalised", "not normalised", "normalised twice"),
+        ("caffe", "mean subtracted", "mean not subtracted", "mean subtracted twice"),
+    ],
+)
+def test_one_step_more_or_less(mode, more, less, twice):
+    assert change_in_words(form("raw"), form(mode)) == more
+    assert change_in_words(form(mode), form("raw")) == less
+    assert change_in_words(form(mode), form(mode, mode)) == twice
 
 
 def test_every_difference_has_a_name():

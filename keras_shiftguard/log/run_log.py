@@ -51,7 +51,7 @@ def _writes(
     """
 
     @wraps(method)
-    def write(self: "RunWriter", *args: P.args, **kwargs: P.kwargs) -> None:
+    def write(self: "RunWriter", /, *args: P.args, **kwargs: P.kwargs) -> None:
         if self._open is None or not self._is_writing:
             return
         events = self._open.events
