@@ -1,14 +1,12 @@
 """`keras-shiftguard diagnose` on real files: its output and its exit status."""
 
 import json
-import shutil
 
 import keras
 import numpy as np
 import pytest
 from PIL import Image
 
-import keras_shiftguard as sg
 from keras_shiftguard_cli import main
 
 
@@ -48,24 +46,6 @@ def test_what_the_model_expects_can_be_stated(run, model_file, folder, tmp_path)
     assert any("You said" in sentence for sentence in json.loads(out)["evidence"])
     status, _, err = run("diagnose", model_file, folder, "--expects", "imagenet")
     assert status == 2 and "`expects` must be a mode" in err
-
-
-@pytest.mark.thorough
-def test_a_model_that_remembers_what_it_was_fed(run, model_file, folder, tmp_path):
-    """The profile attached to the file counts more than batch norm, and `--expects` still more."""
-    files = sorted(folder.rglob("*.png"))
-    x = np.stack([np.asarray(Image.open(f).resize((96, 96))) for f in files]) / 255
-    path = tmp_path / "model.keras"
-    shutil.copy(model_file, path)
-    sg.profile(x.astype("float32")).attach(path)
-    status, out, _ = run("diagnose", path, folder, "--rescale", "1/255", "0", "--json")
-    assert status == 0 and json.loads(out)["expected"]["mode"] == "unit"
-    status, out, _ = run("diagnose", path, folder, "--rescale", "1/127.5", "-1")
-    assert status == 1 and "The profile attached to model.keras says" in out
-    status, out, _ = run("diagnose", path, folder, "--rescale", "1/127.5", "-1", "--expects", "tf")
-    assert status == 0, out
-    status, out, _ = run("diagnose", model_file, folder, "--expects", path)
-    assert status == 1 and "unit ([0, 1])" in out
 
 
 @pytest.mark.thorough
