@@ -10,7 +10,6 @@ from keras_shiftguard_cli.output import FOUND, OK, BadInput, Command, show, star
 
 if TYPE_CHECKING:
     import keras
-    import numpy as np
 
 TRAIN, VALIDATION = 2000, 400  # numbers of pictures
 EPOCHS = 8  # of the first training
@@ -60,6 +59,8 @@ def demo(output: str, as_json: bool) -> int:
     except OSError as error:
         raise BadInput(f"The folder of the demo cannot be created: {error}.") from error
     start_library()
+    import numpy as np
+
     import keras_shiftguard as sg
     from keras_shiftguard_cli.demo_pictures import CLASSES, pictures
 
@@ -89,7 +90,12 @@ def demo(output: str, as_json: bool) -> int:
     guard = sg.ShiftGuard(log_dir=str(folder / "logs"), verbose=0, on_shift="ignore")
     _fit(model, x / 255.0, y, epochs=2, validation_data=(night, labels), callbacks=[guard])
     say(f"print(guard.verdict)\n{_indented(guard.verdict)}")
-    _save(folder, as_fed=fed, day=(x / 255.0).astype("float32"), night=night)
+    for name, array in {
+        "as_fed": fed,
+        "day": (x / 255.0).astype("float32"),
+        "night": night,
+    }.items():
+        np.save(folder / f"{name}.npy", array)
     say(NEXT.format(folder=folder))
     if as_json:
         accuracy = {"right": right, "wrong": wrong, "repaired": repaired}
@@ -127,10 +133,3 @@ def _accuracy(model: "keras.Model", x: Any, y: Any) -> float:
 
 def _indented(text: Any) -> str:
     return "\n".join(f"  | {line}" for line in str(text).splitlines())
-
-
-def _save(folder: Path, **arrays: "np.ndarray") -> None:
-    import numpy as np
-
-    for name, x in arrays.items():
-        np.save(folder / f"{name}.npy", x)

@@ -29,12 +29,7 @@ def pictures(count: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _mask(shape: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Returns which pixels belong to the shape of each picture, bool `(count, 32, 32)`.
-
-    Args:
-        shape: Indices of `SHAPES`, `(count,)`.
-        rng: Chooses the place and the size of each shape.
-    """
+    """Returns which pixels belong to the shape of each picture, bool `(count, 32, 32)`."""
     y, x = np.mgrid[:SIZE, :SIZE]
     centre = rng.uniform(11, 21, (2, len(shape), 1, 1))
     radius = rng.uniform(5, 9, (len(shape), 1, 1))

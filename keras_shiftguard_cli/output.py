@@ -66,12 +66,7 @@ def _silence() -> Iterator[None]:
 
 
 def show(result: Any, as_json: bool) -> None:
-    """Prints a result as text or as JSON.
-
-    Args:
-        result: An object with `__str__` and `to_dict()`; or values for JSON.
-        as_json: Whether to print JSON.
-    """
+    """Prints a result as text or as JSON."""
     from keras_shiftguard.io.json_files import plain
 
     if as_json:

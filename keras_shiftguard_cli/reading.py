@@ -46,10 +46,6 @@ class Pipeline:
     def read(self, data: str, model: "keras.Model | None" = None) -> "np.ndarray":
         """Returns the images as the pipeline feeds them to the model.
 
-        Args:
-            data: The path of an array file, an image or a directory of images.
-            model: The model; None if there is none.
-
         Returns:
             `(images, ...)`, in the layout of the model's input; arrays keep their saved layout.
         """

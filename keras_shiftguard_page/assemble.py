@@ -16,8 +16,6 @@ from keras_shiftguard_page.words import sentence
 from tensorboard_plugin_shiftguard.verdict import NO_VERDICT
 from tensorboard_plugin_shiftguard.words import in_plain_words
 
-MAX_EVENTS = 30
-
 
 class MalformedData(ValueError):
     """The data of a page does not have the form that the library writes."""
@@ -25,29 +23,17 @@ class MalformedData(ValueError):
 
 @dataclass(frozen=True)
 class Content:
-    """The content of a page.
+    """The content of a page."""
 
-    Args:
-        title: The name of the run; without a run, a heading such as "Preprocessing".
-        aside: When the data was written, and after how many epochs.
-        band: The verdict.
-        sections: The sections.
-        log_dir: The log directory of the run; "" without one.
-    """
-
-    title: str
-    aside: str
+    title: str  # the name of the run; without a run, a heading such as "Preprocessing"
+    aside: str  # when the data was written, and after how many epochs
     band: Band
     sections: list[Section]
-    log_dir: str = ""
+    log_dir: str = ""  # "" without a run
 
 
 def assemble(parts: Mapping[str, Any], folder: Path | None = None) -> Content:
-    """Returns the content of a page.
-
-    Args:
-        parts: The data; see the docstring of the package.
-        folder: The log directory that pictures are read from; None shows no pictures.
+    """Returns the content of a page, with pictures from `folder`, if given.
 
     Raises:
         MalformedData: If the data does not have the form that the library writes.
@@ -63,9 +49,10 @@ def _assemble(parts: Mapping[str, Any], folder: Path | None) -> Content:
     is_older = any(parts.get(name) for name in ("report", "diagnosis", "gap"))
     blank = Band(LOOK, NO_VERDICT if is_older else "Nothing has been judged yet.")
     band = _band(told) if told else blank
-    estimate = about_estimate(parts["estimate"]) if parts.get("estimate") is not None else None
-    if estimate is not None and not told:
-        band = estimate.band
+    estimated: list[Section] = []
+    if parts.get("estimate") is not None:
+        of_estimate, section = about_estimate(parts["estimate"])
+        estimated, band = [section], band if told else of_estimate
     sections = (
         about_epochs(parts["epochs"], report, parts.get("columns")) if parts.get("epochs") else []
     )
@@ -77,8 +64,7 @@ def _assemble(parts: Mapping[str, Any], folder: Path | None) -> Content:
     about = (told or {}).get("about") or [""]
     found = found[::-1] if about[0] == "preprocessing" else found
     found += [about_gap(parts["gap"])] if parts.get("gap") is not None else []
-    found += [estimate.sections] if estimate is not None else []
-    sections += [section for part in found for section in part]
+    sections += [section for part in [*found, estimated] for section in part]
     if parts.get("adaptation"):
         sections.append(_adaptation(parts["adaptation"], band))
     title, aside = str(parts.get("title") or "Shift"), str(parts.get("written") or "")
@@ -103,7 +89,7 @@ def _band(verdict: Mapping[str, Any]) -> Band:
 
 
 def _adaptation(adaptation: Mapping[str, Any], band: Band) -> Section:
-    texts = [adaptation.get("before"), adaptation["headline"], *adaptation["events"][-MAX_EVENTS:]]
+    texts = [adaptation.get("before"), adaptation["headline"], *adaptation["events"]]
     after = adaptation.get("after") or ""
     texts = [*([] if after in band.because else [after]), *texts]
     sentences = tuple(sentence(in_plain_words(text)) for text in texts if text)

@@ -29,12 +29,7 @@ class Row(NamedTuple):
 
 @dataclass(frozen=True)
 class Rows:
-    """Rows of bars on one axis.
-
-    Args:
-        title: What is shown.
-        rows: The rows from top to bottom.
-    """
+    """Rows of bars on one axis."""
 
     title: str
     rows: list[Row]
@@ -42,12 +37,9 @@ class Rows:
 
 
 def bars(title: str, rows: Sequence[tuple[str, float, str, bool]]) -> Rows:
-    """Returns a chart of bars that begin at 0.
+    """Returns a chart of bars that begin at 0; each is `(name, value, figure, is_highlighted)`.
 
-    Args:
-        title: What is shown.
-        rows: `(name, value, figure, is_highlighted)` of each bar. `figure` is the value as text. A
-            value below 0 is drawn as 0.
+    `figure` is the value as text. A value below 0 is drawn as 0.
     """
     longest = max((value for _, value, _, _ in rows), default=0.0) or 1.0
     return Rows(
@@ -67,11 +59,7 @@ def waterfall(
 ) -> Rows:
     """Returns a waterfall chart: the first value, a row for each step, and the last value.
 
-    Args:
-        title: What is shown.
-        start: `(name, value, figure)` of the first value.
-        steps: `(name, change, figure)` of each step.
-        end: `(name, value, figure)` of the last value.
+    Each is `(name, value or change, figure)`, where `figure` is the number as text.
     """
     levels = [start[1]]
     for _, added, _ in steps:
@@ -91,10 +79,7 @@ def ranges(
 ) -> Rows:
     """Returns rows with one point each, on one axis; an interval is drawn behind all points.
 
-    Args:
-        title: What is shown.
-        rows: `(name, value, figure)` of each point.
-        ends: The interval, or None.
+    The rows are `(name, value, figure)`.
     """
     low, high = _axis([value for _, value, _ in rows] + list(ends or ()))
     span = high - low
@@ -131,15 +116,7 @@ class Line(NamedTuple):
 
 @dataclass(frozen=True)
 class Lines:
-    """Curves over the epochs.
-
-    Args:
-        title: What is shown.
-        ticks: The values of the grid lines from top to bottom, as text.
-        lines: The curves.
-        first: The first epoch.
-        last: The last epoch.
-    """
+    """Curves over the epochs."""
 
     title: str
     ticks: tuple[str, ...]
@@ -154,12 +131,9 @@ class Lines:
 def lines(
     title: str, epochs: Sequence[int], curves: Sequence[tuple[str, str, Sequence[Any]]]
 ) -> tuple[Lines, ...]:
-    """Returns a chart of curves over the epochs, in a tuple; an empty tuple if no value is known.
+    """Returns a chart of curves over the epochs, in a tuple; empty if no value is known.
 
-    Args:
-        title: What is shown.
-        epochs: The epochs.
-        curves: `(name, CSS class, values)` of each curve; an unknown value is None.
+    The curves are `(name, CSS class, values)`; an unknown value is None.
     """
     known = [value for _, _, values in curves for value in values if value is not None]
     if not known:
@@ -182,15 +156,10 @@ def lines(
             pen = "L"
         return "".join(parts)
 
-    drawn = [
-        Line(
-            name,
-            look,
-            path(values),
-            number(next((v for v in reversed(values) if v is not None), None), 3),
-        )
-        for name, look, values in curves
-        if any(value is not None for value in values)
-    ]
+    drawn = []
+    for name, look, values in curves:
+        own = [value for value in values if value is not None]
+        if own:
+            drawn.append(Line(name, look, path(values), number(own[-1], 3)))
     ticks = tuple(number(value, 3) for value in (high, (low + high) / 2, low))
     return (Lines(title, ticks, drawn, epochs[0], epochs[-1]),)

@@ -4,12 +4,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from keras_shiftguard_page.charts import ranges
-from keras_shiftguard_page.content import ACT, FINE, LOOK, Band, Fact, Part, Section
+from keras_shiftguard_page.content import ACT, FINE, LOOK, Band, Fact, Section
 from keras_shiftguard_page.words import interval, number, percent, points, sentence
 
 
-def about_estimate(estimate: Mapping[str, Any]) -> Part:
-    """Returns the content for `AccuracyEstimate.to_dict()`."""
+def about_estimate(estimate: Mapping[str, Any]) -> tuple[Band, Section]:
+    """Returns the band and the section for `AccuracyEstimate.to_dict()`."""
     value, ends, usual = estimate["value"], estimate["interval"], estimate["reference_accuracy"]
     reference = Fact(percent(usual), "on the labelled reference")
     if value is None or ends is None:
@@ -32,4 +32,4 @@ def about_estimate(estimate: Mapping[str, Any]) -> Part:
         f"{estimate['num_samples']:,} samples without labels",
         charts=(ranges("Accuracy by method, and the interval", marks, ends),),
     )
-    return Part(band, [section])
+    return band, section

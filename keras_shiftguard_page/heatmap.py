@@ -50,15 +50,7 @@ class HeatRow(NamedTuple):
 
 @dataclass(frozen=True)
 class Heat:
-    """A heatmap of causes by epochs, coloured by cost.
-
-    Args:
-        title: What is shown.
-        rows: The causes.
-        first: The first epoch.
-        last: The last epoch.
-        tolerance: The share of accuracy that a difference may cost before it is an alarm.
-    """
+    """A heatmap of causes by epochs, coloured by cost."""
 
     title: str
     rows: list[HeatRow]

@@ -16,11 +16,7 @@ class UnreadableLog(ValueError):
 
 
 def read_parts(log_dir: Path) -> dict[str, Any]:
-    """Returns the data for the page of a log directory; see the docstring of the package.
-
-    Raises:
-        UnreadableLog: If `log_dir` is no directory, or has no data or damaged data.
-    """
+    """Returns the data for the page of a log directory; see the docstring of the package."""
     if not log_dir.is_dir():
         raise UnreadableLog(f"{log_dir} is not a directory.")
     parts: dict[str, Any] = {"title": log_dir.resolve().name}
@@ -56,11 +52,7 @@ def is_alarm(parts: Mapping[str, Any]) -> bool:
 
 
 def _read(path: Path) -> dict[str, Any]:
-    """Returns the content of a JSON file.
-
-    Raises:
-        UnreadableLog: If the file cannot be read, is too large or holds no JSON object.
-    """
+    """Returns the content of a JSON file."""
     try:
         if path.stat().st_size > MAX_BYTES:
             raise UnreadableLog(f"{path} is larger than {MAX_BYTES:,} bytes.")

@@ -24,13 +24,7 @@ WORDS = {
 
 
 class Picture(NamedTuple):
-    """One picture.
-
-    Args:
-        data: The PNG file in base64.
-        alt: The alternative text.
-        below: The caption.
-    """
+    """One picture."""
 
     data: str
     alt: str

@@ -12,11 +12,7 @@ MAX_INPUTS = 50
 
 
 def about_preprocessing(diagnoses: Mapping[str, Any]) -> list[Section]:
-    """Returns the sections for the diagnoses of several streams.
-
-    Args:
-        diagnoses: `Diagnosis.to_dict()` by stream; outside of a run, the name of the stream is "".
-    """
+    """Returns the sections for `Diagnosis.to_dict()` by stream; "" stands for no run."""
     # Streams with the same headline share a section.
     alike: dict[str, list[str]] = {}
     for name, each in diagnoses.items():

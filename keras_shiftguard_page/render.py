@@ -26,11 +26,9 @@ MIN_HEIGHT, ROW_HEIGHT, MAX_HEIGHT = 400, 55, 680  # of the frame in a notebook,
 
 
 def page(parts: Mapping[str, Any], folder: Path | None = None) -> str:
-    """Returns a page as a complete HTML document.
+    """Returns the page of `parts`, see the docstring of the package, as an HTML document.
 
-    Args:
-        parts: The data; see the docstring of the package.
-        folder: The log directory that pictures are read from; None shows no pictures.
+    Pictures are read from the log directory `folder`; None shows none.
 
     Raises:
         MalformedData: If the data does not have the form that the library writes.
@@ -42,10 +40,6 @@ def notebook(parts: Mapping[str, Any], text: str) -> str:
     """Returns the page in an iframe, so that its styles and the notebook's do not mix.
 
     A viewer that does not trust the notebook drops the iframe and shows `text` instead.
-
-    Args:
-        parts: The data; see the docstring of the package.
-        text: The verdict as text.
     """
     content = assemble(parts)
     rows = sum(len(table.rows) for section in content.sections for table in section.tables)

@@ -65,10 +65,3 @@ def sentence(text: Any) -> str:
         text = head or f"{rest[:-3]}..."
     end = "" if not text or text[-1] in ".!?:" else "."
     return text[:1].upper() + text[1:] + end
-
-
-def without_name(text: str, *names: str) -> str:
-    """Returns a verdict without its leading label, such as "ShiftGuard: "."""
-    for name in names:
-        text = text.removeprefix(name)
-    return sentence(text)

@@ -95,21 +95,3 @@ def test_what_cannot_be_measured_is_refused():
     ):
         with pytest.raises(sg.BadInputError, match=words):
             list(measure.process(samples))
-
-
-@pytest.mark.thorough
-@needs_beam
-def test_any_order_is_the_same_sum(data):
-    from keras_shiftguard.beam import AddProfiles
-
-    x, _ = data
-    add = AddProfiles()
-    parts = [sg.profile(part) for part in np.array_split(x, 3)]
-    accumulators = []
-    for part in reversed(parts):
-        accumulators.append(add.add_input(add.create_accumulator(), part))
-    merged = add.extract_output(add.merge_accumulators(accumulators))
-    whole = sg.profile(x)
-    assert merged.num_samples == whole.num_samples
-    counts = merged.inputs["input"].counts, whole.inputs["input"].counts
-    np.testing.assert_array_equal(*counts)

@@ -57,7 +57,7 @@ def write(log_dir, steps):
         buckets = histogram_buckets(streams["train"].inputs["input"], 0)
         for step in range(steps // epochs):
             number = epoch * (steps // epochs) + step + 1
-            writer.writer.write_histogram("shiftguard/train/input/all", buckets, number)
+            writer._open.events.write_histogram("shiftguard/train/input/all", buckets, number)
         monitor.compare("validation", "train", *reversed(streams.values()), epoch + 1)
         logs = {"accuracy": 0.9, "val_accuracy": 0.8, "loss": 0.1, "val_loss": 0.2}
         writer.write_curves(epoch, logs)

@@ -76,16 +76,7 @@ def replacing(
 
 
 def replace_file(path: str | PathLike[str], content: str | bytes, sync: bool = True) -> Path:
-    """Writes or replaces a file. A concurrent reader never sees a half-written file.
-
-    Args:
-        path: Path of the file. Its directory is created if it does not exist.
-        content: The content; text is written as UTF-8.
-        sync: Whether to wait until the disk has the content, see `replacing`.
-
-    Returns:
-        The path of the file.
-    """
+    """Writes or replaces a file, see `replacing`; makes its folder. Text is written as UTF-8."""
     path = Path(path)
     data = content if isinstance(content, bytes) else content.encode("utf-8")
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -101,13 +92,7 @@ def status(path: str | PathLike[str]) -> os.stat_result:
 
 
 def is_unchanged(path: str | PathLike[str], expected: os.stat_result, wait: float = 0.0) -> bool:
-    """Whether nobody has replaced or written a file.
-
-    Args:
-        path: Path of the file.
-        expected: What `status` returned earlier.
-        wait: Seconds to wait before looking.
-    """
+    """Whether nobody has replaced or written a file in `wait` seconds from now."""
     time.sleep(wait)
     try:
         now = status(path)

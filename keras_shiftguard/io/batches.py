@@ -8,7 +8,7 @@ import numpy as np
 
 from keras_shiftguard.errors import BadInputError
 from keras_shiftguard.io.readable import is_nested_numbers
-from keras_shiftguard.io.tables import columns_of, is_table
+from keras_shiftguard.io.tables import is_table
 
 # Samples in a batch of arrays, unless the caller passes another number. Given by Keras's `fit`.
 BATCH_SIZE = 32
@@ -72,16 +72,12 @@ def named_inputs(x: Any, shapes: Mapping[str, Shape] | None = None) -> dict[str,
 def column_names(
     data: Any, shapes: Mapping[str, Shape] | None = None
 ) -> dict[str, tuple[str, ...]]:
-    """Returns the names of the columns of the tables of pandas in `data`, by name of the input.
-
-    Args:
-        data: Any data that `fit` accepts.
-        shapes: Shapes of the model's inputs by name, as for `named_inputs`.
-    """
+    """Returns the names of the columns of the tables of pandas in `data`, by name of the input."""
     x = data[0] if isinstance(data, tuple) and data else data
     tables = [x] if is_table(x) else x.values() if isinstance(x, Mapping) else x
     is_inputs = isinstance(tables, (list, tuple, ValuesView)) and any(map(is_table, tables))
-    return columns_of(named_inputs(x, shapes)) if is_inputs else {}
+    named = named_inputs(x, shapes) if is_inputs else {}
+    return {name: tuple(map(str, t.columns)) for name, t in named.items() if is_table(t)}
 
 
 def with_declared_rank(x: Any, declared: Shape | None) -> Any:
@@ -90,10 +86,6 @@ def with_declared_rank(x: Any, declared: Shape | None) -> Any:
     A functional model of Keras does this by itself with what it is fed: gray images
     `(samples, height, width)` may be fed to an input `(None, height, width, 1)`, and the reverse.
     So they must be measured as the model sees them.
-
-    Args:
-        x: A tensor.
-        declared: Shape of the input, with the batch dimension; None if it is not known.
 
     Returns:
         `x` itself if it has another shape in other respects, if the shape of the input is not

@@ -19,11 +19,8 @@ PATIENCE = 60.0  # seconds after which one goes on without the lock. A conventio
 def try_lock(file: int) -> bool | None:
     """Takes the lock of an open file, without waiting.
 
-    Closing the file releases the lock, unless a child process has inherited the file.
-
-    Args:
-        file: A file descriptor. Two that were opened one by one exclude each other, in one
-            process as well.
+    Closing the file releases the lock, unless a child process has inherited the file. Two files
+    that were opened one by one exclude each other, in one process as well.
 
     Returns:
         True if the lock was taken, False if somebody else has it, and None if files cannot be
@@ -57,12 +54,6 @@ def locked(path: str | os.PathLike[str]) -> Iterator[None]:
     The file may be replaced in this context. Where files cannot be locked, or if the lock is not
     free after a minute, the context is entered without it. So what must not be lost has to be
     checked as well, see `replacing(expected=...)`.
-
-    Args:
-        path: Path of a file, not a link.
-
-    Raises:
-        OSError: if the file cannot be opened.
     """
     if fcntl is None:
         yield

@@ -54,16 +54,9 @@ def read_images(
         raise BadInputError(
             f"Image files have 1 or 3 channels, but the model takes {channels}. Pass a .npy array."
         )
-    single = [path] if path.suffix.lower() in IMAGE_SUFFIXES else []
-    if not single and not path.is_dir():
-        raise BadInputError(
-            f"{shown(path)} is no directory, no image ({', '.join(IMAGE_SUFFIXES)}) and no array "
-            f"({', '.join(ARRAY_SUFFIXES)}). Read other files, such as tables, in Python, and pass "
-            "the arrays to keras_shiftguard.diagnose, profile or compare."
-        )
-    files = image_files(path) if path.is_dir() else single
+    files = image_files(path) if path.is_dir() else [path]
     if not files:
-        has_links = path.is_dir() and any(p.is_symlink() and p.is_dir() for p in path.rglob("*"))
+        has_links = any(p.is_symlink() and p.is_dir() for p in path.rglob("*"))
         raise BadInputError(
             f"{shown(path)} holds no images. Looked for {', '.join(IMAGE_SUFFIXES)}, also in its "
             f"sub-folders{', but not in those that are links' if has_links else ''}."
@@ -205,15 +198,8 @@ def read_array(path: Path, max_samples: int) -> np.ndarray:
 def read_labels(path: Path, max_samples: int) -> np.ndarray | None:
     """Returns the labels in a `.npz` file, for the same images as `read_array`.
 
-    Args:
-        path: The file. Its labels are named `y`, `y_train`, `labels` or `label`.
-        max_samples: The number that was passed to `read_array`.
-
     Returns:
         `(images, ...)`; None if the file has no labels, such as any `.npy` file.
-
-    Raises:
-        BadInputError: If the labels cannot be read, or there are more or fewer than images.
     """
     if path.suffix.lower() != ".npz":
         return None

@@ -11,16 +11,7 @@ from keras_shiftguard.io.atomic_files import replace_file
 
 
 def write_json(log_dir: str | PathLike[str], name: str, payload: Any) -> Path:
-    """Writes a JSON file. A concurrent reader sees the complete old or the complete new file.
-
-    Args:
-        log_dir: The directory of the file. It is created if it does not exist.
-        name: The name of the file, such as `"diagnosis.json"`.
-        payload: The content, which is converted by `plain`.
-
-    Returns:
-        The path of the file.
-    """
+    """Writes `plain(payload)` as a JSON file, see `replace_file`; returns its path."""
     text = json.dumps(plain(payload), indent=2, allow_nan=False) + "\n"
     return replace_file(Path(log_dir) / name, text)
 

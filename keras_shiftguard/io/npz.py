@@ -54,23 +54,13 @@ def read_npz(
 
 
 def names_in(path: str | PathLike[str]) -> list[str]:
-    """Returns the names of the arrays of a `.npz` file.
-
-    Raises:
-        zipfile.BadZipFile: If the file is not a zip file.
-    """
+    """Returns the names of the arrays of a `.npz` file."""
     with zipfile.ZipFile(path) as archive:
         return [name.removesuffix(".npy") for name in archive.namelist()]
 
 
 def shape_in(path: str | PathLike[str], name: str) -> tuple[int, ...]:
-    """Returns the shape of an array of a `.npz` file, without reading the array.
-
-    Raises:
-        KeyError: If there is no such array.
-        ValueError: If the array is damaged.
-        zipfile.BadZipFile: If the file is not a zip file.
-    """
+    """Returns the shape of an array of a `.npz` file, without reading the array."""
     with zipfile.ZipFile(path) as archive:
         members = {i.filename.removesuffix(".npy"): i for i in archive.infolist()}
         with archive.open(members[name]) as member:

@@ -1,17 +1,20 @@
-"""Arrays and sparse matrices in a form that every backend can read."""
+"""Tables of pandas, sparse matrices and arrays, in a form that every backend can read."""
 
 from typing import Any
 
 import keras
 import numpy as np
 
+from keras_shiftguard.errors import BadInputError
+
 
 def sliceable(data: Any) -> Any:
-    """Returns `data` with sparse matrices of SciPy in the CSR format, the one that can be sliced.
+    """Returns `data` with arrays in place of what cannot be sliced, in lists, tuples and dicts.
 
-    Args:
-        data: Any data; matrices are looked for in lists, tuples and dicts.
+    Tables and columns of pandas become arrays. Sparse matrices of SciPy get the CSR format.
     """
+    if hasattr(data, "iloc") and hasattr(data, "to_numpy"):
+        return _numbers(data)
     if hasattr(data, "tocsr") and hasattr(data, "toarray"):
         return data.tocsr()
     if type(data) in (list, tuple):
@@ -19,6 +22,22 @@ def sliceable(data: Any) -> Any:
     if type(data) is dict:
         return {name: sliceable(value) for name, value in data.items()}
     return data
+
+
+def _numbers(table: Any) -> np.ndarray:
+    """Returns the numbers of a table, or of a column, of pandas."""
+    values: np.ndarray = table.to_numpy()
+    dtypes = [table.dtype] if hasattr(table, "dtype") else table.dtypes
+    # The numbers have several dtypes, or some are missing.
+    if values.dtype == object and {each.kind for each in dtypes} <= set("biuf"):
+        values = table.to_numpy(dtype="float64", na_value=np.nan)
+    elif values.dtype == object and values.ndim == 2:
+        text = [str(name) for name, each in table.dtypes.items() if each.kind not in "biuf"]
+        raise BadInputError(
+            f"The columns of a table must hold numbers: encode the others, or leave them out "
+            f'with table.select_dtypes("number"). Received, without numbers: {text[:5]}'
+        )
+    return values
 
 
 def readable(batch: tuple[Any, Any, Any]) -> tuple[Any, Any, Any]:

@@ -25,7 +25,7 @@ from keras_shiftguard.io.batches import (
     unpacked,
 )
 from keras_shiftguard.io.readable import is_nested_numbers, readable, sliceable
-from keras_shiftguard.io.tables import Columns, without_pandas
+from keras_shiftguard.io.tables import Columns
 
 # If a list has more arrays shaped like images, each is an image, not an input. A convention.
 MAX_INPUTS = 8
@@ -98,8 +98,7 @@ class Source:
     def all_batches(self, batch_size: int = BATCH_SIZE) -> Iterator[Batch]:
         """Yields the same as `batches`, for a caller that reads all of the data.
 
-        Raises:
-            BadInputError: If the data is known to have no end, or is a list of single images.
+        Raises a `BadInputError` if the data is known to have no end, or is a list of single images.
         """
         if self.form == "function":
             yield from self._made().all_batches(batch_size)
@@ -135,9 +134,6 @@ class Source:
 
     def first_samples(self, max_samples: int) -> tuple[dict[str, np.ndarray], Any]:
         """Returns the first samples as NumPy arrays.
-
-        Args:
-            max_samples: The largest number of samples to return.
 
         Returns:
             The inputs by name, `(samples, ...)`, and the labels `(samples, ...)`. If the samples
@@ -224,7 +220,7 @@ def open_source(data: Any, name: str = "data", shapes: Mapping[str, Shape] | Non
     >>> source.form, source.size, source.has_labels
     ('arrays', 5, True)
     """
-    columns, data = column_names(data, shapes), sliceable(without_pandas(data))
+    columns, data = column_names(data, shapes), sliceable(data)
     form = _form_of(data, name)
     size = _size(data) if form == "arrays" else None
     spec = getattr(data, "element_spec", None)  # of a tf.data.Dataset

@@ -33,9 +33,6 @@ def new_temporary(path: Path) -> tuple[int, Path]:
 
     It has the permissions of the target, or those of a new file if there is no target yet.
 
-    Args:
-        path: Path of the target.
-
     Returns:
         A file descriptor, open for reading and writing, and the path of the temporary.
 
@@ -71,14 +68,8 @@ def _has_name(file: int, path: Path) -> bool:
 
 
 def _remove_dead(path: Path, own: Path, mark: str) -> None:
-    """Removes the temporaries of a target that belong to no living writer.
-
-    Args:
-        path: Path of the target.
-        own: The new temporary. Its time is that of the file system's clock.
-        mark: The mark of this kernel and file system.
-    """
-    now = own.stat().st_mtime
+    """Removes the temporaries of a target that belong to no living writer."""
+    now = own.stat().st_mtime  # by the clock of the file system
     name = re.escape(path.name)
     pattern = re.compile(f"{NEW.format(name=name)}|{OLD.format(name=name)}")
     for each in os.listdir(path.parent):

@@ -8,9 +8,12 @@ import numpy as np
 
 from keras_shiftguard.detection.finding import Finding
 from keras_shiftguard.detection.monitor import Pair
-from keras_shiftguard.log.shift_tab_bins import tables
-from keras_shiftguard.log.shift_tab_findings import flags_and_cost
-from keras_shiftguard.profiles import InputProfile
+from keras_shiftguard.log.shift_tab_findings import (
+    flags_and_cost,
+    latest_tests,
+    means_and_stds,
+    single,
+)
 from tensorboard_plugin_shiftguard.metadata import MAX_FEATURES
 
 # Largest number of features on the page; the worst findings are shown. A convention.
@@ -28,9 +31,7 @@ Key = tuple[str, str]  # a stream, and the stream it is compared with
 class Look(NamedTuple):
     """Numbers of the features of a pair of streams in one epoch.
 
-    Args:
-        names: Names of the features.
-        values: The numbers, `(features, len(COLUMNS))` float32; NaN if not known.
+    `values` are `(features, len(COLUMNS))` float32; NaN if not known.
     """
 
     names: tuple[str, ...]
@@ -57,23 +58,16 @@ class EpochHistory:
         self._looks: list[dict[Key, Look]] = []
 
     def add(self, epoch: int, logs: Mapping[str, Any], pairs: Sequence[Pair]) -> None:
-        """Adds an epoch.
-
-        Args:
-            epoch: The epoch, counted from 1.
-            logs: Keras's logs.
-            pairs: The pairs of streams that were compared so far, with the results of all tests.
-        """
+        """Adds an epoch, counted from 1, with Keras's logs and the results of all tests."""
         self.epochs.append(epoch)
-        numbers = {name: _number(value) for name, value in logs.items()}
-        self._logs.append({name: value for name, value in numbers.items() if value is not None})
+        numbers = {k: number for k, value in logs.items() if (number := single(value)) is not None}
+        self._logs.append(numbers)
         self._looks.append({(pair.stream, pair.against): _look(pair) for pair in pairs})
 
     def part(self, findings: Sequence[Finding]) -> dict[str, Any]:
         """Returns the data of the page's part on epochs, see `keras_shiftguard_page.epochs`.
 
-        Args:
-            findings: The findings so far, the most severe first.
+        The findings so far are the most severe first.
         """
         count = len(self.epochs)
         step = max(-(-count // MAX_EPOCHS), 1)
@@ -93,12 +87,7 @@ class EpochHistory:
         return {"numbers": [self.epochs[i] for i in chosen], "logs": logs, "features": features}
 
     def restore(self, part: Mapping[str, Any], before: int) -> None:
-        """Continues the history of an interrupted fit.
-
-        Args:
-            part: The result of `part` in that fit.
-            before: The epoch, counted from 1, before which epochs are taken from `part`.
-        """
+        """Continues an interrupted fit with its epochs before `before`, counted from 1."""
         for i, epoch in enumerate(part["numbers"]):
             if epoch >= before:
                 break
@@ -116,37 +105,22 @@ class EpochHistory:
             )
 
 
-def _number(value: Any) -> float | None:
-    """Returns a single number as a float; None for anything else that a callback may log."""
-    try:
-        return float(value) if np.ndim(value) == 0 else None
-    except (TypeError, ValueError):
-        return None
-
-
 def _look(pair: Pair) -> Look:
-    """Returns the latest numbers of a pair, for at most `MAX_FEATURES` features.
-
-    If there are more features, those with findings come first.
-    """
-    tested = {finding.feature: finding for finding in pair.latest.tested}
-    tested |= {name: f for name, f in pair.reported.items() if name not in tested}
-    names = sorted(tested, key=lambda name: name not in pair.reported)[:MAX_FEATURES]
-    now, before = _means(pair.current), _means(pair.reference)
-    rows = []
-    for name in names:
-        means = now.get(name, np.nan), before.get(name, np.nan)
-        rows.append((tested[name].effect_size, *means, *flags_and_cost(tested[name], pair)))
+    """Returns the latest numbers of a pair, for at most `MAX_FEATURES` features."""
+    tested, ordered = latest_tests(pair)
+    names = ordered[:MAX_FEATURES]
+    unknown = (np.nan, np.nan)
+    now, before = means_and_stds(pair.current), means_and_stds(pair.reference)
+    rows = [
+        (
+            tested[name].effect_size,
+            now.get(name, unknown)[0],
+            before.get(name, unknown)[0],
+            *flags_and_cost(tested[name], pair),
+        )
+        for name in names
+    ]
     return Look(tuple(names), np.array(rows, "float32").reshape(-1, len(COLUMNS)))
-
-
-def _means(profile: InputProfile) -> dict[str, float]:
-    """Returns the mean of each feature of a profile, by name as in findings."""
-    return {
-        f"{source}/{name}": float(mean)
-        for source, table in tables(profile).items()
-        for name, mean in zip(table.names, table.moments.mean, strict=True)
-    }
 
 
 def _rounded(values: Any) -> list[float | None]:

@@ -91,11 +91,7 @@ class EventWriter:
     def write_scalar(self, tag: str, value: float, step: int) -> None:
         """Writes one point of a curve.
 
-        Args:
-            tag: Name of the curve. Curves with the same part before the first `/`
-                are shown together.
-            value: A number; TensorBoard shows NaN and infinity as such.
-            step: Position on the horizontal axis.
+        Curves with the same part of their tags before the first `/` are shown together.
         """
         tensor = tensor_util.make_tensor_proto(float(value), dtype=np.float32)
         metadata = scalar_metadata.create_summary_metadata(display_name="", description="")
@@ -110,13 +106,7 @@ class EventWriter:
         self._add(tag, tensor, metadata, summary_pb2.DATA_CLASS_TENSOR, step)
 
     def write_histogram(self, tag: str, buckets: np.ndarray, step: int) -> None:
-        """Writes one histogram.
-
-        Args:
-            tag: Name of the histogram.
-            buckets: `(k, 3)`: left edge, right edge and count of each bucket.
-            step: Position on the horizontal axis.
-        """
+        """Writes one histogram, `(k, 3)`: left edge, right edge and count of each bucket."""
         tensor = tensor_util.make_tensor_proto(buckets, dtype=np.float64)
         metadata = histogram_metadata.create_summary_metadata(display_name="", description="")
         self._add(tag, tensor, metadata, summary_pb2.DATA_CLASS_TENSOR, step)
@@ -124,14 +114,10 @@ class EventWriter:
     def write_data(
         self, tag: str, data: np.ndarray | bytes, step: int, content: Mapping[str, Any]
     ) -> None:
-        """Writes one point of a series that only the Shift tab reads.
+        """Writes one point of a series that only the Shift tab reads: numbers, or a UTF-8 text.
 
-        Args:
-            tag: Name of the series.
-            data: Numbers, or a UTF-8 text.
-            step: Position on the horizontal axis.
-            content: The description of the series, at most 256 KB as JSON. It is written only
-                with the first point, because TensorBoard ignores later descriptions.
+        The description `content`, at most 256 KB as JSON, is written only with the first point,
+        because TensorBoard ignores later descriptions.
         """
         metadata = summary_pb2.SummaryMetadata(
             plugin_data=summary_pb2.SummaryMetadata.PluginData(
@@ -147,12 +133,7 @@ class EventWriter:
 
         There is a histogram for each channel, or one for all channels together, as in the profile.
         The features of the profile are in the Shift tab only: as scalars they would fill the
-        Scalars tab with a hundred cards for each run.
-
-        Args:
-            stream: The second part of the tags, such as `"train"`.
-            profile: The profile to show. Metrics that are not finite are left out.
-            step: Position on the horizontal axis.
+        Scalars tab with a hundred cards for each run. Metrics that are not finite are left out.
         """
         for name, value in profile.values.items():
             if np.isfinite(value):
@@ -216,10 +197,6 @@ def histogram_buckets(summary: InputSummary, row: int) -> np.ndarray:
     There are at most `MAX_BUCKETS` buckets of about equal width. The inner edges are edges
     of the sketch, so the counts are exact. The outermost edges are set to the smallest and
     the largest value.
-
-    Args:
-        summary: The summary that holds the sketch.
-        row: The row of `summary.counts`.
 
     Returns:
         `(k, 3)` float64: left edge, right edge and count; `(0, 3)` if the sketch is empty.

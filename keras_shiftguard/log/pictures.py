@@ -100,15 +100,7 @@ class PictureLog:
         self._ranges: dict[tuple[str, bool], tuple[float, float]] = {}
 
     def write(self, epoch: int, rows: Sequence[PictureRow]) -> dict[str, Any]:
-        """Writes the pictures of a look; returns its entry in the index.
-
-        Args:
-            epoch: The epoch, counted from 1.
-            rows: The images.
-
-        Raises:
-            OSError: If the pictures cannot be written.
-        """
+        """Writes the pictures of a look; returns its entry in the index."""
         for _ in range(MAX_TRIES - 1):
             with suppress(FileNotFoundError):  # another guard has deleted the folder
                 return self._write(epoch, rows)

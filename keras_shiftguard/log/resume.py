@@ -31,12 +31,7 @@ def write_state(path: str | PathLike[str], state: dict[str, Any]) -> None:
 
 
 def read_state(path: str | PathLike[str]) -> dict[str, Any]:
-    """Reads a state file.
-
-    Raises:
-        BadInputError: If the file is damaged or is not a state file.
-        OtherFormatError: If another version of the package wrote it.
-    """
+    """Reads a state file."""
     tree = storage.read(path)
     if not isinstance(tree.get("guard_state"), dict):
         raise BadInputError(f"{path} is not the state of a ShiftGuard. It holds {sorted(tree)}.")
@@ -52,14 +47,10 @@ def read_state(path: str | PathLike[str]) -> dict[str, Any]:
 def write_epoch_state(
     log_dir: str | PathLike[str], epoch: int, state: dict[str, Any], since: float = math.inf
 ) -> None:
-    """Writes the state file of an epoch and deletes the files that are not retained.
+    """Writes the state at the start of an epoch, and deletes the files that are not retained.
 
-    Args:
-        log_dir: The directory of the file.
-        epoch: The epoch at whose start the guard has this state, counted from 0.
-        state: The state, a tree of values that `profiles.storage.write` can store.
-        since: The time at which the fit began. Later files of other epochs are those of another
-            guard in the same directory, and are kept.
+    Files of other epochs that are later than `since`, when the fit began, are those of another
+    guard in the same directory, and are kept.
     """
     directory = Path(log_dir)
     write_state(directory / f"guard-state-{epoch}.npz", state)
@@ -79,10 +70,6 @@ def read_epoch_state(log_dir: str | PathLike[str], epoch: int) -> dict[str, Any]
     The state of the epoch itself is missing if the guard runs after the callback that
     saves the weights, and the fit was killed between these two callbacks. Returns None if
     neither state can be read, with a warning if a file is damaged.
-
-    Args:
-        log_dir: The directory of the files.
-        epoch: The first epoch of the resumed fit, counted from 0.
     """
     problem = "is missing"
     for number in range(epoch, max(epoch - NUM_RETAINED, 0), -1):

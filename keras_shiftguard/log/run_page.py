@@ -57,23 +57,14 @@ class RunPage:
         self._written: os.stat_result | None = None  # status of the data file as this run wrote it
         self._is_shared = False
 
-    def tell(self, verdict: Mapping[str, Any]) -> None:
-        """Takes the verdict, `Verdict.to_dict()`, that the next pages show."""
-        self._parts["verdict"] = dict(verdict)
-
-    def write_verdict(self) -> None:
-        """Writes the page with the latest verdict."""
-        self._write()
-
-    def write_diagnosis(self, diagnoses: Mapping[str, Any]) -> None:
-        """Writes the page with the diagnoses so far, `Diagnosis.to_dict()` by stream."""
-        self._parts["diagnosis"] = dict(diagnoses)
-        self._write()
+    def keep(self, **parts: Any) -> None:
+        """Takes parts of the data for the next page, see `keras_shiftguard_page`."""
+        self._parts |= parts
 
     def write_correction(self, stream: str) -> None:
         """Writes the page with the name of one more stream whose input is corrected."""
         self._parts["corrected"] = sorted({*self._parts.get("corrected", ()), stream})
-        self._write()
+        self.write()
 
     def write_comparison(
         self,
@@ -82,41 +73,29 @@ class RunPage:
         report: ShiftReport,
         logs: Mapping[str, Any] | None,
     ) -> None:
-        """Writes the page with one more comparison of all streams.
-
-        Args:
-            step: Epoch, counted from 0.
-            pairs: The pairs of streams that were compared, with the results of all tests.
-            report: The findings so far.
-            logs: Keras's logs of the epoch; None outside of a fit.
-        """
+        """Writes the page with one more comparison of all streams, see `RunWriter`."""
         self._parts["report"] = logged_report(report, MAX_LISTED)
         self._parts["columns"] = logged_columns(pairs)
         if logs is not None:
             self._history.add(step + 1, logs, pairs)
             part = self._history.part(report.findings)
             self._parts["epochs"] = {**part, "tolerance": self._tolerance}
-        self._write()
-
-    def keep_pictures(self, look: Mapping[str, Any]) -> None:
-        """Stores the index entry of a look's pictures, see `log/pictures.py`, for the next page."""
-        self._parts["pictures"] = dict(look)
+        self.write()
 
     def write_adaptation(
         self, headline: str, events: Sequence[Mapping[str, Any]], since: int | None = None
     ) -> None:
         """Writes the page with the changes that the adaptation made, see `RunWriter`."""
         part = self._adaptation()
-        texts = [*part["events"], *(str(event["text"]) for event in events)]
-        first = part.get("since") or since
-        more = {"headline": headline, "events": texts[-MAX_EVENTS:], "since": first}
+        texts = [*part["events"], *(str(event["text"]) for event in events)][-MAX_EVENTS:]
+        more = {"headline": headline, "events": texts, "since": part.get("since") or since}
         self._parts["adaptation"] = part | more
-        self._write()
+        self.write()
 
     def write_worth(self, worth: Mapping[str, Any]) -> None:
         """Writes the page with the answer whether adaptation helps, see `RunWriter`."""
         self._parts["adaptation"] = self._adaptation() | dict(worth)
-        self._write()
+        self.write()
 
     def _adaptation(self) -> dict[str, Any]:
         return {"headline": "", "events": [], **self._parts.get("adaptation", {})}
@@ -130,12 +109,8 @@ class RunPage:
         except (OSError, ValueError, KeyError, TypeError, IndexError, AttributeError):
             return  # the page then begins with this fit
 
-    def _write(self) -> None:
-        """Writes both files.
-
-        Raises:
-            OSError: If a file cannot be written.
-        """
+    def write(self) -> None:
+        """Writes both files. Raises `OSError` if a file cannot be written."""
         if self._has_failed:
             return
         # Imported here because Jinja2 loads slowly, and few runs have a log directory.

@@ -15,7 +15,7 @@ from keras_shiftguard.detection.monitor import Pair
 from keras_shiftguard.detection.report import ShiftReport
 from keras_shiftguard.io.json_files import plain
 from keras_shiftguard.log.event_writer import EventWriter
-from keras_shiftguard.log.shift_tab_findings import logged_columns, logged_report
+from keras_shiftguard.log.shift_tab_findings import logged_columns, logged_report, single
 from keras_shiftguard.log.shift_tab_series import ShiftSeries
 from keras_shiftguard.profiles import InputProfile
 from tensorboard_plugin_shiftguard.metadata import (
@@ -84,6 +84,10 @@ class ShiftEvents:
         self._num_comparisons = state["looks"]
         self._series.restore(state)
 
+    def keep(self, **parts: Any) -> None:
+        """Takes parts of the state, which the next states contain."""
+        self._state |= parts
+
     def write_comparison(
         self,
         step: int,
@@ -91,88 +95,48 @@ class ShiftEvents:
         profiles: Mapping[str, InputProfile],
         report: ShiftReport,
     ) -> None:
-        """Writes one comparison of all streams.
-
-        Args:
-            step: Epoch, counted from 0.
-            pairs: The pairs of streams that were compared, with the results of all tests.
-            profiles: The latest profile of each stream.
-            report: The findings so far.
-        """
+        """Writes one comparison of all streams, see `RunWriter`."""
         self._num_comparisons += 1
         self._series.write(step, pairs, profiles)
-        self._state["report"] = logged_report(report)
-        self._state["columns"] = logged_columns(pairs)
-        self._write_state(step)
-
-    def tell(self, verdict: Mapping[str, Any]) -> None:
-        """Takes the verdict, `Verdict.to_dict()`, that the next states contain."""
-        self._state["verdict"] = dict(verdict)
-
-    def write_verdict(self, step: int) -> None:
-        """Writes the state with the latest verdict; `step` is the epoch, counted from 0."""
-        self._write_state(step)
+        self.keep(report=logged_report(report), columns=logged_columns(pairs))
+        self.write(step)
 
     def write_diagnosis(self, step: int, stream: str, diagnosis: Mapping[str, Any]) -> None:
-        """Writes the verdict on the preprocessing of one stream.
-
-        Args:
-            step: Epoch, counted from 0.
-            stream: Name of the stream.
-            diagnosis: `Diagnosis.to_dict()`.
-        """
+        """Writes the verdict on the preprocessing of one stream, `Diagnosis.to_dict()`."""
         self._state["diagnosis"][stream] = diagnosis
-        self._write_state(step)
+        self.write(step)
 
     def write_correction(self, step: int, stream: str) -> None:
-        """Writes that the input of a stream is corrected from an epoch on.
-
-        Args:
-            step: The first corrected epoch, counted from 0.
-            stream: Name of the stream.
-        """
+        """Writes that the input of a stream is corrected from an epoch on."""
         self._state["corrected"].setdefault(stream, int(step) + 1)
-        self._write_state(step)
+        self.write(step)
 
     def write_curves(self, step: int, logs: Mapping[str, Any]) -> None:
-        """Writes Keras's logs at the end of an epoch, such as accuracy and loss.
+        """Writes those of Keras's logs that are single finite numbers, such as accuracy."""
+        numbers = {k: number for k, value in logs.items() if (number := single(value)) is not None}
+        known = {k: n for k, n in numbers.items() if math.isfinite(n) and k not in SEVERITIES}
+        self._write_numbers(CURVES_TAG, step, known, MAX_CURVES)
 
-        Args:
-            step: Epoch, counted from 0.
-            logs: The numbers by name. Values that are not a single finite number are left out.
-        """
-        values = {name: _single(value) for name, value in logs.items() if name not in SEVERITIES}
-        known = {name: value for name, value in values.items() if value is not None}
-        shown = dict(list(known.items())[:MAX_CURVES])
-        if shown:
-            self._writer.write_data(CURVES_TAG, _packed(shown), step, {"v": SCHEMA})
-
-    def write_adaptation(
-        self,
-        step: int,
-        headline: str,
-        curves: Mapping[str, float] | None = None,
-    ) -> None:
-        """Writes the changes that the adaptation made.
-
-        Args:
-            step: Epoch, counted from 0.
-            headline: The state of the adaptation in one sentence.
-            curves: The numbers of this epoch, as in `RunWriter.write_adaptation`.
-        """
-        self._state["adapting"] = headline
-        self._state["adapts"] = True
-        if many := _finite(curves or {}, TAB_ONLY):
-            self._writer.write_data(ADAPTATION_TAG, _packed(many), step, {"v": SCHEMA})
-        self._write_state(step)
+    def write_adaptation(self, step: int, headline: str, curves: Mapping[str, float]) -> None:
+        """Writes the changes that the adaptation made, see `RunWriter`."""
+        shown = {k: float(v) for k, v in curves.items() if k.partition("/")[0] in TAB_ONLY}
+        finite = {k: v for k, v in shown.items() if math.isfinite(v)}
+        self._write_numbers(ADAPTATION_TAG, step, finite, MAX_ADAPTATION)
+        self.keep(adapting=headline, adapts=True)
+        self.write(step)
 
     def write_worth(self, step: int, worth: Mapping[str, Any]) -> None:
         """Writes whether adaptation helps, see `RunWriter`."""
-        self._state["worth"] = {**self._state["worth"], **worth}
-        self._state["adapts"] = True
-        self._write_state(step)
+        self.keep(worth={**self._state["worth"], **worth}, adapts=True)
+        self.write(step)
 
-    def _write_state(self, step: int) -> None:
+    def _write_numbers(self, tag: str, step: int, numbers: dict[str, float], most: int) -> None:
+        """Writes the first numbers, if there are any, as one point of a series."""
+        if numbers:
+            text = _packed(dict(list(numbers.items())[:most]))
+            self._writer.write_data(tag, text, step, {"v": SCHEMA})
+
+    def write(self, step: int) -> None:
         """Writes the state as JSON; details are left out if the text would be too long."""
         # The tab shows only these tags, so it shows no series of an earlier fit in this directory.
         tags = self._series.tags
@@ -184,22 +148,6 @@ class ShiftEvents:
         if len(text) > MAX_BYTES:
             text = _packed({**state, "diagnosis": {}, "report": None})
         self._writer.write_data(STATE_TAG, text, step, {"v": SCHEMA})
-
-
-def _finite(curves: Mapping[str, float], kinds: Sequence[str]) -> dict[str, float]:
-    """Returns at most `MAX_ADAPTATION` finite numbers whose names begin with one of `kinds`."""
-    chosen = {k: float(v) for k, v in curves.items() if k.partition("/")[0] in kinds}
-    finite = [(name, value) for name, value in chosen.items() if math.isfinite(value)]
-    return dict(finite[:MAX_ADAPTATION])
-
-
-def _single(value: Any) -> float | None:
-    """Returns a single finite number as a float; None for anything else."""
-    try:
-        number = float(value)
-    except (TypeError, ValueError):
-        return None
-    return number if math.isfinite(number) else None
 
 
 def _packed(value: Any) -> bytes:

@@ -47,10 +47,9 @@ def class_counts(profile: InputProfile) -> dict[str, np.ndarray]:
 
 
 def shared_bins(rows: Sequence[np.ndarray]) -> np.ndarray:
-    """Returns the edges of the bins in which several histograms are drawn together.
+    """Returns the edges of the bins in which the histograms of several streams are drawn together.
 
-    Args:
-        rows: The histogram of each stream: counts on the fine or the coarse grid, `(k,)`.
+    The rows are counts on the fine or the coarse grid, `(k,)`.
 
     Returns:
         `(BINS + 1,)` int16: indexes into `bin_edges()`, ascending. If fewer bins are
@@ -82,11 +81,7 @@ def shared_bins(rows: Sequence[np.ndarray]) -> np.ndarray:
 
 
 def shares(row: np.ndarray, edges: np.ndarray) -> np.ndarray:
-    """Returns the share of a stream's samples in each bin.
-
-    Args:
-        row: Histogram of the stream: counts on the fine or the coarse grid, `(k,)`.
-        edges: The result of `shared_bins` on the same grid.
+    """Returns the share of a stream's samples in each bin, from its counts on the same grid.
 
     Returns:
         `(BINS,)` float64. The sum is below 1 if samples lie outside of the edges.
@@ -100,9 +95,7 @@ def shown_classes(counts: Mapping[str, np.ndarray]) -> np.ndarray:
     """Returns the ids of the classes that get their own bar.
 
     These are all classes that occur, or the `MAX_CLASSES - 1` most frequent ones if more occur.
-
-    Args:
-        counts: Class counts of each stream, `(classes,)`. Every stream has the same weight.
+    Every stream has the same weight.
     """
     total = np.sum([c / c.sum() for c in counts.values()], axis=0)
     occurring = np.flatnonzero(total)

@@ -3,14 +3,19 @@
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 from keras_shiftguard.detection.finding import Finding, source_of
 from keras_shiftguard.detection.monitor import Pair
 from keras_shiftguard.detection.report import ShiftReport
 from keras_shiftguard.detection.sentences import ids_in_group
+from keras_shiftguard.log.shift_tab_bins import tables
+from keras_shiftguard.profiles import InputProfile
 from keras_shiftguard.profiles.token_groups import NUM_GROUPS
 from tensorboard_plugin_shiftguard.metadata import (
     ALARM,
     EXPECTED,
+    MAX_FEATURES,
     MAX_FINDINGS,
     NEGLIGIBLE,
     REPORTED,
@@ -19,13 +24,16 @@ from tensorboard_plugin_shiftguard.metadata import (
 MAX_COLUMNS = 200  # of a table, whose names are logged. A convention.
 
 
-def logged_report(report: ShiftReport, limit: int = MAX_FINDINGS) -> dict[str, Any]:
-    """Returns a report as plain values, with its worst findings and the number of the others.
+def single(value: Any) -> float | None:
+    """Returns a single number as a float; None for anything else that a callback may log."""
+    try:
+        return float(value) if np.ndim(value) == 0 else None
+    except (TypeError, ValueError):
+        return None
 
-    Args:
-        report: The report.
-        limit: The largest number of findings.
-    """
+
+def logged_report(report: ShiftReport, limit: int = MAX_FINDINGS) -> dict[str, Any]:
+    """Returns a report as plain values, with its worst findings and the number of the others."""
     content = report.to_dict()
     findings = content["findings"]
     return {**content, "findings": findings[:limit], "more": len(findings[limit:])}
@@ -53,23 +61,43 @@ def logged_columns(pairs: Sequence[Pair]) -> dict[str, list[str]]:
     return named
 
 
+def latest_tests(pair: Pair) -> tuple[dict[str, Finding], list[str]]:
+    """Returns the latest test of each feature, and the names in the order in which they are shown.
+
+    Findings that are certain without a test are among them. If there are too many features to show
+    all, findings come first. Otherwise the order is that of the data, so that a second fit
+    continues the same series.
+    """
+    tested = {finding.feature: finding for finding in pair.latest.tested}
+    tested |= {name: f for name, f in pair.reported.items() if name not in tested}
+    findings_first = len(tested) > MAX_FEATURES
+    return tested, sorted(tested, key=lambda name: findings_first and name not in pair.reported)
+
+
+def means_and_stds(profile: InputProfile) -> dict[str, tuple[float, float]]:
+    """Returns the mean and standard deviation of each feature, by name as in findings."""
+    return {
+        f"{source}/{name}": (float(mean), float(std))
+        for source, table in tables(profile).items()
+        for name, mean, std in zip(table.names, table.moments.mean, table.moments.std, strict=True)
+    }
+
+
 def flags_and_cost(tested: Finding, pair: Pair) -> tuple[int, float]:
     """Returns the flags of a feature, see `metadata`, and its cost; NaN if that is not known.
 
-    Args:
-        tested: The latest test of the feature.
-        pair: The pair of streams.
+    `tested` is the latest test of the feature.
     """
     name = tested.feature
     finding = pair.reported.get(name, tested)
     expected = finding.expected or name in pair.expected
+    is_over = finding.until is not None
     # A significant feature without a finding of its own has the same cause as a finding. So it is
     # an alarm only if a finding of the pair matters.
     lasting = [f for f in pair.reported.values() if f.until is None]
     along = name in pair.significant and any(f.matters for f in lasting)
-    reported = name in pair.reported and finding.until is None
-    alarm = (reported or along) and finding.matters and finding.until is None
+    reported = name in pair.reported and not is_over
+    alarm = (reported or along) and finding.matters and not is_over
     flags = ALARM * (alarm and not expected) + EXPECTED * expected
     flags += NEGLIGIBLE * finding.negligible + REPORTED * reported
-    is_over = finding.until is not None
     return flags, float("nan") if finding.cost is None or is_over else finding.cost

@@ -24,8 +24,8 @@ from keras_shiftguard.log.shift_tab_bins import (
     shown_classes,
     tables,
 )
-from keras_shiftguard.log.shift_tab_findings import flags_and_cost
-from keras_shiftguard.profiles import FeatureTable, InputProfile
+from keras_shiftguard.log.shift_tab_findings import flags_and_cost, latest_tests, means_and_stds
+from keras_shiftguard.profiles import InputProfile
 from keras_shiftguard.profiles.grid import BINS_PER_SIGN, GAMMA, SMALLEST
 from tensorboard_plugin_shiftguard.metadata import (
     CLASSES,
@@ -53,11 +53,6 @@ class Rows:
     a tag and ignores later ones, so names that appear later need a new tag. For the
     same reason a tag ends in a digest of its description: a second fit in the same
     directory, with other names or another order, then writes to other tags.
-
-    Args:
-        part_size: The largest number of names in a part.
-        max_names: The largest number of names in all parts.
-        parts: The parts so far.
     """
 
     part_size: int
@@ -74,18 +69,11 @@ class Rows:
 
 
 class ShiftSeries:
-    """Writes the numeric series; each gets one point at each comparison.
-
-    Args:
-        writer: The writer of the event file.
-
-    Attributes:
-        tags: The tags that this fit wrote so far, without the prefix.
-    """
+    """Writes the numeric series; each gets one point at each comparison."""
 
     def __init__(self, writer: EventWriter) -> None:
         self._writer = writer
-        self.tags: list[str] = []
+        self.tags: list[str] = []  # that this fit wrote so far, without the prefix
         self._streams: list[str] = []  # names, in the order of histograms and class counts
         self._scores: dict[tuple[str, str], Rows] = {}
         self._histograms = Rows(FEATURES_PER_EVENT, MAX_FEATURES)
@@ -118,13 +106,7 @@ class ShiftSeries:
         self._classes = dict(state["classes"])
 
     def write(self, step: int, pairs: Sequence[Pair], profiles: Mapping[str, InputProfile]) -> None:
-        """Writes one comparison of all streams.
-
-        Args:
-            step: Epoch, counted from 0.
-            pairs: The pairs of streams that were compared, with the results of all tests.
-            profiles: The latest profile of each stream.
-        """
+        """Writes one comparison of all streams, see `RunWriter`."""
         # The streams are fixed at the first comparison. Validation is always one of them, because
         # it may get its data later.
         self._streams = self._streams or list(dict.fromkeys(["train", "validation", *profiles]))
@@ -136,10 +118,7 @@ class ShiftSeries:
     def _write_data(
         self, series: str, tensor: np.ndarray, step: int, content: Mapping[str, Any]
     ) -> None:
-        """Writes one point of a series.
-
-        The tag is the name of the series and a digest of `content`, the description of its rows.
-        """
+        """Writes one point of a series, whose tag ends in a digest of its description."""
         # `total` is not part of the digest: it may change, and does not describe rows.
         described = json.dumps({**content, "total": 0}, sort_keys=True).encode()
         series = f"{series}-{hashlib.sha256(described).hexdigest()[:8]}"
@@ -148,18 +127,11 @@ class ShiftSeries:
         self._writer.write_data(f"{TAG_PREFIX}{series}", tensor, step, content)
 
     def _write_scores(self, step: int, pair: Pair) -> None:
-        tested = {finding.feature: finding for finding in pair.latest.tested}
-        # Findings that are certain without a test are shown as well.
-        tested |= {name: f for name, f in pair.reported.items() if name not in tested}
+        tested, ordered = latest_tests(pair)
         key = (pair.stream, pair.against)
-        if key not in self._scores:
-            self._scores[key] = Rows(MAX_FEATURES, MAX_FEATURES)
-        # If there are too many features, findings come first. Otherwise the order is that of
-        # the data, so that a second fit continues the same series.
-        findings_first = len(tested) > MAX_FEATURES
-        ordered = sorted(tested, key=lambda name: findings_first and name not in pair.reported)
-        both = (tables(pair.current), tables(pair.reference))
-        for part, names in enumerate(self._scores[key].with_new(ordered)):
+        rows_of = self._scores.setdefault(key, Rows(MAX_FEATURES, MAX_FEATURES))
+        both = (means_and_stds(pair.current), means_and_stds(pair.reference))
+        for part, names in enumerate(rows_of.with_new(ordered)):
             rows = np.full((len(names), NUM_COLUMNS), np.nan, "float32")
             for row, name in zip(rows, names, strict=True):
                 if name in tested:
@@ -203,12 +175,7 @@ class ShiftSeries:
             self._write_data(f"{HISTOGRAMS}/{group}", tensor, step, content)
 
     def _edges_for(self, name: str, rows: list[np.ndarray]) -> np.ndarray:
-        """Returns the edges of a feature's bins; new ones if too many samples lie outside.
-
-        Args:
-            name: Name of the feature.
-            rows: Its histogram in each stream, see `shared_bins`.
-        """
+        """Returns the edges of a feature's bins; new ones if too many samples lie outside."""
         edges = self._edges.get(name)
         if not rows:
             return np.zeros(BINS + 1, "int16") if edges is None else edges
@@ -238,26 +205,13 @@ class ShiftSeries:
 
 
 def _score(
-    tested: Finding,
-    pair: Pair,
-    both: tuple[dict[str, FeatureTable], dict[str, FeatureTable]],
+    tested: Finding, pair: Pair, both: tuple[dict[str, tuple[float, float]], ...]
 ) -> list[float]:
     """Returns one row of a score tensor, in the order of the columns in `metadata`.
 
-    Args:
-        tested: The test of one feature.
-        pair: The pair of streams.
-        both: Feature tables of the current stream and of the reference, see `tables`.
+    `both` holds `means_and_stds` of the current stream and of the reference.
     """
-    name = tested.feature
     flags, cost = flags_and_cost(tested, pair)
-    moments = []
-    for sources in both:
-        values = [np.nan, np.nan]
-        for source, table in sources.items():
-            column = name.removeprefix(f"{source}/")
-            if column != name and column in table.names:
-                values = [table.mean(column), table.std(column)]
-        moments += values
+    moments = [value for each in both for value in each.get(tested.feature, (np.nan, np.nan))]
     low, high = tested.interval
     return [tested.effect_size, low, high, float(np.log10(tested.p_value)), flags, *moments, cost]

@@ -79,10 +79,6 @@ def attach(path: str | PathLike[str], tree: Mapping[str, Any]) -> None:
     in the microseconds between the last look and the replacement, the file has the weights of the
     earlier save, with the profile.
 
-    Args:
-        path: Path of the saved model.
-        tree: The parts of the profile, see `storage.write`.
-
     Raises:
         BadInputError: if `path` is no saved model, or a damaged one.
         OSError: if the file cannot be written; the old file then stays intact.
@@ -106,11 +102,7 @@ def attach(path: str | PathLike[str], tree: Mapping[str, Any]) -> None:
 
 
 def _attach(path: Path, target: Path, profile: memoryview) -> None:
-    """Writes the `.keras` file `target` again, with a profile.
-
-    Raises:
-        FileChanged: if somebody else has written it meanwhile.
-    """
+    """Writes the `.keras` file `target` again, unless somebody else has written it meanwhile."""
     seen = status(target) if target.is_file() else None
     try:
         if seen is None or not is_model(target):
@@ -137,11 +129,7 @@ def _attach(path: Path, target: Path, profile: memoryview) -> None:
 
 
 def read(path: str | PathLike[str]) -> dict[str, Any]:
-    """Reads the tree of the profile that is attached to a saved model.
-
-    Raises:
-        BadInputError: if no profile is attached, or if the profile is damaged.
-    """
+    """Reads the tree of the profile that is attached to a saved model."""
     path = Path(path)
     if not has_profile(path):
         raise BadInputError(

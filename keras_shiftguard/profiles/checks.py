@@ -28,13 +28,10 @@ A_COUNT = "a whole number from 0 to below 2**53"
 def check_summary(summary: Any) -> None:
     """Checks the types, shapes and ranges of the parts of a summary.
 
-    Args:
-        summary: One of the summary dataclasses of this package.
-
     Raises:
         ValueError: if a part is invalid. The message names the part and says what is expected.
     """
-    _CHECKS[type(summary)](summary)
+    CHECKS[type(summary)](summary)
 
 
 def is_count(value: Any) -> bool:
@@ -56,13 +53,7 @@ def _check_counts(summary: Any, *names: str) -> None:
 
 
 def _check_at_most(summary: Any, total_name: str, **counts: Any) -> None:
-    """Checks that no count exceeds its total: other code subtracts the count from the total.
-
-    Args:
-        summary: The summary.
-        total_name: Name of the attribute with the total.
-        **counts: The counts by name, numbers or arrays.
-    """
+    """Checks that no count exceeds its total: other code subtracts the count from the total."""
     total = getattr(summary, total_name)
     for name, value in counts.items():
         valid = np.size(value) == 0 or np.max(value) <= total
@@ -70,14 +61,7 @@ def _check_at_most(summary: Any, total_name: str, **counts: Any) -> None:
 
 
 def _check_array(summary: Any, name: str, *shapes: tuple[int, ...], kinds: str = "iuf") -> None:
-    """Checks that an attribute is an array of one of these shapes, of numbers or of counts.
-
-    Args:
-        summary: The summary.
-        name: Name of the attribute.
-        *shapes: The shapes that are allowed.
-        kinds: Characters of the dtype kinds that are allowed; `"iu"` means counts.
-    """
+    """Checks that an attribute is an array of one of these shapes; `"iu"` means counts."""
     value = getattr(summary, name)
     _require(isinstance(value, np.ndarray), f"{name} must be an array", value)
     numbers = "integers" if kinds == "iu" else "numbers"
@@ -189,7 +173,7 @@ def _check_input(summary: InputSummary) -> None:
     _require(all(isinstance(each, str) for each in columns), "columns must be texts", columns)
 
 
-_CHECKS: dict[type, Callable[[Any], None]] = {
+CHECKS: dict[type, Callable[[Any], None]] = {
     FeatureTable: _check_features,
     InputSummary: _check_input,
     LabelSummary: _check_labels,

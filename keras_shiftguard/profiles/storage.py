@@ -18,18 +18,11 @@ import numpy as np
 from keras_shiftguard.errors import BadInputError
 from keras_shiftguard.io.atomic_files import replacing
 from keras_shiftguard.io.npz import read_npz
-from keras_shiftguard.profiles.checks import check_summary
-from keras_shiftguard.profiles.embedding import MeanEmbedding
-from keras_shiftguard.profiles.features import FeatureTable
-from keras_shiftguard.profiles.labels import LabelSummary
-from keras_shiftguard.profiles.moments import Moments
-from keras_shiftguard.profiles.outputs import OutputSummary
-from keras_shiftguard.profiles.summary import InputSummary
+from keras_shiftguard.profiles.checks import CHECKS, check_summary
 from keras_shiftguard.terminal import shown
 
 SCHEMA_VERSION = 2  # 1 was never released. Given by this format.
-SUMMARIES = (FeatureTable, InputSummary, LabelSummary, MeanEmbedding, Moments, OutputSummary)
-TYPES = {kind.__name__: kind for kind in SUMMARIES}
+TYPES = {kind.__name__: kind for kind in CHECKS}
 # Largest total size of the arrays in memory. One input takes a few hundred kilobytes to a few
 # megabytes. A convention.
 MAX_BYTES = 256 * 2**20
@@ -50,16 +43,9 @@ class _UnknownPart(Exception):
 
 
 def write(path: str | PathLike[str], tree: Mapping[str, Any]) -> None:
-    """Writes a tree of summaries, arrays and plain values to a file, atomically.
+    """Writes a tree to a file, atomically.
 
-    Args:
-        path: Path of the file.
-        tree: The parts of a profile, or any other mapping of names to summaries, arrays,
-            plain values, and mappings or sequences of these.
-
-    Raises:
-        FileNotFoundError: if the directory of the file does not exist.
-        OSError: if the file cannot be written.
+    The tree maps names to summaries, arrays, plain values, and mappings or sequences of these.
     """
     if not Path(path).parent.is_dir():
         raise FileNotFoundError(
@@ -135,10 +121,8 @@ class _Packing:
     def pack(self, value: Any, key: str = "") -> Any:
         """Returns plain values for the header, with references to `arrays`.
 
-        Args:
-            value: A part of the tree.
-            key: Path of this part in the tree, such as `"/inputs/image/minimum"`: the
-                name under which an array is stored.
+        The path of a part in the tree, such as `"/inputs/image/minimum"`, is the name under which
+        its array is stored.
         """
         if is_dataclass(value):
             parts = {item.name: getattr(value, item.name) for item in fields(value)}
@@ -183,12 +167,7 @@ class _Unpacking:
         self._parts = 0  # number of parts of the tree so far
 
     def unpack(self, value: Any, key: str = "") -> Any:
-        """Returns the tree of a header, after checking every summary in it.
-
-        Args:
-            value: A part of the header.
-            key: Path of this part in the tree, as in `_Packing.pack`.
-        """
+        """Returns the tree of a header, after checking every summary in it."""
         if isinstance(value, (dict, list)):
             self._parts += len(value)
             if self._parts > MAX_PARTS:

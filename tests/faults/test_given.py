@@ -21,9 +21,7 @@ def damaged(path, how):
     whole = path.read_bytes()
     half = len(whole) // 2
     changed = {
-        "cut off": whole[:half],
         "empty": b"",
-        "no profile": b"These are not the numbers you are looking for.",
         "a byte in the middle": whole[:half] + bytes([whole[half] ^ 255]) + whole[half + 1 :],
     }
     path.write_bytes(changed[how])
@@ -31,7 +29,7 @@ def damaged(path, how):
 
 
 @pytest.mark.thorough
-@pytest.mark.parametrize("how", ["cut off", "empty", "no profile", "a byte in the middle"])
+@pytest.mark.parametrize("how", ["empty", "a byte in the middle"])
 def test_the_reference_profile_is_damaged(how, tmp_path, unwatched):
     guard = quiet(reference=damaged(tmp_path / "train.profile", how), log_dir=tmp_path / "logs")
     weights, warned = watched(guard)

@@ -72,25 +72,12 @@ def test_the_guard_cannot_be_set_up(fails, subclassed, monkeypatch):
 
 
 @pytest.mark.backend
-def test_a_guard_that_cannot_begin_says_so_once(monkeypatch, unwatched):
-    """If the guard cannot begin, it does not take the validation of the fit for an evaluation."""
-
-    def explode(*args, **kwargs):
-        raise MemoryError("no room for a copy of the weights")
-
-    guard = quiet()
-    run(new_model(), [guard], epochs=1)  # its results must not be taken for those of the next fit
-    monkeypatch.setattr(guard_module, "PreprocessingWatch", explode)
-    weights, warned = watched(guard)
-    assert len(warned) == 1 and "no room for a copy" in warned[0]
-    assert guard.report is None
-    assert same(weights, unwatched)
-
-
-@pytest.mark.backend
-@pytest.mark.parametrize("fails", ["mark_line", "is_there", "detach", "say"])
+@pytest.mark.parametrize("fails", ["mark_line", "is_there", "detach", "say", "PreprocessingWatch"])
 def test_a_failure_before_the_first_batch_is_a_warning(fails, monkeypatch, unwatched):
-    """Whatever fails in `on_train_begin`, the fit goes on without the guard."""
+    """Whatever fails in `on_train_begin`, the fit goes on without the guard.
+
+    A guard that cannot begin does not take the validation of the fit for an evaluation.
+    """
     left = [1]
 
     def explode(*args, **kwargs):

@@ -56,8 +56,9 @@ def fit(x, validation, *front, **more):
     return act
 
 
-@pytest.mark.parametrize("value", [np.nan, np.inf], ids=str)
-@pytest.mark.parametrize("on_shift", ["warn", "ignore"])
+@pytest.mark.parametrize(
+    ("value", "on_shift"), [(np.nan, "warn"), (np.inf, "ignore")], ids=["nan", "inf"]
+)
 def test_one_row_in_a_hundred_is_told_once(value, on_shift):
     x = broken(TABLE, value)
     guard, (text,) = told(fit(x, x), on_shift=on_shift)

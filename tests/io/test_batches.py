@@ -178,3 +178,43 @@ def test_labels_of_varying_shape_are_left_out(kind):
         boxes = [tf.ragged.constant([[[0.0] * 4] * n for n in range(1, 5)]) for _ in range(2)]
     inputs, labels = open_source(list(zip([images, images], boxes, strict=True))).first_samples(6)
     assert len(inputs["input"]) == 6 and labels is None
+
+
+# --- what is known of data before it is read ---------------------------------------
+
+
+def halves():
+    yield from ((X[half], Y[half]) for half in (slice(25), slice(25, 50)))
+
+
+@pytest.mark.parametrize(
+    ("data", "form", "size", "is_one_shot", "has_labels"),
+    [
+        (X, "arrays", 50, False, False),
+        ((X, Y), "arrays", 50, False, True),
+        ((X, None, W), "arrays", 50, False, False),
+        ({"a": X, "b": Y}, "arrays", 50, False, False),
+        (Pairs(), "dataset", None, False, False),
+        (list(halves()), "iterable", None, False, False),
+        (halves(), "iterable", None, True, False),
+        (halves, "function", None, False, False),
+    ],
+)
+def test_what_is_known_before_reading(data, form, size, is_one_shot, has_labels):
+    source = open_source(data)
+    known = (source.form, source.size, source.is_one_shot, source.has_labels)
+    assert known == (form, size, is_one_shot, has_labels)
+
+
+def test_a_function_makes_its_data_for_each_reader():
+    source = open_source(halves)
+    for _ in range(2):
+        np.testing.assert_array_equal(source.first_samples(50)[0]["input"], X)
+
+
+def test_rows_and_the_order_of_batches():
+    (part,) = open_source((X, Y)).rows(np.array([4, 1])).batches()
+    np.testing.assert_array_equal(part[1], [1, 1])
+    np.testing.assert_array_equal(part[0], X[[4, 1]])
+    found = [y.tolist() for _, y, _ in open_source(Pairs()).batches(order=[1, 0])]
+    assert found == [Y[10:20].tolist(), Y[:10].tolist()]

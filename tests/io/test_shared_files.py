@@ -54,15 +54,14 @@ def hidden(folder):
     return [path.name for path in folder.iterdir() if path.name.startswith(".")]
 
 
-LONG = pytest.mark.thorough  # fifty writes by each
+LONG = pytest.mark.thorough
 
 
 @pytest.mark.parametrize(
     ("kind", "writes"),
     [
-        ("threads", 5),
         ("processes", 5),
-        pytest.param("threads", 50, marks=LONG),
+        pytest.param("threads", 5, marks=LONG),
         pytest.param("processes", 50, marks=LONG),
         pytest.param("processes-without-locks", 50, marks=LONG),
     ],

@@ -123,14 +123,11 @@ def summary_of(values):
 @pytest.mark.parametrize(
     "values",
     [
-        np.arange(256.0),
-        np.linspace(0, 1, 500),
-        np.linspace(-1, 1, 500),
         np.linspace(-2.1, 2.6, 500),
         np.array([-3e7, 0.0, 5e9]),
         np.array([1e-9, 1e-4, 1.0, 1e5]),
     ],
-    ids=["raw", "unit", "tf", "torch", "beyond the grid", "decades"],
+    ids=["torch", "beyond the grid", "decades"],
 )
 def test_buckets_cover_the_values_exactly_once(values):
     left, right, count = histogram_buckets(summary_of(values), 0).T

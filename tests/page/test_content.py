@@ -7,7 +7,7 @@ from dataclasses import replace
 from html import unescape
 
 import pytest
-from page.results import DARKER, NOISIER, diagnosis, estimate, gap, report
+from page.results import DARKER, NOISIER, UNIT, diagnosis, estimate, gap, report
 from plugin.test_hostile import NASTY
 
 import keras_shiftguard as sg
@@ -22,6 +22,8 @@ UNCLEAR = replace(DARKER, is_question=True, cost_words="cost unclear: 6.1 points
 OPEN = replace(DARKER, is_question=True, cost_words="")
 UNKNOWN = replace(DARKER, cost=None, cost_interval=None, cost_words="")
 OVER = replace(DARKER, since=1, until=3)
+UNKNOWN_INPUT = sg.InputConvention("unknown", "unknown")
+NOTHING = "nothing compared"
 NO_ESTIMATE = sg.AccuracyEstimate(None, None, 0.8, {}, 40, reason="Too few.")
 
 
@@ -41,10 +43,13 @@ def said(result):
         (report(replace(UNKNOWN, kind="preprocessing")), "act"),
         (report(OVER), "look"),
         (report(), "fine"),
-        (sg.ShiftReport(), "nothing compared"),
+        (sg.ShiftReport(), NOTHING),
         (diagnosis(), "act"),
         (diagnosis("ok"), "fine"),
         (diagnosis("unknown"), "look"),
+        (replace(diagnosis("unknown"), expected=UNKNOWN_INPUT, num_samples=32), NOTHING),
+        (sg.Diagnosis("unknown", UNKNOWN_INPUT, UNKNOWN_INPUT, advice="It takes none."), NOTHING),
+        (replace(diagnosis("ok"), expected=UNIT, observed=UNIT, trained_here=True), "fine"),
         (gap(), "act"),
         (gap(beyond=False), "fine"),
         (gap(beyond=False, doubt="Noisy."), "look"),
@@ -126,31 +131,6 @@ def test_the_epochs_have_the_words_of_the_tab_and_a_row_for_each_cause():
     assert means[0].title == "Mean of brightness of right"
     text = page(plain(parts))
     assert "input/" not in text and "noise_flat" not in text and "noise in flat regions" in text
-
-
-def test_a_diagnosis_alone_says_what_would_tell_and_not_that_streams_are_missing():
-    unknown = sg.InputConvention("unknown", "unknown")
-    unclear = replace(diagnosis("unknown"), expected=unknown, num_samples=32)
-    band = said(unclear).band
-    assert band.state == "nothing compared"
-    assert band.headline.lower() == unclear.problem.lower()
-    assert band.advice.lower() == unclear.needed.lower()
-
-
-def test_a_diagnosis_of_a_network_trained_from_scratch_says_what_it_learns_from():
-    unit = sg.InputConvention("unit", "rgb")
-    alone = replace(diagnosis("ok"), expected=unit, observed=unit, trained_here=True)
-    band = said(alone).band
-    assert band.state == "fine"
-    assert "trains the model on images from 0 to 1" in band.headline
-    unnamed = replace(alone, observed=sg.InputConvention("unknown", "unknown"))
-    assert "images in no named convention" in said(unnamed).band.headline
-
-
-def test_a_diagnosis_of_a_model_without_images_says_so():
-    unknown = sg.InputConvention("unknown", "unknown")
-    tables = sg.Diagnosis("unknown", unknown, unknown, advice="images; this model takes none.")
-    assert said(tables).band.headline == "None of the inputs takes images."
 
 
 def test_a_corrected_run_is_not_shown_as_a_mismatch():

@@ -3,7 +3,6 @@
 import io
 import json
 import warnings
-from pathlib import Path
 
 import keras
 import numpy as np
@@ -124,14 +123,6 @@ def test_only_the_last_looks_stay(tmp_path, rng):
     assert index_of(tmp_path, "samples-evaluation")
 
 
-@pytest.mark.parametrize("name", ["a" * 300, "a\0b", "circle"], ids=["long", "null", "circle"])
-def test_a_picture_that_cannot_be_read_is_left_out(tmp_path, name):
-    (tmp_path / "circle.png").symlink_to("circle.png")
-    picture = {"file": f"{name}.png", "label": 1, "distance": None}
-    row = {"stream": "train", "input": "x", "what": "fed", "pictures": [picture]}
-    assert "<img" not in page({"pictures": {"epoch": 1, "rows": [row]}}, tmp_path)
-
-
 def test_by_default_no_image_is_written(tmp_path, rng):
     fit(tmp_path, *images(rng))
     assert not list(tmp_path.rglob("*.png")) and not (tmp_path / "shiftguard/samples").exists()
@@ -180,7 +171,9 @@ def test_only_pictures_inside_of_the_log_directory_are_shown(tmp_path, rng):
     log_dir.mkdir()
     (log_dir / "link.png").symlink_to(secret)
     (log_dir / "no.png").write_bytes(b"GIF89a")
+    (log_dir / "circle.png").symlink_to("circle.png")
     files = ["../secret.png", str(secret), "link.png", "no.png", "none.png", "."]
+    files += ["circle.png", "a\0b.png", f"{'a' * 300}.png"]
     pictures = [{"file": file, "label": None, "distance": None} for file in files]
     row = {"stream": "train", "input": "x", "what": "fed", "pictures": pictures}
     parts = {"pictures": {"epoch": 1, "rows": [row]}}
@@ -188,4 +181,3 @@ def test_only_pictures_inside_of_the_log_directory_are_shown(tmp_path, rng):
     (log_dir / "yes.png").write_bytes(secret.read_bytes())
     pictures.append({"file": "yes.png", "label": 1, "distance": 2.0})
     assert page(parts, log_dir).count("<img") == 1 and "<img" not in page(parts)
-    assert Path(log_dir / "yes.png").exists()

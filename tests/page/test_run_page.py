@@ -29,32 +29,6 @@ def darker(epoch):
     return 0.5 if epoch else 1.0
 
 
-class Crash(keras.callbacks.Callback):
-    """A callback that raises an error in the middle of an epoch, counted from 0."""
-
-    def __init__(self, epoch):
-        super().__init__()
-        self.epoch, self.now = epoch, 0
-
-    def on_epoch_begin(self, epoch, logs=None):
-        self.now = epoch
-
-    def on_train_batch_end(self, batch, logs=None):
-        if self.now == self.epoch and batch == 2:
-            raise MemoryError("the user's own")
-
-
-def crashing_fit(guard, epoch):
-    keras.utils.set_random_seed(0)
-    model = keras.Sequential([keras.Input((12, 12, 3)), keras.layers.Flatten()])
-    model.add(keras.layers.Dense(4))
-    model.compile("sgd", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
-    callbacks = [guard, Crash(epoch)]
-    with pytest.raises(MemoryError):
-        model.fit(*data(), validation_data=data(0.5), epochs=4, callbacks=callbacks, verbose=0)
-    guard.detach()  # closes the log, as the end of the process would
-
-
 @pytest.mark.thorough
 @pytest.mark.backend
 def test_each_epoch_is_in_the_page_and_a_resumed_fit_goes_on(tmp_path):
@@ -92,7 +66,18 @@ def test_what_was_found_later_is_shown_from_the_first_epoch_on(rng):
 
 
 def test_a_crashed_fit_leaves_the_page_of_its_last_look(tmp_path):
-    crashing_fit(quiet(tmp_path, tolerance=None), epoch=2)
+    def crash(epoch, logs):
+        if epoch == 2:
+            raise MemoryError("the user's own")
+
+    model = keras.Sequential([keras.Input((12, 12, 3)), keras.layers.Flatten()])
+    model.add(keras.layers.Dense(4))
+    model.compile("sgd", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    guard = quiet(tmp_path, tolerance=None)
+    callbacks = [guard, keras.callbacks.LambdaCallback(on_epoch_begin=crash)]
+    with pytest.raises(MemoryError):
+        model.fit(*data(), validation_data=data(0.5), epochs=4, callbacks=callbacks, verbose=0)
+    guard.detach()  # closes the log, as the end of the process would
     parts = parts_of(tmp_path)
     assert parts["epochs"]["numbers"] == [1, 2] and parts["report"]["shifted"]
 
@@ -137,14 +122,14 @@ def test_a_damaged_page_of_an_earlier_fit_is_left_behind(tmp_path, text):
     (tmp_path / "shift.json").write_text(text)
     page = RunPage(tmp_path)
     page.resume(1)
-    page.write_diagnosis({})
+    page.write()
     assert "Nothing has been judged yet" in (tmp_path / "shift.html").read_text()
 
 
-def test_a_long_fit_is_thinned_out_and_ends_with_its_latest_epoch(tmp_path):
-    page = RunPage(tmp_path)
-    for epoch in range(251):
-        page.write_comparison(epoch, [], sg.ShiftReport(), {"loss": np.float32(epoch)})
-    numbers = parts_of(tmp_path)["epochs"]["numbers"]
+def test_a_long_fit_is_thinned_out_and_ends_with_its_latest_epoch():
+    history = EpochHistory()
+    for epoch in range(1, 252):
+        history.add(epoch, {"loss": np.float32(epoch)}, [])
+    numbers = history.part([])["numbers"]
     assert len(numbers) <= 200 and numbers[-1] == 251
     assert {b - a for a, b in zip(numbers, numbers[1:], strict=False)} == {2}

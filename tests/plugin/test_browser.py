@@ -1,47 +1,36 @@
 """The Shift tab in a real Chromium, under a path prefix: positions, links, gaps, hostile names."""
 
-import json
 import warnings
 
 import pytest
 import shift_tab
 from plugin.browser import tensorboard
 from plugin.logs import RawLog, scores, scores_content, state, write_small_run
-from plugin.test_gap import REPORT
 
 from keras_shiftguard.errors import ShiftWarning
-from keras_shiftguard.explain.report import GapReport, GapRow
 
 # `make test` runs the browser tests of test_first_day.py.
 pytestmark = pytest.mark.thorough
 EPOCHS = 3
 EVIL_RUN = "evil<img src=x onerror=alert(2)>"
+EVIL_VERDICT = {"state": "look", "cause": "<b onmouseover=alert(3)>bold</b>", "step": "Look."}
 HOSTILE = ("<img src=x onerror=alert(1)>", "<script>alert(1)</script>", "a\u202eb", "x" * 300)
-EVIL_ROW = GapRow("label shift", 0.05, (0.0, 0.1), 0.65, "removed", "<script>alert(1)</script>")
-ROWS = (*REPORT.rows[:2], EVIL_ROW, *REPORT.rows[2:])
 
 
 @pytest.fixture(scope="module")
 def address(tmp_path_factory):
     path = tmp_path_factory.mktemp("logs")
     write_small_run(path / "first" / "shiftguard", steps=range(EPOCHS))
-    GapReport(ROWS, 0.6, 0.86, (0.2, 0.3), "the reference data", 2000).write(path / "gap")
     with RawLog(path / EVIL_RUN / "shiftguard") as log:
         for step in range(3):
             content = scores_content(names=HOSTILE)
             log.add("shiftguard/scores/v-t/0", scores(*range(len(HOSTILE))), step, content)
-            log.add("shiftguard/state", hostile_state(step), step)
+            log.add("shiftguard/state", state(step, verdict=EVIL_VERDICT), step)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ShiftWarning)
         shift_tab.fit_digits(path / "darker", 6, fault=True)
     with tensorboard(path, "--path_prefix", "/tb/x") as address:
         yield address
-
-
-def hostile_state(step):
-    content = json.loads(state(step))
-    content["verdict"]["cause"] = "<b onmouseover=alert(3)>bold</b>"
-    return json.dumps(content).encode()
 
 
 @pytest.fixture
@@ -51,14 +40,6 @@ def tab(open_at, address):
     tab = open_at(address, link=f"{link}&p.shiftguard.open=distributions")
     tab("histogram").wait_for()
     return tab
-
-
-def to_epoch(tab, key, number):
-    """Chooses the first ("Home") or the last epoch ("End") by the keyboard."""
-    tab("heatmap").focus()
-    tab.page.keyboard.press(key)
-    tab.page.keyboard.press("Enter")
-    tab.eventually(lambda: tab("histogram").get_attribute("data-step") == str(number - 1))
 
 
 def test_a_real_fit_is_shown(open_at, address):
@@ -72,7 +53,10 @@ def test_a_real_fit_is_shown(open_at, address):
 
 def test_a_reload_keeps_the_position(tab):
     tab("feature").select_option("b")
-    to_epoch(tab, "Home", 1)
+    tab("heatmap").focus()
+    for key in ("Home", "Enter"):
+        tab.page.keyboard.press(key)
+    tab.eventually(lambda: tab("histogram").get_attribute("data-step") == "0")
     tab.eventually(lambda: "epoch=1" in tab.page.url)  # the address changes a little later
     tab.page.reload()
     tab("histogram").wait_for()

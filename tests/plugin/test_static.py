@@ -21,16 +21,9 @@ HARMLESS = (
     'createElementNS("http://www.w3.org/2000/svg")',
 )
 HARMFUL = (
-    "node.innerHTML = name",
-    "node.insertAdjacentHTML('beforeend', name)",
-    "eval (name)",
-    'setTimeout("run()", 1)',
-    "new Function(name)",
-    'import("https://cdn.example/x.js")',
-    "node.setAttribute('onclick', name)",
+    *("node.innerHTML = name", "eval (name)", 'setTimeout("run()", 1)', "new Function(name)"),
+    *('import("https://cdn.example/x.js")', "node.setAttribute('onclick', name)"),
 )
-
-
 OWN = sorted(path for path in STATIC.iterdir() if path.is_file())
 VENDORED = {  # as uplot 1.6.32 and htm 3.1.1 are published on npm
     "htm.LICENSE.txt": "740725f7252e750af735d0028cc534970772f513331e9f68150fede8fb3ce00f",
