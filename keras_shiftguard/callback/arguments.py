@@ -18,21 +18,13 @@ ADAPTATIONS = ("augmentation", "batch_norm")
 
 
 def check_one_of(name: str, value: Any, allowed: tuple[str, ...]) -> None:
-    """Checks that an argument is one of the allowed words.
-
-    Raises:
-        BadInputError: if it is not.
-    """
+    """Checks that an argument is one of the allowed words."""
     if value not in allowed:
         raise BadInputError(f"`{name}` must be one of {allowed}. Received: {name}={value!r}")
 
 
 def check_update_freq(update_freq: Any) -> None:
-    """Checks that `update_freq` is `"epoch"` or a positive number of batches.
-
-    Raises:
-        BadInputError: if it is not.
-    """
+    """Checks that `update_freq` is `"epoch"` or a positive number of batches."""
     is_number = isinstance(update_freq, int) and not isinstance(update_freq, bool)
     if update_freq != "epoch" and not (is_number and update_freq > 0):
         raise BadInputError(
@@ -42,11 +34,7 @@ def check_update_freq(update_freq: Any) -> None:
 
 
 def check_log_samples(log_samples: Any, log_dir: Any) -> None:
-    """Checks that `log_samples` is a valid number of images, and 0 if there is no `log_dir`.
-
-    Raises:
-        BadInputError: if it is not.
-    """
+    """Checks that `log_samples` is a valid number of images, and 0 if there is no `log_dir`."""
     is_number = isinstance(log_samples, int) and not isinstance(log_samples, bool)
     if not is_number or not 0 <= log_samples <= MAX_LOG_SAMPLES:
         raise BadInputError(
@@ -61,11 +49,7 @@ def check_log_samples(log_samples: Any, log_dir: Any) -> None:
 
 
 def check_path(name: str, path: Any) -> None:
-    """Checks that an argument is a path or None.
-
-    Raises:
-        BadInputError: if it is not.
-    """
+    """Checks that an argument is a path or None."""
     if path is not None and not isinstance(path, (str, PathLike)):
         raise BadInputError(f"`{name}` must be a path, or None. Received: {name}={path!r}")
 
@@ -74,9 +58,6 @@ def check_attach_to(attach_to: Any) -> None:
     """Checks that `attach_to` is None, or can be the path of a model with a profile.
 
     The file need not exist yet, because the fit may write it.
-
-    Raises:
-        BadInputError: if it is not None and cannot be such a path.
     """
     check_path("attach_to", attach_to)
     if attach_to is None:
@@ -96,11 +77,7 @@ def check_attach_to(attach_to: Any) -> None:
 
 
 def check_statistics(statistics: Any) -> None:
-    """Checks that all `statistics` are Keras metrics.
-
-    Raises:
-        BadInputError: if `statistics` is no sequence, or if a member is no metric.
-    """
+    """Checks that all `statistics` are Keras metrics."""
     if not isinstance(statistics, Sequence):
         raise BadInputError(
             "`statistics` must be a list or tuple of keras.metrics.Metric instances. "
@@ -115,15 +92,7 @@ def check_statistics(statistics: Any) -> None:
 
 
 def distinct_by_stream(distinct_samples: Any) -> dict[str, int | float]:
-    """Returns the declared number or share of independent samples, by stream.
-
-    Args:
-        distinct_samples: A number of training samples; a share of them, in (0, 1]; a dict of
-            numbers or shares by stream; or None.
-
-    Raises:
-        BadInputError: for anything else.
-    """
+    """Returns the declared number or share of independent samples, by stream; {} for None."""
     if distinct_samples is None:
         return {}
     by_stream = (
@@ -142,11 +111,7 @@ def distinct_by_stream(distinct_samples: Any) -> dict[str, int | float]:
 
 
 def adaptations(adapt: Any, target_data: Any) -> tuple[str, ...]:
-    """Returns the repairs that `adapt` selects, as a tuple of names in `ADAPTATIONS`.
-
-    Raises:
-        BadInputError: for an unknown repair, or for `"batch_norm"` without `target_data`.
-    """
+    """Returns the repairs that `adapt` selects, as a tuple of names in `ADAPTATIONS`."""
     asked = adapt if isinstance(adapt, (tuple, list)) else (adapt,)
     asked = tuple("augmentation" if each is True else each for each in asked if each is not False)
     for each in asked:
@@ -168,11 +133,8 @@ def adaptations(adapt: Any, target_data: Any) -> tuple[str, ...]:
 def in_code(guard: Any, class_: type) -> dict[str, str]:
     """Returns the arguments of a guard as code, by name; those with their default are left out.
 
-    Data and other objects are written as variables with the name of the argument.
-
-    Args:
-        guard: The guard, perhaps of a subclass with other arguments.
-        class_: The class whose arguments are returned.
+    Data and other objects are written as variables with the name of the argument. The guard may be
+    of a subclass of `class_`, with other arguments.
     """
     found = {}
     for name, parameter in signature(class_).parameters.items():

@@ -38,13 +38,9 @@ class Independence:
         self._found |= {name: float(share) for name, share in state.get("found", {}).items()}
 
     def of(self, name: str, profile: InputProfile, stream: Stream | None = None) -> InputProfile:
-        """Returns the profile with the number of its independent samples.
+        """Returns the profile of a pass over a stream, with the number of its independent samples.
 
-        Args:
-            name: Name of the stream.
-            profile: Profile of a pass over the stream.
-            stream: The stream, whose kept samples are searched for near duplicates; None if no
-                samples are kept.
+        The kept samples of the stream are searched for near duplicates, unless `stream` is None.
         """
         declared = self.declared.get(name)
         if declared is not None:

@@ -87,13 +87,7 @@ class Judged:
 
 
 class JudgedSamples:
-    """Gives the kept samples of an epoch, with a judge.
-
-    Args:
-        model: The model that is trained.
-        spending: Counts the time of predictions.
-        sync: Function that copies the present weights to the model's variables.
-    """
+    """Gives the kept samples of an epoch, with a judge."""
 
     def __init__(self, model: keras.Model, spending: Spending, sync: Callable[[], None]) -> None:
         self._model, self._spending, self._sync = model, spending, sync

@@ -40,11 +40,7 @@ class KnownData:
         self.profiles: dict[str, InputProfile] = {}
 
     def measure(self, model: keras.Model) -> None:
-        """Profiles the reference and the target, unless an earlier run did so already.
-
-        Args:
-            model: The model of the run.
-        """
+        """Profiles the reference and the target, unless an earlier run did so already."""
         for name, optional in (("reference", self._reference), ("target", self.target)):
             optional.lost = False
             if optional.is_there and name not in self.profiles:
@@ -59,9 +55,8 @@ class KnownData:
     def conventions(self, model: keras.Model) -> dict[str | None, InputConvention]:
         """Returns the conventions that the profile attached to the reference states, by input.
 
-        Args:
-            model: The model of the run. If it rescales its images, the attached profile may
-                describe unscaled images, and the result is empty.
+        If the model rescales its images, the attached profile may describe unscaled images, and the
+        result is empty.
         """
         reference = self._reference
         is_path = isinstance(reference.data, (str, PathLike))

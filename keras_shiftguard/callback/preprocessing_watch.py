@@ -80,11 +80,7 @@ class PreprocessingWatch:
     def check(self, model: keras.Model, stream: Stream, batches: int, final: bool = False) -> bool:
         """Diagnoses the stream from its first samples; returns whether the diagnosis is final.
 
-        Args:
-            model: The model, as it is now.
-            stream: The stream.
-            batches: Number of batches of the stream so far.
-            final: Whether the pass is over, so that no more samples will come.
+        In a `final` check the pass is over, so that no more samples will come.
         """
         name = stream.stream
         self._checked_at[name] = batches
@@ -148,11 +144,7 @@ class PreprocessingWatch:
         self._evidence = self._structures = None
 
     def act(self, stream: Stream) -> None:
-        """Warns, corrects the input or raises an error, as `on_mismatch` says.
-
-        Raises:
-            PreprocessingMismatchError: for a mismatch with `on_mismatch="raise"`.
-        """
+        """Warns, corrects the input or raises an error, as `on_mismatch` says."""
         name = stream.stream
         diagnosis = self.diagnoses[name]
         if self.on_mismatch == "fix":

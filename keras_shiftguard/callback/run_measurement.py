@@ -25,12 +25,6 @@ LABELS_LEFT_OUT = (
 class RunMeasurement:
     """Measures the streams of a run, and corrects and augments their batches.
 
-    Args:
-        model: A compiled model.
-        kind: The main stream of the run, see `Run`.
-        statistics: The user's own metrics, whose `update_state` takes `x`.
-        feature_layer: Name of a layer whose activations are compared, or None.
-
     Attributes:
         target_outputs: The model's outputs on the target; None without a readable target.
     """
@@ -50,11 +44,6 @@ class RunMeasurement:
 
     def attach(self, run_key: Any, preprocessing: PreprocessingWatch, repair: Repair) -> None:
         """Wraps the steps of the model, before the first batch.
-
-        Args:
-            run_key: Keras's `params`: the same object for all callbacks of one run.
-            preprocessing: What is stated of the inputs, and whether they may be corrected.
-            repair: The target, and the augmentation of a fit.
 
         Raises:
             BadInputError: if the model does not accept the target, lacks `feature_layer`, or has

@@ -209,9 +209,6 @@ class ShiftWatch:
     def act(self, in_fit: bool = True) -> bool:
         """Warns of new alarms or raises an error, as `on_shift` says.
 
-        Args:
-            in_fit: Whether a fit is running, which can be stopped.
-
         Returns:
             Whether training must stop: after an alarm with `on_shift="stop"`.
 

@@ -42,12 +42,8 @@ class TargetOutputs:
         """Runs the model on the target, and adds the outputs to two profiles.
 
         Returns the new profiles of `"validation"` and `"target"`; an empty dict if the target
-        can no longer be read.
-
-        Args:
-            streams: Profiles of `"validation"` and `"target"`.
-            weights: A text that identifies the present weights. Only outputs from the same
-                weights are compared.
+        can no longer be read. Only outputs from the same weights are compared, which the text
+        `weights` identifies.
         """
         outputs = {"validation": self.outputs.drain(weights)}
         self._predict(MAX_TARGET_SAMPLES)

@@ -65,12 +65,6 @@ class TrainingProfile:
         after a correction. No profile is attached if a mismatch was not corrected, or if it was
         corrected in fewer than half of the batches: the profile would state the wrong preprocessing
         to the users of the model.
-
-        Args:
-            path: The file of the model.
-            stream: The stream of training.
-            data_format: Data format of the images.
-            is_unchanged: Whether there is a profile of validation, of data without a correction.
         """
         if 2 * self.num_corrected < self.num_batches:
             warn(
@@ -104,16 +98,6 @@ def trained_on(
     The statistics of a stream are those of the data before any correction. An input that was
     corrected is therefore measured again, on the images that the stream has kept of its latest
     pass: at most `kept_samples.MAX_SAMPLES`, and fewer if the images are large.
-
-    Args:
-        profile: Profile of a pass over training, before any correction.
-        stream: The stream of training.
-        diagnosis: Diagnosis of the stream; None if there is none.
-        data_format: Data format of the images.
-
-    Raises:
-        BadInputError: If an input has a mismatch that was not corrected, or if no whole samples
-            of a corrected input were kept, for example only single frames of videos.
     """
     corrected = [name for name, each in stream.corrections.items() if each.is_on]
     for name in stream.kept_samples:

@@ -45,12 +45,7 @@ class UnmeasuredInputs:
         self.reasons: dict[str, str] = {}
 
     def check(self, inputs: Mapping[str, Any], measured: Collection[str]) -> None:
-        """Warns of the inputs that are not measured, with the reason; warns only once.
-
-        Args:
-            inputs: The inputs of a batch, by name.
-            measured: Names of the inputs that are measured.
-        """
+        """Warns of the inputs that are not measured, with the reason; warns only once."""
         reasons = {
             name: why_not_measured(x) or not_supported(x)
             for name, x in inputs.items()

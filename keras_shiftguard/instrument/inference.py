@@ -17,13 +17,8 @@ from keras_shiftguard.statistics.rows import Rows
 def class_probabilities(call: InferenceCall, name: str, parts: Iterable[Any]) -> np.ndarray:
     """Returns the predicted probability of each class, `(samples, classes)`.
 
-    Args:
-        call: A classifier in inference mode.
-        name: Name of the model's input, if there is one.
-        parts: Arrays of samples, `(samples, ...)` each, or `Rows` of several inputs by name.
-
-    Raises:
-        Exception: any error that the model's own `call` raises.
+    `parts` has arrays of samples, or `Rows` of several inputs by name. An error of the model's own
+    `call` is passed on.
     """
     return _as_probabilities(list(_outputs(call, name, parts)))
 
@@ -37,15 +32,6 @@ def sample_losses(
     """Returns the loss of each sample, `(samples,)`, batch by batch.
 
     So the outputs of all samples, which are large for masks, are never in memory together.
-
-    Args:
-        call: A model in inference mode, with any number of inputs and outputs.
-        losses: Returns the losses of a batch from its outputs and labels, see `SampleLosses`.
-        inputs: Samples by name of the input, `(samples, ...)` each.
-        labels: Their labels.
-
-    Raises:
-        Exception: any error that the model's own `call` or loss raises.
     """
     found = [np.zeros(0)]
     for outputs, part, number in output_batches(call, inputs, labels):

@@ -17,9 +17,6 @@ class InferenceCall:
     milliseconds for each layer, and a recurrent layer loops over its steps in Python. What is
     compiled belongs to this object, not to the model. Python values that the model's `call` reads
     are those of the first call, as in `fit`.
-
-    Args:
-        model: The model. It is not changed.
     """
 
     def __init__(self, model: keras.Model) -> None:
@@ -35,13 +32,6 @@ class InferenceCall:
             self._run = tf.function(run, autograph=False, reduce_retracing=True)
 
     def __call__(self, inputs: Mapping[str, np.ndarray]) -> Any:
-        """Returns the outputs of the model, tensors without gradients.
-
-        Args:
-            inputs: Samples by name of the input, `(samples, ...)` each.
-
-        Raises:
-            Exception: any error that the model's own `call` raises.
-        """
+        """Returns the outputs of the model, tensors without gradients."""
         with keras.StatelessScope(), no_gradients():
             return self._run(as_called(self.model, inputs))

@@ -105,12 +105,7 @@ def _profile(data: Any, model: Any, feature_layer: str | None) -> InputProfile:
 def named_batches(
     data: Iterable[Batch], shapes: Mapping[str, Shape] | None = None
 ) -> Iterator[tuple[dict[str, Any], Any]]:
-    """Yields the inputs by name, and the labels, of batches; without samples of weight 0.
-
-    Args:
-        data: Batches `(x, y, sample_weight)`.
-        shapes: Shapes of the model's inputs by name, as for `named_inputs`.
-    """
+    """Yields the inputs by name, and the labels, of batches; without samples of weight 0."""
     for x, y in unpadded_batches(data):
         yield named_inputs(x, shapes), y
 
@@ -163,10 +158,6 @@ class Measurement:
     """Measurement of batches outside of training.
 
     A `Sketch`, the running statistics of one input, is created for each input at its first batch.
-
-    Args:
-        details: Whether to measure features and embeddings of each sample.
-        data_format: `"channels_last"` or `"channels_first"`; None for Keras's default.
     """
 
     def __init__(self, details: bool = True, data_format: str | None = None) -> None:
@@ -179,15 +170,7 @@ class Measurement:
         self._num_batches = 0
 
     def add(self, inputs: Mapping[str, Any], y: Any) -> None:
-        """Adds all samples of one batch to the statistics.
-
-        Args:
-            inputs: Tensors `(samples, ...)` by input name.
-            y: Labels `(samples, ...)`, or None.
-
-        Raises:
-            BadInputError: if an input has another number of channels or columns than before.
-        """
+        """Adds all samples of one batch to the statistics."""
         tensors = {}
         for name, x in inputs.items():
             dense = as_measurable(x)

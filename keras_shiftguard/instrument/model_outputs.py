@@ -130,10 +130,6 @@ class ModelOutputs:
     def predict(self, x: Any, y: Any = None) -> None:
         """Runs the model on one batch outside of a step, and adds its outputs.
 
-        Args:
-            x: A batch as the model takes it.
-            y: Its labels, or None.
-
         Raises:
             BadInputError: if the model fails on the batch.
         """

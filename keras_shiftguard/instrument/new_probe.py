@@ -22,17 +22,7 @@ def new_probe(
     model_outputs: ModelOutputs | None = None,
     augmentation: Any = None,
 ) -> Probe:
-    """Returns a probe of a model.
-
-    Args:
-        model: A model.
-        names: Names of the streams, such as `"train"` and `"validation"`.
-        corrects: Whether the input may be corrected.
-        statistics: The user's own metrics, whose `update_state` takes `x`. Each stream but the
-            first gets copies of them.
-        model_outputs: See `Probe`.
-        augmentation: See `Probe`.
-    """
+    """Returns a probe of a model."""
     shapes = input_shapes(model)
     correction = StepCorrection if corrects else None
     streams, given = {}, data_of_run()

@@ -28,10 +28,6 @@ _compiled: WeakKeyDictionary[Any, dict[str, Any]] = WeakKeyDictionary()
 class Batches:
     """The batches of an iterator, each prepared when it is taken.
 
-    Args:
-        iterator: A `tf.data` iterator, or the `Batches` of another guard.
-        prepare: Takes a batch, and returns the batch to use in its place.
-
     Attributes:
         source: The `tf.data` iterator that all batches come from.
         element_spec: The shapes and dtypes of the data set.
@@ -51,13 +47,7 @@ class Batches:
 
 
 class TensorFlowSteps:
-    """Calls a model's train, test and predict functions on prepared batches.
-
-    Args:
-        model: The model.
-        fail: Function that is called with an error of the preparation. Training goes on with the
-            batch as it is.
-    """
+    """Calls a model's train, test and predict functions on prepared batches."""
 
     def __init__(self, model: keras.Model, fail: Callable[[Exception], None]) -> None:
         self._model = model

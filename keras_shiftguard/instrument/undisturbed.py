@@ -56,9 +56,6 @@ def undisturbed(model: Any) -> Iterator[None]:
     random numbers in inference as well, and on PyTorch the mode of each module. The modules run in
     evaluation mode, because in training mode a `torch.nn.BatchNorm2d` inside a layer would change
     its statistics.
-
-    Args:
-        model: A model. On JAX its variables must be up to date.
     """
     seeds = [(variable, read(variable)) for variable in _seeds(model)]
     modes = _modes(model)

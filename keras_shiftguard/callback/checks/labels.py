@@ -43,14 +43,12 @@ FIRST_SIGMAS = 4.0
 def look(state: Mapping[str, Any] | None, epoch: Epoch) -> tuple[Mapping[str, Any], Told]:
     """Looks for wrong labels of validation, with two predictions.
 
-    Args:
-        state: `found`: the finding and its cost of the latest look; `before`: whether that look
-            found anything, None without one; `first`: the same of the first look at which the model
-            had learnt something, see `_are_known_by_heart`; `little`: whether the model fails on
-            validation, and right labels would win back less than half of what is lost; `repaired`:
-            whether the latest look was one at repaired samples; `noted`: whether a note says that
-            labels and samples are unrelated; `unrelated`: whether the latest look found them so.
-        epoch: The epoch.
+    The state: `found`: the finding and its cost of the latest look; `before`: whether that look
+    found anything, None without one; `first`: the same of the first look at which the model
+    had learnt something, see `_are_known_by_heart`; `little`: whether the model fails on
+    validation, and right labels would win back less than half of what is lost; `repaired`:
+    whether the latest look was one at repaired samples; `noted`: whether a note says that
+    labels and samples are unrelated; `unrelated`: whether the latest look found them so.
     """
     state = state or {}
     pair = epoch.main
@@ -127,12 +125,7 @@ def look(state: Mapping[str, Any] | None, epoch: Epoch) -> tuple[Mapping[str, An
 
 
 def tell_again(state: None, epoch: Epoch) -> tuple[None, Told]:
-    """Tells what the latest `look` found, before costs are measured, unless the next one is due.
-
-    Args:
-        state: None; what was found is in the state of `look`.
-        epoch: The epoch.
-    """
+    """Tells what the latest `look` found, before costs are measured, unless the next one is due."""
     pair = epoch.main
     if pair is None or _is_due(epoch.states.get("labels") or {}, pair, epoch):
         return None, Told()
@@ -146,21 +139,13 @@ def are_wrong(epoch: Epoch, pair: Pair) -> bool:
 
 
 def explain_little(states: Mapping[str, Any]) -> bool:
-    """Whether wrong labels were found that explain little of what the model loses on validation.
-
-    Args:
-        states: The states of all checks, by name.
-    """
+    """Whether wrong labels were found that explain little of what the model loses on validation."""
     state = states.get("labels")
     return isinstance(state, Mapping) and bool(state.get("little"))
 
 
 def are_unrelated(states: Mapping[str, Any]) -> bool:
-    """Whether labels and samples of validation seem to have nothing in common.
-
-    Args:
-        states: The states of all checks, by name.
-    """
+    """Whether labels and samples of validation seem to have nothing in common."""
     state = states.get("labels")
     return isinstance(state, Mapping) and bool(state.get("unrelated"))
 
@@ -274,14 +259,8 @@ def _is_consequence(found: WrongLabels, pair: Pair, of_samples: float, large: fl
     """Whether a difference of the samples explains the wrong predictions.
 
     Upside down, a 6 looks like a 9. So labels that change places must cost more than any difference
-    of the samples, and labels that are wrong at random must be the only cause.
-
-    Args:
-        found: The labels that seem to be wrong.
-        pair: The comparison of validation with training.
-        of_samples: What undoing a change of the samples gains.
-        large: Effect from which a difference explains wrong predictions although undoing it gains
-            little.
+    of the samples, and labels that are wrong at random must be the only cause. From the effect
+    `large` on, a difference explains wrong predictions although undoing it gains little.
     """
     if of_samples >= (1.0 if found.names else MIN_WON_BACK) * found.cost.value:
         return True
