@@ -18,8 +18,7 @@ from keras_shiftguard.experiments.difference import ACCURACY
 from keras_shiftguard.experiments.judge import Judge, Loss
 from keras_shiftguard.experiments.labelled import Labelled, Predict, labelled, remembering
 from keras_shiftguard.instrument.compiled_metric import MetricOf, compiled_metric
-from keras_shiftguard.instrument.inference import class_probabilities, sample_losses
-from keras_shiftguard.instrument.inference_call import InferenceCall
+from keras_shiftguard.instrument.inference import InferenceCall, class_probabilities, sample_losses
 from keras_shiftguard.instrument.model_outputs import is_classifier
 from keras_shiftguard.instrument.sample_losses import SampleLosses
 from keras_shiftguard.profiles import LabelSummary

@@ -11,8 +11,7 @@ from typing import Any
 
 import keras
 
-from keras_shiftguard.instrument.inference import output_batches
-from keras_shiftguard.instrument.inference_call import InferenceCall
+from keras_shiftguard.instrument.inference import InferenceCall, output_batches
 from keras_shiftguard.instrument.keras_private import compiled_metrics
 from keras_shiftguard.statistics.rows import Rows
 

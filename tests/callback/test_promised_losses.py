@@ -156,32 +156,6 @@ def test_with_rare_positives_the_loss_is_judged():
     assert worst.operation[0] == "unit" and worst.cost > 0.2
 
 
-@pytest.mark.each_backend
-@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="only TensorFlow has strings")
-def test_a_classifier_of_strings_gets_one_warning_and_no_failure():
-    """Validation is in capitals, so that accuracy falls, and the guard looks for the reason."""
-    tf = pytest.importorskip("tensorflow")
-    words = np.array([["a"], ["b"]])[np.arange(len(X)) % 2]
-    labels = (words[:, 0] == "a").astype("float32")
-    lookup = layers.StringLookup(vocabulary=["a", "b"], output_mode="one_hot")
-    text, numbers = keras.Input((1,), dtype="string", name="text"), keras.Input((6,), name="x")
-    hidden = layers.Concatenate()([lookup(text), numbers])
-    outputs = layers.Dense(1, activation="sigmoid")(hidden)
-    model = keras.Model({"text": text, "x": numbers}, outputs)
-    model.compile(keras.optimizers.Adam(0.1), "binary_crossentropy", metrics=["accuracy"])
-
-    def data(rows, change):
-        x = {"text": tf.constant(change(words[rows])), "x": X[rows]}
-        return tf.data.Dataset.from_tensor_slices((x, labels[rows])).batch(32)
-
-    guard = sg.ShiftGuard(verbose=0, on_shift="ignore")
-    train, val = data(slice(CUT), np.array), data(slice(CUT, None), np.char.upper)
-    with pytest.warns(sg.ShiftWarning, match="does not measure the input") as told:
-        model.fit(train, validation_data=val, epochs=3, callbacks=[guard], verbose=0, shuffle=False)
-    assert len([w for w in told if "ShiftGuard" in str(w.message)]) == 1
-    assert not guard.report.shifted and not any("needed" in note for note in guard.report.notes)
-
-
 def test_the_compiled_metric_is_told_beside_the_loss():
     """Recall of a rare class, which accuracy hardly shows."""
     rare = (np.argsort(np.argsort(-Y)) < 0.03 * len(Y)).astype("float32")

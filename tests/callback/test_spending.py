@@ -44,22 +44,6 @@ def test_waiting_for_a_busy_machine_is_not_counted(clock, monkeypatch):
     assert watch.seconds() == 50  # a clock that does not show it
 
 
-def test_the_time_of_more_predictions_is_foreseen(clock):
-    spent = Spending()
-    with spent.measuring(), spent.running(1):
-        clock[0] += spending.FREE_SECONDS / 4000  # as fast as the runs that follow
-    with spent.measuring():
-        clock[0] += spending.FREE_SECONDS / 4  # a search that runs no model
-        with spent.running(1000):
-            clock[0] += spending.FREE_SECONDS / 4
-    # Half of the time is left, in which the model runs on 2,000 samples, or twice on 1,000.
-    assert spent.affordable(900, lambda n: 2 * n, is_last=True) == 900
-    assert 900 <= spent.affordable(5000, lambda n: 2 * n, is_last=True) <= 1000
-    assert not spent.affordable(5000, lambda n: 2 * n, is_last=False)
-    assert spent.may_overdraw(1000, is_first=True)
-    assert not spent.may_overdraw(10**6, is_first=True)
-
-
 def test_processes_do_not_decide_by_their_own_clocks(clock, monkeypatch):
     spent = Spending()
     for _ in range(2):

@@ -56,12 +56,10 @@ def test_a_wrong_column_is_told_with_the_line_that_repairs_it(change, cause, ste
     assert verdict.state == "act" and cause in verdict.cause and verdict.step == step
 
 
-@pytest.mark.parametrize(
-    ("rows", "epochs"), [(4000, 8), pytest.param(200, 40, marks=pytest.mark.thorough)]
-)
-def test_labels_are_not_accused_where_they_are_as_random_as_in_training(rows, epochs):
+@pytest.mark.parametrize("rows", [4000, pytest.param(200, marks=pytest.mark.thorough)])
+def test_labels_are_not_accused_where_they_are_as_random_as_in_training(rows):
     """Who fails to pay is random. A model that knows 200 people by heart is too sure."""
-    verdict = verdict_of((X[:rows], Y[:rows]), VALIDATION, epochs=epochs)
+    verdict = verdict_of((X[:rows], Y[:rows]), VALIDATION, epochs=8 if rows == 4000 else 40)
     assert verdict.state == "fine" and "label" not in verdict.cause
 
 
@@ -87,23 +85,14 @@ LOGS = np.log(PRICES)
             *(LOGS, PRICES, "no logarithms", "y_val = np.log(y_val)"),
             marks=pytest.mark.each_backend,
         ),
-        pytest.param(
-            *(LOGS - LOGS.mean(), LOGS, "on another scale", "y_val = y_val "),
-            marks=pytest.mark.thorough,
-        ),
         (LOGS, LOGS, "looks like training", "Nothing to do."),
-        pytest.param(
-            *(LOGS, LOGS + 0.4, "labels are higher", "Compare how the numbers to predict"),
-            marks=pytest.mark.thorough,
-        ),
     ],
-    ids=["no logarithm", "not centred", "right", "a year later"],
+    ids=["no logarithm", "right"],
 )
 def test_numbers_to_predict_in_another_unit(train, validation, cause, step):
     verdict = verdict_of((X[:4000], train[:4000]), (X[4000:], validation[4000:]), "mse")
     assert cause in verdict.cause and verdict.step.startswith(step)
-    if "y_val" in step or train is validation:
-        assert verdict.state == ("act" if "y_val" in step else "fine")
+    assert verdict.state == ("act" if "y_val" in step else "fine")
 
 
 def overlapping(seed, number=1500):

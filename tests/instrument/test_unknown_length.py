@@ -52,15 +52,6 @@ def network(**compile_args):
     return model
 
 
-class Batches(keras.utils.PyDataset):
-    def __len__(self):
-        return ROWS // BATCH
-
-    def __getitem__(self, i):
-        rows = slice(i * BATCH, (i + 1) * BATCH)
-        return X[rows], Y[rows]
-
-
 def filtered(rows=ROWS):
     """Returns a data set of unknown length, of full batches if `rows` is divisible by 16."""
     import tensorflow as tf
@@ -90,18 +81,14 @@ def validated(rows=ROWS, **more):
 # By name: arguments of `fit`, made anew for each fit, and of `compile`.
 CASES = {
     "full batches": (lambda: {"x": filtered()}, {}),
-    "remainder": (lambda: {"x": filtered(70)}, {}),
     "own step": (lambda: {"x": filtered(70)}, {"own_step": True}),
     "eager": (lambda: {"x": filtered(70)}, {"run_eagerly": True}),
     "4 steps, remainder": (lambda: {"x": filtered(70)}, {"steps_per_execution": 4}),
     "2 steps, jit": (lambda: {"x": filtered()}, {"steps_per_execution": 2, "jit_compile": True}),
     "validation": (validated(), {}),
-    "validation, remainder": (validated(70), {}),
     "too many validation_steps": (validated(validation_steps=9), {}),
-    "generator ends in epoch 1": (lambda: {"x": generated(), "steps_per_epoch": 9}, {}),
     "generator ends in epoch 2": (lambda: {"x": generated(), "steps_per_epoch": 4}, {}),
     "from_generator ends early": (lambda: {"x": from_generator(), "steps_per_epoch": 9}, {}),
-    "PyDataset ends early": (lambda: {"x": Batches(), "steps_per_epoch": 9}, {}),
 }
 QUICK = ("full batches", "validation", "from_generator ends early")
 
