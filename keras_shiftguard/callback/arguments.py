@@ -8,6 +8,7 @@ from typing import Any
 
 import keras
 
+from keras_shiftguard.comparison import check_alpha, check_tolerance
 from keras_shiftguard.errors import BadInputError
 
 ON_MISMATCH = ("warn", "raise", "fix", "ignore")
@@ -17,13 +18,37 @@ MAX_LOG_SAMPLES = 64  # images of each stream at each comparison. A convention.
 ADAPTATIONS = ("augmentation", "batch_norm")
 
 
-def check_one_of(name: str, value: Any, allowed: tuple[str, ...]) -> None:
+def check_arguments(guard: Any) -> None:
+    """Checks the arguments of a guard, which its attributes hold."""
+    _check_one_of("on_mismatch", guard.on_mismatch, ON_MISMATCH)
+    _check_one_of("on_shift", guard.on_shift, ON_SHIFT)
+    _check_update_freq(guard.update_freq)
+    _check_statistics(guard.statistics)
+    _check_path("log_dir", guard.log_dir)
+    _check_log_samples(guard.log_samples, guard.log_dir)
+    _check_attach_to(guard.attach_to)
+    check_alpha(guard.alpha)
+    check_tolerance(guard.tolerance)
+
+
+def check_acknowledged(what: Any, stream: Any) -> None:
+    """Checks the name of what is acknowledged, and that of a stream, or None."""
+    if not what or not isinstance(what, str):
+        raise BadInputError(
+            "`what` must be the feature or the family of a finding, such as "
+            f'"input/brightness", "colour" or "labels". Received: what={what!r}'
+        )
+    if stream is not None:
+        _check_one_of("stream", stream, STREAMS)
+
+
+def _check_one_of(name: str, value: Any, allowed: tuple[str, ...]) -> None:
     """Checks that an argument is one of the allowed words."""
     if value not in allowed:
         raise BadInputError(f"`{name}` must be one of {allowed}. Received: {name}={value!r}")
 
 
-def check_update_freq(update_freq: Any) -> None:
+def _check_update_freq(update_freq: Any) -> None:
     """Checks that `update_freq` is `"epoch"` or a positive number of batches."""
     is_number = isinstance(update_freq, int) and not isinstance(update_freq, bool)
     if update_freq != "epoch" and not (is_number and update_freq > 0):
@@ -33,7 +58,7 @@ def check_update_freq(update_freq: Any) -> None:
         )
 
 
-def check_log_samples(log_samples: Any, log_dir: Any) -> None:
+def _check_log_samples(log_samples: Any, log_dir: Any) -> None:
     """Checks that `log_samples` is a valid number of images, and 0 if there is no `log_dir`."""
     is_number = isinstance(log_samples, int) and not isinstance(log_samples, bool)
     if not is_number or not 0 <= log_samples <= MAX_LOG_SAMPLES:
@@ -48,18 +73,18 @@ def check_log_samples(log_samples: Any, log_dir: Any) -> None:
         )
 
 
-def check_path(name: str, path: Any) -> None:
+def _check_path(name: str, path: Any) -> None:
     """Checks that an argument is a path or None."""
     if path is not None and not isinstance(path, (str, PathLike)):
         raise BadInputError(f"`{name}` must be a path, or None. Received: {name}={path!r}")
 
 
-def check_attach_to(attach_to: Any) -> None:
+def _check_attach_to(attach_to: Any) -> None:
     """Checks that `attach_to` is None, or can be the path of a model with a profile.
 
     The file need not exist yet, because the fit may write it.
     """
-    check_path("attach_to", attach_to)
+    _check_path("attach_to", attach_to)
     if attach_to is None:
         return
     received = f"Received: attach_to={attach_to!r}"
@@ -76,7 +101,7 @@ def check_attach_to(attach_to: Any) -> None:
         )
 
 
-def check_statistics(statistics: Any) -> None:
+def _check_statistics(statistics: Any) -> None:
     """Checks that all `statistics` are Keras metrics."""
     if not isinstance(statistics, Sequence):
         raise BadInputError(

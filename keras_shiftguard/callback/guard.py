@@ -9,16 +9,9 @@ import keras
 from keras_shiftguard.adaptation.augmentation.in_step import StepAugmentation
 from keras_shiftguard.adaptation.batch_norm_report import BatchNormAdaptation
 from keras_shiftguard.callback.arguments import (
-    ON_MISMATCH,
-    ON_SHIFT,
-    STREAMS,
     adaptations,
-    check_attach_to,
-    check_log_samples,
-    check_one_of,
-    check_path,
-    check_statistics,
-    check_update_freq,
+    check_acknowledged,
+    check_arguments,
     distinct_by_stream,
     in_code,
 )
@@ -30,7 +23,6 @@ from keras_shiftguard.callback.run import Run
 from keras_shiftguard.callback.run_verdict import verdict_on
 from keras_shiftguard.callback.shift_watch import ShiftWatch
 from keras_shiftguard.callback.training_profile import marked_profiles
-from keras_shiftguard.comparison import check_alpha, check_tolerance
 from keras_shiftguard.detection.acknowledged import Acknowledgement
 from keras_shiftguard.detection.report import ShiftReport
 from keras_shiftguard.detection.verdict import Verdict
@@ -38,16 +30,7 @@ from keras_shiftguard.errors import BadInputError
 from keras_shiftguard.instrument.undisturbed import undisturbed
 from keras_shiftguard.log.resume import read_state, write_state
 from keras_shiftguard.log.run_log import RunWriter
-from keras_shiftguard.preprocessing.correction.convention import InputConvention
 from keras_shiftguard.preprocessing.diagnosis import Diagnosis
-from keras_shiftguard.preprocessing.expected.own_preprocessor import SPEAKER as OWN_PREPROCESSOR
-from keras_shiftguard.preprocessing.expected.own_preprocessor import word_of
-from keras_shiftguard.preprocessing.expected.stated import (
-    for_model,
-    speaker_of,
-    stated_conventions,
-)
-from keras_shiftguard.preprocessing.hints.stated_resize import stated_resize
 from keras_shiftguard.profiles import InputProfile
 
 
@@ -170,34 +153,20 @@ class ShiftGuard(Hooks):
         verbose: int = 1,
     ) -> None:
         super().__init__()
-        self.verbose = verbose
+        self.reference, self.target_data = reference, target_data
+        self.log_dir, self.update_freq, self.log_samples = log_dir, update_freq, log_samples
         self.adapt = adaptations(adapt, target_data)
-        check_one_of("on_mismatch", on_mismatch, ON_MISMATCH)
-        check_one_of("on_shift", on_shift, ON_SHIFT)
-        check_update_freq(update_freq)
-        check_statistics(statistics)
-        check_path("log_dir", log_dir)
-        check_log_samples(log_samples, log_dir)
-        check_attach_to(attach_to)
-        check_alpha(alpha)
-        check_tolerance(tolerance)
-        self._distinct = distinct_by_stream(distinct_samples)
-        self.reference = reference
-        self.target_data = target_data
-        self._known = KnownData(reference, target_data, self._distinct)
         self.expects = expects
-        self._stated, self._speaker = stated_conventions(expects), speaker_of(expects)
-        self.feature_layer = feature_layer
+        self.on_mismatch, self.on_shift = on_mismatch, on_shift
+        self.tolerance, self.alpha = tolerance, alpha
+        self.attach_to, self.feature_layer = attach_to, feature_layer
+        self.statistics = statistics
         self.distinct_samples = distinct_samples
-        self.alpha = alpha
-        self.tolerance = tolerance
-        self.on_mismatch = on_mismatch
-        self.on_shift = on_shift
+        self.verbose = verbose
+        check_arguments(self)
         self.statistics = tuple(statistics)
-        self.update_freq = update_freq
-        self.log_dir = log_dir
-        self.log_samples = log_samples
-        self.attach_to = attach_to
+        self._distinct = distinct_by_stream(distinct_samples)
+        self._known = KnownData(reference, target_data, self._distinct, expects)
         self._acknowledged: list[Acknowledgement] = []
         self._repair = Repair(self.adapt, self._known.target)
 
@@ -255,13 +224,7 @@ class ShiftGuard(Hooks):
 
         >>> guard = ShiftGuard().acknowledge("brightness", "validation", "the new camera")
         """
-        if not what or not isinstance(what, str):
-            raise BadInputError(
-                "`what` must be the feature or the family of a finding, such as "
-                f'"input/brightness", "colour" or "labels". Received: what={what!r}'
-            )
-        if stream is not None:
-            check_one_of("stream", stream, STREAMS)
+        check_acknowledged(what, stream)
         self._acknowledged.append(Acknowledgement(what, stream, reason))
         return self
 
@@ -316,13 +279,8 @@ class ShiftGuard(Hooks):
             ("prediction",) if kind == "prediction" else ("train", "validation"),
         )
         with undisturbed(self.model):
-            preprocessing = PreprocessingWatch(
-                self.model,
-                self.on_mismatch,
-                kind == "train",
-                *self._word(),
-                stated_resize(self.expects),
-            )
+            word = self._known.word(self.model)
+            preprocessing = PreprocessingWatch(self.model, self.on_mismatch, kind == "train", *word)
         return Run(
             self.model,
             self.params,
@@ -338,12 +296,3 @@ class ShiftGuard(Hooks):
             self.log_samples,
             in_code(self, ShiftGuard),
         )
-
-    def _word(self) -> tuple[dict[str | None, InputConvention], str]:
-        """Returns the stated conventions of the inputs, and a phrase for their source."""
-        if self._stated:
-            return for_model(self._stated, self.model), self._speaker
-        attached = self._known.conventions(self.model)
-        if attached:
-            return attached, speaker_of(self.reference)
-        return word_of(self.model), OWN_PREPROCESSOR
