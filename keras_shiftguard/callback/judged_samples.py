@@ -101,11 +101,8 @@ class JudgedSamples:
     def of(self, streams: Mapping[str, Stream], labels: LabelSummary, apart: bool) -> Judged | None:
         """Returns the samples of the present epoch; None if there is no judge, or none yet.
 
-        Args:
-            streams: The streams with their kept samples.
-            labels: Labels of the pass over validation.
-            apart: Whether the streams are corrected in different ways. Then the correction of each
-                stream is applied to its samples.
+        If the streams are corrected in different ways (`apart`), the correction of each stream is
+        applied to its samples.
         """
         if apart not in self._known:
             self._known[apart] = self._made(streams, labels, apart)

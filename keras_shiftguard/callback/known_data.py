@@ -28,12 +28,6 @@ from keras_shiftguard.profiles import InputProfile
 class KnownData:
     """The data given to the guard. What cannot be read is left out with a warning.
 
-    Args:
-        reference: The reference as it was passed, or None.
-        target_data: The target as it was passed, or None.
-        distinct: How many independent samples the streams have, see `Independence`.
-        expects: The preprocessing that the input must receive, as it was passed, or None.
-
     Attributes:
         target: The data of the target.
         profiles: The profiles of `"reference"` and `"target"`, if they are given.

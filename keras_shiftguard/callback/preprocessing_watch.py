@@ -28,14 +28,7 @@ MORE_SAMPLES = 4
 class PreprocessingWatch:
     """Diagnoses each stream once, on its first batches, and acts on the diagnosis.
 
-    Args:
-        model: The model before training. Its weights are copied at once, because training changes
-            them, and its structure is read.
-        on_mismatch: `"warn"`, `"raise"`, `"fix"` or `"ignore"`, see `ShiftGuard`.
-        training: Whether the run is a `fit`, and not an `evaluate` or a `predict`.
-        stated: Stated conventions by input, see `stated_conventions`.
-        speaker: The source of the stated conventions, as the beginning of a sentence.
-        resize: The stated resizing, or None.
+    The weights of the model are copied at once, because training changes them.
     """
 
     def __init__(

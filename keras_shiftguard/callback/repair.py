@@ -32,10 +32,6 @@ from tensorboard_plugin_shiftguard.metadata import CLOSED
 class Repair:
     """The repairs that `adapt=` selects, in all fits of one guard.
 
-    Args:
-        adapt: The repairs to make: `"augmentation"`, `"batch_norm"`, both or none.
-        target: Unlabeled data of the target, if there is any.
-
     Attributes:
         augmentation: The augmentation of the latest fit; None if there was none.
         batch_norm: The change of batch norm after the latest fit, or None.

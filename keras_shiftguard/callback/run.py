@@ -26,23 +26,11 @@ class Run:
     The parts have no reference back to the run: in a reference cycle, only Python's garbage
     collector would free the kept images.
 
-    Args:
-        model: A compiled model.
+    Attributes:
         run_key: Keras's `params`: the same object for all callbacks of one run.
         kind: The main stream of the run: `"train"` for a fit, `"validation"` for an evaluation,
             `"prediction"` for `model.predict`.
-        preprocessing: Checks the preprocessing of the streams.
-        shift: Compares the streams with each other.
-        repair: The repairs that `adapt=` selects.
-        log: Log of the profiles, reports and repairs.
-        known: Profiles of the data given to the guard: `"reference"` and `"target"`, if any.
-        update_freq: When to write profiles: `"epoch"`, or a number of training batches.
-        statistics: The user's own metrics, whose `update_state` takes `x`.
-        feature_layer: Name of a layer whose activations are compared, or None.
-        log_samples: How many images of each stream are written to the log at each comparison.
         arguments: The arguments of the guard as code, see `arguments.in_code`.
-
-    Attributes:
         training: Whether this is a fit that has not ended yet.
         epoch: The present epoch, counted from 0.
         since_corrected: First corrected epoch of each stream, counted from 1.

@@ -124,7 +124,7 @@ class RunMeasurement:
 
 def _not_compared(probe: Probe) -> tuple[str, ...]:
     """Returns sentences about what of the data a probe does not measure."""
-    said = [NOT_MEASURED.format(name, why) for name, why in probe.unmeasured.reasons.items()]
+    said = [NOT_MEASURED.format(name, why) for name, why in probe.unmeasured.items()]
     if any(stream.leaves_out_labels for stream in probe.streams.values()):
         said.append(LABELS_LEFT_OUT)
     return tuple(said)

@@ -27,17 +27,7 @@ class ShiftWatch:
 
     `ShiftWatch` compares validation with training, and the target with training and validation. It
     also compares each stream with the first pass over the same stream, and with the reference.
-
-    Args:
-        alpha: Probability that the whole fit raises an alarm if nothing shifted.
-        on_shift: `"warn"`, `"raise"`, `"stop"` or `"ignore"`.
-        tolerance: The share of accuracy that a shift may cost before it is an alarm; None if costs
-            do not matter.
-        reference: Profile of the reference data, or None.
-        target: Whether the streams are compared with a target.
-        distinct_samples: How many independent samples the streams have, see `Independence`.
-        known: Shifts that the user acknowledged, which raise no alarm.
-        streams: Names of the streams of the run; `("prediction",)` for `model.predict`.
+    `alpha`, `on_shift` and `tolerance` are those of `ShiftGuard`.
 
     Attributes:
         report: The latest report; None before the first comparison.

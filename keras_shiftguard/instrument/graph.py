@@ -133,11 +133,8 @@ def sublayers(layer: Any) -> list[Any]:
 def walk(layer: Any, breadth_first: bool = False) -> Iterator[Any]:
     """Yields a layer and every layer inside it: each layer once, outer before inner layers.
 
-    Args:
-        layer: A layer or model.
-        breadth_first: Whether all layers of one level come before the layers of the next level. By
-            default, a layer is followed by all layers inside it, which is nearly the order in which
-            a model calls its layers.
+    By default, a layer is followed by all layers inside it, which is nearly the order in which a
+    model calls its layers; with `breadth_first`, by the other layers of its level.
     """
     seen: set[int] = set()
     queue = [layer]

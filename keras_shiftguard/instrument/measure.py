@@ -9,7 +9,11 @@ import numpy as np
 from keras import ops
 
 from keras_shiftguard.errors import BadInputError
-from keras_shiftguard.instrument.batch_tensors import why_not_measured, without_padding
+from keras_shiftguard.instrument.batch_tensors import (
+    not_supported,
+    why_not_measured,
+    without_padding,
+)
 from keras_shiftguard.instrument.model_inputs import input_shapes
 from keras_shiftguard.instrument.model_outputs import ModelOutputs, fingerprint
 from keras_shiftguard.io.batches import Batch, Shape, named_inputs
@@ -99,7 +103,7 @@ def _profile(data: Any, model: Any, feature_layer: str | None) -> InputProfile:
             yield named_inputs(x, shapes), y
 
     measured = profile_of(predicted_batches()).with_columns(source.columns)
-    return replace(measured, outputs=outputs.drain_predicted(fingerprint(model)))
+    return replace(measured, outputs=outputs.predicted.drain(fingerprint(model)))
 
 
 def named_batches(
@@ -188,7 +192,7 @@ class Measurement:
                 dtype = keras.backend.standardize_dtype(tensor.dtype)
                 spec = spec_for(name, tuple(tensor.shape), self._data_format, dtype)
                 if spec is None:
-                    self.left_out[name] = f"its shape {tuple(tensor.shape)} is not supported"
+                    self.left_out[name] = not_supported(tensor)
                     continue
                 self.sketches[name] = Sketch(spec)
             first_spec = self.sketches[name].spec

@@ -16,8 +16,8 @@ import keras
 
 from keras_shiftguard.errors import ShiftWarning, no_errors_of_others, warn
 from keras_shiftguard.instrument.batch_tensors import (
-    UnmeasuredInputs,
     is_dense,
+    warned_of,
     with_replaced_tensors,
     without_padding,
 )
@@ -43,16 +43,7 @@ ANY_LENGTH = 128
 
 
 class Probe:
-    """Measures the batches that are passed to the compiled functions of one model.
-
-    Args:
-        model: A model.
-        streams: A `Stream` by name: for `"train"` and `"validation"`, or for `"prediction"`.
-        shapes: Shapes of the model's inputs by name, see `input_shapes`. The names are used if a
-            batch has its inputs as a list.
-        model_outputs: Statistics of the model's outputs in validation, or None.
-        augmentation: Object whose `apply(input_name, x, y)` augments a training batch, or None.
-    """
+    """Measures the batches that are passed to the compiled functions of one model."""
 
     def __init__(
         self,
@@ -76,7 +67,7 @@ class Probe:
         # kept images of an old guard, and until then they would add up over many fits.
         fail = WeakMethod(self._fail)
         self._steps = TensorFlowSteps(model, lambda error: fail()(error))  # type: ignore[misc]
-        self.unmeasured = UnmeasuredInputs()
+        self.unmeasured: dict[str, str] = {}  # why inputs are not measured, by name
 
     def attach(self, run_key: object = None) -> None:
         """Prepares for a run, before its first batch. `begin_batch` then wraps the functions.
@@ -202,7 +193,9 @@ class Probe:
                 self._build(measured, inputs)
             with no_gradients():
                 if not self.has_failed:
-                    self.unmeasured.check(all_inputs, measured.sketches.keys() & inputs.keys())
+                    if not self.unmeasured:
+                        known = measured.sketches.keys() & inputs.keys()
+                        self.unmeasured = warned_of(all_inputs, known)
                     self._measure(stream, inputs, (x, y, weight), state)
                 changed = {name: self._changed(measured, name, t) for name, t in inputs.items()}
             if all(changed[name] is inputs[name] for name in inputs):
