@@ -48,10 +48,13 @@ def _check_one_of(name: str, value: Any, allowed: tuple[str, ...]) -> None:
         raise BadInputError(f"`{name}` must be one of {allowed}. Received: {name}={value!r}")
 
 
+def _is_count(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
 def _check_update_freq(update_freq: Any) -> None:
     """Checks that `update_freq` is `"epoch"` or a positive number of batches."""
-    is_number = isinstance(update_freq, int) and not isinstance(update_freq, bool)
-    if update_freq != "epoch" and not (is_number and update_freq > 0):
+    if update_freq != "epoch" and not (_is_count(update_freq) and update_freq > 0):
         raise BadInputError(
             "`update_freq` must be 'epoch' or a positive number of batches. "
             f"Received: update_freq={update_freq!r}"
@@ -60,8 +63,7 @@ def _check_update_freq(update_freq: Any) -> None:
 
 def _check_log_samples(log_samples: Any, log_dir: Any) -> None:
     """Checks that `log_samples` is a valid number of images, and 0 if there is no `log_dir`."""
-    is_number = isinstance(log_samples, int) and not isinstance(log_samples, bool)
-    if not is_number or not 0 <= log_samples <= MAX_LOG_SAMPLES:
+    if not _is_count(log_samples) or not 0 <= log_samples <= MAX_LOG_SAMPLES:
         raise BadInputError(
             f"`log_samples` must be a number of images of each stream, from 0 to "
             f"{MAX_LOG_SAMPLES}. Received: log_samples={log_samples!r}"
@@ -124,7 +126,7 @@ def distinct_by_stream(distinct_samples: Any) -> dict[str, int | float]:
         distinct_samples if isinstance(distinct_samples, dict) else {"train": distinct_samples}
     )
     for stream, number in by_stream.items():
-        is_number = isinstance(number, int) and not isinstance(number, bool) and number > 0
+        is_number = _is_count(number) and number > 0
         is_share = isinstance(number, float) and 0 < number <= 1
         if stream not in STREAMS or not (is_number or is_share):
             raise BadInputError(

@@ -61,17 +61,12 @@ class Independence:
 
     def _share(self, name: str, stream: Stream) -> float:
         if name not in self._found and len(stream.buffers) and stream.has_samples:
-            self._found[name] = self._estimated(stream)
+            kept = next(iter(stream.buffers.values()))  # of the first input
+            rows, ids = kept.read()
+            labels = ids if np.all(ids >= 0) else None
+            first = kept.spec.layout == "channels_first"
+            self._found[name] = independent_share(rows, labels, first, kept.positions)
         return self._found.get(name, 1.0)
-
-    @staticmethod
-    def _estimated(stream: Stream) -> float:
-        """Returns the independent share of the kept samples of the first input."""
-        kept = next(iter(stream.buffers.values()))
-        rows, ids = kept.read()
-        labels = ids if np.all(ids >= 0) else None
-        first = kept.spec.layout == "channels_first"
-        return independent_share(rows, labels, first, kept.positions)
 
 
 def _number(share: float, profile: InputProfile) -> int:

@@ -135,7 +135,9 @@ class JudgedSamples:
         judge = self._loss(stream, apart, known)
         if judge is None:
             return None
-        return Judged(current, training, _itself, judge, False, self._beside(stream, apart))
+        # A loss judges the samples themselves, on which it runs the model batch by batch.
+        beside = self._beside(stream, apart)
+        return Judged(current, training, lambda x: x, judge, False, beside)
 
     def _beside(self, stream: Stream, apart: bool) -> tuple[str, MetricOf] | None:
         """Returns name and function of the first compiled metric; None without one."""
@@ -195,11 +197,6 @@ def represents(ids: np.ndarray, labels: LabelSummary) -> bool:
         return True
     counts = np.bincount(ids % len(labels.counts), minlength=len(labels.counts))
     return compare_frequencies(counts, labels.counts).p_value > MIN_P_OF_MIX
-
-
-def _itself(x: Any) -> Any:
-    """What is judged by a loss: the samples, on which the judge runs the model batch by batch."""
-    return x
 
 
 def _fed(stream: Stream, x: Any, apart: bool) -> dict[str, Any]:

@@ -88,9 +88,9 @@ class Supervisor:
     def begin_batch(self, stream: str) -> None:
         """Makes the run measure the next batch; after a failure, only correct and augment it."""
         if not self.has_failed:
-            self.call(_begin_batch, stream)
+            self.call(lambda run: run.measurement.begin_batch(stream))
         elif self.run is not None:
-            _begin_batch(self.run, stream)
+            self.run.measurement.begin_batch(stream)
 
     def is_watching(self, run_key: object) -> bool:
         """Whether the latest run has this key, and is attached to its model or has failed."""
@@ -112,10 +112,6 @@ class Supervisor:
         if self.run is not None:
             self.run.stop_measuring()
         warn(f"ShiftGuard stopped watching ({error!r}). Training is not affected.")
-
-
-def _begin_batch(run: Run, stream: str) -> None:
-    run.measurement.begin_batch(stream)
 
 
 @contextmanager

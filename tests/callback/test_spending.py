@@ -1,11 +1,8 @@
 """`Spending`, and the fits whose measurements it limits."""
 
-import keras
-import numpy as np
 import pytest
-from small_fits import dense, watched
 
-from keras_shiftguard.callback import judged_samples, spending
+from keras_shiftguard.callback import spending
 from keras_shiftguard.callback.spending import Spending
 
 
@@ -53,41 +50,3 @@ def test_processes_do_not_decide_by_their_own_clocks(clock, monkeypatch):
     monkeypatch.setattr(spending, "has_several_processes", lambda: True)
     assert spent.allows()
     assert spent.affordable(10**9, lambda n: 25 * n, is_last=False) == 10**9
-
-
-@pytest.mark.thorough
-def test_an_expensive_model_is_measured_at_a_new_finding_and_at_the_end(monkeypatch):
-    rng = np.random.default_rng(0)
-    x, y = rng.random((1200, 8, 8, 1)).astype("float32"), np.arange(1200) % 2
-    x[y == 1, :4] += 1  # an easy task
-    sizes: list[int] = []
-    real = judged_samples.class_probabilities
-
-    def counted(model, name, chunks):
-        classes = real(model, name, chunks)
-        sizes.append(len(classes))
-        return classes
-
-    class Epochs(keras.callbacks.Callback):
-        def on_epoch_end(self, epoch, logs=None):
-            looks.append(len(sizes))
-
-    def run():
-        model, validation = dense((8, 8, 1), 2), (x[800:] * 0.8, y[800:])
-        fit = {"callbacks": [Epochs()]}
-        return watched(model, (x[:800], y[:800]), validation, 4, fit).report
-
-    monkeypatch.setattr(judged_samples, "class_probabilities", counted)
-    monkeypatch.setattr(spending, "MAX_SHARE", float("inf"))
-    looks: list[int] = []
-    assert run().findings
-    assert looks[0] < looks[1] == looks[2] < looks[3]
-    unlimited = sum(sizes)
-    sizes.clear()
-    looks = []
-    monkeypatch.setattr(spending, "FREE_SECONDS", 0.0)
-    monkeypatch.setattr(spending, "MAX_SHARE", 0.0)
-    report = run()
-    assert 0 < looks[0] <= looks[1] <= looks[2] < looks[3]
-    assert sum(sizes) < unlimited / 2
-    assert all(finding.cost_words for finding in report.findings)

@@ -46,18 +46,11 @@ def compiled(model, optimizer="sgd"):
     return model
 
 
-def fit(model, data, guard=None, callbacks=(), batch_size=20):
+def fit(model, data, guard=None, callbacks=()):
     x, y = data
-    model.fit(
-        x,
-        y,
-        batch_size=batch_size,
-        epochs=2,
-        validation_data=(x[:20], y[:20]),
-        callbacks=[*callbacks, *([] if guard is None else [guard])],
-        shuffle=False,
-        verbose=0,
-    )
+    used = [*callbacks, *([] if guard is None else [guard])]
+    more = {"validation_data": (x[:20], y[:20]), "callbacks": used, "shuffle": False, "verbose": 0}
+    model.fit(x, y, batch_size=20, epochs=2, **more)
     return guard
 
 
