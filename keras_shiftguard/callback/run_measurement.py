@@ -9,7 +9,6 @@ from keras_shiftguard.callback.preprocessing_watch import PreprocessingWatch
 from keras_shiftguard.callback.repair import Repair
 from keras_shiftguard.callback.target_outputs import TargetOutputs, new_target_outputs
 from keras_shiftguard.instrument.model_inputs import input_shapes, specs_of
-from keras_shiftguard.instrument.new_probe import new_probe
 from keras_shiftguard.instrument.probe import Probe
 from keras_shiftguard.instrument.undisturbed import undisturbed
 from keras_shiftguard.preprocessing.expected.stated import check_inputs
@@ -56,7 +55,7 @@ class RunMeasurement:
         check_inputs(preprocessing.stated or {}, channels)
         corrects = preprocessing.on_mismatch == "fix"
         if self._kind == "prediction":
-            self._probe = new_probe(model, ["prediction"], corrects)
+            self._probe = Probe(model, ["prediction"], corrects)
             self._probe.attach(run_key)
             return
         with undisturbed(model):
@@ -69,7 +68,7 @@ class RunMeasurement:
             repair.use(augmentation)
         outputs = None if self.target_outputs is None else self.target_outputs.outputs
         names = ["train", "validation"]
-        self._probe = new_probe(model, names, corrects, self._statistics, outputs, augmentation)
+        self._probe = Probe(model, names, corrects, self._statistics, outputs, augmentation)
         self._probe.attach(run_key)
 
     def detach(self) -> None:
@@ -114,7 +113,7 @@ class RunMeasurement:
     def stop(self) -> None:
         """Stops measuring batches; corrections and augmentation of the input go on."""
         if self._probe is not None:
-            self._probe.stop_measuring()
+            self._probe.has_failed = True
 
     def sync(self) -> None:
         """On JAX, copies the present weights from the step to the variables of the model."""
