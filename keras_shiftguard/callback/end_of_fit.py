@@ -44,10 +44,6 @@ def recalibrate(run: Run, judge: bool) -> str:
     """Adapts batch norm after a fit, if `adapt=` includes it, and judges all repairs.
 
     Returns a text that says how batch norm changed; the verdict says whether the repairs helped.
-
-    Args:
-        run: The fit.
-        judge: Whether to estimate how much the repairs changed the accuracy.
     """
     repair = run.repair
     # If an input was corrected, the model was trained on corrected input. The estimate below

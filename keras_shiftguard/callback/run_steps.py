@@ -41,13 +41,7 @@ def start_pass(run: Run, name: str) -> None:
 
 
 def count(run: Run, name: str, batch: int) -> None:
-    """Counts the batches of a pass; checks the preprocessing and writes profiles when due.
-
-    Args:
-        run: The run.
-        name: Name of the stream.
-        batch: Index of the latest batch in the pass.
-    """
+    """Counts the batches of a pass; checks the preprocessing and writes profiles when due."""
     run.measurement.end_batch()
     counter = run.passes.counters[name]
     if batch <= counter.position:  # threads of Keras may end batches in another order
@@ -68,15 +62,10 @@ def count(run: Run, name: str, batch: int) -> None:
 
 
 def finish_epoch(run: Run, epoch: int, logs: dict[str, Any] | None) -> str:
-    """Compares the streams after an epoch, and updates the augmentation.
+    """Compares the streams after an epoch (from 0), adds to `logs`, and updates the augmentation.
 
     Returns the changes of the augmentation as text. After the first epoch, the text also says
     whether augmentation is likely to help.
-
-    Args:
-        run: The fit.
-        epoch: Number of the epoch, counted from 0.
-        logs: Keras's logs, to which `"shift"` and `"val_shift"` are added.
     """
     if not run.measurement.has_failed:
         _finish_pass(run, "train")

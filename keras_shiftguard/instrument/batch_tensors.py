@@ -52,11 +52,8 @@ def with_replaced_tensors(
 ) -> Any:
     """Returns `x` with some tensors replaced, in the same structure.
 
-    Args:
-        x: One tensor, or a dict, list or tuple of them.
-        corrected: The new tensors by input name. They may have one dimension more or less than
-            those of `x`, see `with_declared_rank`.
-        shapes: Shapes of the model's inputs by name, as for `named_inputs`.
+    The new tensors, by input name, may have one dimension more or less than those of `x`, see
+    `with_declared_rank`.
     """
 
     def replaced(name: str, value: Any) -> Any:

@@ -182,11 +182,7 @@ class Probe:
     def _observed(self, data: Any, stream: str, state: Any) -> Any:
         """Measures one batch; returns it, with the correction and augmentation that are on.
 
-        Args:
-            data: The batch: `x`, `(x,)`, `(x, y)` or `(x, y, sample_weight)`.
-            stream: Name of the stream of the batch.
-            state: On JAX in validation, the values of the model's trainable and other variables,
-                see `ModelOutputs.update`; else empty.
+        For `state`, which is empty but on JAX in validation, see `ModelOutputs.update`.
         """
         if not self.attached:
             return data

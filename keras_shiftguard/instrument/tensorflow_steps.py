@@ -60,17 +60,8 @@ class TensorFlowSteps:
     def run(self, function: Callable[[Any], Any], iterator: Any, prepare: Prepare) -> Any:
         """Calls a train or test function on the next batches of an iterator.
 
-        Args:
-            function: The present train or test function of the model: made by Keras, by the user,
-                or by another guard.
-            iterator: The iterator that Keras passes to `function`.
-            prepare: Measures a batch; returns the same batch, or a changed batch to use in its
-                place.
-
-        Returns:
-            The result of `function` for the last batch. One call of `run` uses up to
-            `model.steps_per_execution` batches. If there is no batch left, `function` raises what
-            it raises without a guard.
+        One call uses up to `model.steps_per_execution` batches. If there is no batch left,
+        `function` raises what it raises without a guard.
         """
         if not hasattr(iterator, "element_spec"):  # a Python iterator, as in `train_on_batch`
             return function(map(prepare, iterator))
