@@ -64,8 +64,7 @@ def diagnose(x):
 def predictions(x):
     import keras
 
-    from keras_shiftguard.instrument.inference import class_probabilities
-    from keras_shiftguard.instrument.inference_call import InferenceCall
+    from keras_shiftguard.instrument.inference import InferenceCall, class_probabilities
 
     model = keras.applications.MobileNetV2(input_shape=x.shape[1:], weights=None, classes=10)
     class_probabilities(InferenceCall(model), "input", [x])

@@ -123,7 +123,9 @@ class Assembler:
             ops.convert_to_tensor(s.softmax[version, index]),
             ops.convert_to_tensor(s.penultimate[version, index]),
         )
-        return InputProfile({"input": self.sketch.drain()}, outputs=self.outputs.drain("model"))
+        return InputProfile(
+            {"input": self.sketch.drain()}, outputs=self.outputs.sketch.drain("model")
+        )
 
     def by_rule(self, version, index):
         """Returns the profile of these images as of the first pass of a fit."""
@@ -139,7 +141,7 @@ class Assembler:
             ops.convert_to_tensor(s.softmax[version, index]),
             ops.convert_to_tensor(s.penultimate[version, index]),
         )
-        return replace(stream.drain(), outputs=self.outputs.drain("model"))
+        return replace(stream.drain(), outputs=self.outputs.sketch.drain("model"))
 
     def prefixes(self, version, index, sizes):
         """Returns the profile of the first n samples, for each n of ascending `sizes`."""

@@ -8,6 +8,7 @@ from typing import Any
 
 import keras
 
+from keras_shiftguard.comparison import check_alpha, check_tolerance
 from keras_shiftguard.errors import BadInputError
 
 ON_MISMATCH = ("warn", "raise", "fix", "ignore")
@@ -17,38 +18,52 @@ MAX_LOG_SAMPLES = 64  # images of each stream at each comparison. A convention.
 ADAPTATIONS = ("augmentation", "batch_norm")
 
 
-def check_one_of(name: str, value: Any, allowed: tuple[str, ...]) -> None:
-    """Checks that an argument is one of the allowed words.
+def check_arguments(guard: Any) -> None:
+    """Checks the arguments of a guard, which its attributes hold."""
+    _check_one_of("on_mismatch", guard.on_mismatch, ON_MISMATCH)
+    _check_one_of("on_shift", guard.on_shift, ON_SHIFT)
+    _check_update_freq(guard.update_freq)
+    _check_statistics(guard.statistics)
+    _check_path("log_dir", guard.log_dir)
+    _check_log_samples(guard.log_samples, guard.log_dir)
+    _check_attach_to(guard.attach_to)
+    check_alpha(guard.alpha)
+    check_tolerance(guard.tolerance)
 
-    Raises:
-        BadInputError: if it is not.
-    """
+
+def check_acknowledged(what: Any, stream: Any) -> None:
+    """Checks the name of what is acknowledged, and that of a stream, or None."""
+    if not what or not isinstance(what, str):
+        raise BadInputError(
+            "`what` must be the feature or the family of a finding, such as "
+            f'"input/brightness", "colour" or "labels". Received: what={what!r}'
+        )
+    if stream is not None:
+        _check_one_of("stream", stream, STREAMS)
+
+
+def _check_one_of(name: str, value: Any, allowed: tuple[str, ...]) -> None:
+    """Checks that an argument is one of the allowed words."""
     if value not in allowed:
         raise BadInputError(f"`{name}` must be one of {allowed}. Received: {name}={value!r}")
 
 
-def check_update_freq(update_freq: Any) -> None:
-    """Checks that `update_freq` is `"epoch"` or a positive number of batches.
+def _is_count(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
 
-    Raises:
-        BadInputError: if it is not.
-    """
-    is_number = isinstance(update_freq, int) and not isinstance(update_freq, bool)
-    if update_freq != "epoch" and not (is_number and update_freq > 0):
+
+def _check_update_freq(update_freq: Any) -> None:
+    """Checks that `update_freq` is `"epoch"` or a positive number of batches."""
+    if update_freq != "epoch" and not (_is_count(update_freq) and update_freq > 0):
         raise BadInputError(
             "`update_freq` must be 'epoch' or a positive number of batches. "
             f"Received: update_freq={update_freq!r}"
         )
 
 
-def check_log_samples(log_samples: Any, log_dir: Any) -> None:
-    """Checks that `log_samples` is a valid number of images, and 0 if there is no `log_dir`.
-
-    Raises:
-        BadInputError: if it is not.
-    """
-    is_number = isinstance(log_samples, int) and not isinstance(log_samples, bool)
-    if not is_number or not 0 <= log_samples <= MAX_LOG_SAMPLES:
+def _check_log_samples(log_samples: Any, log_dir: Any) -> None:
+    """Checks that `log_samples` is a valid number of images, and 0 if there is no `log_dir`."""
+    if not _is_count(log_samples) or not 0 <= log_samples <= MAX_LOG_SAMPLES:
         raise BadInputError(
             f"`log_samples` must be a number of images of each stream, from 0 to "
             f"{MAX_LOG_SAMPLES}. Received: log_samples={log_samples!r}"
@@ -60,25 +75,18 @@ def check_log_samples(log_samples: Any, log_dir: Any) -> None:
         )
 
 
-def check_path(name: str, path: Any) -> None:
-    """Checks that an argument is a path or None.
-
-    Raises:
-        BadInputError: if it is not.
-    """
+def _check_path(name: str, path: Any) -> None:
+    """Checks that an argument is a path or None."""
     if path is not None and not isinstance(path, (str, PathLike)):
         raise BadInputError(f"`{name}` must be a path, or None. Received: {name}={path!r}")
 
 
-def check_attach_to(attach_to: Any) -> None:
+def _check_attach_to(attach_to: Any) -> None:
     """Checks that `attach_to` is None, or can be the path of a model with a profile.
 
     The file need not exist yet, because the fit may write it.
-
-    Raises:
-        BadInputError: if it is not None and cannot be such a path.
     """
-    check_path("attach_to", attach_to)
+    _check_path("attach_to", attach_to)
     if attach_to is None:
         return
     received = f"Received: attach_to={attach_to!r}"
@@ -95,12 +103,8 @@ def check_attach_to(attach_to: Any) -> None:
         )
 
 
-def check_statistics(statistics: Any) -> None:
-    """Checks that all `statistics` are Keras metrics.
-
-    Raises:
-        BadInputError: if `statistics` is no sequence, or if a member is no metric.
-    """
+def _check_statistics(statistics: Any) -> None:
+    """Checks that all `statistics` are Keras metrics."""
     if not isinstance(statistics, Sequence):
         raise BadInputError(
             "`statistics` must be a list or tuple of keras.metrics.Metric instances. "
@@ -115,22 +119,14 @@ def check_statistics(statistics: Any) -> None:
 
 
 def distinct_by_stream(distinct_samples: Any) -> dict[str, int | float]:
-    """Returns the declared number or share of independent samples, by stream.
-
-    Args:
-        distinct_samples: A number of training samples; a share of them, in (0, 1]; a dict of
-            numbers or shares by stream; or None.
-
-    Raises:
-        BadInputError: for anything else.
-    """
+    """Returns the declared number or share of independent samples, by stream; {} for None."""
     if distinct_samples is None:
         return {}
     by_stream = (
         distinct_samples if isinstance(distinct_samples, dict) else {"train": distinct_samples}
     )
     for stream, number in by_stream.items():
-        is_number = isinstance(number, int) and not isinstance(number, bool) and number > 0
+        is_number = _is_count(number) and number > 0
         is_share = isinstance(number, float) and 0 < number <= 1
         if stream not in STREAMS or not (is_number or is_share):
             raise BadInputError(
@@ -142,11 +138,7 @@ def distinct_by_stream(distinct_samples: Any) -> dict[str, int | float]:
 
 
 def adaptations(adapt: Any, target_data: Any) -> tuple[str, ...]:
-    """Returns the repairs that `adapt` selects, as a tuple of names in `ADAPTATIONS`.
-
-    Raises:
-        BadInputError: for an unknown repair, or for `"batch_norm"` without `target_data`.
-    """
+    """Returns the repairs that `adapt` selects, as a tuple of names in `ADAPTATIONS`."""
     asked = adapt if isinstance(adapt, (tuple, list)) else (adapt,)
     asked = tuple("augmentation" if each is True else each for each in asked if each is not False)
     for each in asked:
@@ -168,11 +160,8 @@ def adaptations(adapt: Any, target_data: Any) -> tuple[str, ...]:
 def in_code(guard: Any, class_: type) -> dict[str, str]:
     """Returns the arguments of a guard as code, by name; those with their default are left out.
 
-    Data and other objects are written as variables with the name of the argument.
-
-    Args:
-        guard: The guard, perhaps of a subclass with other arguments.
-        class_: The class whose arguments are returned.
+    Data and other objects are written as variables with the name of the argument. The guard may be
+    of a subclass of `class_`, with other arguments.
     """
     found = {}
     for name, parameter in signature(class_).parameters.items():

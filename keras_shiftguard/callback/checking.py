@@ -1,6 +1,6 @@
 """`Checking`: makes the experiments and checks of a run, and keeps their states."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -19,12 +19,6 @@ FAILED = "failed"  # state of a check that raised an error
 
 class Checking:
     """Makes all checks of an epoch. A check that fails warns, and is not made again.
-
-    Args:
-        model: The model that is trained.
-        shift: The comparisons of the streams, whose report gets what the checks tell.
-        sync: Function that copies the present weights to the model's variables.
-        is_logged: Whether the run has a log, which shows the curves of the checks.
 
     Attributes:
         states: States of the checks, by name: a tree for `profiles.storage`.
@@ -50,9 +44,6 @@ class Checking:
         Each experiment is made with the present weights on the samples that the guard keeps, at
         most 1024 of each stream. If experiments take too long, fewer samples are used, or none, see
         `Spending`.
-
-        Args:
-            epoch: The epoch of a fit.
         """
         self.curves = {}
         main = self._complete(epoch).main
@@ -75,11 +66,7 @@ class Checking:
         self._shift.mark_open()
 
     def check(self, epoch: Epoch) -> None:
-        """Makes the checks that do not run the model.
-
-        Args:
-            epoch: The epoch, an evaluation or a prediction.
-        """
+        """Makes the checks that do not run the model."""
         for name, look in CHECKS.items():
             if self.states.get(name) == FAILED:
                 continue
@@ -106,10 +93,6 @@ class Checking:
                 continue
             made.add(name)
             self._shift.apply(told)
-
-    def restore(self, states: Mapping[str, Any]) -> None:
-        """Restores the states of the checks."""
-        self.states = dict(states)
 
     def _look(self, name: str, look: Check, epoch: Epoch) -> Told:
         self.states[name], told = look(self.states.get(name), self._complete(epoch))

@@ -2,6 +2,7 @@
 
 import keras
 
+from keras_shiftguard.callback.checks.check import Epoch
 from keras_shiftguard.callback.run import Run
 from keras_shiftguard.errors import warn
 from keras_shiftguard.explain.estimate import AccuracyEstimate
@@ -30,19 +31,19 @@ def settle(run: Run) -> None:
     Raises:
         ShiftDetectedError: for a new shift with `on_shift="raise"`.
     """
-    if run.is_attached and not (run.measurement.has_failed or run.is_last):
-        run.comparison.settle(run.measurement.streams, run.epoch)
+    measurement, report = run.measurement, run.shift.report
+    if not measurement.is_attached or measurement.has_failed or run.is_last or report is None:
+        return
+    streams = measurement.streams
+    run.checks.experiment(Epoch(run.epoch + 1, streams, {}, run.logs, is_last=True))
+    run.log.write_report(run.epoch, run.shift.report or report)
+    run.shift.act(in_fit=False)
 
 
 def recalibrate(run: Run, judge: bool) -> str:
     """Adapts batch norm after a fit, if `adapt=` includes it, and judges all repairs.
 
-    Args:
-        run: The fit.
-        judge: Whether to estimate how much the repairs changed the accuracy.
-
-    Returns:
-        A text that says how batch norm changed; the verdict says whether the repairs helped.
+    Returns a text that says how batch norm changed; the verdict says whether the repairs helped.
     """
     repair = run.repair
     # If an input was corrected, the model was trained on corrected input. The estimate below
@@ -56,6 +57,21 @@ def recalibrate(run: Run, judge: bool) -> str:
             repair.judge(_estimate(run), before, run.log, run.epoch)
         repair.judge_pair(run.model, run.log, run.epoch)
     return text
+
+
+def complete_history(run: Run) -> None:
+    """Adds NaN to Keras's `history` for the epochs since a failure.
+
+    So the guard's lists in `history` are as long as those of Keras. The `logs` of these epochs
+    get no NaN, because `EarlyStopping` would count NaN as an epoch without improvement.
+    """
+    history = getattr(getattr(run.model, "history", None), "history", None)
+    if not isinstance(history, dict):
+        return
+    for name in run.logged & history.keys():
+        is_val = name.startswith("val_")
+        lengths = [len(v) for key, v in history.items() if key.startswith("val_") == is_val]
+        history[name].extend([float("nan")] * (max(lengths) - len(history[name])))
 
 
 def _estimate(run: Run) -> AccuracyEstimate | None:

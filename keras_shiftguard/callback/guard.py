@@ -9,53 +9,32 @@ import keras
 from keras_shiftguard.adaptation.augmentation.in_step import StepAugmentation
 from keras_shiftguard.adaptation.batch_norm import BatchNormAdaptation
 from keras_shiftguard.callback.arguments import (
-    ON_MISMATCH,
-    ON_SHIFT,
-    STREAMS,
     adaptations,
-    check_attach_to,
-    check_log_samples,
-    check_one_of,
-    check_path,
-    check_statistics,
-    check_update_freq,
+    check_acknowledged,
+    check_arguments,
     distinct_by_stream,
     in_code,
 )
-from keras_shiftguard.callback.end_of_fit import recalibrate, settle, warn_of_undoing
-from keras_shiftguard.callback.ended_batches import EndedBatches
+from keras_shiftguard.callback.hooks import Hooks
 from keras_shiftguard.callback.known_data import KnownData
 from keras_shiftguard.callback.preprocessing_watch import PreprocessingWatch
-from keras_shiftguard.callback.quiet_line import quiet_line
 from keras_shiftguard.callback.repair import Repair
 from keras_shiftguard.callback.run import Run
+from keras_shiftguard.callback.run_verdict import verdict_on
 from keras_shiftguard.callback.shift_watch import ShiftWatch
-from keras_shiftguard.callback.supervisor import Supervisor
-from keras_shiftguard.callback.training_profile import attach_profile, marked_profiles
-from keras_shiftguard.comparison import check_alpha, check_tolerance
+from keras_shiftguard.callback.training_profile import marked_profiles
 from keras_shiftguard.detection.acknowledged import Acknowledgement
 from keras_shiftguard.detection.report import ShiftReport
 from keras_shiftguard.detection.verdict import Verdict
-from keras_shiftguard.errors import BadInputError, warn
-from keras_shiftguard.instrument.processes import is_first_process
+from keras_shiftguard.errors import BadInputError
 from keras_shiftguard.instrument.undisturbed import undisturbed
 from keras_shiftguard.log.resume import read_state, write_state
 from keras_shiftguard.log.run_log import RunWriter
-from keras_shiftguard.preprocessing.correction.convention import InputConvention
 from keras_shiftguard.preprocessing.diagnosis import Diagnosis
-from keras_shiftguard.preprocessing.expected.own_preprocessor import SPEAKER as OWN_PREPROCESSOR
-from keras_shiftguard.preprocessing.expected.own_preprocessor import word_of
-from keras_shiftguard.preprocessing.expected.stated import (
-    for_model,
-    speaker_of,
-    stated_conventions,
-)
-from keras_shiftguard.preprocessing.hints.stated_resize import stated_resize
 from keras_shiftguard.profiles import InputProfile
-from keras_shiftguard.terminal import mark_line, say
 
 
-class ShiftGuard(keras.callbacks.Callback):
+class ShiftGuard(Hooks):
     """Callback that detects wrong preprocessing and distribution shift, and can repair them.
 
     Pass the callback to `model.fit`, `model.evaluate` or `model.predict`. The callback measures
@@ -174,39 +153,22 @@ class ShiftGuard(keras.callbacks.Callback):
         verbose: int = 1,
     ) -> None:
         super().__init__()
-        self.verbose = verbose
+        self.reference, self.target_data = reference, target_data
+        self.log_dir, self.update_freq, self.log_samples = log_dir, update_freq, log_samples
         self.adapt = adaptations(adapt, target_data)
-        check_one_of("on_mismatch", on_mismatch, ON_MISMATCH)
-        check_one_of("on_shift", on_shift, ON_SHIFT)
-        check_update_freq(update_freq)
-        check_statistics(statistics)
-        check_path("log_dir", log_dir)
-        check_log_samples(log_samples, log_dir)
-        check_attach_to(attach_to)
-        check_alpha(alpha)
-        check_tolerance(tolerance)
-        self._distinct = distinct_by_stream(distinct_samples)
-        self.reference = reference
-        self.target_data = target_data
-        self._known = KnownData(reference, target_data, self._distinct)
         self.expects = expects
-        self._stated, self._speaker = stated_conventions(expects), speaker_of(expects)
-        self.feature_layer = feature_layer
+        self.on_mismatch, self.on_shift = on_mismatch, on_shift
+        self.tolerance, self.alpha = tolerance, alpha
+        self.attach_to, self.feature_layer = attach_to, feature_layer
+        self.statistics = statistics
         self.distinct_samples = distinct_samples
-        self.alpha = alpha
-        self.tolerance = tolerance
-        self.on_mismatch = on_mismatch
-        self.on_shift = on_shift
+        self.verbose = verbose
+        check_arguments(self)
         self.statistics = tuple(statistics)
-        self.update_freq = update_freq
-        self.log_dir = log_dir
-        self.log_samples = log_samples
-        self.attach_to = attach_to
+        self._distinct = distinct_by_stream(distinct_samples)
+        self._known = KnownData(reference, target_data, self._distinct, expects)
         self._acknowledged: list[Acknowledgement] = []
         self._repair = Repair(self.adapt, self._known.target)
-        self._supervisor = Supervisor()
-        self._ended = EndedBatches()
-        self._loaded: dict[str, Any] | None = None  # result of `load_state`, until a fit uses it
 
     @property
     def diagnosis(self) -> Diagnosis | None:
@@ -221,7 +183,7 @@ class ShiftGuard(keras.callbacks.Callback):
     @property
     def verdict(self) -> Verdict | None:
         """What to do about the latest run, in one sentence; None before the first look."""
-        return None if self._run is None else self._run.verdict
+        return None if self._run is None else verdict_on(self._run)
 
     @property
     def profiles(self) -> dict[str, InputProfile]:
@@ -262,13 +224,7 @@ class ShiftGuard(keras.callbacks.Callback):
 
         >>> guard = ShiftGuard().acknowledge("brightness", "validation", "the new camera")
         """
-        if not what or not isinstance(what, str):
-            raise BadInputError(
-                "`what` must be the feature or the family of a finding, such as "
-                f'"input/brightness", "colour" or "labels". Received: what={what!r}'
-            )
-        if stream is not None:
-            check_one_of("stream", stream, STREAMS)
+        check_acknowledged(what, stream)
         self._acknowledged.append(Acknowledgement(what, stream, reason))
         return self
 
@@ -310,146 +266,8 @@ class ShiftGuard(keras.callbacks.Callback):
         """Removes the guard from the model, for example after an interrupted fit."""
         self._supervisor.detach()
 
-    def set_params(self, params: dict[str, Any] | None) -> None:
-        if params is not None and params is self.params:  # the second call in one run
-            raise BadInputError(
-                "The same ShiftGuard is in `callbacks` twice. Pass it once, or make a second "
-                "ShiftGuard with other options."
-            )
-        super().set_params(params)
-
-    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
-        self._begin("train")
-        self._supervisor.call(warn_of_undoing, self)
-        self._supervisor.call(quiet_line)
-
-    def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        self._supervisor.call(self._start_epoch, epoch)
-
-    def on_train_batch_begin(self, batch: int, logs: dict[str, Any] | None = None) -> None:
-        self._begin_batch("train")
-
-    def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
-        self._end_batch("train", batch)
-
-    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        self._count_ended()
-        self._print(self._supervisor.call(Run.finish_epoch, epoch, logs))
-        self._supervisor.call(Run.save_epoch)
-
-    def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
-        mark_line(is_open=False)
-        self._supervisor.call(settle)
-        judge = bool(self.verbose) or self.log_dir is not None
-        self._print(self._supervisor.call(recalibrate, judge))
-        self._print(self._supervisor.call(Run.last_words))
-        if self.attach_to is not None:
-            self._print(self._supervisor.call(attach_profile, self.attach_to))
-        if self._run is not None:
-            self._run.comparison.complete_history()
-        self._supervisor.end()
-
-    def on_test_begin(self, logs: dict[str, Any] | None = None) -> None:
-        # A run may be left over from a fit that raised an exception: Keras then skips
-        # `on_train_end`.
-        if not self._supervisor.is_watching(self.params):
-            self._begin("validation")
-        self._supervisor.call(Run.start_validation)
-
-    def on_test_batch_begin(self, batch: int, logs: dict[str, Any] | None = None) -> None:
-        self._begin_batch("validation")
-
-    def on_test_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
-        self._end_batch("validation", batch)
-
-    def on_test_end(self, logs: dict[str, Any] | None = None) -> None:
-        self._count_ended()
-        self._print(self._supervisor.call(Run.finish_validation, logs))
-        if self._run is None or not self._run.training:
-            self._supervisor.end()
-            mark_line(is_open=False)
-
-    def on_predict_begin(self, logs: dict[str, Any] | None = None) -> None:
-        self._begin("prediction")
-        self._supervisor.call(Run.start_prediction)
-
-    def on_predict_batch_begin(self, batch: int, logs: dict[str, Any] | None = None) -> None:
-        self._begin_batch("prediction")
-
-    def on_predict_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
-        self._end_batch("prediction", batch)
-
-    def on_predict_end(self, logs: dict[str, Any] | None = None) -> None:
-        self._count_ended()
-        self._print(self._supervisor.call(Run.finish_prediction))
-        self._supervisor.end()
-        mark_line(is_open=False)
-
-    @property
-    def _run(self) -> Run | None:
-        return self._supervisor.run
-
-    def _begin(self, kind: str) -> None:
-        """Begins to watch a run before its first batch; a failure of ours becomes a warning.
-
-        Args:
-            kind: `"train"` for a fit, `"validation"` for an evaluation, else `"prediction"`.
-
-        Raises:
-            ShiftGuardError: for arguments or data that cannot be used.
-        """
-
-        def begun() -> Run:
-            mark_line(is_open=False)
-            self.detach()
-            self._ended.begin()
-            self._known.measure(self.model)
-            return self._new_run(kind)
-
-        self._supervisor.begin(begun, self.params)
-
-    def _begin_batch(self, stream: str) -> None:
-        self._count_ended()
-        self._supervisor.begin_batch(stream)
-
-    def _end_batch(self, stream: str, batch: int) -> None:
-        """Counts a batch that has ended; in another thread, adds it to those to count later."""
-        self._ended.add(stream, batch)
-        if self._ended.is_thread_of_run:
-            self._count_ended()
-        self._expect_progress_bar()
-
-    def _count_ended(self) -> None:
-        for stream, batch in self._ended.take():
-            self._supervisor.call(Run.count, stream, batch)
-
-    def _start_epoch(self, run: Run, epoch: int) -> None:
-        mark_line(is_open=False)
-        if epoch and not run.passes.num_batches:  # the fit resumes an earlier one
-            state, self._loaded = self._loaded or run.log.read_epoch_state(epoch), None
-            if state is not None:
-                run.restore(state, epoch)
-        elif self._loaded is not None and not run.passes.num_batches:
-            self._loaded = None
-            warn(
-                "ShiftGuard does not use the state that `load_state` read, because this fit begins "
-                "with epoch 1: pass `initial_epoch`, or use keras.callbacks.BackupAndRestore."
-            )
-        run.start_epoch(epoch)
-
-    def _print(self, text: str) -> None:
-        if self.verbose and text and is_first_process():
-            try:
-                say(text)
-            except Exception as error:  # a terminal that is gone must not end a fit
-                warn(f"ShiftGuard could not print its verdict ({error!r}).")
-
-    def _expect_progress_bar(self) -> None:
-        """Records that Keras now draws its progress bar and leaves the line of the bar open."""
-        if (self.params or {}).get("verbose") in (1, "auto"):
-            mark_line(is_open=True)
-
     def _new_run(self, kind: str) -> Run:
+        self._known.measure(self.model)
         shift = ShiftWatch(
             self.alpha,
             self.on_shift,
@@ -461,13 +279,8 @@ class ShiftGuard(keras.callbacks.Callback):
             ("prediction",) if kind == "prediction" else ("train", "validation"),
         )
         with undisturbed(self.model):
-            preprocessing = PreprocessingWatch(
-                self.model,
-                self.on_mismatch,
-                kind == "train",
-                *self._word(),
-                stated_resize(self.expects),
-            )
+            word = self._known.word(self.model)
+            preprocessing = PreprocessingWatch(self.model, self.on_mismatch, kind == "train", *word)
         return Run(
             self.model,
             self.params,
@@ -483,12 +296,3 @@ class ShiftGuard(keras.callbacks.Callback):
             self.log_samples,
             in_code(self, ShiftGuard),
         )
-
-    def _word(self) -> tuple[dict[str | None, InputConvention], str]:
-        """Returns the stated conventions of the inputs, and a phrase for their source."""
-        if self._stated:
-            return for_model(self._stated, self.model), self._speaker
-        attached = self._known.conventions(self.model)
-        if attached:
-            return attached, speaker_of(self.reference)
-        return word_of(self.model), OWN_PREPROCESSOR

@@ -38,13 +38,9 @@ class Independence:
         self._found |= {name: float(share) for name, share in state.get("found", {}).items()}
 
     def of(self, name: str, profile: InputProfile, stream: Stream | None = None) -> InputProfile:
-        """Returns the profile with the number of its independent samples.
+        """Returns the profile of a pass over a stream, with the number of its independent samples.
 
-        Args:
-            name: Name of the stream.
-            profile: Profile of a pass over the stream.
-            stream: The stream, whose kept samples are searched for near duplicates; None if no
-                samples are kept.
+        The kept samples of the stream are searched for near duplicates, unless `stream` is None.
         """
         declared = self.declared.get(name)
         if declared is not None:
@@ -65,17 +61,12 @@ class Independence:
 
     def _share(self, name: str, stream: Stream) -> float:
         if name not in self._found and len(stream.buffers) and stream.has_samples:
-            self._found[name] = self._estimated(stream)
+            kept = next(iter(stream.buffers.values()))  # of the first input
+            rows, ids = kept.read()
+            labels = ids if np.all(ids >= 0) else None
+            first = kept.spec.layout == "channels_first"
+            self._found[name] = independent_share(rows, labels, first, kept.positions)
         return self._found.get(name, 1.0)
-
-    @staticmethod
-    def _estimated(stream: Stream) -> float:
-        """Returns the independent share of the kept samples of the first input."""
-        kept = next(iter(stream.buffers.values()))
-        rows, ids = kept.read()
-        labels = ids if np.all(ids >= 0) else None
-        first = kept.spec.layout == "channels_first"
-        return independent_share(rows, labels, first, kept.positions)
 
 
 def _number(share: float, profile: InputProfile) -> int:

@@ -18,8 +18,7 @@ from keras_shiftguard.experiments.difference import ACCURACY
 from keras_shiftguard.experiments.judge import Judge, Loss
 from keras_shiftguard.experiments.labelled import Labelled, Predict, labelled, remembering
 from keras_shiftguard.instrument.compiled_metric import MetricOf, compiled_metric
-from keras_shiftguard.instrument.inference import class_probabilities, sample_losses
-from keras_shiftguard.instrument.inference_call import InferenceCall
+from keras_shiftguard.instrument.inference import InferenceCall, class_probabilities, sample_losses
 from keras_shiftguard.instrument.model_outputs import is_classifier
 from keras_shiftguard.instrument.sample_losses import SampleLosses
 from keras_shiftguard.profiles import LabelSummary
@@ -87,13 +86,7 @@ class Judged:
 
 
 class JudgedSamples:
-    """Gives the kept samples of an epoch, with a judge.
-
-    Args:
-        model: The model that is trained.
-        spending: Counts the time of predictions.
-        sync: Function that copies the present weights to the model's variables.
-    """
+    """Gives the kept samples of an epoch, with a judge."""
 
     def __init__(self, model: keras.Model, spending: Spending, sync: Callable[[], None]) -> None:
         self._model, self._spending, self._sync = model, spending, sync
@@ -108,11 +101,8 @@ class JudgedSamples:
     def of(self, streams: Mapping[str, Stream], labels: LabelSummary, apart: bool) -> Judged | None:
         """Returns the samples of the present epoch; None if there is no judge, or none yet.
 
-        Args:
-            streams: The streams with their kept samples.
-            labels: Labels of the pass over validation.
-            apart: Whether the streams are corrected in different ways. Then the correction of each
-                stream is applied to its samples.
+        If the streams are corrected in different ways (`apart`), the correction of each stream is
+        applied to its samples.
         """
         if apart not in self._known:
             self._known[apart] = self._made(streams, labels, apart)
@@ -145,7 +135,9 @@ class JudgedSamples:
         judge = self._loss(stream, apart, known)
         if judge is None:
             return None
-        return Judged(current, training, _itself, judge, False, self._beside(stream, apart))
+        # A loss judges the samples themselves, on which it runs the model batch by batch.
+        beside = self._beside(stream, apart)
+        return Judged(current, training, lambda x: x, judge, False, beside)
 
     def _beside(self, stream: Stream, apart: bool) -> tuple[str, MetricOf] | None:
         """Returns name and function of the first compiled metric; None without one."""
@@ -205,11 +197,6 @@ def represents(ids: np.ndarray, labels: LabelSummary) -> bool:
         return True
     counts = np.bincount(ids % len(labels.counts), minlength=len(labels.counts))
     return compare_frequencies(counts, labels.counts).p_value > MIN_P_OF_MIX
-
-
-def _itself(x: Any) -> Any:
-    """What is judged by a loss: the samples, on which the judge runs the model batch by batch."""
-    return x
 
 
 def _fed(stream: Stream, x: Any, apart: bool) -> dict[str, Any]:

@@ -13,18 +13,20 @@ from keras_shiftguard.comparison import as_profile
 from keras_shiftguard.instrument.model_inputs import input_shapes
 from keras_shiftguard.instrument.model_outputs import predicts_numbers
 from keras_shiftguard.preprocessing.correction.convention import InputConvention
-from keras_shiftguard.preprocessing.expected.own_preprocessor import rescales_by_itself
-from keras_shiftguard.preprocessing.expected.stated import attached_conventions
+from keras_shiftguard.preprocessing.expected.own_preprocessor import SPEAKER as OWN_PREPROCESSOR
+from keras_shiftguard.preprocessing.expected.own_preprocessor import rescales_by_itself, word_of
+from keras_shiftguard.preprocessing.expected.stated import (
+    attached_conventions,
+    for_model,
+    speaker_of,
+    stated_conventions,
+)
+from keras_shiftguard.preprocessing.hints.stated_resize import StatedResize, stated_resize
 from keras_shiftguard.profiles import InputProfile
 
 
 class KnownData:
     """The data given to the guard. What cannot be read is left out with a warning.
-
-    Args:
-        reference: The reference as it was passed, or None.
-        target_data: The target as it was passed, or None.
-        distinct: How many independent samples the streams have, see `Independence`.
 
     Attributes:
         target: The data of the target.
@@ -32,19 +34,17 @@ class KnownData:
     """
 
     def __init__(
-        self, reference: Any, target_data: Any, distinct: Mapping[str, int | float]
+        self, reference: Any, target_data: Any, distinct: Mapping[str, int | float], expects: Any
     ) -> None:
+        self._stated, self._speaker = stated_conventions(expects), speaker_of(expects)
+        self._resize = stated_resize(expects)
         self._reference = OptionalData("reference", reference)
         self.target = OptionalData("target_data", target_data)
         self._distinct = distinct
         self.profiles: dict[str, InputProfile] = {}
 
     def measure(self, model: keras.Model) -> None:
-        """Profiles the reference and the target, unless an earlier run did so already.
-
-        Args:
-            model: The model of the run.
-        """
+        """Profiles the reference and the target, unless an earlier run did so already."""
         for name, optional in (("reference", self._reference), ("target", self.target)):
             optional.lost = False
             if optional.is_there and name not in self.profiles:
@@ -56,12 +56,21 @@ class KnownData:
                         profile = replace(profile, labels=profile.labels.as_numbers())
                     self.profiles[name] = Independence(self._distinct).of(name, profile)
 
-    def conventions(self, model: keras.Model) -> dict[str | None, InputConvention]:
+    def word(
+        self, model: keras.Model
+    ) -> tuple[dict[str | None, InputConvention], str, StatedResize | None]:
+        """Returns the stated conventions of the inputs, a phrase for their source, and resizing."""
+        if self._stated:
+            return for_model(self._stated, model), self._speaker, self._resize
+        if attached := self._attached(model):
+            return attached, speaker_of(self._reference.data), self._resize
+        return word_of(model), OWN_PREPROCESSOR, self._resize
+
+    def _attached(self, model: keras.Model) -> dict[str | None, InputConvention]:
         """Returns the conventions that the profile attached to the reference states, by input.
 
-        Args:
-            model: The model of the run. If it rescales its images, the attached profile may
-                describe unscaled images, and the result is empty.
+        If the model rescales its images, the attached profile may describe unscaled images, and the
+        result is empty.
         """
         reference = self._reference
         is_path = isinstance(reference.data, (str, PathLike))

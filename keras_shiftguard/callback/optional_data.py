@@ -20,10 +20,6 @@ MAX_KEPT_BYTES = 256 * 2**20
 class OptionalData:
     """The data of one argument of the guard, with a record of whether reading it failed.
 
-    Args:
-        name: Name of the argument, for the warning.
-        data: The data that was passed, or None.
-
     Attributes:
         lost: Whether reading failed in the present fit.
     """

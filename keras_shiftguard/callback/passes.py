@@ -32,12 +32,10 @@ class PassCounter:
         self._undrained = 0  # number of batches since the latest drain
 
     def start(self, stream: Stream, steps: int | None) -> None:
-        """Starts a pass.
+        """Starts a pass, and resets the statistics of the stream.
 
-        Args:
-            stream: The statistics of the stream, which are reset.
-            steps: Number of batches that Keras expects in the first pass; None if unknown.
-                Later passes are expected to be as long as the previous pass.
+        `steps` is the number of batches that Keras expects in the first pass, None if unknown.
+        Later passes are expected to be as long as the previous pass.
         """
         steps = self._expected = (self.position + 1) or steps
         stream.plan_pass(steps, is_first=not self.latest.num_samples, repeats=self.repeats)

@@ -28,14 +28,7 @@ MORE_SAMPLES = 4
 class PreprocessingWatch:
     """Diagnoses each stream once, on its first batches, and acts on the diagnosis.
 
-    Args:
-        model: The model before training. Its weights are copied at once, because training changes
-            them, and its structure is read.
-        on_mismatch: `"warn"`, `"raise"`, `"fix"` or `"ignore"`, see `ShiftGuard`.
-        training: Whether the run is a `fit`, and not an `evaluate` or a `predict`.
-        stated: Stated conventions by input, see `stated_conventions`.
-        speaker: The source of the stated conventions, as the beginning of a sentence.
-        resize: The stated resizing, or None.
+    The weights of the model are copied at once, because training changes them.
     """
 
     def __init__(
@@ -80,11 +73,7 @@ class PreprocessingWatch:
     def check(self, model: keras.Model, stream: Stream, batches: int, final: bool = False) -> bool:
         """Diagnoses the stream from its first samples; returns whether the diagnosis is final.
 
-        Args:
-            model: The model, as it is now.
-            stream: The stream.
-            batches: Number of batches of the stream so far.
-            final: Whether the pass is over, so that no more samples will come.
+        In a `final` check the pass is over, so that no more samples will come.
         """
         name = stream.stream
         self._checked_at[name] = batches
@@ -148,11 +137,7 @@ class PreprocessingWatch:
         self._evidence = self._structures = None
 
     def act(self, stream: Stream) -> None:
-        """Warns, corrects the input or raises an error, as `on_mismatch` says.
-
-        Raises:
-            PreprocessingMismatchError: for a mismatch with `on_mismatch="raise"`.
-        """
+        """Warns, corrects the input or raises an error, as `on_mismatch` says."""
         name = stream.stream
         diagnosis = self.diagnoses[name]
         if self.on_mismatch == "fix":

@@ -31,10 +31,6 @@ from tensorboard_plugin_shiftguard.metadata import CLOSED
 class Repair:
     """The repairs that `adapt=` selects, in all fits of one guard.
 
-    Args:
-        adapt: The repairs to make: `"augmentation"`, `"batch_norm"`, both or none.
-        target: Unlabeled data of the target, if there is any.
-
     Attributes:
         augmentation: The augmentation of the latest fit; None if there was none.
         batch_norm: The change of batch norm after the latest fit, or None.
@@ -102,12 +98,6 @@ class Repair:
         before an epoch uses them. The strengths show whether any augmentation reduces the shift.
         The comparison alone does not show this: for example, no augmentation can change the class
         frequencies.
-
-        Args:
-            report: The comparison of the streams after the first epoch.
-            profiles: The profiles of the streams.
-            log: Log for the line.
-            step: Epoch, counted from 0.
         """
         if self.augmentation is None or not self.augmentation.is_built or report is None:
             return ""
@@ -124,13 +114,7 @@ class Repair:
     def estimate(
         self, model: keras.Model, validation: Stream, seconds: float
     ) -> AccuracyEstimate | None:
-        """Returns an estimate of the accuracy on the target; None if it cannot be estimated.
-
-        Args:
-            model: The model.
-            validation: The stream of validation, whose labeled images are the reference.
-            seconds: How long the training took.
-        """
+        """Returns an estimate of the accuracy on the target; None if it cannot be estimated."""
         images, labels = validation.samples()
         inputs = getattr(model, "inputs", None)
         is_single = len(images) == 1 and (inputs is None or len(inputs) == 1)
@@ -161,11 +145,7 @@ class Repair:
     ) -> None:
         """Keeps and logs whether the repairs helped, for the verdict.
 
-        Args:
-            now: Estimate of the accuracy on the target, with all repairs.
-            before: The estimate before batch norm was adapted; None if batch norm was not adapted.
-            log: Log for the line.
-            step: Epoch, counted from 0.
+        `before` is the estimate before batch norm was adapted, or None.
         """
         if now is None:
             return
@@ -175,14 +155,7 @@ class Repair:
             log.write_worth(step, self._worth)
 
     def augment(self, train: InputProfile, target: InputProfile, log: RunWriter, step: int) -> str:
-        """Widens or narrows the augmentation after an epoch; returns the changes as text.
-
-        Args:
-            train: Profile of the latest pass over training, measured before augmentation.
-            target: Profile of the target, or of validation if there is no target.
-            log: Log for the strengths and changes.
-            step: Epoch, counted from 0.
-        """
+        """Widens or narrows the augmentation after an epoch; returns the changes as text."""
         augmentation = self.augmentation
         if augmentation is None:
             return ""
@@ -236,12 +209,7 @@ class Repair:
 
 
 def _in_a_line(changes: Sequence[Change], gaps: Mapping[str, float]) -> str:
-    """Returns the changes of the augmentation after an epoch in one line; "" without a change.
-
-    Args:
-        changes: The changes.
-        gaps: The remaining shift, in standard deviations, by attribute.
-    """
+    """Returns the changes of the augmentation after an epoch in one line; "" without a change."""
     if not changes:
         return ""
     parts = [

@@ -9,7 +9,6 @@ from keras_shiftguard.callback.preprocessing_watch import PreprocessingWatch
 from keras_shiftguard.callback.repair import Repair
 from keras_shiftguard.callback.target_outputs import TargetOutputs, new_target_outputs
 from keras_shiftguard.instrument.model_inputs import input_shapes, specs_of
-from keras_shiftguard.instrument.new_probe import new_probe
 from keras_shiftguard.instrument.probe import Probe
 from keras_shiftguard.instrument.undisturbed import undisturbed
 from keras_shiftguard.preprocessing.expected.stated import check_inputs
@@ -24,12 +23,6 @@ LABELS_LEFT_OUT = (
 
 class RunMeasurement:
     """Measures the streams of a run, and corrects and augments their batches.
-
-    Args:
-        model: A compiled model.
-        kind: The main stream of the run, see `Run`.
-        statistics: The user's own metrics, whose `update_state` takes `x`.
-        feature_layer: Name of a layer whose activations are compared, or None.
 
     Attributes:
         target_outputs: The model's outputs on the target; None without a readable target.
@@ -51,11 +44,6 @@ class RunMeasurement:
     def attach(self, run_key: Any, preprocessing: PreprocessingWatch, repair: Repair) -> None:
         """Wraps the steps of the model, before the first batch.
 
-        Args:
-            run_key: Keras's `params`: the same object for all callbacks of one run.
-            preprocessing: What is stated of the inputs, and whether they may be corrected.
-            repair: The target, and the augmentation of a fit.
-
         Raises:
             BadInputError: if the model does not accept the target, lacks `feature_layer`, or has
                 other inputs than `expects` states.
@@ -67,7 +55,7 @@ class RunMeasurement:
         check_inputs(preprocessing.stated or {}, channels)
         corrects = preprocessing.on_mismatch == "fix"
         if self._kind == "prediction":
-            self._probe = new_probe(model, ["prediction"], corrects)
+            self._probe = Probe(model, ["prediction"], corrects)
             self._probe.attach(run_key)
             return
         with undisturbed(model):
@@ -80,7 +68,7 @@ class RunMeasurement:
             repair.use(augmentation)
         outputs = None if self.target_outputs is None else self.target_outputs.outputs
         names = ["train", "validation"]
-        self._probe = new_probe(model, names, corrects, self._statistics, outputs, augmentation)
+        self._probe = Probe(model, names, corrects, self._statistics, outputs, augmentation)
         self._probe.attach(run_key)
 
     def detach(self) -> None:
@@ -125,7 +113,7 @@ class RunMeasurement:
     def stop(self) -> None:
         """Stops measuring batches; corrections and augmentation of the input go on."""
         if self._probe is not None:
-            self._probe.stop_measuring()
+            self._probe.has_failed = True
 
     def sync(self) -> None:
         """On JAX, copies the present weights from the step to the variables of the model."""
@@ -135,7 +123,7 @@ class RunMeasurement:
 
 def _not_compared(probe: Probe) -> tuple[str, ...]:
     """Returns sentences about what of the data a probe does not measure."""
-    said = [NOT_MEASURED.format(name, why) for name, why in probe.unmeasured.reasons.items()]
+    said = [NOT_MEASURED.format(name, why) for name, why in probe.unmeasured.items()]
     if any(stream.leaves_out_labels for stream in probe.streams.values()):
         said.append(LABELS_LEFT_OUT)
     return tuple(said)

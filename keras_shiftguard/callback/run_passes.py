@@ -18,12 +18,6 @@ from keras_shiftguard.statistics.stream import Stream
 class RunPasses:
     """Counts the batches of the streams of a run, and keeps the profiles of their passes.
 
-    Args:
-        model: The model of the run.
-        names: Names of the streams that Keras feeds to the model.
-        known: Profiles of the data given to the guard: `"reference"` and `"target"`, if any.
-        independence: Sets the number of independent samples of each pass.
-
     Attributes:
         counters: Counter of the batches of each stream.
         profiles: Profile of the latest pass over each stream, and the known profiles.
@@ -74,11 +68,7 @@ class RunPasses:
             self._new.add(name)
 
     def take_new(self, target_outputs: TargetOutputs | None) -> dict[str, InputProfile]:
-        """Returns the profiles of the passes since the last call, and that of the target.
-
-        Args:
-            target_outputs: Adds the model's outputs on validation and on the target; or None.
-        """
+        """Returns the profiles of the passes since the last call, and that of the target."""
         streams = {name: self.profiles[name] for name in sorted(self._new)}
         self._new.clear()
         if "target" in self._known:

@@ -43,13 +43,7 @@ class SamplePictures:
     def rows(
         self, seen: Epoch, profiles: Mapping[str, InputProfile], pairs: Sequence[Pair]
     ) -> list[PictureRow]:
-        """Returns the chosen images; warns once if the model has no image input.
-
-        Args:
-            seen: The epoch with its streams, which hold the kept samples.
-            profiles: The profiles so far, by stream, with `"reference"` if there is one.
-            pairs: The comparisons of the streams; their findings may have repairs.
-        """
+        """Returns the chosen images; warns once if the model has no image input."""
         built = [stream for stream in seen.streams.values() if stream.is_built]
         if built and not any(stream.kept_samples for stream in built) and not self._has_warned:
             self._has_warned = True
@@ -120,14 +114,8 @@ class SamplePictures:
     ) -> np.ndarray:
         """Returns the distance of each image from the mean of `usual`, `(images,)`.
 
-        The result is empty if no attribute can be compared.
-
-        Args:
-            key: Stream and input. Images that were measured for this key before are not
-                measured again.
-            images: The images.
-            spec: Specification of the input.
-            usual: Attributes of the images to compare with.
+        The result is empty if no attribute can be compared. Images that were measured for this key
+        (stream and input) before are not measured again.
         """
         height, width = images.shape[2:] if spec.layout == "channels_first" else images.shape[1:3]
         spec = replace(spec, size=(height, width))

@@ -27,17 +27,7 @@ class ShiftWatch:
 
     `ShiftWatch` compares validation with training, and the target with training and validation. It
     also compares each stream with the first pass over the same stream, and with the reference.
-
-    Args:
-        alpha: Probability that the whole fit raises an alarm if nothing shifted.
-        on_shift: `"warn"`, `"raise"`, `"stop"` or `"ignore"`.
-        tolerance: The share of accuracy that a shift may cost before it is an alarm; None if costs
-            do not matter.
-        reference: Profile of the reference data, or None.
-        target: Whether the streams are compared with a target.
-        distinct_samples: How many independent samples the streams have, see `Independence`.
-        known: Shifts that the user acknowledged, which raise no alarm.
-        streams: Names of the streams of the run; `("prediction",)` for `model.predict`.
+    `alpha`, `on_shift` and `tolerance` are those of `ShiftGuard`.
 
     Attributes:
         report: The latest report; None before the first comparison.
@@ -80,18 +70,14 @@ class ShiftWatch:
         self._monitor = ShiftMonitor(alpha, pairs)
         self._monitor.known.extend(known)
 
-    def compare(self, passes: Mapping[str, InputProfile], epoch: int | None) -> list[Finding]:
+    def compare(self, passes: Mapping[str, InputProfile], epoch: int | None) -> None:
         """Compares all streams after an epoch.
 
         Args:
             passes: Profiles of the latest passes by stream, and of `"target"`. Streams
                 without a pass in this epoch are left out.
             epoch: Epoch, counted from 1; None outside of a fit.
-
-        Returns:
-            The findings that are new.
         """
-        new: list[Finding] = []
         target = passes.get("target")
         # Outputs are left out, because outputs of different epochs come from different weights.
         # Outputs are compared only for the target, because its outputs come from the present
@@ -105,37 +91,27 @@ class ShiftWatch:
         if "train" in streams:
             streams["train"] = self._evidence(streams["train"])
 
-        def compare(
-            stream: str,
-            against: str,
-            current: InputProfile,
-            other: InputProfile,
-        ) -> None:
-            new.extend(self._monitor.compare(stream, against, current, other, epoch))
-
+        compare = self._monitor.compare
         for name, profile in latest.items():
             first = self._first.setdefault(name, profile)
             if first is not profile:
-                compare(name, FIRST_EPOCH, profile, first)
+                compare(name, FIRST_EPOCH, profile, first, epoch)
         if "train" in latest:
             self.is_augmented = is_augmented(self._first["train"], latest["train"])
-            was_near, self._was_near = (
-                self._was_near,
-                are_near(self._first["train"], latest["train"]),
-            )
-            if self.is_augmented is None and was_near and self._was_near:
+            is_near = are_near(self._first["train"], latest["train"])
+            if self.is_augmented is None and self._was_near and is_near:
                 self.is_augmented = False
+            self._was_near = is_near
         if "validation" in streams and "train" in streams:
-            compare("validation", "train", streams["validation"], streams["train"])
+            compare("validation", "train", streams["validation"], streams["train"], epoch)
         for name, profile in streams.items():
             if self.reference is not None:
-                compare(name, "reference", profile, self.reference)
+                compare(name, "reference", profile, self.reference, epoch)
             if target is not None:
                 with_outputs = replace(profile, outputs=passes[name].outputs)
-                compare("target", name, target, with_outputs)
-        self._notes_of_passes = self._notes(passes)
+                compare("target", name, target, with_outputs, epoch)
+        self._notes_of_passes = self._notes()
         self._renew_report()
-        return new
 
     def apply(self, told: Told) -> None:
         """Puts what a check tells into the report: its notes, its findings, and their costs."""
@@ -203,14 +179,11 @@ class ShiftWatch:
         self._handled = {(str(a), str(b), str(c)) for a, b, c in state.get("handled", ())}
         self._own_notes = [str(text) for text in state.get("own_notes", ())]
         self.independence.restore(state.get("independence", {}))
-        self._notes_of_passes = self._notes({})
+        self._notes_of_passes = self._notes()
         self._renew_report()
 
     def act(self, in_fit: bool = True) -> bool:
         """Warns of new alarms or raises an error, as `on_shift` says.
-
-        Args:
-            in_fit: Whether a fit is running, which can be stopped.
 
         Returns:
             Whether training must stop: after an alarm with `on_shift="stop"`.
@@ -263,12 +236,11 @@ class ShiftWatch:
         """Makes the report anew after findings or notes have changed."""
         self.report = self._monitor.report(self._notes_of_passes)
 
-    def _notes(self, passes: Mapping[str, InputProfile]) -> list[str]:
+    def _notes(self) -> list[str]:
         """Returns the notes of the report."""
-        notes = [*self._own_notes, *self.independence.notes.values()]
-        return [*notes, *self._notes_on_streams(passes)]
+        return [*self._own_notes, *self.independence.notes.values(), *self._notes_on_streams()]
 
-    def _notes_on_streams(self, passes: Mapping[str, InputProfile]) -> list[str]:
+    def _notes_on_streams(self) -> list[str]:
         """Returns the notes on augmentation, or on the reason why nothing can be compared."""
         if self.is_augmented and self._monitor.report().findings:
             return [AUGMENTED]

@@ -99,10 +99,7 @@ class Spending:
     ) -> int:
         """Returns on how many of some samples an experiment can be made in the time that is left.
 
-        Args:
-            num_samples: The samples that there are.
-            predictions_for: How many predictions the experiment makes on a number of samples.
-            is_last: Whether it is made after the last epoch.
+        `predictions_for` says how many predictions it makes on a number of samples.
         """
         if has_several_processes() or not self.knows_speed:
             return num_samples
@@ -114,11 +111,8 @@ class Spending:
     def may_overdraw(self, predictions: int, is_first: bool) -> bool:
         """Whether so many predictions may be made after the last epoch with too little time left.
 
-        All that is overdrawn counts together, also for several inputs.
-
-        Args:
-            predictions: Number of predictions.
-            is_first: Whether there was no measurement of these samples before.
+        All that is overdrawn counts together, also for several inputs. The first measurement of
+        these samples may take longer.
         """
         most = MAX_SECONDS if is_first else FREE_SECONDS
         return self._best * predictions <= most + min(self._left(is_last=True), 0.0)

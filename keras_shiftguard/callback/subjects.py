@@ -22,12 +22,7 @@ MAX_SAMPLES = 512  # of each stream, to find the nearest neighbors. A convention
 
 
 def come_in_clusters(training: Stream, validation: Stream) -> bool:
-    """Whether many samples of each stream are of one subject, clip or recording.
-
-    Args:
-        training: Training, with its kept samples.
-        validation: Validation, with its kept samples.
-    """
+    """Whether many samples of each stream are of one subject, clip or recording."""
     rows, others = _rows(training), _rows(validation)
     size = min(len(rows), len(others))
     if size < MIN_SAMPLES or rows.shape[1:] != others.shape[1:]:

@@ -37,15 +37,7 @@ class Supervisor:
         self._run_key: object = None  # key of the latest run, even if the run was not created
 
     def begin(self, new_run: Callable[[], Run], run_key: object) -> None:
-        """Begins to watch a run, in place of the latest one.
-
-        Args:
-            new_run: A function that returns the run. The run is then attached to its model.
-            run_key: The key of the run, see `Run`.
-
-        Raises:
-            ShiftGuardError: for arguments or data that cannot be used.
-        """
+        """Begins to watch a run, in place of the latest one."""
         self.has_failed, self._run_key = False, run_key
         # An evaluation after a fit is logged at the last epoch of that fit.
         last_epoch = 0 if self.run is None else self.run.epoch
@@ -68,10 +60,6 @@ class Supervisor:
 
     def call(self, method: Callable[..., str | None], *args: Any) -> str:
         """Calls a method with the run as its first argument, unless watching has failed.
-
-        Args:
-            method: A method of `Run`, or a function whose first argument is a run.
-            args: Further arguments of the method.
 
         Returns:
             The text to print, as the method returns it; "" if it returns None or fails.
@@ -100,13 +88,13 @@ class Supervisor:
     def begin_batch(self, stream: str) -> None:
         """Makes the run measure the next batch; after a failure, only correct and augment it."""
         if not self.has_failed:
-            self.call(Run.begin_batch, stream)
+            self.call(lambda run: run.measurement.begin_batch(stream))
         elif self.run is not None:
-            self.run.begin_batch(stream)
+            self.run.measurement.begin_batch(stream)
 
     def is_watching(self, run_key: object) -> bool:
         """Whether the latest run has this key, and is attached to its model or has failed."""
-        is_attached = self.run is not None and self.run.is_attached
+        is_attached = self.run is not None and self.run.measurement.is_attached
         return self._run_key is run_key and (is_attached or self.has_failed)
 
     def detach(self) -> None:

@@ -19,11 +19,6 @@ MAX_TARGET_SAMPLES = 2048
 class TargetOutputs:
     """The model's outputs on validation and on the target, with the weights of one epoch.
 
-    Args:
-        outputs: Statistics of the outputs. This class adds the outputs on the target; the
-            test step adds those on validation.
-        target: Unlabeled data of the target.
-
     Raises:
         BadInputError: if the model does not accept the target.
     """
@@ -42,18 +37,14 @@ class TargetOutputs:
         """Runs the model on the target, and adds the outputs to two profiles.
 
         Returns the new profiles of `"validation"` and `"target"`; an empty dict if the target
-        can no longer be read.
-
-        Args:
-            streams: Profiles of `"validation"` and `"target"`.
-            weights: A text that identifies the present weights. Only outputs from the same
-                weights are compared.
+        can no longer be read. Only outputs from the same weights are compared, which the text
+        `weights` identifies.
         """
-        outputs = {"validation": self.outputs.drain(weights)}
+        outputs = {"validation": self.outputs.sketch.drain(weights)}
         self._predict(MAX_TARGET_SAMPLES)
         if self.target.lost:
             return {}
-        outputs["target"] = self.outputs.drain_predicted(weights)
+        outputs["target"] = self.outputs.predicted.drain(weights)
         return {name: replace(streams[name], outputs=each) for name, each in outputs.items()}
 
     def _predict(self, max_samples: int) -> None:

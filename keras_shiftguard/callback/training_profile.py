@@ -1,7 +1,7 @@
-"""`TrainingProfile`: the profile of training for the user, and to attach to a saved model."""
+"""The profile of training for the user, and to attach to a saved model."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from os import PathLike
 from typing import Any
 
@@ -15,88 +15,85 @@ from keras_shiftguard.profiles import InputProfile
 from keras_shiftguard.statistics.stream import Stream
 
 
-@dataclass(frozen=True)
-class TrainingProfile:
-    """The profile of training, and what else happened to the data before the model saw them.
+def marked_profiles(run: Run) -> dict[str, InputProfile]:
+    """Returns the profiles for the user; that of training remembers whether it is augmented.
 
-    Args:
-        profile: Profile of a pass over training, before any correction.
-        diagnosis: Diagnosis of training; None if there is none.
-        is_augmented: Whether an epoch so far has shown that training is augmented.
-        is_corrected: Whether the input of training is corrected inside the fit.
-        num_corrected: Number of batches that were corrected, or needed no correction.
-        num_batches: Number of all training batches.
+    If the input of training is a mismatch, `InputProfile.attach` refuses the profile, because it
+    describes the images before a correction.
     """
-
-    profile: InputProfile
-    diagnosis: Diagnosis | None
-    is_augmented: bool
-    is_corrected: bool
-    num_corrected: int
-    num_batches: int
-
-    def marked(self) -> InputProfile:
-        """Returns the profile for the user, which remembers whether training is augmented.
-
-        If the input of training is a mismatch, `InputProfile.attach` refuses the profile, because
-        it describes the images before a correction.
-        """
-        train = replace(self.profile, augmented=self.is_augmented)
-        if self.diagnosis is None or self.diagnosis.status != "mismatch":
-            return train
-        if self.is_corrected:
+    profiles = run.passes.profiles
+    if run.kind != "train" or "train" not in profiles:
+        return profiles
+    train = _augmented(run, profiles["train"])
+    if run.diagnosis is not None and run.diagnosis.status == "mismatch":
+        state = "Training was fed what the model does not expect"
+        way_out = "Apply the fix in the input pipeline and train again"
+        if "train" in run.preprocessing.corrected:
             state = "This profile describes the images before they were corrected inside the fit"
             way_out = "Use ShiftGuard(attach_to=path)"
-        else:
-            state = "Training was fed what the model does not expect"
-            way_out = "Apply the fix in the input pipeline and train again"
         refusal = (
             f"{state}, so the profile is not attached. {way_out}, or attach the profile to the "
             "saved file of `guard.diagnosis.apply(model)`."
         )
-        return replace(train, refusal=refusal)
+        train = replace(train, refusal=refusal)
+    return {**profiles, "train": train}
 
-    def attach(
-        self, path: str | PathLike[str], stream: Stream, data_format: str, is_unchanged: bool
-    ) -> str:
-        """Attaches the profile to a saved model; returns a message for the user.
 
-        The attached profile describes the input that the model was trained on, so it is measured
-        after a correction. No profile is attached if a mismatch was not corrected, or if it was
-        corrected in fewer than half of the batches: the profile would state the wrong preprocessing
-        to the users of the model.
+def attach_profile(run: Run, path: str | PathLike[str]) -> str:
+    """Attaches the profile of training to a saved model; returns a message for the user.
 
-        Args:
-            path: The file of the model.
-            stream: The stream of training.
-            data_format: Data format of the images.
-            is_unchanged: Whether there is a profile of validation, of data without a correction.
-        """
-        if 2 * self.num_corrected < self.num_batches:
-            warn(
-                f"ShiftGuard attached no profile to {path}: only {self.num_corrected} of "
-                f"{self.num_batches} batches were corrected. Apply the fix in the input pipeline, "
-                "and train again."
-            )
-            return ""
+    The attached profile describes the input that the model was trained on, so it is measured
+    after a correction. No profile is attached if a mismatch was not corrected, or if it was
+    corrected in fewer than half of the batches: the profile would state the wrong preprocessing
+    to the users of the model.
+    """
+    if not is_first_process():
+        return ""
+    why = _why_not(run)
+    if not why:
+        data_format = image_data_format(run.model)
         try:
-            profile = trained_on(self.profile, stream, self.diagnosis, data_format)
-            replace(profile, augmented=self.is_augmented).attach(path)
-        except (BadInputError, OSError) as error:
-            warn(f"ShiftGuard attached no profile to {path}: {error}")
-            return ""
-        line = f"The profile of training{' after the correction' if self.is_corrected else ''} is "
-        line += f"attached to {path}."
-        if self.is_augmented:
-            such_as = ", such as `guard.profiles['validation']`" if is_unchanged else ""
-            line += (
-                " Training was augmented, so other data differ from this profile: compare them "
-                f"with a profile of data without augmentation{such_as}."
+            profile = _trained_on(
+                run.passes.profiles["train"], run.stream("train"), run.diagnosis, data_format
             )
-        return line
+            _augmented(run, profile).attach(path)
+        except (BadInputError, OSError) as error:
+            why = str(error)
+    if why:
+        warn(f"ShiftGuard attached no profile to {path}: {why}")
+        return ""
+    is_corrected = "train" in run.preprocessing.corrected
+    after = " after the correction" if is_corrected else ""
+    line = f"The profile of training{after} is attached to {path}."
+    if run.shift.is_augmented:
+        is_unchanged = "validation" in run.passes.profiles and not run.preprocessing.corrected
+        such_as = ", such as `guard.profiles['validation']`" if is_unchanged else ""
+        line += (
+            " Training was augmented, so other data differ from this profile: compare them "
+            f"with a profile of data without augmentation{such_as}."
+        )
+    return line
 
 
-def trained_on(
+def _augmented(run: Run, profile: InputProfile) -> InputProfile:
+    return replace(profile, augmented=bool(run.shift.is_augmented))
+
+
+def _why_not(run: Run) -> str:
+    """Returns why the run has no profile to attach; "" if it has one."""
+    if "train" not in run.passes.profiles:  # a resumed fit that has no epoch left
+        return "this fit has trained no epoch."
+    number = run.passes.num_batches
+    corrected = number - run.preprocessing.uncorrected_batches("train")
+    if 2 * corrected < number:
+        return (
+            f"only {corrected} of {number} batches were corrected. Apply the fix in the input "
+            "pipeline, and train again."
+        )
+    return ""
+
+
+def _trained_on(
     profile: InputProfile, stream: Stream, diagnosis: Diagnosis | None, data_format: str
 ) -> InputProfile:
     """Returns the profile of what the model was trained on.
@@ -104,16 +101,6 @@ def trained_on(
     The statistics of a stream are those of the data before any correction. An input that was
     corrected is therefore measured again, on the images that the stream has kept of its latest
     pass: at most `kept_samples.MAX_SAMPLES`, and fewer if the images are large.
-
-    Args:
-        profile: Profile of a pass over training, before any correction.
-        stream: The stream of training.
-        diagnosis: Diagnosis of the stream; None if there is none.
-        data_format: Data format of the images.
-
-    Raises:
-        BadInputError: If an input has a mismatch that was not corrected, or if no whole samples
-            of a corrected input were kept, for example only single frames of videos.
     """
     corrected = [name for name, each in stream.corrections.items() if each.is_on]
     for name in stream.kept_samples:
@@ -147,35 +134,3 @@ def trained_on(
     if not profile.distinct_samples:
         return result
     return replace(result, distinct_samples=round(profile.distinct_share * result.num_samples))
-
-
-def marked_profiles(run: Run) -> dict[str, InputProfile]:
-    """Returns the profiles for the user; that of training is marked, see `TrainingProfile`."""
-    profiles = run.passes.profiles
-    if run.kind != "train" or "train" not in profiles:
-        return profiles
-    return {**profiles, "train": _training_profile(run).marked()}
-
-
-def attach_profile(run: Run, path: str | PathLike[str]) -> str:
-    """Attaches the profile of training to a saved model; returns a message for the user."""
-    if not is_first_process():
-        return ""
-    if "train" not in run.passes.profiles:  # a resumed fit that has no epoch left
-        warn(f"ShiftGuard attached no profile to {path}: this fit has trained no epoch.")
-        return ""
-    stream, data_format = run.stream("train"), image_data_format(run.model)
-    is_unchanged = "validation" in run.passes.profiles and not run.preprocessing.corrected
-    return _training_profile(run).attach(path, stream, data_format, is_unchanged)
-
-
-def _training_profile(run: Run) -> TrainingProfile:
-    uncorrected = run.preprocessing.uncorrected_batches("train")
-    return TrainingProfile(
-        run.passes.profiles["train"],
-        run.diagnosis,
-        is_augmented=bool(run.shift.is_augmented),
-        is_corrected="train" in run.preprocessing.corrected,
-        num_corrected=run.passes.num_batches - uncorrected,
-        num_batches=run.passes.num_batches,
-    )

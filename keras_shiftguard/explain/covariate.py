@@ -22,8 +22,7 @@ from keras_shiftguard.experiments.labelled import Labelled, remembering
 from keras_shiftguard.experiments.told import Difference
 from keras_shiftguard.explain.reference import Reference
 from keras_shiftguard.explain.views import Inputs, Views
-from keras_shiftguard.instrument.inference import class_probabilities
-from keras_shiftguard.instrument.inference_call import InferenceCall
+from keras_shiftguard.instrument.inference import InferenceCall, class_probabilities
 from keras_shiftguard.instrument.model_inputs import input_shapes, specs_of
 from keras_shiftguard.operations.table import OPERATIONS
 from keras_shiftguard.profiles import InputSummary

@@ -34,32 +34,17 @@ def not_supported(x: Any) -> str:
     return f"its shape {tuple(x.shape)} is not supported"
 
 
-class UnmeasuredInputs:
-    """The inputs of a model that cannot be measured, of which there is one warning.
-
-    Attributes:
-        reasons: Why an input is not measured, by name.
-    """
-
-    def __init__(self) -> None:
-        self.reasons: dict[str, str] = {}
-
-    def check(self, inputs: Mapping[str, Any], measured: Collection[str]) -> None:
-        """Warns of the inputs that are not measured, with the reason; warns only once.
-
-        Args:
-            inputs: The inputs of a batch, by name.
-            measured: Names of the inputs that are measured.
-        """
-        reasons = {
-            name: why_not_measured(x) or not_supported(x)
-            for name, x in inputs.items()
-            if name not in measured
-        }
-        if reasons and not self.reasons:
-            self.reasons = reasons
-            named = " and ".join(f"{name!r} ({reason})" for name, reason in reasons.items())
-            warn(f"ShiftGuard does not measure the input {named}.")
+def warned_of(inputs: Mapping[str, Any], measured: Collection[str]) -> dict[str, str]:
+    """Warns of the inputs of a batch that are not measured; returns the reasons by input name."""
+    reasons = {
+        name: why_not_measured(x) or not_supported(x)
+        for name, x in inputs.items()
+        if name not in measured
+    }
+    if reasons:
+        named = " and ".join(f"{name!r} ({reason})" for name, reason in reasons.items())
+        warn(f"ShiftGuard does not measure the input {named}.")
+    return reasons
 
 
 def with_replaced_tensors(
@@ -67,11 +52,8 @@ def with_replaced_tensors(
 ) -> Any:
     """Returns `x` with some tensors replaced, in the same structure.
 
-    Args:
-        x: One tensor, or a dict, list or tuple of them.
-        corrected: The new tensors by input name. They may have one dimension more or less than
-            those of `x`, see `with_declared_rank`.
-        shapes: Shapes of the model's inputs by name, as for `named_inputs`.
+    The new tensors, by input name, may have one dimension more or less than those of `x`, see
+    `with_declared_rank`.
     """
 
     def replaced(name: str, value: Any) -> Any:

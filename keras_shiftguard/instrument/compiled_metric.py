@@ -11,8 +11,7 @@ from typing import Any
 
 import keras
 
-from keras_shiftguard.instrument.inference import output_batches
-from keras_shiftguard.instrument.inference_call import InferenceCall
+from keras_shiftguard.instrument.inference import InferenceCall, output_batches
 from keras_shiftguard.instrument.keras_private import compiled_metrics
 from keras_shiftguard.statistics.rows import Rows
 
@@ -23,9 +22,6 @@ MetricOf = Callable[[Any, Any], float]
 class CompiledMetric:
     """The first compiled metric of a model with one output.
 
-    Args:
-        metric: The metric of the model, which is not changed.
-
     Attributes:
         name: Its name, as in Keras's logs.
     """
@@ -35,16 +31,7 @@ class CompiledMetric:
         self.name = str(metric.name)
 
     def __call__(self, call: InferenceCall, inputs: Mapping[str, Any], labels: Rows) -> float:
-        """Returns the value of the metric of these samples, with the present weights.
-
-        Args:
-            call: The model in inference mode.
-            inputs: Samples by name of the input, `(samples, ...)` each.
-            labels: Their labels, as they were fed or as class ids.
-
-        Raises:
-            Exception: any error that the model's own `call` or the metric raises.
-        """
+        """Returns the value of the metric of these samples, with the present weights."""
         metric = type(self._metric).from_config(self._metric.get_config())
         for outputs, part, number in output_batches(call, inputs, labels):
             metric.update_state(_like(part[:number], outputs), outputs[:number])

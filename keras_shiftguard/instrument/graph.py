@@ -56,14 +56,8 @@ def _expand(
 ) -> list[int]:
     """Appends the steps of one model to `steps`.
 
-    Args:
-        model: The model, or a nested model.
-        inputs: For each input of the model, the index of the step that makes it.
-        steps: The list to append to.
-        outermost: For a nested model, see `Step`; None for the model itself.
-
-    Returns:
-        For each output of the model, the index of the step that makes it.
+    `inputs` has the indices of the steps that make the inputs of the model. The result has those of
+    the steps that make its outputs. For `outermost` see `Step`; None for the model itself.
     """
     made_by: dict[int, int] = {id(t): i for t, i in zip(model.inputs, inputs, strict=True)}
     for node in calls(model):
@@ -133,11 +127,8 @@ def sublayers(layer: Any) -> list[Any]:
 def walk(layer: Any, breadth_first: bool = False) -> Iterator[Any]:
     """Yields a layer and every layer inside it: each layer once, outer before inner layers.
 
-    Args:
-        layer: A layer or model.
-        breadth_first: Whether all layers of one level come before the layers of the next level. By
-            default, a layer is followed by all layers inside it, which is nearly the order in which
-            a model calls its layers.
+    By default, a layer is followed by all layers inside it, which is nearly the order in which a
+    model calls its layers; with `breadth_first`, by the other layers of its level.
     """
     seen: set[int] = set()
     queue = [layer]

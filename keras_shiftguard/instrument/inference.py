@@ -7,23 +7,44 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_shiftguard.instrument.inference_call import InferenceCall
-from keras_shiftguard.instrument.layer_calls import no_gradients
+from keras_shiftguard.instrument.layer_calls import as_called, no_gradients
 from keras_shiftguard.statistics.chunks import chunks
 from keras_shiftguard.statistics.classes import are_probabilities, probabilities
 from keras_shiftguard.statistics.rows import Rows
 
 
+class InferenceCall:
+    """Calls a model in inference mode, with its present weights.
+
+    On TensorFlow the call is compiled, unless the model runs eagerly: an eager call takes some
+    milliseconds for each layer, and a recurrent layer loops over its steps in Python. What is
+    compiled belongs to this object, not to the model. Python values that the model's `call` reads
+    are those of the first call, as in `fit`.
+    """
+
+    def __init__(self, model: keras.Model) -> None:
+        self.model = model
+
+        def run(fed: Any) -> Any:
+            return keras.tree.map_structure(ops.stop_gradient, model(fed, training=False))
+
+        self._run: Callable[[Any], Any] = run
+        if keras.backend.backend() == "tensorflow" and not getattr(model, "run_eagerly", False):
+            import tensorflow as tf
+
+            self._run = tf.function(run, autograph=False, reduce_retracing=True)
+
+    def __call__(self, inputs: Mapping[str, np.ndarray]) -> Any:
+        """Returns the outputs of the model, tensors without gradients."""
+        with keras.StatelessScope(), no_gradients():
+            return self._run(as_called(self.model, inputs))
+
+
 def class_probabilities(call: InferenceCall, name: str, parts: Iterable[Any]) -> np.ndarray:
     """Returns the predicted probability of each class, `(samples, classes)`.
 
-    Args:
-        call: A classifier in inference mode.
-        name: Name of the model's input, if there is one.
-        parts: Arrays of samples, `(samples, ...)` each, or `Rows` of several inputs by name.
-
-    Raises:
-        Exception: any error that the model's own `call` raises.
+    `parts` has arrays of samples, or `Rows` of several inputs by name. An error of the model's own
+    `call` is passed on.
     """
     return _as_probabilities(list(_outputs(call, name, parts)))
 
@@ -37,15 +58,6 @@ def sample_losses(
     """Returns the loss of each sample, `(samples,)`, batch by batch.
 
     So the outputs of all samples, which are large for masks, are never in memory together.
-
-    Args:
-        call: A model in inference mode, with any number of inputs and outputs.
-        losses: Returns the losses of a batch from its outputs and labels, see `SampleLosses`.
-        inputs: Samples by name of the input, `(samples, ...)` each.
-        labels: Their labels.
-
-    Raises:
-        Exception: any error that the model's own `call` or loss raises.
     """
     found = [np.zeros(0)]
     for outputs, part, number in output_batches(call, inputs, labels):

@@ -34,10 +34,14 @@ class KerasRun:
                 self._frame = id(frame)
                 break
 
+    def _listed(self) -> list[Any]:
+        """Returns the list of all callbacks of this run."""
+        running = None if self._callbacks is None else self._callbacks()
+        return [] if running is None else running.callbacks
+
     def callbacks_after(self, callback: Any) -> list[Any]:
         """Returns the callbacks of this run that Keras calls after `callback`."""
-        running = None if self._callbacks is None else self._callbacks()
-        listed = [] if running is None else running.callbacks
+        listed = self._listed()
         return next((listed[i + 1 :] for i, each in enumerate(listed) if each is callback), [])
 
     def put_around(self, kind: type, before: Any, after: Any) -> None:
@@ -45,8 +49,7 @@ class KerasRun:
 
         The list of callbacks is that of this run; the user's own list stays as it is.
         """
-        running = None if self._callbacks is None else self._callbacks()
-        listed = [] if running is None else running.callbacks
+        listed = self._listed()
         place = next((i for i, each in enumerate(listed) if isinstance(each, kind)), None)
         if place is not None and not any(isinstance(each, type(before)) for each in listed):
             listed[place : place + 1] = [before, listed[place], after]

@@ -28,9 +28,6 @@ def replaced_calls(calls: Iterable[tuple[Any, Callable[..., Any]]]) -> Iterator[
     The replacement is written to the instance's own dictionary. This avoids the `__setattr__` of
     Keras and torch, which would track the replacement. A `call` that the user had set on the
     instance is restored as well.
-
-    Args:
-        calls: Pairs of a layer and the function that its `__call__` runs instead.
     """
     before: list[tuple[dict[str, Any], Any]] = []
     try:

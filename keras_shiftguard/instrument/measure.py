@@ -9,7 +9,11 @@ import numpy as np
 from keras import ops
 
 from keras_shiftguard.errors import BadInputError
-from keras_shiftguard.instrument.batch_tensors import why_not_measured, without_padding
+from keras_shiftguard.instrument.batch_tensors import (
+    not_supported,
+    why_not_measured,
+    without_padding,
+)
 from keras_shiftguard.instrument.model_inputs import input_shapes
 from keras_shiftguard.instrument.model_outputs import ModelOutputs, fingerprint
 from keras_shiftguard.io.batches import Batch, Shape, named_inputs
@@ -99,18 +103,13 @@ def _profile(data: Any, model: Any, feature_layer: str | None) -> InputProfile:
             yield named_inputs(x, shapes), y
 
     measured = profile_of(predicted_batches()).with_columns(source.columns)
-    return replace(measured, outputs=outputs.drain_predicted(fingerprint(model)))
+    return replace(measured, outputs=outputs.predicted.drain(fingerprint(model)))
 
 
 def named_batches(
     data: Iterable[Batch], shapes: Mapping[str, Shape] | None = None
 ) -> Iterator[tuple[dict[str, Any], Any]]:
-    """Yields the inputs by name, and the labels, of batches; without samples of weight 0.
-
-    Args:
-        data: Batches `(x, y, sample_weight)`.
-        shapes: Shapes of the model's inputs by name, as for `named_inputs`.
-    """
+    """Yields the inputs by name, and the labels, of batches; without samples of weight 0."""
     for x, y in unpadded_batches(data):
         yield named_inputs(x, shapes), y
 
@@ -163,10 +162,6 @@ class Measurement:
     """Measurement of batches outside of training.
 
     A `Sketch`, the running statistics of one input, is created for each input at its first batch.
-
-    Args:
-        details: Whether to measure features and embeddings of each sample.
-        data_format: `"channels_last"` or `"channels_first"`; None for Keras's default.
     """
 
     def __init__(self, details: bool = True, data_format: str | None = None) -> None:
@@ -179,15 +174,7 @@ class Measurement:
         self._num_batches = 0
 
     def add(self, inputs: Mapping[str, Any], y: Any) -> None:
-        """Adds all samples of one batch to the statistics.
-
-        Args:
-            inputs: Tensors `(samples, ...)` by input name.
-            y: Labels `(samples, ...)`, or None.
-
-        Raises:
-            BadInputError: if an input has another number of channels or columns than before.
-        """
+        """Adds all samples of one batch to the statistics."""
         tensors = {}
         for name, x in inputs.items():
             dense = as_measurable(x)
@@ -205,7 +192,7 @@ class Measurement:
                 dtype = keras.backend.standardize_dtype(tensor.dtype)
                 spec = spec_for(name, tuple(tensor.shape), self._data_format, dtype)
                 if spec is None:
-                    self.left_out[name] = f"its shape {tuple(tensor.shape)} is not supported"
+                    self.left_out[name] = not_supported(tensor)
                     continue
                 self.sketches[name] = Sketch(spec)
             first_spec = self.sketches[name].spec

@@ -1,6 +1,7 @@
 """The names, shapes and data format of a model's inputs, read before any batch."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import keras
 
@@ -15,18 +16,10 @@ def input_shapes(model: keras.Model) -> dict[str, tuple[int | None, ...]]:
 
     The dict is empty if the shapes are not known yet.
     """
-    try:
-        declared = model.input
-    except (AttributeError, ValueError, RuntimeError):
-        declared = None
+    declared = _declared_inputs(model)
     if declared is not None:
-        tensors = keras.tree.flatten(declared)
-        if isinstance(declared, dict):
-            single = {n: t for n, t in declared.items() if not keras.tree.is_nested(t)}
-            return {name: tuple(tensor.shape) for name, tensor in single.items()}
-        if len(tensors) == 1:
-            return {"input": tuple(tensors[0].shape)}
-        return {tensor.name: tuple(tensor.shape) for tensor in tensors}
+        single = {name: x for name, x in declared.items() if not keras.tree.is_nested(x)}
+        return {name: tuple(x.shape) for name, x in single.items()}
     # A subclassed model stores the shapes that it was built with.
     shape = (model.get_build_config() or {}).get("input_shape")
     if isinstance(shape, dict):
@@ -36,6 +29,18 @@ def input_shapes(model: keras.Model) -> dict[str, tuple[int | None, ...]]:
             return {f"input_{i}": (None, *each[1:]) for i, each in enumerate(shape)}
         return {"input": (None, *shape[1:])}
     return {}
+
+
+def _declared_inputs(model: keras.Model) -> dict[str, Any] | None:
+    """Returns the symbolic inputs of a model by name; None if it declares none."""
+    try:
+        declared = model.input
+    except (AttributeError, ValueError, RuntimeError):  # subclassed, or never called
+        return None
+    if declared is None or isinstance(declared, dict):
+        return declared
+    tensors = keras.tree.flatten(declared)
+    return {"input": tensors[0]} if len(tensors) == 1 else {x.name: x for x in tensors}
 
 
 def specs_of(shapes: Mapping[str, tuple[int | None, ...]], model: keras.Model) -> list[InputSpec]:
@@ -50,15 +55,10 @@ def specs_of(shapes: Mapping[str, tuple[int | None, ...]], model: keras.Model) -
 
 def _string_inputs(model: keras.Model) -> set[str]:
     """Returns the names of the inputs that the model declares as strings."""
-    try:
-        declared = model.input
-    except (AttributeError, ValueError, RuntimeError):  # a `Sequential` that was never called
+    declared = _declared_inputs(model)
+    if declared is None:  # such as a `Sequential` that was never called
         return {"input"} if getattr(model, "input_dtype", "") == "string" else set()
-    tensors = declared if isinstance(declared, dict) else None
-    if tensors is None:
-        flat = keras.tree.flatten(declared)
-        tensors = {"input": flat[0]} if len(flat) == 1 else {each.name: each for each in flat}
-    return {name for name, each in tensors.items() if getattr(each, "dtype", "") == "string"}
+    return {name for name, each in declared.items() if getattr(each, "dtype", "") == "string"}
 
 
 def have_known_sizes(shapes: Mapping[str, tuple[int | None, ...]]) -> bool:

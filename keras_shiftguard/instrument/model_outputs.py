@@ -3,6 +3,7 @@
 import hashlib
 import re
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 import keras
@@ -12,23 +13,11 @@ from keras_shiftguard.errors import BadInputError
 from keras_shiftguard.instrument.graph import sublayers
 from keras_shiftguard.instrument.layer_calls import no_gradients
 from keras_shiftguard.instrument.undisturbed import same_torch_numbers
-from keras_shiftguard.profiles import OutputSummary
 from keras_shiftguard.statistics.outputs import OutputSketch
 from keras_shiftguard.statistics.state import on_host
 
 # A loss whose name contains one of these is a regression loss.
-REGRESSION_LOSSES = (
-    "mse",
-    "mae",
-    "mape",
-    "msle",
-    "squared",
-    "absolute",
-    "huber",
-    "cosh",
-    "tweedie",
-    "poisson",
-)
+REGRESSION_LOSS = re.compile("mse|mae|mape|msle|squared|absolute|huber|cosh|tweedie|poisson")
 
 
 class ModelOutputs:
@@ -36,11 +25,6 @@ class ModelOutputs:
 
     `update` adds batches of validation inside the test step; `predict` adds batches outside of any
     step, such as those of the target after an epoch. Each method has its own sketch.
-
-    Args:
-        model: A built model with one output.
-        feature_layer: Name of a layer of a functional or sequential model, whose
-            activations are profiled as well.
 
     Raises:
         BadInputError: if the model does not have one output of shape (batch, classes), or
@@ -71,11 +55,8 @@ class ModelOutputs:
     def update(self, x: Any, y: Any = None, state: Sequence[Any] = ()) -> None:
         """Runs the model on one batch, with its present weights, and adds the outputs.
 
-        Args:
-            x: A batch as the model takes it.
-            y: Its labels, or None.
-            state: Values of the model's trainable variables, and of its other variables. Passed
-                only on JAX, where the step holds the weights during a run.
+        On JAX the step holds the weights during a run, so `state` has the values of the trainable
+        variables, and of the others.
         """
         if not state:
             with same_torch_numbers(), keras.StatelessScope(), no_gradients():
@@ -99,11 +80,13 @@ class ModelOutputs:
         So JAX does not compile the network again for a short last batch. In inference mode the
         outputs of a sample do not depend on the other samples.
         """
+        import jax
+
         leaves = keras.tree.flatten(x)
         rows = int(leaves[0].shape[0])
         missing = self._rows - rows
         self._rows = max(self._rows, rows)
-        is_dense = all(isinstance(leaf, (np.ndarray, _jax_array())) for leaf in leaves)
+        is_dense = all(isinstance(leaf, (np.ndarray, jax.Array)) for leaf in leaves)
         if missing <= 0 or not is_dense or keras.distribution.distribution() is not None:
             return x, rows
 
@@ -119,20 +102,8 @@ class ModelOutputs:
         with keras.StatelessScope(list(zip(variables, [*trainable, *others], strict=True))):
             return self._network(x, training=False)
 
-    def drain(self, weights: str) -> OutputSummary:
-        """Returns the statistics of what `update` added since the last call of `drain`."""
-        return self.sketch.drain(weights)
-
-    def drain_predicted(self, weights: str) -> OutputSummary:
-        """Returns the statistics of what `predict` added since the last call of this method."""
-        return self.predicted.drain(weights)
-
     def predict(self, x: Any, y: Any = None) -> None:
         """Runs the model on one batch outside of a step, and adds its outputs.
-
-        Args:
-            x: A batch as the model takes it.
-            y: Its labels, or None.
 
         Raises:
             BadInputError: if the model fails on the batch.
@@ -163,12 +134,6 @@ def cause_of(error: Exception) -> str:
     first, *rest = re.sub(r"\x1b\[\d*m", "", str(error)).strip().split("\n\n")
     is_of_keras = first.startswith("Exception encountered when calling") and rest
     return " ".join((rest[0] if is_of_keras else first).split())
-
-
-def _jax_array() -> Any:
-    import jax
-
-    return jax.Array
 
 
 def predict_batch(model: keras.Model, x: Any) -> Any:
@@ -239,7 +204,7 @@ def declares_classes(model: keras.Model, loss: Any = None) -> bool | None:
     name = str(getattr(loss, "name", None) or getattr(loss, "__name__", None) or loss or "").lower()
     if "entropy" in name or "hinge" in name or "kl_div" in name:
         return True
-    return False if any(part in name for part in REGRESSION_LOSSES) else None
+    return False if REGRESSION_LOSS.search(name) else None
 
 
 def fingerprint(model: keras.Model) -> str:
@@ -252,25 +217,18 @@ def fingerprint(model: keras.Model) -> str:
 
 def _width(model: keras.Model) -> int:
     """Returns the number of columns of the output; raises `BadInputError` if it has no columns."""
-    shape = _output_shape(model)
+    shape = getattr(model, "output_shape", None)
+    built_with = (model.get_build_config() or {}).get("input_shape")
+    if shape is None and isinstance(built_with, (tuple, list)):
+        # Only a (symbolic) call shows the output shape of a subclassed model.
+        with suppress(Exception):  # the user's own `call` may raise anything
+            shape = model.compute_output_spec(keras.KerasTensor((None, *built_with[1:]))).shape
     if not isinstance(shape, tuple) or len(shape) != 2 or not isinstance(shape[1], int):
         raise BadInputError(
             "Outputs can be profiled for built models with one output of shape (batch, classes). "
             f"Received: output shape {shape}. Profile the data without `model`."
         )
     return shape[1]
-
-
-def _output_shape(model: keras.Model) -> Any:
-    shape = getattr(model, "output_shape", None)
-    input_shape = (model.get_build_config() or {}).get("input_shape")
-    if shape is None and isinstance(input_shape, (tuple, list)):
-        # Only a (symbolic) call shows the output shape of a subclassed model.
-        try:
-            shape = model.compute_output_spec(keras.KerasTensor((None, *input_shape[1:]))).shape
-        except Exception:
-            return None
-    return shape
 
 
 def _layer(model: keras.Model, name: str) -> keras.layers.Layer:

@@ -42,9 +42,6 @@ class FeatureReader:
     """Computes the features of a network in inference mode.
 
     The first call runs the network on one sample, to find the layer that receives the features.
-
-    Args:
-        model: A built model. It is not changed.
     """
 
     def __init__(self, model: keras.Model) -> None:
@@ -55,11 +52,7 @@ class FeatureReader:
         self._compiled: Callable[..., Any] | None = None
 
     def __call__(self, inputs: Mapping[str, np.ndarray]) -> Features | None:
-        """Returns the features of some samples; None if the model has no layer with weights.
-
-        Args:
-            inputs: The samples, by input name.
-        """
+        """Returns the features of some samples; None if the model has no layer with weights."""
         if self._layers is None:
             every = self._weighted_layers()
             one = {name: np.asarray(x)[:1] for name, x in inputs.items()}

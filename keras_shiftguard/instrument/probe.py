@@ -8,7 +8,7 @@ The probe adds no variables and no metrics to the model, and the model's step is
 same way as without `ShiftGuard`.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 from weakref import WeakMethod
 
@@ -16,28 +16,23 @@ import keras
 
 from keras_shiftguard.errors import ShiftWarning, no_errors_of_others, warn
 from keras_shiftguard.instrument.batch_tensors import (
-    UnmeasuredInputs,
     is_dense,
+    warned_of,
     with_replaced_tensors,
     without_padding,
 )
-from keras_shiftguard.instrument.keras_run import KerasRun
+from keras_shiftguard.instrument.keras_run import KerasRun, data_of_run
 from keras_shiftguard.instrument.layer_calls import no_gradients
-from keras_shiftguard.instrument.model_inputs import specs_of
+from keras_shiftguard.instrument.model_inputs import have_known_sizes, input_shapes, specs_of
 from keras_shiftguard.instrument.model_outputs import ModelOutputs
+from keras_shiftguard.instrument.step_correction import StepCorrection
 from keras_shiftguard.instrument.tensorflow_steps import Batches, TensorFlowSteps
-from keras_shiftguard.io.batches import SOURCE, Shape, is_pair, named_inputs
+from keras_shiftguard.io.batches import SOURCE, column_names, is_pair, named_inputs
 from keras_shiftguard.statistics.batch import as_measurable, fitted
 from keras_shiftguard.statistics.stream import Stream
 
 # By stream: the attribute of the model that holds the function for its batches.
-FUNCTIONS = {
-    "train": "train_function",
-    "validation": "test_function",
-    "prediction": "predict_function",
-}
-
-
+FUNCTIONS = dict(train="train_function", validation="test_function", prediction="predict_function")
 # So many tokens of a text are measured if TensorFlow does not know its length. A convention.
 ANY_LENGTH = 128
 
@@ -47,9 +42,10 @@ class Probe:
 
     Args:
         model: A model.
-        streams: A `Stream` by name: for `"train"` and `"validation"`, or for `"prediction"`.
-        shapes: Shapes of the model's inputs by name, see `input_shapes`. The names are used if a
-            batch has its inputs as a list.
+        names: Names of the streams: `"train"` and `"validation"`, or `"prediction"`.
+        corrects: Whether the input may be corrected.
+        statistics: The user's own metrics, whose `update_state` takes `x`. Each stream but the
+            first gets copies of them.
         model_outputs: Statistics of the model's outputs in validation, or None.
         augmentation: Object whose `apply(input_name, x, y)` augments a training batch, or None.
     """
@@ -57,14 +53,27 @@ class Probe:
     def __init__(
         self,
         model: keras.Model,
-        streams: dict[str, Stream],
-        shapes: Mapping[str, Shape],
+        names: Sequence[str],
+        corrects: bool,
+        statistics: Sequence[keras.metrics.Metric] = (),
         model_outputs: ModelOutputs | None = None,
         augmentation: Any = None,
     ) -> None:
         self.model = model
-        self.streams = streams
-        self.shapes = shapes
+        # Shapes of the model's inputs, whose names are used if a batch has its inputs as a list.
+        self.shapes = input_shapes(model)
+        self.streams: dict[str, Stream] = {}
+        given = data_of_run()
+        for name in names:
+            metrics = statistics
+            if self.streams:
+                metrics = [type(each).from_config(each.get_config()) for each in statistics]
+            x, correction = given.get(name), StepCorrection if corrects else None
+            columns = column_names((x,), self.shapes)
+            stream = Stream(name, correction, metrics, columns, isinstance(x, Mapping))
+            if have_known_sizes(self.shapes):
+                stream.build(specs_of(self.shapes, model))
+            self.streams[name] = stream
         self.model_outputs = model_outputs
         self.augmentation = augmentation
         self.run_key: object = None
@@ -76,7 +85,7 @@ class Probe:
         # kept images of an old guard, and until then they would add up over many fits.
         fail = WeakMethod(self._fail)
         self._steps = TensorFlowSteps(model, lambda error: fail()(error))  # type: ignore[misc]
-        self.unmeasured = UnmeasuredInputs()
+        self.unmeasured: dict[str, str] = {}  # why inputs are not measured, by name
 
     def attach(self, run_key: object = None) -> None:
         """Prepares for a run, before its first batch. `begin_batch` then wraps the functions.
@@ -111,10 +120,6 @@ class Probe:
         unknown, the last call of the function gets no batch, and Keras does not report this.
         """
         self._active = None
-
-    def stop_measuring(self) -> None:
-        """Stops measuring batches; corrections and augmentation of the input go on."""
-        self.has_failed = True
 
     def detach(self) -> None:
         """Restores the functions of the model. Safe to call twice, and after a crash."""
@@ -177,11 +182,7 @@ class Probe:
     def _observed(self, data: Any, stream: str, state: Any) -> Any:
         """Measures one batch; returns it, with the correction and augmentation that are on.
 
-        Args:
-            data: The batch: `x`, `(x,)`, `(x, y)` or `(x, y, sample_weight)`.
-            stream: Name of the stream of the batch.
-            state: On JAX in validation, the values of the model's trainable and other variables,
-                see `ModelOutputs.update`; else empty.
+        For `state`, which is empty but on JAX in validation, see `ModelOutputs.update`.
         """
         if not self.attached:
             return data
@@ -202,7 +203,9 @@ class Probe:
                 self._build(measured, inputs)
             with no_gradients():
                 if not self.has_failed:
-                    self.unmeasured.check(all_inputs, measured.sketches.keys() & inputs.keys())
+                    if not self.unmeasured:
+                        known = measured.sketches.keys() & inputs.keys()
+                        self.unmeasured = warned_of(all_inputs, known)
                     self._measure(stream, inputs, (x, y, weight), state)
                 changed = {name: self._changed(measured, name, t) for name, t in inputs.items()}
             if all(changed[name] is inputs[name] for name in inputs):
@@ -224,19 +227,16 @@ class Probe:
             inputs, x, y = without_padding((inputs, x, y), weight)
             if weight is not None and any(t.shape[0] == 0 for t in inputs.values()):
                 return
-            self.streams[stream].update(self._measurable(stream, inputs), x, y)
+            sketches = self.streams[stream].sketches
+            measurable = {
+                name: fitted(as_measurable(each), sketches[name].spec) if name in sketches else each
+                for name, each in inputs.items()
+            }
+            self.streams[stream].update(measurable, x, y)
             if self.model_outputs is not None and stream == "validation":
                 self.model_outputs.update(x, y, state)
         except Exception as error:
             self._fail(error)
-
-    def _measurable(self, stream: str, inputs: dict[str, Any]) -> dict[str, Any]:
-        """Returns the inputs as they are measured: see `as_measurable` and `fitted`."""
-        sketches = self.streams[stream].sketches
-        return {
-            name: fitted(as_measurable(x), sketches[name].spec) if name in sketches else x
-            for name, x in inputs.items()
-        }
 
     def _fail(self, error: Exception) -> None:
         """Stops measuring, with a warning."""

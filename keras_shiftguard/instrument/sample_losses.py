@@ -18,9 +18,6 @@ from keras_shiftguard.statistics.rows import Rows
 class SampleLosses:
     """The compiled loss of a model, sample by sample, without sample weights and penalties.
 
-    Args:
-        model: A compiled model.
-
     Attributes:
         name: Name of the loss, such as `"mean_squared_error"`; `"loss"` if there are several.
 
@@ -39,10 +36,6 @@ class SampleLosses:
 
     def __call__(self, outputs: Any, labels: Rows) -> np.ndarray:
         """Returns the loss of each sample, `(samples,)`.
-
-        Args:
-            outputs: Outputs of the model, in its structure, `(samples, ...)` each.
-            labels: The labels, in the structure of `fit`.
 
         Raises:
             BadInputError: if the loss is no mean over samples, or has another structure.

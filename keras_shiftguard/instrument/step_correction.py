@@ -12,9 +12,6 @@ class StepCorrection:
     """Maps an image batch to `x * gain + bias`, after reversing the channels if necessary.
 
     At first the correction is switched off. While it is off, the batch itself is returned.
-
-    Args:
-        spec: The image input to correct.
     """
 
     def __init__(self, spec: InputSpec) -> None:

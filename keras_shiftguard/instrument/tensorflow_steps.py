@@ -28,10 +28,6 @@ _compiled: WeakKeyDictionary[Any, dict[str, Any]] = WeakKeyDictionary()
 class Batches:
     """The batches of an iterator, each prepared when it is taken.
 
-    Args:
-        iterator: A `tf.data` iterator, or the `Batches` of another guard.
-        prepare: Takes a batch, and returns the batch to use in its place.
-
     Attributes:
         source: The `tf.data` iterator that all batches come from.
         element_spec: The shapes and dtypes of the data set.
@@ -51,13 +47,7 @@ class Batches:
 
 
 class TensorFlowSteps:
-    """Calls a model's train, test and predict functions on prepared batches.
-
-    Args:
-        model: The model.
-        fail: Function that is called with an error of the preparation. Training goes on with the
-            batch as it is.
-    """
+    """Calls a model's train, test and predict functions on prepared batches."""
 
     def __init__(self, model: keras.Model, fail: Callable[[Exception], None]) -> None:
         self._model = model
@@ -70,17 +60,8 @@ class TensorFlowSteps:
     def run(self, function: Callable[[Any], Any], iterator: Any, prepare: Prepare) -> Any:
         """Calls a train or test function on the next batches of an iterator.
 
-        Args:
-            function: The present train or test function of the model: made by Keras, by the user,
-                or by another guard.
-            iterator: The iterator that Keras passes to `function`.
-            prepare: Measures a batch; returns the same batch, or a changed batch to use in its
-                place.
-
-        Returns:
-            The result of `function` for the last batch. One call of `run` uses up to
-            `model.steps_per_execution` batches. If there is no batch left, `function` raises what
-            it raises without a guard.
+        One call uses up to `model.steps_per_execution` batches. If there is no batch left,
+        `function` raises what it raises without a guard.
         """
         if not hasattr(iterator, "element_spec"):  # a Python iterator, as in `train_on_batch`
             return function(map(prepare, iterator))

@@ -56,12 +56,11 @@ def undisturbed(model: Any) -> Iterator[None]:
     random numbers in inference as well, and on PyTorch the mode of each module. The modules run in
     evaluation mode, because in training mode a `torch.nn.BatchNorm2d` inside a layer would change
     its statistics.
-
-    Args:
-        model: A model. On JAX its variables must be up to date.
     """
-    seeds = [(variable, read(variable)) for variable in _seeds(model)]
-    modes = _modes(model)
+    states = model.non_trainable_variables
+    seeds = [(v, read(v)) for v in states if "int" in str(v.dtype) and tuple(v.shape) == (2,)]
+    modules = model.modules() if keras.backend.backend() == "torch" else ()
+    modes = [(module, module.training) for module in modules]
     try:
         if modes:
             model.eval()
@@ -73,16 +72,3 @@ def undisturbed(model: Any) -> Iterator[None]:
         for variable, before in seeds:
             if not np.array_equal(read(variable), before):
                 assign(variable, before)
-
-
-def _seeds(model: Any) -> list[Any]:
-    """Returns the states of the random generators of a model's layers."""
-    variables = model.non_trainable_variables
-    return [v for v in variables if "int" in str(v.dtype) and tuple(v.shape) == (2,)]
-
-
-def _modes(model: Any) -> list[tuple[Any, bool]]:
-    """Returns every module of a PyTorch model, and whether it is in training mode."""
-    if keras.backend.backend() != "torch":
-        return []
-    return [(module, module.training) for module in model.modules()]

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 from sklearn.datasets import load_digits
+from small_fits import compiled, dense, digits, watched
 
 from keras_shiftguard import ShiftGuard
 from keras_shiftguard.callback import spending
@@ -24,32 +25,17 @@ def unhurried():
         yield
 
 
-def digits():
-    """Returns images of digits in a random order, and their classes."""
-    x, y = load_digits(return_X_y=True)
-    order = np.random.default_rng(0).permutation(len(y))
-    return (x.reshape(-1, 8, 8, 1) / 16).astype("float32")[order], y[order]
-
-
 def network():
     keras.utils.set_random_seed(0)
-    layers = [keras.layers.Flatten(), keras.layers.Dense(32, activation="relu")]
-    layers.append(keras.layers.Dense(10, activation="softmax"))
-    model = keras.Sequential([keras.Input((8, 8, 1)), *layers])
-    optimizer = keras.optimizers.Adam(0.01)
-    model.compile(optimizer, "sparse_categorical_crossentropy", metrics=["accuracy"])
-    return model
+    return dense((8, 8, 1), metrics=["accuracy"])
 
 
 @pytest.fixture(scope="module")
 def fitted(tmp_path_factory):
     """Trains on digits and validates on mirrored ones; returns all but the mirrored images."""
     (x, y), log, model = digits(), tmp_path_factory.mktemp("log"), network()
-    guard = ShiftGuard(log_dir=log, log_samples=4, on_shift="ignore", verbose=0)
     validation = x[1000:, :, ::-1], y[1000:]
-    model.fit(
-        x[:1000], y[:1000], epochs=6, validation_data=validation, verbose=0, callbacks=[guard]
-    )
+    guard = watched(model, (x[:1000], y[:1000]), validation, 6, log_dir=log, log_samples=4)
     return model, guard, (x[1000:], y[1000:]), log
 
 
@@ -61,10 +47,9 @@ def test_mirrored_images_are_never_told_as_exchanged_labels(tmp_path):
     x, y = load_digits(return_X_y=True)
     x = (x.reshape(-1, 8, 8, 1) / 16).astype("float32").repeat(3, 1).repeat(3, 2)
     keras.utils.set_random_seed(0)
-    layers = [keras.layers.Conv2D(16, 3, activation="relu", strides=2) for _ in range(2)]
-    layers += [keras.layers.Flatten(), keras.layers.Dense(10, activation="softmax")]
-    model = keras.Sequential([keras.Input((24, 24, 1)), *layers])
-    model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
+    stack = [keras.layers.Conv2D(16, 3, activation="relu", strides=2) for _ in range(2)]
+    head = keras.layers.Dense(10, activation="softmax")
+    model = compiled((24, 24, 1), *stack, keras.layers.Flatten(), head, rate=1e-3)
     guard = ShiftGuard(verbose=0)
     data = {"validation_data": (x[1200:, :, ::-1], y[1200:]), "callbacks": [guard]}
     with warnings.catch_warnings(record=True) as warned:
@@ -101,8 +86,7 @@ def test_the_images_with_the_repair_stand_beside_those_that_were_fed(fitted):
 
 def test_without_a_fault_nothing_is_repaired(tmp_path):
     x, y = digits()
-    guard = ShiftGuard(log_dir=tmp_path, log_samples=2, verbose=0)
-    validation = x[1000:], y[1000:]
-    network().fit(x[:1000], y[:1000], validation_data=validation, verbose=0, callbacks=[guard])
+    parts = (x[:1000], y[:1000]), (x[1000:], y[1000:])
+    watched(network(), *parts, 1, on_shift="warn", log_dir=tmp_path, log_samples=2)
     logs = json.loads((tmp_path / "shift.json").read_text())["epochs"]["logs"]
     assert "val_accuracy" in logs and not any("repaired" in name for name in logs)

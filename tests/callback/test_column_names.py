@@ -60,11 +60,6 @@ def test_a_split_an_evaluation_and_a_prediction_know_them_too():
     assert names_in(guard, "prediction") == NAMES
 
 
-def test_arrays_have_no_names_and_other_tables_do_not_match():
-    guard = watched(classifier(), (X[:500], Y[:500]), (table(X[500:]), Y[500:]), 6)
-    assert names_in(guard, "train") == () and guard.verdict.state == "fine"
-
-
 def test_a_dict_of_inputs_is_repaired_by_its_key():
     def inputs(x):
         return {name: x[:, i : i + 1] for i, name in enumerate(NAMES)}

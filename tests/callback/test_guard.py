@@ -194,14 +194,6 @@ def test_a_network_trained_from_scratch_is_not_accused(raw, labels):
     assert sg.diagnose(model, raw).status == "unknown"
 
 
-@pytest.mark.filterwarnings("ignore::keras_shiftguard.ShiftWarning")
-def test_evaluate_with_the_guard(model, raw, labels):
-    guard = watching(on_mismatch="fix", verbose=0)
-    model.evaluate(raw / 255, labels, callbacks=[guard], verbose=0)
-    assert guard.diagnosis.status == "mismatch"
-    assert not left_behind(model)
-
-
 def test_a_log_dir_that_cannot_be_written_is_refused_before_training(model, raw, labels, tmp_path):
     (tmp_path / "file").write_text("in the way")
     before = model.get_weights()
@@ -209,15 +201,6 @@ def test_a_log_dir_that_cannot_be_written_is_refused_before_training(model, raw,
         fit(model, watching(log_dir=tmp_path / "file"), raw, labels)
     assert all(map(np.array_equal, before, model.get_weights()))
     assert not left_behind(model)
-
-
-def test_tables_are_measured_and_not_judged():
-    model = keras.Sequential([keras.Input((4,)), layers.Dense(1)])
-    model.compile("sgd", "mse")
-    guard = watching(verbose=0)
-    fit(model, guard, np.ones((20, 4), "float32"), np.ones(20))
-    assert guard.profiles["train"].num_samples == 20
-    assert guard.diagnosis is None or guard.diagnosis.status == "unknown"
 
 
 @pytest.mark.parametrize(

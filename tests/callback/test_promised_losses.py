@@ -6,8 +6,6 @@ import pytest
 from keras import layers
 from small_fits import compiled, dense, regression, watched
 
-import keras_shiftguard as sg
-
 pytestmark = pytest.mark.backend
 RNG = np.random.default_rng(0)
 WEIGHTS = RNG.normal(size=6)
@@ -119,9 +117,8 @@ def test_a_series_that_runs_backwards_is_told_although_no_statistic_differs():
     [
         (None, ""),
         (lambda x: np.where(x > 0, x + 3, 0), "token ids that are higher by 3"),
-        (lambda x: x[:, ::-1].copy(), "fed with their tokens in reverse order"),
     ],
-    ids=["right", "index_from", "reversed"],
+    ids=["right", "index_from"],
 )
 def test_texts_are_told_by_what_was_done_to_their_ids(fault, words):
     """The class is the last word that is not padding, as a recurrent network might learn."""
@@ -156,32 +153,6 @@ def test_with_rare_positives_the_loss_is_judged():
     assert worst.operation[0] == "unit" and worst.cost > 0.2
 
 
-@pytest.mark.each_backend
-@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="only TensorFlow has strings")
-def test_a_classifier_of_strings_gets_one_warning_and_no_failure():
-    """Validation is in capitals, so that accuracy falls, and the guard looks for the reason."""
-    tf = pytest.importorskip("tensorflow")
-    words = np.array([["a"], ["b"]])[np.arange(len(X)) % 2]
-    labels = (words[:, 0] == "a").astype("float32")
-    lookup = layers.StringLookup(vocabulary=["a", "b"], output_mode="one_hot")
-    text, numbers = keras.Input((1,), dtype="string", name="text"), keras.Input((6,), name="x")
-    hidden = layers.Concatenate()([lookup(text), numbers])
-    outputs = layers.Dense(1, activation="sigmoid")(hidden)
-    model = keras.Model({"text": text, "x": numbers}, outputs)
-    model.compile(keras.optimizers.Adam(0.1), "binary_crossentropy", metrics=["accuracy"])
-
-    def data(rows, change):
-        x = {"text": tf.constant(change(words[rows])), "x": X[rows]}
-        return tf.data.Dataset.from_tensor_slices((x, labels[rows])).batch(32)
-
-    guard = sg.ShiftGuard(verbose=0, on_shift="ignore")
-    train, val = data(slice(CUT), np.array), data(slice(CUT, None), np.char.upper)
-    with pytest.warns(sg.ShiftWarning, match="does not measure the input") as told:
-        model.fit(train, validation_data=val, epochs=3, callbacks=[guard], verbose=0, shuffle=False)
-    assert len([w for w in told if "ShiftGuard" in str(w.message)]) == 1
-    assert not guard.report.shifted and not any("needed" in note for note in guard.report.notes)
-
-
 def test_the_compiled_metric_is_told_beside_the_loss():
     """Recall of a rare class, which accuracy hardly shows."""
     rare = (np.argsort(np.argsort(-Y)) < 0.03 * len(Y)).astype("float32")
@@ -210,12 +181,7 @@ def test_a_metric_that_fails_leaves_the_cost():
 
 
 def test_the_line_for_an_autoencoder_on_another_scale_also_repairs_its_targets():
-    keras.utils.set_random_seed(0)
     x = np.random.default_rng(0).normal(3.0, 1.0, (900, 4)).astype("float32")
-    model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(3), keras.layers.Dense(4)])
-    model.compile("adam", "mse")
-    guard, wrong = sg.ShiftGuard(on_shift="ignore"), 10 * x[600:]
-    model.fit(
-        x[:600], x[:600], validation_data=(wrong, wrong), epochs=2, verbose=0, callbacks=[guard]
-    )
+    model, wrong = compiled((4,), layers.Dense(3), layers.Dense(4), loss="mse"), 10 * x[600:]
+    guard = watched(model, (x[:600], x[:600]), (wrong, wrong), 2)
     assert guard.verdict.step == "x_val = x_val / 10; y_val = x_val"

@@ -101,19 +101,6 @@ def rows_of_subjects(rng, means, subjects, rows=20):
     return np.concatenate(x)[order].astype("float32"), np.concatenate(y)[order].astype("int32")
 
 
-def of_eight_classes(columns):
-    return dense((columns,), 8, 64, rate=3e-3, metrics=["accuracy"])
-
-
-def test_columns_in_reverse_order_are_a_fault():
-    """Nearly all columns moved, so replacing them can cost no more than is lost anyway."""
-    rng = np.random.default_rng(0)
-    means = 2 * rng.normal(size=(8, 12))
-    train, (x, y) = (rows_of_subjects(rng, means, n, rows=1) for n in (1200, 400))
-    report = watched(of_eight_classes(12), train, (x[:, ::-1].copy(), y), 2).report
-    assert report.shifted and max(f.cost or 0 for f in report.findings) > 0.5
-
-
 @pytest.mark.thorough
 @pytest.mark.parametrize("seed", [1, 4])
 def test_other_subjects_of_a_table_are_no_fault(seed):

@@ -55,17 +55,6 @@ def quiet(**more):
     return sg.ShiftGuard(verbose=0, on_shift="ignore", tolerance=None, **more)
 
 
-@pytest.mark.thorough
-@backend
-def test_no_shift_is_no_finding(train, val):
-    guard = sg.ShiftGuard(verbose=0)  # a warning would be an error here
-    assert guard.report is None
-    history = fit(guard, train, val, 3).history
-    assert guard.report.findings == () and not guard.report.shifted
-    assert history["shift"] == history["val_shift"] == [0.0] * 3
-    assert set(guard.profiles) == {"train", "validation"}
-
-
 @backend
 def test_darker_validation_is_named_and_dated(train, val):
     x, y = val

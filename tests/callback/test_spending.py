@@ -1,11 +1,8 @@
 """`Spending`, and the fits whose measurements it limits."""
 
-import keras
-import numpy as np
 import pytest
-from small_fits import dense, watched
 
-from keras_shiftguard.callback import judged_samples, spending
+from keras_shiftguard.callback import spending
 from keras_shiftguard.callback.spending import Spending
 
 
@@ -44,22 +41,6 @@ def test_waiting_for_a_busy_machine_is_not_counted(clock, monkeypatch):
     assert watch.seconds() == 50  # a clock that does not show it
 
 
-def test_the_time_of_more_predictions_is_foreseen(clock):
-    spent = Spending()
-    with spent.measuring(), spent.running(1):
-        clock[0] += spending.FREE_SECONDS / 4000  # as fast as the runs that follow
-    with spent.measuring():
-        clock[0] += spending.FREE_SECONDS / 4  # a search that runs no model
-        with spent.running(1000):
-            clock[0] += spending.FREE_SECONDS / 4
-    # Half of the time is left, in which the model runs on 2,000 samples, or twice on 1,000.
-    assert spent.affordable(900, lambda n: 2 * n, is_last=True) == 900
-    assert 900 <= spent.affordable(5000, lambda n: 2 * n, is_last=True) <= 1000
-    assert not spent.affordable(5000, lambda n: 2 * n, is_last=False)
-    assert spent.may_overdraw(1000, is_first=True)
-    assert not spent.may_overdraw(10**6, is_first=True)
-
-
 def test_processes_do_not_decide_by_their_own_clocks(clock, monkeypatch):
     spent = Spending()
     for _ in range(2):
@@ -69,41 +50,3 @@ def test_processes_do_not_decide_by_their_own_clocks(clock, monkeypatch):
     monkeypatch.setattr(spending, "has_several_processes", lambda: True)
     assert spent.allows()
     assert spent.affordable(10**9, lambda n: 25 * n, is_last=False) == 10**9
-
-
-@pytest.mark.thorough
-def test_an_expensive_model_is_measured_at_a_new_finding_and_at_the_end(monkeypatch):
-    rng = np.random.default_rng(0)
-    x, y = rng.random((1200, 8, 8, 1)).astype("float32"), np.arange(1200) % 2
-    x[y == 1, :4] += 1  # an easy task
-    sizes: list[int] = []
-    real = judged_samples.class_probabilities
-
-    def counted(model, name, chunks):
-        classes = real(model, name, chunks)
-        sizes.append(len(classes))
-        return classes
-
-    class Epochs(keras.callbacks.Callback):
-        def on_epoch_end(self, epoch, logs=None):
-            looks.append(len(sizes))
-
-    def run():
-        model, validation = dense((8, 8, 1), 2), (x[800:] * 0.8, y[800:])
-        fit = {"callbacks": [Epochs()]}
-        return watched(model, (x[:800], y[:800]), validation, 4, fit).report
-
-    monkeypatch.setattr(judged_samples, "class_probabilities", counted)
-    monkeypatch.setattr(spending, "MAX_SHARE", float("inf"))
-    looks: list[int] = []
-    assert run().findings
-    assert looks[0] < looks[1] == looks[2] < looks[3]
-    unlimited = sum(sizes)
-    sizes.clear()
-    looks = []
-    monkeypatch.setattr(spending, "FREE_SECONDS", 0.0)
-    monkeypatch.setattr(spending, "MAX_SHARE", 0.0)
-    report = run()
-    assert 0 < looks[0] <= looks[1] <= looks[2] < looks[3]
-    assert sum(sizes) < unlimited / 2
-    assert all(finding.cost_words for finding in report.findings)

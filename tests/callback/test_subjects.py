@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 from one_pass import stream_of
-from small_fits import digits
 
 from keras_shiftguard.callback.subjects import come_in_clusters
 
@@ -41,20 +40,3 @@ def test_a_shift_of_a_table_makes_no_clusters(change):
     y = np.arange(1200) % 2
     other = change(x[600:], rng.normal)
     assert not come_in_clusters(stream_of(x[:600], y[:600]), stream_of(other, y[600:]))
-
-
-@pytest.mark.parametrize(
-    "change",
-    [
-        lambda x, noise: x,
-        lambda x, noise: np.clip(x + 0.15 * noise(size=x.shape), 0, 1).astype("float32"),
-        lambda x, noise: (x + 0.5 * noise(size=x.shape)).astype("float32"),
-        lambda x, noise: 0.4 * x,
-        lambda x, noise: np.roll(x, 1, axis=2),
-    ],
-    ids=["none", "noise", "strong noise", "darker", "moved"],
-)
-def test_a_shift_of_images_makes_no_clusters(change):
-    x, y = digits()
-    other = change(x[900:], np.random.default_rng(0).normal)
-    assert not come_in_clusters(stream_of(x[:900], y[:900]), stream_of(other, y[900:]))

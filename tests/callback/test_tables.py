@@ -33,35 +33,19 @@ X = ((X - X[:4000].mean(axis=0)) / X[:4000].std(axis=0)).astype("float32")
 TRAIN, VALIDATION = (X[:4000], Y[:4000]), (X[4000:], Y[4000:])
 
 
-@pytest.mark.parametrize(
-    ("change", "cause", "step"),
-    [
-        pytest.param(
-            lambda x: x[:, [0, 2, 1, 3, 4]],
-            "columns 1 and 2 exchanged",
-            "x_val[..., [1, 2]] = x_val[..., [2, 1]]",
-            marks=pytest.mark.each_backend,
-            id="both were standardised",
-        ),
-        pytest.param(
-            lambda x: x * np.array([1, 1, 1, 1, -1], "float32"),
-            "of the opposite sign in column 4",
-            "x_val[..., 4] = -x_val[..., 4]",
-            id="the other sign",
-        ),
-    ],
-)
-def test_a_wrong_column_is_told_with_the_line_that_repairs_it(change, cause, step):
-    verdict = verdict_of(TRAIN, (change(VALIDATION[0]), VALIDATION[1]))
-    assert verdict.state == "act" and cause in verdict.cause and verdict.step == step
+@pytest.mark.each_backend
+def test_exchanged_columns_are_told_with_the_line_that_repairs_them():
+    """Both columns were standardised, so no statistic differs."""
+    x, y = VALIDATION
+    verdict = verdict_of(TRAIN, (x[:, [0, 2, 1, 3, 4]], y))
+    assert verdict.state == "act" and "columns 1 and 2 exchanged" in verdict.cause
+    assert verdict.step == "x_val[..., [1, 2]] = x_val[..., [2, 1]]"
 
 
-@pytest.mark.parametrize(
-    ("rows", "epochs"), [(4000, 8), pytest.param(200, 40, marks=pytest.mark.thorough)]
-)
-def test_labels_are_not_accused_where_they_are_as_random_as_in_training(rows, epochs):
+@pytest.mark.parametrize("rows", [4000, pytest.param(200, marks=pytest.mark.thorough)])
+def test_labels_are_not_accused_where_they_are_as_random_as_in_training(rows):
     """Who fails to pay is random. A model that knows 200 people by heart is too sure."""
-    verdict = verdict_of((X[:rows], Y[:rows]), VALIDATION, epochs=epochs)
+    verdict = verdict_of((X[:rows], Y[:rows]), VALIDATION, epochs=8 if rows == 4000 else 40)
     assert verdict.state == "fine" and "label" not in verdict.cause
 
 
@@ -80,30 +64,16 @@ PRICES = np.exp(9 + X @ [0.2, 0.5, 0.1, 0.3, -0.2] + RNG.normal(0, 0.2, 5000)).a
 LOGS = np.log(PRICES)
 
 
-@pytest.mark.parametrize(
-    ("train", "validation", "cause", "step"),
-    [
-        pytest.param(
-            *(LOGS, PRICES, "no logarithms", "y_val = np.log(y_val)"),
-            marks=pytest.mark.each_backend,
-        ),
-        pytest.param(
-            *(LOGS - LOGS.mean(), LOGS, "on another scale", "y_val = y_val "),
-            marks=pytest.mark.thorough,
-        ),
-        (LOGS, LOGS, "looks like training", "Nothing to do."),
-        pytest.param(
-            *(LOGS, LOGS + 0.4, "labels are higher", "Compare how the numbers to predict"),
-            marks=pytest.mark.thorough,
-        ),
-    ],
-    ids=["no logarithm", "not centred", "right", "a year later"],
-)
-def test_numbers_to_predict_in_another_unit(train, validation, cause, step):
-    verdict = verdict_of((X[:4000], train[:4000]), (X[4000:], validation[4000:]), "mse")
-    assert cause in verdict.cause and verdict.step.startswith(step)
-    if "y_val" in step or train is validation:
-        assert verdict.state == ("act" if "y_val" in step else "fine")
+@pytest.mark.each_backend
+def test_numbers_to_predict_without_a_logarithm():
+    verdict = verdict_of((X[:4000], LOGS[:4000]), (X[4000:], PRICES[4000:]), "mse")
+    assert verdict.state == "act" and "no logarithms" in verdict.cause
+    assert verdict.step.startswith("y_val = np.log(y_val)")
+
+
+def test_numbers_to_predict_that_are_right():
+    verdict = verdict_of((X[:4000], LOGS[:4000]), (X[4000:], LOGS[4000:]), "mse")
+    assert verdict.state == "fine" and "looks like training" in verdict.cause
 
 
 def overlapping(seed, number=1500):

@@ -92,11 +92,6 @@ def test_a_warning_stands_on_a_line_of_its_own_and_the_verdict_is_last(capsys):
     assert out.rstrip().endswith(str(guard.verdict)) and guard.verdict.state == "act"
 
 
-def test_what_was_ignored_is_listed_at_the_end(capsys):
-    fitted(scale=255, on_shift="ignore")
-    assert "255 times as large" in capsys.readouterr().out
-
-
 def test_characters_that_the_output_does_not_take_are_replaced(monkeypatch):
     """A name or path of the user may hold any character, and a log file may be in ASCII."""
     output = io.TextIOWrapper(io.BytesIO(), encoding="ascii")

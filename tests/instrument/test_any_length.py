@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import pytest
 from keras import layers
+from small_fits import compiled, watched
 
 import keras_shiftguard as sg
 
@@ -18,11 +19,8 @@ def quiet():
 def reader():
     """Returns a classifier of texts of any length."""
     keras.utils.set_random_seed(0)
-    body = [layers.Embedding(100, 4), layers.GlobalAveragePooling1D()]
-    body.append(layers.Dense(1, activation="sigmoid"))
-    model = keras.Sequential([keras.Input((None,), dtype="int32"), *body])
-    model.compile(keras.optimizers.Adam(0.01), "binary_crossentropy", metrics=["accuracy"])
-    return model
+    body = layers.Embedding(100, 4), layers.GlobalAveragePooling1D(), layers.Dense(1, "sigmoid")
+    return compiled((None,), *body, loss="binary_crossentropy", dtype="int32")
 
 
 TEXTS = RNG.integers(1, 90, (640, 12)).astype("int32")
@@ -43,9 +41,7 @@ def test_single_numbers_and_booleans_are_columns():
         {k: v[rows].copy() for k, v in x.items()} for rows in (slice(400), slice(400, 600))
     )
     val["income"] *= 12
-    guard = quiet()
-    more = {"validation_data": (val, y[400:]), "callbacks": [guard], "verbose": 0}
-    model.fit(train, y[:400], epochs=2, **more)
+    guard = watched(model, (train, y[:400]), (val, y[400:]), 2)
     assert guard.profiles["train"].inputs.keys() == {"age", "income", "member"}
     member = guard.profiles["train"].inputs["member"]
     assert member.mean[0] == pytest.approx(train["member"].mean(), abs=1e-6)
@@ -54,9 +50,7 @@ def test_single_numbers_and_booleans_are_columns():
 
 def test_texts_of_any_declared_length_are_measured():
     shifted = np.minimum(TEXTS[400:] + 5, 99)
-    guard = quiet()
-    more = {"validation_data": (shifted, SHORT[400:]), "callbacks": [guard], "verbose": 0}
-    reader().fit(TEXTS[:400], SHORT[:400], epochs=2, **more)
+    guard = watched(reader(), (TEXTS[:400], SHORT[:400]), (shifted, SHORT[400:]), 2)
     assert guard.profiles["train"].num_samples == 400 and guard.report.findings
     assert guard.profiles["train"].inputs["input"].num_channels == 12
 

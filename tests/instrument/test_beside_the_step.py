@@ -265,30 +265,6 @@ def test_inputs_inside_a_nested_input_are_named_once(data):
     assert guard.profiles["train"].inputs["image"].num_samples == 80
 
 
-class WithoutLayers(keras.Model):
-    """A model without `.layers`, like a `Trainer` that is a plain `Layer`."""
-
-    def __init__(self):
-        super().__init__()
-        self.dense = layers.Dense(3)
-
-    @property
-    def layers(self):
-        raise AttributeError("no layers")
-
-    def call(self, x):
-        return self.dense(keras.ops.reshape(x, (-1, 432)))
-
-
-def test_a_model_without_layers_is_measured(data):
-    model = WithoutLayers()
-    assert not hasattr(model, "layers")
-    model.compile("sgd", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
-    guard = sg.ShiftGuard(verbose=0)
-    fit(model, data, guard)
-    assert guard.profiles["train"].num_samples == 80
-
-
 class SwitchOn(keras.callbacks.Callback):
     """Switches on a correction of the input of a stream before each batch."""
 

@@ -59,16 +59,6 @@ def test_the_same_is_measured_as_with_the_dimension_of_channels(data):
         np.testing.assert_array_equal(one, plain)
 
 
-@pytest.mark.thorough
-@pytest.mark.filterwarnings("ignore::keras_shiftguard.ShiftWarning")  # of the dark target
-def test_images_without_the_dimension_are_augmented(data):
-    x, y = data
-    model, guard = network(), ShiftGuard(target_data=x // 3, adapt="augmentation", verbose=0)
-    model.fit(x, y, validation_data=(x, y), epochs=3, callbacks=[guard], verbose=0)
-    assert max(guard.augmentation.strengths.values()) > 0
-    assert guard.profiles["train"].inputs["input"].is_image
-
-
 def test_what_is_measured_beside_a_fit_has_the_dimension_as_well(data):
     x, y = data
     model = network()

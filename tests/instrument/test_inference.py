@@ -4,8 +4,7 @@ import keras
 import numpy as np
 import pytest
 
-from keras_shiftguard.instrument.inference import class_probabilities
-from keras_shiftguard.instrument.inference_call import InferenceCall
+from keras_shiftguard.instrument.inference import InferenceCall, class_probabilities
 
 
 @pytest.mark.parametrize("shape", [(3,), (1, 3), (1, 1, 3)])

@@ -4,7 +4,6 @@ import keras
 import numpy as np
 import pytest
 
-from keras_shiftguard.instrument import keras_private
 from keras_shiftguard.instrument.keras_private import (
     call_takes_training,
     compiled_metrics,
@@ -24,31 +23,18 @@ def model():
     return keras.Model(inputs, keras.layers.Dropout(0.5, name="dropout")(hidden))
 
 
-def test_a_symbolic_tensor_knows_the_call_that_made_it(model):
-    assert hasattr(model.output, keras_private.HISTORY)
-    history = history_of(model.output)
-    assert history.operation is model.get_layer("dropout")
-    assert history.node_index == 0
-    assert history_of(keras.ops.zeros((2, 4))) is None
-
-
-def test_a_layer_knows_its_calls(model):
-    layer = model.get_layer("dropout")
-    assert hasattr(layer, keras_private.INBOUND_NODES)
-    (node,) = inbound_nodes(layer)
-    assert node.operation is layer
-    assert not node.is_input
+def test_a_symbolic_tensor_and_a_layer_know_their_calls(model):
+    dropout = model.get_layer("dropout")
+    history, (node,) = history_of(model.output), inbound_nodes(dropout)
+    assert history.operation is node.operation is dropout and history.node_index == 0
+    assert not node.is_input and node.output_tensors[0] is model.output
     assert node.input_tensors[0] is model.get_layer("dense").output
-    assert node.output_tensors[0] is model.output
-    assert inbound_nodes(object()) == []
+    assert call_takes_training(dropout) and not call_takes_training(keras.layers.Flatten())
 
 
-def test_a_layer_knows_whether_its_call_takes_training(model):
-    flatten, dropout = keras.layers.Flatten(), model.get_layer("dropout")
-    assert hasattr(flatten, keras_private.CALL_HAS_TRAINING)
-    assert call_takes_training(dropout)
-    assert not call_takes_training(flatten)
-    assert not call_takes_training(object())
+def test_other_objects_know_nothing():
+    assert history_of(keras.ops.zeros((2, 4))) is None and inbound_nodes(object()) == []
+    assert not call_takes_training(object()) and loss_weights(object()) is None
 
 
 def test_a_fit_knows_the_number_of_its_validation_batches(model):
@@ -65,15 +51,9 @@ def test_a_fit_knows_the_number_of_its_validation_batches(model):
     assert seen == [3, None]
 
 
-def test_a_compiled_model_knows_the_weights_of_its_losses(model):
-    assert loss_weights(model) is None and loss_weights(object()) is None
-    model.compile("sgd", ["mse"], loss_weights=[0.5])
-    assert loss_weights(model) == [0.5]
-
-
-def test_a_compiled_model_knows_its_metrics(model):
-    assert compiled_metrics(model) == []
-    model.compile("sgd", "mse", metrics=["mae"])
+def test_a_compiled_model_knows_its_metrics_and_the_weights_of_its_losses(model):
+    assert loss_weights(model) is None and compiled_metrics(model) == []
+    model.compile("sgd", ["mse"], loss_weights=[0.5], metrics=["mae"])
     model.fit(np.zeros((4, 4)), np.zeros((4, 3)), verbose=0)
+    assert loss_weights(model) == [0.5]
     assert [metric.name for metric in compiled_metrics(model)] == ["mae"]
-    assert hasattr(model, keras_private.COMPILED_METRICS)

@@ -52,13 +52,6 @@ def test_a_batch_of_any_size(rng):
     np.testing.assert_allclose(got.features.moments.std, want.moments.std, rtol=1e-3)
 
 
-@backend
-@pytest.mark.parametrize("shape", [(4, 4, 3), (1, 1, 1), (5, 9, 9, 3)])
-def test_odd_images(shape, rng):
-    got = columns_of(rng.random((6, *shape)).astype("float32")).inputs["input"]
-    assert got.embedding.count == 6 and np.isfinite(got.embedding.comoment).all()
-
-
 def test_labels_of_several_outputs_are_left_out(photos):
     x, y = photos
     got = profile_of([({"input": x}, {"a": y, "b": y})])

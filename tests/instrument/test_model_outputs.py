@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import pytest
 from keras import layers
+from small_fits import compiled
 
 import keras_shiftguard as sg
 from keras_shiftguard.instrument.graph import walk
@@ -15,17 +16,9 @@ pytestmark = pytest.mark.backend
 
 def network(units=3, activation="softmax", loss="sparse_categorical_crossentropy"):
     keras.utils.set_random_seed(0)
-    model = keras.Sequential(
-        [
-            keras.Input((6, 6, 1)),
-            layers.Flatten(),
-            layers.Dense(5, activation="relu", name="hidden"),
-            layers.Dropout(0.5),
-            layers.Dense(units, activation=activation),
-        ]
-    )
-    model.compile("sgd", loss)
-    return model
+    hidden = layers.Dense(5, activation="relu", name="hidden")
+    last = layers.Dense(units, activation=activation)
+    return compiled((6, 6, 1), layers.Flatten(), hidden, layers.Dropout(0.5), last, loss=loss)
 
 
 @pytest.fixture(scope="module")

@@ -6,8 +6,7 @@ import pytest
 from keras import layers
 
 from keras_shiftguard.errors import BadInputError
-from keras_shiftguard.instrument.inference import sample_losses
-from keras_shiftguard.instrument.inference_call import InferenceCall
+from keras_shiftguard.instrument.inference import InferenceCall, sample_losses
 from keras_shiftguard.instrument.sample_losses import SampleLosses
 from keras_shiftguard.statistics.rows import Rows
 

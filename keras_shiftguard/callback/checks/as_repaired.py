@@ -22,12 +22,7 @@ IS_ACCURACY = re.compile("(sparse_|binary_)?(categorical_)?acc(uracy)?")  # Kera
 
 
 def look(state: None, epoch: Epoch) -> tuple[None, Told]:
-    """Measures accuracy or the loss, and the first compiled metric, of repaired samples.
-
-    Args:
-        state: None; each epoch is measured anew.
-        epoch: The epoch.
-    """
+    """Measures accuracy or the loss, and the first compiled metric, of repaired samples."""
     main, logs = epoch.main, epoch.logs or {}
     if main is None or not epoch.is_logged:
         return None, Told()

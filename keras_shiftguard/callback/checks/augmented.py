@@ -24,10 +24,8 @@ A_SAMPLER = (
 def look(state: int | None, epoch: Epoch) -> tuple[int | None, Told]:
     """Compares a pass over validation with the first one.
 
-    Args:
-        state: Number of passes with the class counts of the first one; 0 once there is no more to
-            tell, or once a pass had other counts.
-        epoch: The epoch.
+    The state: number of passes with the class counts of the first one; 0 once there is no more to
+    tell, or once a pass had other counts.
     """
     names = ("validation", FIRST_EPOCH)
     pair = next((p for p in epoch.pairs if (p.stream, p.against) == names), None)

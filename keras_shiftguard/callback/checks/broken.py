@@ -27,9 +27,7 @@ MIN_COLUMNS = 8  # in rows with fewer columns, all values may well be the same. 
 def look(state: list[dict[str, Any]] | None, epoch: Epoch) -> tuple[list[dict[str, Any]], Told]:
     """Looks for broken samples of validation; what was found is told again in each epoch.
 
-    Args:
-        state: The findings of the epoch before, as dicts.
-        epoch: The epoch.
+    The state: the findings of the epoch before, as dicts.
     """
     found = [Finding.from_dict(fields) for fields in state or ()]
     if {"train", "validation"} <= epoch.passes.keys():

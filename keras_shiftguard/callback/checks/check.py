@@ -5,9 +5,9 @@ not change the streams, the report or other checks: `ShiftWatch.apply` puts what
 report.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
@@ -118,18 +118,9 @@ class Told:
     curves: Mapping[str, float] = field(default_factory=dict)
 
 
-class Check(Protocol):
-    """A function from its state and an epoch to its new state, and what it has found."""
-
-    def __call__(self, state: Any, epoch: Epoch) -> tuple[Any, Told]:
-        """Looks at an epoch.
-
-        Args:
-            state: The result of the epoch before, a tree for `profiles.storage`; None in the first
-                one.
-            epoch: The epoch.
-        """
-        ...
+# From its state, the result of the epoch before (a tree for `profiles.storage`; None in the first
+# one), and an epoch to its new state and what it has found.
+Check = Callable[[Any, Epoch], tuple[Any, Told]]
 
 
 def costs_of(pair: Pair, costs: Mapping[str, Cost | None]) -> dict[str, Cost | None]:

@@ -44,9 +44,7 @@ class Tried:
 def look(state: Mapping[str, Any] | None, epoch: Epoch) -> tuple[dict[str, Any], Told]:
     """Makes an experiment on the samples of each input whose findings are due.
 
-    Args:
-        state: `tried`: the latest experiments by input, see `Tried`.
-        epoch: The epoch.
+    The state: `tried`: the latest experiments by input, see `Tried`.
     """
     before = (state or {}).get("tried", {})
     tried = {name: Tried.from_tree(tree) for name, tree in before.items()}

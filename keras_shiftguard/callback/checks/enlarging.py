@@ -7,12 +7,7 @@ from keras_shiftguard.experiments.enlarged import gain_of_enlarging, in_words, p
 
 
 def look(state: None, epoch: Epoch) -> tuple[None, Told]:
-    """Tries larger images once, with the weights of the last epoch, if training is augmented.
-
-    Args:
-        state: None.
-        epoch: The epoch.
-    """
+    """Tries larger images once, with the weights of the last epoch, if training is augmented."""
     pair = epoch.main
     if not epoch.is_last or not epoch.is_augmented or pair not in schedule.due(epoch):
         return None, Told()

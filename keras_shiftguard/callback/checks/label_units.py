@@ -12,9 +12,7 @@ FEATURE = "labels/0"  # of the finding on a single number to predict
 def look(state: str | None, epoch: Epoch) -> tuple[str | None, Told]:
     """Tries the units of training, where the numbers to predict are far from those of training.
 
-    Args:
-        state: The line that undoes what the latest look found; None if it found nothing.
-        epoch: The epoch.
+    The state: the line that undoes what the latest look found; None if it found nothing.
     """
     pair = epoch.main
     if pair is None or FEATURE not in pair.findings or pair not in schedule.due(epoch):

@@ -11,6 +11,14 @@ from typing import Any
 import numpy as np
 
 from keras_shiftguard.callback.checks.check import Epoch, Told
+from keras_shiftguard.callback.checks.label_causes import (
+    LARGE,
+    are_known_by_heart,
+    has_other_words,
+    is_consequence,
+    is_of_labels,
+)
+from keras_shiftguard.callback.judged_samples import Judged
 from keras_shiftguard.callback.spending import is_in_schedule
 from keras_shiftguard.detection.cost import Cost
 from keras_shiftguard.detection.finding import RELABELLED, Finding
@@ -19,7 +27,6 @@ from keras_shiftguard.experiments.class_mix import has_learnt
 from keras_shiftguard.experiments.label_units import numbers_are_unrelated
 from keras_shiftguard.experiments.label_words import UNRELATED, finding_of
 from keras_shiftguard.experiments.labelled import Labelled
-from keras_shiftguard.experiments.told import are_texts
 from keras_shiftguard.experiments.undo import MIN_WON_BACK
 from keras_shiftguard.experiments.wrong_labels import (
     Predicted,
@@ -30,9 +37,6 @@ from keras_shiftguard.operations.repair import Repair
 from keras_shiftguard.statistics.chunks import in_chunks
 from keras_shiftguard.statistics.rows import Rows
 
-# A difference of the samples does not explain wrong predictions if its effect is smaller than this,
-# or than the second number if undoing it gains little. Conventions.
-SMALL, LARGE = 0.5, 2.0
 # At the first look, more labels of validation than of training must look wrong by this many
 # standard errors. Of 30 fits of tables with right labels that are hard to tell, 3 had more than 3
 # after one epoch, none more than 4, and 21 after eight epochs. With a fifth of wrong labels, 16 of
@@ -43,14 +47,12 @@ FIRST_SIGMAS = 4.0
 def look(state: Mapping[str, Any] | None, epoch: Epoch) -> tuple[Mapping[str, Any], Told]:
     """Looks for wrong labels of validation, with two predictions.
 
-    Args:
-        state: `found`: the finding and its cost of the latest look; `before`: whether that look
-            found anything, None without one; `first`: the same of the first look at which the model
-            had learnt something, see `_are_known_by_heart`; `little`: whether the model fails on
-            validation, and right labels would win back less than half of what is lost; `repaired`:
-            whether the latest look was one at repaired samples; `noted`: whether a note says that
-            labels and samples are unrelated; `unrelated`: whether the latest look found them so.
-        epoch: The epoch.
+    The state: `found`: the finding and its cost of the latest look; `before`: whether that look
+    found anything, None without one; `first`: the same of the first look at which the model
+    had learnt something, see `are_known_by_heart`; `little`: whether the model fails on
+    validation, and right labels would win back less than half of what is lost; `repaired`:
+    whether the latest look was one at repaired samples; `noted`: whether a note says that
+    labels and samples are unrelated; `unrelated`: whether the latest look found them so.
     """
     state = state or {}
     pair = epoch.main
@@ -59,21 +61,35 @@ def look(state: Mapping[str, Any] | None, epoch: Epoch) -> tuple[Mapping[str, An
     is_due = _is_due(state, pair, epoch)
     judged = epoch.judged(pair, apart=False) if is_due else None
     if judged is None or judged.training is None:
-        return state, _known(pair, epoch)
-    current, training = judged.current, judged.training
-    if not min(len(current.labels), len(training.labels)):
-        return state, _known(pair, epoch)
-    if not judged.are_classes:
-        if not (epoch.is_last or _tried(epoch)):
-            return state, Told()  # numbers fit nothing either if the samples are wrong
-        is_other = bool(epoch.states.get("label_units")) or _of_samples(epoch) >= MIN_WON_BACK
-        unrelated = not is_other and numbers_are_unrelated(
-            judged.predict, current, training, judged.judge, int(epoch.number or 0)
-        )
-        is_note = unrelated and not state.get("noted")
-        noted = is_note or bool(state.get("noted"))
-        new = {**state, "before": "", "unrelated": unrelated, "noted": noted}
-        return new, replace(_follows(pair) if unrelated else Told(), notes=(UNRELATED,) * is_note)
+        return state, _told(pair, _found(epoch))
+    training = judged.training
+    if not min(len(judged.current.labels), len(training.labels)):
+        return state, _told(pair, _found(epoch))
+    of_kind = _of_classes if judged.are_classes else _of_numbers
+    return of_kind(state, pair, epoch, judged, training)
+
+
+def _of_numbers(
+    state: Mapping[str, Any], pair: Pair, epoch: Epoch, judged: Judged, training: Labelled
+) -> tuple[Mapping[str, Any], Told]:
+    """Looks for numbers to predict that have nothing in common with their samples."""
+    if not (epoch.is_last or _tried(epoch)):
+        return state, Told()  # numbers fit nothing either if the samples are wrong
+    is_other = bool(epoch.states.get("label_units")) or _of_samples(epoch) >= MIN_WON_BACK
+    unrelated = not is_other and numbers_are_unrelated(
+        judged.predict, judged.current, training, judged.judge, int(epoch.number or 0)
+    )
+    is_note = unrelated and not state.get("noted")
+    noted = is_note or bool(state.get("noted"))
+    new = {**state, "before": "", "unrelated": unrelated, "noted": noted}
+    return new, replace(_follows(pair) if unrelated else Told(), notes=(UNRELATED,) * is_note)
+
+
+def _of_classes(
+    state: Mapping[str, Any], pair: Pair, epoch: Epoch, judged: Judged, training: Labelled
+) -> tuple[Mapping[str, Any], Told]:
+    """Looks for class ids of validation that do not fit the predictions."""
+    current = judged.current
     mix, number = pair.findings.get("labels"), int(epoch.number or 0)
     of_training = Predicted(judged.predict(training.images), training.labels)
 
@@ -85,10 +101,10 @@ def look(state: Mapping[str, Any] | None, epoch: Epoch) -> tuple[Mapping[str, An
             seed=number,
         )
 
-    found = None if _has_other_words(epoch, pair, current) else found_with(current.images)
+    found = None if has_other_words(epoch, pair, current) else found_with(current.images)
     # Augmented training differs from right validation, by however much.
     large = LARGE if epoch.is_augmented is False else np.inf
-    is_explained = found is not None and _is_consequence(found, pair, _of_samples(epoch), large)
+    is_explained = found is not None and is_consequence(found, pair, _of_samples(epoch), large)
     found = None if is_explained else found
     repaired = _repaired(epoch, current.images) if found is None else None
     if repaired is not None:  # a second fault may be in the labels
@@ -98,15 +114,13 @@ def look(state: Mapping[str, Any] | None, epoch: Epoch) -> tuple[Mapping[str, An
     if first is None and has_learnt(of_training.right, training.labels):
         first = "found" if found is not None and found.sigmas > FIRST_SIGMAS else ""
     seen = "" if found is None else "found"
-    if found is not None and _are_known_by_heart(found, first):
+    if found is not None and are_known_by_heart(found, first):
         found = None
     # A look at samples as they are says nothing of labels that only repaired samples show.
     is_first = repaired is not None and not state.get("repaired")
     before = None if is_first else state.get("before")
-    new = {**state, "before": seen, "found": None, "little": False}
-    new["first"] = first
-    new["repaired"] = repaired is not None
-    new["unrelated"] = found is not None and found.is_unrelated
+    new = {**state, "before": seen, "found": None, "little": False, "first": first}
+    new |= {"repaired": repaired is not None, "unrelated": bool(found and found.is_unrelated)}
     if found is None or found.is_unrelated:
         is_note = found is not None and not state.get("noted")
         new["noted"] = bool(state.get("noted")) or is_note
@@ -123,20 +137,15 @@ def look(state: Mapping[str, Any] | None, epoch: Epoch) -> tuple[Mapping[str, An
     classes = max(int(current.labels.max()), int(training.labels.max())) + 1
     finding = replace(finding_of(found, cost, classes), since=since)
     new["found"] = [finding.to_dict(), vars(cost)]
-    return new, _told(pair, finding, cost)
+    return new, _told(pair, (finding, cost))
 
 
 def tell_again(state: None, epoch: Epoch) -> tuple[None, Told]:
-    """Tells what the latest `look` found, before costs are measured, unless the next one is due.
-
-    Args:
-        state: None; what was found is in the state of `look`.
-        epoch: The epoch.
-    """
+    """Tells what the latest `look` found, before costs are measured, unless the next one is due."""
     pair = epoch.main
-    if pair is None or _is_due(epoch.states.get("labels") or {}, pair, epoch):
+    if pair is None or _is_due(_latest(epoch.states), pair, epoch):
         return None, Told()
-    return None, _known(pair, epoch)
+    return None, _told(pair, _found(epoch))
 
 
 def are_wrong(epoch: Epoch, pair: Pair) -> bool:
@@ -146,23 +155,19 @@ def are_wrong(epoch: Epoch, pair: Pair) -> bool:
 
 
 def explain_little(states: Mapping[str, Any]) -> bool:
-    """Whether wrong labels were found that explain little of what the model loses on validation.
-
-    Args:
-        states: The states of all checks, by name.
-    """
-    state = states.get("labels")
-    return isinstance(state, Mapping) and bool(state.get("little"))
+    """Whether wrong labels were found that explain little of what the model loses on validation."""
+    return bool(_latest(states).get("little"))
 
 
 def are_unrelated(states: Mapping[str, Any]) -> bool:
-    """Whether labels and samples of validation seem to have nothing in common.
+    """Whether labels and samples of validation seem to have nothing in common."""
+    return bool(_latest(states).get("unrelated"))
 
-    Args:
-        states: The states of all checks, by name.
-    """
+
+def _latest(states: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Returns the state of `look`; {} if it has none, or has failed."""
     state = states.get("labels")
-    return isinstance(state, Mapping) and bool(state.get("unrelated"))
+    return state if isinstance(state, Mapping) else {}
 
 
 def is_unexplained(epoch: Epoch) -> bool:
@@ -173,7 +178,7 @@ def is_unexplained(epoch: Epoch) -> bool:
 
 def _found(epoch: Epoch) -> tuple[Finding, Cost] | None:
     """Returns what the latest look found, with its cost."""
-    found = (epoch.states.get("labels") or {}).get("found")
+    found = _latest(epoch.states).get("found")
     return None if not found else (Finding.from_dict(found[0]), Cost.from_dict(found[1]))
 
 
@@ -182,14 +187,11 @@ def are_of_other_rows(epoch: Epoch) -> bool:
     return bool((epoch.states.get("other_rows") or {}).get("step"))
 
 
-def _known(pair: Pair, epoch: Epoch) -> Told:
-    """Returns what the latest look found."""
-    found = _found(epoch)
-    return Told() if found is None else _told(pair, *found)
-
-
-def _told(pair: Pair, finding: Finding, cost: Cost) -> Told:
+def _told(pair: Pair, found: tuple[Finding, Cost] | None) -> Told:
     """Returns wrong labels as findings and costs; another class mix follows from them."""
+    if found is None:
+        return Told()
+    finding, cost = found
     findings = [finding]
     costs: dict[str, Cost | None] = {finding.feature: cost}
     mix = pair.findings.get("labels")
@@ -206,7 +208,7 @@ def _is_due(state: Mapping[str, Any], pair: Pair, epoch: Epoch) -> bool:
     After the first look, labels that seem right are looked at only if the loss on validation is
     above that on training, so most healthy fits spend little on it.
     """
-    of_labels = [f for name, f in pair.findings.items() if _is_of_labels(name)]
+    of_labels = [f for name, f in pair.findings.items() if is_of_labels(name)]
     is_asked = epoch.is_harder or state.get("before") == "found" or state.get("first") is None
     if not is_asked and all(f.negligible for f in of_labels):
         return False
@@ -256,60 +258,3 @@ def _follows(pair: Pair) -> Told:
     # The feature of such a finding is the whole input, see `difference`.
     untested = dict.fromkeys([n for n in names if "/" not in n and n not in tested], True)
     return Told(causes={of_pair: causes}, costs={of_pair: costs}, denied={of_pair: untested})
-
-
-def _are_known_by_heart(found: WrongLabels, first: str | None) -> bool:
-    """Whether labels seem wrong only because the model knows the labels of training by heart.
-
-    Labels that are as uncertain in training as in validation look wrong in validation alone, once
-    the model has learnt by heart those of training. After one pass it has not. So some wrong labels
-    must be found from the first look on, unless most samples with a label are of another class, or
-    most samples of a class have another label.
-    """
-    is_some = max(found.share, found.share_of_class) <= 0.5
-    return is_some and not found.names and not found.is_unrelated and first == ""
-
-
-def _is_consequence(found: WrongLabels, pair: Pair, of_samples: float, large: float) -> bool:
-    """Whether a difference of the samples explains the wrong predictions.
-
-    Upside down, a 6 looks like a 9. So labels that change places must cost more than any difference
-    of the samples, and labels that are wrong at random must be the only cause.
-
-    Args:
-        found: The labels that seem to be wrong.
-        pair: The comparison of validation with training.
-        of_samples: What undoing a change of the samples gains.
-        large: Effect from which a difference explains wrong predictions although undoing it gains
-            little.
-    """
-    if of_samples >= (1.0 if found.names else MIN_WON_BACK) * found.cost.value:
-        return True
-    others = [f for name, f in pair.findings.items() if not _is_of_labels(name)]
-    if found.names:
-        return any(f.matters and (f.cost or 0.0) > found.cost.value for f in others)
-    return not all(_explains_little(finding, found.cost.value, large) for finding in others)
-
-
-def _has_other_words(epoch: Epoch, pair: Pair, current: Labelled) -> bool:
-    """Whether samples are texts that differ: words with another meaning look like wrong labels."""
-    specs = [kept.spec for kept in epoch.streams["validation"].kept_together().values()]
-    differs = any(f.kind == "covariate" and not f.negligible for f in pair.findings.values())
-    return differs and any(are_texts(spec, current.input(spec.name)) for spec in specs)
-
-
-def _is_of_labels(feature: str) -> bool:
-    return feature.partition("/")[0] == "labels"
-
-
-def _explains_little(finding: Finding, lost: float, large: float) -> bool:
-    """Whether a difference of the samples explains little of what wrong labels seem to cost.
-
-    That no repair wins anything back says nothing of a very large one: there may be none for it.
-    """
-    if finding.negligible or finding.expected or finding.harmless:
-        return True
-    if finding.matters:
-        return False
-    is_little = finding.cost is not None and finding.cost < MIN_WON_BACK * lost
-    return abs(finding.effect_size) < (large if is_little else SMALL)

@@ -21,9 +21,7 @@ EPOCHS = 2  # later epochs repeat the samples. A convention.
 def look(state: bool | None, epoch: Epoch) -> tuple[bool, Told]:
     """Looks for equal samples in training and validation, until some were told.
 
-    Args:
-        state: Whether a leak was told.
-        epoch: The epoch.
+    The state: whether a leak was told.
     """
     is_due = epoch.number is not None and epoch.number <= EPOCHS and not state
     if not is_due or not {"train", "validation"} <= epoch.passes.keys():
@@ -47,11 +45,6 @@ def leaked_share(
 
     >>> leaked_share(range(500), range(400, 800), 1000)  # half of training was kept
     0.5
-
-    Args:
-        training: Hashes of the kept samples of training.
-        validation: Hashes of the kept samples of validation.
-        num_training: Number of samples of training.
     """
     if not training or not validation:
         return None

@@ -23,10 +23,8 @@ MIN_OF_CLASS = 20  # with fewer samples of a class, equal numbers may be chance.
 def look(state: bool | None, epoch: Epoch) -> tuple[bool | None, Told]:
     """Measures the costs of the findings on the class mix that are due.
 
-    Args:
-        state: Whether samples come in clusters, as those of a few subjects do; None if no cost has
-            asked for it yet.
-        epoch: The epoch.
+    The state: whether samples come in clusters, as those of a few subjects do; None if no cost has
+    asked for it yet.
     """
     costs = {}
     meant = tuple(

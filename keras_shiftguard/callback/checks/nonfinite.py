@@ -26,9 +26,8 @@ def look(state: list[list[str]] | None, epoch: Epoch) -> tuple[list[list[str]], 
     There is no warning if the model is made for such samples: if the losses of the stream are
     finite nevertheless.
 
-    Args:
-        state: The streams and inputs that were told.
-        epoch: The epoch, whose streams also have passes that were cut short.
+    The state: the streams and inputs that were told. The streams of the epoch also have passes that
+    were cut short.
     """
     told = [list(key) for key in state or ()]
     warned = {finding.feature for finding in epoch.warned_of if finding.family == "missing"}

@@ -18,10 +18,8 @@ from keras_shiftguard.experiments.undo import MIN_WON_BACK
 def look(state: Mapping[str, Any] | None, epoch: Epoch) -> tuple[Mapping[str, Any], Told]:
     """Tries the labels of the next rows, where the model is worse on validation.
 
-    Args:
-        state: `step`: how far the labels are off, 0 if they are not; `unit`, `finding` and `cost`
-            then. What was found is told again in each epoch, until a later look takes it back.
-        epoch: The epoch.
+    The state: `step`: how far the labels are off, 0 if they are not; `unit`, `finding` and `cost`
+    then. What was found is told again in each epoch, until a later look takes it back.
     """
     state, pair = state or {}, epoch.main
     if pair is None:

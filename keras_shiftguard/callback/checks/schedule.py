@@ -19,10 +19,8 @@ from keras_shiftguard.experiments.difference import predictions_for
 def look(state: Mapping[str, Any] | None, epoch: Epoch) -> tuple[dict[str, Any], Told]:
     """Chooses the comparisons whose costs are due.
 
-    Args:
-        state: By the stream that validation is compared with: all features that had a cost, and
-            the epoch in which the latest of them came. Also the streams that were due.
-        epoch: The epoch.
+    The state: by the stream that validation is compared with: all features that had a cost, and
+    the epoch in which the latest of them came. Also the streams that were due.
     """
     measured = dict((state or {}).get("measured", {}))
     due = []

@@ -11,12 +11,7 @@ from keras_shiftguard.experiments.targets import are_inputs, with_own_targets
 
 
 def look(state: None, epoch: Epoch) -> tuple[None, Told]:
-    """Measures the costs of the findings on preprocessing that are due.
-
-    Args:
-        state: None; each epoch is measured anew.
-        epoch: The epoch.
-    """
+    """Measures the costs of the findings on preprocessing that are due."""
     costs, repaired = {}, []
     for pair in schedule.due(epoch):
         judged, found = None if epoch.is_apart else epoch.judged(pair, False), {}
