@@ -16,7 +16,7 @@ from keras_shiftguard.preprocessing.expected.batch_norm import Scores
 from keras_shiftguard.preprocessing.expected.batch_norm_reading import Reading
 from keras_shiftguard.preprocessing.expected.hypotheses import hypotheses_for
 from keras_shiftguard.preprocessing.expected.structure import StructuralExpectation
-from keras_shiftguard.preprocessing.observation import Observation
+from keras_shiftguard.preprocessing.observed.observation import Observation
 from keras_shiftguard.preprocessing.witnesses.preference import Preference
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (6, 8, 8, 3)).astype("float64")

@@ -12,7 +12,7 @@ from keras_shiftguard.preprocessing.diagnosis import Diagnosis
 from keras_shiftguard.preprocessing.expected.batch_norm import BatchNormEvidence
 from keras_shiftguard.preprocessing.expected.structure import expect_from_structure
 from keras_shiftguard.preprocessing.hints.stated_resize import StatedResize
-from keras_shiftguard.preprocessing.observation import MIN_OBSERVED
+from keras_shiftguard.preprocessing.observed.observation import MIN_OBSERVED
 from keras_shiftguard.preprocessing.verdict import judge
 from keras_shiftguard.statistics.kept_samples import FIRST_SAMPLES
 from keras_shiftguard.statistics.stream import Stream

@@ -25,7 +25,8 @@ from keras_shiftguard.preprocessing.diagnose import diagnose
 from keras_shiftguard.preprocessing.diagnosis import Diagnosis
 from keras_shiftguard.preprocessing.expected.hypothesis_names import as_observed, same_numbers
 from keras_shiftguard.preprocessing.hints.remarks import MAX_IMAGES
-from keras_shiftguard.preprocessing.observation import SURE, observe
+from keras_shiftguard.preprocessing.limits import MIN_MISMATCH
+from keras_shiftguard.preprocessing.observed.observe import observe
 from keras_shiftguard.statistics.spread import spread
 
 # Hints of the diagnosis that become notes of the report. Only the first such hint is shown.
@@ -202,7 +203,7 @@ def _of_reference(some: Inputs, reference: Reference) -> Corrections:
         return Corrections({name: fix}, step.name, step.fix)
     # The grid of 8-bit values, or their range, shows the scale even if the images have changed.
     here, there = (observe(each) for each in (now, before))
-    is_known = all(each.certainty >= SURE and not each.is_fitted for each in (here, there))
+    is_known = all(each.certainty >= MIN_MISMATCH and not each.is_fitted for each in (here, there))
     if not is_known or same_numbers(here.convention, there.convention):
         return NONE
     fix = layer_between(here.convention, there.convention, layout, now.num_channels)

@@ -7,7 +7,7 @@ from keras_shiftguard.preprocessing.expected.batch_norm import AS_FED, Transform
 from keras_shiftguard.preprocessing.expected.batch_norm_reading import Reading
 from keras_shiftguard.preprocessing.expected.structure import StructuralExpectation
 from keras_shiftguard.preprocessing.limits import MAX_TRIAL_IMAGES
-from keras_shiftguard.preprocessing.observation import Observation
+from keras_shiftguard.preprocessing.observed.observation import Observation
 from keras_shiftguard.preprocessing.witnesses.levels import Levels
 from keras_shiftguard.preprocessing.witnesses.preference import Preference
 from keras_shiftguard.preprocessing.witnesses.trial import Trial

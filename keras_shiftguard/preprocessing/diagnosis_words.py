@@ -13,7 +13,7 @@ from keras_shiftguard.preprocessing.correction.convention_words import (
     in_words,
 )
 from keras_shiftguard.preprocessing.limits import MIN_IMAGES
-from keras_shiftguard.preprocessing.observation import MIN_OBSERVED
+from keras_shiftguard.preprocessing.observed.observation import MIN_OBSERVED
 
 
 def found(diagnosis: Any) -> tuple[str, str]:

@@ -5,8 +5,7 @@ These doubts are no evidence for a convention. They only turn "mismatch" into "u
 
 from keras_shiftguard.preprocessing.case import Case, Verdict
 from keras_shiftguard.preprocessing.expected.hypothesis_names import Suspicion, same_numbers
-from keras_shiftguard.preprocessing.limits import MIN_TRIAL_IMAGES
-from keras_shiftguard.preprocessing.observation import LIKELY as LIKELY_CONVENTION
+from keras_shiftguard.preprocessing.limits import MIN_OK, MIN_TRIAL_IMAGES
 from keras_shiftguard.preprocessing.witnesses.feed import (
     are_near,
     is_narrower,
@@ -50,7 +49,7 @@ def doubt_of_feed(case: Case, suspicion: Suspicion, trial: Preference | None) ->
                 "they show another scene, or are of another exposure or sensor."
             )
     # Without it, dark photos that are scaled twice get a line that makes them worse.
-    if observation.certainty < LIKELY_CONVENTION:
+    if observation.certainty < MIN_OK:
         return "The convention that the images were fed in is not certain."
     return ""
 

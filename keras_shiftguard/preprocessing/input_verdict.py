@@ -27,7 +27,8 @@ from keras_shiftguard.preprocessing.garbled import Garbling, find_garbling
 from keras_shiftguard.preprocessing.hints.hint import Hint
 from keras_shiftguard.preprocessing.hints.remarks import remarks_of_images, remarks_of_predictions
 from keras_shiftguard.preprocessing.limits import MAX_TRIAL_IMAGES, MIN_MISMATCH
-from keras_shiftguard.preprocessing.observation import SURE, Observation, observe
+from keras_shiftguard.preprocessing.observed.observation import Observation
+from keras_shiftguard.preprocessing.observed.observe import observe
 from keras_shiftguard.preprocessing.posterior import probability_of_garbling
 from keras_shiftguard.preprocessing.witnesses.levels import level_correction
 from keras_shiftguard.preprocessing.witnesses.preference import Preference
@@ -99,7 +100,7 @@ def judge_input(given: Given) -> Diagnosis:
         hints += (garbling.hint(stated and verdict.status == "ok"),)
     if verdict.swap_is_possible:
         hints += (_swap_hint(verdict),)
-    if case.scratch and structure.speaks and case.observation.certainty >= SURE:
+    if case.scratch and structure.speaks and case.observation.certainty >= MIN_MISMATCH:
         hints += _layers_hint(structure.convention, case.observation.convention)
     # Predictions prove nothing before training, or on wrongly preprocessed input.
     judges_predictions = verdict.status != "mismatch" and not given.training and not structure.fresh

@@ -9,7 +9,7 @@ from photos import imagenet_photos, odd_photos
 
 from keras_shiftguard.conventions import MODES
 from keras_shiftguard.preprocessing.correction.convention import InputConvention
-from keras_shiftguard.preprocessing.observation import observe
+from keras_shiftguard.preprocessing.observed.observe import observe
 
 CONVENTIONS = [InputConvention(mode, order) for mode in MODES for order in ("rgb", "bgr")]
 

@@ -14,7 +14,7 @@ from keras_shiftguard.preprocessing.case import Case
 from keras_shiftguard.preprocessing.correction.convention import InputConvention
 from keras_shiftguard.preprocessing.decision import decide
 from keras_shiftguard.preprocessing.expected.structure import StructuralExpectation
-from keras_shiftguard.preprocessing.observation import observe
+from keras_shiftguard.preprocessing.observed.observe import observe
 
 CLIP = InputConvention("custom", "rgb", (0.0146, 0.01501, 0.01422), (-1.79226, -1.75210, -1.48022))
 HALF = InputConvention("custom", "rgb", (1 / 255,) * 3, (-0.5,) * 3)

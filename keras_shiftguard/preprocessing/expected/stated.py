@@ -22,7 +22,9 @@ from keras_shiftguard.preprocessing.expected.stated_numbers import (
     of_mapping,
     section_of,
 )
-from keras_shiftguard.preprocessing.observation import LIKELY, SURE, Observation, observe
+from keras_shiftguard.preprocessing.limits import MIN_MISMATCH, MIN_OK
+from keras_shiftguard.preprocessing.observed.observation import Observation
+from keras_shiftguard.preprocessing.observed.observe import observe
 from keras_shiftguard.preprocessing.witnesses.feed import are_near, shows_its_convention
 from keras_shiftguard.profiles import InputProfile, InputSummary
 from keras_shiftguard.profiles.attached import has_profile, is_model
@@ -247,7 +249,7 @@ def _may_be_another(observed: Observation, summary: InputSummary) -> bool:
     others = (InputConvention(each, "unknown") for each in MODES_WITHOUT_ORDER if each != mode)
     near = [other for other in others if are_near(fed, other)]
     if mode == "custom":
-        needed = SURE if observed.kind == "scaled_twice" else LIKELY
+        needed = MIN_MISMATCH if observed.kind == "scaled_twice" else MIN_OK
         return observed.certainty < needed and bool(near)
     if observed.by_grid or mode not in MODES_WITHOUT_ORDER:
         return False

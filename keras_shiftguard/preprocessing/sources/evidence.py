@@ -15,7 +15,6 @@ from keras_shiftguard.preprocessing.expected.hypothesis_names import (
     suspicion_of,
 )
 from keras_shiftguard.preprocessing.limits import MIN_IMAGES, MIN_MISMATCH, MIN_OK
-from keras_shiftguard.preprocessing.observation import SURE as CERTAIN
 from keras_shiftguard.preprocessing.order import means_swapped
 from keras_shiftguard.preprocessing.posterior import LEAST, posterior, posterior_of_trial
 from keras_shiftguard.preprocessing.sources.outcome import verdict_of_mismatch, verdict_of_right
@@ -87,7 +86,7 @@ def _without_batch_norm(case: Case, reason: str) -> Verdict | None:
         compared = trial
         if not trial.head_tells and not are_near(observed, expected):
             compared = trial.without_head()  # the logits of two classes tell no images apart
-        is_sure = case.observation.certainty >= CERTAIN and helps(compared)
+        is_sure = case.observation.certainty >= MIN_MISMATCH and helps(compared)
         if is_sure and not doubt_about(case, suspicion, compared):
             return verdict_of_mismatch(case, suspicion, evidence, is_proven=True)
         right = _right_by_trial(case, evidence) if trial.can_tell and trial.sigmas < 0 else None

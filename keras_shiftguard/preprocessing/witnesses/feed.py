@@ -8,15 +8,9 @@ import numpy as np
 
 from keras_shiftguard.conventions import Form, forms
 from keras_shiftguard.preprocessing.correction.convention import InputConvention, affine_between
-from keras_shiftguard.preprocessing.limits import MIN_SPAN, QUARTER
-from keras_shiftguard.preprocessing.observation import (
-    LIKELY,
-    MAX_GAP,
-    MAX_OUTSIDE,
-    SURE,
-    Observation,
-    hits_an_end,
-)
+from keras_shiftguard.preprocessing.limits import MIN_MISMATCH, MIN_OK, MIN_SPAN, QUARTER
+from keras_shiftguard.preprocessing.observed.extremes import MAX_GAP, MAX_OUTSIDE, hits_an_end
+from keras_shiftguard.preprocessing.observed.observation import Observation
 from keras_shiftguard.profiles import InputSummary
 
 # If two conventions differ by this factor, pale or dark images cannot explain the difference. A
@@ -53,8 +47,8 @@ def is_fed_another(
         not observation.is_fitted and reaches_own_end(summary, observed, expected)
     )
     could_be_one_pixel = observation.is_fitted and not is_narrower(observed, expected)
-    is_clear = observation.certainty >= LIKELY and not could_be_one_pixel
-    if (observation.certainty >= SURE and (is_far or is_shown)) or (is_clear and is_far):
+    is_clear = observation.certainty >= MIN_OK and not could_be_one_pixel
+    if (observation.certainty >= MIN_MISMATCH and (is_far or is_shown)) or (is_clear and is_far):
         return True
     return _outside(summary, expected, MAX_MANY_OUTSIDE)
 
@@ -74,7 +68,7 @@ def why_as_expected(
     low, high = form.to_raw(summary.channel_quantiles(0.01, 0.99))
     excess = max(-ends[0].min(), ends[1].max() - 255)
     is_inside = excess <= 2 * QUARTER and not _outside(summary, expected, MAX_OUTSIDE)
-    if observation.kind is None and observation.certainty < LIKELY and is_inside:
+    if observation.kind is None and observation.certainty < MIN_OK and is_inside:
         span = (high.min() - low.max()) / 255
         if span >= MIN_STATED_SPAN and _reaches_an_end(ends):
             return (
@@ -85,7 +79,7 @@ def why_as_expected(
     if not stated or observation.kind not in (None, "scaled_twice"):
         return ""
     span = form.span(summary.minimum, summary.maximum)
-    if observation.certainty >= SURE or not 0 < span <= MAX_PALE_SPAN:
+    if observation.certainty >= MIN_MISMATCH or not 0 < span <= MAX_PALE_SPAN:
         return ""
     if any(_is_likelier(rival, expected, span, summary) for rival in forms(summary.num_channels)):
         return ""
@@ -102,7 +96,7 @@ def fills_stated_range(
     """
     form = Form(("stated",), "", np.asarray(expected.scale), np.asarray(expected.offset))
     is_held = form.span(summary.minimum, summary.maximum) > 0
-    return is_held and (observation.certainty < SURE or hits_an_end(form, summary))
+    return is_held and (observation.certainty < MIN_MISMATCH or hits_an_end(form, summary))
 
 
 def _is_likelier(

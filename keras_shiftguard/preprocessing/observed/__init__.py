@@ -1,0 +1,1 @@
+"""The convention that images were fed in, from the values alone."""
