@@ -105,6 +105,8 @@ class Order:
         is_proven: Whether the trial or a statement shows that the swap helps.
         is_sure: Whether a fix of the scale may be offered. It may not if the order that it would
             bring about is the less probable one.
+        is_unusual: Whether red and blue are in place, although the usual order of the mode asks for
+            a swap.
         is_usual: Whether `assumed` rests on the order that most networks expect, and on nothing
             that is known of this one.
         weighed: What the probability rests on; None if there is no order.
@@ -116,6 +118,7 @@ class Order:
     is_possible: bool = False
     is_proven: bool = False
     is_sure: bool = True
+    is_unusual: bool = False
     is_usual: bool = False
     weighed: OrderEvidence | None = None
 
@@ -170,6 +173,7 @@ def order_of(case: Case, expected: InputConvention, in_fix: bool = False) -> Ord
         is_possible=by_means or memory > SAID or seen > SAID,
         is_proven=helps or (case.stated and by_means),
         is_sure=departs or of_assumed >= 0.5,
+        is_unusual=departs and assumed and _is_only_usual(case, expected),
         is_usual=not (case.stated or case.trusted) and assumed and memory + seen < SAID,
         weighed=evidence,
     )

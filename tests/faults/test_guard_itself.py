@@ -14,6 +14,7 @@ from keras import layers
 from left_behind import left_behind
 
 import keras_shiftguard as sg
+from keras_shiftguard.callback import guard as guard_module
 from keras_shiftguard.callback import hooks
 from keras_shiftguard.callback.optional_data import OptionalData
 from keras_shiftguard.callback.run import Run
@@ -93,7 +94,9 @@ def test_a_failure_before_the_first_batch_is_a_warning(fails, monkeypatch, unwat
     elif fails == "detach":
         monkeypatch.setattr(Run, "detach", explode)
     else:
-        monkeypatch.setattr(hooks, fails, explode)
+        monkeypatch.setattr(
+            guard_module if fails == "PreprocessingWatch" else hooks, fails, explode
+        )
     guard.verbose = int(fails == "say")
     weights, warned = watched(guard)
     assert len(warned) == 1 and "the terminal is gone" in warned[0]
