@@ -32,9 +32,9 @@ from keras_shiftguard.callback.guard import ShiftGuard
 from keras_shiftguard.comparison import compare
 from keras_shiftguard.detection.report import ShiftReport
 from keras_shiftguard.detection.verdict import Verdict
+from keras_shiftguard.domains.alignment.reversal import GradientReversal
 from keras_shiftguard.domains.model import DomainAdaptationModel
-from keras_shiftguard.domains.reversal import GradientReversal
-from keras_shiftguard.explain.estimate import AccuracyEstimate, estimate_accuracy
+from keras_shiftguard.explain.estimates.estimate import AccuracyEstimate, estimate_accuracy
 from keras_shiftguard.explain.gap import explain_gap
 from keras_shiftguard.explain.report import GapReport
 from keras_shiftguard.instrument.measure import profile

@@ -48,7 +48,8 @@ MODES_WITHOUT_ORDER = ("raw", "unit", "tf")  # all channels have the same number
 
 # The 8-bit grids: a convention maps the pixel values 0 to 255 to the values of its grid. Each
 # name stands for the mode and the channel order of the convention; the order is None if all
-# channels have the same numbers. `statistics/lattice.py` measures the share of values on a grid.
+# channels have the same numbers. `statistics/sketches/lattice.py` measures the share of values on a
+# grid.
 LATTICES: dict[str, tuple[str, str | None]] = {
     "raw": ("raw", None),
     "unit": ("unit", None),

@@ -4,7 +4,7 @@
 `keras_shiftguard` takes seconds, and TensorBoard must not wait for that.
 """
 
-# Names of the image attributes (`keras_shiftguard/statistics/attributes.py`).
+# Names of the image attributes (`keras_shiftguard/statistics/sketches/attributes.py`).
 LABELS = {
     "brightness": "brightness",
     "contrast": "contrast",

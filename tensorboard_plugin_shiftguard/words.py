@@ -48,7 +48,7 @@ CAUSES = {
     "pipeline": Cause("Preprocessing"),
 }
 
-# The image attributes of each cause (`keras_shiftguard/statistics/attributes.py`).
+# The image attributes of each cause (`keras_shiftguard/statistics/sketches/attributes.py`).
 _ATTRIBUTES_BY_CAUSE = {
     "brightness": "brightness highlights shadows skewness",
     "contrast": "contrast",

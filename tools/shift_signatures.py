@@ -29,8 +29,8 @@ from own_corruptions import FAMILIES, RESIZING, bilinear, to_uint8
 import keras_shiftguard as sg
 from keras_shiftguard.detection.causes import corruptions
 from keras_shiftguard.profiles import FeatureTable, Moments
-from keras_shiftguard.statistics.attributes import names
 from keras_shiftguard.statistics.batch import InputSpec
+from keras_shiftguard.statistics.sketches.attributes import names
 
 FEATURES = names(InputSpec("image", "channels_last", 3, (None, None)))
 STRENGTHS = np.linspace(0, 1, 7)
@@ -55,7 +55,7 @@ def measured(images: np.ndarray) -> np.ndarray:
     """Returns attributes of uint8 images, `(n, k)`."""
     import jax
 
-    from keras_shiftguard.statistics.attributes import attributes
+    from keras_shiftguard.statistics.sketches.attributes import attributes
 
     spec = InputSpec("image", "channels_last", 3, images.shape[1:3])
     step = _STEPS.setdefault(spec, jax.jit(lambda x: attributes(x, spec)))

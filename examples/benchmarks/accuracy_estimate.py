@@ -39,7 +39,7 @@ from alarms import (
 from sklearn.isotonic import IsotonicRegression
 
 import keras_shiftguard as sg
-from keras_shiftguard.explain import estimate as estimates
+from keras_shiftguard.explain.estimates import estimate as estimates
 
 HARSH = {
     "blur 3": blurred(3.0),

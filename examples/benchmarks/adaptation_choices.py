@@ -24,7 +24,8 @@ import adaptation
 import numpy as np
 from adaptation_data import TASKS
 
-from keras_shiftguard.domains import auto, methods, watch
+from keras_shiftguard.domains import auto, watch
+from keras_shiftguard.domains.alignment import methods
 
 
 class Auto(auto.AutoGuard):

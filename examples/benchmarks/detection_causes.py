@@ -30,8 +30,8 @@ from own_corruptions import RESIZING, bilinear
 
 from keras_shiftguard.detection.causes.corruptions import name_cause
 from keras_shiftguard.profiles import FeatureTable, Moments
-from keras_shiftguard.statistics.attributes import attributes, names
 from keras_shiftguard.statistics.batch import InputSpec
+from keras_shiftguard.statistics.sketches.attributes import attributes, names
 
 FAMILY = {
     "gaussian_noise": "noise",

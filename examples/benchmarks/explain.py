@@ -24,7 +24,7 @@ import explain_plants
 import explain_subjects
 
 import keras_shiftguard as sg
-from keras_shiftguard.explain.shapley import shapley_shares
+from keras_shiftguard.explain.causes.shapley import shapley_shares
 
 SUBJECTS = ("photos", "fashion", "digits")
 

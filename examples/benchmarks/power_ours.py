@@ -28,13 +28,13 @@ from keras_shiftguard.detection.look import compare_profiles
 from keras_shiftguard.detection.monitor import ShiftMonitor
 from keras_shiftguard.instrument.measure import profile
 from keras_shiftguard.profiles import InputProfile
-from keras_shiftguard.statistics import attributes
 from keras_shiftguard.statistics.batch import InputSpec
-from keras_shiftguard.statistics.outputs import OutputSketch
 from keras_shiftguard.statistics.schedule import samples_per_step, stride_for
 from keras_shiftguard.statistics.sketch import Sketch
+from keras_shiftguard.statistics.sketches import attributes
+from keras_shiftguard.statistics.sketches.outputs import OutputSketch
+from keras_shiftguard.statistics.sketches.vectors import thumbnail
 from keras_shiftguard.statistics.stream import Stream
-from keras_shiftguard.statistics.vectors import thumbnail
 
 LEVEL = 0.05
 CHUNK = 1000
@@ -66,7 +66,9 @@ class Samples:
             self.labels = data["labels"]
             self.softmax, self.penultimate = data["softmax"], data["penultimate"]
         self.images = open_images(cache)
-        version = code_version(["statistics/attributes.py", "statistics/vectors.py"])
+        version = code_version(
+            ["statistics/sketches/attributes.py", "statistics/sketches/vectors.py"]
+        )
         path = cache / f"attributes-{version}.npz"
         if not path.exists():
             print("measuring 350,000 images once", flush=True)

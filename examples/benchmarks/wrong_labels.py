@@ -3,9 +3,9 @@
     KERAS_BACKEND=torch python examples/benchmarks/wrong_labels.py --data fashion digits --seeds 0 1
 
 Trains a small CNN, and after several epochs compares its predictions for validation with right and
-with wrong labels, and with right labels of harder images, as `experiments.wrong_labels` does in a
-fit. Nothing may be told of right labels. (In a fit, wrong labels at random or of one class are
-looked for only where validation looks like training, so the harder images are a stress test.)
+with wrong labels, and with right labels of harder images, as `experiments/labels/wrong_labels.py`
+does in a fit. Nothing may be told of right labels. (In a fit, wrong labels at random or of one
+class are looked for only where validation looks like training, so the harder images are a stress test.)
 """
 
 import argparse
@@ -24,7 +24,7 @@ import keras
 import numpy as np
 
 from keras_shiftguard.callback.checks.labels import FIRST_SIGMAS
-from keras_shiftguard.experiments.wrong_labels import Predicted, wrong_labels
+from keras_shiftguard.experiments.labels.wrong_labels import Predicted, wrong_labels
 
 EPOCHS = {"fashion": (1, 2, 3, 6, 12, 24), "digits": (1, 3, 6, 12, 24, 48)}
 HARDER = ("noise 40", "darker x .4", "three pixels down", "half resolution", "turned 15", "zoom .9")

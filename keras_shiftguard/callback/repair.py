@@ -12,13 +12,13 @@ from keras_shiftguard.callback.optional_data import OptionalData
 from keras_shiftguard.detection.attribute_words import LABELS
 from keras_shiftguard.detection.report import ShiftReport
 from keras_shiftguard.domains.model import DomainAdaptationModel
-from keras_shiftguard.explain.adaptation_worth import (
+from keras_shiftguard.explain.estimates.adaptation_worth import (
     MAX_SAMPLES,
     bounded_estimate,
     expected_worth,
     measured_worth,
 )
-from keras_shiftguard.explain.estimate import AccuracyEstimate
+from keras_shiftguard.explain.estimates.estimate import AccuracyEstimate
 from keras_shiftguard.instrument.model_inputs import input_shapes
 from keras_shiftguard.io.batches import Shape
 from keras_shiftguard.io.source import open_source

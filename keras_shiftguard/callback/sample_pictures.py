@@ -13,8 +13,8 @@ from keras_shiftguard.detection.repairs import repairs_of
 from keras_shiftguard.errors import warn
 from keras_shiftguard.log.pictures import PictureRow
 from keras_shiftguard.profiles import FeatureTable, InputProfile
-from keras_shiftguard.statistics.attributes import attributes, names
 from keras_shiftguard.statistics.batch import InputSpec
+from keras_shiftguard.statistics.sketches.attributes import attributes, names
 from keras_shiftguard.statistics.state import on_host
 from keras_shiftguard.statistics.stream import Stream
 

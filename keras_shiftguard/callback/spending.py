@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from keras_shiftguard.explain.adaptation_worth import MAX_SECONDS, MAX_SHARE
+from keras_shiftguard.explain.estimates.adaptation_worth import MAX_SECONDS, MAX_SHARE
 from keras_shiftguard.instrument.processes import has_several_processes
 
 # Measurements may take MAX_SHARE of the time since training began, and after the last epoch

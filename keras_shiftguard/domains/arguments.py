@@ -7,7 +7,7 @@ import keras
 import numpy as np
 
 from keras_shiftguard.errors import BadInputError
-from keras_shiftguard.explain.adaptation_worth import MIN_TARGET
+from keras_shiftguard.explain.estimates.adaptation_worth import MIN_TARGET
 from keras_shiftguard.io.batches import named_inputs, to_numpy
 from keras_shiftguard.statistics.classes import host_class_ids
 

@@ -8,7 +8,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from keras_shiftguard.domains.adamatch import AdaMatch
+from keras_shiftguard.domains.alignment.adamatch import AdaMatch
 from keras_shiftguard.domains.arguments import MIN_TARGET_SAMPLES, check_streams, is_multi_label
 from keras_shiftguard.domains.outcome import Outcome, expectation
 from keras_shiftguard.domains.pair_model import PairModel

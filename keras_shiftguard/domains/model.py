@@ -5,6 +5,12 @@ from typing import Any, Self
 
 import keras
 
+from keras_shiftguard.domains.alignment.methods import (
+    NEED_VIEWS,
+    make_methods,
+    method_names,
+    refuse_classes,
+)
 from keras_shiftguard.domains.arguments import check_options
 from keras_shiftguard.domains.evidence import Evidence
 from keras_shiftguard.domains.feature_split import (
@@ -13,12 +19,6 @@ from keras_shiftguard.domains.feature_split import (
     warn_of_own_methods,
 )
 from keras_shiftguard.domains.fitting import train
-from keras_shiftguard.domains.methods import (
-    NEED_VIEWS,
-    make_methods,
-    method_names,
-    refuse_classes,
-)
 from keras_shiftguard.domains.outcome import Outcome
 from keras_shiftguard.domains.pair_model import PairModel
 from keras_shiftguard.domains.report import ALIGNING, Action, AlignmentReport

@@ -7,13 +7,13 @@ from keras_shiftguard.detection.look import compare_profiles
 from keras_shiftguard.domains.auto import assign_all
 from keras_shiftguard.domains.watch import AdaptationWatch
 from keras_shiftguard.errors import BadInputError, warn
-from keras_shiftguard.explain.adaptation_worth import (
+from keras_shiftguard.explain.estimates.adaptation_worth import (
     Worth,
     bounded_estimate,
     expected_worth,
     measured_worth,
 )
-from keras_shiftguard.explain.estimate import AccuracyEstimate
+from keras_shiftguard.explain.estimates.estimate import AccuracyEstimate
 from keras_shiftguard.instrument.measure import profile
 from keras_shiftguard.instrument.model_outputs import fingerprint
 from keras_shiftguard.instrument.processes import has_several_processes

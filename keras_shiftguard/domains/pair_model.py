@@ -9,7 +9,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from keras_shiftguard.domains.adamatch import AdaMatch
+from keras_shiftguard.domains.alignment.adamatch import AdaMatch
 from keras_shiftguard.domains.evidence import Evidence
 from keras_shiftguard.domains.feature_split import Split
 from keras_shiftguard.domains.pair import Pair, flat, joined, repeated

@@ -17,19 +17,19 @@ from keras_shiftguard.detection.cost import (
     cost_of_too_few,
     gap_between,
 )
-from keras_shiftguard.experiments.candidates import (
+from keras_shiftguard.experiments.candidates.candidates import (
     Candidate,
     image_candidates,
     input_candidates,
     nearing,
     wrapped_candidates,
 )
-from keras_shiftguard.experiments.code_candidates import code_candidates, text_candidates
+from keras_shiftguard.experiments.candidates.code_candidates import code_candidates, text_candidates
+from keras_shiftguard.experiments.candidates.table_candidates import table_candidates
 from keras_shiftguard.experiments.halving import num_predictions
 from keras_shiftguard.experiments.judge import Accuracy, Judge
 from keras_shiftguard.experiments.labelled import Labelled, Predict
 from keras_shiftguard.experiments.lost import lost_information
-from keras_shiftguard.experiments.table_candidates import table_candidates
 from keras_shiftguard.experiments.targets import are_inputs, with_masks, with_targets
 from keras_shiftguard.experiments.told import (
     Difference,

@@ -7,7 +7,7 @@ images. A model that was trained like that is right more often on enlarged image
 
 import numpy as np
 
-from keras_shiftguard.experiments.candidates import image_candidates
+from keras_shiftguard.experiments.candidates.candidates import image_candidates
 from keras_shiftguard.experiments.halving import num_predictions
 from keras_shiftguard.experiments.judge import Judge
 from keras_shiftguard.experiments.labelled import Labelled, Predict

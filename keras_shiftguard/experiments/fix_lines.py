@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from keras_shiftguard.detection.causes.explanation import digits
 from keras_shiftguard.detection.code_lines import quoted, renamed
-from keras_shiftguard.experiments.candidates import EXCHANGED, Choice
+from keras_shiftguard.experiments.candidates.candidates import EXCHANGED, Choice
 from keras_shiftguard.operations.columns import Fill
 
 # What prevents a loss of information, by operation; nothing undoes it.

@@ -12,19 +12,19 @@ import keras
 import numpy as np
 
 from keras_shiftguard.detection.cost import Cost, cost_of
-from keras_shiftguard.experiments.candidates import Candidate, Choice, image_candidates
+from keras_shiftguard.experiments.candidates.candidates import Candidate, Choice, image_candidates
+from keras_shiftguard.experiments.candidates.lossy_rows import lossy_series, lossy_texts
 from keras_shiftguard.experiments.covered import covered
 from keras_shiftguard.experiments.fix_lines import PREVENTED
 from keras_shiftguard.experiments.judge import Accuracy, Judge
 from keras_shiftguard.experiments.labelled import Labelled, Predict
-from keras_shiftguard.experiments.lossy_rows import lossy_series, lossy_texts
 from keras_shiftguard.experiments.targets import are_inputs
 from keras_shiftguard.experiments.told import Difference, are_texts, scale_of
 from keras_shiftguard.experiments.words import seems_after
-from keras_shiftguard.statistics.attributes import attributes
 from keras_shiftguard.statistics.batch import InputSpec
 from keras_shiftguard.statistics.chunks import in_chunks
 from keras_shiftguard.statistics.rows import Rows
+from keras_shiftguard.statistics.sketches.attributes import attributes
 
 # The families of operations that lose information, so that training is changed instead.
 LOSING = ("detail", "overflow")

@@ -15,7 +15,12 @@ from typing import Any
 
 import numpy as np
 
-from keras_shiftguard.experiments.candidates import Candidate, Choice, image_candidates, on_images
+from keras_shiftguard.experiments.candidates.candidates import (
+    Candidate,
+    Choice,
+    image_candidates,
+    on_images,
+)
 from keras_shiftguard.operations.geometry import MOVED, MOVES
 from keras_shiftguard.operations.scale import Scale
 from keras_shiftguard.statistics.rows import Rows

@@ -8,7 +8,7 @@ import numpy as np
 
 from keras_shiftguard.detection.code_lines import quoted
 from keras_shiftguard.detection.cost import Cost
-from keras_shiftguard.experiments.candidates import Candidate
+from keras_shiftguard.experiments.candidates.candidates import Candidate
 from keras_shiftguard.experiments.fix_lines import PREVENTED, Batch, fix_line
 from keras_shiftguard.experiments.labelled import Labelled
 from keras_shiftguard.experiments.targets import ALIGNMENT, are_inputs, with_own_targets

@@ -18,11 +18,11 @@ from typing import Any
 import numpy as np
 
 from keras_shiftguard.detection.cost import Cost, cost_of
-from keras_shiftguard.experiments.candidates import Candidate, Choice
-from keras_shiftguard.experiments.class_mix import rows_of_like_labels
+from keras_shiftguard.experiments.candidates.candidates import Candidate, Choice
 from keras_shiftguard.experiments.halving import best, halves, stages
 from keras_shiftguard.experiments.judge import Judge
 from keras_shiftguard.experiments.labelled import Labelled, Predict
+from keras_shiftguard.experiments.labels.class_mix import rows_of_like_labels
 from keras_shiftguard.statistics.kept_samples import MAX_SAMPLES
 from keras_shiftguard.statistics.rows import joined
 

@@ -5,11 +5,11 @@ from typing import Any
 import numpy as np
 
 from keras_shiftguard.errors import BadInputError
-from keras_shiftguard.explain.confidence import calibrate
+from keras_shiftguard.explain.causes.removable import find_removable
+from keras_shiftguard.explain.estimates.confidence import calibrate
 from keras_shiftguard.explain.gap_analysis import GapAnalysis
 from keras_shiftguard.explain.model_facts import read_model_facts
 from keras_shiftguard.explain.reference import resolve_reference
-from keras_shiftguard.explain.removable import find_removable
 from keras_shiftguard.explain.report import GapReport
 from keras_shiftguard.explain.samples import Samples, read_samples
 

@@ -10,12 +10,14 @@ import numpy as np
 from keras_shiftguard.detection.cost import SIGMAS
 from keras_shiftguard.detection.finding import LARGE
 from keras_shiftguard.detection.plain_words import plain_sentence
-from keras_shiftguard.explain.bootstrap import DRAWS, SEED, Accuracies, Resampling, interval
-from keras_shiftguard.explain.class_mix import find_label_shift
-from keras_shiftguard.explain.confidence import Calibration
+from keras_shiftguard.explain.causes.bootstrap import DRAWS, SEED, Accuracies, Resampling, interval
+from keras_shiftguard.explain.causes.class_mix import find_label_shift
+from keras_shiftguard.explain.causes.remainder import Remainder
+from keras_shiftguard.explain.causes.shapley import shapley_shares
+from keras_shiftguard.explain.causes.views import Views
+from keras_shiftguard.explain.estimates.confidence import Calibration
 from keras_shiftguard.explain.predictions import Predictions, predict
 from keras_shiftguard.explain.reference import Reference
-from keras_shiftguard.explain.remainder import Remainder
 from keras_shiftguard.explain.report import (
     CHANNEL_ORDER,
     COLUMN_ORDER,
@@ -24,8 +26,6 @@ from keras_shiftguard.explain.report import (
     GapReport,
     GapRow,
 )
-from keras_shiftguard.explain.shapley import shapley_shares
-from keras_shiftguard.explain.views import Views
 
 WRONG = (PREPROCESSING, CHANNEL_ORDER, COLUMN_ORDER)  # causes that are faults of a pipeline
 ALIKE = (

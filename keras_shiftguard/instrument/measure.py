@@ -21,9 +21,9 @@ from keras_shiftguard.io.source import open_source
 from keras_shiftguard.profiles import InputProfile
 from keras_shiftguard.statistics.batch import as_measurable, spec_for
 from keras_shiftguard.statistics.classes import warn_of_text, width_of
-from keras_shiftguard.statistics.labels import LabelSketch
 from keras_shiftguard.statistics.padding import Padding
 from keras_shiftguard.statistics.sketch import Sketch
+from keras_shiftguard.statistics.sketches.labels import LabelSketch
 
 # The statistics are read and reset after this many batches. They count samples in float32, which is
 # exact up to 2**24. So the count is exact if each batch has at most 131,072 samples. A convention.

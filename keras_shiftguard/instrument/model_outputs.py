@@ -13,7 +13,7 @@ from keras_shiftguard.errors import BadInputError
 from keras_shiftguard.instrument.graph import sublayers
 from keras_shiftguard.instrument.layer_calls import no_gradients
 from keras_shiftguard.instrument.undisturbed import same_torch_numbers
-from keras_shiftguard.statistics.outputs import OutputSketch
+from keras_shiftguard.statistics.sketches.outputs import OutputSketch
 from keras_shiftguard.statistics.state import on_host
 
 # A loss whose name contains one of these is a regression loss.

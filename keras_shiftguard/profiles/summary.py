@@ -37,15 +37,15 @@ class InputSummary:
         smallest_size: Smallest `(height, width)` seen; `(0, 0)` for features.
         largest_size: Largest `(height, width)` seen; `(0, 0)` for features.
         features: Features of each sample: for images, the attributes of
-            `statistics/attributes.py`, such as brightness and noise; otherwise the
+            `statistics/sketches/attributes.py`, such as brightness and noise; otherwise the
             columns, `"0"`, `"1"`, ..., and the further features of series
-            (`statistics/vectors.py`) or of token ids (`statistics/tokens.py`).
+            (`statistics/sketches/vectors.py`) or of token ids (`statistics/sketches/tokens.py`).
         embedding: Mean embedding of the samples. Images are first reduced to 8 x 8
             pixels, and `asinh` is applied to columns.
         tokens: For integer input of two dimensions, how often each value
             occurred, by value modulo `TOKEN_BUCKETS`; `(0,)` otherwise.
         fingerprint: Moments of two projections of each sample, `(2,)`, see
-            `statistics/fingerprint.py`.
+            `statistics/sketches/fingerprint.py`.
         columns: Names of the columns of a table of pandas, one for each feature; `()` if unknown.
     """
 

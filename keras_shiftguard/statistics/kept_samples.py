@@ -11,9 +11,9 @@ from keras_shiftguard.io.batches import why_not_dense
 from keras_shiftguard.statistics.batch import InputSpec
 from keras_shiftguard.statistics.classes import host_class_ids, width_of
 from keras_shiftguard.statistics.rows import Rows
+from keras_shiftguard.statistics.sketches.vectors import middle_frame
 from keras_shiftguard.statistics.spread import spread_groups, taken
 from keras_shiftguard.statistics.state import on_host
-from keras_shiftguard.statistics.vectors import middle_frame
 
 # Images of the first batches, for the diagnosis of the preprocessing. A convention.
 FIRST_SAMPLES = 32

@@ -16,10 +16,16 @@ from keras import ops
 
 from keras_shiftguard.statistics.batch import InputSpec, PixelSums, pixel_sums
 from keras_shiftguard.statistics.compiled import compiled_once
-from keras_shiftguard.statistics.fingerprint import SCALE, pattern
+from keras_shiftguard.statistics.sketches.fingerprint import SCALE, pattern
+from keras_shiftguard.statistics.sketches.vectors import (
+    THUMBNAIL,
+    across,
+    areas,
+    eighths,
+    middle_frame,
+)
 from keras_shiftguard.statistics.spread import GOLDEN
 from keras_shiftguard.statistics.state import State, on_host
-from keras_shiftguard.statistics.vectors import THUMBNAIL, across, areas, eighths, middle_frame
 
 LARGE = 2**21  # values of an image; about 840 x 840 pixels of three channels. A convention.
 BAND = 2**20  # values of a band. A convention.

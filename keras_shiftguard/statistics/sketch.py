@@ -9,19 +9,19 @@ from keras import ops
 from keras_shiftguard.profiles import InputSummary
 from keras_shiftguard.statistics.batch import InputSpec, PixelSums, pixel_sums
 from keras_shiftguard.statistics.compiled import compiled_once, drained
-from keras_shiftguard.statistics.counts import Counts
-from keras_shiftguard.statistics.details import Details
-from keras_shiftguard.statistics.fingerprint import Fingerprint, projected
 from keras_shiftguard.statistics.large_images import (
     is_large,
     projections_in_bands,
     sums_in_bands,
     thumbnails_in_bands,
 )
-from keras_shiftguard.statistics.lattice import Lattice
-from keras_shiftguard.statistics.moments import Extremes, Moments
-from keras_shiftguard.statistics.quantiles import Quantiles
-from keras_shiftguard.statistics.sampled_pixels import SampledPixels
+from keras_shiftguard.statistics.sketches.counts import Counts
+from keras_shiftguard.statistics.sketches.details import Details
+from keras_shiftguard.statistics.sketches.fingerprint import Fingerprint, projected
+from keras_shiftguard.statistics.sketches.lattice import Lattice
+from keras_shiftguard.statistics.sketches.moments import Extremes, Moments
+from keras_shiftguard.statistics.sketches.quantiles import Quantiles
+from keras_shiftguard.statistics.sketches.sampled_pixels import SampledPixels
 from keras_shiftguard.statistics.spread import in_parts
 from keras_shiftguard.statistics.state import State
 

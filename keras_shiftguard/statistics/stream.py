@@ -14,11 +14,11 @@ from keras_shiftguard.statistics.batch import InputSpec
 from keras_shiftguard.statistics.classes import width_of
 from keras_shiftguard.statistics.gathered import Batch, Gathered
 from keras_shiftguard.statistics.kept_samples import KeptSamples
-from keras_shiftguard.statistics.labels import LabelSketch
 from keras_shiftguard.statistics.padding import Padding
 from keras_shiftguard.statistics.repeated_batches import RepeatedBatches
 from keras_shiftguard.statistics.schedule import ROWS, samples_per_step, stride_for
 from keras_shiftguard.statistics.sketch import Sketch
+from keras_shiftguard.statistics.sketches.labels import LabelSketch
 from keras_shiftguard.statistics.spread import spread
 
 # Samples of a model with more inputs than this are not kept: they would take too much memory, and

@@ -5,7 +5,7 @@ import pytest
 from keras import layers
 from small_fits import compiled, watched
 
-from keras_shiftguard.experiments.lossy_rows import lossy_texts
+from keras_shiftguard.experiments.candidates.lossy_rows import lossy_texts
 
 pytestmark = pytest.mark.backend
 WORDS, LENGTH = 200, 24

@@ -6,9 +6,9 @@ import pytest
 from adaptation_models import as_array
 from keras import ops
 
-from keras_shiftguard.domains.adamatch import AdaMatch
-from keras_shiftguard.domains.adversarial import DomainAdversarial
-from keras_shiftguard.domains.discrepancy import coral, mmd
+from keras_shiftguard.domains.alignment.adamatch import AdaMatch
+from keras_shiftguard.domains.alignment.adversarial import DomainAdversarial
+from keras_shiftguard.domains.alignment.discrepancy import coral, mmd
 from keras_shiftguard.domains.model import DomainAdaptationModel
 from keras_shiftguard.domains.pair import Pair
 from keras_shiftguard.statistics.classes import log_probabilities

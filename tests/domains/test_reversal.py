@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from adaptation_models import as_array
 
-from keras_shiftguard.domains.reversal import GradientReversal
+from keras_shiftguard.domains.alignment.reversal import GradientReversal
 from keras_shiftguard.errors import BadInputError
 
 pytestmark = [pytest.mark.backend, pytest.mark.each_backend]

@@ -3,7 +3,11 @@
 import numpy as np
 import pytest
 
-from keras_shiftguard.experiments.candidates import image_candidates, input_candidates, nearing
+from keras_shiftguard.experiments.candidates.candidates import (
+    image_candidates,
+    input_candidates,
+    nearing,
+)
 from keras_shiftguard.operations.scale import Scale
 from keras_shiftguard.statistics.rows import Rows
 

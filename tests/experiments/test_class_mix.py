@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from keras_shiftguard.experiments.class_mix import cost_of_mix, cost_of_unseen, has_learnt
+from keras_shiftguard.experiments.labels.class_mix import cost_of_mix, cost_of_unseen, has_learnt
 
 
 @pytest.mark.parametrize("other", [1, 5])  # with two counts, class 5 is counted as class 1

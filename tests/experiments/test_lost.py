@@ -5,14 +5,14 @@ import numpy as np
 import pytest
 from small_fits import dense, digits
 
-from keras_shiftguard.experiments.candidates import image_candidates
+from keras_shiftguard.experiments.candidates.candidates import image_candidates
 from keras_shiftguard.experiments.covered import covered
 from keras_shiftguard.experiments.judge import Accuracy
 from keras_shiftguard.experiments.labelled import Labelled
 from keras_shiftguard.experiments.lost import push
 from keras_shiftguard.operations.scale import Scale
-from keras_shiftguard.statistics.attributes import attributes
 from keras_shiftguard.statistics.batch import InputSpec
+from keras_shiftguard.statistics.sketches.attributes import attributes
 
 
 @pytest.fixture

@@ -6,12 +6,12 @@ import pytest
 from sklearn.datasets import load_breast_cancer
 from small_fits import compiled
 
-from keras_shiftguard.experiments.code_candidates import code_candidates
+from keras_shiftguard.experiments.candidates.code_candidates import code_candidates
+from keras_shiftguard.experiments.candidates.table_candidates import table_candidates
 from keras_shiftguard.experiments.difference import cost_of_difference
 from keras_shiftguard.experiments.fix_lines import Batch, fix_line
 from keras_shiftguard.experiments.judge import Accuracy, Loss
 from keras_shiftguard.experiments.labelled import Labelled
-from keras_shiftguard.experiments.table_candidates import table_candidates
 from keras_shiftguard.experiments.undo import undo
 from keras_shiftguard.operations.repair import Repair
 from keras_shiftguard.statistics.batch import spec_for

@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 from sklearn.datasets import load_digits
 
-from keras_shiftguard.experiments.candidates import image_candidates
+from keras_shiftguard.experiments.candidates.candidates import image_candidates
 from keras_shiftguard.experiments.difference import cost_of_difference
 from keras_shiftguard.experiments.judge import Loss
-from keras_shiftguard.experiments.label_units import numbers_are_unrelated
 from keras_shiftguard.experiments.labelled import Labelled
+from keras_shiftguard.experiments.labels.label_units import numbers_are_unrelated
 from keras_shiftguard.experiments.targets import (
     ALIGNMENT,
     WHOLE,

@@ -8,7 +8,7 @@ import pytest
 import small_fits
 from scipy import ndimage
 
-from keras_shiftguard.experiments.candidates import image_candidates
+from keras_shiftguard.experiments.candidates.candidates import image_candidates
 from keras_shiftguard.experiments.difference import cost_of_difference
 from keras_shiftguard.experiments.judge import Accuracy
 from keras_shiftguard.experiments.labelled import Labelled

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from keras_shiftguard.experiments.label_words import finding_of
-from keras_shiftguard.experiments.wrong_labels import Predicted, wrong_labels
+from keras_shiftguard.experiments.labels.label_words import finding_of
+from keras_shiftguard.experiments.labels.wrong_labels import Predicted, wrong_labels
 
 CLASSES = 6
 TOLERANCE = 0.01

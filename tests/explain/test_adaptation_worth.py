@@ -8,13 +8,13 @@ import pytest
 from made_findings import images_are
 
 from keras_shiftguard.detection.said import Said
-from keras_shiftguard.explain import adaptation_worth
-from keras_shiftguard.explain.adaptation_worth import (
+from keras_shiftguard.explain.estimates import adaptation_worth
+from keras_shiftguard.explain.estimates.adaptation_worth import (
     bounded_estimate,
     expected_worth,
     measured_worth,
 )
-from keras_shiftguard.explain.estimate import METHODS_DISAGREE, AccuracyEstimate
+from keras_shiftguard.explain.estimates.estimate import METHODS_DISAGREE, AccuracyEstimate
 
 DARK, HIGHER = images_are("darker", stream="target"), Said("Target samples are higher")
 COLUMN = replace(DARK, feature="input/column 1", family="other", said=HIGHER)

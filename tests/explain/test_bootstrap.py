@@ -5,8 +5,8 @@ from itertools import permutations
 import numpy as np
 import pytest
 
-from keras_shiftguard.explain.bootstrap import Mix, Resampling
-from keras_shiftguard.explain.shapley import shapley_shares
+from keras_shiftguard.explain.causes.bootstrap import Mix, Resampling
+from keras_shiftguard.explain.causes.shapley import shapley_shares
 
 
 def test_plain_accuracy_is_the_mean(rng):

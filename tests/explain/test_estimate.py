@@ -8,7 +8,7 @@ import pytest
 import small_fits
 
 import keras_shiftguard as sg
-from keras_shiftguard.explain.moved_mix import MovedMix
+from keras_shiftguard.explain.estimates.moved_mix import MovedMix
 
 
 @pytest.fixture(scope="module")

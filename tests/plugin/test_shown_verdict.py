@@ -13,8 +13,8 @@ from keras_shiftguard.detection.report import ShiftReport
 from keras_shiftguard.detection.verdict import verdict_of
 from keras_shiftguard.explain.report import GapReport
 from keras_shiftguard.io.json_files import plain
-from keras_shiftguard.statistics import attributes
 from keras_shiftguard.statistics.batch import InputSpec
+from keras_shiftguard.statistics.sketches import attributes
 from tensorboard_plugin_shiftguard import words
 from tensorboard_plugin_shiftguard.gap import read_gap
 from tensorboard_plugin_shiftguard.points import Point

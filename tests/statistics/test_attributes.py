@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from keras import ops
 
-from keras_shiftguard.statistics.attributes import attributes, names
 from keras_shiftguard.statistics.batch import InputSpec
+from keras_shiftguard.statistics.sketches.attributes import attributes, names
 
 pytestmark = pytest.mark.backend
 

@@ -9,7 +9,8 @@ import pytest
 from keras import layers
 
 import keras_shiftguard as sg
-from keras_shiftguard.statistics import attributes, compiled
+from keras_shiftguard.statistics import compiled
+from keras_shiftguard.statistics.sketches import attributes
 from keras_shiftguard.statistics.state import State
 
 pytestmark = [

@@ -7,7 +7,7 @@ from keras import ops
 
 from keras_shiftguard.profiles import FeatureTable
 from keras_shiftguard.statistics.compiled import drained
-from keras_shiftguard.statistics.features import FeatureSketch
+from keras_shiftguard.statistics.sketches.features import FeatureSketch
 from keras_shiftguard.statistics.state import State
 
 pytestmark = pytest.mark.backend

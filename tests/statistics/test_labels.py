@@ -5,7 +5,7 @@ import pytest
 from keras import ops
 
 from keras_shiftguard.profiles.labels import MAX_CLASSES
-from keras_shiftguard.statistics.labels import LabelSketch
+from keras_shiftguard.statistics.sketches.labels import LabelSketch
 
 pytestmark = pytest.mark.backend
 IDS = np.random.default_rng(0).integers(0, 5, 60)

@@ -11,14 +11,14 @@ from keras_shiftguard.profiles import MeanEmbedding
 from keras_shiftguard.profiles.embedding import BANDWIDTHS
 from keras_shiftguard.statistics.batch import spec_for
 from keras_shiftguard.statistics.compiled import drained
-from keras_shiftguard.statistics.mean_embedding import EmbeddingSketch
-from keras_shiftguard.statistics.state import State
-from keras_shiftguard.statistics.vectors import (
+from keras_shiftguard.statistics.sketches.mean_embedding import EmbeddingSketch
+from keras_shiftguard.statistics.sketches.vectors import (
     column_names,
     columns,
     dimension_of,
     thumbnail,
 )
+from keras_shiftguard.statistics.state import State
 
 pytestmark = pytest.mark.backend
 

@@ -39,8 +39,8 @@ from skada.deep import CDAN, DAN, DANN, DeepCoral
 from skada.deep._adversarial import CDANModule
 from skada.deep.modules import GradientReversalLayer
 
-from keras_shiftguard.domains import adversarial
-from keras_shiftguard.domains.discrepancy import CORAL_WEIGHT
+from keras_shiftguard.domains.alignment import adversarial
+from keras_shiftguard.domains.alignment.discrepancy import CORAL_WEIGHT
 
 RISES, AT_ONCE = adversarial.RAMP_STEEPNESS, 1e9  # steepness of the rise of the reversed gradient
 METHODS, ADVERSARIAL = ("dann", "cdan", "mmd", "coral"), ("dann", "cdan")

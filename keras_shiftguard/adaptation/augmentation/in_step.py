@@ -17,11 +17,11 @@ from keras_shiftguard.adaptation.augmentation.selection import select_operations
 from keras_shiftguard.adaptation.augmentation.value_range import value_range
 from keras_shiftguard.operations.random_numbers import drawn_seed
 from keras_shiftguard.profiles import InputProfile, InputSummary
-from keras_shiftguard.statistics.attributes import names as attribute_names
 from keras_shiftguard.statistics.batch import InputSpec
 from keras_shiftguard.statistics.compiled import CompiledUpdate
 from keras_shiftguard.statistics.kept_samples import KeptSamples
 from keras_shiftguard.statistics.padding import Padding
+from keras_shiftguard.statistics.sketches.attributes import names as attribute_names
 from keras_shiftguard.statistics.state import State, assign, on_host
 
 POOL_SIZE = 32  # images of the target in the pool. A convention.

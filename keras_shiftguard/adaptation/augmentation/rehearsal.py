@@ -15,8 +15,8 @@ from keras import ops
 from keras_shiftguard.adaptation.augmentation.bank import Bank
 from keras_shiftguard.adaptation.augmentation.draws import Draws
 from keras_shiftguard.operations.random_numbers import fixed_seed
-from keras_shiftguard.statistics.attributes import attributes
 from keras_shiftguard.statistics.batch import InputSpec
+from keras_shiftguard.statistics.sketches.attributes import attributes
 from keras_shiftguard.statistics.state import untrained
 
 SEED = 20  # fixed, so that measurements of different epochs can be compared. A convention.

@@ -4,9 +4,9 @@ from keras_shiftguard.callback.checks.check import Epoch
 from keras_shiftguard.detection.finding import Finding
 from keras_shiftguard.detection.monitor import Pair
 from keras_shiftguard.experiments.labelled import Labelled
+from keras_shiftguard.experiments.labels.wrong_labels import WrongLabels
 from keras_shiftguard.experiments.told import are_texts
 from keras_shiftguard.experiments.undo import MIN_WON_BACK
-from keras_shiftguard.experiments.wrong_labels import WrongLabels
 
 # A difference of the samples does not explain wrong predictions if its effect is smaller than this,
 # or than the second number if undoing it gains little. Conventions.

@@ -3,7 +3,7 @@
 from keras_shiftguard.callback.checks import schedule
 from keras_shiftguard.callback.checks.check import Epoch, Told
 from keras_shiftguard.detection.cause import Cause
-from keras_shiftguard.experiments.label_units import label_unit
+from keras_shiftguard.experiments.labels.label_units import label_unit
 from keras_shiftguard.statistics.rows import Rows
 
 FEATURE = "labels/0"  # of the finding on a single number to predict

@@ -23,16 +23,16 @@ from keras_shiftguard.callback.spending import is_in_schedule
 from keras_shiftguard.detection.cost import Cost
 from keras_shiftguard.detection.finding import RELABELLED, Finding
 from keras_shiftguard.detection.monitor import Pair
-from keras_shiftguard.experiments.class_mix import has_learnt
-from keras_shiftguard.experiments.label_units import numbers_are_unrelated
-from keras_shiftguard.experiments.label_words import UNRELATED, finding_of
 from keras_shiftguard.experiments.labelled import Labelled
-from keras_shiftguard.experiments.undo import MIN_WON_BACK
-from keras_shiftguard.experiments.wrong_labels import (
+from keras_shiftguard.experiments.labels.class_mix import has_learnt
+from keras_shiftguard.experiments.labels.label_units import numbers_are_unrelated
+from keras_shiftguard.experiments.labels.label_words import UNRELATED, finding_of
+from keras_shiftguard.experiments.labels.wrong_labels import (
     Predicted,
     WrongLabels,
     wrong_labels,
 )
+from keras_shiftguard.experiments.undo import MIN_WON_BACK
 from keras_shiftguard.operations.repair import Repair
 from keras_shiftguard.statistics.chunks import in_chunks
 from keras_shiftguard.statistics.rows import Rows

@@ -10,7 +10,7 @@ from keras_shiftguard.callback.judged_samples import Judged
 from keras_shiftguard.callback.subjects import come_in_clusters
 from keras_shiftguard.detection.cost import MIN_SAMPLES, Cost, cost_of_too_few
 from keras_shiftguard.detection.monitor import Pair
-from keras_shiftguard.experiments.class_mix import (
+from keras_shiftguard.experiments.labels.class_mix import (
     cost_of_mix,
     cost_of_target_mix,
     cost_of_unseen,

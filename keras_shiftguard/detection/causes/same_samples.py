@@ -1,7 +1,7 @@
 """Recognition of repeated passes over the same samples, perhaps with random augmentation.
 
 An epoch repeats the samples of the previous epoch, in another order. The sums of their fingerprints
-(`statistics/fingerprint.py`), to which every sample is added, are then equal up to float32
+(`statistics/sketches/fingerprint.py`), to which every sample is added, are then equal up to float32
 rounding. Sums of two independent draws of samples differ by about a standard error, which is a
 thousand times as much.
 """

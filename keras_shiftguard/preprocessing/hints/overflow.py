@@ -10,7 +10,7 @@ import numpy as np
 from keras_shiftguard.preprocessing.correction.convention import InputConvention
 from keras_shiftguard.preprocessing.hints.hint import Hint
 from keras_shiftguard.preprocessing.limits import FIRST_IMAGES, QUARTER
-from keras_shiftguard.statistics.attributes import MIN_SIDE
+from keras_shiftguard.statistics.sketches.attributes import MIN_SIDE
 
 JUMP = 160.0  # a jump is larger, in gray levels; a rise is smaller than `QUARTER`. A convention.
 # Overflow, if so many of all neighbors are jumps within a rise, so many of all jumps, and so many

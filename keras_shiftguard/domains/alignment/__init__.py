@@ -1,0 +1,1 @@
+"""Methods that align two domains, one file each."""

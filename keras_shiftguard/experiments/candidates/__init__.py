@@ -1,0 +1,1 @@
+"""What an experiment may try: functions that change samples."""

@@ -1,0 +1,1 @@
+"""Experiments on labels, and the words for what they find."""

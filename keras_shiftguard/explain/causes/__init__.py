@@ -1,0 +1,1 @@
+"""Causes of an accuracy gap, each measured by taking it away, and their shares."""

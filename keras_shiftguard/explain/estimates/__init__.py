@@ -1,0 +1,1 @@
+"""Estimates of what cannot be measured: accuracy without labels, and the worth of adaptation."""

@@ -1,0 +1,1 @@
+"""Statistics of one kind each: of pixels, features, labels, tokens or outputs."""
