@@ -59,8 +59,8 @@ def compare(a: str, b: str, alpha: float, pipeline: Pipeline, as_json: bool) -> 
     start_library()
     from keras_shiftguard.comparison import check_alpha
     from keras_shiftguard.comparison import compare as compare_profiles
-    from keras_shiftguard.detection.report_words import details
     from keras_shiftguard.detection.verdict import verdict_of
+    from keras_shiftguard.detection.words.report_words import details
     from keras_shiftguard.instrument.measure import profile
 
     check_alpha(alpha)

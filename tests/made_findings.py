@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from keras_shiftguard.detection.finding import Finding
-from keras_shiftguard.detection.said import Clause, Said
+from keras_shiftguard.detection.words.said import Clause, Said
 
 
 def images_are(how, feature="brightness", effect=-2.0, stream="validation", **changes):

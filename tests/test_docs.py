@@ -16,9 +16,9 @@ import pytest
 
 import keras_shiftguard as sg
 from keras_shiftguard.conventions import MODES
-from keras_shiftguard.detection.attribute_words import LABELS
 from keras_shiftguard.detection.finding import RELABELLED
-from keras_shiftguard.detection.report_words import KIND_NAMES
+from keras_shiftguard.detection.words.attribute_words import LABELS
+from keras_shiftguard.detection.words.report_words import KIND_NAMES
 from keras_shiftguard.preprocessing.expected.architectures import ARCHITECTURES
 from keras_shiftguard_cli import main
 

@@ -238,7 +238,7 @@ def counts(args):
     import numpy as np
     from keras import ops
 
-    from keras_shiftguard.callback.passes import PassCounter
+    from keras_shiftguard.callback.runs.passes import PassCounter
     from keras_shiftguard.statistics.batch import spec_for
     from keras_shiftguard.statistics.stream import Stream
 

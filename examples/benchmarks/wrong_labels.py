@@ -5,7 +5,8 @@
 Trains a small CNN, and after several epochs compares its predictions for validation with right and
 with wrong labels, and with right labels of harder images, as `experiments/labels/wrong_labels.py`
 does in a fit. Nothing may be told of right labels. (In a fit, wrong labels at random or of one
-class are looked for only where validation looks like training, so the harder images are a stress test.)
+class are looked for only where validation looks like training, so the harder images are a stress
+test.)
 """
 
 import argparse

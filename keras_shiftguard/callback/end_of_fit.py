@@ -3,10 +3,10 @@
 import keras
 
 from keras_shiftguard.callback.checks.check import Epoch
-from keras_shiftguard.callback.run import Run
+from keras_shiftguard.callback.runs.run import Run
 from keras_shiftguard.errors import warn
 from keras_shiftguard.explain.estimates.estimate import AccuracyEstimate
-from keras_shiftguard.instrument.keras_run import KerasRun
+from keras_shiftguard.instrument.steps.keras_run import KerasRun
 from keras_shiftguard.instrument.undisturbed import undisturbed
 
 

@@ -19,10 +19,10 @@ from keras_shiftguard.callback.hooks import Hooks
 from keras_shiftguard.callback.known_data import KnownData
 from keras_shiftguard.callback.preprocessing_watch import PreprocessingWatch
 from keras_shiftguard.callback.repair import Repair
-from keras_shiftguard.callback.run import Run
-from keras_shiftguard.callback.run_verdict import verdict_on
+from keras_shiftguard.callback.runs.run import Run
+from keras_shiftguard.callback.runs.run_verdict import verdict_on
+from keras_shiftguard.callback.runs.training_profile import marked_profiles
 from keras_shiftguard.callback.shift_watch import ShiftWatch
-from keras_shiftguard.callback.training_profile import marked_profiles
 from keras_shiftguard.detection.acknowledged import Acknowledgement
 from keras_shiftguard.detection.report import ShiftReport
 from keras_shiftguard.detection.verdict import Verdict

@@ -7,7 +7,6 @@ from typing import Any
 
 import keras
 
-from keras_shiftguard.callback import run_steps
 from keras_shiftguard.callback.end_of_fit import (
     complete_history,
     recalibrate,
@@ -15,12 +14,13 @@ from keras_shiftguard.callback.end_of_fit import (
     warn_of_undoing,
 )
 from keras_shiftguard.callback.quiet_line import quiet_line
-from keras_shiftguard.callback.run import Run
-from keras_shiftguard.callback.run_verdict import last_words
+from keras_shiftguard.callback.runs import run_steps
+from keras_shiftguard.callback.runs.run import Run
+from keras_shiftguard.callback.runs.run_verdict import last_words
+from keras_shiftguard.callback.runs.training_profile import attach_profile
 from keras_shiftguard.callback.supervisor import Supervisor
-from keras_shiftguard.callback.training_profile import attach_profile
 from keras_shiftguard.errors import BadInputError, warn
-from keras_shiftguard.instrument.processes import is_first_process
+from keras_shiftguard.instrument.steps.processes import is_first_process
 from keras_shiftguard.terminal import mark_line, say
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from keras_shiftguard.detection.causes.near_duplicates import independent_share
-from keras_shiftguard.detection.sentences import stream_name
+from keras_shiftguard.detection.words.sentences import stream_name
 from keras_shiftguard.profiles import InputProfile
 from keras_shiftguard.statistics.stream import Stream
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import keras
 
-from keras_shiftguard.instrument.keras_run import KerasRun
+from keras_shiftguard.instrument.steps.keras_run import KerasRun
 
 NAMES = ("shift", "val_shift")
 

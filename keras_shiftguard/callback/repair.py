@@ -9,8 +9,8 @@ from keras_shiftguard.adaptation.augmentation.controller import Change
 from keras_shiftguard.adaptation.augmentation.in_step import POOL_SIZE, StepAugmentation
 from keras_shiftguard.adaptation.batch_norm import BatchNormAdaptation, adapt_batch_norm
 from keras_shiftguard.callback.optional_data import OptionalData
-from keras_shiftguard.detection.attribute_words import LABELS
 from keras_shiftguard.detection.report import ShiftReport
+from keras_shiftguard.detection.words.attribute_words import LABELS
 from keras_shiftguard.domains.model import DomainAdaptationModel
 from keras_shiftguard.explain.estimates.adaptation_worth import (
     MAX_SAMPLES,

@@ -10,8 +10,8 @@ from keras_shiftguard.detection.acknowledged import Acknowledgement
 from keras_shiftguard.detection.causes.same_samples import are_near, is_augmented
 from keras_shiftguard.detection.finding import Finding
 from keras_shiftguard.detection.monitor import Pair, ShiftMonitor
-from keras_shiftguard.detection.plain_words import plain_sentence
 from keras_shiftguard.detection.report import ShiftReport
+from keras_shiftguard.detection.words.plain_words import plain_sentence
 from keras_shiftguard.errors import ShiftDetectedError, warn
 from keras_shiftguard.profiles import InputProfile, OutputSummary
 from tensorboard_plugin_shiftguard.metadata import FIRST_EPOCH

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from keras_shiftguard.explain.estimates.adaptation_worth import MAX_SECONDS, MAX_SHARE
-from keras_shiftguard.instrument.processes import has_several_processes
+from keras_shiftguard.instrument.steps.processes import has_several_processes
 
 # Measurements may take MAX_SHARE of the time since training began, and after the last epoch
 # FREE_SECONDS if that is more, because the last weights decide, or MAX_SECONDS if there was no

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from keras_shiftguard.callback.run import Run
+from keras_shiftguard.callback.runs.run import Run
 from keras_shiftguard.errors import (
     PreprocessingMismatchError,
     ShiftDetectedError,

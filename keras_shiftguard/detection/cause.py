@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 
 from keras_shiftguard.detection.finding import Finding
-from keras_shiftguard.detection.sentences import misplaced
+from keras_shiftguard.detection.words.sentences import misplaced
 
 
 @dataclass(frozen=True)

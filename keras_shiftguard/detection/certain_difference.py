@@ -4,14 +4,14 @@ import numpy as np
 
 from keras_shiftguard.detection.causes.channel_order import QUANTILES
 from keras_shiftguard.detection.causes.pipeline_change import DRASTIC, explain
-from keras_shiftguard.detection.code_lines import quoted
-from keras_shiftguard.detection.column_names import in_other_order, without_partner
 from keras_shiftguard.detection.families import Shares, StreamNames
 from keras_shiftguard.detection.finding import Finding
-from keras_shiftguard.detection.said import Said
-from keras_shiftguard.detection.sentences import stream_name
 from keras_shiftguard.detection.two_sample.hypergeometric import hypergeometric_two_sided
 from keras_shiftguard.detection.two_sample.tail_probabilities import SMALLEST_P
+from keras_shiftguard.detection.words.code_lines import quoted
+from keras_shiftguard.detection.words.column_names import in_other_order, without_partner
+from keras_shiftguard.detection.words.said import Said
+from keras_shiftguard.detection.words.sentences import stream_name
 from keras_shiftguard.io.tables import are_reordered
 from keras_shiftguard.profiles import InputSummary
 

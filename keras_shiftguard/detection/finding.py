@@ -7,7 +7,7 @@ from importlib import import_module
 from typing import Any
 
 from keras_shiftguard.detection.cost import Cost
-from keras_shiftguard.detection.said import Said
+from keras_shiftguard.detection.words.said import Said
 
 # An |effect size| below this is "present, negligible": small relative to the spread between
 # samples, even if it is significant (Cohen calls 0.2 small). A convention.

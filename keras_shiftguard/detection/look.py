@@ -7,12 +7,12 @@ import numpy as np
 
 from keras_shiftguard.detection.causes.other_class_mix import without_effects_of_class_mix
 from keras_shiftguard.detection.certain_difference import certain_difference, one_sample_tells
-from keras_shiftguard.detection.column_names import other_names
 from keras_shiftguard.detection.families import TOO_FEW, CollectedTests, StreamNames
 from keras_shiftguard.detection.finding import Finding, by_severity, source_of
 from keras_shiftguard.detection.selection import of_one_input, reported_findings
-from keras_shiftguard.detection.sentences import stream_name
 from keras_shiftguard.detection.two_sample.multiplicity import Family, holm
+from keras_shiftguard.detection.words.column_names import other_names
+from keras_shiftguard.detection.words.sentences import stream_name
 from keras_shiftguard.profiles import InputProfile, InputSummary, LabelSummary
 
 

@@ -5,9 +5,9 @@ from typing import Any
 
 from keras_shiftguard.detection.acknowledged import Acknowledgement, acknowledged
 from keras_shiftguard.detection.finding import Finding, by_severity, kinds_of
-from keras_shiftguard.detection.plain_words import difference, sentence_of
-from keras_shiftguard.detection.report_words import listed, verdict
 from keras_shiftguard.detection.verdict import verdict_of
+from keras_shiftguard.detection.words.plain_words import difference, sentence_of
+from keras_shiftguard.detection.words.report_words import listed, verdict
 from keras_shiftguard.io.as_page import AsPage
 
 

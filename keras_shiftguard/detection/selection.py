@@ -2,14 +2,14 @@
 
 from dataclasses import replace
 
-from keras_shiftguard.detection.attribute_words import FAMILY_ATTRIBUTES
 from keras_shiftguard.detection.causes import pipeline_change
 from keras_shiftguard.detection.causes.corruptions import OTHER, name_cause
-from keras_shiftguard.detection.code_lines import quoted, renamed
 from keras_shiftguard.detection.families import StreamNames
 from keras_shiftguard.detection.finding import Finding, by_severity
-from keras_shiftguard.detection.sentences import MAX_NAMED
 from keras_shiftguard.detection.two_sample.multiplicity import Family
+from keras_shiftguard.detection.words.attribute_words import FAMILY_ATTRIBUTES
+from keras_shiftguard.detection.words.code_lines import quoted, renamed
+from keras_shiftguard.detection.words.sentences import MAX_NAMED
 from keras_shiftguard.profiles import InputProfile
 
 

@@ -15,7 +15,7 @@ from keras_shiftguard.domains.pair_model import PairModel
 from keras_shiftguard.domains.paired_batches import Pairs
 from keras_shiftguard.domains.watch import AdaptationWatch
 from keras_shiftguard.errors import BadInputError
-from keras_shiftguard.instrument.processes import from_all, has_several_processes
+from keras_shiftguard.instrument.steps.processes import from_all, has_several_processes
 from keras_shiftguard.io.batches import BATCH_SIZE, Batch, num_samples, to_numpy, unpacked
 from keras_shiftguard.io.source import Source, open_source
 from keras_shiftguard.io.tables import check_order

@@ -16,7 +16,7 @@ from keras_shiftguard.explain.estimates.adaptation_worth import (
 from keras_shiftguard.explain.estimates.estimate import AccuracyEstimate
 from keras_shiftguard.instrument.measure import profile
 from keras_shiftguard.instrument.model_outputs import fingerprint
-from keras_shiftguard.instrument.processes import has_several_processes
+from keras_shiftguard.instrument.steps.processes import has_several_processes
 from keras_shiftguard.statistics.state import on_host
 
 

@@ -15,7 +15,7 @@ from keras_shiftguard.domains.feature_split import Split
 from keras_shiftguard.domains.pair import Pair, flat, joined, repeated
 from keras_shiftguard.domains.report import Action
 from keras_shiftguard.domains.views import Views
-from keras_shiftguard.instrument.processes import is_first_process
+from keras_shiftguard.instrument.steps.processes import is_first_process
 from keras_shiftguard.io.batches import SOURCE, TARGET, is_pair
 from keras_shiftguard.statistics.classes import (
     SMALLEST_PROBABILITY,

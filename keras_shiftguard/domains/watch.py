@@ -13,7 +13,7 @@ from keras_shiftguard.domains.pair import flat
 from keras_shiftguard.domains.pair_model import PairModel
 from keras_shiftguard.instrument.layer_calls import no_gradients
 from keras_shiftguard.instrument.model_outputs import fingerprint
-from keras_shiftguard.instrument.processes import has_several_processes
+from keras_shiftguard.instrument.steps.processes import has_several_processes
 from keras_shiftguard.io.batches import num_samples, to_numpy
 from keras_shiftguard.statistics.classes import host_class_ids
 from keras_shiftguard.statistics.state import on_host

@@ -6,8 +6,8 @@ There, the pixels hardly differ between the images, which image attributes hardl
 import numpy as np
 
 from keras_shiftguard.detection.cost import MIN_SAMPLES, Cost, cost_of, gap_between
-from keras_shiftguard.detection.sentences import percent
 from keras_shiftguard.detection.two_sample.tail_probabilities import BEYOND_CHANCE
+from keras_shiftguard.detection.words.sentences import percent
 from keras_shiftguard.experiments.labelled import Labelled, Predict
 
 # A pixel is the same in all images if its standard deviation between them is at most this share of

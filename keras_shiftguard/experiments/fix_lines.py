@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from keras_shiftguard.detection.causes.explanation import digits
-from keras_shiftguard.detection.code_lines import quoted, renamed
+from keras_shiftguard.detection.words.code_lines import quoted, renamed
 from keras_shiftguard.experiments.candidates.candidates import EXCHANGED, Choice
 from keras_shiftguard.operations.columns import Fill
 

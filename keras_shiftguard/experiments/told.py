@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from keras_shiftguard.detection.code_lines import quoted
 from keras_shiftguard.detection.cost import Cost
+from keras_shiftguard.detection.words.code_lines import quoted
 from keras_shiftguard.experiments.candidates.candidates import Candidate
 from keras_shiftguard.experiments.fix_lines import PREVENTED, Batch, fix_line
 from keras_shiftguard.experiments.labelled import Labelled

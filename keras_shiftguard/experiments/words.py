@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from keras_shiftguard.detection.sentences import MAX_NAMED
+from keras_shiftguard.detection.words.sentences import MAX_NAMED
 from keras_shiftguard.experiments.candidates.candidates import EXCHANGED, Choice
 from keras_shiftguard.operations.columns import Fill, named_unit
 from tensorboard_plugin_shiftguard.words import listed

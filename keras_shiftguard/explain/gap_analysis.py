@@ -9,7 +9,7 @@ import numpy as np
 
 from keras_shiftguard.detection.cost import SIGMAS
 from keras_shiftguard.detection.finding import LARGE
-from keras_shiftguard.detection.plain_words import plain_sentence
+from keras_shiftguard.detection.words.plain_words import plain_sentence
 from keras_shiftguard.explain.causes.bootstrap import DRAWS, SEED, Accuracies, Resampling, interval
 from keras_shiftguard.explain.causes.class_mix import find_label_shift
 from keras_shiftguard.explain.causes.remainder import Remainder

@@ -9,13 +9,13 @@ import numpy as np
 from keras import ops
 
 from keras_shiftguard.errors import BadInputError
-from keras_shiftguard.instrument.batch_tensors import (
+from keras_shiftguard.instrument.model_inputs import input_shapes
+from keras_shiftguard.instrument.model_outputs import ModelOutputs, fingerprint
+from keras_shiftguard.instrument.steps.batch_tensors import (
     not_supported,
     why_not_measured,
     without_padding,
 )
-from keras_shiftguard.instrument.model_inputs import input_shapes
-from keras_shiftguard.instrument.model_outputs import ModelOutputs, fingerprint
 from keras_shiftguard.io.batches import Batch, Shape, named_inputs
 from keras_shiftguard.io.source import open_source
 from keras_shiftguard.profiles import InputProfile

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Concatenate, NamedTuple, ParamSpec
 from keras_shiftguard.detection.monitor import Pair
 from keras_shiftguard.detection.report import ShiftReport
 from keras_shiftguard.errors import warn
-from keras_shiftguard.instrument.processes import is_first_process
+from keras_shiftguard.instrument.steps.processes import is_first_process
 from keras_shiftguard.io.json_files import write_json
 from keras_shiftguard.log.pictures import PictureLog, PictureRow
 from keras_shiftguard.log.resume import read_epoch_state, write_epoch_state

@@ -8,7 +8,7 @@ import numpy as np
 from keras_shiftguard.detection.finding import Finding, source_of
 from keras_shiftguard.detection.monitor import Pair
 from keras_shiftguard.detection.report import ShiftReport
-from keras_shiftguard.detection.sentences import ids_in_group
+from keras_shiftguard.detection.words.sentences import ids_in_group
 from keras_shiftguard.log.shift_tab_bins import tables
 from keras_shiftguard.profiles import InputProfile
 from keras_shiftguard.profiles.token_groups import NUM_GROUPS

@@ -9,8 +9,8 @@ from made_findings import NOISIER
 
 from keras_shiftguard.detection.cost import Cost, cost_of, cost_of_too_few, gap_between
 from keras_shiftguard.detection.finding import Finding
-from keras_shiftguard.detection.report_words import in_a_sentence
-from keras_shiftguard.detection.said import Said
+from keras_shiftguard.detection.words.report_words import in_a_sentence
+from keras_shiftguard.detection.words.said import Said
 
 FOUND = replace(NOISIER, said=Said("Validation images are noisier"))
 SURE, NOTHING = Cost(0.06, (0.04, 0.08), 500), Cost(0.002, (-0.004, 0.008), 500)

@@ -5,9 +5,9 @@ from dataclasses import replace
 import pytest
 from made_findings import NOISIER
 
-from keras_shiftguard.detection.plain_words import plain_sentence, sentence_of
-from keras_shiftguard.detection.said import Clause, Said
-from keras_shiftguard.detection.sentences import misplaced
+from keras_shiftguard.detection.words.plain_words import plain_sentence, sentence_of
+from keras_shiftguard.detection.words.said import Clause, Said
+from keras_shiftguard.detection.words.sentences import misplaced
 
 VARY = Clause("Validation images", "vary", "more in noise", "than training images")
 

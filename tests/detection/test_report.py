@@ -9,8 +9,8 @@ from made_findings import DARKER
 
 from keras_shiftguard.detection.finding import by_severity
 from keras_shiftguard.detection.report import ShiftReport
-from keras_shiftguard.detection.said import Said
 from keras_shiftguard.detection.verdict import verdict_of
+from keras_shiftguard.detection.words.said import Said
 
 
 def finding(feature="input/brightness", effect=1.0, **changes):

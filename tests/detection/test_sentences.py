@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from keras_shiftguard.detection import sentences
-from keras_shiftguard.detection.attribute_words import LABELS, heading
 from keras_shiftguard.detection.two_sample.frequencies import compare_frequencies
+from keras_shiftguard.detection.words import sentences
+from keras_shiftguard.detection.words.attribute_words import LABELS, heading
 from keras_shiftguard.profiles import FeatureTable, Moments
 
 ONE, MORE = ("target", "train"), ("validation", "train")

@@ -8,8 +8,8 @@ from made_findings import DARKER, NOISIER
 
 from keras_shiftguard import Diagnosis, InputConvention, ShiftReport, Verdict, compare, profile
 from keras_shiftguard.detection.cost import Cost
-from keras_shiftguard.detection.said import Said
 from keras_shiftguard.detection.verdict import verdict_of
+from keras_shiftguard.detection.words.said import Said
 from keras_shiftguard.explain.gap_verdict import with_gap
 from keras_shiftguard.explain.report import GapReport, GapRow
 

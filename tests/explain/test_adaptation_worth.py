@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from made_findings import images_are
 
-from keras_shiftguard.detection.said import Said
+from keras_shiftguard.detection.words.said import Said
 from keras_shiftguard.explain.estimates import adaptation_worth
 from keras_shiftguard.explain.estimates.adaptation_worth import (
     bounded_estimate,

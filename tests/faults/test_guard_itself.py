@@ -17,7 +17,7 @@ import keras_shiftguard as sg
 from keras_shiftguard.callback import guard as guard_module
 from keras_shiftguard.callback import hooks
 from keras_shiftguard.callback.optional_data import OptionalData
-from keras_shiftguard.callback.run import Run
+from keras_shiftguard.callback.runs.run import Run
 from keras_shiftguard.statistics.stream import Stream
 
 pytestmark = pytest.mark.eager

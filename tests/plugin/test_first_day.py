@@ -10,8 +10,8 @@ from plugin.test_picture_routes import write_pictures
 import keras_shiftguard as sg
 from keras_shiftguard import ShiftReport
 from keras_shiftguard.detection.finding import Finding
-from keras_shiftguard.detection.said import Clause, Said
 from keras_shiftguard.detection.verdict import verdict_of
+from keras_shiftguard.detection.words.said import Clause, Said
 
 pytestmark = pytest.mark.eager
 

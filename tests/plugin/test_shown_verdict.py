@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 from plugin.test_gap import REPORT, ROWS
 
-from keras_shiftguard.detection.attribute_words import LABELS
 from keras_shiftguard.detection.report import ShiftReport
 from keras_shiftguard.detection.verdict import verdict_of
+from keras_shiftguard.detection.words.attribute_words import LABELS
 from keras_shiftguard.explain.report import GapReport
 from keras_shiftguard.io.json_files import plain
 from keras_shiftguard.statistics.batch import InputSpec

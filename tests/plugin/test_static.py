@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from keras_shiftguard.detection.finding import NEGLIGIBLE
-from keras_shiftguard.detection.plain_words import LARGE, SLIGHT
+from keras_shiftguard.detection.words.plain_words import LARGE, SLIGHT
 
 STATIC = Path(__file__).parents[2] / "tensorboard_plugin_shiftguard" / "static"
 BANNED = re.compile(

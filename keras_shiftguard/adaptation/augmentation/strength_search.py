@@ -6,7 +6,7 @@ import numpy as np
 
 from keras_shiftguard.adaptation.augmentation.coverage import Coverage
 from keras_shiftguard.adaptation.augmentation.selection import OPERATIONS
-from keras_shiftguard.detection.attribute_words import LABELS, heading
+from keras_shiftguard.detection.words.attribute_words import LABELS, heading
 
 # Strengths with which an operation may be added, and factors that may change the strength of an
 # active one. Conventions, checked in docs/benchmarks/augmentation.md.

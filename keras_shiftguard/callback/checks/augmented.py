@@ -11,7 +11,7 @@ import numpy as np
 from keras_shiftguard.callback.checks.check import MAX_P, Epoch, Told
 from keras_shiftguard.detection.causes.same_samples import chance_of_same_labels, randomised
 from keras_shiftguard.detection.finding import Finding
-from keras_shiftguard.detection.said import Said
+from keras_shiftguard.detection.words.said import Said
 from tensorboard_plugin_shiftguard.metadata import FIRST_EPOCH
 
 A_SAMPLER = (

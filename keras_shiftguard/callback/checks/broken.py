@@ -12,10 +12,10 @@ import numpy as np
 from keras_shiftguard.callback.checks.check import MAX_P, MIN_SHARE, Epoch, Told
 from keras_shiftguard.detection.cost import SIGMAS
 from keras_shiftguard.detection.finding import Finding, source_of
-from keras_shiftguard.detection.said import Said
-from keras_shiftguard.detection.sentences import percent
 from keras_shiftguard.detection.two_sample.hypergeometric import hypergeometric_two_sided
 from keras_shiftguard.detection.two_sample.tail_probabilities import SMALLEST_P
+from keras_shiftguard.detection.words.said import Said
+from keras_shiftguard.detection.words.sentences import percent
 from keras_shiftguard.statistics.kept_samples import KeptSamples
 
 # Black frames are part of some data. So samples are called broken only if training has at most half

@@ -11,8 +11,8 @@ from keras_shiftguard.detection.cause import Cause
 from keras_shiftguard.detection.cost import MIN_SAMPLES, Cost, cost_of_too_few
 from keras_shiftguard.detection.finding import Finding, source_of
 from keras_shiftguard.detection.monitor import Pair
-from keras_shiftguard.detection.sentences import misplaced
 from keras_shiftguard.detection.two_sample.tail_probabilities import SMALLEST_P, normal_sf
+from keras_shiftguard.detection.words.sentences import misplaced
 from keras_shiftguard.experiments.difference import cost_of_difference, predictions_for
 from keras_shiftguard.experiments.targets import ALIGNMENT, are_masks
 from keras_shiftguard.experiments.told import Difference

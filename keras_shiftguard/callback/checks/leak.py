@@ -11,8 +11,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from keras_shiftguard.callback.checks.check import MIN_SHARE, Epoch, Told
-from keras_shiftguard.detection.sentences import percent
 from keras_shiftguard.detection.two_sample.tail_probabilities import BEYOND_CHANCE
+from keras_shiftguard.detection.words.sentences import percent
 from keras_shiftguard.statistics.stream import Stream
 
 EPOCHS = 2  # later epochs repeat the samples. A convention.

@@ -11,7 +11,7 @@ import numpy as np
 
 from keras_shiftguard.callback.checks.check import Epoch, Told
 from keras_shiftguard.detection.finding import source_of
-from keras_shiftguard.detection.sentences import MAX_NAMED, percent, some_of, stream_name
+from keras_shiftguard.detection.words.sentences import MAX_NAMED, percent, some_of, stream_name
 from keras_shiftguard.profiles import InputSummary
 
 ADVICE = (

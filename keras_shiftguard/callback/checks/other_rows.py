@@ -9,8 +9,8 @@ from keras_shiftguard.callback.checks.check import Epoch, Told
 from keras_shiftguard.callback.judged_samples import Judged
 from keras_shiftguard.detection.cost import Cost
 from keras_shiftguard.detection.finding import RELABELLED, Finding
-from keras_shiftguard.detection.said import Said
 from keras_shiftguard.detection.two_sample.tail_probabilities import SMALLEST_P, normal_sf
+from keras_shiftguard.detection.words.said import Said
 from keras_shiftguard.experiments.labels.other_rows import ROWS, labels_of_other_rows
 from keras_shiftguard.experiments.undo import MIN_WON_BACK
 

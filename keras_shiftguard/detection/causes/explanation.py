@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from keras_shiftguard.detection.said import Said
+from keras_shiftguard.detection.words.said import Said
 from keras_shiftguard.profiles import InputSummary
 
 # How far two streams may be apart after a step is undone: means (in standard deviations),

@@ -26,9 +26,9 @@ from keras_shiftguard.detection.causes.explanation import (
     span_of,
 )
 from keras_shiftguard.detection.causes.unit_change import explain_columns
-from keras_shiftguard.detection.said import Said
-from keras_shiftguard.detection.sentences import stream_name
 from keras_shiftguard.detection.two_sample.tail_probabilities import BEYOND_CHANCE
+from keras_shiftguard.detection.words.said import Said
+from keras_shiftguard.detection.words.sentences import stream_name
 from keras_shiftguard.profiles import InputSummary
 
 # A scale above this (or below its inverse) cannot come from another scene. The limits of the fit

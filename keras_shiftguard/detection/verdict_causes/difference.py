@@ -3,10 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from keras_shiftguard.detection.code_lines import renamed
 from keras_shiftguard.detection.finding import Finding
-from keras_shiftguard.detection.plain_words import difference, sentence_of
-from keras_shiftguard.detection.sentences import MAX_NAMED, stream_name
 from keras_shiftguard.detection.verdict_causes.adaptation import LABEL
 from keras_shiftguard.detection.verdict_causes.parts import (
     ACT,
@@ -17,6 +14,9 @@ from keras_shiftguard.detection.verdict_causes.parts import (
     facts_of,
     parts_of,
 )
+from keras_shiftguard.detection.words.code_lines import renamed
+from keras_shiftguard.detection.words.plain_words import difference, sentence_of
+from keras_shiftguard.detection.words.sentences import MAX_NAMED, stream_name
 from tensorboard_plugin_shiftguard.metadata import FIRST_EPOCH
 from tensorboard_plugin_shiftguard.words import CAN_BE_AUGMENTED, listed
 

@@ -3,9 +3,6 @@
 from collections.abc import Mapping
 from typing import Any
 
-from keras_shiftguard.detection.plain_words import sentence_of
-from keras_shiftguard.detection.report_words import TOO_FEW_TO_TELL, why_nothing
-from keras_shiftguard.detection.sentences import MAX_NAMED, stream_name
 from keras_shiftguard.detection.verdict_causes.parts import (
     FINE,
     MAX_WORDS,
@@ -15,6 +12,9 @@ from keras_shiftguard.detection.verdict_causes.parts import (
     facts_of,
     parts_of,
 )
+from keras_shiftguard.detection.words.plain_words import sentence_of
+from keras_shiftguard.detection.words.report_words import TOO_FEW_TO_TELL, why_nothing
+from keras_shiftguard.detection.words.sentences import MAX_NAMED, stream_name
 from tensorboard_plugin_shiftguard.metadata import FIRST_EPOCH, MODES_IN_WORDS
 from tensorboard_plugin_shiftguard.words import listed
 

@@ -4,7 +4,6 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from keras_shiftguard.detection.sentences import stream_name
 from keras_shiftguard.detection.verdict_causes.parts import (
     ACT,
     CORRECTED,
@@ -13,6 +12,7 @@ from keras_shiftguard.detection.verdict_causes.parts import (
     capital,
     parts_of,
 )
+from keras_shiftguard.detection.words.sentences import stream_name
 from tensorboard_plugin_shiftguard.metadata import MODES_IN_WORDS
 from tensorboard_plugin_shiftguard.words import listed
 

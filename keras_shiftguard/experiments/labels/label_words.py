@@ -4,9 +4,9 @@ import numpy as np
 
 from keras_shiftguard.detection.cost import Cost
 from keras_shiftguard.detection.finding import RELABELLED, Finding
-from keras_shiftguard.detection.said import Said
-from keras_shiftguard.detection.sentences import MAX_NAMED, percent, some_of
 from keras_shiftguard.detection.two_sample.tail_probabilities import SMALLEST_P, normal_sf
+from keras_shiftguard.detection.words.said import Said
+from keras_shiftguard.detection.words.sentences import MAX_NAMED, percent, some_of
 from keras_shiftguard.experiments.labels.wrong_labels import WrongLabels
 
 # The note on labels that have nothing in common with their samples.

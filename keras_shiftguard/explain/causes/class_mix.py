@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from keras_shiftguard.detection.sentences import MAX_NAMED, percent, some_of
 from keras_shiftguard.detection.two_sample.frequencies import compare_frequencies
+from keras_shiftguard.detection.words.sentences import MAX_NAMED, percent, some_of
 from keras_shiftguard.explain.causes.bootstrap import Mix
 from keras_shiftguard.explain.causes.views import Removable
 from keras_shiftguard.explain.reference import Reference

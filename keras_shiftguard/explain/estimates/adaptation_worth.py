@@ -13,7 +13,7 @@ import keras
 import numpy as np
 
 from keras_shiftguard.detection.finding import LARGE, MODEL_FEATURES, Finding
-from keras_shiftguard.detection.plain_words import plain_difference
+from keras_shiftguard.detection.words.plain_words import plain_difference
 from keras_shiftguard.errors import BadInputError, warn
 from keras_shiftguard.explain.estimates.corrupted_copies import CORRUPTIONS, STRENGTHS
 from keras_shiftguard.explain.estimates.estimate import (
@@ -21,7 +21,7 @@ from keras_shiftguard.explain.estimates.estimate import (
     AccuracyEstimate,
     estimate_accuracy,
 )
-from keras_shiftguard.instrument.processes import has_several_processes
+from keras_shiftguard.instrument.steps.processes import has_several_processes
 from keras_shiftguard.instrument.undisturbed import undisturbed
 from keras_shiftguard.io.batches import named_inputs
 from keras_shiftguard.statistics.spread import spread

@@ -10,8 +10,8 @@ import keras
 from keras_shiftguard.callback.checking import Checking
 from keras_shiftguard.callback.preprocessing_watch import PreprocessingWatch
 from keras_shiftguard.callback.repair import Repair
-from keras_shiftguard.callback.run_measurement import RunMeasurement
-from keras_shiftguard.callback.run_passes import RunPasses
+from keras_shiftguard.callback.runs.run_measurement import RunMeasurement
+from keras_shiftguard.callback.runs.run_passes import RunPasses
 from keras_shiftguard.callback.sample_pictures import SamplePictures
 from keras_shiftguard.callback.shift_watch import ShiftWatch
 from keras_shiftguard.log.run_log import RunWriter

@@ -3,9 +3,9 @@
 The numbers of the tests are in `Finding.explanation`.
 """
 
-from keras_shiftguard.detection.attribute_words import ADJECTIVES, FAMILY_ATTRIBUTES, LABELS
 from keras_shiftguard.detection.finding import MODEL_FEATURES, Finding, when
-from keras_shiftguard.detection.said import Clause
+from keras_shiftguard.detection.words.attribute_words import ADJECTIVES, FAMILY_ATTRIBUTES, LABELS
+from keras_shiftguard.detection.words.said import Clause
 
 # By family of causes: adjectives for images whose main attribute is (lower, higher).
 FAMILY_ADJECTIVES = {

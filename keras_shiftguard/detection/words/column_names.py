@@ -5,8 +5,8 @@ have none, and neither have arrays.
 """
 
 from keras_shiftguard.detection.families import StreamNames
-from keras_shiftguard.detection.said import Said
-from keras_shiftguard.detection.sentences import MAX_NAMED, some_of, stream_name
+from keras_shiftguard.detection.words.said import Said
+from keras_shiftguard.detection.words.sentences import MAX_NAMED, some_of, stream_name
 from keras_shiftguard.profiles import InputSummary
 
 

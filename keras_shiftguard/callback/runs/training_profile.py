@@ -5,11 +5,11 @@ from dataclasses import replace
 from os import PathLike
 from typing import Any
 
-from keras_shiftguard.callback.run import Run
+from keras_shiftguard.callback.runs.run import Run
 from keras_shiftguard.errors import BadInputError, warn
 from keras_shiftguard.instrument.measure import CHUNK, profile_of
 from keras_shiftguard.instrument.model_inputs import image_data_format
-from keras_shiftguard.instrument.processes import is_first_process
+from keras_shiftguard.instrument.steps.processes import is_first_process
 from keras_shiftguard.preprocessing.diagnosis import Diagnosis
 from keras_shiftguard.profiles import InputProfile
 from keras_shiftguard.statistics.stream import Stream

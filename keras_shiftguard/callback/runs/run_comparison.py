@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from keras_shiftguard.callback.checks.check import Epoch
-from keras_shiftguard.callback.run import Run
-from keras_shiftguard.callback.run_verdict import tell
+from keras_shiftguard.callback.runs.run import Run
+from keras_shiftguard.callback.runs.run_verdict import tell
 
 
 def compare(

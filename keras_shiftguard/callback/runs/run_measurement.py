@@ -7,9 +7,9 @@ import keras
 
 from keras_shiftguard.callback.preprocessing_watch import PreprocessingWatch
 from keras_shiftguard.callback.repair import Repair
-from keras_shiftguard.callback.target_outputs import TargetOutputs, new_target_outputs
+from keras_shiftguard.callback.runs.target_outputs import TargetOutputs, new_target_outputs
 from keras_shiftguard.instrument.model_inputs import input_shapes, specs_of
-from keras_shiftguard.instrument.probe import Probe
+from keras_shiftguard.instrument.steps.probe import Probe
 from keras_shiftguard.instrument.undisturbed import undisturbed
 from keras_shiftguard.preprocessing.expected.stated import check_inputs
 from keras_shiftguard.statistics.stream import Stream

@@ -7,8 +7,8 @@ from typing import Any
 import keras
 
 from keras_shiftguard.callback.independence import Independence
-from keras_shiftguard.callback.passes import PassCounter
-from keras_shiftguard.callback.target_outputs import TargetOutputs
+from keras_shiftguard.callback.runs.passes import PassCounter
+from keras_shiftguard.callback.runs.target_outputs import TargetOutputs
 from keras_shiftguard.instrument.model_outputs import predicts_numbers
 from keras_shiftguard.instrument.undisturbed import undisturbed
 from keras_shiftguard.profiles import InputProfile

@@ -10,9 +10,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from keras_shiftguard.detection.attribute_words import ADJECTIVES, LABELS, LOGARITHMS, heading
-from keras_shiftguard.detection.said import Clause, Said
 from keras_shiftguard.detection.two_sample.frequencies import FrequencyTest
+from keras_shiftguard.detection.words.attribute_words import ADJECTIVES, LABELS, LOGARITHMS, heading
+from keras_shiftguard.detection.words.said import Clause, Said
 from keras_shiftguard.profiles import FeatureTable
 from keras_shiftguard.profiles.token_groups import group_of
 

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from keras_shiftguard.callback.checks import labels
-from keras_shiftguard.callback.run import Run
+from keras_shiftguard.callback.runs.run import Run
 from keras_shiftguard.detection.verdict import Verdict, verdict_of
 from keras_shiftguard.explain.gap_verdict import with_gap
 from keras_shiftguard.log.run_page import log_parts

@@ -15,18 +15,18 @@ from weakref import WeakMethod
 import keras
 
 from keras_shiftguard.errors import ShiftWarning, no_errors_of_others, warn
-from keras_shiftguard.instrument.batch_tensors import (
+from keras_shiftguard.instrument.layer_calls import no_gradients
+from keras_shiftguard.instrument.model_inputs import have_known_sizes, input_shapes, specs_of
+from keras_shiftguard.instrument.model_outputs import ModelOutputs
+from keras_shiftguard.instrument.steps.batch_tensors import (
     is_dense,
     warned_of,
     with_replaced_tensors,
     without_padding,
 )
-from keras_shiftguard.instrument.keras_run import KerasRun, data_of_run
-from keras_shiftguard.instrument.layer_calls import no_gradients
-from keras_shiftguard.instrument.model_inputs import have_known_sizes, input_shapes, specs_of
-from keras_shiftguard.instrument.model_outputs import ModelOutputs
-from keras_shiftguard.instrument.step_correction import StepCorrection
-from keras_shiftguard.instrument.tensorflow_steps import Batches, TensorFlowSteps
+from keras_shiftguard.instrument.steps.keras_run import KerasRun, data_of_run
+from keras_shiftguard.instrument.steps.step_correction import StepCorrection
+from keras_shiftguard.instrument.steps.tensorflow_steps import Batches, TensorFlowSteps
 from keras_shiftguard.io.batches import SOURCE, column_names, is_pair, named_inputs
 from keras_shiftguard.statistics.batch import as_measurable, fitted
 from keras_shiftguard.statistics.stream import Stream

@@ -5,9 +5,9 @@ from contextlib import nullcontext
 from typing import Any
 
 from keras_shiftguard.callback.repair import log_alignment
-from keras_shiftguard.callback.run import Run
-from keras_shiftguard.callback.run_comparison import compare
-from keras_shiftguard.callback.run_verdict import last_words, tell
+from keras_shiftguard.callback.runs.run import Run
+from keras_shiftguard.callback.runs.run_comparison import compare
+from keras_shiftguard.callback.runs.run_verdict import last_words, tell
 from keras_shiftguard.instrument.keras_private import validation_steps
 from keras_shiftguard.instrument.undisturbed import undisturbed
 

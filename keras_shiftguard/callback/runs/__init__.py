@@ -1,0 +1,1 @@
+"""One fit, evaluation or prediction that the guard watches."""

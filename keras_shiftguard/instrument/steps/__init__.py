@@ -1,0 +1,1 @@
+"""The steps of a live model, and the batches that they get."""
