@@ -67,13 +67,12 @@ class Given:
         """Returns the trial of fixes on some samples.
 
         The logits of a published head are not compared, because the head was trained on the same
-        input as the network. At the start of a fit, a fresh head has learned nothing yet, so
-        neither its logits nor the labels are used.
+        input as the network. Nor are those of a fresh head: they are random. At the start of a fit,
+        its labels are not used either.
         """
         axis = 1 if self.summary.layout == "channels_first" else -1
         is_fresh = self.structure.head == "fresh" and self.training
-        may_differ = self.structure.has_own_head or self.structure.head == "fresh"
-        with_head = may_differ and not is_fresh
+        with_head = self.structure.has_own_head
         return Trial(self.read, samples, self.name, axis, with_head, None if is_fresh else labels)
 
 

@@ -90,6 +90,18 @@ def with_head(learned: str, way: str) -> keras.Model:
     return keras.Model(inputs, head(backbone(inputs, training=False)))
 
 
+def test_a_fresh_head_has_no_say():
+    """Its random logits once decided whether red and blue were told as exchanged."""
+    base = lite0.build(include_top=False, pooling="avg", size=96)
+    images = CAFFE.from_raw(SMALL)
+    evidence = []
+    for seed in (0, 1):
+        keras.utils.set_random_seed(seed)
+        model = keras.Sequential([base, keras.layers.Dense(5, activation="softmax")])
+        evidence.append(diagnose(model, images).evidence)
+    assert evidence[0] == evidence[1] and any("Trial" in text for text in evidence[0])
+
+
 @pytest.mark.parametrize(
     "way", ["frozen", pytest.param("called for inference", marks=pytest.mark.thorough)]
 )
