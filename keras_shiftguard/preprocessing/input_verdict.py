@@ -67,12 +67,16 @@ class Given:
         """Returns the trial of fixes on some samples.
 
         The logits of a published head are not compared, because the head was trained on the same
-        input as the network. Nor are those of a fresh head: they are random. At the start of a fit,
-        its labels are not used either.
+        input as the network. Nor are those of a fresh head behind trained batch norm: they are
+        random. (Without it, all of the network may be random, and is to be believed less.) At the
+        start of a fit, neither the logits of a fresh head nor its labels are used.
         """
         axis = 1 if self.summary.layout == "channels_first" else -1
         is_fresh = self.structure.head == "fresh" and self.training
-        with_head = self.structure.has_own_head
+        has_batch_norm = self.evidence is not None and self.evidence.available
+        is_only_head = has_batch_norm or self.training
+        may_differ = self.structure.head == "fresh" and not is_only_head
+        with_head = self.structure.has_own_head or may_differ
         return Trial(self.read, samples, self.name, axis, with_head, None if is_fresh else labels)
 
 
