@@ -18,10 +18,17 @@ from keras_shiftguard.preprocessing.witnesses.preference import HELPS, LIKELY, S
 MIN_APART_TO_OBJECT = 0.1
 
 
-def doubt_about(case: Case, suspicion: Suspicion, trial: Preference | None) -> str:
-    """Returns why the images as fed may be right after all; "" if nothing speaks for it."""
+def doubt_about(
+    case: Case, suspicion: Suspicion, trial: Preference | None, is_retrained: bool = False
+) -> str:
+    """Returns why the images as fed may be right after all; "" if nothing speaks for it.
+
+    A head may have learned from other images than its backbone, but hardly if the backbone was
+    itself trained anew (`is_retrained`): both then learned from the same images.
+    """
     is_near = are_near(suspicion.observed, suspicion.expected)
-    return doubt_of_feed(case, suspicion, trial) or _of_head(case, trial, is_near)
+    of_feed = doubt_of_feed(case, suspicion, trial)
+    return of_feed if of_feed or is_retrained else _of_head(case, trial, is_near)
 
 
 def helps(trial: Preference | None, sigmas: float = STRONG) -> bool:

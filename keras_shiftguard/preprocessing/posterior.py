@@ -154,6 +154,15 @@ class Posterior:
         """Probability of the most probable kind other than that of the images as fed."""
         return 0.0 if self.rival == self.fed else self.probability[self.rival]
 
+    @property
+    def is_retrained(self) -> bool:
+        """Whether batch norm rules out the convention that the architecture is published for.
+
+        Then the backbone was trained on images of its owner, and not only the head.
+        """
+        published = self.evidence.published
+        return published is not None and self.probability[published] <= LEAST
+
 
 def posterior(
     case: Case, reading: Reading, published: InputConvention | None = None, is_tried: bool = True

@@ -121,6 +121,37 @@ def test_a_head_that_learned_from_right_images_names_wrong_ones():
     assert np.allclose(found.fix(SMALL), InputConvention("tf").from_raw(SMALL), atol=0.01)
 
 
+def trained_on_own_images(convention: InputConvention) -> keras.Model:
+    """Returns MobileNetV2, published for [-1, 1], that saw its owner's images in a convention."""
+    keras.utils.set_random_seed(0)
+    shape = SMALL.shape[1:]
+    backbone = keras.applications.MobileNetV2(
+        shape, alpha=0.35, weights=None, include_top=False, pooling="avg"
+    )
+    for layer in backbone.layers:
+        layer.momentum = 0.5
+    images = convention.from_raw(SMALL)
+    for _ in range(20):
+        backbone(images, training=True)
+    features = backbone.predict(images, verbose=0)
+    head = keras.Sequential([keras.Input(features.shape[1:]), keras.layers.Dense(20)])
+    head.compile(keras.optimizers.Adam(1e-2), keras.losses.SparseCategoricalCrossentropy(True))
+    head.fit(features, np.arange(20), epochs=60, verbose=0)
+    return keras.Sequential([keras.Input(shape), backbone, head])
+
+
+def test_a_network_that_was_trained_anew_expects_what_it_was_trained_on():
+    """Its head learned from the same images as its batch norm, and not from others."""
+    unit = InputConvention("unit")
+    model = trained_on_own_images(unit)
+    assert diagnose(model, unit.from_raw(SMALL)).status == "ok"
+    for mode in ("tf", "raw"):
+        found = diagnose(model, InputConvention(mode).from_raw(SMALL))
+        assert (found.status, found.expected) == ("mismatch", unit)
+        images = found.fix(InputConvention(mode).from_raw(SMALL))
+        assert np.allclose(images, unit.from_raw(SMALL), atol=0.01)
+
+
 def test_any_network_may_be_trained_here():
     layers = [keras.layers.Conv2D(4, 3), keras.layers.Flatten(), keras.layers.Dense(2)]
     model = keras.Sequential([keras.Input((96, 96, 3)), *layers])

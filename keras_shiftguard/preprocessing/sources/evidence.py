@@ -57,7 +57,7 @@ def _with_batch_norm(case: Case, reading: Reading) -> Verdict:
         # Images of unusual subjects fit no hypothesis well, the right one neither. So what counts
         # is how little is left for the images as fed, not how much is left for "none of these".
         if found.of_fed <= LEAST:
-            doubt = doubt_about(case, suspicion, trial)
+            doubt = doubt_about(case, suspicion, trial, found.is_retrained)
             if not doubt:
                 can_tell = trial is not None and trial.can_tell
                 is_proven = helps(trial, HELPS) if can_tell else found.of_rival >= MIN_MISMATCH
