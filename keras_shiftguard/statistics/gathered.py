@@ -16,7 +16,7 @@ from keras_shiftguard.statistics.spread import PART
 # Batches are put together up to about this many samples, which are then measured in whole parts, or
 # up to this many values, so that copies stay small (4 MiB of float32). Larger batches are not
 # copied. Conventions.
-MAX_SAMPLES, MAX_VALUES = 4 * PART, 2**20
+MAX_SAMPLES, MAX_VALUES = 32 * PART, 2**20
 
 
 class Batch(NamedTuple):
