@@ -64,7 +64,7 @@ def test_two_inputs_that_are_exchanged_are_told_with_their_line():
         tables = {"user": user.astype("float32"), "item": item.astype("float32")}
         return tables, labels.astype("int64")
 
-    (x, y), (validation, labels) = draw(1000), draw(400)
+    (x, y), (validation, labels) = draw(1500), draw(600)
     validation = {**validation, "user": validation["item"], "item": validation["user"]}
     inputs = {name: keras.Input((4,), name=name) for name in ("user", "item")}
     hidden = keras.layers.Dense(32, "relu")(keras.layers.Concatenate()(list(inputs.values())))
