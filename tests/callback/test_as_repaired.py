@@ -45,11 +45,11 @@ def test_mirrored_images_are_never_told_as_exchanged_labels(tmp_path):
     In the order of the data set, neighbours are by one writer, so the samples count as few.
     """
     x, y = load_digits(return_X_y=True)
-    x = (x.reshape(-1, 8, 8, 1) / 16).astype("float32").repeat(3, 1).repeat(3, 2)
+    x = (x.reshape(-1, 8, 8, 1) / 16).astype("float32").repeat(2, 1).repeat(2, 2)
     keras.utils.set_random_seed(0)
     stack = [keras.layers.Conv2D(16, 3, activation="relu", strides=2) for _ in range(2)]
     head = keras.layers.Dense(10, activation="softmax")
-    model = compiled((24, 24, 1), *stack, keras.layers.Flatten(), head, rate=1e-3)
+    model = compiled((16, 16, 1), *stack, keras.layers.Flatten(), head, rate=1e-3)
     guard = ShiftGuard(verbose=0)
     data = {"validation_data": (x[1200:, :, ::-1], y[1200:]), "callbacks": [guard]}
     with warnings.catch_warnings(record=True) as warned:

@@ -10,15 +10,15 @@ pytestmark = pytest.mark.backend
 
 @pytest.fixture(scope="module")
 def data():
-    return digits(16)
+    return digits()
 
 
 def report_of(data, change, epochs=4):
     x, y = data
     convolution = layers.Conv2D(16, 3, 2, activation="relu")
-    model = compiled((16, 16, 1), convolution, layers.Flatten(), layers.Dense(10, "softmax"))
-    validation = change(x[1200:].copy()), y[1200:]
-    return watched(model, (x[:1200], y[:1200]), validation, epochs).report
+    model = compiled((8, 8, 1), convolution, layers.Flatten(), layers.Dense(10, "softmax"))
+    validation = change(x[1000:1400].copy()), y[1000:1400]
+    return watched(model, (x[:1000], y[:1000]), validation, epochs).report
 
 
 def blank(share):

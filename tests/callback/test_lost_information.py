@@ -15,11 +15,11 @@ WORDS, LENGTH = 200, 24
 def texts():
     """Texts of two classes, each with a tenth of the words more often; most end before LENGTH."""
     rng = np.random.default_rng(0)
-    y = rng.integers(0, 2, 3000)
-    x = rng.integers(2, WORDS, (3000, LENGTH))
+    y = rng.integers(0, 2, 2000)
+    x = rng.integers(2, WORDS, (2000, LENGTH))
     own = rng.random(x.shape) < 0.12
     x = np.where(own, 2 + 20 * y[:, None] + rng.integers(0, 20, x.shape), x)
-    length = rng.integers(LENGTH // 2, LENGTH + 1, 3000)
+    length = rng.integers(LENGTH // 2, LENGTH + 1, 2000)
     return np.where(np.arange(LENGTH) < length[:, None], x, 0).astype("int32"), y
 
 
@@ -46,7 +46,7 @@ def test_words_that_are_unknown_and_texts_that_are_cut_are_told(texts, change, c
     embedding, pooling = layers.Embedding(WORDS, 8), layers.GlobalAveragePooling1D()
     head = layers.Dense(2, activation="softmax")
     model = compiled((LENGTH,), embedding, pooling, head, dtype="int32")
-    verdict = watched(model, (x[:2000], y[:2000]), (change(x[2000:]), y[2000:]), 6).verdict
+    verdict = watched(model, (x[:1300], y[:1300]), (change(x[1300:]), y[1300:]), 6).verdict
     assert verdict.state == ("act" if step else "fine")
     assert cause in verdict.cause and step in verdict.step
 
@@ -72,13 +72,13 @@ def test_new_texts_have_about_as_many_unknown_words_as_training_has_words_that_o
 @pytest.mark.each_backend
 def test_a_series_that_is_clipped_is_told_with_its_range():
     rng = np.random.default_rng(0)
-    y = rng.integers(0, 3, 2400)
-    size = (1 + y)[:, None] + 0.3 * rng.normal(size=(2400, 1))
-    x = size * np.sin(np.arange(32) / 3 + rng.uniform(0, 6, (2400, 1)))
+    y = rng.integers(0, 3, 1500)
+    size = (1 + y)[:, None] + 0.3 * rng.normal(size=(1500, 1))
+    x = size * np.sin(np.arange(32) / 3 + rng.uniform(0, 6, (1500, 1)))
     x = (x + 0.1 * rng.normal(size=x.shape))[..., None].astype("float32")
     convolution, pooling = layers.Conv1D(8, 5, activation="relu"), layers.GlobalAveragePooling1D()
     model = compiled((32, 1), convolution, pooling, layers.Dense(3, activation="softmax"))
-    validation = np.clip(x[1600:], -1.5, 1.5), y[1600:]
-    verdict = watched(model, (x[:1600], y[:1600]), validation, 8).verdict
+    validation = np.clip(x[1000:], -1.5, 1.5), y[1000:]
+    verdict = watched(model, (x[:1000], y[:1000]), validation, 8).verdict
     assert verdict.state == "act" and "clipped to -1.5 to 1.5" in verdict.cause
     assert verdict.cost > 0.1

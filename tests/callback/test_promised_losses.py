@@ -112,15 +112,7 @@ def test_a_series_that_runs_backwards_is_told_although_no_statistic_differs():
     assert not right.report.shifted
 
 
-@pytest.mark.parametrize(
-    ("fault", "words"),
-    [
-        (None, ""),
-        (lambda x: np.where(x > 0, x + 3, 0), "token ids that are higher by 3"),
-    ],
-    ids=["right", "index_from"],
-)
-def test_texts_are_told_by_what_was_done_to_their_ids(fault, words):
+def test_texts_are_told_by_what_was_done_to_their_ids():
     """The class is the last word that is not padding, as a recurrent network might learn."""
     rng = np.random.default_rng(0)
     x = np.zeros((2000, 12), "int32")
@@ -130,10 +122,10 @@ def test_texts_are_told_by_what_was_done_to_their_ids(fault, words):
     y = (x[:, -1] > 4).astype("int32")
     stack = layers.Embedding(16, 8), layers.Flatten(), layers.Dense(1, "sigmoid")
     model = compiled((12,), *stack, loss="binary_crossentropy", dtype="int32")
-    val = x[CUT:] if fault is None else fault(x[CUT:]).astype("int32")
+    val = np.where(x[CUT:] > 0, x[CUT:] + 3, 0).astype("int32")
     guard = fitted(model, x[:CUT], y[:CUT], (val, y[CUT:]), epochs=4)
-    assert guard.report.shifted == (fault is not None)
-    assert any(words in f.explanation for f in guard.report.findings) or fault is None
+    told = [f.explanation for f in guard.report.findings if f.matters]
+    assert any("token ids that are higher by 3" in text for text in told)
     assert all(f.repair is None for f in guard.report.findings)
 
 
@@ -141,13 +133,13 @@ def test_with_rare_positives_the_loss_is_judged():
     """Accuracy hardly moves: always predicting the common class is right on 96 %."""
     rng = np.random.default_rng(0)
     scale = np.array([1, 1, 5, 1, 1, 1], "float32")
-    x = rng.normal(size=(6000, 6)).astype("float32")
+    x = rng.normal(size=(3600, 6)).astype("float32")
     y = (x @ WEIGHTS > 1.76 * np.linalg.norm(WEIGHTS)).astype("int32")
     x = x * scale
     model = dense((6,), 1, 16, metrics=["accuracy"])
-    val = x[4000:].copy()
+    val = x[2400:].copy()
     val[:, 2] /= 100
-    guard = fitted(model, x[:4000], y[:4000], (val, y[4000:]), 6)
+    guard = fitted(model, x[:2400], y[:2400], (val, y[2400:]), 6)
     worst = guard.report.findings[0]
     assert y.mean() < 0.05 and worst.matters and worst.metric == "binary_crossentropy"
     assert worst.operation[0] == "unit" and worst.cost > 0.2

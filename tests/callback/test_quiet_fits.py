@@ -23,8 +23,8 @@ def network(units=256, rate=3e-3):
 def data():
     """Rows whose label follows from ten columns; in validation, another column moved."""
     rng = np.random.default_rng(0)
-    x = rng.normal(size=(2500, 30)).astype("float32")
-    y = (rng.random(2500) < 1 / (1 + np.exp(-x[:, :10].sum(axis=1)))).astype("int32")
+    x = rng.normal(size=(2100, 30)).astype("float32")
+    y = (rng.random(2100) < 1 / (1 + np.exp(-x[:, :10].sum(axis=1)))).astype("int32")
     x[1500:, 29] += 0.8
     return (x[:1500], y[:1500]), (x[1500:], y[1500:])
 

@@ -54,7 +54,7 @@ class Recorded(keras.callbacks.Callback):
         self.seen.append(logs["val_shift"])
 
 
-@pytest.mark.parametrize("verbose", [1, 2])
+@pytest.mark.parametrize("verbose", [1, pytest.param(2, marks=pytest.mark.thorough)])
 def test_keras_prints_the_shift_only_where_there_is_one(capsys, verbose):
     for scale in (1, 255):
         model, later = dense(IMAGES.shape[1:], 4, rate=1e-3), Recorded()

@@ -119,6 +119,7 @@ def test_channels_first(images):
     assert covered(predict_first, *first, True) == last and last is not None
 
 
+@pytest.mark.thorough  # in a fit, test_experiments.py has noise with its cost
 @pytest.mark.backend
 def test_noise_costs_on_training_what_it_costs_on_validation():
     x, y = digits(16)

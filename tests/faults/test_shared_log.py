@@ -12,7 +12,7 @@ import keras_shiftguard as sg
 from keras_shiftguard.log.resume import read_epoch_state
 
 pytestmark = pytest.mark.eager
-EPOCHS = 5
+EPOCHS = 3
 
 
 def fit(log_dir, is_ready=lambda: None):

@@ -60,7 +60,7 @@ LONG = pytest.mark.thorough
 @pytest.mark.parametrize(
     ("kind", "writes"),
     [
-        ("processes", 5),
+        pytest.param("processes", 5, marks=LONG),
         pytest.param("threads", 5, marks=LONG),
         pytest.param("processes", 50, marks=LONG),
         pytest.param("processes-without-locks", 50, marks=LONG),

@@ -2,7 +2,6 @@
 
 import base64
 import json
-import logging
 import time
 import warnings
 from contextlib import contextmanager
@@ -228,8 +227,3 @@ def unpacked(answer):
     packed = np.frombuffer(base64.b64decode(answer["flags"]), np.uint8)
     flags = np.stack([packed & 15, packed >> 4], axis=1).ravel()[: shape[0] * shape[1]]
     return np.where(effects == -327.68, np.nan, effects), flags.reshape(shape)
-
-
-def quiet():
-    """Silences TensorBoard's log, which names every damaged record."""
-    logging.getLogger("tensorboard").setLevel(logging.CRITICAL)

@@ -5,8 +5,8 @@ import time
 
 import pytest
 from plugin.browser import tensorboard
+from plugin.example_runs import diagnosis, finding, write_adaptation, write_shift
 from plugin.logs import RawLog, as_json, scores, scores_content, state
-from plugin.test_first_day import diagnosis, finding, write_adaptation, write_shift
 
 pytestmark = [pytest.mark.eager, pytest.mark.thorough]
 

@@ -13,6 +13,8 @@ from plugin.logs import (
     unpacked,
 )
 
+# The browser tests of test_first_day.py run a real TensorBoard in `make test`.
+pytestmark = pytest.mark.thorough
 EPOCHS = 1000
 RUN = "long/shiftguard"
 

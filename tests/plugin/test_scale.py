@@ -15,6 +15,7 @@ from plugin.logs import (
     unpacked,
 )
 
+pytestmark = pytest.mark.thorough
 FEATURES, STEPS = 1000, 250
 RUN = "large/shiftguard"
 NAMES = [f"input/feature_{i:04d}" for i in range(FEATURES)]
@@ -50,7 +51,6 @@ def sized(answer):
     return strict_json(answer.text)
 
 
-@pytest.mark.thorough
 def test_overview_keeps_every_feature_and_as_many_steps_as_fit(tab, effects):
     answer = sized(tab.get("overview", run=RUN))
     assert len(answer["features"]) == FEATURES and answer["omitted"] == 0

@@ -11,7 +11,6 @@ from keras_shiftguard.profiles import (
     FeatureTable,
     InputProfile,
     LabelSummary,
-    MeanEmbedding,
     Moments,
     OutputSummary,
 )
@@ -44,15 +43,6 @@ def test_features(centre, width, rng):
     assert_equal(parts[0] + parts[1] + parts[2], whole)
     assert_equal(parts[2] + (FeatureTable() + parts[0]) + parts[1] + FeatureTable(), whole)
     assert whole.missing[1] == 4
-
-
-@pytest.mark.parametrize("centre", CENTRES.values(), ids=CENTRES)
-def test_embeddings(centre, rng):
-    x = rng.normal(centre, 1, (90, 5))
-    parts = [numpy_reference.embedding(part) for part in np.split(x, [1, 40])]
-    whole = numpy_reference.embedding(x)
-    assert_equal(parts[0] + parts[1] + parts[2], whole)
-    assert_equal(parts[2] + (MeanEmbedding() + parts[0]) + parts[1], whole)
 
 
 def test_parts_that_do_not_fit_are_refused(rng):

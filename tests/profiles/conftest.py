@@ -1,0 +1,10 @@
+"""A model file for the tests of attached profiles."""
+
+import pytest
+from profiles.attached_models import network
+
+
+@pytest.fixture
+def saved(tmp_path):
+    network().save(tmp_path / "model.keras")
+    return tmp_path / "model.keras"
