@@ -6,6 +6,7 @@ import pytest
 from small_fits import dense, digits
 
 from keras_shiftguard.experiments.candidates.candidates import image_candidates
+from keras_shiftguard.experiments.candidates.lossy_rows import lossy_texts
 from keras_shiftguard.experiments.covered import covered
 from keras_shiftguard.experiments.judge import Accuracy
 from keras_shiftguard.experiments.labelled import Labelled
@@ -145,3 +146,20 @@ def test_noise_costs_on_training_what_it_costs_on_validation():
     assert choice.name == "noise" and explained > 0.5
     assert cost.value == pytest.approx(right[0] - right[1], abs=0.1)
     assert push(predict, x[:500], y[:500], x[:500], candidates, Accuracy(), measure) is None
+
+
+@pytest.mark.parametrize("is_fault", [False, True])
+def test_a_vocabulary_of_frequent_words_leaves_words_of_other_texts_out(is_fault):
+    """New texts have new words, at most as many as the rare ones of training; a fault has more."""
+    rng = np.random.default_rng(0)
+    kept = 1000  # of the words, whose ids are by frequency; id 1 stands for the others
+
+    def texts(rows):
+        words = 2 + np.minimum(rng.zipf(1.4, (rows, 20)), 100_000)
+        return np.where(words > kept, 1, words)
+
+    train, validation = texts(2000), texts(600)
+    # Names of other things (3 % of the words), or capital letters that were not lowered (20 %).
+    hit = rng.random(validation.shape) < (0.2 if is_fault else 0.03)
+    found, _ = lossy_texts(train, np.where(hit, 1, validation))
+    assert bool(found) == is_fault, (train == 1).mean()
