@@ -71,8 +71,8 @@ class Pair:
 
     @property
     def distinct_share(self) -> float:
-        """The smaller share of distinct samples of the two streams, in (0, 1]."""
-        return min(self.current.distinct_share, self.reference.distinct_share)
+        """The share of distinct samples of `stream`, on which costs are measured, in (0, 1]."""
+        return self.current.distinct_share
 
 
 class ShiftMonitor:
