@@ -79,3 +79,12 @@ def test_forecasts_whose_targets_begin_a_step_late_are_told():
 @pytest.mark.parametrize("is_walk", [False, True])
 def test_right_forecasts_are_fine_although_the_step_before_may_fit_better(is_walk):
     assert forecasts(late=0, is_walk=is_walk).state == "fine"
+
+
+def test_labels_that_stood_there_from_the_first_epoch_are_told_since_then():
+    """The model must learn for some epochs before its predictions show it."""
+    x, y = digits()
+    x = x.reshape(len(x), -1)
+    validation = x[1200:], np.roll(y[1200:], 1)
+    guard = watched(dense((64,), rate=3e-4), (x[:1200], y[:1200]), validation, 8)
+    assert "one row" in guard.verdict.cause and guard.verdict.since == 1
