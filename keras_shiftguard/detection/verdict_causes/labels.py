@@ -10,7 +10,7 @@ NAN_LOSS = parts_of(
 )
 NAN_VALIDATION = parts_of(
     ACT,
-    "The loss of validation is not a number although its inputs are: predictions or labels are NaN.",
+    "The loss of validation is no number although its inputs are: predictions or labels are NaN.",
     step="Look with np.isfinite(model.predict(x_val)): which layer takes a logarithm or divides?",
     about=("validation", "validation"),
 )
