@@ -63,6 +63,11 @@ class Independence:
         if stream is None:
             return profile
         share, repeated = self._share(name, stream), stream.repeated_batches.share
+        # Rows of one subject that stand together in validation are scattered over training, which
+        # is shuffled: the subject is the unit in both.
+        seen = share
+        if name == "train":
+            share = min(share, self._found.get("validation", 1.0))
         drawn = 1.0
         if other is not None and not repeated:
             drawn = share_without_copies(hashes(stream), hashes(other), profile.num_samples)
@@ -72,7 +77,8 @@ class Independence:
         number = _number(min(share, drawn) * (1 - repeated), profile)
         tell = _of_copies if drawn < share else _of_neighbours
         tell = _of_repeated_batches if repeated and share >= 1 else tell
-        self.notes[name] = tell(name, profile, stream, number)
+        if min(seen, drawn) < 1 or repeated:
+            self.notes[name] = tell(name, profile, stream, number)
         return replace(profile, distinct_samples=number)
 
     def _share(self, name: str, stream: Stream) -> float:
