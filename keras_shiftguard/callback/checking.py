@@ -7,7 +7,7 @@ from typing import Any
 import keras
 
 from keras_shiftguard.callback.checks import CHECKS, EXPERIMENTS, labels
-from keras_shiftguard.callback.checks.check import Check, Epoch, Told
+from keras_shiftguard.callback.checks.check import Check, Epoch, Told, is_finite
 from keras_shiftguard.callback.judged_samples import JudgedSamples
 from keras_shiftguard.callback.shift_watch import ShiftWatch
 from keras_shiftguard.callback.spending import Spending
@@ -48,7 +48,9 @@ class Checking:
         self.curves = {}
         main = self._complete(epoch).main
         has_failed = FAILED in (self.states.get(name) for name in EXPERIMENTS)
+        # The weights of a training that has diverged are NaN, and predict nothing.
         is_due = self._shift.tolerance is not None and not has_failed
+        is_due = is_due and is_finite((epoch.logs or {}).get("loss"))
         # If no images differ, wrong classes are the likelier cause, and come first. Of a table, two
         # columns may be exchanged, which no comparison shows, and images may not fit their masks.
         alike = main is not None and not main.findings and main.current.labels.are_classes

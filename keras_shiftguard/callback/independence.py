@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from keras_shiftguard.callback.copies import hashes, share_without_copies
 from keras_shiftguard.detection.causes.near_duplicates import independent_share
 from keras_shiftguard.detection.words.sentences import stream_name
 from keras_shiftguard.profiles import InputProfile
@@ -22,11 +23,14 @@ class Independence:
 
     Attributes:
         notes: A sentence by stream, for streams whose estimated share is below 1.
+        drawn: The streams whose latest pass has exact copies, which random augmentation would make
+            different.
     """
 
     def __init__(self, declared: Mapping[str, int | float]) -> None:
         self.declared = declared
         self.notes: dict[str, str] = {}
+        self.drawn: set[str] = set()
         self._found: dict[str, float] = {}  # share by stream
 
     def state(self) -> dict[str, Any]:
@@ -37,10 +41,17 @@ class Independence:
         """Restores the state that `state()` returned; what it lacks stays as it is."""
         self._found |= {name: float(share) for name, share in state.get("found", {}).items()}
 
-    def of(self, name: str, profile: InputProfile, stream: Stream | None = None) -> InputProfile:
+    def of(
+        self,
+        name: str,
+        profile: InputProfile,
+        stream: Stream | None = None,
+        other: Stream | None = None,
+    ) -> InputProfile:
         """Returns the profile of a pass over a stream, with the number of its independent samples.
 
-        The kept samples of the stream are searched for near duplicates, unless `stream` is None.
+        The kept samples of the stream are searched for near duplicates, unless `stream` is None,
+        and for copies that the `other` stream does not have, unless that is None.
         """
         declared = self.declared.get(name)
         if declared is not None:
@@ -52,11 +63,22 @@ class Independence:
         if stream is None:
             return profile
         share, repeated = self._share(name, stream), stream.repeated_batches.share
-        if share >= 1 and not repeated:
+        # Rows of one subject that stand together in validation are scattered over training, which
+        # is shuffled: the subject is the unit in both.
+        seen = share
+        if name == "train":
+            share = min(share, self._found.get("validation", 1.0))
+        drawn = 1.0
+        if other is not None and not repeated:
+            drawn = share_without_copies(hashes(stream), hashes(other), profile.num_samples)
+            self.drawn = self.drawn - {name} | ({name} if drawn < 1 else set())
+        if min(share, drawn) >= 1 and not repeated:
             return profile
-        number = _number(share * (1 - repeated), profile)
-        tell = _of_neighbours if share < 1 else _of_repeated_batches
-        self.notes[name] = tell(name, profile, stream, number)
+        number = _number(min(share, drawn) * (1 - repeated), profile)
+        tell = _of_copies if drawn < share else _of_neighbours
+        tell = _of_repeated_batches if repeated and share >= 1 else tell
+        if min(seen, drawn) < 1 or repeated:
+            self.notes[name] = tell(name, profile, stream, number)
         return replace(profile, distinct_samples=number)
 
     def _share(self, name: str, stream: Stream) -> float:
@@ -87,6 +109,14 @@ def _of_neighbours(name: str, profile: InputProfile, stream: Stream, number: int
         f"its {profile.num_samples:,} {noun} "
         f"count as {number:,}. If they are independent, pass "
         f"ShiftGuard(distinct_samples={{{name!r}: 1.0}})"
+    )
+
+
+def _of_copies(name: str, profile: InputProfile, stream: Stream, number: int) -> str:
+    """Returns the sentence that samples of a pass are copies and count as `number`."""
+    return (
+        f"some samples of {stream_name(name)} came several times in one pass, as rows that are "
+        f"drawn with replacement do: its {profile.num_samples:,} samples count as {number:,}"
     )
 
 

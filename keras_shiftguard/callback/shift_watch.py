@@ -102,6 +102,8 @@ class ShiftWatch:
             if self.is_augmented is None and self._was_near and is_near:
                 self.is_augmented = False
             self._was_near = is_near
+            if self.is_augmented and "train" in self.independence.drawn:
+                self.is_augmented = None  # other rows are drawn in each pass, but none is changed
         if "validation" in streams and "train" in streams:
             compare("validation", "train", streams["validation"], streams["train"], epoch)
         for name, profile in streams.items():

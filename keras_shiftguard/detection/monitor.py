@@ -49,6 +49,8 @@ class Pair:
         expected: Features whose shift is acknowledged.
         latest: Result of the latest look, with all its tests.
         epoch: Epoch of the latest look, counted from 1; None outside of a fit.
+        began: First epoch in which `stream` had its present samples. What is found later was there
+            from then on.
     """
 
     stream: str
@@ -62,6 +64,7 @@ class Pair:
     expected: frozenset[str] = frozenset()
     latest: Comparison = field(default_factory=Comparison)
     epoch: int | None = None
+    began: int | None = None
 
     @property
     def reported(self) -> dict[str, Finding]:
@@ -71,8 +74,8 @@ class Pair:
 
     @property
     def distinct_share(self) -> float:
-        """The smaller share of distinct samples of the two streams, in (0, 1]."""
-        return min(self.current.distinct_share, self.reference.distinct_share)
+        """The share of distinct samples of `stream`, on which costs are measured, in (0, 1]."""
+        return self.current.distinct_share
 
 
 class ShiftMonitor:
@@ -124,9 +127,10 @@ class ShiftMonitor:
         pair = self._pairs[stream, against]
         last, pair.epoch = pair.epoch, epoch
         self._samples.update({stream: current.num_samples, against: reference.num_samples})
+        is_same = bool(pair.looks) and same_samples(pair.current, current)
+        pair.began = pair.began if is_same else epoch
         if pair.looks:
-            repeated = same_samples(pair.current, current)
-            repeated = repeated and same_samples(pair.reference, reference)
+            repeated = is_same and same_samples(pair.reference, reference)
             if repeated and current.num_measured <= pair.current.num_measured:
                 return []
         pair.looks += 1
@@ -142,7 +146,7 @@ class ShiftMonitor:
             earlier = pair.findings.get(finding.feature)
             if earlier is None:
                 new.append(finding.feature)
-                pair.findings[finding.feature] = replace(finding, since=epoch)
+                pair.findings[finding.feature] = replace(finding, since=pair.began)
             else:
                 cost = {name: getattr(earlier, name) for name in NO_COST}
                 pair.findings[finding.feature] = replace(finding, since=earlier.since, **cost)
@@ -166,7 +170,10 @@ class ShiftMonitor:
 
     def replace(self, finding: Finding) -> None:
         """Puts a finding of a check in the place of the finding on the same feature."""
-        self._pairs[finding.stream, finding.against].findings[finding.feature] = finding
+        pair = self._pairs[finding.stream, finding.against]
+        if finding.since is not None and pair.began is not None:
+            finding = replace(finding, since=min(finding.since, pair.began))
+        pair.findings[finding.feature] = finding
 
     def take_back(self, stream: str, against: str, features: Mapping[str, bool]) -> None:
         """Takes back findings of a check; what tests found stays.
@@ -220,6 +227,7 @@ class ShiftMonitor:
                 "against": pair.against,
                 "looks": pair.looks,
                 "epoch": pair.epoch,
+                "began": pair.began,
                 "current": pair.current.tree(),
                 "reference": pair.reference.tree(),
                 "findings": [finding.to_dict() for finding in pair.findings.values()],
@@ -240,6 +248,7 @@ class ShiftMonitor:
                 continue
             pair.looks = int(saved["looks"])
             pair.epoch = saved.get("epoch")
+            pair.began = saved.get("began")
             pair.current = InputProfile(**saved["current"])
             pair.reference = InputProfile(**saved["reference"])
             findings = [Finding.from_dict(each) for each in saved["findings"]]

@@ -115,6 +115,7 @@ def verdict_of(
     leaks: bool = False,
     unrelated: bool = False,
     diverged: bool = False,
+    nan_validation: bool = False,
     late: int = 0,
     parts: Mapping[str, Any] | None = None,
 ) -> Verdict:
@@ -131,6 +132,7 @@ def verdict_of(
         leaks: Whether samples of validation stand in training.
         unrelated: Whether labels and samples of validation seem to have nothing in common.
         diverged: Whether the latest loss of training is not finite.
+        nan_validation: Whether the loss of validation is not finite, although its inputs are.
         late: Number of batches of an evaluation or a prediction that ran before the correction.
         parts: Further parts of the page, see `keras_shiftguard_page`.
     """
@@ -151,6 +153,8 @@ def verdict_of(
         found = dict(labels.NAN_LOSS)
     elif alarms:
         found = difference.shift(alarms, findings, guard)
+    elif nan_validation:  # questions would tell of points that were never predicted
+        found = dict(labels.NAN_VALIDATION)
     elif answer == "no":
         found = adapted(answer)
     elif wrong:

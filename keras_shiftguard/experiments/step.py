@@ -25,7 +25,7 @@ def cost_of_step(
     images, labels = current.images, current.labels
     if len(labels) < MIN_SAMPLES:
         return None
-    repair = _undoing(step, spec)
+    repair = undoing(step, spec)
     undo = Repair(**repair)
     repaired: Any = in_chunks(undo, current.input(spec.name))
     labels_repaired = labels
@@ -39,7 +39,7 @@ def cost_of_step(
     return replace(cost_of(after, before, judge.unit(before), judge.metric), repair=repair or None)
 
 
-def _undoing(step: Explanation, spec: InputSpec) -> dict[str, Any]:
+def undoing(step: Explanation, spec: InputSpec) -> dict[str, Any]:
     """Returns what undoes a step, as the arguments of `Repair`."""
     units = (1 / step.scale).tolist(), (-step.offset / step.scale).tolist()
     operations: list[list[Any]] = [["units", units]]

@@ -54,3 +54,40 @@ def test_a_series_whose_neighbours_are_alike_is_right_although_the_row_before_fi
     x, y = np.stack([walk[i : i + 1400] for i in range(4)], axis=1), walk[4:1404]
     verdict = watched(linear(4), (x[:900], y[:900]), (x[900:], y[900:]), 8).verdict
     assert "row" not in verdict.cause
+
+
+def forecasts(late, is_walk=False):
+    """Returns the verdict on shuffled windows of a series whose next six steps are predicted."""
+    rng = np.random.default_rng(0)
+    at = np.arange(5000)
+    daily = np.sin(at / 4) + 0.5 * np.sin(at / 11) + 0.1 * rng.normal(size=5000)
+    series = (rng.normal(size=5000).cumsum() / 30 if is_walk else daily).astype("float32")
+    starts = rng.permutation(np.arange(0, 4960, 3))
+
+    def windows(starts, late):
+        x = np.stack([series[i : i + 24] for i in starts])[..., None]
+        return x, np.stack([series[i + 24 + late : i + 30 + late] for i in starts])
+
+    model = compiled((24, 1), layers.Flatten(), layers.Dense(6), loss="mse", rate=3e-3)
+    train, validation = windows(starts[:1000], 0), windows(starts[1000:], late)
+    return watched(model, train, validation, 12).verdict
+
+
+def test_forecasts_whose_targets_begin_a_step_late_are_told():
+    verdict = forecasts(late=1)
+    assert verdict.state == "act" and "one step too late" in verdict.cause
+    assert verdict.step.startswith("Let the targets of validation begin one step earlier")
+
+
+@pytest.mark.parametrize("is_walk", [False, True])
+def test_right_forecasts_are_fine_although_the_step_before_may_fit_better(is_walk):
+    assert forecasts(late=0, is_walk=is_walk).state == "fine"
+
+
+def test_labels_that_stood_there_from_the_first_epoch_are_told_since_then():
+    """The model must learn for some epochs before its predictions show it."""
+    x, y = digits()
+    x = x.reshape(len(x), -1)
+    validation = x[1200:], np.roll(y[1200:], 1)
+    guard = watched(dense((64,), rate=3e-4), (x[:1200], y[:1200]), validation, 8)
+    assert "one row" in guard.verdict.cause and guard.verdict.since == 1

@@ -72,3 +72,13 @@ def test_rows_of_subjects_count_by_their_design_effect(size, alike):
 def test_independent_rows_count_in_full(columns):
     rows = [np.random.default_rng(seed).normal(size=(200, columns)) for seed in range(30)]
     assert sum(independent_share(x, None) < 1 for x in rows) <= 1
+
+
+def test_rows_of_subjects_with_many_classes_count_less():
+    """Neighbours are mostly of other classes, so the means of the classes are taken off."""
+    rng = np.random.default_rng(0)
+    labels = rng.integers(0, 30, 300)
+    own = rng.normal(size=(30, 6)).repeat(10, axis=0)
+    rows = own + rng.normal(size=(300, 6)) + 3 * rng.normal(size=(30, 6))[labels]
+    assert independent_share(rows, labels) < 0.4
+    assert independent_share(rows - own, labels) == 1.0

@@ -127,3 +127,8 @@ def costs_of(pair: Pair, costs: Mapping[str, Cost | None]) -> dict[str, Cost | N
     """Returns costs with wider intervals, if samples of a comparison depend on each other."""
     share = pair.distinct_share
     return {feature: cost and cost.of_dependent(share) for feature, cost in costs.items()}
+
+
+def is_finite(loss: Any) -> bool:
+    """Whether a loss of Keras's logs is finite; so is anything else that a user's own step logs."""
+    return not isinstance(loss, (int, float, np.floating)) or bool(np.isfinite(loss))

@@ -20,8 +20,9 @@ from keras_shiftguard.callback.checks.label_causes import (
 )
 from keras_shiftguard.callback.judged_samples import Judged
 from keras_shiftguard.callback.spending import is_in_schedule
+from keras_shiftguard.detection.causes.pipeline_change import explain
 from keras_shiftguard.detection.cost import Cost
-from keras_shiftguard.detection.finding import RELABELLED, Finding
+from keras_shiftguard.detection.finding import RELABELLED, Finding, source_of
 from keras_shiftguard.detection.monitor import Pair
 from keras_shiftguard.experiments.labelled import Labelled
 from keras_shiftguard.experiments.labels.class_mix import has_learnt
@@ -32,6 +33,7 @@ from keras_shiftguard.experiments.labels.wrong_labels import (
     WrongLabels,
     wrong_labels,
 )
+from keras_shiftguard.experiments.step import undoing
 from keras_shiftguard.experiments.undo import MIN_WON_BACK
 from keras_shiftguard.operations.repair import Repair
 from keras_shiftguard.statistics.chunks import in_chunks
@@ -106,10 +108,10 @@ def _of_classes(
     large = LARGE if epoch.is_augmented is False else np.inf
     is_explained = found is not None and is_consequence(found, pair, _of_samples(epoch), large)
     found = None if is_explained else found
-    repaired = _repaired(epoch, current.images) if found is None else None
+    repaired = _repaired(epoch, pair, current.images) if found is None else None
     if repaired is not None:  # a second fault may be in the labels
         found = found_with(repaired)
-        found = found if found is not None and found.names else None
+        found = found if found is not None and (found.names or found.is_unrelated) else None
     first = state.get("first")
     if first is None and has_learnt(of_training.right, training.labels):
         first = "found" if found is not None and found.sigmas > FIRST_SIGMAS else ""
@@ -226,12 +228,22 @@ def _of_samples(epoch: Epoch) -> float:
     return max(gains, default=0.0)
 
 
-def _repaired(epoch: Epoch, x: Any) -> Any:
-    """Returns samples as the latest experiment repairs them; None without a repair."""
+def _repaired(epoch: Epoch, pair: Pair, x: Any) -> Any:
+    """Returns samples as the latest experiment repairs them, or without a step that only they had.
+
+    Returns None without a repair. With wrong labels, undoing a step wins nothing.
+    """
+    if isinstance(x, Rows):
+        return None
     for each in _tried(epoch):
         repair = each["found"]["cost"]["repair"]
-        if repair and _has_won(each) and not isinstance(x, Rows):
+        if repair and _has_won(each):
             return in_chunks(Repair(**repair), x)
+    for name, kept in epoch.streams["validation"].kept_together().items():
+        finding = pair.findings.get(source_of(name))
+        if finding is not None and finding.kind == "preprocessing":
+            step = explain(pair.reference.inputs[name], pair.current.inputs[name])
+            return None if step is None else in_chunks(Repair(**undoing(step, kept.spec)), x)
     return None
 
 

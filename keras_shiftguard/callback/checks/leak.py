@@ -11,9 +11,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from keras_shiftguard.callback.checks.check import MIN_SHARE, Epoch, Told
+from keras_shiftguard.callback.copies import hashes
 from keras_shiftguard.detection.two_sample.tail_probabilities import BEYOND_CHANCE
 from keras_shiftguard.detection.words.sentences import percent
-from keras_shiftguard.statistics.stream import Stream
 
 EPOCHS = 2  # later epochs repeat the samples. A convention.
 
@@ -60,13 +60,3 @@ def leaked_share(
     if not is_sure or leaked < MIN_SHARE:
         return None
     return min(float(leaked), 1.0)
-
-
-def hashes(stream: Stream) -> list[int]:
-    """Returns a hash of each kept sample; none if its inputs have other numbers of samples."""
-    rows = [kept.read()[0] for kept in stream.buffers.values()]
-    size = min((len(each) for each in rows), default=0)
-    if not size or len({len(each) for each in rows}) > 1:
-        return []
-    parts = [np.ascontiguousarray(each).reshape(size, -1) for each in rows]
-    return [hash(b"".join(each[i].tobytes() for each in parts)) for i in range(size)]

@@ -11,7 +11,12 @@ from keras_shiftguard.detection.cost import Cost
 from keras_shiftguard.detection.finding import RELABELLED, Finding
 from keras_shiftguard.detection.two_sample.tail_probabilities import SMALLEST_P, normal_sf
 from keras_shiftguard.detection.words.said import Said
-from keras_shiftguard.experiments.labels.other_rows import ROWS, labels_of_other_rows
+from keras_shiftguard.experiments.labels.other_rows import (
+    NEXT,
+    ROWS,
+    TIMES,
+    labels_of_other_rows,
+)
 from keras_shiftguard.experiments.undo import MIN_WON_BACK
 
 
@@ -47,13 +52,18 @@ def _explained(judged: Judged, epoch: Epoch) -> tuple[str, int, Cost] | None:
     """Returns along what and how far labels are moved, and the cost; None if it explains little.
 
     Where neighbours are alike, as days of weather are, the label before may fit a right series
-    better. But then the model does not fail on validation.
+    better. But then the model does not fail on validation, or it does so on training as well.
     """
-    # Labels of other rows have little in common with their samples.
-    if not judged.fails:
-        return None
+    # Labels of other rows have little in common with their samples. Those of other steps may have
+    # much, but training is their control group.
+    units = (ROWS, TIMES, NEXT) if judged.fails else (TIMES, NEXT)
     found = labels_of_other_rows(
-        judged.predict, judged.current, judged.judge, int(epoch.number or 0)
+        judged.predict,
+        judged.current,
+        judged.judge,
+        int(epoch.number or 0),
+        judged.training,
+        units,
     )
     if found is None:
         return None
@@ -66,6 +76,10 @@ def _finding(unit: str, step: int, cost: Cost, since: int | None) -> Finding:
     if unit == ROWS:
         text = f"each label stands one row {'below' if step > 0 else 'above'} its sample"
         fix = "x, y = x[:-1], y[1:]" if step > 0 else "x, y = x[1:], y[:-1]"
+    elif unit == NEXT:
+        text = f"the steps to predict are one step too {'late' if step < 0 else 'early'}"
+        begin = "earlier" if step < 0 else "later"
+        fix = f"Let the targets of validation begin one step {begin}, as those of training do."
     else:
         text = f"each label stands one step {'later' if step > 0 else 'earlier'} in its sequence"
         fix = f"y = np.roll(y, {-step}, axis=1)"

@@ -49,8 +49,8 @@ class RunPasses:
         """Updates the profile of a stream within its pass."""
         self.profiles[stream.stream] = self.counters[stream.stream].drain(stream)
 
-    def finish(self, stream: Stream) -> None:
-        """Finishes a pass over a stream, and profiles it.
+    def finish(self, stream: Stream, other: Stream | None = None) -> None:
+        """Finishes a pass over a stream, and profiles it; `other` is the stream compared with it.
 
         If a callback stopped the training within the epoch, the pass is not compared: the data may
         be sorted, and the samples of a part of the pass are then not representative.
@@ -62,7 +62,7 @@ class RunPasses:
             counter.drain(stream)
         if predicts_numbers(self._model):
             profile = replace(profile, labels=profile.labels.as_numbers())
-        profile = self._independence.of(name, profile, stream)
+        profile = self._independence.of(name, profile, stream, other)
         self.profiles[name] = profile.with_values(stream.user_results())
         if is_complete:
             self._new.add(name)

@@ -110,7 +110,9 @@ def finish_alone(run: Run, name: str, losses: Mapping[str, Any] | None = None) -
 
 
 def _finish_pass(run: Run, name: str) -> None:
-    run.passes.finish(run.stream(name))
+    other = {"train": "validation", "validation": "train"}.get(name)
+    other = other if run.training else None
+    run.passes.finish(run.stream(name), None if other is None else run.stream(other))
     if not run.preprocessing.is_settled(name):
         _check_preprocessing(run, name, final=True)
 

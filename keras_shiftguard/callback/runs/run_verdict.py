@@ -2,9 +2,8 @@
 
 from typing import Any
 
-import numpy as np
-
 from keras_shiftguard.callback.checks import labels
+from keras_shiftguard.callback.checks.check import is_finite
 from keras_shiftguard.callback.runs.run import Run
 from keras_shiftguard.detection.verdict import Verdict, verdict_of
 from keras_shiftguard.explain.gap_verdict import with_gap
@@ -30,7 +29,8 @@ def verdict_on(run: Run) -> Verdict | None:
         not_compared=run.measurement.not_compared,
         leaks=run.checks.states.get("leak") is True,
         unrelated=labels.are_unrelated(run.checks.states),
-        diverged=_is_diverged(run.logs.get("loss")),
+        diverged=not is_finite(run.logs.get("loss")),
+        nan_validation=_is_nan_validation(run),
         parts=parts,
     )
     gap = run.log.read_gap()
@@ -52,6 +52,9 @@ def last_words(run: Run) -> str:
     return str(verdict)
 
 
-def _is_diverged(loss: Any) -> bool:
-    """Whether a loss is a number that is not finite; a user's own step may log anything else."""
-    return isinstance(loss, (int, float, np.floating)) and not np.isfinite(loss)
+def _is_nan_validation(run: Run) -> bool:
+    """Whether the loss of validation is not finite, although its inputs are."""
+    profile = run.passes.profiles.get("validation")
+    if profile is None or is_finite(run.logs.get("val_loss")):
+        return False
+    return not any(summary.nonfinite_samples for summary in profile.inputs.values())

@@ -9,7 +9,7 @@ import numpy as np
 from keras_shiftguard.detection.two_sample.tail_probabilities import BEYOND_CHANCE
 
 SIDE = 8  # images are averaged to about so many pixels a side. A convention.
-# Smallest number of near pairs and of distant pairs; each pair is of one class. A convention.
+# Smallest number of near pairs and of distant pairs. A convention.
 MIN_PAIRS = 20
 MAX_LAG = 64  # samples that are alike over longer distances are sorted, or drift. A convention.
 # Samples are dependent up to the distance at which this part of their correlation is left. A
@@ -25,8 +25,9 @@ def independent_share(
 ) -> float:
     """Estimates the share of a stream's samples that are independent, in [0, 1].
 
-    Distances between neighbors are compared with those between distant images. Both images of a
-    pair have the same class, so a stream that is merely sorted by class is not called dependent.
+    Distances between neighbors are compared with those between distant images. The mean of its
+    class is taken off each image, so a stream that is merely sorted by class is not called
+    dependent.
 
     Args:
         images: Images in the order of the stream, 4D; or rows of a table, or sequences, 2D or 3D.
@@ -43,30 +44,36 @@ def independent_share(
     views = [compact(images, first)]
     if images.ndim == 3:
         views.append(_standardised(images))
-    ids = np.zeros(n, int) if labels is None else np.asarray(labels)
+    if labels is not None:
+        views = [_without_classes(x, np.asarray(labels)) for x in views]
     at = np.arange(n) if positions is None else np.asarray(positions)
-    return min(_share(x, ids, at) for x in views)
+    return min(_share(x, at) for x in views)
 
 
-def _share(x: np.ndarray, ids: np.ndarray, at: np.ndarray) -> float:
+def _without_classes(x: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """Returns rows minus the mean of their class."""
+    _, ids, counts = np.unique(labels, return_inverse=True, return_counts=True)
+    sums = np.zeros((len(counts), x.shape[1]))
+    np.add.at(sums, ids, x)
+    return np.asarray(x - (sums / counts[:, None])[ids])
+
+
+def _share(x: np.ndarray, at: np.ndarray) -> float:
     """Returns the independent share of rows, from the distances of near and of distant pairs.
 
     The share is one divided by one plus twice the sum of the autocorrelations (Kish's design effect
     for groups of rows, one after another). `x` are the rows in the order of the stream, `(samples,
-    numbers)`, `ids` their classes and `at` their positions in the stream.
+    numbers)`, and `at` their positions in the stream.
     """
     n = len(x)
     far = np.arange(n - n // 2)
-    far = far[ids[far] == ids[far + n // 2]]
-    if len(far) < MIN_PAIRS:
-        return 1.0
     distant, distant_error = _mean(x[far], x[far + n // 2])
     if not distant:
         return 1.0  # all rows are identical, so neighbors are no more alike than others
     first, total, last = 0.0, 0.0, 0.0
     for lag in range(1, min(n // 4, MAX_LAG) + 1):
         start = np.arange(n - lag)
-        start = start[(ids[start] == ids[start + lag]) & (at[start + lag] - at[start] == lag)]
+        start = start[at[start + lag] - at[start] == lag]
         if len(start) < MIN_PAIRS:
             # Too few rows with this distance are kept, so a series with this first correlation is
             # assumed.

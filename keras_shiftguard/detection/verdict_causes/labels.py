@@ -8,6 +8,12 @@ NAN_LOSS = parts_of(
     step="Look for missing values with np.isfinite(x); if there are none, lower the learning rate.",
     about=("training", "training"),
 )
+NAN_VALIDATION = parts_of(
+    ACT,
+    "The loss of validation is no number although its inputs are: predictions or labels are NaN.",
+    step="Look with np.isfinite(model.predict(x_val)): which layer takes a logarithm or divides?",
+    about=("validation", "validation"),
+)
 LEAK = parts_of(
     LOOK,
     "Samples of validation stand in training as well, so accuracy on validation is too high.",
