@@ -185,6 +185,7 @@ def right_row(rows):
         "alarm": guarded["shifted"],
         "lines": len(guarded["terminal"]) + len(guarded["warnings"]),
         "ratio": guarded["seconds"] / max(plain["seconds"], 1e-9),
+        "added": guarded["seconds"] - plain["seconds"],
     }
 
 
@@ -215,16 +216,18 @@ def count(values):
     return f"{sum(values)}/{len(values)}" if values else "-"
 
 
-def ratio_cell(found):
-    ratios = [r["ratio"] for r in found if not r["crash"]]
-    return f"{statistics.median(ratios):.2f}; {max(ratios):.2f}" if ratios else "-"
+def worst_cell(found, key, digits):
+    """Returns the median and the largest of a number of the right tutorials."""
+    values = [r[key] for r in found if not r["crash"]]
+    return f"{statistics.median(values):.{digits}f}; {max(values):.{digits}f}" if values else "-"
 
 
 def right_table(groups):
     """Prints a row of figures for each part of the right tutorials."""
     head = ("crash", "other history", "other keys", "false mismatch", "false alarm")
-    print("| right tutorials | runs | " + " | ".join(head) + " | lines | CPU median; worst |")
-    print("|---" * 9 + "|")
+    cpu = "CPU ratio, median; worst | CPU seconds added, median; worst"
+    print("| right tutorials | runs | " + " | ".join(head) + f" | lines | {cpu} |")
+    print("|---" * 10 + "|")
     for part, members in groups.items():
         found = [row for rows in members if (row := right_row(rows)) is not None]
         ran = [row for row in found if not row["crash"]]
@@ -234,7 +237,8 @@ def right_table(groups):
         ]
         lines = sorted(row["lines"] for row in ran)
         shown = f"{statistics.median(lines):g}; {lines[-1]}" if lines else "-"
-        print(f"| {part} | {len(found)} | {' | '.join(cells)} | {shown} | {ratio_cell(found)} |")
+        cells += [shown, worst_cell(found, "ratio", 2), worst_cell(found, "added", 1)]
+        print(f"| {part} | {len(found)} | {' | '.join(cells)} |")
 
 
 def mistake_table(groups):

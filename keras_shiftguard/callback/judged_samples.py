@@ -14,7 +14,7 @@ from keras_shiftguard.callback.spending import Spending
 from keras_shiftguard.detection.cost import MIN_SAMPLES
 from keras_shiftguard.detection.two_sample.frequencies import compare_frequencies
 from keras_shiftguard.errors import BadInputError
-from keras_shiftguard.experiments.difference import ACCURACY
+from keras_shiftguard.experiments.difference import ACCURACY, MIN_FAILED
 from keras_shiftguard.experiments.judge import Judge, Loss
 from keras_shiftguard.experiments.labelled import Labelled, Predict, labelled, remembering
 from keras_shiftguard.instrument.compiled_metric import MetricOf, compiled_metric
@@ -25,8 +25,6 @@ from keras_shiftguard.profiles import LabelSummary
 from keras_shiftguard.statistics.rows import Rows
 from keras_shiftguard.statistics.stream import Stream
 
-# Smallest share of the accuracy on training that is lost if a model fails. A convention.
-MIN_FAILED = 0.5
 # With a smaller p-value, the kept samples count as having another class mix than their stream. A
 # convention.
 MIN_P_OF_MIX = 1e-3

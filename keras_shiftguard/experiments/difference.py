@@ -5,6 +5,7 @@ it promises nothing, and the model is surely right more often on training, infor
 a place may be covered, or images may be noisy. Then training samples are changed in the same way.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -30,6 +31,7 @@ from keras_shiftguard.experiments.halving import num_predictions
 from keras_shiftguard.experiments.judge import Accuracy, Judge
 from keras_shiftguard.experiments.labelled import Labelled, Predict
 from keras_shiftguard.experiments.lost import lost_information
+from keras_shiftguard.experiments.shown import is_shown
 from keras_shiftguard.experiments.targets import are_inputs, with_masks, with_targets
 from keras_shiftguard.experiments.told import (
     Difference,
@@ -50,6 +52,8 @@ MIN_SHARE_OF_GAP = 0.8
 # Two faults may hide each other, as in moved images that are scaled twice. If the model is worse on
 # validation by this much and one operation explains nothing, two are tried. A convention.
 FAR = 0.2
+# Smallest share of the accuracy on training that is lost if a model fails. A convention.
+MIN_FAILED = 0.5
 ACCURACY = Accuracy()
 
 
@@ -160,6 +164,14 @@ class _Search:
         interval = value - SIGMAS * error, value + SIGMAS * error
         return Cost(value, interval, min(len(there), len(here)), metric=judge.metric)
 
+    @cached_property
+    def fails(self) -> bool:
+        """Whether the model loses half of its accuracy on training or more."""
+        if self.gap is None or self.training is None:
+            return False
+        there = self.judge.worth(self.predict(self.training.images), self.training.labels)
+        return self.gap.value > MIN_FAILED * float(there.mean())
+
     @property
     def half_of_gap(self) -> float:
         """What must be won back where any reading of the samples wins something."""
@@ -232,10 +244,23 @@ class _Search:
             # makes samples of an autoencoder more like those of training wins something as well.
             low, high = told.cost.interval
             return Difference(replace(told.cost, interval=(min(low, 0.0), high), repair=None))
+        chain = [candidate for candidate in some if candidate.choice in promise.choices[0]]
+        if self._is_costly(told) and not (self.fails or self._is_shown(chain)):
+            # A few scenes may look like others of training that are mirrored. As where nothing
+            # differs at all, such a cause is told only if the model fails.
+            low, high = told.cost.interval
+            return Difference(replace(told.cost, interval=(min(low, 0.0), high), repair=None))
         if self.beside is None or not self._is_costly(told):
             return told
-        chain = [candidate for candidate in some if candidate.choice in promise.choices[0]]
         return replace(told, cost=with_metric(told.cost, self.beside, self.current, chain))
+
+    def _is_shown(self, chain: Sequence[Candidate]) -> bool:
+        """Whether a repair takes away what is measured to differ; True if that is not known."""
+        x, rows = self.x, self.rows
+        if rows is None or self.judge.metric != ACCURACY.metric or x.ndim != 4:
+            return True
+        are_alike = x is self.current.images and x.shape[1:] == rows.shape[1:]
+        return not are_alike or is_shown(chain, x, rows, self.spec)
 
     def _grouped(self) -> tuple[list[Candidate], list[Candidate], list[Candidate]]:
         """Returns the candidates, those for all columns at once, and those that nothing shows."""

@@ -118,7 +118,7 @@ def push(
         The operation, its cost on `x`, and the share of the difference that it makes.
     """
     few = x[:MAX_TO_FIT]
-    here, there, start = (_moments(measure(each)) for each in (x, others, few))
+    here, there, start = (moments(measure(each)) for each in (x, others, few))
     unit = here[1] + MIN_UNIT
 
     def distance(found: np.ndarray) -> float:
@@ -127,7 +127,7 @@ def push(
     unchanged = distance(here)
     # The few images may differ from all of them, so the change is added to all.
     offset = here - start
-    distances = [distance(_moments(measure(c.apply(few))) + offset) for c in candidates]
+    distances = [distance(moments(measure(c.apply(few))) + offset) for c in candidates]
     nearest = int(np.argmin(distances))
     if distances[nearest] >= unchanged:
         return None
@@ -138,7 +138,7 @@ def push(
     return chosen.choice, cost, 1 - distances[nearest] / max(unchanged, 1e-12)
 
 
-def _moments(values: np.ndarray) -> np.ndarray:
+def moments(values: np.ndarray) -> np.ndarray:
     """Returns mean and standard deviation of the finite values of each attribute, `(2, k)`."""
     mean = _mean(values)
     return np.stack([mean, np.sqrt(_mean((values - mean) ** 2))])

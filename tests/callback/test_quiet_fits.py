@@ -272,3 +272,16 @@ def test_pairs_of_the_same_images_are_no_fault():
     model.compile("adam", "binary_crossentropy")
     train, validation = pairs(np.arange(1300), 1000), pairs(np.arange(1300, 1797), 500)
     assert not quiet(model, train, validation, 2).report.shifted
+
+
+def test_wrong_labels_are_an_alarm_if_only_the_last_weights_can_show_them():
+    """The model learns nothing in the first epoch, so the first look at labels finds nothing."""
+    rng = np.random.default_rng(0)
+    means, y = 3 * rng.normal(size=(6, 20)), rng.integers(0, 6, 2600)
+    x = (means[y] + rng.normal(size=(2600, 20))).astype("float32")
+    wrong = np.asarray([1, 0, 2, 3, 4, 5])[y[2000:]]
+    late = keras.callbacks.LearningRateScheduler(lambda epoch, rate: 1e-2 * (epoch > 0))
+    model = compiled((20,), layers.Dense(6, "softmax"), metrics=["accuracy"])
+    train, validation = (x[:2000], y[:2000]), (x[2000:], wrong)
+    verdict = watched(model, train, validation, 2, {"callbacks": [late]}).verdict
+    assert verdict.state == "act" and "the labels 0 and 1 are exchanged" in verdict.cause

@@ -113,3 +113,33 @@ def test_few_samples_and_texts_have_no_experiment():
     spec = InputSpec("input", "features", 10, tokens=True)
     found = cost_of_difference(lambda x: one_hot(x[:, 0] % 2), text, text, spec, TOLERANCE)
     assert found.cost.is_untried and not found.cost.is_harmless(TOLERANCE)
+
+
+def slopes(seed, number=400):
+    """Returns ramps that rise to the right, from a random place on, and twice as much noise."""
+    rng = np.random.default_rng(seed)
+    labels = (rng.random(number) < 0.3).astype("int64")
+    ramps = (np.arange(16) + rng.integers(0, 6, (number, 1))) % 6 / 6
+    rows = np.where(labels[:, None], ramps, rng.random((number, 16)))
+    return Labelled(np.repeat(rows[:, None, :, None], 16, axis=1).astype("float32"), labels)
+
+
+def rises(x):
+    """Right for all images: most steps of a ramp go up."""
+    return one_hot((np.diff(x[:, 0, :, 0], axis=1) > 0.1).mean(axis=1) > 0.75)
+
+
+@pytest.mark.backend
+def test_a_repair_that_leaves_what_differs_is_no_cause_unless_the_model_fails():
+    """The ramps of validation are from other scenes; mirrored, they are like those of training."""
+    training, validation = slopes(0), slopes(1)
+
+    def found_for(x, labels):
+        current = Labelled(x[:, :, ::-1].copy(), labels)
+        return cost_of_difference(rises, current, training, IMAGES, TOLERANCE)
+
+    found = found_for(validation.images, validation.labels)
+    assert not found.how and not found.cost.is_costly(TOLERANCE) and found.cost.repair is None
+    ramps = np.flatnonzero(validation.labels)
+    found = found_for(validation.images[ramps], validation.labels[ramps])
+    assert found.how in ("mirrored left to right", "turned by half") and found.cost.value > 0.9

@@ -1,7 +1,7 @@
 """`look` finds, with the predictions of the model, labels that do not fit their samples.
 
-A cost that is found in one epoch only is no alarm. What was found is told again in each epoch,
-until another look takes it back.
+A cost that is found in one epoch only is no alarm, unless it is the last one and the cost is sure.
+What was found is told again in each epoch, until another look takes it back.
 """
 
 from collections.abc import Mapping
@@ -133,7 +133,9 @@ def _of_classes(
     here, there = judged.worths
     lost = float(there.mean() - here.mean())
     new["little"] = judged.fails and found.cost.value < MIN_WON_BACK * lost
-    is_new = not (epoch.is_last if before is None else before == "found")
+    # As for samples, one look at the last weights is enough if it is sure.
+    is_enough = epoch.is_last and (before is None or found.cost.is_sure)
+    is_new = not (before == "found" or is_enough)
     is_new |= new["little"] and not _tried(epoch)  # a change of the samples may win more
     cost = replace(found.cost.of_dependent(pair.distinct_share), is_new=is_new)
     classes = max(int(current.labels.max()), int(training.labels.max())) + 1
