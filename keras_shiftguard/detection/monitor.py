@@ -128,7 +128,8 @@ class ShiftMonitor:
         last, pair.epoch = pair.epoch, epoch
         self._samples.update({stream: current.num_samples, against: reference.num_samples})
         is_same = bool(pair.looks) and same_samples(pair.current, current)
-        pair.began = pair.began if is_same else epoch
+        if not is_same or pair.began is None:
+            pair.began = epoch
         if pair.looks:
             repeated = is_same and same_samples(pair.reference, reference)
             if repeated and current.num_measured <= pair.current.num_measured:
