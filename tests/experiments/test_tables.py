@@ -47,15 +47,6 @@ def exchanges(x, training):
     return [(each.choice.strength, each.rival is None) for each in found]
 
 
-def test_a_unit_is_named_also_where_few_large_values_make_the_deviation():
-    """Amounts of money: of two samples, one may have by far the largest amount."""
-    for seed in range(5):
-        amounts = np.exp(np.random.default_rng(seed).normal(3.5, 1.0, (2, 2000, 1)))
-        amounts[0, 0] = 1e4 * amounts.max()
-        training, x = amounts.astype("float32")
-        assert (0, 0.01, 0.0) in units(100 * x, training)
-
-
 def test_a_unit_and_an_exchange_of_columns_are_named():
     x, y = load_breast_cancer(return_X_y=True)
     order = np.random.default_rng(0).permutation(len(y))

@@ -103,14 +103,10 @@ def _of_rows(of_series: Candidate) -> Candidate:
 
 
 class _Moments(NamedTuple):
-    """Moments of each column over its finite values, and whether these are whole numbers.
-
-    The width is the range of the middle half of the values, which a few large ones do not move.
-    """
+    """Moments of each column over its finite values, and whether these are whole numbers."""
 
     mean: np.ndarray
     std: np.ndarray
-    width: np.ndarray
     skewness: np.ndarray
     are_whole: np.ndarray
 
@@ -121,8 +117,7 @@ class _Moments(NamedTuple):
         values = values.astype("float64")
         mean, std = (np.nan_to_num(of(values, axis=0)) for of in (np.nanmean, np.nanstd))
         skewness = np.nan_to_num(np.nanmean(((values - mean) / (std + TINY)) ** 3, axis=0))
-        width = np.subtract(*np.nan_to_num(np.nanquantile(values, (0.75, 0.25), axis=0)))
-        return cls(mean, std, width, skewness, are_whole)
+        return cls(mean, std, skewness, are_whole)
 
     def moved_from(self, other: "_Moments") -> np.ndarray:
         """Returns whether each column differs by more than sampling makes it."""
@@ -132,9 +127,6 @@ class _Moments(NamedTuple):
 
 def _units(here: _Moments, there: _Moments) -> list[tuple[int, float, float]]:
     """Returns linear maps for each column: named units that fit (up to `NEAR`), or the moments.
-
-    A unit may fit the deviations or the widths: the deviation of amounts of money, for example,
-    depends on the largest of them.
 
     The map of the moments gives the column the mean and the deviation of the reference. It is tried
     unless a named unit does so. A column that has not moved has none: a stretch by chance may help
@@ -146,12 +138,10 @@ def _units(here: _Moments, there: _Moments) -> list[tuple[int, float, float]]:
     for column in np.flatnonzero(vary & here.moved_from(there)).tolist():
         mean, usual, spread = here.mean[column], there.mean[column], there.std[column]
         factor = spread / here.std[column]
-        widths = there.width[column] + TINY, here.width[column] + TINY
-        factors = np.asarray([factor, widths[0] / widths[1]])
         known = [
             (float(times), float(plus))
             for times, plus in (*named, *columns.LINEAR)
-            if np.abs(np.log(factors / times)).min() < NEAR
+            if abs(np.log(factor / times)) < NEAR
             and (not plus or abs(times * mean + plus - usual) < spread)
         ]
         if abs(np.log(factor)) < NEAR:  # only moved, by a whole number if all values are whole
