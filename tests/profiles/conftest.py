@@ -1,7 +1,7 @@
 """A model file for the tests of attached profiles."""
 
 import pytest
-from profiles.attached_models import network
+from attached_models import network
 
 
 @pytest.fixture

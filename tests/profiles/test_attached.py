@@ -8,7 +8,7 @@ import zipfile
 import keras
 import numpy as np
 import pytest
-from profiles.attached_models import RAW, TF, UNIT, files, network
+from attached_models import RAW, TF, UNIT, files, network
 
 import keras_shiftguard as sg
 from keras_shiftguard import BadInputError, InputProfile, profile

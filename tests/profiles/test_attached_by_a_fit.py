@@ -3,8 +3,8 @@
 import keras
 import numpy as np
 import pytest
+from attached_models import RAW, TF, UNIT, Y, network
 from keras import layers
-from profiles.attached_models import RAW, TF, UNIT, Y, network
 
 import keras_shiftguard as sg
 from keras_shiftguard import BadInputError, InputProfile, ShiftWarning, diagnose

@@ -5,8 +5,8 @@ from types import SimpleNamespace
 import keras
 import numpy as np
 import pytest
+from attached_models import RAW, TF, UNIT, network, quiet_guard
 from keras import layers
-from profiles.attached_models import RAW, TF, UNIT, network, quiet_guard
 
 import keras_shiftguard as sg
 from keras_shiftguard import BadInputError, ShiftWarning, diagnose, profile

@@ -1,7 +1,7 @@
 """A network of `keras.applications` for the tests of the structure of models."""
 
 import pytest
-from preprocessing.expected.structures import trunk
+from structures import trunk
 
 
 @pytest.fixture(scope="module")

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from benchmarks.architecture_cases import WAYS, cases, check
 from keras import layers
-from preprocessing.expected.structures import (
+from structures import (
     RAW,
     SHAPE,
     TF,

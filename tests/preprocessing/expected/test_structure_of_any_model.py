@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import pytest
 from keras import layers, ops
-from preprocessing.expected.structures import (
+from structures import (
     CAFFE,
     RAW,
     SHAPE,
