@@ -19,12 +19,10 @@ MAX_TIMES = 10
 
 def hashes(stream: Stream) -> list[int]:
     """Returns a hash of each kept sample; none if its inputs have other numbers of samples."""
-    rows = [kept.read()[0] for kept in stream.buffers.values()]
-    size = min((len(each) for each in rows), default=0)
-    if not size or len({len(each) for each in rows}) > 1:
+    found = [kept.hashes() for kept in stream.buffers.values()]
+    if len({len(each) for each in found}) > 1:
         return []
-    parts = [np.ascontiguousarray(each).reshape(size, -1) for each in rows]
-    return [hash(b"".join(each[i].tobytes() for each in parts)) for i in range(size)]
+    return [hash(each) for each in zip(*found, strict=True)]
 
 
 def share_without_copies(kept: Sequence[int], others: Sequence[int], number: int) -> float:

@@ -1,6 +1,7 @@
 """`KeptSamples`: a bounded sample of the images or rows of a stream, with their labels."""
 
 from dataclasses import dataclass
+from functools import cached_property
 from math import prod
 from typing import Any
 
@@ -48,6 +49,11 @@ class _Part:
     ids: np.ndarray
     positions: np.ndarray
     targets: Rows | None
+
+    @cached_property
+    def hashes(self) -> list[int]:
+        """A hash of each image, of all its values."""
+        return [hash(image.tobytes()) for image in self.images]
 
     def at(self, which: np.ndarray) -> "_Part":
         """Returns the samples at these positions of the part."""
@@ -229,6 +235,13 @@ class KeptSamples:
         if not same:
             return np.zeros((0, 1, 1, self.spec.channels), "float32"), np.zeros(0, int)
         return np.concatenate([p.images for p in same]), np.concatenate([p.ids for p in same])
+
+    def hashes(self) -> list[int]:
+        """Returns a hash of each image that `read_whole` returns, the same for equal images.
+
+        Each is computed once, because samples that are held are asked for in every epoch.
+        """
+        return [each for part in self._of_first_size() for each in part.hashes]
 
     def targets(self) -> Rows | None:
         """Returns the labels of the images that `read` returns, as they were fed.
