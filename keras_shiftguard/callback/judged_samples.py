@@ -31,6 +31,10 @@ MIN_P_OF_MIX = 1e-3
 # If a class has a larger share of validation, accuracy hardly moves whatever happens, so the
 # compiled loss is judged. A convention.
 MAX_COMMONEST = 0.95
+# Training is the control group: with so many times as many samples as validation has, a difference
+# is nearly as exact as with all of training (its standard error is at most 1.23 times as large),
+# and a prediction of each takes less time. Arithmetic.
+TIMES_OF_TRAINING = 2
 
 
 @dataclass(frozen=True)
@@ -124,6 +128,8 @@ class JudgedSamples:
             return None
         if are_classes and not represents(current.labels, labels):
             return None  # only the first samples of a sorted pass were kept so far
+        if training is not None:
+            training = training.first(TIMES_OF_TRAINING * len(current.labels))
         self._sync()
         known = [each for each in (current, training) if each is not None]
         stream = streams["validation"]

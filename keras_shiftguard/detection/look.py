@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 import numpy as np
 
@@ -36,9 +37,12 @@ class Comparison:
     families: list[Family] = field(default_factory=list, repr=False)
     significant: frozenset[str] = frozenset()
 
-    @property
+    @cached_property
     def tested(self) -> list[Finding]:
-        """The findings of all tests in `families`, significant or not, for plots."""
+        """The findings of all tests in `families`, significant or not, for plots.
+
+        They are made when they are asked for: an image has some 250 tests, and most looks ask none.
+        """
         return [finding for family in self.families for finding in family.all_findings()]
 
 

@@ -151,8 +151,9 @@ class ShiftMonitor:
             else:
                 cost = {name: getattr(earlier, name) for name in NO_COST}
                 pair.findings[finding.feature] = replace(finding, since=earlier.since, **cost)
-        pair.findings = with_past(pair.findings, pair.latest.findings, pair.latest.tested, last)
-        tests = [acknowledged(test, self.known) for test in pair.latest.tested]
+        tested = pair.latest.tested if pair.findings or self.known else []
+        pair.findings = with_past(pair.findings, pair.latest.findings, tested, last)
+        tests = [acknowledged(test, self.known) for test in tested]
         pair.expected = frozenset({test.feature for test in tests if test.acknowledged})
         return [acknowledged(pair.reported[feature], self.known) for feature in new]
 
