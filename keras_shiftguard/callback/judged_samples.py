@@ -33,7 +33,7 @@ MIN_P_OF_MIX = 1e-3
 MAX_COMMONEST = 0.95
 # Training is the control group: with so many times as many samples as validation has, a difference
 # is nearly as exact as with all of training (its standard error is at most 1.23 times as large),
-# and a prediction of each takes less time. Arithmetic.
+# and fewer predictions take less time. Given by arithmetic.
 TIMES_OF_TRAINING = 2
 
 
