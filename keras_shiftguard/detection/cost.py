@@ -73,6 +73,15 @@ class Cost:
         return SIGMAS * self.value / max(self.value - self.interval[0], 1e-12)
 
     @property
+    def bounds(self) -> tuple[float, float]:
+        """The interval that is told: its upper end includes what nothing that was tried explains.
+
+        A repair may win back only a part of what its difference costs: a recording at half the rate
+        has lost its high notes for good.
+        """
+        return self.interval[0], self.interval[1] + self.unexplained
+
+    @property
     def is_sure(self) -> bool:
         """Whether the value is above 0 by more than three standard errors."""
         return self.sigmas > 3
@@ -145,7 +154,7 @@ class Cost:
             more = f"; {lost}" if self.unexplained else ""
             return f"cost unclear: no repair is known that could be tried on such samples{more}"
         if self.is_alarm(tolerance):
-            words = cost_in_words(self.value, self.interval, self.metric)
+            words = cost_in_words(self.value, self.bounds, self.metric)
             rest = f"; repaired, {lost}"
             return f"{words}{beside_in_words(self.beside)}{rest if self.unexplained else ''}"
         if self.is_costly(tolerance):

@@ -73,7 +73,8 @@ class Finding:
         cost: What an experiment on samples that did not choose it won back: 0.02 is two points of
             accuracy. None if unknown; without `cost_words`, the effect size then decides whether
             the finding is an alarm.
-        cost_interval: 95 % interval of the cost; None without a cost.
+        cost_interval: 95 % interval of the cost, whose upper end includes what the repair leaves
+            unexplained; None without a cost.
         metric: Name of what is lost: `"accuracy"`, or the name of the compiled loss; the cost is
             then the share of the loss that is won back: 0.3 is 30 % of it.
         harmless: Whether the samples exclude a cost above the tolerance. Never true for a
@@ -175,7 +176,7 @@ class Finding:
         return replace(
             self,
             cost=cost.value if cost.is_measured else None,
-            cost_interval=cost.interval if cost.is_measured else None,
+            cost_interval=cost.bounds if cost.is_measured else None,
             harmless=harmless,
             is_question=decides and not harmless and not cost.is_alarm(tolerance),
             cost_words=cost.in_words(tolerance),

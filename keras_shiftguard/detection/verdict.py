@@ -31,7 +31,7 @@ class Verdict(AsPage):
         since: First epoch, counted from 1, in which it was found; None if unknown, or outside of a
             fit.
         cost: The share of accuracy that it costs (0.02 is two points), or None.
-        cost_interval: 95 % interval of the cost, or None.
+        cost_interval: Interval of the cost, see `Finding`, or None.
         metric: Name of what is lost: `"accuracy"`, or that of a loss; the cost is then a share of
             the loss.
         step: What to do: a line of Python to paste, or a sentence.

@@ -214,8 +214,7 @@ class _Search:
                 *(self.predict, self.current, self.training, self.spec, gap),
                 *(self.may_be_augmented, self.judge),
             )
-            least_lost = self.half_of_gap if self.is_text else won
-            if lost is not None and self._is_costly(lost) and lost.cost.value > least_lost:
+            if lost is not None and self._is_costly(lost) and lost.cost.value > won:
                 return lost
             if lost is not None and not won and not self._is_costly(lost):
                 # Training that differs in the same way loses nothing, so the rest is not from this.

@@ -20,6 +20,7 @@ from keras_shiftguard.experiments.judge import Accuracy, Judge
 from keras_shiftguard.experiments.labelled import Labelled, Predict
 from keras_shiftguard.experiments.targets import are_inputs
 from keras_shiftguard.experiments.told import Difference, are_texts, scale_of
+from keras_shiftguard.experiments.undo import MIN_WON_BACK
 from keras_shiftguard.experiments.words import seems_after
 from keras_shiftguard.statistics.batch import InputSpec
 from keras_shiftguard.statistics.chunks import in_chunks
@@ -73,6 +74,8 @@ def lost_information(
     choice, cost, explained = pushed
     if explained < MIN_EXPLAINED:
         return None
+    if choice.name == "unknown" and cost.value < MIN_WON_BACK * gap.value:
+        return None  # other texts have other rare words, with a right vocabulary as well
     fix = PREVENTED.get(choice.name, "")
     return Difference(cost.at_most(gap), seems_after(choice), choice.family, fix)
 

@@ -51,6 +51,14 @@ def test_words_that_are_unknown_and_texts_that_are_cut_are_told(texts, change, c
     assert cause in verdict.cause and step in verdict.step
 
 
+def test_a_cut_is_told_though_the_model_knows_its_texts_by_heart_and_fails_on_all_others(texts):
+    x, y = texts
+    embedding, head = layers.Embedding(WORDS, 32), layers.Dense(2, activation="softmax")
+    model = compiled((LENGTH,), embedding, layers.Flatten(), head, dtype="int32")
+    verdict = watched(model, (x[:1000], y[:1000]), (cut(x[1000:]), y[1000:]), 10).verdict
+    assert verdict.state == "act" and "cut after 6 tokens" in verdict.cause
+
+
 def test_ids_of_any_size_are_counted_without_a_table_of_all_ids():
     """Hashed ids reach two thousand millions; a count for each of them would need 16 GB."""
     rng = np.random.default_rng(0)

@@ -48,6 +48,15 @@ def test_numbers_to_predict_that_stand_a_row_away_cost_a_share_of_the_loss():
     assert verdict.step.startswith("x_val, y_val = x_val[:-1], y_val[1:]")
 
 
+def test_targets_of_an_autoencoder_that_stand_a_row_away_are_told_though_it_does_not_fail():
+    x, _ = digits()
+    x = x.reshape(len(x), -1)
+    model = compiled((64,), layers.Dense(8), layers.Dense(64), loss="mae")
+    validation = x[1200:], np.roll(x[1200:], 1, axis=0)
+    verdict = watched(model, (x[:1200], x[:1200]), validation, 2).verdict
+    assert verdict.state == "act" and "one row" in verdict.cause and verdict.metric == "mae"
+
+
 def test_a_series_whose_neighbours_are_alike_is_right_although_the_row_before_fits_better():
     rng = np.random.default_rng(0)
     walk = np.cumsum(rng.normal(size=1500)).astype("float32") / 20

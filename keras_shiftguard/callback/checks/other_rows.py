@@ -17,6 +17,7 @@ from keras_shiftguard.experiments.labels.other_rows import (
     TIMES,
     labels_of_other_rows,
 )
+from keras_shiftguard.experiments.targets import are_inputs
 from keras_shiftguard.experiments.undo import MIN_WON_BACK
 
 
@@ -54,9 +55,13 @@ def _explained(judged: Judged, epoch: Epoch) -> tuple[str, int, Cost] | None:
     Where neighbours are alike, as days of weather are, the label before may fit a right series
     better. But then the model does not fail on validation, or it does so on training as well.
     """
-    # Labels of other rows have little in common with their samples. Those of other steps may have
-    # much, but training is their control group.
-    units = (ROWS, TIMES, NEXT) if judged.fails else (TIMES, NEXT)
+    # Labels of other rows have little in common with their samples, so the model fails, unless the
+    # labels are the samples of an autoencoder, which are all alike. Labels of other steps may have
+    # much in common with theirs, but training is their control group.
+    has_inputs = judged.training is not None and are_inputs(
+        judged.training.images, judged.training.labels
+    )
+    units = (ROWS, TIMES, NEXT) if judged.fails or has_inputs else (TIMES, NEXT)
     found = labels_of_other_rows(
         judged.predict,
         judged.current,
