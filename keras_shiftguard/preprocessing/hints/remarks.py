@@ -15,10 +15,9 @@ from keras_shiftguard.preprocessing.expected.structure import StructuralExpectat
 from keras_shiftguard.preprocessing.hints.content import (
     constant_hints,
     duplicate_hints,
-    frame_hints,
-    gray_hints,
     nonfinite_hints,
     whole_division_hints,
+    without_flat_edges,
 )
 from keras_shiftguard.preprocessing.hints.hint import Hint
 from keras_shiftguard.preprocessing.hints.label_hints import MAX_P_VALUE, check_labels
@@ -57,11 +56,8 @@ def _image_hints(images: np.ndarray, observed: InputConvention) -> list[Hint]:
         return hints
     hints += duplicate_hints(images)
     images = images[:: -(-len(images) // MAX_TRIAL_IMAGES)]  # the others are slower
-    hints += gray_hints(images)
     hints += overflow_hints(images, observed)
-    more, unframed = frame_hints(images)
-    # Images with a flat edge are left out: the edge of a frame would dominate the finest detail.
-    return hints + more + resampling_hints(unframed.mean(axis=-1, dtype="float32"))
+    return hints + resampling_hints(without_flat_edges(images).mean(axis=-1, dtype="float32"))
 
 
 def _size_hints(summary: InputSummary, expectation: StructuralExpectation) -> list[Hint]:
