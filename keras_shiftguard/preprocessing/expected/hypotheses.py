@@ -86,22 +86,14 @@ def hypotheses_for(
     found: list[Hypothesis] = []
 
     def add(mode: str, means: str | None, scale: np.ndarray, offset: np.ndarray) -> None:
-        """Adds the hypotheses of one convention.
-
-        Images with three channels are tried as fed and with swapped channels. Images with one
-        channel are tried as fed and inverted.
-        """
+        """Adds the hypotheses of one convention: three channels as fed, and swapped."""
         for swap in (False, True) if channels == 3 else (False,):
-            for inverted in (False, True) if channels == 1 else (False,):
-                step = -1 if swap else 1
-                from_scale, from_offset = fed_scale[::step], fed_offset[::step]
-                gain = scale / from_scale
-                bias = offset - gain * from_offset
-                if inverted:  # raw becomes 255 - raw
-                    gain, bias = -gain, offset + scale * 255 + gain * from_offset
-                order = tuple(range(channels))[::-1] if swap else None
-                transform = Transform(order, tuple(gain.tolist()), tuple(bias.tolist()))
-                found.append(Hypothesis(mode, swap, means, inverted, scale, offset, transform))
+            step = -1 if swap else 1
+            gain = scale / fed_scale[::step]
+            bias = offset - gain * fed_offset[::step]
+            order = tuple(range(channels))[::-1] if swap else None
+            transform = Transform(order, tuple(gain.tolist()), tuple(bias.tolist()))
+            found.append(Hypothesis(mode, swap, means, False, scale, offset, transform))
 
     for mode, form in MODES.items():
         scale, offset = np.asarray(form.scale), np.asarray(form.offset)
@@ -120,8 +112,7 @@ def hypotheses_for(
         # and would take its name. Of dark or pale images it may be another one: without it, "torch"
         # got a fix that did harm.
         raw_mean, raw_std = own_levels(observed, summary)
-        if channels != 3 or _is_unlike_photos(raw_mean, raw_std):
-            add("custom", None, 1 / raw_std, -raw_mean / raw_std)
+        add("custom", None, 1 / raw_std, -raw_mean / raw_std)
     if not any(h.is_identity for h in found):
         means = observed.channel_order if np.ptp(fed_offset) else None
         identity = Transform(None, (1.0,) * channels, (0.0,) * channels)
@@ -163,8 +154,8 @@ def _without_fix(
     found = []
     if any(_factor(h, 1 / FAR_FACTOR, 0.99) for h in hypotheses):
         found.append(replace(fed, transform=AS_FED.after(*paler)))
+    found.append(replace(fed, inverted=True, transform=AS_FED.after(*negative)))
     if channels == 3:
-        found.append(replace(fed, inverted=True, transform=AS_FED.after(*negative)))
         for swap in (False, True):  # the raw pixels, in both orders
             to_raw = Transform((2, 1, 0) if swap else None, each=True)
             to_raw = to_raw.after(1 / scale, -offset / scale)
@@ -175,14 +166,6 @@ def _without_fix(
         larger = [h for h in hypotheses if h.mode in MODES and _factor(h, 1.01, FAR_FACTOR)]
         found += [replace(h, transform=h.transform.after(*paler)) for h in larger[:1]]
     return [replace(each, has_fix=False) for each in found]
-
-
-def _is_unlike_photos(mean: np.ndarray, std: np.ndarray) -> bool:
-    """Whether the levels of images in color are surely not those of ordinary photos."""
-    photos = MODES["torch"]
-    standardised = mean * photos.scale + photos.offset
-    spread = std * photos.scale
-    return bool(np.abs(standardised).max() > 0.5 or spread.min() < 1 / 1.3 or spread.max() > 1.3)
 
 
 def _factor(hypothesis: Hypothesis, least: float, most: float) -> bool:

@@ -42,8 +42,7 @@ def candidate_in_words(hypothesis: Hypothesis) -> str:
     """Returns a short name for charts, such as "tf ([-1, 1]), red and blue swapped"."""
     name = str(as_convention(hypothesis, "unknown"))
     name += " as fed" if hypothesis.mode == "as fed" else ""
-    name += ", red and blue swapped" if hypothesis.swap else ""
-    return name + (", inverted" if hypothesis.inverted else "")
+    return name + (", red and blue swapped" if hypothesis.swap else "")
 
 
 def both_conventions(
@@ -59,16 +58,7 @@ def both_conventions(
     if len(hypothesis.scale) not in (1, 3):
         order = "unknown"
     expected = as_convention(hypothesis, order)
-    fed = as_observed(observed, expected, hypothesis.swap)
-    if hypothesis.inverted:
-        scale, offset = np.asarray(fed.scale), np.asarray(fed.offset)
-        fed = InputConvention(
-            "custom",
-            fed.channel_order,
-            tuple((-scale).tolist()),
-            tuple((offset + 255 * scale).tolist()),
-        )
-    return expected, fed
+    return expected, as_observed(observed, expected, hypothesis.swap)
 
 
 def is_about(hypothesis: Hypothesis, convention: InputConvention) -> bool:
@@ -122,13 +112,11 @@ class Suspicion:
         expected: The convention.
         observed: The convention of the images as fed, if the suspicion is right.
         index: Index of the hypothesis in the batch-norm reading; 0 without a reading.
-        is_inverted: Whether dark and bright are exchanged in the images as fed.
     """
 
     expected: InputConvention
     observed: InputConvention
     index: int = 0
-    is_inverted: bool = False
 
 
 def suspicion_of(
@@ -149,7 +137,7 @@ def suspicion_of(
         # Batch norm cannot tell the order, so the model is assumed to expect RGB. The images
         # are in the order in which their means were subtracted.
         expected, observed = as_convention(hypothesis, "rgb"), fed
-    return Suspicion(expected, observed, index, hypothesis.inverted)
+    return Suspicion(expected, observed, index)
 
 
 def _index_of(reading: Reading, kind: Kind, prior: InputConvention | None) -> int:
