@@ -100,7 +100,7 @@ def judge_input(given: Given) -> Diagnosis:
         # The scale is right, and the images are broken.
         verdict = replace(verdict, status="unknown", evidence=(*overflow, *verdict.evidence))
     if garbling is not None and garbling.is_plain and not is_garbled:
-        hints += (garbling.hint(stated and verdict.status == "ok"),)
+        hints += (garbling.hint(),)
     if verdict.swap_is_possible:
         hints += (_swap_hint(verdict),)
     if case.scratch and structure.speaks and case.observation.certainty >= MIN_MISMATCH:

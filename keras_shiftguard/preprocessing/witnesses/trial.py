@@ -70,9 +70,7 @@ class Trial:
         """Whether the images have class ids."""
         return self._labels is not None
 
-    def of(
-        self, fix: Transform, than: Transform = AS_FED, limit: int = MAX_TRIAL_IMAGES
-    ) -> Preference:
+    def of(self, fix: Transform, than: Transform = AS_FED) -> Preference:
         """Returns how much higher the network's scores are with `fix` than with another map.
 
         If the result of the first `FIRST_IMAGES` images is clear, no further images are used.
@@ -80,12 +78,11 @@ class Trial:
         Args:
             fix: The map from the images as fed to the suspected convention.
             than: The map to compare it with; by default, the images as fed.
-            limit: Largest number of images to use.
 
         Raises:
             Exception: Any error that the user's own `call` raises.
         """
-        n = min(self.num_images, limit)
+        n = self.num_images
         if n < MIN_TRIAL_IMAGES:
             return Preference(0.0, 0.0, n)
         some = self._compare(fix, than, min(FIRST_IMAGES, n))
@@ -159,11 +156,11 @@ class Trial:
         )
 
 
-def distinct_images(images: np.ndarray, limit: int = MAX_TRIAL_IMAGES) -> np.ndarray:
-    """Returns the indices of the first `limit` images that differ from all before them."""
+def distinct_images(images: np.ndarray) -> np.ndarray:
+    """Returns the indices of the first 32 images that differ from all before them."""
     seen: dict[bytes, int] = {}
     for i, image in enumerate(images):
         seen.setdefault(np.ascontiguousarray(image).tobytes(), i)
-        if len(seen) == limit:
+        if len(seen) == MAX_TRIAL_IMAGES:
             break
     return np.asarray(list(seen.values()), int)
