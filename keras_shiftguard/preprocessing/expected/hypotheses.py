@@ -156,10 +156,10 @@ def _without_fix(
     contrast = 1 - 2 * QUARTER / 255  # of images that just span the middle half
     paler = np.full(channels, contrast), (1 - contrast) * gray
     negative = np.full(channels, -1.0), 2 * gray
-    found = [
-        replace(fed, transform=AS_FED.after(*paler)),
-        replace(fed, inverted=True, transform=AS_FED.after(*negative)),
-    ]
+    found = []
+    if any(_factor(h, 1 / FAR_FACTOR, 0.99) for h in hypotheses):
+        found.append(replace(fed, transform=AS_FED.after(*paler)))
+    found.append(replace(fed, inverted=True, transform=AS_FED.after(*negative)))
     if channels == 3:
         for swap in (False, True):  # the raw pixels, in both orders
             to_raw = Transform((2, 1, 0) if swap else None, each=True)
@@ -168,8 +168,12 @@ def _without_fix(
                 replace(fed, mode=STANDARDISED[0], means=None, swap=swap, transform=to_raw)
             )
     if channels == 1:
-        larger = [
-            h for h in hypotheses if h.mode in MODES and 1.01 < h.transform.scale[0] < FAR_FACTOR
-        ]
+        larger = [h for h in hypotheses if h.mode in MODES and _factor(h, 1.01, FAR_FACTOR)]
         found += [replace(h, transform=h.transform.after(*paler)) for h in larger[:1]]
     return [replace(each, has_fix=False) for each in found]
+
+
+def _factor(hypothesis: Hypothesis, least: float, most: float) -> bool:
+    """Whether a hypothesis multiplies the pixel values by a factor between two numbers."""
+    scale = np.asarray(hypothesis.transform.scale)
+    return bool(np.all((np.abs(scale) > least) & (np.abs(scale) < most)))
