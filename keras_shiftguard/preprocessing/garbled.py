@@ -10,8 +10,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from keras_shiftguard.preprocessing.correction.convention import InputConvention
+from keras_shiftguard.preprocessing.hints.content import overflow_hints
 from keras_shiftguard.preprocessing.hints.hint import Hint
-from keras_shiftguard.preprocessing.hints.overflow import overflow_hints
 from keras_shiftguard.preprocessing.limits import MAX_TRIAL_IMAGES, MIN_IMAGES, MIN_SPAN
 
 # The limits were chosen on photos of 224 and 32 pixels; CIFAR photos agree. Roughness of the

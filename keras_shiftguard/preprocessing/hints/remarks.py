@@ -16,11 +16,11 @@ from keras_shiftguard.preprocessing.hints.content import (
     constant_hints,
     duplicate_hints,
     nonfinite_hints,
+    overflow_hints,
     whole_division_hints,
 )
 from keras_shiftguard.preprocessing.hints.hint import Hint
 from keras_shiftguard.preprocessing.hints.label_hints import MAX_P_VALUE, check_labels
-from keras_shiftguard.preprocessing.hints.overflow import overflow_hints
 from keras_shiftguard.preprocessing.limits import FIRST_IMAGES, MAX_TRIAL_IMAGES
 from keras_shiftguard.profiles import InputSummary
 from keras_shiftguard.statistics.classes import host_class_ids, host_probabilities
