@@ -147,8 +147,8 @@ def _without_fix(
     responses, and so do pixel values of half the size. So low contrast of the training images
     explains as well why another mode with smaller numbers fits. Gray images are seldom photos;
     often they are faces, digits or scans, whose contrast may be any. So for them, paler training
-    images are also tried in the next mode with larger numbers. Images in color may be negatives,
-    and those of the training may have been standardised one by one.
+    images are also tried in the next mode with larger numbers. All images may be negatives, and
+    training images in color may have been standardised one by one.
     """
     fed = next(h for h in hypotheses if h.is_identity)
     channels = len(scale)
