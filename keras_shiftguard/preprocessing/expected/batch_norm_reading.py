@@ -31,6 +31,7 @@ from keras_shiftguard.preprocessing.limits import FIRST_IMAGES, MIN_IMAGES, MIN_
 from keras_shiftguard.preprocessing.witnesses.levels import Levels
 from keras_shiftguard.profiles import InputSummary
 
+MIN_MODE_GAP = 0.3  # by which a clearly better mode fits better, in log misfit. A convention.
 # What has no fix and fits worse than the best hypothesis by this, in log misfit, on some images, is
 # ruled out. A convention: on four networks of examples/benchmarks/verdict_corpus.py no verdict
 # differs from comparing it on all images, on the one for emotions 2 of 60 do.
@@ -184,14 +185,16 @@ def _read(
 ) -> Reading | str:
     """Compares hypotheses on some images as they are; see `read_batch_norm`.
 
-    A swap changes the misfit less than most wrong modes do. So only the best mode and the known one
-    are compared with swapped channels.
+    A swap changes the misfit less than most wrong modes do. So only the modes that fit about as
+    well as the best one, and the known one, are compared with swapped channels.
     """
     runs: dict[Transform, dict[int, Any]] = {}
     try:
         unswapped, dropped = _shortlist(score, some, [h for h in every if not h.swap], known)
         misfit = score(some, [h.transform for h in unswapped], runs=runs).misfit
-        modes = {unswapped[int(np.argmin(misfit))].mode} | ({known.mode} if known else set())
+        near = misfit < misfit.min() + MIN_MODE_GAP
+        modes = {unswapped[i].mode for i in np.flatnonzero(near)}
+        modes |= set() if known is None else {known.mode}
         hypotheses = [h for h in every if h in unswapped or (h.swap and h.mode in modes)]
         scores = score(some, [h.transform for h in hypotheses], runs=runs)
     except NotReachedError as error:
