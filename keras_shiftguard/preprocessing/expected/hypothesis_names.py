@@ -137,7 +137,7 @@ def _index_of(reading: Reading, kind: Kind, prior: InputConvention | None) -> in
     """Returns the index of the best hypothesis of a kind.
 
     Its means are in the published order of the mode, or else in the usual one, because the two
-    orders differ too little to tell. Images as fed that fit best of all keep theirs.
+    orders differ too little to tell. Images as fed keep theirs if a swap surely fits worse.
     """
     fed, every = reading.hypotheses[reading.as_fed], reading.hypotheses
     of_kind = [
@@ -146,6 +146,7 @@ def _index_of(reading: Reading, kind: Kind, prior: InputConvention | None) -> in
         if h.has_fix and (h.kind == kind or (h.is_identity and kind == fed.kind))
     ]
     usual = [i for i in of_kind if (every[i].is_of(prior) if prior else every[i].has_usual_means)]
-    if prior is None and reading.best == reading.as_fed in of_kind:
+    is_sure = reading.swap_sigmas(as_convention(fed, "rgb")) < -LIKELY
+    if prior is None and is_sure and reading.best == reading.as_fed in of_kind:
         return reading.best
     return min(usual or of_kind, key=lambda i: reading.scores.misfit[i])
