@@ -26,12 +26,12 @@ CAFFE = InputConvention("caffe", "bgr")
 NOTHING = StructuralExpectation("input")
 
 
-def key(mode, swap=False, means=None):
-    return mode, swap, means
+def key(mode, swap=False, means=None, inverted=False):
+    return mode, swap, means, inverted
 
 
 FED, TO_TF, TO_RAW, TO_TORCH = key("unit"), key("tf"), key("raw"), key("torch", means="rgb")
-SWAPPED = key("unit", swap=True)
+SWAPPED, INVERTED = key("unit", swap=True), key("unit", inverted=True)
 
 
 def scores_of(misfit, sigmas):
@@ -54,7 +54,7 @@ def reading_of(
     channels = 1 if observed.channel_order == "gray" else 3
     images = PIXELS[..., :channels] * observed.scale[0] + observed.offset[0]
     hypotheses = hypotheses_for(observed, summarise(images), None)
-    keys = [key(h.mode, h.swap, h.means) if h.has_fix else None for h in hypotheses]
+    keys = [key(h.mode, h.swap, h.means, h.inverted) for h in hypotheses]
     misfit = np.ones(len(keys))
     for which, value in fits.items():
         misfit[keys.index(which)] = value

@@ -43,11 +43,12 @@ def doubt_of_feed(case: Case, suspicion: Suspicion, trial: Preference | None) ->
     of another scene, exposure or sensor give another suspicion, unless the scale is far off.
     """
     observed, expected, observation = suspicion.observed, suspicion.expected, case.observation
-    if not observation.by_grid and not shows_its_convention(
+    by_range = not observation.by_grid and not suspicion.is_inverted
+    if by_range and not shows_its_convention(
         case.summary, observed, expected, observation.is_fitted
     ):
         return f"Pale or dark images in {expected} may have the values of these."
-    is_derived = observed.mode == expected.mode == "custom"
+    is_derived = observed.mode == expected.mode == "custom" and not suspicion.is_inverted
     if is_derived and expected != case.structure.convention:
         if are_near(observed, expected) or not helps(trial, LIKELY):
             return (

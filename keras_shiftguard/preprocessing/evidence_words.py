@@ -53,6 +53,7 @@ def batch_norm_in_words(reading: Reading, index: int, found: Posterior) -> str:
     is_best = misfit <= reading.misfit(reading.best)
     fits = "fits best" if is_best else "is possible, though another fits better"
     changed = " with red and blue swapped" if choice.swap else ""
+    changed += " with dark and bright exchanged" if choice.inverted else ""
     number = f"{reading.num_images} image{'s' if reading.num_images != 1 else ''}"
     kind = found.fed if choice.is_identity else choice.kind
     other = f"as fed {100 * found.of_fed:.0f} %"

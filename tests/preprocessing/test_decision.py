@@ -9,6 +9,7 @@ from known_evidence import (
     CAFFE,
     FED,
     GRAY,
+    INVERTED,
     NOTHING,
     PIXELS,
     RAW,
@@ -82,7 +83,7 @@ BY_BATCH_NORM = {
     "surely no negatives": (case({FED: 0.15}, extra=[(("unit", True), 0.3)]), "ok"),
     "maybe standardised one by one": (to_torch(extra=[(STANDARDISED, 0.1)]), "unknown"),
     "surely not standardised": (to_torch(extra=[(STANDARDISED, 0.5)]), "mismatch"),
-    "maybe gray negatives": (case({FED: 0.15}, GRAY, extra=[(("unit", True), 0.1)]), "unknown"),
+    "inverted gray fits well": (case({INVERTED: 0.1, FED: 0.5}, GRAY), "mismatch"),
     # The user's own classifier may have learned from what is fed, so the trial must agree.
     "a classifier sees a little better": (classified(trial=TrialOf(2.5)), "unknown"),
     "a classifier sees far better": (classified(trial=TrialOf(5.0)), "mismatch"),
@@ -125,6 +126,13 @@ def test_what_a_verdict_names():
     assert none.evidence == ("There is no batch norm.", "It was seen.")
 
 
+def test_the_sentence_on_batch_norm_says_that_dark_and_bright_are_exchanged():
+    facts = case({INVERTED: 0.3}, GRAY)
+    found = posterior(facts, facts.reading)
+    said = evidence_words.batch_norm_in_words(facts.reading, facts.reading.best, found)
+    assert "gray with dark and bright exchanged fits best (probability" in said
+
+
 def test_only_the_reading_with_the_least_misfit_is_said_to_fit_best():
     """A reading was said to fit best above a list in which another one had the better value."""
     facts = case({TO_TF: 0.2, TO_TORCH: 0.22, FED: 0.8})
@@ -135,6 +143,15 @@ def test_only_the_reading_with_the_least_misfit_is_said_to_fit_best():
         said[float(misfit)] = "fits best" in text
         assert said[float(misfit)] != ("though another fits better" in text)
     assert [misfit for misfit, is_best in said.items() if is_best] == [min(said)]
+
+
+def test_a_scale_may_be_surer_than_that_dark_and_bright_are_in_place():
+    gray = InputConvention("raw", "gray")
+    fits = {TO_TF: 0.2, key("tf", inverted=True): 0.3, TO_RAW: 9.0}
+    verdict = decide(case(fits, gray))
+    assert (verdict.status, verdict.expected.mode, verdict.observed) == ("mismatch", "tf", gray)
+    both = fits | {key("tf", inverted=True): 0.15}
+    assert decide(case(both, gray, best=TO_TF)).status == "unknown"
 
 
 @pytest.mark.parametrize(
@@ -183,7 +200,7 @@ def test_the_mean_of_the_images_at_hand_does_not_convict_them(order, scale, tria
     images = PIXELS[..., [0, 1, 2, 0][:channels]] * scale - 40 * scale
     hypotheses = hypotheses_for(observed, summarise(images), None)
     fed = next(i for i, h in enumerate(hypotheses) if h.is_identity)
-    own = next(i for i, h in enumerate(hypotheses) if h.mode == "custom")
+    own = next(i for i, h in enumerate(hypotheses) if h.mode == "custom" and not h.inverted)
     misfit = np.ones(len(hypotheses))
     misfit[[fed, own]] = 0.2, 0.1
     reading = Reading(tuple(hypotheses), scores_of(misfit, 9.0), fed, own, 12)

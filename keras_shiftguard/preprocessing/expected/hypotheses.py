@@ -91,14 +91,22 @@ def hypotheses_for(
     found: list[Hypothesis] = []
 
     def add(mode: str, means: str | None, scale: np.ndarray, offset: np.ndarray) -> None:
-        """Adds the hypotheses of one convention: three channels as fed, and swapped."""
+        """Adds the hypotheses of one convention.
+
+        Images with three channels are tried as fed and with swapped channels. Images with one
+        channel are tried as fed and inverted.
+        """
         for swap in (False, True) if channels == 3 else (False,):
-            step = -1 if swap else 1
-            gain = scale / fed_scale[::step]
-            bias = offset - gain * fed_offset[::step]
-            order = tuple(range(channels))[::-1] if swap else None
-            transform = Transform(order, tuple(gain.tolist()), tuple(bias.tolist()))
-            found.append(Hypothesis(mode, swap, means, False, scale, offset, transform))
+            for inverted in (False, True) if channels == 1 else (False,):
+                step = -1 if swap else 1
+                from_scale, from_offset = fed_scale[::step], fed_offset[::step]
+                gain = scale / from_scale
+                bias = offset - gain * from_offset
+                if inverted:  # raw becomes 255 - raw
+                    gain, bias = -gain, offset + scale * 255 + gain * from_offset
+                order = tuple(range(channels))[::-1] if swap else None
+                transform = Transform(order, tuple(gain.tolist()), tuple(bias.tolist()))
+                found.append(Hypothesis(mode, swap, means, inverted, scale, offset, transform))
 
     for mode, form in MODES.items():
         scale, offset = np.asarray(form.scale), np.asarray(form.offset)
@@ -147,8 +155,8 @@ def _without_fix(
     responses, and so do pixel values of half the size. So low contrast of the training images
     explains as well why another mode with smaller numbers fits. Gray images are seldom photos;
     often they are faces, digits or scans, whose contrast may be any. So for them, paler training
-    images are also tried in the next mode with larger numbers. All images may be negatives, and
-    training images in color may have been standardised one by one.
+    images are also tried in the next mode with larger numbers. Images in color may be negatives,
+    and those of the training may have been standardised one by one.
     """
     fed = next(h for h in hypotheses if h.is_identity)
     channels = len(scale)
@@ -159,8 +167,8 @@ def _without_fix(
     found = []
     if any(_factor(h, 1 / FAR_FACTOR, 0.99) for h in hypotheses):
         found.append(replace(fed, transform=AS_FED.after(*paler)))
-    found.append(replace(fed, inverted=True, transform=AS_FED.after(*negative)))
     if channels == 3:
+        found.append(replace(fed, inverted=True, transform=AS_FED.after(*negative)))
         for swap in (False, True):  # the raw pixels, in both orders
             to_raw = Transform((2, 1, 0) if swap else None, each=True)
             to_raw = to_raw.after(1 / scale, -offset / scale)

@@ -42,7 +42,8 @@ def candidate_in_words(hypothesis: Hypothesis) -> str:
     """Returns a short name for charts, such as "tf ([-1, 1]), red and blue swapped"."""
     name = str(as_convention(hypothesis, "unknown"))
     name += " as fed" if hypothesis.mode == "as fed" else ""
-    return name + (", red and blue swapped" if hypothesis.swap else "")
+    name += ", red and blue swapped" if hypothesis.swap else ""
+    return name + (", inverted" if hypothesis.inverted else "")
 
 
 def both_conventions(
@@ -58,7 +59,16 @@ def both_conventions(
     if len(hypothesis.scale) not in (1, 3):
         order = "unknown"
     expected = as_convention(hypothesis, order)
-    return expected, as_observed(observed, expected, hypothesis.swap)
+    fed = as_observed(observed, expected, hypothesis.swap)
+    if hypothesis.inverted:
+        scale, offset = np.asarray(fed.scale), np.asarray(fed.offset)
+        fed = InputConvention(
+            "custom",
+            fed.channel_order,
+            tuple((-scale).tolist()),
+            tuple((offset + 255 * scale).tolist()),
+        )
+    return expected, fed
 
 
 def as_observed(
@@ -105,11 +115,13 @@ class Suspicion:
         expected: The convention.
         observed: The convention of the images as fed, if the suspicion is right.
         index: Index of the hypothesis in the batch-norm reading; 0 without a reading.
+        is_inverted: Whether dark and bright are exchanged in the images as fed.
     """
 
     expected: InputConvention
     observed: InputConvention
     index: int = 0
+    is_inverted: bool = False
 
 
 def suspicion_of(
@@ -130,7 +142,7 @@ def suspicion_of(
         # Batch norm cannot tell the order, so the model is assumed to expect RGB. The images
         # are in the order in which their means were subtracted.
         expected, observed = as_convention(hypothesis, "rgb"), fed
-    return Suspicion(expected, observed, index)
+    return Suspicion(expected, observed, index, hypothesis.inverted)
 
 
 def _index_of(reading: Reading, kind: Kind, prior: InputConvention | None) -> int:

@@ -46,12 +46,13 @@ def _with_batch_norm(case: Case, reading: Reading) -> Verdict:
     if is_right:
         return verdict_of_right(case, suspicion.expected, evidence)
     expected = UNKNOWN if published is None else published
+    least = MIN_MISMATCH if suspicion.is_inverted else MIN_OK
     if not has_fix:
         is_scale = found.rival[1] and found.of_fed + found.of_rival >= MIN_OK
         expected = suspicion.expected if is_scale else UNKNOWN
         if found.of_rival > LEAST:
             evidence = (without_fix_in_words(found.rival), *evidence)
-    elif found.of_rival >= MIN_OK and is_enough:
+    elif found.of_rival >= least and is_enough:
         expected, trial = suspicion.expected, found.trials.get(kind)
         # Images of unusual subjects fit no hypothesis well, the right one neither. So what counts
         # is how little is left for the images as fed, not how much is left for "none of these".

@@ -25,14 +25,16 @@ def verdict_of_mismatch(
     case: Case, suspicion: Suspicion, evidence: tuple[str, ...], is_proven: bool
 ) -> Verdict:
     """Returns the verdict on images in another mode, with the order that the fix assumes."""
-    expected = suspicion.expected
+    expected, observed = suspicion.expected, suspicion.observed
     order = order_of(case, expected, in_fix=True)
     if order.is_unusual and isinstance(case.reading, Reading):
         expected = _with_means_that_fit(case.reading, expected)
+    if not suspicion.is_inverted:
+        observed = as_observed(case.observation.convention, expected, order.assumed)
     return Verdict(
         "mismatch",
         expected,
-        as_observed(case.observation.convention, expected, order.assumed),
+        observed,
         (*evidence, *order.evidence),
         swap_is_possible=order.is_possible and not order.assumed,
         order_is_usual=order.assumed and order.is_usual,
