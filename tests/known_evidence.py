@@ -64,7 +64,10 @@ def reading_of(
     as_fed = next(i for i, h in enumerate(hypotheses) if h.is_identity)
     best = keys.index(best or min(fits, key=fits.get))
     scores = scores_of(misfit, sigmas)
-    return Reading(tuple(hypotheses), scores, as_fed, best, swap_sigmas, num_images)
+    reading = Reading(tuple(hypotheses), scores, as_fed, best, num_images)
+    signed = swap_sigmas if hypotheses[best].swap else -swap_sigmas
+    object.__setattr__(reading, "swap_sigmas", lambda expected: signed)
+    return reading
 
 
 class TrialOf:
@@ -78,7 +81,7 @@ class TrialOf:
         self.has_labels = bool(more.get("by_labels"))
         self.more = {"told_apart": 0.9, "num_images": 32, "by_labels": False, **more}
 
-    def of(self, fix, than=None, limit=32):
+    def of(self, fix, than=None):
         sigmas = self.sigmas(fix, than) if callable(self.sigmas) else self.sigmas
         if self.logits is None:
             return Preference(sigmas, of_features=None, of_logits=None, **self.more)

@@ -186,7 +186,7 @@ def recorded():
         return result
 
     batch_norm_source.posterior = word.posterior = weigh_and_record
-    outcome.order_of = word.order_of = order_and_record
+    outcome.order_of = order_and_record
     return found
 
 

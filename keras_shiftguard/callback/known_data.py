@@ -21,7 +21,6 @@ from keras_shiftguard.preprocessing.expected.stated import (
     speaker_of,
     stated_conventions,
 )
-from keras_shiftguard.preprocessing.hints.stated_resize import StatedResize, stated_resize
 from keras_shiftguard.profiles import InputProfile
 
 
@@ -37,7 +36,6 @@ class KnownData:
         self, reference: Any, target_data: Any, distinct: Mapping[str, int | float], expects: Any
     ) -> None:
         self._stated, self._speaker = stated_conventions(expects), speaker_of(expects)
-        self._resize = stated_resize(expects)
         self._reference = OptionalData("reference", reference)
         self.target = OptionalData("target_data", target_data)
         self._distinct = distinct
@@ -56,15 +54,13 @@ class KnownData:
                         profile = replace(profile, labels=profile.labels.as_numbers())
                     self.profiles[name] = Independence(self._distinct).of(name, profile)
 
-    def word(
-        self, model: keras.Model
-    ) -> tuple[dict[str | None, InputConvention], str, StatedResize | None]:
-        """Returns the stated conventions of the inputs, a phrase for their source, and resizing."""
+    def word(self, model: keras.Model) -> tuple[dict[str | None, InputConvention], str]:
+        """Returns the stated conventions of the inputs, and a phrase for their source."""
         if self._stated:
-            return for_model(self._stated, model), self._speaker, self._resize
+            return for_model(self._stated, model), self._speaker
         if attached := self._attached(model):
-            return attached, speaker_of(self._reference.data), self._resize
-        return word_of(model), OWN_PREPROCESSOR, self._resize
+            return attached, speaker_of(self._reference.data)
+        return word_of(model), OWN_PREPROCESSOR
 
     def _attached(self, model: keras.Model) -> dict[str | None, InputConvention]:
         """Returns the conventions that the profile attached to the reference states, by input.

@@ -11,7 +11,6 @@ from keras_shiftguard.preprocessing.correction.layer import InputCorrection
 from keras_shiftguard.preprocessing.diagnosis import Diagnosis
 from keras_shiftguard.preprocessing.expected.batch_norm import BatchNormEvidence
 from keras_shiftguard.preprocessing.expected.structure import expect_from_structure
-from keras_shiftguard.preprocessing.hints.stated_resize import StatedResize
 from keras_shiftguard.preprocessing.observed.observation import MIN_OBSERVED
 from keras_shiftguard.preprocessing.verdict import judge
 from keras_shiftguard.statistics.kept_samples import FIRST_SAMPLES
@@ -38,9 +37,8 @@ class PreprocessingWatch:
         training: bool,
         stated: Mapping[str | None, InputConvention] | None = None,
         speaker: str = "You said (`expects`)",
-        resize: StatedResize | None = None,
     ) -> None:
-        self.stated, self._speaker, self._resize = stated, speaker, resize
+        self.stated, self._speaker = stated, speaker
         self.training = training
         self.on_mismatch = on_mismatch
         self.diagnoses: dict[str, Diagnosis] = {}
@@ -100,7 +98,6 @@ class PreprocessingWatch:
             structures=self._structures,
             stated=self.stated,
             speaker=self._speaker,
-            resize=self._resize,
         )
         unproven = diagnosis.status == "mismatch" and diagnosis.fix is None
         unnamed = diagnosis.trained_here and not diagnosis.observed.is_known

@@ -6,7 +6,6 @@ from keras_shiftguard.preprocessing.correction.convention import InputConvention
 from keras_shiftguard.preprocessing.expected.batch_norm import AS_FED, Transform
 from keras_shiftguard.preprocessing.expected.batch_norm_reading import Reading
 from keras_shiftguard.preprocessing.expected.structure import StructuralExpectation
-from keras_shiftguard.preprocessing.limits import MAX_TRIAL_IMAGES
 from keras_shiftguard.preprocessing.observed.observation import Observation
 from keras_shiftguard.preprocessing.witnesses.levels import Levels
 from keras_shiftguard.preprocessing.witnesses.preference import Preference
@@ -64,9 +63,7 @@ class Case:
             return f"the model's own layers are made for {convention}"
         return f"{self.name} is published for {convention}"
 
-    def compare(
-        self, fix: Transform, than: Transform = AS_FED, limit: int = MAX_TRIAL_IMAGES
-    ) -> Preference | None:
+    def compare(self, fix: Transform, than: Transform = AS_FED) -> Preference | None:
         """Returns the trial of one map against another, see `Trial.of`; None if it cannot run.
 
         Odd images are tried with the levels of ordinary photos. Else what adds contrast, or tones a
@@ -77,7 +74,7 @@ class Case:
         if self.levels is not None:
             fix, than = fix.after(*self.levels), than.after(*self.levels)
         try:
-            return self.trial.of(fix, than, limit)
+            return self.trial.of(fix, than)
         except Exception:  # the user's own `call` may raise anything
             return None
 

@@ -31,7 +31,6 @@ from keras_shiftguard.preprocessing.expected.stated import (
     speaker_of,
     stated_conventions,
 )
-from keras_shiftguard.preprocessing.hints.stated_resize import stated_resize
 from keras_shiftguard.preprocessing.verdict import judge
 from keras_shiftguard.statistics.classes import warn_of_text
 
@@ -121,7 +120,6 @@ def diagnose_loaded(
     measured = profile_of(chunks, details=False, data_format=image_data_format(model))
     images = {name: s.num_channels for name, s in measured.inputs.items() if s.is_image}
     check_inputs(stated, images)
-    resize = None if converts else stated_resize(expects)
     found = judge(
         model,
         samples,
@@ -129,7 +127,6 @@ def diagnose_loaded(
         labels,
         stated=stated,
         speaker=speaker,
-        resize=resize,
         runs=not converts,
     )
     is_whole = any(x.dtype.kind in "iu" for x in samples.values())

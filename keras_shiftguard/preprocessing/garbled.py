@@ -10,8 +10,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from keras_shiftguard.preprocessing.correction.convention import InputConvention
+from keras_shiftguard.preprocessing.hints.content import overflow_hints
 from keras_shiftguard.preprocessing.hints.hint import Hint
-from keras_shiftguard.preprocessing.hints.overflow import overflow_hints
 from keras_shiftguard.preprocessing.limits import MAX_TRIAL_IMAGES, MIN_IMAGES, MIN_SPAN
 
 # The limits were chosen on photos of 224 and 32 pixels; CIFAR photos agree. Roughness of the
@@ -35,7 +35,6 @@ class Garbling:
         sentence: The evidence, with numbers.
         is_plain: Whether the images alone are clear evidence. For HSV they are not: in images of
             unusual colors, the channels may not vary together either.
-        is_color_space: Whether a color space other than RGB is suspected, and no wrong layout.
         roughness: For a layout, the difference of neighboring pixels after the repair, divided by
             that before.
     """
@@ -45,22 +44,15 @@ class Garbling:
     advice: str
     sentence: str
     is_plain: bool = True
-    is_color_space: bool = False
     roughness: float = 1.0
 
-    def hint(self, is_stated: bool) -> Hint:
-        """Returns the hint on a garbling of which the images are clear evidence, but no proof.
-
-        The color space of images in a stated convention is probably intended, but a wrong memory
-        layout never is.
-        """
-        is_space = self.is_color_space
-        # The pixels alone do not distinguish the two spaces.
-        what = self.what.replace(" in place", " or Lab in place") if is_space else self.what
-        text = f"The images may be {what}. {self.sentence}"
-        if is_space and is_stated:
-            text = f"{text} This is right if the model was trained on such images."
-        return Hint("garbled", text, 0.3 if is_space and is_stated else 0.6)
+    def hint(self) -> Hint:
+        """Returns the hint on a garbling of which the images are clear evidence, but no proof."""
+        what, more = self.what, ""
+        if what.endswith("RGB"):  # the pixels alone do not distinguish chroma and Lab
+            what = what.replace(" in place", " or Lab in place")
+            more = " This is right if the model was trained on such images."
+        return Hint("garbled", f"The images may be {what}. {self.sentence}{more}", 0.6)
 
 
 def find_garbling(
@@ -188,7 +180,6 @@ def _of_colours(x: np.ndarray, observed: InputConvention, channels_first: bool) 
         f"# read the images as RGB: the code in front of this converts them to {code}",
         text,
         is_plain=bool(is_chroma),
-        is_color_space=True,
     )
 
 

@@ -21,7 +21,6 @@ from keras_shiftguard.preprocessing.expected.structure import (
     expect_from_structure,
 )
 from keras_shiftguard.preprocessing.hints.hint import Hint
-from keras_shiftguard.preprocessing.hints.stated_resize import StatedResize, resize_hints
 from keras_shiftguard.preprocessing.input_verdict import Given, judge_input
 from keras_shiftguard.profiles import InputProfile
 
@@ -38,7 +37,6 @@ def judge(
     structures: Sequence[StructuralExpectation] | None = None,
     stated: Mapping[str | None, InputConvention] | None = None,
     speaker: str = "You said (`expects`)",
-    resize: StatedResize | None = None,
     runs: bool = True,
 ) -> Diagnosis:
     """Returns the diagnosis of a model and its input.
@@ -59,7 +57,6 @@ def judge(
         stated: What the inputs must receive, see `stated_conventions`; it is then not guessed. A
             statement that does not fit an input raises `BadInputError`.
         speaker: The source of the statement, as the beginning of a sentence.
-        resize: The stated resizing, or None.
         runs: Whether the network may be run on the samples. False if its own preprocessor would
             have to convert the samples first.
     """
@@ -86,10 +83,9 @@ def judge(
         each = judge_input(
             Given(network, read, samples, name, summary, structure, *facts, stated=is_stated)
         )
-        hints = resize_hints(resize, summary, each.hints)
         if expects is None and None in stated:
-            hints = (*hints, _not_stated(name))
-        found[name] = replace(each, hints=hints)
+            each = replace(each, hints=(*each.hints, _not_stated(name)))
+        found[name] = each
     return _together(found)
 
 

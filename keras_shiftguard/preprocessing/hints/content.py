@@ -1,20 +1,22 @@
-"""Hints from the content of images: broken, flat, duplicate, gray or framed images.
+"""Hints from the content of images: broken, flat or duplicate images, and overflow.
 
 Images are `(n, height, width, channels)` in all functions.
 """
 
 import numpy as np
 
+from keras_shiftguard.preprocessing.correction.convention import InputConvention
 from keras_shiftguard.preprocessing.hints.hint import Hint
-from keras_shiftguard.preprocessing.limits import MOST
-from keras_shiftguard.statistics.large_images import LARGE
+from keras_shiftguard.preprocessing.limits import FIRST_IMAGES, QUARTER
+from keras_shiftguard.statistics.sketches.attributes import MIN_SIDE
 
-# Correlation between channels; it is lower in gray images with color noise. A convention.
-MIN_GRAY_CORRELATION = 0.9999
-MIN_FRAMED_SHARE = 0.25  # share of the images that must have bars. A convention.
-MAX_UNFRAMED_SIDE = 32  # pixels; so small images are rarely letterboxed. A convention.
-# Width of each of two opposite bars, as a share of the side of the image. A convention.
-MIN_BAR_SHARE = 0.03
+JUMP = 160.0  # a jump is larger, in gray levels; a rise is smaller than `QUARTER`. A convention.
+# Overflow, if so many of all neighbors are jumps within a rise, so many of all jumps, and so many
+# times more than jumps with a fall on both sides. Photos that overflow have at least .0018, .12 and
+# 9; photos and print have hardly any, white noise has less than .07 of all jumps, and edges between
+# noisy areas 1.8 times as many. Chosen on the collections of
+# `examples/benchmarks/verdict_corpus.py`.
+MIN_SHARE, MIN_SHARE_OF_JUMPS, MIN_RATIO = 0.001, 0.07, 5
 
 
 def nonfinite_hints(images: np.ndarray) -> tuple[list[Hint], np.ndarray]:
@@ -47,24 +49,6 @@ def duplicate_hints(images: np.ndarray) -> list[Hint]:
     return [Hint("duplicates", text, 0.9)]
 
 
-def gray_hints(images: np.ndarray) -> list[Hint]:
-    """Returns a hint if the three channels are copies of one channel, up to scale and offset."""
-    if images.shape[-1] != 3 or images.shape[1] * images.shape[2] < 16:
-        return []
-    # Of large images, a part of the pixels is enough; it need not be copied several times.
-    pixels = images.reshape(len(images), -1, 3)[:, :: -(-images[0].size // LARGE)]
-    pixels = pixels / (np.abs(pixels).max() + 1e-30)
-    centred = pixels - pixels.mean(axis=1, keepdims=True)
-    products = np.einsum("npi,npj->nij", centred, centred, optimize=True)
-    variance = np.diagonal(products, axis1=1, axis2=2)
-    bound = MIN_GRAY_CORRELATION * np.sqrt(variance[:, :1] * variance)
-    gray = (products[:, 0] >= bound).all(axis=1) & (variance > 0).all(axis=1)
-    if gray.mean() < MOST:
-        return []
-    text = f"{_number_of(gray)} are gray, copied to three channels."
-    return [Hint("gray_copied", text, 0.95)]
-
-
 def whole_division_hints(images: np.ndarray) -> list[Hint]:
     """Returns a hint if all values of color images are 0 or 1, as in `x // 255` of whole numbers.
 
@@ -81,35 +65,41 @@ def whole_division_hints(images: np.ndarray) -> list[Hint]:
     return [Hint("whole_division", text, 1.0)]
 
 
-def frame_hints(images: np.ndarray) -> tuple[list[Hint], np.ndarray]:
-    """Returns the hints on bars at two opposite edges, and the images without any flat edge.
+def overflow_hints(images: np.ndarray, observed: InputConvention) -> list[Hint]:
+    """Returns a hint if 8-bit values have overflowed.
 
-    The image of an object on a plain background has flat edges on all four sides, and does not
-    count as framed. No small images are called framed.
+    `image * 1.4` in uint8 does so. In a picture, brightness rises over several pixels. So where it
+    overflows, it rises, jumps down to black, and rises on. The edge of a black letter on white
+    paper is a jump as well, but nothing rises around it.
     """
-    flat_rows = (images == images[:, :, :1]).all(axis=(2, 3))  # (n, height)
-    flat_columns = (images == images[:, :1]).all(axis=(1, 3))
-    top, bottom = _num_leading_flat(flat_rows), _num_leading_flat(flat_rows[:, ::-1])
-    left, right = _num_leading_flat(flat_columns), _num_leading_flat(flat_columns[:, ::-1])
-    height, width = images.shape[1:3]
-    top_and_bottom = np.minimum(top, bottom) >= max(2, MIN_BAR_SHARE * height)
-    left_and_right = np.minimum(left, right) >= max(2, MIN_BAR_SHARE * width)
-    barred = (top_and_bottom & (left + right == 0)) | (left_and_right & (top + bottom == 0))
-    plain = (top + bottom + left + right) == 0
-    # Small objects on a plain background, such as clothes and digits, may reach two edges too.
-    is_small = max(height, width) <= MAX_UNFRAMED_SIDE
-    if is_small or barred.sum() < 2 or barred.mean() < MIN_FRAMED_SHARE:
-        return [], images[plain]
+    if not observed.is_known or min(images.shape[1:3]) < MIN_SIDE:
+        return []
+    scale, offset = np.asarray(observed.scale), np.asarray(observed.offset)
+    if scale.size not in (1, images.shape[-1]):
+        return []
+    raw = ((images[:FIRST_IMAGES] - offset) / scale).astype("float32")
+    rising, falling, jumps, number = 0, 0, 0, 0
+    for axis in (1, 2):
+        along = np.moveaxis(raw, axis, 0)
+        number += along[3:].size
+        # Jumps are rare, so only their neighbors are looked at.
+        places = np.nonzero(np.abs(along[1:-2] - along[2:-1]) > JUMP)
+        end = len(along) - 3
+        first, before, after, last = (along[i : end + i][places] for i in range(4))
+        up = np.sign(before - after)  # 1 where bright is followed by dark
+        steps = np.stack([(before - first) * up, (last - after) * up])
+        is_jump = np.all(np.abs(steps) < QUARTER, axis=0) & ((after - before) * up + 256 < QUARTER)
+        jumps += len(up)
+        rising += int(np.sum(is_jump & np.all(steps > 0, axis=0)))
+        falling += int(np.sum(is_jump & np.all(steps < 0, axis=0)))
+    if rising < max(MIN_SHARE * number, MIN_SHARE_OF_JUMPS * jumps, MIN_RATIO * falling):
+        return []
     text = (
-        f"{_number_of(barred)} have flat bars along two opposite edges: padded (letterboxed) to "
-        "their size. Networks are usually trained on crops that fill the frame."
+        f"8-bit numbers seem to have overflowed: at {rising:,} places the brightness rises past "
+        "white and begins again at black, as `image * 1.4` does in uint8. Compute brightness and "
+        "contrast in float32, and clip to the range of the pixels."
     )
-    return [Hint("letterbox", text, 0.8)], images[plain]
-
-
-def _num_leading_flat(flat: np.ndarray) -> np.ndarray:
-    """Returns the number of flat rows at the beginning of each image; 0 if all rows are flat."""
-    return np.asarray(np.where(flat.all(axis=1), 0, np.argmin(flat, axis=1)))
+    return [Hint("overflow", text, 0.8)]
 
 
 def _number_of(mask: np.ndarray) -> str:

@@ -1,7 +1,7 @@
 """Trial of a fix: tests whether a network recognizes its images better with the fix.
 
 The trial computes the features of two views of each image, once as fed and once with the fix. The
-result is the mean difference of their scores (`scores.py`), in standard errors over the images:
+result is the mean difference of their scores (`preference.py`), in standard errors over the images:
 "sees better" means that the network reaches a higher score.
 
 The trial needs no labels, no batch norm and no training data. It tests one suspected fix; a search
@@ -9,6 +9,7 @@ over many fixes would be wrong too often.
 """
 
 from collections.abc import Mapping
+from zlib import crc32
 
 import numpy as np
 
@@ -19,10 +20,21 @@ from keras_shiftguard.preprocessing.limits import (
     MAX_TRIAL_IMAGES,
     MIN_TRIAL_IMAGES,
 )
-from keras_shiftguard.preprocessing.witnesses.preference import LIKELY, STRONG, Preference
-from keras_shiftguard.preprocessing.witnesses.scores import Seen, info_nce, information, preference
-from keras_shiftguard.preprocessing.witnesses.second_view import second_view
+from keras_shiftguard.preprocessing.witnesses.preference import (
+    LIKELY,
+    STRONG,
+    Preference,
+    Seen,
+    info_nce,
+    information,
+    preference,
+)
 from keras_shiftguard.statistics.classes import host_class_ids
+
+CROP = 0.7  # side of the crop, as a share of the side of the image. A convention.
+# Images up to this side are shifted instead, because a crop of them shows too little. A convention.
+SMALL = 48
+MAX_MOVE = 2  # pixels by which small images are shifted. A convention.
 
 
 class Trial:
@@ -70,9 +82,7 @@ class Trial:
         """Whether the images have class ids."""
         return self._labels is not None
 
-    def of(
-        self, fix: Transform, than: Transform = AS_FED, limit: int = MAX_TRIAL_IMAGES
-    ) -> Preference:
+    def of(self, fix: Transform, than: Transform = AS_FED) -> Preference:
         """Returns how much higher the network's scores are with `fix` than with another map.
 
         If the result of the first `FIRST_IMAGES` images is clear, no further images are used.
@@ -80,12 +90,11 @@ class Trial:
         Args:
             fix: The map from the images as fed to the suspected convention.
             than: The map to compare it with; by default, the images as fed.
-            limit: Largest number of images to use.
 
         Raises:
             Exception: Any error that the user's own `call` raises.
         """
-        n = min(self.num_images, limit)
+        n = self.num_images
         if n < MIN_TRIAL_IMAGES:
             return Preference(0.0, 0.0, n)
         some = self._compare(fix, than, min(FIRST_IMAGES, n))
@@ -159,11 +168,53 @@ class Trial:
         )
 
 
-def distinct_images(images: np.ndarray, limit: int = MAX_TRIAL_IMAGES) -> np.ndarray:
-    """Returns the indices of the first `limit` images that differ from all before them."""
+def distinct_images(images: np.ndarray) -> np.ndarray:
+    """Returns the indices of the first 32 images that differ from all before them."""
     seen: dict[bytes, int] = {}
     for i, image in enumerate(images):
         seen.setdefault(np.ascontiguousarray(image).tobytes(), i)
-        if len(seen) == limit:
+        if len(seen) == MAX_TRIAL_IMAGES:
             break
     return np.asarray(list(seen.values()), int)
+
+
+def second_view(images: np.ndarray) -> np.ndarray:
+    """Returns another view of each image, of the same size.
+
+    Photos get a random crop, and half of them are mirrored. Small images are shifted. The random
+    numbers are seeded by the image itself, so that an image always gets the same view.
+
+    Args:
+        images: `(n, height, width, channels)`, float.
+    """
+    move = max(images.shape[1:3]) <= SMALL
+    views = []
+    for image in images:
+        random = np.random.default_rng(crc32(np.ascontiguousarray(image).tobytes()))
+        if move:
+            down, right = random.choice([-MAX_MOVE, MAX_MOVE], size=2)
+            views.append(_moved(image, int(down), int(right)))
+            continue
+        view = _along(_along(image, random.random(), 0), random.random(), 1)
+        views.append(view[:, ::-1] if random.random() < 0.5 else view)
+    return np.stack(views)
+
+
+def _along(image: np.ndarray, place: float, axis: int) -> np.ndarray:
+    """Returns a crop of the image along one axis, stretched linearly to the full length."""
+    length = image.shape[axis]
+    start = place * (1 - CROP) * length
+    at = np.clip(start + (np.arange(length) + 0.5) * CROP - 0.5, 0, length - 1)
+    low = np.minimum(at.astype(int), length - 2)
+    share = (at - low).astype(image.dtype)
+    share = share[:, None, None] if axis == 0 else share[None, :, None]
+    below, above = np.take(image, low, axis), np.take(image, low + 1, axis)
+    return below + share * (above - below)
+
+
+def _moved(image: np.ndarray, down: int, right: int) -> np.ndarray:
+    """Returns the image shifted by some pixels; the gap is filled by repeating the edge."""
+    height, width = image.shape[:2]
+    rows = np.clip(np.arange(height) - down, 0, height - 1)
+    columns = np.clip(np.arange(width) - right, 0, width - 1)
+    return image[rows][:, columns]

@@ -39,19 +39,6 @@ def resized(images, size, method):
     return np.stack([np.asarray(Image.fromarray(x).resize((size, size), method)) for x in images])
 
 
-def without_antialiasing(images, size, linear):
-    """Resizes linearly, as `tf.image.resize` does by default, or to the nearest neighbor."""
-    n = images.shape[1]
-    at = np.clip((np.arange(size) + 0.5) * n / size - 0.5, 0, n - 1)
-    if not linear:
-        at = np.round(at).astype(int)
-        return images[:, at][:, :, at]
-    low = np.minimum(at.astype(int), n - 2)
-    part = (at - low)[:, None]
-    rows = images[:, low] * (1 - part[:, None]) + images[:, low + 1] * part[:, None]
-    return rows[:, :, low] * (1 - part) + rows[:, :, low + 1] * part
-
-
 def rates(images, draws=100, size=8, seed=0):
     """Returns the share of random sets of images in which each hint is given."""
     rng = np.random.default_rng(seed)
@@ -69,11 +56,7 @@ def test_properly_resized_photos_get_no_hint(sources, method, size):
     images = resized(sources, size, FILTERS[method])
     for part in (images, images[:20], images[20:]):  # all, ImageNet, odd
         found = rates(part, draws=50)
-        # The odd photos of a set may be mostly gray. This hint is right then.
-        found.pop("gray_copied", None)
-        # BOX may get more hints, because it is the sharpest method that still averages pixels.
-        limit = 0.1 if method == "BOX" else 0.02
-        assert max(found.values(), default=0) <= limit, found
+        assert max(found.values(), default=0) <= 0.02, found
 
 
 @pytest.mark.thorough
@@ -81,26 +64,6 @@ def test_photos_as_taken_get_no_hint(sources):
     crops = np.concatenate([sources[:20, 100:324, 100:324], sources[:20, :224, -224:]])
     found = rates(crops)
     assert max(found.values(), default=0) <= 0.02, found
-
-
-@pytest.mark.thorough
-@pytest.mark.parametrize("linear", [False, True])
-def test_a_resize_without_antialiasing(sources, linear):
-    """Most sets that are reduced 4.7 times get the hint; of sets reduced 2.2 times, fewer do."""
-    assert rates(without_antialiasing(sources, 96, linear), 60)["no_antialiasing"] >= 0.8
-    milder = rates(without_antialiasing(sources, 200, linear), 60).get("no_antialiasing", 0)
-    assert milder >= (0.0 if linear else 0.3)
-
-
-@pytest.mark.thorough
-@pytest.mark.parametrize("small", [32, 150])
-def test_enlarged_photos(sources, small):
-    reduced = resized(sources, small, FILTERS.BICUBIC)
-    for method in (FILTERS.BILINEAR, FILTERS.BICUBIC):
-        assert rates(resized(reduced, 224, method), 20)["enlarged"] >= 0.95
-    nearest = rates(without_antialiasing(reduced, 224, linear=False), 20)
-    assert nearest["nearest_enlarged"] == 1
-    assert set(nearest) <= {"nearest_enlarged", "gray_copied"}
 
 
 EXPECTATION = StructuralExpectation(
@@ -130,45 +93,6 @@ def test_broken_flat_and_copied(raw_images):
         "constant": "1 of 14",
         "duplicates": "1 of 13",
     }
-
-
-@pytest.mark.parametrize("mode", ["raw", "torch"])
-def test_gray_copied_is_seen_in_every_convention(sources, mode):
-    convention = InputConvention(mode)
-    gray = np.repeat(sources[:8, ::4, ::4, 1:2], 3, axis=-1)
-    found = hints(convention.from_raw(gray), observed=convention)
-    assert found["gray_copied"].sentence.startswith("All 8 images are gray")
-    # Real photos that are nearly gray get no hint.
-    assert "gray_copied" not in hints(convention.from_raw(sources[:20, ::4, ::4]))
-
-
-def framed(top=0, bottom=0, left=0, right=0, n=6, side=40):
-    """Returns noise with black bars of these widths in pixels."""
-    images = np.random.default_rng(0).uniform(1, 255, (n, side, side, 3))
-    images[:, :top], images[:, side - bottom :] = 0, 0
-    images[:, :, :left], images[:, :, side - right :] = 0, 0
-    return images
-
-
-@pytest.mark.parametrize(
-    ("images", "told"),
-    [
-        (framed(), ""),
-        (framed(top=8, bottom=8), "All 6 images have flat bars"),
-        (framed(left=5, right=12), "All 6 images have flat bars"),
-        (framed(top=12), ""),  # a sky
-        (framed(left=1, right=1), ""),
-        (framed(top=6, bottom=6, left=6, right=6), ""),  # an object on a plain ground
-        (framed(top=8, bottom=8, side=32), ""),  # a small object on black
-        (np.concatenate([framed(top=8, bottom=8, n=3), framed(n=1)]), "3 of 4 images have flat"),
-        (np.concatenate([framed(top=8, bottom=8, n=1), framed(n=9)]), ""),
-    ],
-    ids=["none", "rows", "columns", "sky", "thin", "ground", "small", "some", "one"],
-)
-def test_bars_at_two_opposite_edges_are_a_letterbox(images, told):
-    found = hints(images)
-    assert ("letterbox" in found) == bool(told)
-    assert not told or found["letterbox"].sentence.startswith(told)
 
 
 def test_photos_that_were_divided_as_whole_numbers():

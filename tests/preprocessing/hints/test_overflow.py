@@ -6,7 +6,7 @@ from PIL import Image, ImageDraw
 from skimage import data
 
 from keras_shiftguard import InputConvention
-from keras_shiftguard.preprocessing.hints.overflow import overflow_hints
+from keras_shiftguard.preprocessing.hints.content import overflow_hints
 
 RAW = InputConvention("raw")
 

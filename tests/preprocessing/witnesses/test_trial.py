@@ -9,9 +9,8 @@ from photos import imagenet_photos
 from keras_shiftguard.instrument.network_features import FeatureReader
 from keras_shiftguard.preprocessing.correction.convention import InputConvention, affine_between
 from keras_shiftguard.preprocessing.expected.batch_norm import Transform
-from keras_shiftguard.preprocessing.witnesses.scores import information
-from keras_shiftguard.preprocessing.witnesses.second_view import second_view
-from keras_shiftguard.preprocessing.witnesses.trial import Trial
+from keras_shiftguard.preprocessing.witnesses.preference import information
+from keras_shiftguard.preprocessing.witnesses.trial import Trial, second_view
 
 SIZE = 128  # enough for this network to know its images
 PHOTOS, LABELS = imagenet_photos(SIZE)
