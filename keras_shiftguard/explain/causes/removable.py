@@ -30,7 +30,7 @@ from keras_shiftguard.preprocessing.observed.observe import observe
 from keras_shiftguard.statistics.spread import spread
 
 # Hints of the diagnosis that become notes of the report. Only the first such hint is shown.
-REPORTED_HINTS = ("labels_shifted", "labels_other_order")
+REPORTED_HINTS = ("labels_shifted", "labels_other_order", "transposed")
 
 
 class Corrections(NamedTuple):

@@ -1,6 +1,7 @@
 """Collects the hints on images, labels and predictions for a diagnosis."""
 
 from collections.abc import Mapping
+from math import comb
 
 import keras
 import numpy as np
@@ -19,7 +20,7 @@ from keras_shiftguard.preprocessing.hints.content import (
     whole_division_hints,
 )
 from keras_shiftguard.preprocessing.hints.hint import Hint
-from keras_shiftguard.preprocessing.hints.label_hints import check_labels
+from keras_shiftguard.preprocessing.hints.label_hints import MAX_P_VALUE, check_labels
 from keras_shiftguard.preprocessing.limits import FIRST_IMAGES, MAX_TRIAL_IMAGES
 from keras_shiftguard.profiles import InputSummary
 from keras_shiftguard.statistics.classes import host_class_ids, host_probabilities
@@ -81,16 +82,54 @@ def _size_hints(summary: InputSummary, expectation: StructuralExpectation) -> li
 def remarks_of_predictions(
     model: keras.Model, samples: Mapping[str, np.ndarray], name: str, labels: np.ndarray | None
 ) -> tuple[Hint, ...]:
-    """Returns the hints from predictions of labelled images: labels in another order.
+    """Returns the hints from predictions: labels in another order, images transposed at one input.
 
     The network must be a trained classifier. A network with several outputs, or
     with maps as its output, gives no hints.
     """
-    if labels is None or host_class_ids(labels) is None or len(samples[name]) < FIRST_IMAGES:
+    ids = None if labels is None else host_class_ids(labels)
+    # Running the whole network takes longer than all other checks.
+    limit = FIRST_IMAGES if ids is None else MAX_IMAGES
+    some = {key: np.asarray(value)[:limit] for key, value in samples.items()}
+    if len(some[name]) < FIRST_IMAGES:
         return ()
-    p = _predict(model, {key: np.asarray(value)[:MAX_IMAGES] for key, value in samples.items()})
-    hint = None if p is None else check_labels(p, labels[: len(p)])
-    return () if hint is None else (hint,)
+    p = _predict(model, some)
+    if p is None:
+        return ()
+    hints = []
+    if labels is not None and (hint := check_labels(p, labels[: len(p)])) is not None:
+        hints.append(hint)
+    height, width = some[name].shape[1:3]
+    if some[name].ndim == 4 and height == width and not hints:
+        p_transposed = _predict(model, {**some, name: np.swapaxes(some[name], 1, 2)})
+        if p_transposed is not None:
+            hints += _transposed(p, p_transposed, None if ids is None else ids[: len(p)])
+    return tuple(hints)
+
+
+def _transposed(p: np.ndarray, p_transposed: np.ndarray, ids: np.ndarray | None) -> list[Hint]:
+    """Returns a hint if the network does better on transposed images, by a sign test.
+
+    Without class ids, the confidences are compared.
+    """
+    if ids is None:
+        confidence, confidence_transposed = p.max(axis=1), p_transposed.max(axis=1)
+        better, worse = confidence_transposed > confidence, confidence_transposed < confidence
+        what, only = "surer of", ""
+    else:
+        right, right_transposed = p.argmax(axis=1) == ids, p_transposed.argmax(axis=1) == ids
+        better, worse = right_transposed & ~right, right & ~right_transposed
+        what, only = "right about", "only "
+    wins, losses = int(better.sum()), int(worse.sum())
+    decided = wins + losses
+    p_value = sum(comb(decided, k) for k in range(wins, decided + 1)) / 2**decided
+    if p_value > MAX_P_VALUE:
+        return []
+    sentence = (
+        f"Height and width may be exchanged: the network is {what} {wins} images {only}when they "
+        f"are transposed, and {what} {losses} {only}as they are."
+    )
+    return [Hint("transposed", sentence, 0.9 if ids is not None else 0.6)]
 
 
 def _predict(model: keras.Model, samples: Mapping[str, np.ndarray]) -> np.ndarray | None:

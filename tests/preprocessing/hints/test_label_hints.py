@@ -189,3 +189,17 @@ def test_a_regression_gets_no_hints_about_classes(loss, names):
     x = np.random.default_rng(0).random((20, 8, 8, 3)).astype("float32")
     hints = remarks_of_predictions(model, {"input": x}, "input", np.arange(20))
     assert [hint.name for hint in hints] == names
+
+
+@pytest.mark.parametrize(("labels", "more"), [(np.zeros(20, int), "only "), (None, "")])
+def test_transposed_images(labels, more):
+    """A network that is sure of images with a bright upper half is fed them transposed."""
+    dense = keras.layers.Dense(2, activation="softmax")
+    model = keras.Sequential([keras.Input((8, 8, 3)), keras.layers.Flatten(), dense])
+    x = np.random.default_rng(0).random((20, 8, 8, 3)).astype("float32")
+    x[:, :4] += 1
+    upper = np.repeat([0.1, -0.12], 8 * 4 * 3)
+    dense.set_weights([np.stack([upper, np.zeros(8 * 8 * 3)], axis=1), np.zeros(2)])
+    assert remarks_of_predictions(model, {"input": x}, "input", labels) == ()
+    (hint,) = remarks_of_predictions(model, {"input": np.swapaxes(x, 1, 2)}, "input", labels)
+    assert hint.name == "transposed" and f"images {more}when they are" in hint.sentence
