@@ -102,6 +102,13 @@ def overflow_hints(images: np.ndarray, observed: InputConvention) -> list[Hint]:
     return [Hint("overflow", text, 0.8)]
 
 
+def without_flat_edges(images: np.ndarray) -> np.ndarray:
+    """Returns the images without a flat edge: that of a frame would dominate the finest detail."""
+    edges = (images[:, 0], images[:, -1], images[:, :, 0], images[:, :, -1])
+    is_flat = np.stack([(edge == edge[:, :1]).all(axis=(1, 2)) for edge in edges])
+    return images[~is_flat.any(axis=0)]
+
+
 def _number_of(mask: np.ndarray) -> str:
     """Returns words such as "3 of 8 images"."""
     count, total = int(mask.sum()), len(mask)

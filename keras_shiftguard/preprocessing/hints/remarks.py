@@ -18,9 +18,11 @@ from keras_shiftguard.preprocessing.hints.content import (
     nonfinite_hints,
     overflow_hints,
     whole_division_hints,
+    without_flat_edges,
 )
 from keras_shiftguard.preprocessing.hints.hint import Hint
 from keras_shiftguard.preprocessing.hints.label_hints import MAX_P_VALUE, check_labels
+from keras_shiftguard.preprocessing.hints.resampling import resampling_hints
 from keras_shiftguard.preprocessing.limits import FIRST_IMAGES, MAX_TRIAL_IMAGES
 from keras_shiftguard.profiles import InputSummary
 from keras_shiftguard.statistics.classes import host_class_ids, host_probabilities
@@ -54,7 +56,8 @@ def _image_hints(images: np.ndarray, observed: InputConvention) -> list[Hint]:
         return hints
     hints += duplicate_hints(images)
     images = images[:: -(-len(images) // MAX_TRIAL_IMAGES)]  # the others are slower
-    return hints + overflow_hints(images, observed)
+    hints += overflow_hints(images, observed)
+    return hints + resampling_hints(without_flat_edges(images).mean(axis=-1, dtype="float32"))
 
 
 def _size_hints(summary: InputSummary, expectation: StructuralExpectation) -> list[Hint]:

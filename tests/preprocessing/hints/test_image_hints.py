@@ -39,6 +39,19 @@ def resized(images, size, method):
     return np.stack([np.asarray(Image.fromarray(x).resize((size, size), method)) for x in images])
 
 
+def without_antialiasing(images, size, linear):
+    """Resizes linearly, as `tf.image.resize` does by default, or to the nearest neighbor."""
+    n = images.shape[1]
+    at = np.clip((np.arange(size) + 0.5) * n / size - 0.5, 0, n - 1)
+    if not linear:
+        at = np.round(at).astype(int)
+        return images[:, at][:, :, at]
+    low = np.minimum(at.astype(int), n - 2)
+    part = (at - low)[:, None]
+    rows = images[:, low] * (1 - part[:, None]) + images[:, low + 1] * part[:, None]
+    return rows[:, :, low] * (1 - part) + rows[:, :, low + 1] * part
+
+
 def rates(images, draws=100, size=8, seed=0):
     """Returns the share of random sets of images in which each hint is given."""
     rng = np.random.default_rng(seed)
@@ -56,7 +69,9 @@ def test_properly_resized_photos_get_no_hint(sources, method, size):
     images = resized(sources, size, FILTERS[method])
     for part in (images, images[:20], images[20:]):  # all, ImageNet, odd
         found = rates(part, draws=50)
-        assert max(found.values(), default=0) <= 0.02, found
+        # BOX may get more hints, because it is the sharpest method that still averages pixels.
+        limit = 0.1 if method == "BOX" else 0.02
+        assert max(found.values(), default=0) <= limit, found
 
 
 @pytest.mark.thorough
@@ -64,6 +79,26 @@ def test_photos_as_taken_get_no_hint(sources):
     crops = np.concatenate([sources[:20, 100:324, 100:324], sources[:20, :224, -224:]])
     found = rates(crops)
     assert max(found.values(), default=0) <= 0.02, found
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize("linear", [False, True])
+def test_a_resize_without_antialiasing(sources, linear):
+    """Most sets that are reduced 4.7 times get the hint; of sets reduced 2.2 times, fewer do."""
+    assert rates(without_antialiasing(sources, 96, linear), 60)["no_antialiasing"] >= 0.8
+    milder = rates(without_antialiasing(sources, 200, linear), 60).get("no_antialiasing", 0)
+    assert milder >= (0.0 if linear else 0.3)
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize("small", [32, 150])
+def test_enlarged_photos(sources, small):
+    reduced = resized(sources, small, FILTERS.BICUBIC)
+    for method in (FILTERS.BILINEAR, FILTERS.BICUBIC):
+        assert rates(resized(reduced, 224, method), 20)["enlarged"] >= 0.95
+    nearest = rates(without_antialiasing(reduced, 224, linear=False), 20)
+    assert nearest["nearest_enlarged"] == 1
+    assert set(nearest) == {"nearest_enlarged"}
 
 
 EXPECTATION = StructuralExpectation(
