@@ -64,10 +64,7 @@ def reading_of(
     as_fed = next(i for i, h in enumerate(hypotheses) if h.is_identity)
     best = keys.index(best or min(fits, key=fits.get))
     scores = scores_of(misfit, sigmas)
-    reading = Reading(tuple(hypotheses), scores, as_fed, best, num_images)
-    signed = swap_sigmas if hypotheses[best].swap else -swap_sigmas
-    object.__setattr__(reading, "swap_sigmas", lambda expected: signed)
-    return reading
+    return Reading(tuple(hypotheses), scores, as_fed, best, swap_sigmas, num_images)
 
 
 class TrialOf:

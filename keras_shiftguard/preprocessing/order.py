@@ -213,7 +213,7 @@ def _memory(case: Case, expected: InputConvention) -> float:
         return 0.0
     if reading.num_images < MIN_IMAGES:
         return 0.0
-    return reading.swap_sigmas(expected)
+    return reading.swap_sigmas * (1 if reading.choice.swap else -1)
 
 
 def _can_decide(case: Case, evidence: OrderEvidence, assumed: bool, in_fix: bool) -> bool:

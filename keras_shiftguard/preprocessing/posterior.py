@@ -23,6 +23,7 @@ from keras_shiftguard.preprocessing.correction.convention import InputConvention
 from keras_shiftguard.preprocessing.expected.batch_norm import Transform
 from keras_shiftguard.preprocessing.expected.batch_norm_reading import Reading
 from keras_shiftguard.preprocessing.expected.hypotheses import STANDARDISED, Kind
+from keras_shiftguard.preprocessing.expected.hypothesis_names import is_about
 from keras_shiftguard.preprocessing.limits import MIN_IMAGES, MIN_MISMATCH, MIN_OK
 from keras_shiftguard.preprocessing.witnesses.preference import Preference
 
@@ -232,7 +233,7 @@ def remembered(reading: Reading, published: InputConvention | None = None) -> Ev
     of_published = {
         kind
         for kind, hypothesis in zip(reading.kinds, reading.hypotheses, strict=True)
-        if published is not None and not kind[1] and hypothesis.is_of(published)
+        if published is not None and not kind[1] and is_about(hypothesis, published)
     }
     own, other = _misfits_of(reading), {}
     if reading.other is not None:

@@ -203,7 +203,7 @@ def test_the_mean_of_the_images_at_hand_does_not_convict_them(order, scale, tria
     own = next(i for i, h in enumerate(hypotheses) if h.mode == "custom" and not h.inverted)
     misfit = np.ones(len(hypotheses))
     misfit[[fed, own]] = 0.2, 0.1
-    reading = Reading(tuple(hypotheses), scores_of(misfit, 9.0), fed, own, 12)
+    reading = Reading(tuple(hypotheses), scores_of(misfit, 9.0), fed, own, 0.0, 12)
     facts = case(observed=observed, images=images, trial=trial)
     verdict = decide(dataclasses.replace(facts, reading=reading))
     assert verdict.status == status, verdict

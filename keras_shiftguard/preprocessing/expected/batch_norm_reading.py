@@ -49,6 +49,8 @@ class Reading:
         scores: Misfits of the hypotheses.
         as_fed: Index of the hypothesis that leaves the images as fed.
         best: Index of the chosen hypothesis: of those with a fix, the one with the lowest misfit.
+        swap_sigmas: How much better the pixel order of `best` fits than the reversed order, in
+            standard errors; 0 if the difference cannot be measured.
         num_images: Number of images that were used.
         dropped: Hypotheses that were ruled out early, each with its misfit on a part of the
             images and two layers.
@@ -63,6 +65,7 @@ class Reading:
     scores: Scores
     as_fed: int
     best: int
+    swap_sigmas: float
     num_images: int
     dropped: tuple[tuple[Hypothesis, float], ...] = ()
     is_levelled: bool = False
@@ -83,11 +86,6 @@ class Reading:
     def misfit(self, index: int) -> float:
         """Returns the mean over channels of sqrt(KL) for one hypothesis."""
         return float(np.exp(self.scores.misfit[index]))
-
-    def swap_sigmas(self, expected: InputConvention) -> float:
-        """Returns by how many standard errors a swap of red and blue fits a convention better."""
-        pair = {h.swap: i for i, h in enumerate(self.hypotheses) if h.has_fix and h.is_of(expected)}
-        return self.scores.gap(pair[False], pair[True])[1] if len(pair) == 2 else 0.0
 
 
 def read_batch_norm(
@@ -204,9 +202,9 @@ def _read(
     if np.ptp(scores.misfit) < 1e-6:  # as in a network that reads another input first
         return "The first batch-norm layers do not depend on this input."
     as_fed = next(i for i, h in enumerate(hypotheses) if h.is_identity)
-    best = int(np.argmin(scores.misfit[: sum(h.has_fix for h in hypotheses)]))
+    best, sigmas = settle_order(hypotheses, scores, known, as_fed)
     num_images = scores.statistics.shape[2]
-    return Reading(tuple(hypotheses), scores, as_fed, best, num_images, dropped)
+    return Reading(tuple(hypotheses), scores, as_fed, best, sigmas, num_images, dropped)
 
 
 def _shortlist(
@@ -239,3 +237,30 @@ def _shortlist(
             (h, float(np.exp(fit))) for h, fit, k in zip(every, misfit, kept, strict=True) if not k
         ),
     )
+
+
+def settle_order(
+    hypotheses: list[Hypothesis], scores: Scores, known: InputConvention | None, as_fed: int
+) -> tuple[int, float]:
+    """Returns the index of the best hypothesis, and its `Reading.swap_sigmas`.
+
+    Twins differ in the order of both the pixels and the means, which the first layers cannot tell
+    apart. Of twins, the one that leaves the images as fed is assumed, or else the one whose means
+    are in the usual order of the mode. If the structure of the model determines the order of the
+    means (`known`), there are no twins.
+    """
+    best = int(np.argmin(scores.misfit[: sum(h.has_fix for h in hypotheses)]))
+    given = hypotheses[best]
+    swapped = {
+        h.means: i
+        for i, h in enumerate(hypotheses)
+        if h.kind == given.kind and h.swap != given.swap and h.has_fix
+    }
+    twin = next((i for means, i in swapped.items() if means != given.means), None)
+    if twin is not None and known is None and scores.gap(twin, best)[0] <= MIN_MODE_GAP:
+        if as_fed in (best, twin):
+            return as_fed, 0.0
+        return best if given.has_usual_means else twin, 0.0
+    if given.means not in swapped:
+        return best, 0.0
+    return best, scores.gap(swapped[given.means], best)[1]

@@ -52,11 +52,6 @@ class Hypothesis:
         """The mode, and whether it is inverted."""
         return self.mode, self.inverted
 
-    def is_of(self, convention: InputConvention) -> bool:
-        """Whether the hypothesis is that the model expects this convention."""
-        is_order = self.means in (None, convention.channel_order)
-        return self.mode == convention.mode and is_order
-
     @property
     def has_usual_means(self) -> bool:
         """Whether the per-channel means, if there are any, are in the usual order of the mode."""

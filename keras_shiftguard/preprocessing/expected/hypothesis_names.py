@@ -71,6 +71,13 @@ def both_conventions(
     return expected, fed
 
 
+def is_about(hypothesis: Hypothesis, convention: InputConvention) -> bool:
+    """Whether the hypothesis is that the model expects this convention."""
+    return hypothesis.mode == convention.mode and (
+        hypothesis.means is None or hypothesis.means == convention.channel_order
+    )
+
+
 def as_observed(
     observed: InputConvention, expected: InputConvention, swap: bool
 ) -> InputConvention:
@@ -133,11 +140,11 @@ def suspicion_of(
     """
     index = _index_of(reading, kind, prior)
     hypothesis = reading.hypotheses[index]
-    if prior is not None and hypothesis.is_of(prior):
+    if prior is not None and is_about(hypothesis, prior):
         return Suspicion(prior, as_observed(fed, prior, hypothesis.swap), index)
     expected, observed = both_conventions(hypothesis, fed)
     orders = {fed.channel_order, expected.channel_order}
-    is_weak = abs(reading.swap_sigmas(expected)) < LIKELY
+    is_weak = abs(reading.swap_sigmas) < LIKELY
     if is_weak and hypothesis.means is None and orders <= {"rgb", "bgr"}:
         # Batch norm cannot tell the order, so the model is assumed to expect RGB. The images
         # are in the order in which their means were subtracted.
@@ -146,19 +153,25 @@ def suspicion_of(
 
 
 def _index_of(reading: Reading, kind: Kind, prior: InputConvention | None) -> int:
-    """Returns the index of the best hypothesis of a kind.
+    """Returns the index of the hypothesis of a kind to assume.
 
-    Its means are in the published order of the mode, or else in the usual one, because the two
-    orders differ too little to tell. Images as fed keep theirs if a swap surely fits worse.
+    Of the published mode, it has the published order of the means. Else the order of the channels
+    is that of `reading.best`, and the per-channel means are in their usual order (BGR for `caffe`,
+    else RGB), because they differ too little to tell.
     """
-    fed, every = reading.hypotheses[reading.as_fed], reading.hypotheses
+    fed = reading.hypotheses[reading.as_fed]
     of_kind = [
         i
-        for i, h in enumerate(every)
+        for i, h in enumerate(reading.hypotheses)
         if h.has_fix and (h.kind == kind or (h.is_identity and kind == fed.kind))
     ]
-    usual = [i for i in of_kind if (every[i].is_of(prior) if prior else every[i].has_usual_means)]
-    is_sure = reading.swap_sigmas(as_convention(fed, "rgb")) < -LIKELY
-    if prior is None and is_sure and reading.best == reading.as_fed in of_kind:
-        return reading.best
-    return min(usual or of_kind, key=lambda i: reading.scores.misfit[i])
+    if prior is not None:
+        of_kind = [i for i in of_kind if is_about(reading.hypotheses[i], prior)] or of_kind
+    misfit = reading.scores.misfit
+    best = reading.best if reading.best in of_kind else min(of_kind, key=lambda i: misfit[i])
+    chosen = reading.hypotheses[best]
+    as_fed = best == reading.as_fed and reading.swap_sigmas > LIKELY
+    if prior is not None or chosen.has_usual_means or as_fed:
+        return best
+    others = [i for i in of_kind if reading.hypotheses[i].has_usual_means]
+    return min(others, key=lambda i: misfit[i], default=best)

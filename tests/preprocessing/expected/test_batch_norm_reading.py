@@ -7,11 +7,12 @@ from keras import layers, ops
 from numpy_reference import summarise
 
 from keras_shiftguard.preprocessing.correction.convention import InputConvention
-from keras_shiftguard.preprocessing.expected.batch_norm import BatchNormEvidence
+from keras_shiftguard.preprocessing.expected.batch_norm import BatchNormEvidence, Scores
 from keras_shiftguard.preprocessing.expected.batch_norm_reading import (
     read_batch_norm,
+    settle_order,
 )
-from keras_shiftguard.preprocessing.expected.hypotheses import STANDARDISED
+from keras_shiftguard.preprocessing.expected.hypotheses import STANDARDISED, hypotheses_for
 from keras_shiftguard.preprocessing.witnesses.levels import level_correction
 
 UNIT, RAW = InputConvention("unit", "unknown"), InputConvention("raw")
@@ -90,16 +91,39 @@ def test_why_there_is_no_reading():
     assert "untrained" in read(fresh, images)
 
 
-@pytest.mark.parametrize("fed", [UNIT, InputConvention("caffe", "bgr")])
-def test_a_swap_is_measured_in_the_expected_convention(fed):
-    """Reversed means and reversed pixels together change nothing, and are no swap."""
-    expected = InputConvention(fed.mode, "bgr" if fed.mode == "caffe" else "rgb")
-    raw = pictures(32, seed=1) * [1.0, 0.7, 0.4]
-    network = Network(trained_on=expected.from_raw(raw[::2]))
-    right = expected.from_raw(raw[1::2])
-    swapped = expected.from_raw(raw[1::2, ..., ::-1])
-    assert read(network, right, fed).swap_sigmas(expected) < -3
-    assert read(network, swapped, fed).swap_sigmas(expected) > 3
+def index(hypotheses, mode, swap, means=None):
+    return next(
+        i
+        for i, h in enumerate(hypotheses)
+        if (h.mode, h.swap, h.means, h.inverted) == (mode, swap, means, False)
+    )
+
+
+@pytest.mark.parametrize(
+    ("own", "twin", "usual"),
+    [
+        (("caffe", False, "bgr"), ("caffe", True, "rgb"), ("caffe", False, "bgr")),
+        (("torch", False, "bgr"), ("torch", True, "rgb"), ("torch", True, "rgb")),
+    ],
+)
+def test_batch_norm_cannot_tell_twins_apart(own, twin, usual):
+    """Twins differ in the order of both the pixels and the means.
+
+    The one that leaves the images as fed is assumed, else the one with the usual order of means.
+    """
+    hypotheses = hypotheses_for(UNIT, summarise(unit_pictures(2)), None)
+    pair = [index(hypotheses, *each) for each in (own, twin)]
+    for best in pair:
+        scores = object.__new__(Scores)
+        scores.misfit = np.ones(len(hypotheses))
+        scores.misfit[pair] = 0.1
+        scores.misfit[best] = 0.0
+        scores.resampled = np.stack([scores.misfit] * 3)
+        for as_fed, wanted in ((pair[1], pair[1]), (0, index(hypotheses, *usual))):
+            assert settle_order(hypotheses, scores, None, as_fed) == (wanted, 0.0)
+        # If one of them fits clearly better, they are no twins in this network.
+        scores.misfit[best] = -1.0
+        assert settle_order(hypotheses, scores, None, pair[1]) == (best, 0.0)
 
 
 ODD = {
