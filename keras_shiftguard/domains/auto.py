@@ -55,7 +55,7 @@ class AutoGuard:
         if reason:
             variables = [*self.model.base.variables, *self.optimizer_state()]
             assign_all(variables, self.kept + self.kept_optimizer)
-            self.model.set_strength(0.0)
+            self.model.strength.assign(0.0)
             self.model.record_action(
                 evidence.epoch,
                 f"consistency switched off, and the weights from epoch {self.first.epoch} restored",
@@ -78,7 +78,7 @@ class AutoGuard:
         if self.model.current_strength == 0:
             return
         if not evidence.knows_task(self.model.num_classes):
-            self.model.set_strength(0.0)
+            self.model.strength.assign(0.0)
             self.model.record_action(
                 evidence.epoch,
                 "trained on the augmented source alone",

@@ -110,7 +110,7 @@ def _restart(model: PairModel, epochs: tuple[int, int], num_batches: int) -> Non
     if not epochs[0]:
         model.actions = []
         model.steps_done.assign(0.0)
-        model.set_strength(model.initial_strength)
+        model.strength.assign(model.initial_strength)
         for method in model.methods:
             if isinstance(method, AdaMatch):
                 method.restart()
