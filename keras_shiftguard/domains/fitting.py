@@ -69,7 +69,10 @@ def train(
     model.judging = Outcome(watch) if judges else None
     model.outcome = ""
     # The user's callbacks come last, so that they can override what `watch` sets.
-    callbacks = [watch, *_listed(kwargs.pop("callbacks", None))]
+    begin = keras.callbacks.LambdaCallback(on_train_begin=pairs.begin)
+    given = kwargs.pop("callbacks", None)
+    given = keras.tree.flatten(getattr(given, "callbacks", given))  # of a CallbackList
+    callbacks = [begin, watch, *(callback for callback in given if callback is not None)]
     try:
         history = plain_fit(pairs, shuffle=False, callbacks=callbacks, **kwargs)
         watch.settle()
@@ -115,15 +118,6 @@ def _restart(model: PairModel, epochs: tuple[int, int], num_batches: int) -> Non
             if isinstance(method, AdaMatch):
                 method.restart()
     model.steps.assign(float(epochs[1] * num_batches))
-
-
-def _listed(callbacks: Any) -> list[keras.callbacks.Callback]:
-    """Returns the callbacks that the user gave to `fit`, in any form that it takes."""
-    if isinstance(callbacks, keras.callbacks.CallbackList):
-        return list(callbacks.callbacks)
-    if isinstance(callbacks, keras.callbacks.Callback):
-        return [callbacks]
-    return list(callbacks or [])
 
 
 def _source(x: Any, y: Any, weight: Any) -> Source:
