@@ -65,8 +65,9 @@ def train(
     # One of several processes cannot copy all weights.
     judges = may_judge and not has_several_processes()
     target_x = from_all(target_samples[0])
-    watch = AdaptationWatch(model, measured, target_x, epochs, judges, batch_size)
-    model.judging = Outcome(watch) if judges else None
+    watch = AdaptationWatch(model, measured, target_x, epochs, batch_size)
+    samples = watch.inputs, watch.labels
+    model.judging = Outcome(model, samples, target_x) if judges else None
     model.outcome = ""
     # The user's callbacks come last, so that they can override what `watch` sets.
     begin = keras.callbacks.LambdaCallback(on_train_begin=pairs.begin)

@@ -12,6 +12,7 @@ from keras import ops
 from keras_shiftguard.domains.alignment.adamatch import AdaMatch
 from keras_shiftguard.domains.evidence import Evidence
 from keras_shiftguard.domains.feature_split import Split
+from keras_shiftguard.domains.outcome import Outcome
 from keras_shiftguard.domains.pair import Pair, flat, joined, num_rows, repeated
 from keras_shiftguard.domains.report import Action
 from keras_shiftguard.domains.views import Views
@@ -45,6 +46,7 @@ class PairModel(keras.Model):
     method: str | tuple[str, ...]  # the argument
     looks: list[Evidence]  # the measurements of both domains so far
     actions: list[Action]  # the changes during training so far
+    judging: Outcome | None  # during a fit that estimates the accuracy on the target
     verbose: int
     alignment_tracker: keras.metrics.Mean
 
