@@ -66,8 +66,8 @@ def train(
     judges = may_judge and not has_several_processes()
     target_x = from_all(target_samples[0])
     watch = AdaptationWatch(model, measured, target_x, epochs, batch_size)
-    samples = watch.inputs, watch.labels
-    model.judging = Outcome(model, samples, target_x) if judges else None
+    labelled = watch.inputs, watch.labels
+    model.judging = Outcome(model, labelled, target_x) if judges else None
     model.outcome = ""
     # The user's callbacks come last, so that they can override what `watch` sets.
     begin = keras.callbacks.LambdaCallback(on_train_begin=pairs.begin)
