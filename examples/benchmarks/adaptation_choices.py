@@ -71,7 +71,7 @@ class SharesOfTheBatch(Auto):
 class LearnedTo80(Auto):
     def alter(self, evidence):
         if evidence.source_accuracy < 0.8:
-            self.model.set_strength(0.0)
+            self.model.strength.assign(0.0)
 
 
 # By rule of `auto`: the alternatives that it was chosen over.

@@ -7,12 +7,11 @@ does harm if they are not. So the weights of the first stage are saved, and each
 second stage is compared with that at the end of the first. No labels of the target are used.
 """
 
-from collections.abc import Iterable
-
 import keras
 import numpy as np
 
 from keras_shiftguard.domains.evidence import Evidence
+from keras_shiftguard.domains.outcome import assign_all
 from keras_shiftguard.domains.pair_model import PairModel
 from keras_shiftguard.statistics.state import on_host
 
@@ -40,35 +39,37 @@ class AutoGuard:
 
     def __init__(self, model: PairModel) -> None:
         self.model = model
-        self.kept: list[np.ndarray] | None = None  # the weights of the first stage
-        self.kept_optimizer: list[np.ndarray] = []  # the optimizer's state for them
-        self.first: Evidence | None = None  # the measurement of these weights
+        self.first: Evidence | None = None  # the measurement at the end of the first stage
+        self.kept: list[np.ndarray] = []  # the `variables` at that time
 
     def check(self, evidence: Evidence, held_out: int) -> None:
         """Restores the weights of the first stage if a measurement of the second shows harm.
 
         `held_out` is the number of the source samples that were measured.
         """
-        if self.kept is None or self.first is None or self.model.current_strength == 0:
+        if self.first is None or self.model.current_strength == 0:
             return
-        reason = self.harm(self.first, evidence, held_out)
-        if reason:
-            variables = [*self.model.base.variables, *self.optimizer_state()]
-            assign_all(variables, self.kept + self.kept_optimizer)
-            self.model.set_strength(0.0)
-            self.model.record_action(
+        if reason := self.harm(self.first, evidence, held_out):
+            assign_all(self.variables(), self.kept)
+            self.switch_off(
                 evidence.epoch,
                 f"consistency switched off, and the weights from epoch {self.first.epoch} restored",
                 reason,
             )
 
-    def optimizer_state(self) -> list[keras.Variable]:
-        """Returns the optimizer's variables for the weights.
+    def switch_off(self, epoch: int, what: str, reason: str) -> None:
+        """Trains without AdaMatch from now on, and tells so."""
+        self.model.strength.assign(0.0)
+        self.model.record_action(epoch, what, reason)
+
+    def variables(self) -> list[keras.Variable]:
+        """Returns the weights of the model, and the optimizer's variables for them.
 
         These include the averages of the weights (`use_ema=True`), which the optimizer writes to
         the model at the end of training. Numbers of steps and learning rates are scalars.
         """
-        return [v for v in self.model.optimizer.variables if len(v.shape)]
+        state = [v for v in self.model.optimizer.variables if len(v.shape)]
+        return [*self.model.base.variables, *state]
 
     def begin(self, evidence: Evidence) -> None:
         """Ends the first stage: saves weights and sets the alignment, or switches AdaMatch off.
@@ -78,17 +79,16 @@ class AutoGuard:
         if self.model.current_strength == 0:
             return
         if not evidence.knows_task(self.model.num_classes):
-            self.model.set_strength(0.0)
-            self.model.record_action(
+            self.switch_off(
                 evidence.epoch,
                 "trained on the augmented source alone",
                 f"accuracy on labelled source is {evidence.source_accuracy:.1%}, so the model's "
                 "own predictions are too unreliable as labels",
             )
             return
-        self.kept = [on_host(v) for v in self.model.base.variables]
-        self.kept_optimizer = [on_host(v) for v in self.optimizer_state()]
-        self.first = evidence
+        self.first, self.kept = evidence, [on_host(v) for v in self.variables()]
+        if self.model.judging is not None:
+            self.model.judging.keep("after the first stage")
         if evidence.confidence >= USABLE * evidence.source_confidence:
             self.model.methods[0].alignment.assign(ALIGNMENT)
 
@@ -105,12 +105,6 @@ class AutoGuard:
                 f"{first.shares[k]:.0%}"
             )
         return ""
-
-
-def assign_all(variables: Iterable[keras.Variable], values: Iterable[np.ndarray]) -> None:
-    """Assigns a value to each variable."""
-    for variable, value in zip(variables, values, strict=True):
-        variable.assign(value)
 
 
 def entropy(shares: np.ndarray) -> float:

@@ -91,18 +91,12 @@ def _linear_rule(a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, float]:
     a, b = a.astype("float64"), b.astype("float64")
     mean_a, mean_b = a.mean(axis=0), b.mean(axis=0)
     centred = np.concatenate([a - mean_a, b - mean_b])
-    samples, features = centred.shape
-    difference = mean_b - mean_a
-    ridge = RIDGE * max((centred**2).sum() / (samples * features), 1e-12)
-    if features <= samples:
-        cov = centred.T @ centred / samples
-        weights = np.linalg.solve(cov + ridge * np.eye(features), difference)
-    else:
-        # The same weights (Woodbury's identity) from a matrix of samples, since a covariance of
-        # many features may not fit into memory.
-        gram = centred @ centred.T + samples * ridge * np.eye(samples)
-        inner = np.linalg.solve(gram, centred @ difference)
-        weights = (difference - centred.T @ inner) / ridge
+    samples, difference = len(centred), mean_b - mean_a
+    ridge = RIDGE * max((centred**2).mean(), 1e-12)
+    # Woodbury's identity takes a matrix of samples, since a covariance of many features may not fit
+    # into memory.
+    gram = centred @ centred.T + samples * ridge * np.eye(samples)
+    weights = (difference - centred.T @ np.linalg.solve(gram, centred @ difference)) / ridge
     return weights, float(-weights @ (mean_a + mean_b) / 2)
 
 

@@ -65,11 +65,15 @@ def train(
     # One of several processes cannot copy all weights.
     judges = may_judge and not has_several_processes()
     target_x = from_all(target_samples[0])
-    watch = AdaptationWatch(model, measured, target_x, epochs, judges, batch_size)
-    model.judging = Outcome(watch) if judges else None
+    watch = AdaptationWatch(model, measured, target_x, epochs, batch_size)
+    labelled = watch.inputs, watch.labels
+    model.judging = Outcome(model, labelled, target_x) if judges else None
     model.outcome = ""
     # The user's callbacks come last, so that they can override what `watch` sets.
-    callbacks = [watch, *_listed(kwargs.pop("callbacks", None))]
+    begin = keras.callbacks.LambdaCallback(on_train_begin=pairs.begin)
+    given = kwargs.pop("callbacks", None)
+    given = keras.tree.flatten(getattr(given, "callbacks", given))  # of a CallbackList
+    callbacks = [begin, watch, *(callback for callback in given if callback is not None)]
     try:
         history = plain_fit(pairs, shuffle=False, callbacks=callbacks, **kwargs)
         watch.settle()
@@ -110,20 +114,11 @@ def _restart(model: PairModel, epochs: tuple[int, int], num_batches: int) -> Non
     if not epochs[0]:
         model.actions = []
         model.steps_done.assign(0.0)
-        model.set_strength(model.initial_strength)
+        model.strength.assign(model.initial_strength)
         for method in model.methods:
             if isinstance(method, AdaMatch):
                 method.restart()
     model.steps.assign(float(epochs[1] * num_batches))
-
-
-def _listed(callbacks: Any) -> list[keras.callbacks.Callback]:
-    """Returns the callbacks that the user gave to `fit`, in any form that it takes."""
-    if isinstance(callbacks, keras.callbacks.CallbackList):
-        return list(callbacks.callbacks)
-    if isinstance(callbacks, keras.callbacks.Callback):
-        return [callbacks]
-    return list(callbacks or [])
 
 
 def _source(x: Any, y: Any, weight: Any) -> Source:

@@ -113,7 +113,8 @@ class DomainAdaptationModel(PairModel):
         verbose: int = 1,
         **kwargs: Any,
     ) -> None:
-        super().__init__(**kwargs)
+        # Views are made in the dtype of the data; the layers of the network cast by themselves.
+        super().__init__(autocast=False, **kwargs)
         names = method_names(method)
         check_options(names, strength, entropy, units, augmentation)
         self.split = Split(model, feature_layer)

@@ -1,11 +1,13 @@
 """Statements about a domain adaptation: whether it is likely to help, and whether it helped."""
 
 import time
+from collections.abc import Iterable
 from typing import Any
 
+import keras
+import numpy as np
+
 from keras_shiftguard.detection.look import compare_profiles
-from keras_shiftguard.domains.auto import assign_all
-from keras_shiftguard.domains.watch import AdaptationWatch
 from keras_shiftguard.errors import BadInputError, warn
 from keras_shiftguard.explain.estimates.adaptation_worth import (
     Worth,
@@ -42,13 +44,25 @@ def expectation(source: Any, target: Any) -> str:
 class Outcome:
     """The statement after training: estimated accuracies on the target, in one line.
 
-    The accuracy is estimated with the present weights and, if `watch` kept earlier weights, also
-    with the earlier weights.
+    The accuracy is estimated with the present weights and, if some are kept, with earlier ones.
+
+    Args:
+        model: The `DomainAdaptationModel`.
+        source: Inputs and labels of samples that are not trained on.
+        target: Inputs of target samples.
     """
 
-    def __init__(self, watch: AdaptationWatch) -> None:
-        self.model, self.watch = watch.domain_model, watch
+    def __init__(self, model: Any, source: tuple[Any, Any], target: Any) -> None:
+        self.model, self.source, self.target = model, source, target
+        self.began = time.perf_counter()  # just before training
+        self.earlier: list[np.ndarray] = []  # earlier weights
+        self.when = ""  # a phrase for when the model had them
         self._weights, self._worth = "", Worth("")
+
+    def keep(self, when: str) -> None:
+        """Keeps the present weights for the comparison, unless others are kept already."""
+        if not self.earlier:
+            self.earlier, self.when = [on_host(v) for v in self.model.base.variables], when
 
     def worth(self) -> Worth:
         """Returns the statement for the present weights, see `measured_worth`."""
@@ -61,18 +75,23 @@ class Outcome:
         now = self._estimate()
         if now is None:
             return Worth("")
-        earlier, when = self.watch.earlier
-        if earlier is None or now.value is None:
+        if not self.earlier or now.value is None:
             return measured_worth(now, saw_target=True)
         variables = self.model.base.variables
         present = [on_host(v) for v in variables]
         try:
-            assign_all(variables, earlier)
+            assign_all(variables, self.earlier)
             before = self._estimate()
         finally:
             assign_all(variables, present)
-        return measured_worth(now, before, when, saw_target=True)
+        return measured_worth(now, before, self.when, saw_target=True)
 
     def _estimate(self) -> AccuracyEstimate | None:
-        watch, seconds = self.watch, time.perf_counter() - self.watch.began
-        return bounded_estimate(self.model, watch.target, (watch.inputs, watch.labels), seconds)
+        seconds = time.perf_counter() - self.began
+        return bounded_estimate(self.model, self.target, self.source, seconds)
+
+
+def assign_all(variables: Iterable[keras.Variable], values: Iterable[np.ndarray]) -> None:
+    """Assigns a value to each variable."""
+    for variable, value in zip(variables, values, strict=True):
+        variable.assign(value)

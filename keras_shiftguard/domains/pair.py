@@ -2,8 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import keras
 from keras import ops
@@ -11,20 +10,20 @@ from keras import ops
 EPSILON = 1e-6  # avoids divisions by 0 and logarithms of 0 in the losses. A convention.
 
 
-@dataclass(frozen=True)
-class Pair:
+class Pair(NamedTuple):
     """The outputs of a network for both domains in one training step; the input of the losses.
 
     Features are float32, `(samples, features)`. Class probabilities are float32,
     `(samples, classes)`, and None for regression. The number of samples differs by domain.
     """
 
-    features: Any
-    target_features: Any
+    features: Any = None
+    target_features: Any = None
     probabilities: Any = None
     target_probabilities: Any = None
     # Of the strongly augmented target, in the same order; None without a strong view.
     strong_log_probabilities: Any = None
+    answers: Any = None  # the outputs for the source as they are, view by view
 
 
 def joined(parts: Sequence[Any]) -> Any:
@@ -40,6 +39,11 @@ def joined(parts: Sequence[Any]) -> Any:
 def repeated(labels: Any, times: int) -> Any:
     """Returns labels or weights repeated `times` times as a whole; None stays None."""
     return None if labels is None else joined([ops.convert_to_tensor(labels)] * times)
+
+
+def num_rows(batch: Any) -> Any:
+    """Returns the number of samples of a batch, a tensor or a structure of tensors."""
+    return ops.shape(keras.tree.flatten(batch)[0])[0]
 
 
 def flat(features: Any) -> Any:

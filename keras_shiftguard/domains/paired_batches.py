@@ -5,7 +5,7 @@ Source and target may have different sizes: the target is repeated. Each batch i
 """
 
 from collections.abc import Callable, Iterator
-from itertools import chain, count
+from itertools import chain, count, cycle, tee
 from typing import Any
 
 import keras
@@ -15,10 +15,6 @@ from keras_shiftguard.errors import BadInputError
 from keras_shiftguard.io.batches import SOURCE, TARGET, Batch, unpacked
 from keras_shiftguard.io.source import Source
 
-# Keras fetches two batches of a dataset before training. If the source is one-shot (an iterator),
-# they are cached. If more than `MAX_PREFETCHED` batches are fetched, training has begun, and the
-# cache is dropped. A convention.
-MAX_PREFETCHED = 16
 # Batches of a one-shot target that are cached to repeat it. A convention.
 MAX_CACHED_BATCHES = 4096
 
@@ -48,57 +44,45 @@ class Pairs(keras.utils.PyDataset):
         seed: int = 0,
     ) -> None:
         super().__init__(workers=1)
-        self._rng = np.random.default_rng(seed)
-        self._source, self._steps = _make_source(source, batch_size, shuffle, steps, self._rng)
+        # Tensors are copied to the host once, not in each batch.
+        source, target = (s.rows(slice(None)) if s.size else s for s in (source, target))
+        rng = np.random.default_rng(seed)
+        self._source, self._steps = _make_source(source, batch_size, shuffle, steps, rng)
         self._target = endless_batches(target, batch_size, np.random.default_rng(seed + 1))
         self._datasets = [s.data for s in (source, target) if s.form == "dataset"]
-        self._current: Iterator[Batch] | None = None  # the source batches of this epoch
-        self._next = 0  # index of the source batch that is read next
-        # The first batches of a one-shot source, cached until training has started.
-        self._prefetched: list[Batch] | None = [] if source.is_one_shot else None
-        self._has_started = False
+        self._current: Iterator[Batch] = iter(())  # the source batches of this epoch
+        self._is_one_shot, self._has_begun = source.is_one_shot, False
+
+    def begin(self, *_: Any) -> None:
+        """Records that Keras trains, and no longer reads the first batches in advance."""
+        self._has_begun = True
 
     def __len__(self) -> int:
         return self._steps
 
     def __getitem__(self, index: int) -> Any:
-        # Keras fetches the first batches before training as well, so each request for
-        # batch 0 starts the epoch again.
-        if index == 0 or self._current is None or index < self._next:
-            if self._prefetched is None:
-                self._current = self._source()
+        # Keras reads the first batches before training as well, so batch 0 starts the epoch again.
+        if index == 0:
+            if self._is_one_shot and not self._has_begun:
+                first, again = tee(self._source())
+                self._current, self._source = first, lambda: again
             else:
-                self._current = chain(self._prefetched, self._current or self._source())
-                self._prefetched = []
-            self._next = 0
-        while True:
-            batch = next(self._current, None)
-            if batch is None:
-                raise BadInputError(
-                    f"The source ended after {self._next} batches and was expected to have "
-                    f"{self._steps}: pass `steps_per_epoch={self._next}`."
-                )
-            self._next += 1
-            if self._prefetched is not None:
-                self._prefetched.append(batch)
-                if len(self._prefetched) > MAX_PREFETCHED:
-                    self._prefetched = None
-            if self._next > index:
-                break
+                self._current = self._source()
+        batch = next(self._current, None)
+        if batch is None:
+            raise BadInputError(
+                f"The source ended after {index} batches and was expected to have "
+                f"{self._steps}: pass `steps_per_epoch={index}`."
+            )
         x, y, weight = batch
         pair = ({SOURCE: x, TARGET: next(self._target)}, y)
         return pair if weight is None else (*pair, weight)
 
     def on_epoch_begin(self) -> None:
-        """Records that training has started; Keras calls this method."""
-        self._has_started = True
         for dataset in self._datasets:
             dataset.on_epoch_begin()
 
     def on_epoch_end(self) -> None:
-        """Drops the cache after the first epoch; Keras also calls this before training."""
-        if self._has_started and self._next >= self._steps:
-            self._prefetched = None  # no batch is fetched twice after the first epoch
         for dataset in self._datasets:  # which may shuffle themselves
             dataset.on_epoch_end()
 
@@ -115,23 +99,21 @@ def endless_batches(target: Source, batch_size: int, rng: np.random.Generator) -
     if target.size:
         yield from _shuffled_batches(target, batch_size, rng)
     cached: list[Any] = []
-    has_begun = False
-    while not (target.is_one_shot and has_begun):
-        is_empty = True
-        for x, _, _ in _one_pass(target, batch_size, rng):
-            is_empty, has_begun = False, True
-            if target.is_one_shot and len(cached) < MAX_CACHED_BATCHES:
+    number = 1
+    while number and not cached:
+        number = 0
+        for number, (x, _, _) in enumerate(_one_pass(target, batch_size, rng), 1):
+            if target.is_one_shot and number < MAX_CACHED_BATCHES:
                 cached.append(x)
             yield x
-        if is_empty:
-            raise BadInputError("`target_data` is empty: it yielded no batch.")
-    if len(cached) >= MAX_CACHED_BATCHES:
+    if not number:
+        raise BadInputError("`target_data` is empty: it yielded no batch.")
+    if number >= MAX_CACHED_BATCHES:
         raise BadInputError(
             f"`target_data` is a generator with {MAX_CACHED_BATCHES} batches or more, too many "
             "to be repeated from memory. Pass a function that makes it, a dataset, or arrays."
         )
-    while True:
-        yield from cached
+    yield from cycle(cached)
 
 
 def _one_pass(source: Source, batch_size: int, rng: np.random.Generator) -> Iterator[Batch]:
@@ -143,23 +125,14 @@ def _one_pass(source: Source, batch_size: int, rng: np.random.Generator) -> Iter
 
 def _shuffled_batches(target: Source, batch_size: int, rng: np.random.Generator) -> Iterator[Any]:
     """Yields full batches of arrays without end, in a new order in each pass."""
-    total, x = target.size or 0, unpacked(target.data)[0]
+    total = target.size or 0
     size = min(batch_size, total)
     order = rng.permutation(total)
     while True:
         while len(order) < size:
             order = np.concatenate([order, rng.permutation(total)])
-        yield _rows(x, order[:size])
+        yield unpacked(target.rows(order[:size]).data)[0]
         order = order[size:]
-
-
-def _rows(x: Any, index: np.ndarray) -> Any:
-    def part(a: Any) -> Any:
-        if a is None or isinstance(a, np.ndarray):
-            return None if a is None else a[index]
-        return keras.ops.take(a, index, axis=0)
-
-    return keras.tree.map_structure(part, x)
 
 
 def _make_source(
@@ -183,7 +156,7 @@ def _make_source(
         if source.size is not None:
             order = rng.permutation(source.size) if shuffle else np.arange(source.size)
             for start in range(0, source.size, batch_size):
-                yield unpacked(_rows(source.data, order[start : start + batch_size]))
+                yield unpacked(source.rows(order[start : start + batch_size]).data)
         elif shuffle and steps is None:
             yield from _one_pass(source, batch_size, rng)
         else:

@@ -1,6 +1,5 @@
 """`AdaptationWatch`: a callback that measures the features and predictions in both domains."""
 
-import time
 from typing import Any
 
 import keras
@@ -36,8 +35,6 @@ class AdaptationWatch(keras.callbacks.Callback):
         source: Inputs and labels of samples, preferably some that are not trained on.
         target: Inputs of target samples.
         epochs: Numbers of finished epochs at the beginning and at the end of this fit.
-        keeps: Whether to keep the weights from before training, for comparison with the adapted
-            weights, if they solve the task already.
         batch_size: Number of samples in one call of the model.
     """
 
@@ -47,7 +44,6 @@ class AdaptationWatch(keras.callbacks.Callback):
         source: tuple[Any, Any],
         target: Any,
         epochs: tuple[int, int],
-        keeps: bool,
         batch_size: int,
     ) -> None:
         super().__init__()
@@ -60,37 +56,31 @@ class AdaptationWatch(keras.callbacks.Callback):
         self.weights = ""  # a fingerprint of the weights at the latest measurement
         self.every = max(1, self.last // MAX_MEASUREMENTS)  # epochs between measurements
         # Training steps so far, those before the present epoch, and those of the first stage.
-        self.steps_done = self.steps_before = 0
-        self.first_stage: float | None = None  # known when the first epoch begins
+        self.steps_done = 0
+        self.steps_before: int | None = None
+        self.first_stage = float("inf")  # known when the first epoch begins
         self.labels = host_class_ids(to_numpy(labels)) if model.num_classes else None
-        self.keeps = keeps
-        self.kept: list[np.ndarray] | None = None  # the weights from before training
-        self.began = time.perf_counter()  # just before training
         is_auto = model.method == "auto" and self.labels is not None
         self.guard: AutoGuard | None = AutoGuard(model) if is_auto else None
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         self.measure(self.start, acts=False)
         knows_task = self.domain_model.looks[-1].knows_task(self.domain_model.num_classes)
-        if self.keeps and not self.start and knows_task:
-            self.kept = [on_host(v) for v in self.domain_model.base.variables]
+        if self.domain_model.judging is not None and not self.start and knows_task:
+            self.domain_model.judging.keep("before adaptation")
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        if self.first_stage is None:  # only now: `BackupAndRestore` may just have loaded the steps
-            self._begin_stages()
+        if self.steps_before is None and self.guard is not None:
+            self._begin_stages(self.guard.model)
         self.steps_before = self.steps_done
 
-    def _begin_stages(self) -> None:
-        self.first_stage = float("inf")
-        if self.guard is None:
-            return
-        model = self.domain_model
-        self.steps_done = int(on_host(model.steps_done))
-        end = FIRST_STAGE * float(on_host(model.steps))
-        if self.steps_done < end:
-            self.first_stage = end
-            steps_in_epoch = float(on_host(model.steps)) / self.last
-            begin = min(int(np.ceil(end) / steps_in_epoch) + 1, self.last)
+    def _begin_stages(self, model: PairModel) -> None:
+        # Only now: `BackupAndRestore` may just have loaded the steps.
+        self.steps_done, steps = int(on_host(model.steps_done)), float(on_host(model.steps))
+        if self.steps_done < FIRST_STAGE * steps:
+            self.first_stage = FIRST_STAGE * steps
+            steps_in_epoch = steps / self.last
+            begin = min(int(np.ceil(self.first_stage) / steps_in_epoch) + 1, self.last)
             model.say(
                 f"The second stage of 'auto' begins in epoch {begin} of {self.last}. What the "
                 "target itself teaches comes after it, so judge the model by its last epochs."
@@ -104,8 +94,8 @@ class AdaptationWatch(keras.callbacks.Callback):
             )
 
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
-        self.steps_done = self.steps_before + batch + 1
-        if self.first_stage is not None and self.steps_done >= self.first_stage:
+        self.steps_done = (self.steps_before or 0) + batch + 1
+        if self.steps_done >= self.first_stage:
             self.first_stage = float("inf")
             if self.guard is not None:
                 self.guard.begin(self.evaluate(self.finished + 1))
@@ -131,13 +121,6 @@ class AdaptationWatch(keras.callbacks.Callback):
     def _fingerprint(self) -> str:
         # One of several processes cannot copy all weights.
         return "" if has_several_processes() else fingerprint(self.domain_model.base)
-
-    @property
-    def earlier(self) -> tuple[list[np.ndarray] | None, str]:
-        """Earlier weights of the model (None if not kept), and a phrase for when it had them."""
-        if self.kept is None and self.guard is not None:
-            return self.guard.kept, "after the first stage"
-        return self.kept, "before adaptation"
 
     def measure(self, epoch: int, acts: bool = True) -> None:
         """Measures the model after `epoch` epochs, and adds the result to its `looks`.

@@ -140,13 +140,13 @@ def test_what_a_stream_showed_before_training_is_trained_on_as_well(rng):
     x, y, target = two_domains(rng, 64, 64)
     fed = []
     built = adapted("coral")
-    loss_of = built.loss_of
+    train_step = built.train_step
 
-    def watched(inputs, *labels):
-        fed.append(keras.ops.convert_to_numpy(inputs[SOURCE]))
-        return loss_of(inputs, *labels)
+    def watched(data):
+        fed.append(keras.ops.convert_to_numpy(data[0][SOURCE]))
+        return train_step(data)
 
-    built.loss_of = watched
+    built.train_step = watched
     source = ((x[i : i + 16], y[i : i + 16]) for i in range(0, 64, 16))
     built.fit(source, target_data=target, steps_per_epoch=4, epochs=1, verbose=0)
     np.testing.assert_array_equal(np.concatenate(fed), x)
