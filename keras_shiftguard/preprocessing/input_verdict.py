@@ -87,7 +87,7 @@ def judge_input(given: Given) -> Diagnosis:
     of_repair, garbled = None, 0.0
     if garbling is not None and case.trial is not None:
         of_repair = _try_repair(given, garbling, case.trial)
-        garbled = probability_of_garbling(of_repair, case.reading)
+        garbled = probability_of_garbling(garbling, of_repair, case.reading)
     is_garbled = garbled >= MIN_MISMATCH
     if is_garbled:
         case = replace(case, trial=None)  # a trial on garbled images proves nothing

@@ -24,6 +24,7 @@ from keras_shiftguard.preprocessing.expected.batch_norm import Transform
 from keras_shiftguard.preprocessing.expected.batch_norm_reading import Reading
 from keras_shiftguard.preprocessing.expected.hypotheses import STANDARDISED, Kind
 from keras_shiftguard.preprocessing.expected.hypothesis_names import is_about
+from keras_shiftguard.preprocessing.garbled import Garbling
 from keras_shiftguard.preprocessing.limits import MIN_IMAGES, MIN_MISMATCH, MIN_OK
 from keras_shiftguard.preprocessing.witnesses.preference import Preference
 
@@ -216,12 +217,16 @@ def posterior_of_trial(case: Case, kinds: Sequence[Kind]) -> Posterior:
     return Posterior(evidence, evidence.weighed(ALONE), (fed, *kinds), trials)
 
 
-def probability_of_garbling(trial: Preference | None, reading: Reading | str) -> float:
+def probability_of_garbling(
+    garbling: Garbling, trial: Preference | None, reading: Reading | str
+) -> float:
     """Returns the probability that undoing a suspected garbling gives what the model expects."""
     odds = -ALONE.fed
     if isinstance(reading, Reading) and reading.num_images >= MIN_IMAGES:
         p = np.clip(remembered(reading).weighed().get(REPAIRED, 0.0), 1e-9, 1 - 1e-9)
         odds = float(np.clip(np.log(p / (1 - p)), -MOST_GARBLED, MOST_GARBLED))
+    elif garbling.is_plain:
+        odds += ALONE.trial  # the images themselves are worth a standard error
     if trial is not None and trial.can_tell:
         odds += ALONE.trial * trial.sigmas
     return float(1 / (1 + np.exp(-odds)))

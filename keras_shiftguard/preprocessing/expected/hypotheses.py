@@ -120,7 +120,8 @@ def hypotheses_for(
         # and would take its name. Of dark or pale images it may be another one: without it, "torch"
         # got a fix that did harm.
         raw_mean, raw_std = own_levels(observed, summary)
-        add("custom", None, 1 / raw_std, -raw_mean / raw_std)
+        if channels != 3 or _is_unlike_photos(raw_mean, raw_std):
+            add("custom", None, 1 / raw_std, -raw_mean / raw_std)
     if not any(h.is_identity for h in found):
         means = observed.channel_order if np.ptp(fed_offset) else None
         identity = Transform(None, (1.0,) * channels, (0.0,) * channels)
@@ -174,6 +175,14 @@ def _without_fix(
         larger = [h for h in hypotheses if h.mode in MODES and _factor(h, 1.01, FAR_FACTOR)]
         found += [replace(h, transform=h.transform.after(*paler)) for h in larger[:1]]
     return [replace(each, has_fix=False) for each in found]
+
+
+def _is_unlike_photos(mean: np.ndarray, std: np.ndarray) -> bool:
+    """Whether the levels of images in color are surely not those of ordinary photos."""
+    photos = MODES["torch"]
+    standardised = mean * photos.scale + photos.offset
+    spread = std * photos.scale
+    return bool(np.abs(standardised).max() > 0.5 or spread.min() < 1 / 1.3 or spread.max() > 1.3)
 
 
 def _factor(hypothesis: Hypothesis, least: float, most: float) -> bool:

@@ -5,15 +5,10 @@ from dataclasses import replace
 from keras_shiftguard.preprocessing.case import Case, Verdict
 from keras_shiftguard.preprocessing.doubts import doubts_about_layers
 from keras_shiftguard.preprocessing.evidence_words import scaled_twice
-from keras_shiftguard.preprocessing.expected.hypothesis_names import (
-    Suspicion,
-    as_observed,
-    same_numbers,
-)
+from keras_shiftguard.preprocessing.expected.hypothesis_names import as_observed, same_numbers
 from keras_shiftguard.preprocessing.limits import MIN_IMAGES, MIN_MISMATCH
-from keras_shiftguard.preprocessing.order import means_swapped
+from keras_shiftguard.preprocessing.order import means_swapped, order_of
 from keras_shiftguard.preprocessing.posterior import posterior
-from keras_shiftguard.preprocessing.sources.outcome import verdict_of_mismatch, verdict_of_right
 from keras_shiftguard.preprocessing.witnesses.feed import (
     are_near,
     fills_stated_range,
@@ -58,14 +53,20 @@ def _against_word(case: Case) -> Verdict | None:
     if not as_fed.is_known:
         return right
     in_place = as_observed(as_fed, expected, means_swapped(as_fed, expected))
-    if same_numbers(in_place, expected):
-        return verdict_of_right(case, expected, evidence)
-    if is_fed_another(observation, summary, in_place, expected):
-        is_raw = expected.mode == "raw" and is_narrower(in_place, expected)
-        if is_raw and not are_near(in_place, expected) and not case.stated:
+    is_scale_right = same_numbers(in_place, expected)
+    order = order_of(case, expected, in_fix=not is_scale_right)
+    evidence = (*evidence, *order.evidence)
+    swap = order.status != "ok" if is_scale_right else order.assumed
+    observed = as_observed(as_fed, expected, swap)
+    if is_scale_right:
+        possible = order.is_possible
+        return Verdict(order.status, expected, observed, evidence, swap_is_possible=possible)
+    if is_fed_another(observation, summary, observed, expected):
+        is_raw = expected.mode == "raw" and is_narrower(observed, expected)
+        if is_raw and not are_near(observed, expected) and not case.stated:
             evidence = (scaled_twice(case), *evidence)
-        return verdict_of_mismatch(case, Suspicion(expected, in_place), evidence, is_proven=True)
-    return right or Verdict("unknown", expected, in_place, evidence)
+        return Verdict("mismatch", expected, observed, evidence)
+    return right or Verdict("unknown", expected, observed, evidence)
 
 
 def memory_of_expected(case: Case) -> int:
