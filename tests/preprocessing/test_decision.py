@@ -126,6 +126,12 @@ def test_what_a_verdict_names():
     assert none.evidence == ("There is no batch norm.", "It was seen.")
 
 
+def test_the_fix_of_unusual_subjects_is_offered_if_what_is_fed_is_far_off():
+    assert decide(case({TO_TF: 0.5, FED: 4.0})).is_proven
+    assert not decide(case({TO_TF: 0.5, FED: 1.5})).is_proven  # a wrong mode could fit as badly
+    assert not decide(case({TO_TF: 0.5, FED: 4.0}, trial=TrialOf(1.0))).is_proven
+
+
 def test_the_sentence_on_batch_norm_says_that_dark_and_bright_are_exchanged():
     facts = case({INVERTED: 0.3}, GRAY)
     found = posterior(facts, facts.reading)
