@@ -33,7 +33,7 @@ LOSING = ("detail", "overflow")
 MIN_EXPLAINED = 0.7
 Measure = Callable[[np.ndarray], np.ndarray]  # from images to their attributes, (samples, k)
 
-MAX_TO_FIT = 48  # images on which operations are compared. A convention.
+MAX_TO_FIT = 48  # images on which operations are compared, which are slow to measure. A convention.
 # Added to the standard deviation of an attribute, since some do not vary at all. A convention.
 MIN_UNIT = 1e-3
 
@@ -68,7 +68,8 @@ def lost_information(
     def measured(samples: Any) -> np.ndarray:
         return measure(samples if is_one else samples.tree[spec.name])
 
-    pushed = push(predict, x, labels, others, candidates, judge, measured)
+    most = len(labels) if spec.layout == "features" else MAX_TO_FIT  # rows are soon measured
+    pushed = push(predict, x, labels, others, candidates, judge, measured, most)
     if pushed is None:
         return None
     choice, cost, explained = pushed
@@ -105,6 +106,7 @@ def push(
     candidates: Sequence[Candidate],
     judge: Judge,
     measure: Measure,
+    most: int = MAX_TO_FIT,
 ) -> tuple[Choice, Cost, float] | None:
     """Returns what it costs to make labelled samples `x` look like other ones; None if none does.
 
@@ -116,11 +118,12 @@ def push(
         candidates: The operations to try.
         judge: How predictions are judged.
         measure: Returns the attributes of samples.
+        most: Number of samples on which the operations are compared.
 
     Returns:
         The operation, its cost on `x`, and the share of the difference that it makes.
     """
-    few = x[:MAX_TO_FIT]
+    few = x[:most]
     here, there, start = (moments(measure(each)) for each in (x, others, few))
     unit = here[1] + MIN_UNIT
 
@@ -128,7 +131,7 @@ def push(
         return float(np.nansum(np.arcsinh((there - found) / unit) ** 2))
 
     unchanged = distance(here)
-    # The few images may differ from all of them, so the change is added to all.
+    # The few samples may differ from all of them, so the change is added to all.
     offset = here - start
     distances = [distance(moments(measure(c.apply(few))) + offset) for c in candidates]
     nearest = int(np.argmin(distances))

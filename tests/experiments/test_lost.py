@@ -163,3 +163,28 @@ def test_a_vocabulary_of_frequent_words_leaves_words_of_other_texts_out(is_fault
     hit = rng.random(validation.shape) < (0.2 if is_fault else 0.03)
     found, _ = lossy_texts(train, np.where(hit, 1, validation))
     assert bool(found) == is_fault, (train == 1).mean()
+
+
+def test_a_cut_explains_how_few_words_a_hundred_texts_have():
+    """Which id became more frequent is chance then, and not counted against the cut."""
+    rng = np.random.default_rng(1)
+
+    def texts(rows):
+        is_word = np.arange(20) < rng.integers(6, 20, (rows, 1))
+        return np.where(is_word, rng.integers(1, 40, is_word.shape), 0)
+
+    train, validation = texts(100), np.where(np.arange(20) < 7, texts(100), 0)
+    candidates, measure = lossy_texts(train, validation)
+    labels = np.zeros(100, "int64")
+    choice, _, explained = push(
+        *(
+            lambda x: np.ones((len(x), 1)),
+            train,
+            labels,
+            validation,
+            candidates,
+            Accuracy(),
+            measure,
+        ),
+    )
+    assert choice.name == "cut" and choice.strength == 7 and explained > 0.95

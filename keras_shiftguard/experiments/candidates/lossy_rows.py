@@ -37,13 +37,13 @@ def lossy_texts(x: np.ndarray, others: np.ndarray) -> Measured:
     if len(ids):
         more = here - there
         first = int(more.argmax())
-        unknown = int(ids[first])
         # New texts have words that training lacks, whose vocabulary it is: about as many as the
         # words that occur once in training (Good, "The population frequencies of species", 1953).
         # A vocabulary of frequent words leaves those out, so they are unknown words of training.
         _, counts = np.unique(words[0], return_counts=True)
         new_words = max(float((counts == 1).sum() / max(len(words[0]), 1)), there[first])
         if more[first] > MIN_MORE + new_words:
+            unknown = int(ids[first])  # of all others the share differs by chance
             strength = unknown, float(more[first] / max(1 - there[first], 1e-6))
             found.append(_candidate("unknown", strength, _made_unknown))
     longest = int((others != 0).sum(axis=1).max(initial=0))
