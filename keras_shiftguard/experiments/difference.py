@@ -189,12 +189,13 @@ class _Search:
             found = Difference(untried)  # most that happens to texts cannot be tried
         is_worse = gap is not None and gap.is_sure
         is_far = self._is_costly(found) or (gap is not None and gap.value > FAR)
-        # One operation says more than two, or than a map for each column.
+        # One operation says more than two, or than a map for each column, which has to win more.
+        # It is always tried: where a loss is thousandfold, one column of many wins most of it.
         further = [(candidates, 2)] if candidates and is_worse and is_far else []
         further += [(several, 1)] if several else []
         further += [(guesses, 1)] if guesses and is_worse else []
         for some, most in further:
-            if not self._is_enough(found):
+            if some is several or not self._is_enough(found):
                 other = self._undone(some, most)
                 least = max(found.cost.value, 0.0) + self.tolerance
                 is_better = other.cost.value > least and self._is_costly(other)
