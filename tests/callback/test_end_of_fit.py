@@ -55,6 +55,15 @@ def test_a_split_of_samples_that_are_sorted_by_class_is_an_alarm():
 
 
 @pytest.mark.backend
+def test_classes_that_validation_counts_from_one_are_told_not_turned_images():
+    x, y = digits()
+    guard = fitted(x[:1000], y[:1000], (x[1000:1500], y[1000:1500] + 1), classes=11)
+    assert "all class ids are higher by 1" in guard.verdict.cause
+    low, high = guard.verdict.cost_interval
+    assert low < 0.95 < high + 0.05 and "one list" in guard.verdict.step
+
+
+@pytest.mark.backend
 def test_two_inputs_that_are_exchanged_are_told_with_their_line():
     random = np.random.default_rng(0)
 

@@ -98,6 +98,24 @@ def test_wrong_labels_are_told_with_what_right_ones_would_win(change, words):
     assert kept >= 5
 
 
+@pytest.mark.parametrize(("move", "words"), [(1, "higher by 1"), (-1, "lower by 1")])
+def test_classes_counted_from_another_number_are_told(move, words):
+    """One class is then no label of validation, and another one no label of training."""
+    wide, zeros = predicted(1), np.zeros((800, 1))
+    before, after = ([], [zeros]) if move > 0 else ([zeros], [])
+    start = len(before)  # of the class ids of training
+
+    def with_class(found, labels):
+        return Predicted(np.hstack([*before, found.probabilities, *after]), labels)
+
+    training = with_class(TRAINING, TRAINING.labels + start)
+    found = wrong_labels(with_class(wide, wide.labels + start + move), training)
+    assert len(found.names) == CLASSES
+    text = finding_of(found, found.cost, CLASSES + 1).explanation
+    assert f"all class ids are {words}:" in text, text
+    assert found.cost.interval[0] < wide.right.mean() < found.cost.interval[1]
+
+
 def test_shuffled_labels_may_also_be_a_model_that_knows_only_its_training():
     found, _ = told(relabelled(lambda labels, rng: rng.shuffle(labels)))
     assert found.is_unrelated

@@ -61,6 +61,9 @@ def said_of(
             which = f"the labels {found.names[0][0]} and {found.names[0][1]} are exchanged"
         if len(steps) == 1 and len(found.names) == number > 2:
             which = f"all class ids are higher by {steps.pop()} (the last ones begin again)"
+        moves = {label - name for label, name in found.names}
+        if len(moves) == 1 and len(found.names) == number - abs(move := moves.pop()) > 2:
+            which = f"all class ids are {'higher' if move > 0 else 'lower'} by {abs(move)}"
         return Said(f"In {here}, {which}", f"its labels do not mean what they mean in {there}")
     if found.pair is not None:
         label, other = found.pair

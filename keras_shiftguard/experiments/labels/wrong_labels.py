@@ -135,7 +135,8 @@ def _renamed(current: Predicted, training: Predicted, seed: int) -> WrongLabels 
     after = current.right.copy()
     for names, rows in zip(maps, both[::-1], strict=True):
         after[rows] = current.classes[rows] == names[current.labels[rows]]
-    agreed = _closed({int(i): int(maps[0][i]) for i in np.flatnonzero(maps[0] == maps[1])})
+    agreed = {int(i): int(maps[0][i]) for i in np.flatnonzero(maps[0] == maps[1])}
+    agreed = _closed(agreed, *(set(each.labels.tolist()) for each in (current, training)))
     if not agreed:
         return None
     of_training = [training.classes == names[training.labels] for names in maps]
@@ -163,12 +164,21 @@ def _names(found: Predicted, rows: np.ndarray) -> np.ndarray:
     return np.where(names < 0, np.arange(number), names)
 
 
-def _closed(names: dict[int, int]) -> dict[int, int]:
-    """Returns the labels that change places among themselves: none gets a name that stays."""
+def _closed(names: dict[int, int], labels: set[int], known: set[int]) -> dict[int, int]:
+    """Returns the labels that change places among themselves: none gets a name that stays.
+
+    Where classes are counted from another number, the first one is no label of validation, and the
+    last one no label of training, which `labels` and `known` are.
+    """
     names = {label: name for label, name in names.items() if label != name}
-    while not names.keys() == set(names.values()):
-        given = set(names.values())
-        names = {i: name for i, name in names.items() if i in given and name in names}
+    number = len(names) + 1
+    while len(names) < number:
+        number, given = len(names), set(names.values())
+        names = {
+            label: name
+            for label, name in names.items()
+            if (label in given or label not in known) and (name in names or name not in labels)
+        }
     return names
 
 
