@@ -64,6 +64,15 @@ PRICES = np.exp(9 + X @ [0.2, 0.5, 0.1, 0.3, -0.2] + RNG.normal(0, 0.2, 3000)).a
 LOGS = np.log(PRICES)
 
 
+def test_a_forgotten_scaler_is_told_of_most_columns():
+    """The loss is a thousandfold, of which one column alone wins back most."""
+    raw = X[2400:] * [12, 20_000, 7_000, 9, 1] + np.float32([42, 37_000, 10_000, 172, 1])
+    validation = (raw.astype("float32"), LOGS[2400:])
+    verdict = verdict_of((X[:2400], LOGS[:2400]), validation, "mse", epochs=13)
+    assert verdict.state == "act" and "in most of their columns" in verdict.cause
+    assert verdict.cost > 0.99
+
+
 @pytest.mark.each_backend
 def test_numbers_to_predict_without_a_logarithm():
     verdict = verdict_of((X[:2400], LOGS[:2400]), (X[2400:], PRICES[2400:]), "mse", epochs=13)
