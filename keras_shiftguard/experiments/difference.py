@@ -238,10 +238,11 @@ class _Search:
         least = self.half_of_gap
         if self.has_inputs:
             least = MIN_SHARE_OF_GAP * (1.0 if self.gap is None else self.gap.value)
-        if (told.is_blank or self.is_text or self.has_inputs) and told.cost.value < least:
+        if (told.is_crude or self.is_text or self.has_inputs) and told.cost.value < least:
             # Where labels are wrong, all that moves predictions to their mean wins something, and
             # where the words of texts are others, some wrong reading of them is less wrong. What
-            # makes samples of an autoencoder more like those of training wins something as well.
+            # makes samples of an autoencoder more like those of training wins something as well,
+            # and a map for each column makes any samples more like them.
             low, high = told.cost.interval
             return Difference(replace(told.cost, interval=(min(low, 0.0), high), repair=None))
         chain = [candidate for candidate in some if candidate.choice in promise.choices[0]]

@@ -30,10 +30,10 @@ class Difference:
     fix: str = ""  # a line of Python that undoes it in a batch `x` of validation; "" without one
 
     @property
-    def is_blank(self) -> bool:
-        """Whether columns are only taken out, which says what misleads the model, and not why."""
+    def is_crude(self) -> bool:
+        """Whether columns are taken out, or all mapped, which may help whatever the cause is."""
         operations = (self.cost.repair or {}).get("operations", [])
-        return any(name == "blank" for name, _ in operations)
+        return any(name in ("blank", "units") for name, _ in operations)
 
 
 def told_as(

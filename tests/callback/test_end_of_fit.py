@@ -64,6 +64,16 @@ def test_classes_that_validation_counts_from_one_are_told_not_turned_images():
 
 
 @pytest.mark.backend
+def test_pixels_in_another_order_are_neither_wrong_labels_nor_other_units():
+    """Some labels would win back a part, and so would a map for each column."""
+    x, y = digits()
+    other = x[1000:].transpose(0, 2, 1, 3).reshape(-1, 64)  # flattened column by column
+    guard = fitted(x[:1000].reshape(-1, 64), y[:1000], (other, y[1000:]))
+    assert guard.verdict.state == "look" and "higher in column" in guard.verdict.cause
+    assert "points less accuracy than on training, and no repair" in str(guard.verdict)
+
+
+@pytest.mark.backend
 def test_two_inputs_that_are_exchanged_are_told_with_their_line():
     random = np.random.default_rng(0)
 

@@ -25,17 +25,21 @@ def are_known_by_heart(found: WrongLabels, first: str | None) -> bool:
     return is_some and not found.names and not found.is_unrelated and first == ""
 
 
-def is_consequence(found: WrongLabels, pair: Pair, of_samples: float, large: float) -> bool:
+def is_consequence(
+    found: WrongLabels, pair: Pair, of_samples: float, large: float, is_little: bool
+) -> bool:
     """Whether a difference of the samples explains the wrong predictions.
 
     Upside down, a 6 looks like a 9. So labels that change places must cost more than any difference
     of the samples, and labels that are wrong at random must be the only cause. From the effect
     `large` on, a difference explains wrong predictions although undoing it gains little.
+    `is_little` says that the model fails, and that right labels win back less than half of that:
+    labels that change places must then be the only cause as well.
     """
     if of_samples >= (1.0 if found.names else MIN_WON_BACK) * found.cost.value:
         return True
     others = [f for name, f in pair.findings.items() if not is_of_labels(name)]
-    if found.names:
+    if found.names and not is_little:
         return any(f.matters and (f.cost or 0.0) > found.cost.value for f in others)
     return not all(_explains_little(finding, found.cost.value, large) for finding in others)
 

@@ -24,6 +24,7 @@ from keras_shiftguard.detection.causes.pipeline_change import explain
 from keras_shiftguard.detection.cost import Cost
 from keras_shiftguard.detection.finding import RELABELLED, Finding, source_of
 from keras_shiftguard.detection.monitor import Pair
+from keras_shiftguard.experiments.difference import MIN_FAILED
 from keras_shiftguard.experiments.labelled import Labelled
 from keras_shiftguard.experiments.labels.class_mix import has_learnt
 from keras_shiftguard.experiments.labels.label_units import numbers_are_unrelated
@@ -106,12 +107,17 @@ def _of_classes(
     found = None if has_other_words(epoch, pair, current) else found_with(current.images)
     # Augmented training differs from right validation, by however much.
     large = LARGE if epoch.is_augmented is False else np.inf
-    is_explained = found is not None and is_consequence(found, pair, _of_samples(epoch), large)
+    is_little = found is not None and _wins_little(found, judged, current.images)
+    is_explained = found is not None and is_consequence(
+        found, pair, _of_samples(epoch), large, is_little
+    )
     found = None if is_explained else found
     repaired = _repaired(epoch, pair, current.images) if found is None else None
     if repaired is not None:  # a second fault may be in the labels
         found = found_with(repaired)
-        found = found if found is not None and (found.names or found.is_unrelated) else None
+        if found and not (found.names or found.is_unrelated):
+            found = None
+        found = None if found and _wins_little(found, judged, repaired) else found
     first = state.get("first")
     if first is None and has_learnt(of_training.right, training.labels):
         first = "found" if found is not None and found.sigmas > FIRST_SIGMAS else ""
@@ -130,9 +136,7 @@ def _of_classes(
         denied = {(pair.stream, pair.against): {f.feature: is_explained for f in ours}}
         return new, Told((UNRELATED,) if is_note else (), denied=denied)
     since = number if not state.get("found") else state["found"][0]["since"]
-    here, there = judged.worths
-    lost = float(there.mean() - here.mean())
-    new["little"] = judged.fails and found.cost.value < MIN_WON_BACK * lost
+    new["little"] = _wins_little(found, judged, current.images)
     # As for samples, one look at the last weights is enough if it is sure.
     is_enough = epoch.is_last and (before is None or found.cost.is_sure)
     is_new = not (before == "found" or is_enough)
@@ -142,6 +146,13 @@ def _of_classes(
     finding = replace(finding_of(found, cost, classes), since=since)
     new["found"] = [finding.to_dict(), vars(cost)]
     return new, _told(pair, (finding, cost))
+
+
+def _wins_little(found: WrongLabels, judged: Judged, x: Any) -> bool:
+    """Whether the model fails on samples `x`, and right labels win back less than half of that."""
+    there = float(judged.worths[1].mean())
+    lost = there - float(judged.judge.worth(judged.predict(x), judged.current.labels).mean())
+    return lost > MIN_FAILED * abs(there) and found.cost.value < MIN_WON_BACK * lost
 
 
 def tell_again(state: None, epoch: Epoch) -> tuple[None, Told]:
