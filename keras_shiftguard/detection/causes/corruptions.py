@@ -102,7 +102,8 @@ def moves(reference: FeatureTable, current: FeatureTable, names: tuple[str, ...]
 def name_cause(reference: FeatureTable, current: FeatureTable) -> Cause:
     """Returns the family of corruption that best explains how `current` differs.
 
-    The family is `"other"` if no cause is clear or the input is no image.
+    The family is `"other"` if no cause is clear, the input is no image, or gray images look as if
+    their colour had changed.
     """
     signatures = _signatures()
     if not set(signatures["features"]) & set(reference.names) & set(current.names):
@@ -114,7 +115,8 @@ def name_cause(reference: FeatureTable, current: FeatureTable) -> Cause:
     families = signatures["families"]
     by_family = {f: float(probabilities[families == f].sum()) for f in np.unique(families).tolist()}
     family = max(by_family, key=lambda f: by_family[f])
-    if family == OTHER or by_family[family] < MIN_CONFIDENCE:
+    is_gray = not any(name.startswith(COLOUR) for name in reference.names)
+    if family == OTHER or by_family[family] < MIN_CONFIDENCE or (is_gray and family == "colour"):
         return Cause(OTHER, "")
     kind = int(np.argmax(np.where(families == family, probabilities, -1.0)))
     more = KIND_DESCRIPTIONS.get(signatures["kinds"][kind], "")

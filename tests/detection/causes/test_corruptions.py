@@ -5,7 +5,8 @@ import io
 import numpy as np
 import pytest
 from photos import imagenet_files
-from PIL import Image, ImageEnhance, ImageFilter
+from PIL import Image, ImageEnhance, ImageFilter, ImageOps
+from sklearn.datasets import load_digits
 
 from keras_shiftguard import profile
 from keras_shiftguard.detection.causes.corruptions import Cause, name_cause
@@ -79,3 +80,18 @@ def test_attributes_that_no_image_has_are_left_out(clean):
     """Flat images have a brightness, and nothing else."""
     flat = features_of(np.random.default_rng(0).uniform(0, 9, (40, 1, 1, 1)) * np.ones((32, 32, 3)))
     assert name_cause(clean, flat).family in ("brightness", "other")
+
+
+def test_gray_images_have_no_colour_that_could_change():
+    """Digits moved in training, and zoomed with more contrast later, were told as "colour"."""
+    rng = np.random.default_rng(1)
+    digits = (load_digits().images[rng.permutation(1797)[:200]] * 15).astype("uint8")
+    images = [Image.fromarray(digit).resize((28, 28), BILINEAR) for digit in digits]
+
+    def drawn(image, scale=1.0, move=0):
+        zoom = (scale, 0, move, 0, scale, move)
+        return np.asarray(image.transform((28, 28), Image.Transform.AFFINE, zoom))[..., None]
+
+    moved = features_of([drawn(image, move=rng.integers(-4, 5)) for image in images])
+    zoomed = [drawn(ImageOps.autocontrast(image), rng.uniform(0.7, 1.3)) for image in images]
+    assert name_cause(moved, features_of(zoomed)).family != "colour"
