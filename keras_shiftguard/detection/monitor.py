@@ -50,7 +50,7 @@ class Pair:
         latest: Result of the latest look, with all its tests.
         epoch: Epoch of the latest look, counted from 1; None outside of a fit.
         began: First epoch in which `stream` had its present samples. What is found later was there
-            from then on.
+            from then on, unless `against` has changed since.
     """
 
     stream: str
@@ -147,7 +147,7 @@ class ShiftMonitor:
             earlier = pair.findings.get(finding.feature)
             if earlier is None:
                 new.append(finding.feature)
-                pair.findings[finding.feature] = replace(finding, since=pair.began)
+                pair.findings[finding.feature] = replace(finding, since=self._began(pair))
             else:
                 cost = {name: getattr(earlier, name) for name in NO_COST}
                 pair.findings[finding.feature] = replace(finding, since=earlier.since, **cost)
@@ -173,8 +173,9 @@ class ShiftMonitor:
     def replace(self, finding: Finding) -> None:
         """Puts a finding of a check in the place of the finding on the same feature."""
         pair = self._pairs[finding.stream, finding.against]
-        if finding.since is not None and pair.began is not None:
-            finding = replace(finding, since=min(finding.since, pair.began))
+        began = self._began(pair)
+        if finding.since is not None and began is not None:
+            finding = replace(finding, since=min(finding.since, began))
         pair.findings[finding.feature] = finding
 
     def take_back(self, stream: str, against: str, features: Mapping[str, bool]) -> None:
@@ -215,6 +216,12 @@ class ShiftMonitor:
         """Returns the largest |effect size| of a stream's findings that matter; 0 if none does."""
         found = (f for f in self._findings() if f.stream == stream and f.matters)
         return max((abs(finding.effect_size) for finding in found), default=0.0)
+
+    def _began(self, pair: Pair) -> int | None:
+        """Returns the first epoch in which both streams of a pair were as they are."""
+        of_reference = (p for p in self._pairs.values() if p.stream == pair.against)
+        changes = (f.since for p in of_reference for f in p.findings.values() if f.since)
+        return pair.began and max([pair.began, *changes])
 
     def _findings(self) -> list[Finding]:
         """Returns all findings so far, with acknowledgements."""
