@@ -44,6 +44,8 @@ class Cost:
             neither does a repair win more than the tolerance nor is the model surely worse.
         num_kept: Number of samples on which it could have been measured if there had been time; 0
             if it was measured on all.
+        likelier: By how many standard errors the labels are likelier without the difference; 0 if
+            that was not measured.
     """
 
     value: float
@@ -59,6 +61,7 @@ class Cost:
     beside: tuple[str, float, float] | None = None
     is_meant: bool = False
     num_kept: int = 0
+    likelier: float = 0.0
 
     @classmethod
     def from_dict(cls, fields: Mapping[str, Any]) -> "Cost":
@@ -83,8 +86,8 @@ class Cost:
 
     @property
     def is_sure(self) -> bool:
-        """Whether the value is above 0 by more than three standard errors."""
-        return self.sigmas > 3
+        """Whether the value, or the likelihood of labels, rises by more than 3 standard errors."""
+        return max(self.sigmas, self.likelier) > 3
 
     def at_most(self, bound: "Cost") -> "Cost":
         """Returns the cost limited to an upper bound: the value, and the ends of its interval."""
@@ -100,9 +103,8 @@ class Cost:
             share: Number of independent samples divided by the number of samples, in (0, 1].
         """
         low, high = (self.value + (end - self.value) / share**0.5 for end in self.interval)
-        return replace(
-            self, interval=(low, high), num_samples=max(round(share * self.num_samples), 1)
-        )
+        number, likelier = max(round(share * self.num_samples), 1), self.likelier * share**0.5
+        return replace(self, interval=(low, high), num_samples=number, likelier=likelier)
 
     def is_alarm(self, tolerance: float) -> bool:
         """Whether the value is above `tolerance`, and its whole interval above 0."""

@@ -17,6 +17,7 @@ PREVENTED = {
     "overflow": "x = np.clip(image.astype('float32') * factor, 0, 255)",
     "unknown": "Give validation to the text vectorizer of training, lowered in the same way.",
     "cut": "Give validation the length of training, in its vectorizer or in `pad_sequences`.",
+    "exchange_unscaled": "Exchange these columns in validation before its scaler.",
     "blank": "Compare what these columns hold in validation and in training.",
     "clip": "Find where validation is clipped: its gain, or the range of a file format.",
 }

@@ -5,6 +5,9 @@ and the other half counts how many more of its predictions are right. So no samp
 operation that it chose. Before and after are the same samples and the same weights, so neither
 augmentation nor memorised training samples can move the result.
 
+How many more predictions are right is the promise. How much likelier the labels become shows, with
+fewer samples, that it is no chance: a prediction that was wrong by far and is nearly right counts.
+
 Training samples are the control group. If the same operation makes their predictions right as
 well, the model does better on changed samples of any kind, as one does that has learned little yet.
 That part of the gain says nothing about validation, and is subtracted. The control group counts
@@ -81,23 +84,25 @@ def undo(
         control: Samples of training, with labels; None if there are none.
     """
     trial = _Trial(predict, judge, x, labels)
-    outputs = predict(x)
-    before, likelihood = judge.worth(outputs, labels), judge.likelihood(outputs, labels)
+    before = trial.judged()
     both = halves(len(x), seed)
-    chains = trial.chains(candidates, likelihood, both, most)
+    chains = trial.chains(candidates, before[1], both, most)
     after = trial.repaired(before, chains, both)
-    unit = judge.unit(before)
     rivals = [_rival(chain) for chain in chains]
     if rivals != chains:
         simpler = trial.repaired(before, rivals, both)
-        if cost_of(after, simpler, unit, judge.metric).interval[0] <= 0:
+        unit = judge.unit(before[0])
+        if cost_of(after[0], simpler[0], unit, judge.metric).interval[0] <= 0:
             after, chains = simpler, rivals
     choices = tuple(tuple(candidate.choice for candidate in chain) for chain in chains)
-    promise = Promise(cost_of(after, before, unit, judge.metric), choices)
+    gain = trial.gain(after, before)
+    promise = Promise(replace(gain[0], likelier=gain[1].sigmas), choices)
     if control is None or not len(control.labels) or not promise.is_alarm(0.0):
         return promise
     of_training = _Trial(predict, judge, control.images, control.labels)
-    return replace(promise, cost=beyond(promise.cost, of_training.mean_gain(chains, labels)))
+    pairs = zip(gain, of_training.mean_gain(chains, labels), strict=True)
+    cost, likelihood = (beyond(*pair) for pair in pairs)
+    return replace(promise, cost=replace(cost, likelier=likelihood.sigmas))
 
 
 def beyond(gain: Cost, control: Cost) -> Cost:
@@ -127,34 +132,39 @@ class _Trial:
     x: Any
     labels: Any
 
-    def worth(self, chain: Chain = (), rows: Any = None) -> np.ndarray:
-        """Returns the worth of some samples after operations, one after another, `(samples,)`."""
+    def judged(self, chain: Chain = (), rows: Any = None) -> np.ndarray:
+        """Returns worth and likelihood of some samples after operations, `(2, samples)`."""
         x, labels = (each if rows is None else each[rows] for each in (self.x, self.labels))
-        return self.judge.worth(self.predict(applied(chain, x)), moved(chain, labels))
+        outputs, labels = self.predict(applied(chain, x)), moved(chain, labels)
+        return np.stack([self.judge.worth(outputs, labels), self.judge.likelihood(outputs, labels)])
 
     def repaired(
         self, before: np.ndarray, chains: Sequence[Chain], both: Sequence[np.ndarray]
     ) -> np.ndarray:
-        """Returns the worth of the samples after what the other half of them chose."""
+        """Returns worth and likelihood of the samples after what the other half of them chose."""
         after = before.copy()
         for chain, counting in zip(chains, both[::-1], strict=True):
             if chain:
-                after[counting] = self.worth(chain, counting)
+                after[:, counting] = self.judged(chain, counting)
         return after
 
-    def mean_gain(self, chains: Sequence[Chain], labels: Any) -> Cost:
-        """Returns what the operations of both halves gain on these samples, in the mean.
+    def gain(self, after: np.ndarray, before: np.ndarray) -> tuple[Cost, Cost]:
+        """Returns what is gained of worth and of likelihood, which are `(2, samples)` each."""
+        unit, metric = self.judge.unit(before[0]), self.judge.metric
+        return cost_of(after[0], before[0], unit, metric), cost_of(after[1], before[1])
+
+    def mean_gain(self, chains: Sequence[Chain], labels: Any) -> tuple[Cost, Cost]:
+        """Returns what the operations of both halves gain on these samples, in the mean, as `gain`.
 
         The samples count as if their labels were distributed like `labels`, those of validation.
         Where all of these are of one class, whatever makes the model prefer that class wins
         something.
         """
-        before = self.worth()
-        after = [self.worth(chains[0])]
-        after.append(after[0] if chains[1] == chains[0] else self.worth(chains[1]))
+        before = self.judged()
+        after = [self.judged(chains[0])]
+        after.append(after[0] if chains[1] == chains[0] else self.judged(chains[1]))
         rows = rows_of_like_labels(labels, self.labels)
-        before, mean = before[rows], np.mean(after, axis=0)[rows]
-        return cost_of(mean, before, self.judge.unit(before), self.judge.metric)
+        return self.gain(np.mean(after, axis=0)[:, rows], before[:, rows])
 
     def chains(
         self,

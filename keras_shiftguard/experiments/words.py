@@ -178,6 +178,10 @@ def _exchanged(strength: tuple[int, int], data: _Data) -> str:
     return f"fed with the columns {one} and {other} exchanged"
 
 
+def _exchanged_unscaled(strength: tuple[tuple[int, int], Any, Any], data: _Data) -> str:
+    return f"{_exchanged(strength[0], data)} before they were scaled"
+
+
 def _blank(strength: tuple[Sequence[int], Sequence[float]], data: _Data) -> str:
     names = [data.name(column) for column in strength[0]]
     if len(names) == 1:
@@ -229,6 +233,7 @@ _PHRASES: dict[str, str | Phrase] = {
     "refills": _all_refilled,
     "recode": _recoded,
     "exchange": _exchanged,
+    "exchange_unscaled": _exchanged_unscaled,
     "blank": _blank,
     "reverse": "fed with their columns in reverse order",
     "roll": "fed with each column one place further on",

@@ -101,6 +101,17 @@ def _exchanged(x: Any, strength: tuple[int, int]) -> Any:
     return ops.take(x, ops.convert_to_tensor(order.astype("int32")), axis=-1)
 
 
+def _exchanged_unscaled(
+    x: Any, strength: tuple[tuple[int, int], tuple[float, float], tuple[float, float]]
+) -> Any:
+    """Exchanges two columns, and then multiplies each by a factor and adds an offset."""
+    which, *numbers = strength
+    factors, offsets = np.ones(x.shape[-1]), np.zeros(x.shape[-1])
+    for values, new in zip((factors, offsets), numbers, strict=True):
+        values[list(which)] = new
+    return _all_linear(_exchanged(x, which), (factors.tolist(), offsets.tolist()))
+
+
 def _blanked(x: Any, strength: tuple[Sequence[int], Sequence[float]]) -> Any:
     """Replaces columns by a number each, as if they were not known."""
     columns, numbers = strength
@@ -118,6 +129,12 @@ OPERATIONS = (
     Operation("refills", "columns", "fills missing values of columns otherwise", _all_refilled),
     Operation("recode", "columns", "gives categories other codes", _recoded),
     Operation("exchange", "columns", "exchanges two columns", _exchanged),
+    Operation(
+        "exchange_unscaled",
+        "columns",
+        "exchanges two columns as they were before a scaler",
+        _exchanged_unscaled,
+    ),
     Operation("blank", "columns", "takes columns out", _blanked),
     Operation("reverse", "columns", "reverses the columns", lambda x, _: ops.flip(x, -1), (1,)),
     Operation(

@@ -42,6 +42,22 @@ def test_exchanged_columns_are_told_with_the_line_that_repairs_them():
     assert verdict.step == "x_val[..., [1, 2]] = x_val[..., [2, 1]]"
 
 
+@pytest.mark.each_backend
+def test_columns_exchanged_before_the_scaler_are_told():
+    """An exchange of what the scaler left repairs nothing; as other units, ten were named."""
+    x, y = load_breast_cancer(return_X_y=True)
+    order = np.random.default_rng(0).permutation(len(y))
+    x, y = x[order], y[order]
+    wrong = x.copy()
+    wrong[:, [3, 20]] = x[:, [20, 3]]
+    mean, deviation = x[:341].mean(axis=0), x[:341].std(axis=0)
+    x, wrong = (((each - mean) / deviation).astype("float32") for each in (x, wrong))
+    verdict = verdict_of((x[:341], y[:341]), (wrong[341:], y[341:]), epochs=10)
+    assert verdict.state == "act"
+    assert "columns 3 and 20 exchanged before they were scaled" in verdict.cause
+    assert "before its scaler" in verdict.step
+
+
 @pytest.mark.parametrize("rows", [2400, pytest.param(200, marks=pytest.mark.thorough)])
 def test_labels_are_not_accused_where_they_are_as_random_as_in_training(rows):
     """Who fails to pay is random. A model that knows 200 people by heart is too sure."""

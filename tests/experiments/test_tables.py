@@ -98,6 +98,27 @@ def test_whole_numbers_that_moved_are_moved_back_by_a_whole_number():
     assert units(here + [0, 2], there) == [(1, 1.0, -2.0)]
 
 
+def test_columns_exchanged_before_any_scaler_are_exchanged_back():
+    raw = np.random.default_rng(0).permutation(load_breast_cancer().data)
+    training, x = raw[:300], raw[300:].copy()
+    exchanged = x.copy()
+    exchanged[:, [3, 20]] = x[:, [20, 3]]
+    for low, size in (
+        (training.mean(axis=0), training.std(axis=0)),
+        (training.min(axis=0), np.ptp(training, axis=0)),
+    ):
+        right, wrong, known = ((each - low) / size for each in (x, exchanged, training))
+        found = table_candidates(wrong, known)
+        (back,) = [each for each in found if each.choice.name == "exchange_unscaled"]
+        assert back.choice.strength[0] == (3, 20)
+        repaired = np.asarray(back.apply(wrong))
+        far = np.abs(wrong - right).mean(axis=0)
+        assert (np.abs(repaired - right).mean(axis=0)[[3, 20]] < far[[3, 20]] / 2).all()
+    # What the model gets as it was exchanged needs no scaler to be told.
+    plain = table_candidates(exchanged, training)
+    assert "exchange_unscaled" not in {each.choice.name for each in plain}
+
+
 def test_columns_with_another_sign_are_not_plainly_exchanged():
     """Any column that the model does not use would be better in their place."""
     rng = np.random.default_rng(0)

@@ -112,3 +112,17 @@ def test_a_second_change_is_told_if_the_first_one_does_not_explain_the_loss(digi
     assert " and " in two.how and "moved" in two.how
     assert two.cost.interval[0] > 0.5
     assert len(two.cost.repair["operations"]) == 2
+
+
+def test_likelier_labels_make_a_cost_on_few_samples_sure(digits):
+    """On 160 samples, too few predictions become right for more than a chance."""
+    predict, (x, y), _ = digits
+    some, labels = x[160:320], y[160:320]
+    candidates = image_candidates(Scale.of(x))
+    bright = np.clip(some + 0.2, 0, 1).astype("float32")
+    cost = undo(predict, bright, labels, candidates, Accuracy()).cost
+    assert cost.is_costly(TOLERANCE) and cost.sigmas < 3 and cost.is_sure
+    assert not undo(predict, some, labels, candidates, Accuracy()).cost.is_sure
+    # That labels become likelier is no cost: few predictions change.
+    half = undo(predict, some / 2, labels, candidates, Accuracy()).cost
+    assert half.likelier > 3 and not half.is_costly(TOLERANCE)

@@ -6,26 +6,29 @@ column in another unit has another mean and deviation, and two exchanged columns
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any, NamedTuple
+from typing import Any
 
 import keras
 import numpy as np
 
 from keras_shiftguard.experiments.candidates.candidates import NEAR, TINY, Candidate, Choice
+from keras_shiftguard.experiments.candidates.exchanged_columns import (
+    MIN_NEARER,
+    MIN_REMOVED,
+    exchanges,
+    unscaled_exchanges,
+)
+from keras_shiftguard.experiments.candidates.moments import Moments, correlations_of
 from keras_shiftguard.operations import columns, series
 from keras_shiftguard.operations.operation import Operation
 from keras_shiftguard.statistics.chunks import in_chunks
 
 MIN_TIMES = 32  # rows with as many columns may be series or spectra. A convention.
-MOST = 20  # columns that are taken out one by one, and exchanges of two. A convention.
+MOST = 20  # columns that are taken out one by one. A convention.
 MIN_SKEW = 0.5  # a smaller skewness may be chance. A convention.
 # Missing values may be filled otherwise if so large a share of a column has one value, of which the
 # other stream has less than this part: fewer rows cost little. Conventions.
 MIN_FILLED, MAX_SHARED = 0.03, 0.1
-# The moments show plainly that two columns are exchanged if that brings them nearer by so much, in
-# squared standard deviations, and takes away this share of what differs in the two columns. The
-# correlations of a column show its sign likewise. Conventions.
-MIN_NEARER, MIN_REMOVED = 0.05, 0.5
 
 _ROWS = {operation.name: operation for operation in columns.OPERATIONS}
 
@@ -37,8 +40,8 @@ def table_candidates(x: np.ndarray, reference: np.ndarray) -> list[Candidate]:
         x: Rows, `(samples, columns)`, or series, `(samples, times, channels)`.
         reference: Rows or series of training.
     """
-    here, there = _Moments.of(x), _Moments.of(reference)
-    correlations = _correlations(x), _correlations(reference)
+    here, there = Moments.of(x), Moments.of(reference)
+    correlations = correlations_of(x), correlations_of(reference)
     fills = _fills(x, reference)
     signs = range(x.shape[-1]) if x.ndim == 3 else _signs(here, there, *correlations)
     singles = range(x.shape[-1] if x.ndim == 2 and 1 < x.shape[-1] <= MOST else 0)
@@ -50,7 +53,9 @@ def table_candidates(x: np.ndarray, reference: np.ndarray) -> list[Candidate]:
         *(("refills", strength) for strength in [tuple(fills)] if len(fills) > 1),
     ]
     found = [_candidate(_ROWS[name], strength) for name, strength in tried]
-    found += [_exchange(*each, there.mean) for each in _exchanges(here, there, *correlations)]
+    found += [_exchange(*each, there.mean) for each in exchanges(here, there, *correlations)]
+    unscaled = unscaled_exchanges(here, there, *correlations)
+    found += [_candidate(_ROWS["exchange_unscaled"], each) for each in unscaled]
     found += [_candidate(_ROWS["blank"], _of([column], there.mean)) for column in singles]
     orders = [(_ROWS[name], by) for name in ("reverse", "roll") for by in _ROWS[name].strengths]
     found += [_candidate(*each) for each in orders]
@@ -102,30 +107,7 @@ def _of_rows(of_series: Candidate) -> Candidate:
     return replace(of_series, apply=lambda rows: run(rows[..., None])[..., 0])
 
 
-class _Moments(NamedTuple):
-    """Moments of each column over its finite values, and whether these are whole numbers."""
-
-    mean: np.ndarray
-    std: np.ndarray
-    skewness: np.ndarray
-    are_whole: np.ndarray
-
-    @classmethod
-    def of(cls, x: np.ndarray) -> "_Moments":
-        values = np.where(np.isfinite(x), x, np.nan).reshape(-1, x.shape[-1])
-        are_whole = (np.isnan(values) | (values == np.rint(values))).all(axis=0)
-        values = values.astype("float64")
-        mean, std = (np.nan_to_num(of(values, axis=0)) for of in (np.nanmean, np.nanstd))
-        skewness = np.nan_to_num(np.nanmean(((values - mean) / (std + TINY)) ** 3, axis=0))
-        return cls(mean, std, skewness, are_whole)
-
-    def moved_from(self, other: "_Moments") -> np.ndarray:
-        """Returns whether each column differs by more than sampling makes it."""
-        scaled = np.abs(np.log((other.std + TINY) / (self.std + TINY))) > NEAR
-        return scaled | (np.abs(other.mean - self.mean) > NEAR * other.std)
-
-
-def _units(here: _Moments, there: _Moments) -> list[tuple[int, float, float]]:
+def _units(here: Moments, there: Moments) -> list[tuple[int, float, float]]:
     """Returns linear maps for each column: named units that fit (up to `NEAR`), or the moments.
 
     The map of the moments gives the column the mean and the deviation of the reference. It is tried
@@ -155,7 +137,7 @@ def _units(here: _Moments, there: _Moments) -> list[tuple[int, float, float]]:
 
 
 def _signs(
-    here: _Moments, there: _Moments, correlations: np.ndarray, others: np.ndarray
+    here: Moments, there: Moments, correlations: np.ndarray, others: np.ndarray
 ) -> list[int]:
     """Returns the columns that may have the other sign: their mean, skewness or correlations do.
 
@@ -172,9 +154,7 @@ def _signs(
     return np.flatnonzero(is_other).tolist()
 
 
-def _all_units(
-    here: _Moments, there: _Moments
-) -> list[tuple[tuple[float, ...], tuple[float, ...]]]:
+def _all_units(here: Moments, there: Moments) -> list[tuple[tuple[float, ...], tuple[float, ...]]]:
     """Returns the linear map that gives each column that moved the moments of the reference.
 
     There is none unless several columns moved: else one column in another unit would be told as all
@@ -229,52 +209,3 @@ def _own_value(here: np.ndarray, there: np.ndarray) -> tuple[float | None, float
         if is_same.mean() < MAX_SHARED * share:
             found = (value if np.isfinite(value) else None, share)
     return found
-
-
-def _exchanges(
-    here: _Moments, there: _Moments, correlations: np.ndarray, others: np.ndarray
-) -> list[tuple[tuple[int, int], bool]]:
-    """Returns the pairs of columns that may be exchanged, the likeliest first.
-
-    With each pair comes whether the moments show plainly that it is exchanged.
-
-    Exchanged, two columns should have each other's moments, and each other's correlations with the
-    rest. Columns that were standardised have the same moments, and if they are independent no
-    correlations either, so of few columns all pairs are tried.
-    """
-    unit = there.std + TINY
-    # The distance of column i, put in the place of column j, from the reference.
-    mean = np.arcsinh((here.mean[:, None] - there.mean[None]) / unit) ** 2
-    distance = mean + np.log((here.std[:, None] + TINY) / unit) ** 2
-    own = np.diag(distance)
-    gain = own[:, None] + own[None] - distance - distance.T
-    one, other = np.nonzero(np.triu(np.ones_like(gain, bool), 1))
-    found = (gain + _nearer(correlations, others))[one, other]
-    best = np.argsort(-found, kind="stable")[:MOST]
-    if len(one) > MOST:
-        best = best[found[best] > 0]
-    is_plain = gain > np.maximum(MIN_NEARER, MIN_REMOVED * (own[:, None] + own[None]))
-    pairs = [(int(one[i]), int(other[i])) for i in best]
-    return [(pair, bool(is_plain[pair])) for pair in pairs]
-
-
-def _correlations(x: np.ndarray) -> np.ndarray:
-    """Returns the correlations of the columns, `(columns, columns)`, 0 on the diagonal."""
-    rows = np.where(np.isfinite(x), x, 0.0).reshape(-1, x.shape[-1]).astype("float64")
-    centred = rows - rows.mean(axis=0)
-    norms = np.sqrt(np.square(centred).sum(axis=0)) + TINY
-    found = centred.T @ centred / norms / norms[:, None]
-    np.fill_diagonal(found, 0.0)
-    return found
-
-
-def _nearer(here: np.ndarray, there: np.ndarray) -> np.ndarray:
-    """Returns how much nearer an exchange of two columns brings their correlations.
-
-    The result has the shape `(columns, columns)`.
-    """
-    own = np.square(here - there).sum(axis=1)
-    norms = np.square(here).sum(axis=1)[:, None] + np.square(there).sum(axis=1)
-    apart = norms - 2 * here @ there.T  # of row i here from row j there
-    # In the exchanged rows, the two columns themselves have changed places as well.
-    return np.asarray(own[:, None] + own - apart - apart.T + 4 * here * there)
