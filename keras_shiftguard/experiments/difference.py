@@ -15,35 +15,22 @@ from keras_shiftguard.detection.cost import (
     MIN_SAMPLES,
     SIGMAS,
     Cost,
+    cost_of,
     cost_of_too_few,
     gap_between,
 )
-from keras_shiftguard.experiments.candidates.candidates import (
-    Candidate,
-    image_candidates,
-    input_candidates,
-    nearing,
-    wrapped_candidates,
-)
-from keras_shiftguard.experiments.candidates.code_candidates import code_candidates, text_candidates
-from keras_shiftguard.experiments.candidates.table_candidates import table_candidates
+from keras_shiftguard.experiments.candidates.candidates import Candidate
+from keras_shiftguard.experiments.candidates.grouped import grouped_candidates
 from keras_shiftguard.experiments.halving import num_predictions
 from keras_shiftguard.experiments.judge import Accuracy, Judge
 from keras_shiftguard.experiments.labelled import Labelled, Predict
 from keras_shiftguard.experiments.lost import lost_information
 from keras_shiftguard.experiments.shown import is_shown
-from keras_shiftguard.experiments.targets import are_inputs, with_masks, with_targets
-from keras_shiftguard.experiments.told import (
-    Difference,
-    are_texts,
-    scale_of,
-    told_as,
-    with_metric,
-)
-from keras_shiftguard.experiments.undo import MIN_WON_BACK, undo
+from keras_shiftguard.experiments.targets import are_inputs
+from keras_shiftguard.experiments.told import Difference, are_texts, told_as, with_metric
+from keras_shiftguard.experiments.undo import MIN_WON_BACK, Promise, undo
 from keras_shiftguard.instrument.compiled_metric import MetricOf
 from keras_shiftguard.statistics.batch import InputSpec
-from keras_shiftguard.statistics.rows import Rows
 
 CANDIDATES = 90  # about as many as there are for images. Given by the table of operations.
 # If undoing wins back less than this share of what the model is worse by, information may be lost.
@@ -179,27 +166,34 @@ class _Search:
 
     def best_undone(self) -> Difference:
         """Returns what undoing the difference wins back."""
-        candidates, several, guesses = self._grouped()
+        candidates, several, guesses = grouped_candidates(
+            self.current, self.training, self.spec, self.may_be_augmented
+        )
         gap, count = self.gap, len(self.current.labels)
         untried = Cost(0.0, (0.0, 0.0), count, is_untried=True, metric=self.judge.metric)
-        found = self._undone(candidates) if candidates else Difference(untried)
+        found, after = (
+            self._undone(candidates) if candidates else (Difference(untried), np.zeros(0))
+        )
         if self.training is None:
             return found
         if not self._is_costly(found) and self.is_text:
             found = Difference(untried)  # most that happens to texts cannot be tried
         is_worse = gap is not None and gap.is_sure
         is_far = self._is_costly(found) or (gap is not None and gap.value > FAR)
-        # One operation says more than two, or than a map for each column, which has to win more.
-        # It is always tried: where a loss is thousandfold, one column of many wins most of it.
+        # One operation says more than two, or than a map for each column, which has to win more,
+        # surely: it takes away what differs by chance as well. It is always tried: where a loss is
+        # thousandfold, one column of many wins most of it.
         further = [(candidates, 2)] if candidates and is_worse and is_far else []
         further += [(several, 1)] if several else []
         further += [(guesses, 1)] if guesses and is_worse else []
         for some, most in further:
             if some is several or not self._is_enough(found):
-                other = self._undone(some, most)
+                other, then = self._undone(some, most)
                 least = max(found.cost.value, 0.0) + self.tolerance
                 is_better = other.cost.value > least and self._is_costly(other)
-                found = other if is_better else found
+                if some is several and self._is_costly(found):
+                    is_better &= cost_of(then, after, self.judge.unit(after)).interval[0] > 0
+                found, after = (other, then) if is_better else (found, after)
         return found
 
     def or_lost(self, found: Difference, gap: Cost) -> Difference:
@@ -230,11 +224,18 @@ class _Search:
         is_most = self.gap is not None and found.cost.value >= self.enough * self.gap.value
         return is_most and self._is_costly(found)
 
-    def _undone(self, some: list[Candidate], most: int = 1) -> Difference:
-        """Returns what undoing wins with some candidates, or several of them one after another."""
+    def _undone(self, some: list[Candidate], most: int = 1) -> tuple[Difference, np.ndarray]:
+        """Returns what undoing wins with some candidates, or several of them one after another.
+
+        With it comes the worth of each sample after that, `(samples,)`.
+        """
         x, labels, training = self.current.images, self.current.labels, self.training
         promise = undo(self.predict, x, labels, some, self.judge, most, self.seed, training)
-        told = told_as(promise, some, self.spec, self.current, training)
+        return self._told(promise, some), promise.after
+
+    def _told(self, promise: Promise, some: list[Candidate]) -> Difference:
+        """Returns a promise as what is told: without a repair where chance may have made it."""
+        told = told_as(promise, some, self.spec, self.current, self.training)
         least = self.half_of_gap
         if self.has_inputs:
             least = MIN_SHARE_OF_GAP * (1.0 if self.gap is None else self.gap.value)
@@ -262,38 +263,3 @@ class _Search:
             return True
         are_alike = x is self.current.images and x.shape[1:] == rows.shape[1:]
         return not are_alike or is_shown(chain, x, rows, self.spec)
-
-    def _grouped(self) -> tuple[list[Candidate], list[Candidate], list[Candidate]]:
-        """Returns the candidates, those for all columns at once, and those that nothing shows."""
-        name, images = self.spec.name, self.current.images
-        found = self._of_rows() if self.spec.layout == "features" else self._of_images()
-        if self.has_inputs:
-            found = with_targets(found, self.x, name)
-        if isinstance(images, Rows):
-            found = [candidate.of_input(name) for candidate in found]
-            known = None if self.training is None else self.training.images
-            found += input_candidates(images, known, name)
-        several = [each for each in found if each.choice.name in ("units", "refills")]
-        guesses = [each for each in found if each.rival or each.choice.name == "blank"]
-        rest = [each for each in found if each not in several and each not in guesses]
-        return rest, several, guesses
-
-    def _of_rows(self) -> list[Candidate]:
-        x, rows = self.x, self.rows
-        if rows is None:
-            return []
-        found = text_candidates(x, rows) if self.is_text else table_candidates(x, rows)
-        return [*found, *(code_candidates(x, rows) if not self.spec.series else ())]
-
-    def _of_images(self) -> list[Candidate]:
-        # What overflows loses information, so it undoes nothing.
-        left_out = ("overflow", "zoom_in") if self.may_be_augmented else ("overflow",)
-        scale = scale_of(self.current, self.training, self.spec)
-        found = image_candidates(scale)
-        if self.rows is not None:
-            found = nearing(found, self.x, self.rows)
-            found += wrapped_candidates(scale, self.x, self.rows)
-        if not self.has_inputs:
-            is_first = self.spec.layout == "channels_first"
-            found = with_masks(found, self.x, self.current.labels, is_first)
-        return [candidate for candidate in found if candidate.choice.name not in left_out]

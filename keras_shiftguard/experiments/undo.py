@@ -49,6 +49,7 @@ class Promise:
     cost: Cost  # the gain: what the samples cost as they are
     # The operations that each half of the samples chose, one after another.
     choices: tuple[tuple[Choice, ...], ...]
+    after: np.ndarray  # worth of each sample after the operation, `(samples,)`
 
     @property
     def family(self) -> str:
@@ -96,7 +97,7 @@ def undo(
             after, chains = simpler, rivals
     choices = tuple(tuple(candidate.choice for candidate in chain) for chain in chains)
     gain = trial.gain(after, before)
-    promise = Promise(replace(gain[0], likelier=gain[1].sigmas), choices)
+    promise = Promise(replace(gain[0], likelier=gain[1].sigmas), choices, after[0])
     if control is None or not len(control.labels) or not promise.is_alarm(0.0):
         return promise
     of_training = _Trial(predict, judge, control.images, control.labels)
