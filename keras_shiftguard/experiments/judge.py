@@ -32,6 +32,10 @@ class Accuracy:
         known = np.isfinite(outputs).all(axis=1)
         return (known & (np.nan_to_num(outputs).argmax(axis=1) == labels)).astype("float64")
 
+    def both(self, outputs: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Returns worth and likelihood."""
+        return self.worth(outputs, labels), self.likelihood(outputs, labels)
+
     def unit(self, worth: np.ndarray) -> float:
         """Returns the gain that counts as 1, from the worth of all samples as they are."""
         return 1.0
@@ -54,10 +58,15 @@ class Loss:
     scale: float = 1.0
 
     def likelihood(self, outputs: Any, labels: Any) -> np.ndarray:
+        return self.both(outputs, labels)[1]
+
+    def both(self, outputs: Any, labels: Any) -> tuple[np.ndarray, np.ndarray]:
+        """Returns worth and likelihood; the model may run in `of_samples`, so it is called once."""
+        worth = self.worth(outputs, labels)
         # A few wild samples say little, as the least probability makes them for a classifier. But
         # rare large losses must count: those of rare classes, for example.
-        losses = -self.worth(outputs, labels) / max(abs(self.scale), 1e-12)
-        return -np.minimum(losses, MOST_LOSS)
+        losses = -worth / max(abs(self.scale), 1e-12)
+        return worth, -np.minimum(losses, MOST_LOSS)
 
     def worth(self, outputs: Any, labels: Any) -> np.ndarray:
         largest = float(np.finfo("float32").max)

@@ -137,7 +137,7 @@ class _Trial:
         """Returns worth and likelihood of some samples after operations, `(2, samples)`."""
         x, labels = (each if rows is None else each[rows] for each in (self.x, self.labels))
         outputs, labels = self.predict(applied(chain, x)), moved(chain, labels)
-        return np.stack([self.judge.worth(outputs, labels), self.judge.likelihood(outputs, labels)])
+        return np.stack(self.judge.both(outputs, labels))
 
     def repaired(
         self, before: np.ndarray, chains: Sequence[Chain], both: Sequence[np.ndarray]
