@@ -52,8 +52,8 @@ class Checking:
         is_due = self._shift.tolerance is not None and not has_failed
         is_due = is_due and is_finite((epoch.logs or {}).get("loss"))
         # If no images differ, wrong classes are the likelier cause, and come first: other class
-        # frequencies are no difference of the images. Of a table, two
-        # columns may be exchanged, which no comparison shows, and images may not fit their masks.
+        # frequencies are no difference of the images. Of a table, two columns may be exchanged,
+        # which no comparison shows, and images may not fit their masks.
         differ = main is not None and any(f.kind != "label" for f in main.findings.values())
         alike = main is not None and not differ and main.current.labels.are_classes
         alike = alike and not _has_tables(epoch)

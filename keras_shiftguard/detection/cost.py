@@ -44,8 +44,7 @@ class Cost:
             neither does a repair win more than the tolerance nor is the model surely worse.
         num_kept: Number of samples on which it could have been measured if there had been time; 0
             if it was measured on all.
-        likelier: By how many standard errors the labels are likelier without the difference; 0 if
-            that was not measured.
+        likelier: Gain in likelihood of labels without it, in standard errors; 0 if not measured.
     """
 
     value: float
@@ -145,10 +144,8 @@ class Cost:
         if self.is_hidden and self.num_kept:
             return "cost unclear: there was no time to measure it"
         if self.is_hidden:
-            return (
-                f"cost unclear: too few samples; about {_rounded(_least(tolerance))} labelled "
-                "samples would tell"
-            )
+            least = _rounded(_least(tolerance))
+            return f"cost unclear: too few samples; about {least} labelled samples would tell"
         lost = f"{100 * self.unexplained:.0f} points less accuracy than on training"
         if self.metric != ACCURACY:
             lost = f"{100 * self.unexplained:.0f}{unit} more than on training"
@@ -160,10 +157,8 @@ class Cost:
             rest = f"; repaired, {lost}"
             return f"{words}{beside_in_words(self.beside)}{rest if self.unexplained else ''}"
         if self.is_costly(tolerance):
-            return (
-                f"cost unclear: the best repair tried wins {low:.1f} to {high:.1f}{unit}, measured "
-                "once; an alarm needs a surer measurement, or two that agree"
-            )
+            won = f"the best repair tried wins {low:.1f} to {high:.1f}{unit}, measured once"
+            return f"cost unclear: {won}; an alarm needs a surer measurement, or two that agree"
         if self.unexplained:
             return f"cost unclear: {lost}, and no repair that was tried wins them back"
         if self.interval[1] > tolerance:

@@ -9,7 +9,7 @@ import numpy as np
 from keras_shiftguard.experiments.candidates.candidates import NEAR, TINY
 from keras_shiftguard.experiments.candidates.moments import Moments
 
-MOST = 20  # pairs that are tried. A convention.
+MOST = 20  # pairs that are tried, and columns that are taken out one by one. A convention.
 # The moments show plainly that two columns are exchanged if that brings them nearer by so much, in
 # squared standard deviations, and takes away this share of what differs in the two columns. The
 # correlations of a column show its sign likewise. Conventions.

@@ -15,6 +15,7 @@ from keras_shiftguard.experiments.candidates.candidates import NEAR, TINY, Candi
 from keras_shiftguard.experiments.candidates.exchanged_columns import (
     MIN_NEARER,
     MIN_REMOVED,
+    MOST,
     exchanges,
     unscaled_exchanges,
 )
@@ -24,7 +25,6 @@ from keras_shiftguard.operations.operation import Operation
 from keras_shiftguard.statistics.chunks import in_chunks
 
 MIN_TIMES = 32  # rows with as many columns may be series or spectra. A convention.
-MOST = 20  # columns that are taken out one by one. A convention.
 MIN_SKEW = 0.5  # a smaller skewness may be chance. A convention.
 # Missing values may be filled otherwise if so large a share of a column has one value, of which the
 # other stream has less than this part: fewer rows cost little. Conventions.
