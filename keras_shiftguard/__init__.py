@@ -27,6 +27,7 @@ except ModuleNotFoundError as error:
         raise NoBackendError(str(error.name).split(".")[0]) from error
     raise
 
+from keras_shiftguard.account.report import GapReport
 from keras_shiftguard.adaptation.augmentation.layer import AdaptiveAugmentation
 from keras_shiftguard.callback.guard import ShiftGuard
 from keras_shiftguard.comparison import compare
@@ -36,8 +37,8 @@ from keras_shiftguard.domains.alignment.reversal import GradientReversal
 from keras_shiftguard.domains.model import DomainAdaptationModel
 from keras_shiftguard.explain.estimates.estimate import AccuracyEstimate, estimate_accuracy
 from keras_shiftguard.explain.gap import explain_gap
-from keras_shiftguard.explain.report import GapReport
 from keras_shiftguard.instrument.measure import profile
+from keras_shiftguard.operations.label_repair import LabelRepair as _LabelRepair  # noqa: F401
 from keras_shiftguard.operations.repair import Repair as _Repair  # noqa: F401  # saved models hold it
 from keras_shiftguard.preprocessing.correction.convention import InputConvention
 from keras_shiftguard.preprocessing.correction.layer import InputCorrection

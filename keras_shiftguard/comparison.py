@@ -1,17 +1,17 @@
 """`compare`: compares two streams of data, without training."""
 
 from collections.abc import Mapping
-from dataclasses import replace
 from os import PathLike
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from keras_shiftguard.detection.cost import SIGMAS, Cost
 from keras_shiftguard.detection.finding import by_severity
+from keras_shiftguard.detection.gap_row import GapRow
 from keras_shiftguard.detection.look import compare_profiles
 from keras_shiftguard.detection.report import ShiftReport
+from keras_shiftguard.detection.two_sample.tail_probabilities import SIGMAS
 from keras_shiftguard.errors import BadInputError
 from keras_shiftguard.instrument.measure import CHUNK, named_batches, profile_of
 from keras_shiftguard.io.batches import Shape
@@ -63,15 +63,12 @@ def compare(
             f"{sorted(before.inputs)}, `current` has {sorted(after.inputs)}."
         )
     comparison = compare_profiles(before, after, stream="current", against="reference", level=alpha)
-    cost = None if tolerance is None else _measured_cost(before, after)
+    row = None if tolerance is None else _whole_gap(before, after)
     found, notes = comparison.findings, comparison.notes
-    if cost is not None and tolerance is not None:
+    if row is not None and tolerance is not None:
         costly = ("covariate", "label")
-        found = [f.with_cost(cost, tolerance) if f.kind in costly else f for f in found]
-        # A measured loss is one, whatever augmentation may explain.
-        found = [
-            replace(f, is_question=f.is_question and f.harmless) if f.cost else f for f in found
-        ]
+        most = row.interval[1]
+        found = [f.with_row(row, most, tolerance) if f.kind in costly else f for f in found]
         if any(f.cost is not None for f in found):
             notes = [*notes, WHOLE_COST]
     if found and (told := _without_labels(before, after)):
@@ -152,7 +149,7 @@ def _without_labels(before: InputProfile, after: InputProfile) -> str:
     )
 
 
-def _measured_cost(before: InputProfile, after: InputProfile) -> Cost | None:
+def _whole_gap(before: InputProfile, after: InputProfile) -> GapRow | None:
     """Returns the loss of accuracy; None unless both profiles measured it with the same weights."""
     one, other = before.outputs, after.outputs
     if not one.weights or one.weights != other.weights:
@@ -164,6 +161,7 @@ def _measured_cost(before: InputProfile, after: InputProfile) -> Cost | None:
         max(a * (1 - a), 1 / n) / n
         for a, n in zip((one.accuracy, other.accuracy), sizes, strict=True)
     ]
-    value, error = one.accuracy - other.accuracy, SIGMAS * float(sum(variances)) ** 0.5
-    cost = Cost(value, (value - error, value + error), int(min(sizes)))
-    return cost.of_dependent(min(before.distinct_share, after.distinct_share))
+    share = min(before.distinct_share, after.distinct_share)
+    value = one.accuracy - other.accuracy
+    error = SIGMAS * float(sum(variances) / share) ** 0.5
+    return GapRow("input", "the data differ", value, (value - error, value + error), value > error)

@@ -32,10 +32,13 @@ def settle(run: Run) -> None:
         ShiftDetectedError: for a new shift with `on_shift="raise"`.
     """
     measurement, report = run.measurement, run.shift.report
-    if not measurement.is_attached or measurement.has_failed or run.is_last or report is None:
+    is_done = run.is_last or getattr(run.model, "stop_training", False) and run.gap.report
+    if not measurement.is_attached or measurement.has_failed or is_done or report is None:
         return
     streams = measurement.streams
-    run.checks.experiment(Epoch(run.epoch + 1, streams, {}, run.logs, is_last=True))
+    seen = Epoch(run.epoch + 1, streams, {}, run.logs, pairs=run.shift.pairs, is_last=True)
+    run.gap.look(seen, run.passes.profiles)
+    run.shift.mark_open()
     run.log.write_report(run.epoch, run.shift.report or report)
     run.shift.act(in_fit=False)
 

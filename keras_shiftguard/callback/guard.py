@@ -6,6 +6,7 @@ from typing import Any
 
 import keras
 
+from keras_shiftguard.account.report import GapReport
 from keras_shiftguard.adaptation.augmentation.in_step import StepAugmentation
 from keras_shiftguard.adaptation.batch_norm import BatchNormAdaptation
 from keras_shiftguard.callback.arguments import (
@@ -110,6 +111,8 @@ class ShiftGuard(Hooks):
             `evaluate` or `predict`. None before the first check.
         report: The `ShiftReport`: which shifts were found, in which epoch, and
             how significant they are. None before the end of the first epoch.
+        gap: The `GapReport`: why validation is lower than training, in rows that add up. None
+            before the end of a fit, and without labels, predictions or validation.
         profiles: Dict of `InputProfile`s. `"train"` and `"validation"` have the profile of their
             latest pass, before any correction by the guard, and `"reference"` and `"target"` the
             profile of the data passed to the guard.
@@ -184,6 +187,14 @@ class ShiftGuard(Hooks):
     def verdict(self) -> Verdict | None:
         """What to do about the latest run, in one sentence; None before the first look."""
         return None if self._run is None else verdict_on(self._run)
+
+    @property
+    def gap(self) -> GapReport | None:
+        """Why validation is lower than training, after the latest fit; None where none can be made.
+
+        There is none without labels, predictions or validation, and before the first look.
+        """
+        return None if self._run is None else self._run.gap.report
 
     @property
     def profiles(self) -> dict[str, InputProfile]:

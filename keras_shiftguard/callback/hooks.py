@@ -68,6 +68,7 @@ class Hooks(keras.callbacks.Callback):
 
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
         self._end_batch("train", batch)
+        self._supervisor.call(lambda run: run.gap.note_batch(batch, logs))
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         self._count_ended()

@@ -4,14 +4,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from keras_shiftguard.account.report import GapReport
 from keras_shiftguard.callback.checks.check import Told
 from keras_shiftguard.callback.independence import Independence
 from keras_shiftguard.detection.acknowledged import Acknowledgement
 from keras_shiftguard.detection.causes.same_samples import are_near, is_augmented
-from keras_shiftguard.detection.finding import Finding
-from keras_shiftguard.detection.monitor import Pair, ShiftMonitor
+from keras_shiftguard.detection.finding import RELABELLED, Finding, source_of
+from keras_shiftguard.detection.gap_row import GapRow
+from keras_shiftguard.detection.monitor import Pair, ShiftMonitor, undoes
 from keras_shiftguard.detection.report import ShiftReport
 from keras_shiftguard.detection.words.plain_words import plain_sentence
+from keras_shiftguard.detection.words.said import Said
 from keras_shiftguard.errors import ShiftDetectedError, warn
 from keras_shiftguard.profiles import InputProfile, OutputSummary
 from tensorboard_plugin_shiftguard.metadata import FIRST_EPOCH
@@ -20,6 +23,10 @@ AUGMENTED = (
     "training is augmented: its samples change from epoch to epoch, so validation is meant to "
     "differ, and only what a difference costs is an alarm"
 )
+
+
+MAIN = ("validation", "train")
+P_OF_SURE = 0.0027  # two-sided, of three standard errors. Given by the normal distribution.
 
 
 class ShiftWatch:
@@ -120,14 +127,27 @@ class ShiftWatch:
         for note in told.notes:
             self._own_notes.append(note)
             self._notes_of_passes = [note, *self._notes_of_passes]
-        for pair, features in told.denied.items():
-            self._monitor.take_back(*pair, features)
         for finding in told.findings:
             self._monitor.replace(finding)
-        for pair, causes in told.causes.items():
-            self._monitor.name(*pair, causes)
-        for (stream, against), costs in told.costs.items():
-            self._monitor.price(stream, against, costs, self.tolerance or 0.0)
+        self._renew_report()
+
+    def account(self, gap: GapReport) -> None:
+        """Gives the findings on validation their rows of the account, which decide on alarms.
+
+        What a sure row undoes is a finding, also where no test shows a difference.
+        """
+        tolerance = self.tolerance or 0.0
+        rows = [row for row in gap.rows if row.is_fault and row.points > tolerance]
+        pair = next((p for p in self.pairs if (p.stream, p.against) == MAIN), None)
+        for row in rows if pair is not None else ():
+            known = [f for f in pair.findings.values() if undoes(row, f)] if pair else []
+            if row.kind == "labels" or (row.kind == "input" and not known):
+                self._monitor.replace(_finding(row, pair.epoch if pair else None))
+        rest = gap.rest
+        # A model that kept up with batches that were new to it, and fell behind as it learnt them by
+        # heart, loses nothing by a difference.
+        most = tolerance if rest.kind == "memorised" and rest.sure else rest.interval[1]
+        self._monitor.account(rows, most, tolerance)
         self._renew_report()
 
     def mark_open(self) -> None:
@@ -256,3 +276,21 @@ class ShiftWatch:
             ]
         what = "an evaluation" if "validation" in self._first else "a prediction"
         return [f"{what} alone has nothing to compare with: pass ShiftGuard(reference=...)"]
+
+
+def _finding(row: GapRow, epoch: int | None) -> Finding:
+    """Returns the finding on what a row undoes, where no test shows it, or another one."""
+    is_label = row.kind == "labels"
+    return Finding(
+        feature="labels" if is_label else source_of(row.source),
+        kind="concept" if is_label else "covariate",
+        family=RELABELLED if is_label else "other",
+        effect_size=row.points,
+        interval=row.interval,
+        p_value=P_OF_SURE,
+        stream=MAIN[0],
+        against=MAIN[1],
+        since=epoch,
+        row=row,
+        said=Said(f"{row.cause[:1].upper()}{row.cause[1:]}"),
+    )

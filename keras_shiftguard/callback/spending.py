@@ -1,10 +1,10 @@
 """`Spending`: limits the measurement of costs to a small share of the training time."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 
-from keras_shiftguard.explain.estimates.adaptation_worth import MAX_SECONDS, MAX_SHARE
+from keras_shiftguard.explain.estimates.adaptation_worth import MAX_SHARE
 from keras_shiftguard.instrument.steps.processes import has_several_processes
 
 # Measurements may take MAX_SHARE of the time since training began, and after the last epoch
@@ -94,28 +94,11 @@ class Spending:
         """Whether the model was run in any measurement, so that its speed is known."""
         return self._best < float("inf")
 
-    def affordable(
-        self, num_samples: int, predictions_for: Callable[[int], int], is_last: bool
-    ) -> int:
-        """Returns on how many of some samples an experiment can be made in the time that is left.
-
-        `predictions_for` says how many predictions it makes on a number of samples.
-        """
+    def predictions_left(self, is_last: bool) -> float:
+        """Returns how many predictions may be made in the time that is left."""
         if has_several_processes() or not self.knows_speed:
-            return num_samples
-        most = max(self._left(is_last), 0.0) / max(self._best, 1e-12)
-        while num_samples and predictions_for(num_samples) > most:
-            num_samples = num_samples * 9 // 10
-        return num_samples
-
-    def may_overdraw(self, predictions: int, is_first: bool) -> bool:
-        """Whether so many predictions may be made after the last epoch with too little time left.
-
-        All that is overdrawn counts together, also for several inputs. The first measurement of
-        these samples may take longer.
-        """
-        most = MAX_SECONDS if is_first else FREE_SECONDS
-        return self._best * predictions <= most + min(self._left(is_last=True), 0.0)
+            return float("inf")
+        return max(self._left(is_last), 0.0) / max(self._best, 1e-12)
 
     def _left(self, is_last: bool = False) -> float:
         spent = self._spent + (0.0 if self._running is None else self._running.seconds())

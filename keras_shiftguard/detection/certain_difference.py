@@ -8,10 +8,10 @@ from keras_shiftguard.detection.families import Shares, StreamNames
 from keras_shiftguard.detection.finding import Finding
 from keras_shiftguard.detection.two_sample.hypergeometric import hypergeometric_two_sided
 from keras_shiftguard.detection.two_sample.tail_probabilities import SMALLEST_P
-from keras_shiftguard.detection.words.code_lines import quoted
 from keras_shiftguard.detection.words.column_names import in_other_order, without_partner
 from keras_shiftguard.detection.words.said import Said
 from keras_shiftguard.detection.words.sentences import stream_name
+from keras_shiftguard.io.code_lines import quoted
 from keras_shiftguard.io.tables import are_reordered
 from keras_shiftguard.profiles import InputSummary
 

@@ -5,11 +5,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from keras_shiftguard.detection.cost import SIGMAS
 from keras_shiftguard.detection.finding import NEGLIGIBLE, Finding
 from keras_shiftguard.detection.two_sample import frequencies, mean_discrepancy, ranks
 from keras_shiftguard.detection.two_sample.hypergeometric import hypergeometric_two_sided
 from keras_shiftguard.detection.two_sample.multiplicity import Family
+from keras_shiftguard.detection.two_sample.tail_probabilities import SIGMAS
 from keras_shiftguard.detection.words import sentences
 from keras_shiftguard.detection.words.said import Said
 from keras_shiftguard.profiles import FeatureTable, InputSummary, MeanEmbedding

@@ -3,10 +3,9 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from dataclasses import fields as dataclass_fields
-from importlib import import_module
 from typing import Any
 
-from keras_shiftguard.detection.cost import Cost
+from keras_shiftguard.detection.gap_row import ACCURACY, GapRow, in_words
 from keras_shiftguard.detection.words.said import Said
 
 # An |effect size| below this is "present, negligible": small relative to the spread between
@@ -27,20 +26,6 @@ def source_of(name: str) -> str:
     "labels", it is "input labels".
     """
     return f"input {name}" if name in OWN_SOURCES else name
-
-
-# The fields that hold the cost of a finding, as they are without one.
-NO_COST: dict[str, Any] = {
-    "cost": None,
-    "cost_interval": None,
-    "harmless": False,
-    "is_question": False,
-    "cost_words": "",
-    "metric": "accuracy",
-    "repaired_by": None,
-    "beside": None,
-    "is_meant": False,
-}
 
 
 @dataclass(frozen=True)
@@ -70,25 +55,16 @@ class Finding:
         negligible: Whether the effect is too small to matter.
         acknowledged: Why the difference is accepted, see `ShiftReport.acknowledge`;
             empty if it is not.
-        cost: What an experiment on samples that did not choose it won back: 0.02 is two points of
-            accuracy. None if unknown; without `cost_words`, the effect size then decides whether
-            the finding is an alarm.
-        cost_interval: 95 % interval of the cost, whose upper end includes what the repair leaves
-            unexplained; None without a cost.
-        metric: Name of what is lost: `"accuracy"`, or the name of the compiled loss; the cost is
-            then the share of the loss that is won back: 0.3 is 30 % of it.
-        harmless: Whether the samples exclude a cost above the tolerance. Never true for a
-            difference in preprocessing.
-        cost_words: The cost in words; empty without a cost.
+        row: The row of the account that undoes the difference, from which `cost`, `repair` ... are
+            read; None if there is none.
+        at_most: What the difference can cost at most, as the account left it; None if unknown.
+        harmless: Whether it surely costs no more than the tolerance. Never true for a difference in
+            preprocessing.
         is_question: Whether the finding is no alarm, because its cost is not sure, or could not be
             measured.
         fix: A line of Python that undoes a known step of preprocessing in a batch `x` of the
             stream; "" if unknown.
         said: The explanation in parts; None if it has none.
-        is_meant: Whether it is a question only because training is augmented, see `Cost`.
-        repaired_by: What wins the accuracy back, as the arguments of `Repair`; None if unknown.
-        beside: The first compiled metric on the samples of the experiment: its name, its value as
-            they are, and repaired; None if unknown, or if accuracy is that metric.
         until: Last epoch in which the streams differed, if a later epoch excludes the
             difference, see `detection/past.py`; None while it lasts, and outside of a fit.
     """
@@ -106,18 +82,13 @@ class Finding:
     expected: bool = False
     negligible: bool = False
     acknowledged: str = ""
-    cost: float | None = None
-    cost_interval: tuple[float, float] | None = None
+    row: GapRow | None = None
+    at_most: float | None = None
     harmless: bool = False
-    cost_words: str = ""
     is_question: bool = False
-    metric: str = "accuracy"
-    repaired_by: Mapping[str, Any] | None = None
     until: int | None = None
-    beside: tuple[str, float, float] | None = None
     fix: str = ""
     said: Said | None = None
-    is_meant: bool = False
 
     def __post_init__(self) -> None:
         if self.said is not None:
@@ -142,48 +113,62 @@ class Finding:
         return self.kind == "preprocessing" and self.family != "resolution"
 
     @property
+    def cost(self) -> float | None:
+        """The share of accuracy, or of the loss, that its row wins back; None without a row."""
+        return None if self.row is None else self.row.points
+
+    @property
+    def cost_interval(self) -> tuple[float, float] | None:
+        """95 % interval of the cost; None without a row."""
+        return None if self.row is None else self.row.interval
+
+    @property
+    def metric(self) -> str:
+        """Name of what is lost: `"accuracy"`, or the name of the loss."""
+        return ACCURACY if self.row is None else self.row.metric
+
+    @property
     def operation(self) -> tuple[str, Any] | None:
         """Name and strength of the operation that wins the accuracy back; None if unknown."""
-        if self.repaired_by is None:
-            return None
-        name, strength = self.repaired_by["operations"][0]
-        return str(name), strength
+        return None if self.row is None else self.row.operation
 
     @property
     def repair(self) -> Any:
-        """A Keras layer that does to a batch what the experiment did; None if there is none.
+        """A callable that does to a batch what the experiment did, see `GapRow.repair`, or None."""
+        return None if self.row is None else self.row.repair
 
-        Returns:
-            `Repair`, which takes a batch as the model is fed it, `(samples, ...)`, and returns it
-            repaired, float32. It can be saved with a model.
+    @property
+    def cost_words(self) -> str:
+        """The cost in words; "" if it is unknown."""
+        if self.row is not None:
+            verb = "costs" if self.metric == ACCURACY else "causes"
+            return f"{verb} about {in_words(self.row.points, self.metric, self.row.interval)}"
+        if self.at_most is None:
+            return ""
+        most = in_words(max(self.at_most, 0.0), self.metric)
+        if self.harmless:
+            return f"costs at most {most}"
+        return f"cost unclear: at most {most}, and nothing that was tried wins any back"
+
+    def with_row(self, row: GapRow | None, at_most: float, tolerance: float) -> "Finding":
+        """Returns the finding with its row, which makes it an alarm, a question or harmless.
+
+        A difference in preprocessing is always an alarm, because it is never intended.
+
+        Args:
+            row: The row of the account that undoes it; None if there is none.
+            at_most: What it can cost without a row.
+            tolerance: The share of accuracy that a difference may cost.
         """
-        if self.repaired_by is None:
-            return None
-        # Findings can be read where no backend is installed, and the layer cannot.
-        module = import_module("keras_shiftguard.operations.repair")
-        return module.Repair(**self.repaired_by)
-
-    def with_cost(self, cost: Cost | None, tolerance: float) -> "Finding":
-        """Returns the finding with its cost, which makes it an alarm, a question or harmless.
-
-        A difference in preprocessing is always an alarm, because it is never intended. `tolerance`
-        is the share of accuracy that a difference may cost.
-        """
-        if cost is None:
-            return replace(self, **NO_COST)
         decides = self.kind != "preprocessing"
-        harmless = decides and cost.is_harmless(tolerance)
+        is_alarm = row is not None and row.sure and row.points > tolerance
+        harmless = decides and not is_alarm and at_most <= tolerance
         return replace(
             self,
-            cost=cost.value if cost.is_measured else None,
-            cost_interval=cost.bounds if cost.is_measured else None,
+            row=row if is_alarm else None,
+            at_most=None if is_alarm or not decides else at_most,
             harmless=harmless,
-            is_question=decides and not harmless and not cost.is_alarm(tolerance),
-            cost_words=cost.in_words(tolerance),
-            metric=cost.metric,
-            repaired_by=cost.repair if cost.is_alarm(tolerance) else None,
-            beside=cost.beside if cost.is_alarm(tolerance) else None,
-            is_meant=cost.is_meant,
+            is_question=decides and not harmless and not is_alarm,
         )
 
     @classmethod
@@ -192,21 +177,32 @@ class Finding:
 
         Fields of other versions are left out.
         """
-        fields = {
-            field.name: fields[field.name]
-            for field in dataclass_fields(cls)
-            if field.name in fields
-        }
-        pairs = {
-            name: tuple(fields[name])
-            for name in ("interval", "cost_interval", "beside")
-            if fields.get(name) is not None
-        }
-        return cls(**{**fields, **pairs, "said": Said.from_parts(fields.get("said"))})
+        known = {f.name: fields[f.name] for f in dataclass_fields(cls) if f.name in fields}
+        known["interval"] = tuple(known["interval"])
+        row = fields.get("row")
+        if row is None and fields.get("cost") is not None:  # of a version before 0.4
+            row = {
+                "kind": "input",
+                "cause": str(fields.get("explanation", "")),
+                "points": fields["cost"],
+                "interval": fields.get("cost_interval") or (0.0, 0.0),
+                "sure": not fields.get("is_question"),
+                "metric": fields.get("metric", ACCURACY),
+            }
+        return cls(
+            **{**known, "row": GapRow.from_dict(row), "said": Said.from_parts(fields.get("said"))}
+        )
 
     def to_dict(self) -> dict[str, Any]:
-        """Returns the fields by name."""
-        return dict(vars(self))
+        """Returns the fields by name, and what is read from the row."""
+        return {
+            **vars(self),
+            "row": None if self.row is None else self.row.to_dict(),
+            "cost": self.cost,
+            "cost_interval": self.cost_interval,
+            "cost_words": self.cost_words,
+            "metric": self.metric,
+        }
 
 
 def when(finding: Finding) -> str:

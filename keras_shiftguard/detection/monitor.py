@@ -15,14 +15,13 @@ Biometrika 1983 (alpha spending).
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from keras_shiftguard.detection.acknowledged import Acknowledgement, acknowledged
-from keras_shiftguard.detection.cause import Cause
 from keras_shiftguard.detection.causes.same_samples import same_samples
-from keras_shiftguard.detection.cost import Cost
-from keras_shiftguard.detection.finding import NO_COST, Finding, by_severity
+from keras_shiftguard.detection.finding import Finding, by_severity, source_of
+from keras_shiftguard.detection.gap_row import GapRow
 from keras_shiftguard.detection.look import Comparison, compare_profiles
 from keras_shiftguard.detection.past import with_past
 from keras_shiftguard.detection.report import ShiftReport
@@ -31,6 +30,8 @@ from keras_shiftguard.profiles import InputProfile
 # Part of a pair's share of `alpha` that its first look uses. A convention, checked in
 # docs/benchmarks/false-alarms.md.
 FIRST_LOOK_SHARE = 0.5
+# Fields of a finding that the account decides, and a comparison leaves as they are.
+OF_ACCOUNT = ("row", "at_most", "harmless", "is_question")
 
 
 @dataclass
@@ -44,7 +45,6 @@ class Pair:
         current: Profile of `stream` at the latest look.
         reference: Profile of `against` at the latest look.
         findings: Findings so far, by feature, as the tests and the checks told them.
-        causes: The causes that experiments found, by the feature of the finding.
         significant: All features whose difference was ever significant and not negligible.
         expected: Features whose shift is acknowledged.
         latest: Result of the latest look, with all its tests.
@@ -59,18 +59,11 @@ class Pair:
     current: InputProfile = field(default_factory=InputProfile)
     reference: InputProfile = field(default_factory=InputProfile)
     findings: dict[str, Finding] = field(default_factory=dict)
-    causes: dict[str, Cause] = field(default_factory=dict)
     significant: set[str] = field(default_factory=set)
     expected: frozenset[str] = frozenset()
     latest: Comparison = field(default_factory=Comparison)
     epoch: int | None = None
     began: int | None = None
-
-    @property
-    def reported(self) -> dict[str, Finding]:
-        """The findings so far, by feature, with their causes."""
-        causes = self.causes
-        return {k: causes[k].of(f) if k in causes else f for k, f in self.findings.items()}
 
     @property
     def distinct_share(self) -> float:
@@ -149,26 +142,28 @@ class ShiftMonitor:
                 new.append(finding.feature)
                 pair.findings[finding.feature] = replace(finding, since=self._began(pair))
             else:
-                cost = {name: getattr(earlier, name) for name in NO_COST}
-                pair.findings[finding.feature] = replace(finding, since=earlier.since, **cost)
+                kept = {name: getattr(earlier, name) for name in OF_ACCOUNT}
+                pair.findings[finding.feature] = replace(finding, since=earlier.since, **kept)
         tested = pair.latest.tested if pair.findings or self.known else []
         pair.findings = with_past(pair.findings, pair.latest.findings, tested, last)
         tests = [acknowledged(test, self.known) for test in tested]
         pair.expected = frozenset({test.feature for test in tests if test.acknowledged})
-        return [acknowledged(pair.reported[feature], self.known) for feature in new]
+        return [acknowledged(pair.findings[feature], self.known) for feature in new]
 
-    def price(
-        self, stream: str, against: str, costs: Mapping[str, Cost | None], tolerance: float
-    ) -> None:
-        """Sets the costs of findings; a cost decides whether its finding is an alarm.
+    def account(self, rows: Sequence[GapRow], at_most: float, tolerance: float) -> None:
+        """Gives each finding on validation the row of the account that undoes it, if there is one.
 
-        A cost of None is unknown. Findings on other features stay as they are. `tolerance` is the
-        share of accuracy that a difference may cost.
+        Args:
+            rows: The rows of the account.
+            at_most: What a difference without a row can cost.
+            tolerance: The share of accuracy that a difference may cost.
         """
-        findings = self._pairs[stream, against].findings
-        for feature, cost in costs.items():
-            if feature in findings:
-                findings[feature] = findings[feature].with_cost(cost, tolerance)
+        for pair in self._pairs.values():
+            if pair.stream != "validation":
+                continue
+            for feature, finding in pair.findings.items():
+                row = next((row for row in rows if row.is_fault and undoes(row, finding)), None)
+                pair.findings[feature] = finding.with_row(row, at_most, tolerance)
 
     def replace(self, finding: Finding) -> None:
         """Puts a finding of a check in the place of the finding on the same feature."""
@@ -177,28 +172,6 @@ class ShiftMonitor:
         if finding.since is not None and began is not None:
             finding = replace(finding, since=min(finding.since, began))
         pair.findings[finding.feature] = finding
-
-    def take_back(self, stream: str, against: str, features: Mapping[str, bool]) -> None:
-        """Takes back findings of a check; what tests found stays.
-
-        `features` tells of each feature whether its finding goes even if it is an alarm.
-        """
-        pair = self._pairs[stream, against]
-        tested = {finding.feature: finding for finding in pair.latest.findings}
-        for feature, is_explained in features.items():
-            known = pair.findings.get(feature)
-            if known is None or (known.matters and not is_explained):
-                continue
-            if feature in tested:
-                pair.findings[feature] = replace(tested[feature], since=known.since)
-            else:
-                del pair.findings[feature]
-
-    def name(self, stream: str, against: str, causes: Mapping[str, Cause | None]) -> None:
-        """Sets the causes of findings, by feature; None takes an earlier one back."""
-        pair = self._pairs[stream, against]
-        merged = {**pair.causes, **causes}
-        pair.causes = {feature: cause for feature, cause in merged.items() if cause is not None}
 
     def mark_open(self, stream: str, against: str, is_open: bool = True) -> None:
         """Sets `is_question` of the findings of a pair that have no cost and are not certain."""
@@ -225,7 +198,7 @@ class ShiftMonitor:
 
     def _findings(self) -> list[Finding]:
         """Returns all findings so far, with acknowledgements."""
-        found = [finding for pair in self._pairs.values() for finding in pair.reported.values()]
+        found = [finding for pair in self._pairs.values() for finding in pair.findings.values()]
         return [acknowledged(finding, self.known) for finding in found]
 
     def state(self) -> dict[str, Any]:
@@ -240,7 +213,6 @@ class ShiftMonitor:
                 "current": pair.current.tree(),
                 "reference": pair.reference.tree(),
                 "findings": [finding.to_dict() for finding in pair.findings.values()],
-                "causes": {name: asdict(cause) for name, cause in pair.causes.items()},
                 "significant": sorted(pair.significant),
                 "expected": sorted(pair.expected),
             }
@@ -262,7 +234,6 @@ class ShiftMonitor:
             pair.reference = InputProfile(**saved["reference"])
             findings = [Finding.from_dict(each) for each in saved["findings"]]
             pair.findings = {finding.feature: finding for finding in findings}
-            pair.causes = {name: Cause(**tree) for name, tree in saved.get("causes", {}).items()}
             pair.significant = set(saved["significant"])
             pair.expected = frozenset(saved["expected"])
             # The latest comparison is not saved. It is repeated with the same profiles and level.
@@ -286,3 +257,11 @@ class ShiftMonitor:
             alpha=self.alpha,
             num_samples=dict(self._samples),
         )
+
+
+def undoes(row: GapRow, finding: Finding) -> bool:
+    """Whether a row of the account is about what a finding says differs."""
+    if finding.feature.split("/")[0] == "labels":
+        return row.kind in ("labels", "class mix")
+    is_here = not row.source or f"{finding.feature}/".startswith(f"{source_of(row.source)}/")
+    return row.kind == "input" and is_here

@@ -10,7 +10,7 @@ def repairs_of(findings: Iterable[Finding], inputs: Iterable[str]) -> dict[str, 
 
     `findings` are those on one stream.
     """
-    known = [f for f in findings if f.matters and f.until is None and f.repaired_by is not None]
+    known = [f for f in findings if f.matters and f.until is None and f.row and f.row.repaired_by]
     found = {}
     for name in inputs:
         of_input = [f for f in known if f"{f.feature}/".startswith(f"{source_of(name)}/")]

@@ -8,8 +8,8 @@ from keras_shiftguard.detection.families import StreamNames
 from keras_shiftguard.detection.finding import Finding, by_severity
 from keras_shiftguard.detection.two_sample.multiplicity import Family
 from keras_shiftguard.detection.words.attribute_words import FAMILY_ATTRIBUTES
-from keras_shiftguard.detection.words.code_lines import quoted, renamed
 from keras_shiftguard.detection.words.sentences import MAX_NAMED
+from keras_shiftguard.io.code_lines import quoted, renamed
 from keras_shiftguard.profiles import InputProfile
 
 

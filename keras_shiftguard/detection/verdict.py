@@ -3,14 +3,13 @@
 Terminal, Shift tab, page, notebook and command print what is made here; none of them judges again.
 """
 
-import ast
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from keras_shiftguard.detection.verdict_causes import difference, labels, nothing, preprocessing
-from keras_shiftguard.detection.verdict_causes.adaptation import ABOUT_ADAPTATION, adapted
-from keras_shiftguard.detection.verdict_causes.parts import NOTHING_TO_DO
+from keras_shiftguard.detection.verdicts import account, difference, facts, nothing, preprocessing
+from keras_shiftguard.detection.verdicts.adaptation import ABOUT_ADAPTATION, adapted
+from keras_shiftguard.detection.verdicts.parts import NOTHING_TO_DO
 from keras_shiftguard.io.as_page import AsPage
 from tensorboard_plugin_shiftguard.metadata import STATE_WORDS
 
@@ -84,11 +83,7 @@ class Verdict(AsPage):
     @property
     def is_code(self) -> bool:
         """Whether `step` is a line of Python, and no sentence."""
-        try:
-            ast.parse(self.step)
-        except SyntaxError:
-            return False
-        return True
+        return account.is_code(self.step)
 
     def __str__(self) -> str:
         facts = [] if self.since is None else [f"since epoch {self.since}"]
@@ -108,29 +103,33 @@ class Verdict(AsPage):
 def verdict_of(
     report: Any = None,
     diagnoses: Mapping[str, Any] | None = None,
+    gap: Any = None,
     corrected: Mapping[str, int] | None = None,
     adaptation: Mapping[str, Any] | None = None,
     guard: Mapping[str, str] | None = None,
     not_compared: Sequence[str] = (),
     leaks: bool = False,
-    unrelated: bool = False,
     diverged: bool = False,
     nan_validation: bool = False,
     late: int = 0,
     parts: Mapping[str, Any] | None = None,
 ) -> Verdict:
-    """Returns the verdict on what was found.
+    """Returns the verdict: the first of these that was found.
+
+    Wrong preprocessing; a loss that is no number; a certain difference; the largest sure row of the
+    account; other alarms; a sure rest of the gap that nothing explains; a difference of unknown
+    cost; what is merely doubtful; fine, which says where a sure gap comes from.
 
     Args:
         report: A `ShiftReport`; None if streams were not compared.
         diagnoses: The `Diagnosis` of each stream; the name is "" outside of a run.
+        gap: A `GapReport`; None without one.
         corrected: The streams whose input is corrected inside the fit, with the first such epoch.
         adaptation: None without an adaptation, else its `answer`, `after` (a sentence) and
             `saw_target`, as in `Worth.to_dict()`; empty as long as nothing was estimated.
         guard: The arguments of the user's `ShiftGuard` as code, by name; None outside of a run.
         not_compared: Sentences on what of the data is not measured.
         leaks: Whether samples of validation stand in training.
-        unrelated: Whether labels and samples of validation seem to have nothing in common.
         diverged: Whether the latest loss of training is not finite.
         nan_validation: Whether the loss of validation is not finite, although its inputs are.
         late: Number of batches of an evaluation or a prediction that ran before the correction.
@@ -140,48 +139,58 @@ def verdict_of(
     wrong = {name: d for name, d in diagnoses.items() if d.status == "mismatch"}
     uncorrected = {name: d for name, d in wrong.items() if name not in corrected}
     findings = [] if report is None else list(report.findings)
-    alarms = [f for f in findings if f.matters and f.until is None]
-    questions = [f for f in findings if f.is_question and f.until is None and not f.is_meant]
+    lasting = [f for f in findings if f.until is None]
+    alarms = [f for f in lasting if f.matters]
+    # A certain fault whose cost the account has measured is told with it.
+    certain = [f for f in alarms if f.is_certain and f.row is None]
+    costly = None if gap is None or report is None else account.fault(gap)
+    if costly is not None and any(f.acknowledged for f in lasting if f.row == gap.fault):
+        costly = None
+    questions = [f for f in lasting if f.is_question and not f.acknowledged]
     over = [f for f in findings if f.matters and f.until is not None]
+    is_own = any(d.trained_here for d in diagnoses.values())  # a network learns what it is fed
     doubted = {n: d for n, d in diagnoses.items() if d.status == "unknown" and d.expected.is_known}
-    if any(d.trained_here for d in diagnoses.values()):  # a network learns what it is fed
-        doubted = {}
     answer = None if adaptation is None else adaptation.get("answer") or "unknown"
-    if uncorrected:
-        found = preprocessing.mismatch(uncorrected, in_run=guard is not None)
-    elif diverged:
-        found = dict(labels.NAN_LOSS)
-    elif alarms:
-        found = difference.shift(alarms, findings, guard)
-    elif nan_validation:  # questions would tell of points that were never predicted
-        found = dict(labels.NAN_VALIDATION)
-    elif answer == "no":
-        found = adapted(answer)
-    elif wrong:
-        found = preprocessing.corrected(wrong, corrected, late)
-    elif questions:
-        found = difference.shift(questions, findings, guard)
-    elif doubted:
-        found = preprocessing.doubt(doubted)
-    elif any(hint.name == "layers" for d in diagnoses.values() for hint in d.hints):
-        found = dict(preprocessing.OWN_LAYERS)
-    elif leaks:
-        found = dict(labels.LEAK)
-    elif unrelated:
-        found = dict(labels.UNRELATED)
-    elif over:
-        found = difference.past(over)
-    elif answer is not None:
-        found = adapted(answer, bool(adaptation and adaptation.get("saw_target")))
-    else:
-        found = nothing.quiet(report, diagnoses, is_partial=bool(not_compared))
+    saw_target = bool(adaptation and adaptation.get("saw_target"))
+    has_layers = any(hint.name == "layers" for d in diagnoses.values() for hint in d.hints)
+    # What was found, or None, in the order of urgency.
+    found = next(
+        dict(each)
+        for each in (
+            preprocessing.mismatch(uncorrected, guard is not None) if uncorrected else None,
+            facts.NAN_LOSS if diverged else None,
+            difference.shift(certain, findings, guard) if certain and costly is None else None,
+            _since(costly, gap, lasting),
+            difference.shift(alarms, findings, guard) if alarms else None,
+            facts.NAN_VALIDATION if nan_validation else None,
+            adapted(answer) if answer == "no" else None,
+            preprocessing.corrected(wrong, corrected, late) if wrong else None,
+            None if gap is None else account.sure_rest(gap),
+            difference.shift(questions, findings, guard) if questions else None,
+            preprocessing.doubt(doubted) if doubted and not is_own else None,
+            preprocessing.OWN_LAYERS if has_layers else None,
+            facts.LEAK if leaks else None,
+            difference.past(over) if over else None,
+            adapted(answer, saw_target) if answer is not None else None,
+            None if gap is None else account.where_from(gap),
+            nothing.quiet(report, diagnoses, is_partial=bool(not_compared)),
+        )
+        if each is not None
+    )
     if adaptation is not None:
         is_about_it = found["about"] == ABOUT_ADAPTATION
         found["adaptation"] = adaptation.get("after") or ("" if is_about_it else NOT_KNOWN)
         if found["streams"][:1] == ("target",) and "augmentation" in (guard or {}).get("adapt", ""):
-            found["step"] = adapted(answer, bool(adaptation.get("saw_target")))["step"]
+            found["step"] = adapted(answer, saw_target)["step"]
     # A second fault, which the first may hide.
     others = difference.also(found, alarms, uncorrected) if uncorrected or alarms else []
+    if gap is not None and found["state"] == "act":
+        rows = [row.cause for row in gap.rows if row.is_fault and row.points > 0]
+        others = [
+            f"{each}."
+            for each in rows
+            if f"{each[:1].upper()}{each[1:]}"[:40] not in found["cause"]
+        ]
     if alarms and wrong and not uncorrected:
         others.append(preprocessing.corrected(wrong, corrected)["cause"])
     others = [each.rstrip(".") for each in others if each != found["cause"]]
@@ -192,3 +201,19 @@ def verdict_of(
         *nothing.notes_of(report, diagnoses, found),
     )
     return Verdict(**found, notes=notes, parts=parts or {})
+
+
+def _since(found: dict[str, Any] | None, gap: Any, lasting: Sequence[Any]) -> dict[str, Any] | None:
+    """Returns a verdict on a row with the first epoch of the findings that it undoes."""
+    if found is None:
+        return None
+    epochs = [f.since for f in lasting if f.row == gap.fault and f.since is not None]
+    return {**found, "since": min(epochs, default=None)}
+
+
+def verdict_on_gap(gap: Any) -> Verdict:
+    """Returns the verdict on an account alone, without a run."""
+    found = account.fault(gap) or account.sure_rest(gap) or account.where_from(gap)
+    if found is None:
+        found = account.within_chance(gap)
+    return Verdict(**found)

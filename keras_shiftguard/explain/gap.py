@@ -4,13 +4,11 @@ from typing import Any
 
 import numpy as np
 
+from keras_shiftguard.account.report import GapReport
 from keras_shiftguard.errors import BadInputError
-from keras_shiftguard.explain.causes.removable import find_removable
-from keras_shiftguard.explain.estimates.confidence import calibrate
-from keras_shiftguard.explain.gap_analysis import GapAnalysis
+from keras_shiftguard.explain.account_of import account_of
 from keras_shiftguard.explain.model_facts import read_model_facts
 from keras_shiftguard.explain.reference import resolve_reference
-from keras_shiftguard.explain.report import GapReport
 from keras_shiftguard.explain.samples import Samples, read_samples
 
 
@@ -23,11 +21,9 @@ def explain_gap(
 ) -> GapReport:
     """Explains why a classifier is less accurate on `data` than it should be.
 
-    The accuracy is measured with every combination of the removable causes removed from the data.
-    So the part of the gap that each cause explains does not depend on an order of the causes.
-    Preprocessing, channel order, resolution and crop, and class frequencies are removed exactly.
-    Covariate and concept shift are estimated from the gap that is left, and the rest is
-    `"unexplained"`. The model is not changed.
+    The account is that of `guard.gap`, against a reference that you name: causes compete, each is
+    undone on samples that did not choose it, and what nothing undoes is left as the rest. The rows
+    add up to the gap. The model is not changed.
 
     Args:
         model: A built `keras.Model` that classifies.
@@ -44,7 +40,6 @@ def explain_gap(
               as fed, or data that contains the files of the directory in order, as
               `image_dataset_from_directory(shuffle=False)` does.
 
-            If the data has no labels, the accuracy is estimated, and the report says so.
         reference: The accuracy to compare with, or the data on which this accuracy is measured.
             - Labelled data, in the forms of `data`: another data set, or the same one with another
               pipeline.
@@ -56,9 +51,9 @@ def explain_gap(
             Defaults to `"published"` if there is a published accuracy, else to the same data
             with all removable causes removed.
         groups: Number or name of the group of each sample of `data`, if samples of one group
-            depend on each other: the clip of a frame, the patient of a tile. The bootstrap then
-            draws whole groups for the intervals. For a generator, `groups` needs entries only up
-            to the last sample that is read.
+            depend on each other: the clip of a frame, the patient of a tile. The intervals are then
+            those of so many groups. For a generator, `groups` needs entries only up to the last
+            sample that is read.
         max_samples: Largest number of samples to evaluate. The samples are evenly spread over the
             data; from a generator, the first samples are taken.
 
@@ -66,7 +61,7 @@ def explain_gap(
         A `GapReport`; `print` it.
 
     Raises:
-        BadInputError: if `model` is not a classifier, the data does not fit the model, the
+        BadInputError: if `model` is not a classifier, the data has no labels or does not fit it, the
             reference has no accuracy, `groups` does not have one entry for each sample, or
             `max_samples` is not a positive integer.
 
@@ -78,11 +73,10 @@ def explain_gap(
     >>> model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(1, "sigmoid")])
     >>> model.layers[0].set_weights([np.ones((3, 1)), np.zeros(1)])
     >>> report = explain_gap(model, (x, y), reference=(x, y))
-    >>> report.beyond_sampling, report.rows[-1].cause
+    >>> report.is_sure, report.rest.kind
     (False, 'unexplained')
 
-    Reference: Shapley, "A value for n-person games", 1953; Cai et al.,
-    "Diagnosing model performance under distribution shift", 2023.
+    Reference: Oaxaca, "Male-female wage differentials in urban labor markets", 1973.
     """
     is_number = isinstance(max_samples, (int, np.integer)) and not isinstance(max_samples, bool)
     if max_samples is not None and not (is_number and max_samples >= 1):
@@ -92,10 +86,14 @@ def explain_gap(
     facts = read_model_facts(model)
     resolved = resolve_reference(reference, model, facts, max_samples)
     samples = read_samples(data, facts, resolved.size(facts.channels_first), max_samples)
-    views = find_removable(model, samples, facts, resolved)
-    calibration = calibrate(resolved) if samples.labels is None else None
+    if samples.labels is None:
+        raise BadInputError(
+            "An account needs labels: pass (x, y). Without labels, "
+            "`estimate_accuracy(model, data, reference)` estimates the accuracy."
+        )
     numbers = _group_numbers(groups, samples)
-    return GapAnalysis(model, views, resolved, calibration, numbers).report()
+    share = 1.0 if numbers is None else (int(numbers.max()) + 1) / len(numbers)
+    return account_of(model, samples, facts, resolved, share)
 
 
 def _group_numbers(groups: Any, samples: Samples) -> np.ndarray | None:

@@ -1,6 +1,6 @@
 """Predictions in inference mode during a fit, without any change of the model."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import keras
@@ -20,10 +20,14 @@ class InferenceCall:
     milliseconds for each layer, and a recurrent layer loops over its steps in Python. What is
     compiled belongs to this object, not to the model. Python values that the model's `call` reads
     are those of the first call, as in `fit`.
+
+    Args:
+        model: The model.
+        values: Pairs of a variable of the model and the value that it has in this call.
     """
 
-    def __init__(self, model: keras.Model) -> None:
-        self.model = model
+    def __init__(self, model: keras.Model, values: Sequence[tuple[Any, Any]] = ()) -> None:
+        self.model, self._values = model, list(values)
 
         def run(fed: Any) -> Any:
             return keras.tree.map_structure(ops.stop_gradient, model(fed, training=False))
@@ -36,7 +40,7 @@ class InferenceCall:
 
     def __call__(self, inputs: Mapping[str, np.ndarray]) -> Any:
         """Returns the outputs of the model, tensors without gradients."""
-        with keras.StatelessScope(), no_gradients():
+        with keras.StatelessScope(state_mapping=self._values), no_gradients():
             return self._run(as_called(self.model, inputs))
 
 

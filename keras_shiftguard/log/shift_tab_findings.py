@@ -52,7 +52,7 @@ def logged_columns(pairs: Sequence[Pair]) -> dict[str, list[str]]:
             names = summary.columns or ((name,) if is_single and not summary.is_image else ())
             if names:
                 named[source_of(name)] = list(names[:MAX_COLUMNS])
-    for pair in sorted(pairs, key=lambda pair: len(pair.reported)):  # that of the most findings
+    for pair in sorted(pairs, key=lambda pair: len(pair.findings)):  # that of the most findings
         for name in pair.current.inputs.keys() & pair.reference.inputs.keys():
             ids = [p.inputs[name].tokens for p in (pair.current, pair.reference)]
             if len(ids[0]) and len(ids[0]) == len(ids[1]):
@@ -69,9 +69,9 @@ def latest_tests(pair: Pair) -> tuple[dict[str, Finding], list[str]]:
     continues the same series.
     """
     tested = {finding.feature: finding for finding in pair.latest.tested}
-    tested |= {name: f for name, f in pair.reported.items() if name not in tested}
+    tested |= {name: f for name, f in pair.findings.items() if name not in tested}
     findings_first = len(tested) > MAX_FEATURES
-    return tested, sorted(tested, key=lambda name: findings_first and name not in pair.reported)
+    return tested, sorted(tested, key=lambda name: findings_first and name not in pair.findings)
 
 
 def means_and_stds(profile: InputProfile) -> dict[str, tuple[float, float]]:
@@ -89,14 +89,14 @@ def flags_and_cost(tested: Finding, pair: Pair) -> tuple[int, float]:
     `tested` is the latest test of the feature.
     """
     name = tested.feature
-    finding = pair.reported.get(name, tested)
+    finding = pair.findings.get(name, tested)
     expected = finding.expected or name in pair.expected
     is_over = finding.until is not None
     # A significant feature without a finding of its own has the same cause as a finding. So it is
     # an alarm only if a finding of the pair matters.
-    lasting = [f for f in pair.reported.values() if f.until is None]
+    lasting = [f for f in pair.findings.values() if f.until is None]
     along = name in pair.significant and any(f.matters for f in lasting)
-    reported = name in pair.reported and not is_over
+    reported = name in pair.findings and not is_over
     alarm = (reported or along) and finding.matters and not is_over
     flags = ALARM * (alarm and not expected) + EXPECTED * expected
     flags += NEGLIGIBLE * finding.negligible + REPORTED * reported

@@ -26,7 +26,7 @@ BRIGHTER = (1.25, 1.5, 2.0)  # factors above which 8-bit numbers overflow. A con
 # Scales from one range of values to another. Given by the modes of `preprocess_input`.
 SCALES = (1 / 255, 1 / 127.5, 127.5, 255.0)
 
-# Its strength is computed, see `experiments.candidates.candidates`.
+# Its strength is computed, see `account.candidates.candidates`.
 WRAP = Operation("wrap", "overflow", "subtracts and wraps", wrapped)
 # Strengths that experiments try, and the largest strengths of augmentation. Conventions.
 OPERATIONS = (

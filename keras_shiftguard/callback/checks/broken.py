@@ -10,10 +10,9 @@ from typing import Any
 import numpy as np
 
 from keras_shiftguard.callback.checks.check import MAX_P, MIN_SHARE, Epoch, Told
-from keras_shiftguard.detection.cost import SIGMAS
 from keras_shiftguard.detection.finding import Finding, source_of
 from keras_shiftguard.detection.two_sample.hypergeometric import hypergeometric_two_sided
-from keras_shiftguard.detection.two_sample.tail_probabilities import SMALLEST_P
+from keras_shiftguard.detection.two_sample.tail_probabilities import SIGMAS, SMALLEST_P
 from keras_shiftguard.detection.words.said import Said
 from keras_shiftguard.detection.words.sentences import percent
 from keras_shiftguard.statistics.kept_samples import KeptSamples

@@ -8,6 +8,7 @@ from typing import Any
 import keras
 
 from keras_shiftguard.callback.checking import Checking
+from keras_shiftguard.callback.gap_watch import GapWatch
 from keras_shiftguard.callback.preprocessing_watch import PreprocessingWatch
 from keras_shiftguard.callback.repair import Repair
 from keras_shiftguard.callback.runs.run_measurement import RunMeasurement
@@ -70,7 +71,8 @@ class Run:
         self.measurement = RunMeasurement(model, kind, statistics, feature_layer)
         names = ("train", "validation") if kind != "prediction" else ("prediction",)
         self.passes = RunPasses(model, names, known, shift.independence)
-        self.checks = Checking(model, shift, self.measurement.sync, log.log_dir is not None)
+        self.checks = Checking(shift)
+        self.gap = GapWatch(model, shift, self.measurement.sync)
         self.pictures = SamplePictures(log_samples)
 
     def attach(self) -> None:
@@ -138,7 +140,7 @@ class Run:
         self.passes.restore(state)
         self.preprocessing.restore(state["preprocessing"], self.measurement.streams)
         self.shift.restore(state["shift"])
-        self.checks.states = dict(state.get("checks", {}))
+        self.checks.restore(state.get("checks", {}))
         self.since_corrected = {k: int(v) for k, v in state.get("corrected", {}).items()}
         self.repair.restore(state)
         self.log.resume(epoch, state["log"], purge=self.update_freq == "epoch")

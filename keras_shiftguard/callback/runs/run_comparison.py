@@ -1,6 +1,7 @@
 """`compare`: the comparisons and checks after an epoch, and what Keras and the log get of them."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from keras_shiftguard.callback.checks.check import Epoch
@@ -29,12 +30,15 @@ def compare(
     in_fit, profiles = epoch is not None, run.passes.profiles
     passes = run.passes.take_new(run.measurement.target_outputs)
     known = dict(logs or {}) if in_fit else losses
-    seen = Epoch(epoch, run.measurement.streams, passes, known, is_last=run.is_last)
+    is_last = run.is_last or bool(getattr(run.model, "stop_training", False))
+    seen = Epoch(epoch, run.measurement.streams, passes, known, is_last=is_last)
     shift.compare(passes, epoch)
     if in_fit:
         run.logs = known or {}
-        checks.experiment(seen)
-        log.write_curves(step, {**checks.curves, **run.logs})
+        run.gap.end_epoch(epoch or 1, run.logs, profiles)
+        run.gap.look(replace(seen, pairs=shift.pairs), profiles)
+        shift.mark_open()
+        log.write_curves(step, run.logs)
     checks.check(seen)
     severities = {"shift": shift.severity("train")}
     if "validation" in passes:
@@ -46,7 +50,7 @@ def compare(
         log.write_pictures(step, run.pictures.rows(seen, profiles, shift.pairs))
     tell(run)
     if shift.report is not None:
-        kept = {**(logs or severities), **checks.curves} if in_fit else None
+        kept = {**(logs or severities)} if in_fit else None
         log.write_comparison(step, shift.pairs, profiles, shift.report, severities, kept)
     if shift.act(in_fit=in_fit):
         run.model.stop_training = True

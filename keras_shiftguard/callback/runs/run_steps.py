@@ -15,6 +15,7 @@ from keras_shiftguard.instrument.undisturbed import undisturbed
 def start_epoch(run: Run, epoch: int) -> None:
     """Starts a pass over training; epochs count from 0."""
     run.epoch = epoch
+    run.gap.start_epoch()
     start_pass(run, "train")
 
 

@@ -2,11 +2,9 @@
 
 from typing import Any
 
-from keras_shiftguard.callback.checks import labels
 from keras_shiftguard.callback.checks.check import is_finite
 from keras_shiftguard.callback.runs.run import Run
 from keras_shiftguard.detection.verdict import Verdict, verdict_of
-from keras_shiftguard.explain.gap_verdict import with_gap
 from keras_shiftguard.log.run_page import log_parts
 
 
@@ -19,22 +17,20 @@ def verdict_on(run: Run) -> Verdict | None:
     parts: dict[str, Any] = {"diagnosis": {k: d.to_dict() for k, d in diagnoses.items()}}
     parts |= {} if report is None else {"report": report.to_dict()}
     parts |= {} if run.log.log_dir is None else log_parts(run.log.log_dir)
-    verdict = verdict_of(
+    return verdict_of(
         report,
         diagnoses,
+        run.gap.report,
         corrected={name: run.since_corrected.get(name, 1) for name in preprocessing.corrected},
         late=0 if run.kind == "train" else preprocessing.uncorrected_batches(run.kind),
         adaptation=run.repair.worth_of(run.model),
         guard=run.arguments,
         not_compared=run.measurement.not_compared,
         leaks=run.checks.states.get("leak") is True,
-        unrelated=labels.are_unrelated(run.checks.states),
         diverged=not is_finite(run.logs.get("loss")),
         nan_validation=_is_nan_validation(run),
         parts=parts,
     )
-    gap = run.log.read_gap()
-    return verdict if gap is None else with_gap(verdict, gap)
 
 
 def tell(run: Run) -> None:

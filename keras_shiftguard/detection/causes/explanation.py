@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from keras_shiftguard.detection.words.said import Said
+from keras_shiftguard.io.code_lines import digits
 from keras_shiftguard.profiles import InputSummary
 
 # How far two streams may be apart after a step is undone: means (in standard deviations),
@@ -70,11 +71,6 @@ def _array(values: np.ndarray, first: bool) -> str:
     """Returns Python code for an array with one value for each channel."""
     listed = f"np.array([{', '.join(digits(v) for v in values)}])"
     return f"{listed}.reshape(-1, 1, 1)" if first else listed
-
-
-def digits(value: float) -> str:
-    """Formats a number with at most six digits."""
-    return f"{value:.6g}"
 
 
 def span_of(summary: InputSummary) -> str:

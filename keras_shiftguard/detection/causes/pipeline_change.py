@@ -21,7 +21,6 @@ from keras_shiftguard.detection.causes.explanation import (
     TIGHT,
     Explanation,
     affine,
-    digits,
     listed,
     span_of,
 )
@@ -29,6 +28,7 @@ from keras_shiftguard.detection.causes.unit_change import explain_columns
 from keras_shiftguard.detection.two_sample.tail_probabilities import BEYOND_CHANCE
 from keras_shiftguard.detection.words.said import Said
 from keras_shiftguard.detection.words.sentences import stream_name
+from keras_shiftguard.io.code_lines import digits
 from keras_shiftguard.profiles import InputSummary
 
 # A scale above this (or below its inverse) cannot come from another scene. The limits of the fit

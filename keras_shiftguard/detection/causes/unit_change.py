@@ -11,13 +11,13 @@ from keras_shiftguard.detection.causes.explanation import (
     TIGHT,
     Explanation,
     affine,
-    digits,
     span_of,
 )
 from keras_shiftguard.detection.two_sample.mean_discrepancy import MIN_SAMPLES
 from keras_shiftguard.detection.two_sample.tail_probabilities import BEYOND_CHANCE
 from keras_shiftguard.detection.words.said import Said
 from keras_shiftguard.detection.words.sentences import stream_name
+from keras_shiftguard.io.code_lines import digits
 from keras_shiftguard.profiles import InputSummary
 
 MIN_AGREEING_COLUMNS = 0.8  # share of the columns that the factor must explain. A convention.

@@ -16,9 +16,13 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from keras_shiftguard.detection.cost import SIGMAS
 from keras_shiftguard.detection.two_sample.hypergeometric import hypergeometric_two_sided
-from keras_shiftguard.detection.two_sample.tail_probabilities import MIN_SAMPLES, Floats, gamma_sf
+from keras_shiftguard.detection.two_sample.tail_probabilities import (
+    MIN_SAMPLES,
+    SIGMAS,
+    Floats,
+    gamma_sf,
+)
 
 # A class is rare if the smaller stream should hold fewer samples of it. A convention, checked in
 # docs/benchmarks/false-alarms.md.

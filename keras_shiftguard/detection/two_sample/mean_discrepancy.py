@@ -24,8 +24,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from keras_shiftguard.detection.cost import SIGMAS
-from keras_shiftguard.detection.two_sample.tail_probabilities import log_gamma, share_sf
+from keras_shiftguard.detection.two_sample.tail_probabilities import SIGMAS, log_gamma, share_sf
 from keras_shiftguard.profiles.embedding import BANDWIDTHS, MeanEmbedding
 
 # Samples of each stream; with fewer, no embedding is tested. A convention, checked in

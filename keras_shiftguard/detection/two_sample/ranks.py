@@ -18,7 +18,6 @@ from functools import lru_cache
 
 import numpy as np
 
-from keras_shiftguard.detection.cost import SIGMAS
 from keras_shiftguard.detection.two_sample.hypergeometric import hypergeometric_two_sided
 from keras_shiftguard.detection.two_sample.means import cohens_d, mean_tests
 from keras_shiftguard.detection.two_sample.rank_polynomials import (
@@ -29,6 +28,7 @@ from keras_shiftguard.detection.two_sample.rank_polynomials import (
 )
 from keras_shiftguard.detection.two_sample.tail_probabilities import (
     MIN_SAMPLES,
+    SIGMAS,
     SMALLEST_P,
     Floats,
     weighted_chi2_sf,

@@ -21,6 +21,8 @@ Floats = NDArray[np.float64]
 MIN_SAMPLES = 10
 # So many standard errors are hardly chance, also in the many comparisons of a fit. A convention.
 BEYOND_CHANCE = 4.0
+# Standard errors to each side, for an interval of 95 %. Given by the normal distribution.
+SIGMAS = 1.96
 SMALLEST_P = 1e-300  # no p-value is smaller: float64 holds nothing below 2e-308. A convention.
 # Nodes of the trapezoid rule; relative errors are below 1e-4, mostly 1e-8. A convention.
 NODES = 64

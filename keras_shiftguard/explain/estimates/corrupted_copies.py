@@ -5,8 +5,7 @@ from collections.abc import Iterator
 import keras
 import numpy as np
 
-from keras_shiftguard.experiments.candidates.candidates import on_images
-from keras_shiftguard.explain.causes.bootstrap import SEED
+from keras_shiftguard.account.candidates.candidates import on_images
 from keras_shiftguard.operations.scale import Scale
 from keras_shiftguard.operations.table import OPERATIONS
 from keras_shiftguard.statistics.batch import spec_for
@@ -53,7 +52,7 @@ def _of_images(images: np.ndarray) -> Iterator[tuple[str, np.ndarray]]:
 
 
 def _of_numbers(x: np.ndarray) -> Iterator[tuple[str, np.ndarray]]:
-    rng = np.random.default_rng(SEED + 3)
+    rng = np.random.default_rng(3)
     finite = np.isfinite(x)  # missing values may be NaN
     number = np.maximum(finite.sum(axis=0, keepdims=True), 1)
     mean = np.where(finite, x, 0.0).sum(axis=0, keepdims=True) / number

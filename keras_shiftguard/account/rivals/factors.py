@@ -1,0 +1,53 @@
+"""Inputs in another scale: 255 and 127.5 for pixels, 100 and 1000 for the columns of tables."""
+
+import numpy as np
+
+from keras_shiftguard.account.candidates.candidates import Candidate, Choice
+from keras_shiftguard.account.rival import Rival
+from keras_shiftguard.account.rivals.operations import as_rival
+from keras_shiftguard.account.samples import Case
+
+# Factors and offsets between forms of input. Given by `preprocess_input`, and by units.
+OF_PIXELS = (
+    (1 / 255, 0.0),
+    (255.0, 0.0),
+    (1 / 127.5, -1.0),
+    (127.5, 127.5),
+    (2.0, -1.0),
+    (0.5, 0.5),
+)
+OF_ROWS = ((1 / 255, 0.0), (255.0, 0.0), (0.01, 0.0), (100.0, 0.0), (0.001, 0.0), (1000.0, 0.0))
+MIN_NEARER = 0.3  # by which the logarithm of the deviation must come nearer. A convention.
+
+
+def rivals(case: Case) -> list[Rival]:
+    """Returns the factors that bring the deviation of an input nearer to that of training."""
+    if case.there is None:
+        return []
+    found = []
+    for spec in case.specs:
+        if case.differ is not None and spec.name not in case.differ:
+            continue
+        x, known = (case.input(half, spec.name) for half in (case.here, case.there))
+        if x.dtype.kind != "f" or known.dtype.kind != "f" or not x.size:
+            continue
+        here, there = (float(np.nanstd(each)) + 1e-9 for each in (x, known))
+        is_image = spec.layout != "features"
+        for factor, offset in OF_PIXELS if is_image else OF_ROWS:
+            mean = float(np.nanmean(x)) * factor + offset
+            moved = abs(mean - float(np.nanmean(known))) / there
+            was = abs(float(np.nanmean(x)) - float(np.nanmean(known))) / there
+            nearer = abs(np.log(here / there)) - abs(np.log(here * factor / there))
+            if nearer > MIN_NEARER or (offset and nearer > -1e-6 and moved < was / 2):
+                found.append(as_rival(case, spec, _candidate(factor, offset, x)))
+    return found
+
+
+def _candidate(factor: float, offset: float, x: np.ndarray) -> Candidate:
+    channels = x.shape[-1] if x.ndim > 1 else 1
+
+    def run(rows: np.ndarray) -> np.ndarray:
+        return (rows * factor + offset).astype("float32")
+
+    strength = ([factor] * channels, [offset] * channels)
+    return Candidate(Choice("factor", "light" if x.ndim > 2 else "columns", strength), run)

@@ -1,0 +1,233 @@
+"""The competition of rivals: in rounds, on two halves, each with a chain of its own.
+
+One half chooses and the other one counts, and the other way round. The winner of a round stays
+undone, and the rest compete again.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from keras_shiftguard.account.rival import Rival, Undoing, both
+from keras_shiftguard.account.samples import Case, Half
+
+ROUNDS = 3  # A convention.
+SURE = 3.0  # standard errors of likelihood that a sure row needs. A convention.
+ERRORS = 2.0  # standard errors of points that a sure row needs. A convention.
+# Standard errors by which another rival must be better than a simpler one. Measured on the fits of
+# shared/notes/account.md.
+SIMPLER = 1.5
+SCREENED, KEPT = 64, 10  # samples on which operations are screened, and how many go on
+MIN_SHARE = 0.5  # pairs are tried where nothing alone wins this share of what is lost
+
+
+@dataclass(frozen=True)
+class Taken:
+    """A rival that won a round.
+
+    Args:
+        rival: The rival.
+        undoings: How it is undone, as each half chose it.
+        points: What it wins on samples that did not choose it.
+        error: Standard error of the points.
+        z: Gain in likelihood in standard errors.
+    """
+
+    rival: Rival
+    undoings: tuple[Undoing, Undoing]
+    points: float
+    error: float
+    z: float
+
+    @property
+    def undoing(self) -> Undoing:
+        """How it is undone, as the first half chose it."""
+        return self.undoings[0]
+
+
+@dataclass
+class Search:
+    """The competition on one case. After `run`, `taken` has the winners of the rounds."""
+
+    case: Case
+    ways: list[list[Half]]  # for each direction the half that chooses, and the one that counts
+    training: Half | None
+    taken: list[Taken]
+    share: float = 0.0  # points that random labels cost
+    spent: int = 0  # predictions so far
+
+    @classmethod
+    def of(cls, case: Case) -> "Search":
+        """Returns the search before its first round."""
+        middle = len(case.here) // 2
+        one, other = case.here.at(slice(0, middle)), case.here.at(slice(middle, None))
+        return cls(case, [[one, other], [other, one]], case.there, [])
+
+    def worth(self) -> np.ndarray:
+        """Returns the worth of the samples that count, after the repairs so far."""
+        halves = [way[1] for way in self.ways]
+        return np.concatenate([self._worth(half) for half in halves])
+
+    def worth_of_training(self) -> np.ndarray | None:
+        """Returns the worth of the samples of training; None without any."""
+        return None if self.training is None else self._worth(self.training)
+
+    def is_behind(self) -> bool:
+        """Whether validation is surely worse than training in inference mode."""
+        there, here = self.worth_of_training(), self.worth()
+        if there is None:
+            return True
+        lost = there.mean() - here.mean()
+        errors = there.var() / len(there) + here.var() / (len(here) * self.case.share)
+        return bool(lost > max(self.case.tolerance, ERRORS * errors**0.5))
+
+    def run(self, rivals: Sequence[Rival]) -> None:
+        """Lets rivals compete in rounds until none is surely better than nothing."""
+        left = list(rivals)
+        for _ in range(ROUNDS):
+            behind = self.is_behind()
+            competing = [rival for rival in left if behind or rival.kind == "model"]
+            if not competing:
+                break
+            taken = self._round(competing)
+            if taken is None:
+                break
+            self.taken.append(taken)
+            if taken.undoing.share:
+                break
+            if taken.rival.kind == "model" and self.training is not None:
+                self.training = taken.undoing.apply(self.training)
+            gone = taken.rival
+            left = [
+                r
+                for r in left
+                if r.name != gone.name and not (r.is_once and r.family in gone.family)
+            ]
+
+    def _round(self, rivals: Sequence[Rival]) -> Taken | None:
+        picks = [self._pick(rivals, way) for way in self.ways]
+        if picks[0] is None or picks[1] is None or picks[0][0].family != picks[1][0].family:
+            return None
+        rival, undoings = picks[0][0], (picks[0][1], picks[1][1])
+        gains, won, news = [], [], []
+        for (_, undoing, fitted), (chooses, counts) in zip(picks, self.ways, strict=True):
+            new = [undoing.apply(chooses), undoing.apply(counts)]
+            gains.append(self._log(new[1], fitted) - self._base(chooses, counts))
+            if undoing.share:
+                new = [chooses, counts]  # random labels have no undo
+            won.append(self._worth(new[1]) - self._worth(counts))
+            news.append(new)
+        gain, points = np.concatenate(gains), np.concatenate(won)
+        number = len(gain) * self.case.share
+        z = float(gain.mean() / (gain.std() / number**0.5 + 1e-12))
+        error = float(((np.square(points - points.mean()).sum() + 1) / len(points) / number) ** 0.5)
+        value = float(points.mean())
+        if any(each.share for each in undoings):
+            value, error = self._of_random(undoings)
+        if not (z > SURE and value > max(self.case.tolerance, ERRORS * error)):
+            return None
+        if any(each.share for each in undoings):
+            self.share = value
+        else:
+            self.ways = news
+        return Taken(rival, undoings, value, error, z)
+
+    def _of_random(self, undoings: tuple[Undoing, Undoing]) -> tuple[float, float]:
+        """Returns what random labels cost, and its standard error.
+
+        Of labels of which a share is random, a part is right by chance.
+        """
+        share = float(np.mean([each.share for each in undoings]))
+        worth = self.worth()
+        right, number = float(worth.mean()), len(worth) * self.case.share
+        classes = self.ways[0][0].outputs.shape[1]
+        if share >= 0.9:  # the labels belong to other samples: nothing tells how right the model is
+            return 0.0, 1.0
+        value = (right - share / classes) / (1 - share) - right
+        slope = (right - 1 / classes) / (1 - share) ** 2
+        spread = abs(undoings[0].share - undoings[1].share) / 2
+        of_share = max((share * (1 - share) / number) ** 0.5, spread)
+        of_right = (right * (1 - right) / number) ** 0.5 * share / (1 - share)
+        return value, float(np.hypot(slope * of_share, of_right))
+
+    def _pick(
+        self, rivals: Sequence[Rival], way: Sequence[Half]
+    ) -> tuple[Rival, Undoing, Any] | None:
+        """Returns the rival that makes the labels of the half that chooses likeliest.
+
+        Of those that are not surely worse, it is the first one. With it come how it is undone, and
+        what the likelihood was fitted to.
+        """
+        half = way[0]
+        base = self._base(half, half)
+        tried = []
+        for rival in self._screened(rivals, half):
+            undoing = rival.fit(half)
+            new = undoing.apply(half)
+            fitted = self._fit(new, undoing)
+            self.spent += 0 if rival.is_free else len(half)
+            tried.append((self._log(new, fitted) - base, rival, undoing, fitted))
+        if not tried:
+            return None
+        top = max(tried, key=lambda each: float(each[0].mean()))
+        for gains, rival, undoing, fitted in tried:
+            behind = top[0] - gains
+            if behind.mean() < SIMPLER * behind.std() / len(behind) ** 0.5 + 1e-9:
+                return rival, undoing, fitted
+        return None
+
+    def _screened(self, rivals: Sequence[Rival], half: Half) -> list[Rival]:
+        """Returns the rivals that go on: all that need few predictions, and the best operations."""
+        operations = [rival for rival in rivals if rival.kind == "input"]
+        kept: set[int] = set(map(id, operations))
+        left = (self.case.budget - self.spent) / 2  # the other half needs as many
+        some = int(np.clip(left / (3 * max(len(operations), 1)), 0, SCREENED))
+        if operations and some < SCREENED // 4:
+            return [rival for rival in rivals if rival.kind != "input"]
+        few = half.at(slice(0, some))
+        if len(operations) <= KEPT and left > len(operations) * len(half):
+            return list(rivals)
+        self.spent += some * len(operations)
+        number = int(np.clip((left - some * len(operations)) / len(half), 1, KEPT))
+        base = float(self._base(few, few).mean())
+        rename = next((r for r in rivals if r.name == "renamed"), None)
+        alone, paired = [], []
+        for rival in operations:
+            undoing = rival.fit(few)
+            new = undoing.apply(few)
+            alone.append(float(self._log(new, self._fit(new, undoing)).mean()) - base)
+            if rename is not None:
+                then = rename.fit(new)
+                renamed = then.apply(new)
+                paired.append(float(self._log(renamed, self._fit(renamed, then)).mean()) - base)
+        best = np.argsort(-np.asarray(alone), kind="stable")[:number]
+        kept = {id(operations[i]) for i in best}
+        found = [rival for rival in rivals if rival.kind != "input" or id(rival) in kept]
+        if rename is not None and max(alone, default=0.0) < MIN_SHARE * self._possible(half):
+            for i in np.argsort(-np.asarray(paired), kind="stable")[:number]:
+                found.append(both(operations[i], rename))
+        return found
+
+    def _possible(self, half: Half) -> float:
+        """Returns how much likelier the labels would be if they were as likely as in training."""
+        there = self.training
+        if there is None or not len(there):
+            return 0.0
+        best = float(self._log(there, self._fit(there, None)).mean())
+        return min(best, -0.05) - float(self._base(half, half).mean())
+
+    def _fit(self, half: Half, undoing: Undoing | None) -> Any:
+        if undoing is not None and undoing.share:
+            return 1.0, np.ones(half.outputs.shape[1])  # the outputs are what labels follow
+        return self.case.likelihood.fit(half.outputs, half.y)
+
+    def _log(self, half: Half, fitted: Any) -> np.ndarray:
+        return np.asarray(self.case.likelihood.log(half.outputs, half.y, fitted) + half.spread)
+
+    def _base(self, chooses: Half, counts: Half) -> np.ndarray:
+        return self._log(counts, self._fit(chooses, None))
+
+    def _worth(self, half: Half) -> np.ndarray:
+        return np.asarray(self.case.likelihood.worth(half.outputs, half.y), "float64")

@@ -1,1 +1,0 @@
-"""Experiments on labels, and the words for what they find."""
