@@ -33,8 +33,8 @@ def explain(model: str, data: str, reference: str | None, pipeline: Pipeline, as
     """Explain an accuracy gap by its causes, as a table that adds up.
 
     DATA is a directory with a folder of images for each class (in alphabetical order, or named
-    by class id), or a .npz file with `x` and `y`. Without labels the accuracy is estimated. As
-    with `diagnose`, the options below describe what your own pipeline does to the files.
+    by class id), or a .npz file with `x` and `y`. As with `diagnose`, the options below describe what
+    your own pipeline does to the files.
 
     \b
       keras-shiftguard explain resnet50.keras val/ --reference published
@@ -59,7 +59,7 @@ def explain(model: str, data: str, reference: str | None, pipeline: Pipeline, as
     labelled = pipeline.labelled(data, loaded)
     report = explain_gap(loaded, labelled, compared_with, max_samples=pipeline.max_samples)
     show(report, as_json)
-    return FOUND if report.beyond_sampling else OK
+    return FOUND if report.is_sure else OK
 
 
 def _is_number(text: str) -> bool:

@@ -13,50 +13,45 @@ MAX_ROWS = 40
 def about_gap(gap: Mapping[str, Any]) -> list[Section]:
     """Returns the section for `GapReport.to_dict()`."""
     rows = gap["rows"]
-    repairs: dict[str, list[str]] = {}
-    for row in rows:
-        # Without labels, the accuracy is estimated from the model's confidence. So a wrong input
-        # that makes the model more confident has negative points.
-        is_wrong = row["points"] > 0 or (gap["estimated"] and row["kind"] == "removed")
-        if row["repair"] and is_wrong:
-            repairs.setdefault(row["repair"], []).append(row["cause"])
+    steps = [row for row in rows if row["step"] and row["sure"]][:MAX_ROWS]
     section = Section(
-        "Where the accuracy went",
-        f"{gap['num_samples']:,} samples",
+        "Where the accuracy went" if gap["metric"] == "accuracy" else "Where the loss comes from",
+        f"{gap['num_samples']:,} labelled samples",
         charts=(_waterfall(gap),) if rows else (),
         tables=table(
-            "Cause|Points|95 % interval|Accuracy without it|How it is known|What it is",
+            "Kind|Points|95 % interval|What it is|How sure",
             [_row(row) for row in rows],
-            "Points|95 % interval|Accuracy without it",
+            "Points|95 % interval",
             MAX_ROWS,
         ),
         sentences=tuple(sentence(text) for text in [gap["headline"], *gap["notes"][:MAX_ROWS]]),
-        codes=tuple(
-            (f"To repair {' and '.join(causes)}", line)
-            for line, causes in list(repairs.items())[:MAX_ROWS]
-        ),
+        codes=tuple((sentence(row["cause"]), row["step"]) for row in steps),
     )
     return [section]
 
 
 def _waterfall(gap: Mapping[str, Any]) -> Rows:
-    rows = gap["rows"][:MAX_ROWS]
-    steps = [(row["cause"], -row["points"], points(-row["points"])) for row in rows]
+    is_accuracy = gap["metric"] == "accuracy"
+    steps = [
+        (row["kind"], -row["points"], points(-row["points"])) for row in gap["rows"][:MAX_ROWS]
+    ]
+    ends = (gap["reference"], gap["measured"])
+    if not is_accuracy:  # shares of the loss, from what it would be to what it is
+        ends, steps = (1 - gap["gap"], 1.0), [(k, -p, points(-p)) for k, p, _ in steps]
+    words = [percent(end) if is_accuracy else percent(end) for end in ends]
     return waterfall(
-        "From the expected accuracy down to the measured one",
-        ("expected", gap["reference_accuracy"], percent(gap["reference_accuracy"])),
+        f"From {gap['against']} to {gap['data']}",
+        (str(gap["against"]), ends[0], words[0]),
         steps,
-        ("measured", gap["accuracy"], percent(gap["accuracy"])),
+        (str(gap["data"]), ends[1], words[1]),
     )
 
 
 def _row(row: Mapping[str, Any]) -> tuple[str, ...]:
-    how = {"removed": "removed", "estimated": "estimated", "rest": "what is left"}
     return (
-        str(row["cause"]),
+        str(row["kind"]),
         points(row["points"]),
         interval(row["interval"]),
-        percent(row["accuracy"]),
-        how.get(row["kind"], str(row["kind"])),
-        sentence(row["detail"]),
+        sentence(row["cause"]),
+        "sure" if row["sure"] else "not sure",
     )

@@ -48,7 +48,7 @@ def is_alarm(parts: Mapping[str, Any]) -> bool:
     """Returns whether the data has a mismatch, a shift that matters, or a gap beyond sampling."""
     mismatch = any(each["status"] == "mismatch" for each in parts.get("diagnosis", {}).values())
     shifted = parts.get("report", {}).get("shifted", False)
-    return mismatch or bool(shifted) or bool(parts.get("gap", {}).get("beyond_sampling", False))
+    return mismatch or bool(shifted) or bool(parts.get("gap", {}).get("is_sure", False))
 
 
 def _read(path: Path) -> dict[str, Any]:

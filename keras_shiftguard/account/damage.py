@@ -1,4 +1,4 @@
-"""Damage: what validation has lost, so that nothing undoes it. Training put through it shows the cost.
+"""Damage: what validation has lost. Nothing undoes it; training put through it shows the cost.
 
 Which damage it is, is chosen without labels: training samples that went through it look like those
 of validation. One half chooses, and the other one must agree.
@@ -107,9 +107,7 @@ def _of_images(x: np.ndarray, spec: InputSpec) -> dict[str, Callable[[np.ndarray
     first: dict[str, Any] = {"data_format": "channels_last"}
     found = {"divided as integers": unit(keras.ops.floor)}
     for number in LEVELS:
-        found[f"with {number} levels of gray"] = unit(
-            lambda z, n=number - 1: keras.ops.round(z * n) / n
-        )
+        found[f"with {number} levels of gray"] = unit(_rounded(number - 1))
     for name, strengths in OF_TABLE.items():
         words = {"noise": "made noisier", "blur": "blurred"}.get(name, "of lower resolution")
         for strength in strengths:
@@ -134,6 +132,10 @@ def _run(operation: Operation, strength: float) -> Callable[[Any], Any]:
     apply = operation.apply
     assert apply is not None
     return lambda z: apply(z, strength)
+
+
+def _rounded(number: int) -> Callable[[Any], Any]:
+    return lambda z: keras.ops.round(z * number) / number
 
 
 def _chain(chain: list[Any]) -> Callable[[Any], Any]:

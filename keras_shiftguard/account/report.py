@@ -63,7 +63,9 @@ class GapReport(AsPage):
     def to_dict(self) -> dict[str, Any]:
         """Returns the account as plain values for JSON."""
         own = {**vars(self), "rows": [row.to_dict() for row in self.rows]}
-        return dict(plain({**own, "gap": self.gap, "headline": self._headline()}))
+        return dict(
+            plain({**own, "gap": self.gap, "is_sure": self.is_sure, "headline": self.headline})
+        )
 
     @classmethod
     def from_dict(cls, tree: Mapping[str, Any]) -> "GapReport":
@@ -85,9 +87,11 @@ class GapReport(AsPage):
         Raises:
             BadInputError: if the directory cannot be written.
         """
-        from keras_shiftguard.log.gap_log import write_gap  # TensorBoard's modules load slowly
+        # Imported here because TensorBoard's modules load slowly, and few accounts are written.
+        from keras_shiftguard.detection.verdict import verdict_on_gap
+        from keras_shiftguard.log.gap_log import write_gap
 
-        write_gap(log_dir, self)
+        write_gap(log_dir, self.to_dict(), verdict_on_gap(self).to_dict())
 
     def _page_parts(self) -> dict[str, Any]:
         from keras_shiftguard.detection.verdict import verdict_on_gap
@@ -106,9 +110,11 @@ class GapReport(AsPage):
             lines = [*map(_line, shown), f"  {total:+6.1f}  {len(more)} smaller rows"]
         lines += [f"  Do: {row.step}" for row in steps[:2]]
         notes = [f"  Note: {note}" for note in self.notes][: MAX_LINES - 1 - len(lines)]
-        return "\n".join([self._headline(), *lines, *notes])
+        return "\n".join([self.headline, *lines, *notes])
 
-    def _headline(self) -> str:
+    @property
+    def headline(self) -> str:
+        """Both ends of the gap, as a sentence."""
         size = f"{self.num_samples:,} labelled samples"
         if self.metric != ACCURACY:
             name = "Loss" if self.metric == "loss" else self.metric.replace("_", " ").capitalize()

@@ -13,8 +13,8 @@ from keras_shiftguard.detection.gap_row import ACCURACY
 MEMORISED = "the model knows its training samples by heart"
 EITHER = f"{MEMORISED}, or the same values mean something else in {{data}}"
 TELL = (
-    "Feed 200 rows of training through the pipeline of validation, and evaluate on them: if accuracy "
-    "stays low, the pipelines differ."
+    "Feed 200 rows of training through the pipeline of validation, and evaluate on them: if it "
+    "stays as bad, the pipelines differ."
 )
 UNDONE = "something differs from the first epoch on, and nothing that was tried undoes it"
 UNEXPLAINED = "nothing that was tried undoes it"
@@ -49,7 +49,9 @@ class FirstPass:
     predict: Callable[[bool], Predict | None] | None = None
 
 
-def name_of_rest(search: Search, rest: float, error: float, first: FirstPass | None) -> tuple:
+def name_of_rest(
+    search: Search, rest: float, error: float, first: FirstPass | None
+) -> tuple[str, str, str | None, bool]:
     """Returns kind, cause and step of what is left, and whether it is sure."""
     likelihood, metric = search.case.likelihood, search.case.likelihood.metric
     least = LEAST if metric == ACCURACY else LEAST_OF_LOSS
@@ -96,16 +98,16 @@ def _after_repairs(search: Search, first: FirstPass) -> tuple[float, float]:
         after = float(worth.mean())
         if metric != ACCURACY:
             after = -after * float(getattr(case.likelihood, "unit", 1.0))
-    number = len(worth) * case.share
+    size = len(worth) * case.share
     if metric == ACCURACY:
-        return after, float((max(after * (1 - after), 0.0) / number) ** 0.5)
-    return after, float(worth.std() / (abs(worth.mean()) + 1e-12) / number**0.5)
+        return after, float((max(after * (1 - after), 0.0) / size) ** 0.5)
+    return after, float(worth.std() / (abs(worth.mean()) + 1e-12) / size**0.5)
 
 
 def _are_of_other_samples(search: Search) -> bool:
     """Whether labels say nothing of the samples, while the predictions are as on training."""
     likelihood, there = search.case.likelihood, search.training
-    if there is None or not len(there):
+    if not isinstance(likelihood, Classes) or there is None or not len(there):
         return False
     halves = [way[1] for way in search.ways]
     outputs = np.concatenate([half.outputs for half in halves])

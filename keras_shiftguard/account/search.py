@@ -107,8 +107,8 @@ class Search:
             ]
 
     def _round(self, rivals: Sequence[Rival]) -> Taken | None:
-        picks = [self._pick(rivals, way) for way in self.ways]
-        if picks[0] is None or picks[1] is None or picks[0][0].family != picks[1][0].family:
+        picks = [pick for way in self.ways if (pick := self._pick(rivals, way)) is not None]
+        if len(picks) < 2 or picks[0][0].family != picks[1][0].family:
             return None
         rival, undoings = picks[0][0], (picks[0][1], picks[1][1])
         gains, won, news = [], [], []

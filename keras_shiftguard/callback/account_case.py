@@ -1,4 +1,4 @@
-"""`CaseMaker`: the kept samples of an epoch as the case of an account, with the model to predict."""
+"""`CaseMaker`: the kept samples of an epoch as the case of an account, with their predictions."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -163,12 +163,16 @@ class CaseMaker:
             predict = self._losses(self._call, stream, apart)
             few = here.first(100)
             unit = float(np.mean(np.abs(predict(few.images, few.labels)))) or 1.0
-            outputs = self._outputs(self._call, stream, apart, few.images, few.labels)
+            outputs = self._outputs(self._call, stream, apart, few.images)
         except Exception:  # the user's own loss or `call` may raise anything
             return None
         y = keras.tree.flatten(here.labels.tree)
-        is_one = len(y) == 1 and isinstance(outputs, np.ndarray) and outputs.ndim <= 2
-        if is_one and outputs.reshape(len(outputs), -1).shape[1] == np.prod(y[0].shape[1:] or (1,)):
+        if (
+            outputs is not None
+            and len(y) == 1
+            and outputs.ndim <= 2
+            and outputs.reshape(len(outputs), -1).shape[1] == np.prod(y[0].shape[1:] or (1,))
+        ):
             number = outputs.reshape(len(outputs), -1).shape[1]
             are_flags = (
                 np.isin(y[0], (0, 1)).all() and (outputs >= 0).all() and (outputs <= 1).all()
@@ -201,7 +205,7 @@ class CaseMaker:
         name = next(iter(stream.sketches))
 
         def fresh() -> Predict | None:
-            fed = there.images if apart else Rows(_corrected(stream, there.images))
+            fed = Rows(_fed(stream, there.images, apart))
             values = batch_norm_anew(self._model, name, fed)
             if not values:
                 return None
@@ -226,13 +230,14 @@ class CaseMaker:
                 if are_classes:
                     fed = x if apart else Rows(_corrected(stream, x))
                     return class_probabilities(call, name, (fed,))
-                found = self._outputs(call, stream, apart, x, None)
+                found = self._outputs(call, stream, apart, x)
+                assert found is not None
                 return np.asarray(found, "float64").reshape(len(found), -1)
 
         return predict
 
     def _outputs(
-        self, call: InferenceCall, stream: Stream, apart: bool, x: Any, y: Any
+        self, call: InferenceCall, stream: Stream, apart: bool, x: Any
     ) -> np.ndarray | None:
         """Returns the only output for each sample; None if there are several."""
         rows = Rows(np.zeros(len(x)))

@@ -181,7 +181,7 @@ class GapWatch:
                     sum(float(keras.ops.convert_to_numpy(p)) for p in self._model.losses)
                 )
             ends = float(logs[name]) - penalty, float(logs[f"val_{name}"]) - penalty
-            return Logged(*ends, *numbers)
+            return Logged(*ends, numbers[0], numbers[1])
         unit = float(getattr(case.likelihood, "unit", 1.0))
         sign = 1.0 if isinstance(case.likelihood, Classes | SeveralLabels) else -unit
         here = sign * float(case.likelihood.worth(case.here.outputs, case.here.y).mean())

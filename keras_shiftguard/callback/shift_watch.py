@@ -144,8 +144,8 @@ class ShiftWatch:
             if row.kind == "labels" or (row.kind == "input" and not known):
                 self._monitor.replace(_finding(row, pair.epoch if pair else None))
         rest = gap.rest
-        # A model that kept up with batches that were new to it, and fell behind as it learnt them by
-        # heart, loses nothing by a difference.
+        # A model that kept up with batches that were new to it, and fell behind as it learnt them
+        # by heart, loses nothing by a difference.
         most = tolerance if rest.kind == "memorised" and rest.sure else rest.interval[1]
         self._monitor.account(rows, most, tolerance)
         self._renew_report()

@@ -61,8 +61,8 @@ def explain_gap(
         A `GapReport`; `print` it.
 
     Raises:
-        BadInputError: if `model` is not a classifier, the data has no labels or does not fit it, the
-            reference has no accuracy, `groups` does not have one entry for each sample, or
+        BadInputError: if `model` is not a classifier, the data has no labels or does not fit it,
+            the reference has no accuracy, `groups` does not have one entry for each sample, or
             `max_samples` is not a positive integer.
 
     Example:

@@ -1,5 +1,6 @@
-"""Moving statistics of batch norm, measured anew on training samples, without touching the model."""
+"""Moving statistics of batch norm, measured anew on training samples; the model stays as it is."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import keras
@@ -14,7 +15,7 @@ from keras_shiftguard.statistics.state import read
 BATCH = 64  # samples that are normalised together. A convention.
 
 # Values of variables, to use in place of their own.
-Values = list[tuple[Any, Any]]
+Values = Sequence[tuple[Any, Any]]
 
 
 def batch_norm_anew(model: keras.Model, name: str, x: Any, known: Values = ()) -> Values | None:

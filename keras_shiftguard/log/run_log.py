@@ -5,7 +5,6 @@ shows in its other tabs (scalars, histograms, texts) is the epoch counted from 1
 it. Histograms and the user's metrics may count training batches instead, see `write_profiles`.
 """
 
-import json
 import math
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
@@ -233,15 +232,15 @@ class RunWriter:
         to.tab.write_worth(step, worth)
         to.page.write_worth(worth)
 
-    def read_gap(self) -> dict[str, Any] | None:
-        """Returns the accuracy gap that was written to the log since the run began, or None."""
-        if self.log_dir is None:
-            return None
-        with suppress(OSError, ValueError):
-            path = Path(self.log_dir) / "gap.json"
-            if path.stat().st_mtime >= self._since:
-                return dict(json.loads(path.read_text(encoding="utf-8")))
-        return None
+    @_writes
+    def write_gap(
+        self, to: _Open, step: int, gap: Mapping[str, Any], verdict: Mapping[str, Any]
+    ) -> None:
+        """Writes the account of a fit, `GapReport.to_dict()`, with the verdict on the fit."""
+        from keras_shiftguard.log.gap_log import write_to
+
+        write_to(to.events, Path(to.events.log_dir), step, gap, verdict)
+        to.page.keep(gap=gap)
 
     @_writes
     def write_epoch_state(self, to: _Open, epoch: int, state: dict[str, Any]) -> None:

@@ -18,7 +18,7 @@ class LabelRepair:
         ids: Class ids as they are, and as they should be, `(changed, 2)`.
         factor: Numbers are multiplied by this ...
         offset: ... and this is added,
-        name: after the map with this name (`"log"`, `"exp"`, `"log1p"`, `"expm1"`), if there is one.
+        name: after the map with this name (`"log"`, `"exp"`, `"log1p"`, `"expm1"`); "" for none.
     """
 
     def __init__(
@@ -35,7 +35,7 @@ class LabelRepair:
         """Returns a batch of labels repaired: ids, one-hot rows or numbers, as they were."""
         labels = np.asarray(y)
         if self.ids:
-            table = dict(self.ids)
+            table = {one: other for one, other in self.ids}
             if labels.ndim > 1 and labels.shape[-1] > 1:
                 number = labels.shape[-1]
                 order = np.arange(number)

@@ -1,6 +1,7 @@
-"""Rivals: what may be wrong and can be undone, the simplest first. A new one is a file, and a line here.
+"""Rivals: what may be wrong and can be undone. A new one is a file, and a line here.
 
-The order is the prior: of rivals that are not surely worse than the best one, the first one wins.
+The simplest come first, and the order is the prior: of rivals that are not surely worse than the
+best one, the first one wins.
 """
 
 from keras_shiftguard.account.rival import Rival

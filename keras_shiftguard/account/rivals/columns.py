@@ -1,5 +1,7 @@
 """Columns of a table that are moved, each by its own amount, as where a scaler was fitted again."""
 
+from typing import Any
+
 import numpy as np
 
 from keras_shiftguard.account.likelihoods import Classes, Numbers
@@ -50,7 +52,7 @@ def rivals(case: Case) -> list[Rival]:
     return [Rival("input", "columns moved", "columns", fit, case.specs[0].name)]
 
 
-def _moved(half: Half, spread: np.ndarray, likelihood: Classes | Numbers) -> np.ndarray:
+def _moved(half: Half, spread: np.ndarray, likelihood: Any) -> np.ndarray:
     """Returns how far each column is moved, in deviations, so that the labels are likeliest."""
     columns = half.x.shape[1]
 

@@ -113,8 +113,9 @@ def _repaired_by(
 ) -> dict[str, Any] | None:
     """Returns the arguments of `Repair`; None where no layer for one input can do it."""
     choice = candidate.choice
+    strength: Any = choice.strength
     if choice.name in MAPS:
-        factors, offsets = choice.strength
+        factors, offsets = strength
         if spec.layout == "features":
             return {"operations": [["units", [factors, offsets]]]}
         channels = spec.channels
@@ -139,8 +140,9 @@ def _map_line(choice: Choice, batch: Batch) -> str:
     """Returns the line of a linear map of all values; "" for other operations."""
     if choice.name != "factor":
         return ""
+    strength: Any = choice.strength
     one = "x" if batch.entry is None else f"x[{quoted(batch.entry)}]"
-    return scaled(one, choice.strength[0][0], choice.strength[1][0])
+    return scaled(one, strength[0][0], strength[1][0])
 
 
 def describe(name: str, family: str, strength: Any, x: np.ndarray, spec: InputSpec) -> str:

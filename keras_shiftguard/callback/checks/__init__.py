@@ -1,4 +1,4 @@
-"""Checks of an epoch: facts that no experiment is needed for. A new one is a file, and a line here."""
+"""Checks of an epoch: facts that need no experiment. A new one is a file, and a line here."""
 
 from keras_shiftguard.callback.checks import augmented, broken, leak, nonfinite
 from keras_shiftguard.callback.checks.check import Check

@@ -44,6 +44,8 @@ def last_words(run: Run) -> str:
     verdict = verdict_on(run)
     if verdict is None:
         return ""
+    if run.gap.report is not None:
+        run.log.write_gap(run.epoch, run.gap.report.to_dict(), verdict.to_dict())
     run.log.write_verdict(run.epoch, verdict.to_dict())
     return str(verdict)
 
