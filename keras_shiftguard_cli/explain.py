@@ -33,8 +33,8 @@ def explain(model: str, data: str, reference: str | None, pipeline: Pipeline, as
     """Explain an accuracy gap by its causes, as a table that adds up.
 
     DATA is a directory with a folder of images for each class (in alphabetical order, or named
-    by class id), or a .npz file with `x` and `y`. As with `diagnose`, the options below describe what
-    your own pipeline does to the files.
+    by class id), or a .npz file with `x` and `y`. As with `diagnose`, the options below describe
+    what your own pipeline does to the files.
 
     \b
       keras-shiftguard explain resnet50.keras val/ --reference published

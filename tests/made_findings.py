@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 from keras_shiftguard.detection.finding import Finding
+from keras_shiftguard.detection.gap_row import GapRow
 from keras_shiftguard.detection.words.said import Clause, Said
 
 
@@ -19,3 +20,8 @@ def images_are(how, feature="brightness", effect=-2.0, stream="validation", **ch
 
 
 DARKER, NOISIER = images_are("darker"), images_are("noisier", "noise", 2.0)
+
+
+def row_of(points, low, high, kind="input", **more):
+    """Returns a sure row of an account."""
+    return GapRow(kind, "validation images are changed", points, (low, high), True, **more)

@@ -18,7 +18,7 @@ FLOORS = (
     ("statistics", "detection"),
     ("instrument", "operations"),
     ("comparison", "log", "preprocessing", "beam"),
-    ("adaptation", "experiments"),
+    ("adaptation", "account"),
     ("explain",),
     ("domains",),
     ("callback",),

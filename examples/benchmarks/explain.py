@@ -22,9 +22,9 @@ from PIL import Image
 sys.path.insert(0, str(Path(__file__).parents[1]))
 import explain_plants
 import explain_subjects
+from keras_shiftguard.explain.causes.shapley import shapley_shares
 
 import keras_shiftguard as sg
-from keras_shiftguard.explain.causes.shapley import shapley_shares
 
 SUBJECTS = ("photos", "fashion", "digits")
 

@@ -23,12 +23,12 @@ sys.path.insert(0, str(Path(__file__).parent))
 import alarms
 import keras
 import numpy as np
-from scipy import ndimage
-from sklearn.metrics import roc_auc_score
-
 from keras_shiftguard.detection.cost import MIN_SAMPLES
 from keras_shiftguard.experiments.difference import cost_of_difference
 from keras_shiftguard.experiments.judge import Accuracy
+from scipy import ndimage
+from sklearn.metrics import roc_auc_score
+
 from keras_shiftguard.account.labelled import Labelled, remembering
 from keras_shiftguard.operations.repair import Repair
 from keras_shiftguard.statistics.batch import spec_for

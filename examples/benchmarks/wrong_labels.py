@@ -23,7 +23,6 @@ sys.path.insert(0, str(Path(__file__).parent))
 import alarms
 import keras
 import numpy as np
-
 from keras_shiftguard.callback.checks.labels import FIRST_SIGMAS
 from keras_shiftguard.experiments.labels.wrong_labels import Predicted, wrong_labels
 

@@ -185,7 +185,8 @@ class Search:
         left = (self.case.budget - self.spent) / 2  # the other half needs as many
         some = int(np.clip(left / (3 * max(len(operations), 1)), 0, SCREENED))
         if operations and some < SCREENED // 4:
-            return [rival for rival in rivals if rival.kind != "input"]
+            # Labels alone would take what an input explains.
+            return [rival for rival in rivals if rival.kind == "model"]
         few = half.at(slice(0, some))
         if len(operations) <= KEPT and left > len(operations) * len(half):
             return list(rivals)

@@ -98,7 +98,10 @@ class Spending:
         """Returns how many predictions may be made in the time that is left."""
         if has_several_processes() or not self.knows_speed:
             return float("inf")
-        return max(self._left(is_last), 0.0) / max(self._best, 1e-12)
+        # What an earlier look has spent must not leave the last one without time: the last weights
+        # decide.
+        left = max(self._left(is_last), FREE_SECONDS if is_last else 0.0)
+        return left / max(self._best, 1e-12)
 
     def _left(self, is_last: bool = False) -> float:
         spent = self._spent + (0.0 if self._running is None else self._running.seconds())

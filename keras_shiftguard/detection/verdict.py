@@ -164,7 +164,7 @@ def verdict_of(
             difference.shift(alarms, findings, guard) if alarms else None,
             facts.NAN_VALIDATION if nan_validation else None,
             adapted(answer) if answer == "no" else None,
-            preprocessing.corrected(wrong, corrected, late) if wrong else None,
+            preprocessing.corrected(wrong, corrected, late) if wrong and corrected else None,
             None if gap is None else account.sure_rest(gap),
             difference.shift(questions, findings, guard) if questions else None,
             preprocessing.doubt(doubted) if doubted and not is_own else None,

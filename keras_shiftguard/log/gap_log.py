@@ -24,12 +24,12 @@ def write_to(
     write_json(folder, "gap.json", plain({**gap, "v": GAP_SCHEMA, "verdict": told}))
     if gap["metric"] != "accuracy":
         return  # the chart of the tab shows accuracies
-    content = plain({**_as_shown(gap), "v": GAP_SCHEMA, "verdict": told})
+    content = plain({**as_shown(gap), "v": GAP_SCHEMA, "verdict": told})
     text = json.dumps(content, allow_nan=False).encode()
     writer.write_data(GAP_TAG, text, step, {"v": GAP_SCHEMA})
 
 
-def _as_shown(gap: Mapping[str, Any]) -> dict[str, Any]:
+def as_shown(gap: Mapping[str, Any]) -> dict[str, Any]:
     """Returns an account in the words of the tab's table."""
     rows = [
         {

@@ -1,20 +1,12 @@
 """Tables that differ from training: units, exchanged columns, codes, ids, missing values."""
 
-import keras
 import numpy as np
 import pytest
 from sklearn.datasets import load_breast_cancer
-from small_fits import compiled
 
 from keras_shiftguard.account.candidates.code_candidates import code_candidates
 from keras_shiftguard.account.candidates.table_candidates import table_candidates
-from keras_shiftguard.experiments.difference import cost_of_difference
 from keras_shiftguard.account.fix_lines import Batch, fix_line
-from keras_shiftguard.experiments.judge import Accuracy, Loss
-from keras_shiftguard.account.labelled import Labelled
-from keras_shiftguard.experiments.undo import undo
-from keras_shiftguard.operations.repair import Repair
-from keras_shiftguard.statistics.batch import spec_for
 
 pytestmark = pytest.mark.backend
 TOLERANCE = 0.02
@@ -26,17 +18,6 @@ def two_classes(score):
     return np.stack([1 - p, p], axis=1)
 
 
-def found_for(predict, current, training):
-    """Returns what the difference costs, and the rows as the line and the layer repair them."""
-    spec = spec_for("input", current[0].shape, "channels_last")
-    found = cost_of_difference(predict, Labelled(*current), Labelled(*training), spec, TOLERANCE)
-    x = current[0]
-    scope = {"x": x.copy(), "np": np}
-    exec(found.fix, scope)
-    repair = found.cost.repair
-    return found, scope["x"], None if repair is None else np.asarray(Repair(**repair)(x))
-
-
 def units(x, training):
     found = [each.choice for each in table_candidates(x, training)]
     return [each.strength for each in found if each.name == "unit" and each.strength[1] != -1]
@@ -45,42 +26,6 @@ def units(x, training):
 def exchanges(x, training):
     found = [each for each in table_candidates(x, training) if each.choice.name == "exchange"]
     return [(each.choice.strength, each.rival is None) for each in found]
-
-
-def test_a_unit_and_an_exchange_of_columns_are_named():
-    x, y = load_breast_cancer(return_X_y=True)
-    order = np.random.default_rng(0).permutation(len(y))
-    (training, x), (known, y) = (np.split(each[order], [300]) for each in (x.astype("float32"), y))
-    keras.utils.set_random_seed(0)
-    scaler = keras.layers.Normalization()
-    scaler.adapt(training)
-    hidden, last = keras.layers.Dense(16, "relu"), keras.layers.Dense(2, "softmax")
-    model = compiled((30,), scaler, hidden, last)
-    model.fit(training, known, 32, 20, verbose=0)
-
-    def promise(x):
-        candidates = table_candidates(x, training)
-        predict = lambda x: keras.ops.convert_to_numpy(model.predict_on_batch(x))  # noqa: E731
-        return undo(predict, x, y, candidates, Accuracy())
-
-    scaled = x.copy()
-    scaled[:, 23] *= 25.4
-    exchanged = x[:, [*range(20), 23, 21, 22, 20, *range(24, 30)]]
-    for changed, name in ((scaled, "unit"), (exchanged, "exchange"), (x[:, ::-1], "reverse")):
-        found = promise(changed)
-        assert {half[0].name for half in found.choices} <= {name, "units"}
-    assert found.is_alarm(TOLERANCE) and not promise(x).is_alarm(TOLERANCE)
-
-
-def test_a_loss_is_promised_as_a_share_of_its_value():
-    x = np.random.default_rng(0).normal(size=(400, 3)).astype("float32")
-    weights = np.array([1.0, 2.0, 3.0])
-    celsius = x * [1, 1.8, 1] + [0, 32, 0]
-    squared = Loss(lambda outputs, labels: (outputs - labels) ** 2, "mse")
-    candidates = table_candidates(celsius, x)
-    promise = undo(lambda x: x @ weights, celsius, x @ weights, candidates, squared)
-    assert promise.is_alarm(TOLERANCE) and promise.cost.metric == "mse"
-    assert promise.cost.value > 0.99
 
 
 def test_a_column_is_in_another_unit_only_if_it_moved():
@@ -153,22 +98,6 @@ def coded(seed, number=1000):
     return x, (x[:, 0] + EFFECTS[codes] > 0).astype(int)
 
 
-def test_codes_in_another_order_are_told_with_the_line_that_puts_them_back():
-    def predict(x):
-        return two_classes(x[:, 0] + EFFECTS[np.clip(np.rint(x[:, 2]).astype(int), 0, 4)])
-
-    x, y = coded(1)
-    codes = np.asarray([3, 0, 1, 2, 4])[x[:, 2].astype(int)]
-    bad = np.column_stack([x[:, :2], codes]).astype("float32")
-    found, *repaired = found_for(predict, (bad, y), coded(0))
-    true = np.subtract(*((predict(each).argmax(axis=1) == y).mean() for each in (x, bad)))
-    low, high = found.cost.interval
-    assert found.cost.is_alarm(TOLERANCE) and low <= true <= high
-    assert found.how == "coded in another order in column 2 (0 for 1, 1 for 2, 2 for 3, ...)"
-    for each in repaired:
-        np.testing.assert_array_equal(each, x)
-
-
 def test_equally_frequent_codes_are_told_apart_by_the_other_columns():
     rng = np.random.default_rng(0)
     codes = rng.integers(0, 4, (2, 800))
@@ -207,25 +136,6 @@ def test_other_columns_have_no_codes(name):
     assert not code_candidates(x, np.random.default_rng(1).permutation(x))
 
 
-@pytest.mark.parametrize("step", [1, -1])
-def test_ids_without_padding_are_put_back_whole(step):
-    """Ids of categories for an embedding; 0 is one of them, in training or in validation."""
-    first = max(-step, 0)
-    effects = np.random.default_rng(0).normal(size=(3, 5))
-
-    def ids(seed):
-        x = np.random.default_rng(seed).integers(0, 5, (1000, 3))
-        return x + first, (effects[np.arange(3), x].sum(axis=1) > 0).astype(int)
-
-    def predict(x):
-        return two_classes(effects[np.arange(3), np.clip(x - first, 0, 4)].sum(axis=1))
-
-    x, y = ids(1)
-    found, by_line, _ = found_for(predict, (x + step, y), ids(0))
-    assert found.how == f"fed with token ids that are {'higher' if step > 0 else 'lower'} by 1"
-    np.testing.assert_array_equal(by_line, x)
-
-
 WEIGHTS = np.asarray([1.0, -1.0, 0.8, -0.8])
 
 
@@ -249,31 +159,3 @@ def taking_for_the_mean(filled):
 
 
 WHERE = "in the columns 0, 1 and 2 more"
-
-
-@pytest.mark.parametrize(
-    ("there", "here", "how"),
-    [
-        (-9.0, 0.0, f"partly filled with 0 {WHERE}, a value that training hardly has"),
-        (np.nan, 0.0, f"partly filled with 0 {WHERE}, a value that training hardly has"),
-        (-9.0, np.nan, f"partly missing {WHERE}, where training has values"),
-    ],
-)
-def test_missing_values_that_are_filled_otherwise(there, here, how):
-    (bad, y), (right, _) = incomplete(1, here), incomplete(1, there)
-    predict = taking_for_the_mean(there)
-    found, *repaired = found_for(predict, (bad, y), incomplete(0, there))
-    wrong = predict(bad)
-    true = (predict(right).argmax(axis=1) == y).mean()
-    true -= ((wrong.argmax(axis=1) == y) & np.isfinite(wrong).all(axis=1)).mean()
-    low, high = found.cost.interval
-    assert found.cost.is_alarm(TOLERANCE) and low <= true <= high and found.how == how
-    for each in repaired:
-        np.testing.assert_array_equal(each, right)
-
-
-@pytest.mark.parametrize("filled", [0.0, np.nan])
-def test_missing_values_that_are_as_in_training_are_no_alarm(filled):
-    predict = taking_for_the_mean(filled)
-    found, *_ = found_for(predict, incomplete(1, filled), incomplete(0, filled))
-    assert not found.cost.is_costly(TOLERANCE) and not found.how

@@ -2,15 +2,9 @@
 
 import numpy as np
 import pytest
-from sklearn.datasets import load_digits
 
 from keras_shiftguard.account.candidates.candidates import image_candidates
-from keras_shiftguard.experiments.difference import cost_of_difference
-from keras_shiftguard.experiments.judge import Loss
-from keras_shiftguard.account.labelled import Labelled
-from keras_shiftguard.experiments.labels.label_units import numbers_are_unrelated
 from keras_shiftguard.account.candidates.targets import (
-    ALIGNMENT,
     WHOLE,
     are_inputs,
     changed_targets,
@@ -36,36 +30,6 @@ def scenes(seed, number=300):
         masks[i, top : top + height, left : left + width] = 1
     x[..., 0] = masks
     return x, masks
-
-
-def bright_pixels():
-    """A network that finds bright pixels in the left half only; the share of wrong pixels."""
-
-    def of_samples(x, labels):
-        found = (x[..., 0] > 0.5) & (np.arange(12) < 6)
-        return (found != labels.tree).mean(axis=(1, 2))
-
-    return Loss(of_samples, "wrong", 0.1)
-
-
-def found_for_masks(x, masks):
-    both = Labelled(x, Rows(masks)), Labelled(scenes(0)[0], Rows(scenes(0)[1]))
-    return cost_of_difference(lambda x: x, *both, SCENES, TOLERANCE, judge=bright_pixels())
-
-
-def test_images_that_do_not_fit_their_masks_are_told_to_the_pixel():
-    x, masks = scenes(1)
-    found = found_for_masks(np.roll(x, 3, axis=2), masks)
-    assert found.cost.is_alarm(TOLERANCE) and found.family == ALIGNMENT
-    assert found.how == "moved by about 3 pixels to the right against their masks"
-    assert found.cost.metric == "wrong" and found.cost.value > 0.9
-
-
-def test_images_are_told_if_they_are_mirrored_with_their_masks():
-    x, masks = scenes(1)
-    found = found_for_masks(x[:, :, ::-1].copy(), masks[:, :, ::-1].copy())
-    assert found.cost.is_alarm(TOLERANCE) and found.how == "mirrored left to right"
-    assert not found_for_masks(x, masks).cost.is_costly(TOLERANCE)
 
 
 @pytest.mark.parametrize("channels_first", [False, True])
@@ -102,63 +66,6 @@ def beats(seed, number=400):
     return (bumps + rng.normal(0, 0.01, bumps.shape)).astype("float32")
 
 
-def principal_components():
-    """A linear autoencoder of training; the mean absolute error of what it returns."""
-    x = beats(0)
-    basis = np.linalg.svd(x - x.mean(axis=0), full_matrices=False)[2][:4]
-
-    def of_samples(samples, labels):
-        coded = (samples - x.mean(axis=0)) @ basis.T @ basis + x.mean(axis=0)
-        return np.abs(coded - labels.tree).mean(axis=1)
-
-    return Loss(of_samples, "mae", 0.01)
-
-
-def found_for(x, targets):
-    both = Labelled(x, Rows(targets)), Labelled(beats(0), Rows(beats(0)))
-    return cost_of_difference(lambda x: x, *both, ROWS, TOLERANCE, judge=principal_components())
-
-
-def test_delayed_samples_are_moved_back_with_their_targets():
-    judge, right = principal_components(), beats(1)
-    late = np.roll(right, 4, axis=1)
-    found = found_for(late, late.astype("float64"))  # of another type
-    losses = [judge.of_samples(x, Rows(x)).mean() for x in (right, late)]
-    low, high = found.cost.interval
-    assert found.cost.is_alarm(TOLERANCE) and found.how.startswith("moved in time")
-    assert low - 0.05 <= 1 - losses[0] / losses[1] <= high + 0.05
-    assert found.cost.repair is None  # a layer for the samples would leave their targets
-
-
-def test_images_that_are_upside_down_are_no_masks():
-    digits = load_digits().images[..., None].astype("float32") / 16
-    digits = digits[np.random.default_rng(0).permutation(len(digits))]
-    x, bad = digits[:900], digits[900:1300, ::-1].copy()
-    flat = x.reshape(len(x), -1)
-    basis = np.linalg.svd(flat - flat.mean(axis=0), full_matrices=False)[2][:10]
-
-    def of_samples(samples, labels):
-        rows = samples.reshape(len(samples), -1)
-        coded = (rows - flat.mean(axis=0)) @ basis.T @ basis + flat.mean(axis=0)
-        return np.abs(coded - labels.tree.reshape(len(rows), -1)).mean(axis=1)
-
-    both = Labelled(bad, Rows(bad.copy())), Labelled(x, Rows(x.copy()))
-    judge = Loss(of_samples, "mae", 0.05)
-    found = cost_of_difference(lambda x: x, *both, IMAGES, TOLERANCE, judge=judge)
-    assert found.cost.is_alarm(TOLERANCE)
-    assert found.how == "upside down (flipped top to bottom)"
-    assert found.fix == "x = x[:, ::-1]; y = x"
-
-
-def test_right_samples_and_another_population_cost_nothing():
-    """A repair that wins little is none."""
-    assert not found_for(beats(1), beats(1)).cost.is_costly(TOLERANCE)
-    rng = np.random.default_rng(2)
-    others = np.stack([np.sin(np.linspace(0, 6, 40) + phase) for phase in rng.uniform(0, 6, 400)])
-    found = found_for(others.astype("float32"), others.astype("float32"))
-    assert not found.cost.is_alarm(TOLERANCE)
-
-
 def test_each_of_several_inputs_has_its_target():
     x = {"a": beats(1), "b": np.roll(beats(2), 4, axis=1)}
     assert are_inputs(Rows(x), Rows({name: value.copy() for name, value in x.items()}))
@@ -166,14 +73,6 @@ def test_each_of_several_inputs_has_its_target():
     changed = changed_targets(Rows(x), "b", lambda y: np.roll(y, -4, axis=1))
     np.testing.assert_array_equal(changed.tree["b"], beats(2))
     assert changed.tree["a"] is x["a"]
-
-
-def test_targets_that_are_the_samples_are_never_unrelated_to_them():
-    late = np.roll(beats(1), 20, axis=1)
-    both = Labelled(late, Rows(late)), Labelled(beats(0), Rows(beats(0)))
-    assert not numbers_are_unrelated(lambda x: x, *both, principal_components())
-    others = Labelled(late, Rows(np.roll(late, 1, axis=0)))
-    assert numbers_are_unrelated(lambda x: x, others, both[1], principal_components())
 
 
 def test_other_targets_are_no_inputs():

@@ -2,11 +2,11 @@
 
 import keras
 import pytest
+from keras_shiftguard.detection.cost import MIN_SAMPLES
 from small_fits import dense, digits, watched
 
 from keras_shiftguard.callback import spending
 from keras_shiftguard.callback.spending import Spending
-from keras_shiftguard.detection.cost import MIN_SAMPLES
 
 
 @pytest.fixture

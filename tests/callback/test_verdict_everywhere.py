@@ -8,12 +8,12 @@ import keras
 import numpy as np
 import pytest
 from keras import layers
+from keras_shiftguard.explain.report import GapReport, GapRow
 from plugin.logs import opened
 from small_fits import compiled
 
 import keras_shiftguard as sg
 from keras_shiftguard.errors import ShiftWarning
-from keras_shiftguard.explain.report import GapReport, GapRow
 from keras_shiftguard_cli import main
 from tensorboard_plugin_shiftguard.words import in_plain_words
 

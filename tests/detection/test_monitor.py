@@ -1,13 +1,10 @@
 """Sequential monitoring: the false-alarm rate of all comparisons, and the findings of a fit."""
 
-from dataclasses import replace
-
 import numpy as np
-import pytest
+from made_findings import row_of
 from shift_tab_log import numbers as stream
 
 from keras_shiftguard.detection.acknowledged import Acknowledgement
-from keras_shiftguard.detection.cost import Cost
 from keras_shiftguard.detection.finding import Finding
 from keras_shiftguard.detection.monitor import ShiftMonitor
 
@@ -98,21 +95,17 @@ def of(feature, kind="covariate", **more):
     )
 
 
-def test_what_a_check_takes_back_is_gone_unless_it_was_an_alarm_or_a_test_finds_it():
+def test_a_row_makes_an_alarm_of_what_it_undoes_and_leaves_questions_of_the_rest():
     train, val = train_and_moved(7)
     monitor = ShiftMonitor(0.05, [PAIR])
     monitor.compare(*PAIR, stream(val), train, epoch=1)
-    asked = Cost(0.1, (0.06, 0.14), 300, is_new=True)
-    for feature in ("labels/concept", "input/1"):
-        monitor.replace(of(feature).with_cost(asked, 0.02))
-    monitor.replace(of("input/nan").with_cost(replace(asked, is_new=False), 0.02))
-    names = ["labels/concept", "input/1", "input/nan", "input/unknown"]
-    monitor.take_back(*PAIR, dict.fromkeys(names, False))
-    left = {finding.feature: finding for finding in monitor.report().findings}
-    assert left.keys() == {"input/1", "input/nan"} and left["input/nan"].matters
-    assert left["input/1"].effect_size == pytest.approx(1, abs=0.2)  # of the test
-    monitor.take_back(*PAIR, {"input/nan": True})
-    assert [finding.feature for finding in monitor.report().findings] == ["input/1"]
+    monitor.replace(of("labels", kind="label"))
+    monitor.account([row_of(0.1, 0.06, 0.14, source="input")], at_most=0.2, tolerance=0.01)
+    found = {finding.feature: finding for finding in monitor.report().findings}
+    assert found["input/1"].matters and found["input/1"].cost == 0.1
+    assert found["labels"].is_question and "at most 20.0 points" in found["labels"].cost_words
+    monitor.account([], at_most=0.005, tolerance=0.01)
+    assert all(finding.harmless for finding in monitor.report().findings)
 
 
 def test_what_a_restored_monitor_knows():

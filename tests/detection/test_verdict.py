@@ -4,17 +4,24 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from made_findings import DARKER, NOISIER
+from made_findings import DARKER, NOISIER, row_of
 
-from keras_shiftguard import Diagnosis, InputConvention, ShiftReport, Verdict, compare, profile
-from keras_shiftguard.detection.cost import Cost
+from keras_shiftguard import (
+    Diagnosis,
+    GapReport,
+    InputConvention,
+    ShiftReport,
+    Verdict,
+    compare,
+    profile,
+)
+from keras_shiftguard.detection.gap_row import GapRow
 from keras_shiftguard.detection.verdict import verdict_of
 from keras_shiftguard.detection.words.said import Said
-from keras_shiftguard.explain.gap_verdict import with_gap
-from keras_shiftguard.explain.report import GapReport, GapRow
 
 SIZES = {"train": 500, "validation": 300}
-NOISY = replace(NOISIER, effect_size=1.0).with_cost(Cost(0.05, (0.03, 0.07), 400), 0.01)
+ROW = row_of(0.05, 0.03, 0.07)
+NOISY = replace(NOISIER, effect_size=1.0, row=ROW)
 MISMATCH = Diagnosis("mismatch", InputConvention("tf", "rgb"), InputConvention("unit", "rgb"))
 FINE = Diagnosis("ok", InputConvention("tf", "rgb"), InputConvention("tf", "rgb"))
 
@@ -29,7 +36,7 @@ def test_preprocessing_comes_before_cost_and_cost_before_size():
     found = verdict_of(everything, {"train": FINE})
     assert (found.state, found.about, found.cost) == ("act", ("covariate", "noise"), 0.05)
     assert found.cost_interval == (0.03, 0.07) and found.since == 3
-    assert "costs about 5.0 points of accuracy (between 3.0 and 7.0 points)" in str(found)
+    assert "costs about 5.0 points of accuracy (between 3.0 and 7.0)" in str(found)
     assert verdict_of(report(DARKER)).state == "look"  # without a cost, it is no promise
 
 
@@ -50,7 +57,7 @@ def test_a_leak_is_worth_a_look():
 
 SHARES = replace(
     NOISY,
-    **{"feature": "labels", "kind": "label", "family": "label", "cost": None, "cost_words": ""},
+    **{"feature": "labels", "kind": "label", "family": "label", "row": None},
     said=Said("Class 3 makes up 40 % of validation and 10 % of training"),
 )
 COLUMN = replace(NOISY, feature="x/0", family="column 0", said=Said("Column 0 is higher"))
@@ -63,7 +70,10 @@ OTHER = replace(COLUMN, feature="x/1", said=Said("Column 1 is lower"))
         (verdict_of(report(NOISY, SHARES)), "class 3 makes up 40 % of validation"),
         (verdict_of(report(SHARES), {"train": MISMATCH, "validation": MISMATCH}), "class 3 makes"),
         (verdict_of(report(NOISY), {"train": MISMATCH, "validation": MISMATCH}), "noisier"),
-        (verdict_of(report(NOISY), {"train": MISMATCH}, {"train": 1}), "corrects it inside fit"),
+        (
+            verdict_of(report(NOISY), {"train": MISMATCH}, corrected={"train": 1}),
+            "corrects it inside fit",
+        ),
         (verdict_of(report(COLUMN, OTHER)), "column 1 is lower"),
     ],
 )
@@ -74,14 +84,14 @@ def test_a_second_fault_is_named_in_a_line(found, also):
 
 @pytest.mark.parametrize(("late", "first"), [(1, "The first batch"), (3, "The first 3 batches")])
 def test_batches_of_an_evaluation_that_ran_uncorrected_are_told(late, first):
-    found = verdict_of(None, {"validation": MISMATCH}, {"validation": 1}, late=late)
+    found = verdict_of(None, {"validation": MISMATCH}, corrected={"validation": 1}, late=late)
     assert f"Note: {first} ran uncorrected: run the line above, and repeat." in str(found)
     assert "inside fit" not in str(found)
 
 
 def test_what_the_first_fault_explains_is_no_second_one():
     assert verdict_of(report(NOISY), {"validation": MISMATCH, "train": FINE}).notes == ()
-    darker = DARKER.with_cost(Cost(0.05, (0.03, 0.07), 400), 0.01)
+    darker = replace(DARKER, row=ROW)
     both = verdict_of(report(NOISY, darker))
     assert both.notes == () and "darker" in both.cause and "noisier" in both.cause
     assert verdict_of(report(NOISY, DARKER)).notes == ()
@@ -104,33 +114,54 @@ def test_an_adaptation_is_never_passed_over(answer, state):
     assert found.state == state and "daptation" in found.cause + found.adaptation
 
 
-GAP = GapReport(
-    (
-        GapRow("preprocessing", 0.15, (0.1, 0.2), 0.75, "removed", "fed 0..1", "x = x * 255"),
-        GapRow("unexplained", 0.01, (-0.01, 0.03), 0.61, "rest"),
-    ),
-    *(0.6, 0.76, (0.12, 0.2), "published", 2000),
-).to_dict()
+def gap(*rows, reference=0.9, measured=0.7):
+    rest = reference - measured - sum(row.points for row in rows)
+    rows = (*rows, GapRow("unexplained", "within chance", rest, (rest - 0.01, rest + 0.01)))
+    ends = reference - measured - 0.03, reference - measured + 0.03
+    return GapReport(rows, reference, measured, ends, num_samples=800)
 
 
-def test_a_gap_in_the_log_says_what_wrong_preprocessing_costs():
-    run = verdict_of(report(), {"train": MISMATCH}, guard={})
-    assert run.cost_words == "cost not measured"
-    found = with_gap(run, GAP)
-    assert (found.cause, found.cost, found.cost_interval) == (run.cause, 0.15, (0.1, 0.2))
-    words = "Costs 15.0 points of accuracy (between 10.0 and 20.0 points), measured by explain_gap."
-    assert words in str(found) or f"; {words[0].lower()}{words[1:]}" in str(found)
+MIRRORED = GapRow(
+    *("input", "validation images are mirrored left to right", 0.2, (0.16, 0.24), True),
+    step="x = x[:, :, ::-1]",
+)
+BY_HEART = GapRow(
+    "memorised", "the model knows its training samples by heart", 0.2, (0.1, 0.3), True
+)
+BEHIND = GapRow("unexplained", "nothing that was tried undoes it", 0.2, (0.17, 0.23), True)
 
 
-def test_a_gap_leads_or_is_a_second_fault_or_says_nothing():
-    fine = with_gap(verdict_of(report()), GAP)
-    assert fine.state == "act" and fine.step == "x = x * 255"
-    act = with_gap(verdict_of(report(NOISY)), GAP)
-    assert "noisier" in act.cause and act.notes[0].startswith("Also: accuracy is 16.0 points lower")
-    looked = with_gap(verdict_of(report(DARKER)), GAP)
-    assert looked.about[0] == "gap" and "darker" in looked.notes[-1]
-    small = {**GAP, "beyond_sampling": False}
-    assert with_gap(verdict_of(report(NOISY)), small) == verdict_of(report(NOISY))
-    assert with_gap(verdict_of(report(sizes=None)), small).state == "fine"
-    again = Verdict.from_dict(act.to_dict())
-    assert again == act
+def test_the_largest_sure_row_is_what_to_do():
+    found = verdict_of(report(), gap=gap(MIRRORED))
+    assert (found.state, found.cost, found.step) == ("act", 0.2, "x_val = x_val[:, :, ::-1]")
+    assert (
+        "mirrored left to right" in found.cause and "costs about 20.0 points" in str(found).lower()
+    )
+    assert Verdict.from_dict(found.to_dict()) == found
+
+
+def test_a_second_row_is_named():
+    labels = GapRow("labels", "class ids are exchanged", 0.1, (0.05, 0.15), True, step="Look.")
+    found = verdict_of(report(), gap=gap(MIRRORED, labels, measured=0.6))
+    assert found.notes[0] == "Also: class ids are exchanged."
+
+
+def test_fine_beside_a_sure_gap_says_where_it_comes_from():
+    rows = gap(BY_HEART).rows[:1]
+    found = verdict_of(report(), gap=replace(gap(), rows=rows))
+    assert (found.state, found.cost) == ("fine", None)
+    assert found.cause == (
+        "The data match. Validation is 20.0 points lower because the model knows its training "
+        "samples by heart."
+    )
+
+
+def test_a_sure_rest_without_a_name_is_never_fine():
+    found = verdict_of(report(), gap=replace(gap(), rows=(BEHIND,)))
+    assert found.state == "look" and "nothing that was tried undoes it" in found.cause
+    assert verdict_of(report(), {"train": MISMATCH}, replace(gap(), rows=(BEHIND,))).state == "act"
+
+
+def test_a_difference_that_the_user_knows_is_no_fault():
+    known = replace(NOISY, row=MIRRORED, acknowledged="a new camera")
+    assert verdict_of(report(known), gap=gap(MIRRORED)).state == "fine"

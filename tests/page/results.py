@@ -1,15 +1,16 @@
 """Example results of each kind, as the library makes them, and the page of a large run."""
 
-from made_findings import images_are
+from dataclasses import replace
+
+from made_findings import images_are, row_of
 
 import keras_shiftguard as sg
-from keras_shiftguard.detection.cost import Cost
-from keras_shiftguard.explain.report import GapReport, GapRow
+from keras_shiftguard.detection.gap_row import GapRow
 from keras_shiftguard.preprocessing.diagnosis import Candidate
 
-COST = Cost(0.061, (0.044, 0.079), 500)
-DARKER = images_are("darker", effect=-1.4, p_value=1e-30, since=8).with_cost(COST, 0.01)
-NOISIER = images_are("noisier", "noise", 2.0, since=8).with_cost(COST, 0.01)
+ROW = row_of(0.061, 0.044, 0.079)
+DARKER = replace(images_are("darker", effect=-1.4, p_value=1e-30, since=8), row=ROW)
+NOISIER = replace(images_are("noisier", "noise", 2.0, since=8), row=ROW)
 TF, UNIT = sg.InputConvention("tf", "rgb"), sg.InputConvention("unit", "rgb")
 
 
@@ -30,14 +31,16 @@ def diagnosis(status="mismatch", **more):
 
 
 def gap(beyond=True, **more):
+    fault = "the data has wrong preprocessing (fed [0, 1])"
     rows = (
-        GapRow("preprocessing", 0.06, (0.04, 0.08), 0.86, "removed", "fed [0, 1]", "x = x * 2 - 1"),
-        GapRow("label shift", 0.02, (0.0, 0.04), 0.82, "estimated", "more of class 3"),
-        GapRow("unexplained", 0.01, (-0.02, 0.04), 0.81, "rest"),
+        GapRow("input", fault, 0.06, (0.04, 0.08), True, accuracy=0.86, step="x = x * 2 - 1"),
+        GapRow("class mix", "more of class 3", 0.02, (0.0, 0.04), accuracy=0.88),
+        GapRow("unexplained", "within chance", 0.01, (-0.02, 0.04), accuracy=0.89),
     )
-    interval = (0.05, 0.13) if beyond else (-0.05, 0.13)
-    notes = ("concept shift could not be checked",)
-    return GapReport(rows, 0.80, 0.89, interval, "the reference data", 1000, notes=notes, **more)
+    given = {"against": "the reference data", "data": "the data", "num_samples": 1000}
+    given |= {"interval": (0.05, 0.13) if beyond else (-0.05, 0.13)}
+    notes = ("resolution could not be checked",)
+    return sg.GapReport(rows, 0.89, 0.80, notes=notes, **{**given, **more})
 
 
 def estimate(value=0.61, high=0.67):

@@ -3,14 +3,23 @@
 import pytest
 from plugin.logs import PROVIDERS, RawLog, as_json, opened
 
-from keras_shiftguard.explain.report import GapReport, GapRow
+from keras_shiftguard import GapReport
+from keras_shiftguard.detection.gap_row import GapRow
 
 ROWS = (
-    GapRow("preprocessing", 0.15, (0.1, 0.2), 0.75, "removed", "fed unit, expects tf", "x = x * 2"),
-    GapRow("covariate shift", 0.05, (0.01, 0.08), 0.65, "estimated", "blur"),
-    GapRow("unexplained", 0.01, (-0.01, 0.03), 0.61, "rest"),
+    GapRow("input", "fed unit", 0.15, (0.1, 0.2), True, accuracy=0.75, step="x = x * 2"),
+    GapRow("class mix", "more of class 3", 0.05, (0.01, 0.08), accuracy=0.8),
+    GapRow("unexplained", "within chance", 0.01, (-0.01, 0.03), accuracy=0.81),
 )
-REPORT = GapReport(ROWS, 0.6, 0.81, (0.18, 0.24), "the reference data", 2000, notes=("A note.",))
+REPORT = GapReport(
+    ROWS,
+    0.81,
+    0.6,
+    (0.18, 0.24),
+    against="the reference data",
+    num_samples=2000,
+    notes=("A note.",),
+)
 
 
 @pytest.mark.parametrize("kind", PROVIDERS)
@@ -18,7 +27,8 @@ def test_what_is_written_is_what_the_tab_gets(tmp_path, kind):
     REPORT.write(tmp_path / "first")
     with opened(tmp_path, kind) as tab:
         found = tab.patient("gap", lambda answer: answer["gap"], run="first/shiftguard")["gap"]
-        assert [row["cause"] for row in found["rows"]] == [row.cause for row in ROWS]
+        assert [row["cause"] for row in found["rows"]] == [row.kind for row in ROWS]
+        assert [row["detail"] for row in found["rows"]] == [row.cause for row in ROWS]
         assert found["headline"] == str(REPORT).splitlines()[0]
         assert (found["reference_accuracy"], found["accuracy"]) == (0.81, 0.6)
         assert found["notes"] == ["A note."]

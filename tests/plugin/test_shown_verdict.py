@@ -8,11 +8,12 @@ from pathlib import Path
 import numpy as np
 from plugin.test_gap import REPORT, ROWS
 
+from keras_shiftguard import GapReport
 from keras_shiftguard.detection.report import ShiftReport
 from keras_shiftguard.detection.verdict import verdict_of
 from keras_shiftguard.detection.words.attribute_words import LABELS
-from keras_shiftguard.explain.report import GapReport
 from keras_shiftguard.io.json_files import plain
+from keras_shiftguard.log.gap_log import as_shown
 from keras_shiftguard.statistics.batch import InputSpec
 from keras_shiftguard.statistics.sketches import attributes
 from tensorboard_plugin_shiftguard import words
@@ -42,17 +43,13 @@ def test_the_glossary_of_the_tab_explains_every_attribute_of_images():
 
 def test_a_gap_alone_has_a_verdict():
     shown = shown_verdict(None, gap_of(REPORT))
-    assert (shown["kind"], shown["step"], shown["is_code"]) == ("act", "x = x * 2", True)
-    assert shown["cause"] == (
-        "Accuracy is 21.0 points lower than it should be; wrong preprocessing takes 15.0 points."
-    )
-    assert shown["cost"] == 0.21 and shown["detail"] == "fed unit, expects tf"
-    small = GapReport(ROWS[2:], 0.8, 0.81, (-0.01, 0.03), "published", 50)
+    assert (shown["kind"], shown["step"], shown["is_code"]) == ("act", "x_val = x_val * 2", True)
+    assert shown["cause"] == "Fed unit." and shown["cost"] == 0.15
+    small = GapReport(ROWS[2:], 0.81, 0.8, (-0.01, 0.03), num_samples=50)
     assert shown_verdict(None, gap_of(small))["kind"] == "fine"
-    unclear = shown_verdict(None, gap_of(replace(small, doubt="Images are noisier.")))
-    assert unclear["kind"] == "look" and unclear["detail"] == "Images are noisier."
-    rest = GapReport((replace(ROWS[2], points=0.2),), 0.6, 0.8, (0.1, 0.3), "x", 50)
-    assert shown_verdict(None, gap_of(rest))["kind"] == "look"
+    rest = replace(ROWS[2], points=0.2, sure=True)
+    behind = GapReport((rest,), 0.8, 0.6, (0.1, 0.3), num_samples=50)
+    assert shown_verdict(None, gap_of(behind))["kind"] == "look"
 
 
 def test_the_verdict_that_was_written_last_is_shown():
@@ -63,7 +60,7 @@ def test_the_verdict_that_was_written_last_is_shown():
 
 
 def gap_of(report):
-    content = {**report.to_dict(), "v": 1, "verdict": report._page_parts()["verdict"]}
+    content = {**as_shown(report.to_dict()), "v": 1, "verdict": report._page_parts()["verdict"]}
     return read_gap(as_point(content, written=10.0))
 
 
