@@ -4,7 +4,7 @@
     python examples/benchmarks/promises.py --table promises.jsonl
 
 A small CNN is trained on each data set with each augmentation. Then validation is changed in many
-ways, and `cost_of_difference`, which decides inside a fit, promises what the change costs. The
+ways, and the account, which decides inside a fit, promises what the change costs. The
 promise is compared with the truth on thousands of other images: what the change costs there, and
 what the repair gains there. The odd changes of `--odd` were first run when all rules were fixed.
 """
@@ -23,14 +23,13 @@ sys.path.insert(0, str(Path(__file__).parent))
 import alarms
 import keras
 import numpy as np
-from keras_shiftguard.detection.cost import MIN_SAMPLES
-from keras_shiftguard.experiments.difference import cost_of_difference
-from keras_shiftguard.experiments.judge import Accuracy
 from scipy import ndimage
 from sklearn.metrics import roc_auc_score
 
-from keras_shiftguard.account.labelled import Labelled, remembering
-from keras_shiftguard.operations.repair import Repair
+from keras_shiftguard.account.account import Logged, account
+from keras_shiftguard.account.labelled import Labelled
+from keras_shiftguard.account.likelihoods import Classes
+from keras_shiftguard.account.samples import Case, Half
 from keras_shiftguard.statistics.batch import spec_for
 
 PIPELINES = ("none", "pad-crop", "RandomResizedCrop", "RandAugment", "rotation", "noise", "MixUp")
@@ -171,12 +170,11 @@ def rows(data, pipeline, seed, options):
     """Yields a row for each change of validation."""
     model, training, (vx, vy), (ox, oy) = trained(data, pipeline, seed, options)
     vx, vy = vx[: options.validation], vy.argmax(axis=1)[: options.validation]
-    oy, judge = oy.argmax(axis=1), Accuracy()
+    oy = oy.argmax(axis=1)
     spec = spec_for("input", vx.shape, "channels_last", "float32")
-    if options.validation < MIN_SAMPLES:  # as of large images, of which few are kept
-        training = training.first(options.validation)
-    least = min(options.validation, MIN_SAMPLES)
+    training = training.first(options.validation)
     counter = Counter(model)
+    judge = Classes(np.bincount(training.labels))
 
     def accuracy(x):
         return float(judge.worth(counter(x), oy).mean())
@@ -189,23 +187,28 @@ def rows(data, pipeline, seed, options):
         rng = np.random.default_rng([seed, 1])
         v, o = (x if change is None else change(x, rng).astype("float32") for x in (vx, ox))
         bad = accuracy(o)
-        predict = remembering(counter, [v, training.images])
         counter.count, start = 0, time.process_time()
-        found = cost_of_difference(
-            predict, Labelled(v, vy), training, spec, TOLERANCE, judge=judge,
-            may_be_augmented=pipeline != "none", least=least,
-        )  # fmt: skip
+
+        def predict(x, y=None):
+            return np.asarray(counter(x), "float64")
+
+        here, there = Half(predict, v, vy), Half(predict, training.images, training.labels)
+        case = Case(judge, here, there, [spec], may_be_augmented=pipeline != "none")
+        ends = [float(judge.worth(half.outputs, half.y).mean()) for half in (there, here)]
+        found = account(case, Logged(*ends, len(there), len(here)))
         predictions, seconds = counter.count / len(v), time.process_time() - start
-        cost, kept, done = found.cost, clean - bad, []
-        if cost.repair is not None:
-            repaired = [keras.ops.convert_to_numpy(Repair(**cost.repair)(o[i : i + 500]))
+        inputs = [row for row in found.rows if row.kind == "input" and row.sure]
+        row, kept, done = (inputs[0] if inputs else None), clean - bad, []
+        if row is not None and row.repair is not None:
+            repaired = [keras.ops.convert_to_numpy(row.repair(o[i : i + 500]))
                         for i in range(0, len(o), 500)]  # fmt: skip
-            kept, done = accuracy(np.concatenate(repaired)) - bad, cost.repair["operations"]
+            kept, done = accuracy(np.concatenate(repaired)) - bad, [row.operation]
         yield dict(
             data=data, pipeline=pipeline, seed=seed, change=name, clean=clean, true=clean - bad,
-            gain=cost.value, interval=cost.interval, kept=float(kept), family=found.family,
-            is_push=cost.repair is None, alarm=cost.is_alarm(TOLERANCE), how=found.how,
-            operations=[[n, round(float(s), 3)] for n, s in done],
+            gain=row.points if row else 0.0, interval=row.interval if row else (0.0, 0.0),
+            kept=float(kept), family=row.family if row else "",
+            is_push=row is None or row.repair is None, alarm=bool(row), how=row.cause if row else "",
+            operations=[[n, str(s)[:12]] for n, s in done],
             predictions=predictions, seconds=seconds,
         )  # fmt: skip
 

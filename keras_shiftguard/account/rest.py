@@ -17,6 +17,7 @@ TELL = (
     "stays as bad, the pipelines differ."
 )
 UNDONE = "something differs from the first epoch on, and nothing that was tried undoes it"
+UNTRIED = "there was no time to try what the inputs may be"
 UNEXPLAINED = "nothing that was tried undoes it"
 CHANCE = "within chance"
 OTHER_ORDER = "the labels of {data} are in another order than the inputs"
@@ -57,6 +58,8 @@ def name_of_rest(
     least = LEAST if metric == ACCURACY else LEAST_OF_LOSS
     if rest <= max(least, SIGMAS * error):
         return "unexplained", CHANCE, None, False
+    if search.is_starved:
+        return "unexplained", UNTRIED, None, True
     if isinstance(likelihood, Classes) and _are_of_other_samples(search):
         return "labels", OTHER_ORDER, ORDER_STEP, True
     if first is None:

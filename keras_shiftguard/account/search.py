@@ -57,6 +57,7 @@ class Search:
     taken: list[Taken]
     share: float = 0.0  # points that random labels cost
     spent: int = 0  # predictions so far
+    is_starved: bool = False  # whether there was no time to try the inputs
 
     @classmethod
     def of(cls, case: Case) -> "Search":
@@ -186,6 +187,7 @@ class Search:
         some = int(np.clip(left / (3 * max(len(operations), 1)), 0, SCREENED))
         if operations and some < SCREENED // 4:
             # Labels alone would take what an input explains.
+            self.is_starved = True
             return [rival for rival in rivals if rival.kind == "model"]
         few = half.at(slice(0, some))
         if len(operations) <= KEPT and left > len(operations) * len(half):
