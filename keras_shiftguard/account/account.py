@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from keras_shiftguard.account.class_mix import CAUSE, STEP, class_mix
+from keras_shiftguard.account.class_mix import STEP, class_mix
 from keras_shiftguard.account.damage import damage_of
 from keras_shiftguard.account.likelihoods import Classes
 from keras_shiftguard.account.report import GapReport
@@ -16,12 +16,12 @@ from keras_shiftguard.account.search import ERRORS, Search, Taken
 from keras_shiftguard.detection.gap_row import ACCURACY, KINDS, GapRow
 from keras_shiftguard.detection.two_sample.tail_probabilities import SIGMAS
 
-# Labelled samples without which nothing is tried. A convention: below, halves tell of costs above
-# ten points only.
-MIN_SAMPLES = 150
+# Labelled samples without which nothing is tried, and with which small costs are found as well.
+# Conventions: of 60 samples, halves tell of costs above thirty points only.
+MIN_SAMPLES, ENOUGH = 60, 150
 LEARNING = "training is harder while learning: dropout, augmentation, weights of earlier batches"
 LEARNING_LESS = "in inference mode the model is worse on training than Keras logged"
-TOO_FEW = "{number} labelled samples of validation: the experiments need about " + f"{MIN_SAMPLES}"
+TOO_FEW = f"{{number}} labelled samples tell of large costs only; about {ENOUGH} would tell more"
 
 
 @dataclass(frozen=True)
@@ -67,13 +67,22 @@ def account(case: Case, logged: Logged, first: FirstPass | None = None) -> GapRe
         len(case.here),
     )
     gap = report.gap
-    search = Search.of(case)
-    if len(case.here) >= MIN_SAMPLES:
-        search.run(rivals_of(case))
-        notes: tuple[str, ...] = ()
-    else:
-        notes = (TOO_FEW.format(number=len(case.here)),)
-    rows = _rows(search, logged, gap, unit, first, bool(notes))
+    rivals, is_short = rivals_of(case), len(case.here) < MIN_SAMPLES
+    notes = (TOO_FEW.format(number=len(case.here)),) if len(case.here) < ENOUGH else ()
+    while True:
+        search = Search.of(case)
+        if not is_short:
+            search.run(rivals)
+        rows = _rows(search, logged, gap, unit, first, is_short)
+        rest = max((r.points for r in rows if r.kind == "unexplained" and r.sure), default=0.0)
+        # Where a model fails, what is no cause wins a little: it must win more than what is left.
+        gone = [each.rival.name for each in search.taken if each.points < rest]
+        gone = [] if any(each.rival.kind == "model" for each in search.taken) else gone
+        if not gone:
+            break
+        rivals = [rival for rival in rivals if rival.name not in gone]
+        if any(name not in ("renamed", "random") for name in gone):
+            rivals = [rival for rival in rivals if rival.kind != "input"]
     words = {"data": logged.data}
     rows = [
         replace(row, cause=row.cause.replace("{data}", words["data"]), metric=report.metric)
@@ -125,7 +134,7 @@ def _rows(
         if mix is not None and abs(mix.points) > case.tolerance:
             ends = _ends(mix.points, mix.error)
             sure = mix.points > ERRORS * mix.error and gap > 0
-            rows.append(GapRow("class mix", CAUSE, mix.points, ends, sure, step=STEP))
+            rows.append(GapRow("class mix", mix.cause, mix.points, ends, sure, step=STEP))
             rest -= mix.points
     if (
         rest > max(2 * case.tolerance, ERRORS * error)

@@ -21,6 +21,7 @@ UNTRIED = "there was no time to try what the inputs may be"
 UNEXPLAINED = "nothing that was tried undoes it"
 CHANCE = "within chance"
 OTHER_ORDER = "the labels of {data} are in another order than the inputs"
+ONE_CLASS = "all labels of {data} are of one class, and the predictions are of many"
 ORDER_STEP = "Check that x and y of validation are shuffled, filtered and sorted together."
 # Standard errors, and points, of a rest that is more than chance. Conventions.
 SIGMAS, LEAST, LEAST_OF_LOSS = 2.5, 0.02, 0.05
@@ -61,7 +62,8 @@ def name_of_rest(
     if search.is_starved:
         return "unexplained", UNTRIED, None, True
     if isinstance(likelihood, Classes) and _are_of_other_samples(search):
-        return "labels", OTHER_ORDER, ORDER_STEP, True
+        is_one = len(np.unique(search.case.here.y)) == 1
+        return "labels", ONE_CLASS if is_one else OTHER_ORDER, ORDER_STEP, True
     if first is None:
         return "unexplained", UNEXPLAINED, None, True
     if first.epoch > 1:

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from keras_shiftguard.account.likelihoods import Classes
 from keras_shiftguard.account.rival import Rival, Undoing, both
 from keras_shiftguard.account.samples import Case, Half
 
@@ -20,7 +21,11 @@ ERRORS = 2.0  # standard errors of points that a sure row needs. A convention.
 # shared/notes/account.md.
 SIMPLER = 1.5
 SCREENED, KEPT = 64, 10  # samples on which operations are screened, and how many go on
+MIN_KNOWN, MIN_CLASS = 0.5, 0.02  # shares of labels of classes that training has. Conventions.
 MIN_SHARE = 0.5  # pairs are tried where nothing alone wins this share of what is lost
+
+
+Pick = tuple[Rival, Undoing, Any]  # a rival, how it is undone, what the likelihood was fitted to
 
 
 @dataclass(frozen=True)
@@ -84,12 +89,25 @@ class Search:
         errors = there.var() / len(there) + here.var() / (len(here) * self.case.share)
         return bool(lost > max(self.case.tolerance, ERRORS * errors**0.5))
 
+    def can_judge(self) -> bool:
+        """Whether labels tell anything of inputs: they are of two classes or more that were learnt.
+
+        Where all are of one class, whatever makes the model prefer it wins.
+        """
+        likelihood, y = self.case.likelihood, self.case.here.y
+        if not isinstance(likelihood, Classes) or likelihood.counts is None:
+            return True
+        counts = np.pad(likelihood.counts, (0, max(int(y.max()) + 1 - len(likelihood.counts), 0)))
+        known = counts[y] > 0
+        shares = np.bincount(y[known], minlength=2) / len(y)
+        return bool(known.mean() > MIN_KNOWN and (shares > MIN_CLASS).sum() > 1)
+
     def run(self, rivals: Sequence[Rival]) -> None:
         """Lets rivals compete in rounds until none is surely better than nothing."""
-        left = list(rivals)
+        left, judges = list(rivals), self.can_judge()
         for _ in range(ROUNDS):
             behind = self.is_behind()
-            competing = [rival for rival in left if behind or rival.kind == "model"]
+            competing = [rival for rival in left if rival.kind == "model" or (behind and judges)]
             if not competing:
                 break
             taken = self._round(competing)
@@ -109,6 +127,10 @@ class Search:
 
     def _round(self, rivals: Sequence[Rival]) -> Taken | None:
         picks = [pick for way in self.ways if (pick := self._pick(rivals, way)) is not None]
+        if len(picks) == 2:
+            picks = [
+                self._in_common(*pair) for pair in zip(picks, picks[::-1], self.ways, strict=True)
+            ]
         if len(picks) < 2 or picks[0][0].family != picks[1][0].family:
             return None
         rival, undoings = picks[0][0], (picks[0][1], picks[1][1])
@@ -135,6 +157,14 @@ class Search:
             self.ways = news
         return Taken(rival, undoings, value, error, z)
 
+    def _in_common(self, pick: Pick, other: Pick, way: Sequence[Half]) -> Pick:
+        """Returns the pick of a half, or the part of a pair that the other half has picked alone."""
+        rival = other[0]
+        if rival.kind == "pair" or not pick[0].family.endswith(f" and {rival.family}"):
+            return pick
+        undoing = rival.fit(way[0])
+        return rival, undoing, self._fit(undoing.apply(way[0]), undoing)
+
     def _of_random(self, undoings: tuple[Undoing, Undoing]) -> tuple[float, float]:
         """Returns what random labels cost, and its standard error.
 
@@ -153,9 +183,7 @@ class Search:
         of_right = (right * (1 - right) / number) ** 0.5 * share / (1 - share)
         return value, float(np.hypot(slope * of_share, of_right))
 
-    def _pick(
-        self, rivals: Sequence[Rival], way: Sequence[Half]
-    ) -> tuple[Rival, Undoing, Any] | None:
+    def _pick(self, rivals: Sequence[Rival], way: Sequence[Half]) -> Pick | None:
         """Returns the rival that makes the labels of the half that chooses likeliest.
 
         Of those that are not surely worse, it is the first one. With it come how it is undone, and

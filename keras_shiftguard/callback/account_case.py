@@ -76,7 +76,7 @@ class CaseMaker:
             return None  # some input is not measured, such as a column of text
         labels = profiles["validation"].labels
         are_classes = labels.are_classes and self._is_classifier()
-        if are_classes and labels.counts.max() > MAX_COMMONEST * labels.counts.sum():
+        if are_classes and _is_rare(labels) and _is_rare(profiles["train"].labels):
             # Unless labels are one-hot, which are not kept as they were fed.
             are_classes = labelled(streams["validation"], are_classes=False) is None
         here, there = (
@@ -272,6 +272,12 @@ def represents(ids: np.ndarray, labels: LabelSummary) -> bool:
         return True
     counts = np.bincount(ids % len(labels.counts), minlength=len(labels.counts))
     return compare_frequencies(counts, labels.counts).p_value > MIN_P_OF_MIX
+
+
+def _is_rare(labels: LabelSummary) -> bool:
+    """Whether nearly all labels are of one class."""
+    counts = labels.counts
+    return bool(labels.are_classes and counts.max() > MAX_COMMONEST * counts.sum())
 
 
 def _plain(likelihood: Likelihood, labels: Any) -> Any:

@@ -45,6 +45,7 @@ class GapWatch:
         self._first: tuple[dict[str, float], int, int] | None = None  # see `_FirstEpoch`
         self._weights: Values | None = None
         self._has_failed = False
+        self._is_open = False  # whether the latest account has a cause that the one before had not
 
     def note_batch(self, batch: int, logs: Mapping[str, Any] | None) -> None:
         """Keeps Keras's running means of a batch, until something was learnt."""
@@ -124,7 +125,9 @@ class GapWatch:
         before, self.report = self.report, report
         if report is None:
             return
-        if epoch.is_last or _agree(before, report):
+        agrees = _agree(before, report)
+        self._is_open = not agrees  # the next epoch looks again
+        if epoch.is_last or agrees:
             self._shift.account(report)
 
     def _is_due(self, epoch: Epoch) -> bool:
@@ -139,7 +142,7 @@ class GapWatch:
         if epoch.is_last:
             return True
         differs = any(not f.negligible for f in pair.findings.values())
-        is_epoch = is_in_schedule(int(epoch.number or 1) - 1) or self.report is not None
+        is_epoch = is_in_schedule(int(epoch.number or 1) - 1) or self._is_open
         return differs and is_epoch and self._spending.allows()
 
     def _account(self, epoch: Epoch, profiles: Mapping[str, InputProfile]) -> GapReport | None:

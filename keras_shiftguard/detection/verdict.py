@@ -141,11 +141,11 @@ def verdict_of(
     findings = [] if report is None else list(report.findings)
     lasting = [f for f in findings if f.until is None]
     alarms = [f for f in lasting if f.matters]
-    # A certain fault whose cost the account has measured is told with it.
-    certain = [f for f in alarms if f.is_certain and f.row is None]
     costly = None if gap is None or report is None else account.fault(gap)
     if costly is not None and any(f.acknowledged for f in lasting if f.row == gap.fault):
         costly = None
+    # A certain fault with the line that undoes it comes first; without, what the account measured.
+    certain = [f for f in alarms if f.is_certain and (f.fix or costly is None)]
     questions = [f for f in lasting if f.is_question and not f.acknowledged]
     over = [f for f in findings if f.matters and f.until is not None]
     is_own = any(d.trained_here for d in diagnoses.values())  # a network learns what it is fed
@@ -159,7 +159,7 @@ def verdict_of(
         for each in (
             preprocessing.mismatch(uncorrected, guard is not None) if uncorrected else None,
             facts.NAN_LOSS if diverged else None,
-            difference.shift(certain, findings, guard) if certain and costly is None else None,
+            difference.shift(certain, findings, guard) if certain else None,
             _since(costly, gap, lasting),
             difference.shift(alarms, findings, guard) if alarms else None,
             facts.NAN_VALIDATION if nan_validation else None,

@@ -4,7 +4,7 @@ import numpy as np
 
 from keras_shiftguard.account.candidates.candidates import Candidate, Choice
 from keras_shiftguard.account.rival import Rival
-from keras_shiftguard.account.rivals.operations import as_rival
+from keras_shiftguard.account.rivals.operations import of_case
 from keras_shiftguard.account.samples import Case
 
 # Factors and offsets between forms of input. Given by `preprocess_input`, and by units.
@@ -39,7 +39,7 @@ def rivals(case: Case) -> list[Rival]:
             was = abs(float(np.nanmean(x)) - float(np.nanmean(known))) / there
             nearer = abs(np.log(here / there)) - abs(np.log(here * factor / there))
             if nearer > MIN_NEARER or (offset and nearer > -1e-6 and moved < was / 2):
-                found.append(as_rival(case, spec, _candidate(factor, offset, x)))
+                found.append(of_case(case, spec, _candidate(factor, offset, x)))
     return found
 
 

@@ -4,7 +4,7 @@ import numpy as np
 
 from keras_shiftguard.account.candidates.candidates import Candidate, Choice
 from keras_shiftguard.account.rival import Rival
-from keras_shiftguard.account.rivals.operations import as_rival
+from keras_shiftguard.account.rivals.operations import of_case
 from keras_shiftguard.account.samples import Case
 
 TINY = 1e-6
@@ -28,7 +28,7 @@ def rivals(case: Case) -> list[Rival]:
         factors = np.where((std > 2 * TINY) & (spread > 2 * TINY), spread / std, 1.0)
         offsets = usual - factors * mean
         shape = [-1 if i == axis else 1 for i in range(x.ndim)]
-        found.append(as_rival(case, spec, _candidate(factors, offsets, shape, x.ndim == 4)))
+        found.append(of_case(case, spec, _candidate(factors, offsets, shape, x.ndim == 4)))
     return found
 
 

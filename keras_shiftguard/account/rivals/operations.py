@@ -16,6 +16,7 @@ from keras_shiftguard.account.samples import Case, Half
 from keras_shiftguard.account.words import seems
 from keras_shiftguard.io.code_lines import quoted
 from keras_shiftguard.statistics.batch import InputSpec
+from keras_shiftguard.statistics.rows import Rows
 
 MAPS = ("factor", "own moments")  # linear maps of the values themselves, channel by channel
 # How samples look that an operation repairs which has no phrase of its own, by family and by name.
@@ -56,6 +57,12 @@ def rivals(case: Case) -> list[Rival]:
         exchanged = [each for each in guesses if each.choice.name != "blank"]
         found += [as_rival(case, spec, each) for each in (*rest, *exchanged, *several)]
     return found
+
+
+def of_case(case: Case, spec: InputSpec, candidate: Candidate) -> Rival:
+    """Returns a rival that a candidate for one input undoes, also if there are several inputs."""
+    is_one = not isinstance(case.here.x, Rows)
+    return as_rival(case, spec, candidate if is_one else candidate.of_input(spec.name))
 
 
 def as_rival(case: Case, spec: InputSpec, candidate: Candidate) -> Rival:
