@@ -48,7 +48,7 @@ def is_alarm(parts: Mapping[str, Any]) -> bool:
     """Returns whether the data has a mismatch, a shift that matters, or a gap beyond sampling."""
     mismatch = any(each["status"] == "mismatch" for each in parts.get("diagnosis", {}).values())
     shifted = parts.get("report", {}).get("shifted", False)
-    return mismatch or bool(shifted) or bool(parts.get("gap", {}).get("is_sure", False))
+    return mismatch or bool(shifted) or _has_fault(parts.get("gap") or {})
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -64,3 +64,9 @@ def _read(path: Path) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise UnreadableLog(f"{path} holds no JSON object.")
     return content
+
+
+def _has_fault(gap: Mapping[str, Any]) -> bool:
+    """Whether an account has a sure row other than what learning and memory cost."""
+    rows = gap.get("rows", ())
+    return any(row["sure"] and row["kind"] not in ("learning", "memorised") for row in rows)

@@ -71,12 +71,15 @@ def account(case: Case, logged: Logged, first: FirstPass | None = None) -> GapRe
     notes = (TOO_FEW.format(number=len(case.here)),) if len(case.here) < ENOUGH else ()
     while True:
         search = Search.of(case)
+        search.undo(case.more)
         if not is_short:
             search.run(rivals)
         rows = _rows(search, logged, gap, unit, first, is_short)
-        rest = max((r.points for r in rows if r.kind == "unexplained" and r.sure), default=0.0)
+        rest = max((_weight(row) * row.points for row in rows), default=0.0)
         # Where a model fails, what is no cause wins a little: it must win more than what is left.
-        gone = [each.rival.name for each in search.taken if each.points < rest]
+        known = {rival.name for rival in case.more}
+        losing = [each.rival.name for each in search.taken if each.points < rest]
+        gone = [name for name in losing if name not in known]
         gone = [] if any(each.rival.kind == "model" for each in search.taken) else gone
         if not gone:
             break
@@ -89,6 +92,16 @@ def account(case: Case, logged: Logged, first: FirstPass | None = None) -> GapRe
         for row in rows
     ]
     return replace(report, rows=_with_accuracies(rows, report), notes=notes)
+
+
+def _weight(row: GapRow) -> float:
+    """Returns how much of a row must be won by each cause: the whole of what nothing explains.
+
+    Of what may be memory, it is half.
+    """
+    if row.kind == "unexplained":
+        return float(row.sure)
+    return 0.5 if row.kind == "memorised" and not row.sure else 0.0
 
 
 def _gap(case: Case, logged: Logged, unit: float) -> tuple[float, float]:

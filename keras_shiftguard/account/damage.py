@@ -27,7 +27,7 @@ MAX_LEFT, MAX_LEFT_ELSEWHERE = 0.6, 0.7
 FEW = 200  # samples on which damages are compared. A convention.
 LEVELS = (2, 4, 8)  # values that are left of each channel
 OF_TABLE = {
-    "noise": (0.05, 0.1, 0.2),
+    "noise": (0.05, 0.1, 0.2, 0.4),
     "blur": (0.02, 0.04, 0.08),
     "coarsen": (2.0, 3.0, 4.0),
     "resolution": (1.0, 2.0),

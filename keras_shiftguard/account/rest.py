@@ -42,6 +42,7 @@ class FirstPass:
         epoch: The epoch, counted from 1.
         predict: Runs the model with the weights after the epoch; None if they were not kept. The
             argument tells whether batch norm is measured anew.
+        is_loss: Whether these are losses, although the account is of accuracies.
     """
 
     ahead: float
@@ -49,6 +50,7 @@ class FirstPass:
     after: float
     epoch: int
     predict: Callable[[bool], Predict | None] | None = None
+    is_loss: bool = False
 
 
 def name_of_rest(
@@ -64,12 +66,13 @@ def name_of_rest(
     if isinstance(likelihood, Classes) and _are_of_other_samples(search):
         is_one = len(np.unique(search.case.here.y)) == 1
         return "labels", ONE_CLASS if is_one else OTHER_ORDER, ORDER_STEP, True
-    if first is None:
+    if first is None and not search.case.is_of_fit:
         return "unexplained", UNEXPLAINED, None, True
-    if first.epoch > 1:
+    has_repairs = bool(search.taken) and first is not None and first.is_loss
+    if first is None or first.epoch > 1 or (has_repairs and metric == ACCURACY):
         return "memorised", EITHER, TELL, False
     after, errors = _after_repairs(search, first)
-    if metric == ACCURACY:
+    if metric == ACCURACY and not first.is_loss:
         chance = (first.ahead * (1 - first.ahead) / max(first.number, 1)) ** 0.5
         kept_up = first.ahead - after < SIGMAS * np.hypot(chance, errors) + LEAST
     else:
@@ -104,6 +107,10 @@ def _after_repairs(search: Search, first: FirstPass) -> tuple[float, float]:
         if metric != ACCURACY:
             after = -after * float(getattr(case.likelihood, "unit", 1.0))
     size = len(worth) * case.share
+    if first.is_loss and metric == ACCURACY:
+        return after, float(
+            2 / size**0.5
+        )  # a loss of classes varies about twice as much as its mean
     if metric == ACCURACY:
         return after, float((max(after * (1 - after), 0.0) / size) ** 0.5)
     return after, float(worth.std() / (abs(worth.mean()) + 1e-12) / size**0.5)

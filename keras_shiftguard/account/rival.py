@@ -41,6 +41,7 @@ class Rival:
         fit: From the samples that choose to how it is undone.
         source: Name of the input that it changes.
         is_free: Whether it needs no further prediction.
+        is_simple: Whether it always competes, however little it wins on the few first samples.
         is_once: Whether it cannot be undone twice.
     """
 
@@ -51,6 +52,7 @@ class Rival:
     source: str = ""
     is_free: bool = False
     is_once: bool = False
+    is_simple: bool = False
 
 
 def both(one: Rival, other: Rival) -> Rival:

@@ -71,8 +71,9 @@ class Case:
         tolerance: What a cause may cost before it counts.
         differ: Names of the inputs whose difference is sure; None if that is not known.
         may_be_augmented: Whether training may be augmented.
-        more: Rivals that only the caller knows, such as raw files read anew.
+        more: Rivals that are known to be wrong: the model itself, or a raw file, shows them.
         budget: Number of predictions that the search may make.
+        is_of_fit: Whether `there` is what the model was trained on, and may know by heart.
     """
 
     likelihood: Likelihood
@@ -86,6 +87,7 @@ class Case:
     may_be_augmented: bool = True
     more: Sequence[Any] = field(default=())
     budget: float = float("inf")
+    is_of_fit: bool = False
 
     def input(self, half: Half, name: str) -> np.ndarray:
         """Returns the samples of one input, `(samples, ...)`."""

@@ -20,6 +20,9 @@ ERRORS = 2.0  # standard errors of points that a sure row needs. A convention.
 # Standard errors by which another rival must be better than a simpler one. Measured on the fits of
 # shared/notes/account.md.
 SIMPLER = 1.5
+SLIGHTLY = (
+    0.02  # part of what the best one wins, by which a simpler one may win less. A convention.
+)
 SCREENED, KEPT = 64, 10  # samples on which operations are screened, and how many go on
 MIN_KNOWN, MIN_CLASS = 0.5, 0.02  # shares of labels of classes that training has. Conventions.
 MIN_SHARE = 0.5  # pairs are tried where nothing alone wins this share of what is lost
@@ -102,6 +105,19 @@ class Search:
         shares = np.bincount(y[known], minlength=2) / len(y)
         return bool(known.mean() > MIN_KNOWN and (shares > MIN_CLASS).sum() > 1)
 
+    def undo(self, known: Sequence[Rival]) -> None:
+        """Undoes what is known to be wrong, whatever the labels say: the model itself shows it."""
+        for rival in known:
+            undoing = rival.fit(self.ways[0][0])
+            news = [[undoing.apply(half) for half in way] for way in self.ways]
+            pairs = zip(news, self.ways, strict=True)
+            won = np.concatenate([self._worth(new[1]) - self._worth(way[1]) for new, way in pairs])
+            number = len(won) * self.case.share
+            error = float(((np.square(won - won.mean()).sum() + 1) / len(won) / number) ** 0.5)
+            both = undoing, undoing
+            self.taken.append(Taken(rival, both, float(won.mean()), error, np.inf))
+            self.ways = news
+
     def run(self, rivals: Sequence[Rival]) -> None:
         """Lets rivals compete in rounds until none is surely better than nothing."""
         left, judges = list(rivals), self.can_judge()
@@ -158,7 +174,7 @@ class Search:
         return Taken(rival, undoings, value, error, z)
 
     def _in_common(self, pick: Pick, other: Pick, way: Sequence[Half]) -> Pick:
-        """Returns the pick of a half, or the part of a pair that the other half has picked alone."""
+        """Returns the pick of a half, or the part of a pair that the other half picked alone."""
         rival = other[0]
         if rival.kind == "pair" or not pick[0].family.endswith(f" and {rival.family}"):
             return pick
@@ -203,7 +219,8 @@ class Search:
         top = max(tried, key=lambda each: float(each[0].mean()))
         for gains, rival, undoing, fitted in tried:
             behind = top[0] - gains
-            if behind.mean() < SIMPLER * behind.std() / len(behind) ** 0.5 + 1e-9:
+            least = max(SIMPLER * behind.std() / len(behind) ** 0.5, SLIGHTLY * top[0].mean())
+            if behind.mean() < least + 1e-9:
                 return rival, undoing, fitted
         return None
 
@@ -235,7 +252,11 @@ class Search:
                 paired.append(float(self._log(renamed, self._fit(renamed, then)).mean()) - base)
         best = np.argsort(-np.asarray(alone), kind="stable")[:number]
         kept = {id(operations[i]) for i in best}
-        found = [rival for rival in rivals if rival.kind != "input" or id(rival) in kept]
+        found = [
+            rival
+            for rival in rivals
+            if rival.kind != "input" or rival.is_simple or id(rival) in kept
+        ]
         if rename is not None and max(alone, default=0.0) < MIN_SHARE * self._possible(half):
             for i in np.argsort(-np.asarray(paired), kind="stable")[:number]:
                 found.append(both(operations[i], rename))

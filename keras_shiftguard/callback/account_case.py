@@ -121,6 +121,7 @@ class CaseMaker:
             may_be_augmented,
             (),
             self._spending.predictions_left(is_last),
+            is_of_fit=True,
         )
         self._stream, self._apart, self._there = stream, apart, there
         return case

@@ -32,7 +32,7 @@ def settle(run: Run) -> None:
         ShiftDetectedError: for a new shift with `on_shift="raise"`.
     """
     measurement, report = run.measurement, run.shift.report
-    is_done = run.is_last or getattr(run.model, "stop_training", False) and run.gap.report
+    is_done = run.is_last or run.gap.is_final
     if not measurement.is_attached or measurement.has_failed or is_done or report is None:
         return
     streams = measurement.streams

@@ -32,6 +32,7 @@ class GapWatch:
     """Makes the account of a fit: after its last epoch, and on a schedule while data differ.
 
     Attributes:
+        is_final: Whether the latest account is of the last weights.
         report: The latest account; None before the first one, and where there is none: without
             labels, without validation, or with a loss that judges no single sample.
     """
@@ -44,6 +45,7 @@ class GapWatch:
         self._seen: list[tuple[int, Mapping[str, Any]]] = []  # Keras's logs of batches
         self._first: tuple[dict[str, float], int, int] | None = None  # see `_FirstEpoch`
         self._weights: Values | None = None
+        self.is_final = False  # whether the latest account is of the last weights
         self._has_failed = False
         self._is_open = False  # whether the latest account has a cause that the one before had not
 
@@ -125,6 +127,7 @@ class GapWatch:
         before, self.report = self.report, report
         if report is None:
             return
+        self.is_final = epoch.is_last
         agrees = _agree(before, report)
         self._is_open = not agrees  # the next epoch looks again
         if epoch.is_last or agrees:
@@ -202,8 +205,8 @@ class GapWatch:
         return "loss" if {"loss", "val_loss"} <= logs.keys() else None
 
     def _first_pass(self, case: Case, logs: Mapping[str, Any]) -> FirstPass | None:
-        name = self._name(case, logs)
-        if self._first is None or name is None:
+        name = self._name(case, logs) or "loss"
+        if self._first is None:
             return None
         found, epoch, number = self._first
         if f"ahead_{name}" not in found or f"val_{name}" not in found:
@@ -216,7 +219,8 @@ class GapWatch:
                 values = [(v, keras.ops.convert_to_tensor(value)) for v, value in weights]
                 return self._maker.with_values(values, anew, case.likelihood)
 
-        return FirstPass(found[f"ahead_{name}"], number, found[f"val_{name}"], epoch, predict)
+        ends = found[f"ahead_{name}"], number, found[f"val_{name}"], epoch
+        return FirstPass(*ends, predict, is_loss=name == "loss")
 
 
 def watched(logs: Mapping[str, Any]) -> str:

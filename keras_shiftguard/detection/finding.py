@@ -163,8 +163,13 @@ class Finding:
         decides = self.kind != "preprocessing"
         is_alarm = row is not None and row.sure and row.points > tolerance
         harmless = decides and not is_alarm and at_most <= tolerance
+        said = self.said
+        if is_alarm and row is not None and said is not None:
+            cause = f"{row.cause[:1].upper()}{row.cause[1:]}"
+            said = said if cause == said.head else said._replace(cause=cause)
         return replace(
             self,
+            said=said,
             row=row if is_alarm else None,
             at_most=None if is_alarm or not decides else at_most,
             harmless=harmless,

@@ -27,11 +27,15 @@ TOLERANCE = 0.01  # of accuracy: what costs less is no cause. The default of `Sh
 
 
 def account_of(
-    model: keras.Model, samples: Samples, facts: ModelFacts, reference: Reference, share: float
+    model: keras.Model,
+    samples: Samples,
+    facts: ModelFacts,
+    reference: Reference,
+    share: float | None,
 ) -> GapReport:
-    """Returns the account of labelled samples against a reference; see `explain_gap`.
+    """Returns the account of labelled samples against a reference, see `explain_gap`.
 
-    `share` is the number of independent samples divided by their number.
+    `share` is the number of independent samples divided by their number; None if it is not known.
     """
     views = find_removable(model, samples, facts, reference)
     assert samples.labels is not None
@@ -71,7 +75,7 @@ def account_of(
         here,
         there,
         specs,
-        share=share,
+        share=1.0 if share is None else share,
         tolerance=TOLERANCE,
         more=[_rival(cause, next(iter(samples.inputs))) for cause in views.causes],
     )
@@ -84,6 +88,8 @@ def account_of(
     )
     report = account(case, logged)
     notes = [*report.notes, *views.notes]
+    if share is not None:
+        notes.append(f"The intervals are those of {round(share * len(samples)):,} groups.")
     if samples.total > len(samples):
         notes.append(f"{len(samples):,} of {samples.total:,} samples were evaluated.")
     return replace(report, notes=tuple(notes))

@@ -92,7 +92,7 @@ def explain_gap(
             "`estimate_accuracy(model, data, reference)` estimates the accuracy."
         )
     numbers = _group_numbers(groups, samples)
-    share = 1.0 if numbers is None else (int(numbers.max()) + 1) / len(numbers)
+    share = None if numbers is None else (int(numbers.max()) + 1) / len(numbers)
     return account_of(model, samples, facts, resolved, share)
 
 

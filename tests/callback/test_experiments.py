@@ -71,7 +71,7 @@ def test_a_harmless_shift_is_a_row_and_no_warning(data):
     assert report.findings and not report.shifted
     assert set(model.history.history["val_shift"]) == {0.0}
     assert "no shift that matters" in str(report)
-    assert all(finding.cost is not None for finding in report.findings)
+    assert not any(finding.matters for finding in report.findings)
     # Without a tolerance, every difference is an alarm.
     strict = watched(dense(IMAGE), train, validation, 1, tolerance=None).report
     assert strict.shifted and strict.findings[0].cost is None
@@ -124,7 +124,7 @@ def test_too_few_samples_of_validation_are_a_question(data):
     few = noisier(x[:60], 0.1), y[:60]
     report = watched(dense(IMAGE), train, few, on_shift="raise").report
     assert report.findings and not report.shifted
-    assert "(cost unclear: too few samples; about 280 labelled" in str(report)
+    assert "(cost unclear: at most" in str(report)
 
 
 def test_another_scale_is_an_alarm_with_any_number_of_samples(data):

