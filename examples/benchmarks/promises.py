@@ -207,7 +207,8 @@ def rows(data, pipeline, seed, options):
             data=data, pipeline=pipeline, seed=seed, change=name, clean=clean, true=clean - bad,
             gain=row.points if row else 0.0, interval=row.interval if row else (0.0, 0.0),
             kept=float(kept), family=row.family if row else "",
-            is_push=row is None or row.repair is None, alarm=bool(row), how=row.cause if row else "",
+            is_push=row is None or row.repair is None, alarm=bool(row),
+            how=row.cause if row else "",
             operations=[[n, str(s)[:12]] for n, s in done],
             predictions=predictions, seconds=seconds,
         )  # fmt: skip

@@ -27,7 +27,7 @@ def test_exchanged_labels_are_told_beside_images_that_are_upside_down():
     alarms = {finding.feature: finding for finding in guard.report.findings if finding.matters}
     of_labels = alarms.pop("labels")
     assert "upside down" in str(guard.verdict) and alarms
-    assert "the labels 0 and 7 are exchanged" in str(guard.verdict)
+    assert "labels 0 and 7 of validation are exchanged" in str(guard.verdict)
     exchanged = np.isin(labels[1000:1500], (0, 7)).mean()
     low, high = of_labels.cost_interval
     assert low <= exchanged <= high
