@@ -32,9 +32,8 @@ images, labels = images[keep][:COUNT], labels[keep][:COUNT]
 noisy = np.clip(images + rng.normal(0, 0.2, images.shape), 0, 1)
 fed = np.round(255 * noisy)
 
-# `explain_gap` removes the causes in every combination and evaluates the model again each time, so
-# the points of a cause do not depend on an order of removal. If a cause cannot be removed, its
-# points are estimated.
+# Causes compete, and each is undone on samples that did not choose it. What nothing undoes is the
+# rest, so the rows add up to the gap.
 report = sg.explain_gap(model, (fed, labels), reference)
 print(report)
 
@@ -42,6 +41,6 @@ print(report)
 print()
 for row in report.rows:
     low, high = row.interval
-    print(f"{row.cause:<18}{100 * row.points:6.1f} points  [{100 * low:.1f}, {100 * high:.1f}]")
-print(f"{'together':<18}{100 * sum(row.points for row in report.rows):6.1f}, the gap ", end="")
+    print(f"{row.kind:<12}{100 * row.points:6.1f} points  [{100 * low:.1f}, {100 * high:.1f}]")
+print(f"{'together':<12}{100 * sum(row.points for row in report.rows):6.1f}, the gap ", end="")
 print(f"{100 * report.gap:.1f}")

@@ -11,7 +11,17 @@ from scipy import ndimage
 # Operations whose names say that the light was undone; of such an operation, half a win is enough.
 LIGHT = (
     *("darker", "brighter", "less_contrast", "more_contrast", "gamma_up", "gamma_down", "gain"),
-    *("stretch", "balance", "scale", "histogram", "to_symmetric", "from_symmetric", "channel_gain"),
+    *(
+        "factor",
+        "own moments",
+        "stretch",
+        "balance",
+        "scale",
+        "histogram",
+        "to_symmetric",
+        "from_symmetric",
+        "channel_gain",
+    ),
 )
 COLUMNS = ("unit", "units", "exchange", "exchange_unscaled", "reverse", "roll", "refill", "refills")
 RARE = 0.15  # share that is kept of the samples of classes that are not among the hard ones

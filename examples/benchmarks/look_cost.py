@@ -20,7 +20,7 @@ from alarms import DATA, PIPELINES, Training, draw, head_on_lite0, network  # se
 import keras  # isort: skip
 
 import keras_shiftguard as sg
-from keras_shiftguard.callback import judged_samples
+from keras_shiftguard.callback import account_case
 
 
 def fit(data, epochs, guards):
@@ -42,7 +42,7 @@ def main():
     options = parser.parse_args()
     warnings.simplefilter("ignore")
     run_on = 0
-    real = judged_samples.class_probabilities
+    real = account_case.class_probabilities
 
     def counted(model, name, chunks):
         nonlocal run_on
@@ -50,7 +50,7 @@ def main():
         run_on += len(found)
         return found
 
-    judged_samples.class_probabilities = counted
+    account_case.class_probabilities = counted
     for data in options.data:
         fit(data, 1, [])  # the first fit of a process is slower
         run_on, plain, guarded = 0, [], []

@@ -136,7 +136,7 @@ def _rows(
     if there is not None and len(there):
         before, inference = inference, float(there.mean())
         of_there = float(there.std() / len(there) ** 0.5)
-        if logged.num_reference:
+        if case.is_of_fit:
             rows.append(_learning(before - inference, of_there, is_accuracy))
     rows += [row for taken in search.taken for row in _of_taken(taken)]
     rest = gap - sum(row.points for row in rows)
@@ -160,9 +160,7 @@ def _rows(
         if damage is not None and damage.points > least:
             points = min(damage.points, rest)
             ends = _ends(points, damage.error)
-            rows.append(
-                GapRow("input", damage.cause, points, ends, True, step=damage.step, family="lost")
-            )
+            rows.append(GapRow("input", damage.cause, points, ends, True, step=damage.step))
             rest -= points
             error = float(np.hypot(error, damage.error))
     kind, cause, step, sure = name_of_rest(search, rest, error, first)

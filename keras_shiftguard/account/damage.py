@@ -23,9 +23,11 @@ from keras_shiftguard.statistics.rows import Rows
 
 MIN_APART = 0.05  # mean distance below which nothing is lost. A convention.
 # Shares of the distance that may be left, on the half that chooses and on the other one.
+# Conventions.
 MAX_LEFT, MAX_LEFT_ELSEWHERE = 0.6, 0.7
 FEW = 200  # samples on which damages are compared. A convention.
-LEVELS = (2, 4, 8)  # values that are left of each channel
+# Values that are left of each channel, and strengths of damages of the table. Conventions.
+LEVELS = (2, 4, 8)
 OF_TABLE = {
     "noise": (0.05, 0.1, 0.2, 0.4),
     "blur": (0.02, 0.04, 0.08),
@@ -74,7 +76,7 @@ def _step(name: str) -> str | None:
     if name.startswith("augmented"):
         return "Build validation without random augmentation."
     known = [line for key, line in PREVENTED.items() if key in name]
-    return known[0] if known else "Find the step of the pipeline of validation that loses this."
+    return known[0] if known else "Find the step of the pipeline that loses this, and leave it out."
 
 
 def _table(

@@ -17,15 +17,16 @@ from keras_shiftguard.account.samples import Case, Half
 ROUNDS = 3  # A convention.
 SURE = 3.0  # standard errors of likelihood that a sure row needs. A convention.
 ERRORS = 2.0  # standard errors of points that a sure row needs. A convention.
-# Standard errors by which another rival must be better than a simpler one. Measured on the fits of
-# shared/notes/account.md.
+# Standard errors by which another rival must be better than a simpler one. A convention.
 SIMPLER = 1.5
 SLIGHTLY = (
     0.02  # part of what the best one wins, by which a simpler one may win less. A convention.
 )
-SCREENED, KEPT = 64, 10  # samples on which operations are screened, and how many go on
+# Samples on which operations are screened, and how many go on. Conventions.
+SCREENED, KEPT = 64, 10
 MIN_KNOWN, MIN_CLASS = 0.5, 0.02  # shares of labels of classes that training has. Conventions.
-MIN_SHARE = 0.5  # pairs are tried where nothing alone wins this share of what is lost
+# Pairs are tried where nothing alone wins this share of what is lost. A convention.
+MIN_SHARE = 0.5
 
 
 Pick = tuple[Rival, Undoing, Any]  # a rival, how it is undone, what the likelihood was fitted to

@@ -48,6 +48,9 @@ class CaseMaker:
     def __init__(self, model: keras.Model, spending: Spending, sync: Callable[[], None]) -> None:
         self._model, self._spending, self._sync = model, spending, sync
         self._call = InferenceCall(model)
+        self._stream: Stream | None = None
+        self._there: Labelled | None = None
+        self._apart = False
 
     def case(
         self,
@@ -126,8 +129,14 @@ class CaseMaker:
         self._stream, self._apart, self._there = stream, apart, there
         return case
 
+    def forget(self) -> None:
+        """Forgets the samples of the latest case."""
+        self._stream = self._there = None
+
     def with_values(self, values: Values, anew: bool, likelihood: Likelihood) -> Predict | None:
         """Returns `Predict` with earlier values of the variables, for the latest case."""
+        if self._stream is None:
+            return None
         name = next(iter(self._stream.sketches))
         if anew:
             if self._there is None:

@@ -23,7 +23,7 @@ from keras_shiftguard.instrument.undisturbed import undisturbed
 from keras_shiftguard.profiles import InputProfile
 from keras_shiftguard.statistics.state import read
 
-LAST_QUARTER = 0.75  # of the batches of an epoch are before it
+LAST_QUARTER = 0.75  # of the batches of an epoch are before it. A convention.
 # The weights of an epoch are kept if they take at most this part of the free memory. A convention.
 PART_OF_MEMORY = 0.25
 
@@ -124,6 +124,9 @@ class GapWatch:
             self._has_failed = True
             warn(f"ShiftGuard could not account for the gap ({error!r}).")
             return
+        finally:
+            self._maker.forget()
+            self._weights = None if epoch.is_last else self._weights
         before, self.report = self.report, report
         if report is None:
             return

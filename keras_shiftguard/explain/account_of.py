@@ -23,7 +23,8 @@ from keras_shiftguard.statistics.rows import Rows
 
 # The entry of the inputs that holds the position of each sample, for causes that need the file.
 POSITION = "position of the sample"
-TOLERANCE = 0.01  # of accuracy: what costs less is no cause. The default of `ShiftGuard`.
+# Of accuracy: what costs less is no cause. A convention, that of `ShiftGuard`.
+TOLERANCE = 0.01
 
 
 def account_of(

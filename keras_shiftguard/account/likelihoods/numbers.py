@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-MOST = 100.0  # squared deviations count up to this, so that one wild sample says little.
+# Squared deviations count up to this, so that one wild sample says little. A convention.
+MOST = 100.0
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from keras_shiftguard.account.samples import Case, Half
 
 MOST = 32  # columns. A convention: each pass predicts eight times as many rows.
 STEPS = (-2.0, -1.0, -0.5, -0.25, 0.25, 0.5, 1.0, 2.0)  # deviations of training. A convention.
-PASSES = 3
+PASSES = 3  # over all columns. A convention.
 MIN_GAIN = 0.005  # nats a sample. A convention.
 FEW = 200  # samples that choose. A convention.
 STEP = "x_val = scaler.transform(raw_x_val)  # with the scaler that was fitted on training"

@@ -7,7 +7,7 @@ from keras_shiftguard.account.rival import Rival
 from keras_shiftguard.account.rivals.operations import of_case
 from keras_shiftguard.account.samples import Case
 
-TINY = 1e-6
+TINY = 1e-6  # a smaller deviation is none. A convention.
 
 
 def rivals(case: Case) -> list[Rival]:

@@ -6,6 +6,7 @@ from keras_shiftguard.account.likelihoods import Classes
 from keras_shiftguard.account.rival import Rival, Undoing
 from keras_shiftguard.account.samples import Case, Half
 
+# Shares of random labels that are tried. A convention.
 SHARES = (0.02, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
 STEP = (
     "Look at validation samples with a sure wrong prediction: labels and samples there are mixed up"

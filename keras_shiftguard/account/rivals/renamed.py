@@ -8,7 +8,8 @@ from keras_shiftguard.account.rival import Rival, Undoing
 from keras_shiftguard.account.samples import Case, Half
 
 MAX_NAMED = 4  # pairs of ids that a sentence names. A convention.
-# Added to the diagonal of the confusion matrix, so that classes without samples keep their name.
+# Added to the diagonal of the confusion matrix, so that classes without samples keep their name. A
+# convention.
 PRIOR = 0.5
 STEP = "Give validation the class names of training: class_names=train.class_names"
 
@@ -41,9 +42,10 @@ def _fit(half: Half) -> Undoing:
 def cause_of(ids: list[list[int]]) -> str:
     """Returns what renamed class ids look like, as a sentence.
 
-    >>> cause_of([[1, 2], [2, 1]]), cause_of([[3, 4], [4, 5], [5, 3]])
-    ('the labels 1 and 2 of {data} are exchanged', 'class ids of {data} are those of other classes \
-in training: 3 means 4, 4 means 5, 5 means 3')
+    >>> cause_of([[1, 2], [2, 1]])
+    'the labels 1 and 2 of {data} are exchanged'
+    >>> cause_of([[k, (k + 1) % 4] for k in range(4)])
+    'class ids of {data} are lower by 1 than in training from 0 on'
     """
     if len(ids) == 2:
         return f"the labels {ids[0][0]} and {ids[1][0]} of {{data}} are exchanged"
