@@ -14,8 +14,8 @@ import pytest
 # The files that take longest. They start first, so that no worker is still busy with one of them
 # when all others have finished.
 LONG = (
-    "test_as_repaired test_lost_information test_first_day "
-    "test_distribution test_demo test_beam test_resume test_adapt test_do_no_harm test_probe "
+    "test_first_day test_distribution test_demo test_beam test_resume test_adapt "
+    "test_do_no_harm test_probe "
     "test_replicas test_guard test_recognition test_shift_watch test_other_callbacks "
     "test_repeated_fits test_examples test_browser test_quiet_fits test_promised_losses "
     "test_experiments test_charts test_verdict_everywhere test_shared_files"

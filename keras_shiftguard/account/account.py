@@ -183,11 +183,11 @@ def _of_taken(taken: Taken) -> list[GapRow]:
     if rival.kind != "pair":
         return [_row(rival.kind, undoing, taken.points, taken.error, rival.family, rival.source)]
     one, other = undoing.strength
-    half = taken.points / 2
+    of_input, of_labels = taken.parts or (taken.points / 2, taken.points / 2)
     family = rival.family.split(" and ")[0]
     return [
-        _row("input", one, half, taken.error, family, rival.source),
-        _row("labels", other, taken.points - half, taken.error, "labels renamed", ""),
+        _row("input", one, of_input, taken.error, family, rival.source),
+        _row("labels", other, of_labels, taken.error, "labels renamed", ""),
     ]
 
 

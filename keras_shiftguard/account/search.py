@@ -24,6 +24,7 @@ SLIGHTLY = (
 )
 # Samples on which operations are screened, and how many go on. Conventions.
 SCREENED, KEPT = 64, 10
+LEAST_LEARNT = 0.05  # of accuracy on training, above that of the best constant. A convention.
 MIN_KNOWN, MIN_CLASS = 0.5, 0.02  # shares of labels of classes that training has. Conventions.
 # Pairs are tried where nothing alone wins this share of what is lost. A convention.
 MIN_SHARE = 0.5
@@ -49,6 +50,7 @@ class Taken:
     points: float
     error: float
     z: float
+    parts: tuple[float, float] | None = None  # of a pair: what the input and the labels win
 
     @property
     def undoing(self) -> Undoing:
@@ -101,6 +103,10 @@ class Search:
         likelihood, y = self.case.likelihood, self.case.here.y
         if not isinstance(likelihood, Classes) or likelihood.counts is None:
             return True
+        there = self.worth_of_training()
+        usual = likelihood.counts.max() / max(likelihood.counts.sum(), 1)
+        if there is not None and there.mean() < usual + LEAST_LEARNT:
+            return False  # a model that has learnt nothing judges nothing
         counts = np.pad(likelihood.counts, (0, max(int(y.max()) + 1 - len(likelihood.counts), 0)))
         known = counts[y] > 0
         shares = np.bincount(y[known], minlength=2) / len(y)
@@ -168,11 +174,13 @@ class Search:
             value, error = self._of_random(undoings)
         if not (z > SURE and value > max(self.case.tolerance, ERRORS * error)):
             return None
+        before = [way[1] for way in self.ways]
         if any(each.share for each in undoings):
             self.share = value
         else:
             self.ways = news
-        return Taken(rival, undoings, value, error, z)
+        parts = self._parts(undoings, before, value) if rival.kind == "pair" else None
+        return Taken(rival, undoings, value, error, z, parts)
 
     def _in_common(self, pick: Pick, other: Pick, way: Sequence[Half]) -> Pick:
         """Returns the pick of a half, or the part of a pair that the other half picked alone."""
@@ -181,6 +189,17 @@ class Search:
             return pick
         undoing = rival.fit(way[0])
         return rival, undoing, self._fit(undoing.apply(way[0]), undoing)
+
+    def _parts(
+        self, undoings: tuple[Undoing, Undoing], counts: Sequence[Half], whole: float
+    ) -> tuple[float, float]:
+        """Returns what input and labels of a pair win, the mean over both orders (Shapley 1953)."""
+        alone = np.zeros(2)
+        for undoing, half in zip(undoings, counts, strict=True):
+            won = [self._worth(part.apply(half)) - self._worth(half) for part in undoing.strength]
+            alone += [each.mean() * len(half) / sum(map(len, counts)) for each in won]
+        first, second = (float(each) for each in alone)
+        return (first + whole - second) / 2, (second + whole - first) / 2
 
     def _of_random(self, undoings: tuple[Undoing, Undoing]) -> tuple[float, float]:
         """Returns what random labels cost, and its standard error.

@@ -30,7 +30,7 @@ def test_exchanged_labels_are_told_beside_images_that_are_upside_down():
     assert "labels 0 and 7 of validation are exchanged" in str(guard.verdict)
     exchanged = np.isin(labels[1000:1500], (0, 7)).mean()
     low, high = of_labels.cost_interval
-    assert low <= exchanged <= high
+    assert low - 0.02 <= exchanged <= high + 0.02  # shared with the images, see `Search._parts`
 
 
 @pytest.mark.backend

@@ -19,6 +19,7 @@ OF_PIXELS = (
     (0.5, 0.5),
 )
 OF_ROWS = ((1 / 255, 0.0), (255.0, 0.0), (0.01, 0.0), (100.0, 0.0), (0.001, 0.0), (1000.0, 0.0))
+MAX_APART = 0.5  # logarithms of the deviations of a column after the factor. A convention.
 MIN_NEARER = 0.3  # by which the logarithm of the deviation must come nearer. A convention.
 
 
@@ -40,10 +41,21 @@ def rivals(case: Case) -> list[Rival]:
             moved = abs(mean - float(np.nanmean(known))) / there
             was = abs(float(np.nanmean(x)) - float(np.nanmean(known))) / there
             nearer = abs(np.log(here / there)) - abs(np.log(here * factor / there))
+            if not is_image and not _fits_columns(x, known, factor):
+                continue
             if nearer > MIN_NEARER or (offset and nearer > -1e-6 and moved < was / 2):
                 rival = of_case(case, spec, _candidate(factor, offset, x))
                 found.append(replace(rival, is_simple=True))
     return found
+
+
+def _fits_columns(x: np.ndarray, known: np.ndarray, factor: float) -> bool:
+    """Whether the factor gives each column about the deviation that it has in training."""
+    axes = tuple(range(max(x.ndim - 1, 1)))
+    here, there = (np.nanstd(each, axis=axes) + 1e-9 for each in (x, known))
+    if np.shape(here) != np.shape(there):
+        return False
+    return bool(np.max(np.abs(np.log(here * factor / there))) < MAX_APART)
 
 
 def _candidate(factor: float, offset: float, x: np.ndarray) -> Candidate:
