@@ -119,7 +119,7 @@ def _after_repairs(search: Search, first: FirstPass) -> tuple[float, float]:
 def _are_of_other_samples(search: Search) -> bool:
     """Whether labels say nothing of the samples, while the predictions are as on training."""
     likelihood, there = search.case.likelihood, search.training
-    if not isinstance(likelihood, Classes) or there is None or not len(there):
+    if not isinstance(likelihood, Classes) or there is None or not search.has_learnt():
         return False
     halves = [way[1] for way in search.ways]
     outputs = np.concatenate([half.outputs for half in halves])

@@ -95,6 +95,14 @@ class Search:
         errors = there.var() / len(there) + here.var() / (len(here) * self.case.share)
         return bool(lost > max(self.case.tolerance, ERRORS * errors**0.5))
 
+    def has_learnt(self) -> bool:
+        """Whether the model is right on training more often than the best constant."""
+        likelihood, there = self.case.likelihood, self.worth_of_training()
+        if not isinstance(likelihood, Classes) or likelihood.counts is None or there is None:
+            return True
+        usual = likelihood.counts.max() / max(likelihood.counts.sum(), 1)
+        return bool(there.mean() >= usual + LEAST_LEARNT)
+
     def can_judge(self) -> bool:
         """Whether labels tell anything of inputs: they are of two classes or more that were learnt.
 
@@ -103,10 +111,8 @@ class Search:
         likelihood, y = self.case.likelihood, self.case.here.y
         if not isinstance(likelihood, Classes) or likelihood.counts is None:
             return True
-        there = self.worth_of_training()
-        usual = likelihood.counts.max() / max(likelihood.counts.sum(), 1)
-        if there is not None and there.mean() < usual + LEAST_LEARNT:
-            return False  # a model that has learnt nothing judges nothing
+        if not self.has_learnt():
+            return False
         counts = np.pad(likelihood.counts, (0, max(int(y.max()) + 1 - len(likelihood.counts), 0)))
         known = counts[y] > 0
         shares = np.bincount(y[known], minlength=2) / len(y)
