@@ -1,1 +1,1 @@
-"""Account of a gap: why validation is lower than training, in rows that add up. NumPy only."""
+"""Account of a gap: why validation is lower than training, in rows that add up."""

@@ -12,7 +12,8 @@ from keras_shiftguard.account.rest import FirstPass, name_of_rest
 from keras_shiftguard.account.rival import Undoing
 from keras_shiftguard.account.rivals import rivals_of
 from keras_shiftguard.account.samples import Case
-from keras_shiftguard.account.search import ERRORS, Search, Taken
+from keras_shiftguard.account.search import ERRORS, Search
+from keras_shiftguard.account.taken import Taken
 from keras_shiftguard.detection.gap_row import ACCURACY, KINDS, GapRow
 from keras_shiftguard.detection.two_sample.tail_probabilities import SIGMAS
 

@@ -1,6 +1,6 @@
 """`Half`, `Case`: the labelled samples of an account, and all that rivals may know of them."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
@@ -88,6 +88,15 @@ class Case:
     more: Sequence[Any] = field(default=())
     budget: float = float("inf")
     is_of_fit: bool = False
+
+    def differing(self) -> Iterator[tuple[InputSpec, np.ndarray, np.ndarray]]:
+        """Yields each input of numbers that may differ, with its samples here and of training."""
+        there = self.there
+        for spec in self.specs if there is not None else ():
+            if there is not None and (self.differ is None or spec.name in self.differ):
+                x, known = self.input(self.here, spec.name), self.input(there, spec.name)
+                if x.dtype.kind == known.dtype.kind == "f" and x.size:
+                    yield spec, x, known
 
     def input(self, half: Half, name: str) -> np.ndarray:
         """Returns the samples of one input, `(samples, ...)`."""

@@ -13,6 +13,7 @@ import numpy as np
 from keras_shiftguard.account.likelihoods import Classes
 from keras_shiftguard.account.rival import Rival, Undoing, both
 from keras_shiftguard.account.samples import Case, Half
+from keras_shiftguard.account.taken import Taken
 
 ROUNDS = 3  # A convention.
 SURE = 3.0  # standard errors of likelihood that a sure row needs. A convention.
@@ -31,31 +32,6 @@ MIN_SHARE = 0.5
 
 
 Pick = tuple[Rival, Undoing, Any]  # a rival, how it is undone, what the likelihood was fitted to
-
-
-@dataclass(frozen=True)
-class Taken:
-    """A rival that won a round.
-
-    Args:
-        rival: The rival.
-        undoings: How it is undone, as each half chose it.
-        points: What it wins on samples that did not choose it.
-        error: Standard error of the points.
-        z: Gain in likelihood in standard errors.
-    """
-
-    rival: Rival
-    undoings: tuple[Undoing, Undoing]
-    points: float
-    error: float
-    z: float
-    parts: tuple[float, float] | None = None  # of a pair: what the input and the labels win
-
-    @property
-    def undoing(self) -> Undoing:
-        """How it is undone, as the first half chose it."""
-        return self.undoings[0]
 
 
 @dataclass

@@ -19,6 +19,7 @@ import numpy as np
 from keras import ops
 
 from keras_shiftguard.errors import BadInputError
+from keras_shiftguard.instrument.batch_norm_anew import normalised
 from keras_shiftguard.instrument.graph import walk
 from keras_shiftguard.instrument.layer_calls import replaced_calls
 from keras_shiftguard.io.batches import num_samples, to_numpy
@@ -191,24 +192,13 @@ class _Meter:
         self.sum_of_squares: np.ndarray = np.zeros(())
 
     def __call__(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
-        layer = self.layer
-        x = ops.cast(inputs, "float32")
-        axis = layer.axis % len(x.shape)
-        axes = tuple(i for i in range(len(x.shape)) if i != axis)
-        mean, variance = ops.moments(x, axes=axes)
-        samples = float(ops.shape(x)[0])
-        m, v = (np.asarray(ops.convert_to_numpy(t), "float64") for t in (mean, variance))
+        outputs, mean, variance = normalised(self.layer, inputs)
+        samples = float(ops.shape(inputs)[0])
+        m, v = mean.astype("float64"), variance.astype("float64")
         self.count += samples
         self.sum = self.sum + samples * m
         self.sum_of_squares = self.sum_of_squares + samples * (v + m**2)
-        shape = [1] * len(x.shape)
-        shape[axis] = -1
-        y = (x - ops.reshape(mean, shape)) / ops.sqrt(ops.reshape(variance, shape) + layer.epsilon)
-        if layer.scale:
-            y = y * ops.reshape(ops.cast(layer.gamma, "float32"), shape)
-        if layer.center:
-            y = y + ops.reshape(ops.cast(layer.beta, "float32"), shape)
-        return ops.cast(y, layer.compute_dtype)
+        return outputs
 
     def blend(self, target_share: float) -> LayerChange:
         """Moves the statistics of the layer to the target's by a share of the way."""

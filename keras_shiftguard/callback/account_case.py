@@ -15,10 +15,10 @@ from keras_shiftguard.account.likelihoods import (
     SeveralLabels,
 )
 from keras_shiftguard.account.samples import Case, Half, Predict
+from keras_shiftguard.callback.case_labels import as_judged, is_rare, represents
 from keras_shiftguard.callback.spending import Spending
-from keras_shiftguard.detection.two_sample.frequencies import compare_frequencies
 from keras_shiftguard.errors import BadInputError
-from keras_shiftguard.instrument.batch_norm_anew import Values, batch_norm_anew
+from keras_shiftguard.instrument.batch_norm_anew import Values, batch_norm_anew, learning_norms
 from keras_shiftguard.instrument.inference import (
     InferenceCall,
     class_probabilities,
@@ -34,12 +34,6 @@ from keras_shiftguard.statistics.stream import Stream
 # Samples of validation (half of them choose, half count), and of training. A convention: a healthy
 # fit pays for these predictions.
 MOST_HERE, MOST_THERE = 800, 400
-# With a smaller p-value, the kept samples count as having another class mix than their stream. A
-# convention.
-MIN_P_OF_MIX = 1e-3
-# If a class has a larger share of validation, accuracy hardly moves whatever happens, so the
-# compiled loss is judged. A convention.
-MAX_COMMONEST = 0.95
 
 
 class CaseMaker:
@@ -79,7 +73,7 @@ class CaseMaker:
             return None  # some input is not measured, such as a column of text
         labels = profiles["validation"].labels
         are_classes = labels.are_classes and self._is_classifier()
-        if are_classes and _is_rare(labels) and _is_rare(profiles["train"].labels):
+        if are_classes and is_rare(labels) and is_rare(profiles["train"].labels):
             # Unless labels are one-hot, which are not kept as they were fed.
             are_classes = labelled(streams["validation"], are_classes=False) is None
         here, there = (
@@ -103,7 +97,7 @@ class CaseMaker:
         if isinstance(likelihood, Losses):
             predict = self._losses(self._call, stream, apart)
         halves = [
-            None if each is None else Half(predict, each.images, _plain(likelihood, each.labels))
+            None if each is None else Half(predict, each.images, as_judged(likelihood, each.labels))
             for each in (here, there)
         ]
         assert halves[0] is not None
@@ -149,7 +143,7 @@ class CaseMaker:
         return self._predict(call, self._stream, self._apart, isinstance(likelihood, Classes))
 
     def _fails(self, likelihood: Likelihood, halves: list[Half | None]) -> bool:
-        """Whether the model is right half as often as on training, or has twice the loss."""
+        """Whether it is right less than half as often as on training, or has twice the loss."""
         if halves[0] is None or halves[1] is None:
             return True
         here, there = (likelihood.worth(h.outputs, h.y).mean() for h in halves if h is not None)
@@ -224,11 +218,7 @@ class CaseMaker:
                 return self._predict(call, stream, apart, True)
             return None
 
-        has = any(
-            isinstance(layer, keras.layers.BatchNormalization)
-            for layer in getattr(self._model, "_flatten_layers", lambda: ())()
-        )
-        return fresh if has and are_classes else None
+        return fresh if are_classes and learning_norms(self._model) else None
 
     def _predict(
         self, call: InferenceCall, stream: Stream, apart: bool, are_classes: bool
@@ -274,28 +264,6 @@ class CaseMaker:
             return is_classifier(self._model)
         except BadInputError:  # the shape of the outputs is unknown, or not (samples, classes)
             return False
-
-
-def represents(ids: np.ndarray, labels: LabelSummary) -> bool:
-    """Whether samples with these class ids have the class mix of the whole stream."""
-    if not labels.are_classes:
-        return True
-    counts = np.bincount(ids % len(labels.counts), minlength=len(labels.counts))
-    return compare_frequencies(counts, labels.counts).p_value > MIN_P_OF_MIX
-
-
-def _is_rare(labels: LabelSummary) -> bool:
-    """Whether nearly all labels are of one class."""
-    counts = labels.counts
-    return bool(labels.are_classes and counts.max() > MAX_COMMONEST * counts.sum())
-
-
-def _plain(likelihood: Likelihood, labels: Any) -> Any:
-    """Returns labels as the likelihood takes them: arrays, or `Rows` for any loss."""
-    if isinstance(likelihood, Numbers | SeveralLabels):
-        y = np.asarray(keras.tree.flatten(labels.tree)[0], "float64")
-        return y.reshape(len(y), -1)
-    return labels
 
 
 def _known(half: Half) -> Half:

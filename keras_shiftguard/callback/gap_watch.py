@@ -42,7 +42,7 @@ class GapWatch:
         self._spending = Spending()
         self._maker = CaseMaker(model, self._spending, sync)
         self.report: GapReport | None = None
-        self._seen: list[tuple[int, Mapping[str, Any]]] = []  # Keras's logs of batches
+        self._seen: list[tuple[int, dict[str, float]]] = []  # Keras's logs of batches
         self._first: tuple[dict[str, float], int, int] | None = None  # see `_FirstEpoch`
         self._weights: Values | None = None
         self.is_final = False  # whether the latest account is of the last weights
@@ -51,8 +51,8 @@ class GapWatch:
 
     def note_batch(self, batch: int, logs: Mapping[str, Any] | None) -> None:
         """Keeps Keras's running means of a batch, until something was learnt."""
-        if self._first is None and logs:
-            self._seen.append((batch, dict(logs)))
+        if self._first is None and logs and self._shift.tolerance is not None:
+            self._seen.append((batch, _numbers(logs)))
 
     def start_epoch(self) -> None:
         """Forgets the batches of the epoch before."""
@@ -73,12 +73,11 @@ class GapWatch:
             usual = float(training.labels.counts.max() / training.labels.counts.sum())
             learnt = ahead.get(name, 0.0) - usual
         else:
-            began = float(self._seen[0][1].get("loss", np.nan))
+            began = self._seen[0][1].get("loss", np.nan)
             learnt = 1 - ahead.get("loss", np.nan) / began if began > 0 else 0.0
         if not learnt >= MIN_LEARNT:
             return
-        after = {k: float(v) for k, v in logs.items() if np.ndim(v) == 0}
-        found = {f"ahead_{k}": v for k, v in ahead.items()} | after
+        found = {f"ahead_{k}": v for k, v in ahead.items()} | _numbers(logs)
         share = 1 - last / (self._seen[-1][0] + 1)
         self._first = found, number, max(int(share * training.num_samples), 1)
         self._seen.clear()
@@ -93,8 +92,8 @@ class GapWatch:
             return i, {}
         found = {}
         for name, value in whole.items():
-            if name in before and np.ndim(value) == 0:
-                found[name] = float((value * j - before[name] * i) / (j - i))
+            if name in before:
+                found[name] = (value * j - before[name] * i) / (j - i)
         return i, found
 
     def _kept_weights(self) -> Values | None:
@@ -232,9 +231,16 @@ def watched(logs: Mapping[str, Any]) -> str:
     >>> watched({"loss": 1.0, "acc": 0.5, "val_loss": 1.0, "val_acc": 0.5})
     'acc'
     """
-    both = [name for name in logs if f"val_{name}" in logs]
+    known = _numbers(logs)
+    both = [name for name in known if f"val_{name}" in known]
     found = [name for name in both if "acc" in name and "top" not in name]
     return found[0] if found else "loss" if "loss" in both else ""
+
+
+def _numbers(logs: Mapping[str, Any]) -> dict[str, float]:
+    """Returns what is a number of Keras's logs: a user's own step may log anything."""
+    number = (int, float, np.floating)
+    return {name: float(value) for name, value in logs.items() if isinstance(value, number)}
 
 
 def _agree(before: GapReport | None, now: GapReport) -> bool:

@@ -33,11 +33,7 @@ def batch_norm_anew(model: keras.Model, name: str, x: Any, known: Values = ()) -
     Returns:
         Pairs of a variable and its new value; None if the model has no batch norm that learns.
     """
-    norms = [
-        layer
-        for layer in walk(model)
-        if isinstance(layer, keras.layers.BatchNormalization) and layer.trainable
-    ]
+    norms = learning_norms(model)
     if not norms or len(x) < 2:
         return None
     meters = [_Meter(layer) for layer in norms]
@@ -51,6 +47,32 @@ def batch_norm_anew(model: keras.Model, name: str, x: Any, known: Values = ()) -
     return [pair for meter in meters if meter.count for pair in meter.values()]
 
 
+def learning_norms(model: keras.Model) -> list[Any]:
+    """Returns the batch-norm layers of a model whose statistics training changes."""
+    norm = keras.layers.BatchNormalization
+    return [layer for layer in walk(model) if isinstance(layer, norm) and layer.trainable]
+
+
+def normalised(layer: Any, inputs: Any) -> tuple[Any, np.ndarray, np.ndarray]:
+    """Returns what a batch-norm layer makes of a batch with the statistics of that batch.
+
+    With it come the mean and the variance of each channel, `(channels,)`.
+    """
+    x = ops.cast(inputs, "float32")
+    axis = layer.axis % len(x.shape)
+    axes = tuple(i for i in range(len(x.shape)) if i != axis)
+    mean, variance = ops.moments(x, axes=axes)
+    shape = [1] * len(x.shape)
+    shape[axis] = -1
+    y = (x - ops.reshape(mean, shape)) / ops.sqrt(ops.reshape(variance, shape) + layer.epsilon)
+    if layer.scale:
+        y = y * ops.reshape(ops.cast(layer.gamma, "float32"), shape)
+    if layer.center:
+        y = y + ops.reshape(ops.cast(layer.beta, "float32"), shape)
+    m, v = (np.asarray(ops.convert_to_numpy(each)) for each in (mean, variance))
+    return ops.cast(y, layer.compute_dtype), m, v
+
+
 class _Meter:
     """A replacement for the `call` of one batch-norm layer, which normalises with its batch."""
 
@@ -60,23 +82,11 @@ class _Meter:
         self.variance: Any = 0.0
 
     def __call__(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
-        layer = self.layer
-        x = ops.cast(inputs, "float32")
-        axis = layer.axis % len(x.shape)
-        axes = tuple(i for i in range(len(x.shape)) if i != axis)
-        mean, variance = ops.moments(x, axes=axes)
+        outputs, mean, variance = normalised(self.layer, inputs)
         self.count += 1
-        self.mean = self.mean + (np.asarray(ops.convert_to_numpy(mean)) - self.mean) / self.count
-        found = np.asarray(ops.convert_to_numpy(variance))
-        self.variance = self.variance + (found - self.variance) / self.count
-        shape = [1] * len(x.shape)
-        shape[axis] = -1
-        y = (x - ops.reshape(mean, shape)) / ops.sqrt(ops.reshape(variance, shape) + layer.epsilon)
-        if layer.scale:
-            y = y * ops.reshape(ops.cast(layer.gamma, "float32"), shape)
-        if layer.center:
-            y = y + ops.reshape(ops.cast(layer.beta, "float32"), shape)
-        return ops.cast(y, layer.compute_dtype)
+        self.mean = self.mean + (mean - self.mean) / self.count
+        self.variance = self.variance + (variance - self.variance) / self.count
+        return outputs
 
     def values(self) -> Values:
         """Returns the new values of the moving statistics."""

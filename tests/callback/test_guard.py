@@ -257,3 +257,18 @@ def test_a_subclass_may_have_arguments_of_its_own(model, raw, labels):
     guard = Named("mine", expects="tf", verbose=0)
     fit(model, guard, raw / 127.5 - 1, labels)
     assert guard.verdict.cause.startswith("The images are prepared as the model expects")
+
+
+def test_a_step_that_logs_other_things_than_numbers_is_accounted_for_without_them():
+    class Other(keras.Model):
+        def train_step(self, *args):
+            found = super().train_step(*args)
+            return {**found, "note": None} if isinstance(found, dict) else found
+
+    inputs = keras.Input((4,))
+    model = Other(inputs, keras.layers.Dense(2, activation="softmax")(inputs))
+    model.compile("adam", "sparse_categorical_crossentropy")
+    x, y = np.random.default_rng(0).normal(size=(200, 4)).astype("float32"), np.arange(200) % 2
+    guard = watching(on_shift="ignore")
+    model.fit(x, y, validation_data=(x, y), epochs=2, callbacks=[guard], verbose=0)
+    assert guard.gap is None or abs(sum(r.points for r in guard.gap.rows) - guard.gap.gap) < 1e-9

@@ -25,15 +25,8 @@ MIN_NEARER = 0.3  # by which the logarithm of the deviation must come nearer. A 
 
 def rivals(case: Case) -> list[Rival]:
     """Returns the factors that bring the deviation of an input nearer to that of training."""
-    if case.there is None:
-        return []
     found = []
-    for spec in case.specs:
-        if case.differ is not None and spec.name not in case.differ:
-            continue
-        x, known = (case.input(half, spec.name) for half in (case.here, case.there))
-        if x.dtype.kind != "f" or known.dtype.kind != "f" or not x.size:
-            continue
+    for spec, x, known in case.differing():
         here, there = (float(np.nanstd(each)) + 1e-9 for each in (x, known))
         is_image = spec.layout != "features"
         for factor, offset in OF_PIXELS if is_image else OF_ROWS:

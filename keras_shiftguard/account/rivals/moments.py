@@ -12,14 +12,9 @@ TINY = 1e-6  # a smaller deviation is none. A convention.
 
 def rivals(case: Case) -> list[Rival]:
     """Returns a map of each input of numbers to the moments of training, channel by channel."""
-    if case.there is None:
-        return []
     found = []
-    for spec in case.specs:
-        if case.differ is not None and spec.name not in case.differ:
-            continue
-        x, known = (case.input(half, spec.name) for half in (case.here, case.there))
-        if x.dtype.kind != "f" or x.ndim not in (2, 4) or x.shape[1:] != known.shape[1:]:
+    for spec, x, known in case.differing():
+        if x.ndim not in (2, 4) or x.shape[1:] != known.shape[1:]:
             continue
         axis = 1 if spec.layout == "channels_first" else x.ndim - 1
         axes = tuple(i for i in range(x.ndim) if i != axis)

@@ -9,7 +9,11 @@ from keras_shiftguard.io.code_lines import renamed
 
 # The words for a rest that is no fault, after "Validation is 26.6 points lower because". Keys are
 # kinds of rows.
-BECAUSE = {"memorised": "{cause}", "learning": "{cause}", "unexplained": "of what chance does"}
+BECAUSE = {
+    "memorised": "{cause}",
+    "learning": "{cause}",
+    "unexplained": "of something that too few labelled samples were kept to tell",
+}
 REPAIR = "x_val = guard.gap.rows[{number}].repair(x_val)"
 ABOUT = {"input": "covariate", "labels": "concept", "class mix": "label", "model": "model"}
 LOOK_AT = "Feed 200 rows of training through the pipeline of validation, and evaluate on them."
